@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Argument rules: one function a rule, each with a message that says what to type."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Iterable
+from typing import TypeVar
+
+from broadpeak.errors import ParamError, broken_rule
+
+T = TypeVar("T")
+
+
+def window(name: str, value: float) -> int:
+    """Return a window length in bars: `value` rounded half up.
+
+    Every window of the library passes here, so that 2.5 means 3 everywhere.
+
+    Raises
+    ------
+    ParamError
+        If `value` is NaN, infinite or less than 1 after rounding.
+
+    Examples
+    --------
+    >>> window("window", 2.5), window("window", 10)
+    (3, 10)
+    """
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not math.isfinite(number) or number < 0.5:
+        raise ParamError(broken_rule(name, "be a length of at least 1 bar", value))
+    return math.floor(number + 0.5)
+
+
+def one_of(name: str, value: T, allowed: Iterable[T]) -> T:
+    """Return `value` if it is one of `allowed`.
+
+    Raises
+    ------
+    ParamError
+        If it is not; the message names the allowed values and the nearest one.
+    """
+    choices = list(allowed)
+    if value in choices:
+        return value
+    names = ", ".join(repr(choice) for choice in choices)
+    raise ParamError(broken_rule(name, f"be one of {names}", value, did_you_mean(value, choices)))
+
+
+def did_you_mean(value: object, known: Iterable[object]) -> str:
+    """Return "Did you mean …?" for the known name nearest to `value`, or an empty text.
+
+    Examples
+    --------
+    >>> did_you_mean("engnie", ["engine", "seed"])
+    "Did you mean 'engine'?"
+    """
+    near = difflib.get_close_matches(str(value), [str(name) for name in known], n=1, cutoff=0.5)
+    return f"Did you mean {near[0]!r}?" if near else ""
+
+
+def unknown_option(owner: str, name: str, known: Iterable[str]) -> TypeError:
+    """Return the `TypeError` for an option that `owner` does not have, naming the nearest one."""
+    names = sorted(known)
+    hint = did_you_mean(name, names) or f"Known options: {', '.join(names)}."
+    return TypeError(f"{owner} got an unknown option {name!r}. {hint}")

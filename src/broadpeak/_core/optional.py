@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Import of packages that are not core dependencies."""
+
+from __future__ import annotations
+
+import importlib
+from types import ModuleType
+
+from broadpeak.errors import MissingExtraError
+
+
+def load(module: str, *, extra: str, purpose: str) -> ModuleType:
+    """Import `module`, which the extra `extra` installs, or say how to get it.
+
+    Raises
+    ------
+    MissingExtraError
+        If the package is not installed; the message holds the pip line.
+    """
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        package = module.partition(".")[0]
+        msg = (
+            f"{purpose} must have the package {package!r}, which is not installed. "
+            f'Type: pip install "broadpeak[{extra}]"'
+        )
+        raise MissingExtraError(msg, name=module) from error

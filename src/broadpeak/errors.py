@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Every exception of the library.
+
+::
+
+    BroadpeakError
+    ├── ParamError (ValueError)          a parameter, an argument or a grid
+    │   ├── ConditionError               a condition or template expression
+    │   └── NoResultsError               every combination was dropped
+    ├── DataError (ValueError)           prices, signals, or too little history
+    ├── TaskError (RuntimeError)         one call of a sweep failed
+    ├── EngineError (RuntimeError)       workers could not be started or used
+    ├── MissingExtraError (ImportError)  an optional package is not installed
+    ├── ParFileError (ValueError)        a parameter file
+    ├── StoreError (RuntimeError)        a result store
+    └── StrategyError (RuntimeError)     what a strategy function did
+
+A message says what must hold, what was got, and what to type next.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable
+
+
+class BroadpeakError(Exception):
+    """Root of all errors raised on purpose by this library."""
+
+
+class ParamError(BroadpeakError, ValueError):
+    """An argument, a parameter or a grid is not what it must be."""
+
+
+class ConditionError(ParamError):
+    """A condition or template expression is not allowed, or failed while it was evaluated."""
+
+
+class NoResultsError(ParamError):
+    """No combination produced a result."""
+
+
+class DataError(BroadpeakError, ValueError):
+    """Prices or signals break a rule, or there are too few of them."""
+
+
+class EngineError(BroadpeakError, RuntimeError):
+    """An engine could not start, or lost its workers."""
+
+
+class MissingExtraError(BroadpeakError, ImportError):
+    """An optional package is not installed; the message holds the pip line."""
+
+
+class ParFileError(BroadpeakError, ValueError):
+    """A parameter file is damaged, incomplete or of another strategy."""
+
+
+class StoreError(BroadpeakError, RuntimeError):
+    """A result store is locked, damaged or of a newer version."""
+
+
+class StrategyError(BroadpeakError, RuntimeError):
+    """A strategy function broke one of the rules for strategies."""
+
+
+class TaskError(BroadpeakError, RuntimeError):
+    """One call of a sweep failed.
+
+    Attributes
+    ----------
+    index : int
+        Position of the call in task order.
+    label : str
+        The combination, as in ``fast=10, slow=20``; empty where tasks have no keys.
+    worker_traceback : str
+        Traceback text as the worker saw it.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        index: int = -1,
+        label: str = "",
+        worker_traceback: str = "",
+        rerun: Callable[[], object] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.index = index
+        self.label = label
+        self.worker_traceback = worker_traceback
+        self._rerun = rerun
+
+    def rerun(self) -> object:
+        """Run the failed call again in this process, where a debugger can reach it.
+
+        Returns
+        -------
+        object
+            The result of the call, if it succeeds this time.
+
+        Raises
+        ------
+        ParamError
+            If the call itself did not travel with the error (it crossed a process twice).
+        """
+        if self._rerun is None:
+            msg = (
+                "rerun() must have the failed call, but it did not travel with the error. "
+                "Repeat the run with engine='serial'."
+            )
+            raise ParamError(msg)
+        return self._rerun()
+
+    def __reduce__(self) -> tuple[Callable[..., TaskError], tuple[object, ...]]:
+        return _restore_task_error, (
+            str(self),
+            self.index,
+            self.label,
+            self.worker_traceback,
+        )
+
+
+def _restore_task_error(message: str, index: int, label: str, worker_traceback: str) -> TaskError:
+    return TaskError(message, index=index, label=label, worker_traceback=worker_traceback)
+
+
+def traceback_text(error: BaseException) -> str:
+    """Return the traceback of `error` as Python prints it."""
+    return "".join(traceback.format_exception(error))
+
+
+def broken_rule(name: str, rule: str, got: object, remedy: str = "") -> str:
+    """Return the message of a broken rule: ``name must rule, got value. remedy``.
+
+    Examples
+    --------
+    >>> broken_rule("window", "be at least 1", 0, "Pass a length in bars.")
+    'window must be at least 1, got 0 (int). Pass a length in bars.'
+    """
+    text = f"{name} must {rule}, got {_short(got)} ({type(got).__name__})."
+    return f"{text} {remedy}" if remedy else text
+
+
+def _short(value: object, limit: int = 120) -> str:
+    text = repr(value)
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"

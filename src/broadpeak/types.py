@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Array types, markers and protocols that every layer may use."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final, Protocol, TypeAlias, runtime_checkable
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray: TypeAlias = npt.NDArray[np.float64]
+IntArray: TypeAlias = npt.NDArray[np.int64]
+BoolArray: TypeAlias = npt.NDArray[np.bool_]
+AnyArray: TypeAlias = npt.NDArray[Any]
+
+
+class _Marker:
+    """A named value that is compared by identity and stays one object through pickling."""
+
+    __slots__ = ("_name",)
+    _name: str
+    _known: dict[str, _Marker] = {}  # noqa: RUF012  # one registry for all markers, by design
+
+    def __new__(cls, name: str) -> _Marker:
+        if name not in cls._known:
+            marker = super().__new__(cls)
+            marker._name = name
+            cls._known[name] = marker
+        return cls._known[name]
+
+    def __repr__(self) -> str:
+        return self._name
+
+    def __bool__(self) -> bool:
+        return False
+
+    def __reduce__(self) -> tuple[type[_Marker], tuple[str]]:
+        return _Marker, (self._name,)
+
+    def __copy__(self) -> _Marker:
+        return self
+
+    def __deepcopy__(self, memo: object) -> _Marker:
+        return self
+
+
+MISSING: Final = _Marker("MISSING")
+"""Stands for an argument that was not given, where None is a value."""
+
+NoResult: Final = _Marker("NoResult")
+"""Returned by a function of a sweep to drop its combination from results and index."""
+
+
+class atomic_dict(dict[str, Any]):  # noqa: N801  # a kind of dict, named like one
+    """A dict that replaces the dict it would otherwise be merged into.
+
+    Examples
+    --------
+    >>> atomic_dict(engine="threadpool")
+    {'engine': 'threadpool'}
+    """
+
+
+@runtime_checkable
+class Splittable(Protocol):
+    """An object that can stand in a `Param` as several values, such as `Data` (one a symbol)."""
+
+    def split_params(self) -> tuple[Sequence[Any], Any]:
+        """Return the items and a pandas Index (or MultiIndex) that labels them."""
