@@ -6,6 +6,7 @@
     BroadpeakError
     ├── ParamError (ValueError)          a parameter, an argument or a grid
     │   ├── ConditionError               a condition or template expression
+    │   ├── ParamTypeError (TypeError)   a value of a kind that does not fit
     │   └── NoResultsError               every combination was dropped
     ├── DataError (ValueError)           prices, signals, or too little history
     ├── TaskError (RuntimeError)         one call of a sweep failed
@@ -34,6 +35,10 @@ class ParamError(BroadpeakError, ValueError):
 
 class ConditionError(ParamError):
     """A condition or template expression is not allowed, or failed while it was evaluated."""
+
+
+class ParamTypeError(ParamError, TypeError):
+    """An argument or a result is of a kind that does not fit here."""
 
 
 class NoResultsError(ParamError):

@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Labels of merged results: parameter levels put before the levels that results bring."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from broadpeak.errors import ParamError
+from broadpeak.types import IntArray
+
+
+def as_keys(keys: Any, n_results: int, how: str) -> pd.Index[Any] | None:
+    """Return `keys` as an Index of `n_results` labels (None stays None).
+
+    Raises
+    ------
+    ParamError
+        If there is not one key a result.
+    """
+    if keys is None:
+        return None
+    index = keys if isinstance(keys, pd.Index) else pd.Index(keys)
+    if len(index) != n_results:
+        raise ParamError(
+            f"{how} must have one key a result, got {len(index)} keys for {n_results} results."
+        )
+    return index
+
+
+def prepend(
+    keys: pd.Index[Any], counts: IntArray | Sequence[int], inner: pd.Index[Any]
+) -> pd.MultiIndex:
+    """Return label i of `keys` repeated ``counts[i]`` times, before the levels of `inner`.
+
+    Examples
+    --------
+    >>> prepend(pd.Index([10, 20], name="fast"), [1, 2], pd.RangeIndex(3)).to_list()
+    [(10, 0), (20, 1), (20, 2)]
+    """
+    repeats = np.asarray(counts, dtype=np.int64)
+    key_levels, key_codes = split_levels(keys)
+    levels, codes = split_levels(inner)
+    repeated = [np.repeat(code, repeats) for code in key_codes]
+    return from_codes([*key_levels, *levels], [*repeated, *codes], [*keys.names, *inner.names])
+
+
+def prepend_same(keys: pd.Index[Any], inner: pd.Index[Any]) -> pd.MultiIndex:
+    """Return `prepend` for results that all bring the labels `inner`."""
+    key_levels, key_codes = split_levels(keys)
+    levels, codes = split_levels(inner)
+    repeated = [np.repeat(code, len(inner)) for code in key_codes]
+    tiled = [np.tile(code, len(keys)) for code in codes]
+    return from_codes([*key_levels, *levels], [*repeated, *tiled], [*keys.names, *inner.names])
+
+
+def from_codes(levels: Any, codes: Any, names: Any) -> pd.MultiIndex:
+    """Return the MultiIndex of parts that are known to fit."""
+    return pd.MultiIndex(levels=levels, codes=codes, names=names, verify_integrity=False)
+
+
+def split_levels(index: pd.Index[Any]) -> tuple[list[pd.Index[Any]], list[Any]]:
+    """Return the levels of `index` and the code of every label in them (-1: missing)."""
+    if isinstance(index, pd.MultiIndex):
+        return list(index.levels), list(index.codes)
+    if index.is_unique and not index.hasnans:
+        return [index.rename(None)], [np.arange(len(index))]
+    codes, level = pd.factorize(index)
+    return [pd.Index(level)], [codes]
+
+
+def all_same(indexes: Sequence[pd.Index[Any]]) -> bool:
+    """Return whether all `indexes` hold the same labels of the same type, in the same order."""
+    first = indexes[0]
+    return all(
+        other is first
+        or (
+            other.nlevels == first.nlevels
+            and _types(other) == _types(first)
+            and other.equals(first)
+        )
+        for other in indexes[1:]
+    )
+
+
+def _types(index: pd.Index[Any]) -> list[Any]:
+    return list(index.dtypes) if isinstance(index, pd.MultiIndex) else [index.dtype]
+
+
+def joined(indexes: Sequence[pd.Index[Any]], how: str) -> pd.Index[Any]:
+    """Return `indexes` one after another; a level keeps its name if all agree on it.
+
+    Raises
+    ------
+    ParamError
+        If their numbers of levels differ.
+    """
+    depths = sorted({index.nlevels for index in indexes})
+    if len(depths) > 1:
+        raise ParamError(
+            f"Labels of results must have the same number of levels under {how}, got {depths}. "
+            f"Drop the additional levels, or pass merge_kwargs=dict(wrap=False)."
+        )
+    first, rest = indexes[0], list(indexes[1:])
+    whole = first.append(rest) if rest else first
+    return whole.set_names(shared_names(indexes))
+
+
+def shared_names(indexes: Sequence[pd.Index[Any]]) -> list[Any]:
+    """Return the name of every level, None where `indexes` disagree."""
+    first = list(indexes[0].names)
+    return [
+        name if all(index.names[level] == name for index in indexes) else None
+        for level, name in enumerate(first)
+    ]
+
+
+def continued(indexes: Sequence[pd.Index[Any]], how: str) -> pd.Index[Any]:
+    """Return `joined`; where every piece merely counts from 0, the whole counts on."""
+    if all(_is_default(index) for index in indexes):
+        return pd.RangeIndex(sum(map(len, indexes)))
+    return joined(indexes, how)
+
+
+def _is_default(index: pd.Index[Any]) -> bool:
+    return (
+        isinstance(index, pd.RangeIndex)
+        and index.name is None
+        and index.start == 0
+        and index.step == 1
+    )

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What the results of a run are: scalars, 1-D arrays, 2-D arrays, Series or frames; never a mix."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from broadpeak.errors import ParamError, ParamTypeError
+
+_HOLDERS = (np.ndarray, list, pd.Index, pd.api.extensions.ExtensionArray)
+
+
+class Kind(StrEnum):
+    """Kind of a result; the value is the word for it in messages."""
+
+    SCALAR = "scalar"
+    ARRAY = "1-D array"
+    TABLE = "2-D array"
+    SERIES = "Series"
+    FRAME = "DataFrame"
+
+
+def sort_out(results: Sequence[Any], how: str) -> tuple[Kind, list[Any]]:
+    """Return the one kind of all `results`, and the results with array-likes made arrays.
+
+    Raises
+    ------
+    ParamError
+        If there is none.
+    ParamTypeError
+        If they are of different kinds.
+    """
+    if len(results) == 0:
+        raise ParamError(
+            f"{how} must have at least one result to merge, got none. "
+            f"Return the list instead: leave out merge_func."
+        )
+    values = results if isinstance(results, list) else list(results)
+    types = set(map(type, values))
+    if not any(issubclass(kind, (*_HOLDERS, pd.Series, pd.DataFrame)) for kind in types):
+        return Kind.SCALAR, values
+    values = [_as_array(value) if isinstance(value, _HOLDERS) else value for value in values]
+    kinds = {_kind(value): value for value in reversed(values)}
+    if len(kinds) > 1:
+        got = ", ".join(
+            sorted(f"{kind.value} ({type(one).__name__})" for kind, one in kinds.items())
+        )
+        raise ParamTypeError(
+            f"Results of {how} must all be of one kind, got {got}. "
+            f"Return the same kind from every call, or pass your own function as merge_func."
+        )
+    return next(iter(kinds)), values
+
+
+def _as_array(value: Any) -> Any:
+    """Return lists, indexes and extension arrays as NumPy arrays, 0-d arrays as scalars."""
+    if isinstance(value, np.ndarray):
+        return value if value.ndim else value[()]
+    return pd.Series(value).to_numpy()
+
+
+def _kind(value: Any) -> Kind:
+    if isinstance(value, pd.DataFrame):
+        return Kind.FRAME
+    if isinstance(value, pd.Series):
+        return Kind.SERIES
+    if isinstance(value, np.ndarray):
+        if value.ndim == 1:
+            return Kind.ARRAY
+        if value.ndim == 2:
+            return Kind.TABLE
+        raise ParamTypeError(
+            f"Results must have at most two dimensions to be merged by name, got an array of "
+            f"shape {value.shape}. Pass your own function as merge_func."
+        )
+    return Kind.SCALAR
