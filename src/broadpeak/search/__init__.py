@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Searchers and selectors: any scores, any function, no trading."""
