@@ -17,10 +17,9 @@ from broadpeak.merge.keys import (
     joined,
     prepend,
     prepend_same,
-    shared_names,
 )
 from broadpeak.merge.kinds import Kind, sort_out
-from broadpeak.merge.values import join_arrays, join_series, scalar_series
+from broadpeak.merge.values import join_arrays, join_bare, join_series, scalar_series
 
 
 def concat(results: Sequence[Any], *, keys: Any = None, wrap: bool | None = None) -> Any:
@@ -76,13 +75,13 @@ def _scalars(values: list[Any], labels: pd.Index[Any] | None, wrap: bool | None)
 
 
 def _arrays(values: list[Any], labels: pd.Index[Any] | None, wrap: bool | None) -> Any:
-    whole = join_arrays(values)
     if wrap is False or (labels is None and wrap is None):
-        return whole
-    if labels is None:
-        return pd.Series(whole, copy=False)
-    lengths = np.array([len(value) for value in values], dtype=np.int64)
-    return pd.Series(whole, index=prepend(labels, lengths, positions(lengths)), copy=False)
+        return join_bare(values)
+    whole = join_arrays(values)
+    if labels is not None:
+        lengths = np.array([len(value) for value in values], dtype=np.int64)
+        whole.index = prepend(labels, lengths, positions(lengths))
+    return whole
 
 
 def positions(lengths: Any) -> Any:
@@ -102,7 +101,7 @@ def concat_series(
     if labels is None:
         whole.index = continued(indexes, "concat")
     elif all_same(indexes):
-        whole.index = prepend_same(labels, indexes[0].set_names(shared_names(indexes)))
+        whole.index = prepend_same(labels, indexes[0])
     else:
         lengths = np.array([len(value) for value in values], dtype=np.int64)
         whole.index = prepend(labels, lengths, joined(indexes, "concat"))

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -22,11 +23,13 @@ from broadpeak.merge.keys import (
 )
 from broadpeak.merge.kinds import Kind, sort_out
 from broadpeak.merge.values import (
-    common_dtype,
+    is_plain,
     join_arrays,
+    join_bare,
     plain_array,
     same_lengths,
     scalar_series,
+    share_dtype,
 )
 from broadpeak.types import AnyArray
 
@@ -91,13 +94,14 @@ def _rows(kind: Kind, values: list[Any], labels: pd.Index[Any] | None, wrap: boo
         beside = pd.concat([pd.Series(value) for value in values], axis=1)
         table: Any = beside.T.to_numpy()
     else:
-        table = join_arrays(values).reshape(len(values), width)
+        line = join_bare(values) if bare else join_arrays(values).to_numpy()
+        table = line.reshape(len(values), width)
     return table if bare else pd.DataFrame(table, index=labels, copy=False)
 
 
 def _frames_below(frames: list[pd.DataFrame], labels: pd.Index[Any] | None) -> pd.DataFrame:
     columns = [frame.columns for frame in frames]
-    if all_same(columns) and common_dtype(frames) is not None:
+    if all_same(columns) and share_dtype(frames):
         whole = pd.DataFrame(
             np.concatenate([frame.to_numpy() for frame in frames]),
             columns=columns[0].set_names(shared_names(columns)),
@@ -109,7 +113,7 @@ def _frames_below(frames: list[pd.DataFrame], labels: pd.Index[Any] | None) -> p
     if labels is None:
         whole.index = continued(indexes, "row_stack")
     elif all_same(indexes):
-        whole.index = prepend_same(labels, indexes[0].set_names(shared_names(indexes)))
+        whole.index = prepend_same(labels, indexes[0])
     else:
         lengths = [len(index) for index in indexes]
         whole.index = prepend(labels, lengths, joined(indexes, "row_stack"))
@@ -194,7 +198,9 @@ def _side_by_side(results: Sequence[Any], keys: Any, wrap: bool | None, how: str
     if kind is Kind.SCALAR:
         return _one_row(values, labels)
     if kind is Kind.ARRAY:
-        if len({len(value) for value in values}) == 1 and len(_dtypes(values)) == 1:
+        if len({len(value) for value in values}) == 1 and is_plain(
+            {value.dtype for value in values}
+        ):
             return pd.DataFrame(np.stack(values).T, columns=labels, copy=False)
         values = [pd.Series(value) for value in values]
     elif kind is Kind.TABLE:
@@ -214,10 +220,6 @@ def _bare_columns(kind: Kind, values: list[Any], how: str) -> AnyArray:
     return np.column_stack(arrays)
 
 
-def _dtypes(arrays: list[AnyArray]) -> set[Any]:
-    return {array.dtype for array in arrays}
-
-
 def _one_row(values: list[Any], labels: pd.Index[Any] | None) -> pd.DataFrame:
     array = plain_array(values)
     if array is not None:
@@ -233,7 +235,7 @@ def _series_beside(
     indexes = [one.index for one in series]
     if labels is None:
         return _aligned(series, 1, how)  # names become columns, as in pandas
-    if all_same(indexes) and common_dtype(series) is not None:
+    if all_same(indexes) and share_dtype(series):
         return pd.DataFrame(
             np.stack([one.to_numpy() for one in series]).T,
             index=indexes[0].set_names(shared_names(indexes)),
@@ -249,7 +251,7 @@ def _frames_beside(
     frames: list[pd.DataFrame], labels: pd.Index[Any] | None, how: str
 ) -> pd.DataFrame:
     indexes = [frame.index for frame in frames]
-    if all_same(indexes) and common_dtype(frames) is not None:
+    if all_same(indexes) and share_dtype(frames):
         whole = pd.DataFrame(
             np.concatenate([frame.to_numpy().T for frame in frames]).T,
             index=indexes[0].set_names(shared_names(indexes)),
@@ -261,7 +263,7 @@ def _frames_beside(
     if labels is None:
         whole.columns = continued(columns, how)
     elif all_same(columns):
-        whole.columns = prepend_same(labels, columns[0].set_names(shared_names(columns)))
+        whole.columns = prepend_same(labels, columns[0])
     else:
         counts = [len(own) for own in columns]
         whole.columns = prepend(labels, counts, joined(columns, how))
@@ -273,17 +275,16 @@ def _aligned(objects: Sequence[Any], axis: int, how: str) -> pd.DataFrame:
 
     Rows (other axis of columns) are also sorted where they differ, if they can be.
     """
+    differ = axis == 1 and not all_same([one.index for one in objects])
     try:
-        whole: pd.DataFrame = pd.concat(list(objects), axis=axis, sort=False)  # type: ignore[call-overload]  # axis is 0 or 1
+        with warnings.catch_warnings():
+            # Labels of mixed types have no order; they then stay as they come.
+            warnings.simplefilter("ignore", RuntimeWarning)
+            whole: pd.DataFrame = pd.concat(list(objects), axis=axis, sort=differ)  # type: ignore[call-overload]  # axis is 0 or 1
     except (ValueError, AssertionError) as error:
         other = "rows" if axis else "columns"
         raise ParamError(
             f"Labels of {other} must be unique to be matched under {how}, but they repeat "
             f"({error}). Drop the repeated labels, or match by position: 'reset_column_stack'."
         ) from error
-    if axis == 0 or all_same([one.index for one in objects]):
-        return whole
-    try:
-        return whole.sort_index()
-    except TypeError:  # labels of mixed types have no order
-        return whole
+    return whole

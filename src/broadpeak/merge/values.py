@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from typing import Any
 
 import numpy as np
@@ -45,20 +45,31 @@ def scalar_series(scalars: list[Any], index: pd.Index[Any] | None = None) -> pd.
     return pd.Series(scalars, index=index)
 
 
-def join_arrays(arrays: Sequence[AnyArray]) -> AnyArray:
+def join_arrays(arrays: Sequence[AnyArray]) -> pd.Series[Any]:
     """Return 1-D `arrays` one after another, of the dtype that pandas finds common."""
+    if is_plain({array.dtype for array in arrays}):
+        return pd.Series(np.concatenate(arrays), copy=False)
+    return join_series([pd.Series(array) for array in arrays])
+
+
+def join_bare(arrays: Sequence[AnyArray]) -> AnyArray:
+    """Return `join_arrays` as an array; arrays of one dtype keep it."""
     if len({array.dtype for array in arrays}) == 1:
         return np.concatenate(arrays)
-    parts = [pd.Series(array) for array in arrays]
-    return pd.concat(parts, ignore_index=True).to_numpy()
+    return join_arrays(arrays).to_numpy()
+
+
+def is_plain(dtypes: Set[Any]) -> bool:
+    """Return whether there is one dtype, of NumPy, in which pandas infers nothing."""
+    dtype = next(iter(dtypes), None)
+    return len(dtypes) == 1 and isinstance(dtype, np.dtype) and dtype.kind not in "OUSV"
 
 
 def join_series(series: Sequence[pd.Series[Any]]) -> pd.Series[Any]:
     """Return `series` one after another, without labels; the name if all agree on it."""
     names = {_hashable(one.name) for one in series}
     name = series[0].name if len(names) == 1 else None
-    dtypes = {one.dtype for one in series}
-    if len(dtypes) == 1 and isinstance(series[0].dtype, np.dtype):
+    if is_plain({one.dtype for one in series}):
         values = np.concatenate([one.to_numpy() for one in series])
         return pd.Series(values, name=name, copy=False)
     whole: pd.Series[Any] = pd.concat(list(series), ignore_index=True)
@@ -70,15 +81,14 @@ def _hashable(name: Any) -> Any:
     return name if name == name else None  # noqa: PLR0124  # NaN names agree with one another
 
 
-def common_dtype(objects: Sequence[Any]) -> np.dtype[Any] | None:
-    """Return the one NumPy dtype of all values in Series or frames, or None."""
+def share_dtype(objects: Sequence[Any]) -> bool:
+    """Return whether all values in Series or frames are of one plain NumPy dtype."""
     dtypes: set[Any] = set()
     for one in objects:
         dtypes.update(one.dtypes if isinstance(one, pd.DataFrame) else (one.dtype,))
         if len(dtypes) > 1:
-            return None
-    dtype = next(iter(dtypes), None)
-    return dtype if isinstance(dtype, np.dtype) else None
+            return False
+    return is_plain(dtypes)
 
 
 def same_lengths(arrays: Sequence[AnyArray], axis: int, how: str) -> None:
