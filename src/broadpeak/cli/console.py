@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What the program prints: rich tables for people, one JSON object for programs."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+
+def show_table(
+    title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], *, text_columns: int = 1
+) -> None:
+    """Print a table; the first `text_columns` columns are text, the others numbers."""
+    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
+    for position, name in enumerate(columns):
+        table.add_column(name, justify="left" if position < text_columns else "right")
+    for row in rows:
+        table.add_row(*row)
+    _console().print(table)
+
+
+def show_lines(lines: Iterable[str]) -> None:
+    """Print lines as they are."""
+    console = _console()
+    for line in lines:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def show_warnings(texts: Sequence[str]) -> None:
+    """Print warnings on stderr."""
+    console = Console(stderr=True)
+    for text in texts:
+        console.print(f"warning: {text}", markup=False, highlight=False, soft_wrap=True)
+
+
+def show_json(value: Any) -> None:
+    """Print one JSON object; NaN and infinity, which JSON does not know, become null."""
+    print(json.dumps(plain(value), indent=2, allow_nan=False))  # noqa: T201  # stdout is the interface
+
+
+def plain(value: Any) -> Any:
+    """Return `value` as what JSON can hold."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    if isinstance(value, (bool, int, str)) or value is None:
+        return value
+    if hasattr(value, "item") and not hasattr(value, "__len__"):
+        return plain(value.item())
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return str(value)
+
+
+def figure(value: Any, digits: int = 4) -> str:
+    """Return a number in few digits, or a dash."""
+    try:
+        size = float(value)
+    except (TypeError, ValueError):
+        return str(value)
+    if not math.isfinite(size):
+        return "–" if math.isnan(size) else "∞"
+    return f"{size:.{digits}g}" if abs(size) < 1e4 else f"{size:,.0f}"
+
+
+def signed(value: Any) -> str:
+    """Return an amount of money with its sign."""
+    size = float(value)
+    return f"{size:+,.2f}" if math.isfinite(size) else "–"
+
+
+def _console() -> Console:
+    console = Console()
+    return console if console.is_terminal else Console(width=140)
+
+
+def cell(value: Any) -> str:
+    """Return a cell of a result frame: a number in few digits, a moment without its midnight."""
+    if isinstance(value, (bool, str)):
+        return str(value)
+    if hasattr(value, "strftime"):
+        return str(value).removesuffix(" 00:00:00")
+    return figure(value)

@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What the user names on the command line, turned into objects; a wrong name is bad usage."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+import warnings
+import zlib
+from collections.abc import Iterable, Sequence
+from dataclasses import fields
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import typer
+
+import broadpeak as bp
+from broadpeak._core.check import did_you_mean
+
+SAMPLE = "sample"
+
+
+def strategy(target: str) -> Any:
+    """Return the strategy that ``FILE.py:NAME`` means; NAME may be left out if there is one only.
+
+    Raises
+    ------
+    typer.BadParameter
+        If there is no such file, or no such strategy in it; the message lists those there are.
+    """
+    file, name = _split(target)
+    path = Path(file)
+    if path.suffix != ".py":
+        raise typer.BadParameter(f"must be FILE.py:STRATEGY, got {target!r}.")
+    if not path.is_file():
+        raise typer.BadParameter(f"there is no file {file!r}.")
+    module = _load(path)
+    known = {key: value for key, value in vars(module).items() if _is_strategy(value)}
+    if not name:
+        if len(known) == 1:
+            return next(iter(known.values()))
+        raise typer.BadParameter(f"must name one strategy of {file}: {_listed(known)}.")
+    if name in known:
+        return known[name]
+    found = getattr(module, name, None)
+    if callable(found) and not isinstance(found, type):
+        return found
+    hint = did_you_mean(name, known)
+    raise typer.BadParameter(
+        f"there is no strategy {name!r} in {file}. It has: {_listed(known)}. {hint}".rstrip()
+    )
+
+
+def prices(sources: Sequence[str], symbols: Sequence[str]) -> Any:
+    """Return the prices of ``--data``: CSV or Parquet files, one a symbol, or the sample.
+
+    Raises
+    ------
+    typer.BadParameter
+        If a file is missing, or the number of symbols is not that of the files.
+    """
+    if list(sources) == [SAMPLE]:
+        return bp.Data.sample(list(symbols) or None)
+    for source in sources:
+        if not Path(source).is_file():
+            hint = " Use --data sample for the prices that come with broadpeak."
+            raise typer.BadParameter(f"there is no file {source!r}.{hint}", param_hint="--data")
+    if symbols and len(symbols) != len(sources):
+        raise typer.BadParameter(
+            f"there must be one --symbol for each --data, got {len(symbols)} and {len(sources)}.",
+            param_hint="--symbol",
+        )
+    names = list(symbols) or [Path(source).stem for source in sources]
+    loaded = {name: _read(source, name) for name, source in zip(names, sources, strict=True)}
+    if len(loaded) < len(names):
+        raise typer.BadParameter("symbols must differ; name them with --symbol.")
+    if len(loaded) == 1:
+        return next(iter(loaded.values()))
+    return bp.Data.from_frames({name: frame(data) for name, data in loaded.items()})
+
+
+def frame(data: Any) -> Any:
+    """Return the prices of a one-symbol `Data` as a frame."""
+    columns = {}
+    for name in ("open", "high", "low", "close", "volume"):
+        column = getattr(data, name, None)
+        if column is not None:
+            columns[name] = column
+    first = columns["close"]
+    return first.to_frame("close").assign(**columns)
+
+
+def parameters(path: str | None) -> Any:
+    """Return the parameters in a ``.par`` file, or None for the defaults."""
+    if path is None:
+        return None
+    if not Path(path).is_file():
+        raise typer.BadParameter(f"there is no file {path!r}.", param_hint="--params")
+    return bp.read_par(path)
+
+
+def costs(settings: Sequence[str]) -> Any:
+    """Return `Costs` from ``name=value`` texts, or None without any."""
+    if not settings:
+        return None
+    known = [field.name for field in fields(bp.Costs)]
+    values: dict[str, float] = {}
+    for setting in settings:
+        name, _, text = setting.partition("=")
+        if name not in known:
+            hint = did_you_mean(name, known)
+            raise typer.BadParameter(
+                f"must be one of {', '.join(known)} with =NUMBER, got {setting!r}. {hint}".rstrip(),
+                param_hint="--cost",
+            )
+        try:
+            values[name] = float(text)
+        except ValueError:
+            raise typer.BadParameter(
+                f"{name} must be a number, got {text!r}.", param_hint="--cost"
+            ) from None
+    return bp.Costs(**values)
+
+
+def one_of(option: str, value: str, allowed: Iterable[str]) -> str:
+    """Return `value` if it is allowed; otherwise it is bad usage."""
+    names = sorted(allowed)
+    if value in names:
+        return value
+    hint = did_you_mean(value, names)
+    raise typer.BadParameter(
+        f"must be one of {', '.join(names)}, got {value!r}. {hint}".rstrip(), param_hint=option
+    )
+
+
+def _split(target: str) -> tuple[str, str]:
+    """Return file and name; a drive letter's colon separates nothing."""
+    file, colon, name = target.rpartition(":")
+    if not colon or name.endswith(".py"):
+        return target, ""
+    return file, name
+
+
+def _load(path: Path) -> ModuleType:
+    """Import the user's file, under its own name where that is free, so that workers find it."""
+    folder = str(path.resolve().parent)
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
+    if path.stem.isidentifier() and path.stem not in sys.modules:
+        spec = importlib.util.find_spec(path.stem)
+        if spec is not None and spec.origin == str(path.resolve()):
+            return importlib.import_module(path.stem)
+    name = f"strategy_file_{zlib.crc32(str(path.resolve()).encode()):08x}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:  # a suffix that Python cannot load; .py always can
+        raise typer.BadParameter(f"{path} cannot be loaded as Python.")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def _is_strategy(value: Any) -> bool:
+    return type(value).__module__ == "broadpeak.training.strategy"
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(sorted(names)) or "none; write @bp.strategy above a function"
+
+
+def _read(source: str, symbol: str) -> Any:
+    reader = (
+        bp.Data.from_parquet if Path(source).suffix in {".parquet", ".pq"} else bp.Data.from_csv
+    )
+    return reader(source, symbol=symbol)
+
+
+def recorded(call: Any) -> tuple[Any, list[str]]:
+    """Return what `call` returns, and the texts of the warnings it raised, each once."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        result = call()
+    return result, list(dict.fromkeys(str(item.message) for item in caught))
+
+
+def name_of(strategy: Any) -> str:
+    """Return the name a strategy goes by in file names and titles."""
+    return str(getattr(strategy, "name", None) or getattr(strategy, "__name__", "strategy"))

@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Arguments and options that several commands share."""
+
+from __future__ import annotations
+
+from typing import Annotated, TypeAlias
+
+import typer
+
+StrategyFile: TypeAlias = Annotated[
+    str, typer.Argument(metavar="FILE.py:STRATEGY", help="The file and the strategy in it.")
+]
+PriceFiles: TypeAlias = Annotated[
+    list[str],
+    typer.Option("--data", help="Prices, CSV or Parquet; once a symbol. `sample`: those shipped."),
+]
+Symbols: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option("--symbol", help="Name of each --data, in order. Default: the file name."),
+]
+Start: TypeAlias = Annotated[
+    str | None, typer.Option("--start", help="First day, as in 2005-01-31.")
+]
+End: TypeAlias = Annotated[str | None, typer.Option("--end", help="Last day.")]
+CostList: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option("--cost", help="A cost, as in fees=0.0005 or spread=0.02; may be repeated."),
+]
+ParFile: TypeAlias = Annotated[
+    str | None,
+    typer.Option("--params", help="A .par file. Default: the defaults of the strategy."),
+]
+Method: TypeAlias = Annotated[
+    str, typer.Option("--method", help="ascent, brute, genetic or random.")
+]
+Objective: TypeAlias = Annotated[str, typer.Option("--objective", help="What is maximised.")]
+Select: TypeAlias = Annotated[
+    str | None,
+    typer.Option("--select", help="hill, plateau or peak. Default: that of the method."),
+]
+Passes: TypeAlias = Annotated[int, typer.Option("--passes", min=1, help="Rounds of ascent.")]
+MinTrades: TypeAlias = Annotated[
+    int, typer.Option("--min-trades", min=0, help="Fewer trades make a step unusable.")
+]
+Seed: TypeAlias = Annotated[int, typer.Option("--seed", help="Seed of everything random.")]
+Evaluations: TypeAlias = Annotated[
+    int | None,
+    typer.Option("--evaluations", min=1, help="How many combinations `random` tries."),
+]
+Engine: TypeAlias = Annotated[
+    str, typer.Option("--engine", help="serial, threadpool, processpool, …; see doctor.")
+]
+Workers: TypeAlias = Annotated[
+    int | None, typer.Option("--workers", min=1, help="Number of workers. Default: the cores.")
+]
+OutFolder: TypeAlias = Annotated[
+    str | None, typer.Option("--out", help="Folder for the files of the run.")
+]
+AsJson: TypeAlias = Annotated[
+    bool, typer.Option("--json", help="Print one JSON object instead of tables.")
+]

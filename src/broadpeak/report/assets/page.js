@@ -1,0 +1,38 @@
+(function () {
+  const dark = window.matchMedia("(prefers-color-scheme: dark)");
+  const settings = { responsive: true, displaylogo: false, modeBarButtonsToRemove: ["select2d", "lasso2d"] };
+  function draw(box, forPrint) {
+    const source = box.querySelector("script");
+    if (!source || !window.Plotly) return;
+    let text = source.textContent;
+    if (dark.matches && !forPrint) {
+      for (const [light, night] of Object.entries(DARK)) text = text.replaceAll(light, night);
+    }
+    const figure = JSON.parse(text);
+    const target = box.querySelector(".plot") || box.appendChild(document.createElement("div"));
+    target.className = "plot";
+    Plotly.react(target, figure.data, figure.layout, settings);
+    box.dataset.drawn = "1";
+  }
+  const boxes = Array.from(document.querySelectorAll(".chart"));
+  const visible = (box) => !box.closest("details:not([open])");
+  // One chart a frame keeps a long page responsive while it builds.
+  const queue = boxes.filter(visible);
+  function next() {
+    const box = queue.shift();
+    if (!box) return;
+    if (!box.dataset.drawn) draw(box);
+    requestAnimationFrame(next);
+  }
+  next();
+  document.querySelectorAll("details").forEach((fold) =>
+    fold.addEventListener("toggle", () => {
+      if (fold.open) fold.querySelectorAll(".chart").forEach((box) => { if (!box.dataset.drawn && visible(box)) draw(box); });
+    }));
+  dark.addEventListener("change", () => boxes.forEach((box) => { if (box.dataset.drawn) draw(box); }));
+  window.addEventListener("beforeprint", () => {
+    document.querySelectorAll("details").forEach((fold) => { fold.open = true; });
+    boxes.forEach((box) => { if (!box.dataset.drawn || dark.matches) draw(box, true); });
+  });
+  window.addEventListener("afterprint", () => { if (dark.matches) boxes.forEach((box) => draw(box)); });
+})();

@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Colours, fonts and chart layout shared by every figure and page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import plotly.graph_objects as go
+
+INK = "#1c2733"
+MUTED = "#66727f"
+GRID = "#e6eaee"
+WINNERS = "#4aa8ff"  # bright blue
+LOSERS = "#12407f"  # dark blue
+OBJECTIVE = "#d7263d"  # red
+CHOSEN = "#0b7a4b"
+WINDOW = "rgba(11,122,75,0.13)"
+DEFAULTS = "#8d99a6"
+TRAINED = "#1767c9"
+SHADE = "rgba(102,114,127,0.11)"
+LINES = ("#1767c9", "#e08a00", "#0b7a4b", "#9a3fb5", "#c2410c", "#0e7c86")
+SCALE = [
+    [0.0, "#f4f7fb"],
+    [0.25, "#bfdcf8"],
+    [0.5, "#6fb2ee"],
+    [0.75, "#2472c4"],
+    [1.0, "#0c2f63"],
+]
+FONT = "Inter, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
+
+# What a dark screen shows instead, so that lines keep their contrast.
+DARK = {
+    INK: "#e6ebf0",
+    MUTED: "#9aa7b4",
+    GRID: "#2b343d",
+    LOSERS: "#5b7fc0",
+    CHOSEN: "#35c486",
+    TRAINED: "#5aa2ff",
+    OBJECTIVE: "#ff6b7d",
+    "#ffffff": "#161c22",
+}
+
+
+def axis(title: str = "", **options: Any) -> dict[str, Any]:
+    """Return the settings of one axis."""
+    settings: dict[str, Any] = {
+        "title": {"text": title, "standoff": 8, "font": {"size": 12, "color": MUTED}},
+        "gridcolor": GRID,
+        "linecolor": GRID,
+        "zerolinecolor": GRID,
+        "tickfont": {"size": 11, "color": MUTED},
+        "ticks": "outside",
+        "tickcolor": GRID,
+        "ticklen": 4,
+        "automargin": True,
+    }
+    settings.update(options)
+    return settings
+
+
+def figure(
+    traces: Iterable[dict[str, Any]], title: str, *, height: int = 340, **layout: Any
+) -> go.Figure:
+    """Return a figure in the house style from plain traces and layout settings."""
+    settings: dict[str, Any] = {
+        "template": "none",
+        "title": {
+            "text": title,
+            "x": 0,
+            "xref": "paper",
+            "xanchor": "left",
+            "y": 1,
+            "yref": "container",
+            "yanchor": "top",
+            "pad": {"t": 12},
+            "font": {"size": 15, "color": INK},
+        },
+        "font": {"family": FONT, "size": 12, "color": INK},
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "height": height,
+        "margin": {"l": 62, "r": 58, "t": 66, "b": 46},
+        "legend": {
+            "orientation": "h",
+            "x": 0,
+            "xanchor": "left",
+            "y": 1.01,
+            "yanchor": "bottom",
+            "font": {"size": 11, "color": MUTED},
+            "bgcolor": "rgba(0,0,0,0)",
+        },
+        "hoverlabel": {"font": {"family": FONT, "size": 12}},
+        "hovermode": "x",
+    }
+    settings.update(layout)
+    return go.Figure({"data": list(traces), "layout": settings})
+
+
+def empty(title: str, message: str) -> go.Figure:
+    """Return a figure that says why there is nothing to draw."""
+    note = {
+        "text": message,
+        "x": 0.5,
+        "y": 0.5,
+        "xref": "paper",
+        "yref": "paper",
+        "showarrow": False,
+        "font": {"size": 13, "color": MUTED},
+    }
+    hidden = {"visible": False}
+    return figure([], title, height=200, xaxis=hidden, yaxis=hidden, annotations=[note])
