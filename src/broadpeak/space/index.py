@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Labels and codes → pandas index, without ever building tuples."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+import numpy as np
+import pandas as pd
+
+from broadpeak.types import IntArray
+
+
+def build_index(
+    names: Sequence[str],
+    labels: Sequence[Sequence[Any] | pd.Index[Any]],
+    codes: Sequence[IntArray],
+    n_rows: int,
+) -> pd.Index[Any]:
+    """Return the index whose level k shows ``labels[k][codes[k]]``.
+
+    One level gives a named Index, none a `RangeIndex` named ``param``. The result equals
+    `pd.MultiIndex.from_tuples` of the labels, also for repeated, mixed and missing labels.
+    """
+    if not names:
+        return pd.RangeIndex(n_rows, name="param")
+    used = [_used(level, code) for level, code in zip(labels, codes, strict=True)]
+    if len(names) == 1:
+        values, code = used[0]
+        index: pd.Index[Any] = _as_index(values).take(code).rename(names[0])
+        return index
+    factors = [_factorize(values) for values, _ in used]
+    return pd.MultiIndex(
+        levels=[levels for levels, _ in factors],
+        codes=[
+            cast(Any, recode[code]) for (_, recode), (_, code) in zip(factors, used, strict=True)
+        ],
+        names=list(names),
+        verify_integrity=False,
+    )
+
+
+def _used(
+    labels: Sequence[Any] | pd.Index[Any], codes: IntArray
+) -> tuple[Sequence[Any] | pd.Index[Any], IntArray]:
+    """Return the labels that occur, and codes into them: a long level must not cost a short run."""
+    if len(labels) <= max(len(codes), 1000):
+        return labels, codes
+    kept, codes = np.unique(codes, return_inverse=True)
+    if isinstance(labels, pd.Index):
+        return labels.take(kept), codes
+    return [labels[int(code)] for code in kept], codes
+
+
+def _as_index(labels: Sequence[Any] | pd.Index[Any]) -> pd.Index[Any]:
+    if isinstance(labels, pd.Index):
+        return labels
+    index: pd.Index[Any] = pd.Index(list(labels), tupleize_cols=False)
+    return index
+
+
+def _factorize(labels: Sequence[Any] | pd.Index[Any]) -> tuple[Any, IntArray]:
+    """Return unique labels as pandas orders them, and the code of each label (-1: missing)."""
+    factors = pd.Categorical(_as_index(labels))
+    return factors.categories, np.asarray(factors.codes)
