@@ -1,0 +1,260 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""`Stats`, the record that objectives see: everything known about one run of a strategy."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from broadpeak.errors import ParamError, broken_rule
+from broadpeak.training._kernels.stats import equity_loop, trade_loop
+from broadpeak.types import AnyArray, FloatArray
+
+N_COUNTS = 14
+N_SUMS = 24
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """Statistics of one run. Money is the profit in price units times lots, after costs.
+
+    A trade with a result of exactly 0 is a loss. Sums and largest trades of wins and losses carry
+    the recency weight of a training; counts and all figures of the equity curve do not.
+
+    Attributes
+    ----------
+    num_win, num_loss : int
+        Winning and losing trades; ``_long`` and ``_short`` of each: by direction.
+    win_streak, loss_streak : int
+        Most wins and most losses in a row.
+    bars_in_trades, bars_longest_trade : int
+        Bars from entry to exit, summed over trades, and of the longest trade.
+    bars, bars_in_market : int
+        Evaluated bars, and those in which a position was held at some time.
+    drawdown_bars, drawdown_bars_max : int
+        Closes below an earlier peak of equity: all, and the longest stretch.
+    win_total, loss_total : float
+        Sums of wins and of losses, both positive; ``_long`` and ``_short`` of each.
+    win_max, loss_max : float
+        Largest win and largest loss, both positive; ``_long`` and ``_short`` of each.
+    win_streak_total, loss_streak_total : float
+        Largest sums of wins in a row and of losses in a row.
+    trade_mean, trade_std : float
+        Mean and standard deviation (ddof 1) of the trades' results, unweighted.
+    drawdown_max : float
+        Largest fall of equity at the closes from an earlier peak; the first peak is 0.
+    drawdown_balance : float
+        Largest fall from a peak of the closed trades' sum to a later equity.
+    drawdown_share : float
+        Largest fall as a share of capital plus peak profit.
+    return_mean, return_std : float
+        Mean and standard deviation (ddof 1) of equity changes / capital over bars in the market.
+    return_r2 : float
+        Squared correlation of equity with the bar number; 0 where the correlation is not positive.
+    return_lr : float
+        Profit of the regression line through equity.
+    return_ulcer : float
+        Root mean square of the falls below earlier peaks, as shares of capital plus peak profit.
+    cost_total, roll_total, points_total : float
+        Costs paid with fills, rollover paid, and price differences won, summed over trades.
+    years : float
+        Length of the evaluated period.
+    net : float
+        ``win_total - loss_total`` unless given.
+
+    Examples
+    --------
+    >>> stats = Stats(num_win=5, num_loss=5, win_total=100, loss_total=60)
+    >>> stats.net, stats.num_trades, round(stats.profit_factor, 3)
+    (40, 10, 1.667)
+    """
+
+    num_win: int = 0
+    num_loss: int = 0
+    num_win_long: int = 0
+    num_win_short: int = 0
+    num_loss_long: int = 0
+    num_loss_short: int = 0
+    win_streak: int = 0
+    loss_streak: int = 0
+    bars_in_trades: int = 0
+    bars_longest_trade: int = 0
+    bars: int = 0
+    bars_in_market: int = 0
+    drawdown_bars: int = 0
+    drawdown_bars_max: int = 0
+    win_total: float = 0.0
+    loss_total: float = 0.0
+    win_total_long: float = 0.0
+    win_total_short: float = 0.0
+    loss_total_long: float = 0.0
+    loss_total_short: float = 0.0
+    win_max: float = 0.0
+    loss_max: float = 0.0
+    win_max_long: float = 0.0
+    win_max_short: float = 0.0
+    loss_max_long: float = 0.0
+    loss_max_short: float = 0.0
+    win_streak_total: float = 0.0
+    loss_streak_total: float = 0.0
+    trade_mean: float = 0.0
+    trade_std: float = 0.0
+    drawdown_max: float = 0.0
+    drawdown_balance: float = 0.0
+    drawdown_share: float = 0.0
+    return_mean: float = 0.0
+    return_std: float = 0.0
+    return_r2: float = 0.0
+    return_lr: float = 0.0
+    return_ulcer: float = 0.0
+    cost_total: float = 0.0
+    roll_total: float = 0.0
+    points_total: float = 0.0
+    years: float = 0.0
+    net: float = math.nan
+
+    def __post_init__(self) -> None:
+        if math.isnan(self.net):
+            object.__setattr__(self, "net", self.win_total - self.loss_total)
+
+    @property
+    def num_trades(self) -> int:
+        """Number of trades."""
+        return self.num_win + self.num_loss
+
+    @property
+    def num_long(self) -> int:
+        """Number of long trades."""
+        return self.num_win_long + self.num_loss_long
+
+    @property
+    def num_short(self) -> int:
+        """Number of short trades."""
+        return self.num_win_short + self.num_loss_short
+
+    @property
+    def profit_factor(self) -> float:
+        """Wins by losses: 10 for wins without any loss, 0 without wins."""
+        if self.loss_total > 0:
+            return self.win_total / self.loss_total
+        return 10.0 if self.win_total > 0 else 0.0
+
+    @property
+    def win_rate(self) -> float:
+        """Share of winning trades; NaN without trades."""
+        return self.num_win / self.num_trades if self.num_trades else math.nan
+
+    @property
+    def expectancy(self) -> float:
+        """Net result per trade; NaN without trades."""
+        return self.net / self.num_trades if self.num_trades else math.nan
+
+    @property
+    def annual_sharpe(self) -> float:
+        """``return_mean / return_std`` times the root of bars in the market per year; or NaN."""
+        if self.return_std <= 0 or self.years <= 0:
+            return math.nan
+        return self.return_mean / self.return_std * math.sqrt(self.bars_in_market / self.years)
+
+    @property
+    def annual_calmar(self) -> float:
+        """Net result per year by the largest drawdown; NaN without either."""
+        if self.drawdown_max <= 0 or self.years <= 0:
+            return math.nan
+        return self.net / self.drawdown_max / self.years
+
+    def as_dict(self) -> dict[str, float]:
+        """Return all fields by name, in order."""
+        return {name: getattr(self, name) for name in FIELDS}
+
+    @classmethod
+    def from_trades(
+        cls,
+        pnl: AnyArray,
+        direction: AnyArray,
+        entry_index: AnyArray,
+        exit_index: AnyArray,
+        equity: AnyArray,
+        *,
+        first: int = 0,
+        capital: float = 1.0,
+        years: float = 0.0,
+        recency: float = 1.0,
+        costs: AnyArray | None = None,
+        rolls: AnyArray | None = None,
+        points: AnyArray | None = None,
+    ) -> Stats:
+        """Return the statistics of trades and the equity they made.
+
+        Parameters
+        ----------
+        pnl : array of float, shape (n_trades,)
+            Result of each trade after costs, in time order.
+        direction : array of int, shape (n_trades,)
+            Above 0: long; else short.
+        entry_index, exit_index : array of int, shape (n_trades,)
+            Bars of the fills. A trade is in the market in both and all between.
+        equity : array of float, shape (n_bars,)
+            Profit at each evaluated close, open trades included, from 0 before the first bar.
+        first : int
+            Bar number of ``equity[0]``, in the counting of `entry_index`.
+        capital : float, > 0
+            What returns are shares of.
+        years : float
+            Length of the evaluated period.
+        recency : float, > 0
+            Weight of a trade that ends with the last bar over that of one that ends with the first;
+            linear between, mean 1.
+        costs, rolls, points : array of float, shape (n_trades,), optional
+            Costs of the fills, rollover, and price difference won, of each trade.
+
+        Raises
+        ------
+        ParamError
+            If lengths differ, or `recency` or `capital` is not a positive number.
+
+        Notes
+        -----
+        O(n_bars + n_trades). No trade gives zeros everywhere but in `bars` and `years`.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> equity = np.array([0.0, 2.0, 5.0, 3.0, 4.0])
+        >>> stats = Stats.from_trades([5.0, -1.0], [1, -1], [0, 2], [2, 4], equity)
+        >>> stats.win_total, stats.num_loss_short, stats.drawdown_max, stats.bars_in_market
+        (5.0, 1, 2.0, 5)
+        """
+        for name, value in (("recency", recency), ("capital", capital)):
+            if not (value > 0 and math.isfinite(value)):
+                raise ParamError(broken_rule(name, "be a positive number", value))
+        results = np.ascontiguousarray(pnl, dtype=np.float64)
+        sides, enter, leave = (
+            np.ascontiguousarray(values, dtype=np.int64)
+            for values in (direction, entry_index, exit_index)
+        )
+        curve = np.ascontiguousarray(equity, dtype=np.float64)
+        if not len(results) == len(sides) == len(enter) == len(leave):
+            lengths = (len(results), len(sides), len(enter), len(leave))
+            raise ParamError(broken_rule("the columns of the trades", "be of one length", lengths))
+        if first:
+            enter, leave = enter - first, leave - first
+        counts = np.zeros(N_COUNTS, dtype=np.int64)
+        sums = np.zeros(N_SUMS)
+        trade_loop(results, sides, enter, leave, float(recency), len(curve), counts, sums)
+        equity_loop(curve, results, enter, leave, float(capital), counts, sums)
+        extras = (_total(costs), _total(rolls), _total(points), float(years))
+        values: list[Any] = [*counts.tolist(), *sums.tolist(), *extras]
+        return cls(*values)
+
+
+def _total(values: FloatArray | None) -> float:
+    return 0.0 if values is None else float(np.sum(values))
+
+
+FIELDS = tuple(field.name for field in dataclasses.fields(Stats))
+"""Names of the fields of `Stats`, in order."""
