@@ -82,7 +82,7 @@ def centroid(x: FloatArray, y: FloatArray, w: FloatArray, middle: float) -> floa
     total = float(weights.sum())
     if total <= 0:
         return middle
-    # Distances from the middle cancel exactly on a symmetric hill, so its centre stays a round number.
+    # Distances from the middle cancel exactly on a symmetric hill: its centre stays a round number.
     value = middle + float((weights * (x - middle)).sum()) / total
     return min(max(value, float(x[0])), float(x[-1]))
 

@@ -1,0 +1,244 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""`select`: the broad peak of any scores, from this library or from elsewhere."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from broadpeak.errors import ParamError, broken_rule
+from broadpeak.search.cells import CellChoice, Cells, choose_cell, edges, make_cells, smoothed
+from broadpeak.search.selectors import Hill, Peak, Plateau, Selector, resolve_selector
+from broadpeak.search.steps import StepChoice, choose_step, tie_width
+from broadpeak.types import FloatArray, IntArray
+
+__all__ = ["EdgeFlags", "Hill", "Peak", "Plateau", "Selection", "select"]
+
+
+class EdgeFlags(dict[str, bool]):
+    """A flag for each parameter; true as a whole if any of them is.
+
+    Examples
+    --------
+    >>> bool(EdgeFlags(fast=False, slow=True))
+    True
+    """
+
+    def __bool__(self) -> bool:
+        return any(self.values())
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Selection:
+    """What `select` chose.
+
+    Attributes
+    ----------
+    params : dict
+        Chosen value of each parameter. A single numeric parameter may lie between two tried values
+        (hill and plateau); several are always a combination that was tried.
+    score : float
+        Score the choice was made by: the weighted mean of the window (hill), the mean of the
+        plateau, or the peak itself.
+    peak_params : dict
+        Combination with the highest score.
+    peak_score : float
+        That score.
+    robustness : float
+        Share of the peak's lead over the median score that the direct neighbours of the choice keep
+        on average: 1 on a plateau as high as the peak, 0 (the least) for a lone spike. NaN where
+        the choice has no neighbour. It does not change when scores are scaled or shifted.
+    region : Series
+        The part of the scores that carried the choice: window, plateau, or the peak alone.
+    at_edge : EdgeFlags
+        For each parameter, whether the best or the chosen value is the first or the last one tried:
+        a wider range may hold a better one. True as a whole if any is.
+    """
+
+    params: dict[str, Any]
+    score: float
+    peak_params: dict[str, Any]
+    peak_score: float
+    robustness: float
+    region: pd.Series[Any]
+    at_edge: EdgeFlags
+
+
+def select(scores: pd.Series[Any], *, method: str | Selector = "hill") -> Selection:
+    """Return the robust choice from `scores`: the broad peak rather than the lucky spike.
+
+    Parameters
+    ----------
+    scores : Series
+        Higher is better; index levels are parameters, one row a combination, in any order. Missing
+        combinations are left out of every mean. Levels of numbers and dates are sorted, others are
+        taken in the order in which they come.
+    method : "hill", "plateau", "peak" or Hill, Plateau, Peak
+        "hill" is five steps wide for one parameter, three for several.
+
+    Returns
+    -------
+    Selection
+
+    Raises
+    ------
+    ParamError
+        If `scores` is no Series, is empty, has a duplicate or missing label, holds no numbers, or
+        no finite one.
+
+    Notes
+    -----
+    A score that is not finite counts as ``min(0, worst finite)`` and is never the choice of several
+    parameters. Negative scores are fine.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> index = pd.Index([10, 20, 30, 40, 50, 60, 70, 80], name="window")
+    >>> scores = pd.Series([1.0, 7.0, 1.0, 1.0, 4.0, 5.0, 4.0, 1.0], index=index)
+    >>> selection = select(scores)
+    >>> selection.params, selection.peak_params
+    ({'window': 60.0}, {'window': 20})
+    """
+    values = _checked_scores(scores)
+    names = _names(scores.index)
+    levels = [_level(scores.index, position) for position in range(len(names))]
+    codes = np.column_stack([codes for codes, _ in levels])
+    order = np.lexsort(codes.T[::-1])
+    cells = make_cells(codes[order], [len(labels) for _, labels in levels], values[order])
+    ordered = scores.iloc[order]
+    selector = resolve_selector(method, several=len(names) > 1)
+    found = _Found(cells, ordered, dict(zip(names, (labels for _, labels in levels), strict=True)))
+    x = _numbers(levels[0][1]) if len(names) == 1 else None
+    if x is None:
+        return found.combination(choose_cell(cells, selector), selector)
+    return found.between(choose_step(x, values[order], selector), selector)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Found:
+    """Turns positions of cells into labels."""
+
+    cells: Cells
+    scores: pd.Series[Any]
+    labels: dict[str, pd.Index[Any]]
+
+    def combination(self, choice: CellChoice, selector: Selector) -> Selection:
+        region = choice.region if isinstance(selector, Plateau) else ()
+        flags = edges(self.cells, (choice.cell, choice.peak, *region))
+        return self._selection(
+            self._at(choice.cell), choice.score, choice.cell, choice.peak, choice.region, flags
+        )
+
+    def between(self, choice: StepChoice, selector: Selector) -> Selection:
+        (name,) = self.labels
+        exact = isinstance(selector, Peak) or len(self.cells.y) == 1
+        params = self._at(choice.step) if exact else {name: choice.value}
+        window = choice.window if isinstance(selector, Plateau) else ()
+        flags = edges(self.cells, (choice.step, choice.peak, *window))
+        region = tuple(range(choice.window[0], choice.window[1] + 1))
+        return self._selection(params, choice.score, choice.step, choice.peak, region, flags)
+
+    def _selection(
+        self,
+        params: dict[str, Any],
+        score: float,
+        cell: int,
+        peak: int,
+        region: tuple[int, ...],
+        flags: tuple[bool, ...],
+    ) -> Selection:
+        return Selection(
+            params=params,
+            score=score,
+            peak_params=self._at(peak),
+            peak_score=float(self.cells.y[peak]),
+            robustness=_robustness(self.cells, cell, peak),
+            region=self.scores.iloc[list(region)],
+            at_edge=EdgeFlags(zip(self.labels, flags, strict=True)),
+        )
+
+    def _at(self, cell: int) -> dict[str, Any]:
+        codes = self.cells.codes[cell]
+        return {
+            name: _plain(labels[code])
+            for (name, labels), code in zip(self.labels.items(), codes, strict=True)
+        }
+
+
+def _robustness(cells: Cells, cell: int, peak: int) -> float:
+    around = float(smoothed(cells, (1, 2, 1), own=False)[cell])
+    usual = float(np.median(cells.y))
+    lead = float(cells.y[peak]) - usual
+    if np.isnan(around):
+        return np.nan
+    if lead <= tie_width(cells.y):
+        return 1.0
+    return min(max((around - usual) / lead, 0.0), 1.0)
+
+
+def _checked_scores(scores: Any) -> FloatArray:
+    remedy = "Pass a Series with one index level a parameter, such as the result of a sweep."
+    if not isinstance(scores, pd.Series):
+        raise ParamError(broken_rule("scores", "be a pandas Series", scores, remedy))
+    if scores.empty:
+        raise ParamError(broken_rule("scores", "hold at least one score", len(scores), remedy))
+    try:
+        values = scores.to_numpy(dtype=np.float64, na_value=np.nan)
+    except (TypeError, ValueError) as error:
+        raise ParamError(broken_rule("scores", "hold numbers", scores.dtype)) from error
+    if not np.isfinite(values).any():
+        rule = "hold at least one finite score"
+        remedy = "No combination was usable: look at the trades of one of them."
+        raise ParamError(broken_rule("scores", rule, values[0], remedy))
+    if scores.index.has_duplicates:
+        twice = scores.index[scores.index.duplicated()][0]
+        remedy = "Average or drop the others first, as in scores.groupby(level=[...]).mean()."
+        raise ParamError(broken_rule("scores", "have one row a combination", twice, remedy))
+    return values
+
+
+def _names(index: pd.Index[Any]) -> list[str]:
+    names = [
+        f"level_{position}" if name is None else str(name)
+        for position, name in enumerate(index.names)
+    ]
+    if len(set(names)) < len(names):
+        remedy = "Rename them with scores.rename_axis([...])."
+        raise ParamError(broken_rule("the index levels", "have names that differ", names, remedy))
+    return names
+
+
+def _level(index: pd.Index[Any], position: int) -> tuple[IntArray, pd.Index[Any]]:
+    """Return the code of each row on a level, and the labels in their order."""
+    labels = index.get_level_values(position)
+    if labels.hasnans:
+        rule = "hold no missing label"
+        raise ParamError(
+            broken_rule(f"index level {labels.name!r}", rule, labels[labels.isna()][0])
+        )
+    unique: Any = labels.unique()
+    if isinstance(labels.dtype, pd.CategoricalDtype):
+        unique = pd.Index(unique.categories[unique.categories.isin(unique)], name=labels.name)
+    elif _numbers(unique) is not None or labels.dtype.kind in "mM":
+        unique = unique.sort_values()
+    return np.asarray(unique.get_indexer(labels), dtype=np.int64), unique
+
+
+def _numbers(labels: pd.Index[Any]) -> FloatArray | None:
+    """Return labels as numbers, or None where they are something else."""
+    if labels.dtype == object:
+        inferred = labels.infer_objects()
+        if inferred.dtype == object:
+            return None
+        labels = inferred
+    if labels.dtype.kind not in "iuf":
+        return None
+    return labels.to_numpy(dtype=np.float64)
+
+
+def _plain(label: Any) -> Any:
+    return label.item() if isinstance(label, np.generic) else label
