@@ -56,7 +56,7 @@ def to_lanes(name: str, value: Any, dtype: type = np.float64) -> tuple[AnyArray,
         If `value` is not a 1-D or 2-D array, Series or frame, or not of numbers.
     """
     wrapping = _wrapping(value)
-    raw = value.to_numpy() if isinstance(value, (pd.Series, pd.DataFrame)) else np.asarray(value)
+    raw = _values(value)
     if wrapping is None:
         wrapping = Wrapping("array1d" if raw.ndim == 1 else "array2d")
     if raw.ndim not in {1, 2}:
@@ -64,9 +64,93 @@ def to_lanes(name: str, value: Any, dtype: type = np.float64) -> tuple[AnyArray,
         raise DataError(broken_rule(name, rule, raw.shape))
     lanes = raw[np.newaxis, :] if raw.ndim == 1 else raw.T
     try:
-        return np.ascontiguousarray(lanes, dtype=dtype), wrapping
+        return kernel_view(np.ascontiguousarray(lanes, dtype=dtype)), wrapping
     except (TypeError, ValueError) as error:
         raise DataError(broken_rule(name, "hold numbers", raw.dtype)) from error
+
+
+def _values(value: Any) -> AnyArray:
+    if not isinstance(value, (pd.Series, pd.DataFrame)):
+        return np.asarray(value)
+    raw = value.to_numpy()
+    if raw.dtype == object and pd.api.types.is_extension_array_dtype(value.dtypes):
+        # pandas' own numbers, where pd.NA is what NaN is here.
+        return value.to_numpy(dtype=np.float64, na_value=np.nan)
+    return raw
+
+
+def kernel_view(array: AnyArray) -> AnyArray:
+    """Return `array` as the kernels know it: the same memory, not marked read-only.
+
+    Numba compiles every kernel once more for read-only arrays, which is what pandas hands out.
+    Kernels never write to their inputs, so the mark can go; memory that is really read-only is
+    copied.
+    """
+    if array.flags.writeable:
+        return array
+    view = array.view()
+    try:
+        view.flags.writeable = True
+    except ValueError:
+        return array.copy()
+    return view
+
+
+def lane(value: Any) -> AnyArray | None:
+    """Return `value` if it is one contiguous float64 lane, else None: the way past pandas."""
+    if (
+        type(value) is np.ndarray
+        and value.ndim == 1
+        and value.dtype == np.float64
+        and value.flags.c_contiguous
+    ):
+        return kernel_view(value)
+    return None
+
+
+def join_lanes(values: dict[str, Any]) -> tuple[list[AnyArray], Wrapping]:
+    """Return arguments that belong together bar by bar as lanes, and the wrapping of the first.
+
+    pandas wins over arrays: the result is labelled if any argument is.
+
+    Raises
+    ------
+    DataError
+        If shapes, indexes or columns differ; the message shows both.
+    """
+    parts = [(name, *to_lanes(name, value)) for name, value in values.items()]
+    first, lanes, wrapping = parts[0]
+    for name, other, labels in parts[1:]:
+        if other.shape != lanes.shape:
+            rule = f"have the shape of {first}, {_shape(lanes)} (bars, columns)"
+            raise DataError(broken_rule(name, rule, _shape(other)))
+        if wrapping.index is None:
+            wrapping = labels if labels.index is not None else wrapping
+        elif labels.index is not None:
+            check_labels(name, labels, first, wrapping)
+    return [part[1] for part in parts], wrapping
+
+
+def check_labels(name: str, labels: Wrapping, first: str, wanted: Wrapping) -> None:
+    """Refuse `name` unless its index and columns are those of `first`."""
+    for what, got, want in (
+        ("index", labels.index, wanted.index),
+        ("columns", labels.columns, wanted.columns),
+    ):
+        if got is None or want is None or got is want or got.equals(want):
+            continue
+        rule = f"have the {what} of {first}, {_ends(want)}"
+        remedy = f"Type: {name} = {name}.reindex_like({first}), if missing values are meant."
+        raise DataError(broken_rule(name, rule, _ends(got), remedy))
+
+
+def _shape(lanes: AnyArray) -> tuple[int, int]:
+    return lanes.shape[1], lanes.shape[0]
+
+
+def _ends(labels: pd.Index[Any]) -> str:
+    ends = f" from {labels[0]} to {labels[-1]}" if len(labels) else ""
+    return f"{len(labels)} labels{ends}"
 
 
 def _wrapping(value: Any) -> Wrapping | None:

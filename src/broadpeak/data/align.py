@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""One calendar for several symbols."""
+
+from __future__ import annotations
+
+from functools import reduce
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from broadpeak._core import check
+from broadpeak.data.schema import FIELDS, PRICES
+from broadpeak.errors import DataError, broken_rule
+from broadpeak.types import FloatArray
+
+Bars = tuple["pd.Index[Any]", dict[str, FloatArray]]
+
+
+def align(bars: dict[Any, Bars], calendar: str) -> Bars:
+    """Return one index and lanes by field, shape (n_symbols, n_bars), of all symbols.
+
+    "union": every bar any symbol has, NaN where a symbol has none. "intersection": the bars all
+    symbols have.
+    """
+    check.one_of("calendar", calendar, ["union", "intersection"])
+    indexes = [index for index, _ in bars.values()]
+    _check_zones(list(bars), indexes)
+    index = indexes[0]
+    if any(not index.equals(other) for other in indexes[1:]):
+        if calendar == "union":
+            index = reduce(lambda a, b: a.union(b), indexes)
+        else:
+            index = reduce(lambda a, b: a.intersection(b), indexes).sort_values()
+    lanes: dict[str, FloatArray] = {}
+    for field in _common_fields(bars):
+        lanes[field] = np.full((len(bars), len(index)), np.nan)
+        for row, (own, fields) in zip(lanes[field], bars.values(), strict=True):
+            if field not in fields:
+                continue
+            if own is index or own.equals(index):
+                row[:] = fields[field]
+                continue
+            places = index.get_indexer(own)
+            found = places >= 0
+            row[places[found]] = fields[field][found]
+    return index, lanes
+
+
+def _check_zones(symbols: list[Any], indexes: list[pd.Index[Any]]) -> None:
+    first = indexes[0]
+    for symbol, other in zip(symbols[1:], indexes[1:], strict=True):
+        kinds = [isinstance(index, pd.DatetimeIndex) for index in (first, other)]
+        zones = [str(getattr(index, "tz", None)) for index in (first, other)]
+        if kinds[0] != kinds[1] or zones[0] != zones[1]:
+            got = f"{zones[1]} for {symbol} beside {zones[0]} for {symbols[0]}"
+            remedy = "Type: frame.index = frame.index.tz_convert('UTC') (or tz_localize) for each."
+            raise DataError(broken_rule("the symbols", "share one time zone", got, remedy))
+
+
+def _common_fields(bars: dict[Any, Bars]) -> list[str]:
+    present = [field for field in FIELDS if any(field in fields for _, fields in bars.values())]
+    for field in present:
+        lacking = [symbol for symbol, (_, fields) in bars.items() if field not in fields]
+        if lacking and field in PRICES:
+            rule = f"all have a column {field!r}, or none"
+            raise DataError(broken_rule("the symbols", rule, f"none for {lacking}"))
+    return present

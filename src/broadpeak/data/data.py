@@ -1,0 +1,446 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""`Data`: checked prices of one or several symbols."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from broadpeak._core import check
+from broadpeak.data import csv as csv_files
+from broadpeak.data import sample as sample_files
+from broadpeak.data.align import Bars, align
+from broadpeak.data.resample import resample_bars
+from broadpeak.data.schema import bars_of
+from broadpeak.data.slicing import positions
+from broadpeak.errors import DataError, broken_rule
+from broadpeak.indicators.source import Source
+from broadpeak.types import FloatArray
+
+
+class Data:
+    """Prices of one or several symbols, checked on entry and never changed afterwards.
+
+    Made by `from_frames`, `from_csv`, `from_parquet`, `from_yfinance`, `from_ccxt` or `sample`.
+
+    Attributes
+    ----------
+    symbols : list
+        Names of the symbols.
+    index : pd.Index
+        Labels of the bars, sorted and unique.
+    open, high, low, close, volume, hlc3, ohlc4 : Series or DataFrame
+        A Series for one symbol, a frame with the column level `symbol` for several. `hlc3` is the
+        mean of high, low and close, `ohlc4` that of all four.
+    returns : Series or DataFrame
+        Change of the close against the close of the symbol's bar before, as a fraction.
+
+    Notes
+    -----
+    Rules checked on entry: the index is sorted and unique; prices are finite and positive; high is
+    at least and low at most open and close, up to a share of 1e-8 for rounding; volume is at least
+    0 or missing. A broken rule is a `DataError` that names symbol, bar and value.
+
+    Symbols with different calendars stand on the union of their bars; a symbol is NaN where it has
+    no bar, and whatever is computed of it is computed on its own bars. ``calendar="intersection"``
+    keeps the bars that all have.
+
+    Examples
+    --------
+    >>> data = Data.sample()
+    >>> data
+    Data(['AAPL', 'IBM', 'MSFT'], 3270 bars, 2000-03-01 to 2013-03-01)
+    >>> data.select("IBM").close.iloc[-1].round(2)
+    np.float64(175.27)
+    >>> len(data["2005":"2009"])
+    1259
+    """
+
+    __slots__ = ("__weakref__", "_fingerprint", "_selected", "_source")
+    __iter__ = None
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._selected: dict[Any, Data] = {}
+        self._fingerprint = ""
+
+    # Making
+
+    @classmethod
+    def from_frames(
+        cls,
+        frames: Any,
+        *,
+        calendar: str = "union",
+        adjust: bool = False,
+        missing: str = "raise",
+    ) -> Data:
+        """Take one frame of prices a symbol.
+
+        Parameters
+        ----------
+        frames : dict of symbol to DataFrame
+            Columns open, high, low, close, volume in any case and order; only close must be
+            there, other columns are left out. Bars are labelled by a sorted index of dates (with or
+            without time zone) or numbers, or by a column of dates.
+        calendar : "union" or "intersection"
+            How bars of symbols with different calendars are joined; see the class.
+        adjust : bool
+            Multiply open, high, low and close by adjusted close / close, so that splits and
+            dividends make no jumps. Volume is left as it is. Without it a column of adjusted closes
+            is ignored.
+        missing : "raise" or "drop"
+            What to do with bars that have no open, high, low and close at all.
+
+        Returns
+        -------
+        Data
+            With Series for one symbol and frames for several.
+
+        Raises
+        ------
+        DataError
+            If a rule for prices is broken; the message names symbol, bar and value.
+
+        Examples
+        --------
+        >>> days = pd.date_range("2024-01-01", periods=3)
+        >>> Data.from_frames({"X": pd.DataFrame({"Close": [1.0, 2.0, 3.0]}, index=days)}).close
+        2024-01-01    1.0
+        2024-01-02    2.0
+        2024-01-03    3.0
+        Freq: D, Name: X, dtype: float64
+        """
+        if not isinstance(frames, Mapping) or not frames:
+            rule = "be a dict of at least one symbol and its frame"
+            remedy = "Type: Data.from_frames({'SPX': frame})"
+            raise DataError(broken_rule("frames", rule, frames, remedy))
+        check.one_of("missing", missing, ["raise", "drop"])
+        bars = {
+            symbol: bars_of(symbol, frame, adjust=adjust, drop=missing == "drop")
+            for symbol, frame in frames.items()
+        }
+        return cls._of(bars, calendar=calendar, single=len(bars) == 1)
+
+    @classmethod
+    def from_csv(
+        cls,
+        path: Any,
+        *,
+        symbol: Any = None,
+        calendar: str = "union",
+        adjust: bool = False,
+        missing: str = "raise",
+        tz: Any = None,
+        date_column: str | None = None,
+        date_format: str | None = None,
+    ) -> Data:
+        """Read prices from text files as the usual vendors write them.
+
+        Parameters
+        ----------
+        path : path, file, list of paths, or dict of symbol to path
+            Header, delimiter, decimal comma, date column, a date beside a time, epoch numbers
+            and a column of symbols are recognised: exports of Yahoo, Stooq, Nasdaq, Binance
+            (klines with or without header) and MetaTrader 4 and 5. Compressed files are read as
+            pandas reads them. Files written newest first are turned round.
+        symbol : str or list, optional
+            Name of the symbol of a file without a column of symbols (default: the name of the
+            file), or those to take from a file with one.
+        calendar, adjust, missing
+            As in `from_frames`.
+        tz : str, optional
+            Time zone: dates without one are taken to be in it, dates with one are converted.
+            Without it, zones are kept as they are; offsets that change (summer time) and epoch
+            numbers give UTC.
+        date_column, date_format : str, optional
+            Where the date stands and how it is written, where this is not recognised.
+
+        Returns
+        -------
+        Data
+            With Series for one symbol and frames for several.
+
+        Raises
+        ------
+        DataError
+            If the file is not a table of prices, or a rule for prices is broken.
+        OSError
+            If the file cannot be read.
+        """
+        options = csv_files.ReadOptions(tz, date_column, date_format)
+        frames = csv_files.read_frames(path, symbol, options)
+        return cls.from_frames(frames, calendar=calendar, adjust=adjust, missing=missing)
+
+    @classmethod
+    def sample(cls, symbols: Any = None) -> Data:
+        """Return the daily prices that are shipped with the package.
+
+        Parameters
+        ----------
+        symbols : str or list of str, optional
+            Any of AAPL, IBM and MSFT; all three by default.
+
+        Returns
+        -------
+        Data
+            Open, high, low and close adjusted for splits and dividends, and volume, from 2000-03-01
+            to 2013-03-01 (3,270 bars each).
+
+        Raises
+        ------
+        DataError
+            If a symbol is not among the three, or the shipped file was altered.
+
+        Notes
+        -----
+        Source: Quandl WIKI, public domain; see ``broadpeak/data/prices/PROVENANCE.md``.
+
+        Examples
+        --------
+        >>> Data.sample("AAPL")
+        Data(['AAPL'], 3270 bars, 2000-03-01 to 2013-03-01)
+        """
+        everything = cls.from_frames(sample_files.read_frames(), adjust=True)
+        return everything if symbols is None else everything.select(symbols)
+
+    @classmethod
+    def _of(cls, bars: Mapping[Any, Bars], *, calendar: str, single: bool) -> Data:
+        index, fields = align(dict(bars), calendar)
+        return cls(Source(index, tuple(bars), fields, single))
+
+    # Looking
+
+    @property
+    def symbols(self) -> list[Any]:
+        """Names of the symbols."""
+        return list(self._source.symbols)
+
+    @property
+    def index(self) -> pd.Index[Any]:
+        """Labels of the bars."""
+        return self._source.index
+
+    @property
+    def open(self) -> Any:
+        """Prices at the open of each bar."""
+        return self._source.wrap(self.lanes("open"))
+
+    @property
+    def high(self) -> Any:
+        """Highest prices of each bar."""
+        return self._source.wrap(self.lanes("high"))
+
+    @property
+    def low(self) -> Any:
+        """Lowest prices of each bar."""
+        return self._source.wrap(self.lanes("low"))
+
+    @property
+    def close(self) -> Any:
+        """Prices at the close of each bar."""
+        return self._source.wrap(self.lanes("close"))
+
+    @property
+    def volume(self) -> Any:
+        """Units traded in each bar."""
+        return self._source.wrap(self.lanes("volume"))
+
+    @property
+    def hlc3(self) -> Any:
+        """Mean of high, low and close."""
+        return self._source.wrap(self.lanes("hlc3"))
+
+    @property
+    def ohlc4(self) -> Any:
+        """Mean of open, high, low and close."""
+        return self._source.wrap(self.lanes("ohlc4"))
+
+    @property
+    def returns(self) -> Any:
+        """Change of the close against the symbol's bar before, as a fraction."""
+        close = self.lanes("close")
+        out = np.full(close.shape, np.nan)
+        for row, values, own in zip(out, close, self._source.own_bars, strict=True):
+            bars = slice(None) if own is None else own
+            mine = values[bars]
+            row[bars] = np.concatenate([[np.nan], mine[1:] / mine[:-1] - 1.0])[: mine.size]
+        return self._source.wrap(out)
+
+    def lanes(self, name: str) -> FloatArray:
+        """Return the prices `name` as a read-only array of shape (symbols, bars).
+
+        Raises
+        ------
+        DataError
+            If there are no such prices.
+        """
+        return self._source.lanes(name)
+
+    def __len__(self) -> int:
+        return len(self._source.index)
+
+    def __repr__(self) -> str:
+        names = self.symbols
+        shown = f"{names}" if len(names) <= 5 else f"[{len(names)} symbols from {names[0]!r}]"
+        span = ""
+        if len(self):
+            span = f", {_day(self.index[0])} to {_day(self.index[-1])}"
+        return f"Data({shown}, {len(self)} bars{span})"
+
+    def fingerprint(self) -> str:
+        """Return a hash of symbols, index and prices: equal for equal content, in any process.
+
+        Examples
+        --------
+        >>> Data.sample("IBM").fingerprint() == Data.sample("IBM").fingerprint()
+        True
+        """
+        if not self._fingerprint:
+            self._fingerprint = _digest(self._source)
+        return self._fingerprint
+
+    # Cutting
+
+    def select(self, symbols: Any) -> Data:
+        """Return the prices of some symbols.
+
+        Parameters
+        ----------
+        symbols : symbol or list of symbols
+            A symbol gives Series, a list (also of one) frames.
+
+        Returns
+        -------
+        Data
+            Without the bars at which none of these symbols has a price.
+
+        Raises
+        ------
+        DataError
+            If a symbol is not there, or is named twice.
+
+        Examples
+        --------
+        >>> Data.sample().select(["IBM"]).close.columns
+        Index(['IBM'], dtype='str', name='symbol')
+        """
+        single = isinstance(symbols, str) or not isinstance(symbols, Iterable)
+        if single and symbols in self._selected:
+            return self._selected[symbols]
+        wanted = [symbols] if single else list(symbols)
+        places = [self._place(symbol) for symbol in wanted]
+        if not places or len(set(places)) < len(places):
+            raise DataError(broken_rule("symbols", "name each symbol once, at least one", wanted))
+        if single and self._source.single:
+            return self
+        source = self._source
+        fields = {name: lanes[places] for name, lanes in source.fields.items()}
+        present = np.isfinite(fields["close"]).any(axis=0)
+        index = source.index
+        if not present.all():
+            index = index[np.flatnonzero(present)]
+            fields = {name: lanes[:, present] for name, lanes in fields.items()}
+        result = Data(Source(index, tuple(wanted), fields, single))
+        if single:
+            # One object a symbol, so that what was computed from it is found again.
+            self._selected[symbols] = result
+        return result
+
+    def _place(self, symbol: Any) -> int:
+        if symbol in self._source.symbols:
+            return self._source.symbols.index(symbol)
+        remedy = check.did_you_mean(symbol, self.symbols)
+        raise DataError(broken_rule("symbol", f"be one of {self.symbols}", symbol, remedy))
+
+    def __getitem__(self, bars: Any) -> Data:
+        if isinstance(bars, str) and bars in self._source.symbols:
+            remedy = f"Type: data.select({bars!r})"
+            raise DataError(broken_rule("data[…]", "be given dates, not symbols", bars, remedy))
+        places = positions(self._source.index, bars)
+        fields = {
+            name: np.ascontiguousarray(lanes[:, places])
+            for name, lanes in self._source.fields.items()
+        }
+        return Data(
+            Source(self._source.index[places], self._source.symbols, fields, self._source.single)
+        )
+
+    def resample(self, rule: Any, **options: Any) -> Data:
+        """Return longer bars.
+
+        Parameters
+        ----------
+        rule : str or offset
+            A span as pandas writes it: "1h", "1D", "W", "ME".
+        **options
+            `label`, `closed`, `origin`, `offset` of ``DataFrame.resample``.
+
+        Returns
+        -------
+        Data
+            First open, highest high, lowest low, last close, sum of volume. Spans without a bar
+            give none.
+
+        Raises
+        ------
+        DataError
+            If the bars have no dates.
+        ParamError
+            If `rule` is no span.
+
+        Examples
+        --------
+        >>> Data.sample("IBM").resample("YE").close.round(2).iloc[:2]
+        Date
+        2000-12-31    62.69
+        2001-12-31    89.64
+        Freq: YE-DEC, Name: IBM, dtype: float64
+        """
+        source = self._source
+        bars = {}
+        for place, (symbol, own) in enumerate(zip(source.symbols, source.own_bars, strict=True)):
+            keep = slice(None) if own is None else own
+            fields = {name: lanes[place][keep] for name, lanes in source.fields.items()}
+            bars[symbol] = resample_bars(source.index[keep], fields, rule, options)
+        return Data._of(bars, calendar="union", single=source.single)
+
+    def split_params(self) -> tuple[Sequence[Data], pd.Index[Any]]:
+        """Return one `Data` a symbol and their labels, for use in a `Param`."""
+        return [self.select(symbol) for symbol in self.symbols], self._source.columns
+
+    # Travelling
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        source = self._source
+        return _restore, (source.index, source.symbols, dict(source.fields), source.single)
+
+
+def _restore(
+    index: pd.Index[Any], symbols: tuple[Any, ...], fields: dict[str, FloatArray], single: bool
+) -> Data:
+    return Data(Source(index, symbols, fields, single))
+
+
+def _day(label: Any) -> str:
+    text = str(label)
+    return text.removesuffix(" 00:00:00")
+
+
+def _digest(source: Source) -> str:
+    digest = hashlib.sha256()
+    index = source.index
+    labels = index.to_numpy()
+    if isinstance(index, pd.DatetimeIndex):
+        digest.update(str(index.tz).encode())
+        labels = index.as_unit("ns").asi8
+    digest.update(np.ascontiguousarray(labels).tobytes())
+    digest.update(repr((source.symbols, source.single)).encode())
+    for name in sorted(source.fields):
+        digest.update(name.encode())
+        digest.update(np.ascontiguousarray(source.fields[name]).tobytes())
+    return digest.hexdigest()

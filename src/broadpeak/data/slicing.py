@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Which bars `data[…]` means."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from broadpeak.errors import DataError, broken_rule
+from broadpeak.types import AnyArray
+
+
+def positions(index: pd.Index[Any], key: Any) -> slice | AnyArray:
+    """Return the bars that `key` means, as pandas would for a frame's rows.
+
+    A slice of dates holds both ends, a text such as "2005" its whole span; a slice of integers
+    counts bars; a mask or an index takes bars in order.
+    """
+    if isinstance(key, slice):
+        return _slice(index, key)
+    if isinstance(key, pd.Series) and key.dtype == bool and not key.index.equals(index):
+        raise DataError(broken_rule("the mask", "have the index of the data", key.index[:3]))
+    values = np.asarray(key) if isinstance(key, (list, np.ndarray, pd.Series)) else None
+    if values is not None and values.dtype == bool:
+        if values.shape != (len(index),):
+            rule = f"have one value a bar, {len(index)}"
+            raise DataError(broken_rule("the mask", rule, values.shape))
+        return np.flatnonzero(values)
+    if isinstance(key, pd.Index):
+        places = index.get_indexer(key)
+        if (places < 0).any() or (np.diff(places) <= 0).any():
+            rule = "hold labels of the data, in order"
+            raise DataError(broken_rule("data[index]", rule, key[:3].tolist()))
+        return places
+    if isinstance(index, pd.DatetimeIndex) and not isinstance(key, (int, np.integer, tuple)):
+        return _slice(index, slice(key, key))
+    rule = "be given dates, a slice, a mask or an index"
+    raise DataError(broken_rule("data[…]", rule, key, "Type: data['2005':'2009']"))
+
+
+def _slice(index: pd.Index[Any], key: slice) -> slice:
+    step = key.step
+    if step is not None and not (isinstance(step, (int, np.integer)) and step >= 1):
+        raise DataError(broken_rule("the step of a slice", "be a positive integer", step))
+    ends = [end for end in (key.start, key.stop) if end is not None]
+    if all(isinstance(end, (int, np.integer)) for end in ends):
+        return key
+    try:
+        return index.slice_indexer(key.start, key.stop, None if step is None else int(step))
+    except (TypeError, KeyError, ValueError) as error:
+        remedy = "Type: data['2005':'2009'] for dates, data.select('SPX') for symbols."
+        raise DataError(broken_rule("data[…]", "be given dates", key, remedy)) from error

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Array functions of prices, and the names under which `Data.run` finds them."""

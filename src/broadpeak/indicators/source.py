@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Prices as indicators see them: lanes, one a symbol, on one calendar."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from broadpeak.errors import DataError, broken_rule
+from broadpeak.indicators.memo import Memo
+from broadpeak.types import AnyArray, FloatArray, IntArray
+
+_DERIVED: dict[str, Callable[[Source], FloatArray]] = {}
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """Prices of symbols on one index.
+
+    Attributes
+    ----------
+    index
+        Labels of the bars.
+    symbols
+        Labels of the lanes.
+    fields
+        Lanes by name, shape (n_symbols, n_bars); NaN where a symbol has no bar.
+    single
+        True where the user has one symbol and expects Series.
+    """
+
+    index: pd.Index[Any]
+    symbols: tuple[Any, ...]
+    fields: Mapping[str, FloatArray]
+    single: bool
+    memo: Memo = field(default_factory=Memo, repr=False)
+
+    @cached_property
+    def columns(self) -> pd.Index[Any]:
+        """Labels of the lanes as the level `symbol`."""
+        labels: pd.Index[Any] = pd.Index(list(self.symbols), name="symbol")
+        return labels
+
+    @cached_property
+    def own_bars(self) -> list[IntArray | None]:
+        """For each symbol the positions of its bars, or None where it has them all."""
+        present = np.isfinite(self.fields["close"])
+        return [None if row.all() else np.flatnonzero(row) for row in present]
+
+    def lanes(self, name: str) -> FloatArray:
+        """Return the lanes of a field or of `hlc3` or `ohlc4`."""
+        if name in self.fields:
+            return self.fields[name]
+        if name in {"hlc3", "ohlc4"}:
+            parts = ("high", "low", "close") if name == "hlc3" else ("open", "high", "low", "close")
+            key = ("field", name)
+            found = self.memo.get(key)
+            if found is None:
+                found = (sum((self.lanes(part) for part in parts[1:]), self.lanes(parts[0])),)
+                found = (found[0] / len(parts),)
+                self.memo.put(key, found)
+            return found[0]
+        known = ", ".join(self.fields)
+        raise DataError(broken_rule("the prices", f"have a column {name!r}", known))
+
+    def wrap(self, lanes: AnyArray) -> Any:
+        """Return lanes, one a symbol, as a Series for one symbol and as a frame for several."""
+        if self.single:
+            return pd.Series(lanes[0], index=self.index, name=self.symbols[0], copy=False)
+        return pd.DataFrame(lanes.T, index=self.index, columns=self.columns, copy=False)

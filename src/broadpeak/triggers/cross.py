@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Crossings of two series, of a series and a level, and of whole frames."""
+
+from __future__ import annotations
+
+import math
+from numbers import Real
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from broadpeak._core.arrays import Wrapping, check_labels, lane, to_lanes
+from broadpeak.errors import DataError, broken_rule
+from broadpeak.triggers._kernels import cross
+from broadpeak.triggers.columns import pair_columns
+from broadpeak.types import FloatArray, IntArray
+
+
+def crossed_above(left: Any, right: Any) -> Any:
+    """Return where `left` has crossed above `right`.
+
+    Parameters
+    ----------
+    left : array, Series or DataFrame, shape (bars,) or (bars, columns)
+        Any numbers, bar by bar. A number is allowed where `right` is none.
+    right : float, array, Series or DataFrame
+        A level, or values bar by bar. Columns meet one to one if they are equal; a single column
+        meets every column; otherwise columns meet by the labels of shared level names, or, if there
+        are as many, by position.
+
+    Returns
+    -------
+    array, Series or DataFrame of bool
+        True at the bars of a crossing.
+
+    Raises
+    ------
+    DataError
+        If lengths, indexes or columns do not fit.
+
+    Notes
+    -----
+    True at bar t if ``left > right`` at t and ``left < right`` at the last earlier bar where they
+    differed. Bars of equality are neither above nor below: touching and turning back is no
+    crossing, touching and going on is one. A bar where either side is NaN forgets what was
+    before. Nothing is looked ahead.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> crossed_above(np.array([1.0, 2.0, 3.0, 1.0]), 2.0)
+    array([False, False,  True, False])
+    """
+    return _crossed(left, right, above=True)
+
+
+def crossed_below(left: Any, right: Any) -> Any:
+    """Return where `left` has crossed below `right`: `crossed_above` with the sides exchanged.
+
+    Parameters
+    ----------
+    left : array, Series or DataFrame, shape (bars,) or (bars, columns)
+        Any numbers, bar by bar. A number is allowed where `right` is none.
+    right : float, array, Series or DataFrame
+        A level, or values bar by bar; columns meet as in `crossed_above`.
+
+    Returns
+    -------
+    array, Series or DataFrame of bool
+        True at the bars of a crossing.
+
+    Raises
+    ------
+    DataError
+        If lengths, indexes or columns do not fit.
+
+    Notes
+    -----
+    Equality and NaN are treated as in `crossed_above`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> crossed_below(np.array([3.0, 2.0, 1.0]), np.array([2.0, 2.0, 2.0]))
+    array([False, False,  True])
+    """
+    return _crossed(left, right, above=False)
+
+
+def _crossed(left: Any, right: Any, *, above: bool) -> Any:
+    one, other = lane(left), lane(right)
+    if one is not None and other is not None and one.size == other.size:
+        out = np.empty(one.size, np.bool_)
+        if above:
+            cross.crossed(one, other, out)
+        else:
+            cross.crossed(other, one, out)
+        return out
+    if isinstance(right, (Real, np.number)):
+        return _crossed_level(left, float(right), above=above)
+    if isinstance(left, (Real, np.number)):
+        return _crossed_level(right, float(left), above=not above)
+    return _crossed_frames(left, right, above=above)
+
+
+def _crossed_level(values: Any, level: float, *, above: bool) -> Any:
+    lanes, wrapping = to_lanes("left", values)
+    out = np.empty(lanes.shape, np.bool_)
+    if math.isnan(level):
+        out[:] = False
+        return wrapping.wrap(out)
+    for row, target in zip(lanes, out, strict=True):
+        cross.crossed_level(row, level, 1.0 if above else -1.0, target)
+    return wrapping.wrap(out)
+
+
+def _crossed_frames(left: Any, right: Any, *, above: bool) -> Any:
+    mine, labels = to_lanes("left", left)
+    others, other_labels = to_lanes("right", right)
+    if mine.shape[1] != others.shape[1]:
+        rule = f"have as many bars as the left side, {mine.shape[1]}"
+        raise DataError(broken_rule("right", rule, others.shape[1]))
+    check_labels(
+        "right",
+        Wrapping("series", index=other_labels.index),
+        "left",
+        Wrapping("series", labels.index),
+    )
+    columns: pd.Index[Any] | None
+    if labels.columns is not None and other_labels.columns is not None:
+        take, other_take, columns = pair_columns(labels.columns, other_labels.columns)
+    else:
+        take, other_take = _pair_counts(len(mine), len(others))
+        columns = other_labels.columns if labels.columns is None else labels.columns
+        if columns is not None and len(columns) != len(take):
+            columns = pd.RangeIndex(len(take))
+    return _wrapping(labels, other_labels, columns).wrap(
+        cross_lanes(mine, take, others, other_take, above=above)
+    )
+
+
+def _pair_counts(n_left: int, n_right: int) -> tuple[IntArray, IntArray]:
+    n = n_left if n_right == 1 else n_right
+    if n_left not in {1, n}:
+        rule = f"have one column, or as many as the left side, {n_left}"
+        raise DataError(broken_rule("right", rule, n_right))
+    return (
+        np.arange(n) if n_left == n else np.zeros(n, np.int64),
+        np.arange(n) if n_right == n else np.zeros(n, np.int64),
+    )
+
+
+def _wrapping(left: Wrapping, right: Wrapping, columns: pd.Index[Any] | None) -> Wrapping:
+    index = left.index if left.index is not None else right.index
+    kinds = {left.kind, right.kind}
+    if columns is not None:
+        return Wrapping("frame", index=index, columns=columns)
+    if index is None:
+        return Wrapping("array2d" if "array2d" in kinds else "array1d")
+    if "array2d" in kinds:
+        return Wrapping("frame", index=index)
+    name = left.name if left.kind == "series" else right.name
+    return Wrapping("series", index=index, name=name)
+
+
+def cross_lanes(
+    left: FloatArray,
+    left_take: IntArray,
+    right: FloatArray,
+    right_take: IntArray,
+    *,
+    above: bool,
+) -> Any:
+    """Return bool lanes, shape (n_pairs, n_bars), of the crossings of taken lanes."""
+    out = np.empty((len(left_take), left.shape[1]), np.bool_)
+    if above:
+        cross.crossed_pairs(left, left_take, right, right_take, out)
+    else:
+        cross.crossed_pairs(right, right_take, left, left_take, out)
+    return out
