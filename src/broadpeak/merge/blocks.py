@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Merging of results that hold many combinations each, labelled as single calls would have been.
+
+A *piece* is what one call on m combinations returned. It has m *blocks* of k entries along the
+merge axis (entries under `concat`, rows under `row_stack`, columns under `column_stack`), in order
+of combinations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from broadpeak.errors import ParamError
+from broadpeak.merge.concat import concat, positions
+from broadpeak.merge.keys import from_codes, prepend, split_levels
+from broadpeak.merge.stack import column_stack, reset_column_stack, row_stack
+from broadpeak.types import AnyArray, IntArray
+
+_MERGES = {
+    "concat": concat,
+    "row_stack": row_stack,
+    "column_stack": column_stack,
+    "reset_column_stack": reset_column_stack,
+}
+_ALONG = {"concat": "entry", "row_stack": "row"}
+
+
+def merge_blocks(
+    how: str,
+    pieces: Sequence[Any],
+    sizes: Sequence[int],
+    *,
+    keys: pd.Index[Any],
+    constants: Sequence[Any] = (),
+    wrap: bool | None = None,
+) -> Any:
+    """Merge one piece a chunk into what single calls, merged, would have given.
+
+    Parameters
+    ----------
+    how : str
+        Name of the merge.
+    pieces : sequence
+        Result of every chunk.
+    sizes : sequence of int
+        Number of combinations of every chunk.
+    keys : Index
+        Label of every combination, chunk after chunk.
+    constants : sequence
+        Values of the parameters that are the same in all combinations.
+    wrap : bool, optional
+        False: NumPy without labels.
+
+    Raises
+    ------
+    ParamError
+        If a piece does not hold m blocks of equal length.
+
+    Notes
+    -----
+    Own levels that a function adds because it got lists of values are dropped: those that do not
+    change within a block, and either differ between blocks or repeat a constant parameter.
+
+    Examples
+    --------
+    >>> keys = pd.Index([10, 20, 30], name="fast")
+    >>> merge_blocks("concat", [np.array([0.1, 0.2]), np.array([0.3])], [2, 1], keys=keys)
+    fast
+    10    0.1
+    20    0.2
+    30    0.3
+    dtype: float64
+    """
+    counts = np.empty(len(pieces), dtype=np.int64)
+    shaped: list[Any] = []
+    for number, (piece, size) in enumerate(zip(pieces, sizes, strict=True)):
+        part = _shaped(how, piece, size)
+        length = _length(how, part)
+        if length is None or length % size or (length == 0 and size > 0):
+            raise _not_covered(how, number, size, piece)
+        shaped.append(part)
+        counts[number] = length // size
+    if wrap is False:
+        return _MERGES[how](shaped, wrap=False)
+    whole = _MERGES[how](shaped, wrap=True)
+    by_columns = how not in _ALONG
+    own = whole.columns if by_columns else whole.index
+    labels = _labels(keys, np.repeat(counts, sizes), own, constants)
+    if by_columns:
+        whole.columns = labels
+    else:
+        whole.index = labels
+    return whole
+
+
+def _shaped(how: str, piece: Any, size: int) -> Any:
+    """Return `piece` with its blocks along the merge axis, where a flat one leaves no doubt."""
+    if isinstance(piece, (list, pd.Index)):
+        piece = pd.Series(piece).to_numpy()
+    if how == "concat" or isinstance(piece, pd.DataFrame) or np.ndim(piece) > 1:
+        return np.array([piece]) if how == "concat" and _is_single(piece, size) else piece
+    if isinstance(piece, pd.Series):
+        if how == "row_stack":
+            return piece
+        if size == 1:
+            return piece.to_frame(0)
+        return piece.to_frame().T if len(piece) == size else piece
+    array = np.atleast_1d(np.asarray(piece))
+    across = array[np.newaxis, :] if (size == 1) == (how == "row_stack") else array[:, np.newaxis]
+    return across if size in {1, len(array)} else array
+
+
+def _is_single(piece: Any, size: int) -> bool:
+    return size == 1 and np.ndim(piece) == 0
+
+
+def _length(how: str, part: Any) -> int | None:
+    if np.ndim(part) == 0:
+        return None
+    if how == "concat" or isinstance(part, pd.Series):
+        return len(part) if how in _ALONG else None
+    if np.ndim(part) != 2:
+        return None
+    return int(part.shape[0 if how == "row_stack" else 1])
+
+
+def _not_covered(how: str, number: int, size: int, piece: Any) -> ParamError:
+    along = _ALONG.get(how, "column")
+    shape = f"shape {np.shape(piece)}" if np.ndim(piece) else repr(piece)[:60]
+    return ParamError(
+        f"The merged result must cover every combination once: mono-chunk {number} has {size} "
+        f"combinations, so {how} needs one {along} (or the same number of them) for each, "
+        f"got {type(piece).__name__} of {shape}. Let the function return {along} after {along} in "
+        f"order of combinations, or pass your own function as merge_func."
+    )
+
+
+def _labels(
+    keys: pd.Index[Any], counts: IntArray, own: pd.Index[Any], constants: Sequence[Any]
+) -> pd.Index[Any]:
+    single = bool((counts == 1).all())
+    if _is_counter(own):
+        return keys if single else prepend(keys, counts, positions(counts))
+    levels, codes = split_levels(own)
+    kept = [
+        place
+        for place, code in enumerate(codes)
+        if not _was_added(code, levels[place], counts, constants)
+    ]
+    if not kept:
+        return keys if single else prepend(keys, counts, positions(counts))
+    inner = from_codes(
+        [levels[place] for place in kept],
+        [codes[place] for place in kept],
+        [own.names[place] for place in kept],
+    )
+    return prepend(keys, counts, inner)
+
+
+def _is_counter(own: pd.Index[Any]) -> bool:
+    return isinstance(own, pd.RangeIndex) and own.start == 0 and own.name is None
+
+
+def _was_added(
+    codes: AnyArray, level: pd.Index[Any], counts: IntArray, constants: Sequence[Any]
+) -> bool:
+    """Whether a level exists only because the function got lists of parameter values."""
+    codes = np.asarray(codes, dtype=np.int64)
+    starts = np.cumsum(counts) - counts
+    firsts = codes[starts]
+    if not np.array_equal(np.repeat(firsts, counts), codes):
+        return False
+    if (firsts != firsts[0]).any():
+        return True
+    return firsts[0] >= 0 and any(_equal(one, level[firsts[0]]) for one in constants)
+
+
+def _equal(left: Any, right: Any) -> bool:
+    try:
+        return bool(left == right)
+    except (TypeError, ValueError):  # arrays have no single answer
+        return False

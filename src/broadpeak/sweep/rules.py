@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Chunking rules that can be joined with ``|``, and the piece of an argument that they cut."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import UnionType
+from typing import Any, get_args
+
+from broadpeak.types import IntArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Piece:
+    """Which items of the arguments belong to one chunk.
+
+    Attributes
+    ----------
+    number : int
+        Number of the chunk.
+    rows : range or integer array
+        Positions of its items.
+    """
+
+    number: int
+    rows: range | IntArray
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+class Rule:
+    """Base of takers, sizers and value wrappers; ``a | b`` holds both for one argument."""
+
+    def __or__(self, other: Any) -> Rules:
+        return Rules(parts(self) + parts(other))
+
+    def __ror__(self, other: Any) -> Rules:
+        return Rules(parts(other) + parts(self))
+
+
+class Rules(Rule):
+    """Several rules for one argument.
+
+    Attributes
+    ----------
+    members : tuple
+        The rules, in the order they were written.
+    """
+
+    def __init__(self, members: tuple[Any, ...]) -> None:
+        self.members = members
+
+    def __repr__(self) -> str:
+        return " | ".join(map(repr, self.members))
+
+
+def parts(annotation: Any) -> tuple[Any, ...]:
+    """Return the single rules in an annotation; what is no rule stays as it is."""
+    if isinstance(annotation, Rules):
+        return annotation.members
+    if isinstance(annotation, UnionType):
+        return get_args(annotation)
+    return (annotation,)

@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Where the number of items to chunk comes from, if it is not to be inferred."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from broadpeak._core import check
+from broadpeak.errors import ParamError, broken_rule
+from broadpeak.sweep.arguments import Argument
+from broadpeak.sweep.rules import Rule
+
+
+@dataclass(frozen=True)
+class ArgSizer(Rule):
+    """The size is an argument itself.
+
+    Parameters
+    ----------
+    arg_query : str, int or compiled pattern, optional
+        Name or position of the argument, or a pattern that its name matches. As an annotation it
+        can be left out: then it is the annotated argument.
+
+    Examples
+    --------
+    >>> import broadpeak as bp
+    >>> zeros = bp.chunked(np.zeros, size=bp.ArgSizer(0), n_chunks=2, merge_func="concat")
+    >>> zeros(bp.ChunkedCount(3))
+    array([0., 0., 0.])
+    """
+
+    arg_query: str | int | re.Pattern[str] | None = None
+
+    def size(self, arguments: Sequence[Argument], own: str | None = None) -> int:
+        """Return the size among the `arguments` of a call; `own` is the annotated one.
+
+        Raises
+        ------
+        ParamError
+            If no argument fits, or it does not have a size.
+        """
+        argument = self._find(arguments, own)
+        size = self.measure(argument.value)
+        if isinstance(size, bool) or not isinstance(size, (int, np.integer)) or size < 0:
+            raise ParamError(
+                broken_rule(
+                    f"Argument {argument.name!r} for {type(self).__name__}",
+                    "give a size of at least 0",
+                    argument.value,
+                )
+            )
+        return int(size)
+
+    def measure(self, value: Any) -> Any:
+        """Return the size of `value`."""
+        return value
+
+    def _find(self, arguments: Sequence[Argument], own: str | None) -> Argument:
+        query = own if self.arg_query is None else self.arg_query
+        if isinstance(query, int) and -len(arguments) <= query < len(arguments):
+            return arguments[query]
+        for argument in arguments:
+            if isinstance(query, re.Pattern):
+                if query.search(argument.name) and argument.value is not None:
+                    return argument
+            elif argument.name == query:
+                return argument
+        names = [argument.name for argument in arguments]
+        rule = f"fit one of the arguments {names}"
+        remedy = check.did_you_mean(query, names)
+        raise ParamError(broken_rule("arg_query", rule, query, remedy))
+
+
+@dataclass(frozen=True)
+class CountSizer(ArgSizer):
+    """The size is a count.
+
+    Examples
+    --------
+    >>> CountSizer().measure(7)
+    7
+    """
+
+
+@dataclass(frozen=True)
+class LenSizer(ArgSizer):
+    """The size is the length of a sequence; a single value counts as one item.
+
+    Examples
+    --------
+    >>> LenSizer().measure("abc"), LenSizer().measure([1, 2])
+    (1, 2)
+    """
+
+    def measure(self, value: Any) -> Any:
+        """Return the length of `value`."""
+        single = isinstance(value, (str, bytes)) or not hasattr(value, "__len__")
+        return 1 if single else len(value)
+
+
+@dataclass(frozen=True)
+class ShapeSizer(ArgSizer):
+    """The size is one axis of a shape.
+
+    Examples
+    --------
+    >>> ShapeSizer(axis=1).measure((10, 4))
+    4
+    """
+
+    axis: int = 0
+
+    def measure(self, value: Any) -> Any:
+        """Return the length of the axis."""
+        return _along(tuple(value), self.axis, value)
+
+
+@dataclass(frozen=True)
+class ArraySizer(ArgSizer):
+    """The size is the length of an array, Series or frame along an axis.
+
+    Examples
+    --------
+    >>> ArraySizer(axis=1).measure(np.ones((10, 4)))
+    4
+    """
+
+    axis: int = 0
+
+    def measure(self, value: Any) -> Any:
+        """Return the length along the axis."""
+        shape = tuple(value.shape) if hasattr(value, "shape") else np.shape(value)
+        return _along(shape, self.axis, value)
+
+
+def _along(shape: tuple[int, ...], axis: int, value: Any) -> int:
+    if not -len(shape) <= axis < len(shape):
+        rule = f"have an axis {axis}"
+        raise ParamError(broken_rule("A sized value", rule, value, f"It has {len(shape)}."))
+    return shape[axis]

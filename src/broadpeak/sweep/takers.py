@@ -1,0 +1,570 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""How an argument of a `chunked` function is cut: one class a way of cutting.
+
+A *taker* is a rule without a value. The wrappers `Chunked…` are takers around a value, for use at
+the call; without a value they are rules as well.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from broadpeak.errors import ParamError, ParamTypeError, broken_rule
+from broadpeak.sweep.rules import Piece, Rule
+from broadpeak.types import MISSING, IntArray
+
+_LABELLED = (pd.Series, pd.DataFrame)
+
+
+class Taker(Rule, ABC):
+    """Base of all takers: says how many items a value has, and takes those of one chunk."""
+
+    by_number = False  # takes item i for chunk i
+
+    @abstractmethod
+    def sizes(self, value: Any) -> list[int]:
+        """Return the sizes that `value` implies; none if it implies nothing."""
+
+    @abstractmethod
+    def take(self, value: Any, piece: Piece) -> Any:
+        """Return what `piece` takes of `value`."""
+
+
+@dataclass(frozen=True)
+class ChunkSlicer(Taker):
+    """Slice a list, tuple, range or anything else that has a length and takes slices.
+
+    Examples
+    --------
+    >>> from broadpeak.sweep.rules import Piece
+    >>> ChunkSlicer().take([10, 20, 30], Piece(0, range(0, 2)))
+    [10, 20]
+    """
+
+    def sizes(self, value: Any) -> list[int]:
+        """Return the length of `value`."""
+        return [len(value)]
+
+    def take(self, value: Any, piece: Piece) -> Any:
+        """Return the items of `piece`."""
+        if isinstance(piece.rows, range):
+            return value[piece.rows.start : piece.rows.stop]
+        items = [value[int(row)] for row in piece.rows]
+        return tuple(items) if isinstance(value, tuple) else items
+
+
+@dataclass(frozen=True)
+class ChunkSelector(Taker):
+    """Give chunk i the item i of a sequence; there are as many chunks as items.
+
+    Examples
+    --------
+    >>> from broadpeak.sweep.rules import Piece
+    >>> ChunkSelector().take(["a", "b"], Piece(1, range(1, 2)))
+    'b'
+    """
+
+    by_number = True
+
+    def sizes(self, value: Any) -> list[int]:
+        """Return the length of `value`."""
+        return [len(value)]
+
+    def take(self, value: Any, piece: Piece) -> Any:
+        """Return the item that has the number of `piece`."""
+        return value[_number(self, piece, len(value))]
+
+
+@dataclass(frozen=True)
+class CountAdapter(Taker):
+    """Make a count the number of items in the chunk.
+
+    Examples
+    --------
+    >>> from broadpeak.sweep.rules import Piece
+    >>> CountAdapter().take(5, Piece(0, range(0, 2)))
+    2
+    """
+
+    def sizes(self, value: Any) -> list[int]:
+        """Return the count itself."""
+        return [_count(value)]
+
+    def take(self, value: Any, piece: Piece) -> Any:
+        """Return the number of items in `piece`."""
+        return len(piece.rows)
+
+
+@dataclass(frozen=True)
+class ShapeSlicer(Taker):
+    """Make one axis of a shape the number of items in the chunk.
+
+    Examples
+    --------
+    >>> from broadpeak.sweep.rules import Piece
+    >>> ShapeSlicer(axis=1).take((10, 4), Piece(0, range(0, 3)))
+    (10, 3)
+    """
+
+    axis: int = 0
+
+    def sizes(self, value: Any) -> list[int]:
+        """Return the length of the axis."""
+        return [_count(value[_axis(self.axis, len(value), value)])]
+
+    def take(self, value: Any, piece: Piece) -> Any:
+        """Return the shape of `piece`."""
+        axis = _axis(self.axis, len(value), value)
+        return (*value[:axis], len(piece.rows), *value[axis + 1 :])
+
+
+@dataclass(frozen=True)
+class ShapeSelector(Taker):
+    """Give chunk i the shape of item i along one axis: without that axis, or with length 1.
+
+    Examples
+    --------
+    >>> from broadpeak.sweep.rules import Piece
+    >>> ShapeSelector(axis=1).take((10, 4), Piece(0, range(0, 1)))
+    (10,)
+    """
+
+    axis: int = 0
+    keep_dims: bool = False
+    by_number = True
+
+    def sizes(self, value: Any) -> list[int]:
+        """Return the length of the axis."""
+        return [_count(value[_axis(self.axis, len(value), value)])]
+
+    def take(self, value: Any, piece: Piece) -> Any:
+        """Return the shape of one item."""
+        axis = _axis(self.axis, len(value), value)
+        _number(self, piece, _count(value[axis]))
+        kept = (1,) if self.keep_dims else ()
+        return (*value[:axis], *kept, *value[axis + 1 :])
+
+
+@dataclass(frozen=True)
+class ArraySlicer(Taker):
+    """Slice an array, Series or frame along an axis; labels are sliced with it.
+
+    Examples
+    --------
+    >>> from broadpeak.sweep.rules import Piece
+    >>> ArraySlicer(axis=1).take(np.arange(6).reshape(2, 3), Piece(0, range(1, 3)))
+    array([[1, 2],
+           [4, 5]])
+    """
+
+    axis: int = 0
+
+    def sizes(self, value: Any) -> list[int]:
+        """Return the length along the axis."""
+        shape = _shape(value)
+        return [shape[_axis(self.axis, len(shape), value)]]
+
+    def take(self, value: Any, piece: Piece) -> Any:
+        """Return the items of `piece` along the axis."""
+        value = value if hasattr(value, "shape") else np.asarray(value)
+        rows = piece.rows
+        where = slice(rows.start, rows.stop) if isinstance(rows, range) else rows
+        return _along(value, _axis(self.axis, len(value.shape), value), where)
+
+
+@dataclass(frozen=True)
+class ArraySelector(Taker):
+    """Give chunk i the item i of an array, Series or frame along an axis.
+
+    Examples
+    --------
+    >>> from broadpeak.sweep.rules import Piece
+    >>> ArraySelector(axis=1).take(np.arange(6).reshape(2, 3), Piece(2, range(2, 3)))
+    array([2, 5])
+    """
+
+    axis: int = 0
+    keep_dims: bool = False
+    by_number = True
+
+    def sizes(self, value: Any) -> list[int]:
+        """Return the length along the axis."""
+        return ArraySlicer(self.axis).sizes(value)
+
+    def take(self, value: Any, piece: Piece) -> Any:
+        """Return one item, without the axis unless `keep_dims`."""
+        value = value if hasattr(value, "shape") else np.asarray(value)
+        axis = _axis(self.axis, len(value.shape), value)
+        number = _number(self, piece, value.shape[axis])
+        at = slice(number, number + 1) if self.keep_dims else number
+        return _along(value, axis, at)
+
+
+@dataclass(frozen=True)
+class FlexArraySlicer(Taker):
+    """Slice like `ArraySlicer`, but pass whole what is meant for every item.
+
+    That is: scalars, axes of length 1, and arrays that do not have the axis.
+
+    Examples
+    --------
+    >>> from broadpeak.sweep.rules import Piece
+    >>> FlexArraySlicer(axis=1).take(np.ones((3, 1)), Piece(0, range(0, 2))).shape
+    (3, 1)
+    """
+
+    axis: int = 0
+
+    def sizes(self, value: Any) -> list[int]:
+        """Return the length along the axis, if it is to be cut."""
+        shape = _shape(value)
+        return [shape[self.axis]] if self._is_cut(shape) else []
+
+    def take(self, value: Any, piece: Piece) -> Any:
+        """Return the items of `piece`, or all of `value`."""
+        if not self._is_cut(_shape(value)):
+            return value
+        return ArraySlicer(self.axis).take(value, piece)
+
+    def _is_cut(self, shape: tuple[int, ...]) -> bool:
+        return -len(shape) <= self.axis < len(shape) and shape[self.axis] != 1
+
+
+@dataclass(frozen=True)
+class SequenceTaker(Taker):
+    """Cut the items of a list or tuple.
+
+    Parameters
+    ----------
+    spec : rule, or sequence of rules
+        One rule for all items, or one an item (None: not cut). A final ``...`` repeats the rule
+        before it.
+
+    Examples
+    --------
+    >>> from broadpeak.sweep.rules import Piece
+    >>> SequenceTaker(ChunkSlicer()).take([[1, 2], [3, 4]], Piece(0, range(0, 1)))
+    [[1], [3]]
+    """
+
+    spec: Any
+
+    def sizes(self, value: Any) -> list[int]:
+        """Return the sizes that the items imply."""
+        return [size for item, taker in self._pairs(value) for size in _sizes(taker, item)]
+
+    def take(self, value: Any, piece: Piece) -> Any:
+        """Return the sequence with every item cut."""
+        items = [_take(taker, item, piece) for item, taker in self._pairs(value)]
+        if isinstance(value, tuple):
+            fields = getattr(type(value), "_make", None)
+            return fields(items) if fields is not None else tuple(items)
+        return items
+
+    def _pairs(self, value: Any) -> list[tuple[Any, Taker | None]]:
+        if not isinstance(self.spec, (list, tuple)):
+            taker = as_taker(self.spec)
+            return [(item, taker) for item in value]
+        specs = list(self.spec)
+        if specs and specs[-1] is ...:
+            specs[-1:] = specs[-2:-1] * (len(value) - len(specs) + 1)
+        if len(specs) != len(value):
+            rule = f"have one rule for each of {len(value)} items"
+            remedy = "End it with ... to repeat the last one."
+            raise ParamError(broken_rule(type(self).__name__, rule, list(self.spec), remedy))
+        return [(item, as_taker(spec)) for item, spec in zip(value, specs, strict=True)]
+
+
+class ArgsTaker(SequenceTaker):
+    """Cut ``*args``: one rule an argument, as in `SequenceTaker`.
+
+    Examples
+    --------
+    >>> from broadpeak.sweep.rules import Piece
+    >>> ArgsTaker(ChunkSlicer(), None).take(([1, 2], 5), Piece(0, range(0, 1)))
+    ([1], 5)
+    """
+
+    def __init__(self, *specs: Any) -> None:
+        object.__setattr__(self, "spec", specs)
+
+
+@dataclass(frozen=True)
+class MappingTaker(Taker):
+    """Cut the values of a dict.
+
+    Parameters
+    ----------
+    spec : rule, or dict of rules
+        One rule for all values, or rules by key; keys without a rule are not cut.
+
+    Examples
+    --------
+    >>> from broadpeak.sweep.rules import Piece
+    >>> MappingTaker({"a": ChunkSlicer()}).take({"a": [1, 2], "b": 3}, Piece(0, range(0, 1)))
+    {'a': [1], 'b': 3}
+    """
+
+    spec: Any
+
+    def sizes(self, value: Any) -> list[int]:
+        """Return the sizes that the values imply."""
+        return [
+            size for key, item in value.items() for size in _sizes(self._taker(key, value), item)
+        ]
+
+    def take(self, value: Any, piece: Piece) -> Any:
+        """Return a dict with every value cut."""
+        return {key: _take(self._taker(key, value), item, piece) for key, item in value.items()}
+
+    def _taker(self, key: Any, value: Any) -> Taker | None:
+        if not isinstance(self.spec, Mapping):
+            return as_taker(self.spec)
+        unknown = [name for name in self.spec if name not in value]
+        if unknown:
+            rule = f"name keys of the dict, which has {list(value)}"
+            raise ParamError(broken_rule(type(self).__name__, rule, unknown[0]))
+        return as_taker(self.spec.get(key))
+
+
+class KwargsTaker(MappingTaker):
+    """Cut ``**kwargs``: rules by name, as in `MappingTaker`.
+
+    Examples
+    --------
+    >>> from broadpeak.sweep.rules import Piece
+    >>> KwargsTaker(x=ChunkSlicer()).take({"x": [1, 2]}, Piece(0, range(0, 1)))
+    {'x': [1]}
+    """
+
+    def __init__(self, **specs: Any) -> None:
+        object.__setattr__(self, "spec", specs)
+
+
+@dataclass(frozen=True, eq=False)
+class Chunked(Rule):
+    """A value that is cut by its type, or, without a value, the rule to do so.
+
+    Arrays, Series and frames are sliced along their first axis, lists, tuples, ranges and other
+    sequences as they are; a whole number counts items.
+
+    Parameters
+    ----------
+    value : object, optional
+        What to cut.
+    taker : Taker, optional
+        How to cut it, if not by type.
+
+    Examples
+    --------
+    >>> Chunked([1, 2, 3])
+    Chunked([1, 2, 3])
+    """
+
+    value: Any = MISSING
+    taker: Taker | None = None
+
+    def resolve(self, value: Any) -> Taker | None:
+        """Return the taker for `value`."""
+        return as_taker(self.taker) if self.taker is not None else taker_by_type(value)
+
+    def __repr__(self) -> str:
+        shown = "" if self.value is MISSING else repr(self.value)
+        return f"{type(self).__name__}({shown})"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class ChunkedArray(Chunked):
+    """An array, Series or frame that is sliced along `axis`, or the rule to do so.
+
+    Parameters
+    ----------
+    value : array, Series or DataFrame, optional
+        What to cut.
+    axis : int
+        0: rows; 1: columns.
+
+    Examples
+    --------
+    >>> import broadpeak as bp
+    >>> double = bp.chunked(lambda x: x * 2, merge_func="concat", n_chunks=2)
+    >>> double(bp.ChunkedArray(np.arange(4)))
+    array([0, 2, 4, 6])
+    """
+
+    axis: int = 0
+
+    def __init__(self, value: Any = MISSING, axis: int = 0) -> None:
+        super().__init__(value)
+        object.__setattr__(self, "axis", axis)
+
+    def resolve(self, value: Any) -> Taker | None:
+        """Return the slicer."""
+        return ArraySlicer(self.axis)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class ChunkedCount(Chunked):
+    """A number of items that becomes the number of items in the chunk, or the rule to do so.
+
+    Examples
+    --------
+    >>> import broadpeak as bp
+    >>> bp.chunked(np.ones, merge_func="concat", n_chunks=2)(bp.ChunkedCount(3))
+    array([1., 1., 1.])
+    """
+
+    def __init__(self, value: Any = MISSING) -> None:
+        super().__init__(value)
+
+    def resolve(self, value: Any) -> Taker | None:
+        """Return the adapter."""
+        return CountAdapter()
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class ChunkedShape(Chunked):
+    """A shape one axis of which becomes that of the chunk, or the rule to do so.
+
+    Examples
+    --------
+    >>> import broadpeak as bp
+    >>> bp.chunked(np.ones, merge_func="row_stack", n_chunks=2)(bp.ChunkedShape((3, 2))).shape
+    (3, 2)
+    """
+
+    axis: int = 0
+
+    def __init__(self, value: Any = MISSING, axis: int = 0) -> None:
+        super().__init__(value)
+        object.__setattr__(self, "axis", axis)
+
+    def resolve(self, value: Any) -> Taker | None:
+        """Return the slicer."""
+        return ShapeSlicer(self.axis)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class NotChunked(Chunked):
+    """A value that every chunk gets whole, or the rule to do so.
+
+    Examples
+    --------
+    >>> import broadpeak as bp
+    >>> scale = bp.chunked(lambda x, by: x * by, merge_func="concat", n_chunks=2)
+    >>> scale(bp.Chunked(np.arange(3)), bp.NotChunked(np.array([10])))
+    array([ 0, 10, 20])
+    """
+
+    def __init__(self, value: Any = MISSING) -> None:
+        super().__init__(value)
+
+    def resolve(self, value: Any) -> Taker | None:
+        """Return None: not cut."""
+        return None
+
+
+def as_taker(spec: Any, value: Any = MISSING) -> Taker | None:
+    """Return the taker that `spec` stands for; `value` decides where it goes by type.
+
+    Raises
+    ------
+    TypeError
+        If `spec` is no rule for cutting.
+    """
+    if isinstance(spec, type) and issubclass(spec, (Taker, Chunked)):
+        spec = spec()
+    if spec is None or isinstance(spec, Taker):
+        return spec
+    if isinstance(spec, Chunked):
+        if type(spec) is Chunked and spec.taker is None and value is MISSING:
+            return _ByType()
+        return spec.resolve(value)
+    if isinstance(spec, (list, tuple)):
+        return SequenceTaker(spec)
+    if isinstance(spec, Mapping):
+        return MappingTaker(spec)
+    remedy = "Type for example: ChunkedArray(axis=0), ChunkSlicer() or NotChunked."
+    raise ParamTypeError(broken_rule("A chunking rule", "be a taker", spec, remedy))
+
+
+@dataclass(frozen=True)
+class _ByType(Taker):
+    """`Chunked` as a rule: the taker is found when the value is known."""
+
+    def sizes(self, value: Any) -> list[int]:
+        return _sizes(taker_by_type(value), value)
+
+    def take(self, value: Any, piece: Piece) -> Any:
+        return _take(taker_by_type(value), value, piece)
+
+
+def taker_by_type(value: Any) -> Taker | None:
+    """Return how a value of this type is cut if nothing else is said.
+
+    Raises
+    ------
+    TypeError
+        If nothing is known about the type.
+    """
+    if value is None:
+        return None
+    if isinstance(value, (int, np.integer)) and not isinstance(value, bool):
+        return CountAdapter()
+    if isinstance(value, (*_LABELLED, np.ndarray, pd.Index)) and np.ndim(value):
+        return ArraySlicer()
+    sliceable = hasattr(value, "__len__") and hasattr(value, "__getitem__")
+    if sliceable and not isinstance(value, (Mapping, str, bytes)):
+        return ChunkSlicer()
+    remedy = (
+        "Type for example: Chunked(value, taker=MappingTaker(ChunkSlicer()))."
+        if isinstance(value, Mapping)
+        else "Type NotChunked(value) to pass it whole."
+    )
+    rule = "be an array, a sequence or a count"
+    raise ParamTypeError(broken_rule("A Chunked value", rule, value, remedy))
+
+
+def _sizes(taker: Taker | None, value: Any) -> list[int]:
+    return [] if taker is None or value is None else taker.sizes(value)
+
+
+def _take(taker: Taker | None, value: Any, piece: Piece) -> Any:
+    return value if taker is None or value is None else taker.take(value, piece)
+
+
+def _along(value: Any, axis: int, where: slice | int | IntArray) -> Any:
+    place: Any = (*(slice(None) for _ in range(axis)), where) if axis else where
+    return value.iloc[place] if isinstance(value, _LABELLED) else value[place]
+
+
+def _shape(value: Any) -> tuple[int, ...]:
+    return tuple(value.shape) if hasattr(value, "shape") else np.shape(value)
+
+
+def _axis(axis: int, n_axes: int, value: Any) -> int:
+    if not -n_axes <= axis < n_axes:
+        rule = f"have an axis {axis} to be cut along"
+        raise ParamError(broken_rule("A chunked value", rule, value, f"It has {n_axes}."))
+    return axis % n_axes
+
+
+def _count(value: Any) -> int:
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)) or value < 0:
+        raise ParamError(broken_rule("A chunked count", "be a whole number of items", value))
+    return int(value)
+
+
+def _number(taker: Taker, piece: Piece, size: int) -> int:
+    if piece.number >= size:
+        name = type(taker).__name__
+        rule = f"have one item a chunk, so at least {piece.number + 1}"
+        remedy = f"Pass n_chunks={size}, or use a slicer."
+        raise ParamError(broken_rule(f"What {name} cuts", rule, size, remedy))
+    return piece.number
