@@ -134,7 +134,9 @@ class Dimension:
             return self.steps()
         if self.min == self.max:
             return np.array([self.min])
-        return np.linspace(self.min, self.max, N_EVEN_STEPS)
+        low, high = Decimal(repr(self.min)), Decimal(repr(self.max))
+        width = (high - low) / (N_EVEN_STEPS - 1)
+        return np.array([float(low + k * width) for k in range(N_EVEN_STEPS)])
 
     def rounded(self, value: float) -> float:
         """Return `value` as the searched function sees it.
