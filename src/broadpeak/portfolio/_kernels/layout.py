@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Positions inside the arrays that kernels share, and the codes they write.
+
+Notation: `seen` is the signal bar, `bar` the fill bar, `raw` the price before slippage, `d` the
+direction of an order (+1 buys, -1 sells), `pos` signed units.
+"""
+
+from __future__ import annotations
+
+# Bits of an action: one byte per bar, conflicts already resolved.
+LONG_IN, LONG_OUT, SHORT_IN, SHORT_OUT, FLATTEN = 1, 2, 4, 8, 16
+
+# Settings, each a lane in the pool: long side, then short side.
+SIZE, STOP, TARGET, TRAIL, LIFE = 0, 2, 4, 6, 8
+FEES, FIXED, SLIP = 10, 11, 12
+N_SETTINGS = 13
+
+# Modes (int64).
+M_NEXT_OPEN, M_SIZE_TYPE, M_PRICE_UNIT, M_ACCUMULATE, M_LIMITED, M_STOPS = range(6)
+AMOUNT, VALUE, PERCENT = 0, 1, 2
+
+# Money (float64): cost per unit booked at the entry, rollover per unit and day.
+UNIT_COST, ROLL_LONG, ROLL_SHORT, LOT = range(4)
+
+# State of one column (float64). Stop, target and peak are times the side, so that one
+# comparison serves long and short: a short is a long on the negated price.
+POS, PEAK, S_STOP, S_TARGET, S_TRAIL, DUE, BASIS, SINCE, WATCHED = range(9)
+N_STATE = 9
+
+# Account (float64): cash, entry value of open shorts, 1 after value <= 0, value of other columns.
+CASH, SHORTS, RUINED, OTHERS = range(4)
+N_ACCOUNT = 4
+
+# Order log: ints (column, bar, reason, when), floats (units, price, fees, flow,
+# position after).
+L_COLUMN, L_BAR, L_REASON, L_WHEN = range(4)
+L_UNITS, L_PRICE, L_FEES, L_FLOW, L_POS = range(5)
+N_INTS, N_FLOATS = 4, 5
+AT_OPEN, INSIDE, AT_CLOSE = 0, 1, 2
+
+ENTRY, SIGNAL, REVERSE, STOPPED, TRAILED, TARGETED, EXPIRED, STILL_OPEN = range(8)
+REASONS = ("entry", "signal", "reverse", "stop", "trail", "target", "lifetime", "open")
+
+MIN_ORDER = 1e-8  # units; a smaller order is not sent
+DUST = 1e-9  # units; a smaller remainder is closed

@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Gaps in prices."""
+
+from __future__ import annotations
+
+import math
+
+from broadpeak._core.compile import kernel
+from broadpeak.types import FloatArray
+
+
+@kernel
+def any_nan(lanes: FloatArray) -> bool:
+    """Return whether any value is NaN."""
+    for row in range(lanes.shape[0]):
+        lane = lanes[row]
+        found = False
+        for value in lane:
+            found |= math.isnan(value)
+        if found:
+            return True
+    return False
+
+
+@kernel
+def fill_missing(open_: FloatArray, high: FloatArray, low: FloatArray, close: FloatArray) -> None:
+    """Fill NaN in place: open with close, high and low with the larger and smaller of the two."""
+    for row in range(close.shape[0]):
+        for t in range(close.shape[1]):
+            if math.isnan(open_[row, t]):
+                open_[row, t] = close[row, t]
+            if math.isnan(high[row, t]):
+                high[row, t] = max(open_[row, t], close[row, t])
+            if math.isnan(low[row, t]):
+                low[row, t] = min(open_[row, t], close[row, t])
+
+
+@kernel
+def fill_forward(lanes: FloatArray) -> None:
+    """Put the last known value in place of NaN."""
+    for row in range(lanes.shape[0]):
+        for t in range(1, lanes.shape[1]):
+            if math.isnan(lanes[row, t]):
+                lanes[row, t] = lanes[row, t - 1]

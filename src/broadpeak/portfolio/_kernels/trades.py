@@ -1,0 +1,273 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""From the order log to trade records and to paths of profit and loss."""
+
+from __future__ import annotations
+
+from broadpeak._core.compile import kernel
+from broadpeak.portfolio._kernels.layout import (
+    AT_CLOSE,
+    AT_OPEN,
+    L_BAR,
+    L_FEES,
+    L_FLOW,
+    L_POS,
+    L_PRICE,
+    L_REASON,
+    L_UNITS,
+    L_WHEN,
+    ROLL_LONG,
+    ROLL_SHORT,
+    STILL_OPEN,
+    TARGETED,
+    UNIT_COST,
+)
+from broadpeak.portfolio._kernels.step import rollover
+from broadpeak.types import AnyArray, FloatArray, IntArray
+
+
+@kernel
+def write_trade(
+    out: AnyArray,
+    k: int,
+    col: int,
+    d: float,
+    size: float,
+    first: int,
+    last: int,
+    entry: float,
+    price: float,
+    entry_fees: float,
+    exit_fees: float,
+    roll: float,
+    reason: int,
+    worst: float,
+    best: float,
+) -> None:
+    """Write one record; `worst` and `best` are prices."""
+    pnl = d * (price - entry) * size - entry_fees - exit_fees - roll
+    row = out[k]
+    row["column"] = col
+    row["direction"] = 1 if d > 0.0 else -1
+    row["size"] = size
+    row["entry_index"] = first
+    row["exit_index"] = last
+    row["entry_price"] = entry
+    row["exit_price"] = price
+    row["entry_fees"] = entry_fees
+    row["exit_fees"] = exit_fees
+    row["roll"] = roll
+    row["pnl"] = pnl
+    row["return"] = pnl / (entry * size)
+    row["status"] = 0 if reason == STILL_OPEN else 1
+    row["exit_reason"] = reason
+    row["bars"] = last - first
+    row["mae"] = min(d * (worst / entry - 1.0), 0.0)
+    row["mfe"] = max(d * (best / entry - 1.0), 0.0)
+
+
+@kernel
+def make_trades(
+    ints: IntArray,
+    floats: FloatArray,
+    first: int,
+    last: int,
+    col: int,
+    open_: FloatArray,
+    high: FloatArray,
+    low: FloatArray,
+    mark: FloatArray,
+    money: FloatArray,
+    days: IntArray,
+    out: AnyArray,
+    k: int,
+) -> int:
+    """Write the trade records of log entries first..last-1, all of one column; return their end.
+
+    The order of prices inside a bar is not known: the adverse extreme is taken to come before a
+    target, and nothing favourable before a stop, as the order of stops does.
+    """
+    n_bars = mark.shape[0]
+    held = 0.0
+    d = 1.0
+    price = 0.0
+    fees = 0.0
+    roll = 0.0
+    entry_bar = 0
+    since = 0
+    due = 0  # first bar whose extremes are not in worst and best
+    worst = 0.0
+    best = 0.0
+    for i in range(first, last):
+        bar = ints[i, L_BAR]
+        when = ints[i, L_WHEN]
+        reason = ints[i, L_REASON]
+        units = abs(floats[i, L_UNITS])
+        way = 1.0 if floats[i, L_UNITS] > 0.0 else -1.0
+        fill = floats[i, L_PRICE]
+        fee = floats[i, L_FEES] / units
+        if held > 0.0:
+            roll += rollover(d * held, since, bar, money, days)
+            end = bar + 1 if when == AT_CLOSE else bar
+            for t in range(due, end):
+                up = high[t] if d > 0.0 else low[t]
+                down = low[t] if d > 0.0 else high[t]
+                best = up if d * (up - best) > 0.0 else best
+                worst = down if d * (down - worst) < 0.0 else worst
+            due = max(due, end)
+            if when != AT_CLOSE:
+                o = open_[bar]
+                best = o if d * (o - best) > 0.0 else best
+                worst = o if d * (o - worst) < 0.0 else worst
+                if reason == TARGETED and when != AT_OPEN:
+                    down = low[bar] if d > 0.0 else high[bar]
+                    worst = down if d * (down - worst) < 0.0 else worst
+            best = fill if d * (fill - best) > 0.0 else best
+            worst = fill if d * (fill - worst) < 0.0 else worst
+        since = bar
+        after = abs(floats[i, L_POS])
+        crosses = floats[i, L_POS] * d < 0.0
+        opening = after - held
+        if held > 0.0 and way != d:
+            closing = held if crosses or after == 0.0 else held - after
+            opening = after if crosses else 0.0
+            share = closing / held
+            write_trade(
+                out, k, col, d, closing, entry_bar, bar, price, fill, fees * share,
+                fee * closing, roll * share, reason, worst, best,
+            )  # fmt: skip
+            k += 1
+            held -= closing
+            fees -= fees * share
+            roll -= roll * share
+            held = 0.0 if crosses else after
+        if opening > 0.0:
+            if held == 0.0:
+                d = way
+                price = fill
+                fees = 0.0
+                roll = 0.0
+                entry_bar = bar
+                due = bar + 1 if when == AT_CLOSE else bar
+                worst = fill
+                best = fill
+            else:
+                price = (price * held + fill * opening) / (held + opening)
+            held += opening
+            fees += fee * opening + opening * money[UNIT_COST]
+    if held > 0.0:
+        roll += rollover(d * held, since, n_bars - 1, money, days)
+        for t in range(due, n_bars):
+            up = high[t] if d > 0.0 else low[t]
+            down = low[t] if d > 0.0 else high[t]
+            best = up if d * (up - best) > 0.0 else best
+            worst = down if d * (down - worst) < 0.0 else worst
+        write_trade(
+            out, k, col, d, held, entry_bar, n_bars - 1, price, mark[n_bars - 1], fees, 0.0, roll,
+            STILL_OPEN, worst, best,
+        )  # fmt: skip
+        k += 1
+    return k
+
+
+@kernel
+def all_trades(
+    ints: IntArray,
+    floats: FloatArray,
+    starts: IntArray,
+    price_rows: IntArray,
+    open_: FloatArray,
+    high: FloatArray,
+    low: FloatArray,
+    mark: FloatArray,
+    money: FloatArray,
+    days: IntArray,
+    out: AnyArray,
+) -> int:
+    """Write the records of every column into `out`; return how many."""
+    k = 0
+    for col in range(starts.shape[0] - 1):
+        p = price_rows[col]
+        k = make_trades(
+            ints, floats, starts[col], starts[col + 1], col, open_[p], high[p], low[p], mark[p],
+            money, days, out, k,
+        )  # fmt: skip
+    return k
+
+
+@kernel
+def add_pnl(
+    out: FloatArray,
+    ints: IntArray,
+    floats: FloatArray,
+    first: int,
+    last: int,
+    mark: FloatArray,
+    money: FloatArray,
+    days: IntArray,
+) -> None:
+    """Add to `out` the profit and loss of one column at each close, marked to market."""
+    n_bars = mark.shape[0]
+    rolls = money[ROLL_LONG] != 0.0 or money[ROLL_SHORT] != 0.0
+    pos = 0.0
+    total = 0.0
+    start = 0
+    for i in range(first, last + 1):
+        end = ints[i, L_BAR] if i < last else n_bars
+        if pos == 0.0:
+            if total != 0.0:
+                for t in range(start, end):
+                    out[t] += total
+        else:
+            for t in range(start, end):
+                out[t] += total + pos * mark[t]
+            if rolls:
+                for t in range(start, end):
+                    out[t] -= rollover(pos, start, t, money, days)
+        if i < last:
+            pos = floats[i, L_POS]
+            total += floats[i, L_FLOW]
+            start = end
+
+
+@kernel
+def add_positions(
+    out: FloatArray, ints: IntArray, floats: FloatArray, first: int, last: int
+) -> None:
+    """Write the signed units at each close."""
+    pos = 0.0
+    start = 0
+    n_bars = out.shape[0]
+    for i in range(first, last + 1):
+        end = ints[i, L_BAR] if i < last else n_bars
+        for t in range(start, end):
+            out[t] = pos
+        if i < last:
+            pos = floats[i, L_POS]
+            start = end
+
+
+@kernel
+def pnl_paths(
+    out: FloatArray,
+    ints: IntArray,
+    floats: FloatArray,
+    starts: IntArray,
+    price_rows: IntArray,
+    groups: IntArray,
+    mark: FloatArray,
+    money: FloatArray,
+    days: IntArray,
+) -> None:
+    """Add the profit and loss of each column to the lane of its group."""
+    for col in range(starts.shape[0] - 1):
+        add_pnl(
+            out[groups[col]], ints, floats, starts[col], starts[col + 1], mark[price_rows[col]],
+            money, days,
+        )  # fmt: skip
+
+
+@kernel
+def position_paths(out: FloatArray, ints: IntArray, floats: FloatArray, starts: IntArray) -> None:
+    """Write the signed units of each column."""
+    for col in range(starts.shape[0] - 1):
+        add_positions(out[col], ints, floats, starts[col], starts[col + 1])

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What trading costs."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, fields
+
+from broadpeak.errors import ParamError, broken_rule
+
+
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """What a trade of a strategy costs.
+
+    Parameters
+    ----------
+    spread : float
+        Difference of ask and bid, in price. Prices are ask prices: each round turn pays one
+        spread, booked at the entry. Stop levels ignore it.
+    commission : float
+        Money per unit and round turn, booked at the entry.
+    fees : float
+        Share of the order value, paid at each fill.
+    roll_long, roll_short : float
+        Money per unit and calendar day held; positive is paid, negative is received.
+    slippage : float
+        Adverse share of the price of market orders and stops. Training switches it off.
+    lot_amount : float
+        Units of one lot.
+
+    Raises
+    ------
+    ParamError
+        If a figure is not a finite number, a cost is negative (rollover may be), slippage is 1
+        or more, or the lot amount is not positive.
+
+    Examples
+    --------
+    >>> Costs(spread=0.02, commission=0.001).spread
+    0.02
+    """
+
+    spread: float = 0
+    commission: float = 0
+    fees: float = 0
+    roll_long: float = 0
+    roll_short: float = 0
+    slippage: float = 0
+    lot_amount: float = 1
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            _check(field.name, getattr(self, field.name))
+
+
+def _check(name: str, value: object) -> None:
+    number = math.nan
+    if not isinstance(value, (bool, str)):
+        try:
+            number = float(value)  # type: ignore[arg-type]  # what is not a number fails below
+        except (TypeError, ValueError):
+            number = math.nan
+    if not math.isfinite(number):
+        raise ParamError(broken_rule(name, "be a finite number", value))
+    if name == "lot_amount" and number <= 0.0:
+        raise ParamError(broken_rule(name, "be above 0", value, "Pass the units of one lot."))
+    if name not in {"roll_long", "roll_short"} and number < 0.0:
+        raise ParamError(broken_rule(name, "be 0 or more", value))
+    if name == "slippage" and number >= 1.0:
+        raise ParamError(broken_rule(name, "be below 1, a share of price", value))
