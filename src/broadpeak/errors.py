@@ -127,6 +127,10 @@ class TaskError(BroadpeakError, RuntimeError):
         )
 
 
+class SkippedWarning(UserWarning, RuntimeWarning):
+    """Calls of a sweep failed and were left out of its results, as ``on_error="skip"`` asked."""
+
+
 def _restore_task_error(message: str, index: int, label: str, worker_traceback: str) -> TaskError:
     return TaskError(message, index=index, label=label, worker_traceback=worker_traceback)
 

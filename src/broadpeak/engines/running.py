@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Running the tasks of one unit where it arrived: the same code in this process and in workers."""
+
+from __future__ import annotations
+
+import contextvars
+import ctypes
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from time import perf_counter
+from typing import Any
+
+from broadpeak.engines.base import Outcome, Report, Unit, lost
+from broadpeak.engines.calls import Calls, Task
+from broadpeak.errors import traceback_text
+
+# What counts as a failure of the task. KeyboardInterrupt and the like belong to the run.
+CAUGHT = (Exception, SystemExit)
+
+_depth: contextvars.ContextVar[int] = contextvars.ContextVar("broadpeak_run_depth", default=0)
+
+
+def depth() -> int:
+    """Return how many runs this code is inside of; 0 outside of any task."""
+    return _depth.get()
+
+
+@contextmanager
+def nested(level: int) -> Iterator[None]:
+    """Let code inside see that it runs in a task of a run at `level`."""
+    token = _depth.set(level)
+    try:
+        yield
+    finally:
+        _depth.reset(token)
+
+
+def run_unit(unit: Unit) -> Report:
+    """Run the tasks of `unit` one after another and report on them."""
+    if unit.timeout is not None:
+        return _run_in_time(unit, unit.timeout)
+    started = perf_counter()
+    report = Report()
+    if isinstance(unit.tasks, Calls) and not unit.timed:
+        _run_calls(unit, unit.tasks, report)
+    else:
+        _run_tasks(unit, report)
+    report.seconds = perf_counter() - started
+    return report
+
+
+def _run_calls(unit: Unit, calls: Calls, report: Report) -> None:
+    """Let one C loop make the calls; a call that raised is found by counting the results."""
+    values, results, n = report.values, calls.results(), len(calls)
+    while len(values) < n:
+        started = perf_counter()
+        try:
+            values.extend(results)
+            if len(values) < n:  # the loop takes this one for the end of the results
+                _raise_stop_iteration()
+        except CAUGHT as error:
+            _note_failure(unit, report, error, perf_counter() - started)
+            if unit.stop:
+                return
+
+
+def _raise_stop_iteration() -> None:
+    msg = "the function raised StopIteration"
+    raise StopIteration(msg)
+
+
+def _run_tasks(unit: Unit, report: Report) -> None:
+    values, lazy = report.values, not isinstance(unit.tasks, Sequence)
+    started = 0.0
+    for task in unit.tasks:
+        if unit.timed:
+            started = perf_counter()
+        try:
+            values.append(task())
+        except CAUGHT as error:
+            seconds = perf_counter() - started if unit.timed else float("nan")
+            _note_failure(unit, report, error, seconds)
+            if lazy:
+                report.failed_tasks.append(task)
+            if unit.stop:
+                return
+
+
+def _note_failure(unit: Unit, report: Report, error: BaseException, seconds: float) -> None:
+    offset = len(report.values)
+    report.failures.append(offset)
+    position = unit.positions[offset]
+    text = traceback_text(error)
+    report.values.append(Outcome(position, "failed", error=error, seconds=seconds, traceback=text))
+
+
+def _run_in_time(unit: Unit, timeout: float) -> Report:
+    """Run `unit` in a thread of its own and leave it behind when its time is up."""
+    reports: list[Report | BaseException] = []
+    unit.timeout = None
+
+    def work() -> None:
+        try:
+            reports.append(run_unit(unit))
+        except BaseException as error:  # noqa: BLE001  # carried to the thread that waits
+            reports.append(error)
+
+    context = contextvars.copy_context()
+    thread = threading.Thread(target=context.run, args=(work,), name="broadpeak-task", daemon=True)
+    started = perf_counter()
+    thread.start()
+    try:
+        thread.join(timeout)
+    finally:
+        unit.timeout = timeout
+        if thread.is_alive():
+            stop_thread(thread)
+    if not reports:
+        return lost("timeout", late(timeout), perf_counter() - started)
+    report = reports[0]
+    if isinstance(report, BaseException):
+        raise report
+    return report
+
+
+def late(timeout: float) -> TimeoutError:
+    """Return the error of a task that took longer than `timeout` seconds."""
+    return TimeoutError(f"must end within timeout={timeout:g} seconds")
+
+
+class Stopped(BaseException):
+    """Raised inside a thread whose result nobody waits for any more."""
+
+
+def stop_thread(thread: threading.Thread) -> None:
+    """Make Python code in `thread` raise `Stopped` at its next step; C code ends first."""
+    if thread.ident is not None:
+        target = ctypes.c_ulong(thread.ident)
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(target, ctypes.py_object(Stopped))
+
+
+def run_task(task: Task) -> Any:
+    """Make one call, as `TaskError.rerun` does."""
+    return task()

@@ -1,0 +1,299 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Templates: placeholders in arguments of callbacks and merges, filled when the run knows more.
+
+Names a template can use, and the point (`eval_id`) at which arguments are filled:
+
+=================  ==============================================  =======================
+name               meaning                                         known at
+=================  ==============================================  =======================
+``n_tasks``        number of calls; None while it is unknown       every point
+``n_chunks``       number of chunks; None while it is unknown      every point
+``keys``           labels of the calls (pandas Index) or None      every point
+``param_index``    index of all combinations (`parameterized`)     every point
+``param_product``  values of all combinations, a list a parameter  every point
+``chunk_idx``      number of the chunk, from 0                     pre and post chunk
+``chunk_meta``     positions of the chunk's calls in the run       pre and post chunk
+``chunk_results``  results of the chunk's calls                    post chunk
+``results``        results of all calls that were kept             post execute and merge
+=================  ==============================================  =======================
+
+The points are ``"pre_execute_kwargs"``, ``"pre_chunk_kwargs"``, ``"post_chunk_kwargs"``,
+``"post_execute_kwargs"`` and ``"merge_kwargs"``. What stands in `template_context` is known at
+every point.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Collection, Mapping
+from string import Template as _Text
+from typing import Any, ClassVar
+
+from broadpeak._core import check, expressions
+from broadpeak.errors import ParamError, ParamTypeError, broken_rule
+
+
+class Template:
+    """A placeholder that is replaced by a value of the context.
+
+    Parameters
+    ----------
+    template : object
+        What describes the value; see the subclasses.
+    context : mapping, optional
+        Additional names; they win over the ones of the run.
+    eval_id : hashable or collection, optional
+        Replace only at the point, or points, of that id. Default: at the first point.
+    """
+
+    __slots__ = ("context", "eval_id", "template")
+    _kind: ClassVar[type | None] = str
+
+    def __init__(
+        self,
+        template: Any,
+        context: Mapping[str, Any] | None = None,
+        eval_id: Any = None,
+    ) -> None:
+        kind = self._kind
+        if kind is not None and not isinstance(template, kind):
+            rule = "get a text"
+            raise ParamTypeError(broken_rule(type(self).__name__, rule, template))
+        self.template = template
+        self.context = context
+        self.eval_id = eval_id
+
+    def __repr__(self) -> str:
+        given = {"context": self.context, "eval_id": self.eval_id}
+        more = "".join(f", {key}={value!r}" for key, value in given.items() if value is not None)
+        return f"{type(self).__name__}({self.template!r}{more})"
+
+    def is_for(self, eval_id: Any) -> bool:
+        """Return whether this template is replaced at the point `eval_id`."""
+        if self.eval_id is None:
+            return True
+        if isinstance(self.eval_id, (list, tuple, set, frozenset)):
+            return eval_id in self.eval_id
+        return bool(self.eval_id == eval_id)
+
+    def fill(self, context: Mapping[str, Any]) -> Any:
+        """Return the value that stands for this template under `context`."""
+        return self._value({**context, **(self.context or {})})
+
+    def _value(self, context: dict[str, Any]) -> Any:
+        raise TypeError(broken_rule("template", "be Rep, RepEval, RepFunc or Sub", self))
+
+
+class Rep(Template):
+    """The value of a name of the context.
+
+    Parameters
+    ----------
+    template : str
+        The name.
+    context : mapping, optional
+        Additional names; they win over the ones of the run.
+    eval_id : hashable or collection, optional
+        Replace only at the point, or points, of that id.
+
+    Raises
+    ------
+    TypeError
+        If the name is no text.
+
+    Examples
+    --------
+    >>> substitute({"number": Rep("chunk_idx")}, {"chunk_idx": 3})
+    {'number': 3}
+    """
+
+    __slots__ = ()
+
+    def _value(self, context: dict[str, Any]) -> Any:
+        if self.template not in context:
+            raise _unknown(self, self.template, context)
+        return context[self.template]
+
+
+class RepEval(Template):
+    """The value of an expression over names of the context, in the language of conditions.
+
+    Parameters
+    ----------
+    template : str
+        The expression.
+    context : mapping, optional
+        Additional names; they win over the ones of the run.
+    eval_id : hashable or collection, optional
+        Replace only at the point, or points, of that id.
+
+    Raises
+    ------
+    ConditionError
+        If the text is outside the language; see `broadpeak.Param`.
+
+    Examples
+    --------
+    >>> substitute([RepEval("(chunk_idx + 1) % 3 == 0")], {"chunk_idx": 2})
+    [True]
+    """
+
+    __slots__ = ()
+
+    def __init__(
+        self,
+        template: str,
+        context: Mapping[str, Any] | None = None,
+        eval_id: Any = None,
+    ) -> None:
+        super().__init__(template, context, eval_id)
+        expressions.parse(template, "template")
+
+    def _value(self, context: dict[str, Any]) -> Any:
+        return expressions.parse(self.template, "template").evaluate(context)
+
+
+class RepFunc(Template):
+    """The result of a function of names of the context.
+
+    Parameters
+    ----------
+    template : callable
+        Called with the names that its arguments name; arguments with defaults may be unknown.
+    context : mapping, optional
+        Additional names; they win over the ones of the run.
+    eval_id : hashable or collection, optional
+        Replace only at the point, or points, of that id.
+
+    Raises
+    ------
+    TypeError
+        If it cannot be called.
+
+    Examples
+    --------
+    >>> substitute(RepFunc(lambda chunk_idx, n_chunks: chunk_idx / n_chunks),
+    ...            {"chunk_idx": 1, "n_chunks": 4, "keys": None})
+    0.25
+    """
+
+    __slots__ = ()
+    _kind = None
+
+    def __init__(
+        self,
+        template: Callable[..., Any],
+        context: Mapping[str, Any] | None = None,
+        eval_id: Any = None,
+    ) -> None:
+        super().__init__(template, context, eval_id)
+        if not callable(self.template):
+            raise ParamTypeError(broken_rule("RepFunc", "get a function", template))
+
+    def _value(self, context: dict[str, Any]) -> Any:
+        args: list[Any] = []
+        kwargs: dict[str, Any] = {}
+        for parameter in inspect.signature(self.template).parameters.values():
+            if parameter.kind is parameter.VAR_KEYWORD:
+                kwargs = {**context, **kwargs}
+            elif parameter.kind is parameter.VAR_POSITIONAL:
+                continue
+            elif parameter.name not in context:
+                if parameter.default is parameter.empty:
+                    raise _unknown(self, parameter.name, context)
+            elif parameter.kind is parameter.POSITIONAL_ONLY:
+                args.append(context[parameter.name])
+            else:
+                kwargs[parameter.name] = context[parameter.name]
+        return self.template(*args, **kwargs)
+
+
+class Sub(Template):
+    """A text with ``$name`` replaced by values of the context (``$$`` is a dollar sign).
+
+    Parameters
+    ----------
+    template : str
+        The text.
+    context : mapping, optional
+        Additional names; they win over the ones of the run.
+    eval_id : hashable or collection, optional
+        Replace only at the point, or points, of that id.
+
+    Raises
+    ------
+    TypeError
+        If it is no text.
+
+    Examples
+    --------
+    >>> substitute(Sub("chunk $chunk_idx of $n_chunks"), {"chunk_idx": 1, "n_chunks": 4})
+    'chunk 1 of 4'
+    """
+
+    __slots__ = ()
+
+    def _value(self, context: dict[str, Any]) -> Any:
+        try:
+            return _Text(self.template).substitute(context)
+        except KeyError as error:
+            raise _unknown(self, error.args[0], context) from None
+        except ValueError as error:
+            rule = "hold $name or $$ after every dollar sign"
+            raise ParamError(broken_rule("Sub", rule, self.template)) from error
+
+
+def _unknown(template: Template, name: str, context: Collection[str]) -> ParamError:
+    known = ", ".join(sorted(context)) or "none"
+    hint = check.did_you_mean(name, context)
+    rule = f"use a name that is known at this point, not {name!r}"
+    return ParamError(broken_rule("Template", rule, template, f"{hint} Known: {known}.".lstrip()))
+
+
+def substitute(obj: Any, context: Mapping[str, Any], *, eval_id: Any = None) -> Any:
+    """Return `obj` with the templates in it replaced.
+
+    Parameters
+    ----------
+    obj : object
+        A template, or a tuple, list, set or dict that may hold some at any depth.
+    context : mapping
+        Values by name.
+    eval_id : hashable, optional
+        The point this is; templates of other points stay as they are.
+
+    Returns
+    -------
+    object
+        A changed copy, or `obj` itself if it holds no template for this point.
+
+    Raises
+    ------
+    ParamError
+        If a template uses a name that `context` does not have.
+
+    Examples
+    --------
+    >>> substitute({"a": (1, Rep("x"))}, {"x": 2})
+    {'a': (1, 2)}
+    >>> substitute(Rep("x", eval_id="later"), {"x": 2}, eval_id="now")
+    Rep('x', eval_id='later')
+    """
+    if isinstance(obj, Template):
+        return obj.fill(context) if obj.is_for(eval_id) else obj
+    if isinstance(obj, dict):
+        filled = {key: substitute(value, context, eval_id=eval_id) for key, value in obj.items()}
+        changed = {key: value for key, value in filled.items() if value is not obj[key]}
+        return _updated(obj, changed) if changed else obj
+    if isinstance(obj, (tuple, list, set, frozenset)):
+        items = [substitute(item, context, eval_id=eval_id) for item in obj]
+        if all(new is old for new, old in zip(items, obj, strict=True)):
+            return obj
+        return type(obj)(*items) if hasattr(obj, "_fields") else type(obj)(items)
+    return obj
+
+
+def _updated(mapping: dict[Any, Any], changed: dict[Any, Any]) -> dict[Any, Any]:
+    copied = mapping.copy() if type(mapping) is dict else type(mapping)(mapping)
+    copied.update(changed)
+    return copied
