@@ -13,6 +13,7 @@
     ├── EngineError (RuntimeError)       workers could not be started or used
     ├── MissingExtraError (ImportError)  an optional package is not installed
     ├── ParFileError (ValueError)        a parameter file
+    │   └── MissingParFileError (FileNotFoundError)  there is none
     ├── StoreError (RuntimeError)        a result store
     └── StrategyError (RuntimeError)     what a strategy function did
 
@@ -59,6 +60,10 @@ class MissingExtraError(BroadpeakError, ImportError):
 
 class ParFileError(BroadpeakError, ValueError):
     """A parameter file is damaged, incomplete or of another strategy."""
+
+
+class MissingParFileError(ParFileError, FileNotFoundError):
+    """There is no parameter file at the path."""
 
 
 class StoreError(BroadpeakError, RuntimeError):

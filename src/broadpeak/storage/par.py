@@ -1,0 +1,391 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Parameter files: trained values as plain text, one line a component.
+
+::
+
+    # broadpeak parameters
+    # strategy trend
+    # parameter "cycle" default=30 min=10 max=100 step=5 bias=0 integer=no
+    # parameter "stop" default=3 min=1 max=10 step=0.5 bias=-3 integer=no
+    AAPL 33.04 +10 => 1.1123
+    IBM 41.5 2.25 => 0.9871
+
+A line is ``ASSET[:ALGO] v1 v2 … => objective``; ``+`` glued before a value means that the best one
+lies at the end of its range. ``# parameter`` lines name the columns of the lines below them.
+Numbers are written so that reading gives exactly the same float. Other lines that begin with ``#``
+are remarks. Files without any comment, as others write them, are read too: their columns are
+called ``p1, p2, …``.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, unquote
+
+from broadpeak.errors import MissingParFileError, ParFileError, broken_rule
+
+HEADER = "# broadpeak parameters"
+
+_NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
+_VALUE = re.compile(rf"(?P<edge>\+?)(?P<number>{_NUMBER})\Z")
+_OBJECTIVE = re.compile(rf"(?:{_NUMBER}|[+-]?(?:nan|inf))\Z", re.IGNORECASE)
+_DECLARATION = re.compile(r'#\s*parameter\s+(?P<name>"(?:[^"\\]|\\.)*")(?P<rest>.*)\Z')
+_SETTING = re.compile(r"(\w+)=(\S+)")
+_LINE = "ASSET v1 v2 … => objective, such as: AAPL 33.04 2.71 +10 => 1.112"
+
+
+@dataclass(frozen=True, slots=True)
+class ParRange:
+    """Where a trained value was looked for: the arguments of its ``optimize()`` call."""
+
+    default: float
+    min: float
+    max: float
+    step: float = 0.0
+    bias: float = 0.0
+    integer: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ComponentParameters:
+    """The line of one component.
+
+    Attributes
+    ----------
+    params : dict
+        Value of each parameter, in the order of the ``optimize()`` calls.
+    objective : float
+        Score of these values in training; NaN if not known.
+    at_edge : frozenset of str
+        Parameters whose best value is at the end of the range.
+    ranges : dict
+        `ParRange` of each parameter, where the file tells it.
+    named : bool
+        Whether the names come from the file; else they are ``p1, p2, …`` by position.
+    """
+
+    params: dict[str, float]
+    objective: float = math.nan
+    at_edge: frozenset[str] = frozenset()
+    ranges: dict[str, ParRange] = field(default_factory=dict)
+    named: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Parameters:
+    """What a parameter file holds; accepted wherever a training is.
+
+    Attributes
+    ----------
+    components : dict
+        `ComponentParameters` by key, ``"ASSET"`` or ``"ASSET:ALGO"``, in the order of the lines.
+    strategy : str
+        Name of the strategy that was trained; empty if not known.
+
+    Examples
+    --------
+    >>> line = ComponentParameters({"cycle": 33.04, "stop": 10.0}, 1.1123, frozenset({"stop"}))
+    >>> print(Parameters({"AAPL": line}).text().splitlines()[-1])
+    AAPL 33.04 +10 => 1.1123
+    """
+
+    components: dict[str, ComponentParameters]
+    strategy: str = ""
+
+    @property
+    def params(self) -> dict[str, dict[str, float]]:
+        """Values by component and name."""
+        return {key: dict(line.params) for key, line in self.components.items()}
+
+    def __getitem__(self, key: str) -> dict[str, float]:
+        return dict(self.components[key].params)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.components)
+
+    def __len__(self) -> int:
+        return len(self.components)
+
+    def text(self) -> str:
+        """Return the content of the parameter file.
+
+        Raises
+        ------
+        ParFileError
+            If a value is not finite, or a component or parameter has no name.
+        """
+        lines = [HEADER]
+        if self.strategy:
+            lines.append(f"# strategy {_one_line(self.strategy)}")
+        declared: list[str] = []
+        for key, component in self.components.items():
+            declarations = _declarations(component)
+            if declarations != declared:
+                lines += declarations or ["# parameters without names"]
+                declared = declarations
+            lines.append(_line(key, component))
+        return "\n".join(lines) + "\n"
+
+    def write(self, path: str | Path) -> Path:
+        """Write the parameter file and return its path; see `write_par`."""
+        return write_par(path, self)
+
+
+def read_par(path: str | Path) -> Parameters:
+    """Read a parameter file.
+
+    Parameters
+    ----------
+    path : str or Path
+        A file written by `write_par`, or one line ``ASSET[:ALGO] v1 v2 … => objective`` for each
+        component, as other programs write them.
+
+    Returns
+    -------
+
+    Parameters
+    ----------
+
+    Raises
+    ------
+    ParFileError
+        If the file does not exist (also a ``FileNotFoundError``), is no text, has a damaged line
+        (the message names it), a component twice, or no component.
+
+    Notes
+    -----
+    Values may carry signs and exponents. A colon after an asset without an algo, empty lines,
+    spaces at either end, and line ends of any system are fine.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> path = pathlib.Path(folder.name) / "trend.par"
+    >>> _ = path.write_text("EURUSD: 0.504 2.000 +3.01 => 1.112")
+    >>> read_par(path).params
+    {'EURUSD': {'p1': 0.504, 'p2': 2.0, 'p3': 3.01}}
+    >>> folder.cleanup()
+    """
+    text = _read_text(Path(path))
+    lines = [line.strip() for line in text.splitlines()]
+    own = any(line == HEADER for line in lines)
+    strategy = ""
+    declared: dict[str, ParRange | None] = {}
+    fresh = True
+    components: dict[str, ComponentParameters] = {}
+    for number, line in enumerate(lines, 1):
+        where = f"{path}, line {number}"
+        if line.startswith("#"):
+            if own and line.startswith("# strategy "):
+                strategy = line.removeprefix("# strategy ").strip()
+            declaration = _DECLARATION.match(line)
+            if declaration or (own and line == "# parameters without names"):
+                declared = {} if fresh else declared
+                fresh = False
+            if declaration:
+                _declare(declared, declaration, where)
+        elif line:
+            key, component = _parsed(line, declared, where, own=own)
+            if key in components:
+                msg = f"{where}: component {key!r} must occur once. Delete one of its lines."
+                raise ParFileError(msg)
+            components[key] = component
+            fresh = True
+    if not components:
+        msg = f"{path} must hold at least one line with a component, got none. Type {_LINE}."
+        raise ParFileError(msg)
+    return Parameters(components, strategy)
+
+
+def write_par(path: str | Path, parameters: Parameters) -> Path:
+    """Write a parameter file; the old one stays whole until the new one is complete.
+
+    Parameters
+    ----------
+    path : str or Path
+        Where to; folders are made, an existing file is replaced.
+    parameters : Parameters
+        What to write.
+
+    Returns
+    -------
+    Path
+        The path.
+
+    Raises
+    ------
+    ParFileError
+        If a value cannot be written, or the disk does not take the file.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> line = ComponentParameters({"cycle": 0.1 + 0.2}, 1.5)
+    >>> path = write_par(pathlib.Path(folder.name) / "trend.par", Parameters({"IBM": line}))
+    >>> read_par(path)["IBM"]["cycle"] == 0.1 + 0.2
+    True
+    >>> folder.cleanup()
+    """
+    target = Path(path)
+    text = parameters.text()
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _replace(target, text)
+    except OSError as error:
+        msg = (
+            f"{target} must be a file that can be written, got: {error.strerror or error}. "
+            "Free some space or pass another path; an older file there is unchanged."
+        )
+        raise ParFileError(msg) from error
+    return target
+
+
+def _replace(target: Path, text: str) -> None:
+    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name[:80]}.")
+    part = Path(name)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        # mkstemp makes files private; a parameter file is as readable as any other new file.
+        mask = os.umask(0)
+        os.umask(mask)
+        part.chmod(target.stat().st_mode & 0o777 if target.exists() else 0o666 & ~mask)
+        part.replace(target)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+
+
+def _read_text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError as error:
+        msg = f"{path} must be a parameter file, but there is none. Train first, or pass another."
+        raise MissingParFileError(msg) from error
+    except (OSError, UnicodeDecodeError) as error:
+        msg = f"{path} must be a readable text file, got: {error}. Pass the path of a .par file."
+        raise ParFileError(msg) from error
+
+
+def _parsed(
+    line: str, declared: Mapping[str, ParRange | None], where: str, *, own: bool
+) -> tuple[str, ComponentParameters]:
+    head, arrow, tail = line.partition("=>")
+    words = head.split()
+    objective = tail.strip()
+    if not arrow or not words or not _OBJECTIVE.match(objective):
+        msg = f"{where}: a line must read {_LINE}. Got: {line[:120]!r}."
+        raise ParFileError(msg)
+    matches = [_VALUE.match(word) for word in words[1:]]
+    for word, match in zip(words[1:], matches, strict=True):
+        if match is None or not math.isfinite(float(match["number"])):
+            msg = (
+                f"{where}: every value must be a finite number, perhaps with + before it, "
+                f"got {word[:60]!r}. Type it like 33.04 or +10."
+            )
+            raise ParFileError(msg)
+    found = [match for match in matches if match is not None]
+    names = list(declared) or [f"p{number}" for number in range(1, len(found) + 1)]
+    if len(names) != len(found):
+        msg = (
+            f"{where}: a line must have one value for each of its {len(names)} parameters "
+            f"({', '.join(names)}), got {len(found)}. Correct the line, or train again."
+        )
+        raise ParFileError(msg)
+    key = words[0].removesuffix(":") or words[0]
+    component = ComponentParameters(
+        params={name: float(match["number"]) for name, match in zip(names, found, strict=True)},
+        objective=float(objective),
+        at_edge=frozenset(n for n, match in zip(names, found, strict=True) if match["edge"]),
+        ranges={name: span for name, span in declared.items() if span is not None},
+        named=bool(declared) or (own and not found),
+    )
+    return unquote(key) if own else key, component
+
+
+def _declare(declared: dict[str, ParRange | None], match: re.Match[str], where: str) -> None:
+    settings = dict(_SETTING.findall(match["rest"]))
+    integer = settings.pop("integer", "no") == "yes"
+    known = {"default", "min", "max", "step", "bias"} & settings.keys()
+    try:
+        name = json.loads(match["name"])
+        numbers = {setting: float(settings[setting]) for setting in known}
+        span = ParRange(**numbers, integer=integer) if {"default", "min", "max"} <= known else None
+    except ValueError as error:
+        msg = (
+            f"{where}: a declaration must read "
+            '# parameter "name" default=3 min=1 max=10 step=0.5 bias=0 integer=no. '
+            f"Got: {match.string[:120]!r}."
+        )
+        raise ParFileError(msg) from error
+    if name in declared:
+        msg = f"{where}: parameter {name!r} must be declared once. Delete one of the lines."
+        raise ParFileError(msg)
+    declared[name] = span
+
+
+def _declarations(component: ComponentParameters) -> list[str]:
+    if not component.named:
+        return []
+    return [_declaration(name, component.ranges.get(name)) for name in component.params]
+
+
+def _declaration(name: str, span: ParRange | None) -> str:
+    if not name:
+        raise ParFileError(broken_rule("the name of a parameter", "be a text", name))
+    line = f"# parameter {json.dumps(name)}"
+    if span is None:
+        return line
+    numbers = " ".join(
+        f"{setting}={_number(setting, getattr(span, setting))}"
+        for setting in ("default", "min", "max", "step", "bias")
+    )
+    return f"{line} {numbers} integer={'yes' if span.integer else 'no'}"
+
+
+def _line(key: str, component: ComponentParameters) -> str:
+    if not key:
+        rule = 'be "ASSET" or "ASSET:ALGO"'
+        raise ParFileError(broken_rule("the key of a component", rule, key))
+    values = [
+        f"{'+' if name in component.at_edge else ''}{_number(name, value)}"
+        for name, value in component.params.items()
+    ]
+    objective = float(component.objective)
+    shown = _number("objective", objective) if math.isfinite(objective) else repr(objective)
+    return " ".join([_escaped(key), *values, "=>", shown])
+
+
+def _number(name: str, value: Any) -> str:
+    number = float(value)
+    if not math.isfinite(number):
+        raise ParFileError(broken_rule(name, "be a finite number to be written", value))
+    return repr(number).removesuffix(".0")
+
+
+def _escaped(key: str) -> str:
+    """Return `key` as one word: white space, ``%``, a leading # and a colon at the end in hex."""
+    shown = "".join(
+        quote(char, safe="") if char.isspace() or char == "%" or not char.isprintable() else char
+        for char in key
+    )
+    shown = shown.replace("=>", "%3D>")
+    if shown.startswith("#"):
+        shown = f"%23{shown[1:]}"
+    return f"{shown[:-1]}%3A" if shown.endswith(":") else shown
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
