@@ -13,6 +13,8 @@ from broadpeak.merge.stack import column_stack, reset_column_stack, row_stack
 
 MergeSpec: TypeAlias = "str | Callable[..., Any] | MergeFunc | tuple[Any, ...]"
 
+ByName: TypeAlias = Callable[..., Any]
+
 NAMED: dict[str, Callable[..., Any]] = {
     "concat": concat,
     "row_stack": row_stack,
@@ -114,6 +116,7 @@ class MergeFunc:
         keys: Any = None,
         kwargs: Mapping[str, Any] | None = None,
         fill: Fill | None = None,
+        by_name: ByName | None = None,
     ) -> Any:
         """Merge `results` within a run.
 
@@ -127,31 +130,40 @@ class MergeFunc:
             The run's `merge_kwargs`, not filled yet; they win over the ones of this object.
         fill : callable, optional
             ``fill(kwargs, context, eval_id)`` replaces templates.
+        by_name : callable, optional
+            ``by_name(name, results, **kwargs)`` does a named merge, where it is not the usual one.
         """
         merged = {**self.kwargs, **(kwargs or {})}
         if isinstance(self.merge_func, tuple):
-            return self._apply_each(results, keys, merged, fill)
+            return self._apply_each(results, keys, merged, fill, by_name)
         if isinstance(self.merge_func, MergeFunc):
-            return self.merge_func.apply(results, keys=keys, kwargs=merged, fill=fill)
+            return self.merge_func.apply(
+                results, keys=keys, kwargs=merged, fill=fill, by_name=by_name
+            )
         if fill is not None:
             merged = fill(merged, self.context, self.eval_id)
         if self.wrap is not None:
             merged.setdefault("wrap", self.wrap)
         if callable(self.merge_func):
             return self.merge_func(results, **merged)
-        return _by_name(self.merge_func, results, keys, merged)
+        return _named(self.merge_func, results, keys, merged, by_name or _usual)
 
     def _apply_each(
-        self, results: list[Any], keys: Any, kwargs: dict[str, Any], fill: Fill | None
+        self,
+        results: list[Any],
+        keys: Any,
+        kwargs: dict[str, Any],
+        fill: Fill | None,
+        by_name: ByName | None,
     ) -> tuple[Any, ...]:
         parts = [resolve_merge_func(part) for part in self.merge_func]
         slots = _slots(results, len(parts))
-        merged: list[Any] = []
-        for part, slot in zip(parts, slots, strict=True):
-            merged.append(
-                slot if part is None else part.apply(slot, keys=keys, kwargs=kwargs, fill=fill)
-            )
-        return tuple(merged)
+        return tuple(
+            slot
+            if part is None
+            else part.apply(slot, keys=keys, kwargs=kwargs, fill=fill, by_name=by_name)
+            for part, slot in zip(parts, slots, strict=True)
+        )
 
 
 def _checked(spec: Any) -> Any:
@@ -170,16 +182,21 @@ def _checked(spec: Any) -> Any:
     return spec
 
 
-def _by_name(name: str, results: list[Any], keys: Any, kwargs: dict[str, Any]) -> Any:
+def _usual(name: str, results: list[Any], **kwargs: Any) -> Any:
+    return NAMED[name](results, **kwargs)
+
+
+def _named(
+    name: str, results: list[Any], keys: Any, kwargs: dict[str, Any], by_name: ByName
+) -> Any:
     for option in kwargs:
         if option not in _OPTIONS:
             raise check.unknown_option(f"merge {name!r}", option, _OPTIONS)
     kwargs = {"keys": keys, **kwargs}
-    merge = NAMED[name]
     if isinstance(results[0] if results else None, tuple):
         slots = _slots(results, len(results[0]))
-        return tuple(merge(slot, **kwargs) for slot in slots)
-    return merge(results, **kwargs)
+        return tuple(by_name(name, slot, **kwargs) for slot in slots)
+    return by_name(name, results, **kwargs)
 
 
 def _slots(results: list[Any], width: int) -> list[list[Any]]:
