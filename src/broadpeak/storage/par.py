@@ -150,9 +150,8 @@ def read_par(path: str | Path) -> Parameters:
 
     Returns
     -------
-
-    Parameters
-    ----------
+    broadpeak.Parameters
+        What the file holds.
 
     Raises
     ------
