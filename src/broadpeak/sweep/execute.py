@@ -27,6 +27,7 @@ from broadpeak.types import IntArray, NoResult
 Callback: TypeAlias = "Callable[..., object] | None"
 Arguments: TypeAlias = "Mapping[str, Any] | None"
 Auto: TypeAlias = "int | Literal['auto'] | None"
+Names: TypeAlias = "Callable[[IntArray | None], Mapping[str, Any]]"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -254,6 +255,8 @@ def run(
     keys: Any = None,
     size: int | None = None,
     label: Callable[[int], str] | None = None,
+    names: Names | None = None,
+    weights: Sequence[int] | None = None,
     passthrough: tuple[type[Exception], ...] = (),
 ) -> Finished:
     """Do what `execute` does, and tell which tasks have a result.
@@ -266,11 +269,16 @@ def run(
         The other options.
     label : callable, optional
         Position of a task -> text that names it; by default made of `keys`.
+    names : callable, optional
+        Positions of the tasks that have a result (None: all) -> more names for templates.
+    weights : sequence of int, optional
+        How many combinations each task stands for in the progress; default 1.
     passthrough : tuple of exception types
         Errors of tasks that are raised as they are, not as `TaskError`.
     """
     keys = _as_index(keys)
-    return _Run(_Plan.of(tasks, settings, keys, size), settings, keys, label, passthrough).finish()
+    plan = _Plan.of(tasks, settings, keys, size)
+    return _Run(plan, settings, keys, label, names, weights, passthrough).finish()
 
 
 @dataclass(frozen=True, slots=True)
@@ -363,9 +371,12 @@ class _Run:
         settings: Settings,
         keys: pd.Index[Any] | None,
         label: Callable[[int], str] | None,
+        names: Names | None,
+        weights: Sequence[int] | None,
         passthrough: tuple[type[Exception], ...],
     ) -> None:
         self._plan = plan
+        self._names = names
         self._settings = settings
         self._keys = keys
         self._merge = resolve_merge_func(settings.merge_func)
@@ -375,6 +386,7 @@ class _Run:
             "n_tasks": plan.n_tasks,
             "n_chunks": plan.n_chunks,
             "keys": keys,
+            **({} if names is None else names(None)),
         }
         self._feed = Feed(
             plan.tasks,
@@ -390,7 +402,7 @@ class _Run:
             on_close=self._close_chunk if settings.post_chunk_func else None,
         )
         self._progress = Progress(
-            plan.n_tasks,
+            plan.n_tasks if weights is None else sum(weights),
             show=settings.show_progress,
             options=settings.pbar_kwargs,
             is_nested=running.depth() > 0,
@@ -400,6 +412,7 @@ class _Run:
             on_error=settings.on_error,
             retries=settings.retries,
             label=label or self._label,
+            weights=weights,
             passthrough=passthrough,
             progress=self._progress,
         )
@@ -421,6 +434,8 @@ class _Run:
             results = [results[place] for place in kept.tolist()]
             keys = None if keys is None else keys[kept]
         self._context |= {"results": results, "keys": keys}
+        if kept is not None and self._names is not None:
+            self._context |= self._names(kept)
         self._call("post_execute")
         return Finished(self._merged(results, keys, kept), kept)
 

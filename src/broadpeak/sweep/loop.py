@@ -32,6 +32,8 @@ class Loop:
         How often a failed task is tried again.
     label : callable
         Position of a task -> text that names it.
+    weights : sequence of int, optional
+        How many combinations each task stands for in the progress; default 1.
     passthrough : tuple of exception types
         Raised as they are, not as `TaskError`.
     progress : Progress
@@ -52,6 +54,7 @@ class Loop:
         on_error: OnError,
         retries: int,
         label: Callable[[int], str],
+        weights: Sequence[int] | None = None,
         passthrough: tuple[type[Exception], ...],
         progress: Progress,
     ) -> None:
@@ -61,6 +64,7 @@ class Loop:
         self._on_error = on_error
         self._retries = retries
         self._label = label
+        self._weights = weights
         self._passthrough = passthrough
         self._progress = progress
         self._skipped = 0
@@ -114,7 +118,15 @@ class Loop:
         n_open = n_again + (n_failed if self._on_error == "raise" else 0)
         self._feed.again(again)
         self._feed.settle(unit, n_done, n_open)
-        self._progress.update(n_done - n_again, n_failed)
+        self._progress.update(self._weigh(unit, n_done, again, n_done - n_again), n_failed)
+
+    def _weigh(self, unit: Unit, n_done: int, again: list[Unit], n_ended: int) -> int:
+        """Return how many combinations the ended tasks stand for."""
+        weights = self._weights
+        if weights is None:
+            return n_ended
+        ended = sum(weights[place] for place in unit.positions[:n_done])
+        return ended - sum(weights[place] for one in again for place in one.positions)
 
     def _place(self, positions: Sequence[int], values: list[Any]) -> None:
         results = self.results
