@@ -52,7 +52,9 @@ for _module, _names in {
     "training.evaluate": "test signals",
     "training.stats": "Stats",
     "training.result": "Training",
-    "validation.walkforward": "walk_forward split_walk_forward",
+    "training.optimal_f": "optimal_f",
+    "validation.splits": "split_walk_forward",
+    "validation.walkforward": "walk_forward",
 }.items():
     _HOMES.update(dict.fromkeys(_names.split(), _module))
 
