@@ -18,6 +18,7 @@ from broadpeak.data.resample import resample_bars
 from broadpeak.data.schema import bars_of
 from broadpeak.data.slicing import positions
 from broadpeak.errors import DataError, broken_rule
+from broadpeak.indicators.run import run
 from broadpeak.indicators.source import Source
 from broadpeak.types import FloatArray
 
@@ -338,14 +339,7 @@ class Data:
             raise DataError(broken_rule("symbols", "name each symbol once, at least one", wanted))
         if single and self._source.single:
             return self
-        source = self._source
-        fields = {name: lanes[places] for name, lanes in source.fields.items()}
-        present = np.isfinite(fields["close"]).any(axis=0)
-        index = source.index
-        if not present.all():
-            index = index[np.flatnonzero(present)]
-            fields = {name: lanes[:, present] for name, lanes in fields.items()}
-        result = Data(Source(index, tuple(wanted), fields, single))
+        result = Data(self._source.take(places, single=single))
         if single:
             # One object a symbol, so that what was computed from it is found again.
             self._selected[symbols] = result
@@ -409,6 +403,67 @@ class Data:
             bars[symbol] = resample_bars(source.index[keep], fields, rule, options)
         return Data._of(bars, calendar="union", single=source.single)
 
+    def run(
+        self,
+        name: str,
+        *args: Any,
+        unpack: bool = False,
+        hide_params: bool | Sequence[str] = False,
+        param_product: bool = False,
+        **kwargs: Any,
+    ) -> Any:
+        """Run an indicator on every symbol and every combination of parameters.
+
+        Parameters
+        ----------
+        name : str
+            ``"bp:ma"`` (also written ``"vbt:ma"``; the simple moving average), ``"bp:sma"``,
+            ``"bp:rsi"`` and so on for the functions of this library; ``"talib:sma"`` and so on for
+            those of TA-Lib.
+        *args, **kwargs
+            Parameters of the indicator by position or name, each a value or a list of values.
+            Inputs can be replaced by name: ``price="ohlc4"``, ``high=frame``.
+        unpack : bool
+            Return Series or frames (a tuple for several outputs) instead of the result object.
+        hide_params : bool or list of str
+            Parameters that give no column level.
+        param_product : bool
+            Combine every value of each list with every value of the others, the first list
+            slowest. Otherwise lists are zipped: equal lengths, or one value.
+
+        Returns
+        -------
+        IndicatorResult, Series, DataFrame, or tuple of them
+            Columns have a level ``<short name>_<parameter>`` for each list, also of one value, and
+            then `symbol` for several symbols.
+
+        Raises
+        ------
+        ParamError
+            If there is no such indicator, lists do not fit, or a value is out of range.
+        DataError
+            If a price the indicator needs is missing.
+        MissingExtraError
+            If it is one of TA-Lib and the package is not installed.
+
+        Notes
+        -----
+        An indicator sees the bars of its own symbol only. What was computed once is remembered
+        with the data, up to 256 MiB, until `flush`.
+
+        Examples
+        --------
+        >>> Data.sample("IBM").run("bp:ma", window=[10, 20], unpack=True).iloc[-1].round(2)
+        ma_window
+        10    173.00
+        20    173.38
+        Name: 2013-03-01 00:00:00, dtype: float64
+        """
+        result = run(
+            self._source, name, args, kwargs, hide_params=hide_params, param_product=param_product
+        )
+        return result.unpack() if unpack else result
+
     def split_params(self) -> tuple[Sequence[Data], pd.Index[Any]]:
         """Return one `Data` a symbol and their labels, for use in a `Param`."""
         return [self.select(symbol) for symbol in self.symbols], self._source.columns
@@ -416,14 +471,7 @@ class Data:
     # Travelling
 
     def __reduce__(self) -> tuple[Any, ...]:
-        source = self._source
-        return _restore, (source.index, source.symbols, dict(source.fields), source.single)
-
-
-def _restore(
-    index: pd.Index[Any], symbols: tuple[Any, ...], fields: dict[str, FloatArray], single: bool
-) -> Data:
-    return Data(Source(index, symbols, fields, single))
+        return Data, (self._source,)
 
 
 def _day(label: Any) -> str:

@@ -68,6 +68,20 @@ class Source:
         known = ", ".join(self.fields)
         raise DataError(broken_rule("the prices", f"have a column {name!r}", known))
 
+    def take(self, places: list[int], *, single: bool) -> Source:
+        """Return some symbols, without the bars at which none of them has a price."""
+        fields = {name: lanes[places] for name, lanes in self.fields.items()}
+        index = self.index
+        present = np.isfinite(fields["close"]).any(axis=0)
+        if not present.all():
+            bars = np.flatnonzero(present)
+            index = index[bars]
+            fields = {name: lanes[:, bars] for name, lanes in fields.items()}
+        return Source(index, tuple(self.symbols[place] for place in places), fields, single)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Source, (self.index, self.symbols, dict(self.fields), self.single)
+
     def wrap(self, lanes: AnyArray) -> Any:
         """Return lanes, one a symbol, as a Series for one symbol and as a frame for several."""
         if self.single:

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import math
 from numbers import Real
 from typing import Any
 
@@ -14,7 +13,7 @@ from broadpeak._core.arrays import Wrapping, check_labels, lane, to_lanes
 from broadpeak.errors import DataError, broken_rule
 from broadpeak.triggers._kernels import cross
 from broadpeak.triggers.columns import pair_columns
-from broadpeak.types import FloatArray, IntArray
+from broadpeak.types import BoolArray, FloatArray, IntArray
 
 
 def crossed_above(left: Any, right: Any) -> Any:
@@ -91,14 +90,13 @@ def crossed_below(left: Any, right: Any) -> Any:
 def _crossed(left: Any, right: Any, *, above: bool) -> Any:
     one, other = lane(left), lane(right)
     if one is not None and other is not None and one.size == other.size:
-        out = np.empty(one.size, np.bool_)
-        if above:
-            cross.crossed(one, other, out)
-        else:
-            cross.crossed(other, one, out)
-        return out
+        return cross_pair(one, other, above=above)
     if isinstance(right, (Real, np.number)):
-        return _crossed_level(left, float(right), above=above)
+        if one is None:
+            return _crossed_level(left, float(right), above=above)
+        out = np.empty(one.size, np.bool_)
+        cross.crossed_level(one, float(right), above, out)
+        return out
     if isinstance(left, (Real, np.number)):
         return _crossed_level(right, float(left), above=not above)
     return _crossed_frames(left, right, above=above)
@@ -107,11 +105,8 @@ def _crossed(left: Any, right: Any, *, above: bool) -> Any:
 def _crossed_level(values: Any, level: float, *, above: bool) -> Any:
     lanes, wrapping = to_lanes("left", values)
     out = np.empty(lanes.shape, np.bool_)
-    if math.isnan(level):
-        out[:] = False
-        return wrapping.wrap(out)
     for row, target in zip(lanes, out, strict=True):
-        cross.crossed_level(row, level, 1.0 if above else -1.0, target)
+        cross.crossed_level(row, level, above, target)
     return wrapping.wrap(out)
 
 
@@ -164,6 +159,16 @@ def _wrapping(left: Wrapping, right: Wrapping, columns: pd.Index[Any] | None) ->
     return Wrapping("series", index=index, name=name)
 
 
+def cross_pair(left: FloatArray, right: FloatArray, *, above: bool) -> BoolArray:
+    """Return where one lane has crossed another of the same length."""
+    out = np.empty(left.size, np.bool_)
+    if above:
+        cross.crossed(left, right, out)
+    else:
+        cross.crossed(right, left, out)
+    return out
+
+
 def cross_lanes(
     left: FloatArray,
     left_take: IntArray,
@@ -171,7 +176,7 @@ def cross_lanes(
     right_take: IntArray,
     *,
     above: bool,
-) -> Any:
+) -> BoolArray:
     """Return bool lanes, shape (n_pairs, n_bars), of the crossings of taken lanes."""
     out = np.empty((len(left_take), left.shape[1]), np.bool_)
     if above:

@@ -12,37 +12,68 @@ from broadpeak.types import BoolArray, FloatArray, IntArray
 
 
 @kernel
+def _rises(left: FloatArray, right: FloatArray, out: BoolArray) -> int:
+    """Mark where `left > right` begins; return the number of bars of equality or NaN.
+
+    Both loops are vectorised by the compiler, which an index like ``left[t - 1]`` would prevent: it
+    could be negative and count from the end.
+    """
+    odd = 0
+    for t in range(left.size):
+        above = left[t] > right[t]
+        out[t] = above
+        odd += above == (left[t] < right[t])
+    for t in range(out.size - 1, 0, -1):
+        out[t] = out[t] & (not out[t - 1])
+    return odd
+
+
+@kernel
 def crossed(left: FloatArray, right: FloatArray, out: BoolArray) -> None:
-    """Bars at which `left` rises above `right`."""
+    """Mark the bars at which `left` rises above `right`."""
     n = left.size
-    if n == 0:
+    start = 0
+    while start < n and (left[start] != left[start] or right[start] != right[start]):
+        out[start] = False
+        start += 1
+    if start == n:
         return
-    out[0] = False
-    ties = 0
-    # Nearly always the bar before decides, and this loop is vectorised by the compiler.
-    for t in range(1, n):
-        out[t] = (left[t] > right[t]) & (left[t - 1] < right[t - 1])
-        ties += left[t] == right[t]
-    if ties == 0:
+    odd = _rises(left[start:], right[start:], out[start:])
+    out[start] = False
+    if odd == 0:
         return
-    below = left[0] < right[0]
-    for t in range(1, n):
+    below = False
+    for t in range(start, n):
         if left[t] > right[t]:
             out[t] = below
             below = False
         elif left[t] != right[t]:
+            # NaN compares false: it forgets what was before.
             below = left[t] < right[t]
 
 
 @kernel
-def crossed_level(left: FloatArray, level: float, sign: float, out: BoolArray) -> None:
-    """Bars at which `sign * left` rises above `sign * level`."""
-    below = False
-    level *= sign
-    for t in range(left.size):
-        v = sign * left[t]
-        out[t] = (v > level) & below
-        below = (v < level) | ((v == level) & below)
+def crossed_level(values: FloatArray, level: float, above: bool, out: BoolArray) -> None:
+    """Mark the bars at which `values` rises above `level`, or falls below it."""
+    n = values.size
+    for t in range(n):
+        out[t] = (values[t] > level) if above else (values[t] < level)
+    odd = 0
+    for t in range(n):
+        odd += not ((values[t] > level) | (values[t] < level))
+    for t in range(n - 1, 0, -1):
+        out[t] = out[t] & (not out[t - 1])
+    if n > 0:
+        out[0] = False
+    if odd == 0:
+        return
+    armed = False
+    for t in range(n):
+        v = values[t]
+        hit = (v > level) if above else (v < level)
+        out[t] = hit and armed
+        if v != level:
+            armed = (v < level) if above else (v > level)
 
 
 @kernel
