@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
@@ -170,7 +170,7 @@ class SearchSpace:
     (('fast', 'slow'), (5.0, 20.0))
     """
 
-    dimensions: tuple[Dimension, ...]
+    dimensions: Sequence[Dimension]
 
     def __post_init__(self) -> None:
         dimensions: tuple[Any, ...] = tuple(self.dimensions)

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Contracts and makers of test data, for our tests and for those of third parties."""
