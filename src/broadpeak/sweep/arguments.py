@@ -60,8 +60,20 @@ class Arguments:
                     self.positional.append(name)
         self.declared = frozenset(self.keyword)
 
-    def bind(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> list[Argument]:
+    def bind(
+        self,
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+        also: Callable[[Any], bool] | None = None,
+    ) -> list[Argument]:
         """Return what was passed: declared arguments in signature order, ``*args``, ``**kwargs``.
+
+        Parameters
+        ----------
+        args, kwargs
+            Of the call.
+        also : callable, optional
+            Says of which arguments the default counts as passed.
 
         Raises
         ------
@@ -83,6 +95,10 @@ class Arguments:
         for name in self.keyword:
             if name in kwargs and name not in passed:
                 passed[name] = Argument(name, name, name, kwargs[name])
+            elif name not in passed and also is not None:
+                default = self.signature.parameters[name].default
+                if default is not inspect.Parameter.empty and also(default):
+                    passed[name] = Argument(name, name, name, default)
         double_star = self.var_keyword or "kwargs"
         return [
             *(passed[name] for name in self.keyword if name in passed),

@@ -43,9 +43,10 @@ class MonoPlan:
 
 def plan_mono(
     size: int,
-    n_chunks: int | str | None,
-    chunk_len: int | str | None,
-    chunk_meta: Sequence[Any] | None,
+    *,
+    mono_n_chunks: int | str | None = None,
+    mono_chunk_len: int | str | None = None,
+    mono_chunk_meta: Sequence[Any] | None = None,
 ) -> MonoPlan | None:
     """Return how `size` combinations are packed, or None if they are not.
 
@@ -56,9 +57,9 @@ def plan_mono(
         every combination once.
     """
     rules = {
-        "mono_n_chunks": n_chunks,
-        "mono_chunk_len": chunk_len,
-        "mono_chunk_meta": chunk_meta,
+        "mono_n_chunks": mono_n_chunks,
+        "mono_chunk_len": mono_chunk_len,
+        "mono_chunk_meta": mono_chunk_meta,
     }
     given = {name: rule for name, rule in rules.items() if rule is not None}
     if not given:
@@ -66,11 +67,11 @@ def plan_mono(
     if len(given) > 1:
         names = " and ".join(given)
         raise ParamError(f"Mono-chunks must have one rule, got {names}. Leave out one of them.")
-    if chunk_meta is not None:
-        return MonoPlan(_explicit(size, chunk_meta))
+    if mono_chunk_meta is not None:
+        return MonoPlan(_explicit(size, mono_chunk_meta))
     name, rule = next(iter(given.items()))
     number = positive(name, rule)
-    if n_chunks is not None:
+    if mono_n_chunks is not None:
         parts = np.array_split(np.arange(size), min(number, size))
     else:
         parts = np.split(np.arange(size), range(number, size, number))
@@ -114,8 +115,6 @@ class MonoValues(Sequence[Any]):
 
     Parameters
     ----------
-    name : str
-        Name of the argument.
     param : Param
         Says how the values of a chunk are joined.
     column : Column
@@ -127,9 +126,8 @@ class MonoValues(Sequence[Any]):
     """
 
     def __init__(
-        self, name: str, param: Param, column: Column, plan: MonoPlan, context: Mapping[str, Any]
+        self, param: Param, column: Column, plan: MonoPlan, context: Mapping[str, Any]
     ) -> None:
-        self._name = name
         self._reduce = bool(param.mono_reduce)
         self._merge = resolve_merge_func(param.mono_merge_func)
         self._kwargs = dict(param.mono_merge_kwargs or {})

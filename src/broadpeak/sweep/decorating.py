@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What all decorators of the sweep share: options, annotations, wrapping, calls by column."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
+from types import FunctionType
+from typing import Any, ClassVar
+
+from broadpeak.engines.calls import Calls
+from broadpeak.errors import ParamTypeError, broken_rule
+from broadpeak.merge.rules import NAMED, MergeFunc
+from broadpeak.sweep.arguments import Annotations, Arguments, python_function
+from broadpeak.sweep.execute import Settings
+from broadpeak.sweep.options import Options, split_call
+
+Varying = dict[int | str, tuple[Sequence[Any], Any]]
+_SETTINGS = frozenset(field.name for field in fields(Settings))
+
+
+class Decorated(ABC):
+    """One function under one decorator.
+
+    Parameters
+    ----------
+    func : callable
+        The function.
+    given : mapping
+        Options given to the decorator.
+    local_names : mapping
+        Names visible where it was decorated, for annotations that are text.
+    """
+
+    owner: ClassVar[str]
+    own_names: ClassVar[tuple[str, ...]]
+
+    def __init__(
+        self, func: Callable[..., Any], given: Mapping[str, Any], local_names: Mapping[str, Any]
+    ) -> None:
+        self.func = func
+        self.options = Options.of(self.owner, given, self.own_names)
+        self.arguments = Arguments(func)
+        self.annotations = Annotations(func, local_names)
+
+    @abstractmethod
+    def call(self, args: tuple[Any, ...], kwargs: dict[str, Any], options: Options) -> Any:
+        """Do what the decorator does with one call of the function."""
+
+    def __call__(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Take the options out of the call, and make it."""
+        declared = self.arguments.declared
+        passed, later = split_call(self.owner, kwargs, declared, self.own_names)
+        return self.call(args, passed, self.options.then(later))
+
+    def settings(self, options: Options) -> Settings:
+        """Return the options of `execute`; the return annotation may name the merge."""
+        values = dict(options.execute)
+        if "merge_func" not in values:
+            merge = self._annotated_merge()
+            if merge is not None:
+                values["merge_func"] = merge
+        return Settings(**values)
+
+    def _annotated_merge(self) -> Any:
+        text = self.annotations.text("return")
+        if text in NAMED:
+            return text
+        annotation = self.annotations.get("return")
+        many = isinstance(annotation, tuple) and bool(annotation)
+        parts = annotation if many else (annotation,)
+        is_merge = all(isinstance(part, MergeFunc) or _is_name(part) for part in parts)
+        return annotation if is_merge else None
+
+    def calls(
+        self, args: Sequence[Any], kwargs: Mapping[str, Any], varying: Varying, n: int
+    ) -> Calls:
+        """Return the calls of the function, in which some arguments vary."""
+        if self._keywords_are_free():
+            args, kwargs, varying = self._by_position(args, kwargs, varying)
+        return Calls(self.func, args, kwargs, varying=varying, n=n)
+
+    def _keywords_are_free(self) -> bool:
+        """Whether the function cannot tell a keyword from a position."""
+        func = python_function(self.func)
+        return isinstance(func, FunctionType) and not hasattr(func, "__wrapped__")
+
+    def _by_position(
+        self, args: Sequence[Any], kwargs: Mapping[str, Any], varying: Varying
+    ) -> tuple[Sequence[Any], Mapping[str, Any], Varying]:
+        """Turn keywords into positions as far as possible: such calls are made faster."""
+        new_args, new_kwargs, new_varying = list(args), dict(kwargs), dict(varying)
+        for name in self.arguments.positional[len(args) :]:
+            if name in new_varying:
+                new_varying[len(new_args)] = new_varying.pop(name)
+                new_kwargs.pop(name, None)
+                new_args.append(None)
+            elif name in new_kwargs:
+                new_args.append(new_kwargs.pop(name))
+            else:
+                break
+        return new_args, new_kwargs, new_varying
+
+
+def _is_name(part: Any) -> bool:
+    return isinstance(part, str) and part in NAMED
+
+
+def decorator(
+    kind: type[Decorated],
+    func: Callable[..., Any] | None,
+    given: Mapping[str, Any],
+    local_names: Mapping[str, Any],
+) -> Any:
+    """Return `func` under the decorator `kind`, or a decorator if there is no function yet."""
+    if func is not None:
+        return _wrapped(kind, func, given, local_names)
+    Options.of(kind.owner, given, kind.own_names)  # an unknown option is an error at once
+
+    def decorate(func: Callable[..., Any]) -> Callable[..., Any]:
+        return _wrapped(kind, func, given, caller_names())
+
+    return decorate
+
+
+def _wrapped(
+    kind: type[Decorated],
+    func: Callable[..., Any],
+    given: Mapping[str, Any],
+    local_names: Mapping[str, Any],
+) -> Callable[..., Any]:
+    given_func: Any = func
+    if not callable(given_func):
+        rule = f"be the function that {kind.owner} decorates"
+        remedy = "Put @classmethod above it." if isinstance(given_func, classmethod) else ""
+        raise ParamTypeError(broken_rule("func", rule, func, remedy))
+    decorated = kind(func, given, local_names)
+    # What compiled functions keep in their __dict__ describes them, not the new function.
+    copied = ("__dict__",) if isinstance(func, FunctionType) else ()
+
+    @functools.wraps(func, updated=copied)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        return decorated(args, kwargs)
+
+    return call
+
+
+def caller_names() -> Mapping[str, Any]:
+    """Return the local names where the function that calls this one was called."""
+    frame = inspect.currentframe()
+    for _ in range(2):
+        frame = None if frame is None else frame.f_back
+    if frame is None or frame.f_locals is frame.f_globals:
+        return {}
+    return dict(frame.f_locals)
