@@ -9,7 +9,7 @@ import io
 import lzma
 import re
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,24 +45,29 @@ class ReadOptions:
     date_format: str | None = None
 
 
-def read_frames(path: Any, symbol: Any, options: ReadOptions) -> dict[Any, pd.DataFrame]:
+def read_frames(
+    path: Any,
+    symbol: Any,
+    options: ReadOptions,
+    read: Callable[[Any], pd.DataFrame] | None = None,
+) -> dict[Any, pd.DataFrame]:
     """Return the frames of one file, of a list of files, or of a dict of symbol to file."""
     if isinstance(path, Mapping):
         frames: dict[Any, pd.DataFrame] = {}
         for name, each in path.items():
-            frames.update(read_frames(each, name, options))
+            frames.update(read_frames(each, name, options, read))
         return frames
     if isinstance(path, (list, tuple)):
         frames = {}
         for each in path:
-            for name, frame in read_frames(each, None, options).items():
+            for name, frame in read_frames(each, None, options, read).items():
                 if name in frames:
                     rule = "hold different symbols"
                     remedy = "Type: Data.from_csv({'SPX': path, …})"
                     raise DataError(broken_rule("the files", rule, f"{name} twice", remedy))
                 frames[name] = frame
         return frames
-    return frames_of_table(read_table(path), path, symbol, options)
+    return frames_of_table((read or read_table)(path), path, symbol, options)
 
 
 def read_table(path: Any) -> pd.DataFrame:

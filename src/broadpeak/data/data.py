@@ -4,18 +4,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from broadpeak._core import check
-from broadpeak.data import csv as csv_files
-from broadpeak.data import sample as sample_files
-from broadpeak.data.align import Bars, align
+from broadpeak.data.making import Made
 from broadpeak.data.resample import resample_bars
-from broadpeak.data.schema import bars_of
 from broadpeak.data.slicing import positions
 from broadpeak.errors import DataError, broken_rule
 from broadpeak.indicators.run import run
@@ -23,7 +20,7 @@ from broadpeak.indicators.source import Source
 from broadpeak.types import FloatArray
 
 
-class Data:
+class Data(Made):
     """Prices of one or several symbols, checked on entry and never changed afterwards.
 
     Made by `from_frames`, `from_csv`, `from_parquet`, `from_yfinance`, `from_ccxt` or `sample`.
@@ -61,158 +58,8 @@ class Data:
     1259
     """
 
-    __slots__ = ("__weakref__", "_fingerprint", "_selected", "_source")
+    __slots__ = ()
     __iter__ = None
-
-    def __init__(self, source: Source) -> None:
-        self._source = source
-        self._selected: dict[Any, Data] = {}
-        self._fingerprint = ""
-
-    # Making
-
-    @classmethod
-    def from_frames(
-        cls,
-        frames: Any,
-        *,
-        calendar: str = "union",
-        adjust: bool = False,
-        missing: str = "raise",
-    ) -> Data:
-        """Take one frame of prices a symbol.
-
-        Parameters
-        ----------
-        frames : dict of symbol to DataFrame
-            Columns open, high, low, close, volume in any case and order; only close must be
-            there, other columns are left out. Bars are labelled by a sorted index of dates (with or
-            without time zone) or numbers, or by a column of dates.
-        calendar : "union" or "intersection"
-            How bars of symbols with different calendars are joined; see the class.
-        adjust : bool
-            Multiply open, high, low and close by adjusted close / close, so that splits and
-            dividends make no jumps. Volume is left as it is. Without it a column of adjusted closes
-            is ignored.
-        missing : "raise" or "drop"
-            What to do with bars that have no open, high, low and close at all.
-
-        Returns
-        -------
-        Data
-            With Series for one symbol and frames for several.
-
-        Raises
-        ------
-        DataError
-            If a rule for prices is broken; the message names symbol, bar and value.
-
-        Examples
-        --------
-        >>> days = pd.date_range("2024-01-01", periods=3)
-        >>> Data.from_frames({"X": pd.DataFrame({"Close": [1.0, 2.0, 3.0]}, index=days)}).close
-        2024-01-01    1.0
-        2024-01-02    2.0
-        2024-01-03    3.0
-        Freq: D, Name: X, dtype: float64
-        """
-        if not isinstance(frames, Mapping) or not frames:
-            rule = "be a dict of at least one symbol and its frame"
-            remedy = "Type: Data.from_frames({'SPX': frame})"
-            raise DataError(broken_rule("frames", rule, frames, remedy))
-        check.one_of("missing", missing, ["raise", "drop"])
-        bars = {
-            symbol: bars_of(symbol, frame, adjust=adjust, drop=missing == "drop")
-            for symbol, frame in frames.items()
-        }
-        return cls._of(bars, calendar=calendar, single=len(bars) == 1)
-
-    @classmethod
-    def from_csv(
-        cls,
-        path: Any,
-        *,
-        symbol: Any = None,
-        calendar: str = "union",
-        adjust: bool = False,
-        missing: str = "raise",
-        tz: Any = None,
-        date_column: str | None = None,
-        date_format: str | None = None,
-    ) -> Data:
-        """Read prices from text files as the usual vendors write them.
-
-        Parameters
-        ----------
-        path : path, file, list of paths, or dict of symbol to path
-            Header, delimiter, decimal comma, date column, a date beside a time, epoch numbers
-            and a column of symbols are recognised: exports of Yahoo, Stooq, Nasdaq, Binance
-            (klines with or without header) and MetaTrader 4 and 5. Compressed files are read as
-            pandas reads them. Files written newest first are turned round.
-        symbol : str or list, optional
-            Name of the symbol of a file without a column of symbols (default: the name of the
-            file), or those to take from a file with one.
-        calendar, adjust, missing
-            As in `from_frames`.
-        tz : str, optional
-            Time zone: dates without one are taken to be in it, dates with one are converted.
-            Without it, zones are kept as they are; offsets that change (summer time) and epoch
-            numbers give UTC.
-        date_column, date_format : str, optional
-            Where the date stands and how it is written, where this is not recognised.
-
-        Returns
-        -------
-        Data
-            With Series for one symbol and frames for several.
-
-        Raises
-        ------
-        DataError
-            If the file is not a table of prices, or a rule for prices is broken.
-        OSError
-            If the file cannot be read.
-        """
-        options = csv_files.ReadOptions(tz, date_column, date_format)
-        frames = csv_files.read_frames(path, symbol, options)
-        return cls.from_frames(frames, calendar=calendar, adjust=adjust, missing=missing)
-
-    @classmethod
-    def sample(cls, symbols: Any = None) -> Data:
-        """Return the daily prices that are shipped with the package.
-
-        Parameters
-        ----------
-        symbols : str or list of str, optional
-            Any of AAPL, IBM and MSFT; all three by default.
-
-        Returns
-        -------
-        Data
-            Open, high, low and close adjusted for splits and dividends, and volume, from 2000-03-01
-            to 2013-03-01 (3,270 bars each).
-
-        Raises
-        ------
-        DataError
-            If a symbol is not among the three, or the shipped file was altered.
-
-        Notes
-        -----
-        Source: Quandl WIKI, public domain; see ``broadpeak/data/prices/PROVENANCE.md``.
-
-        Examples
-        --------
-        >>> Data.sample("AAPL")
-        Data(['AAPL'], 3270 bars, 2000-03-01 to 2013-03-01)
-        """
-        everything = cls.from_frames(sample_files.read_frames(), adjust=True)
-        return everything if symbols is None else everything.select(symbols)
-
-    @classmethod
-    def _of(cls, bars: Mapping[Any, Bars], *, calendar: str, single: bool) -> Data:
-        index, fields = align(dict(bars), calendar)
-        return cls(Source(index, tuple(bars), fields, single))
 
     # Looking
 
@@ -332,7 +179,8 @@ class Data:
         """
         single = isinstance(symbols, str) or not isinstance(symbols, Iterable)
         if single and symbols in self._selected:
-            return self._selected[symbols]
+            found: Data = self._selected[symbols]
+            return found
         wanted = [symbols] if single else list(symbols)
         places = [self._place(symbol) for symbol in wanted]
         if not places or len(set(places)) < len(places):
@@ -401,7 +249,7 @@ class Data:
             keep = slice(None) if own is None else own
             fields = {name: lanes[place][keep] for name, lanes in source.fields.items()}
             bars[symbol] = resample_bars(source.index[keep], fields, rule, options)
-        return Data._of(bars, calendar="union", single=source.single)
+        return self._of(bars, calendar="union", single=source.single)
 
     def run(
         self,

@@ -1,0 +1,328 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""How `Data` is made: from frames, files and feeds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+import pandas as pd
+
+from broadpeak._core import check, optional
+from broadpeak.data import csv as csv_files
+from broadpeak.data import feeds
+from broadpeak.data import sample as sample_files
+from broadpeak.data.align import Bars, align
+from broadpeak.data.schema import bars_of
+from broadpeak.errors import DataError, broken_rule
+from broadpeak.indicators.source import Source
+
+
+class Made:
+    """The constructors of `Data`."""
+
+    __slots__ = ("__weakref__", "_fingerprint", "_selected", "_source")
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._selected: dict[Any, Any] = {}
+        self._fingerprint = ""
+
+    @classmethod
+    def from_frames(
+        cls,
+        frames: Any,
+        *,
+        calendar: str = "union",
+        adjust: bool = False,
+        missing: str = "raise",
+    ) -> Self:
+        """Take one frame of prices a symbol.
+
+        Parameters
+        ----------
+        frames : dict of symbol to DataFrame
+            Columns open, high, low, close, volume in any case and order; only close must be
+            there, other columns are left out. Bars are labelled by a sorted index of dates (with or
+            without time zone) or numbers, or by a column of dates.
+        calendar : "union" or "intersection"
+            How bars of symbols with different calendars are joined; see the class.
+        adjust : bool
+            Multiply open, high, low and close by adjusted close / close, so that splits and
+            dividends make no jumps. Volume is left as it is. Without it a column of adjusted closes
+            is ignored.
+        missing : "raise" or "drop"
+            What to do with bars that have no open, high, low and close at all.
+
+        Returns
+        -------
+        Data
+            With Series for one symbol and frames for several.
+
+        Raises
+        ------
+        DataError
+            If a rule for prices is broken; the message names symbol, bar and value.
+
+        Examples
+        --------
+        >>> from broadpeak import Data
+        >>> days = pd.date_range("2024-01-01", periods=3)
+        >>> Data.from_frames({"X": pd.DataFrame({"Close": [1.0, 2.0, 3.0]}, index=days)}).close
+        2024-01-01    1.0
+        2024-01-02    2.0
+        2024-01-03    3.0
+        Freq: D, Name: X, dtype: float64
+        """
+        if not isinstance(frames, Mapping) or not frames:
+            rule = "be a dict of at least one symbol and its frame"
+            remedy = "Type: Data.from_frames({'SPX': frame})"
+            raise DataError(broken_rule("frames", rule, frames, remedy))
+        return cls._checked(
+            frames, single=len(frames) == 1, calendar=calendar, adjust=adjust, missing=missing
+        )
+
+    @classmethod
+    def _checked(
+        cls,
+        frames: Mapping[Any, pd.DataFrame],
+        *,
+        single: bool,
+        calendar: str = "union",
+        adjust: bool = False,
+        missing: str = "raise",
+    ) -> Self:
+        check.one_of("missing", missing, ["raise", "drop"])
+        bars = {
+            symbol: bars_of(symbol, frame, adjust=adjust, drop=missing == "drop")
+            for symbol, frame in frames.items()
+        }
+        return cls._of(bars, calendar=calendar, single=single)
+
+    @classmethod
+    def from_csv(
+        cls,
+        path: Any,
+        *,
+        symbol: Any = None,
+        calendar: str = "union",
+        adjust: bool = False,
+        missing: str = "raise",
+        tz: Any = None,
+        date_column: str | None = None,
+        date_format: str | None = None,
+    ) -> Self:
+        """Read prices from text files as the usual vendors write them.
+
+        Parameters
+        ----------
+        path : path, file, list of paths, or dict of symbol to path
+            Header, delimiter, decimal comma, date column, a date beside a time, epoch numbers
+            and a column of symbols are recognised: exports of Yahoo, Stooq, Nasdaq, Binance
+            (klines with or without header) and MetaTrader 4 and 5. Compressed files are read as
+            pandas reads them. Files written newest first are turned round.
+        symbol : str or list, optional
+            Name of the symbol of a file without a column of symbols (default: the name of the
+            file), or those to take from a file with one.
+        calendar, adjust, missing
+            As in `from_frames`.
+        tz : str, optional
+            Time zone: dates without one are taken to be in it, dates with one are converted.
+            Without it, zones are kept as they are; offsets that change (summer time) and epoch
+            numbers give UTC.
+        date_column, date_format : str, optional
+            Where the date stands and how it is written, where this is not recognised.
+
+        Returns
+        -------
+        Data
+            With Series for one symbol and frames for several.
+
+        Raises
+        ------
+        DataError
+            If the file is not a table of prices, or a rule for prices is broken.
+        OSError
+            If the file cannot be read.
+        """
+        options = csv_files.ReadOptions(tz, date_column, date_format)
+        frames = csv_files.read_frames(path, symbol, options)
+        return cls.from_frames(frames, calendar=calendar, adjust=adjust, missing=missing)
+
+    @classmethod
+    def from_parquet(
+        cls,
+        path: Any,
+        *,
+        symbol: Any = None,
+        calendar: str = "union",
+        adjust: bool = False,
+        missing: str = "raise",
+        tz: Any = None,
+        date_column: str | None = None,
+    ) -> Self:
+        """Read prices from Parquet files.
+
+        Parameters
+        ----------
+        path : path, list of paths, or dict of symbol to path
+            Tables as in `from_csv`; dates may also be the index that pandas stored.
+        symbol, calendar, adjust, missing, tz, date_column
+            As in `from_csv`.
+
+        Returns
+        -------
+        Data
+            With Series for one symbol and frames for several.
+
+        Raises
+        ------
+        MissingExtraError
+            If pyarrow is not installed.
+        DataError
+            If the file is not a table of prices, or a rule for prices is broken.
+        OSError
+            If the file cannot be read.
+        """
+        optional.load("pyarrow", extra="parquet", purpose="Data.from_parquet")
+        options = csv_files.ReadOptions(tz, date_column)
+        frames = csv_files.read_frames(path, symbol, options, read=pd.read_parquet)
+        return cls.from_frames(frames, calendar=calendar, adjust=adjust, missing=missing)
+
+    @classmethod
+    def from_yfinance(
+        cls,
+        symbols: Any,
+        *,
+        start: Any = None,
+        end: Any = None,
+        interval: str = "1d",
+        adjust: bool = True,
+        calendar: str = "union",
+        **options: Any,
+    ) -> Self:
+        """Download prices from Yahoo Finance through the package yfinance.
+
+        Parameters
+        ----------
+        symbols : str or list of str
+            Names at Yahoo; a text gives Series, a list frames.
+        start, end, interval, **options
+            Passed to ``yfinance.download``.
+        adjust : bool
+            Multiply prices by adjusted close / close.
+        calendar : "union" or "intersection"
+            As in `from_frames`.
+
+        Returns
+        -------
+        Data
+            In the time zone Yahoo gives.
+
+        Raises
+        ------
+        MissingExtraError
+            If yfinance is not installed.
+        DataError
+            If Yahoo has no prices of a symbol, or a rule for prices is broken.
+        """
+        options = {"start": start, "end": end, "interval": interval, **options}
+        frames = feeds.yfinance_frames(feeds.names(symbols), options)
+        single = isinstance(symbols, str)
+        return cls._checked(frames, single=single, calendar=calendar, adjust=adjust, missing="drop")
+
+    @classmethod
+    def from_ccxt(
+        cls,
+        symbols: Any,
+        *,
+        exchange: Any = "binance",
+        timeframe: str = "1d",
+        start: Any = None,
+        end: Any = None,
+        limit: int = 1000,
+        calendar: str = "union",
+        **config: Any,
+    ) -> Self:
+        """Download prices from a crypto exchange through the package ccxt.
+
+        Parameters
+        ----------
+        symbols : str or list of str
+            Pairs as ccxt writes them: "BTC/USDT"; a text gives Series, a list frames.
+        exchange : str or ccxt exchange
+            Its name, or an object that was made with keys.
+        timeframe : str
+            Length of a bar: "1m", "1h", "1d".
+        start, end : date, optional
+            First and last bar, UTC where no zone is given. Without a start, the newest `limit`
+            bars.
+        limit : int
+            Bars a request.
+        calendar : "union" or "intersection"
+            As in `from_frames`.
+        **config
+            Settings of the exchange.
+
+        Returns
+        -------
+        Data
+            In UTC. The newest bar may not be finished.
+
+        Raises
+        ------
+        MissingExtraError
+            If ccxt is not installed.
+        ParamError
+            If ccxt does not know the exchange.
+        DataError
+            If there are no bars, or a rule for prices is broken.
+        """
+        frames = feeds.ccxt_frames(
+            feeds.names(symbols), exchange, timeframe, (start, end), limit, config
+        )
+        return cls._checked(frames, single=isinstance(symbols, str), calendar=calendar)
+
+    @classmethod
+    def sample(cls, symbols: Any = None) -> Self:
+        """Return the daily prices that are shipped with the package.
+
+        Parameters
+        ----------
+        symbols : str or list of str, optional
+            Any of AAPL, IBM and MSFT; all three by default.
+
+        Returns
+        -------
+        Data
+            Open, high, low and close adjusted for splits and dividends, and volume, from 2000-03-01
+            to 2013-03-01 (3,270 bars each).
+
+        Raises
+        ------
+        DataError
+            If the shipped file was altered.
+        ParamError
+            If a symbol is not among the three.
+
+        Notes
+        -----
+        Source: Quandl WIKI, public domain; see ``broadpeak/data/prices/PROVENANCE.md``.
+
+        Examples
+        --------
+        >>> from broadpeak import Data
+        >>> Data.sample("AAPL")
+        Data(['AAPL'], 3270 bars, 2000-03-01 to 2013-03-01)
+        """
+        frames = sample_files.read_frames()
+        names = list(frames) if symbols is None else feeds.names(symbols)
+        for name in names:
+            check.one_of("symbol", name, frames)
+        frames = {name: frames[name] for name in names}
+        return cls._checked(frames, single=isinstance(symbols, str), adjust=True)
+
+    @classmethod
+    def _of(cls, bars: Mapping[Any, Bars], *, calendar: str, single: bool) -> Self:
+        index, fields = align(dict(bars), calendar)
+        return cls(Source(index, tuple(bars), fields, single))
