@@ -6,7 +6,7 @@ from __future__ import annotations
 import difflib
 import math
 from collections.abc import Iterable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from broadpeak.errors import ParamError, broken_rule
 
@@ -35,6 +35,28 @@ def window(name: str, value: float) -> int:
     if not math.isfinite(number) or number < 0.5:
         raise ParamError(broken_rule(name, "be a length of at least 1 bar", value))
     return math.floor(number + 0.5)
+
+
+def whole(name: str, value: Any, least: int = 1) -> int:
+    """Return `value` as a whole number of at least `least`; 2.0 is one, True and "2" are not.
+
+    Raises
+    ------
+    ParamError
+        If it is not.
+
+    Examples
+    --------
+    >>> whole("passes", 2.0)
+    2
+    """
+    try:
+        number = int(value)
+    except (TypeError, ValueError, OverflowError):
+        number = least - 1
+    if isinstance(value, (bool, str)) or number != value or number < least:
+        raise ParamError(broken_rule(name, f"be a whole number of at least {least}", value))
+    return number
 
 
 def one_of(name: str, value: T, allowed: Iterable[T]) -> T:

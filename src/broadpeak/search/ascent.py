@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from broadpeak.errors import ParamError, broken_rule
+from broadpeak._core import check
 from broadpeak.search.base import Choice, Place, Point, StepCurve
 from broadpeak.search.selectors import Plateau, Selector, resolve_selector
 from broadpeak.search.space import SearchSpace
@@ -79,9 +79,7 @@ class Ascent:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "select", resolve_selector(self.select))
-        if isinstance(self.passes, bool) or self.passes != int(self.passes) or self.passes < 1:
-            remedy = "Type passes=1."
-            raise ParamError(broken_rule("passes", "be a number from 1", self.passes, remedy))
+        object.__setattr__(self, "passes", check.whole("passes", self.passes))
 
     def start(self, space: SearchSpace, seed: int | None = 0) -> AscentState:
         """Return the state before the first step; `seed` is not needed."""

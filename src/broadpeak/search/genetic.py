@@ -16,11 +16,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from broadpeak._core import rng
+from broadpeak._core import check, rng
 from broadpeak.errors import ParamError, broken_rule
 from broadpeak.search.base import Choice, Place, Point, finite_scores
 from broadpeak.search.grid import Genes, Grid, choose, even_grid, gene_array
-from broadpeak.search.random import at_least_one, draw
+from broadpeak.search.random import draw
 from broadpeak.search.selectors import Selector, resolve_selector
 from broadpeak.search.space import SearchSpace
 
@@ -99,7 +99,7 @@ class Genetic:
 
     def __post_init__(self) -> None:
         for name in ("population", "generations"):
-            object.__setattr__(self, name, at_least_one(name, getattr(self, name)))
+            object.__setattr__(self, name, check.whole(name, getattr(self, name)))
         for name in ("mutation_rate", "crossover_rate"):
             value = getattr(self, name)
             if not 0 <= value <= 1:

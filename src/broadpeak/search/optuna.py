@@ -17,7 +17,7 @@ from broadpeak._core import check, optional, rng
 from broadpeak.errors import MissingExtraError
 from broadpeak.search.base import Choice, Place, Point, finite_scores
 from broadpeak.search.grid import Genes, Grid, choose, even_grid, gene_array
-from broadpeak.search.random import at_least_one, draw
+from broadpeak.search.random import draw
 from broadpeak.search.selectors import Selector, resolve_selector
 from broadpeak.search.space import SearchSpace
 
@@ -121,7 +121,7 @@ class Optuna:
     def __post_init__(self) -> None:
         check.one_of("sampler", self.sampler, _CLASSES)
         for name in ("n_evaluations", "batch"):
-            object.__setattr__(self, name, at_least_one(name, getattr(self, name)))
+            object.__setattr__(self, name, check.whole(name, getattr(self, name)))
         object.__setattr__(self, "select", resolve_selector(self.select, several=True))
 
     def __getstate__(self) -> dict[str, Any]:

@@ -8,8 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from broadpeak._core import rng
-from broadpeak.errors import ParamError, broken_rule
+from broadpeak._core import check, rng
 from broadpeak.search.base import Choice, Place, Point
 from broadpeak.search.grid import Genes, Grid, choose, even_grid, gene_array
 from broadpeak.search.selectors import Selector, resolve_selector
@@ -53,7 +52,7 @@ class Random:
     select: str | Selector = "peak"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "n_evaluations", at_least_one("n_evaluations", self.n_evaluations))
+        object.__setattr__(self, "n_evaluations", check.whole("n_evaluations", self.n_evaluations))
         object.__setattr__(self, "select", resolve_selector(self.select, several=True))
 
     def start(self, space: SearchSpace, seed: int | None = 0) -> RandomState:
@@ -103,10 +102,3 @@ def draw(grid: Grid, n: int, generator: np.random.Generator) -> tuple[Genes, ...
         rows = generator.integers(0, np.array(grid.shape), size=(n - len(found), len(grid.shape)))
         found.update(dict.fromkeys(map(tuple, rows.tolist())))
     return tuple(found)
-
-
-def at_least_one(name: str, value: float) -> int:
-    """Return `value` as a whole number from 1, or raise a `ParamError`."""
-    if isinstance(value, bool) or value != int(value) or value < 1:
-        raise ParamError(broken_rule(name, "be a whole number from 1", value))
-    return int(value)

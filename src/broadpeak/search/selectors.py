@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
-import math
+import numbers
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from broadpeak._core import check
 from broadpeak.errors import ParamError, broken_rule
@@ -47,11 +47,11 @@ class Hill:
     edges: str = "include"
 
     def __post_init__(self) -> None:
-        width = self.width
-        if isinstance(width, bool) or width != int(width) or width < 1 or width % 2 == 0:
+        width = check.whole("width", self.width)
+        if width % 2 == 0:
             rule = "be an odd number of steps"
             raise ParamError(broken_rule("width", rule, width, "Type Hill(width=5)."))
-        object.__setattr__(self, "width", int(width))
+        object.__setattr__(self, "width", width)
         check.one_of("edges", self.edges, ("include", "inner"))
 
     @property
@@ -84,9 +84,10 @@ class Plateau:
     level: float = 0.9
 
     def __post_init__(self) -> None:
-        if not (math.isfinite(self.level) and 0 < self.level <= 1):
+        level: Any = self.level
+        if not isinstance(level, numbers.Real) or not 0 < float(level) <= 1:
             rule = "be a share of the best score, above 0 and at most 1"
-            raise ParamError(broken_rule("level", rule, self.level, "Type Plateau(level=0.9)."))
+            raise ParamError(broken_rule("level", rule, level, "Type Plateau(level=0.9)."))
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 import pandas as pd
 
+from broadpeak._core import check
 from broadpeak.errors import DataError, ParamError, broken_rule
 from broadpeak.types import BoolArray, IntArray
 
@@ -86,8 +87,8 @@ def split_walk_forward(
     >>> windows[-1].train_end, windows[-1].test_start
     (9483, None)
     """
-    n = _whole("n_bars", n_bars, 0)
-    n_cycles = _whole("cycles", cycles, 2)
+    n = check.whole("n_bars", n_bars, 0)
+    n_cycles = check.whole("cycles", cycles, 2)
     share = _share(split)
     # Fractions, so that half a bar is half a bar on every machine.
     period = n / (share + (n_cycles - 1) * (1 - share))
@@ -139,7 +140,7 @@ def cycles_for_period(n_bars: int, period: float, split: float = 0.85) -> int:
     >>> cycles_for_period(9483, 3793, 0.85)
     12
     """
-    n = _whole("n_bars", n_bars, 0)
+    n = check.whole("n_bars", n_bars, 0)
     if not (period > 0 and math.isfinite(period)):
         raise ParamError(broken_rule("period", "be a positive number of bars", period))
     share = _share(split)
@@ -183,10 +184,10 @@ class WalkForwardSplit:
     def __init__(
         self, cycles: int = 10, *, split: float = 0.85, anchored: bool = False, purge: int = 0
     ) -> None:
-        self.cycles = _whole("cycles", cycles, 2)
+        self.cycles = check.whole("cycles", cycles, 2)
         self.train_share = float(_share(split))
         self.anchored = bool(anchored)
-        self.purge = _whole("purge", purge, 0)
+        self.purge = check.whole("purge", purge, 0)
 
     def split(self, index: Any, y: Any = None, groups: Any = None) -> Iterator[Pair]:
         """Yield the positions of every training and its test; `y` and `groups` are not used."""
@@ -239,8 +240,8 @@ class PurgedKFold:
     """
 
     def __init__(self, n_splits: int = 5, *, purge: int = 0, embargo: float = 0) -> None:
-        self.n_splits = _whole("n_splits", n_splits, 2)
-        self.purge = _whole("purge", purge, 0)
+        self.n_splits = check.whole("n_splits", n_splits, 2)
+        self.purge = check.whole("purge", purge, 0)
         self.embargo = _embargo(embargo)
 
     def split(self, index: Any, y: Any = None, groups: Any = None) -> Iterator[Pair]:
@@ -290,12 +291,12 @@ class CombinatorialPurged:
     def __init__(
         self, n_folds: int = 6, n_test_folds: int = 2, *, purge: int = 0, embargo: float = 0
     ) -> None:
-        self.n_folds = _whole("n_folds", n_folds, 2)
-        self.n_test_folds = _whole("n_test_folds", n_test_folds, 1)
+        self.n_folds = check.whole("n_folds", n_folds, 2)
+        self.n_test_folds = check.whole("n_test_folds", n_test_folds, 1)
         if self.n_test_folds >= self.n_folds:
             rule = f"be less than n_folds ({self.n_folds})"
             raise ParamError(broken_rule("n_test_folds", rule, n_test_folds))
-        self.purge = _whole("purge", purge, 0)
+        self.purge = check.whole("purge", purge, 0)
         self.embargo = _embargo(embargo)
 
     @property
@@ -367,8 +368,8 @@ class BlockSplit:
         test: Sequence[int] = (2,),
     ) -> None:
         self.period: int | pd.Timedelta = _block_length(period)
-        self.train = tuple(_whole("every block of train", block, 0) for block in train)
-        self.test = tuple(_whole("every block of test", block, 0) for block in test)
+        self.train = tuple(check.whole("every block of train", block, 0) for block in train)
+        self.test = tuple(check.whole("every block of test", block, 0) for block in test)
         both = sorted(set(self.train) & set(self.test))
         if both or not self.train or not self.test:
             rule = "each name at least one block, and none that the other names"
@@ -438,16 +439,6 @@ def _length(index: Any) -> int:
         raise ParamError(broken_rule("index", "have a length", index, remedy)) from None
 
 
-def _whole(name: str, value: Any, least: int) -> int:
-    try:
-        whole = int(value)
-    except (TypeError, ValueError, OverflowError):
-        whole = least - 1
-    if isinstance(value, (bool, str)) or whole != value or whole < least:
-        raise ParamError(broken_rule(name, f"be a whole number of at least {least}", value))
-    return whole
-
-
 def _share(split: Any) -> Fraction:
     try:
         number = math.nan if isinstance(split, str) else float(split)
@@ -463,12 +454,12 @@ def _share(split: Any) -> Fraction:
 def _embargo(embargo: Any) -> float:
     if isinstance(embargo, (int, float)) and not isinstance(embargo, bool) and 0 <= embargo < 1:
         return float(embargo)
-    return _whole("embargo", embargo, 0)
+    return check.whole("embargo", embargo, 0)
 
 
 def _block_length(period: Any) -> int | pd.Timedelta:
     if isinstance(period, (int, np.integer)) and not isinstance(period, bool):
-        return _whole("period", period, 1)
+        return check.whole("period", period, 1)
     try:
         length = pd.Timedelta(period)
     except (TypeError, ValueError):

@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Published vectors of one-parameter selection, and its edge cases."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from broadpeak.errors import ParamError
+from broadpeak.search.selectors import Hill, Peak, Plateau, resolve_selector
+from broadpeak.search.space import Dimension
+from broadpeak.search.steps import choose_step
+
+NAN = math.nan
+HALVES = [1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0]
+P1 = (
+    [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8],
+    [0.96, 0.91, 0.87, 0.83, 1.06, 1.01, 0.87, 0.86],
+)
+P2 = (HALVES[:6], [1.06, 1.08, 1.08, 1.07, 1.06, 1.07])
+P3 = (HALVES[:6], [0.97, 0.99, 1.02, 1.06, 1.04, 1.06])
+P3_LONGER = (HALVES, [*P3[1], 1.07])
+CHART = (
+    Dimension("x", 5, 2, 10).steps(),
+    [1.342, 1.384, 1.425, 1.411, 1.384, 1.274, 1.329, 1.342, 1.493,
+     1.425, 1.438, 1.411, 1.384, 1.411, 1.452, 1.438, 1.384, 1.356],
+)  # fmt: skip
+BROAD = (
+    Dimension("x", 1, 0.2, 3.0, 0.1).steps(),
+    [1, 1.05, 1.1, 1.2, 1.35, 1.5, 1.7, 1.95, 1.5, 1.4, 1.6, 1.9, 2.3, 2.75, 3.1,
+     2.7, 2.9, 2.6, 2.3, 1.9, 1.6, 1.4, 1.3, 1.2, 1.1, 1, 0.9, 0.8, 0.7],
+)  # fmt: skip
+INNER = Hill(edges="inner")
+
+
+def chosen(data, selector, bias=0.0):
+    x, y = data
+    return choose_step(np.array(x, dtype=float), np.array(y, dtype=float), selector, bias)
+
+
+@pytest.mark.parametrize(
+    ("data", "selector", "step", "value", "score"),
+    [
+        (P1, INNER, 5, 0.504186, 0.955556),
+        (P2, INNER, 3, 1.998965, 1.073333),
+        (P3, INNER, 4, 2.509626, 1.038889),
+        (P3_LONGER, INNER, 5, 3.005291, 1.05),
+        (P1, Hill(), 5, 0.504186, 0.955556),
+        (P2, Hill(), 2, 1.626892, 1.07375),
+        (P3, Hill(), 6, 3.167722, 1.053333),
+    ],
+)
+def test_hill_vectors(data, selector, step, value, score):
+    choice = chosen(data, selector)
+    assert choice.step + 1 == step
+    assert choice.value == pytest.approx(value, abs=5e-7)
+    assert choice.score == pytest.approx(score, abs=5e-7)
+
+
+@pytest.mark.parametrize("selector", [INNER, Hill()])
+def test_hill_of_the_two_charts(selector):
+    assert chosen(CHART, selector).value == pytest.approx(4.745, abs=5e-4)
+    assert chosen(CHART, selector).score == pytest.approx(1.432, abs=5e-4)
+    assert chosen(BROAD, selector).value == pytest.approx(1.697, abs=5e-4)
+
+
+@pytest.mark.parametrize(
+    ("data", "value"),
+    [(P1, 0.55), (P2, 2.247), (P3, 2.271), (P3_LONGER, 2.53), (CHART, 6.31), (BROAD, 1.697)],
+)
+def test_plateau_vectors(data, value):
+    assert chosen(data, Plateau()).value == pytest.approx(value, abs=4e-3)
+
+
+def test_peak_is_exact():
+    choice = chosen(BROAD, Peak())
+    assert choice.value == 1.6
+    assert choice.score == 3.1
+    assert choice.window == (14, 14)
+
+
+def test_bias_takes_the_end_of_the_band():
+    flat = (range(1, 10), [5, 5.1, 5.2, 5.1, 5, 5.1, 5.2, 5.1, 5])
+    assert chosen(flat, Peak(), -3).value == 3
+    unbiased = chosen(flat, Hill()).step
+    assert chosen(flat, Hill(), -3).step == 0 <= unbiased
+    assert chosen(flat, Hill(), 3).step == 8
+    assert chosen(flat, Hill(), -0.0001).step == unbiased
+
+
+def test_bias_keeps_a_band_below_a_negative_score():
+    data = (range(5), [-10, -10, 1, -10, -10])
+    smooth = chosen(data, Hill()).score
+    assert smooth < 0
+    assert chosen(data, Hill(), 1000).step == 4
+
+
+def test_signed_scores_weigh_by_their_height():
+    x, y = range(1, 6), [-1, 0, 2, 0, -1]
+    choice = chosen((x, y), Hill(edges="inner"))
+    assert choice.value == 3
+    assert choice.score == pytest.approx((-1 + 0 + 6 + 0 - 1) / 9)
+
+
+def test_flat_scores_below_zero_fall_back_to_the_step():
+    choice = chosen((range(1, 6), [-1] * 5), Hill(edges="inner"))
+    assert (choice.value, choice.step) == (3, 2)
+
+
+def test_unusable_scores_count_as_the_worst_but_never_above_zero():
+    x = range(1, 8)
+    y = [1, 2, 3, NAN, 3, 2, 1]
+    assert chosen((x, y), Hill()) == chosen((x, [1, 2, 3, 0, 3, 2, 1]), Hill())
+    y = [1, -4, 3, math.inf, 3, 2, 1]
+    assert chosen((x, y), Hill()) == chosen((x, [1, -4, 3, -4, 3, 2, 1]), Hill())
+
+
+def test_ties_take_the_lowest_step():
+    data = (range(9), [0, 1, 1 + 1e-14, 1, 0, 1, 1, 1, 0])
+    assert chosen(data, Peak()).step == 1
+    assert chosen(data, Hill(width=3)).step == 2
+
+
+@pytest.mark.parametrize("selector", [Hill(), INNER, Hill(7), Plateau(), Peak()])
+def test_one_and_two_steps(selector):
+    assert chosen(([7], [2]), selector).value == 7
+    assert 7 <= chosen(([7, 8], [2, 3]), selector).value <= 8
+
+
+def test_weights():
+    assert Hill(3).weights == (1, 2, 1)
+    assert Hill(7).weights == (1, 2, 3, 4, 3, 2, 1)
+    assert Hill(1).weights == (1,)
+
+
+@pytest.mark.parametrize("width", [4, 0, 2.5, True, -3, "wide", None])
+def test_bad_widths(width):
+    with pytest.raises(ParamError, match=r"width must be (an odd|a whole) number"):
+        Hill(width)
+
+
+@pytest.mark.parametrize("level", [0, 90, -0.5, NAN, "high"])
+def test_bad_levels(level):
+    with pytest.raises(ParamError, match="above 0 and at most 1"):
+        Plateau(level)
+
+
+def test_bad_names():
+    with pytest.raises(ParamError, match="'include', 'inner'"):
+        Hill(edges="exclude")
+    with pytest.raises(ParamError, match="Did you mean 'hill'"):
+        resolve_selector("hil")
+    with pytest.raises(ParamError, match="be one of 'hill', 'plateau', 'peak'"):
+        resolve_selector(5)
+
+
+def test_names_stand_for_defaults():
+    assert resolve_selector("hill") == Hill(5)
+    assert resolve_selector("hill", several=True) == Hill(3)
+    assert resolve_selector(Hill(5), several=True) == Hill(5)
+    assert resolve_selector("plateau") == Plateau(0.9)
+    assert resolve_selector("peak") == Peak()
