@@ -1,0 +1,226 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The order of an ascent's evaluations, and what it makes of their scores."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from broadpeak.errors import ParamError
+from broadpeak.search.base import Step, Stopped, maximise
+from broadpeak.search.searchers import Ascent
+from broadpeak.search.space import Dimension, SearchSpace
+
+EXAMPLE = SearchSpace(
+    [
+        Dimension("cycle", 30, 10, 100, 5),
+        Dimension("factor", 3, 1, 5),
+        Dimension("stop", 3, 1, 10, 0.5, -3),
+    ]
+)
+
+
+def hill(point):
+    return 20 - abs(point[0] - 50) / 10 - abs(point[1] - 2) - abs(point[2] - 4)
+
+
+class Recorder:
+    """Notes what is asked and answers with `score`."""
+
+    def __init__(self, score):
+        self.steps: list[Step] = []
+        self.score = score
+
+    def __call__(self, steps):
+        self.steps += steps
+        return [self.score(step.point) for step in steps]
+
+    @property
+    def points(self):
+        return [step.point for step in self.steps]
+
+
+def test_calls_of_one_pass():
+    record = Recorder(hill)
+    found = maximise(Ascent(), EXAMPLE, record)
+    grids = [dim.steps().tolist() for dim in EXAMPLE]
+    cycle, factor, stop = found.values
+    expected = [(x, 3.0, 3.0) for x in grids[0]]
+    expected += [(cycle, x, 3.0) for x in grids[1]]
+    expected += [(cycle, factor, x) for x in grids[2]]
+    expected += [(cycle, factor, stop)]
+    assert record.points == list(dict.fromkeys(expected))
+    assert len(record.points) <= 57
+    assert found.score == hill(found.values)
+
+
+def test_steps_are_numbered():
+    record = Recorder(hill)
+    maximise(Ascent(), EXAMPLE, record)
+    first, last = record.steps[0], record.steps[-1]
+    assert first == Step((10.0, 3.0, 3.0), 1, 1, 1, "cycle")
+    assert record.steps[18][1:] == (1, 1, 19, "cycle")
+    assert record.steps[19][1:] == (1, 2, 1, "factor")
+    assert last[1:] == (1, 0, 0, "")
+
+
+def test_second_pass_starts_from_the_results_of_the_first():
+    record = Recorder(hill)
+    found = maximise(Ascent(passes=2), EXAMPLE, record)
+    first = {c.parameter: c.value for c in found.choice.curves[:3]}
+    second = [s.point for s in record.steps if s.train_cycle == 2 and s.par_cycle == 1]
+    assert second == [(x, first["factor"], first["stop"]) for x in range(10, 101, 5)]
+    assert [c.pass_ for c in found.choice.curves] == [1, 1, 1, 2, 2, 2]
+    assert len(record.points) == len(set(record.points))
+
+
+def test_default_where_nothing_is_usable():
+    def score(point):
+        return 5.0 if point[1] != 3 else -1.0
+
+    found = maximise(Ascent(), EXAMPLE, Recorder(score))
+    curve = found.choice.curves[0]
+    assert (curve.value, curve.score, curve.window, curve.at_edge) == (30, 0, None, False)
+    assert found.choice.curves[1].window is not None
+    assert found.score == 5.0
+
+
+def test_default_in_the_second_pass_too():
+    def score(point):
+        return 1.0 if point == (10.0, 3.0, 3.0) or (point[0] == 10 and point[1] == 1) else 0.0
+
+    found = maximise(Ascent("peak", passes=2), EXAMPLE, Recorder(score))
+    assert [c.value for c in found.choice.curves] == [10, 1, 1, 10, 1, 1]
+
+    found = maximise(
+        Ascent("peak", passes=2), EXAMPLE, Recorder(lambda p: float(p == (10.0, 3.0, 3.0)))
+    )
+    assert found.values == (10, 3, 3)
+
+
+def test_nothing_usable_at_all():
+    found = maximise(Ascent(), EXAMPLE, Recorder(lambda point: -1.0))
+    assert found.values == (30, 3, 3)
+    assert found.score == 0
+    assert not found.choice.usable
+
+
+def test_curves_tell_values_scores_and_window():
+    found = maximise(Ascent(), EXAMPLE, Recorder(hill))
+    curve = found.choice.curves[0]
+    assert curve.parameter == "cycle"
+    assert curve.values == tuple(float(x) for x in range(10, 101, 5))
+    assert curve.scores == tuple(hill((x, 3, 3)) for x in curve.values)
+    assert curve.window == (6, 10)
+    assert curve.value == pytest.approx(50)
+    assert not curve.at_edge
+
+
+def test_at_edge():
+    space = SearchSpace([Dimension("x", 5, 1, 9, 1), Dimension("y", 5, 1, 9, 1)])
+    found = maximise(Ascent(), space, Recorder(lambda p: p[0] + 10 - abs(p[1] - 5)))
+    assert found.choice.at_edge == (True, False)
+    peak = maximise(Ascent("peak"), space, Recorder(lambda p: p[0] + 10 - abs(p[1] - 5)))
+    assert peak.values == (9, 5)
+    assert peak.choice.at_edge == (True, False)
+
+
+def test_one_step_is_no_edge():
+    found = maximise(Ascent(), SearchSpace([Dimension("x", 5, 7, 7)]), Recorder(lambda p: 1.0))
+    assert found.values == (7,)
+    assert found.choice.at_edge == (False,)
+    assert found.n_evaluations == 1
+
+
+def test_zero_range_is_stored():
+    space = SearchSpace([Dimension("volatility", 0.23, 0, 0), Dimension("x", 5, 1, 9, 1)])
+    record = Recorder(lambda p: 10 - abs(p[1] - 4))
+    found = maximise(Ascent(), space, record)
+    assert found.values == (0.23, 4)
+    assert {point[0] for point in record.points} == {0.23}
+
+
+def test_integers_are_rounded_for_the_function_only():
+    space = SearchSpace([Dimension("n", 3, 1, 5, 0.25, integer=True)])
+    record = Recorder(lambda p: 10 - abs(p[0] - 3.2))
+    found = maximise(Ascent(), space, record)
+    assert record.points == [(1,), (2,), (3,), (4,), (5,)]
+    (curve,) = found.choice.curves
+    assert len(curve.values) == len(curve.scores) == 17
+    assert curve.scores[:3] == (10 - 2.2, 10 - 2.2, 10 - 1.2)
+    assert found.values == (float(math.floor(curve.value + 0.5)),)
+
+
+def test_stop_ends_the_parameter_after_its_step():
+    def score(point):
+        value = hill(point)
+        return Stopped(value) if point[0] == 40 and point[1] == 3 else value
+
+    record = Recorder(score)
+    found = maximise(Ascent(), EXAMPLE, record)
+    first, second, _ = found.choice.curves
+    assert first.values == (10, 15, 20, 25, 30, 35, 40)
+    assert len(second.values) == 18
+    assert not first.at_edge
+
+
+def test_stop_gives_the_same_whether_later_steps_ran_or_not():
+    def score(point):
+        return Stopped(hill(point)) if point[0] >= 40 and point[1] == 3 else hill(point)
+
+    def lazily(steps):
+        scores = []
+        for step in steps:
+            scores.append(score(step.point))
+            if isinstance(scores[-1], Stopped):
+                break
+        return scores
+
+    eager = maximise(Ascent(passes=2), EXAMPLE, Recorder(score))
+    assert maximise(Ascent(passes=2), EXAMPLE, lazily) == eager
+
+
+def test_stop_at_the_last_step_ends_that_parameter_only():
+    def score(point):
+        return Stopped(hill(point)) if point[0] == 100 else hill(point)
+
+    found = maximise(Ascent(), EXAMPLE, Recorder(score))
+    assert [len(c.values) for c in found.choice.curves] == [19, 18, 19]
+
+
+def test_every_step_is_reported():
+    seen = []
+    space = SearchSpace([Dimension("x", 2, 1, 3, 1), Dimension("y", 1, 1, 3, 1)])
+    found = maximise(
+        Ascent("peak"),
+        space,
+        Recorder(sum),
+        on_step=lambda step, score, repeated: seen.append((step.point, score, repeated)),
+    )
+    assert seen == [
+        ((1, 1), 2, False),
+        ((2, 1), 3, False),
+        ((3, 1), 4, False),
+        ((3, 1), 4, True),
+        ((3, 2), 5, False),
+        ((3, 3), 6, False),
+    ]
+    assert found.n_evaluations == 5
+
+
+def test_nothing_to_search():
+    found = maximise(Ascent(), SearchSpace([]), Recorder(lambda point: -3.0))
+    assert (found.values, found.score, found.n_evaluations) == ((), -3.0, 1)
+
+
+@pytest.mark.parametrize("passes", [0, -1, 1.5, "two", None])
+def test_bad_passes(passes):
+    with pytest.raises(ParamError, match="passes must be a whole number of at least 1"):
+        Ascent(passes=passes)
+
+
+def test_percent_from_zero_is_an_error():
+    space = SearchSpace([Dimension("x", 2, 0, 3)])
+    with pytest.raises(ParamError, match="min of x must be above 0"):
+        maximise(Ascent(), space, Recorder(sum))
