@@ -1,0 +1,268 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""One evaluation of a strategy: run it at a point, simulate its orders, score the result."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
+
+from broadpeak.engines.calls import Task
+from broadpeak.errors import BroadpeakError, DataError, ParamError, StrategyError
+from broadpeak.search.base import Step
+from broadpeak.search.space import Dimension
+from broadpeak.sweep.execute import Settings
+from broadpeak.sweep.execute import run as run_tasks
+from broadpeak.training.components import Bars, Component
+from broadpeak.training.faults import UnknownMemberError
+from broadpeak.training.objectives import Objective
+from broadpeak.training.orders import OrderBook
+from broadpeak.training.run import Call, Progress, Run, ValueSource
+from broadpeak.training.simulation import Account, Result, simulate_orders
+from broadpeak.training.stats import FIELDS, Stats
+from broadpeak.training.strategy import Strategy
+from broadpeak.training.values import Discovery, Trial
+from broadpeak.types import FloatArray
+
+R = TypeVar("R")
+ONE_CALL = Settings()
+TRIAL_COLUMNS = ("component", "pass", "parameter", "step")
+RESULT_COLUMNS = ("objective", "wins", "losses")
+RESERVED = frozenset((*TRIAL_COLUMNS, *RESULT_COLUMNS, *FIELDS))
+"""Columns of the table of trials, hence no names of parameters."""
+
+OWN_MISTAKES = (ParamError, StrategyError, DataError)
+"""Errors that say what to do, so that they come to the user as they are."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Job:
+    """All that the evaluations of one component have in common; it travels to workers once.
+
+    Attributes
+    ----------
+    strategy, component, symbols
+        What is run, and all symbols of the data.
+    bars : Bars
+        The look-back and the evaluated bars.
+    account : Account
+        How orders become trades.
+    objective : callable
+        Score of `Stats`.
+    calls : tuple of Call
+        The `optimize` calls of the discovery.
+    recency : float
+        Weight of the last trades over the first.
+    curves : bool
+        Keep the profit of every bar.
+    stops : dict
+        Batch → position of the step that ended it; shared by the evaluations of one process.
+    """
+
+    strategy: Strategy
+    component: Component
+    symbols: tuple[str, ...]
+    bars: Bars
+    account: Account
+    objective: Objective
+    calls: tuple[Call, ...] = ()
+    recency: float = 1.0
+    curves: bool = False
+    stops: dict[int, int] = field(default_factory=dict)
+
+
+class Order(NamedTuple):
+    """One step of a batch, numbered, so that a stop can leave out what follows it."""
+
+    step: Step
+    batch: int
+    position: int
+
+
+class Evaluation(NamedTuple):
+    """What came of one step.
+
+    Attributes
+    ----------
+    score : float
+        Value of the objective.
+    stats : Stats or None
+        None where the step was left out or failed.
+    stopped : bool
+        The strategy asked to end the search of this parameter.
+    watched : bool
+        The strategy looked at the progress of the search.
+    cold_stops : int
+        Entries whose stop was not known yet because of warm-up.
+    computed : dict
+        Position → default of parameters that are stored and not searched.
+    curve : array of float, shape (n_bars,), or None
+        Profit at each evaluated close.
+    """
+
+    score: float
+    stats: Stats | None = None
+    stopped: bool = False
+    watched: bool = False
+    cold_stops: int = 0
+    computed: dict[int, float] | None = None
+    curve: FloatArray | None = None
+
+
+def evaluate(job: Job, order: Order) -> Evaluation:
+    """Run the strategy at one point, simulate its orders and score them."""
+    if order.position > job.stops.get(order.batch, order.position):
+        return Evaluation(np.nan)  # an earlier step of the batch ended it
+    step = order.step
+    n_calls = len(job.calls)
+    progress = Progress(step.par_cycle or n_calls, step.step_cycle, n_calls, step.train_cycle)
+    source = Trial(job.calls, step.point)
+    run = run_strategy(job, source, mode="train", progress=progress)
+    source.check_complete()
+    result, cold = simulated(job, run)
+    stats = result.stats(job.account, recency=job.recency)
+    score = job.objective(stats)
+    if run._stopped:  # noqa: SLF001  # the run keeps its privates from users, not from here
+        job.stops[order.batch] = order.position
+    return Evaluation(
+        score,
+        stats,
+        run._stopped,  # noqa: SLF001
+        run._watched,  # noqa: SLF001
+        cold,
+        source.computed or None,
+        result.equity if job.curves else None,
+    )
+
+
+def run_strategy(
+    job: Job,
+    source: ValueSource,
+    *,
+    mode: str,
+    progress: Progress = Progress(),  # noqa: B008  # immutable
+) -> Run:
+    """Call the strategy with a run of its component alone, and return that run."""
+    run = Run(
+        {job.component.asset: job.bars},
+        job.symbols,
+        source,
+        mode=mode,
+        chosen=job.component,
+        progress=progress,
+    )
+    call_strategy(job.strategy, run)
+    components = run._components  # noqa: SLF001
+    if components and job.component not in components:
+        msg = (
+            f"s.loop() must list the same components in every run, got one without "
+            f"{job.component.key!r}."
+        )
+        raise StrategyError(msg)
+    return run
+
+
+def call_strategy(strategy: Strategy, run: Run) -> None:
+    """Call the strategy's function; what it did wrong is told in words it can act on."""
+    try:
+        strategy.func(run)
+    except ValueError as error:
+        if "read-only" in str(error) and not isinstance(error, BroadpeakError):
+            msg = (
+                "The arrays of s must not be changed, because all evaluations share them. "
+                "Work on a copy: s.close.copy()."
+            )
+            raise StrategyError(msg) from error
+        raise
+    except AttributeError as error:
+        if error.obj is run and not isinstance(error, BroadpeakError):
+            raise UnknownMemberError(str(error)) from error
+        raise
+
+
+def simulated(job: Job, run: Run) -> tuple[Result, int]:
+    """Return the trades of the component's orders, and how many entries had a cold stop."""
+    account = job.account
+    book = run._books.get(job.component) or OrderBook(len(job.bars))  # noqa: SLF001
+    merged = book.merged(account.first, len(job.bars), unit_lots=account.unit_lots)
+    return simulate_orders(merged, account), merged.cold_stops
+
+
+class Discovered(NamedTuple):
+    """What one call with all defaults told about a component.
+
+    Attributes
+    ----------
+    components : tuple of Component
+        All components of the loop, or the only symbol.
+    calls : tuple of Call
+        The `optimize` calls, in order.
+    dimensions : tuple of Dimension
+        The same as dimensions of a search.
+    common : tuple of bool
+        Which of them stand outside the loop.
+    """
+
+    components: tuple[Component, ...]
+    calls: tuple[Call, ...]
+    dimensions: tuple[Dimension, ...]
+    common: tuple[bool, ...]
+
+
+def discover(
+    strategy: Strategy, bars: Mapping[str, Bars], chosen: Component | None = None
+) -> Discovered:
+    """Call the strategy once with all defaults, for component `chosen` or the first one.
+
+    Raises
+    ------
+    StrategyError
+        If there are several symbols and no loop over them.
+    TaskError
+        If the strategy raises anything that is no error of this library.
+    """
+    where = chosen.key if chosen else next(iter(bars))
+    return told(where, _discover, strategy, bars, chosen)
+
+
+def told(component: str, func: Callable[..., R], *args: Any) -> R:
+    """Return ``func(*args)``, called as all evaluations are, so that errors name the component."""
+    label = f"component={component}, defaults" if func is _discover else f"component={component}"
+    task = Task(func, *args)
+    finished = run_tasks([task], ONE_CALL, label=lambda _: label, passthrough=OWN_MISTAKES)
+    result: R = finished.value[0]
+    return result
+
+
+def label_of(component: str, names: Sequence[str], point: Sequence[float]) -> str:
+    """Return how an error names an evaluation."""
+    values = (f"{name}={value:.6g}" for name, value in zip(names, point, strict=True))
+    return ", ".join([f"component={component}", *values])
+
+
+def _discover(strategy: Strategy, bars: Mapping[str, Bars], chosen: Component | None) -> Discovered:
+    source = Discovery(RESERVED)
+    run = Run(bars, tuple(bars), source, mode="train", chosen=chosen)
+    call_strategy(strategy, run)
+    components = components_of(run)
+    # Without a loop everything belongs to the one component there is.
+    looped = bool(run._components)  # noqa: SLF001
+    common = tuple(source.common) if looped else (False,) * len(source.calls)
+    return Discovered(components, tuple(source.calls), tuple(source.dimensions), common)
+
+
+def components_of(run: Run) -> tuple[Component, ...]:
+    """Return the components that a finished run went through, or could have."""
+    components = tuple(run._components)  # noqa: SLF001
+    if components:
+        return components
+    if len(run._symbols) > 1:  # noqa: SLF001
+        msg = (
+            f"A strategy must loop over its assets when the data has several "
+            f"({len(run._symbols)} symbols), got no s.loop(). "  # noqa: SLF001
+            "Write: for asset, algo in s.loop(): …, or select one symbol: data.select(…)."
+        )
+        raise StrategyError(msg)
+    return (Component(run._symbols[0]),)  # noqa: SLF001

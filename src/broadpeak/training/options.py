@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""How to train: all settings of one training, checked once."""
+
+from __future__ import annotations
+
+import math
+import numbers
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from broadpeak._core import check
+from broadpeak.errors import ParamError, broken_rule
+from broadpeak.sweep.execute import Settings
+
+SIZINGS = ("unit", "script")
+DETRENDS = (None, "trades", "prices")
+_PLACED = {"merge_func", "merge_kwargs", "raise_no_results", "store"}
+EXECUTE_OPTIONS = frozenset(Settings.__dataclass_fields__) - _PLACED
+"""Options of `execute` that a training passes on."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainOptions:
+    """Settings of a training, as `train` documents them."""
+
+    method: Any = "ascent"
+    objective: Any = "prr"
+    select: Any = None
+    passes: int = 1
+    min_trades: int = 5
+    costs: Any = None
+    sizing: str = "unit"
+    recency: float = 1.0
+    detrend: str | None = None
+    population: int = 100
+    generations: int = 50
+    mutation_rate: float = 0.05
+    crossover_rate: float = 0.8
+    n_evaluations: int | None = None
+    seed: int | None = 0
+    curves: bool = False
+    on_step: Callable[..., Any] | None = None
+    execute: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        check.one_of("sizing", self.sizing, SIZINGS)
+        check.one_of("detrend", self.detrend, DETRENDS)
+        if not _number(self.recency) or self.recency < 1:
+            remedy = "1 weighs all trades alike, 2 the last ones twice as much as the first."
+            raise ParamError(broken_rule("recency", "be a number from 1", self.recency, remedy))
+        if not _number(self.min_trades) or self.min_trades < 0:
+            raise ParamError(broken_rule("min_trades", "be a number from 0", self.min_trades))
+        if self.on_step is not None and not callable(self.on_step):
+            raise ParamError(broken_rule("on_step", "be callable", self.on_step))
+        for name in self.execute:
+            if name not in EXECUTE_OPTIONS:
+                raise check.unknown_option("train", name, {*EXECUTE_OPTIONS, *_NAMES})
+
+
+_NAMES = frozenset(TrainOptions.__dataclass_fields__) - {"execute"}
+
+
+def split_options(owner: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `options` as arguments of `TrainOptions`, those of `execute` gathered.
+
+    Raises
+    ------
+    TypeError
+        If an option is known to neither.
+    """
+    own = {name: value for name, value in options.items() if name in _NAMES}
+    rest = {name: value for name, value in options.items() if name not in _NAMES}
+    for name in rest:
+        if name not in EXECUTE_OPTIONS:
+            raise check.unknown_option(owner, name, {*EXECUTE_OPTIONS, *_NAMES})
+    return {**own, "execute": rest}
+
+
+def _number(value: Any) -> bool:
+    real = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    return real and math.isfinite(value)

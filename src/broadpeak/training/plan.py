@@ -1,0 +1,294 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""A training, from resolved settings to its result: component after component."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+import broadpeak
+from broadpeak.data.data import Data
+from broadpeak.errors import StrategyError
+from broadpeak.portfolio.costs import Costs
+from broadpeak.search.base import StepCurve as SearchCurve
+from broadpeak.search.space import Dimension, SearchSpace
+from broadpeak.training.components import Bars, Component, Window, bars_of, per_asset
+from broadpeak.training.evaluation import Discovered, Job, discover
+from broadpeak.training.objectives import resolve_objective
+from broadpeak.training.options import TrainOptions
+from broadpeak.training.result import ComponentTraining, StepCurve, Training, TrialLog, called
+from broadpeak.training.searching import searcher_for
+from broadpeak.training.simulation import training_account
+from broadpeak.training.strategy import Strategy
+from broadpeak.training.trainer import Log, Trained, train_component
+
+MIN_TRADES_PER_PARAMETER = 20
+
+
+class Plan(NamedTuple):
+    """What is trained on what and how."""
+
+    strategy: Strategy
+    data: Data
+    bars: dict[str, Bars]
+    costs: dict[str, Costs]
+    options: TrainOptions
+
+
+def plan_training(strategy: Strategy, data: Data, options: TrainOptions) -> Plan:
+    """Check what does not depend on the period."""
+    bars = bars_of(data)
+    costs = per_asset("costs", options.costs, bars, Costs(), Costs)
+    resolve_objective(options.objective, options.min_trades)
+    searcher_for(options)
+    return Plan(strategy, data, bars, costs, options)
+
+
+def run_plan(plan: Plan, windows: Mapping[str, Window], settings: Mapping[str, Any]) -> Training:
+    """Train every component on its window."""
+    began = time.perf_counter()
+    views = {symbol: training_bars(plan, symbol, windows[symbol]) for symbol in plan.bars}
+    first = discover(plan.strategy, views)
+    if not first.calls:
+        msg = (
+            f"Strategy {plan.strategy.name!r} must call s.optimize() at least once to be trained, "
+            "got none. bp.test(strategy, data) runs it as it is."
+        )
+        raise StrategyError(msg)
+    results: dict[str, ComponentTraining] = {}
+    logs: list[TrialLog] = []
+    notes = _Notes(plan.strategy)
+    shared: dict[str, float] = {}
+    for component in first.components:
+        one = (
+            first if component == first.components[0] else discover(plan.strategy, views, component)
+        )
+        job = job_of(plan, component, views, one)
+        space = _space(one, shared)
+        trained = train_component(job, space, searcher_for(plan.options), plan.options)
+        result = _component(plan, component, one, job, space, trained)
+        results[component.key] = result
+        logs.append(_trial_log(job, space, trained.log))
+        if not shared:
+            shared = {name: result.params[name] for name in result.common}
+        notes.add(result, trained.log)
+    return Training(
+        components=results,
+        strategy=plan.strategy,
+        data=plan.data,
+        settings={**settings, **settings_of(plan.options)},
+        environment=environment(plan.data),
+        seconds=time.perf_counter() - began,
+        notes=notes.texts(),
+        logs=tuple(logs),
+    )
+
+
+def training_bars(plan: Plan, symbol: str, where: Window) -> Bars:
+    """Return look-back and evaluated bars of a symbol, detrended where asked."""
+    lookback = plan.strategy.lookback
+    bars = plan.bars[symbol].window(where.first - lookback, where.last)
+    if plan.options.detrend != "prices":
+        return bars
+    # Level from the first evaluated close to the last; the look-back is tilted along.
+    growth = np.log(bars.close[-1] / bars.close[lookback]) / (len(bars) - 1 - lookback)
+    return bars.tilted(np.exp(-growth * (np.arange(len(bars)) - lookback)))
+
+
+def job_of(plan: Plan, component: Component, views: Mapping[str, Bars], one: Discovered) -> Job:
+    """Return what the evaluations of a component have in common."""
+    options = plan.options
+    bars = views[component.asset]
+    account = training_account(
+        bars,
+        plan.strategy.lookback,
+        plan.strategy.fill,
+        # Slippage is chance; it is left out so that steps can be compared.
+        replace(plan.costs[component.asset], slippage=0.0),
+        unit_lots=options.sizing == "unit",
+        detrend=options.detrend == "trades",
+    )
+    return Job(
+        plan.strategy,
+        component,
+        tuple(plan.bars),
+        bars,
+        account,
+        resolve_objective(options.objective, options.min_trades),
+        one.calls,
+        options.recency,
+        options.curves,
+    )
+
+
+def settings_of(options: TrainOptions) -> dict[str, Any]:
+    """Return all settings by name, those of `execute` among them."""
+    names = [name for name in options.__dataclass_fields__ if name != "execute"]
+    return {**{name: getattr(options, name) for name in names}, **options.execute}
+
+
+def environment(data: Data) -> dict[str, str]:
+    """Return versions and the fingerprint of the data."""
+    versions = {"broadpeak": broadpeak.__version__, "python": platform.python_version()}
+    versions |= {"numpy": np.__version__, "pandas": pd.__version__, "platform": platform.platform()}
+    return {**versions, "data": data.fingerprint()}
+
+
+def _space(one: Discovered, shared: Mapping[str, float]) -> SearchSpace:
+    """Return what is searched; common parameters stay as the first component left them."""
+    return SearchSpace(
+        tuple(
+            Dimension(dim.name, shared[dim.name], 0, 0) if common and dim.name in shared else dim
+            for dim, common in zip(one.dimensions, one.common, strict=True)
+        )
+    )
+
+
+def _component(
+    plan: Plan,
+    component: Component,
+    one: Discovered,
+    job: Job,
+    space: SearchSpace,
+    trained: Trained,
+) -> ComponentTraining:
+    found = trained.found
+    params = dict(zip(space.names, found.values, strict=True))
+    for position, value in (trained.final.computed or {}).items():
+        params[space.names[position]] = value
+    defaults = {dim.name: dim.rounded(dim.default) for dim in one.dimensions}
+    objective_name = called(plan.options.objective)
+    curves = tuple(
+        _curve(component.key, curve, trained.log, defaults, objective_name)
+        for curve in found.choice.curves
+    )
+    lookback = job.account.first
+    names = zip(one.dimensions, one.common, strict=True)
+    return ComponentTraining(
+        key=component.key,
+        asset=component.asset,
+        algo=component.algo,
+        params=params,
+        objective=float(found.score),
+        at_edge=dict(zip(space.names, found.choice.at_edge, strict=True)),
+        steps={curve.parameter: curve for curve in curves},
+        curves=curves,
+        usable=bool(found.choice.usable),
+        dimensions=one.dimensions,
+        common=tuple(dim.name for dim, common in names if common),
+        stats=trained.final.stats,
+        first=job.bars.index[lookback],
+        last=job.bars.index[-1],
+        n_bars=len(job.bars) - lookback,
+        n_evaluations=found.n_evaluations,
+        seconds=trained.seconds,
+    )
+
+
+def _curve(
+    key: str, curve: SearchCurve, log: Log, defaults: Mapping[str, float], objective_name: str
+) -> StepCurve:
+    found = [one.stats for one in log.of_curve(curve)]
+    values = np.array(curve.values)
+    window = None
+    if curve.window is not None:
+        window = (curve.values[curve.window[0]], curve.values[curve.window[1]])
+    return StepCurve(
+        component=key,
+        parameter=curve.parameter,
+        pass_number=curve.pass_,
+        values=values,
+        objective=np.array(curve.scores),
+        wins=np.array([np.nan if one is None else one.num_win for one in found], dtype=np.float64),
+        losses=np.array(
+            [np.nan if one is None else one.num_loss for one in found], dtype=np.float64
+        ),
+        chosen=curve.value,
+        score=curve.score,
+        default=defaults[curve.parameter],
+        window=window,
+        at_edge=curve.at_edge,
+        objective_name=objective_name,
+    )
+
+
+def _trial_log(job: Job, space: SearchSpace, log: Log) -> TrialLog:
+    days = numbers = None
+    if job.curves:
+        index = job.bars.index[job.account.first :]
+        days, numbers = _days(index)
+    return TrialLog(job.component.key, space.names, log.trials(), days, numbers)
+
+
+def _days(index: pd.Index[Any]) -> tuple[pd.Index[Any], Any]:
+    """Return the days of an index, and the number of the day of each bar."""
+    if not isinstance(index, pd.DatetimeIndex):
+        return index, np.arange(len(index))
+    day = index.normalize()
+    days = day.unique()
+    return days, days.get_indexer(day)
+
+
+class _Notes:
+    """Collects what the user should know."""
+
+    def __init__(self, strategy: Strategy) -> None:
+        self._strategy = strategy
+        self._unusable: list[str] = []
+        self._few: list[str] = []
+        self._cold = 0
+        self._silent: list[str] = []
+
+    def add(self, found: ComponentTraining, log: Log) -> None:
+        """Note what one component came to."""
+        evaluations = list(log.by_point.values())
+        self._cold = max([self._cold, *(one.cold_stops for one in evaluations)])
+        if not any(one.stats is not None and one.stats.num_trades for one in evaluations):
+            self._silent.append(found.key)
+            return
+        if not found.usable:
+            self._unusable.append(found.key)
+            return
+        n_trades = found.stats.num_trades if found.stats else 0
+        n_params = sum(dim.searched for dim in found.dimensions)
+        if n_trades < MIN_TRADES_PER_PARAMETER * n_params:
+            self._few.append(f"{found.key} {n_trades} for {n_params}")
+
+    def texts(self) -> tuple[str, ...]:
+        """Return the warnings."""
+        name = self._strategy.name
+        texts = []
+        if self._silent:
+            texts.append(
+                f"{name!r} never trades ({_and_more(self._silent)}): the defaults are kept. "
+                "Check its signals, lookback and lots."
+            )
+        if self._unusable:
+            texts.append(
+                f"{name!r} has no step with a usable objective ({_and_more(self._unusable)}): the "
+                "defaults are kept, objective 0."
+            )
+        if self._few:
+            texts.append(
+                f"The values chosen for {name!r} rest on fewer than {MIN_TRADES_PER_PARAMETER} "
+                f"trades per parameter ({_and_more(self._few)}): they may be luck. Use more "
+                "history, fewer parameters, or a higher min_trades."
+            )
+        if self._cold:
+            texts.append(
+                f"{name!r} entered up to {self._cold} trades while its stop was NaN because of "
+                f"warm-up, so without a stop. Raise lookback={self._strategy.lookback} by the "
+                f"period of the stop plus unstable_period={self._strategy.unstable_period}."
+            )
+        return tuple(texts)
+
+
+def _and_more(items: Sequence[str], most: int = 3) -> str:
+    shown = ", ".join(items[:most])
+    return shown if len(items) <= most else f"{shown} and {len(items) - most} more"

@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Training of one component: a searcher asks, evaluations answer through the one run path."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from broadpeak.engines.base import Outcome
+from broadpeak.engines.calls import Calls
+from broadpeak.search.base import Found, Point, Step, Stopped, maximise
+from broadpeak.search.base import StepCurve as SearchCurve
+from broadpeak.search.space import SearchSpace
+from broadpeak.sweep.execute import Finished, Settings, run
+from broadpeak.training.evaluation import (
+    OWN_MISTAKES,
+    Evaluation,
+    Job,
+    Order,
+    evaluate,
+    label_of,
+)
+from broadpeak.training.options import TrainOptions
+from broadpeak.training.stats import Stats
+from broadpeak.types import NoResult
+
+
+class StepInfo(NamedTuple):
+    """What `on_step` is told about an evaluation.
+
+    Attributes
+    ----------
+    component : str
+        Key of the component.
+    train_cycle, par_cycle, step_cycle : int
+        Pass, parameter (or generation) and step, from 1; the final run has par and step cycle 0.
+    parameter : str
+        Name of the parameter that is searched; empty where several move together.
+    params : dict of str to float
+        All values.
+    objective : float
+        The score; NaN where unusable.
+    stats : Stats or None
+        Everything else known about the run.
+    """
+
+    component: str
+    train_cycle: int
+    par_cycle: int
+    step_cycle: int
+    parameter: str
+    params: dict[str, float]
+    objective: float
+    stats: Stats | None
+
+
+@dataclass(slots=True)
+class Log:
+    """Evaluations of one component in order, and by point."""
+
+    steps: list[Step] = field(default_factory=list)
+    fresh: list[bool] = field(default_factory=list)
+    by_point: dict[Point, Evaluation] = field(default_factory=dict)
+
+    def note(self, step: Step, score: float, repeated: bool) -> None:  # on_step
+        """Note a step that the search went through."""
+        self.steps.append(step)
+        self.fresh.append(not repeated)
+
+    def trials(self) -> list[tuple[Step, Evaluation]]:
+        """Return the steps that were evaluated, without the final run of the chosen values."""
+        return [
+            (step, self.by_point[step.point])
+            for step, fresh in zip(self.steps, self.fresh, strict=True)
+            if fresh and step.par_cycle > 0
+        ]
+
+    def of_curve(self, curve: SearchCurve) -> list[Evaluation]:
+        """Return the evaluations of the steps of one curve."""
+        return [
+            self.by_point[step.point]
+            for step in self.steps
+            if step.train_cycle == curve.pass_ and step.parameter == curve.parameter
+        ]
+
+
+class Trained(NamedTuple):
+    """A component's search, finished."""
+
+    found: Found
+    final: Evaluation
+    log: Log
+    seconds: float
+
+
+def train_component(job: Job, space: SearchSpace, searcher: Any, options: TrainOptions) -> Trained:
+    """Search the parameters of one component."""
+    began = time.perf_counter()
+    log = Log()
+    asker = _Asker(job, space, options, log)
+    found = maximise(searcher, space, asker.scores, seed=options.seed, on_step=log.note)
+    final = log.by_point[found.values]
+    return Trained(found, final, log, time.perf_counter() - began)
+
+
+class _Asker:
+    """Evaluates batches of steps through `execute`."""
+
+    def __init__(self, job: Job, space: SearchSpace, options: TrainOptions, log: Log) -> None:
+        self._job = job
+        self._names = space.names
+        self._options = options
+        self._log = log
+        self._n_batches = 0
+        self._settings = Settings(raise_no_results=False, **options.execute)
+
+    def scores(self, steps: list[Step]) -> list[float]:
+        """Return the scores of `steps`, up to the one that ends the parameter."""
+        self._n_batches += 1
+        orders = [Order(step, self._n_batches, at) for at, step in enumerate(steps)]
+        calls = Calls(evaluate, (self._job, None), varying={1: (orders, np.arange(len(orders)))})
+        key = self._job.component.key
+        label = lambda at: label_of(key, self._names, steps[at].point)  # noqa: E731
+        finished = run(calls, self._settings, label=label, passthrough=OWN_MISTAKES)
+        scores: list[float] = []
+        for step, found in zip(steps, _evaluations(finished, len(steps)), strict=True):
+            self._log.by_point[step.point] = found
+            stop = found.stopped | self._told(step, found)
+            scores.append(Stopped(found.score) if stop else found.score)
+            if stop:
+                break
+        return scores
+
+    def _told(self, step: Step, found: Evaluation) -> bool:
+        """Tell `on_step`; whether it wants the search of this parameter to end."""
+        if self._options.on_step is None:
+            return False
+        info = StepInfo(
+            self._job.component.key,
+            step.train_cycle,
+            step.par_cycle,
+            step.step_cycle,
+            step.parameter,
+            dict(zip(self._names, step.point, strict=True)),
+            found.score,
+            found.stats,
+        )
+        return self._options.on_step(info) is False
+
+
+def _evaluations(finished: Finished, n: int) -> list[Evaluation]:
+    """Return one evaluation a step; those that failed and were skipped are unusable."""
+    found = [Evaluation(np.nan)] * n
+    places = range(n) if finished.kept is None else finished.kept.tolist()
+    values = [] if finished.value is NoResult else finished.value
+    for place, value in zip(places, values, strict=True):
+        if not isinstance(value, Outcome):
+            found[place] = value
+    return found
