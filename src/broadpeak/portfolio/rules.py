@@ -6,7 +6,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from broadpeak.portfolio._kernels.prices import any_nan, fill_forward, fill_miss
 from broadpeak.portfolio.costs import Costs
 from broadpeak.types import AnyArray, BoolArray, FloatArray, IntArray
 
-Setting: TypeAlias = "float | FloatArray | None"
+Setting: TypeAlias = "float | FloatArray | Lanes | None"
 """One number, an array (bars,), or lanes (columns, bars), (columns, 1); None or NaN: none."""
 
 SIZE_TYPES = ("amount", "value", "percent")
@@ -36,6 +36,38 @@ def sealed(array: AnyArray) -> AnyArray:
 def lanes_of(array: AnyArray) -> AnyArray:
     """Return (bars,) as (1, bars)."""
     return array[np.newaxis, :] if array.ndim == 1 else array
+
+
+@dataclass(frozen=True, slots=True)
+class Lanes:
+    """Lanes and, for each column, the lane it reads.
+
+    Attributes
+    ----------
+    values : array, shape (lanes, bars) or (lanes, 1)
+        Any memory order.
+    rows : int64 array, shape (columns,), or None
+        None: lane i is column i, or the one lane is every column's.
+    """
+
+    values: AnyArray
+    rows: IntArray | None = None
+
+    def row_numbers(self, n_columns: int) -> IntArray:
+        """Return the lane of every column."""
+        if self.rows is not None:
+            return self.rows
+        if len(self.values) == 1:
+            return np.zeros(n_columns, dtype=np.int64)
+        return np.arange(n_columns, dtype=np.int64)
+
+    def part(self, columns: IntArray) -> Lanes:
+        """Return the lanes of some columns; copies only what is not in C order."""
+        rows = self.row_numbers(int(columns.max()) + 1)[columns]
+        if self.values.flags.c_contiguous:
+            return Lanes(self.values, rows)
+        first, last = int(rows.min()), int(rows.max()) + 1
+        return Lanes(np.ascontiguousarray(self.values[first:last]), rows - first)
 
 
 class Prices:
@@ -278,25 +310,29 @@ for _array in (_SINGLE, _CONSTANT):
 def pool_settings(settings: list[Setting], n_columns: int, n_bars: int) -> Pool:
     """Return settings as a pool; lanes must have 1 or `n_columns` rows and 1 or `n_bars` bars."""
     plain = [math.nan if value is None else value for value in settings]
-    if not any(isinstance(value, np.ndarray) for value in plain):
+    arrays = [k for k, value in enumerate(plain) if isinstance(value, (np.ndarray, Lanes))]
+    if not arrays:
         return Pool(np.array(plain, dtype=np.float64), _SINGLE, _CONSTANT)
-    parts: list[FloatArray] = []
-    offsets = np.zeros((n_columns, at.N_SETTINGS), dtype=np.int64)
-    steps = np.zeros(at.N_SETTINGS, dtype=np.int64)
+    head = [math.nan if k in arrays else value for k, value in enumerate(plain)]
+    parts: list[FloatArray] = [np.array(head, dtype=np.float64)]
+    offsets = np.repeat(_SINGLE, n_columns, axis=0)
+    steps = _CONSTANT.copy()
     known: dict[int, int] = {}  # both sides often share one array
-    length = 0
-    for k, value in enumerate(plain):
-        lanes = lanes_of(np.atleast_1d(np.asarray(value, dtype=np.float64)))
-        rows, width = lanes.shape
-        if rows not in {1, n_columns} or width not in {1, n_bars}:
+    length = at.N_SETTINGS
+    for k in arrays:
+        given: Any = plain[k]
+        lanes = given if isinstance(given, Lanes) else Lanes(lanes_of(given))
+        rows, width = lanes.values.shape
+        if (lanes.rows is None and rows not in {1, n_columns}) or width not in {1, n_bars}:
             rule = f"have shape (1 or {n_columns}, 1 or {n_bars})"
-            raise ParamError(broken_rule("a setting", rule, lanes.shape))
-        if id(value) not in known:
-            known[id(value)] = length
-            parts.append(lanes.ravel())
-            length += lanes.size
+            raise ParamError(broken_rule("a setting", rule, lanes.values.shape))
+        key = id(lanes.values if isinstance(given, Lanes) else given)
+        if key not in known:
+            known[key] = length
+            parts.append(lanes.values.ravel())
+            length += lanes.values.size
         steps[k] = width > 1
-        offsets[:, k] = known[id(value)]
+        offsets[:, k] = known[key]
         if rows > 1:
-            offsets[:, k] += np.arange(n_columns) * width
-    return Pool(np.concatenate(parts), offsets, steps)
+            offsets[:, k] += lanes.row_numbers(n_columns) * width
+    return Pool(np.concatenate(parts, dtype=np.float64), offsets, steps)

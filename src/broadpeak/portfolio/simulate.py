@@ -13,120 +13,16 @@ array([100., 101., 102., 103.])
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cached_property
-
 import numpy as np
 
 from broadpeak.errors import ParamError, broken_rule
-from broadpeak.portfolio._kernels.columns import run_columns
-from broadpeak.portfolio._kernels.layout import REASONS
-from broadpeak.portfolio._kernels.trades import all_trades, pnl_paths, position_paths
-from broadpeak.portfolio.rules import Orders, Pool, Prices, Rules, lanes_of, pool_settings, sealed
-from broadpeak.types import AnyArray, BoolArray, FloatArray, IntArray
+from broadpeak.portfolio._kernels.layout import TRADE
+from broadpeak.portfolio.fills import EXIT_REASONS, Fills
+from broadpeak.portfolio.job import Job, Units
+from broadpeak.portfolio.rules import Lanes, Orders, Prices, Rules, lanes_of, sealed
+from broadpeak.types import AnyArray, BoolArray
 
-EXIT_REASONS = REASONS
-"""Names of the codes in `exit_reason`."""
-
-TRADE = np.dtype(
-    [
-        ("column", np.int64),
-        ("direction", np.int8),
-        ("size", np.float64),
-        ("entry_index", np.int64),
-        ("exit_index", np.int64),
-        ("entry_price", np.float64),
-        ("exit_price", np.float64),
-        ("entry_fees", np.float64),
-        ("exit_fees", np.float64),
-        ("roll", np.float64),
-        ("pnl", np.float64),
-        ("return", np.float64),
-        ("status", np.int8),
-        ("exit_reason", np.int8),
-        ("bars", np.int64),
-        ("mae", np.float64),
-        ("mfe", np.float64),
-    ],
-    align=True,
-)
-"""One trade. direction: 1 long, -1 short; status: 1 closed, 0 open; exit_reason: `EXIT_REASONS`."""
-
-_ONE = np.zeros((1, 6), dtype=np.int64)
-_ONE.flags.writeable = False
-
-
-@dataclass(frozen=True)
-class Fills:
-    """The order log of one simulation and what follows from it, computed when asked for.
-
-    Attributes
-    ----------
-    prices : Prices
-    price_rows : int64 array, shape (columns,)
-        Row of `prices` of each column.
-    ints, floats : arrays, shape (orders, 4) and (orders, 5)
-        The log, column after column, as ``_kernels/layout`` names it.
-    starts : int64 array, shape (columns + 1,)
-        Where the orders of each column begin.
-    money : float64 array
-        Unit cost, rollover long and short, lot amount.
-    """
-
-    prices: Prices
-    price_rows: IntArray
-    ints: IntArray
-    floats: FloatArray
-    starts: IntArray
-    money: FloatArray
-
-    @property
-    def n_columns(self) -> int:
-        """Number of columns simulated."""
-        return len(self.starts) - 1
-
-    @cached_property
-    def trades(self) -> AnyArray:
-        """Trade records (dtype `TRADE`), column after column, in order of exit."""
-        prices = self.prices
-        out = np.empty(len(self.ints) + self.n_columns, dtype=TRADE)
-        n = all_trades(
-            self.ints, self.floats, self.starts, self.price_rows, prices.open, prices.high,
-            prices.low, prices.mark, self.money, prices.days, out,
-        )  # fmt: skip
-        return out[:n]
-
-    def pnl(self, groups: IntArray | None = None) -> FloatArray:
-        """Return profit and loss at each close, marked to market, costs paid.
-
-        Parameters
-        ----------
-        groups : int64 array, shape (columns,), optional
-            Lane that each column is added to; default one lane a column.
-
-        Returns
-        -------
-        float64 array, shape (lanes, bars)
-        """
-        groups = np.arange(self.n_columns) if groups is None else groups
-        lanes = int(groups.max()) + 1 if len(groups) else 0
-        out = np.zeros((lanes, self.prices.shape[1]))
-        pnl_paths(
-            out, self.ints, self.floats, self.starts, self.price_rows, groups, self.prices.mark,
-            self.money, self.prices.days,
-        )  # fmt: skip
-        return out
-
-    def value(self, capital: float) -> FloatArray:
-        """Return ``capital`` plus the profit and loss of all columns, shape (bars,)."""
-        path: FloatArray = capital + self.pnl(np.zeros(self.n_columns, dtype=np.int64))[0]
-        return path
-
-    def positions(self) -> FloatArray:
-        """Return signed units at each close, shape (columns, bars)."""
-        out = np.empty((self.n_columns, self.prices.shape[1]))
-        position_paths(out, self.ints, self.floats, self.starts)
-        return out
+__all__ = ["EXIT_REASONS", "TRADE", "Fills", "Orders", "Prices", "Rules", "simulate"]
 
 
 def simulate(prices: Prices, orders: Orders, rules: Rules) -> Fills:
@@ -167,33 +63,15 @@ def simulate(prices: Prices, orders: Orders, rules: Rules) -> Fills:
         if lane.shape[0] not in {1, n_columns} or lane.shape[1] != n_bars:
             rule = f"have {n_bars} bars and 1 or {n_columns} columns"
             raise ParamError(broken_rule("prices and orders", rule, lane.shape))
-    rows = _ONE
-    if n_columns > 1:
-        every = np.arange(n_columns, dtype=np.int64)
-        rows = np.zeros((n_columns, 6), dtype=np.int64)
-        for k, lane in enumerate((prices.close, *lanes)):
-            if lane.shape[0] > 1:
-                rows[:, k] = every
-    pool = pool_settings(rules.settings(), n_columns, n_bars)
-    return run(prices, lanes, rows, rules, pool)
+    return Job(
+        prices,
+        Lanes(prices.close).row_numbers(n_columns),
+        [Lanes(lane) for lane in lanes],
+        rules,
+        Units.single(n_columns),
+    ).fills()
 
 
 def signal_lanes(array: BoolArray) -> AnyArray:
     """Return a bool array as sealed byte lanes."""
     return sealed(lanes_of(np.asarray(array, dtype=np.bool_))).view(np.uint8)
-
-
-def run(prices: Prices, lanes: list[AnyArray], rows: IntArray, rules: Rules, pool: Pool) -> Fills:
-    """Run the kernel on checked lanes; `rows` says which row of each input a column reads."""
-    n_columns = len(rows)
-    cash = np.empty(n_columns)
-    cash[:] = rules.init_cash
-    money = rules.money()
-    le, lx, se, sx, flat = lanes
-    ints, floats, starts = run_columns(
-        prices.open, prices.high, prices.low, prices.close, le, lx, se, sx, flat,
-        sealed(rows), cash, sealed(pool.values), sealed(pool.offsets), sealed(pool.steps),
-        rules.modes(), money,
-        prices.days,
-    )  # fmt: skip
-    return Fills(prices, np.ascontiguousarray(rows[:, 0]), ints, floats, starts, money)

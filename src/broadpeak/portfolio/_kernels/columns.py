@@ -22,8 +22,6 @@ from broadpeak.portfolio._kernels.layout import (
     M_NEXT_OPEN,
     M_STOPS,
     N_ACCOUNT,
-    N_FLOATS,
-    N_INTS,
     N_STATE,
     POS,
     RUINED,
@@ -61,6 +59,8 @@ def next_event(words: AnyArray, code: AnyArray, first: int, n_bars: int, mask: i
         if code[t] & mask != 0:
             return t
         t += 1
+    if t >= n_bars:
+        return n_bars  # the last word would be scanned from its beginning
     wide = np.uint64(mask) * np.uint64(0x0101010101010101)
     w = t >> 3
     n_words = (n_bars + 7) >> 3
@@ -155,7 +155,7 @@ def run_column(
                 expires = True
                 last = int(s[DUE]) - (1 if next_open else 0)
             if stops and chk <= last:
-                bar, reason, raw, when = next_stop(s, modes, open_, high, low, close, chk, last)
+                bar, reason, raw, when = next_stop(s, modes, open_, high, low, chk, last)
                 if bar >= 0:
                     watch_ruin(s, acc, modes, close, bar)
                     n = close_all(
@@ -212,49 +212,3 @@ def run_column(
         sig = bar if next_open else bar + 1
         chk = sig
     return ints, floats, n
-
-
-@kernel
-def run_columns(
-    open_: FloatArray,
-    high: FloatArray,
-    low: FloatArray,
-    close: FloatArray,
-    le: AnyArray,
-    lx: AnyArray,
-    se: AnyArray,
-    sx: AnyArray,
-    flat: AnyArray,
-    rows: IntArray,
-    init_cash: FloatArray,
-    pool: FloatArray,
-    at: IntArray,
-    step: IntArray,
-    modes: IntArray,
-    money: FloatArray,
-    days: IntArray,
-) -> tuple[IntArray, FloatArray, IntArray]:
-    """Return the log of all columns, column after column, and where each begins.
-
-    `rows` (columns × 6) holds the rows of price, the four signals and flatten of each column.
-    """
-    n_columns = rows.shape[0]
-    n_bars = close.shape[1]
-    words = np.zeros((n_bars + 7) >> 3, np.uint64)
-    code = words.view(np.uint8)
-    ints = np.empty((64, N_INTS), np.int64)
-    floats = np.empty((64, N_FLOATS), np.float64)
-    starts = np.zeros(n_columns + 1, np.int64)
-    n = 0
-    for col in range(n_columns):
-        p = rows[col, 0]
-        encode(
-            code, le[rows[col, 1]], lx[rows[col, 2]], se[rows[col, 3]], sx[rows[col, 4]],
-            flat[rows[col, 5]],
-        )  # fmt: skip
-        ints, floats, n = run_column(
-            col, open_[p], high[p], low[p], close[p], words, code, init_cash[col], pool,
-            at[min(col, at.shape[0] - 1)], step, modes, money, days, ints, floats, n,
-        )  # fmt: skip
-        starts[col + 1] = n
-    return ints[:n], floats[:n], starts

@@ -7,6 +7,8 @@ direction of an order (+1 buys, -1 sells), `pos` signed units.
 
 from __future__ import annotations
 
+import numpy as np
+
 # Bits of an action: one byte per bar, conflicts already resolved.
 LONG_IN, LONG_OUT, SHORT_IN, SHORT_OUT, FLATTEN = 1, 2, 4, 8, 16
 
@@ -43,3 +45,46 @@ REASONS = ("entry", "signal", "reverse", "stop", "trail", "target", "lifetime", 
 
 MIN_ORDER = 1e-8  # units; a smaller order is not sent
 DUST = 1e-9  # units; a smaller remainder is closed
+
+TRADE = np.dtype(
+    [
+        ("column", np.int64),
+        ("direction", np.int8),
+        ("size", np.float64),
+        ("entry_index", np.int64),
+        ("exit_index", np.int64),
+        ("entry_price", np.float64),
+        ("exit_price", np.float64),
+        ("entry_fees", np.float64),
+        ("exit_fees", np.float64),
+        ("roll", np.float64),
+        ("pnl", np.float64),
+        ("return", np.float64),
+        ("status", np.int8),
+        ("exit_reason", np.int8),
+        ("bars", np.int64),
+        ("mae", np.float64),
+        ("mfe", np.float64),
+    ],
+    align=True,
+)
+"""One trade. direction: 1 long, -1 short; status: 1 closed, 0 open; exit_reason: see `REASONS`."""
+
+# What a summary is asked for, and the figures it gives for each unit.
+ASK_RETURNS, ASK_DOWNSIDE, ASK_DRAWDOWN, ASK_TRADES = 1, 2, 4, 8
+(
+    F_END,
+    F_MEAN,
+    F_STD,
+    F_DOWN,
+    F_DEEPEST,
+    F_TRADES,
+    F_CLOSED,
+    F_WINS,
+    F_GAINS,
+    F_LOSSES,
+    F_PNL_MEAN,
+    F_PNL_STD,
+    F_EXPOSED,
+) = range(13)
+N_FIGURES = 13

@@ -27,6 +27,8 @@ def fill_missing(open_: FloatArray, high: FloatArray, low: FloatArray, close: Fl
     """Fill NaN in place: open with close, high and low with the larger and smaller of the two."""
     for row in range(close.shape[0]):
         for t in range(close.shape[1]):
+            if math.isnan(close[row, t]):  # no trading: nothing compares true with NaN
+                open_[row, t] = high[row, t] = low[row, t] = close[row, t]
             if math.isnan(open_[row, t]):
                 open_[row, t] = close[row, t]
             if math.isnan(high[row, t]):

@@ -328,7 +328,6 @@ def next_stop(
     open_: FloatArray,
     high: FloatArray,
     low: FloatArray,
-    close: FloatArray,
     first: int,
     last: int,
 ) -> tuple[int, int, float, int]:
@@ -342,8 +341,6 @@ def next_stop(
     trailing = not math.isnan(trail)
     by_price = modes[M_PRICE_UNIT] == 1
     for t in range(first, last + 1):
-        if math.isnan(close[t]):
-            continue
         level = stop
         reason = STOPPED
         if trailing:

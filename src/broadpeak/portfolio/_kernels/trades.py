@@ -80,6 +80,7 @@ def make_trades(
     days: IntArray,
     out: AnyArray,
     k: int,
+    extremes: bool,
 ) -> int:
     """Write the trade records of log entries first..last-1, all of one column; return their end.
 
@@ -108,7 +109,7 @@ def make_trades(
         if held > 0.0:
             roll += rollover(d * held, since, bar, money, days)
             end = bar + 1 if when == AT_CLOSE else bar
-            for t in range(due, end):
+            for t in range(due, end if extremes else due):
                 up = high[t] if d > 0.0 else low[t]
                 down = low[t] if d > 0.0 else high[t]
                 best = up if d * (up - best) > 0.0 else best
@@ -156,7 +157,7 @@ def make_trades(
             fees += fee * opening + opening * money[UNIT_COST]
     if held > 0.0:
         roll += rollover(d * held, since, n_bars - 1, money, days)
-        for t in range(due, n_bars):
+        for t in range(due, n_bars if extremes else due):
             up = high[t] if d > 0.0 else low[t]
             down = low[t] if d > 0.0 else high[t]
             best = up if d * (up - best) > 0.0 else best
@@ -174,6 +175,7 @@ def all_trades(
     ints: IntArray,
     floats: FloatArray,
     starts: IntArray,
+    ends: IntArray,
     price_rows: IntArray,
     open_: FloatArray,
     high: FloatArray,
@@ -185,11 +187,11 @@ def all_trades(
 ) -> int:
     """Write the records of every column into `out`; return how many."""
     k = 0
-    for col in range(starts.shape[0] - 1):
+    for col in range(starts.shape[0]):
         p = price_rows[col]
         k = make_trades(
-            ints, floats, starts[col], starts[col + 1], col, open_[p], high[p], low[p], mark[p],
-            money, days, out, k,
+            ints, floats, starts[col], ends[col], col, open_[p], high[p], low[p], mark[p],
+            money, days, out, k, True,
         )  # fmt: skip
     return k
 
@@ -252,6 +254,7 @@ def pnl_paths(
     ints: IntArray,
     floats: FloatArray,
     starts: IntArray,
+    ends: IntArray,
     price_rows: IntArray,
     groups: IntArray,
     mark: FloatArray,
@@ -259,15 +262,17 @@ def pnl_paths(
     days: IntArray,
 ) -> None:
     """Add the profit and loss of each column to the lane of its group."""
-    for col in range(starts.shape[0] - 1):
+    for col in range(starts.shape[0]):
         add_pnl(
-            out[groups[col]], ints, floats, starts[col], starts[col + 1], mark[price_rows[col]],
+            out[groups[col]], ints, floats, starts[col], ends[col], mark[price_rows[col]],
             money, days,
         )  # fmt: skip
 
 
 @kernel
-def position_paths(out: FloatArray, ints: IntArray, floats: FloatArray, starts: IntArray) -> None:
+def position_paths(
+    out: FloatArray, ints: IntArray, floats: FloatArray, starts: IntArray, ends: IntArray
+) -> None:
     """Write the signed units of each column."""
-    for col in range(starts.shape[0] - 1):
-        add_positions(out[col], ints, floats, starts[col], starts[col + 1])
+    for col in range(starts.shape[0]):
+        add_positions(out[col], ints, floats, starts[col], ends[col])

@@ -1,0 +1,321 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Units: one column each, or the columns of a group. Run them, and reduce their logs to figures."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from broadpeak._core.compile import kernel
+from broadpeak.metrics._kernels.lanes import bar_returns, deepest, downside_of, mean_of, std_of
+from broadpeak.portfolio._kernels.columns import encode, run_column
+from broadpeak.portfolio._kernels.groups import run_group, sort_log
+from broadpeak.portfolio._kernels.layout import (
+    ASK_DOWNSIDE,
+    ASK_DRAWDOWN,
+    ASK_RETURNS,
+    ASK_TRADES,
+    F_CLOSED,
+    F_DEEPEST,
+    F_DOWN,
+    F_END,
+    F_EXPOSED,
+    F_GAINS,
+    F_LOSSES,
+    F_MEAN,
+    F_PNL_MEAN,
+    F_PNL_STD,
+    F_STD,
+    F_TRADES,
+    F_WINS,
+    L_BAR,
+    L_POS,
+    N_FIGURES,
+    N_FLOATS,
+    N_INTS,
+    TRADE,
+)
+from broadpeak.portfolio._kernels.trades import add_pnl, make_trades
+from broadpeak.types import AnyArray, FloatArray, IntArray
+
+
+@kernel
+def run_unit(
+    unit: int,
+    members: IntArray,
+    shared: bool,
+    open_: FloatArray,
+    high: FloatArray,
+    low: FloatArray,
+    close: FloatArray,
+    le: AnyArray,
+    lx: AnyArray,
+    se: AnyArray,
+    sx: AnyArray,
+    flat: AnyArray,
+    rows: IntArray,
+    init_cash: FloatArray,
+    pool: FloatArray,
+    at: IntArray,
+    step: IntArray,
+    modes: IntArray,
+    money: FloatArray,
+    days: IntArray,
+    words: AnyArray,
+    ints: IntArray,
+    floats: FloatArray,
+    n: int,
+    starts: IntArray,
+    ends: IntArray,
+) -> tuple[IntArray, FloatArray, int]:
+    """Append the fills of one unit to the log, column after column."""
+    codes = words.view(np.uint8)
+    for j in range(members.shape[0]):
+        c = members[j]
+        w = j if shared else 0
+        encode(
+            codes[w], le[rows[c, 1]], lx[rows[c, 2]], se[rows[c, 3]], sx[rows[c, 4]],
+            flat[rows[c, 5]],
+        )  # fmt: skip
+        if not shared:
+            p = rows[c, 0]
+            starts[c] = n
+            ints, floats, n = run_column(
+                c, open_[p], high[p], low[p], close[p], words[0], codes[0], init_cash[c], pool,
+                at[min(c, at.shape[0] - 1)], step, modes, money, days, ints, floats, n,
+            )  # fmt: skip
+            ends[c] = n
+    if shared:
+        first = n
+        ints, floats, n = run_group(
+            members, rows[:, 0], open_, high, low, close, codes, init_cash[unit], pool, at, step,
+            modes, money, days, ints, floats, n,
+        )  # fmt: skip
+        sort_log(ints, floats, first, n, members, starts, ends)
+    return ints, floats, n
+
+
+@kernel
+def largest(bounds: IntArray) -> int:
+    """Return the size of the largest unit."""
+    most = 0
+    for u in range(bounds.shape[0] - 1):
+        most = max(most, bounds[u + 1] - bounds[u])
+    return most
+
+
+@kernel
+def run_units(
+    order: IntArray,
+    bounds: IntArray,
+    shared: bool,
+    open_: FloatArray,
+    high: FloatArray,
+    low: FloatArray,
+    close: FloatArray,
+    le: AnyArray,
+    lx: AnyArray,
+    se: AnyArray,
+    sx: AnyArray,
+    flat: AnyArray,
+    rows: IntArray,
+    init_cash: FloatArray,
+    pool: FloatArray,
+    at: IntArray,
+    step: IntArray,
+    modes: IntArray,
+    money: FloatArray,
+    days: IntArray,
+) -> tuple[IntArray, FloatArray, IntArray, IntArray]:
+    """Return the log of all units, and where the entries of each column begin and end.
+
+    The columns of unit u are order[bounds[u]:bounds[u+1]]; `rows` (columns × 6) holds the rows of
+    price, the four signals and flatten that a column reads.
+    """
+    n_bars = close.shape[1]
+    words = np.zeros((largest(bounds) if shared else 1, (n_bars + 7) >> 3), np.uint64)
+    ints = np.empty((64, N_INTS), np.int64)
+    floats = np.empty((64, N_FLOATS), np.float64)
+    starts = np.zeros(rows.shape[0], np.int64)
+    ends = np.zeros(rows.shape[0], np.int64)
+    n = 0
+    for u in range(bounds.shape[0] - 1):
+        ints, floats, n = run_unit(
+            u, order[bounds[u] : bounds[u + 1]], shared, open_, high, low, close, le, lx, se, sx,
+            flat, rows, init_cash, pool, at, step, modes, money, days, words, ints, floats, n,
+            starts, ends,
+        )  # fmt: skip
+    return ints[:n], floats[:n], starts, ends
+
+
+@kernel
+def add_trades(
+    figures: FloatArray, trades: AnyArray, n: int, total: float, squares: float
+) -> tuple[float, float]:
+    """Add trade records to the figures of a unit; return mean and squares of P&L so far."""
+    for i in range(n):
+        figures[F_TRADES] += 1.0
+        if trades[i]["status"] == 0:
+            continue
+        pnl = trades[i]["pnl"]
+        figures[F_CLOSED] += 1.0
+        if pnl > 0.0:
+            figures[F_WINS] += 1.0
+            figures[F_GAINS] += pnl
+        else:
+            figures[F_LOSSES] -= pnl
+        step = pnl - total
+        total += step / figures[F_CLOSED]
+        squares += step * (pnl - total)
+    return total, squares
+
+
+@kernel
+def mark_exposed(
+    exposed: AnyArray, ints: IntArray, floats: FloatArray, first: int, last: int
+) -> None:
+    """Mark the bars at whose close a column has a position."""
+    for i in range(first, last):
+        if floats[i, L_POS] != 0.0:
+            end = ints[i + 1, L_BAR] if i + 1 < last else exposed.shape[0]
+            exposed[ints[i, L_BAR] : end] = 1
+
+
+@kernel
+def reduce_unit(
+    figures: FloatArray,
+    ask: int,
+    members: IntArray,
+    ints: IntArray,
+    floats: FloatArray,
+    starts: IntArray,
+    ends: IntArray,
+    price_rows: IntArray,
+    open_: FloatArray,
+    mark: FloatArray,
+    money: FloatArray,
+    days: IntArray,
+    start: float,
+    capital: float,
+    value: FloatArray,
+    buffer: FloatArray,
+    exposed: AnyArray,
+) -> None:
+    """Write the figures of one unit from its log; `value`, `buffer`, `exposed` are scratch."""
+    n_bars = value.shape[0]
+    value[:] = start
+    for c in members:
+        add_pnl(value, ints, floats, starts[c], ends[c], mark[price_rows[c]], money, days)
+    figures[:] = 0.0
+    figures[F_END] = value[n_bars - 1] if n_bars > 0 else start
+    if ask & (ASK_RETURNS | ASK_DOWNSIDE) != 0:
+        bar_returns(value, start, capital, buffer)
+        mean = mean_of(buffer)
+        figures[F_MEAN] = mean
+        figures[F_STD] = std_of(buffer, mean)
+        if ask & ASK_DOWNSIDE != 0:
+            figures[F_DOWN] = downside_of(buffer)
+    if ask & ASK_DRAWDOWN != 0:
+        figures[F_DEEPEST] = deepest(value, start)
+    if ask & ASK_TRADES == 0:
+        return
+    total = 0.0
+    squares = 0.0
+    exposed[:] = 0
+    for c in members:
+        p = price_rows[c]
+        trades = np.empty(ends[c] - starts[c] + 1, TRADE)
+        n = make_trades(
+            ints, floats, starts[c], ends[c], c, open_[p], mark[p], mark[p], mark[p], money, days,
+            trades, 0, False,
+        )  # fmt: skip
+        total, squares = add_trades(figures, trades, n, total, squares)
+        mark_exposed(exposed, ints, floats, starts[c], ends[c])
+    closed = figures[F_CLOSED]
+    figures[F_PNL_MEAN] = total if closed > 0.0 else math.nan
+    figures[F_PNL_STD] = math.sqrt(squares / (closed - 1.0)) if closed > 1.0 else math.nan
+    figures[F_EXPOSED] = exposed.sum()
+
+
+@kernel
+def summarize_units(
+    ask: int,
+    order: IntArray,
+    bounds: IntArray,
+    shared: bool,
+    open_: FloatArray,
+    high: FloatArray,
+    low: FloatArray,
+    close: FloatArray,
+    mark: FloatArray,
+    le: AnyArray,
+    lx: AnyArray,
+    se: AnyArray,
+    sx: AnyArray,
+    flat: AnyArray,
+    rows: IntArray,
+    init_cash: FloatArray,
+    start: FloatArray,
+    pool: FloatArray,
+    at: IntArray,
+    step: IntArray,
+    modes: IntArray,
+    money: FloatArray,
+    days: IntArray,
+) -> FloatArray:
+    """Return the figures of each unit; the log of a unit is dropped once it is reduced."""
+    n_bars = close.shape[1]
+    n_units = bounds.shape[0] - 1
+    out = np.empty((n_units, N_FIGURES))
+    words = np.zeros((largest(bounds) if shared else 1, (n_bars + 7) >> 3), np.uint64)
+    ints = np.empty((64, N_INTS), np.int64)
+    floats = np.empty((64, N_FLOATS), np.float64)
+    starts = np.zeros(rows.shape[0], np.int64)
+    ends = np.zeros(rows.shape[0], np.int64)
+    value = np.empty(n_bars)
+    buffer = np.empty(n_bars)
+    exposed = np.empty(n_bars, np.uint8)
+    for u in range(n_units):
+        members = order[bounds[u] : bounds[u + 1]]
+        ints, floats, _n = run_unit(
+            u, members, shared, open_, high, low, close, le, lx, se, sx, flat, rows, init_cash,
+            pool, at, step, modes, money, days, words, ints, floats, 0, starts, ends,
+        )  # fmt: skip
+        reduce_unit(
+            out[u], ask, members, ints, floats, starts, ends, rows[:, 0], open_, mark, money,
+            days, start[u], 0.0, value, buffer, exposed,
+        )  # fmt: skip
+    return out
+
+
+@kernel
+def summarize_log(
+    ask: int,
+    order: IntArray,
+    bounds: IntArray,
+    ints: IntArray,
+    floats: FloatArray,
+    starts: IntArray,
+    ends: IntArray,
+    price_rows: IntArray,
+    open_: FloatArray,
+    mark: FloatArray,
+    money: FloatArray,
+    days: IntArray,
+    start: FloatArray,
+    capital: float,
+) -> FloatArray:
+    """Return the figures of each unit from a log that is already there."""
+    n_bars = mark.shape[1]
+    n_units = bounds.shape[0] - 1
+    out = np.empty((n_units, N_FIGURES))
+    value = np.empty(n_bars)
+    buffer = np.empty(n_bars)
+    exposed = np.empty(n_bars, np.uint8)
+    for u in range(n_units):
+        reduce_unit(
+            out[u], ask, order[bounds[u] : bounds[u + 1]], ints, floats, starts, ends, price_rows,
+            open_, mark, money, days, start[u], capital, value, buffer, exposed,
+        )  # fmt: skip
+    return out
