@@ -42,11 +42,13 @@ class Batcher:
     def __init__(self, n_workers: int) -> None:
         self._n_workers = n_workers
         self._size = 1
+        self.seconds = float("inf")  # of the last unit
 
     def record(self, n_tasks: int, seconds: float) -> None:
         """Note that a unit of `n_tasks` took `seconds`."""
         if n_tasks < 1:
             return
+        self.seconds = seconds
         fitting = TARGET_SECONDS * n_tasks / max(seconds, 1e-9)
         # A late report of a small unit must not undo what larger ones have shown since.
         largest = max(_GROWTH * n_tasks, self._size)

@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Processes that stay warm between runs; cloudpickle carries notebook functions and lambdas."""
+
+from __future__ import annotations
+
+import importlib
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from joblib.externals.loky.backend import get_context as loky_context
+
+from broadpeak._core import check
+from broadpeak.engines import pool as pools
+from broadpeak.engines import worker
+from broadpeak.engines.base import Report, Source, Unit
+from broadpeak.engines.shared import Exchange
+from broadpeak.errors import ParamError, broken_rule
+
+_THREAD_LIMITS = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "BLIS_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "NUMBA_NUM_THREADS",
+)
+
+_starting = threading.Lock()
+
+
+def _renew_lock() -> None:
+    """Make a new lock in a forked worker, in which the old one is held for ever."""
+    global _starting  # noqa: PLW0603
+    _starting = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_lock)
+
+
+class ProcessEngine:
+    """Runs units in worker processes.
+
+    Parameters
+    ----------
+    n_workers : int
+        Number of processes.
+    start_method : {"loky", "fork", "spawn", "forkserver"}
+        How a worker starts. "loky" and "spawn" start a fresh interpreter and "forkserver" forks one
+        that is nearly so; none of them imports the main script, so it needs no guard. "fork"
+        copies this process and is for those who know that nothing in it minds.
+    threads_per_worker : int, optional
+        Limit of BLAS, OpenMP and Numba threads in a worker. Default: 1, or what the environment
+        says. A forked worker keeps the limits of libraries that are loaded already.
+    reuse : bool
+        Keep the workers for the next run.
+
+    Raises
+    ------
+    ParamError
+        If an option is not what it must be.
+    """
+
+    library = "multiprocessing"
+    methods: tuple[str, ...] = ("loky", "fork", "spawn", "forkserver")
+
+    def __init__(
+        self,
+        n_workers: int,
+        *,
+        start_method: str = "loky",
+        threads_per_worker: int | None = None,
+        reuse: bool = True,
+    ) -> None:
+        self.n_workers = n_workers
+        self.start_method = check.one_of("start_method", start_method, self.methods)
+        if start_method != "loky" and start_method not in multiprocessing.get_all_start_methods():
+            raise ParamError(broken_rule("start_method", "exist on this system", start_method))
+        if threads_per_worker is not None and threads_per_worker < 1:
+            raise ParamError(broken_rule("threads_per_worker", "be at least 1", threads_per_worker))
+        self._reuse = reuse
+        self._limits = _limits(threads_per_worker)
+
+    def run(self, source: Source) -> Iterator[tuple[Unit, Report]]:
+        """Yield the report of every unit as it finishes."""
+        key = (self.library, self.start_method, self.n_workers, tuple(self._limits.items()))
+        pool = pools.check_out(key, self._make_pool)
+        exchange = Exchange(self.fallback())
+        try:
+            yield from pool.run(source, exchange)
+        finally:
+            exchange.close()
+            if self._reuse:
+                pools.check_in(key, pool)
+            else:
+                pool.shutdown()
+
+    def fallback(self) -> Callable[[Any], bytes] | None:
+        """Return another pickler, for what cloudpickle refuses."""
+        return None
+
+    def context(self) -> Any:
+        """Return what makes processes and pipes."""
+        if self.start_method == "loky":
+            return loky_context("loky")
+        return multiprocessing.get_context(self.start_method)
+
+    def _make_pool(self) -> pools.Pool:
+        # Workers must be ended before the library waits for them at the end of the interpreter.
+        util = importlib.import_module(f"{self.library}.util")
+        util.Finalize(None, pools.shutdown, exitpriority=100)
+        return pools.Pool(self._start, self.n_workers)
+
+    def _start(self, depth: int) -> tuple[Any, Any]:
+        context = self.context()
+        here, there = context.Pipe()
+        process = context.Process(
+            target=worker.main, args=(there, self._limits, depth), name="broadpeak-worker"
+        )
+        with _starting, _environment(self._limits), _without_main(self.library), _no_interrupt():
+            process.start()
+        there.close()
+        return process, here
+
+
+def _limits(threads: int | None) -> dict[str, str]:
+    return {name: str(threads or os.environ.get(name) or 1) for name in _THREAD_LIMITS}
+
+
+@contextmanager
+def _environment(values: dict[str, str]) -> Iterator[None]:
+    """Set variables while a process starts, which reads them before it loads anything."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+@contextmanager
+def _without_main(library: str) -> Iterator[None]:
+    """Start processes that do not import the main script.
+
+    Its functions and classes travel by value, so nothing needs the import, and a script without
+    ``if __name__ == "__main__":`` would start itself again in every worker.
+    """
+    spawn: Any = importlib.import_module(f"{library}.spawn")
+    original = spawn.get_preparation_data
+
+    def prepared(*args: Any, **kwargs: Any) -> dict[str, Any]:
+        data: dict[str, Any] = original(*args, **kwargs)
+        return {name: value for name, value in data.items() if not name.startswith("init_main")}
+
+    spawn.get_preparation_data = prepared
+    try:
+        yield
+    finally:
+        spawn.get_preparation_data = original
+
+
+@contextmanager
+def _no_interrupt() -> Iterator[None]:
+    """Hold Ctrl-C back: the new process inherits that until it has its own way to ignore it."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Threads: for functions that release the interpreter lock, as compiled ones and NumPy do."""
+
+from __future__ import annotations
+
+import contextvars
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from queue import Empty, SimpleQueue
+from typing import TypeAlias
+
+from broadpeak.engines.base import Report, Source, Unit
+from broadpeak.engines.batching import Batcher
+from broadpeak.engines.running import Stopped, run_unit, stop_thread
+
+_Answers: TypeAlias = "SimpleQueue[tuple[Unit, Report | BaseException]]"
+
+_POLL_SECONDS = 0.5  # some systems notice Ctrl-C only between waits
+_PATIENCE_SECONDS = 1.0
+
+
+class ThreadEngine:
+    """Runs units in threads of this process.
+
+    A task that holds the interpreter lock in C code can be neither timed out nor interrupted before
+    it returns.
+
+    Parameters
+    ----------
+    n_workers : int
+        Number of threads.
+    """
+
+    def __init__(self, n_workers: int) -> None:
+        self.n_workers = n_workers
+
+    def run(self, source: Source) -> Iterator[tuple[Unit, Report]]:
+        """Yield the report of every unit as it finishes."""
+        units: SimpleQueue[Unit | None] = SimpleQueue()
+        answers: _Answers = SimpleQueue()
+        batcher = Batcher(self.n_workers)
+        threads: list[threading.Thread] = []
+        running = 0
+        try:
+            while True:
+                while running < self.n_workers:
+                    unit = source.take(batcher.size(source.n_left))
+                    if unit is None:
+                        break
+                    units.put(unit)
+                    running += 1
+                    if running > len(threads):
+                        threads.append(_start(units, answers))
+                if not running:
+                    return
+                unit, report = _next(answers)
+                running -= 1
+                if isinstance(report, BaseException):
+                    raise report
+                batcher.record(len(report.values), report.seconds)
+                yield unit, report
+        finally:
+            _end(threads, units, is_abandoned=running > 0)
+
+
+def _start(units: SimpleQueue[Unit | None], answers: _Answers) -> threading.Thread:
+    """Start one worker; it sees the context variables of the run, such as NumPy's error state."""
+    context = contextvars.copy_context()
+    thread = threading.Thread(
+        target=context.run, args=(_work, units, answers), name="broadpeak-worker", daemon=True
+    )
+    thread.start()
+    return thread
+
+
+def _work(units: SimpleQueue[Unit | None], answers: _Answers) -> None:
+    with suppress(Stopped):
+        while (unit := units.get()) is not None:
+            try:
+                answers.put((unit, run_unit(unit)))
+            except Stopped:
+                return
+            except BaseException as error:  # noqa: BLE001  # carried to the thread that waits
+                answers.put((unit, error))
+
+
+def _next(answers: _Answers) -> tuple[Unit, Report | BaseException]:
+    while True:
+        with suppress(Empty):
+            return answers.get(timeout=_POLL_SECONDS)
+
+
+def _end(
+    threads: list[threading.Thread], units: SimpleQueue[Unit | None], *, is_abandoned: bool
+) -> None:
+    if is_abandoned:
+        with suppress(Empty):
+            while True:
+                units.get_nowait()
+        for thread in threads:
+            stop_thread(thread)
+    for _ in threads:
+        units.put(None)
+    for thread in threads:
+        thread.join(_PATIENCE_SECONDS if not is_abandoned else _PATIENCE_SECONDS / len(threads))

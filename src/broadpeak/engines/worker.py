@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The main loop of a worker process."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import pickle
+import signal
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
+
+_IDLE_SECONDS = 300.0
+_WATCH_SECONDS = 1.0
+
+# First byte of a message. To the worker:
+UNIT, SETTING, FORGET, QUIT = b"u", b"s", b"f", b"q"
+# From the worker:
+READY, REPORT, BYE = b"r", b"d", b"b"
+
+
+def main(connection: Any, environment: Mapping[str, str], depth: int) -> None:
+    """Serve units from `connection` until told to quit, left alone, or orphaned."""
+    _ignore_interrupts()
+    threading.Thread(target=_watch_parent, args=(os.getppid(),), daemon=True).start()
+    os.environ.update(environment)
+    # By name, so that the environment is set before anything loads a numeric library.
+    remote = importlib.import_module("broadpeak.engines.remote")
+    shared = importlib.import_module("broadpeak.engines.shared")
+    running = importlib.import_module("broadpeak.engines.running")
+    try:
+        connection.send_bytes(READY)
+        with running.nested(depth):
+            while connection.poll(_IDLE_SECONDS):
+                message = connection.recv_bytes()
+                kind, body = message[:1], message[1:]
+                if kind == UNIT:
+                    connection.send_bytes(REPORT + remote.serve(body))
+                elif kind == SETTING:
+                    _settle(body)
+                elif kind == FORGET:
+                    shared.forget(body.decode())
+                else:
+                    return
+            connection.send_bytes(BYE)
+    except (EOFError, OSError):
+        return  # the process that wanted results is gone
+
+
+def _settle(body: bytes) -> None:
+    path, folder = pickle.loads(body)  # written by the process that started this one
+    sys.path[:] = path
+    with suppress(OSError):  # the folder may be gone meanwhile
+        os.chdir(folder)
+
+
+def _ignore_interrupts() -> None:
+    """Leave Ctrl-C to the parent, which ends its workers, and let its SIGTERM do so at once."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+
+
+def _watch_parent(parent: int) -> None:
+    """End this process when its parent is gone, even in the middle of a task."""
+    while os.name == "posix":
+        time.sleep(_WATCH_SECONDS)
+        if os.getppid() != parent:
+            os._exit(1)
