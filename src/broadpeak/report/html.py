@@ -15,6 +15,7 @@ import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
 from broadpeak.report import theme
+from broadpeak.report.encoding import figure_json
 from broadpeak.report.tables import Table, table_html
 
 OK, DOUBT, BAD = "ok", "doubt", "bad"
@@ -145,12 +146,11 @@ class _Content:
 
     def chart(self, figure: go.Figure, words: str) -> str:
         self.figures += 1
-        # A "<" inside a JSON string could close the script element; its escape cannot.
-        data = str(figure.to_json()).replace("<", "\\u003c")
         height = figure.layout.height or 340
         return (
             f'<figure><div class="chart" role="img" aria-label="{html.escape(words)}" '
-            f'style="min-height:{height}px"><script type="application/json">{data}</script></div>'
+            f'style="min-height:{height}px">'
+            f'<script type="application/json">{figure_json(figure)}</script></div>'
             f"<figcaption>{html.escape(words)}</figcaption></figure>"
         )
 

@@ -92,6 +92,7 @@ def figure(
         },
         "hoverlabel": {"font": {"family": FONT, "size": 12}},
         "hovermode": "x",
+        "modebar": {"bgcolor": "rgba(0,0,0,0)", "color": DEFAULTS, "activecolor": INK},
     }
     settings.update(layout)
     return go.Figure({"data": list(traces), "layout": settings})

@@ -1,6 +1,13 @@
 (function () {
   const dark = window.matchMedia("(prefers-color-scheme: dark)");
   const settings = { responsive: true, displaylogo: false, modeBarButtonsToRemove: ["select2d", "lasso2d"] };
+  // Long rows of dates come as packed numbers: days (int32) or milliseconds (float64) since 1970.
+  function dates(x) {
+    if (!x || !(x.days || x.ms)) return x;
+    const bytes = Uint8Array.from(atob(x.days || x.ms), (letter) => letter.charCodeAt(0));
+    const times = x.days ? new Int32Array(bytes.buffer) : new Float64Array(bytes.buffer);
+    return Array.from(times, (t) => new Date(x.days ? t * 864e5 : t).toISOString().slice(0, x.days ? 10 : 23));
+  }
   function draw(box, forPrint) {
     const source = box.querySelector("script");
     if (!source || !window.Plotly) return;
@@ -9,6 +16,7 @@
       for (const [light, night] of Object.entries(DARK)) text = text.replaceAll(light, night);
     }
     const figure = JSON.parse(text);
+    for (const trace of figure.data) trace.x = dates(trace.x);
     const target = box.querySelector(".plot") || box.appendChild(document.createElement("div"));
     target.className = "plot";
     Plotly.react(target, figure.data, figure.layout, settings);

@@ -5,91 +5,79 @@ from __future__ import annotations
 
 import html
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from broadpeak._core.check import one_of
 from broadpeak.report import theme
-from broadpeak.report.format import count, number
+from broadpeak.report.wording import count, number
 
 MOST_CELLS = 100_000
-_REDUCERS = ("mean", "max", "min", "median")
 
 
 def heatmap_figure(
-    trials: pd.DataFrame,
-    x: str,
-    y: str | None = None,
+    cells: pd.DataFrame,
     *,
     objective: str = "objective",
-    chosen: dict[str, float] | None = None,
-    reduce: str = "mean",
+    chosen: Mapping[str, float] | None = None,
     title: str = "",
 ) -> go.Figure:
     """Return the objective as colour over two parameters.
 
-    Combinations that were never evaluated stay empty. Where other parameters vary too, a cell
-    shows their mean (`reduce`); without a second parameter the objective is drawn as a line.
+    `cells` has one parameter on its index (drawn upwards) and one on its columns, both named.
+    Combinations that were never evaluated are NaN and stay empty.
     """
-    one_of("reduce", reduce, _REDUCERS)
-    heading = title or (f"{objective} over {x}" if y is None else f"{objective} over {x} and {y}")
-    if y is None or y == x:
-        return _line(trials, x, objective, reduce, heading)
-    cells, note = _cells(trials, x, y, objective, reduce)
-    if cells.empty:
+    x, y = str(cells.columns.name), str(cells.index.name)
+    heading = title or f"{objective} over {x} and {y}"
+    shown, note = _drawable(cells)
+    if shown.empty:
         return theme.empty(f"<b>{html.escape(heading)}</b>", "No usable objective to draw.")
+    names = [html.escape(name) for name in (x, y, objective)]
     traces: list[dict[str, Any]] = [
         {
             "type": "heatmap",
-            "x": cells.columns.to_numpy(),
-            "y": cells.index.to_numpy(),
-            "z": cells.to_numpy(),
+            "x": shown.columns.to_numpy(dtype=np.float64),
+            "y": shown.index.to_numpy(dtype=np.float64),
+            "z": shown.to_numpy(dtype=np.float64),
             "colorscale": theme.SCALE,
             "hoverongaps": False,
-            "colorbar": {"title": {"text": html.escape(objective)}, "outlinewidth": 0, "len": 0.9},
+            "colorbar": {"title": {"text": names[2]}, "outlinewidth": 0, "len": 0.9},
             "hovertemplate": (
-                f"{html.escape(x)} %{{x:.6g}}<br>{html.escape(y)} %{{y:.6g}}<br>"
-                f"{html.escape(objective)} %{{z:.4g}}<extra></extra>"
+                f"{names[0]} %{{x:.6g}}<br>{names[1]} %{{y:.6g}}<br>"
+                f"{names[2]} %{{z:.4g}}<extra></extra>"
             ),
         }
     ]
-    if chosen and math.isfinite(chosen.get(x, math.nan)) and math.isfinite(chosen.get(y, math.nan)):
-        traces.append(_ring(chosen[x], chosen[y]))
+    place = (chosen or {}).get(x, math.nan), (chosen or {}).get(y, math.nan)
+    if all(math.isfinite(value) for value in place):
+        traces.append(_ring(*place))
     return theme.figure(
         traces,
         _heading(heading, note),
         height=460,
         hovermode="closest",
-        xaxis=theme.axis(html.escape(x), showgrid=False, **_axis_kind(cells.columns)),
-        yaxis=theme.axis(html.escape(y), showgrid=False, **_axis_kind(cells.index)),
+        xaxis=theme.axis(names[0], showgrid=False, **_named_steps(shown.columns)),
+        yaxis=theme.axis(names[1], showgrid=False, **_named_steps(shown.index)),
     )
 
 
 def surface_figure(
-    trials: pd.DataFrame,
-    x: str,
-    y: str | None = None,
-    *,
-    objective: str = "objective",
-    reduce: str = "mean",
-    title: str = "",
+    cells: pd.DataFrame, *, objective: str = "objective", title: str = ""
 ) -> go.Figure:
-    """Return the objective as height over two parameters; one parameter falls back to a line."""
-    one_of("reduce", reduce, _REDUCERS)
-    heading = title or (f"{objective} over {x}" if y is None else f"{objective} over {x} and {y}")
-    if y is None or y == x:
-        return _line(trials, x, objective, reduce, heading)
-    cells, note = _cells(trials, x, y, objective, reduce)
-    if cells.empty:
+    """Return the objective as height over two parameters; `cells` as for `heatmap_figure`."""
+    x, y = str(cells.columns.name), str(cells.index.name)
+    heading = title or f"{objective} over {x} and {y}"
+    shown, note = _drawable(cells)
+    if shown.empty:
         return theme.empty(f"<b>{html.escape(heading)}</b>", "No usable objective to draw.")
     surface = {
         "type": "surface",
-        "x": cells.columns.to_numpy(),
-        "y": cells.index.to_numpy(),
-        "z": cells.to_numpy(),
+        "x": shown.columns.to_numpy(dtype=np.float64),
+        "y": shown.index.to_numpy(dtype=np.float64),
+        "z": shown.to_numpy(dtype=np.float64),
         "colorscale": theme.SCALE,
         "colorbar": {"title": {"text": html.escape(objective)}, "outlinewidth": 0, "len": 0.8},
     }
@@ -102,62 +90,61 @@ def surface_figure(
     return theme.figure([surface], _heading(heading, note), height=540, scene=scene)
 
 
-def _cells(
-    trials: pd.DataFrame, x: str, y: str, objective: str, reduce: str
-) -> tuple[pd.DataFrame, str]:
-    """Return the objective as a frame (rows `y`, columns `x`) and a note on what was reduced."""
-    rows = trials[[x, y, objective]].astype(np.float64)
-    rows = rows.loc[np.isfinite(rows.to_numpy()).all(axis=1)]
-    if rows.empty:
+def line_figure(
+    curve: pd.Series[Any], *, objective: str = "objective", title: str = ""
+) -> go.Figure:
+    """Return the objective over one parameter, which is on the index of `curve`, by its name."""
+    x = html.escape(str(curve.index.name))
+    heading = title or f"{objective} over {curve.index.name}"
+    known = curve[np.isfinite(curve.to_numpy(dtype=np.float64))]
+    if known.empty:
+        return theme.empty(f"<b>{html.escape(heading)}</b>", "No usable objective to draw.")
+    trace = {
+        "type": "scatter",
+        "mode": "lines+markers" if len(known) <= 200 else "lines",
+        "x": known.index.to_numpy(),
+        "y": known.to_numpy(dtype=np.float64),
+        "line": {"color": theme.OBJECTIVE, "width": 2.2},
+        "hovertemplate": f"{x} %{{x:.6g}}<br>%{{y:.4g}}<extra></extra>",
+    }
+    return theme.figure(
+        [trace],
+        _heading(heading, ""),
+        showlegend=False,
+        xaxis=theme.axis(x),
+        yaxis=theme.axis(html.escape(objective)),
+    )
+
+
+def _drawable(cells: pd.DataFrame) -> tuple[pd.DataFrame, str]:
+    """Return what can be drawn, infinities left out, and a note where cells were joined."""
+    finite = cells.where(np.isfinite(cells.to_numpy(dtype=np.float64)))
+    if not finite.notna().to_numpy().any():
         return pd.DataFrame(), ""
-    notes = []
-    groups = rows.groupby([y, x], sort=True)[objective]
-    if groups.ngroups < len(rows):
-        notes.append(f"{reduce} where other parameters vary")
-    cells = pd.DataFrame(groups.agg(reduce).unstack(x))
-    if cells.size > MOST_CELLS:
-        full = cells.size
-        cells = _coarser(cells, reduce)
-        notes.append(f"{count(full)} cells drawn as {count(cells.size)} blocks")
-    return cells, "; ".join(notes)
+    if finite.size <= MOST_CELLS:
+        return finite, ""
+    joined = _coarser(finite)
+    return joined, f"{count(finite.size)} cells drawn as the means of {count(joined.size)} blocks"
 
 
-def _coarser(cells: pd.DataFrame, reduce: str) -> pd.DataFrame:
-    """Return `cells` with neighbouring rows and columns joined until few enough are left."""
+def _coarser(cells: pd.DataFrame) -> pd.DataFrame:
+    """Return the means of blocks of neighbouring rows and columns, few enough to draw."""
     factor = math.sqrt(cells.size / MOST_CELLS)
     rows = min(len(cells.index), max(1, math.floor(len(cells.index) / factor)))
     columns = min(len(cells.columns), max(1, math.floor(MOST_CELLS / rows)))
     by_row = np.arange(len(cells.index)) * rows // len(cells.index)
     by_column = np.arange(len(cells.columns)) * columns // len(cells.columns)
-    joined = cells.groupby(by_row).agg(reduce).T.groupby(by_column).agg(reduce).T
-    joined.index = pd.Index(pd.Series(cells.index).groupby(by_row).mean(), name=cells.index.name)
-    joined.columns = pd.Index(
-        pd.Series(cells.columns).groupby(by_column).mean(), name=cells.columns.name
-    )
-    return joined
-
-
-def _line(trials: pd.DataFrame, x: str, objective: str, reduce: str, heading: str) -> go.Figure:
-    rows = trials[[x, objective]].astype(np.float64)
-    rows = rows.loc[np.isfinite(rows.to_numpy()).all(axis=1)]
-    if rows.empty:
-        return theme.empty(f"<b>{html.escape(heading)}</b>", "No usable objective to draw.")
-    curve = rows.groupby(x, sort=True)[objective].agg(reduce)
-    note = f"{reduce} where other parameters vary" if len(curve) < len(rows) else ""
-    trace = {
-        "type": "scatter",
-        "mode": "lines+markers" if len(curve) <= 200 else "lines",
-        "x": curve.index.to_numpy(),
-        "y": curve.to_numpy(),
-        "line": {"color": theme.OBJECTIVE, "width": 2.2},
-        "hovertemplate": f"{html.escape(x)} %{{x:.6g}}<br>%{{y:.4g}}<extra></extra>",
-    }
-    return theme.figure(
-        [trace],
-        _heading(heading, note),
-        showlegend=False,
-        xaxis=theme.axis(html.escape(x)),
-        yaxis=theme.axis(html.escape(objective)),
+    values = cells.to_numpy(dtype=np.float64)
+    there = np.isfinite(values)
+    shape = (rows, columns)
+    block = (by_row[:, np.newaxis] * columns + by_column[np.newaxis, :])[there]
+    sums = np.bincount(block, weights=values[there], minlength=rows * columns).reshape(shape)
+    counts = np.bincount(block, minlength=rows * columns).reshape(shape)
+    means = np.divide(sums, counts, out=np.full(shape, np.nan), where=counts > 0)
+    return pd.DataFrame(
+        means,
+        index=pd.Series(cells.index).groupby(by_row).mean().rename_axis(None).to_numpy(),
+        columns=pd.Series(cells.columns).groupby(by_column).mean().to_numpy(),
     )
 
 
@@ -186,7 +173,7 @@ def _heading(heading: str, note: str) -> str:
     )
 
 
-def _axis_kind(values: pd.Index[Any]) -> dict[str, Any]:
+def _named_steps(values: pd.Index[Any]) -> dict[str, Any]:
     """Name every step when there are few of them."""
     if len(values) > 20:
         return {}

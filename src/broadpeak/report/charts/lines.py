@@ -14,7 +14,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from broadpeak.report import theme
-from broadpeak.report.format import axis_values
+from broadpeak.report.wording import axis_values
 from broadpeak.types import FloatArray, IntArray
 
 MOST_POINTS = 3_000
@@ -58,7 +58,7 @@ def thin(values: FloatArray, most: int = MOST_POINTS) -> IntArray:
     Examples
     --------
     >>> thin(np.array([1.0, 9.0, 2.0, 3.0, 0.0, 1.0, 1.0, 1.0]), most=4)
-    array([0, 1, 4, 7])
+    array([0, 1, 4, 5, 7])
     """
     n = len(values)
     if n <= most:

@@ -10,60 +10,19 @@ from __future__ import annotations
 import html
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
 
 from broadpeak.report import theme
-from broadpeak.report.format import count, number
+from broadpeak.report.wording import count, number
+from broadpeak.training.result import StepCurve
 from broadpeak.types import FloatArray
 
 
-@dataclass(frozen=True, slots=True)
-class StepChart:
-    """All that one parameter chart shows.
-
-    Attributes
-    ----------
-    component, parameter : str
-        Whose chart it is.
-    pass_number : int
-        The training pass, from 1.
-    values : array of float, shape (n_steps,)
-        Step values, rising.
-    objective, wins, losses : arrays of float, shape (n_steps,)
-        Result of each step; NaN where a step gave none.
-    chosen, default : float
-        The value taken, and the one the strategy would use untrained; NaN where there is none.
-    score : float
-        Smoothed objective at the chosen value; NaN where the selector gives none.
-    window : tuple of two floats, or None
-        First and last step value that decided.
-    at_edge : bool
-        The best lies at the end of the range.
-    objective_name : str
-        Name of what is maximised.
-    """
-
-    component: str
-    parameter: str
-    pass_number: int
-    values: FloatArray
-    objective: FloatArray
-    wins: FloatArray
-    losses: FloatArray
-    chosen: float
-    default: float = math.nan
-    score: float = math.nan
-    window: tuple[float, float] | None = None
-    at_edge: bool = False
-    objective_name: str = "objective"
-
-
-def parameter_figure(chart: StepChart) -> go.Figure:
-    """Return the Plotly figure of one parameter."""
+def parameter_figure(chart: StepCurve) -> go.Figure:
+    """Return the Plotly figure of one parameter's steps."""
     title = (
         f"<b>{html.escape(chart.component)}</b>  ·  {html.escape(chart.parameter)}"
         f"<span style='color:{theme.MUTED}'>  ·  pass {chart.pass_number}</span>"
@@ -78,7 +37,7 @@ def parameter_figure(chart: StepChart) -> go.Figure:
         title,
         barmode="overlay",
         xaxis=theme.axis(
-            chart.parameter,
+            html.escape(chart.parameter),
             type="log" if log else "linear",
             tickmode="array",
             tickvals=ticks,
@@ -92,7 +51,7 @@ def parameter_figure(chart: StepChart) -> go.Figure:
             "trades", side="right", showgrid=False, range=[0, top], rangemode="tozero"
         ),
         yaxis2=theme.axis(
-            chart.objective_name,
+            html.escape(chart.objective_name),
             side="left",
             overlaying="y",
             range=_objective_range(chart),
@@ -120,7 +79,7 @@ def is_geometric(values: Sequence[float] | FloatArray) -> bool:
     return bool(np.allclose(ratios[:-1], ratios[0], rtol=1e-6) and ratios[-1] <= ratios[0] + 1e-6)
 
 
-def _bars(chart: StepChart, *, log: bool) -> list[dict[str, Any]]:
+def _bars(chart: StepCurve, *, log: bool) -> list[dict[str, Any]]:
     left, right = _bar_widths(chart.values, log=log)
     return [
         {
@@ -157,7 +116,7 @@ def _bar_widths(values: FloatArray, *, log: bool) -> tuple[FloatArray, FloatArra
     return half, half
 
 
-def _objective(chart: StepChart) -> dict[str, Any]:
+def _objective(chart: StepCurve) -> dict[str, Any]:
     return {
         "type": "scatter",
         "mode": "lines+markers",
@@ -171,7 +130,7 @@ def _objective(chart: StepChart) -> dict[str, Any]:
     }
 
 
-def _markers(chart: StepChart) -> list[dict[str, Any]]:
+def _markers(chart: StepCurve) -> list[dict[str, Any]]:
     """Return the vertical lines: the chosen value, and faintly the default."""
     lines = []
     for name, value, colour, width, dash in (
@@ -195,7 +154,7 @@ def _markers(chart: StepChart) -> list[dict[str, Any]]:
     return lines
 
 
-def _band(chart: StepChart) -> list[dict[str, Any]]:
+def _band(chart: StepCurve) -> list[dict[str, Any]]:
     if chart.window is None:
         return []
     low, high = chart.window
@@ -217,9 +176,9 @@ def _band(chart: StepChart) -> list[dict[str, Any]]:
     ]
 
 
-def _label(chart: StepChart, *, log: bool) -> dict[str, Any]:
+def _label(chart: StepCurve, *, log: bool) -> dict[str, Any]:
     text = f"<b>{number(chart.chosen)}</b>"
-    if math.isfinite(chart.score):
+    if chart.window is not None:
         text += f"  ·  {html.escape(chart.objective_name)} {number(chart.score, 3)}"
     if chart.at_edge:
         text += "  ⚠ at the edge"
@@ -274,7 +233,7 @@ def _range(values: FloatArray, *, log: bool) -> list[float]:
     return [float(positions[0]) - air, float(positions[-1]) + air]
 
 
-def _bar_room(chart: StepChart) -> float:
+def _bar_room(chart: StepCurve) -> float:
     """Return the top of the trades axis: bars fill the lower two thirds."""
     heights = np.concatenate([chart.wins, chart.losses])
     heights = heights[np.isfinite(heights)]
@@ -282,7 +241,7 @@ def _bar_room(chart: StepChart) -> float:
     return max(tallest, 1.0) * 1.45
 
 
-def _objective_range(chart: StepChart) -> list[float] | None:
+def _objective_range(chart: StepCurve) -> list[float] | None:
     """Return a range from zero up (or around zero) with air for the label."""
     known = chart.objective[np.isfinite(chart.objective)]
     if len(known) == 0:
@@ -292,7 +251,7 @@ def _objective_range(chart: StepChart) -> list[float] | None:
     return [low - (0.06 * span if low < 0 else 0.0), high + 0.2 * span]
 
 
-def describe(chart: StepChart) -> str:
+def describe(chart: StepCurve) -> str:
     """Return the chart in one sentence, for readers who do not see it."""
     known = np.isfinite(chart.objective)
     if not known.any():

@@ -14,7 +14,7 @@ import plotly.graph_objects as go
 
 from broadpeak.report import theme
 from broadpeak.report.charts.lines import Line, line_trace
-from broadpeak.report.format import axis_values
+from broadpeak.report.wording import axis_values
 
 _GAIN, _LOSS = "#0b7a4b", "#d7263d"
 

@@ -13,7 +13,7 @@ import plotly.graph_objects as go
 
 from broadpeak.report import theme
 from broadpeak.report.charts.lines import Line, line_trace
-from broadpeak.report.format import axis_values
+from broadpeak.report.wording import axis_values
 
 
 @dataclass(frozen=True, slots=True)

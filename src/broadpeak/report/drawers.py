@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""How each kind of result is drawn; importing this registers it with the drawing seam."""
+
+from __future__ import annotations
+
+import plotly.graph_objects as go
+
+from broadpeak._core import drawing
+from broadpeak.report.charts.heatmap import heatmap_figure, line_figure, surface_figure
+from broadpeak.report.charts.parameter import parameter_figure
+from broadpeak.training.result import Training
+
+
+def _heatmap(training: Training, *, x: str, y: str, component: str | None = None) -> go.Figure:
+    if x == y:
+        return _line(training, x, component)
+    cells, key = training.table(x, y, component), component or next(iter(training.components))
+    return heatmap_figure(
+        cells,
+        objective=training.objective_name,
+        chosen=training.params[key],
+        title=f"{key}: {training.objective_name} over {x} and {y}",
+    )
+
+
+def _surface(training: Training, *, x: str, y: str, component: str | None = None) -> go.Figure:
+    if x == y:
+        return _line(training, x, component)
+    cells, key = training.table(x, y, component), component or next(iter(training.components))
+    title = f"{key}: {training.objective_name} over {x} and {y}"
+    return surface_figure(cells, objective=training.objective_name, title=title)
+
+
+def _line(training: Training, name: str, component: str | None) -> go.Figure:
+    """Return what a map of one parameter against itself can mean: its curve."""
+    curve = training.step_curve(name, component)
+    values = curve.table().set_index("value")["objective"].rename_axis(name)
+    title = f"{curve.component}: {training.objective_name} over {name}"
+    return line_figure(values, objective=training.objective_name, title=title)
+
+
+drawing.register("parameter-chart", parameter_figure)
+drawing.register("heatmap", _heatmap)
+drawing.register("surface", _surface)

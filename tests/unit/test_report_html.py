@@ -1,0 +1,229 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Pages: self-contained, escaped, and formed as HTML asks."""
+
+from __future__ import annotations
+
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+import pytest
+
+from broadpeak.report import belief, html, wording
+from broadpeak.report.encoding import figure_json
+from broadpeak.report.html import Card, Cards, Chart, Check, Fold, Paragraph, Section
+from broadpeak.report.statistics import MOST_TRADES, frame_table, trade_figures, trade_table
+from broadpeak.report.tables import Table, table_html
+
+EVIL = "<script>alert('x')</script>&\"</td>"
+VOID = {"meta", "br", "link", "img", "input", "hr"}
+
+
+class Balance(HTMLParser):
+    """Checks that every element is closed, in order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.seen: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: object) -> None:
+        del attrs
+        self.seen.append(tag)
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def parsed(text: str) -> Balance:
+    parser = Balance()
+    parser.feed(text)
+    assert parser.open == []
+    return parser
+
+
+def sections(name: str = "IBM") -> list[Section]:
+    figure = go.Figure({"data": [{"type": "scatter", "x": [1, 2], "y": [3, 4], "name": name}]})
+    return [
+        Section(
+            "What was chosen",
+            [
+                Cards([Card(name, name, [name], [Check("ok", name), Check("bad", name)])]),
+                Paragraph(name),
+                Table([name, "b"], [[name, "1"]], note=name),
+                Fold(name, [Chart(figure, name), Check("doubt", name)], is_open=False),
+            ],
+            lead=name,
+        )
+    ]
+
+
+def without_plotly(text: str) -> str:
+    return re.sub(r"<script>/\*\*.*?</script>", "", text, count=1, flags=re.DOTALL)
+
+
+def test_a_page_is_well_formed_and_holds_the_plot_library_once() -> None:
+    text = html.page("trend", "IBM", sections(), "the end")
+    seen = parsed(text).seen
+    assert seen.count("h1") == 1
+    assert text.count("plotly.js v") == 1
+    assert len(text) < 5_500_000
+
+
+def test_a_page_without_charts_is_small() -> None:
+    assert len(html.page("trend", "", [Section("A", [Paragraph("b")])], "")) < 20_000
+
+
+def test_a_page_asks_nothing_of_the_network() -> None:
+    text = without_plotly(html.page("trend", "IBM", sections(), "the end"))
+    assert not re.search(r"<(?:link|img|iframe|script)[^>]*(?:src|href)=", text)
+    assert "http:" not in text
+    assert "https:" not in text
+
+
+def test_everything_the_user_names_is_escaped() -> None:
+    text = without_plotly(html.page(EVIL, EVIL, sections(EVIL), EVIL))
+    parsed(text)
+    assert "<script>alert" not in text
+    assert "alert('x')</script>" not in text
+
+
+def test_a_path_is_made_with_its_folders(tmp_path: Path) -> None:
+    path = html.write_page(tmp_path / "a" / "b" / "page.html", "t", "s", sections(), "f")
+    assert path.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
+
+
+def test_unknown_parts_are_a_mistake_of_ours() -> None:
+    with pytest.raises(AssertionError, match="unreachable: int is no part"):
+        html.page("t", "", [Section("A", [1])], "")
+
+
+def test_long_curves_are_packed_and_short_ones_stay_readable() -> None:
+    n = 1000
+    dates = np.datetime_as_string(np.arange(n).astype("datetime64[D]"))
+    long = go.Figure({"data": [{"type": "scatter", "x": dates, "y": np.arange(n, dtype=float)}]})
+    trace = json.loads(figure_json(long))["data"][0]
+    assert set(trace["x"]) == {"days"}
+    assert trace["y"]["dtype"] == "f4"
+    short = go.Figure({"data": [{"type": "scatter", "x": dates[:3], "y": [1, 2, 3]}]})
+    assert json.loads(figure_json(short))["data"][0]["x"] == list(dates[:3])
+
+
+def test_times_within_days_are_packed_as_milliseconds_and_other_texts_stay() -> None:
+    n = 500
+    times = np.datetime_as_string(np.arange(n).astype("datetime64[h]").astype("datetime64[s]"))
+    names = np.array([f"bar {k}" for k in range(n)])
+    for x, kind in ((times, dict), (names, list)):
+        figure = go.Figure({"data": [{"type": "scatter", "x": x, "y": np.zeros(n)}]})
+        assert isinstance(json.loads(figure_json(figure))["data"][0]["x"], kind)
+
+
+def test_json_cannot_close_its_element() -> None:
+    figure = go.Figure({"layout": {"title": {"text": "</script><b>"}}})
+    assert "<" not in figure_json(figure)
+
+
+def test_tables_align_and_say_when_they_are_empty() -> None:
+    assert 'class="none"' in table_html(Table(["a", "b"], []))
+    text = table_html(Table(["a", "b"], [["x", "1"]], strong=[0]), caption="c")
+    parsed(text)
+    assert '<tr class="strong"><th scope="row" class="left">x</th><td class="right">1</td>' in text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0, "0"),
+        (30.0, "30"),
+        (0.00001234, "1.234e−05"),
+        (1e15, "1.000e+15"),
+        (-1234.5, "−1,234"),
+        (float("inf"), "∞"),
+        (float("-inf"), "−∞"),
+        (float("nan"), "–"),
+        (None, "–"),
+        ("x", "–"),
+        (99999.6, "100,000"),
+    ],
+)
+def test_numbers_are_short(value: object, text: str) -> None:
+    assert wording.number(value) == text
+
+
+def test_amounts_shares_counts_and_moments() -> None:
+    assert wording.money(-0.001) == "0.00"
+    assert wording.money(float("nan")) == "–"
+    assert wording.percent(float("inf")) == "∞"
+    assert wording.count(float("nan")) == "–"
+    assert wording.moment(pd.NaT) == "–"
+    assert wording.moment(pd.Timestamp("2001-02-03", tz="UTC")) == "2001-02-03"
+
+
+def test_axis_values_are_dates_of_the_wall_clock_or_the_labels() -> None:
+    index = pd.date_range("2001-01-01 09:30", periods=2, freq="h", tz="America/New_York")
+    assert list(wording.axis_values(index)) == ["2001-01-01T09:30:00", "2001-01-01T10:30:00"]
+    assert list(wording.axis_values(pd.RangeIndex(2))) == [0, 1]
+
+
+def records(n: int) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "column": "IBM",
+            "direction": "long",
+            "size": 1.0,
+            "entry_time": pd.date_range("2001-01-01", periods=n),
+            "exit_time": pd.date_range("2001-01-02", periods=n),
+            "entry_price": 10.0,
+            "exit_price": 11.0,
+            "entry_fees": 0.1,
+            "exit_fees": 0.1,
+            "pnl": np.arange(n) - 1.0,
+            "return": 0.1,
+            "bars": 1,
+            "status": ["closed"] * (n - 1) + ["open"] if n else [],
+            "exit_reason": "signal",
+        }
+    )
+
+
+@pytest.mark.parametrize("n", [0, 1, MOST_TRADES, MOST_TRADES + 1, 500])
+def test_of_many_trades_the_ends_are_shown(n: int) -> None:
+    table = trade_table(records(n))
+    assert len(table.rows) == min(n, MOST_TRADES)
+    assert bool(table.note) == (n > MOST_TRADES)
+    table_html(table)
+
+
+def test_figures_of_trades_take_closed_ones_and_are_nan_without() -> None:
+    figures = trade_figures(records(4))
+    assert figures["largest_win"] == 1.0
+    assert figures["largest_loss"] == -1.0
+    assert figures["net"] == 2.0
+    assert np.isnan(trade_figures(records(1))["mean_bars"])
+
+
+def test_a_frame_becomes_a_table() -> None:
+    frame = pd.DataFrame(
+        {
+            "train_start": pd.to_datetime(["2001-01-01"]),
+            "params": [{"IBM": {"fast": 3.0}}],
+            "score": [1.23456],
+            "none": [None],
+            "text": ["x"],
+        }
+    )
+    table = frame_table(frame)
+    assert list(table.rows[0]) == ["2001-01-01", "IBM fast 3", "1.235", "–", "x"]
+    assert table.columns[0] == "train start"
+
+
+@pytest.mark.parametrize(("trades", "level"), [(60, "ok"), (59, "doubt"), (29, "bad"), (0, "bad")])
+def test_few_trades_for_a_parameter_are_doubtful(trades: int, level: str) -> None:
+    assert belief.trade_check(trades, 3).level == level
+    assert belief.trade_check(trades, 0).level == "ok"
