@@ -1,0 +1,231 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Crossings and signals on labelled data: what meets what, and what is refused."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import broadpeak as bp
+from broadpeak.triggers.clean import clean, delay, first, rank
+
+DAYS = pd.date_range("2024-01-01", periods=6)
+UP = np.array([1.0, 2.0, 3.0, 4.0, 5.0, 6.0])
+DOWN = UP[::-1].copy()
+RNG = np.random.default_rng(3)
+
+
+def frame(columns, n=6):
+    return pd.DataFrame(RNG.normal(size=(n, len(columns))), index=DAYS[:n], columns=columns)
+
+
+def column_by_column(left, right, pairs, columns):
+    out = {
+        i: bp.crossed_above(left.iloc[:, a].to_numpy(), right.iloc[:, b].to_numpy())
+        for i, (a, b) in enumerate(pairs)
+    }
+    return pd.DataFrame(out, index=DAYS).set_axis(columns, axis=1)
+
+
+def test_touching_is_no_crossing_and_going_on_is() -> None:
+    level = 2.0
+    touch_and_back = np.array([1.0, 2.0, 1.0])
+    touch_and_on = np.array([1.0, 2.0, 2.0, 3.0])
+    assert not bp.crossed_above(touch_and_back, level).any()
+    np.testing.assert_array_equal(
+        bp.crossed_above(touch_and_on, level), [False, False, False, True]
+    )
+
+
+def test_nan_forgets_what_was_before() -> None:
+    assert not bp.crossed_above(np.array([1.0, np.nan, 3.0]), 2.0).any()
+    assert not bp.crossed_above(np.array([1.0, 2.0, np.nan, 3.0]), 2.0).any()
+
+
+def test_the_first_bar_never_crosses() -> None:
+    assert not bp.crossed_above(np.array([5.0, 6.0]), 2.0).any()
+    assert bp.crossed_above(np.array([]), 2.0).shape == (0,)
+
+
+def test_series_keep_index_and_name() -> None:
+    result = bp.crossed_above(pd.Series(UP, index=DAYS, name="x"), pd.Series(DOWN, index=DAYS))
+    expected = [False, False, False, True, False, False]
+    pd.testing.assert_series_equal(result, pd.Series(expected, index=DAYS, name="x"))
+
+
+def test_numbers_on_the_left() -> None:
+    np.testing.assert_array_equal(bp.crossed_above(3.5, DOWN), bp.crossed_below(DOWN, 3.5))
+    np.testing.assert_array_equal(
+        bp.crossed_above(np.int64(3), list(DOWN)), bp.crossed_below(DOWN, 3)
+    )
+
+
+def test_array_beside_pandas() -> None:
+    series = pd.Series(UP, index=DAYS, name="x")
+    assert isinstance(bp.crossed_above(UP, series), pd.Series)
+    assert bp.crossed_above(series, np.column_stack([DOWN, DOWN])).shape == (6, 2)
+    assert bp.crossed_above(np.column_stack([UP, UP]), DOWN).shape == (6, 2)
+    many = pd.DataFrame({"a": UP, "b": DOWN}, index=DAYS)
+    result = bp.crossed_above(many, DOWN)
+    assert list(result.columns) == ["a", "b"]
+    assert result["a"].sum() == 1
+    assert result["b"].sum() == 0
+    assert (many.bp.crossed_above(pd.Series(DOWN, index=DAYS)) == result).all(axis=None)
+
+
+def test_equal_columns_meet_one_to_one() -> None:
+    left, right = frame(["a", "b"]), frame(["a", "b"])
+    expected = column_by_column(left, right, [(0, 0), (1, 1)], left.columns)
+    pd.testing.assert_frame_equal(bp.crossed_above(left, right), expected)
+
+
+def test_text_labels_meet_by_label_in_any_order() -> None:
+    left, right = frame(["a", "b"]), frame(["b", "a"])
+    expected = column_by_column(left, right, [(0, 1), (1, 0)], left.columns)
+    pd.testing.assert_frame_equal(bp.crossed_above(left, right), expected)
+
+
+def test_one_column_meets_all() -> None:
+    left, right = frame(["a", "b", "c"]), frame(["z"])
+    expected = column_by_column(left, right, [(0, 0), (1, 0), (2, 0)], left.columns)
+    pd.testing.assert_frame_equal(bp.crossed_above(left, right), expected)
+    mirrored = bp.crossed_below(right, left)
+    pd.testing.assert_frame_equal(mirrored, expected)
+
+
+def test_shared_levels_broadcast() -> None:
+    columns = pd.MultiIndex.from_product([[10, 20], ["A", "B"]], names=["window", "symbol"])
+    left = frame(columns)
+    right = frame(pd.Index(["B", "A"], name="symbol"))
+    expected = column_by_column(left, right, [(0, 1), (1, 0), (2, 1), (3, 0)], columns)
+    pd.testing.assert_frame_equal(bp.crossed_above(left, right), expected)
+    pd.testing.assert_frame_equal(bp.crossed_below(right, left), expected)
+
+
+def test_parameters_meet_by_position() -> None:
+    left = frame(pd.Index([10, 20], name="window"))
+    right = frame(pd.Index([20, 10], name="window"))
+    columns = pd.MultiIndex.from_arrays([[10, 20], [20, 10]], names=["window", "window"])
+    expected = column_by_column(left, right, [(0, 0), (1, 1)], columns)
+    pd.testing.assert_frame_equal(bp.crossed_above(left, right), expected)
+
+
+def test_parameters_meet_by_position_within_equal_symbols() -> None:
+    fast = pd.MultiIndex.from_product([[10, 20], ["A", "B"]], names=["fast", "symbol"])
+    slow = pd.MultiIndex.from_product([[30, 40], ["A", "B"]], names=["slow", "symbol"])
+    left, right = frame(fast), frame(slow)
+    columns = pd.MultiIndex.from_tuples(
+        [(10, 30, "A"), (10, 30, "B"), (20, 40, "A"), (20, 40, "B")],
+        names=["fast", "slow", "symbol"],
+    )
+    expected = column_by_column(left, right, [(i, i) for i in range(4)], columns)
+    pd.testing.assert_frame_equal(bp.crossed_above(left, right), expected)
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "text"),
+    [
+        (
+            pd.Series(UP, index=DAYS),
+            pd.Series(UP, index=DAYS + pd.Timedelta("1D")),
+            "have the index",
+        ),
+        (pd.Series(UP, index=DAYS), UP[:4], "as many bars"),
+        (UP, UP[:4], "as many bars"),
+        (np.ones((6, 3)), np.ones((6, 2)), "one column, or as many"),
+        (frame(["a", "b", "c"]), frame(["a", "b"]), "columns that fit"),
+        (frame(["a", "b"]), frame(["a", "z"]), "columns that fit"),
+        (np.ones((2, 2, 2)), 1.0, "one-dimensional"),
+        (np.array(["x", "y"]), 1.0, "hold numbers"),
+    ],
+)
+def test_what_does_not_fit_is_refused(left, right, text) -> None:
+    with pytest.raises(bp.DataError, match=text):
+        bp.crossed_above(left, right)
+
+
+def test_clean() -> None:
+    entries = pd.Series([True, True, False, True, True, False], index=DAYS)
+    exits = pd.Series([True, False, True, True, False, True], index=DAYS)
+    kept = entries.bp.clean(exits)
+    assert kept.entries.tolist() == [False, True, False, False, True, False]
+    assert kept.exits.tolist() == [False, False, True, False, False, True]
+
+
+def test_delay_rank_first() -> None:
+    signals = pd.DataFrame({"a": [True, True, False], "b": [False, True, True]})
+    assert signals.bp.delay(1)["a"].tolist() == [False, True, True]
+    assert not signals.bp.delay(7).any(axis=None)
+    assert signals.bp.delay(0).equals(signals)
+    assert signals.bp.rank()["b"].tolist() == [0, 1, 2]
+    assert signals.bp.first()["b"].tolist() == [False, True, False]
+    assert rank(np.array([], bool)).shape == (0,)
+
+
+def test_signals_of_other_types() -> None:
+    assert first([1, 1, 0, 1]).tolist() == [True, False, False, True]
+    assert first(pd.Series([1.0, np.nan, 1.0])).tolist() == [True, False, True]
+    assert first(pd.Series([True, None, True], dtype=object)).tolist() == [True, False, True]
+    assert first(pd.Series([True, pd.NA, True], dtype="boolean")).tolist() == [True, False, True]
+    with pytest.raises(bp.DataError, match="true and false"):
+        first(np.array([0.5, 1.0]))
+    with pytest.raises(bp.DataError, match="hold numbers"):
+        first(np.array(["yes"]))
+
+
+def test_signals_that_do_not_fit() -> None:
+    with pytest.raises(bp.DataError, match="shape of entries"):
+        clean(np.ones(3, bool), np.ones(2, bool))
+    with pytest.raises(bp.DataError, match="index of entries"):
+        clean(pd.Series([True]), pd.Series([True], index=[5]))
+    for bars in (-1, 0.5, np.nan):
+        with pytest.raises(bp.ParamError, match="whole number of at least 0"):
+            delay(np.ones(3, bool), bars)
+
+
+@pytest.mark.parametrize("window", [0, -3, 0.4, np.nan, np.inf, "ten", None])
+def test_windows_that_are_none(window) -> None:
+    for name in ("sma", "ema", "wma", "rma", "rsi", "roc", "highest", "lowest", "zscore", "bbands"):
+        with pytest.raises(bp.ParamError, match="length of at least 1 bar"):
+            getattr(bp, name)(UP, window)
+    with pytest.raises(bp.ParamError, match="window must be a length"):
+        bp.atr(UP, UP, UP, window)
+    with pytest.raises(bp.ParamError, match="signal must be a length"):
+        bp.macd(UP, signal=window)
+    with pytest.raises(bp.ParamError, match="smooth_d must be a length"):
+        bp.stoch(UP, UP, UP, smooth_d=window)
+
+
+def test_windows_are_rounded_half_up() -> None:
+    assert bp.sma(UP, 2.5).tobytes() == bp.sma(UP, 3).tobytes()
+    assert bp.sma(UP, 0.5).tobytes() == bp.sma(UP, 1).tobytes()
+    assert np.isnan(bp.sma(UP, 1e9)).all()
+
+
+def test_other_settings_out_of_range() -> None:
+    with pytest.raises(bp.ParamError, match="width must be"):
+        bp.bbands(UP, 3, -1.0)
+    with pytest.raises(bp.ParamError, match="ddof must be 0 or 1"):
+        bp.zscore(UP, 3, ddof=2)
+
+
+def test_inputs_of_one_asset_must_fit() -> None:
+    series = pd.Series(UP, index=DAYS)
+    with pytest.raises(bp.DataError, match="low must have the shape of high"):
+        bp.atr(UP, UP[:3], UP)
+    with pytest.raises(bp.DataError, match="close must have the index of high"):
+        bp.atr(series, series, series.shift(freq="1D"))
+    assert isinstance(bp.atr(UP, series, UP, 2), pd.Series)
+
+
+def test_other_containers() -> None:
+    expected = bp.sma(UP, 2)
+    np.testing.assert_array_equal(bp.sma(list(UP), 2), expected)
+    np.testing.assert_array_equal(bp.sma(UP.astype(np.float32), 2), expected)
+    np.testing.assert_array_equal(bp.sma(UP.astype(int), 2), expected)
+    np.testing.assert_array_equal(bp.sma(np.repeat(UP, 2)[::2], 2), expected)
+    np.testing.assert_array_equal(bp.sma(pd.Series([1, 2, None], dtype="Int64"), 1), [1, 2, np.nan])
+    assert bp.sma(np.empty((5, 0)), 2).shape == (5, 0)
+    assert bp.bbands(np.empty((5, 0)), 2).upper.shape == (5, 0)
+    assert bp.sma(np.empty((0, 3)), 2).shape == (0, 3)
