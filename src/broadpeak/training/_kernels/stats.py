@@ -99,6 +99,8 @@ def equity_loop(
     total = 0.0
     lean = 0.0
     half = 0.5 * (n - 1)
+    # The regression line is the same from any level, and more exact from the first one.
+    base = equity[0] if n > 0 else 0.0
     closed = 0
     previous = 0.0
     in_market = 0
@@ -131,10 +133,10 @@ def equity_loop(
             in_market += 1
             change_sum += value - previous
         previous = value
-        total += value
-        lean += (t - half) * value
+        total += value - base
+        lean += (t - half) * (value - base)
     counts[11] = in_market
-    mean_equity = total / n if n > 0 else 0.0
+    mean_rise = total / n if n > 0 else 0.0
     mean_change = change_sum / in_market if in_market > 0 else 0.0
     # A second pass for the two variances: a difference of large sums would lose all digits.
     spread = 0.0
@@ -144,7 +146,8 @@ def equity_loop(
     until = -1
     for t in range(n):
         value = equity[t]
-        spread += (value - mean_equity) * (value - mean_equity)
+        rise = value - base - mean_rise
+        spread += rise * rise
         while entered < n_trades and enter[entered] <= t:
             until = max(until, leave[entered])
             entered += 1
