@@ -1,0 +1,277 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Laws of search and selection."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+import broadpeak as bp
+from broadpeak.search.base import maximise
+from broadpeak.search.cells import _dense_sums, _sparse_sums, make_cells
+from broadpeak.search.searchers import Ascent, Brute, Genetic
+from broadpeak.search.selectors import Hill, Peak, Plateau
+from broadpeak.search.space import Dimension, SearchSpace
+from broadpeak.search.steps import choose_step
+from broadpeak.storage.par import ComponentParameters
+
+laws = settings(derandomize=True, max_examples=80, deadline=None)
+SELECTORS = [Hill(), Hill(edges="inner"), Hill(3), Hill(7), Plateau(), Peak()]
+
+scores = st.lists(
+    st.floats(-100, 100).map(lambda value: round(value, 3)), min_size=1, max_size=30
+).map(np.array)
+grids = st.tuples(
+    st.integers(0, 50), st.integers(1, 40), st.sampled_from([0.1, 0.25, 0.5, 1, 2.5, 5])
+)
+
+
+@laws
+@given(grids)
+def test_linear_grid(drawn):
+    low, width, step = drawn
+    steps = Dimension("x", 1, low, low + width, step).steps()
+    assert steps[0] == low
+    assert steps[-1] == low + width
+    assert np.all(np.diff(steps) > 0)
+    assert len(steps) == math.ceil(round(width / step, 9)) + 1
+    assert np.allclose(np.diff(steps)[:-1], step)
+
+
+@laws
+@given(st.floats(0.01, 100), st.floats(1.001, 50), st.floats(1, 100))
+def test_percent_grid(low, times, percent):
+    steps = Dimension("x", 1, low, low * times, -percent).steps()
+    assert steps[0] == low
+    assert steps[-1] == low * times
+    ratios = steps[1:] / steps[:-1]
+    assert np.allclose(ratios[:-1], 1 + percent / 100)
+    assert 1 < ratios[-1] <= (1 + percent / 100) * (1 + 1e-6)
+
+
+@pytest.mark.parametrize("selector", SELECTORS, ids=repr)
+@laws
+@given(scores, st.floats(0.001, 1000), st.integers(-20, 20))
+def test_scale_changes_no_choice(selector, y, factor, bias):
+    x = np.arange(1.0, len(y) + 1)
+    first = choose_step(x, y, selector, bias)
+    second = choose_step(x, y * factor, selector, bias)
+    assert (first.step, first.peak, first.window) == (second.step, second.peak, second.window)
+    assert first.value == pytest.approx(second.value, rel=1e-6, abs=1e-6)
+    assert second.score == pytest.approx(first.score * factor, rel=1e-6, abs=1e-6)
+
+
+@pytest.mark.parametrize("selector", SELECTORS, ids=repr)
+@laws
+@given(scores)
+def test_the_value_lies_in_its_window(selector, y):
+    x = np.linspace(3, 9, len(y))
+    choice = choose_step(x, y, selector)
+    low, high = choice.window
+    assert 0 <= low <= high < len(y)
+    assert x[low] <= choice.value <= x[high]
+    assert y.min() - 1e-9 <= choice.score <= y.max() + 1e-9
+
+
+@laws
+@given(scores)
+def test_inner_keeps_a_full_window(y):
+    assume(len(y) >= 5)
+    choice = choose_step(np.arange(len(y) * 1.0), y, Hill(edges="inner"))
+    assert 2 <= choice.step <= len(y) - 3
+    assert choice.window == (choice.step - 2, choice.step + 2)
+
+
+@laws
+@given(st.integers(20, 40), st.data(), st.floats(0, 10), st.floats(0.1, 50))
+def test_a_lone_spike_loses_to_a_hill(n, data, base, lead):
+    spike = data.draw(st.integers(2, 7))
+    start = data.draw(st.integers(12, n - 5))
+    y = np.full(n, base)
+    y[spike] = base + lead
+    three = y.copy()
+    three[start : start + 3] = base + lead * 3 / 7 * 1.01
+    five = y.copy()
+    five[start : start + 5] = base + lead / 3 * 1.01
+    for curve in (three, five):
+        choice = choose_step(np.arange(n * 1.0), curve, Hill())
+        assert start - 1 <= choice.step <= start + 5
+        assert choice.peak == spike
+    smooth = choose_step(np.arange(n * 1.0), y, Hill())
+    assert smooth.score == pytest.approx(base + lead / 3)
+
+
+spaces = st.lists(
+    st.tuples(st.integers(0, 5), st.integers(0, 5), st.sampled_from([0.5, 1, 2])),
+    min_size=1,
+    max_size=3,
+).map(
+    lambda drawn: SearchSpace(
+        [
+            Dimension(f"p{k}", low + width / 2, low, low + width, step)
+            for k, (low, width, step) in enumerate(drawn)
+        ]
+    )
+)
+
+
+def scorer(seed, shift=0.3):
+    def score(point):
+        return float(np.random.default_rng([seed, *(int(v * 1000) for v in point)]).normal(shift))
+
+    return score
+
+
+def run(searcher, space, score, seed=0):
+    asked = []
+
+    def evaluate_many(steps):
+        asked.extend(step.point for step in steps)
+        return [score(step.point) for step in steps]
+
+    return maximise(searcher, space, evaluate_many, seed=seed), asked
+
+
+@laws
+@given(spaces, st.integers(0, 99), st.integers(1, 3))
+def test_ascent_asks_for_the_documented_points(space, seed, passes):
+    found, asked = run(Ascent(passes=passes), space, scorer(seed))
+    values = list(space.defaults)
+    expected = []
+    curves = iter(found.choice.curves)
+    for _ in range(passes):
+        for axis, dim in enumerate(space):
+            if dim.searched:
+                expected += [(*values[:axis], x, *values[axis + 1 :]) for x in dim.steps().tolist()]
+                values[axis] = next(curves).value
+    expected.append(tuple(values))
+    assert asked == list(dict.fromkeys(expected))
+    assert found.values == tuple(values)
+
+
+@laws
+@given(spaces, st.integers(0, 99))
+def test_brute_peak_is_the_best_of_all(space, seed):
+    score = scorer(seed)
+    found, asked = run(Brute("peak"), space, score)
+    grid = [dim.even_steps().tolist() if dim.searched else [dim.default] for dim in space]
+    every = list(itertools.product(*grid))
+    best = max(every, key=score)
+    if score(best) > 0 and any(dim.searched for dim in space):
+        assert found.values == best
+        assert sorted(asked) == every
+    assert len(asked) == len(set(asked))
+
+
+@laws
+@given(spaces, st.integers(0, 99), st.floats(0.01, 100))
+def test_scale_changes_no_search(space, seed, factor):
+    score = scorer(seed)
+    for searcher in (Ascent(), Brute(), Genetic(8, 5)):
+        first, _ = run(searcher, space, score)
+        second, _ = run(searcher, space, lambda point, score=score: score(point) * factor)
+        assert first.values == pytest.approx(second.values, abs=1e-6)
+
+
+@laws
+@given(spaces, st.integers(0, 99))
+def test_genetic_is_the_same_under_a_seed(space, seed):
+    first = run(Genetic(10, 6), space, scorer(1), seed)
+    assert first == run(Genetic(10, 6), space, scorer(1), seed)
+    assert len(first[1]) == len(set(first[1])) <= 61
+
+
+@laws
+@given(
+    st.lists(st.integers(1, 6), min_size=1, max_size=4),
+    st.integers(0, 999),
+    st.sampled_from([(1, 2, 1), (1, 2, 3, 2, 1)]),
+)
+def test_sparse_smoothing_equals_dense(shape, seed, weights):
+    rng = np.random.default_rng(seed)
+    size = math.prod(shape)
+    kept = np.sort(rng.choice(size, rng.integers(1, size + 1), replace=False))
+    codes = np.column_stack(np.unravel_index(kept, shape)).astype(np.int64)
+    cells = make_cells(codes, shape, rng.normal(size=len(kept)))
+    for dense, sparse in zip(
+        _dense_sums(cells, weights), _sparse_sums(cells, weights), strict=True
+    ):
+        assert np.allclose(dense, sparse)
+
+
+@laws
+@given(st.integers(1, 6), st.integers(1, 6), st.integers(0, 999), st.booleans())
+def test_select_equals_a_slow_smoothing(n, m, seed, holes):
+    rng = np.random.default_rng(seed)
+    index = pd.MultiIndex.from_product([range(n), range(m)], names=["a", "b"])
+    values = pd.Series(rng.normal(size=n * m), index=index)
+    if holes:
+        values = values[rng.random(n * m) < 0.7]
+    assume(len(values))
+    smooth = {}
+    for a, b in values.index:
+        near = [
+            ((2 - abs(a - i)) * (2 - abs(b - j)), value)
+            for (i, j), value in values.items()
+            if abs(a - i) <= 1 and abs(b - j) <= 1
+        ]
+        smooth[a, b] = sum(w * v for w, v in near) / sum(w for w, _ in near)
+    levels = {name: sorted(set(values.index.get_level_values(name))) for name in ("a", "b")}
+    assume(levels == {"a": list(range(n)), "b": list(range(m))})
+    chosen = bp.select(values)
+    best = max(smooth, key=smooth.get)
+    assert (chosen.params["a"], chosen.params["b"]) == best
+    assert chosen.score == pytest.approx(smooth[best])
+
+
+@laws
+@given(st.integers(0, 3000), st.integers(2, 30), st.floats(0.05, 0.95), st.booleans())
+def test_walk_forward_windows(n_bars, cycles, share, anchored):
+    try:
+        windows = bp.split_walk_forward(n_bars, cycles, share, anchored)
+    except bp.DataError:
+        assume(False)
+    assert len(windows) == cycles
+    assert windows[-1].train_end == n_bars
+    assert windows[-1][2:] == (None, None)
+    assert windows[0].train_start == 0
+    for window, following in itertools.pairwise(windows):
+        assert window.train_start < window.train_end == window.test_start < window.test_end
+        assert window.test_end == following.train_end
+        if not anchored:
+            assert following.train_start - window.train_start == window.test_end - window.test_start
+
+
+finite = st.floats(allow_nan=False, allow_infinity=False)
+parsets = st.dictionaries(
+    st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8),
+    st.dictionaries(
+        st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8),
+        st.tuples(finite, st.booleans()),
+        max_size=4,
+    ),
+    min_size=1,
+    max_size=4,
+)
+
+
+@laws
+@given(parsets, finite)
+def test_parameter_files_keep_every_bit(tmp_path_factory, drawn, objective):
+    components = {
+        key: ComponentParameters(
+            {name: value for name, (value, _) in params.items()},
+            objective,
+            frozenset(name for name, (_, edge) in params.items() if edge),
+        )
+        for key, params in drawn.items()
+    }
+    path = tmp_path_factory.mktemp("par") / "x.par"
+    parameters = bp.Parameters(components, "s")
+    assert bp.read_par(parameters.write(path)) == parameters
