@@ -122,7 +122,21 @@ def continued(indexes: Sequence[pd.Index[Any]], how: str) -> pd.Index[Any]:
     """Return `joined`; where every piece merely counts from 0, the whole counts on."""
     if all(_is_default(index) for index in indexes):
         return pd.RangeIndex(sum(map(len, indexes)))
-    return joined(indexes, how)
+    whole = joined(indexes, how)
+    if isinstance(whole, (pd.DatetimeIndex, pd.TimedeltaIndex)) and whole.freq is None:
+        whole = _with_freq(whole, indexes)
+    return whole
+
+
+def _with_freq(whole: Any, indexes: Sequence[Any]) -> Any:
+    """Return `whole` with the frequency that all pieces have, if they follow one another."""
+    freqs = {index.freq for index in indexes}
+    if len(freqs) != 1 or None in freqs:
+        return whole
+    try:
+        return type(whole)(whole, freq=freqs.pop())
+    except ValueError:  # there is a gap between pieces
+        return whole
 
 
 def _is_default(index: pd.Index[Any]) -> bool:

@@ -64,7 +64,7 @@ class Arguments:
         self,
         args: tuple[Any, ...],
         kwargs: Mapping[str, Any],
-        also: Callable[[Any], bool] | None = None,
+        also: Callable[[str, Any], bool] | None = None,
     ) -> list[Argument]:
         """Return what was passed: declared arguments in signature order, ``*args``, ``**kwargs``.
 
@@ -73,7 +73,7 @@ class Arguments:
         args, kwargs
             Of the call.
         also : callable, optional
-            Says of which arguments the default counts as passed.
+            ``also(name, default)`` says whether a default counts as passed.
 
         Raises
         ------
@@ -97,7 +97,7 @@ class Arguments:
                 passed[name] = Argument(name, name, name, kwargs[name])
             elif name not in passed and also is not None:
                 default = self.signature.parameters[name].default
-                if default is not inspect.Parameter.empty and also(default):
+                if default is not inspect.Parameter.empty and also(name, default):
                     passed[name] = Argument(name, name, name, default)
         double_star = self.var_keyword or "kwargs"
         return [

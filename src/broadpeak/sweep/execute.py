@@ -434,7 +434,7 @@ class _Run:
             results = [results[place] for place in kept.tolist()]
             keys = None if keys is None else keys[kept]
         self._context |= {"results": results, "keys": keys}
-        if kept is not None and self._names is not None:
+        if self._names is not None:
             self._context |= self._names(kept)
         self._call("post_execute")
         return Finished(self._merged(results, keys, kept), kept)

@@ -195,8 +195,8 @@ class Parameterized(Decorated):
         return Param(argument.value).with_defaults(annotation)
 
 
-def _is_param(value: Any) -> bool:
-    return isinstance(value, Param)
+def _is_param(_: str, default: Any) -> bool:
+    return isinstance(default, Param)
 
 
 class _Sweep:
@@ -346,7 +346,8 @@ def describe(combos: Combos, position: int) -> str:
 def _short(value: Any) -> str:
     if isinstance(value, np.generic):
         value = value.item()
-    return " ".join(reprlib.repr(value).split())
+    text = value if isinstance(value, str) and len(value) < 40 else reprlib.repr(value)
+    return " ".join(text.split())
 
 
 def _has_arguments(settings: Settings) -> bool:

@@ -28,6 +28,14 @@ class Piece:
     def __len__(self) -> int:
         return len(self.rows)
 
+    def __str__(self) -> str:
+        return f"{len(self)} items from {self.rows[0]} to {self.rows[-1]}"
+
+    @property
+    def is_all(self) -> bool:
+        """Whether the only piece takes its items as they lie."""
+        return isinstance(self.rows, range)
+
 
 class Rule:
     """Base of takers, sizers and value wrappers; ``a | b`` holds both for one argument."""

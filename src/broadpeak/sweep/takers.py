@@ -257,20 +257,25 @@ class SequenceTaker(Taker):
 
     def sizes(self, value: Any) -> list[int]:
         """Return the sizes that the items imply."""
-        return [size for item, taker in self._pairs(value) for size in _sizes(taker, item)]
+        return [
+            size
+            for item, taker in zip(value, self.takers(value), strict=True)
+            for size in sizes(taker, item)
+        ]
 
     def take(self, value: Any, piece: Piece) -> Any:
         """Return the sequence with every item cut."""
-        items = [_take(taker, item, piece) for item, taker in self._pairs(value)]
+        pairs = zip(value, self.takers(value), strict=True)
+        items = [take(taker, item, piece) for item, taker in pairs]
         if isinstance(value, tuple):
             fields = getattr(type(value), "_make", None)
             return fields(items) if fields is not None else tuple(items)
         return items
 
-    def _pairs(self, value: Any) -> list[tuple[Any, Taker | None]]:
+    def takers(self, value: Any) -> list[Taker | None]:
+        """Return the taker of every item."""
         if not isinstance(self.spec, (list, tuple)):
-            taker = as_taker(self.spec)
-            return [(item, taker) for item in value]
+            return [as_taker(self.spec)] * len(value)
         specs = list(self.spec)
         if specs and specs[-1] is ...:
             specs[-1:] = specs[-2:-1] * (len(value) - len(specs) + 1)
@@ -278,7 +283,7 @@ class SequenceTaker(Taker):
             rule = f"have one rule for each of {len(value)} items"
             remedy = "End it with ... to repeat the last one."
             raise ParamError(broken_rule(type(self).__name__, rule, list(self.spec), remedy))
-        return [(item, as_taker(spec)) for item, spec in zip(value, specs, strict=True)]
+        return [as_taker(spec) for spec in specs]
 
 
 class ArgsTaker(SequenceTaker):
@@ -315,22 +320,23 @@ class MappingTaker(Taker):
 
     def sizes(self, value: Any) -> list[int]:
         """Return the sizes that the values imply."""
-        return [
-            size for key, item in value.items() for size in _sizes(self._taker(key, value), item)
-        ]
+        takers = self.takers(value)
+        return [size for key, item in value.items() for size in sizes(takers[key], item)]
 
     def take(self, value: Any, piece: Piece) -> Any:
         """Return a dict with every value cut."""
-        return {key: _take(self._taker(key, value), item, piece) for key, item in value.items()}
+        takers = self.takers(value)
+        return {key: take(takers[key], item, piece) for key, item in value.items()}
 
-    def _taker(self, key: Any, value: Any) -> Taker | None:
+    def takers(self, value: Any) -> dict[Any, Taker | None]:
+        """Return the taker of every value."""
         if not isinstance(self.spec, Mapping):
-            return as_taker(self.spec)
+            return dict.fromkeys(value, as_taker(self.spec))
         unknown = [name for name in self.spec if name not in value]
         if unknown:
             rule = f"name keys of the dict, which has {list(value)}"
             raise ParamError(broken_rule(type(self).__name__, rule, unknown[0]))
-        return as_taker(self.spec.get(key))
+        return {key: as_taker(self.spec.get(key)) for key in value}
 
 
 class KwargsTaker(MappingTaker):
@@ -499,10 +505,10 @@ class _ByType(Taker):
     """`Chunked` as a rule: the taker is found when the value is known."""
 
     def sizes(self, value: Any) -> list[int]:
-        return _sizes(taker_by_type(value), value)
+        return sizes(taker_by_type(value), value)
 
     def take(self, value: Any, piece: Piece) -> Any:
-        return _take(taker_by_type(value), value, piece)
+        return take(taker_by_type(value), value, piece)
 
 
 def taker_by_type(value: Any) -> Taker | None:
@@ -531,11 +537,13 @@ def taker_by_type(value: Any) -> Taker | None:
     raise ParamTypeError(broken_rule("A Chunked value", rule, value, remedy))
 
 
-def _sizes(taker: Taker | None, value: Any) -> list[int]:
+def sizes(taker: Taker | None, value: Any) -> list[int]:
+    """Return the sizes that `value` implies under `taker`; None implies nothing."""
     return [] if taker is None or value is None else taker.sizes(value)
 
 
-def _take(taker: Taker | None, value: Any, piece: Piece) -> Any:
+def take(taker: Taker | None, value: Any, piece: Piece) -> Any:
+    """Return what `piece` takes of `value`; None is never cut."""
     return value if taker is None or value is None else taker.take(value, piece)
 
 
