@@ -47,9 +47,14 @@ class Exchange:
     ----------
     fallback : callable, optional
         ``dumps(obj) -> bytes``, tried for what cloudpickle refuses.
+    files : bool
+        Whether the workers see the files of this machine.
     """
 
-    def __init__(self, fallback: Callable[[Any], bytes] | None = None) -> None:
+    def __init__(
+        self, fallback: Callable[[Any], bytes] | None = None, *, files: bool = True
+    ) -> None:
+        self.files = files
         self.name = f"{os.getpid()}-{next(_numbers)}"
         self._fallback = fallback
         self._folder: Path | None = None
@@ -90,7 +95,7 @@ class Exchange:
         finally:
             self._always -= 1
         token = f"head{len(self._heads)}"
-        if len(data) > _INLINE:
+        if self.files and len(data) > _INLINE:
             path = self._new_path(len(data))
             path.write_bytes(data)
             reduced: Any = (recall_file, (self.name, token, str(path)))
@@ -197,7 +202,7 @@ class _Pickler(cloudpickle.CloudPickler):
     def reducer_override(self, obj: Any) -> Any:
         kind = type(obj)
         if kind is np.ndarray:
-            if obj.nbytes >= LARGE and not obj.dtype.hasobject:
+            if self._exchange.files and obj.nbytes >= LARGE and not obj.dtype.hasobject:
                 reduced = self._exchange.reduce_array(obj)
                 if reduced is not None:
                     return reduced

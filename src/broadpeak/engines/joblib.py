@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""joblib: its backends, its configuration, and the workers that other joblib code keeps warm."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from time import perf_counter
+from typing import Any
+
+import joblib
+from joblib.externals.loky.process_executor import BrokenProcessPool
+
+from broadpeak._core import check
+from broadpeak.engines.base import Report, Source, Unit, lost
+from broadpeak.engines.batching import Batcher
+from broadpeak.engines.remote import load_report, not_sent, serve
+from broadpeak.engines.running import depth, nested, run_unit
+from broadpeak.engines.shared import Exchange
+from broadpeak.errors import EngineError
+
+_OURS = ("n_jobs", "return_as", "return_generator", "timeout", "batch_size")
+_ON_THIS_MACHINE = ("LokyBackend", "MultiprocessingBackend")
+
+
+class JoblibEngine:
+    """Runs units through `joblib.Parallel`.
+
+    A task that takes too long is left behind in its worker, not ended with it; what shared memory
+    backends do with processes is up to them. With one worker joblib runs in this process.
+
+    Parameters
+    ----------
+    n_workers : int
+        Passed as `n_jobs`.
+    **options
+        Options of `joblib.Parallel`, such as `backend`, `prefer`, `verbose`, `temp_folder`. What
+        `joblib.parallel_config` says holds, too.
+
+    Raises
+    ------
+    TypeError
+        For an option that `joblib.Parallel` does not have, or that is set here.
+    """
+
+    def __init__(self, n_workers: int, **options: Any) -> None:
+        known = [
+            name for name in inspect.signature(joblib.Parallel).parameters if name not in _OURS
+        ]
+        for name in options:
+            if name not in known:
+                raise check.unknown_option("engine 'joblib'", name, known)
+        self.n_workers = n_workers
+        self._options = options
+
+    def run(self, source: Source) -> Iterator[tuple[Unit, Report]]:
+        """Yield the report of every unit as it finishes."""
+        backend = self._parallel()._backend  # noqa: SLF001  # nothing public tells what it will use
+        kind = type(backend).__name__
+        in_process = getattr(backend, "supports_sharedmem", False) or (
+            self.n_workers == 1 and kind in _ON_THIS_MACHINE
+        )
+        exchange = None if in_process else Exchange(files=kind in _ON_THIS_MACHINE)
+        batcher = Batcher(self.n_workers)
+        try:
+            while True:
+                wave = _Wave(source, batcher, exchange)
+                yield from self._run_wave(wave, batcher)
+                if wave.n_taken == 0:
+                    return
+        finally:
+            if exchange is not None:
+                exchange.close()
+
+    def _parallel(self) -> Any:
+        options = {"pre_dispatch": "2 * n_jobs", **self._options}
+        return joblib.Parallel(
+            n_jobs=self.n_workers, return_as="generator_unordered", batch_size=1, **options
+        )
+
+    def _run_wave(self, wave: _Wave, batcher: Batcher) -> Iterator[tuple[Unit, Report]]:
+        """Run what the source has now; more of it comes as calls end."""
+        answers = self._parallel()(iter(wave))
+        try:
+            for number, answer in answers:
+                unit = wave.units.pop(number)
+                report = load_report(answer) if isinstance(answer, bytes) else answer
+                batcher.record(len(report.values), report.seconds)
+                yield unit, report
+        except BrokenProcessPool:
+            yield from self._run_apart(wave)
+        finally:
+            answers.close()
+        if wave.error is not None:
+            raise wave.error
+        while wave.refused:
+            yield wave.refused.pop()
+
+    def _run_apart(self, wave: _Wave) -> Iterator[tuple[Unit, Report]]:
+        """Run units one at a time after a worker died: only the one that did it dies again."""
+        for number in sorted(wave.units):
+            unit = wave.units.pop(number)
+            started = perf_counter()
+            try:
+                ((_, answer),) = self._parallel()([wave.call(number, unit)])
+            except BrokenProcessPool as error:
+                first = str(error).strip().partition("\n")[0]
+                died = EngineError(f"The worker process must live, but it ended: {first}")
+                yield unit, lost("died", died, perf_counter() - started)
+            else:
+                yield unit, load_report(answer) if isinstance(answer, bytes) else answer
+
+
+class _Wave:
+    """The units of one `joblib.Parallel` call; taken in threads of joblib as workers are free."""
+
+    def __init__(self, source: Source, batcher: Batcher, exchange: Exchange | None) -> None:
+        self.units: dict[int, Unit] = {}
+        self.refused: list[tuple[Unit, Report]] = []
+        self.error: BaseException | None = None
+        self.n_taken = 0
+        self._source = source
+        self._batcher = batcher
+        self._exchange = exchange
+        self._depth = depth()
+        self._lock = threading.Lock()
+
+    def __iter__(self) -> Iterator[Any]:
+        while (call := self._next()) is not None:
+            yield call
+
+    def _next(self) -> Any:
+        with self._lock:
+            while True:
+                try:
+                    unit = self._source.take(self._batcher.size(self._source.n_left))
+                except BaseException as error:  # noqa: BLE001  # raised where the results are read
+                    self.error = error
+                    return None
+                if unit is None:
+                    return None
+                self.n_taken += 1
+                try:
+                    call = self.call(self.n_taken, unit)
+                except EngineError as error:
+                    self.error = error
+                    return None
+                except Exception as error:  # noqa: BLE001  # pickle raises whatever objects raise
+                    self.refused.append((unit, lost("failed", not_sent(error))))
+                    continue
+                self.units[self.n_taken] = unit
+                return call
+
+    def call(self, number: int, unit: Unit) -> Any:
+        """Return what joblib is to call for `unit`."""
+        if self._exchange is None:
+            return joblib.delayed(_work_here)(number, unit, self._depth)
+        payload = self._exchange.dumps(unit)
+        return joblib.delayed(_work_there)(number, payload, self._depth, sys.path[:])
+
+
+def _work_here(number: int, unit: Unit, level: int) -> tuple[int, Report]:
+    with nested(level):
+        try:
+            return number, run_unit(unit)
+        except KeyboardInterrupt:
+            return number, Report(interrupted=True)
+
+
+def _work_there(number: int, payload: bytes, level: int, path: list[str]) -> tuple[int, bytes]:
+    if threading.current_thread() is threading.main_thread() and os.name == "posix":
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that runs us
+    if sys.path != path:
+        sys.path[:] = path
+    with nested(level):
+        return number, serve(payload)
