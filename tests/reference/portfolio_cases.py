@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Generated prices, signals and rules: gaps, coarse ticks, missing bars, every mode."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+from portfolio_twin import Twin
+
+from broadpeak.portfolio.costs import Costs
+from broadpeak.portfolio.fills import EXIT_REASONS, Fills
+from broadpeak.portfolio.job import Job, Units
+from broadpeak.portfolio.rules import Lanes, Prices, Rules
+
+SETTINGS = (
+    "size", "short_size", "stop", "short_stop", "target", "short_target", "trail", "short_trail",
+    "lifetime", "short_lifetime", "fees", "fixed_fees", "slippage",
+)  # fmt: skip
+
+
+@dataclass
+class Case:
+    """One generated account: `columns` price and signal lanes, rules as lanes."""
+
+    open: np.ndarray
+    high: np.ndarray
+    low: np.ndarray
+    close: np.ndarray
+    signals: list[np.ndarray]
+    rules: Rules
+    days: np.ndarray
+
+    def fills(self) -> Fills:
+        n = len(self.close)
+        units = Units.single(1) if n == 1 else Units.grouped(np.zeros(n, int), 1, shared=True)
+        return Job(
+            Prices(self.open, self.high, self.low, self.close, self.days),
+            np.arange(n),
+            [Lanes(np.ascontiguousarray(lane).view(np.uint8)) for lane in self.signals],
+            self.rules,
+            units,
+        ).fills()
+
+    def twin(self) -> Twin:
+        names = {"lifetime": "life", "short_lifetime": "short_life", "fixed_fees": "fixed",
+                 "slippage": "slip"}  # fmt: skip
+        settings = dict(zip(SETTINGS, self.rules.settings(), strict=True))
+        costs = self.rules.costs
+        rules = self.rules
+        lot = costs.lot_amount
+        looked_up = {}
+        for name, value in settings.items():
+            scale = lot if name in {"size", "short_size"} else 1.0
+            looked_up[names.get(name, name)] = _lookup(value, scale)
+        return Twin(
+            [
+                {key: getattr(self, key)[j].tolist() for key in ("open", "high", "low", "close")}
+                for j in range(len(self.close))
+            ],
+            [[lane[j] for lane in self.signals] for j in range(len(self.close))],
+            looked_up,
+            price=rules.price, size_type=rules.size_type, unit=rules.unit,
+            accumulate=rules.accumulate, limited=rules.limited, cash=float(rules.init_cash),
+            unit_cost=costs.spread + costs.commission, roll=(costs.roll_long, costs.roll_short),
+            days=self.days.tolist(),
+        ).run()  # fmt: skip
+
+
+def _lookup(value, scale):
+    if value is None:
+        return None
+    if isinstance(value, (int, float)):
+        return lambda _j, _t: float(value) * scale
+    lanes = value.values if isinstance(value, Lanes) else np.atleast_2d(value)
+    wide, deep = lanes.shape[1] > 1, lanes.shape[0] > 1
+    return lambda j, t: float(lanes[j if deep else 0, t if wide else 0]) * scale
+
+
+def make_case(seed: int, *, columns: int = 1) -> Case:
+    """Return the case of a seed."""
+    rng = np.random.default_rng(seed)
+    n = int(rng.choice([1, 2, 3, 5, 20, 40, 70]))
+    shape = (columns, n)
+    step = rng.choice([0.005, 0.02, 0.08])
+    close = 50.0 * np.exp(np.cumsum(rng.normal(0, step, shape), axis=1))
+    open_ = close * np.exp(rng.normal(0, step * rng.choice([0.0, 0.3, 1.5]), shape))
+    high = np.maximum(open_, close) * np.exp(np.abs(rng.normal(0, step * 0.5, shape)))
+    low = np.minimum(open_, close) * np.exp(-np.abs(rng.normal(0, step * 0.5, shape)))
+    if rng.random() < 0.4:  # coarse ticks: prices that meet levels exactly
+        open_, high, low, close = (np.maximum(np.round(x), 1.0) for x in (open_, high, low, close))
+    if rng.random() < 0.2:  # missing values: inside bars, and whole bars without trading
+        for lane in (open_, high, low):
+            lane[rng.random(shape) < 0.2] = np.nan
+        close[rng.random(shape) < 0.15] = np.nan
+    dense = rng.choice([0.02, 0.1, 0.4])
+    signals = [rng.random(shape) < dense for _ in range(4)]
+    for k in range(4):
+        if rng.random() < 0.3:
+            signals[k][:] = False
+    signals[0][:, 0] |= rng.random() < 0.5
+    signals[2][:, -1] |= rng.random() < 0.5
+    flat = (rng.random(shape) < 0.05) & (rng.random() < 0.15)
+    rules = make_rules(rng, shape, close)
+    return Case(open_, high, low, close, [*signals, flat], rules, np.cumsum(rng.integers(1, 4, n)))
+
+
+def make_rules(rng: np.random.Generator, shape: tuple[int, int], close: np.ndarray) -> Rules:
+    """Return random rules: plain numbers, lanes, or nothing for each setting."""
+    columns, n = shape
+
+    def maybe(p, low, high, *, nan=0.0):
+        if rng.random() >= p:
+            return None
+        if rng.random() < 0.5:
+            return float(rng.uniform(low, high))
+        values = rng.uniform(low, high, (columns, n if rng.random() < 0.6 else 1))
+        values[rng.random(values.shape) < nan] = np.nan
+        return Lanes(values)
+
+    limited = rng.random() < 0.75
+    size_type = rng.choice(
+        ["amount", "amount", "value", "percent"] if limited else ["amount", "value"]
+    )
+    tops = {"amount": 3.0, "value": 150.0, "percent": 1.0}
+    sizes = [maybe(0.7, 1e-3, tops[size_type], nan=0.05), maybe(0.3, 1e-3, tops[size_type])]
+    if sizes[0] is None:
+        sizes[0] = (math.inf if size_type != "percent" else 1.0) if limited else 1.0
+    if rng.random() < 0.05:
+        sizes[0] = 0.0 if size_type != "percent" else 0.5
+    by_price = rng.random() < 0.3
+    reach = 0.15 * (50.0 if by_price else 1.0)
+    stops = [maybe(0.25, reach * 0.02, reach, nan=0.1) for _ in range(6)]
+    if rng.random() < 0.3:  # round figures meet coarse ticks exactly
+        stops = [None if s is None else (2.0 if by_price else 0.05) for s in stops]
+    lives = [None, None]
+    if rng.random() < 0.3:
+        lives = [float(rng.integers(0, 6)), float(rng.integers(1, 6))]
+    costs = Costs()
+    if not limited:
+        costs = Costs(
+            spread=0.02, commission=0.01, roll_long=0.003, roll_short=-0.001, lot_amount=2.0
+        )
+        costs = costs if rng.random() < 0.7 else replace(costs, roll_long=0, roll_short=0)
+    return Rules(
+        price=str(rng.choice(["close", "nextopen"])),
+        size=sizes[0], short_size=sizes[1], size_type=str(size_type),
+        stop=stops[0], short_stop=stops[1], target=stops[2], short_target=stops[3],
+        trail=stops[4], short_trail=stops[5], unit="price" if by_price else "fraction",
+        lifetime=lives[0], short_lifetime=lives[1],
+        fees=maybe(0.5, 0.0, 0.01), fixed_fees=maybe(0.3, 0.0, 1.0) or 0.0,
+        slippage=maybe(0.4, 0.0, 0.01), accumulate=bool(rng.random() < 0.25), limited=limited,
+        init_cash=100.0, costs=costs,
+    )  # fmt: skip
+
+
+def trades_of(fills: Fills) -> list[dict]:
+    """Return trade records as dicts, exit reasons as words."""
+    rows = []
+    for record in fills.trades:
+        row = {name: record[name].item() for name in fills.trades.dtype.names}
+        row["exit_reason"] = EXIT_REASONS[row["exit_reason"]]
+        rows.append(row)
+    return rows
