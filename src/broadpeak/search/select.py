@@ -56,6 +56,13 @@ class Selection:
     at_edge : EdgeFlags
         For each parameter, whether the best or the chosen value is the first or the last one tried:
         a wider range may hold a better one. True as a whole if any is.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> selection = select(pd.Series([1.0, 3.0, 2.0, 1.0]), method="peak")
+    >>> selection.params, selection.score, bool(selection.at_edge)
+    ({'level_0': 1}, 3.0, False)
     """
 
     params: dict[str, Any]

@@ -79,6 +79,11 @@ class Plateau:
     -----
     A step counts no more than its better neighbour, so that a lone spike carries nothing. The
     stretch with the largest sum wins: broad beats high.
+
+    Examples
+    --------
+    >>> Plateau(level=0.95)
+    Plateau(level=0.95)
     """
 
     level: float = 0.9
@@ -92,7 +97,13 @@ class Plateau:
 
 @dataclass(frozen=True, slots=True)
 class Peak:
-    """Pick the single highest score."""
+    """Pick the single highest score.
+
+    Examples
+    --------
+    >>> Peak()
+    Peak()
+    """
 
 
 Selector: TypeAlias = Hill | Plateau | Peak
