@@ -158,13 +158,13 @@ class Annotations:
                 self._texts[name] = value
             else:
                 self._known[name] = value
-        if self._texts:
-            self._resolve(local_names or {})
+        for name in list(self._texts):
+            self._resolve(name, local_names or {})
 
     def get(self, name: str) -> Any:
         """Return the annotation of an argument (or ``return``), None if there is none."""
         if name in self._texts:
-            self._resolve({})
+            self._resolve(name, {})
         return self._known.get(name)
 
     def text(self, name: str) -> str | None:
@@ -177,15 +177,16 @@ class Annotations:
         """Arguments that have an annotation."""
         return [name for name in self._raw if name != "return"]
 
-    def _resolve(self, local_names: Mapping[str, Any]) -> None:
+    def _resolve(self, name: str, local_names: Mapping[str, Any]) -> None:
         names = getattr(self._owner, "__globals__", {})
         cells = {**_closure(self._owner), **local_names}
-        for name, text in list(self._texts.items()):
-            try:
-                self._known[name] = eval(text, names, cells)  # as typing.get_type_hints does
-            except Exception:  # noqa: BLE001  # whatever the text is, it is no rule of ours
-                continue
-            del self._texts[name]
+        try:  # as typing.get_type_hints does
+            self._known[name] = eval(self._texts[name], names, cells)
+        except (NameError, AttributeError):
+            return  # perhaps it is defined later
+        except Exception:  # noqa: BLE001  # whatever the text is, it is no rule of ours
+            self._known[name] = None
+        del self._texts[name]
 
 
 def _annotated(func: Any) -> Any:

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# ruff: noqa: F821, F722, UP037  # merges as annotations, which are no types
+"""Annotations that are text, because of the future import, mean what they say."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+import broadpeak as bp
+from broadpeak import MergeFunc, Param, chunked, parameterized
+from broadpeak.sweep.arguments import Annotations
+
+
+def test_params_and_merges():
+    @parameterized
+    def run(fast: Param(condition="fast < slow"), slow: Param) -> "concat":
+        return slow - fast
+
+    assert run([1, 2, 3], [2, 3]).to_dict() == {(1, 2): 1, (1, 3): 2, (2, 3): 1}
+
+
+def test_tuples_and_merge_funcs():
+    @parameterized
+    def run(x) -> (MergeFunc("concat", wrap=False), "column_stack"):
+        return x, np.array([x])
+
+    first, second = run(Param([1, 2]))
+    np.testing.assert_array_equal(first, [1, 2])
+    assert isinstance(second, pd.DataFrame)
+
+
+def test_names_from_where_it_was_decorated():
+    limit = 2
+    rule = Param(condition="x < limit", context={"limit": limit})
+
+    @parameterized
+    def bare(x: rule):
+        return x
+
+    @parameterized(merge_func="concat")
+    def with_options(x: rule):
+        return x
+
+    def undecorated(x: rule):
+        return x
+
+    assert bare([1, 2, 3]) == [1]
+    assert with_options([1, 2, 3]).to_list() == [1]
+    assert parameterized(undecorated)([1, 2, 3]) == [1]
+
+    class Inside:
+        own = Param(name="inner")
+
+        @parameterized(return_param_index=True)
+        def run(self, x: own):
+            return x
+
+    assert Inside().run([1, 2])[1].names == ["inner"]
+
+
+def test_a_name_that_is_defined_later():
+    @parameterized
+    def run(x: _Later):
+        return x
+
+    assert run([1, 2]) == [1, 2]
+
+
+_Later = bp.Param(name="later")
+
+
+def test_chunking_rules():
+    @chunked(n_chunks=2)
+    def run(
+        x: bp.ChunkedArray(axis=1) | bp.ArraySizer(axis=1), y: bp.ChunkedCount | None = 4
+    ) -> "column_stack":
+        assert x.shape[1] == y == 2
+        return x
+
+    table = np.ones((3, 4))
+    np.testing.assert_array_equal(run(table), table)
+
+
+def test_what_cannot_be_resolved_is_no_annotation():
+    def run(a: Nowhere, b: "no type", c: len([]) / 0) -> Nowhere:
+        return a, b, c
+
+    seen = Annotations(run, {})
+    assert [seen.get(name) for name in ("a", "c", "return")] == [None] * 3
+    assert seen.get("b") == "no type"
+    assert seen.text("return") == "Nowhere"
+    assert Annotations(len, {}).get("return") is None
