@@ -16,7 +16,7 @@ from broadpeak.data.resample import resample_bars
 from broadpeak.data.slicing import positions
 from broadpeak.errors import DataError, broken_rule
 from broadpeak.indicators.run import run
-from broadpeak.indicators.source import Source
+from broadpeak.indicators.source import Source, read_only
 from broadpeak.types import FloatArray
 
 
@@ -76,37 +76,37 @@ class Data(Made):
     @property
     def open(self) -> Any:
         """Prices at the open of each bar."""
-        return self._source.wrap(self.lanes("open"))
+        return self._source.prices("open")
 
     @property
     def high(self) -> Any:
         """Highest prices of each bar."""
-        return self._source.wrap(self.lanes("high"))
+        return self._source.prices("high")
 
     @property
     def low(self) -> Any:
         """Lowest prices of each bar."""
-        return self._source.wrap(self.lanes("low"))
+        return self._source.prices("low")
 
     @property
     def close(self) -> Any:
         """Prices at the close of each bar."""
-        return self._source.wrap(self.lanes("close"))
+        return self._source.prices("close")
 
     @property
     def volume(self) -> Any:
         """Units traded in each bar."""
-        return self._source.wrap(self.lanes("volume"))
+        return self._source.prices("volume")
 
     @property
     def hlc3(self) -> Any:
         """Mean of high, low and close."""
-        return self._source.wrap(self.lanes("hlc3"))
+        return self._source.prices("hlc3")
 
     @property
     def ohlc4(self) -> Any:
         """Mean of open, high, low and close."""
-        return self._source.wrap(self.lanes("ohlc4"))
+        return self._source.prices("ohlc4")
 
     @property
     def returns(self) -> Any:
@@ -127,7 +127,7 @@ class Data(Made):
         DataError
             If there are no such prices.
         """
-        return self._source.lanes(name)
+        return read_only(self._source.lanes(name))
 
     def __len__(self) -> int:
         return len(self._source.index)

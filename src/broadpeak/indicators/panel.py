@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from broadpeak.errors import DataError, broken_rule
-from broadpeak.indicators.source import Source
+from broadpeak.indicators.source import Source, read_only
 from broadpeak.triggers.cross import cross_lanes, cross_pair
 from broadpeak.types import AnyArray, BoolArray, IntArray
 
@@ -88,8 +88,7 @@ class Shape:
         return pd.MultiIndex.from_arrays([*arrays, symbols], names=names)
 
     def wrap(self, lanes: AnyArray) -> Any:
-        """Return lanes, one a column, as a Series or frame over them that cannot be changed."""
-        lanes.flags.writeable = False
+        """Return lanes, one a column, as a Series or frame over them."""
         if self.take is None:
             return self.source.wrap(lanes)
         return pd.DataFrame(lanes.T, index=self.source.index, columns=self.columns(), copy=False)
@@ -103,12 +102,9 @@ class Panel:
     shape: Shape
 
     def wrap(self) -> Any:
-        """Return the values as a Series or frame."""
-        lanes = self.lanes
-        # A view, or a copy with repeated combinations: the stored lanes stay writable for kernels.
-        return self.shape.wrap(
-            lanes.view() if self.shape.take is None else lanes[self.shape.lane_take()]
-        )
+        """Return the values as a Series or frame that cannot be written to."""
+        lanes = self.lanes if self.shape.take is None else self.lanes[self.shape.lane_take()]
+        return self.shape.wrap(read_only(lanes))
 
     def crossed(self, other: Panel, *, above: bool) -> Any:
         """Return where this has crossed `other`, pair by pair, as a bool Series or frame.

@@ -152,7 +152,8 @@ class IndicatorResult:
         if name in self.outputs:
             if name not in self._made:
                 self._made[name] = self.panel(name).wrap()
-            return self._made[name]
+            # A copy on write: what is remembered stays as it is.
+            return self._made[name].copy(deep=False)
         for ending, above in _CROSSINGS.items():
             output = name.removesuffix(ending)
             if output != name and output in self.outputs:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -15,7 +15,12 @@ from broadpeak.errors import DataError, broken_rule
 from broadpeak.indicators.memo import Memo
 from broadpeak.types import AnyArray, FloatArray, IntArray
 
-_DERIVED: dict[str, Callable[[Source], FloatArray]] = {}
+
+def read_only(array: AnyArray) -> AnyArray:
+    """Return a view that cannot be written to."""
+    view = array.view()
+    view.flags.writeable = False
+    return view
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +44,7 @@ class Source:
     fields: Mapping[str, FloatArray]
     single: bool
     memo: Memo = field(default_factory=Memo, repr=False)
+    _kept: dict[str, Any] = field(default_factory=dict, repr=False)
 
     @cached_property
     def columns(self) -> pd.Index[Any]:
@@ -81,6 +87,16 @@ class Source:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Source, (self.index, self.symbols, dict(self.fields), self.single)
+
+    def prices(self, name: str) -> Any:
+        """Return a field as a Series or frame that the user may change without changing this.
+
+        pandas copies on write as long as another object holds the values, which the kept one
+        does; before pandas 3 it refuses to write instead.
+        """
+        if name not in self._kept:
+            self._kept[name] = self.wrap(read_only(self.lanes(name)))
+        return self._kept[name].copy(deep=False)
 
     def wrap(self, lanes: AnyArray) -> Any:
         """Return lanes, one a symbol, as a Series for one symbol and as a frame for several."""
