@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import threading
+import warnings
 from collections.abc import Iterator
 from time import perf_counter
 from typing import Any
@@ -94,7 +95,9 @@ class JoblibEngine:
         except BrokenProcessPool:
             yield from self._run_apart(wave)
         finally:
-            answers.close()
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # it tells of results that nobody wants any more
+                answers.close()
         if wave.error is not None:
             raise wave.error
         while wave.refused:

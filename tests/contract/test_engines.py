@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Every engine keeps the contract that third parties must keep, too."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar
+
+import pytest
+
+from broadpeak.testing import EngineContract
+
+
+class TestSerial(EngineContract):
+    engine = "serial"
+    in_process = True
+    is_parallel = False
+
+
+class TestThreadPool(EngineContract):
+    engine = "threadpool"
+    in_process = True
+
+
+@pytest.mark.engine
+class TestProcessPool(EngineContract):
+    engine = "processpool"
+
+
+@pytest.mark.engine
+class TestJoblib(EngineContract):
+    engine = "joblib"
+
+    @pytest.mark.slow  # joblib starts all workers anew whenever one dies
+    @pytest.mark.parametrize("distribute", ["tasks", "chunks"])
+    def test_worker_that_dies(self, distribute: str, tmp_path: Path) -> None:
+        super().test_worker_that_dies(distribute, tmp_path)
+
+
+@pytest.mark.engine
+class TestJoblibThreads(EngineContract):
+    engine = "joblib"
+    engine_options: ClassVar = {"backend": "threading"}
+    in_process = True
+
+
+@pytest.mark.engine
+class TestPathos(EngineContract):
+    engine = "pathos"
+
+
+@pytest.mark.engine
+@pytest.mark.slow
+@pytest.mark.parametrize("start_method", ["fork", "spawn", "forkserver"], scope="class")
+class TestStartMethods(EngineContract):
+    engine = "processpool"
+
+    @pytest.fixture(autouse=True)
+    def _start_method(self, start_method: str) -> None:
+        type(self).engine_options = {"start_method": start_method}
