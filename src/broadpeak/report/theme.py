@@ -34,7 +34,7 @@ DARK = {
     INK: "#e6ebf0",
     MUTED: "#9aa7b4",
     GRID: "#2b343d",
-    LOSERS: "#5b7fc0",
+    LOSERS: "#2d5aa6",
     CHOSEN: "#35c486",
     TRAINED: "#5aa2ff",
     OBJECTIVE: "#ff6b7d",
@@ -80,7 +80,7 @@ def figure(
         "paper_bgcolor": "rgba(0,0,0,0)",
         "plot_bgcolor": "rgba(0,0,0,0)",
         "height": height,
-        "margin": {"l": 62, "r": 58, "t": 66, "b": 46},
+        "margin": {"l": 62, "r": 58, "t": 80, "b": 46},
         "legend": {
             "orientation": "h",
             "x": 0,

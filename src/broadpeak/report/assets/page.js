@@ -17,9 +17,17 @@
     }
     const figure = JSON.parse(text);
     for (const trace of figure.data) trace.x = dates(trace.x);
+    const narrow = box.clientWidth < 640;
+    if (narrow) {
+      // A narrow screen has no room for the legend beside the title.
+      Object.assign(figure.layout.legend, { y: -0.28, yanchor: "top" });
+      figure.layout.margin.t = 40;
+      figure.layout.margin.b = 130;
+      figure.layout.height = (figure.layout.height || 340) + 70;
+    }
     const target = box.querySelector(".plot") || box.appendChild(document.createElement("div"));
     target.className = "plot";
-    Plotly.react(target, figure.data, figure.layout, settings);
+    Plotly.react(target, figure.data, figure.layout, { ...settings, displayModeBar: narrow ? false : "hover" });
     box.dataset.drawn = "1";
   }
   const boxes = Array.from(document.querySelectorAll(".chart"));
