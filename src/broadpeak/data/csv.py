@@ -194,6 +194,10 @@ def _plain_numbers(table: pd.DataFrame) -> pd.DataFrame:
     fields = {field_of(label): label for label in table.columns}
     ticks = _find(table, ["tickvol", "tickvolume"])
     volume = fields.get("volume")
+    if volume is None and ticks is None:
+        # "Volume BTC" beside "Volume USDT": the first is in units of what is traded.
+        named = [label for label in table.columns if _word(label).startswith("volume")]
+        table = table.rename(columns={label: "volume" for label in named[:1]})
     if ticks is not None and (volume is None or not (table[volume] != 0).any()):
         # MetaTrader counts ticks where the market tells no volume.
         table = table.drop(columns=[] if volume is None else volume).rename(
