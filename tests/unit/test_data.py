@@ -60,6 +60,14 @@ def test_column_names_match_without_case_and_others_are_left_out() -> None:
     pd.testing.assert_series_equal(data.low, ohlcv()["Low"].rename("A"))
 
 
+def test_the_plain_name_wins_over_another_spelling() -> None:
+    frame = ohlcv(Last=1.0, Vol=2.0)
+    for columns in (list(frame.columns), list(frame.columns)[::-1]):
+        data = bp.Data.from_frames({"A": frame[columns]})
+        pd.testing.assert_series_equal(data.close, frame["Close"].rename("A"))
+        np.testing.assert_array_equal(data.volume, frame["Volume"])
+
+
 def test_closes_alone_are_enough() -> None:
     data = bp.Data.from_frames({"A": ohlcv()[["Close"]]})
     assert data.run("bp:sma", 2, unpack=True).notna().sum() == 5

@@ -197,7 +197,7 @@ def _plain_numbers(table: pd.DataFrame) -> pd.DataFrame:
     if volume is None and ticks is None:
         # "Volume BTC" beside "Volume USDT": the first is in units of what is traded.
         named = [label for label in table.columns if _word(label).startswith("volume")]
-        table = table.rename(columns={label: "volume" for label in named[:1]})
+        table = table.rename(columns=dict.fromkeys(named[:1], "volume"))
     if ticks is not None and (volume is None or not (table[volume] != 0).any()):
         # MetaTrader counts ticks where the market tells no volume.
         table = table.drop(columns=[] if volume is None else volume).rename(

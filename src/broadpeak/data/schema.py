@@ -54,6 +54,11 @@ def fields_of(symbol: str, frame: pd.DataFrame, *, adjust: bool) -> dict[str, Fl
     for place, label in enumerate(frame.columns):
         field = field_of(label)
         if field in places:
+            # Among several spellings the plain name wins: "Close" beside "Last".
+            plain = [str(frame.columns[i]).lower() == field for i in (places[field], place)]
+            if plain[0] != plain[1]:
+                places[field] = places[field] if plain[0] else place
+                continue
             rule = f"have one column for {field!r}"
             labels = [frame.columns[places[field]], label]
             raise DataError(broken_rule(f"the prices of {symbol}", rule, labels, "Drop one."))

@@ -47,6 +47,7 @@ def smoothed(x: FloatArray, w: int, alpha: float, skip: int, out: FloatArray) ->
 @kernel
 def relative_strength(x: FloatArray, w: int, out: FloatArray) -> None:
     """Wilder's index: 100 · mean gain / (mean gain + mean loss); 0 where nothing moved."""
+    pace = 1.0 / w
     seen = -1
     last = 0.0
     gain = 0.0
@@ -70,8 +71,8 @@ def relative_strength(x: FloatArray, w: int, out: FloatArray) -> None:
             gain /= w
             loss /= w
         else:
-            gain += (up - gain) / w
-            loss += (down - loss) / w
+            gain += (up - gain) * pace
+            loss += (down - loss) * pace
         moved = gain + loss
         out[t] = 100.0 * gain / moved if moved > 0.0 else 0.0
 
@@ -81,6 +82,7 @@ def average_true_range(
     high: FloatArray, low: FloatArray, close: FloatArray, w: int, out: FloatArray
 ) -> None:
     """Wilder's mean of true ranges, seeded with the mean of the first w of them."""
+    pace = 1.0 / w
     seen = -1
     last = 0.0
     state = 0.0
@@ -100,5 +102,5 @@ def average_true_range(
                 continue
             state /= w
         else:
-            state += (reach - state) / w
+            state += (reach - state) * pace
         out[t] = state
