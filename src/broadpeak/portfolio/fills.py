@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
-from broadpeak.portfolio._kernels.layout import REASONS, TRADE
+from broadpeak.portfolio._kernels.layout import L_BAR, L_COLUMN, REASONS, TRADE
 from broadpeak.portfolio._kernels.trades import all_trades, pnl_paths, position_paths
 from broadpeak.portfolio.rules import Prices
 from broadpeak.types import AnyArray, FloatArray, IntArray
@@ -30,7 +31,7 @@ class Fills:
         The log, column after column, as ``_kernels/layout`` names it.
     starts, ends : int64 arrays, shape (columns,)
         Where the orders of each column begin and end.
-    money : float64 array
+    money : float64 array, shape (1 or columns, 4)
         Unit cost, rollover long and short, lot amount.
     """
 
@@ -89,3 +90,42 @@ class Fills:
         out = np.empty((self.n_columns, self.prices.shape[1]))
         position_paths(out, self.ints, self.floats, self.starts, self.ends)
         return out
+
+
+def join_fills(
+    parts: Sequence[Fills], bars: Sequence[IntArray], n_bars: int, days: IntArray | None = None
+) -> Fills:
+    """Return the fills of several simulations on one time axis, one column after another.
+
+    Parameters
+    ----------
+    parts : sequence of Fills
+    bars : sequence of int64 arrays
+        For each part the place of its bars on the common axis, increasing.
+    n_bars : int
+        Length of the common axis; a part has no price on bars that it does not have.
+    days : int64 array, shape (n_bars,), optional
+        Calendar day of each bar, for rollover.
+    """
+    lanes = [np.full((4, len(part.prices.close), n_bars), np.nan) for part in parts]
+    for lane, part, place in zip(lanes, parts, bars, strict=True):
+        prices = part.prices
+        for k, given in enumerate((prices.open, prices.high, prices.low, prices.close)):
+            lane[k][:, place] = given
+    shift = np.cumsum([0, *(len(part.prices.close) for part in parts)])
+    begin = np.cumsum([0, *(len(part.ints) for part in parts)])
+    columns = np.cumsum([0, *(part.n_columns for part in parts)])
+    ints = [part.ints.copy() for part in parts]
+    for log, place, first in zip(ints, bars, columns, strict=False):
+        log[:, L_BAR] = np.asarray(place)[log[:, L_BAR]]
+        log[:, L_COLUMN] += first
+    open_, high, low, close = np.concatenate(lanes, axis=1)
+    return Fills(
+        Prices(open_, high, low, close, days),
+        np.concatenate([p.price_rows + k for p, k in zip(parts, shift, strict=False)]),
+        np.concatenate(ints),
+        np.concatenate([part.floats for part in parts]),
+        np.concatenate([p.starts + k for p, k in zip(parts, begin, strict=False)]),
+        np.concatenate([p.ends + k for p, k in zip(parts, begin, strict=False)]),
+        np.concatenate([np.broadcast_to(part.money, (part.n_columns, 4)) for part in parts]),
+    )

@@ -107,7 +107,15 @@ class Job:
         ints, floats, starts, ends = run_units(
             self.units.order, self.units.bounds, self.units.shared, *self._inputs()
         )
-        return Fills(self.prices, self.price_rows, ints, floats, starts, ends, self.rules.money())
+        return Fills(
+            self.prices,
+            self.price_rows,
+            ints,
+            floats,
+            starts,
+            ends,
+            self.rules.money()[np.newaxis, :],
+        )
 
     def figures(self, ask: int) -> FloatArray:
         """Run and keep the figures of each unit only, shape (units, N_FIGURES)."""
@@ -164,10 +172,11 @@ class Job:
             last = first + 1
             while last < n_units and bounds[last + 1] - bounds[first] <= step:
                 last += 1
-            yield self._part(first, last)
+            yield self.part(first, last)
             first = last
 
-    def _part(self, first: int, last: int) -> Job:
+    def part(self, first: int, last: int) -> Job:
+        """Return the job of units first..last-1."""
         bounds = self.units.bounds[first : last + 1]
         columns = self.units.order[bounds[0] : bounds[-1]]
         units = Units(

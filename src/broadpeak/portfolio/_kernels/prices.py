@@ -44,3 +44,18 @@ def fill_forward(lanes: FloatArray) -> None:
         for t in range(1, lanes.shape[1]):
             if math.isnan(lanes[row, t]):
                 lanes[row, t] = lanes[row, t - 1]
+
+
+@kernel
+def first_bad(lanes: FloatArray) -> tuple[int, int]:
+    """Return lane and bar of the first price that is not positive or not finite; NaN is missing."""
+    for row in range(lanes.shape[0]):
+        lane = lanes[row]
+        bad = False
+        for value in lane:
+            bad |= (value <= 0.0) | (value == math.inf)
+        if bad:
+            for t in range(lane.shape[0]):
+                if lane[t] <= 0.0 or lane[t] == math.inf:
+                    return row, t
+    return -1, -1

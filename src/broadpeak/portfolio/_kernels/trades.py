@@ -191,7 +191,7 @@ def all_trades(
         p = price_rows[col]
         k = make_trades(
             ints, floats, starts[col], ends[col], col, open_[p], high[p], low[p], mark[p],
-            money, days, out, k, True,
+            money[min(col, money.shape[0] - 1)], days, out, k, True,
         )  # fmt: skip
     return k
 
@@ -265,7 +265,7 @@ def pnl_paths(
     for col in range(starts.shape[0]):
         add_pnl(
             out[groups[col]], ints, floats, starts[col], ends[col], mark[price_rows[col]],
-            money, days,
+            money[min(col, money.shape[0] - 1)], days,
         )  # fmt: skip
 
 

@@ -206,7 +206,8 @@ def reduce_unit(
     n_bars = value.shape[0]
     value[:] = start
     for c in members:
-        add_pnl(value, ints, floats, starts[c], ends[c], mark[price_rows[c]], money, days)
+        cost = money[min(c, money.shape[0] - 1)]
+        add_pnl(value, ints, floats, starts[c], ends[c], mark[price_rows[c]], cost, days)
     figures[:] = 0.0
     figures[F_END] = value[n_bars - 1] if n_bars > 0 else start
     if ask & (ASK_RETURNS | ASK_DOWNSIDE) != 0:
@@ -227,7 +228,8 @@ def reduce_unit(
         p = price_rows[c]
         trades = np.empty(ends[c] - starts[c] + 1, TRADE)
         n = make_trades(
-            ints, floats, starts[c], ends[c], c, open_[p], mark[p], mark[p], mark[p], money, days,
+            ints, floats, starts[c], ends[c], c, open_[p], mark[p], mark[p], mark[p],
+            money[min(c, money.shape[0] - 1)], days,
             trades, 0, False,
         )  # fmt: skip
         total, squares = add_trades(figures, trades, n, total, squares)
@@ -283,8 +285,8 @@ def summarize_units(
             pool, at, step, modes, money, days, words, ints, floats, 0, starts, ends,
         )  # fmt: skip
         reduce_unit(
-            out[u], ask, members, ints, floats, starts, ends, rows[:, 0], open_, mark, money,
-            days, start[u], 0.0, value, buffer, exposed,
+            out[u], ask, members, ints, floats, starts, ends, rows[:, 0], open_, mark,
+            money.reshape(1, -1), days, start[u], 0.0, value, buffer, exposed,
         )  # fmt: skip
     return out
 

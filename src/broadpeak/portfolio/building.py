@@ -1,0 +1,273 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""From the arguments of `Portfolio.from_signals` to a job that is ready to run."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from broadpeak._core.check import one_of
+from broadpeak.errors import DataError, ParamError, broken_rule
+from broadpeak.portfolio._kernels.prices import first_bad
+from broadpeak.portfolio.columns import Columns, resolve
+from broadpeak.portfolio.given import Bars, Given, prices, raw_array, setting, signals
+from broadpeak.portfolio.grouping import group_columns
+from broadpeak.portfolio.job import Job, Units
+from broadpeak.portfolio.rules import Lanes, Prices, Rules, Setting, sealed
+from broadpeak.types import FloatArray, IntArray
+
+DIRECTIONS = ("longonly", "shortonly", "both")
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """How results are labelled.
+
+    Attributes
+    ----------
+    index : pd.Index or None
+        Bars; None without pandas input.
+    columns : pd.Index or None
+        None for one column without labels.
+    units : pd.Index or None
+        Columns, or groups.
+    name : object
+        Name of a single column.
+    """
+
+    index: pd.Index[Any] | None
+    columns: pd.Index[Any] | None
+    units: pd.Index[Any] | None
+    name: Any = None
+
+
+def build(
+    close: Any,
+    price_args: Mapping[str, Any],
+    signal_args: Mapping[str, Any],
+    setting_args: Mapping[str, Any],
+    *,
+    price: str,
+    size_type: str,
+    direction: str,
+    accumulate: bool,
+    stop_unit: str,
+    group_by: Any,
+    cash_sharing: bool,
+) -> tuple[Job, Labels]:
+    """Return the job and its labels.
+
+    Raises
+    ------
+    DataError
+        If prices, signals or settings do not fit one another.
+    ParamError
+        If a setting is out of its range.
+    """
+    one_of("price", price, ("close", "nextopen"))
+    one_of("size_type", size_type, ("amount", "value", "percent"))
+    one_of("stop_unit", stop_unit, ("fraction", "price"))
+    _check_direction(signal_args, direction)
+    close, price_args, name = _prices_of(close, price_args)
+    array = raw_array(close)
+    if array.ndim not in {1, 2} or array.size == 0:
+        rule = "be one- or two-dimensional with at least one bar and one column"
+        raise DataError(broken_rule("close", rule, array.shape))
+    bars = Bars(len(array))
+    arrays, numbers = _unwrap(close, bars, price_args, signal_args, setting_args, size_type)
+    pot = arrays.pop("init_cash", None) if cash_sharing else None
+    columns = resolve(list(arrays.values()), len(arrays["close"].lanes))
+    used = _used_prices(arrays, columns)
+    codes, groups = group_columns(group_by, columns.labels, columns.count, cash_sharing)
+    units = Units.single(columns.count)
+    if codes is not None:
+        units = Units.grouped(codes, len(groups), shared=cash_sharing)
+    for key in setting_args:
+        if key in arrays:
+            numbers[key] = Lanes(arrays[key].lanes, columns.rows[key])
+    cash = numbers.pop("init_cash", None)
+    rules = Rules(
+        price=price, size=numbers["size"], size_type=size_type, stop=numbers["sl_stop"],
+        target=numbers["tp_stop"], trail=numbers["tsl_stop"], unit=stop_unit,
+        fees=numbers["fees"], fixed_fees=numbers["fixed_fees"], slippage=numbers["slippage"],
+        accumulate=bool(accumulate),
+        init_cash=_cash(cash, columns.count) if pot is None else _pot(pot, len(groups)),
+    )  # fmt: skip
+    nothing = Lanes(np.zeros((1, bars.count), dtype=np.uint8))
+    lanes = [
+        Lanes(arrays[key].lanes.view(np.uint8), columns.rows[key]) if key in arrays else nothing
+        for key in signal_args
+    ]
+    lanes = _by_direction(lanes, nothing, direction)
+    labels = columns.labels
+    if labels is not None and columns.count == 1:
+        name = labels[0]
+    return (
+        Job(used[0], used[1], [*lanes, nothing], rules, units),
+        Labels(bars.index, labels, labels if codes is None else groups, name),
+    )
+
+
+def _unwrap(
+    close: Any,
+    bars: Bars,
+    price_args: Mapping[str, Any],
+    signal_args: Mapping[str, Any],
+    setting_args: Mapping[str, Any],
+    size_type: str,
+) -> tuple[dict[str, Given], dict[str, Setting]]:
+    """Return the arguments that are arrays, and the settings that are plain numbers."""
+    arrays = {"close": prices("close", close, bars)}
+    for key, value in price_args.items():
+        if value is not None:
+            arrays[key] = prices(key, value, bars)
+    for key, value in signal_args.items():
+        if value is not None:
+            arrays[key] = signals(key, value, bars)
+    numbers: dict[str, Setting] = {}
+    for key, value in setting_args.items():
+        given = setting(key, value, bars, over_bars=key != "init_cash")
+        check_range(key, given, size_type)
+        if isinstance(given, Given):
+            arrays[key] = given
+        else:
+            numbers[key] = None if math.isnan(given) else given
+    return arrays, numbers
+
+
+def _by_direction(lanes: list[Lanes], nothing: Lanes, direction: str) -> list[Lanes]:
+    """Return long and short lanes: what entries and exits mean without short arrays."""
+    if direction == "shortonly":
+        return [nothing, nothing, lanes[0], lanes[1]]
+    if direction == "both":
+        return [lanes[0], nothing, lanes[1], nothing]
+    return lanes
+
+
+def _check_direction(signal_args: Mapping[str, Any], direction: str) -> None:
+    one_of("direction", direction, DIRECTIONS)
+    given = [k for k in ("short_entries", "short_exits") if signal_args[k] is not None]
+    if given and direction != "longonly":
+        msg = (
+            f"direction must be left alone where {' and '.join(given)} decide, got {direction!r}. "
+            f"Leave out direction, or leave out the short arrays."
+        )
+        raise ParamError(msg)
+
+
+def _prices_of(close: Any, given: Mapping[str, Any]) -> tuple[Any, Mapping[str, Any], Any]:
+    """Take open, high, low and close out of a `Data`; a price given beside it wins."""
+    if isinstance(close, pd.Series):
+        return close, given, close.name
+    if isinstance(close, pd.DataFrame) or not (
+        hasattr(close, "symbols") and hasattr(close, "close")
+    ):
+        return close, given, None
+    data = close
+    taken = {key: getattr(data, key) if own is None else own for key, own in given.items()}
+    return data.close, taken, getattr(data.close, "name", None)
+
+
+def _used_prices(arrays: Mapping[str, Given], columns: Columns) -> tuple[Prices, IntArray]:
+    """Return prices and the price lane of every column, all price arguments in one shape."""
+    lanes: dict[str, FloatArray] = {}
+    rows: dict[str, IntArray | None] = {}
+    for key in ("close", "open", "high", "low"):
+        if key not in arrays:
+            continue
+        lanes[key] = sealed(arrays[key].lanes)
+        rows[key] = columns.rows[key]
+        lane, bar = first_bad(lanes[key])
+        if lane >= 0:
+            rule = f"be positive and finite, or missing (column {lane}, bar {bar})"
+            raise DataError(broken_rule(key, rule, float(lanes[key][lane, bar])))
+    close = lanes["close"]
+    apart = any(
+        len(lanes[key]) != len(close) or not _same_rows(rows[key], rows["close"]) for key in lanes
+    )
+    numbers = Lanes(close, rows["close"]).row_numbers(columns.count)
+    if apart:  # a price lane for every column
+        for key, lane_array in lanes.items():
+            own = Lanes(lane_array, rows[key]).row_numbers(columns.count)
+            lanes[key] = lane_array[own]
+        numbers = np.arange(columns.count, dtype=np.int64)
+    return Prices(lanes.get("open"), lanes.get("high"), lanes.get("low"), lanes["close"]), numbers
+
+
+def _same_rows(one: IntArray | None, other: IntArray | None) -> bool:
+    if one is None or other is None:
+        return one is other
+    return np.array_equal(one, other)
+
+
+def _cash(given: Setting, n_columns: int) -> FloatArray | float:
+    """Return the cash of every column."""
+    if isinstance(given, Lanes):
+        if given.values.shape[1] != 1:
+            rule = "be a number, or one for each column"
+            raise ParamError(broken_rule("init_cash", rule, given.values.shape))
+        cash: FloatArray = given.values[given.row_numbers(n_columns), 0]
+        return cash
+    if not isinstance(given, float):
+        raise ParamError(broken_rule("init_cash", "be a positive number", given))
+    return given
+
+
+def _pot(given: Given, n_groups: int) -> FloatArray:
+    """Return the cash of every group."""
+    if len(given.lanes) not in {1, n_groups} or given.lanes.shape[1] != 1:
+        rule = f"be one number, or {n_groups}: one a group"
+        raise ParamError(broken_rule("init_cash", rule, given.lanes.shape))
+    cash: FloatArray = np.broadcast_to(given.lanes[:, 0], (n_groups,))
+    return cash
+
+
+_RANGES = {
+    "size": (0.0, math.inf, "be 0 or more"),
+    "fees": (0.0, None, "be 0 or more and finite"),
+    "fixed_fees": (0.0, None, "be 0 or more and finite"),
+    "slippage": (0.0, 1.0, "be at least 0 and below 1, a share of price"),
+    "init_cash": (None, None, "be positive and finite"),
+    "sl_stop": (None, math.inf, "be above 0; None is no stop"),
+    "tp_stop": (None, math.inf, "be above 0; None is no target"),
+    "tsl_stop": (None, math.inf, "be above 0; None is no stop"),
+}
+
+
+def check_range(name: str, value: Given | float, size_type: str) -> None:
+    """Raise `ParamError` if a value of a setting is out of its range; NaN is none.
+
+    Raises
+    ------
+    ParamError
+        With the rule and the first wrong value.
+    """
+    wrong: Any
+    if isinstance(value, Given):
+        bad = value.lanes[_outside(name, value.lanes, size_type)]
+        if bad.size == 0:
+            return
+        wrong = float(bad.flat[0])
+    elif not _outside(name, value, size_type):
+        return
+    else:
+        wrong = value
+    rule = _RANGES[name][2]
+    if name == "size" and size_type == "percent":
+        rule = "be a share above 0 and up to 1 with size_type='percent'"
+    raise ParamError(broken_rule(name, rule, wrong))
+
+
+def _outside(name: str, value: Any, size_type: str) -> Any:
+    if name == "size" and size_type == "percent":
+        return (value <= 0.0) | (value > 1.0)
+    low, high, _ = _RANGES[name]
+    below = value <= 0.0 if low is None else value < low
+    if high is None:
+        return below | (value == math.inf)
+    return below | (value >= high) if math.isfinite(high) else below

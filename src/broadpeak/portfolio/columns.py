@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Which columns a portfolio has, and which lane of each argument a column reads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from broadpeak.errors import DataError, broken_rule
+from broadpeak.portfolio.given import Given, span
+from broadpeak.types import IntArray
+
+
+@dataclass(slots=True)
+class Columns:
+    """The columns of one portfolio.
+
+    Attributes
+    ----------
+    count : int
+    labels : pd.Index or None
+        None for one column without labels.
+    rows : dict of int64 arrays or None
+        For each argument the lane of every column; None where lanes and columns are the same.
+    """
+
+    count: int
+    labels: pd.Index[Any] | None
+    rows: dict[str, IntArray | None]
+
+
+def resolve(givens: Sequence[Given], n_prices: int) -> Columns:
+    """Return the columns that all arguments share.
+
+    Parameters
+    ----------
+    givens : sequence of Given
+        Close first.
+    n_prices : int
+        Number of price columns.
+
+    Raises
+    ------
+    DataError
+        If columns are neither the same nor related by shared level names, or an array or list of
+        parameters has another number of columns.
+    """
+    if all(len(given.lanes) == 1 and given.columns is None for given in givens):
+        return Columns(1, None, {given.name: None for given in givens})
+    labels, owner = _widest(givens)
+    tables = [given for given in givens if given.kind == "table"]
+    count = len(labels) if labels is not None else max(len(given.lanes) for given in tables)
+    rows: dict[str, IntArray | None] = {}
+    lists = []
+    for given in givens:
+        if given.kind == "list" or (given.kind == "across" and len(given.lanes) != count):
+            lists.append(given)
+        else:
+            rows[given.name] = _rows(given, labels, owner, count)
+    length = _common_length(lists)
+    if length > 1 and count == n_prices:
+        singles = {given.name for given in givens if len(given.lanes) == 1}
+        return _multiplied(lists, length, labels, count, rows, singles)
+    for given in lists:
+        rows[given.name] = _list_rows(given, count, n_prices)
+    if labels is None and count > 1:
+        labels = pd.RangeIndex(count)
+    return Columns(count, labels, rows)
+
+
+def _widest(givens: Sequence[Given]) -> tuple[pd.Index[Any] | None, str]:
+    """Return the labels with the most levels: all others must be found in them."""
+    labels, owner = None, ""
+    for given in givens:
+        found = given.columns
+        if given.kind == "labelled":
+            continue
+        if found is not None and (labels is None or found.nlevels > labels.nlevels):
+            labels, owner = found, given.name
+    return labels, owner
+
+
+def _rows(given: Given, labels: pd.Index[Any] | None, owner: str, count: int) -> IntArray | None:
+    if given.columns is not None and labels is None:
+        rule = "have the index of close, or its columns"
+        raise DataError(broken_rule(given.name, rule, span(given.columns)))
+    if given.columns is not None and labels is not None:
+        return _project(given, labels, owner)
+    if len(given.lanes) in {1, count}:
+        return None
+    against = "" if labels is None else f", the columns of {owner}"
+    rule = f"have 1 or {count} columns{against}"
+    raise DataError(broken_rule(given.name, rule, len(given.lanes)))
+
+
+def _project(given: Given, labels: pd.Index[Any], owner: str) -> IntArray | None:
+    """Return the lane of every label: by position if the same, else by the shared levels."""
+    own = given.columns
+    if own is None or own is labels or own.equals(labels):
+        return None
+    shared = own.nlevels < labels.nlevels and all(
+        name is not None and list(labels.names).count(name) == 1 for name in own.names
+    )
+    if shared and own.is_unique:
+        names: list[Any] = list(own.names)
+        wanted: pd.Index[Any] = labels.get_level_values(names[0])
+        if len(names) > 1:
+            wanted = pd.MultiIndex.from_arrays([labels.get_level_values(name) for name in names])
+        rows = own.get_indexer(wanted)
+        if (rows >= 0).all():
+            return rows.astype(np.int64)
+    msg = (
+        f"{given.name} must have the columns of {owner}, or levels of them by name, got "
+        f"{_named(own)} against {_named(labels)}. Pass a Series or one-dimensional array to use "
+        f"it for every column."
+    )
+    raise DataError(msg)
+
+
+def _named(labels: pd.Index[Any]) -> str:
+    names = ", ".join(str(name) for name in labels.names)
+    shown = ", ".join(repr(label) for label in labels[:3])
+    more = ", …" if len(labels) > 3 else ""
+    return f"{len(labels)} columns [{shown}{more}] (levels: {names})"
+
+
+def _common_length(lists: Sequence[Given]) -> int:
+    lengths = {given.name: len(given.lanes) for given in lists if len(given.lanes) > 1}
+    if len(set(lengths.values())) > 1:
+        shown = ", ".join(f"{name}: {length}" for name, length in lengths.items())
+        msg = f"Lists of parameters must be of one length, got {shown}. Pass zipped lists."
+        raise DataError(msg)
+    return next(iter(lengths.values()), 1)
+
+
+def _list_rows(given: Given, count: int, n_prices: int) -> IntArray | None:
+    """Match a list with the columns: one value each, or one for each block of price columns."""
+    length = len(given.lanes)
+    if length in {1, count}:
+        return None
+    if length * n_prices == count:
+        return np.arange(count, dtype=np.int64) // n_prices
+    rule = f"have 1 value, {count} (columns) or {count // n_prices} (parameters)"
+    raise DataError(broken_rule(given.name, rule, length))
+
+
+def _multiplied(
+    lists: Sequence[Given],
+    length: int,
+    labels: pd.Index[Any] | None,
+    count: int,
+    rows: dict[str, IntArray | None],
+    singles: set[str],
+) -> Columns:
+    """Return one block of columns for each value of the lists, the values as new levels."""
+    block = np.repeat(np.arange(length, dtype=np.int64), count)
+    inner = np.tile(np.arange(count, dtype=np.int64), length)
+    tiled: dict[str, IntArray | None] = {}
+    for name, old in rows.items():
+        tiled[name] = inner if old is None else old[inner]
+        if name in singles:
+            tiled[name] = np.zeros_like(inner)
+    for given in lists:
+        tiled[given.name] = block if len(given.lanes) > 1 else np.zeros_like(block)
+    levels = [
+        pd.Index(given.lanes[block, 0], name=given.name) for given in lists if len(given.lanes) > 1
+    ]
+    if labels is None and count > 1:
+        labels = pd.RangeIndex(count)
+    if labels is not None:
+        levels += [labels.get_level_values(k)[inner] for k in range(labels.nlevels)]
+    if len(levels) == 1:
+        return Columns(length * count, levels[0], tiled)
+    return Columns(length * count, pd.MultiIndex.from_arrays(levels), tiled)

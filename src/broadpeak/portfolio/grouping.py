@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Which columns belong together."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from broadpeak._core.check import did_you_mean
+from broadpeak.errors import ParamError, broken_rule
+from broadpeak.types import IntArray
+
+
+def group_columns(
+    group_by: Any, labels: pd.Index[Any] | None, count: int, cash_sharing: bool
+) -> tuple[IntArray | None, pd.Index[Any]]:
+    """Return the group number of each column (None: no groups) and the labels of the groups.
+
+    Parameters
+    ----------
+    group_by : None, False, True, level name(s) or number(s), or one label a column
+        True, and None with shared cash, put all columns into one group.
+
+    Raises
+    ------
+    ParamError
+        If a level is unknown, or there is not one label a column.
+    """
+    if group_by is None and cash_sharing:
+        group_by = True
+    if group_by is None or group_by is False:
+        return None, pd.Index([])
+    if group_by is True:
+        return np.zeros(count, dtype=np.int64), pd.Index(["group"], name="group")
+    values = _labels_of(group_by, labels, count)
+    codes, groups = pd.factorize(values)
+    if (codes < 0).any():
+        raise ParamError(broken_rule("group_by", "have no missing labels", group_by))
+    return codes.astype(np.int64), groups.set_names(values.names)
+
+
+def _labels_of(group_by: Any, labels: pd.Index[Any] | None, count: int) -> pd.Index[Any]:
+    columns = pd.RangeIndex(count) if labels is None else labels
+    several = isinstance(group_by, (list, tuple)) and all(
+        isinstance(item, str) and item in columns.names for item in group_by
+    )
+    if several and len(group_by):
+        return pd.MultiIndex.from_arrays([columns.get_level_values(name) for name in group_by])
+    if isinstance(group_by, (str, int)):
+        known = group_by in columns.names or (
+            isinstance(group_by, int) and -columns.nlevels <= group_by < columns.nlevels
+        )
+        if not known:
+            names = [name for name in columns.names if name is not None]
+            hint = did_you_mean(group_by, names) or f"Column levels: {names}."
+            raise ParamError(broken_rule("group_by", "name a column level", group_by, hint))
+        return columns.get_level_values(group_by)
+    if isinstance(group_by, pd.Series):
+        group_by = group_by.to_numpy()
+    values = group_by if isinstance(group_by, pd.Index) else pd.Index(group_by, name="group")
+    if len(values) != count:
+        rule = f"have one label for each of the {count} columns"
+        raise ParamError(broken_rule("group_by", rule, len(values)))
+    return values
