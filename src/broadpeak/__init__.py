@@ -31,10 +31,10 @@ for _module, _names in {
     "sweep.parameterized": "parameterized",
     "sweep.iterated": "iterated",
     "sweep.chunked": "chunked",
+    "sweep.wrappers": "Chunked ChunkedArray ChunkedCount ChunkedShape NotChunked",
     "sweep.takers": (
-        "Chunked ChunkedArray ChunkedCount ChunkedShape NotChunked ChunkSelector ChunkSlicer "
-        "CountAdapter ShapeSelector ShapeSlicer ArraySelector ArraySlicer FlexArraySlicer "
-        "SequenceTaker MappingTaker ArgsTaker KwargsTaker"
+        "ChunkSelector ChunkSlicer CountAdapter ShapeSelector ShapeSlicer ArraySelector "
+        "ArraySlicer FlexArraySlicer SequenceTaker MappingTaker ArgsTaker KwargsTaker"
     ),
     "sweep.sizers": "ArgSizer CountSizer LenSizer ShapeSizer ArraySizer",
     "data.data": "Data",

@@ -39,7 +39,7 @@ def check(how, run, single, chunk, **options):
     pieces = [chunk(rows) for rows in chunks]
     got = merge_blocks(how, pieces, list(map(len, chunks)), keys=keys, constants=fixed, **options)
     if isinstance(expected, pd.Series):
-        pd.testing.assert_series_equal(got, expected, check_names=False)
+        pd.testing.assert_series_equal(got, expected)
     else:
         pd.testing.assert_frame_equal(got, expected)
     bare = merge_blocks(how, pieces, list(map(len, chunks)), keys=keys, wrap=False)
@@ -52,7 +52,8 @@ def test_scalars(run):
     for how in NAMED:
         check(how, run, lambda i: i * 0.5, lambda rows: np.array(rows) * 0.5)
     check("concat", run, lambda i: i * 0.5, lambda rows: [i * 0.5 for i in rows])
-    check("concat", run, float, lambda rows: pd.Series(rows, dtype=float))
+    for how in ("concat", "row_stack"):
+        check(how, run, float, lambda rows: pd.Series(rows, dtype=float, name="ratio"))
 
 
 @LAWS

@@ -90,6 +90,9 @@ def merge_blocks(
     by_columns = how not in _ALONG
     own = whole.columns if by_columns else whole.index
     labels = _labels(keys, np.repeat(counts, sizes), own, constants)
+    if labels is keys and isinstance(whole, pd.Series):  # single calls would have given scalars
+        whole.name = None
+        whole = whole if how == "concat" else whole.to_frame(0)
     if by_columns:
         whole.columns = labels
     else:

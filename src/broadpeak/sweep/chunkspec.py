@@ -13,9 +13,9 @@ import numpy as np
 from broadpeak._core import check
 from broadpeak.errors import ParamError, ParamTypeError, broken_rule
 from broadpeak.sweep.arguments import Annotations, Argument, Arguments
-from broadpeak.sweep.rules import Rule, parts
+from broadpeak.sweep.rules import Rule, Wrapper, parts
 from broadpeak.sweep.sizers import ArgSizer
-from broadpeak.sweep.takers import ArgsTaker, Chunked, KwargsTaker, Taker, as_taker, sizes
+from broadpeak.sweep.takers import ArgsTaker, KwargsTaker, Taker, as_taker, sizes
 from broadpeak.types import MISSING
 
 
@@ -81,7 +81,7 @@ class ChunkSpec:
 
     def has_rule(self, name: str, default: Any) -> bool:
         """Return whether an argument that was not passed is cut at its default."""
-        return isinstance(default, Chunked) or bool(self._rules(name, name))
+        return isinstance(default, Wrapper) or bool(self._rules(name, name))
 
     def cuts(self, passed: Sequence[Argument]) -> list[Cut]:
         """Return how every argument of a call is cut."""
@@ -90,7 +90,7 @@ class ChunkSpec:
 
     def _cut(self, argument: Argument, stars: Mapping[int | str, Any]) -> Cut:
         value = argument.value
-        if isinstance(value, Chunked):  # the caller's word is the last
+        if isinstance(value, Wrapper):  # the caller's word is the last
             if value.value is MISSING:
                 rule = "wrap a value at the call"
                 raise ParamError(broken_rule(type(value).__name__, rule, argument.name))

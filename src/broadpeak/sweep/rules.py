@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from types import UnionType
 from typing import Any, get_args
@@ -45,6 +46,22 @@ class Rule:
 
     def __ror__(self, other: Any) -> Rules:
         return Rules(parts(other) + parts(self))
+
+
+class Wrapper(Rule, ABC):
+    """Base of the rules that may hold the value they are for.
+
+    Attributes
+    ----------
+    value : object
+        `MISSING` where it is only a rule.
+    """
+
+    value: Any
+
+    @abstractmethod
+    def taker_of(self, value: Any) -> Any:
+        """Return the taker of `value` (`MISSING`: of any value); None does not cut."""
 
 
 class Rules(Rule):

@@ -80,6 +80,11 @@ class ArgSizer(Rule):
 class CountSizer(ArgSizer):
     """The size is a count.
 
+    Parameters
+    ----------
+    arg_query : str, int or compiled pattern, optional
+        As in `ArgSizer`.
+
     Examples
     --------
     >>> CountSizer().measure(7)
@@ -90,6 +95,11 @@ class CountSizer(ArgSizer):
 @dataclass(frozen=True)
 class LenSizer(ArgSizer):
     """The size is the length of a sequence; a single value counts as one item.
+
+    Parameters
+    ----------
+    arg_query : str, int or compiled pattern, optional
+        As in `ArgSizer`.
 
     Examples
     --------
@@ -107,6 +117,13 @@ class LenSizer(ArgSizer):
 class ShapeSizer(ArgSizer):
     """The size is one axis of a shape.
 
+    Parameters
+    ----------
+    arg_query : str, int or compiled pattern, optional
+        As in `ArgSizer`.
+    axis : int
+        Position in the shape; negative counts from the last.
+
     Examples
     --------
     >>> ShapeSizer(axis=1).measure((10, 4))
@@ -123,6 +140,13 @@ class ShapeSizer(ArgSizer):
 @dataclass(frozen=True)
 class ArraySizer(ArgSizer):
     """The size is the length of an array, Series or frame along an axis.
+
+    Parameters
+    ----------
+    arg_query : str, int or compiled pattern, optional
+        As in `ArgSizer`.
+    axis : int
+        0: rows; 1: columns; negative counts from the last.
 
     Examples
     --------

@@ -1,9 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""How an argument of a `chunked` function is cut: one class a way of cutting.
-
-A *taker* is a rule without a value. The wrappers `Chunked…` are takers around a value, for use at
-the call; without a value they are rules as well.
-"""
+"""How an argument of a `chunked` function is cut: one class a way of cutting."""
 
 from __future__ import annotations
 
@@ -16,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from broadpeak.errors import ParamError, ParamTypeError, broken_rule
-from broadpeak.sweep.rules import Piece, Rule
+from broadpeak.sweep.rules import Piece, Rule, Wrapper
 from broadpeak.types import MISSING, IntArray
 
 _LABELLED = (pd.Series, pd.DataFrame)
@@ -105,6 +101,11 @@ class CountAdapter(Taker):
 class ShapeSlicer(Taker):
     """Make one axis of a shape the number of items in the chunk.
 
+    Parameters
+    ----------
+    axis : int
+        Position in the shape; negative counts from the last.
+
     Examples
     --------
     >>> from broadpeak.sweep.rules import Piece
@@ -127,6 +128,13 @@ class ShapeSlicer(Taker):
 @dataclass(frozen=True)
 class ShapeSelector(Taker):
     """Give chunk i the shape of item i along one axis: without that axis, or with length 1.
+
+    Parameters
+    ----------
+    axis : int
+        Position in the shape; negative counts from the last.
+    keep_dims : bool
+        Whether the axis stays, with length 1.
 
     Examples
     --------
@@ -155,6 +163,11 @@ class ShapeSelector(Taker):
 class ArraySlicer(Taker):
     """Slice an array, Series or frame along an axis; labels are sliced with it.
 
+    Parameters
+    ----------
+    axis : int
+        0: rows; 1: columns; negative counts from the last.
+
     Examples
     --------
     >>> from broadpeak.sweep.rules import Piece
@@ -181,6 +194,13 @@ class ArraySlicer(Taker):
 @dataclass(frozen=True)
 class ArraySelector(Taker):
     """Give chunk i the item i of an array, Series or frame along an axis.
+
+    Parameters
+    ----------
+    axis : int
+        0: rows; 1: columns; negative counts from the last.
+    keep_dims : bool
+        Whether the axis stays, with length 1.
 
     Examples
     --------
@@ -211,6 +231,11 @@ class FlexArraySlicer(Taker):
     """Slice like `ArraySlicer`, but pass whole what is meant for every item.
 
     That is: scalars, axes of length 1, and arrays that do not have the axis.
+
+    Parameters
+    ----------
+    axis : int
+        0: rows; 1: columns; negative counts from the last.
 
     Examples
     --------
@@ -353,129 +378,6 @@ class KwargsTaker(MappingTaker):
         object.__setattr__(self, "spec", specs)
 
 
-@dataclass(frozen=True, eq=False)
-class Chunked(Rule):
-    """A value that is cut by its type, or, without a value, the rule to do so.
-
-    Arrays, Series and frames are sliced along their first axis, lists, tuples, ranges and other
-    sequences as they are; a whole number counts items.
-
-    Parameters
-    ----------
-    value : object, optional
-        What to cut.
-    taker : Taker, optional
-        How to cut it, if not by type.
-
-    Examples
-    --------
-    >>> Chunked([1, 2, 3])
-    Chunked([1, 2, 3])
-    """
-
-    value: Any = MISSING
-    taker: Taker | None = None
-
-    def resolve(self, value: Any) -> Taker | None:
-        """Return the taker for `value`."""
-        return as_taker(self.taker) if self.taker is not None else taker_by_type(value)
-
-    def __repr__(self) -> str:
-        shown = "" if self.value is MISSING else repr(self.value)
-        return f"{type(self).__name__}({shown})"
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class ChunkedArray(Chunked):
-    """An array, Series or frame that is sliced along `axis`, or the rule to do so.
-
-    Parameters
-    ----------
-    value : array, Series or DataFrame, optional
-        What to cut.
-    axis : int
-        0: rows; 1: columns.
-
-    Examples
-    --------
-    >>> import broadpeak as bp
-    >>> double = bp.chunked(lambda x: x * 2, merge_func="concat", n_chunks=2)
-    >>> double(bp.ChunkedArray(np.arange(4)))
-    array([0, 2, 4, 6])
-    """
-
-    axis: int = 0
-
-    def __init__(self, value: Any = MISSING, axis: int = 0) -> None:
-        super().__init__(value)
-        object.__setattr__(self, "axis", axis)
-
-    def resolve(self, value: Any) -> Taker | None:
-        """Return the slicer."""
-        return ArraySlicer(self.axis)
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class ChunkedCount(Chunked):
-    """A number of items that becomes the number of items in the chunk, or the rule to do so.
-
-    Examples
-    --------
-    >>> import broadpeak as bp
-    >>> bp.chunked(np.ones, merge_func="concat", n_chunks=2)(bp.ChunkedCount(3))
-    array([1., 1., 1.])
-    """
-
-    def __init__(self, value: Any = MISSING) -> None:
-        super().__init__(value)
-
-    def resolve(self, value: Any) -> Taker | None:
-        """Return the adapter."""
-        return CountAdapter()
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class ChunkedShape(Chunked):
-    """A shape one axis of which becomes that of the chunk, or the rule to do so.
-
-    Examples
-    --------
-    >>> import broadpeak as bp
-    >>> bp.chunked(np.ones, merge_func="row_stack", n_chunks=2)(bp.ChunkedShape((3, 2))).shape
-    (3, 2)
-    """
-
-    axis: int = 0
-
-    def __init__(self, value: Any = MISSING, axis: int = 0) -> None:
-        super().__init__(value)
-        object.__setattr__(self, "axis", axis)
-
-    def resolve(self, value: Any) -> Taker | None:
-        """Return the slicer."""
-        return ShapeSlicer(self.axis)
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class NotChunked(Chunked):
-    """A value that every chunk gets whole, or the rule to do so.
-
-    Examples
-    --------
-    >>> import broadpeak as bp
-    >>> scale = bp.chunked(lambda x, by: x * by, merge_func="concat", n_chunks=2)
-    >>> scale(bp.Chunked(np.arange(3)), bp.NotChunked(np.array([10])))
-    array([ 0, 10, 20])
-    """
-
-    def __init__(self, value: Any = MISSING) -> None:
-        super().__init__(value)
-
-    def resolve(self, value: Any) -> Taker | None:
-        """Return None: not cut."""
-        return None
-
-
 def as_taker(spec: Any, value: Any = MISSING) -> Taker | None:
     """Return the taker that `spec` stands for; `value` decides where it goes by type.
 
@@ -484,14 +386,13 @@ def as_taker(spec: Any, value: Any = MISSING) -> Taker | None:
     TypeError
         If `spec` is no rule for cutting.
     """
-    if isinstance(spec, type) and issubclass(spec, (Taker, Chunked)):
+    if isinstance(spec, type) and issubclass(spec, (Taker, Wrapper)):
         spec = spec()
     if spec is None or isinstance(spec, Taker):
         return spec
-    if isinstance(spec, Chunked):
-        if type(spec) is Chunked and spec.taker is None and value is MISSING:
-            return _ByType()
-        return spec.resolve(value)
+    if isinstance(spec, Wrapper):
+        taker: Taker | None = spec.taker_of(value)
+        return taker
     if isinstance(spec, (list, tuple)):
         return SequenceTaker(spec)
     if isinstance(spec, Mapping):
@@ -501,13 +402,15 @@ def as_taker(spec: Any, value: Any = MISSING) -> Taker | None:
 
 
 @dataclass(frozen=True)
-class _ByType(Taker):
+class ByType(Taker):
     """`Chunked` as a rule: the taker is found when the value is known."""
 
     def sizes(self, value: Any) -> list[int]:
+        """Return the sizes that `value` implies, cut by its type."""
         return sizes(taker_by_type(value), value)
 
     def take(self, value: Any, piece: Piece) -> Any:
+        """Return what `piece` takes of `value`, cut by its type."""
         return take(taker_by_type(value), value, piece)
 
 
