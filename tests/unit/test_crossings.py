@@ -55,6 +55,7 @@ def test_series_keep_index_and_name() -> None:
 
 
 def test_numbers_on_the_left() -> None:
+    np.testing.assert_array_equal(bp.crossed_above(UP, np.array(3.5)), bp.crossed_above(UP, 3.5))
     np.testing.assert_array_equal(bp.crossed_above(3.5, DOWN), bp.crossed_below(DOWN, 3.5))
     np.testing.assert_array_equal(
         bp.crossed_above(np.int64(3), list(DOWN)), bp.crossed_below(DOWN, 3)
@@ -101,6 +102,11 @@ def test_shared_levels_broadcast() -> None:
     expected = column_by_column(left, right, [(0, 1), (1, 0), (2, 1), (3, 0)], columns)
     pd.testing.assert_frame_equal(bp.crossed_above(left, right), expected)
     pd.testing.assert_frame_equal(bp.crossed_below(right, left), expected)
+    twice = columns.set_names(["window", "symbol"]).to_frame(index=False)
+    twice.insert(0, "again", [1, 2, 3, 4])
+    wide = pd.MultiIndex.from_frame(twice, names=["window", "window", "symbol"])
+    result = bp.crossed_above(left.set_axis(wide, axis=1), right)
+    pd.testing.assert_frame_equal(result, expected.set_axis(wide, axis=1))
 
 
 def test_parameters_meet_by_position() -> None:

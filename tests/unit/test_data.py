@@ -80,6 +80,13 @@ def test_closes_alone_are_enough() -> None:
 def test_dates_in_a_column_become_the_index() -> None:
     data = bp.Data.from_frames({"A": ohlcv().reset_index(names="day")})
     assert data.index.equals(ohlcv().index)
+    texts = ohlcv().reset_index(names="Date")
+    texts["Date"] = texts["Date"].dt.strftime("%d/%m/%Y")
+    texts.loc[5, "Date"] = "13/02/2024"
+    assert bp.Data.from_frames({"A": texts}).index[-1] == pd.Timestamp("2024-02-13")
+    texts.loc[5, "Date"] = "soon"
+    with pytest.raises(bp.DataError, match="the prices of A must have readable dates"):
+        bp.Data.from_frames({"A": texts})
 
 
 def test_the_users_frame_is_not_touched_and_prices_cannot_be_changed() -> None:
@@ -114,7 +121,7 @@ def test_the_users_frame_is_not_touched_and_prices_cannot_be_changed() -> None:
         ({"Open": [1, 2, np.inf, 4, 5, 6]}, r"open of A at 2024-01-03 .*finite.*inf"),
         ({"Low": [99, 99, 99, 0, 99, 99]}, r"low of A at 2024-01-04 .*positive, got 0\.0"),
         ({"Close": -1.0}, r"close of A at 2024-01-01 .*positive.*5 more bars"),
-        ({"High": 1.0}, r"high of A at 2024-01-01 .*at least open and close"),
+        ({"High": 1.0}, r"high of A at 2024-01-01 .*at least open, close and low"),
         ({"Low": 1e3}, r"(low|high) of A at 2024-01-01"),
         ({"Volume": -1}, r"volume of A at 2024-01-01 .*at least 0"),
         ({"Volume": np.inf}, r"volume of A at 2024-01-01 .*at least 0"),
@@ -158,7 +165,7 @@ def test_rounding_of_adjusted_prices_is_let_pass_and_more_is_not() -> None:
     frame["Low"] = frame[["Open", "Close"]].min(axis=1) * (1 + 1e-10)
     bp.Data.from_frames({"A": frame})
     frame["High"] = frame[["Open", "Close"]].max(axis=1) * (1 - 1e-6)
-    with pytest.raises(bp.DataError, match="at least open and close"):
+    with pytest.raises(bp.DataError, match="at least open, close and low"):
         bp.Data.from_frames({"A": frame})
 
 
@@ -430,7 +437,7 @@ def test_the_sample() -> None:
     assert abs(SAMPLE.returns.loc["2005-02-28", "AAPL"]) < 0.1
     assert abs(SAMPLE.returns.loc["2003-02-18", "MSFT"]) < 0.1
     assert list(bp.Data.sample(["MSFT"]).close.columns) == ["MSFT"]
-    with pytest.raises(bp.ParamError, match="be one of 'AAPL'"):
+    with pytest.raises(bp.DataError, match=r"be one of \['AAPL', 'IBM', 'MSFT'\], got 'GOOG'"):
         bp.Data.sample("GOOG")
 
 

@@ -76,6 +76,11 @@ Unix,Date,Symbol,Open,High,Low,Close,Volume BTC,Volume USDT
 1704070800000,2024-01-01 01:00:00,BTCUSDT,42475.23,42775.00,42431.65,42613.56,1196.37,5.1e7
 1704067200000,2024-01-01 00:00:00,BTCUSDT,42283.58,42554.57,42261.02,42475.23,1271.68,5.4e7
 """
+INVESTING = """"Date","Price","Open","High","Low","Vol.","Change %"
+"02/13/2024","181.91","182.15","183.09","180.88","71.98M","-1.27%"
+"01/03/2024","184.25","184.22","185.88","183.43","58.41M","-0.75%"
+"01/02/2024","185.64","187.15","188.44","183.89","1.08B","-3.58%"
+"""
 PANDAS = """,open,high,low,close
 2024-01-02 09:30:00-05:00,187.15,188.44,183.885,185.64
 2024-01-02 09:31:00-05:00,184.22,185.88,183.43,184.25
@@ -115,13 +120,14 @@ def read(tmp_path, text, name="AAPL.csv", **options):
         (EUROPEAN, "2024-01-02", "2024-02-13", 181.91, 71983570),
         (DUKASCOPY, "2024-01-02 00:00", "2024-02-13 02:00", 1.104, 512.7),
         (CRYPTO_DOWNLOAD, "2024-01-01 00:00", "2024-01-01 02:00", 42581.10, 685.21),
+        (INVESTING, "2024-01-02", "2024-02-13", 181.91, 71_980_000),
         (PANDAS, "2024-01-02 09:30-05:00", "2024-01-02 09:32-05:00", 181.91, None),
         (SUMMER_TIME, "2024-03-08 14:30+00:00", "2024-03-12 13:30+00:00", 181.91, None),
     ],
     ids=[
         *("yahoo", "stooq", "stooq bulk", "binance", "binance with header", "mt4", "mt5"),
-        *("mt5 daily", "nasdaq", "european", "dukascopy", "cryptodatadownload", "pandas"),
-        "summer time",
+        *("mt5 daily", "nasdaq", "european", "dukascopy", "cryptodatadownload", "investing"),
+        *("pandas", "summer time"),
     ],
 )
 def test_vendors(tmp_path, text, first, last, close, volume) -> None:
@@ -276,6 +282,12 @@ def test_parquet(tmp_path) -> None:
         table.to_parquet(tmp_path / f"{name}.parquet")
         data = bp.Data.from_parquet(tmp_path / f"{name}.parquet", symbol="IBM")
         assert data.fingerprint() == sample.fingerprint()
+    both = pd.concat({"B": frame, "A": frame.iloc[5:]}, names=["symbol", "Date"])
+    both.to_parquet(tmp_path / "both.parquet")
+    assert bp.Data.from_parquet(tmp_path / "both.parquet").symbols == ["B", "A"]
+    (tmp_path / "text.parquet").write_text("no")
+    with pytest.raises(bp.DataError, match="be a Parquet file"):
+        bp.Data.from_parquet(tmp_path / "text.parquet")
     zoned = frame.tz_localize("Asia/Tokyo")
     zoned.to_parquet(tmp_path / "zoned.parquet")
     assert str(bp.Data.from_parquet(tmp_path / "zoned.parquet").index.tz) == "Asia/Tokyo"

@@ -156,6 +156,8 @@ def test_other_inputs() -> None:
         IBM.run("bp:ma", 10, price=IBM.close.iloc[1:])
     with pytest.raises(bp.DataError, match="400 bars and 1 or 3 columns"):
         ALL.run("bp:ma", 10, price=np.ones((400, 2)))
+    with pytest.raises(bp.DataError, match=r"a column for each of \['AAPL', 'IBM', 'MSFT'\]"):
+        ALL.run("bp:ma", 10, price=ALL.close[["IBM", "AAPL", "MSFT"]])
     with pytest.raises(bp.DataError, match="have the price 'typical'"):
         IBM.run("bp:ma", 10, price="typical")
 
@@ -217,6 +219,9 @@ def test_crossing_numbers_and_frames() -> None:
     pd.testing.assert_frame_equal(
         stoch.k_crossed_above(stoch.d), bp.crossed_above(stoch.k, stoch.d)
     )
+    patterns = IBM.run("talib:cdldoji")
+    expected = bp.crossed_above(patterns.integer, 50)
+    pd.testing.assert_series_equal(patterns.integer_crossed_above(50), expected)
     talib_sma = IBM.run("talib:sma", 10)
     assert talib_sma.real_crossed_above(IBM.run("talib:sma", 20)).sum() > 0
 

@@ -335,7 +335,9 @@ def _digest(source: Source) -> str:
         digest.update(str(index.tz).encode())
         labels = index.as_unit("ns").asi8
     digest.update(np.ascontiguousarray(labels).tobytes())
-    digest.update(repr((source.symbols, source.single)).encode())
+    # Any kind of text is the same symbol; a number is another one than its text.
+    names = [repr(str(name) if isinstance(name, str) else name) for name in source.symbols]
+    digest.update(f"{names} {source.single}".encode())
     for name in sorted(source.fields):
         digest.update(name.encode())
         digest.update(np.ascontiguousarray(source.fields[name]).tobytes())

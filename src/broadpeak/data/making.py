@@ -13,6 +13,7 @@ from broadpeak.data import csv as csv_files
 from broadpeak.data import feeds
 from broadpeak.data import sample as sample_files
 from broadpeak.data.align import Bars, align
+from broadpeak.data.dates import DateOptions
 from broadpeak.data.schema import bars_of
 from broadpeak.errors import DataError, broken_rule
 from broadpeak.indicators.source import Source
@@ -145,7 +146,7 @@ class Made:
         OSError
             If the file cannot be read.
         """
-        options = csv_files.ReadOptions(tz, date_column, date_format)
+        options = DateOptions(tz, date_column, date_format)
         frames = csv_files.read_frames(path, symbol, options)
         return cls.from_frames(frames, calendar=calendar, adjust=adjust, missing=missing)
 
@@ -185,8 +186,8 @@ class Made:
             If the file cannot be read.
         """
         optional.load("pyarrow", extra="parquet", purpose="Data.from_parquet")
-        options = csv_files.ReadOptions(tz, date_column)
-        frames = csv_files.read_frames(path, symbol, options, read=pd.read_parquet)
+        options = DateOptions(tz, date_column)
+        frames = csv_files.read_frames(path, symbol, options, read=_read_parquet)
         return cls.from_frames(frames, calendar=calendar, adjust=adjust, missing=missing)
 
     @classmethod
@@ -301,9 +302,7 @@ class Made:
         Raises
         ------
         DataError
-            If the shipped file was altered.
-        ParamError
-            If a symbol is not among the three.
+            If a symbol is not among the three, or the shipped file was altered.
 
         Notes
         -----
@@ -318,7 +317,9 @@ class Made:
         frames = sample_files.read_frames()
         names = list(frames) if symbols is None else feeds.names(symbols)
         for name in names:
-            check.one_of("symbol", name, frames)
+            if name not in frames:
+                remedy = check.did_you_mean(name, frames)
+                raise DataError(broken_rule("symbol", f"be one of {list(frames)}", name, remedy))
         frames = {name: frames[name] for name in names}
         return cls._checked(frames, single=isinstance(symbols, str), adjust=True)
 
@@ -326,3 +327,11 @@ class Made:
     def _of(cls, bars: Mapping[Any, Bars], *, calendar: str, single: bool) -> Self:
         index, fields = align(dict(bars), calendar)
         return cls(Source(index, tuple(bars), fields, single))
+
+
+def _read_parquet(path: Any) -> pd.DataFrame:
+    try:
+        return pd.read_parquet(path)
+    except ValueError as error:
+        # What pyarrow raises for a file of another kind.
+        raise DataError(broken_rule(str(path), "be a Parquet file", str(error))) from error

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from broadpeak._core import check
+from broadpeak.data.dates import DateOptions, dated, find_column, word
 from broadpeak.errors import DataError, broken_rule
 from broadpeak.types import BoolArray, FloatArray
 
@@ -23,7 +24,7 @@ _SPELLINGS = {
     "open": "open o openprice priceopen",
     "high": "high h highprice pricehigh",
     "low": "low l lowprice pricelow",
-    "close": "close c closeprice priceclose closelast last",
+    "close": "close c closeprice priceclose closelast last price",
     "volume": "volume v vol",
     "adjclose": "adjclose adjustedclose adjclosed closeadj adjcloseprice",
 }
@@ -38,7 +39,7 @@ def field_of(label: object) -> str | None:
     >>> field_of("Adj Close"), field_of("<HIGH>"), field_of("Dividends")
     ('adjclose', 'high', None)
     """
-    return _FIELD_OF.get("".join(char for char in str(label).lower() if char.isalnum()))
+    return _FIELD_OF.get(word(label))
 
 
 def fields_of(symbol: str, frame: pd.DataFrame, *, adjust: bool) -> dict[str, FloatArray]:
@@ -96,7 +97,8 @@ def _adjusted(symbol: str, fields: dict[str, FloatArray], *, adjust: bool) -> di
     if adjusted is None:
         rule = "have a column 'Adj Close' for adjust=True"
         raise DataError(broken_rule(f"the prices of {symbol}", rule, sorted(fields)))
-    ratio = adjusted / fields["close"]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = adjusted / fields["close"]  # what is not a price is refused afterwards
     for field in PRICES:
         if field in fields:
             # The adjusted close itself is taken as it is, free of the rounding of the ratio.
@@ -145,8 +147,8 @@ def check_prices(symbol: str, index: pd.Index[Any], fields: dict[str, FloatArray
         bound = edge.reduce(others)
         values = fields[field]
         outside = sign * (bound - values) > TOLERANCE * bound
-        word = "at least" if field == "high" else "at most"
-        _refuse(symbol, index, field, values, outside, f"be {word} open and close", bound)
+        rule = "at least open, close and low" if field == "high" else "at most open and close"
+        _refuse(symbol, index, field, values, outside, f"be {rule}", bound)
 
 
 def _refuse(
@@ -187,7 +189,7 @@ def bars_of(symbol: Any, frame: Any, *, adjust: bool, drop: bool) -> tuple[Any, 
         rule = "be a frame with one column a field"
         remedy = "Type: Data.from_frames({'SPX': frame})"
         raise DataError(broken_rule(f"the prices of {symbol}", rule, type(frame).__name__, remedy))
-    frame = _dated(frame)
+    frame = _with_dates(symbol, frame)
     if drop:
         present = [label for label in frame.columns if field_of(label) in PRICES]
         frame = frame.dropna(subset=present, how="all")
@@ -199,7 +201,7 @@ def bars_of(symbol: Any, frame: Any, *, adjust: bool, drop: bool) -> tuple[Any, 
     return frame.index, fields
 
 
-def _dated(frame: pd.DataFrame) -> pd.DataFrame:
+def _with_dates(symbol: Any, frame: pd.DataFrame) -> pd.DataFrame:
     """Make the dates of a column the index where the index only counts rows."""
     if not isinstance(frame.index, pd.RangeIndex):
         return frame
@@ -207,4 +209,6 @@ def _dated(frame: pd.DataFrame) -> pd.DataFrame:
         column = frame[label]
         if column.ndim == 1 and pd.api.types.is_datetime64_any_dtype(column.dtype):
             return frame.set_index(label)
-    return frame
+    if find_column(frame, ["date", "datetime", "timestamp"]) is None:
+        return frame
+    return dated(frame, f"the prices of {symbol}", DateOptions())

@@ -13,7 +13,7 @@ import pandas as pd
 from broadpeak.errors import DataError, broken_rule
 from broadpeak.indicators.source import Source, read_only
 from broadpeak.triggers.cross import cross_lanes, cross_pair
-from broadpeak.types import AnyArray, BoolArray, IntArray
+from broadpeak.types import AnyArray, BoolArray, FloatArray, IntArray
 
 
 class Level(NamedTuple):
@@ -101,6 +101,11 @@ class Panel:
     lanes: AnyArray
     shape: Shape
 
+    @property
+    def numbers(self) -> FloatArray:
+        """The lanes as float64: TA-Lib gives some as integers."""
+        return self.lanes if self.lanes.dtype == np.float64 else self.lanes.astype(np.float64)
+
     def wrap(self) -> Any:
         """Return the values as a Series or frame that cannot be written to."""
         lanes = self.lanes if self.shape.take is None else self.lanes[self.shape.lane_take()]
@@ -118,12 +123,12 @@ class Panel:
         _check_same_bars(source, other.shape.source)
         if self.shape.plain and other.shape.plain:
             # One series against one: what a sweep asks once a combination.
-            lane = cross_pair(self.lanes[0], other.lanes[0], above=above)
+            lane = cross_pair(self.numbers[0], other.numbers[0], above=above)
             return self.shape.wrap(lane[np.newaxis, :])
         pairs, take, other_take = _pair(self.shape, other.shape)
         gaps = any(own is not None for own in source.own_bars)
         cross = _cross_own_bars if gaps else _cross_all_bars
-        return pairs.wrap(cross(source, (self.lanes, take), (other.lanes, other_take), above))
+        return pairs.wrap(cross(source, (self.numbers, take), (other.numbers, other_take), above))
 
 
 def _check_same_bars(mine: Source, its: Source) -> None:

@@ -179,4 +179,7 @@ def _input(source: Source, definition: Definition, key: str, field: Any) -> Floa
     if lanes.shape[1] != len(source.index) or lanes.shape[0] not in {1, n}:
         rule = f"have {len(source.index)} bars and 1 or {n} columns"
         raise DataError(broken_rule(key, rule, lanes.shape[::-1]))
+    if wrapping.columns is not None and n > 1 and not wrapping.columns.equals(source.columns):
+        rule = f"have a column for each of {list(source.symbols)}, in order"
+        raise DataError(broken_rule(key, rule, wrapping.columns.tolist()))
     return np.broadcast_to(lanes, (n, lanes.shape[1]))

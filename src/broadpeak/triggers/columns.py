@@ -72,7 +72,8 @@ def _find(wide: pd.Index[Any], narrow: pd.Index[Any]) -> IntArray | None:
     if not narrow.is_unique:
         return None
     if isinstance(wide, pd.MultiIndex):
-        extra = [name for name in wide.names if name not in narrow.names]
+        # By number: a name may stand for several levels.
+        extra = [i for i, name in enumerate(wide.names) if name not in narrow.names]
         wanted: pd.Index[Any] = wide.droplevel(extra) if extra else wide
     else:
         wanted = wide

@@ -91,6 +91,8 @@ def _crossed(left: Any, right: Any, *, above: bool) -> Any:
     one, other = lane(left), lane(right)
     if one is not None and other is not None and one.size == other.size:
         return cross_pair(one, other, above=above)
+    if isinstance(right, np.ndarray) and right.ndim == 0:
+        right = right.item()
     if isinstance(right, (Real, np.number)):
         if one is None:
             return _crossed_level(left, float(right), above=above)
