@@ -11,13 +11,19 @@ from broadpeak.cli import console
 
 
 def chosen(values: Mapping[str, float], at_edge: Mapping[str, bool] | None = None) -> str:
-    """Return parameter values in one line; a plus marks a value at the end of its range."""
+    """Return parameter values in one line; a star marks a value at the end of its range."""
     edges = at_edge or {}
     parts = (
-        f"{name} {'+' if edges.get(name) else ''}{console.figure(value)}"
+        f"{name} {console.figure(value)}{'*' if edges.get(name) else ''}"
         for name, value in values.items()
     )
     return ", ".join(parts)
+
+
+def edge_note(training: Any) -> list[str]:
+    """Return the line that explains the star, if there is one."""
+    starred = any(flag for one in training.components.values() for flag in one.at_edge.values())
+    return ["* the best lies at the end of the range: widen it and train again", ""] * starred
 
 
 def components(training: Any) -> dict[str, dict[str, Any]]:
@@ -43,6 +49,7 @@ def show_training(training: Any, title: str) -> None:
         ],
         text_columns=2,
     )
+    console.show_lines(edge_note(training))
 
 
 def write_training(

@@ -6,9 +6,14 @@ from __future__ import annotations
 import plotly.graph_objects as go
 
 from broadpeak._core import drawing
+from broadpeak.report import pages
 from broadpeak.report.charts.heatmap import heatmap_figure, line_figure, surface_figure
 from broadpeak.report.charts.parameter import parameter_figure
+from broadpeak.report.charts.walkforward import walk_forward_figure
+from broadpeak.report.from_portfolio import account_view
+from broadpeak.report.from_walkforward import cycle_views
 from broadpeak.training.result import Training
+from broadpeak.validation.walked import WalkForward
 
 
 def _heatmap(training: Training, *, x: str, y: str, component: str | None = None) -> go.Figure:
@@ -39,6 +44,18 @@ def _line(training: Training, name: str, component: str | None) -> go.Figure:
     return line_figure(values, objective=training.objective_name, title=title)
 
 
+def _walk_forward(walked: WalkForward) -> go.Figure:
+    value = account_view(walked.portfolio, walked.name).value
+    title = f"{walked.name}: walk-forward, out of sample"
+    return walk_forward_figure(
+        value, cycle_views(walked), objective=walked.objective_name, title=title
+    )
+
+
 drawing.register("parameter-chart", parameter_figure)
 drawing.register("heatmap", _heatmap)
 drawing.register("surface", _surface)
+drawing.register("walk-forward-chart", _walk_forward)
+drawing.register("training-report", pages.training_report)
+drawing.register("test-report", pages.test_report)
+drawing.register("walk-forward-report", pages.walk_forward_report)

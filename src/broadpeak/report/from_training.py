@@ -12,9 +12,10 @@ import pandas as pd
 
 from broadpeak.errors import ParamError
 from broadpeak.report.views import ComponentView, ParameterView, RunView
-from broadpeak.report.wording import moment, number
+from broadpeak.report.wording import count, moment, number
 from broadpeak.search.space import Dimension
 from broadpeak.training.result import ComponentTraining, StepCurve, Training
+from broadpeak.training.strategy import Strategy
 
 MOST_MAPS = 3
 
@@ -26,19 +27,24 @@ def component_views(training: Training) -> list[ComponentView]:
 
 def run_view(training: Training) -> RunView:
     """Return strategy, settings, versions and warnings of a training."""
-    strategy = training.strategy
-    settings = {
+    settings = run_settings(training.strategy, training.settings, training.seconds)
+    n_evaluations = sum(found.n_evaluations for found in training.components.values())
+    settings["evaluations"] = count(n_evaluations)
+    return RunView(training.name, settings, versions(training.environment), list(training.notes))
+
+
+def run_settings(
+    strategy: Strategy, settings: Mapping[str, Any], seconds: float | None = None
+) -> dict[str, str]:
+    """Return every setting of a strategy and of its run as text."""
+    texts = {
         "strategy": strategy.name,
         "lookback": f"{strategy.lookback} bars",
         "unstable_period": f"{strategy.unstable_period} bars",
         "fill": strategy.fill,
+        **{name: setting_text(value) for name, value in settings.items()},
     }
-    settings |= {name: setting_text(value) for name, value in training.settings.items()}
-    settings["evaluations"] = number(
-        sum(found.n_evaluations for found in training.components.values()), 9
-    )
-    settings["time"] = f"{training.seconds:.2f} s"
-    return RunView(strategy.name, settings, versions(training.environment), list(training.notes))
+    return texts if seconds is None else {**texts, "time": f"{seconds:.2f} s"}
 
 
 def versions(environment: Mapping[str, str]) -> dict[str, str]:

@@ -86,9 +86,9 @@ def component_table(chosen: AccountView, defaults: AccountView | None) -> Table:
 
 
 def trade_table(trades: pd.DataFrame) -> Table:
-    """Return trade records; of many only the first and the last are shown."""
+    """Return trade records by time of entry; of many only the first and the last are shown."""
     total = len(trades)
-    shown = trades
+    trades = shown = trades.sort_values("entry_time", kind="stable")
     note = ""
     if total > MOST_TRADES:
         half = MOST_TRADES // 2

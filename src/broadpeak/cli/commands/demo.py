@@ -41,6 +41,7 @@ def demo(*, out: options.OutFolder = FOLDER, as_json: options.AsJson = False) ->
         ],
         text_columns=2,
     )
+    console.show_lines(summary.edge_note(training))
     summary.show_files(files)
 
 

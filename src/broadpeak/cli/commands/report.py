@@ -35,13 +35,14 @@ def report(
 
     (tested, defaults), notes = inputs.recorded(both)
     path = drawing.draw(
-        "test report",
+        "test-report",
         tested,
         path=out,
-        name=inputs.name_of(plan),
+        strategy=plan,
+        data=prices,
+        params=chosen,
         defaults=defaults,
-        parameters=chosen,
-        settings=settings,
+        settings={"params": params, **settings},
         notes=notes,
     )
     console.show_warnings(notes)

@@ -70,7 +70,7 @@ def walk_forward(
     files = _write(result, out) if out else {}
     stats = summary.statistics(result.portfolio)
     if as_json:
-        rows = result.cycles.to_dict(orient="records")
+        rows = result.cycles.reset_index().to_dict(orient="records")
         console.show_json(
             {
                 "strategy": name,
@@ -82,7 +82,7 @@ def walk_forward(
         )
         return
     console.show_warnings(notes)
-    _show_cycles(result.cycles, name)
+    _show_cycles(result.cycles.reset_index(), name)
     summary.show_statistics(stats, f"{name}: out of sample, all cycles")
     summary.show_files(files)
 
@@ -97,6 +97,6 @@ def _write(result: Any, folder: str) -> dict[str, str]:
     out.mkdir(parents=True, exist_ok=True)
     files = {"cycles": out / "cycles.csv", "report": out / "report.html"}
     result.to_par(out)
-    result.cycles.to_csv(files["cycles"], index=False)
+    result.cycles.to_csv(files["cycles"])
     result.report(files["report"])
     return {"parameters": str(out), **{name: str(path) for name, path in files.items()}}

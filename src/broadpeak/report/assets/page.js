@@ -32,15 +32,8 @@
   }
   const boxes = Array.from(document.querySelectorAll(".chart"));
   const visible = (box) => !box.closest("details:not([open])");
-  // One chart a frame keeps a long page responsive while it builds.
-  const queue = boxes.filter(visible);
-  function next() {
-    const box = queue.shift();
-    if (!box) return;
-    if (!box.dataset.drawn) draw(box);
-    requestAnimationFrame(next);
-  }
-  next();
+  // All at once, before the first paint: a page is never seen, printed or pictured half drawn.
+  boxes.filter(visible).forEach((box) => draw(box));
   document.querySelectorAll("details").forEach((fold) =>
     fold.addEventListener("toggle", () => {
       if (fold.open) fold.querySelectorAll(".chart").forEach((box) => { if (!box.dataset.drawn && visible(box)) draw(box); });

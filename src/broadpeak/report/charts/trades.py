@@ -16,6 +16,7 @@ from broadpeak.report import theme
 from broadpeak.report.charts.lines import Line, line_trace
 from broadpeak.report.wording import axis_values
 
+WIDE = 8.0  # highest over lowest price from which a logarithmic axis reads better
 _GAIN, _LOSS = "#0b7a4b", "#d7263d"
 
 
@@ -60,15 +61,24 @@ def trade_figure(
         height=420 + 140 * (len(panels) - 1),
         hovermode="x unified",
         xaxis=theme.axis(showgrid=False, anchor=axes[panels[-1]]),
-        **_panel_axes(panels),
+        **_panel_axes(panels, log=_spread(close) > WIDE),
     )
 
 
-def _panel_axes(panels: Sequence[int]) -> dict[str, Any]:
+def _spread(close: pd.Series[Any]) -> float:
+    """Return highest over lowest price; 1 where that says nothing."""
+    low, high = float(close.min()), float(close.max())
+    return high / low if low > 0 and np.isfinite(high) else 1.0
+
+
+def _panel_axes(panels: Sequence[int], *, log: bool) -> dict[str, Any]:
     """Return the y axes: prices take what the panels below leave, a quarter each at most."""
     below = len(panels) - 1
     share = min(0.25, 0.6 / below) if below else 0.0
-    axes: dict[str, Any] = {"yaxis": theme.axis("price", domain=[share * below, 1.0])}
+    price = theme.axis(
+        "price", domain=[share * below, 1.0], **({"type": "log", "dtick": "D2"} if log else {})
+    )
+    axes: dict[str, Any] = {"yaxis": price}
     for row in range(below):
         top = share * (below - row)
         axes[f"yaxis{row + 2}"] = theme.axis(
