@@ -26,7 +26,7 @@ order of the space; a score is a float, higher is better, and NaN marks an unusa
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
@@ -191,6 +191,7 @@ class Found:
 
 EvaluateMany: TypeAlias = Callable[[list[Step]], Sequence[float]]
 OnStep: TypeAlias = Callable[[Step, float, bool], object]
+Identity: TypeAlias = Callable[[Step], Hashable]
 
 
 def maximise(
@@ -200,6 +201,7 @@ def maximise(
     *,
     seed: int | None = 0,
     on_step: OnStep | None = None,
+    identity: Identity | None = None,
 ) -> Found:
     """Let `searcher` look for the best point of `space`; no combination is evaluated twice.
 
@@ -218,6 +220,10 @@ def maximise(
     on_step : callable, optional
         Called as ``on_step(step, score, repeated)`` for every step in order, also for those whose
         combination was known.
+    identity : callable, optional
+        ``identity(step)`` is equal for steps that must give the same score; of those only the first
+        is evaluated. Default: the combination. A function that depends on where its search stands
+        needs the rest of the step too.
 
     Returns
     -------
@@ -246,7 +252,7 @@ def maximise(
     (5.0,)
     """
     check_searcher(searcher)
-    loop = _Loop(space, evaluate_many, on_step)
+    loop = _Loop(space, evaluate_many, on_step, identity or _point_of)
     state = searcher.start(space, seed)
     idle = 0
     while idle < MAX_IDLE_ASKS:
@@ -297,9 +303,14 @@ class _Loop:
     """Evaluates what is asked, remembers it, and keeps the count of steps."""
 
     def __init__(
-        self, space: SearchSpace, evaluate_many: EvaluateMany, on_step: OnStep | None
+        self,
+        space: SearchSpace,
+        evaluate_many: EvaluateMany,
+        on_step: OnStep | None,
+        identity: Identity,
     ) -> None:
-        self.known: dict[Point, float] = {}
+        self.known: dict[Hashable, float] = {}
+        self._identity = identity
         self._asked: dict[Point, float] = {}
         self._evaluate_many = evaluate_many
         self._on_step = on_step
@@ -320,36 +331,38 @@ class _Loop:
             Step(self._seen(point), place.train_cycle, place.par_cycle, number, place.parameter)
             for number, point in enumerate(points, place.first_step)
         ]
-        new = list({s.point: s for s in reversed(steps) if s.point not in self.known}.values())
-        new.reverse()
-        fresh, stop_at = self._evaluate(new)
+        # Taken once: the evaluations may teach `identity` to tell more apart in later batches.
+        keys = [self._identity(step) for step in steps]
+        pairs = zip(reversed(keys), reversed(steps), strict=True)
+        new = {key: step for key, step in pairs if key not in self.known}
+        fresh, stop_at = self._evaluate(dict(reversed(new.items())))
         scores = []
         stopped = False
-        for step, point in zip(steps, points, strict=True):
-            repeated = step.point in self.known
+        for step, key, point in zip(steps, keys, points, strict=True):
+            repeated = key in self.known
             if not repeated:
-                self.known[step.point] = fresh[step.point]
-            score = self.known[step.point]
+                self.known[key] = fresh[key]
+            score = self.known[key]
             scores.append(score)
             self._asked.setdefault(point, score)
             if self._on_step is not None:
                 self._on_step(step, score, repeated)
-            if stop_at is not None and not repeated and step.point == stop_at:
+            if stop_at is not None and not repeated and key == stop_at:
                 stopped = True
                 break
         return scores, stopped
 
-    def _evaluate(self, new: list[Step]) -> tuple[dict[Point, float], Point | None]:
+    def _evaluate(self, new: dict[Hashable, Step]) -> tuple[dict[Hashable, float], Hashable | None]:
         if not new:
             return {}, None
-        scores = list(self._evaluate_many(new))
+        scores = list(self._evaluate_many(list(new.values())))
         stop = next((i for i, score in enumerate(scores) if isinstance(score, Stopped)), None)
         if stop is None and len(scores) != len(new):
             rule = f"return one score for each of its {len(new)} steps"
             raise ParamError(broken_rule("evaluate_many", rule, len(scores)))
-        kept = new if stop is None else new[: stop + 1]
-        fresh = {s.point: _usable(score) for s, score in zip(kept, scores, strict=False)}
-        return fresh, None if stop is None else kept[-1].point
+        kept = list(new)[: None if stop is None else stop + 1]
+        fresh = {key: _usable(score) for key, score in zip(kept, scores, strict=False)}
+        return fresh, None if stop is None else kept[-1]
 
     def best(self, space: SearchSpace) -> Choice:
         """Return the best point seen, for a searcher that does not choose itself."""
@@ -363,14 +376,13 @@ class _Loop:
 
     def final(self, choice: Choice) -> float:
         """Return the score of the chosen point itself."""
-        point = self._seen(choice.values)
-        if point not in self.known:
-            step = Step(point, self._train_cycle, 0, 0, "")
-            fresh, _ = self._evaluate([step])
-            self.known[point] = fresh[point]
+        step = Step(self._seen(choice.values), self._train_cycle, 0, 0, "")
+        key = self._identity(step)
+        if key not in self.known:
+            self.known |= self._evaluate({key: step})[0]
             if self._on_step is not None:
-                self._on_step(step, fresh[point], False)
-        score = self.known[point]
+                self._on_step(step, self.known[key], False)
+        score = self.known[key]
         if not math.isfinite(score):
             worst = min((s for s in self.known.values() if math.isfinite(s)), default=0.0)
             score = min(0.0, worst)
@@ -391,6 +403,10 @@ def edges_of(space: SearchSpace, values: Point) -> tuple[bool, ...]:
         dim.searched and dim.min < dim.max and value in {dim.min, dim.max}
         for dim, value in zip(space, values, strict=True)
     )
+
+
+def _point_of(step: Step) -> Point:
+    return step.point
 
 
 def _usable(score: float) -> float:

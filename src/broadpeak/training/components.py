@@ -85,9 +85,16 @@ def bars_of(data: Any) -> dict[str, Bars]:
 
 def _bars(data: Data, symbol: Any) -> Bars:
     one = data.select(symbol)
-    raw = {name: np.asarray(getattr(one, name), dtype=np.float64) for name in COLUMNS[:4]}
+    close = one.lanes("close")[0]
+    open_ = _lane(one, "open", close)
+    raw = {
+        "open": open_,
+        "high": _lane(one, "high", np.maximum(open_, close)),
+        "low": _lane(one, "low", np.minimum(open_, close)),
+        "close": close,
+    }
     index = one.index
-    volume = _volume(one, len(index))
+    volume = _lane(one, "volume", np.full(len(one), np.nan))
     there = ~np.isnan(raw["close"])
     if not there.all():
         raw = {name: values[there] for name, values in raw.items()}
@@ -96,9 +103,12 @@ def _bars(data: Data, symbol: Any) -> Bars:
     return Bars(str(symbol), index, **columns, volume=frozen(volume), price=_mean_price(**columns))
 
 
-def _volume(one: Data, n_bars: int) -> FloatArray:
-    volume = getattr(one, "volume", None)
-    return np.full(n_bars, np.nan) if volume is None else np.asarray(volume, dtype=np.float64)
+def _lane(one: Data, name: str, missing: FloatArray) -> FloatArray:
+    try:
+        lane: FloatArray = one.lanes(name)[0]
+    except DataError:  # prices may be closes only
+        return missing
+    return lane
 
 
 def _mean_price(

@@ -30,8 +30,19 @@ R = TypeVar("R")
 ONE_CALL = Settings()
 TRIAL_COLUMNS = ("component", "pass", "parameter", "step")
 RESULT_COLUMNS = ("objective", "wins", "losses")
-RESERVED = frozenset((*TRIAL_COLUMNS, *RESULT_COLUMNS, *FIELDS))
-"""Columns of the table of trials, hence no names of parameters."""
+CYCLE_COLUMNS = (
+    "number",
+    "train_start",
+    "train_end",
+    "test_start",
+    "test_end",
+    "in_sample",
+    "out_of_sample",
+    "trades",
+    "net",
+)
+RESERVED = frozenset((*TRIAL_COLUMNS, *RESULT_COLUMNS, *FIELDS, *CYCLE_COLUMNS))
+"""Columns of the tables of trials and cycles, hence no names of parameters."""
 
 OWN_MISTAKES = (ParamError, StrategyError, DataError)
 """Errors that say what to do, so that they come to the user as they are."""
@@ -53,6 +64,8 @@ class Job:
         Score of `Stats`.
     calls : tuple of Call
         The `optimize` calls of the discovery.
+    watched : bool
+        The strategy looked at the progress of the search.
     recency : float
         Weight of the last trades over the first.
     curves : bool
@@ -68,6 +81,7 @@ class Job:
     account: Account
     objective: Objective
     calls: tuple[Call, ...] = ()
+    watched: bool = False
     recency: float = 1.0
     curves: bool = False
     stops: dict[int, int] = field(default_factory=dict)
@@ -203,12 +217,15 @@ class Discovered(NamedTuple):
         The same as dimensions of a search.
     common : tuple of bool
         Which of them stand outside the loop.
+    watched : bool
+        The strategy looked at the progress of the search.
     """
 
     components: tuple[Component, ...]
     calls: tuple[Call, ...]
     dimensions: tuple[Dimension, ...]
     common: tuple[bool, ...]
+    watched: bool
 
 
 def discover(
@@ -250,7 +267,8 @@ def _discover(strategy: Strategy, bars: Mapping[str, Bars], chosen: Component | 
     # Without a loop everything belongs to the one component there is.
     looped = bool(run._components)  # noqa: SLF001
     common = tuple(source.common) if looped else (False,) * len(source.calls)
-    return Discovered(components, tuple(source.calls), tuple(source.dimensions), common)
+    calls, dimensions = tuple(source.calls), tuple(source.dimensions)
+    return Discovered(components, calls, dimensions, common, run._watched)  # noqa: SLF001
 
 
 def components_of(run: Run) -> tuple[Component, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -20,6 +20,7 @@ from broadpeak.search.base import StepCurve as SearchCurve
 from broadpeak.search.space import Dimension, SearchSpace
 from broadpeak.training.components import Bars, Component, Window, bars_of, per_asset
 from broadpeak.training.evaluation import Discovered, Job, discover
+from broadpeak.training.notes import Notes
 from broadpeak.training.objectives import resolve_objective
 from broadpeak.training.options import TrainOptions
 from broadpeak.training.result import ComponentTraining, StepCurve, Training, TrialLog, called
@@ -28,14 +29,12 @@ from broadpeak.training.simulation import training_account
 from broadpeak.training.strategy import Strategy
 from broadpeak.training.trainer import Log, Trained, train_component
 
-MIN_TRADES_PER_PARAMETER = 20
-
 
 class Plan(NamedTuple):
     """What is trained on what and how."""
 
     strategy: Strategy
-    data: Data
+    data: Data | None
     bars: dict[str, Bars]
     costs: dict[str, Costs]
     options: TrainOptions
@@ -63,7 +62,7 @@ def run_plan(plan: Plan, windows: Mapping[str, Window], settings: Mapping[str, A
         raise StrategyError(msg)
     results: dict[str, ComponentTraining] = {}
     logs: list[TrialLog] = []
-    notes = _Notes(plan.strategy)
+    notes = Notes(plan.strategy)
     shared: dict[str, float] = {}
     for component in first.components:
         one = (
@@ -83,7 +82,7 @@ def run_plan(plan: Plan, windows: Mapping[str, Window], settings: Mapping[str, A
         strategy=plan.strategy,
         data=plan.data,
         settings={**settings, **settings_of(plan.options)},
-        environment=environment(plan.data),
+        environment={} if plan.data is None else environment(plan.data),
         seconds=time.perf_counter() - began,
         notes=notes.texts(),
         logs=tuple(logs),
@@ -122,6 +121,7 @@ def job_of(plan: Plan, component: Component, views: Mapping[str, Bars], one: Dis
         account,
         resolve_objective(options.objective, options.min_trades),
         one.calls,
+        one.watched,
         options.recency,
         options.curves,
     )
@@ -233,62 +233,3 @@ def _days(index: pd.Index[Any]) -> tuple[pd.Index[Any], Any]:
     day = index.normalize()
     days = day.unique()
     return days, days.get_indexer(day)
-
-
-class _Notes:
-    """Collects what the user should know."""
-
-    def __init__(self, strategy: Strategy) -> None:
-        self._strategy = strategy
-        self._unusable: list[str] = []
-        self._few: list[str] = []
-        self._cold = 0
-        self._silent: list[str] = []
-
-    def add(self, found: ComponentTraining, log: Log) -> None:
-        """Note what one component came to."""
-        evaluations = list(log.by_point.values())
-        self._cold = max([self._cold, *(one.cold_stops for one in evaluations)])
-        if not any(one.stats is not None and one.stats.num_trades for one in evaluations):
-            self._silent.append(found.key)
-            return
-        if not found.usable:
-            self._unusable.append(found.key)
-            return
-        n_trades = found.stats.num_trades if found.stats else 0
-        n_params = sum(dim.searched for dim in found.dimensions)
-        if n_trades < MIN_TRADES_PER_PARAMETER * n_params:
-            self._few.append(f"{found.key} {n_trades} for {n_params}")
-
-    def texts(self) -> tuple[str, ...]:
-        """Return the warnings."""
-        name = self._strategy.name
-        texts = []
-        if self._silent:
-            texts.append(
-                f"{name!r} never trades ({_and_more(self._silent)}): the defaults are kept. "
-                "Check its signals, lookback and lots."
-            )
-        if self._unusable:
-            texts.append(
-                f"{name!r} has no step with a usable objective ({_and_more(self._unusable)}): the "
-                "defaults are kept, objective 0."
-            )
-        if self._few:
-            texts.append(
-                f"The values chosen for {name!r} rest on fewer than {MIN_TRADES_PER_PARAMETER} "
-                f"trades per parameter ({_and_more(self._few)}): they may be luck. Use more "
-                "history, fewer parameters, or a higher min_trades."
-            )
-        if self._cold:
-            texts.append(
-                f"{name!r} entered up to {self._cold} trades while its stop was NaN because of "
-                f"warm-up, so without a stop. Raise lookback={self._strategy.lookback} by the "
-                f"period of the stop plus unstable_period={self._strategy.unstable_period}."
-            )
-        return tuple(texts)
-
-
-def _and_more(items: Sequence[str], most: int = 3) -> str:
-    shown = ", ".join(items[:most])
-    return shown if len(items) <= most else f"{shown} and {len(items) - most} more"

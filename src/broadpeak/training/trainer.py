@@ -63,17 +63,19 @@ class Log:
 
     steps: list[Step] = field(default_factory=list)
     fresh: list[bool] = field(default_factory=list)
+    by_step: dict[Step, Evaluation] = field(default_factory=dict)
     by_point: dict[Point, Evaluation] = field(default_factory=dict)
 
     def note(self, step: Step, score: float, repeated: bool) -> None:  # on_step
         """Note a step that the search went through."""
+        self.by_step.setdefault(step, self.by_point[step.point])
         self.steps.append(step)
         self.fresh.append(not repeated)
 
     def trials(self) -> list[tuple[Step, Evaluation]]:
         """Return the steps that were evaluated, without the final run of the chosen values."""
         return [
-            (step, self.by_point[step.point])
+            (step, self.by_step[step])
             for step, fresh in zip(self.steps, self.fresh, strict=True)
             if fresh and step.par_cycle > 0
         ]
@@ -81,7 +83,7 @@ class Log:
     def of_curve(self, curve: SearchCurve) -> list[Evaluation]:
         """Return the evaluations of the steps of one curve."""
         return [
-            self.by_point[step.point]
+            self.by_step[step]
             for step in self.steps
             if step.train_cycle == curve.pass_ and step.parameter == curve.parameter
         ]
@@ -100,8 +102,15 @@ def train_component(job: Job, space: SearchSpace, searcher: Any, options: TrainO
     """Search the parameters of one component."""
     began = time.perf_counter()
     log = Log()
-    asker = _Asker(job, space, options, log)
-    found = maximise(searcher, space, asker.scores, seed=options.seed, on_step=log.note)
+    asker = _Asker(job, space, options, log, watched=job.watched)
+    found = maximise(
+        searcher,
+        space,
+        asker.scores,
+        seed=options.seed,
+        on_step=log.note,
+        identity=asker.identity,
+    )
     final = log.by_point[found.values]
     return Trained(found, final, log, time.perf_counter() - began)
 
@@ -109,13 +118,20 @@ def train_component(job: Job, space: SearchSpace, searcher: Any, options: TrainO
 class _Asker:
     """Evaluates batches of steps through `execute`."""
 
-    def __init__(self, job: Job, space: SearchSpace, options: TrainOptions, log: Log) -> None:
+    def __init__(
+        self, job: Job, space: SearchSpace, options: TrainOptions, log: Log, *, watched: bool
+    ) -> None:
         self._job = job
         self._names = space.names
         self._options = options
         self._log = log
         self._n_batches = 0
+        self._watched = watched
         self._settings = Settings(raise_no_results=False, **options.execute)
+
+    def identity(self, step: Step) -> Step | Point:
+        """Return what makes two steps the same: their values, unless the strategy looks around."""
+        return step if self._watched else step.point
 
     def scores(self, steps: list[Step]) -> list[float]:
         """Return the scores of `steps`, up to the one that ends the parameter."""
@@ -127,7 +143,8 @@ class _Asker:
         finished = run(calls, self._settings, label=label, passthrough=OWN_MISTAKES)
         scores: list[float] = []
         for step, found in zip(steps, _evaluations(finished, len(steps)), strict=True):
-            self._log.by_point[step.point] = found
+            self._log.by_step[step] = self._log.by_point[step.point] = found
+            self._watched |= found.watched
             stop = found.stopped | self._told(step, found)
             scores.append(Stopped(found.score) if stop else found.score)
             if stop:

@@ -26,7 +26,7 @@ class Discovery:
         dimension = dimension_of(position, call)
         if dimension.name in self._reserved:
             remedy = f"Call it {dimension.name}_value, say."
-            rule = "not be the name of a column of trials"
+            rule = "not be the name of a column of trials or cycles"
             raise ParamError(broken_rule("the name of a parameter", rule, dimension.name, remedy))
         if any(dimension.name == known.name for known in self.dimensions):
             remedy = "Pass another name=."

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Parameters as users pass them, turned into where a run takes its values from."""
+
+from __future__ import annotations
+
+import math
+import numbers
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from broadpeak.errors import ParamError, ParFileError, broken_rule
+from broadpeak.storage.par import Parameters, read_par
+from broadpeak.training.result import Training
+from broadpeak.training.strategy import Strategy
+from broadpeak.training.values import Defaults, Given
+
+REMEDY = "Pass a Training, bp.read_par(path), or {component: {name: value}}."
+
+
+def values_for(strategy: Strategy, params: Any) -> Given | Defaults:
+    """Return the source of values that `params` means; None means the defaults.
+
+    Raises
+    ------
+    ParamError, ParFileError
+        If `params` is nothing that holds parameters, or belongs to another strategy.
+    """
+    if params is None:
+        return Defaults()
+    if isinstance(params, (str, Path)):
+        params = read_par(params)
+    if isinstance(params, Training):
+        return Given(params.params, named=True, source="The training", error=ParamError)
+    if isinstance(params, Parameters):
+        return _from_file(strategy, params)
+    if isinstance(params, Mapping):
+        return _from_mapping(params)
+    raise ParamError(broken_rule("params", "hold parameters", params, REMEDY))
+
+
+def _from_file(strategy: Strategy, params: Parameters) -> Given:
+    if params.strategy and params.strategy != strategy.name:
+        msg = (
+            f"The parameter file must be of strategy {strategy.name!r}, got one of "
+            f"{params.strategy!r}. Train this strategy, or correct the line '# strategy' if it was "
+            "renamed."
+        )
+        raise ParFileError(msg)
+    named = all(line.named for line in params.components.values())
+    return Given(params.params, named=named, source="The parameter file", error=ParFileError)
+
+
+def _from_mapping(params: Mapping[Any, Any]) -> Given:
+    table: dict[str, Mapping[str, float]] = {}
+    for key, values in params.items():
+        if not isinstance(key, str) or not isinstance(values, Mapping):
+            raise ParamError(broken_rule("params", "be {component: {name: value}}", params, REMEDY))
+        for name, value in values.items():
+            number = isinstance(value, numbers.Real) and not isinstance(value, bool)
+            if not number or not math.isfinite(value):
+                rule = "be a finite number"
+                raise ParamError(broken_rule(f"params[{key!r}][{name!r}]", rule, value))
+        table[key] = values
+    if not table:
+        raise ParamError(broken_rule("params", "name at least one component", params, REMEDY))
+    return Given(table, named=True, source="params", error=ParamError)
