@@ -3,28 +3,190 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+import math
+import operator
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from typing import Any, Final
 
 import numpy as np
 
-from broadpeak.errors import ParamError
-from broadpeak.space.conditions import bind_conditions, passes
+from broadpeak.errors import ParamError, broken_rule
+from broadpeak.space.conditions import bind_conditions
 from broadpeak.space.layout import Layout, lay_out
+from broadpeak.space.lookup import Lookup
+from broadpeak.space.product import Product
+from broadpeak.space.select import Choice, select_codes
+from broadpeak.space.solve import Solver, TooManyError, make_solvers
 from broadpeak.types import IntArray
+
+_ITERATED_ROWS: Final = 1 << 22
+_ITERATED_CELLS: Final = 1 << 26
+_ITERATED_BLOCK: Final = 1 << 14
 
 
 class ParamGrid:
-    """The grid of parameters."""
+    """The grid of all combinations of some parameters, never built.
+
+    ``grid[i]`` is the combination at grid position `i` (before conditions) as a dict; iteration
+    yields the combinations that pass the conditions, in grid order.
+
+    Parameters
+    ----------
+    params : dict of Param
+        By name; plain sequences count as Params. The first parameter is the slowest, unless levels
+        say otherwise.
+
+    Raises
+    ------
+    ParamError
+        If there are no values, lengths on a level differ, or only some parameters have a level.
+    ConditionError
+        If a condition is not allowed or uses an unknown name.
+
+    Notes
+    -----
+    Only `count` and iteration cost more than what they return. Conditions that touch different
+    parameters are solved apart from one another; each is applied as soon as its parameters are
+    bound.
+
+    Examples
+    --------
+    >>> from broadpeak import Param
+    >>> grid = ParamGrid({"a": Param([1, 2], condition="a < b"), "b": [1, 2, 3]})
+    >>> grid.size, grid.count(), grid[-1]
+    (6, 3, {'a': 2, 'b': 3})
+    >>> list(grid)
+    [{'a': 1, 'b': 2}, {'a': 1, 'b': 3}, {'a': 2, 'b': 3}]
+    """
 
     def __init__(self, params: Mapping[str, Any]) -> None:
         self._layout = lay_out(params)
         self._conditions = bind_conditions(self._layout)
+        self._solvers = make_solvers(self._layout, self._conditions)
 
     @property
     def layout(self) -> Layout:
-        """The axes."""
+        """The axes of the grid: which parameters are zipped, and in which order they vary."""
         return self._layout
+
+    @property
+    def size(self) -> int:
+        """Number of grid positions before conditions, exact however large."""
+        return self._layout.size
+
+    def __len__(self) -> int:
+        return self.size
+
+    def __bool__(self) -> bool:
+        return True
+
+    def __repr__(self) -> str:
+        return f"ParamGrid({', '.join(self._layout.params)}: {self.size} positions)"
+
+    def __getitem__(self, position: int) -> dict[str, Any]:
+        """Return the combination at a grid position; negative positions count from the end.
+
+        Raises
+        ------
+        IndexError
+            If there is no such position.
+        """
+        try:
+            i = operator.index(position)
+        except TypeError:
+            remedy = "For several, type combine_params(…, grid_indices=…)."
+            msg = broken_rule("a grid position", "be a whole number", position, remedy)
+            raise TypeError(msg) from None
+        if not -self.size <= i < self.size:
+            msg = f"grid position must lie in a grid of {self.size} combinations, got {i}."
+            raise IndexError(msg)
+        return self._combination(self._layout.decode(i % self.size))
+
+    def index_of(self, combo: Mapping[str, Any]) -> int:
+        """Return the grid position of a combination: the first, if values repeat.
+
+        Parameters
+        ----------
+        combo : dict
+            A value for every parameter.
+
+        Raises
+        ------
+        ParamError
+            If a parameter is missing or unknown, or no position holds these values.
+
+        Examples
+        --------
+        >>> ParamGrid({"a": [1, 2], "b": [5, 6, 7]}).index_of({"a": 2, "b": 5})
+        3
+        """
+        params = self._layout.params
+        if set(combo) != set(params):
+            rule = f"hold a value for each of {', '.join(params)}"
+            raise ParamError(broken_rule("combo", rule, combo))
+        codes = []
+        for axis, lookup in enumerate(self._lookups):
+            members = [name for name in params if self._layout.axis_of[name] == axis]
+            code = lookup.find([combo[name] for name in members])
+            if code is None:
+                shown = ", ".join(f"{name}={combo[name]!r}" for name in members)
+                msg = f"combo must be in the grid, but no position has {shown}. See .size and [i]."
+                raise ParamError(msg)
+            codes.append(code)
+        return self._layout.encode(codes)
+
+    def count(self) -> int:
+        """Return how many combinations pass the conditions.
+
+        Raises
+        ------
+        ConditionError
+            If a condition raises for a combination that the others let pass.
+        """
+        return math.prod(solver.count() for solver in self._solvers)
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        names = tuple(self._layout.params)
+        for codes in self._pieces():
+            columns = [
+                [param.values[code] for code in self._layout.param_codes(name, codes).tolist()]
+                for name, param in self._layout.params.items()
+            ]
+            for row in zip(*columns, strict=True):
+                yield dict(zip(names, row, strict=True))
+
+    def sample(
+        self, n: int, *, seed: int | None = None, replace: bool = False, sort: bool = True
+    ) -> list[dict[str, Any]]:
+        """Return `n` combinations drawn uniformly from those that pass the conditions.
+
+        Parameters
+        ----------
+        n : int
+            How many.
+        seed : int, optional
+            The same seed draws the same combinations.
+        replace : bool
+            Whether a combination may be drawn twice.
+        sort : bool
+            Whether they come in grid order; otherwise in the order in which they were drawn.
+
+        Raises
+        ------
+        ParamError
+            If fewer than `n` pass.
+
+        Examples
+        --------
+        >>> grid = ParamGrid({name: range(100) for name in "abcdefghij"})
+        >>> grid.size == 10**20, len(grid.sample(10, seed=1))
+        (True, 10)
+        """
+        if isinstance(n, (float, np.floating)):
+            raise ParamError(broken_rule("n", "be a whole number of at least 1", n))
+        codes = self.select(random_subset=n, seed=seed, random_replace=replace, random_sort=sort)
+        return [self._combination([int(code[i]) for code in codes]) for i in range(len(codes[0]))]
 
     def select(
         self,
@@ -37,19 +199,39 @@ class ParamGrid:
         max_misses: int | None = None,
         raise_empty: bool = True,
     ) -> list[IntArray]:
-        """Return codes, one array an axis."""
-        size = self._layout.size
-        positions = np.arange(size) if grid_indices is None else np.arange(size)[grid_indices]
-        codes = self._layout.decode_many(positions)
-        kept = np.flatnonzero(passes(self._layout, self._conditions, codes))
-        if not len(kept) and raise_empty:
-            msg = "the conditions must leave at least one combination, got none."
-            raise ParamError(msg)
-        if random_subset is not None:
-            rng = np.random.default_rng(seed)
-            n = random_subset
-            if isinstance(n, float):
-                n = max(1, round(n * len(kept)))
-            kept = rng.choice(kept, int(n), replace=random_replace)
-            kept = np.sort(kept) if random_sort else kept
-        return [code[kept] for code in codes]
+        """Return chosen combinations as codes, one array an axis; see `combine_params`."""
+        return select_codes(
+            self._layout,
+            self._conditions,
+            self._solvers,
+            Choice(grid_indices, random_subset, random_replace, random_sort, seed, max_misses),
+            raise_empty=raise_empty,
+        )
+
+    @cached_property
+    def _lookups(self) -> list[Lookup]:
+        layout = self._layout
+        columns: list[list[Sequence[Any]]] = [[] for _ in layout.lengths]
+        for name, param in layout.params.items():
+            columns[layout.axis_of[name]].append(param.values)
+        return [Lookup(*pair) for pair in zip(columns, layout.lengths, strict=True)]
+
+    def _combination(self, codes: Sequence[int]) -> dict[str, Any]:
+        params = self._layout.params
+        return {name: p.values[self._layout.param_codes(name, codes)] for name, p in params.items()}
+
+    def _pieces(self) -> Iterator[list[IntArray]]:
+        """Yield codes of all that pass, in grid order."""
+        try:
+            tables = {
+                solver.axes: solver.table(_ITERATED_ROWS, _ITERATED_CELLS)
+                for solver in self._solvers
+                if solver.conditions
+            }
+        except TooManyError:
+            axes = range(len(self._layout.lengths))
+            whole = Solver(self._layout, axes, self._conditions, in_grid_order=True)
+            for rows in whole.stream(block=_ITERATED_BLOCK):
+                yield [rows[axis] for axis in axes]
+        else:
+            yield from Product(tables, self._layout.lengths).pieces(_ITERATED_BLOCK)

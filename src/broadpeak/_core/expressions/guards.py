@@ -54,8 +54,8 @@ def rounded(number: Any, digits: Any = None) -> Any:
     """Return ``round(number, digits)`` for a sane number of digits."""
     if digits is None:
         return round(number)
-    if isinstance(digits, int) and abs(digits) > 1000:
-        msg = f"round() must get between -1000 and 1000 digits, got {digits}."
+    if isinstance(digits, int) and digits < -1000:
+        msg = f"round() must get at least -1000 digits, got {digits}."
         raise ConditionError(msg)
     return round(number, digits)
 

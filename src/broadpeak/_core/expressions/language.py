@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any, Final
@@ -82,7 +82,15 @@ class Expression:
         parts = list(_conjuncts(self.tree))
         if len(parts) == 1:
             return (self,)
-        return tuple(Expression(ast.unparse(part), part, _names(part)) for part in parts)
+        return tuple(Expression(ast.unparse(part), part, names_of(part)) for part in parts)
+
+    @staticmethod
+    def all_of(parts: Sequence[Expression]) -> Expression:
+        """Return the expression that all `parts` are true, asked in order as ``and`` does."""
+        if len(parts) == 1:
+            return parts[0]
+        tree = ast.BoolOp(ast.And(), [part.tree for part in parts])
+        return Expression(" and ".join(part.text for part in parts), tree, names_of(tree))
 
     def evaluate(self, values: Mapping[str, Any]) -> Any:
         """Return the value of the expression, its names read from `values`.
@@ -121,7 +129,7 @@ def unknown_name(name: str, known: Mapping[str, Any], where: str) -> ConditionEr
 def parse(text: str, owner: str = "expression") -> Expression:
     """Parse `text` in the small language that conditions and templates share.
 
-    Allowed are arithmetic (``+ - * / // % ** & | ^ ~``), comparisons, also chained, ``and``,
+    Allowed are arithmetic (``+ - * / // % ** & | ^``), comparisons, also chained, ``and``,
     ``or``, ``not``, ``in``, ``not in``, ``is None``, literals (numbers, texts, None, booleans;
     tuples, lists and sets of them), names, and ``abs min max round len int float``.
 
@@ -160,7 +168,7 @@ def _parse(text: str, owner: str) -> Expression:
             broken_rule(owner, "be one expression", text, f"Python says: {reason}.")
         ) from error
     _check(tree, text, owner)
-    return Expression(text.strip(), tree, _names(tree))
+    return Expression(text.strip(), tree, names_of(tree))
 
 
 def _check(tree: ast.expr, text: str, owner: str) -> None:
@@ -212,7 +220,8 @@ def _spoken(node: ast.AST) -> str:
     return "".join(f" {c.lower()}" if c.isupper() else c for c in name).strip()
 
 
-def _names(tree: ast.AST) -> tuple[str, ...]:
+def names_of(tree: ast.AST) -> tuple[str, ...]:
+    """Return the names `tree` reads, in order of appearance; called functions are none."""
     found: dict[str, None] = {}
 
     def walk(node: ast.AST) -> None:

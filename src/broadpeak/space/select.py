@@ -1,0 +1,214 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Which combinations a run takes: positions first, then conditions, then sampling."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from broadpeak._core.rng import generator
+from broadpeak.errors import ParamError, broken_rule
+from broadpeak.space.conditions import Condition, check_rows
+from broadpeak.space.layout import Layout
+from broadpeak.space.product import Product
+from broadpeak.space.sample import INT64_MAX, Sampler, draw_rows, too_many
+from broadpeak.space.solve import Solver, TooManyError, code_type, grid_order, positions
+from broadpeak.types import BoolArray, IntArray
+
+MOST_COMBINATIONS: Final = 1 << 29
+"""Combinations that are ever built at once; beyond, a run must draw from the grid."""
+
+_CHECKED_ONE_BY_ONE: Final = 1 << 22
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What a caller asked for; the fields are the arguments of `combine_params`."""
+
+    grid_indices: Any = None
+    random_subset: float | None = None
+    random_replace: bool = False
+    random_sort: bool = True
+    seed: int | None = None
+    max_misses: int | None = None
+
+    def __post_init__(self) -> None:
+        subset = self.random_subset
+        if subset is not None and not _is_subset(subset):
+            rule = "be a number of at least 1, or a share in (0, 1]"
+            raise ParamError(broken_rule("random_subset", rule, subset))
+        misses = self.max_misses
+        if misses is not None and (not _is_whole(misses) or misses < 0):
+            rule = "be a whole number of at least 0, or None"
+            raise ParamError(broken_rule("max_misses", rule, misses))
+
+    def number(self, passed: int) -> int:
+        """Return how many of `passed` combinations are asked for: a share to the nearest."""
+        subset = self.random_subset
+        if subset is None:
+            return passed
+        if _is_whole(subset):
+            return int(subset)
+        if passed <= 2**53:
+            return max(1, round(float(subset) * passed))
+        top, bottom = float(subset).as_integer_ratio()
+        return max(1, (2 * top * passed + bottom) // (2 * bottom))
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+
+
+def _is_subset(value: Any) -> bool:
+    if _is_whole(value):
+        return bool(value >= 1)
+    return isinstance(value, (float, np.floating)) and bool(0 < value <= 1)
+
+
+def select_codes(
+    layout: Layout,
+    conditions: Sequence[Condition],
+    solvers: Sequence[Solver],
+    choice: Choice,
+    *,
+    raise_empty: bool,
+) -> list[IntArray]:
+    """Return the chosen combinations as codes, one array an axis.
+
+    Raises
+    ------
+    ParamError
+        If none is left, more are asked for than pass, or too many would have to be built.
+    """
+    if choice.grid_indices is not None:
+        codes = _at_positions(layout, conditions, solvers, choice.grid_indices)
+        codes = _subset_of_rows(codes, choice)
+    elif choice.random_subset is None:
+        codes = _everything(layout, solvers)
+    else:
+        codes = _drawn(layout, solvers, choice)
+    if raise_empty and not len(codes[0]):
+        raise _nothing_left(layout)
+    return codes
+
+
+def _everything(layout: Layout, solvers: Sequence[Solver]) -> list[IntArray]:
+    tables = {}
+    try:
+        for solver in solvers:
+            if solver.conditions:
+                tables[solver.axes] = solver.table(MOST_COMBINATIONS)
+    except TooManyError:
+        raise _too_large(f"more than {MOST_COMBINATIONS}") from None
+    total = math.prod(solver.count() for solver in solvers)
+    if total > MOST_COMBINATIONS:
+        raise _too_large(str(total))
+    return Product(tables, layout.lengths).whole()
+
+
+def _drawn(layout: Layout, solvers: Sequence[Solver], choice: Choice) -> list[IntArray]:
+    n = choice.number(1)
+    if not _is_whole(choice.random_subset):
+        n = choice.number(math.prod(solver.count() for solver in solvers))
+    if n > MOST_COMBINATIONS:
+        raise _too_large(str(n))
+    sampler = Sampler(layout, solvers, generator(choice.seed), choice.max_misses)
+    codes = sampler.draw(n, replace=choice.random_replace)
+    if choice.random_sort:
+        order = grid_order(codes, layout.lengths)
+        codes = [code[order] for code in codes]
+    return codes
+
+
+def _subset_of_rows(codes: list[IntArray], choice: Choice) -> list[IntArray]:
+    n_rows = len(codes[0])
+    if choice.random_subset is None or not n_rows:
+        return codes
+    n = choice.number(n_rows)
+    if n > n_rows and not choice.random_replace:
+        raise too_many(n, n_rows)
+    rows = draw_rows(n_rows, n, choice.random_replace, generator(choice.seed))
+    rows = np.sort(rows) if choice.random_sort else rows
+    return [code[rows] for code in codes]
+
+
+def _at_positions(
+    layout: Layout, conditions: Sequence[Condition], solvers: Sequence[Solver], indices: Any
+) -> list[IntArray]:
+    if isinstance(indices, slice):
+        places: Any = range(layout.size)[indices]
+        n_places = max(0, -((places.start - places.stop) // places.step))
+        if n_places > _CHECKED_ONE_BY_ONE and conditions:
+            return _within(_everything(layout, solvers), layout, places)
+        if n_places > MOST_COMBINATIONS:
+            raise _too_large(str(n_places))
+    else:
+        places = _positions_of(indices, layout.size)
+    lengths = layout.lengths
+    codes = [
+        code.astype(code_type(length))
+        for code, length in zip(layout.decode_many(places), lengths, strict=True)
+    ]
+    kept = check_rows(layout, conditions, codes)
+    return codes if kept.all() else [code[kept] for code in codes]
+
+
+def _within(codes: list[IntArray], layout: Layout, places: range) -> list[IntArray]:
+    """Return the rows of a table in grid order whose positions a slice names."""
+    if layout.size <= INT64_MAX:
+        at: Any = positions(codes, layout.lengths)
+    else:
+        at = np.zeros(len(codes[0]), dtype=object)
+        for code, length in zip(codes, layout.lengths, strict=True):
+            at = at * length + code
+    low, high = min(places[0], places[-1]), max(places[0], places[-1])
+    inside: BoolArray = (at >= low) & (at <= high)
+    inside[inside] = (at[inside] - low) % abs(places.step) == 0
+    rows = np.flatnonzero(inside)
+    return [code[rows if places.step > 0 else rows[::-1]] for code in codes]
+
+
+def _positions_of(indices: Any, size: int) -> Any:
+    array = np.atleast_1d(np.asarray(indices))
+    if not array.size:
+        return np.zeros(0, dtype=np.int64)
+    if array.dtype == bool and len(array) == size:
+        return np.flatnonzero(array)
+    whole = array.dtype.kind in "iu" or (
+        array.dtype == object and all(_is_whole(item) for item in array.ravel())
+    )
+    if not whole or array.ndim != 1:
+        remedy = "Type a slice or an array of whole numbers."
+        rule = "be a slice or a one-dimensional integer array"
+        raise ParamError(broken_rule("grid_indices", rule, indices, remedy))
+    numbers = [int(item) for item in array] if array.dtype == object else array
+    low, high = int(min(numbers)), int(max(numbers))
+    if low < -size or high >= size:
+        wrong = low if low < -size else high
+        rule = f"lie in a grid of {size} positions"
+        raise ParamError(broken_rule("grid_indices", rule, wrong))
+    if size > INT64_MAX:
+        return [int(item) % size for item in numbers]
+    return np.asarray(numbers, dtype=np.int64) % size
+
+
+def _nothing_left(layout: Layout) -> ParamError:
+    texts = [repr(p.condition) for p in layout.params.values() if p.condition is not None]
+    told = f" Conditions: {', '.join(texts)}." if texts else ""
+    msg = (
+        f"at least one combination must be left, got none of {layout.size} positions.{told} "
+        "Relax a condition, or pass raise_empty=False."
+    )
+    return ParamError(msg)
+
+
+def _too_large(number: str) -> ParamError:
+    msg = (
+        f"a run must hold at most {MOST_COMBINATIONS} combinations, got {number}. "
+        "Draw some with random_subset, tighten the conditions, or iterate over a ParamGrid."
+    )
+    return ParamError(msg)

@@ -1,0 +1,328 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What passes the conditions of one group of axes, built axis by axis and pruned on the way."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+import numpy as np
+
+from broadpeak.space.conditions import CELLS, Condition, Part, report_raised
+from broadpeak.space.layout import Layout
+from broadpeak.types import BoolArray, IntArray
+
+MOST_ROWS: Final = 1 << 25
+"""Combinations of one group that are kept in memory: a few hundred MB at worst."""
+
+_MOST_MASKED: Final = 1 << 22
+
+Rows = dict[int, IntArray]
+"""Codes by axis, one array each, of the smallest integer type."""
+
+
+class TooManyError(Exception):
+    """The passing combinations of a group do not fit into the bound that was set."""
+
+
+class Solver:
+    """The axes that some conditions connect, and the combinations of them that pass.
+
+    Parameters
+    ----------
+    layout : Layout
+    axes : sequence of int
+        In grid order.
+    conditions : sequence of Condition
+        Those that depend on these axes and no others.
+    in_grid_order : bool
+        Whether axes are bound in grid order, so that `stream` yields in that order. Otherwise the
+        order is chosen so that conditions apply early.
+    """
+
+    def __init__(
+        self,
+        layout: Layout,
+        axes: Sequence[int],
+        conditions: Sequence[Condition],
+        *,
+        in_grid_order: bool = False,
+    ) -> None:
+        self._layout = layout
+        self.axes = tuple(axes)
+        self.conditions = tuple(conditions)
+        owners = {part: c for c in self.conditions for part in c.parts}
+        self._owners = {part: c for part, c in owners.items() if part.axes}
+        self._constants = {part: c for part, c in owners.items() if not part.axes}
+        self._masks: dict[Part, tuple[BoolArray, BoolArray | None]] = {}
+        self._shares: dict[Part, float] = {}
+        self._suspects: dict[Condition, None] = {}
+        self._table: Rows | None = None
+        self._count: int | None = None
+        self._order = self.axes if in_grid_order else self._choose_order()
+        self.in_order = self._order == self.axes
+
+    @property
+    def cells(self) -> int:
+        """Number of combinations before conditions."""
+        return math.prod(self._layout.lengths[axis] for axis in self.axes)
+
+    @property
+    def known_count(self) -> int | None:
+        """How many combinations pass, if they have been counted."""
+        if self._count is None and self._table is not None:
+            self._count = len(self._table[self.axes[0]])
+        return self._count
+
+    @property
+    def solved(self) -> bool:
+        """Whether all passing combinations are at hand."""
+        return self._table is not None or not self.conditions
+
+    def rows_at(self, numbers: IntArray) -> list[IntArray]:
+        """Return the passing combinations with these numbers, one array of codes an axis."""
+        if not self.conditions:
+            return [numbers]  # an axis of its own
+        table = self.table()
+        return [table[axis][numbers] for axis in self.axes]
+
+    def empty(self) -> list[IntArray]:
+        """Return no rows, one array of codes an axis."""
+        lengths = self._layout.lengths
+        return [np.zeros(0, dtype=code_type(lengths[axis])) for axis in self.axes]
+
+    def count(self) -> int:
+        """Return how many combinations pass; they are kept for later if they are not too many."""
+        if not self.conditions:
+            return self.cells
+        if self.known_count is None:
+            try:
+                self.table(MOST_ROWS)
+            except TooManyError:
+                self._count = sum(len(rows[self.axes[0]]) for rows in self.stream())
+        return self.known_count or 0
+
+    def table(self, most_rows: int | None = None, most_cells: int | None = None) -> Rows:
+        """Return all that pass, in grid order.
+
+        Raises
+        ------
+        TooManyError
+            If more than `most_rows` pass, or more than `most_cells` had to be looked at.
+        """
+        if self._table is None:
+            pieces: list[Rows] = []
+            n_rows = 0
+            for piece in self.stream(most_cells=most_cells):
+                pieces.append(piece)
+                n_rows += len(piece[self.axes[0]])
+                if most_rows is not None and n_rows > most_rows:
+                    raise TooManyError
+            rows = self._join(pieces)
+            self._table = rows if self.in_order else self._sorted(rows)
+        return self._table
+
+    def stream(self, *, most_cells: int | None = None, block: int = CELLS) -> Iterator[Rows]:
+        """Yield all that pass in pieces of bounded size, in the order in which axes are bound."""
+        budget = [math.inf if most_cells is None else most_cells]
+        for part, owner in self._constants.items():
+            if not self._tolerant(owner, part.test({})).all():
+                return
+        yield from self._deepen({}, 0, block, budget)
+
+    def _deepen(self, rows: Rows, depth: int, block: int, budget: list[float]) -> Iterator[Rows]:
+        if depth == len(self._order):
+            report_raised(self._layout, self._suspects, rows)
+            yield rows
+            return
+        for piece in self._expand(rows, depth, block, budget):
+            if len(piece[self._order[depth]]):
+                yield from self._deepen(piece, depth + 1, block, budget)
+
+    def _expand(self, rows: Rows, depth: int, block: int, budget: list[float]) -> Iterator[Rows]:
+        """Yield `rows` crossed with the next axis, as far as the parts that bind now are true."""
+        axis = self._order[depth]
+        bound = set(self._order[:depth])
+        parts = [p for p in self._owners if axis in p.axes and bound.issuperset({*p.axes} - {axis})]
+        length = self._layout.lengths[axis]
+        n_rows = len(rows[self._order[0]]) if depth else 1
+        step = max(1, block // length)
+        for start in range(0, n_rows, step):
+            head = {a: code[start : start + step] for a, code in rows.items()}
+            n_head = min(step, n_rows - start)
+            for low in range(0, length, block):
+                tail = np.arange(low, min(low + block, length), dtype=code_type(length))
+                budget[0] -= n_head * len(tail)
+                if budget[0] < 0:
+                    raise TooManyError
+                yield self._filtered(parts, head, n_head, axis, tail)
+
+    def _filtered(
+        self, parts: list[Part], head: Rows, n_head: int, axis: int, tail: IntArray
+    ) -> Rows:
+        """Return head × tail where all parts are true: first those that NumPy can look at."""
+        kept: BoolArray | None = None
+        slow: list[Part] = []
+        for part in parts:
+            owner = self._owners[part]
+            if self._has_mask(part, n_head * len(tail)):
+                true = self._tolerant(owner, self._from_mask(part, head, axis, tail))
+            elif part.vectorised is not None:
+                codes: dict[int, Any] = {a: head[a][:, np.newaxis] for a in part.axes if a != axis}
+                codes[axis] = tail[np.newaxis, :]
+                true = self._tolerant(owner, part.test(codes))
+            else:
+                slow.append(part)
+                continue
+            kept = true if kept is None else kept & true
+        if kept is None:
+            piece = {a: np.repeat(code, len(tail)) for a, code in head.items()}
+            piece[axis] = np.tile(tail, n_head)
+        else:
+            chosen, place = np.nonzero(np.broadcast_to(kept, (n_head, len(tail))))
+            piece = {a: code[chosen] for a, code in head.items()}
+            piece[axis] = tail[place]
+        for part in slow:
+            true = self._tolerant(self._owners[part], part.test(piece))
+            piece = {a: code[true] for a, code in piece.items()}
+        return piece
+
+    def _tolerant(self, owner: Condition, tested: tuple[BoolArray, BoolArray | None]) -> BoolArray:
+        """Return where the part does not exclude: raising is judged when all others have spoken."""
+        true, raised = tested
+        if raised is None or not raised.any():
+            return true
+        self._suspects[owner] = None
+        return true | raised
+
+    def _has_mask(self, part: Part, n_cells: int) -> bool:
+        cells = math.prod(self._layout.lengths[a] for a in part.axes)
+        return part in self._masks or cells <= min(n_cells, _MOST_MASKED)
+
+    def _from_mask(
+        self, part: Part, head: Rows, axis: int, tail: IntArray
+    ) -> tuple[BoolArray, BoolArray | None]:
+        """Look the part up in a mask over its own axes, made once."""
+        others = [a for a in part.axes if a != axis]
+        true, raised = self._mask(part, axis)
+        key = np.zeros(1, dtype=np.intp)
+        for other in others:
+            key = key * self._layout.lengths[other] + head[other]
+        whole = len(tail) == self._layout.lengths[axis]
+        columns = slice(None) if whole else tail
+
+        def look_up(mask: BoolArray) -> BoolArray:
+            return np.take(mask, key, axis=0)[:, columns]
+
+        return look_up(true), None if raised is None else look_up(raised)
+
+    def _mask(self, part: Part, axis: int) -> tuple[BoolArray, BoolArray | None]:
+        """Return the part over all combinations of its own axes: others × `axis`."""
+        if part not in self._masks:
+            order = [*(a for a in part.axes if a != axis), axis]
+            lengths = [self._layout.lengths[a] for a in order]
+            grids = np.ix_(*(np.arange(length) for length in lengths))
+            true, raised = part.test(dict(zip(order, grids, strict=True)))
+            true = np.ascontiguousarray(true).reshape(-1, lengths[-1])
+            if raised is not None:
+                raised = np.ascontiguousarray(raised).reshape(true.shape)
+            self._masks[part] = true, raised
+        return self._masks[part]
+
+    def _choose_order(self) -> tuple[int, ...]:
+        """Return an order in which few combinations are built before conditions cut them."""
+        order: list[int] = []
+        left = list(self.axes)
+        while left:
+            bound = set(order)
+
+            def growth(axis: int, bound: set[int] = bound) -> tuple[float, int]:
+                lengths = float(self._layout.lengths[axis])
+                for part in self._owners:
+                    if axis in part.axes and bound.issuperset({*part.axes} - {axis}):
+                        if part not in self._shares:
+                            self._shares[part] = self._share(part)
+                        lengths *= self._shares[part]
+                return lengths, axis
+
+            best = min(left, key=growth)
+            order.append(best)
+            left.remove(best)
+        return tuple(order)
+
+    def _share(self, part: Part) -> float:
+        """Return the share of its cells that a part lets pass, guessed from a few of them."""
+        if part.vectorised is None:
+            return 0.5  # a user's function is not called for a guess
+        rng = np.random.default_rng(0)
+        codes = {a: rng.integers(0, self._layout.lengths[a], 256) for a in part.axes}
+        true, _ = part.test(codes)
+        return (float(np.count_nonzero(true)) + 0.5) / true.size
+
+    def _join(self, pieces: list[Rows]) -> Rows:
+        if not pieces:
+            return dict(zip(self.axes, self.empty(), strict=True))
+        if len(pieces) == 1:
+            return {axis: pieces[0][axis] for axis in self.axes}
+        return {axis: np.concatenate([p[axis] for p in pieces]) for axis in self.axes}
+
+    def _sorted(self, rows: Rows) -> Rows:
+        order = grid_order(
+            [rows[a] for a in self.axes], [self._layout.lengths[a] for a in self.axes]
+        )
+        return {axis: code[order] for axis, code in rows.items()}
+
+
+def code_type(length: int) -> Any:
+    """Return the smallest integer type for codes of an axis of `length`."""
+    return np.min_scalar_type(-max(length, 1))
+
+
+def grid_order(codes: Sequence[IntArray], lengths: Sequence[int]) -> IntArray:
+    """Return the order that sorts rows of codes as they lie in the grid."""
+    if math.prod(lengths) <= np.iinfo(np.int64).max:
+        return np.argsort(positions(codes, lengths), kind="stable")
+    return np.lexsort(list(codes)[::-1])
+
+
+def positions(codes: Sequence[IntArray], lengths: Sequence[int]) -> IntArray:
+    """Return mixed-radix positions, for grids that fit into 64 bits."""
+    place = np.zeros(len(codes[0]), dtype=np.int64)
+    for code, length in zip(codes, lengths, strict=True):
+        place *= length
+        place += code
+    return place
+
+
+def make_solvers(layout: Layout, conditions: Sequence[Condition]) -> list[Solver]:
+    """Return one solver a group of connected axes; they are independent of one another."""
+    connected = groups(layout.lengths, conditions)
+    own: list[list[Condition]] = [[] for _ in connected]
+    for condition in conditions:
+        axes = condition.whole.axes
+        # A condition on constants alone decides over everything; any group may hold it.
+        place = next((i for i, group in enumerate(connected) if axes and axes[0] in group), 0)
+        own[place].append(condition)
+    return [Solver(layout, axes, members) for axes, members in zip(connected, own, strict=True)]
+
+
+def groups(lengths: Sequence[int], conditions: Sequence[Condition]) -> list[list[int]]:
+    """Return the axes that conditions connect, directly or through others; free axes are alone."""
+    leader = list(range(len(lengths)))
+
+    def find(axis: int) -> int:
+        while leader[axis] != axis:
+            leader[axis] = leader[leader[axis]]
+            axis = leader[axis]
+        return axis
+
+    for condition in conditions:
+        axes = condition.whole.axes
+        for axis in axes[1:]:
+            low, high = sorted((find(axes[0]), find(axis)))
+            leader[high] = low
+    found: dict[int, list[int]] = {}
+    for axis in range(len(lengths)):
+        found.setdefault(find(axis), []).append(axis)
+    return list(found.values())
