@@ -10,6 +10,7 @@ import sys
 import threading
 import warnings
 from collections.abc import Iterator
+from contextlib import nullcontext
 from time import perf_counter
 from typing import Any
 
@@ -85,7 +86,8 @@ class JoblibEngine:
 
     def _run_wave(self, wave: _Wave, batcher: Batcher) -> Iterator[tuple[Unit, Report]]:
         """Run what the source has now; more of it comes as calls end."""
-        answers = self._parallel()(iter(wave))
+        parallel = self._parallel()
+        answers = parallel(iter(wave))
         try:
             for number, answer in answers:
                 unit = wave.units.pop(number)
@@ -95,6 +97,10 @@ class JoblibEngine:
         except BrokenProcessPool:
             yield from self._run_apart(wave)
         finally:
+            # joblib takes and submits under this lock, in threads that must not submit to workers
+            # which are about to be ended.
+            with getattr(parallel, "_lock", nullcontext()):
+                wave.is_closed = True
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # it tells of results that nobody wants any more
                 answers.close()
@@ -126,6 +132,7 @@ class _Wave:
         self.refused: list[tuple[Unit, Report]] = []
         self.error: BaseException | None = None
         self.n_taken = 0
+        self.is_closed = False
         self._source = source
         self._batcher = batcher
         self._exchange = exchange
@@ -138,7 +145,7 @@ class _Wave:
 
     def _next(self) -> Any:
         with self._lock:
-            while True:
+            while not self.is_closed:
                 try:
                     unit = self._source.take(self._batcher.size(self._source.n_left))
                 except BaseException as error:  # noqa: BLE001  # raised where the results are read
@@ -157,6 +164,7 @@ class _Wave:
                     continue
                 self.units[self.n_taken] = unit
                 return call
+            return None
 
     def call(self, number: int, unit: Unit) -> Any:
         """Return what joblib is to call for `unit`."""

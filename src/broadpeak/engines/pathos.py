@@ -39,7 +39,7 @@ class PathosEngine(ProcessEngine):
     threads_per_worker : int, optional
         Limit of BLAS, OpenMP and Numba threads in a worker; see `ProcessEngine`.
     reuse : bool
-        Keep the workers for the next run.
+        Use the workers of the last run, and keep them for the next.
 
     Raises
     ------

@@ -42,15 +42,13 @@ class _Worker:
         self.process = process
         self.pipe = pipe
         self.held: deque[Unit] = deque()
-        self.started = perf_counter()  # when it began with the first unit it holds
-        self.is_ready = False
+        self.has_begun = False  # with the first unit it holds
+        self.started = perf_counter()
         self.setting: Any = None
 
     def send(self, unit: Unit, payload: bytes) -> None:
         """Hand over one unit. A broken pipe shows at the next `receive`."""
         self.held.append(unit)
-        if len(self.held) == 1:
-            self.started = perf_counter()
         with suppress(OSError):
             setting = (sys.path[:], str(Path.cwd()))
             if setting != self.setting:
@@ -64,7 +62,7 @@ class _Worker:
 
     def deadline(self) -> float | None:
         """Return when its current unit has run out of time."""
-        if not self.is_ready or not self.held or self.held[0].timeout is None:
+        if not self.has_begun or self.held[0].timeout is None:
             return None
         return self.started + self.held[0].timeout
 
@@ -135,7 +133,7 @@ class Pool:
         if place == len(self._workers):
             if self._failed_starts >= _FAILED_STARTS:
                 msg = (
-                    "Worker processes must start, but they ended before they were ready, "
+                    "Worker processes must start, but they ended before they began with a task, "
                     f"{self._failed_starts} times in a row. What they printed tells why; "
                     "engine='threadpool' or 'serial' runs without processes."
                 )
@@ -162,14 +160,13 @@ class Pool:
             while worker.pipe.poll(0):
                 message = worker.pipe.recv_bytes()
                 kind = message[:1]
-                if kind == far.READY:
-                    worker.is_ready, self._failed_starts = True, 0
+                if kind == far.BEGIN:
+                    worker.has_begun, self._failed_starts = True, 0
                     worker.started = perf_counter()
                 elif kind == far.REPORT:
-                    unit = worker.held.popleft()
-                    worker.started = perf_counter()
-                    yield unit, load_report(message[1:])
-                else:  # it was idle for long and went
+                    worker.has_begun = False
+                    yield worker.held.popleft(), load_report(message[1:])
+                elif kind == far.BYE:  # it was idle for long
                     self._remove(worker, source)
                     return
         except (EOFError, OSError):
@@ -177,9 +174,9 @@ class Pool:
         else:
             if worker.process.is_alive():
                 return
-        if not worker.is_ready:
+        if not worker.has_begun:
             self._failed_starts += 1
-        elif worker.held:
+        else:
             unit = worker.held.popleft()
             error = EngineError(f"The worker process must live, but it {_end_of(worker.process)}.")
             self._remove(worker, source)
@@ -251,7 +248,6 @@ def _has_ended(worker: _Worker) -> bool:
         while worker.pipe.poll(0):
             if worker.pipe.recv_bytes()[:1] != far.READY:
                 return True
-            worker.is_ready = True
     except (EOFError, OSError):
         return True
     return not worker.process.is_alive()

@@ -59,7 +59,7 @@ class ProcessEngine:
         Limit of BLAS, OpenMP and Numba threads in a worker. Default: 1, or what the environment
         says. A forked worker keeps the limits of libraries that are loaded already.
     reuse : bool
-        Keep the workers for the next run.
+        Use the workers of the last run, and keep them for the next.
 
     Raises
     ------
@@ -90,7 +90,7 @@ class ProcessEngine:
     def run(self, source: Source) -> Iterator[tuple[Unit, Report]]:
         """Yield the report of every unit as it finishes."""
         key = (self.library, self.start_method, self.n_workers, tuple(self._limits.items()))
-        pool = pools.check_out(key, self._make_pool)
+        pool = pools.check_out(key, self._make_pool) if self._reuse else self._make_pool()
         exchange = Exchange(self.fallback())
         try:
             yield from pool.run(source, exchange)

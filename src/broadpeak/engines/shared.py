@@ -95,12 +95,12 @@ class Exchange:
         finally:
             self._always -= 1
         token = f"head{len(self._heads)}"
+        reduced: Any = (recall, (self.name, token, data))
         if self.files and len(data) > _INLINE:
-            path = self._new_path(len(data))
-            path.write_bytes(data)
-            reduced: Any = (recall_file, (self.name, token, str(path)))
-        else:
-            reduced = (recall, (self.name, token, data))
+            with suppress(OSError):  # no room: it travels with every unit
+                path = self._new_path(len(data))
+                path.write_bytes(data)
+                reduced = (recall_file, (self.name, token, str(path)))
         self._heads[id(head)] = (head, reduced)
         return reduced
 

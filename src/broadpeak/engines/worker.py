@@ -20,7 +20,7 @@ _WATCH_SECONDS = 1.0
 # First byte of a message. To the worker:
 UNIT, SETTING, FORGET, QUIT = b"u", b"s", b"f", b"q"
 # From the worker:
-READY, REPORT, BYE = b"r", b"d", b"b"
+READY, BEGIN, REPORT, BYE = b"r", b"g", b"d", b"b"
 
 
 def main(connection: Any, environment: Mapping[str, str], depth: int) -> None:
@@ -39,6 +39,7 @@ def main(connection: Any, environment: Mapping[str, str], depth: int) -> None:
                 message = connection.recv_bytes()
                 kind, body = message[:1], message[1:]
                 if kind == UNIT:
+                    connection.send_bytes(BEGIN)  # from here on, a death is the unit's doing
                     connection.send_bytes(REPORT + remote.serve(body))
                 elif kind == SETTING:
                     _settle(body)

@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Worker processes: warm, limited, up to date, and without leftovers."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from broadpeak import EngineError, Task, TaskError, engines, execute
+from broadpeak.engines import shared
+from broadpeak.engines.batching import Batcher
+from broadpeak.engines.calls import Calls
+from broadpeak.engines.processpool import ProcessEngine
+from broadpeak.errors import MissingExtraError
+
+POOLS = ["processpool", "pathos"]
+
+
+def run(tasks: Any, engine: str = "processpool", **options: Any) -> Any:
+    return execute(tasks, engine=engine, n_workers=options.pop("n_workers", 2), **options)
+
+
+def pids(engine: str, **options: Any) -> set[int]:
+    return set(run([Task(os.getpid)] * 8, engine, distribute="chunks", chunk_len=1, **options))
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize("engine", POOLS)
+def test_workers_stay_for_the_next_run_until_shutdown(engine: str) -> None:
+    first = pids(engine, n_workers=1)
+    assert os.getpid() not in first
+    assert pids(engine, n_workers=1) == first
+    engines.shutdown()
+    assert pids(engine, n_workers=1).isdisjoint(first)
+    once = {"reuse": False}
+    assert pids(engine, n_workers=1, engine_options=once).isdisjoint(first)
+
+
+@pytest.mark.engine
+def test_a_worker_that_ended_between_runs_is_replaced() -> None:
+    (pid,) = pids("processpool", n_workers=1)
+    os.kill(pid, 9)
+    assert pids("processpool", n_workers=1) != {pid}
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize("engine", POOLS)
+def test_numeric_libraries_get_one_thread_a_worker(
+    engine: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    tasks = [Task(os.getenv, "OMP_NUM_THREADS")]
+    assert run(tasks, engine) == ["1"]
+    assert run(tasks, engine, engine_options={"threads_per_worker": 3}) == ["3"]
+    assert "OMP_NUM_THREADS" not in os.environ
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize("engine", [*POOLS, "joblib"])
+def test_functions_of_modules_that_workers_cannot_import(engine: str, tmp_path: Path) -> None:
+    source = tmp_path / "hidden_strategy.py"
+    source.write_text(
+        "class Answer:\n    def __init__(self, value):\n        self.value = value\n"
+        "def double(number):\n    return Answer(2 * number)\n"
+    )
+    spec = importlib.util.spec_from_file_location(f"hidden_strategy_{engine}", source)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    (answer,) = run([Task(module.double, 4)], engine)
+    assert isinstance(answer, module.Answer)
+    assert answer.value == 8
+    del sys.modules[spec.name]
+
+
+@pytest.mark.engine
+def test_modules_found_after_the_workers_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pids("processpool")
+    (tmp_path / "late_module.py").write_text("def answer():\n    return 42\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    late = importlib.import_module("late_module")
+    assert run([Task(late.answer), Task(os.getcwd)]) == [42, str(tmp_path)]
+
+
+def write_and_sum(array: np.ndarray) -> float:
+    array[0] = 1.0
+    return float(array.sum())
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize("engine", POOLS)
+def test_a_worker_may_write_to_its_copy_of_a_shared_array(engine: str) -> None:
+    array = np.zeros(100_000)
+    calls = Calls(write_and_sum, (array,), n=5)
+    assert run(calls, engine) == [1.0] * 5
+    assert array[0] == 0.0
+
+
+@pytest.mark.engine
+def test_a_buffer_that_changes_between_tasks_is_not_taken_for_the_old_one() -> None:
+    buffer = np.zeros(20_000)
+
+    def tasks() -> Any:
+        for number in range(12):
+            buffer[:] = number
+            yield Task(np.max, buffer)
+
+    # A timeout keeps tasks one by one, hence pickled before the buffer changes again.
+    assert run(tasks(), timeout=60) == list(range(12))
+
+
+def test_what_is_shared_leaves_no_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(shared, "_MEMORY", tmp_path)
+    exchange = shared.Exchange()
+    calls = Calls(np.sum, (np.zeros(100_000),), n=10)
+    data = [exchange.dumps(calls[place:]) for place in range(5)]
+    assert max(map(len, data)) < 1_000
+    assert len(list(tmp_path.rglob("*"))) == 2
+    exchange.close()
+    exchange.close()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_room_for_files_arrays_travel(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def refuse(*args: Any, **kwargs: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(shared.tempfile, "mkdtemp", refuse)
+    assert len(shared.Exchange().dumps(Calls(np.sum, (np.zeros(1_000),), n=2))) < 10_000
+    assert len(shared.Exchange().dumps(Calls(np.sum, (np.zeros(100_000),), n=2))) > 800_000
+
+
+@pytest.mark.engine
+def test_workers_that_cannot_start_end_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    def start(self: ProcessEngine, depth: int) -> Any:
+        context = self.context()
+        here, there = context.Pipe()
+        process = context.Process(target=os._exit, args=(3,))
+        process.start()
+        there.close()
+        return process, here
+
+    monkeypatch.setattr(ProcessEngine, "_start", start)
+    with pytest.raises(EngineError, match="3 times in a row"):
+        run([Task(abs, 1)], n_workers=1, engine_options={"reuse": False})
+
+
+@pytest.mark.engine
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ["threadpool", "processpool", "joblib", "pathos"])
+def test_a_script_ends_by_itself(engine: str, tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import broadpeak as bp\n"
+        "class Pair:\n    def __init__(self, x):\n        self.x = x\n"
+        "def work(x):\n    return Pair(x + 1)\n"
+        "tasks = [bp.Task(work, x) for x in range(3)]\n"
+        f"pairs = bp.execute(tasks, engine='{engine}', n_workers=2)\n"
+        "print([pair.x for pair in pairs], all(isinstance(pair, Pair) for pair in pairs))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, str(script)], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout == "[1, 2, 3] True\n"
+    assert done.stderr == ""
+
+
+def test_a_missing_package_is_named_with_the_pip_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = importlib.util.find_spec
+    hidden = lambda name, *rest: None if name == "pathos" else found(name, *rest)
+    monkeypatch.setattr(importlib.util, "find_spec", hidden)
+    assert "pathos" not in engines.available()
+    assert "pathos" in engines.names()
+    with pytest.raises(MissingExtraError, match=r'pip install "broadpeak\[pathos\]"'):
+        execute([Task(abs, 1)], engine="pathos")
+
+
+def test_threads_see_the_context_of_the_run() -> None:
+    with np.errstate(divide="raise"), pytest.raises(TaskError, match="FloatingPointError"):
+        execute([Task(np.divide, 1.0, 0.0)], engine="threadpool")
+
+
+def test_units_grow_with_what_fits_a_moment() -> None:
+    batcher = Batcher(n_workers=2)
+    sizes = []
+    for _ in range(8):
+        sizes.append(batcher.size(None))
+        batcher.record(sizes[-1], 1e-4 * sizes[-1])
+    assert sizes == [1, 8, 64, 500, 500, 500, 500, 500]
+    batcher.record(500, 50.0)
+    assert batcher.size(None) == 1
