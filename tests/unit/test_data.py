@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import gzip
 import hashlib
 import pickle
@@ -69,7 +70,8 @@ def test_the_plain_name_wins_over_another_spelling() -> None:
 
 
 def test_closes_alone_are_enough() -> None:
-    data = bp.Data.from_frames({"A": ohlcv()[["Close"]]})
+    data = bp.Data.from_frames({"A": ohlcv()["Close"]})
+    assert data.fingerprint() == bp.Data.from_frames({"A": ohlcv()[["Close"]]}).fingerprint()
     assert data.run("bp:sma", 2, unpack=True).notna().sum() == 5
     with pytest.raises(bp.DataError, match="have a column 'high'"):
         _ = data.high
@@ -104,6 +106,10 @@ def test_the_users_frame_is_not_touched_and_prices_cannot_be_changed() -> None:
         lambda: results[1].sma,
     ):
         mine = read()
+        if pd.__version__ < "3":
+            with pytest.raises(ValueError, match="read-only"):
+                mine.iloc[0] = 1
+            continue
         mine.iloc[0] = 1
         assert (mine.iloc[0] == 1).all()
         assert not (read().iloc[0] == 1).any()
@@ -292,6 +298,12 @@ SAMPLE = bp.Data.sample()
         (slice("2005-03", None), slice("2005-03", None)),
         (slice(None, pd.Timestamp("2001-01-05")), slice(None, "2001-01-05")),
         ("2007", "2007"),
+        (
+            slice(dt.date(2007, 5, 1), dt.date(2007, 6, 1)),
+            slice("2007-05-01", "2007-06-01"),
+        ),
+        (slice(dt.datetime(2007, 5, 1), None), slice("2007-05-01", None)),
+        (dt.date(2007, 5, 1), slice("2007-05-01", "2007-05-01")),
         ("2007-05", "2007-05"),
         (slice("1990", "1991"), slice("1990", "1991")),
     ],

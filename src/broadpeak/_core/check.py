@@ -34,7 +34,8 @@ def window(name: str, value: float) -> int:
         number = math.nan
     if not math.isfinite(number) or number < 0.5:
         raise ParamError(broken_rule(name, "be a length of at least 1 bar", value))
-    return math.floor(number + 0.5)
+    # Longer than any data is all the same; the bound is one that kernels can hold.
+    return math.floor(min(number, 2.0**53) + 0.5)
 
 
 def whole(name: str, value: Any, least: int = 1) -> int:

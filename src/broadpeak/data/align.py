@@ -32,18 +32,14 @@ def align(bars: dict[Any, Bars], calendar: str) -> Bars:
             index = reduce(lambda a, b: a.union(b), indexes)
         else:
             index = reduce(lambda a, b: a.intersection(b), indexes).sort_values()
-    lanes: dict[str, FloatArray] = {}
-    for field in _common_fields(bars):
-        lanes[field] = np.full((len(bars), len(index)), np.nan)
-        for row, (own, fields) in zip(lanes[field], bars.values(), strict=True):
-            if field not in fields:
-                continue
-            if own is index or own.equals(index):
-                row[:] = fields[field]
-                continue
-            places = index.get_indexer(own)
-            found = places >= 0
-            row[places[found]] = fields[field][found]
+    shape = (len(bars), len(index))
+    lanes = {field: np.full(shape, np.nan) for field in _common_fields(bars)}
+    for row, (own, fields) in enumerate(bars.values()):
+        whole = own is index or own.equals(index)
+        places = np.arange(len(index)) if whole else index.get_indexer(own)
+        kept = slice(None) if whole else places >= 0
+        for field, values in fields.items():
+            lanes[field][row, places[kept]] = values[kept]
     return index, lanes
 
 

@@ -334,11 +334,11 @@ def _digest(source: Source) -> str:
     if isinstance(index, pd.DatetimeIndex):
         digest.update(str(index.tz).encode())
         labels = index.as_unit("ns").asi8
-    digest.update(np.ascontiguousarray(labels).tobytes())
+    digest.update(np.ascontiguousarray(labels).data)
     # Any kind of text is the same symbol; a number is another one than its text.
     names = [repr(str(name) if isinstance(name, str) else name) for name in source.symbols]
     digest.update(f"{names} {source.single}".encode())
     for name in sorted(source.fields):
         digest.update(name.encode())
-        digest.update(np.ascontiguousarray(source.fields[name]).tobytes())
+        digest.update(np.ascontiguousarray(source.fields[name]).reshape(-1).data)
     return digest.hexdigest()

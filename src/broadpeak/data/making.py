@@ -42,7 +42,7 @@ class Made:
 
         Parameters
         ----------
-        frames : dict of symbol to DataFrame
+        frames : dict of symbol to DataFrame (or Series of closes)
             Columns open, high, low, close, volume in any case and order; only close must be
             there, other columns are left out. Bars are labelled by a sorted index of dates (with or
             without time zone) or numbers, or by a column of dates.

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 
 import numpy as np
@@ -47,8 +48,12 @@ def _slice(index: pd.Index[Any], key: slice) -> slice:
     ends = [end for end in (key.start, key.stop) if end is not None]
     if all(isinstance(end, (int, np.integer)) for end in ends):
         return key
+    # A day without a time means the whole day, as its text does.
+    start, stop = (
+        end.isoformat() if type(end) is dt.date else end for end in (key.start, key.stop)
+    )
     try:
-        return index.slice_indexer(key.start, key.stop, None if step is None else int(step))
+        return index.slice_indexer(start, stop, None if step is None else int(step))
     except (TypeError, KeyError, ValueError) as error:
         remedy = "Type: data['2005':'2009'] for dates, data.select('SPX') for symbols."
         raise DataError(broken_rule("data[…]", "be given dates", key, remedy)) from error
