@@ -110,6 +110,30 @@ def test_columns(run):
 
 @LAWS
 @given(runs())
+def test_a_chunk_of_one_may_give_what_a_single_call_gives(run):
+    keys = run[1]
+    bars = pd.date_range("2020-01-01", periods=4)
+
+    def ratio(rows):
+        index = pd.MultiIndex.from_tuples([(keys[i][0], i) for i in rows], names=["ma", "x"])
+        return float(rows[0]) if len(rows) == 1 else pd.Series(rows, index=index, dtype=float)
+
+    for how in NAMED:
+        check(how, run, float, ratio)
+
+    def column(i):
+        return pd.Series([i, 2.0, 3.0, 4.0], index=bars)
+
+    def columns(rows):
+        if len(rows) == 1:
+            return column(rows[0])
+        return pd.concat([column(i) for i in rows], axis=1, keys=[keys[i][0] for i in rows])
+
+    check("column_stack", run, column, columns)
+
+
+@LAWS
+@given(runs())
 def test_arrays_of_several_entries(run):
     check(
         "concat",

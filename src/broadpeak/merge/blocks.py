@@ -77,8 +77,11 @@ def merge_blocks(
     """
     counts = np.empty(len(pieces), dtype=np.int64)
     shaped: list[Any] = []
+    some_flat = any(_is_flat(how, *one) for one in zip(pieces, sizes, strict=True))
     for number, (piece, size) in enumerate(zip(pieces, sizes, strict=True)):
         part = _shaped(how, piece, size)
+        if some_flat:
+            part = _unlabelled(how, part)
         length = _length(how, part)
         if length is None or length % size or (length == 0 and size > 0):
             raise _not_covered(how, number, size, piece)
@@ -104,21 +107,31 @@ def _shaped(how: str, piece: Any, size: int) -> Any:
     """Return `piece` with its blocks along the merge axis, where a flat one leaves no doubt."""
     if isinstance(piece, (list, pd.Index)):
         piece = pd.Series(piece).to_numpy()
-    if how == "concat" or isinstance(piece, pd.DataFrame) or np.ndim(piece) > 1:
-        return np.array([piece]) if how == "concat" and _is_single(piece, size) else piece
-    if isinstance(piece, pd.Series):
-        if how == "row_stack":
-            return piece
-        if size == 1:
-            return piece.to_frame(0)
-        return piece.to_frame().T if len(piece) == size else piece
+    if how == "concat":
+        return np.array([piece]) if _is_flat(how, piece, size) else piece
+    if np.ndim(piece) > 1 or (how == "row_stack" and isinstance(piece, pd.Series)):
+        return piece
+    if isinstance(piece, pd.Series) and size == 1:
+        return piece.to_frame(0)
     array = np.atleast_1d(np.asarray(piece))
     across = array[np.newaxis, :] if (size == 1) == (how == "row_stack") else array[:, np.newaxis]
     return across if size in {1, len(array)} else array
 
 
-def _is_single(piece: Any, size: int) -> bool:
-    return size == 1 and np.ndim(piece) == 0
+def _is_flat(how: str, piece: Any, size: int) -> bool:
+    """Whether one combination gave a result that shows what a single call gives."""
+    if how == "concat" or (how == "row_stack" and isinstance(piece, pd.Series)):
+        return size == 1 and np.ndim(piece) == 0
+    return size == 1 and np.ndim(piece) <= 1
+
+
+def _unlabelled(how: str, part: Any) -> Any:
+    """Return `part` without labels along the merge axis: single calls give none there."""
+    if isinstance(part, pd.DataFrame) and how not in _ALONG:
+        return part.set_axis(pd.RangeIndex(part.shape[1]), axis=1)
+    if isinstance(part, pd.Series) and how == "row_stack":
+        return part.to_numpy()[:, np.newaxis]
+    return part.to_numpy() if isinstance(part, (pd.Series, pd.DataFrame)) else part
 
 
 def _length(how: str, part: Any) -> int | None:

@@ -79,9 +79,32 @@ def _widest(givens: Sequence[Given]) -> tuple[pd.Index[Any] | None, str]:
         found = given.columns
         if given.kind == "labelled":
             continue
-        if found is not None and (labels is None or found.nlevels > labels.nlevels):
+        if found is None:
+            continue
+        if labels is None or found.nlevels > labels.nlevels or _is_repeated(labels, found):
             labels, owner = found, given.name
     return labels, owner
+
+
+def _is_repeated(own: pd.Index[Any], labels: pd.Index[Any]) -> bool:
+    return len(labels) > len(own) and _block_rows(own, labels) is not None
+
+
+def _block_rows(own: pd.Index[Any], labels: pd.Index[Any]) -> IntArray | None:
+    """Return the lane of every label where `labels` are `own` once or more, block after block.
+
+    Labels repeat so where parameter levels are hidden; position then says what belongs together.
+    """
+    names = list(own.names)
+    if own.nlevels < labels.nlevels:
+        if any(name is None or list(labels.names).count(name) != 1 for name in names):
+            return None
+        extra: Any = [place for place, name in enumerate(labels.names) if name not in names]
+        labels = labels.droplevel(extra)
+    if own.nlevels != labels.nlevels or not len(own) or len(labels) % len(own):
+        return None
+    rows = np.tile(np.arange(len(own), dtype=np.int64), len(labels) // len(own))
+    return rows if own.take(rows).equals(labels) else None
 
 
 def _rows(given: Given, labels: pd.Index[Any] | None, owner: str, count: int) -> IntArray | None:
@@ -102,6 +125,9 @@ def _project(given: Given, labels: pd.Index[Any], owner: str) -> IntArray | None
     own = given.columns
     if own is None or own is labels or own.equals(labels):
         return None
+    blocks = _block_rows(own, labels)
+    if blocks is not None:
+        return blocks
     shared = own.nlevels < labels.nlevels and all(
         name is not None and list(labels.names).count(name) == 1 for name in own.names
     )
