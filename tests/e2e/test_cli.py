@@ -1,0 +1,271 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The program `broadpeak`, as a user types it: files, exit status, JSON, and clear errors."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+import broadpeak as bp
+from broadpeak.cli.app import main
+
+STRATEGIES = """
+import broadpeak as bp
+
+@bp.strategy(lookback=60)
+def momentum(s):
+    days = s.optimize(20, 10, 40, 10, name="days")
+    s.enter_long(bp.crossed_above(bp.roc(s.close, days), 0.0))
+    s.enter_short(bp.crossed_below(bp.roc(s.close, days), 0.0))
+
+@bp.strategy(lookback=60)
+def broken(s):
+    days = s.optimize(20, 10, 40, 10, name="days")
+    raise ZeroDivisionError("nothing to divide")
+
+def plain(s):
+    s.enter_long(s.close > s.open)
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a strategy file and the prices of IBM, and the shell in it."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "plans.py").write_text(STRATEGIES, encoding="utf-8")
+    data = bp.Data.sample("IBM")["2005":"2008"]
+    columns = {name: getattr(data, name) for name in ("open", "high", "low", "close", "volume")}
+    pd.DataFrame(columns).rename_axis("date").to_csv(tmp_path / "IBM.csv")
+    return tmp_path
+
+
+def run(*words: str) -> int:
+    """Run the program in this process and return its exit status."""
+    with pytest.raises(SystemExit) as stop:
+        main(words)
+    return int(stop.value.code or 0)
+
+
+def output(capsys: pytest.CaptureFixture[str], *words: str) -> str:
+    status = run(*words)
+    shown = capsys.readouterr()
+    assert status == 0, shown.err
+    return shown.out
+
+
+def failure(capsys: pytest.CaptureFixture[str], status: int, *words: str) -> str:
+    assert run(*words) == status
+    shown = capsys.readouterr()
+    assert "Traceback" not in shown.err
+    # Usage errors come in a box; its lines are joined for reading.
+    return " ".join(shown.err.replace("│", " ").split())
+
+
+def train_json(capsys: pytest.CaptureFixture[str], *words: str) -> dict[str, Any]:
+    words = ("train", "plans.py:momentum", "--data", "IBM.csv", "--json", *words)
+    return dict(json.loads(output(capsys, *words)))
+
+
+def test_version_and_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert output(capsys, "--version").strip() == f"broadpeak {bp.__version__}"
+    text = output(capsys, "--help")
+    for command in ("demo", "train", "test", "walk-forward", "signals", "report", "doctor"):
+        assert command in text
+        assert "Usage" in output(capsys, command, "--help")
+
+
+def test_an_unknown_option_or_command_is_bad_usage(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "nonsense" in failure(capsys, 2, "nonsense")
+    assert "--nonsense" in failure(capsys, 2, "doctor", "--nonsense")
+
+
+def test_train_writes_parameters_trials_and_report(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = train_json(capsys, "--out", "runs/one")
+    days = found["components"]["IBM"]["params"]["days"]
+    assert 10 <= days <= 40
+    assert found["files"].keys() == {"parameters", "trials", "report"}
+    for path in found["files"].values():
+        assert (folder / path).stat().st_size > 0
+    assert bp.read_par(found["files"]["parameters"]).params["IBM"]["days"] == days
+    assert len(pd.read_csv(found["files"]["trials"])) == 4
+
+
+def test_train_prints_a_table_and_can_leave_out_the_page(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ("plans.py:momentum", "--data", "IBM.csv", "--out", "one", "--no-report")
+    text = output(capsys, "train", *words)
+    assert "days" in text
+    assert "momentum.par" in text
+    assert not (folder / "one" / "report.html").exists()
+
+
+def test_train_takes_options_to_the_training(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ("--method", "brute", "--objective", "sharpe", "--select", "peak")
+    more = ("--end", "2007-12-31", "--cost", "fees=0.001", "--min-trades", "3", "--seed", "4")
+    found = train_json(capsys, *words, *more)
+    plan = bp.strategy(lookback=60)(
+        lambda s: (
+            days := s.optimize(20, 10, 40, 10, name="days"),
+            s.enter_long(bp.crossed_above(bp.roc(s.close, days), 0.0)),
+            s.enter_short(bp.crossed_below(bp.roc(s.close, days), 0.0)),
+        )
+    )
+    expected = bp.train(
+        plan,
+        bp.Data.from_csv("IBM.csv"),
+        method="brute",
+        objective="sharpe",
+        select="peak",
+        end="2007-12-31",
+        costs=bp.Costs(fees=0.001),
+        min_trades=3,
+    )
+    assert found["components"]["IBM"]["params"] == expected.params["IBM"]
+    assert found["components"]["IBM"]["objective"] == expected.components["IBM"].objective
+
+
+def test_test_takes_the_parameter_file(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    files = train_json(capsys, "--out", "one", "--no-report")["files"]
+    words = ("plans.py:momentum", "--data", "IBM.csv", "--params", files["parameters"])
+    found = json.loads(output(capsys, "test", *words, "--out", "two", "--json"))
+    trades = pd.read_csv(found["files"]["trades"])
+    assert found["stats"]["num_trades"] == len(trades)
+    text = output(capsys, "test", "plans.py:momentum", "--data", "IBM.csv")
+    assert "the defaults" in text
+
+
+def test_a_plain_function_is_a_strategy_too(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "num_trades" in output(capsys, "test", "plans.py:plain", "--data", "IBM.csv")
+
+
+def test_walk_forward_writes_cycles(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ("plans.py:momentum", "--data", "IBM.csv", "--cycles", "3", "--out", "wf", "--json")
+    found = json.loads(output(capsys, "walk-forward", *words))
+    assert len(found["cycles"]) == 3
+    assert (folder / "wf" / "momentum_1.par").exists()
+    assert (folder / "wf" / "momentum.par").exists()
+    assert "<html" in (folder / "wf" / "report.html").read_text(encoding="utf-8")
+
+
+def test_signals_are_listed(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = json.loads(output(capsys, "signals", "plans.py:plain", "--data", "IBM.csv", "--json"))
+    assert found["strategy"] == "plain"
+    assert isinstance(found["orders"], list)
+
+
+def test_report_writes_a_page(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    files = train_json(capsys, "--out", "one", "--no-report")["files"]
+    words = ("plans.py:momentum", "--data", "IBM.csv", "--params", files["parameters"])
+    output(capsys, "report", *words, "--out", "pages/test.html")
+    text = (folder / "pages" / "test.html").read_text(encoding="utf-8")
+    assert "momentum: test" in text
+    assert str(folder) not in text
+
+
+def test_several_files_are_several_symbols(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    looped = STRATEGIES.replace("def plain(s):\n", "def plain(s):\n  for _ in s.loop():\n")
+    (folder / "looped.py").write_text(looped, encoding="utf-8")
+    (folder / "B.csv").write_bytes((folder / "IBM.csv").read_bytes())
+    words = ("--data", "IBM.csv", "--data", "B.csv", "--symbol", "one", "--symbol", "two")
+    text = output(capsys, "test", "looped.py:plain", *words, "--json")
+    assert json.loads(text)["stats"]
+
+
+def test_doctor_knows_versions_and_engines(capsys: pytest.CaptureFixture[str]) -> None:
+    found = json.loads(output(capsys, "doctor", "--json"))
+    assert found["versions"]["broadpeak"] == bp.__version__
+    assert "serial" in found["engines"]
+    assert found["cores"] >= 1
+    assert "serial" in output(capsys, "doctor")
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (("nowhere.py:x", "--data", "IBM.csv"), "there is no file 'nowhere.py'"),
+        (("IBM.csv", "--data", "IBM.csv"), "must be FILE.py:STRATEGY"),
+        (("plans.py:momentun", "--data", "IBM.csv"), "It has: broken, momentum."),
+        (("plans.py:momentun", "--data", "IBM.csv"), "Did you mean 'momentum'?"),
+        (("plans.py", "--data", "IBM.csv"), "must name one strategy of plans.py"),
+        (("plans.py:momentum", "--data", "X.csv"), "there is no file 'X.csv'"),
+        (("plans.py:momentum",), "--data"),
+        (("plans.py:momentum", "--data", "IBM.csv", "--objective", "prrr"), "Did you mean 'prr'?"),
+        (("plans.py:momentum", "--data", "IBM.csv", "--engine", "gpu"), "must be one of"),
+        (("plans.py:momentum", "--data", "IBM.csv", "--cost", "fee=1"), "Did you mean 'fees'?"),
+        (("plans.py:momentum", "--data", "IBM.csv", "--cost", "fees=x"), "must be a number"),
+        (
+            ("plans.py:momentum", "--data", "IBM.csv", "--symbol", "A", "--symbol", "B"),
+            "got 2 and 1",
+        ),
+        (("plans.py:momentum", "--data", "IBM.csv", "--passes", "0"), "--passes"),
+    ],
+)
+@pytest.mark.usefixtures("folder")
+def test_bad_usage_is_named(
+    words: tuple[str, ...], text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert text in failure(capsys, 2, "train", *words)
+
+
+def test_a_failed_run_is_one_line_with_a_hint(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ("train", "plans.py:broken", "--data", "IBM.csv")
+    assert run(*words) == 1
+    error = capsys.readouterr().err
+    assert len(error.strip().splitlines()) == 1
+    assert error.startswith("error: ")
+    assert "nothing to divide" in error
+    assert "--debug" in error
+    assert run(*words, "--debug") == 1
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_bad_prices_fail_with_the_reason(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    prices = pd.read_csv(folder / "IBM.csv")
+    prices.loc[3, "close"] = -1.0
+    prices.to_csv(folder / "IBM.csv", index=False)
+    text = failure(capsys, 1, "train", "plans.py:momentum", "--data", "IBM.csv")
+    assert "IBM" in text
+    assert "--debug" not in text
+
+
+def test_a_damaged_parameter_file_fails(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "bad.par").write_text("IBM = nothing", encoding="utf-8")
+    words = ("test", "plans.py:momentum", "--data", "IBM.csv", "--params", "bad.par")
+    assert failure(capsys, 1, *words).startswith("error: ")
+    words = ("test", "plans.py:momentum", "--data", "IBM.csv", "--params", "none.par")
+    assert "there is no file 'none.par'" in failure(capsys, 2, *words)
+
+
+@pytest.mark.usefixtures("folder")
+def test_cycles_and_period_exclude_each_other(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ("plans.py:momentum", "--data", "IBM.csv", "--cycles", "3", "--period", "200")
+    assert "not both" in failure(capsys, 2, "walk-forward", *words)
+
+
+def test_the_demo_writes_what_it_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    text = output(capsys, "demo")
+    for symbol in ("AAPL", "IBM", "MSFT"):
+        assert symbol in text
+    for name in ("trend.par", "report.html", "trials.csv"):
+        assert str(Path("runs") / "demo" / name) in text
+        assert (tmp_path / "runs" / "demo" / name).stat().st_size > 0
+    assert set(bp.read_par("runs/demo/trend.par").params) == {"AAPL", "IBM", "MSFT"}
+    assert (tmp_path / "runs" / "demo" / "report.html").stat().st_size < 6_000_000

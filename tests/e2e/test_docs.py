@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Every Python example in README and docs runs, page by page, in order, in one namespace."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+BLOCK = re.compile(r"^```python(?P<info>[^\n]*)\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\]\((?!https?:|#|mailto:)(?P<target>[^)#]+)")
+
+
+def name_of(page: Path) -> str:
+    return page.relative_to(ROOT).as_posix()
+
+
+# Examples are honest: some of them warn, as they would at the user's.
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_examples_run(
+    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # Examples write files; they do so in a folder of their own.
+    monkeypatch.chdir(tmp_path)
+    text = page.read_text(encoding="utf-8")
+    namespace: dict[str, object] = {"__name__": "__main__"}
+    for block in BLOCK.finditer(text):
+        if "no-run" in block["info"]:
+            continue
+        # Leading lines keep the line numbers of the page in tracebacks.
+        lead = "\n" * text.count("\n", 0, block.start("code"))
+        exec(compile(lead + block["code"], str(page), "exec"), namespace)
+    capsys.readouterr()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_links_between_pages_lead_somewhere(page: Path) -> None:
+    missing = [
+        hit["target"]
+        for hit in LINK.finditer(page.read_text(encoding="utf-8"))
+        if not (page.parent / hit["target"]).exists()
+    ]
+    assert missing == []
