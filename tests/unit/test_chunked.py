@@ -175,6 +175,8 @@ def test_ways_to_cut():
     assert run(items, _chunk_meta=[slice(3, 5), [0, 2], range(1, 2)]) == [[3, 4], [0, 2], [1]]
     assert len(run(items, _n_chunks="auto")) >= 1
     assert run(items, _chunk_len=99) == [0, 1, 2, 3, 4]
+    by_length = chunked(list, chunk_len=2)
+    assert by_length(items, _n_chunks=2) == [[0, 1, 2], [3, 4]]
 
 
 def test_defaults_with_rules_are_cut():

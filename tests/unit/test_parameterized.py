@@ -537,6 +537,12 @@ def test_mono_custom_merge():
     )
 
 
+def test_a_rule_of_the_call_stands_in_for_that_of_the_decorator():
+    run = parameterized(sums, mono_chunk_len=2, chunk_len=1)
+    assert len(run(Param(FAST), Param(SLOW))) == 3
+    assert len(run(Param(FAST), Param(SLOW), _mono_n_chunks=2, _n_chunks=2)) == 2
+
+
 def test_mono_errors():
     run = parameterized(sums, merge_func="concat")
     both = (Param(FAST), Param(SLOW))

@@ -202,7 +202,7 @@ def _named(
 def _slots(results: list[Any], width: int) -> list[list[Any]]:
     """Return the list of first items, the list of second items, … of tuple results."""
     for result in results:
-        if not isinstance(result, tuple) or len(result) != width:
+        if not isinstance(result, (tuple, list)) or len(result) != width:
             raise ParamTypeError(
                 broken_rule(
                     "Every result",

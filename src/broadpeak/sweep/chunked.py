@@ -130,6 +130,7 @@ class ChunkedFunction(Decorated):
 
     owner = "chunked"
     own_names = _OWN
+    rivals = ("n_chunks", "chunk_len", "chunk_meta")
 
     def call(self, args: tuple[Any, ...], kwargs: dict[str, Any], options: Options) -> Any:
         """Call the function on every chunk, or directly if there is nothing to cut."""

@@ -7,7 +7,6 @@ import functools
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields
 from types import FunctionType
 from typing import Any, ClassVar
 
@@ -19,7 +18,7 @@ from broadpeak.sweep.execute import Settings
 from broadpeak.sweep.options import Options, split_call
 
 Varying = dict[int | str, tuple[Sequence[Any], Any]]
-_SETTINGS = frozenset(field.name for field in fields(Settings))
+_CHUNKS = ("n_chunks", "chunk_len", "chunk_meta")
 
 
 class Decorated(ABC):
@@ -37,6 +36,7 @@ class Decorated(ABC):
 
     owner: ClassVar[str]
     own_names: ClassVar[tuple[str, ...]]
+    rivals: ClassVar[tuple[str, ...]] = ()  # at most one of these own options makes sense
 
     def __init__(
         self, func: Callable[..., Any], given: Mapping[str, Any], local_names: Mapping[str, Any]
@@ -54,7 +54,12 @@ class Decorated(ABC):
         """Take the options out of the call, and make it."""
         declared = self.arguments.declared
         passed, later = split_call(self.owner, kwargs, declared, self.own_names)
-        return self.call(args, passed, self.options.then(later))
+        return self.call(args, passed, self._earlier(later).then(later))
+
+    def _earlier(self, later: Options) -> Options:
+        """Return the decorator's options without those that a rule of the call stands in for."""
+        own = _without_rivals(self.options.own, later.own, self.rivals)
+        return Options(own, _without_rivals(self.options.execute, later.execute, _CHUNKS))
 
     def settings(self, options: Options) -> Settings:
         """Return the options of `execute`; the return annotation may name the merge."""
@@ -103,6 +108,14 @@ class Decorated(ABC):
             else:
                 break
         return new_args, new_kwargs, new_varying
+
+
+def _without_rivals(
+    earlier: dict[str, Any], later: Mapping[str, Any], rivals: tuple[str, ...]
+) -> dict[str, Any]:
+    if all(later.get(name) is None for name in rivals):
+        return earlier
+    return {name: value for name, value in earlier.items() if name not in rivals}
 
 
 def _is_name(part: Any) -> bool:

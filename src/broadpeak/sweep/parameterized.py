@@ -154,6 +154,7 @@ class Parameterized(Decorated):
 
     owner = "parameterized"
     own_names = _OWN
+    rivals = ("mono_n_chunks", "mono_chunk_len", "mono_chunk_meta")
 
     def call(self, args: tuple[Any, ...], kwargs: dict[str, Any], options: Options) -> Any:
         """Call the function on all combinations, or once if there are none."""
