@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from broadpeak import EngineError, Task, TaskError, engines, execute
-from broadpeak.engines import shared
+from broadpeak.engines import running, shared
 from broadpeak.engines.batching import Batcher
 from broadpeak.engines.calls import Calls
 from broadpeak.engines.processpool import ProcessEngine
@@ -146,7 +146,7 @@ def test_without_room_for_files_arrays_travel(
 
 @pytest.mark.engine
 def test_workers_that_cannot_start_end_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    def start(self: ProcessEngine, depth: int) -> Any:
+    def start(self: ProcessEngine) -> Any:
         context = self.context()
         here, there = context.Pipe()
         process = context.Process(target=os._exit, args=(3,))
@@ -203,3 +203,12 @@ def test_units_grow_with_what_fits_a_moment() -> None:
     assert sizes == [1, 8, 64, 500, 500, 500, 500, 500]
     batcher.record(500, 50.0)
     assert batcher.size(None) == 1
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize("engine", ["serial", "threadpool", *POOLS, "joblib"])
+def test_runs_inside_of_runs_share_the_cores(engine: str) -> None:
+    assert run([Task(running.place)], engine) == [(1, 1 if engine == "serial" else 2)]
+    inner = Task(execute, [Task(running.place)], engine="threadpool", n_workers=3)
+    assert run([inner], engine) == [[(2, 3 if engine == "serial" else 6)]]
+    assert running.place() == (0, 1)

@@ -21,7 +21,7 @@ from broadpeak._core import check
 from broadpeak.engines.base import Report, Source, Unit, lost
 from broadpeak.engines.batching import Batcher
 from broadpeak.engines.remote import load_report, not_sent, serve
-from broadpeak.engines.running import depth, nested, run_unit
+from broadpeak.engines.running import Place, nested, place, run_unit
 from broadpeak.engines.shared import Exchange
 from broadpeak.errors import EngineError
 
@@ -136,7 +136,7 @@ class _Wave:
         self._source = source
         self._batcher = batcher
         self._exchange = exchange
-        self._depth = depth()
+        self._place = place()
         self._lock = threading.Lock()
 
     def __iter__(self) -> Iterator[Any]:
@@ -169,23 +169,23 @@ class _Wave:
     def call(self, number: int, unit: Unit) -> Any:
         """Return what joblib is to call for `unit`."""
         if self._exchange is None:
-            return joblib.delayed(_work_here)(number, unit, self._depth)
+            return joblib.delayed(_work_here)(number, unit, self._place)
         payload = self._exchange.dumps(unit)
-        return joblib.delayed(_work_there)(number, payload, self._depth, sys.path[:])
+        return joblib.delayed(_work_there)(number, payload, self._place, sys.path[:])
 
 
-def _work_here(number: int, unit: Unit, level: int) -> tuple[int, Report]:
-    with nested(level):
+def _work_here(number: int, unit: Unit, where: Place) -> tuple[int, Report]:
+    with nested(where):
         try:
             return number, run_unit(unit)
         except KeyboardInterrupt:
             return number, Report(interrupted=True)
 
 
-def _work_there(number: int, payload: bytes, level: int, path: list[str]) -> tuple[int, bytes]:
+def _work_there(number: int, payload: bytes, where: Place, path: list[str]) -> tuple[int, bytes]:
     if threading.current_thread() is threading.main_thread() and os.name == "posix":
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that runs us
     if sys.path != path:
         sys.path[:] = path
-    with nested(level):
+    with nested(where):
         return number, serve(payload)

@@ -25,7 +25,7 @@ from broadpeak.engines import worker as far
 from broadpeak.engines.base import Report, Source, Unit, lost
 from broadpeak.engines.batching import Batcher
 from broadpeak.engines.remote import load_report, not_sent
-from broadpeak.engines.running import depth, late
+from broadpeak.engines.running import late, place
 from broadpeak.engines.shared import Exchange
 from broadpeak.errors import EngineError
 
@@ -50,7 +50,7 @@ class _Worker:
         """Hand over one unit. A broken pipe shows at the next `receive`."""
         self.held.append(unit)
         with suppress(OSError):
-            setting = (sys.path[:], str(Path.cwd()))
+            setting = (sys.path[:], str(Path.cwd()), place())
             if setting != self.setting:
                 self.pipe.send_bytes(far.SETTING + pickle.dumps(setting))
                 self.setting = setting
@@ -73,17 +73,16 @@ class Pool:
     Parameters
     ----------
     start : callable
-        Starts one worker at a given depth of runs; returns its process and its pipe.
+        Starts one worker; returns its process and its pipe.
     n_workers : int
         How many there are while a run goes on.
     """
 
-    def __init__(self, start: Callable[[int], tuple[Any, Any]], n_workers: int) -> None:
+    def __init__(self, start: Callable[[], tuple[Any, Any]], n_workers: int) -> None:
         self._start = start
         self._n_workers = n_workers
         self._workers: list[_Worker] = []
         self._failed_starts = 0
-        self._depth = depth()
 
     def run(self, source: Source, exchange: Exchange) -> Iterator[tuple[Unit, Report]]:
         """Yield the report of every unit as it finishes."""
@@ -110,10 +109,10 @@ class Pool:
         """Give work to workers that have none, then one unit ahead where units are short."""
         ahead = 2 if batcher.seconds < _SHORT_SECONDS else 1
         for n_held in range(ahead):
-            place = 0
-            while place < self._n_workers:
-                if place < len(self._workers) and len(self._workers[place].held) != n_held:
-                    place += 1
+            slot = 0
+            while slot < self._n_workers:
+                if slot < len(self._workers) and len(self._workers[slot].held) != n_held:
+                    slot += 1
                     continue
                 unit = source.take(batcher.size(source.n_left))
                 if unit is None:
@@ -125,12 +124,12 @@ class Pool:
                 if n_held and len(payload) > _SMALL:
                     source.put_back(unit)
                     return
-                self._worker(place).send(unit, payload)
-                place += 1
+                self._worker(slot).send(unit, payload)
+                slot += 1
 
-    def _worker(self, place: int) -> _Worker:
-        """Return the worker at `place`, started if need be."""
-        if place == len(self._workers):
+    def _worker(self, slot: int) -> _Worker:
+        """Return the worker at `slot`, started if need be."""
+        if slot == len(self._workers):
             if self._failed_starts >= _FAILED_STARTS:
                 msg = (
                     "Worker processes must start, but they ended before they began with a task, "
@@ -138,9 +137,9 @@ class Pool:
                     "engine='threadpool' or 'serial' runs without processes."
                 )
                 raise EngineError(msg)
-            process, pipe = self._start(self._depth + 1)
+            process, pipe = self._start()
             self._workers.append(_Worker(process, pipe))
-        return self._workers[place]
+        return self._workers[slot]
 
     def _wait(self) -> list[_Worker]:
         """Wait until a worker has something to say, ends, or runs out of time."""

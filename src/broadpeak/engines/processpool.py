@@ -117,11 +117,11 @@ class ProcessEngine:
         util.Finalize(None, pools.shutdown, exitpriority=100)
         return pools.Pool(self._start, self.n_workers)
 
-    def _start(self, depth: int) -> tuple[Any, Any]:
+    def _start(self) -> tuple[Any, Any]:
         context = self.context()
         here, there = context.Pipe()
         process = context.Process(
-            target=worker.main, args=(there, self._limits, depth), name="broadpeak-worker"
+            target=worker.main, args=(there, self._limits), name="broadpeak-worker"
         )
         with _starting, _environment(self._limits), _without_main(self.library), _no_interrupt():
             process.start()

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from time import perf_counter
-from typing import Any
+from typing import Any, NamedTuple
 
 from broadpeak.engines.base import Outcome, Report, Unit, lost
 from broadpeak.engines.calls import Calls, Task
@@ -18,22 +18,44 @@ from broadpeak.errors import traceback_text
 # What counts as a failure of the task. KeyboardInterrupt and the like belong to the run.
 CAUGHT = (Exception, SystemExit)
 
-_depth: contextvars.ContextVar[int] = contextvars.ContextVar("broadpeak_run_depth", default=0)
+
+class Place(NamedTuple):
+    """Where code runs.
+
+    Attributes
+    ----------
+    depth : int
+        How many runs it is inside of; 0 outside of any task.
+    sharing : int
+        How many tasks of those runs may run at the same time, and share the cores.
+    """
+
+    depth: int = 0
+    sharing: int = 1
 
 
-def depth() -> int:
-    """Return how many runs this code is inside of; 0 outside of any task."""
-    return _depth.get()
+_OUTSIDE = Place()
+_place: contextvars.ContextVar[Place] = contextvars.ContextVar("broadpeak_place", default=_OUTSIDE)
+
+
+def place() -> Place:
+    """Return where the calling code runs."""
+    return _place.get()
+
+
+def settle(where: Place) -> None:
+    """Let all code after this see that it runs at `where`; for worker processes."""
+    _place.set(where)
 
 
 @contextmanager
-def nested(level: int) -> Iterator[None]:
-    """Let code inside see that it runs in a task of a run at `level`."""
-    token = _depth.set(level)
+def nested(where: Place) -> Iterator[None]:
+    """Let code inside see that it runs at `where`."""
+    token = _place.set(where)
     try:
         yield
     finally:
-        _depth.reset(token)
+        _place.reset(token)
 
 
 def run_unit(unit: Unit) -> Report:

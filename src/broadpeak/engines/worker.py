@@ -23,7 +23,7 @@ UNIT, SETTING, FORGET, QUIT = b"u", b"s", b"f", b"q"
 READY, BEGIN, REPORT, BYE = b"r", b"g", b"d", b"b"
 
 
-def main(connection: Any, environment: Mapping[str, str], depth: int) -> None:
+def main(connection: Any, environment: Mapping[str, str]) -> None:
     """Serve units from `connection` until told to quit, left alone, or orphaned."""
     _ignore_interrupts()
     threading.Thread(target=_watch_parent, args=(os.getppid(),), daemon=True).start()
@@ -34,26 +34,27 @@ def main(connection: Any, environment: Mapping[str, str], depth: int) -> None:
     running = importlib.import_module("broadpeak.engines.running")
     try:
         connection.send_bytes(READY)
-        with running.nested(depth):
-            while connection.poll(_IDLE_SECONDS):
-                message = connection.recv_bytes()
-                kind, body = message[:1], message[1:]
-                if kind == UNIT:
-                    connection.send_bytes(BEGIN)  # from here on, a death is the unit's doing
-                    connection.send_bytes(REPORT + remote.serve(body))
-                elif kind == SETTING:
-                    _settle(body)
-                elif kind == FORGET:
-                    shared.forget(body.decode())
-                else:
-                    return
-            connection.send_bytes(BYE)
+        while connection.poll(_IDLE_SECONDS):
+            message = connection.recv_bytes()
+            kind, body = message[:1], message[1:]
+            if kind == UNIT:
+                connection.send_bytes(BEGIN)  # from here on, a death is the unit's doing
+                connection.send_bytes(REPORT + remote.serve(body))
+            elif kind == SETTING:
+                path, folder, place = pickle.loads(body)
+                running.settle(place)
+                _follow(path, folder)
+            elif kind == FORGET:
+                shared.forget(body.decode())
+            else:
+                return
+        connection.send_bytes(BYE)
     except (EOFError, OSError):
         return  # the process that wanted results is gone
 
 
-def _settle(body: bytes) -> None:
-    path, folder = pickle.loads(body)  # written by the process that started this one
+def _follow(path: list[str], folder: str) -> None:
+    """Look for modules and files where the parent does."""
     sys.path[:] = path
     with suppress(OSError):  # the folder may be gone meanwhile
         os.chdir(folder)

@@ -147,7 +147,7 @@ def execute(
     engine : str, Engine or callable
         A name of `broadpeak.engines.available()`, or a factory ``(n_workers, **options)``.
     n_workers : int, optional
-        Default: the cores this process may use; 1 inside of a task of another run.
+        Default: the cores this process may use, shared with the tasks that run beside this one.
     engine_options : mapping, optional
         Passed to the engine.
     n_chunks, chunk_len : int or "auto", optional
@@ -297,7 +297,7 @@ class _Plan:
         cls, tasks: Iterable[Task], settings: Settings, keys: pd.Index[Any] | None, size: int | None
     ) -> _Plan:
         _check_count("size", size, 0)
-        n_workers = settings.n_workers or (1 if running.depth() else core_count())
+        n_workers = settings.n_workers or max(1, core_count() // running.place().sharing)
         items = _as_source(tasks, settings, size)
         n_tasks = len(items) if isinstance(items, Sequence) else size
         if size is not None and n_tasks != size:
@@ -405,7 +405,7 @@ class _Run:
             plan.n_tasks if weights is None else sum(weights),
             show=settings.show_progress,
             options=settings.pbar_kwargs,
-            is_nested=running.depth() > 0,
+            is_nested=running.place().depth > 0,
         )
         self._loop = Loop(
             self._feed,
@@ -420,7 +420,9 @@ class _Run:
     def finish(self) -> Finished:
         """Run everything and merge."""
         self._call("pre_execute")
-        with self._progress, running.nested(running.depth() + 1):
+        outer = running.place()
+        inside = running.Place(outer.depth + 1, outer.sharing * self._engine.n_workers)
+        with self._progress, running.nested(inside):
             self._loop.run(self._engine)
         results = self._loop.results
         self._context["n_tasks"] = len(results)
