@@ -140,7 +140,6 @@ def test_walk_forward_has_its_page_and_chart(data: bp.Data, tmp_path: Path) -> N
         "What came out",
         "Out of sample",
         "Cycles",
-        "Account",
         "Trades",
         "How it was made",
     ]

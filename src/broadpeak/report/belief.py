@@ -40,12 +40,31 @@ def edge_check(at_edge: Sequence[str]) -> Check:
     return Check(DOUBT, f"At the end of the range: {names}. Widen it and train again.")
 
 
-def breadth(chart: StepCurve) -> float:
-    """Return smoothed score over highest step; NaN where either is not above zero."""
-    known = chart.objective[np.isfinite(chart.objective)]
-    if len(known) == 0 or not known.max() > 0 or not chart.score > 0:
+def neighbourhood(chart: StepCurve) -> float:
+    """Return the smoothed objective around the chosen value; NaN where nothing is known.
+
+    A selector that smooths says it itself. For others it is the mean over five steps, weighted
+    (1, 2, 3, 2, 1), with what the ends of the range leave of them.
+    """
+    if chart.window is not None:
+        return float(chart.score)
+    usable = np.isfinite(chart.objective)
+    if not usable.any() or not math.isfinite(chart.chosen):
         return math.nan
-    return float(chart.score / known.max())
+    steps = np.arange(len(chart.values)) - np.abs(chart.values - chart.chosen).argmin()
+    weights = np.where(usable, np.maximum(3.0 - np.abs(steps), 0.0), 0.0)
+    if not weights.any():
+        return math.nan
+    return float(np.average(np.where(usable, chart.objective, 0.0), weights=weights))
+
+
+def breadth(chart: StepCurve) -> float:
+    """Return smoothed objective over highest step; NaN where either is not above zero."""
+    known = chart.objective[np.isfinite(chart.objective)]
+    score = neighbourhood(chart)
+    if len(known) == 0 or not known.max() > 0 or not score > 0:
+        return math.nan
+    return float(score / known.max())
 
 
 def breadth_check(charts: Sequence[StepCurve]) -> Check | None:

@@ -86,7 +86,7 @@ def walk_forward_report(walked: WalkForward, *, path: str | Path) -> Path:
         walked_run_view(walked),
         account_view(walked.portfolio, "Out of sample"),
         cycle_views(walked),
-        walked.cycles.reset_index(),
+        walked.cycles,
         objective=walked.objective_name,
     )
 

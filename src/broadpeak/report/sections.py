@@ -27,8 +27,12 @@ def account_section(
     spans: Sequence[Span] = (),
     more: Sequence[AccountView] = (),
     title: str = "Test",
+    equity: Chart | None = None,
 ) -> Section:
-    """Return equity, drawdown and figures of up to two accounts; `more` add columns of figures."""
+    """Return equity, drawdown and figures of up to two accounts; `more` add columns of figures.
+
+    `equity` is a chart to take instead of the plain one.
+    """
     styles = ((theme.TRAINED, "solid"), (theme.DEFAULTS, "dot"))
     lines = [
         Line(account.name, account.value, *style)
@@ -39,7 +43,7 @@ def account_section(
         f"{account.name}: {percent(account.figures.get('max_drawdown'))}" for account in accounts
     )
     parts: list[object] = [
-        Chart(equity_figure(lines, spans=spans), f"Account value at the end. {ends}."),
+        equity or Chart(equity_figure(lines, spans=spans), f"Account value at the end. {ends}."),
         Chart(drawdown_figure(lines), f"Largest fall below the last peak. {falls}."),
         statistics_table([*accounts, *more]),
     ]

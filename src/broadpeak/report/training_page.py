@@ -146,7 +146,7 @@ def _parameter_table(components: Sequence[ComponentView], objective: str) -> Tab
                     number(parameter.default),
                     f"{number(parameter.low)} to {number(parameter.high)}",
                     parameter.step,
-                    number(chart.score, 3) if chart else number(None),
+                    number(belief.neighbourhood(chart), 3) if chart else number(None),
                     percent(share, 0),
                     "yes" if parameter.at_edge else "no",
                 ]

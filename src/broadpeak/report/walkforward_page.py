@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -24,9 +25,11 @@ from broadpeak.report.html import (
 )
 from broadpeak.report.sections import account_section, footer, how_it_was_made, trade_section
 from broadpeak.report.statistics import frame_table
+from broadpeak.report.tables import Table
 from broadpeak.report.views import AccountView, RunView
-from broadpeak.report.wording import count, moment, number, percent
+from broadpeak.report.wording import DASH, count, moment, number, percent
 
+_BOUNDS = ("train_start", "train_end", "test_start", "test_end")
 KEPT = 0.5  # share of the in-sample objective that should be left out of sample
 WINNING = 0.5  # share of cycles that should win
 
@@ -48,9 +51,8 @@ def write_walk_forward_page(
     )
     sections = [
         _headline(account, cycles, objective),
-        Section("Out of sample", [Chart(chart, words)]),
-        Section("Cycles", [frame_table(table)]),
-        account_section([account], title="Account"),
+        account_section([account], title="Out of sample", equity=Chart(chart, words)),
+        Section("Cycles", [_cycle_table(table)]),
         trade_section(account, []),
         how_it_was_made(run),
     ]
@@ -62,6 +64,32 @@ def write_walk_forward_page(
     )
     title = f"{run.strategy}: walk-forward test"
     return write_page(path, title, f"{count(len(cycles))} cycles{period}", sections, footer(run))
+
+
+def _cycle_table(table: pd.DataFrame) -> Table:
+    """Return the cycles; bounds in two columns instead of four."""
+    keys = table.index.to_frame(index=False)
+    keys.columns = pd.Index(["cycle", "component"][: keys.shape[1]])
+    spans = {
+        "trained": _span(table["train_start"], table["train_end"]),
+        "tested": _span(table["test_start"], table["test_end"]),
+    }
+    rest = table.drop(columns=list(_BOUNDS)).reset_index(drop=True)
+    parts = [frame_table(keys), frame_table(pd.DataFrame(spans)), frame_table(rest)]
+    rows = [
+        [cell for row in together for cell in row]
+        for together in zip(*(part.rows for part in parts), strict=True)
+    ]
+    columns = [name for part in parts for name in part.columns]
+    align = [side for part in parts for side in part.align]
+    return Table(columns, rows, align)
+
+
+def _span(first: pd.Series[Any], last: pd.Series[Any]) -> list[str]:
+    return [
+        f"{moment(a)} to {moment(b)}" if pd.notna(a) else DASH
+        for a, b in zip(first, last, strict=True)
+    ]
 
 
 def _headline(account: AccountView, cycles: Sequence[Cycle], objective: str) -> Section:

@@ -25,7 +25,7 @@ def parameter_figure(chart: StepCurve) -> go.Figure:
     """Return the Plotly figure of one parameter's steps."""
     title = (
         f"<b>{html.escape(chart.component)}</b>  ·  {html.escape(chart.parameter)}"
-        f"<span style='color:{theme.MUTED}'>  ·  pass {chart.pass_number}</span>"
+        f"<span style='color:{theme.MUTED}'>{_pass(chart)}</span>"
     )
     if len(chart.values) == 0:
         return theme.empty(title, "No step was evaluated.")
@@ -62,6 +62,12 @@ def parameter_figure(chart: StepCurve) -> go.Figure:
         shapes=_band(chart),
         annotations=[_label(chart, log=log)] if math.isfinite(chart.chosen) else [],
     )
+
+
+def _pass(chart: StepCurve) -> str:
+    """Return which pass it was; a cut through combinations belongs to none."""
+    one_of_a_kind = chart.window is None and chart.pass_number == 1
+    return "" if one_of_a_kind else f"  ·  pass {chart.pass_number}"
 
 
 def is_geometric(values: Sequence[float] | FloatArray) -> bool:
