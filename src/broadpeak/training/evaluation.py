@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 
 from broadpeak.engines.calls import Task
-from broadpeak.errors import BroadpeakError, DataError, ParamError, StrategyError
+from broadpeak.errors import BroadpeakError, DataError, ParamError, ParFileError, StrategyError
 from broadpeak.search.base import Step
 from broadpeak.search.space import Dimension
 from broadpeak.sweep.execute import Settings
@@ -44,7 +44,7 @@ CYCLE_COLUMNS = (
 RESERVED = frozenset((*TRIAL_COLUMNS, *RESULT_COLUMNS, *FIELDS, *CYCLE_COLUMNS))
 """Columns of the tables of trials and cycles, hence no names of parameters."""
 
-OWN_MISTAKES = (ParamError, StrategyError, DataError)
+OWN_MISTAKES = (ParamError, ParFileError, StrategyError, DataError)
 """Errors that say what to do, so that they come to the user as they are."""
 
 

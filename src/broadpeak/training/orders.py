@@ -227,8 +227,8 @@ def _whole(value: float | FloatArray) -> float | FloatArray:
 
 def _lots(placed: Sequence[tuple[BoolArray, Entry]], entering: BoolArray) -> float | FloatArray:
     merged = _merged([(mask, call.lots) for mask, call in placed], len(entering))
-    if merged is None:
-        return 1.0
+    if merged is None or (isinstance(merged, float) and 0 <= merged < np.inf):
+        return 1.0 if merged is None else merged
     lots = np.broadcast_to(np.asarray(merged), entering.shape)
     bad = entering & ~((lots >= 0) & (lots < np.inf))
     if bad.any():
