@@ -37,7 +37,9 @@ def check(how, run, single, chunk, **options):
     chunks, keys, fixed = run
     expected = NAMED[how]([single(i) for i in range(len(keys))], keys=keys)
     pieces = [chunk(rows) for rows in chunks]
-    got = merge_blocks(how, pieces, list(map(len, chunks)), keys=keys, constants=fixed, **options)
+    got = merge_blocks(
+        how, pieces, list(map(len, chunks)), keys=keys, constants=lambda _: fixed, **options
+    )
     if isinstance(expected, pd.Series):
         pd.testing.assert_series_equal(got, expected)
     else:

@@ -8,15 +8,15 @@ of combinations.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
 
 from broadpeak.errors import ParamError
 from broadpeak.merge.concat import concat, positions
-from broadpeak.merge.keys import from_codes, prepend, split_levels
+from broadpeak.merge.keys import joined, prepend, split_levels
 from broadpeak.merge.stack import column_stack, reset_column_stack, row_stack
 from broadpeak.types import AnyArray, IntArray
 
@@ -27,6 +27,11 @@ _MERGES = {
     "reset_column_stack": reset_column_stack,
 }
 _ALONG = {"concat": "entry", "row_stack": "row"}
+Constants: TypeAlias = Callable[[IntArray], Sequence[Any]]
+
+
+def _no_constants(_: IntArray) -> Sequence[Any]:
+    return ()
 
 
 def merge_blocks(
@@ -35,7 +40,7 @@ def merge_blocks(
     sizes: Sequence[int],
     *,
     keys: pd.Index[Any],
-    constants: Sequence[Any] = (),
+    constants: Constants = _no_constants,
     wrap: bool | None = None,
 ) -> Any:
     """Merge one piece a chunk into what single calls, merged, would have given.
@@ -50,8 +55,8 @@ def merge_blocks(
         Number of combinations of every chunk.
     keys : Index
         Label of every combination, chunk after chunk.
-    constants : sequence
-        Values of the parameters that are the same in all combinations.
+    constants : callable
+        Positions of combinations -> values of the parameters that are the same in all of them.
     wrap : bool, optional
         False: NumPy without labels.
 
@@ -89,17 +94,15 @@ def merge_blocks(
         counts[number] = length // size
     if wrap is False:
         return _MERGES[how](shaped, wrap=False)
-    whole = _MERGES[how](shaped, wrap=True)
-    by_columns = how not in _ALONG
-    own = whole.columns if by_columns else whole.index
-    labels = _labels(keys, np.repeat(counts, sizes), own, constants)
+    labels = _labels(keys, shaped, sizes, counts, _own_index(how), constants)
+    whole = _MERGES[how]([_without_labels(how, part) for part in shaped], wrap=True)
     if labels is keys and isinstance(whole, pd.Series):  # single calls would have given scalars
         whole.name = None
         whole = whole if how == "concat" else whole.to_frame(0)
-    if by_columns:
-        whole.columns = labels
-    else:
+    if how in _ALONG:
         whole.index = labels
+    else:
+        whole.columns = labels
     return whole
 
 
@@ -155,12 +158,64 @@ def _not_covered(how: str, number: int, size: int, piece: Any) -> ParamError:
     )
 
 
+def _own_index(how: str) -> Callable[[Any], pd.Index[Any] | None]:
+    """Return a function that gives the labels of a piece along the merge axis, None for none."""
+
+    def own(part: Any) -> pd.Index[Any] | None:
+        if not isinstance(part, (pd.Series, pd.DataFrame)):
+            return None
+        labels = part.index if how in _ALONG else part.columns
+        is_counter = isinstance(labels, pd.RangeIndex) and labels.start == 0
+        return None if is_counter and labels.name is None else labels
+
+    return own
+
+
+def _without_labels(how: str, part: Any) -> Any:
+    if not isinstance(part, (pd.Series, pd.DataFrame)):
+        return part
+    if how in _ALONG:
+        return part.set_axis(pd.RangeIndex(len(part)))
+    return part.set_axis(pd.RangeIndex(part.shape[1]), axis=1)
+
+
 def _labels(
-    keys: pd.Index[Any], counts: IntArray, own: pd.Index[Any], constants: Sequence[Any]
+    keys: pd.Index[Any],
+    pieces: Sequence[Any],
+    sizes: Sequence[int],
+    counts: IntArray,
+    own: Callable[[Any], pd.Index[Any] | None],
+    constants: Constants,
 ) -> pd.Index[Any]:
-    single = bool((counts == 1).all())
-    if _is_counter(own):
-        return keys if single else prepend(keys, counts, positions(counts))
+    """Return the label of every entry along the merge axis.
+
+    Pieces that have the same own levels show together which of them lists of values have added.
+    """
+    repeats = np.repeat(counts, sizes)
+    indexes = [own(piece) for piece in pieces]
+    inner: list[pd.Index[Any] | None] = [None] * len(pieces)
+    groups: dict[Any, list[int]] = {}
+    for number, index in enumerate(indexes):
+        if index is not None:
+            groups.setdefault(tuple(index.names), []).append(number)
+    starts = np.cumsum(sizes) - sizes
+    for numbers in groups.values():
+        whole = joined([indexes[number] for number in numbers], "mono-chunks")  # type: ignore[misc]  # none is None
+        rows = np.concatenate([np.arange(sizes[n]) + starts[n] for n in numbers])
+        kept = _kept_levels(whole, repeats[rows], constants(rows))
+        ends = np.cumsum([sizes[n] * counts[n] for n in numbers])
+        for number, end in zip(numbers, ends, strict=True):
+            length = sizes[number] * counts[number]
+            inner[number] = None if kept is None else kept[end - length : end]
+    found = [index for index in inner if index is not None]
+    if len(found) == len(pieces):
+        return prepend(keys, repeats, joined(found, "mono-chunks"))
+    return keys if (counts == 1).all() else prepend(keys, repeats, positions(repeats))
+
+
+def _kept_levels(
+    own: pd.Index[Any], counts: IntArray, constants: Sequence[Any]
+) -> pd.Index[Any] | None:
     levels, codes = split_levels(own)
     kept = [
         place
@@ -168,17 +223,10 @@ def _labels(
         if not _was_added(code, levels[place], counts, constants)
     ]
     if not kept:
-        return keys if single else prepend(keys, counts, positions(counts))
-    inner = from_codes(
-        [levels[place] for place in kept],
-        [codes[place] for place in kept],
-        [own.names[place] for place in kept],
-    )
-    return prepend(keys, counts, inner)
-
-
-def _is_counter(own: pd.Index[Any]) -> bool:
-    return isinstance(own, pd.RangeIndex) and own.start == 0 and own.name is None
+        return None
+    if not isinstance(own, pd.MultiIndex):
+        return own
+    return own.droplevel([place for place in range(own.nlevels) if place not in kept])
 
 
 def _was_added(

@@ -181,11 +181,11 @@ def _equal(left: Any, right: Any) -> bool:
         return False
 
 
-def constants(combos: Combos) -> list[Any]:
-    """Return the value of every parameter that is the same in all combinations."""
+def constants(combos: Combos, rows: IntArray) -> list[Any]:
+    """Return the value of every parameter that is the same in the combinations `rows`."""
     fixed = []
     for column in combos.columns.values():
-        codes = column.codes
+        codes = column.codes[rows]
         if len(codes) and (codes == codes[0]).all():
             fixed.append(column.values[int(codes[0])])
     return fixed

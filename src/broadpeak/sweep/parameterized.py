@@ -6,6 +6,7 @@ from __future__ import annotations
 import reprlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -294,11 +295,13 @@ class _MonoSweep(_Sweep):
     def merge_blocks(self, how: str, pieces: list[Any], **kwargs: Any) -> Any:
         """Merge the results of the chunks as single calls would have been."""
         rows, sizes = self._rows(self._kept), self.plan.sizes
-        if self._kept is not None:
+        combos, keys = self.combos, self.index
+        if rows is not None and self._kept is not None:
             sizes = [sizes[number] for number in self._kept]
-        keys = self.index if rows is None else self.index[rows]
+            combos, keys = combos.take(rows), keys[rows]
         options = {**kwargs, "keys": keys if kwargs.get("keys") is None else kwargs["keys"]}
-        return merge_blocks(how, pieces, sizes, constants=constants(self.combos), **options)
+        fixed = partial(constants, combos)
+        return merge_blocks(how, pieces, sizes, constants=fixed, **options)
 
     def _rows(self, kept: IntArray | None) -> IntArray | None:
         if kept is None:
