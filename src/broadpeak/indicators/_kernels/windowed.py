@@ -107,33 +107,38 @@ def deviation(x: FloatArray, w: int, ddof: int, out: FloatArray) -> None:
         out[t] = math.nan
     if n < w:
         return
-    right = np.zeros(w)
-    squares = np.zeros(w)
+    left, left2 = np.empty(w), np.empty(w)
+    right, right2 = np.zeros(w + 1), np.zeros(w + 1)
     for start in range(0, n, w):
         r = x[start]
-        if start > 0:
-            tail = 0.0
-            tail2 = 0.0
-            for j in range(w - 2, -1, -1):
-                d = x[start - w + j + 1] - r
-                tail += d
-                tail2 += d * d
-                right[j] = tail
-                squares[j] = tail2
-            right[w - 1] = 0.0
-            squares[w - 1] = 0.0
+        block = x[start : min(start + w, n)]
+        m = block.size
         head = 0.0
         head2 = 0.0
-        for j in range(min(w, n - start)):
-            d = x[start + j] - r
+        for j in range(m):
+            d = block[j] - r
             head += d
             head2 += d * d
-            if start > 0 or j == w - 1:
-                total = head + right[j]
-                spread = head2 + squares[j] - total * total / w
-                # `0 < spread` would turn a missing value into 0.
-                spread = 0.0 if spread < 0.0 else spread
-                out[start + j] = math.sqrt(spread / (w - ddof)) if w > ddof else math.nan
+            left[j] = head
+            left2[j] = head2
+        if start > 0:
+            before = x[start - w : start]
+            tail = 0.0
+            tail2 = 0.0
+            for j in range(w):
+                d = before[w - 1 - j] - r
+                tail += d
+                tail2 += d * d
+                right[w - 1 - j] = tail
+                right2[w - 1 - j] = tail2
+        # In the first block only the last bar has a full window, and nothing to its left.
+        for j in range(0 if start > 0 else w - 1, m):
+            # right[w] stays 0: nothing of the block before is in the window of its last bar.
+            total = left[j] + right[j + 1]
+            spread = left2[j] + right2[j + 1] - total * total / w
+            # A comparison the other way round would turn a missing value into 0.
+            spread = 0.0 if spread < 0.0 else spread
+            out[start + j] = math.sqrt(spread / (w - ddof)) if w > ddof else math.nan
     _drop_infinite(out)
 
 
@@ -145,27 +150,37 @@ def extreme(x: FloatArray, w: int, sign: float, out: FloatArray) -> None:
         out[t] = math.nan
     if n < w:
         return
+    # A missing value counts as the largest of all: it wins, and is told from the others at the end.
+    y = np.empty(n)
+    for t in range(n):
+        v = sign * x[t]
+        y[t] = v if abs(v) < math.inf else math.inf
+    best = -math.inf
+    for t in range(w):
+        best = max(best, y[t])
+    out[w - 1] = best
+    left = np.empty(w)
     right = np.empty(w)
-    for start in range(0, n, w):
-        best = -math.inf
-        right[w - 1] = best
-        if start > 0:
-            for j in range(w - 2, -1, -1):
-                v = sign * x[start - w + j + 1]
-                v = v if abs(v) < math.inf else math.nan
-                # A missing value replaces the best and is never replaced.
-                best = v if (v > best or v != v) else best
-                right[j] = best
-        best = -math.inf
-        for j in range(min(w, n - start)):
-            v = sign * x[start + j]
-            v = v if abs(v) < math.inf else math.nan
-            best = v if (v > best or v != v) else best
-            if start > 0:
-                other = right[j]
-                out[start + j] = sign * (other if (other > best or other != other) else best)
-            elif j == w - 1:
-                out[j] = sign * best
+    for start in range(w, n, w):
+        before = y[start - w : start]
+        block = y[start : min(start + w, n)]
+        m = block.size
+        head = -math.inf
+        tail = -math.inf
+        for j in range(m):
+            head = max(head, block[j])
+            left[j] = head
+            tail = max(tail, before[w - 1 - j])
+            right[w - 1 - j] = tail
+        for j in range(m, w - 1):
+            tail = max(tail, before[w - 1 - j])
+            right[w - 1 - j] = tail
+        for j in range(m - 1 if m == w else m):
+            out[start + j] = max(left[j], right[j + 1])
+        if m == w:
+            out[start + w - 1] = left[w - 1]
+    for t in range(w - 1, n):
+        out[t] = sign * out[t] if out[t] < math.inf else math.nan
 
 
 @kernel
