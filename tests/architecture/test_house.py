@@ -1,0 +1,240 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The rules of the house that no linter knows."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import broadpeak as bp
+
+ROOT = Path(__file__).resolve().parents[2]
+SRC = ROOT / "src" / "broadpeak"
+SOURCES = sorted(SRC.rglob("*.py"))
+EVERY_FILE = [*SOURCES, *sorted((ROOT / "tests").rglob("*.py"))]
+MOST_LINES, MOST_BODY = 600, 50
+JUNK = {
+    "utils",
+    "util",
+    "helpers",
+    "helper",
+    "common",
+    "misc",
+    "tools",
+    "core",
+    "base_utils",
+    "lib",
+}
+MAY_IMPORT_LATE = {
+    "__init__.py",  # public names load on first use
+    "_core/accessor.py",  # pandas asks for the accessor, not we
+    "_core/optional.py",  # packages that are not dependencies
+    "_core/drawing.py",  # the report registers itself on the first drawing
+    "engines/registry.py",  # an engine loads when it is named
+    "engines/processpool.py",  # so does the library that starts its processes
+    "engines/worker.py",  # a worker sets its environment before numeric libraries load
+    "storage/codec.py",  # a stored record names its class
+    "cli/inputs.py",  # the user's own file
+}
+HEAVY = ("pandas", "numba", "scipy", "plotly", "joblib", "numpy")
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def in_package(path: Path) -> str:
+    return path.relative_to(SRC).as_posix()
+
+
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("path", EVERY_FILE, ids=name_of)
+def test_a_file_is_short_enough_to_read(path: Path) -> None:
+    n_lines = len(path.read_text(encoding="utf-8").splitlines())
+    assert n_lines <= MOST_LINES, f"{name_of(path)} has {n_lines} lines; split it by subject"
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=in_package)
+def test_a_file_says_what_it_is(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert text.startswith("# SPDX-License-Identifier: BSD-3-Clause\n"), name_of(path)
+    assert ast.get_docstring(ast.parse(text)), f"{name_of(path)} has no docstring"
+
+
+def test_no_file_or_folder_has_a_name_that_says_nothing() -> None:
+    junk = [
+        in_package(path)
+        for path in SOURCES
+        if JUNK
+        & {part.strip("_") for part in Path(in_package(path)).with_suffix("").parts}
+        - ({"core"} if in_package(path).startswith("_core/") else set())
+    ]
+    assert junk == []
+
+
+def body_lines(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """Return the lines from the first statement after the docstring to the last."""
+    statements = node.body[1:] if ast.get_docstring(node) else node.body
+    if not statements:
+        return 0
+    return (statements[-1].end_lineno or 0) - statements[0].lineno + 1
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=in_package)
+def test_a_function_does_one_thing(path: Path) -> None:
+    if "_kernels" in path.parts:
+        return
+    long = {
+        node.name: body_lines(node)
+        for node in ast.walk(tree_of(path))
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+        and body_lines(node) > MOST_BODY
+    }
+    assert long == {}, f"{name_of(path)}: functions over {MOST_BODY} lines"
+
+
+def late_imports(path: Path) -> list[int]:
+    """Return the lines of imports in functions, type-checking blocks and import_module calls."""
+    late = []
+    for node in ast.walk(tree_of(path)):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
+            late += [
+                inner.lineno
+                for inner in ast.walk(node)
+                if isinstance(inner, (ast.Import, ast.ImportFrom))
+                or (isinstance(inner, ast.Attribute) and inner.attr == "import_module")
+                or (isinstance(inner, ast.Name) and inner.id in {"import_module", "__import__"})
+            ]
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            late.append(node.lineno)
+    return sorted(set(late))
+
+
+def test_imports_stand_at_the_top() -> None:
+    late = {
+        in_package(path): lines
+        for path in SOURCES
+        if in_package(path) not in MAY_IMPORT_LATE and (lines := late_imports(path))
+    }
+    assert late == {}
+
+
+def loaded_by(statement: str) -> list[str]:
+    script = (
+        f"import json, sys\n{statement}\n"
+        f"print(json.dumps([name for name in {HEAVY!r} if name in sys.modules]))"
+    )
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True, text=True)
+    return list(json.loads(run.stdout))
+
+
+def test_a_bare_import_is_light() -> None:
+    assert loaded_by("import broadpeak") == []
+    assert loaded_by("import broadpeak.cli.app") == []
+
+
+def test_looking_at_the_names_loads_nothing() -> None:
+    assert loaded_by("import broadpeak; dir(broadpeak); broadpeak.__all__") == []
+
+
+def test_training_loads_no_plot_library() -> None:
+    loaded = loaded_by("import broadpeak as bp; bp.train, bp.test, bp.Training, bp.Portfolio")
+    assert "plotly" not in loaded
+
+
+@pytest.mark.parametrize("name", bp.__all__)
+def test_a_public_name_exists_and_is_documented(name: str) -> None:
+    value = getattr(bp, name)
+    text = inspect.getdoc(value)
+    assert text, f"bp.{name} has no docstring"
+    if inspect.ismodule(value) or name in {"NoResult", "PF"}:
+        return
+    if inspect.isclass(value) and issubclass(value, Exception):
+        return
+    assert "Examples\n--------" in text, f"bp.{name} shows no example"
+    if takes_arguments(value):
+        assert re.search(r"(Parameters|Attributes)\n-{10}", text), f"bp.{name}: no Parameters"
+
+
+def takes_arguments(value: object) -> bool:
+    try:
+        parameters = inspect.signature(value).parameters.values()  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return False
+    return any(p.kind not in {p.VAR_POSITIONAL, p.VAR_KEYWORD} for p in parameters)
+
+
+def stub_names() -> dict[str, str]:
+    """Return public name → module as the type stub has it."""
+    names = {}
+    kinds = {}
+    for node in ast.parse((SRC / "__init__.pyi").read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.ImportFrom):
+            for alias in node.names:
+                if alias.asname is None:
+                    kinds[alias.name] = str(node.module)  # the class of a module that can do more
+                else:
+                    names[alias.asname] = f"{node.module}.{alias.name}"
+        if isinstance(node, ast.AnnAssign) and ast.unparse(node.annotation) in kinds:
+            names[ast.unparse(node.target)] = kinds[ast.unparse(node.annotation)]
+    return names
+
+
+def test_the_type_stub_agrees_with_the_names() -> None:
+    expected = {name: f"broadpeak.{home}.{name}" for name, home in bp._HOMES.items()}
+    expected |= {name: f"broadpeak.{home}" for name, home in bp._MODULES.items()}
+    assert stub_names() == expected, "run: python tools/write_stub.py"
+
+
+def test_every_home_holds_its_name() -> None:
+    missing = [
+        f"{home}.{name}"
+        for name, home in bp._HOMES.items()
+        if not hasattr(importlib.import_module(f"broadpeak.{home}"), name)
+    ]
+    assert missing == []
+
+
+def tracked() -> list[Path]:
+    """Return the files under version control, or those of the tree where there is no git."""
+    run = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=False, text=True
+    )
+    if run.returncode == 0:
+        return [ROOT / name for name in run.stdout.split("\0") if name]
+    return [*EVERY_FILE, *ROOT.glob("*.md"), *ROOT.glob("*.toml")]
+
+
+# Spelled in pieces so that this file does not match itself.
+TRACES = re.compile(
+    "|".join(
+        [
+            r"(?<![\w.])/(?:wor" + r"k|ro" + r"ot|ho" + r"me|Users)/\w",
+            r"(?:extra-)?ind" + r"ex-url",
+            r"trust" + r"ed-host",
+            r"https?://(?:\d{1,3}\.){3}\d{1,3}",
+            r"https?://local" + r"host:\d",
+        ]
+    )
+)
+
+
+def test_no_file_tells_about_the_machine_it_was_written_on() -> None:
+    found = []
+    for path in tracked():
+        if not path.is_file() or path.suffix in {".gz", ".png", ".parquet", ".npz"}:
+            continue
+        text = path.read_text(encoding="utf-8", errors="ignore")
+        found += [f"{name_of(path)}: {hit.group()}" for hit in TRACES.finditer(text)]
+    assert found == []
