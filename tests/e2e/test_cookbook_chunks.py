@@ -51,6 +51,27 @@ def test_the_same_body_takes_lists(data, one, rule):
         pd.testing.assert_series_equal(mono, single)
 
 
+def test_levels_of_lists_that_coincide(data):
+    def crossings(data, fast_window, slow_window):
+        fast_ma = data.run("vbt:ma", window=fast_window)
+        return fast_ma.ma_crossed_above(data.run("vbt:ma", window=slow_window))
+
+    # Where both windows are one, the two levels of a list of one value are one as well.
+    params = vbt.Param([5, 10]), vbt.Param([10, 20])
+    single = vbt.parameterized(crossings, merge_func="column_stack")(data, *params)
+    for length in (1, 2, 3):
+        mono = vbt.parameterized(crossings, merge_func="column_stack", mono_chunk_len=length)
+        pd.testing.assert_frame_equal(mono(data, *params), single)
+
+
+def test_bars_at_a_time(data):
+    @vbt.chunked(chunk_len=100, merge_func="row_stack")
+    def spread(data):
+        return data.high - data.low
+
+    pd.testing.assert_frame_equal(spread(vbt.Chunked(data)), data.high - data.low)
+
+
 def test_mono_columns(data):
     @vbt.parameterized(merge_func=("column_stack", "column_stack"))
     def signals(data, fast_window, slow_window):

@@ -52,7 +52,8 @@ def sort_out(results: Sequence[Any], how: str) -> tuple[Kind, list[Any]]:
         )
         raise ParamTypeError(
             f"Results of {how} must all be of one kind, got {got}. "
-            f"Return the same kind from every call, or pass your own function as merge_func."
+            f"Return the same kind from every call (NoResult leaves a call out), or pass your own "
+            f"function as merge_func."
         )
     return next(iter(kinds)), values
 
