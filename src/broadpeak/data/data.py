@@ -126,6 +126,11 @@ class Data(Made):
         ------
         DataError
             If there are no such prices.
+
+        Examples
+        --------
+        >>> Data.sample().lanes("close").shape
+        (3, 3270)
         """
         return read_only(self._source.lanes(name))
 
@@ -313,7 +318,14 @@ class Data(Made):
         return result.unpack() if unpack else result
 
     def split_params(self) -> tuple[Sequence[Data], pd.Index[Any]]:
-        """Return one `Data` a symbol and their labels, for use in a `Param`."""
+        """Return one `Data` a symbol and their labels, for use in a `Param`.
+
+        Examples
+        --------
+        >>> items, labels = Data.sample().split_params()
+        >>> items[1], list(labels)
+        (Data(['IBM'], 3270 bars, 2000-03-01 to 2013-03-01), ['AAPL', 'IBM', 'MSFT'])
+        """
         return [self.select(symbol) for symbol in self.symbols], self._source.columns
 
     # Travelling

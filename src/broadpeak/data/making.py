@@ -145,6 +145,17 @@ class Made:
             If the file is not a table of prices, or a rule for prices is broken.
         OSError
             If the file cannot be read.
+
+        Examples
+        --------
+        >>> import io
+        >>> from broadpeak import Data
+        >>> lines = ["Date;Close;Volume", "02.01.2024;185,64;100", "03.01.2024;184,25;90"]
+        >>> Data.from_csv(io.StringIO(chr(10).join(lines)), symbol="AAPL").close
+        Date
+        2024-01-02    185.64
+        2024-01-03    184.25
+        Name: AAPL, dtype: float64
         """
         options = DateOptions(tz, date_column, date_format)
         frames = csv_files.read_frames(path, symbol, options)
@@ -184,6 +195,12 @@ class Made:
             If the file is not a table of prices, or a rule for prices is broken.
         OSError
             If the file cannot be read.
+
+        Examples
+        --------
+        >>> from broadpeak import Data
+        >>> Data.from_parquet({"AAPL": "aapl.parquet"})  # doctest: +SKIP
+        Data(['AAPL'], 3270 bars, 2000-03-01 to 2013-03-01)
         """
         optional.load("pyarrow", extra="parquet", purpose="Data.from_parquet")
         options = DateOptions(tz, date_column)
@@ -226,6 +243,12 @@ class Made:
             If yfinance is not installed.
         DataError
             If Yahoo has no prices of a symbol, or a rule for prices is broken.
+
+        Examples
+        --------
+        >>> from broadpeak import Data
+        >>> Data.from_yfinance(["AAPL", "MSFT"], start="2020-01-01")  # doctest: +SKIP
+        Data(['AAPL', 'MSFT'], 1258 bars, 2020-01-02 to 2024-12-31)
         """
         options = {"start": start, "end": end, "interval": interval, **options}
         frames = feeds.yfinance_frames(feeds.names(symbols), options)
@@ -278,6 +301,12 @@ class Made:
             If ccxt does not know the exchange.
         DataError
             If there are no bars, or a rule for prices is broken.
+
+        Examples
+        --------
+        >>> from broadpeak import Data
+        >>> Data.from_ccxt("BTC/USDT", timeframe="1h", start="2024-01-01")  # doctest: +SKIP
+        Data(['BTC/USDT'], 8784 bars, 2024-01-01 00:00:00+00:00 to 2024-12-31 23:00:00+00:00)
         """
         frames = feeds.ccxt_frames(
             feeds.names(symbols), exchange, timeframe, (start, end), limit, config

@@ -88,6 +88,13 @@ class IndicatorResult:
         ------
         ParamError
             If an old name is not a level of this result.
+
+        Examples
+        --------
+        >>> from broadpeak.data.data import Data
+        >>> result = Data.sample("IBM").run("bp:ma", window=[10, 20])
+        >>> result.rename_levels({"ma_window": "fast"}).levels
+        ['fast']
         """
         for old in names:
             if old not in self.levels and self.levels:
@@ -107,6 +114,13 @@ class IndicatorResult:
         ------
         ParamError
             If there are neither listed parameters nor several symbols.
+
+        Examples
+        --------
+        >>> from broadpeak.data.data import Data
+        >>> items, labels = Data.sample("IBM").run("bp:ma", window=[10, 20]).split_params()
+        >>> len(items), labels.name
+        (2, 'ma_window')
         """
         shape = self._shape
         if shape.take is not None:
