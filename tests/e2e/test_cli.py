@@ -204,6 +204,8 @@ def test_doctor_knows_versions_and_engines(capsys: pytest.CaptureFixture[str]) -
         (("plans.py:momentum",), "--data"),
         (("plans.py:momentum", "--data", "IBM.csv", "--objective", "prrr"), "Did you mean 'prr'?"),
         (("plans.py:momentum", "--data", "IBM.csv", "--engine", "gpu"), "must be one of"),
+        (("plans.py:momentum", "--data", "IBM.csv", "--method", "asent"), "Did you mean 'ascent'?"),
+        (("plans.py:momentum", "--data", "IBM.csv", "--select", "top"), "hill, peak, plateau"),
         (("plans.py:momentum", "--data", "IBM.csv", "--cost", "fee=1"), "Did you mean 'fees'?"),
         (("plans.py:momentum", "--data", "IBM.csv", "--cost", "fees=x"), "must be a number"),
         (

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from html.parser import HTMLParser
@@ -122,6 +123,15 @@ def test_times_within_days_are_packed_as_milliseconds_and_other_texts_stay() -> 
     for x, kind in ((times, dict), (names, list)):
         figure = go.Figure({"data": [{"type": "scatter", "x": x, "y": np.zeros(n)}]})
         assert isinstance(json.loads(figure_json(figure))["data"][0]["x"], kind)
+
+
+def test_maps_are_packed_with_their_shape() -> None:
+    cells = np.arange(1200.0).reshape(30, 40)
+    figure = go.Figure({"data": [{"type": "heatmap", "z": cells}]})
+    packed = json.loads(figure_json(figure))["data"][0]["z"]
+    assert packed["shape"] == "30,40"
+    values = np.frombuffer(base64.b64decode(packed["bdata"]), dtype="<f4")
+    np.testing.assert_array_equal(values.reshape(30, 40), cells)
 
 
 def test_json_cannot_close_its_element() -> None:

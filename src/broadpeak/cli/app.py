@@ -81,4 +81,4 @@ def _one_line(error: Exception) -> str:
     if isinstance(error, BroadpeakError) and not isinstance(error, TaskError):
         return f"error: {text}"
     kind = "" if isinstance(error, TaskError) else f"{type(error).__name__}: "
-    return f"error: {kind}{text} Repeat with {DEBUG} to see the traceback."
+    return f"error: {kind}{text.rstrip('.')}. Repeat with {DEBUG} to see the traceback."

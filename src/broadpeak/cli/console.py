@@ -34,9 +34,14 @@ def show_lines(lines: Iterable[str]) -> None:
 
 def show_warnings(texts: Sequence[str]) -> None:
     """Print warnings on stderr."""
+    show_notes([f"warning: {text}" for text in texts])
+
+
+def show_notes(texts: Sequence[str]) -> None:
+    """Print lines on stderr, where they are in no program's way."""
     console = Console(stderr=True)
     for text in texts:
-        console.print(f"warning: {text}", markup=False, highlight=False, soft_wrap=True)
+        console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 def show_json(value: Any) -> None:

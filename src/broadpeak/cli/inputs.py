@@ -18,6 +18,7 @@ import typer
 
 import broadpeak as bp
 from broadpeak._core.check import did_you_mean
+from broadpeak.cli import options
 
 SAMPLE = "sample"
 
@@ -133,6 +134,15 @@ def one_of(option: str, value: str, allowed: Iterable[str]) -> str:
     raise typer.BadParameter(
         f"must be one of {', '.join(names)}, got {value!r}. {hint}".rstrip(), param_hint=option
     )
+
+
+def check_search(method: str, objective: str, select: str | None, engine: str) -> None:
+    """Refuse names of a search that are not known, before anything is read or run."""
+    one_of("--method", method, options.METHODS)
+    one_of("--objective", objective, bp.objectives)
+    if select is not None:
+        one_of("--select", select, options.SELECTORS)
+    one_of("--engine", engine, bp.engines.available())
 
 
 def _split(target: str) -> tuple[str, str]:

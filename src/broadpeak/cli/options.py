@@ -7,6 +7,9 @@ from typing import Annotated, TypeAlias
 
 import typer
 
+METHODS = ("ascent", "brute", "genetic", "random")
+SELECTORS = ("hill", "plateau", "peak")
+
 StrategyFile: TypeAlias = Annotated[
     str, typer.Argument(metavar="FILE.py:STRATEGY", help="The file and the strategy in it.")
 ]
@@ -31,12 +34,12 @@ ParFile: TypeAlias = Annotated[
     typer.Option("--params", help="A .par file. Default: the defaults of the strategy."),
 ]
 Method: TypeAlias = Annotated[
-    str, typer.Option("--method", help="ascent, brute, genetic or random.")
+    str, typer.Option("--method", help=f"How to search: {', '.join(METHODS)}.")
 ]
 Objective: TypeAlias = Annotated[str, typer.Option("--objective", help="What is maximised.")]
 Select: TypeAlias = Annotated[
     str | None,
-    typer.Option("--select", help="hill, plateau or peak. Default: that of the method."),
+    typer.Option("--select", help=f"{', '.join(SELECTORS)}. Default: that of the method."),
 ]
 Passes: TypeAlias = Annotated[int, typer.Option("--passes", min=1, help="Rounds of ascent.")]
 MinTrades: TypeAlias = Annotated[

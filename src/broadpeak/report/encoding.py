@@ -27,16 +27,24 @@ def figure_json(figure: go.Figure) -> str:
             values = getattr(drawn, name, None)
             if isinstance(values, np.ndarray) and len(values) >= LONG:
                 trace[name] = _smaller(values, trace[name])
+        cells = getattr(drawn, "z", None)
+        if isinstance(cells, np.ndarray) and cells.ndim == 2 and cells.size >= LONG:
+            shape = f"{cells.shape[0]},{cells.shape[1]}"
+            trace["z"] = {**_single(cells.astype(np.float64)), "shape": shape}
     # A "<" inside a JSON string could close the script element; its escape cannot.
     return str(to_json_plotly(content)).replace("<", "\\u003c")
 
 
 def _smaller(values: AnyArray, plain: Any) -> Any:
     if values.dtype == np.float64:
-        return {"dtype": "f4", "bdata": _packed(values.astype("<f4"))}
+        return _single(values)
     if values.dtype.kind in "OU" and all(isinstance(text, str) for text in values):
         return _dates(values, plain)
     return plain
+
+
+def _single(values: AnyArray) -> dict[str, str]:
+    return {"dtype": "f4", "bdata": _packed(values.astype("<f4"))}
 
 
 def _dates(texts: AnyArray, plain: Any) -> Any:

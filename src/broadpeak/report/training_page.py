@@ -31,6 +31,7 @@ from broadpeak.report.views import AccountView, ComponentView, PriceView, RunVie
 from broadpeak.report.wording import count, moment, number, percent
 from broadpeak.training.result import StepCurve
 
+MAP_CELLS = 20_000  # a page holds several maps, and few people have 20,000 pixels to spare
 OPEN_COMPONENTS = 4  # more than this and their charts start folded
 PRICE_CHARTS = 6
 
@@ -204,5 +205,7 @@ def _map(cells: pd.DataFrame, component: ComponentView, objective: str) -> Chart
     chosen = {parameter.name: parameter.chosen for parameter in component.parameters}
     x, y = str(cells.columns.name), str(cells.index.name)
     title = f"{component.key}: {objective} over {x} and {y}"
-    figure = heatmap_figure(cells, objective=objective, chosen=chosen, title=title)
+    figure = heatmap_figure(
+        cells, objective=objective, chosen=chosen, title=title, most_cells=MAP_CELLS
+    )
     return Chart(figure, f"{title}; chosen {number(chosen[x])} and {number(chosen[y])}.")

@@ -7,12 +7,15 @@ from typing import Any
 
 import broadpeak as bp
 from broadpeak.cli import console, example, inputs, options, summary
+from broadpeak.cli.commands import doctor
 
 FOLDER = "runs/demo"
 
 
 def demo(*, out: options.OutFolder = FOLDER, as_json: options.AsJson = False) -> None:
     """Train the example strategy on three stocks, test it, and write a report."""
+    if doctor.kernel_cache()["files"] == 0:
+        console.show_notes(["The first run compiles its loops, once; this takes about a minute."])
     strategy = example.make_trend()
     data = bp.Data.sample()
     training, notes = inputs.recorded(

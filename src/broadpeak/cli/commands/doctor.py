@@ -27,11 +27,14 @@ def doctor(*, as_json: options.AsJson = False) -> None:
     if as_json:
         console.show_json(found)
         return
-    console.show_table("Versions", ["package", "version"], list(found["versions"].items()))
+    console.show_table(
+        "Versions", ["package", "version"], list(found["versions"].items()), text_columns=2
+    )
     console.show_table(
         "Optional packages",
         ["package", "version"],
         [(name, version or "not installed") for name, version in found["optional"].items()],
+        text_columns=2,
     )
     console.show_table(
         "This machine",
@@ -42,6 +45,7 @@ def doctor(*, as_json: options.AsJson = False) -> None:
             ("compiled kernels kept on disk", "yes" if found["cache"]["on"] else "no"),
             ("kernel files", str(found["cache"]["files"])),
             ("kernel cache", found["cache"]["folder"]),
+            ("kernel cache can be written", "yes" if found["cache"]["writable"] else "no"),
         ],
         text_columns=2,
     )
@@ -58,7 +62,7 @@ def examine() -> dict[str, Any]:
         "optional": {name: _version(name) for name in OPTIONAL},
         "engines": list(bp.engines.available()),
         "cores": _cores(),
-        "cache": _cache(),
+        "cache": kernel_cache(),
     }
 
 
@@ -76,7 +80,7 @@ def _cores() -> int:
     return os.cpu_count() or 1
 
 
-def _cache() -> dict[str, Any]:
+def kernel_cache() -> dict[str, Any]:
     """Return where compiled kernels are kept: beside their source or in NUMBA_CACHE_DIR."""
     chosen = os.environ.get("NUMBA_CACHE_DIR")
     spec = importlib.util.find_spec("broadpeak")

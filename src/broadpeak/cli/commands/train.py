@@ -33,8 +33,7 @@ def train(
     as_json: options.AsJson = False,
 ) -> None:
     """Train the parameters of a strategy; with --out, write parameter file, trials and report."""
-    inputs.one_of("--objective", objective, bp.objectives)
-    inputs.one_of("--engine", engine, bp.engines.available())
+    inputs.check_search(method, objective, select, engine)
     plan = inputs.strategy(strategy)
     prices = inputs.prices(data, symbol or [])
     settings: dict[str, Any] = {

@@ -44,8 +44,7 @@ def walk_forward(
     """Run a walk-forward test; with --out, write one .par file a cycle, cycles and report."""
     if cycles is not None and period is not None:
         raise typer.BadParameter("give --cycles or --period, not both.")
-    inputs.one_of("--objective", objective, bp.objectives)
-    inputs.one_of("--engine", engine, bp.engines.available())
+    inputs.check_search(method, objective, select, engine)
     plan = inputs.strategy(strategy)
     prices = inputs.prices(data, symbol or [])
     settings: dict[str, Any] = {

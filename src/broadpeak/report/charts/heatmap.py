@@ -24,15 +24,17 @@ def heatmap_figure(
     objective: str = "objective",
     chosen: Mapping[str, float] | None = None,
     title: str = "",
+    most_cells: int = MOST_CELLS,
 ) -> go.Figure:
     """Return the objective as colour over two parameters.
 
     `cells` has one parameter on its index (drawn upwards) and one on its columns, both named.
-    Combinations that were never evaluated are NaN and stay empty.
+    Combinations that were never evaluated are NaN and stay empty. More than `most_cells` are joined
+    to blocks.
     """
     x, y = str(cells.columns.name), str(cells.index.name)
     heading = title or f"{objective} over {x} and {y}"
-    shown, note = _drawable(cells)
+    shown, note = _drawable(cells, most_cells)
     if shown.empty:
         return theme.empty(f"<b>{html.escape(heading)}</b>", "No usable objective to draw.")
     names = [html.escape(name) for name in (x, y, objective)]
@@ -70,7 +72,7 @@ def surface_figure(
     """Return the objective as height over two parameters; `cells` as for `heatmap_figure`."""
     x, y = str(cells.columns.name), str(cells.index.name)
     heading = title or f"{objective} over {x} and {y}"
-    shown, note = _drawable(cells)
+    shown, note = _drawable(cells, MOST_CELLS)
     if shown.empty:
         return theme.empty(f"<b>{html.escape(heading)}</b>", "No usable objective to draw.")
     surface = {
@@ -116,22 +118,22 @@ def line_figure(
     )
 
 
-def _drawable(cells: pd.DataFrame) -> tuple[pd.DataFrame, str]:
+def _drawable(cells: pd.DataFrame, most: int) -> tuple[pd.DataFrame, str]:
     """Return what can be drawn, infinities left out, and a note where cells were joined."""
     finite = cells.where(np.isfinite(cells.to_numpy(dtype=np.float64)))
     if not finite.notna().to_numpy().any():
         return pd.DataFrame(), ""
-    if finite.size <= MOST_CELLS:
+    if finite.size <= most:
         return finite, ""
-    joined = _coarser(finite)
+    joined = _coarser(finite, most)
     return joined, f"{count(finite.size)} cells drawn as the means of {count(joined.size)} blocks"
 
 
-def _coarser(cells: pd.DataFrame) -> pd.DataFrame:
+def _coarser(cells: pd.DataFrame, most: int) -> pd.DataFrame:
     """Return the means of blocks of neighbouring rows and columns, few enough to draw."""
-    factor = math.sqrt(cells.size / MOST_CELLS)
+    factor = math.sqrt(cells.size / most)
     rows = min(len(cells.index), max(1, math.floor(len(cells.index) / factor)))
-    columns = min(len(cells.columns), max(1, math.floor(MOST_CELLS / rows)))
+    columns = min(len(cells.columns), max(1, math.floor(most / rows)))
     by_row = np.arange(len(cells.index)) * rows // len(cells.index)
     by_column = np.arange(len(cells.columns)) * columns // len(cells.columns)
     values = cells.to_numpy(dtype=np.float64)
