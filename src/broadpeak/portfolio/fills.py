@@ -27,7 +27,7 @@ class Fills:
     prices : Prices
     price_rows : int64 array, shape (columns,)
         Row of `prices` of each column.
-    ints, floats : arrays, shape (orders, 4) and (orders, 5)
+    log : float64 array, shape (orders, 9)
         The log, column after column, as ``_kernels/layout`` names it.
     starts, ends : int64 arrays, shape (columns,)
         Where the orders of each column begin and end.
@@ -37,8 +37,7 @@ class Fills:
 
     prices: Prices
     price_rows: IntArray
-    ints: IntArray
-    floats: FloatArray
+    log: FloatArray
     starts: IntArray
     ends: IntArray
     money: FloatArray
@@ -52,9 +51,9 @@ class Fills:
     def trades(self) -> AnyArray:
         """Trade records (dtype `TRADE`), column after column, in order of exit."""
         prices = self.prices
-        out = np.empty(len(self.ints) + self.n_columns, dtype=TRADE)
+        out = np.empty(len(self.log) + self.n_columns, dtype=TRADE)
         n = all_trades(
-            self.ints, self.floats, self.starts, self.ends, self.price_rows,
+            self.log, self.starts, self.ends, self.price_rows,
             prices.open, prices.high, prices.low, prices.mark, self.money, prices.days, out,
         )  # fmt: skip
         return out[:n]
@@ -75,7 +74,7 @@ class Fills:
         lanes = int(groups.max()) + 1 if len(groups) else 0
         out = np.zeros((lanes, self.prices.shape[1]))
         pnl_paths(
-            out, self.ints, self.floats, self.starts, self.ends, self.price_rows, groups,
+            out, self.log, self.starts, self.ends, self.price_rows, groups,
             self.prices.mark, self.money, self.prices.days,
         )  # fmt: skip
         return out
@@ -88,7 +87,7 @@ class Fills:
     def positions(self) -> FloatArray:
         """Return signed units at each close, shape (columns, bars)."""
         out = np.empty((self.n_columns, self.prices.shape[1]))
-        position_paths(out, self.ints, self.floats, self.starts, self.ends)
+        position_paths(out, self.log, self.starts, self.ends)
         return out
 
 
@@ -113,18 +112,17 @@ def join_fills(
         for k, given in enumerate((prices.open, prices.high, prices.low, prices.close)):
             lane[k][:, place] = given
     shift = np.cumsum([0, *(len(part.prices.close) for part in parts)])
-    begin = np.cumsum([0, *(len(part.ints) for part in parts)])
+    begin = np.cumsum([0, *(len(part.log) for part in parts)])
     columns = np.cumsum([0, *(part.n_columns for part in parts)])
-    ints = [part.ints.copy() for part in parts]
-    for log, place, first in zip(ints, bars, columns, strict=False):
-        log[:, L_BAR] = np.asarray(place)[log[:, L_BAR]]
+    logs = [part.log.copy() for part in parts]
+    for log, place, first in zip(logs, bars, columns, strict=False):
+        log[:, L_BAR] = np.asarray(place)[log[:, L_BAR].astype(np.int64)]
         log[:, L_COLUMN] += first
     open_, high, low, close = np.concatenate(lanes, axis=1)
     return Fills(
         Prices(open_, high, low, close, days),
         np.concatenate([p.price_rows + k for p, k in zip(parts, shift, strict=False)]),
-        np.concatenate(ints),
-        np.concatenate([part.floats for part in parts]),
+        np.concatenate(logs),
         np.concatenate([p.starts + k for p, k in zip(parts, begin, strict=False)]),
         np.concatenate([p.ends + k for p, k in zip(parts, begin, strict=False)]),
         np.concatenate([np.broadcast_to(part.money, (part.n_columns, 4)) for part in parts]),

@@ -104,14 +104,13 @@ class Job:
 
     def fills(self) -> Fills:
         """Run everything and keep the order log."""
-        ints, floats, starts, ends = run_units(
+        log, starts, ends = run_units(
             self.units.order, self.units.bounds, self.units.shared, *self._inputs()
         )
         return Fills(
             self.prices,
             self.price_rows,
-            ints,
-            floats,
+            log,
             starts,
             ends,
             self.rules.money()[np.newaxis, :],

@@ -387,7 +387,7 @@ class Portfolio:
             fills = self._fills
             prices = fills.prices
             figures = summarize_log(
-                asks, self._units.order, self._units.bounds, fills.ints, fills.floats,
+                asks, self._units.order, self._units.bounds, fills.log,
                 fills.starts, fills.ends, fills.price_rows, sealed(prices.open),
                 sealed(prices.mark), fills.money, sealed(prices.days),
                 np.ascontiguousarray(self._start), self._capital,

@@ -274,6 +274,7 @@ class Rules:
                 self.accumulate,
                 self.limited,
                 self.has_stops(),
+                self.lifetime is not None or self.short_lifetime is not None,
             ],
             dtype=np.int64,
         )

@@ -7,12 +7,13 @@ import math
 
 import numpy as np
 
-from broadpeak._core.compile import kernel
+from broadpeak._core.compile import inlined, kernel
 from broadpeak.portfolio._kernels.layout import (
     AT_CLOSE,
     AT_OPEN,
     CASH,
     DUE,
+    ENTRY,
     EXPIRED,
     FLATTEN,
     LONG_IN,
@@ -30,7 +31,7 @@ from broadpeak.portfolio._kernels.layout import (
     SIGNAL,
     WATCHED,
 )
-from broadpeak.portfolio._kernels.step import act, close_all, next_stop
+from broadpeak.portfolio._kernels.step import next_stop, send
 from broadpeak.types import AnyArray, FloatArray, IntArray
 
 
@@ -51,57 +52,55 @@ def encode(
         code[t] = ((e | (x << 1) | (f << 2) | (y << 3)) * keep) | (flat[t] << 4)
 
 
-@kernel
-def next_event(words: AnyArray, code: AnyArray, first: int, n_bars: int, mask: int) -> int:
+@inlined
+def next_event(words: AnyArray, first: int, n_bars: int, mask: int) -> int:
     """Return the first bar from `first` on whose action has a bit of `mask`, or n_bars."""
-    t = first
-    while t < n_bars and t & 7 != 0:
-        if code[t] & mask != 0:
-            return t
-        t += 1
-    if t >= n_bars:
-        return n_bars  # the last word would be scanned from its beginning
-    wide = np.uint64(mask) * np.uint64(0x0101010101010101)
-    w = t >> 3
-    n_words = (n_bars + 7) >> 3
-    while w < n_words and words[w] & wide == 0:
-        w += 1
-    for i in range(w << 3, n_bars):
-        if code[i] & mask != 0:
-            return i
-    return n_bars
+    bar = n_bars
+    if first < n_bars:
+        wide = np.uint64(mask) * np.uint64(0x0101010101010101)
+        w = first >> 3
+        skip = np.uint64(8 * (first & 7))
+        x = ((words[w] >> skip) << skip) & wide
+        n_words = words.shape[0]
+        while x == 0 and w + 1 < n_words:
+            w += 1
+            x = words[w] & wide
+        if x != 0:  # the lowest byte that is not empty
+            bar = w << 3
+            if x & np.uint64(0xFFFFFFFF) == 0:
+                x >>= np.uint64(32)
+                bar += 4
+            if x & np.uint64(0xFFFF) == 0:
+                x >>= np.uint64(16)
+                bar += 2
+            if x & np.uint64(0xFF) == 0:
+                bar += 1
+    return bar
 
 
-@kernel
+@inlined
 def watch_ruin(
     s: FloatArray, acc: FloatArray, modes: IntArray, close: FloatArray, bar: int
 ) -> None:
     """Mark the account if its value was not positive at a close before `bar` not yet watched."""
     first = int(s[WATCHED])
     s[WATCHED] = bar
-    if s[POS] >= 0.0 or modes[M_LIMITED] == 0:
-        return  # a long that was paid for in full cannot fall to zero
-    limit = acc[CASH] / -s[POS]
-    lost = False
-    for t in range(first, bar):
-        lost |= close[t] >= limit
-    if lost:
-        acc[RUINED] = 1.0
+    if s[POS] < 0.0 and modes[M_LIMITED] == 1:  # a long that was paid for cannot fall to zero
+        limit = acc[CASH] / -s[POS]
+        lost = False
+        for t in range(first, bar):
+            lost |= close[t] >= limit
+        if lost:
+            acc[RUINED] = 1.0
 
 
 @kernel
-def grown_ints(old: IntArray) -> IntArray:
-    """Return a copy of twice the length."""
-    new = np.empty((old.shape[0] * 2, old.shape[1]), np.int64)
-    new[: old.shape[0]] = old
-    return new
-
-
-@kernel
-def grown_floats(old: FloatArray) -> FloatArray:
-    """Return a copy of twice the length."""
-    new = np.empty((old.shape[0] * 2, old.shape[1]), np.float64)
-    new[: old.shape[0]] = old
+def grown(log: FloatArray) -> FloatArray:
+    """Return the log with room for twice as many orders."""
+    new = np.empty((log.shape[0] * 2, log.shape[1]), np.float64)
+    for i in range(log.shape[0]):
+        for k in range(log.shape[1]):
+            new[i, k] = log[i, k]
     return new
 
 
@@ -113,7 +112,6 @@ def run_column(
     low: FloatArray,
     close: FloatArray,
     words: AnyArray,
-    code: AnyArray,
     init_cash: float,
     pool: FloatArray,
     at: IntArray,
@@ -121,17 +119,19 @@ def run_column(
     modes: IntArray,
     money: FloatArray,
     days: IntArray,
-    ints: IntArray,
-    floats: FloatArray,
+    log: FloatArray,
     n: int,
-) -> tuple[IntArray, FloatArray, int]:
+) -> tuple[FloatArray, int]:
     """Append the fills of one column to the log; return the log and its length."""
     n_bars = close.shape[0]
+    code = words.view(np.uint8)
     s = np.zeros(N_STATE)
     acc = np.zeros(N_ACCOUNT)
     acc[CASH] = init_cash
+    s[DUE] = math.inf
     next_open = modes[M_NEXT_OPEN] == 1
     stops = modes[M_STOPS] == 1
+    at_order = AT_OPEN if next_open else AT_CLOSE
     in_long = SHORT_IN | LONG_OUT | FLATTEN
     in_short = LONG_IN | SHORT_OUT | FLATTEN
     if modes[M_ACCUMULATE] == 1:
@@ -139,76 +139,65 @@ def run_column(
         in_short |= SHORT_IN
     sig = 0  # first bar whose signal was not looked at
     chk = 0  # first bar whose stops were not looked at
+    seen = 0
+    bar = -1
+    raw = 0.0
+    when = AT_CLOSE
     while True:
-        if n + 4 > ints.shape[0]:
-            ints = grown_ints(ints)
-            floats = grown_floats(floats)
+        if n + 4 > log.shape[0]:
+            log = grown(log)
         pos = s[POS]
-        mask = LONG_IN | SHORT_IN if pos == 0.0 else (in_long if pos > 0.0 else in_short)
-        seen = next_event(words, code, sig, n_bars, mask)
-        if pos != 0.0:
-            last = min(seen, n_bars - 1)
-            expires = False
-            while s[DUE] < n_bars and math.isnan(close[int(s[DUE])]):
-                s[DUE] += 1.0
-            if s[DUE] <= last + (0 if next_open else -1) or (s[DUE] <= last and seen == n_bars):
-                expires = True
-                last = int(s[DUE]) - (1 if next_open else 0)
-            if stops and chk <= last:
-                bar, reason, raw, when = next_stop(s, modes, open_, high, low, chk, last)
-                if bar >= 0:
-                    watch_ruin(s, acc, modes, close, bar)
-                    n = close_all(
-                        s, acc, pool, at, step, money, days, ints, floats, n, col, bar, raw,
-                        reason, when,
-                    )  # fmt: skip
-                    sig = bar if next_open else bar + 1
-                    continue
-            chk = last + 1
-            if expires:
-                bar = int(s[DUE])
-                watch_ruin(s, acc, modes, close, bar)
-                raw = open_[bar] if next_open else close[bar]
-                when = AT_OPEN if next_open else AT_CLOSE
-                n = close_all(
-                    s, acc, pool, at, step, money, days, ints, floats, n, col, bar, raw,
-                    EXPIRED, when,
-                )  # fmt: skip
-                sig = bar if next_open else bar + 1
-                continue
-        if seen >= n_bars:
-            break
-        if math.isnan(close[seen]):  # no trading: the bar does not exist for this column
-            sig = seen + 1
-            continue
-        if code[seen] & FLATTEN != 0:
-            watch_ruin(s, acc, modes, close, seen)
-            n = close_all(
-                s, acc, pool, at, step, money, days, ints, floats, n, col, seen, close[seen],
-                SIGNAL, AT_CLOSE,
-            )  # fmt: skip
-            sig = seen + 1
-            continue
-        bar = seen
-        raw = close[seen]
-        when = AT_CLOSE
-        if next_open:
-            bar = seen + 1
-            while bar < n_bars and math.isnan(close[bar]):
-                bar += 1
-            if bar == n_bars:
+        reason = -1
+        if pos != 0.0 and s[DUE] <= bar:
+            reason = EXPIRED  # what the order of this bar left open
+        else:
+            mask = LONG_IN | SHORT_IN if pos == 0.0 else (in_long if pos > 0.0 else in_short)
+            seen = next_event(words, sig, n_bars, mask)
+            if pos != 0.0:
+                last = min(seen, n_bars - 1)
+                while s[DUE] < n_bars and math.isnan(close[int(s[DUE])]):
+                    s[DUE] += 1.0
+                early = seen < n_bars and not next_open  # a signal at the same close comes first
+                expires = s[DUE] <= (last - 1 if early else last)
+                if expires:
+                    last = int(s[DUE]) - (1 if next_open else 0)
+                if stops and chk <= last:
+                    hit, why, level, moment = next_stop(s, modes, open_, high, low, chk, last)
+                    if hit >= 0:
+                        bar, reason, raw, when = hit, why, level, moment
+                chk = last + 1
+                if reason < 0 and expires:
+                    bar = int(s[DUE])
+                    reason = EXPIRED
+                    raw = open_[bar] if next_open else close[bar]
+                    when = at_order
+        if reason < 0:
+            if seen >= n_bars:
                 break
-            raw = open_[bar]
-            when = AT_OPEN
+            bar = seen
+            if math.isnan(close[seen]):  # no trading: the bar does not exist for this column
+                sig = seen + 1
+                bar = -1
+                continue
+            if code[seen] & FLATTEN != 0:
+                reason = SIGNAL
+                when = AT_CLOSE
+                raw = close[seen]
+            else:
+                reason = ENTRY
+                when = at_order
+                if next_open:
+                    bar = seen + 1
+                    while bar < n_bars and math.isnan(close[bar]):
+                        bar += 1
+                    if bar == n_bars:
+                        break
+                raw = open_[bar] if next_open else close[bar]
         watch_ruin(s, acc, modes, close, bar)
-        n = act(
-            int(code[seen]), s, acc, pool, at, step, modes, money, days, ints, floats, n, col,
-            seen, bar, raw, when,
+        n = send(
+            reason, int(code[seen]) if reason == ENTRY else 0, s, acc, pool, at, step, modes,
+            money, days, log, n, col, seen, bar, raw, when,
         )  # fmt: skip
-        if s[POS] != 0.0 and s[DUE] <= bar:
-            n = close_all(
-                s, acc, pool, at, step, money, days, ints, floats, n, col, bar, raw, EXPIRED, when
-            )
-        sig = bar if next_open else bar + 1
+        sig = bar if next_open and when != AT_CLOSE else bar + 1
         chk = sig
-    return ints, floats, n
+    return log, n

@@ -7,13 +7,14 @@ import math
 
 import numpy as np
 
-from broadpeak._core.compile import kernel
-from broadpeak.portfolio._kernels.columns import grown_floats, grown_ints
+from broadpeak._core.compile import inlined, kernel
+from broadpeak.portfolio._kernels.columns import grown
 from broadpeak.portfolio._kernels.layout import (
     AT_CLOSE,
     AT_OPEN,
     CASH,
     DUE,
+    ENTRY,
     EXPIRED,
     FLATTEN,
     L_COLUMN,
@@ -25,6 +26,7 @@ from broadpeak.portfolio._kernels.layout import (
     M_SIZE_TYPE,
     M_STOPS,
     N_ACCOUNT,
+    N_LOG,
     N_STATE,
     OTHERS,
     PERCENT,
@@ -34,11 +36,11 @@ from broadpeak.portfolio._kernels.layout import (
     SIGNAL,
     SIZE,
 )
-from broadpeak.portfolio._kernels.step import act, close_all, next_stop, setting, wanted
+from broadpeak.portfolio._kernels.step import next_stop, send, setting, wanted
 from broadpeak.types import AnyArray, FloatArray, IntArray
 
 
-@kernel
+@inlined
 def may_open(
     action: int,
     pos: float,
@@ -51,23 +53,20 @@ def may_open(
     raw: float,
 ) -> bool:
     """Return whether an action can open a position, so that it waits for orders that free cash."""
-    if pos == 0.0:
-        return True
     opposite = SHORT_IN if pos > 0.0 else LONG_IN
     same = LONG_IN if pos > 0.0 else SHORT_IN
-    if modes[M_ACCUMULATE] == 0:
-        return action & opposite != 0
-    if action & same != 0:
-        return True
-    if action & opposite == 0:
-        return False
-    if modes[M_SIZE_TYPE] == PERCENT:
-        return True
-    size = setting(pool, at, step, SIZE + (1 if pos > 0.0 else 0), seen)
-    return not wanted(size, modes[M_SIZE_TYPE], raw, money[LOT]) <= abs(pos)
+    opens = True
+    if pos != 0.0 and modes[M_ACCUMULATE] == 0:
+        opens = action & opposite != 0
+    elif pos != 0.0 and action & same == 0:
+        opens = action & opposite != 0
+        if opens and modes[M_SIZE_TYPE] != PERCENT:
+            size = setting(pool, at, step, SIZE + (1 if pos > 0.0 else 0), seen)
+            opens = not wanted(size, modes[M_SIZE_TYPE], raw, money[LOT]) <= abs(pos)
+    return opens
 
 
-@kernel
+@inlined
 def worth_of(states: FloatArray, prices: FloatArray) -> float:
     """Return the value of all positions."""
     total = 0.0
@@ -75,6 +74,33 @@ def worth_of(states: FloatArray, prices: FloatArray) -> float:
         if states[j, POS] != 0.0:
             total += states[j, POS] * prices[j]
     return total
+
+
+@kernel
+def send_one(
+    reason: int,
+    action: int,
+    s: FloatArray,
+    acc: FloatArray,
+    pool: FloatArray,
+    at: IntArray,
+    step: IntArray,
+    modes: IntArray,
+    money: FloatArray,
+    days: IntArray,
+    log: FloatArray,
+    n: int,
+    col: int,
+    seen: int,
+    bar: int,
+    raw: float,
+    when: int,
+) -> int:
+    """Send one order of a group; compiled once for its several callers."""
+    return send(
+        reason, action, s, acc, pool, at, step, modes, money, days, log, n, col, seen, bar, raw,
+        when,
+    )  # fmt: skip
 
 
 @kernel
@@ -93,10 +119,9 @@ def run_group(
     modes: IntArray,
     money: FloatArray,
     days: IntArray,
-    ints: IntArray,
-    floats: FloatArray,
+    log: FloatArray,
     n: int,
-) -> tuple[IntArray, FloatArray, int]:
+) -> tuple[FloatArray, int]:
     """Append the fills of one group to the log, bar by bar; return the log and its end."""
     n_bars = close.shape[1]
     k = members.shape[0]
@@ -110,10 +135,18 @@ def run_group(
     order = np.full(k, -1, np.int64)  # signal bar of the order that is due
     stopped = np.zeros(k, np.bool_)
     offsets = at.shape[0] - 1
+    states[:, DUE] = math.inf
+    nothing = int(np.int64(0))
+    at_close = int(np.int64(AT_CLOSE))  # typed, so that one version of send_one serves all callers
+    at_order = int(np.int64(AT_OPEN)) if next_open else at_close
+    by_entry, by_signal, by_life = (
+        int(np.int64(ENTRY)),
+        int(np.int64(SIGNAL)),
+        int(np.int64(EXPIRED)),
+    )
     for t in range(n_bars):
-        while n + 3 * k + 4 > ints.shape[0]:
-            ints = grown_ints(ints)
-            floats = grown_floats(floats)
+        while n + 3 * k + 4 > log.shape[0]:
+            log = grown(log)
         stopped[:] = False
         for phase in range(2):  # at the open, then at the close
             orders_now = (phase == 0) == next_open
@@ -131,9 +164,9 @@ def run_group(
                     c = members[j]
                     bar, reason, level, when = next_stop(s, modes, open_[p], high[p], low[p], t, t)
                     if bar >= 0:
-                        n = close_all(
-                            s, acc, pool, at[min(c, offsets)], step, money, days, ints, floats, n,
-                            c, t, level, reason, when,
+                        n = send_one(
+                            int(reason), nothing, s, acc, pool, at[min(c, offsets)], step, modes,
+                            money, days, log, n, c, t, t, level, int(when),
                         )  # fmt: skip
                         stopped[j] = True
             if phase == 1:
@@ -145,14 +178,13 @@ def run_group(
                     elif codes[j, t] & FLATTEN != 0:
                         order[j] = -1
                         if states[j, POS] != 0.0:
-                            n = close_all(
-                                states[j], acc, pool, at[min(c, offsets)], step, money, days,
-                                ints, floats, n, c, t, raw[j], SIGNAL, AT_CLOSE,
+                            n = send_one(
+                                by_signal, nothing, states[j], acc, pool, at[min(c, offsets)],
+                                step, modes, money, days, log, n, c, t, t, raw[j], at_close,
                             )  # fmt: skip
                     elif not next_open:
                         order[j] = -1 if stopped[j] or codes[j, t] == 0 else t
             if orders_now:
-                when = AT_OPEN if phase == 0 else AT_CLOSE
                 for turn in range(2):  # what frees cash, then what may need it
                     for j in range(k):
                         seen = order[j]
@@ -168,17 +200,17 @@ def run_group(
                         if opens != (turn == 1):
                             continue
                         acc[OTHERS] = worth_of(states, last) - s[POS] * last[j]
-                        n = act(
-                            action, s, acc, pool, offset, step, modes, money, days, ints, floats,
-                            n, c, seen, t, raw[j], when,
+                        n = send_one(
+                            by_entry, action, s, acc, pool, offset, step, modes, money, days, log,
+                            n, c, seen, t, raw[j], at_order,
                         )  # fmt: skip
                         order[j] = -1
                 for j in range(k):
                     if states[j, POS] != 0.0 and states[j, DUE] <= t and not math.isnan(raw[j]):
                         c = members[j]
-                        n = close_all(
-                            states[j], acc, pool, at[min(c, offsets)], step, money, days, ints,
-                            floats, n, c, t, raw[j], EXPIRED, when,
+                        n = send_one(
+                            by_life, nothing, states[j], acc, pool, at[min(c, offsets)], step,
+                            modes, money, days, log, n, c, t, t, raw[j], at_order,
                         )  # fmt: skip
         if next_open:
             for j in range(k):
@@ -186,28 +218,28 @@ def run_group(
                     order[j] = t if codes[j, t] != 0 else -1
         if modes[M_LIMITED] == 1 and acc[CASH] + worth_of(states, last) <= 0.0:
             acc[RUINED] = 1.0
-    return ints, floats, n
+    return log, n
 
 
 @kernel
 def sort_log(
-    ints: IntArray, floats: FloatArray, first: int, last: int, members: IntArray,
-    starts: IntArray, ends: IntArray,
-) -> None:  # fmt: skip
+    log: FloatArray, first: int, last: int, members: IntArray, starts: IntArray, ends: IntArray
+) -> None:
     """Put log entries first..last-1 column after column, each in order of time."""
-    old_ints = ints[first:last].copy()
-    old_floats = floats[first:last].copy()
+    old = np.empty((last - first, N_LOG))
     for c in members:
         ends[c] = 0
     for i in range(last - first):
-        ends[old_ints[i, L_COLUMN]] += 1
+        for k in range(N_LOG):
+            old[i, k] = log[first + i, k]
+        ends[int(old[i, L_COLUMN])] += 1
     here = first
     for c in members:
         starts[c] = here
         here += ends[c]
         ends[c] = starts[c]
     for i in range(last - first):
-        c = old_ints[i, L_COLUMN]
-        ints[ends[c]] = old_ints[i]
-        floats[ends[c]] = old_floats[i]
+        c = int(old[i, L_COLUMN])
+        for k in range(N_LOG):
+            log[ends[c], k] = old[i, k]
         ends[c] += 1

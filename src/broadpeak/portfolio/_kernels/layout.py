@@ -18,7 +18,7 @@ FEES, FIXED, SLIP = 10, 11, 12
 N_SETTINGS = 13
 
 # Modes (int64).
-M_NEXT_OPEN, M_SIZE_TYPE, M_PRICE_UNIT, M_ACCUMULATE, M_LIMITED, M_STOPS = range(6)
+M_NEXT_OPEN, M_SIZE_TYPE, M_PRICE_UNIT, M_ACCUMULATE, M_LIMITED, M_STOPS, M_LIVES = range(7)
 AMOUNT, VALUE, PERCENT = 0, 1, 2
 
 # Money (float64): cost per unit booked at the entry, rollover per unit and day.
@@ -33,11 +33,9 @@ N_STATE = 9
 CASH, SHORTS, RUINED, OTHERS = range(4)
 N_ACCOUNT = 4
 
-# Order log: ints (column, bar, reason, when), floats (units, price, fees, flow,
-# position after).
-L_COLUMN, L_BAR, L_REASON, L_WHEN = range(4)
-L_UNITS, L_PRICE, L_FEES, L_FLOW, L_POS = range(5)
-N_INTS, N_FLOATS = 4, 5
+# Order log (float64): one row an order, column after column.
+L_COLUMN, L_BAR, L_REASON, L_WHEN, L_UNITS, L_PRICE, L_FEES, L_FLOW, L_POS = range(9)
+N_LOG = 9
 AT_OPEN, INSIDE, AT_CLOSE = 0, 1, 2
 
 ENTRY, SIGNAL, REVERSE, STOPPED, TRAILED, TARGETED, EXPIRED, STILL_OPEN = range(8)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 
-from broadpeak._core.compile import kernel
+from broadpeak._core.compile import inlined
 from broadpeak.portfolio._kernels.layout import (
     AMOUNT,
     AT_OPEN,
@@ -35,8 +35,10 @@ from broadpeak.portfolio._kernels.layout import (
     LOT,
     M_ACCUMULATE,
     M_LIMITED,
+    M_LIVES,
     M_PRICE_UNIT,
     M_SIZE_TYPE,
+    M_STOPS,
     MIN_ORDER,
     OTHERS,
     PEAK,
@@ -67,24 +69,24 @@ from broadpeak.portfolio._kernels.layout import (
 from broadpeak.types import FloatArray, IntArray
 
 
-@kernel
+@inlined
 def setting(pool: FloatArray, at: IntArray, step: IntArray, k: int, bar: int) -> float:
     """Return setting `k` of the column whose offsets are `at`, at `bar`."""
     value: float = pool[at[k] + bar * step[k]]
     return value
 
 
-@kernel
+@inlined
 def rollover(pos: float, since: int, bar: int, money: FloatArray, days: IntArray) -> float:
     """Return the rollover of holding `pos` from bar `since` to `bar`, in money paid."""
     rate = money[ROLL_LONG] if pos > 0.0 else money[ROLL_SHORT]
-    if pos == 0.0 or rate == 0.0:
-        return 0.0
-    paid: float = abs(pos) * rate * (days[bar] - days[since])
+    paid = 0.0
+    if pos != 0.0 and rate != 0.0:
+        paid = abs(pos) * rate * (days[bar] - days[since])
     return paid
 
 
-@kernel
+@inlined
 def anchor(
     s: FloatArray,
     pool: FloatArray,
@@ -99,33 +101,33 @@ def anchor(
     """Set stop, target and trail of the open position from its last fill."""
     d = 1.0 if s[POS] > 0.0 else -1.0
     side = 0 if d > 0.0 else 1
-    stop = setting(pool, at, step, STOP + side, seen)
-    target = setting(pool, at, step, TARGET + side, seen)
-    trail = setting(pool, at, step, TRAIL + side, seen)
-    if modes[M_PRICE_UNIT] == 1:
-        stop = d * price - stop
-        target = d * price + target
-    else:
-        stop = d * price * (1.0 - d * stop)
-        target = d * price * (1.0 + d * target)
-        trail = 1.0 - d * trail  # a factor of the peak
-    s[S_STOP] = -math.inf if math.isnan(stop) else stop
-    s[S_TARGET] = math.inf if math.isnan(target) else target
-    s[S_TRAIL] = trail
-    s[PEAK] = d * price
-    if fresh:
+    if modes[M_STOPS] == 1:
+        stop = setting(pool, at, step, STOP + side, seen)
+        target = setting(pool, at, step, TARGET + side, seen)
+        trail = setting(pool, at, step, TRAIL + side, seen)
+        if modes[M_PRICE_UNIT] == 1:
+            stop = d * price - stop
+            target = d * price + target
+        else:
+            stop = d * price * (1.0 - d * stop)
+            target = d * price * (1.0 + d * target)
+            trail = 1.0 - d * trail  # a factor of the peak
+        s[S_STOP] = -math.inf if math.isnan(stop) else stop
+        s[S_TARGET] = math.inf if math.isnan(target) else target
+        s[S_TRAIL] = trail
+        s[PEAK] = d * price
+    if fresh and modes[M_LIVES] == 1:
         life = setting(pool, at, step, LIFE + side, seen)
         s[DUE] = bar + life if life > 0.0 else math.inf
 
 
-@kernel
+@inlined
 def book(
     s: FloatArray,
     acc: FloatArray,
     money: FloatArray,
     days: IntArray,
-    ints: IntArray,
-    floats: FloatArray,
+    log: FloatArray,
     n: int,
     col: int,
     bar: int,
@@ -137,12 +139,14 @@ def book(
     fixed: float,
     reason: int,
     when: int,
-) -> int:
-    """Fill one order: `closing` units of the position, `opening` new ones; return the log's end."""
+) -> None:
+    """Fill one order: `closing` units of the position, `opening` new ones; log it at row `n`."""
     pos = s[POS]
     units = closing + opening
     held = abs(pos)
     basis = s[BASIS]
+    if pos < 0.0:
+        acc[SHORTS] -= basis
     if closing > 0.0:
         if held - closing < DUST:
             units += held - closing
@@ -154,59 +158,28 @@ def book(
     paid = rollover(pos, int(s[SINCE]), bar, money, days)
     fees = units * price * rate + fixed
     flow = -d * units * price - fees - opening * money[UNIT_COST] - paid
-    if pos < 0.0:
-        acc[SHORTS] -= s[BASIS]
+    after = -d * held
     if opening > 0.0:
         basis += opening * price
-        s[POS] = d * (held + opening)
-    else:
-        s[POS] = -d * held
+        after = d * (held + opening)
+    if after < 0.0:
+        acc[SHORTS] += basis
+    s[POS] = after
     s[BASIS] = basis
     s[SINCE] = bar
-    if s[POS] < 0.0:
-        acc[SHORTS] += basis
     acc[CASH] += flow
-    ints[n, L_COLUMN] = col
-    ints[n, L_BAR] = bar
-    ints[n, L_REASON] = reason
-    ints[n, L_WHEN] = when
-    floats[n, L_UNITS] = d * units
-    floats[n, L_PRICE] = price
-    floats[n, L_FEES] = fees
-    floats[n, L_FLOW] = flow
-    floats[n, L_POS] = s[POS]
-    return n + 1
+    log[n, L_COLUMN] = col
+    log[n, L_BAR] = bar
+    log[n, L_REASON] = reason
+    log[n, L_WHEN] = when
+    log[n, L_UNITS] = d * units
+    log[n, L_PRICE] = price
+    log[n, L_FEES] = fees
+    log[n, L_FLOW] = flow
+    log[n, L_POS] = after
 
 
-@kernel
-def close_all(
-    s: FloatArray,
-    acc: FloatArray,
-    pool: FloatArray,
-    at: IntArray,
-    step: IntArray,
-    money: FloatArray,
-    days: IntArray,
-    ints: IntArray,
-    floats: FloatArray,
-    n: int,
-    col: int,
-    bar: int,
-    raw: float,
-    reason: int,
-    when: int,
-) -> int:
-    """Close the position in full; targets fill without slippage."""
-    d = -1.0 if s[POS] > 0.0 else 1.0
-    slip = 0.0 if reason == TARGETED else setting(pool, at, step, SLIP, bar)
-    return book(
-        s, acc, money, days, ints, floats, n, col, bar, d, abs(s[POS]), 0.0,
-        raw * (1.0 + d * slip), setting(pool, at, step, FEES, bar),
-        setting(pool, at, step, FIXED, bar), reason, when,
-    )  # fmt: skip
-
-
-@kernel
+@inlined
 def free_units(
     s: FloatArray,
     acc: FloatArray,
@@ -220,29 +193,40 @@ def free_units(
     fixed: float,
 ) -> float:
     """Return how many units may be opened after `closing` units are closed."""
-    if modes[M_LIMITED] == 0:
-        return math.inf
-    worth = acc[CASH] + acc[OTHERS] + s[POS] * raw
-    if acc[RUINED] != 0.0 or worth <= 0.0:
-        acc[RUINED] = 1.0
-        return 0.0
-    cash = acc[CASH] - closing * price * (d + rate)
-    shorts = acc[SHORTS] - (s[BASIS] if s[POS] < 0.0 and closing > 0.0 else 0.0)
-    free: float = (cash - 2.0 * shorts - fixed) / (price * (1.0 + rate) + money[UNIT_COST])
-    return max(free, 0.0)
+    free = math.inf
+    if modes[M_LIMITED] == 1:
+        if acc[RUINED] != 0.0 or acc[CASH] + acc[OTHERS] + s[POS] * raw <= 0.0:
+            acc[RUINED] = 1.0
+            free = 0.0
+        else:
+            cash = acc[CASH] - closing * price * (d + rate)
+            shorts = acc[SHORTS] - (s[BASIS] if s[POS] < 0.0 and closing > 0.0 else 0.0)
+            free = (cash - 2.0 * shorts - fixed) / (price * (1.0 + rate) + money[UNIT_COST])
+            free = max(free, 0.0)
+    return free
 
 
-@kernel
+@inlined
 def wanted(size: float, size_type: int, raw: float, lot: float) -> float:
     """Return a size as units; percent sizes are handled by the caller."""
-    if size_type == AMOUNT:
-        return size * lot
-    return size / raw * lot
+    return size * lot if size_type == AMOUNT else size / raw * lot
 
 
-@kernel
-def act(
+@inlined
+def way_of(action: int, pos: float, more: bool) -> float:
+    """Return the direction of an action's order: 1 buys, -1 sells, 0 sends nothing."""
+    up = action & LONG_IN != 0 and (pos <= 0.0 or more)
+    down = action & SHORT_IN != 0 and (pos >= 0.0 or more)
+    if not (up or down):
+        up = pos < 0.0 and action & SHORT_OUT != 0
+        down = pos > 0.0 and action & LONG_OUT != 0
+    return 1.0 if up else (-1.0 if down else 0.0)
+
+
+@inlined
+def sized(
     action: int,
+    d: float,
     s: FloatArray,
     acc: FloatArray,
     pool: FloatArray,
@@ -250,40 +234,20 @@ def act(
     step: IntArray,
     modes: IntArray,
     money: FloatArray,
-    days: IntArray,
-    ints: IntArray,
-    floats: FloatArray,
-    n: int,
-    col: int,
     seen: int,
-    bar: int,
     raw: float,
-    when: int,
-) -> int:
-    """Send the order of `action`, if it makes one; return the log's length."""
+    price: float,
+    rate: float,
+    fixed: float,
+) -> tuple[float, float]:
+    """Return how many units the order of an action closes and opens."""
     pos = s[POS]
     more = modes[M_ACCUMULATE] == 1
-    d = 0.0
-    if action & LONG_IN != 0 and (pos <= 0.0 or more):
-        d = 1.0
-    elif action & SHORT_IN != 0 and (pos >= 0.0 or more):
-        d = -1.0
-    entering = d != 0.0
-    if not entering:
-        if pos > 0.0 and action & LONG_OUT != 0:
-            d = -1.0
-        elif pos < 0.0 and action & SHORT_OUT != 0:
-            d = 1.0
-        else:
-            return n
-    price = raw * (1.0 + d * setting(pool, at, step, SLIP, bar))
-    rate = setting(pool, at, step, FEES, bar)
-    fixed = setting(pool, at, step, FIXED, bar)
     size_type = modes[M_SIZE_TYPE]
     held = abs(pos)
     closing = held if pos * d < 0.0 else 0.0
     opening = 0.0
-    if entering:
+    if action & (LONG_IN if d > 0.0 else SHORT_IN) != 0:
         free = free_units(s, acc, money, modes, d, closing, raw, price, rate, fixed)
         size = setting(pool, at, step, SIZE + (0 if d > 0.0 else 1), seen)
         reach = closing if more else 0.0  # accumulating, the size pays for the closing half too
@@ -306,22 +270,65 @@ def act(
             closing = min(wanted(size, size_type, raw, money[LOT]), held)
     if math.isnan(closing) or (closing < MIN_ORDER and held - closing >= DUST):
         closing = 0.0
-    if not closing + opening > 0.0:
-        return n
-    reason = ENTRY
-    if closing > 0.0:
-        reason = REVERSE if opening > 0.0 else SIGNAL
-    n = book(
-        s, acc, money, days, ints, floats, n, col, bar, d, closing, opening,
-        price, rate, fixed, reason, when,
-    )  # fmt: skip
-    if s[POS] != 0.0:
-        fresh = pos * s[POS] <= 0.0
-        anchor(s, pool, at, step, modes, seen, bar, price, fresh)
+    return closing, opening
+
+
+@inlined
+def send(
+    reason: int,
+    action: int,
+    s: FloatArray,
+    acc: FloatArray,
+    pool: FloatArray,
+    at: IntArray,
+    step: IntArray,
+    modes: IntArray,
+    money: FloatArray,
+    days: IntArray,
+    log: FloatArray,
+    n: int,
+    col: int,
+    seen: int,
+    bar: int,
+    raw: float,
+    when: int,
+) -> int:
+    """Send one order and return the log's length: that of `action`, or one that closes all.
+
+    With reason ENTRY the action decides; any other reason closes the position in full.
+    """
+    pos = s[POS]
+    if reason == ENTRY:
+        d = way_of(action, pos, modes[M_ACCUMULATE] == 1)
+    else:
+        d = -1.0 if pos > 0.0 else 1.0
+    slip = 0.0 if reason == TARGETED else setting(pool, at, step, SLIP, bar)
+    price = raw * (1.0 + d * slip)
+    rate = setting(pool, at, step, FEES, bar)
+    fixed = setting(pool, at, step, FIXED, bar)
+    closing = abs(pos)
+    opening = 0.0
+    if reason == ENTRY and d == 0.0:
+        closing = 0.0
+    elif reason == ENTRY:
+        closing, opening = sized(
+            action, d, s, acc, pool, at, step, modes, money, seen, raw, price, rate, fixed
+        )
+    if closing + opening > 0.0:
+        why = reason
+        if reason == ENTRY and closing > 0.0:
+            why = REVERSE if opening > 0.0 else SIGNAL
+        book(
+            s, acc, money, days, log, n, col, bar, d, closing, opening, price, rate, fixed, why,
+            when,
+        )  # fmt: skip
+        if s[POS] != 0.0:
+            anchor(s, pool, at, step, modes, seen, bar, price, pos * s[POS] <= 0.0)
+        n += 1
     return n
 
 
-@kernel
+@inlined
 def next_stop(
     s: FloatArray,
     modes: IntArray,
@@ -340,6 +347,10 @@ def next_stop(
     peak = s[PEAK]
     trailing = not math.isnan(trail)
     by_price = modes[M_PRICE_UNIT] == 1
+    bar = -1
+    reason = STOPPED
+    fill = 0.0
+    when = AT_OPEN
     for t in range(first, last + 1):
         level = stop
         reason = STOPPED
@@ -351,15 +362,18 @@ def next_stop(
         o = d * open_[t]
         worst = low[t] if long else -high[t]
         best = high[t] if long else -low[t]
-        if o <= level:
-            return t, reason, d * o, AT_OPEN
-        if o >= target:
-            return t, TARGETED, d * o, AT_OPEN
-        if worst <= level:
-            return t, reason, d * level, INSIDE
-        if best >= target:
-            return t, TARGETED, d * target, INSIDE
+        if o <= level or o >= target:
+            bar = t
+            fill = o
+            reason = reason if o <= level else TARGETED
+            break
+        if worst <= level or best >= target:
+            bar = t
+            when = INSIDE
+            fill = level if worst <= level else target
+            reason = reason if worst <= level else TARGETED
+            break
         if best > peak:
             peak = best
     s[PEAK] = peak
-    return -1, 0, 0.0, 0
+    return bar, reason, d * fill, when

@@ -67,8 +67,7 @@ def write_trade(
 
 @kernel
 def make_trades(
-    ints: IntArray,
-    floats: FloatArray,
+    log: FloatArray,
     first: int,
     last: int,
     col: int,
@@ -99,13 +98,13 @@ def make_trades(
     worst = 0.0
     best = 0.0
     for i in range(first, last):
-        bar = ints[i, L_BAR]
-        when = ints[i, L_WHEN]
-        reason = ints[i, L_REASON]
-        units = abs(floats[i, L_UNITS])
-        way = 1.0 if floats[i, L_UNITS] > 0.0 else -1.0
-        fill = floats[i, L_PRICE]
-        fee = floats[i, L_FEES] / units
+        bar = int(log[i, L_BAR])
+        when = int(log[i, L_WHEN])
+        reason = int(log[i, L_REASON])
+        units = abs(log[i, L_UNITS])
+        way = 1.0 if log[i, L_UNITS] > 0.0 else -1.0
+        fill = log[i, L_PRICE]
+        fee = log[i, L_FEES] / units
         if held > 0.0:
             roll += rollover(d * held, since, bar, money, days)
             end = bar + 1 if when == AT_CLOSE else bar
@@ -125,8 +124,8 @@ def make_trades(
             best = fill if d * (fill - best) > 0.0 else best
             worst = fill if d * (fill - worst) < 0.0 else worst
         since = bar
-        after = abs(floats[i, L_POS])
-        crosses = floats[i, L_POS] * d < 0.0
+        after = abs(log[i, L_POS])
+        crosses = log[i, L_POS] * d < 0.0
         opening = after - held
         if held > 0.0 and way != d:
             closing = held if crosses or after == 0.0 else held - after
@@ -172,8 +171,7 @@ def make_trades(
 
 @kernel
 def all_trades(
-    ints: IntArray,
-    floats: FloatArray,
+    log: FloatArray,
     starts: IntArray,
     ends: IntArray,
     price_rows: IntArray,
@@ -190,7 +188,7 @@ def all_trades(
     for col in range(starts.shape[0]):
         p = price_rows[col]
         k = make_trades(
-            ints, floats, starts[col], ends[col], col, open_[p], high[p], low[p], mark[p],
+            log, starts[col], ends[col], col, open_[p], high[p], low[p], mark[p],
             money[min(col, money.shape[0] - 1)], days, out, k, True,
         )  # fmt: skip
     return k
@@ -199,8 +197,7 @@ def all_trades(
 @kernel
 def add_pnl(
     out: FloatArray,
-    ints: IntArray,
-    floats: FloatArray,
+    log: FloatArray,
     first: int,
     last: int,
     mark: FloatArray,
@@ -214,7 +211,7 @@ def add_pnl(
     total = 0.0
     start = 0
     for i in range(first, last + 1):
-        end = ints[i, L_BAR] if i < last else n_bars
+        end = int(log[i, L_BAR]) if i < last else n_bars
         if pos == 0.0:
             if total != 0.0:
                 for t in range(start, end):
@@ -226,33 +223,30 @@ def add_pnl(
                 for t in range(start, end):
                     out[t] -= rollover(pos, start, t, money, days)
         if i < last:
-            pos = floats[i, L_POS]
-            total += floats[i, L_FLOW]
+            pos = log[i, L_POS]
+            total += log[i, L_FLOW]
             start = end
 
 
 @kernel
-def add_positions(
-    out: FloatArray, ints: IntArray, floats: FloatArray, first: int, last: int
-) -> None:
+def add_positions(out: FloatArray, log: FloatArray, first: int, last: int) -> None:
     """Write the signed units at each close."""
     pos = 0.0
     start = 0
     n_bars = out.shape[0]
     for i in range(first, last + 1):
-        end = ints[i, L_BAR] if i < last else n_bars
+        end = int(log[i, L_BAR]) if i < last else n_bars
         for t in range(start, end):
             out[t] = pos
         if i < last:
-            pos = floats[i, L_POS]
+            pos = log[i, L_POS]
             start = end
 
 
 @kernel
 def pnl_paths(
     out: FloatArray,
-    ints: IntArray,
-    floats: FloatArray,
+    log: FloatArray,
     starts: IntArray,
     ends: IntArray,
     price_rows: IntArray,
@@ -264,15 +258,13 @@ def pnl_paths(
     """Add the profit and loss of each column to the lane of its group."""
     for col in range(starts.shape[0]):
         add_pnl(
-            out[groups[col]], ints, floats, starts[col], ends[col], mark[price_rows[col]],
+            out[groups[col]], log, starts[col], ends[col], mark[price_rows[col]],
             money[min(col, money.shape[0] - 1)], days,
         )  # fmt: skip
 
 
 @kernel
-def position_paths(
-    out: FloatArray, ints: IntArray, floats: FloatArray, starts: IntArray, ends: IntArray
-) -> None:
+def position_paths(out: FloatArray, log: FloatArray, starts: IntArray, ends: IntArray) -> None:
     """Write the signed units of each column."""
     for col in range(starts.shape[0]):
-        add_positions(out[col], ints, floats, starts[col], ends[col])
+        add_positions(out[col], log, starts[col], ends[col])

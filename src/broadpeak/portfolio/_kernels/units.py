@@ -32,8 +32,7 @@ from broadpeak.portfolio._kernels.layout import (
     L_BAR,
     L_POS,
     N_FIGURES,
-    N_FLOATS,
-    N_INTS,
+    N_LOG,
     TRADE,
 )
 from broadpeak.portfolio._kernels.trades import add_pnl, make_trades
@@ -63,12 +62,11 @@ def run_unit(
     money: FloatArray,
     days: IntArray,
     words: AnyArray,
-    ints: IntArray,
-    floats: FloatArray,
+    log: FloatArray,
     n: int,
     starts: IntArray,
     ends: IntArray,
-) -> tuple[IntArray, FloatArray, int]:
+) -> tuple[FloatArray, int]:
     """Append the fills of one unit to the log, column after column."""
     codes = words.view(np.uint8)
     for j in range(members.shape[0]):
@@ -81,19 +79,19 @@ def run_unit(
         if not shared:
             p = rows[c, 0]
             starts[c] = n
-            ints, floats, n = run_column(
-                c, open_[p], high[p], low[p], close[p], words[0], codes[0], init_cash[c], pool,
-                at[min(c, at.shape[0] - 1)], step, modes, money, days, ints, floats, n,
+            log, n = run_column(
+                c, open_[p], high[p], low[p], close[p], words[0], init_cash[c], pool,
+                at[min(c, at.shape[0] - 1)], step, modes, money, days, log, n,
             )  # fmt: skip
             ends[c] = n
     if shared:
         first = n
-        ints, floats, n = run_group(
+        log, n = run_group(
             members, rows[:, 0], open_, high, low, close, codes, init_cash[unit], pool, at, step,
-            modes, money, days, ints, floats, n,
+            modes, money, days, log, n,
         )  # fmt: skip
-        sort_log(ints, floats, first, n, members, starts, ends)
-    return ints, floats, n
+        sort_log(log, first, n, members, starts, ends)
+    return log, n
 
 
 @kernel
@@ -127,7 +125,7 @@ def run_units(
     modes: IntArray,
     money: FloatArray,
     days: IntArray,
-) -> tuple[IntArray, FloatArray, IntArray, IntArray]:
+) -> tuple[FloatArray, IntArray, IntArray]:
     """Return the log of all units, and where the entries of each column begin and end.
 
     The columns of unit u are order[bounds[u]:bounds[u+1]]; `rows` (columns × 6) holds the rows of
@@ -135,18 +133,17 @@ def run_units(
     """
     n_bars = close.shape[1]
     words = np.zeros((largest(bounds) if shared else 1, (n_bars + 7) >> 3), np.uint64)
-    ints = np.empty((64, N_INTS), np.int64)
-    floats = np.empty((64, N_FLOATS), np.float64)
+    log = np.empty((64, N_LOG), np.float64)
     starts = np.zeros(rows.shape[0], np.int64)
     ends = np.zeros(rows.shape[0], np.int64)
-    n = 0
+    n = int(np.int64(0))  # typed, so that run_unit compiles once
     for u in range(bounds.shape[0] - 1):
-        ints, floats, n = run_unit(
+        log, n = run_unit(
             u, order[bounds[u] : bounds[u + 1]], shared, open_, high, low, close, le, lx, se, sx,
-            flat, rows, init_cash, pool, at, step, modes, money, days, words, ints, floats, n,
+            flat, rows, init_cash, pool, at, step, modes, money, days, words, log, n,
             starts, ends,
         )  # fmt: skip
-    return ints[:n], floats[:n], starts, ends
+    return log[:n], starts, ends
 
 
 @kernel
@@ -172,14 +169,12 @@ def add_trades(
 
 
 @kernel
-def mark_exposed(
-    exposed: AnyArray, ints: IntArray, floats: FloatArray, first: int, last: int
-) -> None:
+def mark_exposed(exposed: AnyArray, log: FloatArray, first: int, last: int) -> None:
     """Mark the bars at whose close a column has a position."""
     for i in range(first, last):
-        if floats[i, L_POS] != 0.0:
-            end = ints[i + 1, L_BAR] if i + 1 < last else exposed.shape[0]
-            exposed[ints[i, L_BAR] : end] = 1
+        if log[i, L_POS] != 0.0:
+            end = int(log[i + 1, L_BAR]) if i + 1 < last else exposed.shape[0]
+            exposed[int(log[i, L_BAR]) : end] = 1
 
 
 @kernel
@@ -187,8 +182,7 @@ def reduce_unit(
     figures: FloatArray,
     ask: int,
     members: IntArray,
-    ints: IntArray,
-    floats: FloatArray,
+    log: FloatArray,
     starts: IntArray,
     ends: IntArray,
     price_rows: IntArray,
@@ -207,7 +201,7 @@ def reduce_unit(
     value[:] = start
     for c in members:
         cost = money[min(c, money.shape[0] - 1)]
-        add_pnl(value, ints, floats, starts[c], ends[c], mark[price_rows[c]], cost, days)
+        add_pnl(value, log, starts[c], ends[c], mark[price_rows[c]], cost, days)
     figures[:] = 0.0
     figures[F_END] = value[n_bars - 1] if n_bars > 0 else start
     if ask & (ASK_RETURNS | ASK_DOWNSIDE) != 0:
@@ -228,12 +222,12 @@ def reduce_unit(
         p = price_rows[c]
         trades = np.empty(ends[c] - starts[c] + 1, TRADE)
         n = make_trades(
-            ints, floats, starts[c], ends[c], c, open_[p], mark[p], mark[p], mark[p],
+            log, starts[c], ends[c], c, open_[p], mark[p], mark[p], mark[p],
             money[min(c, money.shape[0] - 1)], days,
             trades, 0, False,
         )  # fmt: skip
         total, squares = add_trades(figures, trades, n, total, squares)
-        mark_exposed(exposed, ints, floats, starts[c], ends[c])
+        mark_exposed(exposed, log, starts[c], ends[c])
     closed = figures[F_CLOSED]
     figures[F_PNL_MEAN] = total if closed > 0.0 else math.nan
     figures[F_PNL_STD] = math.sqrt(squares / (closed - 1.0)) if closed > 1.0 else math.nan
@@ -271,21 +265,21 @@ def summarize_units(
     n_units = bounds.shape[0] - 1
     out = np.empty((n_units, N_FIGURES))
     words = np.zeros((largest(bounds) if shared else 1, (n_bars + 7) >> 3), np.uint64)
-    ints = np.empty((64, N_INTS), np.int64)
-    floats = np.empty((64, N_FLOATS), np.float64)
+    log = np.empty((64, N_LOG), np.float64)
     starts = np.zeros(rows.shape[0], np.int64)
     ends = np.zeros(rows.shape[0], np.int64)
     value = np.empty(n_bars)
     buffer = np.empty(n_bars)
     exposed = np.empty(n_bars, np.uint8)
+    none = int(np.int64(0))  # typed, so that run_unit compiles once
     for u in range(n_units):
         members = order[bounds[u] : bounds[u + 1]]
-        ints, floats, _n = run_unit(
+        log, _n = run_unit(
             u, members, shared, open_, high, low, close, le, lx, se, sx, flat, rows, init_cash,
-            pool, at, step, modes, money, days, words, ints, floats, 0, starts, ends,
+            pool, at, step, modes, money, days, words, log, none, starts, ends,
         )  # fmt: skip
         reduce_unit(
-            out[u], ask, members, ints, floats, starts, ends, rows[:, 0], open_, mark,
+            out[u], ask, members, log, starts, ends, rows[:, 0], open_, mark,
             money.reshape(1, -1), days, start[u], 0.0, value, buffer, exposed,
         )  # fmt: skip
     return out
@@ -296,8 +290,7 @@ def summarize_log(
     ask: int,
     order: IntArray,
     bounds: IntArray,
-    ints: IntArray,
-    floats: FloatArray,
+    log: FloatArray,
     starts: IntArray,
     ends: IntArray,
     price_rows: IntArray,
@@ -317,7 +310,7 @@ def summarize_log(
     exposed = np.empty(n_bars, np.uint8)
     for u in range(n_units):
         reduce_unit(
-            out[u], ask, order[bounds[u] : bounds[u + 1]], ints, floats, starts, ends, price_rows,
+            out[u], ask, order[bounds[u] : bounds[u + 1]], log, starts, ends, price_rows,
             open_, mark, money, days, start[u], capital, value, buffer, exposed,
         )  # fmt: skip
     return out
