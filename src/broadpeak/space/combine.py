@@ -17,6 +17,7 @@ from broadpeak.space.layout import IndexLevel
 from broadpeak.types import IntArray
 
 _LONG_RUN: Final = 8
+_INT64: Final = 2**63
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,8 +48,16 @@ class Column:
         starts = np.flatnonzero(self.codes[1:] != self.codes[:-1]) + 1
         if len(starts) * _LONG_RUN < len(self.codes):
             return self._repeated(starts)  # type: ignore[no-any-return]
+        if self._are_int64():
+            numbers = np.array(self.values, dtype=np.int64)
+            return numbers[self.codes].tolist()  # type: ignore[no-any-return]
         boxed = np.fromiter(self.values, dtype=object, count=len(self.values))
         return boxed[self.codes].tolist()  # type: ignore[no-any-return]
+
+    def _are_int64(self) -> bool:
+        if set(map(type, self.values)) != {int}:
+            return False
+        return bool(min(self.values) >= -_INT64 and max(self.values) < _INT64)
 
     def _repeated(self, starts: IntArray) -> Any:  # `list` is the method here
         """Return the values of a slow parameter run by run, which costs next to nothing."""

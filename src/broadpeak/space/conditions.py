@@ -15,7 +15,7 @@ import pandas as pd
 
 from broadpeak._core import expressions
 from broadpeak._core.expressions import NotVectorised, Values, Vectorised
-from broadpeak.errors import ConditionError
+from broadpeak.errors import ConditionError, broken_rule
 from broadpeak.space.layout import Layout
 from broadpeak.types import BoolArray, IntArray
 
@@ -267,7 +267,13 @@ def _arguments(
     """Return the names a callable takes by position and by keyword."""
     positional: list[str] = []
     named: list[str] = []
-    for argument in inspect.signature(getattr(function, "py_func", function)).parameters.values():
+    try:
+        signature = inspect.signature(getattr(function, "py_func", function))
+    except (TypeError, ValueError):
+        rule = "have arguments that name parameters"
+        remedy = "Type a lambda: condition=lambda fast, slow: fast < slow."
+        raise ConditionError(broken_rule(text, rule, function, remedy)) from None
+    for argument in signature.parameters.values():
         if argument.kind is argument.VAR_POSITIONAL:
             continue
         if argument.kind is argument.VAR_KEYWORD:
@@ -294,7 +300,10 @@ def _known(owner: str, layout: Layout) -> dict[str, _Resolver]:
         key: partial(_constant, value)
         for key, value in (layout.params[owner].context or {}).items()
     }
+    names = [level.name for level in layout.levels]
     for level in layout.levels:
+        if names.count(level.name) > 1:
+            continue  # which one is meant cannot be told: an unknown name
         known[f"__{level.name}__"] = partial(_along_axis, layout, level.param, level.labels)
     for name in ("x", *layout.params):
         source = owner if name == "x" and "x" not in layout.params else name

@@ -9,14 +9,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any, Final
 
-import numpy as np
-
 from broadpeak.errors import ParamError, broken_rule
 from broadpeak.space.conditions import bind_conditions
 from broadpeak.space.layout import Layout, lay_out
 from broadpeak.space.lookup import Lookup
 from broadpeak.space.product import Product
-from broadpeak.space.select import Choice, select_codes
+from broadpeak.space.select import Choice, is_whole, select_codes
 from broadpeak.space.solve import Solver, TooManyError, make_solvers
 from broadpeak.types import IntArray
 
@@ -183,8 +181,10 @@ class ParamGrid:
         >>> grid.size == 10**20, len(grid.sample(10, seed=1))
         (True, 10)
         """
-        if isinstance(n, (float, np.floating)):
-            raise ParamError(broken_rule("n", "be a whole number of at least 1", n))
+        if not is_whole(n) or n < 0:
+            raise ParamError(broken_rule("n", "be a whole number of at least 0", n))
+        if n == 0:
+            return []
         codes = self.select(random_subset=n, seed=seed, random_replace=replace, random_sort=sort)
         return [self._combination([int(code[i]) for code in codes]) for i in range(len(codes[0]))]
 

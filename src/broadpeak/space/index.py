@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import islice
+from operator import lt
 from typing import Any, cast
 
 import numpy as np
@@ -34,7 +36,8 @@ def build_index(
     return pd.MultiIndex(
         levels=[levels for levels, _ in factors],
         codes=[
-            cast(Any, recode[code]) for (_, recode), (_, code) in zip(factors, used, strict=True)
+            cast(Any, code if recode is None else recode[code])
+            for (_, recode), (_, code) in zip(factors, used, strict=True)
         ],
         names=list(names),
         verify_integrity=False,
@@ -60,7 +63,25 @@ def _as_index(labels: Sequence[Any] | pd.Index[Any]) -> pd.Index[Any]:
     return index
 
 
-def _factorize(labels: Sequence[Any] | pd.Index[Any]) -> tuple[Any, IntArray]:
-    """Return unique labels as pandas orders them, and the code of each label (-1: missing)."""
-    factors = pd.Categorical(_as_index(labels))
+def _factorize(labels: Sequence[Any] | pd.Index[Any]) -> tuple[Any, IntArray | None]:
+    """Return unique labels as pandas orders them, and the code of each label (-1: missing).
+
+    No codes stand for labels that are unique and in order already.
+    """
+    if _is_sorted(labels):
+        return _as_index(labels), None
+    # A list goes in as it is, so that pandas infers what it would in from_product.
+    factors = pd.Categorical(labels if isinstance(labels, pd.Index) else list(labels))
     return factors.categories, np.asarray(factors.codes)
+
+
+def _is_sorted(labels: Sequence[Any] | pd.Index[Any]) -> bool:
+    """Whether labels are numbers or texts of one kind, each larger than the one before."""
+    if isinstance(labels, range):
+        return labels.step > 0
+    if isinstance(labels, pd.Index) or len(set(map(type, labels))) != 1:
+        return False
+    first = labels[0]
+    if type(first) not in {int, float, str} or pd.isna(first):
+        return False
+    return all(map(lt, labels, islice(labels, 1, None)))

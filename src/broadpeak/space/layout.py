@@ -106,7 +106,7 @@ def lay_out(params: Mapping[str, Any]) -> Layout:
     for name, param in wrapped.items():
         if not isinstance(name, str):
             raise ParamError(broken_rule("a parameter name", "be a text", name))
-        if not param.has_value:
+        if not param.has_value or param.value is Param:
             msg = f"parameter {name!r} must have values, got none. Type {name}=Param([…])."
             raise ParamError(msg)
     groups = _groups(wrapped)

@@ -42,7 +42,7 @@ class Choice:
             rule = "be a number of at least 1, or a share in (0, 1]"
             raise ParamError(broken_rule("random_subset", rule, subset))
         misses = self.max_misses
-        if misses is not None and (not _is_whole(misses) or misses < 0):
+        if misses is not None and (not is_whole(misses) or misses < 0):
             rule = "be a whole number of at least 0, or None"
             raise ParamError(broken_rule("max_misses", rule, misses))
 
@@ -51,7 +51,7 @@ class Choice:
         subset = self.random_subset
         if subset is None:
             return passed
-        if _is_whole(subset):
+        if is_whole(subset):
             return int(subset)
         if passed <= 2**53:
             return max(1, round(float(subset) * passed))
@@ -59,12 +59,13 @@ class Choice:
         return max(1, (2 * top * passed + bottom) // (2 * bottom))
 
 
-def _is_whole(value: Any) -> bool:
+def is_whole(value: Any) -> bool:
+    """Return whether `value` is a whole number and no truth value."""
     return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
 
 
 def _is_subset(value: Any) -> bool:
-    if _is_whole(value):
+    if is_whole(value):
         return bool(value >= 1)
     return isinstance(value, (float, np.floating)) and bool(0 < value <= 1)
 
@@ -112,7 +113,7 @@ def _everything(layout: Layout, solvers: Sequence[Solver]) -> list[IntArray]:
 
 def _drawn(layout: Layout, solvers: Sequence[Solver], choice: Choice) -> list[IntArray]:
     n = choice.number(1)
-    if not _is_whole(choice.random_subset):
+    if not is_whole(choice.random_subset):
         n = choice.number(math.prod(solver.count() for solver in solvers))
     if n > MOST_COMBINATIONS:
         raise _too_large(str(n))
@@ -179,7 +180,7 @@ def _positions_of(indices: Any, size: int) -> Any:
     if array.dtype == bool and len(array) == size:
         return np.flatnonzero(array)
     whole = array.dtype.kind in "iu" or (
-        array.dtype == object and all(_is_whole(item) for item in array.ravel())
+        array.dtype == object and all(is_whole(item) for item in array.ravel())
     )
     if not whole or array.ndim != 1:
         remedy = "Type a slice or an array of whole numbers."

@@ -166,15 +166,15 @@ class Solver:
         slow: list[Part] = []
         for part in parts:
             owner = self._owners[part]
+            if part.vectorised is None:
+                slow.append(part)
+                continue
             if self._has_mask(part, n_head * len(tail)):
                 true = self._tolerant(owner, self._from_mask(part, head, axis, tail))
-            elif part.vectorised is not None:
+            else:
                 codes: dict[int, Any] = {a: head[a][:, np.newaxis] for a in part.axes if a != axis}
                 codes[axis] = tail[np.newaxis, :]
                 true = self._tolerant(owner, part.test(codes))
-            else:
-                slow.append(part)
-                continue
             kept = true if kept is None else kept & true
         if kept is None:
             piece = {a: np.repeat(code, len(tail)) for a, code in head.items()}
@@ -184,7 +184,10 @@ class Solver:
             piece = {a: code[chosen] for a, code in head.items()}
             piece[axis] = tail[place]
         for part in slow:
-            true = self._tolerant(self._owners[part], part.test(piece))
+            n_rows = len(piece[axis])
+            by_mask = self._has_mask(part, n_rows)
+            tested = self._rows_from_mask(part, piece, axis) if by_mask else part.test(piece)
+            true = self._tolerant(self._owners[part], tested)
             piece = {a: code[true] for a, code in piece.items()}
         return piece
 
@@ -204,11 +207,8 @@ class Solver:
         self, part: Part, head: Rows, axis: int, tail: IntArray
     ) -> tuple[BoolArray, BoolArray | None]:
         """Look the part up in a mask over its own axes, made once."""
-        others = [a for a in part.axes if a != axis]
         true, raised = self._mask(part, axis)
-        key = np.zeros(1, dtype=np.intp)
-        for other in others:
-            key = key * self._layout.lengths[other] + head[other]
+        key = self._key(part, head, axis)
         whole = len(tail) == self._layout.lengths[axis]
         columns = slice(None) if whole else tail
 
@@ -216,6 +216,22 @@ class Solver:
             return np.take(mask, key, axis=0)[:, columns]
 
         return look_up(true), None if raised is None else look_up(raised)
+
+    def _rows_from_mask(
+        self, part: Part, rows: Rows, axis: int
+    ) -> tuple[BoolArray, BoolArray | None]:
+        true, raised = self._mask(part, axis)
+        key = self._key(part, rows, axis)
+        code = rows[axis]
+        return true[key, code], None if raised is None else raised[key, code]
+
+    def _key(self, part: Part, rows: Rows, axis: int) -> IntArray:
+        """Return the row of the part's mask that each of `rows` looks at."""
+        key: IntArray = np.zeros(1, dtype=np.intp)
+        for other in part.axes:
+            if other != axis:
+                key = key * self._layout.lengths[other] + rows[other]
+        return key
 
     def _mask(self, part: Part, axis: int) -> tuple[BoolArray, BoolArray | None]:
         """Return the part over all combinations of its own axes: others × `axis`."""
