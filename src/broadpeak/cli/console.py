@@ -19,7 +19,14 @@ def show_table(
     """Print a table; the first `text_columns` columns are text, the others numbers."""
     table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
     for position, name in enumerate(columns):
-        table.add_column(name, justify="left" if position < text_columns else "right")
+        is_text = position < text_columns
+        # On a narrow terminal headings give way before the values do.
+        table.add_column(
+            name,
+            justify="left" if is_text else "right",
+            no_wrap=is_text,
+            overflow="fold" if is_text else "ellipsis",
+        )
     for row in rows:
         table.add_row(*row)
     _console().print(table)
@@ -57,11 +64,11 @@ def plain(value: Any) -> Any:
         return [plain(item) for item in value]
     if isinstance(value, (bool, int, str)) or value is None:
         return value
-    if hasattr(value, "item") and not hasattr(value, "__len__"):
-        return plain(value.item())
     if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    return str(value)
+        return float(value) if math.isfinite(value) else None
+    if hasattr(value, "isoformat"):
+        return value.isoformat() if str(value) != "NaT" else None
+    return plain(value.item()) if hasattr(value, "item") else str(value)
 
 
 def figure(value: Any, digits: int = 4) -> str:
@@ -71,7 +78,7 @@ def figure(value: Any, digits: int = 4) -> str:
     except (TypeError, ValueError):
         return str(value)
     if not math.isfinite(size):
-        return "–" if math.isnan(size) else "∞"
+        return "–" if math.isnan(size) else f"{size:.0f}".replace("inf", "∞")
     return f"{size:.{digits}g}" if abs(size) < 1e4 else f"{size:,.0f}"
 
 
@@ -90,6 +97,8 @@ def cell(value: Any) -> str:
     """Return a cell of a result frame: a number in few digits, a moment without its midnight."""
     if isinstance(value, (bool, str)):
         return str(value)
+    if value is None or str(value) == "NaT":
+        return "–"
     if hasattr(value, "strftime"):
         return str(value).removesuffix(" 00:00:00")
     return figure(value)

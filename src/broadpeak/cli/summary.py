@@ -86,11 +86,12 @@ def show_statistics(stats: Mapping[str, Any], title: str) -> None:
     if stats and all(isinstance(value, Mapping) for value in stats.values()):
         names: Sequence[str] = list(next(iter(stats.values())))
         rows = [
-            [name, *(console.figure(column.get(name)) for column in stats.values())]
-            for name in names
+            [name, *(console.cell(column.get(name)) for column in stats.values())] for name in names
         ]
         console.show_table(title, ["statistic", *stats], rows)
         return
     console.show_table(
-        title, ["statistic", "value"], [(name, console.figure(v)) for name, v in stats.items()]
+        title,
+        ["statistic", "value"],
+        [(name, console.cell(value)) for name, value in stats.items()],
     )

@@ -31,7 +31,7 @@ def demo(*, out: options.OutFolder = FOLDER, as_json: options.AsJson = False) ->
     console.show_warnings(notes)
     console.show_table(
         "trend: trained by ascent on daily prices, 2000 to 2013",
-        ["symbol", "chosen values", "objective in training", "trades", "net result of the test"],
+        ["symbol", "chosen values", "training objective", "test trades", "test net result"],
         [
             (
                 row["symbol"],
