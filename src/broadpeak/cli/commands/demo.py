@@ -30,8 +30,8 @@ def demo(*, out: options.OutFolder = FOLDER, as_json: options.AsJson = False) ->
         return
     console.show_warnings(notes)
     console.show_table(
-        "trend: trained by ascent on daily prices, 2000 to 2013",
-        ["symbol", "chosen values", "training objective", "test trades", "test net result"],
+        "trend: objective in training, trades and net result of the test, 2000 to 2013",
+        ["symbol", "chosen values", "objective", "trades", "net result"],
         [
             (
                 row["symbol"],
