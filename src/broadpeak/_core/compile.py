@@ -23,13 +23,3 @@ def kernel(func: Callable[P, R]) -> Callable[P, R]:
     """Compile `func` in nopython mode, without the GIL, cached on disk; division as in NumPy."""
     compiled = numba.njit(nogil=True, cache=env.numba_cache(), error_model="numpy")(func)
     return cast("Callable[P, R]", compiled)
-
-
-def inlined(func: Callable[P, R]) -> Callable[P, R]:
-    """Compile `func` as part of each kernel that calls it.
-
-    For the steps of hot loops: an array handed to a call costs a reference count, which a step of
-    a few nanoseconds feels.
-    """
-    compiled = numba.njit(nogil=True, inline="always", error_model="numpy")(func)
-    return cast("Callable[P, R]", compiled)

@@ -7,31 +7,60 @@ import math
 
 import numpy as np
 
-from broadpeak._core.compile import inlined, kernel
+from broadpeak._core.compile import kernel
 from broadpeak.portfolio._kernels.layout import (
     AT_CLOSE,
     AT_OPEN,
-    CASH,
-    DUE,
+    DUST,
     ENTRY,
     EXPIRED,
+    FEES,
+    FIXED,
     FLATTEN,
+    L_BAR,
+    L_COLUMN,
+    L_FEES,
+    L_FLOW,
+    L_POS,
+    L_PRICE,
+    L_REASON,
+    L_UNITS,
+    L_WHEN,
+    LIFE,
     LONG_IN,
     LONG_OUT,
+    LOT,
     M_ACCUMULATE,
     M_LIMITED,
+    M_LIVES,
     M_NEXT_OPEN,
+    M_PRICE_UNIT,
+    M_SIZE_TYPE,
     M_STOPS,
-    N_ACCOUNT,
-    N_STATE,
-    POS,
-    RUINED,
+    MIN_ORDER,
+    REVERSE,
+    ROLL_LONG,
+    ROLL_SHORT,
     SHORT_IN,
     SHORT_OUT,
     SIGNAL,
-    WATCHED,
+    SIZE,
+    SLIP,
+    STOP,
+    TARGET,
+    TARGETED,
+    TRAIL,
+    UNIT_COST,
 )
-from broadpeak.portfolio._kernels.step import next_stop, send
+from broadpeak.portfolio._kernels.step import (
+    booked,
+    free_units,
+    levels,
+    opened,
+    reduced,
+    touched,
+    way_of,
+)
 from broadpeak.types import AnyArray, FloatArray, IntArray
 
 
@@ -52,46 +81,20 @@ def encode(
         code[t] = ((e | (x << 1) | (f << 2) | (y << 3)) * keep) | (flat[t] << 4)
 
 
-@inlined
-def next_event(words: AnyArray, first: int, n_bars: int, mask: int) -> int:
-    """Return the first bar from `first` on whose action has a bit of `mask`, or n_bars."""
-    bar = n_bars
-    if first < n_bars:
-        wide = np.uint64(mask) * np.uint64(0x0101010101010101)
-        w = first >> 3
-        skip = np.uint64(8 * (first & 7))
-        x = ((words[w] >> skip) << skip) & wide
-        n_words = words.shape[0]
-        while x == 0 and w + 1 < n_words:
-            w += 1
-            x = words[w] & wide
-        if x != 0:  # the lowest byte that is not empty
-            bar = w << 3
-            if x & np.uint64(0xFFFFFFFF) == 0:
-                x >>= np.uint64(32)
-                bar += 4
-            if x & np.uint64(0xFFFF) == 0:
-                x >>= np.uint64(16)
-                bar += 2
-            if x & np.uint64(0xFF) == 0:
-                bar += 1
-    return bar
-
-
-@inlined
-def watch_ruin(
-    s: FloatArray, acc: FloatArray, modes: IntArray, close: FloatArray, bar: int
-) -> None:
-    """Mark the account if its value was not positive at a close before `bar` not yet watched."""
-    first = int(s[WATCHED])
-    s[WATCHED] = bar
-    if s[POS] < 0.0 and modes[M_LIMITED] == 1:  # a long that was paid for cannot fall to zero
-        limit = acc[CASH] / -s[POS]
-        lost = False
-        for t in range(first, bar):
-            lost |= close[t] >= limit
-        if lost:
-            acc[RUINED] = 1.0
+@kernel
+def lowest_byte(x: int) -> int:
+    """Return the position of the lowest byte of a 64-bit word that is not empty."""
+    position = 0
+    word = np.uint64(x)
+    if word & np.uint64(0xFFFFFFFF) == 0:
+        word >>= np.uint64(32)
+        position += 4
+    if word & np.uint64(0xFFFF) == 0:
+        word >>= np.uint64(16)
+        position += 2
+    if word & np.uint64(0xFF) == 0:
+        position += 1
+    return position
 
 
 @kernel
@@ -124,19 +127,30 @@ def run_column(
 ) -> tuple[FloatArray, int]:
     """Append the fills of one column to the log; return the log and its length."""
     n_bars = close.shape[0]
+    n_words = words.shape[0]
     code = words.view(np.uint8)
-    s = np.zeros(N_STATE)
-    acc = np.zeros(N_ACCOUNT)
-    acc[CASH] = init_cash
-    s[DUE] = math.inf
     next_open = modes[M_NEXT_OPEN] == 1
     stops = modes[M_STOPS] == 1
+    lives = modes[M_LIVES] == 1
+    more = modes[M_ACCUMULATE] == 1
+    limited = modes[M_LIMITED] == 1
+    by_price = modes[M_PRICE_UNIT] == 1
+    size_type = modes[M_SIZE_TYPE]
+    unit_cost = money[UNIT_COST]
+    rolls = money[ROLL_LONG] != 0.0 or money[ROLL_SHORT] != 0.0
     at_order = AT_OPEN if next_open else AT_CLOSE
-    in_long = SHORT_IN | LONG_OUT | FLATTEN
-    in_short = LONG_IN | SHORT_OUT | FLATTEN
-    if modes[M_ACCUMULATE] == 1:
-        in_long |= LONG_IN
-        in_short |= SHORT_IN
+    every = np.uint64(0x0101010101010101)
+    enters = every * np.uint64(LONG_IN | SHORT_IN)
+    in_long = every * np.uint64(SHORT_IN | LONG_OUT | FLATTEN | (LONG_IN if more else 0))
+    in_short = every * np.uint64(LONG_IN | SHORT_OUT | FLATTEN | (SHORT_IN if more else 0))
+    cash = init_cash
+    pos = 0.0  # signed units
+    basis = 0.0  # their value at entry prices
+    since = 0  # bar of the last fill
+    watched = 0  # first close not yet watched for ruin
+    ruined = False
+    due = math.inf
+    stop, target, trail, peak = -math.inf, math.inf, math.nan, 0.0  # times the side
     sig = 0  # first bar whose signal was not looked at
     chk = 0  # first bar whose stops were not looked at
     seen = 0
@@ -144,30 +158,57 @@ def run_column(
     raw = 0.0
     when = AT_CLOSE
     while True:
-        if n + 4 > log.shape[0]:
-            log = grown(log)
-        pos = s[POS]
+        # What comes next: a stop, the end of a lifetime, or a signal.
         reason = -1
-        if pos != 0.0 and s[DUE] <= bar:
+        if pos != 0.0 and due <= bar:
             reason = EXPIRED  # what the order of this bar left open
         else:
-            mask = LONG_IN | SHORT_IN if pos == 0.0 else (in_long if pos > 0.0 else in_short)
-            seen = next_event(words, sig, n_bars, mask)
-            if pos != 0.0:
+            mask = enters if pos == 0.0 else (in_long if pos > 0.0 else in_short)
+            seen = n_bars
+            if sig < n_bars:
+                w = sig >> 3
+                skip = np.uint64(8 * (sig & 7))
+                word = ((words[w] >> skip) << skip) & mask
+                while word == 0 and w + 1 < n_words:
+                    w += 1
+                    word = words[w] & mask
+                if word != 0:
+                    seen = (w << 3) + lowest_byte(word)
+            if pos != 0.0 and (stops or lives):
                 last = min(seen, n_bars - 1)
-                while s[DUE] < n_bars and math.isnan(close[int(s[DUE])]):
-                    s[DUE] += 1.0
-                early = seen < n_bars and not next_open  # a signal at the same close comes first
-                expires = s[DUE] <= (last - 1 if early else last)
-                if expires:
-                    last = int(s[DUE]) - (1 if next_open else 0)
-                if stops and chk <= last:
-                    hit, why, level, moment = next_stop(s, modes, open_, high, low, chk, last)
-                    if hit >= 0:
-                        bar, reason, raw, when = hit, why, level, moment
+                expires = False
+                if lives:
+                    while due < n_bars and math.isnan(close[int(due)]):
+                        due += 1.0
+                    early = seen < n_bars and not next_open  # the signal of a close comes first
+                    expires = due <= (last - 1 if early else last)
+                    if expires:
+                        last = int(due) - (1 if next_open else 0)
+                if stops:
+                    if pos > 0.0:
+                        for t in range(chk, last + 1):
+                            reason, raw, when = touched(
+                                open_[t], low[t], high[t], stop, target, trail, peak, by_price
+                            )
+                            if reason >= 0:
+                                bar = t
+                                break
+                            if high[t] > peak:
+                                peak = high[t]
+                    else:
+                        for t in range(chk, last + 1):
+                            reason, raw, when = touched(
+                                -open_[t], -high[t], -low[t], stop, target, trail, peak, by_price
+                            )
+                            if reason >= 0:
+                                bar = t
+                                raw = -raw
+                                break
+                            if -low[t] > peak:
+                                peak = -low[t]
                 chk = last + 1
                 if reason < 0 and expires:
-                    bar = int(s[DUE])
+                    bar = int(due)
                     reason = EXPIRED
                     raw = open_[bar] if next_open else close[bar]
                     when = at_order
@@ -193,11 +234,87 @@ def run_column(
                     if bar == n_bars:
                         break
                 raw = open_[bar] if next_open else close[bar]
-        watch_ruin(s, acc, modes, close, bar)
-        n = send(
-            reason, int(code[seen]) if reason == ENTRY else 0, s, acc, pool, at, step, modes,
-            money, days, log, n, col, seen, bar, raw, when,
-        )  # fmt: skip
+        if limited:  # a long that was paid for in full cannot fall to zero, a short can
+            if pos < 0.0:
+                limit = cash / -pos
+                lost = False
+                for t in range(watched, bar):
+                    lost |= close[t] >= limit
+                ruined |= lost
+            watched = bar
+        # The order: how much it closes and opens.
+        held = abs(pos)
+        closing = held
+        opening = 0.0
+        d = -1.0 if pos > 0.0 else 1.0
+        slip = 0.0 if reason == TARGETED else pool[at[SLIP] + bar * step[SLIP]]
+        rate = pool[at[FEES] + bar * step[FEES]]
+        fixed = pool[at[FIXED] + bar * step[FIXED]]
+        if reason == ENTRY:
+            action = int(code[seen])
+            d = way_of(action, pos, more)
+            closing = held if pos * d < 0.0 else 0.0
+            k = SIZE if d > 0.0 else SIZE + 1
+            if action & (LONG_IN if d > 0.0 else SHORT_IN) != 0:
+                free = math.inf
+                if limited:
+                    ruined |= cash + pos * raw <= 0.0
+                    shorts = basis if pos < 0.0 and closing == 0.0 else 0.0
+                    free = 0.0
+                    if not ruined:
+                        free = free_units(
+                            cash, shorts, d, closing, raw * (1.0 + d * slip), rate, fixed,
+                            unit_cost,
+                        )  # fmt: skip
+                closing, opening = opened(
+                    pool[at[k] + seen * step[k]], size_type, more, closing, free, raw, money[LOT]
+                )
+            elif more and closing > 0.0:
+                k = SIZE if pos > 0.0 else SIZE + 1
+                closing = reduced(pool[at[k] + seen * step[k]], size_type, held, raw, money[LOT])
+            if closing < MIN_ORDER and held - closing >= DUST:
+                closing = 0.0
+            if closing > 0.0:
+                reason = REVERSE if opening > 0.0 else SIGNAL
+        # The fill.
+        if closing + opening > 0.0:
+            price = raw * (1.0 + d * slip)
+            before = pos
+            paid = 0.0
+            if rolls and pos != 0.0:
+                roll = money[ROLL_LONG] if pos > 0.0 else money[ROLL_SHORT]
+                paid = held * roll * (days[bar] - days[since])
+            units, fees, flow, pos, basis = booked(
+                pos, basis, d, closing, opening, price, rate, fixed, unit_cost
+            )
+            cash += flow - paid
+            since = bar
+            if n == log.shape[0]:
+                log = grown(log)
+            log[n, L_COLUMN] = col
+            log[n, L_BAR] = bar
+            log[n, L_REASON] = reason
+            log[n, L_WHEN] = when
+            log[n, L_UNITS] = d * units
+            log[n, L_PRICE] = price
+            log[n, L_FEES] = fees
+            log[n, L_FLOW] = flow - paid
+            log[n, L_POS] = pos
+            n += 1
+            if pos != 0.0 and (stops or lives):
+                side = 0 if pos > 0.0 else 1
+                if stops:
+                    sign = 1.0 if pos > 0.0 else -1.0
+                    stop, target, trail = levels(
+                        sign, price, by_price,
+                        pool[at[STOP + side] + seen * step[STOP + side]],
+                        pool[at[TARGET + side] + seen * step[TARGET + side]],
+                        pool[at[TRAIL + side] + seen * step[TRAIL + side]],
+                    )  # fmt: skip
+                    peak = sign * price
+                if before * pos <= 0.0:
+                    life = pool[at[LIFE + side] + seen * step[LIFE + side]]
+                    due = bar + life if life > 0.0 else math.inf
         sig = bar if next_open and when != AT_CLOSE else bar + 1
         chk = sig
     return log, n

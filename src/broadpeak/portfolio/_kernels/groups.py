@@ -7,66 +7,94 @@ import math
 
 import numpy as np
 
-from broadpeak._core.compile import inlined, kernel
+from broadpeak._core.compile import kernel
 from broadpeak.portfolio._kernels.columns import grown
 from broadpeak.portfolio._kernels.layout import (
     AT_CLOSE,
     AT_OPEN,
+    BASIS,
     CASH,
     DUE,
+    DUST,
     ENTRY,
     EXPIRED,
+    FEES,
+    FIXED,
     FLATTEN,
+    L_BAR,
     L_COLUMN,
+    L_FEES,
+    L_FLOW,
+    L_POS,
+    L_PRICE,
+    L_REASON,
+    L_UNITS,
+    L_WHEN,
+    LIFE,
     LONG_IN,
     LOT,
     M_ACCUMULATE,
     M_LIMITED,
     M_NEXT_OPEN,
+    M_PRICE_UNIT,
     M_SIZE_TYPE,
     M_STOPS,
+    MIN_ORDER,
     N_ACCOUNT,
     N_LOG,
     N_STATE,
     OTHERS,
+    PEAK,
     PERCENT,
     POS,
+    REVERSE,
+    ROLL_LONG,
+    ROLL_SHORT,
     RUINED,
+    S_STOP,
+    S_TARGET,
+    S_TRAIL,
     SHORT_IN,
+    SHORTS,
     SIGNAL,
+    SINCE,
     SIZE,
+    SLIP,
+    STOP,
+    TARGET,
+    TARGETED,
+    TRAIL,
+    UNIT_COST,
 )
-from broadpeak.portfolio._kernels.step import next_stop, send, setting, wanted
+from broadpeak.portfolio._kernels.step import (
+    booked,
+    free_units,
+    levels,
+    opened,
+    reduced,
+    touched,
+    wanted,
+    way_of,
+)
 from broadpeak.types import AnyArray, FloatArray, IntArray
 
 
-@inlined
-def may_open(
-    action: int,
-    pos: float,
-    pool: FloatArray,
-    at: IntArray,
-    step: IntArray,
-    modes: IntArray,
-    money: FloatArray,
-    seen: int,
-    raw: float,
-) -> bool:
-    """Return whether an action can open a position, so that it waits for orders that free cash."""
+@kernel
+def may_open(action: int, pos: float, more: bool, size: float, size_type: int, raw: float) -> bool:
+    """Return whether an action can open a position, so that it waits for orders that free cash.
+
+    `size` is that of the side opposite to the position, in units where it is an amount.
+    """
     opposite = SHORT_IN if pos > 0.0 else LONG_IN
     same = LONG_IN if pos > 0.0 else SHORT_IN
-    opens = True
-    if pos != 0.0 and modes[M_ACCUMULATE] == 0:
-        opens = action & opposite != 0
-    elif pos != 0.0 and action & same == 0:
-        opens = action & opposite != 0
-        if opens and modes[M_SIZE_TYPE] != PERCENT:
-            size = setting(pool, at, step, SIZE + (1 if pos > 0.0 else 0), seen)
-            opens = not wanted(size, modes[M_SIZE_TYPE], raw, money[LOT]) <= abs(pos)
-    return opens
+    if pos == 0.0 or (more and action & same != 0):
+        return True
+    if not more or action & opposite == 0 or size_type == PERCENT:
+        return action & opposite != 0
+    return not wanted(size, size_type, raw, 1.0) <= abs(pos)
 
 
-@inlined
+@kernel
 def worth_of(states: FloatArray, prices: FloatArray) -> float:
     """Return the value of all positions."""
     total = 0.0
@@ -96,11 +124,88 @@ def send_one(
     raw: float,
     when: int,
 ) -> int:
-    """Send one order of a group; compiled once for its several callers."""
-    return send(
-        reason, action, s, acc, pool, at, step, modes, money, days, log, n, col, seen, bar, raw,
-        when,
-    )  # fmt: skip
+    """Send one order and return the log's length.
+
+    With reason ENTRY the action decides; any other reason closes the position in full.
+    """
+    pos = s[POS]
+    basis = s[BASIS]
+    more = modes[M_ACCUMULATE] == 1
+    size_type = modes[M_SIZE_TYPE]
+    held = abs(pos)
+    closing = held
+    opening = 0.0
+    d = -1.0 if pos > 0.0 else 1.0
+    slip = 0.0 if reason == TARGETED else pool[at[SLIP] + bar * step[SLIP]]
+    rate = pool[at[FEES] + bar * step[FEES]]
+    fixed = pool[at[FIXED] + bar * step[FIXED]]
+    if reason == ENTRY:
+        d = way_of(action, pos, more)
+        closing = held if pos * d < 0.0 else 0.0
+        k = SIZE if d > 0.0 else SIZE + 1
+        if d == 0.0:
+            closing = 0.0
+        elif action & (LONG_IN if d > 0.0 else SHORT_IN) != 0:
+            free = math.inf
+            if modes[M_LIMITED] == 1:
+                if acc[CASH] + acc[OTHERS] + pos * raw <= 0.0:
+                    acc[RUINED] = 1.0
+                shorts = acc[SHORTS] - (basis if pos < 0.0 and closing > 0.0 else 0.0)
+                free = 0.0
+                if acc[RUINED] == 0.0:
+                    free = free_units(
+                        acc[CASH], shorts, d, closing, raw * (1.0 + d * slip), rate, fixed,
+                        money[UNIT_COST],
+                    )  # fmt: skip
+            closing, opening = opened(
+                pool[at[k] + seen * step[k]], size_type, more, closing, free, raw, money[LOT]
+            )
+        elif more and closing > 0.0:
+            k = SIZE if pos > 0.0 else SIZE + 1
+            closing = reduced(pool[at[k] + seen * step[k]], size_type, held, raw, money[LOT])
+        if closing < MIN_ORDER and held - closing >= DUST:
+            closing = 0.0
+        if closing > 0.0:
+            reason = REVERSE if opening > 0.0 else SIGNAL
+    if not closing + opening > 0.0:
+        return n
+    price = raw * (1.0 + d * slip)
+    paid = 0.0
+    if pos != 0.0:
+        roll = money[ROLL_LONG] if pos > 0.0 else money[ROLL_SHORT]
+        if roll != 0.0:
+            paid = held * roll * (days[bar] - days[int(s[SINCE])])
+    units, fees, flow, after, kept = booked(
+        pos, basis, d, closing, opening, price, rate, fixed, money[UNIT_COST]
+    )
+    acc[SHORTS] += (kept if after < 0.0 else 0.0) - (basis if pos < 0.0 else 0.0)
+    acc[CASH] += flow - paid
+    s[POS] = after
+    s[BASIS] = kept
+    s[SINCE] = bar
+    log[n, L_COLUMN] = col
+    log[n, L_BAR] = bar
+    log[n, L_REASON] = reason
+    log[n, L_WHEN] = when
+    log[n, L_UNITS] = d * units
+    log[n, L_PRICE] = price
+    log[n, L_FEES] = fees
+    log[n, L_FLOW] = flow - paid
+    log[n, L_POS] = after
+    if after != 0.0:
+        sign = 1.0 if after > 0.0 else -1.0
+        side = 0 if after > 0.0 else 1
+        s[S_STOP], s[S_TARGET], s[S_TRAIL] = levels(
+            sign, price, modes[M_PRICE_UNIT] == 1,
+            pool[at[STOP + side] + seen * step[STOP + side]],
+            pool[at[TARGET + side] + seen * step[TARGET + side]],
+            pool[at[TRAIL + side] + seen * step[TRAIL + side]],
+        )  # fmt: skip
+        s[PEAK] = sign * price
+        if pos * after <= 0.0:
+            life = pool[at[LIFE + side] + seen * step[LIFE + side]]
+            s[DUE] = bar + life if life > 0.0 else math.inf
+    return n + 1
 
 
 @kernel
@@ -130,6 +235,7 @@ def run_group(
     acc[CASH] = init_cash
     next_open = modes[M_NEXT_OPEN] == 1
     stops = modes[M_STOPS] == 1
+    more = modes[M_ACCUMULATE] == 1
     last = np.zeros(k)  # last known price
     raw = np.zeros(k)  # price at which this bar's orders fill
     order = np.full(k, -1, np.int64)  # signal bar of the order that is due
@@ -162,13 +268,22 @@ def run_group(
                         continue
                     p = price_rows[members[j]]
                     c = members[j]
-                    bar, reason, level, when = next_stop(s, modes, open_[p], high[p], low[p], t, t)
-                    if bar >= 0:
+                    long = s[POS] > 0.0
+                    d = 1.0 if long else -1.0
+                    worst = low[p, t] if long else -high[p, t]
+                    best = high[p, t] if long else -low[p, t]
+                    reason, level, when = touched(
+                        d * open_[p, t], worst, best, s[S_STOP], s[S_TARGET], s[S_TRAIL],
+                        s[PEAK], modes[M_PRICE_UNIT] == 1,
+                    )  # fmt: skip
+                    if reason >= 0:
                         n = send_one(
                             int(reason), nothing, s, acc, pool, at[min(c, offsets)], step, modes,
-                            money, days, log, n, c, t, t, level, int(when),
+                            money, days, log, n, c, t, t, d * level, int(when),
                         )  # fmt: skip
                         stopped[j] = True
+                    elif best > s[PEAK]:
+                        s[PEAK] = best
             if phase == 1:
                 for j in range(k):
                     c = members[j]
@@ -194,9 +309,9 @@ def run_group(
                         s = states[j]
                         action = int(codes[j, seen])
                         offset = at[min(c, offsets)]
-                        opens = may_open(
-                            action, s[POS], pool, offset, step, modes, money, seen, raw[j]
-                        )
+                        side = SIZE + 1 if s[POS] > 0.0 else SIZE
+                        size = pool[offset[side] + seen * step[side]] * money[LOT]
+                        opens = may_open(action, s[POS], more, size, modes[M_SIZE_TYPE], raw[j])
                         if opens != (turn == 1):
                             continue
                         acc[OTHERS] = worth_of(states, last) - s[POS] * last[j]

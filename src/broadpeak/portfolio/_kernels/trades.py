@@ -21,8 +21,17 @@ from broadpeak.portfolio._kernels.layout import (
     TARGETED,
     UNIT_COST,
 )
-from broadpeak.portfolio._kernels.step import rollover
 from broadpeak.types import AnyArray, FloatArray, IntArray
+
+
+@kernel
+def rollover(pos: float, since: int, bar: int, money: FloatArray, days: IntArray) -> float:
+    """Return the rollover of holding `pos` from bar `since` to `bar`, in money paid."""
+    rate = money[ROLL_LONG] if pos > 0.0 else money[ROLL_SHORT]
+    if pos == 0.0 or rate == 0.0:
+        return 0.0
+    paid: float = abs(pos) * rate * (days[bar] - days[since])
+    return paid
 
 
 @kernel
@@ -226,6 +235,25 @@ def add_pnl(
             pos = log[i, L_POS]
             total += log[i, L_FLOW]
             start = end
+
+
+@kernel
+def last_pnl(
+    log: FloatArray, first: int, last: int, mark: FloatArray, money: FloatArray, days: IntArray
+) -> float:
+    """Return the profit and loss of one column at the last close."""
+    if first == last:
+        return 0.0
+    total = 0.0
+    for i in range(first, last):
+        total += log[i, L_FLOW]
+    pos = log[last - 1, L_POS]
+    if pos == 0.0:
+        return total
+    end = mark.shape[0] - 1
+    paid = rollover(pos, int(log[last - 1, L_BAR]), end, money, days)
+    pnl: float = total + pos * mark[end] - paid
+    return pnl
 
 
 @kernel

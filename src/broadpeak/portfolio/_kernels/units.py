@@ -35,7 +35,7 @@ from broadpeak.portfolio._kernels.layout import (
     N_LOG,
     TRADE,
 )
-from broadpeak.portfolio._kernels.trades import add_pnl, make_trades
+from broadpeak.portfolio._kernels.trades import add_pnl, last_pnl, make_trades
 from broadpeak.types import AnyArray, FloatArray, IntArray
 
 
@@ -198,12 +198,18 @@ def reduce_unit(
 ) -> None:
     """Write the figures of one unit from its log; `value`, `buffer`, `exposed` are scratch."""
     n_bars = value.shape[0]
-    value[:] = start
-    for c in members:
-        cost = money[min(c, money.shape[0] - 1)]
-        add_pnl(value, log, starts[c], ends[c], mark[price_rows[c]], cost, days)
     figures[:] = 0.0
-    figures[F_END] = value[n_bars - 1] if n_bars > 0 else start
+    if ask & (ASK_RETURNS | ASK_DOWNSIDE | ASK_DRAWDOWN) == 0:
+        figures[F_END] = start
+        for c in members:
+            cost = money[min(c, money.shape[0] - 1)]
+            figures[F_END] += last_pnl(log, starts[c], ends[c], mark[price_rows[c]], cost, days)
+    else:
+        value[:] = start
+        for c in members:
+            cost = money[min(c, money.shape[0] - 1)]
+            add_pnl(value, log, starts[c], ends[c], mark[price_rows[c]], cost, days)
+        figures[F_END] = value[n_bars - 1]
     if ask & (ASK_RETURNS | ASK_DOWNSIDE) != 0:
         bar_returns(value, start, capital, buffer)
         mean = mean_of(buffer)
