@@ -212,3 +212,29 @@ def test_runs_inside_of_runs_share_the_cores(engine: str) -> None:
     inner = Task(execute, [Task(running.place)], engine="threadpool", n_workers=3)
     assert run([inner], engine) == [[(2, 3 if engine == "serial" else 6)]]
     assert running.place() == (0, 1)
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize("engine", POOLS)
+@pytest.mark.parametrize("distribute", ["tasks", "chunks"])
+def test_imports_of_a_fresh_worker_are_not_time_of_the_task(
+    engine: str, distribute: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The module takes longer to import than a task may take, in every worker but not here.
+    name = f"slow_module_{engine}_{distribute}"
+    (tmp_path / f"{name}.py").write_text(
+        "import os, time\n"
+        f"time.sleep(0 if os.getpid() == {os.getpid()} else 0.8)\n"
+        "def work(pause):\n    time.sleep(pause)\n    return pause\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    work = importlib.import_module(name).work
+    tasks = [Task(work, pause) for pause in (0.0, 30.0, 0.0)]
+    options = {"reuse": False, **({"start_method": "spawn"} if engine == "pathos" else {})}
+    results = run(
+        tasks, engine, timeout=0.5, on_error="record", engine_options=options,
+        distribute=distribute, chunk_len=1,
+    )  # fmt: skip
+    assert results[::2] == [0.0, 0.0]
+    assert results[1].status == "timeout"
+    assert 0.5 <= results[1].seconds < 30.0

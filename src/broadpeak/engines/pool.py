@@ -8,6 +8,7 @@ safe and Ctrl-C arrives where it is handled.
 from __future__ import annotations
 
 import atexit
+import math
 import os
 import pickle
 import signal
@@ -43,7 +44,7 @@ class _Worker:
         self.pipe = pipe
         self.held: deque[Unit] = deque()
         self.has_begun = False  # with the first unit it holds
-        self.started = perf_counter()
+        self.started: float | None = None  # when the tasks of that unit started
         self.setting: Any = None
 
     def send(self, unit: Unit, payload: bytes) -> None:
@@ -62,9 +63,13 @@ class _Worker:
 
     def deadline(self) -> float | None:
         """Return when its current unit has run out of time."""
-        if not self.has_begun or self.held[0].timeout is None:
+        if self.started is None or self.held[0].timeout is None:
             return None
         return self.started + self.held[0].timeout
+
+    def seconds(self) -> float:
+        """Return how long its tasks have run; NaN before they started."""
+        return math.nan if self.started is None else perf_counter() - self.started
 
 
 class Pool:
@@ -161,9 +166,11 @@ class Pool:
                 kind = message[:1]
                 if kind == far.BEGIN:
                     worker.has_begun, self._failed_starts = True, 0
+                elif kind == far.LOADED:
+                    # Only now: what a fresh worker has to import is no time of the task.
                     worker.started = perf_counter()
                 elif kind == far.REPORT:
-                    worker.has_begun = False
+                    worker.has_begun, worker.started = False, None
                     yield worker.held.popleft(), load_report(message[1:])
                 elif kind == far.BYE:  # it was idle for long
                     self._remove(worker, source)
@@ -179,7 +186,7 @@ class Pool:
             unit = worker.held.popleft()
             error = EngineError(f"The worker process must live, but it {_end_of(worker.process)}.")
             self._remove(worker, source)
-            yield unit, lost("died", error, perf_counter() - worker.started)
+            yield unit, lost("died", error, worker.seconds())
             return
         self._remove(worker, source)
 
@@ -191,7 +198,7 @@ class Pool:
             if deadline is None or deadline > now or worker.pipe.poll(0):
                 continue
             unit = worker.held.popleft()
-            seconds = now - worker.started
+            seconds = worker.seconds()
             for waiting in reversed(worker.held):
                 source.put_back(waiting)
             worker.held.clear()

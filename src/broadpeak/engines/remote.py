@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Callable
 from typing import Any
 
 import cloudpickle
@@ -13,12 +14,17 @@ from broadpeak.engines.running import run_unit
 from broadpeak.errors import EngineError
 
 
-def serve(payload: bytes) -> bytes:
-    """Run the unit in `payload` and return its report; nothing a task does raises here."""
+def serve(payload: bytes, *, on_loaded: Callable[[], None] | None = None) -> bytes:
+    """Run the unit in `payload` and return its report; nothing a task does raises here.
+
+    `on_loaded` is called once the unit is rebuilt, which may import modules, and before it runs.
+    """
     try:
         unit: Unit = pickle.loads(payload)  # written by the process that started this one
     except Exception as error:  # noqa: BLE001  # anything may happen while foreign objects are built
         return _dumps(lost("failed", _not_rebuilt("The task", error)))
+    if on_loaded is not None:
+        on_loaded()
     try:
         report = run_unit(unit)
     except KeyboardInterrupt:

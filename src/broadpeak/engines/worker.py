@@ -20,7 +20,7 @@ _WATCH_SECONDS = 1.0
 # First byte of a message. To the worker:
 UNIT, SETTING, FORGET, QUIT = b"u", b"s", b"f", b"q"
 # From the worker:
-READY, BEGIN, REPORT, BYE = b"r", b"g", b"d", b"b"
+READY, BEGIN, LOADED, REPORT, BYE = b"r", b"g", b"l", b"d", b"b"
 
 
 def main(connection: Any, environment: Mapping[str, str]) -> None:
@@ -32,6 +32,10 @@ def main(connection: Any, environment: Mapping[str, str]) -> None:
     remote = importlib.import_module("broadpeak.engines.remote")
     shared = importlib.import_module("broadpeak.engines.shared")
     running = importlib.import_module("broadpeak.engines.running")
+
+    def tell_loaded() -> None:
+        connection.send_bytes(LOADED)
+
     try:
         connection.send_bytes(READY)
         while connection.poll(_IDLE_SECONDS):
@@ -39,7 +43,7 @@ def main(connection: Any, environment: Mapping[str, str]) -> None:
             kind, body = message[:1], message[1:]
             if kind == UNIT:
                 connection.send_bytes(BEGIN)  # from here on, a death is the unit's doing
-                connection.send_bytes(REPORT + remote.serve(body))
+                connection.send_bytes(REPORT + remote.serve(body, on_loaded=tell_loaded))
             elif kind == SETTING:
                 path, folder, place = pickle.loads(body)
                 running.settle(place)
