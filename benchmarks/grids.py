@@ -101,7 +101,7 @@ def draws() -> None:
         ("10 of 10**20", large),
         ("10 of 10**20 with p3 < p7", ordered),
         ("10 where one in 10**10 passes, five conditions", rare),
-        ("10 where one in 10**9 passes, one condition on ten", summed),
+        ("10 where one in 10**9 passes, one condition on all ten", summed),
     ):
 
         def draw(params: dict[str, Any] = params) -> None:

@@ -20,7 +20,7 @@ from broadpeak.types import BoolArray, IntArray
 INT64_MAX: Final = 2**63 - 1
 
 _SMALL: Final = 1 << 16
-"""Groups of up to so many cells are solved at once: that costs less than drawing and rejecting."""
+"""So many cells are looked at first: that costs less than drawing and rejecting."""
 
 _FIRST_TRIES: Final = 1 << 20
 """Draws that may be rejected before it is tried to solve the group instead."""
@@ -57,8 +57,8 @@ class GroupSampler:
         self._max_misses = max_misses
         self._misses = 0
         self.gave_up = False
-        if solver.cells <= _SMALL:
-            self.solve()
+        if solver.conditions:
+            self.solve(_SMALL)
 
     @property
     def count(self) -> int | None:

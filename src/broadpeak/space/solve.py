@@ -114,7 +114,8 @@ class Solver:
         if self._table is None:
             pieces: list[Rows] = []
             n_rows = 0
-            for piece in self.stream(most_cells=most_cells):
+            block = CELLS if most_cells is None else min(CELLS, most_cells)
+            for piece in self.stream(most_cells=most_cells, block=block):
                 pieces.append(piece)
                 n_rows += len(piece[self.axes[0]])
                 if most_rows is not None and n_rows > most_rows:
@@ -162,7 +163,7 @@ class Solver:
         self, parts: list[Part], head: Rows, n_head: int, axis: int, tail: IntArray
     ) -> Rows:
         """Return head × tail where all parts are true: first those that NumPy can look at."""
-        kept: BoolArray | None = None
+        kept = self._hopeful(head, axis, tail)
         slow: list[Part] = []
         for part in parts:
             owner = self._owners[part]
@@ -190,6 +191,20 @@ class Solver:
             true = self._tolerant(self._owners[part], tested)
             piece = {a: code[true] for a, code in piece.items()}
         return piece
+
+    def _hopeful(self, head: Rows, axis: int, tail: IntArray) -> BoolArray | None:
+        """Return which cells may still meet the parts that wait for further axes; None: all."""
+        hopeful: BoolArray | None = None
+        bound = {*head, axis}
+        for part in self._owners:
+            if part.vectorised is None or axis not in part.axes or bound.issuperset(part.axes):
+                continue
+            codes: dict[int, Any] = {a: head[a][:, np.newaxis] for a in part.axes if a in head}
+            codes[axis] = tail[np.newaxis, :]
+            possible = part.vectorised.possible(codes)
+            if possible is not None:
+                hopeful = possible if hopeful is None else hopeful & possible
+        return None if hopeful is None or hopeful.all() else hopeful
 
     def _tolerant(self, owner: Condition, tested: tuple[BoolArray, BoolArray | None]) -> BoolArray:
         """Return where the part does not exclude: raising is judged when all others have spoken."""

@@ -10,10 +10,12 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
+from broadpeak._core.expressions.intervals import Interval, known, outlook
 from broadpeak._core.expressions.language import Expression, names_of
 from broadpeak._core.expressions.operators import BINARY, CALLS, COMPARE, negative, positive, unify
 from broadpeak._core.expressions.vectors import (
@@ -76,6 +78,43 @@ class Vectorised:
         # Few products of moderate numbers: no integer gets too large for a float.
         n_products = sum(isinstance(node, ast.Mult) for node in nodes)
         return n_products < _MOST_PRODUCTS and all(map(_cannot_raise, nodes))
+
+    @cached_property
+    def _bounds(self) -> dict[str, Interval] | None:
+        """The bounds of every name, if there are any to be had for the whole expression."""
+        if not self.is_plain_arithmetic():
+            return None
+        found = {name: values.bounds for name, values in self.values.items()}
+        return (
+            {
+                name: Interval(np.asarray(bounds[0]), np.asarray(bounds[1]))
+                for name, bounds in found.items()
+                if bounds is not None
+            }
+            if None not in found.values()
+            else None
+        )
+
+    def possible(self, codes: Mapping[int, IntArray]) -> BoolArray | None:
+        """Return where the expression may still become true, with only some axes known.
+
+        Parameters
+        ----------
+        codes : dict of integer arrays
+            Positions along the known axes; the arrays broadcast with one another.
+
+        Returns
+        -------
+        bool array or None
+            None stands for everywhere.
+        """
+        if self._bounds is None:
+            return None
+        names = dict(self._bounds)
+        for name, axis in self.axes.items():
+            if axis is not None and axis in codes:
+                names[name] = known(self.values[name].take(codes[axis]).data)
+        return outlook(self.expression.tree, names).true
 
     def table(self, node: ast.expr, names: tuple[str, ...]) -> Vector:
         """Return `node`, whose names vary along one axis, for every position of that axis.

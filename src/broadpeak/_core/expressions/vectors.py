@@ -112,6 +112,17 @@ class Values:
         vector = self._vector
         return vector is not None and vector.reach <= EXACT
 
+    @cached_property
+    def bounds(self) -> tuple[float, float] | None:
+        """The smallest and the largest of moderate, finite numbers; None if they are not."""
+        if isinstance(self.items, range):
+            low, high = sorted((float(self.items[0]), float(self.items[-1])))
+        elif self._vector is not None:
+            low, high = float(self._vector.data.min()), float(self._vector.data.max())
+        else:
+            return None
+        return (low, high) if max(-low, high) <= EXACT else None
+
     def take(self, codes: IntArray | None) -> Vector:
         """Return the values at `codes`; None takes the only one there is.
 
