@@ -25,6 +25,7 @@ def show_table(
             name,
             justify="left" if is_text else "right",
             no_wrap=is_text,
+            min_width=max((len(word) for word in name.split()), default=1),
             overflow="fold" if is_text else "ellipsis",
         )
     for row in rows:
