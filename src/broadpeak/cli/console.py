@@ -17,7 +17,9 @@ def show_table(
     title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], *, text_columns: int = 1
 ) -> None:
     """Print a table; the first `text_columns` columns are text, the others numbers."""
-    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
+    table = Table(
+        title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False
+    )
     for position, name in enumerate(columns):
         is_text = position < text_columns
         # On a narrow terminal headings give way before the values do.
