@@ -194,6 +194,51 @@ class TestRules:
         assert len(quiet(make_trend(), method=Two(), n_evaluations=1, min_trades=1).trials) == 1
 
 
+class TestSamples:
+    hours = pd.date_range("2020-01-01", periods=2000, freq="h")
+    close = 100 * np.exp(np.random.default_rng(1).normal(0, 0.003, 2000).cumsum())
+    fine = bp.Data.from_frames({"X": pd.DataFrame({"close": close}, index=hours)})
+
+    @staticmethod
+    @bp.strategy(lookback=30)
+    def swing(s):
+        days = s.optimize(10, 5, 25, 5, name="days")
+        s.enter_long(bp.crossed_above(s.close, bp.sma(s.close, days)))
+        s.enter_short(bp.crossed_below(s.close, bp.sma(s.close, days)))
+
+    def test_statistics_are_means_over_the_cuts(self):
+        pooled = quiet(self.swing, self.fine, samples=("4h", 4)).trials
+        alone = [
+            quiet(self.swing, self.fine.resample("4h", offset=f"{k}h")).trials for k in range(4)
+        ]
+        for name in ("num_win", "win_total", "loss_max", "return_mean", "drawdown_max"):
+            mean = np.mean([one[name] for one in alone], axis=0)
+            np.testing.assert_allclose(pooled[name], mean)
+
+    def test_one_cut_is_the_plain_training(self):
+        one = quiet(self.swing, self.fine, samples=("4h", 1))
+        plain = quiet(self.swing, self.fine.resample("4h"))
+        assert one.params == plain.params
+        np.testing.assert_allclose(one.trials["objective"], plain.trials["objective"])
+
+    @pytest.mark.parametrize(
+        ("samples", "error", "match"),
+        [
+            (4, bp.ParamError, r"samples must be \(bar, number of cuts\)"),
+            (("W", 4), bp.ParamError, "samples must name a bar"),
+            (("4h", 0), bp.ParamError, "the number of samples must be"),
+            (("4h", 8), bp.DataError, "data must have bars of at most"),
+        ],
+    )
+    def test_bad_samples(self, samples, error, match):
+        with pytest.raises(error, match=match):
+            bp.train(self.swing, self.fine, samples=samples)
+
+    def test_not_in_walk_forward(self):
+        with pytest.raises(bp.ParamError, match="be left out of a walk-forward run"):
+            bp.walk_forward(self.swing, self.fine, samples=("4h", 4))
+
+
 class TestWarmUp:
     def test_entry_with_an_unknown_stop_warns(self):
         @bp.strategy(lookback=5)

@@ -70,6 +70,8 @@ class Job:
         Weight of the last trades over the first.
     curves : bool
         Keep the profit of every bar.
+    samples : tuple of Job
+        The same component on bars with other offsets; statistics are averaged over all.
     stops : dict
         Batch → position of the step that ended it; shared by the evaluations of one process.
     """
@@ -84,6 +86,7 @@ class Job:
     watched: bool = False
     recency: float = 1.0
     curves: bool = False
+    samples: tuple[Job, ...] = ()
     stops: dict[int, int] = field(default_factory=dict)
 
 
@@ -133,10 +136,10 @@ def evaluate(job: Job, order: Order) -> Evaluation:
     n_calls = len(job.calls)
     progress = Progress(step.par_cycle or n_calls, step.step_cycle, n_calls, step.train_cycle)
     source = Trial(job.calls, step.point)
-    run = run_strategy(job, source, mode="train", progress=progress)
-    source.check_complete()
-    result, cold = simulated(job, run)
-    stats = result.stats(job.account, recency=job.recency)
+    run, result, stats, cold = _at(job, source, progress)
+    if job.samples:
+        others = [_at(one, Trial(job.calls, step.point), progress)[2] for one in job.samples]
+        stats = averaged([stats, *others])
     score = job.objective(stats)
     if run._stopped:  # noqa: SLF001  # the run keeps its privates from users, not from here
         job.stops[order.batch] = order.position
@@ -149,6 +152,20 @@ def evaluate(job: Job, order: Order) -> Evaluation:
         source.computed or None,
         result.equity if job.curves else None,
     )
+
+
+def _at(job: Job, source: Trial, progress: Progress) -> tuple[Run, Result, Stats, int]:
+    """Return what one run at a point came to, and how many of its entries had a cold stop."""
+    run = run_strategy(job, source, mode="train", progress=progress)
+    source.check_complete()
+    result, cold = simulated(job, run)
+    return run, result, result.stats(job.account, recency=job.recency), cold
+
+
+def averaged(samples: Sequence[Stats]) -> Stats:
+    """Return the mean of every figure; counts may become fractions."""
+    table = np.array([list(one.as_dict().values()) for one in samples])
+    return Stats(*table.mean(axis=0).tolist())
 
 
 def run_strategy(

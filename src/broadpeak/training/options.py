@@ -40,6 +40,7 @@ class TrainOptions:
     n_evaluations: int | None = None
     seed: int | None = 0
     curves: bool = False
+    samples: tuple[str, int] | None = None
     on_step: Callable[..., Any] | None = None
     execute: Mapping[str, Any] = field(default_factory=dict)
 

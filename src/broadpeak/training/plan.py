@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -49,8 +49,13 @@ def plan_training(strategy: Strategy, data: Data, options: TrainOptions) -> Plan
     return Plan(strategy, data, bars, costs, options)
 
 
-def run_plan(plan: Plan, windows: Mapping[str, Window], settings: Mapping[str, Any]) -> Training:
-    """Train every component on its window."""
+def run_plan(
+    plan: Plan,
+    windows: Mapping[str, Window],
+    settings: Mapping[str, Any],
+    samples: Sequence[tuple[Plan, Mapping[str, Window]]] = (),
+) -> Training:
+    """Train every component on its window, and on those of further samples of the same data."""
     began = time.perf_counter()
     views = {symbol: training_bars(plan, symbol, windows[symbol]) for symbol in plan.bars}
     first = discover(plan.strategy, views)
@@ -68,7 +73,8 @@ def run_plan(plan: Plan, windows: Mapping[str, Window], settings: Mapping[str, A
         one = (
             first if component == first.components[0] else discover(plan.strategy, views, component)
         )
-        job = job_of(plan, component, views, one)
+        jobs = tuple(_sample_job(*sample, component, one) for sample in samples)
+        job = replace(job_of(plan, component, views, one), samples=jobs)
         space = _space(one, shared)
         trained = train_component(job, space, searcher_for(plan.options), plan.options)
         result = _component(plan, component, one, job, space, trained)
@@ -125,6 +131,13 @@ def job_of(plan: Plan, component: Component, views: Mapping[str, Bars], one: Dis
         options.recency,
         options.curves,
     )
+
+
+def _sample_job(
+    plan: Plan, windows: Mapping[str, Window], component: Component, one: Discovered
+) -> Job:
+    asset = component.asset
+    return job_of(plan, component, {asset: training_bars(plan, asset, windows[asset])}, one)
 
 
 def settings_of(options: TrainOptions) -> dict[str, Any]:

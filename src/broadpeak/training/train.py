@@ -12,6 +12,7 @@ from broadpeak.training.components import window
 from broadpeak.training.options import TrainOptions, split_options
 from broadpeak.training.plan import plan_training, run_plan
 from broadpeak.training.result import Training
+from broadpeak.training.samples import offset_cuts
 from broadpeak.training.strategy import Strategy, as_strategy
 
 
@@ -38,6 +39,7 @@ def train(
     seed: int | None = 0,
     curves: bool = False,
     on_step: Callable[..., Any] | None = None,
+    samples: tuple[str, int] | None = None,
     **execute_options: Any,
 ) -> Training:
     """Find the parameters of a strategy: evaluate many, and choose robust ones.
@@ -85,6 +87,11 @@ def train(
     on_step : callable, optional
         Called with a `StepInfo` after each evaluation, in order; returning False ends the search
         of the current parameter.
+    samples : (bar, m), optional
+        Oversampling: `data` has finer bars, such as 15 minutes, and `bar` is the bar to trade, such
+        as "4h". Every combination is evaluated on m cuts of the data into such bars, each shifted
+        by bar / m, and every statistic is the mean over the cuts. A value that only works with one
+        way of cutting the day does not win then. Results are told on the cut without a shift.
     **execute_options
         As of `execute`: ``engine=``, ``n_workers=``, ``show_progress=``, ``chunk_len=``, …
 
@@ -141,14 +148,21 @@ def train(
         "seed": seed,
         "curves": curves,
         "on_step": on_step,
+        "samples": samples,
     }
     options = TrainOptions(**split_options("train", {**settings, **execute_options}))
-    plan = plan_training(as_strategy(strategy), data, options)
-    windows = {
-        symbol: window(bars, plan.strategy.lookback, start, end)
-        for symbol, bars in plan.bars.items()
-    }
-    training = run_plan(plan, windows, {"start": start, "end": end})
+    plans = [
+        plan_training(as_strategy(strategy), cut, options) for cut in offset_cuts(data, samples)
+    ]
+    windows = [
+        {
+            symbol: window(bars, plan.strategy.lookback, start, end)
+            for symbol, bars in plan.bars.items()
+        }
+        for plan in plans
+    ]
+    others = [*zip(plans[1:], windows[1:], strict=True)]
+    training = run_plan(plans[0], windows[0], {"start": start, "end": end}, others)
     for note in training.notes:
         warnings.warn(note, stacklevel=2)
     return training

@@ -123,6 +123,10 @@ def walk_forward(
     horizon = check.whole("horizon", horizon, 0)
     start, end = train_options.pop("start", None), train_options.pop("end", None)
     options = TrainOptions(**split_options("walk_forward", train_options))
+    if options.samples is not None:
+        remedy = "Resample the data, or train each window with bp.train(…, start=, end=, samples=)."
+        rule = "be left out of a walk-forward run"
+        raise ParamError(broken_rule("samples", rule, options.samples, remedy))
     plan = plan_training(as_strategy(strategy), data, options)
     layout = _layout(plan, (start, end), cycles, period, split, anchored=anchored)
     n_trained = len(layout.trains) - (0 if retrain_last else 1)
