@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from rich.console import Console
 
 from broadpeak.cli import console, summary
 
@@ -71,3 +72,15 @@ def test_statistics_of_several_accounts_stand_side_by_side(
     summary.show_statistics({"one": {"net": 1.0}, "two": {"net": 2.0}}, "title")
     line = next(line for line in capsys.readouterr().out.splitlines() if "net" in line)
     assert line.split() == ["net", "1", "2"]
+
+
+def test_a_table_like_that_of_the_demo_fits_eighty_columns(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(console, "_console", lambda: Console(width=80))
+    columns = ["symbol", "chosen values", "objective", "trades", "net result"]
+    row = ["AAPL", "cycle 13.55*, factor 4.745*, stop 1.279*", "0.9138", "169", "+84.15"]
+    console.show_table("title", columns, [row], text_columns=2)
+    shown = capsys.readouterr().out
+    assert all(text in shown for text in [*columns[:-1], *row, "net", "result"])
+    assert max(len(line) for line in shown.splitlines()) <= 80

@@ -18,7 +18,11 @@ def show_table(
 ) -> None:
     """Print a table; the first `text_columns` columns are text, the others numbers."""
     table = Table(
-        title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False
+        title=title,
+        title_justify="left",
+        title_style="bold",
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
     )
     for position, name in enumerate(columns):
         is_text = position < text_columns
