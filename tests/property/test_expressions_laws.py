@@ -148,3 +148,46 @@ def test_any_text_is_an_expression_or_a_condition_error(text: str) -> None:
         warnings.simplefilter("ignore")
         with contextlib.suppress(ConditionError):
             parse(text).evaluate({})
+
+
+plain_texts = st.recursive(
+    st.sampled_from([*NAMES, *NAMES, "0", "1", "2", "-3", "2.5"]),
+    lambda inner: st.one_of(
+        st.builds("({} {} {})".format, inner, st.sampled_from(["+", "-", "*"]), inner),
+        st.builds("({} {} {})".format, inner, st.sampled_from(["//", "%", "/"]), st.just("3")),
+        st.builds("({} {} {})".format, inner, st.sampled_from(["<", "<=", "==", "!=", ">"]), inner),
+        st.builds("({} < {} <= {})".format, inner, inner, inner),
+        st.builds("({} {} {})".format, inner, st.sampled_from(["and", "or"]), inner),
+        st.builds("(not {})".format, inner),
+        st.builds("(-{})".format, inner),
+        st.builds("{}({}, {})".format, st.sampled_from(["min", "max"]), inner, inner),
+        st.builds("abs({})".format, inner),
+    ),
+    max_leaves=8,
+)
+finite = st.one_of(
+    st.lists(small, min_size=1, max_size=4),
+    st.lists(st.floats(-3, 3), min_size=1, max_size=4),
+    st.lists(st.booleans(), min_size=1, max_size=2),
+    st.builds(range, st.integers(-3, 0), st.integers(1, 4)),
+)
+
+
+@settings(max_examples=800, derandomize=True, deadline=None)
+@given(plain_texts, st.tuples(finite, finite, finite), st.sets(st.integers(0, 2)))
+def test_what_is_called_impossible_is_never_true(
+    text: str, columns: tuple[list[object], ...], known: set[int]
+) -> None:
+    values = {name: Values(items) for name, items in zip(NAMES, columns, strict=True)}
+    axes = {name: i for i, name in enumerate(NAMES)}
+    grids = np.ix_(*(np.arange(len(items)) for items in columns))
+    vectorised = Vectorised(parse(text), values, axes)
+    possible = vectorised.possible({i: grids[i] for i in known})
+    assert possible is not None or not vectorised.is_plain_arithmetic()
+    if possible is None:
+        return
+    shape = tuple(len(items) for items in columns)
+    possible = np.broadcast_to(possible, shape)
+    for place in itertools.product(*map(range, shape)):
+        row = {n: columns[i][place[i]] for i, n in enumerate(NAMES)}
+        assert possible[place] or not python_says(text, row)

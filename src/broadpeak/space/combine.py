@@ -16,7 +16,7 @@ from broadpeak.space.index import build_index
 from broadpeak.space.layout import IndexLevel
 from broadpeak.types import IntArray
 
-_LONG_RUN: Final = 8
+_LONG_RUN: Final = 64
 _INT64: Final = 2**63
 
 

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
@@ -69,14 +71,17 @@ class Product:
     def __init__(self, tables: Mapping[tuple[int, ...], Rows], lengths: Sequence[int]) -> None:
         self._lengths = lengths
         self._tables = tables
-        self._steps: dict[int, tuple[Trie, int]] = {}
         self._leaves = {axes[-1] for axes in tables}
         self._empty = any(len(table[axes[0]]) == 0 for axes, table in tables.items())
-        if self._empty or self._only_table() is not None:
-            return
-        for axes, table in tables.items():
+
+    @cached_property
+    def _steps(self) -> dict[int, tuple[Trie, int]]:
+        """The tree that each axis of a group walks, and the depth of the axis in it."""
+        steps: dict[int, tuple[Trie, int]] = {}
+        for axes, table in self._tables.items():
             trie = Trie([table[axis] for axis in axes])
-            self._steps.update({axis: (trie, depth) for depth, axis in enumerate(axes)})
+            steps.update({axis: (trie, depth) for depth, axis in enumerate(axes)})
+        return steps
 
     def pieces(self, block: int = CELLS) -> Iterator[list[IntArray]]:
         """Yield codes, one array an axis, in pieces of about `block` rows."""
@@ -95,11 +100,29 @@ class Product:
         only = self._only_table()
         if only is not None:
             return [only[axis] for axis in range(len(self._lengths))]
+        if not self._empty and all(_adjacent(axes) for axes in self._tables):
+            return self._side_by_side()
         pieces = list(self.pieces())
         if len(pieces) == 1:
             return pieces[0]
         empty = [np.zeros(0, dtype=code_type(length)) for length in self._lengths]
         return [np.concatenate(columns) for columns in zip(*pieces, strict=True)] or empty
+
+    def _side_by_side(self) -> list[IntArray]:
+        """Return the whole product of groups that do not interleave: repetition is enough."""
+        blocks = dict(self._tables)
+        taken = {axis for axes in blocks for axis in axes}
+        for axis, length in enumerate(self._lengths):
+            if axis not in taken:
+                blocks[axis,] = {axis: np.arange(length, dtype=code_type(length))}
+        result: list[IntArray] = []
+        outer, inner = 1, math.prod(len(rows[axes[0]]) for axes, rows in blocks.items())
+        for axes in sorted(blocks):
+            n_rows = len(blocks[axes][axes[0]])
+            inner //= n_rows
+            result += [np.tile(np.repeat(blocks[axes][axis], inner), outer) for axis in axes]
+            outer *= n_rows
+        return result
 
     def _only_table(self) -> Rows | None:
         tables = list(self._tables.items())
@@ -150,3 +173,7 @@ class Product:
             rows, reached, code = trie.children(depth, parents[start:stop])
             yield rows + start, code, reached
             start = stop
+
+
+def _adjacent(axes: tuple[int, ...]) -> bool:
+    return axes[-1] - axes[0] == len(axes) - 1
