@@ -35,7 +35,8 @@ class WalkForward:
     ----------
     cycles : DataFrame
         One row a cycle (index `number`, from 1), or a cycle and component. Columns ``train_start,
-        train_end, test_start, test_end`` (labels of first and last bar; NaT or NaN for the last cycle, which has no test),
+        train_end, test_start, test_end`` (labels of first and last bar; NaT or None for the last
+        cycle, which has no test),
         ``in_sample`` (objective of the training), ``out_of_sample`` (the same objective of the
         test's trades, without a least number of them), ``trades`` (closed in the test), ``net``
         (profit and loss of the test's bars, marked to market at the borders), and one column a
