@@ -71,7 +71,7 @@ def maps(training: Training, key: str) -> list[pd.DataFrame]:
 def setting_text(value: Any) -> str:
     """Return a setting as people write it; of a file only its name, of a function only its name."""
     if value is None or isinstance(value, bool):
-        return {None: "default", True: "yes", False: "no"}[value]
+        return {None: "not set", True: "yes", False: "no"}[value]
     if isinstance(value, (int, float)):
         return number(value, 9)
     if isinstance(value, PurePath) or (isinstance(value, str) and set(value) & {"/", "\\"}):
