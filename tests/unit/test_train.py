@@ -278,7 +278,7 @@ class TestResult:
 
     def test_csv(self, tmp_path):
         training = quiet(make_trend(), min_trades=1)
-        path = training.to_csv(tmp_path / "trials.csv")
+        path = training.to_csv(tmp_path / "new" / "trials.csv")
         pd.testing.assert_frame_equal(
             pd.read_csv(path), training.trials, check_dtype=False, check_exact=False
         )

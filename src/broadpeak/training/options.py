@@ -15,7 +15,7 @@ from broadpeak.sweep.execute import Settings
 
 SIZINGS = ("unit", "script")
 DETRENDS = (None, "trades", "prices")
-_PLACED = {"merge_func", "merge_kwargs", "raise_no_results", "store"}
+_PLACED = {"merge_func", "merge_kwargs", "raise_no_results"}
 EXECUTE_OPTIONS = frozenset(Settings.__dataclass_fields__) - _PLACED
 """Options of `execute` that a training passes on."""
 
@@ -72,6 +72,8 @@ def split_options(owner: str, options: Mapping[str, Any]) -> dict[str, Any]:
     """
     own = {name: value for name, value in options.items() if name in _NAMES}
     rest = {name: value for name, value in options.items() if name not in _NAMES}
+    if rest.get("store", 0) is None:
+        del rest["store"]  # no store is what there is without one
     for name in rest:
         if name not in EXECUTE_OPTIONS:
             raise check.unknown_option(owner, name, {*EXECUTE_OPTIONS, *_NAMES})

@@ -263,6 +263,7 @@ class Training:
     def to_csv(self, path: str | Path) -> Path:
         """Write `trials` to a CSV file and return its path."""
         target = Path(path)
+        target.parent.mkdir(parents=True, exist_ok=True)
         self.trials.to_csv(target, index=False)
         return target
 

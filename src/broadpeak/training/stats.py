@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import operator
 from dataclasses import dataclass
 from typing import Any
 
@@ -167,6 +168,10 @@ class Stats:
             return math.nan
         return self.net / self.drawdown_max / self.years
 
+    def __reduce__(self) -> tuple[type[Stats], tuple[float, ...]]:
+        # Values alone: thousands of these come back from workers.
+        return type(self), _VALUES(self)
+
     def as_dict(self) -> dict[str, float]:
         """Return all fields by name, in order."""
         return {name: getattr(self, name) for name in FIELDS}
@@ -258,3 +263,5 @@ def _total(values: FloatArray | None) -> float:
 
 FIELDS = tuple(field.name for field in dataclasses.fields(Stats))
 """Names of the fields of `Stats`, in order."""
+
+_VALUES = operator.attrgetter(*FIELDS)
