@@ -13,7 +13,7 @@ import pandas as pd
 
 from broadpeak._core.check import one_of
 from broadpeak.errors import DataError, ParamError, broken_rule
-from broadpeak.portfolio._kernels.prices import first_bad
+from broadpeak.portfolio._kernels.prices import check_prices
 from broadpeak.portfolio.columns import Columns, resolve
 from broadpeak.portfolio.given import Bars, Given, prices, raw_array, setting, signals
 from broadpeak.portfolio.grouping import group_columns
@@ -131,7 +131,14 @@ def _unwrap(
             arrays[key] = signals(key, value, bars)
     numbers: dict[str, Setting] = {}
     for key, value in setting_args.items():
-        given = setting(key, value, bars, over_bars=key != "init_cash")
+        usual = USUAL[key]
+        if value is None and usual is None:
+            numbers[key] = None
+            continue
+        if type(value) is float and value == usual and (key != "size" or size_type != "percent"):
+            numbers[key] = usual
+            continue
+        given = setting(key, usual if value is None else value, bars, over_bars=key != "init_cash")
         check_range(key, given, size_type)
         if isinstance(given, Given):
             arrays[key] = given
@@ -177,12 +184,14 @@ def _used_prices(arrays: Mapping[str, Given], columns: Columns) -> tuple[Prices,
     """Return prices and the price lane of every column, all price arguments in one shape."""
     lanes: dict[str, FloatArray] = {}
     rows: dict[str, IntArray | None] = {}
+    has_nan = False
     for key in ("close", "open", "high", "low"):
         if key not in arrays:
             continue
         lanes[key] = sealed(arrays[key].lanes)
         rows[key] = columns.rows[key]
-        lane, bar = first_bad(lanes[key])
+        lane, bar, missing = check_prices(lanes[key])
+        has_nan |= missing and key == "close"
         if lane >= 0:
             rule = f"be positive and finite, or missing (column {lane}, bar {bar})"
             raise DataError(broken_rule(key, rule, float(lanes[key][lane, bar])))
@@ -196,7 +205,10 @@ def _used_prices(arrays: Mapping[str, Given], columns: Columns) -> tuple[Prices,
             own = Lanes(lane_array, rows[key]).row_numbers(columns.count)
             lanes[key] = lane_array[own]
         numbers = np.arange(columns.count, dtype=np.int64)
-    return Prices(lanes.get("open"), lanes.get("high"), lanes.get("low"), lanes["close"]), numbers
+    used = Prices(
+        lanes.get("open"), lanes.get("high"), lanes.get("low"), lanes["close"], has_nan=has_nan
+    )
+    return used, numbers
 
 
 def _same_rows(one: IntArray | None, other: IntArray | None) -> bool:
@@ -237,6 +249,19 @@ _RANGES = {
     "tp_stop": (None, math.inf, "be above 0; None is no target"),
     "tsl_stop": (None, math.inf, "be above 0; None is no stop"),
 }
+
+
+USUAL: dict[str, float | None] = {
+    "size": math.inf,
+    "fees": 0.0,
+    "fixed_fees": 0.0,
+    "slippage": 0.0,
+    "sl_stop": None,
+    "tp_stop": None,
+    "tsl_stop": None,
+    "init_cash": 100.0,
+}
+"""Default settings, which need no check; None is the default."""
 
 
 def check_range(name: str, value: Given | float, size_type: str) -> None:

@@ -12,6 +12,8 @@ from broadpeak._core.check import did_you_mean
 from broadpeak.errors import ParamError, broken_rule
 from broadpeak.types import IntArray
 
+_NO_GROUPS: pd.Index[Any] = pd.Index([])
+
 
 def group_columns(
     group_by: Any, labels: pd.Index[Any] | None, count: int, cash_sharing: bool
@@ -31,7 +33,7 @@ def group_columns(
     if group_by is None and cash_sharing:
         group_by = True
     if group_by is None or group_by is False:
-        return None, pd.Index([])
+        return None, _NO_GROUPS
     if group_by is True:
         return np.zeros(count, dtype=np.int64), pd.Index(["group"], name="group")
     values = _labels_of(group_by, labels, count)

@@ -83,6 +83,8 @@ class Prices:
         an order waits for the next bar with a price, positions are marked at the last known one.
     days : int64 array, shape (bars,), optional
         Calendar day of each bar, for rollover; without it a bar is a day.
+    has_nan : bool, optional
+        Whether close has NaN, where that is known.
     """
 
     def __init__(
@@ -92,9 +94,11 @@ class Prices:
         low: FloatArray | None,
         close: FloatArray,
         days: IntArray | None = None,
+        *,
+        has_nan: bool | None = None,
     ) -> None:
         self.close = sealed(lanes_of(np.asarray(close, dtype=np.float64)))
-        self.has_nan = bool(any_nan(self.close))
+        self.has_nan = bool(any_nan(self.close)) if has_nan is None else has_nan
         self._given = tuple(
             None if lane is None else lanes_of(np.asarray(lane, dtype=np.float64))
             for lane in (open, high, low)
@@ -104,6 +108,10 @@ class Prices:
                 rule = f"have the shape of close, {self.close.shape}"
                 raise ParamError(broken_rule("open, high and low", rule, lane.shape))
         self._days = days
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Arrays lose their seal in a pickle, so prices are made again.
+        return Prices, (*self._given, self.close, self._days)
 
     @property
     def shape(self) -> tuple[int, int]:

@@ -47,15 +47,17 @@ def fill_forward(lanes: FloatArray) -> None:
 
 
 @kernel
-def first_bad(lanes: FloatArray) -> tuple[int, int]:
-    """Return lane and bar of the first price that is not positive or not finite; NaN is missing."""
+def check_prices(lanes: FloatArray) -> tuple[int, int, bool]:
+    """Return lane and bar of the first price not positive and finite, and whether any is NaN."""
+    missing = False
     for row in range(lanes.shape[0]):
         lane = lanes[row]
         bad = False
         for value in lane:
-            bad |= (value <= 0.0) | (value == math.inf)
+            bad |= not ((value > 0.0) & (value < math.inf))
         if bad:
             for t in range(lane.shape[0]):
                 if lane[t] <= 0.0 or lane[t] == math.inf:
-                    return row, t
-    return -1, -1
+                    return row, t, missing
+            missing = True
+    return -1, -1, missing

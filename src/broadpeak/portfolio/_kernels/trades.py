@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from broadpeak._core.compile import kernel
 from broadpeak.portfolio._kernels.layout import (
     AT_CLOSE,
@@ -218,19 +220,18 @@ def add_pnl(
     rolls = money[ROLL_LONG] != 0.0 or money[ROLL_SHORT] != 0.0
     pos = 0.0
     total = 0.0
-    start = 0
+    start = np.uint64(0)  # unsigned: an index that cannot be negative lets the loops vectorise
     for i in range(first, last + 1):
-        end = int(log[i, L_BAR]) if i < last else n_bars
+        end = np.uint64(log[i, L_BAR]) if i < last else np.uint64(n_bars)
         if pos == 0.0:
-            if total != 0.0:
-                for t in range(start, end):
-                    out[t] += total
+            for t in range(start, end):
+                out[t] += total
         else:
             for t in range(start, end):
                 out[t] += total + pos * mark[t]
             if rolls:
-                for t in range(start, end):
-                    out[t] -= rollover(pos, start, t, money, days)
+                for t in range(int(start), int(end)):
+                    out[t] -= rollover(pos, int(start), t, money, days)
         if i < last:
             pos = log[i, L_POS]
             total += log[i, L_FLOW]
