@@ -490,6 +490,21 @@ def test_raising_conditions_name_the_combination() -> None:
         combos_of(a=bp.Param([0, 1], condition="1 / a > 0 and a > 0"))
 
 
+@pytest.mark.parametrize("flipped", [False, True])
+def test_a_condition_does_not_count_where_another_group_excludes_everything(flipped: bool) -> None:
+    params = {"a": bp.Param([0], condition="1 / a > b"), "b": [1, 2]}
+    params["c"] = bp.Param([1, 2], condition="c > 5")
+    if flipped:
+        params = dict(reversed(params.items()))
+    grid = bp.ParamGrid(params)
+    assert (list(grid), grid.count()) == ([], 0)
+    for options in ({}, {"random_subset": 1}, {"random_subset": 0.5}):
+        assert bp.combine_params(params, raise_empty=False, **options)[0]["a"] == []
+    params["c"] = [1]
+    with pytest.raises(ConditionError, match="ZeroDivisionError"):
+        bp.combine_params(params, random_subset=1)
+
+
 def test_integers_never_wrap() -> None:
     big = 3_037_000_500  # its square is just beyond 64 bits
     assert combos_of(a=bp.Param([1, big], condition="a * b > 0"), b=[big]) == [(1, big), (big, big)]

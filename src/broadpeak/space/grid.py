@@ -3,19 +3,24 @@
 
 from __future__ import annotations
 
-import math
 import operator
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any, Final
 
-from broadpeak.errors import ParamError, broken_rule
+from broadpeak.errors import ConditionError, ParamError, broken_rule
 from broadpeak.space.conditions import bind_conditions
 from broadpeak.space.layout import Layout, lay_out
 from broadpeak.space.lookup import Lookup
 from broadpeak.space.product import Product
 from broadpeak.space.select import Choice, is_whole, select_codes
-from broadpeak.space.solve import Solver, TooManyError, make_solvers
+from broadpeak.space.solve import (
+    Solver,
+    TooManyError,
+    count_all,
+    make_solvers,
+    nothing_passes,
+)
 from broadpeak.types import IntArray
 
 _ITERATED_ROWS: Final = 1 << 22
@@ -142,7 +147,7 @@ class ParamGrid:
         ConditionError
             If a condition raises for a combination that the others let pass.
         """
-        return math.prod(solver.count() for solver in self._solvers)
+        return count_all(self._solvers)
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         names = tuple(self._layout.params)
@@ -233,5 +238,8 @@ class ParamGrid:
             whole = Solver(self._layout, axes, self._conditions, in_grid_order=True)
             for rows in whole.stream(block=_ITERATED_BLOCK):
                 yield [rows[axis] for axis in axes]
+        except ConditionError:
+            if not nothing_passes(self._solvers):
+                raise
         else:
             yield from Product(tables, self._layout.lengths).pieces(_ITERATED_BLOCK)

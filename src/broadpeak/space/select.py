@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -11,12 +10,20 @@ from typing import Any, Final
 import numpy as np
 
 from broadpeak._core.rng import generator
-from broadpeak.errors import ParamError, broken_rule
+from broadpeak.errors import ConditionError, ParamError, broken_rule
 from broadpeak.space.conditions import Condition, check_rows
 from broadpeak.space.layout import Layout
 from broadpeak.space.product import Product
 from broadpeak.space.sample import INT64_MAX, Sampler, draw_rows, too_many
-from broadpeak.space.solve import Solver, TooManyError, code_type, grid_order, positions
+from broadpeak.space.solve import (
+    Solver,
+    TooManyError,
+    code_type,
+    count_all,
+    grid_order,
+    nothing_passes,
+    positions,
+)
 from broadpeak.types import BoolArray, IntArray
 
 MOST_COMBINATIONS: Final = 1 << 29
@@ -105,7 +112,11 @@ def _everything(layout: Layout, solvers: Sequence[Solver]) -> list[IntArray]:
                 tables[solver.axes] = solver.table(MOST_COMBINATIONS)
     except TooManyError:
         raise _too_large(f"more than {MOST_COMBINATIONS}") from None
-    total = math.prod(solver.count() for solver in solvers)
+    except ConditionError:
+        if nothing_passes(solvers):
+            return _nothing(layout)
+        raise
+    total = count_all(solvers)
     if total > MOST_COMBINATIONS:
         raise _too_large(str(total))
     return Product(tables, layout.lengths).whole()
@@ -114,11 +125,16 @@ def _everything(layout: Layout, solvers: Sequence[Solver]) -> list[IntArray]:
 def _drawn(layout: Layout, solvers: Sequence[Solver], choice: Choice) -> list[IntArray]:
     n = choice.number(1)
     if not is_whole(choice.random_subset):
-        n = choice.number(math.prod(solver.count() for solver in solvers))
+        n = choice.number(count_all(solvers))
     if n > MOST_COMBINATIONS:
         raise _too_large(str(n))
-    sampler = Sampler(layout, solvers, generator(choice.seed), choice.max_misses)
-    codes = sampler.draw(n, replace=choice.random_replace)
+    try:
+        sampler = Sampler(layout, solvers, generator(choice.seed), choice.max_misses)
+        codes = sampler.draw(n, replace=choice.random_replace)
+    except ConditionError:
+        if nothing_passes(solvers):
+            return _nothing(layout)
+        raise
     if choice.random_sort:
         order = grid_order(codes, layout.lengths)
         codes = [code[order] for code in codes]
@@ -195,6 +211,10 @@ def _positions_of(indices: Any, size: int) -> Any:
     if size > INT64_MAX:
         return [int(item) % size for item in numbers]
     return np.asarray(numbers, dtype=np.int64) % size
+
+
+def _nothing(layout: Layout) -> list[IntArray]:
+    return [np.zeros(0, dtype=code_type(length)) for length in layout.lengths]
 
 
 def _nothing_left(layout: Layout) -> ParamError:

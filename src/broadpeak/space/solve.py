@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 import numpy as np
 
+from broadpeak.errors import ConditionError
 from broadpeak.space.conditions import CELLS, Condition, Part, report_raised
 from broadpeak.space.layout import Layout
 from broadpeak.types import BoolArray, IntArray
@@ -17,6 +19,7 @@ MOST_ROWS: Final = 1 << 25
 """Combinations of one group that are kept in memory: a few hundred MB at worst."""
 
 _MOST_MASKED: Final = 1 << 22
+_FIRST_BLOCK: Final = 1 << 14
 
 Rows = dict[int, IntArray]
 """Codes by axis, one array each, of the smallest integer type."""
@@ -123,6 +126,13 @@ class Solver:
             rows = self._join(pieces)
             self._table = rows if self.in_order else self._sorted(rows)
         return self._table
+
+    def is_empty(self) -> bool:
+        """Return whether nothing passes; it looks no further than the first that does."""
+        if self.known_count is not None:
+            return self.known_count == 0
+        pieces = self.stream(block=_FIRST_BLOCK)
+        return not any(len(piece[self.axes[0]]) for piece in pieces)
 
     def stream(self, *, most_cells: int | None = None, block: int = CELLS) -> Iterator[Rows]:
         """Yield all that pass in pieces of bounded size, in the order in which axes are bound."""
@@ -336,6 +346,25 @@ def make_solvers(layout: Layout, conditions: Sequence[Condition]) -> list[Solver
         place = next((i for i, group in enumerate(connected) if axes and axes[0] in group), 0)
         own[place].append(condition)
     return [Solver(layout, axes, members) for axes, members in zip(connected, own, strict=True)]
+
+
+def count_all(solvers: Sequence[Solver]) -> int:
+    """Return how many combinations pass in the product of independent groups."""
+    try:
+        return math.prod(solver.count() for solver in solvers)
+    except ConditionError:
+        if nothing_passes(solvers):
+            return 0
+        raise
+
+
+def nothing_passes(solvers: Sequence[Solver]) -> bool:
+    """Return whether some group lets nothing pass: then no condition of another one counts."""
+    for solver in solvers:
+        with contextlib.suppress(ConditionError):
+            if solver.conditions and solver.is_empty():
+                return True
+    return False
 
 
 def groups(lengths: Sequence[int], conditions: Sequence[Condition]) -> list[list[int]]:
