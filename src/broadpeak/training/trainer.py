@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 
 from broadpeak.engines.base import Outcome
 from broadpeak.engines.calls import Calls
@@ -128,6 +129,7 @@ class _Asker:
         self._n_batches = 0
         self._watched = watched
         self._settings = Settings(raise_no_results=False, **options.execute)
+        self._stored = options.execute.get("store") is not None
 
     def identity(self, step: Step) -> Step | Point:
         """Return what makes two steps the same: their values, unless the strategy looks around."""
@@ -140,7 +142,8 @@ class _Asker:
         calls = Calls(evaluate, (self._job, None), varying={1: (orders, np.arange(len(orders)))})
         key = self._job.component.key
         label = lambda at: label_of(key, self._names, steps[at].point)  # noqa: E731
-        finished = run(calls, self._settings, label=label, passthrough=OWN_MISTAKES)
+        keys = self._keys(steps) if self._stored else None
+        finished = run(calls, self._settings, keys=keys, label=label, passthrough=OWN_MISTAKES)
         scores: list[float] = []
         for step, found in zip(steps, _evaluations(finished, len(steps)), strict=True):
             self._log.by_step[step] = self._log.by_point[step.point] = found
@@ -150,6 +153,12 @@ class _Asker:
             if stop:
                 break
         return scores
+
+    def _keys(self, steps: list[Step]) -> pd.Index[Any]:
+        """Return what a store writes beside each result."""
+        columns: list[Any] = [[self._job.component.key] * len(steps)]
+        columns += zip(*(step.point for step in steps), strict=True)
+        return pd.MultiIndex.from_arrays(columns, names=["component", *self._names])
 
     def _told(self, step: Step, found: Evaluation) -> bool:
         """Tell `on_step`; whether it wants the search of this parameter to end."""
