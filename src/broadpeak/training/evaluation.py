@@ -74,6 +74,8 @@ class Job:
         The same component on bars with other offsets; statistics are averaged over all.
     stops : dict
         Batch → position of the step that ended it; shared by the evaluations of one process.
+    data_key : str
+        Fingerprint of all prices the training was given, under which a store counts its trials.
     """
 
     strategy: Strategy
@@ -87,12 +89,16 @@ class Job:
     recency: float = 1.0
     curves: bool = False
     samples: tuple[Job, ...] = ()
+    data_key: str = ""
     stops: dict[int, int] = field(default_factory=dict)
 
     def fingerprint(self) -> dict[str, object]:
         """Return what an evaluation depends on, by which a store knows it again."""
-        names = (one.name for one in fields(self) if one.name != "stops")
+        names = (one.name for one in fields(self) if one.name not in {"stops", "data_key"})
         return {name: getattr(self, name) for name in names}
+
+
+_N_WIN, _N_LOSS = FIELDS.index("num_win"), FIELDS.index("num_loss")
 
 
 class Order(NamedTuple):
@@ -110,8 +116,9 @@ class Evaluation(NamedTuple):
     ----------
     score : float
         Value of the objective.
-    stats : Stats or None
-        None where the step was left out or failed.
+    figures : tuple of float, or None
+        The fields of `stats`; None where the step was left out or failed. Thousands come back from
+        workers, so they travel as plain numbers.
     stopped : bool
         The strategy asked to end the search of this parameter.
     watched : bool
@@ -125,12 +132,23 @@ class Evaluation(NamedTuple):
     """
 
     score: float
-    stats: Stats | None = None
+    figures: tuple[float, ...] | None = None
     stopped: bool = False
     watched: bool = False
     cold_stops: int = 0
     computed: dict[int, float] | None = None
     curve: FloatArray | None = None
+
+    @property
+    def stats(self) -> Stats | None:
+        """Statistics of the run; None where there was none."""
+        # Counts of pooled samples may be fractions.
+        return None if self.figures is None else Stats(*self.figures)  # type: ignore[arg-type]
+
+    @property
+    def n_trades(self) -> float:
+        """Number of trades."""
+        return 0 if self.figures is None else self.figures[_N_WIN] + self.figures[_N_LOSS]
 
 
 def evaluate(job: Job, order: Order) -> Evaluation:
@@ -150,7 +168,7 @@ def evaluate(job: Job, order: Order) -> Evaluation:
         job.stops[order.batch] = order.position
     return Evaluation(
         score,
-        stats,
+        stats.values(),
         run._stopped,  # noqa: SLF001
         run._watched,  # noqa: SLF001
         cold,

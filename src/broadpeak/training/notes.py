@@ -42,7 +42,7 @@ class Notes:
         """Note what one component came to."""
         evaluations = list(log.by_point.values())
         self._cold = max([self._cold, *(one.cold_stops for one in evaluations)])
-        if not any(one.stats is not None and one.stats.num_trades for one in evaluations):
+        if not any(one.n_trades for one in evaluations):
             self._silent.append(found.key)
             return
         if not found.usable:

@@ -443,8 +443,9 @@ def called(objective: Any) -> str:
 def _trial_frame(log: TrialLog) -> pd.DataFrame:
     trials = log.trials
     points = np.array([step.point for step, _ in trials]).reshape(len(trials), len(log.names))
-    empty = Stats()
-    stats = [found.stats or empty for _, found in trials]
+    empty = Stats().values()
+    figures = [*zip(*(found.figures or empty for _, found in trials), strict=True)]
+    stats = dict(zip(FIELDS, figures or [()] * len(FIELDS), strict=True))
     table = {
         "component": log.component,
         "pass": [step.train_cycle for step, _ in trials],
@@ -452,9 +453,9 @@ def _trial_frame(log: TrialLog) -> pd.DataFrame:
         "step": [step.step_cycle for step, _ in trials],
         **{name: points[:, at] for at, name in enumerate(log.names)},
         "objective": np.array([found.score for _, found in trials], dtype=np.float64),
-        "wins": [one.num_win for one in stats],
-        "losses": [one.num_loss for one in stats],
-        **{name: [getattr(one, name) for one in stats] for name in FIELDS},
+        "wins": stats["num_win"],
+        "losses": stats["num_loss"],
+        **stats,
     }
     return pd.DataFrame(table, index=pd.RangeIndex(len(trials)))
 

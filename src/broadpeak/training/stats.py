@@ -170,7 +170,12 @@ class Stats:
 
     def __reduce__(self) -> tuple[type[Stats], tuple[float, ...]]:
         # Values alone: thousands of these come back from workers.
-        return type(self), _VALUES(self)
+        return type(self), self.values()
+
+    def values(self) -> tuple[float, ...]:
+        """Return the values of all fields, in order."""
+        found: tuple[float, ...] = _VALUES(self)
+        return found
 
     def as_dict(self) -> dict[str, float]:
         """Return all fields by name, in order."""
