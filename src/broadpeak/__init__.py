@@ -46,6 +46,7 @@ for _module, _names in {
     "portfolio.portfolio": "Portfolio PF",
     "portfolio.costs": "Costs",
     "search.select": "select Hill Plateau Peak Selection",
+    "storage.store": "Store",
     "storage.par": "read_par Parameters",
     "training.strategy": "strategy",
     "training.train": "train",

@@ -47,6 +47,7 @@ from broadpeak.space.grid import ParamGrid as ParamGrid
 from broadpeak.space.param import Param as Param
 from broadpeak.storage.par import Parameters as Parameters
 from broadpeak.storage.par import read_par as read_par
+from broadpeak.storage.store import Store as Store
 from broadpeak.sweep.chunked import chunked as chunked
 from broadpeak.sweep.execute import execute as execute
 from broadpeak.sweep.iterated import iterated as iterated

@@ -145,6 +145,11 @@ class Data(Made):
             span = f", {_day(self.index[0])} to {_day(self.index[-1])}"
         return f"Data({shown}, {len(self)} bars{span})"
 
+    @property
+    def data_key(self) -> str:
+        """The fingerprint, as a property: by it a store counts the trials on these prices."""
+        return self.fingerprint()
+
     def fingerprint(self) -> str:
         """Return a hash of symbols, index and prices: equal for equal content, in any process.
 

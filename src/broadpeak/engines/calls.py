@@ -260,6 +260,21 @@ class Calls(Sequence[Task]):
         pairs = zip(self._values, self._codes, strict=True)
         return [map(values.__getitem__, codes.tolist()) for values, codes in pairs]
 
+    def fingerprints(self, digest: Callable[..., bytes]) -> tuple[bytes, list[bytes]]:
+        """Return `digest` of what all calls share, and of what varies one a call.
+
+        A value that several calls use is digested once.
+        """
+        head = self._head
+        shared = digest(head.func, head.args, sorted(head.kwargs.items()), head.slots)
+        columns = []
+        for values, codes in zip(self._values, self._codes, strict=True):
+            of_code = {code: digest(values[code]) for code in np.unique(codes).tolist()}
+            columns.append([of_code[code] for code in codes.tolist()])
+        if not columns:
+            return shared, [digest()] * self._n
+        return shared, [digest(row) for row in zip(*columns, strict=True)]
+
     def results(self) -> Iterator[Any]:
         """Return an iterator that makes the next call whenever it is asked for the next result.
 

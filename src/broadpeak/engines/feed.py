@@ -65,6 +65,8 @@ class Feed:
         Lengths of the chunks of an iterator; what comes after them is one more chunk.
     whole : bool
         A chunk is one unit. Otherwise chunk follows chunk, with a barrier between them.
+    single : bool
+        A task is one unit, however quick it is: it is reported as soon as it ended.
     stop, timed, timeout
         Put on every unit.
     warmup : bool
@@ -82,6 +84,7 @@ class Feed:
         chunks: Iterable[Sequence[int]] | None = None,
         lengths: Iterable[int] = (),
         whole: bool = False,
+        single: bool = False,
         stop: bool = False,
         timed: bool = False,
         timeout: float | None = None,
@@ -96,7 +99,7 @@ class Feed:
         self._lengths = iter(lengths)
         self._marks: dict[str, Any] = {"stop": stop, "timed": timed, "timeout": timeout}
         self._whole = whole
-        self._one_by_one = timeout is not None and not whole
+        self._one_by_one = (single or timeout is not None) and not whole
         self._on_open, self._on_close = on_open, on_close
         self._is_cold, self._is_warming = warmup, False
         self._again: deque[Unit] = deque()

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, repeat
 from typing import Any, Literal, TypeAlias
@@ -21,6 +21,7 @@ from broadpeak.errors import NoResultsError, ParamError, ParamTypeError, broken_
 from broadpeak.merge.rules import MergeFunc, MergeSpec, resolve_merge_func
 from broadpeak.sweep.loop import Loop, OnError
 from broadpeak.sweep.progress import Progress
+from broadpeak.sweep.resume import Resumed, StoreLike, labels_of, opened
 from broadpeak.sweep.templates import substitute
 from broadpeak.types import IntArray, NoResult
 
@@ -58,6 +59,8 @@ class Settings:
     retries: int = 0
     timeout: float | None = None
     raise_no_results: bool = True
+    cache_chunks: bool = False
+    store: StoreLike = None
     template_context: Arguments = None
 
     def __post_init__(self) -> None:
@@ -132,6 +135,8 @@ def execute(
     retries: int = 0,
     timeout: float | None = None,
     raise_no_results: bool = True,
+    cache_chunks: bool = False,
+    store: StoreLike = None,
     template_context: Arguments = None,
 ) -> Any:
     """Run tasks on an engine and merge their results.
@@ -182,6 +187,14 @@ def execute(
         Seconds a task (``distribute="chunks"``: a chunk) may take.
     raise_no_results : bool
         False: return `NoResult` if every task returned it.
+    cache_chunks : bool
+        Keep what is finished in a store of the user's cache folder until the run is complete, so
+        that the same call goes on after a crash. With `store` it changes nothing.
+    store : path or Store, optional
+        Keep every result in this file as soon as it is there. The same call, with the same
+        function and arguments, reads back what is finished and runs only the rest; callbacks see
+        only the rest, too. A task is dispatched and kept on its own (0.1 ms), so many quick ones
+        go better as chunks, with ``distribute="chunks"``. An iterator of tasks is listed first.
     template_context : mapping, optional
         Additional names for templates.
 
@@ -243,6 +256,8 @@ def execute(
         retries=retries,
         timeout=timeout,
         raise_no_results=raise_no_results,
+        cache_chunks=cache_chunks,
+        store=store,
         template_context=template_context,
     )
     return run(tasks, settings, keys=keys, size=size).value
@@ -278,7 +293,13 @@ def run(
     """
     keys = _as_index(keys)
     plan = _Plan.of(tasks, settings, keys, size)
-    return _Run(plan, settings, keys, label, names, weights, passthrough).finish()
+    with opened(
+        settings.store, settings.cache_chunks, plan.tasks, labels_of(keys, label)
+    ) as resumed:
+        one = _Run(
+            plan, settings, keys, label, names, weights, passthrough=passthrough, resumed=resumed
+        )
+        return one.finish()
 
 
 @dataclass(frozen=True, slots=True)
@@ -329,7 +350,8 @@ def _as_source(
     by_number = settings.n_chunks is not None or (
         settings.distribute == "chunks" and settings.chunk_len is None
     )
-    must_list = settings.chunk_meta is not None or (by_number and size is None)
+    is_kept = settings.store is not None or settings.cache_chunks
+    must_list = is_kept or settings.chunk_meta is not None or (by_number and size is None)
     if must_list or isinstance(tasks, (list, tuple)):
         return list(checked_tasks(tasks))
     return iter(tasks)
@@ -373,7 +395,9 @@ class _Run:
         label: Callable[[int], str] | None,
         names: Names | None,
         weights: Sequence[int] | None,
+        *,
         passthrough: tuple[type[Exception], ...],
+        resumed: Resumed | None,
     ) -> None:
         self._plan = plan
         self._names = names
@@ -391,9 +415,10 @@ class _Run:
         self._feed = Feed(
             plan.tasks,
             size=plan.n_tasks,
-            chunks=plan.chunks,
+            chunks=plan.chunks if resumed is None else _open_chunks(plan, resumed.found),
             lengths=plan.lengths,
             whole=settings.distribute == "chunks",
+            single=resumed is not None,
             stop=settings.on_error == "raise" and settings.retries == 0,
             timed=settings.on_error == "record",
             timeout=settings.timeout,
@@ -415,6 +440,7 @@ class _Run:
             weights=weights,
             passthrough=passthrough,
             progress=self._progress,
+            resumed=resumed,
         )
 
     def finish(self) -> Finished:
@@ -500,6 +526,13 @@ class _Run:
             f"{part}" if name is None else f"{name}={part}"
             for name, part in zip(keys.names, parts, strict=True)
         )
+
+
+def _open_chunks(plan: _Plan, found: Container[int]) -> list[Sequence[int]]:
+    """Return the chunks of `plan` without the tasks that are finished."""
+    chunks = [range(plan.n_tasks or 0)] if plan.chunks is None else plan.chunks
+    left = [[place for place in chunk if place not in found] for chunk in chunks]
+    return [chunk for chunk in left if chunk]
 
 
 def _as_index(keys: Any) -> pd.Index[Any] | None:

@@ -14,6 +14,7 @@ from broadpeak.engines.calls import Task
 from broadpeak.engines.feed import Feed
 from broadpeak.errors import EngineError, SkippedWarning, TaskError
 from broadpeak.sweep.progress import Progress
+from broadpeak.sweep.resume import Resumed
 from broadpeak.types import NoResult
 
 OnError: TypeAlias = Literal["raise", "skip", "record"]
@@ -38,6 +39,8 @@ class Loop:
         Raised as they are, not as `TaskError`.
     progress : Progress
         Told of every task that ended.
+    resumed : Resumed, optional
+        Has the results of tasks that the feed leaves out, and keeps those of the others.
 
     Attributes
     ----------
@@ -57,6 +60,7 @@ class Loop:
         weights: Sequence[int] | None = None,
         passthrough: tuple[type[Exception], ...],
         progress: Progress,
+        resumed: Resumed | None = None,
     ) -> None:
         self.results: list[Any] = []
         self.recorded: list[int] = []
@@ -67,6 +71,7 @@ class Loop:
         self._weights = weights
         self._passthrough = passthrough
         self._progress = progress
+        self._resumed = resumed
         self._skipped = 0
         self._failure: Outcome | None = None  # under "skip" the first seen, else the lowest
         self._failed_task: Task | None = None
@@ -79,6 +84,8 @@ class Loop:
         TaskError
             Under ``on_error="raise"``, for the first failed task in task order, whichever engine.
         """
+        if self._resumed is not None:
+            self._place_found(self._resumed)
         reports = engine.run(self._feed)
         try:
             for unit, report in reports:
@@ -93,6 +100,12 @@ class Loop:
             if self._on_error == "raise":
                 self._raise(self._failure)
             self._warn(self._failure)
+
+    def _place_found(self, resumed: Resumed) -> None:
+        for position in sorted(resumed.found):
+            self._place([position], [resumed.found[position]])
+        weights = self._weights or [1] * len(self.results)
+        self._progress.update(sum(weights[position] for position in resumed.found))
 
     def _is_decided(self) -> bool:
         """Return whether a failure is final and no earlier task can change which one it is."""
@@ -110,6 +123,8 @@ class Loop:
             again, n_failed = self._collect_lost(unit, report)
         else:
             n_done = len(report.values)
+            if self._resumed is not None:
+                self._save(unit, report, self._resumed)
             self._place(unit.positions, report.values)
             if report.failures:
                 again, n_failed = self._collect_failures(unit, report)
@@ -119,6 +134,13 @@ class Loop:
         self._feed.again(again)
         self._feed.settle(unit, n_done, n_open)
         self._progress.update(self._weigh(unit, n_done, again, n_done - n_again), n_failed)
+
+    @staticmethod
+    def _save(unit: Unit, report: Report, resumed: Resumed) -> None:
+        failed = set(report.failures)
+        kept = [offset for offset in range(len(report.values)) if offset not in failed]
+        positions = [unit.positions[offset] for offset in kept]
+        resumed.save(positions, [report.values[offset] for offset in kept], report.seconds)
 
     def _weigh(self, unit: Unit, n_done: int, again: list[Unit], n_ended: int) -> int:
         """Return how many combinations the ended tasks stand for."""

@@ -130,6 +130,7 @@ def job_of(plan: Plan, component: Component, views: Mapping[str, Bars], one: Dis
         one.watched,
         options.recency,
         options.curves,
+        data_key="" if plan.data is None else plan.data.fingerprint(),
     )
 
 

@@ -256,7 +256,9 @@ class _Places:
 def _trained(plan: Plan, windows: Sequence[dict[str, Window]]) -> list[Training]:
     """Return one training a cycle; with workers, whole cycles go to them."""
     options = plan.options
-    if options.on_step is not None or options.execute.get("engine", "serial") == "serial":
+    # With a store it is the single evaluations that are kept and resumed, cycle after cycle.
+    in_turn = options.on_step is not None or options.execute.get("store") is not None
+    if in_turn or options.execute.get("engine", "serial") == "serial":
         return [run_plan(plan, one, _bounds(plan, one)) for one in windows]
     # Prices go to a worker once, and need not come back with every training.
     inner = plan._replace(data=None, options=replace(options, execute={}))

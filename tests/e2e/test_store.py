@@ -1,0 +1,203 @@
+"""Runs with a store: resumed after kill -9, never mixed up, clear when the file is bad."""
+
+import random
+import sqlite3
+import subprocess
+import sys
+import textwrap
+
+import pandas as pd
+import pytest
+
+import broadpeak as bp
+
+CALLS: list[tuple[int, int]] = []
+
+SCRIPT = textwrap.dedent(
+    """
+    import sys, threading
+    import broadpeak as bp
+
+    def half(a):
+        with open(sys.argv[2], "a") as log:
+            log.write(f"{a} ")
+        if len(sys.argv) > 4 and a == 40:
+            print("here", flush=True)
+            threading.Event().wait()  # until it is killed
+        return a / 2
+
+    if __name__ == "__main__":
+        halves = bp.parameterized(half, merge_func="concat", store=sys.argv[1], engine=sys.argv[3])
+        print(halves(bp.Param(range(60))).sum())
+    """
+)
+
+
+def area(width, height):
+    CALLS.append((width, height))
+    return width * height
+
+
+def _areas(path, **options):
+    CALLS.clear()
+    areas = bp.parameterized(area, merge_func="concat", store=path, **options)
+    return areas(bp.Param(range(4)), bp.Param(range(3), condition="height <= width"))
+
+
+def test_the_same_call_runs_nothing_again(tmp_path):
+    first = _areas(tmp_path / "a.db")
+    assert len(CALLS) == len(first) == 9
+    second = _areas(tmp_path / "a.db")
+    assert CALLS == []
+    pd.testing.assert_series_equal(first, second)
+
+
+def test_a_larger_grid_runs_only_what_is_new(tmp_path):
+    areas = bp.parameterized(area, merge_func="concat", store=tmp_path / "a.db")
+    areas(bp.Param([1, 2]), 5)
+    CALLS.clear()
+    assert areas(bp.Param([3, 2, 1]), 5).tolist() == [15, 10, 5]
+    assert CALLS == [(3, 5)]
+
+
+def test_another_function_or_constant_gets_no_result_of_the_first(tmp_path):
+    path = tmp_path / "a.db"
+    double = bp.parameterized(lambda a, k: a * k, store=path)
+    assert double(bp.Param([1, 2]), 2) == [2, 4]
+    assert double(bp.Param([1, 2]), 3) == [3, 6]
+    assert bp.parameterized(lambda a, k: a - k, store=path)(bp.Param([1, 2]), 2) == [-1, 0]
+    assert len(bp.Store(path).runs()) == 3
+
+
+def test_equal_tasks_keep_a_result_each(tmp_path):
+    tasks = [bp.Task(random.random)] * 3
+    first = bp.execute(tasks, store=tmp_path / "a.db")
+    assert len(set(first)) == 3
+    assert bp.execute(tasks, store=tmp_path / "a.db") == first
+
+
+def test_failures_are_tried_again_and_the_rest_is_kept(tmp_path):
+    broken = [True]
+
+    def shaky(a):
+        broken.extend([])  # marks it as something this function changes
+        if a == 2 and broken[0]:
+            raise ValueError("not now")
+        return a
+
+    run = bp.parameterized(shaky, store=tmp_path / "a.db")
+    with pytest.raises(bp.TaskError, match="a=2"):
+        run(bp.Param(range(4)))
+    broken[0] = False
+    assert run(bp.Param(range(4))) == [0, 1, 2, 3]
+
+
+def test_results_that_are_no_result_stay_so(tmp_path):
+    some = bp.parameterized(lambda a: bp.NoResult if a % 2 else a, store=tmp_path / "a.db")
+    assert some(bp.Param(range(4))) == [0, 2]
+    assert some(bp.Param(range(4))) == [0, 2]
+
+
+def test_trials_runs_and_exports(tmp_path):
+    _areas(tmp_path / "a.db")
+    store = bp.Store(tmp_path / "a.db")
+    assert store.runs()[["name", "trials"]].to_numpy().tolist() == [["area", 9]]
+    trials = store.trials(1)
+    assert (trials["value"] == trials["width"] * trials["height"]).all()
+    store.export(tmp_path / "all.csv")
+    assert len(pd.read_csv(tmp_path / "all.csv")) == 9
+    store.export(tmp_path / "all.parquet")
+    assert len(pd.read_parquet(tmp_path / "all.parquet")) == 9
+    with pytest.raises(bp.StoreError, match=r"end in \.csv or \.parquet"):
+        store.export(tmp_path / "all.xlsx")
+    with pytest.raises(bp.StoreError, match=r"run must be one of \[1\]"):
+        store.trials(7)
+
+
+def test_the_ledger_counts_trials_on_the_same_prices(tmp_path):
+    data = bp.Data.sample("IBM")
+    mean = bp.parameterized(lambda data, a: float(data.close.mean()) * a, store=tmp_path / "a.db")
+    mean(data, bp.Param([1, 2, 3]))
+    mean(data["2005":], bp.Param([1, 2]))
+    store = bp.Store(tmp_path / "a.db")
+    assert store.ledger(data)["trials"].tolist() == [3]
+    assert sorted(store.ledger()["trials"]) == [2, 3]
+
+
+def test_cached_chunks_go_away_with_success(tmp_path, monkeypatch):
+    monkeypatch.setenv("BROADPEAK_CACHE", str(tmp_path))
+    failing = [True]
+
+    def shaky(a):
+        CALLS.append((a, a))
+        failing.extend([])
+        if failing[0] and a == 3:
+            raise ValueError("not now")
+        return a
+
+    CALLS.clear()
+    run = bp.parameterized(shaky, cache_chunks=True)
+    with pytest.raises(bp.TaskError, match="a=3"):
+        run(bp.Param(range(4)))
+    assert len(list((tmp_path / "chunks").glob("*.db"))) == 1
+    failing[0] = False
+    CALLS.clear()
+    assert run(bp.Param(range(4))) == [0, 1, 2, 3]
+    assert CALLS[-1] == (3, 3)
+    assert list((tmp_path / "chunks").iterdir()) == []
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize("engine", ["serial", "processpool"])
+def test_kill_9_loses_nothing_finished(tmp_path, engine):
+    script, path, log = tmp_path / "half.py", tmp_path / "a.db", tmp_path / "log"
+    script.write_text(SCRIPT)
+    command = [sys.executable, str(script), str(path), str(log), engine]
+    with subprocess.Popen([*command, "hang"], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().strip() == "here"
+        process.kill()
+    stored = set(bp.Store(path).trials(1)["a"])
+    log.write_text("")
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert float(done.stdout) == sum(range(60)) / 2
+    again = {int(a) for a in log.read_text().split()}
+    assert again == set(range(60)) - stored
+    # Two workers finish in turn, and only what was on its way is lost.
+    assert len(stored) >= 38
+
+
+def test_a_file_that_is_no_store_is_refused(tmp_path):
+    path = tmp_path / "prices.csv"
+    path.write_text("date,close\n2020-01-01,1\n" * 50)
+    with pytest.raises(bp.StoreError, match="undamaged store"):
+        bp.Store(path)
+    other = tmp_path / "other.db"
+    with sqlite3.connect(other) as connection:
+        connection.execute("CREATE TABLE mine (x)")
+    connection.close()
+    with pytest.raises(bp.StoreError, match="be a store, or not exist yet"):
+        bp.Store(other)
+
+
+def test_a_store_of_a_newer_version_is_refused(tmp_path):
+    path = tmp_path / "a.db"
+    bp.Store(path).close()
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE meta SET value = '99'")
+    connection.close()
+    with pytest.raises(bp.StoreError, match=r"format 1 or older, got 99.*pip install -U broadpeak"):
+        bp.Store(path)
+
+
+def test_a_store_cut_short_is_refused(tmp_path):
+    path = tmp_path / "a.db"
+    _areas(path)
+    store = bp.Store(path)
+    store.close()
+    raw = path.read_bytes()
+    path.write_bytes(raw[: len(raw) // 2])
+    for extra in ("-wal", "-shm"):
+        path.with_name(path.name + extra).unlink(missing_ok=True)
+    with pytest.raises(bp.StoreError, match="undamaged store"):
+        bp.Store(path).trials(1)
