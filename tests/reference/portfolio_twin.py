@@ -39,9 +39,8 @@ class Column:
 class Twin:
     """One account and its columns; ``run()`` then read value, trades, positions."""
 
-    def __init__(self, bars, signals, settings, *, price="close", size_type="amount", unit="fraction",
-                 accumulate=False, limited=True, cash=100.0, unit_cost=0.0, roll=(0.0, 0.0),
-                 days=None):  # fmt: skip
+    def __init__(self, bars, signals, settings, *, price, size_type, unit, accumulate, limited,
+                 cash, unit_cost, roll, days):  # fmt: skip
         self.bars = bars  # per column: lists open, high, low, close
         self.signals = signals  # per column: le, lx, se, sx, flatten
         self.settings = settings  # name -> callable(column, bar)
@@ -54,7 +53,7 @@ class Twin:
         self.unit_cost = unit_cost
         self.roll = roll
         self.n = len(bars[0]["close"])
-        self.days = list(range(self.n)) if days is None else days
+        self.days = days
         self.columns = [Column() for _ in bars]
         self.ruined = False
         self.value = []
@@ -110,7 +109,7 @@ class Twin:
         c.rolled_at = t
 
     def fill(self, j, t, seen, sign, closing, opening, price, reason):
-        """One order: `closing` units of what is held, then `opening` units of a new or larger one."""
+        """One order: `closing` units of what is held, then `opening` new ones."""
         c = self.columns[j]
         self.pay_roll(j, t)
         fixed = self.get("fixed", j, t)
@@ -204,7 +203,7 @@ class Twin:
         return max(0.0, (cash - 2 * shorts - fixed) / (price * (1 + rate) + self.unit_cost))
 
     def order(self, j, t, seen, raw):
-        """What the action seen at bar `seen` does at bar `t`, price `raw`: (sign, closing, opening)."""
+        """What the action of bar `seen` does at bar `t`, price `raw`: sign, closing, opening."""
         c = self.columns[j]
         act = self.action(j, seen)
         more = self.accumulate
