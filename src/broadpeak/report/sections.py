@@ -16,7 +16,7 @@ from broadpeak.report.statistics import (
     trade_table,
 )
 from broadpeak.report.views import AccountView, PriceView, RunView
-from broadpeak.report.wording import count, number, percent
+from broadpeak.report.wording import count, money, percent
 
 PRICE_CHARTS = 6
 
@@ -38,7 +38,7 @@ def account_section(
         Line(account.name, account.value, *style)
         for account, style in zip(accounts, styles, strict=False)
     ]
-    ends = "; ".join(f"{account.name}: {number(_last(account), 6)}" for account in accounts)
+    ends = "; ".join(f"{account.name}: {money(_last(account))}" for account in accounts)
     falls = "; ".join(
         f"{account.name}: {percent(account.figures.get('max_drawdown'))}" for account in accounts
     )

@@ -12,7 +12,7 @@ import pandas as pd
 
 from broadpeak.report.tables import LEFT, RIGHT, Table
 from broadpeak.report.views import AccountView
-from broadpeak.report.wording import DASH, count, moment, money, number, percent
+from broadpeak.report.wording import DASH, count, moment, money, number, percent, ratio
 
 # name of the figure → how it is called and written
 FIGURES: dict[str, tuple[str, Callable[[Any], str]]] = {
@@ -21,17 +21,17 @@ FIGURES: dict[str, tuple[str, Callable[[Any], str]]] = {
     "annual_return": ("Return per year", percent),
     "annual_volatility": ("Volatility per year", percent),
     "max_drawdown": ("Largest drawdown", percent),
-    "sharpe_ratio": ("Sharpe ratio", number),
-    "sortino_ratio": ("Sortino ratio", number),
-    "calmar_ratio": ("Calmar ratio", number),
+    "sharpe_ratio": ("Sharpe ratio", ratio),
+    "sortino_ratio": ("Sortino ratio", ratio),
+    "calmar_ratio": ("Calmar ratio", ratio),
     "num_trades": ("Trades", count),
     "win_rate": ("Winning trades", percent),
-    "profit_factor": ("Profit factor", number),
+    "profit_factor": ("Profit factor", ratio),
     "expectancy": ("Result per trade", money),
-    "sqn": ("SQN", number),
+    "sqn": ("SQN", ratio),
     "largest_win": ("Largest win", money),
     "largest_loss": ("Largest loss", money),
-    "mean_bars": ("Bars per trade", number),
+    "mean_bars": ("Bars per trade", ratio),
     "fees": ("Costs paid", money),
     "exposure": ("Bars in the market", percent),
 }
@@ -76,7 +76,7 @@ def component_table(chosen: AccountView, defaults: AccountView | None) -> Table:
             money(figures.get("net")),
             count(figures.get("num_trades")),
             percent(figures.get("win_rate")),
-            number(figures.get("profit_factor"), 3),
+            ratio(figures.get("profit_factor")),
         ]
         if defaults is not None:
             other = defaults.components[key].figures if key in defaults.components else {}
@@ -95,6 +95,9 @@ def trade_table(trades: pd.DataFrame) -> Table:
         shown = pd.concat([trades.iloc[:half], trades.iloc[-half:]])
         note = f"The first and the last {half} of {count(total)} trades."
     rows = [_trade(row) for row in shown.to_dict(orient="records")]
+    if len(shown) < total:
+        left_out = f"{count(total - len(shown))} more"
+        rows.insert(len(rows) // 2, ["…", left_out, *[""] * (len(rows[0]) - 2)])
     columns = ["Component", "Side", "Entry", "at", "Exit", "at", "Size", "Bars", "Result", "Return"]
     align = [LEFT, LEFT, LEFT, RIGHT, LEFT, RIGHT, RIGHT, RIGHT, RIGHT, RIGHT, LEFT]
     return Table([*columns, "Ended by"], rows, align, note=note)

@@ -67,6 +67,17 @@ def money(value: Any) -> str:
     return text.replace("-", MINUS) if text.strip("-0.,") else text.lstrip("-")
 
 
+def ratio(value: Any) -> str:
+    """Return a ratio with two decimals: more of them mean nothing.
+
+    Examples
+    --------
+    >>> ratio(0.7164), ratio(-0.0297), ratio(-0.001), ratio(float("inf"))
+    ('0.72', '−0.03', '0.00', '∞')
+    """
+    return money(value)
+
+
 def count(value: Any) -> str:
     """Return a whole number.
 

@@ -224,7 +224,7 @@ def _ticks(values: FloatArray, *, log: bool, most: int = 13) -> list[float]:
     last = float(values[-1])
     if ticks[-1] != last:
         # The last step is always named; its neighbour gives way when the two would touch.
-        close = _place(ticks[-1], float(values[0]), last, log=log) > 1 - 0.6 / most
+        close = _place(ticks[-1], float(values[0]), last, log=log) > 1 - 0.9 / most
         ticks = [*ticks[:-1], last] if close and len(ticks) > 1 else [*ticks, last]
     return ticks
 
