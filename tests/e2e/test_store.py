@@ -163,8 +163,10 @@ def test_kill_9_loses_nothing_finished(tmp_path, engine):
     assert float(done.stdout) == sum(range(60)) / 2
     again = {int(a) for a in log.read_text().split()}
     assert again == set(range(60)) - stored
-    # Two workers finish in turn, and only what was on its way is lost.
-    assert len(stored) >= 38
+    if engine == "serial":
+        assert stored == set(range(40))
+    else:  # what the two workers had on their way is lost, and no more; its size depends on speed
+        assert len(stored) >= 20
 
 
 def test_a_file_that_is_no_store_is_refused(tmp_path):
