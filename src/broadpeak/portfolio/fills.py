@@ -9,13 +9,28 @@ from functools import cached_property
 
 import numpy as np
 
-from broadpeak.portfolio._kernels.layout import L_BAR, L_COLUMN, REASONS, TRADE
+from broadpeak.portfolio._kernels.layout import (
+    L_BAR,
+    L_COLUMN,
+    REASONS,
+    ROLL_LONG,
+    ROLL_SHORT,
+    TRADE,
+)
 from broadpeak.portfolio._kernels.trades import all_trades, pnl_paths, position_paths
-from broadpeak.portfolio.rules import Prices
+from broadpeak.portfolio.rules import Prices, sealed
 from broadpeak.types import AnyArray, FloatArray, IntArray
 
 EXIT_REASONS = REASONS
 """Names of the codes in `exit_reason`."""
+
+
+_NO_DAYS = sealed(np.zeros(1, dtype=np.int64))
+
+
+def days_needed(prices: Prices, money: FloatArray) -> IntArray:
+    """Return the day of each bar where there is rollover; kernels do not look without."""
+    return prices.days if money[..., ROLL_LONG : ROLL_SHORT + 1].any() else _NO_DAYS
 
 
 @dataclass(frozen=True)
@@ -54,7 +69,8 @@ class Fills:
         out = np.empty(len(self.log) + self.n_columns, dtype=TRADE)
         n = all_trades(
             self.log, self.starts, self.ends, self.price_rows,
-            prices.open, prices.high, prices.low, prices.mark, self.money, prices.days, out,
+            prices.open, prices.high, prices.low, prices.mark, self.money,
+            days_needed(prices, self.money), out,
         )  # fmt: skip
         return out[:n]
 
@@ -75,7 +91,7 @@ class Fills:
         out = np.zeros((lanes, self.prices.shape[1]))
         pnl_paths(
             out, self.log, self.starts, self.ends, self.price_rows, groups,
-            self.prices.mark, self.money, self.prices.days,
+            self.prices.mark, self.money, days_needed(self.prices, self.money),
         )  # fmt: skip
         return out
 

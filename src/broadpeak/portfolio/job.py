@@ -11,7 +11,7 @@ import numpy as np
 
 from broadpeak.portfolio._kernels.layout import N_FIGURES
 from broadpeak.portfolio._kernels.units import run_units, summarize_units
-from broadpeak.portfolio.fills import Fills
+from broadpeak.portfolio.fills import Fills, days_needed
 from broadpeak.portfolio.rules import Lanes, Prices, Rules, pool_settings, sealed
 from broadpeak.types import FloatArray, IntArray
 
@@ -62,6 +62,7 @@ class Units:
         return codes
 
 
+_ONE_ROW = sealed(np.zeros((1, 6), dtype=np.int64))
 _ONE_UNIT = Units(np.zeros(1, dtype=np.int64), np.array([0, 1], dtype=np.int64))
 
 
@@ -94,7 +95,11 @@ class Job:
 
     def start(self) -> FloatArray:
         """Return the value of each unit before the first bar."""
-        cash = np.asarray(self.rules.init_cash, dtype=np.float64)
+        given = self.rules.init_cash
+        if isinstance(given, float) and len(self.units) in {1, self.n_columns}:
+            share = self.units.shared or len(self.units) == self.n_columns
+            return np.full(len(self.units), given if share else given * self.n_columns)
+        cash = np.asarray(given, dtype=np.float64)
         if self.units.shared:
             return np.broadcast_to(cash, (len(self.units),))
         cash = np.broadcast_to(cash, (self.n_columns,))
@@ -133,19 +138,23 @@ class Job:
 
     def _inputs(self) -> tuple[Any, ...]:
         prices, rules, n = self.prices, self.rules, self.n_columns
-        rows = np.empty((n, 6), dtype=np.int64)
-        rows[:, 0] = self.price_rows
-        for k, lanes in enumerate(self.signals):
-            rows[:, k + 1] = lanes.row_numbers(n)
+        rows = _ONE_ROW
+        lone = n == 1 and len(prices.close) == 1
+        if not (lone and all(len(lanes.values) == 1 for lanes in self.signals)):
+            rows = np.empty((n, 6), dtype=np.int64)
+            rows[:, 0] = self.price_rows
+            for k, lanes in enumerate(self.signals):
+                rows[:, k + 1] = lanes.row_numbers(n)
+            rows = sealed(rows)
         pool = pool_settings(rules.settings(), n, prices.shape[1])
         cash = np.empty(len(self.units) if self.units.shared else n)
         cash[:] = rules.init_cash
         bare = rules.price == "close" and not rules.has_stops()
         ohl = (prices.close,) * 3 if bare else (prices.open, prices.high, prices.low)
         return (
-            *ohl, prices.close, *(sealed(lanes.values) for lanes in self.signals), sealed(rows),
+            *ohl, prices.close, *(sealed(lanes.values) for lanes in self.signals), rows,
             cash, sealed(pool.values), sealed(pool.offsets), sealed(pool.steps), rules.modes(),
-            rules.money(), prices.days,
+            rules.money(), days_needed(prices, rules.money()),
         )  # fmt: skip
 
     def _large(self) -> bool:

@@ -20,7 +20,7 @@ from broadpeak.metrics.calendar import check_bars_per_year, has_dates
 from broadpeak.portfolio._kernels.units import summarize_log
 from broadpeak.portfolio.building import Labels, build
 from broadpeak.portfolio.figures import ASK_ALL, FIGURES, Basis
-from broadpeak.portfolio.fills import Fills
+from broadpeak.portfolio.fills import Fills, days_needed
 from broadpeak.portfolio.job import Job, Units
 from broadpeak.portfolio.records import drawdowns_frame, trades_frame
 from broadpeak.portfolio.rules import sealed
@@ -389,7 +389,7 @@ class Portfolio:
             figures = summarize_log(
                 asks, self._units.order, self._units.bounds, fills.log,
                 fills.starts, fills.ends, fills.price_rows, sealed(prices.open),
-                sealed(prices.mark), fills.money, sealed(prices.days),
+                sealed(prices.mark), fills.money, days_needed(prices, fills.money),
                 np.ascontiguousarray(self._start), self._capital,
             )  # fmt: skip
         self._asked[asks] = figures

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Sums over one lane. Four running sums a loop: shorter chains of additions, less rounding."""
+"""Sums over one lane. Several running sums a loop: shorter chains of additions, less rounding."""
 
 from __future__ import annotations
 
@@ -30,19 +30,20 @@ def bar_returns(value: FloatArray, start: float, capital: float, out: FloatArray
 def mean_of(lane: FloatArray) -> float:
     """Return the mean, NaN for no values."""
     n = lane.shape[0]
-    a = 0.0
-    b = 0.0
-    c = 0.0
-    d = 0.0
-    whole = n - n % 4
-    for t in range(0, whole, 4):
+    a, b, c, d, e, f, g, h = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+    whole = n - n % 8
+    for t in range(0, whole, 8):
         a += lane[t]
         b += lane[t + 1]
         c += lane[t + 2]
         d += lane[t + 3]
+        e += lane[t + 4]
+        f += lane[t + 5]
+        g += lane[t + 6]
+        h += lane[t + 7]
     for t in range(whole, n):
         a += lane[t]
-    mean: float = ((a + b) + (c + d)) / n
+    mean: float = (((a + b) + (c + d)) + ((e + f) + (g + h))) / n
     return mean
 
 
@@ -52,19 +53,20 @@ def std_of(lane: FloatArray, mean: float) -> float:
     n = lane.shape[0]
     if n < 2:
         return math.nan
-    a = 0.0
-    b = 0.0
-    c = 0.0
-    d = 0.0
-    whole = n - n % 4
-    for t in range(0, whole, 4):
+    a, b, c, d, e, f, g, h = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+    whole = n - n % 8
+    for t in range(0, whole, 8):
         a += (lane[t] - mean) ** 2
         b += (lane[t + 1] - mean) ** 2
         c += (lane[t + 2] - mean) ** 2
         d += (lane[t + 3] - mean) ** 2
+        e += (lane[t + 4] - mean) ** 2
+        f += (lane[t + 5] - mean) ** 2
+        g += (lane[t + 6] - mean) ** 2
+        h += (lane[t + 7] - mean) ** 2
     for t in range(whole, n):
         a += (lane[t] - mean) ** 2
-    return math.sqrt(((a + b) + (c + d)) / (n - 1))
+    return math.sqrt((((a + b) + (c + d)) + ((e + f) + (g + h))) / (n - 1))
 
 
 @kernel

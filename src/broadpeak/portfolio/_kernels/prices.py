@@ -52,12 +52,16 @@ def check_prices(lanes: FloatArray) -> tuple[int, int, bool]:
     missing = False
     for row in range(lanes.shape[0]):
         lane = lanes[row]
-        bad = False
+        good = True
+        endless = False
+        for value in lane:  # two loops without branches, so that they vectorise
+            good &= value > 0.0
         for value in lane:
-            bad |= not ((value > 0.0) & (value < math.inf))
-        if bad:
-            for t in range(lane.shape[0]):
-                if lane[t] <= 0.0 or lane[t] == math.inf:
-                    return row, t, missing
-            missing = True
+            endless |= value == math.inf
+        if good and not endless:
+            continue
+        for t in range(lane.shape[0]):
+            if lane[t] <= 0.0 or lane[t] == math.inf:
+                return row, t, missing
+            missing |= math.isnan(lane[t])
     return -1, -1, missing
