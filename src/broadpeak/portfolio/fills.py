@@ -25,12 +25,12 @@ EXIT_REASONS = REASONS
 """Names of the codes in `exit_reason`."""
 
 
-_NO_DAYS = sealed(np.zeros(1, dtype=np.int64))
+NO_DAYS = sealed(np.zeros(1, dtype=np.int64))
 
 
 def days_needed(prices: Prices, money: FloatArray) -> IntArray:
     """Return the day of each bar where there is rollover; kernels do not look without."""
-    return prices.days if money[..., ROLL_LONG : ROLL_SHORT + 1].any() else _NO_DAYS
+    return prices.days if money[..., ROLL_LONG : ROLL_SHORT + 1].any() else NO_DAYS
 
 
 @dataclass(frozen=True)

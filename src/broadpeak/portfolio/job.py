@@ -11,7 +11,7 @@ import numpy as np
 
 from broadpeak.portfolio._kernels.layout import N_FIGURES
 from broadpeak.portfolio._kernels.units import run_units, summarize_units
-from broadpeak.portfolio.fills import Fills, days_needed
+from broadpeak.portfolio.fills import NO_DAYS, Fills
 from broadpeak.portfolio.rules import Lanes, Prices, Rules, pool_settings, sealed
 from broadpeak.types import FloatArray, IntArray
 
@@ -149,12 +149,14 @@ class Job:
         pool = pool_settings(rules.settings(), n, prices.shape[1])
         cash = np.empty(len(self.units) if self.units.shared else n)
         cash[:] = rules.init_cash
+        costs = rules.costs
+        days = prices.days if costs.roll_long or costs.roll_short else NO_DAYS
         bare = rules.price == "close" and not rules.has_stops()
         ohl = (prices.close,) * 3 if bare else (prices.open, prices.high, prices.low)
         return (
             *ohl, prices.close, *(sealed(lanes.values) for lanes in self.signals), rows,
             cash, sealed(pool.values), sealed(pool.offsets), sealed(pool.steps), rules.modes(),
-            rules.money(), days_needed(prices, rules.money()),
+            rules.money(), days,
         )  # fmt: skip
 
     def _large(self) -> bool:

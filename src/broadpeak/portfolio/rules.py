@@ -21,6 +21,11 @@ Setting: TypeAlias = "float | FloatArray | Lanes | None"
 """One number, an array (bars,), or lanes (columns, bars), (columns, 1); None or NaN: none."""
 
 SIZE_TYPES = ("amount", "value", "percent")
+_CHOICES = (
+    ("price", ("close", "nextopen")),
+    ("size_type", SIZE_TYPES),
+    ("unit", ("fraction", "price")),
+)
 NO_COSTS = Costs()
 
 
@@ -230,9 +235,9 @@ class Rules:
     costs: Costs = field(default=NO_COSTS)
 
     def __post_init__(self) -> None:
-        one_of("price", self.price, ("close", "nextopen"))
-        one_of("size_type", self.size_type, SIZE_TYPES)
-        one_of("unit", self.unit, ("fraction", "price"))
+        for name, allowed in _CHOICES:
+            if getattr(self, name) not in allowed:
+                one_of(name, getattr(self, name), allowed)
         if self.limited and (self.costs.roll_long or self.costs.roll_short):
             remedy = "Pass limited=False, or costs without rollover."
             raise ParamError(broken_rule("limited", "be False with rollover", True, remedy))
@@ -324,7 +329,7 @@ def pool_settings(settings: list[Setting], n_columns: int, n_bars: int) -> Pool:
         return Pool(np.array(plain, dtype=np.float64), _SINGLE, _CONSTANT)
     head = [math.nan if k in arrays else value for k, value in enumerate(plain)]
     parts: list[FloatArray] = [np.array(head, dtype=np.float64)]
-    offsets = np.repeat(_SINGLE, n_columns, axis=0)
+    offsets = _SINGLE.copy() if n_columns == 1 else np.repeat(_SINGLE, n_columns, axis=0)
     steps = _CONSTANT.copy()
     known: dict[int, int] = {}  # both sides often share one array
     length = at.N_SETTINGS
