@@ -559,3 +559,22 @@ def test_small_codes_for_a_million() -> None:
     assert len(combos) == 1_000_000
     assert sum(column.codes.nbytes for column in combos.columns.values()) == 6_000_000
     assert combos[123_456] == dict(zip("abcdef", [1, 2, 3, 4, 5, 6], strict=True))
+
+
+def test_rare_conditions_on_long_parameters_are_met_directly():
+    # 1 in 10**10 passes: the sides of `and` are solved apart, and equal values are found by bounds.
+    names = {name: bp.Param(range(100_000)) for name in ("a", "b", "c", "d")}
+    names["a"] = bp.Param(range(100_000), condition="a == b and c == 99_999 - d")
+    drawn = bp.ParamGrid(names).sample(10, seed=1)
+    assert len(drawn) == 10
+    assert all(one["a"] == one["b"] and one["c"] + one["d"] == 99_999 for one in drawn)
+    assert bp.ParamGrid(names).count() == 10**10
+
+
+def test_bounds_rule_out_stretches_in_grid_order():
+    values = [(7 * place) % 1009 for place in range(1009)]  # not sorted
+    condition = "abs(a - b) <= 1 and a != b"
+    params = {"a": bp.Param(values, condition=condition), "b": bp.Param(range(0, 5000, 3))}
+    product, _ = bp.combine_params(params)
+    expected = [(a, b) for a in values for b in range(0, 5000, 3) if abs(a - b) <= 1 and a != b]
+    assert list(zip(product["a"], product["b"], strict=True)) == expected

@@ -179,7 +179,7 @@ def combine_params(
         afterwards. An array keeps its order and its repetitions.
     random_subset : int or float, optional
         A number of combinations, or a share in (0, 1], drawn from those that pass the conditions.
-        A share is rounded to the nearest number, at least 1.
+        A share is rounded to the nearest number, halves upwards, at least 1.
     random_replace : bool
         Whether a combination may be drawn twice.
     random_sort : bool

@@ -113,10 +113,10 @@ def bind_conditions(layout: Layout) -> list[Condition]:
     ConditionError
         If a condition uses a name it does not know.
     """
-    bound = []
+    bound: list[Condition] = []
     for owner, param in layout.params.items():
         if isinstance(param.condition, str):
-            bound.append(_bind_text(owner, param.condition, layout))
+            bound += _bind_text(owner, param.condition, layout)
         elif param.condition is not None:
             bound.append(_bind_callable(owner, param.condition, layout))
     return bound
@@ -201,7 +201,8 @@ def _raised_error(
     return result
 
 
-def _bind_text(owner: str, text: str, layout: Layout) -> Condition:
+def _bind_text(owner: str, text: str, layout: Layout) -> list[Condition]:
+    """Return the condition; one for each side of its `and`s if none of them can raise."""
     expression = expressions.parse(text, "condition")
     known = _known(owner, layout)
     expression.check_names(known, f"the condition of parameter {owner!r},")
@@ -213,15 +214,17 @@ def _bind_text(owner: str, text: str, layout: Layout) -> Condition:
         vectorised = Vectorised(piece, values, axes)
         return Part(piece.function, tuple(values.values()), tuple(axes.values()), vectorised)
 
+    name = f"condition {text!r}"
     safe: list[Part] = []
     for i, conjunct in enumerate(expression.conjuncts):
         candidate = part(conjunct)
         if not _never_raises(candidate, layout):
             # From here on Python's order counts: the rest stays together.
             safe.append(part(expressions.Expression.all_of(expression.conjuncts[i:])))
-            break
+            return [Condition(name, part(expression), tuple(safe))]
         safe.append(candidate)
-    return Condition(f"condition {text!r}", part(expression), tuple(safe))
+    # Independent of one another, they may belong to different groups of parameters.
+    return [Condition(name, one, (one,)) for one in safe]
 
 
 def _never_raises(part: Part, layout: Layout) -> bool:

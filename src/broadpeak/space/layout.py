@@ -102,10 +102,11 @@ def lay_out(params: Mapping[str, Any]) -> Layout:
     if not params:
         msg = "params must hold at least one parameter, got none. Type dict(fast=Param([…]))."
         raise ParamError(msg)
-    wrapped = {name: as_param(value) for name, value in params.items()}
-    for name, param in wrapped.items():
+    wrapped: dict[str, Param] = {}
+    for name, value in params.items():
         if not isinstance(name, str):
             raise ParamError(broken_rule("a parameter name", "be a text", name))
+        wrapped[name] = param = as_param(value, f"parameter {name!r}")
         if not param.has_value or param.value is Param:
             msg = f"parameter {name!r} must have values, got none. Type {name}=Param([…])."
             raise ParamError(msg)

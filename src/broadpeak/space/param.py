@@ -208,9 +208,23 @@ _parameters = list(inspect.signature(Param.__init__).parameters.values())[1:]
 Param.__signature__ = inspect.Signature(_parameters)  # type: ignore[attr-defined]
 
 
-def as_param(value: Any) -> Param:
-    """Return `value` as a Param: plain sequences and scalars become one without settings."""
-    return value if isinstance(value, Param) else Param(value)
+def as_param(value: Any, owner: str = "Param") -> Param:
+    """Return `value` as a Param: plain sequences and scalars become one without settings.
+
+    Parameters
+    ----------
+    value : object
+        A Param, or what could be the value of one.
+    owner : str
+        What errors call it.
+    """
+    if isinstance(value, Param):
+        return value
+    try:
+        return Param(value)
+    except ParamError as error:
+        rest = str(error).removeprefix("Param ")
+        raise type(error)(f"{owner} {rest}") from None
 
 
 def _items(value: Any) -> tuple[Sequence[Any], pd.Index[Any] | None]:

@@ -5,13 +5,12 @@ from __future__ import annotations
 
 import contextlib
 import math
-import warnings
 from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
 
-from broadpeak.errors import ParamError
+from broadpeak.errors import ParamError, warn
 from broadpeak.space.conditions import CELLS, check_rows
 from broadpeak.space.layout import Layout
 from broadpeak.space.solve import MOST_ROWS, Solver, TooManyError, code_type, positions
@@ -239,4 +238,4 @@ class Sampler:
                 f"drawing stopped at max_misses with {found} of {wanted} combinations. Raise "
                 "max_misses, or leave it out to draw until all are found."
             )
-            warnings.warn(msg, stacklevel=2)
+            warn(msg, UserWarning)

@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any, Final
 
 import numpy as np
@@ -52,6 +54,10 @@ class Choice:
         if misses is not None and (not is_whole(misses) or misses < 0):
             rule = "be a whole number of at least 0, or None"
             raise ParamError(broken_rule("max_misses", rule, misses))
+        seed = self.seed
+        if seed is not None and (not is_whole(seed) or seed < 0):
+            rule = "be a whole number of at least 0, or None"
+            raise ParamError(broken_rule("seed", rule, seed))
 
     def number(self, passed: int) -> int:
         """Return how many of `passed` combinations are asked for: a share to the nearest."""
@@ -60,10 +66,8 @@ class Choice:
             return passed
         if is_whole(subset):
             return int(subset)
-        if passed <= 2**53:
-            return max(1, round(float(subset) * passed))
-        top, bottom = float(subset).as_integer_ratio()
-        return max(1, (2 * top * passed + bottom) // (2 * bottom))
+        share = Fraction(str(float(subset)))  # as it was typed: 0.35 of 10 is 3.5, rounded up
+        return max(1, math.floor(share * passed + Fraction(1, 2)))
 
 
 def is_whole(value: Any) -> bool:

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from broadpeak._core.expressions.vectorised import Vectorised
 from broadpeak.errors import ConditionError
 from broadpeak.space.conditions import CELLS, Condition, Part, report_raised
 from broadpeak.space.layout import Layout
@@ -19,6 +20,9 @@ MOST_ROWS: Final = 1 << 25
 """Combinations of one group that are kept in memory: a few hundred MB at worst."""
 
 _MOST_MASKED: Final = 1 << 22
+_LONG: Final = 512  # values on an axis from which on it pays to rule out stretches of them
+_FAN: Final = 32  # blocks a block is cut into
+_DENSE: Final = 0.2  # share of cells above which looking at all of them is quicker
 _FIRST_BLOCK: Final = 1 << 14
 
 Rows = dict[int, IntArray]
@@ -158,16 +162,53 @@ class Solver:
         parts = [p for p in self._owners if axis in p.axes and bound.issuperset({*p.axes} - {axis})]
         length = self._layout.lengths[axis]
         n_rows = len(rows[self._order[0]]) if depth else 1
-        step = max(1, block // length)
+        guides = self._guides(axis) if length > _LONG else []
+        step = max(1, block // (_FAN * _FAN) if guides else block // length)
         for start in range(0, n_rows, step):
             head = {a: code[start : start + step] for a, code in rows.items()}
             n_head = min(step, n_rows - start)
+            cells = narrowed(guides, head, n_head, axis, length, budget) if guides else None
+            if cells is not None:
+                yield self._tested(parts, head, cells, axis)
+            else:
+                yield from self._crossed(parts, head, n_head, axis, block, budget)
+
+    def _guides(self, axis: int) -> list[Vectorised]:
+        """Return the expressions whose bounds can rule out stretches of `axis`."""
+        found = [part.vectorised for part in self._owners if axis in part.axes]
+        return [one for one in found if one is not None and one.has_bounds]
+
+    def _tested(
+        self, parts: list[Part], head: Rows, cells: tuple[IntArray, IntArray], axis: int
+    ) -> Rows:
+        """Return those of the (row, code) pairs of `cells` at which all parts are true."""
+        chosen, tail = cells
+        piece = {a: code[chosen] for a, code in head.items()}
+        piece[axis] = tail.astype(code_type(self._layout.lengths[axis]))
+        for part in parts:
+            true = self._tolerant(self._owners[part], part.test(piece))
+            piece = {a: code[true] for a, code in piece.items()}
+        return piece
+
+    def _crossed(
+        self,
+        parts: list[Part],
+        head: Rows,
+        n_head: int,
+        axis: int,
+        block: int,
+        budget: list[float],
+    ) -> Iterator[Rows]:
+        """Yield all of `head` with all of the axis, as far as the parts are true."""
+        length = self._layout.lengths[axis]
+        step = max(1, block // length)
+        for start in range(0, n_head, step):
+            some = {a: code[start : start + step] for a, code in head.items()}
+            n_some = min(step, n_head - start)
             for low in range(0, length, block):
                 tail = np.arange(low, min(low + block, length), dtype=code_type(length))
-                budget[0] -= n_head * len(tail)
-                if budget[0] < 0:
-                    raise TooManyError
-                yield self._filtered(parts, head, n_head, axis, tail)
+                spend(budget, n_some * len(tail))
+                yield self._filtered(parts, some, n_some, axis, tail)
 
     def _filtered(
         self, parts: list[Part], head: Rows, n_head: int, axis: int, tail: IntArray
@@ -313,6 +354,58 @@ class Solver:
             [rows[a] for a in self.axes], [self._layout.lengths[a] for a in self.axes]
         )
         return {axis: code[order] for axis, code in rows.items()}
+
+
+def narrowed(
+    guides: Sequence[Vectorised],
+    head: Rows,
+    n_head: int,
+    axis: int,
+    length: int,
+    budget: list[float],
+) -> tuple[IntArray, IntArray] | None:
+    """Return the (row, code) pairs of `head` × `axis` that bounds do not rule out, row by row.
+
+    The axis is cut into blocks, and those that may hold something into smaller ones, down to
+    single codes: where little passes, most of it is never looked at. None if that does not pay.
+    """
+    size = 1
+    while size * _FAN < length:
+        size *= _FAN
+    chosen = np.zeros(1, dtype=np.intp) if not head else np.arange(n_head)
+    blocks = np.zeros(len(chosen), dtype=np.intp)
+    n_children = -(-length // size)
+    while True:
+        fan = np.arange(n_children)
+        spend(budget, len(chosen) * n_children)
+        chosen = np.repeat(chosen, n_children)
+        blocks = (blocks[:, np.newaxis] * n_children + fan).ravel()
+        inside = blocks * size < length
+        known_codes = {a: code[chosen] for a, code in head.items()}
+        for guide in guides:
+            inside[inside] = guide.possible_in_blocks(
+                {a: code[inside] for a, code in known_codes.items()}, axis, blocks[inside], size
+            )
+        chosen, blocks = chosen[inside], blocks[inside]
+        if len(chosen) * size > _DENSE * n_head * length:
+            return None
+        if size == 1:
+            return chosen, blocks
+        size //= _FAN
+        n_children = _FAN
+
+
+def spend(budget: list[float], n_cells: int) -> None:
+    """Take `n_cells` from what may be looked at.
+
+    Raises
+    ------
+    TooManyError
+        If there is not so much left.
+    """
+    budget[0] -= n_cells
+    if budget[0] < 0:
+        raise TooManyError
 
 
 def code_type(length: int) -> Any:

@@ -26,7 +26,7 @@ from broadpeak._core.expressions.vectors import (
     either,
     vector_of,
 )
-from broadpeak.types import BoolArray, IntArray
+from broadpeak.types import BoolArray, FloatArray, IntArray
 
 _MOST_LOOKED_UP = 1_000_000
 _MOST_ALTERNATIVES = 32
@@ -50,6 +50,7 @@ class Vectorised:
     values: Mapping[str, Values]
     axes: Mapping[str, int | None]
     _tables: dict[int, Vector | None] = field(default_factory=dict)
+    _blocks: dict[tuple[str, int], tuple[FloatArray, FloatArray]] = field(default_factory=dict)
 
     def truth(self, codes: Mapping[int, IntArray]) -> tuple[BoolArray, BoolArray | None]:
         """Return where the expression is true, and where Python would have raised.
@@ -115,6 +116,48 @@ class Vectorised:
             if axis is not None and axis in codes:
                 names[name] = known(self.values[name].take(codes[axis]).data)
         return outlook(self.expression.tree, names).true
+
+    @property
+    def has_bounds(self) -> bool:
+        """Whether `possible` and `possible_in_blocks` can exclude anything."""
+        return self._bounds is not None
+
+    def possible_in_blocks(
+        self, codes: Mapping[int, IntArray], axis: int, blocks: IntArray, size: int
+    ) -> BoolArray:
+        """Return where it may become true with the position along `axis` somewhere in a block.
+
+        Parameters
+        ----------
+        codes : dict of integer arrays
+            Positions along the known axes.
+        axis : int
+        blocks : integer array
+            Block b is the positions from ``b * size`` to ``(b + 1) * size - 1``.
+        size : int
+
+        Returns
+        -------
+        bool array
+        """
+        names = dict(self._bounds or {})
+        for name, own in self.axes.items():
+            if own == axis:
+                low, high = self._block_bounds(name, size)
+                names[name] = Interval(low[blocks], high[blocks])
+            elif own is not None and own in codes:
+                names[name] = known(self.values[name].take(codes[own]).data)
+        return outlook(self.expression.tree, names).true
+
+    def _block_bounds(self, name: str, size: int) -> tuple[FloatArray, FloatArray]:
+        key = name, size
+        if key not in self._blocks:
+            values = self.values[name]
+            data = known(values.take(np.arange(len(values))).data).low
+            starts = np.arange(0, len(data), size)
+            bounds = np.minimum.reduceat(data, starts), np.maximum.reduceat(data, starts)
+            self._blocks[key] = bounds
+        return self._blocks[key]
 
     def table(self, node: ast.expr, names: tuple[str, ...]) -> Vector:
         """Return `node`, whose names vary along one axis, for every position of that axis.
