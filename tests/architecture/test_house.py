@@ -8,6 +8,7 @@ import importlib
 import inspect
 import json
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -195,6 +196,13 @@ def test_the_type_stub_agrees_with_the_names() -> None:
     expected = {name: f"broadpeak.{home}.{name}" for name, home in bp._HOMES.items()}
     expected |= {name: f"broadpeak.{home}" for name, home in bp._MODULES.items()}
     assert stub_names() == expected, "run: python tools/write_stub.py"
+
+
+def test_the_list_of_names_in_the_docs_is_current() -> None:
+    page = runpy.run_path(str(ROOT / "tools" / "write_reference.py"), run_name="tool")["page"]()
+    written = (ROOT / "docs" / "names.md").read_text(encoding="utf-8")
+    assert written == page, "run: python tools/write_reference.py"
+    assert sorted(re.findall(r"^\| `(\w+)`", page, re.MULTILINE)) == bp.__all__
 
 
 def test_every_home_holds_its_name() -> None:

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Write `docs/names.md`, the list of public names, from their docstrings."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+
+import broadpeak as bp
+
+TARGET = Path(__file__).resolve().parents[1] / "docs" / "names.md"
+
+SUBJECTS = {
+    "Parameter spaces": ("space", "types"),
+    "Sweeps": ("sweep", "merge", "engines", "_core"),
+    "Prices, indicators, signals": ("data", "indicators", "triggers"),
+    "Portfolio": ("portfolio",),
+    "Training and walk-forward": ("training", "validation"),
+    "Searching and choosing": ("search",),
+    "Keeping results": ("storage",),
+    "Errors": ("errors",),
+    "For authors of engines and searchers": ("testing",),
+}
+
+# A value, which has no docstring of its own.
+VALUES = {"NoResult": "Return it from a function of a sweep to drop its combination."}
+
+HEAD = """\
+# Names
+
+<!-- Written by tools/write_reference.py from docstrings. Do not edit. -->
+
+Every public name with its first line. The rest is in its docstring: `help(bp.train)`.
+"""
+
+
+def first_line(name: str) -> str:
+    """Return the first paragraph of a docstring, on one line, fit for a table cell."""
+    if name in VALUES:
+        return VALUES[name]
+    value = getattr(bp, name)
+    own_name = getattr(value, "__name__", name).rpartition(".")[2]
+    if own_name != name:
+        return f"Short for `{own_name}`."
+    text = inspect.getdoc(value) or ""
+    return " ".join(text.split("\n\n")[0].split()).replace("|", "\\|").replace("``", "`")
+
+
+def home_of(name: str) -> str:
+    """Return the module of a name, under the package."""
+    return bp._HOMES.get(name) or bp._MODULES[name]  # noqa: SLF001  # the tables are ours
+
+
+def page() -> str:
+    """Return the page as text."""
+    parts = [HEAD]
+    for subject, folders in SUBJECTS.items():
+        names = [name for name in bp.__all__ if home_of(name).split(".")[0] in folders]
+        rows = [f"| `{name}` | {first_line(name)} |" for name in sorted(names, key=str.lower)]
+        parts.append("\n".join([f"## {subject}\n", "| Name | |", "|---|---|", *rows, ""]))
+    return "\n".join(parts)
+
+
+if __name__ == "__main__":
+    TARGET.write_text(page(), encoding="utf-8")
