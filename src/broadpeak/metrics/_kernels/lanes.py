@@ -53,20 +53,21 @@ def std_of(lane: FloatArray, mean: float) -> float:
     n = lane.shape[0]
     if n < 2:
         return math.nan
-    a, b, c, d, e, f, g, h = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
-    whole = n - n % 8
-    for t in range(0, whole, 8):
-        a += (lane[t] - mean) ** 2
-        b += (lane[t + 1] - mean) ** 2
-        c += (lane[t + 2] - mean) ** 2
-        d += (lane[t + 3] - mean) ** 2
-        e += (lane[t + 4] - mean) ** 2
-        f += (lane[t + 5] - mean) ** 2
-        g += (lane[t + 6] - mean) ** 2
-        h += (lane[t + 7] - mean) ** 2
+    a, b, c, d = 0.0, 0.0, 0.0, 0.0
+    whole = n - n % 4
+    for t in range(0, whole, 4):
+        p = lane[t] - mean
+        q = lane[t + 1] - mean
+        r = lane[t + 2] - mean
+        s = lane[t + 3] - mean
+        a += p * p
+        b += q * q
+        c += r * r
+        d += s * s
     for t in range(whole, n):
-        a += (lane[t] - mean) ** 2
-    return math.sqrt((((a + b) + (c + d)) + ((e + f) + (g + h))) / (n - 1))
+        p = lane[t] - mean
+        a += p * p
+    return math.sqrt(((a + b) + (c + d)) / (n - 1))
 
 
 @kernel
