@@ -146,3 +146,21 @@ def test_walk_forward_adds_up(plan, cycles, close):
     np.testing.assert_allclose(wf.cycles["net"].sum(), value.iloc[-1] - capital, atol=1e-9)
     np.testing.assert_allclose(trades["pnl"].sum(), value.iloc[-1] - capital, atol=1e-9)
     assert wf.cycles["trades"].sum() == (trades["status"] == "closed").sum()
+
+
+@QUICK
+@given(plans(), st.integers(LOOKBACK + 3, N - 2))
+def test_signals_are_what_a_test_fills(plan, cut):
+    """Each day's orders are the fills of the next open, or of the same close."""
+    seed, strategy = plan
+    data = make_data(seed)
+    one_later = strategy.fill == "nextopen"
+    for n in range(cut, min(cut + 12, N)):
+        due = bp.signals(strategy, data[: data.index[n - 1]])
+        trades = bp.test(strategy, data[: data.index[n if one_later else n - 1]]).trades
+        bar = (n if one_later else n - 1) - LOOKBACK
+        entered = trades.loc[trades["entry_index"] == bar, "direction"]
+        left = trades[(trades["exit_index"] == bar) & (trades["status"] == "closed")]
+        left = left.loc[left["exit_reason"].isin(["signal", "lifetime"]), "direction"]
+        filled = [f"enter_{side}" for side in entered] or [f"exit_{side}" for side in left]
+        assert due["action"].tolist() == filled

@@ -162,6 +162,37 @@ class TestTraining:
         with pytest.raises(bp.StrategyError, match="must list the same components in every run"):
             bp.train(fickle, BOTH)
 
+    def test_several_loops_one_after_the_other(self):
+        @bp.strategy(lookback=60)
+        def two(s):
+            for _ in s.loop(algos="fast"):
+                crossing(s, s.optimize(10, 5, 20, 5, name="days"))
+            for _ in s.loop(algos="slow"):
+                crossing(s, s.optimize(40, 30, 50, 5, name="days"))
+                s.stop = s.close * s.optimize(0.05, 0.01, 0.1, 0.01, name="risk")
+
+        training = quiet(two, BOTH)
+        assert {key: list(found) for key, found in training.params.items()} == {
+            "X:fast": ["days"],
+            "Y:fast": ["days"],
+            "X:slow": ["days", "risk"],
+            "Y:slow": ["days", "risk"],
+        }
+        assert list(bp.test(two, BOTH, training).components) == list(training.params)
+
+    def test_a_component_may_be_without_parameters(self, tmp_path):
+        @bp.strategy(lookback=60)
+        def held(s):
+            for asset, _ in s.loop():
+                crossing(s, 20 if asset == "X" else s.optimize(20, 5, 50, 5, name="days"))
+
+        training = quiet(held, BOTH)
+        assert training.params["X"] == {}
+        assert training.components["X"].objective > 0
+        path = training.to_par(tmp_path / "held.par")
+        tested, again = bp.test(held, BOTH, training), bp.test(held, BOTH, path)
+        pd.testing.assert_series_equal(tested.value, again.value)
+
     def test_errors_name_the_component(self):
         @bp.strategy(lookback=60)
         def failing(s):
@@ -309,6 +340,20 @@ class TestParameters:
             bp.test(looped, BOTH, path)
         with pytest.raises(bp.ParamError, match="parameters of component 'Y', got those of X"):
             bp.test(looped, BOTH, {"X": {"days": 25}})
+
+    def test_missing_component_without_a_loop(self):
+        """The values of one asset are never taken for those of another."""
+        trained = {name: quiet(single, BOTH.select(name)) for name in ("X", "Y")}
+        with pytest.raises(bp.ParamError, match="parameters of component 'Y', got those of X"):
+            bp.test(single, BOTH.select("Y"), trained["X"])
+        both = {**trained["X"].params, **trained["Y"].params}
+        own = bp.test(single, BOTH.select("Y"), trained["Y"])
+        pd.testing.assert_series_equal(bp.test(single, BOTH.select("Y"), both).value, own.value)
+
+    def test_common_values_are_those_of_the_assets_that_run(self):
+        table = {"X": {"days": 10, "risk": 0.05}, "Y": {"days": 40, "risk": 0.05}}
+        only = bp.test(shared, BOTH.select("Y"), {"Y": table["Y"]})
+        pd.testing.assert_series_equal(bp.test(shared, BOTH.select("Y"), table).value, only.value)
 
     def test_another_strategy(self, tmp_path):
         training = quiet(looped, BOTH)

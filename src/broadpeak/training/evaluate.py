@@ -14,6 +14,7 @@ import pandas as pd
 from broadpeak._core import check
 from broadpeak.data.data import Data
 from broadpeak.portfolio.costs import Costs
+from broadpeak.portfolio.fills import EXIT_REASONS
 from broadpeak.portfolio.portfolio import Portfolio
 from broadpeak.training.components import bars_of, per_asset, window
 from broadpeak.training.given import values_for
@@ -215,18 +216,10 @@ def _parts(
 
 def _due(part: Part, fill: str) -> Iterator[dict[str, Any]]:
     """Yield the orders of a component's last bar."""
-    orders, last = part.orders, len(part.bars) - 1
-    held = float(part.result.fills.positions()[0, last])
-    if fill == "close":
-        # The last signals are filled already; what matters is what was held before them.
-        held = float(part.result.fills.positions()[0, last - 1])
-    go_long, go_short = bool(orders.enter_long[last]), bool(orders.enter_short[last])
-    leave_long, leave_short = bool(orders.exit_long[last]), bool(orders.exit_short[last])
-    # The rules of the simulation: an exit of the same side cancels an entry, long cancels short.
-    go_long, leave_long = go_long and not leave_long, leave_long and not go_long
-    go_short, leave_short = go_short and not leave_short, leave_short and not go_short
-    if go_long and go_short:
-        go_long = go_short = False
+    last = len(part.bars) - 1
+    # Close fills of the last bar are trades already; what was held before them is one bar back.
+    now = last - 1 if fill == "close" else last
+    held = float(part.result.fills.positions()[0, now])
     known = {
         "component": part.component.key,
         "asset": part.component.asset,
@@ -235,31 +228,61 @@ def _due(part: Part, fill: str) -> Iterator[dict[str, Any]]:
         "close": float(part.bars.close[last]),
         "position": held,
     }
+    action, reason = _filled(part, last) if fill == "close" else _waiting(part, last, held)
+    if action.startswith("enter"):
+        settings = {name: _at(getattr(part.orders, name), last) for name in _SETTINGS}
+        yield {**known, "action": action, "reason": reason, **settings}
+    elif action:
+        lots = abs(held) / part.account.costs.lot_amount
+        yield {**known, "action": action, "reason": reason, "lots": lots}
+
+
+def _filled(part: Part, last: int) -> tuple[str, str]:
+    """Return action and reason of the order that the last close filled, or nothing."""
+    trades = part.result.trades
+    for trade in trades[trades["entry_index"] == last]:
+        return f"enter_{_side(trade['direction'])}", "signal"
+    for trade in trades[(trades["exit_index"] == last) & (trades["status"] == 1)]:
+        reason = EXIT_REASONS[trade["exit_reason"]]
+        if reason in {"signal", "lifetime"}:
+            return f"exit_{_side(trade['direction'])}", reason
+    return "", ""
+
+
+def _waiting(part: Part, last: int, held: float) -> tuple[str, str]:
+    """Return action and reason of the order that the next open will fill, or nothing."""
+    orders = part.orders
+    go_long, go_short = bool(orders.enter_long[last]), bool(orders.enter_short[last])
+    leave_long, leave_short = bool(orders.exit_long[last]), bool(orders.exit_short[last])
+    # The rules of the simulation: an exit of the same side cancels an entry, long cancels short.
+    go_long, leave_long = go_long and not leave_long, leave_long and not go_long
+    go_short, leave_short = go_short and not leave_short, leave_short and not go_short
+    if go_long and go_short:
+        go_long = go_short = False
     if (go_long and held <= 0) or (go_short and held >= 0):
-        side = "long" if go_long else "short"
-        settings = {name: _at(getattr(orders, name), last) for name in _SETTINGS}
-        yield {**known, "action": f"enter_{side}", "reason": "signal", **settings}
-        return
-    lots = abs(held) / part.account.costs.lot_amount
-    out = {**known, "lots": lots, "action": "exit_long" if held > 0 else "exit_short"}
+        return f"enter_{_side(1 if go_long else -1)}", "signal"
     if (held > 0 and leave_long) or (held < 0 and leave_short):
-        yield {**out, "reason": "signal"}
-    elif held and _expires(part, last, fill):
-        yield {**out, "reason": "lifetime"}
+        return f"exit_{_side(held)}", "signal"
+    if held and _expires(part, last):
+        return f"exit_{_side(held)}", "lifetime"
+    return "", ""
+
+
+def _side(direction: float) -> str:
+    return "long" if direction > 0 else "short"
 
 
 _SETTINGS = ("lots", "stop", "take_profit", "trail", "lifetime")
 
 
-def _expires(part: Part, last: int, fill: str) -> bool:
-    """Return whether the open position's lifetime ends with the bar after the last one."""
+def _expires(part: Part, last: int) -> bool:
+    """Return whether the open position's lifetime ends with the open after the last bar."""
     trades = part.result.trades
     lives = part.orders.lifetime
     if lives is None or not len(trades) or trades["status"][-1] == 1:
         return False
     entry = int(trades["entry_index"][-1])
-    signal_bar = entry if fill == "close" else entry - 1
-    return entry + _at(lives, signal_bar) == last + 1
+    return entry + _at(lives, entry - 1) == last + 1
 
 
 def _at(value: Setting, bar: int) -> float:

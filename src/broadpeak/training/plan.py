@@ -59,7 +59,11 @@ def run_plan(
     began = time.perf_counter()
     views = {symbol: training_bars(plan, symbol, windows[symbol]) for symbol in plan.bars}
     first = discover(plan.strategy, views)
-    if not first.calls:
+    found = {
+        one: first if one == first.components[0] else discover(plan.strategy, views, one)
+        for one in first.components
+    }
+    if not any(one.calls for one in found.values()):
         msg = (
             f"Strategy {plan.strategy.name!r} must call s.optimize() at least once to be trained, "
             "got none. bp.test(strategy, data) runs it as it is."
@@ -69,10 +73,7 @@ def run_plan(
     logs: list[TrialLog] = []
     notes = Notes(plan.strategy)
     shared: dict[str, float] = {}
-    for component in first.components:
-        one = (
-            first if component == first.components[0] else discover(plan.strategy, views, component)
-        )
+    for component, one in found.items():
         jobs = tuple(_sample_job(*sample, component, one) for sample in samples)
         job = replace(job_of(plan, component, views, one), samples=jobs)
         space = _space(one, shared)

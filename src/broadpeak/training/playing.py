@@ -63,6 +63,8 @@ def play(
 def _play(
     strategy: Strategy, views: Mapping[str, Bars], values: Given | Defaults, mode: str
 ) -> list[Played]:
+    if isinstance(values, Given):
+        values.belongs_to(views)
     run = Run(views, tuple(views), values, mode=mode)
     call_strategy(strategy, run)
     components = components_of(run)

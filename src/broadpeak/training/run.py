@@ -317,7 +317,8 @@ class Run:
         if self._mode != "train":
             return components
         if self._chosen is None:
-            return components[:1]
+            # A first call learns about one component only, also where several loops follow.
+            return components[:1] if components[0] == self._components[0] else []
         return [self._chosen] if self._chosen in components else []
 
     def _listed(self, assets: Any, algos: Any) -> list[Component]:

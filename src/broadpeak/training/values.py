@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from broadpeak.errors import BroadpeakError, ParamError, ParFileError, broken_rule
 from broadpeak.search.space import Dimension
@@ -79,7 +79,8 @@ class Trial:
 class Given:
     """Returns trained values by component, by name where names are known, else by order.
 
-    A common parameter takes its value from the first component.
+    A common parameter takes its value from the first component of the assets that run; without a
+    loop that is the only one.
     """
 
     def __init__(
@@ -95,11 +96,18 @@ class Given:
         self._source = source
         self._error = error
         self._used: dict[str, list[str]] = {}
-        self.dimensions: dict[str, list[Dimension]] = {}
+        self._first = next(iter(table), "")
+
+    def belongs_to(self, assets: Iterable[str]) -> None:
+        """Take common values from the first component of these assets."""
+        symbols = tuple(assets)
+        own = (key for key in self._table if key.startswith(tuple(f"{one}:" for one in symbols)))
+        exact = (key for key in self._table if key in symbols)
+        self._first = next(exact, "") or next(own, symbols[0])
 
     def value(self, position: int, call: Call, component: Component | None) -> float:
         """Return the trained value of call number `position`."""
-        key = next(iter(self._table)) if component is None else component.key
+        key = self._first if component is None else component.key
         if key not in self._table:
             known = ", ".join(self._table)
             raise self._error(
@@ -123,7 +131,7 @@ class Given:
     def check_complete(self, components: Sequence[Component]) -> None:
         """Raise unless every value of the components that ran was asked for."""
         keys = [component.key for component in components]
-        common = self._used.get(next(iter(self._table)), []) if self._table else []
+        common = self._used.get(self._first, [])
         for key in keys:
             asked = {*self._used.get(key, []), *common}
             extra = [name for name in self._table.get(key, {}) if name not in asked]
