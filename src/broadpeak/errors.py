@@ -22,7 +22,9 @@ A message says what must hold, what was got, and what to type next.
 
 from __future__ import annotations
 
+import sys
 import traceback
+import warnings
 from collections.abc import Callable
 
 
@@ -134,6 +136,15 @@ class TaskError(BroadpeakError, RuntimeError):
 
 class SkippedWarning(UserWarning, RuntimeWarning):
     """Calls of a sweep failed and were left out of its results, as ``on_error="skip"`` asked."""
+
+
+def warn(message: str, category: type[Warning]) -> None:
+    """Warn at the line outside of this package that made the call."""
+    level, frame = 1, sys._getframe(0)  # noqa: SLF001  # `inspect.stack` reads every source file
+    package = __name__.partition(".")[0]
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").split(".")[0] == package:
+        level, frame = level + 1, frame.f_back
+    warnings.warn(message, category, stacklevel=level)
 
 
 def _restore_task_error(message: str, index: int, label: str, worker_traceback: str) -> TaskError:

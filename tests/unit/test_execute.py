@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import broadpeak as bp
 from broadpeak import (
     EngineError,
     NoResult,
@@ -446,3 +447,23 @@ def test_progress_is_silent_unless_watched_and_within_other_runs() -> None:
     assert shown(tasks_of(abs, 5), show_progress=True, pbar_kwargs={"delay": 0.5}) == ""
     inner = Task(shown, tasks_of(abs, 5))
     assert execute([inner]) == [""]
+
+
+def test_a_failure_of_a_nested_run_says_once_what_to_do():
+    @bp.iterated(over_arg="i", chunk_len=1)
+    @bp.iterated(over_arg="j")
+    def ratio(i, j):
+        return 1 / (i + j)
+
+    with pytest.raises(TaskError, match=r"Call 0 \(i=0\) failed: Call 0 \(j=0\)") as e:
+        ratio(2, 2)
+    text = str(e.value)
+    assert text.count(".rerun()") == 1
+    assert text.count("ZeroDivisionError: division by zero") == 1
+    with pytest.raises(TaskError, match=r"^Call 0 \(j=0\) failed"):
+        e.value.rerun()
+
+
+def test_an_empty_run_says_that_there_were_no_calls():
+    with pytest.raises(NoResultsError, match="got no calls at all"):
+        execute([], merge_func="concat")

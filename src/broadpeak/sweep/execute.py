@@ -471,9 +471,11 @@ class _Run:
         if not results and (self._merge is not None or kept is not None):
             if not self._settings.raise_no_results:
                 return NoResult
+            total = len(self._loop.results)
+            got = f"NoResult or a skipped failure from all {total}" if total else "no calls at all"
             msg = (
-                "At least one call must return a result, got NoResult or a skipped failure from "
-                f"all {len(self._loop.results)}. Pass raise_no_results=False to get NoResult."
+                f"At least one call must return a result, got {got}. "
+                "Pass raise_no_results=False to get NoResult."
             )
             raise NoResultsError(msg)
         if self._merge is None:

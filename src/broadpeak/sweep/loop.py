@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import sys
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, Literal, TypeAlias
@@ -12,7 +10,7 @@ from typing import Any, Literal, TypeAlias
 from broadpeak.engines.base import Engine, Outcome, Report, Unit
 from broadpeak.engines.calls import Task
 from broadpeak.engines.feed import Feed
-from broadpeak.errors import EngineError, SkippedWarning, TaskError
+from broadpeak.errors import EngineError, SkippedWarning, TaskError, warn
 from broadpeak.sweep.progress import Progress
 from broadpeak.sweep.resume import Resumed
 from broadpeak.types import NoResult
@@ -204,6 +202,8 @@ class Loop:
     def _describe(self, outcome: Outcome) -> str:
         label, error = self._label(outcome.index), outcome.error
         who = f"Call {outcome.index} ({label})" if label else f"Call {outcome.index}"
+        if isinstance(error, TaskError):  # a run inside of this one: it has said what a call is
+            return f"{who} {_VERBS[outcome.status]}: {str(error).removesuffix(_HINT)}"
         return f"{who} {_VERBS[outcome.status]}: {type(error).__name__}: {error}"
 
     def _raise(self, outcome: Outcome) -> None:
@@ -211,8 +211,7 @@ class Loop:
         if isinstance(error, self._passthrough):
             raise error
         failure = TaskError(
-            f"{self._describe(outcome)}\nCall .rerun() on this error to repeat the call here; "
-            "pass on_error='skip' or 'record' to go on without it.",
+            self._describe(outcome) + _HINT,
             index=outcome.index,
             label=self._label(outcome.index),
             worker_traceback=outcome.traceback,
@@ -225,19 +224,14 @@ class Loop:
     def _warn(self, outcome: Outcome) -> None:
         total = len(self.results)
         text = f"{self._skipped} of {total} calls failed and were skipped. First: "
-        warnings.warn(text + self._describe(outcome), SkippedWarning, stacklevel=_user_level())
+        warn(text + self._describe(outcome), SkippedWarning)
 
 
+_HINT = (
+    "\nCall .rerun() on this error to repeat the call here; "
+    "pass on_error='skip' or 'record' to go on without it."
+)
 _VERBS = {"failed": "failed", "timeout": "took too long", "died": "lost its worker"}
-
-
-def _user_level() -> int:
-    """Return the `stacklevel` at which the code outside of this package stands."""
-    level, frame = 1, sys._getframe(1)  # noqa: SLF001  # `inspect.stack` reads every source file
-    package = __name__.partition(".")[0]
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith(package):
-        level, frame = level + 1, frame.f_back
-    return level
 
 
 def _failed_tasks(unit: Unit, report: Report) -> list[Task]:

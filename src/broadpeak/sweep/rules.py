@@ -30,6 +30,8 @@ class Piece:
         return len(self.rows)
 
     def __str__(self) -> str:
+        if len(self) == 1:
+            return f"item {self.rows[0]}"
         return f"{len(self)} items from {self.rows[0]} to {self.rows[-1]}"
 
     @property

@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What a caller asks of a grid: shares, seeds, bare values."""
+
+from __future__ import annotations
+
+import pytest
+
+import broadpeak as bp
+from broadpeak import ParamError
+
+
+@pytest.mark.parametrize(
+    ("share", "passed", "n"), [(0.5, 5, 3), (0.35, 10, 4), (0.25, 10, 3), (0.3, 5, 2), (0.29, 5, 1)]
+)
+def test_halves_of_a_share_are_rounded_upwards(share: float, passed: int, n: int) -> None:
+    product = bp.combine_params({"a": range(passed)}, random_subset=share, build_index=False)
+    assert len(product["a"]) == n
+
+
+@pytest.mark.parametrize("seed", ["x", 1.5, True, -1])
+def test_seeds_are_whole_numbers(seed: object) -> None:
+    with pytest.raises(ParamError, match="seed must be a whole number of at least 0, or None"):
+        bp.combine_params({"a": [1, 2]}, random_subset=1, seed=seed)  # type: ignore[call-overload]
+
+
+def test_errors_of_bare_values_name_the_parameter() -> None:
+    for make in (bp.ParamGrid, bp.combine_params):
+        with pytest.raises(ParamError, match=r"parameter 'fast' must hold at least one value"):
+            make({"slow": [1], "fast": []})
+        with pytest.raises(ParamError, match=r"parameter 'fast' must have its values in an order"):
+            make({"slow": [1], "fast": {1, 2}})
