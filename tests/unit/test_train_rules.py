@@ -387,6 +387,15 @@ class TestErrors:
         with pytest.raises(bp.StrategyError, match="must not be changed"):
             bp.train(rude, DATA)
 
+        @bp.strategy(lookback=20)
+        def determined(s):
+            s.optimize(3, 1, 9, 1)
+            s.close.flags.writeable = True
+            s.close[0] = 1
+
+        with pytest.raises(bp.StrategyError, match="must not be changed"):
+            bp.train(determined, DATA)
+
     def test_no_stop_distance(self):
         @bp.strategy(lookback=20)
         def bad(s):

@@ -63,10 +63,21 @@ class Bars:
 def frozen(values: AnyArray) -> FloatArray:
     """Return `values` as a contiguous float64 array that nobody can change."""
     own = np.ascontiguousarray(values, dtype=np.float64)
-    if own.flags.writeable and not own.flags.owndata:
+    if _changeable(own):
         own = own.copy()
-    own.flags.writeable = False
-    return own
+        own.flags.writeable = False
+    # The flag of a view cannot be set back while its owner is read-only.
+    return own.view()
+
+
+def _changeable(array: FloatArray) -> bool:
+    """Return whether anyone could write to the memory of `array`, perhaps through its owner."""
+    view = array.view()
+    try:
+        view.flags.writeable = True
+    except ValueError:
+        return False
+    return True
 
 
 def bars_of(data: Any) -> dict[str, Bars]:

@@ -223,7 +223,8 @@ def call_strategy(strategy: Strategy, run: Run) -> None:
     try:
         strategy.func(run)
     except ValueError as error:
-        if "read-only" in str(error) and not isinstance(error, BroadpeakError):
+        frozen = "read-only" in str(error) or "WRITEABLE" in str(error)
+        if frozen and not isinstance(error, BroadpeakError):
             msg = (
                 "The arrays of s must not be changed, because all evaluations share them. "
                 "Work on a copy: s.close.copy()."
