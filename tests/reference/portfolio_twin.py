@@ -198,7 +198,7 @@ class Twin:
         shorts = 0.0
         for x in self.columns:
             left = abs(x.units) - (closing if x is c else 0.0)
-            if x.units < 0:
+            if x.units < 0 and sign < 0:
                 shorts += left * x.average
         return max(0.0, (cash - 2 * shorts - fixed) / (price * (1 + rate) + self.unit_cost))
 
@@ -223,7 +223,10 @@ class Twin:
         free = self.free(j, t, sign, opposite, raw, price)
         size = self.get("size" if sign > 0 else "short_size", j, seen)
         if self.size_type == "percent":
-            units = size * (free + (opposite if more else 0.0))
+            # The fixed fee comes out of the share of cash.
+            cost = price * (1 + self.get("fees", j, t)) + self.unit_cost
+            kept = self.get("fixed", j, t) / cost
+            units = size * (free + kept + (opposite if more else 0.0)) - kept
         else:
             units = size if self.size_type == "amount" else size / raw
         if math.isnan(units) or units < 0:

@@ -9,7 +9,9 @@ version stays reachable as ``kernel.py_func``.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import ParamSpec, TypeVar, cast
+from functools import cache
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar, cast
 
 import numba
 
@@ -22,4 +24,28 @@ R = TypeVar("R")
 def kernel(func: Callable[P, R]) -> Callable[P, R]:
     """Compile `func` in nopython mode, without the GIL, cached on disk; division as in NumPy."""
     compiled = numba.njit(nogil=True, cache=env.numba_cache(), error_model="numpy")(func)
+    if env.numba_cache() and not _follow_all_kernels(compiled):
+        compiled = numba.njit(nogil=True, error_model="numpy")(func)
     return cast("Callable[P, R]", compiled)
+
+
+def _follow_all_kernels(compiled: Any) -> bool:
+    """Let the cached code of a kernel be good for the present state of all kernels only.
+
+    Numba goes by the file of the kernel itself, so that one which calls a kernel of another file
+    would keep that one's old code. False if this Numba stores its stamp elsewhere: then nothing
+    may be cached.
+    """
+    stored: Any = getattr(getattr(compiled, "_cache", None), "_cache_file", None)
+    if not hasattr(stored, "_source_stamp"):
+        return False
+    stored._source_stamp = (stored._source_stamp, _state_of_kernels())  # noqa: SLF001
+    return True
+
+
+@cache
+def _state_of_kernels() -> tuple[tuple[str, int, int], ...]:
+    package = Path(__file__).parents[1]
+    files = sorted(package.glob("*/_kernels/*.py"))
+    found = [(file, file.stat()) for file in files]
+    return tuple((file.name, stat.st_size, stat.st_mtime_ns) for file, stat in found)

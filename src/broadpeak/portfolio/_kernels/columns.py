@@ -267,8 +267,9 @@ def run_column(
                             unit_cost,
                         )  # fmt: skip
                 closing, opening = opened(
-                    pool[at[k] + seen * step[k]], size_type, more, closing, free, raw, money[LOT]
-                )
+                    pool[at[k] + seen * step[k]], size_type, more, closing, free, raw, money[LOT],
+                    fixed / (raw * (1.0 + d * slip) * (1.0 + rate) + unit_cost),
+                )  # fmt: skip
             elif more and closing > 0.0:
                 k = SIZE if pos > 0.0 else SIZE + 1
                 closing = reduced(pool[at[k] + seen * step[k]], size_type, held, raw, money[LOT])

@@ -150,7 +150,9 @@ def send_one(
             if modes[M_LIMITED] == 1:
                 if acc[CASH] + acc[OTHERS] + pos * raw <= 0.0:
                     acc[RUINED] = 1.0
-                shorts = acc[SHORTS] - (basis if pos < 0.0 and closing > 0.0 else 0.0)
+                shorts = 0.0  # only a further short must leave the others' proceeds alone
+                if d < 0.0:
+                    shorts = acc[SHORTS] - (basis if pos < 0.0 and closing > 0.0 else 0.0)
                 free = 0.0
                 if acc[RUINED] == 0.0:
                     free = free_units(
@@ -158,8 +160,9 @@ def send_one(
                         money[UNIT_COST],
                     )  # fmt: skip
             closing, opening = opened(
-                pool[at[k] + seen * step[k]], size_type, more, closing, free, raw, money[LOT]
-            )
+                pool[at[k] + seen * step[k]], size_type, more, closing, free, raw, money[LOT],
+                fixed / (raw * (1.0 + d * slip) * (1.0 + rate) + money[UNIT_COST]),
+            )  # fmt: skip
         elif more and closing > 0.0:
             k = SIZE if pos > 0.0 else SIZE + 1
             closing = reduced(pool[at[k] + seen * step[k]], size_type, held, raw, money[LOT])

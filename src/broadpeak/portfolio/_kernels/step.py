@@ -53,10 +53,16 @@ def opened(
     free: float,
     raw: float,
     lot: float,
+    fixed_units: float,
 ) -> tuple[float, float]:
-    """Return how many units an entry closes and opens, at most `free` of them opened."""
-    if size_type == PERCENT:  # accumulating, the size pays for the closing half too
-        units = size * ((closing if more else 0.0) + free)
+    """Return how many units an entry closes and opens, at most `free` of them opened.
+
+    `fixed_units` is what the fixed fee would buy; `free` leaves room for it.
+    """
+    if size_type == PERCENT:
+        # The fixed fee is paid out of the share, not on top of it. Accumulating, the share pays
+        # for the closing half too.
+        units = size * ((closing if more else 0.0) + free + fixed_units) - fixed_units
     else:
         units = wanted(size, size_type, raw, lot)
     if not units > 0.0:  # NaN and 0 trade nothing
