@@ -73,7 +73,9 @@ def train_json(capsys: pytest.CaptureFixture[str], *words: str) -> dict[str, Any
 def test_version_and_help(capsys: pytest.CaptureFixture[str]) -> None:
     assert output(capsys, "--version").strip() == f"broadpeak {bp.__version__}"
     text = output(capsys, "--help")
-    for command in ("demo", "train", "test", "walk-forward", "signals", "report", "doctor"):
+    for command in (
+        "demo", "train", "test", "walk-forward", "sweep", "signals", "report", "store", "doctor",
+    ):  # fmt: skip
         assert command in text
         assert "Usage" in output(capsys, command, "--help")
 

@@ -14,7 +14,17 @@ from typing import Annotated
 import typer
 
 import broadpeak
-from broadpeak.cli.commands import demo, doctor, report, signals, test, train, walk_forward
+from broadpeak.cli.commands import (
+    demo,
+    doctor,
+    report,
+    signals,
+    store,
+    sweep,
+    test,
+    train,
+    walk_forward,
+)
 from broadpeak.errors import BroadpeakError, TaskError
 
 DEBUG = "--debug"
@@ -52,8 +62,10 @@ app.command("demo")(demo.demo)
 app.command("train")(train.train)
 app.command("test")(test.run_test)
 app.command("walk-forward")(walk_forward.walk_forward)
+app.command("sweep")(sweep.sweep)
 app.command("signals")(signals.signals)
 app.command("report")(report.report)
+app.command("store")(store.store)
 app.command("doctor")(doctor.doctor)
 
 

@@ -17,13 +17,7 @@ def show_table(
     title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], *, text_columns: int = 1
 ) -> None:
     """Print a table; the first `text_columns` columns are text, the others numbers."""
-    table = Table(
-        title=title,
-        title_justify="left",
-        title_style="bold",
-        box=box.SIMPLE_HEAD,
-        padding=(0, 1, 0, 0),
-    )
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for position, name in enumerate(columns):
         is_text = position < text_columns
         # On a narrow terminal headings give way before the values do.
@@ -36,7 +30,10 @@ def show_table(
         )
     for row in rows:
         table.add_row(*row)
-    _console().print(table)
+    console = _console()
+    # Not the title of the table: that would be folded to the width of its columns.
+    console.print(title, style="bold", markup=False, highlight=False)
+    console.print(table)
 
 
 def show_lines(lines: Iterable[str]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import math
 import sys
 import warnings
 import zlib
@@ -32,12 +33,7 @@ def strategy(target: str) -> Any:
         If there is no such file, or no such strategy in it; the message lists those there are.
     """
     file, name = _split(target)
-    path = Path(file)
-    if path.suffix != ".py":
-        raise typer.BadParameter(f"must be FILE.py:STRATEGY, got {target!r}.")
-    if not path.is_file():
-        raise typer.BadParameter(f"there is no file {file!r}.")
-    module = _load(path)
+    module = _module(file, target, "STRATEGY")
     known = {key: value for key, value in vars(module).items() if _is_strategy(value)}
     if not name:
         if len(known) == 1:
@@ -54,6 +50,88 @@ def strategy(target: str) -> Any:
     )
 
 
+def function(target: str) -> Any:
+    """Return the function that ``FILE.py:FUNCTION`` means.
+
+    Raises
+    ------
+    typer.BadParameter
+        If there is no such file, or no such function in it; the message lists those there are.
+    """
+    file, name = _split(target)
+    module = _module(file, target, "FUNCTION")
+    known = [
+        key
+        for key, value in vars(module).items()
+        if callable(value) and getattr(value, "__module__", "") == module.__name__
+    ]
+    if name in known:
+        return getattr(module, name)
+    listed = ", ".join(sorted(known)) or "none"
+    hint = did_you_mean(name, known)
+    raise typer.BadParameter(
+        f"there is no function {name!r} in {file}. It has: {listed}. {hint}".rstrip()
+    )
+
+
+def grid(settings: Sequence[str]) -> dict[str, list[Any]]:
+    """Return the values of each parameter from ``NAME=2:60:2`` and ``NAME=5,10,20``.
+
+    Raises
+    ------
+    typer.BadParameter
+        If a text is neither, or names a parameter for the second time.
+    """
+    values: dict[str, list[Any]] = {}
+    for setting in settings:
+        name, sign, text = setting.partition("=")
+        if not (name.isidentifier() and sign and text):
+            raise typer.BadParameter(
+                f"must be NAME=FIRST:LAST:STEP or NAME=VALUE,VALUE, got {setting!r}.",
+                param_hint="--param",
+            )
+        if name in values:
+            raise typer.BadParameter(f"{name} is given twice.", param_hint="--param")
+        values[name] = _steps(name, text) if ":" in text else [_value(v) for v in text.split(",")]
+    return values
+
+
+def _steps(name: str, text: str) -> list[Any]:
+    """Return the values from FIRST to LAST, both included, by STEP (1 if it is left out)."""
+    parts = [_value(part) for part in text.split(":")]
+    numbers = [part for part in parts if isinstance(part, (int, float))]
+    first, last, step = [*numbers, 1][:3] if len(numbers) > 1 else (0, -1, 1)
+    is_range = len(parts) == len(numbers) in {2, 3} and step > 0 and first <= last
+    if not is_range or not all(math.isfinite(part) for part in numbers):
+        raise typer.BadParameter(
+            f"{name} must be FIRST:LAST:STEP with FIRST <= LAST and STEP > 0, got {text!r}.",
+            param_hint="--param",
+        )
+    count = math.floor((last - first) / step + 1e-9) + 1
+    # Ten digits are more than anybody types, and 0.1 + 2 * 0.1 is 0.3 again.
+    return [round(first + place * step, 10) for place in range(count)]
+
+
+def _value(text: str) -> Any:
+    """Return a text as the number that it is, or as it is."""
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
+def _module(file: str, target: str, what: str) -> ModuleType:
+    """Return the user's file as a module, or say what is wrong with its name."""
+    path = Path(file)
+    if path.suffix != ".py":
+        raise typer.BadParameter(f"must be FILE.py:{what}, got {target!r}.")
+    if not path.is_file():
+        raise typer.BadParameter(f"there is no file {file!r}.")
+    return _load(path)
+
+
 def prices(sources: Sequence[str], symbols: Sequence[str]) -> Any:
     """Return the prices of ``--data``: CSV or Parquet files, one a symbol, or the sample.
 
@@ -63,7 +141,8 @@ def prices(sources: Sequence[str], symbols: Sequence[str]) -> Any:
         If a file is missing, or the number of symbols is not that of the files.
     """
     if list(sources) == [SAMPLE]:
-        return bp.Data.sample(list(symbols) or None)
+        # One symbol gives Series, as one file does.
+        return bp.Data.sample(symbols[0] if len(symbols) == 1 else list(symbols) or None)
     for source in sources:
         if not Path(source).is_file():
             hint = " Use --data sample for the prices that come with broadpeak."

@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""`broadpeak store`: look into a store, or write its trials to a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+import broadpeak as bp
+from broadpeak.cli import console, options, summary
+
+MOST_ROWS = 20
+
+
+def store(
+    file: Annotated[str, typer.Argument(metavar="STORE", help="The file given as store=.")],
+    *,
+    run: Annotated[int | None, typer.Option("--run", help="Show the trials of this run.")] = None,
+    export: Annotated[
+        str | None, typer.Option("--export", help="Write all trials to this .csv or .parquet.")
+    ] = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """List the runs in a store, or the trials of one of them."""
+    if not Path(file).is_file():  # opening it would make one
+        raise typer.BadParameter(f"there is no file {file!r}.", param_hint="STORE")
+    opened = bp.Store(file)
+    frame = opened.runs() if run is None else opened.trials(run)
+    if export is not None:
+        opened.export(export)
+    files = {} if export is None else {"trials": export}
+    if as_json:
+        key = "runs" if run is None else "trials"
+        console.show_json({key: frame.to_dict(orient="records"), "files": files})
+        return
+    _show(frame, f"{file}: " + ("runs" if run is None else f"trials of run {run}"))
+    summary.show_files(files)
+
+
+def _show(frame: Any, title: str) -> None:
+    shown = frame.assign(created=[str(text)[:19].replace("T", " ") for text in frame["created"]])
+    rows = [
+        [console.cell(value) for value in row]
+        for row in shown.head(MOST_ROWS).itertuples(index=False, name=None)
+    ]
+    console.show_table(title, [str(name) for name in shown.columns], rows)
+    if len(frame) > MOST_ROWS:
+        console.show_lines([f"The first {MOST_ROWS} of {len(frame):,}; --export writes all."])
