@@ -14,9 +14,14 @@ from rich.table import Table
 
 
 def show_table(
-    title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], *, text_columns: int = 1
+    title: str,
+    columns: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    *,
+    text_columns: int = 1,
+    wrap: bool = False,
 ) -> None:
-    """Print a table; the first `text_columns` columns are text, the others numbers."""
+    """Print a table; the first `text_columns` columns are text, which may `wrap`, others numbers."""
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for position, name in enumerate(columns):
         is_text = position < text_columns
@@ -24,7 +29,7 @@ def show_table(
         table.add_column(
             name,
             justify="left" if is_text else "right",
-            no_wrap=is_text,
+            no_wrap=is_text and not wrap,
             min_width=max((len(word) for word in name.split()), default=1),
             overflow="fold" if is_text else "ellipsis",
         )
@@ -52,7 +57,8 @@ def show_notes(texts: Sequence[str]) -> None:
     """Print lines on stderr, where they are in no program's way."""
     console = Console(stderr=True)
     for text in texts:
-        console.print(text, markup=False, highlight=False, soft_wrap=True)
+        # In a terminal lines break between words; a file gets a line for each text.
+        console.print(text, markup=False, highlight=False, soft_wrap=not console.is_terminal)
 
 
 def show_json(value: Any) -> None:

@@ -48,6 +48,7 @@ def doctor(*, as_json: options.AsJson = False) -> None:
             ("kernel cache can be written", "yes" if found["cache"]["writable"] else "no"),
         ],
         text_columns=2,
+        wrap=True,
     )
 
 

@@ -9,7 +9,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
-import pandas as pd
 import typer
 
 import broadpeak as bp
@@ -93,14 +92,18 @@ def _check_call(func: Any, n_data: int, names: Iterable[str], function: str) -> 
 def _check(scores: Any, names: list[str], function: str) -> None:
     """Refuse what is not one number a combination."""
     rule, remedy = "return one number", "Return a float from it, such as a Sharpe ratio."
-    if not isinstance(scores, pd.Series):
+    if not (hasattr(scores, "index") and hasattr(scores, "dtype")):
         raise bp.ParamError(broken_rule(function, rule, type(scores).__name__, remedy))
     if list(scores.index.names) != names:
         got = f"one for each of {', '.join(map(str, scores.index.names))}"
         remedy = "Choose one symbol with --symbol, or return the mean."
         raise bp.ParamError(broken_rule(function, rule, got, remedy))
-    if not pd.api.types.is_numeric_dtype(scores):
+    if not _is_numeric(scores):
         raise bp.ParamError(broken_rule(function, rule, scores.iloc[0], remedy))
+
+
+def _is_numeric(labelled: Any) -> bool:
+    return getattr(labelled.dtype, "kind", "O") in "biuf"
 
 
 def _choice(scores: Any, chooser: str) -> dict[str, Any]:
@@ -113,7 +116,7 @@ def _choice(scores: Any, chooser: str) -> dict[str, Any]:
     place = best if isinstance(best, tuple) else (best,)
     highest = {"params": dict(zip(names, place, strict=True)), "score": float(some.max())}
     levels = [scores.index.get_level_values(name) for name in names]
-    if not all(pd.api.types.is_numeric_dtype(level) for level in levels):
+    if not all(_is_numeric(level) for level in levels):
         return {"highest": highest, "chosen": None}
     found = bp.select(scores, method=chooser)
     return {"highest": highest, "chosen": {"params": dict(found.params), "score": found.score}}
