@@ -21,7 +21,7 @@ def show_table(
     text_columns: int = 1,
     wrap: bool = False,
 ) -> None:
-    """Print a table; the first `text_columns` columns are text, which may `wrap`, others numbers."""
+    """Print a table; the first `text_columns` are text, which may `wrap`, the others numbers."""
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for position, name in enumerate(columns):
         is_text = position < text_columns
