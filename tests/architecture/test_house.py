@@ -228,7 +228,8 @@ def tracked() -> list[Path]:
 TRACES = re.compile(
     "|".join(
         [
-            r"(?<![\w.])/(?:wor" + r"k|ro" + r"ot|ho" + r"me|Users)/\w",
+            r"(?<![\w.])/(?:wor" + r"k|ro" + r"ot|ho" + r"me|Users|tm" + r"p)/\w",
+            r"(?:py" + r"pi|pytho" + r"nhosted)\.org",
             r"(?:extra-)?ind" + r"ex-url",
             r"trust" + r"ed-host",
             r"https?://(?:\d{1,3}\.){3}\d{1,3}",
