@@ -10,7 +10,11 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-BLOCK = re.compile(r"^```python(?P<info>[^\n]*)\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)
+# A block of text right below an example is what the example prints.
+BLOCK = re.compile(
+    r"^```python(?P<info>[^\n]*)\n(?P<code>.*?)^```$(?:\n\n```text\n(?P<printed>.*?)^```$)?",
+    re.MULTILINE | re.DOTALL,
+)
 LINK = re.compile(r"\]\((?!https?:|#|mailto:)(?P<target>[^)#]+)")
 
 
@@ -34,7 +38,9 @@ def test_examples_run(
         # Leading lines keep the line numbers of the page in tracebacks.
         lead = "\n" * text.count("\n", 0, block.start("code"))
         exec(compile(lead + block["code"], str(page), "exec"), namespace)
-    capsys.readouterr()
+        printed = capsys.readouterr().out
+        if block["printed"] is not None:
+            assert printed == block["printed"]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
