@@ -235,3 +235,17 @@ def test_other_containers() -> None:
     assert bp.sma(np.empty((5, 0)), 2).shape == (5, 0)
     assert bp.bbands(np.empty((5, 0)), 2).upper.shape == (5, 0)
     assert bp.sma(np.empty((0, 3)), 2).shape == (0, 3)
+
+
+def test_symbols_that_repeat_meet_their_symbol() -> None:
+    symbols = pd.Index(["A", "B"], name="symbol")
+    repeated = pd.Index(["A", "B", "A", "B"], name="symbol")  # two combinations, hidden levels
+    averages, close = frame(repeated), frame(symbols)
+    above = bp.crossed_above(averages, close)
+    pairs = [(0, 0), (1, 1), (2, 0), (3, 1)]
+    pd.testing.assert_frame_equal(above, column_by_column(averages, close, pairs, repeated))
+    below = bp.crossed_above(close, averages)
+    pairs = [(b, a) for a, b in pairs]
+    pd.testing.assert_frame_equal(below, column_by_column(close, averages, pairs, repeated))
+    with pytest.raises(bp.DataError, match="the right side must have columns that fit"):
+        bp.crossed_above(averages, frame(pd.Index(["A", "C"], name="symbol")))

@@ -8,21 +8,67 @@ neither plain, an array, pandas nor a record of this library is pickled, and rea
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
 import importlib
 import io
 import json
 import math
 import pickle
 from collections.abc import Callable, Sequence
-from typing import Any
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 
 from broadpeak.errors import StoreError, broken_rule
-from broadpeak.types import NoResult
+from broadpeak.types import MISSING, NoResult
 
 _TAG = "$"
+_Form = tuple[str, Callable[[Any], Any], Callable[[Any], Any]]
+_SIMPLE: Final[dict[type, _Form]] = {  # type -> tag, to what JSON has, and back
+    complex: ("complex", repr, complex),
+    bytes: ("bytes", bytes.hex, bytes.fromhex),
+    range: ("numbers", lambda one: [one.start, one.stop, one.step], lambda v: range(*v)),
+    Decimal: ("Decimal", str, Decimal),
+    Fraction: ("Fraction", str, Fraction),
+    dt.date: ("date", dt.date.isoformat, dt.date.fromisoformat),
+    dt.datetime: ("datetime", dt.datetime.isoformat, dt.datetime.fromisoformat),
+    dt.timedelta: (
+        "delta",
+        lambda one: [one.days, one.seconds, one.microseconds],
+        lambda v: dt.timedelta(*v),
+    ),
+    pd.Period: (
+        "Period",
+        lambda one: [one.ordinal, one.freqstr],
+        lambda v: pd.Period(ordinal=v[0], freq=v[1]),
+    ),
+    type(pd.NaT): ("NaT", lambda _: None, lambda _: pd.NaT),
+    type(pd.NA): ("NA", lambda _: None, lambda _: pd.NA),
+    type(NoResult): ("NoResult", lambda _: None, lambda _: NoResult),
+}
+_NESTED: Final[dict[type, _Form]] = {  # type -> tag, to a list of other values, and back
+    tuple: ("tuple", list, tuple),
+    dict: ("dict", lambda one: [list(pair) for pair in one.items()], dict),
+    set: ("set", list, set),
+    frozenset: ("frozenset", list, frozenset),
+    pd.Interval: (
+        "Interval",
+        lambda one: [one.left, one.right, one.closed],
+        lambda v: pd.Interval(*v),
+    ),
+    np.ma.MaskedArray: (
+        "masked",
+        lambda one: [np.asarray(one.data), np.ma.getmaskarray(one)],
+        lambda v: np.ma.MaskedArray(*v),
+    ),
+}
+_NULLABLE: Final = {"boolean", "Float32", "Float64"} | {
+    f"{sign}nt{bits}" for sign in ("I", "UI") for bits in (8, 16, 32, 64)
+}
+_READERS: Final = {tag: read for tag, _, read in (*_SIMPLE.values(), *_NESTED.values())}
 _TRUST = "Open the store with bp.Store(path, trust=True) if you trust who wrote it."
 
 
@@ -51,7 +97,7 @@ def decode(raw: bytes, *, trust: bool) -> Any:
     try:
         tree = json.loads(raw[8:end])
         return _Unpacker(io.BytesIO(raw[end:]), trust).unpack(tree)
-    except (ValueError, KeyError, EOFError, AttributeError) as error:
+    except (ValueError, TypeError, KeyError, EOFError, AttributeError) as error:
         rule = "be readable; the row is damaged"
         raise StoreError(broken_rule("A stored result", rule, raw[:20])) from error
 
@@ -70,14 +116,14 @@ class _Packer:
             return value
         if kind is float:
             return value if math.isfinite(value) else {_TAG: "float", "v": repr(value)}
-        if value is NoResult:
-            return {_TAG: "NoResult"}
-        if kind in {list, tuple}:
-            items = [self.pack(item) for item in value]
-            return items if kind is list else {_TAG: "tuple", "v": items}
-        if kind is dict:
-            pairs = [[self.pack(key), self.pack(item)] for key, item in value.items()]
-            return {_TAG: "dict", "v": pairs}
+        if kind is list:
+            return [self.pack(item) for item in value]
+        if kind in _SIMPLE and value is not MISSING and getattr(value, "tzinfo", None) is None:
+            tag, write, _ = _SIMPLE[kind]
+            return {_TAG: tag, "v": write(value)}
+        if kind in _NESTED:
+            tag, write, _ = _NESTED[kind]
+            return {_TAG: tag, "v": self.pack(write(value))}
         return self._pack_object(value)
 
     def _pack_object(self, value: Any) -> Any:
@@ -133,7 +179,27 @@ class _Packer:
             plain = value.to_numpy(dtype=f"datetime64[{dtype.unit}]")
             return {"dtype": str(dtype), "v": self._array(plain)}
         if isinstance(dtype, pd.StringDtype):
-            return {"dtype": "str", "v": self._array(value.to_numpy(dtype=object, na_value=None))}
+            items = value.to_numpy(dtype=object, na_value=None)
+            return {"dtype": str(dtype), "v": self._array(items)}
+        return self._extended(value, dtype)
+
+    def _extended(self, value: Any, dtype: Any) -> Any:
+        """Return values of the types that pandas adds to those of NumPy."""
+        if isinstance(dtype, pd.CategoricalDtype):
+            codes = self._array(pd.Categorical(value).codes)
+            kinds = {"of": self._index(dtype.categories), "ordered": bool(dtype.ordered)}
+            return {"dtype": "category", "v": codes, **kinds}
+        if isinstance(dtype, pd.PeriodDtype):
+            whole = pd.PeriodIndex(value)
+            return {"dtype": "period", "v": self._array(whole.asi8), "freq": whole.freqstr}
+        if isinstance(dtype, pd.IntervalDtype):
+            ends = pd.IntervalIndex(value)
+            sides = {"right": self._index(ends.right), "closed": ends.closed}
+            return {"dtype": "interval", "v": self._index(ends.left), **sides}
+        if str(dtype) in _NULLABLE:
+            missing = self._array(np.asarray(value.isna()))
+            plain = value.to_numpy(dtype=dtype.numpy_dtype, na_value=dtype.numpy_dtype.type(0))
+            return {"dtype": str(dtype), "v": self._array(plain), "missing": missing}
         return {"dtype": "pickle", "v": self._pickled(value.array)}
 
     def _index(self, index: pd.Index[Any]) -> Any:
@@ -171,10 +237,7 @@ class _Unpacker:
         if not isinstance(tree, dict):
             return tree
         readers: dict[str, Callable[[Any], Any]] = {
-            "NoResult": lambda _: NoResult,
             "float": lambda node: float(node["v"]),
-            "tuple": lambda node: tuple(self.unpack(item) for item in node["v"]),
-            "dict": lambda node: {self.unpack(key): self.unpack(item) for key, item in node["v"]},
             "array": self._read,
             "scalar": lambda node: self._read(node)[()],
             "objects": self._objects,
@@ -188,7 +251,10 @@ class _Unpacker:
             "record": self._record,
             "pickle": self._pickle,
         }
-        return readers[tree[_TAG]](tree)
+        tag = tree[_TAG]
+        if tag in _READERS:
+            return _READERS[tag](self.unpack(tree.get("v")))
+        return readers[tag](tree)
 
     def _read(self, node: Any) -> Any:
         self._arrays.seek(node["at"])
@@ -204,9 +270,24 @@ class _Unpacker:
         values = self.unpack(node["v"])
         if node["dtype"] in {None, "pickle"}:
             return values
-        if node["dtype"] == "str":
-            return pd.array(values, dtype="str")
+        if node["dtype"] in {"str", "string"}:
+            return pd.array(values, dtype=node["dtype"])
+        if node["dtype"] in {"category", "period", "interval"} or "missing" in node:
+            return self._extended(node, values)
         return pd.DatetimeIndex(values).tz_localize("UTC").tz_convert(_zone(node["dtype"])).array
+
+    def _extended(self, node: Any, values: Any) -> Any:
+        if node["dtype"] == "category":
+            kinds = self._index(node["of"])
+            return pd.Categorical.from_codes(values, kinds, ordered=node["ordered"])
+        if node["dtype"] == "period":
+            return pd.PeriodIndex.from_ordinals(values, freq=node["freq"]).array  # type: ignore[attr-defined]  # the stubs lack it
+        if node["dtype"] == "interval":
+            right = self._index(node["right"])
+            return pd.IntervalIndex.from_arrays(values, right, closed=node["closed"]).array
+        whole = pd.array(values, dtype=node["dtype"])
+        whole[self.unpack(node["missing"])] = pd.NA
+        return whole
 
     def _index(self, node: Any) -> Any:
         if node[_TAG] == "multi":

@@ -18,7 +18,8 @@ def pair_columns(left: pd.Index[Any], right: pd.Index[Any]) -> Pairs:
     """Return positions in `left` and `right` and the labels of the pairs.
 
     In this order: equal columns meet one to one; a single column meets every column; columns
-    whose level names are among those of the other side meet by label; as many columns as the
+    whose level names are among those of the other side meet by label, also where the other side
+    repeats them (lists of parameters with hidden levels do); as many columns as the
     other side has meet by position, which is how lists of parameters are zipped, provided that
     levels of text, such as symbols, agree.
 
@@ -56,13 +57,14 @@ def _one_to_one(left: pd.Index[Any], right: pd.Index[Any]) -> Pairs | None:
 def _by_label(left: pd.Index[Any], right: pd.Index[Any]) -> Pairs | None:
     mine, others = set(left.names), set(right.names)
     if None in mine | others or mine == others:
-        same_labels = left.is_unique and right.is_unique and _text(left) and _text(right)
-        if mine != others or not same_labels or len(left) != len(right):
+        if mine != others or not (_text(left) and _text(right)):
             return None
-    if others <= mine:
+        if left.is_unique and right.is_unique and len(left) != len(right):
+            return None
+    if others <= mine and right.is_unique:  # the left side may repeat its symbols
         found = _find(left, right)
         return None if found is None else (np.arange(len(left)), found, left)
-    if mine < others:
+    if mine <= others:
         found = _find(right, left)
         return None if found is None else (found, np.arange(len(right)), right)
     return None
