@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import pytest
 
 import broadpeak as bp
 from broadpeak import MergeFunc, Param, chunked, parameterized
@@ -91,3 +92,27 @@ def test_what_cannot_be_resolved_is_no_annotation():
     assert seen.get("b") == "no type"
     assert seen.text("return") == "Nowhere"
     assert Annotations(len, {}).get("return") is None
+
+
+def test_conditions_may_name_a_parameter_left_at_its_default():
+    @parameterized
+    def run(fast: Param(condition="fast < slow"), slow: Param = 3) -> "concat":
+        return slow * 10 + fast
+
+    alone = run([1, 2, 3, 4])
+    assert alone.to_dict() == {1: 31, 2: 32}
+    assert alone.index.name == "fast"
+    assert run([1, 2, 3, 4], 4).to_dict() == {(1, 4): 41, (2, 4): 42, (3, 4): 43}
+    own = Param([1, 2], condition="fast < slow", context={"slow": 2})
+    assert run(own).to_dict() == {1: 31}
+
+
+def test_a_default_is_no_value_for_a_parameter_of_another_decorator():
+    @parameterized(merge_func="concat", eval_id="outer")
+    @parameterized(merge_func="concat", eval_id="inner")
+    def run(fast: Param(eval_id="inner"), slow: Param(eval_id="outer") = 3):
+        return slow * 10 + fast
+
+    with pytest.raises(bp.ConditionError, match="known names only, got 'fast'"):
+        run([1, 2], Param([2, 3], condition="fast < slow"))
+    assert run([1, 2], [2, 3]).to_list() == [21, 22, 31, 32]

@@ -180,6 +180,13 @@ class Param:
             return self
         return Param(self.value, **{**annotation.settings(), **self.settings()})
 
+    def with_names(self, names: Mapping[str, Any]) -> Param:
+        """Return this Param with more names for its condition; its own context wins."""
+        if self.condition is None:
+            return self
+        settings = {**self.settings(), "context": {**names, **(self.context or {})}}
+        return Param(self.value, **settings)
+
     def settings(self) -> dict[str, Any]:
         """Return the options that were typed, without the value."""
         given: frozenset[str] = self._given  # type: ignore[attr-defined]

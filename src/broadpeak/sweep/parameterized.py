@@ -111,7 +111,8 @@ def parameterized(
 
     Notes
     -----
-    Arguments without Param are passed as they are; if none is a Param, the function is called once
+    Arguments without Param are passed as they are, also an annotated one that is left at its
+    default, which conditions may name all the same; if none is a Param, the function is called once
     and its own result returned. Order of combinations and of index levels: arguments in signature
     order, then ``*args`` (levels ``args_0, args_1, …``), then ``**kwargs``; the last one rotates
     fastest.
@@ -181,20 +182,40 @@ class Parameterized(Decorated):
         """Return the place of every Param that is meant for this decorator, by its name."""
         passed = self.arguments.bind(args, kwargs, also=_is_param)
         found = ((argument, self._as_param(argument)) for argument in passed)
-        return {
+        params = {
             argument.name: (argument.place, param)
             for argument, param in found
             if param is not None and param.eval_id == eval_id
         }
+        fixed = self._untouched(params, {argument.name for argument in passed})
+        if not fixed:
+            return params
+        return {name: (place, param.with_names(fixed)) for name, (place, param) in params.items()}
+
+    def _untouched(self, params: Params, passed: set[str]) -> dict[str, Any]:
+        """Return the defaults of the other parameters by annotation: conditions may name them."""
+        if all(param.condition is None for _, param in params.values()):
+            return {}
+        return {
+            name: parameter.default
+            for name, parameter in self.arguments.signature.parameters.items()
+            if name not in passed
+            and parameter.default is not parameter.empty
+            and _is_rule(self.annotations.get(name))
+        }
 
     def _as_param(self, argument: Argument) -> Param | None:
         annotation = self.annotations.get(argument.declared)
-        is_rule = annotation is Param or isinstance(annotation, Param)
+        is_rule = _is_rule(annotation)
         if isinstance(argument.value, Param):
             return argument.value.with_defaults(annotation) if is_rule else argument.value
         if not is_rule:
             return None
         return Param(argument.value).with_defaults(annotation)
+
+
+def _is_rule(annotation: Any) -> bool:
+    return annotation is Param or isinstance(annotation, Param)
 
 
 def _is_param(_: str, default: Any) -> bool:
