@@ -102,7 +102,7 @@ def test_trials_runs_and_exports(tmp_path):
     _areas(tmp_path / "a.db")
     store = bp.Store(tmp_path / "a.db")
     assert store.runs()[["name", "trials"]].to_numpy().tolist() == [["area", 9]]
-    trials = store.trials(1)
+    trials = store.trials(store.runs()["run"].iloc[0])
     assert (trials["value"] == trials["width"] * trials["height"]).all()
     store.export(tmp_path / "all.csv")
     assert len(pd.read_csv(tmp_path / "all.csv")) == 9

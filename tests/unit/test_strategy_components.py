@@ -246,6 +246,21 @@ class TestTest:
         parts = sum(one.value.iloc[0] for one in given.components.values())
         assert parts == pytest.approx(5000)
 
+    def test_capital_of_lots_that_change(self):
+        """Price by lots at the first tested bar; where that bar has none, those of the entry."""
+
+        def sized(lots):
+            @bp.strategy(lookback=60)
+            def run(s):
+                bars = np.arange(len(s.close))
+                s.lots = lots(bars)
+                s.enter_long(bars == 100)
+
+            return bp.test(run, BOTH.select("X")).value.iloc[0] / X["close"].iloc[60]
+
+        assert sized(lambda bars: np.where(bars < 80, 2.0, 5.0)) == pytest.approx(2)
+        assert sized(lambda bars: np.where(bars < 80, 0.0, 5.0)) == pytest.approx(5)
+
     @pytest.mark.parametrize("capital", [0, -1, float("nan"), "1000"])
     def test_bad_capital(self, capital):
         with pytest.raises(bp.ParamError, match="capital must be a positive number"):

@@ -421,6 +421,11 @@ class TestErrors:
             ({"costs": {"Y": bp.Costs()}}, bp.ParamError, "costs must name assets of the data"),
             ({"engin": "serial"}, TypeError, "unknown option 'engin'.*'engine'"),
             ({"on_step": 3}, bp.ParamError, "on_step must be callable"),
+            ({"population": 0}, bp.ParamError, "population must be a whole number"),
+            ({"mutation_rate": 5}, bp.ParamError, "mutation_rate must be a share from 0 to 1"),
+            ({"crossover_rate": "x"}, bp.ParamError, "crossover_rate must be a share from 0 to 1"),
+            ({"seed": -1}, bp.ParamError, "seed must be a whole number of at least 0"),
+            ({"n_evaluations": 0}, bp.ParamError, "n_evaluations must be a whole number"),
             ({"start": "2030"}, bp.DataError, "at least lookback"),
             ({"engine": "quantum"}, bp.EngineError, "quantum"),
         ],
@@ -428,6 +433,11 @@ class TestErrors:
     def test_bad_options(self, options, error, match):
         with pytest.raises(error, match=match):
             bp.train(make_trend(), DATA, **options)
+
+    @pytest.mark.parametrize("method", ["genetic", "random", bp.searchers.Random(3)])
+    def test_number_of_evaluations(self, method):
+        training = quiet(make_trend(), method=method, n_evaluations=7)
+        assert len(training.trials) == 7
 
     def test_data_must_be_data(self):
         with pytest.raises(bp.ParamError, match=r"data must be a bp\.Data"):

@@ -319,6 +319,14 @@ class TestResult:
         assert [path.name for path in short] == ["crossing_1.par", "crossing_2.par"]
         bp.signals(crossing, DATA, files[-1])
 
+    def test_files_stay_in_their_folder(self, tmp_path):
+        named = bp.strategy(crossing.func, name="../a/b", lookback=crossing.lookback)
+        files = walk(named, cycles=2).to_par(tmp_path)
+        assert [path.relative_to(tmp_path).as_posix() for path in files] == [
+            ".._a_b_1.par",
+            ".._a_b.par",
+        ]
+
     def test_mean_steps(self):
         wf = walk(cycles=3, min_trades=1)
         curve = wf.step_curve("days")
@@ -347,6 +355,7 @@ class TestErrors:
             ({"horizon": -1}, bp.ParamError, "horizon must be"),
             ({"border": "keep"}, bp.ParamError, "border must be one of"),
             ({"cycles": 5000}, bp.DataError, "5000 cycles"),
+            ({"capital": 0}, bp.ParamError, "capital must be a positive number"),
             ({"metod": "brute"}, TypeError, "unknown option 'metod'.*'method'"),
         ],
     )

@@ -10,9 +10,11 @@ converges. All evaluated combinations are remembered.
 
 from __future__ import annotations
 
+import numbers
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -101,8 +103,8 @@ class Genetic:
         for name in ("population", "generations"):
             object.__setattr__(self, name, check.whole(name, getattr(self, name)))
         for name in ("mutation_rate", "crossover_rate"):
-            value = getattr(self, name)
-            if not 0 <= value <= 1:
+            value: Any = getattr(self, name)
+            if not isinstance(value, numbers.Real) or not 0 <= float(value) <= 1:
                 remedy = "Type 0.05 for 5 %."
                 raise ParamError(broken_rule(name, "be a share from 0 to 1", value, remedy))
         object.__setattr__(self, "select", resolve_selector(self.select, several=True))

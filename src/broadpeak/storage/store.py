@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import json
+import numbers
+import operator
 import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -156,6 +158,8 @@ class Store:
         StoreError
             If there is no such run.
         """
+        # A number from the frame of `runs` is NumPy's, which SQLite does not know.
+        run = operator.index(run) if isinstance(run, numbers.Integral) else run
         known = self._rows("SELECT id FROM runs WHERE id = ?", (run,))
         if not known:
             runs = [row[0] for row in self._rows("SELECT id FROM runs ORDER BY id", ())]

@@ -11,6 +11,7 @@ from typing import Any
 
 from broadpeak._core import check
 from broadpeak.errors import ParamError, broken_rule
+from broadpeak.search.genetic import Genetic
 from broadpeak.sweep.execute import Settings
 
 SIZINGS = ("unit", "script")
@@ -52,6 +53,12 @@ class TrainOptions:
             raise ParamError(broken_rule("recency", "be a number from 1", self.recency, remedy))
         if not _number(self.min_trades) or self.min_trades < 0:
             raise ParamError(broken_rule("min_trades", "be a number from 0", self.min_trades))
+        check.whole("passes", self.passes)
+        # Settings of a method are checked even where another one is asked for.
+        Genetic(self.population, self.generations, self.mutation_rate, self.crossover_rate)
+        for name, least in (("n_evaluations", 1), ("seed", 0)):
+            if getattr(self, name) is not None:
+                check.whole(name, getattr(self, name), least)
         if self.on_step is not None and not callable(self.on_step):
             raise ParamError(broken_rule("on_step", "be callable", self.on_step))
         for name in self.execute:

@@ -114,9 +114,11 @@ _ARRAYS = tuple(name for name in Merged.__dataclass_fields__ if name != "cold_st
 
 
 def capital_of(orders: Merged, account: Account) -> float:
-    """Return price · lots · lot amount at the first bar, with the lots of the first entry if 0."""
+    """Return price · lots · lot amount at the first bar, or with the lots of the first entry."""
     lots = orders.lots
     if isinstance(lots, np.ndarray):
         entering = orders.enter_long | orders.enter_short
-        lots = float(lots[entering.argmax()]) if entering.any() else 1.0
+        first = float(lots[0])
+        # Entries with lots of their own leave the other bars without a number.
+        lots = first if first > 0 else float(lots[entering.argmax()]) if entering.any() else 1.0
     return account.capital * (lots if lots is not None and lots > 0 else 1.0)

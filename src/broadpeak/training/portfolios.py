@@ -86,7 +86,7 @@ def strategy_portfolio(parts: Sequence[Part], capital: float | None) -> Portfoli
         If `capital` is not a positive number.
     """
     own = np.array([capital_of(part.orders, part.account) for part in parts])
-    total = float(own.sum()) if capital is None else _checked(capital)
+    total = float(own.sum()) if capital is None else check_capital(capital)
     # A capital that was given is shared out as the components would have asked for it.
     shares = own * (total / own.sum())
     components = {
@@ -112,7 +112,8 @@ def strategy_portfolio(parts: Sequence[Part], capital: float | None) -> Portfoli
     return Portfolio.from_fills(fills, index, capital=total, columns=keys, components=components)
 
 
-def _checked(capital: Any) -> float:
+def check_capital(capital: Any) -> float:
+    """Return `capital` as a float, or raise `ParamError` unless it is a positive number."""
     is_number = isinstance(capital, (int, float, np.number)) and not isinstance(capital, bool)
     if not is_number or not math.isfinite(capital) or capital <= 0:
         raise ParamError(broken_rule("capital", "be a positive number of money", capital))

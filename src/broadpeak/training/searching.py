@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from broadpeak._core import check
 from broadpeak.errors import ParamError, broken_rule
@@ -36,8 +36,8 @@ def searcher_for(options: TrainOptions) -> Any:
         raise ParamError(broken_rule("select", rule, options.select, remedy))
     if options.n_evaluations is None:
         return method
-    if isinstance(method, Random):
-        return dataclasses.replace(method, n_evaluations=options.n_evaluations)
+    if dataclasses.is_dataclass(method) and hasattr(method, "n_evaluations"):
+        return dataclasses.replace(cast(Any, method), n_evaluations=options.n_evaluations)
     return _Limited(method, options.n_evaluations)
 
 
@@ -49,14 +49,15 @@ def _brute(options: TrainOptions) -> Brute:
     return Brute(options.select or "hill")
 
 
-def _genetic(options: TrainOptions) -> Genetic:
-    return Genetic(
+def _genetic(options: TrainOptions) -> Any:
+    genetic = Genetic(
         options.population,
         options.generations,
         options.mutation_rate,
         options.crossover_rate,
         options.select or "peak",
     )
+    return genetic if options.n_evaluations is None else _Limited(genetic, options.n_evaluations)
 
 
 def _random(options: TrainOptions) -> Random:

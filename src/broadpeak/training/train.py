@@ -79,7 +79,8 @@ def train(
     population, generations, mutation_rate, crossover_rate
         Settings of the genetic search.
     n_evaluations : int, optional
-        How many combinations random search (and searchers without an end of their own) may try.
+        How many combinations random and genetic search, or a searcher of your own, may try. Ascent
+        and brute force do not look at it: their number follows from the steps.
     seed : int or None
         For searches that draw. The same seed gives the same result on every engine.
     curves : bool, default False

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import html
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -168,10 +169,12 @@ class WalkForward:
             In order of cycles. Without `retrain_last` all files are numbered.
         """
         where = Path(folder)
+        # A name may hold what separates folders; files stay in the one that was asked for.
+        stem = re.sub(r'[\\/:*?"<>|]', "_", self.name)
         n_cycles = self.settings["cycles"]
         return [
             training.to_par(
-                where / (f"{self.name}.par" if number == n_cycles else f"{self.name}_{number}.par")
+                where / (f"{stem}.par" if number == n_cycles else f"{stem}_{number}.par")
             )
             for number, training in enumerate(self.trainings, 1)
         ]

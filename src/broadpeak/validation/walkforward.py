@@ -21,6 +21,7 @@ from broadpeak.training.notes import joined
 from broadpeak.training.options import TrainOptions, split_options
 from broadpeak.training.plan import Plan, environment, plan_training, run_plan, settings_of
 from broadpeak.training.playing import Played, play
+from broadpeak.training.portfolios import check_capital
 from broadpeak.training.result import Training
 from broadpeak.training.strategy import Strategy, as_strategy
 from broadpeak.training.values import Given
@@ -121,6 +122,8 @@ def walk_forward(
     began = time.perf_counter()
     check.one_of("border", border, BORDERS)
     horizon = check.whole("horizon", horizon, 0)
+    if capital is not None:
+        check_capital(capital)
     start, end = train_options.pop("start", None), train_options.pop("end", None)
     options = TrainOptions(**split_options("walk_forward", train_options))
     if options.samples is not None:
