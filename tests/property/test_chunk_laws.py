@@ -24,7 +24,9 @@ def cuts(draw):
     inner = sorted(draw(st.sets(st.integers(1, max(n - 1, 1)), max_size=3)) & set(range(1, n)))
     edges = [0, *inner, n]
     stretches = [range(a, b) for a, b in itertools.pairwise(edges)]
-    return n, {rule: draw(st.sampled_from([stretches, [list(one) for one in stretches]]))}
+    shuffled = draw(st.permutations(range(n)))
+    scattered = [[shuffled[place] for place in one] for one in stretches]
+    return n, {rule: draw(st.sampled_from([stretches, scattered]))}
 
 
 @LAWS
@@ -55,9 +57,10 @@ def test_arrays_and_frames_along_both_axes(case, dtype):
         np.testing.assert_array_equal(got, array)
         assert got.dtype == array.dtype
         labelled = frame if axis == 0 else frame.T
-        pd.testing.assert_frame_equal(run(bp.ChunkedArray(labelled, axis=axis)), labelled)
+        again = run(bp.ChunkedArray(labelled, axis=axis))
+        pd.testing.assert_frame_equal(again, labelled, check_freq=False)
     run = bp.chunked(lambda x: x, merge_func="concat", **options)
-    pd.testing.assert_series_equal(run(bp.Chunked(frame["a"])), frame["a"])
+    pd.testing.assert_series_equal(run(bp.Chunked(frame["a"])), frame["a"], check_freq=False)
 
 
 @LAWS

@@ -271,3 +271,24 @@ def test_decorating_later_keeps_the_face():
     run = chunked(combine)
     assert run.__name__ == "combine"
     assert run.__wrapped__ is combine
+
+
+def test_scattered_chunks_are_put_back_in_order():
+    meta = [[4, 0], [2], [1, 3]]
+    items = np.arange(5.0)
+    labelled = pd.Series(items, index=list("abcde"), name="q")
+    run = chunked(lambda x: (x * 2, x.sum(), x), merge_func=("concat", sum, None), chunk_meta=meta)
+    twice, total, pieces = run(Chunked(items))
+    np.testing.assert_array_equal(twice, items * 2)
+    assert total == 10
+    assert [piece.tolist() for piece in pieces] == [[4, 0], [2], [1, 3]]
+    twice = run(Chunked(labelled))[0]
+    pd.testing.assert_series_equal(twice, labelled * 2)
+    bare = chunked(lambda x: pd.Series(np.repeat(x, 2)), merge_func="concat", chunk_meta=meta)
+    pd.testing.assert_series_equal(bare(Chunked(items)), pd.Series(np.repeat(items, 2)))
+    dropped = chunked(
+        lambda x: bp.NoResult if 0 in x else x,
+        merge_func="concat",
+        chunk_meta=[[3, 1], [0, 4], [2]],
+    )
+    np.testing.assert_array_equal(dropped(Chunked(items)), [1, 2, 3])

@@ -4,16 +4,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from broadpeak.errors import ParamError, broken_rule
-from broadpeak.merge.rules import MergeSpec
+from broadpeak.merge.rules import MergeSpec, resolve_merge_func
 from broadpeak.sweep.arguments import replaced
 from broadpeak.sweep.chunkspec import ChunkSpec, Cut
 from broadpeak.sweep.decorating import Decorated, Varying, caller_names, decorator
 from broadpeak.sweep.execute import run
+from broadpeak.sweep.inorder import InOrder, lie_in_order
 from broadpeak.sweep.options import Options
 from broadpeak.sweep.pieces import Pieces, plan_pieces
 from broadpeak.sweep.rules import Piece
@@ -69,7 +71,8 @@ def chunked(
     n_chunks, chunk_len : int or "auto", optional
         Number of chunks, or items a chunk; "auto" is the number of cores. Default: a chunk a core.
     chunk_meta : sequence, optional
-        The items of every chunk as slices, ranges or lists of positions; each item once.
+        The items of every chunk as slices, ranges or lists of positions; each item once. Named
+        merges put the items back in order.
     skip_single_chunk : bool
         Whether a single chunk is a direct call, the raw result of which is returned.
     merge_func, merge_kwargs
@@ -151,8 +154,14 @@ class ChunkedFunction(Decorated):
                 context = settings.template_context
                 varying[cut.argument.place] = Pieces(value, cut.taker, pieces, context), numbers
         calls = self.calls(new_args, new_kwargs, varying, len(pieces))
+        names = None
+        merge = None if lie_in_order(pieces) else resolve_merge_func(settings.merge_func)
+        if merge is not None:
+            merge = InOrder(merge, pieces)
+            settings, names = replace(settings, merge_func=merge), merge.keep
         weights = [len(piece) for piece in pieces]
-        return run(calls, settings, label=lambda i: str(pieces[i]), weights=weights).value
+        label = _label_of(pieces)
+        return run(calls, settings, label=label, names=names, weights=weights).value
 
     def _pieces(
         self, spec: ChunkSpec, cuts: list[Cut], own: Mapping[str, Any]
@@ -178,3 +187,7 @@ class ChunkedFunction(Decorated):
             rule = "be as many as the items, where a selector gives every chunk one item"
             raise ParamError(broken_rule("Chunks", rule, len(pieces), f"Pass n_chunks={size}."))
         return pieces if must_cut or len(pieces) > 1 or not pieces[0].is_all else None
+
+
+def _label_of(pieces: Sequence[Piece]) -> Callable[[int], str]:
+    return lambda number: str(pieces[number])
