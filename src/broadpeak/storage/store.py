@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-import numbers
 import operator
 import os
 import sqlite3
@@ -159,7 +158,7 @@ class Store:
             If there is no such run.
         """
         # A number from the frame of `runs` is NumPy's, which SQLite does not know.
-        run = operator.index(run) if isinstance(run, numbers.Integral) else run
+        run = operator.index(run) if hasattr(run, "__index__") else run
         known = self._rows("SELECT id FROM runs WHERE id = ?", (run,))
         if not known:
             runs = [row[0] for row in self._rows("SELECT id FROM runs ORDER BY id", ())]

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -101,12 +101,11 @@ class Job:
 _N_WIN, _N_LOSS = FIELDS.index("num_win"), FIELDS.index("num_loss")
 
 
-class Order(NamedTuple):
-    """One step of a batch, numbered, so that a stop can leave out what follows it."""
+Order: TypeAlias = tuple[tuple[Any, ...], int, int]
+"""A step, its batch, and its position in it, so that a stop can leave out what follows it.
 
-    step: Step
-    batch: int
-    position: int
+All plain tuples: thousands go to workers, and those are pickled without calling Python.
+"""
 
 
 class Evaluation(NamedTuple):
@@ -153,9 +152,10 @@ class Evaluation(NamedTuple):
 
 def evaluate(job: Job, order: Order) -> Evaluation:
     """Run the strategy at one point, simulate its orders and score them."""
-    if order.position > job.stops.get(order.batch, order.position):
+    fields, batch, position = order
+    if position > job.stops.get(batch, position):
         return Evaluation(np.nan)  # an earlier step of the batch ended it
-    step = order.step
+    step = Step(*fields)
     n_calls = len(job.calls)
     progress = Progress(step.par_cycle or n_calls, step.step_cycle, n_calls, step.train_cycle)
     source = Trial(job.calls, step.point)
@@ -165,7 +165,7 @@ def evaluate(job: Job, order: Order) -> Evaluation:
         stats = averaged([stats, *others])
     score = job.objective(stats)
     if run._stopped:  # noqa: SLF001  # the run keeps its privates from users, not from here
-        job.stops[order.batch] = order.position
+        job.stops[batch] = position
     return Evaluation(
         score,
         stats.values(),

@@ -138,7 +138,7 @@ class _Asker:
     def scores(self, steps: list[Step]) -> list[float]:
         """Return the scores of `steps`, up to the one that ends the parameter."""
         self._n_batches += 1
-        orders = [Order(step, self._n_batches, at) for at, step in enumerate(steps)]
+        orders: list[Order] = [(tuple(step), self._n_batches, at) for at, step in enumerate(steps)]
         calls = Calls(evaluate, (self._job, None), varying={1: (orders, np.arange(len(orders)))})
         key = self._job.component.key
         label = lambda at: label_of(key, self._names, steps[at].point)  # noqa: E731
