@@ -22,6 +22,7 @@ MOST_ROWS: Final = 1 << 25
 _MOST_MASKED: Final = 1 << 22
 _LONG: Final = 512  # values on an axis from which on it pays to rule out stretches of them
 _FAN: Final = 32  # blocks a block is cut into
+_TELLING: Final = 16  # blocks from which on the share of those left tells how dense it is
 _DENSE: Final = 0.2  # share of cells above which looking at all of them is quicker
 _FIRST_BLOCK: Final = 1 << 14
 
@@ -387,7 +388,8 @@ def narrowed(
                 {a: code[inside] for a, code in known_codes.items()}, axis, blocks[inside], size
             )
         chosen, blocks = chosen[inside], blocks[inside]
-        if len(chosen) * size > _DENSE * n_head * length:
+        # Of two blocks a half is the least that can be left: few of them say nothing yet.
+        if n_children >= _TELLING and len(chosen) * size > _DENSE * n_head * length:
             return None
         if size == 1:
             return chosen, blocks
