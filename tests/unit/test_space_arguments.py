@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What a caller asks of a grid: shares, seeds, bare values."""
+"""What a caller asks of a grid, and what comes back: shares, seeds, bare values, long lists."""
 
 from __future__ import annotations
+
+import itertools
 
 import pytest
 
@@ -29,3 +31,16 @@ def test_errors_of_bare_values_name_the_parameter() -> None:
             make({"slow": [1], "fast": []})
         with pytest.raises(ParamError, match=r"parameter 'fast' must have its values in an order"):
             make({"slow": [1], "fast": {1, 2}})
+
+
+@pytest.mark.parametrize("condition", [None, "not (a == 2 and b == 299 and c == 'y')", "a < b"])
+def test_long_lists_hold_every_combination(condition: str | None) -> None:
+    values = {"a": [0, 1, 2], "b": range(300), "c": ["w", "x", "w", "y"], "d": [1.5, None, 2.5]}
+    params = {**values, "a": bp.Param(values["a"], condition=condition)}
+    product = bp.combine_params(params, build_index=False)
+    kept = [
+        (a, b, c, d)
+        for a, b, c, d in itertools.product(*values.values())
+        if condition is None or eval(condition, {"a": a, "b": b, "c": c})
+    ]
+    assert list(zip(*product.values(), strict=True)) == kept

@@ -17,6 +17,7 @@ from broadpeak.space.layout import IndexLevel
 from broadpeak.types import IntArray
 
 _LONG_RUN: Final = 64
+_SEEN: Final = 1024  # codes that must come again for it to look like a period
 _INT64: Final = 2**63
 
 
@@ -45,6 +46,10 @@ class Column:
         """Return the values of all combinations; equal values are one object."""
         if len(self.values) > len(self.codes):
             return [self.values[code] for code in self.codes.tolist()]
+        period = _period(self.codes)
+        if period is not None:  # a fast parameter of a product: copied, not looked up
+            once = Column(self.values, self.codes[:period]).list()
+            return once * (len(self.codes) // period)
         starts = np.flatnonzero(self.codes[1:] != self.codes[:-1]) + 1
         if len(starts) * _LONG_RUN < len(self.codes):
             return self._repeated(starts)  # type: ignore[no-any-return]
@@ -67,6 +72,18 @@ class Column:
             if stop > start:
                 result += [self.values[int(self.codes[start])]] * (stop - start)
         return result
+
+
+def _period(codes: IntArray) -> int | None:
+    """Return after how many codes they begin again, if that is seen at once."""
+    if len(codes) < 4 * _SEEN:
+        return None
+    raw = codes[: len(codes) // 2 + _SEEN].tobytes()
+    place = raw.find(raw[: _SEEN * codes.itemsize], codes.itemsize)
+    period, rest = divmod(place, codes.itemsize)
+    if place < 0 or rest or len(codes) % period:
+        return None
+    return period if np.array_equal(codes[period:], codes[:-period]) else None
 
 
 @dataclass(frozen=True, eq=False)
