@@ -16,6 +16,7 @@ BLOCK = re.compile(
     re.MULTILINE | re.DOTALL,
 )
 LINK = re.compile(r"\]\((?!https?:|#|mailto:)(?P<target>[^)#]+)")
+TEST_NAME = re.compile(r"`(?P<file>[a-z_]+/[a-z_]+\.py)?(?P<path>(?:::\w+)+)`")
 
 
 def name_of(page: Path) -> str:
@@ -51,3 +52,21 @@ def test_links_between_pages_lead_somewhere(page: Path) -> None:
         if not (page.parent / hit["target"]).exists()
     ]
     assert missing == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_tests_that_a_page_names_exist(page: Path) -> None:
+    missing = []
+    for line in page.read_text(encoding="utf-8").splitlines():
+        file = ""
+        for hit in TEST_NAME.finditer(line):
+            file = hit["file"] or file  # what follows on the line is in the same file
+            path = ROOT / "tests" / file
+            code = path.read_text(encoding="utf-8") if path.is_file() else ""
+            names = hit["path"].split("::")[1:]
+            missing += [f"{file}::{name}" for name in names if not is_defined(name, code)]
+    assert missing == []
+
+
+def is_defined(name: str, code: str) -> bool:
+    return re.search(rf"\b(?:def|class) {name}\b", code) is not None
