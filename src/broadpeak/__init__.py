@@ -81,6 +81,7 @@ def __getattr__(name: str) -> Any:
         msg = f"module 'broadpeak' has no attribute {name!r}. {hint}".rstrip()
         raise AttributeError(msg)
     globals()[name] = value
+    _register_accessor()
     return value
 
 
@@ -88,6 +89,10 @@ def __dir__() -> list[str]:
     return [*__all__, "__version__"]
 
 
-if "pandas" in sys.modules:
-    # pandas is already there, so the accessor costs nothing and `series.bp` works at once.
-    importlib.import_module(f"{__name__}._core.accessor").register()
+def _register_accessor() -> None:
+    """Register `.bp` if pandas is there: then it costs nothing, and `series.bp` works at once."""
+    if "pandas" in sys.modules:
+        importlib.import_module(f"{__name__}._core.accessor").register()
+
+
+_register_accessor()

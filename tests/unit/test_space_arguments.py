@@ -44,3 +44,8 @@ def test_long_lists_hold_every_combination(condition: str | None) -> None:
         if condition is None or eval(condition, {"a": a, "b": b, "c": c})
     ]
     assert list(zip(*product.values(), strict=True)) == kept
+
+
+def test_a_param_holds_no_param() -> None:
+    with pytest.raises(ParamError, match="Param must hold values, got Param"):
+        bp.Param(bp.Param([1, 2]))

@@ -102,6 +102,9 @@ class Param:
         if isinstance(value, (Iterator, KeysView, ValuesView, ItemsView)):
             value = list(value)
             object.__setattr__(self, "value", value)
+        if isinstance(value, Param):
+            remedy = "Type Param([…]) once, with all settings."
+            raise ParamError(broken_rule("Param", "hold values", value, remedy))
         _check_settings(self)
         items, index = (None, None) if value is MISSING else _items(value)
         object.__setattr__(self, "_items", items)
