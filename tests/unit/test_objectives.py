@@ -6,6 +6,7 @@ from __future__ import annotations
 import math
 import pickle
 
+import numpy as np
 import pytest
 
 import broadpeak as bp
@@ -76,6 +77,37 @@ def test_own_function():
     assert resolve_objective(lambda stats: True)(RUN) == 1.0
     with pytest.raises(ParamError, match=r"objective mine must return a number, got None"):
         resolve_objective(mine)(RUN)
+
+
+def test_the_three_of_the_manual():
+    """Written as functions of one's own they are the named ones."""
+
+    def calmar(stats):
+        return (stats.win_total - stats.loss_total) / max(1, stats.drawdown_max)
+
+    def sharpe(stats):
+        if not stats.num_win and not stats.num_loss:
+            return 0.0
+        return stats.return_mean / stats.return_std
+
+    def binary(stats):
+        wins = stats.num_win_long + stats.num_win_short
+        return wins / max(1, stats.num_loss_long + stats.num_loss_short)
+
+    data = bp.Data.sample("IBM")["2008":]
+
+    @bp.strategy(lookback=60)
+    def momentum(s):
+        days = s.optimize(20, 10, 50, 10, name="days")
+        s.enter_long(bp.crossed_above(bp.roc(s.close, days), 0.0))
+        s.enter_short(bp.crossed_below(bp.roc(s.close, days), 0.0))
+
+    for own in (calmar, sharpe, binary):
+        written = bp.train(momentum, data, objective=own)
+        named = bp.train(momentum, data, objective=own.__name__)
+        np.testing.assert_allclose(written.trials["objective"], named.trials["objective"])
+        assert written.params == named.params
+        assert own(bp.Stats()) == 0
 
 
 def mine(stats):

@@ -109,6 +109,34 @@ class TestTraining:
         back = bp.read_par(training.to_par(tmp_path / "algos.par"))
         assert back.params == training.params
 
+    def test_long_and_short_have_parameters_of_their_own(self):
+        @bp.strategy(lookback=60)
+        def sides(s):
+            for _, side in s.loop(algos=["long", "short"]):
+                mean = bp.sma(s.close, s.optimize(20, 5, 50, 5, name="days"))
+                if side == "long":
+                    s.enter_long(bp.crossed_above(s.close, mean))
+                    s.exit_long(bp.crossed_below(s.close, mean))
+                else:
+                    s.enter_short(bp.crossed_below(s.close, mean))
+                    s.exit_short(bp.crossed_above(s.close, mean))
+
+        training = quiet(sides, BOTH)
+        assert training.params["X:long"] != training.params["X:short"]
+        trades = bp.test(sides, BOTH, training).trades
+        assert (trades["direction"] == trades["column"].str.partition(":")[2]).all()
+
+    def test_calls_in_functions_of_the_strategy(self):
+        def period(s):
+            return s.optimize(20, 5, 50, 5, name="days")
+
+        @bp.strategy(lookback=60)
+        def calling(s):
+            crossing(s, period(s))
+
+        one = BOTH.select("X")
+        assert quiet(calling, one).params == quiet(single, one).params
+
     def test_common_parameters(self):
         training = quiet(shared, BOTH)
         first, second = training.params.values()
@@ -326,6 +354,13 @@ class TestParameters:
         expected = bp.test(looped, BOTH, training).value
         for params in (bp.read_par(path), path, str(path), training.params):
             pd.testing.assert_series_equal(bp.test(looped, BOTH, params).value, expected)
+
+    def test_defaults_without_parameters(self):
+        one = BOTH.select("X")
+        given = {"X": {"days": 20}}
+        plain, same = bp.test(single, one), bp.test(single, one, given)
+        pd.testing.assert_series_equal(plain.value, same.value)
+        pd.testing.assert_frame_equal(bp.signals(single, one), bp.signals(single, one, given))
 
     def test_file_without_names(self, tmp_path):
         path = tmp_path / "other.par"

@@ -173,6 +173,42 @@ class TestRules:
         assert (low <= close).all()
         assert (close > 0).all()
 
+    @staticmethod
+    def stopped(bias):
+        @bp.strategy(lookback=100)
+        def trend(s):
+            fast, slow = bp.sma(s.price, 5), bp.sma(s.price, 15)
+            s.stop = bp.atr(s.high, s.low, s.close, 10) * s.optimize(3, 1, 10, 0.5, bias, name="x")
+            s.enter_long(bp.crossed_above(fast, slow))
+            s.enter_short(bp.crossed_below(fast, slow))
+
+        return trend
+
+    def test_bias_prefers_a_tighter_stop(self):
+        exact, tight = (quiet(self.stopped(bias)).components["X"] for bias in (0, -30))
+        steps = exact.steps["x"]
+        np.testing.assert_array_equal(steps.objective, tight.steps["x"].objective)
+        assert tight.params["x"] < exact.params["x"]
+        assert tight.steps["x"].score >= 0.7 * steps.score
+
+    @pytest.mark.parametrize("method", ["brute", "genetic"])
+    def test_bias_is_for_ascent(self, method):
+        found = [quiet(self.stopped(bias), method=method).params for bias in (0, -30, 30)]
+        assert found[0] == found[1] == found[2]
+
+    def test_negative_parameters_by_a_shift(self):
+        levels = []
+
+        @bp.strategy(lookback=20)
+        def shifted(s):
+            levels.append(s.optimize(20, 0, 40, 10, name="level") - 20)
+            s.enter_long(s.close > s.open * (1 + levels[-1] / 1e4))
+            s.exit_long(s.close < s.open * (1 + levels[-1] / 1e4))
+
+        found = quiet(shifted).params["X"]["level"]
+        assert levels[1:-1] == [-20, -10, 0, 10, 20]
+        assert levels[-1] == found - 20
+
     def test_seed(self):
         one = quiet(make_trend(), method="genetic", seed=3, population=10, generations=4)
         two = quiet(make_trend(), method="genetic", seed=3, population=10, generations=4)
