@@ -467,3 +467,27 @@ def test_a_failure_of_a_nested_run_says_once_what_to_do():
 def test_an_empty_run_says_that_there_were_no_calls():
     with pytest.raises(NoResultsError, match="got no calls at all"):
         execute([], merge_func="concat")
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({"post_execute_func": 3}, "post_execute_func must be a function, got 3"),
+        ({"pre_chunk_func": "print"}, "pre_chunk_func must be a function, got 'print'"),
+        ({"post_chunk_kwargs": 3}, "post_chunk_kwargs must be a dict, got 3"),
+        ({"merge_kwargs": [1]}, "merge_kwargs must be a dict"),
+        ({"engine_options": 3}, "engine_options must be a dict"),
+        ({"template_context": 3}, "template_context must be a dict"),
+        ({"timeout": "1"}, "timeout must be a positive number of seconds, got '1'"),
+        ({"timeout": True}, "timeout must be a positive number of seconds, got True"),
+        ({"store": 3}, "store must be a path or a broadpeak.Store, got 3"),
+        ({"chunk_meta": 3}, "chunk_meta must be lists of positions of tasks"),
+        ({"chunk_meta": [0]}, "chunk_meta must be lists of positions of tasks"),
+        ({"chunk_meta": [[0.0]]}, "chunk_meta must be lists of positions of tasks"),
+    ],
+)
+def test_what_is_used_at_the_end_is_checked_before_anything_runs(options, text):
+    ran = []
+    with pytest.raises(ParamError, match=text):
+        execute([Task(ran.append, 1)], **options)
+    assert not ran

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import operator
+import os
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, repeat
@@ -19,6 +21,7 @@ from broadpeak.engines.calls import Calls, Task
 from broadpeak.engines.feed import Chunk, Feed, checked_tasks
 from broadpeak.errors import NoResultsError, ParamError, ParamTypeError, broken_rule
 from broadpeak.merge.rules import MergeFunc, MergeSpec, resolve_merge_func
+from broadpeak.storage.store import Store
 from broadpeak.sweep.loop import Loop, OnError
 from broadpeak.sweep.progress import Progress
 from broadpeak.sweep.resume import Resumed, StoreLike, labels_of, opened
@@ -28,6 +31,11 @@ from broadpeak.types import IntArray, NoResult
 Callback: TypeAlias = "Callable[..., object] | None"
 Arguments: TypeAlias = "Mapping[str, Any] | None"
 Auto: TypeAlias = "int | Literal['auto'] | None"
+_CALLBACKS = ("pre_execute", "pre_chunk", "post_chunk", "post_execute")
+_MAPPINGS = (
+    *("merge_kwargs", "pbar_kwargs", "engine_options", "template_context"),
+    *(f"{name}_kwargs" for name in _CALLBACKS),
+)
 Names: TypeAlias = "Callable[[IntArray | None], Mapping[str, Any]]"
 
 
@@ -68,10 +76,8 @@ class Settings:
         check.one_of("on_error", self.on_error, ("raise", "skip", "record"))
         for name, least in (("n_workers", 1), ("n_chunks", 1), ("chunk_len", 1), ("retries", 0)):
             _check_count(name, getattr(self, name), least)
-        if self.timeout is not None and not self.timeout > 0:
-            raise ParamError(
-                broken_rule("timeout", "be a positive number of seconds", self.timeout)
-            )
+        _check_timeout(self.timeout)
+        _check_kinds(self)
         given = [
             name
             for name in ("n_chunks", "chunk_len", "chunk_meta")
@@ -88,6 +94,28 @@ def _check_count(name: str, value: Any, least: int) -> None:
     is_int = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
     if not is_int or value < least:
         raise ParamError(broken_rule(name, f"be an integer of at least {least}", value))
+
+
+def _check_timeout(value: Any) -> None:
+    is_number = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
+    if value is not None and not (is_number and value > 0):
+        raise ParamError(broken_rule("timeout", "be a positive number of seconds", value))
+
+
+def _check_kinds(settings: Settings) -> None:
+    """Check before anything runs what is only used at the end."""
+    for name in _CALLBACKS:
+        func = getattr(settings, f"{name}_func")
+        if func is not None and not callable(func):
+            raise ParamTypeError(broken_rule(f"{name}_func", "be a function", func))
+    for name in _MAPPINGS:
+        value = getattr(settings, name)
+        if value is not None and not isinstance(value, Mapping):
+            raise ParamTypeError(broken_rule(name, "be a dict", value))
+    store: Any = settings.store
+    if store is not None and not isinstance(store, (Store, str, os.PathLike)):
+        rule = "be a path or a broadpeak.Store"
+        raise ParamTypeError(broken_rule("store", rule, store))
 
 
 @dataclass(frozen=True, slots=True)
@@ -358,7 +386,11 @@ def _as_source(
 
 
 def _explicit_chunks(chunk_meta: Iterable[Iterable[int]], n_tasks: int) -> list[Sequence[int]]:
-    chunks: list[Sequence[int]] = [[int(place) for place in chunk] for chunk in chunk_meta]
+    try:
+        chunks: list[Sequence[int]] = [list(map(operator.index, chunk)) for chunk in chunk_meta]
+    except TypeError:
+        rule = "be lists of positions of tasks, one list a chunk"
+        raise ParamTypeError(broken_rule("chunk_meta", rule, chunk_meta)) from None
     chunks = [chunk for chunk in chunks if chunk]
     if sorted(place for chunk in chunks for place in chunk) != list(range(n_tasks)):
         rule = f"hold every position from 0 to {n_tasks - 1} once"
