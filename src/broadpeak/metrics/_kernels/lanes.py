@@ -27,8 +27,8 @@ def bar_returns(value: FloatArray, start: float, capital: float, out: FloatArray
 
 
 @kernel
-def mean_of(lane: FloatArray) -> float:
-    """Return the mean, NaN for no values."""
+def mean_of(lane: FloatArray, zeros: int = 0) -> float:
+    """Return the mean of a lane and that many further zeros, NaN for no values."""
     n = lane.shape[0]
     a, b, c, d, e, f, g, h = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
     whole = n - n % 8
@@ -43,15 +43,15 @@ def mean_of(lane: FloatArray) -> float:
         h += lane[t + 7]
     for t in range(whole, n):
         a += lane[t]
-    mean: float = (((a + b) + (c + d)) + ((e + f) + (g + h))) / n
+    mean: float = (((a + b) + (c + d)) + ((e + f) + (g + h))) / (n + zeros)
     return mean
 
 
 @kernel
-def std_of(lane: FloatArray, mean: float) -> float:
+def std_of(lane: FloatArray, mean: float, zeros: int = 0) -> float:
     """Return the standard deviation (ddof 1) about `mean`, NaN for fewer than two values."""
     n = lane.shape[0]
-    if n < 2:
+    if n + zeros < 2:
         return math.nan
     a, b, c, d = 0.0, 0.0, 0.0, 0.0
     whole = n - n % 4
@@ -67,12 +67,12 @@ def std_of(lane: FloatArray, mean: float) -> float:
     for t in range(whole, n):
         p = lane[t] - mean
         a += p * p
-    return math.sqrt(((a + b) + (c + d)) / (n - 1))
+    return math.sqrt((((a + b) + (c + d)) + zeros * (mean * mean)) / (n + zeros - 1))
 
 
 @kernel
-def downside_of(lane: FloatArray) -> float:
-    """Return the root mean of min(r, 0) squared over all values."""
+def downside_of(lane: FloatArray, zeros: int = 0) -> float:
+    """Return the root mean of min(r, 0) squared over a lane and that many further zeros."""
     n = lane.shape[0]
     a = 0.0
     b = 0.0
@@ -86,7 +86,7 @@ def downside_of(lane: FloatArray) -> float:
         d += (0.0 if lane[t + 3] > 0.0 else lane[t + 3]) ** 2
     for t in range(whole, n):
         a += (0.0 if lane[t] > 0.0 else lane[t]) ** 2
-    return math.sqrt(((a + b) + (c + d)) / n)
+    return math.sqrt(((a + b) + (c + d)) / (n + zeros))
 
 
 @kernel

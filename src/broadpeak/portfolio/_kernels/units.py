@@ -33,8 +33,11 @@ from broadpeak.portfolio._kernels.layout import (
     L_POS,
     N_FIGURES,
     N_LOG,
+    ROLL_LONG,
+    ROLL_SHORT,
     TRADE,
 )
+from broadpeak.portfolio._kernels.returns import held_returns, price_changes
 from broadpeak.portfolio._kernels.trades import add_pnl, last_pnl, make_trades
 from broadpeak.types import AnyArray, FloatArray, IntArray
 
@@ -188,6 +191,7 @@ def reduce_unit(
     price_rows: IntArray,
     open_: FloatArray,
     mark: FloatArray,
+    changes: FloatArray,
     money: FloatArray,
     days: IntArray,
     start: float,
@@ -199,7 +203,12 @@ def reduce_unit(
     """Write the figures of one unit from its log; `value`, `buffer`, `exposed` are scratch."""
     n_bars = value.shape[0]
     figures[:] = 0.0
-    if ask & (ASK_RETURNS | ASK_DOWNSIDE | ASK_DRAWDOWN) == 0:
+    c = members[0]
+    cost = money[min(c, money.shape[0] - 1)]
+    alone = members.shape[0] == 1 and capital == 0.0
+    alone &= cost[ROLL_LONG] == 0.0 and cost[ROLL_SHORT] == 0.0
+    moments = ask & (ASK_RETURNS | ASK_DOWNSIDE) != 0
+    if ask & ASK_DRAWDOWN == 0 and (alone or not moments):
         figures[F_END] = start
         for c in members:
             cost = money[min(c, money.shape[0] - 1)]
@@ -210,13 +219,18 @@ def reduce_unit(
             cost = money[min(c, money.shape[0] - 1)]
             add_pnl(value, log, starts[c], ends[c], mark[price_rows[c]], cost, days)
         figures[F_END] = value[n_bars - 1]
-    if ask & (ASK_RETURNS | ASK_DOWNSIDE) != 0:
-        bar_returns(value, start, capital, buffer)
-        mean = mean_of(buffer)
+    if moments:
+        n = n_bars
+        if alone:
+            p = price_rows[c]
+            n = held_returns(log, starts[c], ends[c], mark[p], changes[p], start, buffer)
+        else:
+            bar_returns(value, start, capital, buffer)
+        mean = mean_of(buffer[:n], n_bars - n)
         figures[F_MEAN] = mean
-        figures[F_STD] = std_of(buffer, mean)
+        figures[F_STD] = std_of(buffer[:n], mean, n_bars - n)
         if ask & ASK_DOWNSIDE != 0:
-            figures[F_DOWN] = downside_of(buffer)
+            figures[F_DOWN] = downside_of(buffer[:n], n_bars - n)
     if ask & ASK_DRAWDOWN != 0:
         figures[F_DEEPEST] = deepest(value, start)
     if ask & ASK_TRADES == 0:
@@ -277,6 +291,7 @@ def summarize_units(
     value = np.empty(n_bars)
     buffer = np.empty(n_bars)
     exposed = np.empty(n_bars, np.uint8)
+    changes = price_changes(mark, n_units)
     none = int(np.int64(0))  # typed, so that run_unit compiles once
     for u in range(n_units):
         members = order[bounds[u] : bounds[u + 1]]
@@ -285,7 +300,7 @@ def summarize_units(
             pool, at, step, modes, money, days, words, log, none, starts, ends,
         )  # fmt: skip
         reduce_unit(
-            out[u], ask, members, log, starts, ends, rows[:, 0], open_, mark,
+            out[u], ask, members, log, starts, ends, rows[:, 0], open_, mark, changes,
             money.reshape(1, -1), days, start[u], 0.0, value, buffer, exposed,
         )  # fmt: skip
     return out
@@ -314,9 +329,10 @@ def summarize_log(
     value = np.empty(n_bars)
     buffer = np.empty(n_bars)
     exposed = np.empty(n_bars, np.uint8)
+    changes = price_changes(mark, n_units)
     for u in range(n_units):
         reduce_unit(
             out[u], ask, order[bounds[u] : bounds[u + 1]], log, starts, ends, price_rows,
-            open_, mark, money, days, start[u], capital, value, buffer, exposed,
+            open_, mark, changes, money, days, start[u], capital, value, buffer, exposed,
         )  # fmt: skip
     return out
