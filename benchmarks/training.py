@@ -35,6 +35,19 @@ def times(func: Callable[[], Any], repeat: int) -> tuple[float, float]:
     return min(found), statistics.median(found)
 
 
+def in_turn(funcs: list[Callable[[], Any]], rounds: int) -> list[tuple[float, float]]:
+    """Return the shortest and the median time of each, taken in turn, so that all share noise."""
+    for func in funcs:
+        func()
+    found: list[list[float]] = [[] for _ in funcs]
+    for _ in range(rounds):
+        for func, seconds in zip(funcs, found, strict=True):
+            start = time.perf_counter()
+            func()
+            seconds.append(time.perf_counter() - start)
+    return [(min(seconds), statistics.median(seconds)) for seconds in found]
+
+
 def show(name: str, found: tuple[float, float], limit: float | None = None) -> None:
     best, median = found
     goal = "" if limit is None else f"   goal {limit * 1e3:7.0f} ms"
@@ -69,16 +82,20 @@ def main() -> None:
     warnings.simplefilter("ignore", UserWarning)
     options = {"min_trades": 30}
     ascent = times(lambda: bp.train(trend, DATA, **options), 9)
-    brute = times(lambda: bp.train(trend, DATA, method="brute", **options), 3)
+    brute, two = in_turn(
+        [
+            lambda: bp.train(trend, DATA, method="brute", **options),
+            lambda: bp.train(
+                trend, DATA, method="brute", engine="processpool", n_workers=2, **options
+            ),
+        ],
+        6,
+    )
     walk = times(lambda: bp.walk_forward(trend, DATA, cycles=10, **options), 5)
     show("ascent, 57 evaluations", ascent, 0.040)
     show("brute force, 3,971 combinations", brute, 2.0)
     show("walk-forward, 10 ascent cycles", walk, 0.6)
     show("test with given parameters", times(lambda: bp.test(trend, DATA), 9))
-    two = times(
-        lambda: bp.train(trend, DATA, method="brute", engine="processpool", n_workers=2, **options),
-        3,
-    )
     show("brute force, two processes", two)
     print(f"two processes against one core: {brute[0] / two[0]:.2f} times (goal 1.7)")
     peer = times(lambda: in_pandas(30.0, 3.0, 3.0), 3)
