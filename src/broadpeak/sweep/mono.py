@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, overload
 
@@ -166,9 +166,10 @@ class MonoValues(Sequence[Any]):
         return merge.apply(values, kwargs=self._kwargs, fill=fill)
 
 
-def _all_equal(values: list[Any]) -> bool:
-    first = values[0]
-    return all(value is first or _equal(value, first) for value in values)
+def _all_equal(values: Iterable[Any]) -> bool:
+    rest = iter(values)
+    first = next(rest)
+    return all(value is first or _equal(value, first) for value in rest)
 
 
 def _equal(left: Any, right: Any) -> bool:
@@ -185,7 +186,7 @@ def constants(combos: Combos, rows: IntArray) -> list[Any]:
     """Return the value of every parameter that is the same in the combinations `rows`."""
     fixed = []
     for column in combos.columns.values():
-        codes = column.codes[rows]
-        if len(codes) and (codes == codes[0]).all():
-            fixed.append(column.values[int(codes[0])])
+        codes = np.unique(column.codes[rows]).tolist()  # a value may be there more than once
+        if codes and _all_equal(column.values[code] for code in codes):
+            fixed.append(column.values[codes[0]])
     return fixed
