@@ -49,3 +49,12 @@ def test_long_lists_hold_every_combination(condition: str | None) -> None:
 def test_a_param_holds_no_param() -> None:
     with pytest.raises(ParamError, match="Param must hold values, got Param"):
         bp.Param(bp.Param([1, 2]))
+
+
+def test_unknown_settings_name_the_nearest() -> None:
+    with pytest.raises(ParamError, match=r"Param got an unknown option 'conditon'.*'condition'"):
+        bp.Param([1], conditon="x > 0")  # type: ignore[call-arg]
+    with pytest.raises(TypeError, match="unknown option 'hid'"):
+        bp.Param([1], hid=True)  # type: ignore[call-arg]
+    with pytest.raises(bp.BroadpeakError, match="Did you mean 'merge_func'"):
+        bp.parameterized(merge_fun="concat")

@@ -8,7 +8,7 @@ import math
 from collections.abc import Iterable
 from typing import Any, TypeVar
 
-from broadpeak.errors import ParamError, broken_rule
+from broadpeak.errors import ParamError, ParamTypeError, broken_rule
 
 T = TypeVar("T")
 
@@ -87,8 +87,8 @@ def did_you_mean(value: object, known: Iterable[object]) -> str:
     return f"Did you mean {near[0]!r}?" if near else ""
 
 
-def unknown_option(owner: str, name: str, known: Iterable[str]) -> TypeError:
-    """Return the `TypeError` for an option that `owner` does not have, naming the nearest one."""
+def unknown_option(owner: str, name: str, known: Iterable[str]) -> ParamTypeError:
+    """Return the `TypeError` for an option that `owner` does not have; it names the nearest one."""
     names = sorted(known)
     hint = did_you_mean(name, names) or f"Known options: {', '.join(names)}."
-    return TypeError(f"{owner} got an unknown option {name!r}. {hint}")
+    return ParamTypeError(f"{owner} got an unknown option {name!r}. {hint}")

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from broadpeak._core import expressions
+from broadpeak._core import check, expressions
 from broadpeak.errors import ConditionError, ParamError, broken_rule
 from broadpeak.space.labels import label_values
 from broadpeak.types import MISSING, Splittable
@@ -93,6 +93,10 @@ class Param:
 
     def __new__(cls, *args: Any, **settings: Any) -> Param:  # noqa: D102
         # Which settings the caller typed decides who wins over an annotation, even at a default.
+        known = [field.name for field in fields(cls)]
+        for name in settings:
+            if name not in known:
+                raise check.unknown_option("Param", name, known)
         param = super().__new__(cls)
         object.__setattr__(param, "_given", frozenset(settings) - {"value"})
         return param
