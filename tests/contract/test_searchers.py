@@ -125,7 +125,9 @@ def test_no_searcher_is_an_error(searcher):
         maximise(searcher, SPACE, lambda steps: [1.0 for _ in steps])
 
 
-@pytest.mark.parametrize("point", [(1.0,), (1.0, 2.0, 3.0), (1.0, float("nan"))])
+@pytest.mark.parametrize(
+    "point", [(1.0,), (1.0, 2.0, 3.0), (1.0, float("nan")), {"a": 1, "b": 2}, 5]
+)
 def test_points_that_do_not_fit_are_an_error(point):
     class Wrong(Plain):
         def ask(self, state):

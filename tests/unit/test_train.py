@@ -381,4 +381,6 @@ class TestDefaultsKept:
         found = training.params["X"]
         spread = np.std(DATA.close.to_numpy()[0:])
         assert found["level"] == pytest.approx(spread * found["days"])
+        levels = spread * training.trials["days"]
+        np.testing.assert_allclose(training.trials["level"], levels)
         assert len(calls) <= 7

@@ -448,6 +448,7 @@ class TestErrors:
             ({"method": object()}, bp.ParamError, "methods start, ask and tell"),
             ({"objective": "pr"}, bp.ParamError, "objective must be one of"),
             ({"select": "hil"}, bp.ParamError, "hill"),
+            ({"select": ""}, bp.ParamError, "the selector must be one of"),
             ({"passes": 0}, bp.ParamError, "passes must be"),
             ({"min_trades": -1}, bp.ParamError, "min_trades must be"),
             ({"recency": 0.5}, bp.ParamError, "recency must be a number from 1"),

@@ -415,8 +415,11 @@ def _usable(score: float) -> float:
 
 
 def _checked_point(point: Iterable[float], space: SearchSpace) -> Point:
-    values = tuple(map(float, point))
+    try:
+        values = tuple(map(float, point))
+    except (TypeError, ValueError):
+        values = ()
     if len(values) != len(space) or not all(map(math.isfinite, values)):
         rule = f"ask for points of {len(space)} finite values, one for each of {space.names}"
-        raise ParamError(broken_rule("a searcher", rule, values))
+        raise ParamError(broken_rule("a searcher", rule, point))
     return values

@@ -443,6 +443,9 @@ def called(objective: Any) -> str:
 def _trial_frame(log: TrialLog) -> pd.DataFrame:
     trials = log.trials
     points = np.array([step.point for step, _ in trials]).reshape(len(trials), len(log.names))
+    for row, (_, found) in enumerate(trials):
+        for at, value in (found.computed or {}).items():
+            points[row, at] = value  # stored, not searched: what the strategy computed in this run
     empty = Stats().values()
     figures = [*zip(*(found.figures or empty for _, found in trials), strict=True)]
     stats = dict(zip(FIELDS, figures or [()] * len(FIELDS), strict=True))

@@ -41,12 +41,16 @@ def searcher_for(options: TrainOptions) -> Any:
     return _Limited(method, options.n_evaluations)
 
 
+def _select(options: TrainOptions, default: str) -> Any:
+    return default if options.select is None else options.select
+
+
 def _ascent(options: TrainOptions) -> Ascent:
-    return Ascent(options.select or "hill", options.passes)
+    return Ascent(_select(options, "hill"), options.passes)
 
 
 def _brute(options: TrainOptions) -> Brute:
-    return Brute(options.select or "hill")
+    return Brute(_select(options, "hill"))
 
 
 def _genetic(options: TrainOptions) -> Any:
@@ -55,13 +59,13 @@ def _genetic(options: TrainOptions) -> Any:
         options.generations,
         options.mutation_rate,
         options.crossover_rate,
-        options.select or "peak",
+        _select(options, "peak"),
     )
     return genetic if options.n_evaluations is None else _Limited(genetic, options.n_evaluations)
 
 
 def _random(options: TrainOptions) -> Random:
-    select = options.select or "peak"
+    select = _select(options, "peak")
     if options.n_evaluations is None:
         return Random(select=select)
     return Random(options.n_evaluations, select)
