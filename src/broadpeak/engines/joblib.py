@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import inspect
 import os
+import queue
 import signal
 import sys
 import threading
 import warnings
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from time import perf_counter
 from typing import Any
 
@@ -101,6 +102,8 @@ class JoblibEngine:
             # which are about to be ended.
             with getattr(parallel, "_lock", nullcontext()):
                 wave.is_closed = True
+            if wave.units:
+                _forget_queued(parallel)
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # it tells of results that nobody wants any more
                 answers.close()
@@ -122,6 +125,18 @@ class JoblibEngine:
                 yield unit, lost("died", died, perf_counter() - started)
             else:
                 yield unit, load_report(answer) if isinstance(answer, bytes) else answer
+
+
+def _forget_queued(parallel: Any) -> None:
+    """Empty the queue of calls that no worker has yet, before joblib ends its workers.
+
+    Loky forgets the calls but not their numbers, and its thread dies with a traceback over the
+    first number it finds.
+    """
+    numbers = getattr(getattr(parallel._backend, "_workers", None), "_work_ids", None)  # noqa: SLF001
+    with suppress(queue.Empty):
+        while numbers is not None:
+            numbers.get_nowait()
 
 
 class _Wave:
