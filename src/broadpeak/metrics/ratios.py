@@ -29,14 +29,16 @@ def ratio_or_inf(top: FloatArray, bottom: FloatArray) -> FloatArray:
 
 
 def annual_return(end: FloatArray, start: FloatArray, n_bars: int, per_year: float) -> FloatArray:
-    """Return ``(end/start)^(per_year/n_bars) − 1``, NaN where the end is not positive.
+    """Return ``(end/start)^(per_year/n_bars) − 1``.
+
+    NaN where the end is not positive, and without bars a year.
 
     Examples
     --------
     >>> annual_return(np.array([121.0]), np.array([100.0]), 20, 10.0).round(6)
     array([0.1])
     """
-    if n_bars == 0:
+    if n_bars == 0 or np.isnan(per_year):  # 1 to the power of NaN is 1
         return np.full(np.shape(end), np.nan)
     growth = np.where(end > 0.0, end, np.nan) / start
     with np.errstate(over="ignore"):  # a few bars can annualise beyond any float

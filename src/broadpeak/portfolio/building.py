@@ -72,6 +72,10 @@ def build(
     one_of("price", price, ("close", "nextopen"))
     one_of("size_type", size_type, ("amount", "value", "percent"))
     one_of("stop_unit", stop_unit, ("fraction", "price"))
+    flags: Mapping[str, Any] = {"accumulate": accumulate, "cash_sharing": cash_sharing}
+    for key, flag in flags.items():
+        if not isinstance(flag, (bool, np.bool_)):
+            raise ParamError(broken_rule(key, "be True or False", flag))
     _check_direction(signal_args, direction)
     close, price_args, name = _prices_of(close, price_args)
     array = raw_array(close)

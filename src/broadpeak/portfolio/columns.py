@@ -128,6 +128,10 @@ def _project(given: Given, labels: pd.Index[Any], owner: str) -> IntArray | None
     blocks = _block_rows(own, labels)
     if blocks is not None:
         return blocks
+    if given.kind == "labelled" and own.nlevels == 1 and own.is_unique:
+        by_label = _values_by_label(own, labels)
+        if by_label is not None:
+            return by_label
     shared = own.nlevels < labels.nlevels and all(
         name is not None and list(labels.names).count(name) == 1 for name in own.names
     )
@@ -145,6 +149,20 @@ def _project(given: Given, labels: pd.Index[Any], owner: str) -> IntArray | None
         f"it for every column."
     )
     raise DataError(msg)
+
+
+def _values_by_label(own: pd.Index[Any], labels: pd.Index[Any]) -> IntArray | None:
+    """Return the lane of every label for a Series over columns, in any order of its own.
+
+    Without a name it may be over any level, if its labels fit one level only.
+    """
+    found = []
+    for place, name in enumerate(labels.names):
+        if own.name is None or name == own.name:
+            rows = own.get_indexer(labels.get_level_values(place))
+            if (rows >= 0).all():
+                found.append(rows.astype(np.int64))
+    return found[0] if len(found) == 1 else None
 
 
 def _named(labels: pd.Index[Any]) -> str:

@@ -223,7 +223,7 @@ class Portfolio:
             accumulate=accumulate,
             stop_unit=stop_unit,
             group_by=group_by,
-            cash_sharing=bool(cash_sharing),
+            cash_sharing=cash_sharing,
         )
         return cls(job, labels, bars_per_year=bars_per_year)
 

@@ -56,10 +56,9 @@ def trades_frame(fills: Fills, columns: pd.Index[Any], index: pd.Index[Any]) -> 
     return pd.DataFrame(frame)
 
 
-def words(names: tuple[str, ...], codes: AnyArray) -> AnyArray:
-    """Return the word of each code."""
-    result: AnyArray = np.array(names, dtype=object)[codes]
-    return result
+def words(names: tuple[str, ...], codes: AnyArray) -> pd.Index[Any]:
+    """Return the word of each code, of one dtype also for no codes."""
+    return pd.Index(names).take(np.asarray(codes, dtype=np.int64))
 
 
 def labels_at(labels: pd.Index[Any], numbers: IntArray) -> pd.Index[Any]:
