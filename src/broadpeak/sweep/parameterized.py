@@ -114,8 +114,8 @@ def parameterized(
     Arguments without Param are passed as they are, also an annotated one that is left at its
     default, which conditions may name all the same; if none is a Param, the function is called once
     and its own result returned. Order of combinations and of index levels: arguments in signature
-    order, then ``*args`` (levels ``args_0, args_1, …``), then ``**kwargs``; the last one rotates
-    fastest.
+    order, then ``*args`` (levels ``args_0, args_1, …``; for ``*windows``, ``windows_0``), then
+    ``**kwargs``; the last one rotates fastest.
 
     Examples
     --------
