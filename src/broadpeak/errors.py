@@ -9,6 +9,7 @@
     │   ├── ParamTypeError (TypeError)   a value of a kind that does not fit
     │   └── NoResultsError               every combination was dropped
     ├── DataError (ValueError)           prices, signals, or too little history
+    │   └── MissingDataError (FileNotFoundError)     there is no such file
     ├── TaskError (RuntimeError)         one call of a sweep failed
     ├── EngineError (RuntimeError)       workers could not be started or used
     ├── MissingExtraError (ImportError)  an optional package is not installed
@@ -37,7 +38,15 @@ class ParamError(BroadpeakError, ValueError):
 
 
 class ConditionError(ParamError):
-    """A condition or template expression is not allowed, or failed while it was evaluated."""
+    """A condition or template expression is not allowed, or failed while it was evaluated.
+
+    Attributes
+    ----------
+    unknown : str or None
+        The name in it that is not known, if that is what is wrong.
+    """
+
+    unknown: str | None = None
 
 
 class ParamTypeError(ParamError, TypeError):
@@ -50,6 +59,10 @@ class NoResultsError(ParamError):
 
 class DataError(BroadpeakError, ValueError):
     """Prices or signals break a rule, or there are too few of them."""
+
+
+class MissingDataError(DataError, FileNotFoundError):
+    """There is no file of prices at the path."""
 
 
 class EngineError(BroadpeakError, RuntimeError):

@@ -116,3 +116,14 @@ def test_a_default_is_no_value_for_a_parameter_of_another_decorator():
     with pytest.raises(bp.ConditionError, match="known names only, got 'fast'"):
         run([1, 2], Param([2, 3], condition="fast < slow"))
     assert run([1, 2], [2, 3]).to_list() == [21, 22, 31, 32]
+
+
+def test_a_condition_on_a_plain_argument_says_what_to_do():
+    @parameterized
+    def run(fast, slow):
+        return fast, slow
+
+    with pytest.raises(bp.ConditionError, match=r"'slow' is no parameter of this run: .*Param\("):
+        run(Param([1, 2], condition="fast < slow"), 3)
+    with pytest.raises(bp.ConditionError, match=r"got 'slo'. Check the spelling.*x\.$"):
+        run(Param([1, 2], condition="fast < slo"), 3)

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from broadpeak.engines.calls import Calls
+from broadpeak.errors import ConditionError
 from broadpeak.merge.blocks import merge_blocks
 from broadpeak.merge.rules import ByName, Fill, MergeFunc, MergeSpec, resolve_merge_func
 from broadpeak.space.combine import Combos, select_combos
@@ -165,18 +166,30 @@ class Parameterized(Decorated):
         if not params:
             return self.func(*args, **kwargs)
         settings = self.settings(options)
-        combos = select_combos(
-            {name: param for name, (_, param) in params.items()},
-            grid_indices=own.get("grid_indices"),
-            random_subset=own.get("random_subset"),
-            seed=own.get("seed"),
-        )
+        combos = self._combos(params, own)
         rules = {name: own.get(name) for name in ("mono_n_chunks", "mono_chunk_len")}
         plan = plan_mono(len(combos), mono_chunk_meta=own.get("mono_chunk_meta"), **rules)
         sweep = _Sweep(combos, settings) if plan is None else _MonoSweep(combos, settings, plan)
         calls = self.calls(args, kwargs, sweep.varying(params), sweep.n_calls)
         value, index = sweep.finish(calls)
         return (value, index) if own.get("return_param_index") and value is not NoResult else value
+
+    def _combos(self, params: Params, own: Mapping[str, Any]) -> Combos:
+        """Return the chosen combinations."""
+        chosen: dict[str, Any] = {
+            name: own.get(name) for name in ("grid_indices", "random_subset", "seed")
+        }
+        try:
+            return select_combos({name: param for name, (_, param) in params.items()}, **chosen)
+        except ConditionError as error:
+            if error.unknown not in self.arguments.declared:
+                raise
+            name = error.unknown
+            msg = (
+                f"{error} Argument {name!r} is no parameter of this run: pass {name}=Param(…), or "
+                f"give its value to the condition, context={{{name!r}: …}}."
+            )
+            raise ConditionError(msg) from None
 
     def _params(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], eval_id: Any) -> Params:
         """Return the place of every Param that is meant for this decorator, by its name."""

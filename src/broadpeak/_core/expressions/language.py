@@ -123,7 +123,9 @@ def unknown_name(name: str, known: Mapping[str, Any], where: str) -> ConditionEr
     choices = ", ".join(sorted(known)) or "none"
     hint = did_you_mean(name, known) or "Check the spelling."
     msg = f"{where} must use known names only, got {name!r}. {hint} Known names: {choices}."
-    return ConditionError(msg)
+    error = ConditionError(msg)
+    error.unknown = name
+    return error
 
 
 def parse(text: str, owner: str = "expression") -> Expression:
