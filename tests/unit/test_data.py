@@ -131,7 +131,7 @@ def test_the_users_frame_is_not_touched_and_prices_cannot_be_changed() -> None:
         ({"Low": 1e3}, r"(low|high) of A at 2024-01-01"),
         ({"Volume": -1}, r"volume of A at 2024-01-01 .*at least 0"),
         ({"Volume": np.inf}, r"volume of A at 2024-01-01 .*at least 0"),
-        ({"Close": "high"}, r"column 'Close' of A must hold numbers"),
+        ({"Close": "high"}, r"column 'Close' of A at 2024-01-01 .*must hold numbers, got 'high'"),
     ],
 )
 def test_prices_that_cannot_be(change, text) -> None:

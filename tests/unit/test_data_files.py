@@ -256,9 +256,57 @@ def test_files_that_are_no_prices(tmp_path, text, message) -> None:
         read(tmp_path, text)
 
 
-def test_a_file_that_is_not_there() -> None:
-    with pytest.raises(FileNotFoundError, match="nowhere"):
-        bp.Data.from_csv("nowhere.csv")
+@pytest.mark.parametrize("error", [FileNotFoundError, bp.DataError])
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_a_file_that_is_not_there(error, kind) -> None:
+    with pytest.raises(error, match="path must be a file that exists, got 'nowhere"):
+        getattr(bp.Data, f"from_{kind}")(f"nowhere.{kind}")
+
+
+def test_a_folder_is_no_file(tmp_path) -> None:
+    with pytest.raises(bp.DataError, match="not a folder"):
+        bp.Data.from_csv(tmp_path)
+
+
+YFINANCE = """Price,Close,Close,High,High,Low,Low,Open,Open,Volume,Volume
+Ticker,AAPL,MSFT,AAPL,MSFT,AAPL,MSFT,AAPL,MSFT,AAPL,MSFT
+Date,,,,,,,,,,
+2024-01-02,184.9,370,187.7,372,183.1,369,186.4,371,82488700,5
+2024-01-03,183.5,,185.1,,182.7,,183.5,,58414500,
+"""
+
+
+def test_fields_above_symbols(tmp_path) -> None:
+    data = read(tmp_path, YFINANCE)
+    assert data.symbols == ["AAPL", "MSFT"]
+    assert data.close["AAPL"].tolist() == [184.9, 183.5]
+    assert data.select("MSFT").open.tolist() == [371.0]
+    assert read(tmp_path, YFINANCE, symbol=["MSFT"]).symbols == ["MSFT"]
+
+
+@pytest.mark.parametrize(
+    "heads",
+    [
+        "Ticker,A,A,A,A,A\nPrice,Open,High,Low,Close,Volume\nDate,,,,,\n",
+        ",Open,High,Low,Close,Volume\n,A,A,A,A,A\nDatetime,,,,,\n",
+    ],
+)
+def test_fields_and_symbols_in_either_order(tmp_path, heads) -> None:
+    data = read(tmp_path, heads + "2024-01-02 14:30:00+00:00,1,3,0.5,2,9\n")
+    assert data.symbols == ["A"]
+    assert str(data.index.tz) == "UTC"
+    assert (data.open.iloc[0], data.high.iloc[0], data.volume.iloc[0]) == (1.0, 3.0, 9.0)
+
+
+@pytest.mark.parametrize("heads", ["Date,Close\n", "Price,Close\nTicker,A\nDate,\n"])
+def test_a_text_among_prices_is_named(tmp_path, heads) -> None:
+    with pytest.raises(bp.DataError, match=r"2024-01-03.*must hold numbers, got 'oops'"):
+        read(tmp_path, heads + "2024-01-02,1\n2024-01-03,oops\n")
+
+
+def test_a_date_that_is_none_is_an_error_without_warnings(tmp_path) -> None:
+    with pytest.raises(bp.DataError, match="readable dates in column 'Date'"):
+        read(tmp_path, "Date,Close\n2024-13-01,1\n2024-01-02,1\n")
 
 
 def test_csv_round_trip_is_exact(tmp_path) -> None:

@@ -17,7 +17,7 @@ import pandas as pd
 from broadpeak._core import check
 from broadpeak.data.dates import DateOptions, dated, find_column, word
 from broadpeak.data.schema import field_of
-from broadpeak.errors import DataError, broken_rule
+from broadpeak.errors import DataError, MissingDataError, broken_rule
 
 _SYMBOLS = ["symbol", "ticker", "sym", "instrument", "pair", "asset", "tic"]
 _BINANCE = [
@@ -66,10 +66,26 @@ def read_table(path: Any) -> pd.DataFrame:
         text = (
             raw.decode("utf-16") if raw[:2] in {b"\xff\xfe", b"\xfe\xff"} else raw.decode("latin-1")
         )
-    return parse_table(text, str(path))
+    return parse_table(text, _shown(path))
+
+
+def _shown(path: Any) -> str:
+    """Return how messages call a file."""
+    return str(getattr(path, "name", "the file")) if hasattr(path, "read") else str(path)
+
+
+def not_there(path: Any) -> MissingDataError:
+    """Return the error for a path where nothing is."""
+    remedy = "Check the path; relative ones begin at the working directory."
+    return MissingDataError(broken_rule("path", "be a file that exists", str(path), remedy))
 
 
 def _bytes(path: Path) -> bytes:
+    if path.is_dir():
+        remedy = "Pass its files: Data.from_csv(sorted(Path(folder).glob('*.csv')))"
+        raise DataError(broken_rule("path", "be a file, not a folder", str(path), remedy))
+    if not path.exists():
+        raise not_there(path)
     if path.suffix == ".zip":
         with zipfile.ZipFile(path) as archive:
             return archive.read(archive.namelist()[0])
@@ -83,6 +99,8 @@ def parse_table(text: str, path: str) -> pd.DataFrame:
     text = text.removeprefix("\ufeff")
     lines = text[:_HEAD].splitlines()
     start, delimiter = _first_row(lines, path)
+    if _has_two_headers(lines[start : start + 3], delimiter):
+        return _unstacked(pd.read_csv(io.StringIO(text), header=None, skiprows=start))
     cells = [cell.strip().strip('"') for cell in lines[start].split(delimiter)]
     header = any(field_of(cell) == "close" for cell in cells)
     names = None if header else _names(cells, path)
@@ -110,6 +128,38 @@ def _first_row(lines: list[str], path: str) -> tuple[int, str]:
             return place, delimiter
     rule = "be a table of prices with tabs, semicolons, commas or bars between its columns"
     raise DataError(broken_rule(path, rule, lines[:1]))
+
+
+def _has_two_headers(lines: list[str], delimiter: str) -> bool:
+    """Return whether fields and symbols stand above each other, as yfinance leaves them."""
+    rows = [[cell.strip() for cell in line.split(delimiter)] for line in lines]
+    if len(rows) < 3 or delimiter != ",":
+        return False
+    last = rows[2]
+    return word(last[0]) in {"date", "datetime"} and len(last) > 1 and not any(last[1:])
+
+
+def _unstacked(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table with two rows of header, fields and symbols, as one with a symbol column."""
+    heads = [table.iloc[row].tolist() for row in (0, 1)]
+    fields, symbols = heads if any(field_of(x) == "close" for x in heads[0][1:]) else heads[::-1]
+    body = table.iloc[3:]
+    parts = []
+    for symbol in dict.fromkeys(symbols[1:]):
+        own = [place for place, name in enumerate(symbols) if name == symbol and place]
+        part = body[own].apply(_number_or_text)
+        part.columns = pd.Index([str(fields[place]) for place in own])
+        part.insert(0, "symbol", symbol)
+        part.insert(0, "date", body[0])
+        # A row of the union of calendars that is not this symbol's own.
+        parts.append(part[part.iloc[:, 2:].notna().any(axis=1)])
+    return pd.concat(parts, ignore_index=True)
+
+
+def _number_or_text(column: pd.Series[Any]) -> pd.Series[Any]:
+    """Return numbers where all are; a text that is none is for the check of prices to tell."""
+    numbers = pd.to_numeric(column, errors="coerce")
+    return column if (numbers.isna() & column.notna()).any() else numbers
 
 
 def _names(cells: list[str], path: str) -> list[str]:
@@ -144,7 +194,7 @@ def frames_of_table(
     wanted = None if symbol is None else [symbol] if isinstance(symbol, str) else symbol
     if tidy is None:
         name = symbol if symbol is not None else _stem(path)
-        return {name: dated(table, str(path), options)}
+        return {name: dated(table, _shown(path), options)}
     parts = {name: part.drop(columns=tidy) for name, part in table.groupby(tidy, sort=False)}
     if wanted is not None:
         if len(parts) == 1 and isinstance(symbol, str):
@@ -154,7 +204,7 @@ def frames_of_table(
             remedy = check.did_you_mean(missing[0], parts)
             raise DataError(broken_rule("symbol", f"be one of {list(parts)}", missing[0], remedy))
         parts = {name: parts[name] for name in wanted}
-    return {name: dated(part, f"{path} ({name})", options) for name, part in parts.items()}
+    return {name: dated(part, f"{_shown(path)} ({name})", options) for name, part in parts.items()}
 
 
 def _stem(path: Any) -> str:

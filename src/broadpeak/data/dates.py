@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +17,7 @@ from broadpeak.errors import DataError, broken_rule
 # Where a bar's label stands, best first. A `time` beside a `date` is joined to it.
 _DATES = [
     *("datetime", "timestamp", "gmttime", "localtime", "opentime", "date", "dt", "day"),
-    *("tradedate", "time", "unix", "unnamed0", "index"),
+    *("tradedate", "time", "unix", "windowstart", "unnamed0", "index"),
 ]
 
 
@@ -102,7 +103,10 @@ def parse_dates(values: pd.Series[Any], date_format: str | None = None) -> pd.Da
         # Offsets that change, as summer time does, fit no single zone but UTC.
         one = len(offsets.unique()) == 1
         return pd.DatetimeIndex(pd.to_datetime(text) if one else pd.to_datetime(text, utc=True))
-    return pd.DatetimeIndex(pd.to_datetime(text))
+    with warnings.catch_warnings():
+        # One date that is none makes pandas guess the format of each: the error says enough.
+        warnings.filterwarnings("ignore", "Could not infer format", UserWarning)
+        return pd.DatetimeIndex(pd.to_datetime(text))
 
 
 def _year_first(text: pd.Series[Any]) -> pd.Series[Any]:

@@ -361,6 +361,8 @@ class Made:
 def _read_parquet(path: Any) -> pd.DataFrame:
     try:
         return pd.read_parquet(path)
+    except FileNotFoundError as error:
+        raise csv_files.not_there(path) from error
     except ValueError as error:
         # What pyarrow raises for a file of another kind.
         raise DataError(broken_rule(str(path), "be a Parquet file", str(error))) from error

@@ -83,10 +83,13 @@ def _numbers(symbol: str, label: str, column: pd.Series[Any]) -> FloatArray:
     try:
         return column.to_numpy(dtype=np.float64, na_value=np.nan)
     except (TypeError, ValueError) as error:
-        rule = "hold numbers"
-        remedy = "Type: pd.to_numeric(column) to see the first text that is none."
+        bad = pd.to_numeric(column, errors="coerce").isna() & column.notna()
+        place = int(bad.to_numpy().argmax())
+        wrong = column.iloc[place] if bad.any() else column.dtype
+        at = f" at {column.index[place]} (bar {place})" if bad.any() else ""
+        remedy = "Drop or correct what is no number: pd.to_numeric(column, errors='coerce')"
         raise DataError(
-            broken_rule(f"column {label!r} of {symbol}", rule, column.dtype, remedy)
+            broken_rule(f"column {label!r} of {symbol}{at}", "hold numbers", wrong, remedy)
         ) from error
 
 
