@@ -411,8 +411,14 @@ class TestErrors:
         def failing(s):
             raise KeyError("lost")
 
-        with pytest.raises(bp.TaskError, match=r"component=X, defaults.*KeyError"):
+        with pytest.raises(
+            bp.TaskError, match=r"failed \(component=X, defaults\): KeyError"
+        ) as info:
             bp.train(failing, DATA)
+        assert "on_error" not in str(info.value)  # there is nothing to go on with
+        assert isinstance(info.value.__cause__, KeyError)
+        with pytest.raises(KeyError, match="lost"):
+            info.value.rerun()
 
     def test_changed_arrays(self):
         @bp.strategy(lookback=20)

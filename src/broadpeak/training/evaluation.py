@@ -10,7 +10,14 @@ from typing import Any, NamedTuple, TypeAlias, TypeVar
 import numpy as np
 
 from broadpeak.engines.calls import Task
-from broadpeak.errors import BroadpeakError, DataError, ParamError, ParFileError, StrategyError
+from broadpeak.errors import (
+    BroadpeakError,
+    DataError,
+    ParamError,
+    ParFileError,
+    StrategyError,
+    TaskError,
+)
 from broadpeak.search.base import Step
 from broadpeak.search.space import Dimension
 from broadpeak.sweep.execute import Settings
@@ -289,7 +296,16 @@ def told(component: str, func: Callable[..., R], *args: Any) -> R:
     """Return ``func(*args)``, called as all evaluations are, so that errors name the component."""
     label = f"component={component}, defaults" if func is _discover else f"component={component}"
     task = Task(func, *args)
-    finished = run_tasks([task], ONE_CALL, label=lambda _: label, passthrough=OWN_MISTAKES)
+    try:
+        finished = run_tasks([task], ONE_CALL, label=lambda _: label, passthrough=OWN_MISTAKES)
+    except TaskError as error:
+        # There is one call here, and nothing to go on with where it fails.
+        cause = error.__cause__
+        msg = (
+            f"The strategy failed ({label}): {type(cause).__name__}: {cause}\n"
+            "Call .rerun() on this error to repeat the call."
+        )
+        raise TaskError(msg, index=0, label=label, rerun=error.rerun) from cause
     result: R = finished.value[0]
     return result
 
