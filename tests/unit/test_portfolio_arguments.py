@@ -61,3 +61,11 @@ def test_records_have_the_same_dtypes_with_and_without_trades():
     assert len(none.trades) == 0
     pd.testing.assert_series_equal(some.trades.dtypes, none.trades.dtypes)
     pd.testing.assert_series_equal(some.drawdowns.dtypes, none.drawdowns.dtypes)
+
+
+def test_what_is_no_array_is_shown():
+    result = bp.Data.sample("IBM").run("bp:ma", window=3)
+    with pytest.raises(bp.DataError, match=r"right must be one-dimensional.*got IndicatorResult"):
+        bp.crossed_above(result.ma, result)
+    with pytest.raises(bp.DataError, match=r"right must be one-dimensional.*got None"):
+        bp.crossed_above(result.ma, None)

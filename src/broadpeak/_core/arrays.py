@@ -61,7 +61,7 @@ def to_lanes(name: str, value: Any, dtype: type = np.float64) -> tuple[AnyArray,
         wrapping = Wrapping("array1d" if raw.ndim == 1 else "array2d")
     if raw.ndim not in {1, 2}:
         rule = "be one-dimensional (bars) or two-dimensional (bars × columns)"
-        raise DataError(broken_rule(name, rule, raw.shape))
+        raise DataError(broken_rule(name, rule, raw.shape if raw.ndim else value))
     lanes = raw[np.newaxis, :] if raw.ndim == 1 else raw.T
     try:
         return kernel_view(np.ascontiguousarray(lanes, dtype=dtype)), wrapping
