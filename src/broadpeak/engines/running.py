@@ -9,10 +9,10 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from time import perf_counter
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from broadpeak.engines.base import Outcome, Report, Unit, lost
-from broadpeak.engines.calls import Calls, Task
+from broadpeak.engines.calls import Calls
 from broadpeak.errors import traceback_text
 
 # What counts as a failure of the task. KeyboardInterrupt and the like belong to the run.
@@ -160,8 +160,3 @@ def stop_thread(thread: threading.Thread) -> None:
     if thread.ident is not None:
         target = ctypes.c_ulong(thread.ident)
         ctypes.pythonapi.PyThreadState_SetAsyncExc(target, ctypes.py_object(Stopped))
-
-
-def run_task(task: Task) -> Any:
-    """Make one call, as `TaskError.rerun` does."""
-    return task()
