@@ -62,6 +62,24 @@ class atomic_dict(dict[str, Any]):  # noqa: N801  # a kind of dict, named like o
     """
 
 
+class ParamValues(list[Any]):
+    """The values of one parameter, one a combination, as a mono-chunk gets them.
+
+    A list like any other. It differs by its type from a list that the body of the function holds
+    for itself: ``data.select`` gives every combination its own symbol for the one, and every
+    combination all symbols for the other.
+
+    Examples
+    --------
+    >>> ParamValues(["IBM", "IBM", "AAPL"])
+    ['IBM', 'IBM', 'AAPL']
+    """
+
+
+COMBINATION: Final = "mono_combination"
+"""Level of columns that number the combinations of a mono-chunk; merges take it away."""
+
+
 @runtime_checkable
 class Splittable(Protocol):
     """An object that can stand in a `Param` as several values, such as `Data` (one a symbol)."""

@@ -38,8 +38,11 @@ def market(seed: int, *, columns: int = 1, n: int = 60):
 
 
 def run(prices, signals, options, cut=None):
-    open_, high, low, close = (lane[:cut] for lane in prices)
-    le, lx, se, sx = (lane[:cut] for lane in signals)
+    open_, high, low, close, le, lx, se, sx = (
+        # One column is one-dimensional: numbers and Series come back.
+        lane[:cut, 0] if lane.shape[1:] == (1,) else lane[:cut]
+        for lane in (*prices, *signals)
+    )
     return PF.from_signals(
         close, le, lx, short_entries=se, short_exits=sx, open=open_, high=high, low=low, **options
     )

@@ -103,10 +103,11 @@ class TestOneColumn:
         assert stats["sharpe_ratio"] == one.sharpe_ratio
         assert stats["start"] == INDEX[0]
 
-    def test_a_frame_with_one_column_is_one_column(self):
+    def test_a_frame_with_one_column_stays_a_frame(self, one):
         pf = PF.from_signals(CLOSE.to_frame("Q"), ENTRIES, EXITS)
-        assert isinstance(pf.sharpe_ratio, float)
-        assert pf.value.name == "Q"
+        assert pf.sharpe_ratio.to_dict() == {"Q": one.sharpe_ratio}
+        assert list(pf.value.columns) == ["Q"]
+        assert list(pf.stats().index) == ["Q"]
 
     def test_survives_pickling(self, one):
         again = pickle.loads(pickle.dumps(one))

@@ -144,6 +144,12 @@ def check_labels(name: str, labels: Wrapping, first: str, wanted: Wrapping) -> N
         raise DataError(broken_rule(name, rule, _ends(got), remedy))
 
 
+def check_index(name: str, labels: Wrapping, first: str, wanted: Wrapping) -> None:
+    """Refuse `name` unless its index is that of `first`."""
+    index, other = (Wrapping("series", one.index) for one in (labels, wanted))
+    check_labels(name, index, first, other)
+
+
 def _shape(lanes: AnyArray) -> tuple[int, int]:
     return lanes.shape[1], lanes.shape[0]
 

@@ -17,7 +17,7 @@ from broadpeak.data.slicing import positions
 from broadpeak.errors import DataError, broken_rule
 from broadpeak.indicators.run import run
 from broadpeak.indicators.source import Source, read_only
-from broadpeak.types import FloatArray
+from broadpeak.types import FloatArray, ParamValues
 
 
 class Data(Made):
@@ -66,7 +66,9 @@ class Data(Made):
     @property
     def symbols(self) -> list[Any]:
         """Names of the symbols."""
-        return list(self._source.symbols)
+        source = self._source
+        names = list(source.symbols)
+        return names if source.codes is None else [names[code] for code in source.codes]
 
     @property
     def index(self) -> pd.Index[Any]:
@@ -111,7 +113,7 @@ class Data(Made):
     @property
     def returns(self) -> Any:
         """Change of the close against the symbol's bar before, as a fraction."""
-        close = self.lanes("close")
+        close = self._source.lanes("close")
         out = np.full(close.shape, np.nan)
         for row, values, own in zip(out, close, self._source.own_bars, strict=True):
             bars = slice(None) if own is None else own
@@ -132,7 +134,8 @@ class Data(Made):
         >>> Data.sample().lanes("close").shape
         (3, 3270)
         """
-        return read_only(self._source.lanes(name))
+        lanes, codes = self._source.lanes(name), self._source.codes
+        return read_only(lanes if codes is None else lanes[codes])
 
     def __len__(self) -> int:
         return len(self._source.index)
@@ -170,7 +173,9 @@ class Data(Made):
         Parameters
         ----------
         symbols : symbol or list of symbols
-            A symbol gives Series, a list (also of one) frames.
+            A symbol gives Series, a list (also of one) frames. What a mono-chunk passes for a
+            parameter is one symbol a combination, also repeated: frames have a column a
+            combination, and lists of other parameters meet them one to one.
 
         Returns
         -------
@@ -193,11 +198,14 @@ class Data(Made):
             return found
         wanted = [symbols] if single else list(symbols)
         places = [self._place(symbol) for symbol in wanted]
+        if isinstance(symbols, ParamValues) and places:
+            return Data(self._source.zipped(places))
         if not places or len(set(places)) < len(places):
             raise DataError(broken_rule("symbols", "name each symbol once, at least one", wanted))
         if single and self._source.single:
             return self
-        result = Data(self._source.take(places, single=single))
+        source = self._source
+        result = Data(source.part(places[0]) if single else source.take(places, single=False))
         if single:
             # One object a symbol, so that what was computed from it is found again.
             self._selected[symbols] = result
@@ -218,9 +226,9 @@ class Data(Made):
             name: np.ascontiguousarray(lanes[:, places])
             for name, lanes in self._source.fields.items()
         }
-        return Data(
-            Source(self._source.index[places], self._source.symbols, fields, self._source.single)
-        )
+        source = self._source
+        cut = Source(source.index[places], source.symbols, fields, source.single, source.codes)
+        return Data(cut)
 
     def resample(self, rule: Any, **options: Any) -> Data:
         """Return longer bars.
@@ -259,7 +267,10 @@ class Data(Made):
             keep = slice(None) if own is None else own
             fields = {name: lanes[place][keep] for name, lanes in source.fields.items()}
             bars[symbol] = resample_bars(source.index[keep], fields, rule, options)
-        return self._of(bars, calendar="union", single=source.single)
+        longer = self._of(bars, calendar="union", single=source.single)
+        if source.codes is None:
+            return longer
+        return longer.select(ParamValues(self.symbols))
 
     def run(
         self,
@@ -355,6 +366,8 @@ def _digest(source: Source) -> str:
     # Any kind of text is the same symbol; a number is another one than its text.
     names = [repr(str(name) if isinstance(name, str) else name) for name in source.symbols]
     digest.update(f"{names} {source.single}".encode())
+    if source.codes is not None:
+        digest.update(source.codes.tobytes())
     for name in sorted(source.fields):
         digest.update(name.encode())
         digest.update(np.ascontiguousarray(source.fields[name]).reshape(-1).data)

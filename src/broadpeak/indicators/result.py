@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -13,10 +14,13 @@ import pandas as pd
 from broadpeak._core import check
 from broadpeak.errors import DataError, ParamError, broken_rule
 from broadpeak.indicators.panel import Level, Panel, Shape
-from broadpeak.triggers.cross import crossed_above, crossed_below
+from broadpeak.indicators.source import Source
+from broadpeak.triggers.levels import is_levels, level_index
 from broadpeak.types import AnyArray
 
-_CROSSINGS = {"_crossed_above": True, "_crossed_below": False}
+_ABOVE, _BELOW = "_crossed_above", "_crossed_below"
+_CROSSINGS = {_ABOVE: True, _BELOW: False}
+_ARRAYS = (np.ndarray, pd.Series)
 
 
 class IndicatorResult:
@@ -25,11 +29,13 @@ class IndicatorResult:
     Every output is an attribute: a Series for one symbol and single values, else a frame with the
     levels of the listed parameters and then `symbol`. For each there are the methods
     ``<output>_crossed_above(other)`` and ``<output>_crossed_below(other)``, whose `other` is
-    another result, a number, or whatever `crossed_above` takes.
+    another result, a number, a list of numbers (a column level called like the method), or values
+    bar by bar: a Series, a frame or an array.
 
     Parameters that occur several times are computed once; frames are made when they are asked for.
     Crossings of two results of as many combinations meet pair by pair, and one single combination
-    meets all. They are computed on each symbol's own bars.
+    meets all; so do lists of numbers. Where parameters are hidden, those of crossings are too.
+    They are computed on each symbol's own bars.
 
     Attributes
     ----------
@@ -102,7 +108,7 @@ class IndicatorResult:
                 raise ParamError(broken_rule("a level", f"be one of {self.levels}", old, remedy))
         old_shape = self._shape
         levels = [Level(names.get(name, name), labels) for name, labels in old_shape.levels]
-        shape = Shape(old_shape.source, old_shape.take, levels)
+        shape = replace(old_shape, levels=levels)
         return IndicatorResult(self.outputs, self._stored, shape)
 
     def split_params(self) -> tuple[Sequence[IndicatorResult], pd.Index[Any]]:
@@ -124,6 +130,8 @@ class IndicatorResult:
         """
         shape = self._shape
         if shape.take is not None:
+            if shape.source.codes is not None:
+                return [self._of_combination(i) for i in range(shape.count)], shape.columns()
             alone = Shape(shape.source)
             parts = [IndicatorResult(self.outputs, [self._stored[i]], alone) for i in shape.take]
             return parts, shape.index()
@@ -133,11 +141,20 @@ class IndicatorResult:
         return [self._of_symbol(i) for i in range(len(shape.source.symbols))], shape.columns()
 
     def _of_symbol(self, place: int) -> IndicatorResult:
-        source = self._shape.source
+        return self._alone(self._shape.source, place, [x[place] for x in self._stored[0]])
+
+    def _of_combination(self, number: int) -> IndicatorResult:
+        shape = self._shape
+        stored = number if shape.take is None else shape.take[number]
+        lanes = [x[0] for x in self._stored[stored]]
+        return self._alone(shape.source, int(shape.symbol_take()[number]), lanes)
+
+    def _alone(self, source: Source, place: int, lanes: list[AnyArray]) -> IndicatorResult:
+        """Return the result of one symbol on its own bars."""
         own = source.own_bars[place]
         bars = slice(None) if own is None else own
-        lanes = tuple(np.ascontiguousarray(x[place : place + 1, bars]) for x in self._stored[0])
-        return IndicatorResult(self.outputs, [lanes], Shape(source.take([place], single=True)))
+        stored = tuple(np.ascontiguousarray(lane[np.newaxis, bars]) for lane in lanes)
+        return IndicatorResult(self.outputs, [stored], Shape(source.part(place)))
 
     def panel(self, output: str = "") -> Panel:
         """Return the lanes of one output, by default of the only one.
@@ -180,11 +197,15 @@ class IndicatorResult:
         panel = self.panel(output)
         if isinstance(other, IndicatorResult):
             return panel.crossed(other.panel(), above=above)
+        if isinstance(other, np.ndarray) and other.ndim == 0:
+            other = other.item()
         if isinstance(other, (int, float, np.number)):
-            source = self._shape.source
-            lanes = np.full((len(source.symbols), len(source.index)), float(other))
-            return panel.crossed(Panel(lanes, Shape(source)), above=above)
-        return (crossed_above if above else crossed_below)(getattr(self, output), other)
+            return panel.crossed_levels(float(other), above=above)
+        if _is_levels(other, len(self._shape.source.index)):
+            name = f"{output}{_ABOVE if above else _BELOW}"
+            labels = level_index(other.tolist() if isinstance(other, _ARRAYS) else other, name)
+            return panel.crossed_levels(Level(str(labels.name), list(labels)), above=above)
+        return panel.crossed_values(other, above=above)
 
     def __dir__(self) -> list[str]:
         crossings = [f"{name}{ending}" for name in self.outputs for ending in _CROSSINGS]
@@ -198,3 +219,15 @@ class IndicatorResult:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return IndicatorResult, (self.outputs, self._stored, self._shape)
+
+
+def _is_levels(other: Any, n_bars: int) -> bool:
+    """Return whether `other` is a list of levels, as lists of parameters are for `Data.run`.
+
+    An array is one if it has not the number of bars; a Series, if it does not label bars either.
+    """
+    if isinstance(other, np.ndarray):
+        return other.ndim == 1 and len(other) not in {0, n_bars}
+    if isinstance(other, pd.Series):
+        return isinstance(other.index, pd.RangeIndex) and len(other) not in {0, n_bars}
+    return is_levels(other)

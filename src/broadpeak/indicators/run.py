@@ -42,23 +42,34 @@ def run(
     values = [bound.get(key, default) for key, default in definition.params.items()]
     lists = {key: value for key, value in bound.items() if isinstance(value, _LISTS)}
     lists = {key: value for key, value in lists.items() if np.ndim(value) > 0}
-    if not lists:
-        lanes = _lanes(source, definition, inputs, tuple(values))
-        return IndicatorResult(definition.outputs, [lanes], Shape(source))
-    columns = _combine(lists, product_of_all=param_product)
     hidden = _hidden(definition, hide_params)
+    all_hidden = hidden == set(definition.params)
+    if not lists and source.codes is None:
+        lanes = _lanes(source, definition, inputs, tuple(values))
+        return IndicatorResult(definition.outputs, [lanes], Shape(source, hidden=all_hidden))
+    columns = _combine(lists, product_of_all=param_product) if lists else {}
+    if source.codes is not None:
+        columns = _one_a_combination(columns, len(source.codes))
     levels = [
         Level(f"{definition.short}_{key}", column)
         for key, column in columns.items()
         if key not in hidden
     ]
+    n = len(next(iter(columns.values()))) if source.codes is None else len(source.codes)
     filled = [
-        columns.get(key, None) or [value] * len(next(iter(columns.values())))
+        columns.get(key, None) or [value] * n
         for key, value in zip(definition.params, values, strict=True)
     ]
-    distinct, take = _distinct(list(zip(*filled, strict=True)))
-    found = [_lanes(source, definition, inputs, combination) for combination in distinct]
-    return IndicatorResult(definition.outputs, found, Shape(source, take, levels))
+    if source.codes is None:
+        distinct, take = _distinct(list(zip(*filled, strict=True)))
+        found = [_lanes(source, definition, inputs, combination) for combination in distinct]
+    else:
+        # Where an array replaces prices, combinations differ by it as well.
+        own = source.codes if _by_name(inputs) else np.arange(n)
+        rows = zip(source.codes.tolist(), own.tolist(), *filled, strict=True)
+        distinct, take = _distinct(list(rows))
+        found = [_zipped_lanes(source, definition, inputs, combination) for combination in distinct]
+    return IndicatorResult(definition.outputs, found, Shape(source, take, levels, all_hidden))
 
 
 def _combine(lists: dict[str, Any], *, product_of_all: bool) -> dict[str, list[Any]]:
@@ -77,6 +88,15 @@ def _combine(lists: dict[str, Any], *, product_of_all: bool) -> dict[str, list[A
             remedy = "Pass param_product=True to combine every value with every other."
             raise ParamError(broken_rule(key, rule, len(column), remedy))
     return {key: column * length if len(column) == 1 else column for key, column in columns.items()}
+
+
+def _one_a_combination(columns: dict[str, list[Any]], n: int) -> dict[str, list[Any]]:
+    """Return lists as long as there are combinations: each has its own symbol already."""
+    for key, column in columns.items():
+        if len(column) not in {1, n}:
+            rule = f"have one value a combination of the mono-chunk, {n}"
+            raise ParamError(broken_rule(key, rule, len(column)))
+    return {key: column * n if len(column) == 1 else column for key, column in columns.items()}
 
 
 def _items(value: Any) -> list[Any]:
@@ -126,7 +146,7 @@ def _key(
 ) -> Hashable | None:
     key: Hashable = (definition.name, values)
     if inputs is not definition.inputs:
-        if not all(isinstance(field, str) for field in inputs.values()):
+        if not _by_name(inputs):
             return None
         key = (definition.name, values, tuple(inputs.values()))
     try:
@@ -135,6 +155,44 @@ def _key(
         return None
     # NaN is not equal to itself and would fill the memory with copies.
     return None if any(isinstance(v, float) and math.isnan(v) for v in values) else key
+
+
+def _by_name(inputs: Mapping[str, Any]) -> bool:
+    return all(isinstance(field, str) for field in inputs.values())
+
+
+def _zipped_lanes(
+    source: Source, definition: Definition, inputs: Mapping[str, Any], combination: tuple[Any, ...]
+) -> tuple[AnyArray, ...]:
+    """Return one lane an output, shape (1, n_bars), for one combination of a mono-chunk.
+
+    It is computed on the symbol alone, as a single call would, and put on the bars of all symbols.
+    """
+    place, number, *values = combination
+    part, own = source.part(place), source.own_bars[place]
+    if not _by_name(inputs):
+        bars = slice(None) if own is None else own
+        inputs = {key: _own_input(source, definition, key, field, number, bars)
+                  for key, field in inputs.items()}  # fmt: skip
+    lanes = _lanes(part, definition, inputs, tuple(values))
+    if own is None:
+        return lanes
+    spread = []
+    for lane in lanes:
+        whole = np.full((1, len(source.index)), np.nan)
+        whole[:, own] = lane
+        spread.append(whole)
+    return tuple(spread)
+
+
+def _own_input(
+    source: Source, definition: Definition, key: str, field: Any, number: int, bars: Any
+) -> Any:
+    """Return the name of a price, or the values of one combination on the bars of its symbol."""
+    if isinstance(field, str):
+        return field
+    lanes = _input(source, definition, key, field)
+    return np.ascontiguousarray(lanes[number, bars])
 
 
 def _compute(
@@ -173,13 +231,13 @@ def _input(source: Source, definition: Definition, key: str, field: Any) -> Floa
             msg = broken_rule(f"the data of {definition.name}", rule, list(source.fields), remedy)
             raise DataError(msg) from error
     lanes, wrapping = to_lanes(key, field)
-    n = len(source.symbols)
+    n = len(source.columns)
     if wrapping.index is not None and not wrapping.index.equals(source.index):
         raise DataError(broken_rule(key, "have the index of the data", wrapping.index[:3].tolist()))
     if lanes.shape[1] != len(source.index) or lanes.shape[0] not in {1, n}:
         rule = f"have {len(source.index)} bars and 1 or {n} columns"
         raise DataError(broken_rule(key, rule, lanes.shape[::-1]))
     if wrapping.columns is not None and n > 1 and not wrapping.columns.equals(source.columns):
-        rule = f"have a column for each of {list(source.symbols)}, in order"
+        rule = f"have a column for each of {list(source.columns)}, in order"
         raise DataError(broken_rule(key, rule, wrapping.columns.tolist()))
     return np.broadcast_to(lanes, (n, lanes.shape[1]))

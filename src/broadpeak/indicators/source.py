@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -13,7 +13,7 @@ import pandas as pd
 
 from broadpeak.errors import DataError, broken_rule
 from broadpeak.indicators.memo import Memo
-from broadpeak.types import AnyArray, FloatArray, IntArray
+from broadpeak.types import COMBINATION, AnyArray, FloatArray, IntArray
 
 
 def read_only(array: AnyArray) -> AnyArray:
@@ -37,20 +37,49 @@ class Source:
         Lanes by name, shape (n_symbols, n_bars); NaN where a symbol has no bar.
     single
         True where the user has one symbol and expects Series.
+    codes
+        In a mono-chunk, the lane of the symbol of every combination: columns are combinations
+        then, not symbols. None everywhere else.
     """
 
     index: pd.Index[Any]
     symbols: tuple[Any, ...]
     fields: Mapping[str, FloatArray]
     single: bool
+    codes: IntArray | None = None
     memo: Memo = field(default_factory=Memo, repr=False)
-    _kept: dict[str, Any] = field(default_factory=dict, repr=False)
+    _kept: dict[Any, Any] = field(default_factory=dict, repr=False)
 
     @cached_property
     def columns(self) -> pd.Index[Any]:
-        """Labels of the lanes as the level `symbol`."""
+        """Labels of the columns: the level `symbol`, in a mono-chunk after the combination."""
         labels: pd.Index[Any] = pd.Index(list(self.symbols), name="symbol")
-        return labels
+        if self.codes is None:
+            return labels
+        numbers = np.arange(len(self.codes))
+        names = [COMBINATION, "symbol"]
+        return pd.MultiIndex.from_arrays([numbers, labels.take(self.codes)], names=names)
+
+    def part(self, place: int) -> Source:
+        """Return one symbol alone: always the same object, so that its results are found again."""
+        if self.single:
+            return self
+        key = ("part", place)
+        if key not in self._kept:
+            self._kept[key] = self.take([place], single=True)
+        part: Source = self._kept[key]
+        return part
+
+    def zipped(self, places: Sequence[int]) -> Source:
+        """Return one column a combination, each of its own symbol; every lane is held once."""
+        distinct = list(dict.fromkeys(places))
+        codes = np.array([distinct.index(place) for place in places], np.int64)
+        lanes = self.take(distinct, single=False)
+        source = Source(lanes.index, lanes.symbols, lanes.fields, single=False, codes=codes)
+        source._kept.update(
+            {("part", code): self.part(place) for code, place in enumerate(distinct)}
+        )
+        return source
 
     @cached_property
     def own_bars(self) -> list[IntArray | None]:
@@ -86,7 +115,7 @@ class Source:
         return Source(index, tuple(self.symbols[place] for place in places), fields, single)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Source, (self.index, self.symbols, dict(self.fields), self.single)
+        return Source, (self.index, self.symbols, dict(self.fields), self.single, self.codes)
 
     def prices(self, name: str) -> Any:
         """Return a field as a Series or frame that the user may change without changing this.
@@ -100,6 +129,8 @@ class Source:
 
     def wrap(self, lanes: AnyArray) -> Any:
         """Return lanes, one a symbol, as a Series for one symbol and as a frame for several."""
+        if self.codes is not None:
+            lanes = lanes[self.codes]
         if self.single:
             return pd.Series(lanes[0], index=self.index, name=self.symbols[0], copy=False)
         return pd.DataFrame(lanes.T, index=self.index, columns=self.columns, copy=False)

@@ -18,7 +18,7 @@ from broadpeak.errors import ParamError
 from broadpeak.merge.concat import concat, positions
 from broadpeak.merge.keys import joined, prepend, split_levels
 from broadpeak.merge.stack import column_stack, reset_column_stack, row_stack
-from broadpeak.types import AnyArray, IntArray
+from broadpeak.types import COMBINATION, AnyArray, IntArray
 
 _MERGES = {
     "concat": concat,
@@ -220,7 +220,7 @@ def _kept_levels(
     kept = [
         place
         for place, code in enumerate(codes)
-        if not _was_added(code, levels[place], counts, constants)
+        if not _was_added(own.names[place], code, levels[place], counts, constants)
     ]
     if not kept:
         return None
@@ -230,7 +230,7 @@ def _kept_levels(
 
 
 def _was_added(
-    codes: AnyArray, level: pd.Index[Any], counts: IntArray, constants: Sequence[Any]
+    name: Any, codes: AnyArray, level: pd.Index[Any], counts: IntArray, constants: Sequence[Any]
 ) -> bool:
     """Whether a level exists only because the function got lists of parameter values."""
     codes = np.asarray(codes, dtype=np.int64)
@@ -238,7 +238,7 @@ def _was_added(
     firsts = codes[starts]
     if not np.array_equal(np.repeat(firsts, counts), codes):
         return False
-    if (firsts != firsts[0]).any():
+    if name == COMBINATION or (firsts != firsts[0]).any():
         return True
     return firsts[0] >= 0 and any(_equal(one, level[firsts[0]]) for one in constants)
 

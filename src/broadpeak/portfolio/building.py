@@ -38,12 +38,15 @@ class Labels:
         Columns, or groups.
     name : object
         Name of a single column.
+    single : bool
+        Whether figures are scalars and paths are Series: one-dimensional input, or one account.
     """
 
     index: pd.Index[Any] | None
     columns: pd.Index[Any] | None
     units: pd.Index[Any] | None
     name: Any = None
+    single: bool = True
 
 
 def build(
@@ -109,11 +112,11 @@ def build(
     ]
     lanes = _by_direction(lanes, nothing, direction)
     labels = columns.labels
-    if labels is not None and columns.count == 1:
-        name = labels[0]
+    # One account for everything is one whole, however many columns it has.
+    single = labels is None if codes is None else group_by is None or group_by is True
     return (
         Job(used[0], used[1], [*lanes, nothing], rules, units),
-        Labels(bars.index, labels, labels if codes is None else groups, name),
+        Labels(bars.index, labels, labels if codes is None else groups, name, single),
     )
 
 

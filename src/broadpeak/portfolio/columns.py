@@ -12,7 +12,9 @@ import pandas as pd
 
 from broadpeak.errors import DataError, broken_rule
 from broadpeak.portfolio.given import Given, span
-from broadpeak.types import IntArray
+from broadpeak.triggers.columns import join_levels
+from broadpeak.triggers.levels import sorted_levels
+from broadpeak.types import COMBINATION, IntArray
 
 
 @dataclass(slots=True)
@@ -49,27 +51,102 @@ def resolve(givens: Sequence[Given], n_prices: int) -> Columns:
         If columns are neither the same nor related by shared level names, or an array or list of
         parameters has another number of columns.
     """
-    if all(len(given.lanes) == 1 and given.columns is None for given in givens):
+    if all(map(_is_flat, givens)):
         return Columns(1, None, {given.name: None for given in givens})
-    labels, owner = _widest(givens)
+    widest, owner = _widest(givens)
     tables = [given for given in givens if given.kind == "table"]
-    count = len(labels) if labels is not None else max(len(given.lanes) for given in tables)
+    wide = any(given.wide for given in tables)
+    count = len(widest) if widest is not None else max(len(given.lanes) for given in tables)
     rows: dict[str, IntArray | None] = {}
-    lists = []
-    for given in givens:
-        if given.kind == "list" or (given.kind == "across" and len(given.lanes) != count):
-            lists.append(given)
+    labels = widest
+    for given in tables:
+        beside = _levels_beside(given, widest)
+        if beside is None:
+            rows[given.name] = _rows(given, widest, owner, count)
         else:
+            rows[given.name] = None
+            labels = _with_levels(labels, beside)
+    lists = [given for given in givens if _is_list(given, count, wide=wide)]
+    for given in givens:
+        if given.kind != "table" and not any(given is one for one in lists):
             rows[given.name] = _rows(given, labels, owner, count)
-    length = _common_length(lists)
-    if length > 1 and count == n_prices:
-        singles = {given.name for given in givens if len(given.lanes) == 1}
-        return _multiplied(lists, length, labels, count, rows, singles)
-    for given in lists:
-        rows[given.name] = _list_rows(given, count, n_prices)
-    if labels is None and count > 1:
+    close = givens[0]
+    one_each = close.columns is not None and COMBINATION in close.columns.names
+    only_prices = labels is close.columns and (labels is not None or close.wide or not wide)
+    if labels is None and wide:
         labels = pd.RangeIndex(count)
+    if (
+        count == n_prices
+        and not one_each
+        and _makes_columns(lists, only_prices=only_prices, wide=wide)
+    ):
+        singles = {given.name for given in givens if len(given.lanes) == 1}
+        return _multiplied(lists, labels, count, rows, singles)
+    for given in lists:
+        rows[given.name] = _list_rows(given, count, 1 if one_each else n_prices)
     return Columns(count, labels, rows)
+
+
+def _is_list(given: Given, count: int, *, wide: bool) -> bool:
+    """Whether an argument holds values of a parameter: an array may hold one value a column."""
+    if given.kind != "across":
+        return given.kind == "list"
+    return len(given.lanes) != count or not wide
+
+
+def _makes_columns(lists: Sequence[Given], *, only_prices: bool, wide: bool) -> bool:
+    """Whether lists of parameters make columns, where there is one combination so far.
+
+    A list of one value does where columns are those of prices: signals of one combination of
+    parameters are the columns already, as those of several are.
+    """
+    if _common_length(lists) > 1:
+        return True
+    return only_prices and any(given.kind == "list" or not wide for given in lists)
+
+
+def _is_flat(given: Given) -> bool:
+    """Whether an argument has no columns; a list of one value makes one."""
+    return not given.wide and given.kind == "table"
+
+
+def _levels_beside(given: Given, labels: pd.Index[Any] | None) -> list[pd.Index[Any]] | None:
+    """Return the levels that a table adds to `labels` if its columns meet them by position.
+
+    Two tables of as many combinations of different parameters do, as a mono-chunk makes them. None
+    where columns are the same, related by name, or of other assets.
+    """
+    own = given.columns
+    if own is None or labels is None or len(own) != len(labels):
+        return None
+    if own.equals(labels) or _block_rows(own, labels) is not None:
+        return None
+    (params, assets), (its_params, its_assets) = sorted_levels(own), sorted_levels(labels)
+    names = [level.name for level in (*params, *its_params)]
+    is_zipped = COMBINATION in names
+    if None in names or not (params or its_params):
+        return None
+    if not is_zipped and not _same_levels(assets, its_assets):
+        return None
+    if is_zipped and assets and its_assets and not _same_levels(assets, its_assets):
+        return None
+    return [level for level in params if not any(_same(level, one) for one in its_params)]
+
+
+def _same_levels(left: list[pd.Index[Any]], right: list[pd.Index[Any]]) -> bool:
+    return len(left) == len(right) and all(map(_same, left, right))
+
+
+def _same(left: pd.Index[Any], right: pd.Index[Any]) -> bool:
+    return left.name == right.name and left.equals(right)
+
+
+def _with_levels(labels: pd.Index[Any] | None, extra: list[pd.Index[Any]]) -> pd.Index[Any] | None:
+    """Return `labels` with more levels, those of assets last."""
+    if labels is None or not extra:
+        return labels
+    params, assets = sorted_levels(labels)
+    return join_levels([*params, *extra, *assets])
 
 
 def _widest(givens: Sequence[Given]) -> tuple[pd.Index[Any] | None, str]:
@@ -194,13 +271,13 @@ def _list_rows(given: Given, count: int, n_prices: int) -> IntArray | None:
 
 def _multiplied(
     lists: Sequence[Given],
-    length: int,
     labels: pd.Index[Any] | None,
     count: int,
     rows: dict[str, IntArray | None],
     singles: set[str],
 ) -> Columns:
     """Return one block of columns for each value of the lists, the values as new levels."""
+    length = _common_length(lists)
     block = np.repeat(np.arange(length, dtype=np.int64), count)
     inner = np.tile(np.arange(count, dtype=np.int64), length)
     tiled: dict[str, IntArray | None] = {}
@@ -211,10 +288,9 @@ def _multiplied(
     for given in lists:
         tiled[given.name] = block if len(given.lanes) > 1 else np.zeros_like(block)
     levels = [
-        pd.Index(given.lanes[block, 0], name=given.name) for given in lists if len(given.lanes) > 1
+        pd.Index(given.lanes[block if len(given.lanes) > 1 else block * 0, 0], name=given.name)
+        for given in lists
     ]
-    if labels is None and count > 1:
-        labels = pd.RangeIndex(count)
     if labels is not None:
         levels += [labels.get_level_values(k)[inner] for k in range(labels.nlevels)]
     if len(levels) == 1:

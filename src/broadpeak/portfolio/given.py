@@ -29,12 +29,15 @@ class Given:
         "table" lies over bars; "list" holds values of a parameter, which make or match columns;
         "across" is an array over columns, or a list where it does not fit them; "labelled" is a
         Series over columns.
+    wide : bool
+        Whether the user gave columns, be it one.
     """
 
     name: str
     lanes: AnyArray
     columns: pd.Index[Any] | None = None
     kind: str = "table"
+    wide: bool = False
 
 
 class Bars:
@@ -99,7 +102,7 @@ def prices(name: str, value: Any, bars: Bars) -> Given:
     DataError
         If the value is not numbers over bars, or its index is not that of the close.
     """
-    return Given(name, *_table(name, value, bars, floats))
+    return _table(name, value, bars, floats)
 
 
 def signals(name: str, value: Any, bars: Bars) -> Given:
@@ -112,7 +115,7 @@ def signals(name: str, value: Any, bars: Bars) -> Given:
     """
     if isinstance(value, (bool, np.bool_)):
         return Given(name, np.full((1, bars.count), bool(value)))
-    return Given(name, *_table(name, value, bars, bools))
+    return _table(name, value, bars, bools)
 
 
 def setting(name: str, value: Any, bars: Bars, *, over_bars: bool = True) -> Given | float:
@@ -145,7 +148,7 @@ def setting(name: str, value: Any, bars: Bars, *, over_bars: bool = True) -> Giv
 def _labelled(name: str, value: Any, bars: Bars, *, over_bars: bool) -> Given:
     """Return a Series over bars if it has their index, else over columns; a frame over both."""
     if isinstance(value, pd.DataFrame):
-        return Given(name, *_table(name, value, bars, floats))
+        return _table(name, value, bars, floats)
     lane = floats(name, value)
     if not over_bars or (bars.index is not None and not value.index.equals(bars.index)):
         return Given(name, lane[:, np.newaxis], value.index, "labelled")
@@ -160,8 +163,8 @@ def _plain(name: str, array: FloatArray, bars: Bars, *, over_bars: bool) -> Give
     if array.ndim == 1 and (len(array) != bars.count or not over_bars):
         return Given(name, array[:, np.newaxis], kind="across")
     if array.ndim == 2 and len(array) == 1 != bars.count:
-        return Given(name, array.T)
-    return Given(name, *_table(name, array, bars, floats))
+        return Given(name, array.T, wide=True)
+    return _table(name, array, bars, floats)
 
 
 def _listed(name: str, value: Any) -> Given | float:
@@ -174,9 +177,7 @@ def _listed(name: str, value: Any) -> Given | float:
     return Given(name, array[:, np.newaxis], kind="list")
 
 
-def _table(
-    name: str, value: Any, bars: Bars, convert: Any
-) -> tuple[AnyArray, pd.Index[Any] | None]:
+def _table(name: str, value: Any, bars: Bars, convert: Any) -> Given:
     columns = None
     if isinstance(value, (pd.Series, pd.DataFrame)):
         bars.check(name, value.index)
@@ -186,7 +187,8 @@ def _table(
         rule = "be one-dimensional (bars) or two-dimensional (bars × columns)"
         raise DataError(broken_rule(name, rule, array.shape))
     bars.check_length(name, len(array))
-    return (array[np.newaxis, :] if array.ndim == 1 else array.T), columns
+    lanes = array[np.newaxis, :] if array.ndim == 1 else array.T
+    return Given(name, lanes, columns, wide=array.ndim == 2)
 
 
 def raw_array(value: Any) -> AnyArray:

@@ -46,7 +46,8 @@ class Portfolio:
         Records.
     total_return, annual_return, annual_volatility, sharpe_ratio, sortino_ratio, calmar_ratio,
     max_drawdown, win_rate, profit_factor, expectancy, sqn, num_trades, exposure
-        A number for one column, a Series for several.
+        A number for one-dimensional input, a Series for frames and lists of parameters, also with
+        one column or one value.
     components : dict
         For strategy runs the portfolio of each component; otherwise empty.
 
@@ -317,7 +318,7 @@ class Portfolio:
 
     @property
     def _single(self) -> bool:
-        return len(self._units) == 1
+        return self._labels.single
 
     @property
     def _unit_labels(self) -> pd.Index[Any]:
@@ -355,7 +356,9 @@ class Portfolio:
     def positions(self) -> Any:
         """Signed units at each close, one column for each column of the simulation."""
         lanes = self._fills.positions()
-        return self._wrap(lanes, self.columns, single=len(lanes) == 1)
+        # The only component of a strategy run is the run itself.
+        single = self._labels.columns is None or (self._job is None and len(lanes) == 1)
+        return self._wrap(lanes, self.columns, single=single)
 
     # Records
 
@@ -516,7 +519,7 @@ class Portfolio:
         Returns
         -------
         Series or DataFrame
-            A Series for one column, one row a column for several.
+            A Series for one-dimensional input; for frames and lists one row a column.
 
         Examples
         --------

@@ -15,7 +15,7 @@ from broadpeak.merge.rules import MergeFunc, resolve_merge_func
 from broadpeak.space.combine import Column, Combos
 from broadpeak.space.param import Param
 from broadpeak.sweep.templates import substitute
-from broadpeak.types import IntArray
+from broadpeak.types import IntArray, ParamValues
 
 
 @dataclass(frozen=True)
@@ -150,7 +150,7 @@ class MonoValues(Sequence[Any]):
         if self._reduce and _all_equal(values):
             return values[0]
         if self._merge is None:
-            return values
+            return ParamValues(values)
         return self._joined(values, item, self._merge)
 
     def _joined(self, values: list[Any], number: int, merge: MergeFunc) -> Any:

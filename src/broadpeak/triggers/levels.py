@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Lists of levels to be crossed: parameters, one column each, that meet the columns of a frame."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from broadpeak.errors import DataError, broken_rule
+from broadpeak.triggers.columns import join_levels
+from broadpeak.types import COMBINATION, FloatArray, IntArray
+
+LISTS = (list, tuple, range, pd.Index)
+
+
+def is_levels(value: Any) -> bool:
+    """Return whether `value` is a list of levels: an array or a Series is values bar by bar."""
+    return isinstance(value, LISTS)
+
+
+def level_numbers(labels: Any) -> FloatArray:
+    """Return the levels as float64.
+
+    Raises
+    ------
+    DataError
+        If there are none, or one is no number.
+    """
+    rule = "be a list of at least one number"
+    remedy = "Values bar by bar must be an array or a Series."
+    if len(labels) == 0:
+        raise DataError(broken_rule("A list of levels", rule, list(labels)))
+    numbers = np.empty(len(labels))
+    for place, label in enumerate(labels):
+        try:
+            numbers[place] = label
+        except (TypeError, ValueError) as error:
+            raise DataError(broken_rule("A list of levels", rule, label, remedy)) from error
+    return numbers
+
+
+def level_index(labels: Any, name: str) -> pd.Index[Any]:
+    """Return the labels of a list of levels: a named Index brings its own name."""
+    own = labels.name if isinstance(labels, pd.Index) else None
+    index: pd.Index[Any] = pd.Index(list(labels), name=name if own is None else own)
+    return index
+
+
+def pair_levels(
+    columns: pd.Index[Any], levels: pd.Index[Any]
+) -> tuple[IntArray, IntArray, pd.Index[Any]]:
+    """Return, for every column of the result, its column and its level, and the labels.
+
+    Columns that are assets alone meet every level, the levels slowest. Columns of parameters are
+    combinations: one level meets all of them, as many levels meet them one to one.
+
+    Raises
+    ------
+    DataError
+        If there is another number of levels.
+    """
+    n_columns, n_levels = len(columns), len(levels)
+    params, assets = sorted_levels(columns)
+    n_combinations = _combinations(columns, params, assets)
+    if n_combinations == 1:
+        take = np.tile(np.arange(n_columns), n_levels)
+        level_take = np.repeat(np.arange(n_levels), n_columns)
+    elif n_levels in {1, n_combinations}:
+        take = np.arange(n_columns)
+        level_take = np.repeat(np.arange(n_levels), n_columns // n_levels)
+    else:
+        rule = f"be one, or as many as the columns have combinations, {n_combinations}"
+        remedy = f"Zip the lists. Columns: {list(columns[:3])}{'…' if n_columns > 3 else ''}."
+        raise DataError(broken_rule("The levels", rule, n_levels, remedy))
+    shown = [*(one.take(take) for one in params), levels.take(level_take)]
+    return take, level_take, join_levels([*shown, *(one.take(take) for one in assets)])
+
+
+def sorted_levels(columns: pd.Index[Any]) -> tuple[list[pd.Index[Any]], list[pd.Index[Any]]]:
+    """Return the levels of parameters and those of assets; mere numbers of columns are none."""
+    if is_counter(columns):
+        return [], []
+    levels = [columns.get_level_values(i) for i in range(columns.nlevels)]
+    assets = [one for one in levels if _is_asset(one)]
+    return [one for one in levels if not _is_asset(one)], assets
+
+
+def is_counter(columns: pd.Index[Any]) -> bool:
+    """Return whether the labels only number the columns."""
+    return isinstance(columns, pd.RangeIndex) and columns.name is None and columns.start == 0
+
+
+def _is_asset(level: pd.Index[Any]) -> bool:
+    return level.name == "symbol" or not pd.api.types.is_numeric_dtype(level.dtype)
+
+
+def _combinations(
+    columns: pd.Index[Any], params: list[pd.Index[Any]], assets: list[pd.Index[Any]]
+) -> int:
+    """Return how many combinations of parameters the columns are; 1 where they are assets alone."""
+    n = len(columns)
+    if not assets:
+        return n
+    for level in params:
+        if level.name == COMBINATION:
+            return level.nunique()
+    labels = assets[0] if len(assets) == 1 else pd.MultiIndex.from_arrays(assets)
+    block = labels.unique()
+    # Parameters repeat the assets block after block, also where their levels are hidden.
+    is_regular = n % len(block) == 0 and block.take(np.arange(n) % len(block)).equals(labels)
+    return n // len(block) if is_regular else n
