@@ -249,3 +249,70 @@ def test_symbols_that_repeat_meet_their_symbol() -> None:
     pd.testing.assert_frame_equal(below, column_by_column(close, averages, pairs, repeated))
     with pytest.raises(bp.DataError, match="the right side must have columns that fit"):
         bp.crossed_above(averages, frame(pd.Index(["A", "C"], name="symbol")))
+
+
+# Lists of levels
+
+
+def one_by_one(values, levels):
+    return [bp.crossed_above(values, level) for level in levels]
+
+
+@pytest.mark.parametrize("kind", [list, tuple, pd.Index])
+def test_a_list_of_levels_gives_a_column_each(kind) -> None:
+    series = pd.Series([1.0, 3, 2, 5, 1, 4], index=DAYS, name="x")
+    got = bp.crossed_above(series, kind([2, 3]))
+    columns = pd.Index([2, 3], name="crossed_above")
+    want = pd.DataFrame(dict(enumerate(one_by_one(series, [2, 3])))).set_axis(columns, axis=1)
+    pd.testing.assert_frame_equal(got, want)
+    pd.testing.assert_frame_equal(series.bp.crossed_above(range(2, 4)), want)
+    left = bp.crossed_below([2, 3], series)
+    pd.testing.assert_frame_equal(left, want.rename_axis(columns="crossed_below"))
+    np.testing.assert_array_equal(bp.crossed_above(series.to_numpy(), [2, 3]), want)
+    named = bp.crossed_above(series, pd.Index([2.5], name="threshold"))
+    assert named.columns.equals(pd.Index([2.5]))
+    assert named.columns.name == "threshold"
+
+
+def test_a_list_as_long_as_there_are_bars_holds_levels_beside_an_array() -> None:
+    assert bp.crossed_above(UP, list(DOWN)).shape == (6, 6)
+    assert bp.crossed_above(list(UP), list(DOWN)).tolist() == [False] * 3 + [True] + [False] * 2
+
+
+def test_levels_meet_assets_all_and_combinations_one_to_one() -> None:
+    assets = frame(["a", "b"])
+    got = bp.crossed_above(assets, [-0.5, 0.5])
+    assert got.columns.tolist() == [(-0.5, "a"), (-0.5, "b"), (0.5, "a"), (0.5, "b")]
+    want = np.column_stack(one_by_one(assets, [-0.5, 0.5]))
+    np.testing.assert_array_equal(got, want)
+    np.testing.assert_array_equal(bp.crossed_above(assets.to_numpy(), [-0.5, 0.5]), want)
+    columns = pd.MultiIndex.from_product([[10, 20], ["A", "B"]], names=["window", "symbol"])
+    many = frame(columns)
+    zipped = bp.crossed_above(many, [-0.5, 0.5])
+    assert list(zipped.columns.names) == ["window", "crossed_above", "symbol"]
+    assert zipped.columns.droplevel("symbol").unique().tolist() == [(10, -0.5), (20, 0.5)]
+    one = bp.crossed_above(many, [0.5])
+    assert one.columns.get_level_values("crossed_above").tolist() == [0.5] * 4
+    np.testing.assert_array_equal(zipped.iloc[:, 2:], one.iloc[:, 2:])
+    hidden = many.set_axis(pd.Index(["A", "B", "A", "B"], name="symbol"), axis=1)
+    np.testing.assert_array_equal(bp.crossed_above(hidden, [-0.5, 0.5]), zipped)
+    numbered = frame(range(3)).set_axis(pd.RangeIndex(3), axis=1)
+    assert bp.crossed_above(numbered, [1, 2, 3]).columns.tolist() == [1, 2, 3]
+
+
+def test_lists_of_levels_that_do_not_fit() -> None:
+    many = frame(pd.Index([10, 20, 30], name="window"))
+    with pytest.raises(bp.DataError, match="as many as the columns have combinations, 3, got 2"):
+        bp.crossed_above(many, [1, 2])
+    with pytest.raises(bp.DataError, match="list of at least one number"):
+        bp.crossed_above(UP, [])
+    for wrong in (["x"], [None], [[1.0, 2.0]]):
+        with pytest.raises(bp.DataError, match="list of at least one number"):
+            bp.crossed_above(UP, wrong)
+
+
+def test_a_single_column_of_parameters_keeps_its_level() -> None:
+    fast = frame(pd.Index([5, 10], name="fast"))
+    slow = frame(pd.Index([30], name="slow"))
+    assert bp.crossed_above(fast, slow).columns.tolist() == [(5, 30), (10, 30)]
+    assert list(bp.crossed_above(slow, fast[[5]]).columns.names) == ["slow", "fast"]

@@ -19,6 +19,11 @@ ALL = bp.Data.sample()[:400]
 IBM = ALL.select("IBM")
 
 
+def frame_of(data):
+    columns = ("open", "high", "low", "close")
+    return pd.DataFrame({name: getattr(data, name) for name in columns})
+
+
 def levels(frame):
     return list(frame.columns.names)
 
@@ -224,6 +229,45 @@ def test_crossing_numbers_and_frames() -> None:
     pd.testing.assert_series_equal(patterns.integer_crossed_above(50), expected)
     talib_sma = IBM.run("talib:sma", 10)
     assert talib_sma.real_crossed_above(IBM.run("talib:sma", 20)).sum() > 0
+
+
+@pytest.mark.parametrize(
+    "listed", [[65, 70], (65, 70), np.array([65, 70]), pd.Series([65, 70]), range(65, 71, 5)]
+)
+def test_crossing_lists_of_levels(listed) -> None:
+    for data in (IBM, ALL):
+        rsi = data.run("bp:rsi", 9)
+        above = rsi.rsi_crossed_above(listed)
+        symbols = [] if data is IBM else ["symbol"]
+        assert levels(above) == ["rsi_crossed_above", *symbols]
+        for level in (65, 70):
+            want = rsi.rsi_crossed_above(level)
+            np.testing.assert_array_equal(above[level], want)
+        many = data.run("bp:rsi", window=[5, 9])
+        zipped = many.rsi_crossed_above(listed)
+        assert levels(zipped) == ["rsi_window", "rsi_crossed_above", *symbols]
+        np.testing.assert_array_equal(zipped[9, 70], rsi.rsi_crossed_above(70))
+        one = many.rsi_crossed_above([70])
+        np.testing.assert_array_equal(one[9, 70], rsi.rsi_crossed_above(70))
+        hidden = data.run("bp:rsi", 9, hide_params=True).rsi_crossed_above(listed)
+        assert levels(hidden) == (symbols or [None])
+        np.testing.assert_array_equal(hidden, above)
+    with pytest.raises(bp.DataError, match="one combination or as many as the left side, 2, got 3"):
+        many.rsi_crossed_above([60, 65, 70])
+    with pytest.raises(bp.DataError, match="list of at least one number"):
+        many.rsi_crossed_above(["high"])
+
+
+def test_values_cross_on_the_bars_of_each_symbol() -> None:
+    holed = bp.Data.from_frames({
+        "A": frame_of(IBM), "B": frame_of(ALL.select("AAPL")).iloc[::2],
+    })  # fmt: skip
+    ma = holed.run("bp:ma", [5, 9])
+    above = ma.ma_crossed_above(holed.close)
+    alone = holed.select("B")
+    want = alone.run("bp:ma", 9).ma_crossed_above(alone.close)
+    np.testing.assert_array_equal(above[9, "B"].loc[alone.index], want)
+    assert above[9, "B"].sum() == want.sum() > 0
 
 
 def test_crossings_that_do_not_fit() -> None:

@@ -202,6 +202,46 @@ class TestColumns:
         assert pf.total_return.index.names == ["sl_stop", "symbol"]
         assert len(pf.total_return) == 4
 
+    def test_a_list_of_one_value_makes_a_column(self):
+        alone = PF.from_signals(CLOSE, ENTRIES, EXITS, sl_stop=0.1)
+        for stop in ([0.1], (0.1,), pd.Index([0.1]), np.array([0.1])):
+            pf = PF.from_signals(CLOSE, ENTRIES, EXITS, sl_stop=stop)
+            assert pf.total_return.index.names == ["sl_stop"]
+            assert pf.total_return.to_dict() == {0.1: alone.total_return}
+            assert pf.value.columns.tolist() == pf.positions.columns.tolist() == [0.1]
+            assert set(pf.trades["column"]) == {0.1}
+            assert pf.stats().index.equals(pf.metrics("sqn").index)
+        both = PF.from_signals(SYMBOLS, ENTRIES, EXITS, sl_stop=[0.1], tp_stop=[0.2, 0.3])
+        assert both.total_return.index.names == ["sl_stop", "tp_stop", "symbol"]
+        assert PF.from_signals(CLOSE, ENTRIES, init_cash=[50]).value.shape == (6, 1)
+
+    def test_two_dimensional_input_of_one_column_gives_frames(self):
+        for close in (CLOSE.to_frame(), CLOSE.to_numpy()[:, None]):
+            pf = PF.from_signals(close, ENTRIES.to_numpy(), bars_per_year=252)
+            assert isinstance(pf.total_return, pd.Series)
+            assert isinstance(pf.stats(), pd.DataFrame)
+            assert pf.returns.shape == pf.positions.shape == (6, 1)
+        flags = pd.DataFrame({"only": ENTRIES})
+        assert PF.from_signals(CLOSE, flags).total_return.index.tolist() == ["only"]
+        whole = PF.from_signals(CLOSE.to_frame(), ENTRIES, group_by=True)
+        assert isinstance(whole.total_return, float)  # one account
+        items, _ = PF.from_signals(CLOSE.to_frame("Q"), ENTRIES).split_params()
+        assert isinstance(items[0].total_return, float)
+
+    def test_columns_of_different_parameters_meet_by_position(self, grid):
+        entries, exits = grid
+        other = exits.columns.set_levels([7, 8, 9], level="fast").set_names(["slow", "symbol"])
+        pf = PF.from_signals(SYMBOLS, entries, exits.set_axis(other, axis=1))
+        plain = PF.from_signals(SYMBOLS, entries, exits)
+        assert pf.total_return.index.names == ["fast", "slow", "symbol"]
+        assert pf.total_return.index[0] == (1, 7, "A")
+        np.testing.assert_array_equal(pf.total_return, plain.total_return)
+        wrong = other.set_levels(["A", "C"], level="symbol")
+        with pytest.raises(DataError, match="exits must have the columns of entries"):
+            PF.from_signals(SYMBOLS, entries, exits.set_axis(wrong, axis=1))
+        with pytest.raises(DataError, match="exits must have the columns of entries"):
+            PF.from_signals(CLOSE, entries[1], pd.DataFrame({"x": ENTRIES, "y": EXITS}))
+
     def test_array_across_columns(self):
         pf = PF.from_signals(SYMBOLS, ENTRIES, EXITS, fees=np.array([0.0, 0.1]))
         assert pf.total_return["A"] > pf.total_return["B"]

@@ -12,8 +12,7 @@ import pandas as pd
 
 from broadpeak.errors import DataError, broken_rule
 from broadpeak.portfolio.given import Given, span
-from broadpeak.triggers.columns import join_levels
-from broadpeak.triggers.levels import sorted_levels
+from broadpeak.triggers.columns import join_levels, same_level, sorted_levels
 from broadpeak.types import COMBINATION, IntArray
 
 
@@ -130,15 +129,11 @@ def _levels_beside(given: Given, labels: pd.Index[Any] | None) -> list[pd.Index[
         return None
     if is_zipped and assets and its_assets and not _same_levels(assets, its_assets):
         return None
-    return [level for level in params if not any(_same(level, one) for one in its_params)]
+    return [level for level in params if not any(same_level(level, one) for one in its_params)]
 
 
 def _same_levels(left: list[pd.Index[Any]], right: list[pd.Index[Any]]) -> bool:
-    return len(left) == len(right) and all(map(_same, left, right))
-
-
-def _same(left: pd.Index[Any], right: pd.Index[Any]) -> bool:
-    return left.name == right.name and left.equals(right)
+    return len(left) == len(right) and all(map(same_level, left, right))
 
 
 def _with_levels(labels: pd.Index[Any] | None, extra: list[pd.Index[Any]]) -> pd.Index[Any] | None:

@@ -17,7 +17,8 @@ Pairs = tuple[IntArray, IntArray, "pd.Index[Any]"]
 def pair_columns(left: pd.Index[Any], right: pd.Index[Any]) -> Pairs:
     """Return positions in `left` and `right` and the labels of the pairs.
 
-    In this order: equal columns meet one to one; a single column meets every column; columns
+    In this order: equal columns meet one to one; a single column meets every column, and its levels
+    of parameters stay; columns
     whose level names are among those of the other side meet by label, also where the other side
     repeats them (lists of parameters with hidden levels do); as many columns as the
     other side has meet by position, which is how lists of parameters are zipped, provided that
@@ -48,10 +49,28 @@ def _one_to_one(left: pd.Index[Any], right: pd.Index[Any]) -> Pairs | None:
     if len(left) == len(right) and list(left.names) == list(right.names) and left.equals(right):
         return here, there, left
     if len(right) == 1:
-        return here, np.zeros(len(left), np.int64), left
+        none = np.zeros(len(left), np.int64)
+        return here, none, _beside(left, right.take(none), left_first=True)
     if len(left) == 1:
-        return np.zeros(len(right), np.int64), there, right
+        none = np.zeros(len(right), np.int64)
+        return none, there, _beside(right, left.take(none), left_first=False)
     return None
+
+
+def _beside(labels: pd.Index[Any], single: pd.Index[Any], *, left_first: bool) -> pd.Index[Any]:
+    """Return `labels` with the levels of parameters of the single column that meets them all."""
+    mine, assets = sorted_levels(labels)
+    extra = [level for level in sorted_levels(single)[0] if level.name is not None]
+    extra = [level for level in extra if not any(same_level(level, one) for one in mine)]
+    if not extra or any(level.name is None for level in mine):
+        return labels
+    params = [*mine, *extra] if left_first else [*extra, *mine]
+    return join_levels([*params, *assets])
+
+
+def same_level(one: pd.Index[Any], other: pd.Index[Any]) -> bool:
+    """Return whether two levels have one name and the same labels in order."""
+    return one.name == other.name and one.equals(other)
 
 
 def _by_label(left: pd.Index[Any], right: pd.Index[Any]) -> Pairs | None:
@@ -107,6 +126,24 @@ def join_levels(levels: list[pd.Index[Any]]) -> pd.Index[Any]:
     if len(ordered) == 1:
         return ordered[0]
     return pd.MultiIndex.from_arrays(ordered, names=[level.name for level in ordered])
+
+
+def sorted_levels(columns: pd.Index[Any]) -> tuple[list[pd.Index[Any]], list[pd.Index[Any]]]:
+    """Return the levels of parameters and those of assets; mere numbers of columns are none."""
+    if is_counter(columns):
+        return [], []
+    levels = [columns.get_level_values(i) for i in range(columns.nlevels)]
+    assets = [one for one in levels if _is_asset(one)]
+    return [one for one in levels if not _is_asset(one)], assets
+
+
+def is_counter(columns: pd.Index[Any]) -> bool:
+    """Return whether the labels only number the columns."""
+    return isinstance(columns, pd.RangeIndex) and columns.name is None and columns.start == 0
+
+
+def _is_asset(level: pd.Index[Any]) -> bool:
+    return level.name == "symbol" or not pd.api.types.is_numeric_dtype(level.dtype)
 
 
 def _text(labels: pd.Index[Any]) -> bool:

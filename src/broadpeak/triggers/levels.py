@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from broadpeak.errors import DataError, broken_rule
-from broadpeak.triggers.columns import join_levels
+from broadpeak.triggers.columns import join_levels, sorted_levels
 from broadpeak.types import COMBINATION, FloatArray, IntArray
 
 LISTS = (list, tuple, range, pd.Index)
@@ -35,14 +35,21 @@ def level_numbers(labels: Any) -> FloatArray:
     numbers = np.empty(len(labels))
     for place, label in enumerate(labels):
         try:
-            numbers[place] = label
+            numbers[place] = float(label)
         except (TypeError, ValueError) as error:
             raise DataError(broken_rule("A list of levels", rule, label, remedy)) from error
     return numbers
 
 
 def level_index(labels: Any, name: str) -> pd.Index[Any]:
-    """Return the labels of a list of levels: a named Index brings its own name."""
+    """Return the labels of a list of levels: a named Index brings its own name.
+
+    Raises
+    ------
+    DataError
+        If there are none, or one is no number.
+    """
+    level_numbers(labels)  # before pandas makes numbers of what is none
     own = labels.name if isinstance(labels, pd.Index) else None
     index: pd.Index[Any] = pd.Index(list(labels), name=name if own is None else own)
     return index
@@ -76,24 +83,6 @@ def pair_levels(
         raise DataError(broken_rule("The levels", rule, n_levels, remedy))
     shown = [*(one.take(take) for one in params), levels.take(level_take)]
     return take, level_take, join_levels([*shown, *(one.take(take) for one in assets)])
-
-
-def sorted_levels(columns: pd.Index[Any]) -> tuple[list[pd.Index[Any]], list[pd.Index[Any]]]:
-    """Return the levels of parameters and those of assets; mere numbers of columns are none."""
-    if is_counter(columns):
-        return [], []
-    levels = [columns.get_level_values(i) for i in range(columns.nlevels)]
-    assets = [one for one in levels if _is_asset(one)]
-    return [one for one in levels if not _is_asset(one)], assets
-
-
-def is_counter(columns: pd.Index[Any]) -> bool:
-    """Return whether the labels only number the columns."""
-    return isinstance(columns, pd.RangeIndex) and columns.name is None and columns.start == 0
-
-
-def _is_asset(level: pd.Index[Any]) -> bool:
-    return level.name == "symbol" or not pd.api.types.is_numeric_dtype(level.dtype)
 
 
 def _combinations(
