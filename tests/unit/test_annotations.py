@@ -127,3 +127,34 @@ def test_a_condition_on_a_plain_argument_says_what_to_do():
         run(Param([1, 2], condition="fast < slow"), 3)
     with pytest.raises(bp.ConditionError, match=r"got 'slo'. Check the spelling.*x\.$"):
         run(Param([1, 2], condition="fast < slo"), 3)
+
+
+@pytest.mark.parametrize(
+    ("annotation", "remedy"),
+    [
+        (("concat", None), "merge_func="),
+        (["concat", None], "merge_func="),
+        (("concat", len), "merge_func="),
+        (("concat", "colum_stack"), "Did you mean 'column_stack'"),
+        ((bp.MergeFunc("concat"), int), "Names: 'concat'"),
+    ],
+)
+def test_merges_beside_what_is_none_are_refused(annotation, remedy):
+    def pair(x):
+        return x, x
+
+    pair.__annotations__["return"] = annotation
+    for run in (bp.parameterized(pair), bp.iterated(pair)):
+        with pytest.raises(TypeError, match=f"return annotation must name a merge.*{remedy}"):
+            run(bp.Param([1, 2]))
+    assert bp.parameterized(pair)(1) == (1, 1)
+    assert len(bp.parameterized(pair, merge_func="concat")(bp.Param([1, 2]))) == 2
+
+
+@pytest.mark.parametrize("annotation", [(int, float), ("a", "b"), (None, None), int, pd.Series])
+def test_annotations_without_any_merge_are_for_type_checkers(annotation):
+    def pair(x):
+        return x, x
+
+    pair.__annotations__["return"] = annotation
+    assert bp.parameterized(pair)(bp.Param([1, 2])) == [(1, 1), (2, 2)]

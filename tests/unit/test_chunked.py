@@ -2,6 +2,7 @@
 """`chunked`: the same result in pieces, whichever way the rules are given."""
 
 import re
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -227,6 +228,32 @@ def test_chunks_packed_into_super_chunks():
     assert seen == [[0, 1], [2]]
     whole = single(Param([1, 2, 3]), Param([10, 20]))
     pd.testing.assert_series_equal(got, whole)
+
+
+@pytest.mark.parametrize("engine", ["serial", "threadpool"])
+def test_callbacks_see_every_portion_unless_portions_are_packed(engine):
+    def hooks(seen):
+        names = {name: Rep(name) for name in ("chunk_idx", "n_chunks", "chunk_results")}
+        before = {name: names[name] for name in ("chunk_idx", "n_chunks")}
+        return {
+            "pre_chunk_func": lambda **named: seen.append(("pre", *named.values())),
+            "pre_chunk_kwargs": before,
+            "post_chunk_func": lambda **named: seen.append(("post", *named.values())),
+            "post_chunk_kwargs": names,
+        }
+
+    seen: list[Any] = []
+    run = chunked(list, chunk_len=2, engine=engine, **hooks(seen))
+    assert run(Chunked(range(5))) == [[0, 1], [2, 3], [4]]
+    assert [one for one in seen if one[0] == "pre"] == [("pre", i, 3) for i in range(3)]
+    assert [one for one in seen if one[0] == "post"] == [
+        ("post", 0, 3, [[0, 1]]), ("post", 1, 3, [[2, 3]]), ("post", 2, 3, [[4]]),
+    ]  # fmt: skip
+    for pack in ({"chunk_len": 2}, {"n_chunks": 2}, {"chunk_meta": [[0, 1], [2]]}):
+        packed: list[Any] = []
+        chunked(list, chunk_len=2, execute_kwargs=pack, **hooks(packed))(Chunked(range(5)))
+        posts = [one[-1] for one in packed if one[0] == "post"]
+        assert posts == [[[0, 1], [2, 3]], [[4]]]
 
 
 def test_arguments_that_disagree_are_both_named():

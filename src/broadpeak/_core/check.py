@@ -4,9 +4,12 @@
 from __future__ import annotations
 
 import difflib
+import functools
+import inspect
 import math
+import types
 from collections.abc import Iterable
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from broadpeak.errors import ParamError, ParamTypeError, broken_rule
 
@@ -73,6 +76,70 @@ def one_of(name: str, value: T, allowed: Iterable[T]) -> T:
         return value
     names = ", ".join(repr(choice) for choice in choices)
     raise ParamError(broken_rule(name, f"be one of {names}", value, did_you_mean(value, choices)))
+
+
+def plain_function(name: str, func: Any) -> None:
+    """Refuse a function whose calls only begin something: nobody would ever finish it.
+
+    Raises
+    ------
+    TypeError
+        For coroutine and generator functions, also behind a partial, a method or `__call__`.
+
+    Examples
+    --------
+    >>> plain_function("func", len)
+    """
+    target = getattr(func, "py_func", func)
+    while isinstance(target, functools.partial):
+        target = target.func
+    if not inspect.isroutine(target) and not isinstance(target, type):
+        target = getattr(target, "__call__", target)  # noqa: B004  # the method, not whether it is
+    for kind, is_kind in _UNFINISHED.items():
+        if is_kind(target):
+            rule = "be a plain function that returns its result"
+            text = f"{name} must {rule}, got the {kind} function {_called(target)!r}. "
+            raise ParamTypeError(text + _FINISH[kind])
+
+
+def finished(value: Any) -> Any:
+    """Return `value` unless it is a call that has only begun.
+
+    Raises
+    ------
+    TypeError
+        For a coroutine or a generator.
+    """
+    kind = UNFINISHED_TYPES.get(type(value))
+    if kind is None:
+        return value
+    if kind == "coroutine":
+        value.close()  # or Python would warn that nobody has awaited it
+    kind_of = f"an {kind}" if kind.startswith("a") else f"a {kind}"
+    text = f"A call must return its result, got {kind_of} of {_called(value)!r}. "
+    raise ParamTypeError(text + _FINISH[kind])
+
+
+def _called(value: Any) -> str:
+    return str(getattr(value, "__qualname__", value)).rpartition(".")[2]
+
+
+_UNFINISHED = {
+    "coroutine": inspect.iscoroutinefunction,
+    "async generator": inspect.isasyncgenfunction,
+    "generator": inspect.isgeneratorfunction,
+}
+UNFINISHED_TYPES: Final[dict[type, str]] = {
+    types.CoroutineType: "coroutine",
+    types.AsyncGeneratorType: "async generator",
+    types.GeneratorType: "generator",
+}
+"""Types of calls that have only begun, and what they are called."""
+_FINISH = {
+    "coroutine": "Type: lambda *args: asyncio.run(func(*args)).",
+    "async generator": "Collect its items in a plain function, and return them.",
+    "generator": "Return a list: type return list(…) in a plain function around it.",
+}
 
 
 def did_you_mean(value: object, known: Iterable[object]) -> str:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import bisect
 import contextvars
 import ctypes
 import threading
@@ -11,12 +12,14 @@ from contextlib import contextmanager
 from time import perf_counter
 from typing import NamedTuple
 
+from broadpeak._core import check
 from broadpeak.engines.base import Outcome, Report, Unit, lost
 from broadpeak.engines.calls import Calls
-from broadpeak.errors import traceback_text
+from broadpeak.errors import ParamTypeError, traceback_text
 
 # What counts as a failure of the task. KeyboardInterrupt and the like belong to the run.
 CAUGHT = (Exception, SystemExit)
+_UNFINISHED = frozenset(check.UNFINISHED_TYPES)
 
 
 class Place(NamedTuple):
@@ -66,6 +69,8 @@ def run_unit(unit: Unit) -> Report:
     report = Report()
     if isinstance(unit.tasks, Calls) and not unit.timed:
         _run_calls(unit, unit.tasks, report)
+        if not _UNFINISHED.isdisjoint(map(type, report.values)):
+            _refuse_unfinished(unit, report)
     else:
         _run_tasks(unit, report)
     report.seconds = perf_counter() - started
@@ -87,6 +92,16 @@ def _run_calls(unit: Unit, calls: Calls, report: Report) -> None:
                 return
 
 
+def _refuse_unfinished(unit: Unit, report: Report) -> None:
+    """Turn results that are calls that have only begun, such as coroutines, into failures."""
+    for offset, value in enumerate(report.values):
+        try:
+            check.finished(value)
+        except ParamTypeError as error:
+            report.values[offset] = _outcome(unit, offset, error, float("nan"))
+            bisect.insort(report.failures, offset)
+
+
 def _raise_stop_iteration() -> None:
     msg = "the function raised StopIteration"
     raise StopIteration(msg)
@@ -99,7 +114,7 @@ def _run_tasks(unit: Unit, report: Report) -> None:
         if unit.timed:
             started = perf_counter()
         try:
-            values.append(task())
+            values.append(check.finished(task()))
         except CAUGHT as error:
             seconds = perf_counter() - started if unit.timed else float("nan")
             _note_failure(unit, report, error, seconds)
@@ -112,9 +127,12 @@ def _run_tasks(unit: Unit, report: Report) -> None:
 def _note_failure(unit: Unit, report: Report, error: BaseException, seconds: float) -> None:
     offset = len(report.values)
     report.failures.append(offset)
-    position = unit.positions[offset]
-    text = traceback_text(error)
-    report.values.append(Outcome(position, "failed", error=error, seconds=seconds, traceback=text))
+    report.values.append(_outcome(unit, offset, error, seconds))
+
+
+def _outcome(unit: Unit, offset: int, error: BaseException, seconds: float) -> Outcome:
+    position, text = unit.positions[offset], traceback_text(error)
+    return Outcome(position, "failed", error=error, seconds=seconds, traceback=text)
 
 
 def _run_in_time(unit: Unit, timeout: float) -> Report:

@@ -17,6 +17,7 @@ import pandas as pd
 from broadpeak.errors import ParamError
 from broadpeak.merge.concat import concat, positions
 from broadpeak.merge.keys import joined, prepend, split_levels
+from broadpeak.merge.kinds import refuse_objects
 from broadpeak.merge.stack import column_stack, reset_column_stack, row_stack
 from broadpeak.types import COMBINATION, AnyArray, IntArray
 
@@ -80,6 +81,7 @@ def merge_blocks(
     30    0.3
     dtype: float64
     """
+    refuse_objects([one for one in pieces if not isinstance(one, (pd.Series, pd.DataFrame))], how)
     counts = np.empty(len(pieces), dtype=np.int64)
     shaped: list[Any] = []
     some_flat = any(_is_flat(how, *one) for one in zip(pieces, sizes, strict=True))
@@ -109,6 +111,7 @@ def merge_blocks(
 def _shaped(how: str, piece: Any, size: int) -> Any:
     """Return `piece` with its blocks along the merge axis, where a flat one leaves no doubt."""
     if isinstance(piece, (list, pd.Index)):
+        refuse_objects(list(piece), how)
         piece = pd.Series(piece).to_numpy()
     if how == "concat":
         return np.array([piece]) if _is_flat(how, piece, size) else piece

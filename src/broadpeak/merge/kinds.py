@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from enum import StrEnum
+from collections.abc import Sequence, Set
+from enum import Enum, StrEnum
+from pathlib import PurePath
 from typing import Any
+from uuid import UUID
 
 import numpy as np
 import pandas as pd
@@ -13,6 +15,9 @@ import pandas as pd
 from broadpeak.errors import ParamError, ParamTypeError
 
 _HOLDERS = (np.ndarray, list, pd.Index, pd.api.extensions.ExtensionArray)
+_PANDAS = (pd.Series, pd.DataFrame)
+_PLAIN = (Enum, PurePath, UUID, dict, Set)  # values that pandas does not know as such
+_VALUES = frozenset({float, int, bool, str, bytes, type(None), complex, np.float64, np.bool_})
 
 
 class Kind(StrEnum):
@@ -42,8 +47,13 @@ def sort_out(results: Sequence[Any], how: str) -> tuple[Kind, list[Any]]:
         )
     values = results if isinstance(results, list) else list(results)
     types = set(map(type, values))
-    if not any(issubclass(kind, (*_HOLDERS, pd.Series, pd.DataFrame)) for kind in types):
+    if not any(issubclass(kind, (*_HOLDERS, *_PANDAS)) for kind in types):
+        refuse_objects(values, how, types)
         return Kind.SCALAR, values
+    for value in values if list in types else ():
+        if isinstance(value, list):
+            refuse_objects(value, how, set(map(type, value)))
+    refuse_objects([value for value in values if not isinstance(value, _PANDAS)], how)
     values = [_as_array(value) if isinstance(value, _HOLDERS) else value for value in values]
     kinds = {_kind(value): value for value in reversed(values)}
     if len(kinds) > 1:
@@ -56,6 +66,28 @@ def sort_out(results: Sequence[Any], how: str) -> tuple[Kind, list[Any]]:
             f"function as merge_func."
         )
     return next(iter(kinds)), values
+
+
+def refuse_objects(values: Sequence[Any], how: str, types: Set[type] | None = None) -> None:
+    """Refuse results that are no values, such as portfolios: pandas would keep them as objects.
+
+    Values are numbers, text, dates, members of an Enum, paths, None and pandas' NA, and dicts and
+    sets, which are kept as they are.
+
+    Raises
+    ------
+    ParamTypeError
+        If there is one; the message says what to return instead.
+    """
+    unknown = (set(map(type, values)) if types is None else types) - _VALUES
+    for kind in unknown:
+        one = next(value for value in values if type(value) is kind)
+        if not (pd.api.types.is_scalar(one) or isinstance(one, (*_PLAIN, *_HOLDERS))):
+            raise ParamTypeError(
+                f"Results of {how} must be numbers, text, dates, arrays, Series or DataFrames, got "
+                f"{kind.__name__}. Return such a value made of it (of a Portfolio, one of its "
+                f"figures), or leave out merge_func to get the list of results."
+            )
 
 
 def _as_array(value: Any) -> Any:

@@ -14,7 +14,7 @@ from broadpeak.merge.rules import MergeSpec, resolve_merge_func
 from broadpeak.sweep.arguments import replaced
 from broadpeak.sweep.chunkspec import ChunkSpec, Cut
 from broadpeak.sweep.decorating import Decorated, Varying, caller_names, decorator
-from broadpeak.sweep.execute import run
+from broadpeak.sweep.execute import Settings, run
 from broadpeak.sweep.inorder import InOrder, lie_in_order
 from broadpeak.sweep.options import Options
 from broadpeak.sweep.pieces import Pieces, plan_pieces
@@ -82,6 +82,8 @@ def chunked(
         Call the function in one piece.
     execute_kwargs : mapping, optional
         Options of `execute`; its `n_chunks` and `chunk_len` pack chunks into super-chunks.
+        `pre_chunk_func` and `post_chunk_func` are called for each super-chunk, and where there are
+        none for each chunk.
     **execute_options
         Other options of `execute`, given flat.
 
@@ -145,7 +147,7 @@ class ChunkedFunction(Decorated):
         pieces = None if own.get("disable") else self._pieces(spec, cuts, own)
         if pieces is None:
             return self.func(*new_args, **new_kwargs)
-        settings = self.settings(options)
+        settings = _with_hooks(self.settings(options))
         numbers = np.arange(len(pieces))
         varying: Varying = {}
         for cut in cuts:
@@ -187,6 +189,17 @@ class ChunkedFunction(Decorated):
             rule = "be as many as the items, where a selector gives every chunk one item"
             raise ParamError(broken_rule("Chunks", rule, len(pieces), f"Pass n_chunks={size}."))
         return pieces if must_cut or len(pieces) > 1 or not pieces[0].is_all else None
+
+
+def _with_hooks(settings: Settings) -> Settings:
+    """Let callbacks of chunks see every chunk of the arguments, unless these are packed further.
+
+    Whole chunks are sent to workers then, or one would have to end before the next begins.
+    """
+    is_packed = any((settings.n_chunks, settings.chunk_len, settings.chunk_meta is not None))
+    if is_packed or not (settings.pre_chunk_func or settings.post_chunk_func):
+        return settings
+    return replace(settings, chunk_len=1, distribute="chunks")
 
 
 def _label_of(pieces: Sequence[Piece]) -> Callable[[int], str]:

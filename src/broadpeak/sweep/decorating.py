@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import FunctionType
 from typing import Any, ClassVar
 
+from broadpeak._core import check
 from broadpeak.engines.calls import Calls
 from broadpeak.errors import ParamTypeError, broken_rule
 from broadpeak.merge.rules import NAMED, MergeFunc
@@ -75,10 +76,13 @@ class Decorated(ABC):
         if text in NAMED:
             return text
         annotation = self.annotations.get("return")
-        many = isinstance(annotation, tuple) and bool(annotation)
+        many = isinstance(annotation, (tuple, list)) and bool(annotation)
         parts = annotation if many else (annotation,)
-        is_merge = all(isinstance(part, MergeFunc) or _is_name(part) for part in parts)
-        return annotation if is_merge else None
+        if all(map(_is_merge, parts)):
+            return annotation
+        if not any(map(_is_merge, parts)):
+            return None  # an annotation for type checkers
+        raise ParamTypeError(_broken_annotation(annotation, parts))
 
     def calls(
         self, args: Sequence[Any], kwargs: Mapping[str, Any], varying: Varying, n: int
@@ -118,8 +122,22 @@ def _without_rivals(
     return {name: value for name, value in earlier.items() if name not in rivals}
 
 
-def _is_name(part: Any) -> bool:
-    return isinstance(part, str) and part in NAMED
+def _is_merge(part: Any) -> bool:
+    return isinstance(part, MergeFunc) or (isinstance(part, str) and part in NAMED)
+
+
+def _broken_annotation(annotation: Any, parts: Any) -> str:
+    """Return the message for an annotation that names merges beside what is none."""
+    wrong = next(part for part in parts if not _is_merge(part))
+    names = ", ".join(map(repr, NAMED))
+    hint = check.did_you_mean(wrong, NAMED) if isinstance(wrong, str) else ""
+    remedy = hint or f"Names: {names}."
+    if wrong is None or (callable(wrong) and not isinstance(wrong, type)):
+        remedy = (
+            "Say it at the decorator: merge_func=(…), which takes functions, and None for a list."
+        )
+    rule = "name a merge for every object that is returned, or none at all"
+    return broken_rule("The return annotation", rule, annotation, remedy)
 
 
 def decorator(
@@ -150,6 +168,7 @@ def _wrapped(
         rule = f"be the function that {kind.owner} decorates"
         remedy = "Put @classmethod above it." if isinstance(given_func, classmethod) else ""
         raise ParamTypeError(broken_rule("func", rule, func, remedy))
+    check.plain_function("func", func)
     decorated = kind(func, given, local_names)
     # What compiled functions keep in their __dict__ describes them, not the new function.
     copied = ("__dict__",) if isinstance(func, FunctionType) else ()

@@ -33,6 +33,7 @@ _OWN = (
     "random_subset",
     "seed",
     "grid_indices",
+    "max_misses",
     "mono_n_chunks",
     "mono_chunk_len",
     "mono_chunk_meta",
@@ -49,6 +50,7 @@ def parameterized(
     random_subset: float | None = None,
     seed: int | None = None,
     grid_indices: slice | Sequence[int] | IntArray | None = None,
+    max_misses: int | None = None,
     mono_n_chunks: int | str | None = None,
     mono_chunk_len: int | str | None = None,
     mono_chunk_meta: Sequence[Any] | None = None,
@@ -84,6 +86,9 @@ def parameterized(
         The same seed draws the same combinations.
     grid_indices : slice or integer array, optional
         Positions of the grid before conditions.
+    max_misses : int, optional
+        For `random_subset`, where conditions can only be met by drawing and rejecting: the number
+        of misses in a row after which drawing ends with what was found; see `combine_params`.
     mono_n_chunks, mono_chunk_len : int or "auto", optional
         Pass many combinations in one call, each Param as the list of its values: in so many calls,
         or so many combinations a call; "auto" is the number of cores. See also `Param`.
@@ -141,6 +146,7 @@ def parameterized(
         "random_subset": random_subset,
         "seed": seed,
         "grid_indices": grid_indices,
+        "max_misses": max_misses,
         "mono_n_chunks": mono_n_chunks,
         "mono_chunk_len": mono_chunk_len,
         "mono_chunk_meta": mono_chunk_meta,
@@ -177,7 +183,7 @@ class Parameterized(Decorated):
     def _combos(self, params: Params, own: Mapping[str, Any]) -> Combos:
         """Return the chosen combinations."""
         chosen: dict[str, Any] = {
-            name: own.get(name) for name in ("grid_indices", "random_subset", "seed")
+            name: own.get(name) for name in ("grid_indices", "random_subset", "seed", "max_misses")
         }
         try:
             return select_combos({name: param for name, (_, param) in params.items()}, **chosen)

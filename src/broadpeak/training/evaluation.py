@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
 
+from broadpeak._core import check
 from broadpeak.engines.calls import Task
 from broadpeak.errors import (
     BroadpeakError,
@@ -228,7 +229,7 @@ def run_strategy(
 def call_strategy(strategy: Strategy, run: Run) -> None:
     """Call the strategy's function; what it did wrong is told in words it can act on."""
     try:
-        strategy.func(run)
+        check.finished(strategy.func(run))
     except ValueError as error:
         frozen = "read-only" in str(error) or "WRITEABLE" in str(error)
         if frozen and not isinstance(error, BroadpeakError):

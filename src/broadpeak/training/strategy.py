@@ -153,6 +153,7 @@ def _function(func: Any) -> Callable[[Any], object]:
         rule = "be a function of one argument, the run"
         remedy = "Write @strategy above the function, or @strategy(lookback=…)."
         raise ParamError(broken_rule("func", rule, func, remedy))
+    check.plain_function("A strategy", func)
     function: Callable[[Any], object] = func
     return function
 
