@@ -211,6 +211,9 @@ class _Pickler(cloudpickle.CloudPickler):
             return self._exchange.reduce_head(obj)
         if kind is FunctionType or issubclass(kind, type):
             send_by_value_if_hidden(obj.__module__)
+        by_value = getattr(kind, "reduce_by_value", None)
+        if by_value is not None:  # what the user changed here must be the same in a worker
+            return by_value(obj)
         return super().reducer_override(obj)
 
 
@@ -223,12 +226,18 @@ def send_by_value_if_hidden(name: str | None) -> None:
         return
     _seen_modules.add(name)
     module = sys.modules.get(name)
+    if module is not None and is_hidden(name):
+        cloudpickle.register_pickle_by_value(module)
+
+
+def is_hidden(name: str) -> bool:
+    """Return whether a new process could not import the module `name` as it is here."""
+    module = sys.modules.get(name)
     if module is None or name.partition(".")[0] in sys.stdlib_module_names:
-        return
+        return False
     spec = _found(name)
     origin = getattr(module, "__file__", None)
-    if spec is None or (origin is not None and spec.origin not in {origin, None}):
-        cloudpickle.register_pickle_by_value(module)
+    return spec is None or (origin is not None and spec.origin not in {origin, None})
 
 
 def _found(name: str) -> ModuleSpec | None:

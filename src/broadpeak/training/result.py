@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from broadpeak._core import check, drawing
+from broadpeak.engines.carried import Travelling
 from broadpeak.errors import ParamError, broken_rule
 from broadpeak.search.base import Step
 from broadpeak.search.space import Dimension
@@ -158,7 +159,7 @@ class TrialLog:
 
 
 @dataclass(frozen=True, eq=False)
-class Training:
+class Training(Travelling):
     """The result of `train`.
 
     Attributes

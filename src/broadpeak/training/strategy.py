@@ -11,6 +11,7 @@ from typing import Any, overload
 import numpy as np
 
 from broadpeak._core import check
+from broadpeak.engines.carried import Carried, by_name
 from broadpeak.errors import ParamError, broken_rule
 
 FILLS = ("nextopen", "close")
@@ -54,6 +55,24 @@ class Strategy:
     def __call__(self, s: Any) -> object:
         """Call the function with the run `s`."""
         return self.func(s)
+
+    def reduce_by_value(self) -> tuple[Any, ...]:
+        """Return what engines rebuild the strategy from: its function goes to workers by value."""
+        return _rebuilt, (self.func, *self._settings())
+
+    def __reduce_ex__(self, protocol: Any) -> str | tuple[Any, ...]:
+        if by_name(self):
+            return str(self.__qualname__)  # type: ignore[attr-defined]  # taken from the function
+        return _rebuilt, (Carried(self.func), *self._settings())
+
+    def __copy__(self) -> Strategy:
+        return _rebuilt(self.func, *self._settings())
+
+    def __deepcopy__(self, memo: Any) -> Strategy:
+        return self.__copy__()  # a function is its own copy
+
+    def _settings(self) -> tuple[Any, ...]:
+        return self.name, self.lookback, self.unstable_period, self.fill
 
     def __repr__(self) -> str:
         return (
@@ -141,6 +160,10 @@ def strategy(
     if func is None:
         return lambda wrapped: Strategy(wrapped, **settings)
     return Strategy(func, **settings)
+
+
+def _rebuilt(func: Any, name: str, lookback: int, unstable_period: int, fill: str) -> Strategy:
+    return Strategy(func, name=name, lookback=lookback, unstable_period=unstable_period, fill=fill)
 
 
 def as_strategy(value: Any) -> Strategy:

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from broadpeak._core import drawing
+from broadpeak.engines.carried import Travelling
 from broadpeak.errors import ParamError, broken_rule
 from broadpeak.training.components import Component, Window
 from broadpeak.training.objectives import Objective, resolve_objective
@@ -29,7 +30,7 @@ from broadpeak.validation.stitch import Segment, stitch
 
 
 @dataclass(frozen=True, eq=False)
-class WalkForward:
+class WalkForward(Travelling):
     """The result of `walk_forward`.
 
     Attributes
