@@ -21,6 +21,7 @@ for _module, _names in {
     ),
     "types": "NoResult atomic_dict",
     "_core.caches": "flush",
+    "_core.accessor": "register_accessor",
     "space.param": "Param",
     "space.grid": "ParamGrid",
     "space.combine": "combine_params",

@@ -2,6 +2,7 @@
 # The public names for type checkers. Written by tools/write_stub.py; edit __init__.py instead.
 from broadpeak import engines as engines
 from broadpeak import testing as testing
+from broadpeak._core.accessor import register_accessor as register_accessor
 from broadpeak._core.caches import flush as flush
 from broadpeak.data.data import Data as Data
 from broadpeak.engines.base import Outcome as Outcome

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 import broadpeak as bp
+from broadpeak._core import accessor
 from broadpeak.triggers.clean import clean, delay, first, rank
 
 DAYS = pd.date_range("2024-01-01", periods=6)
@@ -316,3 +317,49 @@ def test_a_single_column_of_parameters_keeps_its_level() -> None:
     slow = frame(pd.Index([30], name="slow"))
     assert bp.crossed_above(fast, slow).columns.tolist() == [(5, 30), (10, 30)]
     assert list(bp.crossed_above(slow, fast[[5]]).columns.names) == ["slow", "fast"]
+
+
+# The accessor under another name
+
+
+@pytest.fixture
+def forget():
+    yield
+    for owner in (pd.Series, pd.DataFrame):
+        for name in ("vbt", "half"):
+            if name in vars(owner):
+                delattr(owner, name)
+            owner._accessors.discard(name)
+    accessor.NAMES[:] = ["bp"]
+
+
+@pytest.mark.usefixtures("forget")
+def test_the_accessor_goes_by_another_name_when_asked_for() -> None:
+    series, many = pd.Series(UP), pd.DataFrame({"a": UP})
+    assert not hasattr(series, "vbt")
+    for _ in range(2):
+        bp.register_accessor("vbt")
+    pd.testing.assert_series_equal(series.vbt.crossed_above(2), series.bp.crossed_above(2))
+    pd.testing.assert_frame_equal(many.vbt.crossed_below(5), many.bp.crossed_below(5))
+
+
+@pytest.mark.engine
+@pytest.mark.usefixtures("forget")
+def test_workers_know_the_name_too() -> None:
+    bp.register_accessor("vbt")
+    run = bp.parameterized(lambda x: int(pd.Series(UP).vbt.crossed_above(x).sum()))
+    assert run(bp.Param([2, 9]), _engine="processpool", _n_workers=1) == [1, 0]
+
+
+@pytest.mark.usefixtures("forget")
+def test_names_that_an_accessor_cannot_have() -> None:
+    for name in ("mean", "str", "columns", "groupby"):
+        with pytest.raises(bp.ParamError, match=r"does not have yet.*use the accessor \.bp"):
+            bp.register_accessor(name)
+    for wrong in ("", "a b", "_own", "1st", None, 3):
+        with pytest.raises(bp.ParamError, match=r"can follow a dot.*register_accessor\("):
+            bp.register_accessor(wrong)
+    pd.api.extensions.register_dataframe_accessor("half")(str)
+    with pytest.raises(bp.ParamError, match="DataFrame does not have yet"):
+        bp.register_accessor("half")
+    assert not hasattr(pd.Series, "half")

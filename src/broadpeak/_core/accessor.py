@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Registration of the pandas accessor `.bp`, cheap enough for import time."""
+"""Registration of the pandas accessor `.bp`, also by other names; cheap enough for import time."""
 
 from __future__ import annotations
 
@@ -7,6 +7,11 @@ import importlib
 from typing import Any
 
 import pandas as pd
+
+from broadpeak.errors import ParamError, broken_rule
+
+NAMES: list[str] = []
+"""Names of the accessor, which worker processes are told."""
 
 
 def _accessor(obj: pd.Series[Any] | pd.DataFrame) -> Any:
@@ -16,9 +21,47 @@ def _accessor(obj: pd.Series[Any] | pd.DataFrame) -> Any:
 
 def register() -> None:
     """Register `.bp` on Series and DataFrames, once."""
-    for owner, add in (
+    if not hasattr(pd.Series, "bp"):
+        register_accessor("bp")
+
+
+def register_accessor(name: str) -> None:
+    """Let the accessor `.bp` of Series and DataFrames be known by another name as well.
+
+    Parameters
+    ----------
+    name : str
+        ``"vbt"`` makes ``series.vbt.crossed_above(other)`` the same as
+        ``series.bp.crossed_above(other)``. A second call with the same name changes nothing.
+
+    Raises
+    ------
+    ParamError
+        If `name` is no name, or Series or DataFrames have such an attribute already.
+
+    Examples
+    --------
+    >>> import broadpeak as bp
+    >>> bp.register_accessor("cross")
+    >>> pd.Series([1.0, 3.0]).cross.crossed_above(2.0).tolist()
+    [False, True]
+    """
+    given: object = name
+    if not isinstance(given, str) or not name.isidentifier() or name.startswith("_"):
+        remedy = 'Type: bp.register_accessor("vbt")'
+        raise ParamError(broken_rule("name", "be a name that can follow a dot", name, remedy))
+    owners = (
         (pd.Series, pd.api.extensions.register_series_accessor),
         (pd.DataFrame, pd.api.extensions.register_dataframe_accessor),
-    ):
-        if not hasattr(owner, "bp"):
-            add("bp")(_accessor)  # type: ignore[type-var]  # pandas takes any callable, not only classes
+    )
+    for owner, _ in owners:
+        known = getattr(owner, name, _accessor)
+        if known is not _accessor:
+            rule = f"be one that {owner.__name__} does not have yet"
+            remedy = "Pass another name, or use the accessor .bp."
+            raise ParamError(broken_rule("name", rule, name, remedy))
+    for owner, add in owners:
+        if not hasattr(owner, name):
+            add(name)(_accessor)  # type: ignore[type-var]  # pandas takes any callable, not only classes
+    if name not in NAMES:
+        NAMES.append(name)

@@ -7,6 +7,7 @@ not held once a worker. What all calls of a `Calls` share is unpickled once in a
 
 from __future__ import annotations
 
+import importlib
 import io
 import itertools
 import mmap
@@ -66,7 +67,7 @@ class Exchange:
         """Return `obj` pickled, with references to what is shared."""
         file = io.BytesIO()
         try:
-            _Pickler(file, self).dump(obj)
+            _Pickler(file, self).dump(_with_names(obj))
         except EngineError:
             raise
         except Exception:
@@ -215,6 +216,29 @@ class _Pickler(cloudpickle.CloudPickler):
         if by_value is not None:  # what the user changed here must be the same in a worker
             return by_value(obj)
         return super().reducer_override(obj)
+
+
+class _Named:
+    """Stands for an object that needs other names of the accessor before it is used."""
+
+    def __init__(self, obj: Any, names: list[str]) -> None:
+        self._parts = names, obj
+
+    def __reduce__(self) -> Any:
+        return _after_naming, self._parts
+
+
+def _with_names(obj: Any) -> Any:
+    # Looked up where it is loaded: a run without pandas does not need pandas for this.
+    accessor = sys.modules.get("broadpeak._core.accessor")
+    names = [] if accessor is None else [name for name in accessor.NAMES if name != "bp"]
+    return _Named(obj, names) if names else obj
+
+
+def _after_naming(names: list[str], obj: Any) -> Any:
+    for name in names:
+        importlib.import_module("broadpeak._core.accessor").register_accessor(name)
+    return obj
 
 
 _seen_modules: set[str] = set()
