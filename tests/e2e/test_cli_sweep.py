@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+import typer
 
 from broadpeak.cli import inputs
 from broadpeak.cli.app import main
@@ -27,6 +28,9 @@ def mean_close(data, window):
 
 def text(a):
     return "x"
+
+def kind_of(value, n=1):
+    return n * {bool: 1, type(None): 2, int: 3, float: 4, str: 5}[type(value)] + (value is False)
 
 def nothing(a):
     return float("nan")
@@ -155,3 +159,41 @@ def test_a_store_that_is_not_there_is_not_made(capsys: pytest.CaptureFixture[str
     assert not Path("gone.db").exists()
     Path("text.db").write_text("no store" * 99, encoding="utf-8")
     assert run(capsys, "store", "text.db")[0] == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ("true,false,none", [True, False, None]),
+        ("True,FALSE,None", [True, False, None]),
+        ("1,2.5,-3,1e2", [1, 2.5, -3, 100.0]),
+        ('"true",\'none\',"5",nothing', ["true", "none", "5", "nothing"]),
+        ('"a,b","09:30"', ["a,b", "09:30"]),
+        ('""', [""]),
+        ("2:6:2", [2, 4, 6]),
+    ],
+)
+def test_values_are_what_they_look_like(text: str, values: list[Any]) -> None:
+    got = inputs.grid([f"x={text}"])["x"]
+    assert [(type(one), one) for one in got] == [(type(one), one) for one in values]
+
+
+@pytest.mark.parametrize("text", ["1,,2", "1,", ","])
+def test_a_value_that_is_missing_is_bad_usage(text: str) -> None:
+    with pytest.raises(typer.BadParameter, match="a value before and after every comma"):
+        inputs.grid([f"x={text}"])
+    with pytest.raises(typer.BadParameter, match="FIRST:LAST:STEP"):
+        inputs.grid(["x=true:3"])
+
+
+def test_truth_values_and_none_reach_the_function(capsys: pytest.CaptureFixture[str]) -> None:
+    found = swept(capsys, "scores.py:kind_of", "--param", "value=true,false,none")
+    assert [row["score"] for row in found["scores"]] == [1, 2, 2]
+    assert [row["value"] for row in found["scores"]] == [True, False, None]
+    assert found["chosen"] is None  # true and false are no neighbours
+    mixed = swept(capsys, "scores.py:kind_of", "--param", "value=none,10,0.5", "--param", "n=1,2")
+    assert sorted(row["score"] for row in mixed["scores"]) == [2, 3, 4, 4, 6, 8]
+    status, out, _ = run(capsys, "sweep", "scores.py:kind_of", "--param", "value=true,false")
+    assert status == 0
+    assert "True" in out
+    assert "broad peak" not in out

@@ -6,6 +6,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import math
+import re
 import sys
 import warnings
 import zlib
@@ -75,7 +76,7 @@ def function(target: str) -> Any:
 
 
 def grid(settings: Sequence[str]) -> dict[str, list[Any]]:
-    """Return the values of each parameter from ``NAME=2:60:2`` and ``NAME=5,10,20``.
+    """Return the values of each parameter from ``NAME=2:60:2`` and ``NAME=5,10,true,none,text``.
 
     Raises
     ------
@@ -92,14 +93,15 @@ def grid(settings: Sequence[str]) -> dict[str, list[Any]]:
             )
         if name in values:
             raise typer.BadParameter(f"{name} is given twice.", param_hint="--param")
-        values[name] = _steps(name, text) if ":" in text else [_value(v) for v in text.split(",")]
+        is_range = ":" in text and not any(quote in text for quote in _QUOTES)
+        values[name] = _steps(name, text) if is_range else _listed_values(name, text)
     return values
 
 
 def _steps(name: str, text: str) -> list[Any]:
     """Return the values from FIRST to LAST, both included, by STEP (1 if it is left out)."""
     parts = [_value(part) for part in text.split(":")]
-    numbers = [part for part in parts if isinstance(part, (int, float))]
+    numbers = [part for part in parts if type(part) in {int, float}]
     first, last, step = [*numbers, 1][:3] if len(numbers) > 1 else (0, -1, 1)
     is_range = len(parts) == len(numbers) in {2, 3} and step > 0 and first <= last
     if not is_range or not all(math.isfinite(part) for part in numbers):
@@ -112,14 +114,36 @@ def _steps(name: str, text: str) -> list[Any]:
     return [round(first + place * step, 10) for place in range(count)]
 
 
+def _listed_values(name: str, text: str) -> list[Any]:
+    """Return the values between commas; a comma between quotes is part of a text."""
+    items = [match.group(1).strip() for match in _ITEM.finditer(f"{text},")]
+    if "" in items:
+        raise typer.BadParameter(
+            f"{name} must have a value before and after every comma, got {text!r}. "
+            f"An empty text is {name}='\"\"'.",
+            param_hint="--param",
+        )
+    return [_value(item) for item in items]
+
+
+_QUOTES = "\"'"
+_ITEM = re.compile(r"""((?:"[^"]*"|'[^']*'|[^,])*),""")
+_WORDS = {"true": True, "false": False, "none": None}
+
+
 def _value(text: str) -> Any:
-    """Return a text as the number that it is, or as it is."""
+    """Return a text as the number, the truth value or the None that it is, else as it is.
+
+    Between quotes it is a text in any case.
+    """
+    if len(text) > 1 and text[0] in _QUOTES and text[-1] == text[0]:
+        return text[1:-1]
     for kind in (int, float):
         try:
             return kind(text)
         except ValueError:
             continue
-    return text
+    return _WORDS.get(text.lower(), text)
 
 
 def _module(file: str, target: str, what: str) -> ModuleType:
