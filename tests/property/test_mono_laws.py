@@ -95,9 +95,18 @@ def figures(data, window, lower, upper):
     return pf.max_drawdown, pf.win_rate, pf.num_trades, pf.exposure
 
 
+def nested_array_functions(data, window, lower, upper):
+    fast = bp.ema(bp.sma(data.close, window), window)
+    upper_line, middle, _ = bp.bbands(data.close, lower, 1.5)
+    entries = fast.bp.crossed_above(middle)
+    noisy = bp.atr(data.high, data.low, data.close, window).bp.crossed_above(upper)
+    pf = PF.from_signals(data, entries, bp.crossed_above(data.close, upper_line), sl_stop=0.1)
+    return pf.total_return, noisy.sum(), bp.talib_func("sma")(data.close, lower).iloc[-1]
+
+
 BODIES = [
     levels_of_a_result, levels_of_one_result, hidden_levels, unpacked, levels_on_the_left,
-    stops, different_parameters, figures,
+    stops, different_parameters, figures, nested_array_functions,
 ]  # fmt: skip
 
 

@@ -319,6 +319,60 @@ def test_a_single_column_of_parameters_keeps_its_level() -> None:
     assert list(bp.crossed_above(slow, fast[[5]]).columns.names) == ["slow", "fast"]
 
 
+# Lists of settings for array functions
+
+
+@pytest.mark.parametrize(
+    ("name", "inputs", "lists"),
+    [
+        ("sma", 1, {"window": [2, 3, 2]}), ("ema", 1, {"window": (2, 3)}),
+        ("rma", 1, {"window": range(1, 4)}), ("wma", 1, {"window": [2]}),
+        ("highest", 1, {"window": pd.Index([2, 3])}), ("lowest", 1, {"window": [2, 3]}),
+        ("rsi", 1, {"window": [2, 3]}), ("roc", 1, {"window": [1, 2]}),
+        ("macd", 1, {"fast": [1, 2], "slow": [3, 3], "signal": [2]}),
+        ("zscore", 1, {"window": [2, 3], "ddof": [0, 1]}),
+        ("stoch", 3, {"window": [2, 3]}), ("atr", 3, {"window": [1, 2]}),
+        ("bbands", 1, {"window": [2, 3], "width": [1.0, 2.0]}),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("kind", ["array", "array2d", "series", "frame"])
+def test_lists_of_settings_are_single_calls_side_by_side(name, inputs, lists, kind) -> None:
+    base = np.column_stack([UP, DOWN, UP * 2])[:, : 1 if kind in {"array", "series"} else 3]
+    prices = [base + 1, base - 1, base][-inputs:]
+    if kind in {"array", "series"}:
+        prices = [one[:, 0] for one in prices]
+    if kind == "series":
+        prices = [pd.Series(one, index=DAYS, name="x") for one in prices]
+    if kind == "frame":
+        prices = [pd.DataFrame(one, DAYS, list("abc")) for one in prices]
+    function = getattr(bp, name)
+    got = function(*prices, **lists)
+    n = max(map(len, lists.values()))
+    rows = [{k: list(v)[i if len(v) > 1 else 0] for k, v in lists.items()} for i in range(n)]
+    singles = [function(*prices, **row) for row in rows]
+    assert type(got) is (type(singles[0]) if isinstance(singles[0], tuple) else type(got))
+    outputs = got if isinstance(got, tuple) else (got,)
+    for k, output in enumerate(outputs):
+        want = [one[k] if isinstance(one, tuple) else one for one in singles]
+        np.testing.assert_array_equal(output, np.column_stack(want))
+    if kind in {"series", "frame"}:
+        levels = [f"{name}_{key}" for key in lists]
+        assert list(outputs[0].columns.names) == levels + [None] * (kind == "frame")
+        assert outputs[0].index.equals(DAYS)
+
+
+def test_lists_of_settings_that_do_not_fit() -> None:
+    for lists in ({"fast": [1, 2], "slow": [3, 4, 5]}, {"fast": []}):
+        with pytest.raises(bp.ParamError, match=r"one value or as many.*Zip the lists"):
+            bp.macd(UP, **lists)
+    with pytest.raises(bp.DataError, match="as many as the columns have combinations, 2, got 3"):
+        bp.sma(bp.sma(pd.Series(UP), [2, 3]), [2, 3, 4])
+    with pytest.raises(bp.ParamError, match="length of at least 1 bar"):
+        bp.sma(UP, [2, 0])
+    assert bp.sma(list(UP), 2).shape == (6,)
+    assert bp.sma(values=list(UP), window=[2]).shape == (6, 1)
+
+
 # The accessor under another name
 
 

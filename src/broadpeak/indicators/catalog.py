@@ -49,6 +49,7 @@ def _find(name: str) -> Definition:
 
 def _own(short: str, function: Callable[..., Any], outputs: tuple[str, ...]) -> Definition:
     """Describe one of our functions: arguments without a default are its inputs."""
+    function = inspect.unwrap(function)  # lists are the business of `Data.run`
     parameters = inspect.signature(function).parameters
     inputs: dict[str, str] = {}
     params: dict[str, Any] = {}

@@ -8,8 +8,10 @@ from typing import Any
 from broadpeak._core import check
 from broadpeak.indicators._kernels import recursive, windowed
 from broadpeak.indicators.lanes import over_one
+from broadpeak.indicators.lists import takes_lists
 
 
+@takes_lists
 def sma(values: Any, window: float = 30) -> Any:
     """Return the simple moving average: the mean of the last `window` values.
 
@@ -17,8 +19,8 @@ def sma(values: Any, window: float = 30) -> Any:
     ----------
     values : array, Series or DataFrame, shape (bars,) or (bars, columns)
         Any numbers, bar by bar.
-    window : float
-        Length in bars, rounded half up.
+    window : float or list of float
+        Length in bars, rounded half up; a list gives a column each.
 
     Returns
     -------
@@ -48,6 +50,7 @@ def sma(values: Any, window: float = 30) -> Any:
     return over_one(windowed.mean, values, check.window("window", window))
 
 
+@takes_lists
 def ema(values: Any, window: float = 30) -> Any:
     """Return the exponential moving average with the weight ``2 / (window + 1)``.
 
@@ -55,8 +58,8 @@ def ema(values: Any, window: float = 30) -> Any:
     ----------
     values : array, Series or DataFrame, shape (bars,) or (bars, columns)
         Any numbers, bar by bar.
-    window : float
-        Length in bars, rounded half up.
+    window : float or list of float
+        Length in bars, rounded half up; a list gives a column each.
 
     Returns
     -------
@@ -86,6 +89,7 @@ def ema(values: Any, window: float = 30) -> Any:
     return over_one(recursive.smoothed, values, length, 2.0 / (length + 1), 0)
 
 
+@takes_lists
 def rma(values: Any, window: float = 14) -> Any:
     """Return Wilder's moving average: exponential with the weight ``1 / window``.
 
@@ -93,8 +97,8 @@ def rma(values: Any, window: float = 14) -> Any:
     ----------
     values : array, Series or DataFrame, shape (bars,) or (bars, columns)
         Any numbers, bar by bar.
-    window : float
-        Length in bars, rounded half up.
+    window : float or list of float
+        Length in bars, rounded half up; a list gives a column each.
 
     Returns
     -------
@@ -124,6 +128,7 @@ def rma(values: Any, window: float = 14) -> Any:
     return over_one(recursive.smoothed, values, length, 1.0 / length, 0)
 
 
+@takes_lists
 def wma(values: Any, window: float = 30) -> Any:
     """Return the linearly weighted moving average; weights 1 … `window`, the newest heaviest.
 
@@ -131,8 +136,8 @@ def wma(values: Any, window: float = 30) -> Any:
     ----------
     values : array, Series or DataFrame, shape (bars,) or (bars, columns)
         Any numbers, bar by bar.
-    window : float
-        Length in bars, rounded half up.
+    window : float or list of float
+        Length in bars, rounded half up; a list gives a column each.
 
     Returns
     -------
@@ -160,6 +165,7 @@ def wma(values: Any, window: float = 30) -> Any:
     return over_one(windowed.weighted_mean, values, check.window("window", window))
 
 
+@takes_lists
 def highest(values: Any, window: float = 30) -> Any:
     """Return the largest of the last `window` values, the current one included.
 
@@ -167,8 +173,8 @@ def highest(values: Any, window: float = 30) -> Any:
     ----------
     values : array, Series or DataFrame, shape (bars,) or (bars, columns)
         Any numbers, bar by bar.
-    window : float
-        Length in bars, rounded half up.
+    window : float or list of float
+        Length in bars, rounded half up; a list gives a column each.
 
     Returns
     -------
@@ -196,6 +202,7 @@ def highest(values: Any, window: float = 30) -> Any:
     return over_one(windowed.extreme, values, check.window("window", window), 1.0)
 
 
+@takes_lists
 def lowest(values: Any, window: float = 30) -> Any:
     """Return the smallest of the last `window` values, the current one included.
 
@@ -203,8 +210,8 @@ def lowest(values: Any, window: float = 30) -> Any:
     ----------
     values : array, Series or DataFrame, shape (bars,) or (bars, columns)
         Any numbers, bar by bar.
-    window : float
-        Length in bars, rounded half up.
+    window : float or list of float
+        Length in bars, rounded half up; a list gives a column each.
 
     Returns
     -------

@@ -10,6 +10,7 @@ import numpy as np
 from broadpeak._core import check
 from broadpeak.indicators._kernels import recursive, windowed
 from broadpeak.indicators.lanes import over_many, over_one
+from broadpeak.indicators.lists import takes_lists
 from broadpeak.indicators.volatility import check_ddof
 from broadpeak.types import FloatArray
 
@@ -29,6 +30,7 @@ class Stochastic(NamedTuple):
     d: Any
 
 
+@takes_lists
 def rsi(values: Any, window: float = 14) -> Any:
     """Return Wilder's relative strength index, between 0 and 100.
 
@@ -36,8 +38,8 @@ def rsi(values: Any, window: float = 14) -> Any:
     ----------
     values : array, Series or DataFrame, shape (bars,) or (bars, columns)
         Prices, bar by bar.
-    window : float
-        Length in bars, rounded half up.
+    window : float or list of float
+        Length in bars, rounded half up; a list gives a column each.
 
     Returns
     -------
@@ -67,6 +69,7 @@ def rsi(values: Any, window: float = 14) -> Any:
     return over_one(recursive.relative_strength, values, check.window("window", window))
 
 
+@takes_lists
 def macd(values: Any, fast: float = 12, slow: float = 26, signal: float = 9) -> Macd:
     """Return the difference of two exponential averages, its own average, and what is between.
 
@@ -74,7 +77,7 @@ def macd(values: Any, fast: float = 12, slow: float = 26, signal: float = 9) -> 
     ----------
     values : array, Series or DataFrame, shape (bars,) or (bars, columns)
         Prices, bar by bar.
-    fast, slow : float
+    fast, slow : float or list of float
         Lengths of the two averages in bars, rounded half up.
     signal : float
         Length of the average of their difference in bars, rounded half up.
@@ -126,6 +129,7 @@ def _macd(
     return line, smooth, line - smooth
 
 
+@takes_lists
 def stoch(
     high: Any,
     low: Any,
@@ -140,7 +144,7 @@ def stoch(
     ----------
     high, low, close : arrays, Series or DataFrames, shape (bars,) or (bars, columns)
         Prices of one asset a column; the same shape and labels.
-    window : float
+    window : float or list of float
         Length of the range in bars, rounded half up.
     smooth_k, smooth_d : float
         Lengths of the simple averages that make `k` of the raw line and `d` of `k`.
@@ -197,6 +201,7 @@ def _stoch(
     return k, d
 
 
+@takes_lists
 def roc(values: Any, window: float = 10) -> Any:
     """Return the rate of change against the value `window` bars ago, in percent.
 
@@ -204,7 +209,7 @@ def roc(values: Any, window: float = 10) -> Any:
     ----------
     values : array, Series or DataFrame, shape (bars,) or (bars, columns)
         Prices, bar by bar.
-    window : float
+    window : float or list of float
         Distance in bars, rounded half up.
 
     Returns
@@ -233,6 +238,7 @@ def roc(values: Any, window: float = 10) -> Any:
     return over_one(windowed.rate_of_change, values, check.window("window", window))
 
 
+@takes_lists
 def zscore(values: Any, window: float = 30, *, ddof: int = 1) -> Any:
     """Return how many standard deviations a value lies above the mean of the last `window` ones.
 
@@ -240,8 +246,8 @@ def zscore(values: Any, window: float = 30, *, ddof: int = 1) -> Any:
     ----------
     values : array, Series or DataFrame, shape (bars,) or (bars, columns)
         Any numbers, bar by bar.
-    window : float
-        Length in bars, rounded half up.
+    window : float or list of float
+        Length in bars, rounded half up; a list gives a column each.
     ddof : int
         The deviation is divided by ``window - ddof``; 1 is the sample deviation of pandas.
 

@@ -17,6 +17,7 @@ from broadpeak._core import check, optional
 from broadpeak.errors import DataError, ParamError, broken_rule
 from broadpeak.indicators.definition import Definition, bind
 from broadpeak.indicators.lanes import over_many
+from broadpeak.indicators.lists import takes_lists
 from broadpeak.types import AnyArray
 
 # TA-Lib calls a series by its part in the formula; prices come under their own names.
@@ -178,4 +179,4 @@ def _function(name: str) -> Callable[..., Any]:
             ),
         ]
     )
-    return function
+    return takes_lists(function)

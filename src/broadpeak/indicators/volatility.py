@@ -11,6 +11,7 @@ from broadpeak._core import check
 from broadpeak.errors import ParamError, broken_rule
 from broadpeak.indicators._kernels import recursive, windowed
 from broadpeak.indicators.lanes import over_many
+from broadpeak.indicators.lists import takes_lists
 from broadpeak.types import FloatArray
 
 
@@ -22,6 +23,7 @@ class Bands(NamedTuple):
     lower: Any
 
 
+@takes_lists
 def atr(high: Any, low: Any, close: Any, window: float = 14) -> Any:
     """Return the average true range in price units, smoothed as Wilder does.
 
@@ -29,8 +31,8 @@ def atr(high: Any, low: Any, close: Any, window: float = 14) -> Any:
     ----------
     high, low, close : arrays, Series or DataFrames, shape (bars,) or (bars, columns)
         Prices of one asset a column; the same shape and labels.
-    window : float
-        Length in bars, rounded half up.
+    window : float or list of float
+        Length in bars, rounded half up; a list gives a column each.
 
     Returns
     -------
@@ -70,6 +72,7 @@ def _atr(high: FloatArray, low: FloatArray, close: FloatArray, w: int) -> tuple[
     return (out,)
 
 
+@takes_lists
 def bbands(values: Any, window: float = 20, width: float = 2.0, *, ddof: int = 0) -> Bands:
     """Return Bollinger bands: a moving average and lines `width` standard deviations around it.
 
@@ -77,9 +80,9 @@ def bbands(values: Any, window: float = 20, width: float = 2.0, *, ddof: int = 0
     ----------
     values : array, Series or DataFrame, shape (bars,) or (bars, columns)
         Any numbers, bar by bar.
-    window : float
-        Length in bars, rounded half up.
-    width : float
+    window : float or list of float
+        Length in bars, rounded half up; a list gives a column each.
+    width : float or list of float
         Distance of the outer lines in standard deviations, at least 0.
     ddof : int
         The deviation is divided by ``window - ddof``; 0 is Bollinger's and TA-Lib's choice.

@@ -60,29 +60,45 @@ def pair_levels(
 ) -> tuple[IntArray, IntArray, pd.Index[Any]]:
     """Return, for every column of the result, its column and its level, and the labels.
 
-    Columns that are assets alone meet every level, the levels slowest. Columns of parameters are
-    combinations: one level meets all of them, as many levels meet them one to one.
+    Raises
+    ------
+    DataError
+        As in `pair_combinations`.
+    """
+    take, number = pair_combinations(columns, len(levels))
+    return take, number, with_levels(columns, take, [levels.take(number)])
+
+
+def pair_combinations(columns: pd.Index[Any], n: int) -> tuple[IntArray, IntArray]:
+    """Return, for every column of the result, its column and its place in lists of `n` values.
+
+    Columns that are assets alone meet every value, the values slowest. Columns of parameters are
+    combinations: one value meets all of them, as many values meet them one to one.
 
     Raises
     ------
     DataError
-        If there is another number of levels.
+        If there is another number of values.
     """
-    n_columns, n_levels = len(columns), len(levels)
-    params, assets = sorted_levels(columns)
-    n_combinations = _combinations(columns, params, assets)
+    n_columns = len(columns)
+    n_combinations = _combinations(columns, *sorted_levels(columns))
     if n_combinations == 1:
-        take = np.tile(np.arange(n_columns), n_levels)
-        level_take = np.repeat(np.arange(n_levels), n_columns)
-    elif n_levels in {1, n_combinations}:
-        take = np.arange(n_columns)
-        level_take = np.repeat(np.arange(n_levels), n_columns // n_levels)
-    else:
-        rule = f"be one, or as many as the columns have combinations, {n_combinations}"
-        remedy = f"Zip the lists. Columns: {list(columns[:3])}{'…' if n_columns > 3 else ''}."
-        raise DataError(broken_rule("The levels", rule, n_levels, remedy))
-    shown = [*(one.take(take) for one in params), levels.take(level_take)]
-    return take, level_take, join_levels([*shown, *(one.take(take) for one in assets)])
+        return np.tile(np.arange(n_columns), n), np.repeat(np.arange(n), n_columns)
+    if n in {1, n_combinations}:
+        return np.arange(n_columns), np.repeat(np.arange(n), n_columns // n)
+    rule = f"be one, or as many as the columns have combinations, {n_combinations}"
+    remedy = f"Zip the lists. Columns: {list(columns[:3])}{'…' if n_columns > 3 else ''}."
+    raise DataError(broken_rule("The values of a list", rule, n, remedy))
+
+
+def with_levels(
+    columns: pd.Index[Any], take: IntArray | None, levels: list[pd.Index[Any]]
+) -> pd.Index[Any]:
+    """Return the labels of taken columns with more levels, those of assets last."""
+    params, assets = sorted_levels(columns)
+    if take is not None:
+        params, assets = [one.take(take) for one in params], [one.take(take) for one in assets]
+    return join_levels([*params, *levels, *assets])
 
 
 def _combinations(
