@@ -65,3 +65,10 @@ def register_accessor(name: str) -> None:
             add(name)(_accessor)  # type: ignore[type-var]  # pandas takes any callable, not only classes
     if name not in NAMES:
         NAMES.append(name)
+
+
+def after_naming(names: list[str], obj: Any) -> Any:
+    """Return `obj` once the accessor has these names; how they reach a worker process."""
+    for name in names:
+        register_accessor(name)
+    return obj

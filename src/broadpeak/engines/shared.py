@@ -7,7 +7,6 @@ not held once a worker. What all calls of a `Calls` share is unpickled once in a
 
 from __future__ import annotations
 
-import importlib
 import io
 import itertools
 import mmap
@@ -221,24 +220,18 @@ class _Pickler(cloudpickle.CloudPickler):
 class _Named:
     """Stands for an object that needs other names of the accessor before it is used."""
 
-    def __init__(self, obj: Any, names: list[str]) -> None:
-        self._parts = names, obj
+    def __init__(self, *parts: Any) -> None:
+        self._parts = parts
 
     def __reduce__(self) -> Any:
-        return _after_naming, self._parts
+        return self._parts[0], self._parts[1:]
 
 
 def _with_names(obj: Any) -> Any:
     # Looked up where it is loaded: a run without pandas does not need pandas for this.
     accessor = sys.modules.get("broadpeak._core.accessor")
     names = [] if accessor is None else [name for name in accessor.NAMES if name != "bp"]
-    return _Named(obj, names) if names else obj
-
-
-def _after_naming(names: list[str], obj: Any) -> Any:
-    for name in names:
-        importlib.import_module("broadpeak._core.accessor").register_accessor(name)
-    return obj
+    return obj if accessor is None or not names else _Named(accessor.after_naming, names, obj)
 
 
 _seen_modules: set[str] = set()

@@ -64,8 +64,8 @@ class ParamGrid:
     """
 
     def __init__(self, params: Mapping[str, Any]) -> None:
-        self._params = dict(params)
         self._layout = lay_out(params)
+        self._params = dict(params)
         self._conditions = bind_conditions(self._layout)
         self._solvers = make_solvers(self._layout, self._conditions)
 

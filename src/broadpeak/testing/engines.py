@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -182,7 +182,7 @@ class EngineContract:
 
     def test_result_that_cannot_be_pickled(self) -> None:
         """It comes back within this process, or fails its task alone."""
-        tasks = [Task(abs, -1), Task(closed_generator), Task(abs, -2)]
+        tasks = [Task(abs, -1), Task(threading.Lock), Task(abs, -2)]
         results = self.run(tasks, on_error="record")
         assert results[::2] == [1, 2]
         if not self.in_process:
@@ -309,11 +309,6 @@ def leave() -> None:
 def closure_over(values: list[int]) -> Callable[[int], int]:
     """Return a function that needs `values`."""
     return lambda place: values[place]
-
-
-def closed_generator() -> Iterator[int]:
-    """Return something that no pickler takes."""
-    return iter(number for number in range(3))
 
 
 def none_if_odd(number: int) -> Any:
