@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 import broadpeak as bp
 from broadpeak import PF, Param
+from broadpeak.merge.rules import NAMED
 
 LAWS = settings(derandomize=True, max_examples=6, deadline=None)
 MANY = settings(derandomize=True, max_examples=60, deadline=None)
@@ -37,8 +38,6 @@ def calendars():
 
 EQUAL = bp.Data.sample()["2005":"2006"]
 UNEQUAL = calendars()
-NUMBERS = np.random.default_rng(1).normal(size=(120, 3)).cumsum(axis=0) + 50
-TABLE = pd.DataFrame(NUMBERS, columns=["x", "y", "z"])
 
 
 def levels_of_a_result(data, window, lower, upper):
@@ -219,3 +218,46 @@ def test_other_uses_of_a_symbol(data, draw):
         grid |= {"lower": Param([35, 40]), "upper": Param([60])}
         for body in (levels_of_a_result, hidden_levels, stops, different_parameters):
             check(draw.draw, of_symbols(body), data, grid)
+
+
+def paths(data, window, lower, upper):
+    ma = data.run("bp:ma", window)
+    pf = PF.from_signals(data, ma.ma_crossed_below(data.close), ma.ma_crossed_above(data.open),
+                         sl_stop=upper, stop_unit="price")  # fmt: skip
+    return pf.value, pf.positions, ma.ma, ma.ma_crossed_above(data.high)
+
+
+def scalars(data, window, lower, upper):
+    return paths(data, window, lower, upper)[0].iloc[-1]
+
+
+@pytest.mark.parametrize("merge", ["column_stack", "reset_column_stack"])
+@pytest.mark.parametrize("symbols", ["IBM", ["IBM"], ["MSFT", "AAPL"]], ids=str)
+@LAWS
+@given(st.data(), grids())
+def test_paths_side_by_side(merge, symbols, draw, grid):
+    check(draw.draw, paths, EQUAL.select(symbols), grid, merge)
+
+
+@pytest.mark.parametrize("merge", NAMED)
+@pytest.mark.parametrize("last", [1, 2, 3])
+def test_every_merge_takes_a_last_chunk_of_any_length(merge, last):
+    grid = {"window": Param(range(5, 9 + last)), "lower": Param([30]), "upper": Param([60])}
+    data = EQUAL.select("IBM")
+    run = bp.parameterized(scalars, merge_func=merge)
+    same(run(data, **grid, _mono_chunk_len=4), run(data, **grid))
+    bare = bp.parameterized(scalars, merge_func=bp.MergeFunc(merge, wrap=False))
+    got, want = bare(data, **grid, _mono_chunk_len=4), bare(data, **grid)
+    np.testing.assert_array_equal(got, want)
+    assert type(got) is type(want)
+    pieces = bp.parameterized(scalars)(data, **grid, _mono_chunk_len=4)
+    assert [type(piece) for piece in pieces] == [pd.Series] * 2
+    assert [len(piece) for piece in pieces] == [4, last]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("body", BODIES, ids=lambda body: body.__name__)
+@MANY
+@given(st.data(), grids(), st.lists(st.sampled_from(EQUAL.symbols), min_size=1, max_size=5))
+def test_many_grids_over_symbols(body, draw, grid, symbols):
+    check(draw.draw, of_symbols(body), EQUAL, {"symbol": Param(symbols), **grid})

@@ -82,6 +82,8 @@ def merge_blocks(
     dtype: float64
     """
     refuse_objects([one for one in pieces if not isinstance(one, (pd.Series, pd.DataFrame))], how)
+    if how not in _ALONG and all(map(_is_one_entry_each, pieces, sizes)):
+        pieces = [piece.to_numpy() for piece in pieces]
     counts = np.empty(len(pieces), dtype=np.int64)
     shaped: list[Any] = []
     some_flat = any(_is_flat(how, *one) for one in zip(pieces, sizes, strict=True))
@@ -94,9 +96,12 @@ def merge_blocks(
             raise _not_covered(how, number, size, piece)
         shaped.append(part)
         counts[number] = length // size
-    if wrap is False:
+    if wrap is False and (how != "row_stack" or not isinstance(shaped[0], pd.Series)):
         return _MERGES[how](shaped, wrap=False)
     labels = _labels(keys, shaped, sizes, counts, _own_index(how), constants)
+    if wrap is False:
+        bare = _MERGES[how](shaped, wrap=False)
+        return bare[:, np.newaxis] if labels is keys else bare  # single calls: scalars, or Series
     whole = _MERGES[how]([_without_labels(how, part) for part in shaped], wrap=True)
     if labels is keys and isinstance(whole, pd.Series):  # single calls would have given scalars
         whole.name = None
@@ -122,6 +127,12 @@ def _shaped(how: str, piece: Any, size: int) -> Any:
     array = np.atleast_1d(np.asarray(piece))
     across = array[np.newaxis, :] if (size == 1) == (how == "row_stack") else array[:, np.newaxis]
     return across if size in {1, len(array)} else array
+
+
+def _is_one_entry_each(piece: Any, size: int) -> bool:
+    """Whether a Series holds one entry a combination, and not the bars of a single one."""
+    is_entries = isinstance(piece, pd.Series) and len(piece) == size
+    return is_entries and not isinstance(piece.index, pd.DatetimeIndex)
 
 
 def _is_flat(how: str, piece: Any, size: int) -> bool:
