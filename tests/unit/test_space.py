@@ -183,9 +183,12 @@ POOL: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize("first", POOL)
-@pytest.mark.parametrize("second", ["repeated", "nan", "any", "none"])
-def test_index_is_what_pandas_makes_of_the_labels(first: str, second: str) -> None:
+AS_PANDAS = ["repeated", "nan", "text", "flag", "days", "zone", "date", "decimal", "category"]
+
+
+@pytest.mark.parametrize("first", [*AS_PANDAS, "truths", "nat", "infinite"])
+@pytest.mark.parametrize("second", ["repeated", "nan", "text"])
+def test_index_of_labels_of_one_kind_is_what_pandas_makes_of_them(first: str, second: str) -> None:
     _, index = bp.combine_params({"p": POOL[first], "q": POOL[second]})
     labels = [list(POOL[first]), list(POOL[second])]
     product = pd.MultiIndex.from_product(labels, names=["p", "q"])
@@ -194,6 +197,15 @@ def test_index_is_what_pandas_makes_of_the_labels(first: str, second: str) -> No
     _, alone = bp.combine_params({"p": POOL[first]})
     assert alone.equals(pd.Index(POOL[first]))
     assert alone.name == "p"
+
+
+@pytest.mark.parametrize("kind", ["mixed", "none", "any", "large"])
+def test_labels_of_several_kinds_stay_what_they_are(kind: str) -> None:
+    _, index = bp.combine_params({"p": POOL[kind], "q": [1, 2]})
+    labels = index.get_level_values("p").tolist()[::2]
+    assert [(type(label), label) for label in labels] == [(type(v), v) for v in POOL[kind]]
+    _, alone = bp.combine_params({"p": POOL[kind]})
+    assert [(type(label), label) for label in alone] == [(type(v), v) for v in POOL[kind]]
 
 
 def test_level_names() -> None:

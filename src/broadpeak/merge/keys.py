@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from broadpeak._core.labels import as_keys_index, factorize, from_codes, multi_index
 from broadpeak.errors import ParamError
 from broadpeak.types import IntArray
 
@@ -23,7 +24,7 @@ def as_keys(keys: Any, n_results: int, how: str) -> pd.Index[Any] | None:
     """
     if keys is None:
         return None
-    index = keys if isinstance(keys, pd.Index) else pd.Index(keys)
+    index = as_keys_index(keys)
     if len(index) != n_results:
         raise ParamError(
             f"{how} must have one key a result, got {len(index)} keys for {n_results} results."
@@ -57,19 +58,14 @@ def prepend_same(keys: pd.Index[Any], inner: pd.Index[Any]) -> pd.MultiIndex:
     return from_codes([*key_levels, *levels], [*repeated, *tiled], [*keys.names, *inner.names])
 
 
-def from_codes(levels: Any, codes: Any, names: Any) -> pd.MultiIndex:
-    """Return the MultiIndex of parts that are known to fit."""
-    return pd.MultiIndex(levels=levels, codes=codes, names=names, verify_integrity=False)
-
-
 def split_levels(index: pd.Index[Any]) -> tuple[list[pd.Index[Any]], list[Any]]:
     """Return the levels of `index` and the code of every label in them (-1: missing)."""
     if isinstance(index, pd.MultiIndex):
         return list(index.levels), list(index.codes)
-    if index.is_unique and not index.hasnans:
+    if index.dtype != object and index.is_unique and not index.hasnans:
         return [index.rename(None)], [np.arange(len(index))]
-    codes, level = pd.factorize(index)
-    return [pd.Index(level)], [codes]
+    level, codes = factorize(index)
+    return [level.rename(None)], [codes]
 
 
 def all_same(indexes: Sequence[pd.Index[Any]]) -> bool:
@@ -105,8 +101,19 @@ def joined(indexes: Sequence[pd.Index[Any]], how: str) -> pd.Index[Any]:
             f"Drop the additional levels, or pass merge_kwargs=dict(wrap=False)."
         )
     first, rest = indexes[0], list(indexes[1:])
+    if rest and isinstance(first, pd.MultiIndex) and any(_of_objects(one) for one in indexes):
+        columns = [
+            first.get_level_values(level).append([one.get_level_values(level) for one in rest])
+            for level in range(first.nlevels)
+        ]
+        return multi_index(columns, shared_names(indexes))
     whole = first.append(rest) if rest else first
     return whole.set_names(shared_names(indexes))
+
+
+def _of_objects(index: Any) -> bool:
+    """Whether a level holds objects, of which pandas would make None missing and True 1."""
+    return any(level.dtype == object for level in index.levels)
 
 
 def shared_names(indexes: Sequence[pd.Index[Any]]) -> list[Any]:

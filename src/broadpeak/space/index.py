@@ -6,12 +6,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import islice
 from operator import lt
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from broadpeak.types import IntArray
+from broadpeak._core.labels import as_index, factorize, from_codes
+from broadpeak.types import AnyArray, IntArray
 
 
 def build_index(
@@ -22,25 +23,24 @@ def build_index(
 ) -> pd.Index[Any]:
     """Return the index whose level k shows ``labels[k][codes[k]]``.
 
-    One level gives a named Index, none a `RangeIndex` named ``param``. The result equals
-    `pd.MultiIndex.from_tuples` of the labels, also for repeated, mixed and missing labels.
+    One level gives a named Index, none a `RangeIndex` named ``param``. Labels keep their value and
+    their type, also where they are repeated, mixed or missing.
     """
     if not names:
         return pd.RangeIndex(n_rows, name="param")
     used = [_used(level, code) for level, code in zip(labels, codes, strict=True)]
     if len(names) == 1:
         values, code = used[0]
-        index: pd.Index[Any] = _as_index(values).take(code).rename(names[0])
+        index: pd.Index[Any] = as_index(values).take(code).rename(names[0])
         return index
     factors = [_factorize(values) for values, _ in used]
-    return pd.MultiIndex(
-        levels=[levels for levels, _ in factors],
-        codes=[
-            cast(Any, code if recode is None else recode[code])
+    return from_codes(
+        [levels for levels, _ in factors],
+        [
+            code if recode is None else recode[code]
             for (_, recode), (_, code) in zip(factors, used, strict=True)
         ],
-        names=list(names),
-        verify_integrity=False,
+        list(names),
     )
 
 
@@ -56,23 +56,14 @@ def _used(
     return [labels[int(code)] for code in kept], codes
 
 
-def _as_index(labels: Sequence[Any] | pd.Index[Any]) -> pd.Index[Any]:
-    if isinstance(labels, pd.Index):
-        return labels
-    index: pd.Index[Any] = pd.Index(list(labels), tupleize_cols=False)
-    return index
-
-
-def _factorize(labels: Sequence[Any] | pd.Index[Any]) -> tuple[Any, IntArray | None]:
-    """Return unique labels as pandas orders them, and the code of each label (-1: missing).
+def _factorize(labels: Sequence[Any] | pd.Index[Any]) -> tuple[Any, AnyArray | None]:
+    """Return unique labels, sorted if they can be, and the code of each label (-1: missing).
 
     No codes stand for labels that are unique and in order already.
     """
     if _is_sorted(labels):
-        return _as_index(labels), None
-    # A list goes in as it is, so that pandas infers what it would in from_product.
-    factors = pd.Categorical(labels if isinstance(labels, pd.Index) else list(labels))
-    return factors.categories, np.asarray(factors.codes)
+        return as_index(labels), None
+    return factorize(as_index(labels))
 
 
 def _is_sorted(labels: Sequence[Any] | pd.Index[Any]) -> bool:

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-_NAN = object()
+from broadpeak._core.labels import identity
+
 
 
 class Lookup:
@@ -32,7 +33,7 @@ class Lookup:
         for column, value in zip(self._columns, values, strict=True):
             if isinstance(column, range) and len(column) == self._length:
                 return self._find_in_range(column, value, values)
-        keys = tuple(_key(value) for value in values)
+        keys = tuple(identity(value) for value in values)
         place = self._places.get(keys)
         if place is not None:
             return place
@@ -49,7 +50,7 @@ class Lookup:
     def _places(self) -> dict[tuple[Hashable, ...], int]:
         places: dict[tuple[Hashable, ...], int] = {}
         for i in range(self._length):
-            places.setdefault(tuple(_key(self._at(column, i)) for column in self._columns), i)
+            places.setdefault(tuple(identity(self._at(column, i)) for column in self._columns), i)
         return places
 
     def _holds(self, i: int, values: Sequence[Any]) -> bool:
@@ -59,16 +60,6 @@ class Lookup:
     @staticmethod
     def _at(column: Sequence[Any], i: int) -> Any:
         return column[0] if len(column) == 1 else column[i]
-
-
-def _key(value: Any) -> Hashable:
-    if isinstance(value, float) and value != value:  # noqa: PLR0124  # NaN alone differs from itself
-        return (float, _NAN)
-    try:
-        hash(value)
-    except TypeError:
-        return (type(value), id(value))
-    return (type(value), value)
 
 
 def same_value(left: Any, right: Any) -> bool:

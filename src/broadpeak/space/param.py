@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from broadpeak._core import check, expressions
+from broadpeak._core.labels import as_keys_index
 from broadpeak.errors import ConditionError, ParamError, broken_rule
 from broadpeak.space.labels import label_values
 from broadpeak.types import MISSING, Splittable
@@ -309,7 +310,7 @@ def _label_index(
         )
         raise ParamError(msg)
     if isinstance(labels, list) and labels and all(isinstance(label, tuple) for label in labels):
-        return pd.MultiIndex.from_tuples(labels)
+        return as_keys_index(labels)
     return labels if isinstance(labels, pd.Index) else label_values(labels)
 
 

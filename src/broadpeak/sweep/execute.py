@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from broadpeak._core import check
+from broadpeak._core.labels import as_keys_index
 from broadpeak.engines import registry, running
 from broadpeak.engines.base import Engine
 from broadpeak.engines.batching import core_count
@@ -570,9 +571,7 @@ def _open_chunks(plan: _Plan, found: Container[int]) -> list[Sequence[int]]:
 
 
 def _as_index(keys: Any) -> pd.Index[Any] | None:
-    if keys is None or isinstance(keys, pd.Index):
-        return keys
-    return pd.Index(keys if isinstance(keys, (list, pd.Series, np.ndarray)) else list(keys))
+    return None if keys is None else as_keys_index(keys)
 
 
 def _kept(results: list[Any]) -> IntArray | None:
