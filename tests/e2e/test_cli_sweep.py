@@ -32,6 +32,9 @@ def text(a):
 def kind_of(value, n=1):
     return n * {bool: 1, type(None): 2, int: 3, float: 4, str: 5}[type(value)] + (value is False)
 
+def named(kind, n):
+    return len(kind) - abs(n - 2.5)
+
 def nothing(a):
     return float("nan")
 """
@@ -68,6 +71,15 @@ def test_all_combinations_are_scored_and_the_middle_is_chosen(
     table = pd.read_csv(found["files"]["scores"])
     assert table.columns.tolist() == ["a", "b", "score"]
     assert len(table) == 45
+
+
+def test_names_and_mixed_numbers_are_chosen_from(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ("scores.py:named", "--param", "kind=sma,hull,ema", "--param", "n=1,2.5,4")
+    found = swept(capsys, *words)
+    assert found["chosen"]["params"] == {"kind": "hull", "n": 2.5}
+    assert found["highest"] == {"params": {"kind": "hull", "n": 2.5}, "score": 4}
+    status, out, _ = run(capsys, "sweep", *words)
+    assert (status, "kind hull" in out) == (0, True)
 
 
 def test_conditions_and_samples(capsys: pytest.CaptureFixture[str]) -> None:

@@ -190,7 +190,8 @@ def test_one_kind_has_the_type_pandas_has_for_it() -> None:
     assert as_index([BERLIN]).dtype == pd.Index([BERLIN]).dtype
     assert isinstance(as_index([pd.Period("2020", "Y")]), pd.PeriodIndex)
     assert as_index([np.float32(0.1)]).dtype == np.float32
-    for some in ([2**63], [1, 2.5], [True, 1], ["a", None], [1, "a"], [dt.datetime(2020, 1, 1), None]):
+    day = dt.datetime(2020, 1, 1)
+    for some in ([2**63], [1, 2.5], [True, 1], ["a", None], [1, "a"], [day, None]):
         assert as_index(some).dtype == object
 
 

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import decimal
+import itertools
 import math
 
 import numpy as np
@@ -10,6 +12,7 @@ import pandas as pd
 import pytest
 
 import broadpeak as bp
+from broadpeak._core.labels import as_index
 from broadpeak.errors import ParamError
 
 
@@ -116,14 +119,97 @@ def test_at_edge():
     assert chosen.at_edge
 
 
-def test_labels_that_are_no_numbers_keep_their_order():
-    index = pd.Index(["sma", "ema", "wma", "rma"], name="kind")
-    chosen = bp.select(pd.Series([1.0, 4.0, 3.0, 0.0], index=index))
-    assert chosen.params == {"kind": "ema"}
+def test_names_are_never_neighbours():
+    def score(kind, n):
+        return {"sma": 10.0, "ema": 0.0, "wma": 9.5, "hull": 9.4}[kind] - 0.1 * abs(n - 2)
+
+    for kinds in itertools.permutations(["sma", "ema", "wma", "hull"]):
+        chosen = bp.select(grid(score, kind=kinds, n=[1, 2, 3]))
+        assert chosen.params == {"kind": "sma", "n": 2}
+        # The hill is weighed along the numbers alone.
+        assert chosen.score == pytest.approx((9.9 + 2 * 10 + 9.9) / 4)
+        assert set(chosen.region.index) == {("sma", 1), ("sma", 2), ("sma", 3)}
+        assert chosen.at_edge == {"kind": False, "n": False}
+    alone = pd.Series([1.0, 4.0, 3.9], index=pd.Index(["sma", "ema", "wma"], name="kind"))
+    for method in ("hill", "plateau", "peak"):
+        chosen = bp.select(alone, method=method)
+        assert (chosen.params, chosen.score) == ({"kind": "ema"}, 4.0)
+        assert math.isnan(chosen.robustness)  # it has no neighbour
+        assert not chosen.at_edge
+
+
+def test_none_is_a_name_beside_numbers():
+    stops = [None, 1, 2, 3, 4, 5]
+    scores = pd.Series([9.0, 1.0, 2.0, 8.9, 8.8, 8.7], index=as_index(stops).rename("stop"))
+    chosen = bp.select(scores, method=bp.Hill(3))
+    # Nothing lies between two values of a level that holds a name.
+    assert chosen.params == {"stop": None}
+    assert chosen.score == 9.0
+    pulled = bp.select(scores - [9, 0, 0, 0, 0, 0], method=bp.Hill(3))
+    assert pulled.params == {"stop": 4}
+    assert pulled.at_edge == {"stop": False}
+    assert bp.select(scores - [9, 0, 0, 8, 8, 8], method="peak").params == {"stop": 2}
+    assert bp.select(scores.iloc[[3, 4, 5, 1, 0, 2]], method="peak").params == {"stop": None}
+
+
+def test_ordered_categories_are_neighbours_as_they_are_given():
     ordered = pd.CategoricalIndex(["b", "a"], categories=["a", "b"], ordered=True, name="kind")
-    assert bp.select(pd.Series([1.0, 2.0], index=ordered)).params == {"kind": "a"}
-    mixed = grid(lambda kind, n: n + (kind == "b"), kind=["b", "a"], n=[1, 2, 3])
-    assert bp.select(mixed, method="peak").params == {"kind": "b", "n": 3}
+    chosen = bp.select(pd.Series([1.0, 2.0], index=ordered))
+    assert chosen.params == {"kind": "a"}
+    assert chosen.at_edge
+    sizes = ["xs", "s", "m", "l", "xl"]
+    labels = pd.CategoricalIndex(["m", "xl", "s", "l", "xs"], categories=sizes, ordered=True)
+    lone = pd.Series([9.0, 9.4, 8.0, 8.5, 0.0], index=labels)
+    assert bp.select(lone, method=bp.Hill(3)).params == {"level_0": "xl"}
+    assert bp.select(lone, method=bp.Hill(3, "inner")).params == {"level_0": "l"}
+    names = pd.Series([9.0, 9.4, 8.0, 8.5, 0.0], index=pd.CategoricalIndex(list(labels)))
+    assert bp.select(names, method=bp.Hill(3, "inner")).params == {"level_0": "xl"}
+
+
+def test_numbers_are_sorted_by_value_however_they_are_held():
+    values = [10, 2**70, 9, 2**70 + 1, 11, 2**70 + 2]
+    heights = {9: 4.0, 10: 5.0, 11: 4.0, 2**70: 4.5, 2**70 + 1: 4.9, 2**70 + 2: 4.5}
+    for labels in (values, [str(v) for v in values], [decimal.Decimal(v) for v in values]):
+        index = pd.MultiIndex.from_product([[1], range(6)], names=["one", "v"])
+        index = index.set_levels(as_index(labels), level="v", verify_integrity=False)
+        scores = pd.Series([heights[v] for v in values], index=index)
+        chosen = bp.select(scores)
+        ordered = not isinstance(labels[0], str)
+        # Numbers: 9, 10, 11, 2**70, …; the texts stand alone, so their best is the peak.
+        assert chosen.params["v"] == (labels[3] if ordered else "10")
+        assert chosen.peak_params["v"] == labels[0]
+
+
+def test_what_pandas_holds_to_be_equal_is_not():
+    index = as_index([True, 1, 1.0, "1"]).rename("flag")
+    chosen = bp.select(pd.Series([1.0, 2.0, 3.0, 4.0], index=index), method="peak")
+    assert chosen.params == {"flag": "1"}
+    again = bp.select(pd.Series([5.0, 2.0, 3.0, 4.0], index=index), method="peak")
+    assert again.params["flag"] is True
+    with pytest.raises(ParamError, match="one row a combination"):
+        bp.select(pd.Series([1.0, 2.0], index=as_index([None, None])))
+
+
+def test_by_chooses_once_a_label():
+    def score(symbol, n):
+        return -abs(n - {"IBM": 2, "SPX": 4}[symbol])
+
+    scores = grid(score, symbol=["SPX", "IBM"], n=range(1, 6))
+    chosen = bp.select(scores, by="symbol")
+    assert list(chosen) == ["IBM", "SPX"]
+    assert {name: one.peak_params for name, one in chosen.items()} == {
+        "IBM": {"n": 2}, "SPX": {"n": 4},
+    }  # fmt: skip
+    swapped = scores.swaplevel()
+    assert bp.select(swapped, by="symbol")["SPX"].params == chosen["SPX"].params
+    unnamed = scores.rename_axis([None, None])
+    assert bp.select(unnamed, by="level_0")["IBM"].params.keys() == {"level_1"}
+    with pytest.raises(ParamError, match="Did you mean 'symbol'"):
+        bp.select(scores, by="symbols")
+    with pytest.raises(ParamError, match="no level but 'n'"):
+        bp.select(scores.xs("IBM"), by="n")
+    with pytest.raises(ParamError, match=r"symbol='IBM'.*one finite score"):
+        bp.select(scores.where(scores.index.get_level_values("symbol") == "SPX"), by="symbol")
 
 
 def test_dates_are_sorted():
@@ -162,13 +248,12 @@ def test_one_combination():
         (pd.Series([np.nan, np.inf]), "at least one finite score"),
         (pd.Series(["a", "b"]), "hold numbers"),
         (pd.Series([1.0, 2.0], index=[1, 1]), "one row a combination"),
-        (pd.Series([1.0, 2.0], index=[1, np.nan]), "no missing label"),
         (
             pd.Series([1.0], index=pd.MultiIndex.from_tuples([(1, 2)], names=["a", "a"])),
             "names that differ",
         ),
     ],
-    ids=["list", "frame", "empty", "nan", "text", "twice", "missing", "names"],
+    ids=["list", "frame", "empty", "nan", "text", "twice", "names"],
 )
 def test_bad_scores(scores, message):
     with pytest.raises(ParamError, match=message):

@@ -8,6 +8,7 @@ labels are of one kind that pandas holds without a change; everything else is he
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 from collections.abc import Hashable, Iterable, Sequence
 from typing import Any, Final
@@ -41,20 +42,25 @@ def as_index(labels: Iterable[Any]) -> pd.Index[Any]:
     >>> as_index([None, 10, 20]).tolist(), as_index([10, 20]).dtype
     ([None, 10, 20], dtype('int64'))
     """
-    if isinstance(labels, pd.Index):
-        return labels
-    if isinstance(labels, pd.Series):
+    if isinstance(labels, (pd.Index, pd.Series)):
         return pd.Index(labels)
     items = list(labels)
     kind = _kind_of(items)
     if kind is not None:
-        try:
-            index = pd.Index(items, tupleize_cols=False)
-        except (TypeError, ValueError, OverflowError):  # such as half a character in a text
-            index = None
-        if index is not None and (kind not in {"time", "span"} or _same(index, items)):
-            return index
-    return pd.Index(_boxed(items), dtype=object, tupleize_cols=False)
+        # Half a character is a text to Python, but none to the type that pandas has for texts.
+        with contextlib.suppress(TypeError, ValueError, OverflowError):
+            index: pd.Index[Any] = pd.Index(items, tupleize_cols=False)
+            if kind not in {"time", "span"} or _same(index, items):
+                return index
+    return index_of_objects(items)
+
+
+def index_of_objects(items: Sequence[Any]) -> pd.Index[Any]:
+    """Return an index that holds `items` themselves."""
+    boxed = np.empty(len(items), dtype=object)
+    for i, item in enumerate(items):  # NumPy would look into tuples
+        boxed[i] = item
+    return pd.Index(boxed, dtype=object, tupleize_cols=False)
 
 
 def as_keys_index(keys: Any) -> pd.Index[Any]:
@@ -113,7 +119,7 @@ def factorize(labels: pd.Index[Any]) -> tuple[pd.Index[Any], AnyArray]:
     if ranks is not None:
         unique = [unique[rank] for rank in np.argsort(ranks)]
         codes = np.append(ranks, -1)[codes]
-    return pd.Index(_boxed(unique), dtype=object, tupleize_cols=False), codes
+    return index_of_objects(unique), codes
 
 
 def identity(value: Any) -> Hashable:
@@ -150,13 +156,6 @@ def _same(index: pd.Index[Any], items: Sequence[Any]) -> bool:
         pd.isna(item) if label is pd.NaT else bool(label == item)
         for label, item in zip(index.tolist(), items, strict=True)
     )
-
-
-def _boxed(items: Sequence[Any]) -> AnyArray:
-    boxed = np.empty(len(items), dtype=object)
-    for i, item in enumerate(items):  # NumPy would look into tuples
-        boxed[i] = item
-    return boxed
 
 
 def _ranks(items: Sequence[Any]) -> IntArray | None:

@@ -38,12 +38,15 @@ class Cells:
         Finite scores.
     usable : array of bool, shape (n,)
         Whether the score was finite to begin with; others are never chosen.
+    runs : tuple of array of int, shape (steps of the axis,)
+        For each axis, the run of each step: only steps of one run are neighbours.
     """
 
     codes: IntArray
     shape: tuple[int, ...]
     y: FloatArray
     usable: BoolArray
+    runs: tuple[IntArray, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +69,20 @@ class CellChoice:
     region: tuple[int, ...]
 
 
-def make_cells(codes: IntArray, shape: Iterable[int], scores: FloatArray) -> Cells:
-    """Return the cells of `scores`, sorted as the grid is (C order is up to the caller)."""
+def make_cells(
+    codes: IntArray,
+    shape: Iterable[int],
+    scores: FloatArray,
+    runs: Iterable[IntArray] | None = None,
+) -> Cells:
+    """Return the cells of `scores`, sorted as the grid is (C order is up to the caller).
+
+    Without `runs` all steps of an axis are neighbours in their order.
+    """
     y = np.array(finite_scores(scores.tolist()))
-    return Cells(codes, tuple(shape), y, np.isfinite(scores))
+    shape = tuple(shape)
+    whole = (np.zeros(steps, dtype=np.int64) for steps in shape)
+    return Cells(codes, shape, y, np.isfinite(scores), tuple(whole if runs is None else runs))
 
 
 def choose_cell(cells: Cells, selector: Selector) -> CellChoice:
@@ -108,16 +121,38 @@ def smoothed(cells: Cells, weights: tuple[int, ...], *, own: bool = True) -> Flo
 
 def within(cells: Cells, cell: int, reach: int) -> IntArray:
     """Return the cells at most `reach` steps away from `cell` on every axis."""
-    near = (np.abs(cells.codes - cells.codes[cell]) <= reach).all(axis=1)
-    return np.flatnonzero(near)
+    near = np.flatnonzero((np.abs(cells.codes - cells.codes[cell]) <= reach).all(axis=1))
+    return near[_linked(cells, np.full(len(near), cell), near)]
 
 
 def edges(cells: Cells, chosen: Iterable[int]) -> tuple[bool, ...]:
-    """Return for each axis of more than one step whether a `chosen` cell is at an end of it."""
-    ends = np.array(cells.shape) - 1
+    """Return for each axis whether a `chosen` cell is at an end of a run of more than one step."""
     codes = cells.codes[list(chosen)]
-    at_end = ((codes == 0) | (codes == ends)) & (ends > 0)
-    return tuple(at_end.any(axis=0).tolist())
+    flags = []
+    for axis in range(len(cells.shape)):
+        before, after = _room(cells, axis)
+        at_end = ((before == 0) | (after == 0)) & (before + after > 0)
+        flags.append(bool(at_end[codes[:, axis]].any()))
+    return tuple(flags)
+
+
+def _room(cells: Cells, axis: int) -> tuple[IntArray, IntArray]:
+    """Return how many steps of its run lie before and after each step of an axis."""
+    runs = cells.runs[axis]
+    steps = np.arange(len(runs))
+    return (
+        steps - np.searchsorted(runs, runs, side="left"),
+        np.searchsorted(runs, runs, side="right") - 1 - steps,
+    )
+
+
+def _linked(cells: Cells, cell: IntArray, other: IntArray) -> BoolArray:
+    """Return which pairs of cells lie in the same run on every axis."""
+    linked = np.ones(len(cell), dtype=np.bool_)
+    for axis, runs in enumerate(cells.runs):
+        if len(runs) and runs[-1] > 0:
+            linked &= runs[cells.codes[cell, axis]] == runs[cells.codes[other, axis]]
+    return linked
 
 
 def _best(values: FloatArray, allowed: BoolArray) -> int:
@@ -129,10 +164,10 @@ def _inner(cells: Cells, hill: Hill) -> BoolArray:
     allowed = np.ones(len(cells.y), dtype=np.bool_)
     half = hill.width // 2
     if hill.edges == "inner":
-        for axis, n in enumerate(cells.shape):
-            if n >= hill.width:
-                code = cells.codes[:, axis]
-                allowed &= (code >= half) & (code <= n - 1 - half)
+        for axis in range(len(cells.shape)):
+            before, after = _room(cells, axis)
+            full = (np.minimum(before, after) >= half) | (before + after + 1 < hill.width)
+            allowed &= full[cells.codes[:, axis]]
     return allowed
 
 
@@ -143,13 +178,13 @@ def _dense_sums(cells: Cells, weights: tuple[int, ...]) -> tuple[FloatArray, Flo
         grid = np.zeros(math.prod(cells.shape))
         grid[flat] = values
         grid = grid.reshape(cells.shape)
-        for axis in range(grid.ndim):
-            grid = _along(grid, axis, weights)
+        for axis, runs in enumerate(cells.runs):
+            grid = _along(grid, axis, weights, runs)
         sums.append(grid.reshape(-1)[flat])
     return sums[0], sums[1]
 
 
-def _along(grid: FloatArray, axis: int, weights: tuple[int, ...]) -> FloatArray:
+def _along(grid: FloatArray, axis: int, weights: tuple[int, ...], runs: IntArray) -> FloatArray:
     half, n = len(weights) // 2, grid.shape[axis]
     result = np.zeros_like(grid)
     for offset, weight in zip(range(-half, half + 1), weights, strict=True):
@@ -157,14 +192,21 @@ def _along(grid: FloatArray, axis: int, weights: tuple[int, ...]) -> FloatArray:
             to, source = [slice(None)] * grid.ndim, [slice(None)] * grid.ndim
             to[axis] = slice(max(-offset, 0), n - max(offset, 0))
             source[axis] = slice(max(offset, 0), n - max(-offset, 0))
-            result[tuple(to)] += weight * grid[tuple(source)]
+            linked = np.equal(runs[to[axis]], runs[source[axis]])
+            if linked.all():
+                result[tuple(to)] += weight * grid[tuple(source)]
+            elif linked.any():
+                spread = linked.reshape([-1 if k == axis else 1 for k in range(grid.ndim)])
+                result[tuple(to)] += weight * np.where(spread, grid[tuple(source)], 0.0)
     return result
 
 
 def _sparse_sums(cells: Cells, weights: tuple[int, ...]) -> tuple[FloatArray, FloatArray]:
     half = len(weights) // 2
     top, bottom = np.zeros(len(cells.y)), np.zeros(len(cells.y))
-    for cell, other in _pairs(cells, half):
+    for near, around in _pairs(cells, half):
+        linked = _linked(cells, near, around)
+        cell, other = near[linked], around[linked]
         offsets = cells.codes[other] - cells.codes[cell] + half
         factor = np.array(weights, dtype=np.float64)[offsets].prod(axis=1)
         np.add.at(top, cell, factor * cells.y[other])
@@ -243,6 +285,8 @@ def _axis_neighbours(cells: Cells) -> list[tuple[IntArray, IntArray]]:
         gap = np.diff(ordered, axis=0)
         beside = (gap[:, axis] == 1) & (gap[:, others] == 0).all(axis=1)
         low, high = order[:-1][beside], order[1:][beside]
+        linked = _linked(cells, low, high)
+        low, high = low[linked], high[linked]
         pairs += [(low, high), (high, low)]
     return pairs
 

@@ -4,13 +4,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 import pandas as pd
 
+from broadpeak._core import check
 from broadpeak.errors import ParamError, broken_rule
 from broadpeak.search.cells import CellChoice, Cells, choose_cell, edges, make_cells, smoothed
+from broadpeak.search.levels import read_level
 from broadpeak.search.selectors import Hill, Peak, Plateau, Selector, resolve_selector
 from broadpeak.search.steps import StepChoice, choose_step, tie_width
 from broadpeak.types import FloatArray, IntArray
@@ -38,8 +40,8 @@ class Selection:
     Attributes
     ----------
     params : dict
-        Chosen value of each parameter. A single numeric parameter may lie between two tried values
-        (hill and plateau); several are always a combination that was tried.
+        Chosen value of each parameter. A single parameter of numbers alone may lie between two
+        tried values (hill and plateau); all else is a combination that was tried.
     score : float
         Score the choice was made by: the weighted mean of the window (hill), the mean of the
         plateau, or the peak itself.
@@ -54,8 +56,8 @@ class Selection:
     region : Series
         The part of the scores that carried the choice: window, plateau, or the peak alone.
     at_edge : EdgeFlags
-        For each parameter, whether the best or the chosen value is the first or the last one tried:
-        a wider range may hold a better one. True as a whole if any is.
+        For each parameter, whether the best or the chosen value is the first or the last number or
+        date tried: a wider range may hold a better one. True as a whole if any is.
 
     Examples
     --------
@@ -74,32 +76,53 @@ class Selection:
     at_edge: EdgeFlags
 
 
-def select(scores: pd.Series[Any], *, method: str | Selector = "hill") -> Selection:
+@overload
+def select(
+    scores: pd.Series[Any], *, method: str | Selector = "hill", by: None = None
+) -> Selection: ...
+
+
+@overload
+def select(
+    scores: pd.Series[Any], *, method: str | Selector = "hill", by: str
+) -> dict[Any, Selection]: ...
+
+
+def select(
+    scores: pd.Series[Any], *, method: str | Selector = "hill", by: str | None = None
+) -> Selection | dict[Any, Selection]:
     """Return the robust choice from `scores`: the broad peak rather than the lucky spike.
 
     Parameters
     ----------
     scores : Series
         Higher is better; index levels are parameters, one row a combination, in any order. Missing
-        combinations are left out of every mean. Levels of numbers and dates are sorted, others are
-        taken in the order in which they come.
+        combinations are left out of every mean.
     method : "hill", "plateau", "peak" or Hill, Plateau, Peak
         "hill" is five steps wide for one parameter, three for several.
+    by : str, optional
+        Name of an index level, such as "symbol": one choice for each of its labels.
 
     Returns
     -------
     Selection
+        With `by` a dict of them, one for each label of that level.
 
     Raises
     ------
     ParamError
-        If `scores` is no Series, is empty, has a duplicate or missing label, holds no numbers, or
-        no finite one.
+        If `scores` is no Series, is empty, has a label twice, holds no numbers, or no finite one,
+        or if there is no level `by`, or no other one.
 
     Notes
     -----
     A score that is not finite counts as ``min(0, worst finite)`` and is never the choice of several
     parameters. Negative scores are fine.
+
+    Numbers of a level are neighbours in their order, and so are dates. Every other label is a name
+    that has no neighbours: a text, a truth value, None or NaN, also beside numbers. Scores are
+    smoothed within each name. Equal scores: the lowest number wins, then names in the order of
+    their alphabet; the order of the rows never counts. An ordered categorical keeps its order.
 
     Examples
     --------
@@ -109,20 +132,56 @@ def select(scores: pd.Series[Any], *, method: str | Selector = "hill") -> Select
     >>> selection = select(scores)
     >>> selection.params, selection.peak_params
     ({'window': 60.0}, {'window': 20})
+    >>> other = pd.Series(scores.to_numpy()[::-1], index=index)
+    >>> both = pd.concat({"IBM": scores, "SPX": other}, names=["symbol"])
+    >>> {symbol: chosen.params for symbol, chosen in select(both, by="symbol").items()}
+    {'IBM': {'window': 60.0}, 'SPX': {'window': 30.0}}
     """
     values = _checked_scores(scores)
     names = _names(scores.index)
-    levels = [_level(scores.index, position) for position in range(len(names))]
-    codes = np.column_stack([codes for codes, _ in levels])
+    if by is not None:
+        return _each(scores, names, method, by)
+    levels = [read_level(scores.index, position) for position in range(len(names))]
+    codes = np.column_stack([level.codes for level in levels])
     order = np.lexsort(codes.T[::-1])
-    cells = make_cells(codes[order], [len(labels) for _, labels in levels], values[order])
-    ordered = scores.iloc[order]
+    codes = codes[order]
+    _check_duplicates(scores.index, codes, order)
+    shape = [len(level.labels) for level in levels]
+    cells = make_cells(codes, shape, values[order], [level.runs for level in levels])
     selector = resolve_selector(method, several=len(names) > 1)
-    found = _Found(cells, ordered, dict(zip(names, (labels for _, labels in levels), strict=True)))
-    x = _numbers(levels[0][1]) if len(names) == 1 else None
+    labels = dict(zip(names, (level.labels for level in levels), strict=True))
+    found = _Found(cells, scores.iloc[order], labels)
+    x = levels[0].numbers if len(names) == 1 else None
     if x is None:
         return found.combination(choose_cell(cells, selector), selector)
     return found.between(choose_step(x, values[order], selector), selector)
+
+
+def _each(
+    scores: pd.Series[Any], names: list[str], method: str | Selector, by: str
+) -> dict[Any, Selection]:
+    """Return one choice for each label of level `by`."""
+    place = names.index(check.one_of("by", by, names))
+    if len(names) == 1:
+        rule = "leave a level to choose from"
+        remedy = f"The scores have no level but {by!r}: leave `by` out to choose one of its labels."
+        raise ParamError(broken_rule("by", rule, by, remedy))
+    level = read_level(scores.index, place)
+    named = scores.set_axis(scores.index.set_names(names))
+    chosen: dict[Any, Selection] = {}
+    for code, label in enumerate(level.labels):
+        if label in chosen:
+            rule = "name a level whose labels can be keys of one dict"
+            other = next(one for one in chosen if one == label)
+            remedy = f"{label!r} and {other!r} are equal: give them names with Param(keys=[…])."
+            raise ParamError(broken_rule("by", rule, by, remedy))
+        part = named[level.codes == code]
+        part.index = part.index.droplevel(place)
+        try:
+            chosen[label] = select(part, method=method)
+        except ParamError as error:
+            raise ParamError(f"{by}={label!r}: {error}") from error
+    return chosen
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -131,7 +190,7 @@ class _Found:
 
     cells: Cells
     scores: pd.Series[Any]
-    labels: dict[str, pd.Index[Any]]
+    labels: dict[str, tuple[Any, ...]]
 
     def combination(self, choice: CellChoice, selector: Selector) -> Selection:
         region = choice.region if isinstance(selector, Plateau) else ()
@@ -171,7 +230,7 @@ class _Found:
     def _at(self, cell: int) -> dict[str, Any]:
         codes = self.cells.codes[cell]
         return {
-            name: _plain(labels[code])
+            name: labels[code]
             for (name, labels), code in zip(self.labels.items(), codes, strict=True)
         }
 
@@ -201,11 +260,16 @@ def _checked_scores(scores: Any) -> FloatArray:
         rule = "hold at least one finite score"
         remedy = "No combination was usable: look at the trades of one of them."
         raise ParamError(broken_rule("scores", rule, values[0], remedy))
-    if scores.index.has_duplicates:
-        twice = scores.index[scores.index.duplicated()][0]
+    return values
+
+
+def _check_duplicates(index: pd.Index[Any], codes: IntArray, order: IntArray) -> None:
+    """Raise for two rows of one combination; True and 1 are two labels, so pandas is not asked."""
+    same = (codes[1:] == codes[:-1]).all(axis=1)
+    if same.any():
+        twice = index[int(order[1:][same][0])]
         remedy = "Average or drop the others first, as in scores.groupby(level=[...]).mean()."
         raise ParamError(broken_rule("scores", "have one row a combination", twice, remedy))
-    return values
 
 
 def _names(index: pd.Index[Any]) -> list[str]:
@@ -217,35 +281,3 @@ def _names(index: pd.Index[Any]) -> list[str]:
         remedy = "Rename them with scores.rename_axis([...])."
         raise ParamError(broken_rule("the index levels", "have names that differ", names, remedy))
     return names
-
-
-def _level(index: pd.Index[Any], position: int) -> tuple[IntArray, pd.Index[Any]]:
-    """Return the code of each row on a level, and the labels in their order."""
-    labels = index.get_level_values(position)
-    if labels.hasnans:
-        rule = "hold no missing label"
-        raise ParamError(
-            broken_rule(f"index level {labels.name!r}", rule, labels[labels.isna()][0])
-        )
-    unique: Any = labels.unique()
-    if isinstance(labels.dtype, pd.CategoricalDtype):
-        unique = pd.Index(unique.categories[unique.categories.isin(unique)], name=labels.name)
-    elif _numbers(unique) is not None or labels.dtype.kind in "mM":
-        unique = unique.sort_values()
-    return np.asarray(unique.get_indexer(labels), dtype=np.int64), unique
-
-
-def _numbers(labels: pd.Index[Any]) -> FloatArray | None:
-    """Return labels as numbers, or None where they are something else."""
-    if labels.dtype == object:
-        inferred = labels.infer_objects()
-        if inferred.dtype == object:
-            return None
-        labels = inferred
-    if labels.dtype.kind not in "iuf":
-        return None
-    return labels.to_numpy(dtype=np.float64)
-
-
-def _plain(label: Any) -> Any:
-    return label.item() if isinstance(label, np.generic) else label

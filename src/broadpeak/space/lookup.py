@@ -12,7 +12,6 @@ import numpy as np
 from broadpeak._core.labels import identity
 
 
-
 class Lookup:
     """Finds the first place on an axis where its parameters have given values.
 

@@ -108,13 +108,8 @@ def _is_numeric(labelled: Any) -> bool:
     return getattr(labelled.dtype, "kind", "O") in "biuf"
 
 
-def _is_axis(level: Any) -> bool:
-    """Return whether values have neighbours: numbers do, true and false and none do not."""
-    return _is_numeric(level) and level.dtype.kind != "b" and not level.hasnans
-
-
 def _choice(scores: Any, chooser: str) -> dict[str, Any]:
-    """Return the highest score and the robust choice; the latter needs numbers on all axes."""
+    """Return the highest score and the robust choice."""
     some = scores.dropna()
     if some.empty:
         return {"highest": None, "chosen": None}
@@ -122,9 +117,6 @@ def _choice(scores: Any, chooser: str) -> dict[str, Any]:
     names = list(scores.index.names)
     place = best if isinstance(best, tuple) else (best,)
     highest = {"params": dict(zip(names, place, strict=True)), "score": float(some.max())}
-    levels = [scores.index.get_level_values(name) for name in names]
-    if not all(_is_axis(level) for level in levels):
-        return {"highest": highest, "chosen": None}
     found = bp.select(scores, method=chooser)
     return {"highest": highest, "chosen": {"params": dict(found.params), "score": found.score}}
 
