@@ -13,13 +13,22 @@ import numpy as np
 from broadpeak.errors import ParamError, warn
 from broadpeak.space.conditions import CELLS, check_rows
 from broadpeak.space.layout import Layout
-from broadpeak.space.solve import MOST_ROWS, Solver, TooManyError, code_type, positions
-from broadpeak.types import BoolArray, IntArray
-
-INT64_MAX: Final = 2**63 - 1
+from broadpeak.space.solve import (
+    MOST_ROWS,
+    MOST_TALLIED,
+    Solver,
+    TooManyError,
+    code_type,
+    positions,
+)
+from broadpeak.space.tally import INT64_MAX
+from broadpeak.types import AnyArray, BoolArray, IntArray
 
 _SMALL: Final = 1 << 16
 """So many cells are looked at first: that costs less than drawing and rejecting."""
+
+_QUICK: Final = 1 << 21
+"""So many cells of linked axes are looked at to count: about what drawing costs."""
 
 _FIRST_TRIES: Final = 1 << 20
 """Draws that may be rejected before it is tried to solve the group instead."""
@@ -28,11 +37,39 @@ _FIRST_CELLS: Final = 1 << 28
 """Combinations looked at before that is given up for more drawing."""
 
 
-def draw_rows(total: int, n: int, replace: bool, rng: np.random.Generator) -> IntArray:
+_MOST_SHUFFLED: Final = 1 << 27
+"""Numbers that are shuffled to take some of them."""
+
+
+def draw_rows(total: int, n: int, replace: bool, rng: np.random.Generator) -> AnyArray:
     """Return `n` numbers below `total`, in random order; distinct unless `replace`."""
     if replace:
+        return _draw_below(total, n, rng)
+    if total <= _MOST_SHUFFLED or n > total // 2:
+        return rng.choice(total, n, replace=False)
+    drawn = _draw_below(total, n, rng)
+    while True:
+        drawn = drawn[np.sort(np.unique(drawn, return_index=True)[1])]
+        if len(drawn) >= n:
+            return drawn[:n]
+        # At least half of what is drawn now is new.
+        more = _draw_below(total, 2 * (n - len(drawn)), rng)
+        drawn = np.concatenate([drawn, more])
+
+
+def _draw_below(total: int, n: int, rng: np.random.Generator) -> AnyArray:
+    """Return `n` numbers below `total`, of any size."""
+    if total <= INT64_MAX:
         return rng.integers(0, total, n)
-    return rng.choice(total, n, replace=False)
+    n_bytes = (total.bit_length() + 7) // 8
+    surplus = 8 * n_bytes - total.bit_length()
+    found = np.empty(n, dtype=object)
+    for i in range(n):
+        number = total
+        while number >= total:
+            number = int.from_bytes(rng.bytes(n_bytes), "little") >> surplus
+        found[i] = number
+    return found
 
 
 def too_many(n: int, total: int) -> ParamError:
@@ -56,8 +93,8 @@ class GroupSampler:
         self._max_misses = max_misses
         self._misses = 0
         self.gave_up = False
-        if solver.conditions:
-            self.solve(_SMALL)
+        if solver.conditions and not self._tabulate(_SMALL):
+            solver.tallied(_QUICK)
 
     @property
     def count(self) -> int | None:
@@ -82,7 +119,11 @@ class GroupSampler:
         return [np.concatenate(column) for column in zip(*drawn, strict=True)]
 
     def solve(self, most_cells: int | None = None) -> bool:
-        """Try to get all passing combinations into memory."""
+        """Try to get hold of all passing combinations: counted, or else in memory."""
+        most_tallied = MOST_TALLIED if most_cells is None else min(most_cells, MOST_TALLIED)
+        return self.solver.tallied(most_tallied) or self._tabulate(most_cells)
+
+    def _tabulate(self, most_cells: int | None) -> bool:
         if not self.solver.solved:
             with contextlib.suppress(TooManyError):
                 self.solver.table(MOST_ROWS, most_cells)
@@ -131,7 +172,7 @@ class GroupSampler:
 
     def _from_solution(self, n: int) -> list[IntArray]:
         total = self.solver.count()
-        return self.solver.rows_at(self._rng.integers(0, total, n if total else 0))
+        return self.solver.rows_at(_draw_below(max(total, 1), n if total else 0, self._rng))
 
 
 class Sampler:

@@ -16,8 +16,9 @@ from broadpeak.errors import ConditionError, ParamError, broken_rule
 from broadpeak.space.conditions import Condition, check_rows
 from broadpeak.space.layout import Layout
 from broadpeak.space.product import Product
-from broadpeak.space.sample import INT64_MAX, Sampler, draw_rows, too_many
+from broadpeak.space.sample import Sampler, draw_rows, too_many
 from broadpeak.space.solve import (
+    MOST_TALLIED,
     Solver,
     TooManyError,
     code_type,
@@ -26,12 +27,14 @@ from broadpeak.space.solve import (
     nothing_passes,
     positions,
 )
+from broadpeak.space.tally import INT64_MAX
 from broadpeak.types import BoolArray, IntArray
 
 MOST_COMBINATIONS: Final = 1 << 29
 """Combinations that are ever built at once; beyond, a run must draw from the grid."""
 
 _CHECKED_ONE_BY_ONE: Final = 1 << 22
+_CELLS_PER_PLACE: Final = 4  # that may be looked at to solve a grid instead of checking places
 
 
 @dataclass(frozen=True)
@@ -113,6 +116,7 @@ def _everything(layout: Layout, solvers: Sequence[Solver]) -> list[IntArray]:
     try:
         for solver in solvers:
             if solver.conditions:
+                _check_count(solver)
                 tables[solver.axes] = solver.table(MOST_COMBINATIONS)
     except TooManyError:
         raise _too_large(f"more than {MOST_COMBINATIONS}") from None
@@ -124,6 +128,14 @@ def _everything(layout: Layout, solvers: Sequence[Solver]) -> list[IntArray]:
     if total > MOST_COMBINATIONS:
         raise _too_large(str(total))
     return Product(tables, layout.lengths).whole()
+
+
+def _check_count(solver: Solver) -> None:
+    """Raise for what can be counted before it is built, and is too much."""
+    if solver.cells > MOST_COMBINATIONS and solver.tallied(MOST_TALLIED):
+        count = solver.count()
+        if count > MOST_COMBINATIONS:
+            raise _too_large(str(count))
 
 
 def _drawn(layout: Layout, solvers: Sequence[Solver], choice: Choice) -> list[IntArray]:
@@ -164,11 +176,23 @@ def _at_positions(
         places: Any = range(layout.size)[indices]
         n_places = max(0, -((places.start - places.stop) // places.step))
         if n_places > _CHECKED_ONE_BY_ONE and conditions:
-            return _within(_everything(layout, solvers), layout, places)
+            codes = _solved_within(layout, solvers, places, n_places)
+            if codes is not None:
+                return codes
         if n_places > MOST_COMBINATIONS:
             raise _too_large(str(n_places))
     else:
         places = _positions_of(indices, layout.size)
+        n_places = len(places)
+    pieces = [
+        _checked(layout, conditions, places[start : start + _CHECKED_ONE_BY_ONE])
+        for start in range(0, max(n_places, 1), _CHECKED_ONE_BY_ONE)
+    ]
+    return [np.concatenate(columns) for columns in zip(*pieces, strict=True)]
+
+
+def _checked(layout: Layout, conditions: Sequence[Condition], places: Any) -> list[IntArray]:
+    """Return the combinations at some positions that meet all conditions, looked at one by one."""
     lengths = layout.lengths
     codes = [
         code.astype(code_type(length))
@@ -176,6 +200,25 @@ def _at_positions(
     ]
     kept = check_rows(layout, conditions, codes)
     return codes if kept.all() else [code[kept] for code in codes]
+
+
+def _solved_within(
+    layout: Layout, solvers: Sequence[Solver], places: range, n_places: int
+) -> list[IntArray] | None:
+    """Return what passes at many positions, cut from all that passes; None if that costs more."""
+    most_rows = min(n_places, MOST_COMBINATIONS)
+    try:
+        for solver in solvers:
+            counted = solver.cells > n_places and solver.tallied(n_places)
+            if counted and solver.count() > most_rows:
+                return None
+            if solver.conditions:
+                solver.table(most_rows, _CELLS_PER_PLACE * n_places)
+        if count_all(solvers) > most_rows:
+            return None
+    except (TooManyError, ConditionError):  # what raises may be at another position
+        return None
+    return _within(_everything(layout, solvers), layout, places)
 
 
 def _within(codes: list[IntArray], layout: Layout, places: range) -> list[IntArray]:

@@ -14,10 +14,14 @@ from broadpeak._core.expressions.vectorised import Vectorised
 from broadpeak.errors import ConditionError
 from broadpeak.space.conditions import CELLS, Condition, Part, report_raised
 from broadpeak.space.layout import Layout
+from broadpeak.space.tally import NotTalliedError, Tally
 from broadpeak.types import BoolArray, IntArray
 
 MOST_ROWS: Final = 1 << 25
 """Combinations of one group that are kept in memory: a few hundred MB at worst."""
+
+MOST_TALLIED: Final = 1 << 28
+"""Combinations of linked axes that are looked at to count what passes."""
 
 _MOST_MASKED: Final = 1 << 22
 _LONG: Final = 512  # values on an axis from which on it pays to rule out stretches of them
@@ -67,6 +71,9 @@ class Solver:
         self._shares: dict[Part, float] = {}
         self._suspects: dict[Condition, None] = {}
         self._table: Rows | None = None
+        self._tally: Tally | None = None
+        self._tallied_with = 0
+        self._raises = False
         self._count: int | None = None
         self._order = self.axes if in_grid_order else self._choose_order()
         self.in_order = self._order == self.axes
@@ -85,13 +92,16 @@ class Solver:
 
     @property
     def solved(self) -> bool:
-        """Whether all passing combinations are at hand."""
-        return self._table is not None or not self.conditions
+        """Whether every passing combination can be had by its number."""
+        return self._table is not None or self._tally is not None or not self.conditions
 
     def rows_at(self, numbers: IntArray) -> list[IntArray]:
         """Return the passing combinations with these numbers, one array of codes an axis."""
         if not self.conditions:
             return [numbers]  # an axis of its own
+        if self._table is None and self._tally is not None:
+            found = self._tally.rows_at(numbers)
+            return [found[axis] for axis in self.axes]
         table = self.table()
         return [table[axis][numbers] for axis in self.axes]
 
@@ -104,12 +114,45 @@ class Solver:
         """Return how many combinations pass; they are kept for later if they are not too many."""
         if not self.conditions:
             return self.cells
-        if self.known_count is None:
+        if self.known_count is None and not self.tallied(min(MOST_TALLIED, self.cells // 4)):
             try:
                 self.table(MOST_ROWS)
             except TooManyError:
                 self._count = sum(len(rows[self.axes[0]]) for rows in self.stream())
         return self.known_count or 0
+
+    def tallied(self, most_cells: int) -> bool:
+        """Return whether what passes could be counted without building it.
+
+        That looks at no more than `most_cells` combinations of linked axes.
+
+        Raises
+        ------
+        ConditionError
+            If a condition raises for a combination that the others let pass.
+        """
+        if self._tally is None and most_cells > self._tallied_with and self.conditions:
+            self._tallied_with = most_cells
+            if self._constants_are_true():
+                with contextlib.suppress(NotTalliedError):
+                    self._tally = self._made_tally(most_cells)
+                    self._count = self._tally.total
+        return self._tally is not None
+
+    def _made_tally(self, most_cells: int) -> Tally:
+        lengths, parts = self._layout.lengths, tuple(self._owners)
+        tally = Tally(lengths, self.axes, parts, most_cells)
+        for suspect in tally.suspects:
+            raising = Tally(lengths, self.axes, parts, most_cells, suspect)
+            if raising.total:
+                self._raises = True
+                first = raising.rows_at(np.zeros(1, dtype=np.int64))
+                report_raised(self._layout, [self._owners[suspect]], first)
+        return tally
+
+    def _constants_are_true(self) -> bool:
+        tested = [part.test({}) for part in self._constants]
+        return all(true.all() and (raised is None or not raised.any()) for true, raised in tested)
 
     def table(self, most_rows: int | None = None, most_cells: int | None = None) -> Rows:
         """Return all that pass, in grid order.
@@ -136,6 +179,8 @@ class Solver:
         """Return whether nothing passes; it looks no further than the first that does."""
         if self.known_count is not None:
             return self.known_count == 0
+        if self._raises:  # where nothing else excludes it
+            return False
         pieces = self.stream(block=_FIRST_BLOCK)
         return not any(len(piece[self.axes[0]]) for piece in pieces)
 
