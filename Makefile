@@ -21,7 +21,7 @@ test: .venv/dev
 	$(BIN)/python -m pytest
 
 test-all: .venv/dev
-	$(BIN)/python -m pytest -m "slow or not slow"
+	$(BIN)/python -m pytest -m "slow or not slow" --hypothesis-profile=random
 
 check: .venv/dev
 	$(BIN)/ruff check src tests benchmarks tools docs

@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 import broadpeak as bp
 
@@ -247,3 +248,16 @@ def test_no_file_tells_about_the_machine_it_was_written_on() -> None:
         text = path.read_text(encoding="utf-8", errors="ignore")
         found += [f"{name_of(path)}: {hit.group()}" for hit in TRACES.finditer(text)]
     assert found == []
+
+
+def test_one_profile_decides_how_examples_are_drawn() -> None:
+    # The default suite is repeatable; `make test-all` draws new examples each time.
+    repeatable, random = settings.get_profile("repeatable"), settings.get_profile("random")
+    assert (repeatable.derandomize, random.derandomize) == (True, False)
+    assert "--hypothesis-profile=random" in (ROOT / "Makefile").read_text(encoding="utf-8")
+    own = [
+        name_of(path)
+        for path in (ROOT / "tests").rglob("*.py")
+        if "derandom" + "ize=" in path.read_text(encoding="utf-8") and path.name != "conftest.py"
+    ]
+    assert own == [], "tests/conftest.py decides that; leave it out of settings(…)"

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import broadpeak as bp
 
-LAWS = settings(derandomize=True, max_examples=30, deadline=None)
+LAWS = settings(max_examples=30)
 
 
 @st.composite

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import broadpeak as bp
 
-LAW = settings(max_examples=30, derandomize=True, deadline=None)
+LAW = settings(max_examples=30)
 NAMES = ["bp:sma", "bp:ema", "bp:rsi", "bp:atr", "bp:roc", "bp:highest", "bp:zscore"]
 
 

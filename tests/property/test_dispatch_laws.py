@@ -81,7 +81,7 @@ def runs(draw: st.DrawFn) -> dict[str, Any]:
     }
 
 
-@settings(derandomize=True, max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(runs())
 def test_results_are_those_of_a_loop(case: dict[str, Any]) -> None:
     n, bad, dropped, deadly = case["n"], case["bad"], case["dropped"], case["deadly"]
@@ -116,7 +116,7 @@ def test_results_are_those_of_a_loop(case: dict[str, Any]) -> None:
     assert [(o.index, o.status) if isinstance(o, Outcome) else o for o in found] == expected
 
 
-@settings(derandomize=True, max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(runs())
 def test_the_error_is_that_of_a_loop(case: dict[str, Any]) -> None:
     n, bad, dropped = case["n"], case["bad"], case["dropped"]

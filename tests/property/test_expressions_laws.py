@@ -86,7 +86,7 @@ def python_says(text: str, row: dict[str, object]) -> bool | None:
         return None
 
 
-@settings(max_examples=1500, derandomize=True, deadline=None)
+@settings(max_examples=1500)
 @given(expression_texts, st.tuples(column, column, column))
 def test_arrays_agree_with_python_or_refuse(text: str, columns: tuple[list[object], ...]) -> None:
     with warnings.catch_warnings():
@@ -109,7 +109,7 @@ def test_arrays_agree_with_python_or_refuse(text: str, columns: tuple[list[objec
             assert expected is None if raised[place] else expected is bool(true[place]), row
 
 
-@settings(max_examples=500, derandomize=True, deadline=None)
+@settings(max_examples=500)
 @given(expression_texts, st.tuples(column, column, column))
 def test_rows_agree_with_python(text: str, columns: tuple[list[object], ...]) -> None:
     with warnings.catch_warnings():
@@ -123,7 +123,7 @@ def test_rows_agree_with_python(text: str, columns: tuple[list[object], ...]) ->
         assert found is python_says(text, row)
 
 
-@settings(max_examples=300, derandomize=True, deadline=None)
+@settings(max_examples=300)
 @given(expression_texts, st.tuples(column, column, column))
 def test_conjuncts_are_all_true_exactly_where_the_whole_is(
     text: str, columns: tuple[list[object], ...]
@@ -141,7 +141,7 @@ def test_conjuncts_are_all_true_exactly_where_the_whole_is(
         assert python_says(text, row) is expected
 
 
-@settings(max_examples=500, derandomize=True, deadline=None)
+@settings(max_examples=500)
 @given(st.text(max_size=60))
 def test_any_text_is_an_expression_or_a_condition_error(text: str) -> None:
     with warnings.catch_warnings():
@@ -173,7 +173,7 @@ finite = st.one_of(
 )
 
 
-@settings(max_examples=800, derandomize=True, deadline=None)
+@settings(max_examples=800)
 @given(plain_texts, st.tuples(finite, finite, finite), st.sets(st.integers(0, 2)))
 def test_what_is_called_impossible_is_never_true(
     text: str, columns: tuple[list[object], ...], known: set[int]

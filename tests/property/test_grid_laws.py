@@ -144,7 +144,7 @@ def expected_of(params: dict[str, Param]) -> list[dict[str, Any]] | None:
     return passed
 
 
-@settings(max_examples=300, derandomize=True, deadline=None)
+@settings(max_examples=300)
 @given(grids())
 def test_lazy_grid_is_the_filtered_product(params: dict[str, Param]) -> None:
     grid = ParamGrid(params)
@@ -176,7 +176,7 @@ def test_lazy_grid_is_the_filtered_product(params: dict[str, Param]) -> None:
     assert sum(len(piece[0]) for piece in rows) == len(expected)
 
 
-@settings(max_examples=150, derandomize=True, deadline=None)
+@settings(max_examples=150)
 @given(grids(), st.data())
 def test_positions_conditions_and_samples_agree(
     params: dict[str, Param], data: st.DataObject
@@ -206,7 +206,7 @@ def test_positions_conditions_and_samples_agree(
         )
 
 
-@settings(max_examples=200, derandomize=True, deadline=None)
+@settings(max_examples=200)
 @given(
     st.lists(st.lists(st.integers(), min_size=1, max_size=6, unique=True), min_size=1, max_size=5)
 )
@@ -224,7 +224,7 @@ def test_index_of_is_the_inverse_beyond_64_bits() -> None:
         assert grid.index_of(grid[i]) == i
 
 
-@settings(max_examples=200, derandomize=True, deadline=None)
+@settings(max_examples=200)
 @given(grids())
 def test_row_check_equals_pruned_building(params: dict[str, Param]) -> None:
     layout = lay_out(params)

@@ -16,7 +16,7 @@ from hypothesis.extra import numpy as npst
 import broadpeak as bp
 from broadpeak.triggers.clean import clean, delay, first, rank
 
-LAW = settings(max_examples=40, derandomize=True, deadline=None)
+LAW = settings(max_examples=40)
 WINDOWS = st.integers(1, 9)
 
 

@@ -83,7 +83,7 @@ def check(labels: list[Any], expected: list[Any]) -> None:
     assert all(map(same, labels, expected)), (labels, expected)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(values, values)
 def test_labels_of_a_product_are_its_values(first: list[Any], second: list[Any]) -> None:
     product, index = bp.combine_params({"p": bp.Param(first), "q": bp.Param(second)})
@@ -96,7 +96,7 @@ def test_labels_of_a_product_are_its_values(first: list[Any], second: list[Any])
     check([grid[i]["q"] for i in range(grid.size)], list(second) * len(first))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(values)
 def test_zipped_levels_and_keys_are_labels_too(some: list[Any]) -> None:
     other = list(reversed(some))
@@ -127,7 +127,7 @@ MERGES = [
 
 
 @pytest.mark.parametrize(("how", "kind"), MERGES)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(some=values)
 def test_merged_results_carry_them(how: str, kind: str, some: list[Any]) -> None:
     sweep = bp.parameterized(RESULTS[kind], merge_func=how)
@@ -144,7 +144,7 @@ def test_merged_results_carry_them(how: str, kind: str, some: list[Any]) -> None
     check(shown(index, 0), [v for v in some for _ in range(len(index) // len(some))])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(values, st.integers(1, 4))
 def test_mono_chunks_carry_them(some: list[Any], length: int) -> None:
     def count(p: list[Any], n: list[int]) -> np.ndarray:
@@ -155,7 +155,7 @@ def test_mono_chunks_carry_them(some: list[Any], length: int) -> None:
     check(shown(merged.index, "p"), [value for value in some for _ in range(2)])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(values)
 def test_keys_of_tasks_and_loops_carry_them(some: list[Any]) -> None:
     tasks = [bp.Task(float, i) for i in range(len(some))]
@@ -164,7 +164,7 @@ def test_keys_of_tasks_and_loops_carry_them(some: list[Any]) -> None:
     check(looped.index.tolist(), some)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(values)
 def test_factors_put_together_are_the_labels(some: list[Any]) -> None:
     index = as_index(some)

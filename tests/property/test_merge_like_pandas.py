@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from broadpeak.merge.rules import resolve_merge_func
 
-LAWS = settings(derandomize=True, max_examples=60, deadline=None)
+LAWS = settings(max_examples=60)
 
 SCALARS = {
     "float": st.floats(width=32) | st.just(float("nan")),

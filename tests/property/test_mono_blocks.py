@@ -15,7 +15,7 @@ from broadpeak.errors import ParamError
 from broadpeak.merge.blocks import merge_blocks
 from broadpeak.merge.rules import NAMED
 
-LAWS = settings(derandomize=True, max_examples=40, deadline=None)
+LAWS = settings(max_examples=40)
 SYMBOLS = pd.Index(["SPX", "DJI"], name="symbol")
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from broadpeak import PF
 
-LAWS = settings(derandomize=True, max_examples=40, deadline=None)
+LAWS = settings(max_examples=40)
 SEEDS = st.integers(0, 2**31)
 
 

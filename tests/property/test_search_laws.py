@@ -21,7 +21,7 @@ from broadpeak.search.space import Dimension, SearchSpace
 from broadpeak.search.steps import choose_step
 from broadpeak.storage.par import ComponentParameters
 
-laws = settings(derandomize=True, max_examples=80, deadline=None)
+laws = settings(max_examples=80)
 SELECTORS = [Hill(), Hill(edges="inner"), Hill(3), Hill(7), Plateau(), Peak()]
 
 scores = st.lists(

@@ -70,7 +70,7 @@ def facts(chosen: bp.Selection) -> tuple[Any, ...]:
     )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(sweeps(), st.sampled_from(METHODS), st.randoms(use_true_random=False))
 def test_the_order_of_rows_and_names_does_not_count(
     sweep: tuple[Any, list[tuple[Any, ...]], list[float]], method: Any, random: Any
@@ -83,7 +83,7 @@ def test_the_order_of_rows_and_names_does_not_count(
     assert facts(bp.select(mixed, method=method)) == facts(chosen)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(sweeps(), st.sampled_from(METHODS))
 def test_what_is_chosen_was_tried(sweep: Any, method: Any) -> None:
     _, rows, scores = sweep
@@ -96,7 +96,7 @@ def test_what_is_chosen_was_tried(sweep: Any, method: Any) -> None:
         assert tuple(identity(value) for value in chosen.params.values()) in usable
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(sweeps(), st.sampled_from(["hill", "peak", bp.Hill(3)]), st.data())
 def test_names_are_smoothed_within_themselves(sweep: Any, method: Any, data: Any) -> None:
     # The choice from all names is the best of the choices within each: none has seen another.
@@ -115,7 +115,7 @@ def test_names_are_smoothed_within_themselves(sweep: Any, method: Any, data: Any
     assert math.isclose(own.score, best, abs_tol=1e-12)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.sampled_from(POOLS), st.sampled_from(METHODS), st.data())
 def test_what_a_sweep_returns_can_be_chosen_from(pool: list[Any], method: Any, data: Any) -> None:
     values = data.draw(st.lists(st.sampled_from(pool), min_size=1, max_size=5, unique_by=identity))

@@ -112,13 +112,13 @@ def check_numbers(params: dict[str, Param]) -> None:
     assert ParamGrid(params).count() == len(expected)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(linked())
 def test_every_number_below_the_count_is_one_combination(params: dict[str, Param]) -> None:
     check_numbers(params)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(linked())
 def test_so_it_is_with_integers_beyond_64_bits(params: dict[str, Param]) -> None:
     with pytest.MonkeyPatch.context() as patch:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import broadpeak as bp
 
-QUICK = settings(max_examples=25, deadline=None, derandomize=True)
+QUICK = settings(max_examples=25)
 N, LOOKBACK = 120, 10
 
 

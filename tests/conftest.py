@@ -1,0 +1,15 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""How Hypothesis draws examples, decided once for all property tests.
+
+``repeatable``, the default, draws the same examples every time, so that a red suite is red for
+everybody. ``random`` draws new ones each time and prints what reproduces a failure:
+``pytest --hypothesis-profile=random``, as `make test-all` does.
+"""
+
+from __future__ import annotations
+
+from hypothesis import settings
+
+settings.register_profile("repeatable", derandomize=True, deadline=None, database=None)
+settings.register_profile("random", derandomize=False, deadline=None, print_blob=True)
+settings.load_profile("repeatable")
