@@ -17,7 +17,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import broadpeak as bp
-from broadpeak._core.labels import as_index, factorize, from_codes, identity
+from broadpeak._core.labels import as_index, factorize, from_codes, identity, multi_index
+from broadpeak.merge.concat import concat
 
 
 class Side(enum.Enum):
@@ -153,6 +154,22 @@ def test_mono_chunks_carry_them(some: list[Any], length: int) -> None:
     sweep = bp.parameterized(count, merge_func="concat", mono_chunk_len=length)
     merged = sweep(bp.Param(some), bp.Param([1, 2]))
     check(shown(merged.index, "p"), [value for value in some for _ in range(2)])
+
+
+@settings(max_examples=60)
+@given(values, values)
+def test_own_labels_of_results_stay_what_they_are(first: list[Any], second: list[Any]) -> None:
+    results = [
+        pd.Series(1.0, index=multi_index([some, ["x"] * len(some)], ["own", "more"]))
+        for some in (first, second)
+    ]
+    whole = concat(results, keys=pd.Index([1, 2], name="fast"))
+    flat = [one.droplevel("more") for one in results]
+    for found in (whole, concat(flat, keys=pd.Index([1, 2], name="fast"))):
+        labels = shown(found.index, "own")
+        if any(as_index(some).dtype == object for some in (first, second)):
+            check(labels, [*first, *second])
+        assert len(labels) == len(first) + len(second)
 
 
 @settings(max_examples=60)

@@ -176,3 +176,45 @@ def test_a_flat_result_of_one_combination():
     pd.testing.assert_series_equal(got, pd.Series([1.0, 1, 0], index=keys))
     got = merge_blocks("row_stack", [np.ones((2, 2)), np.zeros(2)], [2, 1], keys=keys)
     pd.testing.assert_frame_equal(got, pd.DataFrame([[1.0] * 2] * 2 + [[0.0] * 2], index=keys))
+
+
+@pytest.mark.parametrize("constant", [5, "x", None])
+def test_a_missing_label_is_no_constant(constant):
+    # A level of nothing but missing labels still has a last label: the code -1 must not mean it.
+    own = pd.MultiIndex(levels=[[constant], ["a", "b"]], codes=[[-1, -1], [0, 1]], names=["w", "s"])
+    piece = pd.Series([1.0, 2.0], index=own)
+    keys = pd.Index([10], name="fast")
+    merged = merge_blocks("concat", [piece], [1], keys=keys, constants=lambda _: [constant])
+    assert list(merged.index.names) == ["fast", "w", "s"]
+    assert merged.index.get_level_values("w").isna().all()
+    there = pd.Series(
+        [1.0, 2.0], index=pd.MultiIndex.from_product([[5], ["a", "b"]], names=["w", "s"])
+    )
+    dropped = merge_blocks("concat", [there], [1], keys=keys, constants=lambda _: [5])
+    assert list(dropped.index.names) == ["fast", "s"]
+
+
+@pytest.mark.parametrize("start", [0, 1, 5, -2])
+@pytest.mark.parametrize("step", [1, 2])
+@pytest.mark.parametrize("how", ["concat", "row_stack", "column_stack"])
+def test_only_an_index_that_counts_from_zero_is_no_label(start, step, how):
+    labels = pd.RangeIndex(start, start + 2 * step, step)
+
+    def single(i):
+        one = pd.Series([i, i + 0.5], index=labels)
+        return pd.DataFrame([one]).reset_index(drop=True) if how == "column_stack" else one
+
+    def chunk(rows):
+        return NAMED["column_stack" if how == "column_stack" else "concat"](
+            [single(i) for i in rows]
+        )
+
+    keys = pd.Index([10, 20, 30], name="fast")
+    expected = NAMED[how]([single(i) for i in range(3)], keys=keys)
+    found = merge_blocks(how, [chunk([0, 1]), chunk([2])], [2, 1], keys=keys)
+    index = found.columns if how == "column_stack" else found.index
+    wanted = expected.columns if how == "column_stack" else expected.index
+    assert index.tolist() == wanted.tolist()
+    alone = merge_blocks(how, [chunk([i]) for i in range(3)], [1, 1, 1], keys=keys)
+    index = alone.columns if how == "column_stack" else alone.index
+    assert index.tolist() == wanted.tolist()

@@ -223,6 +223,12 @@ def variants():
         "two bars": C[:2],
         "all NaN": np.full(30, np.nan),
         "empty": C[:0],
+        "about zero": np.random.default_rng(3).choice(
+            [0.0, -0.0, 0.5, -2.0, np.nan, np.inf, -np.inf],
+            400,
+            p=[0.3, 0.1, 0.2, 0.2, 0.1, 0.05, 0.05],
+        ),
+        "zeros": np.random.default_rng(4).choice([0.0, 0.0, 0.0, np.nan, 1.0], 200),
     }
 
 

@@ -10,6 +10,7 @@ import pytest
 from broadpeak.errors import ParamError
 from broadpeak.search.base import Step, Stopped, maximise
 from broadpeak.search.searchers import Ascent
+from broadpeak.search.selectors import Hill
 from broadpeak.search.space import Dimension, SearchSpace
 
 EXAMPLE = SearchSpace(
@@ -224,3 +225,56 @@ def test_percent_from_zero_is_an_error():
     space = SearchSpace([Dimension("x", 2, 0, 3)])
     with pytest.raises(ParamError, match="min of x must be above 0"):
         maximise(Ascent(), space, Recorder(sum))
+
+
+def test_the_window_of_a_hill_is_no_edge_but_that_of_a_plateau_is():
+    space = SearchSpace([Dimension("x", 5, 1, 9, 1)])
+    # The best step is 3, two steps from the end: its window of five begins at the first step.
+    near = {1: 4.0, 2: 6.0, 3: 8.0, 4: 6.0, 5: 4.0}
+    found = maximise(Ascent(), space, Recorder(lambda p: near.get(p[0], 1.0)))
+    assert found.choice.curves[0].window == (0, 4)
+    assert found.choice.at_edge == (False,)
+    found = maximise(Ascent(Hill(edges="inner")), space, Recorder(lambda p: near.get(p[0], 1.0)))
+    assert found.choice.at_edge == (False,)
+    level = {1: 7.5, 2: 8.0, 3: 8.0, 4: 7.5}
+    found = maximise(Ascent("plateau"), space, Recorder(lambda p: level.get(p[0], 1.0)))
+    assert found.choice.curves[0].window == (0, 3)
+    assert found.choice.at_edge == (True,)
+
+
+class Fading:
+    """Scores that are good in the first pass alone, and not at the defaults."""
+
+    def __init__(self, *fading):
+        self.fading = fading
+
+    def __call__(self, steps):
+        return [
+            -1.0
+            if step.point == (5.0, 5.0) or (step.train_cycle > 1 and step.parameter in self.fading)
+            else 20 - abs(step.point[0] - 3.3) - abs(step.point[1] - 6.4)
+            for step in steps
+        ]
+
+
+TWO = SearchSpace([Dimension("x", 5, 1, 9, 1), Dimension("y", 5, 1, 9, 1)])
+
+
+def test_a_pass_without_a_usable_score_gives_the_default_not_the_pass_before():
+    found = maximise(Ascent(passes=2), TWO, Fading("x"))
+    first, _, second, last = found.choice.curves
+    assert first.window is not None
+    assert first.value < 4
+    assert (second.value, second.score, second.window) == (5, 0, None)
+    assert last.window is not None
+    assert found.values[0] == 5
+    assert found.choice.usable
+    assert found.choice.at_edge == (False, False)
+
+
+def test_what_no_parameter_could_use_in_the_last_pass_is_not_usable():
+    found = maximise(Ascent(passes=2), TWO, Fading("x", "y"))
+    assert [curve.window is None for curve in found.choice.curves] == [False, False, True, True]
+    assert not found.choice.usable
+    assert found.values == (5, 5)
+    assert found.score == 0

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -417,3 +419,23 @@ def test_names_that_an_accessor_cannot_have() -> None:
     with pytest.raises(bp.ParamError, match="DataFrame does not have yet"):
         bp.register_accessor("half")
     assert not hasattr(pd.Series, "half")
+
+
+def alternating(
+    entries: tuple[bool, ...], exits: tuple[bool, ...]
+) -> tuple[list[bool], list[bool]]:
+    """The slow twin of `clean`: cancel first, then take what alternates."""
+    single = [(a and not b, b and not a) for a, b in zip(entries, exits, strict=True)]
+    kept: list[tuple[bool, bool]] = []
+    for enter, leave in single:
+        entered = sum(one for one, _ in kept) > sum(other for _, other in kept)
+        kept.append((enter and not entered, leave and entered))
+    return [one for one, _ in kept], [other for _, other in kept]
+
+
+def test_clean_of_all_signals_of_five_bars() -> None:
+    # Above all, an entry and an exit on one bar cancel each other, in a position as out of one.
+    for entries in itertools.product([False, True], repeat=5):
+        for exits in itertools.product([False, True], repeat=5):
+            kept = clean(np.array(entries), np.array(exits))
+            assert (kept.entries.tolist(), kept.exits.tolist()) == alternating(entries, exits)

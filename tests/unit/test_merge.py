@@ -247,3 +247,34 @@ def test_many_columns_of_one_index_share_one_block():
     frame = merged("column_stack", series, keys=pd.RangeIndex(3000, name="i"))
     assert frame.shape == (50, 3000)
     assert frame.index is index or frame.index.equals(index)
+
+
+@pytest.mark.parametrize("how", ["concat", "row_stack", "column_stack"])
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (pd.Index([1, 2]), pd.Index([1.0, 2.0])),
+        (pd.Index([0, 1]), pd.Index([False, True])),
+        (pd.Index([1, 2]), pd.Index([1, 2], dtype=object)),
+        (pd.to_datetime(["2020"]), pd.Index(pd.to_datetime(["2020"]).tolist(), dtype=object)),
+        (pd.Index(["a", "b"]), pd.Index(["a", "b"], dtype=object)),
+    ],
+)
+def test_labels_of_different_type_are_different_however_equal(how, first, second):
+    # What pandas joins them to, not what the first of them happens to be.
+    results = [
+        pd.Series(range(len(first)), index=first),
+        pd.Series(range(len(second)), index=second),
+    ]
+    if how == "column_stack":
+        results = [pd.DataFrame([one.to_numpy()], columns=one.index) for one in results]
+    whole = merged(how, results, keys=KEYS)
+    index = whole.columns if how == "column_stack" else whole.index
+    expected = first.append(second)
+    found = index.get_level_values(1)
+    assert [(type(label), label) for label in found] == [(type(label), label) for label in expected]
+    turned = merged(how, results[::-1], keys=KEYS)
+    index = turned.columns if how == "column_stack" else turned.index
+    expected = second.append(first)
+    found = index.get_level_values(1)
+    assert [(type(label), label) for label in found] == [(type(label), label) for label in expected]

@@ -180,3 +180,20 @@ def test_bad_settings(make, message):
 def test_public_names():
     names = ("Ascent", "Brute", "Genetic", "Random", "Optuna")
     assert all(hasattr(bp.searchers, name) for name in names)
+
+
+@pytest.mark.parametrize("population", [1, 2, 5, 30])
+def test_genetic_lets_the_best_individual_live_on(population):
+    space = SearchSpace([Dimension(name, 5, 1, 40, 1) for name in "abc"])
+    searcher = Genetic(population=population, mutation_rate=0.9)
+    state = searcher.start(space, seed=2)
+    generations = 0
+    while points := searcher.ask(state):
+        before = state.generation
+        state = searcher.tell(state, points, [sum(point) for point in points])
+        assert len(state.population) <= population
+        if state.generation > before and not state.finished:
+            generations += 1
+            best = max(state.scores)
+            assert best in [sum(state.grid.point(genes)) for genes in state.population]
+    assert generations >= (0 if population == 1 else 5)

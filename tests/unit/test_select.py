@@ -138,6 +138,21 @@ def test_names_are_never_neighbours():
         assert not chosen.at_edge
 
 
+def test_of_equal_names_the_first_of_their_alphabet_wins():
+    for labels, first in (
+        (["b", "a", "c"], "a"),
+        ([None, "b", True], None),
+        (["b", "a", 7, 3], 3),
+        ([math.nan, "x", None], None),
+        ([(2, 1), (1, 2), "a"], "a"),
+    ):
+        for order in itertools.permutations(labels):
+            index = as_index(order).rename("kind")
+            for method in ("hill", "plateau", "peak"):
+                chosen = bp.select(pd.Series(1.0, index=index), method=method)
+                assert chosen.peak_params == {"kind": first}, order
+
+
 def test_none_is_a_name_beside_numbers():
     stops = [None, 1, 2, 3, 4, 5]
     scores = pd.Series([9.0, 1.0, 2.0, 8.9, 8.8, 8.7], index=as_index(stops).rename("stop"))
@@ -263,3 +278,56 @@ def test_bad_scores(scores, message):
 def test_unknown_method():
     with pytest.raises(ParamError, match="Did you mean 'plateau'"):
         bp.select(SCORES, method="plato")
+
+
+def test_robustness_is_never_below_zero_nor_above_one():
+    pit = pd.Series([1.0, 1, 1, -9, 5, -9, 1, 1, 1], index=pd.RangeIndex(9, name="x"))
+    assert bp.select(pit, method="peak").robustness == 0
+    deep = grid(lambda a, b: 5.0 if a == b == 2 else -abs(a - b) * 9.0, a=range(5), b=range(5))
+    assert bp.select(deep, method="peak").robustness == 0
+    rng = np.random.default_rng(5)
+    for _ in range(50):
+        scores = pd.Series(rng.normal(size=12) ** 5, index=pd.RangeIndex(12, name="x"))
+        for method in ("hill", "plateau", "peak"):
+            assert 0 <= bp.select(scores, method=method).robustness <= 1
+
+
+def test_of_central_cells_the_best_is_taken():
+    # Symmetric, so that the four cells in the middle are equally near to the centre.
+    table = np.array([[4, 4, 5, 4], [4, 4, 5, 5], [5, 5, 4, 4], [4, 5, 4, 4]], dtype=float)
+    scores = grid(lambda a, b: table[a, b], a=range(4), b=range(4))
+    chosen = bp.select(scores, method=bp.Plateau(0.7))
+    assert len(chosen.region) == 16
+    assert chosen.params == {"a": 1, "b": 2}
+    # Of several equally good ones, the lowest.
+    flat = grid(lambda a, b: 4.0, a=range(4), b=range(4))
+    assert bp.select(flat, method=bp.Plateau(0.7)).params == {"a": 1, "b": 1}
+
+
+def test_a_lone_hole_on_a_hill_is_never_chosen():
+    def ring(a, b):
+        if (a, b) == (4, 4):
+            return np.nan
+        return 10.0 if max(abs(a - 4), abs(b - 4)) == 1 else 0.0
+
+    scores = grid(ring, a=range(1, 8), b=range(1, 8))
+    for method in ("hill", bp.Hill(3, "inner"), bp.Hill(5), "plateau", "peak"):
+        chosen = bp.select(scores, method=method)
+        assert chosen.params != {"a": 4, "b": 4}
+        assert np.isfinite(scores[chosen.params["a"], chosen.params["b"]])
+    # Not even where the hole alone has a full window.
+    sides = grid(lambda a, b: 10.0 * (abs(a - 2) + abs(b - 2) == 1), a=range(5), b=range(5))
+    sides[(2, 2)] = np.nan
+    chosen = bp.select(sides, method=bp.Hill(5, "inner"))
+    assert sides[chosen.params["a"], chosen.params["b"]] == 10.0
+
+
+def test_holes_are_no_part_of_a_plateau():
+    # Below zero a hole counts as the worst score there is, which may be near the best.
+    scores = grid(lambda a, b: -1.0 - 0.01 * abs(a - 2) - 0.01 * abs(b - 2), a=range(5), b=range(5))
+    scores[(2, 2)] = np.nan
+    scores[(0, 4)] = -np.inf
+    chosen = bp.select(scores, method=bp.Plateau(0.9))
+    assert len(chosen.region) == 23
+    assert np.isfinite(chosen.region).all()
+    assert chosen.params in ({"a": 1, "b": 2}, {"a": 2, "b": 1})

@@ -162,3 +162,15 @@ def test_names_stand_for_defaults():
     assert resolve_selector(Hill(5), several=True) == Hill(5)
     assert resolve_selector("plateau") == Plateau(0.9)
     assert resolve_selector("peak") == Peak()
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_of_two_plateaus_with_equal_sums_the_higher_one_wins(mirrored):
+    x = [1, 2, 3, 4, 5, 6, 7]
+    broad_first = [2.0, 2.0, 2.0, 0.0, 0.0, 3.0, 3.0]
+    y = broad_first[::-1] if mirrored else broad_first
+    choice = chosen((x, y), Plateau(level=0.5))
+    assert choice.window == ((0, 1) if mirrored else (5, 6))
+    assert choice.score == 3.0
+    # Of two with equal sums and equal means, the lower values.
+    assert chosen((x, [3.0, 3.0, 0.0, 0.0, 0.0, 3.0, 3.0]), Plateau(level=0.5)).window == (0, 1)

@@ -16,7 +16,7 @@ import pandas as pd
 
 from broadpeak.errors import ParamError
 from broadpeak.merge.concat import concat, positions
-from broadpeak.merge.keys import joined, prepend, split_levels
+from broadpeak.merge.keys import is_default, joined, prepend, split_levels
 from broadpeak.merge.kinds import refuse_objects
 from broadpeak.merge.stack import column_stack, reset_column_stack, row_stack
 from broadpeak.types import COMBINATION, AnyArray, IntArray
@@ -179,8 +179,7 @@ def _own_index(how: str) -> Callable[[Any], pd.Index[Any] | None]:
         if not isinstance(part, (pd.Series, pd.DataFrame)):
             return None
         labels = part.index if how in _ALONG else part.columns
-        is_counter = isinstance(labels, pd.RangeIndex) and labels.start == 0
-        return None if is_counter and labels.name is None else labels
+        return None if is_default(labels) else labels
 
     return own
 

@@ -3,13 +3,21 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from broadpeak._core.labels import as_keys_index, factorize, from_codes, multi_index
+from broadpeak._core.labels import (
+    as_keys_index,
+    factorize,
+    from_codes,
+    identity,
+    index_of_objects,
+    multi_index,
+)
 from broadpeak.errors import ParamError
 from broadpeak.types import IntArray
 
@@ -77,8 +85,24 @@ def all_same(indexes: Sequence[pd.Index[Any]]) -> bool:
             other.nlevels == first.nlevels
             and _types(other) == _types(first)
             and other.equals(first)
+            and _same_objects(other, first)
         )
         for other in indexes[1:]
+    )
+
+
+def _same_objects(left: pd.Index[Any], right: pd.Index[Any]) -> bool:
+    """Whether labels that are equal are of one type as well: True equals 1."""
+    return all(
+        not pd.api.types.is_object_dtype(dtype)
+        or all(
+            map(
+                operator.eq,
+                map(identity, left.get_level_values(level)),
+                map(identity, right.get_level_values(level)),
+            )
+        )
+        for level, dtype in enumerate(_types(left))
     )
 
 
@@ -101,19 +125,27 @@ def joined(indexes: Sequence[pd.Index[Any]], how: str) -> pd.Index[Any]:
             f"Drop the additional levels, or pass merge_kwargs=dict(wrap=False)."
         )
     first, rest = indexes[0], list(indexes[1:])
-    if rest and isinstance(first, pd.MultiIndex) and any(_of_objects(one) for one in indexes):
+    names = shared_names(indexes)
+    if rest and isinstance(first, pd.MultiIndex) and any(map(_of_objects, indexes)):
         columns = [
-            first.get_level_values(level).append([one.get_level_values(level) for one in rest])
+            _appended([one.get_level_values(level) for one in indexes])
             for level in range(first.nlevels)
         ]
-        return multi_index(columns, shared_names(indexes))
-    whole = first.append(rest) if rest else first
-    return whole.set_names(shared_names(indexes))
+        return multi_index(columns, names)
+    whole = _appended(indexes) if rest else first
+    return whole.set_names(names)
 
 
 def _of_objects(index: Any) -> bool:
-    """Whether a level holds objects, of which pandas would make None missing and True 1."""
-    return any(level.dtype == object for level in index.levels)
+    return any(map(pd.api.types.is_object_dtype, _types(index)))
+
+
+def _appended(indexes: Sequence[pd.Index[Any]]) -> pd.Index[Any]:
+    """Return `indexes` one after another; pandas would make NaN of a None beside numbers."""
+    first, rest = indexes[0], list(indexes[1:])
+    if any(map(_of_objects, indexes)) and not isinstance(first, pd.MultiIndex):
+        return index_of_objects([label for one in indexes for label in one.tolist()])
+    return first.append(rest)
 
 
 def shared_names(indexes: Sequence[pd.Index[Any]]) -> list[Any]:
@@ -127,7 +159,7 @@ def shared_names(indexes: Sequence[pd.Index[Any]]) -> list[Any]:
 
 def continued(indexes: Sequence[pd.Index[Any]], how: str) -> pd.Index[Any]:
     """Return `joined`; where every piece merely counts from 0, the whole counts on."""
-    if all(_is_default(index) for index in indexes):
+    if all(is_default(index) for index in indexes):
         return pd.RangeIndex(sum(map(len, indexes)))
     whole = joined(indexes, how)
     if isinstance(whole, (pd.DatetimeIndex, pd.TimedeltaIndex)) and whole.freq is None:
@@ -146,7 +178,8 @@ def _with_freq(whole: Any, indexes: Sequence[Any]) -> Any:
         return whole
 
 
-def _is_default(index: pd.Index[Any]) -> bool:
+def is_default(index: pd.Index[Any]) -> bool:
+    """Whether an index merely counts from 0, as pandas does where it is given no labels."""
     return (
         isinstance(index, pd.RangeIndex)
         and index.name is None

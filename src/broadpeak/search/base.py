@@ -152,7 +152,8 @@ class Choice:
     at_edge : tuple of bool
         For each dimension, whether its best or chosen value is at the end of the range.
     usable : bool
-        Whether any score was above 0; if not, `values` are the defaults.
+        Whether any score was above 0, in an ascent any of its last pass; if not, `values` are the
+        defaults.
     curves : tuple of StepCurve
         One curve a parameter and pass, where the searcher moves one parameter at a time.
     """
