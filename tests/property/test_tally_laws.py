@@ -15,7 +15,7 @@ from scipy import stats
 
 from broadpeak import Param, ParamGrid, combine_params
 from broadpeak.errors import ConditionError, ParamError
-from broadpeak.space import sample, tally
+from broadpeak.space import sample, select, tally
 from broadpeak.space.conditions import bind_conditions
 from broadpeak.space.layout import lay_out
 from broadpeak.space.solve import Solver
@@ -294,3 +294,75 @@ def test_many_of_very_many_numbers_are_drawn_without_shuffling_all(
     assert stats.chisquare(firsts).pvalue > 1e-4
     # Distinct numbers of one draw exclude one another: the variance is smaller by 21/39.
     assert ((counts - 285) ** 2).sum() / 285 / (21 / 39) < stats.chi2(39).ppf(1 - 1e-4) * 1.0
+
+
+@settings(max_examples=150)
+@given(st.lists(st.integers(0, 700), min_size=1, max_size=12), st.data())
+def test_one_miss_more_than_max_misses_in_a_row_ends_drawing(
+    runs: list[int], data: st.DataObject
+) -> None:
+    # `runs` are the misses before each hit; batches of 256, 512, … end anywhere in them.
+    most = max(0, data.draw(st.sampled_from(runs)) + data.draw(st.sampled_from([-1, 0, 0, 1])))
+    hits = np.cumsum(np.array(runs) + 1) - 1
+    stream = np.zeros(int(hits[-1]) + 1 + 10_000, dtype=bool)
+    stream[hits] = True
+    at = 0
+
+    def check(codes: list[Any]) -> Any:
+        nonlocal at
+        at += len(codes[0])
+        return stream[at - len(codes[0]) : at]
+
+    grid = ParamGrid({"a": Param(range(10**6), condition="a * b == 7"), "b": range(10**6)})
+    (solver,) = grid._solvers
+    sampler = sample.GroupSampler(grid.layout, solver, np.random.default_rng(0), most)
+    sampler._check = check  # type: ignore[method-assign]
+    found = sampler.draw(100)
+    expected = next((i for i, run in enumerate(runs) if run > most), len(runs))
+    assert [len(column) for column in found] == [expected] * 2
+    assert sampler.gave_up
+
+
+@settings(max_examples=150)
+@given(linked(), st.data())
+def test_slices_cut_from_what_passes_are_those_looked_at_one_by_one(
+    params: dict[str, Param], data: st.DataObject
+) -> None:
+    expected = passing(params)
+    size = ParamGrid(params).size
+    bound = st.one_of(st.none(), st.integers(-size - 2, size + 2))
+    piece = slice(
+        data.draw(bound), data.draw(bound), data.draw(st.sampled_from([1, 2, 3, 7, -1, -2, -5]))
+    )
+    if expected is None:
+        return
+    lengths = [len(param) for param in params.values()]
+    codes = list(itertools.product(*map(range, lengths)))[piece]
+    wanted = [code for code in codes if code in set(expected)]
+    for checked, per_place in ((1, 10**9), (1, 0), (10**6, 0)):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(select, "_CHECKED_ONE_BY_ONE", checked)
+            patch.setattr(select, "_CELLS_PER_PLACE", per_place)
+            found = ParamGrid(params).select(grid_indices=piece, raise_empty=False)
+        assert list(zip(*(column.tolist() for column in found), strict=True)) == wanted
+
+
+@pytest.mark.parametrize("length", [2**20, 2**40])
+@pytest.mark.parametrize("step", [1, 2, 3, 1000, -1, -2, -7])
+def test_rows_within_a_slice_with_a_stride(length: int, step: int) -> None:
+    # Positions beyond 64 bits too.
+    layout = lay_out({"a": range(length), "b": range(length)})
+    rng = np.random.default_rng(1)
+    rows = sorted({(int(a), int(b)) for a, b in rng.integers([5, 100], [8, 103], (40, 2))})
+    first = 5 * length + 100
+    for start, stop in (
+        (first, first + 10),
+        (first + 1, 7 * length + 101),
+        (first - 1, first + length),
+    ):
+        places = range(start, stop, step) if step > 0 else range(stop, start, step)
+        columns = [np.array(column) for column in zip(*rows, strict=True)]
+        found = select._within(columns, layout, places)
+        wanted = [(a, b) for a, b in rows if a * length + b in places]
+        wanted = wanted if step > 0 else wanted[::-1]
+        assert list(zip(*(column.tolist() for column in found), strict=True)) == wanted

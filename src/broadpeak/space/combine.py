@@ -206,8 +206,8 @@ def combine_params(
     build_index : bool
         Whether the index is returned as well.
     max_misses : int, optional
-        Where conditions can only be met by drawing and rejecting: the number of misses in a row
-        after which drawing ends with what was found and a warning. Default: it does not end.
+        Where conditions can only be met by drawing and rejecting: the most misses in a row. One
+        more, and drawing ends with what was found and a warning. Default: it does not end.
     raise_empty : bool
         Whether it is an error if no combination passes.
 

@@ -165,7 +165,7 @@ class Solver:
         if self._table is None:
             pieces: list[Rows] = []
             n_rows = 0
-            block = CELLS if most_cells is None else min(CELLS, most_cells)
+            block = CELLS if most_cells is None else max(1, min(CELLS, most_cells))
             for piece in self.stream(most_cells=most_cells, block=block):
                 pieces.append(piece)
                 n_rows += len(piece[self.axes[0]])
