@@ -331,3 +331,13 @@ def test_holes_are_no_part_of_a_plateau():
     assert len(chosen.region) == 23
     assert np.isfinite(chosen.region).all()
     assert chosen.params in ({"a": 1, "b": 2}, {"a": 2, "b": 1})
+
+
+def test_scores_that_no_float_can_add_are_unusable():
+    scores = pd.Series([1.0, 2.0, 1e308, -1e308, 1.0], index=pd.RangeIndex(5, name="x"))
+    for method in ("hill", "plateau", "peak"):
+        chosen = bp.select(scores, method=method)
+        assert math.isfinite(chosen.score)
+        assert chosen.peak_params == {"x": 1}
+    with pytest.raises(ParamError, match="numbers that a float can hold"):
+        bp.select(pd.Series([10**400, 1], dtype=object))

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import pytest
 
@@ -58,3 +59,32 @@ def test_unknown_settings_name_the_nearest() -> None:
         bp.Param([1], hid=True)  # type: ignore[call-arg]
     with pytest.raises(bp.BroadpeakError, match="Did you mean 'merge_func'"):
         bp.parameterized(merge_fun="concat")
+
+
+HUGE = 10**400
+
+
+TOLD = [
+    (lambda: bp.Param([1], condition="x < \0"), "be one expression"),
+    (lambda: bp.Param([1], condition="x < '\ud800'"), "be one expression"),
+    (lambda: bp.Param([1], condition="not " * 300 + "x"), "nest at most"),
+    (lambda: bp.Param([1], condition="(" * 300 + "x" + ")" * 300), "be one expression"),
+    (lambda: bp.Param([1], condition="x < " + "9" * 5000), "be one expression"),
+    (
+        lambda: bp.combine_params({"a": bp.Param([9], condition="x ** 9 ** 9 > 0")}),
+        "stay small",
+    ),
+]
+
+
+@pytest.mark.parametrize(("call", "text"), TOLD, ids=map(str, range(len(TOLD))))
+def test_what_is_wrong_is_told_in_words(call: Any, text: str) -> None:
+    with pytest.raises(ParamError, match=text):
+        call()
+
+
+def test_integers_beyond_floats_are_values_like_others() -> None:
+    product = bp.combine_params(
+        {"a": bp.Param([HUGE, 1], condition="a > b"), "b": [2, HUGE - 1]}, build_index=False
+    )
+    assert product == {"a": [HUGE, HUGE], "b": [2, HUGE - 1]}

@@ -285,8 +285,14 @@ def check_searcher(searcher: Any) -> None:
         raise ParamError(broken_rule("searcher", rule, searcher, remedy))
 
 
+LARGEST = 1e300
+"""A score beyond this counts as infinite: the sum of several would be."""
+
+
 def finite_scores(scores: Iterable[float]) -> list[float]:
     """Return `scores` with each one that is not finite as ``min(0, worst finite)``.
+
+    One beyond 1e300 in size counts as infinite.
 
     Examples
     --------
@@ -294,10 +300,11 @@ def finite_scores(scores: Iterable[float]) -> list[float]:
     [2.0, -1.0, -1.0]
     """
     values = [float(score) for score in scores]
-    if all(map(math.isfinite, values)):
+    finite = [value for value in values if abs(value) <= LARGEST]
+    if len(finite) == len(values):
         return values
-    worst = min((value for value in values if math.isfinite(value)), default=0.0)
-    return [value if math.isfinite(value) else min(0.0, worst) for value in values]
+    worst = min(finite, default=0.0)
+    return [value if abs(value) <= LARGEST else min(0.0, worst) for value in values]
 
 
 class _Loop:

@@ -11,6 +11,7 @@ import pandas as pd
 
 from broadpeak._core import check
 from broadpeak.errors import ParamError, broken_rule
+from broadpeak.search.base import LARGEST
 from broadpeak.search.cells import CellChoice, Cells, choose_cell, edges, make_cells, smoothed
 from broadpeak.search.levels import read_level
 from broadpeak.search.selectors import Hill, Peak, Plateau, Selector, resolve_selector
@@ -116,8 +117,8 @@ def select(
 
     Notes
     -----
-    A score that is not finite counts as ``min(0, worst finite)`` and is never the choice of several
-    parameters. Negative scores are fine.
+    A score that is not finite, or beyond 1e300 in size, counts as ``min(0, worst finite)`` and is
+    never the choice of several parameters. Negative scores are fine.
 
     Numbers of a level are neighbours in their order, and so are dates. Every other label is a name
     that has no neighbours: a text, a truth value, None or NaN, also beside numbers. Scores are
@@ -254,8 +255,10 @@ def _checked_scores(scores: Any) -> FloatArray:
         raise ParamError(broken_rule("scores", "hold at least one score", len(scores), remedy))
     try:
         values = scores.to_numpy(dtype=np.float64, na_value=np.nan)
-    except (TypeError, ValueError) as error:
-        raise ParamError(broken_rule("scores", "hold numbers", scores.dtype)) from error
+    except (TypeError, ValueError, OverflowError) as error:
+        rule = "hold numbers that a float can hold"
+        raise ParamError(broken_rule("scores", rule, scores.dtype)) from error
+    values = np.where(np.abs(values) > LARGEST, np.inf, values)
     if not np.isfinite(values).any():
         rule = "hold at least one finite score"
         remedy = "No combination was usable: look at the trades of one of them."
