@@ -202,7 +202,8 @@ def test_truth_values_and_none_reach_the_function(capsys: pytest.CaptureFixture[
     found = swept(capsys, "scores.py:kind_of", "--param", "value=true,false,none")
     assert [row["score"] for row in found["scores"]] == [1, 2, 2]
     assert [row["value"] for row in found["scores"]] == [True, False, None]
-    assert found["chosen"] is None  # true and false are no neighbours
+    # They are names without neighbours: the choice is one of the highest.
+    assert found["chosen"] == {"params": {"value": None}, "score": 2.0}
     mixed = swept(capsys, "scores.py:kind_of", "--param", "value=none,10,0.5", "--param", "n=1,2")
     assert sorted(row["score"] for row in mixed["scores"]) == [2, 3, 4, 4, 6, 8]
     status, out, _ = run(capsys, "sweep", "scores.py:kind_of", "--param", "value=true,false")
