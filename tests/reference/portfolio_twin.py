@@ -140,23 +140,28 @@ class Twin:
             c.units += sign * opening
             if fresh:
                 life = self.get("life" if sign > 0 else "short_life", j, seen)
-                c.due = t + life if life > 0 else math.inf
-        if c.units:
-            self.set_stops(j, seen, price)
+                c.due = self.end_of_life(j, t, life)
+                c.stop = c.target = c.trail = NAN
+            self.anchor_stops(j, seen, price)
 
-    def set_stops(self, j, seen, price):
+    def end_of_life(self, j, t, life):
+        """The bar `life` bars with a price later."""
+        later = [u for u in range(t + 1, self.n) if self.trades_at(j, u)]
+        return later[math.ceil(life) - 1] if 0 < life <= len(later) else math.inf
+
+    def anchor_stops(self, j, seen, price):
+        """From the fill that opens or adds; NaN leaves what stands, for a new position nothing."""
         c = self.columns[j]
-        long = c.units > 0
-        side = "" if long else "short_"
-        stop, target = self.get(side + "stop", j, seen), self.get(side + "target", j, seen)
-        c.trail = self.get(side + "trail", j, seen)
-        c.peak = price
-        if self.unit == "price":
-            c.stop = price - stop if long else price + stop
-            c.target = price + target if long else price - target
-        else:
-            c.stop = price * (1 - stop) if long else price * (1 + stop)
-            c.target = price * (1 + target) if long else price * (1 - target)
+        sign = 1 if c.units > 0 else -1
+        side = "" if sign > 0 else "short_"
+        stop, target, trail = (self.get(side + k, j, seen) for k in ("stop", "target", "trail"))
+        unit = 1 if self.unit == "price" else price
+        if not math.isnan(stop):
+            c.stop = price - sign * stop * unit
+        if not math.isnan(target):
+            c.target = price + sign * target * unit
+        if not math.isnan(trail):
+            c.trail, c.peak = trail, price
 
     def see(self, j, *prices):
         c = self.columns[j]
@@ -171,7 +176,8 @@ class Twin:
             "column": j, "direction": side, "size": size, "entry_index": c.entry, "exit_index": t,
             "entry_price": c.average, "exit_price": price, "entry_fees": entry_fees,
             "exit_fees": exit_fees, "roll": roll, "pnl": pnl, "return": pnl / (c.average * size),
-            "status": 0 if reason == "open" else 1, "exit_reason": reason, "bars": t - c.entry,
+            "status": 0 if reason == "open" else 1, "exit_reason": reason,
+            "bars": sum(self.trades_at(j, u) for u in range(c.entry, t)),
             "mae": min(0.0, side * (c.worst / c.average - 1)),
             "mfe": max(0.0, side * (c.best / c.average - 1)),
         })  # fmt: skip
@@ -367,15 +373,23 @@ class Twin:
                 c.positions.append(c.units)
         for j, c in enumerate(self.columns):
             if c.units:
-                self.pay_roll(j, self.n - 1)
+                last = self.last_bar(j, self.n - 1)
+                self.pay_roll(j, last)
+                self.see(j, c.price)
                 side = 1 if c.units > 0 else -1
-                self.record(j, self.n - 1, side, abs(c.units), c.price, c.fees, 0.0, c.roll, "open")
+                self.record(j, last, side, abs(c.units), c.price, c.fees, 0.0, c.roll, "open")
         return self
 
     def roll_due(self, j, t):
         c = self.columns[j]
         rate = self.roll[0] if c.units > 0 else self.roll[1]
-        return abs(c.units) * rate * (self.days[t] - self.days[c.rolled_at])
+        if not c.units:
+            return 0.0
+        return abs(c.units) * rate * (self.days[self.last_bar(j, t)] - self.days[c.rolled_at])
+
+    def last_bar(self, j, t):
+        """The last bar up to t on which the column has a price: the others do not exist for it."""
+        return max(u for u in range(t + 1) if self.trades_at(j, u))
 
     @property
     def trades(self):

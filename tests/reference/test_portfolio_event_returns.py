@@ -48,7 +48,7 @@ def test_moments_are_those_of_the_returns(name, settings):
     alone = bp.PF.from_signals(
         PRICES[name], entries[:, 3], exits[:, 3], bars_per_year=252, **settings
     )
-    returns = pf.returns.to_numpy()
+    returns = pf.returns.to_numpy()[~np.isnan(PRICES[name])]  # the others do not exist
     mean, std = returns.mean(axis=0), returns.std(axis=0, ddof=1)
     down = np.sqrt((np.where(returns > 0, 0, returns) ** 2).mean(axis=0))
     with np.errstate(all="ignore"):
@@ -65,7 +65,7 @@ def test_moments_are_those_of_the_returns(name, settings):
     np.testing.assert_allclose(
         pf.sortino_ratio.to_numpy()[seen], sortino[seen], rtol=tiny, atol=tiny
     )
-    assert alone.sharpe_ratio == pytest.approx(got[3], rel=tiny, abs=tiny, nan_ok=True)
+    np.testing.assert_equal(alone.sharpe_ratio, got[3])  # to the bit
 
 
 def test_a_column_that_lost_everything_has_no_ratio():

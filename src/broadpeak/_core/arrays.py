@@ -96,6 +96,17 @@ def kernel_view(array: AnyArray) -> AnyArray:
     return view
 
 
+COPY_ON_WRITE = int(pd.__version__.partition(".")[0]) >= 3
+
+
+def lent(kept: Any) -> Any:
+    """Return a Series or frame that the user may change without changing `kept`.
+
+    Since pandas 3 nothing is copied before something is written.
+    """
+    return kept.copy(deep=not COPY_ON_WRITE)
+
+
 def lane(value: Any) -> AnyArray | None:
     """Return `value` if it is one contiguous float64 lane, else None: the way past pandas."""
     if (

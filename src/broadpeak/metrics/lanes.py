@@ -3,24 +3,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from typing import TypeAlias
+
 import numpy as np
 
 from broadpeak.metrics._kernels import lanes as loops
-from broadpeak.types import AnyArray, FloatArray
+from broadpeak.types import AnyArray, FloatArray, IntArray
 
 DRAWDOWN = np.dtype(
     [
         ("column", np.int64),
         ("peak", np.int64),
         ("valley", np.int64),
-        ("recovery", np.int64),
+        ("end", np.int64),
+        ("recovered", np.bool_),
+        ("bars", np.int64),
         ("depth", np.float64),
     ]
 )
-"""One drawdown, as bar numbers; peak -1 is the start, recovery -1 is none yet."""
+"""One drawdown: peak, valley and end (recovery, or the last bar) as bar numbers, bars from peak to
+end, depth as a negative fraction. A peak before the first bar is put on it."""
+
+Own: TypeAlias = "Sequence[IntArray | None]"
+"""For each lane the numbers of its own bars; None: all of them."""
 
 
-def returns(value: FloatArray, start: FloatArray, *, capital: float = 0.0) -> FloatArray:
+def returns(
+    value: FloatArray, start: FloatArray, *, capital: float = 0.0, own: Own | None = None
+) -> FloatArray:
     """Return the change of each bar over the value before it.
 
     Parameters
@@ -30,49 +41,28 @@ def returns(value: FloatArray, start: FloatArray, *, capital: float = 0.0) -> Fl
         Value before the first bar.
     capital : float
         If not 0, changes are over this fixed amount, not compounded.
+    own : sequence of int64 arrays or None, optional
+        Bars that a lane has; changes are from one of them to the next.
 
     Returns
     -------
     float64 array, shape (lanes, bars)
-        NaN where the value before is not positive.
+        NaN where the value before is not positive, and on bars that a lane does not have.
 
     Examples
     --------
     >>> returns(np.array([[110.0, 99.0]]), np.array([100.0])).round(6)
     array([[ 0.1, -0.1]])
     """
-    out = np.empty_like(value)
-    for lane in range(len(value)):
-        loops.bar_returns(value[lane], float(start[lane]), capital, out[lane])
+    out = np.full_like(value, np.nan)
+    for lane, (bars, path) in enumerate(_on_own_bars(value, own)):
+        changes = np.empty_like(path)
+        loops.bar_returns(path, float(start[lane]), capital, changes)
+        out[lane, bars] = changes
     return out
 
 
-def moments(lanes: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Return mean, standard deviation (ddof 1) and downside (root mean of min(r, 0)²) of each lane.
-
-    Examples
-    --------
-    >>> [round(float(x[0]), 6) for x in moments(np.array([[0.1, -0.1]]))]
-    [0.0, 0.141421, 0.070711]
-    """
-    mean = np.array([loops.mean_of(lane) for lane in lanes])
-    std = np.array([loops.std_of(lane, m) for lane, m in zip(lanes, mean, strict=True)])
-    return mean, std, np.array([loops.downside_of(lane) for lane in lanes])
-
-
-def max_drawdown(value: FloatArray, start: FloatArray) -> FloatArray:
-    """Return the largest fall from a peak of each lane, ≤ 0; the first peak is `start`.
-
-    Examples
-    --------
-    >>> max_drawdown(np.array([[90.0, 120.0, 90.0]]), np.array([100.0]))
-    array([-0.25])
-    """
-    pairs = zip(value, start, strict=True)
-    return np.array([loops.deepest(lane, float(first)) for lane, first in pairs])
-
-
-def drawdowns(value: FloatArray, start: FloatArray) -> AnyArray:
+def drawdowns(value: FloatArray, start: FloatArray, *, own: Own | None = None) -> AnyArray:
     """Return every drawdown (dtype `DRAWDOWN`), lane after lane.
 
     Examples
@@ -83,12 +73,29 @@ def drawdowns(value: FloatArray, start: FloatArray) -> AnyArray:
     n_bars = value.shape[1]
     ints = np.empty((n_bars // 2 + 2, 3), dtype=np.int64)
     depths = np.empty(n_bars // 2 + 2)
+    numbers = np.arange(n_bars)
     parts = [np.empty(0, dtype=DRAWDOWN)]
-    for lane in range(len(value)):
-        k = loops.find_drawdowns(value[lane], float(start[lane]), ints, depths)
+    for lane, (bars, path) in enumerate(_on_own_bars(value, own)):
+        k = loops.find_drawdowns(path, float(start[lane]), ints, depths)
         part = np.empty(k, dtype=DRAWDOWN)
-        part["column"] = lane
-        part["peak"], part["valley"], part["recovery"] = ints[:k].T
+        peak, valley, recovery = ints[:k].T
+        peak = np.maximum(peak, 0)
+        end = np.where(recovery >= 0, recovery, len(path) - 1)
+        places = numbers[bars]
+        part["column"], part["recovered"], part["bars"] = lane, recovery >= 0, end - peak
+        part["peak"], part["valley"], part["end"] = places[peak], places[valley], places[end]
         part["depth"] = depths[:k]
         parts.append(part)
     return np.concatenate(parts)
+
+
+def _on_own_bars(
+    value: FloatArray, own: Own | None
+) -> Iterator[tuple[slice | IntArray, FloatArray]]:
+    """Yield for each lane the bars it has and its values on them."""
+    for lane, path in enumerate(value):
+        bars = None if own is None else own[lane]
+        if bars is None:
+            yield slice(None), path
+        else:
+            yield bars, path[bars]

@@ -1,82 +1,124 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Ratios from moments that are already there: one formula each, element by element.
 
-A denominator below 1e-12 counts as zero. Every function takes and returns float64 arrays of one
-shape, and gives NaN where the figure is not defined.
+One rule for all denominators, `is_zero`: what is below 1e-12 of the largest term it is made of is
+rounding, and counts as zero. Every function takes and returns float64 arrays of one shape, and
+gives NaN where the figure is not defined.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 
 from broadpeak.types import FloatArray
 
 TINY = 1e-12
+"""Share of its largest term below which a sum or deviation is rounding."""
 
 
-def ratio(top: FloatArray, bottom: FloatArray) -> FloatArray:
-    """Return ``top / bottom``, NaN where the denominator is zero."""
-    safe = np.where(np.abs(bottom) < TINY, np.nan, bottom)
+def is_zero(denominator: Any, term: Any) -> Any:
+    """Return whether a denominator is zero but for the rounding of what it is made of.
+
+    Parameters
+    ----------
+    denominator : float or array
+    term : float or array
+        Size of the largest term it was added or subtracted from.
+
+    Examples
+    --------
+    >>> is_zero(1.4e-17, 0.1), is_zero(1e-9, 0.1), is_zero(0.0, 0.0)
+    (True, False, True)
+    """
+    # At 0 of 0 "below" would be false, and a share of the smallest floats would be 0.
+    return (abs(denominator) < TINY * abs(term)) | (denominator == 0.0)
+
+
+def ratio(top: FloatArray, bottom: FloatArray, term: Any) -> FloatArray:
+    """Return ``top / bottom``, NaN where the denominator is zero against `term`."""
+    safe = np.where(is_zero(bottom, term), np.nan, bottom)
     result: FloatArray = top / safe
     return result
 
 
-def ratio_or_inf(top: FloatArray, bottom: FloatArray) -> FloatArray:
+def ratio_or_inf(top: FloatArray, bottom: FloatArray, term: Any) -> FloatArray:
     """Return ``top / bottom``; with a zero denominator inf where there are gains, else NaN."""
-    zero = np.abs(bottom) < TINY
-    result: FloatArray = np.where(zero & (top >= TINY), np.inf, ratio(top, bottom))
+    gains = is_zero(bottom, term) & (top > 0.0) & ~is_zero(top, term)
+    result: FloatArray = np.where(gains, np.inf, ratio(top, bottom, term))
     return result
 
 
-def annual_return(end: FloatArray, start: FloatArray, n_bars: int, per_year: float) -> FloatArray:
+def annual_return(end: FloatArray, start: FloatArray, n_bars: Any, per_year: Any) -> FloatArray:
     """Return ``(end/start)^(per_year/n_bars) − 1``.
 
-    NaN where the end is not positive, and without bars a year.
+    NaN where the end is not positive, and without bars or bars a year.
 
     Examples
     --------
     >>> annual_return(np.array([121.0]), np.array([100.0]), 20, 10.0).round(6)
     array([0.1])
     """
-    if n_bars == 0 or np.isnan(per_year):  # 1 to the power of NaN is 1
-        return np.full(np.shape(end), np.nan)
+    power = np.asarray(per_year) / np.where(np.asarray(n_bars) > 0, n_bars, np.nan)
     growth = np.where(end > 0.0, end, np.nan) / start
     with np.errstate(over="ignore"):  # a few bars can annualise beyond any float
-        result: FloatArray = growth ** (per_year / n_bars) - 1.0
+        # 1 to the power of NaN is 1.
+        result: FloatArray = np.where(np.isnan(power), np.nan, growth**power - 1.0)
     return result
 
 
-def sharpe_ratio(mean: FloatArray, std: FloatArray, per_year: float) -> FloatArray:
+def sharpe_ratio(mean: FloatArray, std: FloatArray, per_year: Any, term: Any = 1.0) -> FloatArray:
     """Return mean over standard deviation (ddof 1) of bar returns, annualised.
+
+    `term`: the size of the values whose change over their own size a return is, 1 where returns
+    compound. A return is such a value less 1, and so is rounded as 1 is.
 
     Examples
     --------
     >>> sharpe_ratio(np.array([0.001, 0.001]), np.array([0.01, 0.0]), 256.0)
     array([1.6, nan])
     """
-    result: FloatArray = ratio(mean, std) * np.sqrt(per_year)
+    result: FloatArray = ratio(mean, std, np.maximum(np.abs(mean), term)) * np.sqrt(per_year)
     return result
 
 
-def sortino_ratio(mean: FloatArray, downside: FloatArray, per_year: float) -> FloatArray:
+def sortino_ratio(
+    mean: FloatArray, downside: FloatArray, per_year: Any, term: Any = 1.0
+) -> FloatArray:
     """Return mean over the root mean of min(r, 0) squared, annualised; inf without any loss."""
-    result: FloatArray = ratio_or_inf(mean, downside) * np.sqrt(per_year)
+    terms = np.maximum(np.abs(mean), term)
+    result: FloatArray = ratio_or_inf(mean, downside, terms) * np.sqrt(per_year)
     return result
 
 
 def calmar_ratio(annual: FloatArray, max_drawdown: FloatArray) -> FloatArray:
-    """Return annual return over the size of the largest drawdown."""
-    return ratio(annual, np.abs(max_drawdown))
+    """Return annual return over the size of the largest drawdown, a ratio of values less 1."""
+    return ratio(annual, np.abs(max_drawdown), 1.0)
 
 
-def system_quality(mean: FloatArray, std: FloatArray, n_trades: FloatArray) -> FloatArray:
-    """Return mean over standard deviation (ddof 1) of trade P&L times the root of their number."""
-    return ratio(mean, std) * np.sqrt(n_trades)
+def system_quality(
+    mean: FloatArray, std: FloatArray, n_trades: FloatArray, term: Any = 0.0
+) -> FloatArray:
+    """Return mean over standard deviation (ddof 1) of trade P&L times the root of their number.
+
+    `term`: the largest amount that a profit is the difference of.
+
+    Examples
+    --------
+    >>> equal = np.full(7, 0.1)
+    >>> system_quality(equal.mean(), equal.std(ddof=1), 7)
+    np.float64(nan)
+    """
+    return ratio(mean, std, np.maximum(np.abs(mean), term)) * np.sqrt(n_trades)
 
 
-def profit_factor(gains: FloatArray, losses: FloatArray, n_trades: FloatArray) -> FloatArray:
+def profit_factor(
+    gains: FloatArray, losses: FloatArray, n_trades: FloatArray, term: Any = 0.0
+) -> FloatArray:
     """Return gains over losses (positive); inf without losses, NaN without trades."""
-    result: FloatArray = np.where(n_trades > 0, ratio_or_inf(gains, losses), np.nan)
+    terms = np.maximum(np.maximum(gains, losses), term)
+    result: FloatArray = np.where(n_trades > 0, ratio_or_inf(gains, losses, terms), np.nan)
     return result
 
 

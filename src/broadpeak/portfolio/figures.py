@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from broadpeak._core.check import did_you_mean
+from broadpeak.errors import ParamError, broken_rule
 from broadpeak.metrics import ratios
 from broadpeak.portfolio._kernels import layout as at
 from broadpeak.types import AnyArray, FloatArray
@@ -21,17 +24,13 @@ class Basis:
     ----------
     figures : float64 array, shape (units, N_FIGURES)
     start : float64 array, shape (units,)
-    n_bars : int
-    per_year : float
-    capital : float
-        Fixed amount that returns are shares of; 0: returns compound.
+    per_year : float64 array, shape (units,)
+        Bars a year, of the bars that a unit has; NaN where not known.
     """
 
     figures: FloatArray
     start: FloatArray
-    n_bars: int
-    per_year: float
-    capital: float
+    per_year: FloatArray
 
     def __getitem__(self, k: int) -> FloatArray:
         column: FloatArray = self.figures[:, k]
@@ -48,7 +47,7 @@ class Figure:
 
 
 def _annual(b: Basis) -> FloatArray:
-    return ratios.annual_return(b[at.F_END], b.start, b.n_bars, b.per_year)
+    return ratios.annual_return(b[at.F_END], b.start, b[at.F_BARS], b.per_year)
 
 
 FIGURES: dict[str, Figure] = {
@@ -56,12 +55,14 @@ FIGURES: dict[str, Figure] = {
     "annual_return": Figure(0, True, _annual),
     "annual_volatility": Figure(at.ASK_RETURNS, True, lambda b: b[at.F_STD] * np.sqrt(b.per_year)),
     "sharpe_ratio": Figure(
-        at.ASK_RETURNS, True, lambda b: ratios.sharpe_ratio(b[at.F_MEAN], b[at.F_STD], b.per_year)
+        at.ASK_RETURNS,
+        True,
+        lambda b: ratios.sharpe_ratio(b[at.F_MEAN], b[at.F_STD], b.per_year, b[at.F_RETURN_TERM]),
     ),
     "sortino_ratio": Figure(
         at.ASK_DOWNSIDE,
         True,
-        lambda b: ratios.sortino_ratio(b[at.F_MEAN], b[at.F_DOWN], b.per_year),
+        lambda b: ratios.sortino_ratio(b[at.F_MEAN], b[at.F_DOWN], b.per_year, b[at.F_RETURN_TERM]),
     ),
     "calmar_ratio": Figure(
         at.ASK_DRAWDOWN, True, lambda b: ratios.calmar_ratio(_annual(b), b[at.F_DEEPEST])
@@ -71,17 +72,46 @@ FIGURES: dict[str, Figure] = {
     "profit_factor": Figure(
         at.ASK_TRADES,
         False,
-        lambda b: ratios.profit_factor(b[at.F_GAINS], b[at.F_LOSSES], b[at.F_CLOSED]),
+        lambda b: ratios.profit_factor(
+            b[at.F_GAINS], b[at.F_LOSSES], b[at.F_CLOSED], b[at.F_TRADE_TERM]
+        ),
     ),
     "expectancy": Figure(at.ASK_TRADES, False, lambda b: b[at.F_PNL_MEAN]),
     "sqn": Figure(
         at.ASK_TRADES,
         False,
-        lambda b: ratios.system_quality(b[at.F_PNL_MEAN], b[at.F_PNL_STD], b[at.F_CLOSED]),
+        lambda b: ratios.system_quality(
+            b[at.F_PNL_MEAN], b[at.F_PNL_STD], b[at.F_CLOSED], b[at.F_TRADE_TERM]
+        ),
     ),
     "num_trades": Figure(at.ASK_TRADES, False, lambda b: b[at.F_TRADES].astype(np.int64)),
-    "exposure": Figure(at.ASK_TRADES, False, lambda b: b[at.F_EXPOSED] / b.n_bars),
+    "exposure": Figure(at.ASK_TRADES, False, lambda b: ratios.share(b[at.F_EXPOSED], b[at.F_BARS])),
 }
 """Every scalar figure, in the order of `stats()`."""
 
 ASK_ALL = at.ASK_RETURNS | at.ASK_DOWNSIDE | at.ASK_DRAWDOWN | at.ASK_TRADES
+
+
+def check_names(names: Any) -> list[str]:
+    """Return one or several names of figures as a list.
+
+    Raises
+    ------
+    ParamError
+        If one is unknown.
+    """
+    several = isinstance(names, Iterable) and not isinstance(names, (str, bytes))
+    chosen = list(names) if several else [names]
+    for name in chosen:
+        if not isinstance(name, str) or name not in FIGURES:
+            hint = did_you_mean(name, FIGURES) or f"Known names: {', '.join(FIGURES)}."
+            raise ParamError(broken_rule("names", "be names of figures", name, hint))
+    return chosen
+
+
+def all_asks(names: Iterable[str]) -> int:
+    """Return what these figures together ask of the simulation."""
+    asks = 0
+    for name in names:
+        asks |= FIGURES[name].asks
+    return asks

@@ -18,6 +18,7 @@ from broadpeak.portfolio._kernels.layout import (
     TRADE,
 )
 from broadpeak.portfolio._kernels.trades import all_trades, pnl_paths, position_paths
+from broadpeak.portfolio._kernels.units import summarize_log
 from broadpeak.portfolio.rules import Prices, sealed
 from broadpeak.types import AnyArray, FloatArray, IntArray
 
@@ -66,39 +67,58 @@ class Fills:
     def trades(self) -> AnyArray:
         """Trade records (dtype `TRADE`), column after column, in order of exit."""
         prices = self.prices
+        open_, high, low = map(prices.on_own_bars, (prices.open, prices.high, prices.low))
         out = np.empty(len(self.log) + self.n_columns, dtype=TRADE)
         n = all_trades(
             self.log, self.starts, self.ends, self.price_rows,
-            prices.open, prices.high, prices.low, prices.mark, self.money,
-            days_needed(prices, self.money), out,
+            open_, high, low, prices.own_close, prices.own.bars, prices.own.bounds,
+            self.money, days_needed(prices, self.money), out,
         )  # fmt: skip
         return out[:n]
 
-    def pnl(self, groups: IntArray | None = None) -> FloatArray:
-        """Return profit and loss at each close, marked to market, costs paid.
+    def pnl(self) -> FloatArray:
+        """Return profit and loss of each column at each close, marked to market, costs paid."""
+        return self.values(np.zeros(self.n_columns), np.arange(self.n_columns))
+
+    def values(self, start: FloatArray, groups: IntArray) -> FloatArray:
+        """Return the value of each group at each close.
 
         Parameters
         ----------
-        groups : int64 array, shape (columns,), optional
-            Lane that each column is added to; default one lane a column.
+        start : float64 array, shape (groups,)
+            Value before the first bar.
+        groups : int64 array, shape (columns,)
+            Group of each column.
 
         Returns
         -------
-        float64 array, shape (lanes, bars)
+        float64 array, shape (groups, bars)
+            On a bar that a column does not have it is worth what it was.
         """
-        groups = np.arange(self.n_columns) if groups is None else groups
-        lanes = int(groups.max()) + 1 if len(groups) else 0
-        out = np.zeros((lanes, self.prices.shape[1]))
+        prices = self.prices
+        out = np.repeat(np.asarray(start, dtype=np.float64)[:, np.newaxis], prices.shape[1], axis=1)
         pnl_paths(
-            out, self.log, self.starts, self.ends, self.price_rows, groups,
-            self.prices.mark, self.money, days_needed(self.prices, self.money),
+            out, self.log, self.starts, self.ends, self.price_rows, groups, prices.own_close,
+            prices.own.bars, prices.own.bounds, self.money, days_needed(prices, self.money),
         )  # fmt: skip
         return out
 
     def value(self, capital: float) -> FloatArray:
         """Return ``capital`` plus the profit and loss of all columns, shape (bars,)."""
-        path: FloatArray = capital + self.pnl(np.zeros(self.n_columns, dtype=np.int64))[0]
+        path: FloatArray = self.values(np.array([capital]), np.zeros(self.n_columns, np.int64))[0]
         return path
+
+    def figures(
+        self, asks: int, order: IntArray, bounds: IntArray, start: FloatArray, capital: float
+    ) -> FloatArray:
+        """Return the figures of each unit, whose columns are ``order[bounds[u]:bounds[u + 1]]``."""
+        prices = self.prices
+        found: FloatArray = summarize_log(
+            asks, order, bounds, self.log, self.starts, self.ends, self.price_rows,
+            prices.shape[1], prices.own_close, prices.own.bars, prices.own.bounds, self.money,
+            days_needed(prices, self.money), np.ascontiguousarray(start), capital,
+        )  # fmt: skip
+        return found
 
     def positions(self) -> FloatArray:
         """Return signed units at each close, shape (columns, bars)."""

@@ -132,8 +132,9 @@ class Job:
         pool, offsets, steps, modes, money, days = rest
         return summarize_units(
             ask, self.units.order, self.units.bounds, self.units.shared, open_, high, low, close,
-            self.prices.mark, le, lx, se, sx, flat, rows, cash,
+            le, lx, se, sx, flat, rows, cash,
             np.ascontiguousarray(self.start()), pool, offsets, steps, modes, money, days,
+            self.prices.own_close, self.prices.own.bars, self.prices.own.bounds,
         )  # fmt: skip
 
     def _inputs(self) -> tuple[Any, ...]:

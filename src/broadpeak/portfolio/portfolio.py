@@ -5,26 +5,25 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from broadpeak._core.check import did_you_mean
-from broadpeak.errors import ParamError, broken_rule
+from broadpeak._core.arrays import lent
+from broadpeak.errors import ParamError
 from broadpeak.metrics import lanes as metrics
-from broadpeak.metrics.calendar import bars_per_year as infer_bars_per_year
 from broadpeak.metrics.calendar import check_bars_per_year, has_dates
-from broadpeak.portfolio._kernels.units import summarize_log
+from broadpeak.portfolio._kernels import layout as at
 from broadpeak.portfolio.building import Labels, build
-from broadpeak.portfolio.figures import ASK_ALL, FIGURES, Basis
-from broadpeak.portfolio.fills import Fills, days_needed
+from broadpeak.portfolio.figures import ASK_ALL, FIGURES, Basis, all_asks, check_names
+from broadpeak.portfolio.fills import Fills
 from broadpeak.portfolio.job import Job, Units
+from broadpeak.portfolio.periods import bars_of_units, per_year_of_units
 from broadpeak.portfolio.records import drawdowns_frame, trades_frame
-from broadpeak.portfolio.rules import sealed
-from broadpeak.types import FloatArray
+from broadpeak.types import FloatArray, IntArray
 
 
 class Portfolio:
@@ -86,6 +85,7 @@ class Portfolio:
         self._start = start
         self._capital = capital
         self._asked: dict[int, FloatArray] = {}
+        self._kept: dict[str, Any] = {}
         self._warned = False
         self._bars_per_year = None if bars_per_year is None else check_bars_per_year(bars_per_year)
         if fills is not None:
@@ -129,7 +129,8 @@ class Portfolio:
         ----------
         close : Data, Series, DataFrame or array, shape (bars,) or (bars, columns)
             Prices; a `Data` brings open, high and low along. NaN: the asset did not trade on that
-            bar; nothing fills there, its signals are ignored, and positions keep the last price.
+            bar, which does not exist for its column: nothing fills, signals are ignored, figures
+            leave it out.
         entries, exits, short_entries, short_exits : array-like of bool, optional
             Signals over bars, or bars × columns. A missing array is false everywhere, a missing
             value is false. Without short arrays `direction` says what entries and exits mean.
@@ -291,24 +292,30 @@ class Portfolio:
         return pd.Index([0 if labels.name is None else labels.name])
 
     @property
-    def bars_per_year(self) -> float:
-        """Bars a year, given or inferred from the index; NaN without dates, with one warning."""
-        if self._bars_per_year is None:
-            self._bars_per_year = infer_bars_per_year(self._labels.index)
-        if math.isnan(self._bars_per_year) and not self._warned:
+    def bars_per_year(self) -> Any:
+        """Bars a year, given or inferred from the index; NaN without dates, with one warning.
+
+        A Series where columns have different bars, for each is annualised by its own.
+        """
+        values = self._per_year(self._ask(0))
+        if (values == values[0]).all() or np.isnan(values).all():
+            return float(values[0])
+        return pd.Series(values, index=self._unit_labels, name="bars_per_year")
+
+    def _per_year(self, figures: FloatArray) -> FloatArray:
+        index = self._labels.index
+        if self._bars_per_year is None and not self._warned and not has_dates(index):
             self._warned = True
-            if not has_dates(self._labels.index):
-                warnings.warn(
-                    "Annualised figures are NaN: the index has no dates. "
-                    "Pass bars_per_year=252 for daily bars.",
-                    stacklevel=3,
-                )
-        return self._bars_per_year
+            warnings.warn(
+                "Annualised figures are NaN: the index has no dates. "
+                "Pass bars_per_year=252 for daily bars.",
+                stacklevel=4,
+            )
+        return per_year_of_units(index, self._bars_per_year, figures)
 
     @property
     def _n_bars(self) -> int:
-        prices = self._fills.prices if self._job is None else self._job.prices
-        return prices.shape[1]
+        return (self._fills if self._job is None else self._job).prices.shape[1]
 
     @cached_property
     def _fills(self) -> Fills:
@@ -329,32 +336,53 @@ class Portfolio:
 
     @cached_property
     def _value(self) -> FloatArray:
-        value: FloatArray = self._fills.pnl(self._units.codes()) + self._start[:, np.newaxis]
+        value = self._fills.values(self._start, self._units.codes())
+        value.flags.writeable = False
         return value
+
+    @cached_property
+    def _own(self) -> list[IntArray | None] | None:
+        return bars_of_units(self._fills.prices, self._fills.price_rows, self._units)
+
+    def _lend(self, name: str, make: Callable[[], Any]) -> Any:
+        """Return what is computed once and kept, as an object of the user's own."""
+        if name not in self._kept:
+            self._kept[name] = make()
+        return lent(self._kept[name])
 
     def _wrap(self, lanes: FloatArray, labels: pd.Index[Any], *, single: bool) -> Any:
         if single:
-            return pd.Series(lanes[0], index=self.index, name=self._labels.name)
-        return pd.DataFrame(lanes.T, index=self.index, columns=labels)
+            return pd.Series(lanes[0], index=self.index, name=self._labels.name, copy=False)
+        return pd.DataFrame(lanes.T, index=self.index, columns=labels, copy=False)
 
-    @cached_property
+    @property
     def value(self) -> Any:
         """Cash plus positions at each close, marked at the last known price."""
-        return self._wrap(self._value, self._unit_labels, single=self._single)
+        return self._lend(
+            "value", lambda: self._wrap(self._value, self._unit_labels, single=self._single)
+        )
 
-    @cached_property
+    @property
     def returns(self) -> Any:
         """Change of value from bar to bar, the first against the initial cash.
 
-        NaN where the value before was not positive. For strategy runs changes are over the fixed
-        capital and do not compound.
+        NaN where the value before was not positive, and on bars on which a column has no price:
+        they do not exist for it. For strategy runs changes are over the fixed capital and do not
+        compound.
         """
-        lanes = metrics.returns(self._value, self._start, capital=self._capital)
+        return self._lend("returns", self._returns)
+
+    def _returns(self) -> Any:
+        value, start = self._value, self._start
+        lanes = metrics.returns(value, start, capital=self._capital, own=self._own)
         return self._wrap(lanes, self._unit_labels, single=self._single)
 
-    @cached_property
+    @property
     def positions(self) -> Any:
         """Signed units at each close, one column for each column of the simulation."""
+        return self._lend("positions", self._positions)
+
+    def _positions(self) -> Any:
         lanes = self._fills.positions()
         # The only component of a strategy run is the run itself.
         single = self._labels.columns is None or (self._job is None and len(lanes) == 1)
@@ -362,20 +390,24 @@ class Portfolio:
 
     # Records
 
-    @cached_property
-    def trades(self) -> pd.DataFrame:
+    @property
+    def trades(self) -> Any:
         """Trade records, column after column, in order of exit.
 
         `return` is pnl over (entry_price · size); `mae` and `mfe` are the worst and best price
-        between fill and exit against the entry, as fractions; a position still open is marked at
-        the last close, with status and exit reason "open".
+        between fill and exit against the entry, as fractions; `bars` counts bars on which the
+        column has a price; a position still open is marked at its last close, with status and exit
+        reason "open".
         """
-        return trades_frame(self._fills, self.columns, self.index)
+        return self._lend("trades", lambda: trades_frame(self._fills, self.columns, self.index))
 
-    @cached_property
-    def drawdowns(self) -> pd.DataFrame:
+    @property
+    def drawdowns(self) -> Any:
         """Falls from a peak of value: peak, valley and recovery time, depth, bars, status."""
-        records = metrics.drawdowns(self._value, self._start)
+        return self._lend("drawdowns", self._drawdowns)
+
+    def _drawdowns(self) -> pd.DataFrame:
+        records = metrics.drawdowns(self._value, self._start, own=self._own)
         return drawdowns_frame(records, self._unit_labels, self.index)
 
     # Figures
@@ -387,14 +419,9 @@ class Portfolio:
         if self._job is not None and "_fills" not in self.__dict__:
             figures = self._job.figures(asks)
         else:
-            fills = self._fills
-            prices = fills.prices
-            figures = summarize_log(
-                asks, self._units.order, self._units.bounds, fills.log,
-                fills.starts, fills.ends, fills.price_rows, sealed(prices.open),
-                sealed(prices.mark), fills.money, days_needed(prices, fills.money),
-                np.ascontiguousarray(self._start), self._capital,
-            )  # fmt: skip
+            figures = self._fills.figures(
+                asks, self._units.order, self._units.bounds, self._start, self._capital
+            )
         self._asked[asks] = figures
         return figures
 
@@ -406,9 +433,9 @@ class Portfolio:
 
     def _figure_values(self, name: str) -> Any:
         figure = FIGURES[name]
-        per_year = self.bars_per_year if figure.annual else math.nan
-        basis = Basis(self._ask(figure.asks), self._start, self._n_bars, per_year, self._capital)
-        return figure.formula(basis)
+        figures = self._ask(figure.asks)
+        per_year = self._per_year(figures) if figure.annual else np.full(len(figures), math.nan)
+        return figure.formula(Basis(figures, self._start, per_year))
 
     @property
     def total_return(self) -> Any:
@@ -500,15 +527,8 @@ class Portfolio:
            total_return  num_trades
         0           2.0           1
         """
-        chosen = [names] if isinstance(names, str) else list(names)
-        for name in chosen:
-            if name not in FIGURES:
-                hint = did_you_mean(name, FIGURES) or f"Known names: {', '.join(FIGURES)}."
-                raise ParamError(broken_rule("names", "be names of figures", name, hint))
-        asks = 0
-        for name in chosen:
-            asks |= FIGURES[name].asks
-        self._ask(asks)
+        chosen = check_names(names)
+        self._ask(all_asks(chosen))
         return pd.DataFrame(
             {name: self._figure_values(name) for name in chosen}, index=self._unit_labels
         )
@@ -529,9 +549,12 @@ class Portfolio:
         """
         figures = self._ask(ASK_ALL)
         frame = self.metrics(list(FIGURES))
-        frame.insert(0, "start", self.index[0])
-        frame.insert(1, "end", self.index[-1])
-        frame.insert(2, "bars", self._n_bars)
+        first, last, bars = (
+            figures[:, k].astype(np.int64) for k in (at.F_FIRST, at.F_LAST, at.F_BARS)
+        )
+        frame.insert(0, "start", self.index[first])
+        frame.insert(1, "end", self.index[last])
+        frame.insert(2, "bars", bars)
         frame.insert(3, "start_value", self._start)
         frame.insert(4, "end_value", figures[:, 0])
         if not self._single:

@@ -68,18 +68,16 @@ def labels_at(labels: pd.Index[Any], numbers: IntArray) -> pd.Index[Any]:
 
 
 def drawdowns_frame(records: AnyArray, labels: pd.Index[Any], index: pd.Index[Any]) -> pd.DataFrame:
-    """Return drawdowns; the peak of one that begins before the first bar is put on it."""
-    peak = np.maximum(records["peak"], 0)
-    recovered = records["recovery"] >= 0
-    last = np.where(recovered, records["recovery"], len(index) - 1)
+    """Return drawdowns (`metrics.lanes.DRAWDOWN`) with labels and times."""
+    recovered = records["recovered"]
     return pd.DataFrame(
         {
             "column": labels_at(labels, records["column"]),
-            "peak_time": index[peak],
+            "peak_time": index[records["peak"]],
             "valley_time": index[records["valley"]],
-            "recovery_time": pd.Series(index[last]).where(recovered),
+            "recovery_time": pd.Series(index[records["end"]]).where(recovered),
             "depth": records["depth"].copy(),
-            "bars": last - peak,
+            "bars": records["bars"].copy(),
             "status": words(("active", "recovered"), recovered.astype(np.int64)),
         }
     )

@@ -13,7 +13,7 @@ import numpy as np
 from broadpeak._core.check import one_of
 from broadpeak.errors import ParamError, broken_rule
 from broadpeak.portfolio._kernels import layout as at
-from broadpeak.portfolio._kernels.prices import any_nan, fill_forward, fill_missing
+from broadpeak.portfolio._kernels.prices import any_nan, fill_missing
 from broadpeak.portfolio.costs import Costs
 from broadpeak.types import AnyArray, BoolArray, FloatArray, IntArray
 
@@ -21,6 +21,8 @@ Setting: TypeAlias = "float | FloatArray | Lanes | None"
 """One number, an array (bars,), or lanes (columns, bars), (columns, 1); None or NaN: none."""
 
 SIZE_TYPES = ("amount", "value", "percent")
+_NO_BARS = np.empty(0, dtype=np.int64)
+_NO_BARS.flags.writeable = False
 _CHOICES = (
     ("price", ("close", "nextopen")),
     ("size_type", SIZE_TYPES),
@@ -75,6 +77,22 @@ class Lanes:
         return Lanes(np.ascontiguousarray(self.values[first:last]), rows - first)
 
 
+@dataclass(frozen=True, slots=True)
+class OwnBars:
+    """The bars on which each price column has a price.
+
+    Attributes
+    ----------
+    bars : int64 array
+        Their positions, column after column; empty where no price is missing at all.
+    bounds : int64 array, shape (price columns + 1,)
+        Where those of each column begin, in `bars` and in prices on own bars.
+    """
+
+    bars: IntArray
+    bounds: IntArray
+
+
 class Prices:
     """Price lanes, what is missing filled in on first use.
 
@@ -85,7 +103,7 @@ class Prices:
         close. The same holds bar by bar for NaN.
     close : float64 array, shape (bars,) or (n, bars)
         NaN where the asset did not trade: nothing fills there, signals of that bar are ignored,
-        an order waits for the next bar with a price, positions are marked at the last known one.
+        an order waits for the next bar with a price. Such a bar does not exist for the column.
     days : int64 array, shape (bars,), optional
         Calendar day of each bar, for rollover; without it a bar is a day.
     has_nan : bool, optional
@@ -153,13 +171,25 @@ class Prices:
         return self._filled[2]
 
     @cached_property
-    def mark(self) -> FloatArray:
-        """Close lanes with the last known price where there was no trading."""
+    def own(self) -> OwnBars:
+        """Which bars each price column has."""
         if not self.has_nan:
-            return self.close
-        mark = np.array(self.close)
-        fill_forward(mark)
-        return sealed(mark)
+            n, n_bars = self.close.shape
+            return OwnBars(_NO_BARS, np.arange(n + 1, dtype=np.int64) * n_bars)
+        present = ~np.isnan(self.close)
+        bounds = np.zeros(len(self.close) + 1, dtype=np.int64)
+        np.cumsum(present.sum(axis=1), out=bounds[1:])
+        return OwnBars(sealed(np.nonzero(present)[1].astype(np.int64)), bounds)
+
+    def on_own_bars(self, lanes: FloatArray) -> FloatArray:
+        """Return lanes without the bars that a column does not have, one after another."""
+        flat: FloatArray = lanes[~np.isnan(self.close)] if self.has_nan else lanes.reshape(-1)
+        return sealed(flat)
+
+    @cached_property
+    def own_close(self) -> FloatArray:
+        """Closes of own bars, price column after price column, as `own.bounds` say."""
+        return self.on_own_bars(self.close)
 
     @cached_property
     def days(self) -> IntArray:

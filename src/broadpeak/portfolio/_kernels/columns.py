@@ -53,9 +53,10 @@ from broadpeak.portfolio._kernels.layout import (
     UNIT_COST,
 )
 from broadpeak.portfolio._kernels.step import (
+    anchored,
     booked,
+    end_of_life,
     free_units,
-    levels,
     opened,
     reduced,
     touched,
@@ -178,8 +179,6 @@ def run_column(
                 last = min(seen, n_bars - 1)
                 expires = False
                 if lives:
-                    while due < n_bars and math.isnan(close[int(due)]):
-                        due += 1.0
                     early = seen < n_bars and not next_open  # the signal of a close comes first
                     expires = due <= (last - 1 if early else last)
                     if expires:
@@ -234,12 +233,11 @@ def run_column(
                     if bar == n_bars:
                         break
                 raw = open_[bar] if next_open else close[bar]
-        if limited:  # a long that was paid for in full cannot fall to zero, a short can
-            if pos < 0.0:
-                limit = cash / -pos
+        if limited:  # a long that was paid for in full cannot fall to zero
+            if pos < 0.0 or (pos > 0.0 and cash < 0.0):
                 lost = False
                 for t in range(watched, bar):
-                    lost |= close[t] >= limit
+                    lost |= cash + pos * close[t] <= 0.0
                 ruined |= lost
             watched = bar
         # The order: how much it closes and opens.
@@ -302,20 +300,19 @@ def run_column(
             log[n, L_FLOW] = flow - paid
             log[n, L_POS] = pos
             n += 1
-            if pos != 0.0 and (stops or lives):
+            if opening > 0.0 and (stops or lives):  # what only reduces leaves them alone
                 side = 0 if pos > 0.0 else 1
+                fresh = before * pos <= 0.0
                 if stops:
-                    sign = 1.0 if pos > 0.0 else -1.0
-                    stop, target, trail = levels(
-                        sign, price, by_price,
+                    stop, target, trail, peak = anchored(
+                        1.0 if pos > 0.0 else -1.0, price, by_price, fresh,
                         pool[at[STOP + side] + seen * step[STOP + side]],
                         pool[at[TARGET + side] + seen * step[TARGET + side]],
                         pool[at[TRAIL + side] + seen * step[TRAIL + side]],
+                        stop, target, trail, peak,
                     )  # fmt: skip
-                    peak = sign * price
-                if before * pos <= 0.0:
-                    life = pool[at[LIFE + side] + seen * step[LIFE + side]]
-                    due = bar + life if life > 0.0 else math.inf
+                if fresh and lives:
+                    due = end_of_life(close, bar, pool[at[LIFE + side] + seen * step[LIFE + side]])
         sig = bar if next_open and when != AT_CLOSE else bar + 1
         chk = sig
     return log, n

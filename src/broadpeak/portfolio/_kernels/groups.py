@@ -67,9 +67,10 @@ from broadpeak.portfolio._kernels.layout import (
     UNIT_COST,
 )
 from broadpeak.portfolio._kernels.step import (
+    anchored,
     booked,
+    end_of_life,
     free_units,
-    levels,
     opened,
     reduced,
     touched,
@@ -116,6 +117,7 @@ def send_one(
     modes: IntArray,
     money: FloatArray,
     days: IntArray,
+    close: FloatArray,
     log: FloatArray,
     n: int,
     col: int,
@@ -195,19 +197,18 @@ def send_one(
     log[n, L_FEES] = fees
     log[n, L_FLOW] = flow - paid
     log[n, L_POS] = after
-    if after != 0.0:
-        sign = 1.0 if after > 0.0 else -1.0
+    if opening > 0.0:  # what only reduces leaves the stops alone
         side = 0 if after > 0.0 else 1
-        s[S_STOP], s[S_TARGET], s[S_TRAIL] = levels(
-            sign, price, modes[M_PRICE_UNIT] == 1,
+        fresh = pos * after <= 0.0
+        s[S_STOP], s[S_TARGET], s[S_TRAIL], s[PEAK] = anchored(
+            1.0 if after > 0.0 else -1.0, price, modes[M_PRICE_UNIT] == 1, fresh,
             pool[at[STOP + side] + seen * step[STOP + side]],
             pool[at[TARGET + side] + seen * step[TARGET + side]],
             pool[at[TRAIL + side] + seen * step[TRAIL + side]],
+            s[S_STOP], s[S_TARGET], s[S_TRAIL], s[PEAK],
         )  # fmt: skip
-        s[PEAK] = sign * price
-        if pos * after <= 0.0:
-            life = pool[at[LIFE + side] + seen * step[LIFE + side]]
-            s[DUE] = bar + life if life > 0.0 else math.inf
+        if fresh:
+            s[DUE] = end_of_life(close, bar, pool[at[LIFE + side] + seen * step[LIFE + side]])
     return n + 1
 
 
@@ -282,7 +283,7 @@ def run_group(
                     if reason >= 0:
                         n = send_one(
                             int(reason), nothing, s, acc, pool, at[min(c, offsets)], step, modes,
-                            money, days, log, n, c, t, t, d * level, int(when),
+                            money, days, close[p], log, n, c, t, t, d * level, int(when),
                         )  # fmt: skip
                         stopped[j] = True
                     elif best > s[PEAK]:
@@ -298,7 +299,8 @@ def run_group(
                         if states[j, POS] != 0.0:
                             n = send_one(
                                 by_signal, nothing, states[j], acc, pool, at[min(c, offsets)],
-                                step, modes, money, days, log, n, c, t, t, raw[j], at_close,
+                                step, modes, money, days, close[price_rows[c]], log, n, c,
+                                t, t, raw[j], at_close,
                             )  # fmt: skip
                     elif not next_open:
                         order[j] = -1 if stopped[j] or codes[j, t] == 0 else t
@@ -319,8 +321,8 @@ def run_group(
                             continue
                         acc[OTHERS] = worth_of(states, last) - s[POS] * last[j]
                         n = send_one(
-                            by_entry, action, s, acc, pool, offset, step, modes, money, days, log,
-                            n, c, seen, t, raw[j], at_order,
+                            by_entry, action, s, acc, pool, offset, step, modes, money, days,
+                            close[price_rows[c]], log, n, c, seen, t, raw[j], at_order,
                         )  # fmt: skip
                         order[j] = -1
                 for j in range(k):
@@ -328,7 +330,8 @@ def run_group(
                         c = members[j]
                         n = send_one(
                             by_life, nothing, states[j], acc, pool, at[min(c, offsets)], step,
-                            modes, money, days, log, n, c, t, t, raw[j], at_order,
+                            modes, money, days, close[price_rows[c]], log, n, c, t, t, raw[j],
+                            at_order,
                         )  # fmt: skip
         if next_open:
             for j in range(k):

@@ -84,5 +84,10 @@ ASK_RETURNS, ASK_DOWNSIDE, ASK_DRAWDOWN, ASK_TRADES = 1, 2, 4, 8
     F_PNL_MEAN,
     F_PNL_STD,
     F_EXPOSED,
-) = range(13)
-N_FIGURES = 13
+    F_BARS,
+    F_FIRST,
+    F_LAST,
+    F_RETURN_TERM,
+    F_TRADE_TERM,
+) = range(18)
+N_FIGURES = 18

@@ -38,15 +38,6 @@ def fill_missing(open_: FloatArray, high: FloatArray, low: FloatArray, close: Fl
 
 
 @kernel
-def fill_forward(lanes: FloatArray) -> None:
-    """Put the last known value in place of NaN."""
-    for row in range(lanes.shape[0]):
-        for t in range(1, lanes.shape[1]):
-            if math.isnan(lanes[row, t]):
-                lanes[row, t] = lanes[row, t - 1]
-
-
-@kernel
 def check_prices(lanes: FloatArray) -> tuple[int, int, bool]:
     """Return lane and bar of the first price not positive and finite, and whether any is NaN."""
     missing = False

@@ -13,7 +13,7 @@ import numpy as np
 from broadpeak._core.compile import kernel
 from broadpeak.metrics._kernels.lanes import bar_returns
 from broadpeak.portfolio._kernels.layout import L_BAR, L_FLOW, L_POS
-from broadpeak.types import FloatArray
+from broadpeak.types import FloatArray, IntArray
 
 FEW = 4  # columns a price that make it worth to compute the changes of prices beforehand
 ROOM = 1 << 21  # values of such changes that are kept at most
@@ -21,31 +21,28 @@ PAID_IN_FULL = 1e-13  # cash left, as a share of the position, that is rounding
 
 
 @kernel
-def price_changes(mark: FloatArray, n_units: int) -> FloatArray:
-    """Return the change of each price from bar to bar, without bars where it would not pay."""
-    n, n_bars = mark.shape
-    if n * FEW > n_units or mark.size > ROOM:
-        return np.empty((n, 0))
-    out = np.empty((n, n_bars))
+def price_changes(close: FloatArray, bounds: IntArray, n_units: int) -> FloatArray:
+    """Return the change of each price from own bar to own bar; nothing where it would not pay."""
+    n = bounds.shape[0] - 1
+    if n * FEW > n_units or close.size > ROOM:
+        return np.empty(0)
+    out = np.empty(close.shape[0])
     for p in range(n):
-        bar_returns(mark[p], mark[p, 0], 0.0, out[p])
+        a, b = bounds[p], bounds[p + 1]
+        if b > a:
+            bar_returns(close[a:b], close[a], 0.0, out[a:b])
     return out
 
 
 @kernel
 def held_returns(
-    log: FloatArray,
-    first: int,
-    last: int,
-    mark: FloatArray,
-    changes: FloatArray,
-    start: float,
-    out: FloatArray,
+    log: FloatArray, mark: FloatArray, changes: FloatArray, start: float, out: FloatArray
 ) -> int:
-    """Write the returns of all bars but some on which they are 0; return how many were written.
+    """Write the returns of all own bars but some on which they are 0; return how many.
 
-    Between two orders value is cash + units · price. `changes` are those of the price, or empty.
-    NaN where the value before was not positive.
+    Between two orders value is cash + units · price. `changes` are those of the price, or empty;
+    what is computed is the same either way, to the last bit. NaN where the value before was not
+    positive.
     """
     n_bars = mark.shape[0]
     total = 0.0
@@ -53,7 +50,8 @@ def held_returns(
     before = start
     begin = 0
     k = 0
-    for i in range(first, last + 1):
+    last = log.shape[0]
+    for i in range(last + 1):
         end = int(log[i, L_BAR]) if i < last else n_bars
         if end > begin:
             value = start + (total + pos * mark[begin]) if pos != 0.0 else start + total
@@ -63,10 +61,12 @@ def held_returns(
             if pos != 0.0:
                 before = start + (total + pos * mark[end - 1])
                 small = PAID_IN_FULL * min(value, before)
-                if changes.shape[0] > 0 and abs(start + total) <= small:
+                if abs(start + total) > small:
+                    write_returns(mark[begin:end], pos, total, start, out[k : k + n])
+                elif changes.shape[0] > 0:
                     copy(changes[begin + 1 : end], out[k : k + n])
                 else:
-                    write_returns(mark[begin:end], pos, total, start, out[k : k + n])
+                    write_changes(mark[begin:end], out[k : k + n])
                 k += n
             else:
                 before = value
@@ -90,6 +90,14 @@ def write_returns(
         old = start + (total + pos * mark[t])
         change = (start + (total + pos * after[t])) / old - 1.0
         out[t] = change if old > 0.0 else math.nan
+
+
+@kernel
+def write_changes(mark: FloatArray, out: FloatArray) -> None:
+    """Write the changes of a price but that of the first bar, as `bar_returns` computes them."""
+    after = mark[1:]
+    for t in range(after.shape[0]):
+        out[t] = after[t] / mark[t] - 1.0
 
 
 @kernel

@@ -25,6 +25,7 @@ from broadpeak.portfolio._kernels.layout import (
     TARGETED,
     TRAILED,
 )
+from broadpeak.types import FloatArray
 
 
 @kernel
@@ -132,23 +133,50 @@ def booked(
 
 
 @kernel
-def levels(
-    d: float, price: float, by_price: bool, stop: float, target: float, trail: float
-) -> tuple[float, float, float]:
-    """Return stop and target times the side, and the trailing factor or distance.
+def anchored(
+    d: float,
+    price: float,
+    by_price: bool,
+    fresh: bool,
+    stop: float,
+    target: float,
+    trail: float,
+    old_stop: float,
+    old_target: float,
+    old_trail: float,
+    old_peak: float,
+) -> tuple[float, float, float, float]:
+    """Return stop and target times the side, the trailing factor or distance, and its peak.
 
     Times the side, one comparison serves long and short: a short is a long on negated prices.
+    Where a distance is NaN, a position that is new (`fresh`) has none, and one that is added to
+    keeps what stands.
     """
-    if by_price:
-        stop = d * price - stop
-        target = d * price + target
+    if math.isnan(stop):
+        stop = -math.inf if fresh else old_stop
     else:
-        stop = d * price * (1.0 - d * stop)
-        target = d * price * (1.0 + d * target)
-        trail = 1.0 - d * trail
-    stop = -math.inf if math.isnan(stop) else stop
-    target = math.inf if math.isnan(target) else target
-    return stop, target, trail
+        stop = d * price - stop if by_price else d * price * (1.0 - d * stop)
+    if math.isnan(target):
+        target = math.inf if fresh else old_target
+    else:
+        target = d * price + target if by_price else d * price * (1.0 + d * target)
+    if not fresh and math.isnan(trail):
+        return stop, target, old_trail, old_peak
+    return stop, target, trail if by_price else 1.0 - d * trail, d * price
+
+
+@kernel
+def end_of_life(close: FloatArray, bar: int, life: float) -> float:
+    """Return the bar that ends a position of `bar` after `life` bars with a price; inf for none."""
+    if not life > 0.0:
+        return math.inf
+    while life > 0.0:
+        bar += 1
+        if bar >= close.shape[0]:
+            return math.inf
+        if not math.isnan(close[bar]):
+            life -= 1.0
+    return float(bar)
 
 
 @kernel

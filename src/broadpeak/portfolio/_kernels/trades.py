@@ -23,6 +23,7 @@ from broadpeak.portfolio._kernels.layout import (
     TARGETED,
     UNIT_COST,
 )
+from broadpeak.portfolio._kernels.own import own_days, own_orders, spread
 from broadpeak.types import AnyArray, FloatArray, IntArray
 
 
@@ -53,15 +54,16 @@ def write_trade(
     reason: int,
     worst: float,
     best: float,
+    own: IntArray,
 ) -> None:
-    """Write one record; `worst` and `best` are prices."""
+    """Write one record; `worst` and `best` are prices, `first` and `last` count own bars."""
     pnl = d * (price - entry) * size - entry_fees - exit_fees - roll
     row = out[k]
     row["column"] = col
     row["direction"] = 1 if d > 0.0 else -1
     row["size"] = size
-    row["entry_index"] = first
-    row["exit_index"] = last
+    row["entry_index"] = own[first] if own.shape[0] > 0 else first
+    row["exit_index"] = own[last] if own.shape[0] > 0 else last
     row["entry_price"] = entry
     row["exit_price"] = price
     row["entry_fees"] = entry_fees
@@ -79,8 +81,6 @@ def write_trade(
 @kernel
 def make_trades(
     log: FloatArray,
-    first: int,
-    last: int,
     col: int,
     open_: FloatArray,
     high: FloatArray,
@@ -88,11 +88,15 @@ def make_trades(
     mark: FloatArray,
     money: FloatArray,
     days: IntArray,
+    own: IntArray,
     out: AnyArray,
     k: int,
     extremes: bool,
 ) -> int:
-    """Write the trade records of log entries first..last-1, all of one column; return their end.
+    """Write the trade records of one column from its orders; return their end.
+
+    Orders and prices count the column's own bars, records count all. Without `extremes` mae and
+    mfe are not filled in, and open, high and low are not looked at.
 
     The order of prices inside a bar is not known: the adverse extreme is taken to come before a
     target, and nothing favourable before a stop, as the order of stops does.
@@ -108,7 +112,7 @@ def make_trades(
     due = 0  # first bar whose extremes are not in worst and best
     worst = 0.0
     best = 0.0
-    for i in range(first, last):
+    for i in range(log.shape[0]):
         bar = int(log[i, L_BAR])
         when = int(log[i, L_WHEN])
         reason = int(log[i, L_REASON])
@@ -125,7 +129,7 @@ def make_trades(
                 best = up if d * (up - best) > 0.0 else best
                 worst = down if d * (down - worst) < 0.0 else worst
             due = max(due, end)
-            if when != AT_CLOSE:
+            if extremes and when != AT_CLOSE:
                 o = open_[bar]
                 best = o if d * (o - best) > 0.0 else best
                 worst = o if d * (o - worst) < 0.0 else worst
@@ -144,7 +148,7 @@ def make_trades(
             share = closing / held
             write_trade(
                 out, k, col, d, closing, entry_bar, bar, price, fill, fees * share,
-                fee * closing, roll * share, reason, worst, best,
+                fee * closing, roll * share, reason, worst, best, own,
             )  # fmt: skip
             k += 1
             held -= closing
@@ -172,9 +176,12 @@ def make_trades(
             down = low[t] if d > 0.0 else high[t]
             best = up if d * (up - best) > 0.0 else best
             worst = down if d * (down - worst) < 0.0 else worst
+        end_price = mark[n_bars - 1]  # the exit of the record, also on the bar of a close fill
+        best = end_price if d * (end_price - best) > 0.0 else best
+        worst = end_price if d * (end_price - worst) < 0.0 else worst
         write_trade(
             out, k, col, d, held, entry_bar, n_bars - 1, price, mark[n_bars - 1], fees, 0.0, roll,
-            STILL_OPEN, worst, best,
+            STILL_OPEN, worst, best, own,
         )  # fmt: skip
         k += 1
     return k
@@ -189,7 +196,9 @@ def all_trades(
     open_: FloatArray,
     high: FloatArray,
     low: FloatArray,
-    mark: FloatArray,
+    close: FloatArray,
+    bars: IntArray,
+    bounds: IntArray,
     money: FloatArray,
     days: IntArray,
     out: AnyArray,
@@ -198,40 +207,38 @@ def all_trades(
     k = 0
     for col in range(starts.shape[0]):
         p = price_rows[col]
+        a, b = bounds[p], bounds[p + 1]
+        own = bars[a:b]
         k = make_trades(
-            log, starts[col], ends[col], col, open_[p], high[p], low[p], mark[p],
-            money[min(col, money.shape[0] - 1)], days, out, k, True,
+            own_orders(log, starts[col], ends[col], own), col, open_[a:b], high[a:b], low[a:b],
+            close[a:b], money[min(col, money.shape[0] - 1)], own_days(days, own), own, out, k,
+            True,
         )  # fmt: skip
     return k
 
 
 @kernel
 def add_pnl(
-    out: FloatArray,
-    log: FloatArray,
-    first: int,
-    last: int,
-    mark: FloatArray,
-    money: FloatArray,
-    days: IntArray,
+    out: FloatArray, log: FloatArray, mark: FloatArray, money: FloatArray, days: IntArray
 ) -> None:
-    """Add to `out` the profit and loss of one column at each close, marked to market."""
+    """Add to `out` the profit and loss of one column at each own close, marked to market."""
     n_bars = mark.shape[0]
     rolls = money[ROLL_LONG] != 0.0 or money[ROLL_SHORT] != 0.0
     pos = 0.0
     total = 0.0
+    last = log.shape[0]
     start = np.uint64(0)  # unsigned: an index that cannot be negative lets the loops vectorise
-    for i in range(first, last + 1):
+    for i in range(last + 1):
         end = np.uint64(log[i, L_BAR]) if i < last else np.uint64(n_bars)
         if pos == 0.0:
             for t in range(start, end):
                 out[t] += total
+        elif rolls:
+            for t in range(int(start), int(end)):
+                out[t] += (total + pos * mark[t]) - rollover(pos, int(start), t, money, days)
         else:
             for t in range(start, end):
                 out[t] += total + pos * mark[t]
-            if rolls:
-                for t in range(int(start), int(end)):
-                    out[t] -= rollover(pos, int(start), t, money, days)
         if i < last:
             pos = log[i, L_POS]
             total += log[i, L_FLOW]
@@ -239,21 +246,20 @@ def add_pnl(
 
 
 @kernel
-def last_pnl(
-    log: FloatArray, first: int, last: int, mark: FloatArray, money: FloatArray, days: IntArray
-) -> float:
-    """Return the profit and loss of one column at the last close."""
-    if first == last:
+def last_pnl(log: FloatArray, mark: FloatArray, money: FloatArray, days: IntArray) -> float:
+    """Return the profit and loss of one column at its last close, as the path would end."""
+    last = log.shape[0]
+    if last == 0:
         return 0.0
     total = 0.0
-    for i in range(first, last):
+    for i in range(last):
         total += log[i, L_FLOW]
     pos = log[last - 1, L_POS]
     if pos == 0.0:
         return total
     end = mark.shape[0] - 1
     paid = rollover(pos, int(log[last - 1, L_BAR]), end, money, days)
-    pnl: float = total + pos * mark[end] - paid
+    pnl: float = (total + pos * mark[end]) - paid
     return pnl
 
 
@@ -273,6 +279,30 @@ def add_positions(out: FloatArray, log: FloatArray, first: int, last: int) -> No
 
 
 @kernel
+def add_column(
+    out: FloatArray,
+    axis: IntArray,
+    log: FloatArray,
+    own: IntArray,
+    mark: FloatArray,
+    money: FloatArray,
+    days: IntArray,
+    scratch: FloatArray,
+) -> None:
+    """Add to `out`, over the bars `axis`, the profit and loss of one column.
+
+    `scratch` is as long as all bars. Between own bars the last known price stands.
+    """
+    if own.shape[0] == 0:
+        add_pnl(out[: mark.shape[0]], log, mark, money, days)
+        return
+    path = scratch[: mark.shape[0]]
+    path[:] = 0.0
+    add_pnl(path, log, mark, money, days)
+    spread(out, axis, path, own)
+
+
+@kernel
 def pnl_paths(
     out: FloatArray,
     log: FloatArray,
@@ -280,15 +310,22 @@ def pnl_paths(
     ends: IntArray,
     price_rows: IntArray,
     groups: IntArray,
-    mark: FloatArray,
+    close: FloatArray,
+    bars: IntArray,
+    bounds: IntArray,
     money: FloatArray,
     days: IntArray,
 ) -> None:
-    """Add the profit and loss of each column to the lane of its group."""
+    """Add the profit and loss of each column to the lane of its group, over all bars."""
+    n_bars = out.shape[1]
+    axis = np.arange(n_bars)
+    scratch = np.empty(n_bars)
     for col in range(starts.shape[0]):
-        add_pnl(
-            out[groups[col]], log, starts[col], ends[col], mark[price_rows[col]],
-            money[min(col, money.shape[0] - 1)], days,
+        a, b = bounds[price_rows[col]], bounds[price_rows[col] + 1]
+        own = bars[a:b]
+        add_column(
+            out[groups[col]], axis, own_orders(log, starts[col], ends[col], own), own,
+            close[a:b], money[min(col, money.shape[0] - 1)], own_days(days, own), scratch,
         )  # fmt: skip
 
 

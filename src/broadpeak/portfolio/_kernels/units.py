@@ -16,17 +16,22 @@ from broadpeak.portfolio._kernels.layout import (
     ASK_DRAWDOWN,
     ASK_RETURNS,
     ASK_TRADES,
+    F_BARS,
     F_CLOSED,
     F_DEEPEST,
     F_DOWN,
     F_END,
     F_EXPOSED,
+    F_FIRST,
     F_GAINS,
+    F_LAST,
     F_LOSSES,
     F_MEAN,
     F_PNL_MEAN,
     F_PNL_STD,
+    F_RETURN_TERM,
     F_STD,
+    F_TRADE_TERM,
     F_TRADES,
     F_WINS,
     L_BAR,
@@ -37,8 +42,9 @@ from broadpeak.portfolio._kernels.layout import (
     ROLL_SHORT,
     TRADE,
 )
+from broadpeak.portfolio._kernels.own import joint_bars, own_days, own_orders
 from broadpeak.portfolio._kernels.returns import held_returns, price_changes
-from broadpeak.portfolio._kernels.trades import add_pnl, last_pnl, make_trades
+from broadpeak.portfolio._kernels.trades import add_column, add_pnl, last_pnl, make_trades
 from broadpeak.types import AnyArray, FloatArray, IntArray
 
 
@@ -165,6 +171,8 @@ def add_trades(
             figures[F_GAINS] += pnl
         else:
             figures[F_LOSSES] -= pnl
+        worth = trades[i]["size"] * max(trades[i]["entry_price"], trades[i]["exit_price"])
+        figures[F_TRADE_TERM] = max(figures[F_TRADE_TERM], worth, abs(pnl))
         step = pnl - total
         total += step / figures[F_CLOSED]
         squares += step * (pnl - total)
@@ -173,11 +181,20 @@ def add_trades(
 
 @kernel
 def mark_exposed(exposed: AnyArray, log: FloatArray, first: int, last: int) -> None:
-    """Mark the bars at whose close a column has a position."""
+    """Mark the bars, of all, at whose close a column has a position."""
     for i in range(first, last):
         if log[i, L_POS] != 0.0:
             end = int(log[i + 1, L_BAR]) if i + 1 < last else exposed.shape[0]
             exposed[int(log[i, L_BAR]) : end] = 1
+
+
+@kernel
+def share_exposed(exposed: AnyArray, bars: IntArray, n: int) -> float:
+    """Return at how many of the unit's own bars, all where `bars` is empty, one is held."""
+    total = 0.0
+    for k in range(n):
+        total += exposed[bars[k]] if bars.shape[0] > 0 else exposed[k]
+    return total
 
 
 @kernel
@@ -189,48 +206,75 @@ def reduce_unit(
     starts: IntArray,
     ends: IntArray,
     price_rows: IntArray,
-    open_: FloatArray,
-    mark: FloatArray,
+    closes: FloatArray,
+    bars: IntArray,
+    bounds: IntArray,
     changes: FloatArray,
     money: FloatArray,
     days: IntArray,
     start: float,
     capital: float,
-    value: FloatArray,
-    buffer: FloatArray,
+    scratch: FloatArray,
+    places: IntArray,
     exposed: AnyArray,
 ) -> None:
-    """Write the figures of one unit from its log; `value`, `buffer`, `exposed` are scratch."""
-    n_bars = value.shape[0]
+    """Write the figures of one unit from its log, on the bars on which it has a price.
+
+    `closes` and `bars` are those of own bars, price after price as `bounds` say. `scratch` (three
+    rows), `places` and `exposed` are as long as all bars.
+    """
     figures[:] = 0.0
     c = members[0]
+    p = price_rows[c]
+    a, b = bounds[p], bounds[p + 1]
+    n = b - a
+    mine = bars[a:b]
+    if members.shape[0] > 1 and bars.shape[0] > 0:
+        n = joint_bars(members, price_rows, bars, bounds, places)
+        mine = places[:n]
+    figures[F_BARS] = n
+    if n > 0:
+        figures[F_FIRST] = mine[0] if mine.shape[0] > 0 else 0
+        figures[F_LAST] = mine[n - 1] if mine.shape[0] > 0 else n - 1
+    value = scratch[0, :n]
+    buffer = scratch[1, :n]
     cost = money[min(c, money.shape[0] - 1)]
     alone = members.shape[0] == 1 and capital == 0.0
     alone &= cost[ROLL_LONG] == 0.0 and cost[ROLL_SHORT] == 0.0
     moments = ask & (ASK_RETURNS | ASK_DOWNSIDE) != 0
-    if ask & ASK_DRAWDOWN == 0 and (alone or not moments):
-        figures[F_END] = start
-        for c in members:
-            cost = money[min(c, money.shape[0] - 1)]
-            figures[F_END] += last_pnl(log, starts[c], ends[c], mark[price_rows[c]], cost, days)
-    else:
+    path = ask & ASK_DRAWDOWN != 0 or (moments and not alone)
+    figures[F_END] = start
+    if path:
         value[:] = start
-        for c in members:
-            cost = money[min(c, money.shape[0] - 1)]
-            add_pnl(value, log, starts[c], ends[c], mark[price_rows[c]], cost, days)
-        figures[F_END] = value[n_bars - 1]
+    for c in members:
+        p = price_rows[c]
+        own = bars[bounds[p] : bounds[p + 1]]
+        close = closes[bounds[p] : bounds[p + 1]]
+        cost = money[min(c, money.shape[0] - 1)]
+        orders = own_orders(log, starts[c], ends[c], own)
+        own_day = own_days(days, own)
+        figures[F_END] += last_pnl(orders, close, cost, own_day)
+        if path and members.shape[0] == 1:
+            add_pnl(value, orders, close, cost, own_day)
+        elif path:
+            add_column(value, mine, orders, own, close, cost, own_day, scratch[2])
     if moments:
-        n = n_bars
+        k = n
+        figures[F_RETURN_TERM] = 1.0
         if alone:
-            p = price_rows[c]
-            n = held_returns(log, starts[c], ends[c], mark[p], changes[p], start, buffer)
+            change = changes[a:b]
+            orders = own_orders(log, starts[c], ends[c], mine)
+            k = held_returns(orders, closes[a:b], change, start, buffer)
         else:
             bar_returns(value, start, capital, buffer)
-        mean = mean_of(buffer[:n], n_bars - n)
+            if capital != 0.0:
+                for t in range(n):
+                    figures[F_RETURN_TERM] = max(figures[F_RETURN_TERM], abs(value[t]) / capital)
+        mean = mean_of(buffer[:k], n - k)
         figures[F_MEAN] = mean
-        figures[F_STD] = std_of(buffer[:n], mean, n_bars - n)
+        figures[F_STD] = std_of(buffer[:k], mean, n - k)
         if ask & ASK_DOWNSIDE != 0:
-            figures[F_DOWN] = downside_of(buffer[:n], n_bars - n)
+            figures[F_DOWN] = downside_of(buffer[:k], n - k)
     if ask & ASK_DRAWDOWN != 0:
         figures[F_DEEPEST] = deepest(value, start)
     if ask & ASK_TRADES == 0:
@@ -240,18 +284,19 @@ def reduce_unit(
     exposed[:] = 0
     for c in members:
         p = price_rows[c]
+        own = bars[bounds[p] : bounds[p + 1]]
+        close = closes[bounds[p] : bounds[p + 1]]
         trades = np.empty(ends[c] - starts[c] + 1, TRADE)
-        n = make_trades(
-            log, starts[c], ends[c], c, open_[p], mark[p], mark[p], mark[p],
-            money[min(c, money.shape[0] - 1)], days,
-            trades, 0, False,
+        m = make_trades(
+            own_orders(log, starts[c], ends[c], own), c, close, close, close, close,
+            money[min(c, money.shape[0] - 1)], own_days(days, own), own, trades, 0, False,
         )  # fmt: skip
-        total, squares = add_trades(figures, trades, n, total, squares)
+        total, squares = add_trades(figures, trades, m, total, squares)
         mark_exposed(exposed, log, starts[c], ends[c])
     closed = figures[F_CLOSED]
     figures[F_PNL_MEAN] = total if closed > 0.0 else math.nan
     figures[F_PNL_STD] = math.sqrt(squares / (closed - 1.0)) if closed > 1.0 else math.nan
-    figures[F_EXPOSED] = exposed.sum()
+    figures[F_EXPOSED] = share_exposed(exposed, mine, n)
 
 
 @kernel
@@ -264,7 +309,6 @@ def summarize_units(
     high: FloatArray,
     low: FloatArray,
     close: FloatArray,
-    mark: FloatArray,
     le: AnyArray,
     lx: AnyArray,
     se: AnyArray,
@@ -279,6 +323,9 @@ def summarize_units(
     modes: IntArray,
     money: FloatArray,
     days: IntArray,
+    closes: FloatArray,
+    bars: IntArray,
+    bounds_of_prices: IntArray,
 ) -> FloatArray:
     """Return the figures of each unit; the log of a unit is dropped once it is reduced."""
     n_bars = close.shape[1]
@@ -288,10 +335,10 @@ def summarize_units(
     log = np.empty((64, N_LOG), np.float64)
     starts = np.zeros(rows.shape[0], np.int64)
     ends = np.zeros(rows.shape[0], np.int64)
-    value = np.empty(n_bars)
-    buffer = np.empty(n_bars)
+    scratch = np.empty((3, n_bars))
+    places = np.empty(n_bars, np.int64)
     exposed = np.empty(n_bars, np.uint8)
-    changes = price_changes(mark, n_units)
+    changes = price_changes(closes, bounds_of_prices, n_units)
     none = int(np.int64(0))  # typed, so that run_unit compiles once
     for u in range(n_units):
         members = order[bounds[u] : bounds[u + 1]]
@@ -300,8 +347,8 @@ def summarize_units(
             pool, at, step, modes, money, days, words, log, none, starts, ends,
         )  # fmt: skip
         reduce_unit(
-            out[u], ask, members, log, starts, ends, rows[:, 0], open_, mark, changes,
-            money.reshape(1, -1), days, start[u], 0.0, value, buffer, exposed,
+            out[u], ask, members, log, starts, ends, rows[:, 0], closes, bars, bounds_of_prices,
+            changes, money.reshape(1, -1), days, start[u], 0.0, scratch, places, exposed,
         )  # fmt: skip
     return out
 
@@ -315,24 +362,26 @@ def summarize_log(
     starts: IntArray,
     ends: IntArray,
     price_rows: IntArray,
-    open_: FloatArray,
-    mark: FloatArray,
+    n_bars: int,
+    closes: FloatArray,
+    bars: IntArray,
+    bounds_of_prices: IntArray,
     money: FloatArray,
     days: IntArray,
     start: FloatArray,
     capital: float,
 ) -> FloatArray:
     """Return the figures of each unit from a log that is already there."""
-    n_bars = mark.shape[1]
     n_units = bounds.shape[0] - 1
     out = np.empty((n_units, N_FIGURES))
-    value = np.empty(n_bars)
-    buffer = np.empty(n_bars)
+    scratch = np.empty((3, n_bars))
+    places = np.empty(n_bars, np.int64)
     exposed = np.empty(n_bars, np.uint8)
-    changes = price_changes(mark, n_units)
+    changes = price_changes(closes, bounds_of_prices, n_units)
     for u in range(n_units):
         reduce_unit(
-            out[u], ask, order[bounds[u] : bounds[u + 1]], log, starts, ends, price_rows,
-            open_, mark, changes, money, days, start[u], capital, value, buffer, exposed,
+            out[u], ask, order[bounds[u] : bounds[u + 1]], log, starts, ends, price_rows, closes,
+            bars, bounds_of_prices, changes, money, days, start[u], capital, scratch, places,
+            exposed,
         )  # fmt: skip
     return out

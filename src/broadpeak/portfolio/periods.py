@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The bars that each column or group of a portfolio has."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from broadpeak.metrics.calendar import bars_per_year_between
+from broadpeak.portfolio._kernels import layout as at
+from broadpeak.portfolio.job import Units
+from broadpeak.portfolio.rules import Prices
+from broadpeak.types import FloatArray, IntArray
+
+
+def bars_of_units(
+    prices: Prices, price_rows: IntArray, units: Units
+) -> list[IntArray | None] | None:
+    """Return the bars on which each unit has a price; None: each has all of them."""
+    if not prices.has_nan:
+        return None
+    present = ~np.isnan(prices.close)
+    found: list[IntArray | None] = []
+    for first, last in zip(units.bounds[:-1], units.bounds[1:], strict=True):
+        rows = np.unique(price_rows[units.order[first:last]])
+        there = present[rows].any(axis=0)
+        found.append(None if there.all() else np.flatnonzero(there))
+    return found
+
+
+def per_year_of_units(
+    index: pd.Index[Any] | None, given: float | None, figures: FloatArray
+) -> FloatArray:
+    """Return the bars a year of each unit: the given number, or what its own bars say."""
+    if given is not None:
+        return np.full(len(figures), given)
+    first, last, count = (
+        figures[:, k].astype(np.int64) for k in (at.F_FIRST, at.F_LAST, at.F_BARS)
+    )
+    return bars_per_year_between(index, first, last, count)
