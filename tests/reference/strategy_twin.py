@@ -126,7 +126,9 @@ class Account:
             price *= 1 - held["side"] * self.slippage
         gain = held["side"] * (price - held["price"]) * held["size"]
         paid = held["paid"] + self.costs["fees"] * price * held["size"] + self.rolled(bar)
-        self.trades.append({"pnl": gain - paid, "reason": reason, "entry": held["entry"]})
+        self.trades.append(
+            {"pnl": gain - paid, "reason": reason, "entry": held["entry"], "exit": bar}
+        )
         self.held = None
 
     def rolled(self, bar):
@@ -170,8 +172,9 @@ def figures(account, min_trades):
     wins = [result for result in results if result > 0]
     losses = [-result for result in results if result <= 0]
     peak = fall = 0.0
-    for value in account.equity:
-        peak = max(peak, value)
+    for bar, value in enumerate(account.equity, account.first):
+        balance = sum(trade["pnl"] for trade in account.trades if trade["exit"] <= bar)
+        peak = max(peak, balance)
         fall = max(fall, peak - value)
     return {
         "wins": len(wins),

@@ -57,7 +57,7 @@ def slow(pnl, side, enter, leave, equity, capital=1.0, recency=1.0):
     peaks = [max([0, *equity[: t + 1]]) for t in range(n)]
     falls = [peak - value for peak, value in zip(peaks, equity, strict=True)]
     shares = [fall / (capital + peak) for fall, peak in zip(falls, peaks, strict=True)]
-    result["drawdown_max"] = max(falls, default=0)
+    result["drawdown_equity"] = max(falls, default=0)
     result["drawdown_share"] = max(shares, default=0)
     result["return_ulcer"] = math.sqrt(np.mean(np.square(shares))) if n else 0
     result["drawdown_bars"] = sum(fall > 0 for fall in falls)
@@ -68,7 +68,7 @@ def slow(pnl, side, enter, leave, equity, capital=1.0, recency=1.0):
     result["drawdown_bars_max"] = longest
     balances = [sum(p for p, x in zip(pnl, leave, strict=True) if x <= t) for t in range(n)]
     tops = [max([0, *balances[: t + 1]]) for t in range(n)]
-    result["drawdown_balance"] = max(
+    result["drawdown_max"] = max(
         (max(top - value, 0) for top, value in zip(tops, equity, strict=True)), default=0
     )
     inside = [t for t in range(n) if any(e <= t <= x for e, x in zip(enter, leave, strict=True))]

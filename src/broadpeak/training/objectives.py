@@ -115,9 +115,7 @@ def sharpe(stats: Stats, min_trades: float = MIN_TRADES) -> float:
     >>> sharpe(Stats(num_win=5, num_loss=5, return_mean=0.25, return_std=0.5))
     0.5
     """
-    if not _enough(stats, min_trades) or stats.return_std <= 0:
-        return 0.0
-    return stats.return_mean / stats.return_std
+    return _or_zero(stats.bar_sharpe) if _enough(stats, min_trades) else 0.0
 
 
 def sqn(stats: Stats, min_trades: float = MIN_TRADES) -> float:
@@ -130,9 +128,7 @@ def sqn(stats: Stats, min_trades: float = MIN_TRADES) -> float:
     >>> sqn(Stats(num_win=8, num_loss=8, trade_mean=1.0, trade_std=2.0))
     2.0
     """
-    if not _enough(stats, min_trades) or stats.trade_std <= 0:
-        return 0.0
-    return math.sqrt(stats.num_trades) * stats.trade_mean / stats.trade_std
+    return _or_zero(stats.system_quality) if _enough(stats, min_trades) else 0.0
 
 
 def r2(stats: Stats, min_trades: float = MIN_TRADES) -> float:
@@ -166,6 +162,10 @@ def binary(stats: Stats, min_trades: float = MIN_TRADES) -> float:
     1.5
     """
     return stats.num_win / max(1, stats.num_loss) if _enough(stats, min_trades) else 0.0
+
+
+def _or_zero(score: float) -> float:
+    return 0.0 if math.isnan(score) else score
 
 
 def _enough(stats: Stats, min_trades: float) -> bool:

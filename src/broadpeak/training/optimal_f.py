@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from broadpeak.errors import ParamError, broken_rule
+from broadpeak.metrics.ratios import is_zero
 
 LEAST, MOST = 0.001, 0.999
 
@@ -42,10 +43,11 @@ def optimal_f(trades: Any) -> float:
     0.313
     """
     results = _results(trades)
-    if results.sum() <= 0:
+    total, worst = float(results.sum()), float(results.min(initial=0.0))
+    largest = float(np.abs(results).max(initial=0.0))
+    if total <= 0 or is_zero(total, largest):
         return 0.0
-    worst = float(results.min())
-    if worst >= 0:
+    if is_zero(worst, largest):
         return 1.0
     ratios = results / -worst
     # The growth rate is concave in f, so its slope crosses zero once: bisection cannot miss it.

@@ -78,6 +78,7 @@ class Result:
             capital=account.capital,
             years=account.years,
             recency=recency,
+            worth=trades["size"] * np.maximum(trades["entry_price"], trades["exit_price"]),
             costs=trades["entry_fees"] + trades["exit_fees"],
             rolls=trades["roll"],
             points=direction * (trades["exit_price"] - trades["entry_price"]),

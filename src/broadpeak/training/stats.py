@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from broadpeak.errors import ParamError, broken_rule
+from broadpeak.metrics.ratios import TINY, is_zero
 from broadpeak.training._kernels.stats import equity_loop, trade_loop
 from broadpeak.types import AnyArray, FloatArray
 
@@ -47,9 +48,10 @@ class Stats:
     trade_mean, trade_std : float
         Mean and standard deviation (ddof 1) of the trades' results, unweighted.
     drawdown_max : float
+        Largest fall from the highest balance so far, the sum of closed trades from 0 on, to a later
+        equity at a close.
+    drawdown_equity : float
         Largest fall of equity at the closes from an earlier peak; the first peak is 0.
-    drawdown_balance : float
-        Largest fall from a peak of the closed trades' sum to a later equity.
     drawdown_share : float
         Largest fall as a share of capital plus peak profit.
     return_mean, return_std : float
@@ -105,7 +107,7 @@ class Stats:
     trade_mean: float = 0.0
     trade_std: float = 0.0
     drawdown_max: float = 0.0
-    drawdown_balance: float = 0.0
+    drawdown_equity: float = 0.0
     drawdown_share: float = 0.0
     return_mean: float = 0.0
     return_std: float = 0.0
@@ -140,7 +142,7 @@ class Stats:
     @property
     def profit_factor(self) -> float:
         """Wins by losses: 10 for wins without any loss, 0 without wins."""
-        if self.loss_total > 0:
+        if not is_zero(self.loss_total, self.win_total):
             return self.win_total / self.loss_total
         return 10.0 if self.win_total > 0 else 0.0
 
@@ -155,16 +157,31 @@ class Stats:
         return self.net / self.num_trades if self.num_trades else math.nan
 
     @property
-    def annual_sharpe(self) -> float:
-        """``return_mean / return_std`` times the root of bars in the market per year; or NaN."""
-        if self.return_std <= 0 or self.years <= 0:
+    def bar_sharpe(self) -> float:
+        """``return_mean / return_std``; NaN where returns do not differ."""
+        flat = is_zero(self.return_std, self.return_mean)
+        return math.nan if flat else self.return_mean / self.return_std
+
+    @property
+    def system_quality(self) -> float:
+        """``trade_mean / trade_std`` times the root of their number; NaN where results are equal."""
+        term = max(abs(self.trade_mean), self.win_max, self.loss_max)
+        if is_zero(self.trade_std, term):
             return math.nan
-        return self.return_mean / self.return_std * math.sqrt(self.bars_in_market / self.years)
+        return math.sqrt(self.num_trades) * self.trade_mean / self.trade_std
+
+    @property
+    def annual_sharpe(self) -> float:
+        """`bar_sharpe` times the root of bars in the market per year; or NaN."""
+        if self.years <= 0:
+            return math.nan
+        return self.bar_sharpe * math.sqrt(self.bars_in_market / self.years)
 
     @property
     def annual_calmar(self) -> float:
         """Net result per year by the largest drawdown; NaN without either."""
-        if self.drawdown_max <= 0 or self.years <= 0:
+        term = max(self.win_total, self.loss_total, abs(self.net))
+        if is_zero(self.drawdown_max, term) or self.years <= 0:
             return math.nan
         return self.net / self.drawdown_max / self.years
 
@@ -194,6 +211,8 @@ class Stats:
         capital: float = 1.0,
         years: float = 0.0,
         recency: float = 1.0,
+        balance: float = 0.0,
+        worth: AnyArray | None = None,
         costs: AnyArray | None = None,
         rolls: AnyArray | None = None,
         points: AnyArray | None = None,
@@ -219,6 +238,11 @@ class Stats:
         recency : float, > 0
             Weight of a trade that ends with the last bar over that of one that ends with the first;
             linear between, mean 1.
+        balance : float
+            Sum of the trades closed before the first bar, less the equity before it.
+        worth : array of float, shape (n_trades,), optional
+            The larger value of what each trade bought and sold. A deviation of results below
+            1e-12 of it is rounding, and 0.
         costs, rolls, points : array of float, shape (n_trades,), optional
             Costs of the fills, rollover, and price difference won, of each trade.
 
@@ -256,10 +280,31 @@ class Stats:
         counts = np.zeros(N_COUNTS, dtype=np.int64)
         sums = np.zeros(N_SUMS)
         trade_loop(results, sides, enter, leave, float(recency), len(curve), counts, sums)
-        equity_loop(curve, results, enter, leave, float(capital), counts, sums)
+        height = max(_largest(curve), float(capital))
+        equity_loop(
+            curve,
+            results,
+            enter,
+            leave,
+            float(capital),
+            float(balance),
+            TINY * height,
+            counts,
+            sums,
+        )
+        for place, term in (
+            (_TRADE_STD, max(_largest(results), _largest(worth))),
+            (_RETURN_STD, height / capital),
+        ):
+            if is_zero(sums[place], term):
+                sums[place] = 0.0
         extras = (_total(costs), _total(rolls), _total(points), float(years))
         values: list[Any] = [*counts.tolist(), *sums.tolist(), *extras]
         return cls(*values)
+
+
+def _largest(values: AnyArray | None) -> float:
+    return 0.0 if values is None else float(np.abs(values).max(initial=0.0))
 
 
 def _total(values: FloatArray | None) -> float:
@@ -269,4 +314,5 @@ def _total(values: FloatArray | None) -> float:
 FIELDS = tuple(field.name for field in dataclasses.fields(Stats))
 """Names of the fields of `Stats`, in order."""
 
+_TRADE_STD, _RETURN_STD = (FIELDS.index(name) - N_COUNTS for name in ("trade_std", "return_std"))
 _VALUES = operator.attrgetter(*FIELDS)

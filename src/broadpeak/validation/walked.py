@@ -18,6 +18,7 @@ import pandas as pd
 from broadpeak._core import drawing
 from broadpeak.engines.carried import Travelling
 from broadpeak.errors import ParamError, broken_rule
+from broadpeak.metrics.ratios import is_zero
 from broadpeak.training.components import Component, Window
 from broadpeak.training.objectives import Objective, resolve_objective
 from broadpeak.training.plan import Plan
@@ -102,13 +103,14 @@ class WalkForward(Travelling):
         """
         tested = self.cycles[self.cycles["test_start"].notna()]
         inside, outside = tested["in_sample"].mean(), tested["out_of_sample"].mean()
+        no_score = is_zero(inside, tested["in_sample"].abs().max())
         figures = {
             "cycles": len(self.trainings),
             "tested_cycles": tested.index.get_level_values(0).nunique(),
             "profitable_cycles": int((tested.groupby(level=0)["net"].sum() > 0).sum()),
             "in_sample": inside,
             "out_of_sample": outside,
-            "efficiency": outside / inside if inside > 0 else math.nan,
+            "efficiency": outside / inside if inside > 0 and not no_score else math.nan,
             "net": tested["net"].sum(),
         }
         rest = self.portfolio.stats()
@@ -316,6 +318,7 @@ def segment_stats(part: Part, first: int, last: int) -> Stats:
         (trades["exit_index"] >= first) & (trades["exit_index"] < last) & (trades["status"] == 1)
     )
     mine = trades[inside]
+    earlier = trades[(trades["exit_index"] < first) & (trades["status"] == 1)]
     before = part.result.equity[first - 1] if first else 0.0
     return Stats.from_trades(
         mine["pnl"],
@@ -326,6 +329,8 @@ def segment_stats(part: Part, first: int, last: int) -> Stats:
         first=first,
         capital=part.account.capital,
         years=part.account.years * (last - first) / len(part.result.equity),
+        balance=float(earlier["pnl"].sum() - before),
+        worth=mine["size"] * np.maximum(mine["entry_price"], mine["exit_price"]),
     )
 
 

@@ -84,17 +84,21 @@ def equity_loop(
     enter: IntArray,
     leave: IntArray,
     capital: float,
+    balance: float,
+    least: float,
     counts: IntArray,
     sums: FloatArray,
 ) -> None:
-    """Write drawdowns, returns and the regression line to counts[10:14] and sums[16:24]."""
+    """Write drawdowns, returns and the regression line to counts[10:14] and sums[16:24].
+
+    `balance` is that of trades closed before; an equity that deviates by less than `least` is flat.
+    """
     n = len(equity)
     n_trades = len(pnl)
     counts[10] = n
     peak = 0.0
     under = 0
-    balance = 0.0
-    balance_peak = 0.0
+    balance_peak = max(balance, 0.0)
     retreat = 0.0
     total = 0.0
     lean = 0.0
@@ -113,7 +117,7 @@ def equity_loop(
             balance += pnl[closed]
             closed += 1
         balance_peak = max(balance_peak, balance)
-        sums[17] = max(sums[17], balance_peak - value)
+        sums[16] = max(sums[16], balance_peak - value)
         if value >= peak:
             peak = value
             under = 0
@@ -122,7 +126,7 @@ def equity_loop(
             counts[12] += 1
             counts[13] = max(counts[13], under)
             depth = peak - value
-            sums[16] = max(sums[16], depth)
+            sums[17] = max(sums[17], depth)
             share = depth / (capital + peak)
             sums[18] = max(sums[18], share)
             retreat += share * share
@@ -159,6 +163,7 @@ def equity_loop(
     sums[20] = math.sqrt(square / (in_market - 1)) / capital if in_market > 1 else 0.0
     width = n * (n * n - 1.0) / 12.0
     slope = lean / width if n > 1 else 0.0
-    sums[21] = slope * lean / spread if lean > 0.0 and spread > 0.0 else 0.0
+    moves = spread > 0.0 and spread >= n * least * least
+    sums[21] = slope * lean / spread if lean > 0.0 and moves else 0.0
     sums[22] = slope * (n - 1)
     sums[23] = math.sqrt(retreat / n) if n > 0 else 0.0
