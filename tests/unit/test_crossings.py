@@ -179,7 +179,7 @@ def test_signals_of_other_types() -> None:
     assert first(pd.Series([True, pd.NA, True], dtype="boolean")).tolist() == [True, False, True]
     with pytest.raises(bp.DataError, match="true and false"):
         first(np.array([0.5, 1.0]))
-    with pytest.raises(bp.DataError, match="hold numbers"):
+    with pytest.raises(bp.DataError, match="true and false values, got 'yes'"):
         first(np.array(["yes"]))
 
 

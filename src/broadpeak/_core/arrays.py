@@ -7,7 +7,9 @@ A *lane* is one column laid out contiguously: kernels see float64 or bool arrays
 
 from __future__ import annotations
 
+import numbers
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -56,27 +58,67 @@ def to_lanes(name: str, value: Any, dtype: type = np.float64) -> tuple[AnyArray,
         If `value` is not a 1-D or 2-D array, Series or frame, or not of numbers.
     """
     wrapping = _wrapping(value)
-    raw = _values(value)
+    raw = plain_array(name, value)
     if wrapping is None:
         wrapping = Wrapping("array1d" if raw.ndim == 1 else "array2d")
     if raw.ndim not in {1, 2}:
-        rule = "be one-dimensional (bars) or two-dimensional (bars × columns)"
-        raise DataError(broken_rule(name, rule, raw.shape if raw.ndim else value))
+        raise DataError(broken_rule(name, _SHAPES, raw.shape if raw.ndim else value))
     lanes = raw[np.newaxis, :] if raw.ndim == 1 else raw.T
+    return kernel_view(np.ascontiguousarray(lanes, dtype=dtype)), wrapping
+
+
+def plain_array(name: str, value: Any, rule: str = "hold numbers") -> AnyArray:
+    """Return what a user passed as an array of real numbers or of bools.
+
+    What is missing, masked or None becomes NaN. Text, dates, spans of time, complex numbers,
+    records and other objects are refused, also where NumPy would turn them into numbers.
+
+    Raises
+    ------
+    DataError
+        If a value is not of such a kind; the message shows the first one.
+
+    Examples
+    --------
+    >>> plain_array("x", np.ma.masked_array([1, 2], mask=[True, False]))
+    array([nan,  2.])
+    """
+    if type(value) is np.ndarray and value.dtype in {np.float64, np.bool_}:
+        return value
     try:
-        return kernel_view(np.ascontiguousarray(lanes, dtype=dtype)), wrapping
-    except (TypeError, ValueError) as error:
-        raise DataError(broken_rule(name, "hold numbers", raw.dtype)) from error
+        raw: AnyArray = value.to_numpy() if _is_pandas(value) else np.asanyarray(value)
+    except (TypeError, ValueError) as error:  # rows of different lengths
+        raise DataError(broken_rule(name, rule, value)) from error
+    if raw.dtype.kind not in "biufO":
+        got = raw.flat[0].item() if raw.size and raw.dtype.kind in "SU" else raw.dtype
+        raise DataError(broken_rule(name, rule, got, _REMEDIES.get(raw.dtype.kind, "")))
+    if isinstance(raw, np.ma.MaskedArray):
+        mask, raw = np.ma.getmaskarray(raw), np.ma.getdata(raw)
+        if mask.any():
+            raw = np.where(mask, np.nan, raw if raw.dtype == object else raw.astype(np.float64))
+    return _from_objects(name, raw, rule) if raw.dtype == object else np.asarray(raw)
 
 
-def _values(value: Any) -> AnyArray:
-    if not isinstance(value, (pd.Series, pd.DataFrame)):
-        return np.asarray(value)
-    raw = value.to_numpy()
-    if raw.dtype == object and pd.api.types.is_extension_array_dtype(value.dtypes):
-        # pandas' own numbers, where pd.NA is what NaN is here.
-        return value.to_numpy(dtype=np.float64, na_value=np.nan)
-    return raw
+_SHAPES = "be one-dimensional (bars) or two-dimensional (bars × columns)"
+_REMEDIES = {
+    "c": "Pass the part that is meant: values.real or values.imag.",
+    "V": "Pass one field of the records.",
+}
+
+
+def _from_objects(name: str, raw: AnyArray, rule: str) -> AnyArray:
+    missing = np.asarray(pd.isna(raw))
+    for item in raw[~missing].flat:
+        if not isinstance(item, (numbers.Real, np.bool_, Decimal)):
+            raise DataError(broken_rule(name, rule if raw.ndim else _SHAPES, item))
+    try:
+        return np.where(missing, np.nan, raw).astype(np.float64)
+    except OverflowError as error:
+        raise DataError(broken_rule(name, f"{rule} below 1e308", raw.flat[0])) from error
+
+
+def _is_pandas(value: Any) -> bool:
+    return isinstance(value, (pd.Series, pd.DataFrame))
 
 
 def kernel_view(array: AnyArray) -> AnyArray:

@@ -72,8 +72,10 @@ def one_of(name: str, value: T, allowed: Iterable[T]) -> T:
         If it is not; the message names the allowed values and the nearest one.
     """
     choices = list(allowed)
-    if value in choices:
-        return value
+    for choice in choices:
+        # Of another type it may be an array, whose comparison is neither true nor false.
+        if value is choice or (isinstance(value, type(choice)) and value == choice):
+            return value
     names = ", ".join(repr(choice) for choice in choices)
     raise ParamError(broken_rule(name, f"be one of {names}", value, did_you_mean(value, choices)))
 

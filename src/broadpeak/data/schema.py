@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -142,16 +143,26 @@ def check_prices(symbol: str, index: pd.Index[Any], fields: dict[str, FloatArray
     if "volume" in fields:
         volume = fields["volume"]
         _refuse(symbol, index, "volume", volume, (volume < 0.0) | np.isinf(volume), "be at least 0")
+    for field, rule, bound, broken in inconsistent(fields):
+        _refuse(symbol, index, field, fields[field], broken, f"be {rule}", bound)
+
+
+def inconsistent(
+    fields: Mapping[str, FloatArray],
+) -> Iterator[tuple[str, str, FloatArray, BoolArray]]:
+    """Yield for high and low the rule between prices, its limit, and where it is broken.
+
+    NaN is missing and breaks no rule.
+    """
     inner = [fields[field] for field in ("open", "close") if field in fields]
-    for field, sign, edge in (("high", 1.0, np.maximum), ("low", -1.0, np.minimum)):
+    for field, sign, edge in (("high", 1.0, np.fmax), ("low", -1.0, np.fmin)):
         if field not in fields:
             continue
         others = [*inner, fields["low"]] if field == "high" and "low" in fields else inner
         bound = edge.reduce(others)
-        values = fields[field]
-        outside = sign * (bound - values) > TOLERANCE * bound
+        broken = sign * (bound - fields[field]) > TOLERANCE * bound
         rule = "at least open, close and low" if field == "high" else "at most open and close"
-        _refuse(symbol, index, field, values, outside, f"be {rule}", bound)
+        yield field, rule, bound, broken
 
 
 def _refuse(

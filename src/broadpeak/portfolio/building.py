@@ -11,11 +11,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from broadpeak._core.arrays import plain_array
 from broadpeak._core.check import one_of
 from broadpeak.errors import DataError, ParamError, broken_rule
 from broadpeak.portfolio._kernels.prices import check_prices
+from broadpeak.portfolio.checks import USUAL, check_bars, check_costs, check_range
 from broadpeak.portfolio.columns import Columns, resolve
-from broadpeak.portfolio.given import Bars, Given, prices, raw_array, setting, signals
+from broadpeak.portfolio.given import Bars, Given, prices, setting, signals
 from broadpeak.portfolio.grouping import group_columns
 from broadpeak.portfolio.job import Job, Units
 from broadpeak.portfolio.rules import Lanes, Prices, Rules, Setting, sealed
@@ -81,15 +83,15 @@ def build(
             raise ParamError(broken_rule(key, "be True or False", flag))
     _check_direction(signal_args, direction)
     close, price_args, name = _prices_of(close, price_args)
-    array = raw_array(close)
-    if array.ndim not in {1, 2} or array.size == 0:
+    shape = np.shape(plain_array("close", close))
+    if len(shape) not in {1, 2} or 0 in shape:
         rule = "be one- or two-dimensional with at least one bar and one column"
-        raise DataError(broken_rule("close", rule, array.shape))
-    bars = Bars(len(array))
+        raise DataError(broken_rule("close", rule, shape if shape else close))
+    bars = Bars(shape[0])
     arrays, numbers = _unwrap(close, bars, price_args, signal_args, setting_args, size_type)
     pot = arrays.pop("init_cash", None) if cash_sharing else None
     columns = resolve(list(arrays.values()), len(arrays["close"].lanes))
-    used = _used_prices(arrays, columns)
+    used = _used_prices(arrays, columns, bars, name)
     codes, groups = group_columns(group_by, columns.labels, columns.count, cash_sharing)
     units = Units.single(columns.count)
     if codes is not None:
@@ -97,6 +99,7 @@ def build(
     for key in setting_args:
         if key in arrays:
             numbers[key] = Lanes(arrays[key].lanes, columns.rows[key])
+    check_costs(numbers, *used)
     cash = numbers.pop("init_cash", None)
     rules = Rules(
         price=price, size=numbers["size"], size_type=size_type, stop=numbers["sl_stop"],
@@ -150,6 +153,7 @@ def _unwrap(
         if isinstance(given, Given):
             arrays[key] = given
         else:
+            # A stop that is NaN is none; `check_range` lets nothing else be NaN.
             numbers[key] = None if math.isnan(given) else given
     return arrays, numbers
 
@@ -183,11 +187,21 @@ def _prices_of(close: Any, given: Mapping[str, Any]) -> tuple[Any, Mapping[str, 
     ):
         return close, given, None
     data = close
-    taken = {key: getattr(data, key) if own is None else own for key, own in given.items()}
+    taken = {key: _price_of(data, key) if own is None else own for key, own in given.items()}
     return data.close, taken, getattr(data.close, "name", None)
 
 
-def _used_prices(arrays: Mapping[str, Given], columns: Columns) -> tuple[Prices, IntArray]:
+def _price_of(data: Any, key: str) -> Any:
+    """Return open, high or low of a `Data`; None where it has closes only, as fund values are."""
+    try:
+        return getattr(data, key)
+    except DataError:
+        return None
+
+
+def _used_prices(
+    arrays: Mapping[str, Given], columns: Columns, bars: Bars, name: Any
+) -> tuple[Prices, IntArray]:
     """Return prices and the price lane of every column, all price arguments in one shape."""
     lanes: dict[str, FloatArray] = {}
     rows: dict[str, IntArray | None] = {}
@@ -200,12 +214,21 @@ def _used_prices(arrays: Mapping[str, Given], columns: Columns) -> tuple[Prices,
         lane, bar, missing = check_prices(lanes[key])
         has_nan |= missing and key == "close"
         if lane >= 0:
-            rule = f"be positive and finite, or missing (column {lane}, bar {bar})"
+            where = f"column {_column_of(arrays[key], lane, name)}, bar {bar}"
+            where += "" if bars.index is None else f" at {bars.index[bar]}"
+            rule = f"be positive and finite, or missing ({where})"
             raise DataError(broken_rule(key, rule, float(lanes[key][lane, bar])))
     close = lanes["close"]
     apart = any(
         len(lanes[key]) != len(close) or not _same_rows(rows[key], rows["close"]) for key in lanes
     )
+    if len(lanes) > 1:
+        rows_read = [Lanes(lanes[key], rows[key]).row_numbers(columns.count) for key in lanes]
+        alike = np.tile(np.arange(len(close)), (len(lanes), 1))
+        met = (np.unique(rows_read, axis=1) if apart else alike).T
+        for places in met:  # the lanes that stand together in some column
+            fields = {key: lanes[key][k] for key, k in zip(lanes, places, strict=True)}
+            check_bars(_column_of(arrays["close"], places[0], name), bars.index, fields)
     numbers = Lanes(close, rows["close"]).row_numbers(columns.count)
     if apart:  # a price lane for every column
         for key, lane_array in lanes.items():
@@ -216,6 +239,13 @@ def _used_prices(arrays: Mapping[str, Given], columns: Columns) -> tuple[Prices,
         lanes.get("open"), lanes.get("high"), lanes.get("low"), lanes["close"], has_nan=has_nan
     )
     return used, numbers
+
+
+def _column_of(given: Given, lane: int, name: Any) -> Any:
+    """Return the label of a price column, or its number."""
+    if given.columns is not None:
+        return given.columns[lane]
+    return lane if name is None else name
 
 
 def _same_rows(one: IntArray | None, other: IntArray | None) -> bool:
@@ -244,62 +274,3 @@ def _pot(given: Given, n_groups: int) -> FloatArray:
         raise ParamError(broken_rule("init_cash", rule, given.lanes.shape))
     cash: FloatArray = np.broadcast_to(given.lanes[:, 0], (n_groups,))
     return cash
-
-
-_RANGES = {
-    "size": (0.0, math.inf, "be 0 or more"),
-    "fees": (0.0, None, "be 0 or more and finite"),
-    "fixed_fees": (0.0, None, "be 0 or more and finite"),
-    "slippage": (0.0, 1.0, "be at least 0 and below 1, a share of price"),
-    "init_cash": (None, None, "be positive and finite"),
-    "sl_stop": (None, math.inf, "be above 0; None is no stop"),
-    "tp_stop": (None, math.inf, "be above 0; None is no target"),
-    "tsl_stop": (None, math.inf, "be above 0; None is no stop"),
-}
-
-
-USUAL: dict[str, float | None] = {
-    "size": math.inf,
-    "fees": 0.0,
-    "fixed_fees": 0.0,
-    "slippage": 0.0,
-    "sl_stop": None,
-    "tp_stop": None,
-    "tsl_stop": None,
-    "init_cash": 100.0,
-}
-"""Default settings, which need no check; None is the default."""
-
-
-def check_range(name: str, value: Given | float, size_type: str) -> None:
-    """Raise `ParamError` if a value of a setting is out of its range; NaN is none.
-
-    Raises
-    ------
-    ParamError
-        With the rule and the first wrong value.
-    """
-    wrong: Any
-    if isinstance(value, Given):
-        bad = value.lanes[_outside(name, value.lanes, size_type)]
-        if bad.size == 0:
-            return
-        wrong = float(bad.flat[0])
-    elif not _outside(name, value, size_type):
-        return
-    else:
-        wrong = value
-    rule = _RANGES[name][2]
-    if name == "size" and size_type == "percent":
-        rule = "be a share above 0 and up to 1 with size_type='percent'"
-    raise ParamError(broken_rule(name, rule, wrong))
-
-
-def _outside(name: str, value: Any, size_type: str) -> Any:
-    if name == "size" and size_type == "percent":
-        return (value <= 0.0) | (value > 1.0)
-    low, high, _ = _RANGES[name]
-    below = value <= 0.0 if low is None else value < low
-    if high is None:
-        return below | (value == math.inf)
-    return below | (value >= high) if math.isfinite(high) else below

@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from broadpeak._core.arrays import plain_array
+from broadpeak.data.schema import check_index
 from broadpeak.errors import DataError, ParamError, broken_rule
 from broadpeak.types import AnyArray, FloatArray
 
@@ -56,12 +58,15 @@ class Bars:
         Raises
         ------
         DataError
-            If they are not; the message shows both.
+            If they are not; the message shows both. If labels are not sorted, come twice, or are
+            neither dates nor numbers.
         """
         if index is self.index:
             return
         if self.index is None:
             self.check_length(name, len(index))
+            stamps = index.to_timestamp() if isinstance(index, pd.PeriodIndex) else index
+            check_index(name, stamps)
             self.index = index
             self.owner = name
         elif not index.equals(self.index):
@@ -134,7 +139,7 @@ def setting(name: str, value: Any, bars: Bars, *, over_bars: bool = True) -> Giv
     """
     if value is None:
         return math.nan
-    if isinstance(value, (numbers.Real, np.number)) and not isinstance(value, (bool, np.bool_)):
+    if not isinstance(value, bool) and isinstance(value, numbers.Real):
         return float(value)
     if isinstance(value, (list, tuple, range, pd.Index)):
         return _listed(name, value)
@@ -169,8 +174,8 @@ def _plain(name: str, array: FloatArray, bars: Bars, *, over_bars: bool) -> Give
 
 def _listed(name: str, value: Any) -> Given | float:
     try:
-        array = np.array([math.nan if item is None else item for item in value], dtype=np.float64)
-    except (TypeError, ValueError) as error:
+        array = floats(name, [math.nan if item is None else item for item in value])
+    except DataError as error:
         raise ParamError(broken_rule(name, "be a list of numbers", value)) from error
     if array.ndim != 1 or len(array) == 0:
         raise ParamError(broken_rule(name, "be a list of at least one number", value))
@@ -191,13 +196,6 @@ def _table(name: str, value: Any, bars: Bars, convert: Any) -> Given:
     return Given(name, lanes, columns, wide=array.ndim == 2)
 
 
-def raw_array(value: Any) -> AnyArray:
-    """Return the values of an array-like in their own dtype and memory order."""
-    pandas = isinstance(value, (pd.Series, pd.DataFrame))
-    array: AnyArray = value.to_numpy() if pandas else np.asarray(value)
-    return array
-
-
 def floats(name: str, value: Any) -> FloatArray:
     """Return the values as float64.
 
@@ -206,17 +204,10 @@ def floats(name: str, value: Any) -> FloatArray:
     DataError
         If they are not numbers.
     """
-    array = raw_array(value)
-    if array.dtype == np.float64:
-        return array
-    try:
-        if array.dtype == np.object_:
-            array = np.where(pd.isna(array), np.nan, array)
-        if array.dtype.kind in "bMm":
-            raise DataError(broken_rule(name, "hold numbers", array.dtype))
-        result: FloatArray = array.astype(np.float64)
-    except (TypeError, ValueError) as error:
-        raise DataError(broken_rule(name, "hold numbers", array.dtype)) from error
+    array = plain_array(name, value)
+    if array.dtype.kind == "b":
+        raise DataError(broken_rule(name, "hold numbers", array.dtype))
+    result: FloatArray = np.asarray(array, dtype=np.float64)
     return result
 
 
@@ -228,21 +219,13 @@ def bools(name: str, value: Any) -> AnyArray:
     DataError
         If a value is neither true nor false (0 and 1 count) nor missing.
     """
-    array = raw_array(value)
+    array = plain_array(name, value, "hold true and false")
     if array.dtype == np.bool_:
         return array
-    missing = np.asarray(pd.isna(array))
-    if array.dtype.kind in "iuf":
-        result = array == 1
-        good = result | (array == 0) | missing
-    elif array.dtype == np.object_:
-        filled = np.where(missing, False, array)
-        result = np.asarray(filled == True)  # noqa: E712  # objects decide what equals true
-        good = result | np.asarray(filled == False)  # noqa: E712
-    else:
-        raise DataError(broken_rule(name, "hold true and false", array.dtype))
+    result = array == 1
+    good = result | (array == 0) | np.isnan(array)
     if not good.all():
-        wrong = array[~np.asarray(good)].ravel()[0]
+        wrong = array[~good].ravel()[0]
         remedy = "Pass a comparison, such as fast > slow."
         raise DataError(broken_rule(name, "hold true and false only", wrong, remedy))
-    return np.asarray(result, dtype=np.bool_)
+    return np.asarray(result)

@@ -61,7 +61,11 @@ def _labels_of(group_by: Any, labels: pd.Index[Any] | None, count: int) -> pd.In
         return columns.get_level_values(group_by)
     if isinstance(group_by, pd.Series):
         group_by = group_by.to_numpy()
-    values = group_by if isinstance(group_by, pd.Index) else pd.Index(group_by, name="group")
+    try:
+        values = group_by if isinstance(group_by, pd.Index) else pd.Index(group_by, name="group")
+    except (TypeError, ValueError) as error:
+        rule = "be True, a column level, or one label a column"
+        raise ParamError(broken_rule("group_by", rule, group_by)) from error
     if len(values) != count:
         rule = f"have one label for each of the {count} columns"
         raise ParamError(broken_rule("group_by", rule, len(values)))

@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 
 from broadpeak._core import check
-from broadpeak.errors import broken_rule
+from broadpeak._core.arrays import plain_array
+from broadpeak.errors import DataError, broken_rule
 from broadpeak.training.faults import OrderError
 from broadpeak.types import AnyArray, BoolArray, FloatArray
 
@@ -78,17 +79,22 @@ class OrderBook:
         enter_long = _joined(masks["long"], self._n_bars)
         enter_short = _joined(masks["short"], self._n_bars)
         exit_long, exit_short = self._exits("long", window), self._exits("short", window)
-        placed = [*zip(masks["long"], self._enter["long"], strict=True)]
-        placed += zip(masks["short"], self._enter["short"], strict=True)
-        # Long and short on one bar cancel each other, so their settings never matter.
-        entering = enter_long ^ enter_short
+        # An entry and an exit of one side cancel, then entries of both sides: only what is left
+        # enters, and only its settings matter.
+        acts = {"long": enter_long & ~exit_long, "short": enter_short & ~exit_short}
+        entering = acts["long"] ^ acts["short"]
+        placed = [
+            (mask & acts[side] & entering, call)
+            for side in ("long", "short")
+            for mask, call in zip(masks[side], self._enter[side], strict=True)
+        ]
         settings = {name: _setting(name, placed, entering) for name in DISTANCES}
         lots = _lots(placed, entering)
         if not _positive(lots):
             # Size 0 is no trade, but it closes the opposite position.
             nothing = entering & (np.broadcast_to(np.asarray(lots), entering.shape) == 0)
-            exit_long = exit_long | (nothing & enter_short)
-            exit_short = exit_short | (nothing & enter_long)
+            exit_long = exit_long | (nothing & acts["short"])
+            exit_short = exit_short | (nothing & acts["long"])
             enter_long, enter_short = enter_long & ~nothing, enter_short & ~nothing
         return Merged(
             enter_long,
@@ -100,7 +106,7 @@ class OrderBook:
             settings["take_profit"],
             settings["trail"],
             settings["lifetime"],
-            _cold(settings["stop"], entering),
+            sum(_cold(call.stop, mask & (enter_long | enter_short)) for mask, call in placed),
         )
 
     def _exits(self, side: str, window: slice) -> BoolArray:
@@ -112,13 +118,10 @@ def signal(name: str, when: Any, index: pd.Index[Any]) -> BoolArray:
     """Return `when` as a bool array of its own, one value a bar; NaN is false."""
     if type(when) is np.ndarray and when.dtype == np.bool_ and when.shape == (len(index),):
         return when.copy()  # the strategy may go on using its array
-    raw = _column(f"{name}(when)", when, index)
+    raw = _column(f"{name}(when)", when, index, "hold True and False")
     if raw.dtype == np.bool_:
         return raw.copy()
-    try:
-        numbers_ = raw.astype(np.float64)
-    except (TypeError, ValueError) as error:
-        raise OrderError(broken_rule(f"{name}(when)", "hold True and False", raw.dtype)) from error
+    numbers_ = raw.astype(np.float64)
     odd = ~(np.isnan(numbers_) | (numbers_ == 0) | (numbers_ == 1))
     if odd.any():
         remedy = "Compare with something, as in s.close > level."
@@ -135,30 +138,25 @@ def setting(name: str, value: Any, index: pd.Index[Any]) -> Setting:
         raise OrderError(broken_rule(name, "be a number, or an array with one number a bar", value))
     if isinstance(value, numbers.Real):
         return float(value)
-    raw = np.asarray(value)
-    if raw.ndim == 0 and raw.dtype.kind in "iuf":
+    raw = _column(name, value, index, "hold numbers")
+    if raw.ndim == 0:
         return float(raw)
-    raw = _column(name, value, index)
-    try:
-        own = np.array(raw, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise OrderError(broken_rule(name, "hold numbers", raw.dtype)) from error
+    own = np.array(raw, dtype=np.float64)
     own.flags.writeable = False
     return own
 
 
-def _column(name: str, value: Any, index: pd.Index[Any]) -> AnyArray:
-    rule = f"be an array with one value a bar, shape ({len(index)},)"
-    if isinstance(value, pd.Series):
-        if not value.index.equals(index):
-            remedy = "Use the arrays of s, or reindex to s.index."
-            raise OrderError(broken_rule(name, "have the index s.index", value.index, remedy))
-        # Nullable booleans and floats come as plain ones, missing as NaN.
-        value = value.to_numpy(dtype=object) if value.dtype.kind not in "biuf" else value.to_numpy()
-    raw = np.asarray(value)
-    if raw.dtype == object:
-        raw = np.where(pd.isna(raw), np.nan, raw)
-    if raw.shape != (len(index),):
+def _column(name: str, value: Any, index: pd.Index[Any], kind: str) -> AnyArray:
+    if isinstance(value, pd.Series) and not value.index.equals(index):
+        remedy = "Use the arrays of s, or reindex to s.index."
+        raise OrderError(broken_rule(name, "have the index s.index", value.index, remedy))
+    try:
+        raw = plain_array(name, value, kind)
+    except DataError as error:
+        raise OrderError(str(error)) from error
+    number = raw.ndim == 0 and kind == "hold numbers" and raw.dtype != np.bool_
+    if raw.shape != (len(index),) and not number:
+        rule = f"be an array with one value a bar, shape ({len(index)},)"
         got = raw.shape if raw.ndim else value
         raise OrderError(broken_rule(name, rule, got, "Arrays of s are whole columns."))
     return raw
@@ -264,7 +262,7 @@ def _same(value: Setting, other: Setting) -> bool:
 
 
 def _cold(stop: Setting, entering: BoolArray) -> int:
-    """Return how many entries come before the first bar at which `stop` is a number."""
+    """Return how many entries of a call come before the first bar at which its stop is a number."""
     if not isinstance(stop, np.ndarray):
         return 0
     known = ~np.isnan(stop)

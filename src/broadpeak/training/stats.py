@@ -164,7 +164,7 @@ class Stats:
 
     @property
     def system_quality(self) -> float:
-        """``trade_mean / trade_std`` times the root of their number; NaN where results are equal."""
+        """``trade_mean / trade_std`` times the root of their number; NaN for equal results."""
         term = max(abs(self.trade_mean), self.win_max, self.loss_max)
         if is_zero(self.trade_std, term):
             return math.nan

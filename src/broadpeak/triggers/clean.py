@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from broadpeak._core.arrays import Wrapping, check_labels, kernel_view, to_lanes
+from broadpeak._core.arrays import Wrapping, check_labels, kernel_view, plain_array, to_lanes
 from broadpeak.errors import DataError, ParamError, broken_rule
 from broadpeak.triggers._kernels import clean as kernels
 from broadpeak.types import BoolArray
@@ -166,12 +166,9 @@ def signal_lanes(name: str, value: Any) -> tuple[BoolArray, Wrapping]:
     DataError
         If a value is neither true nor false.
     """
-    raw = value.to_numpy() if isinstance(value, (pd.Series, pd.DataFrame)) else np.asarray(value)
+    raw = plain_array(name, value, "hold true and false values")
     if raw.dtype == np.bool_:
         return to_lanes(name, value, np.bool_)
-    if raw.dtype.kind == "O":
-        missing = pd.isna(raw)
-        raw = np.where(missing, False, raw)
     numbers, wrapping = to_lanes(name, raw)
     broken = ~(np.isnan(numbers) | (numbers == 0.0) | (numbers == 1.0))
     if broken.any():
