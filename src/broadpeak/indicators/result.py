@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from broadpeak._core import check
+from broadpeak._core.arrays import lent
 from broadpeak.errors import DataError, ParamError, broken_rule
 from broadpeak.indicators.panel import Level, Panel, Shape
 from broadpeak.indicators.source import Source
@@ -183,8 +184,7 @@ class IndicatorResult:
         if name in self.outputs:
             if name not in self._made:
                 self._made[name] = self.panel(name).wrap()
-            # A copy on write: what is remembered stays as it is.
-            return self._made[name].copy(deep=False)
+            return lent(self._made[name])
         for ending, above in _CROSSINGS.items():
             output = name.removesuffix(ending)
             if output != name and output in self.outputs:

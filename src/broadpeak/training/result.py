@@ -15,6 +15,7 @@ import pandas as pd
 
 from broadpeak._core import check, drawing
 from broadpeak.engines.carried import Travelling
+from broadpeak._core.arrays import lent
 from broadpeak.errors import ParamError, broken_rule
 from broadpeak.search.base import Step
 from broadpeak.search.space import Dimension
@@ -216,12 +217,17 @@ class Training(Travelling):
         """What was maximised."""
         return called(self.settings.get("objective", "objective"))
 
-    @cached_property
+    @property
     def trials(self) -> pd.DataFrame:
         """One row an evaluation: component, pass, parameter, step, all values, and results.
 
         The run with the chosen values is not among them; it is in `components`.
         """
+        table: pd.DataFrame = lent(self._trials)
+        return table
+
+    @cached_property
+    def _trials(self) -> pd.DataFrame:
         frames = [_trial_frame(log) for log in self.logs]
         names = list(dict.fromkeys(name for log in self.logs for name in log.names))
         columns = [*_HEAD, *names, *_RESULTS, *FIELDS]
@@ -230,12 +236,16 @@ class Training(Travelling):
             return pd.DataFrame(columns=columns)
         return pd.concat(filled, ignore_index=True).reindex(columns=columns)
 
-    @cached_property
+    @property
     def curves(self) -> pd.DataFrame | None:
         """Profit and loss of each day, one row an evaluation, labelled as the rows of `trials`.
 
         None unless trained with ``curves=True``. Days on which a component has no bar hold 0.
         """
+        return None if self._curves is None else lent(self._curves)
+
+    @cached_property
+    def _curves(self) -> pd.DataFrame | None:
         if not self.settings.get("curves"):
             return None
         frames = [_curve_frame(log) for log in self.logs]

@@ -17,6 +17,7 @@ import pandas as pd
 
 from broadpeak._core import drawing
 from broadpeak.engines.carried import Travelling
+from broadpeak._core.arrays import lent
 from broadpeak.errors import ParamError, broken_rule
 from broadpeak.metrics.ratios import is_zero
 from broadpeak.training.components import Component, Window
@@ -44,6 +45,8 @@ class WalkForward(Travelling):
         test's trades, without a least number of them), ``trades`` (closed in the test), ``net``
         (profit and loss of the test's bars, marked to market at the borders), and one column a
         parameter.
+    table : DataFrame
+        The kept original of `cycles`, which gives a copy.
     portfolio : Portfolio
         All tests as one, from the first tested bar to the last; ``.components`` by key.
     trainings : tuple of Training
@@ -70,7 +73,7 @@ class WalkForward(Travelling):
     ([1, 2, 3, 4], True)
     """
 
-    cycles: pd.DataFrame
+    table: pd.DataFrame
     portfolio: Any
     trainings: tuple[Training, ...]
     strategy: Strategy
@@ -78,6 +81,12 @@ class WalkForward(Travelling):
     settings: dict[str, Any]
     notes: tuple[str, ...] = ()
     seconds: float = field(default=0.0, compare=False)
+
+    @property
+    def cycles(self) -> pd.DataFrame:
+        """The table of cycles, as the class says."""
+        table: pd.DataFrame = lent(self.table)
+        return table
 
     @property
     def name(self) -> str:
@@ -94,14 +103,19 @@ class WalkForward(Travelling):
         """Values of the last training: those to trade with."""
         return self.trainings[-1].params
 
-    @cached_property
+    @property
     def stats(self) -> pd.Series[Any]:
         """Figures of the cycles, then those of the stitched portfolio (`Portfolio.stats`).
 
         ``efficiency`` is the mean objective out of sample by the mean objective in sample, over
         the cycles that were tested.
         """
-        tested = self.cycles[self.cycles["test_start"].notna()]
+        figures: pd.Series[Any] = lent(self._stats)
+        return figures
+
+    @cached_property
+    def _stats(self) -> pd.Series[Any]:
+        tested = self.table[self.table["test_start"].notna()]
         inside, outside = tested["in_sample"].mean(), tested["out_of_sample"].mean()
         no_score = is_zero(inside, tested["in_sample"].abs().max())
         figures = {
@@ -197,7 +211,7 @@ class WalkForward(Travelling):
         return Path(drawing.draw("walk-forward-report", self, path=path))
 
     def __repr__(self) -> str:
-        tested = self.cycles[self.cycles["test_start"].notna()]
+        tested = self.table[self.table["test_start"].notna()]
         return (
             f"Walk-forward of {self.name!r}: {len(self.trainings)} cycles, {self.objective_name} "
             f"{tested['in_sample'].mean():.4g} in sample, {tested['out_of_sample'].mean():.4g} out "
@@ -205,7 +219,7 @@ class WalkForward(Travelling):
         )
 
     def _repr_html_(self) -> str:
-        return f"<p><b>{html.escape(repr(self))}</b></p>{self.cycles.to_html()}"
+        return f"<p><b>{html.escape(repr(self))}</b></p>{self.table.to_html()}"
 
 
 class _Walked(NamedTuple):
