@@ -37,7 +37,10 @@ def group_columns(
     if group_by is True:
         return np.zeros(count, dtype=np.int64), pd.Index(["group"], name="group")
     values = _labels_of(group_by, labels, count)
-    codes, groups = pd.factorize(values)
+    try:
+        codes, groups = pd.factorize(values)
+    except TypeError as error:
+        raise ParamError(broken_rule("group_by", "be labels, not lists", group_by)) from error
     if (codes < 0).any():
         raise ParamError(broken_rule("group_by", "have no missing labels", group_by))
     return codes.astype(np.int64), groups.set_names(values.names)
