@@ -32,7 +32,8 @@ COSTLY = bp.Costs(
     slippage=0.01,
     lot_amount=3,
 )
-KINDS = ("stop", "target", "trail", "trail alone", "lots", "exits", "several entries")
+KINDS = ("stop", "target", "trail", "trail alone", "lots", "exits", "lots and exits",
+         "several entries")  # fmt: skip
 
 
 def prices(seed, n=300):
@@ -63,12 +64,15 @@ def example(kind, fill):
             s.trail, s.lifetime = atr * 1.5, 7
         elif kind == "trail alone":
             s.stop, s.trail, s.take_profit, s.lifetime = None, atr * 2, atr * 3, 3.5
-        elif kind == "lots":
+        elif kind in {"lots", "lots and exits"}:
             s.lots = np.where(np.arange(len(s.close)) % 3 == 0, 0.0, 2.0)
         fast, slow = bp.sma(s.price, cycle), bp.sma(s.price, cycle * factor)
         s.enter_long(bp.crossed_above(fast, slow))
         s.enter_short(bp.crossed_below(fast, slow))
-        if kind == "exits":
+        if kind == "lots and exits":
+            s.exit_long(s.close > s.open)
+            s.exit_short(s.close < s.open)
+        elif kind == "exits":
             s.exit_long(s.close > bp.sma(s.close, 20) * 1.03)
             s.exit_short(s.close < bp.sma(s.close, 20) * 0.97)
         elif kind == "several entries":
@@ -98,7 +102,7 @@ def played(frame, kind, fill, costs, values, *, train):
     elif kind == "trail alone":
         settings |= {"stop": nothing, "trail": [2 * one for one in atr]}
         settings |= {"target": [3 * one for one in atr], "lifetime": [3.5] * n}
-    elif kind == "lots":
+    elif kind in {"lots", "lots and exits"}:
         settings["lots"] = [0.0 if t % 3 == 0 else 2.0 for t in range(n)]
     elif kind == "exits":
         middle = moving_mean(close, 20)
@@ -116,6 +120,9 @@ def played(frame, kind, fill, costs, values, *, train):
         settings["lifetime"] = [
             3 if down[t] and not short[t] and not orders["long"][t] else NAN for t in range(n)
         ]
+    if kind == "lots and exits":
+        orders["out_long"] = [close[t] > open_[t] for t in range(n)]
+        orders["out_short"] = [close[t] < open_[t] for t in range(n)]
     days = [day.toordinal() for day in frame.index]
     table = dataclasses.asdict(costs)
     return Account(bars, orders, settings, table, days, LOOKBACK, fill=fill, train=train).run()

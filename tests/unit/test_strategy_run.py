@@ -327,6 +327,72 @@ class TestOrders:
         assert merged(s).cold_stops == 2
         assert merged(s, first=10).cold_stops == 0
 
+    def test_an_order_without_a_stop_is_not_cold(self):
+        s = make_run()
+        stop = np.where(np.arange(40) < 10, np.nan, 1.0)
+        s.enter_long(self.at(3))  # none was asked for
+        s.enter_short(self.at(12), stop=stop)
+        s.enter_long(self.at(20), stop=2.0)
+        assert merged(s).cold_stops == 0
+        s.enter_long(self.at(4), stop=stop)
+        s.enter_short(self.at(5), stop=stop, lots=0)  # trades nothing
+        s.enter_long(self.at(6), stop=stop)
+        s.exit_long(self.at(6))  # cancels it
+        assert merged(s).cold_stops == 1
+
+
+class TestConflicts:
+    """What cancels is decided before sizes and settings are looked at, as in the simulation."""
+
+    def at(self, *bars):
+        found = np.zeros(40, dtype=bool)
+        found[list(bars)] = True
+        return found
+
+    def trades(self, order, fill):
+        data = make_data()
+
+        @bp.strategy(lookback=2, fill=fill)
+        def run(s):
+            order(s)
+
+        pf = bp.test(run, data)
+        columns = ("direction", "entry_index", "exit_index", "exit_reason")
+        return list(zip(*(pf.trades[name] for name in columns), strict=True))
+
+    @pytest.mark.parametrize(("fill", "later"), [("nextopen", 1), ("close", 0)])
+    def test_no_lots_and_an_exit_of_the_same_side(self, fill, later):
+        def alone(s):
+            s.enter_long(self.at(5))
+            s.enter_short(self.at(9), lots=0)
+
+        def cancelled(s):
+            alone(s)
+            s.exit_short(self.at(9))
+
+        def other_exit(s):
+            alone(s)
+            s.exit_long(self.at(9))
+
+        start, end = 3 + later, 7 + later
+        assert self.trades(alone, fill) == [("long", start, end, "signal")]
+        assert self.trades(cancelled, fill) == [("long", start, 37, "open")]
+        assert self.trades(other_exit, fill) == [("long", start, end, "signal")]
+
+    @pytest.mark.parametrize("fill", ["nextopen", "close"])
+    @pytest.mark.parametrize("lots", [0.0, 1.0])
+    def test_an_entry_that_cancels_leaves_the_field_to_the_other_side(self, fill, lots):
+        def run(s):
+            s.enter_short(self.at(4))
+            s.enter_long(self.at(9), stop=500.0)
+            s.enter_short(self.at(9), lots=lots, stop=0.001)
+            s.exit_short(self.at(9))
+
+        found = self.trades(run, fill)
+        # The long entry reverses, with its own stop and lots.
+        assert [trade[0] for trade in found] == ["short", "long"]
+        assert [trade[3] for trade in found] == ["reverse", "open"]
+
 
 class TestLoop:
     def test_order_and_switching(self):

@@ -306,6 +306,20 @@ class TestDefaultsKept:
         with pytest.warns(UserWarning, match="fewer than 20 trades per parameter"):
             bp.train(make_trend(), DATA, min_trades=1)
 
+    @pytest.mark.parametrize(("entries", "told"), [(19, True), (20, False), (21, False)])
+    def test_twenty_trades_for_a_parameter_are_enough(self, entries, told):
+        @bp.strategy(lookback=20)
+        def counting(s):
+            s.optimize(3, 1, 9, 1, name="a")
+            bars = np.arange(len(s.close)) - 30
+            s.enter_long((bars % 10 == 0) & (bars >= 0) & (bars < 10 * entries))
+            s.exit_long(bars % 10 == 5)
+
+        training = quiet(counting, objective="binary", min_trades=1, select="peak")
+        assert training.components["X"].stats.num_trades == entries
+        few = [note for note in map(str, training.notes) if "fewer than 20 trades" in note]
+        assert bool(few) == told
+
     def test_zero_lots(self):
         @bp.strategy(lookback=20)
         def broke(s):

@@ -110,6 +110,27 @@ class TestRules:
         np.testing.assert_allclose(training.trials["net"], expected)
         np.testing.assert_allclose(training.curves.sum(axis=1), expected)
 
+    @pytest.mark.parametrize("fill", ["nextopen", "close"])
+    def test_detrended_equity_takes_no_trend_of_the_entry_bar(self, fill):
+        """The trend is taken for each bar held: of the bars after the entry up to the exit."""
+
+        @bp.strategy(lookback=20, fill=fill)
+        def twice(s):
+            s.optimize(3, 2, 9, 1, name="days")
+            bars = np.arange(len(s.close))
+            s.enter_long((bars == 50) | (bars == 200))
+            s.exit_long((bars == 60) | (bars == 204))
+
+        settings = {"objective": "profit", "min_trades": 0, "curves": True}
+        raw = quiet(twice, **settings).curves.iloc[0].cumsum().to_numpy()
+        flat = quiet(twice, detrend="trades", **settings).curves.iloc[0].cumsum().to_numpy()
+        slope = (DATA.close.iloc[-1] - DATA.close.iloc[20]) / (N - 1 - 20)
+        later = 1 if fill == "nextopen" else 0
+        held = np.zeros(N)
+        for entry, leave in ((50, 60), (200, 204)):
+            held[entry + later + 1 : leave + later + 1] = 1
+        np.testing.assert_allclose(raw - flat, slope * np.cumsum(held[20:]), atol=1e-9)
+
     def test_detrend_prices(self):
         seen = []
 
