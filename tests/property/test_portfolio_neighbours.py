@@ -6,12 +6,15 @@ Columns were listed later, delisted, or pause; on a bar without a price a column
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import broadpeak as bp
 from broadpeak import PF
 from broadpeak.portfolio.figures import FIGURES
 
@@ -139,7 +142,10 @@ def test_any_split_of_the_columns_gives_the_same_bits(seed, data):
         for _ in range(2)
     )
     size = float(rng.choice([np.inf, 3.0]))
-    whole = PF.from_signals(close, entries, exits, size=size).stats()
+    together = PF.from_signals(close, entries, exits, size=size)
+    whole = together.stats()
+    for place, item in enumerate(together.split_params()[0]):
+        np.testing.assert_equal(list(np.ravel(item.stats())), list(whole.iloc[place]))
     cuts = sorted(data.draw(st.sets(st.integers(1, columns - 1), max_size=6)))
     for first, last in zip([0, *cuts], [*cuts, columns], strict=True):
         own = PF.from_signals(
@@ -154,6 +160,47 @@ def test_any_split_of_the_columns_gives_the_same_bits(seed, data):
         np.testing.assert_equal(getattr(single, name), whole[name].iloc[0])
         fresh = PF.from_signals(close, entries, exits, size=size)
         np.testing.assert_array_equal(getattr(fresh, name), whole[name])
+
+
+@bp.strategy(lookback=30)
+def momentum(s):
+    for _ in s.loop():
+        days = s.optimize(10, 5, 25, 5, name="days")
+        s.stop = bp.atr(s.high, s.low, s.close, 10) * 2
+        s.enter_long(bp.crossed_above(bp.roc(s.close, days), 0.0), lifetime=12)
+        s.enter_short(bp.crossed_below(bp.roc(s.close, days), 0.0))
+
+
+def test_components_of_a_strategy_are_what_they_are_alone():
+    sample = bp.Data.sample(["AAPL", "IBM"])["2004":"2006"]
+    frames = {}
+    for symbol, span in (("IBM", slice(None)), ("AAPL", slice("2005-03", "2006-06"))):
+        one = sample.select(symbol)[span]
+        frames[symbol] = pd.DataFrame(
+            {k: getattr(one, k) for k in ("open", "high", "low", "close")}
+        )
+    frames["AAPL"] = frames["AAPL"].drop(frames["AAPL"].index[[50, 51, 90]])
+    costs = bp.Costs(spread=0.01, fees=0.0002, roll_long=0.001, roll_short=-0.0005)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        both = bp.train(momentum, bp.Data.from_frames(frames), costs=costs, min_trades=1)
+        for symbol, frame in frames.items():
+            data = bp.Data.from_frames({symbol: frame})
+            alone = bp.train(momentum, data, costs=costs, min_trades=1)
+            trials = both.trials[both.trials["component"] == symbol].reset_index(drop=True)
+            pd.testing.assert_frame_equal(trials, alone.trials, check_exact=True)
+            tested = bp.test(momentum, bp.Data.from_frames(frames), both, costs=costs)
+            own = bp.test(momentum, data, alone, costs=costs)
+            np.testing.assert_equal(
+                list(tested.components[symbol].stats()), list(own.components[symbol].stats())
+            )
+            # On the union of bars too: times, counts, rollover.
+            mine = tested.trades[tested.trades["column"] == symbol].reset_index(drop=True)
+            numbers = ["entry_index", "exit_index"]
+            pd.testing.assert_frame_equal(
+                mine.drop(columns=numbers), own.trades.drop(columns=numbers), check_exact=True
+            )
+    assert tested.trades["pnl"].sum() == pytest.approx(tested.value.iloc[-1] - tested.value.iloc[0])
 
 
 @pytest.mark.parametrize("shared", [False, True])

@@ -149,7 +149,8 @@ def make_rules(rng: np.random.Generator, shape: tuple[int, int], close: np.ndarr
         stop=stops[0], short_stop=stops[1], target=stops[2], short_target=stops[3],
         trail=stops[4], short_trail=stops[5], unit="price" if by_price else "fraction",
         lifetime=lives[0], short_lifetime=lives[1],
-        fees=maybe(0.5, 0.0, 0.01), fixed_fees=maybe(0.3, 0.0, 1.0) or 0.0,
+        fees=maybe(0.5, 0.0, 0.01),
+        fixed_fees=maybe(0.3, 0.0, float(rng.choice([1.0, 1.0, 30.0]))) or 0.0,
         slippage=maybe(0.4, 0.0, 0.01), accumulate=bool(rng.random() < 0.25), limited=limited,
         init_cash=100.0, costs=costs,
     )  # fmt: skip

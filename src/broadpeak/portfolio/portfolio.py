@@ -429,7 +429,7 @@ class Portfolio:
         values = self._figure_values(name)
         if self._single:
             return values[0].item()
-        return pd.Series(values, index=self._unit_labels, name=name)
+        return pd.Series(values, index=self._unit_labels, name=name, copy=True)
 
     def _figure_values(self, name: str) -> Any:
         figure = FIGURES[name]

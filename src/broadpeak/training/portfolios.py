@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+import numbers
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -114,7 +115,7 @@ def strategy_portfolio(parts: Sequence[Part], capital: float | None) -> Portfoli
 
 def check_capital(capital: Any) -> float:
     """Return `capital` as a float, or raise `ParamError` unless it is a positive number."""
-    is_number = isinstance(capital, (int, float, np.number)) and not isinstance(capital, bool)
+    is_number = isinstance(capital, numbers.Real) and not isinstance(capital, bool)
     if not is_number or not math.isfinite(capital) or capital <= 0:
         raise ParamError(broken_rule("capital", "be a positive number of money", capital))
     return float(capital)
