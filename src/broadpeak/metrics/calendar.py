@@ -26,8 +26,7 @@ def bars_per_year(index: pd.Index[Any] | None) -> float:
     365.25
     """
     n = 0 if index is None else len(index)
-    ends = np.array([0]), np.array([n - 1]), np.array([n])
-    return float(bars_per_year_between(index, *ends)[0])
+    return _per_year(index, 0, n - 1, n)
 
 
 def bars_per_year_between(
@@ -41,17 +40,21 @@ def bars_per_year_between(
     >>> bars_per_year_between(days, np.array([0]), np.array([730]), np.array([366])).round(2)
     array([182.62])
     """
-    found = np.full(len(count), np.nan)
+    spans = np.stack([first, last, count], axis=1)
+    if (spans == spans[0]).all():
+        return np.full(len(spans), _per_year(index, *spans[0].tolist()))
+    unique, which = np.unique(spans, axis=0, return_inverse=True)
+    return np.array([_per_year(index, *span) for span in unique.tolist()])[which.ravel()]
+
+
+def _per_year(index: pd.Index[Any] | None, first: int, last: int, count: int) -> float:
     if isinstance(index, pd.PeriodIndex):
         index = index.to_timestamp()
-    if not isinstance(index, pd.DatetimeIndex):
-        return found
-    known = count > 1
+    if not isinstance(index, pd.DatetimeIndex) or count < 2:
+        return math.nan
     stamps = index.asi8
-    seconds = (stamps[last[known]] - stamps[first[known]]) / _PER_SECOND[index.unit]
-    years = np.where(seconds > 0.0, seconds, np.nan) / _YEAR
-    found[known] = (count[known] - 1) / years
-    return found
+    seconds = (int(stamps[last]) - int(stamps[first])) / _PER_SECOND[index.unit]
+    return (count - 1) / (seconds / _YEAR) if seconds > 0.0 else math.nan
 
 
 def has_dates(index: pd.Index[Any] | None) -> bool:

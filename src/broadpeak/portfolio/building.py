@@ -83,7 +83,8 @@ def build(
             raise ParamError(broken_rule(key, "be True or False", flag))
     _check_direction(signal_args, direction)
     close, price_args, name = _prices_of(close, price_args)
-    shape = np.shape(plain_array("close", close))
+    known = isinstance(close, (np.ndarray, pd.Series, pd.DataFrame))
+    shape = np.shape(close if known else plain_array("close", close))
     if len(shape) not in {1, 2} or 0 in shape:
         rule = "be one- or two-dimensional with at least one bar and one column"
         raise DataError(broken_rule("close", rule, shape if shape else close))

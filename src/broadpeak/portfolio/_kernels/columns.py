@@ -38,6 +38,7 @@ from broadpeak.portfolio._kernels.layout import (
     M_SIZE_TYPE,
     M_STOPS,
     MIN_ORDER,
+    PAID_IN_FULL,
     REVERSE,
     ROLL_LONG,
     ROLL_SHORT,
@@ -233,8 +234,8 @@ def run_column(
                     if bar == n_bars:
                         break
                 raw = open_[bar] if next_open else close[bar]
-        if limited:  # a long that was paid for in full cannot fall to zero
-            if pos < 0.0 or (pos > 0.0 and cash < 0.0):
+        if limited:  # a long that was paid for in full, but for rounding, cannot fall to zero
+            if pos < 0.0 or (pos > 0.0 and cash < -PAID_IN_FULL * basis):
                 lost = False
                 for t in range(watched, bar):
                     lost |= cash + pos * close[t] <= 0.0

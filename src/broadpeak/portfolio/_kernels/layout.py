@@ -43,6 +43,7 @@ REASONS = ("entry", "signal", "reverse", "stop", "trail", "target", "lifetime", 
 
 MIN_ORDER = 1e-8  # units; a smaller order is not sent
 DUST = 1e-9  # units; a smaller remainder is closed
+PAID_IN_FULL = 1e-13  # cash left, as a share of the position, that is rounding
 
 TRADE = np.dtype(
     [

@@ -12,12 +12,11 @@ import numpy as np
 
 from broadpeak._core.compile import kernel
 from broadpeak.metrics._kernels.lanes import bar_returns
-from broadpeak.portfolio._kernels.layout import L_BAR, L_FLOW, L_POS
+from broadpeak.portfolio._kernels.layout import L_BAR, L_FLOW, L_POS, PAID_IN_FULL
 from broadpeak.types import FloatArray, IntArray
 
 FEW = 4  # columns a price that make it worth to compute the changes of prices beforehand
 ROOM = 1 << 21  # values of such changes that are kept at most
-PAID_IN_FULL = 1e-13  # cash left, as a share of the position, that is rounding
 
 
 @kernel
