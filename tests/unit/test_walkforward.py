@@ -227,6 +227,17 @@ class TestStitched:
         assert table["net"].iloc[0] == pytest.approx(at_border - trade["entry_price"])
         assert table["net"].iloc[1] == pytest.approx(trade["exit_price"] - at_border)
 
+    def test_what_is_carried_in_is_no_balance_of_the_cycle(self):
+        """Prices only rise: a trade that began before the border never falls below its balance."""
+        rising = X.assign(**{name: 100.0 + np.arange(N) for name in X})
+        data = bp.Data.from_frames({"X": rising})
+        cut = bp.split_walk_forward(N - 10, 3, 0.5)
+        border = 10 + cut[1].test_start
+        strategy = constant(enter_long=[border - 5], exit_long=[border + 5])
+        wf = walk(strategy, data, cycles=3, split=0.5, objective=lambda stats: -stats.drawdown_max)
+        assert wf.cycles["trades"].iloc[1] == 1
+        assert wf.cycles["out_of_sample"].iloc[1] == 0
+
     def test_position_is_closed_at_the_border(self):
         cut = bp.split_walk_forward(N - 10, 3, 0.5)
         border = 10 + cut[1].test_start

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from broadpeak.errors import ParamError, broken_rule
-from broadpeak.types import FloatArray, IntArray
+from broadpeak.types import AnyArray, FloatArray
 
 _YEAR = 365.25 * 86400.0
 _PER_SECOND = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}
@@ -29,22 +29,21 @@ def bars_per_year(index: pd.Index[Any] | None) -> float:
     return _per_year(index, 0, n - 1, n)
 
 
-def bars_per_year_between(
-    index: pd.Index[Any] | None, first: IntArray, last: IntArray, count: IntArray
-) -> FloatArray:
-    """Return the bars a year of spans: `count` bars, the first and last of them by number.
+def bars_per_year_of(index: pd.Index[Any] | None, spans: AnyArray) -> FloatArray:
+    """Return the bars a year of spans, each a row: number of bars, of the first, of the last.
 
     Examples
     --------
     >>> days = pd.date_range("2020-01-01", periods=731)
-    >>> bars_per_year_between(days, np.array([0]), np.array([730]), np.array([366])).round(2)
-    array([182.62])
+    >>> bars_per_year_of(days, np.array([[731, 0, 730], [366, 0, 730]])).round(2)
+    array([365.25, 182.62])
     """
-    spans = np.stack([first, last, count], axis=1)
-    if (spans == spans[0]).all():
-        return np.full(len(spans), _per_year(index, *spans[0].tolist()))
+    if len(spans) == 1 or (spans == spans[0]).all():
+        count, first, last = spans[0].tolist()
+        return np.full(len(spans), _per_year(index, int(first), int(last), int(count)))
     unique, which = np.unique(spans, axis=0, return_inverse=True)
-    return np.array([_per_year(index, *span) for span in unique.tolist()])[which.ravel()]
+    found = [_per_year(index, int(a), int(b), int(n)) for n, a, b in unique.tolist()]
+    return np.array(found)[which.ravel()]
 
 
 def _per_year(index: pd.Index[Any] | None, first: int, last: int, count: int) -> float:

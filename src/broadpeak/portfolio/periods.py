@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from broadpeak.metrics.calendar import bars_per_year_between
+from broadpeak.metrics.calendar import bars_per_year_of
 from broadpeak.portfolio._kernels import layout as at
 from broadpeak.portfolio.job import Units
 from broadpeak.portfolio.rules import Prices
@@ -36,7 +36,4 @@ def per_year_of_units(
     """Return the bars a year of each unit: the given number, or what its own bars say."""
     if given is not None:
         return np.full(len(figures), given)
-    first, last, count = (
-        figures[:, k].astype(np.int64) for k in (at.F_FIRST, at.F_LAST, at.F_BARS)
-    )
-    return bars_per_year_between(index, first, last, count)
+    return bars_per_year_of(index, figures[:, at.F_BARS : at.F_LAST + 1])

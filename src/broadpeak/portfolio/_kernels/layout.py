@@ -85,7 +85,7 @@ ASK_RETURNS, ASK_DOWNSIDE, ASK_DRAWDOWN, ASK_TRADES = 1, 2, 4, 8
     F_PNL_MEAN,
     F_PNL_STD,
     F_EXPOSED,
-    F_BARS,
+    F_BARS,  # with the two that follow the span of a unit's own bars
     F_FIRST,
     F_LAST,
     F_RETURN_TERM,
