@@ -349,3 +349,33 @@ class TestCostsMustBeKnown:
         size = pd.Series([np.nan, np.nan, 2.0, 2.0], index=INDEX)
         pf = PF.from_signals(CLOSE, ENTRIES, size=size)
         assert pf.trades["entry_index"].tolist() == [2]
+
+
+class TestNumbersOfOtherKinds:
+    @pytest.mark.parametrize("value", [Decimal("0.1"), Fraction(1, 10), np.float32(0.1), 0.1])
+    def test_are_taken(self, value):
+        assert float(bp.Costs(fees=value).fees) == pytest.approx(0.1)
+        right = PF.from_signals(CLOSE, ENTRIES, fees=0.1).total_return
+        assert PF.from_signals(CLOSE, ENTRIES, fees=value).total_return == pytest.approx(right)
+
+    @pytest.mark.parametrize(
+        "value",
+        [10**400, 1j, np.complex64(1), "1", b"1", True, None, np.array([1.0]), INDEX[0]],
+        ids=lambda value: type(value).__name__,
+    )
+    def test_are_refused(self, value):
+        with pytest.raises(ParamError, match="fees must be a finite number"):
+            bp.Costs(fees=value)
+        with pytest.raises(ParamError, match="bars_per_year must be a positive number"):
+            PF.from_signals(CLOSE, bars_per_year=10**400 if value is None else value)
+
+    def test_results_of_trades(self):
+        for value in (["1.0", "2.0"], np.ma.masked_array([1.0, -1.0], mask=[F, T]), [1j], 5.0):
+            with pytest.raises(ParamError, match="trades must be a sequence of finite results"):
+                bp.optimal_f(value)
+
+    @pytest.mark.parametrize("value", [10**400, -(10**400)], ids=["above", "below"])
+    def test_beyond_all_floats(self, value):
+        for name in ("fees", "init_cash", "sl_stop", "slippage"):
+            with pytest.raises(ParamError, match=f"{name} must be"):
+                PF.from_signals(CLOSE, ENTRIES, **{name: value})

@@ -7,8 +7,10 @@ import difflib
 import functools
 import inspect
 import math
+import numbers
 import types
 from collections.abc import Iterable
+from decimal import Decimal
 from typing import Any, Final, TypeVar
 
 from broadpeak.errors import ParamError, ParamTypeError, broken_rule
@@ -61,6 +63,23 @@ def whole(name: str, value: Any, least: int = 1) -> int:
     if isinstance(value, (bool, str)) or number != value or number < least:
         raise ParamError(broken_rule(name, f"be a whole number of at least {least}", value))
     return number
+
+
+def as_float(value: object) -> float:
+    """Return a real number as a float; NaN for anything else, also for bools and text.
+
+    Examples
+    --------
+    >>> as_float(3), as_float("3"), as_float(True)
+    (3.0, nan, nan)
+    """
+    if isinstance(value, bool) or not isinstance(value, (numbers.Real, Decimal)):
+        return math.nan
+    number: Any = value
+    try:
+        return float(number)
+    except OverflowError:
+        return math.inf if number > 0 else -math.inf
 
 
 def one_of(name: str, value: T, allowed: Iterable[T]) -> T:

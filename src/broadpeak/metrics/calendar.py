@@ -4,12 +4,12 @@
 from __future__ import annotations
 
 import math
-import numbers
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from broadpeak._core.check import as_float
 from broadpeak.errors import ParamError, broken_rule
 from broadpeak.types import AnyArray, FloatArray
 
@@ -69,8 +69,7 @@ def check_bars_per_year(value: Any) -> float:
     ParamError
         If it is not a positive finite number.
     """
-    real = isinstance(value, numbers.Real) and not isinstance(value, bool)
-    number = float(value) if real else math.nan
+    number = as_float(value)
     if not (math.isfinite(number) and number > 0.0):
         remedy = "Pass 252 for daily bars, or None to infer it from the index."
         raise ParamError(broken_rule("bars_per_year", "be a positive number", value, remedy))

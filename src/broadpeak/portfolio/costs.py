@@ -6,6 +6,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, fields
 
+from broadpeak._core.check import as_float
 from broadpeak.errors import ParamError, broken_rule
 
 
@@ -55,12 +56,7 @@ class Costs:
 
 
 def _check(name: str, value: object) -> None:
-    number = math.nan
-    if not isinstance(value, (bool, str)):
-        try:
-            number = float(value)  # type: ignore[arg-type]  # what is not a number fails below
-        except (TypeError, ValueError):
-            number = math.nan
+    number = as_float(value)
     if not math.isfinite(number):
         raise ParamError(broken_rule(name, "be a finite number", value))
     if name == "lot_amount" and number <= 0.0:

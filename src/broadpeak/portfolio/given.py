@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from broadpeak._core.arrays import plain_array
+from broadpeak._core.check import as_float
 from broadpeak.data.schema import check_index
 from broadpeak.errors import DataError, ParamError, broken_rule
 from broadpeak.types import AnyArray, FloatArray
@@ -140,7 +141,7 @@ def setting(name: str, value: Any, bars: Bars, *, over_bars: bool = True) -> Giv
     if value is None:
         return math.nan
     if not isinstance(value, bool) and isinstance(value, numbers.Real):
-        return float(value)
+        return as_float(value)
     if isinstance(value, (list, tuple, range, pd.Index)):
         return _listed(name, value)
     if isinstance(value, (pd.Series, pd.DataFrame)):

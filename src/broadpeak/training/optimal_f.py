@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from broadpeak.errors import ParamError, broken_rule
+from broadpeak._core.arrays import plain_array
+from broadpeak.errors import DataError, ParamError, broken_rule
 from broadpeak.metrics.ratios import is_zero
 
 LEAST, MOST = 0.001, 0.999
@@ -64,8 +65,8 @@ def optimal_f(trades: Any) -> float:
 def _results(trades: Any) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
     column = trades["pnl"] if hasattr(trades, "columns") and "pnl" in trades.columns else trades
     try:
-        results = np.asarray(column, dtype=np.float64)
-    except (TypeError, ValueError):
+        results = np.asarray(plain_array("trades", column), dtype=np.float64)
+    except DataError:
         results = np.array([np.nan])
     if results.ndim != 1 or not np.isfinite(results).all():
         rule = 'be a sequence of finite results, or a frame with a column "pnl"'

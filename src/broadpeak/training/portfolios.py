@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import math
-import numbers
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from broadpeak._core.check import as_float
 from broadpeak.errors import ParamError, broken_rule
 from broadpeak.portfolio.costs import Costs
 from broadpeak.portfolio.fills import join_fills
@@ -115,7 +115,7 @@ def strategy_portfolio(parts: Sequence[Part], capital: float | None) -> Portfoli
 
 def check_capital(capital: Any) -> float:
     """Return `capital` as a float, or raise `ParamError` unless it is a positive number."""
-    is_number = isinstance(capital, numbers.Real) and not isinstance(capital, bool)
-    if not is_number or not math.isfinite(capital) or capital <= 0:
+    number = as_float(capital)
+    if not math.isfinite(number) or number <= 0:
         raise ParamError(broken_rule("capital", "be a positive number of money", capital))
-    return float(capital)
+    return number

@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 
 from broadpeak._core import check, drawing
-from broadpeak.engines.carried import Travelling
 from broadpeak._core.arrays import lent
+from broadpeak.engines.carried import Travelling
 from broadpeak.errors import ParamError, broken_rule
 from broadpeak.search.base import Step
 from broadpeak.search.space import Dimension

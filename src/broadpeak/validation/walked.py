@@ -16,8 +16,8 @@ import numpy as np
 import pandas as pd
 
 from broadpeak._core import drawing
-from broadpeak.engines.carried import Travelling
 from broadpeak._core.arrays import lent
+from broadpeak.engines.carried import Travelling
 from broadpeak.errors import ParamError, broken_rule
 from broadpeak.metrics.ratios import is_zero
 from broadpeak.training.components import Component, Window
