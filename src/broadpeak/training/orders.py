@@ -90,9 +90,11 @@ class OrderBook:
         ]
         settings = {name: _setting(name, placed, entering) for name in DISTANCES}
         lots = _lots(placed, entering)
+        traded = entering
         if not _positive(lots):
             # Size 0 is no trade, but it closes the opposite position.
             nothing = entering & (np.broadcast_to(np.asarray(lots), entering.shape) == 0)
+            traded = entering & ~nothing
             exit_long = exit_long | (nothing & acts["short"])
             exit_short = exit_short | (nothing & acts["long"])
             enter_long, enter_short = enter_long & ~nothing, enter_short & ~nothing
@@ -106,7 +108,7 @@ class OrderBook:
             settings["take_profit"],
             settings["trail"],
             settings["lifetime"],
-            sum(_cold(call.stop, mask & (enter_long | enter_short)) for mask, call in placed),
+            sum(_cold(call.stop, mask & traded) for mask, call in placed),
         )
 
     def _exits(self, side: str, window: slice) -> BoolArray:
@@ -265,6 +267,9 @@ def _cold(stop: Setting, entering: BoolArray) -> int:
     """Return how many entries of a call come before the first bar at which its stop is a number."""
     if not isinstance(stop, np.ndarray):
         return 0
+    bars = np.flatnonzero(entering)
+    if not np.isnan(stop[bars]).any():
+        return 0
     known = ~np.isnan(stop)
     warm = int(known.argmax()) if known.any() else len(stop)
-    return int(np.count_nonzero(entering[:warm]))
+    return int(np.searchsorted(bars, warm))

@@ -18,6 +18,7 @@ from broadpeak.types import AnyArray, FloatArray
 
 N_COUNTS = 14
 N_SUMS = 24
+_NOTHING = np.empty(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,32 +280,16 @@ class Stats:
             enter, leave = enter - first, leave - first
         counts = np.zeros(N_COUNTS, dtype=np.int64)
         sums = np.zeros(N_SUMS)
-        trade_loop(results, sides, enter, leave, float(recency), len(curve), counts, sums)
-        height = max(_largest(curve), float(capital))
-        equity_loop(
-            curve,
-            results,
-            enter,
-            leave,
-            float(capital),
-            float(balance),
-            TINY * height,
-            counts,
-            sums,
+        amounts = _NOTHING if worth is None else np.ascontiguousarray(worth, dtype=np.float64)
+        trade_loop(
+            results, sides, enter, leave, amounts, float(recency), len(curve), TINY, counts, sums
         )
-        for place, term in (
-            (_TRADE_STD, max(_largest(results), _largest(worth))),
-            (_RETURN_STD, height / capital),
-        ):
-            if is_zero(sums[place], term):
-                sums[place] = 0.0
+        equity_loop(
+            curve, results, enter, leave, float(capital), float(balance), TINY, counts, sums
+        )
         extras = (_total(costs), _total(rolls), _total(points), float(years))
         values: list[Any] = [*counts.tolist(), *sums.tolist(), *extras]
         return cls(*values)
-
-
-def _largest(values: AnyArray | None) -> float:
-    return 0.0 if values is None else float(np.abs(values).max(initial=0.0))
 
 
 def _total(values: FloatArray | None) -> float:
@@ -314,5 +299,4 @@ def _total(values: FloatArray | None) -> float:
 FIELDS = tuple(field.name for field in dataclasses.fields(Stats))
 """Names of the fields of `Stats`, in order."""
 
-_TRADE_STD, _RETURN_STD = (FIELDS.index(name) - N_COUNTS for name in ("trade_std", "return_std"))
 _VALUES = operator.attrgetter(*FIELDS)

@@ -22,12 +22,18 @@ def trade_loop(
     side: IntArray,
     enter: IntArray,
     leave: IntArray,
+    worth: FloatArray,
     recency: float,
     n_bars: int,
+    tiny: float,
     counts: IntArray,
     sums: FloatArray,
 ) -> None:
-    """Write wins and losses to counts[0:9] and sums[0:15]."""
+    """Write wins and losses to counts[0:9] and sums[0:15].
+
+    `worth`, the larger value that each trade bought or sold, may be empty. A deviation below
+    `tiny` times the largest of results and values is rounding, and 0.
+    """
     span = n_bars - 1 if n_bars > 1 else 1
     wins = 0
     losses = 0
@@ -35,6 +41,9 @@ def trade_loop(
     loss_run = 0.0
     mean = 0.0
     square = 0.0
+    term = 0.0
+    for value in worth:
+        term = max(term, value)
     for k in range(len(pnl)):
         # Linear in the time of the exit, mean 1 over the period, last over first = recency.
         when = min(max(leave[k] / span, 0.0), 1.0)
@@ -70,11 +79,13 @@ def trade_loop(
         held = leave[k] - enter[k]
         counts[8] += held
         counts[9] = max(counts[9], held)
+        term = max(term, abs(pnl[k]))
         step = pnl[k] - mean
         mean += step / (k + 1)
         square += step * (pnl[k] - mean)
     sums[14] = mean
-    sums[15] = math.sqrt(square / (len(pnl) - 1)) if len(pnl) > 1 else 0.0
+    deviation = math.sqrt(square / (len(pnl) - 1)) if len(pnl) > 1 else 0.0
+    sums[15] = deviation if deviation >= tiny * term else 0.0
 
 
 @kernel
@@ -85,13 +96,14 @@ def equity_loop(
     leave: IntArray,
     capital: float,
     balance: float,
-    least: float,
+    tiny: float,
     counts: IntArray,
     sums: FloatArray,
 ) -> None:
     """Write drawdowns, returns and the regression line to counts[10:14] and sums[16:24].
 
-    `balance` is that of trades closed before; an equity that deviates by less than `least` is flat.
+    `balance` is that of trades closed before. A deviation below `tiny` times the largest equity, or
+    the capital, is rounding, and 0.
     """
     n = len(equity)
     n_trades = len(pnl)
@@ -105,6 +117,7 @@ def equity_loop(
     half = 0.5 * (n - 1)
     # The regression line is the same from any level, and more exact from the first one.
     base = equity[0] if n > 0 else 0.0
+    term = capital
     closed = 0
     previous = 0.0
     in_market = 0
@@ -113,6 +126,7 @@ def equity_loop(
     until = -1
     for t in range(n):
         value = equity[t]
+        term = max(term, abs(value))
         while closed < n_trades and leave[closed] <= t:
             balance += pnl[closed]
             closed += 1
@@ -160,10 +174,11 @@ def equity_loop(
             square += off * off
         previous = value
     sums[19] = mean_change / capital
-    sums[20] = math.sqrt(square / (in_market - 1)) / capital if in_market > 1 else 0.0
+    deviation = math.sqrt(square / (in_market - 1)) if in_market > 1 else 0.0
+    sums[20] = deviation / capital if deviation >= tiny * term else 0.0
     width = n * (n * n - 1.0) / 12.0
     slope = lean / width if n > 1 else 0.0
-    moves = spread > 0.0 and spread >= n * least * least
+    moves = spread > 0.0 and math.sqrt(spread / n) >= tiny * term
     sums[21] = slope * lean / spread if lean > 0.0 and moves else 0.0
     sums[22] = slope * (n - 1)
     sums[23] = math.sqrt(retreat / n) if n > 0 else 0.0
