@@ -49,3 +49,13 @@ def test_shared_cash_as_the_twin(block: int) -> None:
             agree(make_case(seed, columns=2 + seed % 3))
         except AssertionError as error:
             raise AssertionError(f"seed {seed}: {error}") from error
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("block", range(8))
+def test_many_more_as_the_twin(block: int) -> None:
+    for seed in range(100_000 + block * 1000, 100_000 + block * 1000 + 1000):
+        try:
+            agree(make_case(seed, columns=1 if seed % 4 else 2 + seed % 5))
+        except AssertionError as error:
+            raise AssertionError(f"seed {seed}: {error}") from error
