@@ -209,4 +209,4 @@ def test_truth_values_and_none_reach_the_function(capsys: pytest.CaptureFixture[
     status, out, _ = run(capsys, "sweep", "scores.py:kind_of", "--param", "value=true,false")
     assert status == 0
     assert "True" in out
-    assert "broad peak" not in out
+    assert "broad peak (hill): value False, score 2" in out

@@ -16,8 +16,8 @@ import broadpeak as bp
 from broadpeak import PF, Param
 from broadpeak.merge.rules import NAMED
 
-LAWS = settings(derandomize=True, max_examples=6, deadline=None)
-MANY = settings(derandomize=True, max_examples=60, deadline=None)
+LAWS = settings(max_examples=6)
+MANY = settings(max_examples=60)
 
 
 def calendars():

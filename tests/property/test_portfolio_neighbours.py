@@ -18,7 +18,7 @@ import broadpeak as bp
 from broadpeak import PF
 from broadpeak.portfolio.figures import FIGURES
 
-LAWS = settings(derandomize=True, max_examples=25, deadline=None)
+LAWS = settings(max_examples=25)
 SEEDS = st.integers(0, 2**31)
 N = 90
 

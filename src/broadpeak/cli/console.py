@@ -82,7 +82,9 @@ def plain(value: Any) -> Any:
 
 
 def figure(value: Any, digits: int = 4) -> str:
-    """Return a number in few digits, or a dash."""
+    """Return a number in few digits, or a dash; what is no number as it is."""
+    if isinstance(value, bool):
+        return str(value)
     try:
         size = float(value)
     except (TypeError, ValueError):
