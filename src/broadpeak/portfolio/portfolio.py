@@ -324,10 +324,6 @@ class Portfolio:
         return self._job.fills()
 
     @property
-    def _single(self) -> bool:
-        return self._labels.single
-
-    @property
     def _unit_labels(self) -> pd.Index[Any]:
         units = self._labels.units
         return self.columns[:1] if units is None else units
@@ -359,7 +355,7 @@ class Portfolio:
     def value(self) -> Any:
         """Cash plus positions at each close, marked at the last known price."""
         return self._lend(
-            "value", lambda: self._wrap(self._value, self._unit_labels, single=self._single)
+            "value", lambda: self._wrap(self._value, self._unit_labels, single=self._labels.single)
         )
 
     @property
@@ -375,7 +371,7 @@ class Portfolio:
     def _returns(self) -> Any:
         value, start = self._value, self._start
         lanes = metrics.returns(value, start, capital=self._capital, own=self._own)
-        return self._wrap(lanes, self._unit_labels, single=self._single)
+        return self._wrap(lanes, self._unit_labels, single=self._labels.single)
 
     @property
     def positions(self) -> Any:
@@ -427,7 +423,7 @@ class Portfolio:
 
     def _figure(self, name: str) -> Any:
         values = self._figure_values(name)
-        if self._single:
+        if self._labels.single:
             return values[0].item()
         return pd.Series(values, index=self._unit_labels, name=name, copy=True)
 
@@ -557,7 +553,7 @@ class Portfolio:
         frame.insert(2, "bars", bars)
         frame.insert(3, "start_value", self._start)
         frame.insert(4, "end_value", figures[:, 0])
-        if not self._single:
+        if not self._labels.single:
             return frame
         row = {name: frame[name].iloc[0] for name in frame.columns}
         plain = {key: v.item() if isinstance(v, np.generic) else v for key, v in row.items()}
