@@ -236,7 +236,7 @@ class TestWhatIsNoNumber:
     @pytest.mark.parametrize("name", FUNCTIONS)
     @pytest.mark.parametrize("value", REFUSED, ids=IDS)
     def test_is_refused_by_array_functions(self, name, value):
-        with pytest.raises(DataError, match="must hold numbers|a list of at least one number"):
+        with pytest.raises(DataError, match=r"must hold numbers|a list of at least one number"):
             FUNCTIONS[name](value)
 
     @pytest.mark.parametrize(
