@@ -7,9 +7,13 @@
     ├── ParamError (ValueError)          a parameter, an argument or a grid
     │   ├── ConditionError               a condition or template expression
     │   ├── ParamTypeError (TypeError)   a value of a kind that does not fit
+    │   ├── FileError (OSError)          a file that cannot be written
+    │   ├── PositionError (IndexError)   a position that is not there
+    │   ├── UnknownNameError (KeyError)  a name that is not there
     │   └── NoResultsError               every combination was dropped
     ├── DataError (ValueError)           prices, signals, or too little history
-    │   └── MissingDataError (FileNotFoundError)     there is no such file
+    │   └── UnreadableDataError (OSError)            a file that cannot be read
+    │       └── MissingDataError (FileNotFoundError) there is no such file
     ├── TaskError (RuntimeError)         one call of a sweep failed
     ├── EngineError (RuntimeError)       workers could not be started or used
     ├── MissingExtraError (ImportError)  an optional package is not installed
@@ -23,6 +27,7 @@ A message says what must hold, what was got, and what to type next.
 
 from __future__ import annotations
 
+import re
 import sys
 import traceback
 import warnings
@@ -53,6 +58,20 @@ class ParamTypeError(ParamError, TypeError):
     """An argument or a result is of a kind that does not fit here."""
 
 
+class FileError(ParamError, OSError):
+    """A file cannot be written."""
+
+
+class PositionError(ParamError, IndexError):
+    """There is nothing at that position."""
+
+
+class UnknownNameError(ParamError, KeyError):
+    """There is nothing of that name."""
+
+    __str__ = Exception.__str__  # that of KeyError would show the message in quotes
+
+
 class NoResultsError(ParamError):
     """No combination produced a result."""
 
@@ -61,7 +80,11 @@ class DataError(BroadpeakError, ValueError):
     """Prices or signals break a rule, or there are too few of them."""
 
 
-class MissingDataError(DataError, FileNotFoundError):
+class UnreadableDataError(DataError, OSError):
+    """A file of prices cannot be read."""
+
+
+class MissingDataError(UnreadableDataError, FileNotFoundError):
     """There is no file of prices at the path."""
 
 
@@ -177,10 +200,29 @@ def broken_rule(name: str, rule: str, got: object, remedy: str = "") -> str:
     >>> broken_rule("window", "be at least 1", 0, "Pass a length in bars.")
     'window must be at least 1, got 0 (int). Pass a length in bars.'
     """
-    text = f"{name} must {rule}, got {_short(got)} ({type(got).__name__})."
+    text = f"{name} must {rule}, got {shown(got)} ({type(got).__name__})."
     return f"{text} {remedy}" if remedy else text
 
 
-def _short(value: object, limit: int = 120) -> str:
-    text = repr(value)
+def shown(value: object, limit: int = 120) -> str:
+    """Return `value` as one short line; what cannot be shown is told by its kind.
+
+    Examples
+    --------
+    >>> shown([1, 2]), shown(10**5000)
+    ('[1, 2]', 'a whole number of 16610 bits')
+    """
+    if isinstance(value, int) and value.bit_length() > _PRINTED_BITS:
+        return f"a whole number of {value.bit_length()} bits"
+    if isinstance(value, (str, bytes, bytearray)):
+        value = value[: limit + 1]  # a whole file passed by mistake need not be quoted first
+    try:
+        # Where an object lies in memory tells a reader nothing.
+        text = _ADDRESS.sub("", " ".join(repr(value).split()))
+    except Exception:  # noqa: BLE001  # the object is the user's; the message must come anyway
+        return f"a {type(value).__name__} that cannot be shown"
     return text if len(text) <= limit else f"{text[: limit - 1]}…"
+
+
+_PRINTED_BITS = 1_000
+_ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")

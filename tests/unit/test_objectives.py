@@ -128,7 +128,7 @@ def test_bad_objectives():
     with pytest.raises(ParamError, match="objective must be one of"):
         resolve_objective(5)
     for bad in (-1, "many", math.nan, None):
-        with pytest.raises(ParamError, match="min_trades must be a number"):
+        with pytest.raises(ParamError, match="min_trades must be a finite number"):
             resolve_objective("prr", bad)
 
 

@@ -431,7 +431,7 @@ class TestErrors:
             ({"select": ""}, bp.ParamError, "the selector must be one of"),
             ({"passes": 0}, bp.ParamError, "passes must be"),
             ({"min_trades": -1}, bp.ParamError, "min_trades must be"),
-            ({"recency": 0.5}, bp.ParamError, "recency must be a number from 1"),
+            ({"recency": 0.5}, bp.ParamError, "recency must be a finite number of at least 1"),
             ({"detrend": "yes"}, bp.ParamError, "detrend must be one of"),
             ({"sizing": "lots"}, bp.ParamError, "sizing must be one of"),
             ({"costs": 3}, bp.ParamError, "costs must be a Costs"),

@@ -3,22 +3,55 @@
 
 from __future__ import annotations
 
+import decimal
 import difflib
 import functools
 import inspect
 import math
 import numbers
+import os
+import threading
 import types
-from collections.abc import Iterable
-from decimal import Decimal
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from broadpeak.errors import ParamError, ParamTypeError, broken_rule
 
 T = TypeVar("T")
 
+LONGEST_NAME = 100
 
-def window(name: str, value: float) -> int:
+
+def real(value: Any) -> int | float | None:
+    """Return `value` as a number of Python, or None where it is none.
+
+    Booleans and texts are no numbers here, nor are spans of time, which numpy counts among
+    integers. An array without dimensions is the number that it holds.
+
+    Examples
+    --------
+    >>> real(2), real(1.5), real(True), real("2")
+    (2, 1.5, None, None)
+    """
+    if isinstance(value, (bool, str)):
+        return None
+    if isinstance(value, (int, float)):
+        return value
+    kind = getattr(getattr(value, "dtype", None), "kind", "")
+    if kind:
+        plain = kind in "iuf" and getattr(value, "ndim", 0) == 0 and hasattr(value, "item")
+        item = value.item() if plain else None
+        return item if isinstance(item, (int, float)) else None
+    if not isinstance(value, (numbers.Real, decimal.Decimal)):
+        return None
+    try:
+        return int(value) if isinstance(value, numbers.Integral) else float(value)
+    except (ValueError, OverflowError):
+        return math.nan
+
+
+def window(name: str, value: Any) -> int:
     """Return a window length in bars: `value` rounded half up.
 
     Every window of the library passes here, so that 2.5 means 3 everywhere.
@@ -26,25 +59,22 @@ def window(name: str, value: float) -> int:
     Raises
     ------
     ParamError
-        If `value` is NaN, infinite or less than 1 after rounding.
+        If `value` is no number, NaN, infinite or less than 1 after rounding.
 
     Examples
     --------
     >>> window("window", 2.5), window("window", 10)
     (3, 10)
     """
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        number = math.nan
-    if not math.isfinite(number) or number < 0.5:
+    length = real(value)
+    if length is None or not length >= 0.5 or length == math.inf:
         raise ParamError(broken_rule(name, "be a length of at least 1 bar", value))
     # Longer than any data is all the same; the bound is one that kernels can hold.
-    return math.floor(min(number, 2.0**53) + 0.5)
+    return math.floor(min(length, 2**53) + 0.5)
 
 
-def whole(name: str, value: Any, least: int = 1) -> int:
-    """Return `value` as a whole number of at least `least`; 2.0 is one, True and "2" are not.
+def whole(name: str, value: Any, least: int = 1, most: int = 2**63 - 1) -> int:
+    """Return `value` as a whole number from `least` to `most`; 2.0 is one, True and "2" are not.
 
     Raises
     ------
@@ -56,13 +86,220 @@ def whole(name: str, value: Any, least: int = 1) -> int:
     >>> whole("passes", 2.0)
     2
     """
-    try:
-        number = int(value)
-    except (TypeError, ValueError, OverflowError):
-        number = least - 1
-    if isinstance(value, (bool, str)) or number != value or number < least:
+    got = real(value)
+    if got is None or not least <= got < math.inf or got != math.floor(got):
         raise ParamError(broken_rule(name, f"be a whole number of at least {least}", value))
-    return number
+    if got > most:
+        raise ParamError(broken_rule(name, f"be a whole number of at most {most}", value))
+    return int(got)
+
+
+def number(
+    name: str,
+    value: Any,
+    least: float = -math.inf,
+    remedy: str = "",
+    *,
+    finite: bool = True,
+) -> float:
+    """Return `value` as a number of at least `least`, and a finite one unless told otherwise.
+
+    Raises
+    ------
+    ParamError
+        If it is not, or so large that no float holds it.
+
+    Examples
+    --------
+    >>> number("level", 2, least=0)
+    2.0
+    """
+    got = real(value)
+    try:
+        found = None if got is None else float(got)
+    except OverflowError:  # a whole number beyond all floats
+        found = None
+    if found is None or (finite and not math.isfinite(found)) or found < least:
+        rule = "be a finite number" if finite else "be a number"
+        rule += f" of at least {least:g}" if least > -math.inf else ""
+        raise ParamError(broken_rule(name, rule, value, remedy))
+    return found
+
+
+def seconds(name: str, value: Any) -> float | None:
+    """Return `value` as a positive number of seconds; None is no limit.
+
+    Raises
+    ------
+    ParamError
+        If it is anything else, or longer than a thread can be told to wait, some centuries.
+    """
+    if value is None:
+        return None
+    got = real(value)
+    if got is None or not 0 < got <= threading.TIMEOUT_MAX:
+        remedy = "Leave it out for no limit." if got is not None and got > 0 else ""
+        raise ParamError(broken_rule(name, "be a positive number of seconds", value, remedy))
+    return got
+
+
+def seed(value: Any, name: str = "seed") -> int | None:
+    """Return `value` as the seed of random numbers; None is fresh entropy.
+
+    Raises
+    ------
+    ParamError
+        If it is no whole number of at least 0.
+    """
+    return None if value is None else whole(name, value, 0, 2**128)
+
+
+def flag(name: str, value: Any) -> bool:
+    """Return `value` if it is True or False, also numpy's.
+
+    Raises
+    ------
+    ParamTypeError
+        If it is anything else: what merely counts as true hides a mistake.
+    """
+    if isinstance(value, bool):
+        return value
+    if getattr(getattr(value, "dtype", None), "kind", "") == "b" and not getattr(value, "ndim", 1):
+        return bool(value)
+    raise ParamTypeError(broken_rule(name, "be True or False", value))
+
+
+def text(name: str, value: Any, remedy: str = "") -> str:
+    """Return `value` if it is a text that is not empty.
+
+    Raises
+    ------
+    ParamTypeError, ParamError
+        If it is no text, or holds nothing but spaces.
+    """
+    if not isinstance(value, str):
+        raise ParamTypeError(broken_rule(name, "be a text", value, remedy))
+    if not value.strip():
+        raise ParamError(broken_rule(name, "be a text that is not empty", value, remedy))
+    if not is_unicode(value):
+        raise ParamError(broken_rule(name, "be a text that can be written", value, remedy))
+    return value
+
+
+def is_unicode(value: str) -> bool:
+    """Return whether a text can be written: not so with half of a pair of code units."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def path(name: str, value: Any, remedy: str = "") -> Path:
+    """Return `value` as a path.
+
+    Raises
+    ------
+    ParamTypeError, ParamError
+        If it is no text and no `os.PathLike`, is empty, or cannot name a file.
+    """
+    if not isinstance(value, (str, os.PathLike)):
+        raise ParamTypeError(broken_rule(name, "be a path", value, remedy))
+    words = ""
+    try:
+        words = os.fsdecode(value)
+        usable = bool(words.strip()) and b"\0" not in os.fsencode(words)
+    except UnicodeError:
+        usable = False
+    if not usable:
+        raise ParamError(broken_rule(name, "be the path of a file", value, remedy))
+    return Path(words)
+
+
+def identifier(name: str, value: Any) -> Any:
+    """Return `value` if it can be told from others: hashable, and equal to itself.
+
+    Raises
+    ------
+    ParamTypeError
+        If it cannot: NaN, an array, a list.
+    """
+    try:
+        hash(value)
+        str(value).encode()
+        usable = bool(value == value)  # noqa: PLR0124  # NaN is not equal to itself
+    except (TypeError, ValueError):
+        usable = False
+    if not usable:
+        raise ParamTypeError(broken_rule(name, "be a text, a number or another plain value", value))
+    return value
+
+
+def axis(name: str, value: Any) -> int:
+    """Return `value` as the number of an axis of an array; negative ones count from the last.
+
+    Raises
+    ------
+    ParamError
+        If no array can have such an axis.
+    """
+    return whole(name, value, -64, 63)
+
+
+def function(name: str, value: Any, remedy: str = "") -> Callable[..., Any]:
+    """Return `value` if it can be called.
+
+    Raises
+    ------
+    ParamTypeError
+        If it cannot.
+    """
+    if not callable(value):
+        raise ParamTypeError(broken_rule(name, "be callable", value, remedy))
+    found: Callable[..., Any] = value
+    return found
+
+
+def mapping(name: str, value: Any, remedy: str = "") -> Mapping[Any, Any]:
+    """Return `value` if it is a dict or another mapping.
+
+    Raises
+    ------
+    ParamTypeError
+        If it is none.
+    """
+    if not isinstance(value, Mapping):
+        raise ParamTypeError(broken_rule(name, "be a dict", value, remedy))
+    return value
+
+
+def labels(name: str, value: Any, rule: str) -> Any:
+    """Return `value` if it is a list of labels, or an array with one dimension.
+
+    Raises
+    ------
+    ParamTypeError
+        If it is not; `rule` says what it must be.
+    """
+    several(name, value, rule)
+    kind = str(getattr(value, "dtype", ""))
+    if getattr(value, "ndim", 1) != 1 or kind == "float16":  # which pandas has no index of
+        raise ParamTypeError(broken_rule(name, rule, value))
+    return value
+
+
+def several(name: str, value: Any, rule: str, remedy: str = "") -> Iterable[Any]:
+    """Return `value` if it can be gone through item by item; a text is one item.
+
+    Raises
+    ------
+    ParamTypeError
+        If it cannot; `rule` says what it must be.
+    """
+    one = isinstance(value, (str, bytes, type)) or getattr(value, "ndim", 1) == 0
+    if one or not isinstance(value, Iterable):
+        raise ParamTypeError(broken_rule(name, rule, value, remedy))
+    return value
 
 
 def as_float(value: object) -> float:
@@ -73,13 +310,11 @@ def as_float(value: object) -> float:
     >>> as_float(3), as_float("3"), as_float(True)
     (3.0, nan, nan)
     """
-    if isinstance(value, bool) or not isinstance(value, (numbers.Real, Decimal)):
-        return math.nan
-    number: Any = value
+    got = real(value)
     try:
-        return float(number)
+        return math.nan if got is None else float(got)
     except OverflowError:
-        return math.inf if number > 0 else -math.inf
+        return math.inf if got is not None and got > 0 else -math.inf
 
 
 def one_of(name: str, value: T, allowed: Iterable[T]) -> T:
@@ -91,10 +326,8 @@ def one_of(name: str, value: T, allowed: Iterable[T]) -> T:
         If it is not; the message names the allowed values and the nearest one.
     """
     choices = list(allowed)
-    for choice in choices:
-        # Of another type it may be an array, whose comparison is neither true nor false.
-        if value is choice or (isinstance(value, type(choice)) and value == choice):
-            return value
+    if any(_same(value, choice) for choice in choices):
+        return value
     names = ", ".join(repr(choice) for choice in choices)
     raise ParamError(broken_rule(name, f"be one of {names}", value, did_you_mean(value, choices)))
 
@@ -163,6 +396,17 @@ _FINISH = {
 }
 
 
+def _same(value: Any, choice: Any) -> bool:
+    """Return whether both are one option; an array or 1 for True is never compared."""
+    if value is choice:
+        return True
+    if isinstance(choice, str):
+        return isinstance(value, str) and value == choice
+    if (wanted := real(choice)) is not None:
+        return real(value) == wanted
+    return type(value) is type(choice) and bool(value == choice)
+
+
 def did_you_mean(value: object, known: Iterable[object]) -> str:
     """Return "Did you mean …?" for the known name nearest to `value`, or an empty text.
 
@@ -171,7 +415,13 @@ def did_you_mean(value: object, known: Iterable[object]) -> str:
     >>> did_you_mean("engnie", ["engine", "seed"])
     "Did you mean 'engine'?"
     """
-    near = difflib.get_close_matches(str(value), [str(name) for name in known], n=1, cutoff=0.5)
+    # Nobody mistypes a name by a page of text, and comparing one takes long.
+    if not isinstance(value, (str, float)) and (not isinstance(value, int) or abs(value) > 2**64):
+        return ""
+    word = str(value)
+    if len(word) > LONGEST_NAME:
+        return ""
+    near = difflib.get_close_matches(word, [str(name) for name in known], n=1, cutoff=0.5)
     return f"Did you mean {near[0]!r}?" if near else ""
 
 

@@ -21,6 +21,7 @@ import typer
 import broadpeak as bp
 from broadpeak._core.check import did_you_mean
 from broadpeak.cli import options
+from broadpeak.errors import shown
 
 SAMPLE = "sample"
 
@@ -150,9 +151,9 @@ def _module(file: str, target: str, what: str) -> ModuleType:
     """Return the user's file as a module, or say what is wrong with its name."""
     path = Path(file)
     if path.suffix != ".py":
-        raise typer.BadParameter(f"must be FILE.py:{what}, got {target!r}.")
-    if not path.is_file():
-        raise typer.BadParameter(f"there is no file {file!r}.")
+        raise typer.BadParameter(f"must be FILE.py:{what}, got {shown(target)}.")
+    if not is_file(path):
+        raise typer.BadParameter(f"there is no file {shown(file)}.")
     return _load(path)
 
 
@@ -168,9 +169,11 @@ def prices(sources: Sequence[str], symbols: Sequence[str]) -> Any:
         # One symbol gives Series, as one file does.
         return bp.Data.sample(symbols[0] if len(symbols) == 1 else list(symbols) or None)
     for source in sources:
-        if not Path(source).is_file():
+        if not is_file(source):
             hint = " Use --data sample for the prices that come with broadpeak."
-            raise typer.BadParameter(f"there is no file {source!r}.{hint}", param_hint="--data")
+            raise typer.BadParameter(
+                f"there is no file {shown(source)}.{hint}", param_hint="--data"
+            )
     if symbols and len(symbols) != len(sources):
         raise typer.BadParameter(
             f"there must be one --symbol for each --data, got {len(symbols)} and {len(sources)}.",
@@ -200,8 +203,8 @@ def parameters(path: str | None) -> Any:
     """Return the parameters in a ``.par`` file, or None for the defaults."""
     if path is None:
         return None
-    if not Path(path).is_file():
-        raise typer.BadParameter(f"there is no file {path!r}.", param_hint="--params")
+    if not is_file(path):
+        raise typer.BadParameter(f"there is no file {shown(path)}.", param_hint="--params")
     return bp.read_par(path)
 
 
@@ -246,6 +249,14 @@ def check_search(method: str, objective: str, select: str | None, engine: str) -
     if select is not None:
         one_of("--select", select, options.SELECTORS)
     one_of("--engine", engine, bp.engines.available())
+
+
+def is_file(path: str | Path) -> bool:
+    """Return whether there is a file; a text that can name none is no file."""
+    try:
+        return Path(path).is_file()
+    except (OSError, ValueError):
+        return False
 
 
 def _split(target: str) -> tuple[str, str]:

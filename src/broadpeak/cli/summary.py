@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from broadpeak._core.files import made_folder
 from broadpeak.cli import console
 
 
@@ -56,8 +57,7 @@ def write_training(
     training: Any, folder: str | Path, stem: str, *, page: bool = True
 ) -> dict[str, str]:
     """Write parameter file, trials and report of a training; return what was written where."""
-    out = Path(folder)
-    out.mkdir(parents=True, exist_ok=True)
+    out = made_folder(folder)
     files = {"parameters": out / f"{stem}.par", "trials": out / "trials.csv"}
     training.to_par(files["parameters"])
     training.to_csv(files["trials"])

@@ -8,6 +8,7 @@ import gzip
 import io
 import lzma
 import zipfile
+import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ import pandas as pd
 from broadpeak._core import check
 from broadpeak.data.dates import DateOptions, dated, find_column, word
 from broadpeak.data.schema import field_of
-from broadpeak.errors import DataError, MissingDataError, broken_rule
+from broadpeak.errors import DataError, MissingDataError, UnreadableDataError, broken_rule, shown
 
 _SYMBOLS = ["symbol", "ticker", "sym", "instrument", "pair", "asset", "tic"]
 _BINANCE = [
@@ -46,6 +47,9 @@ def read_frames(
     if isinstance(path, (list, tuple)):
         frames = {}
         for each in path:
+            if isinstance(each, (list, tuple, Mapping)):
+                rule = "be a list of files, none of them a list"
+                raise DataError(broken_rule("path", rule, path))
             for name, frame in read_frames(each, None, options, read).items():
                 if name in frames:
                     rule = "hold different symbols"
@@ -58,7 +62,11 @@ def read_frames(
 
 def read_table(path: Any) -> pd.DataFrame:
     """Return the table in a text file, its header and delimiter recognised."""
-    raw = path.read() if hasattr(path, "read") else _bytes(Path(path))
+    remedy = "Pass the path of a file, an open file, or a list or dict of paths."
+    if hasattr(path, "read") and not isinstance(path, type):
+        raw = path.read()
+    else:
+        raw = _unpacked(check.path("path", path, remedy))
     try:
         text = raw.decode("utf-8-sig") if isinstance(raw, bytes) else str(raw)
     except UnicodeDecodeError:
@@ -78,6 +86,26 @@ def not_there(path: Any) -> MissingDataError:
     """Return the error for a path where nothing is."""
     remedy = "Check the path; relative ones begin at the working directory."
     return MissingDataError(broken_rule("path", "be a file that exists", str(path), remedy))
+
+
+def not_readable(path: Any, error: Exception) -> UnreadableDataError:
+    """Return the error for a file that is there and cannot be read."""
+    got = str(getattr(error, "strerror", None) or error)
+    got = got if len(got) < 300 else shown(got)
+    return UnreadableDataError(
+        f"{shown(str(path))} must be a file that can be read, got: {got}. "
+        "Open it with the program that wrote it, and save it again."
+    )
+
+
+def _unpacked(path: Path) -> bytes:
+    """Return what is in a file, whose packing may be broken."""
+    try:
+        return _bytes(path)
+    except UnreadableDataError:
+        raise
+    except (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile) as error:
+        raise not_readable(path, error) from error
 
 
 def _bytes(path: Path) -> bytes:
@@ -189,11 +217,17 @@ def frames_of_table(
     """Return the frames by symbol of a table, its dates as index."""
     if isinstance(table.index, pd.MultiIndex):
         table = table.reset_index()
+    for name in symbol if isinstance(symbol, (list, tuple)) else [symbol]:
+        check.identifier("symbol", name)
     table = _plain_numbers(table)
     tidy = find_column(table, _SYMBOLS)
     wanted = None if symbol is None else [symbol] if isinstance(symbol, str) else symbol
     if tidy is None:
-        name = symbol if symbol is not None else _stem(path)
+        if isinstance(symbol, (list, tuple)) and len(symbol) != 1:
+            rule = "be one name, as the file has no column of symbols"
+            raise DataError(broken_rule("symbol", rule, symbol))
+        first = symbol[0] if isinstance(symbol, (list, tuple)) else symbol
+        name = first if first is not None else _stem(path)
         return {name: dated(table, _shown(path), options)}
     parts = {name: part.drop(columns=tidy) for name, part in table.groupby(tidy, sort=False)}
     if wanted is not None:

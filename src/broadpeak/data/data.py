@@ -192,8 +192,9 @@ class Data(Made):
         >>> Data.sample().select(["IBM"]).close.columns
         Index(['IBM'], dtype='str', name='symbol')
         """
-        single = isinstance(symbols, str) or not isinstance(symbols, Iterable)
-        if single and symbols in self._selected:
+        without_axis = isinstance(symbols, np.ndarray) and symbols.ndim == 0
+        single = isinstance(symbols, str) or not isinstance(symbols, Iterable) or without_axis
+        if single and check.identifier("symbols", symbols) in self._selected:
             found: Data = self._selected[symbols]
             return found
         wanted = [symbols] if single else list(symbols)
@@ -212,7 +213,7 @@ class Data(Made):
         return result
 
     def _place(self, symbol: Any) -> int:
-        if symbol in self._source.symbols:
+        if check.identifier("symbol", symbol) in self._source.symbols:
             return self._source.symbols.index(symbol)
         remedy = check.did_you_mean(symbol, self.symbols)
         raise DataError(broken_rule("symbol", f"be one of {self.symbols}", symbol, remedy))
@@ -328,6 +329,7 @@ class Data(Made):
         20    173.38
         Name: 2013-03-01 00:00:00, dtype: float64
         """
+        check.flag("unpack", unpack)
         result = run(
             self._source, name, args, kwargs, hide_params=hide_params, param_product=param_product
         )

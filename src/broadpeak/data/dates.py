@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 import warnings
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from broadpeak._core import check
-from broadpeak.errors import DataError, broken_rule
+from broadpeak.errors import DataError, ParamError, broken_rule
 
 # Where a bar's label stands, best first. A `time` beside a `date` is joined to it.
 _DATES = [
@@ -28,6 +29,26 @@ class DateOptions:
     tz: Any = None
     date_column: str | None = None
     date_format: str | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("date_column", "date_format"):
+            if getattr(self, name) is not None:
+                check.text(name, getattr(self, name))
+        if self.tz is not None:
+            _check_zone(self.tz)
+
+
+def _check_zone(tz: Any) -> None:
+    known = isinstance(tz, (str, dt.tzinfo))
+    try:
+        if known:
+            pd.DatetimeIndex([]).tz_localize(tz)
+    # A name that is none is a key, a path or a text to those who look it up.
+    except (LookupError, TypeError, ValueError, OSError):
+        known = False
+    if not known:
+        remedy = "Type for example tz='America/New_York' or tz='UTC'."
+        raise ParamError(broken_rule("tz", "be the name of a time zone", tz, remedy))
 
 
 def word(label: object) -> str:

@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import datetime as dt
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from broadpeak._core import optional
-from broadpeak.errors import DataError, ParamError, broken_rule
+from broadpeak._core import check, optional
+from broadpeak.errors import DataError, ParamError, ParamTypeError, broken_rule
 
 
 def yfinance_frames(symbols: list[str], options: dict[str, Any]) -> dict[str, pd.DataFrame]:
@@ -53,6 +54,11 @@ def ccxt_frames(
         if exchange not in ccxt.exchanges:
             raise ParamError(broken_rule("exchange", "be one that ccxt knows", exchange))
         exchange = getattr(ccxt, exchange)({"enableRateLimit": True, **config})
+    elif not callable(getattr(exchange, "fetch_ohlcv", None)) or isinstance(exchange, type):
+        rule = "be the name of an exchange, or an exchange of ccxt"
+        raise ParamTypeError(broken_rule("exchange", rule, exchange))
+    check.text("timeframe", timeframe, "Type '1d' or '1h'.")
+    limit = check.whole("limit", limit)
     start, end = (None if label is None else _milliseconds(label) for label in span)
     return {symbol: _pages(exchange, symbol, timeframe, start, end, limit) for symbol in symbols}
 
@@ -82,14 +88,25 @@ def _pages(
 
 
 def _milliseconds(label: Any) -> int:
-    time = pd.Timestamp(label)
+    time: Any = pd.NaT
+    if isinstance(label, (str, dt.date, np.datetime64)):
+        try:
+            time = pd.Timestamp(label)
+        except (ValueError, OverflowError):
+            time = pd.NaT
+    if pd.isna(time):
+        remedy = "Type for example start='2020-01-01'."
+        raise ParamError(broken_rule("start and end", "be dates", label, remedy))
     time = time.tz_localize("UTC") if time.tz is None else time
     return int(time.timestamp() * 1000)
 
 
 def names(symbols: Any) -> list[str]:
     """Return one symbol or several as a list."""
-    listed = [symbols] if isinstance(symbols, str) else list(symbols)
-    if not listed or not isinstance(symbols, (str, Iterable)):
-        raise ParamError(broken_rule("symbols", "name at least one symbol", symbols))
+    given: Any = [symbols] if isinstance(symbols, str) else symbols
+    listed = list(given) if isinstance(given, (list, tuple, set, pd.Index, pd.Series)) else []
+    usable = all(isinstance(name, str) and name and check.is_unicode(name) for name in listed)
+    if not listed or not usable:
+        remedy = "Type a text, or a list of texts."
+        raise ParamError(broken_rule("symbols", "name at least one symbol", symbols, remedy))
     return listed

@@ -15,7 +15,7 @@ from broadpeak.data import sample as sample_files
 from broadpeak.data.align import Bars, align
 from broadpeak.data.dates import DateOptions
 from broadpeak.data.schema import bars_of
-from broadpeak.errors import DataError, broken_rule
+from broadpeak.errors import DataError, ParamError, ParamTypeError, broken_rule
 from broadpeak.indicators.source import Source
 
 
@@ -25,6 +25,11 @@ class Made:
     __slots__ = ("__weakref__", "_fingerprint", "_selected", "_source")
 
     def __init__(self, source: Source) -> None:
+        given: Any = source
+        if not isinstance(given, Source):
+            rule = "be made by one of its constructors"
+            remedy = "Type: Data.from_frames({'SPX': frame}), or Data.from_csv(path)."
+            raise ParamTypeError(broken_rule("Data", rule, given, remedy))
         self._source = source
         self._selected: dict[Any, Any] = {}
         self._fingerprint = ""
@@ -94,6 +99,7 @@ class Made:
         missing: str = "raise",
     ) -> Self:
         check.one_of("missing", missing, ["raise", "drop"])
+        check.flag("adjust", adjust)
         bars = {
             symbol: bars_of(symbol, frame, adjust=adjust, drop=missing == "drop")
             for symbol, frame in frames.items()
@@ -344,9 +350,9 @@ class Made:
         Data(['AAPL'], 3270 bars, 2000-03-01 to 2013-03-01)
         """
         frames = sample_files.read_frames()
-        names = list(frames) if symbols is None else feeds.names(symbols)
+        names: list[Any] = list(frames) if symbols is None else feeds.names(symbols)
         for name in names:
-            if name not in frames:
+            if not isinstance(name, str) or name not in frames:
                 remedy = check.did_you_mean(name, frames)
                 raise DataError(broken_rule("symbol", f"be one of {list(frames)}", name, remedy))
         frames = {name: frames[name] for name in names}
@@ -360,9 +366,13 @@ class Made:
 
 def _read_parquet(path: Any) -> pd.DataFrame:
     try:
-        return pd.read_parquet(path)
+        return pd.read_parquet(path if hasattr(path, "read") else check.path("path", path))
     except FileNotFoundError as error:
         raise csv_files.not_there(path) from error
+    except ParamError:
+        raise
+    except OSError as error:
+        raise csv_files.not_readable(path, error) from error
     except ValueError as error:
         # What pyarrow raises for a file of another kind.
         raise DataError(broken_rule(str(path), "be a Parquet file", str(error))) from error

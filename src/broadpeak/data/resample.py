@@ -3,14 +3,40 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import warnings
 from typing import Any
 
 import pandas as pd
 
+from broadpeak._core import check
 from broadpeak.errors import DataError, ParamError, broken_rule
 from broadpeak.types import FloatArray
 
 _RULES = {"open": "first", "high": "max", "low": "min", "close": "last"}
+
+
+MOST = 2**28
+"""Spans from the first bar to the last, empty ones included, that memory can hold."""
+
+OPTIONS = ("label", "closed", "origin", "offset")
+
+
+def _check_rule(rule: Any, index: pd.DatetimeIndex) -> None:
+    """Refuse what is no span of time that goes forward."""
+    offset: Any = None
+    if isinstance(rule, (str, dt.timedelta, pd.offsets.BaseOffset)):
+        try:
+            offset = pd.tseries.frequencies.to_offset(rule)
+        except (TypeError, ValueError, OverflowError):
+            offset = None
+    if offset is None or offset.n <= 0:
+        remedy = "Type a pandas offset such as '1h', '1D', 'W', 'ME'."
+        raise ParamError(broken_rule("rule", "be a span of time", rule, remedy))
+    span = getattr(offset, "nanos", None) if isinstance(offset, pd.offsets.Tick) else None
+    if span is not None and len(index) and (index[-1] - index[0]) // pd.Timedelta(span) > MOST:
+        remedy = "Type a longer one, such as '1h'."
+        raise ParamError(broken_rule("rule", "be at least as long as the bars", rule, remedy))
 
 
 def resample_bars(
@@ -22,12 +48,27 @@ def resample_bars(
     """
     if not isinstance(index, pd.DatetimeIndex):
         raise DataError(broken_rule("resample", "have bars with dates", type(index).__name__))
+    _check_rule(rule, index)
+    for name in options:
+        if name not in OPTIONS:
+            raise check.unknown_option("resample", name, OPTIONS)
+    for name in ("label", "closed"):
+        check.one_of(name, options.get(name), (None, "left", "right"))
+    for name in ("origin", "offset"):
+        value = options.get(name)
+        if value is not None and not isinstance(value, (str, dt.timedelta, dt.datetime)):
+            raise ParamError(broken_rule(name, "be a text, a time or a span of time", value))
     frame = pd.DataFrame(fields, index=index, copy=False)
     try:
-        groups = frame.resample(rule, **options)
-    except (TypeError, ValueError) as error:
-        remedy = "Type a pandas offset such as '1h', '1D', 'W', 'ME'."
-        raise ParamError(broken_rule("rule", "be a span of time", rule, remedy)) from error
+        with warnings.catch_warnings():
+            # Where an option has no effect pandas says so, once a symbol: the docs say it once.
+            warnings.simplefilter("ignore", RuntimeWarning)
+            groups = frame.resample(rule, **options)
+    except (TypeError, ValueError, AttributeError, NotImplementedError) as error:
+        rule_text = "fit the rule and the bars, as in DataFrame.resample"
+        remedy = "Type for example label='right', closed='right'."
+        got = options or rule
+        raise ParamError(broken_rule("the options", rule_text, got, remedy)) from error
     columns: dict[str, pd.Series[Any]] = {}
     for field in fields:
         if field == "volume":

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from broadpeak._core import check
 from broadpeak.errors import DataError, broken_rule
 from broadpeak.types import AnyArray
 
@@ -23,7 +24,12 @@ def positions(index: pd.Index[Any], key: Any) -> slice | AnyArray:
         return _slice(index, key)
     if isinstance(key, pd.Series) and key.dtype == bool and not key.index.equals(index):
         raise DataError(broken_rule("the mask", "have the index of the data", key.index[:3]))
-    values = np.asarray(key) if isinstance(key, (list, np.ndarray, pd.Series)) else None
+    values = None
+    if isinstance(key, (list, np.ndarray, pd.Series)):
+        try:
+            values = np.asarray(key)
+        except ValueError:  # lists of lengths that differ
+            values = np.array(None)
     if values is not None and values.dtype == bool:
         if values.shape != (len(index),):
             rule = f"have one value a bar, {len(index)}"
@@ -43,11 +49,14 @@ def positions(index: pd.Index[Any], key: Any) -> slice | AnyArray:
 
 def _slice(index: pd.Index[Any], key: slice) -> slice:
     step = key.step
-    if step is not None and not (isinstance(step, (int, np.integer)) and step >= 1):
+    if step is not None and not (isinstance(check.real(step), int) and 1 <= step < 2**62):
         raise DataError(broken_rule("the step of a slice", "be a positive integer", step))
     ends = [end for end in (key.start, key.stop) if end is not None]
     if all(isinstance(end, (int, np.integer)) for end in ends):
         return key
+    for end in ends:
+        if not is_label(end):
+            raise _no_dates(key)
     # A day without a time means the whole day, as its text does.
     start, stop = (
         end.isoformat() if type(end) is dt.date else end for end in (key.start, key.stop)
@@ -55,5 +64,21 @@ def _slice(index: pd.Index[Any], key: slice) -> slice:
     try:
         return index.slice_indexer(start, stop, None if step is None else int(step))
     except (TypeError, KeyError, ValueError) as error:
-        remedy = "Type: data['2005':'2009'] for dates, data.select('SPX') for symbols."
-        raise DataError(broken_rule("data[…]", "be given dates", key, remedy)) from error
+        raise _no_dates(key) from error
+
+
+_LABELS = (str, dt.date, np.datetime64, np.number, int, float, pd.Period, tuple)
+
+
+def is_label(value: Any) -> bool:
+    """Return whether `value` can stand in an index: "nan" and "NaT" name no time."""
+    if isinstance(value, str):
+        return value.strip().lower() not in {"", "nan", "nat", "none"}
+    if not isinstance(value, _LABELS):
+        return False
+    return bool(value == value)  # noqa: PLR0124  # NaN and NaT are not equal to themselves
+
+
+def _no_dates(key: slice) -> DataError:
+    remedy = "Type: data['2005':'2009'] for dates, data.select('SPX') for symbols."
+    return DataError(broken_rule("data[…]", "be given dates", key, remedy))

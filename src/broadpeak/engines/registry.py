@@ -74,7 +74,7 @@ def register(name: str, factory: Callable[..., Engine]) -> None:
         If `factory` cannot be called.
     """
     remedy = "Pass the class of the engine, or a function that makes one."
-    _added[name] = callable_("factory", factory, remedy)
+    _added[check.text("name", name)] = callable_("factory", factory, remedy)
 
 
 def create(
@@ -102,7 +102,11 @@ def create(
     factory = _factory(engine) if isinstance(engine, str) else callable_("engine", engine, known)
     options = dict(options or {})
     _check_options(engine, factory, options)
-    return factory(n_workers, **options)
+    made: Any = factory(n_workers, **options)
+    if isinstance(made, type) or not isinstance(made, Engine):
+        rule = "make an object with n_workers and the method run"
+        raise EngineError(broken_rule("the factory of an engine", rule, made, known))
+    return made
 
 
 def _factory(name: str) -> Callable[..., Engine]:
@@ -125,7 +129,11 @@ def _factory(name: str) -> Callable[..., Engine]:
 
 
 def _check_options(engine: Any, factory: Callable[..., Engine], options: dict[str, Any]) -> None:
-    parameters = inspect.signature(factory).parameters.values()
+    try:
+        signature = inspect.signature(factory)
+    except ValueError:  # a class written in C does not tell what it takes
+        return
+    parameters = signature.parameters.values()
     if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
         return
     known = [parameter.name for parameter in parameters if parameter.name != "n_workers"]

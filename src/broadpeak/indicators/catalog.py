@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any
 
 from broadpeak._core import check
-from broadpeak.errors import ParamError, broken_rule
+from broadpeak.errors import ParamError, ParamTypeError, broken_rule
 from broadpeak.indicators import talib
 from broadpeak.indicators.definition import Definition
 from broadpeak.indicators.moving import ema, highest, lowest, rma, sma, wma
@@ -17,10 +17,11 @@ from broadpeak.indicators.oscillators import Macd, Stochastic, macd, roc, rsi, s
 from broadpeak.indicators.volatility import Bands, atr, bbands
 from broadpeak.types import AnyArray
 
+_RULE = "be an indicator, as in 'bp:ma' or 'talib:sma'"
 _PRICES = ("open", "high", "low", "close", "volume")
 
 
-def find(name: str) -> Definition:
+def find(name: Any) -> Definition:
     """Return the indicator `name`: "talib:…", "bp:…" or "vbt:…", which is the same as "bp:…".
 
     Raises
@@ -30,8 +31,10 @@ def find(name: str) -> Definition:
     MissingExtraError
         If it is one of TA-Lib and that is not installed.
     """
+    if not isinstance(name, str):
+        raise ParamTypeError(broken_rule("name", _RULE, name))
     found = _OWN.get(name)
-    return _find(str(name).lower().strip()) if found is None else found
+    return _find(name.lower().strip()) if found is None else found
 
 
 @cache
@@ -43,8 +46,7 @@ def _find(name: str) -> Definition:
         return _OWN[f"bp:{short}"]
     known = [f"bp:{own}" for own in _SHORT]
     remedy = check.did_you_mean(name, [*known, "talib:sma"]) or f"Known: {', '.join(known)}."
-    rule = "be an indicator, as in 'bp:ma' or 'talib:sma'"
-    raise ParamError(broken_rule("name", rule, name, remedy))
+    raise ParamError(broken_rule("name", _RULE, name, remedy))
 
 
 def _own(short: str, function: Callable[..., Any], outputs: tuple[str, ...]) -> Definition:

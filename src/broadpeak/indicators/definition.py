@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from broadpeak._core import check
+from broadpeak.errors import ParamTypeError
 from broadpeak.types import AnyArray
 
 
@@ -45,13 +46,13 @@ def bind(
     """Return the arguments by name, as a call of a function with these parameters would."""
     if len(args) > len(names):
         msg = f"{owner} takes {len(names)} arguments ({', '.join(names)}), got {len(args)}."
-        raise TypeError(msg)
+        raise ParamTypeError(msg)
     bound = dict(zip(names, args, strict=False))
     for key, value in kwargs.items():
         if key not in names:
             raise check.unknown_option(owner, key, names)
         if key in bound:
-            msg = f"{owner} got two values for {key!r}."
-            raise TypeError(msg)
+            msg = f"{owner} got two values for {key!r}. Leave out one of them."
+            raise ParamTypeError(msg)
         bound[key] = value
     return bound

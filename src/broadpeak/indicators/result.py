@@ -103,6 +103,7 @@ class IndicatorResult:
         >>> result.rename_levels({"ma_window": "fast"}).levels
         ['fast']
         """
+        check.mapping("names", names, "Type: rename_levels({'ma_window': 'fast'})")
         for old in names:
             if old not in self.levels and self.levels:
                 remedy = check.did_you_mean(old, self.levels)
@@ -165,7 +166,10 @@ class IndicatorResult:
         DataError
             If there are several outputs and none is named.
         """
-        if not output and len(self.outputs) > 1:
+        wanted: Any = output
+        if not isinstance(wanted, str) or wanted:
+            check.one_of("output", output, self.outputs)
+        elif len(self.outputs) > 1:
             remedy = f"Pass one of them: other.{self.outputs[0]}"
             raise DataError(broken_rule("other", "have one output", self.outputs, remedy))
         place = self.outputs.index(output) if output else 0
@@ -200,7 +204,8 @@ class IndicatorResult:
         if isinstance(other, np.ndarray) and other.ndim == 0:
             other = other.item()
         if isinstance(other, (int, float, np.number)):
-            return panel.crossed_levels(float(other), above=above)
+            level = check.number("other", other, finite=False)
+            return panel.crossed_levels(level, above=above)
         if _is_levels(other, len(self._shape.source.index)):
             name = f"{output}{_ABOVE if above else _BELOW}"
             labels = level_index(other.tolist() if isinstance(other, _ARRAYS) else other, name)

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from broadpeak._core import check
 from broadpeak._core.arrays import to_lanes
-from broadpeak.errors import DataError, ParamError, broken_rule
+from broadpeak.errors import DataError, ParamError, broken_rule, shown
 from broadpeak.indicators.catalog import find
 from broadpeak.indicators.definition import Definition, bind
 from broadpeak.indicators.panel import Level, Shape
@@ -34,6 +35,7 @@ def run(
 ) -> IndicatorResult:
     """Run the indicator `name` on every symbol of `source` and every combination of parameters."""
     definition = find(name)
+    check.flag("param_product", param_product)
     inputs: Mapping[str, Any] = definition.inputs
     if kwargs and not kwargs.keys() <= definition.params.keys():
         inputs = {key: kwargs.get(key, field) for key, field in inputs.items()}
@@ -41,7 +43,7 @@ def run(
     bound = bind(definition.name, list(definition.params), args, kwargs)
     values = [bound.get(key, default) for key, default in definition.params.items()]
     lists = {key: value for key, value in bound.items() if isinstance(value, _LISTS)}
-    lists = {key: value for key, value in lists.items() if np.ndim(value) > 0}
+    lists = {key: value for key, value in lists.items() if _is_listed(value)}
     hidden = _hidden(definition, hide_params)
     all_hidden = hidden == set(definition.params)
     if not lists and source.codes is None:
@@ -70,6 +72,11 @@ def run(
         distinct, take = _distinct(list(rows))
         found = [_zipped_lanes(source, definition, inputs, combination) for combination in distinct]
     return IndicatorResult(definition.outputs, found, Shape(source, take, levels, all_hidden))
+
+
+def _is_listed(value: Any) -> bool:
+    """Return whether `value` holds values; an array without dimensions is one value itself."""
+    return not isinstance(value, np.ndarray) or value.ndim > 0
 
 
 def _combine(lists: dict[str, Any], *, product_of_all: bool) -> dict[str, list[Any]]:
@@ -110,9 +117,14 @@ def _items(value: Any) -> list[Any]:
 def _hidden(definition: Definition, hide_params: bool | Sequence[str]) -> set[str]:
     if isinstance(hide_params, (bool, np.bool_)):
         return set(definition.params) if hide_params else set()
-    hidden = {hide_params} if isinstance(hide_params, str) else set(hide_params)
-    unknown = sorted(hidden - set(definition.params))
-    if unknown:
+    given: Any = hide_params
+    names = [given] if isinstance(given, str) else given
+    listed = isinstance(names, (list, tuple, set, frozenset)) and all(
+        isinstance(name, str) for name in names
+    )
+    hidden = set(names) if listed else set()
+    unknown = sorted(hidden - set(definition.params)) if listed else given
+    if not listed or unknown:
         rule = f"be True, False or among {list(definition.params)}"
         raise ParamError(broken_rule("hide_params", rule, unknown))
     return hidden
@@ -226,7 +238,7 @@ def _input(source: Source, definition: Definition, key: str, field: Any) -> Floa
         try:
             return source.lanes(field)
         except DataError as error:
-            rule = f"have the price {field!r} for {key!r}"
+            rule = f"have the price {shown(field)} for {key!r}"
             remedy = f"Pass the values: {key}=…, or the name of another price."
             msg = broken_rule(f"the data of {definition.name}", rule, list(source.fields), remedy)
             raise DataError(msg) from error

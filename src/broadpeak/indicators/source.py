@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from broadpeak.errors import DataError, broken_rule
+from broadpeak.errors import DataError, broken_rule, shown
 from broadpeak.indicators.memo import Memo
 from broadpeak.types import COMBINATION, AnyArray, FloatArray, IntArray
 
@@ -89,6 +89,8 @@ class Source:
 
     def lanes(self, name: str) -> FloatArray:
         """Return the lanes of a field or of `hlc3` or `ohlc4`."""
+        if not isinstance(name, str):
+            raise DataError(broken_rule("the name of prices", "be a text such as 'close'", name))
         if name in self.fields:
             return self.fields[name]
         if name in {"hlc3", "ohlc4"}:
@@ -101,7 +103,7 @@ class Source:
                 self.memo.put(key, found)
             return found[0]
         known = ", ".join(self.fields)
-        raise DataError(broken_rule("the prices", f"have a column {name!r}", known))
+        raise DataError(broken_rule("the prices", f"have a column {shown(name)}", known))
 
     def take(self, places: list[int], *, single: bool) -> Source:
         """Return some symbols, without the bars at which none of them has a price."""

@@ -11,8 +11,6 @@ from functools import cache
 from types import ModuleType
 from typing import Any
 
-import numpy as np
-
 from broadpeak._core import check, optional
 from broadpeak.errors import DataError, ParamError, broken_rule
 from broadpeak.indicators.definition import Definition, bind
@@ -75,6 +73,10 @@ def __getattr__(name: str) -> Callable[..., Any]:
     raise AttributeError(msg)
 
 
+MOST = 2**31 - 2
+"""TA-Lib counts in 32 bits, and keeps one number for "not given"."""
+
+
 @cache
 def definition(name: str) -> Definition:
     """Return the function `name` of TA-Lib as `Data.run` needs it."""
@@ -121,9 +123,10 @@ def _module(name: str) -> ModuleType:
     return optional.load(name, extra="talib", purpose="An indicator of TA-Lib")
 
 
-def _known(name: str) -> str:
-    if name.lower() not in _names():
-        remedy = check.did_you_mean(name.lower(), sorted(_names()))
+def _known(name: Any) -> str:
+    if not isinstance(name, str) or name.lower() not in _names():
+        word = name.lower() if isinstance(name, str) else name
+        remedy = check.did_you_mean(word, sorted(_names()))
         raise ParamError(broken_rule("name", "be a function of TA-Lib", name, remedy))
     return name.upper()
 
@@ -145,10 +148,12 @@ def _inputs(groups: dict[str, Any]) -> dict[str, str]:
 
 
 def _setting(key: str, value: Any, default: Any) -> Any:
-    number = float(value) if isinstance(value, (int, float, np.number)) else math.nan
-    if not math.isfinite(number):
-        raise ParamError(broken_rule(key, "be a finite number", value))
-    return math.floor(number + 0.5) if isinstance(default, int) else number
+    number = check.number(key, value)
+    if not isinstance(default, int):
+        return number
+    if abs(number) > MOST:
+        raise ParamError(broken_rule(key, f"be at most {MOST} in size", value))
+    return math.floor(number + 0.5)
 
 
 @cache

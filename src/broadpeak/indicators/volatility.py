@@ -112,14 +112,13 @@ def bbands(values: Any, window: float = 20, width: float = 2.0, *, ddof: int = 0
     Bands(upper=array([nan,  4.,  3.]), middle=array([nan,  2.,  3.]), lower=array([nan,  0.,  3.]))
     """
     length = check.window("window", window)
-    if not 0 <= width < np.inf:
-        raise ParamError(broken_rule("width", "be a finite number of at least 0", width))
-    return Bands(*over_many(_bbands, {"values": values}, length, float(width), check_ddof(ddof)))
+    reach = check.number("width", width, 0)
+    return Bands(*over_many(_bbands, {"values": values}, length, reach, check_ddof(ddof)))
 
 
 def check_ddof(ddof: int) -> int:
     """Return `ddof` if it is a count that can be taken from a number of values."""
-    if ddof not in {0, 1}:
+    if check.real(ddof) not in {0, 1}:
         raise ParamError(broken_rule("ddof", "be 0 or 1", ddof))
     return int(ddof)
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from broadpeak._core import check
 from broadpeak._core.labels import (
     as_keys_index,
     factorize,
@@ -32,6 +33,7 @@ def as_keys(keys: Any, n_results: int, how: str) -> pd.Index[Any] | None:
     """
     if keys is None:
         return None
+    check.labels("keys", keys, "be a list of labels, one a result")
     index = as_keys_index(keys)
     if len(index) != n_results:
         raise ParamError(

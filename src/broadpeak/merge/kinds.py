@@ -12,7 +12,7 @@ from uuid import UUID
 import numpy as np
 import pandas as pd
 
-from broadpeak.errors import ParamError, ParamTypeError
+from broadpeak.errors import ParamError, ParamTypeError, broken_rule
 
 _HOLDERS = (np.ndarray, list, pd.Index, pd.api.extensions.ExtensionArray)
 _PANDAS = (pd.Series, pd.DataFrame)
@@ -93,8 +93,12 @@ def refuse_objects(values: Sequence[Any], how: str, types: Set[type] | None = No
 def _as_array(value: Any) -> Any:
     """Return lists, indexes and extension arrays as NumPy arrays, 0-d arrays as scalars."""
     if isinstance(value, np.ndarray):
+        if value.dtype.names is not None:
+            rule = "be plain arrays to be merged"
+            remedy = "Return one field of the records, or a DataFrame of them."
+            raise ParamTypeError(broken_rule("results", rule, value.dtype, remedy))
         return value if value.ndim else value[()]
-    return pd.Series(value).to_numpy()
+    return value.to_numpy() if isinstance(value, pd.Index) else pd.Series(value).to_numpy()
 
 
 def _kind(value: Any) -> Kind:

@@ -78,6 +78,11 @@ class MergeFunc:
         eval_id: Any = None,
         **kwargs: Any,
     ) -> None:
+        if wrap is not None:
+            check.flag("wrap", wrap)
+        if context is not None:
+            check.mapping("context", context)
+        check.identifier("eval_id", eval_id)
         self.merge_func = _checked(merge_func)
         self.wrap = wrap
         self.context = context
@@ -107,6 +112,7 @@ class MergeFunc:
 
     def __call__(self, results: Sequence[Any], *, keys: Any = None, **kwargs: Any) -> Any:
         """Merge `results`; named merges label them with `keys`."""
+        check.several("results", results, "be a list of results")
         return self.apply(list(results), keys=keys, kwargs=kwargs)
 
     def apply(
@@ -166,13 +172,19 @@ class MergeFunc:
         )
 
 
-def _checked(spec: Any) -> Any:
+MOST_NESTED = 20
+
+
+def _checked(spec: Any, depth: int = 0) -> Any:
     if isinstance(spec, list):
         spec = tuple(spec)
     if isinstance(spec, tuple):
+        if depth > MOST_NESTED:
+            rule = f"be nested at most {MOST_NESTED} tuples deep"
+            raise ParamError(broken_rule("merge_func", rule, spec))
         if not spec:
             raise ParamError(broken_rule("merge_func", "name at least one merge", spec))
-        return tuple(part if part is None else _checked(part) for part in spec)
+        return tuple(part if part is None else _checked(part, depth + 1) for part in spec)
     if isinstance(spec, str):
         return check.one_of("merge_func", spec, NAMED)
     if not callable(spec):
@@ -196,7 +208,11 @@ def _named(
     if isinstance(results[0] if results else None, tuple):
         slots = _slots(results, len(results[0]))
         return tuple(by_name(name, slot, **kwargs) for slot in slots)
-    return by_name(name, results, **kwargs)
+    try:
+        return by_name(name, results, **kwargs)
+    except UnicodeEncodeError as error:
+        rule = "be texts that can be written in UTF-8"
+        raise ParamError(broken_rule("results", rule, error.object)) from error
 
 
 def _slots(results: list[Any], width: int) -> list[list[Any]]:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from broadpeak.errors import ParamError
+from broadpeak.errors import ParamError, ParamTypeError, broken_rule
 from broadpeak.merge.concat import concat_series
 from broadpeak.merge.keys import (
     all_same,
@@ -281,6 +281,10 @@ def _aligned(objects: Sequence[Any], axis: int, how: str) -> pd.DataFrame:
             # Labels of mixed types have no order; they then stay as they come.
             warnings.simplefilter("ignore", RuntimeWarning)
             whole: pd.DataFrame = pd.concat(list(objects), axis=axis, sort=differ)  # type: ignore[call-overload]  # axis is 0 or 1
+    except (TypeError, NotImplementedError) as error:
+        rule = "be of one kind, as in dates with one time zone"
+        got = [one.index.dtype for one in objects]
+        raise ParamTypeError(broken_rule(f"Labels under {how}", rule, got)) from error
     except (ValueError, AssertionError) as error:
         other = "rows" if axis else "columns"
         raise ParamError(

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from broadpeak._core.check import as_float
+from broadpeak._core import check
 from broadpeak.errors import ParamError, broken_rule
 from broadpeak.types import AnyArray, FloatArray
 
@@ -69,8 +69,8 @@ def check_bars_per_year(value: Any) -> float:
     ParamError
         If it is not a positive finite number.
     """
-    number = as_float(value)
-    if not (math.isfinite(number) and number > 0.0):
+    number = check.real(value)
+    if number is None or not 0 < number < 2**1023:
         remedy = "Pass 252 for daily bars, or None to infer it from the index."
         raise ParamError(broken_rule("bars_per_year", "be a positive number", value, remedy))
-    return number
+    return float(number)

@@ -3,10 +3,9 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, fields
 
-from broadpeak._core.check import as_float
+from broadpeak._core import check
 from broadpeak.errors import ParamError, broken_rule
 
 
@@ -56,9 +55,7 @@ class Costs:
 
 
 def _check(name: str, value: object) -> None:
-    number = as_float(value)
-    if not math.isfinite(number):
-        raise ParamError(broken_rule(name, "be a finite number", value))
+    number = check.number(name, value)
     if name == "lot_amount" and number <= 0.0:
         raise ParamError(broken_rule(name, "be above 0", value, "Pass the units of one lot."))
     if name not in {"roll_long", "roll_short"} and number < 0.0:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from broadpeak._core import check
 from broadpeak._core.check import did_you_mean
 from broadpeak.errors import ParamError, broken_rule
 from broadpeak.metrics import ratios
@@ -100,8 +101,8 @@ def check_names(names: Any) -> list[str]:
     ParamError
         If one is unknown.
     """
-    several = isinstance(names, Iterable) and not isinstance(names, (str, bytes))
-    chosen = list(names) if several else [names]
+    listed: Any = [names] if isinstance(names, str) else names
+    chosen = list(check.several("names", listed, "be names of figures"))
     for name in chosen:
         if not isinstance(name, str) or name not in FIGURES:
             hint = did_you_mean(name, FIGURES) or f"Known names: {', '.join(FIGURES)}."

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from broadpeak._core.check import did_you_mean
-from broadpeak.errors import ParamError, broken_rule
+from broadpeak.errors import ParamError, ParamTypeError, broken_rule
 from broadpeak.types import IntArray
 
 _NO_GROUPS: pd.Index[Any] = pd.Index([])
@@ -66,9 +66,10 @@ def _labels_of(group_by: Any, labels: pd.Index[Any] | None, count: int) -> pd.In
         group_by = group_by.to_numpy()
     try:
         values = group_by if isinstance(group_by, pd.Index) else pd.Index(group_by, name="group")
-    except (TypeError, ValueError) as error:
+        hash(tuple(values))  # labels that cannot be told apart make no groups
+    except (TypeError, ValueError, NotImplementedError) as error:
         rule = "be True, a column level, or one label a column"
-        raise ParamError(broken_rule("group_by", rule, group_by)) from error
+        raise ParamTypeError(broken_rule("group_by", rule, group_by)) from error
     if len(values) != count:
         rule = f"have one label for each of the {count} columns"
         raise ParamError(broken_rule("group_by", rule, len(values)))

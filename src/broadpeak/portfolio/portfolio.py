@@ -4,16 +4,16 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
+from types import NoneType
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from broadpeak._core.arrays import lent
-from broadpeak.errors import ParamError
+from broadpeak.errors import ParamError, ParamTypeError, broken_rule, warn
 from broadpeak.metrics import lanes as metrics
 from broadpeak.metrics.calendar import check_bars_per_year, has_dates
 from broadpeak.portfolio._kernels import layout as at
@@ -75,6 +75,11 @@ class Portfolio:
         bars_per_year: float | None = None,
         components: Mapping[str, Portfolio] | None = None,
     ) -> None:
+        given: Any = job
+        if not isinstance(given, (Job, NoneType)) or not isinstance(labels, Labels):
+            rule = "be made by one of its constructors"
+            remedy = "Type: Portfolio.from_signals(close, entries, exits)."
+            raise ParamTypeError(broken_rule("Portfolio", rule, given, remedy))
         if job is not None:
             units, start = job.units, job.start()
         if units is None or start is None:
@@ -306,11 +311,8 @@ class Portfolio:
         index = self._labels.index
         if self._bars_per_year is None and not self._warned and not has_dates(index):
             self._warned = True
-            warnings.warn(
-                "Annualised figures are NaN: the index has no dates. "
-                "Pass bars_per_year=252 for daily bars.",
-                stacklevel=4,
-            )
+            told = "Annualised figures are NaN: the index has no dates. "
+            warn(f"{told}Pass bars_per_year=252 for daily bars.", UserWarning)
         return per_year_of_units(index, self._bars_per_year, figures)
 
     @property

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import plotly.graph_objects as go
 
 from broadpeak._core import drawing
@@ -17,7 +19,7 @@ from broadpeak.validation.walked import WalkForward
 
 
 def _heatmap(training: Training, *, x: str, y: str, component: str | None = None) -> go.Figure:
-    if x == y:
+    if _is_one(x, y):
         return _line(training, x, component)
     cells, key = training.table(x, y, component), component or next(iter(training.components))
     return heatmap_figure(
@@ -29,11 +31,16 @@ def _heatmap(training: Training, *, x: str, y: str, component: str | None = None
 
 
 def _surface(training: Training, *, x: str, y: str, component: str | None = None) -> go.Figure:
-    if x == y:
+    if _is_one(x, y):
         return _line(training, x, component)
     cells, key = training.table(x, y, component), component or next(iter(training.components))
     title = f"{key}: {training.objective_name} over {x} and {y}"
     return surface_figure(cells, objective=training.objective_name, title=title)
+
+
+def _is_one(x: Any, y: Any) -> bool:
+    """Return whether a map is asked for of one parameter against itself."""
+    return isinstance(x, str) and isinstance(y, str) and x == y
 
 
 def _line(training: Training, name: str, component: str | None) -> go.Figure:

@@ -14,6 +14,7 @@ from typing import Any
 import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
+from broadpeak._core.files import writing
 from broadpeak.report import theme
 from broadpeak.report.encoding import figure_json
 from broadpeak.report.tables import Table, table_html
@@ -83,9 +84,8 @@ def write_page(
     path: str | Path, title: str, subtitle: str, sections: Sequence[Section], footer: str
 ) -> Path:
     """Write the page to `path`, making its folder, and return the path."""
-    target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(page(title, subtitle, sections, footer), encoding="utf-8")
+    with writing(path) as target:
+        target.write_text(page(title, subtitle, sections, footer), encoding="utf-8")
     return target
 
 

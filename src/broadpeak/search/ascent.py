@@ -11,7 +11,7 @@ import numpy as np
 from broadpeak._core import check
 from broadpeak.search.base import Choice, Place, Point, StepCurve
 from broadpeak.search.selectors import Plateau, Selector, resolve_selector
-from broadpeak.search.space import SearchSpace
+from broadpeak.search.space import SearchSpace, check_space
 from broadpeak.search.steps import choose_step
 
 
@@ -83,6 +83,7 @@ class Ascent:
 
     def start(self, space: SearchSpace, seed: int | None = 0) -> AscentState:
         """Return the state before the first step; `seed` is not needed."""
+        check_space(space)
         state = AscentState(
             names=space.names,
             defaults=space.defaults,

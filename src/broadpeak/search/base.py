@@ -30,8 +30,9 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
+from broadpeak._core import check
 from broadpeak.errors import ParamError, broken_rule
-from broadpeak.search.space import SearchSpace
+from broadpeak.search.space import SearchSpace, check_space
 
 Point: TypeAlias = tuple[float, ...]
 
@@ -253,11 +254,16 @@ def maximise(
     (5.0,)
     """
     check_searcher(searcher)
-    loop = _Loop(space, evaluate_many, on_step, identity or _point_of)
+    check_space(space)
+    check.function("evaluate_many", evaluate_many)
+    for name, func in (("on_step", on_step), ("identity", identity)):
+        if func is not None:
+            check.function(name, func)
+    loop = _Loop(space, evaluate_many, on_step, _point_of if identity is None else identity)
     state = searcher.start(space, seed)
     idle = 0
     while idle < MAX_IDLE_ASKS:
-        points = [_checked_point(point, space) for point in searcher.ask(state)]
+        points = [_checked_point(point, space) for point in _asked(searcher.ask(state))]
         if not points:
             break
         n_before = len(loop.known)
@@ -363,7 +369,8 @@ class _Loop:
     def _evaluate(self, new: dict[Hashable, Step]) -> tuple[dict[Hashable, float], Hashable | None]:
         if not new:
             return {}, None
-        scores = list(self._evaluate_many(list(new.values())))
+        answer = self._evaluate_many(list(new.values()))
+        scores = list(check.several("evaluate_many", answer, "return a list of scores"))
         stop = next((i for i, score in enumerate(scores) if isinstance(score, Stopped)), None)
         if stop is None and len(scores) != len(new):
             rule = f"return one score for each of its {len(new)} steps"
@@ -417,17 +424,19 @@ def _point_of(step: Step) -> Point:
     return step.point
 
 
-def _usable(score: float) -> float:
-    value = float(score)
+def _usable(score: Any) -> float:
+    value = check.number("every score of evaluate_many", score, finite=False)
     return value if math.isfinite(value) else math.nan
 
 
-def _checked_point(point: Iterable[float], space: SearchSpace) -> Point:
-    try:
-        values = tuple(map(float, point))
-    except (TypeError, ValueError):
-        values = ()
-    if len(values) != len(space) or not all(map(math.isfinite, values)):
+def _asked(points: Any) -> Iterable[Any]:
+    return check.several("a searcher", points, "ask for a list of points")
+
+
+def _checked_point(point: Any, space: SearchSpace) -> Point:
+    found = [check.real(value) for value in point] if isinstance(point, Iterable) else []
+    values = tuple(float(value) for value in found if value is not None and abs(value) < 2**1023)
+    if len(values) != len(space) or len(values) != len(found):
         rule = f"ask for points of {len(space)} finite values, one for each of {space.names}"
         raise ParamError(broken_rule("a searcher", rule, point))
     return values

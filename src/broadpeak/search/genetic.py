@@ -10,11 +10,9 @@ converges. All evaluated combinations are remembered.
 
 from __future__ import annotations
 
-import numbers
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
@@ -103,15 +101,18 @@ class Genetic:
         for name in ("population", "generations"):
             object.__setattr__(self, name, check.whole(name, getattr(self, name)))
         for name in ("mutation_rate", "crossover_rate"):
-            value: Any = getattr(self, name)
-            if not isinstance(value, numbers.Real) or not 0 <= float(value) <= 1:
+            value = check.real(getattr(self, name))
+            if value is None or not 0 <= value <= 1:
                 remedy = "Type 0.05 for 5 %."
-                raise ParamError(broken_rule(name, "be a share from 0 to 1", value, remedy))
+                raise ParamError(
+                    broken_rule(name, "be a share from 0 to 1", getattr(self, name), remedy)
+                )
         object.__setattr__(self, "select", resolve_selector(self.select, several=True))
 
     def start(self, space: SearchSpace, seed: int | None = 0) -> GeneticState:
         """Return the state with the first population, drawn under `seed`."""
         grid = even_grid(space)
+        seed = check.seed(seed)
         if seed is None:
             seed = secrets.randbits(63)
         if not grid.searched:

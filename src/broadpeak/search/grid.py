@@ -16,7 +16,7 @@ import numpy as np
 from broadpeak.search.base import Choice, Point
 from broadpeak.search.cells import choose_cell, edges, make_cells
 from broadpeak.search.selectors import Plateau, Selector
-from broadpeak.search.space import SearchSpace
+from broadpeak.search.space import SearchSpace, check_space
 from broadpeak.types import FloatArray, IntArray
 
 Genes: TypeAlias = tuple[int, ...]
@@ -69,7 +69,8 @@ class Grid:
 def even_grid(space: SearchSpace) -> Grid:
     """Return the grid of `space` for searches over combinations."""
     values = tuple(
-        tuple(dim.even_steps().tolist()) if dim.searched else (dim.default,) for dim in space
+        tuple(dim.even_steps().tolist()) if dim.searched else (dim.default,)
+        for dim in check_space(space)
     )
     return Grid(space.defaults, values)
 

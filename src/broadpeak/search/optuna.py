@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from broadpeak._core import check, optional, rng
-from broadpeak.errors import MissingExtraError
+from broadpeak.errors import MissingExtraError, ParamError, broken_rule
 from broadpeak.search.base import Choice, Place, Point, finite_scores
 from broadpeak.search.grid import Genes, Grid, choose, even_grid, gene_array
 from broadpeak.search.random import draw
@@ -123,6 +123,8 @@ class Optuna:
         for name in ("n_evaluations", "batch"):
             object.__setattr__(self, name, check.whole(name, getattr(self, name)))
         object.__setattr__(self, "select", resolve_selector(self.select, several=True))
+        if self.options is not None:
+            check.mapping("options", self.options, "Type: options={'n_startup_trials': 20}")
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_live": {}}
@@ -130,6 +132,7 @@ class Optuna:
     def start(self, space: SearchSpace, seed: int | None = 0) -> OptunaState:
         """Return the state before the first combination."""
         grid = even_grid(space)
+        seed = check.seed(seed)
         if seed is None:
             seed = secrets.randbits(32)
         _load(self.sampler)
@@ -205,7 +208,11 @@ class _Live:
         self._optuna = _load(sampler)
         with _silent(self._optuna):
             settings = {"seed": state.seed % 2**32, **_SETTINGS.get(sampler, {}), **options}
-            made = getattr(self._optuna.samplers, _CLASSES[sampler])(**settings)
+            try:
+                made = getattr(self._optuna.samplers, _CLASSES[sampler])(**settings)
+            except (TypeError, ValueError) as error:
+                rule = f"be arguments of the sampler {sampler!r}"
+                raise ParamError(broken_rule("options", rule, options, f"{error}.")) from error
             self._study = self._optuna.create_study(direction="maximize", sampler=made)
         self._ranges = {
             f"x{axis}": self._optuna.distributions.IntDistribution(0, n - 1)

@@ -3,9 +3,8 @@
 
 from __future__ import annotations
 
-import numbers
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from broadpeak._core import check
 from broadpeak.errors import ParamError, broken_rule
@@ -89,10 +88,10 @@ class Plateau:
     level: float = 0.9
 
     def __post_init__(self) -> None:
-        level: Any = self.level
-        if not isinstance(level, numbers.Real) or not 0 < float(level) <= 1:
+        level = check.real(self.level)
+        if level is None or not 0 < level <= 1:
             rule = "be a share of the best score, above 0 and at most 1"
-            raise ParamError(broken_rule("level", rule, level, "Type Plateau(level=0.9)."))
+            raise ParamError(broken_rule("level", rule, self.level, "Type Plateau(level=0.9)."))
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from broadpeak.errors import ParamError, broken_rule
+from broadpeak._core import check
+from broadpeak.errors import ParamError, ParamTypeError, broken_rule
 from broadpeak.types import FloatArray
 
 MAX_STEPS = 1000
@@ -71,21 +72,22 @@ class Dimension:
         name: Any = self.name
         if not isinstance(name, str) or not name:
             raise ParamError(broken_rule("the name of a parameter", "be a text", name))
+        told = name if len(name) <= check.LONGEST_NAME else f"{name[: check.LONGEST_NAME]}…"
         for field in ("default", "min", "max", "step", "bias"):
             object.__setattr__(
-                self, field, _finite(f"{field} of {self.name}", getattr(self, field))
+                self, field, check.number(f"{field} of {told}", getattr(self, field))
             )
-        object.__setattr__(self, "integer", bool(self.integer))
+        object.__setattr__(self, "integer", check.flag("integer", self.integer))
         for field in ("default", "min"):
             if getattr(self, field) < 0:
                 remedy = "Shift the range to zero or above, and shift it back in the strategy."
-                rule = f"{field} of {self.name}"
+                rule = f"{field} of {told}"
                 raise ParamError(broken_rule(rule, "be at least 0", getattr(self, field), remedy))
         if self.max < self.min:
             rule = f"be at least its min ({self.min:g})"
-            raise ParamError(broken_rule(f"max of {self.name}", rule, self.max, "Swap them."))
+            raise ParamError(broken_rule(f"max of {told}", rule, self.max, "Swap them."))
         if self.step > 0:
-            _check_count(self.name, (self.max - self.min) / self.step)
+            _check_count(told, (self.max - self.min) / self.step)
 
     @property
     def searched(self) -> bool:
@@ -173,7 +175,9 @@ class SearchSpace:
     dimensions: Sequence[Dimension]
 
     def __post_init__(self) -> None:
-        dimensions: tuple[Any, ...] = tuple(self.dimensions)
+        given: Any = self.dimensions
+        check.several("the dimensions of a search space", given, "be a list of Dimension")
+        dimensions: tuple[Any, ...] = tuple(given)
         for item in dimensions:
             if not isinstance(item, Dimension):
                 raise ParamError(
@@ -207,14 +211,12 @@ class SearchSpace:
         return iter(self.dimensions)
 
 
-def _finite(name: str, value: Any) -> float:
-    try:
-        number = math.nan if isinstance(value, str) else float(value)
-    except (TypeError, ValueError, OverflowError):
-        number = math.nan
-    if not math.isfinite(number):
-        raise ParamError(broken_rule(name, "be a finite number", value))
-    return number
+def check_space(space: Any) -> SearchSpace:
+    """Return `space` if it is a search space."""
+    if not isinstance(space, SearchSpace):
+        remedy = "Type: SearchSpace([Dimension('x', 3, 1, 9, 1)])"
+        raise ParamTypeError(broken_rule("space", "be a SearchSpace", space, remedy))
+    return space
 
 
 def _check_count(name: str, intervals: float) -> None:

@@ -11,6 +11,7 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
+from broadpeak._core import check
 from broadpeak.space.grid import ParamGrid
 from broadpeak.space.index import build_index
 from broadpeak.space.layout import IndexLevel
@@ -239,6 +240,7 @@ def combine_params(
     >>> index.to_list()
     [(10, 20), (10, 30), (20, 30)]
     """
+    check.flag("build_index", build_index)
     combos = select_combos(
         params,
         grid_indices=grid_indices,

@@ -3,12 +3,19 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any, Final
 
-from broadpeak.errors import ConditionError, ParamError, broken_rule
+from broadpeak._core import check
+from broadpeak.errors import (
+    ConditionError,
+    ParamError,
+    ParamTypeError,
+    PositionError,
+    broken_rule,
+    shown,
+)
 from broadpeak.space.conditions import bind_conditions
 from broadpeak.space.layout import Layout, lay_out
 from broadpeak.space.lookup import Lookup
@@ -96,18 +103,17 @@ class ParamGrid:
 
         Raises
         ------
-        IndexError
-            If there is no such position.
+        PositionError
+            If there is no such position; it is an IndexError.
         """
-        try:
-            i = operator.index(position)
-        except TypeError:
+        i = check.real(position)
+        if not isinstance(i, int):
             remedy = "For several, type combine_params(…, grid_indices=…)."
-            msg = broken_rule("a grid position", "be a whole number", position, remedy)
-            raise TypeError(msg) from None
+            rule = "be a whole number"
+            raise ParamTypeError(broken_rule("a grid position", rule, position, remedy))
         if not -self.size <= i < self.size:
-            msg = f"grid position must lie in a grid of {self.size} combinations, got {i}."
-            raise IndexError(msg)
+            rule = f"lie in a grid of {self.size} combinations"
+            raise PositionError(broken_rule("grid position", rule, position))
         return self._combination(self._layout.decode(i % self.size))
 
     def index_of(self, combo: Mapping[str, Any]) -> int:
@@ -129,7 +135,7 @@ class ParamGrid:
         3
         """
         params = self._layout.params
-        if set(combo) != set(params):
+        if set(check.mapping("combo", combo, "Type dict(fast=10, slow=20).")) != set(params):
             rule = f"hold a value for each of {', '.join(params)}"
             raise ParamError(broken_rule("combo", rule, combo))
         codes = []
@@ -137,8 +143,8 @@ class ParamGrid:
             members = [name for name in params if self._layout.axis_of[name] == axis]
             code = lookup.find([combo[name] for name in members])
             if code is None:
-                shown = ", ".join(f"{name}={combo[name]!r}" for name in members)
-                msg = f"combo must be in the grid, but no position has {shown}. See .size and [i]."
+                got = ", ".join(f"{name}={shown(combo[name])}" for name in members)
+                msg = f"combo must be in the grid, but no position has {got}. See .size and [i]."
                 raise ParamError(msg)
             codes.append(code)
         return self._layout.encode(codes)

@@ -96,7 +96,8 @@ def lay_out(params: Mapping[str, Any]) -> Layout:
     ParamError
         If there is no parameter, only some have a level, or lengths on a level differ.
     """
-    if not hasattr(params, "items"):
+    given: Any = params
+    if not isinstance(given, Mapping):
         remedy = "Type dict(fast=Param([…]), slow=Param([…]))."
         raise ParamError(broken_rule("params", "be a dict of parameters by name", params, remedy))
     if not params:

@@ -190,6 +190,7 @@ class Param:
 
     def with_names(self, names: Mapping[str, Any]) -> Param:
         """Return this Param with more names for its condition; its own context wins."""
+        check.mapping("names", names)
         if self.condition is None:
             return self
         settings = {**self.settings(), "context": {**names, **(self.context or {})}}
@@ -302,6 +303,7 @@ def _label_index(
         isinstance(keys, Sequence) or hasattr(keys, "__iter__")
     ):
         raise ParamError(broken_rule("keys", "be a sequence of labels", keys, "Type keys=[…]."))
+    check.labels("keys", keys, "be a sequence of labels")
     labels = keys if isinstance(keys, (pd.Index, range)) else list(keys)
     if items is not None and len(labels) != len(items):
         msg = (
@@ -322,6 +324,7 @@ def _check_settings(param: Param) -> None:
     for name, flag in (("hide", param.hide), ("mono_reduce", param.mono_reduce)):
         if not isinstance(flag, (bool, np.bool_)):
             raise ParamError(broken_rule(name, "be True or False", flag))
+    check.identifier("eval_id", param.eval_id)
     condition = param.condition
     if isinstance(condition, str):
         expressions.parse(condition, "condition")

@@ -11,8 +11,9 @@ from typing import Any, Final
 
 import numpy as np
 
+from broadpeak._core import check
 from broadpeak._core.rng import generator
-from broadpeak.errors import ConditionError, ParamError, broken_rule
+from broadpeak.errors import ConditionError, ParamError, broken_rule, shown
 from broadpeak.space.conditions import Condition, check_rows
 from broadpeak.space.layout import Layout
 from broadpeak.space.product import Product
@@ -53,6 +54,8 @@ class Choice:
         if subset is not None and not _is_subset(subset):
             rule = "be a number of at least 1, or a share in (0, 1]"
             raise ParamError(broken_rule("random_subset", rule, subset))
+        check.flag("random_replace", self.random_replace)
+        check.flag("random_sort", self.random_sort)
         misses = self.max_misses
         if misses is not None and (not is_whole(misses) or misses < 0):
             rule = "be a whole number of at least 0, or None"
@@ -75,7 +78,7 @@ class Choice:
 
 def is_whole(value: Any) -> bool:
     """Return whether `value` is a whole number and no truth value."""
-    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+    return isinstance(check.real(value), int)
 
 
 def _is_subset(value: Any) -> bool:
@@ -106,7 +109,7 @@ def select_codes(
         codes = _everything(layout, solvers)
     else:
         codes = _drawn(layout, solvers, choice)
-    if raise_empty and not len(codes[0]):
+    if check.flag("raise_empty", raise_empty) and not len(codes[0]):
         raise _nothing_left(layout)
     return codes
 
@@ -143,7 +146,7 @@ def _drawn(layout: Layout, solvers: Sequence[Solver], choice: Choice) -> list[In
     if not is_whole(choice.random_subset):
         n = choice.number(count_all(solvers))
     if n > MOST_COMBINATIONS:
-        raise _too_large(str(n))
+        raise _too_large(str(n) if n < 10**18 else "more than 10**18")
     try:
         sampler = Sampler(layout, solvers, generator(choice.seed), choice.max_misses)
         codes = sampler.draw(n, replace=choice.random_replace)
@@ -173,7 +176,11 @@ def _at_positions(
     layout: Layout, conditions: Sequence[Condition], solvers: Sequence[Solver], indices: Any
 ) -> list[IntArray]:
     if isinstance(indices, slice):
-        places: Any = range(layout.size)[indices]
+        try:
+            places: Any = range(layout.size)[indices]
+        except (TypeError, ValueError) as error:
+            rule = "be a slice of whole numbers whose step is not 0"
+            raise ParamError(broken_rule("grid_indices", rule, indices)) from error
         n_places = max(0, -((places.start - places.stop) // places.step))
         if n_places > _CHECKED_ONE_BY_ONE and conditions:
             codes = _solved_within(layout, solvers, places, n_places)
@@ -237,7 +244,10 @@ def _within(codes: list[IntArray], layout: Layout, places: range) -> list[IntArr
 
 
 def _positions_of(indices: Any, size: int) -> Any:
-    array = np.atleast_1d(np.asarray(indices))
+    try:
+        array = np.atleast_1d(np.asarray(indices))
+    except ValueError:  # lists of lengths that differ
+        array = np.array([None], dtype=object)
     if not array.size:
         return np.zeros(0, dtype=np.int64)
     if array.dtype == bool and len(array) == size:
@@ -265,7 +275,7 @@ def _nothing(layout: Layout) -> list[IntArray]:
 
 
 def _nothing_left(layout: Layout) -> ParamError:
-    texts = [repr(p.condition) for p in layout.params.values() if p.condition is not None]
+    texts = [shown(p.condition) for p in layout.params.values() if p.condition is not None]
     told = f" Conditions: {', '.join(texts)}." if texts else ""
     msg = (
         f"at least one combination must be left, got none of {layout.size} positions.{told} "

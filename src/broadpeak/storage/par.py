@@ -30,7 +30,15 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
 
-from broadpeak.errors import MissingParFileError, ParFileError, broken_rule
+from broadpeak._core import check
+from broadpeak.errors import (
+    MissingParFileError,
+    ParamTypeError,
+    ParFileError,
+    UnknownNameError,
+    broken_rule,
+    shown,
+)
 
 HEADER = "# broadpeak parameters"
 
@@ -100,12 +108,26 @@ class Parameters:
     components: dict[str, ComponentParameters]
     strategy: str = ""
 
+    def __post_init__(self) -> None:
+        lines: Mapping[Any, Any] = check.mapping("components", self.components)
+        for key, line in lines.items():
+            if not (isinstance(key, str) and isinstance(line, ComponentParameters)):
+                rule = 'be a dict of ComponentParameters by "ASSET" or "ASSET:ALGO"'
+                raise ParamTypeError(broken_rule("components", rule, lines))
+        name: Any = self.strategy
+        if not isinstance(name, str):
+            raise ParamTypeError(broken_rule("strategy", "be the name of one", name))
+
     @property
     def params(self) -> dict[str, dict[str, float]]:
         """Values by component and name."""
         return {key: dict(line.params) for key, line in self.components.items()}
 
     def __getitem__(self, key: str) -> dict[str, float]:
+        wanted: Any = key
+        if not isinstance(wanted, str) or wanted not in self.components:
+            rule = f"be one of {', '.join(self.components)}"
+            raise UnknownNameError(broken_rule("the component", rule, key))
         return dict(self.components[key].params)
 
     def __iter__(self) -> Iterator[str]:
@@ -174,7 +196,7 @@ def read_par(path: str | Path) -> Parameters:
     {'EURUSD': {'p1': 0.504, 'p2': 2.0, 'p3': 3.01}}
     >>> folder.cleanup()
     """
-    text = _read_text(Path(path))
+    text = _read_text(check.path("path", path, "Pass the path of a .par file."))
     lines = [line.strip() for line in text.splitlines()]
     own = any(line == HEADER for line in lines)
     strategy = ""
@@ -235,14 +257,15 @@ def write_par(path: str | Path, parameters: Parameters) -> Path:
     True
     >>> folder.cleanup()
     """
-    target = Path(path)
+    target = check.path("path", path)
     text = parameters.text()
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         _replace(target, text)
     except OSError as error:
         msg = (
-            f"{target} must be a file that can be written, got: {error.strerror or error}. "
+            f"{shown(str(target))} must be a file that can be written, got: "
+            f"{error.strerror or error}. "
             "Free some space or pass another path; an older file there is unchanged."
         )
         raise ParFileError(msg) from error
@@ -271,10 +294,13 @@ def _read_text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8-sig")
     except FileNotFoundError as error:
-        msg = f"{path} must be a parameter file, but there is none. Train first, or pass another."
+        rule = "must be a parameter file, but there is none. Train first, or pass another."
+        msg = f"{path} {rule}"
         raise MissingParFileError(msg) from error
     except (OSError, UnicodeDecodeError) as error:
-        msg = f"{path} must be a readable text file, got: {error}. Pass the path of a .par file."
+        got = getattr(error, "strerror", None) or error
+        rule = f"must be a readable text file, got: {got}. Pass the path of a .par file."
+        msg = f"{shown(str(path))} {rule}"
         raise ParFileError(msg) from error
 
 

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-import operator
 import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -17,8 +16,9 @@ from typing import Any, TypeVar
 
 import pandas as pd
 
-from broadpeak._core import env, optional
-from broadpeak.errors import StoreError, broken_rule
+from broadpeak._core import check, env, optional
+from broadpeak._core.files import writing
+from broadpeak.errors import ParamTypeError, StoreError, broken_rule, shown
 from broadpeak.storage import codec
 
 FORMAT = 1  # of the tables below; a store of a higher one is refused
@@ -110,8 +110,8 @@ class Store:
     """
 
     def __init__(self, path: str | os.PathLike[str], *, trust: bool = False) -> None:
-        self.path = Path(path)
-        self.trust = trust
+        self.path = check.path("path", path, "Type the name of a file, as in 'runs.db'.")
+        self.trust = check.flag("trust", trust)
         self._open: tuple[int, sqlite3.Connection] | None = None
         with self._guarded():
             self._prepare()
@@ -158,14 +158,14 @@ class Store:
             If there is no such run.
         """
         # A number from the frame of `runs` is NumPy's, which SQLite does not know.
-        run = operator.index(run) if hasattr(run, "__index__") else run
-        known = self._rows("SELECT id FROM runs WHERE id = ?", (run,))
-        if not known:
+        number = check.real(run)
+        found = isinstance(number, int) and abs(number) < 2**63
+        if not found or not self._rows("SELECT id FROM runs WHERE id = ?", (number,)):
             runs = [row[0] for row in self._rows("SELECT id FROM runs ORDER BY id", ())]
             raise StoreError(broken_rule("run", f"be one of {runs}", run))
         rows = self._rows(
             "SELECT label, value, seconds, created FROM trials WHERE run = ? ORDER BY created",
-            (run,),
+            (number,),
         )
         labels = pd.DataFrame([json.loads(row[0]) for row in rows])
         values = [codec.decode(row[1], trust=self.trust) for row in rows]
@@ -194,7 +194,9 @@ class Store:
             FROM runs LEFT JOIN trials ON trials.run = runs.id
             WHERE data IS NOT NULL AND (? IS NULL OR data = ?) GROUP BY data ORDER BY data
         """
-        key = None if data is None else data.data_key
+        key = None if data is None else getattr(data, "data_key", None)
+        if data is not None and not isinstance(key, str):
+            raise ParamTypeError(broken_rule("data", "be a bp.Data", data))
         return self._frame(query, (key, key))
 
     def export(self, path: str | os.PathLike[str]) -> None:
@@ -210,16 +212,18 @@ class Store:
         StoreError
             For another ending.
         """
-        target = Path(path)
+        target = check.path("path", path)
         if target.suffix not in {".csv", ".parquet"}:
             raise StoreError(broken_rule("path", "end in .csv or .parquet", str(path)))
         parts = [self.trials(run).assign(run=run) for run in self.runs()["run"]]
         whole = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
-        if target.suffix == ".csv":
-            whole.to_csv(target, index=False)
-            return
-        optional.load("pyarrow", extra="parquet", purpose="Export to parquet")
-        whole.to_parquet(target, index=False)
+        if target.suffix == ".parquet":
+            optional.load("pyarrow", extra="parquet", purpose="Export to parquet")
+        with writing(target):
+            if target.suffix == ".csv":
+                whole.to_csv(target, index=False)
+            else:
+                whole.to_parquet(target, index=False)
 
     def begin(self, key: bytes, *, name: str, data: str | None, settings: dict[str, Any]) -> int:
         """Return the number of the run `key`, which is new or is to be resumed."""
@@ -320,7 +324,8 @@ class Store:
         try:
             yield
         except sqlite3.Error as error:
-            raise StoreError(f"The store {self.path} {_explain(error)} ({error}).") from error
+            name = shown(str(self.path))
+            raise StoreError(f"The store {name} {_explain(error)} ({error}).") from error
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from broadpeak._core import check
 from broadpeak.errors import ParamError, broken_rule
 from broadpeak.merge.rules import MergeSpec, resolve_merge_func
 from broadpeak.sweep.arguments import replaced
@@ -120,10 +121,10 @@ def chunked(
         "n_chunks": n_chunks,
         "chunk_len": chunk_len,
         "chunk_meta": chunk_meta,
-        "skip_single_chunk": None if skip_single_chunk else False,
+        "skip_single_chunk": None if skip_single_chunk is True else skip_single_chunk,
         "merge_func": merge_func,
         "merge_kwargs": merge_kwargs,
-        "disable": disable or None,
+        "disable": None if disable is False else disable,
         "execute_kwargs": execute_kwargs,
     }
     options = {name: value for name, value in given.items() if value is not None}
@@ -140,6 +141,8 @@ class ChunkedFunction(Decorated):
     def call(self, args: tuple[Any, ...], kwargs: dict[str, Any], options: Options) -> Any:
         """Call the function on every chunk, or directly if there is nothing to cut."""
         own = options.own
+        for name in ("skip_single_chunk", "disable"):
+            check.flag(name, own.get(name, False))
         spec = ChunkSpec(own.get("arg_take_spec"), self.arguments, self.annotations)
         cuts = spec.cuts(self.arguments.bind(args, kwargs, also=spec.has_rule))
         bare = {cut.argument.place: cut.argument.value for cut in cuts}
@@ -170,7 +173,8 @@ class ChunkedFunction(Decorated):
     ) -> list[Piece] | None:
         """Return the chunks; None if the function is to be called in one piece."""
         size = spec.size(cuts, own.get("size"))
-        if not size or size < (own.get("min_size") or 0):
+        least = own.get("min_size")
+        if not size or size < (0 if least is None else check.whole("min_size", least, 0)):
             return None
         takers = [cut.taker for cut in cuts if cut.taker is not None]
         has_templates = any(isinstance(cut.argument.value, Template) for cut in cuts)

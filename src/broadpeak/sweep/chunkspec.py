@@ -8,8 +8,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from broadpeak._core import check
 from broadpeak.errors import ParamError, ParamTypeError, broken_rule
 from broadpeak.sweep.arguments import Annotations, Argument, Arguments
@@ -168,10 +166,11 @@ def _given_size(given: Any, arguments: Sequence[Argument]) -> int:
     sizer = given() if isinstance(given, type) else given
     if isinstance(sizer, ArgSizer):
         return sizer.size(arguments)
-    if isinstance(sizer, bool) or not isinstance(sizer, (int, np.integer)) or sizer < 0:
+    size = check.real(sizer)
+    if not isinstance(size, int) or not 0 <= size < 2**63:
         rule = "be a number of items or a sizer"
         raise ParamError(broken_rule("size", rule, given, "For example: ArraySizer('x', axis=1)."))
-    return int(sizer)
+    return size
 
 
 def _is_rule(rule: Any) -> bool:

@@ -32,6 +32,7 @@ from broadpeak.types import IntArray, NoResult
 Callback: TypeAlias = "Callable[..., object] | None"
 Arguments: TypeAlias = "Mapping[str, Any] | None"
 Auto: TypeAlias = "int | Literal['auto'] | None"
+_FLAGS = ("warmup", "raise_no_results", "cache_chunks")
 _CALLBACKS = ("pre_execute", "pre_chunk", "post_chunk", "post_execute")
 _MAPPINGS = (
     *("merge_kwargs", "pbar_kwargs", "engine_options", "template_context"),
@@ -77,7 +78,7 @@ class Settings:
         check.one_of("on_error", self.on_error, ("raise", "skip", "record"))
         for name, least in (("n_workers", 1), ("n_chunks", 1), ("chunk_len", 1), ("retries", 0)):
             _check_count(name, getattr(self, name), least)
-        _check_timeout(self.timeout)
+        object.__setattr__(self, "timeout", check.seconds("timeout", self.timeout))
         _check_kinds(self)
         given = [
             name
@@ -90,17 +91,12 @@ class Settings:
 
 
 def _check_count(name: str, value: Any, least: int) -> None:
-    if value is None or (value == "auto" and name in {"n_chunks", "chunk_len"}):
+    auto = isinstance(value, str) and value == "auto" and name in {"n_chunks", "chunk_len"}
+    if value is None or auto:
         return
-    is_int = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
-    if not is_int or value < least:
+    number = check.real(value)
+    if not isinstance(number, int) or not least <= number < 2**63:
         raise ParamError(broken_rule(name, f"be an integer of at least {least}", value))
-
-
-def _check_timeout(value: Any) -> None:
-    is_number = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
-    if value is not None and not (is_number and value > 0):
-        raise ParamError(broken_rule("timeout", "be a positive number of seconds", value))
 
 
 def _check_kinds(settings: Settings) -> None:
@@ -113,6 +109,10 @@ def _check_kinds(settings: Settings) -> None:
         value = getattr(settings, name)
         if value is not None and not isinstance(value, Mapping):
             raise ParamTypeError(broken_rule(name, "be a dict", value))
+    for name in _FLAGS:
+        check.flag(name, getattr(settings, name))
+    if settings.show_progress is not None:
+        check.flag("show_progress", settings.show_progress)
     store: Any = settings.store
     if store is not None and not isinstance(store, (Store, str, os.PathLike)):
         rule = "be a path or a broadpeak.Store"
@@ -374,8 +374,7 @@ def _as_source(
     """Return `tasks` as a sequence that can be sliced, or as an iterator."""
     if isinstance(tasks, Calls):
         return tasks
-    if isinstance(tasks, Task) or not isinstance(tasks, Iterable):
-        raise ParamTypeError(broken_rule("tasks", "be an iterable of Task", tasks))
+    check.several("tasks", tasks, "be an iterable of Task")
     by_number = settings.n_chunks is not None or (
         settings.distribute == "chunks" and settings.chunk_len is None
     )
@@ -571,7 +570,10 @@ def _open_chunks(plan: _Plan, found: Container[int]) -> list[Sequence[int]]:
 
 
 def _as_index(keys: Any) -> pd.Index[Any] | None:
-    return None if keys is None else as_keys_index(keys)
+    if keys is None:
+        return None
+    check.labels("keys", keys, "be a list of labels, one a task")
+    return as_keys_index(keys)
 
 
 def _kept(results: list[Any]) -> IntArray | None:

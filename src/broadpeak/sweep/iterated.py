@@ -100,13 +100,18 @@ class Iterated(Decorated):
     def _looped(
         self, args: tuple[Any, ...], kwargs: Mapping[str, Any], over_arg: str | int | None
     ) -> Argument:
+        given: Any = over_arg
+        place = check.real(given)
+        if given is not None and not isinstance(given, str) and not isinstance(place, int):
+            rule = "be the name or the position of an argument"
+            raise ParamTypeError(broken_rule("over_arg", rule, given))
         passed = self.arguments.bind(args, kwargs, also=lambda name, _: name == over_arg)
         if over_arg is None:
             free = [argument for argument in passed if argument.name not in _OWNERS]
             if free:
                 return free[0]
-        elif isinstance(over_arg, int) and -len(passed) <= over_arg < len(passed):
-            return passed[over_arg]
+        elif isinstance(place, int) and -len(passed) <= place < len(passed):
+            return passed[place]
         names = [argument.name for argument in passed]
         for argument in passed:
             if argument.name == over_arg:
@@ -122,9 +127,10 @@ def _as_param(argument: Argument) -> Param | None:
     items = argument.value
     if isinstance(items, Param):
         return items
-    if isinstance(items, (int, np.integer)) and not isinstance(items, bool):
-        items = range(int(items))
-    if not isinstance(items, Iterable):
+    if isinstance(number := check.real(items), int):
+        # More than anybody can loop over is told, rather than begun.
+        items = range(check.whole(argument.name, number, 0, 2**31))
+    if not isinstance(items, Iterable) or getattr(items, "ndim", 1) == 0:
         rule = "be a number of iterations or something to loop over"
         remedy = "Name the argument of the loop: over_arg='…'."
         raise ParamTypeError(broken_rule(argument.name, rule, items, remedy))

@@ -9,6 +9,7 @@ from typing import Any, overload
 
 import numpy as np
 
+from broadpeak._core import check
 from broadpeak.engines.batching import core_count
 from broadpeak.errors import ParamError, broken_rule
 from broadpeak.merge.rules import MergeFunc, resolve_merge_func
@@ -88,16 +89,20 @@ def positive(name: str, rule: Any) -> int:
     """
     if isinstance(rule, str) and rule == "auto":
         return core_count()
-    if isinstance(rule, bool) or not isinstance(rule, (int, np.integer)) or rule < 1:
+    number = check.real(rule)
+    if not isinstance(number, int) or number < 1:
         raise ParamError(broken_rule(name, "be 'auto' or a whole number of at least 1", rule))
-    return int(rule)
+    return number
 
 
 def _explicit(size: int, chunk_meta: Sequence[Any]) -> list[IntArray]:
     chunks = []
-    for meta in chunk_meta:
-        rows = range(size)[meta] if isinstance(meta, slice) else meta
-        chunk = np.asarray(rows)
+    rule = "be lists of positions of combinations, one list a chunk"
+    for meta in check.several("mono_chunk_meta", chunk_meta, rule):
+        try:
+            chunk = np.asarray(range(size)[meta] if isinstance(meta, slice) else meta)
+        except (TypeError, ValueError):
+            chunk = np.array(None)
         if chunk.ndim != 1 or (chunk.size and chunk.dtype.kind not in "iu"):
             rule = "be lists of positions of combinations"
             raise ParamError(broken_rule("mono_chunk_meta", rule, meta))

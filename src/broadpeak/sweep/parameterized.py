@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import pandas as pd
 
+from broadpeak._core import check
 from broadpeak.engines.calls import Calls
 from broadpeak.errors import ConditionError
 from broadpeak.merge.blocks import merge_blocks
@@ -141,7 +142,7 @@ def parameterized(
     given = {
         "merge_func": merge_func,
         "merge_kwargs": merge_kwargs,
-        "return_param_index": return_param_index or None,
+        "return_param_index": None if return_param_index is False else return_param_index,
         "eval_id": eval_id,
         "random_subset": random_subset,
         "seed": seed,
@@ -150,7 +151,7 @@ def parameterized(
         "mono_n_chunks": mono_n_chunks,
         "mono_chunk_len": mono_chunk_len,
         "mono_chunk_meta": mono_chunk_meta,
-        "raise_no_results": None if raise_no_results else False,
+        "raise_no_results": None if raise_no_results is True else raise_no_results,
         "template_context": template_context,
         "execute_kwargs": execute_kwargs,
     }
@@ -168,7 +169,8 @@ class Parameterized(Decorated):
     def call(self, args: tuple[Any, ...], kwargs: dict[str, Any], options: Options) -> Any:
         """Call the function on all combinations, or once if there are none."""
         own = options.own
-        params = self._params(args, kwargs, own.get("eval_id"))
+        check.flag("return_param_index", own.get("return_param_index", False))
+        params = self._params(args, kwargs, check.identifier("eval_id", own.get("eval_id")))
         if not params:
             return self.func(*args, **kwargs)
         settings = self.settings(options)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from types import UnionType
 from typing import Any, get_args
 
+from broadpeak._core import check
 from broadpeak.types import IntArray
 
 
@@ -42,6 +43,12 @@ class Piece:
 
 class Rule:
     """Base of takers, sizers and value wrappers; ``a | b`` holds both for one argument."""
+
+    def __post_init__(self) -> None:
+        if hasattr(self, "axis"):
+            object.__setattr__(self, "axis", check.axis("axis", self.axis))
+        if hasattr(self, "keep_dims"):
+            check.flag("keep_dims", self.keep_dims)
 
     def __or__(self, other: Any) -> Rules:
         return Rules(parts(self) + parts(other))

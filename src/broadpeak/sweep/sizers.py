@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from broadpeak._core import check
-from broadpeak.errors import ParamError, broken_rule
+from broadpeak.errors import ParamError, ParamTypeError, broken_rule
 from broadpeak.sweep.arguments import Argument
 from broadpeak.sweep.rules import Rule
+from broadpeak.sweep.takers import shape_of
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,14 @@ class ArgSizer(Rule):
 
     arg_query: str | int | re.Pattern[str] | None = None
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        query: Any = self.arg_query
+        known = query is None or isinstance(query, (str, re.Pattern))
+        if not known and (isinstance(query, bool) or not isinstance(query, (int, np.integer))):
+            rule = "be the name or the position of an argument, or a compiled pattern"
+            raise ParamTypeError(broken_rule("arg_query", rule, query))
+
     def size(self, arguments: Sequence[Argument], own: str | None = None) -> int:
         """Return the size among the `arguments` of a call; `own` is the annotated one.
 
@@ -46,7 +55,8 @@ class ArgSizer(Rule):
         """
         argument = self._find(arguments, own)
         size = self.measure(argument.value)
-        if isinstance(size, bool) or not isinstance(size, (int, np.integer)) or size < 0:
+        found = check.real(size)
+        if not isinstance(found, int) or not 0 <= found < 2**63:
             raise ParamError(
                 broken_rule(
                     f"Argument {argument.name!r} for {type(self).__name__}",
@@ -54,7 +64,7 @@ class ArgSizer(Rule):
                     argument.value,
                 )
             )
-        return int(size)
+        return found
 
     def measure(self, value: Any) -> Any:
         """Return the size of `value`."""
@@ -62,7 +72,7 @@ class ArgSizer(Rule):
 
     def _find(self, arguments: Sequence[Argument], own: str | None) -> Argument:
         query = own if self.arg_query is None else self.arg_query
-        if isinstance(query, int) and -len(arguments) <= query < len(arguments):
+        if isinstance(query, (int, np.integer)) and -len(arguments) <= query < len(arguments):
             return arguments[query]
         for argument in arguments:
             if isinstance(query, re.Pattern):
@@ -109,8 +119,8 @@ class LenSizer(ArgSizer):
 
     def measure(self, value: Any) -> Any:
         """Return the length of `value`."""
-        single = isinstance(value, (str, bytes)) or not hasattr(value, "__len__")
-        return 1 if single else len(value)
+        single = isinstance(value, (str, bytes, type)) or not hasattr(value, "__len__")
+        return 1 if single or getattr(value, "ndim", 1) == 0 else len(value)
 
 
 @dataclass(frozen=True)
@@ -134,6 +144,8 @@ class ShapeSizer(ArgSizer):
 
     def measure(self, value: Any) -> Any:
         """Return the length of the axis."""
+        if not isinstance(value, (tuple, list)):
+            raise ParamTypeError(broken_rule("A sized shape", "be a tuple of lengths", value))
         return _along(tuple(value), self.axis, value)
 
 
@@ -158,8 +170,7 @@ class ArraySizer(ArgSizer):
 
     def measure(self, value: Any) -> Any:
         """Return the length along the axis."""
-        shape = tuple(value.shape) if hasattr(value, "shape") else np.shape(value)
-        return _along(shape, self.axis, value)
+        return _along(shape_of("A sized value", value), self.axis, value)
 
 
 def _along(shape: tuple[int, ...], axis: int, value: Any) -> int:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from broadpeak._core import check
 from broadpeak.errors import ParamError, ParamTypeError, broken_rule
 from broadpeak.sweep.rules import Piece, Rule, Wrapper
 from broadpeak.types import MISSING, IntArray
@@ -45,13 +46,14 @@ class ChunkSlicer(Taker):
 
     def sizes(self, value: Any) -> list[int]:
         """Return the length of `value`."""
-        return [len(value)]
+        return [_n_items(self, value)]
 
     def take(self, value: Any, piece: Piece) -> Any:
         """Return the items of `piece`."""
         if isinstance(piece.rows, range):
             return value[piece.rows.start : piece.rows.stop]
-        items = [value[int(row)] for row in piece.rows]
+        by_place = value.iloc if isinstance(value, _LABELLED) else value
+        items = [by_place[int(row)] for row in piece.rows]
         return tuple(items) if isinstance(value, tuple) else items
 
 
@@ -70,11 +72,12 @@ class ChunkSelector(Taker):
 
     def sizes(self, value: Any) -> list[int]:
         """Return the length of `value`."""
-        return [len(value)]
+        return [_n_items(self, value)]
 
     def take(self, value: Any, piece: Piece) -> Any:
         """Return the item that has the number of `piece`."""
-        return value[_number(self, piece, len(value))]
+        by_place = value.iloc if isinstance(value, _LABELLED) else value
+        return by_place[_number(self, piece, len(value))]
 
 
 @dataclass(frozen=True)
@@ -117,7 +120,8 @@ class ShapeSlicer(Taker):
 
     def sizes(self, value: Any) -> list[int]:
         """Return the length of the axis."""
-        return [_count(value[_axis(self.axis, len(value), value)])]
+        lengths = _lengths(value)
+        return [_count(lengths[_axis(self.axis, len(lengths), value)])]
 
     def take(self, value: Any, piece: Piece) -> Any:
         """Return the shape of `piece`."""
@@ -149,7 +153,8 @@ class ShapeSelector(Taker):
 
     def sizes(self, value: Any) -> list[int]:
         """Return the length of the axis."""
-        return [_count(value[_axis(self.axis, len(value), value)])]
+        lengths = _lengths(value)
+        return [_count(lengths[_axis(self.axis, len(lengths), value)])]
 
     def take(self, value: Any, piece: Piece) -> Any:
         """Return the shape of one item."""
@@ -180,7 +185,7 @@ class ArraySlicer(Taker):
 
     def sizes(self, value: Any) -> list[int]:
         """Return the length along the axis."""
-        shape = _shape(value)
+        shape = shape_of("A chunked value", value)
         return [shape[_axis(self.axis, len(shape), value)]]
 
     def take(self, value: Any, piece: Piece) -> Any:
@@ -248,12 +253,12 @@ class FlexArraySlicer(Taker):
 
     def sizes(self, value: Any) -> list[int]:
         """Return the length along the axis, if it is to be cut."""
-        shape = _shape(value)
+        shape = shape_of("A chunked value", value)
         return [shape[self.axis]] if self._is_cut(shape) else []
 
     def take(self, value: Any, piece: Piece) -> Any:
         """Return the items of `piece`, or all of `value`."""
-        if not self._is_cut(_shape(value)):
+        if not self._is_cut(shape_of("A chunked value", value)):
             return value
         return ArraySlicer(self.axis).take(value, piece)
 
@@ -282,10 +287,9 @@ class SequenceTaker(Taker):
 
     def sizes(self, value: Any) -> list[int]:
         """Return the sizes that the items imply."""
+        takers = self.takers(value)
         return [
-            size
-            for item, taker in zip(value, self.takers(value), strict=True)
-            for size in sizes(taker, item)
+            size for item, taker in zip(value, takers, strict=True) for size in sizes(taker, item)
         ]
 
     def take(self, value: Any, piece: Piece) -> Any:
@@ -299,6 +303,9 @@ class SequenceTaker(Taker):
 
     def takers(self, value: Any) -> list[Taker | None]:
         """Return the taker of every item."""
+        if not isinstance(value, (list, tuple)):
+            rule = "be a list or a tuple"
+            raise ParamTypeError(broken_rule(f"What {type(self).__name__} cuts", rule, value))
         if not isinstance(self.spec, (list, tuple)):
             return [as_taker(self.spec)] * len(value)
         specs = list(self.spec)
@@ -355,6 +362,9 @@ class MappingTaker(Taker):
 
     def takers(self, value: Any) -> dict[Any, Taker | None]:
         """Return the taker of every value."""
+        if not isinstance(value, Mapping):
+            rule = "be a dict"
+            raise ParamTypeError(broken_rule(f"What {type(self).__name__} cuts", rule, value))
         if not isinstance(self.spec, Mapping):
             return dict.fromkeys(value, as_taker(self.spec))
         unknown = [name for name in self.spec if name not in value]
@@ -424,12 +434,12 @@ def taker_by_type(value: Any) -> Taker | None:
     """
     if value is None:
         return None
-    if isinstance(value, (int, np.integer)) and not isinstance(value, bool):
+    if isinstance(check.real(value), int):
         return CountAdapter()
     if isinstance(value, (*_LABELLED, np.ndarray, pd.Index)) and np.ndim(value):
         return ArraySlicer()
     sliceable = hasattr(value, "__len__") and hasattr(value, "__getitem__")
-    if sliceable and not isinstance(value, (Mapping, str, bytes)):
+    if sliceable and not isinstance(value, (Mapping, str, bytes, type)):
         return ChunkSlicer()
     remedy = (
         "Type for example: Chunked(value, taker=MappingTaker(ChunkSlicer()))."
@@ -455,8 +465,37 @@ def _along(value: Any, axis: int, where: slice | int | IntArray) -> Any:
     return value.iloc[place] if isinstance(value, _LABELLED) else value[place]
 
 
-def _shape(value: Any) -> tuple[int, ...]:
-    return tuple(value.shape) if hasattr(value, "shape") else np.shape(value)
+def shape_of(name: str, value: Any) -> tuple[int, ...]:
+    """Return the shape of an array, a Series, a frame or of lists that are one.
+
+    Raises
+    ------
+    TypeError
+        If lists are of lengths that differ.
+    """
+    shape = getattr(value, "shape", None)
+    if isinstance(shape, tuple):
+        return shape
+    try:
+        return np.shape(value)
+    except (TypeError, ValueError, RecursionError):
+        raise ParamTypeError(broken_rule(name, "be an array", value)) from None
+
+
+def _n_items(taker: Taker, value: Any) -> int:
+    sliceable = hasattr(value, "__len__") and hasattr(value, "__getitem__")
+    array = isinstance(value, (np.ndarray, *_LABELLED))
+    if not sliceable or isinstance(value, (type, Mapping)) or (array and not value.ndim):
+        rule = "be a list, an array or another sequence"
+        remedy = "Leave it without a rule to pass it whole."
+        raise ParamTypeError(broken_rule(f"What {type(taker).__name__} cuts", rule, value, remedy))
+    return len(value)
+
+
+def _lengths(value: Any) -> tuple[Any, ...]:
+    if not isinstance(value, (tuple, list)):
+        raise ParamTypeError(broken_rule("A chunked shape", "be a tuple of lengths", value))
+    return tuple(value)
 
 
 def _axis(axis: int, n_axes: int, value: Any) -> int:
@@ -467,9 +506,10 @@ def _axis(axis: int, n_axes: int, value: Any) -> int:
 
 
 def _count(value: Any) -> int:
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)) or value < 0:
+    number = check.real(value)
+    if not isinstance(number, int) or not 0 <= number < 2**63:
         raise ParamError(broken_rule("A chunked count", "be a whole number of items", value))
-    return int(value)
+    return number
 
 
 def _number(taker: Taker, piece: Piece, size: int) -> int:

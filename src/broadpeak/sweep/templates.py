@@ -30,7 +30,7 @@ from string import Template as _Text
 from typing import Any, ClassVar
 
 from broadpeak._core import check, expressions
-from broadpeak.errors import ParamError, ParamTypeError, broken_rule
+from broadpeak.errors import ParamError, ParamTypeError, broken_rule, shown
 
 
 class Template:
@@ -59,6 +59,11 @@ class Template:
         if kind is not None and not isinstance(template, kind):
             rule = "get a text"
             raise ParamTypeError(broken_rule(type(self).__name__, rule, template))
+        if context is not None:
+            check.mapping("context", context, "Type: context={'name': value}")
+        listed = isinstance(eval_id, (list, tuple, set, frozenset))
+        for one in eval_id if listed else (eval_id,):
+            check.identifier("eval_id", one)
         self.template = template
         self.context = context
         self.eval_id = eval_id
@@ -78,6 +83,7 @@ class Template:
 
     def fill(self, context: Mapping[str, Any]) -> Any:
         """Return the value that stands for this template under `context`."""
+        check.mapping("context", context)
         return self._value({**context, **(self.context or {})})
 
     def _value(self, context: dict[str, Any]) -> Any:
@@ -193,7 +199,7 @@ class RepFunc(Template):
     def _value(self, context: dict[str, Any]) -> Any:
         args: list[Any] = []
         kwargs: dict[str, Any] = {}
-        for parameter in inspect.signature(self.template).parameters.values():
+        for parameter in _signature(self.template).parameters.values():
             if parameter.kind is parameter.VAR_KEYWORD:
                 kwargs = {**context, **kwargs}
             elif parameter.kind is parameter.VAR_POSITIONAL:
@@ -243,10 +249,18 @@ class Sub(Template):
             raise ParamError(broken_rule("Sub", rule, self.template)) from error
 
 
+def _signature(func: Any) -> inspect.Signature:
+    try:
+        return inspect.signature(func)
+    except ValueError as error:
+        rule = "get a function whose arguments have names"
+        raise ParamTypeError(broken_rule("RepFunc", rule, func)) from error
+
+
 def _unknown(template: Template, name: str, context: Collection[str]) -> ParamError:
-    known = ", ".join(sorted(context)) or "none"
+    known = ", ".join(sorted(str(one) for one in context)) or "none"
     hint = check.did_you_mean(name, context)
-    rule = f"use a name that is known at this point, not {name!r}"
+    rule = f"use a name that is known at this point, not {shown(name)}"
     return ParamError(broken_rule("Template", rule, template, f"{hint} Known: {known}.".lstrip()))
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from broadpeak._core import check
 from broadpeak.sweep.rules import Wrapper
 from broadpeak.sweep.takers import (
     ArraySlicer,
@@ -77,7 +78,7 @@ class ChunkedArray(Chunked):
 
     def __init__(self, value: Any = MISSING, axis: int = 0) -> None:
         super().__init__(value)
-        object.__setattr__(self, "axis", axis)
+        object.__setattr__(self, "axis", check.axis("axis", axis))
 
     def taker_of(self, value: Any) -> Taker | None:
         """Return the slicer."""
@@ -132,7 +133,7 @@ class ChunkedShape(Chunked):
 
     def __init__(self, value: Any = MISSING, axis: int = 0) -> None:
         super().__init__(value)
-        object.__setattr__(self, "axis", axis)
+        object.__setattr__(self, "axis", check.axis("axis", axis))
 
     def taker_of(self, value: Any) -> Taker | None:
         """Return the slicer."""

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -11,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from broadpeak.data.data import Data
+from broadpeak.data.slicing import is_label
 from broadpeak.errors import DataError, ParamError, broken_rule
 from broadpeak.types import AnyArray, FloatArray
 
@@ -152,9 +154,15 @@ def window(bars: Bars, lookback: int, start: Any = None, end: Any = None) -> Win
 def _cut(bars: Bars, start: Any, end: Any) -> slice:
     if start is None and end is None:
         return slice(0, len(bars))
+    for name, label in (("start", start), ("end", end)):
+        if label is not None and not is_label(label):
+            rule = f"be a label of the index ({bars.index.dtype})"
+            raise DataError(broken_rule(name, rule, label, "Type for example '2005-01-31'."))
+    # A day without a time means the whole day, as its text does.
+    start, end = (one.isoformat() if type(one) is dt.date else one for one in (start, end))
     try:
         return bars.index.slice_indexer(start, end)
-    except (TypeError, ValueError, KeyError) as error:
+    except (TypeError, ValueError, KeyError, OverflowError) as error:
         rule = f"be labels of the index ({bars.index.dtype})"
         raise DataError(broken_rule("start and end", rule, (start, end))) from error
 

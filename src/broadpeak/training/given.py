@@ -3,12 +3,11 @@
 
 from __future__ import annotations
 
-import math
-import numbers
+import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
+from broadpeak._core import check
 from broadpeak.errors import ParamError, ParFileError, broken_rule
 from broadpeak.storage.par import Parameters, read_par
 from broadpeak.training.result import Training
@@ -28,8 +27,8 @@ def values_for(strategy: Strategy, params: Any) -> Given | Defaults:
     """
     if params is None:
         return Defaults()
-    if isinstance(params, (str, Path)):
-        params = read_par(params)
+    if isinstance(params, (str, os.PathLike)):
+        params = read_par(check.path("params", params, REMEDY))
     if isinstance(params, Training):
         return Given(params.params, named=True, source="The training", error=ParamError)
     if isinstance(params, Parameters):
@@ -57,10 +56,7 @@ def _from_mapping(params: Mapping[Any, Any]) -> Given:
         if not isinstance(key, str) or not isinstance(values, Mapping):
             raise ParamError(broken_rule("params", "be {component: {name: value}}", params, REMEDY))
         for name, value in values.items():
-            number = isinstance(value, numbers.Real) and not isinstance(value, bool)
-            if not number or not math.isfinite(value):
-                rule = "be a finite number"
-                raise ParamError(broken_rule(f"params[{key!r}][{name!r}]", rule, value))
+            check.number(f"params[{key!r}][{name!r}]", value)
         table[key] = values
     if not table:
         raise ParamError(broken_rule("params", "name at least one component", params, REMEDY))

@@ -17,7 +17,7 @@ from types import ModuleType
 from typing import Any, TypeAlias
 
 from broadpeak._core import check
-from broadpeak.errors import ParamError, broken_rule
+from broadpeak.errors import ParamError, ParamTypeError, broken_rule
 from broadpeak.training.stats import Stats
 
 MIN_TRADES = 5
@@ -60,9 +60,9 @@ def prr(stats: Stats, min_trades: float = MIN_TRADES) -> float:
     >>> round(prr(stats), 6)
     0.644313
     """
-    n_win, n_loss = stats.num_win, stats.num_loss
-    if n_win < 2 or n_win + n_loss < min_trades:
+    if not _enough(stats, min_trades) or stats.num_win < 2:
         return 0.0
+    n_win, n_loss = stats.num_win, stats.num_loss
     win, loss = stats.win_total, stats.loss_total
     if n_loss > 1:
         win -= stats.win_max * (n_win - 1) / n_win
@@ -168,8 +168,15 @@ def _or_zero(score: float) -> float:
     return 0.0 if math.isnan(score) else score
 
 
-def _enough(stats: Stats, min_trades: float) -> bool:
-    return stats.num_trades >= max(min_trades, 1)
+def _enough(stats: Any, min_trades: float) -> bool:
+    if not isinstance(stats, Stats):
+        remedy = "Pass Stats(num_win=…, …), or the stats of a training's component."
+        raise ParamTypeError(broken_rule("stats", "be a Stats", stats, remedy))
+    return stats.num_trades >= max(_least(min_trades), 1)
+
+
+def _least(min_trades: Any) -> float:
+    return check.number("min_trades", min_trades, 0)
 
 
 _BY_NAME: dict[str, Callable[..., float]] = {
@@ -239,9 +246,7 @@ def resolve_objective(objective: str | Objective, min_trades: float = MIN_TRADES
     >>> resolve_objective("binary", min_trades=20)(Stats(num_win=6, num_loss=4))
     0.0
     """
-    least: Any = min_trades
-    if not isinstance(least, numbers.Real) or not float(least) >= 0:
-        raise ParamError(broken_rule("min_trades", "be a number of at least 0", min_trades))
+    _least(min_trades)
     if isinstance(objective, NamedObjective):
         return NamedObjective(objective.name, min_trades)
     if callable(objective):

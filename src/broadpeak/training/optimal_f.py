@@ -6,10 +6,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
-from broadpeak._core.arrays import plain_array
+from broadpeak._core.arrays import to_lanes
 from broadpeak.errors import DataError, ParamError, broken_rule
 from broadpeak.metrics.ratios import is_zero
+from broadpeak.types import FloatArray
 
 LEAST, MOST = 0.001, 0.999
 
@@ -62,13 +64,14 @@ def optimal_f(trades: Any) -> float:
     return min(max(0.5 * (low + high), LEAST), MOST)
 
 
-def _results(trades: Any) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    column = trades["pnl"] if hasattr(trades, "columns") and "pnl" in trades.columns else trades
+def _results(trades: Any) -> FloatArray:
+    framed = isinstance(trades, pd.DataFrame) and "pnl" in trades.columns
     try:
-        results = np.asarray(plain_array("trades", column), dtype=np.float64)
+        lanes, _ = to_lanes("trades", trades["pnl"] if framed else trades)
     except DataError:
-        results = np.array([np.nan])
-    if results.ndim != 1 or not np.isfinite(results).all():
+        lanes = np.empty((0, 0))
+    if len(lanes) != 1 or not (np.abs(lanes) < 1e300).all():
         rule = 'be a sequence of finite results, or a frame with a column "pnl"'
         raise ParamError(broken_rule("trades", rule, trades))
+    results: FloatArray = lanes[0]
     return results

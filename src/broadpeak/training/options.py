@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import math
-import numbers
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -48,12 +46,11 @@ class TrainOptions:
     def __post_init__(self) -> None:
         check.one_of("sizing", self.sizing, SIZINGS)
         check.one_of("detrend", self.detrend, DETRENDS)
-        if not _number(self.recency) or self.recency < 1:
-            remedy = "1 weighs all trades alike, 2 the last ones twice as much as the first."
-            raise ParamError(broken_rule("recency", "be a number from 1", self.recency, remedy))
-        if not _number(self.min_trades) or self.min_trades < 0:
-            raise ParamError(broken_rule("min_trades", "be a number from 0", self.min_trades))
+        remedy = "1 weighs all trades alike, 2 the last ones twice as much as the first."
+        check.number("recency", self.recency, 1, remedy)
+        check.number("min_trades", self.min_trades, 0)
         check.whole("passes", self.passes)
+        check.flag("curves", self.curves)
         # Settings of a method are checked even where another one is asked for.
         Genetic(self.population, self.generations, self.mutation_rate, self.crossover_rate)
         for name, least in (("n_evaluations", 1), ("seed", 0)):
@@ -85,8 +82,3 @@ def split_options(owner: str, options: Mapping[str, Any]) -> dict[str, Any]:
         if name not in EXECUTE_OPTIONS:
             raise check.unknown_option(owner, name, {*EXECUTE_OPTIONS, *_NAMES})
     return {**own, "execute": rest}
-
-
-def _number(value: Any) -> bool:
-    real = isinstance(value, numbers.Real) and not isinstance(value, bool)
-    return real and math.isfinite(value)

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-import numbers
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
@@ -138,8 +138,10 @@ def setting(name: str, value: Any, index: pd.Index[Any]) -> Setting:
         return None
     if isinstance(value, (bool, np.bool_, str)):
         raise OrderError(broken_rule(name, "be a number, or an array with one number a bar", value))
-    if isinstance(value, numbers.Real):
-        return float(value)
+    if (number := check.real(value)) is not None:
+        if abs(number) >= 2**1023 and math.isfinite(number):
+            raise OrderError(broken_rule(name, "be a number that a float can hold", value))
+        return float(number)
     raw = _column(name, value, index, "hold numbers")
     if raw.ndim == 0:
         return float(raw)

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from broadpeak._core.check import as_float
+from broadpeak._core import check
 from broadpeak.errors import ParamError, broken_rule
 from broadpeak.portfolio.costs import Costs
 from broadpeak.portfolio.fills import join_fills
@@ -115,7 +114,7 @@ def strategy_portfolio(parts: Sequence[Part], capital: float | None) -> Portfoli
 
 def check_capital(capital: Any) -> float:
     """Return `capital` as a float, or raise `ParamError` unless it is a positive number."""
-    number = as_float(capital)
-    if not math.isfinite(number) or number <= 0:
+    money = check.real(capital)
+    if money is None or not 1e-100 < money < 1e100:
         raise ParamError(broken_rule("capital", "be a positive number of money", capital))
-    return number
+    return float(money)

@@ -15,6 +15,7 @@ import pandas as pd
 
 from broadpeak._core import check, drawing
 from broadpeak._core.arrays import lent
+from broadpeak._core.files import writing
 from broadpeak.engines.carried import Travelling
 from broadpeak.errors import ParamError, broken_rule
 from broadpeak.search.base import Step
@@ -273,9 +274,8 @@ class Training(Travelling):
 
     def to_csv(self, path: str | Path) -> Path:
         """Write `trials` to a CSV file and return its path."""
-        target = Path(path)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        self.trials.to_csv(target, index=False)
+        with writing(path) as target:
+            self.trials.to_csv(target, index=False)
         return target
 
     def step_curve(self, parameter: str, component: str | None = None) -> StepCurve:

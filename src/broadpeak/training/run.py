@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import pandas as pd
 
+from broadpeak._core import check
 from broadpeak._core.check import did_you_mean
 from broadpeak.errors import StrategyError, broken_rule
 from broadpeak.training.components import Bars, Component
@@ -16,6 +17,7 @@ from broadpeak.training.faults import OrderError, UnknownMemberError
 from broadpeak.training.orders import Entry, OrderBook, Setting, setting, signal
 from broadpeak.types import BoolArray, FloatArray
 
+MOST_PANELS = 100
 SETTINGS = ("lots", "stop", "take_profit", "trail", "lifetime")
 
 
@@ -410,11 +412,18 @@ class Run:
         """
         if self._mode == "train":
             return
+        label: Any = name
+        if not isinstance(label, str):
+            raise OrderError(broken_rule("the name of a plot", "be a text", label))
         index = self.index
         line = setting(f"plot {name!r}", values, index)
         if line is None:
             raise OrderError(broken_rule(f"plot {name!r}", "hold one number a bar", values))
-        curve = Curve(str(name), np.broadcast_to(np.asarray(line), len(index)), int(panel))
+        where = check.real(panel)
+        if not isinstance(where, int) or not 0 <= where < MOST_PANELS:
+            rule = f"be a whole number from 0 to {MOST_PANELS - 1}"
+            raise OrderError(broken_rule(f"panel of plot {name!r}", rule, panel))
+        curve = Curve(name, np.broadcast_to(np.asarray(line), len(index)), where)
         self._curves.setdefault(self._inside(), {})[curve.name] = curve
 
     def _enter(self, side: str, when: BoolArray, own: tuple[Any, ...]) -> None:
@@ -536,8 +545,10 @@ def _unknown(name: str, what: str, known: Iterable[str]) -> UnknownMemberError:
 
 
 def _names(what: str, value: Any) -> list[str]:
-    names = [value] if isinstance(value, str) else list(value)
-    if not names or not all(isinstance(name, str) and name for name in names):
+    listed = isinstance(value, Iterable)
+    names = [value] if isinstance(value, str) else list(value) if listed else []
+    usable = all(isinstance(name, str) and name and check.is_unicode(name) for name in names)
+    if not names or not usable:
         raise OrderError(broken_rule(f"{what} of s.loop()", "be names, at least one", value))
     if len(set(names)) < len(names):
         raise OrderError(broken_rule(f"{what} of s.loop()", "name each one once", value))

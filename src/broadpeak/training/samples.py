@@ -42,7 +42,7 @@ def offset_cuts(data: Data, samples: Any) -> list[Data]:
 def _length(bar: Any) -> pd.Timedelta:
     try:
         length = pd.Timedelta(bar)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         length = pd.Timedelta(0)
     if not length > pd.Timedelta(0):  # NaT is not above it either
         remedy = "Weeks and months have no fixed length."

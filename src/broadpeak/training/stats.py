@@ -11,14 +11,52 @@ from typing import Any
 
 import numpy as np
 
+from broadpeak._core import check
+from broadpeak._core.arrays import lane, to_lanes
 from broadpeak.errors import ParamError, broken_rule
 from broadpeak.metrics.ratios import TINY, is_zero
 from broadpeak.training._kernels.stats import equity_loop, trade_loop
-from broadpeak.types import AnyArray, FloatArray
+from broadpeak.types import AnyArray, FloatArray, IntArray
 
 N_COUNTS = 14
 N_SUMS = 24
 _NOTHING = np.empty(0)
+
+
+def _floats(name: str, values: Any) -> FloatArray:
+    """Return `values` as one contiguous column of floats."""
+    found = lane(values)
+    if found is None:
+        lanes, _ = to_lanes(name, values)
+        if len(lanes) != 1:
+            raise ParamError(broken_rule(name, "be one column of numbers", lanes.shape[::-1]))
+        found = lanes[0]
+    return found
+
+
+def _difference(win_total: float, loss_total: float) -> float:
+    try:
+        return win_total - loss_total
+    except OverflowError:
+        beyond = max((win_total, loss_total), key=abs)
+        return check.number("win_total and loss_total", beyond)
+
+
+def _check_finite(name: str, values: FloatArray | None) -> None:
+    if values is not None and not np.isfinite(values).all():
+        got = values[~np.isfinite(values)][0]
+        raise ParamError(broken_rule(name, "hold finite numbers", got))
+
+
+def _integers(name: str, values: Any) -> IntArray:
+    """Return `values` as one contiguous column of whole numbers."""
+    if isinstance(values, np.ndarray) and values.dtype == np.int64 and values.ndim == 1:
+        return np.ascontiguousarray(values)
+    numbers = _floats(name, values)
+    # NaN is not smaller than anything.
+    if not (np.abs(numbers) < 2.0**62).all() or (numbers != np.floor(numbers)).any():
+        raise ParamError(broken_rule(name, "hold whole numbers", values))
+    return numbers.astype(np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +160,12 @@ class Stats:
     net: float = math.nan
 
     def __post_init__(self) -> None:
-        if math.isnan(self.net):
-            object.__setattr__(self, "net", self.win_total - self.loss_total)
+        values = _VALUES(self)
+        if not _PLAIN.issuperset(map(type, values)):
+            for name, value in zip(FIELDS, values, strict=True):
+                object.__setattr__(self, name, check.number(name, value, finite=False))
+        if self.net != self.net:  # NaN: not given
+            object.__setattr__(self, "net", _difference(self.win_total, self.loss_total))
 
     @property
     def num_trades(self) -> int:
@@ -265,14 +307,16 @@ class Stats:
         (5.0, 1, 2.0, 5)
         """
         for name, value in (("recency", recency), ("capital", capital)):
-            if not (value > 0 and math.isfinite(value)):
+            if not check.number(name, value, 0) > 0:
                 raise ParamError(broken_rule(name, "be a positive number", value))
-        results = np.ascontiguousarray(pnl, dtype=np.float64)
-        sides, enter, leave = (
-            np.ascontiguousarray(values, dtype=np.int64)
-            for values in (direction, entry_index, exit_index)
+        results, curve = _floats("pnl", pnl), _floats("equity", equity)
+        sides = _integers("direction", direction)
+        enter, leave = _integers("entry_index", entry_index), _integers("exit_index", exit_index)
+        first, years = check.whole("first", first, 0), check.number("years", years, 0)
+        costs, rolls, points = (
+            None if values is None else _floats(name, values)
+            for name, values in (("costs", costs), ("rolls", rolls), ("points", points))
         )
-        curve = np.ascontiguousarray(equity, dtype=np.float64)
         if not len(results) == len(sides) == len(enter) == len(leave):
             lengths = (len(results), len(sides), len(enter), len(leave))
             raise ParamError(broken_rule("the columns of the trades", "be of one length", lengths))
@@ -280,23 +324,30 @@ class Stats:
             enter, leave = enter - first, leave - first
         counts = np.zeros(N_COUNTS, dtype=np.int64)
         sums = np.zeros(N_SUMS)
-        amounts = _NOTHING if worth is None else np.ascontiguousarray(worth, dtype=np.float64)
+        amounts = _NOTHING if worth is None else _floats("worth", worth)
+        balance = check.number("balance", balance)
         trade_loop(
             results, sides, enter, leave, amounts, float(recency), len(curve), TINY, counts, sums
         )
-        equity_loop(
-            curve, results, enter, leave, float(capital), float(balance), TINY, counts, sums
-        )
+        equity_loop(curve, results, enter, leave, float(capital), balance, TINY, counts, sums)
         extras = (_total(costs), _total(rolls), _total(points), float(years))
         values: list[Any] = [*counts.tolist(), *sums.tolist(), *extras]
+        if not math.isfinite(sum(values)):  # looked for only where something came of it
+            columns = {"pnl": results, "equity": curve, "costs": costs, "rolls": rolls}
+            for name, column in {**columns, "points": points}.items():
+                _check_finite(name, column)
         return cls(*values)
 
 
 def _total(values: FloatArray | None) -> float:
-    return 0.0 if values is None else float(np.sum(values))
+    if values is None:
+        return 0.0
+    with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is told by the caller
+        return float(np.sum(values))
 
 
 FIELDS = tuple(field.name for field in dataclasses.fields(Stats))
 """Names of the fields of `Stats`, in order."""
 
+_PLAIN = frozenset({int, float})
 _VALUES = operator.attrgetter(*FIELDS)

@@ -8,8 +8,6 @@ import math
 from collections.abc import Callable
 from typing import Any, overload
 
-import numpy as np
-
 from broadpeak._core import check
 from broadpeak.engines.carried import Carried, by_name
 from broadpeak.errors import ParamError, broken_rule
@@ -191,8 +189,7 @@ def _name(name: Any, func: Callable[[Any], object]) -> str:
 
 
 def _bars(name: str, value: Any) -> int:
-    is_number = isinstance(value, (int, float, np.integer)) and not isinstance(value, bool)
-    number = float(value) if is_number else math.nan
-    if not math.isfinite(number) or number < 0 or number != math.floor(number):
+    number = check.real(value)
+    if number is None or not 0 <= number < 2**31 or number != math.floor(number):
         raise ParamError(broken_rule(name, "be a whole number of bars, 0 or more", value))
     return int(number)

@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from broadpeak._core import check
 from broadpeak._core.arrays import Wrapping, check_labels, kernel_view, plain_array, to_lanes
-from broadpeak.errors import DataError, ParamError, broken_rule
+from broadpeak.errors import DataError, broken_rule
 from broadpeak.triggers._kernels import clean as kernels
 from broadpeak.types import BoolArray
 
@@ -87,9 +88,7 @@ def delay(signals: Any, bars: int = 1) -> Any:
     >>> delay(np.array([True, False, False]))
     array([False,  True, False])
     """
-    if not float(bars).is_integer() or bars < 0:
-        raise ParamError(broken_rule("bars", "be a whole number of at least 0", bars))
-    bars = int(bars)
+    bars = check.whole("bars", bars, 0)
     lanes, wrapping = signal_lanes("signals", signals)
     out = np.zeros_like(lanes)
     if bars < lanes.shape[1]:

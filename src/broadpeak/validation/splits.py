@@ -90,6 +90,7 @@ def split_walk_forward(
     n = check.whole("n_bars", n_bars, 0)
     n_cycles = check.whole("cycles", cycles, 2)
     share = _share(split)
+    check.flag("anchored", anchored)
     # Fractions, so that half a bar is half a bar on every machine.
     period = n / (share + (n_cycles - 1) * (1 - share))
     test = math.floor((1 - share) * period + Fraction(1, 2))
@@ -141,10 +142,11 @@ def cycles_for_period(n_bars: int, period: float, split: float = 0.85) -> int:
     12
     """
     n = check.whole("n_bars", n_bars, 0)
-    if not (period > 0 and math.isfinite(period)):
+    bars = check.number("period", period)
+    if bars <= 0:
         raise ParamError(broken_rule("period", "be a positive number of bars", period))
     share = _share(split)
-    cycles = math.floor((n / Fraction(period) - share) / (1 - share) + Fraction(1, 2)) + 1
+    cycles = math.floor((n / Fraction(bars) - share) / (1 - share) + Fraction(1, 2)) + 1
     if cycles < 2:
         msg = (
             f"period must leave room for two cycles in {n} bars, got {period:g}. "
@@ -186,7 +188,7 @@ class WalkForwardSplit:
     ) -> None:
         self.cycles = check.whole("cycles", cycles, 2)
         self.train_share = float(_share(split))
-        self.anchored = bool(anchored)
+        self.anchored = check.flag("anchored", anchored)
         self.purge = check.whole("purge", purge, 0)
 
     def split(self, index: Any, y: Any = None, groups: Any = None) -> Iterator[Pair]:
@@ -368,8 +370,7 @@ class BlockSplit:
         test: Sequence[int] = (2,),
     ) -> None:
         self.period: int | pd.Timedelta = _block_length(period)
-        self.train = tuple(check.whole("every block of train", block, 0) for block in train)
-        self.test = tuple(check.whole("every block of test", block, 0) for block in test)
+        self.train, self.test = _listed("train", train), _listed("test", test)
         both = sorted(set(self.train) & set(self.test))
         if both or not self.train or not self.test:
             rule = "each name at least one block, and none that the other names"
@@ -394,6 +395,8 @@ class BlockSplit:
             remedy = "Pass the index of the prices, or a period in bars."
             rule = "be a DatetimeIndex where the period is a time"
             raise ParamError(broken_rule("index", rule, type(times).__name__, remedy))
+        if times.hasnans:
+            raise ParamError(broken_rule("index", "have no missing times", "NaT"))
         if not len(times):
             return np.empty(0, dtype=np.int64)
         return np.asarray((times - times[0]) // self.period, dtype=np.int64)
@@ -431,6 +434,11 @@ def _checked(train: IntArray, test: IntArray) -> Pair:
     return train, test
 
 
+def _listed(name: str, blocks: Any) -> tuple[int, ...]:
+    given = check.several(name, blocks, "be a list of numbers of blocks", f"Type: {name}=[0, 1]")
+    return tuple(check.whole(f"every block of {name}", block, 0, 2**31) for block in given)
+
+
 def _length(index: Any) -> int:
     try:
         return len(index)
@@ -440,20 +448,18 @@ def _length(index: Any) -> int:
 
 
 def _share(split: Any) -> Fraction:
-    try:
-        number = math.nan if isinstance(split, str) else float(split)
-    except (TypeError, ValueError):
-        number = math.nan
-    if not 0 < number < 1:
+    number = check.real(split)
+    if number is None or not 0 < number < 1:
         rule = "be a share above 0 and below 1"
         raise ParamError(broken_rule("split", rule, split, "Type 0.85 for 85 % training."))
     # The shortest text of the number: 0.85 is 17/20, not the binary fraction next to it.
-    return Fraction(repr(number))
+    return Fraction(repr(float(number)))
 
 
 def _embargo(embargo: Any) -> float:
-    if isinstance(embargo, (int, float)) and not isinstance(embargo, bool) and 0 <= embargo < 1:
-        return float(embargo)
+    share = check.real(embargo)
+    if share is not None and 0 <= share < 1:
+        return float(share)
     return check.whole("embargo", embargo, 0)
 
 
@@ -462,7 +468,7 @@ def _block_length(period: Any) -> int | pd.Timedelta:
         return check.whole("period", period, 1)
     try:
         length = pd.Timedelta(period)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         length = pd.Timedelta(0)
     if not length > pd.Timedelta(0):  # NaT is not above it either
         rule = 'be a positive time such as "7D", or a number of bars'

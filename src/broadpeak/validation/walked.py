@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from broadpeak._core import drawing
+from broadpeak._core import check, drawing
 from broadpeak._core.arrays import lent
 from broadpeak.engines.carried import Travelling
 from broadpeak.errors import ParamError, broken_rule
@@ -185,7 +185,7 @@ class WalkForward(Travelling):
         list of Path
             In order of cycles. Without `retrain_last` all files are numbered.
         """
-        where = Path(folder)
+        where = check.path("folder", folder)
         # A name may hold what separates folders; files stay in the one that was asked for.
         stem = re.sub(r'[\\/:*?"<>|]', "_", self.name)
         n_cycles = self.settings["cycles"]

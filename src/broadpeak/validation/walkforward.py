@@ -121,6 +121,7 @@ def walk_forward(
     """
     began = time.perf_counter()
     check.one_of("border", border, BORDERS)
+    check.flag("retrain_last", retrain_last)
     horizon = check.whole("horizon", horizon, 0)
     if capital is not None:
         check_capital(capital)
@@ -261,7 +262,8 @@ def _trained(plan: Plan, windows: Sequence[dict[str, Window]]) -> list[Training]
     options = plan.options
     # With a store it is the single evaluations that are kept and resumed, cycle after cycle.
     in_turn = options.on_step is not None or options.execute.get("store") is not None
-    if in_turn or options.execute.get("engine", "serial") == "serial":
+    engine = options.execute.get("engine", "serial")
+    if in_turn or (isinstance(engine, str) and engine == "serial"):
         return [run_plan(plan, one, _bounds(plan, one)) for one in windows]
     # Prices go to a worker once, and need not come back with every training.
     inner = plan._replace(data=None, options=replace(options, execute={}))

@@ -120,7 +120,7 @@ class Expression:
 
 def unknown_name(name: str, known: Mapping[str, Any], where: str) -> ConditionError:
     """Return the error for a name that `where` may not use."""
-    choices = ", ".join(sorted(known)) or "none"
+    choices = ", ".join(sorted(map(str, known))) or "none"
     hint = did_you_mean(name, known) or "Check the spelling."
     msg = f"{where} must use known names only, got {name!r}. {hint} Known names: {choices}."
     error = ConditionError(msg)

@@ -3,13 +3,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 import broadpeak as bp
-from broadpeak.cli import console, options, summary
+from broadpeak.cli import console, inputs, options, summary
 
 MOST_ROWS = 20
 
@@ -24,7 +23,7 @@ def store(
     as_json: options.AsJson = False,
 ) -> None:
     """List the runs in a store, or the trials of one of them."""
-    if not Path(file).is_file():  # opening it would make one
+    if not inputs.is_file(file):  # opening it would make one
         raise typer.BadParameter(f"there is no file {file!r}.", param_hint="STORE")
     opened = bp.Store(file)
     frame = opened.runs() if run is None else opened.trials(run)

@@ -6,12 +6,12 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 import broadpeak as bp
+from broadpeak._core.files import made_folder
 from broadpeak.cli import console, inputs, options, summary
 from broadpeak.errors import broken_rule
 
@@ -124,8 +124,7 @@ def _choice(scores: Any, chooser: str) -> dict[str, Any]:
 def _write(scores: Any, out: str | None) -> dict[str, str]:
     if out is None:
         return {}
-    folder = Path(out)
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = made_folder(out)
     path = folder / "scores.csv"
     scores.rename("score").to_csv(path)
     return {"scores": str(path)}

@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 import broadpeak as bp
+from broadpeak._core.files import made_folder
 from broadpeak.cli import console, inputs, options, summary
 
 
@@ -50,8 +50,7 @@ def run_test(
 
 
 def _write(portfolio: Any, folder: str) -> dict[str, str]:
-    out = Path(folder)
-    out.mkdir(parents=True, exist_ok=True)
+    out = made_folder(folder)
     files = {"trades": out / "trades.csv", "equity": out / "equity.csv"}
     portfolio.trades.to_csv(files["trades"], index=False)
     portfolio.value.to_csv(files["equity"])

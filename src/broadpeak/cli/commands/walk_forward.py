@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 import broadpeak as bp
+from broadpeak._core.files import made_folder
 from broadpeak.cli import console, inputs, options, summary
 
 
@@ -92,8 +92,7 @@ def _show_cycles(cycles: Any, name: str) -> None:
 
 
 def _write(result: Any, folder: str) -> dict[str, str]:
-    out = Path(folder)
-    out.mkdir(parents=True, exist_ok=True)
+    out = made_folder(folder)
     files = {"cycles": out / "cycles.csv", "report": out / "report.html"}
     result.to_par(out)
     result.cycles.to_csv(files["cycles"])

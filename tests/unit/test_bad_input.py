@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What people pass by mistake, at the public face: the kind of error and what it says.
+
+`tests/fuzz` passes everything else.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import broadpeak as bp
+
+IBM = bp.Data.sample("IBM")["2005":"2006"]
+TASKS = [bp.Task(abs, -k) for k in range(3)]
+
+
+def swing(s):
+    days = s.optimize(3, 2, 4, 1, name="days")
+    s.enter_long(bp.crossed_above(bp.roc(s.close, days), 0.0))
+    s.exit_long(bp.crossed_below(bp.roc(s.close, days), 0.0))
+
+
+CASES = {
+    "timeout inf": (lambda: bp.execute(TASKS, timeout=math.inf), "Leave it out for no limit"),
+    "warmup array": (lambda: bp.execute(TASKS, warmup=np.ones(2)), "warmup must be True or False"),
+    "keys number": (lambda: bp.execute(TASKS, keys=3), "keys must be a list of labels"),
+    "engine class": (lambda: bp.execute(TASKS, engine=SimplyNot), "the factory of an engine must"),
+    "period text": (
+        lambda: bp.walk_forward(swing, IBM, period="a"),
+        "period must be a finite number",
+    ),
+    "period of splits": (
+        lambda: bp.splits.cycles_for_period(100, "a"),
+        "period must be a finite number",
+    ),
+    "rule of no length": (lambda: IBM.resample("0D"), "rule must be a span of time"),
+    "rule backwards": (lambda: IBM.resample("-1D"), "rule must be a span of time"),
+    "rule number": (lambda: IBM.resample(3), "rule must be a span of time"),
+    "rule too short": (lambda: IBM.resample("1ns"), "rule must be at least as long as the bars"),
+    "option of resample": (lambda: IBM.resample("W", lable="left"), "Did you mean 'label'"),
+    "huge window": (lambda: bp.talib_func("sma")(IBM.close, 10**30), "at most 2147483646 in size"),
+    "text window": (lambda: bp.sma(IBM.close, "10"), "window must be a length"),
+    "huge seed": (lambda: bp.train(swing, IBM, seed=10**400), "seed must be a whole number of at"),
+    "huge fees": (lambda: bp.Costs(fees=10**400), "fees must be a finite number"),
+    "null byte": (lambda: bp.Store("a\0b"), "path must be the path of a file"),
+    "no path of a store": (lambda: bp.Store(None), "path must be a path, got None"),
+    "no path of a .par": (lambda: bp.read_par(None), "path must be a path, got None"),
+    "no path of a CSV": (lambda: bp.Data.from_csv(5), "path must be a path, got 5"),
+    "no time zone": (lambda: bp.Data.from_csv("x.csv", tz=""), "tz must be the name of a time"),
+    "no slice": (lambda: IBM["nan":], "must be given dates"),
+    "no start": (lambda: bp.test(swing, IBM, start=pd.NaT), "start must be a label of the index"),
+    "text flag": (lambda: bp.walk_forward(swing, IBM, anchored="no"), "anchored must be True or"),
+    "no stats": (lambda: bp.objectives.sharpe(0.5), "stats must be a Stats"),
+    "text of trades": (lambda: bp.optimal_f("abc"), "trades must be a sequence of finite"),
+    "array id": (
+        lambda: bp.parameterized(abs, eval_id=np.ones(2))(bp.Param([1])),
+        "eval_id must be a text, a number",
+    ),
+    "selector of arrays": (lambda: bp.Hill(width=np.ones(3)), "width must be a whole number"),
+    "many axes": (lambda: bp.ChunkedArray([1], axis="a"), "axis must be a whole number"),
+    "no space": (lambda: bp.searchers.Brute().start([1]), "space must be a SearchSpace"),
+    "no score": (
+        lambda: bp.searchers.maximise(bp.searchers.Ascent(), SPACE, lambda steps: ["a"] * 9),
+        "every score of evaluate_many must be a number",
+    ),
+    "a frame as Data": (lambda: bp.Data(IBM.close), r"Type: Data\.from_frames"),
+    "prices as Portfolio": (lambda: bp.PF(IBM.close, None), r"Type: Portfolio\.from_signals"),
+    "no name": (lambda: IBM.run(5), "name must be an indicator"),
+    "zero step": (
+        lambda: bp.combine_params({"x": [1, 2]}, grid_indices=slice(None, None, 0)),
+        "grid_indices must be a slice of whole numbers",
+    ),
+}
+SPACE = bp.searchers.SearchSpace([bp.searchers.Dimension("x", 3, 1, 9, 1)])
+
+
+class SimplyNot:
+    """No engine, though it is made like one."""
+
+    def __init__(self, n_workers):
+        self.n_workers = n_workers
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_it_is_told_in_words(name):
+    call, told = CASES[name]
+    with pytest.raises(bp.BroadpeakError, match=told):
+        call()
+
+
+@pytest.mark.parametrize("ending", [".csv.gz", ".csv.bz2", ".csv.xz", ".zip"])
+def test_broken_archives(tmp_path, ending):
+    for content in (b"", b"PK\x03\x04 cut", b"\x1f\x8b\x08\x00 cut", b"BZh9 cut"):
+        path = tmp_path / f"x{ending}"
+        path.write_bytes(content)
+        with pytest.raises(bp.DataError, match=r"must|hold|have"):
+            bp.Data.from_csv(path)
+
+
+def test_a_file_that_cannot_be_read_is_an_oserror_too(tmp_path):
+    path = tmp_path / "x.csv.gz"
+    path.write_bytes(b"\x1f\x8b\x08\x00 cut")
+    with pytest.raises(OSError, match="must be a file that can be read"):
+        bp.Data.from_csv(path)
+    with pytest.raises(FileNotFoundError, match="must be a file that exists"):
+        bp.Data.from_csv(tmp_path / "none.csv")
+
+
+def test_a_day_stands_for_all_of_it_without_a_warning():
+    bars = pd.date_range("2020-01-01", periods=400, freq="h")
+    data = bp.Data.from_frames({"X": pd.DataFrame({"close": np.arange(400.0) + 1}, index=bars)})
+    strategy = bp.strategy(lookback=2)(lambda s: s.enter_long(s.close > 0))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        tested = bp.test(strategy, data, end=dt.date(2020, 1, 3))
+    assert tested.index[-1] == pd.Timestamp("2020-01-03 23:00")
+
+
+def test_chunks_of_a_series_go_by_position():
+    prices = pd.Series([1.0, 2.0, 3.0], index=[2, 0, 1])
+    taken = bp.chunked(
+        lambda x: x, arg_take_spec={"x": bp.ChunkSelector()}, n_chunks=3, merge_func=list
+    )
+    assert taken(prices) == [1.0, 2.0, 3.0]
+    picked = bp.chunked(
+        lambda x: [*x],
+        arg_take_spec={"x": bp.ChunkSlicer()},
+        chunk_meta=[[2, 0], [1]],
+        merge_func=list,
+    )
+    assert picked(prices) == [[3.0, 1.0], [2.0]]
+
+
+def test_a_length_of_blocks_may_be_a_small_integer():
+    assert bp.splits.cycles_for_period(2000, np.int8(100)) == bp.splits.cycles_for_period(2000, 100)
