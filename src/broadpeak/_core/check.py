@@ -317,6 +317,26 @@ def as_float(value: object) -> float:
         return math.inf if got is not None and got > 0 else -math.inf
 
 
+def word(name: str, value: Any) -> str:
+    """Return `value` if it is a string with something in it.
+
+    Raises
+    ------
+    ParamError
+        If it is not.
+
+    Examples
+    --------
+    >>> word("store_key", "v1")
+    'v1'
+    """
+    if not isinstance(value, str):
+        raise ParamTypeError(broken_rule(name, "be a string, such as 'v1'", value))
+    if not value.strip():
+        raise ParamError(broken_rule(name, "be a string that is not empty", value))
+    return value
+
+
 def one_of(name: str, value: T, allowed: Iterable[T]) -> T:
     """Return `value` if it is one of `allowed`.
 

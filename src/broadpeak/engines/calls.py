@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import operator
 import reprlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,6 +18,7 @@ from broadpeak.errors import ParamError, ParamTypeError, broken_rule
 from broadpeak.types import IntArray
 
 _LINE = 100  # characters of a repr
+_KEY = 16  # bytes that tell the calls of a run apart
 
 
 class Task:
@@ -261,19 +263,21 @@ class Calls(Sequence[Task]):
         return [map(values.__getitem__, codes.tolist()) for values, codes in pairs]
 
     def fingerprints(self, digest: Callable[..., bytes]) -> tuple[bytes, list[bytes]]:
-        """Return `digest` of what all calls share, and of what varies one a call.
+        """Return `digest` of the arguments that all calls share, and of what varies one a call.
 
-        A value that several calls use is digested once.
+        A value that several calls use is digested once; a call costs no more than a short hash.
         """
         head = self._head
-        shared = digest(head.func, head.args, sorted(head.kwargs.items()), head.slots)
+        shared = digest(head.args, sorted(head.kwargs.items()), head.slots)
+        if not self._codes:
+            return shared, [digest()] * self._n
         columns = []
         for values, codes in zip(self._values, self._codes, strict=True):
-            of_code = {code: digest(values[code]) for code in np.unique(codes).tolist()}
-            columns.append([of_code[code] for code in codes.tolist()])
-        if not columns:
-            return shared, [digest()] * self._n
-        return shared, [digest(row) for row in zip(*columns, strict=True)]
+            used, places = np.unique(codes, return_inverse=True)
+            digests = [digest(values[code]) for code in used.tolist()]
+            columns.append([digests[place] for place in places.tolist()])
+        rows = map(b"".join, zip(*columns, strict=True))  # all digests are of one length
+        return shared, [hashlib.blake2b(row, digest_size=_KEY).digest() for row in rows]
 
     def results(self) -> Iterator[Any]:
         """Return an iterator that makes the next call whenever it is asked for the next result.

@@ -1,58 +1,25 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Content hashes that are the same in every process: of values, data and functions."""
+"""Content hashes that are the same in every process: of values, data and what functions reach."""
 
 from __future__ import annotations
 
-import ast
-import dataclasses
 import functools
 import hashlib
 import inspect
-import textwrap
 import types
-from collections.abc import Callable, Mapping, Set
-from datetime import date, datetime, time, timedelta
-from decimal import Decimal
-from enum import Enum
-from fractions import Fraction
-from functools import cached_property
-from pathlib import PurePath
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
-import numpy as np
-import pandas as pd
-
 from broadpeak.errors import StoreError, broken_rule
+from broadpeak.storage import content, definitions, objects
+from broadpeak.storage.following import UnfollowedError
+from broadpeak.storage.origin import is_own
+from broadpeak.storage.writing import PLAIN, SIZE, Page, Writer
 
-_SIZE = 16  # bytes of a digest: 2**64 results before a collision is to be expected
-_CHANGERS = frozenset(
-    [
-        "append",
-        "extend",
-        "insert",
-        "remove",
-        "pop",
-        "popitem",
-        "clear",
-        "sort",
-        "reverse",
-        "add",
-        "discard",
-        "update",
-        "setdefault",
-        "appendleft",
-        "extendleft",
-        "write",
-        "writelines",
-        "put",
-        "put_nowait",
-        "set",
-    ]
-)
-_BY_REPR = (
-    *(type(None), bool, int, float, complex, str, bytes, range, slice, type(...)),
-    *(datetime, date, time, timedelta, Decimal, Fraction, PurePath),
-    *(pd.Timestamp, pd.Timedelta, pd.Period, pd.Interval, pd.DateOffset, type(pd.NaT), type(pd.NA)),
+_REMEDY = (
+    "Pass store_key='…', a word of your own for what the function depends on that you change when "
+    "it changes, or give the class a method fingerprint() that returns plain values."
 )
 
 
@@ -60,10 +27,9 @@ def fingerprint(*values: Any) -> bytes:
     """Return a digest of the content of `values`, 16 bytes.
 
     Two values have the same digest if they are of the same type and content; it does not depend on
-    the process, on hash seeds or on where an object lies in memory. A function is known by its
-    name, its compiled code, its defaults, the values it closes over, and the functions and plain
-    values of its own package that it names; what it changes, such as a counter or a log, is left
-    out. An object is known by its ``fingerprint()`` method if it has one, else by its attributes.
+    the process, on hash seeds or on where an object lies in memory. The user's own functions,
+    classes and modules count by what they hold and by all that their code reaches, wherever it is;
+    those of installed packages by name and version. docs/stores.md has the table.
 
     Raises
     ------
@@ -77,259 +43,195 @@ def fingerprint(*values: Any) -> bytes:
     >>> fingerprint(1) == fingerprint(1.0)
     False
     """
-    return _Hasher().digest(values)
+    return Fingerprints()(*values)
 
 
-class _Hasher:
-    """Feeds values into one hash; remembers what it is inside of, for cycles."""
+def name_of(func: Any) -> str:
+    """Return the name that a function goes by; of a partial, that of the function in it.
 
-    def __init__(self) -> None:
-        self._hash = hashlib.blake2b(digest_size=_SIZE)
-        self._inside: dict[int, int] = {}
-
-    def digest(self, values: tuple[Any, ...]) -> bytes:
-        """Feed `values` and return the digest."""
-        self.feed(values)
-        return self._hash.digest()
-
-    def _text(self, *parts: str) -> None:
-        for part in parts:
-            raw = part.encode("utf-8", "surrogatepass")
-            self._hash.update(len(raw).to_bytes(8, "little"))
-            self._hash.update(raw)
-
-    def feed(self, value: Any) -> None:
-        """Feed one value, whatever it is."""
-        if type(value) in _BY_REPR or isinstance(value, (PurePath, pd.DateOffset)):
-            self._text(type(value).__name__, repr(value))
-            return
-        if id(value) in self._inside:
-            self._text("again", str(self._inside[id(value)]))
-            return
-        self._inside[id(value)] = len(self._inside)
-        try:
-            self._feed_object(value)
-        finally:
-            del self._inside[id(value)]
-
-    def _feed_object(self, value: Any) -> None:
-        self._text(type(value).__module__, type(value).__qualname__)
-        for kinds, feed in _FEEDERS:
-            if isinstance(value, kinds):
-                feed(self, value)
-                return
-        own = getattr(value, "fingerprint", None)
-        if callable(own):
-            self.feed(own())
-        elif hasattr(value, "py_func"):  # a compiled function: its source is what counts
-            self.feed(value.py_func)
-        elif dataclasses.is_dataclass(value):
-            self.feed(
-                {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
-            )
-        else:
-            self.feed(_state(value))
-
-    def array(self, value: np.ndarray[Any, Any]) -> None:
-        """Feed an array: type, shape, content."""
-        self._text(value.dtype.str, str(value.shape))
-        if value.dtype.hasobject:
-            for item in value.ravel():
-                self.feed(item)
-        else:
-            self._hash.update(np.ascontiguousarray(value).tobytes())
-
-    def index(self, value: pd.Index[Any]) -> None:
-        """Feed an index: names, type, content."""
-        self.feed(tuple(value.names))
-        if isinstance(value, pd.MultiIndex):
-            for level, codes in zip(value.levels, value.codes, strict=True):
-                self.feed(level)
-                self.feed(np.asarray(codes, dtype=np.int64))
-        else:
-            self._text(str(value.dtype))
-            self.feed(value.to_numpy())
-
-    def series(self, value: pd.Series[Any]) -> None:
-        """Feed a Series: name, type, index, content."""
-        self.feed(value.name)
-        self._text(str(value.dtype))
-        self.feed(value.index)
-        self.feed(value.to_numpy())
-
-    def frame(self, value: pd.DataFrame) -> None:
-        """Feed a frame: labels, then column by column."""
-        self.feed(value.columns)
-        self.feed(value.index)
-        for place in range(value.shape[1]):
-            column = value.iloc[:, place]
-            self._text(str(column.dtype))
-            self.feed(column.to_numpy())
-
-    def mapping(self, value: Mapping[Any, Any]) -> None:
-        """Feed a mapping in its order."""
-        for key, item in value.items():
-            self.feed(key)
-            self.feed(item)
-        self._text("end")
-
-    def sequence(self, value: Any) -> None:
-        """Feed a list or tuple."""
-        for item in value:
-            self.feed(item)
-        self._text("end")
-
-    def group(self, value: Set[Any]) -> None:
-        """Feed a set, whose order means nothing."""
-        for digest in sorted(fingerprint(item) for item in value):
-            self._hash.update(digest)
-
-    def function(self, value: types.FunctionType) -> None:
-        """Feed a function: code, defaults, closure, and what it names in its own package."""
-        self._text(value.__module__ or "", value.__qualname__)
-        self.code(value.__code__)
-        self.feed(value.__defaults__)
-        self.feed(value.__kwdefaults__)
-        written = _written(value)
-        for name, cell in zip(value.__code__.co_freevars, value.__closure__ or (), strict=True):
-            if name not in written:
-                self.feed(_cell_content(cell))
-        wrapped = getattr(value, "__wrapped__", None)
-        if wrapped is not None:
-            self.feed(wrapped)
-        for name in sorted(_names(value.__code__)):
-            if name in value.__globals__ and name not in written:
-                self._named(value, name, value.__globals__[name])
-
-    def _named(self, owner: types.FunctionType, name: str, value: Any) -> None:
-        """Feed a global that `owner` names, if it is part of what the user wrote."""
-        plain = type(value) in _BY_REPR or isinstance(value, (tuple, list, dict, np.ndarray))
-        target = getattr(value, "py_func", value)
-        package = (owner.__module__ or "").partition(".")[0]
-        own = isinstance(target, types.FunctionType) and (
-            (target.__module__ or "").partition(".")[0] == package
-        )
-        self._text(name)
-        if plain or own:
-            self.feed(value)
-
-    def code(self, value: types.CodeType) -> None:
-        """Feed compiled code without file names and line numbers."""
-        self._hash.update(value.co_code)
-        self.feed((value.co_names, value.co_varnames, value.co_freevars, value.co_argcount))
-        for constant in value.co_consts:
-            if isinstance(constant, types.CodeType):
-                self.code(constant)
-            elif isinstance(constant, frozenset):
-                self.group(constant)
-            else:
-                self.feed(constant)
-
-    def method(self, value: types.MethodType) -> None:
-        """Feed a bound method: function and owner."""
-        self.feed(value.__func__)
-        self.feed(value.__self__)
-
-    def partial(self, value: functools.partial[Any]) -> None:
-        """Feed a partial: function and arguments."""
-        self.feed((value.func, value.args, value.keywords))
-
-    def named(self, value: Any) -> None:
-        """Feed a class, a module or a builtin by its name, and a class by its functions too."""
-        self._text(
-            getattr(value, "__module__", "") or "", getattr(value, "__qualname__", repr(value))
-        )
-        if isinstance(value, type):
-            for name, item in sorted(vars(value).items()):
-                if isinstance(item, types.FunctionType):
-                    self._text(name)
-                    self.feed(item)
-
-
-def _names(code: types.CodeType) -> set[str]:
-    """Return the global names that `code` and the code inside of it mention."""
-    names = set(code.co_names)
-    for constant in code.co_consts:
-        if isinstance(constant, types.CodeType):
-            names |= _names(constant)
-    return names
-
-
-@functools.lru_cache(maxsize=1024)
-def _written(function: types.FunctionType) -> frozenset[str]:
-    """Return the outer names whose objects `function` changes: its output, not part of what it is.
-
-    Without its source nothing is known to be written.
+    Examples
+    --------
+    >>> from functools import partial
+    >>> name_of(partial(sorted, reverse=True))
+    'sorted'
     """
-    try:
-        tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
-    except (OSError, TypeError, SyntaxError):
-        return frozenset()
-    targets = [
-        node.func.value
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Call)
-        and isinstance(node.func, ast.Attribute)
-        and node.func.attr in _CHANGERS
-    ]
-    targets += [
-        node.value
-        for node in ast.walk(tree)
-        if isinstance(node, (ast.Subscript, ast.Attribute)) and not isinstance(node.ctx, ast.Load)
-    ]
-    declared = [
-        name
-        for node in ast.walk(tree)
-        if isinstance(node, (ast.Global, ast.Nonlocal))
-        for name in node.names
-    ]
-    return frozenset([node.id for node in targets if isinstance(node, ast.Name)] + declared)
+    while isinstance(func, functools.partial):
+        func = func.func
+    return getattr(func, "__qualname__", None) or type(func).__name__
 
 
-def _cell_content(cell: types.CellType) -> Any:
-    try:
-        return cell.cell_contents
-    except ValueError:  # a function that closes over itself before it is bound
-        return None
+def under_key(func: Any, store_key: str) -> tuple[Any, ...]:
+    """Return what `func` counts by under a word of the user: its name, and bound arguments.
+
+    Examples
+    --------
+    >>> from functools import partial
+    >>> under_key(partial(pow, 2), "v1")
+    ('v1', 'pow', (2,), {})
+    """
+    bound: list[Any] = []
+    while isinstance(func, functools.partial):
+        bound += [func.args, func.keywords]
+        func = func.func
+    return (store_key, name_of(func), *bound)
 
 
-def _state(value: Any) -> Any:
-    """Return what an object consists of: what it is rebuilt from, else its attributes."""
-    kind = type(value)
-    if any("__reduce__" in vars(base) for base in kind.__mro__[:-1]):
-        return value.__reduce__()[1:]
-    state = getattr(value, "__dict__", None)
-    if state is not None:  # what is derived on first use is no part of it
-        derived = {name for name in state if isinstance(getattr(kind, name, None), cached_property)}
-        state = {name: item for name, item in state.items() if name not in derived}
-    slots = [
-        name
-        for base in kind.__mro__
-        for name in getattr(base, "__slots__", ())
-        if hasattr(value, name)
-    ]
-    if state is None and not slots:
-        rule = "have content that can be compared between processes"
-        remedy = "Give its class a method fingerprint() that returns plain values."
-        raise StoreError(broken_rule("An argument of a stored run", rule, value, remedy))
-    return {**(state or {}), **{name: getattr(value, name) for name in slots}}
+class Fingerprints:
+    """Digests of many values at one moment; what they share is looked at once.
+
+    Nothing may change between the calls. The next run needs new ones, so that it sees what was
+    edited.
+
+    Examples
+    --------
+    >>> digest = Fingerprints()
+    >>> digest([1, 2]) == digest([1, 2]) == fingerprint([1, 2])
+    True
+    """
+
+    def __init__(self, *, cyclic: bool = False) -> None:
+        self._cyclic = cyclic
+        self._pages: dict[int, Page] = {}
+        self._open: set[int] = set()
+        self._with_cycles: Fingerprints | None = None
+
+    def __call__(self, *values: Any) -> bytes:
+        """Return the digest of `values`."""
+        try:
+            return self._digest(values)
+        except _CycleError:
+            if self._with_cycles is None:
+                self._with_cycles = Fingerprints(cyclic=True)
+            return self._with_cycles(*values)
+        except UnfollowedError as error:
+            raise StoreError(_explain(error)) from error
+        except RecursionError as error:
+            rule = "have content that is not nested too deeply"
+            raise StoreError(broken_rule("A stored run", rule, values, _REMEDY)) from error
+
+    def _digest(self, values: tuple[Any, ...]) -> bytes:
+        writer = Writer(self)
+        content.items(writer, values)
+        root = writer.page(values)
+        if not root.refs:
+            return root.digest
+        total = hashlib.blake2b(root.digest, digest_size=SIZE)
+        found: list[Any] = []
+        numbers: dict[int, int] = {}
+        asks: set[str] = set()
+
+        def refer(page: Page) -> None:
+            for ref in page.refs:
+                if id(ref) not in numbers:
+                    numbers[id(ref)] = len(found)
+                    found.append(ref)
+                total.update(numbers[id(ref)].to_bytes(8, "little"))
+
+        refer(root)
+        for value in found:  # it grows
+            page = self._page(value)
+            total.update(page.digest)
+            asks |= page.asks
+            refer(page)
+        if asks:
+            total.update(_told(found, asks))
+        return total.digest()
+
+    def feed(self, writer: Writer, value: Any) -> None:
+        """Write `value`, or refer to it if it has a page of its own."""
+        if is_own(value) or (self._cyclic and _has_identity(value)):
+            writer.ref(value)
+        else:
+            writer.place(self._page(value))
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        """Name what is written inside for errors."""
+        try:
+            yield
+        except UnfollowedError as error:
+            error.path.insert(0, name)
+            raise
+
+    def _page(self, value: Any) -> Page:
+        page = self._pages.get(id(value))
+        if page is not None:
+            return page
+        if id(value) in self._open:
+            raise _CycleError
+        self._open.add(id(value))
+        writer = Writer(self)
+        try:
+            with self.step(_called(value)):
+                _write(writer, value)
+        finally:
+            self._open.discard(id(value))
+        page = self._pages[id(value)] = writer.page(value)
+        return page
 
 
-_FEEDERS: tuple[tuple[Any, Callable[[_Hasher, Any], None]], ...] = (
-    (np.ndarray, _Hasher.array),
-    (np.generic, lambda hasher, value: hasher.array(np.asarray(value))),
-    (pd.Index, _Hasher.index),
-    (pd.Series, _Hasher.series),
-    (pd.DataFrame, _Hasher.frame),
-    (Enum, lambda hasher, value: hasher._text(str(value))),  # noqa: SLF001  # its own class
-    (Mapping, _Hasher.mapping),
-    ((list, tuple), _Hasher.sequence),
-    (Set, _Hasher.group),
-    (types.FunctionType, _Hasher.function),
-    (types.MethodType, _Hasher.method),
-    (functools.partial, _Hasher.partial),
-    (
-        (type, types.ModuleType, types.BuiltinFunctionType, types.BuiltinMethodType, np.ufunc),
-        _Hasher.named,
-    ),
-)
+class _CycleError(Exception):
+    """A value holds itself: such values are written once and referred to."""
+
+
+def _write(writer: Writer, value: Any) -> None:
+    exact = content.EXACT.get(type(value))
+    if exact is not None:
+        exact(writer, value)
+        return
+    if content.is_unordered(value):
+        objects.kind(writer, type(value))
+        _unordered(writer, value)
+        return
+    for kinds, feeder in content.KINDS:
+        if isinstance(value, kinds):
+            objects.kind(writer, type(value))
+            feeder(writer, value)
+            return
+    if not definitions.definition(writer, value):
+        objects.whole(writer, value)
+
+
+def _unordered(writer: Writer, value: Any) -> None:
+    """Write a set: its items in the order of their digests."""
+    pages = []
+    for item in value:
+        one = Writer(writer.session)
+        one.feed(item)
+        pages.append(one.page(item))
+    writer.mark("set", str(len(pages)))
+    for page in sorted(pages, key=lambda page: (page.digest, [_called(ref) for ref in page.refs])):
+        writer.place(page)
+
+
+def _has_identity(value: Any) -> bool:
+    return type(value) not in PLAIN and not isinstance(value, (tuple, frozenset))
+
+
+def _called(value: Any) -> str:
+    if isinstance(value, types.ModuleType):
+        return value.__name__
+    return value.__qualname__ if isinstance(value, (types.FunctionType, type)) else ""
+
+
+def _told(found: list[Any], asks: set[str]) -> bytes:
+    """Return the digest of docstrings and annotations, where some code looks at them."""
+    writer = Writer(Fingerprints())
+    for value in found:
+        if "doc" in asks:
+            writer.feed(str(getattr(value, "__doc__", None)))
+        if "annotations" in asks and inspect.isroutine(value):
+            told = getattr(value, "__annotations__", {})
+            writer.feed(
+                [f"{name}: {getattr(kind, '__qualname__', kind)}" for name, kind in told.items()]
+            )
+    return writer.page(found).digest
+
+
+def _explain(error: UnfollowedError) -> str:
+    steps = [name for name in error.path if name]
+    name = " → ".join(dict.fromkeys(steps)) or "An argument"
+    rule = "have content that can be compared between processes to be stored"
+    return broken_rule(
+        name, rule, error.value, f"It {error.why}. {_REMEDY}" if error.why else _REMEDY
+    )

@@ -15,10 +15,17 @@ from broadpeak.engines.calls import Calls
 from broadpeak.errors import ParamTypeError, broken_rule
 from broadpeak.merge.rules import NAMED, MergeFunc
 from broadpeak.sweep.arguments import Annotations, Arguments, python_function
-from broadpeak.sweep.execute import Settings
+from broadpeak.sweep.execute import CALLBACKS, Settings
 from broadpeak.sweep.options import Options, split_call
 
 Varying = dict[int | str, tuple[Sequence[Any], Any]]
+_HOW = frozenset(  # where and how visibly calls are made, not what they return
+    (
+        *("engine", "n_workers", "engine_options", "show_progress", "pbar_kwargs", "warmup"),
+        *("store", "store_key", "cache_chunks", "timeout", "retries"),
+        *(f"{point}_{what}" for what in ("func", "kwargs") for point in CALLBACKS),
+    )
+)
 _CHUNKS = ("n_chunks", "chunk_len", "chunk_meta")
 
 
@@ -46,6 +53,13 @@ class Decorated(ABC):
         self.options = Options.of(self.owner, given, self.own_names)
         self.arguments = Arguments(func)
         self.annotations = Annotations(func, local_names)
+
+    def fingerprint(self) -> tuple[Any, ...]:
+        """Return what it does: the function and the options that results depend on."""
+        apart = {name: value for name, value in self.options.execute.items() if name in _HOW}
+        rest = {name: value for name, value in self.options.execute.items() if name not in apart}
+        annotated = {name: self.annotations.get(name) for name in self.arguments.signature.parameters}
+        return self.func, self.options.own, rest, annotated, self.annotations.get("return")
 
     @abstractmethod
     def call(self, args: tuple[Any, ...], kwargs: dict[str, Any], options: Options) -> Any:

@@ -33,10 +33,10 @@ Callback: TypeAlias = "Callable[..., object] | None"
 Arguments: TypeAlias = "Mapping[str, Any] | None"
 Auto: TypeAlias = "int | Literal['auto'] | None"
 _FLAGS = ("warmup", "raise_no_results", "cache_chunks")
-_CALLBACKS = ("pre_execute", "pre_chunk", "post_chunk", "post_execute")
+CALLBACKS = ("pre_execute", "pre_chunk", "post_chunk", "post_execute")
 _MAPPINGS = (
     *("merge_kwargs", "pbar_kwargs", "engine_options", "template_context"),
-    *(f"{name}_kwargs" for name in _CALLBACKS),
+    *(f"{name}_kwargs" for name in CALLBACKS),
 )
 Names: TypeAlias = "Callable[[IntArray | None], Mapping[str, Any]]"
 
@@ -71,6 +71,7 @@ class Settings:
     raise_no_results: bool = True
     cache_chunks: bool = False
     store: StoreLike = None
+    store_key: str | None = None
     template_context: Arguments = None
 
     def __post_init__(self) -> None:
@@ -101,7 +102,7 @@ def _check_count(name: str, value: Any, least: int) -> None:
 
 def _check_kinds(settings: Settings) -> None:
     """Check before anything runs what is only used at the end."""
-    for name in _CALLBACKS:
+    for name in CALLBACKS:
         func = getattr(settings, f"{name}_func")
         if func is not None and not callable(func):
             raise ParamTypeError(broken_rule(f"{name}_func", "be a function", func))
@@ -117,6 +118,8 @@ def _check_kinds(settings: Settings) -> None:
     if store is not None and not isinstance(store, (Store, str, os.PathLike)):
         rule = "be a path or a broadpeak.Store"
         raise ParamTypeError(broken_rule("store", rule, store))
+    if settings.store_key is not None:
+        check.word("store_key", settings.store_key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +169,7 @@ def execute(
     raise_no_results: bool = True,
     cache_chunks: bool = False,
     store: StoreLike = None,
+    store_key: str | None = None,
     template_context: Arguments = None,
 ) -> Any:
     """Run tasks on an engine and merge their results.
@@ -224,6 +228,10 @@ def execute(
         function and arguments, reads back what is finished and runs only the rest; callbacks see
         only the rest, too. A task is dispatched and kept on its own (0.1 ms), so many quick ones
         go better as chunks, with ``distribute="chunks"``. An iterator of tasks is listed first.
+    store_key : str, optional
+        A word of your own that stands for what the function reaches, where that cannot be followed
+        or is of no interest. Name, arguments and this word are then what tells calls apart: change
+        it when the function changes.
     template_context : mapping, optional
         Additional names for templates.
 
@@ -287,6 +295,7 @@ def execute(
         raise_no_results=raise_no_results,
         cache_chunks=cache_chunks,
         store=store,
+        store_key=store_key,
         template_context=template_context,
     )
     return run(tasks, settings, keys=keys, size=size).value
@@ -322,8 +331,9 @@ def run(
     """
     keys = _as_index(keys)
     plan = _Plan.of(tasks, settings, keys, size)
+    labels = labels_of(keys, label)
     with opened(
-        settings.store, settings.cache_chunks, plan.tasks, labels_of(keys, label)
+        settings.store, settings.cache_chunks, plan.tasks, labels, settings.store_key
     ) as resumed:
         one = _Run(
             plan, settings, keys, label, names, weights, passthrough=passthrough, resumed=resumed

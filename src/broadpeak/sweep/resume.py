@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 import math
 import os
+import platform
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -16,12 +17,12 @@ import numpy as np
 import pandas as pd
 
 from broadpeak.engines.calls import Calls, Task
-from broadpeak.storage.fingerprint import fingerprint
+from broadpeak.storage.fingerprint import Fingerprints, fingerprint, name_of, under_key
 from broadpeak.storage.store import Record, Store, open_temporary
 
 StoreLike: TypeAlias = "Store | str | os.PathLike[str] | None"
 
-_LARGE = 1000  # entries: from here on the digest of an argument is worth remembering
+_PACKAGES = ("broadpeak", "numpy", "pandas", "numba")  # what results come from in every run
 
 
 class Resumed:
@@ -36,6 +37,8 @@ class Resumed:
         order, since a function may draw random numbers.
     labels : callable
         Positions of tasks -> a dict a task that names its combination.
+    store_key : str, optional
+        Stands for what the functions reach.
 
     Attributes
     ----------
@@ -48,13 +51,14 @@ class Resumed:
         store: Store | str | os.PathLike[str],
         tasks: Sequence[Task],
         labels: Callable[[Sequence[int]], list[dict[str, Any]]],
+        store_key: str | None = None,
     ) -> None:
         self._store = store if isinstance(store, Store) else Store(store)
         self._labels = labels
-        head, keys = _identify(tasks)
+        head, keys = _identify(tasks, store_key)
         self._keys = _told_apart(keys)
         self._run = self._store.begin(
-            fingerprint(head, version("broadpeak")),
+            head,
             name=_name(tasks),
             data=_data(tasks),
             settings={"tasks": len(tasks)},
@@ -79,19 +83,20 @@ def opened(
     cached: bool,
     tasks: Any,
     labels: Callable[[Sequence[int]], list[dict[str, Any]]],
+    store_key: str | None = None,
 ) -> Iterator[Resumed | None]:
     """Yield what is known of a run: nothing without a store.
 
     The store of a `cached` run is removed when the run is complete.
     """
     if store is not None:
-        yield Resumed(store, tasks, labels)
+        yield Resumed(store, tasks, labels, store_key)
         return
     if not cached:
         yield None
         return
-    with open_temporary(fingerprint(*_identify(tasks))) as temporary:
-        yield Resumed(temporary, tasks, labels)
+    with open_temporary(fingerprint(*_identify(tasks, store_key))) as temporary:
+        yield Resumed(temporary, tasks, labels, store_key)
 
 
 def labels_of(
@@ -115,17 +120,21 @@ def _plain(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 
-def _identify(tasks: Sequence[Task]) -> tuple[bytes, list[bytes]]:
-    """Return the digest of what all tasks share, and one a task of what they do not."""
+def _identify(tasks: Sequence[Task], store_key: str | None) -> tuple[bytes, list[bytes]]:
+    """Return the digest of what all tasks share, and one a task of what they do not.
+
+    Looked at before the first call is made: what a function changes while it runs does not count.
+    """
+    digest = Fingerprints()
+    function = _ByFunction(digest, store_key)
     if isinstance(tasks, Calls):
-        return tasks.fingerprints(fingerprint)
-    digest = _Memo()
+        shared, keys = tasks.fingerprints(digest)
+        return _joined([_environment(), function(tasks.func), shared]), keys
     keys = [
-        _joined([digest(task.func), *map(digest, task.args), *_named(task, digest)])
-        for task in tasks
+        _joined([function(task.func), digest(*task.args), *_named(task, digest)]) for task in tasks
     ]
-    functions = sorted({digest(task.func) for task in tasks})
-    return _joined(functions), keys
+    functions = sorted({function(task.func) for task in tasks})
+    return _joined([_environment(), *functions]), keys
 
 
 def _named(task: Task, digest: Callable[[Any], bytes]) -> Iterable[bytes]:
@@ -134,18 +143,25 @@ def _named(task: Task, digest: Callable[[Any], bytes]) -> Iterable[bytes]:
         yield digest(value)
 
 
-class _Memo:
-    """Digests of values; large ones and functions are computed once an object."""
+class _ByFunction:
+    """Digests of functions, each computed once; with a word of the user's, of their names alone."""
 
-    def __init__(self) -> None:
-        self._known: dict[int, tuple[Any, bytes]] = {}
+    def __init__(self, digest: Callable[..., bytes], store_key: str | None) -> None:
+        self._digest = digest
+        self._store_key = store_key
+        self._known: dict[int, bytes] = {}
 
-    def __call__(self, value: Any) -> bytes:
-        if not (callable(value) or getattr(value, "size", 0) >= _LARGE):
-            return fingerprint(value)
-        if id(value) not in self._known:  # the object is held, so that its id stays its own
-            self._known[id(value)] = (value, fingerprint(value))
-        return self._known[id(value)][1]
+    def __call__(self, func: Any) -> bytes:
+        if self._store_key is not None:
+            return self._digest(*under_key(func, self._store_key))
+        if id(func) not in self._known:
+            self._known[id(func)] = self._digest(func)
+        return self._known[id(func)]
+
+
+def _environment() -> bytes:
+    """Return the digest of the versions that every result depends on."""
+    return fingerprint(platform.python_version(), *((name, version(name)) for name in _PACKAGES))
 
 
 def _joined(parts: Iterable[bytes]) -> bytes:
@@ -170,7 +186,7 @@ def _told_apart(keys: list[bytes]) -> list[bytes]:
 
 def _name(tasks: Sequence[Task]) -> str:
     func: Any = tasks.func if isinstance(tasks, Calls) else tasks[0].func if tasks else None
-    return getattr(func, "__qualname__", None) or type(func).__name__
+    return name_of(func)
 
 
 def _data(tasks: Sequence[Task]) -> str | None:

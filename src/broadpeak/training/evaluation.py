@@ -21,11 +21,12 @@ from broadpeak.errors import (
 )
 from broadpeak.search.base import Step
 from broadpeak.search.space import Dimension
+from broadpeak.storage.fingerprint import under_key
 from broadpeak.sweep.execute import Settings
 from broadpeak.sweep.execute import run as run_tasks
 from broadpeak.training.components import Bars, Component
 from broadpeak.training.faults import UnknownMemberError
-from broadpeak.training.objectives import Objective
+from broadpeak.training.objectives import Objective, OwnObjective
 from broadpeak.training.orders import OrderBook
 from broadpeak.training.run import Call, Progress, Run, ValueSource
 from broadpeak.training.simulation import Account, Result, simulate_orders
@@ -84,6 +85,8 @@ class Job:
         Batch → position of the step that ended it; shared by the evaluations of one process.
     data_key : str
         Fingerprint of all prices the training was given, under which a store counts its trials.
+    store_key : str, optional
+        The user's word for what strategy and objective depend on.
     """
 
     strategy: Strategy
@@ -98,12 +101,27 @@ class Job:
     curves: bool = False
     samples: tuple[Job, ...] = ()
     data_key: str = ""
+    store_key: str | None = None
     stops: dict[int, int] = field(default_factory=dict)
 
     def fingerprint(self) -> dict[str, object]:
         """Return what an evaluation depends on, by which a store knows it again."""
-        names = (one.name for one in fields(self) if one.name not in {"stops", "data_key"})
-        return {name: getattr(self, name) for name in names}
+        aside = {"stops", "data_key", "store_key"}
+        names = (one.name for one in fields(self) if one.name not in aside)
+        content = {name: getattr(self, name) for name in names}
+        return {**content, **by_word(self.strategy, self.objective, self.store_key)}
+
+
+def by_word(strategy: Strategy, objective: Any, store_key: str | None) -> dict[str, object]:
+    """Return what strategy and objective count by if the user has a word for what they reach."""
+    if store_key is None:
+        return {}
+    settings = (strategy.lookback, strategy.unstable_period, strategy.fill)
+    own = objective.func if isinstance(objective, OwnObjective) else objective
+    return {
+        "strategy": (*under_key(strategy.func, store_key), *settings),
+        "objective": under_key(own, store_key) if callable(own) and own is not objective else own,
+    }
 
 
 _N_WIN, _N_LOSS = FIELDS.index("num_win"), FIELDS.index("num_loss")

@@ -19,7 +19,7 @@ from broadpeak.portfolio.costs import Costs
 from broadpeak.search.base import StepCurve as SearchCurve
 from broadpeak.search.space import Dimension, SearchSpace
 from broadpeak.training.components import Bars, Component, Window, bars_of, per_asset
-from broadpeak.training.evaluation import Discovered, Job, discover
+from broadpeak.training.evaluation import Discovered, Job, by_word, discover
 from broadpeak.training.notes import Notes
 from broadpeak.training.objectives import resolve_objective
 from broadpeak.training.options import TrainOptions
@@ -38,6 +38,17 @@ class Plan(NamedTuple):
     bars: dict[str, Bars]
     costs: dict[str, Costs]
     options: TrainOptions
+
+    def fingerprint(self) -> dict[str, object]:
+        """Return what a training depends on, by which a store knows it again."""
+        options = self.options
+        objective = resolve_objective(options.objective, options.min_trades)
+        settings = {**settings_of(options), "objective": objective}
+        word = settings.pop("store_key", None)
+        content = {"bars": self.bars, "costs": self.costs, "settings": settings}
+        by = by_word(self.strategy, objective, word)
+        settings["objective"] = by.get("objective", objective)
+        return {**content, "strategy": by.get("strategy", self.strategy)}
 
 
 def plan_training(strategy: Strategy, data: Data, options: TrainOptions) -> Plan:
@@ -132,6 +143,7 @@ def job_of(plan: Plan, component: Component, views: Mapping[str, Bars], one: Dis
         options.recency,
         options.curves,
         data_key="" if plan.data is None else plan.data.fingerprint(),
+        store_key=options.execute.get("store_key"),
     )
 
 

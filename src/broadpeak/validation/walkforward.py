@@ -266,7 +266,8 @@ def _trained(plan: Plan, windows: Sequence[dict[str, Window]]) -> list[Training]
     if in_turn or (isinstance(engine, str) and engine == "serial"):
         return [run_plan(plan, one, _bounds(plan, one)) for one in windows]
     # Prices go to a worker once, and need not come back with every training.
-    inner = plan._replace(data=None, options=replace(options, execute={}))
+    kept = {name: word for name, word in options.execute.items() if name == "store_key"}
+    inner = plan._replace(data=None, options=replace(options, execute=kept))
     varying: dict[int | str, Any] = {1: (list(windows), np.arange(len(windows)))}
     finished = run(
         Calls(_train_cycle, (inner, None), varying=varying),

@@ -46,6 +46,10 @@ def sweep(
     store: Annotated[
         str | None, typer.Option("--store", help="Keep results in this file, and go on from it.")
     ] = None,
+    store_key: Annotated[
+        str | None,
+        typer.Option("--store-key", help="Your word for the function's version; see docs/stores."),
+    ] = None,
     out: options.OutFolder = None,
     as_json: options.AsJson = False,
 ) -> None:
@@ -64,7 +68,12 @@ def sweep(
         merge_func="concat",
         random_subset=sample,
         seed=seed,
-        execute_kwargs={"engine": engine, "n_workers": workers, "store": store},
+        execute_kwargs={
+            "engine": engine,
+            "n_workers": workers,
+            "store": store,
+            "store_key": store_key,
+        },
     )
     scores, notes = inputs.recorded(lambda: swept(*prices, **grid))
     _check(scores, list(grid), function)

@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What objects are: by their own `fingerprint()`, or by what a copy of them would be made of."""
+
+from __future__ import annotations
+
+import copyreg
+import functools
+import logging
+import sys
+import types
+import typing
+from collections.abc import Callable
+from enum import Enum
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from broadpeak.storage import definitions
+from broadpeak.storage.following import UnfollowedError
+from broadpeak.storage.origin import OWN, is_compiled, is_exported, is_own, origin_of_module
+from broadpeak.storage.writing import Writer
+
+_BUILTIN = (
+    *(types.BuiltinFunctionType, types.MethodWrapperType),
+    *(types.WrapperDescriptorType, types.MethodDescriptorType, types.ClassMethodDescriptorType),
+)
+_SLOTS = (types.MemberDescriptorType, types.GetSetDescriptorType)
+_GENERIC = (types.GenericAlias, types.UnionType)
+
+
+def whole(writer: Writer, value: Any) -> None:
+    """Write any object that is neither a plain value nor a function, class or module."""
+    if callable(value) and is_exported(value) is not None:
+        definitions.known_by_name(writer, value)
+        return
+    kind(writer, type(value))
+    for kinds, feeder in _FEEDERS:
+        if isinstance(value, kinds):
+            feeder(writer, value)
+            return
+    if typing.get_origin(value) is not None:
+        writer.feed((typing.get_origin(value), typing.get_args(value)))
+    elif not (_by_its_word(writer, value) or _compiled(writer, value)):
+        _by_state(writer, value)
+
+
+def kind(writer: Writer, value: type) -> None:
+    """Write a class: the user's by what it holds."""
+    if is_own(value):
+        writer.ref(value)
+    else:
+        writer.mark("kind", f"{value.__module__} {value.__qualname__}")
+        module = sys.modules.get(value.__module__)
+        if origin_of_module(value.__module__) != OWN:
+            writer.mark("of", origin_of_module(value.__module__))
+        elif module is not None and is_compiled(vars(module)):
+            raise UnfollowedError(value, "is machine code of your own, which has no version")
+
+
+def _by_its_word(writer: Writer, value: Any) -> bool:
+    """Write what the ``fingerprint()`` of the user's class or of this library says."""
+    said = getattr(type(value), "fingerprint", None)
+    if not callable(said):
+        return False
+    home = origin_of_module(type(value).__module__)
+    if not (home == OWN or home.startswith("broadpeak ")):
+        return False  # what others call so may be anything
+    writer.mark("fingerprint")
+    writer.feed(value.fingerprint())
+    return True
+
+
+def _compiled(writer: Writer, value: Any) -> bool:
+    """Write a function that Numba compiled: its Python source is what counts, and its options."""
+    if not type(value).__module__.startswith("numba."):
+        return False
+    inner = getattr(value, "_dispatcher", getattr(value, "gufunc_builder", value))
+    func = getattr(inner, "py_func", getattr(value, "_pyfunc", None))
+    if func is None:
+        return False
+    writer.feed(func)
+    writer.feed(dict(getattr(inner, "targetoptions", {})))
+    writer.mark("types", str(getattr(inner, "identity", "")) + str(getattr(value, "signature", "")))
+    return True
+
+
+def _by_state(writer: Writer, value: Any) -> None:
+    """Write what an object is rebuilt from when it is copied or sent to another process."""
+    parts = _reduced(value)
+    if isinstance(parts, str):
+        writer.mark("global", parts)
+        return
+    maker, args, state, entries, pairs = (*parts, None, None, None)[:5]
+    writer.named("its constructor", maker)
+    writer.feed(args)
+    state = _without_derived(type(value), state)
+    if isinstance(state, dict):
+        for name, item in state.items():
+            writer.named(str(name), item)
+    else:
+        writer.feed(state)
+    writer.feed(None if entries is None else list(entries))
+    writer.feed(None if pairs is None else list(pairs))
+
+
+def _reduced(value: Any) -> Any:
+    reducer: Callable[[Any], Any] | None = copyreg.dispatch_table.get(type(value))
+    try:
+        return value.__reduce_ex__(4) if reducer is None else reducer(value)
+    except Exception as error:
+        raise UnfollowedError(value, str(error)) from error
+
+
+def _without_derived(owner: type, state: Any) -> Any:
+    """Leave out what is computed on first use, and what tells about an object only."""
+    if isinstance(state, tuple) and len(state) == 2 and isinstance(state[1], dict):
+        return _without_derived(owner, {**(state[0] or {}), **state[1]})
+    if not isinstance(state, dict):
+        return state
+    return {
+        name: item
+        for name, item in state.items()
+        if name not in definitions.ABOUT
+        and not isinstance(getattr(owner, str(name), None), cached_property)
+    }
+
+
+def _builtin(writer: Writer, value: Any) -> None:
+    owner = getattr(value, "__self__", None)
+    if isinstance(owner, types.ModuleType):
+        if is_compiled(vars(owner)) and is_own(owner):
+            raise UnfollowedError(value, "is machine code of your own, which has no version")
+        definitions.known_by_name(writer, value)
+        return
+    writer.mark("builtin", value.__qualname__)
+    home = getattr(owner, "__class__", object).__module__
+    offered = getattr(sys.modules.get(home), value.__name__, None)
+    if owner is not None and offered is not value:  # such as random.random
+        writer.feed(owner)
+    if owner is None:
+        objclass = getattr(value, "__objclass__", None)
+        writer.feed(objclass) if objclass is not None else definitions.known_by_name(writer, value)
+
+
+def _ufunc(writer: Writer, value: np.ufunc) -> None:
+    modules = [name for name in sys.modules if name.partition(".")[0] in {"numpy", "scipy"}]
+    homes = [name for name in modules if getattr(sys.modules[name], value.__name__, None) is value]
+    if not homes:
+        raise UnfollowedError(value, "hides the function that it was made of")
+    writer.mark("ufunc", value.__name__)
+
+
+def _vectorized(writer: Writer, value: Any) -> None:
+    writer.feed((value.pyfunc, value.otypes, value.signature))
+    writer.feed(set(value.excluded))
+
+
+def _lru(writer: Writer, value: Any) -> None:
+    writer.feed((value.__wrapped__, value.cache_parameters()))
+
+
+def _member(writer: Writer, value: Enum) -> None:
+    writer.feed((value._name_, value._value_))  # the documented names
+
+
+def _parts(*names: str) -> Callable[[Writer, Any], None]:
+    def feeder(writer: Writer, value: Any) -> None:
+        for name in names:
+            writer.named(name, getattr(value, name))
+
+    return feeder
+
+
+def _nothing(writer: Writer, value: Any) -> None:
+    """Write no more than the class."""
+
+
+def _pointer(writer: Writer, value: Any) -> None:
+    raise UnfollowedError(value, "is machine code that was loaded by hand")
+
+
+_FEEDERS: tuple[tuple[Any, Callable[[Writer, Any], None]], ...] = (
+    (types.CodeType, definitions.code),
+    (types.MethodType, _parts("__func__", "__self__")),
+    (functools.partial, _parts("func", "args", "keywords", "__dict__")),
+    (property, _parts("fget", "fset", "fdel")),
+    ((staticmethod, classmethod), _parts("__func__")),
+    (cached_property, _parts("func")),
+    (functools._lru_cache_wrapper, _lru),  # noqa: SLF001  # it has no public name
+    (np.vectorize, _vectorized),
+    (np.ufunc, _ufunc),
+    (Enum, _member),
+    (types.CellType, _parts("cell_contents")),
+    (_BUILTIN, _builtin),
+    (_SLOTS, _parts("__name__")),
+    (_GENERIC, _parts("__args__")),
+    (logging.Logger, _parts("name")),
+    (typing.TypeVar, _parts("__name__")),
+)
