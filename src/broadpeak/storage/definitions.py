@@ -107,7 +107,7 @@ def code(writer: Writer, value: types.CodeType) -> None:
 def _class(writer: Writer, value: type) -> None:
     """Write a class: bases, metaclass, body."""
     if is_compiled(_namespace_of(value)):
-        raise UnfollowedError(value, "is machine code of your own, which has no version")
+        raise UnfollowedError(value, "It is machine code of your own, which has no version.")
     writer.mark("class", value.__qualname__)
     writer.named("a base", value.__bases__)
     writer.named("its metaclass", type(value))
@@ -143,7 +143,7 @@ def _module(writer: Writer, value: types.ModuleType) -> None:
     if package != OWN:
         writer.mark("named", value.__name__)
     elif is_compiled(vars(value)):
-        raise UnfollowedError(value, "is machine code of your own, which has no version")
+        raise UnfollowedError(value, "It is machine code of your own, which has no version.")
     else:
         following.namespace(writer, vars(value))
 

@@ -18,8 +18,8 @@ from broadpeak.storage.origin import is_own
 from broadpeak.storage.writing import PLAIN, SIZE, Page, Writer
 
 _REMEDY = (
-    "Pass store_key='…', a word of your own for what the function depends on that you change when "
-    "it changes, or give the class a method fingerprint() that returns plain values."
+    "To store the run, pass store_key='v1', a word of your own that you change when the function "
+    "changes, or give the class a method fingerprint() that returns plain values."
 )
 
 
@@ -229,9 +229,8 @@ def _told(found: list[Any], asks: set[str]) -> bytes:
 
 
 def _explain(error: UnfollowedError) -> str:
-    steps = [name for name in error.path if name]
-    name = " → ".join(dict.fromkeys(steps)) or "An argument"
-    rule = "have content that can be compared between processes to be stored"
-    return broken_rule(
-        name, rule, error.value, f"It {error.why}. {_REMEDY}" if error.why else _REMEDY
-    )
+    steps = list(dict.fromkeys(name for name in error.path if name))
+    what = {0: "An argument", 1: "What {} uses"}.get(len(steps), "{1}, which {0} uses,")
+    name = what.format(*steps[:1], ".".join(steps[1:]))
+    rule = "have content that can be compared between processes"
+    return broken_rule(name, rule, error.value, f"{error.why} {_REMEDY}".lstrip())

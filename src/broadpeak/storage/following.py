@@ -105,16 +105,18 @@ def _chain(writer: Writer, value: Any, read: Read, scope: Scope) -> None:
     """Write what is at the end of ``name.attr.attr``, not all of the modules on the way."""
     attrs = list(read.attrs)
     package = ""
-    writer.mark("name", ".".join((read.name, *attrs)))
+    path = read.name
+    writer.mark("name", ".".join((path, *attrs)))
     while attrs and isinstance(value, types.ModuleType) and attrs[0] != "__dict__":
         package = origin(vars(value))
+        path = f"{path}.{attrs[0]}"
         value = _attribute(writer, value, attrs.pop(0))
     if value is _MISSING:
         writer.mark("unbound")
     elif _is_special(writer, value, read, scope):
         return
     elif package == OWN or type(value) in PLAIN or _was_put_there(value):
-        writer.named(read.name if not read.attrs else ".".join((read.name, *read.attrs)), value)
+        writer.named(path, value)
     else:  # how a package is set up counts by its version
         writer.mark("package", package)
 
@@ -204,19 +206,21 @@ def _is_special(writer: Writer, value: Any, read: Read, scope: Scope) -> bool:
     """Write what counts by the text it is called with; whether `value` is of that kind."""
     if value is os.environ or value is os.getenv:
         if read.text is None:
-            raise UnfollowedError(value, "is read by names that are not written out")
+            raise UnfollowedError(
+                "os.environ", "Variables of the environment are read by names not written out."
+            )
         writer.mark("environment", read.text)
         writer.feed(os.environ.get(read.text))
     elif value is importlib.import_module or value is __import__ or value is sys.modules:
         if read.text is None or read.text.startswith("."):
-            raise UnfollowedError(value, "finds a module by a name that is not written out")
+            raise UnfollowedError(value, "A module is found by a name not written out.")
         _import(writer, Read("import", read.text), scope)
     elif value is eval or value is exec:
         _expression(writer, value, read, scope)
     elif value is globals:
         _whole(writer, scope)
     elif any(value is loader for loader in _LOADERS):
-        raise UnfollowedError(value, "makes code while it runs")
+        raise UnfollowedError(value, "Code is made while it runs.")
     else:
         return any(value is getattr(sys, name) for name in _SURROUNDINGS)
     return True
@@ -224,7 +228,7 @@ def _is_special(writer: Writer, value: Any, read: Read, scope: Scope) -> bool:
 
 def _expression(writer: Writer, value: Callable[..., Any], read: Read, scope: Scope) -> None:
     if read.text is None:
-        raise UnfollowedError(value, "runs a text that is not written out")
+        raise UnfollowedError(value, "It runs a text that is not written out.")
     try:
         code = compile(read.text, "<text>", "eval" if value is eval else "exec")
     except SyntaxError:

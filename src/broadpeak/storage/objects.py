@@ -55,7 +55,7 @@ def kind(writer: Writer, value: type) -> None:
         if origin_of_module(value.__module__) != OWN:
             writer.mark("of", origin_of_module(value.__module__))
         elif module is not None and is_compiled(vars(module)):
-            raise UnfollowedError(value, "is machine code of your own, which has no version")
+            raise UnfollowedError(value, "It is machine code of your own, which has no version.")
 
 
 def _by_its_word(writer: Writer, value: Any) -> bool:
@@ -109,7 +109,7 @@ def _reduced(value: Any) -> Any:
     try:
         return value.__reduce_ex__(4) if reducer is None else reducer(value)
     except Exception as error:
-        raise UnfollowedError(value, str(error)) from error
+        raise UnfollowedError(value, "") from error
 
 
 def _without_derived(owner: type, state: Any) -> Any:
@@ -130,7 +130,7 @@ def _builtin(writer: Writer, value: Any) -> None:
     owner = getattr(value, "__self__", None)
     if isinstance(owner, types.ModuleType):
         if is_compiled(vars(owner)) and is_own(owner):
-            raise UnfollowedError(value, "is machine code of your own, which has no version")
+            raise UnfollowedError(value, "It is machine code of your own, which has no version.")
         definitions.known_by_name(writer, value)
         return
     writer.mark("builtin", value.__qualname__)
@@ -147,7 +147,7 @@ def _ufunc(writer: Writer, value: np.ufunc) -> None:
     modules = [name for name in sys.modules if name.partition(".")[0] in {"numpy", "scipy"}]
     homes = [name for name in modules if getattr(sys.modules[name], value.__name__, None) is value]
     if not homes:
-        raise UnfollowedError(value, "hides the function that it was made of")
+        raise UnfollowedError(value, "It hides the function that it was made of.")
     writer.mark("ufunc", value.__name__)
 
 
@@ -170,14 +170,6 @@ def _parts(*names: str) -> Callable[[Writer, Any], None]:
             writer.named(name, getattr(value, name))
 
     return feeder
-
-
-def _nothing(writer: Writer, value: Any) -> None:
-    """Write no more than the class."""
-
-
-def _pointer(writer: Writer, value: Any) -> None:
-    raise UnfollowedError(value, "is machine code that was loaded by hand")
 
 
 _FEEDERS: tuple[tuple[Any, Callable[[Writer, Any], None]], ...] = (

@@ -58,7 +58,9 @@ class Decorated(ABC):
         """Return what it does: the function and the options that results depend on."""
         apart = {name: value for name, value in self.options.execute.items() if name in _HOW}
         rest = {name: value for name, value in self.options.execute.items() if name not in apart}
-        annotated = {name: self.annotations.get(name) for name in self.arguments.signature.parameters}
+        annotated = {
+            name: self.annotations.get(name) for name in self.arguments.signature.parameters
+        }
         return self.func, self.options.own, rest, annotated, self.annotations.get("return")
 
     @abstractmethod
