@@ -1,23 +1,35 @@
 """Fingerprints go by content: equal in every process, different for different calls."""
 
 import functools
+import math
+import re
+import struct
 import subprocess
 import sys
 import threading
+import types
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from broadpeak.errors import StoreError
+from broadpeak.storage import origin
 from broadpeak.storage.fingerprint import fingerprint
 
 FACTOR = 3
+NANS = (0x7FF8000000000000, 0x7FF8000000000001)
 SEEN: list[int] = []
 
 
 def _scaled(x):
     return x * FACTOR
+
+
+def _mean(x):
+    return np.mean(x)
 
 
 def _counted(x):
@@ -44,6 +56,74 @@ class _Box:
         (pd.DataFrame({"a": [1]}), pd.DataFrame({"b": [1]})),
         (_Box(1), _Box(2)),
         (functools.partial(pow, 2), functools.partial(pow, 3)),
+        (np.int64(1), 1),
+        (np.int64(1), np.int32(1)),
+        (np.float64(1.0), 1.0),
+        (np.bool_(True), True),
+        (True, np.array(True)),
+        (0.0, -0.0),
+        (np.array([0.0]), np.array([-0.0])),
+        (complex(0.0, 0.0), complex(0.0, -0.0)),
+        (("a", "bc"), ("ab", "c")),
+        (("a", ("b", "c")), ("a", "b", "c")),
+        ((("a",), "b"), (("a", "b"),)),
+        ([], ()),
+        ((), ((),)),
+        ({}, set()),
+        (set(), frozenset()),
+        ({"a": "b"}, {"ab": ""}),
+        ({1: 2}, {2: 1}),
+        ({(1, 2)}, {1, 2}),
+        ("c", b"c"),
+        (b"a", bytearray(b"a")),
+        ("", None),
+        ((10**5000,), (10**5000 + 1,)),
+        (-1, 255),
+        (255, -1),
+        (range(3), [0, 1, 2]),
+        (range(3), range(0, 3, 2)),
+        (slice(1), slice(None, 1, 1)),
+        (pd.NaT, pd.NA),
+        (None, pd.NA),
+        (np.datetime64("NaT"), pd.NaT),
+        (np.datetime64("2020-01-01", "D"), np.datetime64("2020-01-01", "s")),
+        (pd.Index([1], name="a"), pd.Index([1], name="b")),
+        (pd.Index([1], name="a"), pd.Index([1])),
+        (
+            pd.MultiIndex.from_tuples([(1, 2)], names=["a", "b"]),
+            pd.MultiIndex.from_tuples([(1, 2)], names=["a", "c"]),
+        ),
+        (pd.Series([1], index=pd.Index([1], name="a")), pd.Series([1], index=pd.Index([1]))),
+        (pd.Series(["a"], dtype=object), pd.Series(["a"], dtype="string")),
+        (pd.array([1, None], dtype="Int64"), pd.array([1, 0], dtype="Int64")),
+        (pd.array([np.nan], dtype="Float64"), pd.array([0.0], dtype="Float64")),
+        (pd.Categorical(["a"], ordered=True), pd.Categorical(["a"])),
+        (pd.Timestamp("2020-01-01"), pd.Timestamp("2020-01-01", tz="UTC")),
+        (pd.Timestamp("2020-01-01").as_unit("s"), pd.Timestamp("2020-01-01").as_unit("ns")),
+        (pd.Timestamp("2020-01-01"), pd.Timestamp("2020-01-01").to_pydatetime()),
+        (pd.Period("2020-01", "M"), pd.Period("2020", "Y")),
+        (pd.offsets.Day(1), pd.offsets.Day(2)),
+        (
+            pd.offsets.CustomBusinessDay(holidays=["2020-01-01"]),
+            pd.offsets.CustomBusinessDay(holidays=["2020-01-02"]),
+        ),
+        (datetime(2020, 1, 1), datetime(2020, 1, 1, fold=1)),
+        (datetime(2020, 1, 1), datetime(2020, 1, 1, tzinfo=UTC)),
+        (ZoneInfo("Europe/Berlin"), ZoneInfo("Europe/Paris")),
+        (np.dtype("i4"), np.dtype("i8")),
+        (np.array([1], dtype=[("a", "i1")]), np.array([1], dtype=[("b", "i1")])),
+        (np.ma.array([1], mask=[0]), np.array([1])),
+        (np.array(["a"], dtype=object), np.array(["a"])),
+        (types.SimpleNamespace(a=1), {"a": 1}),
+        (int, float),
+        (list[int], list[str]),
+        (len, max),
+        (math.sin, math.cos),
+        (np.add, np.subtract),
+        (np.mean, np.median),
+        ([1].append, [2].append),
+        ("a".join, "b".join),
+        (re.compile("ab"), re.compile(b"ab")),
     ],
 )
 def test_different_values_differ(left, right):
@@ -72,16 +152,112 @@ def test_what_a_function_closes_over_counts():
     assert fingerprint(make(1)) != fingerprint(make(2))
 
 
-def test_what_a_function_changes_is_not_part_of_it():
+def test_what_a_function_changes_counts_as_it_is_when_the_run_begins():
+    SEEN.clear()
     before = fingerprint(_counted)
     _counted(1)
+    assert fingerprint(_counted) != before
+    SEEN.clear()
     assert fingerprint(_counted) == before
 
 
-def test_cycles_end():
-    ring: list[object] = [1]
-    ring.append(ring)
-    assert fingerprint(ring) == fingerprint(ring)
+def ring(*items):
+    made: list[object] = [*items]
+    made.append(made)
+    return made
+
+
+def test_cycles_end_and_count():
+    assert fingerprint(ring(1)) == fingerprint(ring(1))
+    assert fingerprint(ring(1)) != fingerprint(ring(2))
+    assert fingerprint(ring(1)) != fingerprint([1, [1]])
+
+
+def test_a_value_that_is_there_twice_is_the_content_twice():
+    one = _Box([1])
+    assert fingerprint([one, one]) == fingerprint([_Box([1]), _Box([1])])
+
+
+def test_what_is_shared_many_times_over_is_looked_at_once():
+    shared: list[object] = [1]
+    for _ in range(200):
+        shared = [shared, shared]
+    assert fingerprint(shared) == fingerprint(shared)
+
+
+def nested(depth, inner):
+    for _ in range(depth):
+        inner = [inner]
+    return inner
+
+
+def test_depth_is_no_obstacle():
+    assert fingerprint(nested(3000, 1)) == fingerprint(nested(3000, 1))
+    assert fingerprint(nested(3000, 1)) != fingerprint(nested(3000, 2))
+    assert fingerprint(nested(3000, 1)) != fingerprint(nested(3001, 1))
+
+
+def test_what_is_nested_too_deeply_is_told():
+    deep = ()
+    for _ in range(2000):
+        deep = (deep,)
+    with pytest.raises(StoreError, match="not be nested too deeply.*store_key"):
+        fingerprint(deep)
+
+
+def test_the_bits_of_a_nan_count():
+    quiet, other = (struct.unpack("<d", struct.pack("<Q", bits))[0] for bits in NANS)
+    assert fingerprint(quiet) == fingerprint(quiet)
+    assert fingerprint(quiet) != fingerprint(other)
+
+
+def test_what_a_mask_hides_means_nothing():
+    left, right = pd.array([1, 2], dtype="Int64"), pd.array([1, 7], dtype="Int64")
+    left[1] = right[1] = pd.NA
+    assert fingerprint(left) == fingerprint(right)
+
+
+def test_keyword_only_defaults_count():
+    def one(x, *, k=1):
+        return x * k
+
+    def two(x, *, k=2):
+        return x * k
+
+    two.__qualname__ = one.__qualname__
+    two.__code__ = one.__code__
+    assert fingerprint(one) != fingerprint(two)
+    two.__kwdefaults__ = {"k": 1}
+    assert fingerprint(one) == fingerprint(two)
+
+
+def test_edits_between_two_runs_of_one_session_are_seen(monkeypatch):
+    first = fingerprint(_scaled)
+    monkeypatch.setattr(_scaled, "__code__", (lambda x: x + FACTOR).__code__)
+    assert fingerprint(_scaled) != first
+
+
+def test_a_function_typed_into_a_notebook_counts_by_its_code():
+    def typed(text):
+        names = {"__name__": "__main__"}
+        exec(text, names)
+        return names["run"]
+
+    first = typed("K = 2\ndef run(x): return x * K")
+    assert fingerprint(first) == fingerprint(typed("K = 2\n\n# more\ndef run(x): return x * K"))
+    assert fingerprint(first) != fingerprint(typed("K = 3\ndef run(x): return x * K"))
+
+
+def test_functions_of_packages_count_by_name_and_version(monkeypatch):
+    before = fingerprint(np.mean), fingerprint(_mean)
+    monkeypatch.setattr(origin, "_installed", lambda package: f"{package} 99")
+    origin._origin_of_file.cache_clear()
+    try:
+        after = fingerprint(np.mean), fingerprint(_mean)
+    finally:
+        origin._origin_of_file.cache_clear()
+    assert before[0] != after[0]
+    assert before[1] != after[1]
 
 
 def test_other_processes_agree():

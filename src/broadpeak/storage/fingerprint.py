@@ -17,6 +17,7 @@ from broadpeak.storage.following import UnfollowedError
 from broadpeak.storage.origin import is_own
 from broadpeak.storage.writing import PLAIN, SIZE, Page, Writer
 
+_DEEPEST = 50  # levels that are written inside of one another
 _REMEDY = (
     "To store the run, pass store_key='v1', a word of your own that you change when the function "
     "changes, or give the class a method fingerprint() that returns plain values."
@@ -89,25 +90,24 @@ class Fingerprints:
     True
     """
 
-    def __init__(self, *, cyclic: bool = False) -> None:
-        self._cyclic = cyclic
+    def __init__(self, *, entangled: bool = False) -> None:
+        self._entangled = entangled
         self._pages: dict[int, Page] = {}
         self._open: set[int] = set()
-        self._with_cycles: Fingerprints | None = None
+        self._for_entangled: Fingerprints | None = None
 
     def __call__(self, *values: Any) -> bytes:
         """Return the digest of `values`."""
         try:
             return self._digest(values)
-        except _CycleError:
-            if self._with_cycles is None:
-                self._with_cycles = Fingerprints(cyclic=True)
-            return self._with_cycles(*values)
         except UnfollowedError as error:
             raise StoreError(_explain(error)) from error
-        except RecursionError as error:
-            rule = "have content that is not nested too deeply"
-            raise StoreError(broken_rule("A stored run", rule, values, _REMEDY)) from error
+        except (_EntangledError, RecursionError) as error:
+            if self._entangled:
+                raise StoreError(f"A stored call must not be nested too deeply. {_REMEDY}") from error
+        if self._for_entangled is None:
+            self._for_entangled = Fingerprints(entangled=True)
+        return self._for_entangled(*values)
 
     def _digest(self, values: tuple[Any, ...]) -> bytes:
         writer = Writer(self)
@@ -139,7 +139,7 @@ class Fingerprints:
 
     def feed(self, writer: Writer, value: Any) -> None:
         """Write `value`, or refer to it if it has a page of its own."""
-        if is_own(value) or (self._cyclic and _has_identity(value)):
+        if is_own(value) or (self._entangled and _has_identity(value)):
             writer.ref(value)
         else:
             writer.place(self._page(value))
@@ -158,7 +158,7 @@ class Fingerprints:
         if page is not None:
             return page
         if id(value) in self._open:
-            raise _CycleError
+            raise _EntangledError
         self._open.add(id(value))
         writer = Writer(self)
         try:
@@ -167,11 +167,13 @@ class Fingerprints:
         finally:
             self._open.discard(id(value))
         page = self._pages[id(value)] = writer.page(value)
+        if page.height > _DEEPEST and not self._entangled:
+            raise _EntangledError
         return page
 
 
-class _CycleError(Exception):
-    """A value holds itself: such values are written once and referred to."""
+class _EntangledError(Exception):
+    """Values hold themselves, or are nested deeply: then each is written once and referred to."""
 
 
 def _write(writer: Writer, value: Any) -> None:

@@ -24,6 +24,8 @@ class Page:
         Functions, classes and modules it refers to, in order; they have pages of their own.
     asks : frozenset of str
         What its code asks of others that does not count otherwise; see `reach.ASKS`.
+    height : int
+        How deeply it is nested.
     owner : object
         The object, held so that its id stays its own.
     """
@@ -31,6 +33,7 @@ class Page:
     digest: bytes
     refs: tuple[Any, ...]
     asks: frozenset[str]
+    height: int
     owner: Any
 
 
@@ -57,11 +60,12 @@ class Writer:
         What its code asks of others.
     """
 
-    __slots__ = ("_parts", "asks", "refs", "session")
+    __slots__ = ("_height", "_parts", "asks", "refs", "session")
 
     def __init__(self, session: Session) -> None:
         self.session = session
         self._parts: list[bytes] = []
+        self._height = 0
         self.refs: list[Any] = []
         self.asks: set[str] = set()
 
@@ -96,13 +100,15 @@ class Writer:
         """Write what was written elsewhere."""
         self._parts.append(token("page", page.digest))
         self.refs.extend(page.refs)
+        self._height = max(self._height, page.height)
 
     def page(self, owner: Any) -> Page:
         """Return what was written."""
         total = hashlib.blake2b(digest_size=SIZE)
         for part in self._parts:
             total.update(part)
-        return Page(total.digest(), tuple(self.refs), frozenset(self.asks), owner)
+        height = self._height + 1
+        return Page(total.digest(), tuple(self.refs), frozenset(self.asks), height, owner)
 
 
 def token(kind: str, content: bytes) -> bytes:
