@@ -201,7 +201,7 @@ def test_what_is_nested_too_deeply_is_told():
     deep = ()
     for _ in range(2000):
         deep = (deep,)
-    with pytest.raises(StoreError, match="not be nested too deeply.*store_key"):
+    with pytest.raises(StoreError, match=r"not be nested too deeply.*store_key"):
         fingerprint(deep)
 
 

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import numpy as np
+
 SIZE = 16  # bytes of a digest: 2**64 results before a collision is to be expected
 
 
@@ -133,6 +135,12 @@ def _complex(value: complex) -> bytes:
     return token("complex", struct.pack("<2d", value.real, value.imag))
 
 
+def _scalar_encoder(kind: Any) -> Callable[[Any], bytes]:
+    name = f"numpy {np.dtype(kind).str}"
+    return lambda value: token(name, value.tobytes())
+
+
+_SCALARS = (np.bool_, np.int8, np.int16, np.int32, np.int64, np.uint8, np.uint16, np.uint32)
 PLAIN: dict[type, Callable[[Any], bytes]] = {
     type(None): lambda _: token("None", b""),
     bool: lambda value: token("bool", b"1" if value else b"0"),
@@ -143,5 +151,9 @@ PLAIN: dict[type, Callable[[Any], bytes]] = {
     bytes: lambda value: token("bytes", value),
     type(...): lambda _: token("...", b""),
     type(NotImplemented): lambda _: token("NotImplemented", b""),
+    **{
+        kind: _scalar_encoder(kind)
+        for kind in (*_SCALARS, np.uint64, np.float16, np.float32, np.float64, np.complex128)
+    },
 }
 """Kinds without parts, and how each is written."""
