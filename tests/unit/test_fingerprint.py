@@ -173,9 +173,19 @@ def test_cycles_end_and_count():
     assert fingerprint(ring(1)) != fingerprint([1, [1]])
 
 
-def test_a_value_that_is_there_twice_is_the_content_twice():
-    one = _Box([1])
-    assert fingerprint([one, one]) == fingerprint([_Box([1]), _Box([1])])
+def test_one_object_in_two_places_is_not_two_equal_ones():
+    one = [1]
+    assert fingerprint((one, one)) == fingerprint((one, one))
+    assert fingerprint((one, one)) != fingerprint(([1], [1]))  # a change of one is seen in both
+    date = datetime(2020, 1, 1)
+    assert fingerprint((date, date)) == fingerprint((date, datetime(2020, 1, 1)))
+
+
+def test_order_in_a_set_of_objects_means_nothing():
+    boxes = [_Box(number) for number in range(20)]
+    again = [_Box(number) for number in reversed(range(20))]
+    assert fingerprint(set(boxes)) == fingerprint(set(again))
+    assert fingerprint(set(boxes)) != fingerprint(set(again[1:]))
 
 
 def test_what_is_shared_many_times_over_is_looked_at_once():

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import types
 from collections.abc import Callable, ItemsView, Iterable, KeysView, Set, ValuesView
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta, tzinfo
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import PurePath
@@ -24,8 +24,8 @@ def array(writer: Writer, value: np.ndarray[Any, Any]) -> None:
     """Write an array: type, shape, items."""
     dtype = value.dtype
     writer.mark("array", f"{dtype!r} {value.shape}")
-    if type(value) is not np.ndarray and getattr(value, "__dict__", None):
-        writer.feed(dict(vars(value)))
+    if type(value) is not np.ndarray and not isinstance(value, np.memmap):
+        writer.feed(dict(getattr(value, "__dict__", {})))
     if isinstance(value, np.ma.MaskedArray):
         array(writer, np.ma.getmaskarray(value))
         array(writer, np.asarray(value.fill_value))
@@ -224,6 +224,15 @@ KINDS: tuple[tuple[Any, Feeder], ...] = (
     ((KeysView, ItemsView, ValuesView), items),
 )
 """Kinds that count by class and content."""
+
+
+WITHOUT_IDENTITY = (
+    *(tuple, frozenset, str, bytes, int, float, complex, slice, range, Decimal, Fraction),
+    *(date, time, timedelta, tzinfo, PurePath, KeysView, ItemsView, ValuesView),
+    *(np.generic, np.dtype, pd.Index, pd.offsets.BaseOffset, pd.api.extensions.ExtensionDtype),
+    *(pd.Period, pd.Interval, type(pd.NaT), type(pd.NA)),
+)
+"""Kinds of which two equal ones are as good as one and the same."""
 
 
 def is_unordered(value: Any) -> bool:

@@ -5,9 +5,8 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import inspect
 import types
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -17,7 +16,6 @@ from broadpeak.storage.following import UnfollowedError
 from broadpeak.storage.origin import is_own
 from broadpeak.storage.writing import PLAIN, SIZE, Page, Writer
 
-_DEEPEST = 50  # levels that are written inside of one another
 _REMEDY = (
     "To store the run, pass store_key='v1', a word of your own that you change when the function "
     "changes, or give the class a method fingerprint() that returns plain values."
@@ -27,8 +25,9 @@ _REMEDY = (
 def fingerprint(*values: Any) -> bytes:
     """Return a digest of the content of `values`, 16 bytes.
 
-    Two values have the same digest if they are of the same type and content; it does not depend on
-    the process, on hash seeds or on where an object lies in memory. The user's own functions,
+    Two values have the same digest if they are of the same type and content, and what is one object
+    in the one is one in the other; it does not depend on the process, on hash seeds or on where an
+    object lies in memory. The user's own functions,
     classes and modules count by what they hold and by all that their code reaches, wherever it is;
     those of installed packages by name and version. docs/stores.md has the table.
 
@@ -90,11 +89,11 @@ class Fingerprints:
     True
     """
 
-    def __init__(self, *, entangled: bool = False) -> None:
-        self._entangled = entangled
+    def __init__(self) -> None:
         self._pages: dict[int, Page] = {}
         self._open: set[int] = set()
-        self._for_entangled: Fingerprints | None = None
+        self._path: list[str] = []
+        self._paths: dict[int, list[str]] = {}
 
     def __call__(self, *values: Any) -> bytes:
         """Return the digest of `values`."""
@@ -105,12 +104,8 @@ class Fingerprints:
             return self._digest(values)
         except UnfollowedError as error:
             raise StoreError(_explain(error)) from error
-        except (_EntangledError, RecursionError) as error:
-            if self._entangled:
-                raise StoreError(f"A stored call must not be nested too deeply. {_REMEDY}") from error
-        if self._for_entangled is None:
-            self._for_entangled = Fingerprints(entangled=True)
-        return self._for_entangled(*values)
+        except (RecursionError, _LeadsBackError) as error:
+            raise StoreError(f"A stored call must not be nested too deeply. {_REMEDY}") from error
 
     def _digest(self, values: tuple[Any, ...]) -> bytes:
         writer = Writer(self)
@@ -141,42 +136,66 @@ class Fingerprints:
         return total.digest()
 
     def feed(self, writer: Writer, value: Any) -> None:
-        """Write `value`, or refer to it if it has a page of its own."""
-        if is_own(value) or (self._entangled and _has_identity(value)):
-            writer.ref(value)
-        else:
+        """Write `value`, or refer to it if it has an identity and hence a page of its own."""
+        if isinstance(value, _PARTS) and not is_own(value):
             writer.place(self._page(value))
+        else:
+            self._paths.setdefault(id(value), list(self._path))
+            writer.ref(value)
+
+    def unordered(self, writer: Writer, value: Iterable[Any]) -> None:
+        """Write a set: its items in the order of their digests."""
+        items = sorted(value, key=self._rank)
+        writer.mark("set", str(len(items)))
+        for item in items:
+            writer.feed(item)
+
+    def _rank(self, item: Any) -> bytes:
+        """Return what an item of a set is sorted by; one that leads back to it, by name."""
+        try:
+            return self._digest((item,))
+        except _LeadsBackError:
+            return _called(item).encode()
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
         """Name what is written inside for errors."""
+        self._path.append(name)
         try:
             yield
         except UnfollowedError as error:
-            error.path.insert(0, name)
+            error.path = error.path or [*self._path]
             raise
+        finally:
+            self._path.pop()
 
     def _page(self, value: Any) -> Page:
         page = self._pages.get(id(value))
         if page is not None:
             return page
         if id(value) in self._open:
-            raise _EntangledError
+            raise _LeadsBackError
+        outside, self._path = self._path, self._paths.get(id(value), self._path)
+        name = _called(value)
+        if name:
+            self._path = []
         self._open.add(id(value))
         writer = Writer(self)
         try:
-            with self.step(_called(value)):
+            with self.step(name):
                 _write(writer, value)
         finally:
             self._open.discard(id(value))
+            self._path = outside
         page = self._pages[id(value)] = writer.page(value)
-        if page.height > _DEEPEST and not self._entangled:
-            raise _EntangledError
         return page
 
 
-class _EntangledError(Exception):
-    """Values hold themselves, or are nested deeply: then each is written once and referred to."""
+class _LeadsBackError(Exception):
+    """What is being written leads back to itself before it is done."""
+
+
+_PARTS = (*content.WITHOUT_IDENTITY, *objects.WITHOUT_IDENTITY, type, types.ModuleType)
 
 
 def _write(writer: Writer, value: Any) -> None:
@@ -186,7 +205,7 @@ def _write(writer: Writer, value: Any) -> None:
         return
     if content.is_unordered(value):
         objects.kind(writer, type(value))
-        _unordered(writer, value)
+        writer.session.unordered(writer, value)
         return
     for kinds, feeder in content.KINDS:
         if isinstance(value, kinds):
@@ -195,22 +214,6 @@ def _write(writer: Writer, value: Any) -> None:
             return
     if not definitions.definition(writer, value):
         objects.whole(writer, value)
-
-
-def _unordered(writer: Writer, value: Any) -> None:
-    """Write a set: its items in the order of their digests."""
-    pages = []
-    for item in value:
-        one = Writer(writer.session)
-        one.feed(item)
-        pages.append(one.page(item))
-    writer.mark("set", str(len(pages)))
-    for page in sorted(pages, key=lambda page: (page.digest, [_called(ref) for ref in page.refs])):
-        writer.place(page)
-
-
-def _has_identity(value: Any) -> bool:
-    return type(value) not in PLAIN and not isinstance(value, (tuple, frozenset))
 
 
 def _called(value: Any) -> str:
@@ -223,13 +226,11 @@ def _told(found: list[Any], asks: set[str]) -> bytes:
     """Return the digest of docstrings and annotations, where some code looks at them."""
     writer = Writer(Fingerprints())
     for value in found:
-        if "doc" in asks:
-            writer.feed(str(getattr(value, "__doc__", None)))
-        if "annotations" in asks and inspect.isroutine(value):
-            told = getattr(value, "__annotations__", {})
-            writer.feed(
-                [f"{name}: {getattr(kind, '__qualname__', kind)}" for name, kind in told.items()]
-            )
+        if "doc" in asks and isinstance(value, (types.FunctionType, type, types.ModuleType)):
+            writer.mark("doc", str(value.__doc__))
+        if "annotations" in asks and isinstance(value, types.FunctionType):
+            for name, told in value.__annotations__.items():
+                writer.mark("annotation", f"{name}: {getattr(told, '__qualname__', told)}")
     return writer.page(found).digest
 
 

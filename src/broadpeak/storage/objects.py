@@ -118,11 +118,12 @@ def _without_derived(owner: type, state: Any) -> Any:
         return _without_derived(owner, {**(state[0] or {}), **state[1]})
     if not isinstance(state, dict):
         return state
+    is_derived = not is_own(owner)  # a class of the user's may have been given another value
     return {
         name: item
         for name, item in state.items()
         if name not in definitions.ABOUT
-        and not isinstance(getattr(owner, str(name), None), cached_property)
+        and not (is_derived and isinstance(getattr(owner, str(name), None), cached_property))
     }
 
 
@@ -190,3 +191,10 @@ _FEEDERS: tuple[tuple[Any, Callable[[Writer, Any], None]], ...] = (
     (logging.Logger, _parts("name")),
     (typing.TypeVar, _parts("__name__")),
 )
+
+WITHOUT_IDENTITY = (
+    *(types.CodeType, types.MethodType, functools.partial, property, staticmethod, classmethod),
+    *(cached_property, functools._lru_cache_wrapper, types.CellType, Enum, typing.TypeVar),  # noqa: SLF001  # as above
+    *(*_BUILTIN, *_SLOTS, *_GENERIC),
+)
+"""Kinds that only hand on to something else, or of which there is one of each."""

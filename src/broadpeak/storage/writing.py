@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -23,11 +23,10 @@ class Page:
     digest : bytes
         Of its content; a reference is a mark at its place.
     refs : tuple
-        Functions, classes and modules it refers to, in order; they have pages of their own.
+        What it refers to, in order, with pages of their own: functions, classes, modules, and
+        all that code can tell from an equal one because it can be changed.
     asks : frozenset of str
         What its code asks of others that does not count otherwise; see `reach.ASKS`.
-    height : int
-        How deeply it is nested.
     owner : object
         The object, held so that its id stays its own.
     """
@@ -35,7 +34,6 @@ class Page:
     digest: bytes
     refs: tuple[Any, ...]
     asks: frozenset[str]
-    height: int
     owner: Any
 
 
@@ -44,6 +42,9 @@ class Session(Protocol):
 
     def feed(self, writer: Writer, value: Any) -> None:
         """Write `value`, whatever it is."""
+
+    def unordered(self, writer: Writer, value: Iterable[Any]) -> None:
+        """Write a set."""
 
     def step(self, name: str) -> Any:
         """Return a context in which errors name `name`."""
@@ -62,12 +63,11 @@ class Writer:
         What its code asks of others.
     """
 
-    __slots__ = ("_height", "_parts", "asks", "refs", "session")
+    __slots__ = ("_parts", "asks", "refs", "session")
 
     def __init__(self, session: Session) -> None:
         self.session = session
         self._parts: list[bytes] = []
-        self._height = 0
         self.refs: list[Any] = []
         self.asks: set[str] = set()
 
@@ -102,15 +102,13 @@ class Writer:
         """Write what was written elsewhere."""
         self._parts.append(token("page", page.digest))
         self.refs.extend(page.refs)
-        self._height = max(self._height, page.height)
 
     def page(self, owner: Any) -> Page:
         """Return what was written."""
         total = hashlib.blake2b(digest_size=SIZE)
         for part in self._parts:
             total.update(part)
-        height = self._height + 1
-        return Page(total.digest(), tuple(self.refs), frozenset(self.asks), height, owner)
+        return Page(total.digest(), tuple(self.refs), frozenset(self.asks), owner)
 
 
 def token(kind: str, content: bytes) -> bytes:
