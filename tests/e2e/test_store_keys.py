@@ -14,6 +14,8 @@ import broadpeak as bp
 from broadpeak.engines.calls import Calls, Task
 from broadpeak.storage.fingerprint import fingerprint
 from broadpeak.sweep import resume
+from broadpeak.training.options import TrainOptions
+from broadpeak.training.plan import plan_training
 
 CALLS: list[int] = []
 SETTINGS = {"shift": 0, "factor": 1}
@@ -269,6 +271,26 @@ def test_trainings_take_a_word(tmp_path):
         options = {"cycles": 2, "store": tmp_path / "b.db", "store_key": word}
         bp.walk_forward(strategy_of(0), data, **options)
     assert bp.Store(tmp_path / "b.db").runs()["trials"].nunique() == 1
+
+
+def test_cycles_that_go_to_workers_as_a_whole_have_a_key_too():
+    data = bp.Data.sample("IBM")["2005":"2006"]
+
+    def plan(shift, **options):
+        @bp.strategy(lookback=60)
+        def trend(s):
+            s.enter_long(s.close > s.optimize(20, 10, 20, 10, name="level") + shift)
+
+        return plan_training(trend, data, TrainOptions(**options))
+
+    assert fingerprint(plan(0)) == fingerprint(plan(0))
+    assert fingerprint(plan(0)) != fingerprint(plan(1))
+    assert fingerprint(plan(0)) != fingerprint(plan(0, objective="sharpe"))
+    under = [
+        plan(shift, execute={"store_key": word}) for shift, word in ((0, "a"), (1, "a"), (1, "b"))
+    ]
+    first, same, other = map(fingerprint, under)
+    assert first == same != other
 
 
 @pytest.mark.parametrize("word", ["", "  "])
