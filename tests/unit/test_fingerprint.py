@@ -85,7 +85,7 @@ class _Box:
         (slice(1), slice(None, 1, 1)),
         (pd.NaT, pd.NA),
         (None, pd.NA),
-        (np.datetime64("NaT"), pd.NaT),
+        (np.datetime64("NaT", "ns"), pd.NaT),
         (np.datetime64("2020-01-01", "D"), np.datetime64("2020-01-01", "s")),
         (pd.Index([1], name="a"), pd.Index([1], name="b")),
         (pd.Index([1], name="a"), pd.Index([1])),

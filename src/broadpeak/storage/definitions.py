@@ -19,9 +19,10 @@ from broadpeak.storage.origin import (
     origin,
     origin_of_module,
 )
-from broadpeak.storage.reach import instructions, reached
+from broadpeak.storage.reach import instructions, joined, places, reached
 from broadpeak.storage.writing import Writer
 
+_JUMPS = {*dis.hasjrel, *dis.hasjabs}
 _UNSEEN_FLAGS = 0x1000000 | 0x4000000  # annotations as text; there is a docstring
 _UNSEEN_NAMES = {"__doc__", "__firstlineno__", "__static_attributes__"}
 _ABOUT_CLASSES = {
@@ -89,8 +90,13 @@ def code(writer: Writer, value: types.CodeType) -> None:
     """Write compiled code without file, lines, docstrings and the places of its constants."""
     writer.mark("code", value.co_name)
     writer.feed((value.co_argcount, value.co_posonlyargcount, value.co_kwonlyargcount))
-    writer.feed((value.co_flags & ~_UNSEEN_FLAGS, value.co_exceptiontable))
+    writer.feed((value.co_flags & ~_UNSEEN_FLAGS,))
     writer.feed((value.co_varnames, value.co_freevars, value.co_cellvars))
+    place = places(value)
+    table: Any = dis.Bytecode(value)
+    for entry in table.exception_entries:
+        where = (entry.start, entry.end, entry.target)
+        writer.feed((*(place(offset) for offset in where), entry.depth, entry.lasti))
     steps = instructions(value)
     for step, after in zip(steps, [*steps[1:], None], strict=True):
         if step.opcode in dis.hasconst:
@@ -100,6 +106,13 @@ def code(writer: Writer, value: types.CodeType) -> None:
                 writer.feed(step.argval)
         elif step.opcode in dis.hasname:
             writer.mark(step.opname, step.argrepr)
+        elif step.opcode in _JUMPS:
+            writer.mark(step.opname, str(place(step.argval)))
+        elif len(joined(step.opname)) > 1:  # two that stood on one line
+            for name, local in zip(joined(step.opname), step.argval, strict=True):
+                writer.mark(name, local)
+        elif step.opcode in dis.haslocal:
+            writer.mark(step.opname, step.argval)
         else:
             writer.mark(step.opname, str(step.arg))
 

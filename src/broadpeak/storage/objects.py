@@ -180,6 +180,7 @@ _FEEDERS: tuple[tuple[Any, Callable[[Writer, Any], None]], ...] = (
     (property, _parts("fget", "fset", "fdel")),
     ((staticmethod, classmethod), _parts("__func__")),
     (cached_property, _parts("func")),
+    (functools.singledispatchmethod, _parts("dispatcher", "func")),
     (functools._lru_cache_wrapper, _lru),  # noqa: SLF001  # it has no public name
     (np.vectorize, _vectorized),
     (np.ufunc, _ufunc),

@@ -12,9 +12,10 @@ from __future__ import annotations
 import dis
 import re
 import types
-from collections.abc import Iterator
+from bisect import bisect_left
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, Literal, TypeAlias
 
 Kind: TypeAlias = Literal["global", "free", "import"]
@@ -94,6 +95,28 @@ def reached(code: types.CodeType) -> Reached:
 def instructions(code: types.CodeType) -> list[dis.Instruction]:
     """Return the instructions that do something."""
     return [one for one in dis.get_instructions(code) if one.opname not in _SILENT]
+
+
+def joined(name: str) -> tuple[str, ...]:
+    """Return the instructions that one stands for; whether two are joined depends on the layout.
+
+    Examples
+    --------
+    >>> joined("STORE_FAST_LOAD_FAST"), joined("LOAD_FAST")
+    (('STORE_FAST', 'LOAD_FAST'), ('LOAD_FAST',))
+    """
+    parts = name.split("_")
+    half = len(parts) // 2
+    is_pair = parts[0] in {"LOAD", "STORE"} and parts[half] in {"LOAD", "STORE"}
+    return ("_".join(parts[:half]), "_".join(parts[half:])) if is_pair else (name,)
+
+
+def places(code: types.CodeType) -> Callable[[int], int]:
+    """Return the function that turns an offset into the number of the next instruction."""
+    offsets: list[int] = []
+    for step in instructions(code):
+        offsets += [step.offset] * len(joined(step.opname))
+    return partial(bisect_left, offsets)
 
 
 def inner_code(code: types.CodeType) -> list[types.CodeType]:
