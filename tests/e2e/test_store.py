@@ -1,7 +1,6 @@
 """Runs with a store: resumed after kill -9, never mixed up, clear when the file is bad."""
 
 import random
-import sqlite3
 import subprocess
 import sys
 import textwrap
@@ -10,6 +9,8 @@ import pandas as pd
 import pytest
 
 import broadpeak as bp
+from broadpeak.engines.base import Report
+from broadpeak.storage.store import Record
 
 CALLS: list[tuple[int, int]] = []
 
@@ -169,37 +170,52 @@ def test_kill_9_loses_nothing_finished(tmp_path, engine):
         assert len(stored) >= 20
 
 
-def test_a_file_that_is_no_store_is_refused(tmp_path):
-    path = tmp_path / "prices.csv"
-    path.write_text("date,close\n2020-01-01,1\n" * 50)
-    with pytest.raises(bp.StoreError, match="undamaged store"):
-        bp.Store(path)
-    other = tmp_path / "other.db"
-    with sqlite3.connect(other) as connection:
-        connection.execute("CREATE TABLE mine (x)")
-    connection.close()
-    with pytest.raises(bp.StoreError, match="be a store, or not exist yet"):
-        bp.Store(other)
+def test_the_first_result_of_a_task_stays(tmp_path):
+    store = bp.Store(tmp_path / "a.db")
+    run = store.begin(b"key", name="n", data=None, settings={})
+    assert store.add(run, [Record(b"a", {"a": 1}, 1.5, 0.25)]) == []
+    late = [Record(b"a", {"a": 1}, 99.0, 9.0), Record(b"b", {"a": 2}, 2.5, 0.5)]
+    assert store.add(run, late) == [b"a"]
+    assert dict(store.find(run, [b"a", b"b"])) == {b"a": 1.5, b"b": 2.5}
+    assert store.runs()[["trials", "seconds"]].to_numpy().tolist() == [[2, 0.75]]
 
 
-def test_a_store_of_a_newer_version_is_refused(tmp_path):
-    path = tmp_path / "a.db"
-    bp.Store(path).close()
-    with sqlite3.connect(path) as connection:
-        connection.execute("UPDATE meta SET value = '99'")
-    connection.close()
-    with pytest.raises(bp.StoreError, match=r"format 1 or older, got 99.*pip install -U broadpeak"):
-        bp.Store(path)
+def test_a_run_gives_what_the_store_has_if_another_process_was_first(tmp_path):
+    store = bp.Store(tmp_path / "a.db")
+
+    def draw(a):
+        if a == 1:  # somebody else is done with it while this one is still at work
+            store.add(1, [Record(claimed[1], {"call": 1}, -1.0, 0.0)])
+        return float(a)
+
+    claimed = []
+    claim = store.claim
+    store.claim = lambda run, owner, wanted, *rest: (  # type: ignore[method-assign]
+        claimed.extend(wanted) or claim(run, owner, wanted, *rest)
+    )
+    assert bp.execute([bp.Task(draw, a) for a in range(3)], store=store) == [0.0, -1.0, 2.0]
+    assert sorted(store.trials(1)["value"]) == [-1.0, 0.0, 2.0]
 
 
-def test_a_store_cut_short_is_refused(tmp_path):
-    path = tmp_path / "a.db"
-    _areas(path)
-    store = bp.Store(path)
-    store.close()
-    raw = path.read_bytes()
-    path.write_bytes(raw[: len(raw) // 2])
-    for extra in ("-wal", "-shm"):
-        path.with_name(path.name + extra).unlink(missing_ok=True)
-    with pytest.raises(bp.StoreError, match="undamaged store"):
-        bp.Store(path).trials(1)
+def test_the_time_of_a_unit_is_shared_by_its_tasks(tmp_path, monkeypatch):
+    monkeypatch.setattr(Report, "seconds", property(lambda _: 6.0, lambda *_: None))
+    tasks = [bp.Task(float, a) for a in range(6)]
+    bp.execute(tasks, store=tmp_path / "a.db", distribute="chunks", n_chunks=2)
+    assert bp.Store(tmp_path / "a.db").trials(1)["seconds"].tolist() == [2.0] * 6
+    assert bp.Store(tmp_path / "a.db").runs()["seconds"].tolist() == [12.0]
+
+
+def test_a_parameter_may_be_named_like_a_column(tmp_path):
+    tasks = bp.parameterized(lambda value, run: value * run, store=tmp_path / "a.db")
+    assert tasks(bp.Param([2, 3]), 2) == [4, 6]
+    trials = bp.Store(tmp_path / "a.db").trials(1)
+    assert trials[["value_", "value"]].to_numpy().tolist() == [[2, 4], [3, 6]]
+
+
+def test_labels_come_back_as_they_went_in(tmp_path):
+    days = [pd.Timestamp("2020-01-01"), pd.Timestamp("2020-01-02")]
+    kinds = bp.parameterized(lambda day, n: n, store=tmp_path / "a.db")
+    kinds(bp.Param(days, level=0), bp.Param([10**20, None], level=0))
+    trials = bp.Store(tmp_path / "a.db").trials(1)
+    assert trials["day"].tolist() == days
+    assert trials["value"].tolist() == [10**20, None]

@@ -11,7 +11,18 @@ from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 from broadpeak.engines.calls import Calls, Task
 
-__all__ = ["Calls", "Engine", "Outcome", "Report", "Source", "Status", "Task", "Unit", "lost"]
+__all__ = [
+    "Calls",
+    "Claims",
+    "Engine",
+    "Outcome",
+    "Report",
+    "Source",
+    "Status",
+    "Task",
+    "Unit",
+    "lost",
+]
 
 Status: TypeAlias = Literal["ok", "failed", "timeout", "died"]
 
@@ -140,6 +151,17 @@ class Report:
 def lost(status: Status, error: BaseException, seconds: float = math.nan) -> Report:
     """Return the report of a unit that was lost as a whole."""
     return Report(status=status, error=error, seconds=seconds)
+
+
+class Claims(Protocol):
+    """Who may run which tasks, where several processes share a run."""
+
+    def claim(self, positions: Sequence[int], *, whole: bool) -> tuple[int, list[int]]:
+        """Ask for the first of `positions`, with `whole` for all of them.
+
+        Returns how many were looked at, and which of those are for this run. The others are
+        finished, or somebody else works on them.
+        """
 
 
 class Source(Protocol):

@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Any
 
-from broadpeak.engines.base import Unit
+from broadpeak.engines.base import Claims, Unit
 from broadpeak.engines.calls import Calls, Task
 from broadpeak.errors import ParamTypeError, broken_rule
+
+_MOST_CLAIMED = 2000  # tasks: what is looked at in one go
 
 
 @dataclass(slots=True)
@@ -67,6 +69,9 @@ class Feed:
         A chunk is one unit. Otherwise chunk follows chunk, with a barrier between them.
     single : bool
         A task is one unit, however quick it is: it is reported as soon as it ended.
+    claims : Claims, optional
+        Says which tasks of a sequence are for this run; the others stay away until they are
+        settled or offered.
     stop, timed, timeout
         Put on every unit.
     warmup : bool
@@ -85,6 +90,7 @@ class Feed:
         lengths: Iterable[int] = (),
         whole: bool = False,
         single: bool = False,
+        claims: Claims | None = None,
         stop: bool = False,
         timed: bool = False,
         timeout: float | None = None,
@@ -100,6 +106,9 @@ class Feed:
         self._marks: dict[str, Any] = {"stop": stop, "timed": timed, "timeout": timeout}
         self._whole = whole
         self._one_by_one = (single or timeout is not None) and not whole
+        self._claims = claims
+        self._claimed: deque[int] = deque()  # tasks of the current chunk that are for this run
+        self._away: dict[int, Chunk] = {}  # position of a task that is not -> its chunk
         self._on_open, self._on_close = on_open, on_close
         self._is_cold, self._is_warming = warmup, False
         self._again: deque[Unit] = deque()
@@ -142,6 +151,28 @@ class Feed:
             chunk.left -= n_done - n_again
             self._close_chunks()
 
+    def away(self) -> list[int]:
+        """Return the positions of tasks that came up and are not for this run."""
+        with self._lock:
+            return list(self._away)
+
+    def settle_away(self, positions: Iterable[int]) -> None:
+        """Note that the results of tasks that were away are there."""
+        with self._lock:
+            for position in positions:
+                self._away.pop(position).left -= 1
+            self._close_chunks()
+
+    def offer(self, positions: Iterable[int]) -> None:
+        """Hand out tasks that were away: they are for this run after all."""
+        with self._lock:
+            parts: dict[int, list[int]] = {}
+            for position in positions:
+                parts.setdefault(self._away.pop(position).index, []).append(position)
+            for index, places in parts.items():
+                units = [places] if self._whole else [[place] for place in places]
+                self._again.extend(self._unit(unit, self._slice(unit), index) for unit in units)
+
     def stop_after(self, position: int) -> None:
         """Hand out nothing any more but second attempts of tasks before `position`."""
         with self._lock:
@@ -169,21 +200,28 @@ class Feed:
     def _first_attempt(self, n: int, lazy: bool) -> Unit | None:
         if self._limit is not None or (self._is_warming and self._pending):
             return None
+        while (chunk := self._next_chunk()) is not None:
+            alone = self._is_warming = self._is_cold
+            self._is_cold = False
+            if alone or self._one_by_one:
+                unit = self._cut(chunk, 1, lazy=False)
+            else:
+                unit = self._cut(chunk, None if self._whole else n, lazy=lazy and not self._whole)
+            if unit is not None:
+                return unit
+        return None
+
+    def _next_chunk(self) -> Chunk | None:
+        """Return the chunk that the next task is of."""
         chunk = self._current
         if chunk is not None and self._items is not None and self._items.is_empty():
             chunk.full = True
             self._close_chunks()
-        if chunk is None or chunk.full:
-            if self._open and not self._whole:
-                return None  # the barrier between chunks
-            chunk = self._open_chunk()
-        if chunk is None:
-            return None
-        alone = self._is_warming = self._is_cold
-        self._is_cold = False
-        if alone or self._one_by_one:
-            return self._cut(chunk, 1, lazy=False)
-        return self._cut(chunk, None if self._whole else n, lazy=lazy and not self._whole)
+        if chunk is not None and not chunk.full:
+            return chunk
+        if self._open and not self._whole:
+            return None  # the barrier between chunks
+        return self._open_chunk()
 
     def _open_chunk(self) -> Chunk | None:
         if self._items is None:
@@ -201,8 +239,10 @@ class Feed:
             self._on_open(chunk)
         return chunk
 
-    def _cut(self, chunk: Chunk, n: int | None, *, lazy: bool) -> Unit:
-        """Return the next `n` tasks of `chunk` (None: all the rest)."""
+    def _cut(self, chunk: Chunk, n: int | None, *, lazy: bool) -> Unit | None:
+        """Return the next `n` tasks of `chunk` (None: all the rest); None if they are away."""
+        if self._claims is not None:
+            return self._cut_claimed(chunk, n, self._claims)
         rest = None if chunk.length is None else chunk.length - chunk.taken
         n = rest if n is None else n if rest is None else min(n, rest)
         tasks: Sequence[Task] | Iterator[Task]
@@ -213,7 +253,26 @@ class Feed:
             tasks = self._slice(positions)
         self._note_taken(chunk, len(positions))
         chunk.full = chunk.taken == chunk.length
-        return Unit(positions, tasks, chunk.index, whole=self._whole, **self._marks)
+        return self._unit(positions, tasks, chunk.index)
+
+    def _cut_claimed(self, chunk: Chunk, n: int | None, claims: Claims) -> Unit | None:
+        """Return the next `n` tasks of `chunk` that are for this run."""
+        positions: Sequence[int] = chunk.positions or ()
+        while not self._claimed and chunk.taken < len(positions):
+            rest = positions[chunk.taken : None if n is None else chunk.taken + _MOST_CLAIMED]
+            n_seen, granted = claims.claim(rest, whole=n is None)
+            self._claimed.extend(granted)
+            self._note_taken(chunk, n_seen)
+            self._away.update(dict.fromkeys(set(rest[:n_seen]).difference(granted), chunk))
+        chunk.full = chunk.taken == len(positions) and (n is None or len(self._claimed) <= n)
+        n_there = len(self._claimed)
+        places = [self._claimed.popleft() for _ in range(n_there if n is None else min(n, n_there))]
+        return self._unit(places, self._slice(places), chunk.index) if places else None
+
+    def _unit(
+        self, positions: Sequence[int], tasks: Sequence[Task] | Iterator[Task], chunk: int
+    ) -> Unit:
+        return Unit(positions, tasks, chunk, whole=self._whole, **self._marks)
 
     def _slice(self, positions: Sequence[int]) -> Sequence[Task]:
         tasks: Any = self._tasks

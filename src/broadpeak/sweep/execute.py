@@ -461,6 +461,7 @@ class _Run:
             lengths=plan.lengths,
             whole=settings.distribute == "chunks",
             single=resumed is not None,
+            claims=None if resumed is None else resumed.claims,
             stop=settings.on_error == "raise" and settings.retries == 0,
             timed=settings.on_error == "record",
             timeout=settings.timeout,

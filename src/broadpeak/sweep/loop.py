@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal, TypeAlias
 
@@ -83,7 +83,19 @@ class Loop:
             Under ``on_error="raise"``, for the first failed task in task order, whichever engine.
         """
         if self._resumed is not None:
-            self._place_found(self._resumed)
+            self._place_stored(self._resumed.found)
+        self._run_feed(engine)
+        # What is left is worked on by other processes, until it is there or they are gone.
+        while self._resumed is not None and not self._is_decided() and self._feed.away():
+            self._wait(self._resumed)
+            self._run_feed(engine)
+        if self._failure is not None:
+            if self._on_error == "raise":
+                self._raise(self._failure)
+            self._warn(self._failure)
+
+    def _run_feed(self, engine: Engine) -> None:
+        """Run what the feed has for this process."""
         reports = engine.run(self._feed)
         try:
             for unit, report in reports:
@@ -94,16 +106,25 @@ class Loop:
             close = getattr(reports, "close", None)
             if close is not None:
                 close()
-        if self._failure is not None:
-            if self._on_error == "raise":
-                self._raise(self._failure)
-            self._warn(self._failure)
 
-    def _place_found(self, resumed: Resumed) -> None:
-        for position in sorted(resumed.found):
-            self._place([position], [resumed.found[position]])
-        weights = self._weights or [1] * len(self.results)
-        self._progress.update(sum(weights[position] for position in resumed.found))
+    def _wait(self, resumed: Resumed) -> None:
+        news, granted = resumed.wait(self._feed.away())
+        self._place_news(news)
+        self._feed.offer(granted)
+
+    def _place_news(self, news: Mapping[int, Any]) -> None:
+        """Place what other processes have finished."""
+        if news:
+            self._place_stored(news)
+            self._feed.settle_away(news)
+
+    def _place_stored(self, stored: Mapping[int, Any]) -> None:
+        for position in sorted(stored):
+            self._place([position], [stored[position]])
+        weights = self._weights
+        self._progress.update(
+            len(stored) if weights is None else sum(weights[place] for place in stored)
+        )
 
     def _is_decided(self) -> bool:
         """Return whether a failure is final and no earlier task can change which one it is."""
@@ -114,6 +135,8 @@ class Loop:
     def _collect(self, unit: Unit, report: Report) -> None:
         if report.interrupted:
             raise KeyboardInterrupt
+        if self._resumed is not None:
+            self._place_news(self._resumed.news())
         again: list[Unit] = []
         n_failed = 0
         if report.status != "ok":
@@ -138,7 +161,10 @@ class Loop:
         failed = set(report.failures)
         kept = [offset for offset in range(len(report.values)) if offset not in failed]
         positions = [unit.positions[offset] for offset in kept]
-        resumed.save(positions, [report.values[offset] for offset in kept], report.seconds)
+        values = [report.values[offset] for offset in kept]
+        stored = resumed.save(positions, values, report.seconds)
+        for offset, value in zip(kept, stored, strict=True):
+            report.values[offset] = value
 
     def _weigh(self, unit: Unit, n_done: int, again: list[Unit], n_ended: int) -> int:
         """Return how many combinations the ended tasks stand for."""
@@ -185,6 +211,8 @@ class Loop:
 
     def _fail(self, outcome: Outcome, task: Task) -> None:
         """Do what `on_error` says with a task that failed for good."""
+        if self._resumed is not None:
+            self._resumed.drop(outcome.index)
         if self._on_error == "record":
             self.results[outcome.index] = _light(outcome)
             self.recorded.append(outcome.index)

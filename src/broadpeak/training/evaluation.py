@@ -16,6 +16,7 @@ from broadpeak.errors import (
     DataError,
     ParamError,
     ParFileError,
+    StoreError,
     StrategyError,
     TaskError,
 )
@@ -164,6 +165,23 @@ class Evaluation(NamedTuple):
     computed: dict[int, float] | None = None
     curve: FloatArray | None = None
 
+    @classmethod
+    def of(cls, stored: object) -> Evaluation:
+        """Return the evaluation of a plain tuple; what came out of a file may be anything."""
+        kinds: tuple[tuple[type, ...], ...] = (
+            *((int, float, np.number), (tuple, type(None)), (bool, np.bool_), (bool, np.bool_)),
+            *((int, np.integer), (dict, type(None)), (np.ndarray, type(None))),
+        )
+        if isinstance(stored, tuple) and len(stored) == len(kinds):
+            fits = [isinstance(one, kind) for one, kind in zip(stored, kinds, strict=True)]
+            if all(fits) and (stored[1] is None or len(stored[1]) == len(FIELDS)):
+                return cls(*stored)
+        msg = (
+            "The results of a training must be evaluations, got something else from the store "
+            f"({type(stored).__name__}). Restore the file from a copy, or choose a new file name."
+        )
+        raise StoreError(msg)
+
     @property
     def stats(self) -> Stats | None:
         """Statistics of the run; None where there was none."""
@@ -176,11 +194,17 @@ class Evaluation(NamedTuple):
         return 0 if self.figures is None else self.figures[_N_WIN] + self.figures[_N_LOSS]
 
 
-def evaluate(job: Job, order: Order) -> Evaluation:
-    """Run the strategy at one point, simulate its orders and score them."""
+def evaluate(job: Job, order: Order) -> tuple[Any, ...]:
+    """Run the strategy at one point, simulate its orders and score them.
+
+    Returns
+    -------
+    tuple
+        The fields of an `Evaluation`, as the plain tuple that a store holds.
+    """
     fields, batch, position = order
     if position > job.stops.get(batch, position):
-        return Evaluation(np.nan)  # an earlier step of the batch ended it
+        return tuple(Evaluation(np.nan))  # an earlier step of the batch ended it
     step = Step(*fields)
     n_calls = len(job.calls)
     progress = Progress(step.par_cycle or n_calls, step.step_cycle, n_calls, step.train_cycle)
@@ -192,7 +216,7 @@ def evaluate(job: Job, order: Order) -> Evaluation:
     score = job.objective(stats)
     if run._stopped:  # noqa: SLF001  # the run keeps its privates from users, not from here
         job.stops[batch] = position
-    return Evaluation(
+    return (
         score,
         stats.values(),
         run._stopped,  # noqa: SLF001

@@ -184,5 +184,5 @@ def _evaluations(finished: Finished, n: int) -> list[Evaluation]:
     values = [] if finished.value is NoResult else finished.value
     for place, value in zip(places, values, strict=True):
         if not isinstance(value, Outcome):
-            found[place] = value
+            found[place] = Evaluation.of(value)
     return found

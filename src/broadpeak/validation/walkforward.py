@@ -261,7 +261,8 @@ def _trained(plan: Plan, windows: Sequence[dict[str, Window]]) -> list[Training]
     """Return one training a cycle; with workers, whole cycles go to them."""
     options = plan.options
     # With a store it is the single evaluations that are kept and resumed, cycle after cycle.
-    in_turn = options.on_step is not None or options.execute.get("store") is not None
+    is_kept = options.execute.get("store") is not None or options.execute.get("cache_chunks")
+    in_turn = options.on_step is not None or is_kept
     engine = options.execute.get("engine", "serial")
     if in_turn or (isinstance(engine, str) and engine == "serial"):
         return [run_plan(plan, one, _bounds(plan, one)) for one in windows]
