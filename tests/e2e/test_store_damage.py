@@ -1,4 +1,4 @@
-"""A store never lies: damage is found, other files are left alone, a file that goes away is told."""
+"""A store never lies: damage is found, other files are left alone, a lost file is told."""
 
 import os
 import shutil

@@ -109,4 +109,4 @@ def _shown(value: Any) -> str:
         text = reprlib.repr(value)
     except Exception:  # noqa: BLE001  # a repr of the user may raise anything
         return f"a {type(value).__name__}"
-    return f"{text} ({type(value).__name__})"
+    return f"{' '.join(text.split())} ({type(value).__name__})"

@@ -304,7 +304,7 @@ def _form_of_array(value: Any) -> tuple[bytes, Write]:
         return b"g", write_scalar
     module = kind.__module__
     name = kind.__qualname__ if module == "builtins" else f"{module}.{kind.__qualname__}"
-    raise UnfitError(f"a {name} is none of them")
+    raise UnfitError(f"values of type {name} are none of them")
 
 
 def dtype_text(dtype: np.dtype[Any]) -> str:
@@ -385,10 +385,10 @@ def write_scalar(to: Writer, value: np.generic) -> None:
     dtype = value.dtype
     text = dtype_text(dtype)
     if type(value) is not np.dtype(text).type:
-        raise UnfitError(f"a {type(value).__name__} is none of them")
+        raise UnfitError(f"values of type {type(value).__name__} are none of them")
     to.text(text)
     if isinstance(value, np.str_):
-        to.text(str(value))  # as an array it would lose zeros at its end
+        to.text(str.__str__(value))  # as an array it would lose zeros at its end
     else:
         to.raw(bytes(value) if isinstance(value, np.bytes_) else value.tobytes())
 

@@ -195,7 +195,8 @@ class Store:
             for name, value in label.items():
                 columns.setdefault(name, [np.nan] * len(rows))[place] = value
         taken = {
-            f"{name}_" if name in _OWN_COLUMNS else name: values for name, values in columns.items()
+            f"{name}_" if name in _OWN_COLUMNS else _raw(name).decode(): values
+            for name, values in columns.items()
         }
         taken["value"] = [self._value(row.value, head, row) for row in rows]
         taken["seconds"] = [math.nan if row.seconds is None else row.seconds for row in rows]
@@ -448,6 +449,8 @@ def _column(values: list[Any]) -> pd.Series[Any]:
     # Beside fractions whole numbers become floats, which hold them exactly up to 2**53.
     largest = (1 << 63) - 1 if kinds == {int} else 1 << 53
     is_plain = kinds == {int, float} or (len(kinds) == 1 and kinds <= {int, float, bool, str})
+    if kinds == {str}:  # a text that UTF-8 has no bytes for is none for pandas
+        is_plain = all(_raw(value).decode() == value for value in values)
     if is_plain and max(whole, default=0) <= largest:
         return pd.Series(values)
     if len(kinds) == 1 and isinstance(values[0], np.generic):

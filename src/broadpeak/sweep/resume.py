@@ -82,7 +82,7 @@ class Resumed:
         self._mine: set[int] = set()
         self._news: dict[int, Any] = {}
         self._has_asked = False
-        self._batch, self._n_granted, self._since = 1, 1, perf_counter()
+        self._batch, self._n_granted, self._since = 1, 0, perf_counter()
         self._lock = threading.Lock()  # some engines ask from threads of their own
         self._n_saved = 0
 

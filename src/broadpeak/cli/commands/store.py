@@ -3,9 +3,13 @@
 
 from __future__ import annotations
 
+import json
+import reprlib
 from typing import Annotated, Any
 
+import numpy as np
 import typer
+from rich import markup
 
 import broadpeak as bp
 from broadpeak.cli import console, inputs, options, summary
@@ -32,7 +36,11 @@ def store(
     files = {} if export is None else {"trials": export}
     if as_json:
         key = "runs" if run is None else "trials"
-        console.show_json({key: frame.to_dict(orient="records"), "files": files})
+        rows = [
+            {str(name): _jsonable(value) for name, value in row.items()}
+            for row in frame.to_dict(orient="records")
+        ]
+        console.show_json({key: rows, "files": files})
         return
     _show(frame, f"{file}: " + ("runs" if run is None else f"trials of run {run}"))
     summary.show_files(files)
@@ -41,9 +49,31 @@ def store(
 def _show(frame: Any, title: str) -> None:
     shown = frame.assign(created=[str(text)[:19].replace("T", " ") for text in frame["created"]])
     rows = [
-        [console.cell(value) for value in row]
+        [markup.escape(_text(value)) for value in row]
         for row in shown.head(MOST_ROWS).itertuples(index=False, name=None)
     ]
-    console.show_table(title, [str(name) for name in shown.columns], rows)
+    console.show_table(title, [markup.escape(_text(str(name))) for name in shown.columns], rows)
     if len(frame) > MOST_ROWS:
         console.show_lines([f"The first {MOST_ROWS} of {len(frame):,}; --export writes all."])
+
+
+def _text(value: Any) -> str:
+    """Return a cell; a stored result may be anything, and must not write over the terminal."""
+    plain = isinstance(value, (bool, int, float, str, np.generic)) or hasattr(value, "strftime")
+    try:
+        text = console.cell(value) if plain or value is None else reprlib.repr(value)
+    except Exception:  # noqa: BLE001  # an integer of too many digits has no text at all
+        return f"<{type(value).__name__}>"
+    shown = (
+        char if char.isprintable() else char.encode("unicode_escape").decode() for char in text
+    )
+    return "".join(shown)
+
+
+def _jsonable(value: Any) -> Any:
+    try:
+        plain = console.plain(value)
+        json.dumps(plain)
+    except Exception:  # noqa: BLE001  # see _text
+        return _text(value)
+    return plain
