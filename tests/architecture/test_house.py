@@ -43,7 +43,6 @@ MAY_IMPORT_LATE = {
     "engines/registry.py",  # an engine loads when it is named
     "engines/processpool.py",  # so does the library that starts its processes
     "engines/worker.py",  # a worker sets its environment before numeric libraries load
-    "storage/codec.py",  # a stored record names its class
     "storage/following.py",  # what a function of the user imports when it is called
     "cli/inputs.py",  # the user's own file
 }

@@ -13,6 +13,7 @@ import pytest
 
 import broadpeak as bp
 from broadpeak.errors import ParamTypeError
+from broadpeak.storage import file
 from broadpeak.storage.file import APPLICATION, FORMAT
 
 SMALL_PAGES = 512  # bytes: the least that SQLite has, so that a store of five pages is small
@@ -427,3 +428,31 @@ def test_names_that_mean_something_in_addresses_are_names(tmp_path):
         assert len(_sweep(path)) == 4
         assert path.is_file()
         assert len(bp.Store(path).trials(1)) == 4
+
+
+def test_a_locked_store_is_told(tmp_path, monkeypatch):
+    path = tmp_path / "a.db"
+    _sweep(path)
+    monkeypatch.setattr(file, "_WAIT", 0.0)
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    assert len(bp.Store(path).trials(1)) == 4  # reading waits for nobody
+    with pytest.raises(bp.StoreError, match="must not be locked"):
+        _sweep(path, n=5)
+    other.execute("ROLLBACK")
+    other.close()
+    assert len(_sweep(path, n=5)) == 5
+
+
+def test_a_full_disk_is_told_and_what_was_finished_is_kept(tmp_path):
+    with bp.Store(tmp_path / "a.db") as store:
+        connection = store._file._connected().connection
+        (pages,) = connection.execute("PRAGMA page_count").fetchone()
+        connection.execute(f"PRAGMA max_page_count = {pages + 4}")
+        tasks = [bp.Task(bytes, 3000) for _ in range(20)]
+        with pytest.raises(bp.StoreError, match=r"room on its disk.*[1-9] of 20 results"):
+            bp.execute(tasks, store=store)
+        n_kept = store.runs()["trials"].iloc[0]
+        assert n_kept == len(store.trials(1)) > 0
+        connection.execute("PRAGMA max_page_count = 1000000")
+        assert bp.execute(tasks, store=store) == [bytes(3000)] * 20

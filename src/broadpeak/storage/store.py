@@ -268,7 +268,9 @@ class Store:
             optional.load("pyarrow", extra="parquet", purpose="Export to parquet")
         try:
             with writing(target):
-                whole.to_csv(target, index=False) if is_csv else whole.to_parquet(target, index=False)
+                whole.to_csv(target, index=False) if is_csv else whole.to_parquet(
+                    target, index=False
+                )
         except Exception as error:  # of pandas, pyarrow or the system
             reason = str(error).partition("\n")[0]
             msg = (

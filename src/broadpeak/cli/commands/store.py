@@ -7,7 +7,6 @@ import json
 import reprlib
 from typing import Annotated, Any
 
-import numpy as np
 import typer
 from rich import markup
 
@@ -59,15 +58,20 @@ def _show(frame: Any, title: str) -> None:
 
 def _text(value: Any) -> str:
     """Return a cell; a stored result may be anything, and must not write over the terminal."""
-    plain = isinstance(value, (bool, int, float, str, np.generic)) or hasattr(value, "strftime")
+    kinds = (bool, int, float, str, type(None))
+    plain = isinstance(value, kinds) or hasattr(value, "strftime") or _is_number(value)
     try:
-        text = console.cell(value) if plain or value is None else reprlib.repr(value)
+        text = console.cell(value) if plain else reprlib.repr(value)
     except Exception:  # noqa: BLE001  # an integer of too many digits has no text at all
         return f"<{type(value).__name__}>"
-    shown = (
+    return "".join(
         char if char.isprintable() else char.encode("unicode_escape").decode() for char in text
     )
-    return "".join(shown)
+
+
+def _is_number(value: Any) -> bool:
+    """Return whether `value` is a scalar of NumPy."""
+    return type(value).__module__ == "numpy" and getattr(value, "ndim", None) == 0
 
 
 def _jsonable(value: Any) -> Any:
