@@ -244,6 +244,10 @@ def test_a_run_inside_of_a_task_does_not_wait_for_its_own_run(tmp_path):
 def test_tasks_of_chunks_are_shared_and_callbacks_see_their_results(tmp_path):
     seen: list[list[float]] = []
     path = tmp_path / "a.db"
+
+    def note(results):
+        seen.append(results)
+
     with bp.Store(path) as store:
         tasks = [bp.Task(float, a) for a in range(6)]
         other = resume.Resumed(store, tasks, lambda places: [{"call": at} for at in places])
@@ -258,7 +262,7 @@ def test_tasks_of_chunks_are_shared_and_callbacks_see_their_results(tmp_path):
             n_chunks=3,
             pre_chunk_func=lambda at: finishing.start() if at == 0 else None,
             pre_chunk_kwargs={"at": bp.Rep("chunk_idx")},
-            post_chunk_func=seen.append,
+            post_chunk_func=note,
             post_chunk_kwargs={"results": bp.Rep("chunk_results")},
         )
         finishing.join()

@@ -1,6 +1,7 @@
 """What a store takes it gives back as it was, whatever it is; what it cannot, it refuses."""
 
 import struct
+from zoneinfo import available_timezones
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,8 @@ from hypothesis.extra import numpy as npst
 from broadpeak.errors import StoreError
 from broadpeak.storage.codec import decode, encode
 
+KNOWN_ZONES = available_timezones()
+ZONES = st.timezones().filter(lambda zone: zone.key in KNOWN_ZONES)
 SCALARS = st.one_of(
     st.none(),
     st.booleans(),
@@ -20,7 +23,7 @@ SCALARS = st.one_of(
     st.text(st.characters()),
     st.binary(),
     st.dates(),
-    st.datetimes(allow_imaginary=False, timezones=st.none() | st.timezones()),
+    st.datetimes(allow_imaginary=False, timezones=st.none() | ZONES),
     st.timedeltas(),
     npst.from_dtype(np.dtype("f4")),
     npst.from_dtype(np.dtype("M8[ns]")),
@@ -92,14 +95,14 @@ def _same(back, value):
     return bool(back == value)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150, deadline=None, derandomize=True)
 @given(VALUES)
 def test_values_come_back_bit_by_bit(value):
     raw = encode(value, trust=False)
     assert _same(decode(raw, trust=False), value)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150, deadline=None, derandomize=True)
 @given(series())
 def test_series_come_back_down_to_the_last_label(value):
     try:
@@ -117,7 +120,7 @@ def test_series_come_back_down_to_the_last_label(value):
         assert _same(back.tolist(), value.tolist())
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300, deadline=None, derandomize=True)
 @given(st.binary(max_size=200))
 def test_any_bytes_give_a_value_or_are_told(raw):
     for mark in (b"", b"V"):
@@ -127,7 +130,7 @@ def test_any_bytes_give_a_value_or_are_told(raw):
             continue
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50, deadline=None, derandomize=True)
 @given(VALUES)
 def test_trust_changes_nothing_for_what_needs_none(value):
     assert encode(value, trust=True) == encode(value, trust=False)
