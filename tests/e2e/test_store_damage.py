@@ -456,3 +456,14 @@ def test_a_full_disk_is_told_and_what_was_finished_is_kept(tmp_path):
         assert n_kept == len(store.trials(1)) > 0
         connection.execute("PRAGMA max_page_count = 1000000")
         assert bp.execute(tasks, store=store) == [bytes(3000)] * 20
+
+
+@pytest.mark.parametrize("table", ["runs", "trials"])
+def test_a_key_that_became_a_text_is_found(tmp_path, table):
+    path = tmp_path / "a.db"
+    _sweep(path)
+    with sqlite3.connect(path) as connection:  # one bit of the file: the bytes stay the same
+        connection.execute(f"UPDATE {table} SET key = CAST(key AS TEXT)")
+    connection.close()
+    with pytest.raises(bp.StoreError, match="damaged row in"):
+        _sweep(path)

@@ -70,6 +70,15 @@ T = TypeVar("T")
 _Place = tuple[int, int]  # device and number of a file, which a rename does not change
 
 
+class Text(bytes):
+    """What is a text to SQLite: read after its digest was, and told from bytes that are none.
+
+    One bit makes a text of a blob. It would read the same, and no longer be found by its key.
+    """
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True, slots=True)
 class _Opened:
     """A connection, and what was true when it was made."""
@@ -283,7 +292,7 @@ def _open(path: Path, mode: str) -> sqlite3.Connection:
         isolation_level=None,
         check_same_thread=False,
     )
-    connection.text_factory = bytes  # texts are read after their digest was
+    connection.text_factory = Text
     try:
         # What is committed outlives the process; only a power cut may take the last commits.
         connection.execute("PRAGMA synchronous = NORMAL")

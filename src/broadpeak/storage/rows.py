@@ -12,7 +12,7 @@ from typing import Any
 
 from broadpeak.errors import StoreError, broken_rule
 from broadpeak.storage import digests
-from broadpeak.storage.file import StoreFile
+from broadpeak.storage.file import StoreFile, Text
 
 _LOOKUP = 500  # keys a query, under SQLite's oldest limit on variables
 _HEAD = "id, key, name, data, settings, version, created, trials, seconds, total, digest"
@@ -224,8 +224,9 @@ class Rows:
     def _read_head(self, row: tuple[Any, ...]) -> Head:
         number, key, name, data, settings, release, created, trials, seconds, total, digest = row
         is_plain = (
-            all(type(part) is bytes for part in (key, name, settings, release, created))
-            and (data is None or type(data) is bytes)
+            all(type(part) is Text for part in (name, settings, release, created))
+            and (data is None or type(data) is Text)
+            and type(key) is bytes
             and all(type(part) is int and _fits(part) for part in (number, trials))
             and type(seconds) is float
             and _is_sum(total)
@@ -272,7 +273,8 @@ class Rows:
     def _read_row(self, head: Head, row: tuple[Any, ...]) -> tuple[Row, bytes]:
         key, number, label, value, seconds, created, digest = row
         is_plain = (
-            all(type(part) is bytes for part in (key, label, value, created))
+            all(type(part) is bytes for part in (key, label, value))
+            and type(created) is Text
             and type(number) is int
             and _fits(number)
             and (seconds is None or type(seconds) is float)
