@@ -44,7 +44,16 @@ CLASSES: dict[str, type] = {
 """Classes of objects that users hold, by the name that their methods have in the table."""
 
 INSIDE = {
-    *("Data.lanes", "Portfolio.from_fills", "Store.begin", "Store.find", "Store.add"),
+    *(
+        "Data.lanes",
+        "Portfolio.from_fills",
+        "Store.begin",
+        "Store.find",
+        "Store.add",
+        "Store.claim",
+        "Store.count",
+        "Store.release",
+    ),
     *("NoResult", "testing", "Selection", "Training", "PF"),
 }
 """Public by spelling, but made and called by the library alone; PF is Portfolio."""

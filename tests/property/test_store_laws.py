@@ -95,14 +95,14 @@ def _same(back, value):
     return bool(back == value)
 
 
-@settings(max_examples=150, deadline=None, derandomize=True)
+@settings(max_examples=150)
 @given(VALUES)
 def test_values_come_back_bit_by_bit(value):
     raw = encode(value, trust=False)
     assert _same(decode(raw, trust=False), value)
 
 
-@settings(max_examples=150, deadline=None, derandomize=True)
+@settings(max_examples=150)
 @given(series())
 def test_series_come_back_down_to_the_last_label(value):
     try:
@@ -120,7 +120,7 @@ def test_series_come_back_down_to_the_last_label(value):
         assert _same(back.tolist(), value.tolist())
 
 
-@settings(max_examples=300, deadline=None, derandomize=True)
+@settings(max_examples=300)
 @given(st.binary(max_size=200))
 def test_any_bytes_give_a_value_or_are_told(raw):
     for mark in (b"", b"V"):
@@ -130,7 +130,7 @@ def test_any_bytes_give_a_value_or_are_told(raw):
             continue
 
 
-@settings(max_examples=50, deadline=None, derandomize=True)
+@settings(max_examples=50)
 @given(VALUES)
 def test_trust_changes_nothing_for_what_needs_none(value):
     assert encode(value, trust=True) == encode(value, trust=False)

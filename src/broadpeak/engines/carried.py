@@ -48,6 +48,10 @@ class Carried:
     def __reduce__(self) -> tuple[Any, ...]:
         return pickle.loads, (dumps(self._value),)
 
+    def fingerprint(self) -> Any:
+        """Return what counts in a store: the value, not the bytes that it travels as."""
+        return self._value
+
 
 class Travelling:
     """Base of frozen dataclasses that hold things of the user's, such as functions.

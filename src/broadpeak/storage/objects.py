@@ -105,7 +105,9 @@ def _by_state(writer: Writer, value: Any) -> None:
 
 
 def _reduced(value: Any) -> Any:
-    reducer: Callable[[Any], Any] | None = copyreg.dispatch_table.get(type(value))
+    # A strategy is pickled by its name, but is what its function does.
+    by_value = getattr(type(value), "reduce_by_value", None)
+    reducer: Callable[[Any], Any] | None = by_value or copyreg.dispatch_table.get(type(value))
     try:
         return value.__reduce_ex__(4) if reducer is None else reducer(value)
     except Exception as error:

@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
-import operator
 import sqlite3
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from broadpeak._core import check
 from broadpeak.errors import StoreError, broken_rule
 from broadpeak.storage import digests
 from broadpeak.storage.file import StoreFile, Text
@@ -210,9 +210,9 @@ class Rows:
 
     def head(self, connection: sqlite3.Connection, run: Any) -> Head:
         """Return the run of that number."""
-        number = operator.index(run) if hasattr(run, "__index__") else -1
+        number = check.real(run)
         row = None
-        if _fits(number):
+        if isinstance(number, int) and _fits(number):
             query = f"SELECT {_HEAD} FROM runs WHERE id = ?"
             row = connection.execute(query, (number,)).fetchone()
         if row is not None:
