@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 
 from broadpeak._core import check
-from broadpeak.data.schema import FIELDS, PRICES
+from broadpeak.data.orders import PRICES
+from broadpeak.data.schema import FIELDS
 from broadpeak.errors import DataError, broken_rule
 from broadpeak.types import FloatArray
 

@@ -1,41 +1,64 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Tables of prices as vendors write them, from text to frames."""
+"""Tables of prices as vendors write them, from files to frames."""
 
 from __future__ import annotations
 
-import bz2
-import gzip
-import io
-import lzma
-import zipfile
-import zlib
 from collections.abc import Callable, Mapping
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from broadpeak._core import check
-from broadpeak.data.dates import DateOptions, dated, find_column, word
-from broadpeak.data.schema import field_of
-from broadpeak.errors import DataError, MissingDataError, UnreadableDataError, broken_rule, shown
+from broadpeak.data import names
+from broadpeak.data.dates import DateOptions, dates_of, turned
+from broadpeak.data.layout import parse_table
+from broadpeak.data.names import field_of, find_column, ranked_field, split_labels, word
+from broadpeak.data.numbers import BLANKS, read_numbers
+from broadpeak.data.opening import read_text, shown, stem
+from broadpeak.data.orders import named_by_content
+from broadpeak.errors import DataError, ParamError, broken_rule
 
-_SYMBOLS = ["symbol", "ticker", "sym", "instrument", "pair", "asset", "tic"]
-_BINANCE = [
-    *("open_time", "open", "high", "low", "close", "volume", "close_time", "quote_volume"),
-    *("count", "taker_volume", "taker_quote_volume", "ignore"),
-]
-_METATRADER = ["date", "time", "open", "high", "low", "close", "volume"]
-_PLAIN = ["date", "open", "high", "low", "close", "volume"]
-_HEAD = 20_000  # characters in which header and delimiter are looked for
-_THOUSANDS = {"K": 1e3, "M": 1e6, "B": 1e9}
-_BLANK = ["", "nan", "None", "null", "N/A", "-"]
+ROLES = ("open", "high", "low", "close", "volume", "adjclose", "date", "time", "symbol")
+
+
+@dataclass(frozen=True)
+class TableOptions:
+    """What the caller knows about a table.
+
+    Attributes
+    ----------
+    dates : DateOptions
+        About its dates.
+    columns : dict of label to field, or list of fields
+        What its columns hold.
+    sep, decimal, thousands : str, optional
+        How its text is written.
+    """
+
+    dates: DateOptions = field(default_factory=DateOptions)
+    columns: Any = None
+    sep: str | None = None
+    decimal: str | None = None
+    thousands: str | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("decimal", "thousands"):
+            mark = getattr(self, name)
+            allowed = [None, ".", ","] + ([] if name == "decimal" else [" ", "'"])
+            check.one_of(name, mark, allowed)
+        if self.decimal is not None and self.decimal == self.thousands:
+            rule = "be another mark than decimal"
+            raise ParamError(broken_rule("thousands", rule, self.thousands))
+        if self.sep is not None and (len(str(self.sep)) != 1):
+            raise ParamError(broken_rule("sep", "be one character", self.sep))
 
 
 def read_frames(
     path: Any,
     symbol: Any,
-    options: DateOptions,
+    options: TableOptions,
     read: Callable[[Any], pd.DataFrame] | None = None,
 ) -> dict[Any, pd.DataFrame]:
     """Return the frames of one file, of a list of files, or of a dict of symbol to file."""
@@ -57,216 +80,269 @@ def read_frames(
                     raise DataError(broken_rule("the files", rule, f"{name} twice", remedy))
                 frames[name] = frame
         return frames
-    return frames_of_table((read or read_table)(path), path, symbol, options)
+    table = read(path) if read else read_table(path, options)
+    return frames_of_table(table, shown(path), stem(path), symbol, options)
 
 
-def read_table(path: Any) -> pd.DataFrame:
+def read_table(path: Any, options: TableOptions) -> pd.DataFrame:
     """Return the table in a text file, its header and delimiter recognised."""
-    remedy = "Pass the path of a file, an open file, or a list or dict of paths."
-    if hasattr(path, "read") and not isinstance(path, type):
-        raw = path.read()
-    else:
-        raw = _unpacked(check.path("path", path, remedy))
-    try:
-        text = raw.decode("utf-8-sig") if isinstance(raw, bytes) else str(raw)
-    except UnicodeDecodeError:
-        # MetaTrader writes two bytes a character.
-        text = (
-            raw.decode("utf-16") if raw[:2] in {b"\xff\xfe", b"\xfe\xff"} else raw.decode("latin-1")
-        )
-    return parse_table(text, _shown(path))
+    text, owner = read_text(path), shown(path)
+    listed = isinstance(options.columns, (list, tuple))
+    wanted = [] if listed else [str(label) for label in options.columns or {}]
+    wanted += [str(label) for label in (options.columns or {}).values()] if wanted else []
+    wanted += [] if options.dates.date_column is None else [str(options.dates.date_column)]
+    table = parse_table(text, owner, options.sep, wanted, listed)
+    if table.columns.inferred_type == "integer" and not listed:
+        table = named_by_content(table, owner, options.dates, options.decimal, options.thousands)
+    return table
 
 
-def _shown(path: Any) -> str:
-    """Return how messages call a file."""
-    return str(getattr(path, "name", "the file")) if hasattr(path, "read") else str(path)
+def renamed(table: pd.DataFrame, columns: Any, owner: str) -> pd.DataFrame:
+    """Return a table whose columns are called as the caller says.
 
-
-def not_there(path: Any) -> MissingDataError:
-    """Return the error for a path where nothing is."""
-    remedy = "Check the path; relative ones begin at the working directory."
-    return MissingDataError(broken_rule("path", "be a file that exists", str(path), remedy))
-
-
-def not_readable(path: Any, error: Exception) -> UnreadableDataError:
-    """Return the error for a file that is there and cannot be read."""
-    got = str(getattr(error, "strerror", None) or error)
-    got = got if len(got) < 300 else shown(got)
-    return UnreadableDataError(
-        f"{shown(str(path))} must be a file that can be read, got: {got}. "
-        "Open it with the program that wrote it, and save it again."
-    )
-
-
-def _unpacked(path: Path) -> bytes:
-    """Return what is in a file, whose packing may be broken."""
-    try:
-        return _bytes(path)
-    except UnreadableDataError:
-        raise
-    except (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile) as error:
-        raise not_readable(path, error) from error
-
-
-def _bytes(path: Path) -> bytes:
-    if path.is_dir():
-        remedy = "Pass its files: Data.from_csv(sorted(Path(folder).glob('*.csv')))"
-        raise DataError(broken_rule("path", "be a file, not a folder", str(path), remedy))
-    if not path.exists():
-        raise not_there(path)
-    if path.suffix == ".zip":
-        with zipfile.ZipFile(path) as archive:
-            return archive.read(archive.namelist()[0])
-    raw = path.read_bytes()
-    unpack = {".gz": gzip.decompress, ".bz2": bz2.decompress, ".xz": lzma.decompress}
-    return unpack[path.suffix](raw) if path.suffix in unpack else raw
-
-
-def parse_table(text: str, path: str) -> pd.DataFrame:
-    """Return the table in `text`; `path` names it in messages."""
-    text = text.removeprefix("\ufeff")
-    lines = text[:_HEAD].splitlines()
-    start, delimiter = _first_row(lines, path)
-    if _has_two_headers(lines[start : start + 3], delimiter):
-        return _unstacked(pd.read_csv(io.StringIO(text), header=None, skiprows=start))
-    cells = [cell.strip().strip('"') for cell in lines[start].split(delimiter)]
-    header = any(field_of(cell) == "close" for cell in cells)
-    names = None if header else _names(cells, path)
-    comma = delimiter == ";" and any("," in line for line in lines[start + 1 : start + 3])
-    try:
-        return pd.read_csv(
-            io.StringIO(text),
-            sep=delimiter,
-            skiprows=start,
-            header=0 if header else None,
-            names=names,
-            decimal="," if comma else ".",
-            skipinitialspace=True,
-            index_col=False,
-        )
-    except pd.errors.ParserError as error:
-        raise DataError(broken_rule(path, "be a table", str(error))) from error
-
-
-def _first_row(lines: list[str], path: str) -> tuple[int, str]:
-    """Return the first line of the table and its delimiter: vendors put notes above it."""
-    for place, line in enumerate(lines[:20]):
-        delimiter = max("\t;,|", key=line.count)
-        if line.count(delimiter) >= 1:
-            return place, delimiter
-    rule = "be a table of prices with tabs, semicolons, commas or bars between its columns"
-    raise DataError(broken_rule(path, rule, lines[:1]))
-
-
-def _has_two_headers(lines: list[str], delimiter: str) -> bool:
-    """Return whether fields and symbols stand above each other, as yfinance leaves them."""
-    rows = [[cell.strip() for cell in line.split(delimiter)] for line in lines]
-    if len(rows) < 3 or delimiter != ",":
-        return False
-    last = rows[2]
-    return word(last[0]) in {"date", "datetime"} and len(last) > 1 and not any(last[1:])
-
-
-def _unstacked(table: pd.DataFrame) -> pd.DataFrame:
-    """Return a table with two rows of header, fields and symbols, as one with a symbol column."""
-    heads = [table.iloc[row].tolist() for row in (0, 1)]
-    fields, symbols = heads if any(field_of(x) == "close" for x in heads[0][1:]) else heads[::-1]
-    body = table.iloc[3:]
-    parts = []
-    for symbol in dict.fromkeys(symbols[1:]):
-        own = [place for place, name in enumerate(symbols) if name == symbol and place]
-        part = body[own].apply(_number_or_text)
-        part.columns = pd.Index([str(fields[place]) for place in own])
-        part.insert(0, "symbol", symbol)
-        part.insert(0, "date", body[0])
-        # A row of the union of calendars that is not this symbol's own.
-        parts.append(part[part.iloc[:, 2:].notna().any(axis=1)])
-    return pd.concat(parts, ignore_index=True)
-
-
-def _number_or_text(column: pd.Series[Any]) -> pd.Series[Any]:
-    """Return numbers where all are; a text that is none is for the check of prices to tell."""
-    numbers = pd.to_numeric(column, errors="coerce")
-    return column if (numbers.isna() & column.notna()).any() else numbers
-
-
-def _names(cells: list[str], path: str) -> list[str]:
-    """Return the columns of a file without header, by their number and kind."""
-    if len(cells) == len(_BINANCE):
-        return _BINANCE
-    if len(cells) == len(_METATRADER) and ":" in cells[1]:
-        return _METATRADER
-    if len(cells) in {5, 6} and _is_number(cells[1]) and _is_number(cells[-1]):
-        return _PLAIN[: len(cells)]
-    rule = "have a header with a column 'close', or the columns of Binance or MetaTrader"
-    remedy = "Type: Data.from_frames({'SPX': pd.read_csv(…)}) after naming the columns."
-    raise DataError(broken_rule(path, rule, cells[:8], remedy))
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
+    Raises
+    ------
+    DataError
+        If there is no such column, or the list has another length than the table.
+    """
+    if columns is None:
+        return table
+    if isinstance(columns, (list, tuple)):
+        if len(columns) != table.shape[1]:
+            rule = f"name all {table.shape[1]} columns of {owner}"
+            raise DataError(broken_rule("columns", rule, list(columns), "Name others '-'."))
+        keep = [place for place, name in enumerate(columns) if name not in {"-", "", None}]
+        out = table.iloc[:, keep]
+        return out.set_axis(pd.Index([columns[place] for place in keep], dtype=object), axis=1)
+    if not isinstance(columns, Mapping):
+        rule = "be a dict of a column's name to what it holds, or a list of names for all"
+        raise ParamError(broken_rule("columns", rule, columns))
+    known = list(table.columns)
+    if not any(label in known for label in columns) and all(x in known for x in columns.values()):
+        columns = {label: role for role, label in columns.items()}
+    for label, role in columns.items():
+        if label not in known:
+            shown_labels = list(map(str, known))
+            remedy = check.did_you_mean(label, shown_labels)
+            raise DataError(
+                broken_rule("columns", f"name columns of {shown_labels}", label, remedy)
+            )
+        if role not in ROLES:
+            raise ParamError(broken_rule("columns", f"say one of {', '.join(ROLES)}", role))
+    # What the caller says wins over what another column is called.
+    said = set(columns.values())
+    others = [x for x in known if x not in columns and (field_of(x) in said or word(x) in said)]
+    return table.drop(columns=others).rename(columns=dict(columns))
 
 
 def frames_of_table(
-    table: pd.DataFrame, path: Any, symbol: Any, options: DateOptions
+    table: pd.DataFrame, owner: str, name: Any, symbol: Any, options: TableOptions
 ) -> dict[Any, pd.DataFrame]:
-    """Return the frames by symbol of a table, its dates as index."""
+    """Return the frames by symbol of a table, its dates as index.
+
+    Parameters
+    ----------
+    table : DataFrame
+        One row a bar.
+    owner, name : str
+        How messages call it, and the symbol of a table that names none.
+    symbol : str or list, optional
+        The symbol, or those to take.
+    options : TableOptions
+        What the caller knows.
+
+    Raises
+    ------
+    DataError
+        If it is no table of prices.
+    """
     if isinstance(table.index, pd.MultiIndex):
         table = table.reset_index()
-    for name in symbol if isinstance(symbol, (list, tuple)) else [symbol]:
-        check.identifier("symbol", name)
-    table = _plain_numbers(table)
-    tidy = find_column(table, _SYMBOLS)
-    wanted = None if symbol is None else [symbol] if isinstance(symbol, str) else symbol
-    if tidy is None:
-        if isinstance(symbol, (list, tuple)) and len(symbol) != 1:
-            rule = "be one name, as the file has no column of symbols"
-            raise DataError(broken_rule("symbol", rule, symbol))
-        first = symbol[0] if isinstance(symbol, (list, tuple)) else symbol
-        name = first if first is not None else _stem(path)
-        return {name: dated(table, _shown(path), options)}
-    parts = {name: part.drop(columns=tidy) for name, part in table.groupby(tidy, sort=False)}
-    if wanted is not None:
-        if len(parts) == 1 and isinstance(symbol, str):
-            parts = {symbol: next(iter(parts.values()))}
-        missing = [name for name in wanted if name not in parts]
-        if missing:
-            remedy = check.did_you_mean(missing[0], parts)
-            raise DataError(broken_rule("symbol", f"be one of {list(parts)}", missing[0], remedy))
-        parts = {name: parts[name] for name in wanted}
-    return {name: dated(part, f"{_shown(path)} ({name})", options) for name, part in parts.items()}
+    table = stacked(table, owner)
+    table = renamed(table, options.columns, owner)
+    table = _with_volume(_plain_numbers(_without_notes(table), owner, options))
+    tidy = _symbol_column(table)
+    runs, found = None, pd.Index([])
+    if tidy is not None:
+        runs, found = pd.factorize(pd.Index(table[tidy]))
+        if (runs < 0).any():
+            rule = f"have a symbol in every row of column {tidy!r}"
+            raise DataError(broken_rule(owner, rule, f"none in row {int(np.argmin(runs)) + 1}"))
+    dates = dates_of(table, owner, options.dates, runs)
+    if dates is None:
+        known = list(map(str, table.columns))
+        remedy = "Pass its name: date_column='…'."
+        raise DataError(broken_rule(owner, "have a column of dates", known, remedy))
+    table = table.set_axis(dates, axis=0)
+    if tidy is None or runs is None:
+        _refuse_long(table, owner)
+        return {name if symbol is None else symbol: turned(table)}
+    body = table.drop(columns=tidy)
+    parts = {found[place]: turned(part) for place, part in body.groupby(runs, sort=True)}
+    return _selected(parts, symbol)
 
 
-def _stem(path: Any) -> str:
-    name = Path(getattr(path, "name", "prices") if hasattr(path, "read") else path).name
-    return name.split(".")[0] or "prices"
+def _selected(parts: dict[Any, pd.DataFrame], symbol: Any) -> dict[Any, pd.DataFrame]:
+    """Return the symbols that were asked for."""
+    if symbol is None:
+        return parts
+    wanted = [symbol] if isinstance(symbol, str) else symbol
+    if len(parts) == 1 and isinstance(symbol, str):
+        parts = {symbol: next(iter(parts.values()))}
+    missing = [name for name in wanted if name not in parts]
+    if missing:
+        remedy = check.did_you_mean(missing[0], parts)
+        raise DataError(broken_rule("symbol", f"be one of {list(parts)}", missing[0], remedy))
+    return {name: parts[name] for name in wanted}
 
 
-def _plain_numbers(table: pd.DataFrame) -> pd.DataFrame:
-    """Turn prices with currency signs and thousands commas into numbers, and pick the volume."""
-    table = table.copy(deep=False)
+def holds_symbols(table: pd.DataFrame) -> bool:
+    """Return whether a table says which symbol its rows are of."""
+    return _symbol_column(table) is not None
+
+
+def _symbol_column(table: pd.DataFrame) -> Any:
+    """Return the label of the column that says which symbol a row is of, or None."""
+    for words in (names.SYMBOLS, names.WEAK_SYMBOLS):
+        for name in words:
+            label = find_column(table, [name])
+            if label is None or table[label].ndim > 1:
+                continue
+            different = table[label].nunique(dropna=False)
+            if words is names.WEAK_SYMBOLS and (different < 2 or different > len(table) // 2):
+                continue
+            if not _is_blank(table[label]).all():
+                return label
+    return None
+
+
+def _is_blank(values: pd.Series[Any]) -> pd.Series[Any]:
+    return (
+        values.isna() | (values.astype(str).str.strip() == "")
+        if values.dtype == object
+        else values.isna()
+    )
+
+
+def _refuse_long(table: pd.DataFrame, owner: str) -> None:
+    """Say that a table holds several symbols, where dates come again with another name beside."""
+    if not len(table) or table.index.is_unique:
+        return
     for label in table.columns:
-        column = table[label]
-        if field_of(label) and not pd.api.types.is_numeric_dtype(column.dtype):
-            bare = column.astype(str).str.replace(r"[$€£,\s]", "", regex=True)
-            numbers = pd.to_numeric(bare.str.rstrip("KMB"), errors="coerce")
-            numbers = numbers * bare.str[-1:].map(_THOUSANDS).fillna(1.0)
-            if (numbers.isna() <= (column.isna() | bare.isin(_BLANK))).all():
-                table[label] = numbers
-    fields = {field_of(label): label for label in table.columns}
-    ticks = find_column(table, ["tickvol", "tickvolume"])
-    volume = fields.get("volume")
+        values = table[label]
+        if values.ndim > 1 or field_of(label) or values.nunique() < 2:
+            continue
+        if pd.api.types.is_float_dtype(values.dtype) or values.nunique() > len(table) // 2:
+            continue
+        keys = pd.MultiIndex.from_arrays([table.index, values])
+        if keys.is_unique:
+            rule = "have every bar once"
+            some = list(map(str, values.unique()[:4]))
+            got = f"{table.index[table.index.duplicated()][0]} twice, with {some} in {label!r}"
+            remedy = (
+                f"It looks like a long table of several symbols: columns={{{label!r}: 'symbol'}}."
+            )
+            raise DataError(broken_rule(owner, rule, got, remedy))
+
+
+def stacked(table: pd.DataFrame, owner: str) -> pd.DataFrame:
+    """Return a table with fields and symbols above each other as one with a symbol column."""
+    labels = table.columns
+    if not isinstance(labels, pd.MultiIndex):
+        pairs = split_labels([str(label) for label in labels])
+        if pairs is None:
+            return table
+        labels = pd.MultiIndex.from_tuples(pairs)
+    if labels.nlevels != 2:
+        rule = "have one or two rows of header"
+        raise DataError(broken_rule(owner, rule, labels.nlevels))
+    level = _level_of_fields(labels)
+    if level is None:
+        rule = "have a column 'close' in one of two rows of header"
+        raise DataError(broken_rule(owner, rule, [str(label) for label in labels[:6]]))
+    fields, symbols = labels.get_level_values(level), labels.get_level_values(1 - level)
+    own = [place for place, name in enumerate(fields) if field_of(name) and str(symbols[place])]
+    others = [place for place in range(len(labels)) if place not in set(own)]
+    parts = []
+    places_of: dict[Any, list[int]] = {}
+    for place in own:
+        places_of.setdefault(symbols[place], []).append(place)
+    for symbol, places in places_of.items():
+        part = table.iloc[:, places]
+        part = part.set_axis(pd.Index([str(fields[k]) for k in places], dtype=object), axis=1)
+        prices = [x for x in part.columns if field_of(x) != "volume"]
+        for place in others:
+            label = next((x for x in labels[place] if str(x)), "")
+            part.insert(0, str(label), table.iloc[:, place].to_numpy())
+        part.insert(0, "symbol", symbol)
+        blank = pd.concat([part[x].isna() | part[x].isin(list(BLANKS)) for x in prices], axis=1)
+        # A row of the union of calendars that is not this symbol's own.
+        parts.append(part[~blank.all(axis=1)])
+    return pd.concat(parts, ignore_index=not isinstance(table.index, pd.DatetimeIndex))
+
+
+def _level_of_fields(labels: pd.MultiIndex) -> int | None:
+    counts = [sum(field_of(x) is not None for x in labels.get_level_values(k)) for k in (0, 1)]
+    closes = [any(field_of(x) == "close" for x in labels.get_level_values(k)) for k in (0, 1)]
+    found = [k for k in (0, 1) if closes[k]]
+    return max(found, key=lambda k: counts[k]) if found else None
+
+
+def _without_notes(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table without the rows at its end, or in it, in which nothing stands."""
+    fields = [place for place, label in enumerate(table.columns) if field_of(label)]
+    if not fields or not len(table):
+        return table
+    tail = table.iloc[-40:]
+    blank = pd.concat([_is_blank(tail.iloc[:, place]) for place in fields], axis=1).all(axis=1)
+    end = len(table)
+    for place in range(len(tail) - 1, -1, -1):
+        first = str(tail.iloc[place, 0]).strip()
+        if not blank.iloc[place] or first[:1].isdigit():
+            break
+        end -= 1
+    return table.iloc[:end] if 0 < end < len(table) else table
+
+
+def _plain_numbers(table: pd.DataFrame, owner: str, options: TableOptions) -> pd.DataFrame:
+    """Return a table whose columns of prices and volume are numbers.
+
+    Columns with other texts stay, for the check of prices to name the bar.
+    """
+    texts = {}
+    for place, label in enumerate(table.columns):
+        values = table.iloc[:, place]
+        plain = values.dtype == object or pd.api.types.is_string_dtype(values.dtype)
+        if (
+            field_of(label) or word(label).startswith("volume") or word(label) in names.TICKS
+        ) and plain:
+            texts[place] = values.astype(object).where(values.notna(), "").to_numpy(object)
+    if not texts:
+        return table
+    labels = list(table.columns)
+    named = {place: labels[place] for place in texts}
+    numbers = read_numbers(texts, owner, options.decimal, options.thousands, named)
+    out = table.copy(deep=False)
+    for place, array in numbers.items():
+        out.isetitem(place, array)
+    return out
+
+
+def _with_volume(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table with the volume that counts what is traded."""
+    fields: dict[str, tuple[int, Any]] = {}
+    for label in table.columns:
+        ranked = ranked_field(label)
+        if ranked and (ranked[0] not in fields or ranked[1] < fields[ranked[0]][0]):
+            fields[ranked[0]] = ranked[1], label
+    ticks = find_column(table, names.TICKS)
+    volume = fields["volume"][1] if "volume" in fields else None
     if volume is None and ticks is None:
         # "Volume BTC" beside "Volume USDT": the first is in units of what is traded.
         named = [label for label in table.columns if word(label).startswith("volume")]
-        table = table.rename(columns=dict.fromkeys(named[:1], "volume"))
+        return table.rename(columns=dict.fromkeys(named[:1], "volume"))
     if ticks is not None and (volume is None or not (table[volume] != 0).any()):
         # MetaTrader counts ticks where the market tells no volume.
-        table = table.drop(columns=[] if volume is None else volume).rename(
-            columns={ticks: "volume"}
-        )
+        table = table.drop(columns=[] if volume is None else volume)
+        return table.rename(columns={ticks: "volume"})
     return table

@@ -5,30 +5,45 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import date, timedelta, timezone
+from functools import cache
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from broadpeak._core import check
-from broadpeak.errors import DataError, ParamError, broken_rule
-
-# Where a bar's label stands, best first. A `time` beside a `date` is joined to it.
-_DATES = [
-    *("datetime", "timestamp", "gmttime", "localtime", "opentime", "date", "dt", "day"),
-    *("tradedate", "time", "unix", "windowstart", "unnamed0", "index"),
-]
+from broadpeak.data import names
+from broadpeak.data.compact import numbers_as_moments
+from broadpeak.data.deciding import Column, Moments
+from broadpeak.data.moments import is_time_of_day, read_moments, read_times
+from broadpeak.data.names import field_of, find_column, word
+from broadpeak.errors import DataError, broken_rule
+from broadpeak.types import IntArray
 
 
 @dataclass(frozen=True)
 class DateOptions:
-    """What the caller knows about the dates of a table."""
+    """What the caller knows about the dates of a table.
+
+    Attributes
+    ----------
+    tz : str or tzinfo, optional
+        Zone of dates without one, or the one to convert to.
+    date_column, date_format : str, optional
+        Where the date stands and how it is written.
+    day_first : bool, optional
+        Whether 01/02 is the first of February.
+    in_frame : bool
+        Whether the table came in memory, where these options are not at hand.
+    """
 
     tz: Any = None
-    date_column: str | None = None
+    date_column: Any = None
     date_format: str | None = None
+    day_first: bool | None = None
+    in_frame: bool = False
 
     def __post_init__(self) -> None:
         for name in ("date_column", "date_format"):
@@ -51,113 +66,287 @@ def _check_zone(tz: Any) -> None:
         raise ParamError(broken_rule("tz", "be the name of a time zone", tz, remedy))
 
 
-def word(label: object) -> str:
-    """Return a column label without case and punctuation."""
-    return "".join(char for char in str(label).lower() if char.isalnum())
-
-
-def find_column(table: pd.DataFrame, words: list[str]) -> Any:
-    """Return the label of the first column that is called like one of `words`, or None."""
-    found = {word(label): label for label in reversed(table.columns)}
-    return next((found[name] for name in words if name in found), None)
-
-
-def dated(table: pd.DataFrame, owner: str, options: DateOptions) -> pd.DataFrame:
-    """Return `table` with its dates as index; one that is written newest first is turned round.
+def dates_of(
+    table: pd.DataFrame, owner: str, options: DateOptions, runs: IntArray | None = None
+) -> pd.DatetimeIndex | None:
+    """Return the dates of the rows of `table`, or None if it has no column of dates.
 
     Raises
     ------
     DataError
-        If there is no column of dates, or it cannot be read; the message names `owner`.
+        If they cannot be read; the message names `owner`.
     """
-    index = _dates(table, owner, options)
-    frame = table.set_axis(index, axis=0)
+    label = options.date_column
+    if label is not None and label not in table.columns:
+        known = list(map(str, table.columns))
+        remedy = check.did_you_mean(label, known)
+        raise DataError(broken_rule("date_column", f"be one of {known}", label, remedy))
+    if label is None and is_dated(table.index):
+        return zoned(as_dates(table.index), options.tz, owner)
+    column = Column(owner, "", np.zeros(0), runs, options.in_frame, day_first=options.day_first)
+    if label is None and {"year", "month", "day"} <= {word(name) for name in table.columns}:
+        table = _joined_dates(table)
+    if label is None:
+        label = _date_label(table, column)
+    if label is None:
+        return None
+    dates = _joined(table, label, column, options)
+    index = zoned(dates, options.tz, owner)
+    index.name = None if word(label) in {"unnamed0", ""} else label
+    return index
+
+
+def turned(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a frame that is written newest first turned round; any other as it is."""
+    index = frame.index
     if len(index) > 1 and index[0] > index[-1] and index.is_monotonic_decreasing:
-        frame = frame.iloc[::-1]
+        return frame.iloc[::-1]
     return frame
 
 
-def _dates(table: pd.DataFrame, owner: str, options: DateOptions) -> pd.DatetimeIndex:
-    label = options.date_column
-    if label is None and isinstance(table.index, pd.DatetimeIndex):
-        return _zoned(table.index, options.tz)
-    known = list(map(str, table.columns))
-    if label is None:
-        label = find_column(table, _DATES)
-    elif label not in table.columns:
-        remedy = check.did_you_mean(label, known)
-        raise DataError(broken_rule("date_column", f"be one of {known}", label, remedy))
-    if label is None:
-        remedy = "Pass its name: date_column='…'."
-        raise DataError(broken_rule(owner, "have a column of dates", known, remedy))
-    values = table[label]
-    time = find_column(table, ["time"])
-    if time is not None and time != label and word(label) in {"date", "day", "dt"}:
-        values = _with_time(values, table[time])
-    try:
-        return _zoned(parse_dates(values, options.date_format), options.tz)
-    except (TypeError, ValueError, OverflowError) as error:
-        remedy = "Pass date_format='%d.%m.%Y', or the column: date_column='…'."
-        rule = f"have readable dates in column {label!r}"
-        raise DataError(broken_rule(owner, rule, str(error).splitlines()[0], remedy)) from error
+def is_dated(index: pd.Index[Any]) -> bool:
+    """Return whether an index holds dates, whatever their type."""
+    if isinstance(index, (pd.DatetimeIndex, pd.PeriodIndex)):
+        return True
+    if isinstance(index, pd.MultiIndex) or index.dtype != object or not len(index):
+        return False
+    return all(isinstance(label, (date, np.datetime64)) for label in index[:100])
 
 
-def _with_time(dates: pd.Series[Any], times: pd.Series[Any]) -> pd.Series[Any]:
-    if pd.api.types.is_numeric_dtype(times.dtype):
-        # Stooq: 93000 is half past nine.
-        times = times.astype(int).astype(str).str.zfill(6)
-        times = times.str.replace(r"(..)(..)(..)", r"\1:\2:\3", regex=True)
-    return dates.astype(str) + " " + times.astype(str)
+def as_dates(index: pd.Index[Any]) -> pd.DatetimeIndex:
+    """Return dates of any type as pandas'."""
+    if isinstance(index, pd.DatetimeIndex):
+        return index
+    if isinstance(index, pd.PeriodIndex):
+        return index.to_timestamp()
+    zones = {getattr(label, "tzinfo", None) is None for label in index if label is not pd.NaT}
+    return pd.DatetimeIndex(pd.to_datetime(index, utc=zones == {False}))
 
 
-def parse_dates(values: pd.Series[Any], date_format: str | None = None) -> pd.DatetimeIndex:
-    """Return texts, numbers or dates as dates."""
-    if pd.api.types.is_datetime64_any_dtype(values.dtype):
-        return pd.DatetimeIndex(values)
+def parse_dates(
+    column: Column, values: pd.Series[Any], date_format: str | None
+) -> pd.DatetimeIndex:
+    """Return texts, numbers or dates as dates.
+
+    Raises
+    ------
+    DataError
+        If they are none.
+    """
+    if isinstance(values.dtype, pd.PeriodDtype) or pd.api.types.is_datetime64_any_dtype(values):
+        return as_dates(pd.Index(values))
+    if is_dated(pd.Index(values)):
+        return as_dates(pd.Index(values))
     if date_format is not None:
-        return pd.DatetimeIndex(pd.to_datetime(values.astype(str), format=date_format))
+        return _told(column, values, date_format)
+    column = replace(column, texts=_texts(values))
+    blank = values.isna().to_numpy() | (column.texts == "")
+    if blank.any():
+        place = int(np.argmax(blank))
+        raise column.unreadable(f"none in row {place + 1}")
+    if pd.api.types.is_bool_dtype(values.dtype):
+        raise column.unreadable(column.row(0))
     if pd.api.types.is_numeric_dtype(values.dtype):
-        return _from_numbers(values)
-    text = _year_first(values.astype(str).str.strip())
-    offsets = text.str.extract(r"\d([+-]\d\d:?\d\d|Z)$")[0]
-    if offsets.notna().any():
-        # Offsets that change, as summer time does, fit no single zone but UTC.
-        one = len(offsets.unique()) == 1
-        return pd.DatetimeIndex(pd.to_datetime(text) if one else pd.to_datetime(text, utc=True))
-    with warnings.catch_warnings():
-        # One date that is none makes pandas guess the format of each: the error says enough.
-        warnings.filterwarnings("ignore", "Could not infer format", UserWarning)
-        return pd.DatetimeIndex(pd.to_datetime(text))
+        return _index(_of_numbers(column, values), column)
+    return _index(read_moments(column), column)
 
 
-def _year_first(text: pd.Series[Any]) -> pd.Series[Any]:
-    """Rewrite dates whose parts pandas would guess from the first row alone."""
-    first = text.iloc[0] if len(text) else ""
-    if re.match(r"\d{8}( |$)", first):
-        return text.str.replace(r"^(\d{4})(\d\d)(\d\d)", r"\1-\2-\3", regex=True)
-    if re.match(r"\d{4}[./]\d\d?[./]\d\d?", first):
-        return text.str.replace(r"^(\d{4})[./](\d\d?)[./](\d\d?)", r"\1-\2-\3", regex=True)
-    parts = r"^(\d\d?)([./-])(\d\d?)[./-](\d{4})"
-    found = text.str.extract(parts)
-    if not first or found.isna().any(axis=None):
-        return text
-    # Dots are European, and no month is above 12; else the month comes first, as in America.
-    day_first = found[1].iloc[0] == "." or (found[0].astype(int) > 12).any()
-    return text.str.replace(parts, r"\4-\3-\1" if day_first else r"\4-\1-\3", regex=True)
+def _told(column: Column, values: pd.Series[Any], date_format: str) -> pd.DatetimeIndex:
+    texts = _texts(values)
+    try:
+        return pd.DatetimeIndex(pd.to_datetime(texts, format=date_format))
+    except (TypeError, ValueError, OverflowError) as error:
+        raise column.unreadable(str(error).splitlines()[0]) from error
 
 
-def _from_numbers(values: pd.Series[Any]) -> pd.DatetimeIndex:
-    numbers = values.to_numpy(np.float64)
-    largest = float(np.nanmax(np.abs(numbers))) if len(numbers) else 0.0
-    if 1.7e7 < largest < 2.2e7:
-        days = values.astype(int).astype(str)
-        return pd.DatetimeIndex(pd.to_datetime(days, format="%Y%m%d"))
-    # Seconds, milliseconds, microseconds or nanoseconds since 1970, told apart by their size.
-    unit: Any = ("s", "ms", "us", "ns")[sum(largest > limit for limit in (1e11, 1e14, 1e17))]
-    return pd.DatetimeIndex(pd.to_datetime(values.to_numpy(np.int64), unit=unit, utc=True))
+def _texts(values: pd.Series[Any]) -> np.ndarray[Any, Any]:
+    """Return cells as texts; whole numbers as such."""
+    if pd.api.types.is_float_dtype(values.dtype):
+        numbers = values.to_numpy(np.float64, na_value=np.nan)
+        if (np.isfinite(numbers) & (numbers == np.rint(numbers)) & (np.abs(numbers) < 2**63)).all():
+            return np.array(numbers.astype(np.int64).astype(str), dtype=object)
+    texts = values.astype(object).to_numpy()
+    if pd.api.types.infer_dtype(texts, skipna=False) != "string":
+        texts = np.array([str(text) for text in texts], dtype=object)
+    return texts
 
 
-def _zoned(index: pd.DatetimeIndex, tz: Any) -> pd.DatetimeIndex:
+def _of_numbers(column: Column, values: pd.Series[Any]) -> Moments:
+    if pd.api.types.is_integer_dtype(values.dtype):
+        whole = values.to_numpy(np.int64)
+        share = np.zeros(len(whole))
+    else:
+        numbers = values.to_numpy(np.float64, na_value=np.nan)
+        if not (np.isfinite(numbers) & (np.abs(numbers) < 2.0**63)).all():
+            raise column.unreadable(column.row(int(np.argmax(~np.isfinite(numbers)))))
+        whole = np.trunc(numbers).astype(np.int64)
+        share = numbers - whole
+    sizes = np.maximum(np.abs(whole), 1)
+    lengths = np.searchsorted(10 ** np.arange(1, 19, dtype=np.int64), sizes, side="right") + 1
+    return numbers_as_moments(whole, share, lengths, column)
+
+
+@cache
+def _unit() -> Any:
+    """Return the unit in which this pandas keeps dates that it reads."""
+    return str(getattr(pd.to_datetime(["2024-01-01"]), "unit", "ns"))
+
+
+def _index(moments: Moments, column: Column) -> pd.DatetimeIndex:
+    unit = "us" if _unit() != "ns" and not (moments.ns % 1000).any() else "ns"
+    stamps = moments.ns // (1000 if unit == "us" else 1)
+    index = pd.DatetimeIndex(stamps.astype(f"datetime64[{unit}]"))
+    if moments.zone is None:
+        return index
+    if isinstance(moments.zone, str):
+        return zoned(index, moments.zone, column.owner)
+    utc = index.tz_localize("UTC")
+    east = int(moments.zone)
+    return utc.tz_convert(timezone(timedelta(minutes=east))) if east else utc
+
+
+def zoned(index: pd.DatetimeIndex, tz: Any, owner: str) -> pd.DatetimeIndex:
+    """Return dates in `tz`: those without a zone are taken to be in it, others converted."""
     if tz is None:
         return index
-    return index.tz_localize(tz) if index.tz is None else index.tz_convert(tz)
+    try:
+        if index.tz is not None:
+            return index.tz_convert(tz)
+        back = len(index) > 1 and index[0] > index[-1]
+        # The hour that comes twice in autumn is told by its order.
+        placed = (index[::-1] if back else index).tz_localize(tz, ambiguous="infer")
+        return placed[::-1] if back else placed
+    except (KeyError, TypeError) as error:
+        raise DataError(broken_rule("tz", "be the name of a time zone", tz)) from error
+    except ValueError as error:
+        # zoneinfo's error for an unknown name is a KeyError; times that do not exist come here.
+        rule = f"have dates that can be in the time zone {tz!r}"
+        raise DataError(broken_rule(owner, rule, str(error).splitlines()[0])) from error
+
+
+def _date_label(table: pd.DataFrame, column: Column) -> Any:
+    """Return the label of the column of dates: by its name, else by what is in it."""
+    known = {word(label): label for label in reversed(table.columns)}
+    for name in names.DATES:
+        if name not in known:
+            continue
+        label = known[name]
+        values = table[label]
+        if values.ndim > 1 or (len(values) and (values.isna().all() or _only_blanks(values))):
+            continue
+        if name in names.WEAK_DATES and not _reads(column, label, values):
+            continue
+        if name in names.TIMES and _is_time(column, values):
+            continue
+        return label
+    time = find_column(table, names.TIMES)
+    for place, label in enumerate(table.columns):
+        values = table.iloc[:, place]
+        if label == time or field_of(label) or word(label) in names.SYMBOLS:
+            continue
+        if _looks_like_dates(values, place) and _reads(column, label, values):
+            return label
+    if time is not None:
+        rule = f"have a column of dates beside the times of day in {time!r}"
+        remedy = "" if column.in_frame else "Pass its name: date_column='…'."
+        raise DataError(broken_rule(column.owner, rule, list(map(str, table.columns)), remedy))
+    return None
+
+
+def _only_blanks(values: pd.Series[Any]) -> bool:
+    return values.dtype == object and not any(str(cell).strip() for cell in values)
+
+
+def _reads(column: Column, label: Any, values: pd.Series[Any]) -> bool:
+    try:
+        parse_dates(replace(column, label=label), values, None)
+    except DataError:
+        return False
+    return True
+
+
+def _is_time(column: Column, values: pd.Series[Any]) -> bool:
+    """Return whether a column called like a time holds times of day."""
+    if pd.api.types.is_datetime64_any_dtype(values.dtype):
+        return False
+    if pd.api.types.is_numeric_dtype(values.dtype):
+        numbers = values.to_numpy(np.float64, na_value=np.nan)
+        return bool(np.nanmax(np.abs(numbers), initial=0.0) <= 240_000)
+    texts = _texts(values)
+    head = [text.strip() for text in texts[:1000]]
+    if all(text.isdigit() and len(text) <= 6 for text in head):
+        return True
+    shares = all(text[:2] in {"0.", "0"} for text in head)
+    return shares or is_time_of_day(replace(column, texts=texts))
+
+
+def _looks_like_dates(values: pd.Series[Any], place: int) -> bool:
+    """Return whether the first cells of a column of any name look like dates."""
+    if pd.api.types.is_datetime64_any_dtype(values.dtype) or is_dated(pd.Index(values[:100])):
+        return True
+    if pd.api.types.is_numeric_dtype(values.dtype) or not len(values):
+        return False
+    head = [str(cell).strip() for cell in values[:100]]
+    if all(cell.isdigit() for cell in head) and place > 1:
+        return False  # numbers of anything look like numbers: dates stand first
+    return looks_like_dates(head)
+
+
+_LONG = re.compile(r"-?(\d{8}|\d{10}|\d{12,14}|\d{16,17}|\d{19})|\d{9,10}\.\d*")
+_CLOCK = re.compile(r"\d{1,2}:\d\d(:\d\d(\.\d+)?)?( ?[APap]\.?[Mm]\.?)?")
+
+
+def looks_like_dates(cells: list[str]) -> bool:
+    """Return whether texts look like dates: long numbers, or digits with marks between them."""
+    if not cells:
+        return False
+    if all(cell.replace(".", "", 1).lstrip("-").isdigit() for cell in cells):
+        return all(_LONG.fullmatch(cell) for cell in cells)
+    return all(
+        cell[:1].isalnum()
+        and sum(char.isdigit() for char in cell) > 2
+        and any(mark in cell[1:] for mark in "-/.: ")
+        and not _CLOCK.fullmatch(cell)
+        for cell in cells
+    )
+
+
+def looks_like_times(cells: list[str], *, colons: bool) -> bool:
+    """Return whether texts look like times of day, with colons or as HHMM and HHMMSS."""
+    if colons:
+        return all(_CLOCK.fullmatch(cell) for cell in cells)
+    return all(cell.isdigit() and len(cell) <= 6 and int(cell[-2:]) < 60 for cell in cells)
+
+
+def _joined_dates(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table whose columns year, month and day are one of dates."""
+    columns = [find_column(table, [name]) for name in ("year", "month", "day")]
+    parts = [table[label].astype(str).str.strip() for label in columns]
+    joined = parts[0] + "-" + parts[1] + "-" + parts[2]
+    table = table.drop(columns=columns)
+    table.insert(0, "date", joined.astype(object))
+    return table
+
+
+def _joined(
+    table: pd.DataFrame, label: Any, column: Column, options: DateOptions
+) -> pd.DatetimeIndex:
+    """Return the dates of a column, with the time of day that stands beside it."""
+    column = replace(column, label=label)
+    values = table[label]
+    if values.ndim > 1:
+        raise DataError(broken_rule(column.owner, f"have one column {label!r}", values.shape[1]))
+    time = find_column(table, names.TIMES)
+    if time is None or time == label or not _is_time(column, table[time]):
+        return parse_dates(column, values, options.date_format)
+    times = pd.Series(_texts(table[time]), dtype=object)
+    if options.date_format is not None and any(x in options.date_format for x in ("%H", "%I")):
+        texts = pd.Series(_texts(values), dtype=object)
+        return _told(column, texts + " " + times, options.date_format)
+    dates = parse_dates(replace(column, intraday=True), values, options.date_format)
+    if len(dates) and (dates != dates.normalize()).any():
+        return dates  # the date holds its own time
+    clock = replace(column, label=time, texts=times.to_numpy(object))
+    if table[time].isna().any():
+        raise clock.unreadable(f"none in row {int(np.argmax(table[time].isna())) + 1}")
+    return dates + pd.to_timedelta(read_times(clock), unit="ns")

@@ -14,8 +14,9 @@ from broadpeak.data import feeds
 from broadpeak.data import sample as sample_files
 from broadpeak.data.align import Bars, align
 from broadpeak.data.dates import DateOptions
-from broadpeak.data.schema import bars_of
-from broadpeak.errors import DataError, ParamError, ParamTypeError, broken_rule
+from broadpeak.data.opening import checked_path
+from broadpeak.data.schema import bars_of, frames_of
+from broadpeak.errors import DataError, broken_rule
 from broadpeak.indicators.source import Source
 
 
@@ -42,15 +43,19 @@ class Made:
         calendar: str = "union",
         adjust: bool = False,
         missing: str = "raise",
+        columns: Any = None,
     ) -> Self:
         """Take one frame of prices a symbol.
 
         Parameters
         ----------
-        frames : dict of symbol to DataFrame (or Series of closes)
+        frames : dict of symbol to DataFrame (or Series of closes), or one DataFrame
             Columns open, high, low, close, volume in any case and order; only close must be
             there, other columns are left out. Bars are labelled by a sorted index of dates (with or
-            without time zone) or numbers, or by a column of dates.
+            without time zone) or numbers, or by a column of dates (``time``, ``date``, ``unix`` …),
+            texts and numbers of which are read as `from_csv` reads them. Without dates bars are
+            numbered. One frame must name its symbols: in a column of symbols, or above or below the
+            fields, as ``yfinance.download`` returns it.
         calendar : "union" or "intersection"
             How bars of symbols with different calendars are joined; see the class.
         adjust : bool
@@ -59,6 +64,9 @@ class Made:
             is ignored.
         missing : "raise" or "drop"
             What to do with bars that have no open, high, low and close at all.
+        columns : dict, optional
+            What columns hold that are called otherwise: ``{"Schluss": "close"}``. Fields are open,
+            high, low, close, volume, adjclose, date, time and symbol.
 
         Returns
         -------
@@ -80,12 +88,20 @@ class Made:
         2024-01-03    3.0
         Freq: D, Name: X, dtype: float64
         """
+        if isinstance(frames, pd.DataFrame):
+            named = frames_of(frames, columns)
+            frames, columns = (frames, columns) if named is None else (named, None)
         if not isinstance(frames, Mapping) or not frames:
             rule = "be a dict of at least one symbol and its frame"
             remedy = "Type: Data.from_frames({'SPX': frame})"
             raise DataError(broken_rule("frames", rule, frames, remedy))
         return cls._checked(
-            frames, single=len(frames) == 1, calendar=calendar, adjust=adjust, missing=missing
+            frames,
+            single=len(frames) == 1,
+            calendar=calendar,
+            adjust=adjust,
+            missing=missing,
+            columns=columns,
         )
 
     @classmethod
@@ -97,11 +113,12 @@ class Made:
         calendar: str = "union",
         adjust: bool = False,
         missing: str = "raise",
+        columns: Any = None,
     ) -> Self:
         check.one_of("missing", missing, ["raise", "drop"])
-        check.flag("adjust", adjust)
+        drop = missing == "drop"
         bars = {
-            symbol: bars_of(symbol, frame, adjust=adjust, drop=missing == "drop")
+            symbol: bars_of(symbol, frame, adjust=adjust, drop=drop, columns=columns)
             for symbol, frame in frames.items()
         }
         return cls._of(bars, calendar=calendar, single=single)
@@ -118,16 +135,22 @@ class Made:
         tz: Any = None,
         date_column: str | None = None,
         date_format: str | None = None,
+        dayfirst: bool | None = None,
+        columns: Any = None,
+        sep: str | None = None,
+        decimal: str | None = None,
+        thousands: str | None = None,
     ) -> Self:
         """Read prices from text files as the usual vendors write them.
 
         Parameters
         ----------
         path : path, file, list of paths, or dict of symbol to path
-            Header, delimiter, decimal comma, date column, a date beside a time, epoch numbers
-            and a column of symbols are recognised: exports of Yahoo, Stooq, Nasdaq, Binance
-            (klines with or without header) and MetaTrader 4 and 5. Compressed files are read as
-            pandas reads them. Files written newest first are turned round.
+            Packed files (zip, gz, bz2, xz) are unpacked. Notes above and below the table, header,
+            delimiter, decimal mark, thousands, dates, a time beside them, and a column of symbols
+            are recognised; ``docs/market-data.md`` lists what is. A column has one format, decided
+            by all its rows; where two are possible, it is an error. Files written newest first are
+            turned round.
         symbol : str or list, optional
             Name of the symbol of a file without a column of symbols (default: the name of the
             file), or those to take from a file with one.
@@ -139,6 +162,14 @@ class Made:
             numbers give UTC.
         date_column, date_format : str, optional
             Where the date stands and how it is written, where this is not recognised.
+        dayfirst : bool, optional
+            Whether 01/02/2024 is the first of February, where the file does not show it.
+        columns : dict or list, optional
+            What columns hold that are called otherwise, as in `from_frames`; or the names of all
+            columns of a file without header, ``"-"`` for one to leave out.
+        sep, decimal, thousands : str, optional
+            The marks between columns, before fractions and between thousands, where they are not
+            recognised.
 
         Returns
         -------
@@ -147,10 +178,11 @@ class Made:
 
         Raises
         ------
+        MissingDataError
+            If there is no such file.
         DataError
-            If the file is not a table of prices, or a rule for prices is broken.
-        OSError
-            If the file cannot be read.
+            If the file is not a table of prices, can be read in two ways, or a rule for prices is
+            broken.
 
         Examples
         --------
@@ -163,9 +195,18 @@ class Made:
         2024-01-03    184.25
         Name: AAPL, dtype: float64
         """
-        options = DateOptions(tz, date_column, date_format)
+        dates = DateOptions(tz, date_column, date_format, dayfirst)
+        options = csv_files.TableOptions(dates, columns, sep, decimal, thousands)
         frames = csv_files.read_frames(path, symbol, options)
-        return cls.from_frames(frames, calendar=calendar, adjust=adjust, missing=missing)
+        return cls._of_files(frames, calendar=calendar, adjust=adjust, missing=missing)
+
+    @classmethod
+    def _of_files(
+        cls, frames: Mapping[Any, pd.DataFrame], *, calendar: str, adjust: bool, missing: str
+    ) -> Self:
+        return cls._checked(
+            frames, single=len(frames) == 1, calendar=calendar, adjust=adjust, missing=missing
+        )
 
     @classmethod
     def from_parquet(
@@ -178,6 +219,9 @@ class Made:
         missing: str = "raise",
         tz: Any = None,
         date_column: str | None = None,
+        date_format: str | None = None,
+        dayfirst: bool | None = None,
+        columns: Any = None,
     ) -> Self:
         """Read prices from Parquet files.
 
@@ -185,8 +229,10 @@ class Made:
         ----------
         path : path, list of paths, or dict of symbol to path
             Tables as in `from_csv`; dates may also be the index that pandas stored.
-        symbol, calendar, adjust, missing, tz, date_column
+        symbol, calendar, adjust, missing, tz, date_column, date_format, dayfirst
             As in `from_csv`.
+        columns : dict, optional
+            As in `from_frames`.
 
         Returns
         -------
@@ -197,10 +243,10 @@ class Made:
         ------
         MissingExtraError
             If pyarrow is not installed.
+        MissingDataError
+            If there is no such file.
         DataError
             If the file is not a table of prices, or a rule for prices is broken.
-        OSError
-            If the file cannot be read.
 
         Examples
         --------
@@ -209,9 +255,10 @@ class Made:
         Data(['AAPL'], 3270 bars, 2000-03-01 to 2013-03-01)
         """
         optional.load("pyarrow", extra="parquet", purpose="Data.from_parquet")
-        options = DateOptions(tz, date_column)
+        dates = DateOptions(tz, date_column, date_format, dayfirst)
+        options = csv_files.TableOptions(dates, columns)
         frames = csv_files.read_frames(path, symbol, options, read=_read_parquet)
-        return cls.from_frames(frames, calendar=calendar, adjust=adjust, missing=missing)
+        return cls._of_files(frames, calendar=calendar, adjust=adjust, missing=missing)
 
     @classmethod
     def from_yfinance(
@@ -365,14 +412,9 @@ class Made:
 
 
 def _read_parquet(path: Any) -> pd.DataFrame:
+    source = path if hasattr(path, "read") else checked_path(path, "from_parquet")
     try:
-        return pd.read_parquet(path if hasattr(path, "read") else check.path("path", path))
-    except FileNotFoundError as error:
-        raise csv_files.not_there(path) from error
-    except ParamError:
-        raise
-    except OSError as error:
-        raise csv_files.not_readable(path, error) from error
-    except ValueError as error:
-        # What pyarrow raises for a file of another kind.
+        return pd.read_parquet(source)
+    except (ValueError, OSError, NotImplementedError, KeyError) as error:
+        # What pyarrow raises for a file of another kind, or a damaged one.
         raise DataError(broken_rule(str(path), "be a Parquet file", str(error))) from error

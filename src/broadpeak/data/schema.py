@@ -10,37 +10,15 @@ import numpy as np
 import pandas as pd
 
 from broadpeak._core import check
-from broadpeak.data.dates import DateOptions, dated, find_column, word
+from broadpeak.data.csv import TableOptions, frames_of_table, holds_symbols, renamed, stacked
+from broadpeak.data.dates import DateOptions, as_dates, dates_of, is_dated, parse_dates, turned
+from broadpeak.data.deciding import Column
+from broadpeak.data.names import DATES, TIMES, WEAK_DATES, field_of, ranked_field, word
+from broadpeak.data.orders import PRICES, TOLERANCE, fits, meant_by
 from broadpeak.errors import DataError, broken_rule
 from broadpeak.types import BoolArray, FloatArray
 
-PRICES = ("open", "high", "low", "close")
 FIELDS = (*PRICES, "volume")
-
-# Prices adjusted or converted column by column differ in the last digits, so that a high may lie
-# below the close by some 1e-16 of it. This is far below any tick and far above rounding.
-TOLERANCE = 1e-8
-
-_SPELLINGS = {
-    "open": "open o openprice priceopen",
-    "high": "high h highprice pricehigh",
-    "low": "low l lowprice pricelow",
-    "close": "close c closeprice priceclose closelast last price",
-    "volume": "volume v vol",
-    "adjclose": "adjclose adjustedclose adjclosed closeadj adjcloseprice",
-}
-_FIELD_OF = {word: field for field, words in _SPELLINGS.items() for word in words.split()}
-
-
-def field_of(label: object) -> str | None:
-    """Return the field a column holds by its label, without regard to case and punctuation.
-
-    Examples
-    --------
-    >>> field_of("Adj Close"), field_of("<HIGH>"), field_of("Dividends")
-    ('adjclose', 'high', None)
-    """
-    return _FIELD_OF.get(word(label))
 
 
 def fields_of(symbol: str, frame: pd.DataFrame, *, adjust: bool) -> dict[str, FloatArray]:
@@ -52,23 +30,10 @@ def fields_of(symbol: str, frame: pd.DataFrame, *, adjust: bool) -> dict[str, Fl
         If there is no close, a field appears twice, is not of numbers, or `adjust` finds no
         adjusted close.
     """
-    places: dict[str, int] = {}
-    for place, label in enumerate(frame.columns):
-        field = field_of(label)
-        if field in places:
-            # Among several spellings the plain name wins: "Close" beside "Last".
-            plain = [str(frame.columns[i]).lower() == field for i in (places[field], place)]
-            if plain[0] != plain[1]:
-                places[field] = places[field] if plain[0] else place
-                continue
-            rule = f"have one column for {field!r}"
-            labels = [frame.columns[places[field]], label]
-            raise DataError(broken_rule(f"the prices of {symbol}", rule, labels, "Drop one."))
-        if field is not None:
-            places[field] = place
+    places = _places(symbol, frame)
     if "close" not in places:
         near = check.did_you_mean("close", [str(label) for label in frame.columns])
-        remedy = near or "Rename the column of closing prices to 'close'."
+        remedy = near or "Say which column holds it: columns={'Schluss': 'close'}."
         labels = list(map(str, frame.columns))
         raise DataError(
             broken_rule(f"the prices of {symbol}", "have a column 'close'", labels, remedy)
@@ -78,6 +43,24 @@ def fields_of(symbol: str, frame: pd.DataFrame, *, adjust: bool) -> dict[str, Fl
         for field, place in places.items()
     }
     return _adjusted(symbol, fields, adjust=adjust)
+
+
+def _places(symbol: str, frame: pd.DataFrame) -> dict[str, int]:
+    """Return where each field stands: among several spellings the plainest wins."""
+    places: dict[str, int] = {}
+    ranks: dict[str, int] = {}
+    for place, label in enumerate(frame.columns):
+        ranked = ranked_field(label)
+        if ranked is None:
+            continue
+        field, rank = ranked
+        if field in places and rank == ranks[field]:
+            rule = f"have one column for {field!r}"
+            labels = [frame.columns[places[field]], label]
+            raise DataError(broken_rule(f"the prices of {symbol}", rule, labels, "Drop one."))
+        if field not in places or rank < ranks[field]:
+            places[field], ranks[field] = place, rank
+    return places
 
 
 def _numbers(symbol: str, label: str, column: pd.Series[Any]) -> FloatArray:
@@ -133,8 +116,16 @@ def check_index(symbol: str, index: pd.Index[Any]) -> None:
     raise DataError(broken_rule(owner, "be sorted", got, remedy))
 
 
-def check_prices(symbol: str, index: pd.Index[Any], fields: dict[str, FloatArray]) -> None:
-    """Refuse prices that cannot be: not finite, not positive, or outside high and low."""
+def check_prices(
+    symbol: str,
+    index: pd.Index[Any],
+    fields: dict[str, FloatArray],
+    labels: dict[str, Any] | None = None,
+) -> None:
+    """Refuse prices that cannot be: not finite, not positive, or outside high and low.
+
+    `labels` are the columns' own names, for messages.
+    """
     for field in PRICES:
         if field in fields:
             values = fields[field]
@@ -162,7 +153,39 @@ def inconsistent(
         bound = edge.reduce(others)
         broken = sign * (bound - fields[field]) > TOLERANCE * bound
         rule = "at least open, close and low" if field == "high" else "at most open and close"
-        yield field, rule, bound, broken
+        advice = _advice(field, fields, labels or {}, outside, bound) if outside.any() else ""
+        _refuse(symbol, index, field, values, outside, f"be {rule}", bound, advice=advice)
+
+
+def _advice(
+    field: str,
+    fields: dict[str, FloatArray],
+    labels: dict[str, Any],
+    broken: BoolArray,
+    bound: FloatArray,
+) -> str:
+    """Return what to do about bars outside their high and low, without making up prices."""
+    if broken.mean() <= 0.5:
+        miss = np.abs(bound - fields[field])[broken] / bound[broken]
+        if miss.max() > 1e-3:
+            return "Drop or correct these bars."
+        edge = "max" if field == "high" else "min"
+        names = [name for name in PRICES if name in fields]
+        return f"If it is rounding, type: frame[{field!r}] = frame[{names}].{edge}(axis=1)"
+    shown = {name: labels.get(name, name) for name in PRICES if name in fields}
+    if len(shown) == len(PRICES):
+        prices = {name: fields[name] for name in PRICES}
+        if fits({**prices, "close": prices["open"]}).all():
+            return (
+                "Most bars break this rule: the close looks adjusted for splits and dividends, the"
+                " others as traded. Take the close as traded, with the adjusted one beside it as"
+                " 'Adj Close', and pass adjust=True."
+            )
+        meant = meant_by(prices)
+        if meant:
+            said = {shown[name]: role for name, role in meant.items()}
+            return f"Most bars break this rule: the columns look swapped. Type: columns={said}"
+    return "Most bars break this rule: see whether the columns hold what they are called."
 
 
 def _refuse(
@@ -173,36 +196,37 @@ def _refuse(
     broken: BoolArray,
     rule: str,
     bound: FloatArray | None = None,
+    *,
+    advice: str = "",
 ) -> None:
     if not broken.any():
         return
     place = int(np.argmax(broken))
     count = int(broken.sum())
     limit = f" ({bound[place]:g})" if bound is not None else ""
-    remedy = _REMEDIES[
-        "missing" if np.isnan(values[place]) else field if bound is not None else "drop"
-    ]
+    if not advice:
+        advice = _MISSING if np.isnan(values[place]) else "Drop or correct these bars."
     more = f"{count - 1} more bars break this rule. " if count > 1 else ""
     owner = f"{field} of {symbol} at {index[place]} (bar {place})"
-    raise DataError(broken_rule(owner, rule + limit, float(values[place]), more + remedy))
+    raise DataError(broken_rule(owner, rule + limit, float(values[place]), more + advice))
 
 
-_REMEDIES = {
-    "missing": "Drop missing bars with frame.dropna(); calendars are aligned afterwards.",
-    "drop": "Drop or correct these bars.",
-    "high": "Type: frame['high'] = frame[['open', 'high', 'low', 'close']].max(axis=1)",
-    "low": "Type: frame['low'] = frame[['open', 'high', 'low', 'close']].min(axis=1)",
-}
+_MISSING = "Drop missing bars with frame.dropna(); calendars are aligned afterwards."
 
 
-def bars_of(symbol: Any, frame: Any, *, adjust: bool, drop: bool) -> tuple[Any, dict[str, Any]]:
+def bars_of(
+    symbol: Any, frame: Any, *, adjust: bool, drop: bool, columns: Any = None
+) -> tuple[Any, dict[str, Any]]:
     """Return the checked index and fields of one symbol's frame."""
     if isinstance(frame, pd.Series):
         frame = frame.to_frame("close")
-    if not isinstance(frame, pd.DataFrame) or frame.columns.nlevels > 1:
+    if not isinstance(frame, pd.DataFrame):
         rule = "be a frame with one column a field"
         remedy = "Type: Data.from_frames({'SPX': frame})"
+        if hasattr(frame, "to_pandas"):
+            remedy = "Type: Data.from_frames({'SPX': frame.to_pandas()})"
         raise DataError(broken_rule(f"the prices of {symbol}", rule, type(frame).__name__, remedy))
+    frame = renamed(_one_symbol(symbol, frame), columns, f"the prices of {symbol}")
     frame = _with_dates(symbol, frame)
     if drop:
         present = [label for label in frame.columns if field_of(label) in PRICES]
@@ -211,18 +235,70 @@ def bars_of(symbol: Any, frame: Any, *, adjust: bool, drop: bool) -> tuple[Any, 
         raise DataError(broken_rule(f"the prices of {symbol}", "have at least one bar", 0))
     check_index(symbol, frame.index)
     fields = fields_of(symbol, frame, adjust=adjust)
-    check_prices(symbol, frame.index, fields)
+    labels = {field: frame.columns[place] for field, place in _places(symbol, frame).items()}
+    check_prices(symbol, frame.index, fields, labels)
     return frame.index, fields
 
 
+def _one_symbol(symbol: Any, frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the prices of a symbol of a frame with symbols and fields above each other."""
+    if frame.columns.nlevels == 1:
+        return frame
+    table = stacked(frame, f"the prices of {symbol}")
+    names = list(table["symbol"].unique())
+    if len(names) > 1 and symbol not in names:
+        rule = "be a frame with one column a field"
+        remedy = "It holds several symbols. Type: Data.from_frames(frame)"
+        raise DataError(broken_rule(f"the prices of {symbol}", rule, names[:8], remedy))
+    wanted = symbol if len(names) > 1 else names[0]
+    rows: pd.DataFrame = table[table["symbol"] == wanted]
+    return rows.drop(columns="symbol")
+
+
 def _with_dates(symbol: Any, frame: pd.DataFrame) -> pd.DataFrame:
-    """Make the dates of a column the index where the index only counts rows."""
-    if not isinstance(frame.index, pd.RangeIndex):
+    """Return a frame whose index holds its dates: from its index, or from a column of dates.
+
+    What is neither stays as it is: numbers of bars.
+    """
+    owner = f"the prices of {symbol}"
+    index = frame.index
+    if isinstance(index, pd.MultiIndex):
         return frame
-    for label in frame.columns:
-        column = frame[label]
-        if column.ndim == 1 and pd.api.types.is_datetime64_any_dtype(column.dtype):
-            return frame.set_index(label)
-    if find_column(frame, ["date", "datetime", "timestamp"]) is None:
+    if is_dated(index):
+        return frame.set_axis(as_dates(index), axis=0)
+    options = DateOptions(in_frame=True)
+    named = index.name is not None and word(index.name) in {*DATES, *TIMES} - WEAK_DATES
+    if named or _may_be_dates(index):
+        label = "index" if index.name is None else index.name
+        column = Column(owner, label, np.zeros(0), in_frame=True)
+        try:
+            dates = parse_dates(column, pd.Series(index), None)
+            return frame.set_axis(dates.rename(index.name), axis=0)
+        except DataError:
+            if named:
+                raise
+    dates_found = dates_of(frame.reset_index(drop=True), owner, options)
+    if dates_found is None:
         return frame
-    return dated(frame, f"the prices of {symbol}", DateOptions())
+    return turned(frame.set_axis(dates_found, axis=0))
+
+
+def _may_be_dates(index: pd.Index[Any]) -> bool:
+    """Return whether an index without a name may hold dates rather than numbers of bars."""
+    if isinstance(index, pd.RangeIndex) or not len(index):
+        return False
+    if pd.api.types.is_numeric_dtype(index.dtype):
+        # 20240102 and epochs; fewer digits are numbers of bars.
+        return bool(np.min(np.abs(index.to_numpy())) > 1e7)
+    return all(isinstance(label, str) for label in index[:100])
+
+
+def frames_of(frame: pd.DataFrame, columns: Any) -> dict[Any, pd.DataFrame] | None:
+    """Return the frames by symbol of one that names its symbols, or None if it does not."""
+    owner = "the frame"
+    if frame.columns.nlevels == 1:
+        table = frame.reset_index() if isinstance(frame.index, pd.MultiIndex) else frame
+        if not holds_symbols(renamed(table, columns, owner)):
+            return None
+    options = TableOptions(DateOptions(in_frame=True), columns)
+    return frames_of_table(frame, owner, "frame", None, options)
