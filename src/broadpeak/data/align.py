@@ -48,11 +48,28 @@ def _check_zones(symbols: list[Any], indexes: list[pd.Index[Any]]) -> None:
     first = indexes[0]
     for symbol, other in zip(symbols[1:], indexes[1:], strict=True):
         kinds = [isinstance(index, pd.DatetimeIndex) for index in (first, other)]
+        if kinds[0] != kinds[1]:
+            shown = ["dates" if kind else "numbers of bars" for kind in kinds]
+            got = f"{shown[1]} for {symbol} beside {shown[0]} for {symbols[0]}"
+            remedy = "Type: frame.index = pd.to_datetime(…) for each."
+            raise DataError(broken_rule("the symbols", "all have dates, or none", got, remedy))
         zones = [str(getattr(index, "tz", None)) for index in (first, other)]
-        if kinds[0] != kinds[1] or zones[0] != zones[1]:
+        if zones[0] != zones[1]:
             got = f"{zones[1]} for {symbol} beside {zones[0]} for {symbols[0]}"
             remedy = "Type: frame.index = frame.index.tz_convert('UTC') (or tz_localize) for each."
             raise DataError(broken_rule("the symbols", "share one time zone", got, remedy))
+        if _only_counts(first) and _only_counts(other) and len(first) != len(other):
+            # Row 5 of one may be years before row 5 of the other.
+            got = (
+                f"{len(other)} bars of {symbol} beside {len(first)} of {symbols[0]}, without dates"
+            )
+            remedy = "Name the column of dates: columns={'…': 'date'}, or set the index of each."
+            raise DataError(broken_rule("the symbols", "have dates to meet by", got, remedy))
+
+
+def _only_counts(index: pd.Index[Any]) -> bool:
+    """Return whether an index is the one pandas gives where there is none."""
+    return isinstance(index, pd.RangeIndex) and index.start == 0 and index.step == 1
 
 
 def _common_fields(bars: dict[Any, Bars]) -> list[str]:

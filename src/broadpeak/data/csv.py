@@ -12,7 +12,8 @@ import pandas as pd
 
 from broadpeak._core import check
 from broadpeak.data import names
-from broadpeak.data.dates import DateOptions, dates_of, turned
+from broadpeak.data.dates import DateOptions, dates_of, reads, turned
+from broadpeak.data.deciding import Column
 from broadpeak.data.layout import parse_table
 from broadpeak.data.names import field_of, find_column, ranked_field, split_labels, word
 from broadpeak.data.numbers import BLANKS, read_numbers
@@ -51,6 +52,9 @@ class TableOptions:
         if self.decimal is not None and self.decimal == self.thousands:
             rule = "be another mark than decimal"
             raise ParamError(broken_rule("thousands", rule, self.thousands))
+        if self.columns is not None and not isinstance(self.columns, (Mapping, list, tuple)):
+            rule = "be a dict of a column's name to what it holds, or a list of names for all"
+            raise ParamError(broken_rule("columns", rule, self.columns))
         if self.sep is not None and (len(str(self.sep)) != 1):
             raise ParamError(broken_rule("sep", "be one character", self.sep))
 
@@ -62,6 +66,8 @@ def read_frames(
     read: Callable[[Any], pd.DataFrame] | None = None,
 ) -> dict[Any, pd.DataFrame]:
     """Return the frames of one file, of a list of files, or of a dict of symbol to file."""
+    if isinstance(path, (Mapping, list, tuple)) and not path:
+        raise DataError(broken_rule("path", "name at least one file", path))
     if isinstance(path, Mapping):
         frames: dict[Any, pd.DataFrame] = {}
         for name, each in path.items():
@@ -91,7 +97,7 @@ def read_table(path: Any, options: TableOptions) -> pd.DataFrame:
     wanted = [] if listed else [str(label) for label in options.columns or {}]
     wanted += [str(label) for label in (options.columns or {}).values()] if wanted else []
     wanted += [] if options.dates.date_column is None else [str(options.dates.date_column)]
-    table = parse_table(text, owner, options.sep, wanted, listed)
+    table = parse_table(text, owner, options.sep, wanted, listed, options.decimal)
     if table.columns.inferred_type == "integer" and not listed:
         table = named_by_content(table, owner, options.dates, options.decimal, options.thousands)
     return table
@@ -114,9 +120,6 @@ def renamed(table: pd.DataFrame, columns: Any, owner: str) -> pd.DataFrame:
         keep = [place for place, name in enumerate(columns) if name not in {"-", "", None}]
         out = table.iloc[:, keep]
         return out.set_axis(pd.Index([columns[place] for place in keep], dtype=object), axis=1)
-    if not isinstance(columns, Mapping):
-        rule = "be a dict of a column's name to what it holds, or a list of names for all"
-        raise ParamError(broken_rule("columns", rule, columns))
     known = list(table.columns)
     if not any(label in known for label in columns) and all(x in known for x in columns.values()):
         columns = {label: role for role, label in columns.items()}
@@ -176,6 +179,11 @@ def frames_of_table(
     table = table.set_axis(dates, axis=0)
     if tidy is None or runs is None:
         _refuse_long(table, owner)
+        if isinstance(symbol, (list, tuple)):
+            if len(symbol) != 1:
+                rule = "be one name, for there is no column of symbols"
+                raise DataError(broken_rule("symbol", rule, symbol))
+            symbol = symbol[0]
         return {name if symbol is None else symbol: turned(table)}
     body = table.drop(columns=tidy)
     parts = {found[place]: turned(part) for place, part in body.groupby(runs, sort=True)}
@@ -262,8 +270,7 @@ def stacked(table: pd.DataFrame, owner: str) -> pd.DataFrame:
         raise DataError(broken_rule(owner, rule, [str(label) for label in labels[:6]]))
     fields, symbols = labels.get_level_values(level), labels.get_level_values(1 - level)
     own = [place for place, name in enumerate(fields) if field_of(name) and str(symbols[place])]
-    others = [place for place in range(len(labels)) if place not in set(own)]
-    parts = []
+    others = {name: place for place in range(len(labels)) if (name := _unpaired(labels[place]))}
     places_of: dict[Any, list[int]] = {}
     for place in own:
         places_of.setdefault(symbols[place], []).append(place)
@@ -271,14 +278,22 @@ def stacked(table: pd.DataFrame, owner: str) -> pd.DataFrame:
         part = table.iloc[:, places]
         part = part.set_axis(pd.Index([str(fields[k]) for k in places], dtype=object), axis=1)
         prices = [x for x in part.columns if field_of(x) != "volume"]
-        for place in others:
-            label = next((x for x in labels[place] if str(x)), "")
-            part.insert(0, str(label), table.iloc[:, place].to_numpy())
+        if not prices:
+            continue
+        for label, place in others.items():
+            part.insert(0, label, table.iloc[:, place].to_numpy())
         part.insert(0, "symbol", symbol)
         blank = pd.concat([part[x].isna() | part[x].isin(list(BLANKS)) for x in prices], axis=1)
         # A row of the union of calendars that is not this symbol's own.
         parts.append(part[~blank.all(axis=1)])
     return pd.concat(parts, ignore_index=not isinstance(table.index, pd.DatetimeIndex))
+
+
+def _unpaired(label: Any) -> str:
+    """Return the name of a column that belongs to no symbol, such as the dates; else nothing."""
+    parts = [str(part) for part in label if str(part)]
+    when = [part for part in parts if word(part) in {*names.DATES, *names.TIMES}]
+    return when[0] if when else parts[0] if len(parts) == 1 else ""
 
 
 def _level_of_fields(labels: pd.MultiIndex) -> int | None:
@@ -289,19 +304,38 @@ def _level_of_fields(labels: pd.MultiIndex) -> int | None:
 
 
 def _without_notes(table: pd.DataFrame) -> pd.DataFrame:
-    """Return a table without the rows at its end, or in it, in which nothing stands."""
-    fields = [place for place, label in enumerate(table.columns) if field_of(label)]
-    if not fields or not len(table):
+    """Return a table without rows in which nothing stands, and without the notes below it."""
+    if not len(table) or not table.shape[1]:
         return table
-    tail = table.iloc[-40:]
-    blank = pd.concat([_is_blank(tail.iloc[:, place]) for place in fields], axis=1).all(axis=1)
+    blank = _is_blank(table.iloc[:, 0])
+    if blank.any():
+        rows = table[blank]
+        empty = pd.concat([_is_blank(rows.iloc[:, k]) for k in range(rows.shape[1])], axis=1)
+        keep = ~blank.to_numpy()
+        keep[~keep] = ~empty.all(axis=1).to_numpy()
+        table = table[keep]
+    fields = [place for place, label in enumerate(table.columns) if field_of(label)]
     end = len(table)
-    for place in range(len(tail) - 1, -1, -1):
-        first = str(tail.iloc[place, 0]).strip()
-        if not blank.iloc[place] or first[:1].isdigit():
-            break
+    while end > 1 and len(table) - end < 40 and _is_note(table.iloc[end - 1].tolist(), fields):
         end -= 1
-    return table.iloc[:end] if 0 < end < len(table) else table
+    return table.iloc[:end] if end < len(table) else table
+
+
+def _is_note(row: list[Any], fields: list[int]) -> bool:
+    """Return whether a row holds words only, neither a date nor a price."""
+    cells = ["" if pd.isna(cell) else str(cell).strip() for cell in row]
+    words = any(cell[:1].isalpha() or cell[:1] in {"*", "(", "©"} for cell in cells)
+    return (
+        words
+        and not any(cell[:1].isdigit() or _is_date(cell) for cell in cells)
+        and not any(any(char.isdigit() for char in cells[place]) for place in fields)
+    )
+
+
+def _is_date(cell: str) -> bool:
+    column = Column("", "", np.zeros(0))
+    digits = any(char.isdigit() for char in cell)
+    return digits and reads(column, "", pd.Series([cell], dtype=object))
 
 
 def _plain_numbers(table: pd.DataFrame, owner: str, options: TableOptions) -> pd.DataFrame:

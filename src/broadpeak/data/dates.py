@@ -119,8 +119,11 @@ def as_dates(index: pd.Index[Any]) -> pd.DatetimeIndex:
         return index
     if isinstance(index, pd.PeriodIndex):
         return index.to_timestamp()
-    zones = {getattr(label, "tzinfo", None) is None for label in index if label is not pd.NaT}
-    return pd.DatetimeIndex(pd.to_datetime(index, utc=zones == {False}))
+    try:
+        return pd.DatetimeIndex(pd.to_datetime(index))
+    except ValueError:
+        # Several zones, or offsets that change, fit no single zone but UTC.
+        return pd.DatetimeIndex(pd.to_datetime(index, utc=True))
 
 
 def parse_dates(
@@ -234,7 +237,7 @@ def _date_label(table: pd.DataFrame, column: Column) -> Any:
         values = table[label]
         if values.ndim > 1 or (len(values) and (values.isna().all() or _only_blanks(values))):
             continue
-        if name in names.WEAK_DATES and not _reads(column, label, values):
+        if name in names.WEAK_DATES and not reads(column, label, values):
             continue
         if name in names.TIMES and _is_time(column, values):
             continue
@@ -244,7 +247,7 @@ def _date_label(table: pd.DataFrame, column: Column) -> Any:
         values = table.iloc[:, place]
         if label == time or field_of(label) or word(label) in names.SYMBOLS:
             continue
-        if _looks_like_dates(values, place) and _reads(column, label, values):
+        if _looks_like_dates(values, place) and reads(column, label, values):
             return label
     if time is not None:
         rule = f"have a column of dates beside the times of day in {time!r}"
@@ -257,7 +260,8 @@ def _only_blanks(values: pd.Series[Any]) -> bool:
     return values.dtype == object and not any(str(cell).strip() for cell in values)
 
 
-def _reads(column: Column, label: Any, values: pd.Series[Any]) -> bool:
+def reads(column: Column, label: Any, values: pd.Series[Any]) -> bool:
+    """Return whether a column holds dates."""
     try:
         parse_dates(replace(column, label=label), values, None)
     except DataError:

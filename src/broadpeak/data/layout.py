@@ -51,7 +51,12 @@ class Layout:
 
 
 def parse_table(
-    text: str, owner: str, sep: str | None, wanted: list[str], listed: bool
+    text: str,
+    owner: str,
+    sep: str | None,
+    wanted: list[str],
+    listed: bool,
+    decimal: str | None,
 ) -> pd.DataFrame:
     """Return the table in a text as texts; columns of one without header are numbered.
 
@@ -65,6 +70,8 @@ def parse_table(
         Labels that the caller named, besides those that are known.
     listed : bool
         Whether the caller names all columns, so that a header is not needed.
+    decimal : str, optional
+        The mark before fractions, where it is known.
 
     Raises
     ------
@@ -80,7 +87,7 @@ def parse_table(
         labels = layout.labels or []
         return pd.DataFrame({label: pd.Series([], dtype=object) for label in labels if label})
     body, cells = _rows(body, layout, owner)
-    return _read(body, _fitted(layout, body, cells, owner), cells, owner, wanted)
+    return _read(body, _fitted(layout, body, cells, owner), cells, owner, wanted, decimal)
 
 
 def _after(text: str, line: int) -> str:
@@ -100,7 +107,7 @@ def _cut(lines: list[str], delimiter: str, owner: str) -> list[list[str]]:
         rows = csv.reader(lines, delimiter=delimiter, skipinitialspace=True)
         return [[cell.strip().strip("\"'") for cell in row] for row in rows]
     except csv.Error as error:
-        raise DataError(broken_rule(owner, "be a table", f"{error}")) from error
+        raise DataError(broken_rule(owner, "be a table of short cells", f"{error}")) from error
 
 
 def _layout(
@@ -111,7 +118,7 @@ def _layout(
         if any(delimiter in line for line in head):
             tables[delimiter] = _cut(head, delimiter, owner)
     if listed:
-        return _without_header(tables, owner)
+        return _without_header(tables, owner, named=True)
     best: tuple[int, Layout] | None = None
     for delimiter, rows in tables.items():
         for place, row in enumerate(rows):
@@ -173,14 +180,16 @@ def _are_symbols(row: list[str], labels: list[str]) -> bool:
     )
 
 
-def _without_header(tables: dict[str, list[list[str]]], owner: str) -> Layout:
+def _without_header(
+    tables: dict[str, list[list[str]]], owner: str, *, named: bool = False
+) -> Layout:
     """Return the layout of a table without header: notes are above it, numbers in it."""
     labels: list[str] = []
     for delimiter, rows in tables.items():
         for place, row in enumerate(rows):
             numbers = sum(bool(cell[:1].isdigit() or _NUMBER.fullmatch(cell)) for cell in row)
             if numbers >= 2 and numbers * 2 >= len(row):
-                if place and not labels and len(rows[place - 1]) == len(row):
+                if not named and place and not labels and len(rows[place - 1]) == len(row):
                     labels = rows[place - 1]  # a header of which no label is known
                     break
                 if not labels:
@@ -306,14 +315,19 @@ def _same_length(counts: IntArray, least: int, most: int, layout: Layout, owner:
 
 
 def _read(
-    body: str, layout: Layout, counts: IntArray, owner: str, wanted: list[str]
+    body: str,
+    layout: Layout,
+    counts: IntArray,
+    owner: str,
+    wanted: list[str],
+    decimal: str | None,
 ) -> pd.DataFrame:
     width = int(counts.max())
     labels = layout.labels
     columns = list(range(width if labels is None else min(width, len(labels))))
     if labels is not None and layout.symbols is None and len(columns) > _KEPT:
         columns = [place for place in columns if _is_needed(labels[place], wanted)]
-    quick = _quick(body, layout, columns)
+    quick = [] if decimal == "," else _quick(body, layout, columns)
     table = _parsed(body, layout, owner, columns, quick)
     if any(table[place].dtype.kind not in "iuf" for place in quick):
         # Marks of thousands, units, notes: all cells are needed as they are written.

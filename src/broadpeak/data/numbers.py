@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from broadpeak.data.tokens import as_bytes
+from broadpeak.data.tokens import MOST_CHARS, as_bytes, longest
 from broadpeak.errors import DataError, broken_rule
 from broadpeak.types import AnyArray, BoolArray, FloatArray
 
@@ -97,6 +97,8 @@ def read_numbers(
 
 def _cells(label: Any, texts: AnyArray) -> _Cells | None:
     """Return a column as plain texts, or None if some are no numbers."""
+    if longest(texts) > MOST_CHARS:
+        return None
     raw = as_bytes(texts)
     chars = _chars(raw)
     used = frozenset(np.flatnonzero(np.bincount(chars.ravel(), minlength=256)).tolist())

@@ -13,7 +13,16 @@ from broadpeak._core import check
 from broadpeak.data.csv import TableOptions, frames_of_table, holds_symbols, renamed, stacked
 from broadpeak.data.dates import DateOptions, as_dates, dates_of, is_dated, parse_dates, turned
 from broadpeak.data.deciding import Column
-from broadpeak.data.names import DATES, TIMES, WEAK_DATES, field_of, ranked_field, word
+from broadpeak.data.names import (
+    DATES,
+    SYMBOLS,
+    TIMES,
+    WEAK_DATES,
+    field_of,
+    find_column,
+    ranked_field,
+    word,
+)
 from broadpeak.data.orders import PRICES, TOLERANCE, fits, meant_by
 from broadpeak.errors import DataError, broken_rule
 from broadpeak.types import BoolArray, FloatArray
@@ -226,8 +235,7 @@ def bars_of(
         if hasattr(frame, "to_pandas"):
             remedy = "Type: Data.from_frames({'SPX': frame.to_pandas()})"
         raise DataError(broken_rule(f"the prices of {symbol}", rule, type(frame).__name__, remedy))
-    frame = renamed(_one_symbol(symbol, frame), columns, f"the prices of {symbol}")
-    frame = _with_dates(symbol, frame)
+    frame = _with_dates(symbol, _one_symbol(symbol, frame, columns))
     if drop:
         present = [label for label in frame.columns if field_of(label) in PRICES]
         frame = frame.dropna(subset=present, how="all")
@@ -240,19 +248,27 @@ def bars_of(
     return frame.index, fields
 
 
-def _one_symbol(symbol: Any, frame: pd.DataFrame) -> pd.DataFrame:
-    """Return the prices of a symbol of a frame with symbols and fields above each other."""
-    if frame.columns.nlevels == 1:
+def _one_symbol(symbol: Any, frame: pd.DataFrame, columns: Any) -> pd.DataFrame:
+    """Return the prices of a symbol, of a frame that may hold those of several."""
+    owner = f"the prices of {symbol}"
+    if frame.columns.nlevels > 1:
+        frame = stacked(frame, owner)
+    if isinstance(frame.index, pd.MultiIndex):
+        frame = frame.reset_index()
+    frame = renamed(frame, columns, owner)
+    label = find_column(frame, SYMBOLS)
+    if label is None or list(frame.columns).count(label) > 1:
         return frame
-    table = stacked(frame, f"the prices of {symbol}")
-    names = list(table["symbol"].unique())
-    if len(names) > 1 and symbol not in names:
+    column: pd.Series[Any] = frame[label]
+    names = list(column.unique())
+    if len(names) < 2:
+        return frame
+    if symbol not in names:
         rule = "be a frame with one column a field"
         remedy = "It holds several symbols. Type: Data.from_frames(frame)"
-        raise DataError(broken_rule(f"the prices of {symbol}", rule, names[:8], remedy))
-    wanted = symbol if len(names) > 1 else names[0]
-    rows: pd.DataFrame = table[table["symbol"] == wanted]
-    return rows.drop(columns="symbol")
+        raise DataError(broken_rule(owner, rule, names[:8], remedy))
+    rows: pd.DataFrame = frame.loc[(column == symbol).to_numpy()]
+    return rows
 
 
 def _with_dates(symbol: Any, frame: pd.DataFrame) -> pd.DataFrame:

@@ -24,7 +24,7 @@ _KIND[ord("a") : ord("z") + 1] = _LETTER
 _KIND[128:] = _LETTER  # other scripts, as UTF-8
 _KIND[ord("#")] = ord("?")  # "#" is what a mask calls a number
 _MOST_LAYOUTS = 2000
-_MOST_CHARS = 64
+MOST_CHARS = 64  # one long cell would make all of them as long
 _MOST_DIGITS = 19
 
 
@@ -50,6 +50,11 @@ class Group:
     lengths: list[int]
 
 
+def longest(texts: np.ndarray[Any, Any]) -> int:
+    """Return the number of characters of the longest text."""
+    return max(map(len, texts), default=0)
+
+
 def as_bytes(texts: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     """Return texts as an array of bytes, in UTF-8, with plain spaces around nothing."""
     try:
@@ -61,10 +66,10 @@ def as_bytes(texts: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
 
 def cut(texts: np.ndarray[Any, Any]) -> list[Group] | None:
     """Return the rows of each layout, or None where there are too many, or too long, for dates."""
+    if longest(texts) > MOST_CHARS:
+        return None
     raw = as_bytes(texts)
     width = raw.dtype.itemsize
-    if width > _MOST_CHARS:
-        return None
     if len(raw) == 0 or width == 0:
         return []
     chars = np.ascontiguousarray(raw).view(np.uint8).reshape(len(raw), width)
