@@ -163,7 +163,8 @@ def frames_of_table(
         table = table.reset_index()
     table = stacked(table, owner)
     table = renamed(table, options.columns, owner)
-    table = _with_volume(_plain_numbers(_without_notes(table), owner, options))
+    table, decimal = _plain_numbers(_without_notes(table), owner, options)
+    table = _with_volume(table)
     tidy = _symbol_column(table)
     runs, found = None, pd.Index([])
     if tidy is not None:
@@ -171,7 +172,7 @@ def frames_of_table(
         if (runs < 0).any():
             rule = f"have a symbol in every row of column {tidy!r}"
             raise DataError(broken_rule(owner, rule, f"none in row {int(np.argmin(runs)) + 1}"))
-    dates = dates_of(table, owner, options.dates, runs)
+    dates = dates_of(table, owner, options.dates, runs, european=decimal == ",")
     if dates is None:
         known = list(map(str, table.columns))
         remedy = "Pass its name: date_column='…'."
@@ -271,6 +272,7 @@ def stacked(table: pd.DataFrame, owner: str) -> pd.DataFrame:
     fields, symbols = labels.get_level_values(level), labels.get_level_values(1 - level)
     own = [place for place, name in enumerate(fields) if field_of(name) and str(symbols[place])]
     others = {name: place for place in range(len(labels)) if (name := _unpaired(labels[place]))}
+    parts: list[pd.DataFrame] = []
     places_of: dict[Any, list[int]] = {}
     for place in own:
         places_of.setdefault(symbols[place], []).append(place)
@@ -338,8 +340,10 @@ def _is_date(cell: str) -> bool:
     return digits and reads(column, "", pd.Series([cell], dtype=object))
 
 
-def _plain_numbers(table: pd.DataFrame, owner: str, options: TableOptions) -> pd.DataFrame:
-    """Return a table whose columns of prices and volume are numbers.
+def _plain_numbers(
+    table: pd.DataFrame, owner: str, options: TableOptions
+) -> tuple[pd.DataFrame, str]:
+    """Return a table whose columns of prices and volume are numbers, and their decimal mark.
 
     Columns with other texts stay, for the check of prices to name the bar.
     """
@@ -352,14 +356,14 @@ def _plain_numbers(table: pd.DataFrame, owner: str, options: TableOptions) -> pd
         ) and plain:
             texts[place] = values.astype(object).where(values.notna(), "").to_numpy(object)
     if not texts:
-        return table
+        return table, "."
     labels = list(table.columns)
     named = {place: labels[place] for place in texts}
-    numbers = read_numbers(texts, owner, options.decimal, options.thousands, named)
+    numbers, decimal = read_numbers(texts, owner, options.decimal, options.thousands, named)
     out = table.copy(deep=False)
     for place, array in numbers.items():
         out.isetitem(place, array)
-    return out
+    return out, decimal
 
 
 def _with_volume(table: pd.DataFrame) -> pd.DataFrame:

@@ -67,9 +67,16 @@ def _check_zone(tz: Any) -> None:
 
 
 def dates_of(
-    table: pd.DataFrame, owner: str, options: DateOptions, runs: IntArray | None = None
+    table: pd.DataFrame,
+    owner: str,
+    options: DateOptions,
+    runs: IntArray | None = None,
+    *,
+    european: bool = False,
 ) -> pd.DatetimeIndex | None:
     """Return the dates of the rows of `table`, or None if it has no column of dates.
+
+    `runs` says which symbol a row is of; `european` that its numbers have decimal commas.
 
     Raises
     ------
@@ -83,7 +90,15 @@ def dates_of(
         raise DataError(broken_rule("date_column", f"be one of {known}", label, remedy))
     if label is None and is_dated(table.index):
         return zoned(as_dates(table.index), options.tz, owner)
-    column = Column(owner, "", np.zeros(0), runs, options.in_frame, day_first=options.day_first)
+    column = Column(
+        owner,
+        "",
+        np.zeros(0),
+        runs,
+        options.in_frame,
+        day_first=options.day_first,
+        european=european,
+    )
     if label is None and {"year", "month", "day"} <= {word(name) for name in table.columns}:
         table = _joined_dates(table)
     if label is None:
@@ -296,7 +311,8 @@ def _looks_like_dates(values: pd.Series[Any], place: int) -> bool:
     return looks_like_dates(head)
 
 
-_LONG = re.compile(r"-?(\d{8}|\d{10}|\d{12,14}|\d{16,17}|\d{19})|\d{9,10}\.\d*")
+_LONG = re.compile(r"-?\d{8,10}|\d{12,19}|\d{9,10}\.\d*")
+_JOINED = re.compile(r"\d{8}[Tt]\d{4,6}.*")
 _CLOCK = re.compile(r"\d{1,2}:\d\d(:\d\d(\.\d+)?)?( ?[APap]\.?[Mm]\.?)?")
 
 
@@ -306,6 +322,8 @@ def looks_like_dates(cells: list[str]) -> bool:
         return False
     if all(cell.replace(".", "", 1).lstrip("-").isdigit() for cell in cells):
         return all(_LONG.fullmatch(cell) for cell in cells)
+    if all(_JOINED.fullmatch(cell) for cell in cells):
+        return True
     return all(
         cell[:1].isalnum()
         and sum(char.isdigit() for char in cell) > 2

@@ -38,6 +38,10 @@ class Column:
         Whether it came in memory, where the arguments of the readers of files are not at hand.
     intraday : bool
         Whether a time of day stands beside it.
+    day_first : bool, optional
+        What the caller says of it.
+    european : bool
+        Whether numbers beside it have decimal commas: nobody writes the month first there.
     """
 
     owner: str
@@ -47,6 +51,7 @@ class Column:
     in_frame: bool = False
     intraday: bool = False
     day_first: bool | None = None
+    european: bool = False
 
     def unreadable(self, got: object, remedy: str = "") -> DataError:
         """Return the error for dates that cannot be read."""
@@ -189,7 +194,11 @@ def decide(
     rivals = [
         reading
         for reading, each in zip(possible[1:], seen[1:], strict=True)
-        if each and ((each.short and known.long) or (not convention and each.long and known.short))
+        if each
+        and (
+            (each.short and known.long)
+            or (each.long and known.short and not (convention and known.rank == 3))
+        )
     ]
     if sure:
         return possible[winners[0]] if known.rank == 0 and best >= 2 else usual

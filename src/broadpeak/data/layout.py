@@ -105,9 +105,22 @@ def _cut(lines: list[str], delimiter: str, owner: str) -> list[list[str]]:
         return [[cell.strip('"') for cell in quoted.findall(line)] for line in lines]
     try:
         rows = csv.reader(lines, delimiter=delimiter, skipinitialspace=True)
-        return [[cell.strip().strip("\"'") for cell in row] for row in rows]
+        return [[_bare(cell) for cell in row] for row in rows]
     except csv.Error as error:
         raise DataError(broken_rule(owner, "be a table of short cells", f"{error}")) from error
+
+
+def _bare(cell: str) -> str:
+    return cell.replace("\xa0", " ").replace("\u202f", " ").strip().strip("\"'")
+
+
+def _usual(counts: IntArray, layout: Layout) -> int:
+    """Return how many cells a row of the table has: as the header, else as most rows."""
+    labels = layout.labels
+    if labels and (counts == len(labels)).any():
+        return len(labels)
+    often = np.bincount(counts[counts > 0])
+    return len(often) - 1 - int(np.argmax(often[::-1]))
 
 
 def _layout(
@@ -172,7 +185,7 @@ def _with_header(delimiter: str, rows: list[list[str]], place: int) -> Layout:
 
 def _are_symbols(row: list[str], labels: list[str]) -> bool:
     """Return whether a row beside a header names a symbol for each of its columns."""
-    if len(row) != len(labels) or len(row) < 2 or row[0][:1].isdigit():
+    if len(row) != len(labels) or len(row) < 2 or any(char.isdigit() for char in row[0]):
         return False
     return not any(
         cell in BLANKS or _NUMBER.fullmatch(cell) or not word(cell) or field_of(cell)
@@ -211,7 +224,7 @@ def _without_header(
 def _rows(body: str, layout: Layout, owner: str) -> tuple[str, IntArray]:
     """Return the rows of a table without what is below it, and how many cells each has."""
     counts, starts = _counts(body, layout.delimiter, owner)
-    usual = int(np.bincount(counts[counts > 0]).argmax())
+    usual = _usual(counts, layout)
     end = len(counts)
     letters = body.lstrip("\"' ")[:1].isalpha()
     while end > 1 and len(counts) - end < 40:
@@ -271,7 +284,7 @@ def _fitted(layout: Layout, body: str, counts: IntArray, owner: str) -> Layout:
     """Return the layout with as many labels as the rows have cells."""
     widest = int(counts.max())
     filled = counts[counts > 0]
-    usual = int(np.bincount(filled).argmax())
+    usual = _usual(counts, layout)
     labels = layout.labels
     if widest > _MOST_COLUMNS:
         rule = f"have at most {_MOST_COLUMNS:,} columns"

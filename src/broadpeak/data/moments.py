@@ -430,7 +430,7 @@ def _three(tokens: list[IntArray], lengths: list[IntArray], sep: str, column: Co
             _reading("month first", f"%m{mark}%d{mark}{year}", late, first, b),
             _reading("day first", f"%d{mark}%m{mark}{year}", late, b, first),
         ]
-        if mark == ".":
+        if mark == "." or column.european:
             readings.reverse()
         if column.day_first is not None:
             kept = "day first" if column.day_first else "month first"
@@ -441,7 +441,8 @@ def _three(tokens: list[IntArray], lengths: list[IntArray], sep: str, column: Co
     return decide(
         [_expanded(reading, places) for reading in readings],
         column,
-        convention=True,
+        # With hyphens some mean the day first, some the month, and of two digits some the year.
+        convention=mark != "-" or year_first or (column.european and year_last),
         sure=mark == "." and readings[0].name != "year first",
     )
 

@@ -65,8 +65,10 @@ def read_numbers(
     decimal: str | None = None,
     thousands: str | None = None,
     labels: dict[Any, Any] | None = None,
-) -> dict[Any, FloatArray]:
-    """Return columns of texts as numbers; those that hold other texts too are left out.
+) -> tuple[dict[Any, FloatArray], str]:
+    """Return columns of texts as numbers, and the mark before fractions.
+
+    Columns that hold other texts too are left out.
 
     Parameters
     ----------
@@ -88,11 +90,12 @@ def read_numbers(
     known = [each for each in found.values() if each is not None]
     if decimal is None:
         decimal = _decimal_mark(known, owner, thousands)
-    return {
+    values = {
         key: _values(each, decimal, thousands, owner)
         for key, each in found.items()
         if each is not None
     }
+    return values, decimal
 
 
 def _cells(label: Any, texts: AnyArray) -> _Cells | None:

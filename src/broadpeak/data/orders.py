@@ -84,7 +84,9 @@ def named_by_content(
     if rest and looks_like_times(head[rest[0]], colons=True):
         found[rest[0]] = "time"
         rest = rest[1:]
-    numbers = read_numbers({x: table[x].to_numpy(object) for x in rest}, owner, decimal, thousands)
+    numbers, _ = read_numbers(
+        {x: table[x].to_numpy(object) for x in rest}, owner, decimal, thousands
+    )
     named = _prices(rest, numbers)
     if named is None and rest and looks_like_times(head[rest[0]], colons=False):
         named = _prices(rest[1:], numbers)
