@@ -186,6 +186,21 @@ def test_several_files_are_several_symbols(
     assert json.loads(text)["stats"]
 
 
+def test_a_file_of_several_symbols_names_them(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    looped = STRATEGIES.replace("def plain(s):\n", "def plain(s):\n  for _ in s.loop():\n")
+    (folder / "looped.py").write_text(looped, encoding="utf-8")
+    lines = (folder / "IBM.csv").read_text(encoding="utf-8").splitlines()
+    rows = [f"{line},{symbol}" for symbol in ("A", "B") for line in lines[1:]]
+    (folder / "both.csv").write_text("\n".join([lines[0] + ",Symbol", *rows]), encoding="utf-8")
+    words = ("test", "looped.py:plain", "--data", "both.csv", "--json")
+    both = json.loads(output(capsys, *words))
+    pair = ("--data", "IBM.csv", "--data", "IBM.csv", "--symbol", "A", "--symbol", "B")
+    apart = json.loads(output(capsys, "test", "looped.py:plain", *pair, "--json"))
+    assert both["stats"] == apart["stats"]
+
+
 def test_doctor_knows_versions_and_engines(capsys: pytest.CaptureFixture[str]) -> None:
     found = json.loads(output(capsys, "doctor", "--json"))
     assert found["versions"]["broadpeak"] == bp.__version__

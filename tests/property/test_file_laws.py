@@ -101,7 +101,7 @@ def tables(draw):
 
 @st.composite
 def arranged(draw, rows):
-    """Return the text of rows: header, order of columns, delimiter, quotes, notes, ends of lines."""
+    """Return the text of rows, with some header, order of columns, delimiter, quotes and notes."""
     header = draw(st.sampled_from(HEADERS))
     order = [0, *draw(st.permutations(range(1, 6)))]
     delimiter = draw(st.sampled_from(DELIMITERS))

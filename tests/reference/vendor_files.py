@@ -465,7 +465,7 @@ READ = {
         "time_period_start;time_period_end;time_open;time_close;px_open;px_high;px_low;px_close;sx_sum\n"
         "2024-01-01T00:00:00.0000000Z;2024-01-01T01:00:00.0000000Z;2024-01-01T00:00:00.0090000Z;"
         "2024-01-01T00:59:59.9110000Z;42283.58;42554.57;42261.02;42475.23;127.1\n",
-        "2024-01-01 00:00:00.009+00:00", 1, 42475.23, None,
+        "2024-01-01 00:00+00:00", 1, 42475.23, None,
     ),
     "okx": (
         "ts,o,h,l,c,vol,volCcy,volCcyQuote,confirm\n"

@@ -11,6 +11,7 @@ import sys
 import warnings
 import zlib
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import fields
 from pathlib import Path
 from types import ModuleType
@@ -179,22 +180,25 @@ def prices(sources: Sequence[str], symbols: Sequence[str]) -> Any:
             f"there must be one --symbol for each --data, got {len(symbols)} and {len(sources)}.",
             param_hint="--symbol",
         )
-    names = list(symbols) or [Path(source).stem for source in sources]
-    loaded = {name: _read(source, name) for name, source in zip(names, sources, strict=True)}
-    if len(loaded) < len(names):
-        raise typer.BadParameter("symbols must differ; name them with --symbol.")
-    if len(loaded) == 1:
-        return next(iter(loaded.values()))
-    return bp.Data.from_frames({name: frame(data) for name, data in loaded.items()})
+    loaded: dict[Any, Any] = {}
+    for place, source in enumerate(sources):
+        data = _read(source, symbols[place] if symbols else None)
+        name = symbols[place] if symbols else Path(source).name.split(".")[0]
+        # A file of several symbols names them itself; one of a single symbol is called like it.
+        several = {each: data.select(each) for each in data.symbols}
+        for each, own in (several if len(several) > 1 else {name: data}).items():
+            if each in loaded:
+                raise typer.BadParameter("symbols must differ; name them with --symbol.")
+            loaded[each] = frame(own)
+    return bp.Data.from_frames(loaded)
 
 
 def frame(data: Any) -> Any:
     """Return the prices of a one-symbol `Data` as a frame."""
     columns = {}
     for name in ("open", "high", "low", "close", "volume"):
-        column = getattr(data, name, None)
-        if column is not None:
-            columns[name] = column
+        with suppress(bp.DataError):  # closes alone are prices too
+            columns[name] = getattr(data, name)
     first = columns["close"]
     return first.to_frame("close").assign(**columns)
 
@@ -294,7 +298,7 @@ def _listed(names: Iterable[str]) -> str:
     return ", ".join(sorted(names)) or "none; write @bp.strategy above a function"
 
 
-def _read(source: str, symbol: str) -> Any:
+def _read(source: str, symbol: str | None) -> Any:
     reader = (
         bp.Data.from_parquet if Path(source).suffix in {".parquet", ".pq"} else bp.Data.from_csv
     )

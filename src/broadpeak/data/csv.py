@@ -20,6 +20,7 @@ from broadpeak.data.numbers import BLANKS, read_numbers
 from broadpeak.data.opening import read_text, shown, stem
 from broadpeak.data.orders import named_by_content
 from broadpeak.errors import DataError, ParamError, broken_rule
+from broadpeak.types import AnyArray
 
 ROLES = ("open", "high", "low", "close", "volume", "adjclose", "date", "time", "symbol")
 
@@ -354,7 +355,7 @@ def _plain_numbers(
         if (
             field_of(label) or word(label).startswith("volume") or word(label) in names.TICKS
         ) and plain:
-            texts[place] = values.astype(object).where(values.notna(), "").to_numpy(object)
+            texts[place] = _as_texts(values)
     if not texts:
         return table, "."
     labels = list(table.columns)
@@ -364,6 +365,13 @@ def _plain_numbers(
     for place, array in numbers.items():
         out.isetitem(place, array)
     return out, decimal
+
+
+def _as_texts(values: pd.Series[Any]) -> AnyArray:
+    cells = values.astype(object).where(values.notna(), "").to_numpy(object)
+    if pd.api.types.infer_dtype(cells, skipna=False) == "string":
+        return cells
+    return np.array([str(cell) for cell in cells], dtype=object)
 
 
 def _with_volume(table: pd.DataFrame) -> pd.DataFrame:

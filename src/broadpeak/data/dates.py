@@ -337,7 +337,8 @@ def looks_like_times(cells: list[str], *, colons: bool) -> bool:
     """Return whether texts look like times of day, with colons or as HHMM and HHMMSS."""
     if colons:
         return all(_CLOCK.fullmatch(cell) for cell in cells)
-    return all(cell.isdigit() and len(cell) <= 6 and int(cell[-2:]) < 60 for cell in cells)
+    packed = all(cell.isdigit() and len(cell) <= 6 and int(cell[-2:]) < 60 for cell in cells)
+    return packed and any(len(cell) > 2 for cell in cells)
 
 
 def _joined_dates(table: pd.DataFrame) -> pd.DataFrame:

@@ -388,7 +388,7 @@ def _parsed(
     missing: Any = {place: sorted(BLANKS) for place in quick}
     try:
         return pd.read_csv(
-            io.StringIO(body),
+            io.StringIO(body if body.endswith("\n") else body + "\n"),
             sep=r"\s+" if layout.delimiter == " " else layout.delimiter,
             header=None,
             names=range(width),

@@ -35,6 +35,7 @@ _SPELLINGS = {
 # Columns that say when a bar was, best first. A time of day beside a date is joined to it.
 DATES = [
     "datetime",
+    "timeperiodstart",
     "timeopen",
     "opentime",
     "timestamp",
@@ -67,7 +68,6 @@ DATES = [
     "effectivedate",
     "businessdate",
     "snappedat",
-    "timeperiodstart",
     "starttime",
     "startedat",
     "startat",
