@@ -401,6 +401,7 @@ CLOSED.close()
         (io.BytesIO(b"PAR1..."), "Data.from_parquet"),
         (io.BytesIO(b"\x89PNG\r\n\x1a\n\0\0"), "be a text file"),
         (io.BytesIO(b" \n"), "an empty file"),
+        (io.StringIO("Date,Close\n2024-01-02,1\ud800\n"), "halves of characters"),
     ],
 )
 def test_what_is_no_file_of_prices(path, message) -> None:

@@ -157,14 +157,16 @@ def parse_dates(
         return as_dates(pd.Index(values))
     if date_format is not None:
         return _told(column, values, date_format)
-    column = replace(column, texts=_texts(values))
-    blank = values.isna().to_numpy() | (column.texts == "")
+    is_number = pd.api.types.is_numeric_dtype(values.dtype)
+    column = replace(column, texts=values.to_numpy() if is_number else _texts(values))
+    blank = values.isna().to_numpy()
+    if not is_number:
+        blank = blank | (column.texts == "")
     if blank.any():
-        place = int(np.argmax(blank))
-        raise column.unreadable(f"none in row {place + 1}")
+        raise column.unreadable(f"none in row {int(np.argmax(blank)) + 1}")
     if pd.api.types.is_bool_dtype(values.dtype):
         raise column.unreadable(column.row(0))
-    if pd.api.types.is_numeric_dtype(values.dtype):
+    if is_number:
         return _index(_of_numbers(column, values), column)
     return _index(read_moments(column), column)
 

@@ -249,6 +249,12 @@ def _counts(body: str, delimiter: str, owner: str) -> tuple[IntArray, IntArray]:
         ends = np.append(ends, len(raw))
     starts = np.concatenate([[0], ends[:-1] + 1])
     marks = np.flatnonzero(raw == ord(delimiter))
+    each = len(marks) // len(ends)
+    if each and len(marks) == each * len(ends):
+        # All lines alike is what files are, and quicker to see than how many each has.
+        table = marks.reshape(-1, each)
+        if (table[:, 0] >= starts).all() and (table[:, -1] < ends).all():
+            return np.full(len(ends), each + 1), starts
     counts = np.searchsorted(marks, ends) - np.searchsorted(marks, starts) + 1
     blank = starts == ends
     for line in np.flatnonzero((counts == 1) & ~blank):
@@ -388,7 +394,7 @@ def _parsed(
     missing: Any = {place: sorted(BLANKS) for place in quick}
     try:
         return pd.read_csv(
-            io.StringIO(body if body.endswith("\n") else body + "\n"),
+            io.BytesIO((body if body.endswith("\n") else body + "\n").encode()),
             sep=r"\s+" if layout.delimiter == " " else layout.delimiter,
             header=None,
             names=range(width),

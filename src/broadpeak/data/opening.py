@@ -107,6 +107,8 @@ def read_text(path: Any) -> str:
         raise DataError(broken_rule(owner, "be a file that can be read", str(error))) from error
     if isinstance(raw, str):
         text = raw
+        if not text.isascii() and re.search("[\ud800-\udfff]", text):
+            raise DataError(broken_rule(owner, "be a text", "halves of characters"))
     elif isinstance(raw, (bytes, bytearray)):
         text = _decoded(_unpacked(bytes(raw), owner, _packed_as(path)), owner)
     else:
