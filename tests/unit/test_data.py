@@ -390,6 +390,14 @@ def test_resampling_what_cannot_be() -> None:
         numbered.resample("W")
 
 
+@pytest.mark.parametrize(
+    "rule", ["0D", "-1D", None, 5, "x", pd.Timedelta(0), "9" * 20 + "D", "1ns"]
+)
+def test_spans_that_are_none(rule) -> None:
+    with pytest.raises(bp.ParamError, match="rule must be a span of time"):
+        SAMPLE.resample(rule)
+
+
 # Travelling
 
 

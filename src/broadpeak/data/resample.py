@@ -8,11 +8,13 @@ import warnings
 from typing import Any
 
 import pandas as pd
+from pandas.tseries.frequencies import to_offset
 
 from broadpeak._core import check
 from broadpeak.errors import DataError, ParamError, broken_rule
 from broadpeak.types import FloatArray
 
+_MOST = 10**8
 _RULES = {"open": "first", "high": "max", "low": "min", "close": "last"}
 
 
@@ -60,15 +62,12 @@ def resample_bars(
             raise ParamError(broken_rule(name, "be a text, a time or a span of time", value))
     frame = pd.DataFrame(fields, index=index, copy=False)
     try:
-        with warnings.catch_warnings():
-            # Where an option has no effect pandas says so, once a symbol: the docs say it once.
-            warnings.simplefilter("ignore", RuntimeWarning)
-            groups = frame.resample(rule, **options)
-    except (TypeError, ValueError, AttributeError, NotImplementedError) as error:
-        rule_text = "fit the rule and the bars, as in DataFrame.resample"
-        remedy = "Type for example label='right', closed='right'."
-        got = options or rule
-        raise ParamError(broken_rule("the options", rule_text, got, remedy)) from error
+        _check_pieces(index, rule)
+        groups = frame.resample(rule, **options)
+    except (TypeError, ValueError, ArithmeticError, AttributeError) as error:
+        # What pandas raises for spans of nothing and of more than it can count, too.
+        remedy = f"Type a pandas offset such as '1h', '1D', 'W', 'ME'. ({error})"
+        raise ParamError(broken_rule("rule", "be a span of time", rule, remedy)) from error
     columns: dict[str, pd.Series[Any]] = {}
     for field in fields:
         if field == "volume":
@@ -78,3 +77,17 @@ def resample_bars(
     result = pd.DataFrame(columns)
     result = result[result["close"].notna()]
     return result.index, {field: result[field].to_numpy(copy=True) for field in fields}
+
+
+def _check_pieces(index: pd.DatetimeIndex, rule: Any) -> None:
+    """Refuse a span that cuts the time of the bars into more pieces than memory holds."""
+    step = to_offset(rule)
+    if step is None:
+        raise ValueError("no span")
+    seconds = 0.0
+    if isinstance(step, pd.offsets.Day):
+        seconds = step.n * 86_400.0
+    elif isinstance(step, pd.offsets.Tick):
+        seconds = step.nanos / 1e9
+    if seconds and len(index) > 1 and (index[-1] - index[0]).total_seconds() > _MOST * seconds:
+        raise ValueError(f"more than {_MOST:,} bars")
