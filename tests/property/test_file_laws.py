@@ -5,12 +5,14 @@ from __future__ import annotations
 
 import datetime as dt
 import io
+import random
 
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from vendor_files import READ, REFUSED
 
 import broadpeak as bp
 
@@ -152,3 +154,57 @@ def test_a_table_is_read_back_as_it_was_or_refused(case) -> None:
 @given(case=tables())
 def test_many_tables_are_read_back_as_they_were_or_refused(case) -> None:
     check(case)
+
+
+# Damage
+
+
+def damaged(text, rng):
+    """Return a text with some characters lost, added, changed or exchanged throughout."""
+    chars = list(text)
+    alphabet = ",;\t|\n\"'.-/: 0123456789AaZzeE$%€#\\\r\0()+ä年"
+    for _ in range(rng.choice([1, 1, 2, 5, 20])):
+        place = rng.randrange(len(chars) + 1)
+        match rng.randrange(6):
+            case 0:
+                del chars[place : place + rng.randrange(1, 40)]
+            case 1:
+                chars[place:place] = rng.choice(alphabet)
+            case 2:
+                chars[place : place + 1] = rng.choice(alphabet)
+            case 3:
+                chars[place:place] = chars[place : place + rng.randrange(200)]
+            case 4:
+                chars = list("".join(chars).replace(rng.choice(",;.-/:"), rng.choice(",;.-/: ")))
+            case _:
+                chars = chars[:place]
+    return "".join(chars)
+
+
+def check_damage(seed, count):
+    rng = random.Random(seed)
+    texts = [entry[0] for entry in [*READ.values(), *REFUSED.values()]]
+    for _ in range(count):
+        text = damaged(rng.choice(texts), rng)
+        try:
+            data = bp.Data.from_csv(
+                io.StringIO(text),
+                symbol=rng.choice([None, "X"]),
+                missing=rng.choice(["raise", "drop"]),
+            )
+        except bp.DataError:
+            continue
+        years = data.index.year
+        assert (years >= 1800).all(), text
+        assert (years < 2200).all(), text
+        assert (data.close.to_numpy() > 0).any(), text
+
+
+def test_damaged_files_are_read_or_data_errors() -> None:
+    check_damage(0, 400)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(1, 11))
+def test_many_damaged_files_are_read_or_data_errors(seed: int) -> None:
+    check_damage(seed, 2000)

@@ -284,6 +284,8 @@ def stacked(table: pd.DataFrame, owner: str) -> pd.DataFrame:
         if not prices:
             continue
         for label, place in others.items():
+            if label in part.columns:
+                continue  # a field of this symbol, and one of none
             part.insert(0, label, table.iloc[:, place].to_numpy())
         part.insert(0, "symbol", symbol)
         blank = pd.concat([part[x].isna() | part[x].isin(list(BLANKS)) for x in prices], axis=1)
