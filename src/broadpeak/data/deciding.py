@@ -160,7 +160,10 @@ def _evidence(reading: Reading, runs: IntArray | None) -> _Evidence | None:
     regular = short or any(((sizes >= a) & (sizes <= b)).all() for a, b in even)
     # Bars of months bear their first or their last day.
     long = bool((sizes >= 28).all()) and bool((day == 1).all() or (day >= 26).all())
-    return _Evidence(3 if short and not weekends else 2 if regular else 1, short=short, long=long)
+    if not regular:
+        # Bars are not years apart now and then.
+        return _Evidence(1 if sizes.max() <= 400 else 0, short=False, long=long)
+    return _Evidence(2 if weekends or not short else 3, short=short, long=long)
 
 
 def decide(

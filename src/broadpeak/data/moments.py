@@ -368,9 +368,10 @@ def _date_of(parts: list[_Part], n: int, column: Column) -> Reading:
     else:
         year_first = bool((lengths[0] == 4).all())
         year, month = tokens if year_first else tokens[::-1]
-        width = lengths[0 if year_first else 1]
-        if (width != 4).any():
-            raise column.unreadable(column.row(int(np.argmax(width != 4))))
+        width, other = lengths if year_first else lengths[::-1]
+        wrong = (width != 4) | (other > 2)  # 2024-001 counts days of the year
+        if wrong.any():
+            raise column.unreadable(column.row(int(np.argmax(wrong))))
         readings = [_reading("year and month", "%Y-%m", year, month, ones)]
     return decide(readings, column, convention=True)
 
@@ -413,11 +414,13 @@ def _three(tokens: list[IntArray], lengths: list[IntArray], sep: str, column: Co
         wrong = np.maximum.reduce([lengths[1], np.minimum(lengths[0], lengths[2])]) > 2
         raise column.unreadable(column.row(int(np.argmax(wrong))))
     a, b, c = tokens
-    if not year_last:
-        a = _years(a, lengths[0], column)
-    early, late = a, c
-    if not year_first:
-        late = _years(c, lengths[2], column)
+    # A year has two digits or four: 2/1/24 begins with none, 24/1/2 ends with none.
+    may_lead = year_first or (not year_last and bool((lengths[0] == 2).all()))
+    may_end = year_last or (not year_first and bool((lengths[2] == 2).all()))
+    if not may_lead and not may_end:
+        raise column.unreadable(column.row(int(np.argmax(lengths[2] != 2))))
+    early = _years(a, lengths[0], column) if may_lead else a
+    late = _years(c, lengths[2], column) if may_end else c
     # An intraday column has few dates: each is read once.
     places, key = pd.factorize(((early * 100 + b) * 10_000 + late) * 10_000 + tokens[0])
     first, late = key % 10_000, key // 10_000 % 10_000
@@ -425,7 +428,7 @@ def _three(tokens: list[IntArray], lengths: list[IntArray], sep: str, column: Co
     mark = sep.strip() or " "
     year = "%Y" if year_first or year_last else "%y"
     readings = []
-    if not year_first:
+    if may_end:
         readings = [
             _reading("month first", f"%m{mark}%d{mark}{year}", late, first, b),
             _reading("day first", f"%d{mark}%m{mark}{year}", late, b, first),
@@ -435,7 +438,7 @@ def _three(tokens: list[IntArray], lengths: list[IntArray], sep: str, column: Co
         if column.day_first is not None:
             kept = "day first" if column.day_first else "month first"
             readings = [reading for reading in readings if reading.name == kept]
-    if not year_last and (year_first or column.day_first is None):
+    if may_lead and (year_first or column.day_first is None or not may_end):
         day = late if year_first else late % 100
         readings.append(_reading("year first", f"{year}{mark}%m{mark}%d", early, b, day))
     return decide(
