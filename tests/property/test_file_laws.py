@@ -143,14 +143,14 @@ def check(case):
     return True
 
 
-@settings(max_examples=150, derandomize=True, deadline=None)
+@settings(max_examples=150)
 @given(case=tables())
 def test_a_table_is_read_back_as_it_was_or_refused(case) -> None:
     check(case)
 
 
 @pytest.mark.slow
-@settings(max_examples=5000, derandomize=True, deadline=None)
+@settings(max_examples=5000)
 @given(case=tables())
 def test_many_tables_are_read_back_as_they_were_or_refused(case) -> None:
     check(case)

@@ -51,7 +51,7 @@ CASES = {
     "null byte": (lambda: bp.Store("a\0b"), "path must be the path of a file"),
     "no path of a store": (lambda: bp.Store(None), "path must be a path, got None"),
     "no path of a .par": (lambda: bp.read_par(None), "path must be a path, got None"),
-    "no path of a CSV": (lambda: bp.Data.from_csv(5), "path must be a path, got 5"),
+    "no path of a CSV": (lambda: bp.Data.from_csv(5), "path must be a path or an open file, got 5"),
     "no time zone": (lambda: bp.Data.from_csv("x.csv", tz=""), "tz must be the name of a time"),
     "no slice": (lambda: IBM["nan":], "must be given dates"),
     "no start": (lambda: bp.test(swing, IBM, start=pd.NaT), "start must be a label of the index"),
@@ -106,7 +106,7 @@ def test_broken_archives(tmp_path, ending):
 def test_a_file_that_cannot_be_read_is_an_oserror_too(tmp_path):
     path = tmp_path / "x.csv.gz"
     path.write_bytes(b"\x1f\x8b\x08\x00 cut")
-    with pytest.raises(OSError, match="must be a file that can be read"):
+    with pytest.raises(OSError, match="must be a whole archive"):
         bp.Data.from_csv(path)
     with pytest.raises(FileNotFoundError, match="must be a file that exists"):
         bp.Data.from_csv(tmp_path / "none.csv")

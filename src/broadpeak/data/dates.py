@@ -19,7 +19,7 @@ from broadpeak.data.compact import numbers_as_moments
 from broadpeak.data.deciding import Column, Moments
 from broadpeak.data.moments import is_time_of_day, read_moments, read_times
 from broadpeak.data.names import field_of, find_column, word
-from broadpeak.errors import DataError, broken_rule
+from broadpeak.errors import DataError, ParamError, broken_rule
 from broadpeak.types import IntArray
 
 

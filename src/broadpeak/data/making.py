@@ -16,7 +16,7 @@ from broadpeak.data.align import Bars, align
 from broadpeak.data.dates import DateOptions
 from broadpeak.data.opening import checked_path
 from broadpeak.data.schema import bars_of, frames_of
-from broadpeak.errors import DataError, broken_rule
+from broadpeak.errors import DataError, ParamTypeError, broken_rule
 from broadpeak.indicators.source import Source
 
 
@@ -116,6 +116,7 @@ class Made:
         columns: Any = None,
     ) -> Self:
         check.one_of("missing", missing, ["raise", "drop"])
+        check.flag("adjust", adjust)
         drop = missing == "drop"
         bars = {
             symbol: bars_of(symbol, frame, adjust=adjust, drop=drop, columns=columns)

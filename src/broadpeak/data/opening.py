@@ -14,7 +14,7 @@ import zlib
 from pathlib import Path
 from typing import Any
 
-from broadpeak.errors import DataError, MissingDataError, broken_rule
+from broadpeak.errors import DataError, MissingDataError, UnreadableDataError, broken_rule
 
 _ZIP, _GZIP, _BZIP2, _XZ = b"PK\x03\x04", b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00"
 _UNPACK = {_GZIP: gzip.decompress, _BZIP2: bz2.decompress, _XZ: lzma.decompress}
@@ -104,7 +104,8 @@ def read_text(path: Any) -> str:
     except (OSError, ValueError) as error:
         if isinstance(error, DataError):
             raise
-        raise DataError(broken_rule(owner, "be a file that can be read", str(error))) from error
+        rule = "be a file that can be read"
+        raise UnreadableDataError(broken_rule(owner, rule, str(error))) from error
     if isinstance(raw, str):
         text = raw
         if not text.isascii() and re.search("[\ud800-\udfff]", text):
@@ -142,7 +143,8 @@ def _unpacked(raw: bytes, owner: str, expected: bytes) -> bytes:
         if isinstance(error, DataError):
             raise
         remedy = "Download it again."
-        raise DataError(broken_rule(owner, "be a whole archive", str(error), remedy)) from error
+        rule = "be a whole archive"
+        raise UnreadableDataError(broken_rule(owner, rule, str(error), remedy)) from error
     except (RuntimeError, NotImplementedError) as error:
         # A password, or a way of packing that Python does not know.
         rule = "be an archive that can be opened"

@@ -144,7 +144,8 @@ def check_prices(
         volume = fields["volume"]
         _refuse(symbol, index, "volume", volume, (volume < 0.0) | np.isinf(volume), "be at least 0")
     for field, rule, bound, broken in inconsistent(fields):
-        _refuse(symbol, index, field, fields[field], broken, f"be {rule}", bound)
+        advice = _advice(field, fields, labels or {}, broken, bound) if broken.any() else ""
+        _refuse(symbol, index, field, fields[field], broken, f"be {rule}", bound, advice=advice)
 
 
 def inconsistent(
@@ -162,8 +163,7 @@ def inconsistent(
         bound = edge.reduce(others)
         broken = sign * (bound - fields[field]) > TOLERANCE * bound
         rule = "at least open, close and low" if field == "high" else "at most open and close"
-        advice = _advice(field, fields, labels or {}, outside, bound) if outside.any() else ""
-        _refuse(symbol, index, field, values, outside, f"be {rule}", bound, advice=advice)
+        yield field, rule, bound, broken
 
 
 def _advice(
