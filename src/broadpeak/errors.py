@@ -187,6 +187,21 @@ def _restore_task_error(message: str, index: int, label: str, worker_traceback: 
     return TaskError(message, index=index, label=label, worker_traceback=worker_traceback)
 
 
+def described(error: BaseException) -> str:
+    """Return the kind of `error` and its text, also of one whose text cannot be made.
+
+    Examples
+    --------
+    >>> described(KeyError("fast"))
+    "KeyError: 'fast'"
+    """
+    try:
+        text = str(error)
+    except Exception as failed:  # noqa: BLE001  # a class of the user may raise anything
+        text = f"<its text could not be made: {type(failed).__name__}>"
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
 def traceback_text(error: BaseException) -> str:
     """Return the traceback of `error` as Python prints it."""
     return "".join(traceback.format_exception(error))

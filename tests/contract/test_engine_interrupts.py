@@ -65,7 +65,7 @@ def is_alive(pid: int) -> bool:
     [
         ("serial", ""),
         ("threadpool", ""),
-        ("processpool", "loky"),
+        ("processpool", "fresh"),
         ("processpool", "fork"),
         ("processpool", "spawn"),
         ("processpool", "forkserver"),

@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 import importlib.util
+import multiprocessing
 import os
 import subprocess
 import sys
+from multiprocessing import managers, shared_memory
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +16,9 @@ import numpy as np
 import pytest
 
 from broadpeak import EngineError, Task, TaskError, engines, execute
-from broadpeak.engines import running, shared
+from broadpeak.engines import fresh, pool, running, shared
 from broadpeak.engines.batching import Batcher
 from broadpeak.engines.calls import Calls
-from broadpeak.engines.processpool import ProcessEngine
 from broadpeak.errors import MissingExtraError
 
 POOLS = ["processpool", "pathos"]
@@ -146,17 +147,82 @@ def test_without_room_for_files_arrays_travel(
 
 @pytest.mark.engine
 def test_workers_that_cannot_start_end_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    def start(self: ProcessEngine) -> Any:
-        context = self.context()
-        here, there = context.Pipe()
-        process = context.Process(target=os._exit, args=(3,))
-        process.start()
-        there.close()
-        return process, here
-
-    monkeypatch.setattr(ProcessEngine, "_start", start)
+    monkeypatch.setattr(fresh, "_BOOT", "raise SystemExit(3)")
     with pytest.raises(EngineError, match="3 times in a row"):
         run([Task(abs, 1)], n_workers=1, engine_options={"reuse": False})
+
+
+@pytest.mark.engine
+def test_workers_that_never_come_to_themselves_end_the_run(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(fresh, "_BOOT", "import threading; threading.Event().wait()")
+    monkeypatch.setattr(pool, "_START_SECONDS", 0.1)
+    with pytest.raises(EngineError, match="3 times in a row"):
+        run([Task(abs, 1)], n_workers=1, engine_options={"reuse": False})
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize("method", ["fresh", "fork", "spawn", "forkserver"])
+def test_a_system_that_gives_no_process_is_told(
+    method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*args: Any, **kwargs: Any) -> None:
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    if method == "fresh":
+        monkeypatch.setattr(fresh.subprocess, "Popen", refuse)
+    else:
+        monkeypatch.setattr(multiprocessing.get_context(method).Process, "start", refuse)
+    with pytest.raises(EngineError, match=r"must start.*temporarily unavailable.*threadpool"):
+        run([Task(abs, 1)], engine_options={"reuse": False, "start_method": method})
+
+
+@pytest.mark.engine
+def test_a_run_goes_on_with_as_many_workers_as_the_system_gives(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    start, started = subprocess.Popen, []
+
+    def only_one(*args: Any, **kwargs: Any) -> Any:
+        if started:
+            raise BlockingIOError(11, "Resource temporarily unavailable")
+        started.append(start(*args, **kwargs))
+        return started[0]
+
+    monkeypatch.setattr(fresh.subprocess, "Popen", only_one)
+    results = run([Task(os.getpid)] * 6, n_workers=3, engine_options={"reuse": False})
+    assert results == [started[0].pid] * 6
+
+
+def test_a_program_with_its_python_built_in_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "frozen", True, raising=False)
+    with pytest.raises(EngineError, match=r"'start_method': 'spawn'"):
+        run([Task(abs, 1)], engine_options={"reuse": False})
+
+
+@pytest.mark.engine
+def test_workers_are_what_multiprocessing_would_have_made() -> None:
+    memory = shared_memory.SharedMemory(create=True, size=8)
+    try:
+        memory.buf[0] = 7
+        assert run([Task(first_byte, memory)] * 3, engine_options={"reuse": False}) == [7] * 3
+        again = shared_memory.SharedMemory(memory.name)  # a worker that ended removes nothing
+        again.close()
+    finally:
+        memory.close()
+        memory.unlink()
+    with managers.SyncManager() as manager:
+        numbers = manager.list()
+        run([Task(numbers.append, number) for number in range(3)])
+        assert sorted(numbers) == [0, 1, 2]
+    assert run([Task(getattr, sys, "argv")]) == [sys.argv]
+
+
+def first_byte(memory: Any) -> int:
+    byte: int = memory.buf[0]
+    memory.close()
+    return byte
 
 
 @pytest.mark.engine

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import inspect
+import multiprocessing
 import os
 import queue
 import signal
@@ -11,30 +12,64 @@ import sys
 import threading
 import warnings
 from collections.abc import Iterator
-from contextlib import nullcontext, suppress
+from concurrent.futures.process import BrokenProcessPool  # loky derives its own from it
+from contextlib import contextmanager, nullcontext, suppress
+from multiprocessing import util
 from time import perf_counter
 from typing import Any
 
 import joblib
-from joblib.externals.loky.process_executor import BrokenProcessPool
+from joblib.externals.loky import reusable_executor
 
 from broadpeak._core import check
+from broadpeak.engines import worker
 from broadpeak.engines.base import Report, Source, Unit, lost
 from broadpeak.engines.batching import Batcher
 from broadpeak.engines.remote import load_report, not_sent, serve
 from broadpeak.engines.running import Place, nested, place, run_unit
 from broadpeak.engines.shared import Exchange
-from broadpeak.errors import EngineError
+from broadpeak.errors import BroadpeakError, EngineError, described
 
 _OURS = ("n_jobs", "return_as", "return_generator", "timeout", "batch_size")
 _ON_THIS_MACHINE = ("LokyBackend", "MultiprocessingBackend")
 
 
+_prepared: set[int] = set()  # numbers of processes, for a fork inherits this
+
+
+def _end_workers_at_exit() -> None:
+    """Let a process that `multiprocessing` made end its workers: it would wait for idle ones.
+
+    What `atexit` knows, and loky relies on, is not called in such a process.
+    """
+    if multiprocessing.parent_process() is not None and os.getpid() not in _prepared:
+        _prepared.add(os.getpid())
+        util.Finalize(None, _end_workers, exitpriority=100)
+
+
+def _end_workers() -> None:
+    executor = reusable_executor._executor  # noqa: SLF001  # asking for it by name makes one
+    if executor is not None:
+        executor.shutdown(wait=True, kill_workers=True)
+
+
+def _forget_after_fork() -> None:
+    """Let a forked process start workers of its own: those of its parent never answer it."""
+    reusable_executor._executor = None  # noqa: SLF001  # as long as loky does not do it itself
+    reusable_executor._executor_lock = threading.RLock()  # noqa: SLF001  # may have been held
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_after_fork)
+
+
 class JoblibEngine:
     """Runs units through `joblib.Parallel`.
 
-    A task that takes too long is left behind in its worker, not ended with it; what shared memory
-    backends do with processes is up to them. With one worker joblib runs in this process.
+    A task that takes too long is left behind in its worker, not ended with it. With one worker
+    joblib runs in this process. Workers end with this process, even if it is killed; for that they
+    are started with an initializer, hence are others than those that joblib keeps warm for calls
+    without it.
 
     Parameters
     ----------
@@ -62,11 +97,12 @@ class JoblibEngine:
 
     def run(self, source: Source) -> Iterator[tuple[Unit, Report]]:
         """Yield the report of every unit as it finishes."""
-        backend = self._parallel()._backend  # noqa: SLF001  # nothing public tells what it will use
-        kind = type(backend).__name__
+        backend, kind = self._backend()
         in_process = getattr(backend, "supports_sharedmem", False) or (
             self.n_workers == 1 and kind in _ON_THIS_MACHINE
         )
+        if not in_process:
+            _end_workers_at_exit()
         exchange = None if in_process else Exchange(files=kind in _ON_THIS_MACHINE)
         batcher = Batcher(self.n_workers)
         try:
@@ -79,20 +115,32 @@ class JoblibEngine:
             if exchange is not None:
                 exchange.close()
 
+    def _backend(self) -> tuple[Any, str]:
+        """Return what joblib will use here, and the name of its class."""
+        with _in_words():
+            backend = joblib.Parallel(n_jobs=self.n_workers, **self._options)._backend  # noqa: SLF001  # nothing public tells
+        return backend, type(backend).__name__
+
     def _parallel(self) -> Any:
         options = {"pre_dispatch": "2 * n_jobs", **self._options}
-        return joblib.Parallel(
-            n_jobs=self.n_workers, return_as="generator_unordered", batch_size=1, **options
-        )
+        if self._backend()[1] in _ON_THIS_MACHINE:
+            options = {"initializer": _start_worker, **options}
+        with _in_words():
+            return joblib.Parallel(
+                n_jobs=self.n_workers, return_as="generator_unordered", batch_size=1, **options
+            )
 
     def _run_wave(self, wave: _Wave, batcher: Batcher) -> Iterator[tuple[Unit, Report]]:
         """Run what the source has now; more of it comes as calls end."""
         parallel = self._parallel()
-        answers = parallel(iter(wave))
+        with _in_words():
+            answers = parallel(iter(wave))
         try:
-            for number, answer in answers:
+            while (pair := self._next(answers)) is not None:
+                number, answer = pair
                 unit = wave.units.pop(number)
                 report = load_report(answer) if isinstance(answer, bytes) else answer
+                del pair, answer
                 batcher.record(len(report.values), report.seconds)
                 yield unit, report
         except BrokenProcessPool:
@@ -112,19 +160,46 @@ class JoblibEngine:
         while wave.refused:
             yield wave.refused.pop()
 
+    @staticmethod
+    def _next(answers: Iterator[Any]) -> Any:
+        with _in_words():
+            return next(answers, None)
+
     def _run_apart(self, wave: _Wave) -> Iterator[tuple[Unit, Report]]:
         """Run units one at a time after a worker died: only the one that did it dies again."""
         for number in sorted(wave.units):
             unit = wave.units.pop(number)
             started = perf_counter()
             try:
-                ((_, answer),) = self._parallel()([wave.call(number, unit)])
+                with _in_words():
+                    ((_, answer),) = self._parallel()([wave.call(number, unit)])
             except BrokenProcessPool as error:
                 first = str(error).strip().partition("\n")[0]
                 died = EngineError(f"The worker process must live, but it ended: {first}")
                 yield unit, lost("died", died, perf_counter() - started)
             else:
                 yield unit, load_report(answer) if isinstance(answer, bytes) else answer
+
+
+@contextmanager
+def _in_words() -> Iterator[None]:
+    """Turn what joblib itself raises into an `EngineError`; no error of a task comes here."""
+    try:
+        yield
+    except (BrokenProcessPool, BroadpeakError):
+        raise
+    except Exception as error:
+        msg = (
+            f"joblib must be able to run here, but it met {described(error).rstrip('.')}. "
+            "Correct engine_options, or pass engine='processpool', 'threadpool' or 'serial'."
+        )
+        raise EngineError(msg) from error
+
+
+def _start_worker() -> None:
+    """Prepare a process of joblib: it must not outlive the one that wants its results."""
+    if multiprocessing.parent_process() is not None:
+        worker.watch_parent()
 
 
 def _forget_queued(parallel: Any) -> None:
@@ -203,4 +278,4 @@ def _work_there(number: int, payload: bytes, where: Place, path: list[str]) -> t
     if sys.path != path:
         sys.path[:] = path
     with nested(where):
-        return number, serve(payload)
+        return number, bytes(serve([payload]))

@@ -47,6 +47,7 @@ class PathosEngine(ProcessEngine):
         If pathos is not installed.
     """
 
+    name = "pathos"
     library = "multiprocess"
     methods: tuple[str, ...] = ("fork", "spawn", "forkserver")
 

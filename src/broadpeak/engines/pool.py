@@ -33,6 +33,7 @@ from broadpeak.errors import EngineError
 _SMALL = 32 * 1024  # bytes that fit a pipe while the other end is busy
 _SHORT_SECONDS = 0.2  # units this short are queued one ahead, so that a worker never waits
 _PATIENCE_SECONDS = 1.0
+_START_SECONDS = 120.0  # a fork of a program with threads may never come to itself
 _FAILED_STARTS = 3
 
 
@@ -42,7 +43,10 @@ class _Worker:
     def __init__(self, process: Any, pipe: Any) -> None:
         self.process = process
         self.pipe = pipe
+        self.born = perf_counter()
+        self.is_ready = False  # what it is given before waits here: it may never read it
         self.held: deque[Unit] = deque()
+        self.unsent: deque[bytes] = deque()
         self.has_begun = False  # with the first unit it holds
         self.started: float | None = None  # when the tasks of that unit started
         self.setting: Any = None
@@ -50,19 +54,29 @@ class _Worker:
     def send(self, unit: Unit, payload: bytes) -> None:
         """Hand over one unit. A broken pipe shows at the next `receive`."""
         self.held.append(unit)
+        self.unsent.append(payload)
+        if self.is_ready:
+            self.flush()
+
+    def flush(self) -> None:
+        """Send what waits."""
         with suppress(OSError):
-            setting = (sys.path[:], str(Path.cwd()), place())
-            if setting != self.setting:
-                self.pipe.send_bytes(far.SETTING + pickle.dumps(setting))
+            setting = (sys.path[:], _folder(), place())
+            if self.unsent and setting != self.setting:
+                path, folder, where = setting
+                self.pipe.send_bytes(far.SETTING + pickle.dumps((path, folder[0], where)))
                 self.setting = setting
-            self.pipe.send_bytes(far.UNIT + payload)
+            while self.unsent:
+                self.pipe.send_bytes(self.unsent.popleft())
 
     def tell(self, message: bytes) -> None:
         with suppress(OSError):
             self.pipe.send_bytes(message)
 
     def deadline(self) -> float | None:
-        """Return when its current unit has run out of time."""
+        """Return when it, or its current unit, has run out of time."""
+        if not self.is_ready:
+            return self.born + _START_SECONDS
         if self.started is None or self.held[0].timeout is None:
             return None
         return self.started + self.held[0].timeout
@@ -87,12 +101,13 @@ class Pool:
         self._start = start
         self._n_workers = n_workers
         self._workers: list[_Worker] = []
+        self._most = n_workers
         self._failed_starts = 0
 
     def run(self, source: Source, exchange: Exchange) -> Iterator[tuple[Unit, Report]]:
         """Yield the report of every unit as it finishes."""
         batcher = Batcher(self._n_workers)
-        self._failed_starts = 0
+        self._most, self._failed_starts = self._n_workers, 0
         try:
             while True:
                 yield from self._fill(source, exchange, batcher)
@@ -115,7 +130,7 @@ class Pool:
         ahead = 2 if batcher.seconds < _SHORT_SECONDS else 1
         for n_held in range(ahead):
             slot = 0
-            while slot < self._n_workers:
+            while slot < self._most:
                 if slot < len(self._workers) and len(self._workers[slot].held) != n_held:
                     slot += 1
                     continue
@@ -129,29 +144,41 @@ class Pool:
                 if n_held and len(payload) > _SMALL:
                     source.put_back(unit)
                     return
-                self._worker(slot).send(unit, payload)
+                worker = self._worker(slot)
+                if worker is None:
+                    source.put_back(unit)
+                    return
+                worker.send(unit, payload)
                 slot += 1
 
-    def _worker(self, slot: int) -> _Worker:
-        """Return the worker at `slot`, started if need be."""
-        if slot == len(self._workers):
-            if self._failed_starts >= _FAILED_STARTS:
-                msg = (
-                    "Worker processes must start, but they ended before they began with a task, "
-                    f"{self._failed_starts} times in a row. What they printed tells why; "
-                    "engine='threadpool' or 'serial' runs without processes."
-                )
-                raise EngineError(msg)
-            process, pipe = self._start()
-            self._workers.append(_Worker(process, pipe))
-        return self._workers[slot]
+    def _worker(self, slot: int) -> _Worker | None:
+        """Return the worker at `slot`, started if need be; None if those there are must do."""
+        if slot < len(self._workers):
+            return self._workers[slot]
+        if self._failed_starts >= _FAILED_STARTS:
+            msg = (
+                "Worker processes must start, but they ended before they began with a task, "
+                f"{self._failed_starts} times in a row. What they printed tells why; "
+                "engine='threadpool' or 'serial' runs without processes."
+            )
+            raise EngineError(msg)
+        try:
+            worker = _Worker(*self._start())
+        except EngineError:
+            if not self._workers:
+                raise
+            self._most = len(self._workers)  # the system gives no more of them
+            return None
+        self._workers.append(worker)
+        return worker
 
     def _wait(self) -> list[_Worker]:
         """Wait until a worker has something to say, ends, or runs out of time."""
         by_signal: dict[Any, _Worker] = {}
         for worker in self._workers:
             by_signal[worker.pipe] = worker
-            by_signal[worker.process.sentinel] = worker
+            if worker.process.sentinel is not None:
+                by_signal[worker.process.sentinel] = worker
         deadlines = [worker.deadline() for worker in self._workers]
         known = [deadline for deadline in deadlines if deadline is not None]
         patience = max(0.0, min(known) - perf_counter()) if known else None
@@ -164,14 +191,19 @@ class Pool:
             while worker.pipe.poll(0):
                 message = worker.pipe.recv_bytes()
                 kind = message[:1]
-                if kind == far.BEGIN:
+                if kind == far.READY:
+                    worker.is_ready = True
+                    worker.flush()
+                elif kind == far.BEGIN:
                     worker.has_begun, self._failed_starts = True, 0
                 elif kind == far.LOADED:
                     # Only now: what a fresh worker has to import is no time of the task.
                     worker.started = perf_counter()
                 elif kind == far.REPORT:
                     worker.has_begun, worker.started = False, None
-                    yield worker.held.popleft(), load_report(message[1:])
+                    report = load_report(memoryview(message)[1:])
+                    del message
+                    yield worker.held.popleft(), report
                 elif kind == far.BYE:  # it was idle for long
                     self._remove(worker, source)
                     return
@@ -180,15 +212,18 @@ class Pool:
         else:
             if worker.process.is_alive():
                 return
+        yield from self._ended(worker, source)
+
+    def _ended(self, worker: _Worker, source: Source) -> Iterator[tuple[Unit, Report]]:
+        """Yield the report of the unit that a worker was at when it ended, if it was at one."""
         if not worker.has_begun:
             self._failed_starts += 1
-        else:
-            unit = worker.held.popleft()
-            error = EngineError(f"The worker process must live, but it {_end_of(worker.process)}.")
             self._remove(worker, source)
-            yield unit, lost("died", error, worker.seconds())
             return
+        unit = worker.held.popleft()
+        error = EngineError(f"The worker process must live, but it {_end_of(worker.process)}.")
         self._remove(worker, source)
+        yield unit, lost("died", error, worker.seconds())
 
     def _late(self, source: Source) -> Iterator[tuple[Unit, Report]]:
         """End the workers that are late, and yield the reports of what they were at."""
@@ -196,6 +231,10 @@ class Pool:
         for worker in list(self._workers):
             deadline = worker.deadline()
             if deadline is None or deadline > now or worker.pipe.poll(0):
+                continue
+            if not worker.is_ready:
+                self._failed_starts += 1
+                self._remove(worker, source)
                 continue
             unit = worker.held.popleft()
             seconds = worker.seconds()
@@ -219,8 +258,7 @@ class Pool:
             with suppress(Exception):
                 worker.process.terminate()
         _join(workers)
-        for worker in workers:
-            worker.pipe.close()
+        _let_go(workers)
 
     def drop_ended(self) -> None:
         """Forget workers that ended while nobody looked."""
@@ -232,14 +270,29 @@ class Pool:
         for worker in workers:
             worker.tell(far.QUIT)
         _join(workers)
-        for worker in workers:
-            worker.pipe.close()
+        _let_go(workers)
+
+    def disown(self) -> None:
+        """Forget the workers: they are children of the process that this one was forked from."""
+        for worker in self._workers:
+            disown = getattr(worker.process, "disown", None)
+            if disown is not None:
+                disown()
+
+
+def _folder() -> tuple[str | None, tuple[int, int]]:
+    """Return the working folder, None if it is gone, and what tells it from one of that name."""
+    try:
+        here = Path().stat()
+        return str(Path.cwd()), (here.st_dev, here.st_ino)
+    except OSError:
+        return None, (0, 0)
 
 
 def _payload(unit: Unit, exchange: Exchange) -> bytes | Report:
     timeout, unit.timeout = unit.timeout, None  # kept here: a worker that is late is ended
     try:
-        return exchange.dumps(unit)
+        return exchange.dumps(unit, far.UNIT)
     except EngineError:
         raise
     except Exception as error:  # noqa: BLE001  # pickle raises whatever objects raise
@@ -254,6 +307,7 @@ def _has_ended(worker: _Worker) -> bool:
         while worker.pipe.poll(0):
             if worker.pipe.recv_bytes()[:1] != far.READY:
                 return True
+            worker.is_ready = True
     except (EOFError, OSError):
         return True
     return not worker.process.is_alive()
@@ -269,6 +323,13 @@ def _join(workers: list[_Worker]) -> None:
             with suppress(OSError):
                 os.kill(worker.process.pid, getattr(signal, "SIGKILL", signal.SIGTERM))
             worker.process.join(_PATIENCE_SECONDS)
+
+
+def _let_go(workers: list[_Worker]) -> None:
+    for worker in workers:
+        worker.pipe.close()
+        with suppress(ValueError):  # it is still there, whatever was tried
+            worker.process.close()
 
 
 def _end_of(process: Any) -> str:
@@ -320,6 +381,8 @@ def _forget_after_fork() -> None:
     """Leave the workers of the parent alone: they are not ours to use or to end."""
     global _lock  # noqa: PLW0603  # it may have been held at the fork
     _lock = threading.Lock()
+    for pool in _idle.values():
+        pool.disown()
     _idle.clear()
 
 

@@ -12,14 +12,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from joblib.externals.loky.backend import get_context as loky_context
-
 from broadpeak._core import check
 from broadpeak.engines import pool as pools
 from broadpeak.engines import worker
 from broadpeak.engines.base import Report, Source, Unit
+from broadpeak.engines.fresh import FreshProcess
 from broadpeak.engines.shared import Exchange
-from broadpeak.errors import ParamError, broken_rule
+from broadpeak.errors import EngineError, ParamError, broken_rule, described
 
 _THREAD_LIMITS = (
     "OMP_NUM_THREADS",
@@ -51,10 +50,13 @@ class ProcessEngine:
     ----------
     n_workers : int
         Number of processes.
-    start_method : {"loky", "fork", "spawn", "forkserver"}
-        How a worker starts. "loky" and "spawn" start a fresh interpreter and "forkserver" forks one
-        that is nearly so; none of them imports the main script, so it needs no guard. "fork"
-        copies this process and is for those who know that nothing in it minds.
+    start_method : {"fresh", "fork", "spawn", "forkserver"}, optional
+        How a worker starts. "fresh", the default where the system is no Windows, starts an
+        interpreter of its own, also where `multiprocessing` refuses to: in daemonic processes,
+        without standard streams, in a folder that was removed. "spawn", the default on Windows,
+        does it by `multiprocessing`, and "forkserver" forks one that is nearly fresh; none of them
+        imports the main script, so it needs no guard. "fork" copies this process and is for those
+        who know that nothing in it minds.
     threads_per_worker : int, optional
         Limit of BLAS, OpenMP and Numba threads in a worker. Default: 1, or what the environment
         says. A forked worker keeps the limits of libraries that are loaded already.
@@ -67,23 +69,27 @@ class ProcessEngine:
         If an option is not what it must be.
     """
 
+    name = "processpool"
     library = "multiprocessing"
-    methods: tuple[str, ...] = ("loky", "fork", "spawn", "forkserver")
+    methods: tuple[str, ...] = ("fresh", "fork", "spawn", "forkserver")
 
     def __init__(
         self,
         n_workers: int,
         *,
-        start_method: str = "loky",
+        start_method: str | None = None,
         threads_per_worker: int | None = None,
         reuse: bool = True,
     ) -> None:
         self.n_workers = n_workers
+        if start_method is None:
+            start_method = "fresh" if os.name == "posix" else "spawn"
         self.start_method = check.one_of("start_method", start_method, self.methods)
-        if start_method != "loky" and start_method not in multiprocessing.get_all_start_methods():
+        here = multiprocessing.get_all_start_methods()
+        if start_method not in (["fresh", *here] if os.name == "posix" else here):
             raise ParamError(broken_rule("start_method", "exist on this system", start_method))
-        if threads_per_worker is not None and threads_per_worker < 1:
-            raise ParamError(broken_rule("threads_per_worker", "be at least 1", threads_per_worker))
+        if threads_per_worker is not None:
+            threads_per_worker = check.whole("threads_per_worker", threads_per_worker)
         self._reuse = reuse
         self._limits = _limits(threads_per_worker)
 
@@ -107,8 +113,6 @@ class ProcessEngine:
 
     def context(self) -> Any:
         """Return what makes processes and pipes."""
-        if self.start_method == "loky":
-            return loky_context("loky")
         return multiprocessing.get_context(self.start_method)
 
     def _make_pool(self) -> pools.Pool:
@@ -118,14 +122,38 @@ class ProcessEngine:
         return pools.Pool(self._start, self.n_workers)
 
     def _start(self) -> tuple[Any, Any]:
+        """Return a process and the pipe to it."""
+        try:
+            with _starting, _no_interrupt():
+                if self.start_method == "fresh":
+                    process = FreshProcess(self._limits)
+                    return process, process.pipe
+                return self._start_by_library()
+        except EngineError:
+            raise
+        except Exception as error:
+            other = "" if self.start_method == "fresh" else "engine='processpool' as it is, or "
+            msg = (
+                f"A worker process must start, but engine={self.name!r} with "
+                f"start_method={self.start_method!r} met {described(error).rstrip('.')}. "
+                f"Pass {other}engine='threadpool' or 'serial', which need no processes."
+            )
+            raise EngineError(msg) from error
+
+    def _start_by_library(self) -> tuple[Any, Any]:
         context = self.context()
         here, there = context.Pipe()
-        process = context.Process(
-            target=worker.main, args=(there, self._limits), name="broadpeak-worker"
-        )
-        with _starting, _environment(self._limits), _without_main(self.library), _no_interrupt():
-            process.start()
-        there.close()
+        try:
+            process = context.Process(
+                target=worker.main, args=(there, self._limits), name="broadpeak-worker"
+            )
+            with _environment(self._limits), _without_main(self.library):
+                process.start()
+        except BaseException:
+            here.close()
+            raise
+        finally:
+            there.close()
         return process, here
 
 

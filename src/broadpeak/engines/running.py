@@ -17,9 +17,15 @@ from broadpeak.engines.base import Outcome, Report, Unit, lost
 from broadpeak.engines.calls import Calls
 from broadpeak.errors import ParamTypeError, traceback_text
 
-# What counts as a failure of the task. KeyboardInterrupt and the like belong to the run.
-CAUGHT = (Exception, SystemExit)
 _UNFINISHED = frozenset(check.UNFINISHED_TYPES)
+
+
+class Stopped(BaseException):
+    """Raised inside a thread whose result nobody waits for any more."""
+
+
+# Whatever else a task raises is its failure, the same on every engine.
+_FOR_THE_RUN = (KeyboardInterrupt, Stopped)
 
 
 class Place(NamedTuple):
@@ -86,7 +92,9 @@ def _run_calls(unit: Unit, calls: Calls, report: Report) -> None:
             values.extend(results)
             if len(values) < n:  # the loop takes this one for the end of the results
                 _raise_stop_iteration()
-        except CAUGHT as error:
+        except _FOR_THE_RUN:
+            raise
+        except BaseException as error:  # noqa: BLE001  # SystemExit and the like are failures, too
             _note_failure(unit, report, error, perf_counter() - started)
             if unit.stop:
                 return
@@ -115,7 +123,9 @@ def _run_tasks(unit: Unit, report: Report) -> None:
             started = perf_counter()
         try:
             values.append(check.finished(task()))
-        except CAUGHT as error:
+        except _FOR_THE_RUN:
+            raise
+        except BaseException as error:  # noqa: BLE001  # SystemExit and the like are failures, too
             seconds = perf_counter() - started if unit.timed else float("nan")
             _note_failure(unit, report, error, seconds)
             if lazy:
@@ -167,10 +177,6 @@ def _run_in_time(unit: Unit, timeout: float) -> Report:
 def late(timeout: float) -> TimeoutError:
     """Return the error of a task that took longer than `timeout` seconds."""
     return TimeoutError(f"must end within timeout={timeout:g} seconds")
-
-
-class Stopped(BaseException):
-    """Raised inside a thread whose result nobody waits for any more."""
 
 
 def stop_thread(thread: threading.Thread) -> None:

@@ -62,9 +62,10 @@ class Exchange:
         self._arrays: dict[Any, _Published | None] = {}
         self._always = 0  # inside of a head: publish arrays at first sight
 
-    def dumps(self, obj: Any) -> bytes:
-        """Return `obj` pickled, with references to what is shared."""
-        file = io.BytesIO()
+    def dumps(self, obj: Any, mark: bytes = b"") -> bytes:
+        """Return `obj` pickled behind `mark`, with references to what is shared."""
+        file = io.BytesIO(mark)
+        file.seek(len(mark))
         try:
             _Pickler(file, self).dump(_with_names(obj))
         except EngineError:
@@ -72,7 +73,7 @@ class Exchange:
         except Exception:
             if self._fallback is None:
                 raise
-            return self._fallback(obj)
+            return mark + self._fallback(obj)
         return file.getvalue()
 
     def reduce_head(self, head: Head) -> Any:
@@ -142,8 +143,8 @@ class Exchange:
     def _new_path(self, n_bytes: int) -> Path:
         if self._folder is None:
             self._folder = Path(tempfile.mkdtemp(prefix="broadpeak-", dir=_roomy(n_bytes)))
-            # Somebody must remove it should this process be killed.
-            resource_tracker.register(str(self._folder), "folder")
+            with suppress(Exception):  # somebody must remove it should this process be killed
+                resource_tracker.register(str(self._folder), "folder")
         return self._folder / f"{next(_numbers)}"
 
     def close(self) -> None:

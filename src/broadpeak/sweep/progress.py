@@ -42,6 +42,8 @@ class Progress:
     ) -> None:
         if show is None:
             show = not is_nested and is_watched()
+        if getattr(sys.stderr, "closed", False) and "file" not in (options or {}):
+            show = False  # nobody can see it
         self._bar: Any = None
         self._options = {
             "total": total,
@@ -82,4 +84,5 @@ class Progress:
 def is_watched() -> bool:
     """Return whether somebody is likely to see a progress bar."""
     in_notebook = any(base.__module__ == "tqdm.notebook" for base in tqdm.__mro__)
-    return in_notebook or (sys.stderr is not None and sys.stderr.isatty())
+    has_stream = sys.stderr is not None and not sys.stderr.closed
+    return in_notebook or (has_stream and sys.stderr.isatty())
