@@ -12,6 +12,7 @@ from multiprocessing import managers, shared_memory
 from pathlib import Path
 from typing import Any
 
+import joblib
 import numpy as np
 import pytest
 
@@ -304,3 +305,15 @@ def test_imports_of_a_fresh_worker_are_not_time_of_the_task(
     assert results[::2] == [0.0, 0.0]
     assert results[1].status == "timeout"
     assert 0.5 <= results[1].seconds < 30.0
+
+
+def note(path: Path) -> None:
+    path.touch()
+
+
+@pytest.mark.engine
+def test_an_initializer_of_the_user_is_called_in_workers_of_joblib(tmp_path: Path) -> None:
+    mark = tmp_path / "called"
+    with joblib.parallel_config(backend="loky", initializer=note, initargs=(mark,)):
+        assert run([Task(abs, -1)] * 3, "joblib") == [1, 1, 1]
+    assert mark.exists()

@@ -90,6 +90,7 @@ class FreshProcess:
                 {
                     "path": sys.path[:],
                     "argv": sys.argv[:],
+                    "parent": os.getpid(),
                     "authkey": bytes(multiprocessing.current_process().authkey),
                     "tracker": tracker,
                 }

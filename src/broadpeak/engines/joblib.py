@@ -123,8 +123,10 @@ class JoblibEngine:
 
     def _parallel(self) -> Any:
         options = {"pre_dispatch": "2 * n_jobs", **self._options}
-        if self._backend()[1] in _ON_THIS_MACHINE:
-            options = {"initializer": _start_worker, **options}
+        backend, kind = self._backend()
+        # An initializer of `joblib.parallel_config` is the user's, and stays.
+        if kind in _ON_THIS_MACHINE and "initializer" not in getattr(backend, "backend_kwargs", {}):
+            options = {"initializer": _start_worker, "initargs": (os.getpid(),), **options}
         with _in_words():
             return joblib.Parallel(
                 n_jobs=self.n_workers, return_as="generator_unordered", batch_size=1, **options
@@ -196,10 +198,10 @@ def _in_words() -> Iterator[None]:
         raise EngineError(msg) from error
 
 
-def _start_worker() -> None:
+def _start_worker(parent: int) -> None:
     """Prepare a process of joblib: it must not outlive the one that wants its results."""
-    if multiprocessing.parent_process() is not None:
-        worker.watch_parent()
+    if parent != os.getpid():
+        worker.Parent(parent).watch()
 
 
 def _forget_queued(parallel: Any) -> None:

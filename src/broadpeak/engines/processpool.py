@@ -142,11 +142,13 @@ class ProcessEngine:
 
     def _start_by_library(self) -> tuple[Any, Any]:
         context = self.context()
+        util = importlib.import_module(f"{self.library}.util")
+        folder = util.get_temp_dir() if self.start_method == "forkserver" else None
+        parent = worker.Parent(os.getpid(), self.library, folder)
         here, there = context.Pipe()
         try:
-            process = context.Process(
-                target=worker.main, args=(there, self._limits), name="broadpeak-worker"
-            )
+            args = (there, self._limits, parent)
+            process = context.Process(target=worker.main, args=args, name="broadpeak-worker")
             with _environment(self._limits), _without_main(self.library):
                 process.start()
         except BaseException:

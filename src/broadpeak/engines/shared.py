@@ -142,7 +142,9 @@ class Exchange:
 
     def _new_path(self, n_bytes: int) -> Path:
         if self._folder is None:
-            self._folder = Path(tempfile.mkdtemp(prefix="broadpeak-", dir=_roomy(n_bytes)))
+            self._folder = Path(
+                tempfile.mkdtemp(prefix=f"broadpeak-{os.getpid()}-", dir=_roomy(n_bytes))
+            )
             with suppress(Exception):  # somebody must remove it should this process be killed
                 resource_tracker.register(str(self._folder), "folder")
         return self._folder / f"{next(_numbers)}"

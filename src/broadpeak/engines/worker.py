@@ -7,6 +7,7 @@ import importlib
 import multiprocessing
 import os
 import pickle
+import shutil
 import signal
 import sys
 import threading
@@ -14,6 +15,7 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from multiprocessing import resource_tracker
+from multiprocessing.connection import wait
 from typing import Any
 
 _IDLE_SECONDS = 300.0
@@ -25,15 +27,29 @@ UNIT, SETTING, FORGET, QUIT = b"u", b"s", b"f", b"q"
 READY, BEGIN, LOADED, REPORT, BYE = b"r", b"g", b"l", b"d", b"b"
 
 
-def main(connection: Any, environment: Mapping[str, str]) -> None:
-    """Serve units from `connection` until told to quit, left alone, or orphaned."""
+def main(
+    connection: Any,
+    environment: Mapping[str, str],
+    parent: Parent,
+) -> None:
+    """Serve units from `connection` until told to quit, left alone, or orphaned.
+
+    Parameters
+    ----------
+    connection : Connection
+        The pipe to the process that wants results.
+    environment : mapping
+        Variables to set.
+    parent : Parent
+        That process.
+    """
     _ignore_interrupts()
-    watch_parent()
+    parent.watch()
     os.environ.update(environment)
     try:
         _serve(connection)
-    except (EOFError, OSError):
-        return  # the process that wanted results is gone
+    except (EOFError, OSError):  # the process that wanted results is gone
+        parent.clear_up()
 
 
 def main_of_fresh(connection: Any, told: Mapping[str, Any]) -> None:
@@ -47,7 +63,7 @@ def main_of_fresh(connection: Any, told: Mapping[str, Any]) -> None:
         os.set_inheritable(told["tracker"], False)
         # As `multiprocessing.spawn` does it; there is no public way to say so.
         resource_tracker._resource_tracker._fd = told["tracker"]  # type: ignore[attr-defined]  # noqa: SLF001
-    main(connection, {})
+    main(connection, {}, Parent(told["parent"]))
 
 
 def _serve(connection: Any) -> None:
@@ -97,13 +113,50 @@ def _ignore_interrupts() -> None:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
-def watch_parent() -> None:
-    """End this process soon after its parent is gone, even in the middle of a task."""
-    if os.name == "posix":
-        threading.Thread(target=_watch, args=(os.getppid(),), daemon=True).start()
+class Parent:
+    """The process that wants results; this one, its worker, must not outlive it.
 
+    Parameters
+    ----------
+    number : int
+        Its process number.
+    library : str
+        The library that started this process.
+    server_folder : str, optional
+        The folder of the server of forks, if it is that which started this process. The parent
+        removes it when it ends, and a worker does if the parent is killed.
+    """
 
-def _watch(parent: int) -> None:
-    while os.getppid() == parent:
-        time.sleep(_WATCH_SECONDS)
-    os._exit(1)
+    def __init__(
+        self, number: int, library: str = "multiprocessing", server_folder: str | None = None
+    ) -> None:
+        self._number = number
+        self._library = library
+        self._server_folder = server_folder
+        self._sentinel: int | None = None
+
+    def watch(self) -> None:
+        """End this process soon after its parent is gone, even in the middle of a task."""
+        if self._server_folder is not None:
+            # The parent by number is that server, which goes on without the one we work for.
+            self._number = os.getppid()
+            self._sentinel = importlib.import_module(self._library).parent_process().sentinel
+        if os.name == "posix":
+            threading.Thread(target=self._watch, daemon=True).start()
+
+    def _watch(self) -> None:
+        while not self._is_gone(_WATCH_SECONDS):
+            if self._sentinel is None:
+                time.sleep(_WATCH_SECONDS)
+        self.clear_up()
+        os._exit(1)
+
+    def _is_gone(self, patience: float) -> bool:
+        if os.getppid() != self._number:
+            return True
+        return self._sentinel is not None and bool(wait([self._sentinel], patience))
+
+    def clear_up(self) -> None:
+        """Remove what the parent left, if it is gone."""
+        if self._server_folder is not None and self._is_gone(0.0):
+            shutil.rmtree(self._server_folder, ignore_errors=True)
