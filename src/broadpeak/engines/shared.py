@@ -279,6 +279,7 @@ def _found(name: str) -> ModuleSpec | None:
 # What this process, as a worker, holds of the runs it worked for last.
 _held: OrderedDict[str, dict[str, Any]] = OrderedDict()
 _RUNS_HELD = 4
+_FOLDER = ""  # where that of one run is
 
 
 def _hold(run: str) -> dict[str, Any]:
@@ -294,6 +295,17 @@ def forget(run: str) -> None:
     _held.pop(run, None)
 
 
+def forget_ended() -> None:
+    """Let go of what was shared in runs whose files were removed: they have ended.
+
+    For workers of other libraries, which cannot be told.
+    """
+    for run, held in list(_held.items()):
+        folder = held.get(_FOLDER)
+        if folder is not None and not os.path.exists(folder):  # noqa: PTH110  # it is a text
+            forget(run)
+
+
 def recall(run: str, token: str, data: bytes) -> Head:
     """Return the head that `data` holds, unpickled only the first time."""
     held = _hold(run)
@@ -307,12 +319,14 @@ def recall(run: str, token: str, data: bytes) -> Head:
 def recall_file(run: str, token: str, path: str) -> Head:
     """Return the head in the file `path`, read only the first time."""
     held = _hold(run)
+    held[_FOLDER] = os.path.dirname(path)  # noqa: PTH120  # many times a second
     return held[token] if token in held else recall(run, token, Path(path).read_bytes())
 
 
 def attach(run: str, path: str, dtype: Any, shape: tuple[int, ...], order: Any) -> AnyArray:
     """Return the array in the file `path`: writable, but changes stay in this process."""
     held = _hold(run)
+    held[_FOLDER] = os.path.dirname(path)  # noqa: PTH120  # many times a second
     if path not in held:
         with Path(path).open("rb") as file:
             memory = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)

@@ -148,6 +148,9 @@ class Parent:
         while not self._is_gone(_WATCH_SECONDS):
             if self._sentinel is None:
                 time.sleep(_WATCH_SECONDS)
+            # The first unit loads the module, and may be at it now.
+            shared = sys.modules.get("broadpeak.engines.shared")
+            getattr(shared, "forget_ended", bool)()
         self.clear_up()
         os._exit(1)
 

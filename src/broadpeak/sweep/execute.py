@@ -7,6 +7,7 @@ import operator
 import os
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import accumulate, repeat
 from typing import Any, Literal, TypeAlias
 
@@ -479,7 +480,7 @@ class _Run:
             self._feed,
             on_error=settings.on_error,
             retries=settings.retries,
-            label=label or self._label,
+            label=label or partial(_label_of, keys),  # no method: a cycle would keep the results
             weights=weights,
             passthrough=passthrough,
             progress=self._progress,
@@ -561,16 +562,16 @@ class _Run:
         results = [self._loop.results[place] for place in meta]
         self._call("post_chunk", chunk_idx=chunk.index, chunk_meta=meta, chunk_results=results)
 
-    def _label(self, position: int) -> str:
-        keys = self._keys
-        if keys is None or position >= len(keys):
-            return ""
-        key = keys[position]
-        parts = key if isinstance(keys, pd.MultiIndex) else (key,)
-        return ", ".join(
-            f"{part}" if name is None else f"{name}={part}"
-            for name, part in zip(keys.names, parts, strict=True)
-        )
+
+def _label_of(keys: pd.Index[Any] | None, position: int) -> str:
+    if keys is None or position >= len(keys):
+        return ""
+    key = keys[position]
+    parts = key if isinstance(keys, pd.MultiIndex) else (key,)
+    return ", ".join(
+        f"{part}" if name is None else f"{name}={part}"
+        for name, part in zip(keys.names, parts, strict=True)
+    )
 
 
 def _open_chunks(plan: _Plan, found: Container[int]) -> list[Sequence[int]]:

@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What a task held is free as soon as it ends, in its worker and here."""
+
+from __future__ import annotations
+
+import gc
+import os
+import pickle
+import threading
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from broadpeak import Task, engines, execute
+from broadpeak.engines import remote, shared
+from broadpeak.engines.base import Unit
+
+N = 20_000_000  # floats, 160 MB: the allocator gives such blocks back to the system at once
+LIMIT = 100_000  # kB; less than one array, more than what two workers load with their first task
+
+
+def children() -> Iterator[int]:
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if (folder / "stat").read_text().rpartition(")")[2].split()[1] == str(os.getpid()):
+                yield int(folder.name)
+
+
+def private() -> int:
+    """Return how much memory, in kB, the processes have that this one started."""
+    total = 0
+    for pid in children():
+        with suppress(OSError):
+            for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+                if line.startswith(("Private_Clean", "Private_Dirty")):
+                    total += int(line.split()[1])
+    return total
+
+
+# Functions of NumPy alone: those of this module would make workers import what it imports.
+WORK: dict[str, Callable[[np.ndarray], list[Task]]] = {
+    "an argument": lambda array: [Task(np.sum, array)],
+    "a shared argument": lambda array: [Task(np.sum, array)] * 4,
+    "a failure": lambda array: [Task(np.reshape, array, (3, 3))] * 3,
+    "a result": lambda array: [Task(np.ones, N)],
+    "a result that cannot travel": lambda array: [Task(memoryview, array)] * 2,
+}
+
+
+@pytest.mark.engine
+@pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="reads files of Linux")
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ["processpool", "joblib", "pathos"])
+def test_a_worker_holds_nothing_of_a_task_that_ended(engine: str) -> None:
+    engines.shutdown()
+    array = np.ones(N)
+    options: dict[str, Any] = {"engine": engine, "n_workers": 2, "on_error": "record"}
+    execute([Task(abs, -1)] * 8, **options)
+    before = private()
+    pause = threading.Event()
+    for name, work in WORK.items():
+        execute(work(array), **options)
+        for _ in range(100):  # workers of joblib look once a second whether a run has ended
+            if private() - before < LIMIT:
+                break
+            pause.wait(0.05)
+        assert private() - before < LIMIT, name
+
+
+class Held:
+    """Something whose end can be seen."""
+
+
+_seen: list[Any] = []
+
+
+def make_and_fail() -> None:
+    held = Held()
+    _seen.append(weakref.ref(held))
+    raise ValueError(str(held))
+
+
+def test_what_a_task_made_goes_with_its_report_and_its_bytes_with_its_start() -> None:
+    unit = Unit(range(2), [Task(make_and_fail)] * 2)
+    payload: list[Any] = [pickle.dumps(unit)]
+    gc.collect()
+    gc.disable()
+    try:
+        report = remote.load_report(remote.serve(payload, mark=b"d")[1:])
+        assert report.failures == [0, 1]
+        assert payload == []
+        assert [ref() for ref in _seen] == [None, None]
+    finally:
+        gc.enable()
+
+
+@pytest.mark.parametrize("engine", ["serial", "threadpool"])
+def test_results_go_with_the_list_that_holds_them(engine: str) -> None:
+    gc.collect()
+    gc.disable()
+    try:
+        results = execute([Task(Held), Task(Held)], engine=engine, n_workers=2)
+        seen = [weakref.ref(result) for result in results]
+        del results
+        assert [ref() for ref in seen] == [None, None]
+    finally:
+        gc.enable()
+
+
+def test_what_ended_runs_shared_is_forgotten() -> None:
+    exchange, other = shared.Exchange(), shared.Exchange()
+    calls = [exchange.dumps(Task(np.sum, array)) for array in [np.ones(100_000)] * 2]
+    other.dumps([kept := np.ones(100_000)])
+    rest = other.dumps([kept])
+    for data in (calls[1], rest):
+        pickle.loads(data)
+    exchange.close()
+    shared.forget_ended()
+    assert exchange.name not in shared._held
+    assert other.name in shared._held
+    other.close()
+    shared.forget_ended()
+    assert other.name not in shared._held
