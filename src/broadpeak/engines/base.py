@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 from broadpeak.engines.calls import Calls, Task
+from broadpeak.errors import described
 
 __all__ = [
     "Calls",
@@ -61,7 +62,13 @@ class Outcome:
     traceback: str = field(default="", compare=False)
 
     def __repr__(self) -> str:
-        shown = f"value={_shorten(self.value)}" if self.error is None else f"error={self.error!r}"
+        if self.error is None:
+            shown = f"value={_shorten(self.value)}"
+        else:
+            try:
+                shown = f"error={self.error!r}"
+            except Exception:  # noqa: BLE001  # a class of the user may raise anything
+                shown = f"error=<{described(self.error)}>"
         return f"Outcome({self.index}, {self.status!r}, {shown})"
 
 

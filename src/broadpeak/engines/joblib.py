@@ -248,10 +248,10 @@ class _Wave:
                 self.n_taken += 1
                 try:
                     call = self.call(self.n_taken, unit)
-                except EngineError as error:
+                except (EngineError, KeyboardInterrupt) as error:
                     self.error = error
                     return None
-                except Exception as error:  # noqa: BLE001  # pickle raises whatever objects raise
+                except BaseException as error:  # noqa: BLE001  # pickle raises whatever objects raise
                     self.refused.append((unit, lost("failed", not_sent(error))))
                     continue
                 self.units[self.n_taken] = unit

@@ -293,9 +293,9 @@ def _payload(unit: Unit, exchange: Exchange) -> bytes | Report:
     timeout, unit.timeout = unit.timeout, None  # kept here: a worker that is late is ended
     try:
         return exchange.dumps(unit, far.UNIT)
-    except EngineError:
+    except (EngineError, KeyboardInterrupt):
         raise
-    except Exception as error:  # noqa: BLE001  # pickle raises whatever objects raise
+    except BaseException as error:  # noqa: BLE001  # pickle raises whatever objects raise
         return lost("failed", not_sent(error))
     finally:
         unit.timeout = timeout

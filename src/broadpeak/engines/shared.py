@@ -28,7 +28,7 @@ import numpy as np
 from joblib.externals.loky.backend import resource_tracker
 
 from broadpeak.engines.calls import Head
-from broadpeak.errors import EngineError
+from broadpeak.errors import EngineError, described
 from broadpeak.types import AnyArray
 
 LARGE = 32 * 1024  # bytes of an array from which a file is cheaper than a copy through a pipe
@@ -84,12 +84,12 @@ class Exchange:
         self._always += 1
         try:
             data = self.dumps(head.__reduce__())
-        except EngineError:
+        except (EngineError, KeyboardInterrupt):
             raise
-        except Exception as error:
+        except BaseException as error:
             msg = (
                 "The function and the arguments that all calls share must be picklable to reach a "
-                f"worker process, got {type(error).__name__}: {error}. "
+                f"worker process, got {described(error)}. "
                 "Pass engine='threadpool' or 'serial', or build the object inside of the function."
             )
             raise EngineError(msg) from error

@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeAlias
 from broadpeak.engines.base import Engine, Outcome, Report, Unit
 from broadpeak.engines.calls import Task
 from broadpeak.engines.feed import Feed
-from broadpeak.errors import EngineError, SkippedWarning, TaskError, warn
+from broadpeak.errors import EngineError, SkippedWarning, TaskError, described, warn
 from broadpeak.sweep.progress import Progress
 from broadpeak.sweep.resume import Resumed
 from broadpeak.types import NoResult
@@ -232,7 +232,8 @@ class Loop:
         who = f"Call {outcome.index} ({label})" if label else f"Call {outcome.index}"
         if isinstance(error, TaskError):  # a run inside of this one: it has said what a call is
             return f"{who} {_VERBS[outcome.status]}: {str(error).removesuffix(_HINT)}"
-        return f"{who} {_VERBS[outcome.status]}: {type(error).__name__}: {error}"
+        what = "" if error is None else described(error)
+        return f"{who} {_VERBS[outcome.status]}: {what}"
 
     def _raise(self, outcome: Outcome) -> None:
         error = outcome.error

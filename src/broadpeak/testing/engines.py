@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -129,11 +130,47 @@ class EngineContract:
         with pytest.raises(TaskError, match="StubbornError"):
             self.run([Task(raise_stubborn)])
 
-    def test_exit_of_a_task_is_a_failure(self) -> None:
-        """`sys.exit` in a task ends neither the worker nor the run."""
-        results = self.run([Task(leave), Task(abs, -1)], on_error="record")
-        assert results[0].status == "failed"
-        assert results[1] == 1
+    @pytest.mark.parametrize(
+        "fault",
+        [
+            SystemExit(3),
+            GeneratorExit(),
+            StopIteration(1),
+            MemoryError(),
+            BaseExceptionGroup("both", [SystemExit(1), ValueError(2)]),
+            "BaseError",
+            "SilentError",
+            "ExitWhenRebuilt",
+            "recursion",
+        ],
+        ids=repr,
+    )
+    @pytest.mark.parametrize("on_error", ["raise", "skip", "record"])
+    def test_whatever_a_task_raises_is_its_failure(self, fault: Any, on_error: str) -> None:
+        """Nothing but `KeyboardInterrupt` ends more than its task: no worker, and no program."""
+        tasks = [Task(abs, -1), Task(raise_fault, fault), Task(abs, -2)]
+        if on_error == "raise":
+            with pytest.raises(TaskError, match="x=1") as caught:
+                self.run(tasks, keys=pd.RangeIndex(3, name="x"))
+            assert caught.value.index == 1
+        elif on_error == "skip":
+            with pytest.warns(SkippedWarning, match="1 of 3 calls failed"):
+                assert self.run(tasks, on_error="skip") == [1, 2]
+        else:
+            results = self.run(tasks, on_error="record")
+            assert results[::2] == [1, 2]
+            assert (results[1].index, results[1].status) == (1, "failed")
+            assert "Outcome(1, 'failed'" in repr(results[1])
+
+    def test_result_or_argument_that_ends_the_program_when_it_travels(self) -> None:
+        """It is the failure of its task, here and in the worker."""
+        for value in (ExitWhenPickled(), ExitWhenRebuilt()):
+            tasks = [Task(abs, -1), Task(make_again, type(value)), Task(same, value)]
+            results = self.run(tasks, on_error="record")
+            assert results[0] == 1
+            for outcome in results[1:]:
+                if not self.in_process:
+                    assert outcome.status == "failed"
 
     def test_skip(self) -> None:
         """Failed tasks are left out, with one warning."""
@@ -301,9 +338,46 @@ def raise_stubborn() -> None:
     raise StubbornError(1, 2)
 
 
-def leave() -> None:
-    """Raise `SystemExit`."""
-    raise SystemExit(3)
+class BaseError(BaseException):
+    """An error that is no `Exception`."""
+
+
+class SilentError(Exception):
+    """An error whose text cannot be made."""
+
+    def __str__(self) -> str:
+        msg = "no text"
+        raise ValueError(msg)
+
+    __repr__ = __str__
+
+
+class ExitWhenRebuilt(Exception):  # noqa: N818  # it is what happens
+    """Ends the program that unpickles it."""
+
+    def __reduce__(self) -> Any:
+        return sys.exit, (5,)
+
+
+class ExitWhenPickled:
+    """Ends the program that pickles it."""
+
+    def __reduce__(self) -> Any:
+        raise SystemExit(6)
+
+
+def make_again(kind: Callable[[], Any]) -> Any:
+    """Return an object of `kind`."""
+    return kind()
+
+
+def raise_fault(fault: Any) -> None:
+    """Raise `fault`; for a text what goes by this name."""
+    if isinstance(fault, BaseException):
+        raise fault
+    if fault == "recursion":
+        raise_fault(fault)
+    raise {"BaseError": BaseError, "SilentError": SilentError}.get(fault, ExitWhenRebuilt)
 
 
 def closure_over(values: list[int]) -> Callable[[int], int]:
