@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 import broadpeak as bp
+from broadpeak._core.filenames import file_stem
 from broadpeak.cli.app import main
 
 STRATEGIES = """
@@ -288,3 +289,44 @@ def test_the_demo_writes_what_it_says(
         assert (tmp_path / "runs" / "demo" / name).stat().st_size > 0
     assert set(bp.read_par("runs/demo/trend.par").params) == {"AAPL", "IBM", "MSFT"}
     assert (tmp_path / "runs" / "demo" / "report.html").stat().st_size < 6_000_000
+
+
+@pytest.mark.parametrize(
+    "name", ["../../outside", "/outside", "CON", ".hidden", "nul\0l", "x" * 400]
+)
+@pytest.mark.parametrize("command", ["train", "walk-forward"])
+def test_files_stay_in_their_folder_whatever_a_strategy_is_called(
+    command: str, name: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = STRATEGIES.replace("lookback=60", f"lookback=60, name={name!r}", 1)
+    (folder / "named.py").write_text(source, encoding="utf-8")
+    before = set(folder.rglob("*"))
+    words = ["named.py:momentum", "--data", "IBM.csv", "--out", "deep/down"]
+    cycles = ["--cycles", "2"] if command == "walk-forward" else ["--no-report"]
+    output(capsys, command, *words, *cycles)
+    new = {path for path in folder.rglob("*") if "__pycache__" not in path.parts} - before
+    written = {path for path in new if path.is_file()}
+    assert {path.parent for path in written} == {folder / "deep/down"}
+    parameters = [path for path in written if path.suffix == ".par"]
+    assert len(parameters) == (2 if command == "walk-forward" else 1)
+    assert {path.stem.removesuffix("_1") for path in parameters} == {file_stem(name)}
+    assert all(bp.read_par(path).strategy == " ".join(name.split()) for path in parameters)
+
+
+@pytest.mark.parametrize("command", ["train", "walk-forward", "test"])
+def test_a_folder_that_cannot_be_made_is_told_before_the_run(
+    command: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "taken").write_text("a file", encoding="utf-8")
+    words = ["plans.py:broken", "--data", "IBM.csv", "--out", "taken/deep"]
+    assert "must be a folder that can be made" in " ".join(
+        failure(capsys, 2, command, *words).replace("│", " ").split()
+    )
+
+
+def test_a_file_that_ends_the_program_is_told(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "ends.py").write_text(f"{STRATEGIES}\nraise SystemExit(0)\n", encoding="utf-8")
+    shown = failure(capsys, 2, "train", "ends.py:momentum", "--data", "IBM.csv")
+    assert "ended the program" in " ".join(shown.replace("│", " ").split())

@@ -334,8 +334,8 @@ class TestResult:
         named = bp.strategy(crossing.func, name="../a/b", lookback=crossing.lookback)
         files = walk(named, cycles=2).to_par(tmp_path)
         assert [path.relative_to(tmp_path).as_posix() for path in files] == [
-            ".._a_b_1.par",
-            ".._a_b.par",
+            "_._a_b_1.par",
+            "_._a_b.par",
         ]
 
     def test_mean_steps(self):

@@ -272,6 +272,18 @@ def _split(target: str) -> tuple[str, str]:
 
 
 def _load(path: Path) -> ModuleType:
+    """Import the user's file; one that ends the program says so."""
+    try:
+        return _imported(path)
+    except SystemExit as error:
+        msg = (
+            f"{path} must define functions and go on, but it ended the program while it was "
+            f'loaded (exit status {error.code}). Put its own run under if __name__ == "__main__":'
+        )
+        raise typer.BadParameter(msg) from error
+
+
+def _imported(path: Path) -> ModuleType:
     """Import the user's file, under its own name where that is free, so that workers find it."""
     folder = str(path.resolve().parent)
     if folder not in sys.path:

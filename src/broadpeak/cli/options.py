@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, TypeAlias
 
 import typer
@@ -56,8 +57,23 @@ Engine: TypeAlias = Annotated[
 Workers: TypeAlias = Annotated[
     int | None, typer.Option("--workers", min=1, help="Number of workers. Default: the cores.")
 ]
+
+
+def _made(folder: str | None) -> str | None:
+    """Make the folder before the run: its results must not be lost for want of a place."""
+    if folder is not None:
+        try:
+            Path(folder).mkdir(parents=True, exist_ok=True)
+        except (OSError, ValueError) as error:  # ValueError: a null in the path
+            reason = getattr(error, "strerror", None) or error
+            msg = f"{folder!r} must be a folder that can be made, got: {reason}."
+            raise typer.BadParameter(msg) from error
+    return folder
+
+
 OutFolder: TypeAlias = Annotated[
-    str | None, typer.Option("--out", help="Folder for the files of the run.")
+    str | None,
+    typer.Option("--out", callback=_made, help="Folder for the files of the run."),
 ]
 AsJson: TypeAlias = Annotated[
     bool, typer.Option("--json", help="Print one JSON object instead of tables.")

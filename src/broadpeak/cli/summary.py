@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from broadpeak._core.filenames import file_stem
 from broadpeak._core.files import made_folder
 from broadpeak.cli import console
 
@@ -58,7 +59,7 @@ def write_training(
 ) -> dict[str, str]:
     """Write parameter file, trials and report of a training; return what was written where."""
     out = made_folder(folder)
-    files = {"parameters": out / f"{stem}.par", "trials": out / "trials.csv"}
+    files = {"parameters": out / f"{file_stem(stem)}.par", "trials": out / "trials.csv"}
     training.to_par(files["parameters"])
     training.to_csv(files["trials"])
     if page:

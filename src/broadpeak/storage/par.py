@@ -42,11 +42,14 @@ from broadpeak.errors import (
 
 HEADER = "# broadpeak parameters"
 
-_NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
+# Every digit can be read in one way only, so that a long line that fails takes no longer.
+_NUMBER = r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
 _VALUE = re.compile(rf"(?P<edge>\+?)(?P<number>{_NUMBER})\Z")
 _OBJECTIVE = re.compile(rf"(?:{_NUMBER}|[+-]?(?:nan|inf))\Z", re.IGNORECASE)
 _DECLARATION = re.compile(r'#\s*parameter\s+(?P<name>"(?:[^"\\]|\\.)*")(?P<rest>.*)\Z')
-_SETTING = re.compile(r"(\w+)=(\S+)")
+_SETTING = re.compile(r"(?<!\w)(\w+)=(\S+)")
+_LONGEST = 1_100  # characters of a number: every float written to its last digit has fewer
+_NAMES_SHOWN = 20
 _LINE = "ASSET v1 v2 … => objective, such as: AAPL 33.04 2.71 +10 => 1.112"
 
 
@@ -196,7 +199,8 @@ def read_par(path: str | Path) -> Parameters:
     {'EURUSD': {'p1': 0.504, 'p2': 2.0, 'p3': 3.01}}
     >>> folder.cleanup()
     """
-    text = _read_text(check.path("path", path, "Pass the path of a .par file."))
+    path = _as_path(path)
+    text = _read_text(path)
     lines = [line.strip() for line in text.splitlines()]
     own = any(line == HEADER for line in lines)
     strategy = ""
@@ -257,15 +261,17 @@ def write_par(path: str | Path, parameters: Parameters) -> Path:
     True
     >>> folder.cleanup()
     """
-    target = check.path("path", path)
+    target = _as_path(path)
+    if not isinstance(parameters, Parameters):
+        raise ParFileError(broken_rule("parameters", "be Parameters", parameters))
     text = parameters.text()
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         _replace(target, text)
-    except OSError as error:
+    except (OSError, ValueError) as error:  # a text that is none in UTF-8, a null in the path
+        reason = getattr(error, "strerror", None) or error
         msg = (
-            f"{shown(str(target))} must be a file that can be written, got: "
-            f"{error.strerror or error}. "
+            f"{shown(str(target))} must be a file that can be written, got: {reason}. "
             "Free some space or pass another path; an older file there is unchanged."
         )
         raise ParFileError(msg) from error
@@ -290,6 +296,16 @@ def _replace(target: Path, text: str) -> None:
         raise
 
 
+def _as_path(path: Any) -> Path:
+    """Return `path` as a Path; nothing but a text or a path is one."""
+    try:
+        known = os.fspath(path)
+        return Path(os.fsdecode(known))
+    except TypeError:
+        rule = "be the path of a parameter file"
+        raise ParFileError(broken_rule("path", rule, path, "Pass a text or a Path.")) from None
+
+
 def _read_text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8-sig")
@@ -297,7 +313,7 @@ def _read_text(path: Path) -> str:
         rule = "must be a parameter file, but there is none. Train first, or pass another."
         msg = f"{path} {rule}"
         raise MissingParFileError(msg) from error
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:  # no text in UTF-8, a null in the path
         got = getattr(error, "strerror", None) or error
         rule = f"must be a readable text file, got: {got}. Pass the path of a .par file."
         msg = f"{shown(str(path))} {rule}"
@@ -310,10 +326,11 @@ def _parsed(
     head, arrow, tail = line.partition("=>")
     words = head.split()
     objective = tail.strip()
-    if not arrow or not words or not _OBJECTIVE.match(objective):
+    is_number = len(objective) <= _LONGEST and _OBJECTIVE.match(objective)
+    if not arrow or not words or not is_number:
         msg = f"{where}: a line must read {_LINE}. Got: {line[:120]!r}."
         raise ParFileError(msg)
-    matches = [_VALUE.match(word) for word in words[1:]]
+    matches = [_VALUE.match(word) if len(word) <= _LONGEST else None for word in words[1:]]
     for word, match in zip(words[1:], matches, strict=True):
         if match is None or not math.isfinite(float(match["number"])):
             msg = (
@@ -326,7 +343,7 @@ def _parsed(
     if len(names) != len(found):
         msg = (
             f"{where}: a line must have one value for each of its {len(names)} parameters "
-            f"({', '.join(names)}), got {len(found)}. Correct the line, or train again."
+            f"({_shown(names)}), got {len(found)}. Correct the line, or train again."
         )
         raise ParFileError(msg)
     key = words[0].removesuffix(":") or words[0]
@@ -346,7 +363,7 @@ def _declare(declared: dict[str, ParRange | None], match: re.Match[str], where: 
     known = {"default", "min", "max", "step", "bias"} & settings.keys()
     try:
         name = json.loads(match["name"])
-        numbers = {setting: float(settings[setting]) for setting in known}
+        numbers = {setting: _read_number(settings[setting]) for setting in known}
         span = ParRange(**numbers, integer=integer) if {"default", "min", "max"} <= known else None
     except ValueError as error:
         msg = (
@@ -361,14 +378,27 @@ def _declare(declared: dict[str, ParRange | None], match: re.Match[str], where: 
     declared[name] = span
 
 
+def _read_number(text: str) -> float:
+    """Return a number of a declaration; ValueError for what no parameter can be."""
+    number = float(text) if len(text) <= _LONGEST else math.nan
+    if not math.isfinite(number):
+        raise ValueError(text)
+    return number
+
+
+def _shown(names: list[str]) -> str:
+    more = "" if len(names) <= _NAMES_SHOWN else ", …"
+    return ", ".join(name[:60] for name in names[:_NAMES_SHOWN]) + more
+
+
 def _declarations(component: ComponentParameters) -> list[str]:
     if not component.named:
         return []
     return [_declaration(name, component.ranges.get(name)) for name in component.params]
 
 
-def _declaration(name: str, span: ParRange | None) -> str:
-    if not name:
+def _declaration(name: Any, span: ParRange | None) -> str:
+    if not name or not isinstance(name, str):
         raise ParFileError(broken_rule("the name of a parameter", "be a text", name))
     line = f"# parameter {json.dumps(name)}"
     if span is None:
@@ -380,21 +410,33 @@ def _declaration(name: str, span: ParRange | None) -> str:
     return f"{line} {numbers} integer={'yes' if span.integer else 'no'}"
 
 
-def _line(key: str, component: ComponentParameters) -> str:
-    if not key:
+def _line(key: Any, component: ComponentParameters) -> str:
+    if not key or not isinstance(key, str):
         rule = 'be "ASSET" or "ASSET:ALGO"'
         raise ParFileError(broken_rule("the key of a component", rule, key))
+    try:
+        key.encode()
+    except UnicodeEncodeError as error:
+        rule = "be a text that a file can hold"
+        raise ParFileError(broken_rule("the key of a component", rule, key)) from error
     values = [
         f"{'+' if name in component.at_edge else ''}{_number(name, value)}"
         for name, value in component.params.items()
     ]
-    objective = float(component.objective)
-    shown = _number("objective", objective) if math.isfinite(objective) else repr(objective)
+    shown = _objective(component.objective)
     return " ".join([_escaped(key), *values, "=>", shown])
 
 
+def _objective(value: Any) -> str:
+    is_open = isinstance(value, float) and not math.isfinite(value)
+    return repr(float(value)) if is_open else _number("objective", value)
+
+
 def _number(name: str, value: Any) -> str:
-    number = float(value)
+    try:
+        number = float(value)
+    except (TypeError, ValueError, OverflowError):
+        number = math.nan
     if not math.isfinite(number):
         raise ParFileError(broken_rule(name, "be a finite number to be written", value))
     return repr(number).removesuffix(".0")

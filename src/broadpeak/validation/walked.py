@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import html
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -17,6 +16,7 @@ import pandas as pd
 
 from broadpeak._core import check, drawing
 from broadpeak._core.arrays import lent
+from broadpeak._core.filenames import file_stem
 from broadpeak.engines.carried import Travelling
 from broadpeak.errors import ParamError, broken_rule
 from broadpeak.metrics.ratios import is_zero
@@ -175,6 +175,8 @@ class WalkForward(Travelling):
     def to_par(self, folder: str | Path) -> list[Path]:
         """Write one parameter file a cycle: ``name_1.par``, …; the last one is ``name.par``.
 
+        In file names, underscores stand for what cannot be in one, such as a slash.
+
         Parameters
         ----------
         folder : str or Path
@@ -186,8 +188,7 @@ class WalkForward(Travelling):
             In order of cycles. Without `retrain_last` all files are numbered.
         """
         where = check.path("folder", folder)
-        # A name may hold what separates folders; files stay in the one that was asked for.
-        stem = re.sub(r'[\\/:*?"<>|]', "_", self.name)
+        stem = file_stem(self.name)
         n_cycles = self.settings["cycles"]
         return [
             training.to_par(

@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Whatever is in a parameter file, reading it gives parameters or a `ParFileError`."""
+
+from __future__ import annotations
+
+import math
+import string
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from broadpeak import read_par
+from broadpeak.errors import BroadpeakError, ParFileError
+from broadpeak.storage.par import HEADER, ComponentParameters, Parameters, ParRange, write_par
+
+WORDS = st.sampled_from(
+    [
+        *("AAPL", "IBM:trend", "EURUSD:", "1.5", "+3", "-2e3", "1e999", "nan", "inf", "=>", "+"),
+        *("#", "# parameter", '"a"', "default=1", "min=0", "max=1e999", "integer=yes", "step=x"),
+        *(HEADER, "# strategy x", "# parameters without names", "\x00", "\ufeff", "\u2028", "%zz"),
+        *("1" * 5_000, "1." * 3_000, "a" * 5_000, "=" * 5_000, "\ud7ff", "٣", "1_000", "0x1"),
+    ]
+)
+LINES = st.lists(st.lists(WORDS | st.text(max_size=8), max_size=6).map(" ".join), max_size=6)
+
+
+@settings(max_examples=60)
+@given(lines=LINES | st.just([]), data=st.binary(max_size=40), is_binary=st.booleans())
+def test_a_file_is_read_or_refused(
+    lines: list[str], data: bytes, is_binary: bool, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "any.par"
+    text = "\n".join(lines).encode("utf-8", "surrogatepass")
+    path.write_bytes(text + data if is_binary else text)
+    try:
+        parameters = read_par(path)
+    except ParFileError as error:
+        assert len(str(error)) < 3_000
+        return
+    for component in parameters.components.values():
+        assert all(math.isfinite(value) for value in component.params.values())
+    again = path.with_name("again.par")
+    write_par(again, parameters)
+    assert same(read_par(again), parameters)
+
+
+def same(one: Parameters, two: Parameters) -> bool:
+    """Return whether both hold the same, NaN being equal to itself."""
+    return repr(one.components) == repr(two.components)
+
+
+NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
+NAMES = st.text(min_size=1, max_size=12) | st.text(string.punctuation + " #%:=>", min_size=1)
+
+
+@settings(max_examples=60)
+@given(
+    key=NAMES,
+    params=st.dictionaries(NAMES, NUMBERS, max_size=4),
+    objective=st.floats(),
+    span=st.none() | st.builds(ParRange, NUMBERS, NUMBERS, NUMBERS, NUMBERS, NUMBERS),
+)
+def test_what_is_written_comes_back_to_the_last_bit(
+    key: str, params: dict[str, float], objective: float, span: ParRange | None,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:  # fmt: skip
+    path = tmp_path_factory.getbasetemp() / "back.par"
+    ranges = {} if span is None else dict.fromkeys(params, span)
+    component = ComponentParameters(params, objective, frozenset(list(params)[:1]), ranges)
+    try:
+        Parameters({key: component}).write(path)
+    except ParFileError:
+        assert any(0xD800 <= ord(char) <= 0xDFFF for char in key)
+        return
+    assert same(read_par(path), Parameters({key: component}))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "AAPL " + "1" * 1_000_000 + "x => 1",
+        "AAPL " + "1" * 1_000_000 + " => 1",
+        "AAPL 1 => " + "1" * 1_000_000 + "x",
+        "AAPL 1 => " + "1." * 500_000,
+        "A" * 1_000_000,
+        "=>" * 500_000,
+        "# parameter " + '"' + "\\\\" * 500_000,
+        '# parameter "a" ' + "x" * 1_000_000,
+        '# parameter "a" default=' + "1" * 1_000_000 + " min=0 max=1",
+        "A " + "1 " * 200_000 + "=> x",
+        "# parameter" + " " * 1_000_000 + "x",
+        "#" + " " * 1_000_000 + "x",
+    ],
+    ids=range(12),
+)
+def test_a_long_line_takes_no_longer_than_its_length(line: str, tmp_path: Path) -> None:
+    # What is quadratic takes hours for a million characters, and never ends here.
+    path = tmp_path / "long.par"
+    path.write_text(line)
+    with pytest.raises(ParFileError, match="must"):
+        read_par(path)
+
+
+def test_exact_text_of_the_longest_float_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "exact.par"
+    smallest = f"{5e-324:.1074f}"
+    path.write_text(f"AAPL {smallest} -{smallest} => {smallest}")
+    assert list(read_par(path)["AAPL"].values()) == [5e-324, -5e-324]
+
+
+@pytest.mark.parametrize(
+    "path", [None, 3, 1.5, b"x\x00y", "\x00", "x\x00y", [], {}, "", "."], ids=repr
+)
+def test_a_path_that_is_none_is_refused(path: Any) -> None:
+    with pytest.raises(BroadpeakError, match=r"must be"):
+        read_par(path)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "rule"),
+    [
+        (None, "be Parameters"),
+        (Parameters({"A": ComponentParameters({"a": None})}), "finite"),  # type: ignore[dict-item]
+        (Parameters({"A": ComponentParameters({"a": "x"})}), "finite"),  # type: ignore[dict-item]
+        (Parameters({"A": ComponentParameters({"a": 10**400})}), "finite"),
+        (Parameters({"A": ComponentParameters({3: 1.0})}), "be a text"),  # type: ignore[dict-item]
+        (Parameters({3: ComponentParameters({})}), "ASSET"),  # type: ignore[dict-item]
+        (Parameters({"A": ComponentParameters({}, None)}), "finite"),  # type: ignore[arg-type]
+        (Parameters({"\ud800": ComponentParameters({})}), "that a file can hold"),
+        (Parameters({"A": ComponentParameters({})}, "\ud800"), "can be written"),
+    ],
+)
+def test_what_no_file_can_hold_is_refused(parameters: Any, rule: str, tmp_path: Path) -> None:
+    with pytest.raises(ParFileError, match=rule):
+        write_par(tmp_path / "x.par", parameters)
+    assert list(tmp_path.iterdir()) == []
