@@ -37,8 +37,7 @@ def test_a_file_is_read_or_refused(
     path.write_bytes(text + data if is_binary else text)
     try:
         parameters = read_par(path)
-    except ParFileError as error:
-        assert len(str(error)) < 3_000
+    except ParFileError:
         return
     for component in parameters.components.values():
         assert all(math.isfinite(value) for value in component.params.values())

@@ -129,18 +129,19 @@ def number(
 def seconds(name: str, value: Any) -> float | None:
     """Return `value` as a positive number of seconds; None is no limit.
 
+    So is what is longer than a thread can be told to wait, some centuries, and infinity.
+
     Raises
     ------
     ParamError
-        If it is anything else, or longer than a thread can be told to wait, some centuries.
+        If it is anything else.
     """
     if value is None:
         return None
     got = real(value)
-    if got is None or not 0 < got <= threading.TIMEOUT_MAX:
-        remedy = "Leave it out for no limit." if got is not None and got > 0 else ""
-        raise ParamError(broken_rule(name, "be a positive number of seconds", value, remedy))
-    return got
+    if got is None or not got > 0:
+        raise ParamError(broken_rule(name, "be a positive number of seconds", value))
+    return got if got <= threading.TIMEOUT_MAX else None
 
 
 def seed(value: Any, name: str = "seed") -> int | None:

@@ -35,6 +35,7 @@ _SHORT_SECONDS = 0.2  # units this short are queued one ahead, so that a worker 
 _PATIENCE_SECONDS = 1.0
 _START_SECONDS = 120.0  # a fork of a program with threads may never come to itself
 _FAILED_STARTS = 3
+_LONGEST_WAIT = 3600.0  # systems count milliseconds of a wait in few bits; one more wait follows
 
 
 class _Worker:
@@ -181,7 +182,7 @@ class Pool:
                 by_signal[worker.process.sentinel] = worker
         deadlines = [worker.deadline() for worker in self._workers]
         known = [deadline for deadline in deadlines if deadline is not None]
-        patience = max(0.0, min(known) - perf_counter()) if known else None
+        patience = min(max(0.0, min(known) - perf_counter()), _LONGEST_WAIT) if known else None
         ready = mp_connection.wait(list(by_signal), patience)
         return list({id(by_signal[item]): by_signal[item] for item in ready}.values())
 

@@ -13,7 +13,14 @@ from typing import Any
 from broadpeak._core import check
 from broadpeak.engines.base import Engine
 from broadpeak.engines.calls import callable_
-from broadpeak.errors import EngineError, MissingExtraError, ParamTypeError, broken_rule
+from broadpeak.errors import (
+    EngineError,
+    MissingExtraError,
+    ParamError,
+    ParamTypeError,
+    broken_rule,
+    described,
+)
 
 # Name -> where its factory is, and the extra package it cannot do without.
 _BUILT_IN: dict[str, tuple[str, str | None]] = {
@@ -23,6 +30,9 @@ _BUILT_IN: dict[str, tuple[str, str | None]] = {
     "joblib": ("broadpeak.engines.joblib:JoblibEngine", None),
     "pathos": ("broadpeak.engines.pathos:PathosEngine", "pathos"),
 }
+
+# What no machine has the cores for is a slip of the pen, and would bring one to its knees.
+_MOST_WORKERS = 4_096
 
 _added: dict[str, Callable[..., Engine]] = {}
 
@@ -90,6 +100,8 @@ def create(
         If no engine has that name.
     MissingExtraError
         If its package is not installed.
+    ParamError
+        If `n_workers` is more than any machine has.
     TypeError
         If the engine does not know one of `options`.
     """
@@ -102,7 +114,18 @@ def create(
     factory = _factory(engine) if isinstance(engine, str) else callable_("engine", engine, known)
     options = dict(options or {})
     _check_options(engine, factory, options)
-    made: Any = factory(n_workers, **options)
+    if n_workers > _MOST_WORKERS:
+        remedy = "Leave it out for one worker a core."
+        raise ParamError(
+            broken_rule("n_workers", f"be at most {_MOST_WORKERS:,}", n_workers, remedy)
+        )
+    try:
+        made: Any = factory(n_workers, **options)
+    except ParamTypeError:
+        raise
+    except TypeError as error:
+        rule = f"be a factory of engines (it met {described(error)})"
+        raise ParamTypeError(broken_rule("engine", rule, engine, known)) from error
     if isinstance(made, type) or not isinstance(made, Engine):
         rule = "make an object with n_workers and the method run"
         raise EngineError(broken_rule("the factory of an engine", rule, made, known))

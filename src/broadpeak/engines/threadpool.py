@@ -13,9 +13,13 @@ from typing import TypeAlias
 from broadpeak.engines.base import Report, Source, Unit
 from broadpeak.engines.batching import Batcher
 from broadpeak.engines.running import Stopped, run_unit, stop_thread
+from broadpeak.errors import EngineError
 
 _Answers: TypeAlias = "SimpleQueue[tuple[Unit, Report | BaseException]]"
 
+_NO_THREAD = (
+    "A thread must start, but the system gives none. Pass engine='serial', or end what has many."
+)
 _POLL_SECONDS = 0.5  # some systems notice Ctrl-C only between waits
 _PATIENCE_SECONDS = 1.0
 
@@ -50,8 +54,8 @@ class ThreadEngine:
                         break
                     units.put(unit)
                     running += 1
-                    if running > len(threads):
-                        threads.append(_start(units, answers))
+                    if running > len(threads) and not _start_one_of(threads, units, answers):
+                        break
                 if not running:
                     return
                 unit, report = _next(answers)
@@ -62,6 +66,19 @@ class ThreadEngine:
                 yield unit, report
         finally:
             _end(threads, units, is_abandoned=running > 0)
+
+
+def _start_one_of(
+    threads: list[threading.Thread], units: SimpleQueue[Unit | None], answers: _Answers
+) -> bool:
+    """Start one more of `threads`; False if the system gives no more, and those there must do."""
+    try:
+        threads.append(_start(units, answers))
+    except RuntimeError as error:
+        if not threads:
+            raise EngineError(_NO_THREAD) from error
+        return False
+    return True
 
 
 def _start(units: SimpleQueue[Unit | None], answers: _Answers) -> threading.Thread:
