@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-all check format bench docs clean
+.PHONY: demo test test-all test-python test-floors check format bench docs clean
 
 .venv/core: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -22,6 +22,18 @@ test: .venv/dev
 
 test-all: .venv/dev
 	$(BIN)/python -m pytest -m "slow or not slow" --hypothesis-profile=random
+
+# Another interpreter: make test-python PYTHON=python3.13
+test-python:
+	$(PYTHON) -m venv .venv-$(notdir $(PYTHON))
+	.venv-$(notdir $(PYTHON))/bin/python -m pip install --quiet --disable-pip-version-check -e ".[dev]"
+	.venv-$(notdir $(PYTHON))/bin/python -m pytest
+
+# The oldest dependencies that pyproject.toml allows.
+test-floors:
+	$(PYTHON) -m venv .venv-floors
+	.venv-floors/bin/python -m pip install --quiet --disable-pip-version-check -c constraints/floors.txt -e ".[dev]"
+	.venv-floors/bin/python -m pytest
 
 check: .venv/dev
 	$(BIN)/ruff check src tests benchmarks tools docs

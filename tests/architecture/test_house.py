@@ -11,6 +11,7 @@ import re
 import runpy
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -261,3 +262,25 @@ def test_one_profile_decides_how_examples_are_drawn() -> None:
         if "derandom" + "ize=" in path.read_text(encoding="utf-8") and path.name != "conftest.py"
     ]
     assert own == [], "tests/conftest.py decides that; leave it out of settings(…)"
+
+
+def test_floors_are_those_of_the_project_file() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = project["optional-dependencies"]
+    wanted = [*project["dependencies"], *extras["talib"], *extras["pathos"], *extras["parquet"]]
+    wanted += extras["optuna"]
+    lines = (ROOT / "constraints/floors.txt").read_text(encoding="utf-8").splitlines()
+    floors = dict(line.split("==") for line in lines if not line.startswith("#"))
+    allowed = dict(requirement.split(">=") for requirement in wanted)
+    assert floors.keys() == allowed.keys()
+    for name, version in allowed.items():
+        # A floor 2.2 is tried at 2.2.0.
+        assert f"{floors[name]}.".startswith(f"{version}."), name
+
+
+def test_classifiers_begin_with_the_oldest_interpreter() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    oldest = project["requires-python"].removeprefix(">=")
+    mark = "Programming Language :: Python :: 3."
+    minors = [int(c.removeprefix(mark)) for c in project["classifiers"] if c.startswith(mark)]
+    assert minors == list(range(int(oldest.partition(".")[2]), minors[-1] + 1))
