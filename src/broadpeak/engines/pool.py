@@ -18,7 +18,6 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from multiprocessing import connection as mp_connection
-from pathlib import Path
 from time import perf_counter
 from typing import Any
 
@@ -281,13 +280,13 @@ class Pool:
                 disown()
 
 
-def _folder() -> tuple[str | None, tuple[int, int]]:
+def _folder() -> tuple[str | None, int, int]:
     """Return the working folder, None if it is gone, and what tells it from one of that name."""
     try:
-        here = Path().stat()
-        return str(Path.cwd()), (here.st_dev, here.st_ino)
+        here = os.stat(".")  # noqa: PTH116  # for every unit
+        return os.getcwd(), here.st_dev, here.st_ino  # noqa: PTH109
     except OSError:
-        return None, (0, 0)
+        return None, 0, 0
 
 
 def _payload(unit: Unit, exchange: Exchange) -> bytes | Report:
