@@ -19,7 +19,8 @@ def run(count=5):
     import broadpeak as bp
     try:
         tasks = [bp.Task(pow, 2, i) for i in range(count)]
-        return str(bp.execute(tasks, engine=ENGINE, n_workers=2, show_progress=True))
+        options = {"show_progress": True, "pbar_kwargs": {"delay": 0}}
+        return str(bp.execute(tasks, engine=ENGINE, n_workers=2, **options))
     except bp.EngineError as error:
         return f"refused: {error}"
 

@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any
 
@@ -42,7 +43,7 @@ class Progress:
     ) -> None:
         if show is None:
             show = not is_nested and is_watched()
-        if getattr(sys.stderr, "closed", False) and "file" not in (options or {}):
+        if not _has_stream() and "file" not in (options or {}):
             show = False  # nobody can see it
         self._bar: Any = None
         self._options = {
@@ -59,7 +60,8 @@ class Progress:
 
     def __enter__(self) -> Progress:
         if self._show:
-            self._bar = _Bar(**self._options)
+            with self._without_ending_the_run():
+                self._bar = _Bar(**self._options)
         return self
 
     def __exit__(
@@ -69,20 +71,37 @@ class Progress:
         trace: TracebackType | None,
     ) -> None:
         if self._bar is not None:
-            self._bar.close()
+            with self._without_ending_the_run():
+                self._bar.close()
 
     def update(self, n: int, failed: int = 0) -> None:
         """Note that `n` more calls ended, `failed` of them without a result."""
         if self._bar is None:
             return
-        if failed:
-            self._failed += failed
-            self._bar.set_postfix(failed=self._failed, refresh=False)
-        self._bar.update(n)
+        with self._without_ending_the_run():
+            if failed:
+                self._failed += failed
+                self._bar.set_postfix(failed=self._failed, refresh=False)
+            self._bar.update(n)
+
+    @contextmanager
+    def _without_ending_the_run(self) -> Iterator[None]:
+        """Go on without a bar where it cannot be written: its stream is closed, or a pipe broke."""
+        try:
+            yield
+        except (OSError, ValueError) as error:
+            if isinstance(error, ValueError) and "closed" not in str(error):
+                raise
+            bar, self._bar = self._bar, None
+            if bar is not None:
+                bar.disable = True  # it would write once more when it is collected
 
 
 def is_watched() -> bool:
     """Return whether somebody is likely to see a progress bar."""
     in_notebook = any(base.__module__ == "tqdm.notebook" for base in tqdm.__mro__)
-    has_stream = sys.stderr is not None and not sys.stderr.closed
-    return in_notebook or (has_stream and sys.stderr.isatty())
+    return in_notebook or (_has_stream() and sys.stderr.isatty())
+
+
+def _has_stream() -> bool:
+    return sys.stderr is not None and not getattr(sys.stderr, "closed", False)
