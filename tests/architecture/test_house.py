@@ -272,7 +272,8 @@ def test_floors_are_those_of_the_project_file() -> None:
     lines = (ROOT / "constraints/floors.txt").read_text(encoding="utf-8").splitlines()
     floors = dict(line.split("==") for line in lines if not line.startswith("#"))
     allowed = dict(requirement.split(">=") for requirement in wanted)
-    assert floors.keys() == allowed.keys()
+    assert floors.keys() - allowed.keys() == {"click"}  # which typer needs
+    assert allowed.keys() <= floors.keys()
     for name, version in allowed.items():
         # A floor 2.2 is tried at 2.2.0.
         assert f"{floors[name]}.".startswith(f"{version}."), name
