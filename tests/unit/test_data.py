@@ -106,11 +106,12 @@ def test_the_users_frame_is_not_touched_and_prices_cannot_be_changed() -> None:
         lambda: results[1].sma,
     ):
         mine = read()
-        if pd.__version__ < "3":
-            with pytest.raises(ValueError, match="read-only"):
-                mine.iloc[0] = 1
+        try:
+            mine.iloc[0] = 1
+        except ValueError as error:  # pandas 2 has no copies that are made on writing
+            assert pd.__version__ < "3"
+            assert "read-only" in str(error)
             continue
-        mine.iloc[0] = 1
         assert (mine.iloc[0] == 1).all()
         assert not (read().iloc[0] == 1).any()
     entries = results[0].sma_crossed_above(100.0)

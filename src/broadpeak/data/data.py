@@ -189,8 +189,8 @@ class Data(Made):
 
         Examples
         --------
-        >>> Data.sample().select(["IBM"]).close.columns
-        Index(['IBM'], dtype='str', name='symbol')
+        >>> Data.sample().select(["IBM"]).close.columns.to_list()
+        ['IBM']
         """
         without_axis = isinstance(symbols, np.ndarray) and symbols.ndim == 0
         single = isinstance(symbols, str) or not isinstance(symbols, Iterable) or without_axis
