@@ -27,7 +27,10 @@ def swing(s):
 
 
 CASES = {
-    "timeout inf": (lambda: bp.execute(TASKS, timeout=math.inf), "Leave it out for no limit"),
+    "timeout nan": (
+        lambda: bp.execute(TASKS, timeout=math.nan),
+        "timeout must be a positive number",
+    ),
     "warmup array": (lambda: bp.execute(TASKS, warmup=np.ones(2)), "warmup must be True or False"),
     "keys number": (lambda: bp.execute(TASKS, keys=3), "keys must be a list of labels"),
     "engine class": (lambda: bp.execute(TASKS, engine=SimplyNot), "the factory of an engine must"),
@@ -49,8 +52,14 @@ CASES = {
     "huge seed": (lambda: bp.train(swing, IBM, seed=10**400), "seed must be a whole number of at"),
     "huge fees": (lambda: bp.Costs(fees=10**400), "fees must be a finite number"),
     "null byte": (lambda: bp.Store("a\0b"), "path must be the path of a file"),
-    "no path of a store": (lambda: bp.Store(None), "path must be a path, got None"),
-    "no path of a .par": (lambda: bp.read_par(None), "path must be a path, got None"),
+    "no path of a store": (
+        lambda: bp.Store(None),
+        "path must be the path of a parameter file, got None",
+    ),
+    "no path of a .par": (
+        lambda: bp.read_par(None),
+        "path must be the path of a parameter file, got None",
+    ),
     "no path of a CSV": (lambda: bp.Data.from_csv(5), "path must be a path or an open file, got 5"),
     "no time zone": (lambda: bp.Data.from_csv("x.csv", tz=""), "tz must be the name of a time"),
     "no slice": (lambda: IBM["nan":], "must be given dates"),

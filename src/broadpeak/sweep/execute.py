@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import operator
 import os
+import sys
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -34,6 +35,7 @@ Callback: TypeAlias = "Callable[..., object] | None"
 Arguments: TypeAlias = "Mapping[str, Any] | None"
 Auto: TypeAlias = "int | Literal['auto'] | None"
 _FLAGS = ("warmup", "raise_no_results", "cache_chunks")
+_CHUNK_RULES = ("n_chunks", "chunk_len", "chunk_meta")
 CALLBACKS = ("pre_execute", "pre_chunk", "post_chunk", "post_execute")
 _MAPPINGS = (
     *("merge_kwargs", "pbar_kwargs", "engine_options", "template_context"),
@@ -79,26 +81,24 @@ class Settings:
         check.one_of("distribute", self.distribute, ("tasks", "chunks"))
         check.one_of("on_error", self.on_error, ("raise", "skip", "record"))
         for name, least in (("n_workers", 1), ("n_chunks", 1), ("chunk_len", 1), ("retries", 0)):
-            _check_count(name, getattr(self, name), least)
+            object.__setattr__(self, name, _count(name, getattr(self, name), least))
         object.__setattr__(self, "timeout", check.seconds("timeout", self.timeout))
         _check_kinds(self)
-        given = [
-            name
-            for name in ("n_chunks", "chunk_len", "chunk_meta")
-            if getattr(self, name) is not None
-        ]
+        given = [name for name in _CHUNK_RULES if getattr(self, name) is not None]
         if len(given) > 1:
             rule = "be given by one of n_chunks, chunk_len and chunk_meta"
             raise ParamError(broken_rule("Chunks", rule, given, "Leave the others at None."))
 
 
-def _check_count(name: str, value: Any, least: int) -> None:
+def _count(name: str, value: Any, least: int) -> Any:
+    """Return a count that a machine can hold: more than there can be tasks means all of them."""
     auto = isinstance(value, str) and value == "auto" and name in {"n_chunks", "chunk_len"}
     if value is None or auto:
-        return
+        return value
     number = check.real(value)
-    if not isinstance(number, int) or not least <= number < 2**63:
+    if not isinstance(number, int) or number < least:
         raise ParamError(broken_rule(name, f"be an integer of at least {least}", value))
+    return min(number, sys.maxsize)
 
 
 def _check_kinds(settings: Settings) -> None:
@@ -357,7 +357,7 @@ class _Plan:
     def of(
         cls, tasks: Iterable[Task], settings: Settings, keys: pd.Index[Any] | None, size: int | None
     ) -> _Plan:
-        _check_count("size", size, 0)
+        size = _count("size", size, 0)
         n_workers = settings.n_workers or max(1, core_count() // running.place().sharing)
         items = _as_source(tasks, settings, size)
         n_tasks = len(items) if isinstance(items, Sequence) else size

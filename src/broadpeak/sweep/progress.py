@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from io import UnsupportedOperation
 from types import TracebackType
 from typing import Any
 
@@ -104,4 +106,13 @@ def is_watched() -> bool:
 
 
 def _has_stream() -> bool:
-    return sys.stderr is not None and not getattr(sys.stderr, "closed", False)
+    """Return whether there is a standard error to write to, also below what Python knows of it."""
+    if sys.stderr is None or getattr(sys.stderr, "closed", False):
+        return False
+    try:
+        os.fstat(sys.stderr.fileno())
+    except (AttributeError, UnsupportedOperation):  # a stream without a file, as in notebooks
+        return True
+    except OSError:
+        return False
+    return True
