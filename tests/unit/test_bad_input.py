@@ -54,7 +54,7 @@ CASES = {
     "null byte": (lambda: bp.Store("a\0b"), "path must be the path of a file"),
     "no path of a store": (
         lambda: bp.Store(None),
-        "path must be the path of a parameter file, got None",
+        "path must be a path, got None",
     ),
     "no path of a .par": (
         lambda: bp.read_par(None),

@@ -68,6 +68,18 @@ tell(run())
 for handle in range(3):
     os.close(handle)
 tell(run())
+import numpy as np
+import broadpeak as bp
+if ENGINE == "processpool":  # with files, and all that watches over them
+    array = np.ones(100_000)
+    sums = bp.execute([bp.Task(np.sum, array)] * 4, engine=ENGINE, n_workers=2)
+    assert sums == [100_000.0] * 4
+    for handle in range(3):
+        try:
+            os.fstat(handle)
+        except OSError:
+            continue
+        tell(f"{handle} is taken: {os.readlink(f'/proc/self/fd/{handle}')}")
 """,
     "thread": """
 import threading

@@ -15,9 +15,10 @@ import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from multiprocessing import resource_tracker, spawn
-from multiprocessing.connection import Connection, wait
+from multiprocessing.connection import wait
 from typing import Any
 
+from broadpeak.engines.streams import streams_taken
 from broadpeak.errors import EngineError
 
 # What is found first is told through the pipe: `-P` keeps the working folder out until then, where
@@ -34,8 +35,6 @@ def start(pipe):
 
 start(Connection(int(sys.argv[1])))
 """
-
-_FIRST_FREE = 3  # below are the standard streams
 
 
 class FreshProcess:
@@ -66,8 +65,10 @@ class FreshProcess:
             )
             raise EngineError(msg)
         self.sentinel: int | None = None
-        self.pipe, there = _pipe()
-        tracker, end = _tracker(), there.fileno()
+        self.pipe: Any
+        with streams_taken():
+            self.pipe, there = multiprocessing.Pipe()
+            tracker, end = _tracker(), there.fileno()
         try:
             self._popen = subprocess.Popen(
                 [*_interpreter(), "-P", "-c", _BOOT, str(end)],
@@ -83,7 +84,7 @@ class FreshProcess:
         finally:
             there.close()
         self.pid = self._popen.pid
-        with suppress(AttributeError, OSError):
+        with suppress(AttributeError, OSError), streams_taken():
             self.sentinel = os.pidfd_open(self.pid)
         with suppress(OSError):  # it has ended, which shows at the next look
             self.pipe.send(
@@ -132,28 +133,6 @@ def _interpreter() -> list[Any]:
     """Return how a Python with the flags of this one (``-W``, ``-X``, ``-O``, …) is called."""
     command: list[Any] = spawn.get_command_line()
     return [spawn.get_executable(), *command[1 : command.index("-c")]]
-
-
-def _pipe() -> tuple[Connection, Connection]:
-    """Return both ends of a pipe, none of which has the number of a standard stream.
-
-    Where this process has closed its streams, their numbers are free, and what has one of them is
-    taken for a stream, here and in the worker.
-    """
-    ends = multiprocessing.Pipe()
-    low: list[int] = []
-    above = []
-    for end in ends:
-        handle = os.dup(end.fileno())
-        while handle < _FIRST_FREE:
-            low.append(handle)
-            handle = os.dup(handle)
-        above.append(Connection(handle))
-    for end in ends:
-        end.close()
-    for handle in low:
-        os.close(handle)
-    return above[0], above[1]
 
 
 def _stream(handle: int) -> int | None:

@@ -28,6 +28,7 @@ import numpy as np
 from joblib.externals.loky.backend import resource_tracker
 
 from broadpeak.engines.calls import Head
+from broadpeak.engines.streams import streams_taken
 from broadpeak.errors import EngineError, described
 from broadpeak.types import AnyArray
 
@@ -145,7 +146,8 @@ class Exchange:
             self._folder = Path(
                 tempfile.mkdtemp(prefix=f"broadpeak-{os.getpid()}-", dir=_roomy(n_bytes))
             )
-            with suppress(Exception):  # somebody must remove it should this process be killed
+            # Somebody must remove it should this process be killed.
+            with suppress(Exception), streams_taken():
                 resource_tracker.register(str(self._folder), "folder")
         return self._folder / f"{next(_numbers)}"
 
