@@ -16,7 +16,7 @@ SUBJECTS = {
     "Prices, indicators, signals": ("data", "indicators", "triggers"),
     "Portfolio": ("portfolio",),
     "Training and walk-forward": ("training", "validation"),
-    "Searching and choosing": ("search",),
+    "Searching and choosing": ("search", "stats"),
     "Keeping results": ("storage",),
     "Errors": ("errors",),
     "For authors of engines and searchers": ("testing",),

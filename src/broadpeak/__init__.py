@@ -67,6 +67,7 @@ _MODULES = {
     "objectives": "training.objectives",
     "searchers": "search.searchers",
     "splits": "validation.splits",
+    "stats": "stats",
 }
 
 __all__ = sorted([*_HOMES, *_MODULES])  # noqa: PLE0605  # computed from the tables above

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # The public names for type checkers. Written by tools/write_stub.py; edit __init__.py instead.
 from broadpeak import engines as engines
+from broadpeak import stats as stats
 from broadpeak import testing as testing
 from broadpeak._core.accessor import register_accessor as register_accessor
 from broadpeak._core.caches import flush as flush

@@ -139,7 +139,7 @@ row("splits.WalkForwardSplit", {"cycles": 3}, then=_spread)
 row("splits.PurgedKFold", {"n_splits": 3, "purge": 1, "embargo": 1}, then=_spread)
 row(
     "splits.CombinatorialPurged",
-    {"n_folds": 4, "n_test_folds": 2},
+    {"n_blocks": 4, "n_test": 2},
     then=lambda w, s: (_spread(w, s), s.n_paths, s.paths()),
 )
 row("splits.BlockSplit", {"period": "7D"}, then=_spread)
@@ -161,3 +161,23 @@ for _name, _split in {
     )
 row("splits.cycles_for_period", {"n_bars": 100, "period": 20})
 row("split_walk_forward", {"n_bars": 100, "cycles": 4})
+
+# ------------------------------------------------------------------ statistics of a choice
+
+_returns = lambda w: w.one.returns.to_numpy().reshape(-1, 1) * [1.0, -0.5, 0.2]
+_trials = {"n_trials": 10, "variance": 0.01}
+_resampled = lambda w: {"returns": _returns(w), "n": 9}
+row("stats.probabilistic_sharpe_ratio", {"sharpe": 0.1, "n": 100, "skew": -1, "kurtosis": 6})
+row("stats.deflated_sharpe_ratio", {"sharpe": 0.1, "n": 100, **_trials})
+row("stats.expected_max_sharpe", _trials)
+row("stats.min_track_record_length", {"sharpe": 0.1})
+row("stats.min_backtest_length", {"n_trials": 10})
+row("stats.haircut_sharpe", {"sharpe": 0.1, "n": 100, "n_trials": 2, "p_values": [0.1, 0.2]})
+row("stats.effective_trials", lambda w: {"returns": _returns(w)})
+row("stats.pbo", lambda w: {"returns": _returns(w), "n_blocks": 4})
+row("stats.reality_check", _resampled)
+row("stats.spa", _resampled)
+row("stats.step_m", _resampled)
+row("stats.optimal_block_length", lambda w: {"returns": _returns(w)})
+row("stats.bootstrap", lambda w: {**_resampled(w), "statistic": lambda x: x.mean()})
+row("stats.bar_permutation", lambda w: {"data": w.data, "seed": 1})

@@ -60,6 +60,11 @@ row(
     then=lambda w, r: (r.stats, repr(r)),
     more=("n_evaluations", *_train_options),
 )
+row(
+    "stats.permutation_test",
+    lambda w: {**_trade(w), "n": 2},
+    more=("n_evaluations", *_train_options),
+)
 
 
 def _inside(name: str) -> Callable[..., Any]:

@@ -151,7 +151,7 @@ def test_too_small():
         (lambda: bp.splits.PurgedKFold(purge=-1), "purge must be"),
         (lambda: bp.splits.PurgedKFold(embargo=-0.1), "embargo must be"),
         (lambda: bp.splits.PurgedKFold(embargo=1.5), "embargo must be a whole"),
-        (lambda: bp.splits.CombinatorialPurged(4, 4), r"n_test_folds must be less than n_folds"),
+        (lambda: bp.splits.CombinatorialPurged(4, 4), r"n_test must be less than n_blocks"),
         (lambda: bp.splits.BlockSplit("week"), "period must be"),
         (lambda: bp.splits.BlockSplit(0), "period must be a"),
         (lambda: bp.splits.BlockSplit(test=(1,)), "train and test must"),

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from broadpeak.errors import StoreError, broken_rule
+from broadpeak.errors import StoreError, broken_rule, shown
 from broadpeak.storage import digests
 
 APPLICATION: Final = 0x62706B73  # "bpks", where SQLite says whose file it is
@@ -108,7 +108,7 @@ class StoreFile:
 
     def __init__(self, path: Path, *, lasting: bool = True) -> None:
         self.path = path
-        self._shown = repr(str(path))
+        self._shown = shown(str(path))
         self._lasting = lasting
         self._opened: _Opened | None = None
         with self._guarded():
@@ -256,7 +256,8 @@ class StoreFile:
             raise StoreError(f"The store {self._shown} {_explain(error)} ({error}).") from error
         except OSError as error:
             rule = "be a file in a folder that exists and can be read"
-            raise StoreError(f"The store {self._shown} must {rule} ({error}).") from error
+            got = error.strerror or error
+            raise StoreError(f"The store {self._shown} must {rule} ({got}).") from error
 
 
 def _make(path: Path) -> None:

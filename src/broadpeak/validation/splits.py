@@ -217,7 +217,7 @@ class PurgedKFold:
     Parameters
     ----------
     n_splits : int, >= 2
-        Folds.
+        Blocks that the history is cut into: the folds.
     purge : int
         Bars left out of the training on both sides of the test: how far a label looks ahead.
     embargo : int or float
@@ -263,10 +263,10 @@ class CombinatorialPurged:
 
     Parameters
     ----------
-    n_folds : int, >= 2
-        Folds.
-    n_test_folds : int
-        How many of them are tested at a time, fewer than `n_folds`.
+    n_blocks : int, >= 2
+        Blocks that the history is cut into: the folds.
+    n_test : int
+        How many of them are tested at a time, fewer than `n_blocks`.
     purge : int
         Bars left out of the training on both sides of every tested fold.
     embargo : int or float
@@ -291,42 +291,42 @@ class CombinatorialPurged:
     """
 
     def __init__(
-        self, n_folds: int = 6, n_test_folds: int = 2, *, purge: int = 0, embargo: float = 0
+        self, n_blocks: int = 6, n_test: int = 2, *, purge: int = 0, embargo: float = 0
     ) -> None:
-        self.n_folds = check.whole("n_folds", n_folds, 2)
-        self.n_test_folds = check.whole("n_test_folds", n_test_folds, 1)
-        if self.n_test_folds >= self.n_folds:
-            rule = f"be less than n_folds ({self.n_folds})"
-            raise ParamError(broken_rule("n_test_folds", rule, n_test_folds))
+        self.n_blocks = check.whole("n_blocks", n_blocks, 2)
+        self.n_test = check.whole("n_test", n_test, 1)
+        if self.n_test >= self.n_blocks:
+            rule = f"be less than n_blocks ({self.n_blocks})"
+            raise ParamError(broken_rule("n_test", rule, n_test))
         self.purge = check.whole("purge", purge, 0)
         self.embargo = _embargo(embargo)
 
     @property
     def n_paths(self) -> int:
         """Number of paths through all folds."""
-        return math.comb(self.n_folds - 1, self.n_test_folds - 1)
+        return math.comb(self.n_blocks - 1, self.n_test - 1)
 
     def split(self, index: Any, y: Any = None, groups: Any = None) -> Iterator[Pair]:
         """Yield the positions of every training and its test; `y` and `groups` are not used."""
         yield from _purged_splits(
-            _length(index), self.n_folds, self.n_test_folds, self.purge, self.embargo
+            _length(index), self.n_blocks, self.n_test, self.purge, self.embargo
         )
 
     def get_n_splits(self, index: Any = None, y: Any = None, groups: Any = None) -> int:
         """Return the number of pairs."""
-        return math.comb(self.n_folds, self.n_test_folds)
+        return math.comb(self.n_blocks, self.n_test)
 
     def paths(self) -> IntArray:
         """Return which split tests which fold on every path.
 
         Returns
         -------
-        array of int, shape (n_paths, n_folds)
+        array of int, shape (n_paths, n_blocks)
             Number of the split, in the order of `split`. Together the folds of a row are one test
             over the whole history.
         """
-        choices = itertools.combinations(range(self.n_folds), self.n_test_folds)
-        testers: list[list[int]] = [[] for _ in range(self.n_folds)]
+        choices = itertools.combinations(range(self.n_blocks), self.n_test)
+        testers: list[list[int]] = [[] for _ in range(self.n_blocks)]
         for number, folds in enumerate(choices):
             for fold in folds:
                 testers[fold].append(number)
@@ -334,7 +334,7 @@ class CombinatorialPurged:
 
     def __repr__(self) -> str:
         return (
-            f"CombinatorialPurged({self.n_folds}, {self.n_test_folds}, "
+            f"CombinatorialPurged({self.n_blocks}, {self.n_test}, "
             f"purge={self.purge}, embargo={self.embargo})"
         )
 
@@ -406,15 +406,15 @@ class BlockSplit:
 
 
 def _purged_splits(
-    n: int, n_folds: int, n_test_folds: int, purge: int, embargo: float
+    n: int, n_blocks: int, n_test: int, purge: int, embargo: float
 ) -> Iterator[Pair]:
-    if n < n_folds:
-        msg = f"{n_folds} folds must have at least {n_folds} bars, got {n}. Pass fewer folds."
+    if n < n_blocks:
+        msg = f"{n_blocks} folds must have at least {n_blocks} bars, got {n}. Pass fewer folds."
         raise DataError(msg)
     after = purge + (math.floor(embargo * n) if embargo < 1 else int(embargo))
-    sizes = [n // n_folds + (fold < n % n_folds) for fold in range(n_folds)]
+    sizes = [n // n_blocks + (fold < n % n_blocks) for fold in range(n_blocks)]
     edges = [0, *itertools.accumulate(sizes)]
-    for folds in itertools.combinations(range(n_folds), n_test_folds):
+    for folds in itertools.combinations(range(n_blocks), n_test):
         tested: BoolArray = np.zeros(n, dtype=np.bool_)
         left_out: BoolArray = np.zeros(n, dtype=np.bool_)
         for fold in folds:

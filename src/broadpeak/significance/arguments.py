@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What the statistics are given: numbers, and returns as bars × configurations."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from broadpeak._core import arrays, check
+from broadpeak.errors import DataError, ParamError, broken_rule
+from broadpeak.types import BoolArray, FloatArray
+
+LARGEST = 1e100
+"""Returns beyond it are no returns, and their squares no floats."""
+
+MOST_DRAWS = 10_000_000
+"""Histories that nobody would wait for."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReturnTable:
+    """Returns of several configurations.
+
+    Attributes
+    ----------
+    values : float64 array, shape (bars, configurations)
+        Finite.
+    labels : Index, shape (configurations,)
+    kept : bool array, shape (bars given,)
+        False at the bars that were left out.
+    """
+
+    values: FloatArray
+    labels: pd.Index[Any]
+    kept: BoolArray
+
+
+def number(name: str, value: Any, *, least: float = -math.inf, above: float = -math.inf) -> float:
+    """Return `value` as a finite float, at least `least` and above `above`.
+
+    Raises
+    ------
+    ParamError
+        If it is not.
+    """
+    result = check.as_float(value)
+    if not math.isfinite(result) or result < least or result <= above:
+        rule = "be a finite number"
+        if least > -math.inf:
+            rule += f" of at least {least:g}"
+        if above > -math.inf:
+            rule += f" above {above:g}"
+        raise ParamError(broken_rule(name, rule, value))
+    return result
+
+
+def probability(name: str, value: Any) -> float:
+    """Return `value` if it lies strictly between 0 and 1.
+
+    Raises
+    ------
+    ParamError
+        If it does not.
+    """
+    result = number(name, value)
+    if not 0.0 < result < 1.0:
+        raise ParamError(broken_rule(name, "lie between 0 and 1", value))
+    return result
+
+
+def return_table(returns: Any, *, least_bars: int = 2, least_columns: int = 1) -> ReturnTable:
+    """Return `returns` as a table.
+
+    Raises
+    ------
+    DataError
+        If it is not one, holds infinite numbers, or has too few bars or columns.
+    """
+    if not isinstance(returns, (pd.Series, pd.DataFrame)) and hasattr(returns, "returns"):
+        returns = returns.returns  # a Portfolio
+    lanes, wrapping = arrays.to_lanes("returns", returns)
+    if (np.abs(lanes) > LARGEST).any():
+        raise DataError(f"returns must be numbers below {LARGEST:g}, or NaN, got a larger one.")
+    missing = np.isnan(lanes)
+    kept: BoolArray = np.logical_not(missing.all(axis=0))
+    values = np.where(missing, 0.0, lanes).T[kept, :]
+    if values.shape[0] < least_bars:
+        raise DataError(broken_rule("returns", f"have at least {least_bars} bars", len(values)))
+    if values.shape[1] < least_columns:
+        rule = f"have at least {least_columns} columns, one a configuration"
+        raise DataError(broken_rule("returns", rule, values.shape[1]))
+    columns = wrapping.columns if wrapping.columns is not None else pd.RangeIndex(values.shape[1])
+    if wrapping.kind == "series" and wrapping.name is not None:
+        columns = pd.Index([wrapping.name])
+    return ReturnTable(np.ascontiguousarray(values), columns, kept)
+
+
+def less_benchmark(table: ReturnTable, benchmark: Any) -> FloatArray:
+    """Return the returns of `table` minus those of `benchmark`: a number, or one a bar.
+
+    Raises
+    ------
+    DataError
+        If it has another length.
+    ParamError
+        If it is neither.
+    """
+    if not isinstance(benchmark, (list, tuple)) and np.ndim(benchmark) == 0:
+        return table.values - number("benchmark", benchmark)
+    lanes, _ = arrays.to_lanes("benchmark", benchmark)
+    if lanes.shape != (1, len(table.kept)):
+        rule = f"be a number, or hold one return for each of the {len(table.kept)} bars"
+        raise DataError(broken_rule("benchmark", rule, lanes.T.shape))
+    line = lanes[0][table.kept]
+    if (np.abs(line) > LARGEST).any():
+        raise DataError(f"benchmark must be numbers below {LARGEST:g}, or NaN, got a larger one.")
+    result: FloatArray = table.values - np.nan_to_num(line)[:, np.newaxis]
+    return result
+
+
+def varies(values: FloatArray) -> BoolArray:
+    """Return which columns are more than one number with rounding."""
+    spread = np.ptp(values, axis=0)
+    result: BoolArray = spread > 1e-12 * np.abs(values).max(axis=0)
+    return result

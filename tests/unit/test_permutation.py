@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Permuted prices keep what they must; the test of a search stops when it may, and lasts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import broadpeak as bp
+
+PRICES = ("open", "high", "low", "close")
+
+
+@bp.strategy(lookback=30)
+def momentum(s: Any) -> None:
+    days = s.optimize(10, 5, 25, 10, name="days")
+    s.enter_long(bp.crossed_above(bp.roc(s.close, days), 0.0))
+    s.exit_long(bp.crossed_below(bp.roc(s.close, days), 0.0))
+
+
+def moves(data: bp.Data, symbol: str) -> dict[str, list[float]]:
+    """Return what a permutation only reorders: moves within bars, and gaps between them."""
+    own = data.select(symbol)
+    logs = {name: np.log(getattr(own, name).to_numpy()) for name in PRICES}
+    inside = [logs[name] - logs["open"] for name in ("high", "low", "close")]
+    gaps = logs["open"][1:] - logs["close"][:-1]
+    order = np.lexsort([part.round(9) for part in inside])
+    return {
+        "inside": np.array(inside)[:, order].round(9).ravel().tolist(),
+        "gaps": np.sort(gaps).round(9).tolist(),
+        "volume": np.sort(own.volume.to_numpy()).tolist(),
+    }
+
+
+def unequal() -> bp.Data:
+    """Return three stocks, of which one came later, one left early, and one has a gap."""
+    sample = bp.Data.sample()["2003":"2004"]
+    fields = (*PRICES, "volume")
+    frames = {
+        symbol: pd.DataFrame({name: getattr(sample.select(symbol), name) for name in fields})
+        for symbol in sample.symbols
+    }
+    frames["IBM"] = frames["IBM"].iloc[100:]
+    frames["MSFT"] = frames["MSFT"].iloc[:-60]
+    frames["AAPL"] = frames["AAPL"].drop(frames["AAPL"].index[200:210])
+    return bp.Data.from_frames(frames)
+
+
+@given(st.integers(0, 2**32))
+def test_only_the_order_of_moves_is_new(seed: int) -> None:
+    data = unequal()
+    other = bp.stats.bar_permutation(data, seed)
+    assert other.index.equals(data.index)
+    assert other.symbols == data.symbols
+    assert other.close.isna().equals(data.close.isna())
+    for symbol in data.symbols:
+        mine, real = other.select(symbol), data.select(symbol)
+        assert moves(other, symbol) == moves(data, symbol)
+        assert mine.close.iloc[-1] == real.close.iloc[-1]
+        for name in PRICES:
+            assert getattr(mine, name).iloc[0] == getattr(real, name).iloc[0]
+    assert not other.close.equals(data.close)
+
+
+def test_symbols_move_together() -> None:
+    data = bp.Data.sample()
+    other = bp.stats.bar_permutation(data, 3)
+    real, moved = data.returns.corr().to_numpy(), other.returns.corr().to_numpy()
+    assert np.abs(real - moved).max() < 0.03
+
+
+def test_shapes_come_back() -> None:
+    data = bp.Data.sample()["2003":"2004"]
+    assert isinstance(bp.stats.bar_permutation(data.select("IBM"), 1).close, pd.Series)
+    assert isinstance(bp.stats.bar_permutation(data.select(["IBM"]), 1).close, pd.DataFrame)
+    alone = bp.Data.from_frames({"IBM": data.select("IBM").close.to_frame("close")})
+    other = bp.stats.bar_permutation(alone, 1)
+    assert np.sort(np.diff(np.log(other.close))) == pytest.approx(
+        np.sort(np.diff(np.log(alone.close))), abs=1e-12
+    )
+
+
+def test_seeds() -> None:
+    data = bp.Data.sample("IBM")
+    one, same, two = (bp.stats.bar_permutation(data, seed) for seed in (1, 1, 2))
+    assert one.close.equals(same.close)
+    assert not one.close.equals(two.close)
+    with pytest.raises(bp.DataError, match="data must be a Data"):
+        bp.stats.bar_permutation(data.close, 1)
+
+
+@pytest.fixture(scope="module")
+def prices() -> bp.Data:
+    return bp.Data.sample("IBM")["2003":"2006"]
+
+
+def run(data: bp.Data, **options: Any) -> Any:
+    return bp.stats.permutation_test(momentum, data, min_trades=3, **options)
+
+
+def test_p_values_count_what_is_as_good(prices: bp.Data) -> None:
+    whole = run(prices, n=39, sequential=False)
+    better = int((whole.null >= whole.observed).sum())
+    assert whole.n_run == len(whole.null) == 39
+    assert not whole.stopped
+    assert whole.p_value == (1 + better) / 40
+    # Stopped, it has seen the same results up to the one that decides.
+    early = run(prices, n=39, alpha=0.1)
+    assert early.stopped
+    assert early.null.tolist() == whole.null[: early.n_run].tolist()
+    assert (early.null >= early.observed).sum() == 4  # with 4 of 39, p is over 0.1
+    assert early.null[-1] >= early.observed
+    assert early.p_value == 4 / early.n_run
+
+
+def test_a_pattern_is_found() -> None:
+    """A wave that repeats every 40 bars is there in no permutation."""
+    bars = np.arange(600)
+    noise = np.random.default_rng(2).normal(0.0, 0.002, 600)
+    close = 100 * np.exp(0.1 * np.sin(bars / 40 * 2 * np.pi) + noise)
+    index = pd.date_range("2020-01-01", periods=600)
+    data = bp.Data.from_frames({"WAVE": pd.DataFrame(dict.fromkeys(PRICES, close), index=index)})
+    found = run(data, n=39)
+    assert found.p_value == 1 / 40
+    assert not found.stopped
+    walked = run(data, n=19, walk_forward={"cycles": 3, "split": 0.6})
+    assert walked.p_value == 1 / 20
+
+
+def test_a_rising_market_is_no_skill() -> None:
+    @bp.strategy(lookback=30)
+    def hold(s: Any) -> None:
+        after = s.optimize(1, 1, 3, 1, name="after")
+        s.enter_long(np.arange(len(s.close)) >= 30 + after)
+
+    index = pd.date_range("2020-01-01", periods=400)
+    noise = np.random.default_rng(3).normal(0.002, 0.01, 400)
+    close = 100 * np.exp(np.cumsum(noise))
+    data = bp.Data.from_frames({"UP": pd.DataFrame(dict.fromkeys(PRICES, close), index=index)})
+    found = bp.stats.permutation_test(hold, data, n=39, objective="profit", min_trades=0)
+    assert found.observed > 0
+    assert found.p_value > 0.1
+
+
+@pytest.mark.engine
+def test_engines_agree(prices: bp.Data) -> None:
+    serial = run(prices, n=39, alpha=0.2)
+    for options in ({"engine": "threadpool"}, {"engine": "processpool", "n_workers": 2}):
+        other = run(prices, n=39, alpha=0.2, **options)
+        assert other.null.tolist() == serial.null.tolist()
+        assert (other.p_value, other.n_run) == (serial.p_value, serial.n_run)
+
+
+def test_a_store_goes_on(prices: bp.Data, tmp_path: Path) -> None:
+    path = tmp_path / "trials.db"
+    first = run(prices, n=19, sequential=False, store=path)
+    n_trials = int(bp.Store(path).runs()["trials"].sum())
+    again = run(prices, n=19, sequential=False, store=path)
+    assert again.null.tolist() == first.null.tolist()
+    assert int(bp.Store(path).runs()["trials"].sum()) == n_trials
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"n": 0}, "n must be a whole number"),
+        ({"alpha": 0}, "alpha must lie between"),
+        ({"alpha": "a"}, "alpha must be a finite number"),
+        ({"seed": -1}, "seed must be a whole number"),
+        ({"walk_forward": 3}, "walk_forward must be a dict"),
+        ({"walk_forward": {"cycels": 3}}, "unknown option 'cycels'"),
+        ({"objektive": "prr"}, "unknown option 'objektive'"),
+    ],
+)
+def test_options_are_checked(prices: bp.Data, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(bp.ParamError, match=message):
+        run(prices, **options)
