@@ -36,7 +36,7 @@ row("bp.rank", {}, lambda w: w.entries.bp.rank)
 row("bp.first", {}, lambda w: w.entries.bp.first)
 row("optimal_f", lambda w: {"trades": [3.0, -1.0, 2.0, -1.5, 4.0]})
 row("flush", {})
-row("register_accessor", {"name": "vbt"})
+row("register_accessor", {"name": "fuzzed"})
 
 # ------------------------------------------------------------------ data
 
