@@ -13,6 +13,7 @@ import pandas as pd
 
 from broadpeak._core.arrays import plain_array
 from broadpeak._core.check import one_of
+from broadpeak.data.data import Data
 from broadpeak.errors import DataError, ParamError, broken_rule
 from broadpeak.portfolio._kernels.prices import check_prices
 from broadpeak.portfolio.checks import USUAL, check_bars, check_costs, check_range
@@ -82,6 +83,8 @@ def build(
         if not isinstance(flag, (bool, np.bool_)):
             raise ParamError(broken_rule(key, "be True or False", flag))
     _check_direction(signal_args, direction)
+    # What a `Data` holds was checked when it was made.
+    checked = isinstance(close, Data) and all(own is None for own in price_args.values())
     close, price_args, name = _prices_of(close, price_args)
     known = isinstance(close, (np.ndarray, pd.Series, pd.DataFrame))
     shape = np.shape(close if known else plain_array("close", close))
@@ -92,7 +95,7 @@ def build(
     arrays, numbers = _unwrap(close, bars, price_args, signal_args, setting_args, size_type)
     pot = arrays.pop("init_cash", None) if cash_sharing else None
     columns = resolve(list(arrays.values()), len(arrays["close"].lanes))
-    used = _used_prices(arrays, columns, bars, name)
+    used = _used_prices(arrays, columns, bars, name, checked=checked)
     codes, groups = group_columns(group_by, columns.labels, columns.count, cash_sharing)
     units = Units.single(columns.count)
     if codes is not None:
@@ -201,7 +204,7 @@ def _price_of(data: Any, key: str) -> Any:
 
 
 def _used_prices(
-    arrays: Mapping[str, Given], columns: Columns, bars: Bars, name: Any
+    arrays: Mapping[str, Given], columns: Columns, bars: Bars, name: Any, *, checked: bool
 ) -> tuple[Prices, IntArray]:
     """Return prices and the price lane of every column, all price arguments in one shape."""
     lanes: dict[str, FloatArray] = {}
@@ -223,7 +226,7 @@ def _used_prices(
     apart = any(
         len(lanes[key]) != len(close) or not _same_rows(rows[key], rows["close"]) for key in lanes
     )
-    if len(lanes) > 1:
+    if len(lanes) > 1 and not checked:
         rows_read = [Lanes(lanes[key], rows[key]).row_numbers(columns.count) for key in lanes]
         alike = np.tile(np.arange(len(close)), (len(lanes), 1))
         met = (np.unique(rows_read, axis=1) if apart else alike).T
