@@ -554,7 +554,7 @@ REFUSED = {
         "Date,Open,High,Low,Close\n02.01.2024,185,10,186,00,184,00,185,64\n", "5 cells in every row",
     ),
     "months or days of 2020": ("Date,Close\n200102,1\n200103,2\n", "mean one thing only"),
-    "iso weeks": ("Date,Close\n2024-W01,1\n2024-W02,2\n", "Weeks and quarters must be written"),
+    "iso weeks": ("Date,Close\n2024-W01,1\n2024-W02,2\n", "Weeks must be written as dates, and quarters"),
     "numbers of rows": ("Date,Close\n1,1\n2,2\n", "readable dates in column 'Date'"),
     "a named zone": ("Date,Close\n2024-01-02 09:30 EST,1\n", "pass tz="),
     "times alone": ("Time,Close\n09:30,1\n09:31,2\n", "column of dates beside the times of day"),

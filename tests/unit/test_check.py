@@ -112,7 +112,7 @@ def test_flags_texts_paths_and_functions():
 def test_ids_and_labels():
     assert check.identifier("x", ("a", 1)) == ("a", 1)
     for value in ([1], math.nan, np.ones(2), pd.NA, {}):
-        with pytest.raises(ParamTypeError, match="x must be a text, a number or another plain"):
+        with pytest.raises(ParamTypeError, match="x must be a string, a number or another plain"):
             check.identifier("x", value)
     for value in ("ab", 3, np.ones((2, 2)), np.array(3), np.ones(2, np.float16), None):
         with pytest.raises(ParamTypeError, match="x must be labels, got"):

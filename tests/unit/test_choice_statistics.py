@@ -74,6 +74,7 @@ def test_a_ratio_below_the_benchmark_never_gets_there() -> None:
     ("call", "message"),
     [
         (lambda: S.probabilistic_sharpe_ratio(math.nan, 10), "sharpe must be a finite number"),
+        (lambda: S.haircut_sharpe(np.zeros(9), 9, n_trials=1), r"Of returns it is: returns.mean"),
         (lambda: S.probabilistic_sharpe_ratio("a", 10), "sharpe must be .* got .a. .str."),
         (lambda: S.probabilistic_sharpe_ratio(0.1, 1), "n must be a finite number above 1"),
         (

@@ -244,8 +244,11 @@ def test_adjusting_and_missing_rows(tmp_path) -> None:
         ("hello\nworld\n", "be a table"),
         ("x,y,z\n1,2,3\n", "header with a column 'close'"),
         ("Date,Open,Close\n2024-01-01,1,x\n", "must hold numbers"),
-        ("Date,Close\n2024-01-01,1\n2024-01-03,2\n2024-01-02,3\n", "must be sorted"),
-        ("Date,Close\n2024-01-01,1\n2024-01-01,2\n", "every bar once"),
+        (
+            "Date,Close\n2024-01-01,1\n2024-01-03,2\n2024-01-02,3\n",
+            "must be sorted.*Sort the rows of the file",
+        ),
+        ("Date,Close\n2024-01-01,1\n2024-01-01,2\n", "every bar once.*Correct the file"),
         ("Date,Close\n", "at least one bar"),
         ("Date,Close\nyesterday,1\n", "readable dates"),
         ('Date,Close\n"2024-01-01,1\n', "be a table"),

@@ -563,3 +563,24 @@ def test_mono_errors():
 def test_mono_failures_name_the_chunk():
     with pytest.raises(bp.TaskError, match=r"4 combinations from fast=1, slow=2 to fast=2, slow=3"):
         parameterized(lambda fast, slow: 1 / 0, mono_chunk_len=4)(Param(FAST), Param(SLOW))
+
+
+def test_an_option_without_its_underscore_is_told():
+    def double(fast):
+        return fast * 2
+
+    for decorator, argument in ((parameterized, Param(FAST)), (bp.iterated, FAST), (bp.chunked, 1)):
+        for name in ("engine", "execute_kwargs"):
+            with pytest.raises(TypeError, match=f"begin with an underscore at .*Type: _{name}="):
+                decorator(double)(argument, **{name: "serial"})
+    with pytest.raises(bp.ParamError, match="Type: _random_subset="):
+        parameterized(double)(Param(FAST), random_subset=2)
+    with pytest.raises(TypeError, match="unexpected keyword argument 'speed'"):
+        parameterized(double)(Param(FAST), speed=2)
+
+
+def test_a_function_may_take_arguments_that_are_called_like_options():
+    def timed(fast, timeout, **rest):
+        return fast, timeout, rest
+
+    assert parameterized(timed)(Param([1]), timeout=5, seed=3) == [(1, 5, {"seed": 3})]

@@ -100,9 +100,10 @@ def number(
     least: float = -math.inf,
     remedy: str = "",
     *,
+    above: float = -math.inf,
     finite: bool = True,
 ) -> float:
-    """Return `value` as a number of at least `least`, and a finite one unless told otherwise.
+    """Return `value` as a number, finite unless told otherwise, in the bounds that are given.
 
     Raises
     ------
@@ -119,9 +120,10 @@ def number(
         found = None if got is None else float(got)
     except OverflowError:  # a whole number beyond all floats
         found = None
-    if found is None or (finite and not math.isfinite(found)) or found < least:
+    if found is None or (finite and not math.isfinite(found)) or found < least or found <= above:
         rule = "be a finite number" if finite else "be a number"
         rule += f" of at least {least:g}" if least > -math.inf else ""
+        rule += f" above {above:g}" if above > -math.inf else ""
         raise ParamError(broken_rule(name, rule, value, remedy))
     return found
 
@@ -232,7 +234,9 @@ def identifier(name: str, value: Any) -> Any:
     except (TypeError, ValueError):
         usable = False
     if not usable:
-        raise ParamTypeError(broken_rule(name, "be a text, a number or another plain value", value))
+        raise ParamTypeError(
+            broken_rule(name, "be a string, a number or another plain value", value)
+        )
     return value
 
 

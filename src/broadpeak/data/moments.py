@@ -175,7 +175,11 @@ def _part(group: Group, column: Column) -> _Part:
 
 def _weeks_remedy(group: Group) -> str:
     words = {word for token in group.tokens if token.dtype.kind == "S" for word in set(token)}
-    return "Weeks and quarters must be written as dates." if words & {b"w", b"q"} else ""
+    return (
+        "Weeks must be written as dates, and quarters as 2024Q1 or as dates."
+        if words & {b"w", b"q"}
+        else ""
+    )
 
 
 def _index(mask: str, end: int) -> int:

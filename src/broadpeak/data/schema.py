@@ -116,11 +116,11 @@ def check_index(symbol: str, index: pd.Index[Any]) -> None:
         return
     if not index.is_unique:
         twice = index[index.duplicated()][0]
-        remedy = "Type: frame = frame[~frame.index.duplicated()]"
+        remedy = "Correct the file, or, of a frame, type: frame = frame[~frame.index.duplicated()]"
         raise DataError(broken_rule(owner, "have every bar once", f"{twice} twice", remedy))
     values = index.to_numpy()
     place = int(np.flatnonzero(values[1:] < values[:-1])[0]) + 1
-    remedy = "Type: frame = frame.sort_index()"
+    remedy = "Sort the rows of the file by date; those of a frame: frame = frame.sort_index()"
     got = f"{index[place]} after {index[place - 1]}"
     raise DataError(broken_rule(owner, "be sorted", got, remedy))
 
@@ -220,7 +220,10 @@ def _refuse(
     raise DataError(broken_rule(owner, rule + limit, float(values[place]), more + advice))
 
 
-_MISSING = "Drop missing bars with frame.dropna(); calendars are aligned afterwards."
+_MISSING = (
+    "Pass missing='drop' to leave out bars without any price, or drop others with frame.dropna(); "
+    "calendars are aligned afterwards."
+)
 
 
 def bars_of(

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,23 +38,16 @@ class ReturnTable:
     kept: BoolArray
 
 
-def number(name: str, value: Any, *, least: float = -math.inf, above: float = -math.inf) -> float:
-    """Return `value` as a finite float, at least `least` and above `above`.
+def observed_ratio(value: Any) -> float:
+    """Return a Sharpe ratio per period, as a number.
 
     Raises
     ------
     ParamError
-        If it is not.
+        If it is none, such as the returns themselves.
     """
-    result = check.as_float(value)
-    if not math.isfinite(result) or result < least or result <= above:
-        rule = "be a finite number"
-        if least > -math.inf:
-            rule += f" of at least {least:g}"
-        if above > -math.inf:
-            rule += f" above {above:g}"
-        raise ParamError(broken_rule(name, rule, value))
-    return result
+    remedy = "Of returns it is: returns.mean() / returns.std()"
+    return check.number("sharpe", value, remedy=remedy)
 
 
 def probability(name: str, value: Any) -> float:
@@ -66,7 +58,7 @@ def probability(name: str, value: Any) -> float:
     ParamError
         If it does not.
     """
-    result = number(name, value)
+    result = check.number(name, value)
     if not 0.0 < result < 1.0:
         raise ParamError(broken_rule(name, "lie between 0 and 1", value))
     return result
@@ -110,7 +102,7 @@ def less_benchmark(table: ReturnTable, benchmark: Any) -> FloatArray:
         If it is neither.
     """
     if not isinstance(benchmark, (list, tuple)) and np.ndim(benchmark) == 0:
-        return table.values - number("benchmark", benchmark)
+        return table.values - check.number("benchmark", benchmark)
     lanes, _ = arrays.to_lanes("benchmark", benchmark)
     if lanes.shape != (1, len(table.kept)):
         rule = f"be a number, or hold one return for each of the {len(table.kept)} bars"

@@ -12,7 +12,7 @@ from scipy.special import stdtr, stdtrit
 
 from broadpeak._core import arrays, check
 from broadpeak.errors import DataError, ParamError, broken_rule
-from broadpeak.significance.arguments import number
+from broadpeak.significance.arguments import observed_ratio
 from broadpeak.types import FloatArray
 
 
@@ -88,9 +88,9 @@ def haircut_sharpe(
     (0.3, 0.6)
     """
     check.one_of("method", method, tuple(_CORRECTIONS))
-    sharpe, periods = number("sharpe", sharpe), number("n", n, above=2.0)
+    sharpe, periods = observed_ratio(sharpe), check.number("n", n, above=2.0)
     trials = check.whole("n_trials", n_trials)
-    rho = number("autocorrelation", autocorrelation)
+    rho = check.number("autocorrelation", autocorrelation)
     if not -1.0 < rho < 1.0:
         raise ParamError(broken_rule("autocorrelation", "lie between -1 and 1", autocorrelation))
     root = math.sqrt(periods)

@@ -12,7 +12,7 @@ import pandas as pd
 
 from broadpeak._core import check, rng
 from broadpeak.errors import ParamError, broken_rule
-from broadpeak.significance.arguments import MOST_DRAWS, number, return_table
+from broadpeak.significance.arguments import MOST_DRAWS, return_table
 from broadpeak.types import FloatArray, IntArray
 
 _KINDS = ("stationary", "circular", "iid")
@@ -195,7 +195,7 @@ def block_or_best(block: float | None, values: FloatArray) -> float:
     """
     if block is None:
         return float(block_lengths(values).mean()) if len(values) >= 9 else 1.0
-    length = number("block", block, least=1.0)
+    length = check.number("block", block, least=1.0)
     if length > len(values):
         rule = f"be at most the number of bars, {len(values)}"
         raise ParamError(broken_rule("block", rule, block))

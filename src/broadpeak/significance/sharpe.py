@@ -23,7 +23,7 @@ from scipy.special import log_ndtr, ndtr, ndtri
 
 from broadpeak._core import check
 from broadpeak.errors import ParamError, broken_rule
-from broadpeak.significance.arguments import number, probability
+from broadpeak.significance.arguments import observed_ratio, probability
 
 _EULER = 0.5772156649015329  # the constant of Euler and Mascheroni
 _CLASSIC, _RECENT = "2012", "2025"
@@ -76,8 +76,8 @@ def probabilistic_sharpe_ratio(
     0.913
     """
     check.one_of("convention", convention, (_CLASSIC, _RECENT))
-    sharpe, benchmark = number("sharpe", sharpe), number("benchmark", benchmark)
-    periods = number("n", n, above=1.0)
+    sharpe, benchmark = observed_ratio(sharpe), check.number("benchmark", benchmark)
+    periods = check.number("n", n, above=1.0)
     return float(ndtr(_score(sharpe, benchmark, periods, skew, kurtosis, convention)))
 
 
@@ -140,7 +140,7 @@ def deflated_sharpe_ratio(
     """
     check.one_of("convention", convention, ("2014", _RECENT))
     benchmark = expected_max_sharpe(n_trials, variance)
-    sharpe, periods = number("sharpe", sharpe), number("n", n, above=1.0)
+    sharpe, periods = observed_ratio(sharpe), check.number("n", n, above=1.0)
     if convention == "2014":
         return float(ndtr(_score(sharpe, benchmark, periods, skew, kurtosis, _CLASSIC)))
     score = _score(sharpe, benchmark, periods, skew, kurtosis, _RECENT)
@@ -180,8 +180,8 @@ def expected_max_sharpe(n_trials: float, variance: float) -> float:
     >>> round(bp.stats.expected_max_sharpe(100, 0.5 / 250), 4)
     0.1132
     """
-    trials = number("n_trials", n_trials, least=1.0)
-    spread = math.sqrt(number("variance", variance, least=0.0))
+    trials = check.number("n_trials", n_trials, least=1.0)
+    spread = math.sqrt(check.number("variance", variance, least=0.0))
     if trials == 1.0:
         return 0.0
     tail = 1.0 / trials
@@ -239,7 +239,7 @@ def min_track_record_length(
     2.73
     """
     check.one_of("convention", convention, (_CLASSIC, _RECENT))
-    sharpe, benchmark = number("sharpe", sharpe), number("benchmark", benchmark)
+    sharpe, benchmark = observed_ratio(sharpe), check.number("benchmark", benchmark)
     recent = convention == _RECENT
     spread = _variance(benchmark if recent else sharpe, skew, kurtosis)
     quantile = float(ndtri(probability("confidence", confidence)))
@@ -279,7 +279,7 @@ def min_backtest_length(n_trials: float, *, target: float = 1.0) -> float:
     >>> round(bp.stats.min_backtest_length(45), 1)  # five years of history: at most 45 trials
     5.0
     """
-    return (expected_max_sharpe(n_trials, 1.0) / number("target", target, above=0.0)) ** 2
+    return (expected_max_sharpe(n_trials, 1.0) / check.number("target", target, above=0.0)) ** 2
 
 
 def max_normal_variance(n_draws: float) -> float:
@@ -312,7 +312,7 @@ def _score(
 
 def _variance(sharpe: float, skew: float, kurtosis: float) -> float:
     """Return the variance of the estimate of a ratio `sharpe`, times the number of periods."""
-    skew, kurtosis = number("skew", skew), number("kurtosis", kurtosis, least=1.0)
+    skew, kurtosis = check.number("skew", skew), check.number("kurtosis", kurtosis, least=1.0)
     if kurtosis < (1.0 + skew * skew) * (1.0 - 1e-9):
         rule = f"be at least 1 + skew², {1.0 + skew * skew:.6g}, as for every distribution"
         remedy = "Pass the kurtosis that is 3 for normal returns, not the excess over it."

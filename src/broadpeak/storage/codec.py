@@ -8,12 +8,11 @@ the list: it can only be pickled, which needs trust, both to write and to read.
 from __future__ import annotations
 
 import pickle
-import reprlib
 from typing import Any
 
 import cloudpickle
 
-from broadpeak.errors import StoreError
+from broadpeak.errors import StoreError, described, shown
 from broadpeak.storage import frames, kinds
 
 _PLAIN, _PICKLE = b"V", b"P"
@@ -44,7 +43,8 @@ def encode(value: Any, *, trust: bool) -> bytes:
             return _PICKLE + _pickled(value)
         msg = (
             "Results in a store must be numbers, text, dates, arrays, pandas objects, or lists and "
-            f"dicts of these, got {_shown(value)}: {unfit}. Anything else must be pickled. {_TRUST}"
+            f"dicts of these, got {shown(value)} ({type(value).__name__}): {unfit}. "
+            f"Anything else must be pickled. {_TRUST}"
         )
         raise StoreError(msg) from None
     return _PLAIN + bytes(writer.out)
@@ -80,8 +80,9 @@ def _pickled(value: Any) -> bytes:
         return bytes(cloudpickle.dumps(value))
     except Exception as error:
         msg = (
-            f"Results in a store must be such that pickle can hold them, got {_shown(value)}: "
-            f"{error}. Return numbers, arrays or pandas objects."
+            "Results in a store must be such that pickle can hold them, got "
+            f"{shown(value)} ({type(value).__name__}): {described(error)}. "
+            "Return numbers, arrays or pandas objects."
         )
         raise StoreError(msg) from error
 
@@ -98,15 +99,7 @@ def _unpickled(raw: bytes, *, trust: bool) -> Any:
     except Exception as error:
         msg = (
             "A stored pickle must be of classes and functions that can still be imported, got "
-            f"{type(error).__name__}: {error}. Import what the run imported, or choose a new "
+            f"{described(error)}. Import what the run imported, or choose a new "
             "file name."
         )
         raise StoreError(msg) from error
-
-
-def _shown(value: Any) -> str:
-    try:
-        text = reprlib.repr(value)
-    except Exception:  # noqa: BLE001  # a repr of the user may raise anything
-        return f"a {type(value).__name__}"
-    return f"{' '.join(text.split())} ({type(value).__name__})"

@@ -16,7 +16,7 @@ from broadpeak.errors import ParamTypeError, broken_rule
 from broadpeak.merge.rules import NAMED, MergeFunc
 from broadpeak.sweep.arguments import Annotations, Arguments, python_function
 from broadpeak.sweep.execute import CALLBACKS, Settings
-from broadpeak.sweep.options import Options, split_call
+from broadpeak.sweep.options import EXECUTE_OPTIONS, Options, split_call
 
 Varying = dict[int | str, tuple[Sequence[Any], Any]]
 _HOW = frozenset(  # where and how visibly calls are made, not what they return
@@ -71,7 +71,19 @@ class Decorated(ABC):
         """Take the options out of the call, and make it."""
         declared = self.arguments.declared
         passed, later = split_call(self.owner, kwargs, declared, self.own_names)
+        self._check_names(passed)
         return self.call(args, passed, self._earlier(later).then(later))
+
+    def _check_names(self, passed: Mapping[str, Any]) -> None:
+        """Refuse an option without its underscore, which the function would not know."""
+        if self.arguments.var_keyword is not None:
+            return
+        known = {*EXECUTE_OPTIONS, *self.own_names, "execute_kwargs"}
+        for name in passed.keys() - self.arguments.declared:
+            if name in known:
+                owner, remedy = f"An option of {self.owner}", f"Type: _{name}=…"
+                rule = "begin with an underscore at the call"
+                raise ParamTypeError(broken_rule(owner, rule, name, remedy))
 
     def _earlier(self, later: Options) -> Options:
         """Return the decorator's options without those that a rule of the call stands in for."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from broadpeak.errors import BroadpeakError, ParamError, ParFileError, broken_rule
+from broadpeak.errors import BroadpeakError, ParamError, broken_rule
 from broadpeak.search.space import Dimension
 from broadpeak.training.components import Component
 from broadpeak.training.faults import OptimizeError
@@ -112,7 +112,8 @@ class Given:
             known = ", ".join(self._table)
             raise self._error(
                 f"{self._source} must have parameters of component {key!r}, got those of {known}. "
-                "Train the strategy with these assets and algos."
+                "Train the strategy with these assets and algos; if only the name differs, call "
+                "the prices by it: symbol=, --symbol."
             )
         dimension = dimension_of(position, call)
         values = self._table[key]
@@ -161,11 +162,6 @@ def dimension_of(position: int, call: Call) -> Dimension:
     """Return the dimension that `call` describes; unnamed ones are p1, p2, … by position."""
     name = f"p{position + 1}" if call.name is None else call.name
     return Dimension(name, *call[:5], call.integer)
-
-
-def parameter_error(source: str) -> type[BroadpeakError]:
-    """Return the class of errors about parameters that came from a file, or not."""
-    return ParFileError if source == "file" else ParamError
 
 
 def _shown(position: int, call: Call) -> str:

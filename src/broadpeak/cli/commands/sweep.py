@@ -95,7 +95,7 @@ def _check_call(func: Any, n_data: int, names: Iterable[str], function: str) -> 
     except TypeError as error:
         takes = ", ".join(inspect.signature(func).parameters) or "nothing"
         raise typer.BadParameter(
-            f"{function} takes {takes}; with these options there is a {error}.",
+            f"{function} takes {takes}; with these options Python says: {error}.",
             param_hint="--param",
         ) from None
 
