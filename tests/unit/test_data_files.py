@@ -259,6 +259,14 @@ def test_files_that_are_no_prices(tmp_path, text, message) -> None:
         read(tmp_path, text)
 
 
+def test_a_misspelt_label_of_a_file_without_any_known_one_is_told(tmp_path) -> None:
+    path = tmp_path / "x.csv"
+    path.write_text("Date,Wert\n2024-01-02,5\n2024-01-03,6\n")
+    with pytest.raises(bp.DataError, match=r"None of \['Wrt', 'close'\] is among them"):
+        bp.Data.from_csv(path, columns={"Wrt": "close"})
+    assert bp.Data.from_csv(path, columns={"Wert": "close"}).close.tolist() == [5, 6]
+
+
 @pytest.mark.parametrize("error", [FileNotFoundError, bp.DataError])
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
 def test_a_file_that_is_not_there(error, kind) -> None:

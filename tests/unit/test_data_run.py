@@ -398,3 +398,13 @@ def test_without_talib_the_message_says_what_to_type(monkeypatch) -> None:
         cached.cache_clear()
     with pytest.raises(bp.MissingExtraError, match=r'pip install "broadpeak\[talib\]"'):
         bp.talib_func("sma")
+
+
+@pytest.mark.parametrize("product", [False, True])
+def test_empty_lists_are_refused_in_every_way(product: bool) -> None:
+    data = bp.Data.sample("IBM")[:50]
+    rule = "must have at least one value"
+    with pytest.raises(bp.ParamError, match=f"window {rule}"):
+        bp.sma(data.close, [])
+    with pytest.raises(bp.ParamError, match=f"fast {rule}"):
+        data.run("bp:macd", fast=[], slow=[20, 30], param_product=product)

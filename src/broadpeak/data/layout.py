@@ -131,7 +131,7 @@ def _layout(
         if any(delimiter in line for line in head):
             tables[delimiter] = _cut(head, delimiter, owner)
     if listed:
-        return _without_header(tables, owner, named=True)
+        return _without_header(tables, owner, [], named=True)
     best: tuple[int, Layout] | None = None
     for delimiter, rows in tables.items():
         for place, row in enumerate(rows):
@@ -140,7 +140,7 @@ def _layout(
                 best = score, _with_header(delimiter, rows, place)
     if best:
         return best[1]
-    return _without_header(tables, owner)
+    return _without_header(tables, owner, wanted)
 
 
 def _header_score(row: list[str], wanted: list[str]) -> int:
@@ -194,7 +194,7 @@ def _are_symbols(row: list[str], labels: list[str]) -> bool:
 
 
 def _without_header(
-    tables: dict[str, list[list[str]]], owner: str, *, named: bool = False
+    tables: dict[str, list[list[str]]], owner: str, wanted: list[str], *, named: bool = False
 ) -> Layout:
     """Return the layout of a table without header: notes are above it, numbers in it."""
     labels: list[str] = []
@@ -213,7 +213,9 @@ def _without_header(
         shown = labels or next(row for rows in tables.values() for row in rows if row)
         if len(shown) > 1:
             rule = "have a header with a column 'close', or columns that show what they are"
+            missed = bool(wanted) and not set(wanted) & set(shown)
             remedy = (
+                f"{f'None of {wanted} is among them. ' if missed else ''}"
                 "Name its columns: columns={'Schluss': 'close'}, or ['date', 'close', …] of all."
             )
             raise DataError(broken_rule(owner, rule, shown[:8], remedy))

@@ -51,7 +51,8 @@ def takes_lists(function: Func) -> Func:
 def _spread(
     function: Callable[..., Any], inputs: dict[str, Any], settings: Mapping[str, Any]
 ) -> Any:
-    columns = _zipped({key: one for key, one in settings.items() if isinstance(one, LISTS)})
+    given = {key: list(one) for key, one in settings.items() if isinstance(one, LISTS)}
+    columns = zipped(given, "Zip the lists.")
     n = len(next(iter(columns.values())))
     short = function.__name__.lower()
     levels = [pd.Index(values, name=f"{short}_{key}") for key, values in columns.items()]
@@ -82,12 +83,34 @@ def _spread(
     return wrapped[0] if kind is None else kind(*wrapped)
 
 
-def _zipped(lists: Mapping[str, Any]) -> dict[str, list[Any]]:
-    """Return lists of one length; one value is repeated."""
-    columns = {key: list(values) for key, values in lists.items()}
-    length = max(map(len, columns.values()))
+def zipped(
+    columns: Mapping[str, list[Any]], remedy: str, length: int | None = None
+) -> dict[str, list[Any]]:
+    """Return lists of one length; one value is repeated.
+
+    Parameters
+    ----------
+    columns : mapping
+        The values of each parameter.
+    remedy : str
+        What to type if lengths differ.
+    length : int, optional
+        The length, of the combinations of a mono-chunk. Default: that of the longest list.
+
+    Raises
+    ------
+    ParamError
+        If a list is empty, or of another length.
+    """
     for key, column in columns.items():
-        if len(column) not in {1, length} or not column:
-            rule = f"have one value or as many as the longest list, {length}"
-            raise ParamError(broken_rule(key, rule, column, "Zip the lists."))
+        if not column:
+            raise ParamError(broken_rule(key, "have at least one value", column))
+    rule = "have one value or as many as the longest list"
+    if length is None:
+        length = max(map(len, columns.values()))
+    else:
+        rule = "have one value a combination of the mono-chunk"
+    for key, column in columns.items():
+        if len(column) not in {1, length}:
+            raise ParamError(broken_rule(key, f"{rule}, {length}", len(column), remedy))
     return {key: column * length if len(column) == 1 else column for key, column in columns.items()}

@@ -16,6 +16,7 @@ from broadpeak._core.arrays import to_lanes
 from broadpeak.errors import DataError, ParamError, broken_rule, shown
 from broadpeak.indicators.catalog import find
 from broadpeak.indicators.definition import Definition, bind
+from broadpeak.indicators.lists import zipped
 from broadpeak.indicators.panel import Level, Shape
 from broadpeak.indicators.result import IndicatorResult
 from broadpeak.indicators.source import Source
@@ -51,7 +52,8 @@ def run(
         return IndicatorResult(definition.outputs, [lanes], Shape(source, hidden=all_hidden))
     columns = _combine(lists, product_of_all=param_product) if lists else {}
     if source.codes is not None:
-        columns = _one_a_combination(columns, len(source.codes))
+        remedy = "Pass one value, or the list that the function was given."
+        columns = zipped(columns, remedy, len(source.codes))
     levels = [
         Level(f"{definition.short}_{key}", column)
         for key, column in columns.items()
@@ -82,28 +84,10 @@ def _is_listed(value: Any) -> bool:
 def _combine(lists: dict[str, Any], *, product_of_all: bool) -> dict[str, list[Any]]:
     """Return the values of each listed parameter, one a combination."""
     columns = {key: _items(value) for key, value in lists.items()}
-    for key, column in columns.items():
-        if not column:
-            raise ParamError(broken_rule(key, "have at least one value", column))
-    if product_of_all:
+    if product_of_all and all(columns.values()):  # an empty one is refused below
         rows = list(product(*columns.values()))
         return {key: [row[i] for row in rows] for i, key in enumerate(columns)}
-    length = max(map(len, columns.values()))
-    for key, column in columns.items():
-        if len(column) not in {1, length}:
-            rule = f"have one value or as many as the longest list, {length}"
-            remedy = "Pass param_product=True to combine every value with every other."
-            raise ParamError(broken_rule(key, rule, len(column), remedy))
-    return {key: column * length if len(column) == 1 else column for key, column in columns.items()}
-
-
-def _one_a_combination(columns: dict[str, list[Any]], n: int) -> dict[str, list[Any]]:
-    """Return lists as long as there are combinations: each has its own symbol already."""
-    for key, column in columns.items():
-        if len(column) not in {1, n}:
-            rule = f"have one value a combination of the mono-chunk, {n}"
-            raise ParamError(broken_rule(key, rule, len(column)))
-    return {key: column * n if len(column) == 1 else column for key, column in columns.items()}
+    return zipped(columns, "Pass param_product=True to combine every value with every other.")
 
 
 def _items(value: Any) -> list[Any]:

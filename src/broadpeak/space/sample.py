@@ -76,7 +76,7 @@ def too_many(n: int, total: int) -> ParamError:
     """Return the error for asking for `n` of `total` combinations."""
     msg = (
         f"random_subset must be at most the number of combinations that pass, got {n} of {total}. "
-        f"Ask for {total} or fewer, or draw with replacement: random_replace=True."
+        f"Ask for {total} or fewer; combine_params can also draw with random_replace=True."
     )
     return ParamError(msg)
 
