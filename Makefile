@@ -49,7 +49,7 @@ bench: .venv/dev
 	$(BIN)/python -m benchmarks
 
 docs: .venv/dev
-	$(BIN)/python -m pytest docs README.md tests/e2e/test_docs.py
+	$(BIN)/python -m pytest -m "slow or not slow" tests/e2e/test_docs.py
 
 clean:
 	find src tests -name __pycache__ -prune -exec rm -rf {} +

@@ -285,3 +285,11 @@ def test_classifiers_begin_with_the_oldest_interpreter() -> None:
     mark = "Programming Language :: Python :: 3."
     minors = [int(c.removeprefix(mark)) for c in project["classifiers"] if c.startswith(mark)]
     assert minors == list(range(int(oldest.partition(".")[2]), minors[-1] + 1))
+
+
+def test_every_command_of_the_makefile_is_given_what_pytest_can_collect() -> None:
+    commands = re.findall(r"-m pytest\b(.*)", (ROOT / "Makefile").read_text(encoding="utf-8"))
+    assert len(commands) >= 3
+    paths = [word for line in commands for word in re.findall(r"[\w./]+\.\w+|\w+/[\w./]+", line)]
+    assert paths
+    assert [path for path in paths if not (ROOT / path).is_file() or path[-3:] != ".py"] == []

@@ -44,7 +44,7 @@ def test_examples_run(
             assert printed == block["printed"]
 
 
-@pytest.mark.parametrize("page", PAGES, ids=name_of)
+@pytest.mark.parametrize("page", sorted({*PAGES, *ROOT.glob("*.md")}), ids=name_of)
 def test_links_between_pages_lead_somewhere(page: Path) -> None:
     missing = [
         hit["target"]
