@@ -378,3 +378,14 @@ def test_other_options_are_checked() -> None:
         S.effective_trials(noise(), method="pca")
     with pytest.raises(bp.DataError, match="at least 9 bars"):
         S.optimal_block_length(noise(bars=8))
+
+
+@pytest.mark.parametrize("ask", ["spa", "reality_check", "step_m", "pbo", "effective_trials"])
+def test_prices_in_place_of_returns_are_told(ask: str) -> None:
+    data = bp.Data.sample()
+    function = getattr(bp.stats, ask)
+    with pytest.raises(bp.DataError, match=r"not prices or values.*pct_change\(\)"):
+        function(data.close)
+    with pytest.raises(bp.DataError, match="not prices"):
+        function(100.0 * (1.0 + data.returns.fillna(0.0)).cumprod().to_numpy())
+    function(data.returns)

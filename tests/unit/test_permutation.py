@@ -181,3 +181,15 @@ def test_a_store_goes_on(prices: bp.Data, tmp_path: Path) -> None:
 def test_options_are_checked(prices: bp.Data, options: dict[str, Any], message: str) -> None:
     with pytest.raises(bp.ParamError, match=message):
         run(prices, **options)
+
+
+def test_an_unknown_option_is_told_by_the_name_of_what_was_called() -> None:
+    data = bp.Data.sample("IBM")
+    with pytest.raises(
+        TypeError, match=r"permutation_test got an unknown option 'min_trade'.*'min_trades'"
+    ):
+        bp.stats.permutation_test(lambda s: None, data, min_trade=5)
+    with pytest.raises(TypeError, match="permutation_test got an unknown option 'cycles'"):
+        bp.stats.permutation_test(lambda s: None, data, cycles=5)
+    with pytest.raises(TypeError, match=r"walk_forward got an unknown option 'cycle'.*'cycles'"):
+        bp.walk_forward(lambda s: None, data, cycle=5)

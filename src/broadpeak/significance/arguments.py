@@ -70,7 +70,7 @@ def return_table(returns: Any, *, least_bars: int = 2, least_columns: int = 1) -
     Raises
     ------
     DataError
-        If it is not one, holds infinite numbers, or has too few bars or columns.
+        If it is not one, holds infinite numbers or prices, or has too few bars or columns.
     """
     if not isinstance(returns, (pd.Series, pd.DataFrame)) and hasattr(returns, "returns"):
         returns = returns.returns  # a Portfolio
@@ -85,6 +85,10 @@ def return_table(returns: Any, *, least_bars: int = 2, least_columns: int = 1) -
     if values.shape[1] < least_columns:
         rule = f"have at least {least_columns} columns, one a configuration"
         raise DataError(broken_rule("returns", rule, values.shape[1]))
+    least = float(values.min(axis=0).max())
+    if least > 1.0:
+        rule = "be changes as fractions, not prices or values, all of which are above 1 in a column"
+        raise DataError(broken_rule("returns", rule, least, "Type: prices.pct_change()"))
     columns = wrapping.columns if wrapping.columns is not None else pd.RangeIndex(values.shape[1])
     if wrapping.kind == "series" and wrapping.name is not None:
         columns = pd.Index([wrapping.name])

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -66,8 +66,19 @@ class TrainOptions:
 _NAMES = frozenset(TrainOptions.__dataclass_fields__) - {"execute"}
 
 
-def split_options(owner: str, options: Mapping[str, Any]) -> dict[str, Any]:
+def split_options(
+    owner: str, options: Mapping[str, Any], also: Iterable[str] = ()
+) -> dict[str, Any]:
     """Return `options` as arguments of `TrainOptions`, those of `execute` gathered.
+
+    Parameters
+    ----------
+    owner : str
+        The function, for messages.
+    options : mapping
+        What it was given besides its own arguments.
+    also : iterable of str
+        Its own arguments, one of which may have been meant.
 
     Raises
     ------
@@ -80,5 +91,5 @@ def split_options(owner: str, options: Mapping[str, Any]) -> dict[str, Any]:
         del rest["store"]  # no store is what there is without one
     for name in rest:
         if name not in EXECUTE_OPTIONS:
-            raise check.unknown_option(owner, name, {*EXECUTE_OPTIONS, *_NAMES})
+            raise check.unknown_option(owner, name, {*EXECUTE_OPTIONS, *_NAMES, *also})
     return {**own, "execute": rest}

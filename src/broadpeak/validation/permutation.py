@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 import os
 import warnings
@@ -252,6 +253,7 @@ def permutation_test(
     execute_options = {
         name: train_options.pop(name) for name in sorted(EXECUTE_OPTIONS & set(train_options))
     }
+    _check_names(train_options, walk)
     call = (as_strategy(strategy), data, train_options, walk, seed)
     observed = _result(*call, None)
     least = max(1, math.floor(alpha * (n + 1) + 1e-9)) if sequential else n + 1
@@ -301,6 +303,17 @@ def _result(
             components = train(strategy, data, **options).components.values()
             found = float(np.mean([component.objective for component in components]))
     return found if not math.isnan(found) else -math.inf
+
+
+def _check_names(options: Mapping[str, Any], walk: Mapping[str, Any] | None) -> None:
+    """Refuse an option that the search does not know, by the name of what was called."""
+    searches: list[Callable[..., Any]] = [train] if walk is None else [train, walk_forward]
+    known = {name for search in searches for name in inspect.signature(search).parameters}
+    for name in options:
+        if name not in known:
+            own = inspect.signature(permutation_test).parameters
+            known |= {*own, *EXECUTE_OPTIONS}
+            raise check.unknown_option("permutation_test", name, known)
 
 
 def _walk_options(walk: Any) -> dict[str, Any] | None:

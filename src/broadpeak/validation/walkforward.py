@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import inspect
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -126,7 +127,7 @@ def walk_forward(
     if capital is not None:
         check_capital(capital)
     start, end = train_options.pop("start", None), train_options.pop("end", None)
-    options = TrainOptions(**split_options("walk_forward", train_options))
+    options = TrainOptions(**split_options("walk_forward", train_options, _own_names()))
     if options.samples is not None:
         remedy = "Resample the data, or train each window with bp.train(…, start=, end=, samples=)."
         rule = "be left out of a walk-forward run"
@@ -314,3 +315,7 @@ def _played(
         for played in play(plan.strategy, views, values, mode="test"):
             found.setdefault(played.component, []).append(played)
     return found
+
+
+def _own_names() -> list[str]:
+    return [*inspect.signature(walk_forward).parameters, "start", "end"]
