@@ -69,7 +69,7 @@ CASES = {
     "text of trades": (lambda: bp.optimal_f("abc"), "trades must be a sequence of finite"),
     "array id": (
         lambda: bp.parameterized(abs, eval_id=np.ones(2))(bp.Param([1])),
-        "eval_id must be a text, a number",
+        "eval_id must be a string, a number",
     ),
     "selector of arrays": (lambda: bp.Hill(width=np.ones(3)), "width must be a whole number"),
     "many axes": (lambda: bp.ChunkedArray([1], axis="a"), "axis must be a whole number"),
