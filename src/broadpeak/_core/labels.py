@@ -138,6 +138,19 @@ def identity(value: Any) -> Hashable:
     return (type(value), value)
 
 
+def plain(value: Any) -> Any:
+    """Return a NumPy number or string as Python's own; in a tuple, too.
+
+    Examples
+    --------
+    >>> plain((np.int64(5), "a"))
+    (5, 'a')
+    """
+    if type(value) is tuple:
+        return tuple(map(plain, value))
+    return value.item() if isinstance(value, (np.number, np.bool_, np.str_)) else value
+
+
 def _kind_of(items: Sequence[Any]) -> str | None:
     """Return the kind all `items` share, if pandas has an index for it; None: objects."""
     types = set(map(type, items))

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from broadpeak._core.labels import factorize
+from broadpeak._core.labels import factorize, plain
 from broadpeak.types import FloatArray, IntArray
 
 
@@ -63,7 +63,7 @@ def read_level(index: pd.Index[Any], position: int) -> Level:
     unique, recode = factorize(level)
     used, codes = np.unique(np.append(recode, -1)[own], return_inverse=True)
     # The last code stands for what pandas calls missing.
-    labels = [*map(_plain, unique), pd.NaT if level.dtype.kind in "mM" else math.nan]
+    labels = [*map(plain, unique), pd.NaT if level.dtype.kind in "mM" else math.nan]
     if isinstance(level.dtype, pd.CategoricalDtype) and level.dtype.ordered:
         kinds: list[Hashable] = [*["given"] * len(unique), None]
         ranked = [*(code for code in used if code >= 0), *(code for code in used if code < 0)]
@@ -74,10 +74,6 @@ def read_level(index: pd.Index[Any], position: int) -> Level:
     places = np.array([place_of[code] for code in used], dtype=np.int64)
     runs = _runs([kinds[code] for code in ranked])
     return Level(tuple(labels[code] for code in ranked), runs, places[codes])
-
-
-def _plain(label: Any) -> Any:
-    return label.item() if isinstance(label, (np.number, np.bool_, np.str_)) else label
 
 
 def _runs(kinds: list[Hashable]) -> IntArray:

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from broadpeak._core import check
+from broadpeak._core.labels import plain
 from broadpeak.errors import DataError
 from broadpeak.significance.arguments import (
     MOST_DRAWS,
@@ -147,7 +148,7 @@ def reality_check(
     best = int(sample.observed.argmax())
     statistic = float(sample.observed[best])
     p_value = _share(sample.luck.max(axis=1), statistic)
-    return Significance(p_value, statistic, sample.labels[best])
+    return Significance(p_value, statistic, plain(sample.labels[best]))
 
 
 def spa(
@@ -203,7 +204,7 @@ def spa(
     >>> returns = np.random.default_rng(1).normal(0.0, 0.01, size=(500, 20))
     >>> returns[:, 3] += 0.002
     >>> found = bp.stats.spa(returns)
-    >>> int(found.best), bool(found.p_value < 0.05)
+    >>> found.best, found.p_value < 0.05
     (3, True)
     """
     sample = _sample(returns, benchmark, n, block, seed)
@@ -223,7 +224,8 @@ def spa(
         name: _share(np.maximum((luck + centre).max(axis=1), 0.0), statistic)
         for name, centre in recentred.items()
     }
-    return Significance(p_values["consistent"], statistic, sample.labels[best], **p_values)
+    best_label = plain(sample.labels[best])
+    return Significance(p_values["consistent"], statistic, best_label, **p_values)
 
 
 def step_m(
@@ -276,7 +278,7 @@ def step_m(
     >>> import broadpeak as bp
     >>> returns = np.random.default_rng(1).normal(0.0, 0.01, size=(500, 20))
     >>> returns[:, [3, 7]] += 0.002
-    >>> [int(column) for column in bp.stats.step_m(returns).superior]
+    >>> bp.stats.step_m(returns).superior
     [3, 7]
     """
     alpha = probability("alpha", alpha)
@@ -291,7 +293,7 @@ def step_m(
     p_values = np.ones(len(table.labels))
     tested = np.flatnonzero(varies(less_benchmark(table, benchmark)))
     p_values[tested[order]] = np.maximum.accumulate(steps)
-    superior = table.labels[p_values <= alpha].tolist()
+    superior = [plain(label) for label in table.labels[p_values <= alpha]]
     return StepM(superior, pd.Series(p_values, index=table.labels, name="p_value"))
 
 

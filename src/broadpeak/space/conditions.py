@@ -13,7 +13,7 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from broadpeak._core import expressions
+from broadpeak._core import expressions, labels
 from broadpeak._core.expressions import NotVectorised, Values, Vectorised
 from broadpeak.errors import ConditionError, broken_rule
 from broadpeak.space.layout import Layout
@@ -315,17 +315,13 @@ def _known(owner: str, layout: Layout) -> dict[str, _Resolver]:
 
 
 def _constant(value: Any, plain: bool) -> tuple[Values, int | None]:
-    return Values([_plain(value) if plain else value]), None
+    return Values([labels.plain(value) if plain else value]), None
 
 
 def _along_axis(layout: Layout, param: str, values: Any, plain: bool) -> tuple[Values, int | None]:
     if isinstance(values, pd.Index):
         values = values.tolist()
     if plain and not isinstance(values, range):
-        values = [_plain(value) for value in values]
+        # Conditions promise Python's arithmetic.
+        values = [labels.plain(value) for value in values]
     return Values(values), None if len(values) == 1 else layout.axis_of[param]
-
-
-def _plain(value: Any) -> Any:
-    """Return a NumPy number as Python's own: conditions promise Python's arithmetic."""
-    return value.item() if isinstance(value, (np.number, np.bool_, np.str_)) else value
