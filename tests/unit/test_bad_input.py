@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import io
 import math
 import warnings
 
@@ -18,6 +19,12 @@ import broadpeak as bp
 
 IBM = bp.Data.sample("IBM")["2005":"2006"]
 TASKS = [bp.Task(abs, -k) for k in range(3)]
+BARS = {"X": pd.DataFrame({"close": [1.0, 2.0]}, pd.date_range("2024", periods=2))}
+
+
+def csv(**options):
+    """Return what `from_csv` answers about a plain table."""
+    return bp.Data.from_csv(io.StringIO("Date,Close\n2024-01-02,1\n2024-01-03,2\n"), **options)
 
 
 def swing(s):
@@ -61,6 +68,26 @@ CASES = {
         "path must be the path of a parameter file, got None",
     ),
     "no path of a CSV": (lambda: bp.Data.from_csv(5), "path must be a path or an open file, got 5"),
+    "Series of columns": (
+        lambda: bp.Data.from_frames(BARS, columns=pd.Series([1.0], [1])),
+        "columns must be a dict of a column's name",
+    ),
+    "a list as the name of a column": (
+        lambda: bp.Data.from_frames(BARS, columns={"close": []}),
+        "a name in columns must be a text",
+    ),
+    "no number as the name of a column": (
+        lambda: bp.Data.from_frames(BARS, columns=[math.nan]),
+        "a name in columns must be a text",
+    ),
+    "NA as a column": (
+        lambda: csv(columns={pd.NA: "close"}),
+        "a name in columns must be a text",
+    ),
+    "dict as symbol": (lambda: csv(symbol={}), "symbol must be a text"),
+    "dict among symbols": (lambda: csv(symbol=[{}]), "symbol must be a text"),
+    "number between columns": (lambda: csv(sep=1), "sep must be one character"),
+    "text for day first": (lambda: csv(dayfirst="no"), "dayfirst must be True or False"),
     "no time zone": (lambda: bp.Data.from_csv("x.csv", tz=""), "tz must be the name of a time"),
     "no slice": (lambda: IBM["nan":], "must be given dates"),
     "no start": (lambda: bp.test(swing, IBM, start=pd.NaT), "start must be a label of the index"),

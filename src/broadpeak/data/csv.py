@@ -53,11 +53,41 @@ class TableOptions:
         if self.decimal is not None and self.decimal == self.thousands:
             rule = "be another mark than decimal"
             raise ParamError(broken_rule("thousands", rule, self.thousands))
-        if self.columns is not None and not isinstance(self.columns, (Mapping, list, tuple)):
-            rule = "be a dict of a column's name to what it holds, or a list of names for all"
-            raise ParamError(broken_rule("columns", rule, self.columns))
-        if self.sep is not None and (len(str(self.sep)) != 1):
+        check_columns(self.columns)
+        if self.sep is not None and not (isinstance(self.sep, str) and len(self.sep) == 1):
             raise ParamError(broken_rule("sep", "be one character", self.sep))
+
+
+def check_columns(columns: Any) -> None:
+    """Refuse what does not say what columns hold, whichever table it is said of.
+
+    Raises
+    ------
+    ParamError
+        If it is no dict and no list, or holds what nothing can be called.
+    """
+    if columns is None:
+        return
+    if not isinstance(columns, (Mapping, list, tuple)):
+        rule = "be a dict of a column's name to what it holds, or a list of names for all"
+        raise ParamError(broken_rule("columns", rule, columns))
+    names_said = [*columns, *columns.values()] if isinstance(columns, Mapping) else columns
+    for name in names_said:
+        if name is not None:
+            check.identifier("a name in columns", name)
+
+
+def check_symbol(symbol: Any) -> None:
+    """Refuse what is neither the name of a symbol nor a list of names.
+
+    Raises
+    ------
+    ParamTypeError
+        If a name cannot be told from others.
+    """
+    for name in symbol if isinstance(symbol, (list, tuple)) else [symbol]:
+        if symbol is not None:
+            check.identifier("symbol", name)
 
 
 def read_frames(
@@ -67,6 +97,7 @@ def read_frames(
     read: Callable[[Any], pd.DataFrame] | None = None,
 ) -> dict[Any, pd.DataFrame]:
     """Return the frames of one file, of a list of files, or of a dict of symbol to file."""
+    check_symbol(symbol)
     if isinstance(path, (Mapping, list, tuple)) and not path:
         raise DataError(broken_rule("path", "name at least one file", path))
     if isinstance(path, Mapping):
@@ -196,8 +227,8 @@ def _selected(parts: dict[Any, pd.DataFrame], symbol: Any) -> dict[Any, pd.DataF
     """Return the symbols that were asked for."""
     if symbol is None:
         return parts
-    wanted = [symbol] if isinstance(symbol, str) else symbol
-    if len(parts) == 1 and isinstance(symbol, str):
+    wanted = symbol if isinstance(symbol, (list, tuple)) else [symbol]
+    if len(parts) == 1 and not isinstance(symbol, (list, tuple)):
         parts = {symbol: next(iter(parts.values()))}
     missing = [name for name in wanted if name not in parts]
     if missing:

@@ -49,6 +49,8 @@ class DateOptions:
         for name in ("date_column", "date_format"):
             if getattr(self, name) is not None:
                 check.text(name, getattr(self, name))
+        if self.day_first is not None:
+            check.flag("dayfirst", self.day_first)
         if self.tz is not None:
             _check_zone(self.tz)
 

@@ -88,6 +88,7 @@ class Made:
         2024-01-03    3.0
         Freq: D, Name: X, dtype: float64
         """
+        csv_files.check_columns(columns)
         if isinstance(frames, pd.DataFrame):
             named = frames_of(frames, columns)
             frames, columns = (frames, columns) if named is None else (named, None)
