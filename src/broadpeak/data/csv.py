@@ -41,7 +41,7 @@ class TableOptions:
 
     dates: DateOptions = field(default_factory=DateOptions)
     columns: Any = None
-    sep: str | None = None
+    sep: Any = None
     decimal: str | None = None
     thousands: str | None = None
 
