@@ -170,6 +170,24 @@ def renamed(table: pd.DataFrame, columns: Any, owner: str) -> pd.DataFrame:
     return table.drop(columns=others).rename(columns=dict(columns))
 
 
+def unindexed(table: pd.DataFrame, owner: str) -> pd.DataFrame:
+    """Return a table with the levels of its index as columns, where it has several.
+
+    Raises
+    ------
+    DataError
+        If two of them have one name.
+    """
+    if not isinstance(table.index, pd.MultiIndex):
+        return table
+    try:
+        return table.reset_index()
+    except (TypeError, ValueError) as error:
+        rule = "have levels of the index with other names than each other and the columns"
+        remedy = "Type: frame.index.names = ['date', 'symbol'], or frame.reset_index()."
+        raise DataError(broken_rule(owner, rule, list(table.index.names), remedy)) from error
+
+
 def frames_of_table(
     table: pd.DataFrame, owner: str, name: Any, symbol: Any, options: TableOptions
 ) -> dict[Any, pd.DataFrame]:
@@ -191,9 +209,7 @@ def frames_of_table(
     DataError
         If it is no table of prices.
     """
-    if isinstance(table.index, pd.MultiIndex):
-        table = table.reset_index()
-    table = stacked(table, owner)
+    table = stacked(unindexed(table, owner), owner)
     table = renamed(table, options.columns, owner)
     table, decimal = _plain_numbers(_without_notes(table), owner, options)
     table = _with_volume(table)

@@ -40,6 +40,17 @@ def _check_rule(rule: Any, index: pd.DatetimeIndex) -> None:
         raise ParamError(broken_rule("rule", "be at least as long as the bars", rule, remedy))
 
 
+def _check_counted(rule: Any, options: dict[str, Any]) -> None:
+    """Refuse where counting begins, for spans that the calendar counts: weeks and months."""
+    if isinstance(to_offset(rule), (pd.offsets.Tick, pd.offsets.Day)):
+        return
+    for name, usual in (("origin", "start_day"), ("offset", None)):
+        value = options.get(name)
+        if value is not None and not (isinstance(value, str) and value == usual):
+            told = f"be left out where rule is {rule!r}, which the calendar counts"
+            raise ParamError(broken_rule(name, told, value, "Type for example rule='7D'."))
+
+
 def resample_bars(
     index: pd.Index[Any], fields: dict[str, FloatArray], rule: Any, options: dict[str, Any]
 ) -> tuple[pd.Index[Any], dict[str, FloatArray]]:
@@ -59,6 +70,7 @@ def resample_bars(
         value = options.get(name)
         if value is not None and not isinstance(value, (str, dt.timedelta, dt.datetime)):
             raise ParamError(broken_rule(name, "be a text, a time or a span of time", value))
+    _check_counted(rule, options)
     frame = pd.DataFrame(fields, index=index, copy=False)
     try:
         _check_pieces(index, rule)

@@ -10,7 +10,14 @@ import numpy as np
 import pandas as pd
 
 from broadpeak._core import check
-from broadpeak.data.csv import TableOptions, frames_of_table, holds_symbols, renamed, stacked
+from broadpeak.data.csv import (
+    TableOptions,
+    frames_of_table,
+    holds_symbols,
+    renamed,
+    stacked,
+    unindexed,
+)
 from broadpeak.data.dates import DateOptions, as_dates, dates_of, is_dated, parse_dates, turned
 from broadpeak.data.deciding import Column
 from broadpeak.data.names import (
@@ -73,6 +80,8 @@ def _places(symbol: str, frame: pd.DataFrame) -> dict[str, int]:
 
 
 def _numbers(symbol: str, label: str, column: pd.Series[Any]) -> FloatArray:
+    if column.dtype.kind == "c":  # of which numpy would leave out the imaginary part
+        raise DataError(broken_rule(f"column {label!r} of {symbol}", "hold numbers", column.dtype))
     try:
         return column.to_numpy(dtype=np.float64, na_value=np.nan)
     except (TypeError, ValueError) as error:
@@ -106,7 +115,7 @@ def check_index(symbol: str, index: pd.Index[Any]) -> None:
     """Refuse an index that is not sorted, not unique, or not of dates or numbers."""
     owner = f"the index of {symbol}"
     if isinstance(index, pd.MultiIndex) or not (
-        isinstance(index, pd.DatetimeIndex) or pd.api.types.is_numeric_dtype(index.dtype)
+        isinstance(index, pd.DatetimeIndex) or index.dtype.kind in "iuf"
     ):
         remedy = "Type: frame.index = pd.to_datetime(frame.index)"
         raise DataError(broken_rule(owner, "hold dates or numbers", index[:1].tolist(), remedy))
@@ -256,9 +265,7 @@ def _one_symbol(symbol: Any, frame: pd.DataFrame, columns: Any) -> pd.DataFrame:
     owner = f"the prices of {symbol}"
     if frame.columns.nlevels > 1:
         frame = stacked(frame, owner)
-    if isinstance(frame.index, pd.MultiIndex):
-        frame = frame.reset_index()
-    frame = renamed(frame, columns, owner)
+    frame = renamed(unindexed(frame, owner), columns, owner)
     label = find_column(frame, SYMBOLS)
     if label is None or list(frame.columns).count(label) > 1:
         return frame
@@ -315,9 +322,8 @@ def _may_be_dates(index: pd.Index[Any]) -> bool:
 def frames_of(frame: pd.DataFrame, columns: Any) -> dict[Any, pd.DataFrame] | None:
     """Return the frames by symbol of one that names its symbols, or None if it does not."""
     owner = "the frame"
-    if frame.columns.nlevels == 1:
-        table = frame.reset_index() if isinstance(frame.index, pd.MultiIndex) else frame
-        if not holds_symbols(renamed(table, columns, owner)):
-            return None
+    flat = frame.columns.nlevels == 1
+    if flat and not holds_symbols(renamed(unindexed(frame, owner), columns, owner)):
+        return None
     options = TableOptions(DateOptions(in_frame=True), columns)
     return frames_of_table(frame, owner, "frame", None, options)

@@ -51,7 +51,7 @@ def takes_lists(function: Func) -> Func:
 def _spread(
     function: Callable[..., Any], inputs: dict[str, Any], settings: Mapping[str, Any]
 ) -> Any:
-    given = {key: list(one) for key, one in settings.items() if isinstance(one, LISTS)}
+    given = {key: _values(key, one) for key, one in settings.items() if isinstance(one, LISTS)}
     columns = zipped(given, "Zip the lists.")
     n = len(next(iter(columns.values())))
     short = function.__name__.lower()
@@ -81,6 +81,14 @@ def _spread(
         shape = Wrapping("frame", index=wrapping.index, columns=labels)
     wrapped = [shape.wrap(out) for out in outs]
     return wrapped[0] if kind is None else kind(*wrapped)
+
+
+def _values(name: str, given: Any) -> list[Any]:
+    if isinstance(given, pd.MultiIndex):
+        rule = "be a list of single values"
+        remedy = "Take one of its levels: get_level_values(0)."
+        raise ParamError(broken_rule(name, rule, given[:3].tolist(), remedy))
+    return list(given)
 
 
 def zipped(

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -108,12 +108,12 @@ class Store:
     3      2       4      8
     """
 
-    def __init__(
-        self, path: str | os.PathLike[str], *, trust: bool = False, _lasting: bool = True
-    ) -> None:
+    _lasting: ClassVar[bool] = True
+
+    def __init__(self, path: str | os.PathLike[str], *, trust: bool = False) -> None:
         self.path = check.path("path", path, "Type the name of a file, as in 'runs.db'.")
         self.trust = check.flag("trust", trust)
-        self._file = StoreFile(Path(os.path.realpath(self.path)), lasting=_lasting)
+        self._file = StoreFile(Path(os.path.realpath(self.path)), lasting=self._lasting)
         self._rows = Rows(self._file)
 
     def __repr__(self) -> str:
@@ -393,6 +393,12 @@ class Store:
             raise StoreError(msg) from error
 
 
+class _Passing(Store):
+    """A store whose file others may take away while it is in use."""
+
+    _lasting = False
+
+
 @contextmanager
 def open_temporary(key: bytes) -> Iterator[Store]:
     """Yield a store of the user's cache folder, which goes away if nothing was raised."""
@@ -404,7 +410,7 @@ def open_temporary(key: bytes) -> Iterator[Store]:
         msg = broken_rule("The folder of cache_chunks", f"be writable ({error})", folder, remedy)
         raise StoreError(msg) from error
     # Another process on the same run may be done first, and remove it.
-    store = Store(folder / f"{key.hex()}.db", _lasting=False)
+    store = _Passing(folder / f"{key.hex()}.db")
     try:
         yield store
     except BaseException:

@@ -13,7 +13,13 @@ from broadpeak._core.arrays import Wrapping, check_index, lane, to_lanes
 from broadpeak.errors import DataError, broken_rule
 from broadpeak.triggers._kernels import cross
 from broadpeak.triggers.columns import pair_columns
-from broadpeak.triggers.levels import is_levels, level_index, level_numbers, pair_levels
+from broadpeak.triggers.levels import (
+    is_levels,
+    level_index,
+    level_number,
+    level_numbers,
+    pair_levels,
+)
 from broadpeak.types import BoolArray, FloatArray, IntArray
 
 
@@ -105,7 +111,7 @@ def _crossed(left: Any, right: Any, *, above: bool) -> Any:
     if isinstance(left, (Real, np.number)) or (is_levels(left) and not _is_plain(right)):
         left, right, one, above = right, left, other, not above
     if isinstance(right, (Real, np.number)):
-        return _crossed_level(left, one, float(right), above=above)
+        return _crossed_level(left, one, level_number(right), above=above)
     if is_levels(right) and not is_levels(left):
         return _crossed_levels(left, level_index(right, name), above=above)
     return _crossed_frames(left, right, above=above)

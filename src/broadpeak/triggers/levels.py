@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from broadpeak._core import check
 from broadpeak.errors import DataError, broken_rule
 from broadpeak.triggers.columns import join_levels, sorted_levels
 from broadpeak.types import COMBINATION, FloatArray, IntArray
@@ -20,6 +21,22 @@ def is_levels(value: Any) -> bool:
     return isinstance(value, LISTS)
 
 
+def level_number(value: Any, owner: str = "A level") -> float:
+    """Return one level as a float: what is beyond all floats is infinite.
+
+    Raises
+    ------
+    DataError
+        If it is no number; texts and spans of time are none.
+    """
+    if isinstance(value, (bool, np.bool_)):
+        return float(value)
+    if check.real(value) is None:
+        remedy = "Values bar by bar must be an array or a Series."
+        raise DataError(broken_rule(owner, "be a number", value, remedy))
+    return check.as_float(value)
+
+
 def level_numbers(labels: Any) -> FloatArray:
     """Return the levels as float64.
 
@@ -28,17 +45,10 @@ def level_numbers(labels: Any) -> FloatArray:
     DataError
         If there are none, or one is no number.
     """
-    rule = "be a list of at least one number"
-    remedy = "Values bar by bar must be an array or a Series."
     if len(labels) == 0:
+        rule = "be a list of at least one number"
         raise DataError(broken_rule("A list of levels", rule, list(labels)))
-    numbers = np.empty(len(labels))
-    for place, label in enumerate(labels):
-        try:
-            numbers[place] = float(label)
-        except (TypeError, ValueError) as error:
-            raise DataError(broken_rule("A list of levels", rule, label, remedy)) from error
-    return numbers
+    return np.array([level_number(label, "Each of a list of levels") for label in labels])
 
 
 def level_index(labels: Any, name: str) -> pd.Index[Any]:

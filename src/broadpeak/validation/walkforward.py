@@ -262,10 +262,10 @@ def _trained(plan: Plan, windows: Sequence[dict[str, Window]]) -> list[Training]
     """Return one training a cycle; with workers, whole cycles go to them."""
     options = plan.options
     # With a store it is the single evaluations that are kept and resumed, cycle after cycle.
-    is_kept = options.execute.get("store") is not None or options.execute.get("cache_chunks")
+    settings = Settings(**options.execute)
+    is_kept = settings.store is not None or settings.cache_chunks
     in_turn = options.on_step is not None or is_kept
-    engine = options.execute.get("engine", "serial")
-    if in_turn or (isinstance(engine, str) and engine == "serial"):
+    if in_turn or (isinstance(settings.engine, str) and settings.engine == "serial"):
         return [run_plan(plan, one, _bounds(plan, one)) for one in windows]
     # Prices go to a worker once, and need not come back with every training.
     kept = {name: word for name, word in options.execute.items() if name == "store_key"}
@@ -273,7 +273,7 @@ def _trained(plan: Plan, windows: Sequence[dict[str, Window]]) -> list[Training]
     varying: dict[int | str, Any] = {1: (list(windows), np.arange(len(windows)))}
     finished = run(
         Calls(_train_cycle, (inner, None), varying=varying),
-        Settings(**options.execute),
+        settings,
         label=lambda at: f"cycle={at + 1}",
         passthrough=(BroadpeakError,),
     )
