@@ -20,6 +20,7 @@ import broadpeak as bp
 IBM = bp.Data.sample("IBM")["2005":"2006"]
 TASKS = [bp.Task(abs, -k) for k in range(3)]
 BARS = {"X": pd.DataFrame({"close": [1.0, 2.0]}, pd.date_range("2024", periods=2))}
+TWICE = pd.MultiIndex.from_tuples([(1, 1), (1, 2)], names=["x", "x"])
 
 
 def csv(**options):
@@ -88,6 +89,30 @@ CASES = {
     "dict among symbols": (lambda: csv(symbol=[{}]), "symbol must be a text"),
     "number between columns": (lambda: csv(sep=1), "sep must be one character"),
     "text for day first": (lambda: csv(dayfirst="no"), "dayfirst must be True or False"),
+    "complex prices": (
+        lambda: bp.Data.from_frames({"X": BARS["X"] * 1j}),
+        "column 'close' of X must hold numbers, got 'complex128'",
+    ),
+    "complex index": (
+        lambda: bp.Data.from_frames({"X": BARS["X"].set_axis([2j, 1j], axis=0)}),
+        "the index of X must hold dates or numbers",
+    ),
+    "levels of one name": (
+        lambda: bp.Data.from_frames({"X": BARS["X"].set_axis(TWICE, axis=0)}),
+        "the prices of X must have levels of the index with other names than each other",
+    ),
+    "pairs of settings": (
+        lambda: bp.sma(IBM.close, TWICE),
+        "window must be a list of single values",
+    ),
+    "origin of months": (
+        lambda: IBM.resample("ME", origin="epoch"),
+        "origin must be left out where rule is 'ME'",
+    ),
+    "NA as a flag of walk_forward": (
+        lambda: bp.walk_forward(swing, IBM, cache_chunks=pd.NA),
+        "cache_chunks must be True or False",
+    ),
     "no time zone": (lambda: bp.Data.from_csv("x.csv", tz=""), "tz must be the name of a time"),
     "no slice": (lambda: IBM["nan":], "must be given dates"),
     "no start": (lambda: bp.test(swing, IBM, start=pd.NaT), "start must be a label of the index"),

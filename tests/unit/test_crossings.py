@@ -309,7 +309,7 @@ def test_lists_of_levels_that_do_not_fit() -> None:
         bp.crossed_above(many, [1, 2])
     with pytest.raises(bp.DataError, match="list of at least one number"):
         bp.crossed_above(UP, [])
-    for wrong in (["x"], [None], [[1.0, 2.0]]):
+    for wrong in (["x"], [None], [[1.0, 2.0]], ["1"], [np.timedelta64(1, "D")]):
         with pytest.raises(bp.DataError, match="list of at least one number"):
             bp.crossed_above(UP, wrong)
 
@@ -439,3 +439,15 @@ def test_clean_of_all_signals_of_five_bars() -> None:
         for exits in itertools.product([False, True], repeat=5):
             kept = clean(np.array(entries), np.array(exits))
             assert (kept.entries.tolist(), kept.exits.tolist()) == alternating(entries, exits)
+
+
+def test_a_level_beyond_all_floats_is_never_reached() -> None:
+    for level in (10**400, -(10**400), [10**400]):
+        assert not np.any(bp.crossed_above(UP, level))
+        assert not np.any(bp.crossed_below(UP, level))
+
+
+def test_a_level_must_be_a_number() -> None:
+    for wrong in (np.timedelta64(1, "D"), np.complex128(1.0)):
+        with pytest.raises(bp.DataError, match="A level must be a number"):
+            bp.crossed_above(UP, wrong)

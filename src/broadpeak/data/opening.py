@@ -39,7 +39,8 @@ _JSON = re.compile(r"\s*(\{\s*[\"'}]|\[\s*[\[{])")
 
 def shown(path: Any) -> str:
     """Return how messages call a file."""
-    return str(getattr(path, "name", "the file")) if hasattr(path, "read") else str(path)
+    name = getattr(path, "name", "the file") if hasattr(path, "read") else path
+    return str(name) if isinstance(name, (str, os.PathLike)) else "the file"
 
 
 def stem(path: Any) -> str:
@@ -83,7 +84,8 @@ def checked_path(path: Any, reader: str = "from_csv") -> Path:
         if isinstance(error, DataError):
             raise
         # A null byte, a name too long, a folder that may not be looked into.
-        raise DataError(broken_rule("path", "be a path", str(path), f"{error}.")) from error
+        why = getattr(error, "strerror", None) or error
+        raise DataError(broken_rule("path", "be a path", str(path), f"{why}.")) from error
     return found
 
 

@@ -81,7 +81,9 @@ def _places(symbol: str, frame: pd.DataFrame) -> dict[str, int]:
 
 def _numbers(symbol: str, label: str, column: pd.Series[Any]) -> FloatArray:
     if column.dtype.kind == "c":  # of which numpy would leave out the imaginary part
-        raise DataError(broken_rule(f"column {label!r} of {symbol}", "hold numbers", column.dtype))
+        raise DataError(
+            broken_rule(f"column {label!r} of {symbol}", "hold numbers", str(column.dtype))
+        )
     try:
         return column.to_numpy(dtype=np.float64, na_value=np.nan)
     except (TypeError, ValueError) as error:

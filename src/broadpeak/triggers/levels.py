@@ -21,7 +21,7 @@ def is_levels(value: Any) -> bool:
     return isinstance(value, LISTS)
 
 
-def level_number(value: Any, owner: str = "A level") -> float:
+def level_number(value: Any, owner: str = "A level", rule: str = "be a number") -> float:
     """Return one level as a float: what is beyond all floats is infinite.
 
     Raises
@@ -33,7 +33,7 @@ def level_number(value: Any, owner: str = "A level") -> float:
         return float(value)
     if check.real(value) is None:
         remedy = "Values bar by bar must be an array or a Series."
-        raise DataError(broken_rule(owner, "be a number", value, remedy))
+        raise DataError(broken_rule(owner, rule, value, remedy))
     return check.as_float(value)
 
 
@@ -45,10 +45,10 @@ def level_numbers(labels: Any) -> FloatArray:
     DataError
         If there are none, or one is no number.
     """
+    owner, rule = "A list of levels", "be a list of at least one number"
     if len(labels) == 0:
-        rule = "be a list of at least one number"
-        raise DataError(broken_rule("A list of levels", rule, list(labels)))
-    return np.array([level_number(label, "Each of a list of levels") for label in labels])
+        raise DataError(broken_rule(owner, rule, list(labels)))
+    return np.array([level_number(label, owner, rule) for label in labels])
 
 
 def level_index(labels: Any, name: str) -> pd.Index[Any]:
