@@ -93,6 +93,26 @@ CASES = {
         lambda: bp.Data.from_frames({"X": BARS["X"] * 1j}),
         "column 'close' of X must hold numbers, got 'complex128'",
     ),
+    "dates as prices": (
+        lambda: bp.Data.from_frames({"X": BARS["X"].index.to_series()}),
+        "column 'close' of X must hold numbers, got 'datetime64",
+    ),
+    "spans as prices": (
+        lambda: bp.Data.from_frames({"X": BARS["X"].index.to_series().diff()}),
+        "column 'close' of X must hold numbers, got 'timedelta64",
+    ),
+    "signals as prices": (
+        lambda: bp.Data.from_frames({"X": BARS["X"] > 0}),
+        "column 'close' of X must hold numbers, got 'bool'",
+    ),
+    "dates as scores": (
+        lambda: bp.select(pd.Series(pd.date_range("2024", periods=3))),
+        "scores must hold numbers that a float can hold, got 'datetime64",
+    ),
+    "complex scores": (
+        lambda: bp.select(pd.Series([1j, 2j])),
+        "scores must hold numbers that a float can hold, got 'complex128'",
+    ),
     "complex index": (
         lambda: bp.Data.from_frames({"X": BARS["X"].set_axis([2j, 1j], axis=0)}),
         "the index of X must hold dates or numbers",

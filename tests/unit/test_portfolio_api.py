@@ -14,6 +14,7 @@ import pytest
 import broadpeak as bp
 from broadpeak import PF
 from broadpeak.errors import DataError, ParamError
+from broadpeak.portfolio._kernels.units import summarize_units
 from broadpeak.portfolio.fills import join_fills
 from broadpeak.portfolio.portfolio import Portfolio
 from broadpeak.portfolio.rules import Orders, Prices, Rules
@@ -254,6 +255,16 @@ class TestColumns:
     def test_cash_by_column(self):
         pf = PF.from_signals(SYMBOLS, ENTRIES, init_cash=np.array([10.0, 20.0]))
         assert pf.value.iloc[0].tolist() == [10, 20]
+
+    def test_cash_by_column_compiles_nothing_again(self):
+        kinds = getattr(summarize_units, "signatures", [])
+        assert PF.from_signals(CLOSE, ENTRIES, EXITS).total_return
+        before = len(kinds)
+        for cash in ([50.0], np.array([10.0])):
+            for shared in (False, True):
+                pf = PF.from_signals(CLOSE, ENTRIES, EXITS, init_cash=cash, cash_sharing=shared)
+                assert np.isfinite(pf.total_return).all()
+        assert len(kinds) == before
 
     def test_numpy_columns(self):
         entries = np.random.default_rng(1).random((6, 3)) < 0.5

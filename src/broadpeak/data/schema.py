@@ -80,7 +80,8 @@ def _places(symbol: str, frame: pd.DataFrame) -> dict[str, int]:
 
 
 def _numbers(symbol: str, label: str, column: pd.Series[Any]) -> FloatArray:
-    if column.dtype.kind == "c":  # of which numpy would leave out the imaginary part
+    # Numpy would count nanoseconds, and leave out imaginary parts.
+    if column.dtype.kind in "bcmM":
         raise DataError(
             broken_rule(f"column {label!r} of {symbol}", "hold numbers", str(column.dtype))
         )

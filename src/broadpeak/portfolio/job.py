@@ -130,10 +130,11 @@ class Job:
         """Return the figures of a job that is small enough, or needs no copies."""
         open_, high, low, close, le, lx, se, sx, flat, rows, cash, *rest = self._inputs()
         pool, offsets, steps, modes, money, days = rest
+        # A copy is writable, whatever cash was given: kernels compile for one kind of array.
         return summarize_units(
             ask, self.units.order, self.units.bounds, self.units.shared, open_, high, low, close,
             le, lx, se, sx, flat, rows, cash,
-            np.ascontiguousarray(self.start()), pool, offsets, steps, modes, money, days,
+            np.array(self.start()), pool, offsets, steps, modes, money, days,
             self.prices.own_close, self.prices.own.bars, self.prices.own.bounds,
         )  # fmt: skip
 

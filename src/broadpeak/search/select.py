@@ -253,10 +253,12 @@ def _checked_scores(scores: Any) -> FloatArray:
         raise ParamError(broken_rule("scores", "be a pandas Series", scores, remedy))
     if scores.empty:
         raise ParamError(broken_rule("scores", "hold at least one score", len(scores), remedy))
+    rule = "hold numbers that a float can hold"
+    if scores.dtype.kind in "cmM":  # numpy would count nanoseconds, and leave out imaginary parts
+        raise ParamError(broken_rule("scores", rule, str(scores.dtype)))
     try:
         values = scores.to_numpy(dtype=np.float64, na_value=np.nan)
     except (TypeError, ValueError, OverflowError) as error:
-        rule = "hold numbers that a float can hold"
         raise ParamError(broken_rule("scores", rule, scores.dtype)) from error
     values = np.where(np.abs(values) > LARGEST, np.inf, values)
     if not np.isfinite(values).any():
