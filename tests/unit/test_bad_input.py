@@ -113,6 +113,14 @@ CASES = {
         lambda: bp.select(pd.Series([1j, 2j])),
         "scores must hold numbers that a float can hold, got 'complex128'",
     ),
+    "stops of no column": (
+        lambda: bp.PF.from_signals(BARS["X"]["close"], True, sl_stop=np.array([])),
+        "sl_stop must hold at least one value or column",
+    ),
+    "signals of no column": (
+        lambda: bp.PF.from_signals(BARS["X"]["close"], BARS["X"][[]]),
+        "entries must hold at least one value or column",
+    ),
     "complex index": (
         lambda: bp.Data.from_frames({"X": BARS["X"].set_axis([2j, 1j], axis=0)}),
         "the index of X must hold dates or numbers",

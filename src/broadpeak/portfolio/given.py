@@ -34,6 +34,11 @@ class Given:
         Series over columns.
     wide : bool
         Whether the user gave columns, be it one.
+
+    Raises
+    ------
+    DataError
+        If there are no lanes.
     """
 
     name: str
@@ -41,6 +46,10 @@ class Given:
     columns: pd.Index[Any] | None = None
     kind: str = "table"
     wide: bool = False
+
+    def __post_init__(self) -> None:
+        if not len(self.lanes):
+            raise DataError(broken_rule(self.name, "hold at least one value or column", "none"))
 
 
 class Bars:
