@@ -216,7 +216,8 @@ def broken_rule(name: str, rule: str, got: object, remedy: str = "") -> str:
     'window must be at least 1, got 0 (int). Pass a length in bars.'
     """
     text = f"{name} must {rule}, got {shown(got)} ({type(got).__name__})."
-    return f"{text} {remedy}" if remedy else text
+    # Rules and remedies name what else was given.
+    return _ADDRESS.sub("", f"{text} {remedy}" if remedy else text)
 
 
 def shown(value: object, limit: int = 120) -> str:

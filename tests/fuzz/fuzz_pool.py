@@ -325,6 +325,24 @@ POOL: dict[str, Maker] = {
     **PANDAS,
 }
 
+PACKS: dict[str, Callable[[Any], Any]] = {
+    "in a list": lambda value: [value],
+    "in a tuple": lambda value: (value, 1),
+    "among numbers": lambda value: [1, value, 2],
+    "in a dict": lambda value: {"a": value},
+    "in a dict of more": lambda value: {"X": value, "close": value},
+    "as a key": lambda value: {_hashable(value): 1},
+    "as a key of a field": lambda value: {_hashable(value): "close"},
+}
+
+
+def _hashable(value: Any) -> Any:
+    try:
+        hash(value)
+    except TypeError:
+        return repr(type(value))
+    return value
+
 
 def make(name: str, folder: Path) -> Any:
     """Return a fresh value of the pool."""

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Whatever is passed to a public function, it answers, or refuses with one of the library's errors.
 
-Every argument of every row of the public table gets every value of a hostile pool, one at a time
-and in pairs. A call may return, or raise a `BroadpeakError` that somebody can read; it may not
-hang, warn of what numpy or pandas met inside, or end in an error from the inside.
+Every argument of every row of the public table gets values of a hostile pool, one at a time, in
+pairs, and as items of lists and dicts. A call may return, or raise a `BroadpeakError` that somebody
+can read; it may not hang, warn of what numpy or pandas met inside, or end in an error from the
+inside.
 """
 
 from __future__ import annotations
@@ -67,21 +68,29 @@ def test_valid_calls_of_the_table_return(small: SimpleNamespace) -> None:
     assert small.refused == []
 
 
-def faults(small: SimpleNamespace, seed: int, n: int, at_once: int) -> list[Fault]:
-    """Return what is wrong with `n` calls, `at_once` arguments hostile in each."""
+def faults(
+    small: SimpleNamespace, seed: int, n: int, at_once: int, *, packed: bool = False
+) -> list[Fault]:
+    """Return what is wrong with `n` calls, `at_once` arguments hostile in each.
+
+    With `packed` the hostile value stands in a list or a dict, beside good ones or alone.
+    """
     draw = random.Random(seed)
     found = []
     for _ in range(n):
         row = draw.choice(fuzz_table.ROWS)
         names = row.arguments(small)
         chosen = {name: draw.choice(POOL) for name in draw.sample(names, min(at_once, len(names)))}
+        pack = draw.choice(list(fuzz_pool.PACKS)) if packed else "as it is"
         shown = ", ".join(f"{name}=<{value}>" for name, value in chosen.items())
 
-        def call(row: Any = row, chosen: dict[Any, str] = chosen) -> Any:
+        def call(row: Any = row, chosen: dict[Any, str] = chosen, pack: str = pack) -> Any:
             passed = {name: fuzz_pool.make(one, small.folder) for name, one in chosen.items()}
+            if packed:
+                passed = {name: fuzz_pool.PACKS[pack](one) for name, one in passed.items()}
             return row.run(small, passed)
 
-        fault = judged(f"{row.name}({shown})", call)
+        fault = judged(f"{row.name}({shown}) {pack}", call)
         if fault is not None:
             found.append(fault)
     return found
@@ -102,6 +111,20 @@ def test_hostile_arguments_are_refused_in_words(small: SimpleNamespace) -> None:
 @pytest.mark.parametrize("seed", range(1, 5))
 def test_many_hostile_arguments_are_refused_in_words(small: SimpleNamespace, seed: int) -> None:
     found = faults(small, seed, 5_000, 1)
+    assert not found, told(found)
+
+
+def test_hostile_values_among_others_are_refused_in_words(small: SimpleNamespace) -> None:
+    found = faults(small, 0, 500, 1, packed=True)
+    assert not found, told(found)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(7, 10))
+def test_many_hostile_values_among_others_are_refused_in_words(
+    small: SimpleNamespace, seed: int
+) -> None:
+    found = faults(small, seed, 5_000, 1, packed=True)
     assert not found, told(found)
 
 

@@ -121,6 +121,14 @@ CASES = {
         lambda: bp.PF.from_signals(BARS["X"]["close"], BARS["X"][[]]),
         "entries must hold at least one value or column",
     ),
+    "tuple among windows": (
+        lambda: bp.sma(IBM.close, [(1, 2)]),
+        "window must be a list of single values",
+    ),
+    "array among windows": (
+        lambda: bp.sma(IBM.close, [np.ones(1), 2]),
+        "each of window must be a text, a number",
+    ),
     "complex index": (
         lambda: bp.Data.from_frames({"X": BARS["X"].set_axis([2j, 1j], axis=0)}),
         "the index of X must hold dates or numbers",
@@ -228,3 +236,27 @@ def test_chunks_of_a_series_go_by_position():
 
 def test_a_length_of_blocks_may_be_a_small_integer():
     assert bp.splits.cycles_for_period(2000, np.int8(100)) == bp.splits.cycles_for_period(2000, 100)
+
+
+def test_no_message_tells_where_an_object_lies_in_memory():
+    for call in (
+        lambda: bp.RepEval("a < 2").fill({"a": object()}),
+        lambda: bp.RepEval("a < 2").fill({object(): 1}),
+        lambda: bp.Sub("x $a").fill({object(): 1}),
+        lambda: bp.execute(TASKS, merge_func="concat", merge_kwargs={object(): 1}),
+        lambda: bp.execute(TASKS, engine_options={object(): 1}),
+        lambda: bp.chunked(
+            list, arg_take_spec={0: bp.MappingTaker({"a": None})}, n_chunks=2, size=2
+        )({object(): 1}),
+    ):
+        with pytest.raises(bp.BroadpeakError, match=r"\S") as caught:
+            call()
+        assert "0x" not in str(caught.value)
+
+
+def test_a_number_in_an_array_without_dimensions_is_a_setting():
+    listed = bp.sma(IBM.close, [np.array(3.0), 5])
+    assert list(listed.columns) == [3.0, 5.0]
+    assert listed.columns.name == "sma_window"
+    crossed = bp.crossed_above(IBM.close, [np.array(80.0), 90.0])
+    assert list(crossed.columns) == [80.0, 90.0]

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from broadpeak.errors import ParamError, ParamTypeError, broken_rule
+from broadpeak.errors import ParamError, ParamTypeError, broken_rule, shown
 
 T = TypeVar("T")
 
@@ -454,4 +454,4 @@ def unknown_option(owner: str, name: str, known: Iterable[str]) -> ParamTypeErro
     """Return the `TypeError` for an option that `owner` does not have; it names the nearest one."""
     names = sorted(known)
     hint = did_you_mean(name, names) or f"Known options: {', '.join(names)}."
-    return ParamTypeError(f"{owner} got an unknown option {name!r}. {hint}")
+    return ParamTypeError(f"{owner} got an unknown option {shown(name)}. {hint}")

@@ -11,9 +11,10 @@ from typing import Any, TypeVar, cast
 import numpy as np
 import pandas as pd
 
+from broadpeak._core import check
 from broadpeak._core.arrays import Wrapping, join_lanes
 from broadpeak.errors import ParamError, broken_rule
-from broadpeak.triggers.levels import LISTS, pair_combinations, with_levels
+from broadpeak.triggers.levels import LISTS, pair_combinations, plain_labels, with_levels
 from broadpeak.types import AnyArray
 
 Func = TypeVar("Func", bound=Callable[..., Any])
@@ -84,11 +85,13 @@ def _spread(
 
 
 def _values(name: str, given: Any) -> list[Any]:
-    if isinstance(given, pd.MultiIndex):
-        rule = "be a list of single values"
-        remedy = "Take one of its levels: get_level_values(0)."
-        raise ParamError(broken_rule(name, rule, given[:3].tolist(), remedy))
-    return list(given)
+    column = plain_labels(given)
+    for one in column:
+        if isinstance(one, LISTS):  # among them the labels of several levels
+            rule = "be a list of single values"
+            raise ParamError(broken_rule(name, rule, one, "Zip the lists."))
+        check.identifier(f"each of {name}", one)
+    return column
 
 
 def zipped(

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from broadpeak._core import check
-from broadpeak.errors import ParamError, ParamTypeError, broken_rule
+from broadpeak.errors import ParamError, ParamTypeError, broken_rule, shown
 from broadpeak.sweep.rules import Piece, Rule, Wrapper
 from broadpeak.types import MISSING, IntArray
 
@@ -369,7 +369,7 @@ class MappingTaker(Taker):
             return dict.fromkeys(value, as_taker(self.spec))
         unknown = [name for name in self.spec if name not in value]
         if unknown:
-            rule = f"name keys of the dict, which has {list(value)}"
+            rule = f"name keys of the dict, which has {shown(list(value))}"
             raise ParamError(broken_rule(type(self).__name__, rule, unknown[0]))
         return {key: as_taker(self.spec.get(key)) for key in value}
 

@@ -51,6 +51,11 @@ def level_numbers(labels: Any) -> FloatArray:
     return np.array([level_number(label, owner, rule) for label in labels])
 
 
+def plain_labels(values: Any) -> list[Any]:
+    """Return values as labels: an array without dimensions, which has no hash, as what it holds."""
+    return [one.item() if isinstance(one, np.ndarray) and not one.ndim else one for one in values]
+
+
 def level_index(labels: Any, name: str) -> pd.Index[Any]:
     """Return the labels of a list of levels: a named Index brings its own name.
 
@@ -61,7 +66,7 @@ def level_index(labels: Any, name: str) -> pd.Index[Any]:
     """
     level_numbers(labels)  # before pandas makes numbers of what is none
     own = labels.name if isinstance(labels, pd.Index) else None
-    index: pd.Index[Any] = pd.Index(list(labels), name=name if own is None else own)
+    index: pd.Index[Any] = pd.Index(plain_labels(labels), name=name if own is None else own)
     return index
 
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from broadpeak._core.check import did_you_mean
 from broadpeak._core.expressions import guards
-from broadpeak.errors import ConditionError, broken_rule
+from broadpeak.errors import ConditionError, broken_rule, shown
 
 MAX_LENGTH: Final = 10_000
 """Longest expression, in characters."""
@@ -104,10 +104,10 @@ class Expression:
         try:
             return self.function(*(values[name] for name in self.names))
         except Exception as error:
-            shown = ", ".join(f"{name}={values[name]!r}"[:80] for name in self.names)
+            given = ", ".join(f"{name}={shown(values[name], 80)}" for name in self.names)
             msg = (
                 f"expression {self.text!r} must be computable, but it raised "
-                f"{type(error).__name__}: {error} for {shown or 'no names'}."
+                f"{type(error).__name__}: {error} for {given or 'no names'}."
             )
             raise ConditionError(msg) from error
 
@@ -118,9 +118,10 @@ class Expression:
                 raise unknown_name(name, known, f"{owner} {self.text!r}")
 
 
-def unknown_name(name: str, known: Mapping[str, Any], where: str) -> ConditionError:
+def unknown_name(name: str, known: Mapping[Any, Any], where: str) -> ConditionError:
     """Return the error for a name that `where` may not use."""
-    choices = ", ".join(sorted(map(str, known))) or "none"
+    names = (key if isinstance(key, str) else shown(key) for key in known)
+    choices = ", ".join(sorted(names)) or "none"
     hint = did_you_mean(name, known) or "Check the spelling."
     msg = f"{where} must use known names only, got {name!r}. {hint} Known names: {choices}."
     error = ConditionError(msg)
