@@ -166,6 +166,10 @@ CASES = {
         lambda: bp.searchers.maximise(bp.searchers.Ascent(), SPACE, lambda steps: ["a"] * 9),
         "every score of evaluate_many must be a number",
     ),
+    "no point": (
+        lambda: bp.searchers.maximise(Asking(np.array(3.0)), SPACE, lambda steps: [1.0] * 9),
+        "a searcher must ask for points of 1 finite values",
+    ),
     "a frame as Data": (lambda: bp.Data(IBM.close), r"Type: Data\.from_frames"),
     "prices as Portfolio": (lambda: bp.PF(IBM.close, None), r"Type: Portfolio\.from_signals"),
     "no name": (lambda: IBM.run(5), "name must be an indicator"),
@@ -175,6 +179,22 @@ CASES = {
     ),
 }
 SPACE = bp.searchers.SearchSpace([bp.searchers.Dimension("x", 3, 1, 9, 1)])
+
+
+class Asking:
+    """A searcher that asks for one point, whatever that is."""
+
+    def __init__(self, point):
+        self.point = point
+
+    def start(self, space, seed):
+        return 0
+
+    def ask(self, state):
+        return [self.point] if state == 0 else []
+
+    def tell(self, state, points, scores):
+        return 1
 
 
 class SimplyNot:

@@ -434,7 +434,9 @@ def _asked(points: Any) -> Iterable[Any]:
 
 
 def _checked_point(point: Any, space: SearchSpace) -> Point:
-    found = [check.real(value) for value in point] if isinstance(point, Iterable) else []
+    # An array without dimensions counts as iterable, and is not.
+    listed = isinstance(point, Iterable) and getattr(point, "ndim", 1) == 1
+    found = [check.real(value) for value in point] if listed else []
     values = tuple(float(value) for value in found if value is not None and abs(value) < 2**1023)
     if len(values) != len(space) or len(values) != len(found):
         rule = f"ask for points of {len(space)} finite values, one for each of {space.names}"
