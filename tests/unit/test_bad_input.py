@@ -170,6 +170,10 @@ CASES = {
         lambda: bp.searchers.maximise(Asking(np.array(3.0)), SPACE, lambda steps: [1.0] * 9),
         "a searcher must ask for points of 1 finite values",
     ),
+    "no names of assets": (
+        lambda: bp.test(lambda s: list(s.loop(np.array("X"), ["a"])), IBM),
+        "be names, at least one",
+    ),
     "a frame as Data": (lambda: bp.Data(IBM.close), r"Type: Data\.from_frames"),
     "prices as Portfolio": (lambda: bp.PF(IBM.close, None), r"Type: Portfolio\.from_signals"),
     "no name": (lambda: IBM.run(5), "name must be an indicator"),

@@ -545,7 +545,7 @@ def _unknown(name: str, what: str, known: Iterable[str]) -> UnknownMemberError:
 
 
 def _names(what: str, value: Any) -> list[str]:
-    listed = isinstance(value, Iterable)
+    listed = isinstance(value, Iterable) and getattr(value, "ndim", 1) == 1
     names = [value] if isinstance(value, str) else list(value) if listed else []
     usable = all(isinstance(name, str) and name and check.is_unicode(name) for name in names)
     if not names or not usable:
