@@ -338,6 +338,23 @@ def test_keys_of_calls_differ_as_their_arguments_do():
     assert keys_of(calls[1:3])[1] == keys[1:3]
 
 
+def test_what_is_called_before_a_run_may_change_what_counts(tmp_path):
+    scale = [1]
+
+    def sweep(factor):
+        return bp.parameterized(
+            lambda x: x * scale[0],
+            merge_func="concat",
+            store=tmp_path / "runs.db",
+            pre_execute_func=lambda: scale.__setitem__(0, factor),
+        )(bp.Param([1, 2])).tolist()
+
+    assert sweep(2) == [2, 4]
+    assert sweep(3) == [3, 6]
+    assert sweep(2) == [2, 4]
+    assert len(bp.Store(tmp_path / "runs.db").runs()) == 2
+
+
 def test_keywords_and_positions_are_told_apart():
     keys = [
         keys_of([task]) for task in (Task(pow, 2, 3), Task(pow, 3, 2), Task(pow, base=2, exp=3))

@@ -11,9 +11,11 @@ import os
 import runpy
 import sys
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
+
+import pandas as pd
 
 from broadpeak.storage.origin import OWN, is_own, origin, origin_of_module
 from broadpeak.storage.reach import Reached, Read, reached
@@ -24,6 +26,15 @@ _LOADERS = (
     *(runpy.run_path, runpy.run_module, importlib.reload, compile),
     *(importlib.util.spec_from_file_location, importlib.machinery.SourceFileLoader),
 )
+_ENVIRONMENTS = [
+    getattr(home, name)
+    for home, name in (
+        *((os, "environ"), (os, "getenv"), (os, "environb"), (os, "getenvb")),
+        (os.path, "expandvars"),
+    )
+    if hasattr(home, name)  # bytes are not on every system
+]
+_EXTENDED = ("Data", "Portfolio", "PF")
 _SURROUNDINGS = ("argv", "path", "stdin", "stdout", "stderr")
 
 
@@ -87,21 +98,23 @@ def follow(writer: Writer, found: Reached, scope: Scope) -> None:
     writer.asks |= found.asks
     if found.namespace:
         _whole(writer, scope)
+    for host in _hosts():
+        _patches(writer, host, found.words)
     for read in found.reads:
         if read.kind == "import":
-            _import(writer, read, scope)
+            _import(writer, read, scope, found.words)
         elif read.kind == "free":
             if read.name in scope.free:
-                _chain(writer, scope.free[read.name], read, scope)
+                _chain(writer, scope.free[read.name], read, scope, found.words)
         elif read.name in scope.names:
-            _chain(writer, scope.names[read.name], read, scope)
+            _chain(writer, scope.names[read.name], read, scope, found.words)
         elif read.name in scope.builtins:
-            _chain(writer, scope.builtins[read.name], read, scope)
+            _chain(writer, scope.builtins[read.name], read, scope, found.words)
         else:
             writer.mark("unbound", read.name)
 
 
-def _chain(writer: Writer, value: Any, read: Read, scope: Scope) -> None:
+def _chain(writer: Writer, value: Any, read: Read, scope: Scope, words: set[str]) -> None:
     """Write what is at the end of ``name.attr.attr``, not all of the modules on the way."""
     attrs = list(read.attrs)
     package = ""
@@ -113,12 +126,42 @@ def _chain(writer: Writer, value: Any, read: Read, scope: Scope) -> None:
         value = _attribute(writer, value, attrs.pop(0))
     if value is _MISSING:
         writer.mark("unbound")
-    elif _is_special(writer, value, read, scope):
+    elif _is_special(writer, value, read, scope, words):
         return
     elif package == OWN or type(value) in PLAIN or _was_put_there(value):
         writer.named(path, value)
     else:  # how a package is set up counts by its version
         writer.mark("package", package)
+    if isinstance(value, type) and value not in _hosts():
+        _patches(writer, value, words)
+
+
+def _hosts() -> Iterator[type]:
+    """Yield the classes whose objects code mostly meets without their names."""
+    yield from (pd.Series, pd.DataFrame, pd.DatetimeIndex)
+    library = sys.modules["broadpeak"]
+    for name in _EXTENDED:
+        host = vars(library).get(name)  # not loaded, not extended
+        if isinstance(host, type):
+            yield host
+
+
+def _patches(writer: Writer, host: type, words: set[str]) -> None:
+    """Write what the user added to a class of a package: accessors, methods put in place of others.
+
+    Only what the code has a word for, so that an accessor that nobody uses means nothing.
+    """
+    if is_own(host):
+        return
+    bodies = [vars(kind) for kind in host.__mro__]
+    for word in sorted(words):
+        value = next((body[word] for body in bodies if word in body), None)
+        if type(value).__module__.startswith("pandas."):  # it hides an accessor
+            value = getattr(host, word)
+        inner = getattr(value, "fget", getattr(value, "__func__", value))
+        if isinstance(inner, (types.FunctionType, type)) and is_own(inner):
+            writer.mark("put on", f"{host.__module__} {host.__qualname__}")
+            writer.named(word, value)
 
 
 def _was_put_there(value: Any) -> bool:
@@ -140,7 +183,7 @@ def _attribute(writer: Writer, module: types.ModuleType, name: str) -> Any:
         return _MISSING
 
 
-def _import(writer: Writer, read: Read, scope: Scope) -> None:
+def _import(writer: Writer, read: Read, scope: Scope, words: set[str]) -> None:
     """Write what an import inside of a function brings, and what is read of it."""
     name = _absolute(read, scope)
     package = _package_of(name)
@@ -156,7 +199,7 @@ def _import(writer: Writer, read: Read, scope: Scope) -> None:
         if below is _MISSING:
             break
         module, attrs = below, attrs[1:]
-    _chain(writer, module, Read("import", name, tuple(attrs)), scope)
+    _chain(writer, module, Read("import", name, tuple(attrs)), scope, words)
 
 
 def _absolute(read: Read, scope: Scope) -> str:
@@ -202,10 +245,10 @@ def _loaded(writer: Writer | None, name: str) -> Any:
         return _MISSING
 
 
-def _is_special(writer: Writer, value: Any, read: Read, scope: Scope) -> bool:
+def _is_special(writer: Writer, value: Any, read: Read, scope: Scope, words: set[str]) -> bool:
     """Write what counts by the text it is called with; whether `value` is of that kind."""
-    if value is os.environ or value is os.getenv:
-        if read.text is None:
+    if any(value is one for one in _ENVIRONMENTS):
+        if read.text is None or value not in (os.environ, os.getenv):
             raise UnfollowedError(
                 "os.environ", "Variables of the environment are read by names not written out."
             )
@@ -214,7 +257,7 @@ def _is_special(writer: Writer, value: Any, read: Read, scope: Scope) -> bool:
     elif value is importlib.import_module or value is __import__ or value is sys.modules:
         if read.text is None or read.text.startswith("."):
             raise UnfollowedError(value, "A module is found by a name not written out.")
-        _import(writer, Read("import", read.text), scope)
+        _import(writer, Read("import", read.text), scope, words)
     elif value is eval or value is exec:
         _expression(writer, value, read, scope)
     elif value is globals:

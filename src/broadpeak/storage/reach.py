@@ -30,6 +30,7 @@ _WORD = re.compile(r"[^\W\d]\w*")
 ASKS = {
     "doc": {"__doc__", "getdoc"},
     "annotations": {"__annotations__", "get_type_hints", "get_annotations", "signature"},
+    "subclasses": {"__subclasses__"},
 }
 """What a function may ask of others that does not count otherwise, and the names that tell."""
 _NAMESPACES = {"__globals__", "f_globals"}
@@ -73,11 +74,14 @@ class Reached:
         Keys of `ASKS`.
     namespace : bool
         It takes the globals of a module as a whole.
+    words : set of str
+        Names and texts in it, among which are the attributes that it reads of any value.
     """
 
     reads: list[Read] = field(default_factory=list)
     asks: set[str] = field(default_factory=set)
     namespace: bool = False
+    words: set[str] = field(default_factory=set)
 
 
 _Imports: TypeAlias = dict[str, "tuple[str, int, tuple[str, ...]]"]
@@ -156,6 +160,7 @@ def _note(code: types.CodeType, texts: set[str], found: Reached) -> None:
     words = {*code.co_names, *texts}
     found.asks |= {what for what, names in ASKS.items() if names & words}
     found.namespace |= bool(_NAMESPACES & words)
+    found.words |= words
 
 
 def _loads(step: dis.Instruction, own: set[str]) -> Iterator[tuple[Any, str]]:

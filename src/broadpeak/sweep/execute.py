@@ -333,12 +333,12 @@ def run(
     keys = _as_index(keys)
     plan = _Plan.of(tasks, settings, keys, size)
     labels = labels_of(keys, label)
+    one = _Run(plan, settings, keys, names)
+    one.call("pre_execute")  # what it changes counts in the key of a stored run
     with opened(
         settings.store, settings.cache_chunks, plan.tasks, labels, settings.store_key
     ) as resumed:
-        one = _Run(
-            plan, settings, keys, label, names, weights, passthrough=passthrough, resumed=resumed
-        )
+        one.prepare(label, weights, passthrough, resumed)
         return one.finish()
 
 
@@ -431,16 +431,7 @@ class _Run:
     """One run: callbacks, the loop, the merge."""
 
     def __init__(
-        self,
-        plan: _Plan,
-        settings: Settings,
-        keys: pd.Index[Any] | None,
-        label: Callable[[int], str] | None,
-        names: Names | None,
-        weights: Sequence[int] | None,
-        *,
-        passthrough: tuple[type[Exception], ...],
-        resumed: Resumed | None,
+        self, plan: _Plan, settings: Settings, keys: pd.Index[Any] | None, names: Names | None
     ) -> None:
         self._plan = plan
         self._names = names
@@ -455,6 +446,16 @@ class _Run:
             "keys": keys,
             **({} if names is None else names(None)),
         }
+
+    def prepare(
+        self,
+        label: Callable[[int], str] | None,
+        weights: Sequence[int] | None,
+        passthrough: tuple[type[Exception], ...],
+        resumed: Resumed | None,
+    ) -> None:
+        """Make what runs the tasks that are not finished yet."""
+        plan, settings, keys = self._plan, self._settings, self._keys
         self._feed = Feed(
             plan.tasks,
             size=plan.n_tasks,
@@ -489,7 +490,6 @@ class _Run:
 
     def finish(self) -> Finished:
         """Run everything and merge."""
-        self._call("pre_execute")
         outer = running.place()
         inside = running.Place(outer.depth + 1, outer.sharing * self._engine.n_workers)
         with self._progress, running.nested(inside):
@@ -508,7 +508,7 @@ class _Run:
         self._context |= {"results": results, "keys": keys}
         if self._names is not None:
             self._context |= self._names(kept)
-        self._call("post_execute")
+        self.call("post_execute")
         return Finished(self._merged(results, keys, kept), kept)
 
     def _merged(self, results: list[Any], keys: pd.Index[Any] | None, kept: Any) -> Any:
@@ -543,7 +543,7 @@ class _Run:
             filled = substitute(filled, known, eval_id=eval_id)
         return filled
 
-    def _call(self, point: str, **context: Any) -> None:
+    def call(self, point: str, **context: Any) -> None:
         func = getattr(self._settings, f"{point}_func")
         if func is None:
             return
@@ -555,12 +555,12 @@ class _Run:
         known = None if chunk.length is None else range(chunk.start, chunk.start + chunk.length)
         positions = known if chunk.positions is None else chunk.positions
         meta = None if positions is None else list(positions)
-        self._call("pre_chunk", chunk_idx=chunk.index, chunk_meta=meta)
+        self.call("pre_chunk", chunk_idx=chunk.index, chunk_meta=meta)
 
     def _close_chunk(self, chunk: Chunk) -> None:
         meta = chunk.places()
         results = [self._loop.results[place] for place in meta]
-        self._call("post_chunk", chunk_idx=chunk.index, chunk_meta=meta, chunk_results=results)
+        self.call("post_chunk", chunk_idx=chunk.index, chunk_meta=meta, chunk_results=results)
 
 
 def _label_of(keys: pd.Index[Any] | None, position: int) -> str:
