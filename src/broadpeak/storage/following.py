@@ -7,6 +7,8 @@ import builtins
 import importlib
 import importlib.machinery
 import importlib.util
+import inspect
+import linecache
 import os
 import runpy
 import sys
@@ -26,6 +28,7 @@ _LOADERS = (
     *(runpy.run_path, runpy.run_module, importlib.reload, compile),
     *(importlib.util.spec_from_file_location, importlib.machinery.SourceFileLoader),
 )
+_SOURCES = (inspect.getsource, inspect.getsourcelines, linecache.getline, linecache.getlines)
 _ENVIRONMENTS = [
     getattr(home, name)
     for home, name in (
@@ -264,6 +267,8 @@ def _is_special(writer: Writer, value: Any, read: Read, scope: Scope, words: set
         _whole(writer, scope)
     elif any(value is loader for loader in _LOADERS):
         raise UnfollowedError(value, "Code is made while it runs.")
+    elif any(value is reader for reader in _SOURCES):
+        raise UnfollowedError(value, "It reads source text, where comments and lines count.")
     else:
         return any(value is getattr(sys, name) for name in _SURROUNDINGS)
     return True

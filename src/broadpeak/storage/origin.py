@@ -20,6 +20,7 @@ OWN = ""
 """Origin of the user's own code, which counts by what it holds."""
 
 _HEAP = 1 << 9  # of type.__flags__: made while the program ran, not part of the interpreter
+_MAKERS = {"abc", "dataclasses", "types"}  # modules that lend their name to what they make
 _SITES = {"site-packages", "dist-packages"}
 _LINKED_CACHE = "archive-v"  # where an installer keeps what it links into site-packages
 _HERE = str(Path(broadpeak.__file__).resolve().parent)
@@ -85,7 +86,9 @@ def is_own(value: Any) -> bool:
         return False
     if is_exported(value) is not None:
         return False
-    return "<locals>" in value.__qualname__ or origin_of_module(value.__module__) == OWN
+    if "<locals>" in value.__qualname__ or value.__module__ in _MAKERS:
+        return True
+    return origin_of_module(value.__module__) == OWN
 
 
 @cache
