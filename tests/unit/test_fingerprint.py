@@ -1,16 +1,23 @@
 """Fingerprints go by content: equal in every process, different for different calls."""
 
+import copy
 import functools
+import inspect
 import math
+import pydoc
 import re
 import struct
 import subprocess
 import sys
 import threading
 import types
+import typing
+import weakref
+from collections.abc import Sized
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
+import cloudpickle
 import numpy as np
 import pandas as pd
 import pytest
@@ -289,3 +296,31 @@ def test_other_processes_agree():
 def test_a_lock_has_no_content():
     with pytest.raises(StoreError, match=r"fingerprint\(\)"):
         fingerprint(threading.Lock())
+
+
+USES = {
+    "made": lambda kind: kind(1),
+    "sent to a worker": lambda kind: cloudpickle.dumps(kind(1)),
+    "copied": lambda kind: copy.deepcopy(kind(1)),
+    "looked at": lambda kind: fingerprint(kind(1)),
+    "asked for annotations": lambda kind: kind.__annotations__,
+    "asked for hints": typing.get_type_hints,
+    "asked for a signature": inspect.signature,
+    "documented": pydoc.render_doc,
+    "compared with a base": lambda kind: isinstance(kind(1), Sized),
+    "referred to": weakref.ref,
+}
+
+
+@pytest.mark.parametrize("use", USES)
+def test_a_class_that_was_used_is_the_same(use):
+    class Used:
+        def __init__(self, x):
+            self.x = x
+
+    def run(x):
+        return Used(x)
+
+    before = fingerprint(run, Used)
+    USES[use](Used)
+    assert fingerprint(run, Used) == before

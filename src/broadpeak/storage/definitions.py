@@ -28,7 +28,7 @@ _UNSEEN_NAMES = {"__doc__", "__firstlineno__", "__static_attributes__"}
 _ABOUT_CLASSES = {
     *("__dict__", "__weakref__", "__module__", "__qualname__", "__doc__"),
     *("__firstlineno__", "__static_attributes__", "__classdictcell__"),
-    *("__annotations_cache__", "_abc_impl"),
+    *("__annotations_cache__", "_abc_impl", "__slotnames__"),  # the last is left by a copy
 }
 _OF_ENUMERATIONS = {
     *("_member_names_", "_member_map_", "_value2member_map_", "_member_type_", "_use_args_"),
@@ -125,6 +125,8 @@ def _class(writer: Writer, value: type) -> None:
     writer.named("a base", value.__bases__)
     writer.named("its metaclass", type(value))
     body = {name: item for name, item in vars(value).items() if name not in _ABOUT_CLASSES}
+    if not body.get("__annotations__", True):  # made when somebody asked for them
+        del body["__annotations__"]
     if issubclass(value, Enum):
         body = _without_members(writer, value, body)
     for name in sorted(body):
