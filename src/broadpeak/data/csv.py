@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,7 +13,7 @@ import pandas as pd
 
 from broadpeak._core import check
 from broadpeak.data import names
-from broadpeak.data.dates import DateOptions, dates_of, reads, turned
+from broadpeak.data.dates import DateOptions, as_texts, dates_of, is_dated, reads, turned
 from broadpeak.data.deciding import Column
 from broadpeak.data.layout import parse_table
 from broadpeak.data.names import field_of, find_column, ranked_field, split_labels, word
@@ -20,7 +21,7 @@ from broadpeak.data.numbers import BLANKS, read_numbers
 from broadpeak.data.opening import read_text, shown, stem
 from broadpeak.data.orders import named_by_content
 from broadpeak.errors import DataError, ParamError, broken_rule
-from broadpeak.types import AnyArray
+from broadpeak.types import AnyArray, BoolArray
 
 ROLES = ("open", "high", "low", "close", "volume", "adjclose", "date", "time", "symbol")
 
@@ -170,24 +171,6 @@ def renamed(table: pd.DataFrame, columns: Any, owner: str) -> pd.DataFrame:
     return table.drop(columns=others).rename(columns=dict(columns))
 
 
-def unindexed(table: pd.DataFrame, owner: str) -> pd.DataFrame:
-    """Return a table with the levels of its index as columns, where it has several.
-
-    Raises
-    ------
-    DataError
-        If two of them have one name.
-    """
-    if not isinstance(table.index, pd.MultiIndex):
-        return table
-    try:
-        return table.reset_index()
-    except (TypeError, ValueError) as error:
-        rule = "have levels of the index with other names than each other and the columns"
-        remedy = "Type: frame.index.names = ['date', 'symbol'], or frame.reset_index()."
-        raise DataError(broken_rule(owner, rule, list(table.index.names), remedy)) from error
-
-
 def frames_of_table(
     table: pd.DataFrame, owner: str, name: Any, symbol: Any, options: TableOptions
 ) -> dict[Any, pd.DataFrame]:
@@ -209,9 +192,9 @@ def frames_of_table(
     DataError
         If it is no table of prices.
     """
-    table = stacked(unindexed(table, owner), owner)
+    table = stacked(flat(table, owner), owner)
     table = renamed(table, options.columns, owner)
-    table, decimal = _plain_numbers(_without_notes(table), owner, options)
+    table, decimal = plain_numbers(_without_notes(table), owner, options)
     table = _with_volume(table)
     tidy = _symbol_column(table)
     runs, found = None, pd.Index([])
@@ -253,6 +236,31 @@ def _selected(parts: dict[Any, pd.DataFrame], symbol: Any) -> dict[Any, pd.DataF
     return {name: parts[name] for name in wanted}
 
 
+def flat(table: pd.DataFrame, owner: str) -> pd.DataFrame:
+    """Return a table whose index of several levels stands in columns, symbols named as such.
+
+    Raises
+    ------
+    DataError
+        If two of them have one name.
+    """
+    index = table.index
+    if not isinstance(index, pd.MultiIndex):
+        return table
+    if index.nlevels == 2 and index.names == [None, None] and not {"date", "symbol"} & set(table):
+        dated = [is_dated(index.levels[k]) for k in (0, 1)]
+        if sum(dated) == 1:
+            # What groupby and concat leave: symbols beside dates, both without a name.
+            index = index.set_names(["date" if each else "symbol" for each in dated])
+            table = table.set_axis(index, axis=0)
+    try:
+        return table.reset_index()
+    except (TypeError, ValueError) as error:
+        rule = "have levels of the index with other names than each other and the columns"
+        remedy = "Type: frame.index.names = ['date', 'symbol'], or frame.reset_index()."
+        raise DataError(broken_rule(owner, rule, list(table.index.names), remedy)) from error
+
+
 def holds_symbols(table: pd.DataFrame) -> bool:
     """Return whether a table says which symbol its rows are of."""
     return _symbol_column(table) is not None
@@ -281,25 +289,39 @@ def _is_blank(values: pd.Series[Any]) -> pd.Series[Any]:
     )
 
 
+def telling_apart(table: pd.DataFrame) -> Any:
+    """Return the label of the column that may name symbols: it tells equal dates apart."""
+    again = table.index.duplicated(keep=False)
+    for place, label in enumerate(table.columns):
+        values = table.iloc[:, place]
+        if field_of(label) or values.nunique() < 2:
+            continue
+        number = pd.api.types.is_numeric_dtype(values.dtype)
+        if pd.api.types.is_float_dtype(values.dtype) or word(label) in {*names.DATES, *names.TIMES}:
+            continue
+        texts = as_texts(values[again])
+        number = number or any(not _LETTER.search(text) for text in texts)
+        if number and values.nunique() > len(table) // 2:
+            continue
+        if pd.MultiIndex.from_arrays([table.index[again], texts]).is_unique:
+            return label
+    return None
+
+
+_LETTER = re.compile(r"[^\W\d_]")
+
+
 def _refuse_long(table: pd.DataFrame, owner: str) -> None:
     """Say that a table holds several symbols, where dates come again with another name beside."""
     if not len(table) or table.index.is_unique:
         return
-    for label in table.columns:
-        values = table[label]
-        if values.ndim > 1 or field_of(label) or values.nunique() < 2:
-            continue
-        if pd.api.types.is_float_dtype(values.dtype) or values.nunique() > len(table) // 2:
-            continue
-        keys = pd.MultiIndex.from_arrays([table.index, values])
-        if keys.is_unique:
-            rule = "have every bar once"
-            some = list(map(str, values.unique()[:4]))
-            got = f"{table.index[table.index.duplicated()][0]} twice, with {some} in {label!r}"
-            remedy = (
-                f"It looks like a long table of several symbols: columns={{{label!r}: 'symbol'}}."
-            )
-            raise DataError(broken_rule(owner, rule, got, remedy))
+    label = telling_apart(table)
+    if label is None:
+        return
+    some = list(map(str, table[label].unique()[:4]))
+    got = f"{table.index[table.index.duplicated()][0]} twice, with {some} in {label!r}"
+    remedy = f"It looks like a long table of several symbols: columns={{{label!r}: 'symbol'}}."
+    raise DataError(broken_rule(owner, "have every bar once", got, remedy))
 
 
 def stacked(table: pd.DataFrame, owner: str) -> pd.DataFrame:
@@ -330,15 +352,24 @@ def stacked(table: pd.DataFrame, owner: str) -> pd.DataFrame:
         prices = [x for x in part.columns if field_of(x) != "volume"]
         if not prices:
             continue
+        traded = _traded(part[prices], f"{symbol} in {owner}")
         for label, place in others.items():
             if label in part.columns:
                 continue  # a field of this symbol, and one of none
             part.insert(0, label, table.iloc[:, place].to_numpy())
         part.insert(0, "symbol", symbol)
-        blank = pd.concat([part[x].isna() | part[x].isin(list(BLANKS)) for x in prices], axis=1)
-        # A row of the union of calendars that is not this symbol's own.
-        parts.append(part[~blank.all(axis=1)])
+        parts.append(part[traded])
     return pd.concat(parts, ignore_index=not isinstance(table.index, pd.DatetimeIndex))
+
+
+def _traded(prices: pd.DataFrame, owner: str) -> BoolArray:
+    """Return which rows of the union of calendars are a symbol's own."""
+    blank = prices.isna() | prices.isin(list(BLANKS))
+    traded = ~blank.all(axis=1).to_numpy()
+    if len(traded) and not traded.any():
+        remedy = "Its download failed, or nothing was traded: leave it out."
+        raise DataError(broken_rule(owner, "have prices in some row", "none", remedy))
+    return np.asarray(traded)
 
 
 def _unpaired(label: Any) -> str:
@@ -367,10 +398,47 @@ def _without_notes(table: pd.DataFrame) -> pd.DataFrame:
         keep[~keep] = ~empty.all(axis=1).to_numpy()
         table = table[keep]
     fields = [place for place, label in enumerate(table.columns) if field_of(label)]
+    table = _without_dividends(table, fields)
     end = len(table)
-    while end > 1 and len(table) - end < 40 and _is_note(table.iloc[end - 1].tolist(), fields):
+    prices = [place for place in fields if field_of(table.columns[place]) != "volume"]
+    while end > 1 and len(table) - end < 40:
+        row = table.iloc[end - 1].tolist()
+        if not (_is_note(row, fields) or _is_summary(row, table.iloc[0].tolist(), prices)):
+            break
         end -= 1
     return table.iloc[:end] if end < len(table) else table
+
+
+_EVENT = re.compile(r"\d.*\b(dividend|split|distribution)s?\b", re.IGNORECASE)
+
+
+def _without_dividends(table: pd.DataFrame, fields: list[int]) -> pd.DataFrame:
+    """Return a table without the rows in which Yahoo tells of dividends and splits."""
+    if len(fields) < 2:
+        return table
+    event = np.zeros(len(table), bool)
+    for place in fields:
+        values = table.iloc[:, place]
+        if values.dtype == object:
+            event |= [isinstance(x, str) and bool(_EVENT.search(x)) for x in values]
+    return table[~event] if event.any() and not event.all() else table
+
+
+def _is_summary(row: list[Any], first: list[Any], prices: list[int]) -> bool:
+    """Return whether a row sums up those above.
+
+    Where they have their date it has a word or, without any price, nothing.
+    """
+    if 0 in prices or not _has_digit(first[0]) or _has_digit(row[0]):
+        return False
+    cell = "" if pd.isna(row[0]) else str(row[0]).strip()
+    if cell in BLANKS or not cell:
+        return bool(prices) and not any(_has_digit(row[place]) for place in prices)
+    return cell[:1].isalpha()
+
+
+def _has_digit(cell: Any) -> bool:
+    return any(char.isdigit() for char in str(cell))
 
 
 def _is_note(row: list[Any], fields: list[int]) -> bool:
@@ -390,7 +458,7 @@ def _is_date(cell: str) -> bool:
     return digits and reads(column, "", pd.Series([cell], dtype=object))
 
 
-def _plain_numbers(
+def plain_numbers(
     table: pd.DataFrame, owner: str, options: TableOptions
 ) -> tuple[pd.DataFrame, str]:
     """Return a table whose columns of prices and volume are numbers, and their decimal mark.
@@ -404,19 +472,21 @@ def _plain_numbers(
         if (
             field_of(label) or word(label).startswith("volume") or word(label) in names.TICKS
         ) and plain:
-            texts[place] = _as_texts(values)
+            texts[place] = _cells_of(values)
     if not texts:
         return table, "."
     labels = list(table.columns)
     named = {place: labels[place] for place in texts}
-    numbers, decimal = read_numbers(texts, owner, options.decimal, options.thousands, named)
+    numbers, decimal = read_numbers(
+        texts, owner, options.decimal, options.thousands, named, in_frame=options.dates.in_frame
+    )
     out = table.copy(deep=False)
     for place, array in numbers.items():
         out.isetitem(place, array)
     return out, decimal
 
 
-def _as_texts(values: pd.Series[Any]) -> AnyArray:
+def _cells_of(values: pd.Series[Any]) -> AnyArray:
     cells = values.astype(object).where(values.notna(), "").to_numpy(object)
     if pd.api.types.infer_dtype(cells, skipna=False) == "string":
         return cells

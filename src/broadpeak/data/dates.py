@@ -90,8 +90,6 @@ def dates_of(
         known = list(map(str, table.columns))
         remedy = check.did_you_mean(label, known)
         raise DataError(broken_rule("date_column", f"be one of {known}", label, remedy))
-    if label is None and is_dated(table.index):
-        return zoned(as_dates(table.index), options.tz, owner)
     column = Column(
         owner,
         "",
@@ -101,6 +99,9 @@ def dates_of(
         day_first=options.day_first,
         european=european,
     )
+    if label is None and is_dated(table.index):
+        dates = with_clock(as_dates(table.index), table, column)
+        return zoned(dates, options.tz, owner)
     if label is None and {"year", "month", "day"} <= {word(name) for name in table.columns}:
         table = _joined_dates(table)
     if label is None:
@@ -160,7 +161,7 @@ def parse_dates(
     if date_format is not None:
         return _told(column, values, date_format)
     is_number = pd.api.types.is_numeric_dtype(values.dtype)
-    column = replace(column, texts=values.to_numpy() if is_number else _texts(values))
+    column = replace(column, texts=values.to_numpy() if is_number else as_texts(values))
     blank = values.isna().to_numpy()
     if not is_number:
         blank = blank | (column.texts == "")
@@ -174,14 +175,14 @@ def parse_dates(
 
 
 def _told(column: Column, values: pd.Series[Any], date_format: str) -> pd.DatetimeIndex:
-    texts = _texts(values)
+    texts = as_texts(values)
     try:
         return pd.DatetimeIndex(pd.to_datetime(texts, format=date_format))
     except (TypeError, ValueError, OverflowError) as error:
         raise column.unreadable(str(error).splitlines()[0]) from error
 
 
-def _texts(values: pd.Series[Any]) -> np.ndarray[Any, Any]:
+def as_texts(values: pd.Series[Any]) -> np.ndarray[Any, Any]:
     """Return cells as texts; whole numbers as such."""
     if pd.api.types.is_float_dtype(values.dtype):
         numbers = values.to_numpy(np.float64, na_value=np.nan)
@@ -190,7 +191,25 @@ def _texts(values: pd.Series[Any]) -> np.ndarray[Any, Any]:
     texts = values.astype(object).to_numpy()
     if pd.api.types.infer_dtype(texts, skipna=False) != "string":
         texts = np.array([str(text) for text in texts], dtype=object)
+    if any(mark in text for text in texts[:1] for mark in "年년"):
+        texts = np.array([_KANJI.sub(r"\1-\2-\3", text) for text in texts], dtype=object)
     return texts
+
+
+_KANJI = re.compile(r"(\d{4})[年년] ?(\d{1,2})[月월] ?(\d{1,2})[日일]")
+
+
+def _clocks(values: pd.Series[Any]) -> np.ndarray[Any, Any]:
+    """Return times of day as texts; those that went through floats (930.0) as whole numbers."""
+    if pd.api.types.is_timedelta64_dtype(values.dtype):
+        return np.array([str(pd.Timestamp(0) + x).partition(" ")[2] for x in values], dtype=object)
+    texts = as_texts(values)
+    if len(texts) and all(_WHOLE.fullmatch(text) for text in texts):
+        texts = np.array([text.partition(".")[0] for text in texts], dtype=object)
+    return texts
+
+
+_WHOLE = re.compile(r" *\d{1,6}\.0+ *")
 
 
 def _of_numbers(column: Column, values: pd.Series[Any]) -> Moments:
@@ -262,17 +281,24 @@ def _date_label(table: pd.DataFrame, column: Column) -> Any:
             continue
         return label
     time = find_column(table, names.TIMES)
-    for place, label in enumerate(table.columns):
-        values = table.iloc[:, place]
+    # A bar is labelled by its start, where start and end are there.
+    order = sorted(range(table.shape[1]), key=lambda k: bool(_END.search(word(table.columns[k]))))
+    for place in order:
+        label, values = table.columns[place], table.iloc[:, place]
         if label == time or field_of(label) or word(label) in names.SYMBOLS:
             continue
-        if _looks_like_dates(values, place) and reads(column, label, values):
+        leads = place <= 1 or bool(_WHEN.search(word(label)))
+        if _looks_like_dates(values, leads) and reads(column, label, values):
             return label
     if time is not None:
         rule = f"have a column of dates beside the times of day in {time!r}"
         remedy = "" if column.in_frame else "Pass its name: date_column='…'."
         raise DataError(broken_rule(column.owner, rule, list(map(str, table.columns)), remedy))
     return None
+
+
+_WHEN = re.compile("time|date|stamp|epoch|unix")
+_END = re.compile("close|end|expir|settle|updat")
 
 
 def _only_blanks(values: pd.Series[Any]) -> bool:
@@ -295,7 +321,9 @@ def _is_time(column: Column, values: pd.Series[Any]) -> bool:
     if pd.api.types.is_numeric_dtype(values.dtype):
         numbers = values.to_numpy(np.float64, na_value=np.nan)
         return bool(np.nanmax(np.abs(numbers), initial=0.0) <= 240_000)
-    texts = _texts(values)
+    if pd.api.types.is_timedelta64_dtype(values.dtype):
+        return bool((values >= pd.Timedelta(0)).all() and (values < pd.Timedelta(days=1)).all())
+    texts = _clocks(values)
     head = [text.strip() for text in texts[:1000]]
     if all(text.isdigit() and len(text) <= 6 for text in head):
         return True
@@ -303,15 +331,21 @@ def _is_time(column: Column, values: pd.Series[Any]) -> bool:
     return shares or is_time_of_day(replace(column, texts=texts))
 
 
-def _looks_like_dates(values: pd.Series[Any], place: int) -> bool:
-    """Return whether the first cells of a column of any name look like dates."""
+def _looks_like_dates(values: pd.Series[Any], leads: bool) -> bool:
+    """Return whether the first cells of a column of any name look like dates.
+
+    Numbers of anything look like numbers: those of dates stand first or are called so (`leads`).
+    """
     if pd.api.types.is_datetime64_any_dtype(values.dtype) or is_dated(pd.Index(values[:100])):
         return True
-    if pd.api.types.is_numeric_dtype(values.dtype) or not len(values):
+    if not len(values) or pd.api.types.is_bool_dtype(values.dtype):
         return False
+    if pd.api.types.is_numeric_dtype(values.dtype):
+        runs_on = values.is_monotonic_increasing or values.is_monotonic_decreasing
+        return leads and runs_on and looks_like_dates(list(as_texts(values[:100])))
     head = [str(cell).strip() for cell in values[:100]]
-    if all(cell.isdigit() for cell in head) and place > 1:
-        return False  # numbers of anything look like numbers: dates stand first
+    if all(cell.isdigit() for cell in head) and not leads:
+        return False
     return looks_like_dates(head)
 
 
@@ -363,17 +397,58 @@ def _joined(
     values = table[label]
     if values.ndim > 1:
         raise DataError(broken_rule(column.owner, f"have one column {label!r}", values.shape[1]))
-    time = find_column(table, names.TIMES)
-    if time is None or time == label or not _is_time(column, table[time]):
-        return parse_dates(column, values, options.date_format)
-    times = pd.Series(_texts(table[time]), dtype=object)
+    time = _clock_label(table, column, label)
+    if time is None:
+        return with_clock(parse_dates(column, values, options.date_format), table, column)
+    times = pd.Series(_clocks(table[time]), dtype=object)
     if options.date_format is not None and any(x in options.date_format for x in ("%H", "%I")):
-        texts = pd.Series(_texts(values), dtype=object)
+        texts = pd.Series(as_texts(values), dtype=object)
         return _told(column, texts + " " + times, options.date_format)
     dates = parse_dates(replace(column, intraday=True), values, options.date_format)
+    return _at(dates, table, time, column)
+
+
+def _clock_label(table: pd.DataFrame, column: Column, dates: Any) -> Any:
+    """Return the label of the times of day that stand beside dates, or None."""
+    time = find_column(table, names.TIMES)
+    if time is None or time == dates or table[time].ndim > 1:
+        return None
+    return time if _is_time(column, table[time]) else None
+
+
+def _at(
+    dates: pd.DatetimeIndex, table: pd.DataFrame, time: Any, column: Column
+) -> pd.DatetimeIndex:
+    """Return dates with the times of day in column `time`."""
     if len(dates) and (dates != dates.normalize()).any():
         return dates  # the date holds its own time
-    clock = replace(column, label=time, texts=times.to_numpy(object))
+    clock = replace(column, label=time, texts=_clocks(table[time]))
     if table[time].isna().any():
         raise clock.unreadable(f"none in row {int(np.argmax(table[time].isna())) + 1}")
     return dates + pd.to_timedelta(read_times(clock), unit="ns")
+
+
+def with_clock(dates: pd.DatetimeIndex, table: pd.DataFrame, column: Column) -> pd.DatetimeIndex:
+    """Return days that come again with the times of day that tell their bars apart.
+
+    Those stand in a column that is called so, else in the only one that looks so.
+    """
+    runs = np.zeros(len(dates), np.int64) if column.runs is None else column.runs
+    alone = pd.MultiIndex.from_arrays([dates, runs]).is_unique
+    if alone or (dates != dates.normalize()).any():
+        return dates
+    time = _clock_label(table, column, column.label)
+    if time is None:
+        found = [
+            label
+            for place, label in enumerate(table.columns)
+            if label != column.label and _are_clocks(table.iloc[:, place])
+        ]
+        time = found[0] if len(found) == 1 else None
+    return dates if time is None else _at(dates, table, time, column)
+
+
+def _are_clocks(values: pd.Series[Any]) -> bool:
+    if pd.api.types.is_numeric_dtype(values.dtype) or field_of(values.name):
+        return False
+    return looks_like_times([str(cell).strip() for cell in values[:1000]], colons=True)

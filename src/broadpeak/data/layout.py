@@ -20,6 +20,7 @@ from broadpeak.errors import DataError, broken_rule
 from broadpeak.types import IntArray
 
 _DELIMITERS = ("\t", ";", "|", ",", " ")
+_OTHERS = {",", ";", "|"}
 _HEAD = 120  # lines in which the header is looked for
 _MOST_COLUMNS = 50_000
 _KEPT = 100  # of a table with more columns only those that are needed are read
@@ -102,7 +103,10 @@ def _after(text: str, line: int) -> str:
 def _cut(lines: list[str], delimiter: str, owner: str) -> list[list[str]]:
     if delimiter == " ":
         quoted = re.compile(r'"[^"]*"|\S+')
-        return [[cell.strip('"') for cell in quoted.findall(line)] for line in lines]
+        found = [quoted.findall(line) for line in lines]
+        # Blanks inside the quoted cells of another table divide nothing.
+        found = [[] if any(x.strip('"')[:1] in _OTHERS for x in row) else row for row in found]
+        return [[cell.strip('"') for cell in row] for row in found]
     try:
         rows = csv.reader(lines, delimiter=delimiter, skipinitialspace=True)
         return [[_bare(cell) for cell in row] for row in rows]
@@ -148,7 +152,7 @@ def _header_score(row: list[str], wanted: list[str]) -> int:
     if len(row) < 2 or sum(len(cell) > 40 for cell in row) > len(row) // 2:
         return 0
     filled = [cell for cell in row if cell]
-    if any(_NUMBER.fullmatch(cell) for cell in filled):
+    if not filled or any(_NUMBER.fullmatch(cell) for cell in filled):
         return 0
     fields = {field_of(cell) for cell in filled} - {None}
     asked = sum(cell in wanted for cell in filled)

@@ -13,7 +13,8 @@ from broadpeak.data import csv as csv_files
 from broadpeak.data import feeds
 from broadpeak.data import sample as sample_files
 from broadpeak.data.align import Bars, align
-from broadpeak.data.dates import DateOptions
+from broadpeak.data.dates import DateOptions, is_dated
+from broadpeak.data.names import field_of
 from broadpeak.data.opening import checked_path
 from broadpeak.data.schema import bars_of, frames_of
 from broadpeak.errors import DataError, ParamTypeError, broken_rule
@@ -95,6 +96,11 @@ class Made:
         if not isinstance(frames, Mapping) or not frames:
             rule = "be a dict of at least one symbol and its frame"
             remedy = "Type: Data.from_frames({'SPX': frame})"
+            if isinstance(frames, pd.DataFrame) and not any(map(field_of, frames.columns)):
+                remedy = (
+                    "If its columns are closes of symbols, type:"
+                    " Data.from_frames({name: frame[name] for name in frame})"
+                )
             raise DataError(broken_rule("frames", rule, frames, remedy))
         return cls._checked(
             frames,
@@ -416,7 +422,11 @@ class Made:
 def _read_parquet(path: Any) -> pd.DataFrame:
     source = path if hasattr(path, "read") else checked_path(path, "from_parquet")
     try:
-        return pd.read_parquet(source)
+        table = pd.read_parquet(source)
     except (ValueError, OSError, NotImplementedError, KeyError) as error:
         # What pyarrow raises for a file of another kind, or a damaged one.
         raise DataError(broken_rule(str(path), "be a Parquet file", str(error))) from error
+    index = table.index
+    plain = isinstance(index, (pd.RangeIndex, pd.MultiIndex)) or is_dated(index)
+    # Epochs and texts that pandas stored as an index are a column as others.
+    return table if plain or index.name in table.columns else table.reset_index()

@@ -15,20 +15,31 @@ import pandas as pd
 _SPELLINGS = {
     "open": """open o openprice priceopen pxopen openprc openingprice opening bidopen
         firsttrade prcod eroffnung eroffn eroffnungskurs erster ouv ouverture apertura
-        abertura otwarcie 开盘 开盘价 開盤 始値 시가""",
+        abertura otwarcie 开盘 开盘价 開盤 始値 시가
+        openingskoers openen oppningskurs oppen apning apningskurs abning acilis откр
+        открытие ценаоткрытия avaus nyito 始""",
     "high": """high h highprice pricehigh pxhigh max maximum bidhigh askhi prchd hoch tageshoch
         hochst hochstkurs haut plushaut maximo massimo maxima maks najwyzszy
-        最高 最高价 最高價 高値 고가""",
+        最高 最高价 最高價 高値 고가
+        hoog hoogste hogsta hogst hogstakurs hogstkurs hoy hoyeste hoyest hojeste ylin
+        yuksek макс максимум legmagasabb 高""",
     "low": """low l lowprice pricelow pxlow min minimum bidlow bidlo prcld tief tagestief
-        tiefst tiefstkurs bas plusbas minimo minima najnizszy 最低 最低价 最低價 安値 저가""",
+        tiefst tiefstkurs bas plusbas minimo minima najnizszy 最低 最低价 最低價 安値 저가
+        laag laagste lagsta lagst lagstakurs lagstkurs lav laveste lavest alin dusuk
+        мин минимум legalacsonyabb 低""",
     "close": """close c closeprice priceclose pxclose closingprice closing bidclose prccd
         schluss schlusskurs clot cloture cierre chiusura fechamento zamkniecie 收盘 收盘价 收盤
         終値 종가 last closelast lastprice pricelast pxlast lasttradedprice ltp lasttrade zuletzt
-        dernier ultimo ostatnio price prc kurs cena settle settlement settlementprice settleprice
-        legalcloseprice value""",
+        dernier ultimo ostatnio price prc kurs cena settle settlement settlementprice
+        settleprice
+        legalcloseprice value
+        slotkoers laatste slot stangningskurs slutkurs senaste siste sluttkurs seneste
+        lukkekurs paatos kapanis simdi цена закрытие ценазакрытия
+        zaro letzter obsvalue 收""",
     "volume": """volume v vol stuecke stucke stuck volumen totalvolume tradedvolume sharevolume
         pxvolume tottrdqty tradedquantity totaltradedquantity qty quantity numberofshares shares
-        cshtrd wolumen umsatz volumefrom basevolume 成交量 出来高 거래량""",
+        cshtrd wolumen umsatz volumefrom basevolume 成交量 出来高 거래량
+        omzet totvol hacim hac wol объем 交易量 成交数量""",
     "adjclose": """adjclose adjustedclose adjclosed closeadj closeadjusted adjcloseprice adjusted
         adjustedcloseprice adjustedprice""",
 }
@@ -54,8 +65,15 @@ DATES = [
     "datum",
     "fecha",
     "data",
+    "dato",
+    "tarih",
+    "дата",
+    "datetimestamp",
+    "timeperiod",
     "日期",
     "日付",
+    "日付け",
+    "일자",
     "날짜",
     "yyyymmdd",
     "dtyyyymmdd",
@@ -92,7 +110,29 @@ DATES = [
 ]
 # What stands for a date only if nothing better does: the columns that merely count rows are here.
 WEAK_DATES = {"unnamed0", "", "index", "t", "start", "year", "day", "data"}
-TIMES = ["time", "timeofday", "tradetime", "bartime", "zeit", "uhrzeit", "hora", "heure", "czas"]
+TIMES = [
+    "time",
+    "timeofday",
+    "tradetime",
+    "bartime",
+    "zeit",
+    "uhrzeit",
+    "hora",
+    "ora",
+    "heure",
+    "czas",
+    "tijd",
+    "tid",
+    "saat",
+    "время",
+    "minute",
+    "hhmm",
+    "hhmmss",
+    "时间",
+    "時間",
+    "時刻",
+    "시간",
+]
 SYMBOLS = [
     "symbol",
     "ticker",
@@ -123,9 +163,13 @@ _UNIT = re.compile(r"[(\[][^)\]]*[)\]]|^\s*\d+[a-z]?\.\s+|<|>")
 _CURRENCY = re.compile(r"[\s_](usd|eur|gbp|jpy|chf|cad|aud|inr|cny|krw|usdt)$", re.IGNORECASE)
 
 
+# Letters that Unicode does not take apart.
+_PLAIN = str.maketrans({"ł": "l", "ß": "ss", "ı": "i", "ø": "o", "æ": "ae", "đ": "d"})
+
+
 @lru_cache(maxsize=4096)
 def _word(text: str) -> str:
-    bare = unicodedata.normalize("NFKD", text.lower().replace("ł", "l").replace("ß", "ss"))
+    bare = unicodedata.normalize("NFKD", text.lower().translate(_PLAIN))
     return "".join(char for char in bare if char.isalnum())
 
 

@@ -53,6 +53,17 @@ class _Cells:
     places: AnyArray | None = None
     scale: FloatArray | None = None
     numbers: FloatArray | None = None
+    in_frame: bool = False
+
+    def remedy(self, of_file: str) -> str:
+        """Return what to do about marks that mean nothing sure, `of_file` for a file."""
+        if not self.in_frame:
+            return of_file
+        column = f"frame[{self.label!r}]"
+        return (
+            f"Make numbers of its texts: {column}.str.replace(',', '').astype(float) if commas"
+            f" divide thousands, {column}.str.replace(',', '.').astype(float) if fractions follow."
+        )
 
     def row_of(self, place: int) -> int:
         """Return the first row that holds a text."""
@@ -65,6 +76,8 @@ def read_numbers(
     decimal: str | None = None,
     thousands: str | None = None,
     labels: dict[Any, Any] | None = None,
+    *,
+    in_frame: bool = False,
 ) -> tuple[dict[Any, FloatArray], str]:
     """Return columns of texts as numbers, and the mark before fractions.
 
@@ -80,6 +93,8 @@ def read_numbers(
         The marks, where they are known.
     labels : dict, optional
         How messages call the columns.
+    in_frame : bool
+        Whether they came in memory, where the arguments of the readers of files are not at hand.
 
     Raises
     ------
@@ -88,6 +103,8 @@ def read_numbers(
     """
     found = {key: _cells((labels or {}).get(key, key), texts) for key, texts in columns.items()}
     known = [each for each in found.values() if each is not None]
+    for each in known:
+        each.in_frame = in_frame
     if decimal is None:
         decimal = _decimal_mark(known, owner, thousands)
     values = {
@@ -176,7 +193,8 @@ def _decimal_mark(columns: list[_Cells], owner: str, thousands: str | None) -> s
             f"{text} (column {label!r}, row {row + 1})"
             for text, row, label in (says["."], says[","])
         )
-        remedy = "Pass decimal=',' or decimal='.' if one of them has thousands marks."
+        said = "Pass decimal=',' or decimal='.' if one of them has thousands marks."
+        remedy = columns[0].remedy(said)
         raise DataError(broken_rule(owner, rule, got, remedy))
     if says:
         return next(iter(says))
@@ -232,7 +250,8 @@ def _undecided(doubtful: list[tuple[_Cells, BoolArray]], owner: str) -> str:
                 return "," if far[0] < far[1] else "."
         place = int(np.argmax(commas))
         rule = f"show which of its marks is the decimal one in column {column.label!r}"
-        remedy = "Pass decimal='.' if commas divide thousands, or decimal=','."
+        said = "Pass decimal='.' if commas divide thousands, or decimal=','."
+        remedy = column.remedy(said)
         raise DataError(
             broken_rule(
                 owner, rule, marked[0].decode(), f"{remedy} (row {column.row_of(place) + 1})"
@@ -273,7 +292,8 @@ def _ungrouped(column: _Cells, decimal: str, thousands: str | None, owner: str) 
             if not _GROUPED.fullmatch(whole) or (thousands and used != {thousands}):
                 rule = f"hold numbers with {decimal!r} before fractions in column {column.label!r}"
                 got = f"{text} (row {column.row_of(place) + 1})"
-                remedy = "Pass decimal= and thousands= if it writes them otherwise."
+                said = "Pass decimal= and thousands= if it writes them otherwise."
+                remedy = column.remedy(said)
                 raise DataError(broken_rule(owner, rule, got, remedy))
         out.append((bare + ("." if mark else "") + fraction).encode())
     return np.array(out, dtype="S")

@@ -14,6 +14,7 @@ import zlib
 from pathlib import Path
 from typing import Any
 
+from broadpeak.data.names import field_of
 from broadpeak.errors import DataError, MissingDataError, UnreadableDataError, broken_rule
 
 _ZIP, _GZIP, _BZIP2, _XZ = b"PK\x03\x04", b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00"
@@ -172,6 +173,10 @@ def _of_zip(raw: bytes, owner: str) -> bytes:
         return archive.read(names[0])
 
 
+# Of Windows in Western and Central Europe, in Russia, China, Japan, Korea and Taiwan.
+_CODE_PAGES = ("cp1252", "latin-1", "cp1250", "cp1251", "gb18030", "cp932", "cp949", "big5")
+
+
 def _decoded(raw: bytes, owner: str) -> str:
     for magic, (what, remedy) in _OTHERS.items():
         if raw.startswith(magic):
@@ -195,11 +200,27 @@ def _decoded(raw: bytes, owner: str) -> str:
     except UnicodeDecodeError as error:
         if raw[:2] in {b"\xff\xfe", b"\xfe\xff"}:
             raise DataError(broken_rule(owner, "be a text file", str(error))) from error
-        # Western Windows; every byte has a meaning in Latin 1.
+        return raw.decode(_code_page(raw))
+
+
+def _code_page(raw: bytes) -> str:
+    """Return the encoding in which most cells of the header are known, Western ones first."""
+    line_end = raw.find(b"\n", 2000)
+    head = raw[: line_end if line_end >= 0 else None]
+    found = {}
+    for encoding in _CODE_PAGES:
         try:
-            return raw.decode("cp1252")
+            cells = re.split(r"[\t\n\r;,|]", head.decode(encoding))
         except UnicodeDecodeError:
-            return raw.decode("latin-1")
+            continue
+        found[encoding] = sum(field_of(cell.strip("\"' ")) is not None for cell in cells)
+    # Every byte has a meaning in Latin 1.
+    best = max(found, key=lambda encoding: found[encoding], default="latin-1")
+    try:
+        raw.decode(best)
+    except UnicodeDecodeError:
+        return "latin-1"
+    return best
 
 
 def _refuse_others(text: str, owner: str) -> None:

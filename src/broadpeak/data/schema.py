@@ -12,13 +12,24 @@ import pandas as pd
 from broadpeak._core import check
 from broadpeak.data.csv import (
     TableOptions,
+    flat,
     frames_of_table,
     holds_symbols,
+    plain_numbers,
     renamed,
     stacked,
-    unindexed,
+    telling_apart,
 )
-from broadpeak.data.dates import DateOptions, as_dates, dates_of, is_dated, parse_dates, turned
+from broadpeak.data.dates import (
+    DateOptions,
+    as_dates,
+    as_texts,
+    dates_of,
+    is_dated,
+    parse_dates,
+    turned,
+    with_clock,
+)
 from broadpeak.data.deciding import Column
 from broadpeak.data.names import (
     DATES,
@@ -30,11 +41,12 @@ from broadpeak.data.names import (
     ranked_field,
     word,
 )
-from broadpeak.data.orders import PRICES, TOLERANCE, fits, meant_by
+from broadpeak.data.orders import PRICES, TOLERANCE, fits, meant_by, named_by_content
 from broadpeak.errors import DataError, broken_rule
 from broadpeak.types import BoolArray, FloatArray
 
 FIELDS = (*PRICES, "volume")
+_IN_FRAME = TableOptions(DateOptions(in_frame=True))
 
 
 def fields_of(symbol: str, frame: pd.DataFrame, *, adjust: bool) -> dict[str, FloatArray]:
@@ -114,8 +126,11 @@ def _adjusted(symbol: str, fields: dict[str, FloatArray], *, adjust: bool) -> di
     return fields
 
 
-def check_index(symbol: str, index: pd.Index[Any]) -> None:
-    """Refuse an index that is not sorted, not unique, or not of dates or numbers."""
+def check_index(symbol: str, index: pd.Index[Any], repeated: str = "") -> None:
+    """Refuse an index that is not sorted, not unique, or not of dates or numbers.
+
+    `repeated` says what to do about labels that come again.
+    """
     owner = f"the index of {symbol}"
     if isinstance(index, pd.MultiIndex) or not (
         isinstance(index, pd.DatetimeIndex) or index.dtype.kind in "iuf"
@@ -128,7 +143,9 @@ def check_index(symbol: str, index: pd.Index[Any]) -> None:
         return
     if not index.is_unique:
         twice = index[index.duplicated()][0]
-        remedy = "Correct the file, or, of a frame, type: frame = frame[~frame.index.duplicated()]"
+        remedy = repeated or (
+            "Correct the file, or, of a frame, type: frame = frame[~frame.index.duplicated()]"
+        )
         raise DataError(broken_rule(owner, "have every bar once", f"{twice} twice", remedy))
     values = index.to_numpy()
     place = int(np.flatnonzero(values[1:] < values[:-1])[0]) + 1
@@ -154,7 +171,15 @@ def check_prices(
             _refuse(symbol, index, field, values, values <= 0.0, "be positive")
     if "volume" in fields:
         volume = fields["volume"]
-        _refuse(symbol, index, "volume", volume, (volume < 0.0) | np.isinf(volume), "be at least 0")
+        broken = (volume < 0.0) | np.isinf(volume)
+        # Interactive Brokers writes so where a market tells no volume.
+        column = (labels or {}).get("volume")
+        none = (
+            f"It says that there is none. Leave it out: frame.drop(columns={column!r}), or name it"
+            " '-' in columns=[…] of a file."
+        )
+        advice = none if len(volume) > 1 and (volume == -1.0).all() else ""
+        _refuse(symbol, index, "volume", volume, broken, "be at least 0", advice=advice)
     for field, rule, bound, broken in inconsistent(fields):
         advice = _advice(field, fields, labels or {}, broken, bound) if broken.any() else ""
         _refuse(symbol, index, field, fields[field], broken, f"be {rule}", bound, advice=advice)
@@ -256,19 +281,42 @@ def bars_of(
         frame = frame.dropna(subset=present, how="all")
     if len(frame) == 0:
         raise DataError(broken_rule(f"the prices of {symbol}", "have at least one bar", 0))
-    check_index(symbol, frame.index)
+    check_index(symbol, frame.index, _about_repeated(frame))
     fields = fields_of(symbol, frame, adjust=adjust)
     labels = {field: frame.columns[place] for field, place in _places(symbol, frame).items()}
     check_prices(symbol, frame.index, fields, labels)
     return frame.index, fields
 
 
+def _about_repeated(frame: pd.DataFrame) -> str:
+    """Return what to do about bars that come again: the first is kept only of equal ones."""
+    if frame.index.is_unique:
+        return ""
+    label = telling_apart(frame)
+    if label is not None:
+        said = f"Data.from_frames(frame, columns={{{label!r}: 'symbol'}})"
+        return f"It looks like a long table of several symbols. Type: {said}"
+    fields = [place for place, label in enumerate(frame.columns) if field_of(label)]
+    again = frame.index.duplicated(keep=False)
+    bars = frame.iloc[again, fields].assign(**{"": frame.index[again]})
+    if len(bars.drop_duplicates()) == bars[""].nunique():
+        return ""
+    return (
+        "These bars differ: is there a symbol or a time of day that tells them apart? Name its"
+        " column, for example columns={'Stock': 'symbol'} or {'Clock': 'time'}. Otherwise find out"
+        " which of them is right: frame[frame.index.duplicated(keep=False)]."
+    )
+
+
 def _one_symbol(symbol: Any, frame: pd.DataFrame, columns: Any) -> pd.DataFrame:
     """Return the prices of a symbol, of a frame that may hold those of several."""
     owner = f"the prices of {symbol}"
-    if frame.columns.nlevels > 1:
+    frame = flat(frame, owner)
+    if columns is None or frame.columns.nlevels > 1:
         frame = stacked(frame, owner)
-    frame = renamed(unindexed(frame, owner), columns, owner)
+    if columns is None:
+        frame = _named(frame, owner)
+    frame, _ = plain_numbers(renamed(frame, columns, owner), owner, _IN_FRAME)
     label = find_column(frame, SYMBOLS)
     if label is None or list(frame.columns).count(label) > 1:
         return frame
@@ -284,6 +332,15 @@ def _one_symbol(symbol: Any, frame: pd.DataFrame, columns: Any) -> pd.DataFrame:
     return rows
 
 
+def _named(frame: pd.DataFrame, owner: str) -> pd.DataFrame:
+    """Return a frame made of bare rows, such as those of ccxt, with what its columns hold."""
+    numbered = pd.api.types.is_integer_dtype(frame.columns.dtype) and frame.shape[1] > 4
+    if not numbered or not isinstance(frame.index, pd.RangeIndex) or not len(frame):
+        return frame
+    texts = {label: as_texts(frame.iloc[:, k]) for k, label in enumerate(frame.columns)}
+    return named_by_content(pd.DataFrame(texts), owner, DateOptions(in_frame=True), None, None)
+
+
 def _with_dates(symbol: Any, frame: pd.DataFrame) -> pd.DataFrame:
     """Return a frame whose index holds its dates: from its index, or from a column of dates.
 
@@ -294,7 +351,8 @@ def _with_dates(symbol: Any, frame: pd.DataFrame) -> pd.DataFrame:
     if isinstance(index, pd.MultiIndex):
         return frame
     if is_dated(index):
-        return frame.set_axis(as_dates(index), axis=0)
+        column = Column(owner, index.name, np.zeros(0), in_frame=True)
+        return frame.set_axis(with_clock(as_dates(index), frame, column), axis=0)
     options = DateOptions(in_frame=True)
     named = index.name is not None and word(index.name) in {*DATES, *TIMES} - WEAK_DATES
     if named or _may_be_dates(index):
@@ -325,8 +383,10 @@ def _may_be_dates(index: pd.Index[Any]) -> bool:
 def frames_of(frame: pd.DataFrame, columns: Any) -> dict[Any, pd.DataFrame] | None:
     """Return the frames by symbol of one that names its symbols, or None if it does not."""
     owner = "the frame"
-    flat = frame.columns.nlevels == 1
-    if flat and not holds_symbols(renamed(unindexed(frame, owner), columns, owner)):
-        return None
+    if frame.columns.nlevels == 1:
+        table = flat(frame, owner)
+        table = table if columns is not None else stacked(table, owner)
+        if not holds_symbols(renamed(table, columns, owner)):
+            return None
     options = TableOptions(DateOptions(in_frame=True), columns)
     return frames_of_table(frame, owner, "frame", None, options)
