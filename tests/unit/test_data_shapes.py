@@ -111,8 +111,11 @@ def test_headers_and_code_pages(language: str) -> None:
     assert (data.open.iloc[0], data.high.iloc[0], data.low.iloc[0]) == (1.4, 1.7, 1.25)
 
 
-@pytest.mark.parametrize("written", ["2024年1月{}日", "2024年01月0{}日", "2024년 01월 0{}일"])
-def test_dates_with_signs_for_year_month_and_day(written: str) -> None:
+@pytest.mark.parametrize(
+    "written",
+    ["2024年1月{}日", "2024年01月0{}日", "2024년 01월 0{}일", "{} janv. 2024", "{} januari 2024"],
+)
+def test_dates_in_other_languages(written: str) -> None:
     text = f"Date,Close\n{written.format(2)},1.5\n{written.format(3)},1.6\n"
     assert read(text, symbol="A").index.tolist() == list(DAYS[:2])
 
@@ -211,3 +214,36 @@ def test_closes_beside_each_other_are_told_what_to_type() -> None:
     with pytest.raises(bp.DataError, match=r"frame\[name\] for name in frame"):
         bp.Data.from_frames(frame)
     assert bp.Data.from_frames({name: frame[name] for name in frame}).symbols == ["A", "B"]
+
+
+@pytest.mark.parametrize("label", ["Ticker", "Code", "Aktie"])
+@pytest.mark.parametrize("number", ["7203", "0050", "1990"])
+def test_symbols_of_letters_below_those_of_digits_are_no_sums(label: str, number: str) -> None:
+    rows = [f"{name},2024-01-0{day},{day}.5" for name in (number, "TSM") for day in (2, 3)]
+    columns = {"Aktie": "symbol"} if label == "Aktie" else None
+    data = read("\n".join([f"{label},Date,Close", *rows]), columns=columns)
+    assert data.symbols == [number, "TSM"]
+
+
+def test_a_timestamp_that_is_a_time_of_day() -> None:
+    rows = [f"20240102,{time:%H:%M:%S},1.5" for time in MINUTES]
+    data = read("\n".join(["Date,Timestamp,Close", *rows]), symbol="A")
+    assert data.index.tolist() == list(MINUTES)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Date Open High Low Close\n1 2024-01-02 2 3 1 2\n2 2024-01-03 2 3 1 2.5\n",
+        '"","X.Open","X.High","X.Low","X.Close"\n"2024-01-02",2,3,1,2\n"2024-01-03",2,3,1,2.5\n',
+    ],
+    ids=["write.table", "write.zoo"],
+)
+def test_what_r_writes(text: str) -> None:
+    assert read(text).close.tolist() == [2.0, 2.5]
+    assert read(text).index.tolist() == list(DAYS[:2])
+
+
+def test_volumes_in_ten_thousands() -> None:
+    text = "日期,收盘,成交量\n2024-01-02,10.5,1.5万\n2024-01-03,11.5,2.5亿\n"
+    assert read(text, symbol="A").volume.tolist() == [15_000.0, 250_000_000.0]

@@ -401,9 +401,10 @@ def _without_notes(table: pd.DataFrame) -> pd.DataFrame:
     table = _without_dividends(table, fields)
     end = len(table)
     prices = [place for place in fields if field_of(table.columns[place]) != "volume"]
+    dated = _begins_with_dates(table)
     while end > 1 and len(table) - end < 40:
         row = table.iloc[end - 1].tolist()
-        if not (_is_note(row, fields) or _is_summary(row, table.iloc[0].tolist(), prices)):
+        if not (_is_note(row, fields) or (dated and _is_summary(row, prices))):
             break
         end -= 1
     return table.iloc[:end] if end < len(table) else table
@@ -424,12 +425,23 @@ def _without_dividends(table: pd.DataFrame, fields: list[int]) -> pd.DataFrame:
     return table[~event] if event.any() and not event.all() else table
 
 
-def _is_summary(row: list[Any], first: list[Any], prices: list[int]) -> bool:
+def _begins_with_dates(table: pd.DataFrame) -> bool:
+    """Return whether the first column holds the dates: no symbols, nor prices."""
+    label, cell = word(table.columns[0]), table.iloc[0, 0]
+    others = {word(each) for each in table.columns[1:]} & {*names.DATES} - names.WEAK_DATES
+    known = label in {*names.DATES} - names.WEAK_DATES
+    symbols = {*names.SYMBOLS, *names.WEAK_SYMBOLS}
+    if label in symbols or field_of(table.columns[0]) or not _has_digit(cell):
+        return False
+    return known or (not others and _is_date(str(cell)))
+
+
+def _is_summary(row: list[Any], prices: list[int]) -> bool:
     """Return whether a row sums up those above.
 
     Where they have their date it has a word or, without any price, nothing.
     """
-    if 0 in prices or not _has_digit(first[0]) or _has_digit(row[0]):
+    if _has_digit(row[0]):
         return False
     cell = "" if pd.isna(row[0]) else str(row[0]).strip()
     if cell in BLANKS or not cell:

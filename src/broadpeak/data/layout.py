@@ -323,6 +323,8 @@ def _one_more(labels: list[str], body: str, layout: Layout, owner: str) -> list[
         return [labels[0], "time", *labels[1:]]  # the blank between date and time
     if not any(word(label) in names.DATES for label in labels) and row[0][:1].isdigit():
         return ["index", *labels]  # R writes no label above the names of rows
+    if row[0].isdigit() and not row[1].isdigit() and row[1][:1].isdigit():
+        return ["index", *labels]  # nor above their numbers
     return labels
 
 

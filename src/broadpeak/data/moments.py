@@ -21,14 +21,14 @@ _MONTHS = {
     name: number
     for number, names in enumerate(
         [
-            "jan january januar jänner janvier enero ene gennaio gen janeiro sty",
-            "feb february februar février fevrier fév febrero febbraio fevereiro lut",
-            "mar march märz maerz mär mrz mars marzo março marco",
+            "jan january januar jänner janvier janv januari enero ene gennaio gen janeiro sty",
+            "feb february februar février fevrier févr fév februari febrero febbraio fevereiro lut",
+            "mar march märz maerz mär mrz mars marzo março marco maart mrt",
             "apr april avril avr abril abr aprile kwi",
-            "may mai mayo maggio mag maio maj",
+            "may mai mayo maggio mag maio maj mei",
             "jun june juni juin junio giugno giu junho cze",
-            "jul july juli juillet juil julio luglio lug julho lip",
-            "aug august août aout aoû agosto ago sie",
+            "jul july juli juillet juil juill julio luglio lug julho lip",
+            "aug august août aout aoû augusti augustus agosto ago sie",
             "sep sept september septembre septiembre settembre set setembro wrz",
             "oct october oktober okt octobre octubre ottobre ott outubro out paź",
             "nov november novembre noviembre novembro lis",

@@ -132,6 +132,7 @@ TIMES = [
     "時間",
     "時刻",
     "시간",
+    "timestamp",
 ]
 SYMBOLS = [
     "symbol",
@@ -246,8 +247,11 @@ def split_labels(labels: list[str]) -> list[tuple[str, str]] | None:
         close = [m for m in parts if m and word(m[field_place]) in {"close", "c"}]
         opened = [m for m in parts if m and word(m[field_place]) in {"open", "o"}]
         if close and opened and not any(field_of(label) == "close" for label in labels):
+            # R writes no label above the names of rows, which are the dates.
             return [
-                (m[3 - field_place], m[field_place]) if m and field_of(m[field_place]) else ("", x)
+                (m[3 - field_place], m[field_place])
+                if m and field_of(m[field_place])
+                else ("", x or "date")
                 for m, x in zip(parts, labels, strict=True)
             ]
     return None

@@ -20,13 +20,24 @@ BLANKS |= {"#N/A", "#N/A N/A", "N.A.", "n.a.", "nil", "—", "–", "NaT", "<NA>
 
 _PLAIN = frozenset(b"\x000123456789+-.eE")
 _DIGITS = frozenset(b"\x000123456789,.")
-_SCALES = {"k": 1e3, "m": 1e6, "mn": 1e6, "mio": 1e6, "b": 1e9, "bn": 1e9, "mrd": 1e9, "t": 1e12}
+_SCALES = {
+    "k": 1e3,
+    "m": 1e6,
+    "mn": 1e6,
+    "mio": 1e6,
+    "b": 1e9,
+    "bn": 1e9,
+    "mrd": 1e9,
+    "t": 1e12,
+    "万": 1e4,
+    "亿": 1e8,
+}
 _UNITS = re.compile(
     r"^(?:US|CA|AU|HK|NZ|C|A|R)?[$€£¥₹₩₽₺₫฿₿₪₱¢]|[$€£¥₹₩₽₺₫฿₿₪₱¢%]$"
     r"|^(?:USD|EUR|GBP|JPY|CHF|INR|Rs\.?|kr\.?)(?=[\s\d-])"
     r"|(?<=[\d\s.])(?:USDT?|EUR|GBP|GBX|JPY|CHF|CAD|AUD|INR|SEK|NOK|DKK|PLN|zł|kr|BTC)$"
 )
-_SCALED = re.compile(r"^(.*\d)\s*(k|mn?|mio\.?|bn?|mrd\.?|t)$", re.IGNORECASE)
+_SCALED = re.compile(r"^(.*\d)\s*(k|mn?|mio\.?|bn?|mrd\.?|t|万|亿)$", re.IGNORECASE)
 _NUMBER = re.compile(r"[+-]?(?:[\d.,' ]*\d[\d.,' ]*(?:e[+-]?\d+)?|inf|infinity)", re.IGNORECASE)
 # Groups of three; of two above the thousands as in India.
 _GROUPED = re.compile(r"[+-]?\d{1,3}(?:([,.' ])\d{3})(?:\1\d{3})*|[+-]?\d{1,2}(?:,\d{2})*,\d{3}")

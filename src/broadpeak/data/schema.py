@@ -105,6 +105,8 @@ def _numbers(symbol: str, label: str, column: pd.Series[Any]) -> FloatArray:
         wrong = column.iloc[place] if bad.any() else column.dtype
         at = f" at {column.index[place]} (bar {place})" if bad.any() else ""
         remedy = "Drop or correct what is no number: pd.to_numeric(column, errors='coerce')"
+        if bad.mean() > 0.5:
+            remedy = "Most of its cells are none: see whether it is the right column."
         raise DataError(
             broken_rule(f"column {label!r} of {symbol}{at}", "hold numbers", wrong, remedy)
         ) from error
