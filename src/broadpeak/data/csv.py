@@ -410,7 +410,7 @@ def _without_notes(table: pd.DataFrame) -> pd.DataFrame:
     return table.iloc[:end] if end < len(table) else table
 
 
-_EVENT = re.compile(r"\d.*\b(dividend|split|distribution)s?\b", re.IGNORECASE)
+_EVENTS = ("dividend", "split", "distribution")
 
 
 def _without_dividends(table: pd.DataFrame, fields: list[int]) -> pd.DataFrame:
@@ -421,7 +421,11 @@ def _without_dividends(table: pd.DataFrame, fields: list[int]) -> pd.DataFrame:
     for place in fields:
         values = table.iloc[:, place]
         if values.dtype == object:
-            event |= [isinstance(x, str) and bool(_EVENT.search(x)) for x in values]
+            cells = [x.lower() if isinstance(x, str) else "" for x in values]
+            together = "\n".join(cells)  # one look at all cells is quick
+            for event_word in _EVENTS:
+                if event_word in together:
+                    event |= [event_word in cell for cell in cells]
     return table[~event] if event.any() and not event.all() else table
 
 
