@@ -75,18 +75,18 @@ CASES = {
     ),
     "a list as the name of a column": (
         lambda: bp.Data.from_frames(BARS, columns={"close": []}),
-        "a name in columns must be a text",
+        "a name in columns must be a string",
     ),
     "no number as the name of a column": (
         lambda: bp.Data.from_frames(BARS, columns=[math.nan]),
-        "a name in columns must be a text",
+        "a name in columns must be a string",
     ),
     "NA as a column": (
         lambda: csv(columns={pd.NA: "close"}),
-        "a name in columns must be a text",
+        "a name in columns must be a string",
     ),
-    "dict as symbol": (lambda: csv(symbol={}), "symbol must be a text"),
-    "dict among symbols": (lambda: csv(symbol=[{}]), "symbol must be a text"),
+    "dict as symbol": (lambda: csv(symbol={}), "symbol must be a string"),
+    "dict among symbols": (lambda: csv(symbol=[{}]), "symbol must be a string"),
     "number between columns": (lambda: csv(sep=1), "sep must be one character"),
     "text for day first": (lambda: csv(dayfirst="no"), "dayfirst must be True or False"),
     "complex prices": (
@@ -127,7 +127,7 @@ CASES = {
     ),
     "array among windows": (
         lambda: bp.sma(IBM.close, [np.ones(1), 2]),
-        "each of window must be a text, a number",
+        "each of window must be a string, a number",
     ),
     "complex index": (
         lambda: bp.Data.from_frames({"X": BARS["X"].set_axis([2j, 1j], axis=0)}),

@@ -292,7 +292,8 @@ def bars_of(
 
 def _about_repeated(frame: pd.DataFrame) -> str:
     """Return what to do about bars that come again: the first is kept only of equal ones."""
-    if frame.index.is_unique:
+    # Labels of other kinds, which need not even have a hash, are refused anyway.
+    if frame.index.dtype.kind not in "Miuf" or frame.index.is_unique:
         return ""
     label = telling_apart(frame)
     if label is not None:
