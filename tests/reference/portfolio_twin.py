@@ -229,10 +229,10 @@ class Twin:
         free = self.free(j, t, sign, opposite, raw, price)
         size = self.get("size" if sign > 0 else "short_size", j, seen)
         if self.size_type == "percent":
-            # The fixed fee comes out of the share of cash.
+            # The fixed fee comes out of the share of cash, and of nothing that is closed.
             cost = price * (1 + self.get("fees", j, t)) + self.unit_cost
             kept = self.get("fixed", j, t) / cost
-            units = size * (free + kept + (opposite if more else 0.0)) - kept
+            units = max(size * (free + kept) - kept, 0.0) + (size * opposite if more else 0.0)
         else:
             units = size if self.size_type == "amount" else size / raw
         if math.isnan(units) or units < 0:

@@ -184,6 +184,40 @@ class TestAccumulate:
         assert column(pf, "exit_price") == [17]
         assert column(pf, "size") == [2]
 
+    def test_a_fixed_fee_keeps_no_closing_half_back(self):
+        # 10 units for 100 and a fee of 40, which is more than a tenth of all that there is.
+        pf = run(
+            [10, 10], [T, F], [F, T], size=np.array([1.0, 0.1]), size_type="percent",
+            accumulate=True, direction="both", init_cash=140, fixed_fees=40,
+        )  # fmt: skip
+        assert pf.positions.tolist() == [10, 9]
+        assert column(pf, "exit_reason") == ["signal", "open"]
+
+    @pytest.mark.parametrize("price", ["close", "nextopen"])
+    @pytest.mark.parametrize("direction", ["longonly", "shortonly"])
+    def test_what_rounding_left_of_the_cash_adds_nothing_and_moves_no_stop(self, price, direction):
+        down = direction == "longonly"
+        close = np.array([1.0, 1.0, 1.0, 1.2, 1.2, 1.07, 1.07]) * 0.00103
+        close = close if down else 0.00103**2 / close
+        pf = run(
+            close, [T, F, T, T, T, F, F], accumulate=True, direction=direction, fees=0.05,
+            init_cash=1e6, price=price, tsl_stop=0.1 if down else 0.11,
+        )  # fmt: skip
+        assert pf.num_trades == 1
+        units = np.abs(pf.positions)
+        assert set(units.tolist()) == {0.0, units.max()}
+
+    def test_a_small_part_of_a_large_position_is_recorded_as_it_was_sent(self):
+        # 1e9 - 0.001 is rounded to 6e-8: neither its size nor its fee may be.
+        pf = run(
+            [1e-3, 1e-3, 1e-3], [T, F, F], [F, T, F], size=np.array([1e9, 0.001, 1]),
+            accumulate=True, init_cash=1e7, fixed_fees=40,
+        )  # fmt: skip
+        first = pf.trades.iloc[0]
+        assert first["size"] == 0.001
+        assert first["exit_fees"] == 40.0
+        assert pf.trades["entry_fees"].sum() == pytest.approx(40.0, rel=1e-14)
+
 
 class TestStops:
     def test_stop_fills_at_its_level_or_the_worse_open(self):

@@ -262,8 +262,8 @@ def run_column(
                     free = 0.0
                     if not ruined:
                         free = free_units(
-                            cash, shorts, d, closing, raw * (1.0 + d * slip), rate, fixed,
-                            unit_cost,
+                            cash, shorts, d, held - closing, closing, raw * (1.0 + d * slip), rate,
+                            fixed, unit_cost,
                         )  # fmt: skip
                 closing, opening = opened(
                     pool[at[k] + seen * step[k]], size_type, more, closing, free, raw, money[LOT],

@@ -158,8 +158,8 @@ def send_one(
                 free = 0.0
                 if acc[RUINED] == 0.0:
                     free = free_units(
-                        acc[CASH], shorts, d, closing, raw * (1.0 + d * slip), rate, fixed,
-                        money[UNIT_COST],
+                        acc[CASH], shorts, d, held - closing, closing,
+                        raw * (1.0 + d * slip), rate, fixed, money[UNIT_COST],
                     )  # fmt: skip
             closing, opening = opened(
                 pool[at[k] + seen * step[k]], size_type, more, closing, free, raw, money[LOT],

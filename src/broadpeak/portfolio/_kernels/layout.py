@@ -43,6 +43,7 @@ REASONS = ("entry", "signal", "reverse", "stop", "trail", "target", "lifetime", 
 
 MIN_ORDER = 1e-8  # units; a smaller order is not sent
 DUST = 1e-9  # units; a smaller remainder is closed
+ROUNDING = 1e-12  # an addition of less, as a share of what is held, is rounding
 PAID_IN_FULL = 1e-13  # cash left, as a share of the position, that is rounding
 
 TRADE = np.dtype(

@@ -19,6 +19,7 @@ from broadpeak.portfolio._kernels.layout import (
     LONG_OUT,
     MIN_ORDER,
     PERCENT,
+    ROUNDING,
     SHORT_IN,
     SHORT_OUT,
     STOPPED,
@@ -61,9 +62,11 @@ def opened(
     `fixed_units` is what the fixed fee would buy; `free` leaves room for it.
     """
     if size_type == PERCENT:
-        # The fixed fee is paid out of the share, not on top of it. Accumulating, the share pays
-        # for the closing half too.
-        units = size * ((closing if more else 0.0) + free + fixed_units) - fixed_units
+        # The fixed fee is paid out of the share, not on top of it. Accumulating, the share counts
+        # the position too, of which no fee keeps anything back: a closing half always fills.
+        units = max(size * (free + fixed_units) - fixed_units, 0.0)
+        if more:
+            units += size * closing
     else:
         units = wanted(size, size_type, raw, lot)
     if not units > 0.0:  # NaN and 0 trade nothing
@@ -87,6 +90,7 @@ def free_units(
     cash: float,
     shorts: float,
     d: float,
+    held: float,
     closing: float,
     price: float,
     rate: float,
@@ -95,11 +99,13 @@ def free_units(
 ) -> float:
     """Return how many units cash can open after `closing` units are closed.
 
-    `cash` is from before that, `shorts` the entry value of the shorts that stay open.
+    `cash` is from before that, `shorts` the entry value of the shorts that stay open, `held` the
+    units that the order may add to: what rounding left of cash spent in full adds nothing to
+    them, and so moves no stop.
     """
     cash -= closing * price * (d + rate)
     free = (cash - 2.0 * shorts - fixed) / (price * (1.0 + rate) + unit_cost)
-    return max(free, 0.0)
+    return free if free > ROUNDING * held else 0.0
 
 
 @kernel

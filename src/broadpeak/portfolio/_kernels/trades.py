@@ -119,7 +119,7 @@ def make_trades(
         units = abs(log[i, L_UNITS])
         way = 1.0 if log[i, L_UNITS] > 0.0 else -1.0
         fill = log[i, L_PRICE]
-        fee = log[i, L_FEES] / units
+        fee = log[i, L_FEES]
         if held > 0.0:
             roll += rollover(d * held, since, bar, money, days)
             end = bar + 1 if when == AT_CLOSE else bar
@@ -141,14 +141,16 @@ def make_trades(
         since = bar
         after = abs(log[i, L_POS])
         crosses = log[i, L_POS] * d < 0.0
-        opening = after - held
+        opening = units  # the order's own: a difference of positions is rounded at their size
         if held > 0.0 and way != d:
-            closing = held if crosses or after == 0.0 else held - after
+            closing = held if crosses or after == 0.0 else units
             opening = after if crosses else 0.0
             share = closing / held
+            paid = fee * (closing / (closing + opening))
+            fee -= paid
             write_trade(
                 out, k, col, d, closing, entry_bar, bar, price, fill, fees * share,
-                fee * closing, roll * share, reason, worst, best, own,
+                paid, roll * share, reason, worst, best, own,
             )  # fmt: skip
             k += 1
             held -= closing
@@ -168,7 +170,7 @@ def make_trades(
             else:
                 price = (price * held + fill * opening) / (held + opening)
             held += opening
-            fees += fee * opening + opening * money[UNIT_COST]
+            fees += fee + opening * money[UNIT_COST]
     if held > 0.0:
         roll += rollover(d * held, since, n_bars - 1, money, days)
         for t in range(due, n_bars if extremes else due):
