@@ -364,9 +364,10 @@ def test_lists_of_settings_are_single_calls_side_by_side(name, inputs, lists, ki
 
 
 def test_lists_of_settings_that_do_not_fit() -> None:
-    for lists in ({"fast": [1, 2], "slow": [3, 4, 5]}, {"fast": []}):
-        with pytest.raises(bp.ParamError, match=r"one value or as many.*Zip the lists"):
-            bp.macd(UP, **lists)
+    with pytest.raises(bp.ParamError, match=r"one value or as many.*Zip the lists"):
+        bp.macd(UP, fast=[1, 2], slow=[3, 4, 5])
+    with pytest.raises(bp.ParamError, match="fast must have at least one value"):
+        bp.macd(UP, fast=[])
     with pytest.raises(bp.DataError, match="as many as the columns have combinations, 2, got 3"):
         bp.sma(bp.sma(pd.Series(UP), [2, 3]), [2, 3, 4])
     with pytest.raises(bp.ParamError, match="length of at least 1 bar"):

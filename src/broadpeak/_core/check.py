@@ -100,7 +100,7 @@ def number(
     least: float = -math.inf,
     remedy: str = "",
     *,
-    above: float = -math.inf,
+    above: float | None = None,
     finite: bool = True,
 ) -> float:
     """Return `value` as a number, finite unless told otherwise, in the bounds that are given.
@@ -120,10 +120,11 @@ def number(
         found = None if got is None else float(got)
     except OverflowError:  # a whole number beyond all floats
         found = None
-    if found is None or (finite and not math.isfinite(found)) or found < least or found <= above:
+    low = found is not None and (found < least or (above is not None and found <= above))
+    if found is None or low or (finite and not math.isfinite(found)):
         rule = "be a finite number" if finite else "be a number"
         rule += f" of at least {least:g}" if least > -math.inf else ""
-        rule += f" above {above:g}" if above > -math.inf else ""
+        rule += f" above {above:g}" if above is not None else ""
         raise ParamError(broken_rule(name, rule, value, remedy))
     return found
 
