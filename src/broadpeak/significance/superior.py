@@ -42,15 +42,15 @@ class Significance:
     best : label
         Column of the best one.
     lower, consistent, upper : float
-        Of `spa`: the p values of its three variants; `consistent` is `p_value`. NaN otherwise.
+        Of `spa`: the p values of its three variants; `consistent` is `p_value`. None otherwise.
     """
 
     p_value: float
     statistic: float
     best: Any
-    lower: float = math.nan
-    consistent: float = math.nan
-    upper: float = math.nan
+    lower: float | None = None
+    consistent: float | None = None
+    upper: float | None = None
 
 
 class StepM(NamedTuple):

@@ -117,6 +117,11 @@ class StoreFile:
             self._place = self._where()
             self._connected()
 
+    def __del__(self) -> None:
+        # From Python 3.13 on, a connection that nobody closed is warned of.
+        if "_opened" in self.__dict__:
+            self.close()
+
     @property
     def is_read_only(self) -> bool:
         """Whether this process may not write to the file."""
@@ -205,7 +210,11 @@ class StoreFile:
         if opened is None or opened.pid != os.getpid():
             _check_header(self.path, self._shown)
             opened = self._opened = self._connect()
-            self._check_tables(opened.connection)
+            try:
+                self._check_tables(opened.connection)
+            except BaseException:
+                self.close()
+                raise
         return opened
 
     def _connect(self) -> _Opened:

@@ -133,10 +133,6 @@ class Store:
     ) -> None:
         self.close()
 
-    def __del__(self) -> None:
-        if "_file" in self.__dict__:  # not if it could not be opened
-            self._file.close()
-
     def runs(self) -> pd.DataFrame:
         """Return the runs in the store, oldest first.
 
