@@ -42,7 +42,10 @@ def scalar_series(scalars: list[Any], index: pd.Index[Any] | None = None) -> pd.
     array = plain_array(scalars)
     if array is not None:
         return pd.Series(array, index=index, copy=False)
-    return pd.Series(scalars, index=index)
+    try:
+        return pd.Series(scalars, index=index)
+    except OverflowError:  # pandas 2 makes floats of an int that none can hold
+        return pd.Series(scalars, index=index, dtype=object)
 
 
 def join_arrays(arrays: Sequence[AnyArray]) -> pd.Series[Any]:

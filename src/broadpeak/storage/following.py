@@ -159,7 +159,8 @@ def _patches(writer: Writer, host: type, words: set[str]) -> None:
     bodies = [vars(kind) for kind in host.__mro__]
     for word in sorted(words):
         value = next((body[word] for body in bodies if word in body), None)
-        if type(value).__module__.startswith("pandas."):  # it hides an accessor
+        # The class of what hides an accessor; that of others may call anything its module.
+        if str(type(value).__module__).startswith("pandas."):
             value = getattr(host, word)
         inner = getattr(value, "fget", getattr(value, "__func__", value))
         if isinstance(inner, (types.FunctionType, type)) and is_own(inner):

@@ -203,7 +203,10 @@ def _is_zone(zone: tzinfo, kind: bytes, name: str) -> bool:
         known = _named_zone(kind, name)
     except Exception:  # noqa: BLE001  # no such zone, in the words of whichever library
         return False
-    return type(known) is type(zone) and bool(known == zone)
+    if type(known) is not type(zone):
+        return False
+    # Before pandas 3 a moment holds the offset that its zone had then; the zone is known by name.
+    return bool(known == zone) or getattr(zone, "zone", None) == name
 
 
 def _write_int(to: Writer, value: int) -> None:
