@@ -42,8 +42,10 @@ def as_index(labels: Iterable[Any]) -> pd.Index[Any]:
     >>> as_index([None, 10, 20]).tolist(), as_index([10, 20]).dtype
     ([None, 10, 20], dtype('int64'))
     """
-    if isinstance(labels, (pd.Index, pd.Series)):
-        return pd.Index(labels)
+    if isinstance(labels, pd.Index):
+        return labels
+    if isinstance(labels, pd.Series):  # with its type: pandas 2 would look for another one
+        return pd.Index(labels, dtype=labels.dtype)
     items = list(labels)
     kind = _kind_of(items)
     if kind is not None:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from broadpeak._core.arrays import lent
 from broadpeak.errors import DataError, broken_rule, shown
 from broadpeak.indicators.memo import Memo
 from broadpeak.types import COMBINATION, AnyArray, FloatArray, IntArray
@@ -120,14 +121,10 @@ class Source:
         return Source, (self.index, self.symbols, dict(self.fields), self.single, self.codes)
 
     def prices(self, name: str) -> Any:
-        """Return a field as a Series or frame that the user may change without changing this.
-
-        pandas copies on write as long as another object holds the values, which the kept one
-        does; before pandas 3 it refuses to write instead.
-        """
+        """Return a field as a Series or frame that the user may change without changing this."""
         if name not in self._kept:
             self._kept[name] = self.wrap(read_only(self.lanes(name)))
-        return self._kept[name].copy(deep=False)
+        return lent(self._kept[name])
 
     def wrap(self, lanes: AnyArray) -> Any:
         """Return lanes, one a symbol, as a Series for one symbol and as a frame for several."""

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from broadpeak._core import check
+from broadpeak._core.labels import index_of_objects
 from broadpeak.errors import DataError, broken_rule
 from broadpeak.triggers.columns import join_levels, sorted_levels
 from broadpeak.types import COMBINATION, FloatArray, IntArray
@@ -66,7 +67,12 @@ def level_index(labels: Any, name: str) -> pd.Index[Any]:
     """
     level_numbers(labels)  # before pandas makes numbers of what is none
     own = labels.name if isinstance(labels, pd.Index) else None
-    index: pd.Index[Any] = pd.Index(plain_labels(labels), name=name if own is None else own)
+    plain = plain_labels(labels)
+    try:
+        index: pd.Index[Any] = pd.Index(plain)
+    except OverflowError:  # pandas 2 makes floats of an int that none can hold
+        index = index_of_objects(plain)
+    index.name = name if own is None else own
     return index
 
 
