@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import inspect
 import math
-import os
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ import pandas as pd
 
 from broadpeak._core import check, rng
 from broadpeak.data.data import Data
+from broadpeak.engines.batching import core_count
 from broadpeak.engines.calls import Task
 from broadpeak.errors import DataError, ParamError, broken_rule
 from broadpeak.significance.arguments import MOST_DRAWS, probability
@@ -274,7 +274,7 @@ def _results(
 ) -> Iterator[float]:
     """Yield the results on permuted prices in order; batches are run as they are asked for."""
     workers = options.get("n_workers")
-    workers = workers if isinstance(workers, int) else os.cpu_count() or 1
+    workers = workers if isinstance(workers, int) else core_count()
     batch = n if least > n else min(n, max(_BATCH, 2 * workers))
     options = {name: value for name, value in options.items() if value is not None}
     for start in range(0, n, batch):
