@@ -158,7 +158,6 @@ SYMBOLS = [
 # Names of symbols where they change within a table; elsewhere they say what the whole file holds.
 WEAK_SYMBOLS = ["name", "code", "stock", "company", "series", "contract", "id", "firma"]
 TICKS = ["tickvol", "tickvolume", "tickqty"]
-NOT_VOLUME = ("volumema", "volumeprofile")
 
 _UNIT = re.compile(r"[(\[][^)\]]*[)\]]|^\s*\d+[a-z]?\.\s+|<|>")
 _CURRENCY = re.compile(r"[\s_](usd|eur|gbp|jpy|chf|cad|aud|inr|cny|krw|usdt)$", re.IGNORECASE)
