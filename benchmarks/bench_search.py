@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 import broadpeak as bp
-from broadpeak.search.base import maximise
-from broadpeak.search.searchers import Ascent, Brute, Genetic, Optuna, Random
-from broadpeak.search.space import Dimension, SearchSpace
+from broadpeak._search.protocol import maximise
+from broadpeak._search.searchspace import Dimension, SearchSpace
+from broadpeak.searchers import Ascent, Brute, Genetic, Optuna, Random
 
 EXAMPLE = SearchSpace(
     [

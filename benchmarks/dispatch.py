@@ -15,7 +15,7 @@ import joblib
 import numpy as np
 
 import broadpeak as bp
-from broadpeak.engines.calls import Calls
+from broadpeak._run.calls import Calls
 
 N = 100_000
 N_JOBLIB_PROCESSES = 20_000  # joblib batches tiny tasks, but still takes seconds for more

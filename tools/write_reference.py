@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 from pathlib import Path
 
@@ -11,13 +12,13 @@ import broadpeak as bp
 TARGET = Path(__file__).resolve().parents[1] / "docs" / "names.md"
 
 SUBJECTS = {
-    "Parameter spaces": ("space", "types"),
-    "Sweeps": ("sweep", "merge", "engines", "_core"),
-    "Prices, indicators, signals": ("data", "indicators", "triggers"),
-    "Portfolio": ("portfolio",),
-    "Training and walk-forward": ("training", "validation"),
-    "Searching and choosing": ("search", "stats"),
-    "Keeping results": ("storage",),
+    "Parameter spaces": ("_space", "types"),
+    "Sweeps": ("_sweep", "_merge", "_run", "_core", "engines"),
+    "Prices, indicators, signals": ("_data", "_indicators", "_signals"),
+    "Portfolio": ("_portfolio", "_simulation"),
+    "Training and walk-forward": ("_training", "_validation", "splits"),
+    "Searching and choosing": ("_search", "searchers", "stats"),
+    "Keeping results": ("_store",),
     "Errors": ("errors",),
     "For authors of engines and searchers": ("testing",),
 }
@@ -46,16 +47,23 @@ def first_line(name: str) -> str:
     return " ".join(text.split("\n\n")[0].split()).replace("|", "\\|").replace("``", "`")
 
 
-def home_of(name: str) -> str:
-    """Return the module of a name, under the package."""
-    return bp._HOMES.get(name) or bp._MODULES[name]  # noqa: SLF001  # the tables are ours
+def homes() -> dict[str, str]:
+    """Return public name → module under the package, as the type stub has them."""
+    stub = Path(bp.__file__).with_suffix(".pyi").read_text(encoding="utf-8")
+    return {
+        alias.name: node.module or alias.name
+        for node in ast.parse(stub).body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
 
 
 def page() -> str:
     """Return the page as text."""
+    home_of = homes()
     parts = [HEAD]
     for subject, folders in SUBJECTS.items():
-        names = [name for name in bp.__all__ if home_of(name).split(".")[0] in folders]
+        names = [name for name in bp.__all__ if home_of[name].split(".")[0] in folders]
         rows = [f"| `{name}` | {first_line(name)} |" for name in sorted(names, key=str.lower)]
         parts.append("\n".join([f"## {subject}\n", "| Name | |", "|---|---|", *rows, ""]))
     return "\n".join(parts)

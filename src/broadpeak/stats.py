@@ -9,19 +9,19 @@ counts as a return of 0, for money that is not invested earns nothing.
 
 from __future__ import annotations
 
-from broadpeak.significance.haircut import Haircut, haircut_sharpe
-from broadpeak.significance.overfitting import PBO, pbo
-from broadpeak.significance.resampling import bootstrap, optimal_block_length
-from broadpeak.significance.sharpe import (
+from broadpeak._significance.haircut import Haircut, haircut_sharpe
+from broadpeak._significance.overfitting import PBO, pbo
+from broadpeak._significance.resampling import bootstrap, optimal_block_length
+from broadpeak._significance.sharpe import (
     deflated_sharpe_ratio,
     expected_max_sharpe,
     min_backtest_length,
     min_track_record_length,
     probabilistic_sharpe_ratio,
 )
-from broadpeak.significance.superior import Significance, StepM, reality_check, spa, step_m
-from broadpeak.significance.trials import effective_trials
-from broadpeak.validation.permutation import Permutation, bar_permutation, permutation_test
+from broadpeak._significance.superior import Significance, StepM, reality_check, spa, step_m
+from broadpeak._significance.trials import effective_trials
+from broadpeak._validation.permutation import Permutation, bar_permutation, permutation_test
 
 __all__ = [
     "PBO",

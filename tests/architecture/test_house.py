@@ -12,6 +12,7 @@ import runpy
 import subprocess
 import sys
 import tomllib
+from collections import defaultdict
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,6 @@ ROOT = Path(__file__).resolve().parents[2]
 SRC = ROOT / "src" / "broadpeak"
 SOURCES = sorted(SRC.rglob("*.py"))
 EVERY_FILE = [*SOURCES, *sorted((ROOT / "tests").rglob("*.py"))]
-MOST_LINES, MOST_BODY = 600, 50
 JUNK = {
     "utils",
     "util",
@@ -37,15 +37,15 @@ JUNK = {
     "lib",
 }
 MAY_IMPORT_LATE = {
-    "__init__.py",  # public names load on first use
+    "__init__.py",  # the accessor and hints load on first use
     "_core/accessor.py",  # pandas asks for the accessor, not we
     "_core/optional.py",  # packages that are not dependencies
     "_core/drawing.py",  # the report registers itself on the first drawing
-    "engines/registry.py",  # an engine loads when it is named
-    "engines/processpool.py",  # so does the library that starts its processes
-    "engines/worker.py",  # a worker sets its environment before numeric libraries load
-    "storage/following.py",  # what a function of the user imports when it is called
-    "cli/inputs.py",  # the user's own file
+    "_run/registry.py",  # an engine loads when it is named
+    "_run/engines/processpool.py",  # so does the library that starts its processes
+    "_run/worker.py",  # a worker sets its environment before numeric libraries load
+    "_store/following.py",  # what a function of the user imports when it is called
+    "_cli/inputs.py",  # the user's own file
 }
 HEAVY = ("pandas", "numba", "scipy", "plotly", "joblib", "numpy")
 
@@ -60,12 +60,6 @@ def in_package(path: Path) -> str:
 
 def tree_of(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"))
-
-
-@pytest.mark.parametrize("path", EVERY_FILE, ids=name_of)
-def test_a_file_is_short_enough_to_read(path: Path) -> None:
-    n_lines = len(path.read_text(encoding="utf-8").splitlines())
-    assert n_lines <= MOST_LINES, f"{name_of(path)} has {n_lines} lines; split it by subject"
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=in_package)
@@ -84,27 +78,6 @@ def test_no_file_or_folder_has_a_name_that_says_nothing() -> None:
         - ({"core"} if in_package(path).startswith("_core/") else set())
     ]
     assert junk == []
-
-
-def body_lines(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
-    """Return the lines from the first statement after the docstring to the last."""
-    statements = node.body[1:] if ast.get_docstring(node) else node.body
-    if not statements:
-        return 0
-    return (statements[-1].end_lineno or 0) - statements[0].lineno + 1
-
-
-@pytest.mark.parametrize("path", SOURCES, ids=in_package)
-def test_a_function_does_one_thing(path: Path) -> None:
-    if "_kernels" in path.parts:
-        return
-    long = {
-        node.name: body_lines(node)
-        for node in ast.walk(tree_of(path))
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
-        and body_lines(node) > MOST_BODY
-    }
-    assert long == {}, f"{name_of(path)}: functions over {MOST_BODY} lines"
 
 
 def late_imports(path: Path) -> list[int]:
@@ -144,7 +117,7 @@ def loaded_by(statement: str) -> list[str]:
 
 def test_a_bare_import_is_light() -> None:
     assert loaded_by("import broadpeak") == []
-    assert loaded_by("import broadpeak.cli.app") == []
+    assert loaded_by("import broadpeak._cli.app") == []
 
 
 def test_looking_at_the_names_loads_nothing() -> None:
@@ -178,28 +151,6 @@ def takes_arguments(value: object) -> bool:
     return any(p.kind not in {p.VAR_POSITIONAL, p.VAR_KEYWORD} for p in parameters)
 
 
-def stub_names() -> dict[str, str]:
-    """Return public name → module as the type stub has it."""
-    names = {}
-    kinds = {}
-    for node in ast.parse((SRC / "__init__.pyi").read_text(encoding="utf-8")).body:
-        if isinstance(node, ast.ImportFrom):
-            for alias in node.names:
-                if alias.asname is None:
-                    kinds[alias.name] = str(node.module)  # the class of a module that can do more
-                else:
-                    names[alias.asname] = f"{node.module}.{alias.name}"
-        if isinstance(node, ast.AnnAssign) and ast.unparse(node.annotation) in kinds:
-            names[ast.unparse(node.target)] = kinds[ast.unparse(node.annotation)]
-    return names
-
-
-def test_the_type_stub_agrees_with_the_names() -> None:
-    expected = {name: f"broadpeak.{home}.{name}" for name, home in bp._HOMES.items()}
-    expected |= {name: f"broadpeak.{home}" for name, home in bp._MODULES.items()}
-    assert stub_names() == expected, "run: python tools/write_stub.py"
-
-
 def test_the_list_of_names_in_the_docs_is_current() -> None:
     page = runpy.run_path(str(ROOT / "tools" / "write_reference.py"), run_name="tool")["page"]()
     written = (ROOT / "docs" / "names.md").read_text(encoding="utf-8")
@@ -207,13 +158,47 @@ def test_the_list_of_names_in_the_docs_is_current() -> None:
     assert sorted(re.findall(r"^\| `(\w+)`", page, re.MULTILINE)) == bp.__all__
 
 
-def test_every_home_holds_its_name() -> None:
+def test_the_type_stub_is_the_table_of_names() -> None:
+    homes = runpy.run_path(str(ROOT / "tools" / "write_reference.py"), run_name="tool")["homes"]()
+    assert sorted(homes) == bp.__all__
     missing = [
         f"{home}.{name}"
-        for name, home in bp._HOMES.items()
-        if not hasattr(importlib.import_module(f"broadpeak.{home}"), name)
+        for name, home in homes.items()
+        if home != name and not hasattr(importlib.import_module(f"broadpeak.{home}"), name)
     ]
     assert missing == []
+
+
+PUBLIC = {"engines", "errors", "objectives", "searchers", "splits", "stats", "testing", "types"}
+
+
+def test_what_may_be_imported_is_seen_from_the_path() -> None:
+    entries = {
+        path.stem
+        for path in SRC.iterdir()
+        if path.is_dir() or path.suffix == ".py"
+        if path.name != "__pycache__"
+    }
+    assert {entry for entry in entries if not entry.startswith("_")} == PUBLIC | {"cli"}
+    assert set(bp.__all__) >= PUBLIC
+
+
+def test_no_two_modules_have_one_stem() -> None:
+    places = defaultdict(list)
+    for path in SOURCES:
+        known = path.stem in {"__init__", "__main__"} or "_kernels" in path.parts
+        if not known and path.parent != SRC / "_cli" / "commands":
+            places[path.stem].append(in_package(path))
+    assert {stem: where for stem, where in places.items() if len(where) > 1} == {}
+
+
+def test_no_class_name_is_there_twice() -> None:
+    places = defaultdict(list)
+    for path in SOURCES:
+        for node in ast.walk(tree_of(path)):
+            if isinstance(node, ast.ClassDef):
+                places[node.name.lstrip("_")].append(in_package(path))
+    assert {name: where for name, where in places.items() if len(where) > 1} == {}
 
 
 def tracked() -> list[Path]:

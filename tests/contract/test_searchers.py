@@ -7,13 +7,13 @@ import importlib
 
 import pytest
 
+from broadpeak._search import optuna as optuna_module
+from broadpeak._search.protocol import MAX_IDLE_ASKS, maximise
+from broadpeak._search.searchspace import Dimension, SearchSpace
+from broadpeak._search.selectors import Hill, Plateau
 from broadpeak.errors import MissingExtraError, ParamError
-from broadpeak.search import optuna as optuna_module
-from broadpeak.search.base import MAX_IDLE_ASKS, maximise
-from broadpeak.search.searchers import Ascent, Brute, Genetic, Optuna, Random
-from broadpeak.search.selectors import Hill, Plateau
-from broadpeak.search.space import Dimension, SearchSpace
-from broadpeak.testing.searchers import SearcherContract
+from broadpeak.searchers import Ascent, Brute, Genetic, Optuna, Random
+from broadpeak.testing.searcher_contract import SearcherContract
 
 SPACE = SearchSpace([Dimension("a", 3, 1, 5, 1), Dimension("b", 3, 1, 5, 1)])
 

@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 
 import broadpeak as bp
+from broadpeak._cli.app import main
 from broadpeak._core.filenames import file_stem
-from broadpeak.cli.app import main
 
 STRATEGIES = """
 import broadpeak as bp

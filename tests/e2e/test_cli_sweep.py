@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 import typer
 
-from broadpeak.cli import inputs
-from broadpeak.cli.app import main
+from broadpeak._cli import inputs
+from broadpeak._cli.app import main
 
 SCORES = """
 import broadpeak as bp

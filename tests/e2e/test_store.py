@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 import broadpeak as bp
-from broadpeak.engines.base import Report
-from broadpeak.storage.store import Record
+from broadpeak._run.task import BatchResult
+from broadpeak._store.store import Record
 
 CALLS: list[tuple[int, int]] = []
 
@@ -198,7 +198,7 @@ def test_a_run_gives_what_the_store_has_if_another_process_was_first(tmp_path):
 
 
 def test_the_time_of_a_unit_is_shared_by_its_tasks(tmp_path, monkeypatch):
-    monkeypatch.setattr(Report, "seconds", property(lambda _: 6.0, lambda *_: None))
+    monkeypatch.setattr(BatchResult, "seconds", property(lambda _: 6.0, lambda *_: None))
     tasks = [bp.Task(float, a) for a in range(6)]
     bp.execute(tasks, store=tmp_path / "a.db", distribute="chunks", n_chunks=2)
     assert bp.Store(tmp_path / "a.db").trials(1)["seconds"].tolist() == [2.0] * 6

@@ -24,9 +24,9 @@ KINDS = ("functions", "modules", "values", "classes", "more")
 KEYS = """
 import importlib, json, sys
 from pathlib import Path
-from broadpeak.engines.calls import Task
+from broadpeak._run.calls import Task
 from broadpeak.errors import StoreError
-from broadpeak.sweep.resume import _identify
+from broadpeak._sweep.resume import _identify
 
 def key_and_value(folder):
     run = importlib.import_module("main").run

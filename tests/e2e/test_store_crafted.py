@@ -13,11 +13,11 @@ import pytest
 from typer.testing import CliRunner
 
 import broadpeak as bp
-from broadpeak.cli.app import app
+from broadpeak._cli.app import app
+from broadpeak._store import digests
+from broadpeak._store.codec import encode
+from broadpeak._store.rows import Row, RowHeader
 from broadpeak.errors import BroadpeakError
-from broadpeak.storage import digests
-from broadpeak.storage.codec import encode
-from broadpeak.storage.rows import Head, Row
 
 
 def quarter(a):
@@ -38,7 +38,7 @@ def _plant(path, value=None, label=None, **head_changes):
     connection = sqlite3.connect(path)
     connection.text_factory = bytes
     fields = "id, key, name, data, settings, version, created, trials, seconds, total"
-    head = Head(*connection.execute(f"SELECT {fields} FROM runs").fetchone())
+    head = RowHeader(*connection.execute(f"SELECT {fields} FROM runs").fetchone())
     rows = [
         Row(*row)
         for row in connection.execute(
@@ -99,7 +99,7 @@ def _ask_everybody(path):
 VALUES = {
     "a pickle": b"P" + pickle.dumps(Bomb()),
     "no value": b"V~",
-    "a name to call": b'V{"$":"record","home":"broadpeak.storage.codec:decode","v":{}}',
+    "a name to call": b'V{"$":"record","home":"broadpeak._store.codec:decode","v":{}}',
     "a promise of gigabytes": b"Vl" + struct.pack("<Q", 1 << 40),
 }
 
@@ -166,7 +166,7 @@ def test_a_crafted_count_is_told(store, changes):
 
 
 def test_a_training_does_not_take_just_any_tuple(tmp_path):
-    from broadpeak.training.evaluation import Evaluation
+    from broadpeak._training.evaluation import Evaluation
 
     good = (0.5, None, False, False, 0, None, None)
     assert Evaluation.of(good).score == 0.5

@@ -12,9 +12,9 @@ import pandas as pd
 import pytest
 
 import broadpeak as bp
+from broadpeak._store import file
+from broadpeak._store.file import APPLICATION, FORMAT
 from broadpeak.errors import ParamTypeError
-from broadpeak.storage import file
-from broadpeak.storage.file import APPLICATION, FORMAT
 
 SMALL_PAGES = 512  # bytes: the least that SQLite has, so that a store of five pages is small
 

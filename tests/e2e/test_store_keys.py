@@ -11,11 +11,11 @@ import pandas as pd
 import pytest
 
 import broadpeak as bp
-from broadpeak.engines.calls import Calls, Task
-from broadpeak.storage.fingerprint import fingerprint
-from broadpeak.sweep import resume
-from broadpeak.training.options import TrainOptions
-from broadpeak.training.plan import plan_training
+from broadpeak._run.calls import Calls, Task
+from broadpeak._store.fingerprint import fingerprint
+from broadpeak._sweep import resume
+from broadpeak._training.plan import plan_training
+from broadpeak._training.settings import TrainOptions
 
 CALLS: list[int] = []
 SETTINGS = {"shift": 0, "factor": 1}

@@ -8,8 +8,8 @@ import threading
 import pytest
 
 import broadpeak as bp
-from broadpeak.storage import claims
-from broadpeak.sweep import resume
+from broadpeak._store import claims
+from broadpeak._sweep import resume
 
 SCRIPT = textwrap.dedent(
     """

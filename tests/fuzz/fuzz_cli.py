@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from fuzz_judge import Hung, limited
 
-from broadpeak.cli.app import main
+from broadpeak._cli.app import main
 
 COMMANDS = {
     "train": "train {file}:swing --data {csv} --method ascent --objective prr --out {folder}/out",

@@ -11,8 +11,8 @@ from fuzz_rows import EXECUTE_OPTIONS, Table, public
 from fuzz_world import area
 
 import broadpeak as bp
-from broadpeak.engines import registry
-from broadpeak.engines.serial import SerialEngine
+from broadpeak._run import registry
+from broadpeak._run.engines.serial import SerialEngine
 
 TABLE = Table()
 row, method = TABLE.row, TABLE.method

@@ -11,7 +11,7 @@ from fuzz_rows import EXECUTE_OPTIONS, Table, figures
 from fuzz_world import swing
 
 import broadpeak as bp
-from broadpeak.training.run import Run
+from broadpeak._training.strategy_run import StrategyRun
 
 TABLE = Table()
 row, method = TABLE.row, TABLE.method
@@ -101,21 +101,21 @@ WORLD = SimpleNamespace()
 
 _when = lambda w: {"when": w.entries.to_numpy()}
 for _name in ("enter_long", "enter_short", "exit_long", "exit_short"):
-    row(f"s.{_name}", _when, lambda w, n=_name: _inside(n), of=getattr(Run, _name))
+    row(f"s.{_name}", _when, lambda w, n=_name: _inside(n), of=getattr(StrategyRun, _name))
 row(
     "s.optimize",
     {"default": 3, "min": 1, "max": 5, "step": 1},
     lambda w: _inside("optimize"),
-    of=Run.optimize,
+    of=StrategyRun.optimize,
 )
-row("s.loop", {"assets": ["X"], "algos": ["a"]}, lambda w: _looped, of=Run.loop)
+row("s.loop", {"assets": ["X"], "algos": ["a"]}, lambda w: _looped, of=StrategyRun.loop)
 row(
     "s.plot",
     lambda w: {"name": "a", "values": w.close.to_numpy()},
     lambda w: _inside("plot"),
-    of=Run.plot,
+    of=StrategyRun.plot,
 )
-row("s.stop_search", {}, lambda w: _inside("stop_search"), of=Run.stop_search)
+row("s.stop_search", {}, lambda w: _inside("stop_search"), of=StrategyRun.stop_search)
 for _name in ("stop", "take_profit", "trail", "lots", "lifetime"):
     row(f"s.{_name} =", {0: 1.0}, lambda w, n=_name: _assigned(n))
 

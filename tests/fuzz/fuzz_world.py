@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 import broadpeak as bp
-from broadpeak.search.space import Dimension, SearchSpace
+from broadpeak._search.searchspace import Dimension, SearchSpace
 
 N_BARS = 120
 

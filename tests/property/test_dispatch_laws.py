@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from broadpeak import EngineError, NoResult, Outcome, Rep, TaskError, execute
-from broadpeak.engines.base import Report, Source, Unit, lost
-from broadpeak.engines.calls import Calls
-from broadpeak.engines.running import run_unit
+from broadpeak._run.calls import Calls
+from broadpeak._run.running import run_unit
+from broadpeak._run.task import Batch, BatchResult, TaskQueue, lost
 from broadpeak.errors import SkippedWarning
 
 
@@ -27,8 +27,8 @@ class HostileEngine:
         self._random = random.Random(seed)
         self._deadly = deadly
 
-    def run(self, source: Source) -> Iterator[tuple[Unit, Report]]:
-        taken: list[Unit] = []
+    def run(self, source: TaskQueue) -> Iterator[tuple[Batch, BatchResult]]:
+        taken: list[Batch] = []
         while True:
             for _ in range(self._random.randint(1, 4)):
                 unit = source.take(self._random.randint(1, 5))

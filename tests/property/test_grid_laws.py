@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from broadpeak import Param, ParamGrid, combine_params
+from broadpeak._space.axes import lay_out
+from broadpeak._space.combine import select_combos
+from broadpeak._space.conditions import bind_conditions, check_rows
+from broadpeak._space.solve import Solver
 from broadpeak.errors import ConditionError, ParamError
-from broadpeak.space.combine import select_combos
-from broadpeak.space.conditions import bind_conditions, check_rows
-from broadpeak.space.layout import lay_out
-from broadpeak.space.solve import Solver
 
 NAMES = ("a", "b", "c", "d", "e")
 FUNCTIONS = {

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
 import broadpeak as bp
-from broadpeak.triggers.clean import clean, delay, first, rank
+from broadpeak._signals.clean import clean, delay, first, rank
 
 LAW = settings(max_examples=40)
 WINDOWS = st.integers(1, 9)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from broadpeak.merge.rules import resolve_merge_func
+from broadpeak._merge.merge_func import resolve_merge_func
 
 # pandas 2 warns that empty parts will count, as they do in pandas 3; the merge does what each does.
 pytestmark = pytest.mark.filterwarnings(

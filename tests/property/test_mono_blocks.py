@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from broadpeak._merge.blocks import merge_blocks
+from broadpeak._merge.merge_func import NAMED
 from broadpeak.errors import ParamError
-from broadpeak.merge.blocks import merge_blocks
-from broadpeak.merge.rules import NAMED
 
 LAWS = settings(max_examples=40)
 SYMBOLS = pd.Index(["SPX", "DJI"], name="symbol")

@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from broadpeak import read_par
+from broadpeak._store.par import HEADER, ComponentParameters, Parameters, ParRange, write_par
 from broadpeak.errors import BroadpeakError, ParFileError
-from broadpeak.storage.par import HEADER, ComponentParameters, Parameters, ParRange, write_par
 
 WORDS = st.sampled_from(
     [

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 import broadpeak as bp
 from broadpeak import PF
-from broadpeak.portfolio.figures import FIGURES
+from broadpeak._portfolio.metrics import FIGURES
 
 LAWS = settings(max_examples=25)
 SEEDS = st.integers(0, 2**31)

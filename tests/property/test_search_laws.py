@@ -13,13 +13,13 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import broadpeak as bp
-from broadpeak.search.base import maximise
-from broadpeak.search.cells import _dense_sums, _sparse_sums, make_cells
-from broadpeak.search.searchers import Ascent, Brute, Genetic
-from broadpeak.search.selectors import Hill, Peak, Plateau
-from broadpeak.search.space import Dimension, SearchSpace
-from broadpeak.search.steps import choose_step
-from broadpeak.storage.par import ComponentParameters
+from broadpeak._search.cells import _dense_sums, _sparse_sums, make_cells
+from broadpeak._search.protocol import maximise
+from broadpeak._search.searchspace import Dimension, SearchSpace
+from broadpeak._search.selectors import Hill, Peak, Plateau
+from broadpeak._search.steps import choose_step
+from broadpeak._store.par import ComponentParameters
+from broadpeak.searchers import Ascent, Brute, Genetic
 
 laws = settings(max_examples=80)
 SELECTORS = [Hill(), Hill(edges="inner"), Hill(3), Hill(7), Plateau(), Peak()]

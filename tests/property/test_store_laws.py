@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
+from broadpeak._store.codec import decode, encode
 from broadpeak.errors import StoreError
-from broadpeak.storage.codec import decode, encode
 
 KNOWN_ZONES = available_timezones()
 ZONES = st.timezones().filter(lambda zone: zone.key in KNOWN_ZONES)

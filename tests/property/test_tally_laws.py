@@ -14,11 +14,12 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from broadpeak import Param, ParamGrid, combine_params
+from broadpeak._space import sample, tally
+from broadpeak._space import subset as select
+from broadpeak._space.axes import lay_out
+from broadpeak._space.conditions import bind_conditions
+from broadpeak._space.solve import Solver
 from broadpeak.errors import ConditionError, ParamError
-from broadpeak.space import sample, select, tally
-from broadpeak.space.conditions import bind_conditions
-from broadpeak.space.layout import lay_out
-from broadpeak.space.solve import Solver
 
 NAMES = "abcde"
 LINKS = (

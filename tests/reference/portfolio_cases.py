@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from portfolio_twin import Twin
 
-from broadpeak.portfolio.costs import Costs
-from broadpeak.portfolio.fills import EXIT_REASONS, Fills
-from broadpeak.portfolio.job import Job, Units
-from broadpeak.portfolio.rules import Lanes, Prices, Rules
+from broadpeak._simulation.costs import Costs
+from broadpeak._simulation.fills import EXIT_REASONS, Fills
+from broadpeak._simulation.rules import Lanes, Prices, Rules
+from broadpeak._simulation.simulation import Simulation, Units
 
 SETTINGS = (
     "size", "short_size", "stop", "short_stop", "target", "short_target", "trail", "short_trail",
@@ -35,7 +35,7 @@ class Case:
     def fills(self) -> Fills:
         n = len(self.close)
         units = Units.single(1) if n == 1 else Units.grouped(np.zeros(n, int), 1, shared=True)
-        return Job(
+        return Simulation(
             Prices(self.open, self.high, self.low, self.close, self.days),
             np.arange(n),
             [Lanes(np.ascontiguousarray(lane).view(np.uint8)) for lane in self.signals],

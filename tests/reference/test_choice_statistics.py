@@ -13,8 +13,8 @@ from scipy import integrate
 from scipy import stats as scipy_stats
 
 import broadpeak as bp
-from broadpeak.significance.resampling import autocovariances, block_lengths, draws
-from broadpeak.significance.sharpe import max_normal_variance
+from broadpeak._significance.resampling import autocovariances, block_lengths, draws
+from broadpeak._significance.sharpe import max_normal_variance
 from broadpeak.types import FloatArray
 
 S = bp.stats

@@ -8,8 +8,8 @@ import math
 import numpy as np
 import pytest
 
+from broadpeak._training.performance import FIELDS, N_COUNTS, N_SUMS, Stats
 from broadpeak.errors import ParamError
-from broadpeak.training.stats import FIELDS, N_COUNTS, N_SUMS, Stats
 
 
 def slow(pnl, side, enter, leave, equity, capital=1.0, recency=1.0):

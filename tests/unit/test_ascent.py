@@ -7,11 +7,11 @@ import math
 
 import pytest
 
+from broadpeak._search.protocol import SearchStep, StoppingScore, maximise
+from broadpeak._search.searchspace import Dimension, SearchSpace
+from broadpeak._search.selectors import Hill
 from broadpeak.errors import ParamError
-from broadpeak.search.base import Step, Stopped, maximise
-from broadpeak.search.searchers import Ascent
-from broadpeak.search.selectors import Hill
-from broadpeak.search.space import Dimension, SearchSpace
+from broadpeak.searchers import Ascent
 
 EXAMPLE = SearchSpace(
     [
@@ -30,7 +30,7 @@ class Recorder:
     """Notes what is asked and answers with `score`."""
 
     def __init__(self, score):
-        self.steps: list[Step] = []
+        self.steps: list[SearchStep] = []
         self.score = score
 
     def __call__(self, steps):
@@ -60,7 +60,7 @@ def test_steps_are_numbered():
     record = Recorder(hill)
     maximise(Ascent(), EXAMPLE, record)
     first, last = record.steps[0], record.steps[-1]
-    assert first == Step((10.0, 3.0, 3.0), 1, 1, 1, "cycle")
+    assert first == SearchStep((10.0, 3.0, 3.0), 1, 1, 1, "cycle")
     assert record.steps[18][1:] == (1, 1, 19, "cycle")
     assert record.steps[19][1:] == (1, 2, 1, "factor")
     assert last[1:] == (1, 0, 0, "")
@@ -156,7 +156,7 @@ def test_integers_are_rounded_for_the_function_only():
 def test_stop_ends_the_parameter_after_its_step():
     def score(point):
         value = hill(point)
-        return Stopped(value) if point[0] == 40 and point[1] == 3 else value
+        return StoppingScore(value) if point[0] == 40 and point[1] == 3 else value
 
     record = Recorder(score)
     found = maximise(Ascent(), EXAMPLE, record)
@@ -168,13 +168,13 @@ def test_stop_ends_the_parameter_after_its_step():
 
 def test_stop_gives_the_same_whether_later_steps_ran_or_not():
     def score(point):
-        return Stopped(hill(point)) if point[0] >= 40 and point[1] == 3 else hill(point)
+        return StoppingScore(hill(point)) if point[0] >= 40 and point[1] == 3 else hill(point)
 
     def lazily(steps):
         scores = []
         for step in steps:
             scores.append(score(step.point))
-            if isinstance(scores[-1], Stopped):
+            if isinstance(scores[-1], StoppingScore):
                 break
         return scores
 
@@ -184,7 +184,7 @@ def test_stop_gives_the_same_whether_later_steps_ran_or_not():
 
 def test_stop_at_the_last_step_ends_that_parameter_only():
     def score(point):
-        return Stopped(hill(point)) if point[0] == 100 else hill(point)
+        return StoppingScore(hill(point)) if point[0] == 100 else hill(point)
 
     found = maximise(Ascent(), EXAMPLE, Recorder(score))
     assert [len(c.values) for c in found.choice.curves] == [19, 18, 19]

@@ -8,7 +8,7 @@ import pickle
 import numpy as np
 import pytest
 
-from broadpeak.engines.calls import Calls, Task
+from broadpeak._run.calls import Calls, Task
 from broadpeak.errors import ParamError
 
 

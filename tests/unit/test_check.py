@@ -15,6 +15,7 @@ import pytest
 import broadpeak as bp
 from broadpeak._core import check, rng
 from broadpeak._core.files import made_folder, writing
+from broadpeak._store.par import ComponentParameters
 from broadpeak.errors import (
     FileError,
     ParamError,
@@ -24,7 +25,6 @@ from broadpeak.errors import (
     broken_rule,
     shown,
 )
-from broadpeak.storage.par import ComponentParameters
 
 NO_NUMBERS = [
     *(True, np.True_, "2", "", b"2", None, 1j, [2], {}, object(), float, pd.NA, pd.NaT),
@@ -33,7 +33,7 @@ NO_NUMBERS = [
 ]
 
 
-@pytest.mark.parametrize("value", NO_NUMBERS, ids=repr)
+@pytest.mark.parametrize("value", NO_NUMBERS, ids=lambda value: repr(value).split(" at 0x")[0])
 def test_what_is_no_number(value):
     assert check.real(value) is None
     for rule in (check.whole, check.number, check.window, check.axis):

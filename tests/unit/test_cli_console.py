@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from broadpeak.cli import console, summary
+from broadpeak._cli import console, summary
 
 
 @pytest.mark.parametrize(

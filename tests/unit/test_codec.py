@@ -19,8 +19,8 @@ import pandas as pd
 import pytest
 
 import broadpeak as bp
+from broadpeak._store.codec import decode, encode
 from broadpeak.errors import StoreError
-from broadpeak.storage.codec import decode, encode
 from broadpeak.types import MISSING, atomic_dict
 
 PAIRS = pd.MultiIndex.from_product([[1, 2], ["a", "b"]], names=["x", "y"])
@@ -315,7 +315,7 @@ class Bomb:
 
 
 BOMB = pickle.dumps(Bomb())
-JSON = b'{"$":"record","home":"broadpeak.storage.codec:decode","v":{"raw":"80","trust":true}}'
+JSON = b'{"$":"record","home":"broadpeak._store.codec:decode","v":{"raw":"80","trust":true}}'
 CRAFTED = {
     "nothing": b"",
     "a bare pickle": BOMB,

@@ -5,7 +5,7 @@ import sys
 import textwrap
 
 from broadpeak._core import compile as compiling
-from broadpeak.indicators._kernels import windowed
+from broadpeak._indicators._kernels import windowed
 
 
 def test_a_kernel_keeps_its_plain_twin():

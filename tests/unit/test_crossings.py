@@ -11,7 +11,7 @@ import pytest
 
 import broadpeak as bp
 from broadpeak._core import accessor
-from broadpeak.triggers.clean import clean, delay, first, rank
+from broadpeak._signals.clean import clean, delay, first, rank
 
 DAYS = pd.date_range("2024-01-01", periods=6)
 UP = np.array([1.0, 2.0, 3.0, 4.0, 5.0, 6.0])

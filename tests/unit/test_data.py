@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 import broadpeak as bp
-from broadpeak.data import sample as sample_files
+from broadpeak._data import bundled as sample_files
 
 DAYS = pd.date_range("2024-01-01", periods=6)
 
@@ -474,7 +474,7 @@ def test_an_altered_sample_is_noticed(monkeypatch) -> None:
 
 
 def test_the_sample_is_the_file_its_tool_makes(tmp_path) -> None:
-    path = sample_files.resources.files("broadpeak.data") / "prices" / "stocks.csv.gz"
+    path = sample_files.resources.files("broadpeak._data") / "prices" / "stocks.csv.gz"
     packed = path.read_bytes()
     assert len(packed) < 400_000
     assert hashlib.sha256(gzip.decompress(packed)).hexdigest() == sample_files.SHA256

@@ -12,7 +12,8 @@ import pandas as pd
 import pytest
 
 import broadpeak as bp
-from broadpeak.indicators import memo, talib
+from broadpeak._core import memo
+from broadpeak._indicators import talib
 
 pytest.importorskip("talib")
 ALL = bp.Data.sample()[:400]

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from broadpeak import BroadpeakError, EngineError, ParamError, Task, execute
-from broadpeak.engines.base import Unit
-from broadpeak.engines.feed import Feed
+from broadpeak._run.queue import Feed
+from broadpeak._run.task import Batch
 
 ENGINES = ["serial", "threadpool", pytest.param("processpool", marks=pytest.mark.engine)]
 
@@ -80,7 +80,7 @@ def test_a_run_goes_on_with_as_many_threads_as_the_system_gives(
         execute([Task(abs, -1)], engine="threadpool", n_workers=4)
 
 
-def units(feed: Feed) -> list[Unit]:
+def units(feed: Feed) -> list[Batch]:
     return list(iter(feed.take, None))
 
 

@@ -26,11 +26,11 @@ from broadpeak import (
     TaskError,
     execute,
 )
-from broadpeak.engines import registry
-from broadpeak.engines.calls import Calls
-from broadpeak.engines.serial import SerialEngine
+from broadpeak._run import registry
+from broadpeak._run.calls import Calls
+from broadpeak._run.engines.serial import SerialEngine
+from broadpeak._sweep.execute import Settings, run
 from broadpeak.errors import SkippedWarning
-from broadpeak.sweep.execute import Settings, run
 
 
 def tasks_of(func: Any, n: int) -> list[Task]:

@@ -22,9 +22,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from broadpeak._store import origin
+from broadpeak._store.fingerprint import fingerprint
 from broadpeak.errors import StoreError
-from broadpeak.storage import origin
-from broadpeak.storage.fingerprint import fingerprint
 
 FACTOR = 3
 NANS = (0x7FF8000000000000, 0x7FF8000000000001)
@@ -279,7 +279,7 @@ def test_functions_of_packages_count_by_name_and_version(monkeypatch):
 
 def test_other_processes_agree():
     code = (
-        "from broadpeak.storage.fingerprint import fingerprint as f;"
+        "from broadpeak._store.fingerprint import fingerprint as f;"
         "print(f({'a': {1, 'b'}, 'c': (2.5, None)}).hex())"
     )
     for seed in ("1", "2"):

@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 import broadpeak as bp
+from broadpeak._merge.merge_func import MergeFunc, resolve_merge_func
 from broadpeak.errors import ParamError
-from broadpeak.merge.rules import MergeFunc, resolve_merge_func
 
 KEYS = pd.Index([10, 20], name="fast")
 

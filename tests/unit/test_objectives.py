@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 import broadpeak as bp
+from broadpeak._training.objective import resolve_objective
 from broadpeak.errors import ParamError
-from broadpeak.training.objectives import resolve_objective
 
 RUN = bp.Stats(
     num_win=5, num_loss=5, win_total=100.0, loss_total=60.0, win_max=40.0, loss_max=20.0,
@@ -54,7 +54,7 @@ def test_menu(name, score):
 
 def test_mapping():
     names = ["prr", "profit", "profit_factor", "calmar", "sharpe", "sqn", "r2", "r2_prr", "binary"]
-    assert list(bp.objectives) == bp.objectives.keys() == list(dict(bp.objectives.items())) == names
+    assert list(bp.objectives) == list(bp.objectives.keys()) == list(dict(bp.objectives)) == names
     assert len(bp.objectives) == 9
     assert "prr" in bp.objectives
     assert "best" not in bp.objectives

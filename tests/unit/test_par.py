@@ -10,8 +10,8 @@ import sys
 import pytest
 
 import broadpeak as bp
+from broadpeak._store.par import ComponentParameters, Parameters, ParRange, read_par, write_par
 from broadpeak.errors import ParFileError
-from broadpeak.storage.par import ComponentParameters, Parameters, ParRange, read_par, write_par
 
 RANGES = {
     "cycle": ParRange(30, 10, 100, 5),
@@ -186,7 +186,7 @@ def test_a_failed_write_leaves_the_old_file(path, monkeypatch):
     def full(handle):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("broadpeak.storage.par.os.fsync", full)
+    monkeypatch.setattr("broadpeak._store.par.os.fsync", full)
     with pytest.raises(ParFileError, match=r"No space left on device.*unchanged"):
         write_par(path, Parameters({"B": ComponentParameters({"x": 1.0})}))
     assert read_par(path) == TRAINED

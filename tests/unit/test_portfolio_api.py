@@ -13,12 +13,12 @@ import pytest
 
 import broadpeak as bp
 from broadpeak import PF
+from broadpeak._portfolio.portfolio import Portfolio
+from broadpeak._simulation._kernels.units import summarize_units
+from broadpeak._simulation.fills import join_fills
+from broadpeak._simulation.rules import Orders, Prices, Rules
+from broadpeak._simulation.simulate import simulate
 from broadpeak.errors import DataError, ParamError
-from broadpeak.portfolio._kernels.units import summarize_units
-from broadpeak.portfolio.fills import join_fills
-from broadpeak.portfolio.portfolio import Portfolio
-from broadpeak.portfolio.rules import Orders, Prices, Rules
-from broadpeak.portfolio.simulate import simulate
 
 INDEX = pd.date_range("2024-01-01", periods=6, freq="D", name="Date")
 CLOSE = pd.Series([10.0, 12, 9, 11, 15, 14], index=INDEX, name="X")
@@ -300,7 +300,7 @@ class TestColumns:
     def test_memory_order_does_not_matter(self, grid, monkeypatch):
         entries, exits = grid
         plain = PF.from_signals(SYMBOLS, entries, exits, sl_stop=0.1)
-        monkeypatch.setattr("broadpeak.portfolio.job.CHUNK", 7)
+        monkeypatch.setattr("broadpeak._simulation.simulation.CHUNK", 7)
         turned = [pd.DataFrame(np.asfortranarray(x), x.index, x.columns) for x in grid]
         for pair in (turned, [x.copy() for x in grid]):
             again = PF.from_signals(SYMBOLS, *pair, sl_stop=0.1)

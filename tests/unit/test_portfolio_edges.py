@@ -11,7 +11,7 @@ import pytest
 
 import broadpeak as bp
 from broadpeak import PF
-from broadpeak.metrics import ratios
+from broadpeak._metrics import ratios
 
 T, F = True, False
 BOTH_KERNELS = pytest.mark.parametrize("shared", [False, True], ids=["columns", "groups"])

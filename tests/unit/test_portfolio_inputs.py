@@ -13,8 +13,8 @@ import pytest
 
 import broadpeak as bp
 from broadpeak import PF
+from broadpeak._signals.clean import first, rank
 from broadpeak.errors import BroadpeakError, DataError, ParamError
-from broadpeak.triggers.clean import first, rank
 
 INDEX = pd.date_range("2024-01-01", periods=4, name="Date")
 CLOSE = pd.Series([10.0, 12, 9, 11], index=INDEX, name="X")

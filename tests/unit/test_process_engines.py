@@ -17,9 +17,9 @@ import numpy as np
 import pytest
 
 from broadpeak import EngineError, Task, TaskError, engines, execute
-from broadpeak.engines import fresh, pool, running, shared
-from broadpeak.engines.batching import Batcher
-from broadpeak.engines.calls import Calls
+from broadpeak._run import fresh, pool, running, shared
+from broadpeak._run.batching import Batcher
+from broadpeak._run.calls import Calls
 from broadpeak.errors import MissingExtraError
 
 POOLS = ["processpool", "pathos"]

@@ -20,8 +20,8 @@ import pytest
 from joblib.externals.loky import process_executor, reusable_executor
 from joblib.externals.loky.backend import resource_tracker as loky_tracker
 
-from broadpeak.engines import joblib as engine
-from broadpeak.engines import shared
+from broadpeak._run import shared
+from broadpeak._run.engines import joblib as engine
 
 
 def test_standard_library() -> None:

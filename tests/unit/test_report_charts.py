@@ -11,25 +11,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from broadpeak.report import theme
-from broadpeak.report.charts.heatmap import (
-    MOST_CELLS,
-    heatmap_figure,
-    line_figure,
-    surface_figure,
-)
-from broadpeak.report.charts.lines import (
-    Line,
-    Span,
-    drawdown_figure,
-    equity_figure,
-    fall,
-    thin,
-)
-from broadpeak.report.charts.parameter import describe, is_geometric, parameter_figure
-from broadpeak.report.charts.trades import Plotted, trade_figure
-from broadpeak.report.charts.walkforward import Cycle, walk_forward_figure
-from broadpeak.training.result import StepCurve
+from broadpeak._report import theme
+from broadpeak._report.charts.heatmap import MOST_CELLS, heatmap_figure, line_figure, surface_figure
+from broadpeak._report.charts.lines import Line, Span, drawdown_figure, equity_figure, fall, thin
+from broadpeak._report.charts.parameter import describe, is_geometric, parameter_figure
+from broadpeak._report.charts.trade_chart import Plotted, trade_figure
+from broadpeak._report.charts.walk_chart import Cycle, walk_forward_figure
+from broadpeak._training.result import StepCurve
 
 LINEAR = np.arange(10.0, 101.0, 5.0)
 PERCENT = np.array([1.1**k for k in range(17)] + [5.0])

@@ -14,11 +14,11 @@ import pandas as pd
 import plotly.graph_objects as go
 import pytest
 
-from broadpeak.report import belief, html, wording
-from broadpeak.report.encoding import figure_json
-from broadpeak.report.html import Card, Cards, Chart, Check, Fold, Paragraph, Section
-from broadpeak.report.statistics import MOST_TRADES, frame_table, trade_figures, trade_table
-from broadpeak.report.tables import Table, table_html
+from broadpeak._report import belief, html, wording
+from broadpeak._report.encoding import figure_json
+from broadpeak._report.html import Card, Cards, Chart, Check, Fold, Paragraph, Section
+from broadpeak._report.statistics import MOST_TRADES, frame_table, trade_figures, trade_table
+from broadpeak._report.tables import Table, table_html
 
 EVIL = "<script>alert('x')</script>&\"</td>"
 VOID = {"meta", "br", "link", "img", "input", "hr"}

@@ -8,8 +8,8 @@ import math
 import numpy as np
 import pytest
 
+from broadpeak._search.searchspace import Dimension, SearchSpace
 from broadpeak.errors import ParamError
-from broadpeak.search.space import Dimension, SearchSpace
 
 
 @pytest.mark.parametrize(

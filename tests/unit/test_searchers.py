@@ -9,10 +9,10 @@ import math
 import pytest
 
 import broadpeak as bp
+from broadpeak._search.protocol import StoppingScore, maximise
+from broadpeak._search.searchspace import Dimension, SearchSpace
 from broadpeak.errors import ParamError
-from broadpeak.search.base import Stopped, maximise
-from broadpeak.search.searchers import Brute, Genetic, Random
-from broadpeak.search.space import Dimension, SearchSpace
+from broadpeak.searchers import Brute, Genetic, Random
 
 SPACE = SearchSpace([Dimension("a", 3, 1, 9, 1), Dimension("b", 2, 0, 5)])
 
@@ -81,7 +81,7 @@ def test_brute_never_chooses_an_unusable_combination():
 
 def test_brute_stopped_chooses_from_what_there_is():
     def score(point):
-        return Stopped(cone(point)) if point == (4.0, 2.0) else cone(point)
+        return StoppingScore(cone(point)) if point == (4.0, 2.0) else cone(point)
 
     found, asked = run(Brute("peak"), score)
     assert found.values == (4, 2)

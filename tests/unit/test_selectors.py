@@ -8,10 +8,10 @@ import math
 import numpy as np
 import pytest
 
+from broadpeak._search.searchspace import Dimension
+from broadpeak._search.selectors import Hill, Peak, Plateau, resolve_selector
+from broadpeak._search.steps import choose_step
 from broadpeak.errors import ParamError
-from broadpeak.search.selectors import Hill, Peak, Plateau, resolve_selector
-from broadpeak.search.space import Dimension
-from broadpeak.search.steps import choose_step
 
 NAN = math.nan
 HALVES = [1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0]

@@ -18,10 +18,10 @@ import pandas as pd
 import pytest
 
 import broadpeak as bp
+from broadpeak._space.combine import Column, select_combos
+from broadpeak._space.lookup import same_value
+from broadpeak._space.naming import label_values
 from broadpeak.errors import ConditionError, ParamError
-from broadpeak.space.combine import Column, select_combos
-from broadpeak.space.labels import label_values
-from broadpeak.space.lookup import same_value
 
 
 class Panel:

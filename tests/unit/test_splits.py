@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 import broadpeak as bp
+from broadpeak._validation.splitters import Window, cycles_for_period
 from broadpeak.errors import DataError, ParamError
-from broadpeak.validation.splits import Window, cycles_for_period
 
 
 def test_published_report():

@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 
 import broadpeak as bp
-from broadpeak.training.components import Component, bars_of
-from broadpeak.training.run import Run
-from broadpeak.training.values import Defaults
+from broadpeak._training.components import Component, bars_of
+from broadpeak._training.strategy_run import StrategyRun
+from broadpeak._training.values import Defaults
 
 
 def make_data(n=40, symbols=("X",), seed=1):
@@ -35,7 +35,7 @@ def make_data(n=40, symbols=("X",), seed=1):
 
 def make_run(data=None, mode="test", **options):
     bars = bars_of(data or make_data())
-    return Run(bars, tuple(bars), Defaults(), mode=mode, **options)
+    return StrategyRun(bars, tuple(bars), Defaults(), mode=mode, **options)
 
 
 def merged(s, first=0, last=None, *, unit_lots=False, key=None):

@@ -11,9 +11,9 @@ import pandas as pd
 import pytest
 
 import broadpeak as bp
-from broadpeak.sweep.arguments import Arguments
-from broadpeak.sweep.rules import Piece, Rules, parts
-from broadpeak.sweep.takers import as_taker, taker_by_type
+from broadpeak._sweep.arguments import Arguments
+from broadpeak._sweep.chunk_rules import ChunkRules, Piece, parts
+from broadpeak._sweep.takers import as_taker, taker_by_type
 
 FIRST = Piece(0, range(2))
 PICKED = Piece(1, np.array([2, 0]))
@@ -128,7 +128,7 @@ def test_wrappers_are_values_and_rules():
 
 def test_rules_are_joined_by_a_bar():
     both = bp.ChunkedArray(axis=1) | bp.ArraySizer(axis=1)
-    assert isinstance(both, Rules)
+    assert isinstance(both, ChunkRules)
     assert [type(rule) for rule in parts(both)] == [bp.ChunkedArray, bp.ArraySizer]
     assert parts(bp.ChunkedCount | bp.CountSizer()) == (bp.ChunkedCount, bp.CountSizer())
     assert parts(bp.ChunkedCount | bp.CountSizer) == (bp.ChunkedCount, bp.CountSizer)

@@ -9,7 +9,7 @@ import pytest
 from strategy_cases import DATA, N, make_trend, quiet
 
 import broadpeak as bp
-from broadpeak.training.stats import FIELDS
+from broadpeak._training.performance import FIELDS
 
 
 class TestCalls:

@@ -17,8 +17,8 @@ import numpy as np
 import pytest
 
 from broadpeak import Task, engines, execute
-from broadpeak.engines import remote, shared
-from broadpeak.engines.base import Unit
+from broadpeak._run import remote, shared
+from broadpeak._run.task import Batch
 
 N = 20_000_000  # floats, 160 MB: the allocator gives such blocks back to the system at once
 LIMIT = 100_000  # kB; less than one array, more than what two workers load with their first task
@@ -86,7 +86,7 @@ def make_and_fail() -> None:
 
 
 def test_what_a_task_made_goes_with_its_report_and_its_bytes_with_its_start() -> None:
-    unit = Unit(range(2), [Task(make_and_fail)] * 2)
+    unit = Batch(range(2), [Task(make_and_fail)] * 2)
     payload: list[Any] = [pickle.dumps(unit)]
     gc.collect()
     gc.disable()

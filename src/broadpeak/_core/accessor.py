@@ -16,7 +16,7 @@ NAMES: list[str] = []
 
 def _accessor(obj: pd.Series[Any] | pd.DataFrame) -> Any:
     # Late on purpose: registering must not load the kernels behind the accessor.
-    return importlib.import_module("broadpeak.triggers.accessor").SignalAccessor(obj)
+    return importlib.import_module("broadpeak._signals.methods").SignalAccessor(obj)
 
 
 def register() -> None:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The seam through which results below the report draw themselves.
 
-A result says *what* it is (`kind`) and hands itself over; `broadpeak.report` registers how each
+A result says *what* it is (`kind`) and hands itself over; `broadpeak._report` registers how each
 kind is drawn. So nothing below the report imports a plot library, and plotly loads on the first
 drawing.
 """
@@ -23,5 +23,5 @@ def register(kind: str, drawer: Callable[..., Any]) -> None:
 def draw(kind: str, subject: object, **options: Any) -> Any:
     """Draw `subject` as `kind` with what the report registered."""
     if kind not in _drawers:
-        importlib.import_module("broadpeak.report.drawers")
+        importlib.import_module("broadpeak._report.drawers")
     return _drawers[kind](subject, **options)

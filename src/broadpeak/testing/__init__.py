@@ -3,6 +3,6 @@
 
 from __future__ import annotations
 
-from broadpeak.testing.engines import EngineContract
+from broadpeak.testing.engine_contract import EngineContract
 
 __all__ = ["EngineContract"]

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The program `broadpeak`: its commands, its exit status, and how errors are shown.
+
+Exit status: 0 done, 1 the run failed, 2 the command line is wrong.
+"""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+import broadpeak
+from broadpeak._cli.commands import (
+    demo,
+    doctor,
+    report,
+    signals,
+    store,
+    sweep,
+    test,
+    train,
+    walk_forward,
+)
+from broadpeak.errors import BroadpeakError, TaskError
+
+DEBUG = "--debug"
+
+app = typer.Typer(
+    name="broadpeak",
+    help="Train strategy parameters, pick the broad peak, and prove the choice out of sample.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(*, value: bool) -> None:
+    if value:
+        typer.echo(f"broadpeak {broadpeak.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    *,
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Show the version."),
+    ] = False,
+    debug: Annotated[bool, typer.Option(DEBUG, help="Show the traceback of an error.")] = False,
+) -> None:
+    del version, debug  # both act before the command does
+
+
+app.command("demo")(demo.demo)
+app.command("train")(train.train)
+app.command("test")(test.run_test)
+app.command("walk-forward")(walk_forward.walk_forward)
+app.command("sweep")(sweep.sweep)
+app.command("signals")(signals.signals)
+app.command("report")(report.report)
+app.command("store")(store.store)
+app.command("doctor")(doctor.doctor)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the program with `arguments` (those of the process by default) and exit."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    # Wherever it was typed, --debug belongs to the program, not to a command.
+    debug = DEBUG in given
+    words = [word for word in given if word != DEBUG]
+    try:
+        app(args=words, prog_name="broadpeak")
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except Exception as error:  # noqa: BLE001  # the last stop: every error becomes one line
+        if debug:
+            traceback.print_exc()
+        else:
+            print(_one_line(error), file=sys.stderr)  # noqa: T201  # stderr is the interface here
+        sys.exit(1)
+
+
+def _one_line(error: Exception) -> str:
+    """Return what went wrong, and the way to see more where the error is not one of ours."""
+    text = " ".join(str(error).split()) or "no message"
+    if isinstance(error, BroadpeakError) and not isinstance(error, TaskError):
+        return f"error: {text}"
+    kind = "" if isinstance(error, TaskError) else f"{type(error).__name__}: "
+    return f"error: {kind}{text.rstrip('.')}. Repeat with {DEBUG} to see the traceback."

@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""`broadpeak report`: the page about a test with given parameters."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+import broadpeak as bp
+from broadpeak._cli import console, inputs, summary
+from broadpeak._cli import flags as options
+from broadpeak._core import drawing
+
+
+def report(
+    strategy: options.StrategyFile,
+    data: options.PriceFiles,
+    *,
+    params: options.ParFile = None,
+    symbol: options.Symbols = None,
+    start: options.Start = None,
+    end: options.End = None,
+    cost: options.CostList = None,
+    out: Annotated[str, typer.Option("--out", help="The HTML file.")] = "report.html",
+) -> None:
+    """Write an HTML page: a strategy with the parameters of a .par file beside its defaults."""
+    plan = inputs.strategy(strategy)
+    prices = inputs.prices(data, symbol or [])
+    chosen = inputs.parameters(params)
+    settings: dict[str, Any] = {"start": start, "end": end, "costs": inputs.costs(cost or [])}
+
+    def both() -> tuple[Any, Any]:
+        tested = bp.test(plan, prices, chosen, **settings)
+        return tested, None if chosen is None else bp.test(plan, prices, None, **settings)
+
+    (tested, defaults), notes = inputs.recorded(both)
+    path = drawing.draw(
+        "test-report",
+        tested,
+        path=out,
+        strategy=plan,
+        data=prices,
+        params=chosen,
+        defaults=defaults,
+        settings={"params": params, **settings},
+        notes=notes,
+    )
+    console.show_warnings(notes)
+    summary.show_files({"report": str(path)})

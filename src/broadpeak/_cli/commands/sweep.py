@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""`broadpeak sweep`: call a function for all combinations of some values, and choose."""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Iterable
+from typing import Annotated, Any
+
+import typer
+
+import broadpeak as bp
+from broadpeak._cli import console, inputs, summary
+from broadpeak._cli import flags as options
+from broadpeak._core.files import made_folder
+from broadpeak.errors import broken_rule
+
+MOST_ROWS = 10
+
+
+def sweep(
+    function: Annotated[
+        str, typer.Argument(metavar="FILE.py:FUNCTION", help="It returns one number, the score.")
+    ],
+    param: Annotated[
+        list[str],
+        typer.Option(
+            "--param", help="NAME=2:60:2 (both ends included) or NAME=5,true,none; repeated."
+        ),
+    ],
+    *,
+    data: Annotated[
+        list[str] | None, typer.Option("--data", help="Prices, its first argument; see train.")
+    ] = None,
+    symbol: options.Symbols = None,
+    where: Annotated[
+        str | None, typer.Option("--where", help="Which combinations: 'fast < slow'.")
+    ] = None,
+    sample: Annotated[
+        int | None, typer.Option("--sample", min=1, help="Only so many of them, at random.")
+    ] = None,
+    seed: options.Seed = 0,
+    select: options.Select = None,
+    engine: options.Engine = "serial",
+    workers: options.Workers = None,
+    store: Annotated[
+        str | None, typer.Option("--store", help="Keep results in this file, and go on from it.")
+    ] = None,
+    store_key: Annotated[
+        str | None,
+        typer.Option("--store-key", help="Your word for the function's version; see docs/stores."),
+    ] = None,
+    out: options.OutFolder = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Score all combinations of values; show the best, and the middle of the broad peak."""
+    inputs.one_of("--engine", engine, bp.engines.available())
+    chooser = inputs.one_of("--select", select or "hill", options.SELECTORS)
+    func = inputs.function(function)
+    grid = {name: bp.Param(values) for name, values in inputs.grid(param).items()}
+    _check_call(func, data is not None, grid, function)
+    if where is not None:
+        first = next(iter(grid))
+        grid[first] = bp.Param(grid[first].value, condition=where)
+    prices = [] if data is None else [inputs.prices(data, symbol or [])]
+    swept: Any = bp.parameterized(
+        func,
+        merge_func="concat",
+        random_subset=sample,
+        seed=seed,
+        execute_kwargs={
+            "engine": engine,
+            "n_workers": workers,
+            "store": store,
+            "store_key": store_key,
+        },
+    )
+    scores, notes = inputs.recorded(lambda: swept(*prices, **grid))
+    _check(scores, list(grid), function)
+    choice = _choice(scores, chooser)
+    files = _write(scores, out)
+    if as_json:
+        rows = scores.rename("score").reset_index().to_dict(orient="records")
+        console.show_json({"scores": rows, **choice, "files": files, "warnings": notes})
+        return
+    console.show_warnings(notes)
+    _show(scores, choice, function, chooser)
+    summary.show_files(files)
+
+
+def _check_call(func: Any, n_data: int, names: Iterable[str], function: str) -> None:
+    """Refuse parameters that the function does not take, before anything runs."""
+    try:
+        inspect.signature(func).bind(*[None] * n_data, **dict.fromkeys(names))
+    except TypeError as error:
+        takes = ", ".join(inspect.signature(func).parameters) or "nothing"
+        raise typer.BadParameter(
+            f"{function} takes {takes}; with these options Python says: {error}.",
+            param_hint="--param",
+        ) from None
+
+
+def _check(scores: Any, names: list[str], function: str) -> None:
+    """Refuse what is not one number a combination."""
+    rule, remedy = "return one number", "Return a float from it, such as a Sharpe ratio."
+    if not (hasattr(scores, "index") and hasattr(scores, "dtype")):
+        raise bp.ParamError(broken_rule(function, rule, type(scores).__name__, remedy))
+    if list(scores.index.names) != names:
+        got = f"one for each of {', '.join(map(str, scores.index.names))}"
+        remedy = "Choose one symbol with --symbol, or return the mean."
+        raise bp.ParamError(broken_rule(function, rule, got, remedy))
+    if not _is_numeric(scores):
+        raise bp.ParamError(broken_rule(function, rule, scores.iloc[0], remedy))
+
+
+def _is_numeric(labelled: Any) -> bool:
+    return getattr(labelled.dtype, "kind", "O") in "biuf"
+
+
+def _choice(scores: Any, chooser: str) -> dict[str, Any]:
+    """Return the highest score and the robust choice."""
+    some = scores.dropna()
+    if some.empty:
+        return {"highest": None, "chosen": None}
+    best = some.idxmax()
+    names = list(scores.index.names)
+    place = best if isinstance(best, tuple) else (best,)
+    highest = {"params": dict(zip(names, place, strict=True)), "score": float(some.max())}
+    found = bp.select(scores, method=chooser)
+    return {"highest": highest, "chosen": {"params": dict(found.params), "score": found.score}}
+
+
+def _write(scores: Any, out: str | None) -> dict[str, str]:
+    if out is None:
+        return {}
+    folder = made_folder(out)
+    path = folder / "scores.csv"
+    scores.rename("score").to_csv(path)
+    return {"scores": str(path)}
+
+
+def _show(scores: Any, choice: dict[str, Any], function: str, chooser: str) -> None:
+    best = scores.sort_values(ascending=False, kind="stable").head(MOST_ROWS)
+    rows = [
+        [console.cell(value) for value in row]
+        for row in best.reset_index().itertuples(index=False, name=None)
+    ]
+    title = f"{function}: the highest of {len(scores):,} scores"
+    console.show_table(title, [*map(str, scores.index.names), "score"], rows, text_columns=0)
+    if choice["chosen"] is not None and math.isfinite(choice["chosen"]["score"]):
+        params, score = choice["chosen"]["params"], choice["chosen"]["score"]
+        text = f"broad peak ({chooser}): {summary.chosen(params)}, score {console.figure(score)}"
+        console.show_lines([text, ""])

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""`broadpeak test`: run a strategy with trained or default parameters."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+import broadpeak as bp
+from broadpeak._cli import console, inputs, summary
+from broadpeak._cli import flags as options
+from broadpeak._core.files import made_folder
+
+
+def run_test(
+    strategy: options.StrategyFile,
+    data: options.PriceFiles,
+    *,
+    params: options.ParFile = None,
+    symbol: options.Symbols = None,
+    start: options.Start = None,
+    end: options.End = None,
+    cost: options.CostList = None,
+    capital: Annotated[
+        float | None, typer.Option("--capital", help="Start capital. Default: one position's.")
+    ] = None,
+    out: options.OutFolder = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Test a strategy with parameters from a .par file; with --out, write trades and equity."""
+    plan = inputs.strategy(strategy)
+    prices = inputs.prices(data, symbol or [])
+    chosen = inputs.parameters(params)
+    settings: dict[str, Any] = {
+        "start": start,
+        "end": end,
+        "costs": inputs.costs(cost or []),
+        "capital": capital,
+    }
+    portfolio, notes = inputs.recorded(lambda: bp.test(plan, prices, chosen, **settings))
+    name = inputs.name_of(plan)
+    files = _write(portfolio, out) if out else {}
+    stats = summary.statistics(portfolio)
+    if as_json:
+        console.show_json({"strategy": name, "stats": stats, "files": files, "warnings": notes})
+        return
+    console.show_warnings(notes)
+    summary.show_statistics(stats, f"{name}: test with {params or 'the defaults'}")
+    summary.show_files(files)
+
+
+def _write(portfolio: Any, folder: str) -> dict[str, str]:
+    out = made_folder(folder)
+    files = {"trades": out / "trades.csv", "equity": out / "equity.csv"}
+    portfolio.trades.to_csv(files["trades"], index=False)
+    portfolio.value.to_csv(files["equity"])
+    return {name: str(path) for name, path in files.items()}

@@ -1,0 +1,330 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What the user names on the command line, turned into objects; a wrong name is bad usage."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import math
+import re
+import sys
+import warnings
+import zlib
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import fields
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import typer
+
+import broadpeak as bp
+from broadpeak._cli import flags as options
+from broadpeak._core.check import did_you_mean
+from broadpeak.errors import shown
+
+SAMPLE = "sample"
+
+
+def strategy(target: str) -> Any:
+    """Return the strategy that ``FILE.py:NAME`` means; NAME may be left out if there is one only.
+
+    Raises
+    ------
+    typer.BadParameter
+        If there is no such file, or no such strategy in it; the message lists those there are.
+    """
+    file, name = _split(target)
+    module = _module(file, target, "STRATEGY")
+    known = {key: value for key, value in vars(module).items() if _is_strategy(value)}
+    if not name:
+        if len(known) == 1:
+            return next(iter(known.values()))
+        raise typer.BadParameter(f"must name one strategy of {file}: {_listed(known)}.")
+    if name in known:
+        return known[name]
+    found = getattr(module, name, None)
+    if callable(found) and not isinstance(found, type):
+        return found
+    hint = did_you_mean(name, known)
+    raise typer.BadParameter(
+        f"there is no strategy {name!r} in {file}. It has: {_listed(known)}. {hint}".rstrip()
+    )
+
+
+def function(target: str) -> Any:
+    """Return the function that ``FILE.py:FUNCTION`` means.
+
+    Raises
+    ------
+    typer.BadParameter
+        If there is no such file, or no such function in it; the message lists those there are.
+    """
+    file, name = _split(target)
+    module = _module(file, target, "FUNCTION")
+    known = [
+        key
+        for key, value in vars(module).items()
+        if callable(value) and getattr(value, "__module__", "") == module.__name__
+    ]
+    if name in known:
+        return getattr(module, name)
+    listed = ", ".join(sorted(known)) or "none"
+    hint = did_you_mean(name, known)
+    raise typer.BadParameter(
+        f"there is no function {name!r} in {file}. It has: {listed}. {hint}".rstrip()
+    )
+
+
+def grid(settings: Sequence[str]) -> dict[str, list[Any]]:
+    """Return the values of each parameter from ``NAME=2:60:2`` and ``NAME=5,10,true,none,text``.
+
+    Raises
+    ------
+    typer.BadParameter
+        If a text is neither, or names a parameter for the second time.
+    """
+    values: dict[str, list[Any]] = {}
+    for setting in settings:
+        name, sign, text = setting.partition("=")
+        if not (name.isidentifier() and sign and text):
+            raise typer.BadParameter(
+                f"must be NAME=FIRST:LAST:STEP or NAME=VALUE,VALUE, got {setting!r}.",
+                param_hint="--param",
+            )
+        if name in values:
+            raise typer.BadParameter(f"{name} is given twice.", param_hint="--param")
+        is_range = ":" in text and not any(quote in text for quote in _QUOTES)
+        values[name] = _steps(name, text) if is_range else _listed_values(name, text)
+    return values
+
+
+def _steps(name: str, text: str) -> list[Any]:
+    """Return the values from FIRST to LAST, both included, by STEP (1 if it is left out)."""
+    parts = [_value(part) for part in text.split(":")]
+    numbers = [part for part in parts if type(part) in {int, float}]
+    first, last, step = [*numbers, 1][:3] if len(numbers) > 1 else (0, -1, 1)
+    is_range = len(parts) == len(numbers) in {2, 3} and step > 0 and first <= last
+    if not is_range or not all(math.isfinite(part) for part in numbers):
+        raise typer.BadParameter(
+            f"{name} must be FIRST:LAST:STEP with FIRST <= LAST and STEP > 0, got {text!r}.",
+            param_hint="--param",
+        )
+    count = math.floor((last - first) / step + 1e-9) + 1
+    # Ten digits are more than anybody types, and 0.1 + 2 * 0.1 is 0.3 again.
+    return [round(first + place * step, 10) for place in range(count)]
+
+
+def _listed_values(name: str, text: str) -> list[Any]:
+    """Return the values between commas; a comma between quotes is part of a text."""
+    items = [match.group(1).strip() for match in _ITEM.finditer(f"{text},")]
+    if "" in items:
+        raise typer.BadParameter(
+            f"{name} must have a value before and after every comma, got {text!r}. "
+            f"An empty text is {name}='\"\"'.",
+            param_hint="--param",
+        )
+    return [_value(item) for item in items]
+
+
+_QUOTES = "\"'"
+_ITEM = re.compile(r"""((?:"[^"]*"|'[^']*'|[^,])*),""")
+_WORDS = {"true": True, "false": False, "none": None}
+
+
+def _value(text: str) -> Any:
+    """Return a text as the number, the truth value or the None that it is, else as it is.
+
+    Between quotes it is a text in any case.
+    """
+    if len(text) > 1 and text[0] in _QUOTES and text[-1] == text[0]:
+        return text[1:-1]
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return _WORDS.get(text.lower(), text)
+
+
+def _module(file: str, target: str, what: str) -> ModuleType:
+    """Return the user's file as a module, or say what is wrong with its name."""
+    path = Path(file)
+    if path.suffix != ".py":
+        raise typer.BadParameter(f"must be FILE.py:{what}, got {shown(target)}.")
+    if not is_file(path):
+        raise typer.BadParameter(f"there is no file {shown(file)}.")
+    return _load(path)
+
+
+def prices(sources: Sequence[str], symbols: Sequence[str]) -> Any:
+    """Return the prices of ``--data``: CSV or Parquet files, one a symbol, or the sample.
+
+    Raises
+    ------
+    typer.BadParameter
+        If a file is missing, or the number of symbols is not that of the files.
+    """
+    if list(sources) == [SAMPLE]:
+        # One symbol gives Series, as one file does.
+        return bp.Data.sample(symbols[0] if len(symbols) == 1 else list(symbols) or None)
+    for source in sources:
+        if not is_file(source):
+            hint = " Use --data sample for the prices that come with broadpeak."
+            raise typer.BadParameter(
+                f"there is no file {shown(source)}.{hint}", param_hint="--data"
+            )
+    if symbols and len(symbols) != len(sources):
+        raise typer.BadParameter(
+            f"there must be one --symbol for each --data, got {len(symbols)} and {len(sources)}.",
+            param_hint="--symbol",
+        )
+    loaded: dict[Any, Any] = {}
+    for place, source in enumerate(sources):
+        data = _read(source, symbols[place] if symbols else None)
+        name = symbols[place] if symbols else Path(source).name.split(".")[0]
+        # A file of several symbols names them itself; one of a single symbol is called like it.
+        several = {each: data.select(each) for each in data.symbols}
+        for each, own in (several if len(several) > 1 else {name: data}).items():
+            if each in loaded:
+                raise typer.BadParameter("symbols must differ; name them with --symbol.")
+            loaded[each] = frame(own)
+    return bp.Data.from_frames(loaded)
+
+
+def frame(data: Any) -> Any:
+    """Return the prices of a one-symbol `Data` as a frame."""
+    columns = {}
+    for name in ("open", "high", "low", "close", "volume"):
+        with suppress(bp.DataError):  # closes alone are prices too
+            columns[name] = getattr(data, name)
+    first = columns["close"]
+    return first.to_frame("close").assign(**columns)
+
+
+def parameters(path: str | None) -> Any:
+    """Return the parameters in a ``.par`` file, or None for the defaults."""
+    if path is None:
+        return None
+    if not is_file(path):
+        raise typer.BadParameter(f"there is no file {shown(path)}.", param_hint="--params")
+    return bp.read_par(path)
+
+
+def costs(settings: Sequence[str]) -> Any:
+    """Return `Costs` from ``name=value`` texts, or None without any."""
+    if not settings:
+        return None
+    known = [field.name for field in fields(bp.Costs)]
+    values: dict[str, float] = {}
+    for setting in settings:
+        name, _, text = setting.partition("=")
+        if name not in known:
+            hint = did_you_mean(name, known)
+            raise typer.BadParameter(
+                f"must be one of {', '.join(known)} with =NUMBER, got {setting!r}. {hint}".rstrip(),
+                param_hint="--cost",
+            )
+        try:
+            values[name] = float(text)
+        except ValueError:
+            raise typer.BadParameter(
+                f"{name} must be a number, got {text!r}.", param_hint="--cost"
+            ) from None
+    return bp.Costs(**values)
+
+
+def one_of(option: str, value: str, allowed: Iterable[str]) -> str:
+    """Return `value` if it is allowed; otherwise it is bad usage."""
+    names = sorted(allowed)
+    if value in names:
+        return value
+    hint = did_you_mean(value, names)
+    raise typer.BadParameter(
+        f"must be one of {', '.join(names)}, got {value!r}. {hint}".rstrip(), param_hint=option
+    )
+
+
+def check_search(method: str, objective: str, select: str | None, engine: str) -> None:
+    """Refuse names of a search that are not known, before anything is read or run."""
+    one_of("--method", method, options.METHODS)
+    one_of("--objective", objective, bp.objectives)
+    if select is not None:
+        one_of("--select", select, options.SELECTORS)
+    one_of("--engine", engine, bp.engines.available())
+
+
+def is_file(path: str | Path) -> bool:
+    """Return whether there is a file; a text that can name none is no file."""
+    try:
+        return Path(path).is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def _split(target: str) -> tuple[str, str]:
+    """Return file and name; a drive letter's colon separates nothing."""
+    file, colon, name = target.rpartition(":")
+    if not colon or name.endswith(".py"):
+        return target, ""
+    return file, name
+
+
+def _load(path: Path) -> ModuleType:
+    """Import the user's file; one that ends the program says so."""
+    try:
+        return _imported(path)
+    except SystemExit as error:
+        msg = (
+            f"{path} must define functions and go on, but it ended the program while it was "
+            f'loaded (exit status {error.code}). Put its own run under if __name__ == "__main__":'
+        )
+        raise typer.BadParameter(msg) from error
+
+
+def _imported(path: Path) -> ModuleType:
+    """Import the user's file, under its own name where that is free, so that workers find it."""
+    folder = str(path.resolve().parent)
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
+    if path.stem.isidentifier() and path.stem not in sys.modules:
+        spec = importlib.util.find_spec(path.stem)
+        if spec is not None and spec.origin == str(path.resolve()):
+            return importlib.import_module(path.stem)
+    name = f"strategy_file_{zlib.crc32(str(path.resolve()).encode()):08x}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:  # a suffix that Python cannot load; .py always can
+        raise typer.BadParameter(f"{path} cannot be loaded as Python.")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def _is_strategy(value: Any) -> bool:
+    return type(value).__module__ == "broadpeak._training.strategy"
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(sorted(names)) or "none; write @bp.strategy above a function"
+
+
+def _read(source: str, symbol: str | None) -> Any:
+    reader = (
+        bp.Data.from_parquet if Path(source).suffix in {".parquet", ".pq"} else bp.Data.from_csv
+    )
+    return reader(source, symbol=symbol)
+
+
+def recorded(call: Any) -> tuple[Any, list[str]]:
+    """Return what `call` returns, and the texts of the warnings it raised, each once."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        result = call()
+    return result, list(dict.fromkeys(str(item.message) for item in caught))
+
+
+def name_of(strategy: Any) -> str:
+    """Return the name a strategy goes by in file names and titles."""
+    return str(getattr(strategy, "name", None) or getattr(strategy, "__name__", "strategy"))

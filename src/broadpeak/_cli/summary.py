@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What a run came to, as rows to print, values for JSON, and files on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from broadpeak._cli import console
+from broadpeak._core.filenames import file_stem
+from broadpeak._core.files import made_folder
+
+
+def chosen(values: Mapping[str, float], at_edge: Mapping[str, bool] | None = None) -> str:
+    """Return parameter values in one line; a star marks a value at the end of its range."""
+    edges = at_edge or {}
+    parts = (
+        f"{name} {console.figure(value)}{'*' if edges.get(name) else ''}"
+        for name, value in values.items()
+    )
+    return ", ".join(parts)
+
+
+def edge_note(training: Any) -> list[str]:
+    """Return the line that explains the star, if there is one."""
+    starred = any(flag for one in training.components.values() for flag in one.at_edge.values())
+    return ["* the best lies at the end of the range: widen it and train again", ""] * starred
+
+
+def components(training: Any) -> dict[str, dict[str, Any]]:
+    """Return parameters, objective and edge flags of every component, for JSON."""
+    return {
+        key: {
+            "params": dict(component.params),
+            "objective": component.objective,
+            "at_edge": dict(component.at_edge),
+        }
+        for key, component in training.components.items()
+    }
+
+
+def show_training(training: Any, title: str) -> None:
+    """Print what was chosen."""
+    console.show_table(
+        title,
+        ["component", "chosen values", "objective"],
+        [
+            (key, chosen(component.params, component.at_edge), console.figure(component.objective))
+            for key, component in training.components.items()
+        ],
+        text_columns=2,
+    )
+    console.show_lines(edge_note(training))
+
+
+def write_training(
+    training: Any, folder: str | Path, stem: str, *, page: bool = True
+) -> dict[str, str]:
+    """Write parameter file, trials and report of a training; return what was written where."""
+    out = made_folder(folder)
+    files = {"parameters": out / f"{file_stem(stem)}.par", "trials": out / "trials.csv"}
+    training.to_par(files["parameters"])
+    training.to_csv(files["trials"])
+    if page:
+        files["report"] = out / "report.html"
+        training.report(files["report"])
+    return {name: str(path) for name, path in files.items()}
+
+
+def show_files(files: Mapping[str, str]) -> None:
+    """Print where files were written."""
+    width = max((len(name) for name in files), default=0)
+    console.show_lines(f"{name:<{width}}  {path}" for name, path in files.items())
+
+
+def statistics(portfolio: Any) -> dict[str, Any]:
+    """Return the statistics of a portfolio as plain values; columns side by side if several."""
+    stats = portfolio.stats()
+    if hasattr(stats, "columns"):
+        return {str(name): dict(stats[name]) for name in stats.columns}
+    return dict(stats)
+
+
+def show_statistics(stats: Mapping[str, Any], title: str) -> None:
+    """Print statistics, one line each, one column an account."""
+    if stats and all(isinstance(value, Mapping) for value in stats.values()):
+        names: Sequence[str] = list(next(iter(stats.values())))
+        rows = [
+            [name, *(console.cell(column.get(name)) for column in stats.values())] for name in names
+        ]
+        console.show_table(title, ["statistic", *stats], rows)
+        return
+    console.show_table(
+        title,
+        ["statistic", "value"],
+        [(name, console.cell(value)) for name, value in stats.items()],
+    )

@@ -1,0 +1,238 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What `Data.run` returns: lanes of every distinct combination, and pandas when asked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from broadpeak._core import check
+from broadpeak._core.arrays import lent
+from broadpeak._indicators.panel import Panel, PanelLevel, Shape
+from broadpeak._prices.table import PriceTable
+from broadpeak._signals.levels import is_levels, level_index
+from broadpeak.errors import DataError, ParamError, broken_rule
+from broadpeak.types import AnyArray
+
+_ABOVE, _BELOW = "_crossed_above", "_crossed_below"
+_CROSSINGS = {_ABOVE: True, _BELOW: False}
+_ARRAYS = (np.ndarray, pd.Series)
+
+
+class IndicatorResult:
+    """The outputs of one indicator over symbols and combinations of parameters.
+
+    Every output is an attribute: a Series for one symbol and single values, else a frame with the
+    levels of the listed parameters and then `symbol`. For each there are the methods
+    ``<output>_crossed_above(other)`` and ``<output>_crossed_below(other)``, whose `other` is
+    another result, a number, a list of numbers (a column level called like the method), or values
+    bar by bar: a Series, a frame or an array.
+
+    Parameters that occur several times are computed once; frames are made when they are asked for.
+    Crossings of two results of as many combinations meet pair by pair, and one single combination
+    meets all; so do lists of numbers. Where parameters are hidden, those of crossings are too.
+    They are computed on each symbol's own bars.
+
+    Attributes
+    ----------
+    outputs : tuple of str
+        Names of the outputs.
+    levels : list of str
+        Names of the visible parameter levels.
+
+    Examples
+    --------
+    >>> from broadpeak._data.data import Data
+    >>> data = Data.sample("IBM")
+    >>> fast, slow = data.run("bp:ma", window=[10, 20]), data.run("bp:ma", window=50)
+    >>> fast.rename_levels({"ma_window": "fast"}).ma_crossed_above(slow).sum()
+    fast
+    10    39
+    20    37
+    dtype: int64
+    """
+
+    __slots__ = ("_made", "_shape", "_stored", "outputs")
+
+    def __init__(
+        self, outputs: tuple[str, ...], stored: Sequence[tuple[AnyArray, ...]], shape: Shape
+    ) -> None:
+        self.outputs = outputs
+        self._stored = stored
+        self._shape = shape
+        self._made: dict[Any, Any] = {}
+
+    @property
+    def levels(self) -> list[str]:
+        """Names of the visible parameter levels."""
+        return [level.name for level in self._shape.levels]
+
+    def unpack(self) -> Any:
+        """Return the output, or a tuple of the outputs where there are several."""
+        frames = tuple(getattr(self, name) for name in self.outputs)
+        return frames[0] if len(frames) == 1 else frames
+
+    def rename_levels(self, names: Mapping[str, str]) -> IndicatorResult:
+        """Return the result with other names for its parameter levels.
+
+        Parameters
+        ----------
+        names : dict of old to new name
+            Names of `levels`. Where no level is visible there is nothing to rename, so that the
+            same code serves single values and lists.
+
+        Returns
+        -------
+        IndicatorResult
+            With the same values.
+
+        Raises
+        ------
+        ParamError
+            If an old name is not a level of this result.
+
+        Examples
+        --------
+        >>> from broadpeak._data.data import Data
+        >>> result = Data.sample("IBM").run("bp:ma", window=[10, 20])
+        >>> result.rename_levels({"ma_window": "fast"}).levels
+        ['fast']
+        """
+        check.mapping("names", names, "Type: rename_levels({'ma_window': 'fast'})")
+        for old in names:
+            if old not in self.levels and self.levels:
+                remedy = check.did_you_mean(old, self.levels)
+                raise ParamError(broken_rule("a level", f"be one of {self.levels}", old, remedy))
+        old_shape = self._shape
+        levels = [PanelLevel(names.get(name, name), labels) for name, labels in old_shape.levels]
+        shape = replace(old_shape, levels=levels)
+        return IndicatorResult(self.outputs, self._stored, shape)
+
+    def split_params(self) -> tuple[Sequence[IndicatorResult], pd.Index[Any]]:
+        """Return one result a combination and their labels, for use in a `Param`.
+
+        Without listed parameters, one result a symbol.
+
+        Raises
+        ------
+        ParamError
+            If there are neither listed parameters nor several symbols.
+
+        Examples
+        --------
+        >>> from broadpeak._data.data import Data
+        >>> items, labels = Data.sample("IBM").run("bp:ma", window=[10, 20]).split_params()
+        >>> len(items), labels.name
+        (2, 'ma_window')
+        """
+        shape = self._shape
+        if shape.take is not None:
+            if shape.source.codes is not None:
+                return [self._of_combination(i) for i in range(shape.count)], shape.columns()
+            alone = Shape(shape.source)
+            parts = [IndicatorResult(self.outputs, [self._stored[i]], alone) for i in shape.take]
+            return parts, shape.index()
+        if shape.source.single:
+            rule = "have listed parameters or several symbols to be split"
+            raise ParamError(broken_rule("the result", rule, self))
+        return [self._of_symbol(i) for i in range(len(shape.source.symbols))], shape.columns()
+
+    def _of_symbol(self, place: int) -> IndicatorResult:
+        return self._alone(self._shape.source, place, [x[place] for x in self._stored[0]])
+
+    def _of_combination(self, number: int) -> IndicatorResult:
+        shape = self._shape
+        stored = number if shape.take is None else shape.take[number]
+        lanes = [x[0] for x in self._stored[stored]]
+        return self._alone(shape.source, int(shape.symbol_take()[number]), lanes)
+
+    def _alone(self, source: PriceTable, place: int, lanes: list[AnyArray]) -> IndicatorResult:
+        """Return the result of one symbol on its own bars."""
+        own = source.own_bars[place]
+        bars = slice(None) if own is None else own
+        stored = tuple(np.ascontiguousarray(lane[np.newaxis, bars]) for lane in lanes)
+        return IndicatorResult(self.outputs, [stored], Shape(source.part(place)))
+
+    def panel(self, output: str = "") -> Panel:
+        """Return the lanes of one output, by default of the only one.
+
+        Raises
+        ------
+        DataError
+            If there are several outputs and none is named.
+        """
+        wanted: Any = output
+        if not isinstance(wanted, str) or wanted:
+            check.one_of("output", output, self.outputs)
+        elif len(self.outputs) > 1:
+            remedy = f"Pass one of them: other.{self.outputs[0]}"
+            raise DataError(broken_rule("other", "have one output", self.outputs, remedy))
+        place = self.outputs.index(output) if output else 0
+        if len(self._stored) == 1:
+            return Panel(self._stored[0][place], self._shape)
+        key = ("panel", place)
+        if key not in self._made:
+            lanes = np.concatenate([outputs[place] for outputs in self._stored])
+            self._made[key] = Panel(lanes, self._shape)
+        panel: Panel = self._made[key]
+        return panel
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        if name in self.outputs:
+            if name not in self._made:
+                self._made[name] = self.panel(name).wrap()
+            return lent(self._made[name])
+        for ending, above in _CROSSINGS.items():
+            output = name.removesuffix(ending)
+            if output != name and output in self.outputs:
+                return partial(self._crossed, output, above=above)
+        hint = check.did_you_mean(name, dir(self)) or f"It has {', '.join(self.outputs)}."
+        msg = f"this indicator has no {name!r}. {hint}"
+        raise AttributeError(msg)
+
+    def _crossed(self, output: str, other: Any, *, above: bool) -> Any:
+        panel = self.panel(output)
+        if isinstance(other, IndicatorResult):
+            return panel.crossed(other.panel(), above=above)
+        if isinstance(other, np.ndarray) and other.ndim == 0:
+            other = other.item()
+        if isinstance(other, (int, float, np.number)):
+            level = check.number("other", other, finite=False)
+            return panel.crossed_levels(level, above=above)
+        if _is_levels(other, len(self._shape.source.index)):
+            name = f"{output}{_ABOVE if above else _BELOW}"
+            labels = level_index(other.tolist() if isinstance(other, _ARRAYS) else other, name)
+            return panel.crossed_levels(PanelLevel(str(labels.name), list(labels)), above=above)
+        return panel.crossed_values(other, above=above)
+
+    def __dir__(self) -> list[str]:
+        crossings = [f"{name}{ending}" for name in self.outputs for ending in _CROSSINGS]
+        own = ["levels", "outputs", "panel", "rename_levels", "split_params", "unpack"]
+        return sorted([*self.outputs, *crossings, *own])
+
+    def __repr__(self) -> str:
+        combinations, symbols = self._shape.count, len(self._shape.source.symbols)
+        names = ", ".join(self.outputs)
+        return f"IndicatorResult({names}; combinations={combinations}, symbols={symbols})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return IndicatorResult, (self.outputs, self._stored, self._shape)
+
+
+def _is_levels(other: Any, n_bars: int) -> bool:
+    """Return whether `other` is a list of levels, as lists of parameters are for `Data.run`.
+
+    An array is one if it has not the number of bars; a Series, if it does not label bars either.
+    """
+    if isinstance(other, np.ndarray):
+        return other.ndim == 1 and len(other) not in {0, n_bars}
+    if isinstance(other, pd.Series):
+        return isinstance(other.index, pd.RangeIndex) and len(other) not in {0, n_bars}
+    return is_levels(other)

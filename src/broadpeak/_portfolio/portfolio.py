@@ -1,0 +1,600 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""`Portfolio`: what signals would have earned."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from types import NoneType
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from broadpeak._core.arrays import lent
+from broadpeak._metrics import measures as metrics
+from broadpeak._metrics.calendar import check_bars_per_year, has_dates
+from broadpeak._portfolio.building import Labels, build
+from broadpeak._portfolio.metrics import ASK_ALL, FIGURES, Basis, all_asks, check_names
+from broadpeak._portfolio.records import drawdowns_frame, trades_frame
+from broadpeak._simulation._kernels import layout as at
+from broadpeak._simulation.fills import Fills
+from broadpeak._simulation.periods import bars_of_units, per_year_of_units
+from broadpeak._simulation.simulation import Simulation, Units
+from broadpeak.errors import ParamError, ParamTypeError, broken_rule, warn
+from broadpeak.types import FloatArray, IntArray
+
+
+class Portfolio:
+    """What signals would have earned, for one column or for many.
+
+    Made by `Portfolio.from_signals`, by `broadpeak.test` and by `broadpeak.walk_forward`.
+    Everything is computed when it is first asked for, and only what is asked: the Sharpe ratios of
+    50,000 columns need no table of 50,000 columns × bars.
+
+    Attributes
+    ----------
+    value : Series or DataFrame
+        Cash plus positions at each close.
+    returns : Series or DataFrame
+        Change of value from bar to bar; the first against the initial cash.
+    positions : Series or DataFrame
+        Signed units at each close.
+    trades, drawdowns : DataFrame
+        Records.
+    total_return, annual_return, annual_volatility, sharpe_ratio, sortino_ratio, calmar_ratio,
+    max_drawdown, win_rate, profit_factor, expectancy, sqn, num_trades, exposure
+        A number for one-dimensional input, a Series for frames and lists of parameters, also with
+        one column or one value.
+    components : dict
+        For strategy runs the portfolio of each component; otherwise empty.
+
+    Notes
+    -----
+    Figures are NaN where they are not defined, never an exception. Formulas stand in the
+    documentation of each attribute.
+
+    Examples
+    --------
+    >>> close = pd.Series([10.0, 15.0, 11.0], index=pd.date_range("2024-01-01", periods=3))
+    >>> pf = Portfolio.from_signals(close, [True, False, False], [False, True, False])
+    >>> pf.total_return
+    0.5
+    """
+
+    def __init__(
+        self,
+        job: Simulation | None,
+        labels: Labels,
+        *,
+        fills: Fills | None = None,
+        units: Units | None = None,
+        start: FloatArray | None = None,
+        capital: float = 0.0,
+        bars_per_year: float | None = None,
+        components: Mapping[str, Portfolio] | None = None,
+    ) -> None:
+        given: Any = job
+        if not isinstance(given, (Simulation, NoneType)) or not isinstance(labels, Labels):
+            rule = "be made by one of its constructors"
+            remedy = "Type: Portfolio.from_signals(close, entries, exits)."
+            raise ParamTypeError(broken_rule("Portfolio", rule, given, remedy))
+        if job is not None:
+            units, start = job.units, job.start()
+        if units is None or start is None:
+            raise ParamError("A Portfolio must have a job, or fills with units and start values.")
+        self._job = job
+        self._labels = labels
+        self._units = units
+        self._start = start
+        self._capital = capital
+        self._asked: dict[int, FloatArray] = {}
+        self._kept: dict[str, Any] = {}
+        self._warned = False
+        self._bars_per_year = None if bars_per_year is None else check_bars_per_year(bars_per_year)
+        if fills is not None:
+            self.__dict__["_fills"] = fills
+        self.components: dict[str, Portfolio] = dict(components or {})
+
+    # Making
+
+    @classmethod
+    def from_signals(
+        cls,
+        close: Any,
+        entries: Any = None,
+        exits: Any = None,
+        *,
+        short_entries: Any = None,
+        short_exits: Any = None,
+        open: Any = None,
+        high: Any = None,
+        low: Any = None,
+        price: str = "close",
+        size: Any = math.inf,
+        size_type: str = "amount",
+        direction: str = "longonly",
+        accumulate: bool = False,
+        fees: Any = 0.0,
+        fixed_fees: Any = 0.0,
+        slippage: Any = 0.0,
+        sl_stop: Any = None,
+        tp_stop: Any = None,
+        tsl_stop: Any = None,
+        stop_unit: str = "fraction",
+        init_cash: Any = 100.0,
+        bars_per_year: float | None = None,
+        group_by: Any = None,
+        cash_sharing: bool = False,
+    ) -> Portfolio:
+        """Simulate entry and exit signals.
+
+        Parameters
+        ----------
+        close : Data, Series, DataFrame or array, shape (bars,) or (bars, columns)
+            Prices; a `Data` brings open, high and low along. NaN: the asset did not trade on that
+            bar, which does not exist for its column: nothing fills, signals are ignored, figures
+            leave it out.
+        entries, exits, short_entries, short_exits : array-like of bool, optional
+            Signals over bars, or bars × columns. A missing array is false everywhere, a missing
+            value is false. Without short arrays `direction` says what entries and exits mean.
+        open, high, low : array-like of float, optional
+            For next-open fills and stops. A missing open is the close, a missing high or low the
+            larger or smaller of open and close.
+        price : "close" or "nextopen"
+            Fill at the close of the signal bar, or at the next open.
+        size : float or array-like
+            Units, money or share, by `size_type`; inf is all free cash. Read at the signal bar,
+            cut to free cash.
+        size_type : "amount", "value" or "percent"
+            Units; money at the price before slippage; share of free cash, in (0, 1].
+        direction : "longonly", "shortonly" or "both"
+            With "both", exits are short entries.
+        accumulate : bool
+            Entries add `size` to a position, exits take `size` from it.
+        fees : float or array-like
+            Share of the order value, paid at each fill.
+        fixed_fees : float or array-like
+            Money paid for each order.
+        slippage : float or array-like
+            Adverse share of price for market orders and stops.
+        sl_stop, tp_stop, tsl_stop : float or array-like, optional
+            Stop-loss, take-profit and trailing stop; None or NaN is none. Read at the signal bar.
+        stop_unit : "fraction" or "price"
+            Fractions of the entry price (trailing: of the peak), or distances in price.
+        init_cash : float or array-like
+            Cash of each column, or of each group with shared cash.
+        bars_per_year : float, optional
+            Default: from the dates of the index.
+        group_by : True, level name or number, or one label a column, optional
+            Columns that are valued together.
+        cash_sharing : bool
+            The columns of a group share one account.
+
+        Returns
+        -------
+        Portfolio
+
+        Raises
+        ------
+        DataError
+            If indexes, columns or shapes do not fit, or a price is not positive.
+        ParamError
+            If an option is unknown or a number out of its range.
+
+        Notes
+        -----
+        Settings may be numbers, arrays over bars (their length decides), arrays over columns,
+        Series over bars or over columns by label, or frames. A list, tuple or range holds values
+        of a parameter: one for each column, or for each block of price columns, or, where there
+        are no parameter columns yet, it makes them. Frames of different columns are joined by
+        shared level names, such as (fast, slow, symbol) with (symbol).
+
+        The rules for fills, sizes, stops and records stand in the page "Portfolio" of the
+        documentation.
+
+        Examples
+        --------
+        >>> close = np.array([10.0, 11.0, 9.0, 12.0])
+        >>> entries = np.array([True, False, False, False])
+        >>> pf = Portfolio.from_signals(close, entries, tp_stop=[0.1, 0.2])
+        >>> pf.total_return
+        tp_stop
+        0.1    0.1
+        0.2    0.2
+        Name: total_return, dtype: float64
+        """
+        job, labels = build(
+            close,
+            {"open": open, "high": high, "low": low},
+            {
+                "entries": entries,
+                "exits": exits,
+                "short_entries": short_entries,
+                "short_exits": short_exits,
+            },
+            {
+                "size": size,
+                "fees": fees,
+                "fixed_fees": fixed_fees,
+                "slippage": slippage,
+                "sl_stop": sl_stop,
+                "tp_stop": tp_stop,
+                "tsl_stop": tsl_stop,
+                "init_cash": init_cash,
+            },
+            price=price,
+            size_type=size_type,
+            direction=direction,
+            accumulate=accumulate,
+            stop_unit=stop_unit,
+            group_by=group_by,
+            cash_sharing=cash_sharing,
+        )
+        return cls(job, labels, bars_per_year=bars_per_year)
+
+    @classmethod
+    def from_fills(
+        cls,
+        fills: Fills,
+        index: pd.Index[Any] | None,
+        *,
+        capital: float,
+        columns: pd.Index[Any] | None = None,
+        name: Any = None,
+        bars_per_year: float | None = None,
+        components: Mapping[str, Portfolio] | None = None,
+    ) -> Portfolio:
+        """Return the portfolio of a strategy run: all columns on one capital.
+
+        Parameters
+        ----------
+        fills : Fills
+            One column a component.
+        index : pd.Index or None
+            Labels of the bars.
+        capital : float
+            Value is capital plus profit and loss; returns are changes over capital.
+        columns : pd.Index, optional
+            Names of the components.
+        name : object
+            Name of the value Series.
+        bars_per_year : float, optional
+        components : mapping of str to Portfolio, optional
+
+        Returns
+        -------
+        Portfolio
+        """
+        n = fills.n_columns
+        units = Units.grouped(np.zeros(n, dtype=np.int64), 1, shared=False)
+        return cls(
+            None,
+            Labels(index, columns, None, name),
+            fills=fills,
+            units=units,
+            start=np.array([float(capital)]),
+            capital=float(capital),
+            bars_per_year=bars_per_year,
+            components=components,
+        )
+
+    # Looking
+
+    @property
+    def index(self) -> pd.Index[Any]:
+        """Labels of the bars; numbers without pandas input."""
+        index = self._labels.index
+        return pd.RangeIndex(self._n_bars) if index is None else index
+
+    @property
+    def columns(self) -> pd.Index[Any]:
+        """Labels of the columns; for one without labels the name of the close, or 0."""
+        labels = self._labels
+        if labels.columns is not None:
+            return labels.columns
+        return pd.Index([0 if labels.name is None else labels.name])
+
+    @property
+    def bars_per_year(self) -> Any:
+        """Bars a year, given or inferred from the index; NaN without dates, with one warning.
+
+        A Series where columns have different bars, for each is annualised by its own.
+        """
+        values = self._per_year(self._ask(0))
+        if (values == values[0]).all() or np.isnan(values).all():
+            return float(values[0])
+        return pd.Series(values, index=self._unit_labels, name="bars_per_year")
+
+    def _per_year(self, figures: FloatArray) -> FloatArray:
+        index = self._labels.index
+        if self._bars_per_year is None and not self._warned and not has_dates(index):
+            self._warned = True
+            told = "Annualised figures are NaN: the index has no dates. "
+            warn(f"{told}Pass bars_per_year=252 for daily bars.", UserWarning)
+        return per_year_of_units(index, self._bars_per_year, figures)
+
+    @property
+    def _n_bars(self) -> int:
+        return (self._fills if self._job is None else self._job).prices.shape[1]
+
+    @cached_property
+    def _fills(self) -> Fills:
+        if self._job is None:
+            raise ParamError("A Portfolio must have a job or fills.")
+        return self._job.fills()
+
+    @property
+    def _unit_labels(self) -> pd.Index[Any]:
+        units = self._labels.units
+        return self.columns[:1] if units is None else units
+
+    # Paths
+
+    @cached_property
+    def _value(self) -> FloatArray:
+        value = self._fills.values(self._start, self._units.codes())
+        value.flags.writeable = False
+        return value
+
+    @cached_property
+    def _own(self) -> list[IntArray | None] | None:
+        return bars_of_units(self._fills.prices, self._fills.price_rows, self._units)
+
+    def _lend(self, name: str, make: Callable[[], Any]) -> Any:
+        """Return what is computed once and kept, as an object of the user's own."""
+        if name not in self._kept:
+            self._kept[name] = make()
+        return lent(self._kept[name])
+
+    def _wrap(self, lanes: FloatArray, labels: pd.Index[Any], *, single: bool) -> Any:
+        if single:
+            return pd.Series(lanes[0], index=self.index, name=self._labels.name, copy=False)
+        return pd.DataFrame(lanes.T, index=self.index, columns=labels, copy=False)
+
+    @property
+    def value(self) -> Any:
+        """Cash plus positions at each close, marked at the last known price."""
+        return self._lend(
+            "value", lambda: self._wrap(self._value, self._unit_labels, single=self._labels.single)
+        )
+
+    @property
+    def returns(self) -> Any:
+        """Change of value from bar to bar, the first against the initial cash.
+
+        NaN where the value before was not positive, and on bars on which a column has no price:
+        they do not exist for it. For strategy runs changes are over the fixed capital and do not
+        compound.
+        """
+        return self._lend("returns", self._returns)
+
+    def _returns(self) -> Any:
+        value, start = self._value, self._start
+        lanes = metrics.returns(value, start, capital=self._capital, own=self._own)
+        return self._wrap(lanes, self._unit_labels, single=self._labels.single)
+
+    @property
+    def positions(self) -> Any:
+        """Signed units at each close, one column for each column of the simulation."""
+        return self._lend("positions", self._positions)
+
+    def _positions(self) -> Any:
+        lanes = self._fills.positions()
+        # The only component of a strategy run is the run itself.
+        single = self._labels.columns is None or (self._job is None and len(lanes) == 1)
+        return self._wrap(lanes, self.columns, single=single)
+
+    # Records
+
+    @property
+    def trades(self) -> Any:
+        """Trade records, column after column, in order of exit.
+
+        `return` is pnl over (entry_price · size); `mae` and `mfe` are the worst and best price
+        between fill and exit against the entry, as fractions; `bars` counts bars on which the
+        column has a price; a position still open is marked at its last close, with status and exit
+        reason "open".
+        """
+        return self._lend("trades", lambda: trades_frame(self._fills, self.columns, self.index))
+
+    @property
+    def drawdowns(self) -> Any:
+        """Falls from a peak of value: peak, valley and recovery time, depth, bars, status."""
+        return self._lend("drawdowns", self._drawdowns)
+
+    def _drawdowns(self) -> pd.DataFrame:
+        records = metrics.drawdowns(self._value, self._start, own=self._own)
+        return drawdowns_frame(records, self._unit_labels, self.index)
+
+    # Figures
+
+    def _ask(self, asks: int) -> FloatArray:
+        for known, figures in self._asked.items():
+            if known & asks == asks:
+                return figures
+        if self._job is not None and "_fills" not in self.__dict__:
+            figures = self._job.figures(asks)
+        else:
+            figures = self._fills.figures(
+                asks, self._units.order, self._units.bounds, self._start, self._capital
+            )
+        self._asked[asks] = figures
+        return figures
+
+    def _figure(self, name: str) -> Any:
+        values = self._figure_values(name)
+        if self._labels.single:
+            return values[0].item()
+        return pd.Series(values, index=self._unit_labels, name=name, copy=True)
+
+    def _figure_values(self, name: str) -> Any:
+        figure = FIGURES[name]
+        figures = self._ask(figure.asks)
+        per_year = self._per_year(figures) if figure.annual else np.full(len(figures), math.nan)
+        return figure.formula(Basis(figures, self._start, per_year))
+
+    @property
+    def total_return(self) -> Any:
+        """End value over initial cash, less 1."""
+        return self._figure("total_return")
+
+    @property
+    def annual_return(self) -> Any:
+        """``(end/start)^(bars_per_year/bars) − 1``; NaN when the end is not positive."""
+        return self._figure("annual_return")
+
+    @property
+    def annual_volatility(self) -> Any:
+        """Standard deviation (ddof 1) of bar returns · √bars_per_year."""
+        return self._figure("annual_volatility")
+
+    @property
+    def sharpe_ratio(self) -> Any:
+        """Mean over standard deviation (ddof 1) of bar returns · √bars_per_year."""
+        return self._figure("sharpe_ratio")
+
+    @property
+    def sortino_ratio(self) -> Any:
+        """Mean over the root mean of min(r, 0)² · √bars_per_year; inf without losses."""
+        return self._figure("sortino_ratio")
+
+    @property
+    def calmar_ratio(self) -> Any:
+        """Annual return over the size of the largest drawdown."""
+        return self._figure("calmar_ratio")
+
+    @property
+    def max_drawdown(self) -> Any:
+        """Largest fall from a peak as a fraction, ≤ 0; the first peak is the initial cash."""
+        return self._figure("max_drawdown")
+
+    @property
+    def win_rate(self) -> Any:
+        """Share of closed trades with a profit; NaN without closed trades."""
+        return self._figure("win_rate")
+
+    @property
+    def profit_factor(self) -> Any:
+        """Gains over losses of closed trades; inf without losses, NaN without closed trades."""
+        return self._figure("profit_factor")
+
+    @property
+    def expectancy(self) -> Any:
+        """Mean profit of closed trades, in money."""
+        return self._figure("expectancy")
+
+    @property
+    def sqn(self) -> Any:
+        """Mean over standard deviation (ddof 1) of closed trades' profits · √trades."""
+        return self._figure("sqn")
+
+    @property
+    def num_trades(self) -> Any:
+        """Number of trades, one still open among them."""
+        return self._figure("num_trades")
+
+    @property
+    def exposure(self) -> Any:
+        """Share of bars with a position at the close."""
+        return self._figure("exposure")
+
+    def metrics(self, names: str | Sequence[str]) -> pd.DataFrame:
+        """Return some figures of every column.
+
+        Parameters
+        ----------
+        names : str or sequence of str
+            Names of scalar attributes.
+
+        Returns
+        -------
+        DataFrame
+            One row a column (or group), one column a figure.
+
+        Raises
+        ------
+        ParamError
+            If a name is unknown.
+
+        Examples
+        --------
+        >>> pf = Portfolio.from_signals(np.array([1.0, 2.0, 3.0]), [True, False, False])
+        >>> pf.metrics(["total_return", "num_trades"])
+           total_return  num_trades
+        0           2.0           1
+        """
+        chosen = check_names(names)
+        self._ask(all_asks(chosen))
+        return pd.DataFrame(
+            {name: self._figure_values(name) for name in chosen}, index=self._unit_labels
+        )
+
+    def stats(self) -> Any:
+        """Return every figure, with start, end, bars, initial and final value.
+
+        Returns
+        -------
+        Series or DataFrame
+            A Series for one-dimensional input; for frames and lists one row a column.
+
+        Examples
+        --------
+        >>> close = pd.Series([1.0, 2.0, 3.0], index=pd.date_range("2024-01-01", periods=3))
+        >>> Portfolio.from_signals(close, [True, False, False]).stats()["end_value"]
+        300.0
+        """
+        figures = self._ask(ASK_ALL)
+        frame = self.metrics(list(FIGURES))
+        first, last, bars = (
+            figures[:, k].astype(np.int64) for k in (at.F_FIRST, at.F_LAST, at.F_BARS)
+        )
+        frame.insert(0, "start", self.index[first])
+        frame.insert(1, "end", self.index[last])
+        frame.insert(2, "bars", bars)
+        frame.insert(3, "start_value", self._start)
+        frame.insert(4, "end_value", figures[:, 0])
+        if not self._labels.single:
+            return frame
+        row = {name: frame[name].iloc[0] for name in frame.columns}
+        plain = {key: v.item() if isinstance(v, np.generic) else v for key, v in row.items()}
+        return pd.Series(plain, name=self._labels.name, dtype=object)
+
+    # Splitting
+
+    def split_params(self) -> tuple[list[Portfolio], pd.Index[Any]]:
+        """Return one portfolio for each column (or group), and their labels.
+
+        Returns
+        -------
+        (list of Portfolio, pd.Index)
+
+        Raises
+        ------
+        ParamError
+            If this is the portfolio of a strategy run, which is one whole.
+        """
+        job = self._job
+        if job is None:
+            raise ParamError("A strategy's portfolio must stay whole. Use its components instead.")
+        labels = self._labels
+        items = []
+        for number, name in enumerate(self._unit_labels):
+            part = job.part(number, number + 1)
+            columns = None
+            units = None
+            if len(part.price_rows) > 1:
+                first, last = self._units.bounds[number : number + 2]
+                columns = self.columns[self._units.order[first:last]]
+                units = self._unit_labels[number : number + 1]
+            own = Labels(labels.index, columns, units, name)
+            items.append(Portfolio(part, own, bars_per_year=self._bars_per_year))
+        return items, self._unit_labels
+
+    def __repr__(self) -> str:
+        columns = "1 column" if len(self.columns) == 1 else f"{len(self.columns)} columns"
+        return f"Portfolio({columns}, {self._n_bars} bars)"
+
+
+PF = Portfolio

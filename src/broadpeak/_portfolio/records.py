@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Trade and drawdown records as frames."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from broadpeak._simulation.fills import EXIT_REASONS, Fills
+from broadpeak.types import AnyArray, IntArray
+
+TRADE_COLUMNS = [
+    "column",
+    "direction",
+    "size",
+    "entry_index",
+    "exit_index",
+    "entry_time",
+    "exit_time",
+    "entry_price",
+    "exit_price",
+    "entry_fees",
+    "exit_fees",
+    "pnl",
+    "return",
+    "status",
+    "exit_reason",
+    "bars",
+    "mae",
+    "mfe",
+]
+
+
+def trades_frame(fills: Fills, columns: pd.Index[Any], index: pd.Index[Any]) -> pd.DataFrame:
+    """Return the trades of all columns; `roll` is shown only where rollover is paid."""
+    trades = fills.trades
+    frame: dict[str, Any] = {}
+    names = list(TRADE_COLUMNS)
+    if fills.money[:, 1:3].any():
+        names.insert(names.index("pnl"), "roll")
+    for name in names:
+        if name == "column":
+            frame[name] = labels_at(columns, trades[name])
+        elif name == "direction":
+            frame[name] = words(("short", "", "long"), trades[name] + 1)
+        elif name in {"entry_time", "exit_time"}:
+            frame[name] = index[trades[f"{name[:-5]}_index"]]
+        elif name == "status":
+            frame[name] = words(("open", "closed"), trades[name])
+        elif name == "exit_reason":
+            frame[name] = words(EXIT_REASONS, trades[name])
+        else:
+            frame[name] = trades[name].copy()
+    return pd.DataFrame(frame)
+
+
+def words(names: tuple[str, ...], codes: AnyArray) -> pd.Index[Any]:
+    """Return the word of each code, of one dtype also for no codes."""
+    return pd.Index(names).take(np.asarray(codes, dtype=np.int64))
+
+
+def labels_at(labels: pd.Index[Any], numbers: IntArray) -> pd.Index[Any]:
+    """Return one label a record; labels of several levels are tuples."""
+    taken = labels.take(numbers)
+    return taken.to_flat_index() if isinstance(taken, pd.MultiIndex) else taken
+
+
+def drawdowns_frame(records: AnyArray, labels: pd.Index[Any], index: pd.Index[Any]) -> pd.DataFrame:
+    """Return drawdowns (`metrics.lanes.DRAWDOWN`) with labels and times."""
+    recovered = records["recovered"]
+    return pd.DataFrame(
+        {
+            "column": labels_at(labels, records["column"]),
+            "peak_time": index[records["peak"]],
+            "valley_time": index[records["valley"]],
+            "recovery_time": pd.Series(index[records["end"]]).where(recovered),
+            "depth": records["depth"].copy(),
+            "bars": records["bars"].copy(),
+            "status": words(("active", "recovered"), recovered.astype(np.int64)),
+        }
+    )

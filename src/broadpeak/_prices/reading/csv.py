@@ -1,0 +1,529 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Tables of prices as vendors write them, from files to frames."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from broadpeak._core import check
+from broadpeak._prices.reading import names
+from broadpeak._prices.reading.column_order import named_by_content
+from broadpeak._prices.reading.dates import DateOptions, as_texts, dates_of, is_dated, reads, turned
+from broadpeak._prices.reading.deciding import DateColumn
+from broadpeak._prices.reading.layout import parse_table
+from broadpeak._prices.reading.names import field_of, find_column, ranked_field, split_labels, word
+from broadpeak._prices.reading.numbers import BLANKS, read_numbers
+from broadpeak._prices.reading.opening import read_text, shown, stem
+from broadpeak.errors import DataError, ParamError, broken_rule
+from broadpeak.types import AnyArray, BoolArray
+
+ROLES = ("open", "high", "low", "close", "volume", "adjclose", "date", "time", "symbol")
+
+
+@dataclass(frozen=True)
+class TableOptions:
+    """What the caller knows about a table.
+
+    Attributes
+    ----------
+    dates : DateOptions
+        About its dates.
+    columns : dict of label to field, or list of fields
+        What its columns hold.
+    sep, decimal, thousands : str, optional
+        How its text is written.
+    """
+
+    dates: DateOptions = field(default_factory=DateOptions)
+    columns: Any = None
+    sep: Any = None
+    decimal: str | None = None
+    thousands: str | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("decimal", "thousands"):
+            mark = getattr(self, name)
+            allowed = [None, ".", ","] + ([] if name == "decimal" else [" ", "'"])
+            check.one_of(name, mark, allowed)
+        if self.decimal is not None and self.decimal == self.thousands:
+            rule = "be another mark than decimal"
+            raise ParamError(broken_rule("thousands", rule, self.thousands))
+        check_columns(self.columns)
+        if self.sep is not None and not (isinstance(self.sep, str) and len(self.sep) == 1):
+            raise ParamError(broken_rule("sep", "be one character", self.sep))
+
+
+def check_columns(columns: Any) -> None:
+    """Refuse what does not say what columns hold, whichever table it is said of.
+
+    Raises
+    ------
+    ParamError
+        If it is no dict and no list, or holds what nothing can be called.
+    """
+    if columns is None:
+        return
+    if not isinstance(columns, (Mapping, list, tuple)):
+        rule = "be a dict of a column's name to what it holds, or a list of names for all"
+        raise ParamError(broken_rule("columns", rule, columns))
+    names_said = [*columns, *columns.values()] if isinstance(columns, Mapping) else columns
+    for name in names_said:
+        if name is not None:
+            check.identifier("a name in columns", name)
+
+
+def check_symbol(symbol: Any) -> None:
+    """Refuse what is neither the name of a symbol nor a list of names.
+
+    Raises
+    ------
+    ParamTypeError
+        If a name cannot be told from others.
+    """
+    for name in symbol if isinstance(symbol, (list, tuple)) else [symbol]:
+        if symbol is not None:
+            check.identifier("symbol", name)
+
+
+def read_frames(
+    path: Any,
+    symbol: Any,
+    options: TableOptions,
+    read: Callable[[Any], pd.DataFrame] | None = None,
+) -> dict[Any, pd.DataFrame]:
+    """Return the frames of one file, of a list of files, or of a dict of symbol to file."""
+    check_symbol(symbol)
+    if isinstance(path, (Mapping, list, tuple)) and not path:
+        raise DataError(broken_rule("path", "name at least one file", path))
+    if isinstance(path, Mapping):
+        frames: dict[Any, pd.DataFrame] = {}
+        for name, each in path.items():
+            frames.update(read_frames(each, name, options, read))
+        return frames
+    if isinstance(path, (list, tuple)):
+        frames = {}
+        for each in path:
+            if isinstance(each, (list, tuple, Mapping)):
+                rule = "be a list of files, none of them a list"
+                raise DataError(broken_rule("path", rule, path))
+            for name, frame in read_frames(each, None, options, read).items():
+                if name in frames:
+                    rule = "hold different symbols"
+                    remedy = "Type: Data.from_csv({'SPX': path, …})"
+                    raise DataError(broken_rule("the files", rule, f"{name} twice", remedy))
+                frames[name] = frame
+        return frames
+    table = read(path) if read else read_table(path, options)
+    return frames_of_table(table, shown(path), stem(path), symbol, options)
+
+
+def read_table(path: Any, options: TableOptions) -> pd.DataFrame:
+    """Return the table in a text file, its header and delimiter recognised."""
+    text, owner = read_text(path), shown(path)
+    listed = isinstance(options.columns, (list, tuple))
+    wanted = [] if listed else [str(label) for label in options.columns or {}]
+    wanted += [str(label) for label in (options.columns or {}).values()] if wanted else []
+    wanted += [] if options.dates.date_column is None else [str(options.dates.date_column)]
+    table = parse_table(text, owner, options.sep, wanted, listed, options.decimal)
+    if table.columns.inferred_type == "integer" and not listed:
+        table = named_by_content(table, owner, options.dates, options.decimal, options.thousands)
+    return table
+
+
+def renamed(table: pd.DataFrame, columns: Any, owner: str) -> pd.DataFrame:
+    """Return a table whose columns are called as the caller says.
+
+    Raises
+    ------
+    DataError
+        If there is no such column, or the list has another length than the table.
+    """
+    if columns is None:
+        return table
+    if isinstance(columns, (list, tuple)):
+        if len(columns) != table.shape[1]:
+            rule = f"name all {table.shape[1]} columns of {owner}"
+            raise DataError(broken_rule("columns", rule, list(columns), "Name others '-'."))
+        keep = [place for place, name in enumerate(columns) if name not in {"-", "", None}]
+        out = table.iloc[:, keep]
+        return out.set_axis(pd.Index([columns[place] for place in keep], dtype=object), axis=1)
+    known = list(table.columns)
+    if not any(label in known for label in columns) and all(x in known for x in columns.values()):
+        columns = {label: role for role, label in columns.items()}
+    for label, role in columns.items():
+        if label not in known:
+            shown_labels = list(map(str, known))
+            remedy = check.did_you_mean(label, shown_labels)
+            raise DataError(
+                broken_rule("columns", f"name columns of {shown_labels}", label, remedy)
+            )
+        if role not in ROLES:
+            raise ParamError(broken_rule("columns", f"say one of {', '.join(ROLES)}", role))
+    # What the caller says wins over what another column is called.
+    said = set(columns.values())
+    others = [x for x in known if x not in columns and (field_of(x) in said or word(x) in said)]
+    return table.drop(columns=others).rename(columns=dict(columns))
+
+
+def frames_of_table(
+    table: pd.DataFrame, owner: str, name: Any, symbol: Any, options: TableOptions
+) -> dict[Any, pd.DataFrame]:
+    """Return the frames by symbol of a table, its dates as index.
+
+    Parameters
+    ----------
+    table : DataFrame
+        One row a bar.
+    owner, name : str
+        How messages call it, and the symbol of a table that names none.
+    symbol : str or list, optional
+        The symbol, or those to take.
+    options : TableOptions
+        What the caller knows.
+
+    Raises
+    ------
+    DataError
+        If it is no table of prices.
+    """
+    table = stacked(flat(table, owner), owner)
+    table = renamed(table, options.columns, owner)
+    table, decimal = plain_numbers(_without_notes(table), owner, options)
+    table = _with_volume(table)
+    tidy = _symbol_column(table)
+    runs, found = None, pd.Index([])
+    if tidy is not None:
+        runs, found = pd.factorize(pd.Index(table[tidy]))
+        if (runs < 0).any():
+            rule = f"have a symbol in every row of column {tidy!r}"
+            raise DataError(broken_rule(owner, rule, f"none in row {int(np.argmin(runs)) + 1}"))
+    dates = dates_of(table, owner, options.dates, runs, european=decimal == ",")
+    if dates is None:
+        known = list(map(str, table.columns))
+        remedy = "Pass its name: date_column='…'."
+        raise DataError(broken_rule(owner, "have a column of dates", known, remedy))
+    table = table.set_axis(dates, axis=0)
+    if tidy is None or runs is None:
+        _refuse_long(table, owner)
+        if isinstance(symbol, (list, tuple)):
+            if len(symbol) != 1:
+                rule = "be one name, for there is no column of symbols"
+                raise DataError(broken_rule("symbol", rule, symbol))
+            symbol = symbol[0]
+        return {name if symbol is None else symbol: turned(table)}
+    body = table.drop(columns=tidy)
+    parts = {found[place]: turned(part) for place, part in body.groupby(runs, sort=True)}
+    return _selected(parts, symbol)
+
+
+def _selected(parts: dict[Any, pd.DataFrame], symbol: Any) -> dict[Any, pd.DataFrame]:
+    """Return the symbols that were asked for."""
+    if symbol is None:
+        return parts
+    wanted = symbol if isinstance(symbol, (list, tuple)) else [symbol]
+    if len(parts) == 1 and not isinstance(symbol, (list, tuple)):
+        parts = {symbol: next(iter(parts.values()))}
+    missing = [name for name in wanted if name not in parts]
+    if missing:
+        remedy = check.did_you_mean(missing[0], parts)
+        raise DataError(broken_rule("symbol", f"be one of {list(parts)}", missing[0], remedy))
+    return {name: parts[name] for name in wanted}
+
+
+def flat(table: pd.DataFrame, owner: str) -> pd.DataFrame:
+    """Return a table whose index of several levels stands in columns, symbols named as such.
+
+    Raises
+    ------
+    DataError
+        If two of them have one name.
+    """
+    index = table.index
+    if not isinstance(index, pd.MultiIndex):
+        return table
+    if index.nlevels == 2 and index.names == [None, None] and not {"date", "symbol"} & set(table):
+        dated = [is_dated(index.levels[k]) for k in (0, 1)]
+        if sum(dated) == 1:
+            # What groupby and concat leave: symbols beside dates, both without a name.
+            index = index.set_names(["date" if each else "symbol" for each in dated])
+            table = table.set_axis(index, axis=0)
+    try:
+        return table.reset_index()
+    except (TypeError, ValueError) as error:
+        rule = "have levels of the index with other names than each other and the columns"
+        remedy = "Type: frame.index.names = ['date', 'symbol'], or frame.reset_index()."
+        raise DataError(broken_rule(owner, rule, list(table.index.names), remedy)) from error
+
+
+def holds_symbols(table: pd.DataFrame) -> bool:
+    """Return whether a table says which symbol its rows are of."""
+    return _symbol_column(table) is not None
+
+
+def _symbol_column(table: pd.DataFrame) -> Any:
+    """Return the label of the column that says which symbol a row is of, or None."""
+    for words in (names.SYMBOLS, names.WEAK_SYMBOLS):
+        for name in words:
+            label = find_column(table, [name])
+            if label is None or table[label].ndim > 1:
+                continue
+            different = table[label].nunique(dropna=False)
+            if words is names.WEAK_SYMBOLS and (different < 2 or different > len(table) // 2):
+                continue
+            if not _is_blank(table[label]).all():
+                return label
+    return None
+
+
+def _is_blank(values: pd.Series[Any]) -> pd.Series[Any]:
+    return (
+        values.isna() | (values.astype(str).str.strip() == "")
+        if values.dtype == object
+        else values.isna()
+    )
+
+
+def telling_apart(table: pd.DataFrame) -> Any:
+    """Return the label of the column that may name symbols: it tells equal dates apart."""
+    again = table.index.duplicated(keep=False)
+    for place, label in enumerate(table.columns):
+        values = table.iloc[:, place]
+        if field_of(label) or values.nunique() < 2:
+            continue
+        number = pd.api.types.is_numeric_dtype(values.dtype)
+        if pd.api.types.is_float_dtype(values.dtype) or word(label) in {*names.DATES, *names.TIMES}:
+            continue
+        texts = as_texts(values[again])
+        number = number or any(not _LETTER.search(text) for text in texts)
+        if number and values.nunique() > len(table) // 2:
+            continue
+        if pd.MultiIndex.from_arrays([table.index[again], texts]).is_unique:
+            return label
+    return None
+
+
+_LETTER = re.compile(r"[^\W\d_]")
+
+
+def _refuse_long(table: pd.DataFrame, owner: str) -> None:
+    """Say that a table holds several symbols, where dates come again with another name beside."""
+    if not len(table) or table.index.is_unique:
+        return
+    label = telling_apart(table)
+    if label is None:
+        return
+    some = list(map(str, table[label].unique()[:4]))
+    got = f"{table.index[table.index.duplicated()][0]} twice, with {some} in {label!r}"
+    remedy = f"It looks like a long table of several symbols: columns={{{label!r}: 'symbol'}}."
+    raise DataError(broken_rule(owner, "have every bar once", got, remedy))
+
+
+def stacked(table: pd.DataFrame, owner: str) -> pd.DataFrame:
+    """Return a table with fields and symbols above each other as one with a symbol column."""
+    labels = table.columns
+    if not isinstance(labels, pd.MultiIndex):
+        pairs = split_labels([str(label) for label in labels])
+        if pairs is None:
+            return table
+        labels = pd.MultiIndex.from_tuples(pairs)
+    if labels.nlevels != 2:
+        rule = "have one or two rows of header"
+        raise DataError(broken_rule(owner, rule, labels.nlevels))
+    level = _level_of_fields(labels)
+    if level is None:
+        rule = "have a column 'close' in one of two rows of header"
+        raise DataError(broken_rule(owner, rule, [str(label) for label in labels[:6]]))
+    fields, symbols = labels.get_level_values(level), labels.get_level_values(1 - level)
+    own = [place for place, name in enumerate(fields) if field_of(name) and str(symbols[place])]
+    others = {name: place for place in range(len(labels)) if (name := _unpaired(labels[place]))}
+    parts: list[pd.DataFrame] = []
+    places_of: dict[Any, list[int]] = {}
+    for place in own:
+        places_of.setdefault(symbols[place], []).append(place)
+    for symbol, places in places_of.items():
+        part = table.iloc[:, places]
+        part = part.set_axis(pd.Index([str(fields[k]) for k in places], dtype=object), axis=1)
+        prices = [x for x in part.columns if field_of(x) != "volume"]
+        if not prices:
+            continue
+        traded = _traded(part[prices], f"{symbol} in {owner}")
+        for label, place in others.items():
+            if label in part.columns:
+                continue  # a field of this symbol, and one of none
+            part.insert(0, label, table.iloc[:, place].to_numpy())
+        part.insert(0, "symbol", symbol)
+        parts.append(part[traded])
+    return pd.concat(parts, ignore_index=not isinstance(table.index, pd.DatetimeIndex))
+
+
+def _traded(prices: pd.DataFrame, owner: str) -> BoolArray:
+    """Return which rows of the union of calendars are a symbol's own."""
+    blank = prices.isna() | prices.isin(list(BLANKS))
+    traded = ~blank.all(axis=1).to_numpy()
+    if len(traded) and not traded.any():
+        remedy = "Its download failed, or nothing was traded: leave it out."
+        raise DataError(broken_rule(owner, "have prices in some row", "none", remedy))
+    return np.asarray(traded)
+
+
+def _unpaired(label: Any) -> str:
+    """Return the name of a column that belongs to no symbol, such as the dates; else nothing."""
+    parts = [str(part) for part in label if str(part)]
+    when = [part for part in parts if word(part) in {*names.DATES, *names.TIMES}]
+    return when[0] if when else parts[0] if len(parts) == 1 else ""
+
+
+def _level_of_fields(labels: pd.MultiIndex) -> int | None:
+    counts = [sum(field_of(x) is not None for x in labels.get_level_values(k)) for k in (0, 1)]
+    closes = [any(field_of(x) == "close" for x in labels.get_level_values(k)) for k in (0, 1)]
+    found = [k for k in (0, 1) if closes[k]]
+    return max(found, key=lambda k: counts[k]) if found else None
+
+
+def _without_notes(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table without rows in which nothing stands, and without the notes below it."""
+    if not len(table) or not table.shape[1]:
+        return table
+    blank = _is_blank(table.iloc[:, 0])
+    if blank.any():
+        rows = table[blank]
+        empty = pd.concat([_is_blank(rows.iloc[:, k]) for k in range(rows.shape[1])], axis=1)
+        keep = ~blank.to_numpy()
+        keep[~keep] = ~empty.all(axis=1).to_numpy()
+        table = table[keep]
+    fields = [place for place, label in enumerate(table.columns) if field_of(label)]
+    table = _without_dividends(table, fields)
+    end = len(table)
+    prices = [place for place in fields if field_of(table.columns[place]) != "volume"]
+    dated = _begins_with_dates(table)
+    while end > 1 and len(table) - end < 40:
+        row = table.iloc[end - 1].tolist()
+        if not (_is_note(row, fields) or (dated and _is_summary(row, prices))):
+            break
+        end -= 1
+    return table.iloc[:end] if end < len(table) else table
+
+
+_EVENTS = ("dividend", "split", "distribution")
+
+
+def _without_dividends(table: pd.DataFrame, fields: list[int]) -> pd.DataFrame:
+    """Return a table without the rows in which Yahoo tells of dividends and splits."""
+    if len(fields) < 2:
+        return table
+    event = np.zeros(len(table), bool)
+    for place in fields:
+        values = table.iloc[:, place]
+        if values.dtype == object:
+            cells = [x.lower() if isinstance(x, str) else "" for x in values]
+            together = "\n".join(cells)  # one look at all cells is quick
+            for event_word in _EVENTS:
+                if event_word in together:
+                    event |= [event_word in cell for cell in cells]
+    return table[~event] if event.any() and not event.all() else table
+
+
+def _begins_with_dates(table: pd.DataFrame) -> bool:
+    """Return whether the first column holds the dates: no symbols, nor prices."""
+    label, cell = word(table.columns[0]), table.iloc[0, 0]
+    others = {word(each) for each in table.columns[1:]} & {*names.DATES} - names.WEAK_DATES
+    known = label in {*names.DATES} - names.WEAK_DATES
+    symbols = {*names.SYMBOLS, *names.WEAK_SYMBOLS}
+    if label in symbols or field_of(table.columns[0]) or not _has_digit(cell):
+        return False
+    return known or (not others and _is_date(str(cell)))
+
+
+def _is_summary(row: list[Any], prices: list[int]) -> bool:
+    """Return whether a row sums up those above.
+
+    Where they have their date it has a word or, without any price, nothing.
+    """
+    if _has_digit(row[0]):
+        return False
+    cell = "" if pd.isna(row[0]) else str(row[0]).strip()
+    if cell in BLANKS or not cell:
+        return bool(prices) and not any(_has_digit(row[place]) for place in prices)
+    return cell[:1].isalpha()
+
+
+def _has_digit(cell: Any) -> bool:
+    return any(char.isdigit() for char in str(cell))
+
+
+def _is_note(row: list[Any], fields: list[int]) -> bool:
+    """Return whether a row holds words only, neither a date nor a price."""
+    cells = ["" if pd.isna(cell) else str(cell).strip() for cell in row]
+    words = any(cell[:1].isalpha() or cell[:1] in {"*", "(", "©"} for cell in cells)
+    return (
+        words
+        and not any(cell[:1].isdigit() or _is_date(cell) for cell in cells)
+        and not any(any(char.isdigit() for char in cells[place]) for place in fields)
+    )
+
+
+def _is_date(cell: str) -> bool:
+    column = DateColumn("", "", np.zeros(0))
+    digits = any(char.isdigit() for char in cell)
+    return digits and reads(column, "", pd.Series([cell], dtype=object))
+
+
+def plain_numbers(
+    table: pd.DataFrame, owner: str, options: TableOptions
+) -> tuple[pd.DataFrame, str]:
+    """Return a table whose columns of prices and volume are numbers, and their decimal mark.
+
+    Columns with other texts stay, for the check of prices to name the bar.
+    """
+    texts = {}
+    for place, label in enumerate(table.columns):
+        values = table.iloc[:, place]
+        plain = values.dtype == object or pd.api.types.is_string_dtype(values.dtype)
+        if (
+            field_of(label) or word(label).startswith("volume") or word(label) in names.TICKS
+        ) and plain:
+            texts[place] = _cells_of(values)
+    if not texts:
+        return table, "."
+    labels = list(table.columns)
+    named = {place: labels[place] for place in texts}
+    numbers, decimal = read_numbers(
+        texts, owner, options.decimal, options.thousands, named, in_frame=options.dates.in_frame
+    )
+    out = table.copy(deep=False)
+    for place, array in numbers.items():
+        out.isetitem(place, array)
+    return out, decimal
+
+
+def _cells_of(values: pd.Series[Any]) -> AnyArray:
+    cells = values.astype(object).where(values.notna(), "").to_numpy(object)
+    if pd.api.types.infer_dtype(cells, skipna=False) == "string":
+        return cells
+    return np.array([str(cell) for cell in cells], dtype=object)
+
+
+def _with_volume(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table with the volume that counts what is traded."""
+    fields: dict[str, tuple[int, Any]] = {}
+    for label in table.columns:
+        ranked = ranked_field(label)
+        if ranked and (ranked[0] not in fields or ranked[1] < fields[ranked[0]][0]):
+            fields[ranked[0]] = ranked[1], label
+    ticks = find_column(table, names.TICKS)
+    volume = fields["volume"][1] if "volume" in fields else None
+    if volume is None and ticks is None:
+        # "Volume BTC" beside "Volume USDT": the first is in units of what is traded.
+        named = [label for label in table.columns if word(label).startswith("volume")]
+        return table.rename(columns=dict.fromkeys(named[:1], "volume"))
+    if ticks is not None and (volume is None or not (table[volume] != 0).any()):
+        # MetaTrader counts ticks where the market tells no volume.
+        table = table.drop(columns=[] if volume is None else volume)
+        return table.rename(columns={ticks: "volume"})
+    return table

@@ -1,0 +1,401 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What a frame of prices must be: its columns, its index, and the rules between its prices."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from broadpeak._core import check
+from broadpeak._prices.reading.column_order import (
+    PRICES,
+    TOLERANCE,
+    fits,
+    meant_by,
+    named_by_content,
+)
+from broadpeak._prices.reading.csv import (
+    TableOptions,
+    flat,
+    frames_of_table,
+    holds_symbols,
+    plain_numbers,
+    renamed,
+    stacked,
+    telling_apart,
+)
+from broadpeak._prices.reading.dates import (
+    DateOptions,
+    as_dates,
+    as_texts,
+    dates_of,
+    is_dated,
+    parse_dates,
+    turned,
+    with_clock,
+)
+from broadpeak._prices.reading.deciding import DateColumn
+from broadpeak._prices.reading.names import (
+    DATES,
+    SYMBOLS,
+    TIMES,
+    WEAK_DATES,
+    field_of,
+    find_column,
+    ranked_field,
+    word,
+)
+from broadpeak.errors import DataError, broken_rule
+from broadpeak.types import BoolArray, FloatArray
+
+FIELDS = (*PRICES, "volume")
+_IN_FRAME = TableOptions(DateOptions(in_frame=True))
+
+
+def fields_of(symbol: str, frame: pd.DataFrame, *, adjust: bool) -> dict[str, FloatArray]:
+    """Return the price fields of `frame` as float64 arrays.
+
+    Raises
+    ------
+    DataError
+        If there is no close, a field appears twice, is not of numbers, or `adjust` finds no
+        adjusted close.
+    """
+    places = _places(symbol, frame)
+    if "close" not in places:
+        near = check.did_you_mean("close", [str(label) for label in frame.columns])
+        remedy = near or "Say which column holds it: columns={'Schluss': 'close'}."
+        labels = list(map(str, frame.columns))
+        raise DataError(
+            broken_rule(f"the prices of {symbol}", "have a column 'close'", labels, remedy)
+        )
+    fields = {
+        field: _numbers(symbol, str(frame.columns[place]), frame.iloc[:, place])
+        for field, place in places.items()
+    }
+    return _adjusted(symbol, fields, adjust=adjust)
+
+
+def _places(symbol: str, frame: pd.DataFrame) -> dict[str, int]:
+    """Return where each field stands: among several spellings the plainest wins."""
+    places: dict[str, int] = {}
+    ranks: dict[str, int] = {}
+    for place, label in enumerate(frame.columns):
+        ranked = ranked_field(label)
+        if ranked is None:
+            continue
+        field, rank = ranked
+        if field in places and rank == ranks[field]:
+            rule = f"have one column for {field!r}"
+            labels = [frame.columns[places[field]], label]
+            raise DataError(broken_rule(f"the prices of {symbol}", rule, labels, "Drop one."))
+        if field not in places or rank < ranks[field]:
+            places[field], ranks[field] = place, rank
+    return places
+
+
+def _numbers(symbol: str, label: str, column: pd.Series[Any]) -> FloatArray:
+    # Numpy would count nanoseconds, and leave out imaginary parts.
+    if column.dtype.kind in "bcmM":
+        raise DataError(
+            broken_rule(f"column {label!r} of {symbol}", "hold numbers", str(column.dtype))
+        )
+    try:
+        return column.to_numpy(dtype=np.float64, na_value=np.nan)
+    except (TypeError, ValueError) as error:
+        bad = pd.to_numeric(column, errors="coerce").isna() & column.notna()
+        place = int(bad.to_numpy().argmax())
+        wrong = column.iloc[place] if bad.any() else column.dtype
+        at = f" at {column.index[place]} (bar {place})" if bad.any() else ""
+        remedy = "Drop or correct what is no number: pd.to_numeric(column, errors='coerce')"
+        if bad.mean() > 0.5:
+            remedy = "Most of its cells are none: see whether it is the right column."
+        raise DataError(
+            broken_rule(f"column {label!r} of {symbol}{at}", "hold numbers", wrong, remedy)
+        ) from error
+
+
+def _adjusted(symbol: str, fields: dict[str, FloatArray], *, adjust: bool) -> dict[str, FloatArray]:
+    adjusted = fields.pop("adjclose", None)
+    if not adjust:
+        return fields
+    if adjusted is None:
+        rule = "have a column 'Adj Close' for adjust=True"
+        raise DataError(broken_rule(f"the prices of {symbol}", rule, sorted(fields)))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = adjusted / fields["close"]  # what is not a price is refused afterwards
+    for field in PRICES:
+        if field in fields:
+            # The adjusted close itself is taken as it is, free of the rounding of the ratio.
+            fields[field] = adjusted.copy() if field == "close" else fields[field] * ratio
+    return fields
+
+
+def check_index(symbol: str, index: pd.Index[Any], repeated: str = "") -> None:
+    """Refuse an index that is not sorted, not unique, or not of dates or numbers.
+
+    `repeated` says what to do about labels that come again.
+    """
+    owner = f"the index of {symbol}"
+    if isinstance(index, pd.MultiIndex) or not (
+        isinstance(index, pd.DatetimeIndex) or index.dtype.kind in "iuf"
+    ):
+        remedy = "Type: frame.index = pd.to_datetime(frame.index)"
+        raise DataError(broken_rule(owner, "hold dates or numbers", index[:1].tolist(), remedy))
+    if index.hasnans:
+        raise DataError(broken_rule(owner, "have no missing labels", "NaT", "Drop these rows."))
+    if index.is_monotonic_increasing and index.is_unique:
+        return
+    if not index.is_unique:
+        twice = index[index.duplicated()][0]
+        remedy = repeated or (
+            "Correct the file, or, of a frame, type: frame = frame[~frame.index.duplicated()]"
+        )
+        raise DataError(broken_rule(owner, "have every bar once", f"{twice} twice", remedy))
+    values = index.to_numpy()
+    place = int(np.flatnonzero(values[1:] < values[:-1])[0]) + 1
+    remedy = "Sort the rows of the file by date; those of a frame: frame = frame.sort_index()"
+    got = f"{index[place]} after {index[place - 1]}"
+    raise DataError(broken_rule(owner, "be sorted", got, remedy))
+
+
+def check_prices(
+    symbol: str,
+    index: pd.Index[Any],
+    fields: dict[str, FloatArray],
+    labels: dict[str, Any] | None = None,
+) -> None:
+    """Refuse prices that cannot be: not finite, not positive, or outside high and low.
+
+    `labels` are the columns' own names, for messages.
+    """
+    for field in PRICES:
+        if field in fields:
+            values = fields[field]
+            _refuse(symbol, index, field, values, ~np.isfinite(values), "be a finite number")
+            _refuse(symbol, index, field, values, values <= 0.0, "be positive")
+    if "volume" in fields:
+        volume = fields["volume"]
+        broken = (volume < 0.0) | np.isinf(volume)
+        # Interactive Brokers writes so where a market tells no volume.
+        column = (labels or {}).get("volume")
+        none = (
+            f"It says that there is none. Leave it out: frame.drop(columns={column!r}), or name it"
+            " '-' in columns=[…] of a file."
+        )
+        advice = none if len(volume) > 1 and (volume == -1.0).all() else ""
+        _refuse(symbol, index, "volume", volume, broken, "be at least 0", advice=advice)
+    for field, rule, bound, broken in inconsistent(fields):
+        advice = _advice(field, fields, labels or {}, broken, bound) if broken.any() else ""
+        _refuse(symbol, index, field, fields[field], broken, f"be {rule}", bound, advice=advice)
+
+
+def inconsistent(
+    fields: Mapping[str, FloatArray],
+) -> Iterator[tuple[str, str, FloatArray, BoolArray]]:
+    """Yield for high and low the rule between prices, its limit, and where it is broken.
+
+    NaN is missing and breaks no rule.
+    """
+    inner = [fields[field] for field in ("open", "close") if field in fields]
+    for field, sign, edge in (("high", 1.0, np.fmax), ("low", -1.0, np.fmin)):
+        if field not in fields:
+            continue
+        others = [*inner, fields["low"]] if field == "high" and "low" in fields else inner
+        bound = edge.reduce(others)
+        broken = sign * (bound - fields[field]) > TOLERANCE * bound
+        rule = "at least open, close and low" if field == "high" else "at most open and close"
+        yield field, rule, bound, broken
+
+
+def _advice(
+    field: str,
+    fields: dict[str, FloatArray],
+    labels: dict[str, Any],
+    broken: BoolArray,
+    bound: FloatArray,
+) -> str:
+    """Return what to do about bars outside their high and low, without making up prices."""
+    if broken.mean() <= 0.5:
+        miss = np.abs(bound - fields[field])[broken] / bound[broken]
+        if miss.max() > 1e-3:
+            return "Drop or correct these bars."
+        edge = "max" if field == "high" else "min"
+        names = [name for name in PRICES if name in fields]
+        return f"If it is rounding, type: frame[{field!r}] = frame[{names}].{edge}(axis=1)"
+    shown = {name: labels.get(name, name) for name in PRICES if name in fields}
+    if len(shown) == len(PRICES):
+        prices = {name: fields[name] for name in PRICES}
+        if fits({**prices, "close": prices["open"]}).all():
+            return (
+                "Most bars break this rule: the close looks adjusted for splits and dividends, the"
+                " others as traded. Take the close as traded, with the adjusted one beside it as"
+                " 'Adj Close', and pass adjust=True."
+            )
+        meant = meant_by(prices)
+        if meant:
+            said = {shown[name]: role for name, role in meant.items()}
+            return f"Most bars break this rule: the columns look swapped. Type: columns={said}"
+    return "Most bars break this rule: see whether the columns hold what they are called."
+
+
+def _refuse(
+    symbol: str,
+    index: pd.Index[Any],
+    field: str,
+    values: FloatArray,
+    broken: BoolArray,
+    rule: str,
+    bound: FloatArray | None = None,
+    *,
+    advice: str = "",
+) -> None:
+    if not broken.any():
+        return
+    place = int(np.argmax(broken))
+    count = int(broken.sum())
+    limit = f" ({bound[place]:g})" if bound is not None else ""
+    if not advice:
+        advice = _MISSING if np.isnan(values[place]) else "Drop or correct these bars."
+    more = f"{count - 1} more bars break this rule. " if count > 1 else ""
+    owner = f"{field} of {symbol} at {index[place]} (bar {place})"
+    raise DataError(broken_rule(owner, rule + limit, float(values[place]), more + advice))
+
+
+_MISSING = (
+    "Pass missing='drop' to leave out bars without any price, or drop others with frame.dropna(); "
+    "calendars are aligned afterwards."
+)
+
+
+def bars_of(
+    symbol: Any, frame: Any, *, adjust: bool, drop: bool, columns: Any = None
+) -> tuple[Any, dict[str, Any]]:
+    """Return the checked index and fields of one symbol's frame."""
+    if isinstance(frame, pd.Series):
+        frame = frame.to_frame("close")
+    if not isinstance(frame, pd.DataFrame):
+        rule = "be a frame with one column a field"
+        remedy = "Type: Data.from_frames({'SPX': frame})"
+        if hasattr(frame, "to_pandas"):
+            remedy = "Type: Data.from_frames({'SPX': frame.to_pandas()})"
+        raise DataError(broken_rule(f"the prices of {symbol}", rule, type(frame).__name__, remedy))
+    frame = _with_dates(symbol, _one_symbol(symbol, frame, columns))
+    if drop:
+        present = [label for label in frame.columns if field_of(label) in PRICES]
+        frame = frame.dropna(subset=present, how="all")
+    if len(frame) == 0:
+        raise DataError(broken_rule(f"the prices of {symbol}", "have at least one bar", 0))
+    check_index(symbol, frame.index, _about_repeated(frame))
+    fields = fields_of(symbol, frame, adjust=adjust)
+    labels = {field: frame.columns[place] for field, place in _places(symbol, frame).items()}
+    check_prices(symbol, frame.index, fields, labels)
+    return frame.index, fields
+
+
+def _about_repeated(frame: pd.DataFrame) -> str:
+    """Return what to do about bars that come again: the first is kept only of equal ones."""
+    # Labels of other kinds, which need not even have a hash, are refused anyway.
+    if frame.index.dtype.kind not in "Miuf" or frame.index.is_unique:
+        return ""
+    label = telling_apart(frame)
+    if label is not None:
+        said = f"Data.from_frames(frame, columns={{{label!r}: 'symbol'}})"
+        return f"It looks like a long table of several symbols. Type: {said}"
+    fields = [place for place, label in enumerate(frame.columns) if field_of(label)]
+    again = frame.index.duplicated(keep=False)
+    bars = frame.iloc[again, fields].assign(**{"": frame.index[again]})
+    if len(bars.drop_duplicates()) == bars[""].nunique():
+        return ""
+    return (
+        "These bars differ: is there a symbol or a time of day that tells them apart? Name its"
+        " column, for example columns={'Stock': 'symbol'} or {'Clock': 'time'}. Otherwise find out"
+        " which of them is right: frame[frame.index.duplicated(keep=False)]."
+    )
+
+
+def _one_symbol(symbol: Any, frame: pd.DataFrame, columns: Any) -> pd.DataFrame:
+    """Return the prices of a symbol, of a frame that may hold those of several."""
+    owner = f"the prices of {symbol}"
+    frame = flat(frame, owner)
+    if columns is None or frame.columns.nlevels > 1:
+        frame = stacked(frame, owner)
+    if columns is None:
+        frame = _named(frame, owner)
+    frame, _ = plain_numbers(renamed(frame, columns, owner), owner, _IN_FRAME)
+    label = find_column(frame, SYMBOLS)
+    if label is None or list(frame.columns).count(label) > 1:
+        return frame
+    column: pd.Series[Any] = frame[label]
+    names = list(column.unique())
+    if len(names) < 2:
+        return frame
+    if symbol not in names:
+        rule = "be a frame with one column a field"
+        remedy = "It holds several symbols. Type: Data.from_frames(frame)"
+        raise DataError(broken_rule(owner, rule, names[:8], remedy))
+    rows: pd.DataFrame = frame.loc[(column == symbol).to_numpy()]
+    return rows
+
+
+def _named(frame: pd.DataFrame, owner: str) -> pd.DataFrame:
+    """Return a frame made of bare rows, such as those of ccxt, with what its columns hold."""
+    numbered = pd.api.types.is_integer_dtype(frame.columns.dtype) and frame.shape[1] > 4
+    if not numbered or not isinstance(frame.index, pd.RangeIndex) or not len(frame):
+        return frame
+    texts = {label: as_texts(frame.iloc[:, k]) for k, label in enumerate(frame.columns)}
+    return named_by_content(pd.DataFrame(texts), owner, DateOptions(in_frame=True), None, None)
+
+
+def _with_dates(symbol: Any, frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a frame whose index holds its dates: from its index, or from a column of dates.
+
+    What is neither stays as it is: numbers of bars.
+    """
+    owner = f"the prices of {symbol}"
+    index = frame.index
+    if isinstance(index, pd.MultiIndex):
+        return frame
+    if is_dated(index):
+        column = DateColumn(owner, index.name, np.zeros(0), in_frame=True)
+        return frame.set_axis(with_clock(as_dates(index), frame, column), axis=0)
+    options = DateOptions(in_frame=True)
+    named = index.name is not None and word(index.name) in {*DATES, *TIMES} - WEAK_DATES
+    if named or _may_be_dates(index):
+        label = "index" if index.name is None else index.name
+        column = DateColumn(owner, label, np.zeros(0), in_frame=True)
+        try:
+            dates = parse_dates(column, pd.Series(index), None)
+            return frame.set_axis(dates.rename(index.name), axis=0)
+        except DataError:
+            if named:
+                raise
+    dates_found = dates_of(frame.reset_index(drop=True), owner, options)
+    if dates_found is None:
+        return frame
+    return turned(frame.set_axis(dates_found, axis=0))
+
+
+def _may_be_dates(index: pd.Index[Any]) -> bool:
+    """Return whether an index without a name may hold dates rather than numbers of bars."""
+    if isinstance(index, pd.RangeIndex) or not len(index):
+        return False
+    if pd.api.types.is_numeric_dtype(index.dtype):
+        # 20240102 and epochs; fewer digits are numbers of bars.
+        return bool(np.min(np.abs(index.to_numpy())) > 1e7)
+    return all(isinstance(label, str) for label in index[:100])
+
+
+def frames_of(frame: pd.DataFrame, columns: Any) -> dict[Any, pd.DataFrame] | None:
+    """Return the frames by symbol of one that names its symbols, or None if it does not."""
+    owner = "the frame"
+    if frame.columns.nlevels == 1:
+        table = flat(frame, owner)
+        table = table if columns is not None else stacked(table, owner)
+        if not holds_symbols(renamed(table, columns, owner)):
+            return None
+    options = TableOptions(DateOptions(in_frame=True), columns)
+    return frames_of_table(frame, owner, "frame", None, options)

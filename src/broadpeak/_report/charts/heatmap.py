@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Two parameters against the objective: heat map and surface; one parameter: a line."""
+
+from __future__ import annotations
+
+import html
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from broadpeak._report import theme
+from broadpeak._report.wording import count, number
+
+MOST_CELLS = 100_000
+
+
+def heatmap_figure(
+    cells: pd.DataFrame,
+    *,
+    objective: str = "objective",
+    chosen: Mapping[str, float] | None = None,
+    title: str = "",
+    most_cells: int = MOST_CELLS,
+) -> go.Figure:
+    """Return the objective as colour over two parameters.
+
+    `cells` has one parameter on its index (drawn upwards) and one on its columns, both named.
+    Combinations that were never evaluated are NaN and stay empty. More than `most_cells` are joined
+    to blocks.
+    """
+    x, y = str(cells.columns.name), str(cells.index.name)
+    heading = title or f"{objective} over {x} and {y}"
+    shown, note = _drawable(cells, most_cells)
+    if shown.empty:
+        return theme.empty(f"<b>{html.escape(heading)}</b>", "No usable objective to draw.")
+    names = [html.escape(name) for name in (x, y, objective)]
+    traces: list[dict[str, Any]] = [
+        {
+            "type": "heatmap",
+            "x": shown.columns.to_numpy(dtype=np.float64),
+            "y": shown.index.to_numpy(dtype=np.float64),
+            "z": shown.to_numpy(dtype=np.float64),
+            "colorscale": theme.SCALE,
+            "hoverongaps": False,
+            "colorbar": {"title": {"text": names[2]}, "outlinewidth": 0, "len": 0.9},
+            "hovertemplate": (
+                f"{names[0]} %{{x:.6g}}<br>{names[1]} %{{y:.6g}}<br>"
+                f"{names[2]} %{{z:.4g}}<extra></extra>"
+            ),
+        }
+    ]
+    place = (chosen or {}).get(x, math.nan), (chosen or {}).get(y, math.nan)
+    if all(math.isfinite(value) for value in place):
+        traces.append(_ring(*place))
+    return theme.figure(
+        traces,
+        _heading(heading, note),
+        height=460,
+        hovermode="closest",
+        xaxis=theme.axis(names[0], showgrid=False, **_named_steps(shown.columns)),
+        yaxis=theme.axis(names[1], showgrid=False, **_named_steps(shown.index)),
+    )
+
+
+def surface_figure(
+    cells: pd.DataFrame, *, objective: str = "objective", title: str = ""
+) -> go.Figure:
+    """Return the objective as height over two parameters; `cells` as for `heatmap_figure`."""
+    x, y = str(cells.columns.name), str(cells.index.name)
+    heading = title or f"{objective} over {x} and {y}"
+    shown, note = _drawable(cells, MOST_CELLS)
+    if shown.empty:
+        return theme.empty(f"<b>{html.escape(heading)}</b>", "No usable objective to draw.")
+    surface = {
+        "type": "surface",
+        "x": shown.columns.to_numpy(dtype=np.float64),
+        "y": shown.index.to_numpy(dtype=np.float64),
+        "z": shown.to_numpy(dtype=np.float64),
+        "colorscale": theme.SCALE,
+        "colorbar": {"title": {"text": html.escape(objective)}, "outlinewidth": 0, "len": 0.8},
+    }
+    scene = {
+        "xaxis": {"title": {"text": html.escape(x)}},
+        "yaxis": {"title": {"text": html.escape(y)}},
+        "zaxis": {"title": {"text": html.escape(objective)}},
+        "camera": {"eye": {"x": -1.5, "y": -1.6, "z": 0.9}},
+    }
+    return theme.figure([surface], _heading(heading, note), height=540, scene=scene)
+
+
+def line_figure(
+    curve: pd.Series[Any], *, objective: str = "objective", title: str = ""
+) -> go.Figure:
+    """Return the objective over one parameter, which is on the index of `curve`, by its name."""
+    x = html.escape(str(curve.index.name))
+    heading = title or f"{objective} over {curve.index.name}"
+    known = curve[np.isfinite(curve.to_numpy(dtype=np.float64))]
+    if known.empty:
+        return theme.empty(f"<b>{html.escape(heading)}</b>", "No usable objective to draw.")
+    trace = {
+        "type": "scatter",
+        "mode": "lines+markers" if len(known) <= 200 else "lines",
+        "x": known.index.to_numpy(),
+        "y": known.to_numpy(dtype=np.float64),
+        "line": {"color": theme.OBJECTIVE, "width": 2.2},
+        "hovertemplate": f"{x} %{{x:.6g}}<br>%{{y:.4g}}<extra></extra>",
+    }
+    return theme.figure(
+        [trace],
+        _heading(heading, ""),
+        showlegend=False,
+        xaxis=theme.axis(x),
+        yaxis=theme.axis(html.escape(objective)),
+    )
+
+
+def _drawable(cells: pd.DataFrame, most: int) -> tuple[pd.DataFrame, str]:
+    """Return what can be drawn, infinities left out, and a note where cells were joined."""
+    finite = cells.where(np.isfinite(cells.to_numpy(dtype=np.float64)))
+    if not finite.notna().to_numpy().any():
+        return pd.DataFrame(), ""
+    if finite.size <= most:
+        return finite, ""
+    joined = _coarser(finite, most)
+    return joined, f"{count(finite.size)} cells drawn as the means of {count(joined.size)} blocks"
+
+
+def _coarser(cells: pd.DataFrame, most: int) -> pd.DataFrame:
+    """Return the means of blocks of neighbouring rows and columns, few enough to draw."""
+    factor = math.sqrt(cells.size / most)
+    rows = min(len(cells.index), max(1, math.floor(len(cells.index) / factor)))
+    columns = min(len(cells.columns), max(1, math.floor(most / rows)))
+    by_row = np.arange(len(cells.index)) * rows // len(cells.index)
+    by_column = np.arange(len(cells.columns)) * columns // len(cells.columns)
+    values = cells.to_numpy(dtype=np.float64)
+    there = np.isfinite(values)
+    shape = (rows, columns)
+    block = (by_row[:, np.newaxis] * columns + by_column[np.newaxis, :])[there]
+    sums = np.bincount(block, weights=values[there], minlength=rows * columns).reshape(shape)
+    counts = np.bincount(block, minlength=rows * columns).reshape(shape)
+    means = np.divide(sums, counts, out=np.full(shape, np.nan), where=counts > 0)
+    return pd.DataFrame(
+        means,
+        index=pd.Series(cells.index).groupby(by_row).mean().rename_axis(None).to_numpy(),
+        columns=pd.Series(cells.columns).groupby(by_column).mean().to_numpy(),
+    )
+
+
+def _ring(x: float, y: float) -> dict[str, Any]:
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "name": f"chosen {number(x)} / {number(y)}",
+        "x": [x],
+        "y": [y],
+        "marker": {
+            "symbol": "circle-open",
+            "size": 15,
+            "color": theme.OBJECTIVE,
+            "line": {"width": 3},
+        },
+        "hoverinfo": "name",
+        "showlegend": True,
+    }
+
+
+def _heading(heading: str, note: str) -> str:
+    text = f"<b>{html.escape(heading)}</b>"
+    return (
+        f"{text}<span style='color:{theme.MUTED}'>  ·  {html.escape(note)}</span>" if note else text
+    )
+
+
+def _named_steps(values: pd.Index[Any]) -> dict[str, Any]:
+    """Name every step when there are few of them."""
+    if len(values) > 20:
+        return {}
+    return {"tickvals": list(values), "ticktext": [number(value) for value in values]}

@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The trade chart: prices, what the strategy plots, entries and exits."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from broadpeak._report import theme
+from broadpeak._report.charts.lines import Line, line_trace
+from broadpeak._report.wording import axis_values
+
+WIDE = 8.0  # highest over lowest price from which a logarithmic axis reads better
+_GAIN, _LOSS = "#0b7a4b", "#d7263d"
+
+
+@dataclass(frozen=True, slots=True)
+class Plotted:
+    """One series of ``s.plot``: name, values over bars, panel (0 = prices)."""
+
+    name: str
+    values: pd.Series[Any]
+    panel: int = 0
+
+
+def trade_figure(
+    close: pd.Series[Any],
+    trades: pd.DataFrame,
+    plotted: Sequence[Plotted] = (),
+    title: str = "Trades",
+) -> go.Figure:
+    """Return prices with the trades on them, one more panel for each plotted panel number.
+
+    `trades` holds trade records: direction, entry_time, exit_time, entry_price, exit_price, pnl,
+    status.
+    """
+    if len(close) == 0:
+        return theme.empty(f"<b>{html.escape(title)}</b>", "There is no bar to draw.")
+    panels = sorted({0, *(item.panel for item in plotted)})
+    axes = {panel: "y" if row == 0 else f"y{row + 1}" for row, panel in enumerate(panels)}
+    traces = [line_trace(Line("close", close, theme.MUTED), hovertemplate="%{y:,.2f}")]
+    for order, item in enumerate(plotted):
+        colour = theme.LINES[order % len(theme.LINES)]
+        traces.append(
+            line_trace(
+                Line(item.name, item.values, colour),
+                yaxis=axes[item.panel],
+                hovertemplate="%{y:,.4g}",
+            )
+        )
+    traces += _fills(trades)
+    return theme.figure(
+        traces,
+        f"<b>{html.escape(title)}</b>",
+        height=420 + 140 * (len(panels) - 1),
+        hovermode="x unified",
+        xaxis=theme.axis(showgrid=False, anchor=axes[panels[-1]]),
+        **_panel_axes(panels, log=_spread(close) > WIDE),
+    )
+
+
+def _spread(close: pd.Series[Any]) -> float:
+    """Return highest over lowest price; 1 where that says nothing."""
+    low, high = float(close.min()), float(close.max())
+    return high / low if low > 0 and np.isfinite(high) else 1.0
+
+
+def _panel_axes(panels: Sequence[int], *, log: bool) -> dict[str, Any]:
+    """Return the y axes: prices take what the panels below leave, a quarter each at most."""
+    below = len(panels) - 1
+    share = min(0.25, 0.6 / below) if below else 0.0
+    price = theme.axis(
+        "price", domain=[share * below, 1.0], **({"type": "log", "dtick": "D2"} if log else {})
+    )
+    axes: dict[str, Any] = {"yaxis": price}
+    for row in range(below):
+        top = share * (below - row)
+        axes[f"yaxis{row + 2}"] = theme.axis(
+            f"panel {panels[row + 1]}", domain=[top - share, top - 0.04]
+        )
+    return axes
+
+
+def _fills(trades: pd.DataFrame) -> list[dict[str, Any]]:
+    if trades.empty:
+        return []
+    traces = [_holds(trades, trades["pnl"] > 0, "gain", _GAIN)]
+    traces.append(_holds(trades, ~(trades["pnl"] > 0), "loss", _LOSS))
+    for side, symbol in (("long", "triangle-up"), ("short", "triangle-down")):
+        rows = trades[trades["direction"] == side]
+        if len(rows):
+            traces.append(_marks(rows, "entry", f"{side} entry", symbol, theme.INK))
+    closed = trades[trades["status"] == "closed"]
+    if len(closed):
+        traces.append(_marks(closed, "exit", "exit", "x-thin", theme.INK))
+    return traces
+
+
+def _holds(trades: pd.DataFrame, which: pd.Series[Any], name: str, colour: str) -> dict[str, Any]:
+    """Return one trace with a line from entry to exit of each trade, broken between trades."""
+    rows = trades[which]
+    gap = np.full(len(rows), np.nan)
+    times = np.column_stack(
+        [
+            axis_values(rows["entry_time"]).astype(object),
+            axis_values(rows["exit_time"]).astype(object),
+            np.full(len(rows), None, dtype=object),
+        ]
+    )
+    prices = np.column_stack([rows["entry_price"], rows["exit_price"], gap])
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        "name": name,
+        "x": times.ravel(),
+        "y": prices.ravel().astype(np.float64),
+        "line": {"color": colour, "width": 1.6},
+        "connectgaps": False,
+        "hoverinfo": "skip",
+    }
+
+
+def _marks(trades: pd.DataFrame, what: str, name: str, symbol: str, colour: str) -> dict[str, Any]:
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "name": name,
+        "x": axis_values(trades[f"{what}_time"]),
+        "y": trades[f"{what}_price"].to_numpy(dtype=np.float64),
+        "marker": {
+            "symbol": symbol,
+            "size": 7,
+            "color": colour,
+            "line": {"width": 1.4 if symbol == "x-thin" else 0, "color": colour},
+        },
+        "hovertemplate": f"{name} %{{y:,.2f}}<extra></extra>",
+    }

@@ -1,0 +1,350 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""`Task`, one call, and `Calls`, a million calls of one function stored by column."""
+
+from __future__ import annotations
+
+import hashlib
+import operator
+import reprlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from itertools import repeat
+from typing import Any, overload
+
+import numpy as np
+import numpy.typing as npt
+
+from broadpeak.errors import ParamError, ParamTypeError, broken_rule
+from broadpeak.types import IntArray
+
+_LINE = 100  # characters of a repr
+_KEY = 16  # bytes that tell the calls of a run apart
+
+
+class Task:
+    """One call that has not been made yet.
+
+    Parameters
+    ----------
+    func : callable
+        What to call.
+    *args, **kwargs
+        What to call it with.
+
+    Raises
+    ------
+    TypeError
+        If `func` cannot be called.
+
+    Examples
+    --------
+    >>> task = Task(pow, 2, 10)
+    >>> task
+    Task(pow, 2, 10)
+    >>> task()
+    1024
+    """
+
+    __slots__ = ("args", "func", "kwargs")
+
+    def __init__(self, func: Callable[..., Any], /, *args: Any, **kwargs: Any) -> None:
+        self.func = callable_("func", func, "Type: Task(func, *args), not Task(func(*args)).")
+        self.args = args
+        self.kwargs = kwargs
+
+    def __call__(self) -> Any:
+        """Make the call and return its result."""
+        return self.func(*self.args, **self.kwargs)
+
+    def __repr__(self) -> str:
+        parts = [_name(self.func), *map(_shorten, self.args)]
+        parts += [f"{name}={_shorten(value)}" for name, value in self.kwargs.items()]
+        text = f"Task({', '.join(parts)})"
+        return text if len(text) <= _LINE else f"{text[: _LINE - 2]}…)"
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Task):
+            return NotImplemented
+        mine, theirs = (self.func, self.args, self.kwargs), (other.func, other.args, other.kwargs)
+        return mine == theirs
+
+    __hash__ = None  # type: ignore[assignment]  # arguments may be anything, also unhashable
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _task, (self.func, self.args, self.kwargs)
+
+
+def callable_(name: str, value: Any, remedy: str = "") -> Callable[..., Any]:
+    """Return `value` if it can be called."""
+    if not callable(value):
+        raise ParamTypeError(broken_rule(name, "be callable", value, remedy))
+    function: Callable[..., Any] = value
+    return function
+
+
+def _task(func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Task:
+    return Task(func, *args, **kwargs)
+
+
+def _name(func: Any) -> str:
+    return getattr(func, "__name__", None) or type(func).__name__
+
+
+def _shorten(value: object) -> str:
+    return " ".join(reprlib.repr(value).split())
+
+
+class CallTemplate:
+    """What all calls of a `Calls` share; one object, so that it is sent to a worker once."""
+
+    __slots__ = ("args", "func", "kwargs", "slots")
+
+    def __init__(
+        self,
+        func: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        slots: tuple[int | str, ...],
+    ) -> None:
+        self.func = func
+        self.args = args
+        self.kwargs = kwargs
+        self.slots = slots
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return CallTemplate, (self.func, self.args, self.kwargs, self.slots)
+
+    def task(self, values: Sequence[Any]) -> Task:
+        """Return the call with `values` in the slots."""
+        args, kwargs = list(self.args), dict(self.kwargs)
+        for slot, value in zip(self.slots, values, strict=True):
+            if isinstance(slot, int):
+                args[slot] = value
+            else:
+                kwargs[slot] = value
+        return Task(self.func, *args, **kwargs)
+
+    def results(self, columns: Sequence[Iterator[Any]], n: int) -> Iterator[Any]:
+        """Return an iterator that makes a call whenever it is asked for the next result.
+
+        After a call raised, the next result is that of the call after it.
+        """
+        by_slot = dict(zip(self.slots, columns, strict=True))
+        streams = [
+            by_slot[place] if place in by_slot else repeat(constant)
+            for place, constant in enumerate(self.args)
+        ]
+        names = tuple(slot for slot in self.slots if isinstance(slot, str))
+        func = self.func
+        if names:
+            func = _by_name(func, len(streams), names, self.kwargs)
+            streams += [by_slot[name] for name in names]
+        elif self.kwargs:
+            func = partial(func, **self.kwargs)
+        if not self.slots:  # nothing ends the streams of constants but their number
+            return map(_without_last(func), *streams, repeat(None, n))
+        return map(func, *streams)
+
+
+def _by_name(
+    func: Callable[..., Any], n_args: int, names: tuple[str, ...], constants: dict[str, Any]
+) -> Callable[..., Any]:
+    def call(*values: Any) -> Any:
+        named = dict(zip(names, values[n_args:], strict=True))
+        return func(*values[:n_args], **constants, **named)
+
+    return call
+
+
+def _without_last(func: Callable[..., Any]) -> Callable[..., Any]:
+    def call(*values: Any) -> Any:
+        return func(*values[:-1])
+
+    return call
+
+
+class Calls(Sequence[Task]):
+    """Calls of one function, stored by column.
+
+    Nothing is built per call: constants are held once and varying arguments as distinct values
+    with one integer code a call. A slice shares all of it, and pickles only the values it uses.
+
+    Parameters
+    ----------
+    func : callable
+        The function of all calls.
+    args : tuple
+        Positional arguments; what stands at a varying position is ignored.
+    kwargs : mapping, optional
+        Constant keyword arguments.
+    varying : mapping, optional
+        ``{position or keyword: (values, codes)}``: call i gets ``values[codes[i]]``.
+    n : int, optional
+        Number of calls, needed only if nothing varies.
+
+    Raises
+    ------
+    ParamError
+        If the columns differ in length, a code has no value, or a position is left open.
+
+    Examples
+    --------
+    >>> calls = Calls(pow, varying={0: ([2, 3], [0, 0, 1]), 1: (range(5), [1, 2, 4])})
+    >>> calls
+    Calls(pow, n=3)
+    >>> calls[2]
+    Task(pow, 3, 4)
+    >>> [task() for task in calls[1:]]
+    [4, 81]
+    """
+
+    __slots__ = ("_codes", "_head", "_n", "_values")
+
+    def __init__(
+        self,
+        func: Callable[..., Any],
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+        *,
+        varying: Mapping[int | str, tuple[Sequence[Any], npt.ArrayLike]] | None = None,
+        n: int | None = None,
+    ) -> None:
+        varying = {} if varying is None else varying
+        callable_("func", func)
+        self._values = tuple(values for values, _ in varying.values())
+        self._codes = tuple(np.asarray(codes, dtype=np.int64) for _, codes in varying.values())
+        self._n = _length(varying, self._values, self._codes, n)
+        constants = {name: value for name, value in (kwargs or {}).items() if name not in varying}
+        self._head = CallTemplate(func, _padded(args, varying), constants, tuple(varying))
+
+    @classmethod
+    def _of(
+        cls,
+        head: CallTemplate,
+        values: tuple[Sequence[Any], ...],
+        codes: tuple[IntArray, ...],
+        n: int,
+    ) -> Calls:
+        self = cls.__new__(cls)
+        self._head, self._values, self._codes, self._n = head, values, codes, n
+        return self
+
+    @property
+    def func(self) -> Callable[..., Any]:
+        """The function that is called."""
+        return self._head.func
+
+    def __len__(self) -> int:
+        return self._n
+
+    @overload
+    def __getitem__(self, item: int) -> Task: ...
+    @overload
+    def __getitem__(self, item: slice) -> Calls: ...
+    def __getitem__(self, item: int | slice) -> Task | Calls:
+        if isinstance(item, slice):
+            codes = tuple(column[item] for column in self._codes)
+            return self._of(self._head, self._values, codes, len(range(self._n)[item]))
+        place = range(self._n)[operator.index(item)]
+        columns = zip(self._values, self._codes, strict=True)
+        return self._head.task([values[int(codes[place])] for values, codes in columns])
+
+    def pick(self, places: Sequence[int]) -> Calls:
+        """Return the calls at `places`, in that order."""
+        codes = tuple(column[np.asarray(places, dtype=np.int64)] for column in self._codes)
+        return self._of(self._head, self._values, codes, len(places))
+
+    def __iter__(self) -> Iterator[Task]:
+        return map(self._head.task, self._rows())
+
+    def _rows(self) -> Iterator[tuple[Any, ...]]:
+        if not self._codes:
+            return repeat((), self._n)
+        return zip(*self._columns(), strict=True)
+
+    def _columns(self) -> list[Iterator[Any]]:
+        pairs = zip(self._values, self._codes, strict=True)
+        return [map(values.__getitem__, codes.tolist()) for values, codes in pairs]
+
+    def fingerprints(self, digest: Callable[..., bytes]) -> tuple[bytes, list[bytes]]:
+        """Return `digest` of the arguments that all calls share, and of what varies one a call.
+
+        A value that several calls use is digested once; a call costs no more than a short hash.
+        """
+        head = self._head
+        shared = digest(head.args, sorted(head.kwargs.items()), head.slots)
+        if not self._codes:
+            return shared, [digest()] * self._n
+        columns = []
+        for values, codes in zip(self._values, self._codes, strict=True):
+            used, places = np.unique(codes, return_inverse=True)
+            digests = [digest(values[code]) for code in used.tolist()]
+            columns.append([digests[place] for place in places.tolist()])
+        rows = map(b"".join, zip(*columns, strict=True))  # all digests are of one length
+        return shared, [hashlib.blake2b(row, digest_size=_KEY).digest() for row in rows]
+
+    def results(self) -> Iterator[Any]:
+        """Return an iterator that makes the next call whenever it is asked for the next result.
+
+        It goes on after a call that raised, with the call after it.
+        """
+        return self._head.results(self._columns(), self._n)
+
+    def __repr__(self) -> str:
+        return f"Calls({_name(self.func)}, n={self._n})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        used = [_used(*column) for column in zip(self._values, self._codes, strict=True)]
+        return _calls, (self._head, used, self._n)
+
+
+def _calls(head: CallTemplate, columns: list[tuple[list[Any], IntArray]], n: int) -> Calls:
+    values = tuple(column[0] for column in columns)
+    codes = tuple(column[1].astype(np.int64) for column in columns)
+    return Calls._of(head, values, codes, n)  # noqa: SLF001  # rebuilds what __reduce__ took apart
+
+
+def _used(values: Sequence[Any], codes: IntArray) -> tuple[list[Any], IntArray]:
+    """Return only the values that `codes` use, and the codes into them, as small as they fit."""
+    if len(values) <= 4 * len(codes):
+        places = np.flatnonzero(np.bincount(codes, minlength=len(values)))
+        rank = np.zeros(len(values), dtype=np.int64)
+        rank[places] = np.arange(len(places))
+        codes = rank[codes]
+    else:
+        places, codes = np.unique(codes, return_inverse=True)
+    kept = [values[place] for place in places.tolist()]
+    return kept, codes.astype(np.min_scalar_type(max(len(kept) - 1, 0)))
+
+
+def _length(
+    varying: Mapping[int | str, Any],
+    values: tuple[Sequence[Any], ...],
+    codes: tuple[IntArray, ...],
+    n: int | None,
+) -> int:
+    for name, items, column in zip(varying, values, codes, strict=True):
+        if column.ndim != 1:
+            rule = "have one code a call"
+            raise ParamError(broken_rule(f"varying[{name!r}]", rule, column.shape))
+        if len(column) and (column.min() < 0 or column.max() >= len(items)):
+            got = (int(column.min()), int(column.max()))
+            rule = f"have codes from 0 to {len(items) - 1}"
+            raise ParamError(broken_rule(f"varying[{name!r}]", rule, got))
+    lengths = {len(column) for column in codes} | ({n} if n is not None else set())
+    if len(lengths) != 1:
+        remedy = "Pass n= if no argument varies." if not lengths else ""
+        rule = "give one number of calls"
+        raise ParamError(broken_rule("varying", rule, sorted(lengths), remedy))
+    return lengths.pop()
+
+
+def _padded(args: Sequence[Any], varying: Mapping[int | str, Any]) -> tuple[Any, ...]:
+    """Return `args` with None at every varying position, also beyond their end."""
+    places = {slot for slot in varying if isinstance(slot, int)}
+    count = max([len(args), *(place + 1 for place in places)])
+    missing = set(range(len(args), count)) - places
+    if missing:
+        rule = "leave no position open"
+        raise ParamError(broken_rule("args", rule, f"no value at position {min(missing)}"))
+    return tuple(None if place in places else args[place] for place in range(count))

@@ -1,0 +1,212 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Processes that stay warm between runs; cloudpickle carries notebook functions and lambdas."""
+
+from __future__ import annotations
+
+import importlib
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from broadpeak._core import check
+from broadpeak._run import pool as pools
+from broadpeak._run import worker
+from broadpeak._run.fresh import FreshProcess
+from broadpeak._run.shared import Exchange
+from broadpeak._run.task import Batch, BatchResult, TaskQueue
+from broadpeak.errors import EngineError, ParamError, broken_rule, described
+
+_THREAD_LIMITS = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "BLIS_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "NUMBA_NUM_THREADS",
+)
+
+_starting = threading.Lock()
+
+
+def _renew_lock() -> None:
+    """Make a new lock in a forked worker, in which the old one is held for ever."""
+    global _starting  # noqa: PLW0603
+    _starting = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_lock)
+
+
+class ProcessEngine:
+    """Runs units in worker processes.
+
+    Parameters
+    ----------
+    n_workers : int
+        Number of processes.
+    start_method : {"fresh", "fork", "spawn", "forkserver"}, optional
+        How a worker starts. "fresh", the default where the system is no Windows, starts an
+        interpreter of its own, also where `multiprocessing` refuses to: in daemonic processes,
+        without standard streams, in a folder that was removed. "spawn", the default on Windows,
+        does it by `multiprocessing`, and "forkserver" forks one that is nearly fresh; none of them
+        imports the main script, so it needs no guard. "fork" copies this process and is for those
+        who know that nothing in it minds.
+    threads_per_worker : int, optional
+        Limit of BLAS, OpenMP and Numba threads in a worker. Default: 1, or what the environment
+        says. A forked worker keeps the limits of libraries that are loaded already.
+    reuse : bool
+        Use the workers of the last run, and keep them for the next.
+
+    Raises
+    ------
+    ParamError
+        If an option is not what it must be.
+    """
+
+    name = "processpool"
+    library = "multiprocessing"
+    methods: tuple[str, ...] = ("fresh", "fork", "spawn", "forkserver")
+
+    def __init__(
+        self,
+        n_workers: int,
+        *,
+        start_method: str | None = None,
+        threads_per_worker: int | None = None,
+        reuse: bool = True,
+    ) -> None:
+        self.n_workers = n_workers
+        if start_method is None:
+            start_method = "fresh" if os.name == "posix" else "spawn"
+        self.start_method = check.one_of("start_method", start_method, self.methods)
+        here = multiprocessing.get_all_start_methods()
+        if start_method not in (["fresh", *here] if os.name == "posix" else here):
+            raise ParamError(broken_rule("start_method", "exist on this system", start_method))
+        if threads_per_worker is not None:
+            threads_per_worker = check.whole("threads_per_worker", threads_per_worker)
+        self._reuse = reuse
+        self._limits = _limits(threads_per_worker)
+
+    def run(self, source: TaskQueue) -> Iterator[tuple[Batch, BatchResult]]:
+        """Yield the report of every unit as it finishes."""
+        key = (self.library, self.start_method, self.n_workers, tuple(self._limits.items()))
+        pool = pools.check_out(key, self._make_pool) if self._reuse else self._make_pool()
+        exchange = Exchange(self.fallback())
+        try:
+            yield from pool.run(source, exchange)
+        finally:
+            exchange.close()
+            if self._reuse:
+                pools.check_in(key, pool)
+            else:
+                pool.shutdown()
+
+    def fallback(self) -> Callable[[Any], bytes] | None:
+        """Return another pickler, for what cloudpickle refuses."""
+        return None
+
+    def context(self) -> Any:
+        """Return what makes processes and pipes."""
+        return multiprocessing.get_context(self.start_method)
+
+    def _make_pool(self) -> pools.WorkerPool:
+        # Workers must be ended before the library waits for them at the end of the interpreter.
+        util = importlib.import_module(f"{self.library}.util")
+        util.Finalize(None, pools.shutdown, exitpriority=100)
+        return pools.WorkerPool(self._start, self.n_workers)
+
+    def _start(self) -> tuple[Any, Any]:
+        """Return a process and the pipe to it."""
+        try:
+            with _starting, _no_interrupt():
+                if self.start_method == "fresh":
+                    process = FreshProcess(self._limits)
+                    return process, process.pipe
+                return self._start_by_library()
+        except EngineError:
+            raise
+        except Exception as error:
+            other = "" if self.start_method == "fresh" else "engine='processpool' as it is, or "
+            msg = (
+                f"A worker process must start, but engine={self.name!r} with "
+                f"start_method={self.start_method!r} met {described(error).rstrip('.')}. "
+                f"Pass {other}engine='threadpool' or 'serial', which need no processes."
+            )
+            raise EngineError(msg) from error
+
+    def _start_by_library(self) -> tuple[Any, Any]:
+        context = self.context()
+        util = importlib.import_module(f"{self.library}.util")
+        folder = util.get_temp_dir() if self.start_method == "forkserver" else None
+        parent = worker.Parent(os.getpid(), self.library, folder)
+        here, there = context.Pipe()
+        try:
+            args = (there, self._limits, parent)
+            process = context.Process(target=worker.main, args=args, name="broadpeak-worker")
+            with _environment(self._limits), _without_main(self.library):
+                process.start()
+        except BaseException:
+            here.close()
+            raise
+        finally:
+            there.close()
+        return process, here
+
+
+def _limits(threads: int | None) -> dict[str, str]:
+    return {name: str(threads or os.environ.get(name) or 1) for name in _THREAD_LIMITS}
+
+
+@contextmanager
+def _environment(values: dict[str, str]) -> Iterator[None]:
+    """Set variables while a process starts, which reads them before it loads anything."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+@contextmanager
+def _without_main(library: str) -> Iterator[None]:
+    """Start processes that do not import the main script.
+
+    Its functions and classes travel by value, so nothing needs the import, and a script without
+    ``if __name__ == "__main__":`` would start itself again in every worker.
+    """
+    spawn: Any = importlib.import_module(f"{library}.spawn")
+    original = spawn.get_preparation_data
+
+    def prepared(*args: Any, **kwargs: Any) -> dict[str, Any]:
+        data: dict[str, Any] = original(*args, **kwargs)
+        return {name: value for name, value in data.items() if not name.startswith("init_main")}
+
+    spawn.get_preparation_data = prepared
+    try:
+        yield
+    finally:
+        spawn.get_preparation_data = original
+
+
+@contextmanager
+def _no_interrupt() -> Iterator[None]:
+    """Hold Ctrl-C back: the new process inherits that until it has its own way to ignore it."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Engines by name, each imported when it is first asked for."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import inspect
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from broadpeak._core import check
+from broadpeak._run.calls import callable_
+from broadpeak._run.task import Engine
+from broadpeak.errors import (
+    EngineError,
+    MissingExtraError,
+    ParamError,
+    ParamTypeError,
+    broken_rule,
+    described,
+)
+
+# Name -> where its factory is, and the extra package it cannot do without.
+_BUILT_IN: dict[str, tuple[str, str | None]] = {
+    "serial": ("broadpeak._run.engines.serial:SerialEngine", None),
+    "threadpool": ("broadpeak._run.engines.threadpool:ThreadEngine", None),
+    "processpool": ("broadpeak._run.engines.processpool:ProcessEngine", None),
+    "joblib": ("broadpeak._run.engines.joblib:JoblibEngine", None),
+    "pathos": ("broadpeak._run.engines.pathos:PathosEngine", "pathos"),
+}
+
+# What no machine has the cores for is a slip of the pen, and would bring one to its knees.
+_MOST_WORKERS = 4_096
+
+_added: dict[str, Callable[..., Engine]] = {}
+
+
+def names() -> list[str]:
+    """Return the names of all known engines, also of those whose package is missing.
+
+    Examples
+    --------
+    >>> names()[:3]
+    ['serial', 'threadpool', 'processpool']
+    """
+    return [*_BUILT_IN, *(name for name in _added if name not in _BUILT_IN)]
+
+
+def available() -> list[str]:
+    """Return the names of the engines that can run here.
+
+    Examples
+    --------
+    >>> "serial" in available()
+    True
+    """
+    return [
+        name
+        for name in names()
+        if name in _added or _BUILT_IN[name][1] is None or _is_installed(_BUILT_IN[name][1])
+    ]
+
+
+def _is_installed(package: str | None) -> bool:
+    return package is None or importlib.util.find_spec(package) is not None
+
+
+def register(name: str, factory: Callable[..., Engine]) -> None:
+    """Make an engine known under `name`.
+
+    Parameters
+    ----------
+    name : str
+        What users pass as ``engine=``; a known name is replaced.
+    factory : callable
+        ``factory(n_workers, **engine_options)`` returns an object with the methods of
+        `broadpeak._run.task.Engine`. `broadpeak.testing.EngineContract` checks it.
+
+    Raises
+    ------
+    TypeError
+        If `factory` cannot be called.
+    """
+    remedy = "Pass the class of the engine, or a function that makes one."
+    _added[check.text("name", name)] = callable_("factory", factory, remedy)
+
+
+def create(
+    engine: str | Engine | Callable[..., Engine],
+    n_workers: int,
+    options: Mapping[str, Any] | None = None,
+) -> Engine:
+    """Return the engine for one run.
+
+    Raises
+    ------
+    EngineError
+        If no engine has that name.
+    MissingExtraError
+        If its package is not installed.
+    ParamError
+        If `n_workers` is more than any machine has.
+    TypeError
+        If the engine does not know one of `options`.
+    """
+    if not isinstance(engine, (str, type)) and isinstance(engine, Engine):
+        if options:
+            rule = "be empty with an engine that is already made"
+            raise ParamTypeError(broken_rule("engine_options", rule, dict(options)))
+        return engine
+    known = f"Pass the name of an engine ({', '.join(names())}) or a factory of engines."
+    factory = _factory(engine) if isinstance(engine, str) else callable_("engine", engine, known)
+    options = dict(options or {})
+    _check_options(engine, factory, options)
+    if n_workers > _MOST_WORKERS:
+        remedy = "Leave it out for one worker a core."
+        raise ParamError(
+            broken_rule("n_workers", f"be at most {_MOST_WORKERS:,}", n_workers, remedy)
+        )
+    try:
+        made: Any = factory(n_workers, **options)
+    except ParamTypeError:
+        raise
+    except TypeError as error:
+        rule = f"be a factory of engines (it met {described(error)})"
+        raise ParamTypeError(broken_rule("engine", rule, engine, known)) from error
+    if isinstance(made, type) or not isinstance(made, Engine):
+        rule = "make an object with n_workers and the method run"
+        raise EngineError(broken_rule("the factory of an engine", rule, made, known))
+    return made
+
+
+def _factory(name: str) -> Callable[..., Engine]:
+    if name in _added:
+        return _added[name]
+    if name not in _BUILT_IN:
+        known = ", ".join(repr(known) for known in names())
+        hint = check.did_you_mean(name, names())
+        raise EngineError(broken_rule("engine", f"be one of {known}", name, hint))
+    home, package = _BUILT_IN[name]
+    if not _is_installed(package):
+        msg = (
+            f"engine={name!r} must have the package {package!r}, which is not installed. "
+            f'Type: pip install "broadpeak[{package}]"'
+        )
+        raise MissingExtraError(msg, name=package)
+    module, _, attribute = home.partition(":")
+    factory: Callable[..., Engine] = getattr(importlib.import_module(module), attribute)
+    return factory
+
+
+def _check_options(engine: Any, factory: Callable[..., Engine], options: dict[str, Any]) -> None:
+    try:
+        signature = inspect.signature(factory)
+    except ValueError:  # a class written in C does not tell what it takes
+        return
+    parameters = signature.parameters.values()
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
+        return
+    known = [parameter.name for parameter in parameters if parameter.name != "n_workers"]
+    for name in options:
+        if name not in known:
+            raise check.unknown_option(f"engine {engine!r}", name, known or ["none"])
+
+
+def shutdown() -> None:
+    """End the worker processes that wait for the next run.
+
+    They also end with the interpreter, and by themselves when it is killed.
+
+    Examples
+    --------
+    >>> shutdown()
+    """
+    pool = sys.modules.get("broadpeak._run.pool")
+    if pool is not None:
+        pool.shutdown()

@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Ascent: one parameter after the other, each over its whole range, then the middle of its hill."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from broadpeak._core import check
+from broadpeak._search.protocol import Choice, Point, SearchCurve, SearchPosition
+from broadpeak._search.searchspace import SearchSpace, check_space
+from broadpeak._search.selectors import Plateau, Selector, resolve_selector
+from broadpeak._search.steps import choose_step
+
+
+@dataclass(frozen=True, slots=True)
+class AscentState:
+    """How far an ascent is.
+
+    Attributes
+    ----------
+    names, defaults, grids, biases
+        The space: one item a dimension; an empty grid is not searched.
+    values : tuple of float
+        Results of the parameters searched so far, and what the others are held at.
+    pass_, moving : int
+        Pass from 1, and position of the dimension that is searched now; past the end: finished.
+    scores : tuple of float
+        Scores of the first steps of the current grid.
+    curves : tuple of StepCurve
+        What was decided so far.
+    """
+
+    names: tuple[str, ...]
+    defaults: Point
+    grids: tuple[tuple[float, ...], ...]
+    biases: tuple[float, ...]
+    values: Point
+    pass_: int
+    moving: int
+    scores: tuple[float, ...] = ()
+    curves: tuple[SearchCurve, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Ascent:
+    """Search one parameter at a time, in order, and choose robust values.
+
+    The whole range of a parameter is tried while earlier parameters are held at their results and
+    later ones at their defaults; then the selector chooses its value, which need not be a step.
+
+    Parameters
+    ----------
+    select : "hill", "plateau", "peak" or a selector
+        How a value is chosen from the scores of the steps.
+    passes : int
+        Rounds over all parameters. From the second on, all others are held at the latest results.
+
+    Raises
+    ------
+    ParamError
+        If `select` is unknown or `passes` is less than 1.
+
+    Notes
+    -----
+    A parameter without any score above 0 gets its default, in every pass. The number of
+    evaluations is the sum of the numbers of steps, times the passes, plus a final one.
+
+    Examples
+    --------
+    >>> Ascent(passes=2).select
+    Hill(width=5, edges='include')
+    """
+
+    select: str | Selector = "hill"
+    passes: int = 1
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "select", resolve_selector(self.select))
+        object.__setattr__(self, "passes", check.whole("passes", self.passes))
+
+    def start(self, space: SearchSpace, seed: int | None = 0) -> AscentState:
+        """Return the state before the first step; `seed` is not needed."""
+        check_space(space)
+        state = AscentState(
+            names=space.names,
+            defaults=space.defaults,
+            grids=tuple(tuple(dim.steps().tolist()) for dim in space),
+            biases=tuple(dim.bias for dim in space),
+            values=space.defaults,
+            pass_=1,
+            moving=-1,
+        )
+        return self._next(state)
+
+    def ask(self, state: AscentState) -> list[Point]:
+        """Return the steps of the current parameter that have no score yet."""
+        if state.moving >= len(state.grids):
+            return []
+        before, after = state.values[: state.moving], state.values[state.moving + 1 :]
+        steps = state.grids[state.moving][len(state.scores) :]
+        return [(*before, value, *after) for value in steps]
+
+    def tell(
+        self,
+        state: AscentState,
+        points: Sequence[Point],
+        scores: Sequence[float],
+    ) -> AscentState:
+        """Return the state with the next `scores`; a full curve decides its parameter."""
+        state = replace(state, scores=(*state.scores, *map(float, scores)))
+        full = len(state.scores) >= len(state.grids[state.moving])
+        return self._decide(state) if full else state
+
+    def stop(
+        self, state: AscentState, points: Sequence[Point], scores: Sequence[float]
+    ) -> AscentState:
+        """Return the state after the current parameter was ended with `points`."""
+        moved = (state.pass_, state.moving)
+        state = self.tell(state, points, scores)
+        return self._decide(state) if (state.pass_, state.moving) == moved else state
+
+    def place(self, state: AscentState) -> SearchPosition:
+        """Return pass, parameter and step that come next."""
+        return SearchPosition(
+            state.pass_, state.moving + 1, len(state.scores) + 1, state.names[state.moving]
+        )
+
+    def choice(self, state: AscentState) -> Choice:
+        """Return the values found."""
+        last = {curve.parameter: curve for curve in state.curves}
+        found = [last.get(name) for name in state.names]
+        usable = any(curve is not None and curve.window is not None for curve in found)
+        return Choice(
+            values=state.values,
+            score=state.curves[-1].score if state.curves else 0.0,
+            at_edge=tuple(curve is not None and curve.at_edge for curve in found),
+            usable=usable or not state.curves,
+            curves=state.curves,
+        )
+
+    def _decide(self, state: AscentState) -> AscentState:
+        curve = self._curve(state)
+        values = list(state.values)
+        values[state.moving] = curve.value
+        return self._next(
+            replace(state, values=tuple(values), scores=(), curves=(*state.curves, curve))
+        )
+
+    def _curve(self, state: AscentState) -> SearchCurve:
+        at = state.moving
+        grid = state.grids[at]
+        x = np.array(grid[: len(state.scores)])
+        y = np.array(state.scores)
+        named = (state.pass_, state.names[at], tuple(x.tolist()), state.scores)
+        if not np.any(y > 0):
+            return SearchCurve(*named, state.defaults[at], 0.0, None, at_edge=False)
+        chosen = choose_step(x, y, resolve_selector(self.select), state.biases[at])
+        # A stopped curve ends before the range does, so ends are those of the grid.
+        ends = {0, len(grid) - 1} if len(grid) > 1 else set()
+        at_edge = bool(ends & {chosen.step, chosen.peak, *self._touched(chosen.window)})
+        return SearchCurve(*named, chosen.value, chosen.score, chosen.window, at_edge)
+
+    def _touched(self, window: tuple[int, int]) -> tuple[int, ...]:
+        """Return the ends of a plateau, which count as chosen; the window of a hill does not."""
+        return window if isinstance(self.select, Plateau) else ()
+
+    def _next(self, state: AscentState) -> AscentState:
+        """Move on to the next dimension that is searched, in this pass or the next."""
+        moving, pass_ = state.moving + 1, state.pass_
+        while pass_ <= self.passes:
+            while moving < len(state.grids) and not state.grids[moving]:
+                moving += 1
+            if moving < len(state.grids):
+                return replace(state, moving=moving, pass_=pass_)
+            moving, pass_ = 0, pass_ + 1
+        return replace(state, moving=len(state.grids), pass_=self.passes)

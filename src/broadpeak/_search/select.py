@@ -1,0 +1,288 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""`select`: the broad peak of any scores, from this library or from elsewhere."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, overload
+
+import numpy as np
+import pandas as pd
+
+from broadpeak._core import check
+from broadpeak._search.cells import CellChoice, Cells, choose_cell, edges, make_cells, smoothed
+from broadpeak._search.neighbours import read_level
+from broadpeak._search.protocol import LARGEST
+from broadpeak._search.selectors import Hill, Peak, Plateau, Selector, resolve_selector
+from broadpeak._search.steps import StepChoice, choose_step, tie_width
+from broadpeak.errors import ParamError, broken_rule
+from broadpeak.types import FloatArray, IntArray
+
+__all__ = ["EdgeFlags", "Hill", "Peak", "Plateau", "Selection", "select"]
+
+
+class EdgeFlags(dict[str, bool]):
+    """A flag for each parameter; true as a whole if any of them is.
+
+    Examples
+    --------
+    >>> bool(EdgeFlags(fast=False, slow=True))
+    True
+    """
+
+    def __bool__(self) -> bool:
+        return any(self.values())
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Selection:
+    """What `select` chose.
+
+    Attributes
+    ----------
+    params : dict
+        Chosen value of each parameter. A single parameter of numbers alone may lie between two
+        tried values (hill and plateau); all else is a combination that was tried.
+    score : float
+        Score the choice was made by: the weighted mean of the window (hill), the mean of the
+        plateau, or the peak itself.
+    peak_params : dict
+        Combination with the highest score.
+    peak_score : float
+        That score.
+    robustness : float
+        Share of the peak's lead over the median score that the direct neighbours of the choice keep
+        on average: 1 on a plateau as high as the peak, 0 (the least) for a lone spike. NaN where
+        the choice has no neighbour. It does not change when scores are scaled or shifted.
+    region : Series
+        The part of the scores that carried the choice: window, plateau, or the peak alone.
+    at_edge : EdgeFlags
+        For each parameter, whether the best or the chosen value is the first or the last number or
+        date tried: a wider range may hold a better one. True as a whole if any is.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> selection = select(pd.Series([1.0, 3.0, 2.0, 1.0]), method="peak")
+    >>> selection.params, selection.score, bool(selection.at_edge)
+    ({'level_0': 1}, 3.0, False)
+    """
+
+    params: dict[str, Any]
+    score: float
+    peak_params: dict[str, Any]
+    peak_score: float
+    robustness: float
+    region: pd.Series[Any]
+    at_edge: EdgeFlags
+
+
+@overload
+def select(
+    scores: pd.Series[Any], *, method: str | Selector = "hill", by: None = None
+) -> Selection: ...
+
+
+@overload
+def select(
+    scores: pd.Series[Any], *, method: str | Selector = "hill", by: str
+) -> dict[Any, Selection]: ...
+
+
+def select(
+    scores: pd.Series[Any], *, method: str | Selector = "hill", by: str | None = None
+) -> Selection | dict[Any, Selection]:
+    """Return the robust choice from `scores`: the broad peak rather than the lucky spike.
+
+    Parameters
+    ----------
+    scores : Series
+        Higher is better; index levels are parameters, one row a combination, in any order. Missing
+        combinations are left out of every mean.
+    method : "hill", "plateau", "peak" or Hill, Plateau, Peak
+        "hill" is five steps wide for one parameter, three for several.
+    by : str, optional
+        Name of an index level, such as "symbol": one choice for each of its labels.
+
+    Returns
+    -------
+    Selection
+        With `by` a dict of them, one for each label of that level.
+
+    Raises
+    ------
+    ParamError
+        If `scores` is no Series, is empty, has a label twice, holds no numbers, or no finite one,
+        or if there is no level `by`, or no other one.
+
+    Notes
+    -----
+    A score that is not finite, or beyond 1e300 in size, counts as ``min(0, worst finite)`` and is
+    never the choice of several parameters. Negative scores are fine.
+
+    Numbers of a level are neighbours in their order, and so are dates. Every other label is a name
+    that has no neighbours: a text, a truth value, None or NaN, also beside numbers. Scores are
+    smoothed within each name. Equal scores: the lowest number wins, then names in the order of
+    their alphabet; the order of the rows never counts. An ordered categorical keeps its order.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> index = pd.Index([10, 20, 30, 40, 50, 60, 70, 80], name="window")
+    >>> scores = pd.Series([1.0, 7.0, 1.0, 1.0, 4.0, 5.0, 4.0, 1.0], index=index)
+    >>> selection = select(scores)
+    >>> selection.params, selection.peak_params
+    ({'window': 60.0}, {'window': 20})
+    >>> other = pd.Series(scores.to_numpy()[::-1], index=index)
+    >>> both = pd.concat({"IBM": scores, "SPX": other}, names=["symbol"])
+    >>> {symbol: chosen.params for symbol, chosen in select(both, by="symbol").items()}
+    {'IBM': {'window': 60.0}, 'SPX': {'window': 30.0}}
+    """
+    values = _checked_scores(scores)
+    names = _names(scores.index)
+    if by is not None:
+        return _each(scores, names, method, by)
+    levels = [read_level(scores.index, position) for position in range(len(names))]
+    codes = np.column_stack([level.codes for level in levels])
+    order = np.lexsort(codes.T[::-1])
+    codes = codes[order]
+    _check_duplicates(scores.index, codes, order)
+    shape = [len(level.labels) for level in levels]
+    cells = make_cells(codes, shape, values[order], [level.runs for level in levels])
+    selector = resolve_selector(method, several=len(names) > 1)
+    labels = dict(zip(names, (level.labels for level in levels), strict=True))
+    found = _Chosen(cells, scores.iloc[order], labels)
+    x = levels[0].numbers if len(names) == 1 else None
+    if x is None:
+        return found.combination(choose_cell(cells, selector), selector)
+    return found.between(choose_step(x, values[order], selector), selector)
+
+
+def _each(
+    scores: pd.Series[Any], names: list[str], method: str | Selector, by: str
+) -> dict[Any, Selection]:
+    """Return one choice for each label of level `by`."""
+    place = names.index(check.one_of("by", by, names))
+    if len(names) == 1:
+        rule = "leave a level to choose from"
+        remedy = f"The scores have no level but {by!r}: leave `by` out to choose one of its labels."
+        raise ParamError(broken_rule("by", rule, by, remedy))
+    level = read_level(scores.index, place)
+    named = scores.set_axis(scores.index.set_names(names))
+    chosen: dict[Any, Selection] = {}
+    for code, label in enumerate(level.labels):
+        if label in chosen:
+            rule = "name a level whose labels can be keys of one dict"
+            other = next(one for one in chosen if one == label)
+            remedy = f"{label!r} and {other!r} are equal: give them names with Param(keys=[…])."
+            raise ParamError(broken_rule("by", rule, by, remedy))
+        part = named[level.codes == code]
+        part.index = part.index.droplevel(place)
+        try:
+            chosen[label] = select(part, method=method)
+        except ParamError as error:
+            raise ParamError(f"{by}={label!r}: {error}") from error
+    return chosen
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Chosen:
+    """Turns positions of cells into labels."""
+
+    cells: Cells
+    scores: pd.Series[Any]
+    labels: dict[str, tuple[Any, ...]]
+
+    def combination(self, choice: CellChoice, selector: Selector) -> Selection:
+        region = choice.region if isinstance(selector, Plateau) else ()
+        flags = edges(self.cells, (choice.cell, choice.peak, *region))
+        return self._selection(
+            self._at(choice.cell), choice.score, choice.cell, choice.peak, choice.region, flags
+        )
+
+    def between(self, choice: StepChoice, selector: Selector) -> Selection:
+        (name,) = self.labels
+        exact = isinstance(selector, Peak) or len(self.cells.y) == 1
+        params = self._at(choice.step) if exact else {name: choice.value}
+        window = choice.window if isinstance(selector, Plateau) else ()
+        flags = edges(self.cells, (choice.step, choice.peak, *window))
+        region = tuple(range(choice.window[0], choice.window[1] + 1))
+        return self._selection(params, choice.score, choice.step, choice.peak, region, flags)
+
+    def _selection(
+        self,
+        params: dict[str, Any],
+        score: float,
+        cell: int,
+        peak: int,
+        region: tuple[int, ...],
+        flags: tuple[bool, ...],
+    ) -> Selection:
+        return Selection(
+            params=params,
+            score=score,
+            peak_params=self._at(peak),
+            peak_score=float(self.cells.y[peak]),
+            robustness=_robustness(self.cells, cell, peak),
+            region=self.scores.iloc[list(region)],
+            at_edge=EdgeFlags(zip(self.labels, flags, strict=True)),
+        )
+
+    def _at(self, cell: int) -> dict[str, Any]:
+        codes = self.cells.codes[cell]
+        return {
+            name: labels[code]
+            for (name, labels), code in zip(self.labels.items(), codes, strict=True)
+        }
+
+
+def _robustness(cells: Cells, cell: int, peak: int) -> float:
+    around = float(smoothed(cells, (1, 2, 1), own=False)[cell])
+    usual = float(np.median(cells.y))
+    lead = float(cells.y[peak]) - usual
+    if np.isnan(around):
+        return np.nan
+    if lead <= tie_width(cells.y):
+        return 1.0
+    return min(max((around - usual) / lead, 0.0), 1.0)
+
+
+def _checked_scores(scores: Any) -> FloatArray:
+    remedy = "Pass a Series with one index level a parameter, such as the result of a sweep."
+    if not isinstance(scores, pd.Series):
+        raise ParamError(broken_rule("scores", "be a pandas Series", scores, remedy))
+    if scores.empty:
+        raise ParamError(broken_rule("scores", "hold at least one score", len(scores), remedy))
+    rule = "hold numbers that a float can hold"
+    if scores.dtype.kind in "cmM":  # numpy would count nanoseconds, and leave out imaginary parts
+        raise ParamError(broken_rule("scores", rule, str(scores.dtype)))
+    try:
+        values = scores.to_numpy(dtype=np.float64, na_value=np.nan)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ParamError(broken_rule("scores", rule, scores.dtype)) from error
+    values = np.where(np.abs(values) > LARGEST, np.inf, values)
+    if not np.isfinite(values).any():
+        rule = "hold at least one finite score"
+        remedy = "No combination was usable: look at the trades of one of them."
+        raise ParamError(broken_rule("scores", rule, values[0], remedy))
+    return values
+
+
+def _check_duplicates(index: pd.Index[Any], codes: IntArray, order: IntArray) -> None:
+    """Raise for two rows of one combination; True and 1 are two labels, so pandas is not asked."""
+    same = (codes[1:] == codes[:-1]).all(axis=1)
+    if same.any():
+        twice = index[int(order[1:][same][0])]
+        remedy = "Average or drop the others first, as in scores.groupby(level=[...]).mean()."
+        raise ParamError(broken_rule("scores", "have one row a combination", twice, remedy))
+
+
+def _names(index: pd.Index[Any]) -> list[str]:
+    names = [
+        f"level_{position}" if name is None else str(name)
+        for position, name in enumerate(index.names)
+    ]
+    if len(set(names)) < len(names):
+        remedy = "Rename them with scores.rename_axis([...])."
+        raise ParamError(broken_rule("the index levels", "have names that differ", names, remedy))
+    return names

@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What is left of a Sharpe ratio after the number of trials was counted."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy.special import stdtr, stdtrit
+
+from broadpeak._core import arrays, check
+from broadpeak._significance.returns import observed_ratio
+from broadpeak.errors import DataError, ParamError, broken_rule
+from broadpeak.types import FloatArray
+
+
+class Haircut(NamedTuple):
+    """A Sharpe ratio after its haircut.
+
+    Attributes
+    ----------
+    sharpe : float
+        What is left, per period.
+    haircut : float
+        Share that was cut off, from 0 to 1.
+    p_value : float
+        Two-sided p value after the correction for the number of trials.
+    """
+
+    sharpe: float
+    haircut: float
+    p_value: float
+
+
+def haircut_sharpe(
+    sharpe: float,
+    n: float,
+    *,
+    n_trials: int,
+    method: str = "bonferroni",
+    autocorrelation: float = 0.0,
+    p_values: Sequence[float] | None = None,
+) -> Haircut:
+    """Return the Sharpe ratio that a single trial would need for the same significance.
+
+    Parameters
+    ----------
+    sharpe : float
+        Observed ratio, per period.
+    n : float
+        Number of periods it was estimated from, more than 2.
+    n_trials : int
+        How many trials there were, this one included.
+    method : "bonferroni", "holm" or "bhy"
+        How p values are corrected: for any false discovery ("bonferroni", "holm"), or for the share
+        of false ones among the discoveries ("bhy": Benjamini, Hochberg, Yekutieli).
+    autocorrelation : float
+        Of returns one period apart, between -1 and 1. Positive: the ratio is overstated.
+    p_values : sequence of float, optional
+        Two-sided p values of all `n_trials` trials, or of all others, for "holm" and "bhy". Without
+        them this one is taken for the only one with anything to show, the strictest case.
+
+    Returns
+    -------
+    Haircut
+        ``(sharpe, haircut, p_value)``; a haircut of 1 leaves nothing.
+
+    Raises
+    ------
+    ParamError
+        If a value is out of its range, or the number of p values does not fit.
+
+    Notes
+    -----
+    Ratio → t statistic → p value → corrected p value → t statistic → ratio, with n - 1 degrees of
+    freedom. Under autocorrelation r the standard error of the mean of n periods grows by
+    ``sqrt(1 + 2 r / (1 - r) * (1 - (1 - r**n) / (n * (1 - r))))``. C. Harvey, Y. Liu,
+    "Backtesting", J. of Portfolio Management 42(1), 2015.
+
+    Examples
+    --------
+    >>> import math
+    >>> import broadpeak as bp
+    >>> cut = bp.stats.haircut_sharpe(0.75 / math.sqrt(12), 240, n_trials=200)
+    >>> round(cut.sharpe * math.sqrt(12), 2), round(cut.haircut, 2)
+    (0.3, 0.6)
+    """
+    check.one_of("method", method, tuple(_CORRECTIONS))
+    sharpe, periods = observed_ratio(sharpe), check.number("n", n, above=2.0)
+    trials = check.whole("n_trials", n_trials)
+    rho = check.number("autocorrelation", autocorrelation)
+    if not -1.0 < rho < 1.0:
+        raise ParamError(broken_rule("autocorrelation", "lie between -1 and 1", autocorrelation))
+    root = math.sqrt(periods)
+    freedom = periods - 1.0
+    honest = sharpe / math.sqrt(_inflation(rho, periods))
+    own = 2.0 * float(stdtr(freedom, -abs(honest) * root))
+    corrected = _CORRECTIONS[method](own, _family(own, trials, p_values))
+    left = math.copysign(max(-float(stdtrit(freedom, corrected / 2.0)), 0.0) / root, sharpe)
+    # A quantile of a p value that no trial has corrected comes back with its last digits changed.
+    left = honest if corrected == own else left
+    return Haircut(left, 1.0 - left / sharpe if sharpe else 0.0, corrected)
+
+
+def _inflation(rho: float, periods: float) -> float:
+    if rho == 0.0:
+        return 1.0
+    rest = (1.0 - math.pow(rho, round(periods))) / (periods * (1.0 - rho))
+    return 1.0 + 2.0 * rho / (1.0 - rho) * (1.0 - rest)
+
+
+def _family(own: float, trials: int, p_values: Any) -> FloatArray:
+    """Return the p values of all trials in ascending order, `own` among them."""
+    if p_values is None:
+        return np.array([own] + [1.0] * (trials - 1))
+    try:
+        lanes, _ = arrays.to_lanes("p_values", p_values)
+        given = np.sort(lanes.ravel())
+    except DataError:
+        given = np.array([math.nan])
+    if not ((given >= 0.0) & (given <= 1.0)).all() or len(given) not in {trials, trials - 1}:
+        rule = f"be the {trials} values of all trials, or those of the others, from 0 to 1"
+        raise ParamError(broken_rule("p_values", rule, p_values))
+    if len(given) == trials:  # this one is among them: its place is taken by its exact value
+        given = np.delete(given, int(np.abs(given - own).argmin()))
+    return np.sort(np.append(given, own))
+
+
+def _bonferroni(own: float, family: FloatArray) -> float:
+    return min(1.0, own * len(family))
+
+
+def _holm(own: float, family: FloatArray) -> float:
+    """Return the largest of what all smaller p values come to, each times those not yet beaten."""
+    place = int(np.searchsorted(family, own, side="left"))
+    stepped = (len(family) - np.arange(place + 1)) * family[: place + 1]
+    return min(1.0, float(stepped.max()))
+
+
+def _bhy(own: float, family: FloatArray) -> float:
+    """Return the least of what all larger p values come to, each over its rank."""
+    n = len(family)
+    ranks = np.arange(1, n + 1)
+    place = int(np.searchsorted(family, own, side="left"))
+    penalty = float((1.0 / ranks).sum())  # under any dependence of the trials
+    stepped = family[place:] * n * penalty / ranks[place:]
+    return min(1.0, float(stepped.min()))
+
+
+_CORRECTIONS: dict[str, Callable[[float, FloatArray], float]] = {
+    "bonferroni": _bonferroni,
+    "holm": _holm,
+    "bhy": _bhy,
+}

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Fills of orders against prices: arrays of columns × bars, no pandas, no labels."""

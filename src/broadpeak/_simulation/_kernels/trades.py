@@ -1,0 +1,338 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""From the order log to trade records and to paths of profit and loss."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from broadpeak._core.compile import kernel
+from broadpeak._simulation._kernels.layout import (
+    AT_CLOSE,
+    AT_OPEN,
+    L_BAR,
+    L_FEES,
+    L_FLOW,
+    L_POS,
+    L_PRICE,
+    L_REASON,
+    L_UNITS,
+    L_WHEN,
+    ROLL_LONG,
+    ROLL_SHORT,
+    STILL_OPEN,
+    TARGETED,
+    UNIT_COST,
+)
+from broadpeak._simulation._kernels.own import own_days, own_orders, spread
+from broadpeak.types import AnyArray, FloatArray, IntArray
+
+
+@kernel
+def rollover(pos: float, since: int, bar: int, money: FloatArray, days: IntArray) -> float:
+    """Return the rollover of holding `pos` from bar `since` to `bar`, in money paid."""
+    rate = money[ROLL_LONG] if pos > 0.0 else money[ROLL_SHORT]
+    if pos == 0.0 or rate == 0.0:
+        return 0.0
+    paid: float = abs(pos) * rate * (days[bar] - days[since])
+    return paid
+
+
+@kernel
+def write_trade(
+    out: AnyArray,
+    k: int,
+    col: int,
+    d: float,
+    size: float,
+    first: int,
+    last: int,
+    entry: float,
+    price: float,
+    entry_fees: float,
+    exit_fees: float,
+    roll: float,
+    reason: int,
+    worst: float,
+    best: float,
+    own: IntArray,
+) -> None:
+    """Write one record; `worst` and `best` are prices, `first` and `last` count own bars."""
+    pnl = d * (price - entry) * size - entry_fees - exit_fees - roll
+    row = out[k]
+    row["column"] = col
+    row["direction"] = 1 if d > 0.0 else -1
+    row["size"] = size
+    row["entry_index"] = own[first] if own.shape[0] > 0 else first
+    row["exit_index"] = own[last] if own.shape[0] > 0 else last
+    row["entry_price"] = entry
+    row["exit_price"] = price
+    row["entry_fees"] = entry_fees
+    row["exit_fees"] = exit_fees
+    row["roll"] = roll
+    row["pnl"] = pnl
+    row["return"] = pnl / (entry * size)
+    row["status"] = 0 if reason == STILL_OPEN else 1
+    row["exit_reason"] = reason
+    row["bars"] = last - first
+    row["mae"] = min(d * (worst / entry - 1.0), 0.0)
+    row["mfe"] = max(d * (best / entry - 1.0), 0.0)
+
+
+@kernel
+def make_trades(
+    log: FloatArray,
+    col: int,
+    open_: FloatArray,
+    high: FloatArray,
+    low: FloatArray,
+    mark: FloatArray,
+    money: FloatArray,
+    days: IntArray,
+    own: IntArray,
+    out: AnyArray,
+    k: int,
+    extremes: bool,
+) -> int:
+    """Write the trade records of one column from its orders; return their end.
+
+    Orders and prices count the column's own bars, records count all. Without `extremes` mae and
+    mfe are not filled in, and open, high and low are not looked at.
+
+    The order of prices inside a bar is not known: the adverse extreme is taken to come before a
+    target, and nothing favourable before a stop, as the order of stops does.
+    """
+    n_bars = mark.shape[0]
+    held = 0.0
+    d = 1.0
+    price = 0.0
+    fees = 0.0
+    roll = 0.0
+    entry_bar = 0
+    since = 0
+    due = 0  # first bar whose extremes are not in worst and best
+    worst = 0.0
+    best = 0.0
+    for i in range(log.shape[0]):
+        bar = int(log[i, L_BAR])
+        when = int(log[i, L_WHEN])
+        reason = int(log[i, L_REASON])
+        units = abs(log[i, L_UNITS])
+        way = 1.0 if log[i, L_UNITS] > 0.0 else -1.0
+        fill = log[i, L_PRICE]
+        fee = log[i, L_FEES]
+        if held > 0.0:
+            roll += rollover(d * held, since, bar, money, days)
+            end = bar + 1 if when == AT_CLOSE else bar
+            for t in range(due, end if extremes else due):
+                up = high[t] if d > 0.0 else low[t]
+                down = low[t] if d > 0.0 else high[t]
+                best = up if d * (up - best) > 0.0 else best
+                worst = down if d * (down - worst) < 0.0 else worst
+            due = max(due, end)
+            if extremes and when != AT_CLOSE:
+                o = open_[bar]
+                best = o if d * (o - best) > 0.0 else best
+                worst = o if d * (o - worst) < 0.0 else worst
+                if reason == TARGETED and when != AT_OPEN:
+                    down = low[bar] if d > 0.0 else high[bar]
+                    worst = down if d * (down - worst) < 0.0 else worst
+            best = fill if d * (fill - best) > 0.0 else best
+            worst = fill if d * (fill - worst) < 0.0 else worst
+        since = bar
+        after = abs(log[i, L_POS])
+        crosses = log[i, L_POS] * d < 0.0
+        opening = units  # the order's own: a difference of positions is rounded at their size
+        if held > 0.0 and way != d:
+            closing = held if crosses or after == 0.0 else units
+            opening = after if crosses else 0.0
+            share = closing / held
+            paid = fee * (closing / (closing + opening))
+            fee -= paid
+            write_trade(
+                out, k, col, d, closing, entry_bar, bar, price, fill, fees * share,
+                paid, roll * share, reason, worst, best, own,
+            )  # fmt: skip
+            k += 1
+            held -= closing
+            fees -= fees * share
+            roll -= roll * share
+            held = 0.0 if crosses else after
+        if opening > 0.0:
+            if held == 0.0:
+                d = way
+                price = fill
+                fees = 0.0
+                roll = 0.0
+                entry_bar = bar
+                due = bar + 1 if when == AT_CLOSE else bar
+                worst = fill
+                best = fill
+            else:
+                price = (price * held + fill * opening) / (held + opening)
+            held += opening
+            fees += fee + opening * money[UNIT_COST]
+    if held > 0.0:
+        roll += rollover(d * held, since, n_bars - 1, money, days)
+        for t in range(due, n_bars if extremes else due):
+            up = high[t] if d > 0.0 else low[t]
+            down = low[t] if d > 0.0 else high[t]
+            best = up if d * (up - best) > 0.0 else best
+            worst = down if d * (down - worst) < 0.0 else worst
+        end_price = mark[n_bars - 1]  # the exit of the record, also on the bar of a close fill
+        best = end_price if d * (end_price - best) > 0.0 else best
+        worst = end_price if d * (end_price - worst) < 0.0 else worst
+        write_trade(
+            out, k, col, d, held, entry_bar, n_bars - 1, price, mark[n_bars - 1], fees, 0.0, roll,
+            STILL_OPEN, worst, best, own,
+        )  # fmt: skip
+        k += 1
+    return k
+
+
+@kernel
+def all_trades(
+    log: FloatArray,
+    starts: IntArray,
+    ends: IntArray,
+    price_rows: IntArray,
+    open_: FloatArray,
+    high: FloatArray,
+    low: FloatArray,
+    close: FloatArray,
+    bars: IntArray,
+    bounds: IntArray,
+    money: FloatArray,
+    days: IntArray,
+    out: AnyArray,
+) -> int:
+    """Write the records of every column into `out`; return how many."""
+    k = 0
+    for col in range(starts.shape[0]):
+        p = price_rows[col]
+        a, b = bounds[p], bounds[p + 1]
+        own = bars[a:b]
+        k = make_trades(
+            own_orders(log, starts[col], ends[col], own), col, open_[a:b], high[a:b], low[a:b],
+            close[a:b], money[min(col, money.shape[0] - 1)], own_days(days, own), own, out, k,
+            True,
+        )  # fmt: skip
+    return k
+
+
+@kernel
+def add_pnl(
+    out: FloatArray, log: FloatArray, mark: FloatArray, money: FloatArray, days: IntArray
+) -> None:
+    """Add to `out` the profit and loss of one column at each own close, marked to market."""
+    n_bars = mark.shape[0]
+    rolls = money[ROLL_LONG] != 0.0 or money[ROLL_SHORT] != 0.0
+    pos = 0.0
+    total = 0.0
+    last = log.shape[0]
+    start = np.uint64(0)  # unsigned: an index that cannot be negative lets the loops vectorise
+    for i in range(last + 1):
+        end = np.uint64(log[i, L_BAR]) if i < last else np.uint64(n_bars)
+        if pos == 0.0:
+            for t in range(start, end):
+                out[t] += total
+        elif rolls:
+            for t in range(int(start), int(end)):
+                out[t] += (total + pos * mark[t]) - rollover(pos, int(start), t, money, days)
+        else:
+            for t in range(start, end):
+                out[t] += total + pos * mark[t]
+        if i < last:
+            pos = log[i, L_POS]
+            total += log[i, L_FLOW]
+            start = end
+
+
+@kernel
+def last_pnl(log: FloatArray, mark: FloatArray, money: FloatArray, days: IntArray) -> float:
+    """Return the profit and loss of one column at its last close, as the path would end."""
+    last = log.shape[0]
+    if last == 0:
+        return 0.0
+    total = 0.0
+    for i in range(last):
+        total += log[i, L_FLOW]
+    pos = log[last - 1, L_POS]
+    if pos == 0.0:
+        return total
+    end = mark.shape[0] - 1
+    paid = rollover(pos, int(log[last - 1, L_BAR]), end, money, days)
+    pnl: float = (total + pos * mark[end]) - paid
+    return pnl
+
+
+@kernel
+def add_positions(out: FloatArray, log: FloatArray, first: int, last: int) -> None:
+    """Write the signed units at each close."""
+    pos = 0.0
+    start = 0
+    n_bars = out.shape[0]
+    for i in range(first, last + 1):
+        end = int(log[i, L_BAR]) if i < last else n_bars
+        for t in range(start, end):
+            out[t] = pos
+        if i < last:
+            pos = log[i, L_POS]
+            start = end
+
+
+@kernel
+def add_column(
+    out: FloatArray,
+    axis: IntArray,
+    log: FloatArray,
+    own: IntArray,
+    mark: FloatArray,
+    money: FloatArray,
+    days: IntArray,
+    scratch: FloatArray,
+) -> None:
+    """Add to `out`, over the bars `axis`, the profit and loss of one column.
+
+    `scratch` is as long as all bars. Between own bars the last known price stands.
+    """
+    if own.shape[0] == 0:
+        add_pnl(out[: mark.shape[0]], log, mark, money, days)
+        return
+    path = scratch[: mark.shape[0]]
+    path[:] = 0.0
+    add_pnl(path, log, mark, money, days)
+    spread(out, axis, path, own)
+
+
+@kernel
+def pnl_paths(
+    out: FloatArray,
+    log: FloatArray,
+    starts: IntArray,
+    ends: IntArray,
+    price_rows: IntArray,
+    groups: IntArray,
+    close: FloatArray,
+    bars: IntArray,
+    bounds: IntArray,
+    money: FloatArray,
+    days: IntArray,
+) -> None:
+    """Add the profit and loss of each column to the lane of its group, over all bars."""
+    n_bars = out.shape[1]
+    axis = np.arange(n_bars)
+    scratch = np.empty(n_bars)
+    for col in range(starts.shape[0]):
+        a, b = bounds[price_rows[col]], bounds[price_rows[col] + 1]
+        own = bars[a:b]
+        add_column(
+            out[groups[col]], axis, own_orders(log, starts[col], ends[col], own), own,
+            close[a:b], money[min(col, money.shape[0] - 1)], own_days(days, own), scratch,
+        )  # fmt: skip
+
+
+@kernel
+def position_paths(out: FloatArray, log: FloatArray, starts: IntArray, ends: IntArray) -> None:
+    """Write the signed units of each column."""
+    for col in range(starts.shape[0]):
+        add_positions(out[col], log, starts[col], ends[col])

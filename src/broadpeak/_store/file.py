@@ -1,0 +1,373 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The SQLite file behind a store: made whole, opened only if it is ours, watched while in use."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import stat
+import tempfile
+import threading
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from broadpeak._store import digests
+from broadpeak.errors import StoreError, broken_rule, shown
+
+APPLICATION: Final = 0x62706B73  # "bpks", where SQLite says whose file it is
+FORMAT: Final = 2  # of the tables below; a store of another one is refused
+_WAIT = 60.0  # seconds to wait for another process that is writing
+_MAGIC = b"SQLite format 3\0"
+_TRIES = 5  # to read a file that others write and this process may not
+_RESTORE = "Restore it from a copy, or choose a new file name."
+
+TABLES: Final = {
+    "meta": """CREATE TABLE meta (
+    id INTEGER PRIMARY KEY,
+    runs INTEGER NOT NULL,
+    total BLOB NOT NULL,
+    digest BLOB NOT NULL
+)""",
+    # No index by key: a damaged one would hide a run, and there are few.
+    "runs": """CREATE TABLE runs (
+    id INTEGER PRIMARY KEY,
+    key BLOB NOT NULL,
+    name TEXT NOT NULL,
+    data TEXT,
+    settings TEXT NOT NULL,
+    version TEXT NOT NULL,
+    created TEXT NOT NULL,
+    trials INTEGER NOT NULL,
+    seconds REAL NOT NULL,
+    total BLOB NOT NULL,
+    digest BLOB NOT NULL
+)""",
+    "trials": """CREATE TABLE trials (
+    run INTEGER NOT NULL REFERENCES runs (id),
+    key BLOB NOT NULL,
+    number INTEGER NOT NULL,
+    label BLOB NOT NULL,
+    value BLOB NOT NULL,
+    seconds REAL,
+    created TEXT NOT NULL,
+    digest BLOB NOT NULL,
+    PRIMARY KEY (run, key)
+) WITHOUT ROWID""",
+    "claims": """CREATE TABLE claims (
+    run INTEGER NOT NULL,
+    owner TEXT NOT NULL,
+    keys BLOB NOT NULL,
+    until REAL NOT NULL,
+    PRIMARY KEY (run, owner)
+) WITHOUT ROWID""",
+}
+
+T = TypeVar("T")
+_Place = tuple[int, int]  # device and number of a file, which a rename does not change
+
+
+class Text(bytes):
+    """What is a text to SQLite: read after its digest was, and told from bytes that are none.
+
+    One bit makes a text of a blob. It would read the same, and no longer be found by its key.
+    """
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """A connection, and what was true when it was made."""
+
+    pid: int
+    connection: sqlite3.Connection
+    lock: Any
+    stamp: tuple[int, ...] | None  # of a file that can only be read, else None
+    copy: Any = None  # the folder of the copy that is read in its place
+
+
+class StoreFile:
+    """One file with the tables of a store.
+
+    Parameters
+    ----------
+    path : path
+        The file; it is made when missing.
+    lasting : bool
+        It is an error when the file is moved or deleted while it is in use.
+
+    Raises
+    ------
+    StoreError
+        If it is no store, damaged, of another format, or cannot be made.
+    """
+
+    def __init__(self, path: Path, *, lasting: bool = True) -> None:
+        self.path = path
+        self._shown = shown(str(path))
+        self._lasting = lasting
+        self._opened: _Opened | None = None
+        with self._guarded():
+            if not os.path.lexists(path):
+                _make(path)
+            self._place = self._where()
+            self._connected()
+
+    def __del__(self) -> None:
+        # From Python 3.13 on, a connection that nobody closed is warned of.
+        if "_opened" in self.__dict__:
+            self.close()
+
+    @property
+    def is_read_only(self) -> bool:
+        """Whether this process may not write to the file."""
+        with self._guarded():
+            return self._connected().stamp is not None
+
+    @property
+    def identity(self) -> _Place:
+        """What tells this file from every other one on this machine."""
+        return self._place
+
+    def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Return what `work` reads, all of it from one state of the file."""
+        with self._guarded():
+            for _ in range(_TRIES):
+                opened = self._connected()
+                self.check_place()
+                with opened.lock:
+                    result = _in_transaction(opened.connection, "BEGIN", work)
+                if opened.stamp is None or opened.stamp == self._stamp():
+                    return result
+                self.close()
+            msg = (
+                f"The store {self._shown} must not change while a process reads it that may not "
+                "write to it, got one change after another. Copy the file, or wait for the run."
+            )
+            raise StoreError(msg)
+
+    def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Do `work` and make it durable, all of it or nothing."""
+        with self._guarded():
+            opened = self._connected()
+            if opened.stamp is not None:
+                rule = "be a file in a folder, both of which can be written"
+                remedy = "Copy it to where you may write, or choose a new file name."
+                msg = broken_rule(f"The store {self._shown}", rule, "read-only", remedy)
+                raise StoreError(msg)
+            self.check_place()
+            with opened.lock:
+                result = _in_transaction(opened.connection, "BEGIN IMMEDIATE", work)
+            self.check_place()
+            return result
+
+    def close(self) -> None:
+        """Close the file; it opens again on the next use."""
+        opened, self._opened = self._opened, None
+        if opened is not None and opened.pid == os.getpid():
+            opened.connection.close()
+            if opened.copy is not None:
+                opened.copy.cleanup()
+
+    def damaged(self, what: str) -> StoreError:
+        """Return the error for a part of the file that is not as it was written."""
+        msg = f"The store {self._shown} must be an undamaged store, got {what}. {_RESTORE}"
+        return StoreError(msg)
+
+    def _where(self) -> _Place:
+        found = self.path.stat()
+        if not stat.S_ISREG(found.st_mode):
+            got = "a folder" if stat.S_ISDIR(found.st_mode) else "no plain file"
+            rule = f"be a file, got {got}"
+            raise StoreError(f"The store {self._shown} must {rule}. Choose a file name.")
+        return found.st_dev, found.st_ino
+
+    def check_place(self) -> None:
+        """Raise if the file was moved, deleted or replaced since it was opened."""
+        if not self._lasting:
+            return
+        try:
+            place = self._where()
+        except FileNotFoundError:
+            place = None
+        if place != self._place:
+            got = "none" if place is None else "another file"
+            msg = (
+                f"The store {self._shown} must stay where it is while it is in use, got {got} "
+                "there now: it was moved, deleted or replaced. What was finished is in the file "
+                "that was there: put it back, and the same call goes on; without it, all is run "
+                "again."
+            )
+            raise StoreError(msg)
+
+    def _connected(self) -> _Opened:
+        # A connection must not cross a fork: every process opens its own.
+        opened = self._opened
+        if opened is None or opened.pid != os.getpid():
+            _check_header(self.path, self._shown)
+            opened = self._opened = self._connect()
+            try:
+                self._check_tables(opened.connection)
+            except BaseException:
+                self.close()
+                raise
+        return opened
+
+    def _connect(self) -> _Opened:
+        if os.access(self.path, os.W_OK) and os.access(self.path.parent, os.W_OK):
+            return _Opened(os.getpid(), _open(self.path, "rw"), threading.RLock(), None)
+        # SQLite wants to write even when it reads: a file beside the store tells who reads what.
+        # A file nobody writes is read without; one with a log of commits beside it, in a copy.
+        stamp = self._stamp()
+        if stamp[-1] <= 0:
+            connection = _open(self.path, "ro&immutable=1")
+            return _Opened(os.getpid(), connection, threading.RLock(), stamp)
+        folder = tempfile.TemporaryDirectory(prefix="broadpeak-")
+        copy = Path(folder.name) / "copy.db"
+        for suffix in ("", "-wal"):
+            content = Path(f"{self.path}{suffix}").read_bytes()
+            Path(f"{copy}{suffix}").write_bytes(content)
+        return _Opened(os.getpid(), _open(copy, "rw"), threading.RLock(), stamp, folder)
+
+    def _stamp(self) -> tuple[int, ...]:
+        """Return what changes with the file or its log; the size of the log is the last."""
+        found, log = self.path.stat(), Path(f"{self.path}-wal")
+        beside = log.stat() if log.exists() else None
+        return (
+            *(found.st_ino, found.st_mtime_ns, found.st_size),
+            *((0, -1) if beside is None else (beside.st_mtime_ns, beside.st_size)),
+        )
+
+    def _check_tables(self, connection: sqlite3.Connection) -> None:
+        """Refuse tables that are not those above: a trigger or a view would be code in the file."""
+        found = {
+            name.decode(errors="replace"): (sql or b"").decode(errors="replace")
+            for name, sql in connection.execute("SELECT name, sql FROM sqlite_master")
+            if not name.startswith(b"sqlite_")
+        }
+        if found != TABLES:
+            wrong = sorted(
+                name for name in {*found, *TABLES} if found.get(name) != TABLES.get(name)
+            )
+            raise self.damaged(f"tables that are not those of a store ({', '.join(wrong)})")
+
+    @contextmanager
+    def _guarded(self) -> Iterator[None]:
+        """Turn what SQLite and the system report into an error that says what to do."""
+        try:
+            yield
+        # SQLite quotes damaged names in its errors, which need not be text.
+        except (sqlite3.Error, UnicodeDecodeError) as error:
+            raise StoreError(f"The store {self._shown} {_explain(error)} ({error}).") from error
+        except OSError as error:
+            rule = "be a file in a folder that exists and can be read"
+            got = error.strerror or error
+            raise StoreError(f"The store {self._shown} must {rule} ({got}).") from error
+
+
+def _make(path: Path) -> None:
+    """Make a store that is whole from the moment its name exists."""
+    fresh = path.with_name(f".{uuid.uuid4().hex}.new")
+    try:
+        with closing(sqlite3.connect(fresh, isolation_level=None)) as connection:
+            connection.execute("BEGIN")
+            connection.execute(f"PRAGMA application_id = {APPLICATION}")
+            connection.execute(f"PRAGMA user_version = {FORMAT}")
+            for table in TABLES.values():
+                connection.execute(table)
+            digest = digests.of_meta(0, digests.NOTHING)
+            connection.execute("INSERT INTO meta VALUES (1, 0, ?, ?)", (digests.NOTHING, digest))
+            connection.execute("COMMIT")
+            connection.execute("PRAGMA journal_mode = WAL")
+        try:
+            os.link(fresh, path)
+        except FileExistsError:
+            pass  # another process was first
+        except OSError:  # a file system without links
+            if not path.exists():
+                fresh.rename(path)
+    finally:
+        fresh.unlink(missing_ok=True)
+
+
+def _open(path: Path, mode: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        f"{path.as_uri()}?mode={mode}",
+        uri=True,
+        timeout=_WAIT,
+        isolation_level=None,
+        check_same_thread=False,
+    )
+    connection.text_factory = Text
+    try:
+        # What is committed outlives the process; only a power cut may take the last commits.
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute("PRAGMA trusted_schema = OFF")
+        connection.execute("PRAGMA cell_size_check = ON")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _check_header(path: Path, shown: str) -> None:
+    """Refuse a file that is not ours by its first bytes, before SQLite opens it and writes."""
+    with path.open("rb") as file:
+        head = file.read(100)
+    name = f"The store {shown}"
+    if not head:
+        remedy = f"Delete it if it never held anything. {_RESTORE}"
+        raise StoreError(f"{name} must be a store, got an empty file. {remedy}")
+    if len(head) < 100 or not head.startswith(_MAGIC):
+        msg = f"{name} must be a store, got a file of another kind, or a damaged one. {_RESTORE}"
+        raise StoreError(msg)
+    if int.from_bytes(head[68:72], "big") != APPLICATION:
+        if _is_first_format(path):
+            remedy = "Choose a new file name; what was run is run again."
+            rule = f"be of format {FORMAT}: an older one kept no digests, and holds what is not"
+            raise StoreError(f"{name} must {rule} read any more; got format 1. {remedy}")
+        msg = f"{name} must be a store, got a database of another program. Choose a new file name."
+        raise StoreError(msg)
+    found = int.from_bytes(head[60:64], "big")
+    if found > FORMAT:
+        rule = f"be of format {FORMAT} or older"
+        raise StoreError(broken_rule(name, rule, found, "Upgrade: pip install -U broadpeak"))
+    if found != FORMAT:
+        raise StoreError(broken_rule(name, f"be of format {FORMAT}", found, _RESTORE))
+
+
+def _is_first_format(path: Path) -> bool:
+    """Return whether `path` has the tables of a store as they were before formats had a number."""
+    with suppress(sqlite3.Error), closing(_open(path, "ro&immutable=1")) as connection:
+        names = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
+        return {b"meta", b"runs", b"trials"} <= names
+    return False
+
+
+def _in_transaction(
+    connection: sqlite3.Connection, begin: str, work: Callable[[sqlite3.Connection], T]
+) -> T:
+    try:
+        connection.execute(begin)
+        result = work(connection)
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+    return result
+
+
+def _explain(error: Exception) -> str:
+    code = (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
+    if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
+        return f"must not be locked for {_WAIT:.0f} seconds by another process; end that one"
+    if code == sqlite3.SQLITE_FULL:
+        return "must have room on its disk; what was finished is kept: free some space and resume"
+    if code in {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM}:
+        return "must be a file in a folder that exists and can be written"
+    return "must be an undamaged store; restore it from a copy, or choose a new file name"

@@ -1,0 +1,298 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The rows of a store: written with their digests, and never read without a look at them."""
+
+from __future__ import annotations
+
+import sqlite3
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from broadpeak._core import check
+from broadpeak._store import digests
+from broadpeak._store.file import StoreFile, Text
+from broadpeak.errors import StoreError, broken_rule
+
+_LOOKUP = 500  # keys a query, under SQLite's oldest limit on variables
+_HEAD = "id, key, name, data, settings, version, created, trials, seconds, total, digest"
+_ROW = "key, number, label, value, seconds, created, digest"
+
+_MOST_SEEN = 100_000  # rows of a run: remembered for runs that are asked for again and again
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What a process has looked at in full, so that it need not do so again and again.
+
+    Attributes
+    ----------
+    n, total : int, bytes
+        How many rows there were, and the sum of their digests.
+    keys : set of bytes
+        Their keys: one of these that is not found any more is damage.
+    """
+
+    n: int
+    total: bytes
+    keys: set[bytes]
+
+
+_seen: dict[Any, _Seen] = {}
+"""File and run (or None, for the list of runs) -> what this process has seen of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class RowHeader:
+    """The row of one run."""
+
+    id: int
+    key: bytes
+    name: bytes
+    data: bytes | None
+    settings: bytes
+    version: bytes
+    created: bytes
+    trials: int = 0
+    seconds: float = 0.0
+    total: bytes = digests.NOTHING
+
+    def digest(self) -> bytes:
+        """Return the digest of the whole row."""
+        counts = struct.pack("<qqd", self.id, self.trials, self.seconds)
+        texts = (self.name, self.data, self.settings, self.version, self.created)
+        return digests.of_parts(b"run", counts, self.key, *texts, self.total)
+
+    def origin(self) -> bytes:
+        """Return the digest of what never changes."""
+        return replace(self, trials=0, seconds=0.0, total=digests.NOTHING).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """The row of one finished task."""
+
+    key: bytes
+    number: int
+    label: bytes
+    value: bytes
+    seconds: float | None
+    created: bytes
+
+    def digest(self, run: bytes) -> bytes:
+        """Return the digest of the whole row, of the run with key `run`."""
+        seconds = None if self.seconds is None else struct.pack("<d", self.seconds)
+        number = struct.pack("<q", self.number)
+        return digests.of_parts(
+            b"trial", run, self.key, number, self.label, self.value, seconds, self.created
+        )
+
+
+class Rows:
+    """The rows of one file; every method works in the transaction of its connection.
+
+    Parameters
+    ----------
+    file : StoreFile
+        The file.
+    """
+
+    def __init__(self, file: StoreFile) -> None:
+        self._file = file
+
+    def new_run(self, connection: sqlite3.Connection, head: RowHeader) -> RowHeader:
+        """Add a run; return it with its number."""
+        n, total_before = self.count(connection)
+        head = replace(head, id=n + 1)
+        texts = (head.name, head.data, head.settings, head.version, head.created)
+        shown = [None if text is None else text.decode() for text in texts]
+        counts = (head.trials, head.seconds, head.total, head.digest())
+        connection.execute(
+            f"INSERT INTO runs ({_HEAD}) VALUES ({_marks(11)})",
+            (head.id, head.key, *shown, *counts),
+        )
+        total = digests.plus(total_before, head.origin())
+        connection.execute(
+            "UPDATE meta SET runs = ?, total = ?, digest = ? WHERE id = 1",
+            (n + 1, total, digests.of_meta(n + 1, total)),
+        )
+        seen = self._seen(None, n, total_before)
+        if seen is not None:
+            seen.n, seen.total = n + 1, total
+            seen.keys.add(head.key)
+        return head
+
+    def add(self, connection: sqlite3.Connection, run: int, rows: Sequence[Row]) -> list[bytes]:
+        """Add finished tasks; return the keys of those that are there already, which stay."""
+        head = self.head(connection, run)
+        seen = self._seen(run, head.trials, head.total)
+        taken = []
+        for one in rows:
+            row = replace(one, number=head.trials)
+            digest = row.digest(head.key)
+            values = (run, row.key, row.number, row.label, row.value, row.seconds)
+            created = connection.execute(
+                f"INSERT OR IGNORE INTO trials (run, {_ROW}) VALUES ({_marks(8)})",
+                (*values, row.created.decode(), digest),
+            ).rowcount
+            if created != 1:
+                taken.append(row.key)
+                continue
+            head = replace(
+                head,
+                trials=head.trials + 1,
+                seconds=head.seconds + (row.seconds or 0.0),
+                total=digests.plus(head.total, digest),
+            )
+        connection.execute(
+            "UPDATE runs SET trials = ?, seconds = ?, total = ?, digest = ? WHERE id = ?",
+            (head.trials, head.seconds, head.total, head.digest(), run),
+        )
+        if seen is not None:
+            seen.n, seen.total = head.trials, head.total
+            seen.keys.update(row.key for row in rows)
+        return taken
+
+    def search(
+        self, connection: sqlite3.Connection, run: int, keys: Sequence[bytes]
+    ) -> tuple[RowHeader, list[Row]]:
+        """Return those of `keys` that are finished.
+
+        The first time a process asks for a run, all of its rows are looked at, then only those.
+        """
+        head = self.head(connection, run)
+        seen = self._seen(run, head.trials, head.total)
+        if seen is not None:
+            rows = self.rows_of(connection, head, keys)
+            if len(rows) == len(seen.keys.intersection(keys)):
+                return head, rows
+        return self.all_rows(connection, run, set(keys))
+
+    def _seen(self, run: int | None, n: int, total: bytes) -> _Seen | None:
+        """Return what this process has seen of a run, if that is all there is."""
+        seen = _seen.get((self._file.identity, run))
+        return seen if seen is not None and (seen.n, seen.total) == (n, total) else None
+
+    def count(self, connection: sqlite3.Connection) -> tuple[int, bytes]:
+        """Return the number of runs and the sum of their digests, as the file says."""
+        rows = connection.execute("SELECT id, runs, total, digest FROM meta").fetchall()
+        if len(rows) == 1:
+            place, runs, total, digest = rows[0]
+            plain = type(runs) is int and _is_sum(total) and place == 1
+            if plain and _fits(runs) and digest == digests.of_meta(runs, total):
+                return runs, total
+        raise self._file.damaged("a damaged list of runs")
+
+    def heads(self, connection: sqlite3.Connection) -> list[RowHeader]:
+        """Return all runs; none may be damaged or missing."""
+        n, total = self.count(connection)
+        rows = connection.execute(f"SELECT {_HEAD} FROM runs ORDER BY id").fetchall()
+        heads = [self._read_head(row) for row in rows]
+        found = digests.NOTHING
+        for head in heads:
+            found = digests.plus(found, head.origin())
+        if len(heads) != n or found != total:
+            raise self._file.damaged(f"{len(heads)} runs where {n} were written")
+        _seen[self._file.identity, None] = _Seen(n, total, {head.key for head in heads})
+        return heads
+
+    def head_of(self, connection: sqlite3.Connection, key: bytes) -> RowHeader | None:
+        """Return the run of the call `key`, if there is one."""
+        query = f"SELECT {_HEAD} FROM runs WHERE key = ?"
+        row = connection.execute(query, (key,)).fetchone()
+        if row is not None:
+            return self._read_head(row)
+        # A damaged file must not look like a new run.
+        seen = self._seen(None, *self.count(connection))
+        if seen is None or key in seen.keys:
+            self.heads(connection)
+        return None
+
+    def head(self, connection: sqlite3.Connection, run: Any) -> RowHeader:
+        """Return the run of that number."""
+        number = check.real(run)
+        row = None
+        if isinstance(number, int) and _fits(number):
+            query = f"SELECT {_HEAD} FROM runs WHERE id = ?"
+            row = connection.execute(query, (number,)).fetchone()
+        if row is not None:
+            return self._read_head(row)
+        known = [head.id for head in self.heads(connection)]
+        rule = f"be one of {known}" if len(known) < 20 else f"be from 1 to {len(known)}"
+        raise StoreError(broken_rule("run", rule, run))
+
+    def _read_head(self, row: tuple[Any, ...]) -> RowHeader:
+        number, key, name, data, settings, release, created, trials, seconds, total, digest = row
+        is_plain = (
+            all(type(part) is Text for part in (name, settings, release, created))
+            and (data is None or type(data) is Text)
+            and type(key) is bytes
+            and all(type(part) is int and _fits(part) for part in (number, trials))
+            and type(seconds) is float
+            and _is_sum(total)
+        )
+        if is_plain:
+            head = RowHeader(*row[:-1])
+            if head.digest() == digest:
+                return head
+        raise self._file.damaged(f"a damaged row in the list of runs (run {number!r})")
+
+    def rows_of(
+        self, connection: sqlite3.Connection, head: RowHeader, keys: Sequence[bytes]
+    ) -> list[Row]:
+        """Return those of `keys` that are there."""
+        found: list[Row] = []
+        for start in range(0, len(keys), _LOOKUP):
+            some = keys[start : start + _LOOKUP]
+            query = f"SELECT {_ROW} FROM trials WHERE run = ? AND key IN ({_marks(len(some))})"
+            rows = connection.execute(query, (head.id, *some))
+            found += [self._read_row(head, row)[0] for row in rows]
+        return found
+
+    def all_rows(
+        self, connection: sqlite3.Connection, run: int, wanted: set[bytes] | None = None
+    ) -> tuple[RowHeader, list[Row]]:
+        """Return the `wanted` rows of a run (None: all); none of it may be damaged or missing."""
+        head = self.head(connection, run)
+        total, n = digests.NOTHING, 0
+        rows: list[Row] = []
+        keys: set[bytes] = set()
+        for found in connection.execute(f"SELECT {_ROW} FROM trials WHERE run = ?", (head.id,)):
+            row, digest = self._read_row(head, found)
+            total, n = digests.plus(total, digest), n + 1
+            keys.add(row.key)
+            if wanted is None or row.key in wanted:
+                rows.append(row)
+        if (n, total) != (head.trials, head.total):
+            got = f"{n:,} rows where {head.trials:,} were written"
+            raise self._file.damaged(f"{got} in run {head.id}")
+        if n <= _MOST_SEEN:
+            _seen[self._file.identity, head.id] = _Seen(n, total, keys)
+        return head, rows
+
+    def _read_row(self, head: RowHeader, row: tuple[Any, ...]) -> tuple[Row, bytes]:
+        key, number, label, value, seconds, created, digest = row
+        is_plain = (
+            all(type(part) is bytes for part in (key, label, value))
+            and type(created) is Text
+            and type(number) is int
+            and _fits(number)
+            and (seconds is None or type(seconds) is float)
+        )
+        if is_plain:
+            made = Row(*row[:-1])
+            if made.digest(head.key) == digest:
+                return made, digest
+        raise self._file.damaged(f"a damaged row in run {head.id}, row {number!r}")
+
+
+def _marks(n: int) -> str:
+    return ",".join("?" * n)
+
+
+def _fits(number: int) -> bool:
+    return 0 <= number < 1 << 62
+
+
+def _is_sum(value: object) -> bool:
+    return type(value) is bytes and len(value) == digests.SIZE

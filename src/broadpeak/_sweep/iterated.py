@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""`iterated`: a for-loop over one argument, on any engine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from broadpeak._core import check
+from broadpeak._space.combine import select_combos
+from broadpeak._space.param import Param
+from broadpeak._sweep.arguments import Argument
+from broadpeak._sweep.decorating import Decorated, caller_names, decorator
+from broadpeak._sweep.execute import run
+from broadpeak._sweep.options import Options
+from broadpeak.errors import ParamError, ParamTypeError, broken_rule
+
+_OWNERS = ("self", "cls")  # what a method gets first is never what it loops over
+
+
+def iterated(
+    func: Callable[..., Any] | None = None,
+    *,
+    over_arg: str | int | None = None,
+    execute_kwargs: Mapping[str, Any] | None = None,
+    **execute_options: Any,
+) -> Any:
+    """Call a function on every item of one argument, as a for-loop would.
+
+    Parameters
+    ----------
+    func : callable, optional
+        The body of the loop; without it, a decorator is returned.
+    over_arg : str or int, optional
+        Name or position of the argument that is looped over. Default: the first one.
+    execute_kwargs : mapping, optional
+        Options of `execute`.
+    **execute_options
+        The same, given flat. At the call, all options may be given with a leading underscore.
+
+    Returns
+    -------
+    callable
+        The function over items: a number n means ``range(n)``; a named `pd.Index` names the level
+        of labels, which is else called like the argument.
+
+    Raises
+    ------
+    TypeError
+        If an option does not exist, or, at the call, what is looped over is not iterable.
+    ParamError
+        At the call, if there is no argument `over_arg`.
+
+    Notes
+    -----
+    Stacked decorators nest as loops do: the outer one gives the outer level. `NoResult` drops an
+    item; an inner loop that may drop all of its items needs ``raise_no_results=False``.
+
+    Examples
+    --------
+    >>> import broadpeak as bp
+    >>> @bp.iterated(merge_func="concat")
+    ... def square(i):
+    ...     return i * i
+    >>> square(3)
+    i
+    0    0
+    1    1
+    2    4
+    dtype: int64
+    """
+    given = {"over_arg": over_arg, "execute_kwargs": execute_kwargs}
+    options = {name: value for name, value in given.items() if value is not None}
+    return decorator(Iterated, func, {**options, **execute_options}, caller_names())
+
+
+class Iterated(Decorated):
+    """A function that loops over one of its arguments."""
+
+    owner = "iterated"
+    own_names = ("over_arg",)
+
+    def call(self, args: tuple[Any, ...], kwargs: dict[str, Any], options: Options) -> Any:
+        """Call the function on every item."""
+        argument = self._looped(args, kwargs, options.own.get("over_arg"))
+        param = _as_param(argument)
+        settings = self.settings(options)
+        if param is None:
+            calls = self.calls(args, kwargs, {argument.place: ((), ())}, 0)
+            return run(calls, settings).value
+        combos = select_combos({argument.name: param})
+        column = combos.columns[argument.name]
+        varying = {argument.place: (column.values, column.codes)}
+        calls = self.calls(args, kwargs, varying, len(combos))
+        return run(calls, settings, keys=combos.index()).value
+
+    def _looped(
+        self, args: tuple[Any, ...], kwargs: Mapping[str, Any], over_arg: str | int | None
+    ) -> Argument:
+        given: Any = over_arg
+        place = check.real(given)
+        if given is not None and not isinstance(given, str) and not isinstance(place, int):
+            rule = "be the name or the position of an argument"
+            raise ParamTypeError(broken_rule("over_arg", rule, given))
+        passed = self.arguments.bind(args, kwargs, also=lambda name, _: name == over_arg)
+        if over_arg is None:
+            free = [argument for argument in passed if argument.name not in _OWNERS]
+            if free:
+                return free[0]
+        elif isinstance(place, int) and -len(passed) <= place < len(passed):
+            return passed[place]
+        names = [argument.name for argument in passed]
+        for argument in passed:
+            if argument.name == over_arg:
+                return argument
+        rule = f"be one of the arguments passed, {names}"
+        raise ParamError(
+            broken_rule("over_arg", rule, over_arg, check.did_you_mean(over_arg, names))
+        )
+
+
+def _as_param(argument: Argument) -> Param | None:
+    """Return the items as a Param; None if there are none."""
+    items = argument.value
+    if isinstance(items, Param):
+        return items
+    if isinstance(number := check.real(items), int):
+        # More than anybody can loop over is told, rather than begun.
+        items = range(check.whole(argument.name, number, 0, 2**31))
+    if not isinstance(items, Iterable) or getattr(items, "ndim", 1) == 0:
+        rule = "be a number of iterations or something to loop over"
+        remedy = "Name the argument of the loop: over_arg='…'."
+        raise ParamTypeError(broken_rule(argument.name, rule, items, remedy))
+    if not isinstance(items, (range, np.ndarray, pd.Index, pd.Series)):
+        items = list(items)
+    return Param(items) if len(items) > 0 else None

@@ -1,0 +1,521 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""How an argument of a `chunked` function is cut: one class a way of cutting."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from broadpeak._core import check
+from broadpeak._sweep.chunk_rules import Piece, Rule, Wrapper
+from broadpeak.errors import ParamError, ParamTypeError, broken_rule, shown
+from broadpeak.types import MISSING, IntArray
+
+_LABELLED = (pd.Series, pd.DataFrame)
+
+
+class Taker(Rule, ABC):
+    """Base of all takers: says how many items a value has, and takes those of one chunk."""
+
+    by_number = False  # takes item i for chunk i
+
+    @abstractmethod
+    def sizes(self, value: Any) -> list[int]:
+        """Return the sizes that `value` implies; none if it implies nothing."""
+
+    @abstractmethod
+    def take(self, value: Any, piece: Piece) -> Any:
+        """Return what `piece` takes of `value`."""
+
+
+@dataclass(frozen=True)
+class ChunkSlicer(Taker):
+    """Slice a list, tuple, range or anything else that has a length and takes slices.
+
+    Examples
+    --------
+    >>> from broadpeak._sweep.chunk_rules import Piece
+    >>> ChunkSlicer().take([10, 20, 30], Piece(0, range(0, 2)))
+    [10, 20]
+    """
+
+    def sizes(self, value: Any) -> list[int]:
+        """Return the length of `value`."""
+        return [_n_items(self, value)]
+
+    def take(self, value: Any, piece: Piece) -> Any:
+        """Return the items of `piece`."""
+        if isinstance(piece.rows, range):
+            return value[piece.rows.start : piece.rows.stop]
+        by_place = value.iloc if isinstance(value, _LABELLED) else value
+        items = [by_place[int(row)] for row in piece.rows]
+        return tuple(items) if isinstance(value, tuple) else items
+
+
+@dataclass(frozen=True)
+class ChunkSelector(Taker):
+    """Give chunk i the item i of a sequence; there are as many chunks as items.
+
+    Examples
+    --------
+    >>> from broadpeak._sweep.chunk_rules import Piece
+    >>> ChunkSelector().take(["a", "b"], Piece(1, range(1, 2)))
+    'b'
+    """
+
+    by_number = True
+
+    def sizes(self, value: Any) -> list[int]:
+        """Return the length of `value`."""
+        return [_n_items(self, value)]
+
+    def take(self, value: Any, piece: Piece) -> Any:
+        """Return the item that has the number of `piece`."""
+        by_place = value.iloc if isinstance(value, _LABELLED) else value
+        return by_place[_number(self, piece, len(value))]
+
+
+@dataclass(frozen=True)
+class CountAdapter(Taker):
+    """Make a count the number of items in the chunk.
+
+    Examples
+    --------
+    >>> from broadpeak._sweep.chunk_rules import Piece
+    >>> CountAdapter().take(5, Piece(0, range(0, 2)))
+    2
+    """
+
+    def sizes(self, value: Any) -> list[int]:
+        """Return the count itself."""
+        return [_count(value)]
+
+    def take(self, value: Any, piece: Piece) -> Any:
+        """Return the number of items in `piece`."""
+        return len(piece.rows)
+
+
+@dataclass(frozen=True)
+class ShapeSlicer(Taker):
+    """Make one axis of a shape the number of items in the chunk.
+
+    Parameters
+    ----------
+    axis : int
+        Position in the shape; negative counts from the last.
+
+    Examples
+    --------
+    >>> from broadpeak._sweep.chunk_rules import Piece
+    >>> ShapeSlicer(axis=1).take((10, 4), Piece(0, range(0, 3)))
+    (10, 3)
+    """
+
+    axis: int = 0
+
+    def sizes(self, value: Any) -> list[int]:
+        """Return the length of the axis."""
+        lengths = _lengths(value)
+        return [_count(lengths[_axis(self.axis, len(lengths), value)])]
+
+    def take(self, value: Any, piece: Piece) -> Any:
+        """Return the shape of `piece`."""
+        axis = _axis(self.axis, len(value), value)
+        return (*value[:axis], len(piece.rows), *value[axis + 1 :])
+
+
+@dataclass(frozen=True)
+class ShapeSelector(Taker):
+    """Give chunk i the shape of item i along one axis: without that axis, or with length 1.
+
+    Parameters
+    ----------
+    axis : int
+        Position in the shape; negative counts from the last.
+    keep_dims : bool
+        Whether the axis stays, with length 1.
+
+    Examples
+    --------
+    >>> from broadpeak._sweep.chunk_rules import Piece
+    >>> ShapeSelector(axis=1).take((10, 4), Piece(0, range(0, 1)))
+    (10,)
+    """
+
+    axis: int = 0
+    keep_dims: bool = False
+    by_number = True
+
+    def sizes(self, value: Any) -> list[int]:
+        """Return the length of the axis."""
+        lengths = _lengths(value)
+        return [_count(lengths[_axis(self.axis, len(lengths), value)])]
+
+    def take(self, value: Any, piece: Piece) -> Any:
+        """Return the shape of one item."""
+        axis = _axis(self.axis, len(value), value)
+        _number(self, piece, _count(value[axis]))
+        kept = (1,) if self.keep_dims else ()
+        return (*value[:axis], *kept, *value[axis + 1 :])
+
+
+@dataclass(frozen=True)
+class ArraySlicer(Taker):
+    """Slice an array, Series or frame along an axis; labels are sliced with it.
+
+    Parameters
+    ----------
+    axis : int
+        0: rows; 1: columns; negative counts from the last.
+
+    Examples
+    --------
+    >>> from broadpeak._sweep.chunk_rules import Piece
+    >>> ArraySlicer(axis=1).take(np.arange(6).reshape(2, 3), Piece(0, range(1, 3)))
+    array([[1, 2],
+           [4, 5]])
+    """
+
+    axis: int = 0
+
+    def sizes(self, value: Any) -> list[int]:
+        """Return the length along the axis."""
+        shape = shape_of("A chunked value", value)
+        return [shape[_axis(self.axis, len(shape), value)]]
+
+    def take(self, value: Any, piece: Piece) -> Any:
+        """Return the items of `piece` along the axis."""
+        value = value if hasattr(value, "shape") else np.asarray(value)
+        rows = piece.rows
+        where = slice(rows.start, rows.stop) if isinstance(rows, range) else rows
+        return _along(value, _axis(self.axis, len(value.shape), value), where)
+
+
+@dataclass(frozen=True)
+class ArraySelector(Taker):
+    """Give chunk i the item i of an array, Series or frame along an axis.
+
+    Parameters
+    ----------
+    axis : int
+        0: rows; 1: columns; negative counts from the last.
+    keep_dims : bool
+        Whether the axis stays, with length 1.
+
+    Examples
+    --------
+    >>> from broadpeak._sweep.chunk_rules import Piece
+    >>> ArraySelector(axis=1).take(np.arange(6).reshape(2, 3), Piece(2, range(2, 3)))
+    array([2, 5])
+    """
+
+    axis: int = 0
+    keep_dims: bool = False
+    by_number = True
+
+    def sizes(self, value: Any) -> list[int]:
+        """Return the length along the axis."""
+        return ArraySlicer(self.axis).sizes(value)
+
+    def take(self, value: Any, piece: Piece) -> Any:
+        """Return one item, without the axis unless `keep_dims`."""
+        value = value if hasattr(value, "shape") else np.asarray(value)
+        axis = _axis(self.axis, len(value.shape), value)
+        number = _number(self, piece, value.shape[axis])
+        at = slice(number, number + 1) if self.keep_dims else number
+        return _along(value, axis, at)
+
+
+@dataclass(frozen=True)
+class FlexArraySlicer(Taker):
+    """Slice like `ArraySlicer`, but pass whole what is meant for every item.
+
+    That is: scalars, axes of length 1, and arrays that do not have the axis.
+
+    Parameters
+    ----------
+    axis : int
+        0: rows; 1: columns; negative counts from the last.
+
+    Examples
+    --------
+    >>> from broadpeak._sweep.chunk_rules import Piece
+    >>> FlexArraySlicer(axis=1).take(np.ones((3, 1)), Piece(0, range(0, 2))).shape
+    (3, 1)
+    """
+
+    axis: int = 0
+
+    def sizes(self, value: Any) -> list[int]:
+        """Return the length along the axis, if it is to be cut."""
+        shape = shape_of("A chunked value", value)
+        return [shape[self.axis]] if self._is_cut(shape) else []
+
+    def take(self, value: Any, piece: Piece) -> Any:
+        """Return the items of `piece`, or all of `value`."""
+        if not self._is_cut(shape_of("A chunked value", value)):
+            return value
+        return ArraySlicer(self.axis).take(value, piece)
+
+    def _is_cut(self, shape: tuple[int, ...]) -> bool:
+        return -len(shape) <= self.axis < len(shape) and shape[self.axis] != 1
+
+
+@dataclass(frozen=True)
+class SequenceTaker(Taker):
+    """Cut the items of a list or tuple.
+
+    Parameters
+    ----------
+    spec : rule, or sequence of rules
+        One rule for all items, or one an item (None: not cut). A final ``...`` repeats the rule
+        before it.
+
+    Examples
+    --------
+    >>> from broadpeak._sweep.chunk_rules import Piece
+    >>> SequenceTaker(ChunkSlicer()).take([[1, 2], [3, 4]], Piece(0, range(0, 1)))
+    [[1], [3]]
+    """
+
+    spec: Any
+
+    def sizes(self, value: Any) -> list[int]:
+        """Return the sizes that the items imply."""
+        takers = self.takers(value)
+        return [
+            size for item, taker in zip(value, takers, strict=True) for size in sizes(taker, item)
+        ]
+
+    def take(self, value: Any, piece: Piece) -> Any:
+        """Return the sequence with every item cut."""
+        pairs = zip(value, self.takers(value), strict=True)
+        items = [take(taker, item, piece) for item, taker in pairs]
+        if isinstance(value, tuple):
+            fields = getattr(type(value), "_make", None)
+            return fields(items) if fields is not None else tuple(items)
+        return items
+
+    def takers(self, value: Any) -> list[Taker | None]:
+        """Return the taker of every item."""
+        if not isinstance(value, (list, tuple)):
+            rule = "be a list or a tuple"
+            raise ParamTypeError(broken_rule(f"What {type(self).__name__} cuts", rule, value))
+        if not isinstance(self.spec, (list, tuple)):
+            return [as_taker(self.spec)] * len(value)
+        specs = list(self.spec)
+        if specs and specs[-1] is ...:
+            specs[-1:] = specs[-2:-1] * (len(value) - len(specs) + 1)
+        if len(specs) != len(value):
+            rule = f"have one rule for each of {len(value)} items"
+            remedy = "End it with ... to repeat the last one."
+            raise ParamError(broken_rule(type(self).__name__, rule, list(self.spec), remedy))
+        return [as_taker(spec) for spec in specs]
+
+
+class ArgsTaker(SequenceTaker):
+    """Cut ``*args``: one rule an argument, as in `SequenceTaker`.
+
+    Examples
+    --------
+    >>> from broadpeak._sweep.chunk_rules import Piece
+    >>> ArgsTaker(ChunkSlicer(), None).take(([1, 2], 5), Piece(0, range(0, 1)))
+    ([1], 5)
+    """
+
+    def __init__(self, *specs: Any) -> None:
+        object.__setattr__(self, "spec", specs)
+
+
+@dataclass(frozen=True)
+class MappingTaker(Taker):
+    """Cut the values of a dict.
+
+    Parameters
+    ----------
+    spec : rule, or dict of rules
+        One rule for all values, or rules by key; keys without a rule are not cut.
+
+    Examples
+    --------
+    >>> from broadpeak._sweep.chunk_rules import Piece
+    >>> MappingTaker({"a": ChunkSlicer()}).take({"a": [1, 2], "b": 3}, Piece(0, range(0, 1)))
+    {'a': [1], 'b': 3}
+    """
+
+    spec: Any
+
+    def sizes(self, value: Any) -> list[int]:
+        """Return the sizes that the values imply."""
+        takers = self.takers(value)
+        return [size for key, item in value.items() for size in sizes(takers[key], item)]
+
+    def take(self, value: Any, piece: Piece) -> Any:
+        """Return a dict with every value cut."""
+        takers = self.takers(value)
+        return {key: take(takers[key], item, piece) for key, item in value.items()}
+
+    def takers(self, value: Any) -> dict[Any, Taker | None]:
+        """Return the taker of every value."""
+        if not isinstance(value, Mapping):
+            rule = "be a dict"
+            raise ParamTypeError(broken_rule(f"What {type(self).__name__} cuts", rule, value))
+        if not isinstance(self.spec, Mapping):
+            return dict.fromkeys(value, as_taker(self.spec))
+        unknown = [name for name in self.spec if name not in value]
+        if unknown:
+            rule = f"name keys of the dict, which has {shown(list(value))}"
+            raise ParamError(broken_rule(type(self).__name__, rule, unknown[0]))
+        return {key: as_taker(self.spec.get(key)) for key in value}
+
+
+class KwargsTaker(MappingTaker):
+    """Cut ``**kwargs``: rules by name, as in `MappingTaker`.
+
+    Examples
+    --------
+    >>> from broadpeak._sweep.chunk_rules import Piece
+    >>> KwargsTaker(x=ChunkSlicer()).take({"x": [1, 2]}, Piece(0, range(0, 1)))
+    {'x': [1]}
+    """
+
+    def __init__(self, **specs: Any) -> None:
+        object.__setattr__(self, "spec", specs)
+
+
+def as_taker(spec: Any, value: Any = MISSING) -> Taker | None:
+    """Return the taker that `spec` stands for; `value` decides where it goes by type.
+
+    Raises
+    ------
+    TypeError
+        If `spec` is no rule for cutting.
+    """
+    if isinstance(spec, type) and issubclass(spec, (Taker, Wrapper)):
+        spec = spec()
+    if spec is None or isinstance(spec, Taker):
+        return spec
+    if isinstance(spec, Wrapper):
+        taker: Taker | None = spec.taker_of(value)
+        return taker
+    if isinstance(spec, (list, tuple)):
+        return SequenceTaker(spec)
+    if isinstance(spec, Mapping):
+        return MappingTaker(spec)
+    remedy = "Type for example: ChunkedArray(axis=0), ChunkSlicer() or NotChunked."
+    raise ParamTypeError(broken_rule("A chunking rule", "be a taker", spec, remedy))
+
+
+@dataclass(frozen=True)
+class ByType(Taker):
+    """`Chunked` as a rule: the taker is found when the value is known."""
+
+    def sizes(self, value: Any) -> list[int]:
+        """Return the sizes that `value` implies, cut by its type."""
+        return sizes(taker_by_type(value), value)
+
+    def take(self, value: Any, piece: Piece) -> Any:
+        """Return what `piece` takes of `value`, cut by its type."""
+        return take(taker_by_type(value), value, piece)
+
+
+def taker_by_type(value: Any) -> Taker | None:
+    """Return how a value of this type is cut if nothing else is said.
+
+    Raises
+    ------
+    TypeError
+        If nothing is known about the type.
+    """
+    if value is None:
+        return None
+    if isinstance(check.real(value), int):
+        return CountAdapter()
+    if isinstance(value, (*_LABELLED, np.ndarray, pd.Index)) and np.ndim(value):
+        return ArraySlicer()
+    sliceable = hasattr(value, "__len__") and hasattr(value, "__getitem__")
+    if sliceable and not isinstance(value, (Mapping, str, bytes, type)):
+        return ChunkSlicer()
+    remedy = (
+        "Type for example: Chunked(value, taker=MappingTaker(ChunkSlicer()))."
+        if isinstance(value, Mapping)
+        else "Type NotChunked(value) to pass it whole."
+    )
+    rule = "be an array, a sequence or a count"
+    raise ParamTypeError(broken_rule("A Chunked value", rule, value, remedy))
+
+
+def sizes(taker: Taker | None, value: Any) -> list[int]:
+    """Return the sizes that `value` implies under `taker`; None implies nothing."""
+    return [] if taker is None or value is None else taker.sizes(value)
+
+
+def take(taker: Taker | None, value: Any, piece: Piece) -> Any:
+    """Return what `piece` takes of `value`; None is never cut."""
+    return value if taker is None or value is None else taker.take(value, piece)
+
+
+def _along(value: Any, axis: int, where: slice | int | IntArray) -> Any:
+    place: Any = (*(slice(None) for _ in range(axis)), where) if axis else where
+    return value.iloc[place] if isinstance(value, _LABELLED) else value[place]
+
+
+def shape_of(name: str, value: Any) -> tuple[int, ...]:
+    """Return the shape of an array, a Series, a frame or of lists that are one.
+
+    Raises
+    ------
+    TypeError
+        If lists are of lengths that differ.
+    """
+    shape = getattr(value, "shape", None)
+    if isinstance(shape, tuple):
+        return shape
+    try:
+        return np.shape(value)
+    except (TypeError, ValueError, RecursionError):
+        raise ParamTypeError(broken_rule(name, "be an array", value)) from None
+
+
+def _n_items(taker: Taker, value: Any) -> int:
+    sliceable = hasattr(value, "__len__") and hasattr(value, "__getitem__")
+    array = isinstance(value, (np.ndarray, *_LABELLED))
+    if not sliceable or isinstance(value, (type, Mapping)) or (array and not value.ndim):
+        rule = "be a list, an array or another sequence"
+        remedy = "Leave it without a rule to pass it whole."
+        raise ParamTypeError(broken_rule(f"What {type(taker).__name__} cuts", rule, value, remedy))
+    return len(value)
+
+
+def _lengths(value: Any) -> tuple[Any, ...]:
+    if not isinstance(value, (tuple, list)):
+        raise ParamTypeError(broken_rule("A chunked shape", "be a tuple of lengths", value))
+    return tuple(value)
+
+
+def _axis(axis: int, n_axes: int, value: Any) -> int:
+    if not -n_axes <= axis < n_axes:
+        rule = f"have an axis {axis} to be cut along"
+        raise ParamError(broken_rule("A chunked value", rule, value, f"It has {n_axes}."))
+    return axis % n_axes
+
+
+def _count(value: Any) -> int:
+    number = check.real(value)
+    if not isinstance(number, int) or not 0 <= number < 2**63:
+        raise ParamError(broken_rule("A chunked count", "be a whole number of items", value))
+    return number
+
+
+def _number(taker: Taker, piece: Piece, size: int) -> int:
+    if piece.number >= size:
+        name = type(taker).__name__
+        rule = f"have one item a chunk, so at least {piece.number + 1}"
+        remedy = f"Pass n_chunks={size}, or use a slicer."
+        raise ParamError(broken_rule(f"What {name} cuts", rule, size, remedy))
+    return piece.number

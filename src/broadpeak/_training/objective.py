@@ -1,0 +1,298 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What a training maximises: functions of `Stats`, by name.
+
+``objectives.prr(stats)`` and ``objectives["prr"](stats)`` are the same; iterating over the module
+gives the names. Every one returns 0 for fewer than `min_trades` trades, so that doing next to
+nothing never wins.
+"""
+
+from __future__ import annotations
+
+import math
+import numbers
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from broadpeak._core import check
+from broadpeak._training.performance import Stats
+from broadpeak.errors import ParamError, ParamTypeError, broken_rule
+
+MIN_TRADES = 5
+"""Fewer trades than this score 0."""
+
+Objective: TypeAlias = Callable[[Stats], float]
+
+
+def prr(stats: Stats, min_trades: float = MIN_TRADES) -> float:
+    """Pessimistic return ratio: profit factor, damped for few trades and for the largest ones.
+
+    Parameters
+    ----------
+    stats : Stats
+        One run.
+    min_trades : int
+        Fewer trades score 0, and so does a single win.
+
+    Returns
+    -------
+    float
+        1 is about break-even.
+
+    Notes
+    -----
+    With W, L the sums and nW, nL the numbers of wins and losses::
+
+        (1 - 1/sqrt(1 + nW)) / (1 + 1/sqrt(1 + nL)) * (1 + W) / (1 + L)
+
+    where, with two losses or more, the largest win and the largest loss count only 1/nW and 1/nL
+    of themselves. The added 1 is in money, so the ratio depends a little on the price unit. After
+    R. Vince, "Portfolio Management Formulas" (1990), with the damping of a trading platform's
+    manual.
+
+    Examples
+    --------
+    >>> stats = Stats(
+    ...     num_win=5, num_loss=5, win_total=100, loss_total=60, win_max=40, loss_max=20
+    ... )
+    >>> round(prr(stats), 6)
+    0.644313
+    """
+    if not _enough(stats, min_trades) or stats.num_win < 2:
+        return 0.0
+    n_win, n_loss = stats.num_win, stats.num_loss
+    win, loss = stats.win_total, stats.loss_total
+    if n_loss > 1:
+        win -= stats.win_max * (n_win - 1) / n_win
+        loss -= stats.loss_max * (n_loss - 1) / n_loss
+    doubt = (1 - 1 / math.sqrt(1 + n_win)) / (1 + 1 / math.sqrt(1 + n_loss))
+    return doubt * (1 + win) / (1 + loss)
+
+
+def profit(stats: Stats, min_trades: float = MIN_TRADES) -> float:
+    """Net profit; 0 for fewer than `min_trades` trades.
+
+    Examples
+    --------
+    >>> profit(Stats(num_win=5, num_loss=5, win_total=100, loss_total=60))
+    40
+    """
+    return stats.net if _enough(stats, min_trades) else 0.0
+
+
+def profit_factor(stats: Stats, min_trades: float = MIN_TRADES) -> float:
+    """Sum of wins by sum of losses, 10 without losses; 0 for fewer than `min_trades` trades.
+
+    Examples
+    --------
+    >>> profit_factor(Stats(num_win=6, win_total=100))
+    10.0
+    """
+    return stats.profit_factor if _enough(stats, min_trades) else 0.0
+
+
+def calmar(stats: Stats, min_trades: float = MIN_TRADES) -> float:
+    """Net profit by the largest drawdown in money, at least 1; 0 for too few trades.
+
+    Examples
+    --------
+    >>> calmar(Stats(num_win=5, num_loss=5, win_total=100, loss_total=60, drawdown_max=20))
+    2.0
+    """
+    return stats.net / max(1.0, stats.drawdown_max) if _enough(stats, min_trades) else 0.0
+
+
+def sharpe(stats: Stats, min_trades: float = MIN_TRADES) -> float:
+    """Mean by standard deviation of bar returns in the market; 0 for too few trades.
+
+    Not annualised and without the bars out of the market, hence another figure than
+    ``Portfolio.sharpe_ratio``.
+
+    Examples
+    --------
+    >>> sharpe(Stats(num_win=5, num_loss=5, return_mean=0.25, return_std=0.5))
+    0.5
+    """
+    return _or_zero(stats.bar_sharpe) if _enough(stats, min_trades) else 0.0
+
+
+def sqn(stats: Stats, min_trades: float = MIN_TRADES) -> float:
+    """System quality number: root of the number of trades times mean by deviation of results.
+
+    Not capped at 100 trades. 0 for fewer than `min_trades` trades. After V. Tharp.
+
+    Examples
+    --------
+    >>> sqn(Stats(num_win=8, num_loss=8, trade_mean=1.0, trade_std=2.0))
+    2.0
+    """
+    return _or_zero(stats.system_quality) if _enough(stats, min_trades) else 0.0
+
+
+def r2(stats: Stats, min_trades: float = MIN_TRADES) -> float:
+    """Squared correlation of equity with the bar number, 0 without an upward tendency.
+
+    Examples
+    --------
+    >>> r2(Stats(num_win=5, num_loss=5, return_r2=0.8))
+    0.8
+    """
+    return stats.return_r2 if _enough(stats, min_trades) else 0.0
+
+
+def r2_prr(stats: Stats, min_trades: float = MIN_TRADES) -> float:
+    """Return `r2` times `prr`: a profitable and straight equity line.
+
+    Examples
+    --------
+    >>> r2_prr(Stats(num_win=1, num_loss=9, return_r2=0.8))
+    0.0
+    """
+    return r2(stats, min_trades) * prr(stats, min_trades)
+
+
+def binary(stats: Stats, min_trades: float = MIN_TRADES) -> float:
+    """Return wins by losses, in numbers of trades, for bets that pay a fixed amount.
+
+    Examples
+    --------
+    >>> binary(Stats(num_win=6, num_loss=4))
+    1.5
+    """
+    return stats.num_win / max(1, stats.num_loss) if _enough(stats, min_trades) else 0.0
+
+
+def _or_zero(score: float) -> float:
+    return 0.0 if math.isnan(score) else score
+
+
+def _enough(stats: Any, min_trades: float) -> bool:
+    if not isinstance(stats, Stats):
+        remedy = "Pass Stats(num_win=…, …), or the stats of a training's component."
+        raise ParamTypeError(broken_rule("stats", "be a Stats", stats, remedy))
+    return stats.num_trades >= max(_least(min_trades), 1)
+
+
+def _least(min_trades: Any) -> float:
+    return check.number("min_trades", min_trades, 0)
+
+
+_BY_NAME: dict[str, Callable[..., float]] = {
+    "prr": prr,
+    "profit": profit,
+    "profit_factor": profit_factor,
+    "calmar": calmar,
+    "sharpe": sharpe,
+    "sqn": sqn,
+    "r2": r2,
+    "r2_prr": r2_prr,
+    "binary": binary,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class NamedObjective:
+    """An objective of this module with its least number of trades; travels to workers."""
+
+    name: str
+    min_trades: float = MIN_TRADES
+
+    def __call__(self, stats: Stats) -> float:
+        """Return the score of `stats`."""
+        return float(_BY_NAME[self.name](stats, self.min_trades))
+
+
+@dataclass(frozen=True, slots=True)
+class OwnObjective:
+    """A user's function of `Stats` whose result is checked to be a number."""
+
+    func: Callable[[Stats], Any]
+
+    def __call__(self, stats: Stats) -> float:
+        """Return the score of `stats`.
+
+        Raises
+        ------
+        ParamError
+            If the function returns anything but a number.
+        """
+        score = self.func(stats)
+        if not isinstance(score, numbers.Real):
+            remedy = "Return a float; higher is better, NaN is unusable."
+            name = f"objective {getattr(self.func, '__name__', 'function')}"
+            raise ParamError(broken_rule(name, "return a number", score, remedy))
+        return float(score)
+
+
+def resolve_objective(objective: str | Objective, min_trades: float = MIN_TRADES) -> Objective:
+    """Return the function of `Stats` that `objective` names.
+
+    Parameters
+    ----------
+    objective : str or callable
+        A name of this module, one of its functions, or a function of your own.
+    min_trades : int
+        For those of this module; one of your own decides itself what too few trades are.
+
+    Raises
+    ------
+    ParamError
+        If the name is unknown, or `min_trades` is negative or no number.
+
+    Examples
+    --------
+    >>> resolve_objective("binary", min_trades=20)(Stats(num_win=6, num_loss=4))
+    0.0
+    """
+    _least(min_trades)
+    if isinstance(objective, NamedObjective):
+        return NamedObjective(objective.name, min_trades)
+    if callable(objective):
+        own = next((name for name, func in _BY_NAME.items() if func is objective), None)
+        return OwnObjective(objective) if own is None else NamedObjective(own, min_trades)
+    return NamedObjective(check.one_of("objective", objective, _BY_NAME), min_trades)
+
+
+class Objectives(Mapping[str, Callable[..., float]]):
+    """The objectives by name: a mapping, and each one an attribute as well.
+
+    Examples
+    --------
+    >>> import broadpeak as bp
+    >>> sorted(bp.objectives)[:3], bp.objectives["prr"] is bp.objectives.prr
+    (['binary', 'calmar', 'profit'], True)
+    """
+
+    resolve_objective = staticmethod(resolve_objective)
+
+    def __getitem__(self, name: str) -> Callable[..., float]:
+        return _BY_NAME[check.one_of("objective", name, _BY_NAME)]
+
+    def __getattr__(self, name: str) -> Callable[..., float]:
+        if name in _BY_NAME:
+            return _BY_NAME[name]
+        hint = check.did_you_mean(name, _BY_NAME)
+        msg = f"bp.objectives has no attribute {name!r}. {hint}".rstrip()
+        raise AttributeError(msg)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_BY_NAME)
+
+    def __len__(self) -> int:
+        return len(_BY_NAME)
+
+    def __contains__(self, name: object) -> bool:
+        return name in _BY_NAME
+
+    def __dir__(self) -> list[str]:
+        return [*_BY_NAME, "resolve_objective"]
+
+    def __repr__(self) -> str:
+        return f"objectives: {', '.join(_BY_NAME)}"
+
+    def __reduce__(self) -> str:
+        return "objectives"  # there is one, and it comes back as itself
+
+
+objectives = Objectives()
+"""The objectives by name, `bp.objectives`."""

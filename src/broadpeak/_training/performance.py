@@ -1,0 +1,353 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""`Stats`, the record that objectives see: everything known about one run of a strategy."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import operator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from broadpeak._core import check
+from broadpeak._core.arrays import lane, to_lanes
+from broadpeak._metrics.ratios import TINY, is_zero
+from broadpeak._training._kernels.stats import equity_loop, trade_loop
+from broadpeak.errors import ParamError, broken_rule
+from broadpeak.types import AnyArray, FloatArray, IntArray
+
+N_COUNTS = 14
+N_SUMS = 24
+_NOTHING = np.empty(0)
+
+
+def _floats(name: str, values: Any) -> FloatArray:
+    """Return `values` as one contiguous column of floats."""
+    found = lane(values)
+    if found is None:
+        lanes, _ = to_lanes(name, values)
+        if len(lanes) != 1:
+            raise ParamError(broken_rule(name, "be one column of numbers", lanes.shape[::-1]))
+        found = lanes[0]
+    return found
+
+
+def _difference(win_total: float, loss_total: float) -> float:
+    try:
+        return win_total - loss_total
+    except OverflowError:
+        beyond = max((win_total, loss_total), key=abs)
+        return check.number("win_total and loss_total", beyond)
+
+
+def _check_finite(name: str, values: FloatArray | None) -> None:
+    if values is not None and not np.isfinite(values).all():
+        got = values[~np.isfinite(values)][0]
+        raise ParamError(broken_rule(name, "hold finite numbers", got))
+
+
+def _integers(name: str, values: Any) -> IntArray:
+    """Return `values` as one contiguous column of whole numbers."""
+    if isinstance(values, np.ndarray) and values.dtype == np.int64 and values.ndim == 1:
+        return np.ascontiguousarray(values)
+    numbers = _floats(name, values)
+    # NaN is not smaller than anything.
+    if not (np.abs(numbers) < 2.0**62).all() or (numbers != np.floor(numbers)).any():
+        raise ParamError(broken_rule(name, "hold whole numbers", values))
+    return numbers.astype(np.int64)
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """Statistics of one run. Money is the profit in price units times lots, after costs.
+
+    A trade with a result of exactly 0 is a loss. Sums and largest trades of wins and losses carry
+    the recency weight of a training; counts and all figures of the equity curve do not.
+
+    Attributes
+    ----------
+    num_win, num_loss : int
+        Winning and losing trades; ``_long`` and ``_short`` of each: by direction.
+    win_streak, loss_streak : int
+        Most wins and most losses in a row.
+    bars_in_trades, bars_longest_trade : int
+        Bars from entry to exit, summed over trades, and of the longest trade.
+    bars, bars_in_market : int
+        Evaluated bars, and those in which a position was held at some time.
+    drawdown_bars, drawdown_bars_max : int
+        Closes below an earlier peak of equity: all, and the longest stretch.
+    win_total, loss_total : float
+        Sums of wins and of losses, both positive; ``_long`` and ``_short`` of each.
+    win_max, loss_max : float
+        Largest win and largest loss, both positive; ``_long`` and ``_short`` of each.
+    win_streak_total, loss_streak_total : float
+        Largest sums of wins in a row and of losses in a row.
+    trade_mean, trade_std : float
+        Mean and standard deviation (ddof 1) of the trades' results, unweighted.
+    drawdown_max : float
+        Largest fall from the highest balance so far, the sum of closed trades from 0 on, to a later
+        equity at a close.
+    drawdown_equity : float
+        Largest fall of equity at the closes from an earlier peak; the first peak is 0.
+    drawdown_share : float
+        Largest fall as a share of capital plus peak profit.
+    return_mean, return_std : float
+        Mean and standard deviation (ddof 1) of equity changes / capital over bars in the market.
+    return_r2 : float
+        Squared correlation of equity with the bar number; 0 where the correlation is not positive.
+    return_lr : float
+        Profit of the regression line through equity.
+    return_ulcer : float
+        Root mean square of the falls below earlier peaks, as shares of capital plus peak profit.
+    cost_total, roll_total, points_total : float
+        Costs paid with fills, rollover paid, and price differences won, summed over trades.
+    years : float
+        Length of the evaluated period.
+    net : float
+        ``win_total - loss_total`` unless given.
+
+    Examples
+    --------
+    >>> stats = Stats(num_win=5, num_loss=5, win_total=100, loss_total=60)
+    >>> stats.net, stats.num_trades, round(stats.profit_factor, 3)
+    (40, 10, 1.667)
+    """
+
+    num_win: int = 0
+    num_loss: int = 0
+    num_win_long: int = 0
+    num_win_short: int = 0
+    num_loss_long: int = 0
+    num_loss_short: int = 0
+    win_streak: int = 0
+    loss_streak: int = 0
+    bars_in_trades: int = 0
+    bars_longest_trade: int = 0
+    bars: int = 0
+    bars_in_market: int = 0
+    drawdown_bars: int = 0
+    drawdown_bars_max: int = 0
+    win_total: float = 0.0
+    loss_total: float = 0.0
+    win_total_long: float = 0.0
+    win_total_short: float = 0.0
+    loss_total_long: float = 0.0
+    loss_total_short: float = 0.0
+    win_max: float = 0.0
+    loss_max: float = 0.0
+    win_max_long: float = 0.0
+    win_max_short: float = 0.0
+    loss_max_long: float = 0.0
+    loss_max_short: float = 0.0
+    win_streak_total: float = 0.0
+    loss_streak_total: float = 0.0
+    trade_mean: float = 0.0
+    trade_std: float = 0.0
+    drawdown_max: float = 0.0
+    drawdown_equity: float = 0.0
+    drawdown_share: float = 0.0
+    return_mean: float = 0.0
+    return_std: float = 0.0
+    return_r2: float = 0.0
+    return_lr: float = 0.0
+    return_ulcer: float = 0.0
+    cost_total: float = 0.0
+    roll_total: float = 0.0
+    points_total: float = 0.0
+    years: float = 0.0
+    net: float = math.nan
+
+    def __post_init__(self) -> None:
+        values = _VALUES(self)
+        if not _PLAIN.issuperset(map(type, values)):
+            for name, value in zip(FIELDS, values, strict=True):
+                object.__setattr__(self, name, check.number(name, value, finite=False))
+        if self.net != self.net:  # NaN: not given
+            object.__setattr__(self, "net", _difference(self.win_total, self.loss_total))
+
+    @property
+    def num_trades(self) -> int:
+        """Number of trades."""
+        return self.num_win + self.num_loss
+
+    @property
+    def num_long(self) -> int:
+        """Number of long trades."""
+        return self.num_win_long + self.num_loss_long
+
+    @property
+    def num_short(self) -> int:
+        """Number of short trades."""
+        return self.num_win_short + self.num_loss_short
+
+    @property
+    def profit_factor(self) -> float:
+        """Wins by losses: 10 for wins without any loss, 0 without wins."""
+        if not is_zero(self.loss_total, self.win_total):
+            return self.win_total / self.loss_total
+        return 10.0 if self.win_total > 0 else 0.0
+
+    @property
+    def win_rate(self) -> float:
+        """Share of winning trades; NaN without trades."""
+        return self.num_win / self.num_trades if self.num_trades else math.nan
+
+    @property
+    def expectancy(self) -> float:
+        """Net result per trade; NaN without trades."""
+        return self.net / self.num_trades if self.num_trades else math.nan
+
+    @property
+    def bar_sharpe(self) -> float:
+        """``return_mean / return_std``; NaN where returns do not differ."""
+        flat = is_zero(self.return_std, self.return_mean)
+        return math.nan if flat else self.return_mean / self.return_std
+
+    @property
+    def system_quality(self) -> float:
+        """``trade_mean / trade_std`` times the root of their number; NaN for equal results."""
+        term = max(abs(self.trade_mean), self.win_max, self.loss_max)
+        if is_zero(self.trade_std, term):
+            return math.nan
+        return math.sqrt(self.num_trades) * self.trade_mean / self.trade_std
+
+    @property
+    def annual_sharpe(self) -> float:
+        """`bar_sharpe` times the root of bars in the market per year; or NaN."""
+        if self.years <= 0:
+            return math.nan
+        return self.bar_sharpe * math.sqrt(self.bars_in_market / self.years)
+
+    @property
+    def annual_calmar(self) -> float:
+        """Net result per year by the largest drawdown; NaN without either."""
+        term = max(self.win_total, self.loss_total, abs(self.net))
+        if is_zero(self.drawdown_max, term) or self.years <= 0:
+            return math.nan
+        return self.net / self.drawdown_max / self.years
+
+    def __reduce__(self) -> tuple[type[Stats], tuple[float, ...]]:
+        # Values alone: thousands of these come back from workers.
+        return type(self), self.values()
+
+    def values(self) -> tuple[float, ...]:
+        """Return the values of all fields, in order."""
+        found: tuple[float, ...] = _VALUES(self)
+        return found
+
+    def as_dict(self) -> dict[str, float]:
+        """Return all fields by name, in order."""
+        return {name: getattr(self, name) for name in FIELDS}
+
+    @classmethod
+    def from_trades(
+        cls,
+        pnl: AnyArray,
+        direction: AnyArray,
+        entry_index: AnyArray,
+        exit_index: AnyArray,
+        equity: AnyArray,
+        *,
+        first: int = 0,
+        capital: float = 1.0,
+        years: float = 0.0,
+        recency: float = 1.0,
+        balance: float = 0.0,
+        worth: AnyArray | None = None,
+        costs: AnyArray | None = None,
+        rolls: AnyArray | None = None,
+        points: AnyArray | None = None,
+    ) -> Stats:
+        """Return the statistics of trades and the equity they made.
+
+        Parameters
+        ----------
+        pnl : array of float, shape (n_trades,)
+            Result of each trade after costs, in time order.
+        direction : array of int, shape (n_trades,)
+            Above 0: long; else short.
+        entry_index, exit_index : array of int, shape (n_trades,)
+            Bars of the fills. A trade is in the market in both and all between.
+        equity : array of float, shape (n_bars,)
+            Profit at each evaluated close, open trades included, from 0 before the first bar.
+        first : int
+            Bar number of ``equity[0]``, in the counting of `entry_index`.
+        capital : float, > 0
+            What returns are shares of.
+        years : float
+            Length of the evaluated period.
+        recency : float, > 0
+            Weight of a trade that ends with the last bar over that of one that ends with the first;
+            linear between, mean 1.
+        balance : float
+            Sum of the trades closed before the first bar, less the equity before it.
+        worth : array of float, shape (n_trades,), optional
+            The larger value of what each trade bought and sold. A deviation of results below
+            1e-12 of it is rounding, and 0.
+        costs, rolls, points : array of float, shape (n_trades,), optional
+            Costs of the fills, rollover, and price difference won, of each trade.
+
+        Raises
+        ------
+        ParamError
+            If lengths differ, or `recency` or `capital` is not a positive number.
+
+        Notes
+        -----
+        O(n_bars + n_trades). No trade gives zeros everywhere but in `bars` and `years`.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> equity = np.array([0.0, 2.0, 5.0, 3.0, 4.0])
+        >>> stats = Stats.from_trades([5.0, -1.0], [1, -1], [0, 2], [2, 4], equity)
+        >>> stats.win_total, stats.num_loss_short, stats.drawdown_max, stats.bars_in_market
+        (5.0, 1, 2.0, 5)
+        """
+        for name, value in (("recency", recency), ("capital", capital)):
+            if not check.number(name, value, 0) > 0:
+                raise ParamError(broken_rule(name, "be a positive number", value))
+        results, curve = _floats("pnl", pnl), _floats("equity", equity)
+        sides = _integers("direction", direction)
+        enter, leave = _integers("entry_index", entry_index), _integers("exit_index", exit_index)
+        first, years = check.whole("first", first, 0), check.number("years", years, 0)
+        costs, rolls, points = (
+            None if values is None else _floats(name, values)
+            for name, values in (("costs", costs), ("rolls", rolls), ("points", points))
+        )
+        if not len(results) == len(sides) == len(enter) == len(leave):
+            lengths = (len(results), len(sides), len(enter), len(leave))
+            raise ParamError(broken_rule("the columns of the trades", "be of one length", lengths))
+        if first:
+            enter, leave = enter - first, leave - first
+        counts = np.zeros(N_COUNTS, dtype=np.int64)
+        sums = np.zeros(N_SUMS)
+        amounts = _NOTHING if worth is None else _floats("worth", worth)
+        balance = check.number("balance", balance)
+        trade_loop(
+            results, sides, enter, leave, amounts, float(recency), len(curve), TINY, counts, sums
+        )
+        equity_loop(curve, results, enter, leave, float(capital), balance, TINY, counts, sums)
+        extras = (_total(costs), _total(rolls), _total(points), float(years))
+        values: list[Any] = [*counts.tolist(), *sums.tolist(), *extras]
+        if not math.isfinite(sum(values)):  # looked for only where something came of it
+            columns = {"pnl": results, "equity": curve, "costs": costs, "rolls": rolls}
+            for name, column in {**columns, "points": points}.items():
+                _check_finite(name, column)
+        return cls(*values)
+
+
+def _total(values: FloatArray | None) -> float:
+    if values is None:
+        return 0.0
+    with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is told by the caller
+        return float(np.sum(values))
+
+
+FIELDS = tuple(field.name for field in dataclasses.fields(Stats))
+"""Names of the fields of `Stats`, in order."""
+
+_PLAIN = frozenset({int, float})
+_VALUES = operator.attrgetter(*FIELDS)

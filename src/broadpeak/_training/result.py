@@ -1,0 +1,538 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What a training found: `Training`, its components, and the steps that led there."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from broadpeak._core import check, drawing
+from broadpeak._core.arrays import lent
+from broadpeak._core.files import writing
+from broadpeak._run.carried import Travelling
+from broadpeak._search.protocol import SearchStep
+from broadpeak._search.searchspace import Dimension
+from broadpeak._store.par import ComponentParameters, Parameters, ParRange
+from broadpeak._training.evaluation import Evaluation
+from broadpeak._training.performance import FIELDS, Stats
+from broadpeak._training.strategy import Strategy
+from broadpeak.errors import ParamError, broken_rule
+from broadpeak.types import FloatArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StepCurve:
+    """One parameter searched alone: what every step gave and what was chosen.
+
+    Attributes
+    ----------
+    component, parameter : str
+        Whose curve it is.
+    pass_number : int
+        The training pass, from 1.
+    values, objective : array of float, shape (n_steps,)
+        Steps, ascending, and their scores; NaN where unusable.
+    wins, losses : array of float, shape (n_steps,)
+        Numbers of winning and losing trades.
+    chosen, score : float
+        Chosen value and the smoothed score there; the default and 0 where nothing was usable.
+    default : float
+        The value an untrained strategy uses.
+    window : tuple of two floats, or None
+        First and last step value that carried the choice.
+    at_edge : bool
+        The best or chosen step is the first or last of the range.
+    objective_name : str
+        What was maximised.
+    """
+
+    component: str
+    parameter: str
+    pass_number: int
+    values: FloatArray
+    objective: FloatArray
+    wins: FloatArray
+    losses: FloatArray
+    chosen: float
+    score: float
+    default: float
+    window: tuple[float, float] | None
+    at_edge: bool
+    objective_name: str = "objective"
+
+    def table(self) -> pd.DataFrame:
+        """Return the steps as a frame with columns value, objective, wins and losses."""
+        return pd.DataFrame(
+            {
+                "value": self.values,
+                "objective": self.objective,
+                "wins": self.wins,
+                "losses": self.losses,
+            },
+            index=pd.RangeIndex(1, len(self.values) + 1, name="step"),
+        )
+
+    def __repr__(self) -> str:
+        return (
+            f"<steps of {self.parameter!r}, {self.component}, pass {self.pass_number}: "
+            f"{len(self.values)} steps, chosen {self.chosen:.6g}, score {self.score:.4g}>"
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ComponentTraining:
+    """What was found for one component.
+
+    Attributes
+    ----------
+    key, asset, algo
+        Name of the component and what it is made of.
+    params : dict of str to float
+        Chosen values.
+    objective : float
+        Score of a run with exactly these values; 0 where the defaults were kept.
+    at_edge : dict of str to bool
+        Whether a value's optimum lies at the end of its range: consider a wider one.
+    steps : dict of str to StepCurve
+        The last pass of each parameter; empty where parameters were searched together.
+    curves : tuple of StepCurve
+        All passes.
+    usable : bool
+        False: no score was above 0, and `params` are the defaults.
+    dimensions : tuple of Dimension
+        Default, range and step of every parameter.
+    common : tuple of str
+        Parameters from outside of the loop, which all components share.
+    stats : Stats or None
+        Everything known about the run with the chosen values.
+    first, last : labels of the first and last evaluated bar.
+    n_bars : int
+        Evaluated bars, look-back not counted.
+    n_evaluations : int
+        Runs of the strategy with different values.
+    seconds : float
+        Time the search took.
+    """
+
+    key: str
+    asset: str
+    algo: str | None
+    params: dict[str, float]
+    objective: float
+    at_edge: dict[str, bool]
+    steps: dict[str, StepCurve]
+    curves: tuple[StepCurve, ...]
+    usable: bool
+    dimensions: tuple[Dimension, ...]
+    common: tuple[str, ...]
+    stats: Stats | None
+    first: Any
+    last: Any
+    n_bars: int
+    n_evaluations: int
+    seconds: float
+
+    @property
+    def defaults(self) -> dict[str, float]:
+        """Values that an untrained strategy uses."""
+        return {dim.name: dim.rounded(dim.default) for dim in self.dimensions}
+
+    def __repr__(self) -> str:
+        values = ", ".join(f"{name}={value:.6g}" for name, value in self.params.items())
+        return f"<{self.key}: {values} => {self.objective:.4g}>"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TrialLog:
+    """Raw evaluations of one component, in order; `Training.trials` is made of them."""
+
+    component: str
+    names: tuple[str, ...]
+    trials: Sequence[tuple[SearchStep, Evaluation]]
+    days: pd.Index[Any] | None = None
+    day_numbers: Any = None
+
+
+@dataclass(frozen=True, eq=False)
+class Training(Travelling):
+    """The result of `train`.
+
+    Attributes
+    ----------
+    components : dict of str to ComponentTraining
+        By key, ``ASSET`` or ``ASSET:ALGO``, in loop order.
+    strategy : Strategy
+        What was trained.
+    data : Data
+        What it was trained on.
+    settings : dict
+        All arguments of the training.
+    environment : dict
+        Versions of Python and of packages that figures depend on, and a fingerprint of the data.
+    seconds : float
+        Time the whole training took.
+    notes : tuple of str
+        The warnings it raised.
+
+    Examples
+    --------
+    >>> import broadpeak as bp
+    >>> @bp.strategy(lookback=60)
+    ... def momentum(s):
+    ...     days = s.optimize(20, 10, 50, 10, name="days")
+    ...     s.enter_long(bp.crossed_above(bp.roc(s.close, days), 0.0))
+    ...     s.exit_long(bp.crossed_below(bp.roc(s.close, days), 0.0))
+    >>> training = bp.train(momentum, bp.Data.sample("IBM"))
+    >>> list(training.params), len(training.trials)
+    (['IBM'], 5)
+    """
+
+    components: dict[str, ComponentTraining]
+    strategy: Strategy
+    data: Any
+    settings: dict[str, Any]
+    environment: dict[str, str]
+    seconds: float
+    notes: tuple[str, ...] = ()
+    logs: tuple[TrialLog, ...] = field(default=(), repr=False)
+
+    @property
+    def name(self) -> str:
+        """Name of the strategy."""
+        return self.strategy.name
+
+    @property
+    def params(self) -> dict[str, dict[str, float]]:
+        """Chosen values: {component: {name: value}}."""
+        return {key: dict(found.params) for key, found in self.components.items()}
+
+    @property
+    def objective_name(self) -> str:
+        """What was maximised."""
+        return called(self.settings.get("objective", "objective"))
+
+    @property
+    def trials(self) -> pd.DataFrame:
+        """One row an evaluation: component, pass, parameter, step, all values, and results.
+
+        The run with the chosen values is not among them; it is in `components`.
+        """
+        table: pd.DataFrame = lent(self._trials)
+        return table
+
+    @cached_property
+    def _trials(self) -> pd.DataFrame:
+        frames = [_trial_frame(log) for log in self.logs]
+        names = list(dict.fromkeys(name for log in self.logs for name in log.names))
+        columns = [*_HEAD, *names, *_RESULTS, *FIELDS]
+        filled = [frame for frame in frames if len(frame)]
+        if not filled:
+            return pd.DataFrame(columns=columns)
+        return pd.concat(filled, ignore_index=True).reindex(columns=columns)
+
+    @property
+    def curves(self) -> pd.DataFrame | None:
+        """Profit and loss of each day, one row an evaluation, labelled as the rows of `trials`.
+
+        None unless trained with ``curves=True``. Days on which a component has no bar hold 0.
+        """
+        return None if self._curves is None else lent(self._curves)
+
+    @cached_property
+    def _curves(self) -> pd.DataFrame | None:
+        if not self.settings.get("curves"):
+            return None
+        frames = [_curve_frame(log) for log in self.logs]
+        joined = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+        return joined.reindex(columns=joined.columns.sort_values()).fillna(0.0)
+
+    def parameters(self) -> Parameters:
+        """Return the chosen values as what a `.par` file holds."""
+        lines = {key: _line(found) for key, found in self.components.items()}
+        return Parameters(lines, self.strategy.name)
+
+    def to_par(self, path: str | Path) -> Path:
+        """Write the chosen values to a parameter file.
+
+        Parameters
+        ----------
+        path : str or Path
+            Where to; an existing file is replaced.
+
+        Returns
+        -------
+        Path
+        """
+        return self.parameters().write(path)
+
+    def to_csv(self, path: str | Path) -> Path:
+        """Write `trials` to a CSV file and return its path."""
+        with writing(path) as target:
+            self.trials.to_csv(target, index=False)
+        return target
+
+    def step_curve(self, parameter: str, component: str | None = None) -> StepCurve:
+        """Return the steps of one parameter.
+
+        After an ascent these are the steps of its last pass. After brute force it is the cut
+        through all combinations along that parameter, the others at their chosen values.
+
+        Parameters
+        ----------
+        parameter : str
+            Its name.
+        component : str, optional
+            Key of the component; may be left out if there is one only.
+
+        Returns
+        -------
+        StepCurve
+
+        Raises
+        ------
+        ParamError
+            If there is no such component or parameter, or the search evaluated no two values of it
+            with all others at their chosen values.
+        """
+        found = self._component(component)
+        check.one_of("parameter", parameter, found.params)
+        if parameter in found.steps:
+            return found.steps[parameter]
+        return _slice_curve(self, found, parameter)
+
+    def table(self, x: str, y: str, component: str | None = None) -> pd.DataFrame:
+        """Return the objective over two parameters, all others at their chosen values.
+
+        Where the search has no evaluation of a cell with the others at their chosen values, the
+        best one with any is taken.
+
+        Parameters
+        ----------
+        x, y : str
+            Names of two parameters; `y` goes to the rows.
+        component : str, optional
+            Key of the component; may be left out if there is one only.
+
+        Returns
+        -------
+        DataFrame
+            NaN where nothing was evaluated.
+
+        Raises
+        ------
+        ParamError
+            If a name is unknown, or both are the same.
+        """
+        found = self._component(component)
+        for role, name in (("x", x), ("y", y)):
+            check.one_of(role, name, found.params)
+        if x == y:
+            raise ParamError(broken_rule("x and y", "be two parameters", (x, y)))
+        trials = self._trials_of(found)
+        others = [name for name in found.params if name not in {x, y}]
+        distance = sum(
+            ((trials[name] - found.params[name]).abs() > 1e-9).astype(float) for name in others
+        )
+        ranked = trials.assign(_off=distance if others else 0.0).sort_values(
+            ["_off", "objective"], ascending=[True, False], kind="stable"
+        )
+        first = ranked.drop_duplicates([x, y])
+        return first.pivot(index=y, columns=x, values="objective").sort_index().sort_index(axis=1)
+
+    def summary(self) -> pd.DataFrame:
+        """Return one row a component: chosen values, objective, trades and net result."""
+        rows = {
+            key: {
+                **found.params,
+                "objective": found.objective,
+                "trades": found.stats.num_trades if found.stats else 0,
+                "net": found.stats.net if found.stats else np.nan,
+                "at_edge": ", ".join(name for name, flag in found.at_edge.items() if flag),
+            }
+            for key, found in self.components.items()
+        }
+        return pd.DataFrame.from_dict(rows, orient="index").rename_axis("component")
+
+    def chart(self, parameter: str, component: str | None = None) -> Any:
+        """Draw what each step of a parameter gave: winners, losers, objective, and the choice.
+
+        Parameters
+        ----------
+        parameter : str
+            Its name.
+        component : str, optional
+            Key of the component; may be left out if there is one only.
+
+        Returns
+        -------
+        plotly.graph_objects.Figure
+        """
+        return drawing.draw("parameter-chart", self.step_curve(parameter, component))
+
+    def charts(self) -> dict[tuple[str, str], Any]:
+        """Return the charts of all parameters that have steps: {(component, parameter): figure}."""
+        return {
+            (key, name): drawing.draw("parameter-chart", curve)
+            for key, found in self.components.items()
+            for name in found.params
+            if (curve := _curve_or_none(self, key, name)) is not None
+        }
+
+    def heatmap(self, x: str, y: str, component: str | None = None) -> Any:
+        """Draw the objective over two parameters as a heat map; see `table`.
+
+        Parameters
+        ----------
+        x, y : str
+            Names of two parameters.
+        component : str, optional
+            Key of the component; may be left out if there is one only.
+
+        Returns
+        -------
+        plotly.graph_objects.Figure
+        """
+        return drawing.draw("heatmap", self, x=x, y=y, component=component)
+
+    def surface(self, x: str, y: str, component: str | None = None) -> Any:
+        """Draw the objective over two parameters as a surface; arguments as for `heatmap`."""
+        return drawing.draw("surface", self, x=x, y=y, component=component)
+
+    def report(self, path: str | Path) -> Path:
+        """Write one HTML page with everything about this training, which opens offline.
+
+        Parameters
+        ----------
+        path : str or Path
+            The file to write.
+
+        Returns
+        -------
+        Path
+        """
+        return Path(drawing.draw("training-report", self, path=path))
+
+    def _component(self, component: str | None) -> ComponentTraining:
+        if component is None:
+            if len(self.components) == 1:
+                return next(iter(self.components.values()))
+            rule = f"be given where there are several: {', '.join(self.components)}"
+            raise ParamError(broken_rule("component", rule, component))
+        return self.components[check.one_of("component", component, self.components)]
+
+    def _trials_of(self, found: ComponentTraining) -> pd.DataFrame:
+        return self.trials[self.trials["component"] == found.key]
+
+    def __repr__(self) -> str:
+        lines = [f"Training of {self.name!r}: {self.settings.get('method')}, {self.objective_name}"]
+        lines += [f"  {found!r}" for found in self.components.values()]
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        title = f"Training of {self.name}: {self.objective_name}"
+        return f"<p><b>{html.escape(title)}</b></p>{self.summary().to_html()}"
+
+
+_HEAD = ("component", "pass", "parameter", "step")
+_RESULTS = ("objective", "wins", "losses")
+
+
+def called(objective: Any) -> str:
+    """Return the name of an objective, which is a name or a function."""
+    if isinstance(objective, str):
+        return objective
+    return str(getattr(objective, "__name__", type(objective).__name__))
+
+
+def _trial_frame(log: TrialLog) -> pd.DataFrame:
+    trials = log.trials
+    points = np.array([step.point for step, _ in trials]).reshape(len(trials), len(log.names))
+    for row, (_, found) in enumerate(trials):
+        for at, value in (found.computed or {}).items():
+            points[row, at] = value  # stored, not searched: what the strategy computed in this run
+    empty = Stats().values()
+    figures = [*zip(*(found.figures or empty for _, found in trials), strict=True)]
+    stats = dict(zip(FIELDS, figures or [()] * len(FIELDS), strict=True))
+    table = {
+        "component": log.component,
+        "pass": [step.train_cycle for step, _ in trials],
+        "parameter": [step.parameter for step, _ in trials],
+        "step": [step.step_cycle for step, _ in trials],
+        **{name: points[:, at] for at, name in enumerate(log.names)},
+        "objective": np.array([found.score for _, found in trials], dtype=np.float64),
+        "wins": stats["num_win"],
+        "losses": stats["num_loss"],
+        **stats,
+    }
+    return pd.DataFrame(table, index=pd.RangeIndex(len(trials)))
+
+
+def _curve_frame(log: TrialLog) -> pd.DataFrame:
+    """Return the change of profit on each day of each trial."""
+    days = log.days
+    if days is None:
+        return pd.DataFrame()
+    n_bars = len(log.day_numbers)
+    equity = np.array(
+        [np.zeros(n_bars) if found.curve is None else found.curve for _, found in log.trials]
+    ).reshape(len(log.trials), n_bars)
+    last_bars = np.flatnonzero(np.diff(log.day_numbers, append=log.day_numbers[-1:] + 1))
+    return pd.DataFrame(np.diff(equity[:, last_bars], axis=1, prepend=0.0), columns=days)
+
+
+def _line(found: ComponentTraining) -> ComponentParameters:
+    return ComponentParameters(
+        params=dict(found.params),
+        objective=found.objective,
+        at_edge=frozenset(name for name, flag in found.at_edge.items() if flag),
+        ranges={
+            dim.name: ParRange(dim.default, dim.min, dim.max, dim.step, dim.bias, dim.integer)
+            for dim in found.dimensions
+        },
+    )
+
+
+def _slice_curve(training: Training, found: ComponentTraining, parameter: str) -> StepCurve:
+    """Return the cut through the trials along one parameter, the others as chosen."""
+    trials = training._trials_of(found)  # noqa: SLF001
+    for name, value in found.params.items():
+        if name != parameter:
+            trials = trials[(trials[name] - value).abs() <= 1e-9]
+    trials = trials.drop_duplicates(parameter).sort_values(parameter)
+    if len(trials) < 2:
+        msg = (
+            f"A chart of {parameter!r} must have at least two of its values evaluated with all "
+            f"others as chosen, got {len(trials)}. Train with method='ascent' or 'brute', or use "
+            ".heatmap(x, y)."
+        )
+        raise ParamError(msg)
+    dimension = next(dim for dim in found.dimensions if dim.name == parameter)
+    return StepCurve(
+        component=found.key,
+        parameter=parameter,
+        pass_number=1,
+        values=trials[parameter].to_numpy(dtype=np.float64),
+        objective=trials["objective"].to_numpy(dtype=np.float64),
+        wins=trials["wins"].to_numpy(dtype=np.float64),
+        losses=trials["losses"].to_numpy(dtype=np.float64),
+        chosen=found.params[parameter],
+        score=found.objective,
+        default=dimension.rounded(dimension.default),
+        window=None,
+        at_edge=found.at_edge.get(parameter, False),
+        objective_name=training.objective_name,
+    )
+
+
+def _curve_or_none(training: Training, component: str, parameter: str) -> StepCurve | None:
+    try:
+        return training.step_curve(parameter, component)
+    except ParamError:
+        return None

@@ -1,0 +1,328 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Whether the same search would find something this good in prices without any pattern."""
+
+from __future__ import annotations
+
+import inspect
+import math
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from broadpeak._core import check, rng
+from broadpeak._data.data import Data
+from broadpeak._run.batching import core_count
+from broadpeak._run.calls import Task
+from broadpeak._significance.returns import MOST_DRAWS, probability
+from broadpeak._sweep.execute import execute
+from broadpeak._training.settings import EXECUTE_OPTIONS
+from broadpeak._training.strategy import Strategy, as_strategy
+from broadpeak._training.train import train
+from broadpeak._validation.walkforward import walk_forward
+from broadpeak.errors import DataError, ParamError, broken_rule
+from broadpeak.types import FloatArray, IntArray
+
+_PRICES = ("open", "high", "low", "close")
+_BATCH = 16  # permutations between two looks at what was found so far
+
+
+@dataclass(frozen=True, slots=True)
+class Permutation:
+    """What a permutation test found.
+
+    Attributes
+    ----------
+    p_value : float
+        Probability of a result this good in prices without any pattern; never 0.
+    observed : float
+        The result on the real prices.
+    null : float64 array, shape (n_run,)
+        The results on permuted prices, in order.
+    n_run : int
+        How many permutations were looked at.
+    stopped : bool
+        True if it ended early, because the result could not become significant any more.
+    """
+
+    p_value: float
+    observed: float
+    null: FloatArray = field(repr=False)
+    n_run: int
+    stopped: bool
+
+
+def bar_permutation(data: Data, seed: int | None) -> Data:
+    """Return prices with the same bars in another order: the same moves, without any pattern.
+
+    The way from each open to the high, low and close of its bar is drawn anew from all bars, and so
+    is the gap from each close to the next open. The first bar stays, and the last close comes out
+    as it was, so that the drift of the prices is kept: a strategy that only holds a rising market
+    is no better on the real prices than on these.
+
+    Parameters
+    ----------
+    data : Data
+        Prices. Several symbols are permuted alike, so that what they have in common stays. A bar
+        goes only to where the same symbols have bars, so that each keeps its calendar.
+    seed : int or None
+        None: different each time.
+
+    Returns
+    -------
+    Data
+        With the same symbols and index; volume moves with its bar.
+
+    Raises
+    ------
+    DataError
+        If `data` is no `Data`.
+
+    Notes
+    -----
+    T. Masters, "Permutation and randomization tests for trading system development", 2020.
+    Dependence between bars, such as phases of high volatility, is lost too.
+
+    Examples
+    --------
+    >>> import broadpeak as bp
+    >>> data = bp.Data.sample("IBM")
+    >>> other = bp.stats.bar_permutation(data, seed=1)
+    >>> bool(other.close.iloc[-1] == data.close.iloc[-1]), other.close.equals(data.close)
+    (True, False)
+    """
+    if not isinstance(data, Data):
+        raise DataError(broken_rule("data", "be a Data", data, "Type: bp.Data.from_frames(…)"))
+    generator = rng.generator(seed)
+    close = data.lanes("close")
+    present = np.isfinite(close)
+    groups = _groups(present)
+    bars, gaps = _drawn(groups, generator), _drawn(groups, generator)
+    fields = {name: _lanes(data, name) for name in (*_PRICES, "volume")}
+    frames = {}
+    for lane, symbol in enumerate(data.symbols):
+        own = np.flatnonzero(present[lane])
+        # Numbers of bars of the calendar → numbers among the symbol's own bars.
+        place = np.cumsum(present[lane]) - 1
+        columns = {name: lanes[lane, own] for name, lanes in fields.items() if lanes is not None}
+        moved = _permuted(columns, place[bars[own]], place[gaps[own]])
+        frames[symbol] = pd.DataFrame(moved, index=data.index[own])
+    result = Data.from_frames(frames)
+    flat = isinstance(data.close, pd.Series)
+    return result if flat or len(frames) > 1 else result.select(data.symbols)
+
+
+def _lanes(data: Data, name: str) -> FloatArray | None:
+    try:
+        return data.lanes(name)
+    except DataError:
+        return None
+
+
+def _groups(present: np.ndarray[Any, np.dtype[np.bool_]]) -> list[IntArray]:
+    """Return the bars that may change places: those at which the same symbols have a bar.
+
+    The first bar of a symbol stays where it is.
+    """
+    patterns = np.unique(present, axis=1, return_inverse=True)[1].ravel()
+    movable = np.ones(present.shape[1], dtype=bool)
+    movable[present.argmax(axis=1)] = False
+    return [
+        np.flatnonzero((patterns == pattern) & movable) for pattern in range(patterns.max() + 1)
+    ]
+
+
+def _drawn(groups: list[IntArray], generator: np.random.Generator) -> IntArray:
+    """Return for each bar the bar that comes there."""
+    order = np.arange(max((int(group.max()) for group in groups if len(group)), default=-1) + 1)
+    for group in groups:
+        order[group] = generator.permutation(group)
+    return order
+
+
+def _permuted(columns: Mapping[str, FloatArray], bars: IntArray, gaps: IntArray) -> dict[str, Any]:
+    """Return the columns of one symbol with moves from `bars` and gaps from `gaps`."""
+    logs = {name: np.log(columns[name]) for name in _PRICES if name in columns}
+    close = logs["close"]
+    opened = logs.get("open", close)
+    gap = np.zeros_like(close)
+    gap[1:] = opened[1:] - close[:-1]
+    move = (close - opened)[bars]
+    # Each close is the first one, and all gaps and moves since.
+    steps = gap[gaps] + move
+    closed = close[0] + np.concatenate([[0.0], np.cumsum(steps[1:])])
+    began = closed - move
+    moved = {"close": np.exp(closed)}
+    moved["close"][0], moved["close"][-1] = columns["close"][0], columns["close"][-1]
+    if "open" in logs:
+        moved["open"] = np.exp(began)
+        moved["open"][0] = columns["open"][0]
+    for name, extreme in (("high", np.maximum), ("low", np.minimum)):
+        if name in logs:
+            moved[name] = np.exp(began + (logs[name] - opened)[bars])
+            moved[name][0] = columns[name][0]
+            for other in ("open", "close"):  # rounding must not put a close above its high
+                moved[name] = extreme(moved[name], moved.get(other, moved["close"]))
+    if "volume" in columns:
+        moved["volume"] = columns["volume"][bars]
+    return moved
+
+
+def permutation_test(
+    strategy: Strategy | Callable[[Any], object],
+    data: Data,
+    *,
+    n: int = 200,
+    alpha: float = 0.05,
+    sequential: bool = True,
+    walk_forward: Mapping[str, Any] | bool | None = None,
+    seed: int = 0,
+    store: Any = None,
+    **train_options: Any,
+) -> Permutation:
+    """Test whether training finds more in these prices than in prices without any pattern.
+
+    The bars are permuted again and again (`bar_permutation`), and every time the whole search is
+    repeated, so that what searching alone achieves is counted.
+
+    Parameters
+    ----------
+    strategy : Strategy or function
+        What to train; see `strategy`.
+    data : Data
+        Prices.
+    n : int, default 200
+        Permutations at most.
+    alpha : float, default 0.05
+        What counts as significant; `sequential` looks at it.
+    sequential : bool, default True
+        Stop as soon as the result cannot be significant any more: on noise after a few dozen.
+    walk_forward : dict or True, optional
+        Options of `walk_forward`, such as ``dict(cycles=8)``: the whole walk is repeated, and the
+        Sharpe ratio of its stitched tests is compared. Otherwise it is the objective of the
+        training, the mean over the components.
+    seed : int, default 0
+        Permutation i is the same in every run with this seed, on every engine.
+    store : path or Store, optional
+        Keep the result of every permutation there; the same call goes on where it ended.
+    **train_options
+        As of `train`. Options of `execute`, such as ``engine=``, distribute the permutations; each
+        of them runs serially.
+
+    Returns
+    -------
+    Permutation
+        ``p_value``, ``observed``, ``null``, ``n_run``, ``stopped``.
+
+    Raises
+    ------
+    ParamError, StrategyError, DataError
+        If an argument, the strategy or the prices break a rule.
+    TaskError
+        If the strategy raises anything else.
+
+    Notes
+    -----
+    With g of n permutations at least as good the p value is (1 + g) / (1 + n); ended early after
+    the h-th of l it is h / l, with the same guarantee. J. Besag, P. Clifford, "Sequential Monte
+    Carlo p-values", Biometrika 78(2), 1991.
+
+    The null keeps the drift of the prices and what symbols have in common, not the order of bars.
+    A small p value says that the order matters to this strategy, not that costs are earned.
+
+    Examples
+    --------
+    >>> import broadpeak as bp
+    >>> @bp.strategy(lookback=60)
+    ... def momentum(s):
+    ...     days = s.optimize(20, 10, 50, 10, name="days")
+    ...     s.enter_long(bp.crossed_above(bp.roc(s.close, days), 0.0))
+    ...     s.enter_short(bp.crossed_below(bp.roc(s.close, days), 0.0))
+    >>> found = bp.stats.permutation_test(momentum, bp.Data.sample("IBM"), n=99)
+    >>> found.n_run < 99, found.stopped, found.p_value > 0.05
+    (True, True, True)
+    """
+    n = check.whole("n", n, 1, MOST_DRAWS)
+    seed = check.whole("seed", seed, 0)
+    probability("alpha", alpha)
+    check.flag("sequential", sequential)
+    walk = _walk_options(walk_forward)
+    execute_options = {
+        name: train_options.pop(name) for name in sorted(EXECUTE_OPTIONS & set(train_options))
+    }
+    _check_names(train_options, walk)
+    call = (as_strategy(strategy), data, train_options, walk, seed)
+    observed = _result(*call, None)
+    least = max(1, math.floor(alpha * (n + 1) + 1e-9)) if sequential else n + 1
+    null: list[float] = []
+    better = 0
+    for result in _results(call, n, least, {**execute_options, "store": store}):
+        null.append(result)
+        better += result >= observed
+        if better >= least:
+            break
+    n_run, stopped = len(null), better >= least
+    p_value = better / n_run if stopped else (1 + better) / (1 + n)
+    return Permutation(p_value, observed, np.array(null), n_run, stopped and n_run < n)
+
+
+def _results(
+    call: tuple[Any, ...], n: int, least: int, options: Mapping[str, Any]
+) -> Iterator[float]:
+    """Yield the results on permuted prices in order; batches are run as they are asked for."""
+    workers = options.get("n_workers")
+    workers = workers if isinstance(workers, int) else core_count()
+    batch = n if least > n else min(n, max(_BATCH, 2 * workers))
+    options = {name: value for name, value in options.items() if value is not None}
+    for start in range(0, n, batch):
+        numbers = range(start, min(start + batch, n))
+        yield from execute([Task(_result, *call, number) for number in numbers], **options)
+
+
+def _result(
+    strategy: Strategy,
+    data: Data,
+    options: Mapping[str, Any],
+    walk: Mapping[str, Any] | None,
+    seed: int,
+    number: int | None,
+) -> float:
+    """Return what the search finds in the real prices, or in permutation `number` of them."""
+    if number is not None:
+        stream = rng.generator(seed, number).integers(2**63)
+        data = bar_permutation(data, int(stream))
+    with warnings.catch_warnings():
+        # What a training warns of on one of hundreds of permutations is of no use to anybody.
+        warnings.simplefilter("ignore", UserWarning)
+        if walk is not None:
+            found = float(walk_forward(strategy, data, **walk, **options).portfolio.sharpe_ratio)
+        else:
+            components = train(strategy, data, **options).components.values()
+            found = float(np.mean([component.objective for component in components]))
+    return found if not math.isnan(found) else -math.inf
+
+
+def _check_names(options: Mapping[str, Any], walk: Mapping[str, Any] | None) -> None:
+    """Refuse an option that the search does not know, by the name of what was called."""
+    searches: list[Callable[..., Any]] = [train] if walk is None else [train, walk_forward]
+    known = {name for search in searches for name in inspect.signature(search).parameters}
+    for name in options:
+        if name not in known:
+            own = inspect.signature(permutation_test).parameters
+            known |= {*own, *EXECUTE_OPTIONS}
+            raise check.unknown_option("permutation_test", name, known)
+
+
+def _walk_options(walk: Any) -> dict[str, Any] | None:
+    if walk is None or walk is False:
+        return None
+    if walk is True:
+        return {"retrain_last": False}
+    if not isinstance(walk, Mapping) or any(not isinstance(name, str) for name in walk):
+        remedy = "Type: walk_forward=dict(cycles=8)"
+        rule = "be a dict of options of walk_forward"
+        raise ParamError(broken_rule("walk_forward", rule, walk, remedy))
+    return {"retrain_last": False, **walk}  # the last training has no test

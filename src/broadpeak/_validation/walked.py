@@ -1,0 +1,386 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The result of a walk-forward run, and how it is put together."""
+
+from __future__ import annotations
+
+import html
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from broadpeak._core import check, drawing
+from broadpeak._core.arrays import lent
+from broadpeak._core.filenames import file_stem
+from broadpeak._metrics.ratios import is_zero
+from broadpeak._run.carried import Travelling
+from broadpeak._training.components import BarWindow, Component
+from broadpeak._training.objective import Objective, resolve_objective
+from broadpeak._training.performance import Stats
+from broadpeak._training.plan import TrainingPlan
+from broadpeak._training.playing import Played
+from broadpeak._training.portfolios import ComponentTest, part_of, strategy_portfolio
+from broadpeak._training.result import StepCurve, Training, called
+from broadpeak._training.strategy import Strategy
+from broadpeak._validation.stitch import Segment, stitch
+from broadpeak.errors import ParamError, broken_rule
+
+
+@dataclass(frozen=True, eq=False)
+class WalkForward(Travelling):
+    """The result of `walk_forward`.
+
+    Attributes
+    ----------
+    cycles : DataFrame
+        One row a cycle (index `number`, from 1), or a cycle and component. Columns ``train_start,
+        train_end, test_start, test_end`` (labels of first and last bar; NaT or None for the last
+        cycle, which has no test),
+        ``in_sample`` (objective of the training), ``out_of_sample`` (the same objective of the
+        test's trades, without a least number of them), ``trades`` (closed in the test), ``net``
+        (profit and loss of the test's bars, marked to market at the borders), and one column a
+        parameter.
+    table : DataFrame
+        The kept original of `cycles`, which gives a copy.
+    portfolio : Portfolio
+        All tests as one, from the first tested bar to the last; ``.components`` by key.
+    trainings : tuple of Training
+        One a cycle, in order; the last one holds the parameters to trade with.
+    strategy : Strategy
+    data : Data
+    settings : dict
+        All arguments.
+    notes : tuple of str
+        The warnings that were raised.
+    seconds : float
+        Time it took.
+
+    Examples
+    --------
+    >>> import broadpeak as bp
+    >>> @bp.strategy(lookback=60)
+    ... def momentum(s):
+    ...     days = s.optimize(20, 10, 50, 10, name="days")
+    ...     s.enter_long(bp.crossed_above(bp.roc(s.close, days), 0.0))
+    ...     s.enter_short(bp.crossed_below(bp.roc(s.close, days), 0.0))
+    >>> wf = bp.walk_forward(momentum, bp.Data.sample("IBM"), cycles=4)
+    >>> wf.cycles.index.tolist(), bool(wf.cycles["test_start"].isna().iloc[-1])
+    ([1, 2, 3, 4], True)
+    """
+
+    table: pd.DataFrame
+    portfolio: Any
+    trainings: tuple[Training, ...]
+    strategy: Strategy
+    data: Any
+    settings: dict[str, Any]
+    notes: tuple[str, ...] = ()
+    seconds: float = field(default=0.0, compare=False)
+
+    @property
+    def cycles(self) -> pd.DataFrame:
+        """The table of cycles, as the class says."""
+        table: pd.DataFrame = lent(self.table)
+        return table
+
+    @property
+    def name(self) -> str:
+        """Name of the strategy."""
+        return self.strategy.name
+
+    @property
+    def objective_name(self) -> str:
+        """What was maximised."""
+        return called(self.settings.get("objective", "objective"))
+
+    @property
+    def params(self) -> dict[str, dict[str, float]]:
+        """Values of the last training: those to trade with."""
+        return self.trainings[-1].params
+
+    @property
+    def stats(self) -> pd.Series[Any]:
+        """Figures of the cycles, then those of the stitched portfolio (`Portfolio.stats`).
+
+        ``efficiency`` is the mean objective out of sample by the mean objective in sample, over
+        the cycles that were tested.
+        """
+        figures: pd.Series[Any] = lent(self._stats)
+        return figures
+
+    @cached_property
+    def _stats(self) -> pd.Series[Any]:
+        tested = self.table[self.table["test_start"].notna()]
+        inside, outside = tested["in_sample"].mean(), tested["out_of_sample"].mean()
+        no_score = is_zero(inside, tested["in_sample"].abs().max())
+        figures = {
+            "cycles": len(self.trainings),
+            "tested_cycles": tested.index.get_level_values(0).nunique(),
+            "profitable_cycles": int((tested.groupby(level=0)["net"].sum() > 0).sum()),
+            "in_sample": inside,
+            "out_of_sample": outside,
+            "efficiency": outside / inside if inside > 0 and not no_score else math.nan,
+            "net": tested["net"].sum(),
+        }
+        rest = self.portfolio.stats()
+        joined: pd.Series[Any] = pd.concat([pd.Series(figures, dtype=object), rest.astype(object)])
+        return joined
+
+    def step_curve(self, parameter: str, component: str | None = None) -> StepCurve:
+        """Return the steps of a parameter, each figure the mean over all cycles.
+
+        Parameters
+        ----------
+        parameter : str
+            Its name.
+        component : str, optional
+            Key of the component; may be left out if there is one only.
+
+        Returns
+        -------
+        StepCurve
+            `chosen` and `score` are means too; the window reaches from the lowest to the highest
+            value that a cycle chose.
+
+        Raises
+        ------
+        ParamError
+            If the parameter has no steps, or other ones in other cycles.
+        """
+        return _mean_curve([one.step_curve(parameter, component) for one in self.trainings])
+
+    def chart(self, parameter: str | None = None, component: str | None = None) -> Any:
+        """Draw the stitched equity over the cycles, or what the steps of a parameter gave.
+
+        Parameters
+        ----------
+        parameter : str, optional
+            Draw this parameter's chart, averaged over cycles.
+        component : str, optional
+            Key of the component, with a parameter; may be left out if there is one only.
+
+        Returns
+        -------
+        plotly.graph_objects.Figure
+        """
+        if parameter is None:
+            return drawing.draw("walk-forward-chart", self)
+        return drawing.draw("parameter-chart", self.step_curve(parameter, component))
+
+    def to_par(self, folder: str | Path) -> list[Path]:
+        """Write one parameter file a cycle: ``name_1.par``, …; the last one is ``name.par``.
+
+        In file names, underscores stand for what cannot be in one, such as a slash.
+
+        Parameters
+        ----------
+        folder : str or Path
+            Where to; it is made if it is missing.
+
+        Returns
+        -------
+        list of Path
+            In order of cycles. Without `retrain_last` all files are numbered.
+        """
+        where = check.path("folder", folder)
+        stem = file_stem(self.name)
+        n_cycles = self.settings["cycles"]
+        return [
+            training.to_par(
+                where / (f"{stem}.par" if number == n_cycles else f"{stem}_{number}.par")
+            )
+            for number, training in enumerate(self.trainings, 1)
+        ]
+
+    def report(self, path: str | Path) -> Path:
+        """Write one HTML page with everything about this run, which opens offline.
+
+        Parameters
+        ----------
+        path : str or Path
+            The file to write.
+
+        Returns
+        -------
+        Path
+        """
+        return Path(drawing.draw("walk-forward-report", self, path=path))
+
+    def __repr__(self) -> str:
+        tested = self.table[self.table["test_start"].notna()]
+        return (
+            f"Walk-forward of {self.name!r}: {len(self.trainings)} cycles, {self.objective_name} "
+            f"{tested['in_sample'].mean():.4g} in sample, {tested['out_of_sample'].mean():.4g} out "
+            f"of sample, net {tested['net'].sum():.6g}"
+        )
+
+    def _repr_html_(self) -> str:
+        return f"<p><b>{html.escape(repr(self))}</b></p>{self.table.to_html()}"
+
+
+class _Walked(NamedTuple):
+    """One component's stitched test."""
+
+    part: ComponentTest
+    start: int  # bar of the whole history at which the test begins
+
+
+def assembled(
+    plan: TrainingPlan,
+    trainings: Sequence[Training],
+    played: Mapping[Component, Sequence[Played]],
+    trains: Sequence[Mapping[str, BarWindow]],
+    tests: Sequence[Mapping[str, Segment]],
+    *,
+    settings: dict[str, Any],
+    notes: tuple[str, ...],
+    seconds: float,
+) -> WalkForward:
+    """Stitch the orders of every component, simulate them once, and tell the cycles apart."""
+    walked = {}
+    for component, runs in played.items():
+        segments = [one[component.asset] for one in tests]
+        bars = runs[0].bars
+        joined = stitch(
+            [one.book for one in runs],
+            segments,
+            len(bars),
+            horizon=settings["horizon"],
+            border=settings["border"],
+            unit_lots=False,
+        )
+        start = segments[0].first
+        part = part_of(
+            component,
+            bars,
+            joined.orders,
+            start,
+            plan.strategy.fill,
+            plan.costs[component.asset],
+            flatten=joined.flatten,
+        )
+        walked[component] = _Walked(part, start)
+    portfolio = strategy_portfolio([one.part for one in walked.values()], settings["capital"])
+    # A test of a few months has few trades; its figure is told as it is.
+    objective = resolve_objective(plan.options.objective, 0)
+    cycles = _table(plan, trainings, walked, trains, tests, objective)
+    return WalkForward(
+        cycles, portfolio, tuple(trainings), plan.strategy, plan.data, settings, notes, seconds
+    )
+
+
+def _table(
+    plan: TrainingPlan,
+    trainings: Sequence[Training],
+    walked: Mapping[Component, _Walked],
+    trains: Sequence[Mapping[str, BarWindow]],
+    tests: Sequence[Mapping[str, Segment]],
+    objective: Objective,
+) -> pd.DataFrame:
+    rows, keys = [], []
+    for number, training in enumerate(trainings):
+        for component, one in walked.items():
+            index = plan.bars[component.asset].index
+            train = trains[number][component.asset]
+            found = training.components[component.key]
+            row: dict[str, Any] = {
+                "train_start": index[train.first],
+                "train_end": index[train.last - 1],
+                "test_start": None,
+                "test_end": None,
+                "in_sample": found.objective,
+                "out_of_sample": math.nan,
+                "trades": math.nan,
+                "net": math.nan,
+            }
+            if number < len(tests):
+                segment = tests[number][component.asset]
+                stats = segment_stats(one.part, segment.first - one.start, segment.last - one.start)
+                row |= {
+                    "test_start": index[segment.first],
+                    "test_end": index[segment.last - 1],
+                    "out_of_sample": objective(stats),
+                    "trades": stats.num_trades,
+                    "net": _net(one.part, segment.first - one.start, segment.last - one.start),
+                }
+            rows.append({**row, **found.params})
+            keys.append((number + 1, component.key))
+    return _labelled(rows, keys, single=len(walked) == 1)
+
+
+def _labelled(rows: list[dict[str, Any]], keys: list[Any], *, single: bool) -> pd.DataFrame:
+    index: pd.Index[Any] = pd.MultiIndex.from_tuples(keys, names=["number", "component"])
+    if single:
+        index = pd.Index([number for number, _ in keys], name="number")
+    table = pd.DataFrame(rows, index=index)
+    dates = table["train_start"].dtype
+    for name in ("test_start", "test_end"):
+        # Dates stay dates where a cycle has no test: NaT instead of None.
+        if isinstance(dates, pd.DatetimeTZDtype) or dates.kind == "M":
+            table[name] = table[name].astype(dates)
+    return table
+
+
+def segment_stats(part: ComponentTest, first: int, last: int) -> Stats:
+    """Return the statistics of bars [first, last): trades that were closed in them, and equity."""
+    trades = part.result.trades
+    inside = (
+        (trades["exit_index"] >= first) & (trades["exit_index"] < last) & (trades["status"] == 1)
+    )
+    mine = trades[inside]
+    earlier = trades[(trades["exit_index"] < first) & (trades["status"] == 1)]
+    before = part.result.equity[first - 1] if first else 0.0
+    return Stats.from_trades(
+        mine["pnl"],
+        mine["direction"].astype(np.int64),
+        np.maximum(mine["entry_index"], first),
+        mine["exit_index"],
+        part.result.equity[first:last] - before,
+        first=first,
+        capital=part.account.capital,
+        years=part.account.years * (last - first) / len(part.result.equity),
+        balance=float(earlier["pnl"].sum() - before),
+        worth=mine["size"] * np.maximum(mine["entry_price"], mine["exit_price"]),
+    )
+
+
+def _net(part: ComponentTest, first: int, last: int) -> float:
+    equity = part.result.equity
+    return float(equity[last - 1] - (equity[first - 1] if first else 0.0))
+
+
+def _mean_curve(curves: Sequence[StepCurve]) -> StepCurve:
+    first = curves[0]
+    if any(not np.array_equal(one.values, first.values) for one in curves):
+        rule = "have the same steps in all cycles to be averaged"
+        raise ParamError(broken_rule(first.parameter, rule, first.values))
+    chosen = [one.chosen for one in curves]
+    return StepCurve(
+        component=first.component,
+        parameter=first.parameter,
+        pass_number=first.pass_number,
+        values=first.values,
+        objective=_mean([one.objective for one in curves]),
+        wins=_mean([one.wins for one in curves]),
+        losses=_mean([one.losses for one in curves]),
+        chosen=float(np.mean(chosen)),
+        score=float(np.mean([one.score for one in curves])),
+        default=first.default,
+        window=(min(chosen), max(chosen)),
+        at_edge=any(one.at_edge for one in curves),
+        objective_name=first.objective_name,
+    )
+
+
+def _mean(columns: Sequence[Any]) -> Any:
+    """Return the mean over cycles at each step, NaN where no cycle has a figure."""
+    table = np.array(columns, dtype=np.float64)
+    known = ~np.isnan(table)
+    count = known.sum(axis=0)
+    with np.errstate(invalid="ignore"):
+        return np.where(known, table, 0.0).sum(axis=0) / count

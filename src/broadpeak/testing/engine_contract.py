@@ -1,0 +1,426 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What every engine must do, as a pytest class to inherit from."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from broadpeak._run.calls import Calls, Task
+from broadpeak._run.task import Outcome
+from broadpeak._sweep.execute import execute
+from broadpeak._sweep.templates import Rep
+from broadpeak.errors import BroadpeakError, SkippedWarning, TaskError
+from broadpeak.types import NoResult
+
+
+class EngineContract:
+    """Inherit, name the engine, and let pytest run the tests.
+
+    Attributes
+    ----------
+    engine : str or callable
+        As passed to `broadpeak.execute`.
+    engine_options : dict
+        As passed to `broadpeak.execute`.
+    in_process : bool
+        Tasks run in this process: nothing is pickled, and no worker can die.
+    is_parallel : bool
+        Two tasks can run at the same time.
+
+    Examples
+    --------
+    >>> class TestMyEngine(EngineContract):
+    ...     engine = "threadpool"
+    ...     in_process = True
+    """
+
+    engine: ClassVar[Any] = "serial"
+    engine_options: ClassVar[dict[str, Any]] = {}
+    in_process: ClassVar[bool] = False
+    is_parallel: ClassVar[bool] = True
+
+    def run(self, tasks: Any, **options: Any) -> Any:
+        """Execute `tasks` on the engine under test, on two workers."""
+        options = {"n_workers": 2, "show_progress": False, **options}
+        return execute(tasks, engine=self.engine, engine_options=self.engine_options, **options)
+
+    def test_no_task(self) -> None:
+        """An empty run has an empty result."""
+        assert self.run([]) == []
+        assert self.run(iter([])) == []
+
+    def test_one_task(self) -> None:
+        """One task gives a list of one result."""
+        assert self.run([Task(pow, 2, 10)]) == [1024]
+
+    @pytest.mark.parametrize("distribute", ["tasks", "chunks"])
+    def test_results_come_in_task_order(self, distribute: str) -> None:
+        """Tasks that end in another order than they started are put in task order."""
+        pauses = [0.05, 0.0, 0.02, 0.0, 0.01, 0.0]
+        tasks = [Task(pause_and_return, pause, place) for place, pause in enumerate(pauses)]
+        assert self.run(tasks, distribute=distribute, chunk_len=2) == list(range(6))
+
+    @pytest.mark.parametrize("distribute", ["tasks", "chunks"])
+    def test_many_calls_by_column(self, distribute: str) -> None:
+        """Calls stored by column give what a loop gives."""
+        n = 5000
+        codes = np.arange(n)
+        varying = {0: (range(70), codes % 70), "second": (range(100), codes // 70)}
+        calls = Calls(combine, (None,), {"third": 0.5}, varying=varying)  # type: ignore[arg-type]
+        expected = [combine(i % 70, second=i // 70, third=0.5) for i in range(n)]
+        assert self.run(calls, distribute=distribute) == expected
+
+    def test_generator_of_tasks(self) -> None:
+        """Any iterable will do, without its length being known."""
+        assert self.run(Task(abs, -number) for number in range(300)) == list(range(300))
+
+    def test_large_result(self) -> None:
+        """A result may be much larger than a pipe."""
+        (result,) = self.run([Task(np.arange, 2_000_000)])
+        np.testing.assert_array_equal(result, np.arange(2_000_000))
+
+    def test_shared_array(self) -> None:
+        """Large arguments that all tasks share arrive whole, in every memory layout."""
+        base = np.arange(60_000.0).reshape(200, 300)
+        for array in (base, np.asfortranarray(base), base[:, ::2], base.astype("datetime64[s]")):
+            calls = Calls(item, (array, None), varying={1: (range(100), range(100))})
+            assert self.run(calls) == [array.flat[place] for place in range(100)]
+            tasks = [Task(item, array, place) for place in range(100)]
+            assert self.run(tasks) == [array.flat[place] for place in range(100)]
+
+    def test_pandas_arguments_and_results(self) -> None:
+        """Frames travel with index, columns, types and names."""
+        index = pd.date_range("2020-01-01", periods=5000, name="time")
+        frame = pd.DataFrame({"a": np.arange(5000.0), "b": "text"}, index=index)
+        for result in self.run([Task(same, frame), Task(same, frame)]):
+            pd.testing.assert_frame_equal(result, frame)
+
+    def test_results_equal_serial_to_the_byte(self) -> None:
+        """What comes back is bit for bit what the serial engine gives."""
+        varying = {0: (range(40), range(40))}
+        calls = Calls(random_walk, (None, 500), varying=varying)  # type: ignore[arg-type]
+        expected = [walk.tobytes() for walk in execute(calls, show_progress=False)]
+        for options in ({}, {"distribute": "chunks"}, {"chunk_len": 7}, {"n_workers": 3}):
+            assert [walk.tobytes() for walk in self.run(calls, **options)] == expected
+
+    def test_exception(self) -> None:
+        """The first failed task in task order is named, with its traceback, and can be rerun."""
+        tasks = [Task(fail_from_three, number) for number in range(8)]
+        with pytest.raises(TaskError, match="x=3") as caught:
+            self.run(tasks, keys=pd.RangeIndex(8, name="x"))
+        assert caught.value.index == 3
+        assert caught.value.label == "x=3"
+        assert "fail_from_three" in caught.value.worker_traceback
+        assert isinstance(caught.value.__cause__, ZeroDivisionError)
+        with pytest.raises(ZeroDivisionError, match="zero"):
+            caught.value.rerun()
+
+    def test_exception_that_cannot_be_pickled(self) -> None:
+        """An exception with a constructor of its own still arrives."""
+        with pytest.raises(TaskError, match="StubbornError"):
+            self.run([Task(raise_stubborn)])
+
+    @pytest.mark.parametrize(
+        "fault",
+        [
+            SystemExit(3),
+            GeneratorExit(),
+            StopIteration(1),
+            MemoryError(),
+            BaseExceptionGroup("both", [SystemExit(1), ValueError(2)]),
+            "BaseError",
+            "SilentError",
+            "ExitWhenRebuilt",
+            "recursion",
+        ],
+        ids=repr,
+    )
+    @pytest.mark.parametrize("on_error", ["raise", "skip", "record"])
+    def test_whatever_a_task_raises_is_its_failure(self, fault: Any, on_error: str) -> None:
+        """Nothing but `KeyboardInterrupt` ends more than its task: no worker, and no program."""
+        tasks = [Task(abs, -1), Task(raise_fault, fault), Task(abs, -2)]
+        if on_error == "raise":
+            with pytest.raises(TaskError, match="x=1") as caught:
+                self.run(tasks, keys=pd.RangeIndex(3, name="x"))
+            assert caught.value.index == 1
+        elif on_error == "skip":
+            with pytest.warns(SkippedWarning, match="1 of 3 calls failed"):
+                assert self.run(tasks, on_error="skip") == [1, 2]
+        else:
+            results = self.run(tasks, on_error="record")
+            assert results[::2] == [1, 2]
+            assert (results[1].index, results[1].status) == (1, "failed")
+            assert "Outcome(1, 'failed'" in repr(results[1])
+
+    def test_result_or_argument_that_ends_the_program_when_it_travels(self) -> None:
+        """It is the failure of its task, here and in the worker."""
+        for value in (ExitWhenPickled(), ExitWhenRebuilt()):
+            tasks = [Task(abs, -1), Task(make_again, type(value)), Task(same, value)]
+            results = self.run(tasks, on_error="record")
+            assert results[0] == 1
+            for outcome in results[1:]:
+                if not self.in_process:
+                    assert outcome.status == "failed"
+
+    def test_skip(self) -> None:
+        """Failed tasks are left out, with one warning."""
+        tasks = [Task(fail_from_three, number) for number in range(6)]
+        with pytest.warns(SkippedWarning, match="3 of 6 calls failed"):
+            assert self.run(tasks, on_error="skip") == [0, 1, 2]
+
+    def test_record(self) -> None:
+        """Failures stand as outcomes in the place of their results."""
+        tasks = [Task(fail_from_three, number) for number in range(5)]
+        results = self.run(tasks, on_error="record")
+        assert results[:3] == [0, 1, 2]
+        for place in (3, 4):
+            outcome = results[place]
+            assert isinstance(outcome, Outcome)
+            assert (outcome.index, outcome.status, outcome.value) == (place, "failed", None)
+            assert isinstance(outcome.error, ZeroDivisionError)
+            assert outcome.seconds >= 0
+
+    def test_lambda_and_closure(self) -> None:
+        """Functions without a name to import them by work."""
+        offset = 10
+        tasks = [Task(lambda number: number + offset, number) for number in range(4)]
+        assert self.run(tasks) == [10, 11, 12, 13]
+        varying = {0: (range(4), range(4))}
+        assert self.run(Calls(closure_over([1, 2, 3, 4]), varying=varying)) == [1, 2, 3, 4]  # type: ignore[arg-type]
+
+    def test_function_that_cannot_be_pickled(self) -> None:
+        """It runs all the same, or is refused with the remedy; nothing hangs."""
+        lock = threading.Lock()
+
+        def locked(number: int) -> int:
+            with lock:
+                return number
+
+        tasks = [Task(locked, number) for number in range(3)]
+        calls = Calls(locked, varying={0: (range(3), range(3))})
+        for work in (tasks, calls):
+            refusal = ""
+            try:
+                results = self.run(work)
+            except BroadpeakError as error:
+                refusal, results = str(error), [0, 1, 2]
+            assert results == [0, 1, 2]
+            assert not refusal or ("threadpool" in refusal and not self.in_process)
+
+    def test_result_that_cannot_be_pickled(self) -> None:
+        """It comes back within this process, or fails its task alone."""
+        tasks = [Task(abs, -1), Task(threading.Lock), Task(abs, -2)]
+        results = self.run(tasks, on_error="record")
+        assert results[::2] == [1, 2]
+        if not self.in_process:
+            assert results[1].status == "failed"
+            assert "picklable" in str(results[1].error)
+
+    def test_no_result_is_one_object(self) -> None:
+        """`NoResult` is dropped wherever it was returned."""
+        tasks = [Task(none_if_odd, number) for number in range(6)]
+        assert self.run(tasks) == [0, 2, 4]
+        assert self.run(tasks[1::2], raise_no_results=False) is NoResult
+
+    def test_run_inside_of_a_task(self) -> None:
+        """A task may run a sweep of its own."""
+        assert self.run([Task(run_inside, number) for number in range(3)]) == [[0], [1], [2]]
+
+    @pytest.mark.parametrize("distribute", ["tasks", "chunks"])
+    def test_worker_that_dies(self, distribute: str, tmp_path: Path) -> None:
+        """A worker that dies fails the unit it held, nothing else; retries bring it back."""
+        if self.in_process:
+            return
+        tasks = [Task(die_at, number, 3) for number in range(6)]
+        results = self.run(tasks, on_error="record", distribute=distribute, chunk_len=2)
+        held = [3] if distribute == "tasks" else [2, 3]
+        assert [place for place in range(6) if isinstance(results[place], Outcome)] == held
+        assert {results[place].status for place in held} == {"died"}
+        with pytest.raises(TaskError, match="lost its worker"):
+            self.run(tasks, distribute=distribute, chunk_len=2)
+        tasks = [Task(die_once, tmp_path / str(number)) for number in range(3)]
+        options: dict[str, Any] = {"distribute": distribute, "chunk_len": 1}
+        assert self.run(tasks, retries=1, **options) == ["alive"] * 3
+
+    def test_timeout(self) -> None:
+        """A task that takes too long is given up; the others are not."""
+        tasks = [Task(pause_and_return, pause, pause) for pause in (0.0, 30.0, 0.0)]
+        results = self.run(tasks, timeout=0.5, on_error="record")
+        assert results[::2] == [0.0, 0.0]
+        assert results[1].status == "timeout"
+        assert isinstance(results[1].error, TimeoutError)
+
+    @pytest.mark.parametrize("distribute", ["tasks", "chunks"])
+    def test_retries(self, distribute: str, tmp_path: Path) -> None:
+        """A task is tried as often as asked, and not more often."""
+        tasks = [Task(fail_twice, tmp_path / f"{distribute}{number}") for number in range(4)]
+        assert self.run(tasks, retries=2, distribute=distribute) == ["done"] * 4
+        tasks = [Task(fail_twice, tmp_path / f"{distribute}{number}x") for number in range(4)]
+        with pytest.raises(TaskError, match="not yet"):
+            self.run(tasks, retries=1, distribute=distribute)
+
+    def test_chunks_follow_one_another(self) -> None:
+        """Callbacks see whole chunks, in order, with the results of each."""
+        seen: list[Any] = []
+        self.run(
+            [Task(abs, -number) for number in range(5)],
+            chunk_len=2,
+            pre_chunk_func=lambda number: seen.append(number),  # noqa: PLW0108  # takes a name
+            pre_chunk_kwargs={"number": Rep("chunk_idx")},
+            post_chunk_func=lambda number, results: seen.append((number, results)),
+            post_chunk_kwargs={"number": Rep("chunk_idx"), "results": Rep("chunk_results")},
+        )
+        assert seen == [0, (0, [0, 1]), 1, (1, [2, 3]), 2, (2, [4])]
+
+    def test_keyboard_interrupt_of_a_task_ends_the_run(self) -> None:
+        """`KeyboardInterrupt` is never taken for the failure of a task."""
+        with pytest.raises(KeyboardInterrupt):
+            self.run([Task(abs, -1), Task(interrupt), Task(abs, -1)], on_error="skip")
+
+    def test_runs_after_an_error(self) -> None:
+        """A failed run leaves nothing behind that disturbs the next."""
+        with pytest.raises(TaskError, match="ZeroDivisionError"):
+            self.run([Task(fail_from_three, number) for number in range(50)])
+        assert self.run([Task(abs, -1)] * 3) == [1, 1, 1]
+
+
+class StubbornError(Exception):
+    """Cannot be rebuilt from its arguments."""
+
+    def __init__(self, first: int, second: int) -> None:
+        super().__init__(first)
+        self.second = second
+
+
+def pause_and_return(seconds: float, value: Any) -> Any:
+    """Return `value` after `seconds`."""
+    time.sleep(seconds)
+    return value
+
+
+def combine(first: int, second: int, third: float) -> float:
+    """Return a number that tells all three apart."""
+    return first + 1000 * second + third
+
+
+def item(array: Any, place: int) -> Any:
+    """Return one item of `array`, which must be writable in its worker."""
+    return array.flat[place]
+
+
+def same(value: Any) -> Any:
+    """Return `value`."""
+    return value
+
+
+def random_walk(seed: int, n: int) -> Any:
+    """Return floats whose last bits depend on every operation."""
+    return np.exp(np.random.default_rng(seed).normal(0, 1e-3, n).cumsum())
+
+
+def fail_from_three(number: int) -> int:
+    """Return `number` below 3, else raise."""
+    return number if number < 3 else number // 0
+
+
+def raise_stubborn() -> None:
+    """Raise an exception that does not survive pickling."""
+    raise StubbornError(1, 2)
+
+
+class BaseError(BaseException):
+    """An error that is no `Exception`."""
+
+
+class SilentError(Exception):
+    """An error whose text cannot be made."""
+
+    def __str__(self) -> str:
+        msg = "no text"
+        raise ValueError(msg)
+
+    __repr__ = __str__
+
+
+class ExitWhenRebuilt(Exception):  # noqa: N818  # it is what happens
+    """Ends the program that unpickles it."""
+
+    def __reduce__(self) -> Any:
+        return sys.exit, (5,)
+
+
+class ExitWhenPickled:
+    """Ends the program that pickles it."""
+
+    def __reduce__(self) -> Any:
+        raise SystemExit(6)
+
+
+def make_again(kind: Callable[[], Any]) -> Any:
+    """Return an object of `kind`."""
+    return kind()
+
+
+def raise_fault(fault: Any) -> None:
+    """Raise `fault`; for a text what goes by this name."""
+    if isinstance(fault, BaseException):
+        raise fault
+    if fault == "recursion":
+        raise_fault(fault)
+    raise {"BaseError": BaseError, "SilentError": SilentError}.get(fault, ExitWhenRebuilt)
+
+
+def closure_over(values: list[int]) -> Callable[[int], int]:
+    """Return a function that needs `values`."""
+    return lambda place: values[place]
+
+
+def none_if_odd(number: int) -> Any:
+    """Return `number` if it is even."""
+    return NoResult if number % 2 else number
+
+
+def run_inside(number: int) -> Any:
+    """Run a sweep in threads inside of a task."""
+    return execute([Task(abs, -number)], engine="threadpool", n_workers=2)
+
+
+def die_at(number: int, fatal: int) -> int:
+    """Return `number`, or end the process without a word."""
+    if number == fatal:
+        os._exit(7)
+    return number
+
+
+def die_once(marker: Path) -> str:
+    """End the process at the first call, return at the second."""
+    if not marker.exists():
+        marker.touch()
+        os._exit(7)
+    return "alive"
+
+
+def fail_twice(marker: Path) -> str:
+    """Raise at the first two calls, return at the third."""
+    for attempt in range(2):
+        path = marker.with_suffix(f".{attempt}")
+        if not path.exists():
+            path.touch()
+            msg = "not yet"
+            raise ValueError(msg)
+    return "done"
+
+
+def interrupt() -> None:
+    """Do what Ctrl-C does."""
+    raise KeyboardInterrupt
