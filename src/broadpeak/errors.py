@@ -226,10 +226,10 @@ def shown(value: object, limit: int = 120) -> str:
     Examples
     --------
     >>> shown([1, 2]), shown(10**5000)
-    ('[1, 2]', 'a whole number of 16610 bits')
+    ('[1, 2]', 'an integer of 16610 bits')
     """
     if isinstance(value, int) and value.bit_length() > _PRINTED_BITS:
-        return f"a whole number of {value.bit_length()} bits"
+        return f"an integer of {value.bit_length()} bits"
     if isinstance(value, (str, bytes, bytearray)):
         value = value[: limit + 1]  # a whole file passed by mistake need not be quoted first
     try:

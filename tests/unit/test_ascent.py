@@ -217,7 +217,7 @@ def test_nothing_to_search():
 
 @pytest.mark.parametrize("passes", [0, -1, 1.5, "two", None])
 def test_bad_passes(passes):
-    with pytest.raises(ParamError, match="passes must be a whole number of at least 1"):
+    with pytest.raises(ParamError, match="passes must be an integer of at least 1"):
         Ascent(passes=passes)
 
 

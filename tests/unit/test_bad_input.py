@@ -57,7 +57,7 @@ CASES = {
     "option of resample": (lambda: IBM.resample("W", lable="left"), "Did you mean 'label'"),
     "huge window": (lambda: bp.talib_func("sma")(IBM.close, 10**30), "at most 2147483646 in size"),
     "text window": (lambda: bp.sma(IBM.close, "10"), "window must be a length"),
-    "huge seed": (lambda: bp.train(swing, IBM, seed=10**400), "seed must be a whole number of at"),
+    "huge seed": (lambda: bp.train(swing, IBM, seed=10**400), "seed must be an integer of at"),
     "huge fees": (lambda: bp.Costs(fees=10**400), "fees must be a finite number"),
     "null byte": (lambda: bp.Store("a\0b"), "path must be the path of a file"),
     "no path of a store": (
@@ -159,8 +159,8 @@ CASES = {
         lambda: bp.parameterized(abs, eval_id=np.ones(2))(bp.Param([1])),
         "eval_id must be a string, a number",
     ),
-    "selector of arrays": (lambda: bp.Hill(width=np.ones(3)), "width must be a whole number"),
-    "many axes": (lambda: bp.ChunkedArray([1], axis="a"), "axis must be a whole number"),
+    "selector of arrays": (lambda: bp.Hill(width=np.ones(3)), "width must be an integer"),
+    "many axes": (lambda: bp.ChunkedArray([1], axis="a"), "axis must be an integer"),
     "no space": (lambda: bp.searchers.Brute().start([1]), "space must be a SearchSpace"),
     "no score": (
         lambda: bp.searchers.maximise(bp.searchers.Ascent(), SPACE, lambda steps: ["a"] * 9),

@@ -36,8 +36,8 @@ NO_NUMBERS = [
 @pytest.mark.parametrize("value", NO_NUMBERS, ids=lambda value: repr(value).split(" at 0x")[0])
 def test_what_is_no_number(value):
     assert check.real(value) is None
-    for rule in (check.whole, check.number, check.window, check.axis):
-        with pytest.raises(ParamError, match=r"^x must be a .*, got"):
+    for rule in (check.integer, check.number, check.window, check.axis):
+        with pytest.raises(ParamError, match=r"^x must be an? .*, got"):
             rule("x", value)
 
 
@@ -60,19 +60,19 @@ def test_what_is_one(value, number):
 
 
 def test_limits_of_numbers():
-    assert check.whole("x", 2.0) == 2
-    assert check.whole("x", np.int8(-3), -5) == -3
+    assert check.integer("x", 2.0) == 2
+    assert check.integer("x", np.int8(-3), -5) == -3
     assert check.window("x", 10**400) == 2**53
     assert check.number("x", math.inf, finite=False) == math.inf
     for value in (1.5, math.nan, math.inf, -math.inf, 0, decimal.Decimal("NaN")):
-        with pytest.raises(ParamError, match="x must be a whole number of at least 1"):
-            check.whole("x", value)
-    with pytest.raises(ParamError, match=r"at most \d+, got a whole number of 1329"):
-        check.whole("x", 10**400)
+        with pytest.raises(ParamError, match="x must be an integer of at least 1"):
+            check.integer("x", value)
+    with pytest.raises(ParamError, match=r"at most \d+, got an integer of 1329"):
+        check.integer("x", 10**400)
     for value in (math.nan, math.inf, 10**400, -1):
         with pytest.raises(ParamError, match="x must be a finite number of at least 0"):
             check.number("x", value, 0)
-    with pytest.raises(ParamError, match="x must be a number, got a whole number of"):
+    with pytest.raises(ParamError, match="x must be a number, got an integer of"):
         check.number("x", 10**400, finite=False)
 
 
@@ -87,7 +87,7 @@ def test_options_are_compared_with_their_own_kind():
     assert check.did_you_mean("x" * 10**6, ["x"]) == ""
 
 
-def test_flags_texts_paths_and_functions():
+def test_flags_strings_paths_and_functions():
     assert check.flag("x", np.False_) is False
     assert check.path("x", "a/b") == Path("a/b")
     for value in (1, 0, None, "True", np.array([True]), pd.NA):
@@ -99,10 +99,10 @@ def test_flags_texts_paths_and_functions():
     for value in ("", "  ", "a\0b", "\ud800"):
         with pytest.raises(ParamError, match="x must be the path of a file, got"):
             check.path("x", value)
-    with pytest.raises(ParamTypeError, match="x must be a text, got 3"):
-        check.text("x", 3)
-    with pytest.raises(ParamError, match="x must be a text that can be written"):
-        check.text("x", "\ud800")
+    with pytest.raises(ParamTypeError, match="x must be a string, got 3"):
+        check.string("x", 3)
+    with pytest.raises(ParamError, match="x must be a string that UTF-8 can encode"):
+        check.string("x", "\ud800")
     with pytest.raises(ParamTypeError, match="x must be callable, got 3"):
         check.function("x", 3)
     with pytest.raises(ParamTypeError, match="x must be a dict, got 'ab'"):
@@ -134,7 +134,7 @@ def test_a_seed_is_checked_before_it_is_drawn_from():
     for _ in range(100_000):
         deep = [deep]  # NumPy would follow it down the C stack, and end the process
     for value in (deep, [1, 2], -1, 1.5, "a", True):
-        with pytest.raises(ParamError, match="seed must be a whole number of at least 0, got"):
+        with pytest.raises(ParamError, match="seed must be an integer of at least 0, got"):
             rng.generator(value)
     while deep:
         deep = deep[0]  # taken apart from outside, for the same reason
@@ -146,7 +146,7 @@ def test_anything_can_be_shown():
             raise ValueError
 
     assert shown(Broken()) == "a Broken that cannot be shown"
-    assert shown(10**5000) == "a whole number of 16610 bits"
+    assert shown(10**5000) == "an integer of 16610 bits"
     assert " at 0x" not in shown(object())
     assert "\n" not in shown(pd.DataFrame({"a": [1, 2]}))
     assert len(shown("x" * 10**7)) == 120

@@ -94,7 +94,7 @@ def test_a_ratio_below_the_benchmark_never_gets_there() -> None:
         (lambda: S.min_track_record_length(0.1, confidence=1), "confidence must lie between"),
         (lambda: S.min_backtest_length(10, target=0), "target must be a finite number above 0"),
         (lambda: S.haircut_sharpe(0.1, 2, n_trials=1), "n must be a finite number above 2"),
-        (lambda: S.haircut_sharpe(0.1, 20, n_trials=0), "n_trials must be a whole number"),
+        (lambda: S.haircut_sharpe(0.1, 20, n_trials=0), "n_trials must be an integer"),
         (lambda: S.haircut_sharpe(0.1, 20, n_trials=1, method="x"), "method must be one of"),
         (
             lambda: S.haircut_sharpe(0.1, 20, n_trials=1, autocorrelation=1),
@@ -351,7 +351,7 @@ def test_seeds_repeat() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"n": 0}, "n must be a whole number"),
+        ({"n": 0}, "n must be an integer"),
         ({"block": 0.5}, "block must be a finite number of at least 1"),
         ({"block": 201}, "block must be at most the number of bars, 200"),
         ({"block": "a"}, "block must be a finite number"),

@@ -189,7 +189,7 @@ def test_signals_that_do_not_fit() -> None:
     with pytest.raises(bp.DataError, match="index of entries"):
         clean(pd.Series([True]), pd.Series([True], index=[5]))
     for bars in (-1, 0.5, np.nan):
-        with pytest.raises(bp.ParamError, match="whole number of at least 0"):
+        with pytest.raises(bp.ParamError, match="integer of at least 0"):
             delay(np.ones(3, bool), bars)
 
 

@@ -169,10 +169,10 @@ def test_a_store_goes_on(prices: bp.Data, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"n": 0}, "n must be a whole number"),
+        ({"n": 0}, "n must be an integer"),
         ({"alpha": 0}, "alpha must lie between"),
         ({"alpha": "a"}, "alpha must be a finite number"),
-        ({"seed": -1}, "seed must be a whole number"),
+        ({"seed": -1}, "seed must be an integer"),
         ({"walk_forward": 3}, "walk_forward must be a dict"),
         ({"walk_forward": {"cycels": 3}}, "unknown option 'cycels'"),
         ({"objektive": "prr"}, "unknown option 'objektive'"),

@@ -164,11 +164,11 @@ def test_equal_integers_are_evaluated_once(searcher):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: Genetic(population=0), "population must be a whole number"),
-        (lambda: Genetic(generations="many"), "generations must be a whole number"),
+        (lambda: Genetic(population=0), "population must be an integer"),
+        (lambda: Genetic(generations="many"), "generations must be an integer"),
         (lambda: Genetic(mutation_rate=5), "mutation_rate must be a share"),
         (lambda: Genetic(crossover_rate=-1), "crossover_rate must be a share"),
-        (lambda: Random(0), "n_evaluations must be a whole number"),
+        (lambda: Random(0), "n_evaluations must be an integer"),
         (lambda: Brute("best"), "the selector must be one of"),
     ],
 )

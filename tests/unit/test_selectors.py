@@ -137,7 +137,7 @@ def test_weights():
 
 @pytest.mark.parametrize("width", [4, 0, 2.5, True, -3, "wide", None])
 def test_bad_widths(width):
-    with pytest.raises(ParamError, match=r"width must be (an odd|a whole) number"):
+    with pytest.raises(ParamError, match=r"width must be (an odd number|an integer)"):
         Hill(width)
 
 

@@ -48,10 +48,10 @@ def test_too_few_bars(n_bars):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((1000, 1, 0.85), "cycles must be a whole number of at least 2"),
-        ((1000, 2.5, 0.85), "cycles must be a whole number"),
-        ((1000, "ten", 0.85), "cycles must be a whole number"),
-        ((-5, 2, 0.85), "n_bars must be a whole number of at least 0"),
+        ((1000, 1, 0.85), "cycles must be an integer of at least 2"),
+        ((1000, 2.5, 0.85), "cycles must be an integer"),
+        ((1000, "ten", 0.85), "cycles must be an integer"),
+        ((-5, 2, 0.85), "n_bars must be an integer of at least 0"),
         ((1000, 10, 85), "Type 0.85 for 85 % training"),
         ((1000, 10, 0), "split must be a share above 0 and below 1"),
         ((1000, 10, None), "split must be a share"),
@@ -150,7 +150,7 @@ def test_too_small():
         (lambda: bp.splits.PurgedKFold(1), "n_splits must be"),
         (lambda: bp.splits.PurgedKFold(purge=-1), "purge must be"),
         (lambda: bp.splits.PurgedKFold(embargo=-0.1), "embargo must be"),
-        (lambda: bp.splits.PurgedKFold(embargo=1.5), "embargo must be a whole"),
+        (lambda: bp.splits.PurgedKFold(embargo=1.5), "embargo must be an integer"),
         (lambda: bp.splits.CombinatorialPurged(4, 4), r"n_test must be less than n_blocks"),
         (lambda: bp.splits.BlockSplit("week"), "period must be"),
         (lambda: bp.splits.BlockSplit(0), "period must be a"),

@@ -1,5 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Argument rules: one function a rule, each with a message that says what to type."""
+"""Argument rules: one function per rule, each with a message that says what to type.
+
+Every rule looks at the type of a value before it looks at the value: what is passed by mistake may
+not be comparable, and an array compared with a string is a warning of NumPy. A rule raises
+`ParamTypeError` where the type is wrong, `ParamError` where only the value is.
+"""
 
 from __future__ import annotations
 
@@ -24,10 +29,10 @@ LONGEST_NAME = 100
 
 
 def real(value: Any) -> int | float | None:
-    """Return `value` as a number of Python, or None where it is none.
+    """Return `value` as a Python number, or None if it is not a real number.
 
-    Booleans and texts are no numbers here, nor are spans of time, which numpy counts among
-    integers. An array without dimensions is the number that it holds.
+    Booleans and strings do not count, nor do spans of time, which NumPy files under integers. An
+    array without dimensions is the number that it holds.
 
     Examples
     --------
@@ -51,15 +56,23 @@ def real(value: Any) -> int | float | None:
         return math.nan
 
 
+def as_float(value: object) -> float:
+    """Return a real number as a float, infinite if no float is that large; NaN for the rest.
+
+    Examples
+    --------
+    >>> as_float(3), as_float("3"), as_float(True), as_float(10**400)
+    (3.0, nan, nan, inf)
+    """
+    got = real(value)
+    try:
+        return math.nan if got is None else float(got)
+    except OverflowError:
+        return math.inf if got is not None and got > 0 else -math.inf
+
+
 def window(name: str, value: Any) -> int:
-    """Return a window length in bars: `value` rounded half up.
-
-    Every window of the library passes here, so that 2.5 means 3 everywhere.
-
-    Raises
-    ------
-    ParamError
-        If `value` is no number, NaN, infinite or less than 1 after rounding.
+    """Return a window in bars, rounded half up; every window passes here, so 2.5 is 3 everywhere.
 
     Examples
     --------
@@ -73,24 +86,19 @@ def window(name: str, value: Any) -> int:
     return math.floor(min(length, 2**53) + 0.5)
 
 
-def whole(name: str, value: Any, least: int = 1, most: int = 2**63 - 1) -> int:
-    """Return `value` as a whole number from `least` to `most`; 2.0 is one, True and "2" are not.
-
-    Raises
-    ------
-    ParamError
-        If it is not.
+def integer(name: str, value: Any, least: int = 1, most: int = 2**63 - 1) -> int:
+    """Return `value` as an integer from `least` to `most`; 2.0 is one, True and "2" are not.
 
     Examples
     --------
-    >>> whole("passes", 2.0)
+    >>> integer("passes", 2.0)
     2
     """
     got = real(value)
     if got is None or not least <= got < math.inf or got != math.floor(got):
-        raise ParamError(broken_rule(name, f"be a whole number of at least {least}", value))
+        raise ParamError(broken_rule(name, f"be an integer of at least {least}", value))
     if got > most:
-        raise ParamError(broken_rule(name, f"be a whole number of at most {most}", value))
+        raise ParamError(broken_rule(name, f"be an integer of at most {most}", value))
     return int(got)
 
 
@@ -103,12 +111,7 @@ def number(
     above: float | None = None,
     finite: bool = True,
 ) -> float:
-    """Return `value` as a number, finite unless told otherwise, in the bounds that are given.
-
-    Raises
-    ------
-    ParamError
-        If it is not, or so large that no float holds it.
+    """Return `value` as a float within the bounds; infinity and NaN only with ``finite=False``.
 
     Examples
     --------
@@ -118,7 +121,7 @@ def number(
     got = real(value)
     try:
         found = None if got is None else float(got)
-    except OverflowError:  # a whole number beyond all floats
+    except OverflowError:  # an integer beyond all floats
         found = None
     low = found is not None and (found < least or (above is not None and found <= above))
     if found is None or low or (finite and not math.isfinite(found)):
@@ -130,15 +133,7 @@ def number(
 
 
 def seconds(name: str, value: Any) -> float | None:
-    """Return `value` as a positive number of seconds; None is no limit.
-
-    So is what is longer than a thread can be told to wait, some centuries, and infinity.
-
-    Raises
-    ------
-    ParamError
-        If it is anything else.
-    """
+    """Return `value` as a positive number of seconds; None is no limit, nor is what never ends."""
     if value is None:
         return None
     got = real(value)
@@ -148,24 +143,17 @@ def seconds(name: str, value: Any) -> float | None:
 
 
 def seed(value: Any, name: str = "seed") -> int | None:
-    """Return `value` as the seed of random numbers; None is fresh entropy.
+    """Return `value` as a seed: an integer of at least 0; None draws fresh entropy."""
+    return None if value is None else integer(name, value, 0, 2**128)
 
-    Raises
-    ------
-    ParamError
-        If it is no whole number of at least 0.
-    """
-    return None if value is None else whole(name, value, 0, 2**128)
+
+def axis(name: str, value: Any) -> int:
+    """Return `value` as an axis that an array can have; negative ones count from the last."""
+    return integer(name, value, -64, 63)
 
 
 def flag(name: str, value: Any) -> bool:
-    """Return `value` if it is True or False, also numpy's.
-
-    Raises
-    ------
-    ParamTypeError
-        If it is anything else: what merely counts as true hides a mistake.
-    """
+    """Return `value` if it is True or False, of Python or NumPy: truthiness hides mistakes."""
     if isinstance(value, bool):
         return value
     if getattr(getattr(value, "dtype", None), "kind", "") == "b" and not getattr(value, "ndim", 1):
@@ -173,25 +161,25 @@ def flag(name: str, value: Any) -> bool:
     raise ParamTypeError(broken_rule(name, "be True or False", value))
 
 
-def text(name: str, value: Any, remedy: str = "") -> str:
-    """Return `value` if it is a text that is not empty.
+def string(name: str, value: Any, remedy: str = "") -> str:
+    """Return `value` if it is a string that holds more than spaces and that UTF-8 can encode.
 
-    Raises
-    ------
-    ParamTypeError, ParamError
-        If it is no text, or holds nothing but spaces.
+    Examples
+    --------
+    >>> string("store_key", "v1")
+    'v1'
     """
     if not isinstance(value, str):
-        raise ParamTypeError(broken_rule(name, "be a text", value, remedy))
+        raise ParamTypeError(broken_rule(name, "be a string", value, remedy))
     if not value.strip():
-        raise ParamError(broken_rule(name, "be a text that is not empty", value, remedy))
+        raise ParamError(broken_rule(name, "be a string that is not empty", value, remedy))
     if not is_unicode(value):
-        raise ParamError(broken_rule(name, "be a text that can be written", value, remedy))
+        raise ParamError(broken_rule(name, "be a string that UTF-8 can encode", value, remedy))
     return value
 
 
 def is_unicode(value: str) -> bool:
-    """Return whether a text can be written: not so with half of a pair of code units."""
+    """Return whether UTF-8 can encode a string: it cannot encode one half of a surrogate pair."""
     try:
         value.encode()
     except UnicodeEncodeError:
@@ -200,13 +188,7 @@ def is_unicode(value: str) -> bool:
 
 
 def path(name: str, value: Any, remedy: str = "") -> Path:
-    """Return `value` as a path.
-
-    Raises
-    ------
-    ParamTypeError, ParamError
-        If it is no text and no `os.PathLike`, is empty, or cannot name a file.
-    """
+    """Return `value` as a path that can name a file."""
     if not isinstance(value, (str, os.PathLike)):
         raise ParamTypeError(broken_rule(name, "be a path", value, remedy))
     words = ""
@@ -221,13 +203,7 @@ def path(name: str, value: Any, remedy: str = "") -> Path:
 
 
 def identifier(name: str, value: Any) -> Any:
-    """Return `value` if it can be told from others: hashable, and equal to itself.
-
-    Raises
-    ------
-    ParamTypeError
-        If it cannot: NaN, an array, a list.
-    """
+    """Return `value` if it can serve as a key: hashable, printable and equal to itself."""
     try:
         hash(value)
         str(value).encode()
@@ -241,25 +217,8 @@ def identifier(name: str, value: Any) -> Any:
     return value
 
 
-def axis(name: str, value: Any) -> int:
-    """Return `value` as the number of an axis of an array; negative ones count from the last.
-
-    Raises
-    ------
-    ParamError
-        If no array can have such an axis.
-    """
-    return whole(name, value, -64, 63)
-
-
 def function(name: str, value: Any, remedy: str = "") -> Callable[..., Any]:
-    """Return `value` if it can be called.
-
-    Raises
-    ------
-    ParamTypeError
-        If it cannot.
-    """
+    """Return `value` if it can be called."""
     if not callable(value):
         raise ParamTypeError(broken_rule(name, "be callable", value, remedy))
     found: Callable[..., Any] = value
@@ -267,90 +226,31 @@ def function(name: str, value: Any, remedy: str = "") -> Callable[..., Any]:
 
 
 def mapping(name: str, value: Any, remedy: str = "") -> Mapping[Any, Any]:
-    """Return `value` if it is a dict or another mapping.
-
-    Raises
-    ------
-    ParamTypeError
-        If it is none.
-    """
+    """Return `value` if it is a dict or another mapping."""
     if not isinstance(value, Mapping):
         raise ParamTypeError(broken_rule(name, "be a dict", value, remedy))
     return value
 
 
 def labels(name: str, value: Any, rule: str) -> Any:
-    """Return `value` if it is a list of labels, or an array with one dimension.
-
-    Raises
-    ------
-    ParamTypeError
-        If it is not; `rule` says what it must be.
-    """
-    several(name, value, rule)
+    """Return `value` if it is a list or a one-dimensional array; `rule` is the message."""
+    iterable(name, value, rule)
     kind = str(getattr(value, "dtype", ""))
     if getattr(value, "ndim", 1) != 1 or kind == "float16":  # which pandas has no index of
         raise ParamTypeError(broken_rule(name, rule, value))
     return value
 
 
-def several(name: str, value: Any, rule: str, remedy: str = "") -> Iterable[Any]:
-    """Return `value` if it can be gone through item by item; a text is one item.
-
-    Raises
-    ------
-    ParamTypeError
-        If it cannot; `rule` says what it must be.
-    """
+def iterable(name: str, value: Any, rule: str, remedy: str = "") -> Iterable[Any]:
+    """Return `value` if it holds items; a string is one item. `rule` is the message."""
     one = isinstance(value, (str, bytes, type)) or getattr(value, "ndim", 1) == 0
     if one or not isinstance(value, Iterable):
         raise ParamTypeError(broken_rule(name, rule, value, remedy))
     return value
 
 
-def as_float(value: object) -> float:
-    """Return a real number as a float; NaN for anything else, also for bools and text.
-
-    Examples
-    --------
-    >>> as_float(3), as_float("3"), as_float(True)
-    (3.0, nan, nan)
-    """
-    got = real(value)
-    try:
-        return math.nan if got is None else float(got)
-    except OverflowError:
-        return math.inf if got is not None and got > 0 else -math.inf
-
-
-def word(name: str, value: Any) -> str:
-    """Return `value` if it is a string with something in it.
-
-    Raises
-    ------
-    ParamError
-        If it is not.
-
-    Examples
-    --------
-    >>> word("store_key", "v1")
-    'v1'
-    """
-    if not isinstance(value, str):
-        raise ParamTypeError(broken_rule(name, "be a string, such as 'v1'", value))
-    if not value.strip():
-        raise ParamError(broken_rule(name, "be a string that is not empty", value))
-    return value
-
-
 def one_of(name: str, value: T, allowed: Iterable[T]) -> T:
-    """Return `value` if it is one of `allowed`.
-
-    Raises
-    ------
-    ParamError
-        If it is not; the message names the allowed values and the nearest one.
-    """
+    """Return `value` if it is one of `allowed`; the message lists them and names the nearest."""
     choices = list(allowed)
     if any(_same(value, choice) for choice in choices):
         return value
@@ -358,13 +258,46 @@ def one_of(name: str, value: T, allowed: Iterable[T]) -> T:
     raise ParamError(broken_rule(name, f"be one of {names}", value, did_you_mean(value, choices)))
 
 
-def plain_function(name: str, func: Any) -> None:
-    """Refuse a function whose calls only begin something: nobody would ever finish it.
+def _same(value: Any, choice: Any) -> bool:
+    """Return whether both are one option: 1 is not True, and an array is never compared."""
+    if value is choice:
+        return True
+    if isinstance(choice, str):
+        return isinstance(value, str) and value == choice
+    if (wanted := real(choice)) is not None:
+        return real(value) == wanted
+    return type(value) is type(choice) and bool(value == choice)
 
-    Raises
-    ------
-    TypeError
-        For coroutine and generator functions, also behind a partial, a method or `__call__`.
+
+def unknown_option(owner: str, name: str, known: Iterable[str]) -> ParamTypeError:
+    """Return the error for an option that `owner` does not have; it names the nearest one."""
+    names = sorted(known)
+    hint = did_you_mean(name, names) or f"Known options: {', '.join(names)}."
+    return ParamTypeError(f"{owner} got an unknown option {shown(name)}. {hint}")
+
+
+def did_you_mean(value: object, known: Iterable[object]) -> str:
+    """Return "Did you mean …?" for the known name nearest to `value`, or an empty string.
+
+    Examples
+    --------
+    >>> did_you_mean("engnie", ["engine", "seed"])
+    "Did you mean 'engine'?"
+    """
+    # Nobody mistypes a name by a page of text, and comparing one takes long.
+    if not isinstance(value, (str, float)) and (not isinstance(value, int) or abs(value) > 2**64):
+        return ""
+    word = str(value)
+    if len(word) > LONGEST_NAME:
+        return ""
+    near = difflib.get_close_matches(word, [str(name) for name in known], n=1, cutoff=0.5)
+    return f"Did you mean {near[0]!r}?" if near else ""
+
+
+def plain_function(name: str, func: Any) -> None:
+    """Refuse a function whose calls only start something, for nobody would await or exhaust it.
+
+    Partials, methods and objects with `__call__` are looked through.
 
     Examples
     --------
@@ -383,13 +316,7 @@ def plain_function(name: str, func: Any) -> None:
 
 
 def finished(value: Any) -> Any:
-    """Return `value` unless it is a call that has only begun.
-
-    Raises
-    ------
-    TypeError
-        For a coroutine or a generator.
-    """
+    """Return the result of a call, unless it is a coroutine or generator that has only started."""
     kind = UNFINISHED_TYPES.get(type(value))
     if kind is None:
         return value
@@ -414,45 +341,9 @@ UNFINISHED_TYPES: Final[dict[type, str]] = {
     types.AsyncGeneratorType: "async generator",
     types.GeneratorType: "generator",
 }
-"""Types of calls that have only begun, and what they are called."""
+"""Types of calls that have only started, and what they are called."""
 _FINISH = {
     "coroutine": "Type: lambda *args: asyncio.run(func(*args)).",
     "async generator": "Collect its items in a plain function, and return them.",
     "generator": "Return a list: type return list(…) in a plain function around it.",
 }
-
-
-def _same(value: Any, choice: Any) -> bool:
-    """Return whether both are one option; an array or 1 for True is never compared."""
-    if value is choice:
-        return True
-    if isinstance(choice, str):
-        return isinstance(value, str) and value == choice
-    if (wanted := real(choice)) is not None:
-        return real(value) == wanted
-    return type(value) is type(choice) and bool(value == choice)
-
-
-def did_you_mean(value: object, known: Iterable[object]) -> str:
-    """Return "Did you mean …?" for the known name nearest to `value`, or an empty text.
-
-    Examples
-    --------
-    >>> did_you_mean("engnie", ["engine", "seed"])
-    "Did you mean 'engine'?"
-    """
-    # Nobody mistypes a name by a page of text, and comparing one takes long.
-    if not isinstance(value, (str, float)) and (not isinstance(value, int) or abs(value) > 2**64):
-        return ""
-    word = str(value)
-    if len(word) > LONGEST_NAME:
-        return ""
-    near = difflib.get_close_matches(word, [str(name) for name in known], n=1, cutoff=0.5)
-    return f"Did you mean {near[0]!r}?" if near else ""
-
-
-def unknown_option(owner: str, name: str, known: Iterable[str]) -> ParamTypeError:
-    """Return the `TypeError` for an option that `owner` does not have; it names the nearest one."""
-    names = sorted(known)
-    hint = did_you_mean(name, names) or f"Known options: {', '.join(names)}."
-    return ParamTypeError(f"{owner} got an unknown option {shown(name)}. {hint}")

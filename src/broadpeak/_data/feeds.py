@@ -57,8 +57,8 @@ def ccxt_frames(
     elif not callable(getattr(exchange, "fetch_ohlcv", None)) or isinstance(exchange, type):
         rule = "be the name of an exchange, or an exchange of ccxt"
         raise ParamTypeError(broken_rule("exchange", rule, exchange))
-    check.text("timeframe", timeframe, "Type '1d' or '1h'.")
-    limit = check.whole("limit", limit)
+    check.string("timeframe", timeframe, "Type '1d' or '1h'.")
+    limit = check.integer("limit", limit)
     start, end = (None if label is None else _milliseconds(label) for label in span)
     return {symbol: _pages(exchange, symbol, timeframe, start, end, limit) for symbol in symbols}
 

@@ -112,7 +112,7 @@ class MergeFunc:
 
     def __call__(self, results: Sequence[Any], *, keys: Any = None, **kwargs: Any) -> Any:
         """Merge `results`; named merges label them with `keys`."""
-        check.several("results", results, "be a list of results")
+        check.iterable("results", results, "be a list of results")
         return self.apply(list(results), keys=keys, kwargs=kwargs)
 
     def apply(

@@ -102,7 +102,7 @@ def check_names(names: Any) -> list[str]:
         If one is unknown.
     """
     listed: Any = [names] if isinstance(names, str) else names
-    chosen = list(check.several("names", listed, "be names of figures"))
+    chosen = list(check.iterable("names", listed, "be names of figures"))
     for name in chosen:
         if not isinstance(name, str) or name not in FIGURES:
             hint = did_you_mean(name, FIGURES) or f"Known names: {', '.join(FIGURES)}."

@@ -84,7 +84,7 @@ def register(name: str, factory: Callable[..., Engine]) -> None:
         If `factory` cannot be called.
     """
     remedy = "Pass the class of the engine, or a function that makes one."
-    _added[check.text("name", name)] = callable_("factory", factory, remedy)
+    _added[check.string("name", name)] = callable_("factory", factory, remedy)
 
 
 def create(

@@ -79,7 +79,7 @@ class Ascent:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "select", resolve_selector(self.select))
-        object.__setattr__(self, "passes", check.whole("passes", self.passes))
+        object.__setattr__(self, "passes", check.integer("passes", self.passes))
 
     def start(self, space: SearchSpace, seed: int | None = 0) -> AscentState:
         """Return the state before the first step; `seed` is not needed."""

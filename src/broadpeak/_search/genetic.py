@@ -99,7 +99,7 @@ class Genetic:
 
     def __post_init__(self) -> None:
         for name in ("population", "generations"):
-            object.__setattr__(self, name, check.whole(name, getattr(self, name)))
+            object.__setattr__(self, name, check.integer(name, getattr(self, name)))
         for name in ("mutation_rate", "crossover_rate"):
             value = check.real(getattr(self, name))
             if value is None or not 0 <= value <= 1:

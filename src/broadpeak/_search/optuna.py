@@ -121,7 +121,7 @@ class Optuna:
     def __post_init__(self) -> None:
         check.one_of("sampler", self.sampler, _CLASSES)
         for name in ("n_evaluations", "batch"):
-            object.__setattr__(self, name, check.whole(name, getattr(self, name)))
+            object.__setattr__(self, name, check.integer(name, getattr(self, name)))
         object.__setattr__(self, "select", resolve_selector(self.select, several=True))
         if self.options is not None:
             check.mapping("options", self.options, "Type: options={'n_startup_trials': 20}")

@@ -374,7 +374,7 @@ class _AskTellLoop:
         if not new:
             return {}, None
         answer = self._evaluate_many(list(new.values()))
-        scores = list(check.several("evaluate_many", answer, "return a list of scores"))
+        scores = list(check.iterable("evaluate_many", answer, "return a list of scores"))
         stop = next((i for i, score in enumerate(scores) if isinstance(score, StoppingScore)), None)
         if stop is None and len(scores) != len(new):
             rule = f"return one score for each of its {len(new)} steps"
@@ -434,7 +434,7 @@ def _usable(score: Any) -> float:
 
 
 def _asked(points: Any) -> Iterable[Any]:
-    return check.several("a searcher", points, "ask for a list of points")
+    return check.iterable("a searcher", points, "ask for a list of points")
 
 
 def _checked_point(point: Any, space: SearchSpace) -> Point:

@@ -52,7 +52,9 @@ class Random:
     select: str | Selector = "peak"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "n_evaluations", check.whole("n_evaluations", self.n_evaluations))
+        object.__setattr__(
+            self, "n_evaluations", check.integer("n_evaluations", self.n_evaluations)
+        )
         object.__setattr__(self, "select", resolve_selector(self.select, several=True))
 
     def start(self, space: SearchSpace, seed: int | None = 0) -> RandomState:

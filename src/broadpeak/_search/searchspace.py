@@ -176,7 +176,7 @@ class SearchSpace:
 
     def __post_init__(self) -> None:
         given: Any = self.dimensions
-        check.several("the dimensions of a search space", given, "be a list of Dimension")
+        check.iterable("the dimensions of a search space", given, "be a list of Dimension")
         dimensions: tuple[Any, ...] = tuple(given)
         for item in dimensions:
             if not isinstance(item, Dimension):

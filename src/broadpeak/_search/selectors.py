@@ -46,7 +46,7 @@ class Hill:
     edges: str = "include"
 
     def __post_init__(self) -> None:
-        width = check.whole("width", self.width)
+        width = check.integer("width", self.width)
         if width % 2 == 0:
             rule = "be an odd number of steps"
             raise ParamError(broken_rule("width", rule, width, "Type Hill(width=5)."))

@@ -88,7 +88,7 @@ def delay(signals: Any, bars: int = 1) -> Any:
     >>> delay(np.array([True, False, False]))
     array([False,  True, False])
     """
-    bars = check.whole("bars", bars, 0)
+    bars = check.integer("bars", bars, 0)
     lanes, wrapping = signal_lanes("signals", signals)
     out = np.zeros_like(lanes)
     if bars < lanes.shape[1]:

@@ -89,7 +89,7 @@ def haircut_sharpe(
     """
     check.one_of("method", method, tuple(_CORRECTIONS))
     sharpe, periods = observed_ratio(sharpe), check.number("n", n, above=2.0)
-    trials = check.whole("n_trials", n_trials)
+    trials = check.integer("n_trials", n_trials)
     rho = check.number("autocorrelation", autocorrelation)
     if not -1.0 < rho < 1.0:
         raise ParamError(broken_rule("autocorrelation", "lie between -1 and 1", autocorrelation))

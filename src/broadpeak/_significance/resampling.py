@@ -167,7 +167,7 @@ def bootstrap(
     True
     """
     check.one_of("kind", kind, _KINDS)
-    check.whole("n", n, 1, MOST_DRAWS)
+    check.integer("n", n, 1, MOST_DRAWS)
     if not callable(statistic):
         rule = "be a function of an array of returns"
         remedy = "Type: statistic=numpy.mean"

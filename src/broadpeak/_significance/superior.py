@@ -303,7 +303,7 @@ def _share(luck: FloatArray, statistic: float) -> float:
 
 
 def _sample(returns: Any, benchmark: Any, n: int, block: Any, seed: int | None) -> _Sample:
-    check.whole("n", n, 1, MOST_DRAWS)
+    check.integer("n", n, 1, MOST_DRAWS)
     table = return_table(returns)
     gains = less_benchmark(table, benchmark)
     used = varies(gains)

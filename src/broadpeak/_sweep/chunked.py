@@ -174,7 +174,7 @@ class ChunkedFunction(Decorated):
         """Return the chunks; None if the function is to be called in one piece."""
         size = spec.size(cuts, own.get("size"))
         least = own.get("min_size")
-        if not size or size < (0 if least is None else check.whole("min_size", least, 0)):
+        if not size or size < (0 if least is None else check.integer("min_size", least, 0)):
             return None
         takers = [cut.taker for cut in cuts if cut.taker is not None]
         has_templates = any(isinstance(cut.argument.value, Template) for cut in cuts)

@@ -120,7 +120,7 @@ def _check_kinds(settings: Settings) -> None:
         rule = "be a path or a broadpeak.Store"
         raise ParamTypeError(broken_rule("store", rule, store))
     if settings.store_key is not None:
-        check.word("store_key", settings.store_key)
+        check.string("store_key", settings.store_key, "Type: store_key='v1'")
 
 
 @dataclass(frozen=True, slots=True)
@@ -385,7 +385,7 @@ def _as_source(
     """Return `tasks` as a sequence that can be sliced, or as an iterator."""
     if isinstance(tasks, Calls):
         return tasks
-    check.several("tasks", tasks, "be an iterable of Task")
+    check.iterable("tasks", tasks, "be an iterable of Task")
     by_number = settings.n_chunks is not None or (
         settings.distribute == "chunks" and settings.chunk_len is None
     )

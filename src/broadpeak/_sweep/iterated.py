@@ -129,7 +129,7 @@ def _as_param(argument: Argument) -> Param | None:
         return items
     if isinstance(number := check.real(items), int):
         # More than anybody can loop over is told, rather than begun.
-        items = range(check.whole(argument.name, number, 0, 2**31))
+        items = range(check.integer(argument.name, number, 0, 2**31))
     if not isinstance(items, Iterable) or getattr(items, "ndim", 1) == 0:
         rule = "be a number of iterations or something to loop over"
         remedy = "Name the argument of the loop: over_arg='…'."

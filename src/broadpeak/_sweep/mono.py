@@ -98,7 +98,7 @@ def positive(name: str, rule: Any) -> int:
 def _explicit(size: int, chunk_meta: Sequence[Any]) -> list[IntArray]:
     chunks = []
     rule = "be lists of positions of combinations, one list a chunk"
-    for meta in check.several("mono_chunk_meta", chunk_meta, rule):
+    for meta in check.iterable("mono_chunk_meta", chunk_meta, rule):
         try:
             chunk = np.asarray(range(size)[meta] if isinstance(meta, slice) else meta)
         except (TypeError, ValueError):

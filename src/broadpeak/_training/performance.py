@@ -312,7 +312,7 @@ class Stats:
         results, curve = _floats("pnl", pnl), _floats("equity", equity)
         sides = _integers("direction", direction)
         enter, leave = _integers("entry_index", entry_index), _integers("exit_index", exit_index)
-        first, years = check.whole("first", first, 0), check.number("years", years, 0)
+        first, years = check.integer("first", first, 0), check.number("years", years, 0)
         costs, rolls, points = (
             None if values is None else _floats(name, values)
             for name, values in (("costs", costs), ("rolls", rolls), ("points", points))

@@ -27,7 +27,7 @@ def offset_cuts(data: Data, samples: Any) -> list[Data]:
     if not isinstance(samples, (tuple, list)) or len(samples) != 2:
         remedy = 'Pass finer data and samples=("4h", 4), say.'
         raise ParamError(broken_rule("samples", "be (bar, number of cuts)", samples, remedy))
-    bar, number = _length(samples[0]), check.whole("the number of samples", samples[1], 1)
+    bar, number = _length(samples[0]), check.integer("the number of samples", samples[1], 1)
     if not isinstance(data, Data):
         raise ParamError(broken_rule("data", "be a bp.Data", data))
     if not isinstance(data.index, pd.DatetimeIndex) or len(data) < 2:

@@ -49,13 +49,13 @@ class TrainOptions:
         remedy = "1 weighs all trades alike, 2 the last ones twice as much as the first."
         check.number("recency", self.recency, 1, remedy)
         check.number("min_trades", self.min_trades, 0)
-        check.whole("passes", self.passes)
+        check.integer("passes", self.passes)
         check.flag("curves", self.curves)
         # Settings of a method are checked even where another one is asked for.
         Genetic(self.population, self.generations, self.mutation_rate, self.crossover_rate)
         for name, least in (("n_evaluations", 1), ("seed", 0)):
             if getattr(self, name) is not None:
-                check.whole(name, getattr(self, name), least)
+                check.integer(name, getattr(self, name), least)
         if self.on_step is not None and not callable(self.on_step):
             raise ParamError(broken_rule("on_step", "be callable", self.on_step))
         for name in self.execute:

@@ -245,8 +245,8 @@ def permutation_test(
     >>> found.n_run < 99, found.stopped, found.p_value > 0.05
     (True, True, True)
     """
-    n = check.whole("n", n, 1, MOST_DRAWS)
-    seed = check.whole("seed", seed, 0)
+    n = check.integer("n", n, 1, MOST_DRAWS)
+    seed = check.integer("seed", seed, 0)
     probability("alpha", alpha)
     check.flag("sequential", sequential)
     walk = _walk_options(walk_forward)

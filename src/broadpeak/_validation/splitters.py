@@ -87,8 +87,8 @@ def split_walk_forward(
     >>> windows[-1].train_end, windows[-1].test_start
     (9483, None)
     """
-    n = check.whole("n_bars", n_bars, 0)
-    n_cycles = check.whole("cycles", cycles, 2)
+    n = check.integer("n_bars", n_bars, 0)
+    n_cycles = check.integer("cycles", cycles, 2)
     share = _share(split)
     check.flag("anchored", anchored)
     # Fractions, so that half a bar is half a bar on every machine.
@@ -141,7 +141,7 @@ def cycles_for_period(n_bars: int, period: float, split: float = 0.85) -> int:
     >>> cycles_for_period(9483, 3793, 0.85)
     12
     """
-    n = check.whole("n_bars", n_bars, 0)
+    n = check.integer("n_bars", n_bars, 0)
     bars = check.number("period", period)
     if bars <= 0:
         raise ParamError(broken_rule("period", "be a positive number of bars", period))
@@ -186,10 +186,10 @@ class WalkForwardSplit:
     def __init__(
         self, cycles: int = 10, *, split: float = 0.85, anchored: bool = False, purge: int = 0
     ) -> None:
-        self.cycles = check.whole("cycles", cycles, 2)
+        self.cycles = check.integer("cycles", cycles, 2)
         self.train_share = float(_share(split))
         self.anchored = check.flag("anchored", anchored)
-        self.purge = check.whole("purge", purge, 0)
+        self.purge = check.integer("purge", purge, 0)
 
     def split(self, index: Any, y: Any = None, groups: Any = None) -> Iterator[Pair]:
         """Yield the positions of every training and its test; `y` and `groups` are not used."""
@@ -242,8 +242,8 @@ class PurgedKFold:
     """
 
     def __init__(self, n_splits: int = 5, *, purge: int = 0, embargo: float = 0) -> None:
-        self.n_splits = check.whole("n_splits", n_splits, 2)
-        self.purge = check.whole("purge", purge, 0)
+        self.n_splits = check.integer("n_splits", n_splits, 2)
+        self.purge = check.integer("purge", purge, 0)
         self.embargo = _embargo(embargo)
 
     def split(self, index: Any, y: Any = None, groups: Any = None) -> Iterator[Pair]:
@@ -293,12 +293,12 @@ class CombinatorialPurged:
     def __init__(
         self, n_blocks: int = 6, n_test: int = 2, *, purge: int = 0, embargo: float = 0
     ) -> None:
-        self.n_blocks = check.whole("n_blocks", n_blocks, 2)
-        self.n_test = check.whole("n_test", n_test, 1)
+        self.n_blocks = check.integer("n_blocks", n_blocks, 2)
+        self.n_test = check.integer("n_test", n_test, 1)
         if self.n_test >= self.n_blocks:
             rule = f"be less than n_blocks ({self.n_blocks})"
             raise ParamError(broken_rule("n_test", rule, n_test))
-        self.purge = check.whole("purge", purge, 0)
+        self.purge = check.integer("purge", purge, 0)
         self.embargo = _embargo(embargo)
 
     @property
@@ -435,8 +435,8 @@ def _checked(train: IntArray, test: IntArray) -> Pair:
 
 
 def _listed(name: str, blocks: Any) -> tuple[int, ...]:
-    given = check.several(name, blocks, "be a list of numbers of blocks", f"Type: {name}=[0, 1]")
-    return tuple(check.whole(f"every block of {name}", block, 0, 2**31) for block in given)
+    given = check.iterable(name, blocks, "be a list of numbers of blocks", f"Type: {name}=[0, 1]")
+    return tuple(check.integer(f"every block of {name}", block, 0, 2**31) for block in given)
 
 
 def _length(index: Any) -> int:
@@ -460,12 +460,12 @@ def _embargo(embargo: Any) -> float:
     share = check.real(embargo)
     if share is not None and 0 <= share < 1:
         return float(share)
-    return check.whole("embargo", embargo, 0)
+    return check.integer("embargo", embargo, 0)
 
 
 def _block_length(period: Any) -> int | pd.Timedelta:
     if isinstance(period, (int, np.integer)) and not isinstance(period, bool):
-        return check.whole("period", period, 1)
+        return check.integer("period", period, 1)
     try:
         length = pd.Timedelta(period)
     except (TypeError, ValueError, OverflowError):

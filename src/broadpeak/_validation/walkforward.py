@@ -123,7 +123,7 @@ def walk_forward(
     began = time.perf_counter()
     check.one_of("border", border, BORDERS)
     check.flag("retrain_last", retrain_last)
-    horizon = check.whole("horizon", horizon, 0)
+    horizon = check.integer("horizon", horizon, 0)
     if capital is not None:
         check_capital(capital)
     start, end = train_options.pop("start", None), train_options.pop("end", None)

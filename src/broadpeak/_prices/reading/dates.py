@@ -48,7 +48,7 @@ class DateOptions:
     def __post_init__(self) -> None:
         for name in ("date_column", "date_format"):
             if getattr(self, name) is not None:
-                check.text(name, getattr(self, name))
+                check.string(name, getattr(self, name))
         if self.day_first is not None:
             check.flag("dayfirst", self.day_first)
         if self.tz is not None:

@@ -89,7 +89,7 @@ class ProcessEngine:
         if start_method not in (["fresh", *here] if os.name == "posix" else here):
             raise ParamError(broken_rule("start_method", "exist on this system", start_method))
         if threads_per_worker is not None:
-            threads_per_worker = check.whole("threads_per_worker", threads_per_worker)
+            threads_per_worker = check.integer("threads_per_worker", threads_per_worker)
         self._reuse = reuse
         self._limits = _limits(threads_per_worker)
 
