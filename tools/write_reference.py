@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+from collections.abc import Mapping
 from pathlib import Path
 
 import broadpeak as bp
@@ -23,23 +24,33 @@ SUBJECTS = {
     "For authors of engines and searchers": ("testing",),
 }
 
-# A value, which has no docstring of its own.
-VALUES = {"NoResult": "Return it from a function of a sweep to drop its combination."}
+MODULES = ("engines", "errors", "objectives", "searchers", "splits", "stats", "testing", "types")
+
+# Values, which have no docstrings of their own.
+VALUES = {
+    "NoResult": "Return it from a function of a sweep to drop its combination.",
+    "MISSING": "Stands for an argument that was not passed, where None is a value.",
+    "AnyArray": "Type of a NumPy array.",
+    "BoolArray": "Type of a NumPy array of bool.",
+    "FloatArray": "Type of a NumPy array of float64.",
+    "IntArray": "Type of a NumPy array of int64.",
+}
 
 HEAD = """\
 # Names
 
 <!-- Written by tools/write_reference.py from docstrings. Do not edit. -->
 
-Every public name with its first line. The rest is in its docstring: `help(bp.train)`.
+Every public name with the first line of its docstring; `help(bp.train)` shows the rest. What is
+not on this page is private and may change with any version.
 """
 
 
-def first_line(name: str) -> str:
+def first_line(name: str, owner: object = bp) -> str:
     """Return the first paragraph of a docstring, on one line, fit for a table cell."""
     if name in VALUES:
         return VALUES[name]
-    value = getattr(bp, name)
+    value = owner[name] if isinstance(owner, Mapping) else getattr(owner, name)
     own_name = getattr(value, "__name__", name).rpartition(".")[2]
     if own_name != name:
         return f"Short for `{own_name}`."
@@ -66,6 +77,14 @@ def page() -> str:
         names = [name for name in bp.__all__ if home_of[name].split(".")[0] in folders]
         rows = [f"| `{name}` | {first_line(name)} |" for name in sorted(names, key=str.lower)]
         parts.append("\n".join([f"## {subject}\n", "| Name | |", "|---|---|", *rows, ""]))
+    for module in MODULES:
+        owner = getattr(bp, module)
+        names = owner if isinstance(owner, Mapping) else owner.__all__
+        rows = [
+            f"| `{module}.{name}` | {first_line(name, owner)} |"
+            for name in sorted(names, key=str.lower)
+        ]
+        parts.append("\n".join([f"## In `bp.{module}`\n", "| Name | |", "|---|---|", *rows, ""]))
     return "\n".join(parts)
 
 

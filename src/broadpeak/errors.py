@@ -1,28 +1,29 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Every exception of the library.
+"""Every exception of the library, and what its messages are made of.
 
 ::
 
     BroadpeakError
-    ├── ParamError (ValueError)          a parameter, an argument or a grid
-    │   ├── ConditionError               a condition or template expression
-    │   ├── ParamTypeError (TypeError)   a value of a kind that does not fit
+    ├── ParamError (ValueError)          an argument, a parameter or a grid
+    │   ├── ConditionError               a condition or a template expression
+    │   ├── ParamTypeError (TypeError)   an argument of the wrong type
     │   ├── FileError (OSError)          a file that cannot be written
-    │   ├── PositionError (IndexError)   a position that is not there
-    │   ├── UnknownNameError (KeyError)  a name that is not there
+    │   ├── PositionError (IndexError)   a position that does not exist
+    │   ├── UnknownNameError (KeyError)  a name that does not exist
     │   └── NoResultsError               every combination was dropped
     ├── DataError (ValueError)           prices, signals, or too little history
     │   └── UnreadableDataError (OSError)            a file that cannot be read
-    │       └── MissingDataError (FileNotFoundError) there is no such file
+    │       └── MissingDataError (FileNotFoundError) a file that does not exist
     ├── TaskError (RuntimeError)         one call of a sweep failed
-    ├── EngineError (RuntimeError)       workers could not be started or used
+    ├── EngineError (RuntimeError)       workers could not be started, or were lost
     ├── MissingExtraError (ImportError)  an optional package is not installed
     ├── ParFileError (ValueError)        a parameter file
-    │   └── MissingParFileError (FileNotFoundError)  there is none
+    │   └── MissingParFileError (FileNotFoundError)  a parameter file that does not exist
     ├── StoreError (RuntimeError)        a result store
-    └── StrategyError (RuntimeError)     what a strategy function did
+    └── StrategyError (RuntimeError)     a strategy function that breaks a rule
 
-A message says what must hold, what was got, and what to type next.
+A message says what must hold, what was got, and what to type next. The most general class of each
+kind is also a name of the package: `bp.ParamError` is `bp.errors.ParamError`.
 """
 
 from __future__ import annotations
@@ -33,29 +34,51 @@ import traceback
 import warnings
 from collections.abc import Callable
 
+__all__ = [
+    "BroadpeakError",
+    "ConditionError",
+    "DataError",
+    "EngineError",
+    "FileError",
+    "MissingDataError",
+    "MissingExtraError",
+    "MissingParFileError",
+    "NoResultsError",
+    "ParFileError",
+    "ParamError",
+    "ParamTypeError",
+    "PositionError",
+    "SkippedWarning",
+    "StoreError",
+    "StrategyError",
+    "TaskError",
+    "UnknownNameError",
+    "UnreadableDataError",
+]
+
 
 class BroadpeakError(Exception):
-    """Root of all errors raised on purpose by this library."""
+    """Root of all errors that this library raises on purpose."""
 
 
 class ParamError(BroadpeakError, ValueError):
-    """An argument, a parameter or a grid is not what it must be."""
+    """An argument, a parameter or a grid breaks a rule."""
 
 
 class ConditionError(ParamError):
-    """A condition or template expression is not allowed, or failed while it was evaluated.
+    """A condition or template expression is not allowed, or failed when it was evaluated.
 
     Attributes
     ----------
     unknown : str or None
-        The name in it that is not known, if that is what is wrong.
+        The unknown name in it, if that is what is wrong.
     """
 
     unknown: str | None = None
 
 
 class ParamTypeError(ParamError, TypeError):
-    """An argument or a result is of a kind that does not fit here."""
+    """An argument or a result has the wrong type."""
 
 
 class FileError(ParamError, OSError):
@@ -63,11 +86,11 @@ class FileError(ParamError, OSError):
 
 
 class PositionError(ParamError, IndexError):
-    """There is nothing at that position."""
+    """The position does not exist."""
 
 
 class UnknownNameError(ParamError, KeyError):
-    """There is nothing of that name."""
+    """The name does not exist."""
 
     __str__ = Exception.__str__  # that of KeyError would show the message in quotes
 
@@ -85,7 +108,7 @@ class UnreadableDataError(DataError, OSError):
 
 
 class MissingDataError(UnreadableDataError, FileNotFoundError):
-    """There is no file of prices at the path."""
+    """The file of prices does not exist."""
 
 
 class EngineError(BroadpeakError, RuntimeError):
@@ -101,7 +124,7 @@ class ParFileError(BroadpeakError, ValueError):
 
 
 class MissingParFileError(ParFileError, FileNotFoundError):
-    """There is no parameter file at the path."""
+    """The parameter file does not exist."""
 
 
 class StoreError(BroadpeakError, RuntimeError):
@@ -122,7 +145,7 @@ class TaskError(BroadpeakError, RuntimeError):
     label : str
         The combination, as in ``fast=10, slow=20``; empty where tasks have no keys.
     worker_traceback : str
-        Traceback text as the worker saw it.
+        The traceback as the worker saw it.
     """
 
     def __init__(
@@ -171,7 +194,7 @@ class TaskError(BroadpeakError, RuntimeError):
 
 
 class SkippedWarning(UserWarning, RuntimeWarning):
-    """Calls of a sweep failed and were left out of its results, as ``on_error="skip"`` asked."""
+    """Calls of a sweep failed and were left out of its results, because of ``on_error="skip"``."""
 
 
 def warn(message: str, category: type[Warning]) -> None:
@@ -188,7 +211,7 @@ def _restore_task_error(message: str, index: int, label: str, worker_traceback: 
 
 
 def described(error: BaseException) -> str:
-    """Return the kind of `error` and its text, also of one whose text cannot be made.
+    """Return the class of `error` and its message, even if making the message fails.
 
     Examples
     --------
@@ -198,7 +221,7 @@ def described(error: BaseException) -> str:
     try:
         text = str(error)
     except Exception as failed:  # noqa: BLE001  # a class of the user may raise anything
-        text = f"<its text could not be made: {type(failed).__name__}>"
+        text = f"<{type(failed).__name__} while making the message>"
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
@@ -221,7 +244,7 @@ def broken_rule(name: str, rule: str, got: object, remedy: str = "") -> str:
 
 
 def shown(value: object, limit: int = 120) -> str:
-    """Return `value` as one short line; what cannot be shown is told by its kind.
+    """Return `value` as one short line; what has no usable repr is described by its type.
 
     Examples
     --------
@@ -231,7 +254,7 @@ def shown(value: object, limit: int = 120) -> str:
     if isinstance(value, int) and value.bit_length() > _PRINTED_BITS:
         return f"an integer of {value.bit_length()} bits"
     if isinstance(value, (str, bytes, bytearray)):
-        value = value[: limit + 1]  # a whole file passed by mistake need not be quoted first
+        value = value[: limit + 1]  # a whole file passed by mistake is not quoted first
     try:
         # Where an object lies in memory tells a reader nothing.
         text = _ADDRESS.sub("", " ".join(repr(value).split()))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The searchers by name; `broadpeak._search.protocol` says how to write another one."""
+"""The searchers by name; `Searcher` says how to write another one."""
 
 from __future__ import annotations
 

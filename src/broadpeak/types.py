@@ -9,6 +9,18 @@ from typing import Any, Final, Protocol, TypeAlias, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
+__all__ = [
+    "MISSING",
+    "AnyArray",
+    "BoolArray",
+    "FloatArray",
+    "IntArray",
+    "NoResult",
+    "ParamValues",
+    "Splittable",
+    "atomic_dict",
+]
+
 FloatArray: TypeAlias = npt.NDArray[np.float64]
 IntArray: TypeAlias = npt.NDArray[np.int64]
 BoolArray: TypeAlias = npt.NDArray[np.bool_]
@@ -16,7 +28,7 @@ AnyArray: TypeAlias = npt.NDArray[Any]
 
 
 class _Marker:
-    """A named value that is compared by identity and stays one object through pickling."""
+    """A named value that is compared by identity and survives pickling as the same object."""
 
     __slots__ = ("_name",)
     _name: str
@@ -46,7 +58,7 @@ class _Marker:
 
 
 MISSING: Final = _Marker("MISSING")
-"""Stands for an argument that was not given, where None is a value."""
+"""Stands for an argument that was not passed, where None is a value."""
 
 NoResult: Final = _Marker("NoResult")
 """Returned by a function of a sweep to drop its combination from results and index."""
@@ -63,11 +75,11 @@ class atomic_dict(dict[str, Any]):  # noqa: N801  # a kind of dict, named like o
 
 
 class ParamValues(list[Any]):
-    """The values of one parameter, one a combination, as a mono-chunk gets them.
+    """The values of one parameter, one per combination, as a mono-chunk gets them.
 
-    A list like any other. It differs by its type from a list that the body of the function holds
-    for itself: ``data.select`` gives every combination its own symbol for the one, and every
-    combination all symbols for the other.
+    A list like any other, but its type tells it apart from a list that the function itself made:
+    ``data.select`` gives every combination its own symbol for the former, and every combination all
+    symbols for the latter.
 
     Examples
     --------
@@ -77,7 +89,7 @@ class ParamValues(list[Any]):
 
 
 COMBINATION: Final = "mono_combination"
-"""Level of columns that number the combinations of a mono-chunk; merges take it away."""
+"""Column level that numbers the combinations of a mono-chunk; merges remove it."""
 
 
 @runtime_checkable

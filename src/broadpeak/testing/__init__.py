@@ -1,8 +1,21 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Contracts and makers of test data, for our tests and for those of third parties."""
+"""What an engine or a searcher must do, as pytest classes that third parties inherit from.
+
+A class loads on first use: only `EngineContract` needs pytest, and a plain install has none.
+"""
 
 from __future__ import annotations
 
-from broadpeak.testing.engine_contract import EngineContract
+from typing import Any
 
-__all__ = ["EngineContract"]
+import lazy_loader
+
+from broadpeak._core import optional
+
+_load, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+
+
+def __getattr__(name: str) -> Any:
+    if name == "EngineContract":
+        optional.load("pytest", extra="testing", purpose="bp.testing.EngineContract")
+    return _load(name)

@@ -24,7 +24,7 @@ from broadpeak.types import NoResult
 
 
 class EngineContract:
-    """Inherit, name the engine, and let pytest run the tests.
+    """What every engine must do: subclass it, name the engine, and pytest finds the tests.
 
     Attributes
     ----------

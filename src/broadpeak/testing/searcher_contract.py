@@ -25,14 +25,14 @@ MOST_ASKS = 5_000
 
 
 class SearcherContract(ABC):
-    """What every searcher keeps; subclass it in a test module and pytest finds the tests.
+    """What every searcher must do: subclass it in a test module, and pytest finds the tests.
 
     Examples
     --------
-    >>> from broadpeak._search.random import Random
-    >>> class TestRandom(SearcherContract):
+    >>> import broadpeak as bp
+    >>> class TestRandom(bp.testing.SearcherContract):
     ...     def make(self):
-    ...         return Random(20)
+    ...         return bp.searchers.Random(20)
     >>> TestRandom().test_restart_changes_nothing()
     """
 
