@@ -39,6 +39,7 @@ check: .venv/dev
 	$(BIN)/ruff check src tests benchmarks tools docs
 	$(BIN)/ruff format --check src tests benchmarks tools docs
 	$(BIN)/mypy
+	$(BIN)/mypy tests/typing/snippets
 	$(BIN)/lint-imports --no-cache
 
 format: .venv/dev
