@@ -99,7 +99,7 @@ except bp.MissingExtraError as error:
     names, message = run_plain(code).splitlines()
     assert names == "['EngineContract', 'SearcherContract']"
     assert message == (
-        "bp.testing.EngineContract must have the package 'pytest', which is not installed. "
+        "bp.testing.EngineContract needs the package 'pytest', which is not installed. "
         'Type: pip install "broadpeak[testing]"'
     )
 

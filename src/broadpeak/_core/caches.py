@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The caches of the library, known in one place so that `flush` can empty them."""
+"""The caches of the library: each registers here, so that `flush` can empty all of them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _clearers: list[Callable[[], None]] = []
 
 
 def register(clear: Callable[[], None]) -> None:
-    """Let `flush` call `clear`."""
+    """Have `flush` call `clear`."""
     _clearers.append(clear)
 
 

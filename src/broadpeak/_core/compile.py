@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The one place where Numba is used: `kernel` compiles a plain loop.
 
-Kernels take positional float64, int64 and bool arrays and scalars, hold no Python objects, and
-release the GIL. They are never parallel inside: parallelism belongs to engines. The plain Python
-version stays reachable as ``kernel.py_func``.
+Kernels take positional float64, int64 and bool arrays and scalars, touch no Python objects and
+release the GIL. None is parallel inside: parallelism belongs to the engines. The plain Python
+function stays reachable as ``kernel.py_func``.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ def kernel(func: Callable[P, R]) -> Callable[P, R]:
 
 
 def _follow_all_kernels(compiled: Any) -> bool:
-    """Let the cached code of a kernel be good for the present state of all kernels only.
+    """Tie the cached code of a kernel to the present state of all kernels; False if that fails.
 
-    Numba goes by the file of the kernel itself, so that one which calls a kernel of another file
-    would keep that one's old code. False if this Numba stores its stamp elsewhere: then nothing
-    may be cached.
+    Numba looks only at the file of the kernel itself: one that calls a kernel of another file would
+    keep that one's old code when it changes. If this version of Numba keeps its stamp elsewhere,
+    nothing may be cached.
     """
     stored: Any = getattr(getattr(compiled, "_cache", None), "_cache_file", None)
     if not hasattr(stored, "_source_stamp"):

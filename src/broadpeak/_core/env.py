@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Every environment variable the library reads."""
+"""Every environment variable that the library reads."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def numba_cache() -> bool:
 
 
 def cache_folder() -> Path:
-    """Return where unfinished runs are kept (``BROADPEAK_CACHE``, else the user's cache folder)."""
+    """Return the folder of unfinished runs (``BROADPEAK_CACHE``, else the user's cache folder)."""
     own = os.environ.get("BROADPEAK_CACHE")
     if own:
         return Path(own)

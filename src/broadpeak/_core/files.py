@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Files that are written: where to, and what is said when they cannot be."""
+"""Files to write: the folder is made, and what prevents writing becomes a `FileError`."""
 
 from __future__ import annotations
 
@@ -14,14 +14,7 @@ from broadpeak.errors import FileError, shown
 
 @contextmanager
 def writing(path: Any, name: str = "path") -> Iterator[Path]:
-    """Yield `path` as a `Path` in a folder that exists, and tell in words what prevents writing.
-
-    Raises
-    ------
-    ParamError
-        If `path` is no path.
-    FileError
-        If the folder cannot be made or the file cannot be written; it is an `OSError`.
+    """Yield `path` as a `Path` in a folder that exists; failing to write is a `FileError`.
 
     Examples
     --------
@@ -40,15 +33,7 @@ def writing(path: Any, name: str = "path") -> Iterator[Path]:
 
 
 def made_folder(path: Any, name: str = "folder") -> Path:
-    """Return `path` as a folder that exists, made where it is missing.
-
-    Raises
-    ------
-    ParamError
-        If `path` is no path.
-    FileError
-        If it cannot be made.
-    """
+    """Return `path` as a folder, which is made if it does not exist."""
     target = check.path(name, path)
     try:
         target.mkdir(parents=True, exist_ok=True)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Random generators whose streams depend on what is drawn, never on which worker draws it."""
+"""Random generators: a stream depends on what is drawn, never on the worker that draws it."""
 
 from __future__ import annotations
 
@@ -9,12 +9,7 @@ from broadpeak._core import check
 
 
 def generator(seed: int | None, *keys: int) -> np.random.Generator:
-    """Return the generator of stream `keys` under `seed` (None: fresh entropy).
-
-    Raises
-    ------
-    ParamError
-        If `seed` is neither None nor a whole number of at least 0.
+    """Return the generator of the stream `keys` of `seed`; None draws fresh entropy.
 
     Examples
     --------

@@ -142,7 +142,7 @@ def _factory(name: str) -> Callable[..., Engine]:
     home, package = _BUILT_IN[name]
     if not _is_installed(package):
         msg = (
-            f"engine={name!r} must have the package {package!r}, which is not installed. "
+            f"engine={name!r} needs the package {package!r}, which is not installed. "
             f'Type: pip install "broadpeak[{package}]"'
         )
         raise MissingExtraError(msg, name=package)

@@ -274,7 +274,7 @@ def _load(sampler: str) -> ModuleType:
             optional.load(package, extra=extra, purpose=purpose)
         except MissingExtraError as error:
             msg = (
-                f"{purpose} must have the package {package!r}, which is not installed. "
+                f"{purpose} needs the package {package!r}, which is not installed. "
                 f'Type: pip install "broadpeak[{extra}]" {package}'
             )
             raise MissingExtraError(msg, name=package) from error
