@@ -155,3 +155,17 @@ def test_docstrings_of_public_names_name_no_private_path() -> None:
 def test_objectives_are_listed_by_their_mapping() -> None:
     assert isinstance(bp.objectives, Mapping)
     assert "prr" in bp.objectives
+
+
+PATH = re.compile(r"`((?:[\w.]+/)+[\w.]*|\w+\.pyi?)`")
+
+
+@pytest.mark.parametrize("page", ["CONTRIBUTING.md"])
+def test_paths_that_a_page_names_exist(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    roots = (ROOT, ROOT / "src" / "broadpeak")
+    missing = {
+        path for path in PATH.findall(text) if not any((root / path).exists() for root in roots)
+    }
+    assert PATH.search(text)
+    assert missing == set()
