@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Array types, markers and protocols that every layer may use."""
+"""Types of arrays, markers and protocols, for annotations and for functions of a sweep."""
 
 from __future__ import annotations
 
