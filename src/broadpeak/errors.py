@@ -256,7 +256,13 @@ def shown(value: object, limit: int = 120) -> str:
     if isinstance(value, (str, bytes, bytearray)):
         value = value[: limit + 1]  # a whole file passed by mistake is not quoted first
     try:
-        # Where an object lies in memory tells a reader nothing.
+        shape = getattr(value, "shape", None)
+        kind = getattr(getattr(value, "dtype", None), "kind", "")
+        if hasattr(value, "iloc") and shape:  # a table on one line tells a reader nothing
+            return f"{' × '.join(map(str, shape))} values"
+        if shape == () and kind in {"b", "i", "u", "f"}:
+            value = getattr(value, "item", lambda: value)()  # 0.5 instead of np.float64(0.5)
+        # Nor does the place of an object in memory.
         text = _ADDRESS.sub("", " ".join(repr(value).split()))
     except Exception:  # noqa: BLE001  # the object is the user's; the message must come anyway
         return f"a {type(value).__name__} that cannot be shown"

@@ -148,7 +148,9 @@ def test_anything_can_be_shown():
     assert shown(Broken()) == "a Broken that cannot be shown"
     assert shown(10**5000) == "an integer of 16610 bits"
     assert " at 0x" not in shown(object())
-    assert "\n" not in shown(pd.DataFrame({"a": [1, 2]}))
+    assert shown(pd.DataFrame({"a": [1, 2]})) == "2 × 1 values"
+    assert shown(pd.Series([1.0, 2.0])) == "2 values"
+    assert (shown(np.float64(0.5)), shown(np.True_), shown(np.array(3))) == ("0.5", "True", "3")
     assert len(shown("x" * 10**7)) == 120
     assert broken_rule("x", "be so", object) == "x must be so, got <class 'object'> (type)."
 
