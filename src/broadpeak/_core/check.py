@@ -28,7 +28,7 @@ T = TypeVar("T")
 LONGEST_NAME = 100
 
 
-def real(value: Any) -> int | float | None:
+def real(value: object) -> int | float | None:
     """Return `value` as a Python number, or None if it is not a real number.
 
     Booleans and strings do not count, nor do spans of time, which NumPy files under integers. An
@@ -45,9 +45,10 @@ def real(value: Any) -> int | float | None:
         return value
     kind = getattr(getattr(value, "dtype", None), "kind", "")
     if kind:
-        plain = kind in "iuf" and getattr(value, "ndim", 0) == 0 and hasattr(value, "item")
-        item = value.item() if plain else None
-        return item if isinstance(item, (int, float)) else None
+        item = getattr(value, "item", None)
+        plain = kind in "iuf" and getattr(value, "ndim", 0) == 0 and callable(item)
+        found = item() if item is not None and plain else None
+        return found if isinstance(found, (int, float)) else None
     if not isinstance(value, (numbers.Real, decimal.Decimal)):
         return None
     try:
@@ -71,7 +72,7 @@ def as_float(value: object) -> float:
         return math.inf if got is not None and got > 0 else -math.inf
 
 
-def window(name: str, value: Any) -> int:
+def window(name: str, value: object) -> int:
     """Return a window in bars, rounded half up; every window passes here, so 2.5 is 3 everywhere.
 
     Examples
@@ -86,7 +87,7 @@ def window(name: str, value: Any) -> int:
     return math.floor(min(length, 2**53) + 0.5)
 
 
-def integer(name: str, value: Any, least: int = 1, most: int = 2**63 - 1) -> int:
+def integer(name: str, value: object, least: int = 1, most: int = 2**63 - 1) -> int:
     """Return `value` as an integer from `least` to `most`; 2.0 is one, True and "2" are not.
 
     Examples
@@ -104,7 +105,7 @@ def integer(name: str, value: Any, least: int = 1, most: int = 2**63 - 1) -> int
 
 def number(
     name: str,
-    value: Any,
+    value: object,
     least: float = -math.inf,
     remedy: str = "",
     *,
@@ -132,7 +133,7 @@ def number(
     return found
 
 
-def seconds(name: str, value: Any) -> float | None:
+def seconds(name: str, value: object) -> float | None:
     """Return `value` as a positive number of seconds; None is no limit, nor is what never ends."""
     if value is None:
         return None
@@ -142,17 +143,17 @@ def seconds(name: str, value: Any) -> float | None:
     return got if got <= threading.TIMEOUT_MAX else None
 
 
-def seed(value: Any, name: str = "seed") -> int | None:
+def seed(value: object, name: str = "seed") -> int | None:
     """Return `value` as a seed: an integer of at least 0; None draws fresh entropy."""
     return None if value is None else integer(name, value, 0, 2**128)
 
 
-def axis(name: str, value: Any) -> int:
+def axis(name: str, value: object) -> int:
     """Return `value` as an axis that an array can have; negative ones count from the last."""
     return integer(name, value, -64, 63)
 
 
-def flag(name: str, value: Any) -> bool:
+def flag(name: str, value: object) -> bool:
     """Return `value` if it is True or False, of Python or NumPy: truthiness hides mistakes."""
     if isinstance(value, bool):
         return value
@@ -161,7 +162,7 @@ def flag(name: str, value: Any) -> bool:
     raise ParamTypeError(broken_rule(name, "be True or False", value))
 
 
-def string(name: str, value: Any, remedy: str = "") -> str:
+def string(name: str, value: object, remedy: str = "") -> str:
     """Return `value` if it is a string that holds more than spaces and that UTF-8 can encode.
 
     Examples
@@ -187,7 +188,7 @@ def is_unicode(value: str) -> bool:
     return True
 
 
-def path(name: str, value: Any, remedy: str = "") -> Path:
+def path(name: str, value: object, remedy: str = "") -> Path:
     """Return `value` as a path that can name a file."""
     if not isinstance(value, (str, os.PathLike)):
         raise ParamTypeError(broken_rule(name, "be a path", value, remedy))
@@ -202,7 +203,7 @@ def path(name: str, value: Any, remedy: str = "") -> Path:
     return Path(words)
 
 
-def identifier(name: str, value: Any) -> Any:
+def identifier(name: str, value: T) -> T:
     """Return `value` if it can serve as a key: hashable, printable and equal to itself."""
     try:
         hash(value)
@@ -217,22 +218,21 @@ def identifier(name: str, value: Any) -> Any:
     return value
 
 
-def function(name: str, value: Any, remedy: str = "") -> Callable[..., Any]:
+def function(name: str, value: T, remedy: str = "") -> T:
     """Return `value` if it can be called."""
     if not callable(value):
         raise ParamTypeError(broken_rule(name, "be callable", value, remedy))
-    found: Callable[..., Any] = value
-    return found
+    return value
 
 
-def mapping(name: str, value: Any, remedy: str = "") -> Mapping[Any, Any]:
+def mapping(name: str, value: object, remedy: str = "") -> Mapping[Any, Any]:
     """Return `value` if it is a dict or another mapping."""
     if not isinstance(value, Mapping):
         raise ParamTypeError(broken_rule(name, "be a dict", value, remedy))
     return value
 
 
-def labels(name: str, value: Any, rule: str) -> Any:
+def labels(name: str, value: T, rule: str) -> T:
     """Return `value` if it is a list or a one-dimensional array; `rule` is the message."""
     iterable(name, value, rule)
     kind = str(getattr(value, "dtype", ""))
@@ -241,7 +241,7 @@ def labels(name: str, value: Any, rule: str) -> Any:
     return value
 
 
-def iterable(name: str, value: Any, rule: str, remedy: str = "") -> Iterable[Any]:
+def iterable(name: str, value: object, rule: str, remedy: str = "") -> Iterable[Any]:
     """Return `value` if it holds items; a string is one item. `rule` is the message."""
     one = isinstance(value, (str, bytes, type)) or getattr(value, "ndim", 1) == 0
     if one or not isinstance(value, Iterable):
@@ -258,7 +258,7 @@ def one_of(name: str, value: T, allowed: Iterable[T]) -> T:
     raise ParamError(broken_rule(name, f"be one of {names}", value, did_you_mean(value, choices)))
 
 
-def _same(value: Any, choice: Any) -> bool:
+def _same(value: object, choice: object) -> bool:
     """Return whether both are one option: 1 is not True, and an array is never compared."""
     if value is choice:
         return True
@@ -294,7 +294,7 @@ def did_you_mean(value: object, known: Iterable[object]) -> str:
     return f"Did you mean {near[0]!r}?" if near else ""
 
 
-def plain_function(name: str, func: Any) -> None:
+def plain_function(name: str, func: object) -> None:
     """Refuse a function whose calls only start something, for nobody would await or exhaust it.
 
     Partials, methods and objects with `__call__` are looked through.
@@ -315,23 +315,23 @@ def plain_function(name: str, func: Any) -> None:
             raise ParamTypeError(text + _FINISH[kind])
 
 
-def finished(value: Any) -> Any:
+def finished(value: T) -> T:
     """Return the result of a call, unless it is a coroutine or generator that has only started."""
     kind = UNFINISHED_TYPES.get(type(value))
     if kind is None:
         return value
-    if kind == "coroutine":
+    if isinstance(value, types.CoroutineType):
         value.close()  # or Python would warn that nobody has awaited it
     kind_of = f"an {kind}" if kind.startswith("a") else f"a {kind}"
     text = f"A call must return its result, got {kind_of} of {_called(value)!r}. "
     raise ParamTypeError(text + _FINISH[kind])
 
 
-def _called(value: Any) -> str:
+def _called(value: object) -> str:
     return str(getattr(value, "__qualname__", value)).rpartition(".")[2]
 
 
-_UNFINISHED = {
+_UNFINISHED: Final[dict[str, Callable[[object], bool]]] = {
     "coroutine": inspect.iscoroutinefunction,
     "async generator": inspect.isasyncgenfunction,
     "generator": inspect.isgeneratorfunction,

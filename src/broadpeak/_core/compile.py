@@ -29,7 +29,7 @@ def kernel(func: Callable[P, R]) -> Callable[P, R]:
     return cast("Callable[P, R]", compiled)
 
 
-def _follow_all_kernels(compiled: Any) -> bool:
+def _follow_all_kernels(compiled: object) -> bool:
     """Tie the cached code of a kernel to the present state of all kernels; False if that fails.
 
     Numba looks only at the file of the kernel itself: one that calls a kernel of another file would

@@ -6,14 +6,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from broadpeak._core import check
 from broadpeak.errors import FileError, shown
 
 
 @contextmanager
-def writing(path: Any, name: str = "path") -> Iterator[Path]:
+def writing(path: object, name: str = "path") -> Iterator[Path]:
     """Yield `path` as a `Path` in a folder that exists; failing to write is a `FileError`.
 
     Examples
@@ -32,7 +31,7 @@ def writing(path: Any, name: str = "path") -> Iterator[Path]:
         raise _cannot(name, "a file", target, error) from error
 
 
-def made_folder(path: Any, name: str = "folder") -> Path:
+def made_folder(path: object, name: str = "folder") -> Path:
     """Return `path` as a folder, which is made if it does not exist."""
     target = check.path(name, path)
     try:
