@@ -17,9 +17,11 @@ import numpy as np
 import pytest
 
 from broadpeak import EngineError, Task, TaskError, engines, execute
-from broadpeak._run import fresh, pool, running, shared
-from broadpeak._run.batching import Batcher
+from broadpeak._run import fresh, pool, shared
+from broadpeak._run.batches import nesting
 from broadpeak._run.calls import Calls
+from broadpeak._run.dispatch import BatchSizes
+from broadpeak._run.shared import SharedObjects
 from broadpeak.errors import MissingExtraError
 
 POOLS = ["processpool", "pathos"]
@@ -125,13 +127,13 @@ def test_a_buffer_that_changes_between_tasks_is_not_taken_for_the_old_one() -> N
 
 def test_what_is_shared_leaves_no_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(shared, "_MEMORY", tmp_path)
-    exchange = shared.Exchange()
+    objects = SharedObjects()
     calls = Calls(np.sum, (np.zeros(100_000),), n=10)
-    data = [exchange.dumps(calls[place:]) for place in range(5)]
+    data = [objects.dumps(calls[place:])[0] for place in range(5)]
     assert max(map(len, data)) < 1_000
     assert len(list(tmp_path.rglob("*"))) == 2
-    exchange.close()
-    exchange.close()
+    objects.close()
+    objects.close()
     assert list(tmp_path.iterdir()) == []
 
 
@@ -142,8 +144,8 @@ def test_without_room_for_files_arrays_travel(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(shared.tempfile, "mkdtemp", refuse)
-    assert len(shared.Exchange().dumps(Calls(np.sum, (np.zeros(1_000),), n=2))) < 10_000
-    assert len(shared.Exchange().dumps(Calls(np.sum, (np.zeros(100_000),), n=2))) > 800_000
+    for count in (1_000, 100_000):
+        assert len(SharedObjects().dumps(Calls(np.sum, (np.zeros(count),), n=2))[0]) < 10_000
 
 
 @pytest.mark.engine
@@ -261,24 +263,28 @@ def test_threads_see_the_context_of_the_run() -> None:
         execute([Task(np.divide, 1.0, 0.0)], engine="threadpool")
 
 
-def test_units_grow_with_what_fits_a_moment() -> None:
-    batcher = Batcher(n_workers=2)
-    sizes = []
+def test_batches_grow_with_what_fits_a_moment() -> None:
+    sizes = BatchSizes(n_workers=2)
+    taken = []
     for _ in range(8):
-        sizes.append(batcher.size(None))
-        batcher.record(sizes[-1], 1e-4 * sizes[-1])
-    assert sizes == [1, 8, 64, 500, 500, 500, 500, 500]
-    batcher.record(500, 50.0)
-    assert batcher.size(None) == 1
+        taken.append(sizes.next(None))
+        sizes.record(taken[-1], 1e-4 * taken[-1])
+    assert taken == [1, 8, 64, 500, 500, 500, 500, 500]
+    sizes.record(500, 50.0)
+    assert sizes.next(None) == 1
+
+
+def where() -> tuple[int, int]:
+    return nesting.get()
 
 
 @pytest.mark.engine
 @pytest.mark.parametrize("engine", ["serial", "threadpool", *POOLS, "joblib"])
 def test_runs_inside_of_runs_share_the_cores(engine: str) -> None:
-    assert run([Task(running.place)], engine) == [(1, 1 if engine == "serial" else 2)]
-    inner = Task(execute, [Task(running.place)], engine="threadpool", n_workers=3)
+    assert run([Task(where)], engine) == [(1, 1 if engine == "serial" else 2)]
+    inner = Task(execute, [Task(where)], engine="threadpool", n_workers=3)
     assert run([inner], engine) == [[(2, 3 if engine == "serial" else 6)]]
-    assert running.place() == (0, 1)
+    assert where() == (0, 1)
 
 
 @pytest.mark.engine

@@ -21,17 +21,17 @@ from typing import Any
 from broadpeak._run.streams import streams_taken
 from broadpeak.errors import EngineError
 
-# What is found first is told through the pipe: `-P` keeps the working folder out until then, where
+# What is found first comes through the pipe: `-P` keeps the working folder out until then, where
 # a file may have the name of a module of the standard library.
 _BOOT = """
 import sys
 from multiprocessing.connection import Connection
 
 def start(pipe):
-    told = pipe.recv()
-    sys.path[:] = told.pop("path")
+    facts = pipe.recv()
+    sys.path[:] = facts.pop("path")
     from broadpeak._run import worker
-    worker.main_of_fresh(pipe, told)
+    worker.main_of_fresh(pipe, facts)
 
 start(Connection(int(sys.argv[1])))
 """
@@ -53,7 +53,7 @@ class FreshProcess:
         Its number.
     sentinel : int or None
         Becomes ready when the process ends; None where the system has no such thing, where the
-        end of the pipe tells it.
+        end of the pipe shows it.
     """
 
     def __init__(self, environment: Mapping[str, str]) -> None:

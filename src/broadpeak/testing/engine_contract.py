@@ -15,8 +15,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from broadpeak._run.batches import Outcome
 from broadpeak._run.calls import Calls, Task
-from broadpeak._run.task import Outcome
 from broadpeak._sweep.execute import execute
 from broadpeak._sweep.templates import Rep
 from broadpeak.errors import BroadpeakError, SkippedWarning, TaskError

@@ -28,7 +28,7 @@ def _dumps(obj: Any) -> bytes:
 
 
 class PathosEngine(ProcessEngine):
-    """Runs units in processes that pathos makes.
+    """Runs batches in processes that pathos makes.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ class PathosEngine(ProcessEngine):
             reuse=reuse,
         )
 
-    def fallback(self) -> Callable[[Any], bytes]:
+    def pickler(self) -> Callable[[Any], bytes]:
         """Return a pickler that goes through dill."""
         return _dumps
 
