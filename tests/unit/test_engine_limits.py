@@ -12,7 +12,8 @@ import pytest
 
 from broadpeak import BroadpeakError, EngineError, ParamError, Task, execute
 from broadpeak._run.batches import Batch
-from broadpeak._run.taskqueue import Chunk, TaskQueue
+from broadpeak._run.chunks import Chunk
+from broadpeak._run.taskqueue import TaskQueue
 
 ENGINES = ["serial", "threadpool", pytest.param("processpool", marks=pytest.mark.engine)]
 

@@ -9,8 +9,6 @@ from concurrent.futures import BrokenExecutor
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol, TypeAlias, runtime_checkable
 
-from loky import cpu_count
-
 from broadpeak._run.batches import Batch, BatchResult, lost, run_batch
 from broadpeak._run.remote import Token, load_result, not_sent
 from broadpeak._run.shared import SharedObjects
@@ -106,17 +104,6 @@ class WorkItem:
     batch: Batch
     payload: bytes = b""
     objects: dict[Token, Any] = field(default_factory=dict)
-
-
-def core_count() -> int:
-    """Return how many cores this process may use, with affinity and container limits.
-
-    Examples
-    --------
-    >>> core_count() >= 1
-    True
-    """
-    return int(cpu_count())
 
 
 class _NotBegun:

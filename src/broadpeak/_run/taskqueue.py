@@ -7,21 +7,14 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from broadpeak._run.batches import Batch
 from broadpeak._run.calls import Calls, Task
+from broadpeak._run.chunks import Chunk
 from broadpeak.errors import ParamTypeError, broken_rule
-from broadpeak.types import IntArray
 
 _MOST_CLAIMED = 2000  # tasks that are looked at in one go
-
-
-class Chunk(NamedTuple):
-    """Tasks between two barriers; rows of None: all that are left of an iterator."""
-
-    number: int
-    rows: range | IntArray | None
 
 
 class Claims(Protocol):
@@ -40,17 +33,10 @@ class OpenChunk:
     """A chunk that has begun."""
 
     chunk: Chunk
-    start: int  # position of its first task, if that comes from an iterator
+    positions: Sequence[int]
     taken: int = 0  # tasks that were handed out
     left: int = 0  # of these, how many have not finished
     full: bool = False  # all were handed out
-
-    def positions(self) -> Sequence[int]:
-        """Return the positions of the tasks that were handed out."""
-        rows = self.chunk.rows
-        if rows is None or self.taken < len(rows):
-            return range(self.start, self.start + self.taken)
-        return rows if isinstance(rows, range) else rows.tolist()
 
 
 class TaskQueue:
@@ -65,7 +51,7 @@ class TaskQueue:
     tasks : Calls, list, tuple or iterator of Task
         A sequence is sliced; an iterator is advanced only when a batch is taken.
     chunks : iterable of Chunk
-        Tasks between two barriers. Rows of None: all that are left of an iterator.
+        Tasks between two barriers. Those of an iterator may end before their chunk does.
     n_tasks : int, optional
         Number of tasks, if known.
     whole : bool
@@ -169,7 +155,7 @@ class TaskQueue:
             if self.n_left is not None:
                 self.n_left += missing
             self._position = batch.positions[0] + n_done
-            chunk.full = chunk.chunk.rows is not None and chunk.taken == len(chunk.chunk.rows)
+            chunk.full = chunk.taken == len(chunk.positions)
         chunk.left -= n_done - n_lost - sum(map(len, again))
         self._again.extend(again)
         self._close_finished()
@@ -202,36 +188,36 @@ class TaskQueue:
         firsts = chain(self._pending.values(), (batch.positions[0] for batch in self._again))
         return any(first < position for first in firsts)
 
-    def _cut(self, n: int | None, *, lazy: bool) -> Batch | None:
+    def _cut(self, n: int, *, lazy: bool) -> Batch | None:
         """Return the next tasks that were never tried; None at a barrier and at the end."""
         while (chunk := self._current_chunk()) is not None:
             alone = self._is_warming = self._is_cold
             self._is_cold = False
+            most = n  # None: all that are left of the chunk
             if alone or self._single:
-                n, lazy = 1, False
+                most, lazy = 1, False
             elif self._whole:
-                n, lazy = None, False
+                most, lazy = None, False
             positions: Sequence[int]
             if self._claims is not None:
-                places = self._cut_claimed(chunk, n, self._claims)
+                places = self._cut_claimed(chunk, most, self._claims)
                 if places:
                     return self._batch(places, chunk.chunk.number)
                 continue  # all that was looked at is away
-            rows = chunk.chunk.rows
-            rest = None if rows is None else len(rows) - chunk.taken
-            n = rest if n is None else n if rest is None else min(n, rest)
+            rest = len(chunk.positions) - chunk.taken
+            count = rest if most is None else min(most, rest)
             tasks: Sequence[Task] | Iterator[Task]
-            if rows is not None and self._items is None:
-                there = rows[chunk.taken : chunk.taken + (n or 0)]
-                if isinstance(there, range):
-                    positions, tasks = there, self._tasks[there.start : there.stop]
+            if self._items is None:
+                positions = chunk.positions[chunk.taken : chunk.taken + count]
+                if isinstance(positions, range):
+                    tasks = self._tasks[positions.start : positions.stop]
                 else:
-                    positions = there.tolist()
                     tasks = self._at(positions)
             else:
-                tasks, start = self._upto(n), self._position
-                if lazy and n is not None:
-                    positions = range(start, start + n)
+                held, self._held = self._held, []
+                tasks, start = chain(held, islice(self._items, count - len(held))), self._position
+                if lazy:
+                    positions = range(start, start + count)
                 else:
                     tasks = list(tasks)
                     positions = range(start, start + len(tasks))
@@ -239,7 +225,7 @@ class TaskQueue:
             count = len(positions)
             chunk.taken += count
             chunk.left += count
-            chunk.full = rows is not None and chunk.taken == len(rows)
+            chunk.full = chunk.taken == len(chunk.positions)
             self.n_taken += count
             if self.n_left is not None:
                 self.n_left -= count
@@ -262,9 +248,9 @@ class TaskQueue:
         if self._items is not None and not self._held:
             return None
         plan = next(self._chunks, None)
-        if plan is None or (plan.rows is not None and len(plan.rows) == 0):
+        if plan is None or len(plan) == 0:
             return None
-        self._current = self._open[plan.number] = OpenChunk(plan, self._position)
+        self._current = self._open[plan.number] = OpenChunk(plan, plan.positions)
         self.n_chunks += 1
         if self._on_open is not None:
             self._on_open(plan)
@@ -272,11 +258,9 @@ class TaskQueue:
 
     def _cut_claimed(self, chunk: OpenChunk, n: int | None, claims: Claims) -> list[int]:
         """Return the positions of the next `n` tasks of `chunk` that are for this run."""
-        rows = chunk.chunk.rows
-        n_rows = 0 if rows is None else len(rows)
-        while rows is not None and not self._claimed and chunk.taken < n_rows:
+        while not self._claimed and chunk.taken < len(chunk.positions):
             end = None if n is None else chunk.taken + _MOST_CLAIMED
-            seen = [int(position) for position in rows[chunk.taken : end]]
+            seen = chunk.positions[chunk.taken : end]
             n_seen, granted = claims.claim(seen, whole=n is None)
             self._claimed.extend(granted)
             chunk.taken += n_seen
@@ -285,7 +269,7 @@ class TaskQueue:
             if self.n_left is not None:
                 self.n_left -= n_seen
             self._away.update(dict.fromkeys(set(seen[:n_seen]).difference(granted), chunk))
-        chunk.full = chunk.taken == n_rows and (n is None or len(self._claimed) <= n)
+        chunk.full = chunk.taken == len(chunk.positions) and (n is None or len(self._claimed) <= n)
         count = len(self._claimed) if n is None else min(n, len(self._claimed))
         return [self._claimed.popleft() for _ in range(count)]
 
@@ -299,12 +283,6 @@ class TaskQueue:
             return tasks.pick(positions)
         return [tasks[position] for position in positions]
 
-    def _upto(self, n: int | None) -> Iterator[Task]:
-        """Return an iterator over the next `n` items (None: all)."""
-        held, self._held = self._held, []
-        items: Iterator[Task] = iter(()) if self._items is None else self._items
-        return chain(held, islice(items, None if n is None else n - len(held)))
-
     def _close_finished(self) -> None:
         """Close chunks in their order: one that ended early waits for those before it."""
         for number, chunk in list(self._open.items()):
@@ -312,7 +290,7 @@ class TaskQueue:
                 return
             del self._open[number]
             if self._on_close is not None:
-                self._on_close(chunk.chunk, chunk.positions())
+                self._on_close(chunk.chunk, chunk.positions[: chunk.taken])
 
 
 def checked_tasks(items: Iterable[object]) -> Iterator[Task]:

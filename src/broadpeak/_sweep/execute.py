@@ -21,8 +21,10 @@ from broadpeak._merge.merge_func import MergeFunc, MergeSpec, resolve_merge_func
 from broadpeak._run import registry
 from broadpeak._run.batches import Nesting, nested, nesting
 from broadpeak._run.calls import Calls, Task
-from broadpeak._run.dispatch import Engine, core_count
-from broadpeak._run.taskqueue import Chunk, TaskQueue, checked_tasks
+from broadpeak._run.chunks import END, Chunk
+from broadpeak._run.cores import core_count
+from broadpeak._run.dispatch import Engine
+from broadpeak._run.taskqueue import TaskQueue, checked_tasks
 from broadpeak._store.store import Store
 from broadpeak._sweep.loop import Loop, OnError
 from broadpeak._sweep.progress import ProgressBar
@@ -551,7 +553,7 @@ class _Run:
         func(**substitute(kwargs, known, eval_id=f"{point}_kwargs"))
 
     def _open_chunk(self, chunk: Chunk) -> None:
-        meta = None if chunk.rows is None else [int(row) for row in chunk.rows]
+        meta = None if chunk.rows[-1] == END - 1 else list(chunk.positions)
         self.call("pre_chunk", chunk_idx=chunk.number, chunk_meta=meta)
 
     def _close_chunk(self, chunk: Chunk, positions: Sequence[int]) -> None:
@@ -584,7 +586,7 @@ def _as_chunks(plan: _RunPlan, chunks: list[Sequence[int]] | None) -> Iterator[C
         yield Chunk(number, range(start, start + length))
         start += length
         number += 1
-    yield Chunk(number, None)
+    yield Chunk(number, range(start, END))
 
 
 def _open_chunks(plan: _RunPlan, found: Container[int]) -> list[Sequence[int]]:
