@@ -156,6 +156,19 @@ def test_workers_that_cannot_start_end_the_run(monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.mark.engine
+def test_workers_that_lack_a_module_end_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    # A thread that somebody has started does not keep them alive.
+    broken = (
+        "import threading\n"
+        "threading.Thread(target=threading.Event().wait).start()\n"
+        "sys.modules['cloudpickle'] = None\n\ndef start(pipe)"
+    )
+    monkeypatch.setattr(fresh, "_BOOT", fresh._BOOT.replace("def start(pipe)", broken))
+    with pytest.raises(EngineError, match="3 times in a row"):
+        run([Task(abs, 1)], n_workers=1, engine_options={"reuse": False})
+
+
+@pytest.mark.engine
 def test_workers_that_never_come_to_themselves_end_the_run(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

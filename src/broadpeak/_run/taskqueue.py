@@ -193,7 +193,7 @@ class TaskQueue:
         while (chunk := self._current_chunk()) is not None:
             alone = self._is_warming = self._is_cold
             self._is_cold = False
-            most = n  # None: all that are left of the chunk
+            most: int | None = n  # None: all that are left of the chunk
             if alone or self._single:
                 most, lazy = 1, False
             elif self._whole:

@@ -12,6 +12,7 @@ import signal
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Mapping
 from contextlib import suppress
 from multiprocessing import resource_tracker
@@ -50,6 +51,12 @@ def main(
         _serve(connection)
     except (EOFError, OSError):  # the process that wanted results is gone
         parent.clear_up()
+    except BaseException:  # noqa: BLE001  # whatever it is, nobody else can say so
+        # A module that cannot be imported, for instance. Threads that others have started must not
+        # keep a worker alive that will never serve: its parent would wait for its first word.
+        traceback.print_exc()
+        sys.stderr.flush()
+        os._exit(1)
 
 
 def main_of_fresh(connection: Any, facts: Mapping[str, Any]) -> None:
