@@ -326,6 +326,24 @@ def test_imports_of_a_fresh_worker_are_not_time_of_the_task(
     assert 0.5 <= results[1].seconds < 30.0
 
 
+def run_by_joblib(count: int) -> list[int]:
+    results: list[int] = run([Task(pow, 2, number) for number in range(count)], "joblib")
+    return results
+
+
+@pytest.mark.engine
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="has no fork")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+@pytest.mark.parametrize("initializer", [None, abs], ids=["ours", "the user's, too"])
+def test_a_fork_has_workers_of_joblib_of_its_own(initializer: Any) -> None:
+    options = {} if initializer is None else {"initializer": initializer, "initargs": (1,)}
+    with joblib.parallel_config(backend="loky", **options):
+        assert run_by_joblib(3) == [1, 2, 4]
+        inside = {"start_method": "fork", "reuse": False}
+        tasks = [Task(run_by_joblib, 5)] * 2
+        assert run(tasks, engine_options=inside) == [[1, 2, 4, 8, 16]] * 2
+
+
 def note(path: Path) -> None:
     path.touch()
 

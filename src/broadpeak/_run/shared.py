@@ -188,7 +188,8 @@ class SharedObjects:
         return self._folder / f"{next(_numbers)}"
 
     def close(self) -> None:
-        """Remove all files; workers that mapped one keep what they have."""
+        """Remove all files and hold nothing; workers that mapped a file keep what they have."""
+        self._templates, self._arrays, self._placed = {}, {}, {}
         if self._folder is not None:
             folder, self._folder = str(self._folder), None
             shutil.rmtree(folder, ignore_errors=True)
@@ -261,7 +262,8 @@ class _PlacedArray(_Placed):
     def write(self, path: Path) -> None:
         self._bytes.tofile(path)
         self.path = path
-        self._bytes = np.memmap(path, dtype=np.uint8, mode="r")
+        with streams_taken():  # the mapping holds the file open
+            self._bytes = np.memmap(path, dtype=np.uint8, mode="r")
 
     def from_file(self, run: str) -> Any:
         return attach, (run, str(self.path), *self._layout)

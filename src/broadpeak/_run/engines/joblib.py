@@ -10,7 +10,7 @@ import os
 import sys
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import BrokenExecutor, Future
 from contextlib import contextmanager
 from queue import Empty, SimpleQueue
@@ -26,7 +26,15 @@ from broadpeak._run.dispatch import Answer, FutureEngine, Ticket, WorkItem
 from broadpeak._run.remote import run_remotely
 from broadpeak.errors import BroadpeakError, EngineError, described
 
-_OURS = ("n_jobs", "return_as", "return_generator", "timeout", "batch_size", "pre_dispatch")
+_OURS = (
+    "n_jobs",
+    "return_as",
+    "return_generator",
+    "timeout",
+    "batch_size",
+    "pre_dispatch",
+    "verbose",
+)
 _ON_THIS_MACHINE = ("LokyBackend", "MultiprocessingBackend")
 _SEQUENTIAL = "SequentialBackend"
 _POLL_SECONDS = 0.5  # some systems notice Ctrl-C only between waits
@@ -72,12 +80,13 @@ class JoblibEngine(FutureEngine):
         self._futures: list[Future[Any]] = []
         with _in_words():
             self._parallel = self._configured({})
-            # An initializer of `joblib.parallel_config` is the user's, and stays.
             backend = self._parallel._backend  # noqa: SLF001  # nothing public says which it is
-            if type(backend).__name__ in _ON_THIS_MACHINE and "initializer" not in getattr(
-                backend, "backend_kwargs", {}
-            ):
-                ours = {"initializer": _start_worker, "initargs": (os.getpid(),)}
+            if type(backend).__name__ in _ON_THIS_MACHINE:
+                # The number of this process also keeps a fork of it from taking the workers of its
+                # parent, which would never answer: other arguments are other workers.
+                theirs = getattr(backend, "backend_kwargs", {})
+                initargs = (os.getpid(), theirs.get("initializer"), theirs.get("initargs", ()))
+                ours = {"initializer": _start_worker, "initargs": initargs}
                 self._parallel = self._configured(ours)
             self._parallel.__enter__()
             self._backend = self._parallel._backend  # noqa: SLF001  # it may fall back to another
@@ -177,10 +186,15 @@ def _in_words() -> Iterator[None]:
         raise EngineError(msg) from error
 
 
-def _start_worker(parent: int) -> None:
-    """Prepare a process of joblib: it must not outlive the one that wants its results."""
+def _start_worker(parent: int, initializer: Callable[..., object] | None, args: Any) -> None:
+    """Prepare a process of joblib: it must not outlive the one that wants its results.
+
+    Then do what `joblib.parallel_config` says.
+    """
     if parent != os.getpid():
         worker.Parent(parent).watch()
+    if initializer is not None:
+        initializer(*args)
 
 
 def _work_here(batch: Batch, inside: Nesting) -> BatchResult:
