@@ -9,14 +9,15 @@ import reprlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import repeat
-from typing import Any, overload
+from typing import Any, TypeAlias, overload
 
 import numpy as np
 import numpy.typing as npt
 
 from broadpeak.errors import ParamError, ParamTypeError, broken_rule
-from broadpeak.types import IntArray
+from broadpeak.types import Function, IntArray
 
+Codes: TypeAlias = npt.ArrayLike | Sequence[int]  # one a call: the place of its value
 _LINE = 100  # characters of a repr
 _OPEN = object()  # stands at a position that no argument was given for
 _OPEN = object()  # stands at a position for which no argument was given
@@ -49,7 +50,7 @@ class Task:
 
     __slots__ = ("args", "func", "kwargs")
 
-    def __init__(self, func: Callable[..., Any], /, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, func: Function, /, *args: object, **kwargs: object) -> None:
         given: object = func
         if not callable(given):
             callable_("func", given, "Type: Task(func, *args), not Task(func(*args)).")
@@ -75,23 +76,23 @@ class Task:
 
     __hash__ = None  # type: ignore[assignment]  # arguments may be anything, also unhashable
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[object, ...]:
         return _task, (self.func, self.args, self.kwargs)
 
 
-def callable_(name: str, value: Any, remedy: str = "") -> Callable[..., Any]:
+def callable_(name: str, value: object, remedy: str = "") -> Function:
     """Return `value` if it can be called."""
     if not callable(value):
         raise ParamTypeError(broken_rule(name, "be callable", value, remedy))
-    function: Callable[..., Any] = value
+    function: Function = value
     return function
 
 
-def _task(func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Task:
+def _task(func: Function, args: tuple[object, ...], kwargs: dict[str, object]) -> Task:
     return Task(func, *args, **kwargs)
 
 
-def _name(func: Any) -> str:
+def _name(func: object) -> str:
     return getattr(func, "__name__", None) or type(func).__name__
 
 
@@ -106,9 +107,9 @@ class CallTemplate:
 
     def __init__(
         self,
-        func: Callable[..., Any],
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
+        func: Function,
+        args: tuple[object, ...],
+        kwargs: dict[str, object],
         slots: tuple[int | str, ...],
     ) -> None:
         self.func = func
@@ -116,10 +117,10 @@ class CallTemplate:
         self.kwargs = kwargs
         self.slots = slots
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[object, ...]:
         return CallTemplate, (self.func, self.args, self.kwargs, self.slots)
 
-    def task(self, values: Sequence[Any]) -> Task:
+    def task(self, values: Sequence[object]) -> Task:
         """Return the call with `values` in the slots."""
         args, kwargs = list(self.args), dict(self.kwargs)
         for slot, value in zip(self.slots, values, strict=True):
@@ -131,17 +132,17 @@ class CallTemplate:
 
 
 def _by_name(
-    func: Callable[..., Any], n_args: int, names: tuple[str, ...], constants: dict[str, Any]
-) -> Callable[..., Any]:
-    def call(*values: Any) -> Any:
+    func: Function, n_args: int, names: tuple[str, ...], constants: dict[str, object]
+) -> Function:
+    def call(*values: object) -> object:
         named = dict(zip(names, values[n_args:], strict=True))
         return func(*values[:n_args], **constants, **named)
 
     return call
 
 
-def _without_last(func: Callable[..., Any]) -> Callable[..., Any]:
-    def call(*values: Any) -> Any:
+def _without_last(func: Function) -> Function:
+    def call(*values: object) -> object:
         return func(*values[:-1])
 
     return call
@@ -186,18 +187,18 @@ class Calls(Sequence[Task]):
 
     def __init__(
         self,
-        func: Callable[..., Any],
-        args: Sequence[Any] = (),
-        kwargs: Mapping[str, Any] | None = None,
+        func: Function,
+        args: Sequence[object] = (),
+        kwargs: Mapping[str, object] | None = None,
         *,
-        varying: Mapping[int | str, tuple[Sequence[Any], npt.ArrayLike]] | None = None,
+        varying: Mapping[int | str, tuple[Sequence[object], Codes]] | None = None,
         n: int | None = None,
     ) -> None:
         given: object = func
         if not callable(given):
             callable_("func", given)
         constants = {} if kwargs is None else dict(kwargs)
-        padded: list[Any] = list(args)
+        padded: list[object] = list(args)
         columns: list[IntArray] = []
         lengths = set() if n is None else {n}
         varying = {} if varying is None else varying
@@ -234,7 +235,7 @@ class Calls(Sequence[Task]):
     def _of(
         cls,
         template: CallTemplate,
-        values: tuple[Sequence[Any], ...],
+        values: tuple[Sequence[object], ...],
         codes: tuple[IntArray, ...],
         n: int,
     ) -> Calls:
@@ -243,7 +244,7 @@ class Calls(Sequence[Task]):
         return self
 
     @property
-    def func(self) -> Callable[..., Any]:
+    def func(self) -> Function:
         """The function that is called."""
         return self._template.func
 
@@ -291,14 +292,14 @@ class Calls(Sequence[Task]):
         rows = map(b"".join, zip(*columns, strict=True))  # all digests are of one length
         return shared, [hashlib.blake2b(row, digest_size=_KEY).digest() for row in rows]
 
-    def results(self) -> Iterator[Any]:
+    def results(self) -> Iterator[object]:
         """Return an iterator that makes the next call whenever it is asked for the next result.
 
         It goes on after a call that raised, with the call after it.
         """
         template = self._template
-        streams: list[Iterator[Any]] = list(map(repeat, template.args))
-        named: dict[str, Iterator[Any]] = {}
+        streams: list[Iterator[object]] = list(map(repeat, template.args))
+        named: dict[str, Iterator[object]] = {}
         for slot, values, codes in zip(template.slots, self._values, self._codes, strict=True):
             column = map(values.__getitem__, codes.tolist())
             if isinstance(slot, int):
@@ -318,18 +319,18 @@ class Calls(Sequence[Task]):
     def __repr__(self) -> str:
         return f"Calls({_name(self.func)}, n={self._n})"
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[object, ...]:
         used = [_used(*column) for column in zip(self._values, self._codes, strict=True)]
         return _calls, (self._template, used, self._n)
 
 
-def _calls(template: CallTemplate, columns: list[tuple[list[Any], IntArray]], n: int) -> Calls:
+def _calls(template: CallTemplate, columns: list[tuple[list[object], IntArray]], n: int) -> Calls:
     values = tuple(column[0] for column in columns)
     codes = tuple(column[1].astype(np.int64) for column in columns)
     return Calls._of(template, values, codes, n)  # noqa: SLF001  # rebuilds what __reduce__ took apart
 
 
-def _used(values: Sequence[Any], codes: IntArray) -> tuple[list[Any], IntArray]:
+def _used(values: Sequence[object], codes: IntArray) -> tuple[list[object], IntArray]:
     """Return only the values that `codes` use, and the codes into them, as small as they fit."""
     if len(values) <= 4 * len(codes):
         places = np.flatnonzero(np.bincount(codes, minlength=len(values)))

@@ -4,10 +4,10 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from concurrent.futures import BrokenExecutor
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Protocol, TypeAlias, runtime_checkable
+from typing import ClassVar, Protocol, TypeAlias, runtime_checkable
 
 from broadpeak._run.batches import Batch, BatchResult, lost, run_batch
 from broadpeak._run.remote import Token, load_result, not_sent
@@ -19,6 +19,7 @@ TARGET_SECONDS = 0.05  # of a batch: long against a dispatch (0.1 ms), short aga
 _GROWTH = 8  # at most this much larger than the last batch: the first tasks may not be typical
 _LARGEST = 100_000
 _SHORT_SECONDS = 0.2  # batches this short go out one ahead, so that a worker never waits
+_MOST_AHEAD = 32 * 1024  # bytes of a batch that does: they fit a pipe whose other end is busy
 
 
 @runtime_checkable
@@ -97,31 +98,31 @@ class WorkItem:
     payload : bytes
         The same pickled, for one elsewhere: `run_remotely` runs it there.
     objects : dict
-        What the payload refers to: token -> what `FutureEngine.put` returned for it. `serve` wants
-        it with the data in place of the references.
+        What the payload refers to: token -> what `FutureEngine.put` returned for it. Pass the
+        tokens to `run_remotely`, and the data in place of the references.
     """
 
     batch: Batch
     payload: bytes = b""
-    objects: dict[Token, Any] = field(default_factory=dict)
+    objects: dict[Token, object] = field(default_factory=dict)
 
 
 class _NotBegun:
-    """Answers for a batch that its worker never started with: it can go to another."""
+    """The answer for a batch that its worker never started: it goes to another."""
 
 
 NOT_BEGUN = _NotBegun()
-Ticket: TypeAlias = Any
+Ticket: TypeAlias = Hashable
 Answer: TypeAlias = "BatchResult | bytes | memoryview | BaseException | _NotBegun"
 
 
 class FutureEngine:
-    """An engine around somebody's executor, which is three methods away from being one.
+    """An engine around somebody's executor.
 
-    This class holds the loop of every engine: it takes batches from the queue, as large as fit a
-    moment; pickles them, with what many of them share placed once a worker; submits them, a few at
-    a time; waits; rebuilds results; and finds the batch that killed a worker where the executor
-    only knows that one died. A subclass implements `submit` and `wait`, and what it needs of the
+    This class holds the loop of every engine: it takes batches from the queue, sized to fill a
+    moment; pickles them, so that what many of them share crosses once a worker; submits them, a few
+    at a time; waits; rebuilds results; and finds the batch that killed a worker where the executor
+    knows only that one died. A subclass implements `submit` and `wait`, and what it needs of the
     rest.
 
     Parameters
@@ -136,14 +137,14 @@ class FutureEngine:
     files : bool
         Workers see the files of this machine: what is shared goes there, and `put` is not called.
     ahead : bool
-        Submit one batch more a worker while they are short, so that no worker ever waits.
+        Submit one more batch per worker while batches are short, so that no worker ever waits.
     mark : bytes
         What payloads begin with, so that an executor need not copy them to say what they are.
     lazy : bool
         A batch is used up inside of `submit`: its tasks may be made one by one.
     ends_late : bool
-        The engine itself ends batches after ``item.batch.timeout``. If not, the code that runs the
-        batch leaves its thread behind, which C code that holds the interpreter lock prevents.
+        The engine itself ends batches after ``item.batch.timeout``. If not, the task is left behind
+        in its thread, which works only while it does not hold the interpreter lock in C code.
 
     Examples
     --------
@@ -181,37 +182,37 @@ class FutureEngine:
         self.n_workers = n_workers
 
     def start(self) -> None:
-        """Prepare the executor. Called at the begin of a run, and again after it broke."""
+        """Prepare the executor. Called when a run starts, and again after the executor broke."""
 
     def submit(self, item: WorkItem) -> Ticket | None:
-        """Hand one batch to the executor and return what `wait` will call it by.
+        """Hand one batch to the executor and return the ticket by which `wait` knows it.
 
-        None means that there is no room for it now: it comes again when another has ended. With
-        nothing on the way there must be room.
+        None means that there is no room now: the batch is offered again when another has ended.
+        While nothing is on the way there must be room.
         """
         raise NotImplementedError
 
     def wait(self) -> Iterable[tuple[Ticket, Answer]]:
-        """Wait until something has ended; return it with its answer.
+        """Wait until batches have ended; return their tickets and answers.
 
-        The answer is what `serve` or `run_batch` returned; `NOT_BEGUN`; a
+        An answer is what `run_remotely` or `run_batch` returned; `NOT_BEGUN`; a
         `concurrent.futures.BrokenExecutor` if a worker died and took others with it; or any other
-        exception, which ends the run. It may be that nothing has ended yet, to be called again.
+        exception, which ends the run. The answer may be empty: `wait` is then called again.
         """
         raise NotImplementedError
 
     def close(self, *, abandoned: bool) -> None:
-        """End the run; if `abandoned`, what is still on the way must be stopped."""
+        """End the run; stop what is still on the way, if it is `abandoned`."""
 
-    def put(self, data: bytes) -> Any:
-        """Place what many batches share where workers can get it; return a reference to it.
+    def put(self, data: bytes) -> object:
+        """Place what many batches share where workers can get it, and return a reference to it.
 
         The references that a batch needs come in ``item.objects``. None, the default, means that
-        there is no such place: then a worker asks for what it has not, and gets it with the batch.
+        there is no such place: then a worker asks for what it lacks, and gets it with the batch.
         """
         return None
 
-    def pickler(self) -> Callable[[Any], bytes] | None:
+    def pickler(self) -> Callable[[object], bytes] | None:
         """Return another pickler, for what cloudpickle refuses."""
         return None
 
@@ -232,7 +233,8 @@ class FutureEngine:
             while True:
                 # Back-pressure: as many batches are on the way as there are workers; twice that
                 # while batches are short, or a worker would wait for this thread after each. What
-                # is large never waits before a busy worker: `submit` has no room for it.
+                # is large never goes out ahead of a free worker: it would fill queues with its bytes,
+                # and block a pipe, with this thread writing to a worker that writes to it.
                 is_careful = bool(suspects) or (is_careful and bool(flight))
                 most = self.n_workers
                 if self.ahead and sizes.seconds < _SHORT_SECONDS:
@@ -252,7 +254,11 @@ class FutureEngine:
                             yield batch, made
                             continue
                         item = made
-                    ticket = self.submit(item)
+                    is_ahead = len(flight) >= self.n_workers
+                    if is_ahead and len(item.payload) > _MOST_AHEAD:
+                        ticket = None
+                    else:
+                        ticket = self.submit(item)
                     if ticket is None:
                         ready.appendleft(item)
                         break
@@ -297,6 +303,8 @@ class FutureEngine:
                     else:
                         suspects.extend(fallen)
         finally:
+            # However it ends (nobody wants more results, an error, Ctrl-C while this thread waits):
+            # what is on the way has nobody to come back to, and must not go on.
             self.close(abandoned=bool(flight))
             if shared is not None:
                 shared.close()

@@ -15,8 +15,7 @@ import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from multiprocessing import resource_tracker, spawn
-from multiprocessing.connection import wait
-from typing import Any
+from multiprocessing.connection import Connection, wait
 
 from broadpeak._run.streams import streams_taken
 from broadpeak.errors import EngineError
@@ -65,7 +64,7 @@ class FreshProcess:
             )
             raise EngineError(msg)
         self.sentinel: int | None = None
-        self.pipe: Any
+        self.pipe: Connection
         with streams_taken():
             self.pipe, there = multiprocessing.Pipe()
             tracker, end = _tracker(), there.fileno()
@@ -118,6 +117,10 @@ class FreshProcess:
         """Ask it to end."""
         self._popen.terminate()
 
+    def kill(self) -> None:
+        """End it, whatever it is doing."""
+        self._popen.kill()
+
     def close(self) -> None:
         """Let go of a process that has ended."""
         if self.sentinel is not None:
@@ -129,9 +132,9 @@ class FreshProcess:
         self._popen.returncode = 0
 
 
-def _interpreter() -> list[Any]:
+def _interpreter() -> list[str]:
     """Return how a Python with the flags of this one (``-W``, ``-X``, ``-O``, …) is called."""
-    command: list[Any] = spawn.get_command_line()
+    command: list[str] = spawn.get_command_line()
     return [spawn.get_executable(), *command[1 : command.index("-c")]]
 
 

@@ -17,22 +17,35 @@ import signal
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import suppress
-from multiprocessing import connection as mp_connection
+from multiprocessing.connection import Connection, wait
 from time import perf_counter
-from typing import Any
+from typing import Any, Protocol
 
 from broadpeak._run import worker as far
 from broadpeak._run.batches import late, lost, nesting
 from broadpeak._run.dispatch import NOT_BEGUN, Answer, Ticket, WorkItem
 from broadpeak.errors import EngineError
 
-_SMALL = 32 * 1024  # bytes that fit a pipe while the other end is busy
 _PATIENCE_SECONDS = 1.0
 _START_SECONDS = 120.0  # a fork of a program with threads may never come to itself
 _FAILED_STARTS = 3
 _LONGEST_WAIT = 3600.0  # systems count milliseconds of a wait in few bits; one more wait follows
+
+
+class WorkerProcess(Protocol):
+    """What is used of `multiprocessing.Process`, and what a process of our own has, too."""
+
+    @property
+    def sentinel(self) -> int | None: ...
+    @property
+    def exitcode(self) -> int | None: ...
+    def is_alive(self) -> bool: ...
+    def terminate(self) -> None: ...
+    def kill(self) -> None: ...
+    def close(self) -> None: ...
+    def join(self, timeout: float) -> None: ...
 
 
 class _Held:
@@ -54,7 +67,7 @@ class _Worker:
     (its time runs from here, for a fresh worker may have to import much), and how it ended.
     """
 
-    def __init__(self, process: Any, pipe: Any) -> None:
+    def __init__(self, process: WorkerProcess, pipe: Connection) -> None:
         self.process = process
         self.pipe = pipe
         self.born = perf_counter()
@@ -62,7 +75,7 @@ class _Worker:
         self.held: deque[_Held] = deque()
         self.has_begun = False  # with the first batch it holds
         self.started: float | None = None  # when the tasks of that batch started
-        self.setting: Any = None
+        self.setting: tuple[object, ...] | None = None
 
     def send(self) -> None:
         """Send what it holds and has not got. A broken pipe shows at the next `receive`.
@@ -116,7 +129,9 @@ class WorkerPool:
         How many there can be: fewer than asked for, if the system gives no more.
     """
 
-    def __init__(self, start: Callable[[], tuple[Any, Any]], n_workers: int) -> None:
+    def __init__(
+        self, start: Callable[[], tuple[WorkerProcess, Connection]], n_workers: int
+    ) -> None:
         self._start = start
         self._n_asked = self.n_workers = n_workers
         self._workers: list[_Worker] = []
@@ -128,20 +143,14 @@ class WorkerPool:
         self._kill([worker for worker in self._workers if _has_ended(worker)])
 
     def submit(self, item: WorkItem) -> Ticket | None:
-        """Give a batch to a worker without one, or put a small one before a worker that has one.
-
-        A large one must not wait before a busy worker: writing it would block this thread until the
-        worker reads, while the worker may block on a result that this thread does not read.
-        """
+        """Give a batch to a worker that has none, else to one that has only one."""
         worker = next((worker for worker in self._workers if not worker.held), None)
         if worker is None and len(self._workers) < self.n_workers:
             worker = self._started()
-        if worker is None:
-            if len(item.payload) > _SMALL:
-                return None
+        elif worker is None:
             worker = next((worker for worker in self._workers if len(worker.held) == 1), None)
-            if worker is None:
-                return None
+        if worker is None:
+            return None
         held = _Held(item)
         worker.held.append(held)
         worker.send()
@@ -160,7 +169,7 @@ class WorkerPool:
         patience = None
         if deadlines:
             patience = min(max(0.0, min(deadlines) - perf_counter()), _LONGEST_WAIT)
-        ready = mp_connection.wait(list(by_signal), patience)
+        ready = wait(list(by_signal), patience)
         for worker in {id(by_signal[one]): by_signal[one] for one in ready}.values():
             yield from self._receive(worker)
         yield from self._end_late()
@@ -304,7 +313,7 @@ def _join(workers: list[_Worker]) -> None:
     for worker in workers:
         if worker.process.is_alive():
             with suppress(OSError):
-                os.kill(worker.process.pid, getattr(signal, "SIGKILL", signal.SIGTERM))
+                worker.process.kill()
             worker.process.join(_PATIENCE_SECONDS)
 
 
@@ -315,7 +324,7 @@ def _let_go(workers: list[_Worker]) -> None:
             worker.process.close()
 
 
-def _end_of(process: Any) -> str:
+def _end_of(process: WorkerProcess) -> str:
     process.join(_PATIENCE_SECONDS)
     code = process.exitcode
     if code is None or code >= 0:
@@ -328,18 +337,18 @@ def _end_of(process: Any) -> str:
     return f"was killed by {name}{hint}"
 
 
-_idle: dict[Any, WorkerPool] = {}
+_idle: dict[Hashable, WorkerPool] = {}
 _lock = threading.Lock()
 
 
-def check_out(key: Any, make: Callable[[], WorkerPool]) -> WorkerPool:
+def check_out(key: Hashable, make: Callable[[], WorkerPool]) -> WorkerPool:
     """Return the idle pool of `key` if there is one, else a new one, for the caller alone."""
     with _lock:
         pool = _idle.pop(key, None)
     return make() if pool is None else pool
 
 
-def check_in(key: Any, pool: WorkerPool) -> None:
+def check_in(key: Hashable, pool: WorkerPool) -> None:
     """Keep `pool` for the next run; one is kept for each key."""
     with _lock:
         other = _idle.get(key)

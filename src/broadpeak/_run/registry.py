@@ -9,11 +9,10 @@ import importlib.util
 import inspect
 import sys
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from broadpeak._core import check
 from broadpeak._run.calls import callable_
-from broadpeak._run.dispatch import Engine
+from broadpeak._run.dispatch import Engine, FutureEngine
 from broadpeak.errors import (
     EngineError,
     MissingExtraError,
@@ -77,7 +76,7 @@ def register(name: str, factory: Callable[..., Engine]) -> None:
         What users pass as ``engine=``; a known name is replaced.
     factory : callable
         ``factory(n_workers, **engine_options)`` returns an object with the methods of
-        `broadpeak.engines.base.Engine`. `broadpeak.testing.EngineContract` checks it.
+        `broadpeak.engines.Engine`. `broadpeak.testing.EngineContract` checks it.
 
     Raises
     ------
@@ -91,7 +90,7 @@ def register(name: str, factory: Callable[..., Engine]) -> None:
 def create(
     engine: str | Engine | Callable[..., Engine],
     n_workers: int,
-    options: Mapping[str, Any] | None = None,
+    options: Mapping[str, object] | None = None,
 ) -> Engine:
     """Return the engine for one run.
 
@@ -129,7 +128,8 @@ def create(
         if options:
             rule = "be empty with an engine that is already made"
             raise ParamTypeError(broken_rule("engine_options", rule, options))
-        return copy.copy(engine)  # one run each, as if the factory had made it
+        # One run each, as if the factory had made it: nested runs may share an engine.
+        return copy.copy(engine) if isinstance(engine, FutureEngine) else engine
     else:
         factory = callable_("engine", engine, _remedy())
     if options:
@@ -140,7 +140,7 @@ def create(
             broken_rule("n_workers", f"be at most {_MOST_WORKERS:,}", n_workers, remedy)
         )
     try:
-        made: Any = factory(n_workers, **options)
+        made: object = factory(n_workers, **options)
     except ParamTypeError:
         raise
     except TypeError as error:
@@ -156,7 +156,9 @@ def _remedy() -> str:
     return f"Pass the name of an engine ({', '.join(names())}) or a factory of engines."
 
 
-def _check_options(engine: Any, factory: Callable[..., Engine], options: dict[str, Any]) -> None:
+def _check_options(
+    engine: object, factory: Callable[..., Engine], options: dict[str, object]
+) -> None:
     try:
         signature = inspect.signature(factory)
     except ValueError:  # a class written in C does not tell what it takes

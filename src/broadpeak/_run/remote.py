@@ -17,7 +17,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import cloudpickle
 import numpy as np
@@ -35,6 +35,8 @@ from broadpeak.errors import EngineError, described
 from broadpeak.types import AnyArray
 
 Buffer: TypeAlias = "bytes | memoryview"
+Held: TypeAlias = "dict[int | str, Any]"
+Layout: TypeAlias = "tuple[np.dtype[Any], tuple[int, ...], Literal['C', 'F']]"
 Token: TypeAlias = "tuple[str, int]"  # the run, and the number of what is shared in it
 
 MISSING = b""  # the answer of a worker that does not hold what a batch refers to
@@ -146,7 +148,7 @@ def _not_rebuilt(what: str, error: BaseException) -> EngineError:
     )
 
 
-def _dumps(obj: Any, mark: bytes = b"") -> Buffer:
+def _dumps(obj: object, mark: bytes = b"") -> Buffer:
     """Pickle the quick way, or by value where classes are unknown to the receiver by name."""
     # Written behind the mark, for a large result must not be copied once more.
     file = io.BytesIO(mark)
@@ -197,7 +199,7 @@ def _drop_unpicklable(positions: Sequence[int], result: BatchResult) -> None:
 
 
 # What this process, as a worker, holds of the runs it worked for last: number -> object.
-_held: OrderedDict[str, dict[Any, Any]] = OrderedDict()
+_held: OrderedDict[str, Held] = OrderedDict()
 _RUNS_HELD = 4
 _FOLDER = ""  # key of the folder in which the files of a run are
 
@@ -213,7 +215,7 @@ class _Unread:
         self.data = data
 
 
-def _held_of(run: str) -> dict[Any, Any]:
+def _held_of(run: str) -> Held:
     held = _held.setdefault(run, {})
     _held.move_to_end(run)
     while len(_held) > _RUNS_HELD:
@@ -276,18 +278,20 @@ def recall_file(run: str, number: int, path: str) -> Any:
     return held[number] if number in held else recall(run, number, Path(path).read_bytes())
 
 
-def attach(run: str, path: str, dtype: Any, shape: tuple[int, ...], order: Any) -> AnyArray:
+def attach(run: str, path: str, layout: Layout) -> AnyArray:
     """Return the array in the file `path`: writable, but changes stay in this process."""
     held = _held_of(run)
     held[_FOLDER] = os.path.dirname(path)  # noqa: PTH120  # many times a second
     if path not in held:
         with Path(path).open("rb") as file:
             memory = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
+        dtype, shape, order = layout
         held[path] = np.ndarray(shape, dtype, buffer=memory, order=order)
     array: AnyArray = held[path]
     return array
 
 
-def rebuilt_array(data: bytes, dtype: Any, shape: tuple[int, ...], order: Any) -> AnyArray:
+def rebuilt_array(data: bytes, layout: Layout) -> AnyArray:
     """Return an array of its own for this process."""
+    dtype, shape, order = layout
     return np.ndarray(shape, dtype, buffer=bytearray(data), order=order)

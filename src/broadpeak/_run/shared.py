@@ -21,14 +21,14 @@ from contextlib import suppress
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import FunctionType
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeAlias
 
 import cloudpickle
 import numpy as np
 from loky.backend import resource_tracker
 
 from broadpeak._run.calls import CallTemplate
-from broadpeak._run.remote import Token, attach, rebuilt_array, recall, recall_file
+from broadpeak._run.remote import Layout, Token, attach, rebuilt_array, recall, recall_file
 from broadpeak._run.streams import streams_taken
 from broadpeak.errors import EngineError, described
 from broadpeak.types import AnyArray
@@ -41,6 +41,7 @@ _MOST_SEEN: Final = 10_000  # arrays that a run remembers to have sent
 _SEEN: Final = "seen"  # of an array: sent once, and not placed
 
 _numbers = itertools.count()
+Reduced: TypeAlias = "tuple[object, ...]"  # as `__reduce__` gives it
 
 
 class SharedObjects:
@@ -58,10 +59,10 @@ class SharedObjects:
 
     def __init__(
         self,
-        pickler: Callable[[Any], bytes] | None = None,
+        pickler: Callable[[object], bytes] | None = None,
         *,
         files: bool = True,
-        put: Callable[[bytes], Any] | None = None,
+        put: Callable[[bytes], object] | None = None,
     ) -> None:
         self.name = f"{os.getpid()}-{next(_numbers)}"
         self._pickler = pickler
@@ -69,15 +70,15 @@ class SharedObjects:
         self._put = put
         self._folder: Path | None = None
         self._templates: dict[int, tuple[CallTemplate, _Placed]] = {}
-        self._arrays: dict[Any, _PlacedArray | Literal["seen"] | None] = {}
+        self._arrays: dict[tuple[object, ...], _PlacedArray | Literal["seen"] | None] = {}
         self._placed: dict[int, _Placed] = {}
         self._needed: dict[int, None] = {}  # numbers that what is being pickled refers to, in order
         self._is_in_full = False
         self._always = 0  # inside of a template: place arrays at first sight
 
     def dumps(
-        self, obj: Any, *, in_full: bool = False, mark: bytes = b""
-    ) -> tuple[bytes, dict[Token, Any]]:
+        self, obj: object, *, in_full: bool = False, mark: bytes = b""
+    ) -> tuple[bytes, dict[Token, object]]:
         """Return `obj` pickled behind `mark`, and the references that `put` gave for what it needs.
 
         With `in_full` whatever is in no file travels along: for a worker that does not have it.
@@ -91,7 +92,7 @@ class SharedObjects:
         }
         return data, references
 
-    def _dumps(self, obj: Any, mark: bytes = b"") -> bytes:
+    def _dumps(self, obj: object, mark: bytes = b"") -> bytes:
         file = io.BytesIO(mark)
         file.seek(len(mark))
         try:
@@ -104,7 +105,7 @@ class SharedObjects:
             return mark + self._pickler(obj)
         return file.getvalue()
 
-    def reduce_template(self, template: CallTemplate) -> Any:
+    def reduce_template(self, template: CallTemplate) -> Reduced:
         """Return how `template` is rebuilt in a worker: once for all batches."""
         known = self._templates.get(id(template))
         if known is not None:
@@ -132,7 +133,7 @@ class SharedObjects:
         self._templates[id(template)] = (template, placed)  # held, so that its id is not reused
         return self._refer(placed)
 
-    def reduce_array(self, array: AnyArray) -> Any:
+    def reduce_array(self, array: AnyArray) -> Reduced | None:
         """Return how `array` is rebuilt from what was placed, or None if it travels as it is.
 
         An array that is seen for the first time may never come again, hence travels. A later one
@@ -166,7 +167,7 @@ class SharedObjects:
         if not self._files and self._put is not None:
             placed.reference = self._put(placed.data())
 
-    def _refer(self, placed: _Placed) -> Any:
+    def _refer(self, placed: _Placed) -> Reduced:
         """Return how a worker gets what was placed."""
         self._needed.update(dict.fromkeys([*placed.inner, placed.number]))
         if placed.path is not None:
@@ -222,7 +223,7 @@ class _Placed:
         self.number = number
         self.inner = inner
         self.path: Path | None = None
-        self.reference: Any = None
+        self.reference: object = None
         self.is_small = len(data) <= _INLINE
         self._data = data
 
@@ -238,7 +239,7 @@ class _Placed:
         path.write_bytes(self._data)
         self.path, self._data = path, b""
 
-    def from_file(self, run: str) -> Any:
+    def from_file(self, run: str) -> Reduced:
         """Return how a worker gets it from there."""
         return recall_file, (run, self.number, str(self.path))
 
@@ -249,12 +250,14 @@ class _PlacedArray(_Placed):
     def __init__(self, number: int, array: AnyArray) -> None:
         super().__init__(number, b"", [])
         self.is_small = False
-        order = "F" if array.flags.f_contiguous and not array.flags.c_contiguous else "C"
-        self._layout: tuple[Any, tuple[int, ...], Any] = (array.dtype, array.shape, order)
+        order: Literal["C", "F"] = (
+            "F" if array.flags.f_contiguous and not array.flags.c_contiguous else "C"
+        )
+        self._layout: Layout = (array.dtype, array.shape, order)
         self._bytes = self._flat(array)
 
     def data(self) -> bytes:
-        return pickle.dumps((rebuilt_array, (self._bytes.tobytes(), *self._layout)))
+        return pickle.dumps((rebuilt_array, (self._bytes.tobytes(), self._layout)))
 
     def keep(self) -> None:
         self._bytes = self._bytes.copy()
@@ -265,8 +268,8 @@ class _PlacedArray(_Placed):
         with streams_taken():  # the mapping holds the file open
             self._bytes = np.memmap(path, dtype=np.uint8, mode="r")
 
-    def from_file(self, run: str) -> Any:
-        return attach, (run, str(self.path), *self._layout)
+    def from_file(self, run: str) -> Reduced:
+        return attach, (run, str(self.path), self._layout)
 
     def holds(self, array: AnyArray) -> bool:
         """Return whether it has the bytes of `array`, which has its layout."""
@@ -315,14 +318,14 @@ class _Pickler(cloudpickle.CloudPickler):
 class _Named:
     """Stands for an object that needs other names of the accessor before it is used."""
 
-    def __init__(self, *parts: Any) -> None:
+    def __init__(self, *parts: object) -> None:
         self._parts = parts
 
-    def __reduce__(self) -> Any:
+    def __reduce__(self) -> Reduced:
         return self._parts[0], self._parts[1:]
 
 
-def _with_names(obj: Any) -> Any:
+def _with_names(obj: object) -> object:
     # Looked up where it is loaded: a run without pandas does not need pandas for this.
     accessor = sys.modules.get("broadpeak._core.accessor")
     names = [] if accessor is None else [name for name in accessor.NAMES if name != "bp"]

@@ -248,7 +248,7 @@ class TaskQueue:
         if self._items is not None and not self._held:
             return None
         plan = next(self._chunks, None)
-        if plan is None or len(plan) == 0:
+        if plan is None or not plan.positions:
             return None
         self._current = self._open[plan.number] = OpenChunk(plan, plan.positions)
         self.n_chunks += 1

@@ -16,7 +16,7 @@ import traceback
 from collections.abc import Mapping
 from contextlib import suppress
 from multiprocessing import resource_tracker
-from multiprocessing.connection import wait
+from multiprocessing.connection import Connection, wait
 from typing import Any
 
 _IDLE_SECONDS = 300.0
@@ -29,7 +29,7 @@ READY, BEGIN, LOADED, RESULT, BYE = b"r", b"g", b"l", b"d", b"b"
 
 
 def main(
-    connection: Any,
+    connection: Connection,
     environment: Mapping[str, str],
     parent: Parent,
 ) -> None:
@@ -59,7 +59,7 @@ def main(
         os._exit(1)
 
 
-def main_of_fresh(connection: Any, facts: Mapping[str, Any]) -> None:
+def main_of_fresh(connection: Connection, facts: Mapping[str, Any]) -> None:
     """Be the worker that `multiprocessing` would have made of this interpreter, then serve."""
     os.set_inheritable(connection.fileno(), False)
     sys.argv[:] = facts["argv"]
@@ -73,7 +73,7 @@ def main_of_fresh(connection: Any, facts: Mapping[str, Any]) -> None:
     main(connection, {}, Parent(facts["parent"]))
 
 
-def _serve(connection: Any) -> None:
+def _serve(connection: Connection) -> None:
     # By name, so that the environment is set before anything loads a numeric library.
     boundary = importlib.import_module("broadpeak._run.remote")
     batches = importlib.import_module("broadpeak._run.batches")

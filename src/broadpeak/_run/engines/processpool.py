@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from multiprocessing.connection import Connection
 from types import ModuleType
 from typing import Any
 
@@ -132,7 +133,7 @@ class ProcessEngine(FutureEngine):
         util.Finalize(None, pools.shutdown, exitpriority=100)
         return pools.WorkerPool(self._start, self.n_workers)
 
-    def _start(self) -> tuple[Any, Any]:
+    def _start(self) -> tuple[pools.WorkerProcess, Connection]:
         """Return a process and the pipe to it."""
         try:
             with _starting, _no_interrupt():
@@ -151,7 +152,7 @@ class ProcessEngine(FutureEngine):
             )
             raise EngineError(msg) from error
 
-    def _start_by_library(self) -> tuple[Any, Any]:
+    def _start_by_library(self) -> tuple[pools.WorkerProcess, Connection]:
         context = self.context()
         util = importlib.import_module(f"{self.library}.util")
         folder = util.get_temp_dir() if self.start_method == "forkserver" else None
