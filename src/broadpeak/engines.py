@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""How to run: engines that take batches of tasks and yield what became of them.
+"""How to run: engines that take batches of tasks and yield their results.
 
 `available`, `names`, `register` and `shutdown` are for everybody, the rest for authors of engines:
 `FutureEngine` turns an executor of somebody's into an engine, and

@@ -17,11 +17,12 @@ import numpy.typing as npt
 from broadpeak.errors import ParamError, ParamTypeError, broken_rule
 from broadpeak.types import Function, IntArray
 
-Codes: TypeAlias = npt.ArrayLike | Sequence[int]  # one a call: the place of its value
+Coded: TypeAlias = tuple[Sequence[object], npt.ArrayLike | Sequence[int]]  # values, codes
+Varying: TypeAlias = Mapping[int | str, Coded] | Mapping[int, Coded] | Mapping[str, Coded]
 _LINE = 100  # characters of a repr
 _OPEN = object()  # stands at a position that no argument was given for
 _OPEN = object()  # stands at a position for which no argument was given
-_KEY = 16  # bytes that tell the calls of a run apart
+_KEY = 16  # bytes of the digest of one call
 
 
 class Task:
@@ -191,7 +192,7 @@ class Calls(Sequence[Task]):
         args: Sequence[object] = (),
         kwargs: Mapping[str, object] | None = None,
         *,
-        varying: Mapping[int | str, tuple[Sequence[object], Codes]] | None = None,
+        varying: Varying | None = None,
         n: int | None = None,
     ) -> None:
         given: object = func
@@ -293,7 +294,7 @@ class Calls(Sequence[Task]):
         return shared, [hashlib.blake2b(row, digest_size=_KEY).digest() for row in rows]
 
     def results(self) -> Iterator[object]:
-        """Return an iterator that makes the next call whenever it is asked for the next result.
+        """Return an iterator that makes one call per result, as results are taken.
 
         It goes on after a call that raised, with the call after it.
         """

@@ -233,7 +233,7 @@ class FutureEngine:
             while True:
                 # Back-pressure: as many batches are on the way as there are workers; twice that
                 # while batches are short, or a worker would wait for this thread after each. What
-                # is large never goes out ahead of a free worker: it would fill queues with its bytes,
+                # is large never goes out ahead of a free worker: it would fill queues with bytes,
                 # and block a pipe, with this thread writing to a worker that writes to it.
                 is_careful = bool(suspects) or (is_careful and bool(flight))
                 most = self.n_workers

@@ -114,7 +114,7 @@ class FreshProcess:
             self._popen.wait(timeout)
 
     def terminate(self) -> None:
-        """Ask it to end."""
+        """Request that it ends."""
         self._popen.terminate()
 
     def kill(self) -> None:

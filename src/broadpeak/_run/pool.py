@@ -29,7 +29,7 @@ from broadpeak._run.dispatch import NOT_BEGUN, Answer, Ticket, WorkItem
 from broadpeak.errors import EngineError
 
 _PATIENCE_SECONDS = 1.0
-_START_SECONDS = 120.0  # a fork of a program with threads may never come to itself
+_START_SECONDS = 120.0  # a fork of a program with threads may be stuck for ever
 _FAILED_STARTS = 3
 _LONGEST_WAIT = 3600.0  # systems count milliseconds of a wait in few bits; one more wait follows
 
@@ -96,7 +96,7 @@ class _Worker:
                 payload, held.payload = held.payload, None
                 self.pipe.send_bytes(payload)
 
-    def tell(self, message: bytes) -> None:
+    def notify(self, message: bytes) -> None:
         with suppress(OSError):
             self.pipe.send_bytes(message)
 
@@ -126,7 +126,7 @@ class WorkerPool:
     Attributes
     ----------
     n_workers : int
-        How many there can be: fewer than asked for, if the system gives no more.
+        How many there can be: fewer than were asked for, where the system allows no more.
     """
 
     def __init__(
@@ -178,7 +178,7 @@ class WorkerPool:
         """Kill the workers that still hold a batch; let the others forget what the run shared."""
         self._kill([worker for worker in self._workers if worker.held])
         for worker in self._workers:
-            worker.tell(far.FORGET + run.encode())
+            worker.notify(far.FORGET + run.encode())
 
     def _started(self) -> _Worker | None:
         """Return a new worker; None if the system gives no more of them."""
@@ -272,7 +272,7 @@ class WorkerPool:
         """End all workers, which are idle."""
         workers, self._workers = self._workers, []
         for worker in workers:
-            worker.tell(far.QUIT)
+            worker.notify(far.QUIT)
         _join(workers)
         _let_go(workers)
 
@@ -285,9 +285,9 @@ class WorkerPool:
 
 
 def _folder() -> tuple[str | None, int, int]:
-    """Return the working folder, None if it is gone, and what tells it from one of that name."""
+    """Return the working folder, None if it is gone, and its device and inode."""
     try:
-        here = os.stat(".")  # noqa: PTH116  # for every unit
+        here = os.stat(".")  # noqa: PTH116  # for every batch
         return os.getcwd(), here.st_dev, here.st_ino  # noqa: PTH109
     except OSError:
         return None, 0, 0
@@ -306,7 +306,7 @@ def _has_ended(worker: _Worker) -> bool:
 
 
 def _join(workers: list[_Worker]) -> None:
-    """Wait for processes that were told to end, and do not take no for an answer."""
+    """Wait for processes that are to end, and kill those that do not."""
     until = perf_counter() + _PATIENCE_SECONDS
     for worker in workers:
         worker.process.join(max(0.0, until - perf_counter()))
@@ -320,7 +320,7 @@ def _join(workers: list[_Worker]) -> None:
 def _let_go(workers: list[_Worker]) -> None:
     for worker in workers:
         worker.pipe.close()
-        with suppress(ValueError):  # it is still there, whatever was tried
+        with suppress(ValueError):  # it is still there, in spite of all
             worker.process.close()
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Engines by name, each imported when it is first asked for."""
+"""Engines by name, each imported when it is first used."""
 
 from __future__ import annotations
 
@@ -161,7 +161,7 @@ def _check_options(
 ) -> None:
     try:
         signature = inspect.signature(factory)
-    except ValueError:  # a class written in C does not tell what it takes
+    except ValueError:  # a class written in C has no signature
         return
     parameters = signature.parameters.values()
     if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):

@@ -2,7 +2,7 @@
 """The far side of a process boundary: a pickled batch in, its pickled result out.
 
 What many batches of a run refer to is held here, so that it crosses once a worker: read from a
-file, given by an executor that places data with its workers, or asked for.
+file, handed over by an executor with a store of its own, or sent on request.
 """
 
 from __future__ import annotations
@@ -231,7 +231,7 @@ def forget(run: str) -> None:
 def forget_ended() -> None:
     """Let go of what was shared in runs whose files were removed: they have ended.
 
-    For workers of other libraries, which nobody tells.
+    For workers of other libraries, which get no message about it.
     """
     for run, held in list(_held.items()):
         folder = held.get(_FOLDER)

@@ -4,7 +4,7 @@
 Three ways lead there. Where workers see the files of this machine, large arrays go to files that
 they map copy-on-write, so that they are neither copied through pipes nor held once a worker. An
 executor with a store of its own (`FutureEngine.put`) takes the bytes and hands back a reference.
-Otherwise batches travel with a number only, and a worker that does not know it asks.
+Otherwise a batch carries only a number, and is sent again in full if its worker does not know it.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ class SharedObjects:
     ) -> tuple[bytes, dict[Token, object]]:
         """Return `obj` pickled behind `mark`, and the references that `put` gave for what it needs.
 
-        With `in_full` whatever is in no file travels along: for a worker that does not have it.
+        With `in_full` all that is in no file is included, for a worker that does not have it.
         """
         self._needed, self._is_in_full = {}, in_full
         data = self._dumps(obj, mark)
@@ -160,7 +160,7 @@ class SharedObjects:
         if placed.is_small:
             return
         if self._files:
-            with suppress(OSError):  # no room: workers ask for it
+            with suppress(OSError):  # no room: sent on request
                 placed.write(self._new_path(n_bytes))
                 return
         placed.keep()

@@ -51,7 +51,7 @@ def main(
         _serve(connection)
     except (EOFError, OSError):  # the process that wanted results is gone
         parent.clear_up()
-    except BaseException:  # noqa: BLE001  # whatever it is, nobody else can say so
+    except BaseException:  # noqa: BLE001  # nobody else is there to show it
         # A module that cannot be imported, for instance. Threads that others have started must not
         # keep a worker alive that will never serve: its parent would wait for its first word.
         traceback.print_exc()
@@ -78,7 +78,7 @@ def _serve(connection: Connection) -> None:
     boundary = importlib.import_module("broadpeak._run.remote")
     batches = importlib.import_module("broadpeak._run.batches")
 
-    def tell_loaded() -> None:
+    def note_loaded() -> None:
         connection.send_bytes(LOADED)
 
     connection.send_bytes(READY)
@@ -91,7 +91,7 @@ def _serve(connection: Connection) -> None:
             # In a list, so that the bytes are gone as soon as what they hold is rebuilt.
             payload = [body]
             del body
-            connection.send_bytes(boundary.serve(payload, on_loaded=tell_loaded, mark=RESULT))
+            connection.send_bytes(boundary.serve(payload, on_loaded=note_loaded, mark=RESULT))
         elif kind == SETTING:
             path, folder, inside = pickle.loads(body)
             batches.nesting.set(inside)

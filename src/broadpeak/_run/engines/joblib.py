@@ -160,7 +160,7 @@ class JoblibEngine(FutureEngine):
     def _wait_until_underway(self) -> None:
         """Wait a moment for batches that are submitted but in the hands of no worker.
 
-        Loky, told to kill its workers, forgets such calls but not their numbers, and its thread
+        When loky kills its workers it forgets such calls but not their numbers, and its thread
         ends with a traceback over the first number it finds. There are never more of them than fit
         its queue, hence it hands them all on at once.
         """

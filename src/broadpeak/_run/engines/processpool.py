@@ -195,10 +195,10 @@ def _without_main() -> Iterator[None]:
     """Start processes that do not import the main script.
 
     Its functions and classes travel by value, so nothing needs the import, and a script without
-    ``if __name__ == "__main__":`` would start itself again in every worker. `multiprocessing` asks
-    the main module where its file is; for the moment of the start there is one without a file, as
-    when `runpy` runs a module. That is seen by all threads, but who looks for the main module by
-    its name just then is rare, and the default way to start needs none of this.
+    ``if __name__ == "__main__":`` would start itself again in every worker. `multiprocessing` looks
+    up the file of the main module; while a process starts, an empty module stands in its place, as
+    it does when `runpy` runs a module. Other threads see that, too. Few look up the main module by
+    name, though, and the default start method needs none of this.
     """
     main = sys.modules["__main__"]
     sys.modules["__main__"] = ModuleType("__main__")
