@@ -62,9 +62,10 @@ class _Held:
 class _Worker:
     """One process and what it was given.
 
-    Its life: it starts (`is_ready` turns true with its first word); it is given a batch; it says
-    that it has begun (from here on its death is the doing of the batch), that the batch is rebuilt
-    (its time runs from here, for a fresh worker may have to import much), and how it ended.
+    Its messages say how far it is. READY: it has started. BEGIN: it has a batch; if it dies from
+    here on, the batch killed it, else it could not start, and its batches go to other workers.
+    LOADED: the batch is rebuilt; only now its time runs, for a fresh worker may have to import
+    much. RESULT: the batch has ended. BYE: it was idle for long and ends.
     """
 
     def __init__(self, process: WorkerProcess, pipe: Connection) -> None:
@@ -203,8 +204,9 @@ class WorkerPool:
         """Yield the results that have arrived; if the worker ended, that of its current batch."""
         try:
             while worker.pipe.poll(0):
-                message = worker.pipe.recv_bytes()
-                kind = message[:1]
+                # In a list, so that nobody holds its bytes here while somebody reads its results.
+                message = [worker.pipe.recv_bytes()]
+                kind = message[0][:1]
                 if kind == far.READY:
                     worker.is_ready = True
                     worker.send()
@@ -215,7 +217,7 @@ class WorkerPool:
                 elif kind == far.RESULT:
                     worker.has_begun, worker.started = False, None
                     held = worker.held.popleft()
-                    yield held.ticket, memoryview(message)[1:]
+                    yield held.ticket, memoryview(message.pop())[1:]
                 elif kind == far.BYE:  # it was idle for long
                     yield from self._remove(worker)
                     return
