@@ -28,8 +28,8 @@ from ._merge.merge_func import MergeFunc as MergeFunc
 from ._merge.merge_func import resolve_merge_func as resolve_merge_func
 from ._portfolio.portfolio import PF as PF
 from ._portfolio.portfolio import Portfolio as Portfolio
-from ._run.task import Outcome as Outcome
-from ._run.task import Task as Task
+from ._run.batches import Outcome as Outcome
+from ._run.calls import Task as Task
 from ._search.select import Hill as Hill
 from ._search.select import Peak as Peak
 from ._search.select import Plateau as Plateau

@@ -1,8 +1,33 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""How to run: engines that take units of tasks and report what became of them."""
+"""How to run: engines that take batches of tasks and yield their results.
+
+`available`, `names`, `register` and `shutdown` are for everybody, the rest for authors of engines:
+`FutureEngine` turns an executor of somebody's into an engine, and
+`broadpeak.testing.EngineContract` checks it.
+"""
 
 from __future__ import annotations
 
+from broadpeak._run.batches import Batch, BatchResult, lost, nesting, run_batch
+from broadpeak._run.dispatch import NOT_BEGUN, Engine, FutureEngine, WorkItem
 from broadpeak._run.registry import available, names, register, shutdown
+from broadpeak._run.remote import run_remotely
+from broadpeak._run.taskqueue import TaskQueue
 
-__all__ = ["available", "names", "register", "shutdown"]
+__all__ = [
+    "NOT_BEGUN",
+    "Batch",
+    "BatchResult",
+    "Engine",
+    "FutureEngine",
+    "TaskQueue",
+    "WorkItem",
+    "available",
+    "lost",
+    "names",
+    "nesting",
+    "register",
+    "run_batch",
+    "run_remotely",
+    "shutdown",
+]

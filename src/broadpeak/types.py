@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
@@ -25,6 +25,10 @@ FloatArray: TypeAlias = npt.NDArray[np.float64]
 IntArray: TypeAlias = npt.NDArray[np.int64]
 BoolArray: TypeAlias = npt.NDArray[np.bool_]
 AnyArray: TypeAlias = npt.NDArray[Any]
+Function: TypeAlias = Callable[..., Any]
+"""A function of the user's: nobody knows what it takes and returns."""
+Keywords: TypeAlias = Mapping[str, Any]
+"""Values of the user's by name: keyword arguments, options, what templates may use."""
 
 
 class _Marker:

@@ -47,7 +47,7 @@ MAY_IMPORT_LATE = {
     "_store/following.py",  # what a function of the user imports when it is called
     "_cli/inputs.py",  # the user's own file
 }
-HEAVY = ("pandas", "numba", "scipy", "plotly", "joblib", "numpy")
+HEAVY = ("pandas", "numba", "scipy", "plotly", "joblib", "loky", "numpy")
 
 
 def name_of(path: Path) -> str:

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 import broadpeak as bp
-from broadpeak._run.task import BatchResult
+from broadpeak._run.batches import BatchResult
 from broadpeak._store.store import Record
 
 CALLS: list[tuple[int, int]] = []

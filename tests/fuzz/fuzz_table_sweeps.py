@@ -12,7 +12,7 @@ from fuzz_world import area
 
 import broadpeak as bp
 from broadpeak._run import registry
-from broadpeak._run.engines.serial import SerialEngine
+from broadpeak._run.dispatch import SerialEngine
 
 TABLE = Table()
 row, method = TABLE.row, TABLE.method

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Whatever an engine does with units, results are those of a loop over the tasks."""
+"""Whatever an engine does with batchs, results are those of a loop over the tasks."""
 
 from __future__ import annotations
 
@@ -13,37 +13,37 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from broadpeak import EngineError, NoResult, Outcome, Rep, TaskError, execute
+from broadpeak._run.batches import Batch, BatchResult, lost, run_batch
 from broadpeak._run.calls import Calls
-from broadpeak._run.running import run_unit
-from broadpeak._run.task import Batch, BatchResult, TaskQueue, lost
+from broadpeak._run.taskqueue import TaskQueue
 from broadpeak.errors import SkippedWarning
 
 
 class HostileEngine:
-    """Takes units of any size in any number, reports them in any order, and loses some."""
+    """Takes batchs of any size in any number, reports them in any order, and loses some."""
 
     def __init__(self, n_workers: int, seed: int, deadly: frozenset[int]) -> None:
         self.n_workers = n_workers
         self._random = random.Random(seed)
         self._deadly = deadly
 
-    def run(self, source: TaskQueue) -> Iterator[tuple[Batch, BatchResult]]:
+    def run(self, queue: TaskQueue) -> Iterator[tuple[Batch, BatchResult]]:
         taken: list[Batch] = []
         while True:
             for _ in range(self._random.randint(1, 4)):
-                unit = source.take(self._random.randint(1, 5))
-                if unit is not None:
-                    taken.append(unit)
+                batch = queue.take(self._random.randint(1, 5))
+                if batch is not None:
+                    taken.append(batch)
             if not taken:
                 return
             self._random.shuffle(taken)
             if len(taken) > 1 and self._random.random() < 0.2:
-                source.put_back(taken.pop())
-            unit = taken.pop()
-            if self._deadly.intersection(unit.positions):
-                yield unit, lost("died", EngineError("gone"))
+                queue.put_back(taken.pop())
+            batch = taken.pop()
+            if self._deadly.intersection(batch.positions):
+                yield batch, lost("died", EngineError("gone"))
             else:
-                yield unit, run_unit(unit)
+                yield batch, run_batch(batch)
 
 
 def work(number: int, bad: frozenset[int], dropped: frozenset[int]) -> Any:

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from broadpeak import BroadpeakError, EngineError, ParamError, Task, execute
-from broadpeak._run.queue import Feed
-from broadpeak._run.task import Batch
+from broadpeak._run.batches import Batch
+from broadpeak._run.chunks import Chunk
+from broadpeak._run.taskqueue import TaskQueue
 
 ENGINES = ["serial", "threadpool", pytest.param("processpool", marks=pytest.mark.engine)]
 
@@ -80,24 +81,23 @@ def test_a_run_goes_on_with_as_many_threads_as_the_system_gives(
         execute([Task(abs, -1)], engine="threadpool", n_workers=4)
 
 
-def units(feed: Feed) -> list[Batch]:
-    return list(iter(feed.take, None))
+def batches(queue: TaskQueue) -> list[Batch]:
+    return list(iter(queue.take, None))
 
 
 def test_no_second_attempt_after_the_failure_that_ends_the_run() -> None:
-    feed = Feed([Task(abs, n) for n in range(6)], size=6, single=True)
-    first = [feed.take() for _ in range(6)]
-    for unit in first:
-        assert unit is not None
-        feed.settle(unit, 1, 1)
-    feed.stop_after(3)
-    feed.again([unit.part([0], 1) for unit in first if unit is not None])
-    assert [unit.positions[0] for unit in units(feed)] == [0, 1, 2]
-    # A unit that was taken and given back is handed out again only before the failure, too.
-    feed = Feed([Task(abs, n) for n in range(6)], size=6, single=True)
-    taken = [feed.take() for _ in range(4)]
-    for unit in reversed(taken):
-        assert unit is not None
-        feed.put_back(unit)
-    feed.stop_after(2)
-    assert [unit.positions[0] for unit in units(feed)] == [0, 1]
+    queue = TaskQueue([Task(abs, n) for n in range(6)], [Chunk(0, range(6))], single=True)
+    first = [queue.take() for _ in range(6)]
+    for batch in first:
+        assert batch is not None
+        queue.finish(batch, 1, [batch.part([0], 1)])
+    queue.stop_after(3)
+    assert [batch.positions[0] for batch in batches(queue)] == [0, 1, 2]
+    # A batch that was taken and given back is handed out again only before the failure, too.
+    queue = TaskQueue([Task(abs, n) for n in range(6)], [Chunk(0, range(6))], single=True)
+    taken = [queue.take() for _ in range(4)]
+    for batch in reversed(taken):
+        assert batch is not None
+        queue.put_back(batch)
+    queue.stop_after(2)
+    assert [batch.positions[0] for batch in batches(queue)] == [0, 1]

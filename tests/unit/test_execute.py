@@ -28,7 +28,7 @@ from broadpeak import (
 )
 from broadpeak._run import registry
 from broadpeak._run.calls import Calls
-from broadpeak._run.engines.serial import SerialEngine
+from broadpeak._run.dispatch import SerialEngine
 from broadpeak._sweep.execute import Settings, run
 from broadpeak.errors import SkippedWarning
 

@@ -17,9 +17,11 @@ import numpy as np
 import pytest
 
 from broadpeak import EngineError, Task, TaskError, engines, execute
-from broadpeak._run import fresh, pool, running, shared
-from broadpeak._run.batching import Batcher
+from broadpeak._run import fresh, pool, shared
+from broadpeak._run.batches import nesting
 from broadpeak._run.calls import Calls
+from broadpeak._run.dispatch import BatchSizes
+from broadpeak._run.shared import SharedObjects
 from broadpeak.errors import MissingExtraError
 
 POOLS = ["processpool", "pathos"]
@@ -125,13 +127,13 @@ def test_a_buffer_that_changes_between_tasks_is_not_taken_for_the_old_one() -> N
 
 def test_what_is_shared_leaves_no_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(shared, "_MEMORY", tmp_path)
-    exchange = shared.Exchange()
+    objects = SharedObjects()
     calls = Calls(np.sum, (np.zeros(100_000),), n=10)
-    data = [exchange.dumps(calls[place:]) for place in range(5)]
+    data = [objects.dumps(calls[place:])[0] for place in range(5)]
     assert max(map(len, data)) < 1_000
     assert len(list(tmp_path.rglob("*"))) == 2
-    exchange.close()
-    exchange.close()
+    objects.close()
+    objects.close()
     assert list(tmp_path.iterdir()) == []
 
 
@@ -142,13 +144,26 @@ def test_without_room_for_files_arrays_travel(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(shared.tempfile, "mkdtemp", refuse)
-    assert len(shared.Exchange().dumps(Calls(np.sum, (np.zeros(1_000),), n=2))) < 10_000
-    assert len(shared.Exchange().dumps(Calls(np.sum, (np.zeros(100_000),), n=2))) > 800_000
+    for count in (1_000, 100_000):
+        assert len(SharedObjects().dumps(Calls(np.sum, (np.zeros(count),), n=2))[0]) < 10_000
 
 
 @pytest.mark.engine
 def test_workers_that_cannot_start_end_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fresh, "_BOOT", "raise SystemExit(3)")
+    with pytest.raises(EngineError, match="3 times in a row"):
+        run([Task(abs, 1)], n_workers=1, engine_options={"reuse": False})
+
+
+@pytest.mark.engine
+def test_workers_that_lack_a_module_end_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    # A thread that somebody has started does not keep them alive.
+    broken = (
+        "import threading\n"
+        "threading.Thread(target=threading.Event().wait).start()\n"
+        "sys.modules['cloudpickle'] = None\n\ndef start(pipe)"
+    )
+    monkeypatch.setattr(fresh, "_BOOT", fresh._BOOT.replace("def start(pipe)", broken))
     with pytest.raises(EngineError, match="3 times in a row"):
         run([Task(abs, 1)], n_workers=1, engine_options={"reuse": False})
 
@@ -261,24 +276,28 @@ def test_threads_see_the_context_of_the_run() -> None:
         execute([Task(np.divide, 1.0, 0.0)], engine="threadpool")
 
 
-def test_units_grow_with_what_fits_a_moment() -> None:
-    batcher = Batcher(n_workers=2)
-    sizes = []
+def test_batches_grow_with_what_fits_a_moment() -> None:
+    sizes = BatchSizes(n_workers=2)
+    taken = []
     for _ in range(8):
-        sizes.append(batcher.size(None))
-        batcher.record(sizes[-1], 1e-4 * sizes[-1])
-    assert sizes == [1, 8, 64, 500, 500, 500, 500, 500]
-    batcher.record(500, 50.0)
-    assert batcher.size(None) == 1
+        taken.append(sizes.next(None))
+        sizes.record(taken[-1], 1e-4 * taken[-1])
+    assert taken == [1, 8, 64, 500, 500, 500, 500, 500]
+    sizes.record(500, 50.0)
+    assert sizes.next(None) == 1
+
+
+def where() -> tuple[int, int]:
+    return nesting.get()
 
 
 @pytest.mark.engine
 @pytest.mark.parametrize("engine", ["serial", "threadpool", *POOLS, "joblib"])
 def test_runs_inside_of_runs_share_the_cores(engine: str) -> None:
-    assert run([Task(running.place)], engine) == [(1, 1 if engine == "serial" else 2)]
-    inner = Task(execute, [Task(running.place)], engine="threadpool", n_workers=3)
+    assert run([Task(where)], engine) == [(1, 1 if engine == "serial" else 2)]
+    inner = Task(execute, [Task(where)], engine="threadpool", n_workers=3)
     assert run([inner], engine) == [[(2, 3 if engine == "serial" else 6)]]
-    assert running.place() == (0, 1)
+    assert where() == (0, 1)
 
 
 @pytest.mark.engine
@@ -305,6 +324,24 @@ def test_imports_of_a_fresh_worker_are_not_time_of_the_task(
     assert results[::2] == [0.0, 0.0]
     assert results[1].status == "timeout"
     assert 0.5 <= results[1].seconds < 30.0
+
+
+def run_by_joblib(count: int) -> list[int]:
+    results: list[int] = run([Task(pow, 2, number) for number in range(count)], "joblib")
+    return results
+
+
+@pytest.mark.engine
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="has no fork")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+@pytest.mark.parametrize("initializer", [None, abs], ids=["ours", "the user's, too"])
+def test_a_fork_has_workers_of_joblib_of_its_own(initializer: Any) -> None:
+    options = {} if initializer is None else {"initializer": initializer, "initargs": (1,)}
+    with joblib.parallel_config(backend="loky", **options):
+        assert run_by_joblib(3) == [1, 2, 4]
+        inside = {"start_method": "fork", "reuse": False}
+        tasks = [Task(run_by_joblib, 5)] * 2
+        assert run(tasks, engine_options=inside) == [[1, 2, 4, 8, 16]] * 2
 
 
 def note(path: Path) -> None:

@@ -8,20 +8,20 @@ from __future__ import annotations
 
 import ctypes
 import importlib
-import inspect
-import threading
-from concurrent.futures.process import BrokenProcessPool
+import queue
+import sys
+from concurrent.futures import BrokenExecutor, Future
 from multiprocessing import resource_tracker, spawn
 from pathlib import Path
 from typing import Any
 
 import joblib
 import pytest
-from joblib.externals.loky import process_executor, reusable_executor
-from joblib.externals.loky.backend import resource_tracker as loky_tracker
+from loky.backend import resource_tracker as loky_tracker
 
 from broadpeak._run import shared
 from broadpeak._run.engines import joblib as engine
+from broadpeak._run.engines import processpool
 
 
 def test_standard_library() -> None:
@@ -32,20 +32,16 @@ def test_standard_library() -> None:
     command = spawn.get_command_line()
     assert command.index("-c") >= 1
     assert command[0] == spawn.get_executable()
-    # running.py: threads that are left behind.
+    # batches.py: threads that are left behind.
     assert ctypes.pythonapi.PyThreadState_SetAsyncExc
 
 
 @pytest.mark.parametrize("library", ["multiprocessing", "multiprocess"])
-def test_processes_that_are_told_not_to_import_the_main_script(library: str) -> None:
-    module = importlib.import_module(f"{library}.spawn")
-    data = module.get_preparation_data("name")
-    known = {name for name in data if name.startswith("init_main")}
-    assert known <= {"init_main_from_name", "init_main_from_path"}
-    # Whoever starts a process asks for it by this name, at that moment.
-    for method in ("spawn_posix", "forkserver"):
-        source = inspect.getsource(importlib.import_module(f"{library}.popen_{method}"))
-        assert "spawn.get_preparation_data(" in source
+def test_processes_import_what_is_known_as_the_main_module(library: str) -> None:
+    module, main = importlib.import_module(f"{library}.spawn"), sys.modules["__main__"]
+    with processpool._without_main():
+        assert not [key for key in module.get_preparation_data("name") if key.startswith("init_")]
+    assert sys.modules["__main__"] is main
     util = importlib.import_module(f"{library}.util")
     assert Path(util.get_temp_dir()).is_dir()
     assert callable(util.Finalize)
@@ -54,18 +50,25 @@ def test_processes_that_are_told_not_to_import_the_main_script(library: str) -> 
 
 @pytest.mark.engine
 def test_joblib() -> None:
+    """Which backend a `Parallel` chose is told by a private name; the rest is for backends."""
     parallel = joblib.Parallel(n_jobs=2)
     assert type(parallel._backend).__name__ in engine._ON_THIS_MACHINE
     assert isinstance(parallel._backend.backend_kwargs, dict)
     assert not getattr(parallel._backend, "supports_sharedmem", False)
     assert joblib.Parallel(n_jobs=2, backend="threading")._backend.supports_sharedmem
-    with parallel:
-        assert parallel(joblib.delayed(abs)(-n) for n in range(3)) == [0, 1, 2]
-        assert isinstance(parallel._lock, type(threading.RLock()))
-        assert callable(parallel._backend._workers._work_ids.get_nowait)
-        assert reusable_executor._executor is parallel._backend._workers
-    assert isinstance(reusable_executor._executor_lock, type(threading.RLock()))
-    assert issubclass(process_executor.TerminatedWorkerError, BrokenProcessPool)
+    with joblib.Parallel(n_jobs=1) as parallel:
+        assert type(parallel._backend).__name__ == engine._SEQUENTIAL
+    answers: Any = queue.SimpleQueue()
+    with joblib.Parallel(n_jobs=2) as parallel:
+        backend = parallel._backend
+        calls = joblib.parallel.BatchedCalls(
+            [joblib.delayed(abs)(-3)], backend.get_nested_backend()
+        )
+        future = backend.submit(calls, callback=answers.put)
+        assert backend.retrieve_result_callback(answers.get()) == [3]
+        assert isinstance(future, Future)
+        backend.abort_everything(ensure_ready=False)
+    assert issubclass(joblib.externals.loky.process_executor.TerminatedWorkerError, BrokenExecutor)
 
 
 def test_the_tracker_of_loky_removes_folders(tmp_path: Path) -> None:

@@ -17,8 +17,9 @@ import numpy as np
 import pytest
 
 from broadpeak import Task, engines, execute
-from broadpeak._run import remote, shared
-from broadpeak._run.task import Batch
+from broadpeak._run import remote
+from broadpeak._run.batches import Batch
+from broadpeak._run.shared import SharedObjects
 
 N = 20_000_000  # floats, 160 MB: the allocator gives such blocks back to the system at once
 LIMIT = 100_000  # kB; less than one array, more than what two workers load with their first task
@@ -91,7 +92,7 @@ def test_what_a_task_made_goes_with_its_report_and_its_bytes_with_its_start() ->
     gc.collect()
     gc.disable()
     try:
-        report = remote.load_report(remote.serve(payload, mark=b"d")[1:])
+        report = remote.load_result(remote.serve(payload, mark=b"d")[1:])
         assert report.failures == [0, 1]
         assert payload == []
         assert [ref() for ref in _seen] == [None, None]
@@ -113,16 +114,16 @@ def test_results_go_with_the_list_that_holds_them(engine: str) -> None:
 
 
 def test_what_ended_runs_shared_is_forgotten() -> None:
-    exchange, other = shared.Exchange(), shared.Exchange()
-    calls = [exchange.dumps(Task(np.sum, array)) for array in [np.ones(100_000)] * 2]
+    ended, other = SharedObjects(), SharedObjects()
+    calls = [ended.dumps(Task(np.sum, array))[0] for array in [np.ones(100_000)] * 2]
     other.dumps([kept := np.ones(100_000)])
-    rest = other.dumps([kept])
+    rest, _ = other.dumps([kept])
     for data in (calls[1], rest):
         pickle.loads(data)
-    exchange.close()
-    shared.forget_ended()
-    assert exchange.name not in shared._held
-    assert other.name in shared._held
+    ended.close()
+    remote.forget_ended()
+    assert ended.name not in remote._held
+    assert other.name in remote._held
     other.close()
-    shared.forget_ended()
-    assert other.name not in shared._held
+    remote.forget_ended()
+    assert other.name not in remote._held

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""How to run: engines take batches of tasks and report what became of them."""
+"""How to run: engines take batches of tasks and yield their results."""

@@ -9,16 +9,20 @@ import reprlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import repeat
-from typing import Any, overload
+from typing import Any, TypeAlias, overload
 
 import numpy as np
 import numpy.typing as npt
 
 from broadpeak.errors import ParamError, ParamTypeError, broken_rule
-from broadpeak.types import IntArray
+from broadpeak.types import Function, IntArray
 
+Coded: TypeAlias = tuple[Sequence[object], npt.ArrayLike | Sequence[int]]  # values, codes
+Varying: TypeAlias = Mapping[int | str, Coded] | Mapping[int, Coded] | Mapping[str, Coded]
 _LINE = 100  # characters of a repr
-_KEY = 16  # bytes that tell the calls of a run apart
+_OPEN = object()  # stands at a position that no argument was given for
+_OPEN = object()  # stands at a position for which no argument was given
+_KEY = 16  # bytes of the digest of one call
 
 
 class Task:
@@ -47,8 +51,11 @@ class Task:
 
     __slots__ = ("args", "func", "kwargs")
 
-    def __init__(self, func: Callable[..., Any], /, *args: Any, **kwargs: Any) -> None:
-        self.func = callable_("func", func, "Type: Task(func, *args), not Task(func(*args)).")
+    def __init__(self, func: Function, /, *args: object, **kwargs: object) -> None:
+        given: object = func
+        if not callable(given):
+            callable_("func", given, "Type: Task(func, *args), not Task(func(*args)).")
+        self.func = func
         self.args = args
         self.kwargs = kwargs
 
@@ -70,23 +77,23 @@ class Task:
 
     __hash__ = None  # type: ignore[assignment]  # arguments may be anything, also unhashable
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[object, ...]:
         return _task, (self.func, self.args, self.kwargs)
 
 
-def callable_(name: str, value: Any, remedy: str = "") -> Callable[..., Any]:
+def callable_(name: str, value: object, remedy: str = "") -> Function:
     """Return `value` if it can be called."""
     if not callable(value):
         raise ParamTypeError(broken_rule(name, "be callable", value, remedy))
-    function: Callable[..., Any] = value
+    function: Function = value
     return function
 
 
-def _task(func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Task:
+def _task(func: Function, args: tuple[object, ...], kwargs: dict[str, object]) -> Task:
     return Task(func, *args, **kwargs)
 
 
-def _name(func: Any) -> str:
+def _name(func: object) -> str:
     return getattr(func, "__name__", None) or type(func).__name__
 
 
@@ -101,9 +108,9 @@ class CallTemplate:
 
     def __init__(
         self,
-        func: Callable[..., Any],
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
+        func: Function,
+        args: tuple[object, ...],
+        kwargs: dict[str, object],
         slots: tuple[int | str, ...],
     ) -> None:
         self.func = func
@@ -111,10 +118,10 @@ class CallTemplate:
         self.kwargs = kwargs
         self.slots = slots
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[object, ...]:
         return CallTemplate, (self.func, self.args, self.kwargs, self.slots)
 
-    def task(self, values: Sequence[Any]) -> Task:
+    def task(self, values: Sequence[object]) -> Task:
         """Return the call with `values` in the slots."""
         args, kwargs = list(self.args), dict(self.kwargs)
         for slot, value in zip(self.slots, values, strict=True):
@@ -124,40 +131,19 @@ class CallTemplate:
                 kwargs[slot] = value
         return Task(self.func, *args, **kwargs)
 
-    def results(self, columns: Sequence[Iterator[Any]], n: int) -> Iterator[Any]:
-        """Return an iterator that makes a call whenever it is asked for the next result.
-
-        After a call raised, the next result is that of the call after it.
-        """
-        by_slot = dict(zip(self.slots, columns, strict=True))
-        streams = [
-            by_slot[place] if place in by_slot else repeat(constant)
-            for place, constant in enumerate(self.args)
-        ]
-        names = tuple(slot for slot in self.slots if isinstance(slot, str))
-        func = self.func
-        if names:
-            func = _by_name(func, len(streams), names, self.kwargs)
-            streams += [by_slot[name] for name in names]
-        elif self.kwargs:
-            func = partial(func, **self.kwargs)
-        if not self.slots:  # nothing ends the streams of constants but their number
-            return map(_without_last(func), *streams, repeat(None, n))
-        return map(func, *streams)
-
 
 def _by_name(
-    func: Callable[..., Any], n_args: int, names: tuple[str, ...], constants: dict[str, Any]
-) -> Callable[..., Any]:
-    def call(*values: Any) -> Any:
+    func: Function, n_args: int, names: tuple[str, ...], constants: dict[str, object]
+) -> Function:
+    def call(*values: object) -> object:
         named = dict(zip(names, values[n_args:], strict=True))
         return func(*values[:n_args], **constants, **named)
 
     return call
 
 
-def _without_last(func: Callable[..., Any]) -> Callable[..., Any]:
-    def call(*values: Any) -> Any:
+def _without_last(func: Function) -> Function:
+    def call(*values: object) -> object:
         return func(*values[:-1])
 
     return call
@@ -198,41 +184,70 @@ class Calls(Sequence[Task]):
     [4, 81]
     """
 
-    __slots__ = ("_codes", "_head", "_n", "_values")
+    __slots__ = ("_codes", "_n", "_template", "_values")
 
     def __init__(
         self,
-        func: Callable[..., Any],
-        args: Sequence[Any] = (),
-        kwargs: Mapping[str, Any] | None = None,
+        func: Function,
+        args: Sequence[object] = (),
+        kwargs: Mapping[str, object] | None = None,
         *,
-        varying: Mapping[int | str, tuple[Sequence[Any], npt.ArrayLike]] | None = None,
+        varying: Varying | None = None,
         n: int | None = None,
     ) -> None:
+        given: object = func
+        if not callable(given):
+            callable_("func", given)
+        constants = {} if kwargs is None else dict(kwargs)
+        padded: list[object] = list(args)
+        columns: list[IntArray] = []
+        lengths = set() if n is None else {n}
         varying = {} if varying is None else varying
-        callable_("func", func)
-        self._values = tuple(values for values, _ in varying.values())
-        self._codes = tuple(np.asarray(codes, dtype=np.int64) for _, codes in varying.values())
-        self._n = _length(varying, self._values, self._codes, n)
-        constants = {name: value for name, value in (kwargs or {}).items() if name not in varying}
-        self._head = CallTemplate(func, _padded(args, varying), constants, tuple(varying))
+        for slot, (values, codes) in varying.items():
+            column = np.asarray(codes, dtype=np.int64)
+            if column.ndim != 1:
+                rule = "have one code a call"
+                raise ParamError(broken_rule(f"varying[{slot!r}]", rule, column.shape))
+            if len(column) and (column.min() < 0 or column.max() >= len(values)):
+                got = (int(column.min()), int(column.max()))
+                rule = f"have codes from 0 to {len(values) - 1}"
+                raise ParamError(broken_rule(f"varying[{slot!r}]", rule, got))
+            columns.append(column)
+            lengths.add(len(column))
+            if isinstance(slot, int):
+                padded.extend(repeat(_OPEN, slot + 1 - len(padded)))
+                padded[slot] = None
+            else:
+                constants.pop(slot, None)
+        if len(lengths) != 1:
+            remedy = "Pass n= if no argument varies." if not lengths else ""
+            rule = "give one number of calls"
+            raise ParamError(broken_rule("varying", rule, sorted(lengths), remedy))
+        for place in range(len(args), len(padded)):
+            if padded[place] is _OPEN:
+                rule = "leave no position open"
+                raise ParamError(broken_rule("args", rule, f"no value at position {place}"))
+        self._values = tuple(map(operator.itemgetter(0), varying.values()))
+        self._codes = tuple(columns)
+        self._n = lengths.pop()
+        self._template = CallTemplate(func, tuple(padded), constants, tuple(varying))
 
     @classmethod
     def _of(
         cls,
-        head: CallTemplate,
-        values: tuple[Sequence[Any], ...],
+        template: CallTemplate,
+        values: tuple[Sequence[object], ...],
         codes: tuple[IntArray, ...],
         n: int,
     ) -> Calls:
         self = cls.__new__(cls)
-        self._head, self._values, self._codes, self._n = head, values, codes, n
+        self._template, self._values, self._codes, self._n = template, values, codes, n
         return self
 
     @property
-    def func(self) -> Callable[..., Any]:
+    def func(self) -> Function:
         """The function that is called."""
-        return self._head.func
+        return self._template.func
 
     def __len__(self) -> int:
         return self._n
@@ -243,36 +258,31 @@ class Calls(Sequence[Task]):
     def __getitem__(self, item: slice) -> Calls: ...
     def __getitem__(self, item: int | slice) -> Task | Calls:
         if isinstance(item, slice):
-            codes = tuple(column[item] for column in self._codes)
-            return self._of(self._head, self._values, codes, len(range(self._n)[item]))
+            codes = tuple(map(operator.itemgetter(item), self._codes))
+            return self._of(self._template, self._values, codes, len(range(self._n)[item]))
         place = range(self._n)[operator.index(item)]
         columns = zip(self._values, self._codes, strict=True)
-        return self._head.task([values[int(codes[place])] for values, codes in columns])
+        return self._template.task([values[int(codes[place])] for values, codes in columns])
 
     def pick(self, places: Sequence[int]) -> Calls:
         """Return the calls at `places`, in that order."""
         codes = tuple(column[np.asarray(places, dtype=np.int64)] for column in self._codes)
-        return self._of(self._head, self._values, codes, len(places))
+        return self._of(self._template, self._values, codes, len(places))
 
     def __iter__(self) -> Iterator[Task]:
-        return map(self._head.task, self._rows())
-
-    def _rows(self) -> Iterator[tuple[Any, ...]]:
         if not self._codes:
-            return repeat((), self._n)
-        return zip(*self._columns(), strict=True)
-
-    def _columns(self) -> list[Iterator[Any]]:
+            return map(self._template.task, repeat((), self._n))
         pairs = zip(self._values, self._codes, strict=True)
-        return [map(values.__getitem__, codes.tolist()) for values, codes in pairs]
+        columns = [map(values.__getitem__, codes.tolist()) for values, codes in pairs]
+        return map(self._template.task, zip(*columns, strict=True))
 
     def fingerprints(self, digest: Callable[..., bytes]) -> tuple[bytes, list[bytes]]:
         """Return `digest` of the arguments that all calls share, and of what varies one a call.
 
         A value that several calls use is digested once; a call costs no more than a short hash.
         """
-        head = self._head
-        shared = digest(head.args, sorted(head.kwargs.items()), head.slots)
+        common = self._template
+        shared = digest(common.args, sorted(common.kwargs.items()), common.slots)
         if not self._codes:
             return shared, [digest()] * self._n
         columns = []
@@ -283,28 +293,45 @@ class Calls(Sequence[Task]):
         rows = map(b"".join, zip(*columns, strict=True))  # all digests are of one length
         return shared, [hashlib.blake2b(row, digest_size=_KEY).digest() for row in rows]
 
-    def results(self) -> Iterator[Any]:
-        """Return an iterator that makes the next call whenever it is asked for the next result.
+    def results(self) -> Iterator[object]:
+        """Return an iterator that makes one call per result, as results are taken.
 
         It goes on after a call that raised, with the call after it.
         """
-        return self._head.results(self._columns(), self._n)
+        template = self._template
+        streams: list[Iterator[object]] = list(map(repeat, template.args))
+        named: dict[str, Iterator[object]] = {}
+        for slot, values, codes in zip(template.slots, self._values, self._codes, strict=True):
+            column = map(values.__getitem__, codes.tolist())
+            if isinstance(slot, int):
+                streams[slot] = column
+            else:
+                named[slot] = column
+        func = template.func
+        if named:
+            func = _by_name(func, len(streams), tuple(named), template.kwargs)
+            streams += named.values()
+        elif template.kwargs:
+            func = partial(func, **template.kwargs)
+        if not template.slots:  # nothing ends the streams of constants but their number
+            return map(_without_last(func), *streams, repeat(None, self._n))
+        return map(func, *streams)
 
     def __repr__(self) -> str:
         return f"Calls({_name(self.func)}, n={self._n})"
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[object, ...]:
         used = [_used(*column) for column in zip(self._values, self._codes, strict=True)]
-        return _calls, (self._head, used, self._n)
+        return _calls, (self._template, used, self._n)
 
 
-def _calls(head: CallTemplate, columns: list[tuple[list[Any], IntArray]], n: int) -> Calls:
+def _calls(template: CallTemplate, columns: list[tuple[list[object], IntArray]], n: int) -> Calls:
     values = tuple(column[0] for column in columns)
     codes = tuple(column[1].astype(np.int64) for column in columns)
-    return Calls._of(head, values, codes, n)  # noqa: SLF001  # rebuilds what __reduce__ took apart
+    return Calls._of(template, values, codes, n)  # noqa: SLF001  # rebuilds what __reduce__ took apart
 
 
-def _used(values: Sequence[Any], codes: IntArray) -> tuple[list[Any], IntArray]:
+def _used(values: Sequence[object], codes: IntArray) -> tuple[list[object], IntArray]:
     """Return only the values that `codes` use, and the codes into them, as small as they fit."""
     if len(values) <= 4 * len(codes):
         places = np.flatnonzero(np.bincount(codes, minlength=len(values)))
@@ -315,36 +342,3 @@ def _used(values: Sequence[Any], codes: IntArray) -> tuple[list[Any], IntArray]:
         places, codes = np.unique(codes, return_inverse=True)
     kept = [values[place] for place in places.tolist()]
     return kept, codes.astype(np.min_scalar_type(max(len(kept) - 1, 0)))
-
-
-def _length(
-    varying: Mapping[int | str, Any],
-    values: tuple[Sequence[Any], ...],
-    codes: tuple[IntArray, ...],
-    n: int | None,
-) -> int:
-    for name, items, column in zip(varying, values, codes, strict=True):
-        if column.ndim != 1:
-            rule = "have one code a call"
-            raise ParamError(broken_rule(f"varying[{name!r}]", rule, column.shape))
-        if len(column) and (column.min() < 0 or column.max() >= len(items)):
-            got = (int(column.min()), int(column.max()))
-            rule = f"have codes from 0 to {len(items) - 1}"
-            raise ParamError(broken_rule(f"varying[{name!r}]", rule, got))
-    lengths = {len(column) for column in codes} | ({n} if n is not None else set())
-    if len(lengths) != 1:
-        remedy = "Pass n= if no argument varies." if not lengths else ""
-        rule = "give one number of calls"
-        raise ParamError(broken_rule("varying", rule, sorted(lengths), remedy))
-    return lengths.pop()
-
-
-def _padded(args: Sequence[Any], varying: Mapping[int | str, Any]) -> tuple[Any, ...]:
-    """Return `args` with None at every varying position, also beyond their end."""
-    places = {slot for slot in varying if isinstance(slot, int)}
-    count = max([len(args), *(place + 1 for place in places)])
-    missing = set(range(len(args), count)) - places
-    if missing:
-        rule = "leave no position open"
-        raise ParamError(broken_rule("args", rule, f"no value at position {min(missing)}"))
-    return tuple(None if place in places else args[place] for place in range(count))

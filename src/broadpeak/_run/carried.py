@@ -6,7 +6,7 @@ from __future__ import annotations
 import pickle
 import sys
 from dataclasses import fields
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 import cloudpickle
 import numpy as np
@@ -16,7 +16,7 @@ from broadpeak._run.shared import is_hidden
 _PLAIN = (type(None), bool, int, float, str, bytes, np.generic)
 
 
-def by_name(obj: Any) -> bool:
+def by_name(obj: object) -> bool:
     """Return whether a new process finds `obj` under its module and name.
 
     Examples
@@ -27,13 +27,13 @@ def by_name(obj: Any) -> bool:
     module, name = getattr(obj, "__module__", None), getattr(obj, "__qualname__", "")
     if module in {None, "__main__"} or not name:
         return False
-    found: Any = sys.modules.get(module)
+    found: object = sys.modules.get(module)
     for part in name.split("."):
         found = getattr(found, part, None)
     return found is obj and not is_hidden(module)
 
 
-def dumps(value: Any) -> bytes:
+def dumps(value: object) -> bytes:
     """Return `value` pickled, functions that have no name elsewhere by value."""
     data: bytes = cloudpickle.dumps(value)
     return data
@@ -42,13 +42,13 @@ def dumps(value: Any) -> bytes:
 class Carried:
     """Stands for a value in a pickle, and is that value again once it is read."""
 
-    def __init__(self, value: Any) -> None:
+    def __init__(self, value: object) -> None:
         self._value = value
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[object, ...]:
         return pickle.loads, (dumps(self._value),)
 
-    def fingerprint(self) -> Any:
+    def fingerprint(self) -> object:
         """Return what counts in a store: the value, not the bytes that it travels as."""
         return self._value
 
@@ -62,7 +62,7 @@ class Travelling:
     carried: ClassVar[tuple[str, ...]] = ("settings",)
     """Fields that are dicts of the user's values."""
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> dict[str, object]:
         state = {one.name: getattr(self, one.name) for one in fields(self)}  # type: ignore[arg-type]  # a dataclass
         for name in self.carried:
             state[name] = {

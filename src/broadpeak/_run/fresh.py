@@ -15,23 +15,22 @@ import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from multiprocessing import resource_tracker, spawn
-from multiprocessing.connection import wait
-from typing import Any
+from multiprocessing.connection import Connection, wait
 
 from broadpeak._run.streams import streams_taken
 from broadpeak.errors import EngineError
 
-# What is found first is told through the pipe: `-P` keeps the working folder out until then, where
+# What is found first comes through the pipe: `-P` keeps the working folder out until then, where
 # a file may have the name of a module of the standard library.
 _BOOT = """
 import sys
 from multiprocessing.connection import Connection
 
 def start(pipe):
-    told = pipe.recv()
-    sys.path[:] = told.pop("path")
+    facts = pipe.recv()
+    sys.path[:] = facts.pop("path")
     from broadpeak._run import worker
-    worker.main_of_fresh(pipe, told)
+    worker.main_of_fresh(pipe, facts)
 
 start(Connection(int(sys.argv[1])))
 """
@@ -53,7 +52,7 @@ class FreshProcess:
         Its number.
     sentinel : int or None
         Becomes ready when the process ends; None where the system has no such thing, where the
-        end of the pipe tells it.
+        end of the pipe shows it.
     """
 
     def __init__(self, environment: Mapping[str, str]) -> None:
@@ -65,7 +64,7 @@ class FreshProcess:
             )
             raise EngineError(msg)
         self.sentinel: int | None = None
-        self.pipe: Any
+        self.pipe: Connection
         with streams_taken():
             self.pipe, there = multiprocessing.Pipe()
             tracker, end = _tracker(), there.fileno()
@@ -115,8 +114,12 @@ class FreshProcess:
             self._popen.wait(timeout)
 
     def terminate(self) -> None:
-        """Ask it to end."""
+        """Request that it ends."""
         self._popen.terminate()
+
+    def kill(self) -> None:
+        """End it, whatever it is doing."""
+        self._popen.kill()
 
     def close(self) -> None:
         """Let go of a process that has ended."""
@@ -129,9 +132,9 @@ class FreshProcess:
         self._popen.returncode = 0
 
 
-def _interpreter() -> list[Any]:
+def _interpreter() -> list[str]:
     """Return how a Python with the flags of this one (``-W``, ``-X``, ``-O``, …) is called."""
-    command: list[Any] = spawn.get_command_line()
+    command: list[str] = spawn.get_command_line()
     return [spawn.get_executable(), *command[1 : command.index("-c")]]
 
 

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Worker processes with a pipe each, so that it is known which unit a worker holds when it dies.
+"""Our own executor: worker processes with a pipe each.
 
-Everything happens in the thread that runs the tasks: no feeder or manager threads, hence fork is
-safe and Ctrl-C arrives where it is handled.
+With a pipe each it is known which batch a worker holds, so that a worker that dies fails that batch
+alone, and one that is late can be killed without the others noticing, even if it is deep in C code.
+Everything happens in the thread that runs the tasks: there are no feeder or manager threads, hence
+fork is safe, and Ctrl-C arrives where it is handled.
 """
 
 from __future__ import annotations
@@ -15,66 +17,92 @@ import signal
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import suppress
-from multiprocessing import connection as mp_connection
+from multiprocessing.connection import Connection, wait
 from time import perf_counter
-from typing import Any
+from typing import Any, Protocol
 
 from broadpeak._run import worker as far
-from broadpeak._run.batching import Batcher
-from broadpeak._run.remote import load_report, not_sent
-from broadpeak._run.running import late, place
-from broadpeak._run.shared import Exchange
-from broadpeak._run.task import Batch, BatchResult, TaskQueue, lost
+from broadpeak._run.batches import late, lost, nesting
+from broadpeak._run.dispatch import NOT_BEGUN, Answer, Ticket, WorkItem
 from broadpeak.errors import EngineError
 
-_SMALL = 32 * 1024  # bytes that fit a pipe while the other end is busy
-_SHORT_SECONDS = 0.2  # units this short are queued one ahead, so that a worker never waits
 _PATIENCE_SECONDS = 1.0
-_START_SECONDS = 120.0  # a fork of a program with threads may never come to itself
+_START_SECONDS = 120.0  # a fork of a program with threads may be stuck for ever
 _FAILED_STARTS = 3
 _LONGEST_WAIT = 3600.0  # systems count milliseconds of a wait in few bits; one more wait follows
 
 
-class _Worker:
-    """One process and what it was given."""
+class WorkerProcess(Protocol):
+    """What is used of `multiprocessing.Process`, and what a process of our own has, too."""
 
-    def __init__(self, process: Any, pipe: Any) -> None:
+    @property
+    def sentinel(self) -> int | None: ...
+    @property
+    def exitcode(self) -> int | None: ...
+    def is_alive(self) -> bool: ...
+    def terminate(self) -> None: ...
+    def kill(self) -> None: ...
+    def close(self) -> None: ...
+    def join(self, timeout: float) -> None: ...
+
+
+class _Held:
+    """A batch that a worker was given."""
+
+    __slots__ = ("payload", "ticket", "timeout")
+
+    def __init__(self, item: WorkItem) -> None:
+        self.ticket = id(item.batch)
+        self.timeout = item.batch.timeout
+        self.payload: bytes | None = item.payload  # until it is sent
+
+
+class _Worker:
+    """One process and what it was given.
+
+    Its messages say how far it is. READY: it has started. BEGIN: it has a batch; if it dies from
+    here on, the batch killed it, else it could not start, and its batches go to other workers.
+    LOADED: the batch is rebuilt; only now its time runs, for a fresh worker may have to import
+    much. RESULT: the batch has ended. BYE: it was idle for long and ends.
+    """
+
+    def __init__(self, process: WorkerProcess, pipe: Connection) -> None:
         self.process = process
         self.pipe = pipe
         self.born = perf_counter()
-        self.is_ready = False  # what it is given before waits here: it may never read it
-        self.held: deque[Batch] = deque()
-        self.unsent: deque[bytes] = deque()
-        self.has_begun = False  # with the first unit it holds
-        self.started: float | None = None  # when the tasks of that unit started
-        self.setting: Any = None
+        self.is_ready = False
+        self.held: deque[_Held] = deque()
+        self.has_begun = False  # with the first batch it holds
+        self.started: float | None = None  # when the tasks of that batch started
+        self.setting: tuple[object, ...] | None = None
 
-    def send(self, unit: Batch, payload: bytes) -> None:
-        """Hand over one unit. A broken pipe shows at the next `receive`."""
-        self.held.append(unit)
-        self.unsent.append(payload)
-        if self.is_ready:
-            self.flush()
+    def send(self) -> None:
+        """Send what it holds and has not got. A broken pipe shows at the next `receive`.
 
-    def flush(self) -> None:
-        """Send what waits."""
+        Before it is ready nothing is written: it may never read it, and a full pipe would block.
+        """
+        if not self.is_ready:
+            return
         with suppress(OSError):
-            setting = (sys.path[:], _folder(), place())
-            if self.unsent and setting != self.setting:
-                path, folder, where = setting
-                self.pipe.send_bytes(far.SETTING + pickle.dumps((path, folder[0], where)))
-                self.setting = setting
-            while self.unsent:
-                self.pipe.send_bytes(self.unsent.popleft())
+            for held in self.held:
+                if held.payload is None:
+                    continue
+                setting = (sys.path[:], _folder(), nesting.get())
+                if setting != self.setting:
+                    path, folder, inside = setting
+                    self.pipe.send_bytes(far.SETTING + pickle.dumps((path, folder[0], inside)))
+                    self.setting = setting
+                payload, held.payload = held.payload, None
+                self.pipe.send_bytes(payload)
 
-    def tell(self, message: bytes) -> None:
+    def notify(self, message: bytes) -> None:
         with suppress(OSError):
             self.pipe.send_bytes(message)
 
     def deadline(self) -> float | None:
-        """Return when it, or its current unit, has run out of time."""
+        """Return when it, or its current batch, has run out of time."""
         if not self.is_ready:
             return self.born + _START_SECONDS
         if self.started is None or self.held[0].timeout is None:
@@ -95,70 +123,70 @@ class WorkerPool:
         Starts one worker; returns its process and its pipe.
     n_workers : int
         How many there are while a run goes on.
+
+    Attributes
+    ----------
+    n_workers : int
+        How many there can be: fewer than were asked for, where the system allows no more.
     """
 
-    def __init__(self, start: Callable[[], tuple[Any, Any]], n_workers: int) -> None:
+    def __init__(
+        self, start: Callable[[], tuple[WorkerProcess, Connection]], n_workers: int
+    ) -> None:
         self._start = start
-        self._n_workers = n_workers
+        self._n_asked = self.n_workers = n_workers
         self._workers: list[_Worker] = []
-        self._most = n_workers
         self._failed_starts = 0
 
-    def run(self, source: TaskQueue, exchange: Exchange) -> Iterator[tuple[Batch, BatchResult]]:
-        """Yield the report of every unit as it finishes."""
-        batcher = Batcher(self._n_workers)
-        self._most, self._failed_starts = self._n_workers, 0
-        try:
-            while True:
-                yield from self._fill(source, exchange, batcher)
-                if not any(worker.held for worker in self._workers):
-                    return
-                for worker in self._wait():
-                    for unit, report in self._receive(worker, source):
-                        batcher.record(len(report.values), report.seconds)
-                        yield unit, report
-                yield from self._late(source)
-        finally:
-            self._kill([worker for worker in self._workers if worker.held])
-            for worker in self._workers:
-                worker.tell(far.FORGET + exchange.name.encode())
+    def begin_run(self) -> None:
+        """Forget what failed in the last run, and workers that ended while nobody looked."""
+        self.n_workers, self._failed_starts = self._n_asked, 0
+        self._kill([worker for worker in self._workers if _has_ended(worker)])
 
-    def _fill(
-        self, source: TaskQueue, exchange: Exchange, batcher: Batcher
-    ) -> Iterator[tuple[Batch, BatchResult]]:
-        """Give work to workers that have none, then one unit ahead where units are short."""
-        ahead = 2 if batcher.seconds < _SHORT_SECONDS else 1
-        for n_held in range(ahead):
-            slot = 0
-            while slot < self._most:
-                if slot < len(self._workers) and len(self._workers[slot].held) != n_held:
-                    slot += 1
-                    continue
-                unit = source.take(batcher.size(source.n_left))
-                if unit is None:
-                    return
-                payload = _payload(unit, exchange)
-                if isinstance(payload, BatchResult):
-                    yield unit, payload
-                    continue
-                if n_held and len(payload) > _SMALL:
-                    source.put_back(unit)
-                    return
-                worker = self._worker(slot)
-                if worker is None:
-                    source.put_back(unit)
-                    return
-                worker.send(unit, payload)
-                slot += 1
+    def submit(self, item: WorkItem) -> Ticket | None:
+        """Give a batch to a worker that has none, else to one that has only one."""
+        worker = next((worker for worker in self._workers if not worker.held), None)
+        if worker is None and len(self._workers) < self.n_workers:
+            worker = self._started()
+        elif worker is None:
+            worker = next((worker for worker in self._workers if len(worker.held) == 1), None)
+        if worker is None:
+            return None
+        held = _Held(item)
+        worker.held.append(held)
+        worker.send()
+        return held.ticket
 
-    def _worker(self, slot: int) -> _Worker | None:
-        """Return the worker at `slot`, started if need be; None if those there are must do."""
-        if slot < len(self._workers):
-            return self._workers[slot]
+    def wait(self) -> Iterator[tuple[Ticket, Answer]]:
+        """Wait until a worker has something to say, ends, or runs out of time."""
+        by_signal: dict[Any, _Worker] = {}
+        deadlines = []
+        for worker in self._workers:
+            by_signal[worker.pipe] = worker
+            if worker.process.sentinel is not None:
+                by_signal[worker.process.sentinel] = worker
+            if (deadline := worker.deadline()) is not None:
+                deadlines.append(deadline)
+        patience = None
+        if deadlines:
+            patience = min(max(0.0, min(deadlines) - perf_counter()), _LONGEST_WAIT)
+        ready = wait(list(by_signal), patience)
+        for worker in {id(by_signal[one]): by_signal[one] for one in ready}.values():
+            yield from self._receive(worker)
+        yield from self._end_late()
+
+    def end_run(self, run: str) -> None:
+        """Kill the workers that still hold a batch; let the others forget what the run shared."""
+        self._kill([worker for worker in self._workers if worker.held])
+        for worker in self._workers:
+            worker.notify(far.FORGET + run.encode())
+
+    def _started(self) -> _Worker | None:
+        """Return a new worker; None if the system gives no more of them."""
         if self._failed_starts >= _FAILED_STARTS:
             msg = (
                 "Worker processes must start, but they ended before they began with a task, "
-                f"{self._failed_starts} times in a row. What they printed tells why; "
+                f"{self._failed_starts} times in a row. What they printed says why; "
                 "engine='threadpool' or 'serial' runs without processes."
             )
             raise EngineError(msg)
@@ -167,66 +195,50 @@ class WorkerPool:
         except EngineError:
             if not self._workers:
                 raise
-            self._most = len(self._workers)  # the system gives no more of them
+            self.n_workers = len(self._workers)
             return None
         self._workers.append(worker)
         return worker
 
-    def _wait(self) -> list[_Worker]:
-        """Wait until a worker has something to say, ends, or runs out of time."""
-        by_signal: dict[Any, _Worker] = {}
-        for worker in self._workers:
-            by_signal[worker.pipe] = worker
-            if worker.process.sentinel is not None:
-                by_signal[worker.process.sentinel] = worker
-        deadlines = [worker.deadline() for worker in self._workers]
-        known = [deadline for deadline in deadlines if deadline is not None]
-        patience = min(max(0.0, min(known) - perf_counter()), _LONGEST_WAIT) if known else None
-        ready = mp_connection.wait(list(by_signal), patience)
-        return list({id(by_signal[item]): by_signal[item] for item in ready}.values())
-
-    def _receive(self, worker: _Worker, source: TaskQueue) -> Iterator[tuple[Batch, BatchResult]]:
-        """Yield the reports that have arrived; if the worker ended, that of its current unit."""
+    def _receive(self, worker: _Worker) -> Iterator[tuple[Ticket, Answer]]:
+        """Yield the results that have arrived; if the worker ended, that of its current batch."""
         try:
             while worker.pipe.poll(0):
-                message = worker.pipe.recv_bytes()
-                kind = message[:1]
+                # In a list, so that nobody holds its bytes here while somebody reads its results.
+                message = [worker.pipe.recv_bytes()]
+                kind = message[0][:1]
                 if kind == far.READY:
                     worker.is_ready = True
-                    worker.flush()
+                    worker.send()
                 elif kind == far.BEGIN:
                     worker.has_begun, self._failed_starts = True, 0
                 elif kind == far.LOADED:
-                    # Only now: what a fresh worker has to import is no time of the task.
                     worker.started = perf_counter()
-                elif kind == far.REPORT:
+                elif kind == far.RESULT:
                     worker.has_begun, worker.started = False, None
-                    report = load_report(memoryview(message)[1:])
-                    del message
-                    yield worker.held.popleft(), report
+                    held = worker.held.popleft()
+                    yield held.ticket, memoryview(message.pop())[1:]
                 elif kind == far.BYE:  # it was idle for long
-                    self._remove(worker, source)
+                    yield from self._remove(worker)
                     return
         except (EOFError, OSError):
             pass
         else:
             if worker.process.is_alive():
                 return
-        yield from self._ended(worker, source)
-
-    def _ended(self, worker: _Worker, source: TaskQueue) -> Iterator[tuple[Batch, BatchResult]]:
-        """Yield the report of the unit that a worker was at when it ended, if it was at one."""
-        if not worker.has_begun:
+        if worker.has_begun:
+            # What it was at killed it. What it had not begun with goes to another worker.
+            held = worker.held.popleft()
+            error = EngineError(f"The worker process must live, but it {_end_of(worker.process)}.")
+            seconds = worker.seconds()
+            yield from self._remove(worker)
+            yield held.ticket, lost("died", error, seconds)
+        else:
             self._failed_starts += 1
-            self._remove(worker, source)
-            return
-        unit = worker.held.popleft()
-        error = EngineError(f"The worker process must live, but it {_end_of(worker.process)}.")
-        self._remove(worker, source)
-        yield unit, lost("died", error, worker.seconds())
+            yield from self._remove(worker)
 
-    def _late(self, source: TaskQueue) -> Iterator[tuple[Batch, BatchResult]]:
-        """End the workers that are late, and yield the reports of what they were at."""
+    def _end_late(self) -> Iterator[tuple[Ticket, Answer]]:
+        """Kill the workers that are late, and answer for what they were at."""
         now = perf_counter()
         for worker in list(self._workers):
             deadline = worker.deadline()
@@ -234,21 +246,19 @@ class WorkerPool:
                 continue
             if not worker.is_ready:
                 self._failed_starts += 1
-                self._remove(worker, source)
+                yield from self._remove(worker)
                 continue
-            unit = worker.held.popleft()
-            seconds = worker.seconds()
-            for waiting in reversed(worker.held):
-                source.put_back(waiting)
-            worker.held.clear()
-            self._kill([worker])
-            yield unit, lost("timeout", late(unit.timeout or 0.0), seconds)
+            held, seconds = worker.held.popleft(), worker.seconds()
+            yield from self._remove(worker)
+            yield held.ticket, lost("timeout", late(held.timeout or 0.0), seconds)
 
-    def _remove(self, worker: _Worker, source: TaskQueue) -> None:
-        for unit in reversed(worker.held):
-            source.put_back(unit)
+    def _remove(self, worker: _Worker) -> Iterator[tuple[Ticket, Answer]]:
+        """Kill `worker` and hand back what it holds, which it has not begun with."""
+        unbegun = [held.ticket for held in worker.held]
         worker.held.clear()
         self._kill([worker])
+        for ticket in reversed(unbegun):
+            yield ticket, NOT_BEGUN
 
     def _kill(self, workers: list[_Worker]) -> None:
         """End `workers` now, whatever they are doing."""
@@ -260,15 +270,11 @@ class WorkerPool:
         _join(workers)
         _let_go(workers)
 
-    def drop_ended(self) -> None:
-        """Forget workers that ended while nobody looked."""
-        self._kill([worker for worker in self._workers if _has_ended(worker)])
-
     def shutdown(self) -> None:
         """End all workers, which are idle."""
         workers, self._workers = self._workers, []
         for worker in workers:
-            worker.tell(far.QUIT)
+            worker.notify(far.QUIT)
         _join(workers)
         _let_go(workers)
 
@@ -281,24 +287,12 @@ class WorkerPool:
 
 
 def _folder() -> tuple[str | None, int, int]:
-    """Return the working folder, None if it is gone, and what tells it from one of that name."""
+    """Return the working folder, None if it is gone, and its device and inode."""
     try:
-        here = os.stat(".")  # noqa: PTH116  # for every unit
+        here = os.stat(".")  # noqa: PTH116  # for every batch
         return os.getcwd(), here.st_dev, here.st_ino  # noqa: PTH109
     except OSError:
         return None, 0, 0
-
-
-def _payload(unit: Batch, exchange: Exchange) -> bytes | BatchResult:
-    timeout, unit.timeout = unit.timeout, None  # kept here: a worker that is late is ended
-    try:
-        return exchange.dumps(unit, far.UNIT)
-    except (EngineError, KeyboardInterrupt):
-        raise
-    except BaseException as error:  # noqa: BLE001  # pickle raises whatever objects raise
-        return lost("failed", not_sent(error))
-    finally:
-        unit.timeout = timeout
 
 
 def _has_ended(worker: _Worker) -> bool:
@@ -314,25 +308,25 @@ def _has_ended(worker: _Worker) -> bool:
 
 
 def _join(workers: list[_Worker]) -> None:
-    """Wait for processes that were told to end, and do not take no for an answer."""
+    """Wait for processes that are to end, and kill those that do not."""
     until = perf_counter() + _PATIENCE_SECONDS
     for worker in workers:
         worker.process.join(max(0.0, until - perf_counter()))
     for worker in workers:
         if worker.process.is_alive():
             with suppress(OSError):
-                os.kill(worker.process.pid, getattr(signal, "SIGKILL", signal.SIGTERM))
+                worker.process.kill()
             worker.process.join(_PATIENCE_SECONDS)
 
 
 def _let_go(workers: list[_Worker]) -> None:
     for worker in workers:
         worker.pipe.close()
-        with suppress(ValueError):  # it is still there, whatever was tried
+        with suppress(ValueError):  # it is still there, in spite of all
             worker.process.close()
 
 
-def _end_of(process: Any) -> str:
+def _end_of(process: WorkerProcess) -> str:
     process.join(_PATIENCE_SECONDS)
     code = process.exitcode
     if code is None or code >= 0:
@@ -345,21 +339,18 @@ def _end_of(process: Any) -> str:
     return f"was killed by {name}{hint}"
 
 
-_idle: dict[Any, WorkerPool] = {}
+_idle: dict[Hashable, WorkerPool] = {}
 _lock = threading.Lock()
 
 
-def check_out(key: Any, make: Callable[[], WorkerPool]) -> WorkerPool:
+def check_out(key: Hashable, make: Callable[[], WorkerPool]) -> WorkerPool:
     """Return the idle pool of `key` if there is one, else a new one, for the caller alone."""
     with _lock:
         pool = _idle.pop(key, None)
-    if pool is None:
-        return make()
-    pool.drop_ended()
-    return pool
+    return make() if pool is None else pool
 
 
-def check_in(key: Any, pool: WorkerPool) -> None:
+def check_in(key: Hashable, pool: WorkerPool) -> None:
     """Keep `pool` for the next run; one is kept for each key."""
     with _lock:
         other = _idle.get(key)

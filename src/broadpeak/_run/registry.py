@@ -1,18 +1,18 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Engines by name, each imported when it is first asked for."""
+"""Engines by name, each imported when it is first used."""
 
 from __future__ import annotations
 
+import copy
 import importlib
 import importlib.util
 import inspect
 import sys
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from broadpeak._core import check
 from broadpeak._run.calls import callable_
-from broadpeak._run.task import Engine
+from broadpeak._run.dispatch import Engine, FutureEngine
 from broadpeak.errors import (
     EngineError,
     MissingExtraError,
@@ -24,7 +24,7 @@ from broadpeak.errors import (
 
 # Name -> where its factory is, and the extra package it cannot do without.
 _BUILT_IN: dict[str, tuple[str, str | None]] = {
-    "serial": ("broadpeak._run.engines.serial:SerialEngine", None),
+    "serial": ("broadpeak._run.dispatch:SerialEngine", None),
     "threadpool": ("broadpeak._run.engines.threadpool:ThreadEngine", None),
     "processpool": ("broadpeak._run.engines.processpool:ProcessEngine", None),
     "joblib": ("broadpeak._run.engines.joblib:JoblibEngine", None),
@@ -76,7 +76,7 @@ def register(name: str, factory: Callable[..., Engine]) -> None:
         What users pass as ``engine=``; a known name is replaced.
     factory : callable
         ``factory(n_workers, **engine_options)`` returns an object with the methods of
-        `broadpeak._run.task.Engine`. `broadpeak.testing.EngineContract` checks it.
+        `broadpeak.engines.Engine`. `broadpeak.testing.EngineContract` checks it.
 
     Raises
     ------
@@ -90,7 +90,7 @@ def register(name: str, factory: Callable[..., Engine]) -> None:
 def create(
     engine: str | Engine | Callable[..., Engine],
     n_workers: int,
-    options: Mapping[str, Any] | None = None,
+    options: Mapping[str, object] | None = None,
 ) -> Engine:
     """Return the engine for one run.
 
@@ -105,56 +105,63 @@ def create(
     TypeError
         If the engine does not know one of `options`.
     """
-    if not isinstance(engine, (str, type)) and isinstance(engine, Engine):
+    options = dict(options or {})
+    factory: Callable[..., Engine]
+    if isinstance(engine, str):
+        if engine in _added:
+            factory = _added[engine]
+        elif engine in _BUILT_IN:
+            home, package = _BUILT_IN[engine]
+            if package is not None and not _is_installed(package):
+                msg = (
+                    f"engine={engine!r} needs the package {package!r}, which is not "
+                    f'installed. Type: pip install "broadpeak[{package}]"'
+                )
+                raise MissingExtraError(msg, name=package)
+            module, _, attribute = home.partition(":")
+            factory = getattr(importlib.import_module(module), attribute)
+        else:
+            known = ", ".join(repr(known) for known in names())
+            hint = check.did_you_mean(engine, names())
+            raise EngineError(broken_rule("engine", f"be one of {known}", engine, hint))
+    elif not isinstance(engine, type) and isinstance(engine, Engine):
         if options:
             rule = "be empty with an engine that is already made"
-            raise ParamTypeError(broken_rule("engine_options", rule, dict(options)))
-        return engine
-    known = f"Pass the name of an engine ({', '.join(names())}) or a factory of engines."
-    factory = _factory(engine) if isinstance(engine, str) else callable_("engine", engine, known)
-    options = dict(options or {})
-    _check_options(engine, factory, options)
+            raise ParamTypeError(broken_rule("engine_options", rule, options))
+        # One run each, as if the factory had made it: nested runs may share an engine.
+        return copy.copy(engine) if isinstance(engine, FutureEngine) else engine
+    else:
+        factory = callable_("engine", engine, _remedy())
+    if options:
+        _check_options(engine, factory, options)
     if n_workers > _MOST_WORKERS:
         remedy = "Leave it out for one worker a core."
         raise ParamError(
             broken_rule("n_workers", f"be at most {_MOST_WORKERS:,}", n_workers, remedy)
         )
     try:
-        made: Any = factory(n_workers, **options)
+        made: object = factory(n_workers, **options)
     except ParamTypeError:
         raise
     except TypeError as error:
         rule = f"be a factory of engines (it met {described(error)})"
-        raise ParamTypeError(broken_rule("engine", rule, engine, known)) from error
+        raise ParamTypeError(broken_rule("engine", rule, engine, _remedy())) from error
     if isinstance(made, type) or not isinstance(made, Engine):
         rule = "make an object with n_workers and the method run"
-        raise EngineError(broken_rule("the factory of an engine", rule, made, known))
+        raise EngineError(broken_rule("the factory of an engine", rule, made, _remedy()))
     return made
 
 
-def _factory(name: str) -> Callable[..., Engine]:
-    if name in _added:
-        return _added[name]
-    if name not in _BUILT_IN:
-        known = ", ".join(repr(known) for known in names())
-        hint = check.did_you_mean(name, names())
-        raise EngineError(broken_rule("engine", f"be one of {known}", name, hint))
-    home, package = _BUILT_IN[name]
-    if not _is_installed(package):
-        msg = (
-            f"engine={name!r} needs the package {package!r}, which is not installed. "
-            f'Type: pip install "broadpeak[{package}]"'
-        )
-        raise MissingExtraError(msg, name=package)
-    module, _, attribute = home.partition(":")
-    factory: Callable[..., Engine] = getattr(importlib.import_module(module), attribute)
-    return factory
+def _remedy() -> str:
+    return f"Pass the name of an engine ({', '.join(names())}) or a factory of engines."
 
 
-def _check_options(engine: Any, factory: Callable[..., Engine], options: dict[str, Any]) -> None:
+def _check_options(
+    engine: object, factory: Callable[..., Engine], options: dict[str, object]
+) -> None:
     try:
         signature = inspect.signature(factory)
-    except ValueError:  # a class written in C does not tell what it takes
+    except ValueError:  # a class written in C has no signature
         return
     parameters = signature.parameters.values()
     if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
@@ -174,6 +181,6 @@ def shutdown() -> None:
     --------
     >>> shutdown()
     """
-    pool = sys.modules.get("broadpeak._run.pool")
-    if pool is not None:
-        pool.shutdown()
+    workers = sys.modules.get("broadpeak._run.pool")
+    if workers is not None:
+        workers.shutdown()

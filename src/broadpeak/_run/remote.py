@@ -1,68 +1,136 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The far side of a process boundary: a pickled unit in, its pickled report out."""
+"""The far side of a process boundary: a pickled batch in, its pickled result out.
+
+What many batches of a run refer to is held here, so that it crosses once a worker: read from a
+file, handed over by an executor with a store of its own, or sent on request.
+"""
 
 from __future__ import annotations
 
 import io
+import mmap
+import os
 import pickle
-from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias
+import signal
+import sys
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
 
 import cloudpickle
+import numpy as np
 
-from broadpeak._run.running import run_unit
-from broadpeak._run.task import Batch, BatchResult, Outcome, lost
+from broadpeak._run.batches import (
+    Batch,
+    BatchResult,
+    Nesting,
+    Outcome,
+    lost,
+    nested,
+    run_batch,
+)
 from broadpeak.errors import EngineError, described
+from broadpeak.types import AnyArray
 
 Buffer: TypeAlias = "bytes | memoryview"
+Held: TypeAlias = "dict[int | str, Any]"
+Layout: TypeAlias = "tuple[np.dtype[Any], tuple[int, ...], Literal['C', 'F']]"
+Token: TypeAlias = "tuple[str, int]"  # the run, and the number of what is shared in it
+
+MISSING = b""  # the answer of a worker that does not hold what a batch refers to
+
+
+def run_remotely(
+    payload: bytes,
+    inside: Nesting,
+    path: list[str] | None = None,
+    tokens: Sequence[Token] = (),
+    *data: bytes,
+) -> bytes:
+    """Run a batch in a worker of somebody else's: the function to submit to an executor.
+
+    Parameters
+    ----------
+    payload : bytes
+        ``item.payload``.
+    inside : Nesting
+        Where the tasks run: ``nesting.get()`` of the process that submits.
+    path : list of str, optional
+        Where the worker looks for modules.
+    tokens, *data
+        Keys of ``item.objects``, and what was put in the place of its values.
+    """
+    if threading.current_thread() is threading.main_thread() and os.name == "posix":
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that wants results
+    if path is not None and sys.path != path:
+        sys.path[:] = path
+    with nested(inside):
+        return bytes(serve([payload], dict(zip(tokens, data, strict=True))))
 
 
 def serve(
-    payload: list[Buffer], *, on_loaded: Callable[[], None] | None = None, mark: bytes = b""
+    payload: list[Buffer],
+    objects: Mapping[Token, bytes] | None = None,
+    *,
+    on_loaded: Callable[[], None] | None = None,
+    mark: bytes = b"",
 ) -> Buffer:
-    """Run a pickled unit and return its pickled report; nothing a task does raises here.
+    """Run a pickled batch and return its pickled result; nothing a task does raises here.
 
     Parameters
     ----------
     payload : list of one bytes-like object
-        The unit. It is taken out of the list, so that its bytes are free while it runs.
+        The batch. It is taken out of the list, so that its bytes are free while it runs.
+    objects : mapping, optional
+        ``item.objects``, with what was put in the place of its references.
     on_loaded : callable, optional
-        Called once the unit is rebuilt, which may import modules, and before it runs.
+        Called once the batch is rebuilt, which may import modules, and before it runs.
     mark : bytes
         What the answer begins with.
     """
+    for (run, number), data in (objects or {}).items():
+        _held_of(run).setdefault(number, _Unread(data))
     try:
-        unit: Batch = pickle.loads(payload.pop())  # written by the process that started this one
+        batch: Batch = pickle.loads(payload.pop())  # written by the process that started this one
+    except _NotHeldError:
+        return mark + MISSING
     except BaseException as error:  # noqa: BLE001  # anything may happen while foreign objects are built
         return _dumps(lost("failed", _not_rebuilt("The task", error)), mark)
     if on_loaded is not None:
         on_loaded()
     try:
-        report = run_unit(unit)
+        result = run_batch(batch)
     except KeyboardInterrupt:
-        report = BatchResult(interrupted=True)
+        result = BatchResult(interrupted=True)
     except BaseException as error:  # noqa: BLE001  # the worker outlives its tasks
-        report = lost("failed", portable(error))
-    positions = unit.positions
-    del unit  # what it holds may be as large as its results
-    for offset in report.failures:
-        _carry(report, offset)
+        result = lost("failed", portable(error))
+    positions = batch.positions
+    del batch  # what it holds may be as large as its results
+    for offset in result.failures:
+        _make_portable(result, offset)
     try:
-        return _dumps(report, mark)
+        return _dumps(result, mark)
     except BaseException:  # noqa: BLE001  # some result cannot be pickled; find out which
-        _drop_unpicklable(positions, report)
-        return _dumps(report, mark)
+        _drop_unpicklable(positions, result)
+        return _dumps(result, mark)
 
 
-def load_report(data: Buffer) -> BatchResult:
-    """Return the report in `data`, or that of a unit whose results cannot be rebuilt here."""
+def load_result(data: Buffer) -> BatchResult | None:
+    """Return the result in `data`, or that of a batch whose results cannot be rebuilt here.
+
+    None: the worker does not hold what the batch refers to, and has not begun.
+    """
+    if len(data) == 0:
+        return None
     try:
-        report: BatchResult = pickle.loads(data)  # written by a worker of this process
+        result: BatchResult = pickle.loads(data)  # written by a worker of this process
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # noqa: BLE001  # anything may happen while foreign objects are built
         return lost("failed", _not_rebuilt("The result", error))
-    return report
+    return result
 
 
 def not_sent(error: BaseException) -> EngineError:
@@ -80,9 +148,9 @@ def _not_rebuilt(what: str, error: BaseException) -> EngineError:
     )
 
 
-def _dumps(obj: Any, mark: bytes = b"") -> Buffer:
+def _dumps(obj: object, mark: bytes = b"") -> Buffer:
     """Pickle the quick way, or by value where classes are unknown to the receiver by name."""
-    # Written behind the mark, for a large report must not be copied once more.
+    # Written behind the mark, for a large result must not be copied once more.
     file = io.BytesIO(mark)
     file.seek(len(mark))
     try:
@@ -103,21 +171,21 @@ def portable(error: BaseException) -> BaseException:
     return error
 
 
-def _carry(report: BatchResult, offset: int) -> None:
-    outcome: Outcome = report.values[offset]
+def _make_portable(result: BatchResult, offset: int) -> None:
+    outcome: Outcome = result.values[offset]
     if outcome.error is not None:
         error = portable(outcome.error)
         # Frames stay behind in any case, and would keep alive what the task held.
         outcome.error.__traceback__ = error.__traceback__ = None
-        report.values[offset] = Outcome(
+        result.values[offset] = Outcome(
             outcome.index, outcome.status, None, error, outcome.seconds, outcome.traceback
         )
 
 
-def _drop_unpicklable(positions: Sequence[int], report: BatchResult) -> None:
+def _drop_unpicklable(positions: Sequence[int], result: BatchResult) -> None:
     """Put a failure in the place of every result that cannot be pickled."""
-    failures = set(report.failures)
-    for offset, value in enumerate(report.values):
+    failures = set(result.failures)
+    for offset, value in enumerate(result.values):
         try:
             _dumps(value)
         except BaseException as error:  # noqa: BLE001  # pickle raises whatever objects raise
@@ -125,6 +193,105 @@ def _drop_unpicklable(positions: Sequence[int], report: BatchResult) -> None:
                 f"A result must be picklable to leave a worker process, got {type(value).__name__} "
                 f"({described(error)}). Return arrays, pandas objects or plain values."
             )
-            report.values[offset] = Outcome(positions[offset], "failed", error=failure)
+            result.values[offset] = Outcome(positions[offset], "failed", error=failure)
             failures.add(offset)
-    report.failures = sorted(failures)
+    result.failures = sorted(failures)
+
+
+# What this process, as a worker, holds of the runs it worked for last: number -> object.
+_held: OrderedDict[str, Held] = OrderedDict()
+_RUNS_HELD = 4
+_FOLDER = ""  # key of the folder in which the files of a run are
+
+
+class _NotHeldError(Exception):
+    """Raised while a batch is rebuilt that refers to what this worker has never had."""
+
+
+class _Unread:
+    """An object of a run that has arrived and that no batch needed so far."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+
+
+def _held_of(run: str) -> Held:
+    held = _held.setdefault(run, {})
+    _held.move_to_end(run)
+    while len(_held) > _RUNS_HELD:
+        _held.popitem(last=False)
+    return held
+
+
+def forget(run: str) -> None:
+    """Let go of what was shared in `run`."""
+    _held.pop(run, None)
+
+
+def forget_ended() -> None:
+    """Let go of what was shared in runs whose files were removed: they have ended.
+
+    For workers of other libraries, which get no message about it.
+    """
+    for run, held in list(_held.items()):
+        folder = held.get(_FOLDER)
+        if folder is not None and not os.path.exists(folder):  # noqa: PTH110  # it is a string
+            forget(run)
+
+
+def recall(
+    run: str,
+    number: int,
+    data: bytes | None = None,
+    inner: Sequence[tuple[int, bytes]] = (),
+) -> Any:
+    """Return the object of a run that has this number, rebuilt only the first time.
+
+    Parameters
+    ----------
+    run, number
+        Its token.
+    data : bytes, optional
+        The object itself, where it travels with the batch.
+    inner : sequence of (int, bytes)
+        What it refers to, by number.
+    """
+    held = _held_of(run)
+    known = held.get(number)
+    if known is not None and type(known) is not _Unread:
+        return known
+    if known is not None:
+        data = known.data
+    if data is None:
+        raise _NotHeldError
+    for its_number, its_data in inner:
+        held.setdefault(its_number, _Unread(its_data))
+    function, args = pickle.loads(data)  # written by the process that started this one
+    held[number] = function(*args)
+    return held[number]
+
+
+def recall_file(run: str, number: int, path: str) -> Any:
+    """Return the object in the file `path`, read only the first time."""
+    held = _held_of(run)
+    held[_FOLDER] = os.path.dirname(path)  # noqa: PTH120  # many times a second
+    return held[number] if number in held else recall(run, number, Path(path).read_bytes())
+
+
+def attach(run: str, path: str, layout: Layout) -> AnyArray:
+    """Return the array in the file `path`: writable, but changes stay in this process."""
+    held = _held_of(run)
+    held[_FOLDER] = os.path.dirname(path)  # noqa: PTH120  # many times a second
+    if path not in held:
+        with Path(path).open("rb") as file:
+            memory = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
+        dtype, shape, order = layout
+        held[path] = np.ndarray(shape, dtype, buffer=memory, order=order)
+    array: AnyArray = held[path]
+    return array
+
+
+def rebuilt_array(data: bytes, layout: Layout) -> AnyArray:
+    """Return an array of its own for this process."""
+    dtype, shape, order = layout
+    return np.ndarray(shape, dtype, buffer=bytearray(data), order=order)

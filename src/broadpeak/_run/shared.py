@@ -1,70 +1,98 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Pickling for workers on this machine: what many tasks share is written once and read once.
+"""Pickling for workers: what many batches share crosses once a worker, not once a batch.
 
-Large arrays go to a file that workers map copy-on-write, so that they are not copied by pipes and
-not held once a worker. What all calls of a `Calls` share is unpickled once in a worker.
+Three ways lead there. Where workers see the files of this machine, large arrays go to files that
+they map copy-on-write, so that they are neither copied through pipes nor held once a worker. An
+executor with a store of its own (`FutureEngine.put`) takes the bytes and hands back a reference.
+Otherwise a batch carries only a number, and is sent again in full if its worker does not know it.
 """
 
 from __future__ import annotations
 
 import io
 import itertools
-import mmap
 import os
 import pickle
 import shutil
 import sys
 import tempfile
-from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import FunctionType
-from typing import Any
+from typing import Any, Final, Literal, TypeAlias
 
 import cloudpickle
 import numpy as np
-from joblib.externals.loky.backend import resource_tracker
+from loky.backend import resource_tracker
 
 from broadpeak._run.calls import CallTemplate
+from broadpeak._run.remote import Layout, Token, attach, rebuilt_array, recall, recall_file
 from broadpeak._run.streams import streams_taken
 from broadpeak.errors import EngineError, described
 from broadpeak.types import AnyArray
 
 LARGE = 32 * 1024  # bytes of an array from which a file is cheaper than a copy through a pipe
-_INLINE = 16 * 1024  # bytes of a head up to which it travels with every unit
+_INLINE = 16 * 1024  # bytes of a template up to which it travels with every batch
 _MEMORY = Path("/dev/shm")  # a folder of our own is made in it
 _BLOCK_WORDS = 32 * 1024
-_MOST_SEEN = 10_000  # arrays that a run remembers to have sent
+_MOST_SEEN: Final = 10_000  # arrays that a run remembers to have sent
+_SEEN: Final = "seen"  # of an array: sent once, and not placed
 
 _numbers = itertools.count()
+Reduced: TypeAlias = "tuple[object, ...]"  # as `__reduce__` gives it
 
 
-class Exchange:
+class SharedObjects:
     """What one run shares with its workers.
 
     Parameters
     ----------
-    fallback : callable, optional
+    pickler : callable, optional
         ``dumps(obj) -> bytes``, tried for what cloudpickle refuses.
     files : bool
         Whether the workers see the files of this machine.
+    put : callable, optional
+        Where there are no files: places bytes with the workers and returns a reference, or None.
     """
 
     def __init__(
-        self, fallback: Callable[[Any], bytes] | None = None, *, files: bool = True
+        self,
+        pickler: Callable[[object], bytes] | None = None,
+        *,
+        files: bool = True,
+        put: Callable[[bytes], object] | None = None,
     ) -> None:
-        self.files = files
         self.name = f"{os.getpid()}-{next(_numbers)}"
-        self._fallback = fallback
+        self._pickler = pickler
+        self._files = files
+        self._put = put
         self._folder: Path | None = None
-        self._heads: dict[int, tuple[CallTemplate, Any]] = {}
-        self._arrays: dict[Any, _Published | None] = {}
-        self._always = 0  # inside of a head: publish arrays at first sight
+        self._templates: dict[int, tuple[CallTemplate, _Placed]] = {}
+        self._arrays: dict[tuple[object, ...], _PlacedArray | Literal["seen"] | None] = {}
+        self._placed: dict[int, _Placed] = {}
+        self._needed: dict[int, None] = {}  # numbers that what is being pickled refers to, in order
+        self._is_in_full = False
+        self._always = 0  # inside of a template: place arrays at first sight
 
-    def dumps(self, obj: Any, mark: bytes = b"") -> bytes:
-        """Return `obj` pickled behind `mark`, with references to what is shared."""
+    def dumps(
+        self, obj: object, *, in_full: bool = False, mark: bytes = b""
+    ) -> tuple[bytes, dict[Token, object]]:
+        """Return `obj` pickled behind `mark`, and the references that `put` gave for what it needs.
+
+        With `in_full` all that is in no file is included, for a worker that does not have it.
+        """
+        self._needed, self._is_in_full = {}, in_full
+        data = self._dumps(obj, mark)
+        references = {
+            (self.name, number): self._placed[number].reference
+            for number in self._needed
+            if self._placed[number].reference is not None
+        }
+        return data, references
+
+    def _dumps(self, obj: object, mark: bytes = b"") -> bytes:
         file = io.BytesIO(mark)
         file.seek(len(mark))
         try:
@@ -72,19 +100,21 @@ class Exchange:
         except EngineError:
             raise
         except Exception:
-            if self._fallback is None:
+            if self._pickler is None:
                 raise
-            return mark + self._fallback(obj)
+            return mark + self._pickler(obj)
         return file.getvalue()
 
-    def reduce_head(self, head: CallTemplate) -> Any:
-        """Return how `head` is rebuilt in a worker: once for all units."""
-        known = self._heads.get(id(head))
+    def reduce_template(self, template: CallTemplate) -> Reduced:
+        """Return how `template` is rebuilt in a worker: once for all batches."""
+        known = self._templates.get(id(template))
         if known is not None:
-            return known[1]
+            return self._refer(known[1])
+        outer = self._needed, self._is_in_full
+        self._needed, self._is_in_full = {}, False  # what it refers to has numbers of its own
         self._always += 1
         try:
-            data = self.dumps(head.__reduce__())
+            data = self._dumps(template.__reduce__())
         except (EngineError, KeyboardInterrupt):
             raise
         except BaseException as error:
@@ -96,50 +126,57 @@ class Exchange:
             raise EngineError(msg) from error
         finally:
             self._always -= 1
-        token = f"head{len(self._heads)}"
-        reduced: Any = (recall, (self.name, token, data))
-        if self.files and len(data) > _INLINE:
-            with suppress(OSError):  # no room: it travels with every unit
-                path = self._new_path(len(data))
-                path.write_bytes(data)
-                reduced = (recall_file, (self.name, token, str(path)))
-        self._heads[id(head)] = (head, reduced)
-        return reduced
+            inner = list(self._needed)
+            self._needed, self._is_in_full = outer
+        placed = _Placed(len(self._placed), data, inner)
+        self._place(placed, len(data))
+        self._templates[id(template)] = (template, placed)  # held, so that its id is not reused
+        return self._refer(placed)
 
-    def reduce_array(self, array: AnyArray) -> Any:
-        """Return how `array` is rebuilt from a file, or None if it should travel as it is.
+    def reduce_array(self, array: AnyArray) -> Reduced | None:
+        """Return how `array` is rebuilt from what was placed, or None if it travels as it is.
 
         An array that is seen for the first time may never come again, hence travels. A later one
-        of the same memory is compared with the file: a buffer that changes is never shared.
+        of the same memory is compared with what was placed: a buffer that changes is never shared.
         """
         key = (array.ctypes.data, array.shape, array.strides, array.dtype)
         if key not in self._arrays and not self._always:
             if len(self._arrays) > _MOST_SEEN:
-                self._arrays = {
-                    k: seen for k, seen in self._arrays.items() if seen is not _UNSHARED
-                }
-            self._arrays[key] = _UNSHARED
+                self._arrays = {k: seen for k, seen in self._arrays.items() if seen is not _SEEN}
+            self._arrays[key] = _SEEN
             return None
-        published = self._arrays.get(key, _UNSHARED)
-        if published is _UNSHARED:
-            published = self._publish(array)
-        elif published is not None and not published.holds(array):
-            published = None
-        self._arrays[key] = published
-        if published is None:
-            return None
-        where = (self.name, str(published.path))
-        return attach, (*where, array.dtype, array.shape, published.order)
+        placed = self._arrays.get(key, _SEEN)
+        if placed == _SEEN:
+            placed = _PlacedArray(len(self._placed), array)
+            self._place(placed, array.nbytes)
+        elif placed is not None and not placed.holds(array):
+            placed = None
+        self._arrays[key] = placed
+        return None if placed is None else self._refer(placed)
 
-    def _publish(self, array: AnyArray) -> _Published | None:
-        order = "F" if array.flags.f_contiguous and not array.flags.c_contiguous else "C"
-        flat = np.asarray(array, order=order).reshape(-1, order=order)  # type: ignore[call-overload]
-        try:
-            path = self._new_path(array.nbytes)
-            flat.tofile(path)
-        except OSError:
-            return None  # no room: the array travels with its tasks
-        return _Published(path, order)
+    def _place(self, placed: _Placed, n_bytes: int) -> None:
+        """Put `placed` where workers find it."""
+        self._placed[placed.number] = placed
+        if placed.is_small:
+            return
+        if self._files:
+            with suppress(OSError):  # no room: sent on request
+                placed.write(self._new_path(n_bytes))
+                return
+        placed.keep()
+        if not self._files and self._put is not None:
+            placed.reference = self._put(placed.data())
+
+    def _refer(self, placed: _Placed) -> Reduced:
+        """Return how a worker gets what was placed."""
+        self._needed.update(dict.fromkeys([*placed.inner, placed.number]))
+        if placed.path is not None:
+            return placed.from_file(self.name)
+        if not self._is_in_full and not placed.is_small:
+            return recall, (self.name, placed.number)
+        inner = [self._placed[number] for number in placed.inner] if self._is_in_full else []
+        along = [(one.number, one.data()) for one in inner if one.path is None]
+        return recall, (self.name, placed.number, placed.data(), along)
 
     def _new_path(self, n_bytes: int) -> Path:
         if self._folder is None:
@@ -152,7 +189,8 @@ class Exchange:
         return self._folder / f"{next(_numbers)}"
 
     def close(self) -> None:
-        """Remove all files; workers that mapped one keep what they have."""
+        """Remove all files and hold nothing; workers that mapped a file keep what they have."""
+        self._templates, self._arrays, self._placed = {}, {}, {}
         if self._folder is not None:
             folder, self._folder = str(self._folder), None
             shutil.rmtree(folder, ignore_errors=True)
@@ -168,22 +206,80 @@ def _roomy(n_bytes: int) -> Path | None:
     return None
 
 
-class _Published:
-    """An array in a file."""
+class _Placed:
+    """An object that workers know by its number in the run.
 
-    def __init__(self, path: Path, order: str) -> None:
+    Parameters
+    ----------
+    number : int
+        That number.
+    data : bytes
+        A pickled function and its arguments, which rebuild the object.
+    inner : list of int
+        The numbers of what it refers to.
+    """
+
+    def __init__(self, number: int, data: bytes, inner: list[int]) -> None:
+        self.number = number
+        self.inner = inner
+        self.path: Path | None = None
+        self.reference: object = None
+        self.is_small = len(data) <= _INLINE
+        self._data = data
+
+    def data(self) -> bytes:
+        """Return what `recall` rebuilds it from."""
+        return self._data
+
+    def keep(self) -> None:
+        """Hold it in this process, as it is now."""
+
+    def write(self, path: Path) -> None:
+        """Move it to a file."""
+        path.write_bytes(self._data)
+        self.path, self._data = path, b""
+
+    def from_file(self, run: str) -> Reduced:
+        """Return how a worker gets it from there."""
+        return recall_file, (run, self.number, str(self.path))
+
+
+class _PlacedArray(_Placed):
+    """A large array. Its bytes, in a file or here, are at hand to be compared with."""
+
+    def __init__(self, number: int, array: AnyArray) -> None:
+        super().__init__(number, b"", [])
+        self.is_small = False
+        order: Literal["C", "F"] = (
+            "F" if array.flags.f_contiguous and not array.flags.c_contiguous else "C"
+        )
+        self._layout: Layout = (array.dtype, array.shape, order)
+        self._bytes = self._flat(array)
+
+    def data(self) -> bytes:
+        return pickle.dumps((rebuilt_array, (self._bytes.tobytes(), self._layout)))
+
+    def keep(self) -> None:
+        self._bytes = self._bytes.copy()
+
+    def write(self, path: Path) -> None:
+        self._bytes.tofile(path)
         self.path = path
-        self.order = order
-        self._stored: AnyArray | None = None
+        with streams_taken():  # the mapping holds the file open
+            self._bytes = np.memmap(path, dtype=np.uint8, mode="r")
+
+    def from_file(self, run: str) -> Reduced:
+        return attach, (run, str(self.path), self._layout)
 
     def holds(self, array: AnyArray) -> bool:
-        """Return whether the file has the bytes of `array`."""
-        if self._stored is None:
-            self._stored = np.memmap(self.path, dtype=np.uint8, mode="r")
-        order: Any = self.order
-        flat = np.asarray(array, order=order).reshape(-1, order=order).view(np.uint8)
-        blocks = zip(_blocks(self._stored), _blocks(flat), strict=True)
+        """Return whether it has the bytes of `array`, which has its layout."""
+        blocks = zip(_blocks(self._bytes), _blocks(self._flat(array)), strict=True)
         return all(np.array_equal(stored, block) for stored, block in blocks)
+
+    def _flat(self, array: AnyArray) -> AnyArray:
+        order = self._layout[2]
+        flat: AnyArray = np.asarray(array, order=order).reshape(-1, order=order)
+        return flat.view(np.uint8)
 
 
 def _blocks(flat: AnyArray) -> Iterator[AnyArray]:
@@ -194,26 +290,23 @@ def _blocks(flat: AnyArray) -> Iterator[AnyArray]:
     yield flat[8 * len(words) :]
 
 
-_UNSHARED = _Published(Path(), "C")
-
-
 class _Pickler(cloudpickle.CloudPickler):
     """Cloudpickle with references to what is shared; modules no worker can find go by value."""
 
-    def __init__(self, file: io.BytesIO, exchange: Exchange) -> None:
+    def __init__(self, file: io.BytesIO, shared: SharedObjects) -> None:
         super().__init__(file, protocol=pickle.HIGHEST_PROTOCOL)
-        self._exchange = exchange
+        self._shared = shared
 
     def reducer_override(self, obj: Any) -> Any:
         kind = type(obj)
         if kind is np.ndarray:
-            if self._exchange.files and obj.nbytes >= LARGE and not obj.dtype.hasobject:
-                reduced = self._exchange.reduce_array(obj)
+            if obj.nbytes >= LARGE and not obj.dtype.hasobject:
+                reduced = self._shared.reduce_array(obj)
                 if reduced is not None:
                     return reduced
             return NotImplemented
         if kind is CallTemplate:
-            return self._exchange.reduce_head(obj)
+            return self._shared.reduce_template(obj)
         if kind is FunctionType or issubclass(kind, type):
             send_by_value_if_hidden(obj.__module__)
         by_value = getattr(kind, "reduce_by_value", None)
@@ -225,14 +318,14 @@ class _Pickler(cloudpickle.CloudPickler):
 class _Named:
     """Stands for an object that needs other names of the accessor before it is used."""
 
-    def __init__(self, *parts: Any) -> None:
+    def __init__(self, *parts: object) -> None:
         self._parts = parts
 
-    def __reduce__(self) -> Any:
+    def __reduce__(self) -> Reduced:
         return self._parts[0], self._parts[1:]
 
 
-def _with_names(obj: Any) -> Any:
+def _with_names(obj: object) -> object:
     # Looked up where it is loaded: a run without pandas does not need pandas for this.
     accessor = sys.modules.get("broadpeak._core.accessor")
     names = [] if accessor is None else [name for name in accessor.NAMES if name != "bp"]
@@ -276,62 +369,3 @@ def _found(name: str) -> ModuleSpec | None:
             return None
         path = spec.submodule_search_locations
     return spec
-
-
-# What this process, as a worker, holds of the runs it worked for last.
-_held: OrderedDict[str, dict[str, Any]] = OrderedDict()
-_RUNS_HELD = 4
-_FOLDER = ""  # where that of one run is
-
-
-def _hold(run: str) -> dict[str, Any]:
-    held = _held.setdefault(run, {})
-    _held.move_to_end(run)
-    while len(_held) > _RUNS_HELD:
-        _held.popitem(last=False)
-    return held
-
-
-def forget(run: str) -> None:
-    """Let go of what was shared in `run`."""
-    _held.pop(run, None)
-
-
-def forget_ended() -> None:
-    """Let go of what was shared in runs whose files were removed: they have ended.
-
-    For workers of other libraries, which cannot be told.
-    """
-    for run, held in list(_held.items()):
-        folder = held.get(_FOLDER)
-        if folder is not None and not os.path.exists(folder):  # noqa: PTH110  # it is a text
-            forget(run)
-
-
-def recall(run: str, token: str, data: bytes) -> CallTemplate:
-    """Return the head that `data` holds, unpickled only the first time."""
-    held = _hold(run)
-    if token not in held:
-        kind, args = pickle.loads(data)  # written by the process that started this one
-        held[token] = kind(*args)
-    head: CallTemplate = held[token]
-    return head
-
-
-def recall_file(run: str, token: str, path: str) -> CallTemplate:
-    """Return the head in the file `path`, read only the first time."""
-    held = _hold(run)
-    held[_FOLDER] = os.path.dirname(path)  # noqa: PTH120  # many times a second
-    return held[token] if token in held else recall(run, token, Path(path).read_bytes())
-
-
-def attach(run: str, path: str, dtype: Any, shape: tuple[int, ...], order: Any) -> AnyArray:
-    """Return the array in the file `path`: writable, but changes stay in this process."""
-    held = _hold(run)
-    held[_FOLDER] = os.path.dirname(path)  # noqa: PTH120  # many times a second
-    if path not in held:
-        with Path(path).open("rb") as file:
-            memory = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
-        held[path] = np.ndarray(shape, dtype, buffer=memory, order=order)
-    array: AnyArray = held[path]
-    return array

@@ -12,27 +12,28 @@ import signal
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Mapping
 from contextlib import suppress
 from multiprocessing import resource_tracker
-from multiprocessing.connection import wait
+from multiprocessing.connection import Connection, wait
 from typing import Any
 
 _IDLE_SECONDS = 300.0
 _WATCH_SECONDS = 1.0
 
 # First byte of a message. To the worker:
-UNIT, SETTING, FORGET, QUIT = b"u", b"s", b"f", b"q"
+BATCH, SETTING, FORGET, QUIT = b"u", b"s", b"f", b"q"
 # From the worker:
-READY, BEGIN, LOADED, REPORT, BYE = b"r", b"g", b"l", b"d", b"b"
+READY, BEGIN, LOADED, RESULT, BYE = b"r", b"g", b"l", b"d", b"b"
 
 
 def main(
-    connection: Any,
+    connection: Connection,
     environment: Mapping[str, str],
     parent: Parent,
 ) -> None:
-    """Serve units from `connection` until told to quit, left alone, or orphaned.
+    """Serve batches from `connection` until told to quit, left alone, or orphaned.
 
     Parameters
     ----------
@@ -50,29 +51,34 @@ def main(
         _serve(connection)
     except (EOFError, OSError):  # the process that wanted results is gone
         parent.clear_up()
+    except BaseException:  # noqa: BLE001  # nobody else is there to show it
+        # A module that cannot be imported, for instance. Threads that others have started must not
+        # keep a worker alive that will never serve: its parent would wait for its first word.
+        traceback.print_exc()
+        sys.stderr.flush()
+        os._exit(1)
 
 
-def main_of_fresh(connection: Any, told: Mapping[str, Any]) -> None:
+def main_of_fresh(connection: Connection, facts: Mapping[str, Any]) -> None:
     """Be the worker that `multiprocessing` would have made of this interpreter, then serve."""
     os.set_inheritable(connection.fileno(), False)
-    sys.argv[:] = told["argv"]
+    sys.argv[:] = facts["argv"]
     this = multiprocessing.current_process()
     this.name = "broadpeak-worker"
-    this.authkey = told["authkey"]  # proxies of managers ask for it
-    if told["tracker"] is not None:
-        os.set_inheritable(told["tracker"], False)
+    this.authkey = facts["authkey"]  # proxies of managers ask for it
+    if facts["tracker"] is not None:
+        os.set_inheritable(facts["tracker"], False)
         # As `multiprocessing.spawn` does it; there is no public way to say so.
-        resource_tracker._resource_tracker._fd = told["tracker"]  # type: ignore[attr-defined]  # noqa: SLF001
-    main(connection, {}, Parent(told["parent"]))
+        resource_tracker._resource_tracker._fd = facts["tracker"]  # type: ignore[attr-defined]  # noqa: SLF001
+    main(connection, {}, Parent(facts["parent"]))
 
 
-def _serve(connection: Any) -> None:
+def _serve(connection: Connection) -> None:
     # By name, so that the environment is set before anything loads a numeric library.
-    remote = importlib.import_module("broadpeak._run.remote")
-    shared = importlib.import_module("broadpeak._run.shared")
-    running = importlib.import_module("broadpeak._run.running")
+    boundary = importlib.import_module("broadpeak._run.remote")
+    batches = importlib.import_module("broadpeak._run.batches")
 
-    def tell_loaded() -> None:
+    def note_loaded() -> None:
         connection.send_bytes(LOADED)
 
     connection.send_bytes(READY)
@@ -80,18 +86,18 @@ def _serve(connection: Any) -> None:
         message = memoryview(connection.recv_bytes())
         kind, body = bytes(message[:1]), message[1:]
         del message
-        if kind == UNIT:
-            connection.send_bytes(BEGIN)  # from here on, a death is the unit's doing
+        if kind == BATCH:
+            connection.send_bytes(BEGIN)  # from here on, a death is the batch's doing
             # In a list, so that the bytes are gone as soon as what they hold is rebuilt.
             payload = [body]
             del body
-            connection.send_bytes(remote.serve(payload, on_loaded=tell_loaded, mark=REPORT))
+            connection.send_bytes(boundary.serve(payload, on_loaded=note_loaded, mark=RESULT))
         elif kind == SETTING:
-            path, folder, place = pickle.loads(body)
-            running.settle(place)
+            path, folder, inside = pickle.loads(body)
+            batches.nesting.set(inside)
             _follow(path, folder)
         elif kind == FORGET:
-            shared.forget(bytes(body).decode())
+            boundary.forget(bytes(body).decode())
         else:
             return
     connection.send_bytes(BYE)
@@ -148,9 +154,9 @@ class Parent:
         while not self._is_gone(_WATCH_SECONDS):
             if self._sentinel is None:
                 time.sleep(_WATCH_SECONDS)
-            # The first unit loads the module, and may be at it now.
-            shared = sys.modules.get("broadpeak._run.shared")
-            getattr(shared, "forget_ended", bool)()
+            # The first batch loads the module, and may be at it now.
+            boundary = sys.modules.get("broadpeak._run.remote")
+            getattr(boundary, "forget_ended", bool)()
         self.clear_up()
         os._exit(1)
 

@@ -18,11 +18,13 @@ import pandas as pd
 from broadpeak._core import check
 from broadpeak._core.labels import as_keys_index
 from broadpeak._merge.merge_func import MergeFunc, MergeSpec, resolve_merge_func
-from broadpeak._run import registry, running
-from broadpeak._run.batching import core_count
+from broadpeak._run import registry
+from broadpeak._run.batches import Nesting, nested, nesting
 from broadpeak._run.calls import Calls, Task
-from broadpeak._run.queue import Chunk, Feed, checked_tasks
-from broadpeak._run.task import Engine
+from broadpeak._run.chunks import END, Chunk
+from broadpeak._run.cores import core_count
+from broadpeak._run.dispatch import Engine
+from broadpeak._run.taskqueue import TaskQueue, checked_tasks
 from broadpeak._store.store import Store
 from broadpeak._sweep.loop import Loop, OnError
 from broadpeak._sweep.progress import ProgressBar
@@ -358,7 +360,7 @@ class _RunPlan:
         cls, tasks: Iterable[Task], settings: Settings, keys: pd.Index[Any] | None, size: int | None
     ) -> _RunPlan:
         size = _count("size", size, 0)
-        n_workers = settings.n_workers or max(1, core_count() // running.place().sharing)
+        n_workers = settings.n_workers or max(1, core_count() // nesting.get().n_beside)
         items = _as_source(tasks, settings, size)
         n_tasks = len(items) if isinstance(items, Sequence) else size
         if size is not None and n_tasks != size:
@@ -456,11 +458,10 @@ class _Run:
     ) -> None:
         """Make what runs the tasks that are not finished yet."""
         plan, settings, keys = self._plan, self._settings, self._keys
-        self._feed = Feed(
+        self._queue = TaskQueue(
             plan.tasks,
-            size=plan.n_tasks,
-            chunks=plan.chunks if resumed is None else _open_chunks(plan, resumed.found),
-            lengths=plan.lengths,
+            _as_chunks(plan, None if resumed is None else _open_chunks(plan, resumed.found)),
+            n_tasks=plan.n_tasks,
             whole=settings.distribute == "chunks",
             single=resumed is not None,
             claims=None if resumed is None else resumed.claims,
@@ -475,10 +476,10 @@ class _Run:
             plan.n_tasks if weights is None else sum(weights),
             show=settings.show_progress,
             options=settings.pbar_kwargs,
-            is_nested=running.place().depth > 0,
+            is_nested=nesting.get().depth > 0,
         )
         self._loop = Loop(
-            self._feed,
+            self._queue,
             on_error=settings.on_error,
             retries=settings.retries,
             label=label or partial(_label_of, keys),  # no method: a cycle would keep the results
@@ -490,13 +491,13 @@ class _Run:
 
     def finish(self) -> Finished:
         """Run everything and merge."""
-        outer = running.place()
-        inside = running.Nesting(outer.depth + 1, outer.sharing * self._engine.n_workers)
-        with self._progress, running.nested(inside):
+        outer = nesting.get()
+        inside = Nesting(outer.depth + 1, outer.n_beside * self._engine.n_workers)
+        with self._progress, nested(inside):
             self._loop.run(self._engine)
         results = self._loop.results
         self._context["n_tasks"] = len(results)
-        self._context["n_chunks"] = self._feed.finish()
+        self._context["n_chunks"] = self._queue.n_chunks
         keys = self._keys
         if keys is not None and len(keys) != len(results):
             rule = f"have one label a task, {len(results)}"
@@ -552,15 +553,13 @@ class _Run:
         func(**substitute(kwargs, known, eval_id=f"{point}_kwargs"))
 
     def _open_chunk(self, chunk: Chunk) -> None:
-        known = None if chunk.length is None else range(chunk.start, chunk.start + chunk.length)
-        positions = known if chunk.positions is None else chunk.positions
-        meta = None if positions is None else list(positions)
-        self.call("pre_chunk", chunk_idx=chunk.index, chunk_meta=meta)
+        meta = None if chunk.rows[-1] == END - 1 else list(chunk.positions)
+        self.call("pre_chunk", chunk_idx=chunk.number, chunk_meta=meta)
 
-    def _close_chunk(self, chunk: Chunk) -> None:
-        meta = chunk.places()
+    def _close_chunk(self, chunk: Chunk, positions: Sequence[int]) -> None:
+        meta = list(positions)
         results = [self._loop.results[place] for place in meta]
-        self.call("post_chunk", chunk_idx=chunk.index, chunk_meta=meta, chunk_results=results)
+        self.call("post_chunk", chunk_idx=chunk.number, chunk_meta=meta, chunk_results=results)
 
 
 def _label_of(keys: pd.Index[Any] | None, position: int) -> str:
@@ -572,6 +571,22 @@ def _label_of(keys: pd.Index[Any] | None, position: int) -> str:
         f"{part}" if name is None else f"{name}={part}"
         for name, part in zip(keys.names, parts, strict=True)
     )
+
+
+def _as_chunks(plan: _RunPlan, chunks: list[Sequence[int]] | None) -> Iterator[Chunk]:
+    """Yield the chunks of `plan`, or these."""
+    number = start = 0
+    if isinstance(plan.tasks, Sequence):
+        if chunks is None:
+            chunks = [range(plan.n_tasks or 0)] if plan.chunks is None else plan.chunks
+        for number, rows in enumerate(chunks):
+            yield Chunk(number, rows if isinstance(rows, range) else np.asarray(rows, np.int64))
+        return
+    for length in plan.lengths:
+        yield Chunk(number, range(start, start + length))
+        start += length
+        number += 1
+    yield Chunk(number, range(start, END))
 
 
 def _open_chunks(plan: _RunPlan, found: Container[int]) -> list[Sequence[int]]:

@@ -4,12 +4,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, Literal, TypeAlias
 
+from broadpeak._run.batches import Batch, BatchResult, Outcome
 from broadpeak._run.calls import Task
-from broadpeak._run.queue import Feed
-from broadpeak._run.task import Batch, BatchResult, Engine, Outcome
+from broadpeak._run.dispatch import Engine
+from broadpeak._run.taskqueue import TaskQueue
 from broadpeak._sweep.progress import ProgressBar
 from broadpeak._sweep.resume import Resumed
 from broadpeak.errors import EngineError, SkippedWarning, TaskError, described, warn
@@ -23,7 +23,7 @@ class Loop:
 
     Parameters
     ----------
-    feed : Feed
+    queue : TaskQueue
         Where the engine takes its units from.
     on_error : {"raise", "skip", "record"}
         What becomes of a task that failed for good.
@@ -50,7 +50,7 @@ class Loop:
 
     def __init__(
         self,
-        feed: Feed,
+        queue: TaskQueue,
         *,
         on_error: OnError,
         retries: int,
@@ -62,7 +62,7 @@ class Loop:
     ) -> None:
         self.results: list[Any] = []
         self.recorded: list[int] = []
-        self._feed = feed
+        self._queue = queue
         self._on_error = on_error
         self._retries = retries
         self._label = label
@@ -86,7 +86,7 @@ class Loop:
             self._place_stored(self._resumed.found)
         self._run_feed(engine)
         # What is left is worked on by other processes, until it is there or they are gone.
-        while self._resumed is not None and not self._is_decided() and self._feed.away():
+        while self._resumed is not None and not self._is_decided() and self._queue.away():
             self._wait(self._resumed)
             self._run_feed(engine)
         if self._failure is not None:
@@ -96,7 +96,7 @@ class Loop:
 
     def _run_feed(self, engine: Engine) -> None:
         """Run what the feed has for this process."""
-        reports = engine.run(self._feed)
+        reports = engine.run(self._queue)
         try:
             for unit, report in reports:
                 self._collect(unit, report)
@@ -108,15 +108,15 @@ class Loop:
                 close()
 
     def _wait(self, resumed: Resumed) -> None:
-        news, granted = resumed.wait(self._feed.away())
+        news, granted = resumed.wait(self._queue.away())
         self._place_news(news)
-        self._feed.offer(granted)
+        self._queue.offer(granted)
 
     def _place_news(self, news: Mapping[int, Any]) -> None:
         """Place what other processes have finished."""
         if news:
             self._place_stored(news)
-            self._feed.settle_away(news)
+            self._queue.arrived(news)
 
     def _place_stored(self, stored: Mapping[int, Any]) -> None:
         for position in sorted(stored):
@@ -130,7 +130,7 @@ class Loop:
         """Return whether a failure is final and no earlier task can change which one it is."""
         if self._failure is None or self._on_error != "raise":
             return False
-        return not self._feed.waits_before(self._failure.index)
+        return not self._queue.waits_before(self._failure.index)
 
     def _collect(self, unit: Batch, report: BatchResult) -> None:
         if report.interrupted:
@@ -150,10 +150,9 @@ class Loop:
             if report.failures:
                 again, n_failed = self._collect_failures(unit, report)
         n_again = sum(map(len, again))
-        # What ends the run is never settled: its chunk has no results to show to a callback.
-        n_open = n_again + (n_failed if self._on_error == "raise" else 0)
-        self._feed.again(again)
-        self._feed.settle(unit, n_done, n_open)
+        # What ends the run never finishes: its chunk has no results to show to a callback.
+        n_lost = n_failed if self._on_error == "raise" else 0
+        self._queue.finish(unit, n_done, again, n_lost)
         self._progress.update(self._weigh(unit, n_done, again, n_done - n_again), n_failed)
 
     @staticmethod
@@ -189,8 +188,8 @@ class Loop:
 
     def _collect_failures(self, unit: Batch, report: BatchResult) -> tuple[list[Batch], int]:
         if unit.attempt < self._retries:
-            return [_failed_part(unit, report)], 0
-        tasks = _failed_tasks(unit, report)
+            return [unit.retry(report)], 0
+        tasks = unit.failed_tasks(report)
         for offset, task in zip(report.failures, tasks, strict=True):
             self._fail(report.values[offset], task)
         return [], len(report.failures)
@@ -222,7 +221,7 @@ class Loop:
             self.results[outcome.index] = NoResult
             self._skipped += 1
         else:
-            self._feed.stop_after(outcome.index)
+            self._queue.stop_after(outcome.index)
             is_first = self._failure is None or outcome.index < self._failure.index
         if is_first:
             self._failure, self._failed_task = outcome, task
@@ -261,20 +260,6 @@ _HINT = (
     "pass on_error='skip' or 'record' to go on without it."
 )
 _VERBS = {"failed": "failed", "timeout": "took too long", "died": "lost its worker"}
-
-
-def _failed_tasks(unit: Batch, report: BatchResult) -> list[Task]:
-    if isinstance(unit.tasks, Sequence):
-        return [unit.tasks[offset] for offset in report.failures]
-    return report.failed_tasks
-
-
-def _failed_part(unit: Batch, report: BatchResult) -> Batch:
-    """Return the unit of the failed tasks, for another attempt."""
-    if isinstance(unit.tasks, Sequence):
-        return unit.part(report.failures, unit.attempt + 1)
-    positions = [unit.positions[offset] for offset in report.failures]
-    return replace(unit, positions=positions, tasks=report.failed_tasks, attempt=unit.attempt + 1)
 
 
 def _light(outcome: Outcome) -> Outcome:

@@ -11,7 +11,7 @@ import numpy as np
 
 from broadpeak._core import check
 from broadpeak._merge.merge_func import MergeFunc, resolve_merge_func
-from broadpeak._run.batching import core_count
+from broadpeak._run.cores import core_count
 from broadpeak._space.combine import Column, Combos
 from broadpeak._space.param import Param
 from broadpeak._sweep.templates import substitute

@@ -8,7 +8,7 @@ from typing import Any, overload
 
 import numpy as np
 
-from broadpeak._run.batching import core_count
+from broadpeak._run.cores import core_count
 from broadpeak._sweep.chunk_rules import Piece
 from broadpeak._sweep.mono import positive
 from broadpeak._sweep.takers import Taker, take

@@ -17,9 +17,9 @@ from typing import Any, TypeAlias
 import numpy as np
 import pandas as pd
 
-from broadpeak._run import running
+from broadpeak._run.batches import nesting
 from broadpeak._run.calls import Calls, Task
-from broadpeak._run.task import Claims
+from broadpeak._run.taskqueue import Claims
 from broadpeak._store.claims import Owner
 from broadpeak._store.fingerprint import Fingerprints, fingerprint, name_of, under_key
 from broadpeak._store.store import Record, Store, open_temporary
@@ -78,7 +78,7 @@ class Resumed:
         self._n_known = self._store.count(self._run)
         self.found = self._placed(dict(self._store.find(self._run, self._keys)))
         # A run inside of a task must not wait for its own outer run: it may run what that holds.
-        self._owner = Owner() if running.place().depth == 0 else None
+        self._owner = Owner() if nesting.get().depth == 0 else None
         self._mine: set[int] = set()
         self._news: dict[int, Any] = {}
         self._has_asked = False

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from broadpeak._run.batches import Outcome
 from broadpeak._run.calls import Calls
-from broadpeak._run.task import Outcome
 from broadpeak._search.protocol import (
     Point,
     SearchCurve,

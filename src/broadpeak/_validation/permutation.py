@@ -15,8 +15,8 @@ import pandas as pd
 
 from broadpeak._core import check, rng
 from broadpeak._data.data import Data
-from broadpeak._run.batching import core_count
 from broadpeak._run.calls import Task
+from broadpeak._run.cores import core_count
 from broadpeak._significance.returns import MOST_DRAWS, probability
 from broadpeak._sweep.execute import execute
 from broadpeak._training.settings import EXECUTE_OPTIONS

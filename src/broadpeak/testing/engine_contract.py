@@ -7,7 +7,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -15,8 +15,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from broadpeak._run.batches import Outcome
 from broadpeak._run.calls import Calls, Task
-from broadpeak._run.task import Outcome
 from broadpeak._sweep.execute import execute
 from broadpeak._sweep.templates import Rep
 from broadpeak.errors import BroadpeakError, SkippedWarning, TaskError
@@ -75,8 +75,11 @@ class EngineContract:
         """Calls stored by column give what a loop gives."""
         n = 5000
         codes = np.arange(n)
-        varying = {0: (range(70), codes % 70), "second": (range(100), codes // 70)}
-        calls = Calls(combine, (None,), {"third": 0.5}, varying=varying)  # type: ignore[arg-type]
+        varying: dict[int | str, Any] = {
+            0: (range(70), codes % 70),
+            "second": (range(100), codes // 70),
+        }
+        calls = Calls(combine, (None,), {"third": 0.5}, varying=varying)
         expected = [combine(i % 70, second=i // 70, third=0.5) for i in range(n)]
         assert self.run(calls, distribute=distribute) == expected
 
@@ -108,7 +111,7 @@ class EngineContract:
     def test_results_equal_serial_to_the_byte(self) -> None:
         """What comes back is bit for bit what the serial engine gives."""
         varying = {0: (range(40), range(40))}
-        calls = Calls(random_walk, (None, 500), varying=varying)  # type: ignore[arg-type]
+        calls = Calls(random_walk, (None, 500), varying=varying)
         expected = [walk.tobytes() for walk in execute(calls, show_progress=False)]
         for options in ({}, {"distribute": "chunks"}, {"chunk_len": 7}, {"n_workers": 3}):
             assert [walk.tobytes() for walk in self.run(calls, **options)] == expected
@@ -196,7 +199,7 @@ class EngineContract:
         tasks = [Task(lambda number: number + offset, number) for number in range(4)]
         assert self.run(tasks) == [10, 11, 12, 13]
         varying = {0: (range(4), range(4))}
-        assert self.run(Calls(closure_over([1, 2, 3, 4]), varying=varying)) == [1, 2, 3, 4]  # type: ignore[arg-type]
+        assert self.run(Calls(closure_over([1, 2, 3, 4]), varying=varying)) == [1, 2, 3, 4]
 
     def test_function_that_cannot_be_pickled(self) -> None:
         """It runs all the same, or is refused with the remedy; nothing hangs."""
@@ -238,7 +241,7 @@ class EngineContract:
 
     @pytest.mark.parametrize("distribute", ["tasks", "chunks"])
     def test_worker_that_dies(self, distribute: str, tmp_path: Path) -> None:
-        """A worker that dies fails the unit it held, nothing else; retries bring it back."""
+        """A worker that dies fails the batch it held, nothing else; retries bring it back."""
         if self.in_process:
             return
         tasks = [Task(die_at, number, 3) for number in range(6)]
@@ -262,7 +265,7 @@ class EngineContract:
 
     @pytest.mark.parametrize("distribute", ["tasks", "chunks"])
     def test_retries(self, distribute: str, tmp_path: Path) -> None:
-        """A task is tried as often as asked, and not more often."""
+        """A task is tried again as often as `retries` says, and no more."""
         tasks = [Task(fail_twice, tmp_path / f"{distribute}{number}") for number in range(4)]
         assert self.run(tasks, retries=2, distribute=distribute) == ["done"] * 4
         tasks = [Task(fail_twice, tmp_path / f"{distribute}{number}x") for number in range(4)]
@@ -281,6 +284,26 @@ class EngineContract:
             post_chunk_kwargs={"number": Rep("chunk_idx"), "results": Rep("chunk_results")},
         )
         assert seen == [0, (0, [0, 1]), 1, (1, [2, 3]), 2, (2, [4])]
+
+    def test_tasks_run_at_the_same_time(self, tmp_path: Path) -> None:
+        """Two workers work at once: each task waits for the other."""
+        if self.is_parallel:
+            marks = [tmp_path / "first", tmp_path / "second"]
+            tasks = [Task(meet, mark, other) for mark, other in (marks, marks[::-1])]
+            assert self.run(tasks, distribute="chunks", chunk_len=1) == [True, True]
+
+    def test_an_iterator_is_not_run_ahead_of(self) -> None:
+        """Tasks are taken as workers are free: the rest is never made after a failure."""
+        made: list[int] = []
+
+        def tasks() -> Iterator[Task]:
+            for number in range(1000):
+                made.append(number)
+                yield Task(fail_from_three, number)
+
+        with pytest.raises(TaskError, match="ZeroDivisionError"):
+            self.run(tasks(), timeout=60.0)  # with a timeout every task is dispatched alone
+        assert len(made) < 30
 
     def test_keyboard_interrupt_of_a_task_ends_the_run(self) -> None:
         """`KeyboardInterrupt` is never taken for the failure of a task."""
@@ -308,8 +331,18 @@ def pause_and_return(seconds: float, value: Any) -> Any:
     return value
 
 
+def meet(mark: Path, other: Path) -> bool:
+    """Return whether `other` comes while this task runs."""
+    mark.touch()
+    for _ in range(3000):
+        if other.exists():
+            return True
+        time.sleep(0.01)
+    return False
+
+
 def combine(first: int, second: int, third: float) -> float:
-    """Return a number that tells all three apart."""
+    """Return a number that depends on all three."""
     return first + 1000 * second + third
 
 
@@ -343,10 +376,10 @@ class BaseError(BaseException):
 
 
 class SilentError(Exception):
-    """An error whose text cannot be made."""
+    """An error that cannot be turned into a string."""
 
     def __str__(self) -> str:
-        msg = "no text"
+        msg = "no string"
         raise ValueError(msg)
 
     __repr__ = __str__
@@ -372,7 +405,7 @@ def make_again(kind: Callable[[], Any]) -> Any:
 
 
 def raise_fault(fault: Any) -> None:
-    """Raise `fault`; for a text what goes by this name."""
+    """Raise `fault`, or what goes by that name."""
     if isinstance(fault, BaseException):
         raise fault
     if fault == "recursion":

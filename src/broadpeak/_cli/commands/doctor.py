@@ -15,7 +15,18 @@ from broadpeak._cli import console
 from broadpeak._cli import flags as options
 from broadpeak._core import env
 
-REQUIRED = ("numpy", "pandas", "numba", "scipy", "plotly", "tqdm", "joblib", "typer", "rich")
+REQUIRED = (
+    "numpy",
+    "pandas",
+    "numba",
+    "scipy",
+    "plotly",
+    "tqdm",
+    "joblib",
+    "loky",
+    "typer",
+    "rich",
+)
 OPTIONAL = (
     *("TA-Lib", "pathos", "mpire", "dask", "distributed", "ray"),
     *("optuna", "yfinance", "ccxt", "pyarrow"),

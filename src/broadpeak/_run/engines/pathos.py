@@ -14,21 +14,21 @@ from broadpeak._run.engines.processpool import ProcessEngine
 class _ByDill:
     """Bytes that dill wrote and that only dill reads."""
 
-    def __init__(self, loads: Callable[[bytes], Any], data: bytes) -> None:
+    def __init__(self, loads: Callable[[bytes], object], data: bytes) -> None:
         self._loads = loads
         self._data = data
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[object, ...]:
         return self._loads, (self._data,)
 
 
-def _dumps(obj: Any) -> bytes:
+def _dumps(obj: object) -> bytes:
     dill = optional.load("dill", extra="pathos", purpose="engine='pathos'")
     return pickle.dumps(_ByDill(dill.loads, dill.dumps(obj)))
 
 
 class PathosEngine(ProcessEngine):
-    """Runs units in processes that pathos makes.
+    """Runs batches in processes that pathos makes.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ class PathosEngine(ProcessEngine):
             reuse=reuse,
         )
 
-    def fallback(self) -> Callable[[Any], bytes]:
+    def pickler(self) -> Callable[[object], bytes]:
         """Return a pickler that goes through dill."""
         return _dumps
 

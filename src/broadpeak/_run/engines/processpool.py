@@ -7,17 +7,19 @@ import importlib
 import multiprocessing
 import os
 import signal
+import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from multiprocessing.connection import Connection
+from types import ModuleType
 from typing import Any
 
 from broadpeak._core import check
 from broadpeak._run import pool as pools
 from broadpeak._run import worker
+from broadpeak._run.dispatch import Answer, FutureEngine, Ticket, WorkItem
 from broadpeak._run.fresh import FreshProcess
-from broadpeak._run.shared import Exchange
-from broadpeak._run.task import Batch, BatchResult, TaskQueue
 from broadpeak.errors import EngineError, ParamError, broken_rule, described
 
 _THREAD_LIMITS = (
@@ -43,8 +45,8 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_renew_lock)
 
 
-class ProcessEngine:
-    """Runs units in worker processes.
+class ProcessEngine(FutureEngine):
+    """Runs batches in worker processes.
 
     Parameters
     ----------
@@ -69,6 +71,8 @@ class ProcessEngine:
         If an option is not what it must be.
     """
 
+    ends_late = True
+    mark = worker.BATCH
     name = "processpool"
     library = "multiprocessing"
     methods: tuple[str, ...] = ("fresh", "fork", "spawn", "forkserver")
@@ -81,7 +85,7 @@ class ProcessEngine:
         threads_per_worker: int | None = None,
         reuse: bool = True,
     ) -> None:
-        self.n_workers = n_workers
+        super().__init__(n_workers)
         if start_method is None:
             start_method = "fresh" if os.name == "posix" else "spawn"
         self.start_method = check.one_of("start_method", start_method, self.methods)
@@ -93,23 +97,31 @@ class ProcessEngine:
         self._reuse = reuse
         self._limits = _limits(threads_per_worker)
 
-    def run(self, source: TaskQueue) -> Iterator[tuple[Batch, BatchResult]]:
-        """Yield the report of every unit as it finishes."""
+    def start(self) -> None:
+        """Take the workers of the last run, if there are any."""
         key = (self.library, self.start_method, self.n_workers, tuple(self._limits.items()))
-        pool = pools.check_out(key, self._make_pool) if self._reuse else self._make_pool()
-        exchange = Exchange(self.fallback())
-        try:
-            yield from pool.run(source, exchange)
-        finally:
-            exchange.close()
-            if self._reuse:
-                pools.check_in(key, pool)
-            else:
-                pool.shutdown()
+        self._key = key
+        self._pool = pools.check_out(key, self._make_pool) if self._reuse else self._make_pool()
+        self._pool.begin_run()
 
-    def fallback(self) -> Callable[[Any], bytes] | None:
-        """Return another pickler, for what cloudpickle refuses."""
-        return None
+    def submit(self, item: WorkItem) -> Ticket | None:
+        """Give a batch to a worker."""
+        ticket = self._pool.submit(item)
+        self.n_workers = self._pool.n_workers  # the system may give fewer
+        return ticket
+
+    def wait(self) -> Iterator[tuple[Ticket, Answer]]:
+        """Wait for the workers."""
+        return self._pool.wait()
+
+    def close(self, *, abandoned: bool) -> None:
+        """Keep the workers for the next run, but for those that are at work."""
+        del abandoned  # the pool knows better who holds what
+        self._pool.end_run("" if self.shared is None else self.shared.name)
+        if self._reuse:
+            pools.check_in(self._key, self._pool)
+        else:
+            self._pool.shutdown()
 
     def context(self) -> Any:
         """Return what makes processes and pipes."""
@@ -121,7 +133,7 @@ class ProcessEngine:
         util.Finalize(None, pools.shutdown, exitpriority=100)
         return pools.WorkerPool(self._start, self.n_workers)
 
-    def _start(self) -> tuple[Any, Any]:
+    def _start(self) -> tuple[pools.WorkerProcess, Connection]:
         """Return a process and the pipe to it."""
         try:
             with _starting, _no_interrupt():
@@ -140,7 +152,7 @@ class ProcessEngine:
             )
             raise EngineError(msg) from error
 
-    def _start_by_library(self) -> tuple[Any, Any]:
+    def _start_by_library(self) -> tuple[pools.WorkerProcess, Connection]:
         context = self.context()
         util = importlib.import_module(f"{self.library}.util")
         folder = util.get_temp_dir() if self.start_method == "forkserver" else None
@@ -149,7 +161,7 @@ class ProcessEngine:
         try:
             args = (there, self._limits, parent)
             process = context.Process(target=worker.main, args=args, name="broadpeak-worker")
-            with _environment(self._limits), _without_main(self.library):
+            with _environment(self._limits), _without_main():
                 process.start()
         except BaseException:
             here.close()
@@ -179,24 +191,21 @@ def _environment(values: dict[str, str]) -> Iterator[None]:
 
 
 @contextmanager
-def _without_main(library: str) -> Iterator[None]:
+def _without_main() -> Iterator[None]:
     """Start processes that do not import the main script.
 
     Its functions and classes travel by value, so nothing needs the import, and a script without
-    ``if __name__ == "__main__":`` would start itself again in every worker.
+    ``if __name__ == "__main__":`` would start itself again in every worker. `multiprocessing` looks
+    up the file of the main module; while a process starts, an empty module stands in its place, as
+    it does when `runpy` runs a module. Other threads see that, too. Few look up the main module by
+    name, though, and the default start method needs none of this.
     """
-    spawn: Any = importlib.import_module(f"{library}.spawn")
-    original = spawn.get_preparation_data
-
-    def prepared(*args: Any, **kwargs: Any) -> dict[str, Any]:
-        data: dict[str, Any] = original(*args, **kwargs)
-        return {name: value for name, value in data.items() if not name.startswith("init_main")}
-
-    spawn.get_preparation_data = prepared
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
     try:
         yield
     finally:
-        spawn.get_preparation_data = original
+        sys.modules["__main__"] = main
 
 
 @contextmanager

@@ -5,30 +5,23 @@ from __future__ import annotations
 
 import contextvars
 import threading
-from collections.abc import Iterator
 from contextlib import suppress
 from queue import Empty, SimpleQueue
-from typing import TypeAlias
 
-from broadpeak._run.batching import Batcher
-from broadpeak._run.running import TaskStopped, run_unit, stop_thread
-from broadpeak._run.task import Batch, BatchResult, TaskQueue
+from broadpeak._run.batches import Batch, TaskStopped, abandon, run_batch
+from broadpeak._run.dispatch import Answer, FutureEngine, Ticket, WorkItem
 from broadpeak.errors import EngineError
 
-_Answers: TypeAlias = "SimpleQueue[tuple[Batch, BatchResult | BaseException]]"
-
-_NO_THREAD = (
-    "A thread must start, but the system gives none. Pass engine='serial', or end what has many."
-)
 _POLL_SECONDS = 0.5  # some systems notice Ctrl-C only between waits
 _PATIENCE_SECONDS = 1.0
 
 
-class ThreadEngine:
-    """Runs units in threads of this process.
+class ThreadEngine(FutureEngine):
+    """Runs batches in threads of this process.
 
     A task that holds the interpreter lock in C code can be neither timed out nor interrupted before
-    it returns.
+    it returns. The threads are daemons of our own: those of `concurrent.futures` are waited for
+    when the interpreter ends, which an abandoned task may never let it.
 
     Parameters
     ----------
@@ -36,88 +29,73 @@ class ThreadEngine:
         Number of threads.
     """
 
-    def __init__(self, n_workers: int) -> None:
-        self.n_workers = n_workers
+    pickles = False
+    ahead = False  # a thread that waits for this one costs little, a started task cannot be undone
 
-    def run(self, source: TaskQueue) -> Iterator[tuple[Batch, BatchResult]]:
-        """Yield the report of every unit as it finishes."""
-        units: SimpleQueue[Batch | None] = SimpleQueue()
-        answers: _Answers = SimpleQueue()
-        batcher = Batcher(self.n_workers)
-        threads: list[threading.Thread] = []
-        running = 0
-        try:
-            while True:
-                while running < self.n_workers:
-                    unit = source.take(batcher.size(source.n_left))
-                    if unit is None:
-                        break
-                    units.put(unit)
-                    running += 1
-                    if running > len(threads) and not _start_one_of(threads, units, answers):
-                        break
-                if not running:
-                    return
-                unit, report = _next(answers)
-                running -= 1
-                if isinstance(report, BaseException):
-                    raise report
-                batcher.record(len(report.values), report.seconds)
-                yield unit, report
-        finally:
-            _end(threads, units, is_abandoned=running > 0)
+    def start(self) -> None:
+        """Make the queues; threads start as batches come."""
+        self._batches: SimpleQueue[Batch | None] = SimpleQueue()
+        self._answers: SimpleQueue[tuple[Ticket, Answer]] = SimpleQueue()
+        self._threads: list[threading.Thread] = []
+        self._n_running = 0
 
-
-def _start_one_of(
-    threads: list[threading.Thread], units: SimpleQueue[Batch | None], answers: _Answers
-) -> bool:
-    """Start one more of `threads`; False if the system gives no more, and those there must do."""
-    try:
-        threads.append(_start(units, answers))
-    except RuntimeError as error:
-        if not threads:
-            raise EngineError(_NO_THREAD) from error
-        return False
-    return True
-
-
-def _start(units: SimpleQueue[Batch | None], answers: _Answers) -> threading.Thread:
-    """Start one worker; it sees the context variables of the run, such as NumPy's error state."""
-    context = contextvars.copy_context()
-    thread = threading.Thread(
-        target=context.run, args=(_work, units, answers), name="broadpeak-worker", daemon=True
-    )
-    thread.start()
-    return thread
-
-
-def _work(units: SimpleQueue[Batch | None], answers: _Answers) -> None:
-    with suppress(TaskStopped):
-        while (unit := units.get()) is not None:
+    def submit(self, item: WorkItem) -> Ticket:
+        """Queue a batch, and start a thread for it if all are busy."""
+        self._batches.put(item.batch)
+        self._n_running += 1
+        if self._n_running > len(self._threads):
+            # It sees the context variables of the run, such as NumPy's error state.
+            context = contextvars.copy_context()
+            work = (_work, self._batches, self._answers)
+            thread = threading.Thread(
+                target=context.run, args=work, name="broadpeak-worker", daemon=True
+            )
             try:
-                answers.put((unit, run_unit(unit)))
+                thread.start()
+            except RuntimeError as error:
+                if not self._threads:
+                    msg = (
+                        "A thread must start, but the system gives none. Pass engine='serial', or "
+                        "end what has many."
+                    )
+                    raise EngineError(msg) from error
+                self.n_workers = len(self._threads)  # those there are must do
+            else:
+                self._threads.append(thread)
+        return id(item.batch)
+
+    def wait(self) -> list[tuple[Ticket, Answer]]:
+        """Wait for one of the threads."""
+        while True:
+            with suppress(Empty):
+                answer = self._answers.get(timeout=_POLL_SECONDS)
+                self._n_running -= 1
+                return [answer]
+
+    def close(self, *, abandoned: bool) -> None:
+        """End the threads; those that are at a task as soon as they are back in Python code."""
+        patience = _PATIENCE_SECONDS
+        if abandoned:
+            with suppress(Empty):
+                while True:
+                    self._batches.get_nowait()
+            for thread in self._threads:
+                abandon(thread)
+            patience /= max(len(self._threads), 1)
+        for _ in self._threads:
+            self._batches.put(None)
+        for thread in self._threads:
+            thread.join(patience)
+
+
+def _work(batches: SimpleQueue[Batch | None], answers: SimpleQueue[tuple[Ticket, Answer]]) -> None:
+    with suppress(TaskStopped):
+        while (batch := batches.get()) is not None:
+            try:
+                answer: Answer = run_batch(batch)
             except TaskStopped:
                 return
-            except BaseException as error:  # noqa: BLE001  # carried to the thread that waits
-                answers.put((unit, error))
-
-
-def _next(answers: _Answers) -> tuple[Batch, BatchResult | BaseException]:
-    while True:
-        with suppress(Empty):
-            return answers.get(timeout=_POLL_SECONDS)
-
-
-def _end(
-    threads: list[threading.Thread], units: SimpleQueue[Batch | None], *, is_abandoned: bool
-) -> None:
-    if is_abandoned:
-        with suppress(Empty):
-            while True:
-                units.get_nowait()
-        for thread in threads:
-            stop_thread(thread)
-    for _ in threads:
-        units.put(None)
-    for thread in threads:
-        thread.join(_PATIENCE_SECONDS if not is_abandoned else _PATIENCE_SECONDS / len(threads))
+            except BaseException as error:  # noqa: BLE001  # raised in the thread that waits
+                answer = error
+            answers.put((id(batch), answer))
+            del batch, answer  # what they hold is not held by a thread that waits

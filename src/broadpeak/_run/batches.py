@@ -1,0 +1,333 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Batches of tasks, what becomes of them, and running one where it has arrived.
+
+The same code runs a batch in this process, in a thread and in a worker process.
+"""
+
+from __future__ import annotations
+
+import bisect
+import contextvars
+import ctypes
+import math
+import reprlib
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from time import perf_counter
+from typing import Any, Literal, NamedTuple, TypeAlias
+
+from broadpeak._core import check
+from broadpeak._run.calls import Calls, Task
+from broadpeak.errors import ParamTypeError, described, traceback_text
+
+Status: TypeAlias = Literal["ok", "failed", "timeout", "died"]
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Outcome:
+    """How one task ended.
+
+    Parameters
+    ----------
+    index : int
+        Position of the task in the run.
+    status : {"ok", "failed", "timeout", "died"}
+        "failed": it raised, or could not cross to a worker; "timeout": it took too long; "died":
+        its worker process ended.
+    value : object
+        The result; None unless the status is "ok".
+    error : Exception, optional
+        What was raised.
+    seconds : float
+        Time of the last attempt; NaN where it was not measured.
+    traceback : str
+        The traceback as the worker saw it.
+
+    Examples
+    --------
+    >>> Outcome(3, "failed", error=ValueError("no trades"))
+    Outcome(3, 'failed', error=ValueError('no trades'))
+    """
+
+    index: int
+    status: Status
+    value: Any = None
+    error: BaseException | None = None
+    seconds: float = math.nan
+    traceback: str = field(default="", compare=False)
+
+    def __repr__(self) -> str:
+        if self.error is None:
+            shown = f"value={reprlib.repr(self.value)}".replace("\n", " ")
+        else:
+            try:
+                shown = f"error={self.error!r}"
+            except Exception:  # noqa: BLE001  # a class of the user may raise anything
+                shown = f"error=<{described(self.error)}>"
+        return f"Outcome({self.index}, {self.status!r}, {shown})"
+
+
+@dataclass(slots=True)
+class Batch:
+    """Tasks that are dispatched in one piece.
+
+    Attributes
+    ----------
+    positions : range or list of int
+        Where the results belong in the run.
+    tasks : sequence of Task, or iterator of Task for a lazy batch
+        What is to be called.
+    chunk : int
+        Number of the chunk that the tasks belong to.
+    attempt : int
+        How often these tasks have been tried before.
+    whole : bool
+        A chunk that is retried and lost as a whole; other batches may be split.
+    stop : bool
+        Leave the rest of the batch undone after a task failed.
+    timed : bool
+        Measure every task.
+    timeout : float, optional
+        Seconds the batch may take.
+    """
+
+    positions: Sequence[int]
+    tasks: Sequence[Task] | Iterator[Task]
+    chunk: int = 0
+    attempt: int = 0
+    whole: bool = False
+    stop: bool = False
+    timed: bool = False
+    timeout: float | None = None
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+    def part(self, offsets: Sequence[int], attempt: int) -> Batch:
+        """Return the batch of the tasks at `offsets`, for another attempt."""
+        if isinstance(self.tasks, Calls):
+            tasks: Sequence[Task] = self.tasks.pick(offsets)
+        elif isinstance(self.tasks, Sequence):
+            tasks = [self.tasks[offset] for offset in offsets]
+        else:
+            msg = "A lazy batch has no parts; its failed tasks are in its result."
+            raise TypeError(msg)
+        positions = [self.positions[offset] for offset in offsets]
+        return replace(self, positions=positions, tasks=tasks, attempt=attempt)
+
+    def failed_tasks(self, result: BatchResult) -> list[Task]:
+        """Return the tasks that failed, in order."""
+        if isinstance(self.tasks, Sequence):
+            return [self.tasks[offset] for offset in result.failures]
+        return result.failed_tasks
+
+    def retry(self, result: BatchResult) -> Batch:
+        """Return the batch of the tasks that failed, for another attempt."""
+        if isinstance(self.tasks, Sequence):
+            return self.part(result.failures, self.attempt + 1)
+        positions = [self.positions[offset] for offset in result.failures]
+        return replace(
+            self, positions=positions, tasks=result.failed_tasks, attempt=self.attempt + 1
+        )
+
+
+@dataclass(slots=True)
+class BatchResult:
+    """What became of one batch.
+
+    Attributes
+    ----------
+    values : list
+        One result a task, in order; an `Outcome` where `failures` says so. Shorter than the batch
+        if that was to stop at a failure, or if a lazy batch came to the end of its tasks.
+    failures : list of int
+        Offsets of failed tasks in `values`, ascending.
+    failed_tasks : list of Task
+        The failed tasks of a lazy batch, for another attempt.
+    seconds : float
+        Time the whole batch took.
+    status : {"ok", "failed", "timeout", "died"}
+        Other than "ok" if the batch was lost as a whole; `values` is empty then.
+    error : Exception, optional
+        Why the batch was lost.
+    interrupted : bool
+        A task raised `KeyboardInterrupt`, which is meant for the run.
+    """
+
+    values: list[Any] = field(default_factory=list)
+    failures: list[int] = field(default_factory=list)
+    failed_tasks: list[Task] = field(default_factory=list)
+    seconds: float = 0.0
+    status: Status = "ok"
+    error: BaseException | None = None
+    interrupted: bool = False
+
+
+def lost(status: Status, error: BaseException, seconds: float = math.nan) -> BatchResult:
+    """Return the result of a batch that was lost as a whole."""
+    return BatchResult(status=status, error=error, seconds=seconds)
+
+
+class Nesting(NamedTuple):
+    """How deep inside of other runs code is.
+
+    Attributes
+    ----------
+    depth : int
+        How many runs it is inside of; 0 outside of any task.
+    n_beside : int
+        How many tasks of those runs may run at the same time, and share the cores.
+    """
+
+    depth: int = 0
+    n_beside: int = 1
+
+
+_OUTSIDE = Nesting()
+nesting: contextvars.ContextVar[Nesting] = contextvars.ContextVar(
+    "broadpeak_nesting", default=_OUTSIDE
+)
+
+
+@contextmanager
+def nested(inside: Nesting) -> Iterator[None]:
+    """Let code inside see that it runs there."""
+    token = nesting.set(inside)
+    try:
+        yield
+    finally:
+        nesting.reset(token)
+
+
+class TaskStopped(BaseException):
+    """Raised inside of a thread whose result nobody waits for any more."""
+
+
+# Whatever else a task raises is its own failure, SystemExit included: the same on every engine.
+_FOR_THE_RUN = (KeyboardInterrupt, TaskStopped)
+_UNFINISHED = frozenset(check.UNFINISHED_TYPES)
+
+
+def run_batch(batch: Batch) -> BatchResult:
+    """Run the tasks of `batch` one after another.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        If a task raised it: it is meant for the run.
+    """
+    if batch.timeout is not None:
+        return _run_in_time(batch, batch.timeout)
+    started = perf_counter()
+    result = BatchResult()
+    values = result.values
+    if isinstance(batch.tasks, Calls) and not batch.timed:
+        # One C loop makes the calls, at 0.05 µs each. It ends at a call that raised, which is found
+        # by counting the results, and goes on with the call after it.
+        n, results = len(batch.tasks), batch.tasks.results()
+        while len(values) < n:
+            begun = perf_counter()
+            try:
+                values.extend(results)
+                if len(values) < n:  # the loop took an exception for the end of the results
+                    _raise_stop_iteration()
+            except _FOR_THE_RUN:
+                raise
+            except BaseException as error:  # noqa: BLE001  # SystemExit and the like are failures, too
+                _note_failure(batch, result, error, perf_counter() - begun)
+                if batch.stop:
+                    break
+        if not _UNFINISHED.isdisjoint(map(type, values)):
+            _refuse_unfinished(batch, result)
+    else:
+        is_lazy, begun = not isinstance(batch.tasks, Sequence), math.nan
+        for task in batch.tasks:
+            if batch.timed:
+                begun = perf_counter()
+            try:
+                value = task()
+                values.append(value if type(value) not in _UNFINISHED else check.finished(value))
+            except _FOR_THE_RUN:
+                raise
+            except BaseException as error:  # noqa: BLE001  # SystemExit and the like are failures, too
+                _note_failure(batch, result, error, perf_counter() - begun)
+                if is_lazy:
+                    result.failed_tasks.append(task)
+                if batch.stop:
+                    break
+    result.seconds = perf_counter() - started
+    return result
+
+
+def _raise_stop_iteration() -> None:
+    msg = "the function raised StopIteration"
+    raise StopIteration(msg)
+
+
+def _note_failure(batch: Batch, result: BatchResult, error: BaseException, seconds: float) -> None:
+    offset = len(result.values)
+    result.failures.append(offset)
+    result.values.append(_failure(batch, offset, error, seconds))
+
+
+def _failure(batch: Batch, offset: int, error: BaseException, seconds: float) -> Outcome:
+    text = traceback_text(error)
+    return Outcome(batch.positions[offset], "failed", error=error, seconds=seconds, traceback=text)
+
+
+def _refuse_unfinished(batch: Batch, result: BatchResult) -> None:
+    """Turn results that are calls that have only begun, such as coroutines, into failures."""
+    for offset, value in enumerate(result.values):
+        try:
+            check.finished(value)
+        except ParamTypeError as error:
+            result.values[offset] = _failure(batch, offset, error, math.nan)
+            bisect.insort(result.failures, offset)
+
+
+def _run_in_time(batch: Batch, timeout: float) -> BatchResult:
+    """Run `batch` in a thread of its own and leave it behind when its time is up."""
+    ended: list[BatchResult | BaseException] = []
+    untimed = replace(batch, timeout=None)
+
+    def work() -> None:
+        try:
+            ended.append(run_batch(untimed))
+        except BaseException as error:  # noqa: BLE001  # carried to the thread that waits
+            ended.append(error)
+
+    context = contextvars.copy_context()
+    thread = threading.Thread(target=context.run, args=(work,), name="broadpeak-task", daemon=True)
+    started = perf_counter()
+    thread.start()
+    try:
+        thread.join(timeout)
+    finally:
+        if thread.is_alive():
+            abandon(thread)
+    if not ended:
+        return lost("timeout", late(timeout), perf_counter() - started)
+    result = ended[0]
+    if isinstance(result, BaseException):
+        raise result
+    return result
+
+
+def late(timeout: float) -> TimeoutError:
+    """Return the error of a task that took longer than `timeout` seconds."""
+    return TimeoutError(f"must end within timeout={timeout:g} seconds")
+
+
+def abandon(thread: threading.Thread) -> None:
+    """Make Python code in `thread` raise `TaskStopped` at its next step.
+
+    A thread cannot be ended from outside. Code that is in C (a compiled kernel, a long `sum`)
+    reaches its next step only when it returns, and until then goes on in the background; that is
+    why threads are daemons, so that the program at least can end. The call is the one that CPython
+    documents for this purpose; no other interpreter needs to have it.
+    """
+    if thread.ident is not None:
+        target = ctypes.c_ulong(thread.ident)
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(target, ctypes.py_object(TaskStopped))

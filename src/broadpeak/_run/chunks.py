@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The one planner of chunks: of tasks, of the items of an argument, of combinations.
+
+Wherever chunks are cut a rule means the same, and a mistake gets the same message.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import count, pairwise
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+
+from broadpeak._core import check
+from broadpeak._run.cores import core_count
+from broadpeak.errors import ParamError, ParamTypeError, broken_rule
+from broadpeak.types import IntArray
+
+Auto: TypeAlias = "int | Literal['auto'] | None"
+ChunkMeta: TypeAlias = "Iterable[slice | Iterable[int]] | None"
+
+END = sys.maxsize
+"""Where a chunk ends that takes all the tasks of an iterator that are left."""
+
+
+@dataclass(slots=True, eq=False)
+class Chunk:
+    """Items that go together.
+
+    Attributes
+    ----------
+    number : int
+        Its place among the chunks.
+    rows : range or integer array
+        Positions of its items.
+    """
+
+    number: int
+    rows: range | IntArray
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __str__(self) -> str:
+        if len(self.rows) == 1:
+            return f"item {self.rows[0]}"
+        return f"{len(self.rows)} items from {self.rows[0]} to {self.rows[-1]}"
+
+    @property
+    def positions(self) -> Sequence[int]:
+        """The rows as integers of Python."""
+        return self.rows if isinstance(self.rows, range) else self.rows.tolist()
+
+
+def plan_chunks(
+    size: int,
+    n_chunks: Auto = None,
+    chunk_len: Auto = None,
+    chunk_meta: ChunkMeta = None,
+    *,
+    prefix: str = "",
+    n_cores: int | None = None,
+) -> list[Chunk]:
+    """Return the chunks of `size` items under the one rule that is given; without one, all in one.
+
+    `prefix` stands before the names of the rules in messages; "auto" means `n_cores`.
+
+    Raises
+    ------
+    ParamError
+        If more than one rule is given, a number is not positive, or explicit chunks do not hold
+        each item once.
+    """
+    rules = {"n_chunks": n_chunks, "chunk_len": chunk_len, "chunk_meta": chunk_meta}
+    given = [f"{prefix}{name}" for name, rule in rules.items() if rule is not None]
+    if len(given) > 1:
+        rule = "be given by one of n_chunks, chunk_len and chunk_meta"
+        raise ParamError(broken_rule("Chunks", rule, given, "Leave the others at None."))
+    if chunk_meta is not None:
+        return _explicit(f"{prefix}chunk_meta", size, chunk_meta)
+    if chunk_len is not None:
+        length = _resolved(f"{prefix}chunk_len", chunk_len, n_cores)
+        edges = [*range(0, size, length), size]
+    else:
+        wanted = 1 if n_chunks is None else _resolved(f"{prefix}n_chunks", n_chunks, n_cores)
+        number = min(wanted, size)
+        least, more = divmod(size, number) if number else (0, 0)
+        edges = [i * least + min(i, more) for i in range(number + 1)]
+    return [Chunk(number, range(*edge)) for number, edge in enumerate(pairwise(edges))]
+
+
+def endless_chunks(chunk_len: Auto, n_cores: int | None = None) -> Iterator[Chunk]:
+    """Yield the chunks of an iterator of which nobody knows where it ends."""
+    length = END if chunk_len is None else _resolved("chunk_len", chunk_len, n_cores)
+    for number, start in enumerate(count(0, length)):
+        yield Chunk(number, range(start, min(start + length, END)))
+
+
+def chunk_count(name: str, value: Any) -> Any:
+    """Return a number of chunks or of items, or "auto", if `value` is one."""
+    if isinstance(value, str) and value == "auto":
+        return value
+    number = check.real(value)
+    if number is None or not 1 <= number < math.inf or number != math.floor(number):
+        raise ParamError(broken_rule(name, "be 'auto' or an integer of at least 1", value))
+    return min(int(number), END)
+
+
+def _resolved(name: str, value: Any, n_cores: int | None) -> int:
+    number: Any = chunk_count(name, value)
+    if number == "auto":
+        return core_count() if n_cores is None else n_cores
+    return int(number)
+
+
+def in_order(chunks: Sequence[Chunk]) -> bool:
+    """Return whether the items of all chunks, one after another, are in order."""
+    if all(isinstance(chunk.rows, range) for chunk in chunks):
+        return all(left.rows[-1] < right.rows[0] for left, right in pairwise(chunks))
+    rows = np.concatenate([np.asarray(chunk.rows) for chunk in chunks])
+    return bool((rows[1:] > rows[:-1]).all())
+
+
+def _explicit(name: str, size: int, chunk_meta: Any) -> list[Chunk]:
+    """Return chunks as they are listed; empty ones are left out."""
+    rule = "be slices, ranges or lists of positions, one a chunk"
+    found: list[range | IntArray] = []
+    for meta in check.several(name, chunk_meta, rule):
+        rows: Any = range(size)[meta] if isinstance(meta, slice) else meta
+        if not isinstance(rows, range) or rows.step != 1:
+            try:
+                rows = np.asarray(rows if hasattr(rows, "__len__") else list(rows))
+            except (TypeError, ValueError):
+                rows = np.array(None)
+            if rows.ndim != 1 or (rows.size and rows.dtype.kind not in "iu"):
+                raise ParamTypeError(broken_rule(name, rule, meta))
+            rows = rows.astype(np.int64)
+        if len(rows):
+            found.append(rows)
+    whole = np.concatenate([np.asarray(rows) for rows in found]) if found else np.empty(0)
+    if len(whole) != size or not np.array_equal(np.sort(whole), np.arange(size)):
+        listed = [list(rows) if isinstance(rows, range) else rows.tolist() for rows in found]
+        raise ParamError(broken_rule(name, f"hold each of the {size} items once", listed))
+    return [Chunk(number, rows) for number, rows in enumerate(found)]

@@ -1,0 +1,359 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The one dispatch loop, around somebody's executor; and the engine that needs no executor."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from concurrent.futures import BrokenExecutor
+from dataclasses import dataclass, field
+from typing import ClassVar, Protocol, TypeAlias, runtime_checkable
+
+from broadpeak._run.batches import Batch, BatchResult, lost, run_batch
+from broadpeak._run.remote import Token, load_result, not_sent
+from broadpeak._run.shared import SharedObjects
+from broadpeak._run.taskqueue import TaskQueue
+from broadpeak.errors import EngineError
+
+TARGET_SECONDS = 0.05  # of a batch: long against a dispatch (0.1 ms), short against patience
+_GROWTH = 8  # at most this much larger than the last batch: the first tasks may not be typical
+_LARGEST = 100_000
+_SHORT_SECONDS = 0.2  # batches this short go out one ahead, so that a worker never waits
+_MOST_AHEAD = 32 * 1024  # bytes of a batch that does: they fit a pipe whose other end is busy
+
+
+@runtime_checkable
+class Engine(Protocol):
+    """Runs batches of tasks; every engine, serial included, is used in this one way.
+
+    An engine is made for one run by its factory in the registry: ``factory(n_workers, **options)``.
+    `FutureEngine` is the short way to one.
+
+    Attributes
+    ----------
+    n_workers : int
+        How many batches run at a time.
+    """
+
+    n_workers: int
+
+    def run(self, queue: TaskQueue) -> Iterator[tuple[Batch, BatchResult]]:
+        """Yield the result of every batch as it finishes, in any order.
+
+        A failing task never raises here; `EngineError` means that the engine itself cannot go on.
+        If the iterator is closed early or an exception (`KeyboardInterrupt`) passes, whatever runs
+        is stopped and no worker goes on with abandoned batches.
+        """
+
+
+class BatchSizes:
+    """Chooses the size of the next batch from how long the last ones took.
+
+    Parameters
+    ----------
+    n_workers : int
+        How many share the rest of the tasks.
+
+    Examples
+    --------
+    >>> sizes = BatchSizes(n_workers=2)
+    >>> sizes.next(None)
+    1
+    >>> sizes.record(1, seconds=1e-6)
+    >>> sizes.next(None), sizes.next(10)
+    (8, 3)
+    """
+
+    def __init__(self, n_workers: int) -> None:
+        self._n_workers = n_workers
+        self._size = 1
+        self.seconds = float("inf")  # of the last batch
+
+    def record(self, n_tasks: int, seconds: float) -> None:
+        """Note that a batch of `n_tasks` took `seconds`."""
+        if n_tasks < 1:
+            return
+        self.seconds = seconds
+        fitting = TARGET_SECONDS * n_tasks / max(seconds, 1e-9)
+        # A late result of a small batch must not undo what larger ones have shown since.
+        largest = max(_GROWTH * n_tasks, self._size)
+        self._size = max(1, min(int(fitting), largest, _LARGEST))
+
+    def next(self, n_left: int | None) -> int:
+        """Return how many tasks the next batch should have, `n_left` being left (None: unknown)."""
+        if n_left is None or self._n_workers == 1:
+            return self._size
+        share = -(-n_left // (2 * self._n_workers))  # guided: the last batches are small
+        return max(1, min(self._size, share))
+
+
+@dataclass(frozen=True, slots=True)
+class WorkItem:
+    """A batch as an executor gets it.
+
+    Attributes
+    ----------
+    batch : Batch
+        What is to run, for an executor in this process.
+    payload : bytes
+        The same pickled, for one elsewhere: `run_remotely` runs it there.
+    objects : dict
+        What the payload refers to: token -> what `FutureEngine.put` returned for it. Pass the
+        tokens to `run_remotely`, and the data in place of the references.
+    """
+
+    batch: Batch
+    payload: bytes = b""
+    objects: dict[Token, object] = field(default_factory=dict)
+
+
+class _NotBegun:
+    """The answer for a batch that its worker never started: it goes to another."""
+
+
+NOT_BEGUN = _NotBegun()
+Ticket: TypeAlias = Hashable
+Answer: TypeAlias = "BatchResult | bytes | memoryview | BaseException | _NotBegun"
+
+
+class FutureEngine:
+    """An engine around somebody's executor.
+
+    This class holds the loop of every engine: it takes batches from the queue, sized to fill a
+    moment; pickles them, so that what many of them share crosses once a worker; submits them, a few
+    at a time; waits; rebuilds results; and finds the batch that killed a worker where the executor
+    knows only that one died. A subclass implements `submit` and `wait`, and what it needs of the
+    rest.
+
+    Parameters
+    ----------
+    n_workers : int
+        How many batches run at a time.
+
+    Attributes
+    ----------
+    pickles : bool
+        Batches leave this process, hence as bytes. If not, `submit` finds them in ``item.batch``.
+    files : bool
+        Workers see the files of this machine: what is shared goes there, and `put` is not called.
+    ahead : bool
+        Submit one more batch per worker while batches are short, so that no worker ever waits.
+    mark : bytes
+        What payloads begin with, so that an executor need not copy them to say what they are.
+    lazy : bool
+        A batch is used up inside of `submit`: its tasks may be made one by one.
+    ends_late : bool
+        The engine itself ends batches after ``item.batch.timeout``. If not, the task is left behind
+        in its thread, which works only while it does not hold the interpreter lock in C code.
+
+    Examples
+    --------
+    >>> from concurrent.futures import ThreadPoolExecutor, wait
+    >>> class MyEngine(FutureEngine):
+    ...     pickles = False
+    ...
+    ...     def start(self):
+    ...         self.executor, self.futures = ThreadPoolExecutor(self.n_workers), set()
+    ...
+    ...     def submit(self, item):
+    ...         future = self.executor.submit(run_batch, item.batch)
+    ...         self.futures.add(future)
+    ...         return future
+    ...
+    ...     def wait(self):
+    ...         done, self.futures = wait(self.futures, return_when="FIRST_COMPLETED")
+    ...         return [(future, future.exception() or future.result()) for future in done]
+    ...
+    ...     def close(self, *, abandoned):
+    ...         self.executor.shutdown()
+    >>> import broadpeak as bp
+    >>> bp.execute([bp.Task(pow, 2, 3), bp.Task(pow, 2, 5)], engine=MyEngine)
+    [8, 32]
+    """
+
+    pickles: bool = True
+    files: bool = True
+    ahead: bool = True
+    mark: ClassVar[bytes] = b""
+    lazy: ClassVar[bool] = False
+    ends_late: ClassVar[bool] = False
+
+    def __init__(self, n_workers: int) -> None:
+        self.n_workers = n_workers
+
+    def start(self) -> None:
+        """Prepare the executor. Called when a run starts, and again after the executor broke."""
+
+    def submit(self, item: WorkItem) -> Ticket | None:
+        """Hand one batch to the executor and return the ticket by which `wait` knows it.
+
+        None means that there is no room now: the batch is offered again when another has ended.
+        While nothing is on the way there must be room.
+        """
+        raise NotImplementedError
+
+    def wait(self) -> Iterable[tuple[Ticket, Answer]]:
+        """Wait until batches have ended; return their tickets and answers.
+
+        An answer is what `run_remotely` or `run_batch` returned; `NOT_BEGUN`; a
+        `concurrent.futures.BrokenExecutor` if a worker died and took others with it; or any other
+        exception, which ends the run. The answer may be empty: `wait` is then called again.
+        """
+        raise NotImplementedError
+
+    def close(self, *, abandoned: bool) -> None:
+        """End the run; stop what is still on the way, if it is `abandoned`."""
+
+    def put(self, data: bytes) -> object:
+        """Place what many batches share where workers can get it, and return a reference to it.
+
+        The references that a batch needs come in ``item.objects``. None, the default, means that
+        there is no such place: then a worker asks for what it lacks, and gets it with the batch.
+        """
+        return None
+
+    def pickler(self) -> Callable[[object], bytes] | None:
+        """Return another pickler, for what cloudpickle refuses."""
+        return None
+
+    def run(  # noqa: C901, PLR0912  # the one loop, to be read in one piece
+        self, queue: TaskQueue
+    ) -> Iterator[tuple[Batch, BatchResult]]:
+        """Yield the result of every batch as it finishes."""
+        sizes = BatchSizes(self.n_workers)
+        flight: dict[Ticket, Batch] = {}
+        ready: deque[WorkItem] = deque()  # pickled, but there was no room
+        suspects: deque[Batch] = deque()  # were on the way when the executor broke
+        is_careful = False  # one batch at a time, to see which it is
+        self.start()
+        self.shared = shared = (
+            SharedObjects(self.pickler(), files=self.files, put=self.put) if self.pickles else None
+        )
+        try:
+            while True:
+                # Back-pressure: as many batches are on the way as there are workers; twice that
+                # while batches are short, or a worker would wait for this thread after each. What
+                # is large never goes out ahead of a free worker: it would fill queues with bytes,
+                # and block a pipe, with this thread writing to a worker that writes to it.
+                is_careful = bool(suspects) or (is_careful and bool(flight))
+                most = self.n_workers
+                if self.ahead and sizes.seconds < _SHORT_SECONDS:
+                    most *= 2
+                while len(flight) < (1 if is_careful else most):
+                    if ready:
+                        item = ready.popleft()
+                    else:
+                        if suspects:
+                            batch: Batch | None = suspects.popleft()
+                        else:
+                            batch = queue.take(sizes.next(queue.n_left), lazy=self.lazy)
+                        if batch is None:
+                            break
+                        made = WorkItem(batch) if shared is None else self._pickled(batch, shared)
+                        if isinstance(made, BatchResult):
+                            yield batch, made
+                            continue
+                        item = made
+                    is_ahead = len(flight) >= self.n_workers
+                    if is_ahead and len(item.payload) > _MOST_AHEAD:
+                        ticket = None
+                    else:
+                        ticket = self.submit(item)
+                    if ticket is None:
+                        ready.appendleft(item)
+                        break
+                    flight[ticket] = item.batch
+                    del item  # its bytes may be many
+                if not flight:
+                    return
+                broken: BrokenExecutor | None = None
+                fallen: list[Batch] = []
+                for ticket, answer in self.wait():
+                    ended = flight.pop(ticket)
+                    if isinstance(answer, _NotBegun):
+                        queue.put_back(ended)
+                    elif isinstance(answer, BrokenExecutor):
+                        broken = answer
+                        fallen.append(ended)
+                    elif isinstance(answer, BaseException):
+                        raise answer
+                    else:
+                        result = answer if isinstance(answer, BatchResult) else load_result(answer)
+                        del answer  # its bytes may be many
+                        if result is None and shared is not None:
+                            # Its worker lacks what many batches refer to: now that travels along.
+                            made = self._pickled(ended, shared, in_full=True)
+                            if isinstance(made, WorkItem):
+                                ready.append(made)
+                                continue
+                            result = made
+                        if result is not None:
+                            sizes.record(len(result.values), result.seconds)
+                            yield ended, result
+                if broken is not None:
+                    # One worker died, and the executor gives up whatever was on the way: it cannot
+                    # say which batch did it. So they run again, one at a time. The guilty one dies
+                    # again, alone; the others lose what they had done, and nothing else.
+                    fallen += flight.values()
+                    flight.clear()
+                    self.close(abandoned=True)
+                    self.start()
+                    if is_careful:
+                        yield fallen[0], _died(broken)
+                    else:
+                        suspects.extend(fallen)
+        finally:
+            # However it ends (nobody wants more results, an error, Ctrl-C while this thread waits):
+            # what is on the way has nobody to come back to, and must not go on.
+            self.close(abandoned=bool(flight))
+            if shared is not None:
+                shared.close()
+
+    def _pickled(
+        self, batch: Batch, shared: SharedObjects, *, in_full: bool = False
+    ) -> WorkItem | BatchResult:
+        """Return the item that carries `batch`, or its result if it cannot be pickled."""
+        timeout = batch.timeout
+        if self.ends_late:
+            batch.timeout = None  # kept here
+        try:
+            return WorkItem(batch, *shared.dumps(batch, in_full=in_full, mark=self.mark))
+        except (EngineError, KeyboardInterrupt):
+            raise
+        except BaseException as error:  # noqa: BLE001  # pickle raises whatever objects raise
+            return lost("failed", not_sent(error))
+        finally:
+            batch.timeout = timeout
+
+
+def _died(broken: BrokenExecutor) -> BatchResult:
+    first = str(broken).strip().partition("\n")[0]
+    return lost("died", EngineError(f"The worker process must live, but it ended: {first}"))
+
+
+class SerialEngine(FutureEngine):
+    """Runs tasks in the calling thread, one after another: what every other engine must agree with.
+
+    Parameters
+    ----------
+    n_workers : int
+        Taken for the sake of the protocol; there is one worker.
+    """
+
+    pickles = False
+    ahead = False
+    lazy = True
+
+    def __init__(self, n_workers: int = 1) -> None:
+        del n_workers
+        self.n_workers = 1
+
+    def submit(self, item: WorkItem) -> Ticket:
+        """Run the batch; there is nobody else to do it."""
+        self._ended: list[tuple[Ticket, Answer]] = [(0, run_batch(item.batch))]
+        return 0
+
+    def wait(self) -> list[tuple[Ticket, Answer]]:
+        """Return the batch that has just run."""
+        ended, self._ended = self._ended, []
+        return ended

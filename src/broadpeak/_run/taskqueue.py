@@ -1,0 +1,302 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The tasks of one run as engines want them: cut into batches, held at barriers, tried again."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain, islice
+from typing import Protocol
+
+from broadpeak._run.batches import Batch
+from broadpeak._run.calls import Calls, Task
+from broadpeak._run.chunks import Chunk
+from broadpeak.errors import ParamTypeError, broken_rule
+
+_MOST_CLAIMED = 2000  # tasks that are looked at in one go
+
+
+class Claims(Protocol):
+    """Who may run which tasks, where several processes share a run."""
+
+    def claim(self, positions: Sequence[int], *, whole: bool) -> tuple[int, list[int]]:
+        """Ask for the first of `positions`, with `whole` for all of them.
+
+        Returns how many were looked at, and which of those are for this run. The others are
+        finished, or somebody else works on them.
+        """
+
+
+@dataclass(slots=True)
+class OpenChunk:
+    """A chunk that has begun."""
+
+    chunk: Chunk
+    positions: Sequence[int]
+    taken: int = 0  # tasks that were handed out
+    left: int = 0  # of these, how many have not finished
+    full: bool = False  # all were handed out
+
+
+class TaskQueue:
+    """Takes tasks from where the user has them to where an engine wants them.
+
+    It may be empty for now (a barrier between chunks, a failed task that comes again): an engine
+    ends only when `take` returned None while nothing of its own was on the way. All of it is used
+    from one thread, the one that iterates over `Engine.run`.
+
+    Parameters
+    ----------
+    tasks : Calls, list, tuple or iterator of Task
+        A sequence is sliced; an iterator is advanced only when a batch is taken.
+    chunks : iterable of Chunk
+        Tasks between two barriers. Those of an iterator may end before their chunk does.
+    n_tasks : int, optional
+        Number of tasks, if known.
+    whole : bool
+        A chunk is one batch. Otherwise chunk follows chunk, with a barrier between them.
+    single : bool
+        A task is one batch, however quick it is: its result is there as soon as it ended.
+    claims : Claims, optional
+        Says which tasks of a sequence are for this run; the others are away until they have arrived
+        or are offered.
+    stop, timed, timeout
+        Put on every batch.
+    warmup : bool
+        The first task is finished before any other is handed out.
+    on_open, on_close : callable, optional
+        Called with a chunk before its first task is handed out, and with it and its positions after
+        its last has finished, in order of chunks.
+
+    Attributes
+    ----------
+    n_left : int or None
+        How many tasks have never been handed out; None if that is not known.
+    n_taken, n_chunks : int
+        How many tasks and chunks have been handed out.
+    """
+
+    def __init__(
+        self,
+        tasks: Sequence[Task] | Iterator[Task],
+        chunks: Iterable[Chunk],
+        *,
+        n_tasks: int | None = None,
+        whole: bool = False,
+        single: bool = False,
+        claims: Claims | None = None,
+        stop: bool = False,
+        timed: bool = False,
+        timeout: float | None = None,
+        warmup: bool = False,
+        on_open: Callable[[Chunk], object] | None = None,
+        on_close: Callable[[Chunk, Sequence[int]], object] | None = None,
+    ) -> None:
+        self.n_left = n_tasks
+        self.n_taken = self.n_chunks = 0
+        self._tasks: Sequence[Task] = tasks if isinstance(tasks, Sequence) else ()
+        self._items = None if isinstance(tasks, Sequence) else checked_tasks(tasks)
+        self._held: list[Task] = []  # the next item, if somebody had to know whether there is one
+        self._position = 0  # of the next item
+        self._chunks = iter(chunks)
+        self._whole, self._stop, self._timed, self._timeout = whole, stop, timed, timeout
+        self._single = (single or timeout is not None) and not whole
+        self._claims = claims
+        self._claimed: deque[int] = deque()  # tasks of the current chunk that are for this run
+        self._away: dict[int, OpenChunk] = {}  # position of a task that is not -> its chunk
+        self._on_open, self._on_close = on_open, on_close
+        self._is_cold, self._is_warming = warmup, False
+        self._again: deque[Batch] = deque()
+        self._pending: dict[int, int] = {}  # id of a batch on the way -> its first position
+        self._open: dict[int, OpenChunk] = {}  # in order of chunks
+        self._current: OpenChunk | None = None
+        self._limit: int | None = None
+
+    def take(self, n: int = 1, *, lazy: bool = False) -> Batch | None:
+        """Return the next batch of at most `n` tasks, or None if there is none now.
+
+        With `lazy` the tasks may be an iterator, which must be used up before the next call.
+        """
+        batch: Batch | None = None
+        while self._again:
+            another = self._again.popleft()
+            if self._limit is None or another.positions[0] < self._limit:
+                batch = another
+                break
+        if batch is None and self._limit is None and not (self._is_warming and self._pending):
+            batch = self._cut(n, lazy=lazy)
+        if batch is not None:
+            self._pending[id(batch)] = batch.positions[0]
+        return batch
+
+    def put_back(self, batch: Batch) -> None:
+        """Return a batch that was taken but never started."""
+        del self._pending[id(batch)]
+        self._again.appendleft(batch)
+
+    def finish(
+        self, batch: Batch, n_done: int, again: Sequence[Batch] = (), n_lost: int = 0
+    ) -> None:
+        """Note that `n_done` tasks of `batch` were run.
+
+        Those in `again` are handed out once more. Those of `n_lost` failed for good and end the
+        run: they never count as finished, hence their chunk is never shown to a callback.
+        """
+        del self._pending[id(batch)]
+        chunk = self._open[batch.chunk]
+        if not isinstance(batch.tasks, Sequence):
+            # A lazy batch was counted in full. It may have come to the end of the tasks, or have
+            # stopped at a failure.
+            missing = len(batch) - n_done
+            chunk.taken -= missing
+            chunk.left -= missing
+            self.n_taken -= missing
+            if self.n_left is not None:
+                self.n_left += missing
+            self._position = batch.positions[0] + n_done
+            chunk.full = chunk.taken == len(chunk.positions)
+        chunk.left -= n_done - n_lost - sum(map(len, again))
+        self._again.extend(again)
+        self._close_finished()
+
+    def away(self) -> list[int]:
+        """Return the positions of tasks that came up and are not for this run."""
+        return list(self._away)
+
+    def arrived(self, positions: Iterable[int]) -> None:
+        """Note that the results of tasks that were away are there."""
+        for position in positions:
+            self._away.pop(position).left -= 1
+        self._close_finished()
+
+    def offer(self, positions: Iterable[int]) -> None:
+        """Hand out tasks that were away: they are for this run after all."""
+        parts: dict[int, list[int]] = {}
+        for position in positions:
+            parts.setdefault(self._away.pop(position).chunk.number, []).append(position)
+        for number, part in parts.items():
+            pieces = [part] if self._whole else [[position] for position in part]
+            self._again.extend(self._batch(piece, number) for piece in pieces)
+
+    def stop_after(self, position: int) -> None:
+        """Hand out nothing any more but second attempts of tasks before `position`."""
+        self._limit = position if self._limit is None else min(position, self._limit)
+
+    def waits_before(self, position: int) -> bool:
+        """Return whether any task before `position` is still on its way."""
+        firsts = chain(self._pending.values(), (batch.positions[0] for batch in self._again))
+        return any(first < position for first in firsts)
+
+    def _cut(self, n: int, *, lazy: bool) -> Batch | None:
+        """Return the next tasks that were never tried; None at a barrier and at the end."""
+        while (chunk := self._current_chunk()) is not None:
+            alone = self._is_warming = self._is_cold
+            self._is_cold = False
+            most: int | None = n  # None: all that are left of the chunk
+            if alone or self._single:
+                most, lazy = 1, False
+            elif self._whole:
+                most, lazy = None, False
+            positions: Sequence[int]
+            if self._claims is not None:
+                places = self._cut_claimed(chunk, most, self._claims)
+                if places:
+                    return self._batch(places, chunk.chunk.number)
+                continue  # all that was looked at is away
+            rest = len(chunk.positions) - chunk.taken
+            count = rest if most is None else min(most, rest)
+            tasks: Sequence[Task] | Iterator[Task]
+            if self._items is None:
+                positions = chunk.positions[chunk.taken : chunk.taken + count]
+                if isinstance(positions, range):
+                    tasks = self._tasks[positions.start : positions.stop]
+                else:
+                    tasks = self._at(positions)
+            else:
+                held, self._held = self._held, []
+                tasks, start = chain(held, islice(self._items, count - len(held))), self._position
+                if lazy:
+                    positions = range(start, start + count)
+                else:
+                    tasks = list(tasks)
+                    positions = range(start, start + len(tasks))
+                    self._position = positions.stop
+            count = len(positions)
+            chunk.taken += count
+            chunk.left += count
+            chunk.full = chunk.taken == len(chunk.positions)
+            self.n_taken += count
+            if self.n_left is not None:
+                self.n_left -= count
+            marks = (self._whole, self._stop, self._timed, self._timeout)
+            return Batch(positions, tasks, chunk.chunk.number, 0, *marks)
+        return None
+
+    def _current_chunk(self) -> OpenChunk | None:
+        """Return the chunk that the next task is of; None at a barrier and at the end."""
+        chunk = self._current
+        if self._items is not None and not self._held:
+            self._held = list(islice(self._items, 1))
+            if not self._held and chunk is not None:
+                chunk.full = True
+                self._close_finished()
+        if chunk is not None and not chunk.full:
+            return chunk
+        if self._open and not self._whole:
+            return None  # the barrier between chunks
+        if self._items is not None and not self._held:
+            return None
+        plan = next(self._chunks, None)
+        if plan is None or not plan.positions:
+            return None
+        self._current = self._open[plan.number] = OpenChunk(plan, plan.positions)
+        self.n_chunks += 1
+        if self._on_open is not None:
+            self._on_open(plan)
+        return self._current
+
+    def _cut_claimed(self, chunk: OpenChunk, n: int | None, claims: Claims) -> list[int]:
+        """Return the positions of the next `n` tasks of `chunk` that are for this run."""
+        while not self._claimed and chunk.taken < len(chunk.positions):
+            end = None if n is None else chunk.taken + _MOST_CLAIMED
+            seen = chunk.positions[chunk.taken : end]
+            n_seen, granted = claims.claim(seen, whole=n is None)
+            self._claimed.extend(granted)
+            chunk.taken += n_seen
+            chunk.left += n_seen
+            self.n_taken += n_seen
+            if self.n_left is not None:
+                self.n_left -= n_seen
+            self._away.update(dict.fromkeys(set(seen[:n_seen]).difference(granted), chunk))
+        chunk.full = chunk.taken == len(chunk.positions) and (n is None or len(self._claimed) <= n)
+        count = len(self._claimed) if n is None else min(n, len(self._claimed))
+        return [self._claimed.popleft() for _ in range(count)]
+
+    def _batch(self, positions: list[int], chunk: int) -> Batch:
+        marks = (self._whole, self._stop, self._timed, self._timeout)
+        return Batch(positions, self._at(positions), chunk, 0, *marks)
+
+    def _at(self, positions: Sequence[int]) -> Sequence[Task]:
+        tasks = self._tasks
+        if isinstance(tasks, Calls):
+            return tasks.pick(positions)
+        return [tasks[position] for position in positions]
+
+    def _close_finished(self) -> None:
+        """Close chunks in their order: one that ended early waits for those before it."""
+        for number, chunk in list(self._open.items()):
+            if not (chunk.full and chunk.left == 0):
+                return
+            del self._open[number]
+            if self._on_close is not None:
+                self._on_close(chunk.chunk, chunk.positions[: chunk.taken])
+
+
+def checked_tasks(items: Iterable[object]) -> Iterator[Task]:
+    """Yield `items`, each of which must be a Task."""
+    for position, item in enumerate(items):
+        if not isinstance(item, Task):
+            remedy = "Type: Task(func, *args, **kwargs)."
+            raise ParamTypeError(broken_rule(f"tasks[{position}]", "be a Task", item, remedy))
+        yield item
