@@ -14,19 +14,12 @@ from typing import Any, TypeAlias
 import numpy as np
 import pandas as pd
 
-from broadpeak._merge.concat import concat, positions
 from broadpeak._merge.keys import is_default, joined, prepend, split_levels
+from broadpeak._merge.named import NAMED, positions
 from broadpeak._merge.result_kinds import refuse_objects
-from broadpeak._merge.stack import column_stack, reset_column_stack, row_stack
 from broadpeak.errors import ParamError
 from broadpeak.types import COMBINATION, AnyArray, IntArray
 
-_MERGES = {
-    "concat": concat,
-    "row_stack": row_stack,
-    "column_stack": column_stack,
-    "reset_column_stack": reset_column_stack,
-}
 _ALONG = {"concat": "entry", "row_stack": "row"}
 Constants: TypeAlias = Callable[[IntArray], Sequence[Any]]
 
@@ -97,12 +90,12 @@ def merge_blocks(
         shaped.append(part)
         counts[number] = length // size
     if wrap is False and (how != "row_stack" or not isinstance(shaped[0], pd.Series)):
-        return _MERGES[how](shaped, wrap=False)
+        return NAMED[how](shaped, wrap=False)
     labels = _labels(keys, shaped, sizes, counts, _own_index(how), constants)
     if wrap is False:
-        bare = _MERGES[how](shaped, wrap=False)
+        bare = NAMED[how](shaped, wrap=False)
         return bare[:, np.newaxis] if labels is keys else bare  # single calls: scalars, or Series
-    whole = _MERGES[how]([_without_labels(how, part) for part in shaped], wrap=True)
+    whole = NAMED[how]([_without_labels(how, part) for part in shaped], wrap=True)
     if labels is keys and isinstance(whole, pd.Series):  # single calls would have given scalars
         whole.name = None
         whole = whole if how == "concat" else whole.to_frame(0)

@@ -33,8 +33,11 @@ def as_keys(keys: Any, n_results: int, how: str) -> pd.Index[Any] | None:
     """
     if keys is None:
         return None
-    check.labels("keys", keys, "be a list of labels, one a result")
-    index = as_keys_index(keys)
+    if isinstance(keys, pd.Index):
+        index = keys
+    else:
+        check.labels("keys", keys, "be a list of labels, one a result")
+        index = as_keys_index(keys)
     if len(index) != n_results:
         raise ParamError(
             f"{how} must have one key a result, got {len(index)} keys for {n_results} results."

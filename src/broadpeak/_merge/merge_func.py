@@ -4,23 +4,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Protocol, TypeAlias
 
 from broadpeak._core import check
-from broadpeak._merge.concat import concat
-from broadpeak._merge.stack import column_stack, reset_column_stack, row_stack
+from broadpeak._merge.named import NAMED
 from broadpeak.errors import ParamError, ParamTypeError, broken_rule
 
 MergeSpec: TypeAlias = "str | Callable[..., Any] | MergeFunc | tuple[Any, ...]"
 
 ByName: TypeAlias = Callable[..., Any]
 
-NAMED: dict[str, Callable[..., Any]] = {
-    "concat": concat,
-    "row_stack": row_stack,
-    "column_stack": column_stack,
-    "reset_column_stack": reset_column_stack,
-}
 _OPTIONS = ("keys", "wrap")
 
 
@@ -140,19 +134,29 @@ class MergeFunc:
             ``by_name(name, results, **kwargs)`` does a named merge, where it is not the usual one.
         """
         merged = {**self.kwargs, **(kwargs or {})}
-        if isinstance(self.merge_func, tuple):
+        func = self.merge_func
+        if isinstance(func, tuple):
             return self._apply_each(results, keys, merged, fill, by_name)
-        if isinstance(self.merge_func, MergeFunc):
-            return self.merge_func.apply(
-                results, keys=keys, kwargs=merged, fill=fill, by_name=by_name
-            )
-        if fill is not None:
+        if isinstance(func, MergeFunc):
+            return func.apply(results, keys=keys, kwargs=merged, fill=fill, by_name=by_name)
+        if fill is not None and merged:
             merged = fill(merged, self.context, self.eval_id)
         if self.wrap is not None:
             merged.setdefault("wrap", self.wrap)
-        if callable(self.merge_func):
-            return self.merge_func(results, **merged)
-        return _named(self.merge_func, results, keys, merged, by_name or _usual)
+        if callable(func):
+            return func(results, **merged)
+        for option in merged:
+            if option not in _OPTIONS:
+                raise check.unknown_option(f"merge {func!r}", option, _OPTIONS)
+        merged.setdefault("keys", keys)
+        merge = NAMED[func] if by_name is None else partial(by_name, func)
+        if results and isinstance(results[0], tuple):  # several objects a call, all merged one way
+            return tuple(merge(slot, **merged) for slot in _slots(results, len(results[0])))
+        try:
+            return merge(results, **merged)
+        except UnicodeEncodeError as error:
+            rule = "be strings that can be written in UTF-8"
+            raise ParamError(broken_rule("results", rule, error.object)) from error
 
     def _apply_each(
         self,
@@ -192,27 +196,6 @@ def _checked(spec: Any, depth: int = 0) -> Any:
         remedy = f"Names: {', '.join(NAMED)}."
         raise ParamTypeError(broken_rule("merge_func", rule, spec, remedy))
     return spec
-
-
-def _usual(name: str, results: list[Any], **kwargs: Any) -> Any:
-    return NAMED[name](results, **kwargs)
-
-
-def _named(
-    name: str, results: list[Any], keys: Any, kwargs: dict[str, Any], by_name: ByName
-) -> Any:
-    for option in kwargs:
-        if option not in _OPTIONS:
-            raise check.unknown_option(f"merge {name!r}", option, _OPTIONS)
-    kwargs = {"keys": keys, **kwargs}
-    if isinstance(results[0] if results else None, tuple):
-        slots = _slots(results, len(results[0]))
-        return tuple(by_name(name, slot, **kwargs) for slot in slots)
-    try:
-        return by_name(name, results, **kwargs)
-    except UnicodeEncodeError as error:
-        rule = "be texts that can be written in UTF-8"
-        raise ParamError(broken_rule("results", rule, error.object)) from error
 
 
 def _slots(results: list[Any], width: int) -> list[list[Any]]:

@@ -11,7 +11,8 @@ from types import FunctionType
 from typing import Any, ClassVar
 
 from broadpeak._core import check
-from broadpeak._merge.merge_func import NAMED, MergeFunc
+from broadpeak._merge.merge_func import MergeFunc
+from broadpeak._merge.named import NAMED
 from broadpeak._run.calls import Calls
 from broadpeak._sweep.arguments import Annotations, Arguments, python_function
 from broadpeak._sweep.execute import CALLBACKS, Settings

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from broadpeak._merge.merge_func import NAMED, ByName, Fill, MergeFunc
+from broadpeak._merge.merge_func import ByName, Fill, MergeFunc
+from broadpeak._merge.named import NAMED
 from broadpeak._sweep.chunk_rules import Piece
 from broadpeak.types import IntArray
 
