@@ -10,7 +10,7 @@ import pytest
 
 import broadpeak as bp
 from broadpeak import MergeFunc, Param, chunked, parameterized
-from broadpeak._sweep.arguments import Annotations
+from broadpeak._sweep.decorating import Annotations
 
 
 def test_params_and_merges():

@@ -8,7 +8,7 @@ from collections import namedtuple
 import pytest
 
 from broadpeak import ConditionError, ParamError, Rep, RepEval, RepFunc, Sub, atomic_dict
-from broadpeak._sweep.templates import Template, substitute
+from broadpeak._run.templates import Template, substitute
 
 CONTEXT = {"chunk_idx": 2, "n_chunks": 5, "keys": None}
 Pair = namedtuple("Pair", "left right")

@@ -72,7 +72,9 @@ def concat(results: Sequence[Any], *, keys: Any = None, wrap: bool | None = None
     20    2.5
     dtype: float64
     """
-    labels = as_keys(keys, len(results), "concat")
+    labels = keys
+    if not isinstance(keys, pd.Index) or len(keys) != len(results):
+        labels = as_keys(keys, len(results), "concat")
     # Scalars of one plain type are what most runs return: nothing has to be looked at twice.
     array = plain_array(results) if len(results) else None
     if array is not None:

@@ -4,18 +4,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 import pandas as pd
 
 from broadpeak._core import check
+from broadpeak._run.execute import run
+from broadpeak._run.options import ExecuteOptions
 from broadpeak._space.combine import select_combos
 from broadpeak._space.param import Param
-from broadpeak._sweep.arguments import Argument
-from broadpeak._sweep.decorating import Decorated, caller_names, decorator
-from broadpeak._sweep.execute import run
-from broadpeak._sweep.options import Options
+from broadpeak._sweep.decorating import (
+    Argument,
+    Decorated,
+    Options,
+    caller_names,
+    decorator,
+    options_given,
+    own_options,
+)
 from broadpeak.errors import ParamError, ParamTypeError, broken_rule
 
 _OWNERS = ("self", "cls")  # what a method gets first is never what it loops over
@@ -26,8 +33,8 @@ def iterated(
     *,
     over_arg: str | int | None = None,
     execute_kwargs: Mapping[str, Any] | None = None,
-    **execute_options: Any,
-) -> Any:
+    **execute_options: Unpack[ExecuteOptions],
+) -> Callable[..., Any]:
     """Call a function on every item of one argument, as a for-loop would.
 
     Parameters
@@ -72,22 +79,21 @@ def iterated(
     2    4
     dtype: int64
     """
-    given = {"over_arg": over_arg, "execute_kwargs": execute_kwargs}
-    options = {name: value for name, value in given.items() if value is not None}
-    return decorator(Iterated, func, {**options, **execute_options}, caller_names())
+    given = options_given(iterated, locals())
+    return decorator(Iterated, func, given, caller_names())
 
 
 class Iterated(Decorated):
     """A function that loops over one of its arguments."""
 
     owner = "iterated"
-    own_names = ("over_arg",)
+    own_names = own_options(iterated)
 
     def call(self, args: tuple[Any, ...], kwargs: dict[str, Any], options: Options) -> Any:
         """Call the function on every item."""
         argument = self._looped(args, kwargs, options.own.get("over_arg"))
         param = _as_param(argument)
-        settings = self.settings(options)
+        settings = options.settings or self.settings(options)
         if param is None:
             calls = self.calls(args, kwargs, {argument.place: ((), ())}, 0)
             return run(calls, settings).value
@@ -105,7 +111,9 @@ class Iterated(Decorated):
         if given is not None and not isinstance(given, str) and not isinstance(place, int):
             rule = "be the name or the position of an argument"
             raise ParamTypeError(broken_rule("over_arg", rule, given))
-        passed = self.arguments.bind(args, kwargs, also=lambda name, _: name == over_arg)
+        passed = self.arguments.bind(
+            args, kwargs, (over_arg,) if over_arg in self.arguments.defaults else ()
+        )
         if over_arg is None:
             free = [argument for argument in passed if argument.name not in _OWNERS]
             if free:

@@ -1,44 +1,48 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""`parameterized`: one call of a function becomes a call for every combination of parameters."""
+"""`parameterized`: one call of a function becomes a call for every combination of parameters.
+
+With mono-chunks it becomes a call for many combinations, each parameter as the list of its values.
+"""
 
 from __future__ import annotations
 
 import reprlib
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import Any, TypeAlias
+from itertools import accumulate
+from typing import Any, TypeAlias, Unpack, overload
 
 import numpy as np
 import pandas as pd
 
 from broadpeak._core import check
 from broadpeak._merge.blocks import merge_blocks
-from broadpeak._merge.merge_func import ByName, Fill, MergeFunc, MergeSpec, resolve_merge_func
-from broadpeak._run.calls import Calls
-from broadpeak._space.combine import Combos, select_combos
+from broadpeak._merge.merge_func import MergeFunc, MergeSpec, resolve_merge_func
+from broadpeak._run.chunks import Auto, Chunk, ChunkMeta, in_order, order_of, plan_chunks
+from broadpeak._run.execute import run
+from broadpeak._run.options import ChunkOptions, DispatchOptions, Settings
+from broadpeak._run.sinks import Finished
+from broadpeak._run.templates import substitute
+from broadpeak._space.combine import Column, Combos, select_combos
 from broadpeak._space.param import Param
-from broadpeak._sweep.arguments import Argument
-from broadpeak._sweep.decorating import Decorated, Varying, caller_names, decorator
-from broadpeak._sweep.execute import Settings, run
-from broadpeak._sweep.mono import MonoPlan, MonoValues, constants, plan_mono
-from broadpeak._sweep.options import Options
-from broadpeak.errors import ConditionError
-from broadpeak.types import IntArray, NoResult
-
-Params: TypeAlias = Mapping[str, tuple[int | str, Param]]
-
-_OWN = (
-    "return_param_index",
-    "eval_id",
-    "random_subset",
-    "seed",
-    "grid_indices",
-    "max_misses",
-    "mono_n_chunks",
-    "mono_chunk_len",
-    "mono_chunk_meta",
+from broadpeak._sweep.decorating import (
+    Decorated,
+    Options,
+    Varying,
+    caller_names,
+    decorator,
+    options_given,
+    own_options,
 )
+from broadpeak.errors import ConditionError
+from broadpeak.types import IntArray, NoResult, ParamValues
+
+Params: TypeAlias = dict[str, Param]
+Places: TypeAlias = dict[str, int | str]
+
+
+class ParameterizedOptions(DispatchOptions, ChunkOptions, total=False):
+    """Options of `execute` that `parameterized` only passes on."""
 
 
 def parameterized(
@@ -52,14 +56,14 @@ def parameterized(
     seed: int | None = None,
     grid_indices: slice | Sequence[int] | IntArray | None = None,
     max_misses: int | None = None,
-    mono_n_chunks: int | str | None = None,
-    mono_chunk_len: int | str | None = None,
-    mono_chunk_meta: Sequence[Any] | None = None,
+    mono_n_chunks: Auto = None,
+    mono_chunk_len: Auto = None,
+    mono_chunk_meta: ChunkMeta = None,
     raise_no_results: bool = True,
     template_context: Mapping[str, Any] | None = None,
     execute_kwargs: Mapping[str, Any] | None = None,
-    **execute_options: Any,
-) -> Any:
+    **execute_options: Unpack[ParameterizedOptions],
+) -> Callable[..., Any]:
     """Call a function on every combination of the parameters among its arguments.
 
     Use it bare, with options, or on a function later. The new function has the name, docstring and
@@ -139,56 +143,128 @@ def parameterized(
     >>> spread(1, 5)
     4
     """
-    given = {
-        "merge_func": merge_func,
-        "merge_kwargs": merge_kwargs,
-        "return_param_index": None if return_param_index is False else return_param_index,
-        "eval_id": eval_id,
-        "random_subset": random_subset,
-        "seed": seed,
-        "grid_indices": grid_indices,
-        "max_misses": max_misses,
-        "mono_n_chunks": mono_n_chunks,
-        "mono_chunk_len": mono_chunk_len,
-        "mono_chunk_meta": mono_chunk_meta,
-        "raise_no_results": None if raise_no_results is True else raise_no_results,
-        "template_context": template_context,
-        "execute_kwargs": execute_kwargs,
-    }
-    options = {name: value for name, value in given.items() if value is not None}
-    return decorator(Parameterized, func, {**options, **execute_options}, caller_names())
+    given = options_given(parameterized, locals())
+    return decorator(Parameterized, func, given, caller_names())
 
 
 class Parameterized(Decorated):
     """A function that runs over the Params among its arguments."""
 
     owner = "parameterized"
-    own_names = _OWN
+    own_names = own_options(parameterized)
     rivals = ("mono_n_chunks", "mono_chunk_len", "mono_chunk_meta")
+
+    def __init__(
+        self, func: Callable[..., Any], given: Mapping[str, Any], local_names: Mapping[str, Any]
+    ) -> None:
+        super().__init__(func, given, local_names)
+        defaults = self.arguments.defaults.items()
+        self._params_by_default = [name for name, value in defaults if isinstance(value, Param)]
+        self._rules: dict[str, Any] | None = None  # of annotations, once they are all resolved
 
     def call(self, args: tuple[Any, ...], kwargs: dict[str, Any], options: Options) -> Any:
         """Call the function on all combinations, or once if there are none."""
         own = options.own
-        check.flag("return_param_index", own.get("return_param_index", False))
-        params = self._params(args, kwargs, check.identifier("eval_id", own.get("eval_id")))
+        with_index = own.get("return_param_index", False)
+        if with_index is not False:
+            check.flag("return_param_index", with_index)
+        params, places = self._params(args, kwargs, own.get("eval_id"))
         if not params:
             return self.func(*args, **kwargs)
-        settings = self.settings(options)
+        settings = options.settings or self.settings(options)
         combos = self._combos(params, own)
-        rules = {name: own.get(name) for name in ("mono_n_chunks", "mono_chunk_len")}
-        plan = plan_mono(len(combos), mono_chunk_meta=own.get("mono_chunk_meta"), **rules)
-        sweep = _Sweep(combos, settings) if plan is None else _MonoSweep(combos, settings, plan)
-        calls = self.calls(args, kwargs, sweep.varying(params), sweep.n_calls)
-        value, index = sweep.finish(calls)
-        return (value, index) if own.get("return_param_index") and value is not NoResult else value
+        if not own.keys().isdisjoint(self.rivals) and any(
+            own.get(name) is not None for name in self.rivals
+        ):
+            chunks = plan_chunks(len(combos), *map(own.get, self.rivals), prefix="mono_")
+            arguments = args, kwargs, params, places
+            finished, index = self._run_chunks(arguments, combos, chunks, settings)
+        else:
+            index = combos.index()
+            varying: Varying = {}
+            for name, place in places.items():
+                column = combos.columns[name]
+                varying[place] = (column.values, column.codes)
+            finished = run(
+                self.calls(args, kwargs, varying, len(combos)),
+                settings,
+                keys=index,
+                label=partial(describe, combos),
+                names=partial(_names, combos, index),
+            )
+            if finished.kept is not None:
+                index = index[finished.kept]
+        if with_index and finished.value is not NoResult:
+            return finished.value, index
+        return finished.value
+
+    def _run_chunks(
+        self,
+        arguments: tuple[tuple[Any, ...], dict[str, Any], Params, Places],
+        combos: Combos,
+        chunks: list[Chunk],
+        settings: Settings,
+    ) -> tuple[Finished, pd.Index[Any]]:
+        """Call the function on every chunk; return also the index of all that have a result."""
+        if not in_order(chunks):  # then combinations follow the chunks: each is a stretch of them
+            combos = combos.take(order_of(chunks))
+        sizes = [len(chunk) for chunk in chunks]
+        stretches = [
+            range(end - size, end) for size, end in zip(sizes, accumulate(sizes), strict=True)
+        ]
+        index = combos.index()
+
+        def seen(kept: IntArray | None) -> tuple[Combos, pd.Index[Any]]:
+            """Return the combinations of the chunks `kept`, and their index."""
+            if kept is None:
+                return combos, index
+            rows = [np.arange(at.start, at.stop) for at in map(stretches.__getitem__, kept)]
+            whole = np.concatenate([np.arange(0), *rows])
+            return combos.take(whole), index[whole]
+
+        def label(number: int) -> str:
+            rows = stretches[number]
+            first, last = describe(combos, rows[0]), describe(combos, rows[-1])
+            return first if len(rows) == 1 else f"{len(rows)} combinations from {first} to {last}"
+
+        def names(kept: IntArray | None) -> dict[str, Any]:
+            there, keys = seen(kept)
+            return {"param_index": keys, "param_product": there.lists(), "keys": keys}
+
+        def by_name(kept: IntArray | None, how: str, pieces: list[Any], **options: Any) -> Any:
+            there, keys = seen(kept)
+            counts = sizes if kept is None else [sizes[number] for number in kept]
+            if options.get("keys") is None:
+                options["keys"] = keys
+            return merge_blocks(how, pieces, counts, constants=partial(constants, there), **options)
+
+        args, kwargs, params, places = arguments
+        context = settings.template_context or {}
+        numbers = np.arange(len(chunks))
+        varying: Varying = {
+            places[name]: (MonoValues(param, combos.columns[name], stretches, context), numbers)
+            for name, param in params.items()
+        }
+        finished = run(
+            self.calls(args, kwargs, varying, len(chunks)),
+            settings,
+            label=label,
+            names=names,
+            weights=sizes,
+            by_name=by_name,
+        )
+        return finished, seen(finished.kept)[1]
 
     def _combos(self, params: Params, own: Mapping[str, Any]) -> Combos:
         """Return the chosen combinations."""
-        chosen: dict[str, Any] = {
-            name: own.get(name) for name in ("grid_indices", "random_subset", "seed", "max_misses")
-        }
         try:
-            return select_combos({name: param for name, (_, param) in params.items()}, **chosen)
+            return select_combos(
+                params,
+                grid_indices=own.get("grid_indices"),
+                random_subset=own.get("random_subset"),
+                seed=own.get("seed"),
+                max_misses=own.get("max_misses"),
+            )
         except ConditionError as error:
             if error.unknown not in self.arguments.declared:
                 raise
@@ -199,184 +275,49 @@ class Parameterized(Decorated):
             )
             raise ConditionError(msg) from None
 
-    def _params(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], eval_id: Any) -> Params:
-        """Return the place of every Param that is meant for this decorator, by its name."""
-        passed = self.arguments.bind(args, kwargs, also=_is_param)
-        found = ((argument, self._as_param(argument)) for argument in passed)
-        params = {
-            argument.name: (argument.place, param)
-            for argument, param in found
-            if param is not None and param.eval_id == eval_id
+    def _params(
+        self, args: tuple[Any, ...], kwargs: Mapping[str, Any], eval_id: Any
+    ) -> tuple[Params, Places]:
+        """Return the Params that are meant for this decorator, and their places, by name."""
+        if eval_id is not None:
+            check.identifier("eval_id", eval_id)
+        arguments = self.arguments
+        rules = self._rules if self._rules is not None else self._resolved_rules()
+        passed = arguments.bind(args, kwargs, self._params_by_default)
+        params: Params = {}
+        places: Places = {}
+        for name, place, declared, value in passed:
+            param, rule = value, rules.get(declared)
+            if rule is not None:
+                param = value if isinstance(value, Param) else Param(value)
+                param = param.with_defaults(rule)
+            if isinstance(param, Param) and param.eval_id == eval_id:
+                params[name], places[name] = param, place
+        if rules and any(param.condition is not None for param in params.values()):
+            # Conditions may also name what is a parameter by annotation and left at its default.
+            seen = {argument.name for argument in passed}
+            defaults = arguments.defaults
+            left = {name: defaults[name] for name in rules if name in defaults and name not in seen}
+            if left:
+                params = {name: param.with_names(left) for name, param in params.items()}
+        return params, places
+
+    def _resolved_rules(self) -> dict[str, Any]:
+        """Return the annotations that make a parameter of what is passed, by argument."""
+        found = {name: self.annotations.get(name) for name in self.arguments.signature.parameters}
+        rules = {
+            name: rule for name, rule in found.items() if rule is Param or isinstance(rule, Param)
         }
-        fixed = self._untouched(params, {argument.name for argument in passed})
-        if not fixed:
-            return params
-        return {name: (place, param.with_names(fixed)) for name, (place, param) in params.items()}
-
-    def _untouched(self, params: Params, passed: set[str]) -> dict[str, Any]:
-        """Return the defaults of the other parameters by annotation: conditions may name them."""
-        if all(param.condition is None for _, param in params.values()):
-            return {}
-        return {
-            name: parameter.default
-            for name, parameter in self.arguments.signature.parameters.items()
-            if name not in passed
-            and parameter.default is not parameter.empty
-            and _is_rule(self.annotations.get(name))
-        }
-
-    def _as_param(self, argument: Argument) -> Param | None:
-        annotation = self.annotations.get(argument.declared)
-        is_rule = _is_rule(annotation)
-        if isinstance(argument.value, Param):
-            return argument.value.with_defaults(annotation) if is_rule else argument.value
-        if not is_rule:
-            return None
-        return Param(argument.value).with_defaults(annotation)
+        if self.annotations.are_final:
+            self._rules = rules
+        return rules
 
 
-def _is_rule(annotation: Any) -> bool:
-    return annotation is Param or isinstance(annotation, Param)
-
-
-def _is_param(_: str, default: Any) -> bool:
-    return isinstance(default, Param)
-
-
-class _Sweep:
-    """One call for every combination."""
-
-    def __init__(self, combos: Combos, settings: Settings) -> None:
-        self.combos = combos
-        self.settings = settings
-        self.index = combos.index()
-
-    @property
-    def n_calls(self) -> int:
-        """Number of calls."""
-        return len(self.combos)
-
-    def varying(self, params: Params) -> Varying:
-        """Return, by place of the argument, its values and the code of every call."""
-        columns = self.combos.columns
-        return {
-            place: (columns[name].values, columns[name].codes)
-            for name, (place, _) in params.items()
-        }
-
-    def finish(self, calls: Calls) -> tuple[Any, pd.Index[Any]]:
-        """Return the merged results and the index of the combinations that have one."""
-        finished = run(calls, self.settings, keys=self.index, label=self.label, names=self.names)
-        kept = finished.kept
-        return finished.value, self.index if kept is None else self.index[kept]
-
-    def label(self, position: int) -> str:
-        """Return the text that names the combination of a call."""
-        return describe(self.combos, position)
-
-    def names(self, kept: IntArray | None) -> dict[str, Any]:
-        """Return the names for templates when the calls `kept` have a result."""
-        return self._names_of(kept)
-
-    def _names_of(self, rows: IntArray | None) -> dict[str, Any]:
-        named: dict[str, Any] = {"param_index": self.index if rows is None else self.index[rows]}
-        if _has_arguments(self.settings):  # a list of every value is made only if it can be seen
-            combos = self.combos if rows is None else self.combos.take(rows)
-            named["param_product"] = combos.lists()
-        return named
-
-
-class _MonoSweep(_Sweep):
-    """One call for every chunk of combinations."""
-
-    def __init__(self, combos: Combos, settings: Settings, plan: MonoPlan) -> None:
-        super().__init__(combos.take(plan.order), settings)
-        # Combinations now stand in the order of chunks: every chunk is a stretch of them.
-        ends = np.cumsum(plan.sizes)
-        stretches = [np.arange(end - n, end) for end, n in zip(ends, plan.sizes, strict=True)]
-        self.plan = MonoPlan(stretches)
-        self._kept: IntArray | None = None
-
-    @property
-    def n_calls(self) -> int:
-        """Number of chunks."""
-        return len(self.plan.chunks)
-
-    def varying(self, params: Params) -> Varying:
-        """Return, by place of the argument, what every chunk gets."""
-        context = self.settings.template_context or {}
-        chunks = np.arange(self.n_calls)
-        return {
-            place: (MonoValues(param, self.combos.columns[name], self.plan, context), chunks)
-            for name, (place, param) in params.items()
-        }
-
-    def finish(self, calls: Calls) -> tuple[Any, pd.Index[Any]]:
-        """Return the merged results and the index of all combinations that have one."""
-        settings = self.settings
-        merge = resolve_merge_func(settings.merge_func)
-        if merge is not None:
-            settings = replace(settings, merge_func=_MonoMerge(merge, self))
-        weights = self.plan.sizes
-        finished = run(calls, settings, label=self.label, names=self.names, weights=weights)
-        rows = self._rows(finished.kept)
-        return finished.value, self.index if rows is None else self.index[rows]
-
-    def label(self, position: int) -> str:
-        """Return the text that names the combinations of a chunk."""
-        rows = self.plan.chunks[position]
-        first, last = (describe(self.combos, int(row)) for row in (rows[0], rows[-1]))
-        return first if len(rows) == 1 else f"{len(rows)} combinations from {first} to {last}"
-
-    def names(self, kept: IntArray | None) -> dict[str, Any]:
-        """Return the names for templates when the chunks `kept` have a result."""
-        self._kept = kept
-        named = self._names_of(self._rows(kept))
-        return {**named, "keys": named["param_index"]}
-
-    def merge_blocks(self, how: str, pieces: list[Any], **kwargs: Any) -> Any:
-        """Merge the results of the chunks as single calls would have been."""
-        rows, sizes = self._rows(self._kept), self.plan.sizes
-        combos, keys = self.combos, self.index
-        if rows is not None and self._kept is not None:
-            sizes = [sizes[number] for number in self._kept]
-            combos, keys = combos.take(rows), keys[rows]
-        options = {**kwargs, "keys": keys if kwargs.get("keys") is None else kwargs["keys"]}
-        fixed = partial(constants, combos)
-        return merge_blocks(how, pieces, sizes, constants=fixed, **options)
-
-    def _rows(self, kept: IntArray | None) -> IntArray | None:
-        if kept is None:
-            return None
-        chunks = [self.plan.chunks[number] for number in kept]
-        return np.concatenate(chunks) if chunks else np.empty(0, dtype=np.int64)
-
-
-class _MonoMerge(MergeFunc):
-    """A merge whose named parts know how many combinations each result holds."""
-
-    def __init__(self, merge: MergeFunc, sweep: _MonoSweep) -> None:
-        super().__init__(merge)
-        self._inner = merge
-        self._sweep = sweep
-
-    def apply(
-        self,
-        results: list[Any],
-        *,
-        keys: Any = None,
-        kwargs: Mapping[str, Any] | None = None,
-        fill: Fill | None = None,
-        by_name: ByName | None = None,
-    ) -> Any:
-        """Merge the results of all chunks."""
-        return self._inner.apply(
-            results,
-            keys=keys,
-            kwargs=kwargs,
-            fill=fill,
-            by_name=by_name or self._sweep.merge_blocks,
-        )
+def _names(combos: Combos, index: pd.Index[Any], kept: IntArray | None) -> dict[str, Any]:
+    """Return the names for templates where the combinations `kept` have a result."""
+    if kept is None:
+        return {"param_index": index, "param_product": combos.lists()}
+    return {"param_index": index[kept], "param_product": combos.take(kept).lists()}
 
 
 def describe(combos: Combos, position: int) -> str:
@@ -396,9 +337,88 @@ def _short(value: Any) -> str:
     return " ".join(text.split())
 
 
-def _has_arguments(settings: Settings) -> bool:
-    """Whether anything of the user's can hold templates."""
-    if isinstance(settings.merge_func, (MergeFunc, tuple)):
-        return True
-    points = ("merge", "pre_execute", "pre_chunk", "post_chunk", "post_execute")
-    return any(getattr(settings, f"{point}_kwargs") for point in points)
+class MonoValues(Sequence[Any]):
+    """What one parameter passes to every chunk; made when it is asked for.
+
+    Parameters
+    ----------
+    param : Param
+        Says how the values of a chunk are joined.
+    column : Column
+        The values of all combinations.
+    stretches : list of range
+        The combinations of every chunk.
+    context : mapping
+        Names for templates in the arguments of a merge.
+    """
+
+    def __init__(
+        self,
+        param: Param,
+        column: Column,
+        stretches: Sequence[range],
+        context: Mapping[str, Any],
+    ) -> None:
+        self._reduce = bool(param.mono_reduce)
+        self._merge = resolve_merge_func(param.mono_merge_func)
+        self._kwargs = dict(param.mono_merge_kwargs or {})
+        self._column = column
+        self._stretches = stretches
+        self._context = context
+
+    def __len__(self) -> int:
+        return len(self._stretches)
+
+    @overload
+    def __getitem__(self, item: int) -> Any: ...
+    @overload
+    def __getitem__(self, item: slice) -> list[Any]: ...
+    def __getitem__(self, item: int | slice) -> Any:
+        if isinstance(item, slice):
+            return [self[number] for number in range(len(self))[item]]
+        rows = self._stretches[item]
+        codes = self._column.codes[rows.start : rows.stop].tolist()
+        values = [self._column.values[code] for code in codes]
+        if self._reduce and _all_equal(values):
+            return values[0]
+        if self._merge is None:
+            return ParamValues(values)
+        return self._joined(values, item, self._merge)
+
+    def _joined(self, values: list[Any], number: int, merge: MergeFunc) -> Any:
+        def fill(
+            kwargs: dict[str, Any], context: Mapping[str, Any] | None, eval_id: Any
+        ) -> dict[str, Any]:
+            known = {**self._context, "chunk_idx": number, "n_chunks": len(self)}
+            known.update(context or {})
+            point = "mono_merge_kwargs" if eval_id is None else eval_id
+            filled: dict[str, Any] = substitute(kwargs, known, eval_id=point)
+            return filled
+
+        return merge.apply(values, kwargs=self._kwargs, fill=fill)
+
+
+def _all_equal(values: Iterable[Any]) -> bool:
+    rest = iter(values)
+    first = next(rest)
+    return all(value is first or _equal(value, first) for value in rest)
+
+
+def _equal(left: Any, right: Any) -> bool:
+    if isinstance(left, np.ndarray) or isinstance(right, np.ndarray):
+        return np.array_equal(left, right)
+    equals: Callable[[Any], Any] | None = getattr(left, "equals", None)
+    try:
+        return bool(equals(right)) if equals is not None else bool(left == right)
+    except (TypeError, ValueError):
+        return False
+
+
+def constants(combos: Combos, rows: IntArray) -> list[Any]:
+    """Return the value of every parameter that is the same in the combinations `rows`."""
+    fixed = []
+    for column in combos.columns.values():
+        codes = np.unique(column.codes[rows]).tolist()  # a value may be there more than once
+        if codes and _all_equal(column.values[code] for code in codes):
+            fixed.append(column.values[codes[0]])
+    return fixed
