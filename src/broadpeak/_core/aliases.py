@@ -18,3 +18,9 @@ ArrayLike: TypeAlias = "AnyArray | pd.Series[Any] | pd.DataFrame | Sequence[floa
 
 Metric: TypeAlias = "float | pd.Series[Any]"
 """A number for one column; a Series with one entry a column for several."""
+
+Labels: TypeAlias = "pd.Index[Any]"
+"""Labels of any type, on one level or several."""
+
+AnySeries: TypeAlias = "pd.Series[Any]"
+"""One column of values of any type."""

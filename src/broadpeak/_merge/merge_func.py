@@ -3,17 +3,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, Protocol, TypeAlias
 
 from broadpeak._core import check
 from broadpeak._merge.named import NAMED
 from broadpeak.errors import ParamError, ParamTypeError, broken_rule
+from broadpeak.types import Function, Keywords
 
-MergeSpec: TypeAlias = "str | Callable[..., Any] | MergeFunc | tuple[Any, ...]"
+MergeSpec: TypeAlias = "str | Function | MergeFunc | tuple[Any, ...]"
 
-ByName: TypeAlias = Callable[..., Any]
+ByName: TypeAlias = Function
 
 _OPTIONS = ("keys", "wrap")
 
@@ -22,7 +23,7 @@ class Fill(Protocol):
     """Puts templates in the arguments of a merge; the layer that runs the calls brings it."""
 
     def __call__(
-        self, kwargs: dict[str, Any], context: Mapping[str, Any] | None, eval_id: Any
+        self, kwargs: dict[str, Any], context: Keywords | None, eval_id: object
     ) -> dict[str, Any]:
         """Return `kwargs` with templates replaced."""
 
@@ -68,9 +69,9 @@ class MergeFunc:
         merge_func: MergeSpec,
         *,
         wrap: bool | None = None,
-        context: Mapping[str, Any] | None = None,
-        eval_id: Any = None,
-        **kwargs: Any,
+        context: Keywords | None = None,
+        eval_id: object = None,
+        **kwargs: object,
     ) -> None:
         if wrap is not None:
             check.flag("wrap", wrap)
@@ -104,7 +105,7 @@ class MergeFunc:
             return any(part is not None and part.uses_keys for part in parts)
         return self.is_named
 
-    def __call__(self, results: Sequence[Any], *, keys: Any = None, **kwargs: Any) -> Any:
+    def __call__(self, results: Sequence[Any], *, keys: object = None, **kwargs: object) -> Any:
         """Merge `results`; named merges label them with `keys`."""
         check.several("results", results, "be a list of results")
         return self.apply(list(results), keys=keys, kwargs=kwargs)
@@ -113,8 +114,8 @@ class MergeFunc:
         self,
         results: list[Any],
         *,
-        keys: Any = None,
-        kwargs: Mapping[str, Any] | None = None,
+        keys: object = None,
+        kwargs: Keywords | None = None,
         fill: Fill | None = None,
         by_name: ByName | None = None,
     ) -> Any:
@@ -161,7 +162,7 @@ class MergeFunc:
     def _apply_each(
         self,
         results: list[Any],
-        keys: Any,
+        keys: object,
         kwargs: dict[str, Any],
         fill: Fill | None,
         by_name: ByName | None,
@@ -179,7 +180,7 @@ class MergeFunc:
 MOST_NESTED = 20
 
 
-def _checked(spec: Any, depth: int = 0) -> Any:
+def _checked(spec: object, depth: int = 0) -> Any:
     if isinstance(spec, list):
         spec = tuple(spec)
     if isinstance(spec, tuple):

@@ -8,12 +8,13 @@ where all values are of one plain type, nothing is inferred and nothing is copie
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Sequence, Set
 from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 
+from broadpeak._core.aliases import AnySeries, Labels
 from broadpeak._merge.keys import (
     all_same,
     as_keys,
@@ -25,7 +26,7 @@ from broadpeak._merge.keys import (
 )
 from broadpeak._merge.result_kinds import Kind, sort_out
 from broadpeak.errors import ParamError, ParamTypeError, broken_rule
-from broadpeak.types import AnyArray
+from broadpeak.types import AnyArray, Function
 
 # Exact types of scalars whose array needs no inference, and the dtype pandas infers for them.
 _PLAIN: dict[frozenset[type], type] = {
@@ -94,13 +95,13 @@ def concat(results: Sequence[Any], *, keys: Any = None, wrap: bool | None = None
     return concat_series(values, labels, wrap)
 
 
-def _scalars(values: list[Any], labels: pd.Index[Any] | None, wrap: bool | None) -> Any:
+def _scalars(values: list[Any], labels: Labels | None, wrap: bool | None) -> Any:
     if wrap is False or (labels is None and wrap is None):
         return scalar_series(values).to_numpy()
     return scalar_series(values, labels)
 
 
-def _arrays(values: list[Any], labels: pd.Index[Any] | None, wrap: bool | None) -> Any:
+def _arrays(values: list[Any], labels: Labels | None, wrap: bool | None) -> Any:
     if wrap is False or (labels is None and wrap is None):
         return join_bare(values)
     whole = join_arrays(values)
@@ -116,9 +117,7 @@ def positions(lengths: Any) -> Any:
     return pd.Index(np.arange(len(starts)) - starts)
 
 
-def concat_series(
-    values: list[pd.Series[Any]], labels: pd.Index[Any] | None, wrap: bool | None
-) -> Any:
+def concat_series(values: list[AnySeries], labels: Labels | None, wrap: bool | None) -> Any:
     """Put Series one after another, as `concat` and `row_stack` both do."""
     whole = join_series(values)
     if wrap is False:
@@ -134,7 +133,7 @@ def concat_series(
     return whole
 
 
-def row_stack(results: Sequence[Any], *, keys: Any = None, wrap: bool | None = None) -> Any:
+def row_stack(results: Sequence[Any], *, keys: object = None, wrap: bool | None = None) -> Any:
     """Put results one below another.
 
     Parameters
@@ -182,7 +181,7 @@ def row_stack(results: Sequence[Any], *, keys: Any = None, wrap: bool | None = N
     return _frames_below(values, labels)
 
 
-def _rows(kind: Kind, values: list[Any], labels: pd.Index[Any] | None, wrap: bool | None) -> Any:
+def _rows(kind: Kind, values: list[Any], labels: Labels | None, wrap: bool | None) -> Any:
     bare = wrap is False or (labels is None and wrap is None)
     if kind is Kind.SCALAR:
         column = scalar_series(values, None if bare else labels)
@@ -199,7 +198,7 @@ def _rows(kind: Kind, values: list[Any], labels: pd.Index[Any] | None, wrap: boo
     return table if bare else pd.DataFrame(table, index=labels, copy=False)
 
 
-def _frames_below(frames: list[pd.DataFrame], labels: pd.Index[Any] | None) -> pd.DataFrame:
+def _frames_below(frames: list[pd.DataFrame], labels: Labels | None) -> pd.DataFrame:
     columns = [frame.columns for frame in frames]
     if all_same(columns) and share_dtype(frames):
         whole = pd.DataFrame(
@@ -220,7 +219,7 @@ def _frames_below(frames: list[pd.DataFrame], labels: pd.Index[Any] | None) -> p
     return whole
 
 
-def column_stack(results: Sequence[Any], *, keys: Any = None, wrap: bool | None = None) -> Any:
+def column_stack(results: Sequence[Any], *, keys: object = None, wrap: bool | None = None) -> Any:
     """Put results side by side; rows are matched by label.
 
     Parameters
@@ -259,7 +258,7 @@ def column_stack(results: Sequence[Any], *, keys: Any = None, wrap: bool | None 
 
 
 def reset_column_stack(
-    results: Sequence[Any], *, keys: Any = None, wrap: bool | None = None
+    results: Sequence[Any], *, keys: object = None, wrap: bool | None = None
 ) -> Any:
     """Put results side by side; rows are matched by position, and their labels dropped.
 
@@ -289,7 +288,7 @@ def reset_column_stack(
     return _side_by_side(results, keys, wrap, "reset_column_stack")
 
 
-def _side_by_side(results: Sequence[Any], keys: Any, wrap: bool | None, how: str) -> Any:
+def _side_by_side(results: Sequence[Any], keys: object, wrap: bool | None, how: str) -> Any:
     kind, values = sort_out(results, how)
     labels = as_keys(keys, len(values), how)
     plain = kind in {Kind.SCALAR, Kind.ARRAY, Kind.TABLE}
@@ -320,7 +319,7 @@ def _bare_columns(kind: Kind, values: list[Any], how: str) -> AnyArray:
     return np.column_stack(arrays)
 
 
-def _one_row(values: list[Any], labels: pd.Index[Any] | None) -> pd.DataFrame:
+def _one_row(values: list[Any], labels: Labels | None) -> pd.DataFrame:
     array = plain_array(values)
     if array is not None:
         return pd.DataFrame(array[np.newaxis, :], columns=labels, copy=False)
@@ -329,9 +328,7 @@ def _one_row(values: list[Any], labels: pd.Index[Any] | None) -> pd.DataFrame:
     return row
 
 
-def _series_beside(
-    series: list[pd.Series[Any]], labels: pd.Index[Any] | None, how: str
-) -> pd.DataFrame:
+def _series_beside(series: list[AnySeries], labels: Labels | None, how: str) -> pd.DataFrame:
     indexes = [one.index for one in series]
     if labels is None:
         return _aligned(series, 1, how)  # names become columns, as in pandas
@@ -347,9 +344,7 @@ def _series_beside(
     return whole
 
 
-def _frames_beside(
-    frames: list[pd.DataFrame], labels: pd.Index[Any] | None, how: str
-) -> pd.DataFrame:
+def _frames_beside(frames: list[pd.DataFrame], labels: Labels | None, how: str) -> pd.DataFrame:
     indexes = [frame.index for frame in frames]
     if all_same(indexes) and share_dtype(frames):
         whole = pd.DataFrame(
@@ -405,7 +400,7 @@ def plain_array(scalars: Sequence[Any]) -> AnyArray | None:
         return None
 
 
-def scalar_series(scalars: list[Any], index: pd.Index[Any] | None = None) -> pd.Series[Any]:
+def scalar_series(scalars: list[Any], index: Labels | None = None) -> AnySeries:
     """Return what ``pd.Series(scalars, index)`` gives, without its detour over objects."""
     array = plain_array(scalars)
     if array is not None:
@@ -416,7 +411,7 @@ def scalar_series(scalars: list[Any], index: pd.Index[Any] | None = None) -> pd.
         return pd.Series(scalars, index=index, dtype=object)
 
 
-def join_arrays(arrays: Sequence[AnyArray]) -> pd.Series[Any]:
+def join_arrays(arrays: Sequence[AnyArray]) -> AnySeries:
     """Return 1-D `arrays` one after another, of the dtype that pandas finds common."""
     if is_plain({array.dtype for array in arrays}):
         return pd.Series(np.concatenate(arrays), copy=False)
@@ -436,19 +431,19 @@ def is_plain(dtypes: Set[Any]) -> bool:
     return len(dtypes) == 1 and isinstance(dtype, np.dtype) and dtype.kind not in "OUSV"
 
 
-def join_series(series: Sequence[pd.Series[Any]]) -> pd.Series[Any]:
+def join_series(series: Sequence[AnySeries]) -> AnySeries:
     """Return `series` one after another, without labels; the name if all agree on it."""
     names = {_hashable(one.name) for one in series}
     name = series[0].name if len(names) == 1 else None
     if is_plain({one.dtype for one in series}):
         values = np.concatenate([one.to_numpy() for one in series])
         return pd.Series(values, name=name, copy=False)
-    whole: pd.Series[Any] = pd.concat(list(series), ignore_index=True)
+    whole: AnySeries = pd.concat(list(series), ignore_index=True)
     whole.name = name
     return whole
 
 
-def _hashable(name: Any) -> Any:
+def _hashable(name: object) -> Any:
     return name if name == name else None  # noqa: PLR0124  # NaN names agree with one another
 
 
@@ -479,7 +474,7 @@ def same_lengths(arrays: Sequence[AnyArray], axis: int, how: str) -> None:
         )
 
 
-NAMED: Final[dict[str, Callable[..., Any]]] = {
+NAMED: Final[dict[str, Function]] = {
     "concat": concat,
     "row_stack": row_stack,
     "column_stack": column_stack,

@@ -90,7 +90,7 @@ def refuse_objects(values: Sequence[Any], how: str, types: Set[type] | None = No
             )
 
 
-def _as_array(value: Any) -> Any:
+def _as_array(value: object) -> Any:
     """Return lists, indexes and extension arrays as NumPy arrays, 0-d arrays as scalars."""
     if isinstance(value, np.ndarray):
         if value.dtype.names is not None:
@@ -101,7 +101,7 @@ def _as_array(value: Any) -> Any:
     return value.to_numpy() if isinstance(value, pd.Index) else pd.Series(value).to_numpy()
 
 
-def _kind(value: Any) -> Kind:
+def _kind(value: object) -> Kind:
     if isinstance(value, pd.DataFrame):
         return Kind.FRAME
     if isinstance(value, pd.Series):

@@ -94,7 +94,7 @@ def endless_chunks(chunk_len: Auto, n_cores: int | None = None) -> Iterator[Chun
         yield Chunk(number, range(start, min(start + length, END)))
 
 
-def chunk_count(name: str, value: Any) -> Any:
+def chunk_count(name: str, value: object) -> Any:
     """Return a number of chunks or of items, or "auto", if `value` is one."""
     if isinstance(value, str) and value == "auto":
         return value
@@ -104,7 +104,7 @@ def chunk_count(name: str, value: Any) -> Any:
     return min(int(number), END)
 
 
-def _resolved(name: str, value: Any, n_cores: int | None) -> int:
+def _resolved(name: str, value: object, n_cores: int | None) -> int:
     number: Any = chunk_count(name, value)
     if number == "auto":
         return core_count() if n_cores is None else n_cores
@@ -124,7 +124,7 @@ def order_of(chunks: Sequence[Chunk]) -> IntArray:
     return np.concatenate([np.asarray(chunk.positions, dtype=np.int64) for chunk in chunks])
 
 
-def _explicit(name: str, size: int, chunk_meta: Any) -> list[Chunk]:
+def _explicit(name: str, size: int, chunk_meta: object) -> list[Chunk]:
     """Return chunks as they are listed; empty ones are left out."""
     rule = "be slices, ranges or lists of positions, one a chunk"
     chunks: list[Chunk] = []

@@ -8,13 +8,14 @@ about every batch that comes back: on to the sink, once more to the queue, or a 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any, TypeAlias, Unpack
 
 import pandas as pd
 
 from broadpeak._core import check
+from broadpeak._core.aliases import Labels
 from broadpeak._core.labels import as_keys_index
 from broadpeak._merge.merge_func import resolve_merge_func
 from broadpeak._run.batches import Batch, BatchResult, Nesting, Outcome, nesting
@@ -40,10 +41,10 @@ from broadpeak.errors import (
     described,
     warn,
 )
-from broadpeak.types import IntArray, NoResult
+from broadpeak.types import Function, IntArray, Keywords, NoResult
 
 Label: TypeAlias = Callable[[int], str]
-Names: TypeAlias = Callable[[IntArray | None], Mapping[str, Any]]
+Names: TypeAlias = Callable[[IntArray | None], Keywords]
 Tasks: TypeAlias = "Sequence[Task] | Iterator[Task]"
 
 _HINT = (
@@ -57,7 +58,7 @@ _VERBS = {"failed": "failed", "timeout": "took too long", "died": "lost its work
 def execute(
     tasks: Iterable[Task],
     *,
-    keys: Any = None,
+    keys: object = None,
     size: int | None = None,
     **options: Unpack[ExecuteOptions],
 ) -> Any:
@@ -167,13 +168,13 @@ def run(
     tasks: Iterable[Task],
     settings: Settings,
     *,
-    keys: Any = None,
+    keys: object = None,
     size: int | None = None,
     label: Label | None = None,
     names: Names | None = None,
     weights: Sequence[int] | None = None,
     passthrough: tuple[type[Exception], ...] = (),
-    by_name: Callable[..., Any] | None = None,
+    by_name: Function | None = None,
     sink: Sink | None = None,
 ) -> Finished:
     """Do what `execute` does, and return which tasks have a result as well.
@@ -231,7 +232,7 @@ class TaskRun:
         tasks: Iterable[Task],
         settings: Settings,
         *,
-        keys: pd.Index[Any] | None,
+        keys: Labels | None,
         size: int | None,
         label: Label,
         names: Names | None,
@@ -254,7 +255,7 @@ class TaskRun:
         self._keys = keys
         self._label = label
         self._names = names
-        self._named: Mapping[str, Any] | None = None
+        self._named: Keywords | None = None
         self._weights = weights
         self._passthrough = passthrough
         self._chunks, self._n_chunks = _cut(items, n_tasks, settings)
@@ -271,7 +272,7 @@ class TaskRun:
 
     # --- callbacks and templates --------------------------------------------------------------
 
-    def call(self, point: str, **known: Any) -> None:
+    def call(self, point: str, **known: object) -> None:
         """Call the callback of `point`, with its arguments filled."""
         func = getattr(self._settings, f"{point}_func")
         kwargs = getattr(self._settings, f"{point}_kwargs")
@@ -279,7 +280,7 @@ class TaskRun:
             kwargs = substitute(dict(kwargs), self._known(known), eval_id=f"{point}_kwargs")
         func(**(kwargs or {}))
 
-    def _known(self, more: Mapping[str, Any]) -> dict[str, Any]:
+    def _known(self, more: Keywords) -> dict[str, Any]:
         """Return the values of all names that templates can use at this point."""
         if self._named is None:
             self._named = {} if self._names is None else self._names(self._kept)
@@ -467,7 +468,7 @@ class TaskRun:
 
     # --- what is left when all is run ---------------------------------------------------------
 
-    def merged(self, finished: Finished, by_name: Callable[..., Any] | None) -> Finished:
+    def merged(self, finished: Finished, by_name: Function | None) -> Finished:
         """Return the results merged, if they are to be."""
         settings, results, kept = self._settings, finished.value, finished.kept
         self._results, self._kept, self._named = results, kept, None
@@ -507,7 +508,7 @@ class TaskRun:
         return Finished(value, kept)
 
     def _fill(
-        self, kwargs: dict[str, Any], context: Mapping[str, Any] | None, eval_id: Any
+        self, kwargs: dict[str, Any], context: Keywords | None, eval_id: object
     ) -> dict[str, Any]:
         """Return the arguments of a merge with their templates filled."""
         known = self._known({"results": self._results, **(context or {})})
@@ -553,7 +554,7 @@ def _without(chunks: Iterable[Chunk], found: Container[int]) -> list[Chunk]:
     return [Chunk(number, places) for number, places in enumerate(filter(None, left))]
 
 
-def _label_of(keys: pd.Index[Any] | None, position: int) -> str:
+def _label_of(keys: Labels | None, position: int) -> str:
     if keys is None or position >= len(keys):
         return ""
     key = keys[position]
@@ -562,23 +563,3 @@ def _label_of(keys: pd.Index[Any] | None, position: int) -> str:
         f"{part}" if name is None else f"{name}={part}"
         for name, part in zip(keys.names, parts, strict=True)
     )
-
-
-def call_task(task: Task, label: str, passthrough: tuple[type[Exception], ...] = ()) -> Any:
-    """Return the result of one call that is made here and now; its error bears `label`.
-
-    Raises
-    ------
-    TaskError
-        If the call raises anything but `passthrough`.
-    """
-    try:
-        return check.finished(task())
-    except BaseException as error:
-        if isinstance(error, (*passthrough, KeyboardInterrupt)):
-            raise
-        msg = (
-            f"The call failed ({label}): {described(error)}\n"
-            "Call .rerun() on this error to repeat it."
-        )
-        raise TaskError(msg, index=0, label=label, rerun=task) from error

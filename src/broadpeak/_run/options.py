@@ -11,7 +11,7 @@ from __future__ import annotations
 import inspect
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any, Final, Literal, TypeAlias, TypedDict, TypeVar
 
@@ -21,14 +21,14 @@ from broadpeak._run.chunks import Auto, ChunkMeta, chunk_count
 from broadpeak._run.dispatch import Engine
 from broadpeak._store.store import Store
 from broadpeak.errors import ParamTypeError, broken_rule
+from broadpeak.types import Function, Keywords
 
 OnError: TypeAlias = Literal["raise", "skip", "record"]
 StoreLike: TypeAlias = "Store | str | os.PathLike[str] | None"
 _EngineLike: TypeAlias = "str | Engine | Callable[..., Engine]"
 _Callback: TypeAlias = "Callable[..., object] | None"
-_Arguments: TypeAlias = "Mapping[str, Any] | None"
 _Rule: TypeAlias = Callable[[str, Any], Any]
-_F = TypeVar("_F", bound=Callable[..., Any])
+_F = TypeVar("_F", bound=Function)
 
 POINTS: Final = ("pre_execute", "pre_chunk", "post_chunk", "post_execute")
 """Where callbacks are called."""
@@ -39,19 +39,19 @@ class DispatchOptions(TypedDict, total=False):
 
     engine: _EngineLike
     n_workers: int | None
-    engine_options: _Arguments
+    engine_options: Keywords | None
     distribute: Literal["tasks", "chunks"]
     warmup: bool
     show_progress: bool | None
-    pbar_kwargs: _Arguments
+    pbar_kwargs: Keywords | None
     pre_execute_func: _Callback
-    pre_execute_kwargs: _Arguments
+    pre_execute_kwargs: Keywords | None
     pre_chunk_func: _Callback
-    pre_chunk_kwargs: _Arguments
+    pre_chunk_kwargs: Keywords | None
     post_chunk_func: _Callback
-    post_chunk_kwargs: _Arguments
+    post_chunk_kwargs: Keywords | None
     post_execute_func: _Callback
-    post_execute_kwargs: _Arguments
+    post_execute_kwargs: Keywords | None
     on_error: OnError
     retries: int
     timeout: float | None
@@ -72,14 +72,14 @@ class ResultOptions(TypedDict, total=False):
     """What becomes of the results."""
 
     raise_no_results: bool
-    template_context: _Arguments
+    template_context: Keywords | None
 
 
 class MergeOptions(TypedDict, total=False):
     """How results are joined."""
 
     merge_func: MergeSpec | None
-    merge_kwargs: _Arguments
+    merge_kwargs: Keywords | None
 
 
 class ExecuteOptions(DispatchOptions, ChunkOptions, ResultOptions, MergeOptions, total=False):
@@ -92,24 +92,24 @@ class Settings:
 
     engine: _EngineLike = "serial"
     n_workers: int | None = None
-    engine_options: _Arguments = None
+    engine_options: Keywords | None = None
     n_chunks: Auto = None
     chunk_len: Auto = None
     chunk_meta: ChunkMeta = None
     distribute: Literal["tasks", "chunks"] = "tasks"
     warmup: bool = False
     merge_func: MergeSpec | None = None
-    merge_kwargs: _Arguments = None
+    merge_kwargs: Keywords | None = None
     show_progress: bool | None = None
-    pbar_kwargs: _Arguments = None
+    pbar_kwargs: Keywords | None = None
     pre_execute_func: _Callback = None
-    pre_execute_kwargs: _Arguments = None
+    pre_execute_kwargs: Keywords | None = None
     pre_chunk_func: _Callback = None
-    pre_chunk_kwargs: _Arguments = None
+    pre_chunk_kwargs: Keywords | None = None
     post_chunk_func: _Callback = None
-    post_chunk_kwargs: _Arguments = None
+    post_chunk_kwargs: Keywords | None = None
     post_execute_func: _Callback = None
-    post_execute_kwargs: _Arguments = None
+    post_execute_kwargs: Keywords | None = None
     on_error: OnError = "raise"
     retries: int = 0
     timeout: float | None = None
@@ -117,7 +117,7 @@ class Settings:
     cache_chunks: bool = False
     store: StoreLike = None
     store_key: str | None = None
-    template_context: _Arguments = None
+    template_context: Keywords | None = None
 
     def __post_init__(self) -> None:
         # Everything is checked before anything runs, also what is needed only at the end. Defaults
@@ -132,13 +132,13 @@ def _merge(_: str, value: Any) -> MergeFunc | None:
     return resolve_merge_func(value)
 
 
-def _callback(name: str, value: Any) -> Any:
+def _callback(name: str, value: object) -> Any:
     if not callable(value):
         raise ParamTypeError(broken_rule(name, "be a function", value))
     return value
 
 
-def _store(name: str, value: Any) -> Any:
+def _store(name: str, value: object) -> Any:
     if not isinstance(value, (Store, str, os.PathLike)):
         raise ParamTypeError(broken_rule(name, "be a path or a broadpeak.Store", value))
     return value

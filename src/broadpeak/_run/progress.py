@@ -5,12 +5,14 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from io import UnsupportedOperation
 from typing import Any, Final
 
 from tqdm.auto import tqdm
+
+from broadpeak.types import Keywords
 
 _SILENT_SECONDS = 0.5
 _IS_NOTEBOOK: Final = any(base.__module__ == "tqdm.notebook" for base in tqdm.__mro__)
@@ -20,7 +22,7 @@ _Tqdm: Any = type("_Tqdm", (tqdm,), {"monitor_interval": 0})
 
 
 def progress_bar(
-    total: int | None, show: bool | None, options: Mapping[str, Any] | None, depth: int
+    total: int | None, show: bool | None, options: Keywords | None, depth: int
 ) -> ProgressBar | None:
     """Return the bar of a run of `total` calls; None if nobody is to see one.
 
@@ -49,7 +51,7 @@ class ProgressBar:
         Passed to tqdm, over the defaults.
     """
 
-    def __init__(self, total: int | None, options: Mapping[str, Any]) -> None:
+    def __init__(self, total: int | None, options: Keywords) -> None:
         self._bar: Any = None
         self._failed = 0
         with self._without_ending_the_run():

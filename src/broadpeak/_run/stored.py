@@ -20,6 +20,7 @@ from typing import Any, TypeAlias
 
 import pandas as pd
 
+from broadpeak._core.aliases import Labels
 from broadpeak._core.labels import plain
 from broadpeak._run.batches import Outcome, nesting
 from broadpeak._run.calls import Calls, Task
@@ -31,7 +32,7 @@ from broadpeak._store.fingerprint import Fingerprints, fingerprint, name_of, und
 from broadpeak._store.store import Record, Store, open_temporary
 from broadpeak.errors import StoreError
 
-Labels: TypeAlias = Callable[[Sequence[int]], list[dict[str, Any]]]
+TaskLabels: TypeAlias = Callable[[Sequence[int]], list[dict[str, Any]]]
 
 _PACKAGES = ("broadpeak", "numpy", "pandas", "numba")  # what results come from in every run
 _MOMENT_SECONDS = 0.1  # what is claimed at a time: long against a claim, short to wait for
@@ -69,7 +70,7 @@ class StoredResults:
         store: Store | str | os.PathLike[str],
         tasks: Sequence[Task],
         sink: Sink,
-        labels: Labels,
+        labels: TaskLabels,
         store_key: str | None = None,
     ) -> None:
         head, keys = _identify(tasks, store_key)
@@ -211,7 +212,7 @@ class StoredResults:
 
 @contextmanager
 def open_stored(
-    settings: Settings, tasks: Any, sink: Sink, keys: pd.Index[Any] | None, text: Any
+    settings: Settings, tasks: Any, sink: Sink, keys: Labels | None, text: Any
 ) -> Iterator[StoredResults]:
     """Yield the sink of a stored run in front of `sink`.
 
@@ -232,7 +233,7 @@ def open_stored(
 
 
 def _labels(
-    keys: pd.Index[Any] | None, text: Callable[[int], str] | None, positions: Sequence[int]
+    keys: Labels | None, text: Callable[[int], str] | None, positions: Sequence[int]
 ) -> list[dict[str, Any]]:
     """Return what names each task: its key, a string, or its position."""
     if keys is None:
@@ -275,7 +276,7 @@ class _ByFunction:
         self._store_key = store_key
         self._known: dict[int, bytes] = {}
 
-    def __call__(self, func: Any) -> bytes:
+    def __call__(self, func: object) -> bytes:
         if self._store_key is not None:
             return self._digest(*under_key(func, self._store_key))
         if id(func) not in self._known:

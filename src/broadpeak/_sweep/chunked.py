@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Unpack, overload
@@ -44,7 +44,7 @@ from broadpeak._sweep.takers import (
     take,
 )
 from broadpeak.errors import ParamError, ParamTypeError, broken_rule
-from broadpeak.types import MISSING, IntArray
+from broadpeak.types import MISSING, Function, IntArray, Keywords
 
 _ALONG_ROWS = {"concat", "row_stack"}  # merges that join along the first axis
 
@@ -54,7 +54,7 @@ class ChunkedOptions(DispatchOptions, ResultOptions, total=False):
 
 
 def chunked(
-    func: Callable[..., Any] | None = None,
+    func: Function | None = None,
     *,
     arg_take_spec: Mapping[Any, Any] | Sequence[Any] | None = None,
     size: int | ArgSizer | None = None,
@@ -64,11 +64,11 @@ def chunked(
     chunk_meta: ChunkMeta = None,
     skip_single_chunk: bool = True,
     merge_func: MergeSpec | None = None,
-    merge_kwargs: Mapping[str, Any] | None = None,
+    merge_kwargs: Keywords | None = None,
     disable: bool = False,
-    execute_kwargs: Mapping[str, Any] | None = None,
+    execute_kwargs: Keywords | None = None,
     **execute_options: Unpack[ChunkedOptions],
-) -> Callable[..., Any]:
+) -> Function:
     """Call a function on chunks of its arguments and join the results.
 
     What is cut, and how, is said by `arg_take_spec`, by annotations
@@ -176,7 +176,7 @@ class ChunkedFunction(Decorated):
             by_name=None if in_order(chunks) else partial(merge_in_order, chunks),
         ).value
 
-    def _plan(self, spec: ChunkSpec, cuts: list[Cut], own: Mapping[str, Any]) -> list[Chunk] | None:
+    def _plan(self, spec: ChunkSpec, cuts: list[Cut], own: Keywords) -> list[Chunk] | None:
         """Return the chunks; None if the function is to be called in one piece."""
         size = spec.size(cuts, own.get("size"))
         least = own.get("min_size")
@@ -228,10 +228,10 @@ class Cuttings(Sequence[Any]):
 
     def __init__(
         self,
-        value: Any,
+        value: object,
         taker: Taker | None,
         chunks: list[Chunk],
-        context: Mapping[str, Any] | None = None,
+        context: Keywords | None = None,
     ) -> None:
         self._value = value
         self._taker = taker
@@ -286,7 +286,7 @@ class ChunkSpec:
         If a rule is for an argument that the function does not have.
     """
 
-    def __init__(self, given: Any, arguments: Arguments, annotations: Annotations) -> None:
+    def __init__(self, given: object, arguments: Arguments, annotations: Annotations) -> None:
         self._arguments = arguments
         self._annotations = annotations
         self._named: dict[str, Any] = {}
@@ -304,7 +304,7 @@ class ChunkSpec:
             else:
                 self._named[self._name(query)] = rule
 
-    def _name(self, query: Any) -> str:
+    def _name(self, query: object) -> str:
         arguments = self._arguments
         positional = arguments.positional
         if isinstance(query, int) and -len(positional) <= query < len(positional):
@@ -320,7 +320,7 @@ class ChunkSpec:
             broken_rule("arg_take_spec", rule, query, check.did_you_mean(query, known))
         )
 
-    def cuts(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> list[Cut]:
+    def cuts(self, args: tuple[Any, ...], kwargs: Keywords) -> list[Cut]:
         """Return how every argument of a call is cut; a default with a rule counts, too."""
         also = [
             name
@@ -371,7 +371,7 @@ class ChunkSpec:
         takers = spec.takers({argument.name: argument.value for argument in items})
         return {item.place: takers[item.name] for item in items}
 
-    def size(self, cuts: Sequence[Cut], given: Any) -> int | None:
+    def size(self, cuts: Sequence[Cut], given: object) -> int | None:
         """Return the number of items, None if nothing implies one.
 
         Raises
@@ -390,7 +390,7 @@ class ChunkSpec:
                 )
         return implied[0][1] if implied else None
 
-    def _implied(self, cuts: Sequence[Cut], given: Any) -> list[tuple[str, int]]:
+    def _implied(self, cuts: Sequence[Cut], given: object) -> list[tuple[str, int]]:
         arguments = [cut.argument for cut in cuts]
         implied: list[tuple[str, int]] = []
         if given is not None:
@@ -407,7 +407,7 @@ class ChunkSpec:
         return implied
 
 
-def _given_size(given: Any, arguments: Sequence[Argument]) -> int:
+def _given_size(given: object, arguments: Sequence[Argument]) -> int:
     sizer = given() if isinstance(given, type) else given
     if isinstance(sizer, ArgSizer):
         return sizer.size(arguments)
@@ -418,11 +418,11 @@ def _given_size(given: Any, arguments: Sequence[Argument]) -> int:
     return size
 
 
-def _is_rule(rule: Any) -> bool:
+def _is_rule(rule: object) -> bool:
     return isinstance(rule, ChunkRule) or (isinstance(rule, type) and issubclass(rule, ChunkRule))
 
 
-def _cuts(rule: Any) -> bool:
+def _cuts(rule: object) -> bool:
     if isinstance(rule, ArgSizer) or (isinstance(rule, type) and issubclass(rule, ArgSizer)):
         return False
     return rule is not None
@@ -433,7 +433,7 @@ def _of_kind(rules: tuple[Any, ...], kind: Any) -> Any:
 
 
 def merge_in_order(
-    chunks: Sequence[Chunk], kept: IntArray | None, how: str, results: list[Any], **options: Any
+    chunks: Sequence[Chunk], kept: IntArray | None, how: str, results: list[Any], **options: object
 ) -> Any:
     """Merge the results of chunks that do not lie in order, and put the items back where they were.
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from types import FunctionType
 from typing import Any, ClassVar, NamedTuple
@@ -21,11 +21,11 @@ from broadpeak._merge.named import NAMED
 from broadpeak._run.calls import Calls
 from broadpeak._run.options import OPTION_NAMES, POINTS, Settings
 from broadpeak.errors import ParamTypeError, broken_rule
-from broadpeak.types import atomic_dict
+from broadpeak.types import Function, Keywords, atomic_dict
 
 Varying = dict[int | str, tuple[Sequence[Any], Any]]
 
-_NO_ANNOTATIONS: Mapping[str, Any] = {}
+_NO_ANNOTATIONS: Keywords = {}
 _HOW = frozenset(  # where and how visibly calls are made, not what they return
     (
         *("engine", "n_workers", "engine_options", "show_progress", "pbar_kwargs", "warmup"),
@@ -66,7 +66,7 @@ class Arguments:
         Any callable; one without a signature takes ``*args, **kwargs``.
     """
 
-    def __init__(self, func: Callable[..., Any]) -> None:
+    def __init__(self, func: Function) -> None:
         self.signature = _signature(func)
         self.positional: list[str] = []
         self.keyword: list[str] = []
@@ -93,7 +93,7 @@ class Arguments:
         self._required, self._by_keyword = frozenset(required), frozenset(by_keyword)
 
     def bind(
-        self, args: tuple[Any, ...], kwargs: Mapping[str, Any], defaults: Collection[str] = ()
+        self, args: tuple[Any, ...], kwargs: Keywords, defaults: Collection[str] = ()
     ) -> list[Argument]:
         """Return what was passed: declared arguments in signature order, ``*args``, ``**kwargs``.
 
@@ -132,7 +132,7 @@ class Arguments:
         return found
 
 
-def _signature(func: Callable[..., Any]) -> inspect.Signature:
+def _signature(func: Function) -> inspect.Signature:
     try:
         return inspect.signature(python_function(func))
     except (TypeError, ValueError):  # some builtins do not tell
@@ -141,22 +141,9 @@ def _signature(func: Callable[..., Any]) -> inspect.Signature:
         return inspect.Signature([star, double_star])
 
 
-def python_function(func: Any) -> Any:
+def python_function(func: object) -> Any:
     """Return the Python function behind one that Numba compiled; others as they are."""
     return getattr(func, "py_func", func)
-
-
-def replaced(
-    args: Iterable[Any], kwargs: Mapping[str, Any], values: Mapping[int | str, Any]
-) -> tuple[list[Any], dict[str, Any]]:
-    """Return the arguments with `values` at their places; new keywords are added."""
-    new_args, new_kwargs = list(args), dict(kwargs)
-    for place, value in values.items():
-        if isinstance(place, int):
-            new_args[place] = value
-        else:
-            new_kwargs[place] = value
-    return new_args, new_kwargs
 
 
 class Annotations:
@@ -173,7 +160,7 @@ class Annotations:
         Names that are visible where the function is defined, besides its globals.
     """
 
-    def __init__(self, func: Callable[..., Any], local_names: Mapping[str, Any] | None) -> None:
+    def __init__(self, func: Function, local_names: Keywords | None) -> None:
         self._owner = _annotated(func)
         self._raw = _raw_annotations(self._owner)
         self._known: dict[str, Any] = {}
@@ -207,7 +194,7 @@ class Annotations:
         """Arguments that have an annotation."""
         return [name for name in self._raw if name != "return"]
 
-    def _resolve(self, name: str, local_names: Mapping[str, Any]) -> None:
+    def _resolve(self, name: str, local_names: Keywords) -> None:
         names = getattr(self._owner, "__globals__", {})
         cells = {**_closure(self._owner), **local_names}
         try:  # as typing.get_type_hints does
@@ -229,14 +216,14 @@ def _annotated(func: Any) -> Any:
     return inspect.unwrap(getattr(func, "__func__", func))
 
 
-def _raw_annotations(func: Any) -> Mapping[str, Any]:
+def _raw_annotations(func: Any) -> Keywords:
     try:
         return dict(inspect.get_annotations(func))
     except Exception:  # noqa: BLE001  # no function, or annotations that cannot be evaluated
         return _NO_ANNOTATIONS
 
 
-def _closure(func: Any) -> dict[str, Any]:
+def _closure(func: object) -> dict[str, Any]:
     code, cells = getattr(func, "__code__", None), getattr(func, "__closure__", None)
     if code is None or not cells:
         return {}
@@ -263,12 +250,12 @@ class Options:
         The latter, checked.
     """
 
-    own: dict[str, Any]
-    execute: dict[str, Any]
+    own: Keywords
+    execute: Keywords
     settings: Settings | None = None
 
     @classmethod
-    def of(cls, owner: str, given: Mapping[str, Any], own_names: Collection[str]) -> Options:
+    def of(cls, owner: str, given: Keywords, own_names: Collection[str]) -> Options:
         """Sort the options `given` to the decorator `owner`.
 
         A name that both have is the decorator's own; flat options win over `execute_kwargs`.
@@ -318,15 +305,13 @@ class Options:
         return Options(merged_dict(own, later.own), merge_values(execute, later.execute))
 
 
-def _without_rivals(
-    earlier: dict[str, Any], later: Mapping[str, Any], rivals: Collection[str]
-) -> dict[str, Any]:
+def _without_rivals(earlier: Keywords, later: Keywords, rivals: Collection[str]) -> Keywords:
     if all(later.get(name) is None for name in rivals):
         return earlier
     return {name: value for name, value in earlier.items() if name not in rivals}
 
 
-def merged_dict(first: Mapping[str, Any], later: Mapping[str, Any]) -> dict[str, Any]:
+def merged_dict(first: Keywords, later: Keywords) -> dict[str, Any]:
     """Return `first` updated with `later`; where both hold a dict, the dicts are merged.
 
     Examples
@@ -350,7 +335,7 @@ def merge_values(first: Any, later: Any) -> Any:
     return later
 
 
-def options_given(decorator: Callable[..., Any], values: Mapping[str, Any]) -> dict[str, Any]:
+def options_given(decorator: Function, values: Keywords) -> dict[str, Any]:
     """Return the options in `values`, the local names of `decorator`, that are not its defaults."""
     given: dict[str, Any] = {}
     for name, parameter in inspect.signature(decorator).parameters.items():
@@ -361,7 +346,7 @@ def options_given(decorator: Callable[..., Any], values: Mapping[str, Any]) -> d
     return given
 
 
-def own_options(decorator: Callable[..., Any], shared: Collection[str] = ()) -> tuple[str, ...]:
+def own_options(decorator: Function, shared: Collection[str] = ()) -> tuple[str, ...]:
     """Return the options of `decorator` that are none of `execute`, and those `shared` with it."""
     parameters = inspect.signature(decorator).parameters.values()
     named = [one.name for one in parameters if one.kind is one.KEYWORD_ONLY]
@@ -386,9 +371,7 @@ class Decorated(ABC):
     own_names: ClassVar[tuple[str, ...]]
     rivals: ClassVar[tuple[str, ...]] = ()  # at most one of these own options makes sense
 
-    def __init__(
-        self, func: Callable[..., Any], given: Mapping[str, Any], local_names: Mapping[str, Any]
-    ) -> None:
+    def __init__(self, func: Function, given: Keywords, local_names: Keywords) -> None:
         self.func = func
         self.options = Options.of(self.owner, given, self.own_names)
         self.arguments = Arguments(func)
@@ -410,7 +393,7 @@ class Decorated(ABC):
     def call(self, args: tuple[Any, ...], kwargs: dict[str, Any], options: Options) -> Any:
         """Do what the decorator does with one call of the function."""
 
-    def split_call(self, kwargs: Mapping[str, Any]) -> tuple[dict[str, Any], Options]:
+    def split_call(self, kwargs: Keywords) -> tuple[dict[str, Any], Options]:
         """Take options, which begin with an underscore, out of the keyword arguments of a call.
 
         A name that the function declares is its own, also with an underscore.
@@ -465,9 +448,7 @@ class Decorated(ABC):
             return None  # an annotation for type checkers
         raise ParamTypeError(_broken_annotation(annotation, parts))
 
-    def calls(
-        self, args: Sequence[Any], kwargs: Mapping[str, Any], varying: Varying, n: int
-    ) -> Calls:
+    def calls(self, args: Sequence[Any], kwargs: Keywords, varying: Varying, n: int) -> Calls:
         """Return the calls of the function, in which some arguments vary."""
         if self._is_plain:
             args, kwargs, varying = list(args), dict(kwargs), dict(varying)
@@ -483,7 +464,7 @@ class Decorated(ABC):
         return Calls(self.func, args, kwargs, varying=varying, n=n)
 
 
-def _is_merge(part: Any) -> bool:
+def _is_merge(part: object) -> bool:
     return isinstance(part, MergeFunc) or (isinstance(part, str) and part in NAMED)
 
 
@@ -503,16 +484,16 @@ def _broken_annotation(annotation: Any, parts: Any) -> str:
 
 def decorator(
     kind: type[Decorated],
-    func: Callable[..., Any] | None,
-    given: Mapping[str, Any],
-    local_names: Mapping[str, Any],
-) -> Callable[..., Any]:
+    func: Function | None,
+    given: Keywords,
+    local_names: Keywords,
+) -> Function:
     """Return `func` under the decorator `kind`, or a decorator if there is no function yet."""
     if func is not None:
         return _wrapped(kind, func, given, local_names)
     Options.of(kind.owner, given, kind.own_names)  # an unknown option is an error at once
 
-    def decorate(func: Callable[..., Any]) -> Callable[..., Any]:
+    def decorate(func: Function) -> Function:
         return _wrapped(kind, func, given, caller_names())
 
     return decorate
@@ -520,10 +501,10 @@ def decorator(
 
 def _wrapped(
     kind: type[Decorated],
-    func: Callable[..., Any],
-    given: Mapping[str, Any],
-    local_names: Mapping[str, Any],
-) -> Callable[..., Any]:
+    func: Function,
+    given: Keywords,
+    local_names: Keywords,
+) -> Function:
     given_func: Any = func
     if not callable(given_func):
         rule = f"be the function that {kind.owner} decorates"
@@ -536,7 +517,7 @@ def _wrapped(
     copied = ("__dict__",) if isinstance(func, FunctionType) else ()
 
     @functools.wraps(func, updated=copied)
-    def call(*args: Any, **kwargs: Any) -> Any:
+    def call(*args: object, **kwargs: object) -> Any:
         options = decorated.options
         if not kwargs.keys() <= declared:
             kwargs, options = decorated.split_call(kwargs)
@@ -545,7 +526,7 @@ def _wrapped(
     return call
 
 
-def caller_names() -> Mapping[str, Any]:
+def caller_names() -> Keywords:
     """Return the local names where the function that calls this one was called."""
     frame = inspect.currentframe()
     for _ in range(2):

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any, Unpack
 
 import numpy as np
@@ -24,17 +24,18 @@ from broadpeak._sweep.decorating import (
     own_options,
 )
 from broadpeak.errors import ParamError, ParamTypeError, broken_rule
+from broadpeak.types import Function, Keywords
 
 _OWNERS = ("self", "cls")  # what a method gets first is never what it loops over
 
 
 def iterated(
-    func: Callable[..., Any] | None = None,
+    func: Function | None = None,
     *,
     over_arg: str | int | None = None,
-    execute_kwargs: Mapping[str, Any] | None = None,
+    execute_kwargs: Keywords | None = None,
     **execute_options: Unpack[ExecuteOptions],
-) -> Callable[..., Any]:
+) -> Function:
     """Call a function on every item of one argument, as a for-loop would.
 
     Parameters
@@ -104,7 +105,7 @@ class Iterated(Decorated):
         return run(calls, settings, keys=combos.index()).value
 
     def _looped(
-        self, args: tuple[Any, ...], kwargs: Mapping[str, Any], over_arg: str | int | None
+        self, args: tuple[Any, ...], kwargs: Keywords, over_arg: str | int | None
     ) -> Argument:
         given: Any = over_arg
         place = check.real(given)

@@ -7,15 +7,15 @@ With mono-chunks it becomes a call for many combinations, each parameter as the 
 from __future__ import annotations
 
 import reprlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from itertools import accumulate
 from typing import Any, TypeAlias, Unpack, overload
 
 import numpy as np
-import pandas as pd
 
 from broadpeak._core import check
+from broadpeak._core.aliases import Labels
 from broadpeak._merge.blocks import merge_blocks
 from broadpeak._merge.merge_func import MergeFunc, MergeSpec, resolve_merge_func
 from broadpeak._run.chunks import Auto, Chunk, ChunkMeta, in_order, order_of, plan_chunks
@@ -35,7 +35,7 @@ from broadpeak._sweep.decorating import (
     own_options,
 )
 from broadpeak.errors import ConditionError
-from broadpeak.types import IntArray, NoResult, ParamValues
+from broadpeak.types import Function, IntArray, Keywords, NoResult, ParamValues
 
 Params: TypeAlias = dict[str, Param]
 Places: TypeAlias = dict[str, int | str]
@@ -46,12 +46,12 @@ class ParameterizedOptions(DispatchOptions, ChunkOptions, total=False):
 
 
 def parameterized(
-    func: Callable[..., Any] | None = None,
+    func: Function | None = None,
     *,
     merge_func: MergeSpec | None = None,
-    merge_kwargs: Mapping[str, Any] | None = None,
+    merge_kwargs: Keywords | None = None,
     return_param_index: bool = False,
-    eval_id: Any = None,
+    eval_id: object = None,
     random_subset: float | None = None,
     seed: int | None = None,
     grid_indices: slice | Sequence[int] | IntArray | None = None,
@@ -60,10 +60,10 @@ def parameterized(
     mono_chunk_len: Auto = None,
     mono_chunk_meta: ChunkMeta = None,
     raise_no_results: bool = True,
-    template_context: Mapping[str, Any] | None = None,
-    execute_kwargs: Mapping[str, Any] | None = None,
+    template_context: Keywords | None = None,
+    execute_kwargs: Keywords | None = None,
     **execute_options: Unpack[ParameterizedOptions],
-) -> Callable[..., Any]:
+) -> Function:
     """Call a function on every combination of the parameters among its arguments.
 
     Use it bare, with options, or on a function later. The new function has the name, docstring and
@@ -154,13 +154,11 @@ class Parameterized(Decorated):
     own_names = own_options(parameterized)
     rivals = ("mono_n_chunks", "mono_chunk_len", "mono_chunk_meta")
 
-    def __init__(
-        self, func: Callable[..., Any], given: Mapping[str, Any], local_names: Mapping[str, Any]
-    ) -> None:
+    def __init__(self, func: Function, given: Keywords, local_names: Keywords) -> None:
         super().__init__(func, given, local_names)
         defaults = self.arguments.defaults.items()
         self._params_by_default = [name for name, value in defaults if isinstance(value, Param)]
-        self._rules: dict[str, Any] | None = None  # of annotations, once they are all resolved
+        self._rules: Keywords | None = None  # of annotations, once they are all resolved
 
     def call(self, args: tuple[Any, ...], kwargs: dict[str, Any], options: Options) -> Any:
         """Call the function on all combinations, or once if there are none."""
@@ -204,7 +202,7 @@ class Parameterized(Decorated):
         combos: Combos,
         chunks: list[Chunk],
         settings: Settings,
-    ) -> tuple[Finished, pd.Index[Any]]:
+    ) -> tuple[Finished, Labels]:
         """Call the function on every chunk; return also the index of all that have a result."""
         if not in_order(chunks):  # then combinations follow the chunks: each is a stretch of them
             combos = combos.take(order_of(chunks))
@@ -214,7 +212,7 @@ class Parameterized(Decorated):
         ]
         index = combos.index()
 
-        def seen(kept: IntArray | None) -> tuple[Combos, pd.Index[Any]]:
+        def seen(kept: IntArray | None) -> tuple[Combos, Labels]:
             """Return the combinations of the chunks `kept`, and their index."""
             if kept is None:
                 return combos, index
@@ -227,7 +225,7 @@ class Parameterized(Decorated):
             first, last = describe(combos, rows[0]), describe(combos, rows[-1])
             return first if len(rows) == 1 else f"{len(rows)} combinations from {first} to {last}"
 
-        def names(kept: IntArray | None) -> dict[str, Any]:
+        def names(kept: IntArray | None) -> Keywords:
             there, keys = seen(kept)
             return {"param_index": keys, "param_product": there.lists(), "keys": keys}
 
@@ -255,7 +253,7 @@ class Parameterized(Decorated):
         )
         return finished, seen(finished.kept)[1]
 
-    def _combos(self, params: Params, own: Mapping[str, Any]) -> Combos:
+    def _combos(self, params: Params, own: Keywords) -> Combos:
         """Return the chosen combinations."""
         try:
             return select_combos(
@@ -276,7 +274,7 @@ class Parameterized(Decorated):
             raise ConditionError(msg) from None
 
     def _params(
-        self, args: tuple[Any, ...], kwargs: Mapping[str, Any], eval_id: Any
+        self, args: tuple[Any, ...], kwargs: Keywords, eval_id: object
     ) -> tuple[Params, Places]:
         """Return the Params that are meant for this decorator, and their places, by name."""
         if eval_id is not None:
@@ -302,7 +300,7 @@ class Parameterized(Decorated):
                 params = {name: param.with_names(left) for name, param in params.items()}
         return params, places
 
-    def _resolved_rules(self) -> dict[str, Any]:
+    def _resolved_rules(self) -> Keywords:
         """Return the annotations that make a parameter of what is passed, by argument."""
         found = {name: self.annotations.get(name) for name in self.arguments.signature.parameters}
         rules = {
@@ -313,7 +311,7 @@ class Parameterized(Decorated):
         return rules
 
 
-def _names(combos: Combos, index: pd.Index[Any], kept: IntArray | None) -> dict[str, Any]:
+def _names(combos: Combos, index: Labels, kept: IntArray | None) -> Keywords:
     """Return the names for templates where the combinations `kept` have a result."""
     if kept is None:
         return {"param_index": index, "param_product": combos.lists()}
@@ -330,7 +328,7 @@ def describe(combos: Combos, position: int) -> str:
     return ", ".join(f"{name}={_short(value)}" for name, value in values.items())
 
 
-def _short(value: Any) -> str:
+def _short(value: object) -> str:
     if isinstance(value, np.generic):
         value = value.item()
     text = value if isinstance(value, str) and len(value) < 40 else reprlib.repr(value)
@@ -357,7 +355,7 @@ class MonoValues(Sequence[Any]):
         param: Param,
         column: Column,
         stretches: Sequence[range],
-        context: Mapping[str, Any],
+        context: Keywords,
     ) -> None:
         self._reduce = bool(param.mono_reduce)
         self._merge = resolve_merge_func(param.mono_merge_func)
@@ -387,7 +385,7 @@ class MonoValues(Sequence[Any]):
 
     def _joined(self, values: list[Any], number: int, merge: MergeFunc) -> Any:
         def fill(
-            kwargs: dict[str, Any], context: Mapping[str, Any] | None, eval_id: Any
+            kwargs: dict[str, Any], context: Keywords | None, eval_id: object
         ) -> dict[str, Any]:
             known = {**self._context, "chunk_idx": number, "n_chunks": len(self)}
             known.update(context or {})

@@ -172,7 +172,7 @@ class ArraySizer(ArgSizer):
         return _along(shape_of("A sized value", value), self.axis, value)
 
 
-def _along(shape: tuple[int, ...], axis: int, value: Any) -> int:
+def _along(shape: tuple[int, ...], axis: int, value: object) -> int:
     if not -len(shape) <= axis < len(shape):
         rule = f"have an axis {axis}"
         raise ParamError(broken_rule("A sized value", rule, value, f"It has {len(shape)}."))

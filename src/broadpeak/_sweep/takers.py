@@ -33,10 +33,10 @@ class ChunkRule:
         if hasattr(self, "keep_dims"):
             check.flag("keep_dims", self.keep_dims)
 
-    def __or__(self, other: Any) -> ChunkRules:
+    def __or__(self, other: object) -> ChunkRules:
         return ChunkRules(rules_in(self) + rules_in(other))
 
-    def __ror__(self, other: Any) -> ChunkRules:
+    def __ror__(self, other: object) -> ChunkRules:
         return ChunkRules(rules_in(other) + rules_in(self))
 
 
@@ -52,7 +52,7 @@ class ValueRule(ChunkRule, ABC):
     value: Any
 
     @abstractmethod
-    def taker_of(self, value: Any) -> Any:
+    def taker_of(self, value: object) -> Any:
         """Return the taker of `value` (`MISSING`: of any value); None does not cut."""
 
 
@@ -72,7 +72,7 @@ class ChunkRules(ChunkRule):
         return " | ".join(map(repr, self.members))
 
 
-def rules_in(annotation: Any) -> tuple[Any, ...]:
+def rules_in(annotation: object) -> tuple[Any, ...]:
     """Return the single rules in an annotation; what is no rule stays as it is."""
     if isinstance(annotation, ChunkRules):
         return annotation.members
@@ -363,7 +363,7 @@ class SequenceTaker(Taker):
             return fields(items) if fields is not None else tuple(items)
         return items
 
-    def takers(self, value: Any) -> list[Taker | None]:
+    def takers(self, value: object) -> list[Taker | None]:
         """Return the taker of every item."""
         if not isinstance(value, (list, tuple)):
             rule = "be a list or a tuple"
@@ -390,7 +390,7 @@ class ArgsTaker(SequenceTaker):
     ([1], 5)
     """
 
-    def __init__(self, *specs: Any) -> None:
+    def __init__(self, *specs: object) -> None:
         object.__setattr__(self, "spec", specs)
 
 
@@ -422,7 +422,7 @@ class MappingTaker(Taker):
         takers = self.takers(value)
         return {key: take(takers[key], item, chunk) for key, item in value.items()}
 
-    def takers(self, value: Any) -> dict[Any, Taker | None]:
+    def takers(self, value: object) -> dict[Any, Taker | None]:
         """Return the taker of every value."""
         if not isinstance(value, Mapping):
             rule = "be a dict"
@@ -446,11 +446,11 @@ class KwargsTaker(MappingTaker):
     {'x': [1]}
     """
 
-    def __init__(self, **specs: Any) -> None:
+    def __init__(self, **specs: object) -> None:
         object.__setattr__(self, "spec", specs)
 
 
-def as_taker(spec: Any, value: Any = MISSING) -> Taker | None:
+def as_taker(spec: object, value: object = MISSING) -> Taker | None:
     """Return the taker that `spec` stands for; `value` decides where it goes by type.
 
     Raises
@@ -486,7 +486,7 @@ class ByType(Taker):
         return take(taker_by_type(value), value, chunk)
 
 
-def taker_by_type(value: Any) -> Taker | None:
+def taker_by_type(value: object) -> Taker | None:
     """Return how a value of this type is cut if nothing else is said.
 
     Raises
@@ -554,20 +554,20 @@ def _n_items(taker: Taker, value: Any) -> int:
     return len(value)
 
 
-def _lengths(value: Any) -> tuple[Any, ...]:
+def _lengths(value: object) -> tuple[Any, ...]:
     if not isinstance(value, (tuple, list)):
         raise ParamTypeError(broken_rule("A chunked shape", "be a tuple of lengths", value))
     return tuple(value)
 
 
-def _axis(axis: int, n_axes: int, value: Any) -> int:
+def _axis(axis: int, n_axes: int, value: object) -> int:
     if not -n_axes <= axis < n_axes:
         rule = f"have an axis {axis} to be cut along"
         raise ParamError(broken_rule("A chunked value", rule, value, f"It has {n_axes}."))
     return axis % n_axes
 
 
-def _count(value: Any) -> int:
+def _count(value: object) -> int:
     number = check.real(value)
     if not isinstance(number, int) or not 0 <= number < 2**63:
         raise ParamError(broken_rule("A chunked count", "be a whole number of items", value))
@@ -606,7 +606,7 @@ class Chunked(ValueRule):
     value: Any = MISSING
     taker: Taker | None = None
 
-    def taker_of(self, value: Any) -> Taker | None:
+    def taker_of(self, value: object) -> Taker | None:
         """Return the taker of `value`, by its type if none is given."""
         if self.taker is not None:
             return as_taker(self.taker)
@@ -639,11 +639,11 @@ class ChunkedArray(Chunked):
 
     axis: int = 0
 
-    def __init__(self, value: Any = MISSING, axis: int = 0) -> None:
+    def __init__(self, value: object = MISSING, axis: int = 0) -> None:
         super().__init__(value)
         object.__setattr__(self, "axis", check.axis("axis", axis))
 
-    def taker_of(self, value: Any) -> Taker | None:
+    def taker_of(self, value: object) -> Taker | None:
         """Return the slicer."""
         return ArraySlicer(self.axis)
 
@@ -665,10 +665,10 @@ class ChunkedCount(Chunked):
     array([1., 1., 1.])
     """
 
-    def __init__(self, value: Any = MISSING) -> None:
+    def __init__(self, value: object = MISSING) -> None:
         super().__init__(value)
 
-    def taker_of(self, value: Any) -> Taker | None:
+    def taker_of(self, value: object) -> Taker | None:
         """Return the adapter."""
         return CountAdapter()
 
@@ -694,11 +694,11 @@ class ChunkedShape(Chunked):
 
     axis: int = 0
 
-    def __init__(self, value: Any = MISSING, axis: int = 0) -> None:
+    def __init__(self, value: object = MISSING, axis: int = 0) -> None:
         super().__init__(value)
         object.__setattr__(self, "axis", check.axis("axis", axis))
 
-    def taker_of(self, value: Any) -> Taker | None:
+    def taker_of(self, value: object) -> Taker | None:
         """Return the slicer."""
         return ShapeSlicer(self.axis)
 
@@ -721,9 +721,9 @@ class NotChunked(Chunked):
     array([ 0, 10, 20])
     """
 
-    def __init__(self, value: Any = MISSING) -> None:
+    def __init__(self, value: object = MISSING) -> None:
         super().__init__(value)
 
-    def taker_of(self, value: Any) -> Taker | None:
+    def taker_of(self, value: object) -> Taker | None:
         """Return None: not cut."""
         return None
