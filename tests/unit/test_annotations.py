@@ -90,7 +90,7 @@ def test_what_cannot_be_resolved_is_no_annotation():
     seen = Annotations(run, {})
     assert [seen.get(name) for name in ("a", "c", "return")] == [None] * 3
     assert seen.get("b") == "no type"
-    assert seen.text("return") == "Nowhere"
+    assert seen.as_written("return") == "Nowhere"
     assert Annotations(len, {}).get("return") is None
 
 

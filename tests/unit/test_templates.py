@@ -75,7 +75,7 @@ def test_an_unknown_name_is_answered_with_the_nearest(template: Template) -> Non
 def test_wrong_templates_are_refused_where_they_are_written() -> None:
     with pytest.raises(ConditionError, match="Remove"):
         RepEval("__import__('os').system('id')")
-    with pytest.raises(TypeError, match="Rep must get a text"):
+    with pytest.raises(TypeError, match="Rep must be made of a string"):
         Rep(3)
     with pytest.raises(TypeError, match="RepFunc must get a function"):
         RepFunc("name")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Which merge a user asked for: a name, a function, a `MergeFunc`, or a tuple of them."""
+"""`MergeFunc`: what a merge is, by name or by function, with its arguments."""
 
 from __future__ import annotations
 

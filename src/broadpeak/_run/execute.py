@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""`execute`: tasks in, merged results out; what sweeps and parallel trainings run through.
+"""`execute`: tasks in, merged results out. Sweeps and parallel trainings run through here.
 
-A run has three parts. A `TaskQueue` hands out the tasks, an engine runs them, and a `Sink` takes
-the results. What stands between them is here: `run` puts the parts together, and `TaskRun` decides
-about every batch that comes back: on to the sink, once more to the queue, or a failure for good.
+A run has three parts: a `TaskQueue` hands out the tasks, an engine runs them, and a `Sink` takes
+the results. This module puts them together. `TaskRun` decides what becomes of every batch that
+comes back: its results go on to the sink, and what failed goes back to the queue or fails for good.
 """
 
 from __future__ import annotations
@@ -67,27 +67,27 @@ def execute(
     Parameters
     ----------
     tasks : iterable of Task
-        What to call. An iterator is advanced only as workers ask for work.
+        What to call. An iterator is advanced only when a worker is free.
     keys : Index or sequence, optional
-        One label a task: named merges label results with them, errors name the task by them.
+        One label for each task: named merges label the results with them, errors name the task.
     size : int, optional
-        Number of tasks of an iterator, for progress and for `n_chunks`.
+        Number of tasks of an iterator, for the progress bar and for `n_chunks`.
     engine : str, Engine or callable
         A name of `broadpeak.engines.available()`, or a factory ``(n_workers, **options)``.
     n_workers : int, optional
-        Default: the cores this process may use, shared with the tasks that run beside this one.
+        Default: the cores that this process may use, divided among the tasks that run beside it.
     engine_options : mapping, optional
         Passed to the engine.
     n_chunks, chunk_len : int or "auto", optional
         Number or length of chunks; "auto" is the number of cores (or `n_workers`). At most one of
-        these and `chunk_meta`. `n_chunks` lists the tasks of an iterator without `size`.
-    chunk_meta : iterable of iterables of int, optional
-        The positions of every chunk's tasks; each task once.
+        these and `chunk_meta`. With `n_chunks`, an iterator without `size` is read into a list.
+    chunk_meta : iterable, optional
+        The tasks of each chunk as slices, ranges or lists of positions; each task once.
     distribute : {"tasks", "chunks"}
         "tasks": one chunk after another, its tasks in parallel. "chunks": whole chunks go to
         workers, by default one a core.
     warmup : bool
-        Finish the first task before any other starts, so that what it compiles and caches is there.
+        Finish the first task before any other starts: they find what it compiled and cached.
     merge_func : str, callable, MergeFunc or tuple, optional
         See `broadpeak.resolve_merge_func`.
     merge_kwargs : mapping, optional
@@ -97,31 +97,31 @@ def execute(
     pbar_kwargs : mapping, optional
         Passed to tqdm.
     pre_execute_func, pre_chunk_func, post_chunk_func, post_execute_func : callable, optional
-        Called in this process with their `…_kwargs` and nothing else; what they return is ignored.
-        Chunk callbacks come in order of chunks.
+        Called in this process, with their `…_kwargs` only; return values are ignored. Those of
+        chunks are called in order of chunks.
     pre_execute_kwargs, pre_chunk_kwargs, post_chunk_kwargs, post_execute_kwargs : mapping, optional
-        Templates allowed; see `broadpeak.sweep.templates` for their names.
+        Templates allowed; `broadpeak.Rep` lists the names that they can use.
     on_error : {"raise", "skip", "record"}
         "raise": `TaskError` for the first failed task. "skip": as if the task had returned
-        `NoResult`, with one warning. "record": an `Outcome` in place of the result.
+        `NoResult`, with one warning for all. "record": an `Outcome` in place of the result.
     retries : int
-        How often a failed task (``distribute="chunks"``: what failed of a chunk) is run again.
+        How often a failed task is run again; under ``distribute="chunks"``, what failed of a chunk.
     timeout : float, optional
         Seconds a task (``distribute="chunks"``: a chunk) may take.
     raise_no_results : bool
         False: return `NoResult` if every task returned it.
     cache_chunks : bool
-        Keep what is finished in a store of the user's cache folder until the run is complete, so
-        that the same call goes on after a crash. With `store` it changes nothing.
+        Keep finished results in the user's cache folder until the run is complete, so that the same
+        call can go on after a crash. With `store` this has no effect.
     store : path or Store, optional
-        Keep every result in this file as soon as it is there. The same call, with the same
-        function and arguments, reads back what is finished and runs only the rest; callbacks see
-        only the rest, too. A task is dispatched and kept on its own (0.1 ms), so many quick ones
-        go better as chunks, with ``distribute="chunks"``. An iterator of tasks is listed first.
+        Save every result to this file as soon as it is there. The same call, of the same function
+        with the same arguments, reads back what is finished and runs only the rest, which is all
+        that callbacks see. Each task is dispatched and saved by itself (0.1 ms): for many quick
+        tasks use ``distribute="chunks"``. An iterator of tasks is read into a list first.
     store_key : str, optional
-        A word of your own that stands for what the function reaches, where that cannot be followed
-        or is of no interest. Name, arguments and this word are then what tells calls apart: change
-        it when the function changes.
+        A string that stands for the code of the function and all that it refers to, where these
+        cannot be followed or do not matter. Calls are then told apart by the function's name, the
+        arguments and this string: change it when the function changes.
     template_context : mapping, optional
         Additional names for templates.
 
@@ -139,13 +139,13 @@ def execute(
     EngineError, MissingExtraError
         If there is no such engine, or it cannot run here.
     ParamError, TypeError
-        If an option is not what it must be.
+        If an option is not valid.
 
     Notes
     -----
-    Results are the same on every engine. Tasks must take their arguments as read-only: a change in
-    place is seen by whoever shares the object, which is the caller and all tasks under "serial" and
-    "threadpool", and the later tasks of the same worker elsewhere.
+    Results are the same on every engine. Tasks must not change their arguments in place: others
+    share them. Under "serial" and "threadpool" these are the caller and all tasks, on other engines
+    the later tasks of the same worker.
 
     Examples
     --------
@@ -177,7 +177,7 @@ def run(
     by_name: Function | None = None,
     sink: Sink | None = None,
 ) -> Finished:
-    """Do what `execute` does, and return which tasks have a result as well.
+    """Do what `execute` does; return also which tasks have a result.
 
     Parameters
     ----------
@@ -194,8 +194,8 @@ def run(
     passthrough : tuple of exception types
         Errors of tasks that are raised as they are, not as `TaskError`.
     by_name : callable, optional
-        ``by_name(kept, name, results, **kwargs)`` does the merges that are asked for by name, where
-        a result is not simply that of one key.
+        ``by_name(kept, name, results, **kwargs)`` replaces the merges that have a name, where there
+        is not one key for each result.
     sink : Sink, optional
         Takes the results; by default a list.
     """
@@ -219,13 +219,13 @@ def run(
     if settings.post_chunk_func is not None:
         sink = one.open_results = ChunkResults(sink, record=record)
     if settings.store is None and not settings.cache_chunks:
-        return one.merged(one.finish(sink), by_name)
+        return one.merged(one.perform(sink), by_name)
     with open_stored(settings, one.tasks, sink, keys, label) as stored:
-        return one.merged(one.finish(stored, stored), by_name)
+        return one.merged(one.perform(stored, stored), by_name)
 
 
 class TaskRun:
-    """One run: its tasks as they are cut, its callbacks, and what becomes of every batch."""
+    """One run: how its tasks are cut, its callbacks, and what becomes of every batch."""
 
     def __init__(
         self,
@@ -273,7 +273,7 @@ class TaskRun:
     # --- callbacks and templates --------------------------------------------------------------
 
     def call(self, point: str, **known: object) -> None:
-        """Call the callback of `point`, with its arguments filled."""
+        """Call the callback of `point` with its arguments, templates filled in."""
         func = getattr(self._settings, f"{point}_func")
         kwargs = getattr(self._settings, f"{point}_kwargs")
         if kwargs:
@@ -281,7 +281,7 @@ class TaskRun:
         func(**(kwargs or {}))
 
     def _known(self, more: Keywords) -> dict[str, Any]:
-        """Return the values of all names that templates can use at this point."""
+        """Return all names that templates can use at this point, and their values."""
         if self._named is None:
             self._named = {} if self._names is None else self._names(self._kept)
         settings = self._settings
@@ -300,8 +300,8 @@ class TaskRun:
 
     # --- the loop -----------------------------------------------------------------------------
 
-    def finish(self, sink: Sink, stored: StoredResults | None = None) -> Finished:
-        """Run everything that is not in the store; return what the sink makes of the results."""
+    def perform(self, sink: Sink, stored: StoredResults | None = None) -> Finished:
+        """Run all that is not in the store; return what the sink makes of the results."""
         settings, keys, engine = self._settings, self._keys, self._engine
         self._sink, self._stored = sink, stored
         self._queue = queue = TaskQueue(
@@ -326,7 +326,7 @@ class TaskRun:
             if stored is not None:
                 self._show(stored.news())
             self._drive()
-            # What is left is worked on by other processes, until it is there or they are gone.
+            # Other processes work on what is left: wait until it is there, or until they are gone.
             while stored is not None and not self._is_decided() and (away := queue.away()):
                 arrived, granted = stored.wait(away)
                 self._take_arrived(arrived)
@@ -350,7 +350,7 @@ class TaskRun:
         return sink.finish(n_tasks)
 
     def _drive(self) -> None:
-        """Let the engine run what the queue has for this process."""
+        """Let the engine run what the queue holds for this process."""
         results = self._engine.run(self._queue)
         try:
             for batch, result in results:
@@ -363,7 +363,10 @@ class TaskRun:
                 close()
 
     def _is_decided(self) -> bool:
-        """Return whether a failure ends the run, and no earlier task can fail any more."""
+        """Return whether a failure ends the run: one that no earlier task can still precede.
+
+        An engine may finish tasks in any order, and which error is raised must not depend on it.
+        """
         if self._failure is None or self._settings.on_error != "raise":
             return False
         return not self._queue.waits_before(self._failure.index)
@@ -382,7 +385,7 @@ class TaskRun:
             again, n_failed = self._collect_failures(batch, result)
         else:
             self._sink.put(batch.positions, result.values, result.seconds)
-        # A failure that ends the run leaves its chunk open: it has no results for a callback.
+        # A failure that ends the run leaves its chunk open, for it has no results for a callback.
         n_lost = n_failed if self._settings.on_error == "raise" else 0
         self._queue.finish(batch, n_done, again, n_lost)
         if self._bar is not None:
@@ -390,7 +393,7 @@ class TaskRun:
             self._show(ended, n_failed)
 
     def _show(self, positions: Collection[int], n_failed: int = 0) -> None:
-        """Move the progress bar by what the tasks at `positions` stand for."""
+        """Show that the tasks at `positions` have ended."""
         if self._bar is not None:
             weights = self._weights
             n = len(positions) if weights is None else sum(weights[place] for place in positions)
@@ -403,7 +406,7 @@ class TaskRun:
             self._show(positions)
 
     def _collect_failures(self, batch: Batch, result: BatchResult) -> tuple[list[Batch], int]:
-        """Put the results of a batch in which some tasks failed; return what is run again."""
+        """Put the good results of a batch; return what is run again, and how many tasks failed."""
         failed = set(result.failures)
         good = [offset for offset in range(len(result.values)) if offset not in failed]
         positions = [batch.positions[offset] for offset in good]
@@ -416,9 +419,9 @@ class TaskRun:
         return [], len(failed)
 
     def _collect_lost(self, batch: Batch, result: BatchResult) -> tuple[list[Batch], int]:
-        """Return what is run again of a batch that was lost; or fail all of its tasks."""
+        """Return what is run again of a batch that was lost, and how many of its tasks failed."""
         if len(batch) > 1 and not batch.whole:
-            # One of these did it; alone in a batch, it cannot take the others with it.
+            # One task did it. Each alone in a batch of its own, it cannot take others with it.
             return [batch.part([offset], batch.attempt) for offset in range(len(batch))], 0
         if batch.attempt < self._settings.retries:
             return [batch.part(range(len(batch)), batch.attempt + 1)], 0
@@ -437,7 +440,7 @@ class TaskRun:
         self._n_failed += 1
         if on_error == "raise":
             self._queue.stop_after(outcome.index)
-        # Which task failed first must not depend on the engine, but for "skip" any one will do.
+        # The first in task order, whatever the engine; for the warning of "skip" any one will do.
         if self._failure is None or (on_error != "skip" and outcome.index < self._failure.index):
             self._failure, self._failed_task = outcome, task
 
@@ -517,7 +520,7 @@ class TaskRun:
 
 
 def _listed(tasks: Iterable[Task], settings: Settings, size: int | None) -> Tasks:
-    """Return `tasks` as a list, if they are one or their number must be known; or an iterator."""
+    """Return `tasks` as a list if they are one or must be counted; otherwise as an iterator."""
     if isinstance(tasks, (list, tuple)):
         return list(checked_tasks(tasks))
     check.several("tasks", tasks, "be an iterable of Task")
@@ -544,7 +547,7 @@ def _cut(
     chunks = plan_chunks(n_tasks, n_chunks, *rest, n_cores=settings.n_workers)
     if isinstance(tasks, Sequence):
         return chunks, len(chunks)
-    # What an iterator has beyond its size is one chunk more.
+    # Tasks of an iterator beyond its size form one more chunk; the number of keys is checked later.
     return [*chunks, Chunk(len(chunks), range(n_tasks, END))], len(chunks)
 
 

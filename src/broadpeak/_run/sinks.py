@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Where a run puts its results.
 
-The loop holds no results itself: it hands them to a sink as they come, and asks it at the end for
-what the run returns. So a run may hold a list, only the best hundred, or nothing but a file.
+The loop itself holds no results: it hands them to a sink as they come, and at the end returns what
+the sink has made of them. So a run may hold a list, only the best hundred, or nothing but a file.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Sink(Protocol):
 
 
 class ResultList:
-    """The sink of every run that asks for no other: a list in the order of tasks.
+    """The usual sink: a list in the order of tasks.
 
     Parameters
     ----------

@@ -98,7 +98,7 @@ class StoredResults:
 
     @property
     def claims(self) -> Claims | None:
-        """Who may run which tasks; None if this run asks nobody."""
+        """Says which tasks are for this run; None if all are."""
         return None if self._owner is None else self
 
     def claim(self, positions: Sequence[int], *, whole: bool) -> tuple[int, list[int]]:
@@ -109,7 +109,7 @@ class StoredResults:
         return len(asked), granted
 
     def news(self) -> list[int]:
-        """Pass on what was finished elsewhere since this was last called; return which tasks."""
+        """Pass on what others have finished since the last call; return which tasks that is."""
         if not self._news:
             return []
         news, self._news = self._news, {}
@@ -120,7 +120,7 @@ class StoredResults:
     def wait(self, positions: Sequence[int]) -> tuple[list[int], list[int]]:
         """Wait for other processes that work on `positions`.
 
-        Returns which tasks they have finished, and which nobody works on any more: those are for
+        Returns which tasks they have finished, and which nobody works on any more: these are for
         this run.
         """
         pause = _SHORTEST_PAUSE
@@ -184,7 +184,7 @@ class StoredResults:
         return {self._places[key]: value for key, value in results}
 
     def _next_batch(self, n_left: int) -> int:
-        """Return how many tasks to ask for: what takes a moment, and leaves others some."""
+        """Return how many tasks to claim: what takes a moment, and leaves some for others."""
         now = perf_counter()
         fitting = self._n_granted * _MOMENT_SECONDS / max(now - self._since, 1e-6)
         self._since = now

@@ -1,26 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Templates: placeholders in arguments of callbacks and merges, filled when the run knows more.
-
-Names a template can use, and the point (`eval_id`) at which arguments are filled:
-
-=================  ==============================================  =======================
-name               meaning                                         known at
-=================  ==============================================  =======================
-``n_tasks``        number of calls; None while it is unknown       every point
-``n_chunks``       number of chunks; None while it is unknown      every point
-``keys``           labels of the calls (pandas Index) or None      every point
-``param_index``    index of all combinations (`parameterized`)     every point
-``param_product``  values of all combinations, a list a parameter  every point
-``chunk_idx``      number of the chunk, from 0                     pre and post chunk
-``chunk_meta``     positions of the chunk's calls in the run       pre and post chunk
-``chunk_results``  results of the chunk's calls                    post chunk
-``results``        results of all calls that were kept             post execute and merge
-=================  ==============================================  =======================
-
-The points are ``"pre_execute_kwargs"``, ``"pre_chunk_kwargs"``, ``"post_chunk_kwargs"``,
-``"post_execute_kwargs"`` and ``"merge_kwargs"``. What stands in `template_context` is known at
-every point.
-"""
+"""Templates: placeholders in the arguments of callbacks and merges, filled when more is known."""
 
 from __future__ import annotations
 
@@ -58,7 +37,7 @@ class Template:
     ) -> None:
         kind = self._kind
         if kind is not None and not isinstance(template, kind):
-            rule = "get a text"
+            rule = "be made of a string"
             raise ParamTypeError(broken_rule(type(self).__name__, rule, template))
         if context is not None:
             check.mapping("context", context, "Type: context={'name': value}")
@@ -108,7 +87,29 @@ class Rep(Template):
     Raises
     ------
     TypeError
-        If the name is no text.
+        If the name is no string.
+
+    Notes
+    -----
+    The names that a template can use:
+
+    =================  ==============================================  =======================
+    name               meaning                                         known at
+    =================  ==============================================  =======================
+    ``n_tasks``        number of calls; None while it is unknown       every point
+    ``n_chunks``       number of chunks; None while it is unknown      every point
+    ``keys``           labels of the calls (pandas Index) or None      every point
+    ``param_index``    index of all combinations (`parameterized`)     every point
+    ``param_product``  values of all combinations, a list a parameter  every point
+    ``chunk_idx``      number of the chunk, from 0                     pre and post chunk
+    ``chunk_meta``     positions of the chunk's calls in the run       pre and post chunk
+    ``chunk_results``  results of the chunk's calls                    post chunk
+    ``results``        results of all calls that were kept             post execute and merge
+    =================  ==============================================  =======================
+
+    The points are ``"pre_execute_kwargs"``, ``"pre_chunk_kwargs"``, ``"post_chunk_kwargs"``,
+    ``"post_execute_kwargs"`` and ``"merge_kwargs"``. What stands in `template_context` is known at
+    every point.
 
     Examples
     --------
@@ -139,7 +140,7 @@ class RepEval(Template):
     Raises
     ------
     ConditionError
-        If the text is outside the language; see `broadpeak.Param`.
+        If it is not in that language; see `broadpeak.Param`.
 
     Examples
     --------
@@ -218,12 +219,12 @@ class RepFunc(Template):
 
 
 class Sub(Template):
-    """A text with ``$name`` replaced by values of the context (``$$`` is a dollar sign).
+    """A string with ``$name`` replaced by values of the context (``$$`` is a dollar sign).
 
     Parameters
     ----------
     template : str
-        The text.
+        The string.
     context : mapping, optional
         Additional names; they win over the ones of the run.
     eval_id : hashable or collection, optional
@@ -232,7 +233,7 @@ class Sub(Template):
     Raises
     ------
     TypeError
-        If it is no text.
+        If it is no string.
 
     Examples
     --------

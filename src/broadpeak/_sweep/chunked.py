@@ -71,9 +71,9 @@ def chunked(
 ) -> Function:
     """Call a function on chunks of its arguments and join the results.
 
-    What is cut, and how, is said by `arg_take_spec`, by annotations
-    (``x: ChunkedArray(axis=1) | ArraySizer(axis=1)``), or by wrapping values at the call
-    (``Chunked(x)``); the latter win. The joined result equals that of the call in one piece. Every
+    Which arguments are cut, and how, is given by `arg_take_spec`, by annotations
+    (``x: ChunkedArray(axis=1) | ArraySizer(axis=1)``), or by values wrapped at the call
+    (``Chunked(x)``), which win. The joined result equals that of one call with everything. Every
     option can be given at the call as well, with a leading underscore.
 
     Parameters
@@ -84,21 +84,22 @@ def chunked(
         Rules by name, position or compiled pattern of arguments; a sequence goes by position.
         ``args`` and ``kwargs`` take an `ArgsTaker` and a `KwargsTaker`.
     size : int or sizer, optional
-        Number of items. Default: what the cut arguments have, which must agree.
+        Number of items. Default: the length of the cut arguments, which must agree.
     min_size : int, optional
         Fewer items than this are not cut.
     n_chunks, chunk_len : int or "auto", optional
-        Number of chunks, or items a chunk; "auto" is the number of cores. Default: a chunk a core.
+        Number of chunks, or of items in each; "auto" is the number of cores. Default: one chunk for
+        each core.
     chunk_meta : sequence, optional
         The items of every chunk as slices, ranges or lists of positions; each item once. Named
         merges put the items back in order.
     skip_single_chunk : bool
-        Whether a single chunk is a direct call, the raw result of which is returned.
+        Whether a single chunk is a plain call, whose result is returned as it is.
     merge_func, merge_kwargs
         How results are joined, as in `parameterized`; there are no labels to add. Default: the
         return annotation if it names a merge, else the list of results.
     disable : bool
-        Call the function in one piece.
+        Make one plain call with everything.
     execute_kwargs : mapping, optional
         Options of `execute`; its `n_chunks` and `chunk_len` pack chunks into super-chunks.
         `pre_chunk_func` and `post_chunk_func` are called for each super-chunk, and where there are
@@ -114,7 +115,7 @@ def chunked(
     Raises
     ------
     TypeError
-        If an option does not exist, or a rule is none.
+        If an option does not exist, or something is no rule.
     ParamError
         At the call, if cut arguments disagree on the number of items.
 
@@ -144,7 +145,7 @@ class ChunkedFunction(Decorated):
     rivals = ("n_chunks", "chunk_len", "chunk_meta")
 
     def call(self, args: tuple[Any, ...], kwargs: dict[str, Any], options: Options) -> Any:
-        """Call the function on every chunk, or directly if there is nothing to cut."""
+        """Call the function on every chunk, or once if there is nothing to cut."""
         own = options.own
         for name in ("skip_single_chunk", "disable"):
             check.flag(name, own.get(name, False))
@@ -177,7 +178,7 @@ class ChunkedFunction(Decorated):
         ).value
 
     def _plan(self, spec: ChunkSpec, cuts: list[Cut], own: Keywords) -> list[Chunk] | None:
-        """Return the chunks; None if the function is to be called in one piece."""
+        """Return the chunks; None for one plain call with everything."""
         size = spec.size(cuts, own.get("size"))
         least = own.get("min_size")
         if not size or size < (0 if least is None else check.whole("min_size", least, 0)):
@@ -195,7 +196,7 @@ class ChunkedFunction(Decorated):
         if one_by_one and len(chunks) != size:
             rule = "be as many as the items, where a selector gives every chunk one item"
             raise ParamError(broken_rule("Chunks", rule, len(chunks), f"Pass n_chunks={size}."))
-        # A single chunk that puts the items in another order is no direct call.
+        # A single chunk may still put the items in another order.
         is_whole = len(chunks) == 1 and isinstance(chunks[0].positions, range)
         return chunks if must_cut or not is_whole else None
 
@@ -212,7 +213,7 @@ def _with_hooks(settings: Settings) -> Settings:
 
 
 class Cuttings(Sequence[Any]):
-    """What each chunk gets of one argument; it is cut when it is asked for.
+    """What each chunk gets of one argument, cut when it is needed.
 
     Parameters
     ----------

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What all decorators of the sweep share: arguments, annotations, options, calls by column.
+"""What all decorators share: arguments, annotations, options, and calls stored by column.
 
 An option may be given at the decorator or, with a leading underscore, at the call. Most calls give
 none: then the options of the decorator are used as they were checked at the first call.
@@ -164,28 +164,28 @@ class Annotations:
         self._owner = _annotated(func)
         self._raw = _raw_annotations(self._owner)
         self._known: dict[str, Any] = {}
-        self._texts: dict[str, str] = {}
+        self._unresolved: dict[str, str] = {}
         for name, value in self._raw.items():
             if isinstance(value, str):
-                self._texts[name] = value
+                self._unresolved[name] = value
             else:
                 self._known[name] = value
-        for name in list(self._texts):
+        for name in list(self._unresolved):
             self._resolve(name, local_names or {})
 
     @property
     def are_final(self) -> bool:
         """Whether nothing can be resolved any more that is not yet."""
-        return not self._texts
+        return not self._unresolved
 
     def get(self, name: str) -> Any:
         """Return the annotation of an argument (or ``return``), None if there is none."""
-        if name in self._texts:
+        if name in self._unresolved:
             self._resolve(name, {})
         return self._known.get(name)
 
-    def text(self, name: str) -> str | None:
-        """Return an annotation that is written as text, as it stands."""
+    def as_written(self, name: str) -> str | None:
+        """Return an annotation that is written as a string, as it stands."""
         value = self._raw.get(name)
         return value if isinstance(value, str) else None
 
@@ -198,12 +198,12 @@ class Annotations:
         names = getattr(self._owner, "__globals__", {})
         cells = {**_closure(self._owner), **local_names}
         try:  # as typing.get_type_hints does
-            self._known[name] = eval(self._texts[name], names, cells)
+            self._known[name] = eval(self._unresolved[name], names, cells)
         except (NameError, AttributeError):
             return  # perhaps it is defined later
-        except Exception:  # noqa: BLE001  # whatever the text is, it is no rule of ours
+        except Exception:  # noqa: BLE001  # whatever the string says, it is no rule of ours
             self._known[name] = None
-        del self._texts[name]
+        del self._unresolved[name]
 
 
 def _annotated(func: Any) -> Any:
@@ -381,7 +381,7 @@ class Decorated(ABC):
         self._is_plain = isinstance(python, FunctionType) and not hasattr(python, "__wrapped__")
 
     def fingerprint(self) -> tuple[Any, ...]:
-        """Return what it does: the function and the options that results depend on."""
+        """Return what results depend on: the function, its annotations and most options."""
         apart = {name: value for name, value in self.options.execute.items() if name in _HOW}
         rest = {name: value for name, value in self.options.execute.items() if name not in apart}
         annotated = {
@@ -391,7 +391,7 @@ class Decorated(ABC):
 
     @abstractmethod
     def call(self, args: tuple[Any, ...], kwargs: dict[str, Any], options: Options) -> Any:
-        """Do what the decorator does with one call of the function."""
+        """Do what the decorator does instead of one call of the function."""
 
     def split_call(self, kwargs: Keywords) -> tuple[dict[str, Any], Options]:
         """Take options, which begin with an underscore, out of the keyword arguments of a call.
@@ -436,7 +436,7 @@ class Decorated(ABC):
         return settings
 
     def _annotated_merge(self) -> Any:
-        text = self.annotations.text("return")
+        text = self.annotations.as_written("return")
         if text in NAMED:
             return text
         annotation = self.annotations.get("return")

@@ -52,13 +52,13 @@ def iterated(
     Returns
     -------
     callable
-        The function over items: a number n means ``range(n)``; a named `pd.Index` names the level
-        of labels, which is else called like the argument.
+        The function over items. A number n means ``range(n)``. The level of labels has the name of
+        the `pd.Index` that is passed, or else of the argument.
 
     Raises
     ------
     TypeError
-        If an option does not exist, or, at the call, what is looped over is not iterable.
+        If an option does not exist, or at the call, if the argument is not iterable.
     ParamError
         At the call, if there is no argument `over_arg`.
 
@@ -137,7 +137,7 @@ def _as_param(argument: Argument) -> Param | None:
     if isinstance(items, Param):
         return items
     if isinstance(number := check.real(items), int):
-        # More than anybody can loop over is told, rather than begun.
+        # Nobody can loop over more than this: better refused than begun.
         items = range(check.whole(argument.name, number, 0, 2**31))
     if not isinstance(items, Iterable) or getattr(items, "ndim", 1) == 0:
         rule = "be a number of iterations or something to loop over"

@@ -66,10 +66,10 @@ def parameterized(
 ) -> Function:
     """Call a function on every combination of the parameters among its arguments.
 
-    Use it bare, with options, or on a function later. The new function has the name, docstring and
-    signature of the old one. Wrap arguments in `Param`, or annotate them with it. Every option can
-    be given at the call as well, with a leading underscore: ``_merge_func="concat"``; a dict is
-    merged into the decorator's, an `atomic_dict` replaces it.
+    Use it bare, with options, or on an existing function. The new function keeps name, docstring
+    and signature. Wrap arguments in `Param`, or annotate them with it. Every option can also be
+    given at the call, with a leading underscore: ``_merge_func="concat"``. A dict is merged into
+    that of the decorator; an `atomic_dict` replaces it.
 
     Parameters
     ----------
@@ -78,13 +78,13 @@ def parameterized(
     merge_func : str, callable, MergeFunc or tuple, optional
         How results are joined: "concat", "row_stack", "column_stack", "reset_column_stack", your
         own function of the list, or a tuple of these, one per returned object. Default: the return
-        annotation if it is one of them, else the list of results in order of combinations.
+        annotation if it is one of them; otherwise results are a list, in order of combinations.
     merge_kwargs : mapping, optional
         Arguments of the merge; templates allowed.
     return_param_index : bool
         Whether ``(results, index)`` is returned.
     eval_id : hashable, optional
-        Take only Params with this id; others are passed on. For nested decorators.
+        Take only the Params with this id, and pass the others on: for nested decorators.
     random_subset : int or float, optional
         A number of combinations, or a share in (0, 1], drawn from those that pass the conditions.
     seed : int, optional
@@ -95,10 +95,10 @@ def parameterized(
         For `random_subset`, where conditions can only be met by drawing and rejecting: the number
         of misses in a row after which drawing ends with what was found; see `combine_params`.
     mono_n_chunks, mono_chunk_len : int or "auto", optional
-        Pass many combinations in one call, each Param as the list of its values: in so many calls,
-        or so many combinations a call; "auto" is the number of cores. See also `Param`.
-    mono_chunk_meta : sequence of sequences of int, optional
-        The combinations of every such call; each once.
+        Number of mono-chunks, or of combinations in each: one call gets many combinations, every
+        Param as the list of its values. "auto" is the number of cores. See also `Param`.
+    mono_chunk_meta : iterable, optional
+        The combinations of each mono-chunk as slices, ranges or lists of positions; each once.
     raise_no_results : bool
         False: return `NoResult` if every call returned it.
     template_context : mapping, optional
@@ -122,11 +122,11 @@ def parameterized(
 
     Notes
     -----
-    Arguments without Param are passed as they are, also an annotated one that is left at its
-    default, which conditions may name all the same; if none is a Param, the function is called once
-    and its own result returned. Order of combinations and of index levels: arguments in signature
-    order, then ``*args`` (levels ``args_0, args_1, …``; for ``*windows``, ``windows_0``), then
-    ``**kwargs``; the last one rotates fastest.
+    Arguments that are no Param are passed as they are. So is one that is annotated as a Param and
+    left at its default, though conditions may name it. Without any Param the function is called
+    once, and its own result returned. Combinations and index levels have the order of the
+    signature, then of ``*args`` (levels ``args_0, args_1, …``; for ``*windows``, ``windows_0``),
+    then of ``**kwargs``; the last one rotates fastest.
 
     Examples
     --------
@@ -203,7 +203,7 @@ class Parameterized(Decorated):
         chunks: list[Chunk],
         settings: Settings,
     ) -> tuple[Finished, Labels]:
-        """Call the function on every chunk; return also the index of all that have a result."""
+        """Call the function on every chunk; return also the index of what has a result."""
         if not in_order(chunks):  # then combinations follow the chunks: each is a stretch of them
             combos = combos.take(order_of(chunks))
         sizes = [len(chunk) for chunk in chunks]
@@ -336,7 +336,7 @@ def _short(value: object) -> str:
 
 
 class MonoValues(Sequence[Any]):
-    """What one parameter passes to every chunk; made when it is asked for.
+    """What one parameter passes to every chunk, made when it is needed.
 
     Parameters
     ----------

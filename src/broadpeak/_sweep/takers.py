@@ -568,10 +568,7 @@ def _axis(axis: int, n_axes: int, value: object) -> int:
 
 
 def _count(value: object) -> int:
-    number = check.real(value)
-    if not isinstance(number, int) or not 0 <= number < 2**63:
-        raise ParamError(broken_rule("A chunked count", "be a whole number of items", value))
-    return number
+    return check.whole("A chunked count", value, 0)
 
 
 def _number(taker: Taker, chunk: Chunk, size: int) -> int:
@@ -588,7 +585,7 @@ class Chunked(ValueRule):
     """A value that is cut by its type, or, without a value, the rule to do so.
 
     Arrays, Series and frames are sliced along their first axis, lists, tuples, ranges and other
-    sequences as they are; a whole number counts items.
+    sequences as they are; an integer counts items.
 
     Parameters
     ----------
