@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, Protocol, TypeAlias
+from typing import Any, TypeAlias
 
 from broadpeak._core import check
 from broadpeak._merge.named import NAMED
@@ -15,17 +15,10 @@ from broadpeak.types import Function, Keywords
 MergeSpec: TypeAlias = "str | Function | MergeFunc | tuple[Any, ...]"
 
 ByName: TypeAlias = Function
+Fill: TypeAlias = Callable[[dict[str, Any], Keywords | None, object], dict[str, Any]]
+"""``fill(kwargs, context, eval_id)`` returns the arguments of a merge with templates filled in."""
 
 _OPTIONS = ("keys", "wrap")
-
-
-class Fill(Protocol):
-    """Puts templates in the arguments of a merge; the layer that runs the calls brings it."""
-
-    def __call__(
-        self, kwargs: dict[str, Any], context: Keywords | None, eval_id: object
-    ) -> dict[str, Any]:
-        """Return `kwargs` with templates replaced."""
 
 
 class MergeFunc:
@@ -130,7 +123,7 @@ class MergeFunc:
         kwargs : mapping, optional
             The run's `merge_kwargs`, not filled yet; they win over the ones of this object.
         fill : callable, optional
-            ``fill(kwargs, context, eval_id)`` replaces templates.
+            Replaces templates; the layer that runs the calls brings it.
         by_name : callable, optional
             ``by_name(name, results, **kwargs)`` does a named merge, where it is not the usual one.
         """

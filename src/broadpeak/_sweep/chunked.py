@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Unpack, overload
+from typing import Any, Unpack
 
 import numpy as np
 import pandas as pd
@@ -24,6 +24,7 @@ from broadpeak._sweep.decorating import (
     Argument,
     Arguments,
     Decorated,
+    OneByOne,
     Options,
     Varying,
     caller_names,
@@ -167,8 +168,8 @@ class ChunkedFunction(Decorated):
         for cut in cuts:
             value = cut.argument.value
             if cut.taker is not None or isinstance(value, Template):
-                context = settings.template_context
-                varying[cut.argument.place] = Cuttings(value, cut.taker, chunks, context), numbers
+                make = partial(_part, value, cut.taker, chunks, settings.template_context or {})
+                varying[cut.argument.place] = OneByOne(len(chunks), make), numbers
         return run(
             self.calls(new_args, new_kwargs, varying, len(chunks)),
             settings,
@@ -212,53 +213,15 @@ def _with_hooks(settings: Settings) -> Settings:
     return replace(settings, chunk_len=1, distribute="chunks")
 
 
-class Cuttings(Sequence[Any]):
-    """What each chunk gets of one argument, cut when it is needed.
-
-    Parameters
-    ----------
-    value : object
-        The argument; a template is filled for each chunk.
-    taker : Taker, optional
-        How it is cut.
-    chunks : list of Chunk
-        The chunks.
-    context : mapping
-        More names for templates.
-    """
-
-    def __init__(
-        self,
-        value: object,
-        taker: Taker | None,
-        chunks: list[Chunk],
-        context: Keywords | None = None,
-    ) -> None:
-        self._value = value
-        self._taker = taker
-        self._chunks = chunks
-        self._context = context or {}
-
-    def __len__(self) -> int:
-        return len(self._chunks)
-
-    @overload
-    def __getitem__(self, item: int) -> Any: ...
-    @overload
-    def __getitem__(self, item: slice) -> list[Any]: ...
-    def __getitem__(self, item: int | slice) -> Any:
-        if isinstance(item, slice):
-            return [self[number] for number in range(len(self))[item]]
-        chunk = self._chunks[item]
-        if not isinstance(self._value, Template):
-            return take(self._taker, self._value, chunk)
-        known = {
-            **self._context,
-            "chunk_idx": chunk.number,
-            "chunk_meta": list(chunk.positions),
-            "n_chunks": len(self._chunks),
-        }
-        return substitute(self._value, known, eval_id="chunked")
+def _part(
+    value: object, taker: Taker | None, chunks: Sequence[Chunk], context: Keywords, number: int
+) -> Any:
+    """Return what one chunk gets of an argument: its items, or a template filled in for it."""
+    chunk = chunks[number]
+    if not isinstance(value, Template):
+        return take(taker, value, chunk)
+    own = {"chunk_idx": number, "chunk_meta": list(chunk.positions), "n_chunks": len(chunks)}
+    return substitute(value, {**context, **own}, eval_id="chunked")
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,22 +233,7 @@ class Cut:
 
 
 class ChunkSpec:
-    """The rules of one call.
-
-    Parameters
-    ----------
-    given : mapping or sequence, optional
-        `arg_take_spec`.
-    arguments : Arguments
-        Names of the function's arguments.
-    annotations : Annotations
-        Rules among them count where `given` has none.
-
-    Raises
-    ------
-    ParamError
-        If a rule is for an argument that the function does not have.
-    """
+    """The rules of one call: of `arg_take_spec`, and of annotations where that has none."""
 
     def __init__(self, given: object, arguments: Arguments, annotations: Annotations) -> None:
         self._arguments = arguments
@@ -373,13 +321,7 @@ class ChunkSpec:
         return {item.place: takers[item.name] for item in items}
 
     def size(self, cuts: Sequence[Cut], given: object) -> int | None:
-        """Return the number of items, None if nothing implies one.
-
-        Raises
-        ------
-        ParamError
-            If two arguments disagree; the message names both.
-        """
+        """Return the number of items, on which all arguments must agree; None if none has any."""
         implied = self._implied(cuts, given)
         for name, size in implied:
             first, expected = implied[0]

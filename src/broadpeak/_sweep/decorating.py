@@ -10,10 +10,10 @@ from __future__ import annotations
 import functools
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from types import FunctionType
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, overload
 
 from broadpeak._core import check
 from broadpeak._merge.merge_func import MergeFunc
@@ -37,34 +37,16 @@ _CHUNKS = ("n_chunks", "chunk_len", "chunk_meta")
 
 
 class Argument(NamedTuple):
-    """One argument as it was passed.
+    """One argument as it was passed."""
 
-    Attributes
-    ----------
-    name : str
-        As in the signature; ``args_0, args_1, …`` for items of ``*args``.
-    place : int or str
-        Position among the positional arguments, or keyword.
-    declared : str
-        Name in the signature (``args`` for items of ``*args``).
-    value : object
-        What was passed.
-    """
-
-    name: str
-    place: int | str
-    declared: str
+    name: str  # as in the signature; args_0, args_1, … for items of *args
+    place: int | str  # position among the positional arguments, or keyword
+    declared: str  # name in the signature: args for items of *args
     value: Any
 
 
 class Arguments:
-    """How a function names its arguments.
-
-    Parameters
-    ----------
-    func : callable
-        Any callable; one without a signature takes ``*args, **kwargs``.
-    """
+    """How a function names its arguments; one without a signature takes ``*args, **kwargs``."""
 
     def __init__(self, func: Function) -> None:
         self.signature = _signature(func)
@@ -97,12 +79,8 @@ class Arguments:
     ) -> list[Argument]:
         """Return what was passed: declared arguments in signature order, ``*args``, ``**kwargs``.
 
-        Arguments named in `defaults` count as passed at their default.
-
-        Raises
-        ------
-        TypeError
-            If the function cannot be called this way.
+        Arguments named in `defaults` count as passed at their default. A call that the function
+        does not allow is the `TypeError` that Python raises.
         """
         positional, n = self.positional, len(args)
         given = dict(zip(positional, args, strict=False))
@@ -149,15 +127,9 @@ def python_function(func: object) -> Any:
 class Annotations:
     """Annotations of a function as objects, also where they are strings.
 
-    A string that cannot be resolved yet (a name defined later) is tried again at every look; what
-    cannot be resolved at all counts as no annotation.
-
-    Parameters
-    ----------
-    func : callable
-        The function.
-    local_names : mapping, optional
-        Names that are visible where the function is defined, besides its globals.
+    A string that cannot be resolved yet (a name that is defined later) is tried again whenever it
+    is needed; what cannot be resolved at all counts as no annotation. `local_names` are visible
+    where the function is defined, besides its globals.
     """
 
     def __init__(self, func: Function, local_names: Keywords | None) -> None:
@@ -238,32 +210,17 @@ def _closure(func: object) -> dict[str, Any]:
 
 @dataclass(slots=True)
 class Options:
-    """Options given at one place.
+    """Options given at one place: at the decorator, or at the call."""
 
-    Attributes
-    ----------
-    own : dict
-        Those of the decorator itself.
-    execute : dict
-        Those of `execute`; an `atomic_dict` replaces what was given before.
-    settings : Settings, optional
-        The latter, checked.
-    """
-
-    own: Keywords
-    execute: Keywords
-    settings: Settings | None = None
+    own: Keywords  # those of the decorator itself
+    execute: Keywords  # those of `execute`; an `atomic_dict` replaces what was given before
+    settings: Settings | None = None  # the latter, checked
 
     @classmethod
     def of(cls, owner: str, given: Keywords, own_names: Collection[str]) -> Options:
-        """Sort the options `given` to the decorator `owner`.
+        """Sort the options `given` to the decorator `owner`; refuse what nobody knows.
 
         A name that both have is the decorator's own; flat options win over `execute_kwargs`.
-
-        Raises
-        ------
-        TypeError
-            For an option that neither knows; the message has the nearest name.
         """
         own: dict[str, Any] = {}
         flat: dict[str, Any] = {}
@@ -354,18 +311,27 @@ def own_options(decorator: Function, shared: Collection[str] = ()) -> tuple[str,
     return tuple(name for name in named if name not in others)
 
 
-class Decorated(ABC):
-    """One function under one decorator.
+class OneByOne(Sequence[Any]):
+    """What each of `n` calls gets for one argument, made by ``make(number)`` when it is needed."""
 
-    Parameters
-    ----------
-    func : callable
-        The function.
-    given : mapping
-        Options given to the decorator.
-    local_names : mapping
-        Names visible where it was decorated, for annotations that are strings.
-    """
+    def __init__(self, n: int, make: Callable[[int], Any]) -> None:
+        self._n, self._make = n, make
+
+    def __len__(self) -> int:
+        return self._n
+
+    @overload
+    def __getitem__(self, item: int) -> Any: ...
+    @overload
+    def __getitem__(self, item: slice) -> list[Any]: ...
+    def __getitem__(self, item: int | slice) -> Any:
+        if isinstance(item, slice):
+            return [self._make(number) for number in range(self._n)[item]]
+        return self._make(range(self._n)[item])
+
+
+class Decorated(ABC):
+    """One function under one decorator; what it is `given` there are options."""
 
     owner: ClassVar[str]
     own_names: ClassVar[tuple[str, ...]]
@@ -396,12 +362,8 @@ class Decorated(ABC):
     def split_call(self, kwargs: Keywords) -> tuple[dict[str, Any], Options]:
         """Take options, which begin with an underscore, out of the keyword arguments of a call.
 
-        A name that the function declares is its own, also with an underscore.
-
-        Raises
-        ------
-        TypeError
-            For an option that does not exist, or that is given without its underscore.
+        A name that the function declares is its own, also with an underscore. An option without one
+        is refused: the function would not know it.
         """
         passed: dict[str, Any] = {}
         given: dict[str, Any] = {}

@@ -10,14 +10,14 @@ import reprlib
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from itertools import accumulate
-from typing import Any, TypeAlias, Unpack, overload
+from typing import Any, TypeAlias, Unpack
 
 import numpy as np
 
 from broadpeak._core import check
 from broadpeak._core.aliases import Labels
 from broadpeak._merge.blocks import merge_blocks
-from broadpeak._merge.merge_func import MergeFunc, MergeSpec, resolve_merge_func
+from broadpeak._merge.merge_func import MergeSpec, resolve_merge_func
 from broadpeak._run.chunks import Auto, Chunk, ChunkMeta, in_order, order_of, plan_chunks
 from broadpeak._run.execute import run
 from broadpeak._run.options import ChunkOptions, DispatchOptions, Settings
@@ -27,6 +27,7 @@ from broadpeak._space.combine import Column, Combos, select_combos
 from broadpeak._space.param import Param
 from broadpeak._sweep.decorating import (
     Decorated,
+    OneByOne,
     Options,
     Varying,
     caller_names,
@@ -240,7 +241,7 @@ class Parameterized(Decorated):
         context = settings.template_context or {}
         numbers = np.arange(len(chunks))
         varying: Varying = {
-            places[name]: (MonoValues(param, combos.columns[name], stretches, context), numbers)
+            places[name]: (_mono_values(param, combos.columns[name], stretches, context), numbers)
             for name, param in params.items()
         }
         finished = run(
@@ -335,65 +336,31 @@ def _short(value: object) -> str:
     return " ".join(text.split())
 
 
-class MonoValues(Sequence[Any]):
-    """What one parameter passes to every chunk, made when it is needed.
+def _mono_values(
+    param: Param, column: Column, stretches: Sequence[range], context: Keywords
+) -> OneByOne:
+    """Return what one parameter passes to each chunk: its values there, joined as `param` says."""
+    reduce, merge = bool(param.mono_reduce), resolve_merge_func(param.mono_merge_func)
+    arguments = dict(param.mono_merge_kwargs or {})
 
-    Parameters
-    ----------
-    param : Param
-        Says how the values of a chunk are joined.
-    column : Column
-        The values of all combinations.
-    stretches : list of range
-        The combinations of every chunk.
-    context : mapping
-        Names for templates in the arguments of a merge.
-    """
-
-    def __init__(
-        self,
-        param: Param,
-        column: Column,
-        stretches: Sequence[range],
-        context: Keywords,
-    ) -> None:
-        self._reduce = bool(param.mono_reduce)
-        self._merge = resolve_merge_func(param.mono_merge_func)
-        self._kwargs = dict(param.mono_merge_kwargs or {})
-        self._column = column
-        self._stretches = stretches
-        self._context = context
-
-    def __len__(self) -> int:
-        return len(self._stretches)
-
-    @overload
-    def __getitem__(self, item: int) -> Any: ...
-    @overload
-    def __getitem__(self, item: slice) -> list[Any]: ...
-    def __getitem__(self, item: int | slice) -> Any:
-        if isinstance(item, slice):
-            return [self[number] for number in range(len(self))[item]]
-        rows = self._stretches[item]
-        codes = self._column.codes[rows.start : rows.stop].tolist()
-        values = [self._column.values[code] for code in codes]
-        if self._reduce and _all_equal(values):
+    def make(number: int) -> Any:
+        rows = stretches[number]
+        codes = column.codes[rows.start : rows.stop].tolist()
+        values = [column.values[code] for code in codes]
+        if reduce and _all_equal(values):
             return values[0]
-        if self._merge is None:
+        if merge is None:
             return ParamValues(values)
-        return self._joined(values, item, self._merge)
 
-    def _joined(self, values: list[Any], number: int, merge: MergeFunc) -> Any:
-        def fill(
-            kwargs: dict[str, Any], context: Keywords | None, eval_id: object
-        ) -> dict[str, Any]:
-            known = {**self._context, "chunk_idx": number, "n_chunks": len(self)}
-            known.update(context or {})
+        def fill(kwargs: dict[str, Any], more: Keywords | None, eval_id: object) -> dict[str, Any]:
+            known = {**context, "chunk_idx": number, "n_chunks": len(stretches), **(more or {})}
             point = "mono_merge_kwargs" if eval_id is None else eval_id
             filled: dict[str, Any] = substitute(kwargs, known, eval_id=point)
             return filled
 
-        return merge.apply(values, kwargs=self._kwargs, fill=fill)
+        return merge.apply(values, kwargs=arguments, fill=fill)
+
+    return OneByOne(len(stretches), make)
 
 
 def _all_equal(values: Iterable[Any]) -> bool:
