@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import gc
+import inspect
 import weakref
 from collections.abc import Sequence
 from typing import Any
@@ -117,8 +118,55 @@ def test_the_loop_keeps_no_result() -> None:
 
 
 def test_each_option_stands_in_both_tables() -> None:
-    """`ExecuteOptions` is for type checkers, `Settings` for the run: neither knows more."""
+    """`ExecuteOptions` is for type checkers, `Settings` for the run: they know the same."""
     assert set(ExecuteOptions.__annotations__) == set(Settings.__dataclass_fields__)
     for name, kind in ExecuteOptions.__annotations__.items():
         shown = kind if isinstance(kind, str) else kind.__forward_arg__
         assert Settings.__dataclass_fields__[name].type == shown, name
+
+
+OPTIONS = (
+    "engine='serial', n_workers=None, engine_options=None, n_chunks=None, chunk_len=None, "
+    "chunk_meta=None, distribute='tasks', warmup=False, merge_func=None, merge_kwargs=None, "
+    "show_progress=None, pbar_kwargs=None, pre_execute_func=None, pre_execute_kwargs=None, "
+    "pre_chunk_func=None, pre_chunk_kwargs=None, post_chunk_func=None, post_chunk_kwargs=None, "
+    "post_execute_func=None, post_execute_kwargs=None, on_error='raise', retries=0, timeout=None, "
+    "raise_no_results=True, cache_chunks=False, store=None, store_key=None, template_context=None"
+)
+
+
+@pytest.mark.parametrize(
+    ("func", "shown"),
+    [
+        (bp.execute, f"(tasks, *, keys=None, size=None, {OPTIONS})"),
+        (
+            bp.parameterized,
+            (
+                "(func=None, *, merge_func=None, merge_kwargs=None, return_param_index=False, "
+                "eval_id=None, random_subset=None, seed=None, grid_indices=None, max_misses=None, "
+                "mono_n_chunks=None, mono_chunk_len=None, mono_chunk_meta=None, raise_no_results=True, "
+                "template_context=None, execute_kwargs=None, **execute_options)"
+            ),
+        ),
+        (
+            bp.chunked,
+            (
+                "(func=None, *, arg_take_spec=None, size=None, min_size=None, n_chunks=None, "
+                "chunk_len=None, chunk_meta=None, skip_single_chunk=True, merge_func=None, "
+                "merge_kwargs=None, disable=False, execute_kwargs=None, **execute_options)"
+            ),
+        ),
+        (bp.iterated, "(func=None, *, over_arg=None, execute_kwargs=None, **execute_options)"),
+    ],
+)
+def test_signatures_show_every_option(func: Any, shown: str) -> None:
+    signature = inspect.signature(func)
+    bare = [one.replace(annotation=one.empty) for one in signature.parameters.values()]
+    assert str(inspect.Signature(bare)) == shown
+
+
+def test_an_option_that_execute_does_not_have() -> None:
+    with pytest.raises(TypeError, match=r"execute got an unknown option 'engnie'.*mean 'engine'"):
+        bp.execute([], engnie="serial")
+    with pytest.raises(TypeError, match=r"mean 'keys'"):
+        bp.execute([], keyz=[])
