@@ -10,6 +10,9 @@ import pandas as pd
 
 from broadpeak.types import AnyArray
 
+AnyIndex: TypeAlias = "pd.Index[Any]"
+AnySeries: TypeAlias = "pd.Series[Any]"
+
 Table: TypeAlias = "pd.Series[Any] | pd.DataFrame"
 """One column with labels, or several."""
 
@@ -18,9 +21,3 @@ ArrayLike: TypeAlias = "AnyArray | pd.Series[Any] | pd.DataFrame | Sequence[floa
 
 Metric: TypeAlias = "float | pd.Series[Any]"
 """A number for one column; a Series with one entry a column for several."""
-
-Labels: TypeAlias = "pd.Index[Any]"
-"""Labels of any type, on one level or several."""
-
-AnySeries: TypeAlias = "pd.Series[Any]"
-"""One column of values of any type."""

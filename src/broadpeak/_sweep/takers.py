@@ -52,7 +52,7 @@ class ValueRule(ChunkRule, ABC):
     value: Any
 
     @abstractmethod
-    def taker_of(self, value: object) -> Any:
+    def taker_of(self, value: object) -> Taker | None:
         """Return the taker of `value` (`MISSING`: of any value); None does not cut."""
 
 
@@ -463,8 +463,7 @@ def as_taker(spec: object, value: object = MISSING) -> Taker | None:
     if spec is None or isinstance(spec, Taker):
         return spec
     if isinstance(spec, ValueRule):
-        taker: Taker | None = spec.taker_of(value)
-        return taker
+        return spec.taker_of(value)
     if isinstance(spec, (list, tuple)):
         return SequenceTaker(spec)
     if isinstance(spec, Mapping):
