@@ -26,7 +26,7 @@ import importlib, json, sys
 from pathlib import Path
 from broadpeak._run.calls import Task
 from broadpeak.errors import StoreError
-from broadpeak._sweep.resume import _identify
+from broadpeak._run.stored import _identify
 
 def key_and_value(folder):
     run = importlib.import_module("main").run

@@ -11,9 +11,9 @@ import pandas as pd
 import pytest
 
 import broadpeak as bp
+from broadpeak._run import stored
 from broadpeak._run.calls import Calls, Task
 from broadpeak._store.fingerprint import fingerprint
-from broadpeak._sweep import resume
 from broadpeak._training.plan import plan_training
 from broadpeak._training.settings import TrainOptions
 
@@ -309,24 +309,24 @@ def test_a_word_is_a_string(word):
 
 
 def keys_of(tasks, store_key=None):
-    return resume._identify(tasks, store_key)
+    return stored._identify(tasks, store_key)
 
 
 def test_the_version_of_the_library_counts(monkeypatch):
     before = keys_of([Task(pow, 2, 2)])
     for package in ("broadpeak", "numpy", "pandas", "numba"):
-        real = resume.version
+        real = stored.version
         monkeypatch.setattr(
-            resume, "version", lambda name, p=package, r=real: "99" if name == p else r(name)
+            stored, "version", lambda name, p=package, r=real: "99" if name == p else r(name)
         )
         assert keys_of([Task(pow, 2, 2)])[0] != before[0]
-        monkeypatch.setattr(resume, "version", real)
+        monkeypatch.setattr(stored, "version", real)
     assert keys_of([Task(pow, 2, 2)]) == before
 
 
 def test_the_version_of_python_counts(monkeypatch):
     before = keys_of([Task(pow, 2, 2)])
-    monkeypatch.setattr(resume.platform, "python_version", lambda: "3.99.0")
+    monkeypatch.setattr(stored.platform, "python_version", lambda: "3.99.0")
     assert keys_of([Task(pow, 2, 2)])[0] != before[0]
 
 
@@ -379,7 +379,7 @@ def test_what_calls_share_is_looked_at_once(monkeypatch):
 
 
 def test_the_ledger_name_of_a_partial_is_that_of_its_function():
-    assert resume._name([Task(functools.partial(functools.partial(pow, 2)), 2)]) == "pow"
+    assert stored._name([Task(functools.partial(functools.partial(pow, 2)), 2)]) == "pow"
 
 
 def test_the_last_number_of_a_large_frame_counts():

@@ -8,8 +8,9 @@ import threading
 import pytest
 
 import broadpeak as bp
+from broadpeak._run import stored
+from broadpeak._run.sinks import ResultList
 from broadpeak._store import claims
-from broadpeak._sweep import resume
 
 SCRIPT = textwrap.dedent(
     """
@@ -250,11 +251,13 @@ def test_tasks_of_chunks_are_shared_and_callbacks_see_their_results(tmp_path):
 
     with bp.Store(path) as store:
         tasks = [bp.Task(float, a) for a in range(6)]
-        other = resume.Resumed(store, tasks, lambda places: [{"call": at} for at in places])
+        other = stored.StoredResults(
+            store, tasks, ResultList(), lambda places: [{"call": at} for at in places]
+        )
         assert other.claim(range(6), whole=False) == (1, [0])
         assert other.claim([3], whole=True) == (1, [3])
         finishing = threading.Thread(
-            target=lambda: (other.save([0, 3], [0.0, 3.0], 0.1), other.close())
+            target=lambda: (other.put([0, 3], [0.0, 3.0], 0.1), other.close())
         )
         got = bp.execute(
             tasks,
@@ -280,12 +283,14 @@ def test_whole_chunks_that_others_hold_do_not_stop_the_rest(tmp_path):
 
     def finish(at):
         if at == 2:
-            other.save([0, 1], [0, 1], 0.1)
+            other.put([0, 1], [0, 1], 0.1)
             other.close()
 
     with bp.Store(path) as store:
         tasks = [bp.Task(note, a) for a in range(6)]
-        other = resume.Resumed(store, tasks, lambda places: [{"call": at} for at in places])
+        other = stored.StoredResults(
+            store, tasks, ResultList(), lambda places: [{"call": at} for at in places]
+        )
         assert other.claim([0, 1], whole=True) == (2, [0, 1])
         got = bp.execute(
             tasks,

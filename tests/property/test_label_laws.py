@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 import broadpeak as bp
 from broadpeak._core.labels import as_index, factorize, from_codes, identity, multi_index
-from broadpeak._merge.concat import concat
+from broadpeak._merge.named import concat
 
 
 class Side(enum.Enum):

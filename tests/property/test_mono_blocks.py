@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from broadpeak._merge.blocks import merge_blocks
-from broadpeak._merge.merge_func import NAMED
+from broadpeak._merge.named import NAMED
 from broadpeak.errors import ParamError
 
 LAWS = settings(max_examples=40)

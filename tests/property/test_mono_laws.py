@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 import broadpeak as bp
 from broadpeak import PF, Param
-from broadpeak._merge.merge_func import NAMED
+from broadpeak._merge.named import NAMED
 
 LAWS = settings(max_examples=6)
 MANY = settings(max_examples=60)

@@ -10,7 +10,7 @@ import pytest
 
 import broadpeak as bp
 from broadpeak import MergeFunc, Param, chunked, parameterized
-from broadpeak._sweep.arguments import Annotations
+from broadpeak._sweep.decorating import Annotations
 
 
 def test_params_and_merges():
@@ -90,7 +90,7 @@ def test_what_cannot_be_resolved_is_no_annotation():
     seen = Annotations(run, {})
     assert [seen.get(name) for name in ("a", "c", "return")] == [None] * 3
     assert seen.get("b") == "no type"
-    assert seen.text("return") == "Nowhere"
+    assert seen.as_written("return") == "Nowhere"
     assert Annotations(len, {}).get("return") is None
 
 

@@ -35,7 +35,7 @@ def test_what_is_no_timeout_is_refused(timeout: Any) -> None:
 @pytest.mark.parametrize("engine", ["serial", "threadpool", "processpool", "joblib", "pathos"])
 @pytest.mark.parametrize("n_workers", [0, -1, True, 1.5, math.inf, math.nan, "2", [2], 10**9, 4097])
 def test_what_is_no_number_of_workers_is_refused(engine: str, n_workers: Any) -> None:
-    with pytest.raises(ParamError, match=r"n_workers must be (an integer of|at most)"):
+    with pytest.raises(ParamError, match=r"n_workers must be (an? .* of at least|at most)"):
         execute([Task(abs, -1)], engine=engine, n_workers=n_workers)
 
 

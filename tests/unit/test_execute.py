@@ -29,7 +29,8 @@ from broadpeak import (
 from broadpeak._run import registry
 from broadpeak._run.calls import Calls
 from broadpeak._run.dispatch import SerialEngine
-from broadpeak._sweep.execute import Settings, run
+from broadpeak._run.execute import run
+from broadpeak._run.options import Settings
 from broadpeak.errors import SkippedWarning
 
 
@@ -121,21 +122,21 @@ def test_what_is_no_iterable_of_tasks_is_refused(tasks: Any) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"n_workers": 0}, "n_workers must be an integer of at least 1"),
+        ({"n_workers": 0}, "n_workers must be"),
         ({"n_chunks": 0}, "n_chunks must be"),
         ({"chunk_len": -1}, "chunk_len must be"),
         ({"chunk_len": 2.5}, "chunk_len must be"),
         ({"chunk_len": True}, "chunk_len must be"),
-        ({"n_chunks": 1, "chunk_len": 1}, "one of n_chunks, chunk_len and chunk_meta"),
+        ({"n_chunks": 1, "chunk_len": 1}, "have one rule, got n_chunks and chunk_len"),
         ({"retries": -1}, "retries must be"),
         ({"timeout": 0}, "timeout must be a positive number"),
         ({"distribute": "task"}, "Did you mean 'tasks'"),
         ({"on_error": "ignore"}, "on_error must be one of"),
         ({"size": 4}, "size must be the number of tasks, 3"),
         ({"keys": ["a"]}, "keys must have one label a task, 3"),
-        ({"chunk_meta": [[0, 1]]}, "hold every position from 0 to 2 once"),
-        ({"chunk_meta": [[0, 1], [1, 2]]}, "hold every position from 0 to 2 once"),
-        ({"chunk_meta": [[0, 1, 5]]}, "hold every position from 0 to 2 once"),
+        ({"chunk_meta": [[0, 1]]}, "hold each of the 3 items once"),
+        ({"chunk_meta": [[0, 1], [1, 2]]}, "hold each of the 3 items once"),
+        ({"chunk_meta": [[0, 1, 5]]}, "hold each of the 3 items once"),
     ],
 )
 def test_bad_options_are_refused(options: dict[str, Any], message: str) -> None:
@@ -481,9 +482,9 @@ def test_an_empty_run_says_that_there_were_no_calls():
         ({"timeout": "1"}, "timeout must be a positive number of seconds, got '1'"),
         ({"timeout": True}, "timeout must be a positive number of seconds, got True"),
         ({"store": 3}, "store must be a path or a broadpeak.Store, got 3"),
-        ({"chunk_meta": 3}, "chunk_meta must be lists of positions of tasks"),
-        ({"chunk_meta": [0]}, "chunk_meta must be lists of positions of tasks"),
-        ({"chunk_meta": [[0.0]]}, "chunk_meta must be lists of positions of tasks"),
+        ({"chunk_meta": 3}, "chunk_meta must be slices, ranges or lists of positions"),
+        ({"chunk_meta": [0]}, "chunk_meta must be slices, ranges or lists of positions"),
+        ({"chunk_meta": [[0.0]]}, "chunk_meta must be slices, ranges or lists of positions"),
     ],
 )
 def test_what_is_used_at_the_end_is_checked_before_anything_runs(options, text):

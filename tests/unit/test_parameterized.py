@@ -548,13 +548,13 @@ def test_mono_errors():
     both = (Param(FAST), Param(SLOW))
     with pytest.raises(bp.ParamError, match="mono_n_chunks and mono_chunk_len"):
         run(*both, _mono_n_chunks=2, _mono_chunk_len=2)
-    with pytest.raises(bp.ParamError, match="mono_n_chunks must be 'auto' or a whole number"):
+    with pytest.raises(bp.ParamError, match="mono_n_chunks must be 'auto' or an integer"):
         run(*both, _mono_n_chunks=0)
-    with pytest.raises(bp.ParamError, match="hold each of the 6 combinations once"):
+    with pytest.raises(bp.ParamError, match="hold each of the 6 items once"):
         run(*both, _mono_chunk_meta=[[0, 1], [1, 2, 3, 4, 5]])
-    with pytest.raises(bp.ParamError, match="hold each of the 6 combinations once"):
+    with pytest.raises(bp.ParamError, match="hold each of the 6 items once"):
         run(*both, _mono_chunk_meta=[[0, 1]])
-    with pytest.raises(bp.ParamError, match="be lists of positions"):
+    with pytest.raises(bp.ParamError, match="or lists of positions"):
         run(*both, _mono_chunk_meta=[0, 1])
     with pytest.raises(ValueError, match="must cover every combination once: mono-chunk 0 has 6"):
         parameterized(lambda fast, slow: np.zeros(4), merge_func="concat", mono_n_chunks=1)(*both)

@@ -15,7 +15,7 @@ import pytest
 
 import broadpeak as bp
 from broadpeak import Param
-from broadpeak._merge.merge_func import NAMED
+from broadpeak._merge.named import NAMED
 
 DATA = bp.Data.sample("IBM")[:50]
 

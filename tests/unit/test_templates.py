@@ -8,7 +8,7 @@ from collections import namedtuple
 import pytest
 
 from broadpeak import ConditionError, ParamError, Rep, RepEval, RepFunc, Sub, atomic_dict
-from broadpeak._sweep.templates import Template, substitute
+from broadpeak._run.templates import Template, substitute
 
 CONTEXT = {"chunk_idx": 2, "n_chunks": 5, "keys": None}
 Pair = namedtuple("Pair", "left right")
@@ -75,7 +75,7 @@ def test_an_unknown_name_is_answered_with_the_nearest(template: Template) -> Non
 def test_wrong_templates_are_refused_where_they_are_written() -> None:
     with pytest.raises(ConditionError, match="Remove"):
         RepEval("__import__('os').system('id')")
-    with pytest.raises(TypeError, match="Rep must get a text"):
+    with pytest.raises(TypeError, match="Rep must be made of a string"):
         Rep(3)
     with pytest.raises(TypeError, match="RepFunc must get a function"):
         RepFunc("name")

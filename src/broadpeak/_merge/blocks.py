@@ -14,19 +14,13 @@ from typing import Any, TypeAlias
 import numpy as np
 import pandas as pd
 
-from broadpeak._merge.concat import concat, positions
+from broadpeak._core.aliases import AnyIndex
 from broadpeak._merge.keys import is_default, joined, prepend, split_levels
+from broadpeak._merge.named import NAMED, positions
 from broadpeak._merge.result_kinds import refuse_objects
-from broadpeak._merge.stack import column_stack, reset_column_stack, row_stack
 from broadpeak.errors import ParamError
 from broadpeak.types import COMBINATION, AnyArray, IntArray
 
-_MERGES = {
-    "concat": concat,
-    "row_stack": row_stack,
-    "column_stack": column_stack,
-    "reset_column_stack": reset_column_stack,
-}
 _ALONG = {"concat": "entry", "row_stack": "row"}
 Constants: TypeAlias = Callable[[IntArray], Sequence[Any]]
 
@@ -40,7 +34,7 @@ def merge_blocks(
     pieces: Sequence[Any],
     sizes: Sequence[int],
     *,
-    keys: pd.Index[Any],
+    keys: AnyIndex,
     constants: Constants = _no_constants,
     wrap: bool | None = None,
 ) -> Any:
@@ -97,12 +91,12 @@ def merge_blocks(
         shaped.append(part)
         counts[number] = length // size
     if wrap is False and (how != "row_stack" or not isinstance(shaped[0], pd.Series)):
-        return _MERGES[how](shaped, wrap=False)
+        return NAMED[how](shaped, wrap=False)
     labels = _labels(keys, shaped, sizes, counts, _own_index(how), constants)
     if wrap is False:
-        bare = _MERGES[how](shaped, wrap=False)
+        bare = NAMED[how](shaped, wrap=False)
         return bare[:, np.newaxis] if labels is keys else bare  # single calls: scalars, or Series
-    whole = _MERGES[how]([_without_labels(how, part) for part in shaped], wrap=True)
+    whole = NAMED[how]([_without_labels(how, part) for part in shaped], wrap=True)
     if labels is keys and isinstance(whole, pd.Series):  # single calls would have given scalars
         whole.name = None
         whole = whole if how == "concat" else whole.to_frame(0)
@@ -142,7 +136,7 @@ def _is_flat(how: str, piece: Any, size: int) -> bool:
     return size == 1 and np.ndim(piece) <= 1
 
 
-def _unlabelled(how: str, part: Any) -> Any:
+def _unlabelled(how: str, part: object) -> Any:
     """Return `part` without labels along the merge axis: single calls give none there."""
     if isinstance(part, pd.DataFrame) and how not in _ALONG:
         return part.set_axis(pd.RangeIndex(part.shape[1]), axis=1)
@@ -172,10 +166,10 @@ def _not_covered(how: str, number: int, size: int, piece: Any) -> ParamError:
     )
 
 
-def _own_index(how: str) -> Callable[[Any], pd.Index[Any] | None]:
+def _own_index(how: str) -> Callable[[Any], AnyIndex | None]:
     """Return a function that gives the labels of a piece along the merge axis, None for none."""
 
-    def own(part: Any) -> pd.Index[Any] | None:
+    def own(part: object) -> AnyIndex | None:
         if not isinstance(part, (pd.Series, pd.DataFrame)):
             return None
         labels = part.index if how in _ALONG else part.columns
@@ -184,7 +178,7 @@ def _own_index(how: str) -> Callable[[Any], pd.Index[Any] | None]:
     return own
 
 
-def _without_labels(how: str, part: Any) -> Any:
+def _without_labels(how: str, part: object) -> Any:
     if not isinstance(part, (pd.Series, pd.DataFrame)):
         return part
     if how in _ALONG:
@@ -193,20 +187,20 @@ def _without_labels(how: str, part: Any) -> Any:
 
 
 def _labels(
-    keys: pd.Index[Any],
+    keys: AnyIndex,
     pieces: Sequence[Any],
     sizes: Sequence[int],
     counts: IntArray,
-    own: Callable[[Any], pd.Index[Any] | None],
+    own: Callable[[Any], AnyIndex | None],
     constants: Constants,
-) -> pd.Index[Any]:
+) -> AnyIndex:
     """Return the label of every entry along the merge axis.
 
     Pieces that have the same own levels show together which of them lists of values have added.
     """
     repeats = np.repeat(counts, sizes)
     indexes = [own(piece) for piece in pieces]
-    inner: list[pd.Index[Any] | None] = [None] * len(pieces)
+    inner: list[AnyIndex | None] = [None] * len(pieces)
     groups: dict[Any, list[int]] = {}
     for number, index in enumerate(indexes):
         if index is not None:
@@ -226,9 +220,7 @@ def _labels(
     return keys if (counts == 1).all() else prepend(keys, repeats, positions(repeats))
 
 
-def _kept_levels(
-    own: pd.Index[Any], counts: IntArray, constants: Sequence[Any]
-) -> pd.Index[Any] | None:
+def _kept_levels(own: AnyIndex, counts: IntArray, constants: Sequence[Any]) -> AnyIndex | None:
     levels, codes = split_levels(own)
     kept = [
         place
@@ -243,7 +235,7 @@ def _kept_levels(
 
 
 def _was_added(
-    name: Any, codes: AnyArray, level: pd.Index[Any], counts: IntArray, constants: Sequence[Any]
+    name: object, codes: AnyArray, level: AnyIndex, counts: IntArray, constants: Sequence[Any]
 ) -> bool:
     """Whether a level exists only because the function got lists of parameter values."""
     codes = np.asarray(codes, dtype=np.int64)
@@ -256,7 +248,7 @@ def _was_added(
     return firsts[0] >= 0 and any(_equal(one, level[firsts[0]]) for one in constants)
 
 
-def _equal(left: Any, right: Any) -> bool:
+def _equal(left: object, right: object) -> bool:
     try:
         return bool(left == right)
     except (TypeError, ValueError):  # arrays have no single answer

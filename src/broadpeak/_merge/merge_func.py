@@ -1,36 +1,24 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Which merge a user asked for: a name, a function, a `MergeFunc`, or a tuple of them."""
+"""`MergeFunc`: what a merge is, by name or by function, with its arguments."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol, TypeAlias
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, TypeAlias
 
 from broadpeak._core import check
-from broadpeak._merge.concat import concat
-from broadpeak._merge.stack import column_stack, reset_column_stack, row_stack
+from broadpeak._merge.named import NAMED
 from broadpeak.errors import ParamError, ParamTypeError, broken_rule
+from broadpeak.types import Function, Keywords
 
-MergeSpec: TypeAlias = "str | Callable[..., Any] | MergeFunc | tuple[Any, ...]"
+MergeSpec: TypeAlias = "str | Function | MergeFunc | tuple[Any, ...]"
 
-ByName: TypeAlias = Callable[..., Any]
+ByName: TypeAlias = Function
+Fill: TypeAlias = Callable[[dict[str, Any], Keywords | None, object], dict[str, Any]]
+"""``fill(kwargs, context, eval_id)`` returns the arguments of a merge with templates filled in."""
 
-NAMED: dict[str, Callable[..., Any]] = {
-    "concat": concat,
-    "row_stack": row_stack,
-    "column_stack": column_stack,
-    "reset_column_stack": reset_column_stack,
-}
 _OPTIONS = ("keys", "wrap")
-
-
-class Fill(Protocol):
-    """Puts templates in the arguments of a merge; the layer that runs the calls brings it."""
-
-    def __call__(
-        self, kwargs: dict[str, Any], context: Mapping[str, Any] | None, eval_id: Any
-    ) -> dict[str, Any]:
-        """Return `kwargs` with templates replaced."""
 
 
 class MergeFunc:
@@ -74,9 +62,9 @@ class MergeFunc:
         merge_func: MergeSpec,
         *,
         wrap: bool | None = None,
-        context: Mapping[str, Any] | None = None,
-        eval_id: Any = None,
-        **kwargs: Any,
+        context: Keywords | None = None,
+        eval_id: object = None,
+        **kwargs: object,
     ) -> None:
         if wrap is not None:
             check.flag("wrap", wrap)
@@ -110,7 +98,7 @@ class MergeFunc:
             return any(part is not None and part.uses_keys for part in parts)
         return self.is_named
 
-    def __call__(self, results: Sequence[Any], *, keys: Any = None, **kwargs: Any) -> Any:
+    def __call__(self, results: Sequence[Any], *, keys: object = None, **kwargs: object) -> Any:
         """Merge `results`; named merges label them with `keys`."""
         check.iterable("results", results, "be a list of results")
         return self.apply(list(results), keys=keys, kwargs=kwargs)
@@ -119,8 +107,8 @@ class MergeFunc:
         self,
         results: list[Any],
         *,
-        keys: Any = None,
-        kwargs: Mapping[str, Any] | None = None,
+        keys: object = None,
+        kwargs: Keywords | None = None,
         fill: Fill | None = None,
         by_name: ByName | None = None,
     ) -> Any:
@@ -135,29 +123,39 @@ class MergeFunc:
         kwargs : mapping, optional
             The run's `merge_kwargs`, not filled yet; they win over the ones of this object.
         fill : callable, optional
-            ``fill(kwargs, context, eval_id)`` replaces templates.
+            Replaces templates; the layer that runs the calls brings it.
         by_name : callable, optional
             ``by_name(name, results, **kwargs)`` does a named merge, where it is not the usual one.
         """
         merged = {**self.kwargs, **(kwargs or {})}
-        if isinstance(self.merge_func, tuple):
+        func = self.merge_func
+        if isinstance(func, tuple):
             return self._apply_each(results, keys, merged, fill, by_name)
-        if isinstance(self.merge_func, MergeFunc):
-            return self.merge_func.apply(
-                results, keys=keys, kwargs=merged, fill=fill, by_name=by_name
-            )
-        if fill is not None:
+        if isinstance(func, MergeFunc):
+            return func.apply(results, keys=keys, kwargs=merged, fill=fill, by_name=by_name)
+        if fill is not None and merged:
             merged = fill(merged, self.context, self.eval_id)
         if self.wrap is not None:
             merged.setdefault("wrap", self.wrap)
-        if callable(self.merge_func):
-            return self.merge_func(results, **merged)
-        return _named(self.merge_func, results, keys, merged, by_name or _usual)
+        if callable(func):
+            return func(results, **merged)
+        for option in merged:
+            if option not in _OPTIONS:
+                raise check.unknown_option(f"merge {func!r}", option, _OPTIONS)
+        merged.setdefault("keys", keys)
+        merge = NAMED[func] if by_name is None else partial(by_name, func)
+        if results and isinstance(results[0], tuple):  # several objects a call, all merged one way
+            return tuple(merge(slot, **merged) for slot in _slots(results, len(results[0])))
+        try:
+            return merge(results, **merged)
+        except UnicodeEncodeError as error:
+            rule = "be strings that can be written in UTF-8"
+            raise ParamError(broken_rule("results", rule, error.object)) from error
 
     def _apply_each(
         self,
         results: list[Any],
-        keys: Any,
+        keys: object,
         kwargs: dict[str, Any],
         fill: Fill | None,
         by_name: ByName | None,
@@ -175,7 +173,7 @@ class MergeFunc:
 MOST_NESTED = 20
 
 
-def _checked(spec: Any, depth: int = 0) -> Any:
+def _checked(spec: object, depth: int = 0) -> Any:
     if isinstance(spec, list):
         spec = tuple(spec)
     if isinstance(spec, tuple):
@@ -192,27 +190,6 @@ def _checked(spec: Any, depth: int = 0) -> Any:
         remedy = f"Names: {', '.join(NAMED)}."
         raise ParamTypeError(broken_rule("merge_func", rule, spec, remedy))
     return spec
-
-
-def _usual(name: str, results: list[Any], **kwargs: Any) -> Any:
-    return NAMED[name](results, **kwargs)
-
-
-def _named(
-    name: str, results: list[Any], keys: Any, kwargs: dict[str, Any], by_name: ByName
-) -> Any:
-    for option in kwargs:
-        if option not in _OPTIONS:
-            raise check.unknown_option(f"merge {name!r}", option, _OPTIONS)
-    kwargs = {"keys": keys, **kwargs}
-    if isinstance(results[0] if results else None, tuple):
-        slots = _slots(results, len(results[0]))
-        return tuple(by_name(name, slot, **kwargs) for slot in slots)
-    try:
-        return by_name(name, results, **kwargs)
-    except UnicodeEncodeError as error:
-        rule = "be texts that can be written in UTF-8"
-        raise ParamError(broken_rule("results", rule, error.object)) from error
 
 
 def _slots(results: list[Any], width: int) -> list[list[Any]]:

@@ -71,8 +71,8 @@ def sort_out(results: Sequence[Any], how: str) -> tuple[Kind, list[Any]]:
 def refuse_objects(values: Sequence[Any], how: str, types: Set[type] | None = None) -> None:
     """Refuse results that are no values, such as portfolios: pandas would keep them as objects.
 
-    Values are numbers, text, dates, members of an Enum, paths, None and pandas' NA, and dicts and
-    sets, which are kept as they are.
+    Values are numbers, strings, dates, members of an Enum, paths, None and pandas' NA, and dicts
+    and sets, which are kept as they are.
 
     Raises
     ------
@@ -84,13 +84,13 @@ def refuse_objects(values: Sequence[Any], how: str, types: Set[type] | None = No
         one = next(value for value in values if type(value) is kind)
         if not (pd.api.types.is_scalar(one) or isinstance(one, (*_PLAIN, *_HOLDERS))):
             raise ParamTypeError(
-                f"Results of {how} must be numbers, text, dates, arrays, Series or DataFrames, got "
-                f"{kind.__name__}. Return such a value made of it (of a Portfolio, one of its "
-                f"figures), or leave out merge_func to get the list of results."
+                f"Results of {how} must be numbers, strings, dates, arrays, Series or DataFrames, "
+                f"got {kind.__name__}. Return a value computed from it (of a Portfolio, one of its "
+                f"metrics), or leave out merge_func to get the list of results."
             )
 
 
-def _as_array(value: Any) -> Any:
+def _as_array(value: object) -> Any:
     """Return lists, indexes and extension arrays as NumPy arrays, 0-d arrays as scalars."""
     if isinstance(value, np.ndarray):
         if value.dtype.names is not None:
@@ -101,7 +101,7 @@ def _as_array(value: Any) -> Any:
     return value.to_numpy() if isinstance(value, pd.Index) else pd.Series(value).to_numpy()
 
 
-def _kind(value: Any) -> Kind:
+def _kind(value: object) -> Kind:
     if isinstance(value, pd.DataFrame):
         return Kind.FRAME
     if isinstance(value, pd.Series):

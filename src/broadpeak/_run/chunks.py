@@ -35,25 +35,19 @@ class Chunk:
     ----------
     number : int
         Its place among the chunks.
-    rows : range or integer array
-        Positions of its items.
+    positions : range or list of int
+        Its items; a range has the step 1.
     """
 
     number: int
-    rows: range | IntArray
+    positions: range | list[int]
 
     def __len__(self) -> int:
-        return len(self.rows)
+        return len(self.positions)
 
     def __str__(self) -> str:
-        if len(self.rows) == 1:
-            return f"item {self.rows[0]}"
-        return f"{len(self.rows)} items from {self.rows[0]} to {self.rows[-1]}"
-
-    @property
-    def positions(self) -> Sequence[int]:
-        """The rows as integers of Python."""
-        return self.rows if isinstance(self.rows, range) else self.rows.tolist()
+        first, last = self.positions[0], self.positions[-1]
+        return f"item {first}" if len(self) == 1 else f"{len(self)} items from {first} to {last}"
 
 
 def plan_chunks(
@@ -78,8 +72,8 @@ def plan_chunks(
     rules = {"n_chunks": n_chunks, "chunk_len": chunk_len, "chunk_meta": chunk_meta}
     given = [f"{prefix}{name}" for name, rule in rules.items() if rule is not None]
     if len(given) > 1:
-        rule = "be given by one of n_chunks, chunk_len and chunk_meta"
-        raise ParamError(broken_rule("Chunks", rule, given, "Leave the others at None."))
+        names = " and ".join(given)
+        raise ParamError(f"Chunks must have one rule, got {names}. Leave out all but one.")
     if chunk_meta is not None:
         return _explicit(f"{prefix}chunk_meta", size, chunk_meta)
     if chunk_len is not None:
@@ -100,7 +94,7 @@ def endless_chunks(chunk_len: Auto, n_cores: int | None = None) -> Iterator[Chun
         yield Chunk(number, range(start, min(start + length, END)))
 
 
-def chunk_count(name: str, value: Any) -> Any:
+def chunk_count(name: str, value: object) -> Any:
     """Return a number of chunks or of items, or "auto", if `value` is one."""
     if isinstance(value, str) and value == "auto":
         return value
@@ -110,7 +104,7 @@ def chunk_count(name: str, value: Any) -> Any:
     return min(int(number), END)
 
 
-def _resolved(name: str, value: Any, n_cores: int | None) -> int:
+def _resolved(name: str, value: object, n_cores: int | None) -> int:
     number: Any = chunk_count(name, value)
     if number == "auto":
         return core_count() if n_cores is None else n_cores
@@ -119,17 +113,22 @@ def _resolved(name: str, value: Any, n_cores: int | None) -> int:
 
 def in_order(chunks: Sequence[Chunk]) -> bool:
     """Return whether the items of all chunks, one after another, are in order."""
-    if all(isinstance(chunk.rows, range) for chunk in chunks):
-        return all(left.rows[-1] < right.rows[0] for left, right in pairwise(chunks))
-    rows = np.concatenate([np.asarray(chunk.rows) for chunk in chunks])
-    return bool((rows[1:] > rows[:-1]).all())
+    if all(isinstance(chunk.positions, range) for chunk in chunks):
+        return all(left.positions[-1] < right.positions[0] for left, right in pairwise(chunks))
+    whole = order_of(chunks)
+    return bool((whole[1:] > whole[:-1]).all())
 
 
-def _explicit(name: str, size: int, chunk_meta: Any) -> list[Chunk]:
+def order_of(chunks: Sequence[Chunk]) -> IntArray:
+    """Return the positions of all items, chunk after chunk."""
+    return np.concatenate([np.asarray(chunk.positions, dtype=np.int64) for chunk in chunks])
+
+
+def _explicit(name: str, size: int, chunk_meta: object) -> list[Chunk]:
     """Return chunks as they are listed; empty ones are left out."""
     rule = "be slices, ranges or lists of positions, one a chunk"
-    found: list[range | IntArray] = []
-    for meta in check.several(name, chunk_meta, rule):
+    chunks: list[Chunk] = []
+    for meta in check.iterable(name, chunk_meta, rule):
         rows: Any = range(size)[meta] if isinstance(meta, slice) else meta
         if not isinstance(rows, range) or rows.step != 1:
             try:
@@ -138,11 +137,11 @@ def _explicit(name: str, size: int, chunk_meta: Any) -> list[Chunk]:
                 rows = np.array(None)
             if rows.ndim != 1 or (rows.size and rows.dtype.kind not in "iu"):
                 raise ParamTypeError(broken_rule(name, rule, meta))
-            rows = rows.astype(np.int64)
+            rows = rows.tolist()
         if len(rows):
-            found.append(rows)
-    whole = np.concatenate([np.asarray(rows) for rows in found]) if found else np.empty(0)
+            chunks.append(Chunk(len(chunks), rows))
+    whole = order_of(chunks) if chunks else np.empty(0)
     if len(whole) != size or not np.array_equal(np.sort(whole), np.arange(size)):
-        listed = [list(rows) if isinstance(rows, range) else rows.tolist() for rows in found]
+        listed = [list(chunk.positions) for chunk in chunks]
         raise ParamError(broken_rule(name, f"hold each of the {size} items once", listed))
-    return [Chunk(number, rows) for number, rows in enumerate(found)]
+    return chunks

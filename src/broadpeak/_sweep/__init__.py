@@ -1,4 +1,2 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The one run loop and the decorators that stand on it."""
-
-from __future__ import annotations
+"""Decorators that turn one call into many: over parameters, items and chunks."""

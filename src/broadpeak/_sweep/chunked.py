@@ -1,61 +1,80 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""`chunked`: cut arguments, call the function on every piece, join the results."""
+"""`chunked`: cut arguments, call the function on every chunk of them, join the results."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
-from typing import Any
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, Unpack
 
 import numpy as np
+import pandas as pd
 
 from broadpeak._core import check
-from broadpeak._merge.merge_func import MergeSpec, resolve_merge_func
-from broadpeak._sweep.arguments import replaced
-from broadpeak._sweep.chunk_rules import Piece
-from broadpeak._sweep.chunkspec import ChunkSpec, Cut
-from broadpeak._sweep.decorating import Decorated, Varying, caller_names, decorator
-from broadpeak._sweep.execute import Settings, run
-from broadpeak._sweep.inorder import InOrder, lie_in_order
-from broadpeak._sweep.options import Options
-from broadpeak._sweep.pieces import Pieces, plan_pieces
-from broadpeak._sweep.sizers import ArgSizer
-from broadpeak._sweep.templates import Template
-from broadpeak.errors import ParamError, broken_rule
-
-_OWN = (
-    "arg_take_spec",
-    "size",
-    "min_size",
-    "n_chunks",
-    "chunk_len",
-    "chunk_meta",
-    "skip_single_chunk",
-    "disable",
+from broadpeak._merge.merge_func import MergeSpec
+from broadpeak._merge.named import NAMED
+from broadpeak._run.chunks import Auto, Chunk, ChunkMeta, in_order, order_of, plan_chunks
+from broadpeak._run.execute import run
+from broadpeak._run.options import DispatchOptions, ResultOptions, Settings
+from broadpeak._run.templates import Template, substitute
+from broadpeak._sweep.decorating import (
+    Annotations,
+    Argument,
+    Arguments,
+    Decorated,
+    OneByOne,
+    Options,
+    Varying,
+    caller_names,
+    decorator,
+    options_given,
+    own_options,
 )
+from broadpeak._sweep.sizers import ArgSizer
+from broadpeak._sweep.takers import (
+    ArgsTaker,
+    ChunkRule,
+    KwargsTaker,
+    Taker,
+    ValueRule,
+    as_taker,
+    rules_in,
+    sizes,
+    take,
+)
+from broadpeak.errors import ParamError, ParamTypeError, broken_rule
+from broadpeak.types import MISSING, Function, IntArray, Keywords
+
+_ALONG_ROWS = {"concat", "row_stack"}  # merges that join along the first axis
+
+
+class ChunkedOptions(DispatchOptions, ResultOptions, total=False):
+    """Options of `execute` that `chunked` only passes on."""
 
 
 def chunked(
-    func: Callable[..., Any] | None = None,
+    func: Function | None = None,
     *,
     arg_take_spec: Mapping[Any, Any] | Sequence[Any] | None = None,
     size: int | ArgSizer | None = None,
     min_size: int | None = None,
-    n_chunks: int | str | None = None,
-    chunk_len: int | str | None = None,
-    chunk_meta: Sequence[Any] | None = None,
+    n_chunks: Auto = None,
+    chunk_len: Auto = None,
+    chunk_meta: ChunkMeta = None,
     skip_single_chunk: bool = True,
     merge_func: MergeSpec | None = None,
-    merge_kwargs: Mapping[str, Any] | None = None,
+    merge_kwargs: Keywords | None = None,
     disable: bool = False,
-    execute_kwargs: Mapping[str, Any] | None = None,
-    **execute_options: Any,
-) -> Any:
+    execute_kwargs: Keywords | None = None,
+    **execute_options: Unpack[ChunkedOptions],
+) -> Function:
     """Call a function on chunks of its arguments and join the results.
 
-    What is cut, and how, is said by `arg_take_spec`, by annotations
-    (``x: ChunkedArray(axis=1) | ArraySizer(axis=1)``), or by wrapping values at the call
-    (``Chunked(x)``); the latter win. The joined result equals that of the call in one piece. Every
+    Which arguments are cut, and how, is given by `arg_take_spec`, by annotations
+    (``x: ChunkedArray(axis=1) | ArraySizer(axis=1)``), or by values wrapped at the call
+    (``Chunked(x)``), which win. The joined result equals that of one call with everything. Every
     option can be given at the call as well, with a leading underscore.
 
     Parameters
@@ -66,21 +85,22 @@ def chunked(
         Rules by name, position or compiled pattern of arguments; a sequence goes by position.
         ``args`` and ``kwargs`` take an `ArgsTaker` and a `KwargsTaker`.
     size : int or sizer, optional
-        Number of items. Default: what the cut arguments have, which must agree.
+        Number of items. Default: the length of the cut arguments, which must agree.
     min_size : int, optional
         Fewer items than this are not cut.
     n_chunks, chunk_len : int or "auto", optional
-        Number of chunks, or items a chunk; "auto" is the number of cores. Default: a chunk a core.
+        Number of chunks, or of items in each; "auto" is the number of cores. Default: one chunk for
+        each core.
     chunk_meta : sequence, optional
         The items of every chunk as slices, ranges or lists of positions; each item once. Named
         merges put the items back in order.
     skip_single_chunk : bool
-        Whether a single chunk is a direct call, the raw result of which is returned.
+        Whether a single chunk is a plain call, whose result is returned as it is.
     merge_func, merge_kwargs
         How results are joined, as in `parameterized`; there are no labels to add. Default: the
         return annotation if it names a merge, else the list of results.
     disable : bool
-        Call the function in one piece.
+        Make one plain call with everything.
     execute_kwargs : mapping, optional
         Options of `execute`; its `n_chunks` and `chunk_len` pack chunks into super-chunks.
         `pre_chunk_func` and `post_chunk_func` are called for each super-chunk, and where there are
@@ -96,7 +116,7 @@ def chunked(
     Raises
     ------
     TypeError
-        If an option does not exist, or a rule is none.
+        If an option does not exist, or something is no rule.
     ParamError
         At the call, if cut arguments disagree on the number of items.
 
@@ -114,64 +134,52 @@ def chunked(
     >>> add(bp.Chunked(np.arange(4)), bp.Chunked(np.ones(4)))
     array([1., 2., 3., 4.])
     """
-    given = {
-        "arg_take_spec": arg_take_spec,
-        "size": size,
-        "min_size": min_size,
-        "n_chunks": n_chunks,
-        "chunk_len": chunk_len,
-        "chunk_meta": chunk_meta,
-        "skip_single_chunk": None if skip_single_chunk is True else skip_single_chunk,
-        "merge_func": merge_func,
-        "merge_kwargs": merge_kwargs,
-        "disable": None if disable is False else disable,
-        "execute_kwargs": execute_kwargs,
-    }
-    options = {name: value for name, value in given.items() if value is not None}
-    return decorator(ChunkedFunction, func, {**options, **execute_options}, caller_names())
+    given = options_given(chunked, locals())
+    return decorator(ChunkedFunction, func, given, caller_names())
 
 
 class ChunkedFunction(Decorated):
     """A function that is called on chunks of its arguments."""
 
     owner = "chunked"
-    own_names = _OWN
+    own_names = own_options(chunked, shared=("n_chunks", "chunk_len", "chunk_meta"))
     rivals = ("n_chunks", "chunk_len", "chunk_meta")
 
     def call(self, args: tuple[Any, ...], kwargs: dict[str, Any], options: Options) -> Any:
-        """Call the function on every chunk, or directly if there is nothing to cut."""
+        """Call the function on every chunk, or once if there is nothing to cut."""
         own = options.own
         for name in ("skip_single_chunk", "disable"):
             check.flag(name, own.get(name, False))
         spec = ChunkSpec(own.get("arg_take_spec"), self.arguments, self.annotations)
-        cuts = spec.cuts(self.arguments.bind(args, kwargs, also=spec.has_rule))
-        bare = {cut.argument.place: cut.argument.value for cut in cuts}
-        new_args, new_kwargs = replaced(args, kwargs, bare)
-        pieces = None if own.get("disable") else self._pieces(spec, cuts, own)
-        if pieces is None:
+        cuts = spec.cuts(args, kwargs)
+        new_args, new_kwargs = list(args), dict(kwargs)
+        for cut in cuts:
+            place = cut.argument.place
+            if isinstance(place, int):
+                new_args[place] = cut.argument.value
+            else:
+                new_kwargs[place] = cut.argument.value
+        chunks = None if own.get("disable") else self._plan(spec, cuts, own)
+        if chunks is None:
             return self.func(*new_args, **new_kwargs)
-        settings = _with_hooks(self.settings(options))
-        numbers = np.arange(len(pieces))
+        settings = _with_hooks(options.settings or self.settings(options))
+        numbers = np.arange(len(chunks))
         varying: Varying = {}
         for cut in cuts:
             value = cut.argument.value
             if cut.taker is not None or isinstance(value, Template):
-                context = settings.template_context
-                varying[cut.argument.place] = Pieces(value, cut.taker, pieces, context), numbers
-        calls = self.calls(new_args, new_kwargs, varying, len(pieces))
-        names = None
-        merge = None if lie_in_order(pieces) else resolve_merge_func(settings.merge_func)
-        if merge is not None:
-            merge = InOrder(merge, pieces)
-            settings, names = replace(settings, merge_func=merge), merge.keep
-        weights = [len(piece) for piece in pieces]
-        label = _label_of(pieces)
-        return run(calls, settings, label=label, names=names, weights=weights).value
+                make = partial(_part, value, cut.taker, chunks, settings.template_context or {})
+                varying[cut.argument.place] = OneByOne(len(chunks), make), numbers
+        return run(
+            self.calls(new_args, new_kwargs, varying, len(chunks)),
+            settings,
+            label=lambda number: str(chunks[number]),
+            weights=[len(chunk) for chunk in chunks],
+            by_name=None if in_order(chunks) else partial(merge_in_order, chunks),
+        ).value
 
-    def _pieces(
-        self, spec: ChunkSpec, cuts: list[Cut], own: Mapping[str, Any]
-    ) -> list[Piece] | None:
-        """Return the chunks; None if the function is to be called in one piece."""
+    def _plan(self, spec: ChunkSpec, cuts: list[Cut], own: Keywords) -> list[Chunk] | None:
+        """Return the chunks; None for one plain call with everything."""
         size = spec.size(cuts, own.get("size"))
         least = own.get("min_size")
         if not size or size < (0 if least is None else check.integer("min_size", least, 0)):
@@ -181,18 +189,17 @@ class ChunkedFunction(Decorated):
         if not takers and not has_templates:
             return None
         one_by_one = any(taker.by_number for taker in takers)
-        pieces = plan_pieces(
-            size,
-            n_chunks=own.get("n_chunks"),
-            chunk_len=own.get("chunk_len"),
-            chunk_meta=own.get("chunk_meta"),
-            one_by_one=one_by_one,
-        )
+        rules: dict[str, Any] = {name: own.get(name) for name in self.rivals}
+        if all(rule is None for rule in rules.values()):
+            rules |= {"chunk_len": 1} if one_by_one else {"n_chunks": "auto"}
+        chunks = plan_chunks(size, **rules)
         must_cut = one_by_one or has_templates or not own.get("skip_single_chunk", True)
-        if one_by_one and len(pieces) != size:
+        if one_by_one and len(chunks) != size:
             rule = "be as many as the items, where a selector gives every chunk one item"
-            raise ParamError(broken_rule("Chunks", rule, len(pieces), f"Pass n_chunks={size}."))
-        return pieces if must_cut or len(pieces) > 1 or not pieces[0].is_all else None
+            raise ParamError(broken_rule("Chunks", rule, len(chunks), f"Pass n_chunks={size}."))
+        # A single chunk may still put the items in another order.
+        is_whole = len(chunks) == 1 and isinstance(chunks[0].positions, range)
+        return chunks if must_cut or not is_whole else None
 
 
 def _with_hooks(settings: Settings) -> Settings:
@@ -206,5 +213,206 @@ def _with_hooks(settings: Settings) -> Settings:
     return replace(settings, chunk_len=1, distribute="chunks")
 
 
-def _label_of(pieces: Sequence[Piece]) -> Callable[[int], str]:
-    return lambda number: str(pieces[number])
+def _part(
+    value: object, taker: Taker | None, chunks: Sequence[Chunk], context: Keywords, number: int
+) -> Any:
+    """Return what one chunk gets of an argument: its items, or a template filled in for it."""
+    chunk = chunks[number]
+    if not isinstance(value, Template):
+        return take(taker, value, chunk)
+    own = {"chunk_idx": number, "chunk_meta": list(chunk.positions), "n_chunks": len(chunks)}
+    return substitute(value, {**context, **own}, eval_id="chunked")
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """An argument without its wrapper, and how it is cut (None: not at all)."""
+
+    argument: Argument
+    taker: Taker | None
+
+
+class ChunkSpec:
+    """The rules of one call: of `arg_take_spec`, and of annotations where that has none."""
+
+    def __init__(self, given: object, arguments: Arguments, annotations: Annotations) -> None:
+        self._arguments = arguments
+        self._annotations = annotations
+        self._named: dict[str, Any] = {}
+        self._patterns: list[tuple[re.Pattern[str], Any]] = []
+        if given is None:
+            return
+        if isinstance(given, Sequence) and not isinstance(given, str):
+            given = dict(enumerate(given))
+        if not isinstance(given, Mapping):
+            rule = "be a dict of rules by argument"
+            raise ParamTypeError(broken_rule("arg_take_spec", rule, given))
+        for query, rule in given.items():
+            if isinstance(query, re.Pattern):
+                self._patterns.append((query, rule))
+            else:
+                self._named[self._name(query)] = rule
+
+    def _name(self, query: object) -> str:
+        arguments = self._arguments
+        positional = arguments.positional
+        if isinstance(query, int) and -len(positional) <= query < len(positional):
+            return positional[query]
+        stars = (arguments.var_positional, arguments.var_keyword)
+        known = [*arguments.keyword, *(star for star in stars if star is not None)]
+        numbered = arguments.var_positional is not None and isinstance(query, str)
+        is_item = numbered and re.fullmatch(rf"{arguments.var_positional}_\d+", str(query))
+        if isinstance(query, str) and (query in known or is_item or arguments.var_keyword):
+            return query
+        rule = f"name arguments of the function, {known}"
+        raise ParamError(
+            broken_rule("arg_take_spec", rule, query, check.did_you_mean(query, known))
+        )
+
+    def cuts(self, args: tuple[Any, ...], kwargs: Keywords) -> list[Cut]:
+        """Return how every argument of a call is cut; a default with a rule counts, too."""
+        also = [
+            name
+            for name, default in self._arguments.defaults.items()
+            if isinstance(default, ValueRule) or self._rules(name, name)
+        ]
+        passed = self._arguments.bind(args, kwargs, also)
+        stars = {**self._star_args(passed), **self._star_kwargs(passed)}
+        return [self._cut(argument, stars) for argument in passed]
+
+    def _cut(self, argument: Argument, stars: Mapping[int | str, Any]) -> Cut:
+        value = argument.value
+        if isinstance(value, ValueRule):  # the caller's word is the last
+            if value.value is MISSING:
+                rule = "wrap a value at the call"
+                raise ParamError(broken_rule(type(value).__name__, rule, argument.name))
+            bare = Argument(argument.name, argument.place, argument.declared, value.value)
+            return Cut(bare, as_taker(value, value.value))
+        if argument.place in stars:
+            return Cut(argument, stars[argument.place])
+        takers = [rule for rule in self._rules(argument.name, argument.declared) if _cuts(rule)]
+        return Cut(argument, as_taker(takers[0], value) if takers else None)
+
+    def _rules(self, name: str, declared: str) -> tuple[Any, ...]:
+        for query in (name, declared):
+            if query in self._named:
+                return rules_in(self._named[query])
+        for pattern, rule in self._patterns:
+            if pattern.search(name):
+                return rules_in(rule)
+        return tuple(rule for rule in rules_in(self._annotations.get(declared)) if _is_rule(rule))
+
+    def _star_args(self, passed: Sequence[Argument]) -> dict[int | str, Any]:
+        star = self._arguments.var_positional
+        spec = None if star is None else _of_kind(self._rules(star, star), ArgsTaker)
+        if spec is None:
+            return {}
+        items = [argument for argument in passed if argument.declared == star]
+        takers = spec.takers([argument.value for argument in items])
+        return {item.place: taker for item, taker in zip(items, takers, strict=True)}
+
+    def _star_kwargs(self, passed: Sequence[Argument]) -> dict[int | str, Any]:
+        star = self._arguments.var_keyword
+        spec = None if star is None else _of_kind(self._rules(star, star), KwargsTaker)
+        if spec is None:
+            return {}
+        items = [argument for argument in passed if argument.declared == star]
+        takers = spec.takers({argument.name: argument.value for argument in items})
+        return {item.place: takers[item.name] for item in items}
+
+    def size(self, cuts: Sequence[Cut], given: object) -> int | None:
+        """Return the number of items, on which all arguments must agree; None if none has any."""
+        implied = self._implied(cuts, given)
+        for name, size in implied:
+            first, expected = implied[0]
+            if size != expected:
+                raise ParamError(
+                    f"Chunked arguments must agree on the number of items, but {first} gives "
+                    f"{expected} and {name} gives {size}. Wrap what is not to be cut: "
+                    f"NotChunked(value)."
+                )
+        return implied[0][1] if implied else None
+
+    def _implied(self, cuts: Sequence[Cut], given: object) -> list[tuple[str, int]]:
+        arguments = [cut.argument for cut in cuts]
+        implied: list[tuple[str, int]] = []
+        if given is not None:
+            implied.append(("size", _given_size(given, arguments)))
+        for cut in cuts:
+            argument = cut.argument
+            name = f"argument {argument.name!r}"
+            implied += [(name, size) for size in sizes(cut.taker, argument.value)]
+            if given is None:
+                for rule in self._rules(argument.name, argument.declared):
+                    sizer = rule() if isinstance(rule, type) else rule
+                    if isinstance(sizer, ArgSizer):
+                        implied.insert(0, (name, sizer.size(arguments, argument.name)))
+        return implied
+
+
+def _given_size(given: object, arguments: Sequence[Argument]) -> int:
+    sizer = given() if isinstance(given, type) else given
+    if isinstance(sizer, ArgSizer):
+        return sizer.size(arguments)
+    size = check.real(sizer)
+    if not isinstance(size, int) or not 0 <= size < 2**63:
+        rule = "be a number of items or a sizer"
+        raise ParamError(broken_rule("size", rule, given, "For example: ArraySizer('x', axis=1)."))
+    return size
+
+
+def _is_rule(rule: object) -> bool:
+    return isinstance(rule, ChunkRule) or (isinstance(rule, type) and issubclass(rule, ChunkRule))
+
+
+def _cuts(rule: object) -> bool:
+    if isinstance(rule, ArgSizer) or (isinstance(rule, type) and issubclass(rule, ArgSizer)):
+        return False
+    return rule is not None
+
+
+def _of_kind(rules: tuple[Any, ...], kind: Any) -> Any:
+    return next((rule for rule in rules if isinstance(rule, kind)), None)
+
+
+def merge_in_order(
+    chunks: Sequence[Chunk], kept: IntArray | None, how: str, results: list[Any], **options: object
+) -> Any:
+    """Merge the results of chunks that do not lie in order, and put the items back where they were.
+
+    Where a chunk does not give as many entries for each of its items as the others, nobody can tell
+    which belong to which: they stay as they come.
+    """
+    whole = NAMED[how](results, **options)
+    if kept is not None:
+        chunks = [chunks[number] for number in kept]
+    axis = 0 if how in _ALONG_ROWS else 1
+    order = _order(chunks, [_length(one, axis) for one in results])
+    if order is None or order.size != whole.shape[axis]:
+        return whole
+    return _taken(whole, order, axis)
+
+
+def _length(result: Any, axis: int) -> int:
+    shape = np.shape(result)
+    return shape[axis] if len(shape) > axis else 0
+
+
+def _order(chunks: Sequence[Chunk], lengths: Sequence[int]) -> IntArray | None:
+    """Return where the entries in order lie; None if the items do not give as many each."""
+    counts = {length / len(chunk) for chunk, length in zip(chunks, lengths, strict=True)}
+    each = counts.pop()
+    if counts or each != int(each) or each < 1:
+        return None
+    items = order_of(chunks)
+    entries: IntArray = np.arange(len(items) * int(each)).reshape(len(items), -1)
+    return entries[np.argsort(items, kind="stable")].ravel()
+
+
+def _taken(whole: Any, order: IntArray, axis: int) -> Any:
+    if isinstance(whole, np.ndarray):
+        return whole.take(order, axis)
+    labels = whole.axes[axis]
+    taken = whole.iloc[order] if axis == 0 else whole.iloc[:, order]
+    # Positions are no labels: they count what is there, in whatever order.
+    return taken.set_axis(labels, axis=axis) if isinstance(labels, pd.RangeIndex) else taken

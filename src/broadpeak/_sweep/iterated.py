@@ -3,31 +3,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, Unpack
 
 import numpy as np
 import pandas as pd
 
 from broadpeak._core import check
+from broadpeak._run.execute import run
+from broadpeak._run.options import ExecuteOptions
 from broadpeak._space.combine import select_combos
 from broadpeak._space.param import Param
-from broadpeak._sweep.arguments import Argument
-from broadpeak._sweep.decorating import Decorated, caller_names, decorator
-from broadpeak._sweep.execute import run
-from broadpeak._sweep.options import Options
+from broadpeak._sweep.decorating import (
+    Argument,
+    Decorated,
+    Options,
+    caller_names,
+    decorator,
+    options_given,
+    own_options,
+)
 from broadpeak.errors import ParamError, ParamTypeError, broken_rule
+from broadpeak.types import Function, Keywords
 
 _OWNERS = ("self", "cls")  # what a method gets first is never what it loops over
 
 
 def iterated(
-    func: Callable[..., Any] | None = None,
+    func: Function | None = None,
     *,
     over_arg: str | int | None = None,
-    execute_kwargs: Mapping[str, Any] | None = None,
-    **execute_options: Any,
-) -> Any:
+    execute_kwargs: Keywords | None = None,
+    **execute_options: Unpack[ExecuteOptions],
+) -> Function:
     """Call a function on every item of one argument, as a for-loop would.
 
     Parameters
@@ -44,13 +52,13 @@ def iterated(
     Returns
     -------
     callable
-        The function over items: a number n means ``range(n)``; a named `pd.Index` names the level
-        of labels, which is else called like the argument.
+        The function over items. A number n means ``range(n)``. The level of labels has the name of
+        the `pd.Index` that is passed, or else of the argument.
 
     Raises
     ------
     TypeError
-        If an option does not exist, or, at the call, what is looped over is not iterable.
+        If an option does not exist, or at the call, if the argument is not iterable.
     ParamError
         At the call, if there is no argument `over_arg`.
 
@@ -72,22 +80,21 @@ def iterated(
     2    4
     dtype: int64
     """
-    given = {"over_arg": over_arg, "execute_kwargs": execute_kwargs}
-    options = {name: value for name, value in given.items() if value is not None}
-    return decorator(Iterated, func, {**options, **execute_options}, caller_names())
+    given = options_given(iterated, locals())
+    return decorator(Iterated, func, given, caller_names())
 
 
 class Iterated(Decorated):
     """A function that loops over one of its arguments."""
 
     owner = "iterated"
-    own_names = ("over_arg",)
+    own_names = own_options(iterated)
 
     def call(self, args: tuple[Any, ...], kwargs: dict[str, Any], options: Options) -> Any:
         """Call the function on every item."""
         argument = self._looped(args, kwargs, options.own.get("over_arg"))
         param = _as_param(argument)
-        settings = self.settings(options)
+        settings = options.settings or self.settings(options)
         if param is None:
             calls = self.calls(args, kwargs, {argument.place: ((), ())}, 0)
             return run(calls, settings).value
@@ -98,14 +105,16 @@ class Iterated(Decorated):
         return run(calls, settings, keys=combos.index()).value
 
     def _looped(
-        self, args: tuple[Any, ...], kwargs: Mapping[str, Any], over_arg: str | int | None
+        self, args: tuple[Any, ...], kwargs: Keywords, over_arg: str | int | None
     ) -> Argument:
         given: Any = over_arg
         place = check.real(given)
         if given is not None and not isinstance(given, str) and not isinstance(place, int):
             rule = "be the name or the position of an argument"
             raise ParamTypeError(broken_rule("over_arg", rule, given))
-        passed = self.arguments.bind(args, kwargs, also=lambda name, _: name == over_arg)
+        passed = self.arguments.bind(
+            args, kwargs, (over_arg,) if over_arg in self.arguments.defaults else ()
+        )
         if over_arg is None:
             free = [argument for argument in passed if argument.name not in _OWNERS]
             if free:
@@ -128,7 +137,7 @@ def _as_param(argument: Argument) -> Param | None:
     if isinstance(items, Param):
         return items
     if isinstance(number := check.real(items), int):
-        # More than anybody can loop over is told, rather than begun.
+        # Nobody can loop over more than this: better refused than begun.
         items = range(check.integer(argument.name, number, 0, 2**31))
     if not isinstance(items, Iterable) or getattr(items, "ndim", 1) == 0:
         rule = "be a number of iterations or something to loop over"

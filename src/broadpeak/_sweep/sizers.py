@@ -11,14 +11,13 @@ from typing import Any
 import numpy as np
 
 from broadpeak._core import check
-from broadpeak._sweep.arguments import Argument
-from broadpeak._sweep.chunk_rules import Rule
-from broadpeak._sweep.takers import shape_of
+from broadpeak._sweep.decorating import Argument
+from broadpeak._sweep.takers import ChunkRule, shape_of
 from broadpeak.errors import ParamError, ParamTypeError, broken_rule
 
 
 @dataclass(frozen=True)
-class ArgSizer(Rule):
+class ArgSizer(ChunkRule):
     """The size is an argument itself.
 
     Parameters
@@ -173,7 +172,7 @@ class ArraySizer(ArgSizer):
         return _along(shape_of("A sized value", value), self.axis, value)
 
 
-def _along(shape: tuple[int, ...], axis: int, value: Any) -> int:
+def _along(shape: tuple[int, ...], axis: int, value: object) -> int:
     if not -len(shape) <= axis < len(shape):
         rule = f"have an axis {axis}"
         raise ParamError(broken_rule("A sized value", rule, value, f"It has {len(shape)}."))

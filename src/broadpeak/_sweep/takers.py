@@ -1,25 +1,87 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""How an argument of a `chunked` function is cut: one class a way of cutting."""
+"""How an argument of a `chunked` function is cut: one class a way of cutting.
+
+A taker is a rule; a `Chunked…` holds a value with its rule, for use at the call, or is that rule
+alone. Rules for one argument are joined with ``|``.
+"""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from types import UnionType
+from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
 
 from broadpeak._core import check
-from broadpeak._sweep.chunk_rules import Piece, Rule, Wrapper
+from broadpeak._run.chunks import Chunk
 from broadpeak.errors import ParamError, ParamTypeError, broken_rule, shown
 from broadpeak.types import MISSING, IntArray
 
 _LABELLED = (pd.Series, pd.DataFrame)
 
 
-class Taker(Rule, ABC):
+class ChunkRule:
+    """Base of takers, sizers and value wrappers; ``a | b`` holds both for one argument."""
+
+    def __post_init__(self) -> None:
+        if hasattr(self, "axis"):
+            object.__setattr__(self, "axis", check.axis("axis", self.axis))
+        if hasattr(self, "keep_dims"):
+            check.flag("keep_dims", self.keep_dims)
+
+    def __or__(self, other: object) -> ChunkRules:
+        return ChunkRules(rules_in(self) + rules_in(other))
+
+    def __ror__(self, other: object) -> ChunkRules:
+        return ChunkRules(rules_in(other) + rules_in(self))
+
+
+class ValueRule(ChunkRule, ABC):
+    """Base of the rules that may hold the value they are for.
+
+    Attributes
+    ----------
+    value : object
+        `MISSING` where it is only a rule.
+    """
+
+    value: Any
+
+    @abstractmethod
+    def taker_of(self, value: object) -> Taker | None:
+        """Return the taker of `value` (`MISSING`: of any value); None does not cut."""
+
+
+class ChunkRules(ChunkRule):
+    """Several rules for one argument.
+
+    Attributes
+    ----------
+    members : tuple
+        The rules, in the order they were written.
+    """
+
+    def __init__(self, members: tuple[Any, ...]) -> None:
+        self.members = members
+
+    def __repr__(self) -> str:
+        return " | ".join(map(repr, self.members))
+
+
+def rules_in(annotation: object) -> tuple[Any, ...]:
+    """Return the single rules in an annotation; what is no rule stays as it is."""
+    if isinstance(annotation, ChunkRules):
+        return annotation.members
+    if isinstance(annotation, UnionType):
+        return get_args(annotation)
+    return (annotation,)
+
+
+class Taker(ChunkRule, ABC):
     """Base of all takers: says how many items a value has, and takes those of one chunk."""
 
     by_number = False  # takes item i for chunk i
@@ -29,8 +91,8 @@ class Taker(Rule, ABC):
         """Return the sizes that `value` implies; none if it implies nothing."""
 
     @abstractmethod
-    def take(self, value: Any, piece: Piece) -> Any:
-        """Return what `piece` takes of `value`."""
+    def take(self, value: Any, chunk: Chunk) -> Any:
+        """Return what `chunk` takes of `value`."""
 
 
 @dataclass(frozen=True)
@@ -39,8 +101,8 @@ class ChunkSlicer(Taker):
 
     Examples
     --------
-    >>> from broadpeak._sweep.chunk_rules import Piece
-    >>> ChunkSlicer().take([10, 20, 30], Piece(0, range(0, 2)))
+    >>> from broadpeak._run.chunks import Chunk
+    >>> ChunkSlicer().take([10, 20, 30], Chunk(0, range(0, 2)))
     [10, 20]
     """
 
@@ -48,12 +110,12 @@ class ChunkSlicer(Taker):
         """Return the length of `value`."""
         return [_n_items(self, value)]
 
-    def take(self, value: Any, piece: Piece) -> Any:
-        """Return the items of `piece`."""
-        if isinstance(piece.rows, range):
-            return value[piece.rows.start : piece.rows.stop]
+    def take(self, value: Any, chunk: Chunk) -> Any:
+        """Return the items of `chunk`."""
+        if isinstance(chunk.positions, range):
+            return value[chunk.positions.start : chunk.positions.stop]
         by_place = value.iloc if isinstance(value, _LABELLED) else value
-        items = [by_place[int(row)] for row in piece.rows]
+        items = [by_place[row] for row in chunk.positions]
         return tuple(items) if isinstance(value, tuple) else items
 
 
@@ -63,8 +125,8 @@ class ChunkSelector(Taker):
 
     Examples
     --------
-    >>> from broadpeak._sweep.chunk_rules import Piece
-    >>> ChunkSelector().take(["a", "b"], Piece(1, range(1, 2)))
+    >>> from broadpeak._run.chunks import Chunk
+    >>> ChunkSelector().take(["a", "b"], Chunk(1, range(1, 2)))
     'b'
     """
 
@@ -74,10 +136,10 @@ class ChunkSelector(Taker):
         """Return the length of `value`."""
         return [_n_items(self, value)]
 
-    def take(self, value: Any, piece: Piece) -> Any:
-        """Return the item that has the number of `piece`."""
+    def take(self, value: Any, chunk: Chunk) -> Any:
+        """Return the item that has the number of `chunk`."""
         by_place = value.iloc if isinstance(value, _LABELLED) else value
-        return by_place[_number(self, piece, len(value))]
+        return by_place[_number(self, chunk, len(value))]
 
 
 @dataclass(frozen=True)
@@ -86,8 +148,8 @@ class CountAdapter(Taker):
 
     Examples
     --------
-    >>> from broadpeak._sweep.chunk_rules import Piece
-    >>> CountAdapter().take(5, Piece(0, range(0, 2)))
+    >>> from broadpeak._run.chunks import Chunk
+    >>> CountAdapter().take(5, Chunk(0, range(0, 2)))
     2
     """
 
@@ -95,9 +157,9 @@ class CountAdapter(Taker):
         """Return the count itself."""
         return [_count(value)]
 
-    def take(self, value: Any, piece: Piece) -> Any:
-        """Return the number of items in `piece`."""
-        return len(piece.rows)
+    def take(self, value: Any, chunk: Chunk) -> Any:
+        """Return the number of items in `chunk`."""
+        return len(chunk.positions)
 
 
 @dataclass(frozen=True)
@@ -111,8 +173,8 @@ class ShapeSlicer(Taker):
 
     Examples
     --------
-    >>> from broadpeak._sweep.chunk_rules import Piece
-    >>> ShapeSlicer(axis=1).take((10, 4), Piece(0, range(0, 3)))
+    >>> from broadpeak._run.chunks import Chunk
+    >>> ShapeSlicer(axis=1).take((10, 4), Chunk(0, range(0, 3)))
     (10, 3)
     """
 
@@ -123,10 +185,10 @@ class ShapeSlicer(Taker):
         lengths = _lengths(value)
         return [_count(lengths[_axis(self.axis, len(lengths), value)])]
 
-    def take(self, value: Any, piece: Piece) -> Any:
-        """Return the shape of `piece`."""
+    def take(self, value: Any, chunk: Chunk) -> Any:
+        """Return the shape of `chunk`."""
         axis = _axis(self.axis, len(value), value)
-        return (*value[:axis], len(piece.rows), *value[axis + 1 :])
+        return (*value[:axis], len(chunk.positions), *value[axis + 1 :])
 
 
 @dataclass(frozen=True)
@@ -142,8 +204,8 @@ class ShapeSelector(Taker):
 
     Examples
     --------
-    >>> from broadpeak._sweep.chunk_rules import Piece
-    >>> ShapeSelector(axis=1).take((10, 4), Piece(0, range(0, 1)))
+    >>> from broadpeak._run.chunks import Chunk
+    >>> ShapeSelector(axis=1).take((10, 4), Chunk(0, range(0, 1)))
     (10,)
     """
 
@@ -156,10 +218,10 @@ class ShapeSelector(Taker):
         lengths = _lengths(value)
         return [_count(lengths[_axis(self.axis, len(lengths), value)])]
 
-    def take(self, value: Any, piece: Piece) -> Any:
+    def take(self, value: Any, chunk: Chunk) -> Any:
         """Return the shape of one item."""
         axis = _axis(self.axis, len(value), value)
-        _number(self, piece, _count(value[axis]))
+        _number(self, chunk, _count(value[axis]))
         kept = (1,) if self.keep_dims else ()
         return (*value[:axis], *kept, *value[axis + 1 :])
 
@@ -175,8 +237,8 @@ class ArraySlicer(Taker):
 
     Examples
     --------
-    >>> from broadpeak._sweep.chunk_rules import Piece
-    >>> ArraySlicer(axis=1).take(np.arange(6).reshape(2, 3), Piece(0, range(1, 3)))
+    >>> from broadpeak._run.chunks import Chunk
+    >>> ArraySlicer(axis=1).take(np.arange(6).reshape(2, 3), Chunk(0, range(1, 3)))
     array([[1, 2],
            [4, 5]])
     """
@@ -188,11 +250,11 @@ class ArraySlicer(Taker):
         shape = shape_of("A chunked value", value)
         return [shape[_axis(self.axis, len(shape), value)]]
 
-    def take(self, value: Any, piece: Piece) -> Any:
-        """Return the items of `piece` along the axis."""
+    def take(self, value: Any, chunk: Chunk) -> Any:
+        """Return the items of `chunk` along the axis."""
         value = value if hasattr(value, "shape") else np.asarray(value)
-        rows = piece.rows
-        where = slice(rows.start, rows.stop) if isinstance(rows, range) else rows
+        rows = chunk.positions
+        where: Any = slice(rows.start, rows.stop) if isinstance(rows, range) else rows
         return _along(value, _axis(self.axis, len(value.shape), value), where)
 
 
@@ -209,8 +271,8 @@ class ArraySelector(Taker):
 
     Examples
     --------
-    >>> from broadpeak._sweep.chunk_rules import Piece
-    >>> ArraySelector(axis=1).take(np.arange(6).reshape(2, 3), Piece(2, range(2, 3)))
+    >>> from broadpeak._run.chunks import Chunk
+    >>> ArraySelector(axis=1).take(np.arange(6).reshape(2, 3), Chunk(2, range(2, 3)))
     array([2, 5])
     """
 
@@ -222,11 +284,11 @@ class ArraySelector(Taker):
         """Return the length along the axis."""
         return ArraySlicer(self.axis).sizes(value)
 
-    def take(self, value: Any, piece: Piece) -> Any:
+    def take(self, value: Any, chunk: Chunk) -> Any:
         """Return one item, without the axis unless `keep_dims`."""
         value = value if hasattr(value, "shape") else np.asarray(value)
         axis = _axis(self.axis, len(value.shape), value)
-        number = _number(self, piece, value.shape[axis])
+        number = _number(self, chunk, value.shape[axis])
         at = slice(number, number + 1) if self.keep_dims else number
         return _along(value, axis, at)
 
@@ -244,8 +306,8 @@ class FlexArraySlicer(Taker):
 
     Examples
     --------
-    >>> from broadpeak._sweep.chunk_rules import Piece
-    >>> FlexArraySlicer(axis=1).take(np.ones((3, 1)), Piece(0, range(0, 2))).shape
+    >>> from broadpeak._run.chunks import Chunk
+    >>> FlexArraySlicer(axis=1).take(np.ones((3, 1)), Chunk(0, range(0, 2))).shape
     (3, 1)
     """
 
@@ -256,11 +318,11 @@ class FlexArraySlicer(Taker):
         shape = shape_of("A chunked value", value)
         return [shape[self.axis]] if self._is_cut(shape) else []
 
-    def take(self, value: Any, piece: Piece) -> Any:
-        """Return the items of `piece`, or all of `value`."""
+    def take(self, value: Any, chunk: Chunk) -> Any:
+        """Return the items of `chunk`, or all of `value`."""
         if not self._is_cut(shape_of("A chunked value", value)):
             return value
-        return ArraySlicer(self.axis).take(value, piece)
+        return ArraySlicer(self.axis).take(value, chunk)
 
     def _is_cut(self, shape: tuple[int, ...]) -> bool:
         return -len(shape) <= self.axis < len(shape) and shape[self.axis] != 1
@@ -278,8 +340,8 @@ class SequenceTaker(Taker):
 
     Examples
     --------
-    >>> from broadpeak._sweep.chunk_rules import Piece
-    >>> SequenceTaker(ChunkSlicer()).take([[1, 2], [3, 4]], Piece(0, range(0, 1)))
+    >>> from broadpeak._run.chunks import Chunk
+    >>> SequenceTaker(ChunkSlicer()).take([[1, 2], [3, 4]], Chunk(0, range(0, 1)))
     [[1], [3]]
     """
 
@@ -292,16 +354,16 @@ class SequenceTaker(Taker):
             size for item, taker in zip(value, takers, strict=True) for size in sizes(taker, item)
         ]
 
-    def take(self, value: Any, piece: Piece) -> Any:
+    def take(self, value: Any, chunk: Chunk) -> Any:
         """Return the sequence with every item cut."""
         pairs = zip(value, self.takers(value), strict=True)
-        items = [take(taker, item, piece) for item, taker in pairs]
+        items = [take(taker, item, chunk) for item, taker in pairs]
         if isinstance(value, tuple):
             fields = getattr(type(value), "_make", None)
             return fields(items) if fields is not None else tuple(items)
         return items
 
-    def takers(self, value: Any) -> list[Taker | None]:
+    def takers(self, value: object) -> list[Taker | None]:
         """Return the taker of every item."""
         if not isinstance(value, (list, tuple)):
             rule = "be a list or a tuple"
@@ -323,12 +385,12 @@ class ArgsTaker(SequenceTaker):
 
     Examples
     --------
-    >>> from broadpeak._sweep.chunk_rules import Piece
-    >>> ArgsTaker(ChunkSlicer(), None).take(([1, 2], 5), Piece(0, range(0, 1)))
+    >>> from broadpeak._run.chunks import Chunk
+    >>> ArgsTaker(ChunkSlicer(), None).take(([1, 2], 5), Chunk(0, range(0, 1)))
     ([1], 5)
     """
 
-    def __init__(self, *specs: Any) -> None:
+    def __init__(self, *specs: object) -> None:
         object.__setattr__(self, "spec", specs)
 
 
@@ -343,8 +405,8 @@ class MappingTaker(Taker):
 
     Examples
     --------
-    >>> from broadpeak._sweep.chunk_rules import Piece
-    >>> MappingTaker({"a": ChunkSlicer()}).take({"a": [1, 2], "b": 3}, Piece(0, range(0, 1)))
+    >>> from broadpeak._run.chunks import Chunk
+    >>> MappingTaker({"a": ChunkSlicer()}).take({"a": [1, 2], "b": 3}, Chunk(0, range(0, 1)))
     {'a': [1], 'b': 3}
     """
 
@@ -355,12 +417,12 @@ class MappingTaker(Taker):
         takers = self.takers(value)
         return [size for key, item in value.items() for size in sizes(takers[key], item)]
 
-    def take(self, value: Any, piece: Piece) -> Any:
+    def take(self, value: Any, chunk: Chunk) -> Any:
         """Return a dict with every value cut."""
         takers = self.takers(value)
-        return {key: take(takers[key], item, piece) for key, item in value.items()}
+        return {key: take(takers[key], item, chunk) for key, item in value.items()}
 
-    def takers(self, value: Any) -> dict[Any, Taker | None]:
+    def takers(self, value: object) -> dict[Any, Taker | None]:
         """Return the taker of every value."""
         if not isinstance(value, Mapping):
             rule = "be a dict"
@@ -379,16 +441,16 @@ class KwargsTaker(MappingTaker):
 
     Examples
     --------
-    >>> from broadpeak._sweep.chunk_rules import Piece
-    >>> KwargsTaker(x=ChunkSlicer()).take({"x": [1, 2]}, Piece(0, range(0, 1)))
+    >>> from broadpeak._run.chunks import Chunk
+    >>> KwargsTaker(x=ChunkSlicer()).take({"x": [1, 2]}, Chunk(0, range(0, 1)))
     {'x': [1]}
     """
 
-    def __init__(self, **specs: Any) -> None:
+    def __init__(self, **specs: object) -> None:
         object.__setattr__(self, "spec", specs)
 
 
-def as_taker(spec: Any, value: Any = MISSING) -> Taker | None:
+def as_taker(spec: object, value: object = MISSING) -> Taker | None:
     """Return the taker that `spec` stands for; `value` decides where it goes by type.
 
     Raises
@@ -396,13 +458,12 @@ def as_taker(spec: Any, value: Any = MISSING) -> Taker | None:
     TypeError
         If `spec` is no rule for cutting.
     """
-    if isinstance(spec, type) and issubclass(spec, (Taker, Wrapper)):
+    if isinstance(spec, type) and issubclass(spec, (Taker, ValueRule)):
         spec = spec()
     if spec is None or isinstance(spec, Taker):
         return spec
-    if isinstance(spec, Wrapper):
-        taker: Taker | None = spec.taker_of(value)
-        return taker
+    if isinstance(spec, ValueRule):
+        return spec.taker_of(value)
     if isinstance(spec, (list, tuple)):
         return SequenceTaker(spec)
     if isinstance(spec, Mapping):
@@ -419,12 +480,12 @@ class ByType(Taker):
         """Return the sizes that `value` implies, cut by its type."""
         return sizes(taker_by_type(value), value)
 
-    def take(self, value: Any, piece: Piece) -> Any:
-        """Return what `piece` takes of `value`, cut by its type."""
-        return take(taker_by_type(value), value, piece)
+    def take(self, value: Any, chunk: Chunk) -> Any:
+        """Return what `chunk` takes of `value`, cut by its type."""
+        return take(taker_by_type(value), value, chunk)
 
 
-def taker_by_type(value: Any) -> Taker | None:
+def taker_by_type(value: object) -> Taker | None:
     """Return how a value of this type is cut if nothing else is said.
 
     Raises
@@ -455,9 +516,9 @@ def sizes(taker: Taker | None, value: Any) -> list[int]:
     return [] if taker is None or value is None else taker.sizes(value)
 
 
-def take(taker: Taker | None, value: Any, piece: Piece) -> Any:
-    """Return what `piece` takes of `value`; None is never cut."""
-    return value if taker is None or value is None else taker.take(value, piece)
+def take(taker: Taker | None, value: Any, chunk: Chunk) -> Any:
+    """Return what `chunk` takes of `value`; None is never cut."""
+    return value if taker is None or value is None else taker.take(value, chunk)
 
 
 def _along(value: Any, axis: int, where: slice | int | IntArray) -> Any:
@@ -492,30 +553,173 @@ def _n_items(taker: Taker, value: Any) -> int:
     return len(value)
 
 
-def _lengths(value: Any) -> tuple[Any, ...]:
+def _lengths(value: object) -> tuple[Any, ...]:
     if not isinstance(value, (tuple, list)):
         raise ParamTypeError(broken_rule("A chunked shape", "be a tuple of lengths", value))
     return tuple(value)
 
 
-def _axis(axis: int, n_axes: int, value: Any) -> int:
+def _axis(axis: int, n_axes: int, value: object) -> int:
     if not -n_axes <= axis < n_axes:
         rule = f"have an axis {axis} to be cut along"
         raise ParamError(broken_rule("A chunked value", rule, value, f"It has {n_axes}."))
     return axis % n_axes
 
 
-def _count(value: Any) -> int:
-    number = check.real(value)
-    if not isinstance(number, int) or not 0 <= number < 2**63:
-        raise ParamError(broken_rule("A chunked count", "be a whole number of items", value))
-    return number
+def _count(value: object) -> int:
+    return check.integer("A chunked count", value, 0)
 
 
-def _number(taker: Taker, piece: Piece, size: int) -> int:
-    if piece.number >= size:
+def _number(taker: Taker, chunk: Chunk, size: int) -> int:
+    if chunk.number >= size:
         name = type(taker).__name__
-        rule = f"have one item a chunk, so at least {piece.number + 1}"
+        rule = f"have one item a chunk, so at least {chunk.number + 1}"
         remedy = f"Pass n_chunks={size}, or use a slicer."
         raise ParamError(broken_rule(f"What {name} cuts", rule, size, remedy))
-    return piece.number
+    return chunk.number
+
+
+@dataclass(frozen=True, eq=False)
+class Chunked(ValueRule):
+    """A value that is cut by its type, or, without a value, the rule to do so.
+
+    Arrays, Series and frames are sliced along their first axis, lists, tuples, ranges and other
+    sequences as they are; an integer counts items.
+
+    Parameters
+    ----------
+    value : object, optional
+        What to cut.
+    taker : Taker, optional
+        How to cut it, if not by type.
+
+    Examples
+    --------
+    >>> Chunked([1, 2, 3])
+    Chunked([1, 2, 3])
+    """
+
+    value: Any = MISSING
+    taker: Taker | None = None
+
+    def taker_of(self, value: object) -> Taker | None:
+        """Return the taker of `value`, by its type if none is given."""
+        if self.taker is not None:
+            return as_taker(self.taker)
+        return ByType() if value is MISSING else taker_by_type(value)
+
+    def __repr__(self) -> str:
+        shown = "" if self.value is MISSING else repr(self.value)
+        return f"{type(self).__name__}({shown})"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class ChunkedArray(Chunked):
+    """An array, Series or frame that is sliced along `axis`, or the rule to do so.
+
+    Parameters
+    ----------
+    value : array, Series or DataFrame, optional
+        What to cut.
+    axis : int
+        0: rows; 1: columns.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import broadpeak as bp
+    >>> double = bp.chunked(lambda x: x * 2, merge_func="concat", n_chunks=2)
+    >>> double(bp.ChunkedArray(np.arange(4)))
+    array([0, 2, 4, 6])
+    """
+
+    axis: int = 0
+
+    def __init__(self, value: object = MISSING, axis: int = 0) -> None:
+        super().__init__(value)
+        object.__setattr__(self, "axis", check.axis("axis", axis))
+
+    def taker_of(self, value: object) -> Taker | None:
+        """Return the slicer."""
+        return ArraySlicer(self.axis)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class ChunkedCount(Chunked):
+    """A number of items that becomes the number of items in the chunk, or the rule to do so.
+
+    Parameters
+    ----------
+    value : int, optional
+        The number of items.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import broadpeak as bp
+    >>> bp.chunked(np.ones, merge_func="concat", n_chunks=2)(bp.ChunkedCount(3))
+    array([1., 1., 1.])
+    """
+
+    def __init__(self, value: object = MISSING) -> None:
+        super().__init__(value)
+
+    def taker_of(self, value: object) -> Taker | None:
+        """Return the adapter."""
+        return CountAdapter()
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class ChunkedShape(Chunked):
+    """A shape one axis of which becomes that of the chunk, or the rule to do so.
+
+    Parameters
+    ----------
+    value : tuple of int, optional
+        The shape.
+    axis : int
+        Position in the shape; negative counts from the last.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import broadpeak as bp
+    >>> bp.chunked(np.ones, merge_func="row_stack", n_chunks=2)(bp.ChunkedShape((3, 2))).shape
+    (3, 2)
+    """
+
+    axis: int = 0
+
+    def __init__(self, value: object = MISSING, axis: int = 0) -> None:
+        super().__init__(value)
+        object.__setattr__(self, "axis", check.axis("axis", axis))
+
+    def taker_of(self, value: object) -> Taker | None:
+        """Return the slicer."""
+        return ShapeSlicer(self.axis)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class NotChunked(Chunked):
+    """A value that every chunk gets whole, or the rule to do so.
+
+    Parameters
+    ----------
+    value : object, optional
+        What every chunk gets.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import broadpeak as bp
+    >>> scale = bp.chunked(lambda x, by: x * by, merge_func="concat", n_chunks=2)
+    >>> scale(bp.Chunked(np.arange(3)), bp.NotChunked(np.array([10])))
+    array([ 0, 10, 20])
+    """
+
+    def __init__(self, value: object = MISSING) -> None:
+        super().__init__(value)
+
+    def taker_of(self, value: object) -> Taker | None:
+        """Return None: not cut."""
+        return None

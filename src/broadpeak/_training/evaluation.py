@@ -11,11 +11,11 @@ import numpy as np
 
 from broadpeak._core import check
 from broadpeak._run.calls import Task
+from broadpeak._run.execute import run as run_tasks
+from broadpeak._run.options import Settings
 from broadpeak._search.protocol import SearchStep
 from broadpeak._search.searchspace import Dimension
 from broadpeak._store.fingerprint import under_key
-from broadpeak._sweep.execute import Settings
-from broadpeak._sweep.execute import run as run_tasks
 from broadpeak._training.backtest import Account, Result, simulate_orders
 from broadpeak._training.components import Bars, Component
 from broadpeak._training.faults import UnknownMemberError

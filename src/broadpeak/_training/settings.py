@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from broadpeak._core import check
+from broadpeak._run.options import Settings
 from broadpeak._search.genetic import Genetic
-from broadpeak._sweep.execute import Settings
 from broadpeak.errors import ParamError, broken_rule
 
 SIZINGS = ("unit", "script")

@@ -12,6 +12,9 @@ import pandas as pd
 
 from broadpeak._run.batches import Outcome
 from broadpeak._run.calls import Calls
+from broadpeak._run.execute import run
+from broadpeak._run.options import Settings
+from broadpeak._run.sinks import Finished
 from broadpeak._search.protocol import (
     Point,
     SearchCurve,
@@ -21,7 +24,6 @@ from broadpeak._search.protocol import (
     maximise,
 )
 from broadpeak._search.searchspace import SearchSpace
-from broadpeak._sweep.execute import Finished, Settings, run
 from broadpeak._training.evaluation import (
     OWN_MISTAKES,
     Evaluation,

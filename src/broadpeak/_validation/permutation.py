@@ -17,8 +17,8 @@ from broadpeak._core import check, rng
 from broadpeak._data.data import Data
 from broadpeak._run.calls import Task
 from broadpeak._run.cores import core_count
+from broadpeak._run.execute import execute
 from broadpeak._significance.returns import MOST_DRAWS, probability
-from broadpeak._sweep.execute import execute
 from broadpeak._training.settings import EXECUTE_OPTIONS
 from broadpeak._training.strategy import Strategy, as_strategy
 from broadpeak._training.train import train

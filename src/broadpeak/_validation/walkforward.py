@@ -15,7 +15,8 @@ import numpy as np
 from broadpeak._core import check
 from broadpeak._data.data import Data
 from broadpeak._run.calls import Calls
-from broadpeak._sweep.execute import Settings, run
+from broadpeak._run.execute import run
+from broadpeak._run.options import Settings
 from broadpeak._training.components import Bars, BarWindow, Component, check_enough, window
 from broadpeak._training.notes import joined
 from broadpeak._training.plan import TrainingPlan, environment, plan_training, run_plan, settings_of

@@ -17,8 +17,8 @@ import pytest
 
 from broadpeak._run.batches import Outcome
 from broadpeak._run.calls import Calls, Task
-from broadpeak._sweep.execute import execute
-from broadpeak._sweep.templates import Rep
+from broadpeak._run.execute import execute
+from broadpeak._run.templates import Rep
 from broadpeak.errors import BroadpeakError, SkippedWarning, TaskError
 from broadpeak.types import NoResult
 

@@ -1,16 +1,20 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""`row_stack`, `column_stack` and `reset_column_stack`: results become frames."""
+"""The named merges: `concat`, `row_stack`, `column_stack` and `reset_column_stack`.
+
+Values are put together as pandas would, without losing their dtype, but without its detours:
+where all values are of one plain type, nothing is inferred and nothing is copied twice.
+"""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Sequence, Set
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 
-from broadpeak._merge.concat import concat_series
+from broadpeak._core.aliases import AnyIndex, AnySeries
 from broadpeak._merge.keys import (
     all_same,
     as_keys,
@@ -21,20 +25,115 @@ from broadpeak._merge.keys import (
     shared_names,
 )
 from broadpeak._merge.result_kinds import Kind, sort_out
-from broadpeak._merge.scalars import (
-    is_plain,
-    join_arrays,
-    join_bare,
-    plain_array,
-    same_lengths,
-    scalar_series,
-    share_dtype,
-)
 from broadpeak.errors import ParamError, ParamTypeError, broken_rule
-from broadpeak.types import AnyArray
+from broadpeak.types import AnyArray, Function
+
+# Exact types of scalars whose array needs no inference, and the dtype pandas infers for them.
+_PLAIN: dict[frozenset[type], type] = {
+    frozenset({float}): np.float64,
+    frozenset({np.float64}): np.float64,
+    frozenset({float, np.float64}): np.float64,
+    frozenset({bool}): np.bool_,
+    frozenset({np.bool_}): np.bool_,
+    frozenset({bool, np.bool_}): np.bool_,
+    frozenset({int}): np.int64,
+    frozenset({np.int64}): np.int64,
+    frozenset({int, np.int64}): np.int64,
+}
 
 
-def row_stack(results: Sequence[Any], *, keys: Any = None, wrap: bool | None = None) -> Any:
+def concat(results: Sequence[Any], *, keys: Any = None, wrap: bool | None = None) -> Any:
+    """Put scalars, 1-D arrays or Series one after another.
+
+    Parameters
+    ----------
+    results : sequence
+        All scalars, all 1-D arrays (or lists), or all Series.
+    keys : Index or sequence, optional
+        One label a result; they become the outer levels.
+    wrap : bool, optional
+        False: NumPy without labels. True: pandas. None: pandas where there are keys or Series.
+
+    Returns
+    -------
+    Series or array
+        Scalars: one entry each. Arrays: one more unnamed level with the position. Series: their
+        own levels after those of `keys`.
+
+    Raises
+    ------
+    TypeError
+        For DataFrames and 2-D arrays, and for results of different kinds.
+
+    Examples
+    --------
+    >>> concat([1.5, 2.5], keys=pd.Index([10, 20], name="fast"))
+    fast
+    10    1.5
+    20    2.5
+    dtype: float64
+    """
+    labels = keys
+    if not isinstance(keys, pd.Index) or len(keys) != len(results):
+        labels = as_keys(keys, len(results), "concat")
+    # Scalars of one plain type are what most runs return: nothing has to be looked at twice.
+    array = plain_array(results) if len(results) else None
+    if array is not None:
+        is_bare = wrap is False or (labels is None and wrap is None)
+        return array if is_bare else pd.Series(array, index=labels, copy=False)
+    kind, values = sort_out(results, "concat")
+    if kind in {Kind.FRAME, Kind.TABLE}:
+        raise ParamTypeError(
+            f"concat must get scalars, 1-D arrays or Series, got {kind.value}s. "
+            f"Use merge_func='column_stack' to put them side by side, "
+            f"or merge_func='row_stack' to put them one below another."
+        )
+    if kind is Kind.SCALAR:
+        return _scalars(values, labels, wrap)
+    if kind is Kind.ARRAY:
+        return _arrays(values, labels, wrap)
+    return concat_series(values, labels, wrap)
+
+
+def _scalars(values: list[Any], labels: AnyIndex | None, wrap: bool | None) -> Any:
+    if wrap is False or (labels is None and wrap is None):
+        return scalar_series(values).to_numpy()
+    return scalar_series(values, labels)
+
+
+def _arrays(values: list[Any], labels: AnyIndex | None, wrap: bool | None) -> Any:
+    if wrap is False or (labels is None and wrap is None):
+        return join_bare(values)
+    whole = join_arrays(values)
+    if labels is not None:
+        lengths = np.array([len(value) for value in values], dtype=np.int64)
+        whole.index = prepend(labels, lengths, positions(lengths))
+    return whole
+
+
+def positions(lengths: Any) -> Any:
+    """Return 0, 1, … for every piece, pieces one after another."""
+    starts = np.repeat(np.cumsum(lengths) - lengths, lengths)
+    return pd.Index(np.arange(len(starts)) - starts)
+
+
+def concat_series(values: list[AnySeries], labels: AnyIndex | None, wrap: bool | None) -> Any:
+    """Put Series one after another, as `concat` and `row_stack` both do."""
+    whole = join_series(values)
+    if wrap is False:
+        return whole.to_numpy()
+    indexes = [value.index for value in values]
+    if labels is None:
+        whole.index = continued(indexes, "concat")
+    elif all_same(indexes):
+        whole.index = prepend_same(labels, indexes[0])
+    else:
+        lengths = np.array([len(value) for value in values], dtype=np.int64)
+        whole.index = prepend(labels, lengths, joined(indexes, "concat"))
+    return whole
+
+
+def row_stack(results: Sequence[Any], *, keys: object = None, wrap: bool | None = None) -> Any:
     """Put results one below another.
 
     Parameters
@@ -82,7 +181,7 @@ def row_stack(results: Sequence[Any], *, keys: Any = None, wrap: bool | None = N
     return _frames_below(values, labels)
 
 
-def _rows(kind: Kind, values: list[Any], labels: pd.Index[Any] | None, wrap: bool | None) -> Any:
+def _rows(kind: Kind, values: list[Any], labels: AnyIndex | None, wrap: bool | None) -> Any:
     bare = wrap is False or (labels is None and wrap is None)
     if kind is Kind.SCALAR:
         column = scalar_series(values, None if bare else labels)
@@ -99,7 +198,7 @@ def _rows(kind: Kind, values: list[Any], labels: pd.Index[Any] | None, wrap: boo
     return table if bare else pd.DataFrame(table, index=labels, copy=False)
 
 
-def _frames_below(frames: list[pd.DataFrame], labels: pd.Index[Any] | None) -> pd.DataFrame:
+def _frames_below(frames: list[pd.DataFrame], labels: AnyIndex | None) -> pd.DataFrame:
     columns = [frame.columns for frame in frames]
     if all_same(columns) and share_dtype(frames):
         whole = pd.DataFrame(
@@ -120,7 +219,7 @@ def _frames_below(frames: list[pd.DataFrame], labels: pd.Index[Any] | None) -> p
     return whole
 
 
-def column_stack(results: Sequence[Any], *, keys: Any = None, wrap: bool | None = None) -> Any:
+def column_stack(results: Sequence[Any], *, keys: object = None, wrap: bool | None = None) -> Any:
     """Put results side by side; rows are matched by label.
 
     Parameters
@@ -159,7 +258,7 @@ def column_stack(results: Sequence[Any], *, keys: Any = None, wrap: bool | None 
 
 
 def reset_column_stack(
-    results: Sequence[Any], *, keys: Any = None, wrap: bool | None = None
+    results: Sequence[Any], *, keys: object = None, wrap: bool | None = None
 ) -> Any:
     """Put results side by side; rows are matched by position, and their labels dropped.
 
@@ -189,7 +288,7 @@ def reset_column_stack(
     return _side_by_side(results, keys, wrap, "reset_column_stack")
 
 
-def _side_by_side(results: Sequence[Any], keys: Any, wrap: bool | None, how: str) -> Any:
+def _side_by_side(results: Sequence[Any], keys: object, wrap: bool | None, how: str) -> Any:
     kind, values = sort_out(results, how)
     labels = as_keys(keys, len(values), how)
     plain = kind in {Kind.SCALAR, Kind.ARRAY, Kind.TABLE}
@@ -220,7 +319,7 @@ def _bare_columns(kind: Kind, values: list[Any], how: str) -> AnyArray:
     return np.column_stack(arrays)
 
 
-def _one_row(values: list[Any], labels: pd.Index[Any] | None) -> pd.DataFrame:
+def _one_row(values: list[Any], labels: AnyIndex | None) -> pd.DataFrame:
     array = plain_array(values)
     if array is not None:
         return pd.DataFrame(array[np.newaxis, :], columns=labels, copy=False)
@@ -229,9 +328,7 @@ def _one_row(values: list[Any], labels: pd.Index[Any] | None) -> pd.DataFrame:
     return row
 
 
-def _series_beside(
-    series: list[pd.Series[Any]], labels: pd.Index[Any] | None, how: str
-) -> pd.DataFrame:
+def _series_beside(series: list[AnySeries], labels: AnyIndex | None, how: str) -> pd.DataFrame:
     indexes = [one.index for one in series]
     if labels is None:
         return _aligned(series, 1, how)  # names become columns, as in pandas
@@ -247,9 +344,7 @@ def _series_beside(
     return whole
 
 
-def _frames_beside(
-    frames: list[pd.DataFrame], labels: pd.Index[Any] | None, how: str
-) -> pd.DataFrame:
+def _frames_beside(frames: list[pd.DataFrame], labels: AnyIndex | None, how: str) -> pd.DataFrame:
     indexes = [frame.index for frame in frames]
     if all_same(indexes) and share_dtype(frames):
         whole = pd.DataFrame(
@@ -292,3 +387,97 @@ def _aligned(objects: Sequence[Any], axis: int, how: str) -> pd.DataFrame:
             f"({error}). Drop the repeated labels, or match by position: 'reset_column_stack'."
         ) from error
     return whole
+
+
+def plain_array(scalars: Sequence[Any]) -> AnyArray | None:
+    """Return `scalars` of one plain type as an array, or None if pandas has to look at them."""
+    dtype = _PLAIN.get(frozenset(map(type, scalars)))
+    if dtype is None:
+        return None
+    try:
+        return np.fromiter(scalars, dtype=dtype, count=len(scalars))
+    except OverflowError:  # an int beyond 64 bits
+        return None
+
+
+def scalar_series(scalars: list[Any], index: AnyIndex | None = None) -> AnySeries:
+    """Return what ``pd.Series(scalars, index)`` gives, without its detour over objects."""
+    array = plain_array(scalars)
+    if array is not None:
+        return pd.Series(array, index=index, copy=False)
+    try:
+        return pd.Series(scalars, index=index)
+    except OverflowError:  # pandas 2 makes floats of an int that none can hold
+        return pd.Series(scalars, index=index, dtype=object)
+
+
+def join_arrays(arrays: Sequence[AnyArray]) -> AnySeries:
+    """Return 1-D `arrays` one after another, of the dtype that pandas finds common."""
+    if is_plain({array.dtype for array in arrays}):
+        return pd.Series(np.concatenate(arrays), copy=False)
+    return join_series([pd.Series(array) for array in arrays])
+
+
+def join_bare(arrays: Sequence[AnyArray]) -> AnyArray:
+    """Return `join_arrays` as an array; arrays of one dtype keep it."""
+    if len({array.dtype for array in arrays}) == 1:
+        return np.concatenate(arrays)
+    return join_arrays(arrays).to_numpy()
+
+
+def is_plain(dtypes: Set[Any]) -> bool:
+    """Return whether there is one dtype, of NumPy, in which pandas infers nothing."""
+    dtype = next(iter(dtypes), None)
+    return len(dtypes) == 1 and isinstance(dtype, np.dtype) and dtype.kind not in "OUSV"
+
+
+def join_series(series: Sequence[AnySeries]) -> AnySeries:
+    """Return `series` one after another, without labels; the name if all agree on it."""
+    names = {_hashable(one.name) for one in series}
+    name = series[0].name if len(names) == 1 else None
+    if is_plain({one.dtype for one in series}):
+        values = np.concatenate([one.to_numpy() for one in series])
+        return pd.Series(values, name=name, copy=False)
+    whole: AnySeries = pd.concat(list(series), ignore_index=True)
+    whole.name = name
+    return whole
+
+
+def _hashable(name: object) -> Any:
+    return name if name == name else None  # noqa: PLR0124  # NaN names agree with one another
+
+
+def share_dtype(objects: Sequence[Any]) -> bool:
+    """Return whether all values in Series or frames are of one plain NumPy dtype."""
+    dtypes: set[Any] = set()
+    for one in objects:
+        dtypes.update(one.dtypes if isinstance(one, pd.DataFrame) else (one.dtype,))
+        if len(dtypes) > 1:
+            return False
+    return is_plain(dtypes)
+
+
+def same_lengths(arrays: Sequence[AnyArray], axis: int, how: str) -> None:
+    """Check that arrays fit beside one another.
+
+    Raises
+    ------
+    ParamError
+        If their lengths along `axis` differ.
+    """
+    lengths = {array.shape[axis] for array in arrays}
+    if len(lengths) > 1:
+        raise ParamError(
+            f"Arrays must have equal lengths under {how} without labels, got lengths "
+            f"{sorted(lengths)[:10]}. Return Series, so that labels can be matched, "
+            f"or leave out wrap=False."
+        )
+
+
+NAMED: Final[dict[str, Function]] = {
+    "concat": concat,
+    "row_stack": row_stack,
+    "column_stack": column_stack,
+    "reset_column_stack": reset_column_stack,
+}
+"""Every merge that can be asked for by name."""

@@ -5,19 +5,39 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from io import UnsupportedOperation
-from types import TracebackType
-from typing import Any
+from typing import Any, Final
 
 from tqdm.auto import tqdm
 
-_SILENT_SECONDS = 0.5
+from broadpeak.types import Keywords
 
+_SILENT_SECONDS = 0.5
+_IS_NOTEBOOK: Final = any(base.__module__ == "tqdm.notebook" for base in tqdm.__mro__)
 
 # The monitor of tqdm would be a thread beside ours: an engine that forks wants none.
-_Bar: Any = type("_Bar", (tqdm,), {"monitor_interval": 0})
+_Tqdm: Any = type("_Tqdm", (tqdm,), {"monitor_interval": 0})
+
+
+def progress_bar(
+    total: int | None, show: bool | None, options: Keywords | None, depth: int
+) -> ProgressBar | None:
+    """Return the bar of a run of `total` calls; None if nobody is to see one.
+
+    With `show` None it is shown only on a terminal or in a notebook, and not inside of another run,
+    which `depth` counts.
+    """
+    if show is None:
+        stream: Any = sys.stderr  # None where a program has no console
+        is_open = stream is not None and not getattr(stream, "closed", False)
+        show = depth == 0 and (_IS_NOTEBOOK or (is_open and stream.isatty()))
+    if not show:
+        return None
+    if not _has_stream() and "file" not in (options or {}):
+        return None
+    return ProgressBar(total, options or {})
 
 
 class ProgressBar:
@@ -27,51 +47,29 @@ class ProgressBar:
     ----------
     total : int, optional
         Number of calls, if known.
-    show : bool, optional
-        None: only on a terminal or in a notebook, and not inside of another run.
-    options : mapping, optional
+    options : mapping
         Passed to tqdm, over the defaults.
-    is_nested : bool
-        Whether this run is inside of another.
     """
 
-    def __init__(
-        self,
-        total: int | None,
-        *,
-        show: bool | None = None,
-        options: Mapping[str, Any] | None = None,
-        is_nested: bool = False,
-    ) -> None:
-        if show is None:
-            show = not is_nested and is_watched()
-        if not _has_stream() and "file" not in (options or {}):
-            show = False  # nobody can see it
+    def __init__(self, total: int | None, options: Keywords) -> None:
         self._bar: Any = None
-        self._options = {
-            "total": total,
-            "unit": "call",
-            "delay": _SILENT_SECONDS,
-            "dynamic_ncols": True,
-            "miniters": 1,
-            "smoothing": 0,  # calls end in bursts: only the average tells the time that is left
-            **(options or {}),
-        }
-        self._show = show
         self._failed = 0
+        with self._without_ending_the_run():
+            self._bar = _Tqdm(
+                **{
+                    "total": total,
+                    "unit": "call",
+                    "delay": _SILENT_SECONDS,
+                    "dynamic_ncols": True,
+                    "miniters": 1,
+                    # Calls end in bursts: only the average tells the time that is left.
+                    "smoothing": 0,
+                    **options,
+                }
+            )
 
-    def __enter__(self) -> ProgressBar:
-        if self._show:
-            with self._without_ending_the_run():
-                self._bar = _Bar(**self._options)
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Leave the bar as it is."""
         if self._bar is not None:
             with self._without_ending_the_run():
                 self._bar.close()
@@ -97,12 +95,6 @@ class ProgressBar:
             bar, self._bar = self._bar, None
             if bar is not None:
                 bar.disable = True  # it would write once more when it is collected
-
-
-def is_watched() -> bool:
-    """Return whether somebody is likely to see a progress bar."""
-    in_notebook = any(base.__module__ == "tqdm.notebook" for base in tqdm.__mro__)
-    return in_notebook or (_has_stream() and sys.stderr.isatty())
 
 
 def _has_stream() -> bool:

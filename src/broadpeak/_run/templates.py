@@ -1,36 +1,16 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Templates: placeholders in arguments of callbacks and merges, filled when the run knows more.
-
-Names a template can use, and the point (`eval_id`) at which arguments are filled:
-
-=================  ==============================================  =======================
-name               meaning                                         known at
-=================  ==============================================  =======================
-``n_tasks``        number of calls; None while it is unknown       every point
-``n_chunks``       number of chunks; None while it is unknown      every point
-``keys``           labels of the calls (pandas Index) or None      every point
-``param_index``    index of all combinations (`parameterized`)     every point
-``param_product``  values of all combinations, a list a parameter  every point
-``chunk_idx``      number of the chunk, from 0                     pre and post chunk
-``chunk_meta``     positions of the chunk's calls in the run       pre and post chunk
-``chunk_results``  results of the chunk's calls                    post chunk
-``results``        results of all calls that were kept             post execute and merge
-=================  ==============================================  =======================
-
-The points are ``"pre_execute_kwargs"``, ``"pre_chunk_kwargs"``, ``"post_chunk_kwargs"``,
-``"post_execute_kwargs"`` and ``"merge_kwargs"``. What stands in `template_context` is known at
-every point.
-"""
+"""Templates: placeholders in the arguments of callbacks and merges, filled when more is known."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Iterable
 from string import Template as _Text
 from typing import Any, ClassVar
 
 from broadpeak._core import check, expressions
 from broadpeak.errors import ParamError, ParamTypeError, broken_rule, shown
+from broadpeak.types import Function, Keywords
 
 
 class Template:
@@ -52,17 +32,19 @@ class Template:
     def __init__(
         self,
         template: Any,
-        context: Mapping[str, Any] | None = None,
-        eval_id: Any = None,
+        context: Keywords | None = None,
+        eval_id: object = None,
     ) -> None:
         kind = self._kind
         if kind is not None and not isinstance(template, kind):
-            rule = "get a text"
+            rule = "be made of a string"
             raise ParamTypeError(broken_rule(type(self).__name__, rule, template))
         if context is not None:
             check.mapping("context", context, "Type: context={'name': value}")
-        listed = isinstance(eval_id, (list, tuple, set, frozenset))
-        for one in eval_id if listed else (eval_id,):
+        ids: Iterable[object] = (eval_id,)
+        if isinstance(eval_id, (list, tuple, set, frozenset)):
+            ids = eval_id
+        for one in ids:
             check.identifier("eval_id", one)
         self.template = template
         self.context = context
@@ -73,7 +55,7 @@ class Template:
         more = "".join(f", {key}={value!r}" for key, value in given.items() if value is not None)
         return f"{type(self).__name__}({self.template!r}{more})"
 
-    def is_for(self, eval_id: Any) -> bool:
+    def is_for(self, eval_id: object) -> bool:
         """Return whether this template is replaced at the point `eval_id`."""
         if self.eval_id is None:
             return True
@@ -81,12 +63,12 @@ class Template:
             return eval_id in self.eval_id
         return bool(self.eval_id == eval_id)
 
-    def fill(self, context: Mapping[str, Any]) -> Any:
+    def fill(self, context: Keywords) -> Any:
         """Return the value that stands for this template under `context`."""
         check.mapping("context", context)
         return self._value({**context, **(self.context or {})})
 
-    def _value(self, context: dict[str, Any]) -> Any:
+    def _value(self, context: Keywords) -> Any:
         raise TypeError(broken_rule("template", "be Rep, RepEval, RepFunc or Sub", self))
 
 
@@ -105,7 +87,29 @@ class Rep(Template):
     Raises
     ------
     TypeError
-        If the name is no text.
+        If the name is no string.
+
+    Notes
+    -----
+    The names that a template can use:
+
+    =================  ==============================================  =======================
+    name               meaning                                         known at
+    =================  ==============================================  =======================
+    ``n_tasks``        number of calls; None while it is unknown       every point
+    ``n_chunks``       number of chunks; None while it is unknown      every point
+    ``keys``           labels of the calls (pandas Index) or None      every point
+    ``param_index``    index of all combinations (`parameterized`)     every point
+    ``param_product``  values of all combinations, a list a parameter  every point
+    ``chunk_idx``      number of the chunk, from 0                     pre and post chunk
+    ``chunk_meta``     positions of the chunk's calls in the run       pre and post chunk
+    ``chunk_results``  results of the chunk's calls                    post chunk
+    ``results``        results of all calls that were kept             post execute and merge
+    =================  ==============================================  =======================
+
+    The points are ``"pre_execute_kwargs"``, ``"pre_chunk_kwargs"``, ``"post_chunk_kwargs"``,
+    ``"post_execute_kwargs"`` and ``"merge_kwargs"``. What stands in `template_context` is known at
+    every point.
 
     Examples
     --------
@@ -115,7 +119,7 @@ class Rep(Template):
 
     __slots__ = ()
 
-    def _value(self, context: dict[str, Any]) -> Any:
+    def _value(self, context: Keywords) -> Any:
         if self.template not in context:
             raise _unknown(self, self.template, context)
         return context[self.template]
@@ -136,7 +140,7 @@ class RepEval(Template):
     Raises
     ------
     ConditionError
-        If the text is outside the language; see `broadpeak.Param`.
+        If it is not in that language; see `broadpeak.Param`.
 
     Examples
     --------
@@ -149,13 +153,13 @@ class RepEval(Template):
     def __init__(
         self,
         template: str,
-        context: Mapping[str, Any] | None = None,
-        eval_id: Any = None,
+        context: Keywords | None = None,
+        eval_id: object = None,
     ) -> None:
         super().__init__(template, context, eval_id)
         expressions.parse(template, "template")
 
-    def _value(self, context: dict[str, Any]) -> Any:
+    def _value(self, context: Keywords) -> Any:
         return expressions.parse(self.template, "template").evaluate(context)
 
 
@@ -188,15 +192,15 @@ class RepFunc(Template):
 
     def __init__(
         self,
-        template: Callable[..., Any],
-        context: Mapping[str, Any] | None = None,
-        eval_id: Any = None,
+        template: Function,
+        context: Keywords | None = None,
+        eval_id: object = None,
     ) -> None:
         super().__init__(template, context, eval_id)
         if not callable(self.template):
             raise ParamTypeError(broken_rule("RepFunc", "get a function", template))
 
-    def _value(self, context: dict[str, Any]) -> Any:
+    def _value(self, context: Keywords) -> Any:
         args: list[Any] = []
         kwargs: dict[str, Any] = {}
         for parameter in _signature(self.template).parameters.values():
@@ -215,12 +219,12 @@ class RepFunc(Template):
 
 
 class Sub(Template):
-    """A text with ``$name`` replaced by values of the context (``$$`` is a dollar sign).
+    """A string with ``$name`` replaced by values of the context (``$$`` is a dollar sign).
 
     Parameters
     ----------
     template : str
-        The text.
+        The string.
     context : mapping, optional
         Additional names; they win over the ones of the run.
     eval_id : hashable or collection, optional
@@ -229,7 +233,7 @@ class Sub(Template):
     Raises
     ------
     TypeError
-        If it is no text.
+        If it is no string.
 
     Examples
     --------
@@ -239,7 +243,7 @@ class Sub(Template):
 
     __slots__ = ()
 
-    def _value(self, context: dict[str, Any]) -> Any:
+    def _value(self, context: Keywords) -> Any:
         try:
             return _Text(self.template).substitute(context)
         except KeyError as error:
@@ -249,7 +253,7 @@ class Sub(Template):
             raise ParamError(broken_rule("Sub", rule, self.template)) from error
 
 
-def _signature(func: Any) -> inspect.Signature:
+def _signature(func: Function) -> inspect.Signature:
     try:
         return inspect.signature(func)
     except ValueError as error:
@@ -264,7 +268,7 @@ def _unknown(template: Template, name: str, context: Collection[str]) -> ParamEr
     return ParamError(broken_rule("Template", rule, template, f"{hint} Known: {known}.".lstrip()))
 
 
-def substitute(obj: Any, context: Mapping[str, Any], *, eval_id: Any = None) -> Any:
+def substitute(obj: object, context: Keywords, *, eval_id: object = None) -> Any:
     """Return `obj` with the templates in it replaced.
 
     Parameters

@@ -1,41 +1,48 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Runs with a store: what is finished is read back, what finishes is durable before it counts."""
+"""A sink that keeps results in a store.
+
+What finishes is durable before it counts, and what the store knows is there from the start.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import platform
-import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
+from functools import partial
 from importlib.metadata import version
 from time import perf_counter, sleep
 from typing import Any, TypeAlias
 
-import numpy as np
 import pandas as pd
 
-from broadpeak._run.batches import nesting
+from broadpeak._core.aliases import AnyIndex
+from broadpeak._core.labels import plain
+from broadpeak._run.batches import Outcome, nesting
 from broadpeak._run.calls import Calls, Task
+from broadpeak._run.options import Settings
+from broadpeak._run.sinks import Finished, Sink
 from broadpeak._run.taskqueue import Claims
 from broadpeak._store.claims import Owner
 from broadpeak._store.fingerprint import Fingerprints, fingerprint, name_of, under_key
 from broadpeak._store.store import Record, Store, open_temporary
 from broadpeak.errors import StoreError
 
-StoreLike: TypeAlias = "Store | str | os.PathLike[str] | None"
+TaskLabels: TypeAlias = Callable[[Sequence[int]], list[dict[str, Any]]]
 
 _PACKAGES = ("broadpeak", "numpy", "pandas", "numba")  # what results come from in every run
 _MOMENT_SECONDS = 0.1  # what is claimed at a time: long against a claim, short to wait for
 _SHORTEST_PAUSE, _LONGEST_PAUSE = 0.01, 0.5  # seconds between looks at what others have done
 
 
-class Resumed:
-    """What a store knows of one run, and where its new results go.
+class StoredResults:
+    """What a store knows of one run, and a sink in front of another one that keeps the rest.
 
-    Several processes may work on one run. Each claims a few tasks at a time, as many as take it a
+    Several processes may work on one run. Each claims a few tasks at a time, as many as take a
     moment, and finds in the store what the others have finished.
 
     Parameters
@@ -45,6 +52,8 @@ class Resumed:
     tasks : sequence of Task
         All tasks of the run. Those of the same function and arguments are told apart by their
         order, since a function may draw random numbers.
+    sink : Sink
+        Gets every result once it is durable, also those of earlier runs and of other processes.
     labels : callable
         Positions of tasks -> a dict a task that names its combination.
     store_key : str, optional
@@ -52,22 +61,24 @@ class Resumed:
 
     Attributes
     ----------
-    found : dict
-        Position of a task that was finished before -> its result.
+    found : set of int
+        Positions of the tasks that were finished before.
     """
 
     def __init__(
         self,
         store: Store | str | os.PathLike[str],
         tasks: Sequence[Task],
-        labels: Callable[[Sequence[int]], list[dict[str, Any]]],
+        sink: Sink,
+        labels: TaskLabels,
         store_key: str | None = None,
     ) -> None:
         head, keys = _identify(tasks, store_key)
         self._is_own = not isinstance(store, Store)
         self._store = store if isinstance(store, Store) else Store(store)
+        self._sink = sink
         self._labels = labels
-        self._keys = _told_apart(keys)
+        self._keys = _distinct(keys)
         self._run = self._store.begin(
             head,
             name=_name(tasks),
@@ -76,60 +87,56 @@ class Resumed:
         )
         self._places = {key: place for place, key in enumerate(self._keys)}
         self._n_known = self._store.count(self._run)
-        self.found = self._placed(dict(self._store.find(self._run, self._keys)))
+        self._news = self._placed(self._store.find(self._run, self._keys))
+        self.found = set(self._news)
         # A run inside of a task must not wait for its own outer run: it may run what that holds.
         self._owner = Owner() if nesting.get().depth == 0 else None
         self._mine: set[int] = set()
-        self._news: dict[int, Any] = {}
         self._has_asked = False
         self._batch, self._n_granted, self._since = 1, 0, perf_counter()
-        self._lock = threading.Lock()  # some engines ask from threads of their own
         self._n_saved = 0
 
     @property
     def claims(self) -> Claims | None:
-        """Who may run which tasks; None if this run asks nobody."""
+        """Says which tasks are for this run; None if all are."""
         return None if self._owner is None else self
 
     def claim(self, positions: Sequence[int], *, whole: bool) -> tuple[int, list[int]]:
         """Ask for the first of `positions`, with `whole` for all of them."""
-        with self._lock:
-            asked = list(positions if whole else positions[: self._next_batch(len(positions))])
-            granted = self._ask(asked)
-            self._n_granted = len(granted)
-            return len(asked), granted
+        asked = list(positions if whole else positions[: self._next_batch(len(positions))])
+        granted = self._ask(asked)
+        self._n_granted = len(granted)
+        return len(asked), granted
 
-    def news(self) -> dict[int, Any]:
-        """Return what other processes finished since this was last asked."""
-        with self._lock:
-            news, self._news = self._news, {}
-            return news
+    def news(self) -> list[int]:
+        """Pass on what others have finished since the last call; return which tasks that is."""
+        if not self._news:
+            return []
+        news, self._news = self._news, {}
+        positions = sorted(news)
+        self._sink.put(positions, [news[place] for place in positions], math.nan)
+        return positions
 
-    def wait(self, positions: Sequence[int]) -> tuple[dict[int, Any], list[int]]:
+    def wait(self, positions: Sequence[int]) -> tuple[list[int], list[int]]:
         """Wait for other processes that work on `positions`.
 
-        Returns new results, and tasks that nobody works on any more: they are for this run.
+        Returns which tasks they have finished, and which nobody works on any more: these are for
+        this run.
         """
         pause = _SHORTEST_PAUSE
         while True:
-            with self._lock:
-                granted = self._ask(list(positions))
+            granted = self._ask(list(positions))
             news = self.news()
             if news or granted:
                 return news, granted
             sleep(pause)
             pause = min(_LONGEST_PAUSE, 1.5 * pause)
 
-    def save(self, positions: Sequence[int], values: Sequence[Any], seconds: float) -> list[Any]:
-        """Make the results of the tasks at `positions` durable; the time is that of all.
-
-        Returns
-        -------
-        list
-            The results. Where another process was first, its result stays.
-        """
+    def put(self, positions: Sequence[int], values: Sequence[Any], seconds: float) -> None:
+        """Make results durable and pass them on; where another process was first, its own."""
+        positions = positions[: len(values)]
         if not positions:
-            return []
+            return
         each = seconds / len(values)
         rows = zip(positions, self._labels(positions), values, strict=True)
         try:
@@ -141,17 +148,26 @@ class Resumed:
             n_kept = len(self.found) + self._n_saved
             msg = f"{error} {n_kept:,} of {len(self._keys):,} results of this run had been kept."
             raise StoreError(msg) from error
-        with self._lock:
-            self._mine.difference_update(positions)
-            self._n_known += len(positions) - len(late)
+        self._mine.difference_update(positions)
+        self._n_known += len(positions) - len(late)
         self._n_saved += len(positions)
-        stored = self._placed(dict(self._store.find(self._run, late))) if late else {}
-        return [stored.get(place, one) for place, one in zip(positions, values, strict=True)]
+        if late:
+            stored = self._placed(self._store.find(self._run, late))
+            values = [stored.get(place, one) for place, one in zip(positions, values, strict=True)]
+        self._sink.put(positions, values, seconds)
 
-    def drop(self, position: int) -> None:
-        """Note that the task at `position` failed: another process may try it."""
-        with self._lock:
-            self._mine.discard(position)
+    def fail(self, outcome: Outcome) -> None:
+        """Let another process try the task, and pass the failure on."""
+        self._mine.discard(outcome.index)
+        self._sink.fail(outcome)
+
+    def finish(self, n_tasks: int) -> Finished:
+        """Return what the sink behind this one has."""
+        return self._sink.finish(n_tasks)
+
+    def check(self) -> None:
+        """Raise if what was kept is not where it should be."""
+        self._store.check_place()
 
     def close(self) -> None:
         """Let go of what was claimed."""
@@ -164,15 +180,11 @@ class Resumed:
         if self._is_own:
             self._store.close()
 
-    def finish(self) -> None:
-        """Raise if what was kept is not where it should be."""
-        self._store.check_place()
-
-    def _placed(self, results: dict[bytes, Any]) -> dict[int, Any]:
-        return {self._places[key]: value for key, value in results.items()}
+    def _placed(self, results: Iterable[tuple[bytes, Any]]) -> dict[int, Any]:
+        return {self._places[key]: value for key, value in results}
 
     def _next_batch(self, n_left: int) -> int:
-        """Return how many tasks to ask for: what takes a moment, and leaves others some."""
+        """Return how many tasks to claim: what takes a moment, and leaves some for others."""
         now = perf_counter()
         fitting = self._n_granted * _MOMENT_SECONDS / max(now - self._since, 1e-6)
         self._since = now
@@ -192,58 +204,45 @@ class Resumed:
             [keys[place] for place in self._mine],
             self._n_known,
         )
-        self._news |= self._placed(answer.finished)
+        self._news |= self._placed(answer.finished.items())
         granted = [place for place in positions if keys[place] in answer.granted]
         self._mine.update(granted)
         return granted
 
 
 @contextmanager
-def opened(
-    store: StoreLike,
-    cached: bool,
-    tasks: Any,
-    labels: Callable[[Sequence[int]], list[dict[str, Any]]],
-    store_key: str | None = None,
-) -> Iterator[Resumed | None]:
-    """Yield what is known of a run: nothing without a store.
+def open_stored(
+    settings: Settings, tasks: Any, sink: Sink, keys: AnyIndex | None, text: Any
+) -> Iterator[StoredResults]:
+    """Yield the sink of a stored run in front of `sink`.
 
-    The store of a `cached` run is removed when the run is complete.
+    A store that is only a cache is removed when the run is complete.
     """
-    if store is not None:
-        with closing(Resumed(store, tasks, labels, store_key)) as resumed:
-            yield resumed
-            resumed.finish()
-        return
-    if not cached:
-        yield None
+    labels, store_key = partial(_labels, keys, text), settings.store_key
+    if settings.store is not None:
+        stored = StoredResults(settings.store, tasks, sink, labels, store_key)
+        with closing(stored):
+            yield stored
+            stored.check()
         return
     with (
         open_temporary(fingerprint(*_identify(tasks, store_key))) as temporary,
-        closing(Resumed(temporary, tasks, labels, store_key)) as resumed,
+        closing(StoredResults(temporary, tasks, sink, labels, store_key)) as stored,
     ):
-        yield resumed
+        yield stored
 
 
-def labels_of(
-    keys: pd.Index[Any] | None, text: Callable[[int], str] | None = None
-) -> Callable[[Sequence[int]], list[dict[str, Any]]]:
-    """Return the function that names tasks by `keys`, by a text, or by their positions."""
-
-    def label(positions: Sequence[int]) -> list[dict[str, Any]]:
-        if keys is None:
-            return [{"call": place if text is None else text(place)} for place in positions]
-        names = [f"level_{at}" if name is None else str(name) for at, name in enumerate(keys.names)]
-        rows = [keys[place] for place in positions]
-        if not isinstance(keys, pd.MultiIndex):
-            return [{names[0]: _plain(row)} for row in rows]
-        return [dict(zip(names, map(_plain, row), strict=True)) for row in rows]
-
-    return label
-
-
-def _plain(value: Any) -> Any:
-    return value.item() if isinstance(value, np.generic) else value
+def _labels(
+    keys: AnyIndex | None, text: Callable[[int], str] | None, positions: Sequence[int]
+) -> list[dict[str, Any]]:
+    """Return what names each task: its key, a string, or its position."""
+    if keys is None:
+        return [{"call": place if text is None else text(place)} for place in positions]
+    names = [f"level_{at}" if name is None else str(name) for at, name in enumerate(keys.names)]
+    rows = [keys[place] for place in positions]
+    if not isinstance(keys, pd.MultiIndex):
+        return [{names[0]: plain(row)} for row in rows]
+    return [dict(zip(names, map(plain, row), strict=True)) for row in rows]
 
 
 def _identify(tasks: Sequence[Task], store_key: str | None) -> tuple[bytes, list[bytes]]:
@@ -277,7 +276,7 @@ class _ByFunction:
         self._store_key = store_key
         self._known: dict[int, bytes] = {}
 
-    def __call__(self, func: Any) -> bytes:
+    def __call__(self, func: object) -> bytes:
         if self._store_key is not None:
             return self._digest(*under_key(func, self._store_key))
         if id(func) not in self._known:
@@ -298,7 +297,7 @@ def _joined(parts: Iterable[bytes]) -> bytes:
     return total.digest()
 
 
-def _told_apart(keys: list[bytes]) -> list[bytes]:
+def _distinct(keys: list[bytes]) -> list[bytes]:
     """Return `keys` with the number of its occurrence behind every repeated one."""
     if len(set(keys)) == len(keys):
         return keys

@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Where a run puts its results.
+
+The loop itself holds no results: it hands them to a sink as they come, and at the end returns what
+the sink has made of them. So a run may hold a list, only the best hundred, or nothing but a file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from broadpeak._run.batches import Outcome
+from broadpeak.types import IntArray, NoResult
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The result of a run.
+
+    Attributes
+    ----------
+    value : object
+        The merged results; the list of results without a merge; `NoResult` if all were dropped.
+    kept : int64 array, optional
+        Positions of the tasks that have a result; None if all have one.
+    """
+
+    value: Any
+    kept: IntArray | None
+
+
+class Sink(Protocol):
+    """Takes the results of one run.
+
+    Results come in any order, batch by batch; each task is put, or fails, at most once. A sink that
+    returns anything but a list of one result a task has nothing that could be merged.
+    """
+
+    def put(self, positions: Sequence[int], values: Sequence[Any], seconds: float) -> None:
+        """Take the results of the tasks at `positions`, which took `seconds` together.
+
+        There may be more positions than values: those at the end have not been run. A value may be
+        `NoResult`.
+        """
+
+    def fail(self, outcome: Outcome) -> None:
+        """Take note of a task that failed for good."""
+
+    def finish(self, n_tasks: int) -> Finished:
+        """Return what the run of `n_tasks` tasks returns, and which tasks that stands for."""
+
+
+class ResultList:
+    """The usual sink: a list in the order of tasks.
+
+    Parameters
+    ----------
+    record : bool
+        Whether a failed task leaves its `Outcome`; else it leaves nothing.
+    """
+
+    def __init__(self, *, record: bool = False) -> None:
+        self._results: list[Any] = []
+        self._record = record
+
+    def put(self, positions: Sequence[int], values: Sequence[Any], seconds: float) -> None:
+        """Put every result where its task is."""
+        results = self._results
+        if isinstance(positions, range) and positions.step == 1:
+            start = positions.start
+            if start > len(results):
+                results.extend([NoResult] * (start - len(results)))
+            results[start : start + len(values)] = values
+            return
+        for position, value in zip(positions, values, strict=False):
+            if position >= len(results):
+                results.extend([NoResult] * (position + 1 - len(results)))
+            results[position] = value
+
+    def fail(self, outcome: Outcome) -> None:
+        """Put the outcome where a result would be, if failures are recorded."""
+        if self._record:
+            if outcome.error is not None:  # its frames would keep their data alive
+                outcome.error.__traceback__ = None
+            self.put([outcome.index], [outcome], outcome.seconds)
+
+    def finish(self, n_tasks: int) -> Finished:
+        """Return the results that are none of `NoResult`."""
+        results = self._results
+        results.extend([NoResult] * (n_tasks - len(results)))
+        mark = id(NoResult)
+        if mark not in map(id, results):
+            return Finished(results, None)
+        ids = np.fromiter(map(id, results), dtype=np.uint64, count=len(results))
+        kept = np.flatnonzero(ids != mark)
+        return Finished([results[place] for place in kept.tolist()], kept)
+
+
+class ChunkResults:
+    """A sink before another one, which holds the results of open chunks for callbacks.
+
+    Parameters
+    ----------
+    inner : Sink
+        Where results go.
+    record : bool
+        Whether a failed task leaves its `Outcome` among them.
+    """
+
+    def __init__(self, inner: Sink, *, record: bool = False) -> None:
+        self._inner = inner
+        self._record = record
+        self._open: dict[int, Any] = {}
+
+    def put(self, positions: Sequence[int], values: Sequence[Any], seconds: float) -> None:
+        """Hold the results, and pass them on."""
+        self._open.update(zip(positions, values, strict=False))
+        self._inner.put(positions, values, seconds)
+
+    def fail(self, outcome: Outcome) -> None:
+        """Hold the outcome, if failures are recorded, and pass it on."""
+        if self._record:
+            self._open[outcome.index] = outcome
+        self._inner.fail(outcome)
+
+    def finish(self, n_tasks: int) -> Finished:
+        """Return what the sink behind this one has."""
+        return self._inner.finish(n_tasks)
+
+    def taken(self, positions: Sequence[int]) -> list[Any]:
+        """Return the results of a chunk that is done, and hold them no longer."""
+        return [self._open.pop(position, NoResult) for position in positions]
