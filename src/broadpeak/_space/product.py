@@ -10,8 +10,9 @@ from itertools import pairwise
 
 import numpy as np
 
+from broadpeak._space.axes import code_type
 from broadpeak._space.conditions import CELLS
-from broadpeak._space.solve import Rows, code_type
+from broadpeak._space.solve import Rows
 from broadpeak.types import IntArray
 
 

@@ -10,17 +10,9 @@ from typing import Final
 
 import numpy as np
 
-from broadpeak._space.axes import Axes
+from broadpeak._space.axes import INT64_MAX, Axes, code_type
 from broadpeak._space.conditions import CELLS, check_rows
-from broadpeak._space.solve import (
-    MOST_ROWS,
-    MOST_TALLIED,
-    Solver,
-    TooManyError,
-    code_type,
-    positions,
-)
-from broadpeak._space.tally import INT64_MAX
+from broadpeak._space.solve import MOST_ROWS, MOST_TALLIED, Solver, TooManyError, positions
 from broadpeak.errors import ParamError, warn
 from broadpeak.types import AnyArray, BoolArray, IntArray
 
@@ -85,9 +77,9 @@ class GroupSampler:
     """Draws from one group of axes: from its solution if that is at hand, else by rejection."""
 
     def __init__(
-        self, layout: Axes, solver: Solver, rng: np.random.Generator, max_misses: int | None
+        self, axes: Axes, solver: Solver, rng: np.random.Generator, max_misses: int | None
     ) -> None:
-        self._layout = layout
+        self._axes = axes
         self.solver = solver
         self._rng = rng
         self._max_misses = max_misses
@@ -130,7 +122,7 @@ class GroupSampler:
         return self.solver.solved
 
     def _length(self, axis: int) -> int:
-        return self._layout.lengths[axis]
+        return self._axes.lengths[axis]
 
     def _by_rejection(self, n: int, most_tries: int) -> list[IntArray]:
         axes = self.solver.axes
@@ -152,10 +144,10 @@ class GroupSampler:
 
     def _check(self, codes: list[IntArray]) -> BoolArray:
         n = len(codes[0])
-        everywhere = [np.zeros(n, dtype=np.int64)] * len(self._layout.lengths)
+        everywhere = [np.zeros(n, dtype=np.int64)] * len(self._axes.lengths)
         for axis, code in zip(self.solver.axes, codes, strict=True):
             everywhere[axis] = code
-        return check_rows(self._layout, self.solver.conditions, everywhere)
+        return check_rows(self._axes, self.solver.conditions, everywhere)
 
     def _cut_at_misses(self, passed: IntArray, batch: int) -> IntArray:
         """Return the hits before the first run of more than `max_misses` misses."""
@@ -180,14 +172,14 @@ class Sampler:
 
     def __init__(
         self,
-        layout: Axes,
+        axes: Axes,
         solvers: Sequence[Solver],
         rng: np.random.Generator,
         max_misses: int | None = None,
     ) -> None:
-        self._layout = layout
+        self._axes = axes
         self._rng = rng
-        self._groups = [GroupSampler(layout, solver, rng, max_misses) for solver in solvers]
+        self._groups = [GroupSampler(axes, solver, rng, max_misses) for solver in solvers]
 
     def total(self) -> int | None:
         """Return how many combinations pass, if that is known without work."""
@@ -207,7 +199,7 @@ class Sampler:
         """
         total = self.total()
         if total == 0:
-            return self._columns([group.solver.empty() for group in self._groups])
+            return self._columns([group.solver.no_rows() for group in self._groups])
         if total is not None and not replace and n > total:
             raise too_many(n, total)
         if total is not None and not replace and total <= INT64_MAX:
@@ -252,8 +244,8 @@ class Sampler:
         return all(group.solve() for group in self._groups) and self.total() is not None
 
     def _distinct(self, codes: list[IntArray]) -> list[IntArray]:
-        if self._layout.size <= INT64_MAX:
-            keys = positions(codes, self._layout.lengths)
+        if self._axes.size <= INT64_MAX:
+            keys = positions(codes, self._axes.lengths)
             _, first = np.unique(keys, return_index=True)
         else:
             order = np.lexsort(codes)
@@ -267,10 +259,10 @@ class Sampler:
         return [code[first] for code in codes]
 
     def _columns(self, found: Sequence[Sequence[IntArray]]) -> list[IntArray]:
-        columns: list[IntArray] = [np.zeros(0, dtype=np.int64)] * len(self._layout.lengths)
+        columns: list[IntArray] = [np.zeros(0, dtype=np.int64)] * len(self._axes.lengths)
         for group, codes in zip(self._groups, found, strict=True):
             for axis, code in zip(group.solver.axes, codes, strict=True):
-                columns[axis] = code.astype(code_type(self._layout.lengths[axis]), copy=False)
+                columns[axis] = code.astype(code_type(self._axes.lengths[axis]), copy=False)
         return columns
 
     def _warn_if_short(self, found: int, wanted: int) -> None:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any, Final
@@ -111,14 +111,14 @@ class Expression:
             )
             raise ConditionError(msg) from error
 
-    def check_names(self, known: Mapping[str, Any], owner: str = "expression") -> None:
+    def check_names(self, known: Collection[object], owner: str = "expression") -> None:
         """Raise `ConditionError` for the first name that is not in `known`, naming the nearest."""
         for name in self.names:
             if name not in known:
                 raise unknown_name(name, known, f"{owner} {self.text!r}")
 
 
-def unknown_name(name: str, known: Mapping[Any, Any], where: str) -> ConditionError:
+def unknown_name(name: str, known: Collection[object], where: str) -> ConditionError:
     """Return the error for a name that `where` may not use."""
     names = (key if isinstance(key, str) else shown(key) for key in known)
     choices = ", ".join(sorted(names)) or "none"
