@@ -10,7 +10,7 @@ import pytest
 
 from broadpeak._search.searchspace import Dimension
 from broadpeak._search.selectors import Hill, Peak, Plateau, resolve_selector
-from broadpeak._search.steps import choose_step
+from broadpeak._search.selectors import choose_step
 from broadpeak.errors import ParamError
 
 NAN = math.nan

@@ -15,8 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from broadpeak._search.protocol import finite_scores
-from broadpeak._search.selectors import Hill, Plateau, Selector
-from broadpeak._search.steps import lowest_best, tie_width
+from broadpeak._search.selectors import Hill, Plateau, Selector, lowest_best, tie_width
 from broadpeak.types import BoolArray, FloatArray, IntArray
 
 # A dense grid is used while it is not much larger than what is in it; measured at 50 MB of floats.

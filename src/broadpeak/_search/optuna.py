@@ -15,10 +15,9 @@ import numpy as np
 
 from broadpeak._core import check, optional, rng
 from broadpeak._search.protocol import Choice, Point, SearchPosition, finite_scores
-from broadpeak._search.random import draw
 from broadpeak._search.searchspace import SearchSpace
 from broadpeak._search.selectors import Selector, resolve_selector
-from broadpeak._search.stepgrid import Genes, Grid, choose, even_grid, gene_array
+from broadpeak._search.stepgrid import Codes, StepGrid, choose, code_array, draw, even_grid
 from broadpeak.errors import MissingExtraError, ParamError, broken_rule
 
 _CLASSES = {
@@ -52,19 +51,19 @@ class OptunaState:
 
     Attributes
     ----------
-    grid : Grid
+    grid : StepGrid
         The space.
     seed : int
         Seed of the sampler.
-    genes, scores : tuple of tuple
+    codes, scores : tuple of tuple
         Evaluated combinations and their scores, batch by batch.
     stopped : bool
         Whether the search was ended.
     """
 
-    grid: Grid
+    grid: StepGrid
     seed: int
-    genes: tuple[tuple[Genes, ...], ...] = ()
+    codes: tuple[tuple[Codes, ...], ...] = ()
     scores: tuple[tuple[float, ...], ...] = ()
     stopped: bool = False
 
@@ -147,7 +146,7 @@ class Optuna:
         if not live.asked:
             live.ask(min(self.batch, left))
         self._keep(state, live)
-        return [state.grid.point(genes) for genes in live.asked]
+        return [state.grid.point(codes) for codes in live.asked]
 
     def tell(
         self, state: OptunaState, points: Sequence[Point], scores: Sequence[float]
@@ -155,14 +154,14 @@ class Optuna:
         """Return the state with `scores`."""
         self.ask(state)  # makes sure that the study is there
         live = self._live.pop(state)
-        told = tuple(map(float, scores))
-        genes = tuple(live.asked)[: len(told)]
-        partial = len(told) < len(live.asked)
-        live.tell(told)
+        batch = tuple(map(float, scores))
+        codes = tuple(live.asked)[: len(batch)]
+        partial = len(batch) < len(live.asked)
+        live.tell(batch)
         new = replace(
             state,
-            genes=(*state.genes, genes),
-            scores=(*state.scores, told),
+            codes=(*state.codes, codes),
+            scores=(*state.scores, batch),
             stopped=partial,
         )
         self._keep(new, live)
@@ -174,15 +173,15 @@ class Optuna:
         """Return the state after the search was ended with `points`."""
         return replace(self.tell(state, points, scores), stopped=True)
 
-    def place(self, state: OptunaState) -> SearchPosition:
+    def position(self, state: OptunaState) -> SearchPosition:
         """Return the number of the next combination."""
         return SearchPosition(first_step=state.n_evaluated + 1)
 
     def choice(self, state: OptunaState) -> Choice:
         """Return the combination chosen from those evaluated."""
-        genes = gene_array([g for batch in state.genes for g in batch], len(state.grid.values))
+        codes = code_array([g for batch in state.codes for g in batch], len(state.grid.values))
         scores = np.array([score for batch in state.scores for score in batch])
-        return choose(state.grid, genes, scores, resolve_selector(self.select, several=True))
+        return choose(state.grid, codes, scores, resolve_selector(self.select, several=True))
 
     def _keep(self, state: OptunaState, live: _Live) -> None:
         while len(self._live) >= 16:
@@ -201,8 +200,8 @@ class _Live:
     """A study in memory and the trials it waits for."""
 
     def __init__(self, state: OptunaState, sampler: str, options: dict[str, Any]) -> None:
-        self.asked: dict[Genes, Any] = {}
-        self._known: dict[Genes, float] = {}
+        self.asked: dict[Codes, Any] = {}
+        self._known: dict[Codes, float] = {}
         self._grid = state.grid
         self._seed = state.seed
         self._optuna = _load(sampler)
@@ -219,7 +218,7 @@ class _Live:
             for axis, n in enumerate(state.grid.shape)
             if n > 1
         }
-        self._enqueue(state.grid.default_genes())
+        self._enqueue(state.grid.default_codes())
 
     def ask(self, n: int) -> None:
         """Let the study propose `n` combinations that are new."""
@@ -230,33 +229,33 @@ class _Live:
                     self._enqueue(self._drawn())
                     repeats = 0
                 trial = self._study.ask(self._ranges)
-                genes = self._genes(trial.params)
-                if genes in self._known:
-                    self._study.tell(trial, self._known[genes])
+                codes = self._codes(trial.params)
+                if codes in self._known:
+                    self._study.tell(trial, self._known[codes])
                     repeats += 1
-                elif genes in self.asked:
+                elif codes in self.asked:
                     self._study.tell(trial, state=self._optuna.trial.TrialState.FAIL)
                     repeats += 1
                 else:
-                    self.asked[genes] = trial
+                    self.asked[codes] = trial
 
     def tell(self, scores: Sequence[float]) -> None:
         """Pass on the scores of what was asked, in order."""
-        told = finite_scores([*self._known.values(), *scores])[len(self._known) :]
+        usable = finite_scores([*self._known.values(), *scores])[len(self._known) :]
         with _silent(self._optuna):
-            for (genes, trial), score in zip(self.asked.items(), told, strict=False):
-                self._known[genes] = score
+            for (codes, trial), score in zip(self.asked.items(), usable, strict=False):
+                self._known[codes] = score
                 self._study.tell(trial, score)
         self.asked = {}
 
-    def _genes(self, params: Mapping[str, int]) -> Genes:
+    def _codes(self, params: Mapping[str, int]) -> Codes:
         return tuple(int(params.get(f"x{axis}", 0)) for axis in range(len(self._grid.shape)))
 
-    def _enqueue(self, genes: Genes) -> None:
-        params = {f"x{axis}": gene for axis, gene in enumerate(genes)}
+    def _enqueue(self, codes: Codes) -> None:
+        params = {f"x{axis}": code for axis, code in enumerate(codes)}
         self._study.enqueue_trial({name: params[name] for name in self._ranges})
 
-    def _drawn(self) -> Genes:
+    def _drawn(self) -> Codes:
         """Return a combination that is neither known nor asked for."""
         taken = len(self._known) + len(self.asked)
         generator = rng.generator(self._seed, taken)
