@@ -1,11 +1,17 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The SQLite file behind a store: made whole, opened only if it is ours, watched while in use."""
+"""The SQLite file behind a store: made whole, opened only if it is ours, watched while in use.
+
+Every row carries a digest of all that is in it. A row that holds many (a run, the list of runs)
+carries the sum of theirs as well, by which a lost row is missed, in whatever order they were added.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import sqlite3
 import stat
+import struct
 import tempfile
 import threading
 import uuid
@@ -15,11 +21,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from broadpeak._store import digests
 from broadpeak.errors import StoreError, broken_rule, shown
 
 APPLICATION: Final = 0x62706B73  # "bpks", where SQLite says whose file it is
 FORMAT: Final = 2  # of the tables below; a store of another one is refused
+DIGEST_SIZE: Final = 16
+NO_DIGESTS: Final = bytes(DIGEST_SIZE)
+"""The sum of no digests."""
 _WAIT = 60.0  # seconds to wait for another process that is writing
 _MAGIC = b"SQLite format 3\0"
 _TRIES = 5  # to read a file that others write and this process may not
@@ -279,8 +287,8 @@ def _make(path: Path) -> None:
             connection.execute(f"PRAGMA user_version = {FORMAT}")
             for table in TABLES.values():
                 connection.execute(table)
-            digest = digests.of_meta(0, digests.NOTHING)
-            connection.execute("INSERT INTO meta VALUES (1, 0, ?, ?)", (digests.NOTHING, digest))
+            digest = digest_of_meta(0, NO_DIGESTS)
+            connection.execute("INSERT INTO meta VALUES (1, 0, ?, ?)", (NO_DIGESTS, digest))
             connection.execute("COMMIT")
             connection.execute("PRAGMA journal_mode = WAL")
         try:
@@ -371,3 +379,24 @@ def _explain(error: Exception) -> str:
     if code in {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM}:
         return "must be a file in a folder that exists and can be written"
     return "must be an undamaged store; restore it from a copy, or choose a new file name"
+
+
+def digest_of(kind: bytes, *parts: bytes | None) -> bytes:
+    """Return the digest of `parts`, the lengths before them."""
+    lengths = struct.pack(f"<{len(parts)}q", *[-1 if one is None else len(one) for one in parts])
+    total = hashlib.blake2b(lengths, digest_size=DIGEST_SIZE, person=kind)
+    for part in parts:
+        if part:
+            total.update(part)
+    return total.digest()
+
+
+def digest_of_meta(runs: int, total: bytes) -> bytes:
+    """Return the digest of the row that counts the runs."""
+    return digest_of(b"meta", struct.pack("<q", runs), total)
+
+
+def added(total: bytes, digest: bytes) -> bytes:
+    """Return `total` with one more digest; the order in which they come does not matter."""
+    number = int.from_bytes(total, "little") + int.from_bytes(digest, "little")
+    return (number % (1 << 8 * DIGEST_SIZE)).to_bytes(DIGEST_SIZE, "little")

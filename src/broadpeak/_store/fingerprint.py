@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from broadpeak._store import content, definitions, objects
+from broadpeak._store import content, objects
 from broadpeak._store.following import UnfollowedError
 from broadpeak._store.origin import is_own
 from broadpeak._store.writing import PLAIN, SIZE, KeyWriter, Page
@@ -214,7 +214,7 @@ def _write(writer: KeyWriter, value: Any) -> None:
             objects.kind(writer, type(value))
             feeder(writer, value)
             return
-    if not definitions.definition(writer, value):
+    if not objects.definition(writer, value):
         objects.whole(writer, value)
 
 

@@ -24,7 +24,7 @@ from broadpeak._core import check, env, optional
 from broadpeak._core.files import writing
 from broadpeak._store import claims, codec
 from broadpeak._store.file import StoreFile
-from broadpeak._store.rows import Row, RowHeader, Rows
+from broadpeak._store.rows import Rows, RunRow, TrialRow
 from broadpeak.errors import ParamTypeError, StoreError, broken_rule
 
 _OWN_COLUMNS = ("value", "seconds", "created", "run")  # of the table of trials
@@ -281,7 +281,7 @@ class Store:
         found = self._file.read(lambda connection: self._rows.head_of(connection, key))
         if found is not None:
             return found.id
-        head = RowHeader(
+        head = RunRow(
             id=0,
             key=key,
             name=_raw(name),
@@ -291,7 +291,7 @@ class Store:
             created=_now(),
         )
 
-        def insert(connection: sqlite3.Connection) -> RowHeader:
+        def insert(connection: sqlite3.Connection) -> RunRow:
             # Another process may have been first.
             there = self._rows.head_of(connection, key)
             return self._rows.new_run(connection, head) if there is None else there
@@ -316,7 +316,7 @@ class Store:
             Keys of tasks that another process finished first: what it found stays.
         """
         rows = [
-            Row(
+            TrialRow(
                 record.key,
                 0,
                 self._label(record.label),
@@ -337,7 +337,7 @@ class Store:
         while there are no others, none are looked for.
         """
 
-        def take(connection: sqlite3.Connection) -> tuple[RowHeader, list[Row], list[bytes]]:
+        def take(connection: sqlite3.Connection) -> tuple[RunRow, list[TrialRow], list[bytes]]:
             head = self._rows.head(connection, run)
             done = [] if head.trials == known else self._rows.rows_of(connection, head, wanted)
             away = claims.held_by_others(connection, run, owner) | {row.key for row in done}
@@ -381,7 +381,7 @@ class Store:
         except StoreError:
             return codec.encode({name: _plain(value) for name, value in label.items()}, trust=False)
 
-    def _value(self, raw: bytes, head: RowHeader, row: Row) -> Any:
+    def _value(self, raw: bytes, head: RunRow, row: TrialRow) -> Any:
         try:
             return codec.decode(raw, trust=self.trust)
         except StoreError as error:
