@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import broadpeak
+from broadpeak._core.qualnames import found_under
 
 OWN = ""
 """Origin of the user's own code, which counts by what it holds."""
@@ -66,14 +67,12 @@ def is_exported(value: Any) -> str | None:
     module = getattr(value, "__module__", None)
     if not isinstance(module, str) or module not in sys.modules:
         return None
-    found: Any = sys.modules[module]
-    package = origin(vars(found))
+    home = sys.modules[module]
+    package = origin(vars(home))
     name = getattr(value, "__qualname__", None) or getattr(value, "__name__", None)
     if package == OWN or not isinstance(name, str):
         return None
-    for part in name.split("."):
-        found = getattr(found, part, None)
-    return package if found is value else None
+    return package if found_under(home, name) is value else None
 
 
 def is_own(value: Any) -> bool:
