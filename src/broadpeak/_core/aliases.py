@@ -10,6 +10,9 @@ import pandas as pd
 
 from broadpeak.types import AnyArray
 
+AnyIndex: TypeAlias = "pd.Index[Any]"
+AnySeries: TypeAlias = "pd.Series[Any]"
+
 Table: TypeAlias = "pd.Series[Any] | pd.DataFrame"
 """One column with labels, or several."""
 

@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from broadpeak._core import check
+from broadpeak._core.aliases import AnyIndex, AnySeries
 from broadpeak._core.labels import factorize, plain
 from broadpeak._search.cells import CellChoice, Cells, choose_cell, edges, make_cells, smoothed
 from broadpeak._search.protocol import LARGEST
@@ -88,25 +89,23 @@ class Selection:
     peak_params: dict[str, Any]
     peak_score: float
     robustness: float
-    region: pd.Series[Any]
+    region: AnySeries
     at_edge: EdgeFlags
 
 
 @overload
-def select(
-    scores: pd.Series[Any], *, method: str | Selector = "hill", by: None = None
-) -> Selection: ...
+def select(scores: AnySeries, *, method: str | Selector = "hill", by: None = None) -> Selection: ...
 
 
 @overload
 def select(
-    scores: pd.Series[Any], *, method: str | Selector = "hill", by: str
-) -> dict[Any, Selection]: ...
+    scores: AnySeries, *, method: str | Selector = "hill", by: str
+) -> dict[Hashable, Selection]: ...
 
 
 def select(
-    scores: pd.Series[Any], *, method: str | Selector = "hill", by: str | None = None
-) -> Selection | dict[Any, Selection]:
+    scores: AnySeries, *, method: str | Selector = "hill", by: str | None = None
+) -> Selection | dict[Hashable, Selection]:
     """Return the robust choice from `scores`: the broad peak rather than the lucky spike.
 
     Parameters
@@ -174,8 +173,8 @@ def select(
 
 
 def _each(
-    scores: pd.Series[Any], names: list[str], method: str | Selector, by: str
-) -> dict[Any, Selection]:
+    scores: AnySeries, names: list[str], method: str | Selector, by: str
+) -> dict[Hashable, Selection]:
     """Return one choice for each label of level `by`."""
     place = names.index(check.one_of("by", by, names))
     if len(names) == 1:
@@ -184,7 +183,7 @@ def _each(
         raise ParamError(broken_rule("by", rule, by, remedy))
     level = read_level(scores.index, place)
     named = scores.set_axis(scores.index.set_names(names))
-    chosen: dict[Any, Selection] = {}
+    chosen: dict[Hashable, Selection] = {}
     for code, label in enumerate(level.labels):
         if label in chosen:
             rule = "name a level whose labels can be keys of one dict"
@@ -205,8 +204,8 @@ class _Chosen:
     """Turns positions of cells into labels."""
 
     cells: Cells
-    scores: pd.Series[Any]
-    labels: dict[str, tuple[Any, ...]]
+    scores: AnySeries
+    labels: dict[str, tuple[Hashable, ...]]
 
     def combination(self, choice: CellChoice, selector: Selector) -> Selection:
         region = choice.region if isinstance(selector, Plateau) else ()
@@ -262,7 +261,7 @@ def _robustness(cells: Cells, cell: int, peak: int) -> float:
     return min(max((around - usual) / lead, 0.0), 1.0)
 
 
-def _checked_scores(scores: Any) -> FloatArray:
+def _checked_scores(scores: object) -> FloatArray:
     remedy = "Pass a Series with one index level a parameter, such as the result of a sweep."
     if not isinstance(scores, pd.Series):
         raise ParamError(broken_rule("scores", "be a pandas Series", scores, remedy))
@@ -283,7 +282,7 @@ def _checked_scores(scores: Any) -> FloatArray:
     return values
 
 
-def _check_duplicates(index: pd.Index[Any], codes: IntArray, order: IntArray) -> None:
+def _check_duplicates(index: AnyIndex, codes: IntArray, order: IntArray) -> None:
     """Raise for two rows of one combination; True and 1 are two labels, so pandas is not asked."""
     same = (codes[1:] == codes[:-1]).all(axis=1)
     if same.any():
@@ -292,7 +291,7 @@ def _check_duplicates(index: pd.Index[Any], codes: IntArray, order: IntArray) ->
         raise ParamError(broken_rule("scores", "have one row a combination", twice, remedy))
 
 
-def _names(index: pd.Index[Any]) -> list[str]:
+def _names(index: AnyIndex) -> list[str]:
     names = [
         f"level_{position}" if name is None else str(name)
         for position, name in enumerate(index.names)
@@ -337,7 +336,7 @@ class LabelLevel:
         return values if np.isfinite(values).all() else None
 
 
-def read_level(index: pd.Index[Any], position: int) -> LabelLevel:
+def read_level(index: AnyIndex, position: int) -> LabelLevel:
     """Return the level of `index` at `position`."""
     if isinstance(index, pd.MultiIndex):
         level, own = index.levels[position], np.asarray(index.codes[position], dtype=np.int64)

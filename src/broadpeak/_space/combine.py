@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from broadpeak._core import check
+from broadpeak._core.aliases import AnyIndex
 from broadpeak._core.labels import as_index, factorize, from_codes
 from broadpeak._space.param import IndexLevel, Labels
 from broadpeak._space.solve import pose
@@ -139,7 +140,7 @@ class Combos:
         }
         return Combos(columns, self.levels, len(rows))
 
-    def index(self) -> pd.Index[Any]:
+    def index(self) -> AnyIndex:
         """Return the index: a MultiIndex, an Index for one visible level, a RangeIndex for none."""
         codes = [self.columns[level.param].codes for level in self.levels]
         return build_index(self.levels, codes, self.size)
@@ -149,9 +150,7 @@ class Combos:
         return {name: column.list() for name, column in self.columns.items()}
 
 
-def build_index(
-    levels: Sequence[IndexLevel], codes: Sequence[IntArray], n_rows: int
-) -> pd.Index[Any]:
+def build_index(levels: Sequence[IndexLevel], codes: Sequence[IntArray], n_rows: int) -> AnyIndex:
     """Return the index whose level k shows ``levels[k].labels[codes[k]]``, without any tuple.
 
     One level gives a named Index, none a `RangeIndex` named ``param``. Labels keep their value and
@@ -169,7 +168,7 @@ def build_index(
             else:
                 labels = [labels[int(one)] for one in used]
         if len(levels) == 1:
-            index: pd.Index[Any] = as_index(labels).take(code).rename(level.name)
+            index: AnyIndex = as_index(labels).take(code).rename(level.name)
             return index
         if _is_sorted(labels):
             unique.append(as_index(labels))
@@ -228,7 +227,7 @@ def combine_params(
     build_index: Literal[True] = True,
     max_misses: int | None = None,
     raise_empty: bool = True,
-) -> tuple[ValuesByName, pd.Index[Any]]: ...
+) -> tuple[ValuesByName, AnyIndex]: ...
 
 
 @overload
@@ -257,7 +256,7 @@ def combine_params(
     build_index: bool = True,
     max_misses: int | None = None,
     raise_empty: bool = True,
-) -> ValuesByName | tuple[ValuesByName, pd.Index[Any]]:
+) -> ValuesByName | tuple[ValuesByName, AnyIndex]:
     """Return all combinations of parameters, and their index.
 
     Parameters

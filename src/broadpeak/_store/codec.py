@@ -25,7 +25,7 @@ import cloudpickle
 import numpy as np
 import pandas as pd
 
-from broadpeak._core.aliases import Table
+from broadpeak._core.aliases import AnyIndex, AnySeries, Table
 from broadpeak.errors import StoreError, described, shown
 from broadpeak.types import AnyArray, NoResult
 
@@ -345,7 +345,7 @@ def _read_dict(of: ValueReader) -> dict[Any, Any]:
     return made
 
 
-def _check_all_there(made: Sized, items: list[Any]) -> None:
+def _check_all_there(made: Sized, items: list[object]) -> None:
     if len(made) != len(items):
         raise ValueError("a key or member is there twice")
 
@@ -461,7 +461,7 @@ def _write_array(to: ValueWriter, value: AnyArray) -> None:
     """Write an array of a plain dtype, or of objects of the list, in its order in memory."""
     first_axis_runs = value.ndim > 1 and abs(value.strides[0]) < abs(value.strides[-1])
     is_fortran = value.flags.fnc or (not value.flags.c_contiguous and first_axis_runs)
-    order: Any = "F" if is_fortran else "C"
+    order: Order = "F" if is_fortran else "C"
     is_object = value.dtype == object
     to.string("O" if is_object else _dtype_name(value.dtype))
     to.pack("<B?B", ord(order), value.flags.writeable, value.ndim)
@@ -567,7 +567,7 @@ def describe(value: Any) -> tuple[object, ...]:
     return *around, kinds, describe(value.columns)
 
 
-def _names(index: pd.Index[Any]) -> list[bytes]:
+def _names(index: AnyIndex) -> list[bytes]:
     return [_exactly(name) for name in index.names]
 
 
@@ -663,7 +663,7 @@ def _read_strings(of: ValueReader) -> Any:
     return pd.array(items, dtype=dtype)
 
 
-def _write_index(to: ValueWriter, index: pd.Index[Any]) -> None:
+def _write_index(to: ValueWriter, index: AnyIndex) -> None:
     if type(index) is pd.RangeIndex:
         to.out += b"r"
         for end in (index.start, index.stop, index.step):
@@ -684,11 +684,11 @@ def _write_index(to: ValueWriter, index: pd.Index[Any]) -> None:
     to.values(list(index.names))
 
 
-def _read_index(of: ValueReader) -> pd.Index[Any]:
+def _read_index(of: ValueReader) -> AnyIndex:
     kind = bytes(of.take(1))
     if kind == b"r":
         start, stop, step = (_exact_int(of.value()) for _ in range(3))
-        index: pd.Index[Any] = pd.RangeIndex(start, stop, step)
+        index: AnyIndex = pd.RangeIndex(start, stop, step)
     elif kind == b"m":
         (n,) = of.unpack("<B")
         parts: list[tuple[Any, Any]] = [(_read_index(of), _flat(of)) for _ in range(n)]
@@ -712,14 +712,14 @@ def _exact_int(value: object) -> int:
     return value
 
 
-def _with_freq(index: Any, freq: object) -> pd.Index[Any]:
+def _with_freq(index: Any, freq: object) -> AnyIndex:
     if type(freq) is not str or _FREQ.fullmatch(freq) is None:
         raise ValueError("no frequency")
-    made: pd.Index[Any] = type(index)(index, freq=freq)
+    made: AnyIndex = type(index)(index, freq=freq)
     return made
 
 
-def _write_series(to: ValueWriter, value: pd.Series[Any]) -> None:
+def _write_series(to: ValueWriter, value: AnySeries) -> None:
     _write_index(to, value.index)
     to.value(value.name)
     to.value(dict(value.attrs))
@@ -727,7 +727,7 @@ def _write_series(to: ValueWriter, value: pd.Series[Any]) -> None:
     _write_values(to, value)
 
 
-def _read_series(of: ValueReader) -> pd.Series[Any]:
+def _read_series(of: ValueReader) -> AnySeries:
     index, name, attrs = _read_index(of), of.value(), of.value()
     (duplicates,) = of.unpack("?")
     made = _column(_read_values(of), index)
@@ -736,10 +736,10 @@ def _read_series(of: ValueReader) -> pd.Series[Any]:
     return made if duplicates else made.set_flags(allows_duplicate_labels=False)
 
 
-def _column(values: Any, index: pd.Index[Any]) -> pd.Series[Any]:
+def _column(values: Any, index: AnyIndex) -> AnySeries:
     if len(values) != len(index):  # a single value would be repeated
         raise ValueError("another number of values")
-    made: pd.Series[Any] = pd.Series(values, index=index, dtype=values.dtype, copy=False)
+    made: AnySeries = pd.Series(values, index=index, dtype=values.dtype, copy=False)
     return made
 
 
@@ -778,7 +778,7 @@ def _read_frame(of: ValueReader) -> pd.DataFrame:
     return made if duplicates else made.set_flags(allows_duplicate_labels=False)
 
 
-def _table(array: AnyArray, index: pd.Index[Any], columns: pd.Index[Any]) -> pd.DataFrame:
+def _table(array: AnyArray, index: AnyIndex, columns: AnyIndex) -> pd.DataFrame:
     if array.shape != (len(index), len(columns)):
         raise ValueError("another shape")
     array.flags.writeable = True

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 
 from broadpeak.errors import StoreError, broken_rule, shown
 
@@ -75,7 +75,8 @@ TABLES: Final = {
 }
 
 T = TypeVar("T")
-_Place = tuple[int, int]  # device and number of a file, which a rename does not change
+FileIdentity: TypeAlias = tuple[int, int]
+"""Device and number of a file, which a rename does not change."""
 
 
 class Text(bytes):
@@ -137,7 +138,7 @@ class StoreFile:
             return self._connected().stamp is not None
 
     @property
-    def identity(self) -> _Place:
+    def identity(self) -> FileIdentity:
         """What tells this file from every other one on this machine."""
         return self._place
 
@@ -186,7 +187,7 @@ class StoreFile:
         msg = f"The store {self._shown} must be an undamaged store, got {what}. {_RESTORE}"
         return StoreError(msg)
 
-    def _where(self) -> _Place:
+    def _where(self) -> FileIdentity:
         found = self.path.stat()
         if not stat.S_ISREG(found.st_mode):
             got = "a folder" if stat.S_ISDIR(found.st_mode) else "no plain file"

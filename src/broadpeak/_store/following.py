@@ -54,7 +54,7 @@ class UnfollowedError(Exception):
         Names on the way to it.
     """
 
-    def __init__(self, value: Any, why: str) -> None:
+    def __init__(self, value: object, why: str) -> None:
         super().__init__(why)
         self.value = value
         self.why = why
@@ -75,9 +75,9 @@ class Scope:
         What it closes over.
     """
 
-    names: dict[str, Any]
-    builtins: Mapping[str, Any]
-    free: Mapping[str, Any]
+    names: dict[str, object]
+    builtins: Mapping[str, object]
+    free: Mapping[str, object]
 
 
 def scope_of(func: types.FunctionType) -> Scope:
@@ -117,7 +117,7 @@ def follow(writer: KeyWriter, found: Reached, scope: Scope) -> None:
             writer.mark("unbound", read.name)
 
 
-def _chain(writer: KeyWriter, value: Any, read: Read, scope: Scope, words: set[str]) -> None:
+def _chain(writer: KeyWriter, value: object, read: Read, scope: Scope, words: set[str]) -> None:
     """Write what is at the end of ``name.attr.attr``, not all of the modules on the way."""
     attrs = list(read.attrs)
     package = ""
@@ -168,13 +168,13 @@ def _patches(writer: KeyWriter, host: type, words: set[str]) -> None:
             writer.named(word, value)
 
 
-def _was_put_there(value: Any) -> bool:
+def _was_put_there(value: object) -> bool:
     """Return whether a value that a package holds is the user's."""
     is_definition = isinstance(value, (types.ModuleType, types.FunctionType, type))
     return is_own(value if is_definition else type(value))
 
 
-def _attribute(writer: KeyWriter, module: types.ModuleType, name: str) -> Any:
+def _attribute(writer: KeyWriter, module: types.ModuleType, name: str) -> object:
     """Return an attribute of a module, which may be a module that is not imported yet."""
     known = vars(module)
     if name in known:
@@ -209,9 +209,8 @@ def _import(writer: KeyWriter, read: Read, scope: Scope, words: set[str]) -> Non
 def _absolute(read: Read, scope: Scope) -> str:
     if not read.level:
         return read.name
-    package = (
-        scope.names.get("__package__") or str(scope.names.get("__name__", "")).rpartition(".")[0]
-    )
+    name = str(scope.names.get("__name__", ""))
+    package = str(scope.names.get("__package__") or name.rpartition(".")[0])
     try:
         return importlib.util.resolve_name("." * read.level + read.name, package)
     except ImportError:
@@ -239,7 +238,7 @@ def _package_of(name: str) -> str:
     )
 
 
-def _loaded(writer: KeyWriter | None, name: str) -> Any:
+def _loaded(writer: KeyWriter | None, name: str) -> object:
     """Return the user's module `name`; what is wrong with it is what the code will meet."""
     try:
         return importlib.import_module(name)
@@ -308,7 +307,7 @@ _OF_THE_SYSTEM = {
 }
 
 
-def namespace(writer: KeyWriter, names: Mapping[str, Any]) -> None:
+def namespace(writer: KeyWriter, names: Mapping[str, object]) -> None:
     """Write all names of a module, and what they stand for."""
     for name in sorted(set(names) - _OF_THE_SYSTEM):
         writer.named(name, names[name])

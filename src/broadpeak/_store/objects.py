@@ -50,7 +50,7 @@ _SLOTS = (types.MemberDescriptorType, types.GetSetDescriptorType)
 _GENERIC = (types.GenericAlias, types.UnionType)
 
 
-def definition(writer: KeyWriter, value: Any) -> bool:
+def definition(writer: KeyWriter, value: object) -> bool:
     """Write a function, class or module; whether `value` is one."""
     if isinstance(value, types.FunctionType):
         (function if is_own(value) else _package_function)(writer, value)
@@ -174,7 +174,7 @@ def _module(writer: KeyWriter, value: types.ModuleType) -> None:
         following.namespace(writer, vars(value))
 
 
-def known_by_name(writer: KeyWriter, value: Any) -> None:
+def known_by_name(writer: KeyWriter, value: object) -> None:
     """Write what counts by its name and the version of its package."""
     module = getattr(value, "__module__", None)
     name = getattr(value, "__qualname__", None) or getattr(value, "__name__", None)
@@ -182,7 +182,7 @@ def known_by_name(writer: KeyWriter, value: Any) -> None:
     writer.mark("known", f"{package} {module} {name}")
 
 
-def whole(writer: KeyWriter, value: Any) -> None:
+def whole(writer: KeyWriter, value: object) -> None:
     """Write any object that is neither a plain value nor a function, class or module."""
     if callable(value) and is_exported(value) is not None:
         known_by_name(writer, value)
@@ -238,7 +238,7 @@ def _compiled(writer: KeyWriter, value: Any) -> bool:
     return True
 
 
-def _by_state(writer: KeyWriter, value: Any) -> None:
+def _by_state(writer: KeyWriter, value: object) -> None:
     """Write what an object is rebuilt from when it is copied or sent to another process."""
     parts = _reduced(value)
     if isinstance(parts, str):
@@ -257,7 +257,7 @@ def _by_state(writer: KeyWriter, value: Any) -> None:
     writer.feed(None if pairs is None else list(pairs))
 
 
-def _reduced(value: Any) -> Any:
+def _reduced(value: object) -> Any:
     # A strategy is pickled by its name, but is what its function does.
     by_value = getattr(type(value), "reduce_by_value", None)
     reducer: Callable[[Any], Any] | None = by_value or copyreg.dispatch_table.get(type(value))
@@ -267,7 +267,7 @@ def _reduced(value: Any) -> Any:
         raise UnfollowedError(value, "") from error
 
 
-def _without_derived(owner: type, state: Any) -> Any:
+def _without_derived(owner: type, state: object) -> object:
     """Leave out what is computed on first use, and what tells about an object only."""
     if isinstance(state, tuple) and len(state) == 2 and isinstance(state[1], dict):
         return _without_derived(owner, {**(state[0] or {}), **state[1]})
@@ -321,7 +321,7 @@ def _member(writer: KeyWriter, value: Enum) -> None:
 
 
 def _parts(*names: str) -> Callable[[KeyWriter, Any], None]:
-    def feeder(writer: KeyWriter, value: Any) -> None:
+    def feeder(writer: KeyWriter, value: object) -> None:
         for name in names:
             writer.named(name, getattr(value, name))
 

@@ -112,12 +112,12 @@ class Parameters:
     strategy: str = ""
 
     def __post_init__(self) -> None:
-        lines: Mapping[Any, Any] = check.mapping("components", self.components)
+        lines: Mapping[object, object] = check.mapping("components", self.components)
         for key, line in lines.items():
             if not (isinstance(key, str) and isinstance(line, ComponentParameters)):
                 rule = 'be a dict of ComponentParameters by "ASSET" or "ASSET:ALGO"'
                 raise ParamTypeError(broken_rule("components", rule, lines))
-        name: Any = self.strategy
+        name: object = self.strategy
         if not isinstance(name, str):
             raise ParamTypeError(broken_rule("strategy", "be the name of one", name))
 
@@ -127,7 +127,7 @@ class Parameters:
         return {key: dict(line.params) for key, line in self.components.items()}
 
     def __getitem__(self, key: str) -> dict[str, float]:
-        wanted: Any = key
+        wanted: object = key
         if not isinstance(wanted, str) or wanted not in self.components:
             rule = f"be one of {', '.join(self.components)}"
             raise UnknownNameError(broken_rule("the component", rule, key))
@@ -303,7 +303,7 @@ def _as_path(path: Any) -> Path:
         return Path(os.fsdecode(known))
     except TypeError:
         rule = "be the path of a parameter file"
-        raise ParFileError(broken_rule("path", rule, path, "Pass a text or a Path.")) from None
+        raise ParFileError(broken_rule("path", rule, path, "Pass a string or a Path.")) from None
 
 
 def _read_text(path: Path) -> str:
@@ -397,7 +397,7 @@ def _declarations(component: ComponentParameters) -> list[str]:
     return [_declaration(name, component.ranges.get(name)) for name in component.params]
 
 
-def _declaration(name: Any, span: ParRange | None) -> str:
+def _declaration(name: object, span: ParRange | None) -> str:
     if not name or not isinstance(name, str):
         raise ParFileError(broken_rule("the name of a parameter", "be a text", name))
     line = f"# parameter {json.dumps(name)}"
@@ -410,7 +410,7 @@ def _declaration(name: Any, span: ParRange | None) -> str:
     return f"{line} {numbers} integer={'yes' if span.integer else 'no'}"
 
 
-def _line(key: Any, component: ComponentParameters) -> str:
+def _line(key: object, component: ComponentParameters) -> str:
     if not key or not isinstance(key, str):
         rule = 'be "ASSET" or "ASSET:ALGO"'
         raise ParFileError(broken_rule("the key of a component", rule, key))
@@ -427,9 +427,10 @@ def _line(key: Any, component: ComponentParameters) -> str:
     return " ".join([_escaped(key), *values, "=>", shown])
 
 
-def _objective(value: Any) -> str:
-    is_open = isinstance(value, float) and not math.isfinite(value)
-    return repr(float(value)) if is_open else _number("objective", value)
+def _objective(value: object) -> str:
+    if isinstance(value, float) and not math.isfinite(value):
+        return repr(float(value))
+    return _number("objective", value)
 
 
 def _number(name: str, value: Any) -> str:

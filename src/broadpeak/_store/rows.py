@@ -13,6 +13,7 @@ from broadpeak._core import check
 from broadpeak._store.file import (
     DIGEST_SIZE,
     NO_DIGESTS,
+    FileIdentity,
     StoreFile,
     Text,
     added,
@@ -45,7 +46,7 @@ class _Seen:
     keys: set[bytes]
 
 
-_seen: dict[Any, _Seen] = {}
+_seen: dict[tuple[FileIdentity, int | None], _Seen] = {}
 """File and run (or None, for the list of runs) -> what this process has seen of it."""
 
 
@@ -217,7 +218,7 @@ class Rows:
             self.heads(connection)
         return None
 
-    def head(self, connection: sqlite3.Connection, run: Any) -> RunRow:
+    def head(self, connection: sqlite3.Connection, run: object) -> RunRow:
         """Return the run of that number."""
         number = check.real(run)
         row = None

@@ -8,7 +8,7 @@ import math
 import os
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -21,6 +21,7 @@ import numpy as np
 import pandas as pd
 
 from broadpeak._core import check, env, optional
+from broadpeak._core.aliases import AnySeries
 from broadpeak._core.files import writing
 from broadpeak._store import claims, codec
 from broadpeak._store.file import StoreFile
@@ -47,8 +48,8 @@ class Record:
     """
 
     key: bytes
-    label: dict[str, Any]
-    value: Any
+    label: dict[str, object]
+    value: object
     seconds: float
 
 
@@ -119,7 +120,7 @@ class Store:
     def __repr__(self) -> str:
         return f"Store({str(self.path)!r})"
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[Callable[[Path, bool], Store], tuple[Path, bool]]:
         return _reopen, (self._file.path, self.trust)
 
     def __enter__(self) -> Store:
@@ -182,7 +183,7 @@ class Store:
         head, rows = self._file.read(lambda connection: self._rows.all_rows(connection, run))
         rows.sort(key=lambda row: row.number)
         labels = [self._value(row.label, head, row) for row in rows]
-        columns: dict[str, list[Any]] = {}
+        columns: dict[str, list[object]] = {}
         for place, label in enumerate(labels):
             if type(label) is not dict or any(type(name) is not str for name in label):
                 raise self._file.damaged(
@@ -199,7 +200,7 @@ class Store:
         frame = {name: _column(values) for name, values in taken.items()}
         return pd.DataFrame(frame | {"created": _texts(row.created for row in rows)})
 
-    def ledger(self, data: Any = None) -> pd.DataFrame:
+    def ledger(self, data: object = None) -> pd.DataFrame:
         """Return how many tasks were ever finished on each data set.
 
         The number of trials is what makes the best of them look good: statistics that tell luck
@@ -276,7 +277,7 @@ class Store:
             )
             raise StoreError(msg) from error
 
-    def begin(self, key: bytes, *, name: str, data: str | None, settings: dict[str, Any]) -> int:
+    def begin(self, key: bytes, *, name: str, data: str | None, settings: dict[str, object]) -> int:
         """Return the number of the run `key`, which is new or is to be resumed."""
         found = self._file.read(lambda connection: self._rows.head_of(connection, key))
         if found is not None:
@@ -374,12 +375,14 @@ class Store:
         """Close the file; it opens again on the next use."""
         self._file.close()
 
-    def _label(self, label: dict[str, Any]) -> bytes:
+    def _label(self, label: dict[str, object]) -> bytes:
         """Return the bytes of a label; what is no plain value is known by its text."""
         try:
             return codec.encode(label, trust=False)
         except StoreError:
-            return codec.encode({name: _plain(value) for name, value in label.items()}, trust=False)
+            return codec.encode(
+                {name: _storable(value) for name, value in label.items()}, trust=False
+            )
 
     def _value(self, raw: bytes, head: RunRow, row: TrialRow) -> Any:
         try:
@@ -429,24 +432,24 @@ def _raw(text: str) -> bytes:
     return text.encode(errors="backslashreplace")
 
 
-def _texts(raw: Iterable[bytes]) -> pd.Series[Any]:
+def _texts(raw: Iterable[bytes]) -> AnySeries:
     texts = [one.decode(errors="replace") for one in raw]
     return pd.Series(texts, dtype=None if texts else object)
 
 
-def _plain(value: Any) -> Any:
-    """Return `value`, or its text if it is of no kind that comes back the same."""
+def _storable(value: object) -> object:
+    """Return `value`, or its string if it is of no kind that comes back the same."""
     try:
         codec.encode(value, trust=False)
     except StoreError:
         try:
             return str(value)
-        except Exception:  # noqa: BLE001  # a text of the user's own making may raise anything
+        except Exception:  # noqa: BLE001  # a class of the user may raise anything
             return f"<{type(value).__name__}>"
     return value
 
 
-def _column(values: list[Any]) -> pd.Series[Any]:
+def _column(values: list[object]) -> AnySeries:
     """Return a column: of numbers or texts as pandas has them, of anything else of objects."""
     kinds = {type(value) for value in values}
     whole = [abs(value) for value in values if type(value) is int]
@@ -454,7 +457,7 @@ def _column(values: list[Any]) -> pd.Series[Any]:
     largest = (1 << 63) - 1 if kinds == {int} else 1 << 53
     is_plain = kinds == {int, float} or (len(kinds) == 1 and kinds <= {int, float, bool, str})
     if kinds == {str}:  # a text that UTF-8 has no bytes for is none for pandas
-        is_plain = all(_raw(value).decode() == value for value in values)
+        is_plain = all(_raw(str(value)).decode() == value for value in values)
     if is_plain and max(whole, default=0) <= largest:
         return pd.Series(values)
     if len(kinds) == 1 and isinstance(values[0], np.generic):

@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 import struct
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -32,21 +33,21 @@ class Page:
     """
 
     digest: bytes
-    refs: tuple[Any, ...]
+    refs: tuple[object, ...]
     asks: frozenset[str]
-    owner: Any
+    owner: object
 
 
 class Session(Protocol):
     """What a writer needs of the digest it works for."""
 
-    def feed(self, writer: KeyWriter, value: Any) -> None:
+    def feed(self, writer: KeyWriter, value: object) -> None:
         """Write `value`, whatever it is."""
 
-    def unordered(self, writer: KeyWriter, value: Iterable[Any]) -> None:
+    def unordered(self, writer: KeyWriter, value: Iterable[object]) -> None:
         """Write a set."""
 
-    def step(self, name: str) -> Any:
+    def step(self, name: str) -> AbstractContextManager[None]:
         """Return a context in which errors name `name`."""
 
 
@@ -68,7 +69,7 @@ class KeyWriter:
     def __init__(self, session: Session) -> None:
         self.session = session
         self._parts: list[bytes] = []
-        self.refs: list[Any] = []
+        self.refs: list[object] = []
         self.asks: set[str] = set()
 
     def raw(self, encoded: bytes) -> None:
@@ -79,7 +80,7 @@ class KeyWriter:
         """Write a kind, and a text that belongs to it."""
         self._parts.append(token(kind, _text(text)))
 
-    def feed(self, value: Any) -> None:
+    def feed(self, value: object) -> None:
         """Write a value by its content."""
         encoder = PLAIN.get(type(value))
         if encoder is not None:
@@ -87,13 +88,13 @@ class KeyWriter:
         else:
             self.session.feed(self, value)
 
-    def named(self, name: str, value: Any) -> None:
+    def named(self, name: str, value: object) -> None:
         """Write a value under a name."""
         self.mark("name", name)
         with self.session.step(name):
             self.feed(value)
 
-    def ref(self, value: Any) -> None:
+    def ref(self, value: object) -> None:
         """Refer to what has a page of its own."""
         self._parts.append(token("ref", b""))
         self.refs.append(value)
@@ -103,7 +104,7 @@ class KeyWriter:
         self._parts.append(token("page", page.digest))
         self.refs.extend(page.refs)
 
-    def page(self, owner: Any) -> Page:
+    def page(self, owner: object) -> Page:
         """Return what was written."""
         total = hashlib.blake2b(digest_size=SIZE)
         for part in self._parts:
@@ -133,7 +134,7 @@ def _complex(value: complex) -> bytes:
     return token("complex", struct.pack("<2d", value.real, value.imag))
 
 
-def _scalar_encoder(kind: Any) -> Callable[[Any], bytes]:
+def _scalar_encoder(kind: type[np.generic]) -> Callable[[Any], bytes]:
     name = f"numpy {np.dtype(kind).str}"
     return lambda value: token(name, value.tobytes())
 
