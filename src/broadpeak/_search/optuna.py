@@ -47,7 +47,7 @@ MAX_REPEATS = 20
 
 @dataclass(frozen=True, slots=True)
 class OptunaState:
-    """Everything that was evaluated; the study itself can be made again from it.
+    """Everything that was evaluated; the study can be rebuilt from it.
 
     Attributes
     ----------
@@ -84,7 +84,7 @@ class Optuna:
     n_evaluations : int
         How many combinations; all of them where the grid has no more. The first is the defaults.
     batch : int
-        Combinations asked for at once. 1 searches best; more keep more workers busy.
+        Combinations proposed at once. 1 searches best; more keep more workers busy.
     select : "hill", "plateau", "peak" or a selector
         How one is chosen from those evaluated.
     options : mapping, optional
@@ -99,8 +99,8 @@ class Optuna:
 
     Notes
     -----
-    Works on a study in memory with a seeded sampler. The study is a cache: it is made again from
-    the state where it is missing, so that a search can go on in another process.
+    The study is kept in memory, with a seeded sampler. It is a cache: where it is missing it is
+    rebuilt from the state, so that a search can go on in another process.
 
     Examples
     --------
@@ -143,10 +143,10 @@ class Optuna:
         if state.stopped or left <= 0:
             return []
         live = self._live.pop(state, None) or self._replayed(state)
-        if not live.asked:
+        if not live.proposed:
             live.ask(min(self.batch, left))
         self._keep(state, live)
-        return [state.grid.point(codes) for codes in live.asked]
+        return [state.grid.point(codes) for codes in live.proposed]
 
     def tell(
         self, state: OptunaState, points: Sequence[Point], scores: Sequence[float]
@@ -155,8 +155,8 @@ class Optuna:
         self.ask(state)  # makes sure that the study is there
         live = self._live.pop(state)
         batch = tuple(map(float, scores))
-        codes = tuple(live.asked)[: len(batch)]
-        partial = len(batch) < len(live.asked)
+        codes = tuple(live.proposed)[: len(batch)]
+        partial = len(batch) < len(live.proposed)
         live.tell(batch)
         new = replace(
             state,
@@ -197,10 +197,10 @@ class Optuna:
 
 
 class _Live:
-    """A study in memory and the trials it waits for."""
+    """A study in memory, and the trials that have no score yet."""
 
     def __init__(self, state: OptunaState, sampler: str, options: dict[str, Any]) -> None:
-        self.asked: dict[Codes, Any] = {}
+        self.proposed: dict[Codes, Any] = {}
         self._known: dict[Codes, float] = {}
         self._grid = state.grid
         self._seed = state.seed
@@ -224,7 +224,7 @@ class _Live:
         """Let the study propose `n` combinations that are new."""
         repeats = 0
         with _silent(self._optuna):
-            while len(self.asked) < n:
+            while len(self.proposed) < n:
                 if repeats >= MAX_REPEATS:
                     self._enqueue(self._drawn())
                     repeats = 0
@@ -233,20 +233,20 @@ class _Live:
                 if codes in self._known:
                     self._study.tell(trial, self._known[codes])
                     repeats += 1
-                elif codes in self.asked:
+                elif codes in self.proposed:
                     self._study.tell(trial, state=self._optuna.trial.TrialState.FAIL)
                     repeats += 1
                 else:
-                    self.asked[codes] = trial
+                    self.proposed[codes] = trial
 
     def tell(self, scores: Sequence[float]) -> None:
-        """Pass on the scores of what was asked, in order."""
+        """Pass on the scores of what was proposed, in order."""
         usable = finite_scores([*self._known.values(), *scores])[len(self._known) :]
         with _silent(self._optuna):
-            for (codes, trial), score in zip(self.asked.items(), usable, strict=False):
+            for (codes, trial), score in zip(self.proposed.items(), usable, strict=False):
                 self._known[codes] = score
                 self._study.tell(trial, score)
-        self.asked = {}
+        self.proposed = {}
 
     def _codes(self, params: Mapping[str, int]) -> Codes:
         return tuple(int(params.get(f"x{axis}", 0)) for axis in range(len(self._grid.shape)))
@@ -256,11 +256,11 @@ class _Live:
         self._study.enqueue_trial({name: params[name] for name in self._ranges})
 
     def _drawn(self) -> Codes:
-        """Return a combination that is neither known nor asked for."""
-        taken = len(self._known) + len(self.asked)
+        """Return a combination that is neither known nor proposed."""
+        taken = len(self._known) + len(self.proposed)
         generator = rng.generator(self._seed, taken)
         drawn = draw(self._grid, min(taken + 1, self._grid.size), generator)
-        return next(g for g in drawn if g not in self._known and g not in self.asked)
+        return next(g for g in drawn if g not in self._known and g not in self.proposed)
 
 
 def _load(sampler: str) -> ModuleType:
@@ -282,7 +282,7 @@ def _load(sampler: str) -> ModuleType:
 
 @contextmanager
 def _silent(optuna: ModuleType) -> Iterator[None]:
-    """Keep Optuna's notes on experimental features and new studies to itself."""
+    """Silence Optuna's notes on experimental features and new studies."""
     level = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     try:

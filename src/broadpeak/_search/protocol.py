@@ -38,7 +38,7 @@ from broadpeak.errors import ParamError, broken_rule
 Point: TypeAlias = tuple[float, ...]
 
 MAX_IDLE_ASKS = 1000
-"""Asks in a row without any new point after which a search is taken to be finished."""
+"""Batches in a row without a new point after which a search counts as finished."""
 
 
 @runtime_checkable
@@ -345,7 +345,7 @@ class _Evaluations:
         for number, point in enumerate(points, position.first_step):
             values = self._space.rounded(point)
             steps.append(SearchStep(values, *cycles, number, position.parameter))
-        # Taken once: evaluations may teach `identity` to tell more steps apart in later batches.
+        # Taken once: `identity` may learn from evaluations to distinguish more steps later on.
         keys = list(map(self._identity, steps))
         new: dict[Hashable, SearchStep] = {}
         for key, step in zip(keys, steps, strict=True):
@@ -413,15 +413,15 @@ class _Evaluations:
         return score if choice.usable or score > 0 else 0.0
 
 
-def _checked_points(asked: object, space: SearchSpace) -> list[Point]:
-    """Return what a searcher asks for as points; each must have a finite value a dimension."""
-    points = []
-    for point in check.several("a searcher", asked, "ask for a list of points"):
+def _checked_points(points: object, space: SearchSpace) -> list[Point]:
+    """Return the points that a searcher wants; each must have a finite value a dimension."""
+    checked = []
+    for point in check.several("a searcher", points, "ask for a list of points"):
         # An array without dimensions counts as iterable, and is not.
         listed = isinstance(point, Iterable) and getattr(point, "ndim", 1) == 1
         values = list(map(check.as_float, point)) if listed else []
         if len(values) != len(space.dimensions) or not all(map(math.isfinite, values)):
             rule = f"ask for points of {len(space)} finite values, one for each of {space.names}"
             raise ParamError(broken_rule("a searcher", rule, point))
-        points.append(tuple(values))
-    return points
+        checked.append(tuple(values))
+    return checked

@@ -135,7 +135,7 @@ def select(
     never the choice of several parameters. Negative scores are fine.
 
     Numbers of a level are neighbours in their order, and so are dates. Every other label is a name
-    that has no neighbours: a text, a truth value, None or NaN, also beside numbers. Scores are
+    that has no neighbours: a string, a truth value, None or NaN, also beside numbers. Scores are
     smoothed within each name. Equal scores: the lowest number wins, then names in the order of
     their alphabet; the order of the rows never counts. An ordered categorical keeps its order.
 
@@ -283,7 +283,7 @@ def _checked_scores(scores: object) -> FloatArray:
 
 
 def _check_duplicates(index: AnyIndex, codes: IntArray, order: IntArray) -> None:
-    """Raise for two rows of one combination; True and 1 are two labels, so pandas is not asked."""
+    """Raise for two rows of one combination; True and 1 are two labels, unlike to pandas."""
     same = (codes[1:] == codes[:-1]).all(axis=1)
     if same.any():
         twice = index[int(order[1:][same][0])]
@@ -313,7 +313,7 @@ class LabelLevel:
         order of the rows.
     runs : array of int, shape (n_labels,)
         Labels of one run are neighbours in their order: the numbers are one, dates another. A name
-        (a text, a truth value, None, NaN, anything else) is a run of its own.
+        (a string, a truth value, None, NaN, anything else) is a run of its own.
     codes : array of int, shape (n_rows,)
         The label of each row.
     """
@@ -377,9 +377,9 @@ def _kind(label: Any) -> Hashable:
         return "b time", label.tzinfo is not None
     if isinstance(label, dt.timedelta):
         return "d span"
-    for kind, spoken in ((dt.date, "c date"), (dt.time, "e hour")):
+    for kind, name in ((dt.date, "c date"), (dt.time, "e hour")):
         if isinstance(label, kind):
-            return spoken
+            return name
     return ("f period", label.freqstr) if isinstance(label, pd.Period) else None
 
 
@@ -388,7 +388,7 @@ def _sort_key(kind: Hashable, label: Any) -> tuple[Any, ...]:
     own = type(label).__name__
     if kind is None:
         return "z", own, repr(label)
-    spoken, more = kind if isinstance(kind, tuple) else (kind, "")
-    if spoken == "a number" and type(label) is not int and math.isfinite(label):
-        return spoken, more, fractions.Fraction(label), own
-    return spoken, more, label, own
+    name, more = kind if isinstance(kind, tuple) else (kind, "")
+    if name == "a number" and type(label) is not int and math.isfinite(label):
+        return name, more, fractions.Fraction(label), own
+    return name, more, label, own

@@ -295,7 +295,7 @@ def combine_params(
     ------
     ParamError
         If values are empty, lengths on a level differ, only some parameters have a level, no
-        combination is left, or more are asked for than pass.
+        combination is left, or more are requested than pass.
     ConditionError
         If a condition is not allowed, uses an unknown name, or raises for a combination that the
         other conditions let pass.

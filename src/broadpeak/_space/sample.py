@@ -17,17 +17,16 @@ from broadpeak.errors import ParamError, warn
 from broadpeak.types import AnyArray, BoolArray, IntArray
 
 _SMALL: Final = 1 << 16
-"""So many cells are looked at first: that costs less than drawing and rejecting."""
+"""Cells up to which a group is solved at once: that costs less than drawing and rejecting."""
 
 _QUICK: Final = 1 << 21
-"""So many cells of linked axes are looked at to count: about what drawing costs."""
+"""Cells up to which a group is tallied at once: about what drawing costs."""
 
 _FIRST_TRIES: Final = 1 << 20
-"""Draws that may be rejected before it is tried to solve the group instead."""
+"""Draws that may be rejected before an attempt to solve the group instead."""
 
 _FIRST_CELLS: Final = 1 << 28
-"""Combinations looked at before that is given up for more drawing."""
-
+"""Combinations looked at before that attempt is given up for more drawing."""
 
 _MOST_SHUFFLED: Final = 1 << 27
 """Numbers that are shuffled to take some of them."""
@@ -65,7 +64,7 @@ def _draw_below(total: int, n: int, rng: np.random.Generator) -> AnyArray:
 
 
 def too_many(n: int, total: int) -> ParamError:
-    """Return the error for asking for `n` of `total` combinations."""
+    """Return the error for a request of `n` out of `total` combinations."""
     msg = (
         f"random_subset must be at most the number of combinations that pass, got {n} of {total}. "
         f"Ask for {total} or fewer; combine_params can also draw with random_replace=True."
@@ -74,7 +73,7 @@ def too_many(n: int, total: int) -> ParamError:
 
 
 class GroupSampler:
-    """Draws from one group of axes: from its solution if that is at hand, else by rejection."""
+    """Draws from one group of axes: from its solution if it is known, else by rejection."""
 
     def __init__(
         self, axes: Axes, solver: Solver, rng: np.random.Generator, max_misses: int | None
@@ -90,7 +89,7 @@ class GroupSampler:
 
     @property
     def count(self) -> int | None:
-        """How many combinations of the group pass, if all of them are at hand."""
+        """How many combinations of the group pass, if that is known."""
         return self.solver.count() if self.solver.solved else None
 
     def draw(self, n: int) -> list[IntArray]:
@@ -111,7 +110,7 @@ class GroupSampler:
         return [np.concatenate(column) for column in zip(*drawn, strict=True)]
 
     def solve(self, most_cells: int | None = None) -> bool:
-        """Try to get hold of all passing combinations: counted, or else in memory."""
+        """Try to make all passing combinations available: by a tally, or else in memory."""
         most_tallied = MOST_TALLIED if most_cells is None else min(most_cells, MOST_TALLIED)
         return self.solver.tallied(most_tallied) or self._tabulate(most_cells)
 

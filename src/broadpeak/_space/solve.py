@@ -427,7 +427,7 @@ class Solver:
         self._suspects[owner] = None
         return true | raised
 
-    # A conjunct of few axes is asked about the same cells again and again, once for every value of
+    # A conjunct of few axes meets the same cells again and again, once for every value of
     # the other axes. If all its own cells are no more than those of this step, it is evaluated once
     # over all of them; from then on it is a look-up (2 ns a cell instead of 10 to 50).
 
@@ -515,7 +515,7 @@ def narrowed(
     The axis is cut into blocks of a power of `_FAN` values. With the smallest and the largest value
     of a block in place of the axis, a guide either proves that nothing in it can pass, or the block
     is cut into `_FAN` smaller ones, down to single codes. A row of ``a + b == 7`` on an axis of
-    5,000 sorted values asks about 5 + 32 + 32 blocks instead of 5,000 values. Blocks of values in
+    5,000 sorted values tries about 5 + 32 + 32 blocks instead of 5,000 values. Blocks of values in
     no order have wide bounds and rule out little, which is seen at once: None then, and wherever
     so much is left that looking at every cell costs less.
     """

@@ -42,7 +42,7 @@ _CELLS_PER_POSITION: Final = 4  # that may be looked at to solve a grid instead 
 
 @dataclass(frozen=True)
 class SubsetRule:
-    """What a caller asked for; the fields are the arguments of `combine_params`."""
+    """Which combinations are wanted; the fields are arguments of `combine_params`."""
 
     grid_indices: Positions | None = None
     random_subset: float | None = None
@@ -64,7 +64,7 @@ class SubsetRule:
                 raise ParamError(broken_rule(name, rule, value))
 
     def number(self, passed: int) -> int:
-        """Return how many of `passed` combinations are asked for: a share to the nearest."""
+        """Return how many of `passed` combinations are wanted; shares are rounded."""
         subset = self.random_subset
         if subset is None:
             return passed
@@ -91,7 +91,7 @@ def select_codes(problem: Problem, rule: SubsetRule, *, raise_empty: bool) -> li
     Raises
     ------
     ParamError
-        If none is left, more are asked for than pass, or too many would have to be built.
+        If none is left, more are wanted than pass, or too many would have to be built.
     """
     size = problem.axes.size
     if rule.grid_indices is not None:

@@ -76,8 +76,8 @@ def encode(value: object, *, trust: bool) -> bytes:
         if trust:
             return _PICKLE + _pickled(value)
         msg = (
-            "Results in a store must be numbers, text, dates, arrays, pandas objects, or lists and "
-            f"dicts of these, got {shown(value)} ({type(value).__name__}): {unfit}. "
+            "Results in a store must be numbers, strings, dates, arrays, pandas objects, or lists "
+            f"and dicts of these, got {shown(value)} ({type(value).__name__}): {unfit}. "
             f"Anything else must be pickled. {_TRUST}"
         )
         raise StoreError(msg) from None
@@ -140,7 +140,7 @@ def _unpickled(raw: bytes, *, trust: bool) -> Any:
 
 
 class UnfitError(Exception):
-    """A value is of no kind that comes back as it was; the text says why."""
+    """A value is of no kind that comes back as it was; the message says why."""
 
 
 class ValueWriter:

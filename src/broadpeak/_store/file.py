@@ -80,9 +80,10 @@ FileIdentity: TypeAlias = tuple[int, int]
 
 
 class Text(bytes):
-    """What is a text to SQLite: read after its digest was, and told from bytes that are none.
+    """TEXT of SQLite as raw bytes, so that its digest is checked before it is decoded.
 
-    One bit makes a text of a blob. It would read the same, and no longer be found by its key.
+    It is a type of its own, since one bit makes a text of a blob, which would read the same and no
+    longer be found by its key.
     """
 
     __slots__ = ()
@@ -139,7 +140,7 @@ class StoreFile:
 
     @property
     def identity(self) -> FileIdentity:
-        """What tells this file from every other one on this machine."""
+        """What distinguishes this file from every other one on this machine."""
         return self._place
 
     def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
@@ -229,7 +230,7 @@ class StoreFile:
     def _connect(self) -> _Opened:
         if os.access(self.path, os.W_OK) and os.access(self.path.parent, os.W_OK):
             return _Opened(os.getpid(), _open(self.path, "rw"), threading.RLock(), None)
-        # SQLite wants to write even when it reads: a file beside the store tells who reads what.
+        # SQLite wants to write even when it reads: it keeps readers in a file beside the store.
         # A file nobody writes is read without; one with a log of commits beside it, in a copy.
         stamp = self._stamp()
         if stamp[-1] <= 0:
@@ -269,7 +270,7 @@ class StoreFile:
         """Turn what SQLite and the system report into an error that says what to do."""
         try:
             yield
-        # SQLite quotes damaged names in its errors, which need not be text.
+        # SQLite quotes damaged names in its errors, which need not be decodable.
         except (sqlite3.Error, UnicodeDecodeError) as error:
             raise StoreError(f"The store {self._shown} {_explain(error)} ({error}).") from error
         except OSError as error:

@@ -17,7 +17,7 @@ from broadpeak._store.writing import PLAIN, SIZE, KeyWriter, Page
 from broadpeak.errors import StoreError, broken_rule
 
 _REMEDY = (
-    "To store the run, pass store_key='v1', a word of your own that you change when the function "
+    "To store the run, pass store_key='v1', a string of your own that you change when the function "
     "changes, or give the class a method fingerprint() that returns plain values."
 )
 
@@ -61,7 +61,7 @@ def name_of(func: object) -> str:
 
 
 def under_key(func: object, store_key: str) -> tuple[object, ...]:
-    """Return what `func` counts by under a word of the user: its name, and bound arguments.
+    """Return what `func` counts by under a `store_key`: its name, and bound arguments.
 
     Examples
     --------
@@ -116,7 +116,7 @@ class Fingerprints:
         total = hashlib.blake2b(root.digest, digest_size=SIZE)
         found: list[object] = []
         numbers: dict[int, int] = {}
-        asks: set[str] = set()
+        inspected: set[str] = set()
 
         def refer(page: Page) -> None:
             for ref in page.refs:
@@ -129,12 +129,12 @@ class Fingerprints:
         for value in found:  # it grows
             page = self._page(value)
             total.update(page.digest)
-            asks |= page.asks
+            inspected |= page.inspected
             refer(page)
-            if len(found) == len(numbers) == numbers[id(value)] + 1 and "subclasses" in asks:
+            if len(found) == len(numbers) == numbers[id(value)] + 1 and "subclasses" in inspected:
                 refer(Page(b"", tuple(_derived(found)), frozenset(), None))
-        if asks:
-            total.update(_about(found, asks))
+        if inspected:
+            total.update(_about(found, inspected))
         return total.digest()
 
     def feed(self, writer: KeyWriter, value: object) -> None:
@@ -225,20 +225,20 @@ def _called(value: object) -> str:
 
 
 def _derived(found: list[object]) -> Iterator[type]:
-    """Yield the user's classes right below those that were found; code can ask for them."""
+    """Yield the user's classes right below those that were found; code can list them."""
     for value in found:
         if isinstance(value, type) and is_own(value):
             below: list[type] = type.__subclasses__(value)
             yield from filter(is_own, below)
 
 
-def _about(found: list[object], asks: set[str]) -> bytes:
+def _about(found: list[object], inspected: set[str]) -> bytes:
     """Return the digest of docstrings and annotations, where some code looks at them."""
     writer = KeyWriter(Fingerprints())
     for value in found:
-        if "doc" in asks and isinstance(value, (types.FunctionType, type, types.ModuleType)):
+        if "doc" in inspected and isinstance(value, (types.FunctionType, type, types.ModuleType)):
             writer.mark("doc", str(value.__doc__))
-        if "annotations" in asks and isinstance(value, types.FunctionType):
+        if "annotations" in inspected and isinstance(value, types.FunctionType):
             for name, kind in value.__annotations__.items():
                 writer.mark("annotation", f"{name}: {getattr(kind, '__qualname__', kind)}")
     return writer.page(found).digest

@@ -98,7 +98,7 @@ def _is_empty(cell: types.CellType) -> bool:
 
 def follow(writer: KeyWriter, found: Reached, scope: Scope) -> None:
     """Write what stands behind all that code reads."""
-    writer.asks |= found.asks
+    writer.inspected |= found.inspected
     if found.namespace:
         _whole(writer, scope)
     for host in _hosts():
@@ -152,7 +152,7 @@ def _hosts() -> Iterator[type]:
 def _patches(writer: KeyWriter, host: type, words: set[str]) -> None:
     """Write what the user added to a class of a package: accessors, methods put in place of others.
 
-    Only what the code has a word for, so that an accessor that nobody uses means nothing.
+    Only what the code names, so that an accessor that nobody uses means nothing.
     """
     if is_own(host):
         return
@@ -249,7 +249,7 @@ def _loaded(writer: KeyWriter | None, name: str) -> object:
 
 
 def _is_special(writer: KeyWriter, value: Any, read: Read, scope: Scope, words: set[str]) -> bool:
-    """Write what counts by the text it is called with; whether `value` is of that kind."""
+    """Write what counts by the string it is called with; whether `value` is of that kind."""
     if any(value is one for one in _ENVIRONMENTS):
         if read.text is None or value not in (os.environ, os.getenv):
             raise UnfollowedError(
@@ -276,7 +276,7 @@ def _is_special(writer: KeyWriter, value: Any, read: Read, scope: Scope, words: 
 
 def _expression(writer: KeyWriter, value: Callable[..., Any], read: Read, scope: Scope) -> None:
     if read.text is None:
-        raise UnfollowedError(value, "It runs a text that is not written out.")
+        raise UnfollowedError(value, "It runs a string that is not written out.")
     try:
         code = compile(read.text, "<text>", "eval" if value is eval else "exec")
     except SyntaxError:

@@ -41,7 +41,7 @@ _OF_ENUMERATIONS = {
     *("_singles_mask_", "_flag_mask_", "_all_bits_", "_inverted_", "_boundary_"),
 }
 ABOUT = {"__doc__", "__module__", "__annotations__", "__annotate__"}
-"""Attributes that tell about an object and do not work in it."""
+"""Attributes that describe an object and do not act in it."""
 _BUILTIN = (
     *(types.BuiltinFunctionType, types.MethodWrapperType),
     *(types.WrapperDescriptorType, types.MethodDescriptorType, types.ClassMethodDescriptorType),
@@ -90,7 +90,7 @@ def _package_function(writer: KeyWriter, value: types.FunctionType) -> None:
     if hasattr(value, "registry") and hasattr(value, "dispatch"):  # functools.singledispatch
         writer.feed(value.registry)
         return
-    writer.asks.add("annotations")  # it may go by those of what it wraps
+    writer.inspected.add("annotations")  # it may go by those of what it wraps
     writer.feed(value.__code__)
     _values(writer, value)
     for name, content in following.scope_of(value).free.items():
@@ -136,7 +136,7 @@ def _class(writer: KeyWriter, value: type) -> None:
     writer.named("a base", value.__bases__)
     writer.named("its metaclass", type(value))
     body = {name: item for name, item in vars(value).items() if name not in _ABOUT_CLASSES}
-    if not body.get("__annotations__", True):  # made when somebody asked for them
+    if not body.get("__annotations__", True):  # made on first access
         del body["__annotations__"]
     if issubclass(value, Enum):
         body = _without_members(writer, value, body)
@@ -268,7 +268,7 @@ def _reduced(value: object) -> Any:
 
 
 def _without_derived(owner: type, state: object) -> object:
-    """Leave out what is computed on first use, and what tells about an object only."""
+    """Leave out what is computed on first use, and what only describes an object."""
     if isinstance(state, tuple) and len(state) == 2 and isinstance(state[1], dict):
         return _without_derived(owner, {**(state[0] or {}), **state[1]})
     if not isinstance(state, dict):

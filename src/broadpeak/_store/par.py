@@ -78,7 +78,7 @@ class ComponentParameters:
     at_edge : frozenset of str
         Parameters whose best value is at the end of the range.
     ranges : dict
-        `ParRange` of each parameter, where the file tells it.
+        `ParRange` of each parameter, where the file has it.
     named : bool
         Whether the names come from the file; else they are ``p1, p2, …`` by position.
     """
@@ -181,7 +181,7 @@ def read_par(path: str | Path) -> Parameters:
     Raises
     ------
     ParFileError
-        If the file does not exist (also a ``FileNotFoundError``), is no text, has a damaged line
+        If the file does not exist (also a ``FileNotFoundError``), is not text, has a damaged line
         (the message names it), a component twice, or no component.
 
     Notes
@@ -268,7 +268,7 @@ def write_par(path: str | Path, parameters: Parameters) -> Path:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         _replace(target, text)
-    except (OSError, ValueError) as error:  # a text that is none in UTF-8, a null in the path
+    except (OSError, ValueError) as error:  # a string that UTF-8 cannot hold, a null in the path
         reason = getattr(error, "strerror", None) or error
         msg = (
             f"{shown(str(target))} must be a file that can be written, got: {reason}. "
@@ -297,7 +297,7 @@ def _replace(target: Path, text: str) -> None:
 
 
 def _as_path(path: Any) -> Path:
-    """Return `path` as a Path; nothing but a text or a path is one."""
+    """Return `path` as a Path; nothing but a string or a path is one."""
     try:
         known = os.fspath(path)
         return Path(os.fsdecode(known))
@@ -313,7 +313,7 @@ def _read_text(path: Path) -> str:
         rule = "must be a parameter file, but there is none. Train first, or pass another."
         msg = f"{path} {rule}"
         raise MissingParFileError(msg) from error
-    except (OSError, ValueError) as error:  # no text in UTF-8, a null in the path
+    except (OSError, ValueError) as error:  # not UTF-8, a null in the path
         got = getattr(error, "strerror", None) or error
         rule = f"must be a readable text file, got: {got}. Pass the path of a .par file."
         msg = f"{shown(str(path))} {rule}"
@@ -399,7 +399,7 @@ def _declarations(component: ComponentParameters) -> list[str]:
 
 def _declaration(name: object, span: ParRange | None) -> str:
     if not name or not isinstance(name, str):
-        raise ParFileError(broken_rule("the name of a parameter", "be a text", name))
+        raise ParFileError(broken_rule("the name of a parameter", "be a string", name))
     line = f"# parameter {json.dumps(name)}"
     if span is None:
         return line
@@ -417,7 +417,7 @@ def _line(key: object, component: ComponentParameters) -> str:
     try:
         key.encode()
     except UnicodeEncodeError as error:
-        rule = "be a text that a file can hold"
+        rule = "be a string that a file can hold"
         raise ParFileError(broken_rule("the key of a component", rule, key)) from error
     values = [
         f"{'+' if name in component.at_edge else ''}{_number(name, value)}"

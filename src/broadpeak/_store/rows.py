@@ -26,12 +26,12 @@ _LOOKUP = 500  # keys a query, under SQLite's oldest limit on variables
 _HEAD = "id, key, name, data, settings, version, created, trials, seconds, total, digest"
 _ROW = "key, number, label, value, seconds, created, digest"
 
-_MOST_SEEN = 100_000  # rows of a run: remembered for runs that are asked for again and again
+_MOST_SEEN = 100_000  # rows of a run: remembered for runs that are read again and again
 
 
 @dataclass(slots=True)
 class _Seen:
-    """What a process has looked at in full, so that it need not do so again and again.
+    """What a process has checked in full, so that it need not do so again and again.
 
     Attributes
     ----------
@@ -168,7 +168,7 @@ class Rows:
     ) -> tuple[RunRow, list[TrialRow]]:
         """Return those of `keys` that are finished.
 
-        The first time a process asks for a run, all of its rows are looked at, then only those.
+        The first time a process reads a run, all of its rows are checked, then only those.
         """
         head = self.head(connection, run)
         seen = self._seen(run, head.trials, head.total)

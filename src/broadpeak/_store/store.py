@@ -55,12 +55,12 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """What came of asking for tasks.
+    """The answer to a claim.
 
     Attributes
     ----------
     granted : set of bytes
-        Keys of tasks that nobody else works on, now or before.
+        Keys of tasks that are now the claimant's.
     finished : dict
         Key of a task that was finished elsewhere -> its result.
     """
@@ -203,7 +203,7 @@ class Store:
     def ledger(self, data: object = None) -> pd.DataFrame:
         """Return how many tasks were ever finished on each data set.
 
-        The number of trials is what makes the best of them look good: statistics that tell luck
+        The number of trials is what makes the best of them look good: statistics that separate luck
         from skill start from it.
 
         Parameters
@@ -302,7 +302,7 @@ class Store:
     def find(self, run: int, keys: Sequence[bytes]) -> Iterator[tuple[bytes, Any]]:
         """Yield (key, result) of those of `keys` that are finished.
 
-        The first time a process asks for a run, all of its rows are looked at.
+        The first time a process reads a run, all of its rows are checked.
         """
         head, rows = self._file.read(lambda connection: self._rows.search(connection, run, keys))
         for row in rows:
@@ -376,7 +376,7 @@ class Store:
         self._file.close()
 
     def _label(self, label: dict[str, object]) -> bytes:
-        """Return the bytes of a label; what is no plain value is known by its text."""
+        """Return the bytes of a label; what is no plain value is shown by its string."""
         try:
             return codec.encode(label, trust=False)
         except StoreError:
@@ -450,13 +450,13 @@ def _storable(value: object) -> object:
 
 
 def _column(values: list[object]) -> AnySeries:
-    """Return a column: of numbers or texts as pandas has them, of anything else of objects."""
+    """Return a column: numbers and strings as pandas has them, anything else as objects."""
     kinds = {type(value) for value in values}
     whole = [abs(value) for value in values if type(value) is int]
-    # Beside fractions whole numbers become floats, which hold them exactly up to 2**53.
+    # Beside fractions integers become floats, which hold them exactly up to 2**53.
     largest = (1 << 63) - 1 if kinds == {int} else 1 << 53
     is_plain = kinds == {int, float} or (len(kinds) == 1 and kinds <= {int, float, bool, str})
-    if kinds == {str}:  # a text that UTF-8 has no bytes for is none for pandas
+    if kinds == {str}:  # pandas refuses a string that UTF-8 has no bytes for
         is_plain = all(_raw(str(value)).decode() == value for value in values)
     if is_plain and max(whole, default=0) <= largest:
         return pd.Series(values)

@@ -25,16 +25,16 @@ class Page:
         Of its content; a reference is a mark at its place.
     refs : tuple
         What it refers to, in order, with pages of their own: functions, classes, modules, and
-        all that code can tell from an equal one because it can be changed.
-    asks : frozenset of str
-        What its code asks of others that does not count otherwise; see `reach.ASKS`.
+        all that code can distinguish from an equal one because it can be changed.
+    inspected : frozenset of str
+        What its code inspects in others that does not count otherwise; see `reach.INSPECTIONS`.
     owner : object
         The object, held so that its id stays its own.
     """
 
     digest: bytes
     refs: tuple[object, ...]
-    asks: frozenset[str]
+    inspected: frozenset[str]
     owner: object
 
 
@@ -60,24 +60,24 @@ class KeyWriter:
         The digest it works for.
     refs : list
         What was referred to.
-    asks : set of str
-        What its code asks of others.
+    inspected : set of str
+        What its code inspects in others.
     """
 
-    __slots__ = ("_parts", "asks", "refs", "session")
+    __slots__ = ("_parts", "inspected", "refs", "session")
 
     def __init__(self, session: Session) -> None:
         self.session = session
         self._parts: list[bytes] = []
         self.refs: list[object] = []
-        self.asks: set[str] = set()
+        self.inspected: set[str] = set()
 
     def raw(self, encoded: bytes) -> None:
         """Write what `token` or `encode` returned."""
         self._parts.append(encoded)
 
     def mark(self, kind: str, text: str = "") -> None:
-        """Write a kind, and a text that belongs to it."""
+        """Write a kind, and a string that belongs to it."""
         self._parts.append(token(kind, _text(text)))
 
     def feed(self, value: object) -> None:
@@ -109,7 +109,7 @@ class KeyWriter:
         total = hashlib.blake2b(digest_size=SIZE)
         for part in self._parts:
             total.update(part)
-        return Page(total.digest(), tuple(self.refs), frozenset(self.asks), owner)
+        return Page(total.digest(), tuple(self.refs), frozenset(self.inspected), owner)
 
 
 def token(kind: str, content: bytes) -> bytes:

@@ -124,7 +124,7 @@ def _bounds(node: ast.expr, names: Mapping[str, Interval]) -> Interval:
     if isinstance(node, ast.UnaryOp) and not isinstance(node.op, ast.Not):
         inner = _bounds(node.operand, names)
         return Interval(-inner.high, -inner.low) if isinstance(node.op, ast.USub) else inner
-    # A truth value, or one of the operands of `and`: never asked for but in odd expressions.
+    # A truth value, or one of the operands of `and`, as a number: met in odd expressions only.
     parts = [_bounds(value, names) for value in getattr(node, "values", [])]
     lows, highs = [p.low for p in parts], [p.high for p in parts]
     return Interval(_least([np.asarray(0.0), *lows]), _most([np.asarray(1.0), *highs]))

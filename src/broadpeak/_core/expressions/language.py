@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Parsing: text → a checked tree → one compiled function of the names in it."""
+"""Parsing: a string → a checked tree → one compiled function of the names in it."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ class Expression:
 
     @staticmethod
     def all_of(parts: Sequence[Expression]) -> Expression:
-        """Return the expression that all `parts` are true, asked in order as ``and`` does."""
+        """Return the expression that all `parts` are true, evaluated in order as ``and`` does."""
         if len(parts) == 1:
             return parts[0]
         tree = ast.BoolOp(ast.And(), [part.tree for part in parts])
@@ -133,7 +133,7 @@ def parse(text: str, owner: str = "expression") -> Expression:
     """Parse `text` in the small language that conditions and templates share.
 
     Allowed are arithmetic (``+ - * / // % ** & | ^``), comparisons, also chained, ``and``,
-    ``or``, ``not``, ``in``, ``not in``, ``is None``, literals (numbers, texts, None, booleans;
+    ``or``, ``not``, ``in``, ``not in``, ``is None``, literals (numbers, strings, None, booleans;
     tuples, lists and sets of them), names, and ``abs min max round len int float``.
 
     Parameters
@@ -146,7 +146,7 @@ def parse(text: str, owner: str = "expression") -> Expression:
     Raises
     ------
     ConditionError
-        If the text is anything else. Nothing of it has run then.
+        If the text is anything else; it is checked before any of it is evaluated.
 
     Examples
     --------
@@ -154,7 +154,7 @@ def parse(text: str, owner: str = "expression") -> Expression:
     True
     """
     if not isinstance(text, str):
-        raise ConditionError(broken_rule(owner, "be a text", text))
+        raise ConditionError(broken_rule(owner, "be a string", text))
     if len(text) > MAX_LENGTH:
         got = f"{text[:40]}… ({len(text)} characters)"
         raise ConditionError(broken_rule(owner, f"have at most {MAX_LENGTH} characters", got))
@@ -192,7 +192,7 @@ def _check(tree: ast.expr, text: str, owner: str) -> None:
 
 def _problem(node: ast.AST) -> str:
     if not isinstance(node, _ALLOWED):
-        return f"the {_spoken(node)}"
+        return f"the {_in_words(node)}"
     if isinstance(node, ast.Call):
         return _call_problem(node)
     if isinstance(node, ast.Constant):
@@ -217,7 +217,7 @@ def _call_problem(node: ast.Call) -> str:
     return "the keyword arguments" if node.keywords else ""
 
 
-def _spoken(node: ast.AST) -> str:
+def _in_words(node: ast.AST) -> str:
     """Return the name of a construct as a person would say it: ListComp → list comp."""
     name = type(node).__name__
     return "".join(f" {c.lower()}" if c.isupper() else c for c in name).strip()

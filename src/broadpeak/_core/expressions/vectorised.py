@@ -162,8 +162,8 @@ class Vectorised:
     def table(self, node: ast.expr, names: tuple[str, ...]) -> Vector:
         """Return `node`, whose names vary along one axis, for every position of that axis.
 
-        This is how texts, None and anything else get into an array: computed by Python once a value
-        instead of once a combination.
+        This is how strings, None and anything else get into an array: computed by Python once a
+        value instead of once a combination.
         """
         key = id(node)
         if key not in self._tables:

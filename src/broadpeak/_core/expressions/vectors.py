@@ -141,7 +141,7 @@ class Values:
 
     @staticmethod
     def _take_range(items: range, codes: IntArray | None) -> Vector:
-        # A range may be far too long to hold: compute what is asked.
+        # A range may be far too long to hold: compute only what is taken.
         low, high = sorted((items[0], items[-1]))
         if max(-low, high, abs(items.step)) > INT64 // 2:
             raise NotVectorised
