@@ -69,7 +69,7 @@ def _bits(number: int | Fraction) -> int:
     return number.bit_length()
 
 
-def _check_repeat(sequence: Sized, count: Any) -> None:
+def _check_repeat(sequence: Sized, count: object) -> None:
     # Nested lists would multiply: comparing two of them costs the product of all repetitions.
     nested = isinstance(sequence, (list, tuple)) and any(
         isinstance(item, _SEQUENCES) for item in sequence
@@ -86,7 +86,7 @@ def _too_large(operator: str) -> ConditionError:
     return ConditionError(msg)
 
 
-FUNCTIONS: Final[dict[str, Callable[..., Any]]] = {
+FUNCTIONS: Final[dict[str, Callable[..., object]]] = {
     "abs": abs,
     "min": min,
     "max": max,

@@ -34,7 +34,7 @@ _RULE = (
 
 # Names inside the compiled function; a user's name never gets there, so none can collide.
 _GUARDED = {ast.Pow: "_power", ast.Mult: "_times", ast.Mod: "_remainder"}
-_GLOBALS: dict[str, Any] = {
+_GLOBALS: dict[str, object] = {
     "__builtins__": {},
     "_power": guards.power,
     "_times": guards.times,
@@ -62,7 +62,7 @@ class Expression:
     names: tuple[str, ...]
 
     @cached_property
-    def function(self) -> Callable[..., Any]:
+    def function(self) -> Callable[..., object]:
         """The expression as a function of its names, by position, with Python's semantics."""
         arguments = ast.arguments(
             posonlyargs=[],
@@ -92,7 +92,7 @@ class Expression:
         tree = ast.BoolOp(ast.And(), [part.tree for part in parts])
         return Expression(" and ".join(part.text for part in parts), tree, names_of(tree))
 
-    def evaluate(self, values: Mapping[str, Any]) -> Any:
+    def evaluate(self, values: Mapping[str, object]) -> Any:
         """Return the value of the expression, its names read from `values`.
 
         Raises

@@ -17,13 +17,18 @@ import numpy as np
 
 from broadpeak._core.expressions.intervals import Interval, known, outlook
 from broadpeak._core.expressions.language import Expression, names_of
-from broadpeak._core.expressions.operators import BINARY, CALLS, COMPARE, negative, positive, unify
 from broadpeak._core.expressions.vectors import (
+    BINARY,
+    CALLS,
+    COMPARE,
     EXACT,
     NotVectorised,
     Values,
     Vector,
     either,
+    negative,
+    positive,
+    unify,
     vector_of,
 )
 from broadpeak.types import BoolArray, FloatArray, IntArray
@@ -183,7 +188,7 @@ class Vectorised:
         function = Expression("", node, names).function
         varying = [self.axes[name] is not None for name in names]
         columns = [self.values[name].items for name in names]
-        results: list[Any] = []
+        results: list[object] = []
         raised = np.zeros(length, dtype=bool)
         for i in range(length):
             row = (c[i] if v else c[0] for c, v in zip(columns, varying, strict=True))
