@@ -25,6 +25,7 @@ from broadpeak.errors import StoreError, broken_rule
 _LOOKUP = 500  # keys a query, under SQLite's oldest limit on variables
 _HEAD = "id, key, name, data, settings, version, created, trials, seconds, total, digest"
 _ROW = "key, number, label, value, seconds, created, digest"
+_INSERT_TRIAL = f"INSERT OR IGNORE INTO trials (run, {_ROW}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 
 _MOST_SEEN = 100_000  # rows of a run: remembered for runs that are read again and again
 
@@ -136,24 +137,25 @@ class Rows:
         """Add finished tasks; return the keys of those that are there already, which stay."""
         head = self.head(connection, run)
         seen = self._seen(run, head.trials, head.total)
+        trials, seconds, total = head.trials, head.seconds, head.total
         taken = []
         for one in rows:
-            row = replace(one, number=head.trials)
+            row = TrialRow(one.key, trials, one.label, one.value, one.seconds, one.created)
             digest = row.digest(head.key)
-            values = (run, row.key, row.number, row.label, row.value, row.seconds)
-            created = connection.execute(
-                f"INSERT OR IGNORE INTO trials (run, {_ROW}) VALUES ({_marks(8)})",
-                (*values, row.created.decode(), digest),
+            n_created = connection.execute(
+                _INSERT_TRIAL,
+                (
+                    *(run, row.key, row.number, row.label, row.value, row.seconds),
+                    *(row.created.decode(), digest),
+                ),
             ).rowcount
-            if created != 1:
+            if n_created != 1:
                 taken.append(row.key)
                 continue
-            head = replace(
-                head,
-                trials=head.trials + 1,
-                seconds=head.seconds + (row.seconds or 0.0),
-                total=added(head.total, digest),
-            )
+            trials += 1
+            seconds += row.seconds or 0.0
+            total = added(total, digest)
+        head = replace(head, trials=trials, seconds=seconds, total=total)
         connection.execute(
             "UPDATE runs SET trials = ?, seconds = ?, total = ?, digest = ? WHERE id = ?",
             (head.trials, head.seconds, head.total, head.digest(), run),
