@@ -1,5 +1,18 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Drawing combinations without building the grid: uniform, exact in number, without duplicates."""
+"""Drawing combinations without building the grid: uniform, exact in number, without duplicates.
+
+Groups of axes are independent, so a uniform draw from the grid is a uniform draw from each group. A
+group is drawn from in one of three ways, the cheapest that is known to work. If it is small or
+tallied, its combinations have numbers, and a number is drawn. If not, cells are drawn at random and
+those that fail the conditions are rejected: what is left is uniform, and costs one over the share
+that passes. If after a million draws nearly nothing has passed, the group is solved after all, with
+sixteen times the budget at every new attempt, so that neither way is ever waited for much longer
+than the other takes.
+
+Without replacement, rows are drawn until enough of them differ. Dropping repetitions keeps the rest
+uniform, since every set of distinct rows is as likely as any other. That gets slow where most of
+what passes is wanted; then every group is solved, and distinct numbers are drawn.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +42,8 @@ _FIRST_CELLS: Final = 1 << 28
 """Combinations looked at before that attempt is given up for more drawing."""
 
 _MOST_SHUFFLED: Final = 1 << 27
-"""Numbers that are shuffled to take some of them."""
+"""Numbers that are shuffled to take some of them.
+"""
 
 
 def draw_rows(total: int, n: int, replace: bool, rng: np.random.Generator) -> AnyArray:
