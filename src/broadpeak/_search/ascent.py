@@ -16,31 +16,19 @@ from broadpeak._search.selectors import Plateau, Selector, choose_step, resolve_
 
 @dataclass(frozen=True, slots=True)
 class AscentState:
-    """The state of an ascent.
+    """The state of an ascent."""
 
-    Attributes
-    ----------
-    names, defaults, grids, biases
-        The space: one item a dimension; an empty grid is not searched.
-    values : tuple of float
-        Results of the parameters searched so far, and what the others are held at.
-    pass_, moving : int
-        Pass from 1, and position of the dimension that is searched now; past the end: finished.
-    scores : tuple of float
-        Scores of the first steps of the current grid.
-    curves : tuple of StepCurve
-        What was decided so far.
-    """
-
+    # The space: one item a dimension; one with an empty grid is not searched.
     names: tuple[str, ...]
     defaults: Point
     grids: tuple[tuple[float, ...], ...]
     biases: tuple[float, ...]
-    values: Point
+    values: Point  # results of the parameters searched so far, and what the others are held at
+    # The pass from 1, and the dimension that is searched now; past the last one: finished.
     pass_: int
     moving: int
-    scores: tuple[float, ...] = ()
-    curves: tuple[SearchCurve, ...] = ()
+    scores: tuple[float, ...] = ()  # scores of the first steps of the current grid
+    curves: tuple[SearchCurve, ...] = ()  # what was decided so far
 
 
 @dataclass(frozen=True, slots=True)

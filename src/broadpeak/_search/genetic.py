@@ -29,36 +29,21 @@ PATIENCE = 10
 
 @dataclass(frozen=True, slots=True)
 class GeneticState:
-    """The state of a genetic search.
+    """The state of a genetic search."""
 
-    Attributes
-    ----------
-    grid : StepGrid
-        The space.
-    seed : int
-        Seed; every generation draws from a stream of its own.
-    generation, stale : int
-        Current generation from 1, and generations since the best individual was found.
-    population, waiting : tuple of codes
-        The current generation, and those of it that have no score yet.
-    codes, scores : tuple
-        Everything evaluated so far, in order.
-    n_scored : int
-        Individuals of this generation that have a score.
-    finished : bool
-        Whether the search has ended.
-    """
-
-    grid: StepGrid
-    seed: int
+    grid: StepGrid  # the space
+    seed: int  # seed; every generation draws from a stream of its own
+    # The current generation, and those of it that have no score yet.
     population: tuple[Codes, ...]
     waiting: tuple[Codes, ...]
+    # The current generation from 1, and how many have passed since the best individual was found.
     generation: int = 1
     stale: int = 0
+    # Everything evaluated so far, in order.
     codes: tuple[Codes, ...] = ()
     scores: tuple[float, ...] = ()
-    n_scored: int = 0
-    finished: bool = False
+    n_scored: int = 0  # individuals of this generation that have a score
+    finished: bool = False  # whether the search has ended
 
 
 @dataclass(frozen=True, slots=True)

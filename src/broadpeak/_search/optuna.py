@@ -47,25 +47,14 @@ MAX_REPEATS = 20
 
 @dataclass(frozen=True, slots=True)
 class OptunaState:
-    """Everything that was evaluated; the study can be rebuilt from it.
+    """Everything that was evaluated; the study can be rebuilt from it."""
 
-    Attributes
-    ----------
-    grid : StepGrid
-        The space.
-    seed : int
-        Seed of the sampler.
-    codes, scores : tuple of tuple
-        Evaluated combinations and their scores, batch by batch.
-    stopped : bool
-        Whether the search was ended.
-    """
-
-    grid: StepGrid
-    seed: int
+    grid: StepGrid  # the space
+    seed: int  # seed of the sampler
+    # Evaluated combinations and their scores, batch by batch.
     codes: tuple[tuple[Codes, ...], ...] = ()
     scores: tuple[tuple[float, ...], ...] = ()
-    stopped: bool = False
+    stopped: bool = False  # whether the search was ended
 
     @property
     def n_evaluated(self) -> int:

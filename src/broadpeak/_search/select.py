@@ -304,22 +304,15 @@ def _names(index: AnyIndex) -> list[str]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LabelLevel:
-    """One level of the index of some scores.
+    """One level of the index of some scores."""
 
-    Attributes
-    ----------
-    labels : tuple
-        Each label once: numbers and dates ascending, then names. The order does not depend on the
-        order of the rows.
-    runs : array of int, shape (n_labels,)
-        Labels of one run are neighbours in their order: the numbers are one, dates another. A name
-        (a string, a truth value, None, NaN, anything else) is a run of its own.
-    codes : array of int, shape (n_rows,)
-        The label of each row.
-    """
-
+    # Each label once: numbers and dates ascending, then names. The order does not depend on the
+    # order of the rows.
     labels: tuple[Any, ...]
+    # The run of each label. Labels of one run are neighbours in their order: the numbers are one
+    # run, dates another. A name (a string, a truth value, None, NaN, anything else) is alone in one.
     runs: IntArray
+    # The label of each row.
     codes: IntArray
 
     @property

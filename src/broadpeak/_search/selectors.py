@@ -148,23 +148,13 @@ def resolve_selector(method: str | Selector, *, several: bool = False) -> Select
 
 @dataclass(frozen=True, slots=True)
 class StepChoice:
-    """What was chosen from a curve of scores.
-
-    Attributes
-    ----------
-    value, score : float
-        Chosen value and the smoothed score there.
-    step, peak : int
-        Chosen step (the nearest one to a value between steps) and step of the best score, from 0.
-    window : tuple of int
-        First and last step that carried the choice.
-    """
+    """What was chosen from a curve of scores."""
 
     value: float
-    score: float
-    step: int
-    peak: int
-    window: tuple[int, int]
+    score: float  # the smoothed score at the value
+    step: int  # the chosen step, from 0; of a value between two steps the nearest one
+    peak: int  # the step with the best score
+    window: tuple[int, int]  # first and last step that carried the choice
 
 
 def choose_step(

@@ -24,18 +24,10 @@ Codes: TypeAlias = tuple[int, ...]
 
 @dataclass(frozen=True, slots=True)
 class StepGrid:
-    """The values of every dimension; one that is not searched has its default alone.
+    """The values of every dimension; one that is not searched has its default alone."""
 
-    Attributes
-    ----------
-    defaults : tuple of float
-        Point of all defaults.
-    values : tuple of tuple of float
-        Values of each dimension, ascending.
-    """
-
-    defaults: Point
-    values: tuple[tuple[float, ...], ...]
+    defaults: Point  # point of all defaults
+    values: tuple[tuple[float, ...], ...]  # values of each dimension, ascending
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -26,24 +26,12 @@ INT64_MAX: Final = 2**63 - 1
 
 @dataclass(frozen=True)
 class Axes:
-    """The axes of a grid. An axis is one parameter, or all parameters of one level.
+    """The axes of a grid. An axis is one parameter, or all parameters of one level."""
 
-    Attributes
-    ----------
-    params : dict of Param
-        In the order given.
-    axis_of : dict of int
-        The axis of each parameter.
-    lengths : tuple of int
-        Length of each axis, slowest first.
-    levels : tuple of IndexLevel
-        In the order of parameters.
-    """
-
-    params: dict[str, Param]
-    axis_of: dict[str, int]
-    lengths: tuple[int, ...]
-    levels: tuple[IndexLevel, ...]
+    params: dict[str, Param]  # in the order given
+    axis_of: dict[str, int]  # the axis of each parameter
+    lengths: tuple[int, ...]  # length of each axis, slowest first
+    levels: tuple[IndexLevel, ...]  # in the order of parameters
 
     @property
     def size(self) -> int:

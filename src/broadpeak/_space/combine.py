@@ -30,18 +30,10 @@ _INT64: Final = 2**63
 
 @dataclass(frozen=True, eq=False)
 class Column:
-    """One parameter of a run: value of combination i is ``values[codes[i]]``.
+    """One parameter of a run: value of combination i is ``values[codes[i]]``."""
 
-    Attributes
-    ----------
-    values : sequence
-        Each value of the parameter once.
-    codes : integer array, shape (n_combinations,)
-        Of the smallest integer type that fits.
-    """
-
-    values: Sequence[Any]
-    codes: IntArray
+    values: Sequence[Any]  # each value of the parameter once
+    codes: IntArray  # one a combination, of the smallest integer type that fits
 
     def __len__(self) -> int:
         return len(self.codes)
@@ -94,21 +86,11 @@ def _period(codes: IntArray) -> int | None:
 
 @dataclass(frozen=True, eq=False)
 class Combos:
-    """The combinations of one run, in order.
+    """The combinations of one run, in order."""
 
-    Attributes
-    ----------
-    columns : dict of Column
-        By parameter, in the order of parameters.
-    levels : tuple of IndexLevel
-        The visible index levels.
-    size : int
-        Number of combinations.
-    """
-
-    columns: dict[str, Column]
-    levels: tuple[IndexLevel, ...]
-    size: int
+    columns: dict[str, Column]  # by parameter, in the order of parameters
+    levels: tuple[IndexLevel, ...]  # the visible index levels
+    size: int  # number of combinations
 
     def __len__(self) -> int:
         return self.size

@@ -37,30 +37,21 @@ _TRIED_ROW_BY_ROW: Final = 1 << 14
 
 @dataclass(eq=False)
 class Conjunct:
-    """Something that must be true of a combination: a condition, or a part joined by ``and``.
+    """Something that must be true of a combination: a condition, or a part joined by ``and``."""
 
-    Attributes
-    ----------
-    source : Expression or callable
-        What decides; a callable takes its variables by position.
-    values, variable_axes : tuples
-        What each variable runs through, and along which axis (None: a constant).
-    axes : tuple of int
-        The axes it depends on, ascending.
-    vectorised : Vectorised or None
-        The same over arrays; None where NumPy could not be shown to agree with Python.
-    """
-
+    # What decides; a callable takes its variables by position.
     source: Expression | Callable[..., object]
+    # What each variable runs through, and along which axis (None: a constant).
     values: tuple[Sequence[object], ...]
     variable_axes: tuple[int | None, ...]
-    axes: tuple[int, ...] = field(init=False)
+    axes: tuple[int, ...] = field(init=False)  # the axes it depends on, ascending
 
     def __post_init__(self) -> None:
         self.axes = tuple(sorted({axis for axis in self.variable_axes if axis is not None}))
 
     @cached_property
     def vectorised(self) -> Vectorised | None:
+        """The same over arrays; None where NumPy could not be shown to agree with Python."""
         if not isinstance(self.source, Expression):
             return None
         names = self.source.names
@@ -111,21 +102,12 @@ class Conjunct:
 
 @dataclass(frozen=True, eq=False)
 class Condition:
-    """A condition with its names resolved.
+    """A condition with its names resolved."""
 
-    Attributes
-    ----------
-    text : str
-        How messages call it.
-    whole : Conjunct
-        The condition as it was written.
-    conjuncts : tuple of Conjunct
-        What is all true exactly where the whole is. Only the last may raise, and it raises where
-        the whole would, if those before it are true. `split_conditions` finds more than one.
-    """
-
-    text: str
-    whole: Conjunct
+    text: str  # how messages call it
+    whole: Conjunct  # the condition as it was written
+    # What is all true exactly where the whole is. Only the last may raise, and it raises where the
+    # whole would, if those before it are true. `split_conditions` finds more than one.
     conjuncts: tuple[Conjunct, ...] = ()
 
 

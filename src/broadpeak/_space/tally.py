@@ -51,26 +51,15 @@ class TooCostlyError(Exception):
 
 @dataclass(eq=False)
 class TallyStep:
-    """One axis that is summed out.
-
-    Attributes
-    ----------
-    axis : int
-    rest : tuple of int
-        The axes its conditions link it with, all summed out later.
-    conjuncts : list of Conjunct
-        The factors with values 0 and 1.
-    below : list of TallyStep
-        The factors that are tables of earlier steps; each is used by one step only.
-    counts : integer array
-        Over the combinations of `rest`, in C order: how many combinations of this axis and all
-        axes below it pass.
-    """
+    """One axis that is summed out."""
 
     axis: int
-    rest: tuple[int, ...]
-    conjuncts: list[Conjunct]
+    rest: tuple[int, ...]  # the axes its conditions link it with, all summed out later
+    conjuncts: list[Conjunct]  # the factors with values 0 and 1
+    # The factors that are tables of earlier steps; each is used by one step only.
     below: list[TallyStep]
+    # Over the combinations of `rest`, in C order: how many combinations of this axis and all axes
+    # below it pass.
     counts: AnyArray = field(init=False)
 
 

@@ -63,21 +63,11 @@ class UnfollowedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Where a function finds its names.
+    """Where a function finds its names."""
 
-    Attributes
-    ----------
-    names : dict
-        Its globals.
-    builtins : mapping
-        What is known everywhere.
-    free : mapping
-        What it closes over.
-    """
-
-    names: dict[str, object]
-    builtins: Mapping[str, object]
-    free: Mapping[str, object]
+    names: dict[str, object]  # its globals
+    builtins: Mapping[str, object]  # what is known everywhere
+    free: Mapping[str, object]  # what it closes over
 
 
 def scope_of(func: types.FunctionType) -> Scope:

@@ -39,49 +39,26 @@ _READS_TEXT = {"eval", "query"}
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """A name that code reads, and what it reads of it.
+    """A name that code reads, and what it reads of it."""
 
-    Attributes
-    ----------
-    kind : str
-        A "global", a "free" name of an enclosing function, or an "import".
-    name : str
-        The name; of an import the module.
-    attrs : tuple of str
-        The attributes that follow: ``("sub", "CONST")`` of ``pkg.sub.CONST``.
-    level : int
-        Dots before the module of an import.
-    text : str or None
-        The string that it is called or searched with, as in ``os.getenv("HOME")`` or
-        ``"HOME" in os.environ``.
-    """
-
-    kind: Kind
-    name: str
+    kind: Kind  # a "global", a "free" name of an enclosing function, or an "import"
+    name: str  # the name; of an import the module
+    # The attributes that follow: ``("sub", "CONST")`` of ``pkg.sub.CONST``.
     attrs: tuple[str, ...] = ()
-    level: int = 0
+    level: int = 0  # dots before the module of an import
+    # The string that it is called or searched with, as in ``os.getenv("HOME")`` or ``"HOME" in
+    # os.environ``.
     text: str | None = None
 
 
 @dataclass(slots=True)
 class Reached:
-    """All that a code object and the code inside of it read.
+    """All that a code object and the code inside of it read."""
 
-    Attributes
-    ----------
-    reads : list of Read
-        In the order of the instructions, each once.
-    inspected : set of str
-        Keys of `INSPECTIONS`.
-    namespace : bool
-        It takes the globals of a module as a whole.
-    words : set of str
-        Names and strings in it, among which are the attributes that it reads of any value.
-    """
-
-    reads: list[Read] = field(default_factory=list)
-    inspected: set[str] = field(default_factory=set)
-    namespace: bool = False
+    reads: list[Read] = field(default_factory=list)  # in the order of the instructions, each once
+    inspected: set[str] = field(default_factory=set)  # keys of `INSPECTIONS`
+    namespace: bool = False  # it takes the globals of a module as a whole
+    # Names and strings in it, among which are the attributes that it reads of any value.
     words: set[str] = field(default_factory=set)
 
 

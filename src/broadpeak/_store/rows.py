@@ -32,19 +32,11 @@ _MOST_SEEN = 100_000  # rows of a run: remembered for runs that are read again a
 
 @dataclass(slots=True)
 class _Seen:
-    """What a process has checked in full, so that it need not do so again and again.
+    """What a process has checked in full, so that it need not do so again and again."""
 
-    Attributes
-    ----------
-    n, total : int, bytes
-        How many rows there were, and the sum of their digests.
-    keys : set of bytes
-        Their keys: one of these that is not found any more is damage.
-    """
-
-    n: int
-    total: bytes
-    keys: set[bytes]
+    n: int  # how many rows there were
+    total: bytes  # the sum of their digests
+    keys: set[bytes]  # their keys: one of these that is not found any more is damage
 
 
 _seen: dict[tuple[FileIdentity, int | None], _Seen] = {}

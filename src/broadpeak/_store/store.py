@@ -33,39 +33,20 @@ _OWN_COLUMNS = ("value", "seconds", "created", "run")  # of the table of trials
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One finished task on its way into the store.
+    """One finished task on its way into the store."""
 
-    Attributes
-    ----------
-    key : bytes
-        Digest of what makes this task differ from the others of its run.
-    label : dict
-        The combination, by parameter.
-    value : object
-        The result.
-    seconds : float
-        Time it took; NaN if unknown.
-    """
-
-    key: bytes
-    label: dict[str, object]
-    value: object
-    seconds: float
+    key: bytes  # digest of what makes this task differ from the others of its run
+    label: dict[str, object]  # the combination, by parameter
+    value: object  # the result
+    seconds: float  # time it took; NaN if unknown
 
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """The answer to a claim.
+    """The answer to a claim."""
 
-    Attributes
-    ----------
-    granted : set of bytes
-        Keys of tasks that are now the claimant's.
-    finished : dict
-        Key of a task that was finished elsewhere -> its result.
-    """
-
-    granted: set[bytes] = field(default_factory=set)
+    granted: set[bytes] = field(default_factory=set)  # keys of tasks that are now the claimant's
+    # Key of a task that was finished elsewhere -> its result.
     finished: dict[bytes, Any] = field(default_factory=dict)
 
 

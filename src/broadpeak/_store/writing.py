@@ -17,25 +17,15 @@ SIZE = 16  # bytes of a digest: 2**64 results before a collision is to be expect
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What one object holds, without what it only refers to.
+    """What one object holds, without what it only refers to."""
 
-    Attributes
-    ----------
-    digest : bytes
-        Of its content; a reference is a mark at its place.
-    refs : tuple
-        What it refers to, in order, with pages of their own: functions, classes, modules, and
-        all that code can distinguish from an equal one because it can be changed.
-    inspected : frozenset of str
-        What its code inspects in others that does not count otherwise; see `reach.INSPECTIONS`.
-    owner : object
-        The object, held so that its id stays its own.
-    """
-
-    digest: bytes
+    digest: bytes  # of its content; a reference is a mark at its place
+    # What it refers to, in order, with pages of their own: functions, classes, modules, and all
+    # that code can distinguish from an equal one because it can be changed.
     refs: tuple[object, ...]
+    # What its code inspects in others that does not count otherwise; see `reach.INSPECTIONS`.
     inspected: frozenset[str]
-    owner: object
+    owner: object  # the object, held so that its id stays its own
 
 
 class Session(Protocol):

@@ -45,21 +45,11 @@ _GLOBALS: dict[str, object] = {
 
 @dataclass(frozen=True, eq=False)
 class Expression:
-    """A checked expression.
+    """A checked expression."""
 
-    Attributes
-    ----------
-    text : str
-        The source, for messages.
-    tree : ast.expr
-        The checked tree.
-    names : tuple of str
-        The names it reads, in order of appearance.
-    """
-
-    text: str
-    tree: ast.expr
-    names: tuple[str, ...]
+    text: str  # the source, for messages
+    tree: ast.expr  # the checked tree
+    names: tuple[str, ...]  # the names it reads, in order of appearance
 
     @cached_property
     def function(self) -> Callable[..., object]:

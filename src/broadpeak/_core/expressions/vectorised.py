@@ -40,20 +40,11 @@ _MOST_PRODUCTS = 15
 
 @dataclass(eq=False)
 class Vectorised:
-    """An expression over the columns of a grid.
-
-    Attributes
-    ----------
-    expression : Expression
-    values : dict of Values
-        What each name runs through.
-    axes : dict of int or None
-        The axis each name varies along; None for constants.
-    """
+    """An expression over the columns of a grid."""
 
     expression: Expression
-    values: Mapping[str, Values]
-    axes: Mapping[str, int | None]
+    values: Mapping[str, Values]  # what each name runs through
+    axes: Mapping[str, int | None]  # the axis each name varies along; None for constants
     _tables: dict[int, Vector | None] = field(default_factory=dict)
     _blocks: dict[tuple[str, int], tuple[FloatArray, FloatArray]] = field(default_factory=dict)
 

@@ -30,26 +30,16 @@ class NotVectorised(Exception):  # noqa: N818  # a signal, never an error the us
 
 @dataclass(frozen=True, slots=True)
 class Vector:
-    """Many values of one kind.
+    """Many values of one kind."""
 
-    Attributes
-    ----------
-    kind : "b", "i", "f" or "m"
-        Booleans, integers (int64), floats (float64), or integers and floats mixed (float64, the
-        integers within ±2**53).
-    data : array
-        Of any shape that broadcasts with its peers.
-    low, high : int
-        Bounds of the integers in it ("b", "i", "m"), never exceeded: they prove that nothing wraps.
-    raised : bool array or None
-        Where Python would have raised; the data mean nothing there.
-    """
-
+    # "b", "i", "f" or "m": booleans, integers (int64), floats (float64), or integers and floats
+    # mixed (float64, the integers within ±2**53).
     kind: str
-    data: AnyArray
+    data: AnyArray  # of any shape that broadcasts with its peers
+    # Bounds of the integers in it ("b", "i", "m"), never exceeded: they prove that nothing wraps.
     low: int = 0
     high: int = 1
-    raised: BoolArray | None = None
+    raised: BoolArray | None = None  # where Python would have raised; the data mean nothing there
 
     @property
     def reach(self) -> int:
