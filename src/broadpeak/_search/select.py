@@ -310,7 +310,7 @@ class LabelLevel:
     # order of the rows.
     labels: tuple[Any, ...]
     # The run of each label. Labels of one run are neighbours in their order: the numbers are one
-    # run, dates another. A name (a string, a truth value, None, NaN, anything else) is alone in one.
+    # run, dates another; a name (a string, a truth value, None, NaN, anything else) is alone.
     runs: IntArray
     # The label of each row.
     codes: IntArray
