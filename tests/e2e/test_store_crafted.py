@@ -14,9 +14,9 @@ from typer.testing import CliRunner
 
 import broadpeak as bp
 from broadpeak._cli.app import app
-from broadpeak._store import digests
 from broadpeak._store.codec import encode
-from broadpeak._store.rows import Row, RowHeader
+from broadpeak._store.file import NO_DIGESTS, added
+from broadpeak._store.rows import RunRow, TrialRow
 from broadpeak.errors import BroadpeakError
 
 
@@ -38,9 +38,9 @@ def _plant(path, value=None, label=None, **head_changes):
     connection = sqlite3.connect(path)
     connection.text_factory = bytes
     fields = "id, key, name, data, settings, version, created, trials, seconds, total"
-    head = RowHeader(*connection.execute(f"SELECT {fields} FROM runs").fetchone())
+    head = RunRow(*connection.execute(f"SELECT {fields} FROM runs").fetchone())
     rows = [
-        Row(*row)
+        TrialRow(*row)
         for row in connection.execute(
             "SELECT key, number, label, value, seconds, created FROM trials ORDER BY number"
         )
@@ -50,9 +50,9 @@ def _plant(path, value=None, label=None, **head_changes):
         value=rows[0].value if value is None else value,
         label=rows[0].label if label is None else label,
     )
-    total = digests.NOTHING
+    total = NO_DIGESTS
     for row in rows:
-        total = digests.plus(total, row.digest(head.key))
+        total = added(total, row.digest(head.key))
     head = replace(head, total=total, **head_changes)
     connection.execute(
         "UPDATE trials SET value = ?, label = ?, digest = ? WHERE number = 0",

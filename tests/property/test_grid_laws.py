@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -14,9 +16,11 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from broadpeak import Param, ParamGrid, combine_params
+from broadpeak._space import conditions as on_rows
+from broadpeak._space import subset
 from broadpeak._space.axes import lay_out
 from broadpeak._space.combine import select_combos
-from broadpeak._space.conditions import bind_conditions, check_rows
+from broadpeak._space.conditions import bind_conditions, check_rows, split_conditions
 from broadpeak._space.solve import Solver
 from broadpeak.errors import ConditionError, ParamError
 
@@ -144,6 +148,15 @@ def expected_of(params: dict[str, Param]) -> list[dict[str, Any]] | None:
     return passed
 
 
+@contextmanager
+def solvers_only() -> Iterator[None]:
+    """Keep small grids from being looked at as a whole, and few rows from being left to Python."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(subset, "_LOOKED_AT_WHOLE", 0)
+        patch.setattr(on_rows, "_FEW", 0)
+        yield
+
+
 @settings(max_examples=300)
 @given(grids())
 def test_lazy_grid_is_the_filtered_product(params: dict[str, Param]) -> None:
@@ -157,19 +170,25 @@ def test_lazy_grid_is_the_filtered_product(params: dict[str, Param]) -> None:
             list(ParamGrid(params))
         with pytest.raises(ConditionError, match="raised"):
             combine_params(params)
+        with solvers_only(), pytest.raises(ConditionError, match="raised"):
+            combine_params(params)
         return
     assert list(grid) == expected
     assert grid.count() == len(expected)
     product, index = combine_params(params, raise_empty=False)
     assert product == {name: [combo[name] for combo in expected] for name in params}
+    with solvers_only():
+        solved, solved_index = combine_params(params, raise_empty=False)
+    assert solved == product
+    assert solved_index.equals(index)
     tuples = [tuple(combo.values()) for combo in expected]
     if len(params) > 1 and tuples:
         assert index.equals(pd.MultiIndex.from_tuples(tuples, names=list(params)))
     assert list(index.names) == list(params)
     streamed = Solver(
-        grid.layout,
-        range(len(grid.layout.lengths)),
-        bind_conditions(grid.layout),
+        grid.axes,
+        range(len(grid.axes.lengths)),
+        split_conditions(grid.axes, bind_conditions(grid.axes)),
         in_grid_order=True,
     )
     rows = list(streamed.stream(block=7))
@@ -227,15 +246,17 @@ def test_index_of_is_the_inverse_beyond_64_bits() -> None:
 @settings(max_examples=200)
 @given(grids())
 def test_row_check_equals_pruned_building(params: dict[str, Param]) -> None:
-    layout = lay_out(params)
-    conditions = bind_conditions(layout)
-    codes = layout.decode_many(np.arange(layout.size))
+    axes = lay_out(params)
+    conditions = bind_conditions(axes)
+    codes = axes.decode_many(np.arange(axes.size))
     expected = expected_of(params)
     if expected is None:
         with pytest.raises(ConditionError, match="raised"):
-            check_rows(layout, conditions, codes)
+            check_rows(axes, conditions, codes)
         return
-    kept = check_rows(layout, conditions, codes)
+    kept = check_rows(axes, conditions, codes)
+    with solvers_only():
+        assert np.array_equal(check_rows(axes, conditions, codes), kept)
     combos = everything(params)
     assert [combos[i] for i in np.flatnonzero(kept)] == expected
 

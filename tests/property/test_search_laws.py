@@ -16,8 +16,7 @@ import broadpeak as bp
 from broadpeak._search.cells import _dense_sums, _sparse_sums, make_cells
 from broadpeak._search.protocol import maximise
 from broadpeak._search.searchspace import Dimension, SearchSpace
-from broadpeak._search.selectors import Hill, Peak, Plateau
-from broadpeak._search.steps import choose_step
+from broadpeak._search.selectors import Hill, Peak, Plateau, choose_step
 from broadpeak._store.par import ComponentParameters
 from broadpeak.searchers import Ascent, Brute, Genetic
 

@@ -17,7 +17,7 @@ from broadpeak import Param, ParamGrid, combine_params
 from broadpeak._space import sample, tally
 from broadpeak._space import subset as select
 from broadpeak._space.axes import lay_out
-from broadpeak._space.conditions import bind_conditions
+from broadpeak._space.conditions import bind_conditions, split_conditions
 from broadpeak._space.solve import Solver
 from broadpeak.errors import ConditionError, ParamError
 
@@ -85,8 +85,9 @@ def passing(params: dict[str, Param]) -> list[tuple[int, ...]] | None:
 
 def tallied(params: dict[str, Param]) -> Solver | None:
     """One solver over all axes that has counted; None if a constant condition is not true."""
-    layout = lay_out(params)
-    solver = Solver(layout, range(len(layout.lengths)), bind_conditions(layout))
+    axes = lay_out(params)
+    conditions = split_conditions(axes, bind_conditions(axes))
+    solver = Solver(axes, range(len(axes.lengths)), conditions)
     return solver if solver.tallied(2**30) else None
 
 
@@ -315,8 +316,8 @@ def test_one_miss_more_than_max_misses_in_a_row_ends_drawing(
         return stream[at - len(codes[0]) : at]
 
     grid = ParamGrid({"a": Param(range(10**6), condition="a * b == 7"), "b": range(10**6)})
-    (solver,) = grid._solvers
-    sampler = sample.GroupSampler(grid.layout, solver, np.random.default_rng(0), most)
+    (solver,) = grid._problem.solvers
+    sampler = sample.GroupSampler(grid.axes, solver, np.random.default_rng(0), most)
     sampler._check = check  # type: ignore[method-assign]
     found = sampler.draw(100)
     expected = next((i for i, run in enumerate(runs) if run > most), len(runs))
@@ -340,10 +341,10 @@ def test_slices_cut_from_what_passes_are_those_looked_at_one_by_one(
     lengths = [len(param) for param in params.values()]
     codes = list(itertools.product(*map(range, lengths)))[piece]
     wanted = [code for code in codes if code in set(expected)]
-    for checked, per_place in ((1, 10**9), (1, 0), (10**6, 0)):
+    for checked, per_position in ((1, 10**9), (1, 0), (10**6, 0)):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(select, "_CHECKED_ONE_BY_ONE", checked)
-            patch.setattr(select, "_CELLS_PER_PLACE", per_place)
+            patch.setattr(select, "_CELLS_PER_POSITION", per_position)
             found = ParamGrid(params).select(grid_indices=piece, raise_empty=False)
         assert list(zip(*(column.tolist() for column in found), strict=True)) == wanted
 
@@ -352,7 +353,7 @@ def test_slices_cut_from_what_passes_are_those_looked_at_one_by_one(
 @pytest.mark.parametrize("step", [1, 2, 3, 1000, -1, -2, -7])
 def test_rows_within_a_slice_with_a_stride(length: int, step: int) -> None:
     # Positions beyond 64 bits too.
-    layout = lay_out({"a": range(length), "b": range(length)})
+    axes = lay_out({"a": range(length), "b": range(length)})
     rng = np.random.default_rng(1)
     rows = sorted({(int(a), int(b)) for a, b in rng.integers([5, 100], [8, 103], (40, 2))})
     first = 5 * length + 100
@@ -363,7 +364,7 @@ def test_rows_within_a_slice_with_a_stride(length: int, step: int) -> None:
     ):
         places = range(start, stop, step) if step > 0 else range(stop, start, step)
         columns = [np.array(column) for column in zip(*rows, strict=True)]
-        found = select._within(columns, layout, places)
+        found = select._within(columns, axes, places)
         wanted = [(a, b) for a, b in rows if a * length + b in places]
         wanted = wanted if step > 0 else wanted[::-1]
         assert list(zip(*(column.tolist() for column in found), strict=True)) == wanted

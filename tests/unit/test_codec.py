@@ -253,7 +253,7 @@ UNFIT = [
 
 @pytest.mark.parametrize("value", UNFIT, ids=[f"{at}" for at in range(len(UNFIT))])
 def test_what_would_not_come_back_the_same_is_refused_without_trust(value):
-    with pytest.raises(StoreError, match=r"numbers, text, dates, arrays.*must be pickled.*trust=T"):
+    with pytest.raises(StoreError, match=r"numbers, strings, dates.*must be pickled.*trust=T"):
         encode(value, trust=False)
 
 

@@ -113,7 +113,7 @@ def test_errors_of_evaluation_show_the_names() -> None:
         parse("a / b").evaluate({"a": 1, "b": 0})
     with pytest.raises(ConditionError, match=r"got 'n_task'. Did you mean 'n_tasks'"):
         parse("n_task + 1").evaluate({"n_tasks": 3})
-    with pytest.raises(ConditionError, match="must be a text"):
+    with pytest.raises(ConditionError, match="must be a string"):
         parse(3)  # type: ignore[arg-type]
 
 

@@ -88,6 +88,30 @@ def test_brute_stopped_chooses_from_what_there_is():
     assert found.n_evaluations == len([s for s in asked if s.point <= (4.0, 2.0)])
 
 
+class Repeating:
+    """A searcher whose only batch holds one point twice."""
+
+    def start(self, space, seed):
+        return False
+
+    def ask(self, state):
+        return [] if state else [(2.0, 1.0), (6.0, 3.0), (2.0, 1.0)]
+
+    def tell(self, state, points, scores):
+        return True
+
+
+@pytest.mark.parametrize("stop_at", [None, (2.0, 1.0), (6.0, 3.0)])
+def test_a_point_twice_in_a_batch_is_evaluated_once_where_it_first_stands(stop_at):
+    def score(point):
+        return StoppingScore(cone(point)) if point == stop_at else cone(point)
+
+    found, asked = run(Repeating(), score)
+    assert [step.point for step in asked][:2] == [(2.0, 1.0), (6.0, 3.0)]
+    assert found.n_evaluations == (1 if stop_at == (2.0, 1.0) else 2)
+    assert found.values == ((2, 1) if stop_at == (2.0, 1.0) else (6, 3))
+
+
 def test_brute_refuses_what_cannot_end():
     space = SearchSpace([Dimension(f"p{k}", 5, 1, 100, 1) for k in range(4)])
     with pytest.raises(ParamError, match=r'at most 20,000,000 .* 100,000,000.*method="genetic"'):

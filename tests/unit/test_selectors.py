@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 
 from broadpeak._search.searchspace import Dimension
-from broadpeak._search.selectors import Hill, Peak, Plateau, resolve_selector
-from broadpeak._search.steps import choose_step
+from broadpeak._search.selectors import Hill, Peak, Plateau, choose_step, resolve_selector
 from broadpeak.errors import ParamError
 
 NAN = math.nan

@@ -18,9 +18,9 @@ import pandas as pd
 import pytest
 
 import broadpeak as bp
+from broadpeak._space.axes import same_value
 from broadpeak._space.combine import Column, select_combos
-from broadpeak._space.lookup import same_value
-from broadpeak._space.naming import label_values
+from broadpeak._space.param import label_values
 from broadpeak.errors import ConditionError, ParamError
 
 
@@ -106,15 +106,15 @@ def test_no_values_is_an_error(value: Any) -> None:
     ("make", "text"),
     [
         (lambda: bp.Param({1, 2}), r"in an order.*sorted"),
-        (lambda: bp.Param([1], level="x"), "level must be a whole number"),
-        (lambda: bp.Param([1], level=True), "level must be a whole number, got True"),
-        (lambda: bp.Param([1], name=3), "name must be a text"),
+        (lambda: bp.Param([1], level="x"), "level must be an integer"),
+        (lambda: bp.Param([1], level=True), "level must be an integer, got True"),
+        (lambda: bp.Param([1], name=3), "name must be a string"),
         (lambda: bp.Param([1], hide="yes"), "hide must be True or False"),
         (lambda: bp.Param([1, 2], keys=["x"]), "got 1 keys for 2 values"),
         (lambda: bp.Param([1, 2], keys="xy"), "keys must be a sequence of labels"),
         (lambda: bp.Param([1], context=[1]), "context must be a dict"),
         (lambda: bp.Param(range(10**20)), "fewer than 2"),
-        (lambda: bp.Param([1], condition=3), "condition must be a text or a callable"),
+        (lambda: bp.Param([1], condition=3), "condition must be a string or a callable"),
         (lambda: bp.Param().values, r"must have values here.*Param\(\["),
     ],
 )
@@ -271,7 +271,7 @@ def test_order_and_levels() -> None:
         ([1, 2], "must be a dict"),
         ({"a": bp.Param}, "'a' must have values"),
         ({"a": bp.Param(hide=True)}, "'a' must have values"),
-        ({1: [1]}, "name must be a text"),
+        ({1: [1]}, "name must be a string"),
         (
             {"a": bp.Param([1, 2], condition="a > 5")},
             "at least one combination must be left.*'a > 5'",
@@ -301,7 +301,7 @@ def test_grid_access() -> None:
     assert grid.index_of(grid[12345678901234567890]) == 12345678901234567890
     with pytest.raises(IndexError, match="grid of 1"):
         grid[10**20]
-    with pytest.raises(TypeError, match="whole number"):
+    with pytest.raises(TypeError, match="be an integer"):
         grid[1.5]  # type: ignore[index]
     with pytest.raises(ParamError, match="hold a value for each of p0"):
         grid.index_of({"p0": 1})
@@ -344,7 +344,7 @@ def test_sample_sizes() -> None:
     assert grid.sample(0) == []
     assert len(grid.sample(45, seed=1)) == 45
     for n in (-1, 1.0, True, "3"):
-        with pytest.raises(ParamError, match="n must be a whole number"):
+        with pytest.raises(ParamError, match="n must be an integer"):
             grid.sample(n)  # type: ignore[arg-type]
     with pytest.raises(ParamError, match="got 46 of 45"):
         grid.sample(46)

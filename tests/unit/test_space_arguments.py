@@ -21,8 +21,8 @@ def test_halves_of_a_share_are_rounded_upwards(share: float, passed: int, n: int
 
 
 @pytest.mark.parametrize("seed", ["x", 1.5, True, -1])
-def test_seeds_are_whole_numbers(seed: object) -> None:
-    with pytest.raises(ParamError, match="seed must be a whole number of at least 0, or None"):
+def test_seeds_are_integers(seed: object) -> None:
+    with pytest.raises(ParamError, match="seed must be an integer of at least 0, or None"):
         bp.combine_params({"a": [1, 2]}, random_subset=1, seed=seed)  # type: ignore[call-overload]
 
 

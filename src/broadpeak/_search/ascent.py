@@ -11,37 +11,24 @@ import numpy as np
 from broadpeak._core import check
 from broadpeak._search.protocol import Choice, Point, SearchCurve, SearchPosition
 from broadpeak._search.searchspace import SearchSpace, check_space
-from broadpeak._search.selectors import Plateau, Selector, resolve_selector
-from broadpeak._search.steps import choose_step
+from broadpeak._search.selectors import Plateau, Selector, choose_step, resolve_selector
 
 
 @dataclass(frozen=True, slots=True)
 class AscentState:
-    """How far an ascent is.
+    """The state of an ascent."""
 
-    Attributes
-    ----------
-    names, defaults, grids, biases
-        The space: one item a dimension; an empty grid is not searched.
-    values : tuple of float
-        Results of the parameters searched so far, and what the others are held at.
-    pass_, moving : int
-        Pass from 1, and position of the dimension that is searched now; past the end: finished.
-    scores : tuple of float
-        Scores of the first steps of the current grid.
-    curves : tuple of StepCurve
-        What was decided so far.
-    """
-
+    # The space: one item a dimension; one with an empty grid is not searched.
     names: tuple[str, ...]
     defaults: Point
     grids: tuple[tuple[float, ...], ...]
     biases: tuple[float, ...]
-    values: Point
+    values: Point  # results of the parameters searched so far, and what the others are held at
+    # The pass from 1, and the dimension that is searched now; past the last one: finished.
     pass_: int
     moving: int
-    scores: tuple[float, ...] = ()
-    curves: tuple[SearchCurve, ...] = ()
+    scores: tuple[float, ...] = ()  # scores of the first steps of the current grid
+    curves: tuple[SearchCurve, ...] = ()  # what was decided so far
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +71,15 @@ class Ascent:
     def start(self, space: SearchSpace, seed: int | None = 0) -> AscentState:
         """Return the state before the first step; `seed` is not needed."""
         check_space(space)
+        grids, biases = [], []
+        for dim in space.dimensions:
+            grids.append(tuple(dim.steps().tolist()))
+            biases.append(dim.bias)
         state = AscentState(
             names=space.names,
             defaults=space.defaults,
-            grids=tuple(tuple(dim.steps().tolist()) for dim in space),
-            biases=tuple(dim.bias for dim in space),
+            grids=tuple(grids),
+            biases=tuple(biases),
             values=space.defaults,
             pass_=1,
             moving=-1,
@@ -122,7 +113,7 @@ class Ascent:
         state = self.tell(state, points, scores)
         return self._decide(state) if (state.pass_, state.moving) == moved else state
 
-    def place(self, state: AscentState) -> SearchPosition:
+    def position(self, state: AscentState) -> SearchPosition:
         """Return pass, parameter and step that come next."""
         return SearchPosition(
             state.pass_, state.moving + 1, len(state.scores) + 1, state.names[state.moving]
@@ -131,41 +122,33 @@ class Ascent:
     def choice(self, state: AscentState) -> Choice:
         """Return the values found."""
         last = {curve.parameter: curve for curve in state.curves}
-        found = [last.get(name) for name in state.names]
-        usable = any(curve is not None and curve.window is not None for curve in found)
-        return Choice(
-            values=state.values,
-            score=state.curves[-1].score if state.curves else 0.0,
-            at_edge=tuple(curve is not None and curve.at_edge for curve in found),
-            usable=usable or not state.curves,
-            curves=state.curves,
-        )
+        at_edge, usable = [], not state.curves
+        for name in state.names:
+            curve = last.get(name)
+            at_edge.append(curve is not None and curve.at_edge)
+            usable |= curve is not None and curve.window is not None
+        score = state.curves[-1].score if state.curves else 0.0
+        return Choice(state.values, score, tuple(at_edge), usable, state.curves)
 
     def _decide(self, state: AscentState) -> AscentState:
-        curve = self._curve(state)
-        values = list(state.values)
-        values[state.moving] = curve.value
-        return self._next(
-            replace(state, values=tuple(values), scores=(), curves=(*state.curves, curve))
-        )
-
-    def _curve(self, state: AscentState) -> SearchCurve:
-        at = state.moving
-        grid = state.grids[at]
+        """Return the state with a value for the parameter that moved, and the next one moving."""
+        at, grid = state.moving, state.grids[state.moving]
         x = np.array(grid[: len(state.scores)])
         y = np.array(state.scores)
         named = (state.pass_, state.names[at], tuple(x.tolist()), state.scores)
-        if not np.any(y > 0):
-            return SearchCurve(*named, state.defaults[at], 0.0, None, at_edge=False)
-        chosen = choose_step(x, y, resolve_selector(self.select), state.biases[at])
-        # A stopped curve ends before the range does, so ends are those of the grid.
-        ends = {0, len(grid) - 1} if len(grid) > 1 else set()
-        at_edge = bool(ends & {chosen.step, chosen.peak, *self._touched(chosen.window)})
-        return SearchCurve(*named, chosen.value, chosen.score, chosen.window, at_edge)
-
-    def _touched(self, window: tuple[int, int]) -> tuple[int, ...]:
-        """Return the ends of a plateau, which count as chosen; the window of a hill does not."""
-        return window if isinstance(self.select, Plateau) else ()
+        if np.any(y > 0):
+            chosen = choose_step(x, y, resolve_selector(self.select), state.biases[at])
+            # A curve that was stopped ends before the range does, so ends are those of the grid.
+            ends = {0, len(grid) - 1} if len(grid) > 1 else set()
+            # The ends of a plateau count as chosen; the window of a hill does not.
+            touched = chosen.window if isinstance(self.select, Plateau) else ()
+            at_edge = bool(ends & {chosen.step, chosen.peak, *touched})
+            curve = SearchCurve(*named, chosen.value, chosen.score, chosen.window, at_edge)
+        else:
+            curve = SearchCurve(*named, state.defaults[at], 0.0, None, at_edge=False)
+        values = (*state.values[:at], curve.value, *state.values[at + 1 :])
+        curves = (*state.curves, curve)
+        return self._next(replace(state, values=values, scores=(), curves=curves))
 
     def _next(self, state: AscentState) -> AscentState:
         """Move on to the next dimension that is searched, in this pass or the next."""

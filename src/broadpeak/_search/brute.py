@@ -11,7 +11,7 @@ import numpy as np
 from broadpeak._search.protocol import Choice, Point, SearchPosition
 from broadpeak._search.searchspace import SearchSpace
 from broadpeak._search.selectors import Selector, resolve_selector
-from broadpeak._search.stepgrid import Grid, choose, even_grid
+from broadpeak._search.stepgrid import StepGrid, choose, even_grid
 from broadpeak.errors import ParamError
 from broadpeak.types import IntArray
 
@@ -25,7 +25,7 @@ BATCH = 65_536
 class BruteState:
     """Scores of the first combinations of `grid`, in its order (the last dimension is fastest)."""
 
-    grid: Grid
+    grid: StepGrid
     scores: tuple[tuple[float, ...], ...] = ()
     n_scores: int = 0
     stopped: bool = False
@@ -75,9 +75,9 @@ class Brute:
         if state.stopped:
             return []
         last = min(state.n_scores + BATCH, state.grid.size)
-        genes = _genes(state.grid, state.n_scores, last)
+        codes = _codes(state.grid, state.n_scores, last)
         columns = [
-            np.array(values)[genes[:, axis]].tolist()
+            np.array(values)[codes[:, axis]].tolist()
             for axis, values in enumerate(state.grid.values)
         ]
         return list(zip(*columns, strict=True))
@@ -86,10 +86,10 @@ class Brute:
         self, state: BruteState, points: Sequence[Point], scores: Sequence[float]
     ) -> BruteState:
         """Return the state with the next `scores`."""
-        told = tuple(map(float, scores))
-        n_scores = state.n_scores + len(told)
+        batch = tuple(map(float, scores))
+        n_scores = state.n_scores + len(batch)
         finished = n_scores >= state.grid.size
-        return replace(state, scores=(*state.scores, told), n_scores=n_scores, stopped=finished)
+        return replace(state, scores=(*state.scores, batch), n_scores=n_scores, stopped=finished)
 
     def stop(
         self, state: BruteState, points: Sequence[Point], scores: Sequence[float]
@@ -97,18 +97,18 @@ class Brute:
         """Return the state after the search was ended with `points`."""
         return replace(self.tell(state, points, scores), stopped=True)
 
-    def place(self, state: BruteState) -> SearchPosition:
+    def position(self, state: BruteState) -> SearchPosition:
         """Return the number of the next combination."""
         return SearchPosition(first_step=state.n_scores + 1)
 
     def choice(self, state: BruteState) -> Choice:
         """Return the combination chosen from those evaluated."""
-        scores = np.array([score for told in state.scores for score in told])
-        genes = _genes(state.grid, 0, state.n_scores)
-        return choose(state.grid, genes, scores, resolve_selector(self.select, several=True))
+        scores = np.array([score for batch in state.scores for score in batch])
+        codes = _codes(state.grid, 0, state.n_scores)
+        return choose(state.grid, codes, scores, resolve_selector(self.select, several=True))
 
 
-def _genes(grid: Grid, first: int, last: int) -> IntArray:
+def _codes(grid: StepGrid, first: int, last: int) -> IntArray:
     if not grid.shape:
         return np.empty((last - first, 0), dtype=np.int64)
     return np.column_stack(np.unravel_index(np.arange(first, last), grid.shape)).astype(np.int64)

@@ -15,8 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from broadpeak._search.protocol import finite_scores
-from broadpeak._search.selectors import Hill, Plateau, Selector
-from broadpeak._search.steps import lowest_best, tie_width
+from broadpeak._search.selectors import Hill, Plateau, Selector, lowest_best, tie_width
 from broadpeak.types import BoolArray, FloatArray, IntArray
 
 # A dense grid is used while it is not much larger than what is in it; measured at 50 MB of floats.
@@ -26,47 +25,27 @@ _PAIR_BLOCK = 4_000_000
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Cells:
-    """Scored combinations of a grid.
+    """Scored combinations of a grid."""
 
-    Attributes
-    ----------
-    codes : array of int, shape (n, d)
-        Step of each combination on each axis, from 0.
-    shape : tuple of int
-        Steps of each axis.
-    y : array of float, shape (n,)
-        Finite scores.
-    usable : array of bool, shape (n,)
-        Whether the score was finite to begin with; others are never chosen.
-    runs : tuple of array of int, shape (steps of the axis,)
-        For each axis, the run of each step: only steps of one run are neighbours.
-    """
-
+    # Step of each combination on each axis, from 0; shape (n, d).
     codes: IntArray
-    shape: tuple[int, ...]
+    shape: tuple[int, ...]  # steps of each axis
+    # Finite scores; shape (n,).
     y: FloatArray
+    # Whether the score was finite to begin with; others are never chosen.
     usable: BoolArray
+    # For each axis, the run of each of its steps: only steps of one run are neighbours.
     runs: tuple[IntArray, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class CellChoice:
-    """What was chosen: positions among the combinations, and the smoothed score.
+    """What was chosen: positions among the combinations, and the smoothed score."""
 
-    Attributes
-    ----------
-    cell, peak : int
-        Chosen combination, and the one with the best score.
-    score : float
-        Smoothed score of the chosen one.
-    region : tuple of int
-        Combinations that carried the choice.
-    """
-
-    cell: int
-    peak: int
-    score: float
-    region: tuple[int, ...]
+    cell: int  # the chosen combination
+    peak: int  # the one with the best score
+    score: float  # smoothed score of the chosen one
+    region: tuple[int, ...]  # combinations that carried the choice
 
 
 def make_cells(

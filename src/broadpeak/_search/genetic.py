@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Genetic search: a population of combinations that breeds, for spaces too large to try out.
 
-The manual this search follows leaves the operators open. Ours: genes are positions on the grid;
-the first population is the defaults and random combinations; parents are drawn by stochastic
-universal sampling on the rank of their fitness; children cross uniformly; a mutant gets one random
-gene anew; the best individual lives on; equal individuals are one, so the population shrinks as it
-converges. All evaluated combinations are remembered.
+The manual this search follows leaves the operators open. Here the genes of an individual are its
+codes on the grid. The first population is the defaults and random combinations; parents are drawn
+by stochastic universal sampling on the rank of their fitness; children cross uniformly; a mutant
+gets one random code anew; the best individual survives; equal individuals are one, so the
+population shrinks as it converges. All evaluated combinations are remembered.
 """
 
 from __future__ import annotations
@@ -18,10 +18,9 @@ import numpy as np
 
 from broadpeak._core import check, rng
 from broadpeak._search.protocol import Choice, Point, SearchPosition, finite_scores
-from broadpeak._search.random import draw
 from broadpeak._search.searchspace import SearchSpace
 from broadpeak._search.selectors import Selector, resolve_selector
-from broadpeak._search.stepgrid import Genes, Grid, choose, even_grid, gene_array
+from broadpeak._search.stepgrid import Codes, StepGrid, choose, code_array, draw, even_grid
 from broadpeak.errors import ParamError, broken_rule
 
 PATIENCE = 10
@@ -30,36 +29,21 @@ PATIENCE = 10
 
 @dataclass(frozen=True, slots=True)
 class GeneticState:
-    """How far evolution is.
+    """The state of a genetic search."""
 
-    Attributes
-    ----------
-    grid : Grid
-        The space.
-    seed : int
-        Seed; every generation draws from a stream of its own.
-    generation, stale : int
-        Current generation from 1, and generations since the best individual was found.
-    population, waiting : tuple of genes
-        The current generation, and those of it that have no score yet.
-    genes, scores : tuple
-        Everything evaluated so far, in order.
-    n_told : int
-        Scores told in this generation.
-    finished : bool
-        Whether the search has ended.
-    """
-
-    grid: Grid
-    seed: int
-    population: tuple[Genes, ...]
-    waiting: tuple[Genes, ...]
+    grid: StepGrid  # the space
+    seed: int  # seed; every generation draws from a stream of its own
+    # The current generation, and those of it that have no score yet.
+    population: tuple[Codes, ...]
+    waiting: tuple[Codes, ...]
+    # The current generation from 1, and how many have passed since the best individual was found.
     generation: int = 1
     stale: int = 0
-    genes: tuple[Genes, ...] = ()
+    # Everything evaluated so far, in order.
+    codes: tuple[Codes, ...] = ()
     scores: tuple[float, ...] = ()
-    n_told: int = 0
-    finished: bool = False
+    n_scored: int = 0  # individuals of this generation that have a score
+    finished: bool = False  # whether the search has ended
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,14 +102,14 @@ class Genetic:
         if not grid.searched:
             return GeneticState(grid, seed, (), (), finished=True)
         drawn = draw(grid, self.population, rng.generator(seed, 0))
-        population = tuple(dict.fromkeys((grid.default_genes(), *drawn)))[: self.population]
+        population = tuple(dict.fromkeys((grid.default_codes(), *drawn)))[: self.population]
         return GeneticState(grid, seed, population, population)
 
     def ask(self, state: GeneticState) -> list[Point]:
         """Return the individuals of this generation that have no score yet."""
         if state.finished:
             return []
-        return [state.grid.point(genes) for genes in state.waiting]
+        return [state.grid.point(codes) for codes in state.waiting]
 
     def tell(
         self, state: GeneticState, points: Sequence[Point], scores: Sequence[float]
@@ -134,10 +118,10 @@ class Genetic:
         n = len(scores)
         state = replace(
             state,
-            genes=(*state.genes, *state.waiting[:n]),
+            codes=(*state.codes, *state.waiting[:n]),
             scores=(*state.scores, *map(float, scores)),
             waiting=state.waiting[n:],
-            n_told=state.n_told + n,
+            n_scored=state.n_scored + n,
         )
         return state if state.waiting else self._next(state)
 
@@ -147,26 +131,26 @@ class Genetic:
         """Return the state after the search was ended with `points`."""
         return replace(self.tell(state, points, scores), finished=True)
 
-    def place(self, state: GeneticState) -> SearchPosition:
+    def position(self, state: GeneticState) -> SearchPosition:
         """Return generation and number of the next individual."""
-        return SearchPosition(par_cycle=state.generation, first_step=state.n_told + 1)
+        return SearchPosition(par_cycle=state.generation, first_step=state.n_scored + 1)
 
     def choice(self, state: GeneticState) -> Choice:
         """Return the combination chosen from all that were evaluated."""
-        genes = gene_array(state.genes, len(state.grid.values))
+        codes = code_array(state.codes, len(state.grid.values))
         selector = resolve_selector(self.select, several=True)
-        return choose(state.grid, genes, np.array(state.scores), selector)
+        return choose(state.grid, codes, np.array(state.scores), selector)
 
     def _next(self, state: GeneticState) -> GeneticState:
         """Breed until a generation has someone new, or the search is over."""
-        known = dict(zip(state.genes, finite_scores(state.scores), strict=True))
+        known = dict(zip(state.codes, finite_scores(state.scores), strict=True))
         population, generation = state.population, state.generation
         stale = 0 if self._gained(state) else state.stale + 1
         while stale < PATIENCE and generation < self.generations and len(known) < state.grid.size:
             generator = rng.generator(state.seed, generation)
             population = self._bred(state.grid, population, known, generator)
             generation += 1
-            waiting = tuple(genes for genes in population if genes not in known)
+            waiting = tuple(codes for codes in population if codes not in known)
             if waiting:
                 return replace(
                     state,
@@ -174,7 +158,7 @@ class Genetic:
                     waiting=waiting,
                     generation=generation,
                     stale=stale,
-                    n_told=0,
+                    n_scored=0,
                 )
             stale += 1
         return replace(state, generation=generation, stale=stale, finished=True)
@@ -182,20 +166,20 @@ class Genetic:
     @staticmethod
     def _gained(state: GeneticState) -> bool:
         """Return whether this generation holds a new best individual."""
-        n_before = len(state.scores) - state.n_told
+        n_before = len(state.scores) - state.n_scored
         before = finite_scores(state.scores[:n_before])
         scores = finite_scores(state.scores)
         return not before or max(scores[n_before:], default=-np.inf) > max(before)
 
     def _bred(
         self,
-        grid: Grid,
-        population: tuple[Genes, ...],
-        known: dict[Genes, float],
+        grid: StepGrid,
+        population: tuple[Codes, ...],
+        known: dict[Codes, float],
         generator: np.random.Generator,
-    ) -> tuple[Genes, ...]:
-        ranked = sorted(population, key=lambda genes: (known[genes], _reverse(genes)))
-        best = max(known, key=lambda genes: (known[genes], _reverse(genes)))
+    ) -> tuple[Codes, ...]:
+        ranked = sorted(population, key=lambda codes: (known[codes], _reverse(codes)))
+        best = max(known, key=lambda codes: (known[codes], _reverse(codes)))
         parents = _sampled(ranked, self.population, generator)
         children = np.array(parents, dtype=np.int64)
         n_pairs = len(children) // 2
@@ -213,7 +197,7 @@ class Genetic:
         return tuple(dict.fromkeys(bred))[: self.population]
 
 
-def _sampled(ranked: list[Genes], n: int, generator: np.random.Generator) -> list[Genes]:
+def _sampled(ranked: list[Codes], n: int, generator: np.random.Generator) -> list[Codes]:
     """Return `n` parents by stochastic universal sampling on rank, worst first, shuffled."""
     weights = np.arange(1, len(ranked) + 1, dtype=np.float64)
     ends = np.cumsum(weights)
@@ -222,6 +206,6 @@ def _sampled(ranked: list[Genes], n: int, generator: np.random.Generator) -> lis
     return [ranked[i] for i in generator.permutation(at).tolist()]
 
 
-def _reverse(genes: Genes) -> Genes:
+def _reverse(codes: Codes) -> Codes:
     """Return a key by which the lower of two equally fit combinations is the fitter one."""
-    return tuple(-gene for gene in genes)
+    return tuple(-code for code in codes)

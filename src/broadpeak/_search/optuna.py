@@ -15,10 +15,9 @@ import numpy as np
 
 from broadpeak._core import check, optional, rng
 from broadpeak._search.protocol import Choice, Point, SearchPosition, finite_scores
-from broadpeak._search.random import draw
 from broadpeak._search.searchspace import SearchSpace
 from broadpeak._search.selectors import Selector, resolve_selector
-from broadpeak._search.stepgrid import Genes, Grid, choose, even_grid, gene_array
+from broadpeak._search.stepgrid import Codes, StepGrid, choose, code_array, draw, even_grid
 from broadpeak.errors import MissingExtraError, ParamError, broken_rule
 
 _CLASSES = {
@@ -48,25 +47,14 @@ MAX_REPEATS = 20
 
 @dataclass(frozen=True, slots=True)
 class OptunaState:
-    """Everything that was evaluated; the study itself can be made again from it.
+    """Everything that was evaluated; the study can be rebuilt from it."""
 
-    Attributes
-    ----------
-    grid : Grid
-        The space.
-    seed : int
-        Seed of the sampler.
-    genes, scores : tuple of tuple
-        Evaluated combinations and their scores, batch by batch.
-    stopped : bool
-        Whether the search was ended.
-    """
-
-    grid: Grid
-    seed: int
-    genes: tuple[tuple[Genes, ...], ...] = ()
+    grid: StepGrid  # the space
+    seed: int  # seed of the sampler
+    # Evaluated combinations and their scores, batch by batch.
+    codes: tuple[tuple[Codes, ...], ...] = ()
     scores: tuple[tuple[float, ...], ...] = ()
-    stopped: bool = False
+    stopped: bool = False  # whether the search was ended
 
     @property
     def n_evaluated(self) -> int:
@@ -85,7 +73,7 @@ class Optuna:
     n_evaluations : int
         How many combinations; all of them where the grid has no more. The first is the defaults.
     batch : int
-        Combinations asked for at once. 1 searches best; more keep more workers busy.
+        Combinations proposed at once. 1 searches best; more keep more workers busy.
     select : "hill", "plateau", "peak" or a selector
         How one is chosen from those evaluated.
     options : mapping, optional
@@ -100,8 +88,8 @@ class Optuna:
 
     Notes
     -----
-    Works on a study in memory with a seeded sampler. The study is a cache: it is made again from
-    the state where it is missing, so that a search can go on in another process.
+    The study is kept in memory, with a seeded sampler. It is a cache: where it is missing it is
+    rebuilt from the state, so that a search can go on in another process.
 
     Examples
     --------
@@ -144,10 +132,10 @@ class Optuna:
         if state.stopped or left <= 0:
             return []
         live = self._live.pop(state, None) or self._replayed(state)
-        if not live.asked:
+        if not live.proposed:
             live.ask(min(self.batch, left))
         self._keep(state, live)
-        return [state.grid.point(genes) for genes in live.asked]
+        return [state.grid.point(codes) for codes in live.proposed]
 
     def tell(
         self, state: OptunaState, points: Sequence[Point], scores: Sequence[float]
@@ -155,14 +143,14 @@ class Optuna:
         """Return the state with `scores`."""
         self.ask(state)  # makes sure that the study is there
         live = self._live.pop(state)
-        told = tuple(map(float, scores))
-        genes = tuple(live.asked)[: len(told)]
-        partial = len(told) < len(live.asked)
-        live.tell(told)
+        batch = tuple(map(float, scores))
+        codes = tuple(live.proposed)[: len(batch)]
+        partial = len(batch) < len(live.proposed)
+        live.tell(batch)
         new = replace(
             state,
-            genes=(*state.genes, genes),
-            scores=(*state.scores, told),
+            codes=(*state.codes, codes),
+            scores=(*state.scores, batch),
             stopped=partial,
         )
         self._keep(new, live)
@@ -174,15 +162,15 @@ class Optuna:
         """Return the state after the search was ended with `points`."""
         return replace(self.tell(state, points, scores), stopped=True)
 
-    def place(self, state: OptunaState) -> SearchPosition:
+    def position(self, state: OptunaState) -> SearchPosition:
         """Return the number of the next combination."""
         return SearchPosition(first_step=state.n_evaluated + 1)
 
     def choice(self, state: OptunaState) -> Choice:
         """Return the combination chosen from those evaluated."""
-        genes = gene_array([g for batch in state.genes for g in batch], len(state.grid.values))
+        codes = code_array([g for batch in state.codes for g in batch], len(state.grid.values))
         scores = np.array([score for batch in state.scores for score in batch])
-        return choose(state.grid, genes, scores, resolve_selector(self.select, several=True))
+        return choose(state.grid, codes, scores, resolve_selector(self.select, several=True))
 
     def _keep(self, state: OptunaState, live: _Live) -> None:
         while len(self._live) >= 16:
@@ -198,11 +186,11 @@ class Optuna:
 
 
 class _Live:
-    """A study in memory and the trials it waits for."""
+    """A study in memory, and the trials that have no score yet."""
 
     def __init__(self, state: OptunaState, sampler: str, options: dict[str, Any]) -> None:
-        self.asked: dict[Genes, Any] = {}
-        self._known: dict[Genes, float] = {}
+        self.proposed: dict[Codes, Any] = {}
+        self._known: dict[Codes, float] = {}
         self._grid = state.grid
         self._seed = state.seed
         self._optuna = _load(sampler)
@@ -219,49 +207,49 @@ class _Live:
             for axis, n in enumerate(state.grid.shape)
             if n > 1
         }
-        self._enqueue(state.grid.default_genes())
+        self._enqueue(state.grid.default_codes())
 
     def ask(self, n: int) -> None:
         """Let the study propose `n` combinations that are new."""
         repeats = 0
         with _silent(self._optuna):
-            while len(self.asked) < n:
+            while len(self.proposed) < n:
                 if repeats >= MAX_REPEATS:
                     self._enqueue(self._drawn())
                     repeats = 0
                 trial = self._study.ask(self._ranges)
-                genes = self._genes(trial.params)
-                if genes in self._known:
-                    self._study.tell(trial, self._known[genes])
+                codes = self._codes(trial.params)
+                if codes in self._known:
+                    self._study.tell(trial, self._known[codes])
                     repeats += 1
-                elif genes in self.asked:
+                elif codes in self.proposed:
                     self._study.tell(trial, state=self._optuna.trial.TrialState.FAIL)
                     repeats += 1
                 else:
-                    self.asked[genes] = trial
+                    self.proposed[codes] = trial
 
     def tell(self, scores: Sequence[float]) -> None:
-        """Pass on the scores of what was asked, in order."""
-        told = finite_scores([*self._known.values(), *scores])[len(self._known) :]
+        """Pass on the scores of what was proposed, in order."""
+        usable = finite_scores([*self._known.values(), *scores])[len(self._known) :]
         with _silent(self._optuna):
-            for (genes, trial), score in zip(self.asked.items(), told, strict=False):
-                self._known[genes] = score
+            for (codes, trial), score in zip(self.proposed.items(), usable, strict=False):
+                self._known[codes] = score
                 self._study.tell(trial, score)
-        self.asked = {}
+        self.proposed = {}
 
-    def _genes(self, params: Mapping[str, int]) -> Genes:
+    def _codes(self, params: Mapping[str, int]) -> Codes:
         return tuple(int(params.get(f"x{axis}", 0)) for axis in range(len(self._grid.shape)))
 
-    def _enqueue(self, genes: Genes) -> None:
-        params = {f"x{axis}": gene for axis, gene in enumerate(genes)}
+    def _enqueue(self, codes: Codes) -> None:
+        params = {f"x{axis}": code for axis, code in enumerate(codes)}
         self._study.enqueue_trial({name: params[name] for name in self._ranges})
 
-    def _drawn(self) -> Genes:
-        """Return a combination that is neither known nor asked for."""
-        taken = len(self._known) + len(self.asked)
+    def _drawn(self) -> Codes:
+        """Return a combination that is neither known nor proposed."""
+        taken = len(self._known) + len(self.proposed)
         generator = rng.generator(self._seed, taken)
         drawn = draw(self._grid, min(taken + 1, self._grid.size), generator)
-        return next(g for g in drawn if g not in self._known and g not in self.asked)
+        return next(g for g in drawn if g not in self._known and g not in self.proposed)
 
 
 def _load(sampler: str) -> ModuleType:
@@ -283,7 +271,7 @@ def _load(sampler: str) -> ModuleType:
 
 @contextmanager
 def _silent(optuna: ModuleType) -> Iterator[None]:
-    """Keep Optuna's notes on experimental features and new studies to itself."""
+    """Silence Optuna's notes on experimental features and new studies."""
     level = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     try:

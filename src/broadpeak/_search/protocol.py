@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The ask/tell protocol of searchers, and `maximise`, the one loop that drives them.
 
-Writing a searcher takes three methods and no base class::
+A searcher takes three methods and no base class::
 
     class Halving:
         def start(self, space, seed): ...          # -> state, a frozen dataclass of plain values
@@ -15,12 +15,12 @@ order of the space; a score is a float, higher is better, and NaN marks an unusa
 
 ``choice(state)``
     The `Choice` of a finished search. Without it the best point seen is taken.
-``place(state)``
-    The `SearchPosition` that the next points belong to (pass, cycle, first step, parameter).
+``position(state)``
+    The `SearchPosition` of the next points (pass, cycle, first step, parameter).
 ``stop(state, points, scores)``
     As `tell`, but the current parameter ends with these points. Without it the search ends.
 
-`broadpeak.testing.searcher_contract.SearcherContract` checks a searcher against all this.
+`broadpeak.testing.SearcherContract` checks a searcher against all this.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 from broadpeak._core import check
@@ -37,7 +38,7 @@ from broadpeak.errors import ParamError, broken_rule
 Point: TypeAlias = tuple[float, ...]
 
 MAX_IDLE_ASKS = 1000
-"""Asks in a row without any new point after which a search is taken to be finished."""
+"""Batches in a row without a new point after which a search counts as finished."""
 
 
 @runtime_checkable
@@ -76,12 +77,12 @@ class SearchPosition(NamedTuple):
 
 
 class SearchStep(NamedTuple):
-    """One evaluation that a search asks for.
+    """One evaluation of a search.
 
     Attributes
     ----------
     point : tuple of float
-        Values the function gets: integer parameters are rounded already.
+        Values the function gets: integer parameters are already rounded.
     train_cycle, par_cycle, step_cycle : int
         Pass, parameter (or generation) and step, from 1. Par and step cycle are 0 for the final
         evaluation of the chosen combination.
@@ -101,7 +102,7 @@ class StoppingScore(float):
 
     Examples
     --------
-    >>> (1.5) + 1
+    >>> StoppingScore(1.5) + 1
     2.5
     """
 
@@ -142,7 +143,7 @@ class SearchCurve:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What a searcher decides on.
+    """The outcome of a search.
 
     Attributes
     ----------
@@ -153,9 +154,9 @@ class Choice:
     at_edge : tuple of bool
         For each dimension, whether its best or chosen value is at the end of the range.
     usable : bool
-        Whether any score was above 0, in an ascent any of its last pass; if not, `values` are the
+        Whether any score was above 0 (of an ascent: in its last pass); if not, `values` are the
         defaults.
-    curves : tuple of StepCurve
+    curves : tuple of SearchCurve
         One curve a parameter and pass, where the searcher moves one parameter at a time.
     """
 
@@ -175,11 +176,11 @@ class SearchResult:
     values : tuple of float
         Chosen values as the function sees them.
     score : float
-        Score of the function at these values: a run of its own, not an interpolation.
+        Score of the function at these values: an evaluation of its own, not an interpolation.
     choice : Choice
-        What the searcher reported.
+        The outcome as the searcher reports it.
     n_evaluations : int
-        Calls of the function, each with another combination.
+        Evaluations, each of another combination.
     state : object
         Last state of the searcher.
     """
@@ -197,7 +198,7 @@ Identity: TypeAlias = Callable[[SearchStep], Hashable]
 
 
 def maximise(
-    searcher: Any,
+    searcher: Searcher,
     space: SearchSpace,
     evaluate_many: EvaluateMany,
     *,
@@ -224,12 +225,12 @@ def maximise(
         combination was known.
     identity : callable, optional
         ``identity(step)`` is equal for steps that must give the same score; of those only the first
-        is evaluated. Default: the combination. A function that depends on where its search stands
-        needs the rest of the step too.
+        is evaluated. Default: the combination. A function that depends on the position in the
+        search needs the rest of the step too.
 
     Returns
     -------
-    Found
+    SearchResult
 
     Raises
     ------
@@ -239,9 +240,9 @@ def maximise(
 
     Notes
     -----
-    A score that is not finite is told as NaN and counts as ``min(0, worst finite score)``. If no
-    score of the whole search is above 0, the choice is the point of all defaults, with score 0. The
-    chosen point is always evaluated itself in the end, unless it was before.
+    A searcher sees a score that is not finite as NaN; it counts as ``min(0, worst finite score)``.
+    If no score of the whole search is above 0, the choice is the point of all defaults, with score
+    0. The chosen point is always evaluated itself in the end, unless it was before.
 
     Examples
     --------
@@ -259,16 +260,20 @@ def maximise(
     for name, func in (("on_step", on_step), ("identity", identity)):
         if func is not None:
             check.function(name, func)
-    loop = _AskTellLoop(space, evaluate_many, on_step, _point_of if identity is None else identity)
+    evaluations = _Evaluations(space, evaluate_many, on_step, identity)
     state = searcher.start(space, seed)
-    idle = 0
+    n_asks = idle = 0
     while idle < MAX_IDLE_ASKS:
-        points = [_checked_point(point, space) for point in _asked(searcher.ask(state))]
+        points = _checked_points(searcher.ask(state), space)
         if not points:
             break
-        n_before = len(loop.known)
-        place = searcher.place(state) if hasattr(searcher, "place") else loop.place()
-        scores, stopped = loop.run(points, place)
+        n_asks += 1
+        n_before = len(evaluations.known)
+        if hasattr(searcher, "position"):
+            position = searcher.position(state)
+        else:
+            position = SearchPosition(par_cycle=n_asks)
+        scores, stopped = evaluations.run(points, position)
         points = points[: len(scores)]
         if not stopped:
             state = searcher.tell(state, points, scores)
@@ -277,13 +282,14 @@ def maximise(
         else:
             state = searcher.tell(state, points, scores)
             break
-        idle = 0 if len(loop.known) > n_before else idle + 1
-    choice = searcher.choice(state) if hasattr(searcher, "choice") else loop.best(space)
-    score = loop.final(choice)
-    return SearchResult(space.rounded(choice.values), score, choice, len(loop.known), state)
+        idle = 0 if len(evaluations.known) > n_before else idle + 1
+    choice = searcher.choice(state) if hasattr(searcher, "choice") else evaluations.best()
+    score = evaluations.final(choice)
+    n_evaluations = len(evaluations.known)
+    return SearchResult(space.rounded(choice.values), score, choice, n_evaluations, state)
 
 
-def check_searcher(searcher: Any) -> None:
+def check_searcher(searcher: object) -> None:
     """Raise a `ParamError` unless `searcher` has the ask/tell methods."""
     if isinstance(searcher, type) or not isinstance(searcher, Searcher):
         rule = "be an object with the methods start, ask and tell"
@@ -305,7 +311,7 @@ def finite_scores(scores: Iterable[float]) -> list[float]:
     >>> finite_scores([2.0, float("nan"), -1.0])
     [2.0, -1.0, -1.0]
     """
-    values = [float(score) for score in scores]
+    values = list(map(float, scores))
     finite = [value for value in values if abs(value) <= LARGEST]
     if len(finite) == len(values):
         return values
@@ -313,89 +319,88 @@ def finite_scores(scores: Iterable[float]) -> list[float]:
     return [value if abs(value) <= LARGEST else min(0.0, worst) for value in values]
 
 
-class _AskTellLoop:
-    """Evaluates what is asked, remembers it, and keeps the count of steps."""
+class _Evaluations:
+    """The evaluations of one search: made once for each combination, and remembered."""
 
     def __init__(
         self,
         space: SearchSpace,
         evaluate_many: EvaluateMany,
         on_step: OnStep | None,
-        identity: Identity,
+        identity: Identity | None,
     ) -> None:
         self.known: dict[Hashable, float] = {}
-        self._identity = identity
-        self._asked: dict[Point, float] = {}
+        self._seen: dict[Point, float] = {}
+        self._space = space
         self._evaluate_many = evaluate_many
         self._on_step = on_step
-        self._space = space
-        self._rounds = any(dim.integer for dim in space)
-        self._n_asks = 0
+        self._identity: Identity = identity or attrgetter("point")
         self._train_cycle = 1
 
-    def place(self) -> SearchPosition:
-        """Return the place of the next batch, for a searcher that does not tell it."""
-        return SearchPosition(par_cycle=self._n_asks + 1)
-
-    def run(self, points: list[Point], place: SearchPosition) -> tuple[list[float], bool]:
+    def run(self, points: list[Point], position: SearchPosition) -> tuple[list[float], bool]:
         """Return the scores of `points` up to a stop, NaN where unusable, and if there was one."""
-        self._n_asks += 1
-        self._train_cycle = place.train_cycle
-        steps = [
-            SearchStep(
-                self._seen(point), place.train_cycle, place.par_cycle, number, place.parameter
-            )
-            for number, point in enumerate(points, place.first_step)
-        ]
-        # Taken once: the evaluations may teach `identity` to tell more apart in later batches.
-        keys = [self._identity(step) for step in steps]
-        pairs = zip(reversed(keys), reversed(steps), strict=True)
-        new = {key: step for key, step in pairs if key not in self.known}
-        fresh, stop_at = self._evaluate(dict(reversed(new.items())))
-        scores = []
-        stopped = False
+        cycles = (position.train_cycle, position.par_cycle)
+        self._train_cycle = position.train_cycle
+        steps = []
+        for number, point in enumerate(points, position.first_step):
+            values = self._space.rounded(point)
+            steps.append(SearchStep(values, *cycles, number, position.parameter))
+        # Taken once: `identity` may learn from evaluations to distinguish more steps later on.
+        keys = list(map(self._identity, steps))
+        new: dict[Hashable, SearchStep] = {}
+        for key, step in zip(keys, steps, strict=True):
+            if key not in self.known:
+                new.setdefault(key, step)
+        fresh, stop_at = self._evaluate(new) if new else ({}, None)
+        scores: list[float] = []
         for step, key, point in zip(steps, keys, points, strict=True):
             repeated = key in self.known
             if not repeated:
                 self.known[key] = fresh[key]
             score = self.known[key]
             scores.append(score)
-            self._asked.setdefault(point, score)
+            self._seen.setdefault(point, score)
             if self._on_step is not None:
                 self._on_step(step, score, repeated)
             if stop_at is not None and not repeated and key == stop_at:
-                stopped = True
-                break
-        return scores, stopped
+                return scores, True
+        return scores, False
 
     def _evaluate(
         self, new: dict[Hashable, SearchStep]
     ) -> tuple[dict[Hashable, float], Hashable | None]:
-        if not new:
-            return {}, None
+        """Return the scores of new steps by identity, and the one that stops, if there is one."""
         answer = self._evaluate_many(list(new.values()))
         scores = list(check.iterable("evaluate_many", answer, "return a list of scores"))
-        stop = next((i for i, score in enumerate(scores) if isinstance(score, StoppingScore)), None)
-        if stop is None and len(scores) != len(new):
+        fresh: dict[Hashable, float] = {}
+        for key, score in zip(new, scores, strict=False):
+            value = check.number("every score of evaluate_many", score, finite=False)
+            fresh[key] = value if math.isfinite(value) else math.nan
+            if isinstance(score, StoppingScore):
+                return fresh, key
+        if len(scores) != len(new):
             rule = f"return one score for each of its {len(new)} steps"
             raise ParamError(broken_rule("evaluate_many", rule, len(scores)))
-        kept = list(new)[: None if stop is None else stop + 1]
-        fresh = {key: _usable(score) for key, score in zip(kept, scores, strict=False)}
-        return fresh, None if stop is None else kept[-1]
+        return fresh, None
 
-    def best(self, space: SearchSpace) -> Choice:
+    def best(self) -> Choice:
         """Return the best point seen, for a searcher that does not choose itself."""
-        points = list(self._asked)
-        scores = finite_scores(self._asked.values())
+        space = self._space
+        points = list(self._seen)
+        scores = finite_scores(self._seen.values())
         best = max(scores, default=0.0)
         if best <= 0:
-            return default_choice(space)
+            return Choice(space.defaults, 0.0, (False,) * len(space), usable=False)
         values = points[scores.index(best)]
-        return Choice(values, best, edges_of(space, values))
+        at_edge = [
+            dim.searched and dim.min < dim.max and value in {dim.min, dim.max}
+            for dim, value in zip(space, values, strict=True)
+        ]
+        return Choice(values, best, tuple(at_edge))
 
     def final(self, choice: Choice) -> float:
         """Return the score of the chosen point itself."""
-        step = SearchStep(self._seen(choice.values), self._train_cycle, 0, 0, "")
+        step = SearchStep(self._space.rounded(choice.values), self._train_cycle, 0, 0, "")
         key = self._identity(step)
         if key not in self.known:
             self.known |= self._evaluate({key: step})[0]
@@ -407,42 +412,16 @@ class _AskTellLoop:
             score = min(0.0, worst)
         return score if choice.usable or score > 0 else 0.0
 
-    def _seen(self, point: Point) -> Point:
-        return self._space.rounded(point) if self._rounds else point
 
-
-def default_choice(space: SearchSpace, curves: tuple[SearchCurve, ...] = ()) -> Choice:
-    """Return the choice where no score is usable: all defaults, score 0."""
-    return Choice(space.defaults, 0.0, (False,) * len(space), usable=False, curves=curves)
-
-
-def edges_of(space: SearchSpace, values: Point) -> tuple[bool, ...]:
-    """Return for each dimension whether its value is an end of a range of more than one value."""
-    return tuple(
-        dim.searched and dim.min < dim.max and value in {dim.min, dim.max}
-        for dim, value in zip(space, values, strict=True)
-    )
-
-
-def _point_of(step: SearchStep) -> Point:
-    return step.point
-
-
-def _usable(score: Any) -> float:
-    value = check.number("every score of evaluate_many", score, finite=False)
-    return value if math.isfinite(value) else math.nan
-
-
-def _asked(points: Any) -> Iterable[Any]:
-    return check.iterable("a searcher", points, "ask for a list of points")
-
-
-def _checked_point(point: Any, space: SearchSpace) -> Point:
-    # An array without dimensions counts as iterable, and is not.
-    listed = isinstance(point, Iterable) and getattr(point, "ndim", 1) == 1
-    found = [check.real(value) for value in point] if listed else []
-    values = tuple(float(value) for value in found if value is not None and abs(value) < 2**1023)
-    if len(values) != len(space) or len(values) != len(found):
-        rule = f"ask for points of {len(space)} finite values, one for each of {space.names}"
-        raise ParamError(broken_rule("a searcher", rule, point))
-    return values
+def _checked_points(points: object, space: SearchSpace) -> list[Point]:
+    """Return the points that a searcher wants; each must have a finite value a dimension."""
+    checked = []
+    for point in check.iterable("a searcher", points, "ask for a list of points"):
+        # An array without dimensions counts as iterable, and is not.
+        listed = isinstance(point, Iterable) and getattr(point, "ndim", 1) == 1
+        values = list(map(check.as_float, point)) if listed else []
+        if len(values) != len(space.dimensions) or not all(map(math.isfinite, values)):
+            rule = f"ask for points of {len(space)} finite values, one for each of {space.names}"
+            raise ParamError(broken_rule("a searcher", rule, point))
+        checked.append(tuple(values))
+    return checked

@@ -12,15 +12,15 @@ from broadpeak._core import check, rng
 from broadpeak._search.protocol import Choice, Point, SearchPosition
 from broadpeak._search.searchspace import SearchSpace
 from broadpeak._search.selectors import Selector, resolve_selector
-from broadpeak._search.stepgrid import Genes, Grid, choose, even_grid, gene_array
+from broadpeak._search.stepgrid import Codes, StepGrid, choose, code_array, draw, even_grid
 
 
 @dataclass(frozen=True, slots=True)
 class RandomState:
     """The combinations that were drawn, and the scores of the first of them."""
 
-    grid: Grid
-    genes: tuple[Genes, ...]
+    grid: StepGrid
+    codes: tuple[Codes, ...]
     scores: tuple[float, ...] = ()
     stopped: bool = False
 
@@ -60,14 +60,14 @@ class Random:
     def start(self, space: SearchSpace, seed: int | None = 0) -> RandomState:
         """Return the state with the combinations drawn under `seed`."""
         grid = even_grid(space)
-        genes = draw(grid, self.n_evaluations, rng.generator(seed)) if grid.searched else ()
-        return RandomState(grid, genes)
+        codes = draw(grid, self.n_evaluations, rng.generator(seed)) if grid.searched else ()
+        return RandomState(grid, codes)
 
     def ask(self, state: RandomState) -> list[Point]:
         """Return the combinations that have no score yet."""
         if state.stopped:
             return []
-        return [state.grid.point(genes) for genes in state.genes[len(state.scores) :]]
+        return [state.grid.point(codes) for codes in state.codes[len(state.scores) :]]
 
     def tell(
         self, state: RandomState, points: Sequence[Point], scores: Sequence[float]
@@ -81,26 +81,12 @@ class Random:
         """Return the state after the search was ended with `points`."""
         return replace(self.tell(state, points, scores), stopped=True)
 
-    def place(self, state: RandomState) -> SearchPosition:
+    def position(self, state: RandomState) -> SearchPosition:
         """Return the number of the next combination."""
         return SearchPosition(first_step=len(state.scores) + 1)
 
     def choice(self, state: RandomState) -> Choice:
         """Return the combination chosen from those evaluated."""
-        genes = gene_array(state.genes[: len(state.scores)], len(state.grid.values))
+        codes = code_array(state.codes[: len(state.scores)], len(state.grid.values))
         selector = resolve_selector(self.select, several=True)
-        return choose(state.grid, genes, np.array(state.scores), selector)
-
-
-def draw(grid: Grid, n: int, generator: np.random.Generator) -> tuple[Genes, ...]:
-    """Return `n` distinct combinations in random order, or all if there are no more."""
-    if grid.size <= 50 * n:
-        chosen = generator.permutation(grid.size)[:n]
-        columns = [column.tolist() for column in np.unravel_index(chosen, grid.shape)]
-        return tuple(zip(*columns, strict=True))
-    # Repeats are rare on a grid this large, and its size may exceed any machine integer.
-    found: dict[Genes, None] = {}
-    while len(found) < n:
-        rows = generator.integers(0, np.array(grid.shape), size=(n - len(found), len(grid.shape)))
-        found.update(dict.fromkeys(map(tuple, rows.tolist())))
-    return tuple(found)
+        return choose(state.grid, codes, np.array(state.scores), selector)

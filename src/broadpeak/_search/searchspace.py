@@ -1,13 +1,18 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""A search space as data: one `Dimension` an ``optimize()`` call, with its grid of steps."""
+"""A search space as data: one `Dimension` an ``optimize()`` call, with its grid of steps.
+
+`Param` and `ParamGrid` list values of any type, which are tried as they are; a `Dimension` is a
+range of numbers, in which a searcher may choose between two steps and must know where the ends are.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import lru_cache
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -71,23 +76,23 @@ class Dimension:
     def __post_init__(self) -> None:
         name: Any = self.name
         if not isinstance(name, str) or not name:
-            raise ParamError(broken_rule("the name of a parameter", "be a text", name))
-        told = name if len(name) <= check.LONGEST_NAME else f"{name[: check.LONGEST_NAME]}…"
-        for field in ("default", "min", "max", "step", "bias"):
-            object.__setattr__(
-                self, field, check.number(f"{field} of {told}", getattr(self, field))
-            )
+            raise ParamError(broken_rule("the name of a parameter", "be a string", name))
+        short = name if len(name) <= check.LONGEST_NAME else f"{name[: check.LONGEST_NAME]}…"
+        for field_name in ("default", "min", "max", "step", "bias"):
+            number = check.number(f"{field_name} of {short}", getattr(self, field_name))
+            object.__setattr__(self, field_name, number)
         object.__setattr__(self, "integer", check.flag("integer", self.integer))
-        for field in ("default", "min"):
-            if getattr(self, field) < 0:
+        for field_name, number in (("default", self.default), ("min", self.min)):
+            if number < 0:
                 remedy = "Shift the range to zero or above, and shift it back in the strategy."
-                rule = f"{field} of {told}"
-                raise ParamError(broken_rule(rule, "be at least 0", getattr(self, field), remedy))
+                raise ParamError(
+                    broken_rule(f"{field_name} of {short}", "be at least 0", number, remedy)
+                )
         if self.max < self.min:
             rule = f"be at least its min ({self.min:g})"
-            raise ParamError(broken_rule(f"max of {told}", rule, self.max, "Swap them."))
-        if self.step > 0:
-            _check_count(told, (self.max - self.min) / self.step)
+            raise ParamError(broken_rule(f"max of {short}", rule, self.max, "Swap them."))
+        if self.step > 0 and (self.max - self.min) / self.step > MAX_STEPS - 1:
+            _check_count(short, (self.max - self.min) / self.step)
 
     @property
     def searched(self) -> bool:
@@ -112,7 +117,7 @@ class Dimension:
         if not self.searched:
             return np.empty(0)
         if self.step > 0:
-            return _frozen(_linear_grid(self.min, self.max, self.step))
+            return np.array(_linear_grid(self.min, self.max, self.step))
         percent = -self.step or DEFAULT_PERCENT
         if self.min == 0:
             remedy = f"Pass step={self.max / 10:g}, or a min above 0."
@@ -122,7 +127,7 @@ class Dimension:
         # A percentage too small to move a float would never reach the end.
         intervals = math.log(self.max / self.min) / growth if growth > 0 else math.inf
         _check_count(self.name, intervals)
-        return _frozen(_percent_grid(self.min, self.max, percent))
+        return np.array(_percent_grid(self.min, self.max, percent))
 
     def even_steps(self) -> FloatArray:
         """Return the values tried where all combinations count (brute force, genetic, random).
@@ -160,6 +165,13 @@ class SearchSpace:
     dimensions : sequence of Dimension
         Names must be unique.
 
+    Attributes
+    ----------
+    names : tuple of str
+        Names in order.
+    defaults : tuple of float
+        The point of all defaults.
+
     Raises
     ------
     ParamError
@@ -173,36 +185,37 @@ class SearchSpace:
     """
 
     dimensions: Sequence[Dimension]
+    names: tuple[str, ...] = field(init=False, repr=False, compare=False)
+    defaults: tuple[float, ...] = field(init=False, repr=False, compare=False)
+    _has_integers: bool = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        given: Any = self.dimensions
-        check.iterable("the dimensions of a search space", given, "be a list of Dimension")
-        dimensions: tuple[Any, ...] = tuple(given)
-        for item in dimensions:
+        items = check.iterable(
+            "the dimensions of a search space", self.dimensions, "be a list of Dimension"
+        )
+        dimensions: list[Dimension] = []
+        names: list[str] = []
+        for item in items:
             if not isinstance(item, Dimension):
                 raise ParamError(
                     broken_rule("every item of a search space", "be a Dimension", item)
                 )
-        names = [item.name for item in dimensions]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
+            dimensions.append(item)
+            names.append(item.name)
+        if len(set(names)) < len(names):
+            twice = sorted({name for name in names if names.count(name) > 1})
             rule = "have names that differ"
             raise ParamError(broken_rule("the parameters of a search", rule, twice))
-        object.__setattr__(self, "dimensions", dimensions)
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Names in order."""
-        return tuple(item.name for item in self.dimensions)
-
-    @property
-    def defaults(self) -> tuple[float, ...]:
-        """The point of all defaults."""
-        return tuple(item.default for item in self.dimensions)
+        object.__setattr__(self, "dimensions", tuple(dimensions))
+        object.__setattr__(self, "names", tuple(names))
+        object.__setattr__(self, "defaults", tuple(map(attrgetter("default"), dimensions)))
+        object.__setattr__(self, "_has_integers", any(map(attrgetter("integer"), dimensions)))
 
     def rounded(self, point: tuple[float, ...]) -> tuple[float, ...]:
         """Return `point` as the searched function sees it: integers rounded half up."""
-        return tuple(dim.rounded(value) for dim, value in zip(self.dimensions, point, strict=True))
+        if not self._has_integers:
+            return point
+        return tuple([dim.rounded(value) for dim, value in zip(self, point, strict=True)])
 
     def __len__(self) -> int:
         return len(self.dimensions)
@@ -211,8 +224,8 @@ class SearchSpace:
         return iter(self.dimensions)
 
 
-def check_space(space: Any) -> SearchSpace:
-    """Return `space` if it is a search space."""
+def check_space(space: object) -> SearchSpace:
+    """Return `space` if it is a search space, or raise a `ParamTypeError`."""
     if not isinstance(space, SearchSpace):
         remedy = "Type: SearchSpace([Dimension('x', 3, 1, 9, 1)])"
         raise ParamTypeError(broken_rule("space", "be a SearchSpace", space, remedy))
@@ -229,13 +242,9 @@ def _check_count(name: str, intervals: float) -> None:
         raise ParamError(msg)
 
 
-def _frozen(values: tuple[float, ...]) -> FloatArray:
-    return np.array(values, dtype=np.float64)
-
-
 @lru_cache(maxsize=1024)
 def _linear_grid(low: float, high: float, step: float) -> tuple[float, ...]:
-    # Decimals of the shortest text of each number: 0.2 + 7 * 0.1 is 0.9, not 0.8999999999999999.
+    # Decimals of the shortest form of each number: 0.2 + 7 * 0.1 is 0.9, not 0.8999999999999999.
     start, end, width = (Decimal(repr(number)) for number in (low, high, step))
     reached = end - width * Decimal("1e-9")
     values = [low]

@@ -3,6 +3,13 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import decimal
+import enum
+import fractions
+import math
+import numbers
+from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Any, overload
 
@@ -10,11 +17,20 @@ import numpy as np
 import pandas as pd
 
 from broadpeak._core import check
+from broadpeak._core.aliases import AnyIndex, AnySeries
+from broadpeak._core.labels import factorize, plain
 from broadpeak._search.cells import CellChoice, Cells, choose_cell, edges, make_cells, smoothed
-from broadpeak._search.neighbours import read_level
 from broadpeak._search.protocol import LARGEST
-from broadpeak._search.selectors import Hill, Peak, Plateau, Selector, resolve_selector
-from broadpeak._search.steps import StepChoice, choose_step, tie_width
+from broadpeak._search.selectors import (
+    Hill,
+    Peak,
+    Plateau,
+    Selector,
+    StepChoice,
+    choose_step,
+    resolve_selector,
+    tie_width,
+)
 from broadpeak.errors import ParamError, broken_rule
 from broadpeak.types import FloatArray, IntArray
 
@@ -73,25 +89,23 @@ class Selection:
     peak_params: dict[str, Any]
     peak_score: float
     robustness: float
-    region: pd.Series[Any]
+    region: AnySeries
     at_edge: EdgeFlags
 
 
 @overload
-def select(
-    scores: pd.Series[Any], *, method: str | Selector = "hill", by: None = None
-) -> Selection: ...
+def select(scores: AnySeries, *, method: str | Selector = "hill", by: None = None) -> Selection: ...
 
 
 @overload
 def select(
-    scores: pd.Series[Any], *, method: str | Selector = "hill", by: str
-) -> dict[Any, Selection]: ...
+    scores: AnySeries, *, method: str | Selector = "hill", by: str
+) -> dict[Hashable, Selection]: ...
 
 
 def select(
-    scores: pd.Series[Any], *, method: str | Selector = "hill", by: str | None = None
-) -> Selection | dict[Any, Selection]:
+    scores: AnySeries, *, method: str | Selector = "hill", by: str | None = None
+) -> Selection | dict[Hashable, Selection]:
     """Return the robust choice from `scores`: the broad peak rather than the lucky spike.
 
     Parameters
@@ -121,7 +135,7 @@ def select(
     never the choice of several parameters. Negative scores are fine.
 
     Numbers of a level are neighbours in their order, and so are dates. Every other label is a name
-    that has no neighbours: a text, a truth value, None or NaN, also beside numbers. Scores are
+    that has no neighbours: a string, a truth value, None or NaN, also beside numbers. Scores are
     smoothed within each name. Equal scores: the lowest number wins, then names in the order of
     their alphabet; the order of the rows never counts. An ordered categorical keeps its order.
 
@@ -159,8 +173,8 @@ def select(
 
 
 def _each(
-    scores: pd.Series[Any], names: list[str], method: str | Selector, by: str
-) -> dict[Any, Selection]:
+    scores: AnySeries, names: list[str], method: str | Selector, by: str
+) -> dict[Hashable, Selection]:
     """Return one choice for each label of level `by`."""
     place = names.index(check.one_of("by", by, names))
     if len(names) == 1:
@@ -169,7 +183,7 @@ def _each(
         raise ParamError(broken_rule("by", rule, by, remedy))
     level = read_level(scores.index, place)
     named = scores.set_axis(scores.index.set_names(names))
-    chosen: dict[Any, Selection] = {}
+    chosen: dict[Hashable, Selection] = {}
     for code, label in enumerate(level.labels):
         if label in chosen:
             rule = "name a level whose labels can be keys of one dict"
@@ -190,8 +204,8 @@ class _Chosen:
     """Turns positions of cells into labels."""
 
     cells: Cells
-    scores: pd.Series[Any]
-    labels: dict[str, tuple[Any, ...]]
+    scores: AnySeries
+    labels: dict[str, tuple[Hashable, ...]]
 
     def combination(self, choice: CellChoice, selector: Selector) -> Selection:
         region = choice.region if isinstance(selector, Plateau) else ()
@@ -247,7 +261,7 @@ def _robustness(cells: Cells, cell: int, peak: int) -> float:
     return min(max((around - usual) / lead, 0.0), 1.0)
 
 
-def _checked_scores(scores: Any) -> FloatArray:
+def _checked_scores(scores: object) -> FloatArray:
     remedy = "Pass a Series with one index level a parameter, such as the result of a sweep."
     if not isinstance(scores, pd.Series):
         raise ParamError(broken_rule("scores", "be a pandas Series", scores, remedy))
@@ -268,8 +282,8 @@ def _checked_scores(scores: Any) -> FloatArray:
     return values
 
 
-def _check_duplicates(index: pd.Index[Any], codes: IntArray, order: IntArray) -> None:
-    """Raise for two rows of one combination; True and 1 are two labels, so pandas is not asked."""
+def _check_duplicates(index: AnyIndex, codes: IntArray, order: IntArray) -> None:
+    """Raise for two rows of one combination; True and 1 are two labels, unlike to pandas."""
     same = (codes[1:] == codes[:-1]).all(axis=1)
     if same.any():
         twice = index[int(order[1:][same][0])]
@@ -277,7 +291,7 @@ def _check_duplicates(index: pd.Index[Any], codes: IntArray, order: IntArray) ->
         raise ParamError(broken_rule("scores", "have one row a combination", twice, remedy))
 
 
-def _names(index: pd.Index[Any]) -> list[str]:
+def _names(index: AnyIndex) -> list[str]:
     names = [
         f"level_{position}" if name is None else str(name)
         for position, name in enumerate(index.names)
@@ -286,3 +300,88 @@ def _names(index: pd.Index[Any]) -> list[str]:
         remedy = "Rename them with scores.rename_axis([...])."
         raise ParamError(broken_rule("the index levels", "have names that differ", names, remedy))
     return names
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LabelLevel:
+    """One level of the index of some scores."""
+
+    # Each label once: numbers and dates ascending, then names. The order does not depend on the
+    # order of the rows.
+    labels: tuple[Any, ...]
+    # The run of each label. Labels of one run are neighbours in their order: the numbers are one
+    # run, dates another; a name (a string, a truth value, None, NaN, anything else) is alone.
+    runs: IntArray
+    # The label of each row.
+    codes: IntArray
+
+    @property
+    def numbers(self) -> FloatArray | None:
+        """The labels as numbers; None where one of them is no finite number."""
+        if self.runs[-1] or not isinstance(self.labels[0], numbers.Number):
+            return None
+        if isinstance(self.labels[0], (bool, enum.Enum)):
+            return None
+        try:
+            values = np.array([float(label) for label in self.labels])
+        except (OverflowError, TypeError):
+            return None
+        return values if np.isfinite(values).all() else None
+
+
+def read_level(index: AnyIndex, position: int) -> LabelLevel:
+    """Return the level of `index` at `position`."""
+    if isinstance(index, pd.MultiIndex):
+        level, own = index.levels[position], np.asarray(index.codes[position], dtype=np.int64)
+    else:
+        level, own = index, np.arange(len(index))
+    unique, recode = factorize(level)
+    used, codes = np.unique(np.append(recode, -1)[own], return_inverse=True)
+    # The last code stands for what pandas calls missing.
+    labels = [*map(plain, unique), pd.NaT if level.dtype.kind in "mM" else math.nan]
+    if isinstance(level.dtype, pd.CategoricalDtype) and level.dtype.ordered:
+        kinds: list[Hashable] = [*["given"] * len(unique), None]
+        ranked = [*(code for code in used if code >= 0), *(code for code in used if code < 0)]
+    else:
+        kinds = list(map(_kind, labels))
+        ranked = sorted(used, key=lambda code: _sort_key(kinds[code], labels[code]))
+    place_of = {code: place for place, code in enumerate(ranked)}
+    places = np.array([place_of[code] for code in used], dtype=np.int64)
+    runs = _runs([kinds[code] for code in ranked])
+    return LabelLevel(tuple(labels[code] for code in ranked), runs, places[codes])
+
+
+def _runs(kinds: list[Hashable]) -> IntArray:
+    """Return the run of each label, from their kinds in order: a name is one of its own."""
+    runs = np.zeros(len(kinds), dtype=np.int64)
+    for place in range(1, len(kinds)):
+        begins = kinds[place] is None or kinds[place] != kinds[place - 1]
+        runs[place] = runs[place - 1] + begins
+    return runs
+
+
+def _kind(label: Any) -> Hashable:
+    """Return what a label can be ordered with; None for a name."""
+    if isinstance(label, (bool, enum.Enum)) or (pd.api.types.is_scalar(label) and pd.isna(label)):
+        return None
+    if isinstance(label, (int, float, decimal.Decimal, fractions.Fraction)):
+        return "a number"
+    if isinstance(label, dt.datetime):
+        return "b time", label.tzinfo is not None
+    if isinstance(label, dt.timedelta):
+        return "d span"
+    for kind, name in ((dt.date, "c date"), (dt.time, "e hour")):
+        if isinstance(label, kind):
+            return name
+    return ("f period", label.freqstr) if isinstance(label, pd.Period) else None
+
+
+def _sort_key(kind: Hashable, label: Any) -> tuple[Any, ...]:
+    """Return a key under which labels of one kind lie side by side, and names come last."""
+    own = type(label).__name__
+    if kind is None:
+        return "z", own, repr(label)
+    name, more = kind if isinstance(kind, tuple) else (kind, "")
+    if name == "a number" and type(label) is not int and math.isfinite(label):
+        return name, more, fractions.Fraction(label), own
+    return name, more, label, own

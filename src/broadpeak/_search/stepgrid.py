@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What searchers over combinations share: the grid, and the choice from evaluated combinations.
+"""What searchers over combinations share: the grid, draws from it, and the final choice.
 
-A *gene* is the position of a value on its grid; genes of all dimensions name a combination.
+A *code* is the position of a value among those of its dimension; one a dimension is a combination.
 """
 
 from __future__ import annotations
@@ -19,23 +19,15 @@ from broadpeak._search.searchspace import SearchSpace, check_space
 from broadpeak._search.selectors import Plateau, Selector
 from broadpeak.types import FloatArray, IntArray
 
-Genes: TypeAlias = tuple[int, ...]
+Codes: TypeAlias = tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Grid:
-    """The values of every dimension; one that is not searched has its default alone.
+class StepGrid:
+    """The values of every dimension; one that is not searched has its default alone."""
 
-    Attributes
-    ----------
-    defaults : tuple of float
-        Point of all defaults.
-    values : tuple of tuple of float
-        Values of each dimension, ascending.
-    """
-
-    defaults: Point
-    values: tuple[tuple[float, ...], ...]
+    defaults: Point  # point of all defaults
+    values: tuple[tuple[float, ...], ...]  # values of each dimension, ascending
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -54,35 +46,35 @@ class Grid:
             steps != (default,) for steps, default in zip(self.values, self.defaults, strict=True)
         )
 
-    def point(self, genes: Genes) -> Point:
-        """Return the point that `genes` name."""
-        return tuple([values[gene] for values, gene in zip(self.values, genes, strict=True)])
+    def point(self, codes: Codes) -> Point:
+        """Return the point that `codes` name."""
+        return tuple([values[code] for values, code in zip(self.values, codes, strict=True)])
 
-    def default_genes(self) -> Genes:
-        """Return the genes nearest to the defaults; of two equally near ones the lower."""
+    def default_codes(self) -> Codes:
+        """Return the codes nearest to the defaults; of two equally near ones the lower."""
         return tuple(
-            min(range(len(values)), key=lambda gene: abs(values[gene] - default))
+            min(range(len(values)), key=lambda code: abs(values[code] - default))
             for values, default in zip(self.values, self.defaults, strict=True)
         )
 
 
-def even_grid(space: SearchSpace) -> Grid:
+def even_grid(space: SearchSpace) -> StepGrid:
     """Return the grid of `space` for searches over combinations."""
     values = tuple(
         tuple(dim.even_steps().tolist()) if dim.searched else (dim.default,)
         for dim in check_space(space)
     )
-    return Grid(space.defaults, values)
+    return StepGrid(space.defaults, values)
 
 
-def choose(grid: Grid, genes: IntArray, scores: FloatArray, selector: Selector) -> Choice:
+def choose(grid: StepGrid, codes: IntArray, scores: FloatArray, selector: Selector) -> Choice:
     """Return what `selector` picks from evaluated combinations, in any order.
 
     Parameters
     ----------
-    grid : Grid
+    grid : StepGrid
         The grid they lie on.
-    genes : array of int, shape (n, n_dimensions)
+    codes : array of int, shape (n, n_dimensions)
         Evaluated combinations, without duplicates.
     scores : array of float, shape (n,)
         Their scores; NaN: unusable.
@@ -92,14 +84,28 @@ def choose(grid: Grid, genes: IntArray, scores: FloatArray, selector: Selector) 
     if not np.any(scores > 0):
         usable = not grid.searched
         return Choice(grid.defaults, 0.0, (False,) * len(grid.values), usable=usable)
-    order = np.lexsort(genes.T[::-1]) if genes.shape[1] else np.arange(len(scores))
-    cells = make_cells(genes[order], grid.shape, scores[order])
+    order = np.lexsort(codes.T[::-1]) if codes.shape[1] else np.arange(len(scores))
+    cells = make_cells(codes[order], grid.shape, scores[order])
     choice = choose_cell(cells, selector)
     region = choice.region if isinstance(selector, Plateau) else ()
     values = grid.point(tuple(cells.codes[choice.cell].tolist()))
     return Choice(values, choice.score, edges(cells, (choice.cell, choice.peak, *region)))
 
 
-def gene_array(genes: Sequence[Genes], n_dimensions: int) -> IntArray:
-    """Return `genes` as an array of shape (n, n_dimensions)."""
-    return np.array(genes, dtype=np.int64).reshape(len(genes), n_dimensions)
+def code_array(codes: Sequence[Codes], n_dimensions: int) -> IntArray:
+    """Return `codes` as an array of shape (n, n_dimensions)."""
+    return np.array(codes, dtype=np.int64).reshape(len(codes), n_dimensions)
+
+
+def draw(grid: StepGrid, n: int, generator: np.random.Generator) -> tuple[Codes, ...]:
+    """Return `n` distinct combinations in random order, or all if there are no more."""
+    if grid.size <= 50 * n:
+        chosen = generator.permutation(grid.size)[:n]
+        columns = [column.tolist() for column in np.unravel_index(chosen, grid.shape)]
+        return tuple(zip(*columns, strict=True))
+    # Repeats are rare on a grid this large, and its size may exceed any machine integer.
+    found: dict[Codes, None] = {}
+    while len(found) < n:
+        rows = generator.integers(0, np.array(grid.shape), size=(n - len(found), len(grid.shape)))
+        found.update(dict.fromkeys(map(tuple, rows.tolist())))
+    return tuple(found)

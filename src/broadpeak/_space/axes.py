@@ -1,51 +1,37 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Parameters → axes of a grid: which are zipped, which are multiplied, and in which order."""
+"""Parameters → axes of a grid: which are zipped, which are multiplied, and in which order.
+
+A *code* is the position of a value on its axis, from 0; one code for every axis is a combination.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
+from typing import Any, Final, TypeVar
 
 import numpy as np
-import pandas as pd
 
-from broadpeak._space.param import Param, as_param
+from broadpeak._core.labels import identity
+from broadpeak._space.param import IndexLevel, Param
 from broadpeak.errors import ParamError, broken_rule
-from broadpeak.types import IntArray
+from broadpeak.types import MISSING, IntArray
 
+CodeT = TypeVar("CodeT", int, IntArray)
 
-@dataclass(frozen=True)
-class IndexLevel:
-    """One level of the index: its name, its labels (one a value) and its parameter."""
-
-    name: str
-    labels: Sequence[Any] | pd.Index[Any]
-    param: str
-    hidden: bool
+INT64_MAX: Final = 2**63 - 1
 
 
 @dataclass(frozen=True)
 class Axes:
-    """The axes of a grid. An axis is one parameter, or all parameters of one level.
+    """The axes of a grid. An axis is one parameter, or all parameters of one level."""
 
-    Attributes
-    ----------
-    params : dict of Param
-        In the order given.
-    axis_of : dict of int
-        The axis of each parameter.
-    lengths : tuple of int
-        Length of each axis, slowest first.
-    levels : tuple of IndexLevel
-        In the order of parameters.
-    """
-
-    params: dict[str, Param]
-    axis_of: dict[str, int]
-    lengths: tuple[int, ...]
-    levels: tuple[IndexLevel, ...]
+    params: dict[str, Param]  # in the order given
+    axis_of: dict[str, int]  # the axis of each parameter
+    lengths: tuple[int, ...]  # length of each axis, slowest first
+    levels: tuple[IndexLevel, ...]  # in the order of parameters
 
     @property
     def size(self) -> int:
@@ -68,35 +54,39 @@ class Axes:
         return position
 
     def decode_many(self, positions: Sequence[int] | IntArray) -> list[IntArray]:
-        """Return one array of codes an axis, for positions of any size."""
-        if self.size <= np.iinfo(np.int64).max:
-            rest = np.asarray(positions, dtype=np.int64)
-            columns = []
-            for length in reversed(self.lengths):
-                rest, code = np.divmod(rest, length)
-                columns.append(code)
-            return columns[::-1]
-        rows = np.array([self.decode(int(p)) for p in positions], dtype=np.int64)
-        return list(rows.reshape(-1, len(self.lengths)).T)
+        """Return one array of codes an axis, of its `code_type`, for positions of any size."""
+        if self.size > INT64_MAX:
+            rows = np.array([self.decode(int(p)) for p in positions], dtype=np.int64)
+            columns = rows.reshape(-1, len(self.lengths)).T
+            return [
+                column.astype(code_type(length))
+                for column, length in zip(columns, self.lengths, strict=True)
+            ]
+        rest = np.asarray(positions, dtype=np.int64)
+        codes: list[IntArray] = []
+        for length in reversed(self.lengths):
+            rest, code = np.divmod(rest, length)
+            codes.append(code.astype(code_type(length)))
+        return codes[::-1]
 
-    def param_codes(self, name: str, codes: Sequence[Any]) -> Any:
+    def param_codes(self, name: str, codes: Sequence[CodeT]) -> CodeT:
         """Return the codes of parameter `name` given those of all axes (arrays or numbers)."""
         axis = self.axis_of[name]
         code = codes[axis]
-        if len(self.params[name]) == 1 < self.lengths[axis]:
+        if len(self.params[name].values) == 1 < self.lengths[axis]:
             return code * 0  # one value, repeated along its level
         return code
 
 
-def lay_out(params: Mapping[str, Any]) -> Axes:
-    """Return the layout of `params`; plain sequences count as Params.
+def lay_out(params: Mapping[str, object]) -> Axes:
+    """Return the axes of `params`; plain sequences count as Params.
 
     Raises
     ------
     ParamError
         If there is no parameter, only some have a level, or lengths on a level differ.
     """
-    given: Any = params
+    given: object = params
     if not isinstance(given, Mapping):
         remedy = "Type dict(fast=Param([…]), slow=Param([…]))."
         raise ParamError(broken_rule("params", "be a dict of parameters by name", params, remedy))
@@ -104,36 +94,53 @@ def lay_out(params: Mapping[str, Any]) -> Axes:
         msg = "params must hold at least one parameter, got none. Type dict(fast=Param([…]))."
         raise ParamError(msg)
     wrapped: dict[str, Param] = {}
+    levels: list[IndexLevel] = []
+    has_level = False
     for name, value in params.items():
         if not isinstance(name, str):
-            raise ParamError(broken_rule("a parameter name", "be a text", name))
-        wrapped[name] = param = as_param(value, f"parameter {name!r}")
-        if not param.has_value or param.value is Param:
+            raise ParamError(broken_rule("a parameter name", "be a string", name))
+        wrapped[name] = param = value if isinstance(value, Param) else _bare_param(name, value)
+        if param.value is MISSING or param.value is Param:
             msg = f"parameter {name!r} must have values, got none. Type {name}=Param([…])."
             raise ParamError(msg)
-    groups = _groups(wrapped)
-    axis_of = {name: axis for axis, group in enumerate(groups) for name in group}
-    lengths = tuple(_axis_length(group, wrapped) for group in groups)
-    return Axes(wrapped, axis_of, lengths, tuple(_index_levels(wrapped)))
+        has_level |= param.level is not None
+        levels += param.index_levels(name)
+    groups = _zipped(wrapped) if has_level else [(name,) for name in wrapped]
+    axis_of: dict[str, int] = {}
+    lengths: list[int] = []
+    for axis, group in enumerate(groups):
+        for name in group:
+            axis_of[name] = axis
+        lengths.append(_common_length(group, wrapped) if has_level else len(wrapped[name].values))
+    return Axes(wrapped, axis_of, tuple(lengths), tuple(levels))
 
 
-def _groups(params: dict[str, Param]) -> list[list[str]]:
-    levels = {name: param.level for name, param in params.items()}
-    without = [name for name, level in levels.items() if level is None]
-    if len(without) == len(params):
-        return [[name] for name in params]
+def _bare_param(name: str, value: object) -> Param:
+    """Return the Param of values without settings; errors call it by its name."""
+    try:
+        return Param(value)
+    except ParamError as error:
+        rest = str(error).removeprefix("Param ")
+        raise type(error)(f"parameter {name!r} {rest}") from None
+
+
+def _zipped(params: dict[str, Param]) -> list[tuple[str, ...]]:
+    """Return the parameters of each level, lowest level first."""
+    without = [name for name, param in params.items() if param.level is None]
     if without:
-        having = [name for name, level in levels.items() if level is not None]
+        having = [name for name in params if name not in without]
         msg = (
             f"level must be given to all parameters or to none, got it for {', '.join(having)} "
             f"but not for {', '.join(without)}. Add level= to these."
         )
         raise ParamError(msg)
-    ordered = sorted({level for level in levels.values() if level is not None})
-    return [[name for name in params if levels[name] == level] for level in ordered]
+    levels: dict[int, list[str]] = {}
+    for name, param in params.items():
+        levels.setdefault(param.level or 0, []).append(name)
+    return [tuple(levels[level]) for level in sorted(levels)]
 
 
-def _axis_length(group: list[str], params: dict[str, Param]) -> int:
+def _common_length(group: Sequence[str], params: dict[str, Param]) -> int:
     lengths = {name: len(params[name]) for name in group}
     longest = max(lengths.values())
     if any(length not in {1, longest} for length in lengths.values()):
@@ -146,9 +153,70 @@ def _axis_length(group: list[str], params: dict[str, Param]) -> int:
     return longest
 
 
-def _index_levels(params: dict[str, Param]) -> list[IndexLevel]:
-    levels = []
-    for argument, param in params.items():
-        for name, labels in zip(param.level_names(argument), param.level_labels(), strict=True):
-            levels.append(IndexLevel(name, labels, argument, bool(param.hide)))
-    return levels
+def code_type(length: int) -> np.dtype[Any]:
+    """Return the smallest integer type for codes of an axis of `length`."""
+    return np.min_scalar_type(-max(length, 1))
+
+
+class AxisLookup:
+    """Finds the first code of an axis at which its parameters have given values.
+
+    Parameters
+    ----------
+    columns : list of sequences
+        The values of each parameter of the axis; a single value stands for all codes.
+    length : int
+        Length of the axis.
+    """
+
+    def __init__(self, columns: Sequence[Sequence[object]], length: int) -> None:
+        self._columns = columns
+        self._length = length
+
+    def find(self, values: Sequence[object]) -> int | None:
+        """Return the first code, or None. Values of the same type come before merely equal ones."""
+        for column, value in zip(self._columns, values, strict=True):
+            if isinstance(column, range) and len(column) == self._length:
+                return self._find_in_range(column, value, values)
+        keys = tuple(identity(value) for value in values)
+        code = self._codes.get(keys)
+        if code is not None:
+            return code
+        return next((i for i in range(self._length) if self._holds(i, values)), None)
+
+    def _find_in_range(self, column: range, value: Any, values: Sequence[object]) -> int | None:
+        try:
+            code = column.index(value)
+        except (ValueError, TypeError):
+            return None
+        return code if self._holds(code, values) else None
+
+    @cached_property
+    def _codes(self) -> dict[tuple[Hashable, ...], int]:
+        codes: dict[tuple[Hashable, ...], int] = {}
+        for i in range(self._length):
+            codes.setdefault(tuple(identity(self._at(column, i)) for column in self._columns), i)
+        return codes
+
+    def _holds(self, i: int, values: Sequence[object]) -> bool:
+        pairs = zip(self._columns, values, strict=True)
+        return all(same_value(self._at(column, i), value) for column, value in pairs)
+
+    @staticmethod
+    def _at(column: Sequence[object], i: int) -> object:
+        return column[0] if len(column) == 1 else column[i]
+
+
+def same_value(left: Any, right: Any) -> bool:
+    """Return whether two values are one, equal, or both NaN; arrays item by item."""
+    if left is right:
+        return True
+    equals = getattr(left, "equals", None)
+    if callable(equals) and type(left) is type(right):
+        return bool(equals(right))
+    if isinstance(left, np.ndarray) or isinstance(right, np.ndarray):
+        return type(left) is type(right) and bool(np.array_equal(left, right))
+    try:
+        return bool(left == right) or bool(left != left and right != right)  # noqa: PLR0124
+    except (TypeError, ValueError):
+        return False

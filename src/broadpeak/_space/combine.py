@@ -1,21 +1,27 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Parameters → the combinations of one run, stored by column, and their index."""
+"""Parameters → the combinations of one run, stored by column, and their pandas index."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
-from typing import Any, Final
+from itertools import islice, pairwise
+from operator import lt
+from typing import Any, Final, Literal, TypeAlias, overload
 
 import numpy as np
 import pandas as pd
 
 from broadpeak._core import check
-from broadpeak._space.axes import IndexLevel
-from broadpeak._space.grid import ParamGrid
-from broadpeak._space.index import build_index
-from broadpeak.types import IntArray
+from broadpeak._core.aliases import AnyIndex
+from broadpeak._core.labels import as_index, factorize, from_codes
+from broadpeak._space.param import IndexLevel, Labels
+from broadpeak._space.solve import pose
+from broadpeak._space.subset import Positions, SubsetRule, select_codes
+from broadpeak.types import AnyArray, IntArray
+
+ValuesByName: TypeAlias = "dict[str, list[Any]]"
+"""Values of all combinations, by parameter."""
 
 _LONG_RUN: Final = 64
 _SEEN: Final = 1024  # codes that must come again for it to look like a period
@@ -24,18 +30,10 @@ _INT64: Final = 2**63
 
 @dataclass(frozen=True, eq=False)
 class Column:
-    """One parameter of a run: value of combination i is ``values[codes[i]]``.
+    """One parameter of a run: value of combination i is ``values[codes[i]]``."""
 
-    Attributes
-    ----------
-    values : sequence
-        Each value of the parameter once.
-    codes : integer array, shape (n_combinations,)
-        Of the smallest integer type that fits.
-    """
-
-    values: Sequence[Any]
-    codes: IntArray
+    values: Sequence[Any]  # each value of the parameter once
+    codes: IntArray  # one a combination, of the smallest integer type that fits
 
     def __len__(self) -> int:
         return len(self.codes)
@@ -44,35 +42,34 @@ class Column:
         return self.values[int(self.codes[i])]
 
     def list(self) -> list[Any]:
-        """Return the values of all combinations; equal values are one object."""
-        if len(self.values) > len(self.codes):
-            return [self.values[code] for code in self.codes.tolist()]
-        period = _period(self.codes)
-        if period is not None:  # a fast parameter of a product: copied, not looked up
-            once = Column(self.values, self.codes[:period]).list()
-            return once * (len(self.codes) // period)
-        starts = np.flatnonzero(self.codes[1:] != self.codes[:-1]) + 1
-        if len(starts) * _LONG_RUN < len(self.codes):
-            return self._repeated(starts)  # type: ignore[no-any-return]
-        if self._are_int64():
-            numbers = np.array(self.values, dtype=np.int64)
-            return numbers[self.codes].tolist()  # type: ignore[no-any-return]
-        boxed = np.fromiter(self.values, dtype=object, count=len(self.values))
-        return boxed[self.codes].tolist()  # type: ignore[no-any-return]
+        """Return the values of all combinations; equal values are one object.
 
-    def _are_int64(self) -> bool:
-        if set(map(type, self.values)) != {int}:
-            return False
-        return bool(min(self.values) >= -_INT64 and max(self.values) < _INT64)
-
-    def _repeated(self, starts: IntArray) -> Any:  # `list` is the method here
-        """Return the values of a slow parameter run by run, which costs next to nothing."""
-        edges = [0, *starts.tolist(), len(self.codes)]
-        result = []
-        for start, stop in pairwise(edges):
-            if stop > start:
-                result += [self.values[int(self.codes[start])]] * (stop - start)
-        return result
+        Of a product the slow parameters repeat in runs and the fast ones in periods. Both are seen
+        from the codes, and then copied as blocks, an order of magnitude quicker than looked up.
+        """
+        values, codes = self.values, self.codes
+        if len(values) > len(codes) or len(codes) < _SEEN:
+            return [values[code] for code in codes.tolist()]
+        period = _period(codes)
+        if period is not None:
+            once = Column(values, codes[:period]).list()
+            return once * (len(codes) // period)
+        starts = np.flatnonzero(codes[1:] != codes[:-1]) + 1
+        if len(starts) * _LONG_RUN < len(codes):
+            runs = []
+            for start, stop in pairwise([0, *starts.tolist(), len(codes)]):
+                if stop > start:
+                    runs += [values[int(codes[start])]] * (stop - start)
+            return runs
+        as_int64 = (
+            set(map(type, values)) == {int} and -_INT64 <= min(values) <= max(values) < _INT64
+        )
+        boxed: AnyArray
+        if as_int64:
+            boxed = np.array(values, dtype=np.int64)
+        else:
+            boxed = np.fromiter(values, dtype=object, count=len(values))
+        return boxed[codes].tolist()  # type: ignore[no-any-return]  # `list` is the method here
 
 
 def _period(codes: IntArray) -> int | None:
@@ -89,26 +86,22 @@ def _period(codes: IntArray) -> int | None:
 
 @dataclass(frozen=True, eq=False)
 class Combos:
-    """The combinations of one run, in order.
+    """The combinations of one run, in order."""
 
-    Attributes
-    ----------
-    columns : dict of Column
-        By parameter, in the order of parameters.
-    levels : tuple of IndexLevel
-        The visible index levels.
-    size : int
-        Number of combinations.
-    """
-
-    columns: dict[str, Column]
-    levels: tuple[IndexLevel, ...]
-    size: int
+    columns: dict[str, Column]  # by parameter, in the order of parameters
+    levels: tuple[IndexLevel, ...]  # the visible index levels
+    size: int  # number of combinations
 
     def __len__(self) -> int:
         return self.size
 
-    def __getitem__(self, i: Any) -> Any:
+    @overload
+    def __getitem__(self, i: int) -> dict[str, Any]: ...
+
+    @overload
+    def __getitem__(self, i: slice) -> Combos: ...
+
+    def __getitem__(self, i: int | slice) -> dict[str, Any] | Combos:
         """Return combination i as a dict, or, for a slice, those combinations."""
         if isinstance(i, slice):
             return self.take(np.arange(self.size)[i])
@@ -129,24 +122,62 @@ class Combos:
         }
         return Combos(columns, self.levels, len(rows))
 
-    def index(self) -> pd.Index[Any]:
+    def index(self) -> AnyIndex:
         """Return the index: a MultiIndex, an Index for one visible level, a RangeIndex for none."""
-        return build_index(
-            [level.name for level in self.levels],
-            [level.labels for level in self.levels],
-            [self.columns[level.param].codes for level in self.levels],
-            self.size,
-        )
+        codes = [self.columns[level.param].codes for level in self.levels]
+        return build_index(self.levels, codes, self.size)
 
-    def lists(self) -> dict[str, list[Any]]:
+    def lists(self) -> ValuesByName:
         """Return the values of all combinations by parameter."""
         return {name: column.list() for name, column in self.columns.items()}
 
 
+def build_index(levels: Sequence[IndexLevel], codes: Sequence[IntArray], n_rows: int) -> AnyIndex:
+    """Return the index whose level k shows ``levels[k].labels[codes[k]]``, without any tuple.
+
+    One level gives a named Index, none a `RangeIndex` named ``param``. Labels keep their value and
+    their type, also where they are repeated, mixed or missing.
+    """
+    if not levels:
+        return pd.RangeIndex(n_rows, name="param")
+    unique, places = [], []
+    for level, code in zip(levels, codes, strict=True):
+        labels = level.labels
+        if len(labels) > max(len(code), 1000):  # a long level must not cost a short run
+            used, code = np.unique(code, return_inverse=True)  # noqa: PLW2901
+            if isinstance(labels, pd.Index):
+                labels = labels.take(used)
+            else:
+                labels = [labels[int(one)] for one in used]
+        if len(levels) == 1:
+            index: AnyIndex = as_index(labels).take(code).rename(level.name)
+            return index
+        if _is_sorted(labels):
+            unique.append(as_index(labels))
+            places.append(code)
+        else:
+            own, recode = factorize(as_index(labels))
+            unique.append(own)
+            places.append(recode[code])
+    return from_codes(unique, places, [level.name for level in levels])
+
+
+def _is_sorted(labels: Labels) -> bool:
+    """Whether labels are numbers or strings of one kind, each larger than the one before."""
+    if isinstance(labels, range):
+        return labels.step > 0
+    if isinstance(labels, pd.Index) or len(set(map(type, labels))) != 1:
+        return False
+    first = labels[0]
+    if type(first) not in {int, float, str} or first != first:  # noqa: PLR0124  # NaN
+        return False
+    return all(map(lt, labels, islice(labels, 1, None)))
+
+
 def select_combos(
-    params: Mapping[str, Any],
+    params: Mapping[str, object],
     *,
-    grid_indices: slice | Sequence[int] | IntArray | None = None,
+    grid_indices: Positions | None = None,
     random_subset: float | None = None,
     random_replace: bool = False,
     random_sort: bool = True,
@@ -155,29 +186,51 @@ def select_combos(
     raise_empty: bool = True,
 ) -> Combos:
     """Return the combinations of `params` by column; arguments as in `combine_params`."""
-    grid = ParamGrid(params)
-    codes = grid.select(
-        grid_indices=grid_indices,
-        random_subset=random_subset,
-        random_replace=random_replace,
-        random_sort=random_sort,
-        seed=seed,
-        max_misses=max_misses,
-        raise_empty=raise_empty,
-    )
-    layout = grid.layout
-    columns = {
-        name: Column(param.values, layout.param_codes(name, codes))
-        for name, param in layout.params.items()
-    }
-    visible = tuple(level for level in layout.levels if not level.hidden)
+    problem = pose(params)
+    rule = SubsetRule(grid_indices, random_subset, random_replace, random_sort, seed, max_misses)
+    codes = select_codes(problem, rule, raise_empty=raise_empty)
+    axes = problem.axes
+    columns: dict[str, Column] = {}
+    for name, param in axes.params.items():
+        columns[name] = Column(param.values, axes.param_codes(name, codes))
+    visible = tuple([level for level in axes.levels if not level.hidden])
     return Combos(columns, visible, len(codes[0]))
 
 
+@overload
 def combine_params(
-    params: Mapping[str, Any],
+    params: Mapping[str, object],
     *,
-    grid_indices: slice | Sequence[int] | IntArray | None = None,
+    grid_indices: Positions | None = None,
+    random_subset: float | None = None,
+    random_replace: bool = False,
+    random_sort: bool = True,
+    seed: int | None = None,
+    build_index: Literal[True] = True,
+    max_misses: int | None = None,
+    raise_empty: bool = True,
+) -> tuple[ValuesByName, AnyIndex]: ...
+
+
+@overload
+def combine_params(
+    params: Mapping[str, object],
+    *,
+    grid_indices: Positions | None = None,
+    random_subset: float | None = None,
+    random_replace: bool = False,
+    random_sort: bool = True,
+    seed: int | None = None,
+    build_index: Literal[False],
+    max_misses: int | None = None,
+    raise_empty: bool = True,
+) -> ValuesByName: ...
+
+
+def combine_params(
+    params: Mapping[str, object],
+    *,
+    grid_indices: Positions | None = None,
     random_subset: float | None = None,
     random_replace: bool = False,
     random_sort: bool = True,
@@ -185,7 +238,7 @@ def combine_params(
     build_index: bool = True,
     max_misses: int | None = None,
     raise_empty: bool = True,
-) -> Any:
+) -> ValuesByName | tuple[ValuesByName, AnyIndex]:
     """Return all combinations of parameters, and their index.
 
     Parameters
@@ -224,7 +277,7 @@ def combine_params(
     ------
     ParamError
         If values are empty, lengths on a level differ, only some parameters have a level, no
-        combination is left, or more are asked for than pass.
+        combination is left, or more are requested than pass.
     ConditionError
         If a condition is not allowed, uses an unknown name, or raises for a combination that the
         other conditions let pass.

@@ -1,5 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Conditions bound to the axes of a grid, taken apart so that each part is applied early."""
+"""Conditions bound to the axes of a grid, and where combinations meet them.
+
+A condition must be computable wherever the other conditions hold: ``b != 0`` on one parameter lets
+``a / b > 1`` stand on another. So an error is not raised where it occurs. It is kept as a mark
+beside the truth value, the combination counts as passing, and only if it has passed every condition
+is the condition evaluated once more, by Python, for its message.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +13,15 @@ import inspect
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 
-from broadpeak._core import expressions, labels
-from broadpeak._core.expressions import NotVectorised, Values, Vectorised
+from broadpeak._core import expressions
+from broadpeak._core.expressions import Expression, NotVectorised, Values, Vectorised
+from broadpeak._core.labels import plain
 from broadpeak._space.axes import Axes
 from broadpeak.errors import ConditionError, broken_rule
 from broadpeak.types import BoolArray, IntArray
@@ -22,36 +29,40 @@ from broadpeak.types import BoolArray, IntArray
 CELLS: Final = 1 << 20
 """Combinations looked at in one step: enough to keep NumPy busy, little enough for any memory."""
 
+_FEW: Final = 48
+"""Combinations up to which Python is quicker than setting NumPy to work (0.2 µs each, 15 µs)."""
+
 _TRIED_ROW_BY_ROW: Final = 1 << 14
 
 
 @dataclass(eq=False)
 class Conjunct:
-    """Something that must be true of a combination.
+    """Something that must be true of a combination: a condition, or a part joined by ``and``."""
 
-    Attributes
-    ----------
-    function : callable
-        Takes the values of its variables by position, with Python's semantics.
-    values, axes : tuples
-        What each variable runs through, and along which axis (None: a constant).
-    vectorised : Vectorised or None
-        The same over arrays; None where that cannot be.
-    """
-
-    function: Callable[..., Any]
-    values: tuple[Values, ...]
+    # What decides; a callable takes its variables by position.
+    source: Expression | Callable[..., object]
+    # What each variable runs through, and along which axis (None: a constant).
+    values: tuple[Sequence[object], ...]
     variable_axes: tuple[int | None, ...]
-    vectorised: Vectorised | None
-    axes: tuple[int, ...] = field(init=False)
+    axes: tuple[int, ...] = field(init=False)  # the axes it depends on, ascending
 
     def __post_init__(self) -> None:
         self.axes = tuple(sorted({axis for axis in self.variable_axes if axis is not None}))
 
+    @cached_property
+    def vectorised(self) -> Vectorised | None:
+        """The same over arrays; None where NumPy could not be shown to agree with Python."""
+        if not isinstance(self.source, Expression):
+            return None
+        names = self.source.names
+        values = {name: Values(items) for name, items in zip(names, self.values, strict=True)}
+        return Vectorised(self.source, values, dict(zip(names, self.variable_axes, strict=True)))
+
     def test(self, codes: Mapping[int, IntArray]) -> tuple[BoolArray, BoolArray | None]:
         """Return where it is true, and where it raises (None: nowhere), for broadcast codes."""
-        shape = np.broadcast_shapes(*(codes[axis].shape for axis in self.axes), ())
-        if self.vectorised is not None:
+        shape = np.broadcast_shapes(*[codes[axis].shape for axis in self.axes], ())
+        n_rows = math.prod(shape)
+        if n_rows > _FEW and self.vectorised is not None:
             try:
                 true, raised = self.vectorised.truth(codes)
             except NotVectorised:
@@ -60,26 +71,30 @@ class Conjunct:
                 spread = None if raised is None else np.broadcast_to(raised, shape)
                 return np.broadcast_to(true, shape), spread
         rows = {axis: np.broadcast_to(codes[axis], shape).ravel() for axis in self.axes}
-        true, errors = self.row_by_row(rows, math.prod(shape))
-        raised = np.zeros(len(true), dtype=bool)
+        true, errors = self.row_by_row(rows, n_rows)
+        if not errors:
+            return true.reshape(shape), None
+        raised = np.zeros(n_rows, dtype=bool)
         raised[list(errors)] = True
-        return true.reshape(shape), raised.reshape(shape) if errors else None
+        return true.reshape(shape), raised.reshape(shape)
 
     def row_by_row(
         self, rows: Mapping[int, IntArray], n_rows: int
     ) -> tuple[BoolArray, dict[int, Exception]]:
         """Return where it is true, and what it raised by row: plain Python, one row at a time."""
-        columns = [
-            [values.items[0]] * n_rows
-            if axis is None
-            else [values.items[code] for code in rows[axis].tolist()]
-            for values, axis in zip(self.values, self.variable_axes, strict=True)
-        ]
+        source = self.source
+        function = source.function if isinstance(source, Expression) else source
+        columns: list[Sequence[object]] = []
+        for items, axis in zip(self.values, self.variable_axes, strict=True):
+            if axis is None:
+                columns.append([items[0]] * n_rows)
+            else:
+                columns.append([items[code] for code in rows[axis].tolist()])
         true = np.zeros(n_rows, dtype=bool)
         errors: dict[int, Exception] = {}
-        for i in range(n_rows):
+        for i, row in enumerate(zip(*columns, strict=True) if columns else [()] * n_rows):
             try:
-                true[i] = bool(self.function(*(column[i] for column in columns)))
+                true[i] = bool(function(*row))
             except Exception as error:  # noqa: BLE001  # a user's condition may raise anything
                 errors[i] = error
         return true, errors
@@ -87,25 +102,16 @@ class Conjunct:
 
 @dataclass(frozen=True, eq=False)
 class Condition:
-    """A condition with its names resolved.
+    """A condition with its names resolved."""
 
-    Attributes
-    ----------
-    text : str
-        How messages call it.
-    whole : Part
-        The condition as it was written.
-    parts : tuple of Part
-        Parts that are all true exactly where the whole is. Only the last may raise, and it raises
-        where the whole would, if the parts before it are true.
-    """
-
-    text: str
-    whole: Conjunct
-    parts: tuple[Conjunct, ...]
+    text: str  # how messages call it
+    whole: Conjunct  # the condition as it was written
+    # What is all true exactly where the whole is. Only the last may raise, and it raises where the
+    # whole would, if those before it are true. `split_conditions` finds more than one.
+    conjuncts: tuple[Conjunct, ...] = ()
 
 
-def bind_conditions(layout: Axes) -> list[Condition]:
+def bind_conditions(axes: Axes) -> list[Condition]:
     """Return the conditions of all parameters.
 
     Raises
@@ -114,17 +120,29 @@ def bind_conditions(layout: Axes) -> list[Condition]:
         If a condition uses a name it does not know.
     """
     bound: list[Condition] = []
-    for owner, param in layout.params.items():
-        if isinstance(param.condition, str):
-            bound += _bind_text(owner, param.condition, layout)
-        elif param.condition is not None:
-            bound.append(_bind_callable(owner, param.condition, layout))
+    for owner, param in axes.params.items():
+        condition = param.condition
+        if condition is None:
+            continue
+        if not isinstance(condition, str):
+            bound.append(_bind_callable(owner, condition, axes))
+            continue
+        expression = expressions.parse(condition, "condition")
+        values: list[Sequence[object]] = []
+        variable_axes: list[int | None] = []
+        for name in expression.names:
+            found = _resolve(name, owner, axes, as_python=True)
+            if found is None:
+                where = f"the condition of parameter {owner!r}, {expression.text!r}"
+                raise expressions.unknown_name(name, _known_names(owner, axes), where)
+            values.append(found[0])
+            variable_axes.append(found[1])
+        whole = Conjunct(expression, tuple(values), tuple(variable_axes))
+        bound.append(Condition(f"condition {condition!r}", whole))
     return bound
 
 
-def check_rows(
-    layout: Axes, conditions: Sequence[Condition], codes: Sequence[IntArray]
-) -> BoolArray:
+def check_rows(axes: Axes, conditions: Sequence[Condition], codes: Sequence[IntArray]) -> BoolArray:
     """Return which rows, one array of codes an axis, meet all conditions.
 
     Raises
@@ -132,39 +150,27 @@ def check_rows(
     ConditionError
         If a condition raises on a row that no other condition excludes.
     """
-    kept = np.ones(len(codes[0]), dtype=bool)
+    kept = np.zeros(len(codes[0]), dtype=bool)
     for start in range(0, len(kept), CELLS):
-        stop = start + CELLS
-        block = {axis: code[start:stop] for axis, code in enumerate(codes)}
-        _check_block(layout, conditions, block, kept[start:stop])
+        block = [code[start : start + CELLS] for code in codes]
+        rows = np.arange(len(block[0]))
+        suspects = []
+        for condition in conditions:
+            conjunct = condition.whole
+            true, raised = conjunct.test({axis: block[axis][rows] for axis in conjunct.axes})
+            true = np.broadcast_to(true, rows.shape)
+            if raised is not None:
+                suspects.append(condition)
+                true = true | raised
+            rows = rows[true]
+        kept[start + rows] = True
+        if suspects:
+            survivors = {axis: code[rows] for axis, code in enumerate(block)}
+            report_raised(axes, suspects, survivors)
     return kept
 
 
-def _check_block(
-    layout: Axes,
-    conditions: Sequence[Condition],
-    codes: Mapping[int, IntArray],
-    kept: BoolArray,
-) -> None:
-    suspects = []
-    rows = np.arange(len(kept))
-    for condition in conditions:
-        part = condition.whole
-        true, raised = part.test({axis: codes[axis][rows] for axis in part.axes})
-        true = np.broadcast_to(true, rows.shape)
-        if raised is not None:
-            suspects.append(condition)
-            true = true | raised
-        rows = rows[true]
-    kept[:] = False
-    kept[rows] = True
-    survivors = {axis: code[rows] for axis, code in codes.items()}
-    report_raised(layout, suspects, survivors)
-
-
-def report_raised(
-    layout: Axes, suspects: Iterable[Condition], codes: Mapping[int, IntArray]
-) -> None:
+def report_raised(axes: Axes, suspects: Iterable[Condition], codes: Mapping[int, IntArray]) -> None:
     """Raise for the first of these combinations on which one of the `suspects` raises."""
     first: tuple[int, Condition] | None = None
     if not all(map(len, codes.values())):
@@ -175,97 +181,93 @@ def report_raised(
             row = int(np.argmax(raised))
             if first is None or row < first[0]:
                 first = row, condition
-    if first is not None:
-        row, condition = first
-        at = {axis: code[row : row + 1] for axis, code in codes.items()}
-        _, errors = condition.whole.row_by_row(at, 1)
-        raise _raised_error(layout, condition, errors[0], at)
-
-
-def _raised_error(
-    layout: Axes, condition: Condition, error: Exception, at: Mapping[int, IntArray]
-) -> ConditionError:
-    place = {axis: int(code[0]) for axis, code in at.items()}
+    if first is None:
+        return
+    row, condition = first
+    at = {axis: code[row : row + 1] for axis, code in codes.items()}
+    _, errors = condition.whole.row_by_row(at, 1)
+    error = errors[0]
     shown = ", ".join(
-        f"{name}={param.values[0 if len(param) == 1 else place[layout.axis_of[name]]]!r}"
-        for name, param in layout.params.items()
-        if layout.axis_of[name] in place or len(param) == 1
+        f"{name}={param.values[0 if len(param) == 1 else int(at[axes.axis_of[name]][0])]!r}"
+        for name, param in axes.params.items()
+        if axes.axis_of[name] in at or len(param) == 1
     )
     msg = (
         f"{condition.text} must be computable for every combination, but it raised "
         f"{type(error).__name__}: {error} for {shown}. Exclude that combination first, as in "
         "'b != 0 and a / b > 1'."
     )
-    result = ConditionError(msg)
-    result.__cause__ = error
-    return result
+    raise ConditionError(msg) from error
 
 
-def _bind_text(owner: str, text: str, layout: Axes) -> list[Condition]:
-    """Return the condition; one for each side of its `and`s if none of them can raise."""
-    expression = expressions.parse(text, "condition")
-    known = _known(owner, layout)
-    expression.check_names(known, f"the condition of parameter {owner!r},")
-    resolved = {name: known[name](True) for name in expression.names}
+def split_conditions(axes: Axes, conditions: Sequence[Condition]) -> list[Condition]:
+    """Return the same conditions cut at their ``and``s, so that each conjunct is applied early.
 
-    def part(piece: expressions.Expression) -> Conjunct:
-        values = {name: resolved[name][0] for name in piece.names}
-        axes = {name: resolved[name][1] for name in piece.names}
-        vectorised = Vectorised(piece, values, axes)
-        return Conjunct(piece.function, tuple(values.values()), tuple(axes.values()), vectorised)
+    Python stops at the first false side of an ``and``: what stands behind it may be computable only
+    because of what stands before. A conjunct that raises nowhere can be taken out of that order.
+    From the first one that may raise on, the rest stays together. If none may raise, the sides are
+    conditions of their own, which may fall into groups that are solved independently.
+    """
+    split: list[Condition] = []
+    for condition in conditions:
+        whole = condition.whole
+        if not isinstance(whole.source, Expression):
+            split.append(Condition(condition.text, whole, (whole,)))
+            continue
+        expression = whole.source
+        variables = dict(
+            zip(expression.names, zip(whole.values, whole.variable_axes, strict=True), strict=True)
+        )
 
-    name = f"condition {text!r}"
-    safe: list[Conjunct] = []
-    for i, conjunct in enumerate(expression.conjuncts):
-        candidate = part(conjunct)
-        if not _never_raises(candidate, layout):
-            # From here on Python's order counts: the rest stays together.
-            safe.append(part(expressions.Expression.all_of(expression.conjuncts[i:])))
-            return [Condition(name, part(expression), tuple(safe))]
-        safe.append(candidate)
-    # Independent of one another, they may belong to different groups of parameters.
-    return [Condition(name, one, (one,)) for one in safe]
+        def conjunct_of(
+            part: Expression, variables: Mapping[str, tuple[Any, int | None]] = variables
+        ) -> Conjunct:
+            found = [variables[name] for name in part.names]
+            return Conjunct(part, tuple(v for v, _ in found), tuple(axis for _, axis in found))
+
+        safe: list[Conjunct] = []
+        for i, part in enumerate(expression.conjuncts):
+            candidate = conjunct_of(part)
+            if not _never_raises(candidate, axes):
+                rest = Expression.all_of(expression.conjuncts[i:])
+                split.append(Condition(condition.text, whole, (*safe, conjunct_of(rest))))
+                break
+            safe.append(candidate)
+        else:
+            split += [Condition(condition.text, one, (one,)) for one in safe]
+    return split
 
 
-def _never_raises(part: Conjunct, layout: Axes) -> bool:
-    """Whether `part` is seen to raise nowhere: looked at everywhere, or made of safe operations."""
-    cells = math.prod(layout.lengths[axis] for axis in part.axes)
-    vectorised = part.vectorised
+def _never_raises(conjunct: Conjunct, axes: Axes) -> bool:
+    """Whether it provably raises nowhere: made of safe operations, or tried everywhere."""
+    cells = math.prod(axes.lengths[axis] for axis in conjunct.axes)
+    vectorised = conjunct.vectorised
     if vectorised is not None and vectorised.is_plain_arithmetic():
         return True
     if cells > _TRIED_ROW_BY_ROW:
         return False
-    codes = dict(
-        zip(
-            part.axes,
-            np.ix_(*(np.arange(layout.lengths[axis]) for axis in part.axes)),
-            strict=True,
-        )
-    )
-    _, raised = part.test(codes)
+    grids = np.ix_(*(np.arange(axes.lengths[axis]) for axis in conjunct.axes))
+    _, raised = conjunct.test(dict(zip(conjunct.axes, grids, strict=True)))
     return raised is None or not raised.any()
 
 
-def _bind_callable(owner: str, function: Callable[..., Any], layout: Axes) -> Condition:
-    known = _known(owner, layout)
+def _bind_callable(owner: str, function: Callable[..., object], axes: Axes) -> Condition:
     text = f"condition {getattr(function, '__name__', type(function).__name__)!r}"
-    positional, named = _arguments(function, text, owner, layout.params, known)
+    positional, named = _arguments(function, text, owner, axes)
     n = len(positional)
 
-    def call(*values: Any) -> Any:
+    def call(*values: object) -> object:
         return function(*values[:n], **dict(zip(named, values[n:], strict=True)))
 
-    resolved = [known[argument](False) for argument in (*positional, *named)]
-    whole = Conjunct(call, tuple(v for v, _ in resolved), tuple(a for _, a in resolved), None)
-    return Condition(text, whole, (whole,))
+    found = [_resolve(name, owner, axes, as_python=False) for name in (*positional, *named)]
+    known = [variable for variable in found if variable is not None]
+    return Condition(
+        text, Conjunct(call, tuple(v for v, _ in known), tuple(axis for _, axis in known))
+    )
 
 
 def _arguments(
-    function: Callable[..., Any],
-    text: str,
-    owner: str,
-    params: Iterable[str],
-    known: Mapping[str, Any],
+    function: Callable[..., object], text: str, owner: str, axes: Axes
 ) -> tuple[list[str], list[str]]:
     """Return the names a callable takes by position and by keyword."""
     positional: list[str] = []
@@ -281,47 +283,48 @@ def _arguments(
             continue
         if argument.kind is argument.VAR_KEYWORD:
             taken = {*positional, *named}
-            named += [other for other in params if other not in taken]
-        elif argument.name in known:
+            named += [other for other in axes.params if other not in taken]
+        elif _resolve(argument.name, owner, axes, as_python=False) is not None:
             by_name = argument.kind is argument.KEYWORD_ONLY
             (named if by_name else positional).append(argument.name)
         elif argument.default is argument.empty:
             where = f"{text} of parameter {owner!r}"
-            raise expressions.unknown_name(argument.name, known, where)
+            raise expressions.unknown_name(argument.name, _known_names(owner, axes), where)
     return positional, named
 
 
-_Resolver = Callable[[bool], tuple[Values, int | None]]
+def _resolve(
+    name: str, owner: str, axes: Axes, *, as_python: bool
+) -> tuple[Sequence[object], int | None] | None:
+    """Return what a name runs through and along which axis (None: a constant); None if unknown.
 
-
-def _known(owner: str, layout: Axes) -> dict[str, _Resolver]:
-    """Return, by name, how to get its values and axis (argument: whether to unwrap NumPy scalars).
-
-    A parameter comes before ``x``, an index level and the context.
+    A parameter comes before ``x``, an index level, and the context. Expressions promise Python's
+    arithmetic, hence Python's numbers; a callable gets the values as they are.
     """
-    known: dict[str, _Resolver] = {
-        key: partial(_constant, value)
-        for key, value in (layout.params[owner].context or {}).items()
-    }
-    names = [level.name for level in layout.levels]
-    for level in layout.levels:
-        if names.count(level.name) > 1:
-            continue  # which one is meant cannot be told: an unknown name
-        known[f"__{level.name}__"] = partial(_along_axis, layout, level.param, level.labels)
-    for name in ("x", *layout.params):
-        source = owner if name == "x" and "x" not in layout.params else name
-        known[name] = partial(_along_axis, layout, source, layout.params[source].values)
-    return known
-
-
-def _constant(value: Any, plain: bool) -> tuple[Values, int | None]:
-    return Values([labels.plain(value) if plain else value]), None
-
-
-def _along_axis(layout: Axes, param: str, values: Any, plain: bool) -> tuple[Values, int | None]:
+    source = owner if name == "x" and "x" not in axes.params else name
+    values: Any
+    if source in axes.params:
+        values = axes.params[source].values
+    else:
+        # Of two levels with one name it is not known which is meant.
+        levels = [level for level in axes.levels if f"__{level.name}__" == name]
+        context = axes.params[owner].context or {}
+        if len(levels) == 1:
+            values, source = levels[0].labels, levels[0].param
+        elif name in context:
+            value = context[name]
+            return [plain(value) if as_python else value], None
+        else:
+            return None
     if isinstance(values, pd.Index):
         values = values.tolist()
-    if plain and not isinstance(values, range):
-        # Conditions promise Python's arithmetic.
-        values = [labels.plain(value) for value in values]
-    return Values(values), None if len(values) == 1 else layout.axis_of[param]
+    if as_python and not isinstance(values, range):
+        values = list(map(plain, values))
+    return values, None if len(values) == 1 else axes.axis_of[source]
+
+
+def _known_names(owner: str, axes: Axes) -> list[object]:
+    """Return the names that a condition of parameter `owner` may use."""
+    names = [level.name for level in axes.levels]
+    levels = [f"__{name}__" for name in names if names.count(name) == 1]
+    return list(dict.fromkeys([*(axes.params[owner].context or {}), *levels, "x", *axes.params]))

@@ -8,12 +8,10 @@ from functools import cached_property
 from typing import Any, Final
 
 from broadpeak._core import check
-from broadpeak._space.axes import Axes, lay_out
-from broadpeak._space.conditions import bind_conditions
-from broadpeak._space.lookup import Lookup
+from broadpeak._space.axes import Axes, AxisLookup
 from broadpeak._space.product import Product
-from broadpeak._space.solve import Solver, TooManyError, count_all, make_solvers, nothing_passes
-from broadpeak._space.subset import SubsetRule, is_whole, select_codes
+from broadpeak._space.solve import Solver, TooManyError, pose
+from broadpeak._space.subset import Positions, SubsetRule, is_integer, select_codes
 from broadpeak.errors import (
     ConditionError,
     ParamError,
@@ -64,24 +62,23 @@ class ParamGrid:
     [{'a': 1, 'b': 2}, {'a': 1, 'b': 3}, {'a': 2, 'b': 3}]
     """
 
-    def __init__(self, params: Mapping[str, Any]) -> None:
-        self._layout = lay_out(params)
+    def __init__(self, params: Mapping[str, object]) -> None:
+        self._problem = pose(params)
+        self._axes = self._problem.axes
         self._params = dict(params)
-        self._conditions = bind_conditions(self._layout)
-        self._solvers = make_solvers(self._layout, self._conditions)
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[type[ParamGrid], tuple[dict[str, object]]]:
         return ParamGrid, (self._params,)
 
     @property
-    def layout(self) -> Axes:
+    def axes(self) -> Axes:
         """The axes of the grid: which parameters are zipped, and in which order they vary."""
-        return self._layout
+        return self._axes
 
     @property
     def size(self) -> int:
         """Number of grid positions before conditions, exact however large."""
-        return self._layout.size
+        return self._axes.size
 
     def __len__(self) -> int:
         return self.size
@@ -90,7 +87,7 @@ class ParamGrid:
         return True
 
     def __repr__(self) -> str:
-        return f"ParamGrid({', '.join(self._layout.params)}: {self.size} positions)"
+        return f"ParamGrid({', '.join(self._axes.params)}: {self.size} positions)"
 
     def __getitem__(self, position: int) -> dict[str, Any]:
         """Return the combination at a grid position; negative positions count from the end.
@@ -103,12 +100,12 @@ class ParamGrid:
         i = check.real(position)
         if not isinstance(i, int):
             remedy = "For several, type combine_params(…, grid_indices=…)."
-            rule = "be a whole number"
+            rule = "be an integer"
             raise ParamTypeError(broken_rule("a grid position", rule, position, remedy))
         if not -self.size <= i < self.size:
             rule = f"lie in a grid of {self.size} combinations"
             raise PositionError(broken_rule("grid position", rule, position))
-        return self._combination(self._layout.decode(i % self.size))
+        return self._combination(self._axes.decode(i % self.size))
 
     def index_of(self, combo: Mapping[str, Any]) -> int:
         """Return the grid position of a combination: the first, if values repeat.
@@ -128,20 +125,20 @@ class ParamGrid:
         >>> ParamGrid({"a": [1, 2], "b": [5, 6, 7]}).index_of({"a": 2, "b": 5})
         3
         """
-        params = self._layout.params
+        params = self._axes.params
         if set(check.mapping("combo", combo, "Type dict(fast=10, slow=20).")) != set(params):
             rule = f"hold a value for each of {', '.join(params)}"
             raise ParamError(broken_rule("combo", rule, combo))
         codes = []
         for axis, lookup in enumerate(self._lookups):
-            members = [name for name in params if self._layout.axis_of[name] == axis]
+            members = [name for name in params if self._axes.axis_of[name] == axis]
             code = lookup.find([combo[name] for name in members])
             if code is None:
                 got = ", ".join(f"{name}={shown(combo[name])}" for name in members)
                 msg = f"combo must be in the grid, but no position has {got}. See .size and [i]."
                 raise ParamError(msg)
             codes.append(code)
-        return self._layout.encode(codes)
+        return self._axes.encode(codes)
 
     def count(self) -> int:
         """Return how many combinations pass the conditions.
@@ -151,14 +148,14 @@ class ParamGrid:
         ConditionError
             If a condition raises for a combination that the others let pass.
         """
-        return count_all(self._solvers)
+        return self._problem.count()
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
-        names = tuple(self._layout.params)
+        names = tuple(self._axes.params)
         for codes in self._pieces():
             columns = [
-                [param.values[code] for code in self._layout.param_codes(name, codes).tolist()]
-                for name, param in self._layout.params.items()
+                [param.values[code] for code in self._axes.param_codes(name, codes).tolist()]
+                for name, param in self._axes.params.items()
             ]
             for row in zip(*columns, strict=True):
                 yield dict(zip(names, row, strict=True))
@@ -190,8 +187,8 @@ class ParamGrid:
         >>> grid.size == 10**20, len(grid.sample(10, seed=1))
         (True, 10)
         """
-        if not is_whole(n) or n < 0:
-            raise ParamError(broken_rule("n", "be a whole number of at least 0", n))
+        if not is_integer(n) or n < 0:
+            raise ParamError(broken_rule("n", "be an integer of at least 0", n))
         if n == 0:
             return []
         codes = self.select(random_subset=n, seed=seed, random_replace=replace, random_sort=sort)
@@ -200,7 +197,7 @@ class ParamGrid:
     def select(
         self,
         *,
-        grid_indices: slice | Sequence[int] | IntArray | None = None,
+        grid_indices: Positions | None = None,
         random_subset: float | None = None,
         random_replace: bool = False,
         random_sort: bool = True,
@@ -209,41 +206,41 @@ class ParamGrid:
         raise_empty: bool = True,
     ) -> list[IntArray]:
         """Return chosen combinations as codes, one array an axis; see `combine_params`."""
-        return select_codes(
-            self._layout,
-            self._conditions,
-            self._solvers,
-            SubsetRule(grid_indices, random_subset, random_replace, random_sort, seed, max_misses),
-            raise_empty=raise_empty,
+        rule = SubsetRule(
+            grid_indices, random_subset, random_replace, random_sort, seed, max_misses
         )
+        return select_codes(self._problem, rule, raise_empty=raise_empty)
 
     @cached_property
-    def _lookups(self) -> list[Lookup]:
-        layout = self._layout
-        columns: list[list[Sequence[Any]]] = [[] for _ in layout.lengths]
-        for name, param in layout.params.items():
-            columns[layout.axis_of[name]].append(param.values)
-        return [Lookup(*pair) for pair in zip(columns, layout.lengths, strict=True)]
+    def _lookups(self) -> list[AxisLookup]:
+        axes = self._axes
+        columns: list[list[Sequence[object]]] = [[] for _ in axes.lengths]
+        for name, param in axes.params.items():
+            columns[axes.axis_of[name]].append(param.values)
+        return [AxisLookup(*pair) for pair in zip(columns, axes.lengths, strict=True)]
 
     def _combination(self, codes: Sequence[int]) -> dict[str, Any]:
-        params = self._layout.params
-        return {name: p.values[self._layout.param_codes(name, codes)] for name, p in params.items()}
+        params = self._axes.params
+        return {name: p.values[self._axes.param_codes(name, codes)] for name, p in params.items()}
 
     def _pieces(self) -> Iterator[list[IntArray]]:
         """Yield codes of all that pass, in grid order."""
+        problem, axes = self._problem, self._axes
         try:
             tables = {
                 solver.axes: solver.table(_ITERATED_ROWS, _ITERATED_CELLS)
-                for solver in self._solvers
+                for solver in problem.solvers
                 if solver.conditions
             }
         except TooManyError:
-            axes = range(len(self._layout.lengths))
-            whole = Solver(self._layout, axes, self._conditions, in_grid_order=True)
+            # What passes does not fit into memory: it is handed out as it is found, in grid order.
+            every = range(len(axes.lengths))
+            conditions = [one for solver in problem.solvers for one in solver.conditions]
+            whole = Solver(axes, every, conditions, in_grid_order=True)
             for rows in whole.stream(block=_ITERATED_BLOCK):
-                yield [rows[axis] for axis in axes]
+                yield [rows[axis] for axis in every]
         except ConditionError:
-            if not nothing_passes(self._solvers):
+            if not problem.nothing_passes():
                 raise
         else:
-            yield from Product(tables, self._layout.lengths).pieces(_ITERATED_BLOCK)
+            yield from Product(tables, axes.lengths).pieces(_ITERATED_BLOCK)

@@ -3,23 +3,77 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import enum
 import inspect
-from collections.abc import Callable, ItemsView, Iterator, KeysView, Mapping, Sequence, ValuesView
+import re
+from collections import Counter
+from collections.abc import (
+    Callable,
+    Hashable,
+    ItemsView,
+    Iterator,
+    KeysView,
+    Mapping,
+    Sequence,
+    ValuesView,
+)
 from collections.abc import Set as AbstractSet
-from dataclasses import KW_ONLY, dataclass, fields
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar, Final, NoReturn, TypeAlias, TypedDict, Unpack, cast
 
 import numpy as np
 import pandas as pd
 
 from broadpeak._core import check, expressions
+from broadpeak._core.aliases import AnyIndex
 from broadpeak._core.labels import as_keys_index
-from broadpeak._space.naming import label_values
 from broadpeak.errors import ConditionError, ParamError, broken_rule
 from broadpeak.types import MISSING, Splittable
 
+Labels: TypeAlias = "Sequence[Any] | AnyIndex"
+"""Labels of values, one each."""
 
-@dataclass(frozen=True, eq=False, repr=False)
+
+@dataclass(frozen=True)
+class IndexLevel:
+    """One level of the index: its name, its labels (one a value) and its parameter."""
+
+    name: str
+    labels: Labels
+    param: str
+    hidden: bool
+
+
+class ParamSettings(TypedDict, total=False):
+    """The options of a `Param`; those that were typed win over those of an annotation."""
+
+    name: str | None
+    level: int | None
+    condition: str | Callable[..., object] | None
+    keys: Labels | None
+    hide: bool
+    eval_id: Hashable
+    context: Mapping[str, object] | None
+    mono_reduce: bool
+    mono_merge_func: object
+    mono_merge_kwargs: Mapping[str, object] | None
+
+
+_DEFAULTS: Final[ParamSettings] = {
+    "name": None,
+    "level": None,
+    "condition": None,
+    "keys": None,
+    "hide": False,
+    "eval_id": None,
+    "context": None,
+    "mono_reduce": False,
+    "mono_merge_func": None,
+    "mono_merge_kwargs": None,
+}
+
+
 class Param:
     """A parameter of a grid: values to try, and how they join the combinations.
 
@@ -30,7 +84,7 @@ class Param:
     Parameters
     ----------
     value : sequence, range, array, pd.Index, Series, scalar or splittable object
-        The values. One scalar (also a text, a dict or a frame) is one value; the items of a 2-D
+        The values. One scalar (also a string, a dict or a frame) is one value; the items of a 2-D
         array are its rows; a `pd.MultiIndex` gives its tuples. An object that can be split, such as
         `Data`, gives its items. The columns of a frame are taken with `Param.from_columns`.
     name : str, optional
@@ -61,15 +115,15 @@ class Param:
     Raises
     ------
     ParamError
-        If there are no values, as many keys as values are not given, or an option has a wrong type.
+        If there are no values, keys and values differ in number, or an option has a wrong type.
     ConditionError
-        If the condition is not an allowed expression; nothing of it runs.
+        If the condition is not an allowed expression; it is checked before any of it is evaluated.
 
     Notes
     -----
     NumPy numbers and booleans in an array become Python's own, dates become `pd.Timestamp`. Labels
     of arrays are ``array_0, array_1, …``, callables show their ``__name__``, other objects their
-    class name in snake case with a running number. A Param is not changed after it was made.
+    class name in snake case with a running number. A Param cannot be changed once it is made.
 
     Examples
     --------
@@ -79,44 +133,47 @@ class Param:
     [0, 1, 2]
     """
 
-    value: Any = MISSING
-    _: KW_ONLY
-    name: str | None = None
-    level: int | None = None
-    condition: str | Callable[..., Any] | None = None
-    keys: Any = None
-    hide: bool = False
-    eval_id: Any = None
-    context: Mapping[str, Any] | None = None
-    mono_reduce: bool = False
-    mono_merge_func: Any = None
-    mono_merge_kwargs: Mapping[str, Any] | None = None
+    value: Any
+    name: str | None
+    level: int | None
+    condition: str | Callable[..., object] | None
+    keys: Labels | None
+    hide: bool
+    eval_id: Hashable
+    context: Mapping[str, object] | None
+    mono_reduce: bool
+    mono_merge_func: Any
+    mono_merge_kwargs: Mapping[str, object] | None
+    _settings: ParamSettings
+    _items: Sequence[Any] | None
+    _labels: Labels | None
+    __signature__: ClassVar[inspect.Signature]
 
-    def __new__(cls, *args: Any, **settings: Any) -> Param:
-        # Which settings the caller typed decides who wins over an annotation, even at a default.
-        known = [field.name for field in fields(cls)]
-        for name in settings:
-            if name not in known:
-                raise check.unknown_option("Param", name, known)
-        param = super().__new__(cls)
-        object.__setattr__(param, "_given", frozenset(settings) - {"value"})
-        return param
-
-    def __post_init__(self) -> None:
-        value = self.value
+    def __init__(self, value: object = MISSING, **settings: Unpack[ParamSettings]) -> None:
+        # Keywords are taken as a dict, since an option that was typed wins over an annotation even
+        # where it was typed at its default.
         if isinstance(value, (Iterator, KeysView, ValuesView, ItemsView)):
             value = list(value)
-            object.__setattr__(self, "value", value)
         if isinstance(value, Param):
             remedy = "Type Param([…]) once, with all settings."
             raise ParamError(broken_rule("Param", "hold values", value, remedy))
-        _check_settings(self)
-        items, index = (None, None) if value is MISSING else _items(value)
-        object.__setattr__(self, "_items", items)
-        object.__setattr__(self, "_index", _label_index(self.keys, items, index))
+        for name, setting in settings.items():
+            _check_setting(name, setting)
+        items, labels = (None, None) if value is MISSING else _items(value)
+        keys = settings.get("keys")
+        if keys is not None:
+            labels = _labels_of_keys(keys, items)
+        elif labels is None and items is not None:
+            labels = label_values(items)
+        self.__dict__.update(_DEFAULTS, **settings)
+        self.__dict__.update(value=value, _settings=settings, _items=items, _labels=labels)
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        msg = f"a Param cannot be changed, got {name}={value!r}. Type Param(…) with other settings."
+        raise AttributeError(msg)
 
     @classmethod
-    def from_columns(cls, frame: pd.DataFrame, **settings: Any) -> Param:
+    def from_columns(cls, frame: pd.DataFrame, **settings: Unpack[ParamSettings]) -> Param:
         """Return the columns of `frame` as values, one Series each, labelled by the columns.
 
         Examples
@@ -128,7 +185,8 @@ class Param:
         if not isinstance(frame, pd.DataFrame):
             raise ParamError(broken_rule("from_columns", "get a DataFrame", frame))
         columns = [frame.iloc[:, i] for i in range(frame.shape[1])]
-        return cls(columns, **{"keys": frame.columns, **settings})
+        labelled: ParamSettings = {"keys": frame.columns, **settings}
+        return cls(columns, **labelled)
 
     @property
     def has_value(self) -> bool:
@@ -144,11 +202,10 @@ class Param:
         ParamError
             If the Param has no value.
         """
-        items: Sequence[Any] | None = self._items  # type: ignore[attr-defined]
-        if items is None:
+        if self._items is None:
             msg = "a Param must have values here, got none. Type Param([…]) with the values to try."
             raise ParamError(msg)
-        return items
+        return self._items
 
     def __len__(self) -> int:
         return len(self.values)
@@ -158,18 +215,28 @@ class Param:
 
     def level_names(self, argument: str) -> tuple[str, ...]:
         """Return the names of the index levels this parameter brings, as argument `argument`."""
-        own = self._own_names()
-        if len(own) == 1:
-            chosen = self.name if self.name is not None else own[0]
-            return (argument if chosen is None else chosen,)
-        return tuple(f"{argument}_{i}" if name is None else name for i, name in enumerate(own))
+        return tuple(level.name for level in self.index_levels(argument))
 
-    def level_labels(self) -> tuple[Sequence[Any] | pd.Index[Any], ...]:
-        """Return, for each of those levels, the label of every value."""
-        index = self._index  # type: ignore[attr-defined]
-        if isinstance(index, pd.MultiIndex):
-            return tuple(index.get_level_values(i) for i in range(index.nlevels))
-        return (index,)
+    def index_levels(self, argument: str) -> list[IndexLevel]:
+        """Return the levels it brings to an index: one, or several where labels are tuples."""
+        labels = () if self._labels is None else self._labels
+        hidden = bool(self.hide)
+        if isinstance(labels, pd.MultiIndex):
+            if labels.nlevels > 1:
+                own_names = cast("list[str | None]", list(labels.names))  # any label may be a name
+                names = [
+                    f"{argument}_{i}" if name is None else name for i, name in enumerate(own_names)
+                ]
+                return [
+                    IndexLevel(name, labels.get_level_values(i), argument, hidden)
+                    for i, name in enumerate(names)
+                ]
+            labels = labels.get_level_values(0)
+        own = self.name
+        for named in (self.keys, self.value, labels):
+            if own is None and isinstance(named, pd.Index):
+                own = cast("str | None", named.name)
+        return [IndexLevel(argument if own is None else own, labels, argument, hidden)]
 
     def with_defaults(self, annotation: Param | type[Param]) -> Param:
         """Return this Param with the settings of `annotation` where it has none of its own.
@@ -186,79 +253,88 @@ class Param:
         """
         if not isinstance(annotation, Param):
             return self
-        return Param(self.value, **{**annotation.settings(), **self.settings()})
+        settings: ParamSettings = {**annotation.settings(), **self._settings}
+        return Param(self.value, **settings)
 
-    def with_names(self, names: Mapping[str, Any]) -> Param:
+    def with_names(self, names: Mapping[str, object]) -> Param:
         """Return this Param with more names for its condition; its own context wins."""
         check.mapping("names", names)
         if self.condition is None:
             return self
-        settings = {**self.settings(), "context": {**names, **(self.context or {})}}
+        context = {**names, **(self.context or {})}
+        settings: ParamSettings = {**self._settings, "context": context}
         return Param(self.value, **settings)
 
-    def settings(self) -> dict[str, Any]:
+    def settings(self) -> ParamSettings:
         """Return the options that were typed, without the value."""
-        given: frozenset[str] = self._given  # type: ignore[attr-defined]
-        return {
-            field.name: getattr(self, field.name) for field in fields(self) if field.name in given
-        }
+        typed: Mapping[str, object] = self._settings
+        return cast("ParamSettings", {name: typed[name] for name in _DEFAULTS if name in typed})
 
     def __repr__(self) -> str:
         shown = [] if self.value is MISSING else [repr(self.value)]
         shown += [f"{name}={value!r}" for name, value in self.settings().items()]
         return f"Param({', '.join(shown)})"
 
-    def _own_names(self) -> list[Any]:
-        index = self._index  # type: ignore[attr-defined]
-        if isinstance(index, pd.MultiIndex):
-            return list(index.names)
-        if isinstance(self.keys, pd.Index) and self.keys.name is not None:
-            return [self.keys.name]
-        if isinstance(self.value, pd.Index) and self.value.name is not None:
-            return [self.value.name]
-        return [getattr(index, "name", None)]
+
+# What `help` and editors show of the keywords that come as a dict.
+Param.__signature__ = inspect.Signature(
+    [
+        inspect.Parameter("value", inspect.Parameter.POSITIONAL_OR_KEYWORD, default=MISSING),
+        *(
+            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default)
+            for name, default in _DEFAULTS.items()
+        ),
+    ]
+)
 
 
-# dataclass signatures are read from __init__; __new__ is only there to see what was typed.
-_parameters = list(inspect.signature(Param.__init__).parameters.values())[1:]
-Param.__signature__ = inspect.Signature(_parameters)  # type: ignore[attr-defined]
+def _check_setting(name: str, value: object) -> None:
+    """Raise unless `name` is an option of `Param` that may have `value`."""
+    if name not in _DEFAULTS:
+        raise check.unknown_option("Param", name, _DEFAULTS)
+    if name == "condition" and isinstance(value, str):
+        expressions.parse(value, "condition")
+    elif name in {"hide", "mono_reduce"}:
+        check.flag(name, value)
+    elif name == "eval_id":
+        check.identifier(name, value)
+    elif value is None:
+        return
+    elif name == "name" and not isinstance(value, str):
+        raise ParamError(broken_rule(name, "be a string", value))
+    elif name == "level" and not isinstance(check.real(value), int):
+        raise ParamError(broken_rule(name, "be an integer", value))
+    elif name in {"context", "mono_merge_kwargs"} and not isinstance(value, Mapping):
+        what = "names" if name == "context" else "arguments"
+        raise ParamError(broken_rule(name, f"be a dict of {what}", value))
+    elif name == "condition" and not callable(value):
+        raise ConditionError(broken_rule(name, "be a string or a callable", value))
 
 
-def as_param(value: Any, owner: str = "Param") -> Param:
-    """Return `value` as a Param: plain sequences and scalars become one without settings.
-
-    Parameters
-    ----------
-    value : object
-        A Param, or what could be the value of one.
-    owner : str
-        What errors call it.
-    """
-    if isinstance(value, Param):
-        return value
-    try:
-        return Param(value)
-    except ParamError as error:
-        rest = str(error).removeprefix("Param ")
-        raise type(error)(f"{owner} {rest}") from None
-
-
-def _items(value: Any) -> tuple[Sequence[Any], pd.Index[Any] | None]:
-    """Return the items of `value` and, if it brings its own labels, an index of them."""
-    index = None
-    if isinstance(value, Splittable) and not isinstance(value, type):
-        items, index = value.split_params()
-        items = list(items)
+def _items(value: Any) -> tuple[Sequence[Any], Labels | None]:
+    """Return the items of `value` and, if it brings them, their labels."""
+    labels: Labels | None = None
+    items: Sequence[Any]
+    if type(value) is list or type(value) is tuple:
+        items = list(value)
+    elif isinstance(value, Splittable) and not isinstance(value, type):
+        parts, labels = value.split_params()
+        items = list(parts)
+    elif isinstance(value, range):
+        items = value
+        try:
+            len(value)
+        except OverflowError:
+            rule = "hold fewer than 2**63 values"
+            remedy = "Spread them over parameters."
+            raise ParamError(broken_rule("Param", rule, value, remedy)) from None
     elif isinstance(value, (str, bytes, bytearray, memoryview, Mapping, pd.DataFrame)):
         items = [value]
+    elif isinstance(value, (np.ndarray, pd.Series, pd.Index)):
+        items, labels = _array_items(value)
     elif isinstance(value, AbstractSet):
         rule = "have its values in an order"
         raise ParamError(broken_rule("Param", rule, value, "Type Param(sorted(…))."))
-    elif isinstance(value, range):
-        items = value
-        _check_length(value)
-    elif isinstance(value, (np.ndarray, pd.Series, pd.Index)):
-        items, index = _array_items(value)
     elif isinstance(value, Sequence):
         items = list(value)
     else:
@@ -267,10 +343,10 @@ def _items(value: Any) -> tuple[Sequence[Any], pd.Index[Any] | None]:
     if not items:
         rule = "hold at least one value"
         raise ParamError(broken_rule("Param", rule, value, "Type Param([…]) with the values."))
-    return items, index
+    return items, labels
 
 
-def _array_items(value: Any) -> tuple[list[Any], pd.Index[Any] | None]:
+def _array_items(value: Any) -> tuple[list[Any], pd.MultiIndex | None]:
     if isinstance(value, pd.MultiIndex):
         return list(value), value
     if isinstance(value, np.ndarray):
@@ -284,26 +360,13 @@ def _array_items(value: Any) -> tuple[list[Any], pd.Index[Any] | None]:
     return value.tolist(), None
 
 
-def _check_length(values: range) -> None:
-    try:
-        len(values)
-    except OverflowError:
-        rule = "hold fewer than 2**63 values"
-        raise ParamError(
-            broken_rule("Param", rule, values, "Spread them over parameters.")
-        ) from None
-
-
-def _label_index(
-    keys: Any, items: Sequence[Any] | None, index: pd.Index[Any] | None
-) -> Sequence[Any] | pd.Index[Any] | None:
-    if keys is None:
-        return index if index is not None or items is None else label_values(items)
+def _labels_of_keys(keys: Any, items: Sequence[Any] | None) -> Labels:
+    rule = "be a sequence of labels"
     if isinstance(keys, (str, bytes)) or not (
         isinstance(keys, Sequence) or hasattr(keys, "__iter__")
     ):
-        raise ParamError(broken_rule("keys", "be a sequence of labels", keys, "Type keys=[…]."))
-    check.labels("keys", keys, "be a sequence of labels")
+        raise ParamError(broken_rule("keys", rule, keys, "Type keys=[…]."))
+    check.labels("keys", keys, rule)
     labels = keys if isinstance(keys, (pd.Index, range)) else list(keys)
     if items is not None and len(labels) != len(items):
         msg = (
@@ -316,22 +379,56 @@ def _label_index(
     return labels if isinstance(labels, pd.Index) else label_values(labels)
 
 
-def _check_settings(param: Param) -> None:
-    _check_type("name", param.name, str, "a text")
-    _check_type("level", param.level, (int, np.integer), "a whole number")
-    _check_type("context", param.context, Mapping, "a dict of names")
-    _check_type("mono_merge_kwargs", param.mono_merge_kwargs, Mapping, "a dict of arguments")
-    for name, flag in (("hide", param.hide), ("mono_reduce", param.mono_reduce)):
-        if not isinstance(flag, (bool, np.bool_)):
-            raise ParamError(broken_rule(name, "be True or False", flag))
-    check.identifier("eval_id", param.eval_id)
-    condition = param.condition
-    if isinstance(condition, str):
-        expressions.parse(condition, "condition")
-    elif condition is not None and not callable(condition):
-        raise ConditionError(broken_rule("condition", "be a text or a callable", condition))
+_BUILT_IN = frozenset({type(None), str, bytes, bool, int, float})
+_SHOWN_AS_THEY_ARE = (
+    str, bytes, bool, int, float, complex, dt.date, dt.time, dt.timedelta, dt.tzinfo, enum.Enum,
+    np.generic, pd.Timestamp, pd.Timedelta, pd.Period, pd.Interval, type(pd.NaT), type(pd.NA),
+)  # fmt: skip
 
 
-def _check_type(name: str, value: Any, kinds: Any, spoken: str) -> None:
-    if value is not None and (not isinstance(value, kinds) or isinstance(value, bool)):
-        raise ParamError(broken_rule(name, f"be {spoken}", value))
+def label_values(values: Sequence[Any]) -> Sequence[Any]:
+    """Return one label a value: the value itself where pandas can show it, else a name.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> label_values([1, np.zeros(2), len, {"a": 1}, np.ones(3)])
+    [1, 'array_0', 'len', 'dict_0', 'array_1']
+    """
+    if isinstance(values, range) or _BUILT_IN.issuperset(map(type, values)):
+        return values
+    if all(map(_shows_itself, values)):
+        return values
+    n_of: Counter[str] = Counter()
+    labels: list[Any] = []
+    for value in values:
+        name = getattr(value, "__name__", None)
+        if _shows_itself(value):
+            labels.append(value)
+        elif callable(value) and isinstance(name, str):
+            labels.append(name)
+        else:
+            is_array = isinstance(value, np.ndarray)
+            stem = "array" if is_array else snake_case(type(value).__name__)
+            labels.append(f"{stem}_{n_of[stem]}")
+            n_of[stem] += 1
+    return labels
+
+
+def _shows_itself(value: Any) -> bool:
+    if value is None or isinstance(value, _SHOWN_AS_THEY_ARE):
+        return True
+    # Decimal, Fraction and other numbers show themselves; anything that holds items does not.
+    return hasattr(value, "__float__") and not hasattr(value, "__len__") and not callable(value)
+
+
+def snake_case(name: str) -> str:
+    """Return a class name in snake case.
+
+    Examples
+    --------
+    >>> snake_case("SMAModel"), snake_case("DataFrame"), snake_case("_Rule2")
+    ('sma_model', 'data_frame', 'rule2')
+    """
+    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name)
+    return spaced.strip("_").lower()

@@ -1,5 +1,12 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The product of what passes in each group of axes, in grid order and in bounded pieces."""
+"""The product of what passes in each group of axes, in grid order and in bounded pieces.
+
+Each group of connected axes has a table of what passes in it; every row of one table goes with
+every row of the others. Only the order is work: grid order is by the first axis, then the second,
+and the axes of groups may interleave. Where they do not, repeating and tiling the tables is enough.
+Where they do, each table becomes a tree of prefixes, and all trees are walked side by side, axis by
+axis.
+"""
 
 from __future__ import annotations
 
@@ -10,15 +17,17 @@ from itertools import pairwise
 
 import numpy as np
 
+from broadpeak._space.axes import code_type
 from broadpeak._space.conditions import CELLS
-from broadpeak._space.solve import Rows, code_type
+from broadpeak._space.solve import Rows
 from broadpeak.types import IntArray
 
 
 class Trie:
     """A sorted table as a tree: a node is a prefix that has at least one completion.
 
-    Walking the axes of several groups side by side therefore never meets a dead end.
+    Walking the axes of several groups side by side therefore never meets a dead end, and every
+    piece of work yields rows. A level of the tree is two arrays: codes, and where children begin.
 
     Parameters
     ----------

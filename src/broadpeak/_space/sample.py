@@ -1,5 +1,18 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Drawing combinations without building the grid: uniform, exact in number, without duplicates."""
+"""Drawing combinations without building the grid: uniform, exact in number, without duplicates.
+
+Groups of axes are independent, so a uniform draw from the grid is a uniform draw from each group. A
+group is drawn from in one of three ways, the cheapest that is known to work. If it is small or
+tallied, its combinations have numbers, and a number is drawn. If not, cells are drawn at random and
+those that fail the conditions are rejected: what is left is uniform, and costs one over the share
+that passes. If after a million draws nearly nothing has passed, the group is solved after all, with
+sixteen times the budget at every new attempt, so that neither way is ever waited for much longer
+than the other takes.
+
+Without replacement, rows are drawn until enough of them differ. Dropping repetitions keeps the rest
+uniform, since every set of distinct rows is as likely as any other. That gets slow where most of
+what passes is wanted; then every group is solved, and distinct numbers are drawn.
+"""
 
 from __future__ import annotations
 
@@ -10,35 +23,27 @@ from typing import Final
 
 import numpy as np
 
-from broadpeak._space.axes import Axes
+from broadpeak._space.axes import INT64_MAX, Axes, code_type
 from broadpeak._space.conditions import CELLS, check_rows
-from broadpeak._space.solve import (
-    MOST_ROWS,
-    MOST_TALLIED,
-    Solver,
-    TooManyError,
-    code_type,
-    positions,
-)
-from broadpeak._space.tally import INT64_MAX
+from broadpeak._space.solve import MOST_ROWS, MOST_TALLIED, Solver, TooManyError, positions
 from broadpeak.errors import ParamError, warn
 from broadpeak.types import AnyArray, BoolArray, IntArray
 
 _SMALL: Final = 1 << 16
-"""So many cells are looked at first: that costs less than drawing and rejecting."""
+"""Cells up to which a group is solved at once: that costs less than drawing and rejecting."""
 
 _QUICK: Final = 1 << 21
-"""So many cells of linked axes are looked at to count: about what drawing costs."""
+"""Cells up to which a group is tallied at once: about what drawing costs."""
 
 _FIRST_TRIES: Final = 1 << 20
-"""Draws that may be rejected before it is tried to solve the group instead."""
+"""Draws that may be rejected before an attempt to solve the group instead."""
 
 _FIRST_CELLS: Final = 1 << 28
-"""Combinations looked at before that is given up for more drawing."""
-
+"""Combinations looked at before that attempt is given up for more drawing."""
 
 _MOST_SHUFFLED: Final = 1 << 27
-"""Numbers that are shuffled to take some of them."""
+"""Numbers that are shuffled to take some of them.
+"""
 
 
 def draw_rows(total: int, n: int, replace: bool, rng: np.random.Generator) -> AnyArray:
@@ -73,7 +78,7 @@ def _draw_below(total: int, n: int, rng: np.random.Generator) -> AnyArray:
 
 
 def too_many(n: int, total: int) -> ParamError:
-    """Return the error for asking for `n` of `total` combinations."""
+    """Return the error for a request of `n` out of `total` combinations."""
     msg = (
         f"random_subset must be at most the number of combinations that pass, got {n} of {total}. "
         f"Ask for {total} or fewer; combine_params can also draw with random_replace=True."
@@ -82,12 +87,12 @@ def too_many(n: int, total: int) -> ParamError:
 
 
 class GroupSampler:
-    """Draws from one group of axes: from its solution if that is at hand, else by rejection."""
+    """Draws from one group of axes: from its solution if it is known, else by rejection."""
 
     def __init__(
-        self, layout: Axes, solver: Solver, rng: np.random.Generator, max_misses: int | None
+        self, axes: Axes, solver: Solver, rng: np.random.Generator, max_misses: int | None
     ) -> None:
-        self._layout = layout
+        self._axes = axes
         self.solver = solver
         self._rng = rng
         self._max_misses = max_misses
@@ -98,7 +103,7 @@ class GroupSampler:
 
     @property
     def count(self) -> int | None:
-        """How many combinations of the group pass, if all of them are at hand."""
+        """How many combinations of the group pass, if that is known."""
         return self.solver.count() if self.solver.solved else None
 
     def draw(self, n: int) -> list[IntArray]:
@@ -119,7 +124,7 @@ class GroupSampler:
         return [np.concatenate(column) for column in zip(*drawn, strict=True)]
 
     def solve(self, most_cells: int | None = None) -> bool:
-        """Try to get hold of all passing combinations: counted, or else in memory."""
+        """Try to make all passing combinations available: by a tally, or else in memory."""
         most_tallied = MOST_TALLIED if most_cells is None else min(most_cells, MOST_TALLIED)
         return self.solver.tallied(most_tallied) or self._tabulate(most_cells)
 
@@ -130,7 +135,7 @@ class GroupSampler:
         return self.solver.solved
 
     def _length(self, axis: int) -> int:
-        return self._layout.lengths[axis]
+        return self._axes.lengths[axis]
 
     def _by_rejection(self, n: int, most_tries: int) -> list[IntArray]:
         axes = self.solver.axes
@@ -152,10 +157,10 @@ class GroupSampler:
 
     def _check(self, codes: list[IntArray]) -> BoolArray:
         n = len(codes[0])
-        everywhere = [np.zeros(n, dtype=np.int64)] * len(self._layout.lengths)
+        everywhere = [np.zeros(n, dtype=np.int64)] * len(self._axes.lengths)
         for axis, code in zip(self.solver.axes, codes, strict=True):
             everywhere[axis] = code
-        return check_rows(self._layout, self.solver.conditions, everywhere)
+        return check_rows(self._axes, self.solver.conditions, everywhere)
 
     def _cut_at_misses(self, passed: IntArray, batch: int) -> IntArray:
         """Return the hits before the first run of more than `max_misses` misses."""
@@ -180,14 +185,14 @@ class Sampler:
 
     def __init__(
         self,
-        layout: Axes,
+        axes: Axes,
         solvers: Sequence[Solver],
         rng: np.random.Generator,
         max_misses: int | None = None,
     ) -> None:
-        self._layout = layout
+        self._axes = axes
         self._rng = rng
-        self._groups = [GroupSampler(layout, solver, rng, max_misses) for solver in solvers]
+        self._groups = [GroupSampler(axes, solver, rng, max_misses) for solver in solvers]
 
     def total(self) -> int | None:
         """Return how many combinations pass, if that is known without work."""
@@ -207,7 +212,7 @@ class Sampler:
         """
         total = self.total()
         if total == 0:
-            return self._columns([group.solver.empty() for group in self._groups])
+            return self._columns([group.solver.no_rows() for group in self._groups])
         if total is not None and not replace and n > total:
             raise too_many(n, total)
         if total is not None and not replace and total <= INT64_MAX:
@@ -252,8 +257,8 @@ class Sampler:
         return all(group.solve() for group in self._groups) and self.total() is not None
 
     def _distinct(self, codes: list[IntArray]) -> list[IntArray]:
-        if self._layout.size <= INT64_MAX:
-            keys = positions(codes, self._layout.lengths)
+        if self._axes.size <= INT64_MAX:
+            keys = positions(codes, self._axes.lengths)
             _, first = np.unique(keys, return_index=True)
         else:
             order = np.lexsort(codes)
@@ -267,10 +272,10 @@ class Sampler:
         return [code[first] for code in codes]
 
     def _columns(self, found: Sequence[Sequence[IntArray]]) -> list[IntArray]:
-        columns: list[IntArray] = [np.zeros(0, dtype=np.int64)] * len(self._layout.lengths)
+        columns: list[IntArray] = [np.zeros(0, dtype=np.int64)] * len(self._axes.lengths)
         for group, codes in zip(self._groups, found, strict=True):
             for axis, code in zip(group.solver.axes, codes, strict=True):
-                columns[axis] = code.astype(code_type(self._layout.lengths[axis]), copy=False)
+                columns[axis] = code.astype(code_type(self._axes.lengths[axis]), copy=False)
         return columns
 
     def _warn_if_short(self, found: int, wanted: int) -> None:

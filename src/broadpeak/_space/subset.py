@@ -7,42 +7,44 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 
 from broadpeak._core import check
+from broadpeak._core.expressions import Expression
 from broadpeak._core.rng import generator
-from broadpeak._space.axes import Axes
-from broadpeak._space.conditions import Condition, check_rows
+from broadpeak._space.axes import INT64_MAX, Axes, code_type
+from broadpeak._space.conditions import check_rows
 from broadpeak._space.product import Product
 from broadpeak._space.sample import Sampler, draw_rows, too_many
 from broadpeak._space.solve import (
     MOST_TALLIED,
+    Problem,
     Solver,
     TooManyError,
-    code_type,
-    count_all,
     grid_order,
-    nothing_passes,
     positions,
 )
-from broadpeak._space.tally import INT64_MAX
 from broadpeak.errors import ConditionError, ParamError, broken_rule, shown
-from broadpeak.types import BoolArray, IntArray
+from broadpeak.types import AnyArray, BoolArray, IntArray
+
+Positions: TypeAlias = slice | Sequence[int] | IntArray
+"""Grid positions to take: of the whole grid, before conditions."""
 
 MOST_COMBINATIONS: Final = 1 << 29
 """Combinations that are ever built at once; beyond, a run must draw from the grid."""
 
+_LOOKED_AT_WHOLE: Final = 1 << 12  # cells up to which a solver costs more than it saves
 _CHECKED_ONE_BY_ONE: Final = 1 << 22
-_CELLS_PER_PLACE: Final = 4  # that may be looked at to solve a grid instead of checking places
+_CELLS_PER_POSITION: Final = 4  # that may be looked at to solve a grid instead of checking each
 
 
 @dataclass(frozen=True)
 class SubsetRule:
-    """What a caller asked for; the fields are the arguments of `combine_params`."""
+    """Which combinations are wanted; the fields are arguments of `combine_params`."""
 
-    grid_indices: Any = None
+    grid_indices: Positions | None = None
     random_subset: float | None = None
     random_replace: bool = False
     random_sort: bool = True
@@ -56,81 +58,76 @@ class SubsetRule:
             raise ParamError(broken_rule("random_subset", rule, subset))
         check.flag("random_replace", self.random_replace)
         check.flag("random_sort", self.random_sort)
-        misses = self.max_misses
-        if misses is not None and (not is_whole(misses) or misses < 0):
-            rule = "be a whole number of at least 0, or None"
-            raise ParamError(broken_rule("max_misses", rule, misses))
-        seed = self.seed
-        if seed is not None and (not is_whole(seed) or seed < 0):
-            rule = "be a whole number of at least 0, or None"
-            raise ParamError(broken_rule("seed", rule, seed))
+        for name, value in (("max_misses", self.max_misses), ("seed", self.seed)):
+            if value is not None and (not is_integer(value) or value < 0):
+                rule = "be an integer of at least 0, or None"
+                raise ParamError(broken_rule(name, rule, value))
 
     def number(self, passed: int) -> int:
-        """Return how many of `passed` combinations are asked for: a share to the nearest."""
+        """Return how many of `passed` combinations are wanted; shares are rounded."""
         subset = self.random_subset
         if subset is None:
             return passed
-        if is_whole(subset):
+        if is_integer(subset):
             return int(subset)
         share = Fraction(str(float(subset)))  # as it was typed: 0.35 of 10 is 3.5, rounded up
         return max(1, math.floor(share * passed + Fraction(1, 2)))
 
 
-def is_whole(value: Any) -> bool:
-    """Return whether `value` is a whole number and no truth value."""
+def is_integer(value: object) -> bool:
+    """Return whether `value` is an integer of any library, and no truth value."""
     return isinstance(check.real(value), int)
 
 
 def _is_subset(value: Any) -> bool:
-    if is_whole(value):
+    if is_integer(value):
         return bool(value >= 1)
     return isinstance(value, (float, np.floating)) and bool(0 < value <= 1)
 
 
-def select_codes(
-    layout: Axes,
-    conditions: Sequence[Condition],
-    solvers: Sequence[Solver],
-    choice: SubsetRule,
-    *,
-    raise_empty: bool,
-) -> list[IntArray]:
+def select_codes(problem: Problem, rule: SubsetRule, *, raise_empty: bool) -> list[IntArray]:
     """Return the chosen combinations as codes, one array an axis.
 
     Raises
     ------
     ParamError
-        If none is left, more are asked for than pass, or too many would have to be built.
+        If none is left, more are wanted than pass, or too many would have to be built.
     """
-    if choice.grid_indices is not None:
-        codes = _at_positions(layout, conditions, solvers, choice.grid_indices)
-        codes = _subset_of_rows(codes, choice)
-    elif choice.random_subset is None:
-        codes = _everything(layout, solvers)
+    size = problem.axes.size
+    if rule.grid_indices is not None:
+        codes = _subset_of_rows(_at_positions(problem, rule.grid_indices), rule)
+    elif rule.random_subset is not None:
+        codes = _drawn(problem, rule)
+    elif size <= _LOOKED_AT_WHOLE and all(
+        # A function of the user's may be slow; a solver calls it no more often than it must.
+        isinstance(condition.whole.source, Expression)
+        for condition in problem.conditions
+    ):
+        codes = _checked(problem, np.arange(size))
     else:
-        codes = _drawn(layout, solvers, choice)
+        codes = _everything(problem)
     if check.flag("raise_empty", raise_empty) and not len(codes[0]):
-        raise _nothing_left(layout)
+        raise _nothing_left(problem.axes)
     return codes
 
 
-def _everything(layout: Axes, solvers: Sequence[Solver]) -> list[IntArray]:
+def _everything(problem: Problem) -> list[IntArray]:
     tables = {}
     try:
-        for solver in solvers:
+        for solver in problem.solvers:
             if solver.conditions:
                 _check_count(solver)
                 tables[solver.axes] = solver.table(MOST_COMBINATIONS)
     except TooManyError:
         raise _too_large(f"more than {MOST_COMBINATIONS}") from None
     except ConditionError:
-        if nothing_passes(solvers):
-            return _nothing(layout)
+        if problem.nothing_passes():
+            return _no_rows(problem.axes)
         raise
-    total = count_all(solvers)
+    total = problem.count()
     if total > MOST_COMBINATIONS:
         raise _too_large(str(total))
-    return Product(tables, layout.lengths).whole()
+    return Product(tables, problem.axes.lengths).whole()
 
 
 def _check_count(solver: Solver) -> None:
@@ -141,109 +138,109 @@ def _check_count(solver: Solver) -> None:
             raise _too_large(str(count))
 
 
-def _drawn(layout: Axes, solvers: Sequence[Solver], choice: SubsetRule) -> list[IntArray]:
-    n = choice.number(1)
-    if not is_whole(choice.random_subset):
-        n = choice.number(count_all(solvers))
+def _drawn(problem: Problem, rule: SubsetRule) -> list[IntArray]:
+    axes = problem.axes
+    n = rule.number(1)
+    if not is_integer(rule.random_subset):
+        n = rule.number(problem.count())
     if n > MOST_COMBINATIONS:
         raise _too_large(str(n) if n < 10**18 else "more than 10**18")
     try:
-        sampler = Sampler(layout, solvers, generator(choice.seed), choice.max_misses)
-        codes = sampler.draw(n, replace=choice.random_replace)
+        sampler = Sampler(axes, problem.solvers, generator(rule.seed), rule.max_misses)
+        codes = sampler.draw(n, replace=rule.random_replace)
     except ConditionError:
-        if nothing_passes(solvers):
-            return _nothing(layout)
+        if problem.nothing_passes():
+            return _no_rows(axes)
         raise
-    if choice.random_sort:
-        order = grid_order(codes, layout.lengths)
+    if rule.random_sort:
+        order = grid_order(codes, axes.lengths)
         codes = [code[order] for code in codes]
     return codes
 
 
-def _subset_of_rows(codes: list[IntArray], choice: SubsetRule) -> list[IntArray]:
+def _subset_of_rows(codes: list[IntArray], rule: SubsetRule) -> list[IntArray]:
     n_rows = len(codes[0])
-    if choice.random_subset is None or not n_rows:
+    if rule.random_subset is None or not n_rows:
         return codes
-    n = choice.number(n_rows)
-    if n > n_rows and not choice.random_replace:
+    n = rule.number(n_rows)
+    if n > n_rows and not rule.random_replace:
         raise too_many(n, n_rows)
-    rows = draw_rows(n_rows, n, choice.random_replace, generator(choice.seed))
-    rows = np.sort(rows) if choice.random_sort else rows
+    rows = draw_rows(n_rows, n, rule.random_replace, generator(rule.seed))
+    rows = np.sort(rows) if rule.random_sort else rows
     return [code[rows] for code in codes]
 
 
-def _at_positions(
-    layout: Axes, conditions: Sequence[Condition], solvers: Sequence[Solver], indices: Any
-) -> list[IntArray]:
+def _at_positions(problem: Problem, indices: Positions) -> list[IntArray]:
+    size = problem.axes.size
+    at: range | Sequence[int] | IntArray
     if isinstance(indices, slice):
         try:
-            places: Any = range(layout.size)[indices]
+            at = range(size)[indices]
         except (TypeError, ValueError) as error:
-            rule = "be a slice of whole numbers whose step is not 0"
+            rule = "be a slice of integers whose step is not 0"
             raise ParamError(broken_rule("grid_indices", rule, indices)) from error
-        n_places = max(0, -((places.start - places.stop) // places.step))
-        if n_places > _CHECKED_ONE_BY_ONE and conditions:
-            codes = _solved_within(layout, solvers, places, n_places)
+        n_positions = max(0, -((at.start - at.stop) // at.step))  # len() ends at 2**63
+        if n_positions > _CHECKED_ONE_BY_ONE and problem.conditions:
+            codes = _solved_within(problem, at, n_positions)
             if codes is not None:
                 return codes
-        if n_places > MOST_COMBINATIONS:
-            raise _too_large(str(n_places))
+        if n_positions > MOST_COMBINATIONS:
+            raise _too_large(str(n_positions))
     else:
-        places = _positions_of(indices, layout.size)
-        n_places = len(places)
+        at = _checked_positions(indices, size)
+        n_positions = len(at)
     pieces = [
-        _checked(layout, conditions, places[start : start + _CHECKED_ONE_BY_ONE])
-        for start in range(0, max(n_places, 1), _CHECKED_ONE_BY_ONE)
+        _checked(problem, at[start : start + _CHECKED_ONE_BY_ONE])
+        for start in range(0, max(n_positions, 1), _CHECKED_ONE_BY_ONE)
     ]
     return [np.concatenate(columns) for columns in zip(*pieces, strict=True)]
 
 
-def _checked(layout: Axes, conditions: Sequence[Condition], places: Any) -> list[IntArray]:
-    """Return the combinations at some positions that meet all conditions, looked at one by one."""
-    lengths = layout.lengths
-    codes = [
-        code.astype(code_type(length))
-        for code, length in zip(layout.decode_many(places), lengths, strict=True)
-    ]
-    kept = check_rows(layout, conditions, codes)
-    return codes if kept.all() else [code[kept] for code in codes]
+def _checked(problem: Problem, at: Sequence[int] | IntArray) -> list[IntArray]:
+    """Return the combinations at some positions that meet all conditions, each looked at."""
+    codes = problem.axes.decode_many(at)
+    if problem.conditions:
+        kept = check_rows(problem.axes, problem.conditions, codes)
+        if not kept.all():
+            codes = [code[kept] for code in codes]
+    return codes
 
 
-def _solved_within(
-    layout: Axes, solvers: Sequence[Solver], places: range, n_places: int
-) -> list[IntArray] | None:
+def _solved_within(problem: Problem, at: range, n_positions: int) -> list[IntArray] | None:
     """Return what passes at many positions, cut from all that passes; None if that costs more."""
-    most_rows = min(n_places, MOST_COMBINATIONS)
+    most_rows = min(n_positions, MOST_COMBINATIONS)
     try:
-        for solver in solvers:
-            counted = solver.cells > n_places and solver.tallied(n_places)
+        for solver in problem.solvers:
+            counted = solver.cells > n_positions and solver.tallied(n_positions)
             if counted and solver.count() > most_rows:
                 return None
             if solver.conditions:
-                solver.table(most_rows, _CELLS_PER_PLACE * n_places)
-        if count_all(solvers) > most_rows:
+                solver.table(most_rows, _CELLS_PER_POSITION * n_positions)
+        if problem.count() > most_rows:
             return None
     except (TooManyError, ConditionError):  # what raises may be at another position
         return None
-    return _within(_everything(layout, solvers), layout, places)
+    return _within(_everything(problem), problem.axes, at)
 
 
-def _within(codes: list[IntArray], layout: Axes, places: range) -> list[IntArray]:
+def _within(codes: list[IntArray], axes: Axes, wanted: range) -> list[IntArray]:
     """Return the rows of a table in grid order whose positions a slice names."""
-    if layout.size <= INT64_MAX:
-        at: Any = positions(codes, layout.lengths)
+    at: AnyArray
+    if axes.size <= INT64_MAX:
+        at = positions(codes, axes.lengths)
     else:
         at = np.zeros(len(codes[0]), dtype=object)
-        for code, length in zip(codes, layout.lengths, strict=True):
+        for code, length in zip(codes, axes.lengths, strict=True):
             at = at * length + code
-    low, high = min(places[0], places[-1]), max(places[0], places[-1])
+    low, high = min(wanted[0], wanted[-1]), max(wanted[0], wanted[-1])
     inside: BoolArray = (at >= low) & (at <= high)
-    inside[inside] = (at[inside] - low) % abs(places.step) == 0
+    inside[inside] = (at[inside] - low) % abs(wanted.step) == 0
     rows = np.flatnonzero(inside)
-    return [code[rows if places.step > 0 else rows[::-1]] for code in codes]
+    return [code[rows if wanted.step > 0 else rows[::-1]] for code in codes]
 
 
-def _positions_of(indices: Any, size: int) -> Any:
+def _checked_positions(indices: object, size: int) -> Sequence[int] | IntArray:
+    """Return positions from 0 to `size` - 1; negative ones count from the end."""
     try:
         array = np.atleast_1d(np.asarray(indices))
     except ValueError:  # lists of lengths that differ
@@ -253,10 +250,10 @@ def _positions_of(indices: Any, size: int) -> Any:
     if array.dtype == bool and len(array) == size:
         return np.flatnonzero(array)
     whole = array.dtype.kind in "iu" or (
-        array.dtype == object and all(is_whole(item) for item in array.ravel())
+        array.dtype == object and all(is_integer(item) for item in array.ravel())
     )
     if not whole or array.ndim != 1:
-        remedy = "Type a slice or an array of whole numbers."
+        remedy = "Type a slice or an array of integers."
         rule = "be a slice or a one-dimensional integer array"
         raise ParamError(broken_rule("grid_indices", rule, indices, remedy))
     numbers = [int(item) for item in array] if array.dtype == object else array
@@ -270,15 +267,15 @@ def _positions_of(indices: Any, size: int) -> Any:
     return np.asarray(numbers, dtype=np.int64) % size
 
 
-def _nothing(layout: Axes) -> list[IntArray]:
-    return [np.zeros(0, dtype=code_type(length)) for length in layout.lengths]
+def _no_rows(axes: Axes) -> list[IntArray]:
+    return [np.zeros(0, dtype=code_type(length)) for length in axes.lengths]
 
 
-def _nothing_left(layout: Axes) -> ParamError:
-    texts = [shown(p.condition) for p in layout.params.values() if p.condition is not None]
-    told = f" Conditions: {', '.join(texts)}." if texts else ""
+def _nothing_left(axes: Axes) -> ParamError:
+    conditions = [shown(p.condition) for p in axes.params.values() if p.condition is not None]
+    named = f" Conditions: {', '.join(conditions)}." if conditions else ""
     msg = (
-        f"at least one combination must be left, got none of {layout.size} positions.{told} "
+        f"at least one combination must be left, got none of {axes.size} positions.{named} "
         "Relax a condition, or pass raise_empty=False."
     )
     return ParamError(msg)

@@ -1,14 +1,31 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Exact counts of what passes, and the combination of any number, without building the others.
 
-Bucket elimination (Dechter 1999). An axis is summed out of the conditions that touch it, and leaves
-a table: how many of its values pass, for each combination of the axes it was linked with. Of a
-chain ``p0 < p1 < … < p9`` each table has one axis. Backwards, the tables tell how many combinations
-lie behind each value, so that a number below the total names one of them.
+Bucket elimination (Dechter 1999), which is what summing a product of factors does when each sum is
+pushed as far inwards as it goes. The number of combinations that pass is
+
+    sum over p0, p1, …, pn of  c1(p0, p1) · c2(p1, p2) · …      with conditions of value 0 or 1
+
+and the sum over p0 needs only the factors with p0 in them. It leaves a table over the axes that
+these factors link p0 with: how many values of p0 pass for each combination of those. The table is a
+factor of the remaining sum like any other, and the next axis follows. Of a chain ``p0 < p1 < … <
+p9`` of 100 values each, every table has one axis and every sum looks at 10,000 cells, where the
+grid has 10**20. What passes is counted exactly, in Python's integers where 64 bits do not hold
+it.
+
+Backwards the same tables name a combination by its number: at each axis they say how many
+combinations lie behind each of its values, so that a running sum over the values and a bisection
+find the value in whose stretch the number falls, and what is left of the number goes on to the axes
+behind it. So a uniform draw from all that passes is a uniform number below the total.
+
+The cost of an axis is the cells of its table times its length, and tables grow with what is linked:
+the order matters, and some problems (one condition on ten axes) have no good one. That is known
+from the shapes before anything is evaluated, and refused with `TooCostlyError`.
 """
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,10 +33,10 @@ from typing import Any, Final
 
 import numpy as np
 
+from broadpeak._core.expressions import NotVectorised
+from broadpeak._space.axes import INT64_MAX
 from broadpeak._space.conditions import CELLS, Conjunct
 from broadpeak.types import AnyArray, BoolArray, IntArray
-
-INT64_MAX: Final = 2**63 - 1
 
 MOST_STATES: Final = 1 << 22
 """Cells of the largest table that is kept."""
@@ -27,35 +44,22 @@ MOST_STATES: Final = 1 << 22
 _MOST_MASKED: Final = 1 << 22
 _MOST_CALLS: Final = 1 << 16  # of a condition that NumPy cannot look at
 
-Codes = Mapping[int, IntArray]
 
-
-class NotTalliedError(Exception):
-    """Counting would take more than it may."""
+class TooCostlyError(Exception):
+    """Counting would look at, or keep, more than it may."""
 
 
 @dataclass(eq=False)
 class TallyStep:
-    """One axis that is summed out.
-
-    Attributes
-    ----------
-    axis : int
-    rest : tuple of int
-        The axes its conditions link it with, all summed out later.
-    parts : list of Part
-        The conditions that are looked at here.
-    below : list of Step
-        Earlier steps whose tables are used up here.
-    counts : integer array
-        Over the combinations of `rest`, in C order: how many combinations of this axis and all
-        axes below it pass.
-    """
+    """One axis that is summed out."""
 
     axis: int
-    rest: tuple[int, ...]
-    parts: list[Conjunct]
+    rest: tuple[int, ...]  # the axes its conditions link it with, all summed out later
+    conjuncts: list[Conjunct]  # the factors with values 0 and 1
+    # The factors that are tables of earlier steps; each is used by one step only.
     below: list[TallyStep]
+    # Over the combinations of `rest`, in C order: how many combinations of this axis and all axes
+    # below it pass.
     counts: AnyArray = field(init=False)
 
 
@@ -68,23 +72,23 @@ class Tally:
         Length of every axis of the grid.
     axes : sequence of int
         Those of one group.
-    parts : sequence of Part
+    conjuncts : sequence of Conjunct
         What must be true of them, each with at least one axis.
     most_cells : int
         How many combinations of linked axes may be looked at.
-    raising : Part, optional
-        One of the parts: only where it raises is counted.
+    raising : Conjunct, optional
+        One of them: only where it raises is counted.
 
     Attributes
     ----------
     total : int
-        Combinations at which every part is true or raises.
+        Combinations at which every conjunct is true or raises.
     suspects : dict
-        The parts that raise somewhere, as its keys.
+        The conjuncts that raise somewhere, as its keys.
 
     Raises
     ------
-    NotTalliedError
+    TooCostlyError
         If more would have to be looked at or kept.
     """
 
@@ -92,7 +96,7 @@ class Tally:
         self,
         lengths: Sequence[int],
         axes: Sequence[int],
-        parts: Sequence[Conjunct],
+        conjuncts: Sequence[Conjunct],
         most_cells: int,
         raising: Conjunct | None = None,
     ) -> None:
@@ -100,17 +104,22 @@ class Tally:
         self._raising = raising
         self.suspects: dict[Conjunct, None] = {}
         self._masks: dict[Conjunct, BoolArray] = {}
-        self._steps, n_cells = _planned(lengths, axes, parts)
-        if n_cells > most_cells or not all(map(self._is_cheap, parts)):
-            raise NotTalliedError
+        self._steps, n_cells = _planned(lengths, axes, conjuncts)
+        if n_cells > most_cells or not all(map(self._is_cheap, conjuncts)):
+            raise TooCostlyError
         for step in self._steps:
             step.counts = self._summed(step)
+        # The last axis of each connected part leaves a table without axes: a single number.
         used = {id(step) for one in self._steps for step in one.below}
         self._roots = [step for step in self._steps if id(step) not in used]
         self.total = math.prod(int(root.counts[0]) for root in self._roots)
 
     def rows_at(self, numbers: AnyArray) -> dict[int, IntArray]:
-        """Return the combinations with these numbers, each below the total: codes by axis."""
+        """Return the combinations with these numbers, each below the total: codes by axis.
+
+        Steps are gone through backwards, so that the axes a table depends on are known by then. A
+        step gets a rank: the number among all combinations that lie behind what is fixed so far.
+        """
         ranks: dict[int, AnyArray] = {}
         for root in self._roots:
             numbers, ranks[id(root)] = _split(numbers, root.counts)
@@ -122,28 +131,35 @@ class Tally:
                 rest, ranks[id(child)] = _split(rest, self._behind(child, codes))
         return codes
 
-    def _is_cheap(self, part: Conjunct) -> bool:
-        if part.vectorised is not None:
-            part.test({axis: np.zeros(1, dtype=np.int64) for axis in part.axes})  # can NumPy?
-        return part.vectorised is not None or self._cells(part.axes) <= _MOST_CALLS
+    def _is_cheap(self, conjunct: Conjunct) -> bool:
+        """Whether NumPy can evaluate it, which one cell shows, or few calls of Python can."""
+        if conjunct.vectorised is not None:
+            with contextlib.suppress(NotVectorised):
+                conjunct.vectorised.truth({a: np.zeros(1, dtype=np.int64) for a in conjunct.axes})
+                return True
+        return self._cells(conjunct.axes) <= _MOST_CALLS
 
     def _cells(self, axes: Sequence[int]) -> int:
         return math.prod(self._lengths[axis] for axis in axes)
 
-    def _places(self, axes: Sequence[int], codes: Codes) -> AnyArray:
-        """Return where combinations of `axes` stand in a table over them."""
+    def _places(self, axes: Sequence[int], codes: Mapping[int, IntArray]) -> AnyArray:
+        """Return where combinations of `axes` stand in a table over them, in C order."""
         place: AnyArray = np.zeros((), dtype=np.int64)
         for axis in axes:
             place = place * self._lengths[axis] + codes[axis]
         return place
 
-    def _behind(self, step: TallyStep, codes: Codes) -> AnyArray:
+    def _behind(self, step: TallyStep, codes: Mapping[int, IntArray]) -> AnyArray:
         """Return how many combinations lie behind each of some combinations of the other axes."""
         counts: AnyArray = step.counts[self._places(step.rest, codes)]
         return counts
 
     def _summed(self, step: TallyStep) -> AnyArray:
-        """Return the table that is left of an axis."""
+        """Return the table that an axis leaves: rows of `rest`, summed over the axis.
+
+        Python's integers are used only where a product of the largest counts below may exceed 64
+        bits, which costs 20 times as much; a table that turned out smaller goes back to int64.
+        """
         length = self._lengths[step.axis]
         n_rows = self._cells(step.rest)
         most = length * math.prod(int(child.counts.max()) for child in step.below)
@@ -154,7 +170,7 @@ class Tally:
             counts[block] = self._weights(step, block, counts.dtype).sum(axis=1)
         return counts if counts.max() > INT64_MAX else counts.astype(np.int64)
 
-    def _weights(self, step: TallyStep, states: IntArray, dtype: Any) -> AnyArray:
+    def _weights(self, step: TallyStep, states: IntArray, dtype: np.dtype[Any]) -> AnyArray:
         """Return, for combinations `states` of the rest, what lies behind each value of the axis.
 
         Shape (n_states, length).
@@ -165,34 +181,43 @@ class Tally:
         length = self._lengths[step.axis]
         codes[step.axis] = np.arange(length)[np.newaxis, :]
         kept = np.ones((len(states), length), dtype=bool)
-        for part in step.parts:
-            kept &= self._truth(part, codes)
+        for conjunct in step.conjuncts:
+            kept &= self._truth(conjunct, codes)
         weights = kept.astype(dtype)
         for child in step.below:
             weights = weights * self._behind(child, codes)
         return weights
 
-    def _truth(self, part: Conjunct, codes: Codes) -> BoolArray:
-        """Return where a part is true or raises."""
-        if part not in self._masks and self._cells(part.axes) <= _MOST_MASKED:
-            grids = np.ix_(*(np.arange(self._lengths[axis]) for axis in part.axes))
-            self._masks[part] = self._tested(part, dict(zip(part.axes, grids, strict=True))).ravel()
-        if part not in self._masks:
-            return self._tested(part, codes)
-        truth: BoolArray = self._masks[part][self._places(part.axes, codes)]
+    def _truth(self, conjunct: Conjunct, codes: Mapping[int, IntArray]) -> BoolArray:
+        """Return where a conjunct is true or raises: from a mask over its axes where that fits.
+
+        `rows_at` looks at the same cells once more; with a mask it evaluates nothing.
+        """
+        if conjunct not in self._masks and self._cells(conjunct.axes) <= _MOST_MASKED:
+            grids = np.ix_(*(np.arange(self._lengths[axis]) for axis in conjunct.axes))
+            everywhere = dict(zip(conjunct.axes, grids, strict=True))
+            self._masks[conjunct] = self._tested(conjunct, everywhere).ravel()
+        if conjunct not in self._masks:
+            return self._tested(conjunct, codes)
+        truth: BoolArray = self._masks[conjunct][self._places(conjunct.axes, codes)]
         return truth
 
-    def _tested(self, part: Conjunct, codes: Codes) -> BoolArray:
-        true, raised = part.test({axis: codes[axis] for axis in part.axes})
+    def _tested(self, conjunct: Conjunct, codes: Mapping[int, IntArray]) -> BoolArray:
+        true, raised = conjunct.test({axis: codes[axis] for axis in conjunct.axes})
         if raised is None:
             raised = np.zeros((), dtype=bool)
         elif raised.any():
-            self.suspects[part] = None
+            self.suspects[conjunct] = None
         # Both spread over the same shape, also where only one of them is an array.
-        return raised | (true & (part is not self._raising))
+        return raised | (true & (conjunct is not self._raising))
 
-    def _descend(self, step: TallyStep, ranks: AnyArray, codes: Codes) -> tuple[IntArray, AnyArray]:
-        """Return the value of the axis that each rank falls to, and its rank behind that value."""
+    def _descend(
+        self, step: TallyStep, ranks: AnyArray, codes: Mapping[int, IntArray]
+    ) -> tuple[IntArray, AnyArray]:
+        """Return the value of the axis that each rank falls to, and its rank behind that value.
+
+        Rows that agree on `rest` share one running sum, so they are gone through state by state.
+        """
         n_rows = len(ranks)
         at = np.broadcast_to(self._places(step.rest, codes), n_rows)
         states, state_of = np.unique(at, return_inverse=True)
@@ -214,38 +239,39 @@ class Tally:
 
 
 def _planned(
-    lengths: Sequence[int], axes: Sequence[int], parts: Sequence[Conjunct]
+    lengths: Sequence[int], axes: Sequence[int], conjuncts: Sequence[Conjunct]
 ) -> tuple[list[TallyStep], int]:
-    """Return the steps, always the axis next whose table is smallest, and the cells they look at.
+    """Return the steps in order, and how many cells they will look at.
+
+    The best order is NP-hard to find. Greedily the axis comes next whose sum looks at the fewest
+    cells: that is the best one for chains and trees, which is what conditions mostly are.
 
     Raises
     ------
-    NotTalliedError
+    TooCostlyError
         If a table gets too large to be kept.
     """
-    waiting: list[tuple[tuple[int, ...], Conjunct | TallyStep]] = [
-        (part.axes, part) for part in parts
-    ]
+    factors: list[tuple[tuple[int, ...], Conjunct | TallyStep]] = [(c.axes, c) for c in conjuncts]
     left = list(axes)
     steps: list[TallyStep] = []
     n_cells = 0
     while left:
-        linked = {axis: _linked(axis, [own for own, _ in waiting]) for axis in left}
-        sizes = {axis: math.prod(lengths[one] for one in linked[axis]) for axis in left}
+        linked = {axis: _linked(axis, [touched for touched, _ in factors]) for axis in left}
+        sizes = {axis: math.prod([lengths[one] for one in linked[axis]]) for axis in left}
         axis = min((sizes[one] * lengths[one], one) for one in left)[1]
         if sizes[axis] > MOST_STATES:
-            raise NotTalliedError
+            raise TooCostlyError
         n_cells += sizes[axis] * lengths[axis]
-        here = [one for own, one in waiting if axis in own]
+        here = [one for touched, one in factors if axis in touched]
         step = TallyStep(
             axis,
             linked[axis],
             [one for one in here if isinstance(one, Conjunct)],
             [one for one in here if isinstance(one, TallyStep)],
         )
-        waiting = [pair for pair in waiting if axis not in pair[0]]
+        factors = [pair for pair in factors if axis not in pair[0]]
         if step.rest:
-            waiting.append((step.rest, step))
+            factors.append((step.rest, step))
         steps.append(step)
         left.remove(axis)
     return steps, n_cells

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Callable, ItemsView, Iterable, KeysView, Set, ValuesView
+from collections.abc import Callable, ItemsView, Iterable, KeysView, Mapping, Set, ValuesView
 from datetime import date, datetime, time, timedelta, tzinfo
 from decimal import Decimal
 from fractions import Fraction
@@ -14,13 +14,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from broadpeak._core.aliases import AnyIndex, AnySeries, Table
 from broadpeak._store.writing import PLAIN, KeyWriter, token
+from broadpeak.types import AnyArray
 
 Feeder = Callable[[KeyWriter, Any], None]
 _PADDED = "gG"  # long doubles have bytes that mean nothing
 
 
-def array(writer: KeyWriter, value: np.ndarray[Any, Any]) -> None:
+def array(writer: KeyWriter, value: AnyArray) -> None:
     """Write an array: type, shape, items."""
     dtype = value.dtype
     writer.mark("array", f"{dtype!r} {value.shape}")
@@ -52,7 +54,7 @@ def _dtype(writer: KeyWriter, value: np.dtype[Any]) -> None:
     writer.mark("dtype", repr(value))
 
 
-def index(writer: KeyWriter, value: pd.Index[Any]) -> None:
+def index(writer: KeyWriter, value: AnyIndex) -> None:
     """Write an index: names, type, labels, frequency."""
     writer.mark("index", type(value).__qualname__)
     writer.feed(tuple(value.names))
@@ -93,7 +95,7 @@ def column(writer: KeyWriter, value: Any) -> None:
         writer.feed(list(value))
 
 
-def series(writer: KeyWriter, value: pd.Series[Any]) -> None:
+def series(writer: KeyWriter, value: AnySeries) -> None:
     """Write a Series: name, index, values, and what is attached to it."""
     writer.mark("series")
     writer.feed(value.name)
@@ -116,13 +118,13 @@ def frame(writer: KeyWriter, value: pd.DataFrame) -> None:
     _attached(writer, value)
 
 
-def _attached(writer: KeyWriter, value: Any) -> None:
+def _attached(writer: KeyWriter, value: Table) -> None:
     writer.feed(dict(value.attrs))
     writer.feed(value.flags.allows_duplicate_labels)
     writer.feed({name: getattr(value, name, None) for name in value._metadata if name != "name"})  # noqa: SLF001  # the documented way to add attributes
 
 
-def items(writer: KeyWriter, value: Iterable[Any]) -> None:
+def items(writer: KeyWriter, value: Iterable[object]) -> None:
     """Write a list or tuple."""
     parts = list(value)
     writer.mark("items", str(len(parts)))
@@ -134,7 +136,7 @@ def items(writer: KeyWriter, value: Iterable[Any]) -> None:
             writer.named(str(place), part)
 
 
-def pairs(writer: KeyWriter, value: Any) -> None:
+def pairs(writer: KeyWriter, value: Mapping[Any, object]) -> None:
     """Write the entries of a dict in their order, which code can see."""
     writer.mark("pairs", str(len(value)))
     for key, item in value.items():
@@ -164,7 +166,7 @@ def _offset(writer: KeyWriter, value: Any) -> None:
     writer.feed(rules)
 
 
-def _by_repr(writer: KeyWriter, value: Any) -> None:
+def _by_repr(writer: KeyWriter, value: object) -> None:
     writer.mark("repr", f"{type(value).__qualname__} {value!r}")
 
 
@@ -173,7 +175,7 @@ def _view(writer: KeyWriter, value: memoryview) -> None:
     writer.feed(value.tobytes())
 
 
-def _sequence(writer: KeyWriter, value: Any) -> None:
+def _sequence(writer: KeyWriter, value: Iterable[object]) -> None:
     writer.mark(type(value).__name__)
     items(writer, value)
 
@@ -183,7 +185,7 @@ def _mutable_bytes(writer: KeyWriter, value: bytearray) -> None:
     writer.feed(bytes(value))
 
 
-def _proxy(writer: KeyWriter, value: Any) -> None:
+def _proxy(writer: KeyWriter, value: Mapping[Any, object]) -> None:
     writer.mark("proxy")
     pairs(writer, value)
 
@@ -235,7 +237,7 @@ WITHOUT_IDENTITY = (
 """Kinds of which two equal ones are as good as one and the same."""
 
 
-def is_unordered(value: Any) -> bool:
+def is_unordered(value: object) -> bool:
     """Return whether `value` is a set of any kind, whose order means nothing."""
     return isinstance(value, (set, frozenset)) or (
         isinstance(value, Set) and not isinstance(value, (KeysView, ItemsView))

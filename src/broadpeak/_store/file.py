@@ -1,11 +1,17 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The SQLite file behind a store: made whole, opened only if it is ours, watched while in use."""
+"""The SQLite file behind a store: made whole, opened only if it is ours, watched while in use.
+
+Every row carries a digest of all that is in it. A row that holds many (a run, the list of runs)
+carries the sum of theirs as well, by which a lost row is missed, in whatever order they were added.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import sqlite3
 import stat
+import struct
 import tempfile
 import threading
 import uuid
@@ -13,13 +19,15 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 
-from broadpeak._store import digests
 from broadpeak.errors import StoreError, broken_rule, shown
 
 APPLICATION: Final = 0x62706B73  # "bpks", where SQLite says whose file it is
 FORMAT: Final = 2  # of the tables below; a store of another one is refused
+DIGEST_SIZE: Final = 16
+NO_DIGESTS: Final = bytes(DIGEST_SIZE)
+"""The sum of no digests."""
 _WAIT = 60.0  # seconds to wait for another process that is writing
 _MAGIC = b"SQLite format 3\0"
 _TRIES = 5  # to read a file that others write and this process may not
@@ -67,13 +75,15 @@ TABLES: Final = {
 }
 
 T = TypeVar("T")
-_Place = tuple[int, int]  # device and number of a file, which a rename does not change
+FileIdentity: TypeAlias = tuple[int, int]
+"""Device and number of a file, which a rename does not change."""
 
 
 class Text(bytes):
-    """What is a text to SQLite: read after its digest was, and told from bytes that are none.
+    """TEXT of SQLite as raw bytes, so that its digest is checked before it is decoded.
 
-    One bit makes a text of a blob. It would read the same, and no longer be found by its key.
+    It is a type of its own, since one bit makes a text of a blob, which would read the same and no
+    longer be found by its key.
     """
 
     __slots__ = ()
@@ -129,8 +139,8 @@ class StoreFile:
             return self._connected().stamp is not None
 
     @property
-    def identity(self) -> _Place:
-        """What tells this file from every other one on this machine."""
+    def identity(self) -> FileIdentity:
+        """What distinguishes this file from every other one on this machine."""
         return self._place
 
     def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
@@ -178,7 +188,7 @@ class StoreFile:
         msg = f"The store {self._shown} must be an undamaged store, got {what}. {_RESTORE}"
         return StoreError(msg)
 
-    def _where(self) -> _Place:
+    def _where(self) -> FileIdentity:
         found = self.path.stat()
         if not stat.S_ISREG(found.st_mode):
             got = "a folder" if stat.S_ISDIR(found.st_mode) else "no plain file"
@@ -220,7 +230,7 @@ class StoreFile:
     def _connect(self) -> _Opened:
         if os.access(self.path, os.W_OK) and os.access(self.path.parent, os.W_OK):
             return _Opened(os.getpid(), _open(self.path, "rw"), threading.RLock(), None)
-        # SQLite wants to write even when it reads: a file beside the store tells who reads what.
+        # SQLite wants to write even when it reads: it keeps readers in a file beside the store.
         # A file nobody writes is read without; one with a log of commits beside it, in a copy.
         stamp = self._stamp()
         if stamp[-1] <= 0:
@@ -260,7 +270,7 @@ class StoreFile:
         """Turn what SQLite and the system report into an error that says what to do."""
         try:
             yield
-        # SQLite quotes damaged names in its errors, which need not be text.
+        # SQLite quotes damaged names in its errors, which need not be decodable.
         except (sqlite3.Error, UnicodeDecodeError) as error:
             raise StoreError(f"The store {self._shown} {_explain(error)} ({error}).") from error
         except OSError as error:
@@ -279,8 +289,8 @@ def _make(path: Path) -> None:
             connection.execute(f"PRAGMA user_version = {FORMAT}")
             for table in TABLES.values():
                 connection.execute(table)
-            digest = digests.of_meta(0, digests.NOTHING)
-            connection.execute("INSERT INTO meta VALUES (1, 0, ?, ?)", (digests.NOTHING, digest))
+            digest = digest_of_meta(0, NO_DIGESTS)
+            connection.execute("INSERT INTO meta VALUES (1, 0, ?, ?)", (NO_DIGESTS, digest))
             connection.execute("COMMIT")
             connection.execute("PRAGMA journal_mode = WAL")
         try:
@@ -371,3 +381,24 @@ def _explain(error: Exception) -> str:
     if code in {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM}:
         return "must be a file in a folder that exists and can be written"
     return "must be an undamaged store; restore it from a copy, or choose a new file name"
+
+
+def digest_of(kind: bytes, *parts: bytes | None) -> bytes:
+    """Return the digest of `parts`, the lengths before them."""
+    lengths = struct.pack(f"<{len(parts)}q", *[-1 if one is None else len(one) for one in parts])
+    total = hashlib.blake2b(lengths, digest_size=DIGEST_SIZE, person=kind)
+    for part in parts:
+        if part:
+            total.update(part)
+    return total.digest()
+
+
+def digest_of_meta(runs: int, total: bytes) -> bytes:
+    """Return the digest of the row that counts the runs."""
+    return digest_of(b"meta", struct.pack("<q", runs), total)
+
+
+def added(total: bytes, digest: bytes) -> bytes:
+    """Return `total` with one more digest; the order in which they come does not matter."""
+    number = int.from_bytes(total, "little") + int.from_bytes(digest, "little")
+    return (number % (1 << 8 * DIGEST_SIZE)).to_bytes(DIGEST_SIZE, "little")

@@ -10,19 +10,19 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from broadpeak._store import content, definitions, objects
+from broadpeak._store import content, objects
 from broadpeak._store.following import UnfollowedError
 from broadpeak._store.origin import is_own
 from broadpeak._store.writing import PLAIN, SIZE, KeyWriter, Page
 from broadpeak.errors import StoreError, broken_rule
 
 _REMEDY = (
-    "To store the run, pass store_key='v1', a word of your own that you change when the function "
+    "To store the run, pass store_key='v1', a string of your own that you change when the function "
     "changes, or give the class a method fingerprint() that returns plain values."
 )
 
 
-def fingerprint(*values: Any) -> bytes:
+def fingerprint(*values: object) -> bytes:
     """Return a digest of the content of `values`, 16 bytes.
 
     Two values have the same digest if they are of the same type and content, and what is one object
@@ -46,7 +46,7 @@ def fingerprint(*values: Any) -> bytes:
     return Fingerprints()(*values)
 
 
-def name_of(func: Any) -> str:
+def name_of(func: object) -> str:
     """Return the name that a function goes by; of a partial, that of the function in it.
 
     Examples
@@ -60,8 +60,8 @@ def name_of(func: Any) -> str:
     return getattr(func, "__qualname__", None) or type(func).__name__
 
 
-def under_key(func: Any, store_key: str) -> tuple[Any, ...]:
-    """Return what `func` counts by under a word of the user: its name, and bound arguments.
+def under_key(func: object, store_key: str) -> tuple[object, ...]:
+    """Return what `func` counts by under a `store_key`: its name, and bound arguments.
 
     Examples
     --------
@@ -69,7 +69,7 @@ def under_key(func: Any, store_key: str) -> tuple[Any, ...]:
     >>> under_key(partial(pow, 2), "v1")
     ('v1', 'pow', (2,), {})
     """
-    bound: list[Any] = []
+    bound: list[object] = []
     while isinstance(func, functools.partial):
         bound += [func.args, func.keywords]
         func = func.func
@@ -95,7 +95,7 @@ class Fingerprints:
         self._path: list[str] = []
         self._paths: dict[int, list[str]] = {}
 
-    def __call__(self, *values: Any) -> bytes:
+    def __call__(self, *values: object) -> bytes:
         """Return the digest of `values`."""
         encoder = PLAIN.get(type(values[0])) if len(values) == 1 else None
         if encoder is not None:  # as most of a million values are
@@ -107,16 +107,16 @@ class Fingerprints:
         except (RecursionError, _LeadsBackError) as error:
             raise StoreError(f"A stored call must not be nested too deeply. {_REMEDY}") from error
 
-    def _digest(self, values: tuple[Any, ...]) -> bytes:
+    def _digest(self, values: tuple[object, ...]) -> bytes:
         writer = KeyWriter(self)
         content.items(writer, values)
         root = writer.page(values)
         if not root.refs:
             return root.digest
         total = hashlib.blake2b(root.digest, digest_size=SIZE)
-        found: list[Any] = []
+        found: list[object] = []
         numbers: dict[int, int] = {}
-        asks: set[str] = set()
+        inspected: set[str] = set()
 
         def refer(page: Page) -> None:
             for ref in page.refs:
@@ -129,15 +129,15 @@ class Fingerprints:
         for value in found:  # it grows
             page = self._page(value)
             total.update(page.digest)
-            asks |= page.asks
+            inspected |= page.inspected
             refer(page)
-            if len(found) == len(numbers) == numbers[id(value)] + 1 and "subclasses" in asks:
+            if len(found) == len(numbers) == numbers[id(value)] + 1 and "subclasses" in inspected:
                 refer(Page(b"", tuple(_derived(found)), frozenset(), None))
-        if asks:
-            total.update(_told(found, asks))
+        if inspected:
+            total.update(_about(found, inspected))
         return total.digest()
 
-    def feed(self, writer: KeyWriter, value: Any) -> None:
+    def feed(self, writer: KeyWriter, value: object) -> None:
         """Write `value`, or refer to it if it has an identity and hence a page of its own."""
         if isinstance(value, _PARTS) and not is_own(value):
             writer.place(self._page(value))
@@ -145,14 +145,14 @@ class Fingerprints:
             self._paths.setdefault(id(value), list(self._path))
             writer.ref(value)
 
-    def unordered(self, writer: KeyWriter, value: Iterable[Any]) -> None:
+    def unordered(self, writer: KeyWriter, value: Iterable[object]) -> None:
         """Write a set: its items in the order of their digests."""
         items = sorted(value, key=self._rank)
         writer.mark("set", str(len(items)))
         for item in items:
             writer.feed(item)
 
-    def _rank(self, item: Any) -> bytes:
+    def _rank(self, item: object) -> bytes:
         """Return what an item of a set is sorted by; one that leads back to it, by name."""
         try:
             return self._digest((item,))
@@ -171,7 +171,7 @@ class Fingerprints:
         finally:
             self._path.pop()
 
-    def _page(self, value: Any) -> Page:
+    def _page(self, value: object) -> Page:
         page = self._pages.get(id(value))
         if page is not None:
             return page
@@ -214,33 +214,33 @@ def _write(writer: KeyWriter, value: Any) -> None:
             objects.kind(writer, type(value))
             feeder(writer, value)
             return
-    if not definitions.definition(writer, value):
+    if not objects.definition(writer, value):
         objects.whole(writer, value)
 
 
-def _called(value: Any) -> str:
+def _called(value: object) -> str:
     if isinstance(value, types.ModuleType):
         return value.__name__
     return value.__qualname__ if isinstance(value, (types.FunctionType, type)) else ""
 
 
-def _derived(found: list[Any]) -> Iterator[type]:
-    """Yield the user's classes right below those that were found; code can ask for them."""
+def _derived(found: list[object]) -> Iterator[type]:
+    """Yield the user's classes right below those that were found; code can list them."""
     for value in found:
         if isinstance(value, type) and is_own(value):
             below: list[type] = type.__subclasses__(value)
             yield from filter(is_own, below)
 
 
-def _told(found: list[Any], asks: set[str]) -> bytes:
+def _about(found: list[object], inspected: set[str]) -> bytes:
     """Return the digest of docstrings and annotations, where some code looks at them."""
     writer = KeyWriter(Fingerprints())
     for value in found:
-        if "doc" in asks and isinstance(value, (types.FunctionType, type, types.ModuleType)):
+        if "doc" in inspected and isinstance(value, (types.FunctionType, type, types.ModuleType)):
             writer.mark("doc", str(value.__doc__))
-        if "annotations" in asks and isinstance(value, types.FunctionType):
-            for name, told in value.__annotations__.items():
-                writer.mark("annotation", f"{name}: {getattr(told, '__qualname__', told)}")
+        if "annotations" in inspected and isinstance(value, types.FunctionType):
+            for name, kind in value.__annotations__.items():
+                writer.mark("annotation", f"{name}: {getattr(kind, '__qualname__', kind)}")
     return writer.page(found).digest
 
 

@@ -54,7 +54,7 @@ class UnfollowedError(Exception):
         Names on the way to it.
     """
 
-    def __init__(self, value: Any, why: str) -> None:
+    def __init__(self, value: object, why: str) -> None:
         super().__init__(why)
         self.value = value
         self.why = why
@@ -63,21 +63,11 @@ class UnfollowedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Where a function finds its names.
+    """Where a function finds its names."""
 
-    Attributes
-    ----------
-    names : dict
-        Its globals.
-    builtins : mapping
-        What is known everywhere.
-    free : mapping
-        What it closes over.
-    """
-
-    names: dict[str, Any]
-    builtins: Mapping[str, Any]
-    free: Mapping[str, Any]
+    names: dict[str, object]  # its globals
+    builtins: Mapping[str, object]  # what is known everywhere
+    free: Mapping[str, object]  # what it closes over
 
 
 def scope_of(func: types.FunctionType) -> Scope:
@@ -98,7 +88,7 @@ def _is_empty(cell: types.CellType) -> bool:
 
 def follow(writer: KeyWriter, found: Reached, scope: Scope) -> None:
     """Write what stands behind all that code reads."""
-    writer.asks |= found.asks
+    writer.inspected |= found.inspected
     if found.namespace:
         _whole(writer, scope)
     for host in _hosts():
@@ -117,7 +107,7 @@ def follow(writer: KeyWriter, found: Reached, scope: Scope) -> None:
             writer.mark("unbound", read.name)
 
 
-def _chain(writer: KeyWriter, value: Any, read: Read, scope: Scope, words: set[str]) -> None:
+def _chain(writer: KeyWriter, value: object, read: Read, scope: Scope, words: set[str]) -> None:
     """Write what is at the end of ``name.attr.attr``, not all of the modules on the way."""
     attrs = list(read.attrs)
     package = ""
@@ -152,7 +142,7 @@ def _hosts() -> Iterator[type]:
 def _patches(writer: KeyWriter, host: type, words: set[str]) -> None:
     """Write what the user added to a class of a package: accessors, methods put in place of others.
 
-    Only what the code has a word for, so that an accessor that nobody uses means nothing.
+    Only what the code names, so that an accessor that nobody uses means nothing.
     """
     if is_own(host):
         return
@@ -168,13 +158,13 @@ def _patches(writer: KeyWriter, host: type, words: set[str]) -> None:
             writer.named(word, value)
 
 
-def _was_put_there(value: Any) -> bool:
+def _was_put_there(value: object) -> bool:
     """Return whether a value that a package holds is the user's."""
     is_definition = isinstance(value, (types.ModuleType, types.FunctionType, type))
     return is_own(value if is_definition else type(value))
 
 
-def _attribute(writer: KeyWriter, module: types.ModuleType, name: str) -> Any:
+def _attribute(writer: KeyWriter, module: types.ModuleType, name: str) -> object:
     """Return an attribute of a module, which may be a module that is not imported yet."""
     known = vars(module)
     if name in known:
@@ -209,9 +199,8 @@ def _import(writer: KeyWriter, read: Read, scope: Scope, words: set[str]) -> Non
 def _absolute(read: Read, scope: Scope) -> str:
     if not read.level:
         return read.name
-    package = (
-        scope.names.get("__package__") or str(scope.names.get("__name__", "")).rpartition(".")[0]
-    )
+    name = str(scope.names.get("__name__", ""))
+    package = str(scope.names.get("__package__") or name.rpartition(".")[0])
     try:
         return importlib.util.resolve_name("." * read.level + read.name, package)
     except ImportError:
@@ -239,7 +228,7 @@ def _package_of(name: str) -> str:
     )
 
 
-def _loaded(writer: KeyWriter | None, name: str) -> Any:
+def _loaded(writer: KeyWriter | None, name: str) -> object:
     """Return the user's module `name`; what is wrong with it is what the code will meet."""
     try:
         return importlib.import_module(name)
@@ -250,7 +239,7 @@ def _loaded(writer: KeyWriter | None, name: str) -> Any:
 
 
 def _is_special(writer: KeyWriter, value: Any, read: Read, scope: Scope, words: set[str]) -> bool:
-    """Write what counts by the text it is called with; whether `value` is of that kind."""
+    """Write what counts by the string it is called with; whether `value` is of that kind."""
     if any(value is one for one in _ENVIRONMENTS):
         if read.text is None or value not in (os.environ, os.getenv):
             raise UnfollowedError(
@@ -277,7 +266,7 @@ def _is_special(writer: KeyWriter, value: Any, read: Read, scope: Scope, words: 
 
 def _expression(writer: KeyWriter, value: Callable[..., Any], read: Read, scope: Scope) -> None:
     if read.text is None:
-        raise UnfollowedError(value, "It runs a text that is not written out.")
+        raise UnfollowedError(value, "It runs a string that is not written out.")
     try:
         code = compile(read.text, "<text>", "eval" if value is eval else "exec")
     except SyntaxError:
@@ -308,7 +297,7 @@ _OF_THE_SYSTEM = {
 }
 
 
-def namespace(writer: KeyWriter, names: Mapping[str, Any]) -> None:
+def namespace(writer: KeyWriter, names: Mapping[str, object]) -> None:
     """Write all names of a module, and what they stand for."""
     for name in sorted(set(names) - _OF_THE_SYSTEM):
         writer.named(name, names[name])

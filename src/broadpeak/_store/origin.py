@@ -8,13 +8,13 @@ import platform
 import sys
 import sysconfig
 import types
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib import machinery, metadata
 from pathlib import Path
-from typing import Any
 
 import broadpeak
+from broadpeak._core.qualnames import found_under
 
 OWN = ""
 """Origin of the user's own code, which counts by what it holds."""
@@ -28,7 +28,7 @@ _PYTHON = f"Python {platform.python_version()}"
 _LIBRARY = f"broadpeak {broadpeak.__version__}"
 
 
-def origin(namespace: Mapping[str, Any]) -> str:
+def origin(namespace: Mapping[str, object]) -> str:
     """Return the package and version behind the names of a module, or `OWN`.
 
     Parameters
@@ -39,26 +39,26 @@ def origin(namespace: Mapping[str, Any]) -> str:
     file = namespace.get("__file__")
     if not isinstance(file, str):
         path = namespace.get("__path__")  # of a package without __init__.py
-        file = next((str(one) for one in path), None) if path is not None else None
+        file = next((str(one) for one in path), None) if isinstance(path, Iterable) else None
     if file is not None:
         return _origin_of_file(file)
     spec = namespace.get("__spec__")
     return _PYTHON if getattr(spec, "origin", None) in {"built-in", "frozen"} else OWN
 
 
-def origin_of_module(name: Any) -> str:
+def origin_of_module(name: object) -> str:
     """Return the package and version of a module that is loaded; an unknown one is `OWN`."""
     module = sys.modules.get(name) if isinstance(name, str) else None
     return OWN if module is None else origin(vars(module))
 
 
-def is_compiled(namespace: Mapping[str, Any]) -> bool:
+def is_compiled(namespace: Mapping[str, object]) -> bool:
     """Return whether a module is machine code, which nobody can look into."""
     file = namespace.get("__file__")
     return isinstance(file, str) and file.endswith(tuple(machinery.EXTENSION_SUFFIXES))
 
 
-def is_exported(value: Any) -> str | None:
+def is_exported(value: object) -> str | None:
     """Return the origin of what an installed module offers under the name that it bears.
 
     None for everything else: the user's own, and what a package made up for the occasion.
@@ -66,17 +66,15 @@ def is_exported(value: Any) -> str | None:
     module = getattr(value, "__module__", None)
     if not isinstance(module, str) or module not in sys.modules:
         return None
-    found: Any = sys.modules[module]
-    package = origin(vars(found))
+    home = sys.modules[module]
+    package = origin(vars(home))
     name = getattr(value, "__qualname__", None) or getattr(value, "__name__", None)
     if package == OWN or not isinstance(name, str):
         return None
-    for part in name.split("."):
-        found = getattr(found, part, None)
-    return package if found is value else None
+    return package if found_under(home, name) is value else None
 
 
-def is_own(value: Any) -> bool:
+def is_own(value: object) -> bool:
     """Return whether `value` is a function, class or module of the user's."""
     if isinstance(value, types.FunctionType):
         return origin(value.__globals__) == OWN

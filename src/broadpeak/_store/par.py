@@ -78,7 +78,7 @@ class ComponentParameters:
     at_edge : frozenset of str
         Parameters whose best value is at the end of the range.
     ranges : dict
-        `ParRange` of each parameter, where the file tells it.
+        `ParRange` of each parameter, where the file has it.
     named : bool
         Whether the names come from the file; else they are ``p1, p2, …`` by position.
     """
@@ -112,12 +112,12 @@ class Parameters:
     strategy: str = ""
 
     def __post_init__(self) -> None:
-        lines: Mapping[Any, Any] = check.mapping("components", self.components)
+        lines: Mapping[object, object] = check.mapping("components", self.components)
         for key, line in lines.items():
             if not (isinstance(key, str) and isinstance(line, ComponentParameters)):
                 rule = 'be a dict of ComponentParameters by "ASSET" or "ASSET:ALGO"'
                 raise ParamTypeError(broken_rule("components", rule, lines))
-        name: Any = self.strategy
+        name: object = self.strategy
         if not isinstance(name, str):
             raise ParamTypeError(broken_rule("strategy", "be the name of one", name))
 
@@ -127,7 +127,7 @@ class Parameters:
         return {key: dict(line.params) for key, line in self.components.items()}
 
     def __getitem__(self, key: str) -> dict[str, float]:
-        wanted: Any = key
+        wanted: object = key
         if not isinstance(wanted, str) or wanted not in self.components:
             rule = f"be one of {', '.join(self.components)}"
             raise UnknownNameError(broken_rule("the component", rule, key))
@@ -181,7 +181,7 @@ def read_par(path: str | Path) -> Parameters:
     Raises
     ------
     ParFileError
-        If the file does not exist (also a ``FileNotFoundError``), is no text, has a damaged line
+        If the file does not exist (also a ``FileNotFoundError``), is not text, has a damaged line
         (the message names it), a component twice, or no component.
 
     Notes
@@ -268,7 +268,7 @@ def write_par(path: str | Path, parameters: Parameters) -> Path:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         _replace(target, text)
-    except (OSError, ValueError) as error:  # a text that is none in UTF-8, a null in the path
+    except (OSError, ValueError) as error:  # a string that UTF-8 cannot hold, a null in the path
         reason = getattr(error, "strerror", None) or error
         msg = (
             f"{shown(str(target))} must be a file that can be written, got: {reason}. "
@@ -297,13 +297,13 @@ def _replace(target: Path, text: str) -> None:
 
 
 def _as_path(path: Any) -> Path:
-    """Return `path` as a Path; nothing but a text or a path is one."""
+    """Return `path` as a Path; nothing but a string or a path is one."""
     try:
         known = os.fspath(path)
         return Path(os.fsdecode(known))
     except TypeError:
         rule = "be the path of a parameter file"
-        raise ParFileError(broken_rule("path", rule, path, "Pass a text or a Path.")) from None
+        raise ParFileError(broken_rule("path", rule, path, "Pass a string or a Path.")) from None
 
 
 def _read_text(path: Path) -> str:
@@ -313,7 +313,7 @@ def _read_text(path: Path) -> str:
         rule = "must be a parameter file, but there is none. Train first, or pass another."
         msg = f"{path} {rule}"
         raise MissingParFileError(msg) from error
-    except (OSError, ValueError) as error:  # no text in UTF-8, a null in the path
+    except (OSError, ValueError) as error:  # not UTF-8, a null in the path
         got = getattr(error, "strerror", None) or error
         rule = f"must be a readable text file, got: {got}. Pass the path of a .par file."
         msg = f"{shown(str(path))} {rule}"
@@ -397,9 +397,9 @@ def _declarations(component: ComponentParameters) -> list[str]:
     return [_declaration(name, component.ranges.get(name)) for name in component.params]
 
 
-def _declaration(name: Any, span: ParRange | None) -> str:
+def _declaration(name: object, span: ParRange | None) -> str:
     if not name or not isinstance(name, str):
-        raise ParFileError(broken_rule("the name of a parameter", "be a text", name))
+        raise ParFileError(broken_rule("the name of a parameter", "be a string", name))
     line = f"# parameter {json.dumps(name)}"
     if span is None:
         return line
@@ -410,14 +410,14 @@ def _declaration(name: Any, span: ParRange | None) -> str:
     return f"{line} {numbers} integer={'yes' if span.integer else 'no'}"
 
 
-def _line(key: Any, component: ComponentParameters) -> str:
+def _line(key: object, component: ComponentParameters) -> str:
     if not key or not isinstance(key, str):
         rule = 'be "ASSET" or "ASSET:ALGO"'
         raise ParFileError(broken_rule("the key of a component", rule, key))
     try:
         key.encode()
     except UnicodeEncodeError as error:
-        rule = "be a text that a file can hold"
+        rule = "be a string that a file can hold"
         raise ParFileError(broken_rule("the key of a component", rule, key)) from error
     values = [
         f"{'+' if name in component.at_edge else ''}{_number(name, value)}"
@@ -427,9 +427,10 @@ def _line(key: Any, component: ComponentParameters) -> str:
     return " ".join([_escaped(key), *values, "=>", shown])
 
 
-def _objective(value: Any) -> str:
-    is_open = isinstance(value, float) and not math.isfinite(value)
-    return repr(float(value)) if is_open else _number("objective", value)
+def _objective(value: object) -> str:
+    if isinstance(value, float) and not math.isfinite(value):
+        return repr(float(value))
+    return _number("objective", value)
 
 
 def _number(name: str, value: Any) -> str:

@@ -27,60 +27,38 @@ _CHANGED_ATTRIBUTES = {"STORE_ATTR", "DELETE_ATTR"}
 _SIMPLE = ("LOAD_CONST", "LOAD_FAST", "LOAD_SMALL_INT")
 _WORD = re.compile(r"[^\W\d]\w*")
 
-ASKS = {
+INSPECTIONS = {
     "doc": {"__doc__", "getdoc"},
     "annotations": {"__annotations__", "get_type_hints", "get_annotations", "signature"},
     "subclasses": {"__subclasses__"},
 }
-"""What a function may ask of others that does not count otherwise, and the names that tell."""
+"""What a function may inspect in others that does not count otherwise, and the names of that."""
 _NAMESPACES = {"__globals__", "f_globals"}
 _READS_TEXT = {"eval", "query"}
 
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """A name that code reads, and what it reads of it.
+    """A name that code reads, and what it reads of it."""
 
-    Attributes
-    ----------
-    kind : str
-        A "global", a "free" name of an enclosing function, or an "import".
-    name : str
-        The name; of an import the module.
-    attrs : tuple of str
-        The attributes that follow: ``("sub", "CONST")`` of ``pkg.sub.CONST``.
-    level : int
-        Dots before the module of an import.
-    text : str or None
-        The text that it is asked about, as in ``os.getenv("HOME")`` or ``"HOME" in os.environ``.
-    """
-
-    kind: Kind
-    name: str
+    kind: Kind  # a "global", a "free" name of an enclosing function, or an "import"
+    name: str  # the name; of an import the module
+    # The attributes that follow: ``("sub", "CONST")`` of ``pkg.sub.CONST``.
     attrs: tuple[str, ...] = ()
-    level: int = 0
+    level: int = 0  # dots before the module of an import
+    # The string that it is called or searched with, as in ``os.getenv("HOME")`` or ``"HOME" in
+    # os.environ``.
     text: str | None = None
 
 
 @dataclass(slots=True)
 class Reached:
-    """All that a code object and the code inside of it read.
+    """All that a code object and the code inside of it read."""
 
-    Attributes
-    ----------
-    reads : list of Read
-        In the order of the instructions, each once.
-    asks : set of str
-        Keys of `ASKS`.
-    namespace : bool
-        It takes the globals of a module as a whole.
-    words : set of str
-        Names and texts in it, among which are the attributes that it reads of any value.
-    """
-
-    reads: list[Read] = field(default_factory=list)
-    asks: set[str] = field(default_factory=set)
-    namespace: bool = False
+    reads: list[Read] = field(default_factory=list)  # in the order of the instructions, each once
+    inspected: set[str] = field(default_factory=set)  # keys of `INSPECTIONS`
+    namespace: bool = False  # it takes the globals of a module as a whole
+    # Names and strings in it, among which are the attributes that it reads of any value.
     words: set[str] = field(default_factory=set)
 
 
@@ -149,7 +127,7 @@ def _scan(code: types.CodeType, outer: _Imports, found: Reached) -> None:
     handed_on = {name for one in inner_code(code) for name in one.co_freevars}
     idle = set(bound) - used - handed_on - set(code.co_freevars)
     found.reads.extend(_unfollowed_imports(steps, set(bound) - idle))
-    if _READS_TEXT & set(code.co_names):  # expressions in texts read the caller's names
+    if _READS_TEXT & set(code.co_names):  # expressions in strings read the caller's names
         words = {word for text in texts for word in _WORD.findall(text)}
         found.reads.extend(Read("global", word) for word in sorted(words))
     for one in inner_code(code):
@@ -158,7 +136,7 @@ def _scan(code: types.CodeType, outer: _Imports, found: Reached) -> None:
 
 def _note(code: types.CodeType, texts: set[str], found: Reached) -> None:
     words = {*code.co_names, *texts}
-    found.asks |= {what for what, names in ASKS.items() if names & words}
+    found.inspected |= {what for what, names in INSPECTIONS.items() if names & words}
     found.namespace |= bool(_NAMESPACES & words)
     found.words |= words
 
@@ -191,14 +169,14 @@ def _following(steps: list[dis.Instruction], at: int, kind: Kind, name: str) -> 
         place += 1
     if place < len(steps) and steps[place].opname in _CHANGED_ATTRIBUTES:
         attrs.append(str(steps[place].argval))
-    text = _asked_about(steps, place)
+    text = _searched_with(steps, place)
     if text is None and place < len(steps) and steps[place].opname == "CONTAINS_OP":
         text = _text(steps, at - 1)
     return Read(kind, name, tuple(attrs), 0, text)
 
 
-def _asked_about(steps: list[dis.Instruction], at: int) -> str | None:
-    """Return the text at `at` if it is all of a first argument, or all of a key."""
+def _searched_with(steps: list[dis.Instruction], at: int) -> str | None:
+    """Return the string at `at` if it is all of a first argument, or all of a key."""
     text = _text(steps, at)
     end = at + 1
     while text is not None and end < len(steps) and steps[end].opname.startswith(_SIMPLE):

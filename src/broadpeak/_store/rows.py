@@ -10,40 +10,41 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from broadpeak._core import check
-from broadpeak._store import digests
-from broadpeak._store.file import StoreFile, Text
+from broadpeak._store.file import (
+    DIGEST_SIZE,
+    NO_DIGESTS,
+    FileIdentity,
+    StoreFile,
+    Text,
+    added,
+    digest_of,
+    digest_of_meta,
+)
 from broadpeak.errors import StoreError, broken_rule
 
 _LOOKUP = 500  # keys a query, under SQLite's oldest limit on variables
 _HEAD = "id, key, name, data, settings, version, created, trials, seconds, total, digest"
 _ROW = "key, number, label, value, seconds, created, digest"
+_INSERT_TRIAL = f"INSERT OR IGNORE INTO trials (run, {_ROW}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 
-_MOST_SEEN = 100_000  # rows of a run: remembered for runs that are asked for again and again
+_MOST_SEEN = 100_000  # rows of a run: remembered for runs that are read again and again
 
 
 @dataclass(slots=True)
 class _Seen:
-    """What a process has looked at in full, so that it need not do so again and again.
+    """What a process has checked in full, so that it need not do so again and again."""
 
-    Attributes
-    ----------
-    n, total : int, bytes
-        How many rows there were, and the sum of their digests.
-    keys : set of bytes
-        Their keys: one of these that is not found any more is damage.
-    """
-
-    n: int
-    total: bytes
-    keys: set[bytes]
+    n: int  # how many rows there were
+    total: bytes  # the sum of their digests
+    keys: set[bytes]  # their keys: one of these that is not found any more is damage
 
 
-_seen: dict[Any, _Seen] = {}
+_seen: dict[tuple[FileIdentity, int | None], _Seen] = {}
 """File and run (or None, for the list of runs) -> what this process has seen of it."""
 
 
 @dataclass(frozen=True, slots=True)
-class RowHeader:
+class RunRow:
     """The row of one run."""
 
     id: int
@@ -55,21 +56,21 @@ class RowHeader:
     created: bytes
     trials: int = 0
     seconds: float = 0.0
-    total: bytes = digests.NOTHING
+    total: bytes = NO_DIGESTS
 
     def digest(self) -> bytes:
         """Return the digest of the whole row."""
         counts = struct.pack("<qqd", self.id, self.trials, self.seconds)
         texts = (self.name, self.data, self.settings, self.version, self.created)
-        return digests.of_parts(b"run", counts, self.key, *texts, self.total)
+        return digest_of(b"run", counts, self.key, *texts, self.total)
 
     def origin(self) -> bytes:
         """Return the digest of what never changes."""
-        return replace(self, trials=0, seconds=0.0, total=digests.NOTHING).digest()
+        return replace(self, trials=0, seconds=0.0, total=NO_DIGESTS).digest()
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class TrialRow:
     """The row of one finished task."""
 
     key: bytes
@@ -83,7 +84,7 @@ class Row:
         """Return the digest of the whole row, of the run with key `run`."""
         seconds = None if self.seconds is None else struct.pack("<d", self.seconds)
         number = struct.pack("<q", self.number)
-        return digests.of_parts(
+        return digest_of(
             b"trial", run, self.key, number, self.label, self.value, seconds, self.created
         )
 
@@ -100,7 +101,7 @@ class Rows:
     def __init__(self, file: StoreFile) -> None:
         self._file = file
 
-    def new_run(self, connection: sqlite3.Connection, head: RowHeader) -> RowHeader:
+    def new_run(self, connection: sqlite3.Connection, head: RunRow) -> RunRow:
         """Add a run; return it with its number."""
         n, total_before = self.count(connection)
         head = replace(head, id=n + 1)
@@ -111,10 +112,10 @@ class Rows:
             f"INSERT INTO runs ({_HEAD}) VALUES ({_marks(11)})",
             (head.id, head.key, *shown, *counts),
         )
-        total = digests.plus(total_before, head.origin())
+        total = added(total_before, head.origin())
         connection.execute(
             "UPDATE meta SET runs = ?, total = ?, digest = ? WHERE id = 1",
-            (n + 1, total, digests.of_meta(n + 1, total)),
+            (n + 1, total, digest_of_meta(n + 1, total)),
         )
         seen = self._seen(None, n, total_before)
         if seen is not None:
@@ -122,28 +123,31 @@ class Rows:
             seen.keys.add(head.key)
         return head
 
-    def add(self, connection: sqlite3.Connection, run: int, rows: Sequence[Row]) -> list[bytes]:
+    def add(
+        self, connection: sqlite3.Connection, run: int, rows: Sequence[TrialRow]
+    ) -> list[bytes]:
         """Add finished tasks; return the keys of those that are there already, which stay."""
         head = self.head(connection, run)
         seen = self._seen(run, head.trials, head.total)
+        trials, seconds, total = head.trials, head.seconds, head.total
         taken = []
         for one in rows:
-            row = replace(one, number=head.trials)
+            row = TrialRow(one.key, trials, one.label, one.value, one.seconds, one.created)
             digest = row.digest(head.key)
-            values = (run, row.key, row.number, row.label, row.value, row.seconds)
-            created = connection.execute(
-                f"INSERT OR IGNORE INTO trials (run, {_ROW}) VALUES ({_marks(8)})",
-                (*values, row.created.decode(), digest),
+            n_created = connection.execute(
+                _INSERT_TRIAL,
+                (
+                    *(run, row.key, row.number, row.label, row.value, row.seconds),
+                    *(row.created.decode(), digest),
+                ),
             ).rowcount
-            if created != 1:
+            if n_created != 1:
                 taken.append(row.key)
                 continue
-            head = replace(
-                head,
-                trials=head.trials + 1,
-                seconds=head.seconds + (row.seconds or 0.0),
-                total=digests.plus(head.total, digest),
-            )
+            trials += 1
+            seconds += row.seconds or 0.0
+            total = added(total, digest)
+        head = replace(head, trials=trials, seconds=seconds, total=total)
         connection.execute(
             "UPDATE runs SET trials = ?, seconds = ?, total = ?, digest = ? WHERE id = ?",
             (head.trials, head.seconds, head.total, head.digest(), run),
@@ -155,10 +159,10 @@ class Rows:
 
     def search(
         self, connection: sqlite3.Connection, run: int, keys: Sequence[bytes]
-    ) -> tuple[RowHeader, list[Row]]:
+    ) -> tuple[RunRow, list[TrialRow]]:
         """Return those of `keys` that are finished.
 
-        The first time a process asks for a run, all of its rows are looked at, then only those.
+        The first time a process reads a run, all of its rows are checked, then only those.
         """
         head = self.head(connection, run)
         seen = self._seen(run, head.trials, head.total)
@@ -179,24 +183,24 @@ class Rows:
         if len(rows) == 1:
             place, runs, total, digest = rows[0]
             plain = type(runs) is int and _is_sum(total) and place == 1
-            if plain and _fits(runs) and digest == digests.of_meta(runs, total):
+            if plain and _fits(runs) and digest == digest_of_meta(runs, total):
                 return runs, total
         raise self._file.damaged("a damaged list of runs")
 
-    def heads(self, connection: sqlite3.Connection) -> list[RowHeader]:
+    def heads(self, connection: sqlite3.Connection) -> list[RunRow]:
         """Return all runs; none may be damaged or missing."""
         n, total = self.count(connection)
         rows = connection.execute(f"SELECT {_HEAD} FROM runs ORDER BY id").fetchall()
         heads = [self._read_head(row) for row in rows]
-        found = digests.NOTHING
+        found = NO_DIGESTS
         for head in heads:
-            found = digests.plus(found, head.origin())
+            found = added(found, head.origin())
         if len(heads) != n or found != total:
             raise self._file.damaged(f"{len(heads)} runs where {n} were written")
         _seen[self._file.identity, None] = _Seen(n, total, {head.key for head in heads})
         return heads
 
-    def head_of(self, connection: sqlite3.Connection, key: bytes) -> RowHeader | None:
+    def head_of(self, connection: sqlite3.Connection, key: bytes) -> RunRow | None:
         """Return the run of the call `key`, if there is one."""
         query = f"SELECT {_HEAD} FROM runs WHERE key = ?"
         row = connection.execute(query, (key,)).fetchone()
@@ -208,7 +212,7 @@ class Rows:
             self.heads(connection)
         return None
 
-    def head(self, connection: sqlite3.Connection, run: Any) -> RowHeader:
+    def head(self, connection: sqlite3.Connection, run: object) -> RunRow:
         """Return the run of that number."""
         number = check.real(run)
         row = None
@@ -221,7 +225,7 @@ class Rows:
         rule = f"be one of {known}" if len(known) < 20 else f"be from 1 to {len(known)}"
         raise StoreError(broken_rule("run", rule, run))
 
-    def _read_head(self, row: tuple[Any, ...]) -> RowHeader:
+    def _read_head(self, row: tuple[Any, ...]) -> RunRow:
         number, key, name, data, settings, release, created, trials, seconds, total, digest = row
         is_plain = (
             all(type(part) is Text for part in (name, settings, release, created))
@@ -232,16 +236,16 @@ class Rows:
             and _is_sum(total)
         )
         if is_plain:
-            head = RowHeader(*row[:-1])
+            head = RunRow(*row[:-1])
             if head.digest() == digest:
                 return head
         raise self._file.damaged(f"a damaged row in the list of runs (run {number!r})")
 
     def rows_of(
-        self, connection: sqlite3.Connection, head: RowHeader, keys: Sequence[bytes]
-    ) -> list[Row]:
+        self, connection: sqlite3.Connection, head: RunRow, keys: Sequence[bytes]
+    ) -> list[TrialRow]:
         """Return those of `keys` that are there."""
-        found: list[Row] = []
+        found: list[TrialRow] = []
         for start in range(0, len(keys), _LOOKUP):
             some = keys[start : start + _LOOKUP]
             query = f"SELECT {_ROW} FROM trials WHERE run = ? AND key IN ({_marks(len(some))})"
@@ -251,15 +255,15 @@ class Rows:
 
     def all_rows(
         self, connection: sqlite3.Connection, run: int, wanted: set[bytes] | None = None
-    ) -> tuple[RowHeader, list[Row]]:
+    ) -> tuple[RunRow, list[TrialRow]]:
         """Return the `wanted` rows of a run (None: all); none of it may be damaged or missing."""
         head = self.head(connection, run)
-        total, n = digests.NOTHING, 0
-        rows: list[Row] = []
+        total, n = NO_DIGESTS, 0
+        rows: list[TrialRow] = []
         keys: set[bytes] = set()
         for found in connection.execute(f"SELECT {_ROW} FROM trials WHERE run = ?", (head.id,)):
             row, digest = self._read_row(head, found)
-            total, n = digests.plus(total, digest), n + 1
+            total, n = added(total, digest), n + 1
             keys.add(row.key)
             if wanted is None or row.key in wanted:
                 rows.append(row)
@@ -270,7 +274,7 @@ class Rows:
             _seen[self._file.identity, head.id] = _Seen(n, total, keys)
         return head, rows
 
-    def _read_row(self, head: RowHeader, row: tuple[Any, ...]) -> tuple[Row, bytes]:
+    def _read_row(self, head: RunRow, row: tuple[Any, ...]) -> tuple[TrialRow, bytes]:
         key, number, label, value, seconds, created, digest = row
         is_plain = (
             all(type(part) is bytes for part in (key, label, value))
@@ -280,7 +284,7 @@ class Rows:
             and (seconds is None or type(seconds) is float)
         )
         if is_plain:
-            made = Row(*row[:-1])
+            made = TrialRow(*row[:-1])
             if made.digest(head.key) == digest:
                 return made, digest
         raise self._file.damaged(f"a damaged row in run {head.id}, row {number!r}")
@@ -295,4 +299,4 @@ def _fits(number: int) -> bool:
 
 
 def _is_sum(value: object) -> bool:
-    return type(value) is bytes and len(value) == digests.SIZE
+    return type(value) is bytes and len(value) == DIGEST_SIZE

@@ -8,7 +8,7 @@ import math
 import os
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -21,10 +21,11 @@ import numpy as np
 import pandas as pd
 
 from broadpeak._core import check, env, optional
+from broadpeak._core.aliases import AnySeries
 from broadpeak._core.files import writing
 from broadpeak._store import claims, codec
 from broadpeak._store.file import StoreFile
-from broadpeak._store.rows import Row, RowHeader, Rows
+from broadpeak._store.rows import Rows, RunRow, TrialRow
 from broadpeak.errors import ParamTypeError, StoreError, broken_rule
 
 _OWN_COLUMNS = ("value", "seconds", "created", "run")  # of the table of trials
@@ -32,39 +33,20 @@ _OWN_COLUMNS = ("value", "seconds", "created", "run")  # of the table of trials
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One finished task on its way into the store.
+    """One finished task on its way into the store."""
 
-    Attributes
-    ----------
-    key : bytes
-        Digest of what makes this task differ from the others of its run.
-    label : dict
-        The combination, by parameter.
-    value : object
-        The result.
-    seconds : float
-        Time it took; NaN if unknown.
-    """
-
-    key: bytes
-    label: dict[str, Any]
-    value: Any
-    seconds: float
+    key: bytes  # digest of what makes this task differ from the others of its run
+    label: dict[str, object]  # the combination, by parameter
+    value: object  # the result
+    seconds: float  # time it took; NaN if unknown
 
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """What came of asking for tasks.
+    """The answer to a claim."""
 
-    Attributes
-    ----------
-    granted : set of bytes
-        Keys of tasks that nobody else works on, now or before.
-    finished : dict
-        Key of a task that was finished elsewhere -> its result.
-    """
-
-    granted: set[bytes] = field(default_factory=set)
+    granted: set[bytes] = field(default_factory=set)  # keys of tasks that are now the claimant's
+    # Key of a task that was finished elsewhere -> its result.
     finished: dict[bytes, Any] = field(default_factory=dict)
 
 
@@ -119,7 +101,7 @@ class Store:
     def __repr__(self) -> str:
         return f"Store({str(self.path)!r})"
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[Callable[[Path, bool], Store], tuple[Path, bool]]:
         return _reopen, (self._file.path, self.trust)
 
     def __enter__(self) -> Store:
@@ -182,7 +164,7 @@ class Store:
         head, rows = self._file.read(lambda connection: self._rows.all_rows(connection, run))
         rows.sort(key=lambda row: row.number)
         labels = [self._value(row.label, head, row) for row in rows]
-        columns: dict[str, list[Any]] = {}
+        columns: dict[str, list[object]] = {}
         for place, label in enumerate(labels):
             if type(label) is not dict or any(type(name) is not str for name in label):
                 raise self._file.damaged(
@@ -199,10 +181,10 @@ class Store:
         frame = {name: _column(values) for name, values in taken.items()}
         return pd.DataFrame(frame | {"created": _texts(row.created for row in rows)})
 
-    def ledger(self, data: Any = None) -> pd.DataFrame:
+    def ledger(self, data: object = None) -> pd.DataFrame:
         """Return how many tasks were ever finished on each data set.
 
-        The number of trials is what makes the best of them look good: statistics that tell luck
+        The number of trials is what makes the best of them look good: statistics that separate luck
         from skill start from it.
 
         Parameters
@@ -276,12 +258,12 @@ class Store:
             )
             raise StoreError(msg) from error
 
-    def begin(self, key: bytes, *, name: str, data: str | None, settings: dict[str, Any]) -> int:
+    def begin(self, key: bytes, *, name: str, data: str | None, settings: dict[str, object]) -> int:
         """Return the number of the run `key`, which is new or is to be resumed."""
         found = self._file.read(lambda connection: self._rows.head_of(connection, key))
         if found is not None:
             return found.id
-        head = RowHeader(
+        head = RunRow(
             id=0,
             key=key,
             name=_raw(name),
@@ -291,7 +273,7 @@ class Store:
             created=_now(),
         )
 
-        def insert(connection: sqlite3.Connection) -> RowHeader:
+        def insert(connection: sqlite3.Connection) -> RunRow:
             # Another process may have been first.
             there = self._rows.head_of(connection, key)
             return self._rows.new_run(connection, head) if there is None else there
@@ -301,7 +283,7 @@ class Store:
     def find(self, run: int, keys: Sequence[bytes]) -> Iterator[tuple[bytes, Any]]:
         """Yield (key, result) of those of `keys` that are finished.
 
-        The first time a process asks for a run, all of its rows are looked at.
+        The first time a process reads a run, all of its rows are checked.
         """
         head, rows = self._file.read(lambda connection: self._rows.search(connection, run, keys))
         for row in rows:
@@ -316,7 +298,7 @@ class Store:
             Keys of tasks that another process finished first: what it found stays.
         """
         rows = [
-            Row(
+            TrialRow(
                 record.key,
                 0,
                 self._label(record.label),
@@ -337,7 +319,7 @@ class Store:
         while there are no others, none are looked for.
         """
 
-        def take(connection: sqlite3.Connection) -> tuple[RowHeader, list[Row], list[bytes]]:
+        def take(connection: sqlite3.Connection) -> tuple[RunRow, list[TrialRow], list[bytes]]:
             head = self._rows.head(connection, run)
             done = [] if head.trials == known else self._rows.rows_of(connection, head, wanted)
             away = claims.held_by_others(connection, run, owner) | {row.key for row in done}
@@ -374,14 +356,16 @@ class Store:
         """Close the file; it opens again on the next use."""
         self._file.close()
 
-    def _label(self, label: dict[str, Any]) -> bytes:
-        """Return the bytes of a label; what is no plain value is known by its text."""
+    def _label(self, label: dict[str, object]) -> bytes:
+        """Return the bytes of a label; what is no plain value is shown by its string."""
         try:
             return codec.encode(label, trust=False)
         except StoreError:
-            return codec.encode({name: _plain(value) for name, value in label.items()}, trust=False)
+            return codec.encode(
+                {name: _storable(value) for name, value in label.items()}, trust=False
+            )
 
-    def _value(self, raw: bytes, head: RowHeader, row: Row) -> Any:
+    def _value(self, raw: bytes, head: RunRow, row: TrialRow) -> Any:
         try:
             return codec.decode(raw, trust=self.trust)
         except StoreError as error:
@@ -429,32 +413,32 @@ def _raw(text: str) -> bytes:
     return text.encode(errors="backslashreplace")
 
 
-def _texts(raw: Iterable[bytes]) -> pd.Series[Any]:
+def _texts(raw: Iterable[bytes]) -> AnySeries:
     texts = [one.decode(errors="replace") for one in raw]
     return pd.Series(texts, dtype=None if texts else object)
 
 
-def _plain(value: Any) -> Any:
-    """Return `value`, or its text if it is of no kind that comes back the same."""
+def _storable(value: object) -> object:
+    """Return `value`, or its string if it is of no kind that comes back the same."""
     try:
         codec.encode(value, trust=False)
     except StoreError:
         try:
             return str(value)
-        except Exception:  # noqa: BLE001  # a text of the user's own making may raise anything
+        except Exception:  # noqa: BLE001  # a class of the user may raise anything
             return f"<{type(value).__name__}>"
     return value
 
 
-def _column(values: list[Any]) -> pd.Series[Any]:
-    """Return a column: of numbers or texts as pandas has them, of anything else of objects."""
+def _column(values: list[object]) -> AnySeries:
+    """Return a column: numbers and strings as pandas has them, anything else as objects."""
     kinds = {type(value) for value in values}
     whole = [abs(value) for value in values if type(value) is int]
-    # Beside fractions whole numbers become floats, which hold them exactly up to 2**53.
+    # Beside fractions integers become floats, which hold them exactly up to 2**53.
     largest = (1 << 63) - 1 if kinds == {int} else 1 << 53
     is_plain = kinds == {int, float} or (len(kinds) == 1 and kinds <= {int, float, bool, str})
-    if kinds == {str}:  # a text that UTF-8 has no bytes for is none for pandas
-        is_plain = all(_raw(value).decode() == value for value in values)
+    if kinds == {str}:  # pandas refuses a string that UTF-8 has no bytes for
+        is_plain = all(_raw(str(value)).decode() == value for value in values)
     if is_plain and max(whole, default=0) <= largest:
         return pd.Series(values)
     if len(kinds) == 1 and isinstance(values[0], np.generic):

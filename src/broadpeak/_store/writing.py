@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 import struct
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -16,37 +17,27 @@ SIZE = 16  # bytes of a digest: 2**64 results before a collision is to be expect
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What one object holds, without what it only refers to.
+    """What one object holds, without what it only refers to."""
 
-    Attributes
-    ----------
-    digest : bytes
-        Of its content; a reference is a mark at its place.
-    refs : tuple
-        What it refers to, in order, with pages of their own: functions, classes, modules, and
-        all that code can tell from an equal one because it can be changed.
-    asks : frozenset of str
-        What its code asks of others that does not count otherwise; see `reach.ASKS`.
-    owner : object
-        The object, held so that its id stays its own.
-    """
-
-    digest: bytes
-    refs: tuple[Any, ...]
-    asks: frozenset[str]
-    owner: Any
+    digest: bytes  # of its content; a reference is a mark at its place
+    # What it refers to, in order, with pages of their own: functions, classes, modules, and all
+    # that code can distinguish from an equal one because it can be changed.
+    refs: tuple[object, ...]
+    # What its code inspects in others that does not count otherwise; see `reach.INSPECTIONS`.
+    inspected: frozenset[str]
+    owner: object  # the object, held so that its id stays its own
 
 
 class Session(Protocol):
     """What a writer needs of the digest it works for."""
 
-    def feed(self, writer: KeyWriter, value: Any) -> None:
+    def feed(self, writer: KeyWriter, value: object) -> None:
         """Write `value`, whatever it is."""
 
-    def unordered(self, writer: KeyWriter, value: Iterable[Any]) -> None:
+    def unordered(self, writer: KeyWriter, value: Iterable[object]) -> None:
         """Write a set."""
 
-    def step(self, name: str) -> Any:
+    def step(self, name: str) -> AbstractContextManager[None]:
         """Return a context in which errors name `name`."""
 
 
@@ -59,27 +50,27 @@ class KeyWriter:
         The digest it works for.
     refs : list
         What was referred to.
-    asks : set of str
-        What its code asks of others.
+    inspected : set of str
+        What its code inspects in others.
     """
 
-    __slots__ = ("_parts", "asks", "refs", "session")
+    __slots__ = ("_parts", "inspected", "refs", "session")
 
     def __init__(self, session: Session) -> None:
         self.session = session
         self._parts: list[bytes] = []
-        self.refs: list[Any] = []
-        self.asks: set[str] = set()
+        self.refs: list[object] = []
+        self.inspected: set[str] = set()
 
     def raw(self, encoded: bytes) -> None:
         """Write what `token` or `encode` returned."""
         self._parts.append(encoded)
 
     def mark(self, kind: str, text: str = "") -> None:
-        """Write a kind, and a text that belongs to it."""
+        """Write a kind, and a string that belongs to it."""
         self._parts.append(token(kind, _text(text)))
 
-    def feed(self, value: Any) -> None:
+    def feed(self, value: object) -> None:
         """Write a value by its content."""
         encoder = PLAIN.get(type(value))
         if encoder is not None:
@@ -87,13 +78,13 @@ class KeyWriter:
         else:
             self.session.feed(self, value)
 
-    def named(self, name: str, value: Any) -> None:
+    def named(self, name: str, value: object) -> None:
         """Write a value under a name."""
         self.mark("name", name)
         with self.session.step(name):
             self.feed(value)
 
-    def ref(self, value: Any) -> None:
+    def ref(self, value: object) -> None:
         """Refer to what has a page of its own."""
         self._parts.append(token("ref", b""))
         self.refs.append(value)
@@ -103,12 +94,12 @@ class KeyWriter:
         self._parts.append(token("page", page.digest))
         self.refs.extend(page.refs)
 
-    def page(self, owner: Any) -> Page:
+    def page(self, owner: object) -> Page:
         """Return what was written."""
         total = hashlib.blake2b(digest_size=SIZE)
         for part in self._parts:
             total.update(part)
-        return Page(total.digest(), tuple(self.refs), frozenset(self.asks), owner)
+        return Page(total.digest(), tuple(self.refs), frozenset(self.inspected), owner)
 
 
 def token(kind: str, content: bytes) -> bytes:
@@ -133,7 +124,7 @@ def _complex(value: complex) -> bytes:
     return token("complex", struct.pack("<2d", value.real, value.imag))
 
 
-def _scalar_encoder(kind: Any) -> Callable[[Any], bytes]:
+def _scalar_encoder(kind: type[np.generic]) -> Callable[[Any], bytes]:
     name = f"numpy {np.dtype(kind).str}"
     return lambda value: token(name, value.tobytes())
 

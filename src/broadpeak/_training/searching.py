@@ -93,7 +93,7 @@ class _Limited:
         self._inner = inner
         self._most = n_evaluations
         # What the inner searcher can do besides is passed on, and only then.
-        for name in ("choice", "place"):
+        for name in ("choice", "position"):
             if hasattr(inner, name):
                 setattr(self, name, _passed_on(getattr(inner, name)))
 

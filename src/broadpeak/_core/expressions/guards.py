@@ -13,7 +13,7 @@ MAX_BITS: Final = 20_000
 """Largest integer an expression may compute, in bits: about 6,000 decimal digits."""
 
 MAX_REPEAT: Final = 10_000
-"""Longest text or list an expression may build by repetition."""
+"""Longest string or list an expression may build by repetition."""
 
 _SEQUENCES = (str, bytes, list, tuple)
 
@@ -43,9 +43,12 @@ def times(left: Any, right: Any) -> Any:
 
 
 def remainder(left: Any, right: Any) -> Any:
-    """Return ``left % right`` for anything but text, where it would be formatting."""
+    """Return ``left % right`` for anything but a string, where it would be formatting."""
     if isinstance(left, (str, bytes)):
-        msg = "'%' must stand between numbers, got a text on its left. Compare texts with == or in."
+        msg = (
+            "'%' must stand between numbers, got a string on its left. Compare strings with == or "
+            "in."
+        )
         raise ConditionError(msg)
     return left % right
 
@@ -66,7 +69,7 @@ def _bits(number: int | Fraction) -> int:
     return number.bit_length()
 
 
-def _check_repeat(sequence: Sized, count: Any) -> None:
+def _check_repeat(sequence: Sized, count: object) -> None:
     # Nested lists would multiply: comparing two of them costs the product of all repetitions.
     nested = isinstance(sequence, (list, tuple)) and any(
         isinstance(item, _SEQUENCES) for item in sequence
@@ -83,7 +86,7 @@ def _too_large(operator: str) -> ConditionError:
     return ConditionError(msg)
 
 
-FUNCTIONS: Final[dict[str, Callable[..., Any]]] = {
+FUNCTIONS: Final[dict[str, Callable[..., object]]] = {
     "abs": abs,
     "min": min,
     "max": max,

@@ -1,8 +1,17 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Bounds of an expression when only some of its names are known: what can no longer become true.
 
-Interval arithmetic (Moore 1966) over arrays. Every bound is widened by more than its
-rounding error, so that nothing possible is ever called impossible.
+Interval arithmetic (Moore 1966) over arrays. A number is read as an interval that holds every value
+it can take, a truth value as two marks: whether it may come out true, and whether it may come out
+false. That holds for names (a known one is its value, another one reaches from its smallest to its
+largest) and every operation below keeps it: what it returns holds all results of all values in the
+intervals it is given. So by induction over the tree, where an expression has no mark for true,
+nothing can make it true, and the combination is dropped without a look at its completions.
+
+The converse does not hold, and need not. Operands count as independent, so that ``a - a`` reaches
+from a negative to a positive number; whatever keeps a mark too many is only looked at later. The
+order in which Python evaluates does not matter either: only what cannot raise is read like this.
+Floats are rounded, by less than 2**-52 of the result; each bound is moved outwards by 2**-50.
 """
 
 from __future__ import annotations
@@ -10,7 +19,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
@@ -29,7 +38,7 @@ class Interval:
 
 @dataclass(frozen=True, slots=True)
 class Outlook:
-    """Where a truth value may come out true, and where false."""
+    """Where a truth value may come out true, and where false; one of them holds everywhere."""
 
     true: BoolArray
     false: BoolArray
@@ -83,6 +92,7 @@ def _less_equal(left: Interval, right: Interval) -> Outlook:
 
 def _equal(left: Interval, right: Interval) -> Outlook:
     meet = (left.low <= right.high) & (right.low <= left.high)
+    # Equality is certain only between two single points; two intervals that meet may differ.
     one = (left.low == left.high) & (right.low == right.high) & meet
     return Outlook(meet, ~one)
 
@@ -124,7 +134,7 @@ def _bounds(node: ast.expr, names: Mapping[str, Interval]) -> Interval:
     if isinstance(node, ast.UnaryOp) and not isinstance(node.op, ast.Not):
         inner = _bounds(node.operand, names)
         return Interval(-inner.high, -inner.low) if isinstance(node.op, ast.USub) else inner
-    # A truth value, or one of the operands of `and`: never asked for but in odd expressions.
+    # A truth value, or one of the operands of `and`, as a number: met in odd expressions only.
     parts = [_bounds(value, names) for value in getattr(node, "values", [])]
     lows, highs = [p.low for p in parts], [p.high for p in parts]
     return Interval(_least([np.asarray(0.0), *lows]), _most([np.asarray(1.0), *highs]))
@@ -143,6 +153,7 @@ def _subtract(left: Interval, right: Interval) -> Interval:
 
 
 def _multiply(left: Interval, right: Interval) -> Interval:
+    # A product is linear in each factor, so its extremes lie at the corners.
     corners = [a * b for a in (left.low, left.high) for b in (right.low, right.high)]
     return _wider(_least(corners), _most(corners))
 
@@ -157,6 +168,7 @@ def _floor_divide(left: Interval, right: Interval) -> Interval:
 
 
 def _modulo(left: Interval, right: Interval) -> Interval:
+    # By a positive constant: a remainder is the number itself where that is smaller.
     inside = (left.low >= 0) & (left.high < right.low)
     return Interval(np.where(inside, left.low, 0.0), np.where(inside, left.high, right.low + 0.0))
 
@@ -208,5 +220,5 @@ _CALLS: Final[dict[str, Callable[[list[Interval]], Interval]]] = {
 
 def known(data: AnyArray) -> Interval:
     """Return values that are known exactly."""
-    exact: Any = data.astype(np.float64)
+    exact: FloatArray = data.astype(np.float64)
     return Interval(exact, exact)

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Parsing: text → a checked tree → one compiled function of the names in it."""
+"""Parsing: a string → a checked tree → one compiled function of the names in it."""
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any, Final
@@ -34,7 +34,7 @@ _RULE = (
 
 # Names inside the compiled function; a user's name never gets there, so none can collide.
 _GUARDED = {ast.Pow: "_power", ast.Mult: "_times", ast.Mod: "_remainder"}
-_GLOBALS: dict[str, Any] = {
+_GLOBALS: dict[str, object] = {
     "__builtins__": {},
     "_power": guards.power,
     "_times": guards.times,
@@ -45,24 +45,14 @@ _GLOBALS: dict[str, Any] = {
 
 @dataclass(frozen=True, eq=False)
 class Expression:
-    """A checked expression.
+    """A checked expression."""
 
-    Attributes
-    ----------
-    text : str
-        The source, for messages.
-    tree : ast.expr
-        The checked tree.
-    names : tuple of str
-        The names it reads, in order of appearance.
-    """
-
-    text: str
-    tree: ast.expr
-    names: tuple[str, ...]
+    text: str  # the source, for messages
+    tree: ast.expr  # the checked tree
+    names: tuple[str, ...]  # the names it reads, in order of appearance
 
     @cached_property
-    def function(self) -> Callable[..., Any]:
+    def function(self) -> Callable[..., object]:
         """The expression as a function of its names, by position, with Python's semantics."""
         arguments = ast.arguments(
             posonlyargs=[],
@@ -86,13 +76,13 @@ class Expression:
 
     @staticmethod
     def all_of(parts: Sequence[Expression]) -> Expression:
-        """Return the expression that all `parts` are true, asked in order as ``and`` does."""
+        """Return the expression that all `parts` are true, evaluated in order as ``and`` does."""
         if len(parts) == 1:
             return parts[0]
         tree = ast.BoolOp(ast.And(), [part.tree for part in parts])
         return Expression(" and ".join(part.text for part in parts), tree, names_of(tree))
 
-    def evaluate(self, values: Mapping[str, Any]) -> Any:
+    def evaluate(self, values: Mapping[str, object]) -> Any:
         """Return the value of the expression, its names read from `values`.
 
         Raises
@@ -111,14 +101,14 @@ class Expression:
             )
             raise ConditionError(msg) from error
 
-    def check_names(self, known: Mapping[str, Any], owner: str = "expression") -> None:
+    def check_names(self, known: Collection[object], owner: str = "expression") -> None:
         """Raise `ConditionError` for the first name that is not in `known`, naming the nearest."""
         for name in self.names:
             if name not in known:
                 raise unknown_name(name, known, f"{owner} {self.text!r}")
 
 
-def unknown_name(name: str, known: Mapping[Any, Any], where: str) -> ConditionError:
+def unknown_name(name: str, known: Collection[object], where: str) -> ConditionError:
     """Return the error for a name that `where` may not use."""
     names = (key if isinstance(key, str) else shown(key) for key in known)
     choices = ", ".join(sorted(names)) or "none"
@@ -133,7 +123,7 @@ def parse(text: str, owner: str = "expression") -> Expression:
     """Parse `text` in the small language that conditions and templates share.
 
     Allowed are arithmetic (``+ - * / // % ** & | ^``), comparisons, also chained, ``and``,
-    ``or``, ``not``, ``in``, ``not in``, ``is None``, literals (numbers, texts, None, booleans;
+    ``or``, ``not``, ``in``, ``not in``, ``is None``, literals (numbers, strings, None, booleans;
     tuples, lists and sets of them), names, and ``abs min max round len int float``.
 
     Parameters
@@ -146,7 +136,7 @@ def parse(text: str, owner: str = "expression") -> Expression:
     Raises
     ------
     ConditionError
-        If the text is anything else. Nothing of it has run then.
+        If the text is anything else; it is checked before any of it is evaluated.
 
     Examples
     --------
@@ -154,7 +144,7 @@ def parse(text: str, owner: str = "expression") -> Expression:
     True
     """
     if not isinstance(text, str):
-        raise ConditionError(broken_rule(owner, "be a text", text))
+        raise ConditionError(broken_rule(owner, "be a string", text))
     if len(text) > MAX_LENGTH:
         got = f"{text[:40]}… ({len(text)} characters)"
         raise ConditionError(broken_rule(owner, f"have at most {MAX_LENGTH} characters", got))
@@ -192,7 +182,7 @@ def _check(tree: ast.expr, text: str, owner: str) -> None:
 
 def _problem(node: ast.AST) -> str:
     if not isinstance(node, _ALLOWED):
-        return f"the {_spoken(node)}"
+        return f"the {_in_words(node)}"
     if isinstance(node, ast.Call):
         return _call_problem(node)
     if isinstance(node, ast.Constant):
@@ -217,7 +207,7 @@ def _call_problem(node: ast.Call) -> str:
     return "the keyword arguments" if node.keywords else ""
 
 
-def _spoken(node: ast.AST) -> str:
+def _in_words(node: ast.AST) -> str:
     """Return the name of a construct as a person would say it: ListComp → list comp."""
     name = type(node).__name__
     return "".join(f" {c.lower()}" if c.isupper() else c for c in name).strip()

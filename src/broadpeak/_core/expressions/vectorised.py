@@ -17,13 +17,18 @@ import numpy as np
 
 from broadpeak._core.expressions.intervals import Interval, known, outlook
 from broadpeak._core.expressions.language import Expression, names_of
-from broadpeak._core.expressions.operators import BINARY, CALLS, COMPARE, negative, positive, unify
 from broadpeak._core.expressions.vectors import (
+    BINARY,
+    CALLS,
+    COMPARE,
     EXACT,
     NotVectorised,
     Values,
     Vector,
     either,
+    negative,
+    positive,
+    unify,
     vector_of,
 )
 from broadpeak.types import BoolArray, FloatArray, IntArray
@@ -35,20 +40,11 @@ _MOST_PRODUCTS = 15
 
 @dataclass(eq=False)
 class Vectorised:
-    """An expression over the columns of a grid.
-
-    Attributes
-    ----------
-    expression : Expression
-    values : dict of Values
-        What each name runs through.
-    axes : dict of int or None
-        The axis each name varies along; None for constants.
-    """
+    """An expression over the columns of a grid."""
 
     expression: Expression
-    values: Mapping[str, Values]
-    axes: Mapping[str, int | None]
+    values: Mapping[str, Values]  # what each name runs through
+    axes: Mapping[str, int | None]  # the axis each name varies along; None for constants
     _tables: dict[int, Vector | None] = field(default_factory=dict)
     _blocks: dict[tuple[str, int], tuple[FloatArray, FloatArray]] = field(default_factory=dict)
 
@@ -162,8 +158,8 @@ class Vectorised:
     def table(self, node: ast.expr, names: tuple[str, ...]) -> Vector:
         """Return `node`, whose names vary along one axis, for every position of that axis.
 
-        This is how texts, None and anything else get into an array: computed by Python once a value
-        instead of once a combination.
+        This is how strings, None and anything else get into an array: computed by Python once a
+        value instead of once a combination.
         """
         key = id(node)
         if key not in self._tables:
@@ -183,7 +179,7 @@ class Vectorised:
         function = Expression("", node, names).function
         varying = [self.axes[name] is not None for name in names]
         columns = [self.values[name].items for name in names]
-        results: list[Any] = []
+        results: list[object] = []
         raised = np.zeros(length, dtype=bool)
         for i in range(length):
             row = (c[i] if v else c[0] for c, v in zip(columns, varying, strict=True))

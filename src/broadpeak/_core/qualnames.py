@@ -1,0 +1,21 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Qualified names: what a module holds under ``Outer.inner``."""
+
+from __future__ import annotations
+
+
+def found_under(module: object, qualname: str) -> object:
+    """Return what `module` holds under a qualified name; None if there is nothing.
+
+    Examples
+    --------
+    >>> import collections
+    >>> found_under(collections, "OrderedDict.fromkeys") is not None
+    True
+    >>> found_under(collections, "function.<locals>.inner") is None
+    True
+    """
+    found = module
+    for part in qualname.split("."):
+        found = getattr(found, part, None)
+    return found
