@@ -159,7 +159,7 @@ _RULES: Final[dict[str, _Rule]] = {
     "on_error": lambda name, value: check.one_of(name, value, ("raise", "skip", "record")),
     "merge_func": _merge,
     "store": _store,
-    "store_key": check.word,
+    "store_key": check.string,
     **dict.fromkeys(("warmup", "show_progress", "raise_no_results", "cache_chunks"), check.flag),
     **dict.fromkeys([f"{point}_func" for point in POINTS], _callback),
     **dict.fromkeys([f"{point}_kwargs" for point in POINTS], check.mapping),
