@@ -14,10 +14,10 @@ import pytest
 import broadpeak as bp
 from broadpeak import PF
 from broadpeak._portfolio.portfolio import Portfolio
-from broadpeak._simulation._kernels.units import summarize_units
+from broadpeak._simulation._kernels.run import summarize_groups
 from broadpeak._simulation.fills import join_fills
 from broadpeak._simulation.rules import Orders, Prices, Rules
-from broadpeak._simulation.simulate import simulate
+from broadpeak._simulation.simulation import simulate
 from broadpeak.errors import DataError, ParamError
 
 INDEX = pd.date_range("2024-01-01", periods=6, freq="D", name="Date")
@@ -258,11 +258,11 @@ class TestColumns:
 
     def test_cash_by_column_compiles_nothing_again(self):
         PF.from_signals(CLOSE, ENTRIES, EXITS).stats()
-        kinds = list(getattr(summarize_units, "signatures", []))
+        kinds = list(getattr(summarize_groups, "signatures", []))
         for cash in ([50.0], np.array([10.0])):
             figures = PF.from_signals(CLOSE, ENTRIES, EXITS, init_cash=cash).stats()
             assert np.isfinite(figures["total_return"]).all()
-        assert list(getattr(summarize_units, "signatures", [])) == kinds
+        assert list(getattr(summarize_groups, "signatures", [])) == kinds
 
     def test_numpy_columns(self):
         entries = np.random.default_rng(1).random((6, 3)) < 0.5

@@ -30,18 +30,21 @@ def bars_per_year(index: pd.Index[Any] | None) -> float:
 
 
 def bars_per_year_of(index: pd.Index[Any] | None, spans: AnyArray) -> FloatArray:
-    """Return the bars a year of spans, each a row: number of bars, of the first, of the last.
+    """Return the bars a year of spans: records of the number of bars, the first and the last.
 
     Examples
     --------
     >>> days = pd.date_range("2020-01-01", periods=731)
-    >>> bars_per_year_of(days, np.array([[731, 0, 730], [366, 0, 730]])).round(2)
+    >>> spans = np.array([(731, 0, 730), (366, 0, 730)], dtype="i8,i8,i8")
+    >>> spans.dtype.names = ("bars", "first", "last")
+    >>> bars_per_year_of(days, spans).round(2)
     array([365.25, 182.62])
     """
-    if len(spans) == 1 or (spans == spans[0]).all():
-        count, first, last = spans[0].tolist()
-        return np.full(len(spans), _per_year(index, int(first), int(last), int(count)))
-    unique, which = np.unique(spans, axis=0, return_inverse=True)
+    first, last, bars = spans["first"], spans["last"], spans["bars"]
+    a, b, n = int(first[0]), int(last[0]), int(bars[0])
+    if len(spans) == 1 or ((first == a) & (last == b) & (bars == n)).all():
+        return np.full(len(spans), _per_year(index, a, b, n))
+    unique, which = np.unique(np.stack([bars, first, last], axis=1), axis=0, return_inverse=True)
     found = [_per_year(index, int(a), int(b), int(n)) for n, a, b in unique.tolist()]
     return np.array(found)[which.ravel()]
 

@@ -10,10 +10,34 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from broadpeak._portfolio.argument import MarketArgument, span
 from broadpeak._signals.pairing import join_levels, same_level, sorted_levels
 from broadpeak.errors import DataError, broken_rule
-from broadpeak.types import COMBINATION, IntArray
+from broadpeak.types import COMBINATION, AnyArray, IntArray
+
+
+@dataclass(slots=True)
+class MarketArgument:
+    """An array argument.
+
+    Attributes
+    ----------
+    name : str
+    array : array, shape (rows, bars) or (rows, 1)
+    columns : pd.Index or None
+        Labels of the rows, where the user gave any.
+    kind : str
+        "table" lies over bars; "list" holds values of a parameter, which make or match columns;
+        "across" is an array over columns, or a list where it does not fit them; "labelled" is a
+        Series over columns.
+    wide : bool
+        Whether the user gave columns, be it one.
+    """
+
+    name: str
+    array: AnyArray
+    columns: pd.Index[Any] | None = None
+    kind: str = "table"
+    wide: bool = False
 
 
 @dataclass(slots=True)
@@ -32,6 +56,23 @@ class Columns:
     count: int
     labels: pd.Index[Any] | None
     rows: dict[str, IntArray | None]
+
+
+def span(index: pd.Index[Any]) -> str:
+    """Return an index in a few words.
+
+    Examples
+    --------
+    >>> span(pd.RangeIndex(3))
+    '3 labels from 0 to 2'
+    """
+    if len(index) == 0:
+        return "no labels"
+    first, last = (
+        label.isoformat() if isinstance(label, pd.Timestamp) else repr(label)
+        for label in (index[0], index[-1])
+    )
+    return f"{len(index)} labels from {first} to {last}"
 
 
 def resolve(givens: Sequence[MarketArgument], n_prices: int) -> Columns:
@@ -55,7 +96,7 @@ def resolve(givens: Sequence[MarketArgument], n_prices: int) -> Columns:
     widest, owner = _widest(givens)
     tables = [given for given in givens if given.kind == "table"]
     wide = any(given.wide for given in tables)
-    count = len(widest) if widest is not None else max(len(given.lanes) for given in tables)
+    count = len(widest) if widest is not None else max(len(given.array) for given in tables)
     rows: dict[str, IntArray | None] = {}
     labels = widest
     for given in tables:
@@ -79,7 +120,7 @@ def resolve(givens: Sequence[MarketArgument], n_prices: int) -> Columns:
         and not one_each
         and _makes_columns(lists, only_prices=only_prices, wide=wide)
     ):
-        singles = {given.name for given in givens if len(given.lanes) == 1}
+        singles = {given.name for given in givens if len(given.array) == 1}
         return _multiplied(lists, labels, count, rows, singles)
     for given in lists:
         rows[given.name] = _list_rows(given, count, 1 if one_each else n_prices)
@@ -90,7 +131,7 @@ def _is_list(given: MarketArgument, count: int, *, wide: bool) -> bool:
     """Whether an argument holds values of a parameter: an array may hold one value a column."""
     if given.kind != "across":
         return given.kind == "list"
-    return len(given.lanes) != count or not wide
+    return len(given.array) != count or not wide
 
 
 def _makes_columns(lists: Sequence[MarketArgument], *, only_prices: bool, wide: bool) -> bool:
@@ -189,11 +230,11 @@ def _rows(
         raise DataError(broken_rule(given.name, rule, span(given.columns)))
     if given.columns is not None and labels is not None:
         return _project(given, labels, owner)
-    if len(given.lanes) in {1, count}:
+    if len(given.array) in {1, count}:
         return None
     against = "" if labels is None else f", the columns of {owner}"
     rule = f"have 1 or {count} columns{against}"
-    raise DataError(broken_rule(given.name, rule, len(given.lanes)))
+    raise DataError(broken_rule(given.name, rule, len(given.array)))
 
 
 def _project(given: MarketArgument, labels: pd.Index[Any], owner: str) -> IntArray | None:
@@ -249,7 +290,7 @@ def _named(labels: pd.Index[Any]) -> str:
 
 
 def _common_length(lists: Sequence[MarketArgument]) -> int:
-    lengths = {given.name: len(given.lanes) for given in lists if len(given.lanes) > 1}
+    lengths = {given.name: len(given.array) for given in lists if len(given.array) > 1}
     if len(set(lengths.values())) > 1:
         shown = ", ".join(f"{name}: {length}" for name, length in lengths.items())
         msg = f"Lists of parameters must be of one length, got {shown}. Pass zipped lists."
@@ -259,7 +300,7 @@ def _common_length(lists: Sequence[MarketArgument]) -> int:
 
 def _list_rows(given: MarketArgument, count: int, n_prices: int) -> IntArray | None:
     """Match a list with the columns: one value each, or one for each block of price columns."""
-    length = len(given.lanes)
+    length = len(given.array)
     if length in {1, count}:
         return None
     if length * n_prices == count:
@@ -285,9 +326,9 @@ def _multiplied(
         if name in singles:
             tiled[name] = np.zeros_like(inner)
     for given in lists:
-        tiled[given.name] = block if len(given.lanes) > 1 else np.zeros_like(block)
+        tiled[given.name] = block if len(given.array) > 1 else np.zeros_like(block)
     levels = [
-        pd.Index(given.lanes[block if len(given.lanes) > 1 else block * 0, 0], name=given.name)
+        pd.Index(given.array[block if len(given.array) > 1 else block * 0, 0], name=given.name)
         for given in lists
     ]
     if labels is not None:

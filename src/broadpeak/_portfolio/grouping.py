@@ -12,29 +12,23 @@ from broadpeak._core.check import did_you_mean
 from broadpeak.errors import ParamError, ParamTypeError, broken_rule
 from broadpeak.types import IntArray
 
-_NO_GROUPS: pd.Index[Any] = pd.Index([])
-
 
 def group_columns(
-    group_by: Any, labels: pd.Index[Any] | None, count: int, cash_sharing: bool
-) -> tuple[IntArray | None, pd.Index[Any]]:
-    """Return the group number of each column (None: no groups) and the labels of the groups.
+    group_by: Any, labels: pd.Index[Any] | None, count: int
+) -> tuple[IntArray, pd.Index[Any]]:
+    """Return the group number of each column and the labels of the groups.
 
     Parameters
     ----------
-    group_by : None, False, True, level name(s) or number(s), or one label a column
-        True, and None with shared cash, put all columns into one group.
+    group_by : None, True, level name(s) or number(s), or one label a column
+        None and True put all columns into one group.
 
     Raises
     ------
     ParamError
         If a level is unknown, or there is not one label a column.
     """
-    if group_by is None and cash_sharing:
-        group_by = True
-    if group_by is None or group_by is False:
-        return None, _NO_GROUPS
-    if group_by is True:
+    if group_by is None or group_by is True:
         return np.zeros(count, dtype=np.int64), pd.Index(["group"], name="group")
     values = _labels_of(group_by, labels, count)
     try:

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from broadpeak._simulation.fills import EXIT_REASONS, Fills
+from broadpeak._simulation.fills import Fills
+from broadpeak._simulation.stops import EXIT_REASONS
 from broadpeak.types import AnyArray, IntArray
 
 TRADE_COLUMNS = [
@@ -38,7 +39,7 @@ def trades_frame(fills: Fills, columns: pd.Index[Any], index: pd.Index[Any]) -> 
     trades = fills.trades
     frame: dict[str, Any] = {}
     names = list(TRADE_COLUMNS)
-    if fills.money[:, 1:3].any():
+    if fills.rolls:
         names.insert(names.index("pnl"), "roll")
     for name in names:
         if name == "column":

@@ -10,8 +10,10 @@ import numpy as np
 import pandas as pd
 
 from broadpeak._simulation.costs import Costs
+from broadpeak._simulation.fills import Fills
 from broadpeak._simulation.rules import Orders, Prices, Rules
-from broadpeak._simulation.simulate import Fills, simulate
+from broadpeak._simulation.simulation import simulate
+from broadpeak._simulation.stops import STOPS
 from broadpeak._training.components import Bars
 from broadpeak._training.orders import Merged
 from broadpeak._training.performance import Stats
@@ -130,11 +132,8 @@ def rules_of(orders: Merged, account: Account) -> Rules:
     return Rules(
         price=account.fill,
         size=orders.lots,
-        stop=orders.stop,
-        target=orders.take_profit,
-        trail=orders.trail,
-        unit="price",
-        lifetime=orders.lifetime,
+        stops={kind.name: getattr(orders, kind.name) for kind in STOPS},
+        stop_unit="price",
         limited=False,
         init_cash=0.0,
         costs=account.costs,

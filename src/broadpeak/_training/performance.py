@@ -13,7 +13,7 @@ import numpy as np
 
 from broadpeak._core import check
 from broadpeak._core.arrays import lane, to_lanes
-from broadpeak._metrics.ratios import TINY, is_zero
+from broadpeak._metrics.formulas import TINY, is_zero
 from broadpeak._training._kernels.stats import equity_loop, trade_loop
 from broadpeak.errors import ParamError, broken_rule
 from broadpeak.types import AnyArray, FloatArray, IntArray
