@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from portfolio_twin import Twin
 
-from broadpeak._simulation.costs import Costs
 from broadpeak._simulation._kernels.layout import Groups
+from broadpeak._simulation.costs import Costs
 from broadpeak._simulation.fills import Fills
 from broadpeak._simulation.rules import Prices, Rows, Rules
 from broadpeak._simulation.simulation import Simulation

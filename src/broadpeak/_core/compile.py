@@ -57,6 +57,7 @@ def _follow_all_kernels(compiled: Any) -> bool:
 @cache
 def _state_of_kernels() -> tuple[tuple[str, int, int], ...]:
     package = Path(__file__).parents[1]
-    files = sorted(package.glob("*/_kernels/*.py"))
+    # Beside one another, kernels read the table of stops.
+    files = sorted([*package.glob("*/_kernels/*.py"), *package.glob("*/stops.py")])
     found = [(file, file.stat()) for file in files]
     return tuple((file.name, stat.st_size, stat.st_mtime_ns) for file, stat in found)

@@ -3,7 +3,7 @@
 
 `Portfolio` computes by it, reports write by it. A new metric is a row of `METRICS` (and an
 attribute of `Portfolio`, so that editors know it); only one that no summary holds yet needs a field
-of `SUMMARY`, too.
+of `SUMMARY` (``_kernels/summary.py``), too.
 
 Formulas take moments that are already there, element by element: float64 arrays of one shape, NaN
 where a metric is not defined. One rule for all denominators, `is_zero`: what is below 1e-12 of the
@@ -18,39 +18,8 @@ from typing import Any
 
 import numpy as np
 
+from broadpeak._metrics._kernels.summary import DOWNSIDE, DRAWDOWN, MOMENTS, TRADES
 from broadpeak.types import AnyArray, FloatArray
-
-MOMENTS, DOWNSIDE, DRAWDOWN, TRADES = 1, 2, 4, 8
-"""What a summary can be asked for beside the end value, as bits."""
-
-SUMMARY = np.dtype(
-    [
-        ("start", np.float64),
-        ("end", np.float64),
-        # The bars that the columns have, and the span of them.
-        ("bars", np.float64),
-        ("first", np.float64),
-        ("last", np.float64),
-        # MOMENTS and DOWNSIDE: of bar returns, and the size of the values they are changes of.
-        ("mean", np.float64),
-        ("std", np.float64),
-        ("return_term", np.float64),
-        ("downside", np.float64),
-        # DRAWDOWN
-        ("drawdown", np.float64),
-        # TRADES: `closed` and all that follow of closed trades, `exposed` in bars.
-        ("trades", np.float64),
-        ("closed", np.float64),
-        ("wins", np.float64),
-        ("gains", np.float64),
-        ("losses", np.float64),
-        ("pnl_mean", np.float64),
-        ("pnl_std", np.float64),
-        ("trade_term", np.float64),
-        ("exposed", np.float64),
-    ]
-)
-"""What is left of a group of columns once it is simulated; 0 where it was not asked for."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,5 @@ STOPS = (
 )
 """Every kind, in the order in which the kernels hold them."""
 
-REASON_OF_FIRST_STOP = 3
 EXIT_REASONS = ("entry", "signal", "reverse", *(kind.reason for kind in STOPS), "open")
 """Names of the codes in `exit_reason`."""

@@ -12,7 +12,6 @@ from broadpeak._simulation._kernels.layout import (
     AT_CLOSE,
     AT_OPEN,
     ENTRY,
-    EXPIRED,
     FLATTEN,
     LONG_IN,
     LONG_OUT,
@@ -33,6 +32,7 @@ from broadpeak._simulation._kernels.orders import (
     write_order,
 )
 from broadpeak._simulation._kernels.stops import (
+    EXPIRED,
     Levels,
     at_peak,
     distances_at,

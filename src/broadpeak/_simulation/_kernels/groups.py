@@ -12,7 +12,6 @@ from broadpeak._simulation._kernels.layout import (
     AT_CLOSE,
     AT_OPEN,
     ENTRY,
-    EXPIRED,
     FLATTEN,
     L_COLUMN,
     LONG_IN,
@@ -37,6 +36,7 @@ from broadpeak._simulation._kernels.orders import (
     write_order,
 )
 from broadpeak._simulation._kernels.stops import (
+    EXPIRED,
     at_peak,
     distances_at,
     end_of_life,

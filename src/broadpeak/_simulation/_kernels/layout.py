@@ -120,10 +120,10 @@ class OrderLog(NamedTuple):
 # Bits of an action: one byte per bar, conflicts already resolved.
 LONG_IN, LONG_OUT, SHORT_IN, SHORT_OUT, FLATTEN = 1, 2, 4, 8, 16
 
-# Settings: the size, each stop by its table, then costs.
+# Settings: the size, each stop by its table (`STOP` and so on of `stops.py`), then costs.
 SIZE = 0
-STOP, TARGET, TRAIL, LIFE = (1 + k for k in range(len(STOPS)))
-FEES, FIXED, SLIP = (1 + len(STOPS) + k for k in range(3))
+FIRST_STOP = 1
+FEES, FIXED, SLIP = (FIRST_STOP + len(STOPS) + k for k in range(3))
 N_SETTINGS = SLIP + 1
 
 SIZE_TYPES = ("amount", "value", "percent")
@@ -139,7 +139,6 @@ N_LOG = 9
 AT_OPEN, INSIDE, AT_CLOSE = 0, 1, 2
 
 ENTRY, SIGNAL, REVERSE = 0, 1, 2
-STOPPED, TARGETED, TRAILED, EXPIRED = (3 + k for k in range(len(STOPS)))
 STILL_OPEN = len(EXIT_REASONS) - 1
 
 MIN_ORDER = 1e-8  # units; a smaller order is not sent

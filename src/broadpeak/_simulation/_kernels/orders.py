@@ -39,10 +39,9 @@ from broadpeak._simulation._kernels.layout import (
     SIGNAL,
     SIZE,
     SLIP,
-    TARGETED,
     Terms,
 )
-from broadpeak._simulation._kernels.stops import Levels, no_levels, setting
+from broadpeak._simulation._kernels.stops import TARGETED, Levels, no_levels, setting
 from broadpeak.types import FloatArray, IntArray
 
 

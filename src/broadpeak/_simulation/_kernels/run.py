@@ -9,7 +9,7 @@ import numpy as np
 
 from broadpeak._core.compile import kernel
 from broadpeak._metrics._kernels.measures import bar_returns, deepest, downside_of, mean_of, std_of
-from broadpeak._metrics.formulas import DOWNSIDE, DRAWDOWN, MOMENTS, SUMMARY, TRADES
+from broadpeak._metrics._kernels.summary import DOWNSIDE, DRAWDOWN, MOMENTS, SUMMARY, TRADES
 from broadpeak._simulation._kernels.columns import encode, run_column
 from broadpeak._simulation._kernels.groups import run_group, sort_log
 from broadpeak._simulation._kernels.layout import (

@@ -13,17 +13,23 @@ from typing import NamedTuple
 from broadpeak._core.compile import inline_kernel, kernel
 from broadpeak._simulation._kernels.layout import (
     AT_OPEN,
+    FIRST_STOP,
     INSIDE,
-    LIFE,
-    STOP,
-    STOPPED,
-    TARGET,
-    TARGETED,
-    TRAIL,
-    TRAILED,
     Terms,
 )
+from broadpeak._simulation.stops import EXIT_REASONS, STOPS
 from broadpeak.types import FloatArray, IntArray
+
+_KINDS = {kind.name: kind for kind in STOPS}
+_NAMES = list(_KINDS)
+
+# Where the settings of each kind stand, and the codes of what each closes.
+STOP, TARGET, TRAIL, LIFE = (
+    FIRST_STOP + _NAMES.index(name) for name in ("stop", "take_profit", "trail", "lifetime")
+)
+STOPPED, TARGETED, TRAILED, EXPIRED = (
+    EXIT_REASONS.index(_KINDS[name].reason) for name in ("stop", "take_profit", "trail", "lifetime")
+)
 
 
 class Levels(NamedTuple):

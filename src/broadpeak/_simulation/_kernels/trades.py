@@ -20,13 +20,13 @@ from broadpeak._simulation._kernels.layout import (
     ROLL_LONG,
     ROLL_SHORT,
     STILL_OPEN,
-    TARGETED,
     TRADE,
     UNIT_COST,
     OrderLog,
     OwnPrices,
 )
 from broadpeak._simulation._kernels.own import own_days, own_orders, spread
+from broadpeak._simulation._kernels.stops import TARGETED
 from broadpeak.types import AnyArray, FloatArray, IntArray
 
 
