@@ -12,7 +12,7 @@ import math
 import numbers
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import pandas as pd
@@ -53,6 +53,7 @@ _RANGES: dict[str, tuple[float | None, float | None, str]] = {
     "init_cash": (None, None, "be positive and finite"),
 }
 """Least value (None: above 0), value above all (None: below infinity), rule in words."""
+_FIRST_ROW = sealed(np.zeros(1, dtype=np.int64))
 _STOP_RANGE = (None, math.inf, "be above 0; None is no stop")
 
 
@@ -78,7 +79,8 @@ class SharedIndex:
         if index is self.index:
             return
         if self.index is None:
-            self.check_length(name, len(index))
+            if len(index) != self.count:
+                self.refuse_length(name, len(index))
             stamps = index.to_timestamp() if isinstance(index, pd.PeriodIndex) else index
             check_index(name, stamps)
             self.index = index
@@ -90,10 +92,9 @@ class SharedIndex:
             )
             raise DataError(msg)
 
-    def check_length(self, name: str, length: int) -> None:
-        """Raise `DataError` if an array has another number of bars."""
-        if length != self.count:
-            raise DataError(broken_rule(name, f"have {self.count} bars, as close has", length))
+    def refuse_length(self, name: str, length: int) -> NoReturn:
+        """Raise `DataError` for an array of another number of bars."""
+        raise DataError(broken_rule(name, f"have {self.count} bars, as close has", length))
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,23 +149,19 @@ def simulation_of(
     if direction != "longonly":
         _check_direction(signal_args, direction)
 
-    # What the user passed, unwrapped: arrays of rows × bars, and plain numbers.
     # What a `Data` holds was checked when it was made.
     checked = isinstance(close, Data) and all(own is None for own in price_args.values())
-    close, price_args, name = _prices_of(close, price_args)
-    known = isinstance(close, (np.ndarray, pd.Series, pd.DataFrame))
-    shape = np.shape(close if known else plain_array("close", close))
-    if len(shape) not in {1, 2} or 0 in shape:
-        rule = "be one- or two-dimensional with at least one bar and one column"
-        raise DataError(broken_rule("close", rule, shape if shape else close))
-    bars = SharedIndex(shape[0])
-    arrays, settings = _unwrapped(close, bars, price_args, signal_args, setting_args, size_type)
+    arrays, settings, bars, name = _unwrapped(
+        close, price_args, signal_args, setting_args, size_type
+    )
 
-    # Which columns there are, and what each of them reads.
+    # Which columns there are, and which row of each argument they read.
     pot = arrays.pop("init_cash", None) if cash_sharing else None
-    if all_flat(arrays.values()):
-        columns = Columns(1, None, dict.fromkeys(arrays))
-    else:
+    flat = True
+    for argument in arrays.values():
+        flat &= argument.kind == "table" and not argument.wide
+    columns = Columns(1, None, dict.fromkeys(arrays))
+    if not flat:
         columns = resolve(list(arrays.values()), len(arrays["close"].array))
     prices, price_rows = _used_prices(arrays, columns, bars, name, checked=checked)
     groups, group_labels = ONE_COLUMN, columns.labels
@@ -174,34 +171,43 @@ def simulation_of(
         groups = Groups.of_codes(codes, len(group_labels), shared=cash_sharing)
     elif columns.count > 1:
         groups = Groups.single(columns.count)
+
+    # Settings and signals as the simulation takes them.
     for key in setting_args:
         if key in arrays:
-            settings[key] = Rows(arrays[key].array, columns.rows[key])
-    for key in COSTS:
-        _check_known(key, settings[key], prices, price_rows)
+            rows = Rows(arrays[key].array, columns.rows[key])
+            settings[key] = rows
+            if key in COSTS:
+                _check_known(key, rows, prices, price_rows)
     cash = settings.pop("init_cash", None)
+    if not isinstance(cash, float):
+        cash = _cash(cash, columns.count) if pot is None else _pot(pot, len(groups.bounds) - 1)
+    stops: dict[str, Setting] = {}
+    for kind in STOPS:
+        if kind.argument is not None:
+            stops[kind.name] = settings[kind.argument]
     rules = Rules(
         price=price,
         size=settings["size"],
         size_type=size_type,
-        stops={kind.name: settings[kind.argument] for kind in STOPS if kind.argument is not None},
+        stops=stops,
         stop_unit=stop_unit,
         fees=settings["fees"],
         fixed_fees=settings["fixed_fees"],
         slippage=settings["slippage"],
         accumulate=bool(accumulate),
-        init_cash=_cash(cash, columns.count) if pot is None else _pot(pot, len(groups.bounds) - 1),
+        init_cash=cash,
     )
     nothing = Rows(np.zeros((1, bars.count), dtype=np.uint8))
-    entries, exits, short_entries, short_exits = [
-        Rows(arrays[key].array.view(np.uint8), columns.rows[key]) if key in arrays else nothing
-        for key in signal_args
-    ]
-    signals = [entries, exits, short_entries, short_exits, nothing]
-    if direction == "shortonly":
-        signals = [nothing, nothing, entries, exits, nothing]
-    elif direction == "both":
-        signals = [entries, nothing, exits, nothing, nothing]
+    given: list[Rows] = []
+    for key in signal_args:
+        here = key in arrays
+        given.append(Rows(arrays[key].array.view(np.uint8), columns.rows[key]) if here else nothing)
+    signals = [*given, nothing]
+    if direction != "longonly":
+        short = direction == "shortonly"
+        meant = (nothing, nothing, *given[:2]) if short else (given[0], nothing, given[1], nothing)
+        signals = [*meant, nothing]
     # One account for everything is one whole, however many columns it has.
     single = columns.labels is None
     if grouped:
@@ -231,13 +237,23 @@ def _check_options(
 
 def _unwrapped(
     close: Any,
-    bars: SharedIndex,
     price_args: Mapping[str, Any],
     signal_args: Mapping[str, Any],
     setting_args: Mapping[str, Any],
     size_type: str,
-) -> tuple[dict[str, MarketArgument], dict[str, Setting]]:
-    """Return the arguments that are arrays, and the settings that are plain numbers."""
+) -> tuple[dict[str, MarketArgument], dict[str, Setting], SharedIndex, Any]:
+    """Return arguments that are arrays, settings that are numbers, the bars, and a close's name."""
+    name = None
+    if isinstance(close, pd.Series):
+        name = close.name
+    elif not isinstance(close, (np.ndarray, pd.DataFrame)):
+        close, price_args, name = _prices_of(close, price_args)
+    known = isinstance(close, (np.ndarray, pd.Series, pd.DataFrame))
+    shape = np.shape(close if known else plain_array("close", close))
+    if len(shape) not in {1, 2} or 0 in shape:
+        rule = "be one- or two-dimensional with at least one bar and one column"
+        raise DataError(broken_rule("close", rule, shape if shape else close))
+    bars = SharedIndex(shape[0])
     arrays = {"close": table("close", close, bars, floats)}
     for key, value in price_args.items():
         if value is not None:
@@ -261,12 +277,7 @@ def _unwrapped(
         else:
             # A stop that is NaN is none; `check_range` lets nothing else be NaN.
             settings[key] = None if math.isnan(given) else given
-    return arrays, settings
-
-
-def all_flat(arguments: Iterable[MarketArgument]) -> bool:
-    """Return whether no argument has columns; a list of one value makes one."""
-    return all(argument.kind == "table" and not argument.wide for argument in arguments)
+    return arrays, settings, bars, name
 
 
 def _check_direction(signal_args: Mapping[str, Any], direction: str) -> None:
@@ -281,11 +292,7 @@ def _check_direction(signal_args: Mapping[str, Any], direction: str) -> None:
 
 def _prices_of(close: Any, given: Mapping[str, Any]) -> tuple[Any, Mapping[str, Any], Any]:
     """Take open, high, low and close out of a `Data`; a price given beside it wins."""
-    if isinstance(close, pd.Series):
-        return close, given, close.name
-    if isinstance(close, pd.DataFrame) or not (
-        hasattr(close, "symbols") and hasattr(close, "close")
-    ):
+    if not (hasattr(close, "symbols") and hasattr(close, "close")):
         return close, given, None
     taken = dict(given)
     for key, own in given.items():
@@ -318,7 +325,8 @@ def table(
     if array.ndim not in {1, 2}:
         rule = "be one-dimensional (bars) or two-dimensional (bars × columns)"
         raise DataError(broken_rule(name, rule, array.shape))
-    bars.check_length(name, len(array))
+    if len(array) != bars.count:
+        bars.refuse_length(name, len(array))
     if array.ndim == 1:
         return MarketArgument(name, array[np.newaxis, :])
     return _with_rows(MarketArgument(name, array.T, columns, wide=True))
@@ -479,7 +487,7 @@ def _used_prices(
             own is not None and others is not None and np.array_equal(own, others)
         )
         apart |= len(prices[key]) != len(prices["close"]) or not same
-    numbers = rows["close"].of_columns(columns.count)
+    numbers = _FIRST_ROW if columns.count == 1 else rows["close"].of_columns(columns.count)
     if len(prices) > 1 and not checked:
         # The rows that stand together in some column are checked against one another, once each.
         met = np.tile(np.arange(len(prices["close"])), (len(prices), 1))
@@ -526,10 +534,8 @@ def _check_bars(column: Any, index: pd.Index[Any] | None, fields: Mapping[str, F
         raise DataError(broken_rule(owner, f"be {rule} ({bound[bar]:g})", got, remedy))
 
 
-def _check_known(name: str, costs: Setting, prices: Prices, price_rows: IntArray) -> None:
+def _check_known(name: str, costs: Rows, prices: Prices, price_rows: IntArray) -> None:
     """Refuse costs that are not known on a bar on which a column could trade."""
-    if not isinstance(costs, Rows):
-        return
     unknown = np.isnan(costs.values)
     if not unknown.any():
         return

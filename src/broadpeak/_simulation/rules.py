@@ -29,6 +29,7 @@ Setting: TypeAlias = "float | FloatArray | Rows | None"
 """One number, an array (bars,), or rows (columns, bars), (columns, 1); None or NaN: none."""
 
 NO_COSTS = Costs()
+_STOP_NAMES = tuple(kind.name for kind in STOPS)
 _CHOICES = (
     ("price", ("close", "nextopen")),
     ("size_type", SIZE_TYPES),
@@ -101,7 +102,8 @@ class Prices:
         *,
         has_nan: bool | None = None,
     ) -> None:
-        self.close = sealed(as_rows(np.asarray(close, dtype=np.float64)))
+        close = np.asarray(close, dtype=np.float64)
+        self.close = sealed(close if close.ndim == 2 else as_rows(close))
         self.has_nan = bool(any_nan(self.close)) if has_nan is None else has_nan
         found: list[FloatArray | None] = []
         for prices in (open, high, low):
@@ -243,7 +245,7 @@ class Rules:
         costs = self.costs
         return [
             self.size,
-            *[self.stops.get(kind.name) for kind in STOPS],
+            *map(self.stops.get, _STOP_NAMES),
             costs.fees if self.fees is None else self.fees,
             self.fixed_fees,
             costs.slippage if self.slippage is None else self.slippage,
@@ -252,7 +254,10 @@ class Rules:
     def terms(self) -> Terms:
         """Return what the kernels take as single numbers."""
         costs = self.costs
-        units = {kind.unit for kind in STOPS if self.stops.get(kind.name) is not None}
+        units = set()
+        for kind in STOPS:
+            if self.stops.get(kind.name) is not None:
+                units.add(kind.unit)
         return Terms(
             self.price == "nextopen", SIZE_TYPES.index(self.size_type), self.stop_unit == "price",
             self.accumulate, self.limited, "distance" in units, "bars" in units,

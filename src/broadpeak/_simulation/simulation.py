@@ -13,6 +13,7 @@ array([100., 101., 102., 103.])
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -27,6 +28,7 @@ from broadpeak.errors import ParamError, broken_rule
 from broadpeak.types import AnyArray, FloatArray, IntArray
 
 CHUNK = 1 << 22  # values of one input that are copied at a time, where copying is needed
+_VALUES = operator.attrgetter("values")
 _ONE_ROW = sealed(np.zeros((1, 6), dtype=np.int64))
 
 
@@ -71,14 +73,27 @@ class Simulation:
 
     def summary(self, needs: int, start: FloatArray) -> AnyArray:
         """Run, and keep of each group only its summary (dtype `SUMMARY`)."""
+        # Kernels take signals in C order and settings in one array; what is large is copied part
+        # by part, so that never all of it is there twice.
+        copied = 0
+        for rows in self.signals:
+            if not rows.values.flags.c_contiguous:
+                copied = max(copied, rows.values.size)
+        for value in self.rules.settings():
+            if isinstance(value, Rows):
+                copied = max(copied, value.values.size)
+        parts = [self] if copied <= CHUNK else self._parts()
         found: list[AnyArray] = []
-        for place, part in self._chunks():
+        begin = 0
+        for part in parts:
+            end = begin + len(part.groups.bounds) - 1
             inputs = part.kernel_inputs()
             found.append(
                 summarize_groups(
-                    needs, part.groups, *inputs, part.prices.own, part.costs(), start[place]
+                    needs, part.groups, *inputs, part.prices.own, part.costs(), start[begin:end]
                 )
             )
+            begin = end
         return found[0] if len(found) == 1 else np.concatenate(found)
 
     def costs(self) -> FloatArray:
@@ -91,7 +106,7 @@ class Simulation:
         """Return what the kernels take, as they take it."""
         prices, rules, groups = self.prices, self.rules, self.groups
         n_columns = len(self.price_rows)
-        signals = [sealed(rows.values) for rows in self.signals]
+        signals = list(map(sealed, map(_VALUES, self.signals)))
         numbers = _ONE_ROW
         if max(n_columns, len(prices.close), *map(len, signals)) > 1:
             numbers = np.empty((n_columns, 6), dtype=np.int64)
@@ -111,26 +126,21 @@ class Simulation:
             Market(open_, high, low, close, prices.days if rolls else NO_DAYS),
             Signals(signals[0], signals[1], signals[2], signals[3], signals[4], numbers),
             cash,
-            pooled(rules.settings(), n_columns, prices.shape[1]),
+            pooled(rules.settings(), n_columns, prices.close.shape[1]),
             terms,
         )
 
-    def _chunks(self) -> list[tuple[slice, Simulation]]:
-        """Return the whole, or parts where inputs would be copied as a whole."""
-        n_groups = len(self.groups.bounds) - 1
-        copied = [rows for rows in self.signals if not rows.values.flags.c_contiguous]
-        copied += [value for value in self.rules.settings() if isinstance(value, Rows)]
-        if not any(rows.values.size > CHUNK for rows in copied):
-            return [(slice(0, n_groups), self)]
-        step = max(1, CHUNK // max(1, self.prices.shape[1]))
+    def _parts(self) -> list[Simulation]:
+        """Return simulations of some groups each, `CHUNK` values an input unless one has more."""
+        step = max(1, CHUNK // max(1, self.prices.close.shape[1]))
         bounds = self.groups.bounds
         parts = []
         first = 0
-        while first < n_groups:
+        while first < len(bounds) - 1:
             last = first + 1
-            while last < n_groups and bounds[last + 1] - bounds[first] <= step:
+            while last < len(bounds) - 1 and bounds[last + 1] - bounds[first] <= step:
                 last += 1
-            parts.append((slice(first, last), self.part(first, last)))
+            parts.append(self.part(first, last))
             first = last
         return parts
 
