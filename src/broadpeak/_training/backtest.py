@@ -65,25 +65,14 @@ class Result:
 
     def stats(self, account: Account, *, recency: float = 1.0) -> Stats:
         """Return the statistics of the evaluated bars."""
-        trades = self.trades
-        direction = trades["direction"].astype(np.int64)
-        pnl = trades["pnl"]
-        if account.slope:
-            pnl = pnl - account.slope * direction * trades["bars"] * trades["size"]
-        return Stats.from_trades(
-            pnl,
-            direction,
-            trades["entry_index"],
-            trades["exit_index"],
+        return Stats.of_records(
+            self.trades,
             self.equity,
             first=account.first,
             capital=account.capital,
             years=account.years,
             recency=recency,
-            worth=trades["size"] * np.maximum(trades["entry_price"], trades["exit_price"]),
-            costs=trades["entry_fees"] + trades["exit_fees"],
-            rolls=trades["roll"],
-            points=direction * (trades["exit_price"] - trades["entry_price"]),
+            slope=account.slope,
         )
 
 
