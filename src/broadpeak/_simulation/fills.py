@@ -62,11 +62,21 @@ class Fills:
     @cached_property
     def trades(self) -> AnyArray:
         """Trade records (dtype `TRADE`), column after column, in order of exit."""
-        prices = self.prices
-        open_, high, low = map(prices.on_own_bars, prices.filled)
+        return self._records(*map(self.prices.on_own_bars, self.prices.filled), extremes=True)
+
+    @cached_property
+    def results(self) -> AnyArray:
+        """The same records without their extremes (mae and mfe), whose search takes longest."""
+        close = self.prices.own.close
+        return self._records(close, close, close, extremes=False)
+
+    def _records(
+        self, open_: FloatArray, high: FloatArray, low: FloatArray, *, extremes: bool
+    ) -> AnyArray:
         found: AnyArray = all_trades(
-            self.log, self.price_rows, open_, high, low, prices.own, self.costs, self._days
-        )
+            self.log, self.price_rows, open_, high, low, self.prices.own, self.costs, self._days,
+            extremes,
+        )  # fmt: skip
         return found
 
     def pnl(self) -> FloatArray:

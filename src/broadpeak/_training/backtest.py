@@ -113,7 +113,7 @@ def simulate_orders(orders: Merged, account: Account) -> Result:
     if account.slope:
         held = np.concatenate([[0.0], np.cumsum(fills.positions()[0])[:-1]])
         equity = equity - account.slope * held
-    return Result(fills.trades, equity[account.first :], fills)
+    return Result(fills.results, equity[account.first :], fills)
 
 
 def rules_of(orders: Merged, account: Account) -> Rules:

@@ -16,9 +16,9 @@ from broadpeak._core.arrays import lane, to_lanes
 from broadpeak._metrics.formulas import TINY, is_zero
 from broadpeak._training._kernels.stats import (
     TradeColumns,
-    TradeTotals,
     columns_of,
     stats_of,
+    stats_of_records,
 )
 from broadpeak.errors import ParamError, broken_rule
 from broadpeak.types import AnyArray, FloatArray, IntArray
@@ -290,19 +290,23 @@ class Stats:
             _NOTHING if worth is None else _floats("worth", worth),
         )
         curve = _floats("equity", equity)
-        totals = TradeTotals(
-            *(
-                _NOTHING if values is None else _floats(name, values)
-                for name, values in (("costs", costs), ("rolls", rolls), ("points", points))
-            )
-        )
+        paid = [
+            _NOTHING if values is None else _floats(name, values)
+            for name, values in (("costs", costs), ("rolls", rolls), ("points", points))
+        ]
         lengths = tuple(map(len, columns[:4]))
         if len(set(lengths)) > 1:
             raise ParamError(broken_rule("the columns of the trades", "be of one length", lengths))
         if first:
             columns = columns._replace(enter=columns.enter - first, leave=columns.leave - first)
         balance = check.number("balance", balance)
-        return cls._of_columns(columns, totals, curve, recency, capital, balance, years)
+        found = stats_of(columns, curve, float(recency), float(capital), balance, TINY)
+        with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is refused below
+            totals = [float(np.sum(values)) for values in paid]
+        values: list[Any] = [*found[0].item(), *totals, years]
+        if not math.isfinite(sum(values)):
+            _refuse_infinite(columns.pnl, curve, *paid)
+        return cls(*values)
 
     @classmethod
     def of_records(
@@ -320,31 +324,20 @@ class Stats:
 
         `slope` is a trend per bar that is taken out of the results.
         """
-        columns, totals = columns_of(trades, first, slope)
-        return cls._of_columns(columns, totals, equity, recency, capital, 0.0, years)
-
-    @classmethod
-    def _of_columns(
-        cls,
-        trades: TradeColumns,
-        totals: TradeTotals,
-        equity: FloatArray,
-        recency: float,
-        capital: float,
-        balance: float,
-        years: float,
-    ) -> Stats:
-        found = stats_of(trades, equity, float(recency), float(capital), balance, TINY)
-        with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is refused below
-            sums = [float(np.sum(values)) for values in totals]
-        values: list[Any] = [*found[0].item(), *sums, float(years)]
-        if not math.isfinite(sum(values)):  # looked for only where something came of it
-            named = {"pnl": trades.pnl, "equity": equity, **totals._asdict()}
-            for name, column in named.items():
-                if not np.isfinite(column).all():
-                    got = column[~np.isfinite(column)][0]
-                    raise ParamError(broken_rule(name, "hold finite numbers", got))
+        found, paid = stats_of_records(trades, equity, first, slope, float(recency), capital, TINY)
+        values: list[Any] = [*found[0].item(), *paid.sum(axis=1).tolist(), years]
+        if not math.isfinite(sum(values)):
+            columns, paid = columns_of(trades, first, slope)
+            _refuse_infinite(columns.pnl, equity, *paid)
         return cls(*values)
+
+
+def _refuse_infinite(*columns: FloatArray) -> None:
+    """Raise `ParamError` for the column that is not finite: looked for only where it shows."""
+    for name, column in zip(("pnl", "equity", "costs", "rolls", "points"), columns, strict=True):
+        if not np.isfinite(column).all():
+            got = column[~np.isfinite(column)][0]
+            raise ParamError(broken_rule(name, "hold finite numbers", got))
 
 
 FIELDS = tuple(field.name for field in dataclasses.fields(Stats))

@@ -202,6 +202,7 @@ def all_trades(
     own: OwnPrices,
     costs: FloatArray,
     days: IntArray,
+    extremes: bool,
 ) -> AnyArray:
     """Return the records of every column; open, high and low are on own bars as `own` is."""
     out = np.empty(log.orders.shape[0] + log.starts.shape[0], TRADE)
@@ -213,7 +214,7 @@ def all_trades(
         k = make_trades(
             own_orders(log.orders, log.starts[col], log.ends[col], bars), col, open_[a:b],
             high[a:b], low[a:b], own.close[a:b], costs[min(col, costs.shape[0] - 1)],
-            own_days(days, bars), bars, out, k, True,
+            own_days(days, bars), bars, out, k, extremes,
         )  # fmt: skip
     return out[:k]
 

@@ -45,21 +45,16 @@ class TradeColumns(NamedTuple):
     worth: FloatArray
 
 
-class TradeTotals(NamedTuple):
-    """What trades paid and won, one a trade: costs of fills, rollover, price differences."""
-
-    costs: FloatArray
-    rolls: FloatArray
-    points: FloatArray
-
-
 @kernel
-def columns_of(trades: AnyArray, first: int, slope: float) -> tuple[TradeColumns, TradeTotals]:
-    """Return records of trades as columns, bars counted from `first`, a trend taken out."""
+def columns_of(trades: AnyArray, first: int, slope: float) -> tuple[TradeColumns, FloatArray]:
+    """Return records of trades as columns, bars counted from `first`, a trend taken out.
+
+    With them, in three rows, what each paid and won: costs of fills, rollover, price difference.
+    """
     n = trades.shape[0]
     pnl, worth = np.empty(n), np.empty(n)
     side, enter, leave = np.empty(n, np.int64), np.empty(n, np.int64), np.empty(n, np.int64)
-    costs, rolls, points = np.empty(n), np.empty(n), np.empty(n)
+    paid = np.empty((3, n))
     for k in range(n):
         row = trades[k]
         d = row["direction"]
@@ -70,10 +65,10 @@ def columns_of(trades: AnyArray, first: int, slope: float) -> tuple[TradeColumns
         enter[k] = row["entry_index"] - first
         leave[k] = row["exit_index"] - first
         worth[k] = row["size"] * max(row["entry_price"], row["exit_price"])
-        costs[k] = row["entry_fees"] + row["exit_fees"]
-        rolls[k] = row["roll"]
-        points[k] = d * (row["exit_price"] - row["entry_price"])
-    return TradeColumns(pnl, side, enter, leave, worth), TradeTotals(costs, rolls, points)
+        paid[0, k] = row["entry_fees"] + row["exit_fees"]
+        paid[1, k] = row["roll"]
+        paid[2, k] = d * (row["exit_price"] - row["entry_price"])
+    return TradeColumns(pnl, side, enter, leave, worth), paid
 
 
 @kernel
@@ -94,6 +89,21 @@ def stats_of(
     add_trades(out, trades, recency, len(equity), tiny)
     add_equity(out, trades, equity, capital, balance, tiny)
     return out
+
+
+@kernel
+def stats_of_records(
+    trades: AnyArray,
+    equity: FloatArray,
+    first: int,
+    slope: float,
+    recency: float,
+    capital: float,
+    tiny: float,
+) -> tuple[AnyArray, FloatArray]:
+    """Return the statistics of records as `stats_of`, and what trades paid as `columns_of`."""
+    columns, paid = columns_of(trades, first, slope)
+    return stats_of(columns, equity, recency, capital, 0.0, tiny), paid
 
 
 @kernel
