@@ -12,7 +12,7 @@ from portfolio_twin import Twin
 from broadpeak._simulation._kernels.layout import Groups
 from broadpeak._simulation.costs import Costs
 from broadpeak._simulation.fills import Fills
-from broadpeak._simulation.rules import Prices, Rows, Rules
+from broadpeak._simulation.rules import Prices, Rules, SharedRows
 from broadpeak._simulation.simulation import Simulation
 from broadpeak._simulation.stops import EXIT_REASONS, STOPS
 
@@ -39,7 +39,7 @@ class Case:
         return Simulation(
             Prices(self.open, self.high, self.low, self.close, self.days),
             np.arange(n),
-            [Rows(np.ascontiguousarray(array).view(np.uint8)) for array in self.signals],
+            [SharedRows(np.ascontiguousarray(array).view(np.uint8)) for array in self.signals],
             self.rules,
             groups,
         ).fills()
@@ -71,7 +71,7 @@ def _lookup(value, scale):
         return None
     if isinstance(value, (int, float)):
         return lambda _j, _t: float(value) * scale
-    rows = value.values if isinstance(value, Rows) else np.atleast_2d(value)
+    rows = value.values if isinstance(value, SharedRows) else np.atleast_2d(value)
     wide, deep = rows.shape[1] > 1, rows.shape[0] > 1
     return lambda j, t: float(rows[j if deep else 0, t if wide else 0]) * scale
 
@@ -115,7 +115,7 @@ def make_rules(rng: np.random.Generator, shape: tuple[int, int], close: np.ndarr
             return float(rng.uniform(low, high))
         values = rng.uniform(low, high, (columns, n if rng.random() < 0.6 else 1))
         values[rng.random(values.shape) < nan] = np.nan
-        return Rows(values)
+        return SharedRows(values)
 
     limited = rng.random() < 0.75
     size_type = rng.choice(

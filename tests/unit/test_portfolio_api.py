@@ -448,3 +448,20 @@ def test_rules():
             Prices(None, None, None, np.ones(3)), Orders(np.zeros(2, bool)),
             Rules(size=1.0, limited=False),
         )  # fmt: skip
+
+
+def test_metrics_of_pages_are_those_of_the_trade_records(grid):
+    entries, exits = grid
+    pf = PF.from_signals(CLOSE, entries, exits, fees=0.01)
+    frame = pf.metrics(["net", "largest_win", "largest_loss", "mean_bars", "fees_paid"])
+    for label, row in frame.iterrows():
+        trades = pf.trades[pf.trades["column"] == label]
+        closed = trades[trades["status"] == "closed"]
+        assert row["net"] == pytest.approx(trades["pnl"].sum())
+        assert row["fees_paid"] == pytest.approx(trades[["entry_fees", "exit_fees"]].sum().sum())
+        assert row["mean_bars"] == pytest.approx(closed["bars"].mean(), nan_ok=True)
+        assert row["largest_win"] == pytest.approx(closed["pnl"].clip(lower=0).max(), nan_ok=True)
+        assert row["largest_loss"] == pytest.approx(closed["pnl"].clip(upper=0).min(), nan_ok=True)
+    nothing = PF.from_signals(CLOSE, CLOSE < 0)
+    assert nothing.metrics("largest_win").isna().all().all()
+    assert nothing.metrics("net")["net"].tolist() == [0.0] * len(nothing.columns)

@@ -36,6 +36,8 @@ class MetricFormula:
         Its name on a page, and how it is written: money, percent, ratio, count.
     annual : bool
         Whether it depends on the bars a year.
+    in_stats : bool
+        Whether `Portfolio.stats` shows it; the others are known to `Portfolio.metrics` and pages.
     """
 
     needs: int
@@ -43,6 +45,7 @@ class MetricFormula:
     label: str
     form: str
     annual: bool = False
+    in_stats: bool = True
 
 
 TINY = 1e-12
@@ -170,6 +173,7 @@ def _annual(s: AnyArray, per_year: FloatArray) -> FloatArray:
 
 
 METRICS: dict[str, MetricFormula] = {
+    "net": MetricFormula(TRADES, lambda s, _: s["net"], "Net result", "money", in_stats=False),
     "total_return": MetricFormula(
         0, lambda s, _: s["end"] / s["start"] - 1.0, "Return on capital", "percent"
     ),
@@ -227,8 +231,34 @@ METRICS: dict[str, MetricFormula] = {
     "exposure": MetricFormula(
         TRADES, lambda s, _: share(s["exposed"], s["bars"]), "Bars in the market", "percent"
     ),
+    "largest_win": MetricFormula(
+        TRADES,
+        lambda s, _: np.where(s["closed"] > 0, s["largest_win"], np.nan),
+        "Largest win",
+        "money",
+        in_stats=False,
+    ),
+    "largest_loss": MetricFormula(
+        TRADES,
+        lambda s, _: np.where(s["closed"] > 0, s["largest_loss"], np.nan),
+        "Largest loss",
+        "money",
+        in_stats=False,
+    ),
+    "mean_bars": MetricFormula(
+        TRADES,
+        lambda s, _: share(s["bars_held"], s["closed"]),
+        "Bars per trade",
+        "ratio",
+        in_stats=False,
+    ),
+    "fees_paid": MetricFormula(
+        TRADES, lambda s, _: s["fees"], "Costs paid", "money", in_stats=False
+    ),
 }
-"""Every metric of a portfolio, in the order of `Portfolio.stats()`."""
+"""Every metric of a portfolio, in the order of pages and of `Portfolio.stats()`."""
+
+IN_STATS = tuple(name for name, metric in METRICS.items() if metric.in_stats)
 
 
 def needs_of(names: Iterable[str]) -> int:

@@ -25,7 +25,7 @@ from broadpeak._portfolio.grouping import group_columns
 from broadpeak._prices.schema import check_index, inconsistent
 from broadpeak._simulation._kernels.layout import ONE_COLUMN, SIZE_TYPES, Groups
 from broadpeak._simulation._kernels.prices import check_prices
-from broadpeak._simulation.rules import Prices, Rows, Rules, Setting, sealed
+from broadpeak._simulation.rules import Prices, Rules, Setting, SharedRows, sealed
 from broadpeak._simulation.simulation import Simulation
 from broadpeak._simulation.stops import STOPS
 from broadpeak.errors import DataError, ParamError, broken_rule
@@ -175,7 +175,7 @@ def simulation_of(
     # Settings and signals as the simulation takes them.
     for key in setting_args:
         if key in arrays:
-            rows = Rows(arrays[key].array, columns.rows[key])
+            rows = SharedRows(arrays[key].array, columns.rows[key])
             settings[key] = rows
             if key in COSTS:
                 _check_known(key, rows, prices, price_rows)
@@ -198,11 +198,13 @@ def simulation_of(
         accumulate=bool(accumulate),
         init_cash=cash,
     )
-    nothing = Rows(np.zeros((1, bars.count), dtype=np.uint8))
-    given: list[Rows] = []
+    nothing = SharedRows(np.zeros((1, bars.count), dtype=np.uint8))
+    given: list[SharedRows] = []
     for key in signal_args:
         here = key in arrays
-        given.append(Rows(arrays[key].array.view(np.uint8), columns.rows[key]) if here else nothing)
+        given.append(
+            SharedRows(arrays[key].array.view(np.uint8), columns.rows[key]) if here else nothing
+        )
     signals = [*given, nothing]
     if direction != "longonly":
         short = direction == "shortonly"
@@ -467,14 +469,14 @@ def _used_prices(
 ) -> tuple[Prices, IntArray]:
     """Return prices and the price row of every column, all price arguments in one shape."""
     prices: dict[str, FloatArray] = {}
-    rows: dict[str, Rows] = {}
+    rows: dict[str, SharedRows] = {}
     has_nan = False
     apart = False
     for key in ("close", "open", "high", "low"):
         if key not in arrays:
             continue
         prices[key] = sealed(arrays[key].array)
-        rows[key] = Rows(prices[key], columns.rows[key])
+        rows[key] = SharedRows(prices[key], columns.rows[key])
         row, bar, missing = check_prices(prices[key])
         has_nan |= missing and key == "close"
         if row >= 0:
@@ -534,7 +536,7 @@ def _check_bars(column: Any, index: pd.Index[Any] | None, fields: Mapping[str, F
         raise DataError(broken_rule(owner, f"be {rule} ({bound[bar]:g})", got, remedy))
 
 
-def _check_known(name: str, costs: Rows, prices: Prices, price_rows: IntArray) -> None:
+def _check_known(name: str, costs: SharedRows, prices: Prices, price_rows: IntArray) -> None:
     """Refuse costs that are not known on a bar on which a column could trade."""
     unknown = np.isnan(costs.values)
     if not unknown.any():
@@ -550,7 +552,7 @@ def _check_known(name: str, costs: Rows, prices: Prices, price_rows: IntArray) -
 
 def _cash(given: Setting, n_columns: int) -> FloatArray | float:
     """Return the cash of every column."""
-    if isinstance(given, Rows):
+    if isinstance(given, SharedRows):
         if given.values.shape[1] != 1:
             rule = "be a number, or one for each column"
             raise ParamError(broken_rule("init_cash", rule, given.values.shape))

@@ -17,7 +17,7 @@ from broadpeak._core.aliases import Metric, Table
 from broadpeak._core.arrays import lent
 from broadpeak._metrics import measures
 from broadpeak._metrics.calendar import bars_per_year_of, check_bars_per_year, has_dates
-from broadpeak._metrics.formulas import METRICS, needs_of
+from broadpeak._metrics.formulas import IN_STATS, METRICS, needs_of
 from broadpeak._portfolio.argument import Labels, simulation_of
 from broadpeak._portfolio.records import drawdowns_frame, trades_frame
 from broadpeak._simulation._kernels.layout import Groups
@@ -528,7 +528,8 @@ class Portfolio:
         Parameters
         ----------
         names : str or sequence of str
-            Names of scalar attributes.
+            Names of scalar attributes; also "net" (profit and loss of all trades),
+            "largest_win", "largest_loss", "mean_bars" (of closed trades), "fees_paid".
 
         Returns
         -------
@@ -572,8 +573,8 @@ class Portfolio:
         >>> Portfolio.from_signals(close, [True, False, False]).stats()["end_value"]
         300.0
         """
-        frame = self.metrics(list(METRICS))
-        summary = self._summary(needs_of(METRICS))
+        frame = self.metrics(IN_STATS)
+        summary = self._summary(needs_of(IN_STATS))
         first, last, bars = (summary[name].astype(np.int64) for name in ("first", "last", "bars"))
         frame.insert(0, "start", self.index[first])
         frame.insert(1, "end", self.index[last])

@@ -25,7 +25,7 @@ from broadpeak._simulation.stops import STOPS
 from broadpeak.errors import ParamError, broken_rule
 from broadpeak.types import AnyArray, BoolArray, FloatArray, IntArray
 
-Setting: TypeAlias = "float | FloatArray | Rows | None"
+Setting: TypeAlias = "float | FloatArray | SharedRows | None"
 """One number, an array (bars,), or rows (columns, bars), (columns, 1); None or NaN: none."""
 
 NO_COSTS = Costs()
@@ -51,7 +51,7 @@ def as_rows(array: AnyArray) -> AnyArray:
     return array[np.newaxis, :] if array.ndim == 1 else array
 
 
-class Rows(NamedTuple):
+class SharedRows(NamedTuple):
     """An array of rows × bars (or × 1), and for each column the row it reads.
 
     `numbers` None: row i is column i, or the one row is every column's.
@@ -68,11 +68,11 @@ class Rows(NamedTuple):
             return np.zeros(n_columns, dtype=np.int64)
         return np.arange(n_columns, dtype=np.int64)
 
-    def part(self, columns: IntArray) -> Rows:
+    def part(self, columns: IntArray) -> SharedRows:
         """Return the rows of some columns, and only those."""
         numbers = self.of_columns(int(columns.max()) + 1)[columns]
         first, last = int(numbers.min()), int(numbers.max()) + 1
-        return Rows(np.ascontiguousarray(self.values[first:last]), numbers - first)
+        return SharedRows(np.ascontiguousarray(self.values[first:last]), numbers - first)
 
 
 class Prices:
@@ -273,10 +273,12 @@ _CONSTANT = sealed(np.zeros(N_SETTINGS, dtype=np.int64))
 def pooled(settings: list[Setting], n_columns: int, n_bars: int) -> SettingsPool:
     """Return settings as the kernels read them, of 1 or `n_columns` rows and 1 or `n_bars` bars."""
     head: list[float] = []
-    arrays: list[tuple[int, Rows]] = []
+    arrays: list[tuple[int, SharedRows]] = []
     for k, value in enumerate(settings):
-        if isinstance(value, (Rows, np.ndarray)):
-            arrays.append((k, value if isinstance(value, Rows) else Rows(as_rows(value))))
+        if isinstance(value, (SharedRows, np.ndarray)):
+            arrays.append(
+                (k, value if isinstance(value, SharedRows) else SharedRows(as_rows(value)))
+            )
             head.append(math.nan)
         else:
             head.append(math.nan if value is None else value)

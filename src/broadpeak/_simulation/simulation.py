@@ -23,7 +23,7 @@ import numpy as np
 from broadpeak._simulation._kernels.layout import Groups, Market, SettingsPool, Signals, Terms
 from broadpeak._simulation._kernels.run import run_groups, summarize_groups
 from broadpeak._simulation.fills import NO_DAYS, Fills
-from broadpeak._simulation.rules import Orders, Prices, Rows, Rules, as_rows, pooled, sealed
+from broadpeak._simulation.rules import Orders, Prices, Rules, SharedRows, as_rows, pooled, sealed
 from broadpeak.errors import ParamError, broken_rule
 from broadpeak.types import AnyArray, FloatArray, IntArray
 
@@ -41,17 +41,17 @@ class Simulation:
     prices : Prices
     price_rows : int64 array, shape (columns,)
         Row of `prices` of each column.
-    signals : five Rows of bytes
+    signals : five SharedRows of bytes
         Long entries and exits, short entries and exits, flatten.
     rules : Rules
-        Settings are numbers or Rows; `init_cash` is a number, or an array with one value a column,
+        Settings are numbers or SharedRows; `init_cash` is a number, or an array with one value a column,
         or one a group where cash is shared.
     groups : Groups
     """
 
     prices: Prices
     price_rows: IntArray
-    signals: Sequence[Rows]
+    signals: Sequence[SharedRows]
     rules: Rules
     groups: Groups
 
@@ -80,7 +80,7 @@ class Simulation:
             if not rows.values.flags.c_contiguous:
                 copied = max(copied, rows.values.size)
         for value in self.rules.settings():
-            if isinstance(value, Rows):
+            if isinstance(value, SharedRows):
                 copied = max(copied, value.values.size)
         parts = [self] if copied <= CHUNK else self._parts()
         found: list[AnyArray] = []
@@ -152,13 +152,13 @@ class Simulation:
         changed: dict[str, Any] = {
             name: value.part(columns)
             for name in ("size", "fees", "fixed_fees", "slippage")
-            if isinstance(value := getattr(rules, name), Rows)
+            if isinstance(value := getattr(rules, name), SharedRows)
         }
         cash = np.asarray(rules.init_cash)
         if cash.ndim:
             changed["init_cash"] = cash[first:last] if self.groups.shared else cash[columns]
         changed["stops"] = {
-            name: value.part(columns) if isinstance(value, Rows) else value
+            name: value.part(columns) if isinstance(value, SharedRows) else value
             for name, value in rules.stops.items()
         }
         return Simulation(
@@ -197,11 +197,11 @@ def simulate(prices: Prices, orders: Orders, rules: Rules) -> Fills:
     signals = []
     for array in orders:
         given = np.zeros((1, n_bars), dtype=np.bool_) if array is None else as_rows(array)
-        signals.append(Rows(np.asarray(given, dtype=np.bool_).view(np.uint8)))
+        signals.append(SharedRows(np.asarray(given, dtype=np.bool_).view(np.uint8)))
         n_columns = max(n_columns, len(given))
     for array in (prices.close, *(rows.values for rows in signals)):
         if array.shape[0] not in {1, n_columns} or array.shape[1] != n_bars:
             rule = f"have {n_bars} bars and 1 or {n_columns} columns"
             raise ParamError(broken_rule("prices and orders", rule, array.shape))
-    price_rows = Rows(prices.close).of_columns(n_columns)
+    price_rows = SharedRows(prices.close).of_columns(n_columns)
     return Simulation(prices, price_rows, signals, rules, Groups.single(n_columns)).fills()

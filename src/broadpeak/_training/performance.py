@@ -325,7 +325,8 @@ class Stats:
         `slope` is a trend per bar that is taken out of the results.
         """
         found, paid = stats_of_records(trades, equity, first, slope, float(recency), capital, TINY)
-        values: list[Any] = [*found[0].item(), *paid.sum(axis=1).tolist(), years]
+        with np.errstate(over="ignore", invalid="ignore"):
+            values: list[Any] = [*found[0].item(), *paid.sum(axis=1).tolist(), years]
         if not math.isfinite(sum(values)):
             columns, paid = columns_of(trades, first, slope)
             _refuse_infinite(columns.pnl, equity, *paid)

@@ -23,15 +23,21 @@ SUMMARY = np.dtype(
         ("downside", np.float64),
         # DRAWDOWN
         ("drawdown", np.float64),
-        # TRADES: `closed` and all that follow of closed trades, `exposed` in bars.
+        # TRADES: of all trades their number, results and fees; the rest of closed trades.
         ("trades", np.float64),
+        ("net", np.float64),
+        ("fees", np.float64),
         ("closed", np.float64),
         ("wins", np.float64),
         ("gains", np.float64),
         ("losses", np.float64),
+        ("largest_win", np.float64),
+        ("largest_loss", np.float64),
+        ("bars_held", np.float64),
         ("pnl_mean", np.float64),
         ("pnl_std", np.float64),
         ("trade_term", np.float64),
+        # TRADES: bars at whose close something is held.
         ("exposed", np.float64),
     ]
 )

@@ -89,7 +89,7 @@ class Charges(NamedTuple):
     fixed: float
 
 
-class Fill(NamedTuple):
+class FilledOrder(NamedTuple):
     """An order that was filled: `flow` is what it added to cash. No units: nothing was sent."""
 
     reason: int
@@ -233,7 +233,7 @@ def send_order(
     charges: Charges,
     nights: float,
     terms: Terms,
-) -> tuple[Fill, Position, bool]:
+) -> tuple[FilledOrder, Position, bool]:
     """Return the fill of an order, the position after it, and whether the account is ruined.
 
     `nights` are the days since the last fill, for which rollover comes due. Only numbers come in
@@ -274,7 +274,7 @@ def send_order(
         if closing > 0.0:
             reason = REVERSE if opening > 0.0 else SIGNAL
     if not closing + opening > 0.0:
-        return Fill(reason, 0.0, 0.0, 0.0, 0.0, False), position, ruined
+        return FilledOrder(reason, 0.0, 0.0, 0.0, 0.0, False), position, ruined
     price = order.raw * (1.0 + d * slip)
     paid = 0.0
     if nights != 0.0 and held > 0.0:
@@ -282,13 +282,13 @@ def send_order(
     units, fees, flow, after, basis = booked(
         position, d, closing, opening, price, charges, terms.unit_cost
     )
-    fill = Fill(reason, d * units, price, fees, flow - paid, opening > 0.0)
+    fill = FilledOrder(reason, d * units, price, fees, flow - paid, opening > 0.0)
     return fill, Position(after, basis, order.bar, position.levels), ruined
 
 
 @inline_kernel
 def write_order(
-    log: FloatArray, n: int, column: int, bar: int, when: int, fill: Fill, after: float
+    log: FloatArray, n: int, column: int, bar: int, when: int, fill: FilledOrder, after: float
 ) -> None:
     """Write row `n` of the log; `after` are the units held after the fill."""
     log[n, L_COLUMN] = column

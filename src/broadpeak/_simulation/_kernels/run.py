@@ -125,16 +125,21 @@ def add_trades(
 ) -> tuple[float, float]:
     """Add trade records to the summary of a group; return mean and squares of P&L so far."""
     for i in range(n):
+        pnl = trades[i]["pnl"]
         summary["trades"] += 1.0
+        summary["net"] += pnl
+        summary["fees"] += trades[i]["entry_fees"] + trades[i]["exit_fees"]
         if trades[i]["status"] == 0:
             continue
-        pnl = trades[i]["pnl"]
         summary["closed"] += 1.0
         if pnl > 0.0:
             summary["wins"] += 1.0
             summary["gains"] += pnl
+            summary["largest_win"] = max(summary["largest_win"], pnl)
         else:
             summary["losses"] -= pnl
+            summary["largest_loss"] = min(summary["largest_loss"], pnl)
+        summary["bars_held"] += trades[i]["bars"]
         worth = trades[i]["size"] * max(trades[i]["entry_price"], trades[i]["exit_price"])
         summary["trade_term"] = max(summary["trade_term"], worth, abs(pnl))
         step = pnl - mean
