@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,7 +16,7 @@ _YEAR = 365.25 * 86400.0
 _PER_SECOND = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}
 
 
-def bars_per_year(index: pd.Index[Any] | None) -> float:
+def bars_per_year(index: pd.Index | None) -> float:
     """Return ``(n − 1) / years between the first and last bar``; NaN without dates or span.
 
     Examples
@@ -29,7 +28,7 @@ def bars_per_year(index: pd.Index[Any] | None) -> float:
     return _per_year(index, 0, n - 1, n)
 
 
-def bars_per_year_of(index: pd.Index[Any] | None, spans: AnyArray) -> FloatArray:
+def bars_per_year_of(index: pd.Index | None, spans: AnyArray) -> FloatArray:
     """Return the bars a year of spans: records of the number of bars, the first and the last.
 
     Examples
@@ -49,7 +48,7 @@ def bars_per_year_of(index: pd.Index[Any] | None, spans: AnyArray) -> FloatArray
     return np.array(found)[which.ravel()]
 
 
-def _per_year(index: pd.Index[Any] | None, first: int, last: int, count: int) -> float:
+def _per_year(index: pd.Index | None, first: int, last: int, count: int) -> float:
     if isinstance(index, pd.PeriodIndex):
         index = index.to_timestamp()
     if not isinstance(index, pd.DatetimeIndex) or count < 2:
@@ -59,12 +58,12 @@ def _per_year(index: pd.Index[Any] | None, first: int, last: int, count: int) ->
     return (count - 1) / (seconds / _YEAR) if seconds > 0.0 else math.nan
 
 
-def has_dates(index: pd.Index[Any] | None) -> bool:
+def has_dates(index: pd.Index | None) -> bool:
     """Return whether an index can tell the length of a year."""
     return isinstance(index, (pd.DatetimeIndex, pd.PeriodIndex))
 
 
-def check_bars_per_year(value: Any) -> float:
+def check_bars_per_year(value: object) -> float:
     """Return a given number of bars per year.
 
     Raises

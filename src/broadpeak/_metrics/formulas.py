@@ -14,12 +14,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias, overload
 
 import numpy as np
 
 from broadpeak._metrics._kernels.summary import DOWNSIDE, DRAWDOWN, MOMENTS, TRADES
-from broadpeak.types import AnyArray, FloatArray
+from broadpeak.types import AnyArray, BoolArray, FloatArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +48,17 @@ class MetricFormula:
     in_stats: bool = True
 
 
+Numbers: TypeAlias = "float | FloatArray"
+"""One number, or one a group."""
+
 TINY = 1e-12
 """Share of its largest term below which a sum or deviation is rounding."""
 
 
+@overload
+def is_zero(denominator: float, term: float) -> bool: ...
+@overload
+def is_zero(denominator: FloatArray, term: Numbers) -> BoolArray: ...
 def is_zero(denominator: Any, term: Any) -> Any:
     """Return whether a denominator is zero but for the rounding of what it is made of.
 
@@ -70,21 +77,23 @@ def is_zero(denominator: Any, term: Any) -> Any:
     return (abs(denominator) < TINY * abs(term)) | (denominator == 0.0)
 
 
-def ratio(top: FloatArray, bottom: FloatArray, term: Any) -> FloatArray:
+def ratio(top: FloatArray, bottom: FloatArray, term: Numbers) -> FloatArray:
     """Return ``top / bottom``, NaN where the denominator is zero against `term`."""
     safe = np.where(is_zero(bottom, term), np.nan, bottom)
     result: FloatArray = top / safe
     return result
 
 
-def ratio_or_inf(top: FloatArray, bottom: FloatArray, term: Any) -> FloatArray:
+def ratio_or_inf(top: FloatArray, bottom: FloatArray, term: Numbers) -> FloatArray:
     """Return ``top / bottom``; with a zero denominator inf where there are gains, else NaN."""
     gains = is_zero(bottom, term) & (top > 0.0) & ~is_zero(top, term)
     result: FloatArray = np.where(gains, np.inf, ratio(top, bottom, term))
     return result
 
 
-def annual_return(end: FloatArray, start: FloatArray, n_bars: Any, per_year: Any) -> FloatArray:
+def annual_return(
+    end: FloatArray, start: FloatArray, n_bars: Numbers, per_year: Numbers
+) -> FloatArray:
     """Return ``(end/start)^(per_year/n_bars) − 1``.
 
     NaN where the end is not positive, and without bars or bars a year.
@@ -102,7 +111,9 @@ def annual_return(end: FloatArray, start: FloatArray, n_bars: Any, per_year: Any
     return result
 
 
-def sharpe_ratio(mean: FloatArray, std: FloatArray, per_year: Any, term: Any = 1.0) -> FloatArray:
+def sharpe_ratio(
+    mean: FloatArray, std: FloatArray, per_year: Numbers, term: Numbers = 1.0
+) -> FloatArray:
     """Return mean over standard deviation (ddof 1) of bar returns, annualised.
 
     `term`: the size of the values whose change over their own size a return is, 1 where returns
@@ -118,7 +129,7 @@ def sharpe_ratio(mean: FloatArray, std: FloatArray, per_year: Any, term: Any = 1
 
 
 def sortino_ratio(
-    mean: FloatArray, downside: FloatArray, per_year: Any, term: Any = 1.0
+    mean: FloatArray, downside: FloatArray, per_year: Numbers, term: Numbers = 1.0
 ) -> FloatArray:
     """Return mean over the root mean of min(r, 0) squared, annualised; inf without any loss."""
     terms = np.maximum(np.abs(mean), term)
@@ -132,7 +143,7 @@ def calmar_ratio(annual: FloatArray, max_drawdown: FloatArray) -> FloatArray:
 
 
 def system_quality(
-    mean: FloatArray, std: FloatArray, n_trades: FloatArray, term: Any = 0.0
+    mean: FloatArray, std: FloatArray, n_trades: FloatArray, term: Numbers = 0.0
 ) -> FloatArray:
     """Return mean over standard deviation (ddof 1) of trade P&L times the root of their number.
 
@@ -148,7 +159,7 @@ def system_quality(
 
 
 def profit_factor(
-    gains: FloatArray, losses: FloatArray, n_trades: FloatArray, term: Any = 0.0
+    gains: FloatArray, losses: FloatArray, n_trades: FloatArray, term: Numbers = 0.0
 ) -> FloatArray:
     """Return gains over losses (positive); inf without losses, NaN without trades."""
     terms = np.maximum(np.maximum(gains, losses), term)

@@ -35,7 +35,7 @@ class MarketArgument:
 
     name: str
     array: AnyArray
-    columns: pd.Index[Any] | None = None
+    columns: pd.Index | None = None
     kind: str = "table"
     wide: bool = False
 
@@ -54,11 +54,11 @@ class Columns:
     """
 
     count: int
-    labels: pd.Index[Any] | None
+    labels: pd.Index | None
     rows: dict[str, IntArray | None]
 
 
-def span(index: pd.Index[Any]) -> str:
+def span(index: pd.Index) -> str:
     """Return an index in a few words.
 
     Examples
@@ -150,9 +150,7 @@ def _is_flat(given: MarketArgument) -> bool:
     return not given.wide and given.kind == "table"
 
 
-def _levels_beside(
-    given: MarketArgument, labels: pd.Index[Any] | None
-) -> list[pd.Index[Any]] | None:
+def _levels_beside(given: MarketArgument, labels: pd.Index | None) -> list[pd.Index] | None:
     """Return the levels that a table adds to `labels` if its columns meet them by position.
 
     Two tables of as many combinations of different parameters do, as a mono-chunk makes them. None
@@ -175,11 +173,11 @@ def _levels_beside(
     return [level for level in params if not any(same_level(level, one) for one in its_params)]
 
 
-def _same_levels(left: list[pd.Index[Any]], right: list[pd.Index[Any]]) -> bool:
+def _same_levels(left: list[pd.Index], right: list[pd.Index]) -> bool:
     return len(left) == len(right) and all(map(same_level, left, right))
 
 
-def _with_levels(labels: pd.Index[Any] | None, extra: list[pd.Index[Any]]) -> pd.Index[Any] | None:
+def _with_levels(labels: pd.Index | None, extra: list[pd.Index]) -> pd.Index | None:
     """Return `labels` with more levels, those of assets last."""
     if labels is None or not extra:
         return labels
@@ -187,7 +185,7 @@ def _with_levels(labels: pd.Index[Any] | None, extra: list[pd.Index[Any]]) -> pd
     return join_levels([*params, *extra, *assets])
 
 
-def _widest(givens: Sequence[MarketArgument]) -> tuple[pd.Index[Any] | None, str]:
+def _widest(givens: Sequence[MarketArgument]) -> tuple[pd.Index | None, str]:
     """Return the labels with the most levels: all others must be found in them."""
     labels, owner = None, ""
     for given in givens:
@@ -201,11 +199,11 @@ def _widest(givens: Sequence[MarketArgument]) -> tuple[pd.Index[Any] | None, str
     return labels, owner
 
 
-def _is_repeated(own: pd.Index[Any], labels: pd.Index[Any]) -> bool:
+def _is_repeated(own: pd.Index, labels: pd.Index) -> bool:
     return len(labels) > len(own) and _block_rows(own, labels) is not None
 
 
-def _block_rows(own: pd.Index[Any], labels: pd.Index[Any]) -> IntArray | None:
+def _block_rows(own: pd.Index, labels: pd.Index) -> IntArray | None:
     """Return the lane of every label where `labels` are `own` once or more, block after block.
 
     Labels repeat so where parameter levels are hidden; position then says what belongs together.
@@ -223,7 +221,7 @@ def _block_rows(own: pd.Index[Any], labels: pd.Index[Any]) -> IntArray | None:
 
 
 def _rows(
-    given: MarketArgument, labels: pd.Index[Any] | None, owner: str, count: int
+    given: MarketArgument, labels: pd.Index | None, owner: str, count: int
 ) -> IntArray | None:
     if given.columns is not None and labels is None:
         rule = "have the index of close, or its columns"
@@ -237,7 +235,7 @@ def _rows(
     raise DataError(broken_rule(given.name, rule, len(given.array)))
 
 
-def _project(given: MarketArgument, labels: pd.Index[Any], owner: str) -> IntArray | None:
+def _project(given: MarketArgument, labels: pd.Index, owner: str) -> IntArray | None:
     """Return the lane of every label: by position if the same, else by the shared levels."""
     own = given.columns
     if own is None or own is labels or own.equals(labels):
@@ -254,7 +252,7 @@ def _project(given: MarketArgument, labels: pd.Index[Any], owner: str) -> IntArr
     )
     if shared and own.is_unique:
         names: list[Any] = list(own.names)
-        wanted: pd.Index[Any] = labels.get_level_values(names[0])
+        wanted: pd.Index = labels.get_level_values(names[0])
         if len(names) > 1:
             wanted = pd.MultiIndex.from_arrays([labels.get_level_values(name) for name in names])
         rows = own.get_indexer(wanted)
@@ -268,7 +266,7 @@ def _project(given: MarketArgument, labels: pd.Index[Any], owner: str) -> IntArr
     raise DataError(msg)
 
 
-def _values_by_label(own: pd.Index[Any], labels: pd.Index[Any]) -> IntArray | None:
+def _values_by_label(own: pd.Index, labels: pd.Index) -> IntArray | None:
     """Return the lane of every label for a Series over columns, in any order of its own.
 
     Without a name it may be over any level, if its labels fit one level only.
@@ -282,7 +280,7 @@ def _values_by_label(own: pd.Index[Any], labels: pd.Index[Any]) -> IntArray | No
     return found[0] if len(found) == 1 else None
 
 
-def _named(labels: pd.Index[Any]) -> str:
+def _named(labels: pd.Index) -> str:
     names = ", ".join(str(name) for name in labels.names)
     shown = ", ".join(repr(label) for label in labels[:3])
     more = ", …" if len(labels) > 3 else ""
@@ -311,7 +309,7 @@ def _list_rows(given: MarketArgument, count: int, n_prices: int) -> IntArray | N
 
 def _multiplied(
     lists: Sequence[MarketArgument],
-    labels: pd.Index[Any] | None,
+    labels: pd.Index | None,
     count: int,
     rows: dict[str, IntArray | None],
     singles: set[str],

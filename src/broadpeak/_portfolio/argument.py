@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import math
 import numbers
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import NoReturn, TypeAlias
 
 import numpy as np
 import pandas as pd
 
+from broadpeak._core.aliases import ArrayLike
 from broadpeak._core.arrays import plain_array
 from broadpeak._core.check import as_float, one_of
 from broadpeak._data.data import Data
@@ -30,6 +31,12 @@ from broadpeak._simulation.simulation import Simulation
 from broadpeak._simulation.stops import STOPS
 from broadpeak.errors import DataError, ParamError, broken_rule
 from broadpeak.types import AnyArray, BoolArray, FloatArray, IntArray
+
+SettingLike: TypeAlias = "float | ArrayLike | Sequence[float | None] | pd.Index | None"
+"""A number, or one for each bar, each column, or each value of a parameter; None: none."""
+
+GroupBy: TypeAlias = "bool | Hashable | Sequence[Hashable] | pd.Index | pd.Series"
+"""True for one group, level name or number, or one label a column; None: no groups."""
 
 DIRECTIONS = ("longonly", "shortonly", "both")
 COSTS = ("fees", "fixed_fees", "slippage")
@@ -62,12 +69,12 @@ class SharedIndex:
 
     __slots__ = ("count", "index", "owner")
 
-    def __init__(self, count: int, index: pd.Index[Any] | None = None) -> None:
+    def __init__(self, count: int, index: pd.Index | None = None) -> None:
         self.count = count
         self.index = index
         self.owner = "close"
 
-    def check(self, name: str, index: pd.Index[Any]) -> None:
+    def check(self, name: str, index: pd.Index) -> None:
         """Take the labels of the first pandas object; those of the others must be the same.
 
         Raises
@@ -115,25 +122,25 @@ class Labels:
         Whether metrics are scalars and paths are Series: one-dimensional input, or one account.
     """
 
-    index: pd.Index[Any] | None
-    columns: pd.Index[Any] | None
-    groups: pd.Index[Any] | None
-    name: Any = None
+    index: pd.Index | None
+    columns: pd.Index | None
+    groups: pd.Index | None
+    name: Hashable = None
     single: bool = True
 
 
 def simulation_of(
-    close: Any,
-    price_args: Mapping[str, Any],
-    signal_args: Mapping[str, Any],
-    setting_args: Mapping[str, Any],
+    close: object,
+    price_args: Mapping[str, object],
+    signal_args: Mapping[str, object],
+    setting_args: Mapping[str, object],
     *,
     price: str,
     size_type: str,
     direction: str,
     accumulate: bool,
     stop_unit: str,
-    group_by: Any,
+    group_by: GroupBy,
     cash_sharing: bool,
 ) -> tuple[Simulation, Labels]:
     """Return the simulation that arguments describe, and the labels of its results.
@@ -238,20 +245,22 @@ def _check_options(
 
 
 def _unwrapped(
-    close: Any,
-    price_args: Mapping[str, Any],
-    signal_args: Mapping[str, Any],
-    setting_args: Mapping[str, Any],
+    close: object,
+    price_args: Mapping[str, object],
+    signal_args: Mapping[str, object],
+    setting_args: Mapping[str, object],
     size_type: str,
-) -> tuple[dict[str, MarketArgument], dict[str, Setting], SharedIndex, Any]:
+) -> tuple[dict[str, MarketArgument], dict[str, Setting], SharedIndex, Hashable]:
     """Return arguments that are arrays, settings that are numbers, the bars, and a close's name."""
     name = None
     if isinstance(close, pd.Series):
         name = close.name
     elif not isinstance(close, (np.ndarray, pd.DataFrame)):
         close, price_args, name = _prices_of(close, price_args)
-    known = isinstance(close, (np.ndarray, pd.Series, pd.DataFrame))
-    shape = np.shape(close if known else plain_array("close", close))
+    if isinstance(close, (np.ndarray, pd.Series, pd.DataFrame)):
+        shape = close.shape
+    else:
+        shape = plain_array("close", close).shape
     if len(shape) not in {1, 2} or 0 in shape:
         rule = "be one- or two-dimensional with at least one bar and one column"
         raise DataError(broken_rule("close", rule, shape if shape else close))
@@ -282,7 +291,7 @@ def _unwrapped(
     return arrays, settings, bars, name
 
 
-def _check_direction(signal_args: Mapping[str, Any], direction: str) -> None:
+def _check_direction(signal_args: Mapping[str, object], direction: str) -> None:
     given = [key for key in ("short_entries", "short_exits") if signal_args[key] is not None]
     if given:
         msg = (
@@ -292,7 +301,9 @@ def _check_direction(signal_args: Mapping[str, Any], direction: str) -> None:
         raise ParamError(msg)
 
 
-def _prices_of(close: Any, given: Mapping[str, Any]) -> tuple[Any, Mapping[str, Any], Any]:
+def _prices_of(
+    close: object, given: Mapping[str, object]
+) -> tuple[object, Mapping[str, object], Hashable]:
     """Take open, high, low and close out of a `Data`; a price given beside it wins."""
     if not (hasattr(close, "symbols") and hasattr(close, "close")):
         return close, given, None
@@ -310,7 +321,7 @@ def _prices_of(close: Any, given: Mapping[str, Any]) -> tuple[Any, Mapping[str, 
 
 
 def table(
-    name: str, value: Any, bars: SharedIndex, convert: Callable[..., AnyArray]
+    name: str, value: object, bars: SharedIndex, convert: Callable[[str, object], AnyArray]
 ) -> MarketArgument:
     """Return prices or signals over bars, or bars × columns.
 
@@ -340,7 +351,7 @@ def _with_rows(argument: MarketArgument) -> MarketArgument:
     return argument
 
 
-def floats(name: str, value: Any) -> FloatArray:
+def floats(name: str, value: object) -> FloatArray:
     """Return the values as float64.
 
     Raises
@@ -355,7 +366,7 @@ def floats(name: str, value: Any) -> FloatArray:
     return result
 
 
-def bools(name: str, value: Any) -> BoolArray:
+def bools(name: str, value: object) -> BoolArray:
     """Return the values as bool; missing ones are false.
 
     Raises
@@ -375,7 +386,7 @@ def bools(name: str, value: Any) -> BoolArray:
     return np.asarray(result)
 
 
-def setting(name: str, value: Any, bars: SharedIndex) -> MarketArgument | float:
+def setting(name: str, value: object, bars: SharedIndex) -> MarketArgument | float:
     """Return a setting: a number (NaN for None), or an array.
 
     A list, tuple, range or pandas Index holds values of a parameter. A one-dimensional array is
@@ -418,7 +429,7 @@ def setting(name: str, value: Any, bars: SharedIndex) -> MarketArgument | float:
     return _with_rows(found)
 
 
-def _listed(name: str, value: Iterable[Any]) -> MarketArgument:
+def _listed(name: str, value: Iterable[object]) -> MarketArgument:
     try:
         array = floats(name, [math.nan if item is None else item for item in value])
     except DataError as error:
@@ -463,7 +474,7 @@ def _used_prices(
     arrays: Mapping[str, MarketArgument],
     columns: Columns,
     bars: SharedIndex,
-    name: Any,
+    name: Hashable,
     *,
     checked: bool,
 ) -> tuple[Prices, IntArray]:
@@ -508,14 +519,15 @@ def _used_prices(
     return used, numbers
 
 
-def _column_of(argument: MarketArgument, row: int, name: Any) -> Any:
+def _column_of(argument: MarketArgument, row: int, name: Hashable) -> Hashable:
     """Return the label of a price column, or its number."""
     if argument.columns is not None:
-        return argument.columns[row]
+        label: Hashable = argument.columns[row]
+        return label
     return row if name is None else name
 
 
-def _check_bars(column: Any, index: pd.Index[Any] | None, fields: Mapping[str, FloatArray]) -> None:
+def _check_bars(column: Hashable, index: pd.Index | None, fields: Mapping[str, FloatArray]) -> None:
     """Refuse prices of one column that contradict each other, such as a high below the close."""
     for field, rule, bound, broken in inconsistent(fields):
         if not broken.any():

@@ -14,8 +14,8 @@ from broadpeak.types import IntArray
 
 
 def group_columns(
-    group_by: Any, labels: pd.Index[Any] | None, count: int
-) -> tuple[IntArray, pd.Index[Any]]:
+    group_by: object, labels: pd.Index | None, count: int
+) -> tuple[IntArray, pd.Index]:
     """Return the group number of each column and the labels of the groups.
 
     Parameters
@@ -40,12 +40,10 @@ def group_columns(
     return codes.astype(np.int64), groups.set_names(values.names)
 
 
-def _labels_of(group_by: Any, labels: pd.Index[Any] | None, count: int) -> pd.Index[Any]:
+def _labels_of(group_by: Any, labels: pd.Index | None, count: int) -> pd.Index:
     columns = pd.RangeIndex(count) if labels is None else labels
-    several = isinstance(group_by, (list, tuple)) and all(
-        isinstance(item, str) and item in columns.names for item in group_by
-    )
-    if several and len(group_by):
+    named = isinstance(group_by, (list, tuple)) and len(group_by) > 0
+    if named and all(isinstance(item, str) and item in columns.names for item in group_by):
         return pd.MultiIndex.from_arrays([columns.get_level_values(name) for name in group_by])
     if isinstance(group_by, (str, int)):
         known = group_by in columns.names or (

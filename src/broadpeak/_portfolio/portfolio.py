@@ -4,21 +4,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from functools import cached_property
 from types import NoneType
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
 
 from broadpeak._core import check
-from broadpeak._core.aliases import Metric, Table
+from broadpeak._core.aliases import ArrayLike, Metric, Table
 from broadpeak._core.arrays import lent
+from broadpeak._data.data import Data
 from broadpeak._metrics import measures
 from broadpeak._metrics.calendar import bars_per_year_of, check_bars_per_year, has_dates
 from broadpeak._metrics.formulas import IN_STATS, METRICS, needs_of
-from broadpeak._portfolio.argument import Labels, simulation_of
+from broadpeak._portfolio.argument import GroupBy, Labels, SettingLike, simulation_of
 from broadpeak._portfolio.records import drawdowns_frame, trades_frame
 from broadpeak._simulation._kernels.layout import Groups
 from broadpeak._simulation.fills import Fills
@@ -106,30 +107,30 @@ class Portfolio:
     @classmethod
     def from_signals(
         cls,
-        close: Any,
-        entries: Any = None,
-        exits: Any = None,
+        close: ArrayLike | Data,
+        entries: ArrayLike | bool | None = None,
+        exits: ArrayLike | bool | None = None,
         *,
-        short_entries: Any = None,
-        short_exits: Any = None,
-        open: Any = None,
-        high: Any = None,
-        low: Any = None,
+        short_entries: ArrayLike | bool | None = None,
+        short_exits: ArrayLike | bool | None = None,
+        open: ArrayLike | None = None,
+        high: ArrayLike | None = None,
+        low: ArrayLike | None = None,
         price: str = "close",
-        size: Any = math.inf,
+        size: SettingLike = math.inf,
         size_type: str = "amount",
         direction: str = "longonly",
         accumulate: bool = False,
-        fees: Any = 0.0,
-        fixed_fees: Any = 0.0,
-        slippage: Any = 0.0,
-        sl_stop: Any = None,
-        tp_stop: Any = None,
-        tsl_stop: Any = None,
+        fees: SettingLike = 0.0,
+        fixed_fees: SettingLike = 0.0,
+        slippage: SettingLike = 0.0,
+        sl_stop: SettingLike = None,
+        tp_stop: SettingLike = None,
+        tsl_stop: SettingLike = None,
         stop_unit: str = "fraction",
-        init_cash: Any = 100.0,
+        init_cash: SettingLike = 100.0,
         bars_per_year: float | None = None,
-        group_by: Any = None,
+        group_by: GroupBy = None,
         cash_sharing: bool = False,
     ) -> Portfolio:
         """Simulate entry and exit signals.
@@ -242,11 +243,11 @@ class Portfolio:
     def from_fills(
         cls,
         fills: Fills,
-        index: pd.Index[Any] | None,
+        index: pd.Index | None,
         *,
         capital: float,
-        columns: pd.Index[Any] | None = None,
-        name: Any = None,
+        columns: pd.Index | None = None,
+        name: Hashable = None,
         bars_per_year: float | None = None,
         components: Mapping[str, Portfolio] | None = None,
     ) -> Portfolio:
@@ -287,13 +288,13 @@ class Portfolio:
     # Looking
 
     @property
-    def index(self) -> pd.Index[Any]:
+    def index(self) -> pd.Index:
         """Labels of the bars; numbers without pandas input."""
         index = self._labels.index
         return pd.RangeIndex(self._n_bars) if index is None else index
 
     @property
-    def columns(self) -> pd.Index[Any]:
+    def columns(self) -> pd.Index:
         """Labels of the columns; for one without labels the name of the close, or 0."""
         labels = self._labels
         if labels.columns is not None:
@@ -334,7 +335,7 @@ class Portfolio:
         return self._simulation.fills()
 
     @property
-    def _group_labels(self) -> pd.Index[Any]:
+    def _group_labels(self) -> pd.Index:
         groups = self._labels.groups
         return self.columns[:1] if groups is None else groups
 
@@ -367,7 +368,7 @@ class Portfolio:
         kept: Frame = lent(self._kept[name])
         return kept
 
-    def _wrap(self, paths: FloatArray, labels: pd.Index[Any], *, single: bool) -> Table:
+    def _wrap(self, paths: FloatArray, labels: pd.Index, *, single: bool) -> Table:
         """Return columns × bars as a Series or frame over bars."""
         if single:
             return pd.Series(paths[0], index=self.index, name=self._labels.name, copy=False)
@@ -589,7 +590,7 @@ class Portfolio:
 
     # Splitting
 
-    def split_params(self) -> tuple[list[Portfolio], pd.Index[Any]]:
+    def split_params(self) -> tuple[list[Portfolio], pd.Index]:
         """Return one portfolio for each column (or group), and their labels.
 
         Returns
