@@ -29,7 +29,7 @@ class MetricFormula:
     Attributes
     ----------
     needs : int
-        What it asks of the simulation.
+        What it needs of the simulation, as bits of ``_kernels/summary.py``.
     formula : callable
         From summaries (dtype `SUMMARY`, one a group) and bars a year to one value a group.
     label, form : str

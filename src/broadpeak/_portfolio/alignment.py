@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Which columns a portfolio has, and which lane of each argument a column reads."""
+"""Which columns a portfolio has, and which row of each argument a column reads."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Columns:
     labels : pd.Index or None
         None for one column without labels.
     rows : dict of int64 arrays or None
-        For each argument the lane of every column; None where lanes and columns are the same.
+        For each argument the row of every column; None where rows and columns are the same.
     """
 
     count: int
@@ -204,7 +204,7 @@ def _is_repeated(own: pd.Index, labels: pd.Index) -> bool:
 
 
 def _block_rows(own: pd.Index, labels: pd.Index) -> IntArray | None:
-    """Return the lane of every label where `labels` are `own` once or more, block after block.
+    """Return the row of every label where `labels` are `own` once or more, block after block.
 
     Labels repeat so where parameter levels are hidden; position then says what belongs together.
     """
@@ -236,7 +236,7 @@ def _rows(
 
 
 def _project(given: MarketArgument, labels: pd.Index, owner: str) -> IntArray | None:
-    """Return the lane of every label: by position if the same, else by the shared levels."""
+    """Return the row of every label: by position if the same, else by the shared levels."""
     own = given.columns
     if own is None or own is labels or own.equals(labels):
         return None
@@ -267,7 +267,7 @@ def _project(given: MarketArgument, labels: pd.Index, owner: str) -> IntArray | 
 
 
 def _values_by_label(own: pd.Index, labels: pd.Index) -> IntArray | None:
-    """Return the lane of every label for a Series over columns, in any order of its own.
+    """Return the row of every label for a Series over columns, in any order of its own.
 
     Without a name it may be over any level, if its labels fit one level only.
     """

@@ -431,7 +431,7 @@ class Portfolio:
     # Metrics
 
     def _summary(self, needs: int) -> AnyArray:
-        """Return a summary that holds what `needs` asks for: run only for what was not yet asked.
+        """Return a summary that holds what is needed; what is known already is not run again.
 
         Whoever asked for paths or trades has the order log, and it is reduced without a new run.
         """

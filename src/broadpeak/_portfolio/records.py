@@ -67,7 +67,7 @@ def labels_at(labels: pd.Index, numbers: IntArray) -> pd.Index:
 
 
 def drawdowns_frame(records: AnyArray, labels: pd.Index, index: pd.Index) -> pd.DataFrame:
-    """Return drawdowns (`metrics.lanes.DRAWDOWN`) with labels and times."""
+    """Return drawdowns (`measures.DRAWDOWN`) with labels and times."""
     recovered = records["recovered"]
     return pd.DataFrame(
         {

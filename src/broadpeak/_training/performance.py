@@ -46,13 +46,13 @@ def _difference(win_total: float, loss_total: float) -> float:
 
 
 def _integers(name: str, values: Any) -> IntArray:
-    """Return `values` as one contiguous column of whole numbers."""
+    """Return `values` as one contiguous column of integers."""
     if isinstance(values, np.ndarray) and values.dtype == np.int64 and values.ndim == 1:
         return np.ascontiguousarray(values)
     numbers = _floats(name, values)
     # NaN is not smaller than anything.
     if not (np.abs(numbers) < 2.0**62).all() or (numbers != np.floor(numbers)).any():
-        raise ParamError(broken_rule(name, "hold whole numbers", values))
+        raise ParamError(broken_rule(name, "hold integers", values))
     return numbers.astype(np.int64)
 
 
@@ -61,7 +61,7 @@ class Stats:
     """Statistics of one run. Money is the profit in price units times lots, after costs.
 
     A trade with a result of exactly 0 is a loss. Sums and largest trades of wins and losses carry
-    the recency weight of a training; counts and all figures of the equity curve do not.
+    the recency weight of a training; counts and all statistics of the equity curve do not.
 
     Attributes
     ----------

@@ -175,7 +175,7 @@ def summarize_group(
     places: IntArray,
     exposed: AnyArray,
 ) -> None:
-    """Write what `needs` asks of one group from its orders, on the bars on which it has a price.
+    """Write what is needed of one group from its orders, on the bars on which it has a price.
 
     `scratch` (three rows), `places` and `exposed` are as long as all bars.
     """
