@@ -44,7 +44,7 @@ class Simulation:
     signals : five SharedRows of bytes
         Long entries and exits, short entries and exits, flatten.
     rules : Rules
-        Settings are numbers or SharedRows; `init_cash` is a number, or an array: one value a column,
+        Settings are numbers or SharedRows; `init_cash` is a number, or has one value a column,
         or one a group where cash is shared.
     groups : Groups
     """
