@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from functools import cached_property
 from types import NoneType
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import numpy as np
 import pandas as pd
@@ -365,8 +365,7 @@ class Portfolio:
         """Return what is computed once and kept, as an object of the user's own."""
         if name not in self._kept:
             self._kept[name] = make()
-        kept: Frame = lent(self._kept[name])
-        return kept
+        return cast("Frame", lent(self._kept[name]))
 
     def _wrap(self, paths: FloatArray, labels: pd.Index, *, single: bool) -> Table:
         """Return columns × bars as a Series or frame over bars."""

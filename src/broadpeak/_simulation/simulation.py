@@ -199,9 +199,9 @@ def simulate(prices: Prices, orders: Orders, rules: Rules) -> Fills:
         given = np.zeros((1, n_bars), dtype=np.bool_) if array is None else as_rows(array)
         signals.append(SharedRows(np.asarray(given, dtype=np.bool_).view(np.uint8)))
         n_columns = max(n_columns, len(given))
-    for array in (prices.close, *(rows.values for rows in signals)):
-        if array.shape[0] not in {1, n_columns} or array.shape[1] != n_bars:
+    for shape in (prices.close.shape, *(rows.values.shape for rows in signals)):
+        if shape[0] not in {1, n_columns} or shape[1] != n_bars:
             rule = f"have {n_bars} bars and 1 or {n_columns} columns"
-            raise ParamError(broken_rule("prices and orders", rule, array.shape))
+            raise ParamError(broken_rule("prices and orders", rule, shape))
     price_rows = SharedRows(prices.close).of_columns(n_columns)
     return Simulation(prices, price_rows, signals, rules, Groups.single(n_columns)).fills()
