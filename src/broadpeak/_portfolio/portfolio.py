@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from functools import cached_property
 from types import NoneType
-from typing import TypeVar, cast
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -95,7 +95,7 @@ class Portfolio:
         self._start = start
         self._capital = capital
         self._summaries: dict[int, AnyArray] = {}  # by what they hold
-        self._kept: dict[str, Table] = {}
+        self._kept: dict[str, Any] = {}  # frames by the name of their attribute
         self._warned = False
         self._bars_per_year = None if bars_per_year is None else check_bars_per_year(bars_per_year)
         if fills is not None:
@@ -365,7 +365,8 @@ class Portfolio:
         """Return what is computed once and kept, as an object of the user's own."""
         if name not in self._kept:
             self._kept[name] = make()
-        return cast("Frame", lent(self._kept[name]))
+        kept: Frame = lent(self._kept[name])
+        return kept
 
     def _wrap(self, paths: FloatArray, labels: pd.Index, *, single: bool) -> Table:
         """Return columns × bars as a Series or frame over bars."""
