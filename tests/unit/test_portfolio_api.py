@@ -465,3 +465,14 @@ def test_metrics_of_pages_are_those_of_the_trade_records(grid):
     nothing = PF.from_signals(CLOSE, CLOSE < 0)
     assert nothing.metrics("largest_win").isna().all().all()
     assert nothing.metrics("net")["net"].tolist() == [0.0] * len(nothing.columns)
+
+
+def test_signals_have_prices_and_no_plots():
+    data = bp.Data.sample(["AAPL", "IBM"])["2004":"2005"]
+    portfolio = PF.from_signals(data, data.close > 80)
+    pd.testing.assert_frame_equal(portfolio.close, data.close, check_names=False)
+    one = data.select("IBM").close
+    alone = PF.from_signals(one, one > 80)
+    pd.testing.assert_series_equal(alone.close, one)
+    assert alone.plots.empty
+    assert list(alone.plots.columns.names) == ["panel", "name"]
