@@ -10,8 +10,10 @@ import numpy as np
 import pandas as pd
 
 from broadpeak._simulation.costs import Costs
+from broadpeak._simulation.fills import Fills
 from broadpeak._simulation.rules import Orders, Prices, Rules
-from broadpeak._simulation.simulate import Fills, simulate
+from broadpeak._simulation.simulation import simulate
+from broadpeak._simulation.stops import STOPS
 from broadpeak._training.components import Bars
 from broadpeak._training.orders import Merged
 from broadpeak._training.performance import Stats
@@ -63,25 +65,14 @@ class Result:
 
     def stats(self, account: Account, *, recency: float = 1.0) -> Stats:
         """Return the statistics of the evaluated bars."""
-        trades = self.trades
-        direction = trades["direction"].astype(np.int64)
-        pnl = trades["pnl"]
-        if account.slope:
-            pnl = pnl - account.slope * direction * trades["bars"] * trades["size"]
-        return Stats.from_trades(
-            pnl,
-            direction,
-            trades["entry_index"],
-            trades["exit_index"],
+        return Stats.of_records(
+            self.trades,
             self.equity,
             first=account.first,
             capital=account.capital,
             years=account.years,
             recency=recency,
-            worth=trades["size"] * np.maximum(trades["entry_price"], trades["exit_price"]),
-            costs=trades["entry_fees"] + trades["exit_fees"],
-            rolls=trades["roll"],
-            points=direction * (trades["exit_price"] - trades["entry_price"]),
+            slope=account.slope,
         )
 
 
@@ -122,7 +113,7 @@ def simulate_orders(orders: Merged, account: Account) -> Result:
     if account.slope:
         held = np.concatenate([[0.0], np.cumsum(fills.positions()[0])[:-1]])
         equity = equity - account.slope * held
-    return Result(fills.trades, equity[account.first :], fills)
+    return Result(fills.results, equity[account.first :], fills)
 
 
 def rules_of(orders: Merged, account: Account) -> Rules:
@@ -130,11 +121,8 @@ def rules_of(orders: Merged, account: Account) -> Rules:
     return Rules(
         price=account.fill,
         size=orders.lots,
-        stop=orders.stop,
-        target=orders.take_profit,
-        trail=orders.trail,
-        unit="price",
-        lifetime=orders.lifetime,
+        stops={kind.name: getattr(orders, kind.name) for kind in STOPS},
+        stop_unit="price",
         limited=False,
         init_cash=0.0,
         costs=account.costs,

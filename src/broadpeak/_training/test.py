@@ -15,7 +15,7 @@ from broadpeak._core import check
 from broadpeak._data.data import Data
 from broadpeak._portfolio.portfolio import Portfolio
 from broadpeak._simulation.costs import Costs
-from broadpeak._simulation.fills import EXIT_REASONS
+from broadpeak._simulation.stops import EXIT_REASONS
 from broadpeak._training.components import bars_of, per_asset, window
 from broadpeak._training.given import values_for
 from broadpeak._training.notes import cold_note
