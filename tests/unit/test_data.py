@@ -117,7 +117,7 @@ def test_the_users_frame_is_not_touched_and_prices_cannot_be_changed() -> None:
     entries.iloc[0] = True
     assert entries.iloc[0]
     with pytest.raises(ValueError, match="read-only"):
-        data.lanes("close")[0, 0] = 1
+        data.array("close")[0, 0] = 1
 
 
 @pytest.mark.parametrize(

@@ -49,7 +49,7 @@ class Wrapping:
         return pd.DataFrame(lanes.T, index=self.index, columns=self.columns, copy=False)
 
 
-def to_lanes(name: str, value: Any, dtype: type = np.float64) -> tuple[AnyArray, Wrapping]:
+def unwrap(name: str, value: Any, dtype: type = np.float64) -> tuple[AnyArray, Wrapping]:
     """Return `value` as lanes of `dtype` and the wrapping that turns results back.
 
     Raises
@@ -161,7 +161,7 @@ def lane(value: Any) -> AnyArray | None:
     return None
 
 
-def join_lanes(values: dict[str, Any]) -> tuple[list[AnyArray], Wrapping]:
+def unwrap_all(values: dict[str, Any]) -> tuple[list[AnyArray], Wrapping]:
     """Return arguments that belong together bar by bar as lanes, and the wrapping of the first.
 
     pandas wins over arrays: the result is labelled if any argument is.
@@ -171,7 +171,7 @@ def join_lanes(values: dict[str, Any]) -> tuple[list[AnyArray], Wrapping]:
     DataError
         If shapes, indexes or columns differ; the message shows both.
     """
-    parts = [(name, *to_lanes(name, value)) for name, value in values.items()]
+    parts = [(name, *unwrap(name, value)) for name, value in values.items()]
     first, lanes, wrapping = parts[0]
     for name, other, labels in parts[1:]:
         if other.shape != lanes.shape:

@@ -66,62 +66,62 @@ class Data(Made):
     @property
     def symbols(self) -> list[Any]:
         """Names of the symbols."""
-        source = self._source
+        source = self._table
         names = list(source.symbols)
         return names if source.codes is None else [names[code] for code in source.codes]
 
     @property
     def index(self) -> pd.Index[Any]:
         """Labels of the bars."""
-        return self._source.index
+        return self._table.index
 
     @property
     def open(self) -> Any:
         """Prices at the open of each bar."""
-        return self._source.prices("open")
+        return self._table.prices("open")
 
     @property
     def high(self) -> Any:
         """Highest prices of each bar."""
-        return self._source.prices("high")
+        return self._table.prices("high")
 
     @property
     def low(self) -> Any:
         """Lowest prices of each bar."""
-        return self._source.prices("low")
+        return self._table.prices("low")
 
     @property
     def close(self) -> Any:
         """Prices at the close of each bar."""
-        return self._source.prices("close")
+        return self._table.prices("close")
 
     @property
     def volume(self) -> Any:
         """Units traded in each bar."""
-        return self._source.prices("volume")
+        return self._table.prices("volume")
 
     @property
     def hlc3(self) -> Any:
         """Mean of high, low and close."""
-        return self._source.prices("hlc3")
+        return self._table.prices("hlc3")
 
     @property
     def ohlc4(self) -> Any:
         """Mean of open, high, low and close."""
-        return self._source.prices("ohlc4")
+        return self._table.prices("ohlc4")
 
     @property
     def returns(self) -> Any:
         """Change of the close against the symbol's bar before, as a fraction."""
-        close = self._source.lanes("close")
+        close = self._table.array("close")
         out = np.full(close.shape, np.nan)
-        for row, values, own in zip(out, close, self._source.own_bars, strict=True):
+        for row, values, own in zip(out, close, self._table.own_bars, strict=True):
             bars = slice(None) if own is None else own
             mine = values[bars]
             row[bars] = np.concatenate([[np.nan], mine[1:] / mine[:-1] - 1.0])[: mine.size]
-        return self._source.wrap(out)
+        return self._table.wrap(out)
 
-    def lanes(self, name: str) -> FloatArray:
+    def array(self, name: str) -> FloatArray:
         """Return the prices `name` as a read-only array of shape (symbols, bars).
 
         Raises
@@ -131,14 +131,14 @@ class Data(Made):
 
         Examples
         --------
-        >>> Data.sample().lanes("close").shape
+        >>> Data.sample().array("close").shape
         (3, 3270)
         """
-        lanes, codes = self._source.lanes(name), self._source.codes
+        lanes, codes = self._table.array(name), self._table.codes
         return read_only(lanes if codes is None else lanes[codes])
 
     def __len__(self) -> int:
-        return len(self._source.index)
+        return len(self._table.index)
 
     def __repr__(self) -> str:
         names = self.symbols
@@ -162,7 +162,7 @@ class Data(Made):
         True
         """
         if not self._fingerprint:
-            self._fingerprint = _digest(self._source)
+            self._fingerprint = _digest(self._table)
         return self._fingerprint
 
     # Cutting
@@ -200,12 +200,12 @@ class Data(Made):
         wanted = [symbols] if single else list(symbols)
         places = [self._place(symbol) for symbol in wanted]
         if isinstance(symbols, ParamValues) and places:
-            return Data(self._source.zipped(places))
+            return Data(self._table.zipped(places))
         if not places or len(set(places)) < len(places):
             raise DataError(broken_rule("symbols", "name each symbol once, at least one", wanted))
-        if single and self._source.single:
+        if single and self._table.single:
             return self
-        source = self._source
+        source = self._table
         result = Data(source.part(places[0]) if single else source.take(places, single=False))
         if single:
             # One object a symbol, so that what was computed from it is found again.
@@ -213,21 +213,21 @@ class Data(Made):
         return result
 
     def _place(self, symbol: Any) -> int:
-        if check.identifier("symbol", symbol) in self._source.symbols:
-            return self._source.symbols.index(symbol)
+        if check.identifier("symbol", symbol) in self._table.symbols:
+            return self._table.symbols.index(symbol)
         remedy = check.did_you_mean(symbol, self.symbols)
         raise DataError(broken_rule("symbol", f"be one of {self.symbols}", symbol, remedy))
 
     def __getitem__(self, bars: Any) -> Data:
-        if isinstance(bars, str) and bars in self._source.symbols:
+        if isinstance(bars, str) and bars in self._table.symbols:
             remedy = f"Type: data.select({bars!r})"
             raise DataError(broken_rule("data[…]", "be given dates, not symbols", bars, remedy))
-        places = positions(self._source.index, bars)
+        places = positions(self._table.index, bars)
         fields = {
             name: np.ascontiguousarray(lanes[:, places])
-            for name, lanes in self._source.fields.items()
+            for name, lanes in self._table.fields.items()
         }
-        source = self._source
+        source = self._table
         cut = PriceTable(source.index[places], source.symbols, fields, source.single, source.codes)
         return Data(cut)
 
@@ -262,7 +262,7 @@ class Data(Made):
         2001-12-31    89.64
         Freq: YE-DEC, Name: IBM, dtype: float64
         """
-        source = self._source
+        source = self._table
         bars = {}
         for place, (symbol, own) in enumerate(zip(source.symbols, source.own_bars, strict=True)):
             keep = slice(None) if own is None else own
@@ -331,7 +331,7 @@ class Data(Made):
         """
         check.flag("unpack", unpack)
         result = run(
-            self._source, name, args, kwargs, hide_params=hide_params, param_product=param_product
+            self._table, name, args, kwargs, hide_params=hide_params, param_product=param_product
         )
         return result.unpack() if unpack else result
 
@@ -344,12 +344,12 @@ class Data(Made):
         >>> items[1], list(labels)
         (Data(['IBM'], 3270 bars, 2000-03-01 to 2013-03-01), ['AAPL', 'IBM', 'MSFT'])
         """
-        return [self.select(symbol) for symbol in self.symbols], self._source.columns
+        return [self.select(symbol) for symbol in self.symbols], self._table.columns
 
     # Travelling
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Data, (self._source,)
+        return Data, (self._table,)
 
 
 def _day(label: Any) -> str:

@@ -24,7 +24,7 @@ from broadpeak.errors import DataError, ParamTypeError, broken_rule
 class Made:
     """The constructors of `Data`."""
 
-    __slots__ = ("__weakref__", "_fingerprint", "_selected", "_source")
+    __slots__ = ("__weakref__", "_fingerprint", "_selected", "_table")
 
     def __init__(self, source: PriceTable) -> None:
         given: Any = source
@@ -32,7 +32,7 @@ class Made:
             rule = "be made by one of its constructors"
             remedy = "Type: Data.from_frames({'SPX': frame}), or Data.from_csv(path)."
             raise ParamTypeError(broken_rule("Data", rule, given, remedy))
-        self._source = source
+        self._table = source
         self._selected: dict[Any, Any] = {}
         self._fingerprint = ""
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from broadpeak._core.arrays import join_lanes, lane, to_lanes
+from broadpeak._core.arrays import unwrap_all, lane, unwrap
 from broadpeak.types import AnyArray
 
 Kernel = Callable[..., None]
@@ -21,7 +21,7 @@ def over_one(kernel: Kernel, values: Any, *settings: float) -> Any:
         out = np.empty_like(single)
         kernel(single, *settings, out)
         return out
-    lanes, wrapping = to_lanes("values", values)
+    lanes, wrapping = unwrap("values", values)
     outs = np.empty_like(lanes)
     for row, target in zip(lanes, outs, strict=True):
         kernel(row, *settings, target)
@@ -35,7 +35,7 @@ def over_many(
     singles = [row for value in inputs.values() if (row := lane(value)) is not None]
     if len(singles) == len(inputs) and len({row.size for row in singles}) == 1:
         return compute(*singles, *settings)
-    lanes, wrapping = join_lanes(inputs)
+    lanes, wrapping = unwrap_all(inputs)
     if lanes[0].shape[0] == 0:
         # No column: one run over no bars tells how many outputs there are.
         outputs = compute(*(np.empty(0) for _ in lanes), *settings)

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from broadpeak._core import check
-from broadpeak._core.arrays import to_lanes
+from broadpeak._core.arrays import unwrap
 from broadpeak._indicators.catalog import find
 from broadpeak._indicators.definition import Definition, bind
 from broadpeak._indicators.lists import zipped
@@ -223,13 +223,13 @@ def _compute(
 def _input(source: PriceTable, definition: Definition, key: str, field: Any) -> FloatArray:
     if isinstance(field, str):
         try:
-            return source.lanes(field)
+            return source.array(field)
         except DataError as error:
             rule = f"have the price {shown(field)} for {key!r}"
             remedy = f"Pass the values: {key}=…, or the name of another price."
             msg = broken_rule(f"the data of {definition.name}", rule, list(source.fields), remedy)
             raise DataError(msg) from error
-    lanes, wrapping = to_lanes(key, field)
+    lanes, wrapping = unwrap(key, field)
     n = len(source.columns)
     if wrapping.index is not None and not wrapping.index.equals(source.index):
         raise DataError(broken_rule(key, "have the index of the data", wrapping.index[:3].tolist()))

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from broadpeak._core import check
-from broadpeak._core.arrays import Wrapping, join_lanes
+from broadpeak._core.arrays import Wrapping, unwrap_all
 from broadpeak._signals.levels import LISTS, pair_combinations, plain_labels, with_levels
 from broadpeak.errors import ParamError, broken_rule
 from broadpeak.types import AnyArray
@@ -57,7 +57,7 @@ def _spread(
     n = len(next(iter(columns.values())))
     short = function.__name__.lower()
     levels = [pd.Index(values, name=f"{short}_{key}") for key, values in columns.items()]
-    lanes, wrapping = join_lanes(inputs)
+    lanes, wrapping = unwrap_all(inputs)
     if wrapping.columns is not None:
         take, number = pair_combinations(wrapping.columns, n)
         labels = with_levels(wrapping.columns, take, [level.take(number) for level in levels])

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 import pandas as pd
 
-from broadpeak._core.arrays import Wrapping, check_index, to_lanes
+from broadpeak._core.arrays import Wrapping, check_index, unwrap
 from broadpeak._prices.table import PriceTable, read_only
 from broadpeak._signals.cross import cross_lanes, cross_level, cross_pair, pair_lanes
 from broadpeak._signals.levels import level_numbers
@@ -189,7 +189,7 @@ class Panel:
         DataError
             If index or columns do not fit.
         """
-        lanes, labels = to_lanes("other", other)
+        lanes, labels = unwrap("other", other)
         mine, columns = self.shape.lane_take(), self.shape.wrapping()
         if lanes.shape[1] != self.lanes.shape[1]:
             rule = f"have as many bars as the data, {self.lanes.shape[1]}"

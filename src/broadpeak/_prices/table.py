@@ -88,7 +88,7 @@ class PriceTable:
         present = np.isfinite(self.fields["close"])
         return [None if row.all() else np.flatnonzero(row) for row in present]
 
-    def lanes(self, name: str) -> FloatArray:
+    def array(self, name: str) -> FloatArray:
         """Return the lanes of a field or of `hlc3` or `ohlc4`."""
         if not isinstance(name, str):
             raise DataError(broken_rule("the name of prices", "be a text such as 'close'", name))
@@ -99,7 +99,7 @@ class PriceTable:
             key = ("field", name)
             found = self.memo.get(key)
             if found is None:
-                found = (sum((self.lanes(part) for part in parts[1:]), self.lanes(parts[0])),)
+                found = (sum((self.array(part) for part in parts[1:]), self.array(parts[0])),)
                 found = (found[0] / len(parts),)
                 self.memo.put(key, found)
             return found[0]
@@ -123,7 +123,7 @@ class PriceTable:
     def prices(self, name: str) -> Any:
         """Return a field as a Series or frame that the user may change without changing this."""
         if name not in self._kept:
-            self._kept[name] = self.wrap(read_only(self.lanes(name)))
+            self._kept[name] = self.wrap(read_only(self.array(name)))
         return lent(self._kept[name])
 
     def wrap(self, lanes: AnyArray) -> Any:

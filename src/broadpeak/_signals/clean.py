@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from broadpeak._core import check
-from broadpeak._core.arrays import Wrapping, check_labels, kernel_view, plain_array, to_lanes
+from broadpeak._core.arrays import Wrapping, check_labels, kernel_view, plain_array, unwrap
 from broadpeak._signals._kernels import clean as kernels
 from broadpeak.errors import DataError, broken_rule
 from broadpeak.types import BoolArray
@@ -167,8 +167,8 @@ def signal_lanes(name: str, value: Any) -> tuple[BoolArray, Wrapping]:
     """
     raw = plain_array(name, value, "hold true and false values")
     if raw.dtype == np.bool_:
-        return to_lanes(name, value, np.bool_)
-    numbers, wrapping = to_lanes(name, raw)
+        return unwrap(name, value, np.bool_)
+    numbers, wrapping = unwrap(name, raw)
     broken = ~(np.isnan(numbers) | (numbers == 0.0) | (numbers == 1.0))
     if broken.any():
         rule = "hold true and false values"

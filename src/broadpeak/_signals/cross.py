@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import pandas as pd
 
-from broadpeak._core.arrays import Wrapping, check_index, lane, to_lanes
+from broadpeak._core.arrays import Wrapping, check_index, lane, unwrap
 from broadpeak._signals._kernels import cross
 from broadpeak._signals.levels import (
     is_levels,
@@ -126,7 +126,7 @@ def _crossed_level(values: Any, one: FloatArray | None, level: float, *, above: 
         hits = np.empty(one.size, np.bool_)
         cross.crossed_level(one, level, above, hits)
         return hits
-    lanes, wrapping = to_lanes("left", values)
+    lanes, wrapping = unwrap("left", values)
     out = np.empty(lanes.shape, np.bool_)
     for row, target in zip(lanes, out, strict=True):
         cross.crossed_level(row, level, above, target)
@@ -134,7 +134,7 @@ def _crossed_level(values: Any, one: FloatArray | None, level: float, *, above: 
 
 
 def _crossed_levels(values: Any, levels: pd.Index[Any], *, above: bool) -> Any:
-    lanes, wrapping = to_lanes("left", values)
+    lanes, wrapping = unwrap("left", values)
     heights = level_numbers(levels)
     n = len(lanes)
     if wrapping.columns is not None:
@@ -153,8 +153,8 @@ def _crossed_levels(values: Any, levels: pd.Index[Any], *, above: bool) -> Any:
 
 
 def _crossed_frames(left: Any, right: Any, *, above: bool) -> Any:
-    mine, labels = to_lanes("left", left)
-    others, other_labels = to_lanes("right", right)
+    mine, labels = unwrap("left", left)
+    others, other_labels = unwrap("right", right)
     if mine.shape[1] != others.shape[1]:
         rule = f"have as many bars as the left side, {mine.shape[1]}"
         remedy = "Pass a list for several levels."

@@ -98,7 +98,7 @@ def bars_of(data: Any) -> dict[str, Bars]:
 
 def _bars(data: Data, symbol: Any) -> Bars:
     one = data.select(symbol)
-    close = one.lanes("close")[0]
+    close = one.array("close")[0]
     open_ = _lane(one, "open", close)
     raw = {
         "open": open_,
@@ -118,7 +118,7 @@ def _bars(data: Data, symbol: Any) -> Bars:
 
 def _lane(one: Data, name: str, missing: FloatArray) -> FloatArray:
     try:
-        lane: FloatArray = one.lanes(name)[0]
+        lane: FloatArray = one.array(name)[0]
     except DataError:  # prices may be closes only
         return missing
     return lane

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from broadpeak._core import check
-from broadpeak._core.arrays import lane, to_lanes
+from broadpeak._core.arrays import lane, unwrap
 from broadpeak._metrics.ratios import TINY, is_zero
 from broadpeak._training._kernels.stats import equity_loop, trade_loop
 from broadpeak.errors import ParamError, broken_rule
@@ -27,7 +27,7 @@ def _floats(name: str, values: Any) -> FloatArray:
     """Return `values` as one contiguous column of floats."""
     found = lane(values)
     if found is None:
-        lanes, _ = to_lanes(name, values)
+        lanes, _ = unwrap(name, values)
         if len(lanes) != 1:
             raise ParamError(broken_rule(name, "be one column of numbers", lanes.shape[::-1]))
         found = lanes[0]
