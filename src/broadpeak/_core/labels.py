@@ -182,3 +182,20 @@ def _ranks(items: Sequence[Any]) -> IntArray | None:
     ranks = np.empty(len(items), dtype=np.int64)
     ranks[order] = np.arange(len(items))
     return ranks
+
+
+def span(index: pd.Index[Any]) -> str:
+    """Return an index in a few words.
+
+    Examples
+    --------
+    >>> span(pd.RangeIndex(3))
+    '3 labels from 0 to 2'
+    """
+    if len(index) == 0:
+        return "no labels"
+    first, last = (
+        label.isoformat() if isinstance(label, pd.Timestamp) else repr(label)
+        for label in (index[0], index[-1])
+    )
+    return f"{len(index)} labels from {first} to {last}"

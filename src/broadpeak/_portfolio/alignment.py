@@ -5,13 +5,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from broadpeak._portfolio.argument import MarketArgument, span
-from broadpeak._signals.pairing import join_levels, same_level, sorted_levels
+from broadpeak._core.aliases import Index
+from broadpeak._core.columns import (
+    describe,
+    find_blocks,
+    find_labels,
+    missing_levels,
+    split_levels,
+    with_levels,
+)
+from broadpeak._core.labels import span
+from broadpeak._portfolio.argument import MarketArgument
 from broadpeak.errors import DataError, broken_rule
 from broadpeak.types import COMBINATION, IntArray
 
@@ -30,7 +38,7 @@ class Columns:
     """
 
     count: int
-    labels: pd.Index[Any] | None
+    labels: Index | None
     rows: dict[str, IntArray | None]
 
 
@@ -64,7 +72,7 @@ def resolve(givens: Sequence[MarketArgument], n_prices: int) -> Columns:
             rows[given.name] = _rows(given, widest, owner, count)
         else:
             rows[given.name] = None
-            labels = _with_levels(labels, beside)
+            labels = with_levels(labels, beside) if labels is not None and beside else labels
     lists = [given for given in givens if _is_list(given, count, wide=wide)]
     for given in givens:
         if given.kind != "table" and not any(given is one for one in lists):
@@ -109,9 +117,7 @@ def _is_flat(given: MarketArgument) -> bool:
     return not given.wide and given.kind == "table"
 
 
-def _levels_beside(
-    given: MarketArgument, labels: pd.Index[Any] | None
-) -> list[pd.Index[Any]] | None:
+def _levels_beside(given: MarketArgument, labels: Index | None) -> list[Index] | None:
     """Return the levels that a table adds to `labels` if its columns meet them by position.
 
     Two tables of as many combinations of different parameters do, as a mono-chunk makes them. None
@@ -120,33 +126,20 @@ def _levels_beside(
     own = given.columns
     if own is None or labels is None or len(own) != len(labels):
         return None
-    if own.equals(labels) or _block_rows(own, labels) is not None:
+    if own.equals(labels) or find_blocks(own, labels) is not None:
         return None
-    (params, assets), (its_params, its_assets) = sorted_levels(own), sorted_levels(labels)
+    (params, assets), (its_params, its_assets) = split_levels(own), split_levels(labels)
     names = [level.name for level in (*params, *its_params)]
     is_zipped = COMBINATION in names
     if None in names or not (params or its_params):
         return None
-    if not is_zipped and not _same_levels(assets, its_assets):
+    same = len(assets) == len(its_assets) and not missing_levels(assets, its_assets)
+    if not same and not (is_zipped and not (assets and its_assets)):
         return None
-    if is_zipped and assets and its_assets and not _same_levels(assets, its_assets):
-        return None
-    return [level for level in params if not any(same_level(level, one) for one in its_params)]
+    return missing_levels(params, its_params)
 
 
-def _same_levels(left: list[pd.Index[Any]], right: list[pd.Index[Any]]) -> bool:
-    return len(left) == len(right) and all(map(same_level, left, right))
-
-
-def _with_levels(labels: pd.Index[Any] | None, extra: list[pd.Index[Any]]) -> pd.Index[Any] | None:
-    """Return `labels` with more levels, those of assets last."""
-    if labels is None or not extra:
-        return labels
-    params, assets = sorted_levels(labels)
-    return join_levels([*params, *extra, *assets])
-
-
-def _widest(givens: Sequence[MarketArgument]) -> tuple[pd.Index[Any] | None, str]:
+def _widest(givens: Sequence[MarketArgument]) -> tuple[Index | None, str]:
     """Return the labels with the most levels: all others must be found in them."""
     labels, owner = None, ""
     for given in givens:
@@ -155,35 +148,16 @@ def _widest(givens: Sequence[MarketArgument]) -> tuple[pd.Index[Any] | None, str
             continue
         if found is None:
             continue
-        if labels is None or found.nlevels > labels.nlevels or _is_repeated(labels, found):
+        if (
+            labels is None
+            or found.nlevels > labels.nlevels
+            or (len(found) > len(labels) and find_blocks(labels, found) is not None)
+        ):
             labels, owner = found, given.name
     return labels, owner
 
 
-def _is_repeated(own: pd.Index[Any], labels: pd.Index[Any]) -> bool:
-    return len(labels) > len(own) and _block_rows(own, labels) is not None
-
-
-def _block_rows(own: pd.Index[Any], labels: pd.Index[Any]) -> IntArray | None:
-    """Return the lane of every label where `labels` are `own` once or more, block after block.
-
-    Labels repeat so where parameter levels are hidden; position then says what belongs together.
-    """
-    names = list(own.names)
-    if own.nlevels < labels.nlevels:
-        if any(name is None or list(labels.names).count(name) != 1 for name in names):
-            return None
-        extra: Any = [place for place, name in enumerate(labels.names) if name not in names]
-        labels = labels.droplevel(extra)
-    if own.nlevels != labels.nlevels or not len(own) or len(labels) % len(own):
-        return None
-    rows = np.tile(np.arange(len(own), dtype=np.int64), len(labels) // len(own))
-    return rows if own.take(rows).equals(labels) else None
-
-
-def _rows(
-    given: MarketArgument, labels: pd.Index[Any] | None, owner: str, count: int
-) -> IntArray | None:
+def _rows(given: MarketArgument, labels: Index | None, owner: str, count: int) -> IntArray | None:
     if given.columns is not None and labels is None:
         rule = "have the index of close, or its columns"
         raise DataError(broken_rule(given.name, rule, span(given.columns)))
@@ -196,38 +170,30 @@ def _rows(
     raise DataError(broken_rule(given.name, rule, len(given.lanes)))
 
 
-def _project(given: MarketArgument, labels: pd.Index[Any], owner: str) -> IntArray | None:
+def _project(given: MarketArgument, labels: Index, owner: str) -> IntArray | None:
     """Return the lane of every label: by position if the same, else by the shared levels."""
     own = given.columns
     if own is None or own is labels or own.equals(labels):
         return None
-    blocks = _block_rows(own, labels)
+    blocks = find_blocks(own, labels)
     if blocks is not None:
         return blocks
     if given.kind == "labelled" and own.nlevels == 1 and own.is_unique:
         by_label = _values_by_label(own, labels)
         if by_label is not None:
             return by_label
-    shared = own.nlevels < labels.nlevels and all(
-        name is not None and list(labels.names).count(name) == 1 for name in own.names
-    )
-    if shared and own.is_unique:
-        names: list[Any] = list(own.names)
-        wanted: pd.Index[Any] = labels.get_level_values(names[0])
-        if len(names) > 1:
-            wanted = pd.MultiIndex.from_arrays([labels.get_level_values(name) for name in names])
-        rows = own.get_indexer(wanted)
-        if (rows >= 0).all():
-            return rows.astype(np.int64)
+    by_name = find_labels(own, labels) if own.nlevels < labels.nlevels else None
+    if by_name is not None:
+        return by_name
     msg = (
         f"{given.name} must have the columns of {owner}, or levels of them by name, got "
-        f"{_named(own)} against {_named(labels)}. Pass a Series or one-dimensional array to use "
-        f"it for every column."
+        f"{describe(own)} against {describe(labels)}. Pass a Series or one-dimensional array to "
+        f"use it for every column."
     )
     raise DataError(msg)
 
 
-def _values_by_label(own: pd.Index[Any], labels: pd.Index[Any]) -> IntArray | None:
+def _values_by_label(own: Index, labels: Index) -> IntArray | None:
     """Return the lane of every label for a Series over columns, in any order of its own.
 
     Without a name it may be over any level, if its labels fit one level only.
@@ -239,13 +205,6 @@ def _values_by_label(own: pd.Index[Any], labels: pd.Index[Any]) -> IntArray | No
             if (rows >= 0).all():
                 found.append(rows.astype(np.int64))
     return found[0] if len(found) == 1 else None
-
-
-def _named(labels: pd.Index[Any]) -> str:
-    names = ", ".join(str(name) for name in labels.names)
-    shown = ", ".join(repr(label) for label in labels[:3])
-    more = ", …" if len(labels) > 3 else ""
-    return f"{len(labels)} columns [{shown}{more}] (levels: {names})"
 
 
 def _common_length(lists: Sequence[MarketArgument]) -> int:
@@ -270,7 +229,7 @@ def _list_rows(given: MarketArgument, count: int, n_prices: int) -> IntArray | N
 
 def _multiplied(
     lists: Sequence[MarketArgument],
-    labels: pd.Index[Any] | None,
+    labels: Index | None,
     count: int,
     rows: dict[str, IntArray | None],
     singles: set[str],

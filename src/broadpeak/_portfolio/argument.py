@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from broadpeak._core.arrays import plain_array
+from broadpeak._core.arrays import as_bools, as_floats
 from broadpeak._core.check import as_float
+from broadpeak._core.labels import span
 from broadpeak._prices.schema import check_index
 from broadpeak.errors import DataError, ParamError, broken_rule
 from broadpeak.types import AnyArray, FloatArray
@@ -92,23 +93,6 @@ class SharedIndex:
             raise DataError(broken_rule(name, f"have {self.count} bars, as close has", length))
 
 
-def span(index: pd.Index[Any]) -> str:
-    """Return an index in a few words.
-
-    Examples
-    --------
-    >>> span(pd.RangeIndex(3))
-    '3 labels from 0 to 2'
-    """
-    if len(index) == 0:
-        return "no labels"
-    first, last = (
-        label.isoformat() if isinstance(label, pd.Timestamp) else repr(label)
-        for label in (index[0], index[-1])
-    )
-    return f"{len(index)} labels from {first} to {last}"
-
-
 def prices(name: str, value: Any, bars: SharedIndex) -> MarketArgument:
     """Return price lanes.
 
@@ -117,7 +101,7 @@ def prices(name: str, value: Any, bars: SharedIndex) -> MarketArgument:
     DataError
         If the value is not numbers over bars, or its index is not that of the close.
     """
-    return _table(name, value, bars, floats)
+    return _table(name, value, bars, as_floats)
 
 
 def signals(name: str, value: Any, bars: SharedIndex) -> MarketArgument:
@@ -130,7 +114,7 @@ def signals(name: str, value: Any, bars: SharedIndex) -> MarketArgument:
     """
     if isinstance(value, (bool, np.bool_)):
         return MarketArgument(name, np.full((1, bars.count), bool(value)))
-    return _table(name, value, bars, bools)
+    return _table(name, value, bars, as_bools)
 
 
 def setting(
@@ -159,14 +143,14 @@ def setting(
         return _labelled(name, value, bars, over_bars=over_bars)
     if isinstance(value, (bool, np.bool_, str, bytes)):
         raise ParamError(broken_rule(name, "be a number or an array of numbers", value))
-    return _plain(name, floats(name, value), bars, over_bars=over_bars)
+    return _plain(name, as_floats(name, value), bars, over_bars=over_bars)
 
 
 def _labelled(name: str, value: Any, bars: SharedIndex, *, over_bars: bool) -> MarketArgument:
     """Return a Series over bars if it has their index, else over columns; a frame over both."""
     if isinstance(value, pd.DataFrame):
-        return _table(name, value, bars, floats)
-    lane = floats(name, value)
+        return _table(name, value, bars, as_floats)
+    lane = as_floats(name, value)
     if not over_bars or (bars.index is not None and not value.index.equals(bars.index)):
         return MarketArgument(name, lane[:, np.newaxis], value.index, "labelled")
     bars.check(name, value.index)
@@ -183,12 +167,12 @@ def _plain(
         return MarketArgument(name, array[:, np.newaxis], kind="across")
     if array.ndim == 2 and len(array) == 1 != bars.count:
         return MarketArgument(name, array.T, wide=True)
-    return _table(name, array, bars, floats)
+    return _table(name, array, bars, as_floats)
 
 
 def _listed(name: str, value: Any) -> MarketArgument | float:
     try:
-        array = floats(name, [math.nan if item is None else item for item in value])
+        array = as_floats(name, [math.nan if item is None else item for item in value])
     except DataError as error:
         raise ParamError(broken_rule(name, "be a list of numbers", value)) from error
     if array.ndim != 1 or len(array) == 0:
@@ -208,38 +192,3 @@ def _table(name: str, value: Any, bars: SharedIndex, convert: Any) -> MarketArgu
     bars.check_length(name, len(array))
     lanes = array[np.newaxis, :] if array.ndim == 1 else array.T
     return MarketArgument(name, lanes, columns, wide=array.ndim == 2)
-
-
-def floats(name: str, value: Any) -> FloatArray:
-    """Return the values as float64.
-
-    Raises
-    ------
-    DataError
-        If they are not numbers.
-    """
-    array = plain_array(name, value)
-    if array.dtype.kind == "b":
-        raise DataError(broken_rule(name, "hold numbers", array.dtype))
-    result: FloatArray = np.asarray(array, dtype=np.float64)
-    return result
-
-
-def bools(name: str, value: Any) -> AnyArray:
-    """Return the values as bool; missing ones are false.
-
-    Raises
-    ------
-    DataError
-        If a value is neither true nor false (0 and 1 count) nor missing.
-    """
-    array = plain_array(name, value, "hold true and false")
-    if array.dtype == np.bool_:
-        return array
-    result = array == 1
-    good = result | (array == 0) | np.isnan(array)
-    if not good.all():
-        wrong = array[~good].ravel()[0]
-        remedy = "Pass a comparison, such as fast > slow."
-        raise DataError(broken_rule(name, "hold true and false only", wrong, remedy))
-    return np.asarray(result)

@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import importlib
 import io
 import pickle
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
@@ -35,6 +37,8 @@ def serve(
         unit: Batch = pickle.loads(payload.pop())  # written by the process that started this one
     except BaseException as error:  # noqa: BLE001  # anything may happen while foreign objects are built
         return _dumps(lost("failed", _not_rebuilt("The task", error)), mark)
+    if "pandas" in sys.modules:  # which the task may have brought along: then `.bp` is there, too
+        importlib.import_module("broadpeak._signals.accessor")
     if on_loaded is not None:
         on_loaded()
     try:

@@ -11,10 +11,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from broadpeak._core.arrays import frozen
 from broadpeak._data.data import Data
 from broadpeak._prices.slicing import is_label
 from broadpeak.errors import DataError, ParamError, broken_rule
-from broadpeak.types import AnyArray, FloatArray
+from broadpeak.types import FloatArray
 
 COLUMNS = ("open", "high", "low", "close", "volume")
 
@@ -60,26 +61,6 @@ class Bars:
         columns = {name: frozen(getattr(self, name) * factors) for name in COLUMNS[:4]}
         price = _mean_price(**columns)
         return Bars(self.asset, self.index, **columns, volume=self.volume, price=price)
-
-
-def frozen(values: AnyArray) -> FloatArray:
-    """Return `values` as a contiguous float64 array that nobody can change."""
-    own = np.ascontiguousarray(values, dtype=np.float64)
-    if _changeable(own):
-        own = own.copy()
-        own.flags.writeable = False
-    # The flag of a view cannot be set back while its owner is read-only.
-    return own.view()
-
-
-def _changeable(array: FloatArray) -> bool:
-    """Return whether anyone could write to the memory of `array`, perhaps through its owner."""
-    view = array.view()
-    try:
-        view.flags.writeable = True
-    except ValueError:
-        return False
-    return True
 
 
 def bars_of(data: Any) -> dict[str, Bars]:
