@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from broadpeak._core.arrays import plain_array
+from broadpeak._core.arrays import plain_array, read_only
 from broadpeak._core.check import one_of
 from broadpeak._data.data import Data
 from broadpeak._portfolio.alignment import Columns, resolve
@@ -19,7 +19,7 @@ from broadpeak._portfolio.argument import MarketArgument, SharedIndex, prices, s
 from broadpeak._portfolio.checks import USUAL, check_bars, check_costs, check_range
 from broadpeak._portfolio.grouping import group_columns
 from broadpeak._simulation._kernels.prices import check_prices
-from broadpeak._simulation.rules import Lanes, Prices, Rules, Setting, sealed
+from broadpeak._simulation.rules import Lanes, Prices, Rules, Setting
 from broadpeak._simulation.simulation import Simulation, Units
 from broadpeak.errors import DataError, ParamError, broken_rule
 from broadpeak.types import FloatArray, IntArray
@@ -218,7 +218,7 @@ def _used_prices(
     for key in ("close", "open", "high", "low"):
         if key not in arrays:
             continue
-        lanes[key] = sealed(arrays[key].lanes)
+        lanes[key] = read_only(arrays[key].lanes)
         rows[key] = columns.rows[key]
         lane, bar, missing = check_prices(lanes[key])
         has_nan |= missing and key == "close"

@@ -9,6 +9,7 @@ from functools import cached_property
 
 import numpy as np
 
+from broadpeak._core.arrays import read_only
 from broadpeak._simulation._kernels.layout import (
     L_BAR,
     L_COLUMN,
@@ -19,14 +20,14 @@ from broadpeak._simulation._kernels.layout import (
 )
 from broadpeak._simulation._kernels.trades import all_trades, pnl_paths, position_paths
 from broadpeak._simulation._kernels.units import summarize_log
-from broadpeak._simulation.rules import Prices, sealed
+from broadpeak._simulation.rules import Prices
 from broadpeak.types import AnyArray, FloatArray, IntArray
 
 EXIT_REASONS = REASONS
 """Names of the codes in `exit_reason`."""
 
 
-NO_DAYS = sealed(np.zeros(1, dtype=np.int64))
+NO_DAYS = read_only(np.zeros(1, dtype=np.int64))
 
 
 def days_needed(prices: Prices, money: FloatArray) -> IntArray:

@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from broadpeak._core.arrays import read_only
 from broadpeak._core.check import one_of
 from broadpeak._simulation._kernels import layout as at
 from broadpeak._simulation._kernels.prices import any_nan, fill_missing
@@ -29,15 +30,6 @@ _CHOICES = (
     ("unit", ("fraction", "price")),
 )
 NO_COSTS = Costs()
-
-
-def sealed(array: AnyArray) -> AnyArray:
-    """Return a read-only C-ordered view, so that kernels compile for one kind of array only."""
-    view: AnyArray = np.ascontiguousarray(array)
-    if view.flags.writeable:
-        view = view.view()
-        view.flags.writeable = False
-    return view
 
 
 def lanes_of(array: AnyArray) -> AnyArray:
@@ -120,7 +112,7 @@ class Prices:
         *,
         has_nan: bool | None = None,
     ) -> None:
-        self.close = sealed(lanes_of(np.asarray(close, dtype=np.float64)))
+        self.close = read_only(lanes_of(np.asarray(close, dtype=np.float64)))
         self.has_nan = bool(any_nan(self.close)) if has_nan is None else has_nan
         self._given = tuple(
             None if lane is None else lanes_of(np.asarray(lane, dtype=np.float64))
@@ -153,7 +145,7 @@ class Prices:
         if self.has_nan or plain or any(any_nan(lane) for lane in (open_, high, low)):
             open_ = np.array(open_)
             fill_missing(open_, high, low, self.close)
-        return sealed(open_), sealed(high), sealed(low)
+        return read_only(open_), read_only(high), read_only(low)
 
     @property
     def open(self) -> FloatArray:
@@ -179,12 +171,12 @@ class Prices:
         present = ~np.isnan(self.close)
         bounds = np.zeros(len(self.close) + 1, dtype=np.int64)
         np.cumsum(present.sum(axis=1), out=bounds[1:])
-        return OwnBars(sealed(np.nonzero(present)[1].astype(np.int64)), bounds)
+        return OwnBars(read_only(np.nonzero(present)[1].astype(np.int64)), bounds)
 
     def on_own_bars(self, lanes: FloatArray) -> FloatArray:
         """Return lanes without the bars that a column does not have, one after another."""
         flat: FloatArray = lanes[~np.isnan(self.close)] if self.has_nan else lanes.reshape(-1)
-        return sealed(flat)
+        return read_only(flat)
 
     @cached_property
     def own_close(self) -> FloatArray:
@@ -195,8 +187,8 @@ class Prices:
     def days(self) -> IntArray:
         """Calendar day of each bar."""
         if self._days is None:
-            return sealed(np.arange(self.close.shape[1], dtype=np.int64))
-        return sealed(np.asarray(self._days, dtype=np.int64))
+            return read_only(np.arange(self.close.shape[1], dtype=np.int64))
+        return read_only(np.asarray(self._days, dtype=np.int64))
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,9 +15,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from broadpeak._core.arrays import read_only
 from broadpeak._simulation._kernels.layout import TRADE
 from broadpeak._simulation.fills import EXIT_REASONS, Fills
-from broadpeak._simulation.rules import Lanes, Orders, Prices, Rules, lanes_of, sealed
+from broadpeak._simulation.rules import Lanes, Orders, Prices, Rules, lanes_of
 from broadpeak._simulation.simulation import Simulation, Units
 from broadpeak.errors import ParamError, broken_rule
 from broadpeak.types import AnyArray, BoolArray
@@ -56,7 +57,7 @@ def simulate(prices: Prices, orders: Orders, rules: Rules) -> Fills:
         orders.short_exits,
         orders.flatten,
     )
-    nothing = sealed(np.zeros((1, n_bars), dtype=np.uint8))
+    nothing = read_only(np.zeros((1, n_bars), dtype=np.uint8))
     lanes = [nothing if array is None else signal_lanes(array) for array in arrays]
     n_columns = max(n_prices, *(lane.shape[0] for lane in lanes))
     for lane in (prices.close, *lanes):
@@ -73,5 +74,5 @@ def simulate(prices: Prices, orders: Orders, rules: Rules) -> Fills:
 
 
 def signal_lanes(array: BoolArray) -> AnyArray:
-    """Return a bool array as sealed byte lanes."""
-    return sealed(lanes_of(np.asarray(array, dtype=np.bool_))).view(np.uint8)
+    """Return a bool array as read-only byte lanes."""
+    return read_only(lanes_of(np.asarray(array, dtype=np.bool_))).view(np.uint8)

@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from broadpeak._core.arrays import read_only
 from broadpeak._simulation._kernels.layout import N_FIGURES
 from broadpeak._simulation._kernels.units import run_units, summarize_units
 from broadpeak._simulation.fills import NO_DAYS, Fills
-from broadpeak._simulation.rules import Lanes, Prices, Rules, pool_settings, sealed
+from broadpeak._simulation.rules import Lanes, Prices, Rules, pool_settings
 from broadpeak.types import FloatArray, IntArray
 
 CHUNK = 1 << 22  # values of one input that are copied at a time, where copying is needed
@@ -62,7 +63,7 @@ class Units:
         return codes
 
 
-_ONE_ROW = sealed(np.zeros((1, 6), dtype=np.int64))
+_ONE_ROW = read_only(np.zeros((1, 6), dtype=np.int64))
 _ONE_UNIT = Units(np.zeros(1, dtype=np.int64), np.array([0, 1], dtype=np.int64))
 
 
@@ -147,7 +148,7 @@ class Simulation:
             rows[:, 0] = self.price_rows
             for k, lanes in enumerate(self.signals):
                 rows[:, k + 1] = lanes.row_numbers(n)
-            rows = sealed(rows)
+            rows = read_only(rows)
         pool = pool_settings(rules.settings(), n, prices.shape[1])
         cash = np.empty(len(self.units) if self.units.shared else n)
         cash[:] = rules.init_cash
@@ -156,9 +157,9 @@ class Simulation:
         bare = rules.price == "close" and not rules.has_stops()
         ohl = (prices.close,) * 3 if bare else (prices.open, prices.high, prices.low)
         return (
-            *ohl, prices.close, *(sealed(lanes.values) for lanes in self.signals), rows,
-            cash, sealed(pool.values), sealed(pool.offsets), sealed(pool.steps), rules.modes(),
-            rules.money(), days,
+            *ohl, prices.close, *(read_only(lanes.values) for lanes in self.signals), rows,
+            cash, read_only(pool.values), read_only(pool.offsets), read_only(pool.steps),
+            rules.modes(), rules.money(), days,
         )  # fmt: skip
 
     def _large(self) -> bool:
