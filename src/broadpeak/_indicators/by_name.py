@@ -132,21 +132,23 @@ def _computed(
     values: tuple[object, ...],
 ) -> tuple[AnyArray, ...]:
     """Return one array an output, symbols × bars, computed or remembered."""
-    key: Hashable | None = (definition.name, values)
+    key: Hashable = (definition.name, values)
     if inputs is not definition.inputs:
-        key = (definition.name, values, *inputs.values()) if _by_name(inputs) else None
-    # NaN is not equal to itself and would fill the memory with copies.
-    if key is not None and all(one == one for one in values if isinstance(one, float)):  # noqa: PLR0124
-        try:
-            found = table.memo.get(key)
-        except TypeError:  # a value without a hash
-            key = None
-        else:
-            if found is None:
-                found = _compute(table, definition, inputs, values)
-                table.memo.put(key, found)
-            return found
-    return _compute(table, definition, inputs, values)
+        if not _by_name(inputs):
+            return _compute(table, definition, inputs, values)
+        key = (definition.name, values, *inputs.values())
+    for value in values:
+        # NaN is not equal to itself and would fill the memory with copies.
+        if isinstance(value, float) and value != value:  # noqa: PLR0124
+            return _compute(table, definition, inputs, values)
+    try:
+        found = table.memo.get(key)
+    except TypeError:  # a value without a hash
+        return _compute(table, definition, inputs, values)
+    if found is None:
+        found = _compute(table, definition, inputs, values)
+        table.memo.put(key, found)
+    return found
 
 
 def _by_name(inputs: Mapping[str, object]) -> bool:

@@ -26,12 +26,10 @@ Compute = Callable[..., Sequence[AnyArray]]
 
 def over_one(kernel: Callable[..., None], values: ArrayLike, *settings: float) -> Values:
     """Run `kernel(x, *settings, out)` on every column of `values`."""
-    if type(values) is np.ndarray:
-        column = single_column(values)
-        if column is not None:
-            out = np.empty(column.size)
-            kernel(column, *settings, out)
-            return out
+    if type(values) is np.ndarray and (column := single_column(values)) is not None:
+        out = np.empty(column.size)
+        kernel(column, *settings, out)
+        return out
     columns, wrapping = unwrap("values", values)
     outs = np.empty(columns.shape)
     for column, out in zip(columns, outs, strict=True):
@@ -69,10 +67,10 @@ def takes_lists(function: Func) -> Func:
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
         for value in args[n_inputs:]:
-            if isinstance(value, LISTS):
+            if type(value) is not int and isinstance(value, LISTS):
                 return spread(args, kwargs)
         for key, value in kwargs.items():
-            if isinstance(value, LISTS) and key not in inputs:
+            if key not in inputs and isinstance(value, LISTS):
                 return spread(args, kwargs)
         return function(*args, **kwargs)
 

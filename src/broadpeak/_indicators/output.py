@@ -167,12 +167,15 @@ class IndicatorResult:
         DataError
             If there are several outputs and none is named.
         """
-        place = 0
-        if output != "":
-            place = self.outputs.index(check.one_of("output", output, self.outputs))
-        elif len(self.outputs) > 1:
-            remedy = f"Pass one of them: other.{self.outputs[0]}"
-            raise DataError(broken_rule("other", "have one output", self.outputs, remedy))
+        if output == "":
+            if len(self.outputs) > 1:
+                remedy = f"Pass one of them: other.{self.outputs[0]}"
+                raise DataError(broken_rule("other", "have one output", self.outputs, remedy))
+            place = 0
+        else:
+            if not isinstance(output, str) or output not in self.outputs:
+                check.one_of("output", output, self.outputs)
+            place = self.outputs.index(output)
         if place not in self._panels:
             arrays = [outputs[place] for outputs in self._stored]
             array = arrays[0] if len(arrays) == 1 else read_only(np.concatenate(arrays))

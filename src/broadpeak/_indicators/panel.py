@@ -12,7 +12,6 @@ import pandas as pd
 
 from broadpeak._core.aliases import Index, Table, Values
 from broadpeak._core.arrays import Wrapping, check_labels, read_only, unwrap
-from broadpeak._core.columns import pair_counts
 from broadpeak._prices.table import PriceTable
 from broadpeak._signals._kernels.cross import crossed_level
 from broadpeak._signals.cross import cross_pair, cross_pairs, pair_tables
@@ -114,28 +113,32 @@ class Shape:
     def pair(self, other: Shape) -> tuple[Shape, IntArray, IntArray]:
         """Return the shape of the pairs, and the stored column of each side for every column.
 
+        As many combinations meet one to one, a single one meets all.
+
         Raises
         ------
         DataError
             If there are neither as many combinations on both sides, nor one on a side.
         """
-        if 1 != self.count != other.count != 1:
+        n = max(self.count, other.count)
+        if not {self.count, other.count} <= {1, n}:
             rule = f"have one combination or as many as the left side, {self.count}"
             remedy = "Zip the lists, or take every pair with combine_params."
             raise DataError(broken_rule("other", rule, other.count, remedy))
-        ones, others = pair_counts(self.count, other.count)
-        levels, extra = (
-            [PanelLevel(name, [labels[k] for k in places]) for name, labels in side.levels]
-            for side, places in ((self, ones), (other, others))
-        )
+        mine, its = self._repeated(n), other._repeated(n)
         # A level that is the same on both sides is there once.
-        levels += [level for level in extra if level not in levels]
-        larger = other if self.take is None or self.count < other.count else self
-        left, right = (
-            side.stored_columns().reshape(side.count, self.width)[places].ravel()
-            for side, places in ((self, ones), (other, others))
-        )
-        return Shape(self.table, larger.take, levels, self.hidden), left, right
+        levels = [*mine.levels, *(level for level in its.levels if level not in mine.levels)]
+        larger = its if self.take is None or self.count < n else mine
+        pairs = Shape(self.table, larger.take, levels, self.hidden)
+        return pairs, mine.stored_columns(), its.stored_columns()
+
+    def _repeated(self, n: int) -> Shape:
+        """Return a single combination `n` times; as many as `n` are as they are."""
+        if self.count == n:
+            return self
+        take = np.zeros(n, np.int64) if self.take is None else self.take.repeat(n)
+        levels = [PanelLevel(name, list(labels) * n) for name, labels in self.levels]
+        return Shape(self.table, take, levels, self.hidden)
 
 
 @dataclass(frozen=True, slots=True)
