@@ -16,6 +16,7 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
+from broadpeak._core.aliases import Index
 from broadpeak.types import AnyArray, IntArray
 
 _NAN: Final = object()
@@ -34,7 +35,7 @@ _KINDS: Final[dict[type, str]] = {
 """The types of labels that pandas has an index for, and which of them may share one."""
 
 
-def as_index(labels: Iterable[Any]) -> pd.Index[Any]:
+def as_index(labels: Iterable[Any]) -> Index:
     """Return an index of one level that gives `labels` back.
 
     Examples
@@ -51,13 +52,13 @@ def as_index(labels: Iterable[Any]) -> pd.Index[Any]:
     if kind is not None:
         # Half a character is a text to Python, but none to the type that pandas has for texts.
         with contextlib.suppress(TypeError, ValueError, OverflowError):
-            index: pd.Index[Any] = pd.Index(items, tupleize_cols=False)
+            index: Index = pd.Index(items, tupleize_cols=False)
             if kind not in {"time", "span"} or _same(index, items):
                 return index
     return index_of_objects(items)
 
 
-def index_of_objects(items: Sequence[Any]) -> pd.Index[Any]:
+def index_of_objects(items: Sequence[Any]) -> Index:
     """Return an index that holds `items` themselves."""
     boxed = np.empty(len(items), dtype=object)
     for i, item in enumerate(items):  # NumPy would look into tuples
@@ -65,7 +66,7 @@ def index_of_objects(items: Sequence[Any]) -> pd.Index[Any]:
     return pd.Index(boxed, dtype=object, tupleize_cols=False)
 
 
-def as_keys_index(keys: Any) -> pd.Index[Any]:
+def as_keys_index(keys: Any) -> Index:
     """Return the index of any keys; tuples of one length are labels of several levels.
 
     Examples
@@ -98,7 +99,7 @@ def from_codes(levels: Any, codes: Any, names: Any) -> pd.MultiIndex:
     return pd.MultiIndex(levels=levels, codes=codes, names=names, verify_integrity=False)
 
 
-def factorize(labels: pd.Index[Any]) -> tuple[pd.Index[Any], AnyArray]:
+def factorize(labels: Index) -> tuple[Index, AnyArray]:
     """Return each label once, sorted if they can be, and the code of every label (-1: missing).
 
     Labels that pandas holds as objects are one only where they are equal and of one type, so that
@@ -166,7 +167,7 @@ def _kind_of(items: Sequence[Any]) -> str | None:
     return kind
 
 
-def _same(index: pd.Index[Any], items: Sequence[Any]) -> bool:
+def _same(index: Index, items: Sequence[Any]) -> bool:
     return all(
         pd.isna(item) if label is pd.NaT else bool(label == item)
         for label, item in zip(index.tolist(), items, strict=True)
@@ -184,7 +185,7 @@ def _ranks(items: Sequence[Any]) -> IntArray | None:
     return ranks
 
 
-def span(index: pd.Index[Any]) -> str:
+def span(index: Index) -> str:
     """Return an index in a few words.
 
     Examples

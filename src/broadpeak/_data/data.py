@@ -19,19 +19,17 @@ from broadpeak._data import bundled, feeds
 from broadpeak._indicators.by_name import run
 from broadpeak._indicators.output import IndicatorResult
 from broadpeak._prices.align import Bars, align
-from broadpeak._prices.reading import csv
+from broadpeak._prices.reading import vendor_table
 from broadpeak._prices.reading.dates import DateOptions, is_dated
 from broadpeak._prices.reading.names import field_of
 from broadpeak._prices.reading.opening import checked_path
-from broadpeak._prices.resample import resample_bars
+from broadpeak._prices.reading.vendor_table import Columns
+from broadpeak._prices.resample import Rule, resample_bars
 from broadpeak._prices.schema import bars_of, frames_of
 from broadpeak._prices.slicing import positions
 from broadpeak._prices.table import PriceTable
 from broadpeak.errors import DataError, ParamTypeError, broken_rule
 from broadpeak.types import AnyArray, FloatArray, ParamValues
-
-Columns: TypeAlias = "Mapping[Hashable, str] | Sequence[str | None] | None"
-"""What columns hold: by their names, or in order."""
 
 File: TypeAlias = "str | Path | IO[Any]"
 """What a table is read from."""
@@ -152,7 +150,7 @@ class Data:
         2024-01-03    3.0
         Freq: D, Name: X, dtype: float64
         """
-        csv.check_columns(columns)
+        vendor_table.check_columns(columns)
         if isinstance(frames, pd.DataFrame):
             named = frames_of(frames, columns)
             frames, columns = (frames, columns) if named is None else (named, None)
@@ -241,8 +239,8 @@ class Data:
         Name: AAPL, dtype: float64
         """
         dates = DateOptions(tz, date_column, date_format, dayfirst)
-        options = csv.TableOptions(dates, columns, sep, decimal, thousands)
-        frames = csv.read_frames(path, symbol, options)
+        options = vendor_table.TableOptions(dates, columns, sep, decimal, thousands)
+        frames = vendor_table.read_frames(path, symbol, options)
         return cls(_checked(frames, len(frames) == 1, calendar, adjust, missing))
 
     @classmethod
@@ -293,8 +291,8 @@ class Data:
         """
         optional.load("pyarrow", extra="parquet", purpose="Data.from_parquet")
         dates = DateOptions(tz, date_column, date_format, dayfirst)
-        options = csv.TableOptions(dates, columns)
-        frames = csv.read_frames(path, symbol, options, read=_read_parquet)
+        options = vendor_table.TableOptions(dates, columns)
+        frames = vendor_table.read_frames(path, symbol, options, read=_read_parquet)
         return cls(_checked(frames, len(frames) == 1, calendar, adjust, missing))
 
     @classmethod
@@ -609,7 +607,7 @@ class Data:
         index = table.index[places]
         return Data(PriceTable(index, table.symbols, fields, table.single, table.codes))
 
-    def resample(self, rule: str | dt.timedelta | pd.offsets.BaseOffset, **options: object) -> Data:
+    def resample(self, rule: Rule, **options: object) -> Data:
         """Return longer bars.
 
         Parameters

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Hashable
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from broadpeak._core import check, optional
 from broadpeak.errors import DataError, ParamError, ParamTypeError, broken_rule
 
 
-def yfinance_frames(symbols: list[str], options: dict[str, Any]) -> dict[str, pd.DataFrame]:
+def yfinance_frames(symbols: list[str], options: dict[str, object]) -> dict[str, pd.DataFrame]:
     """Return what Yahoo Finance has, one frame a symbol, unadjusted with adjusted closes."""
     yfinance = optional.load("yfinance", extra="yfinance", purpose="Data.from_yfinance")
     answer = yfinance.download(
@@ -42,11 +43,11 @@ def _of_ticker(answer: Any, symbol: str) -> pd.DataFrame | None:
 
 def ccxt_frames(
     symbols: list[str],
-    exchange: Any,
+    exchange: object,
     timeframe: str,
-    span: tuple[Any, Any],
+    span: tuple[object, object],
     limit: int,
-    config: dict[str, Any],
+    config: dict[str, object],
 ) -> dict[str, pd.DataFrame]:
     """Return the bars of an exchange, page after page, one frame a symbol."""
     if isinstance(exchange, str):
@@ -87,7 +88,7 @@ def _pages(
     return frame.astype(float)
 
 
-def _milliseconds(label: Any) -> int:
+def _milliseconds(label: Hashable) -> int:
     time: Any = pd.NaT
     if isinstance(label, (str, dt.date, np.datetime64)):
         try:

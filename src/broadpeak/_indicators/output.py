@@ -159,7 +159,7 @@ class IndicatorResult:
         stored = tuple(read_only(column[np.newaxis, bars]) for column in columns)
         return IndicatorResult(self.outputs, [stored], Shape(table.part(place)))
 
-    def panel(self, output: str = "") -> Panel:
+    def panel(self, output: object = "") -> Panel:
         """Return one output, by default of the only one.
 
         Raises
@@ -174,8 +174,8 @@ class IndicatorResult:
             place = 0
         else:
             if not isinstance(output, str) or output not in self.outputs:
-                check.one_of("output", output, self.outputs)
-            place = self.outputs.index(output)
+                check.one_of("output", output, list[object](self.outputs))
+            place = self.outputs.index(str(output))
         if place not in self._panels:
             arrays = [outputs[place] for outputs in self._stored]
             array = arrays[0] if len(arrays) == 1 else read_only(np.concatenate(arrays))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Which columns a portfolio has, and which lane of each argument a column reads."""
+"""Which columns a portfolio has, and which column of each argument every one of them reads."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Columns:
     labels : pd.Index or None
         None for one column without labels.
     rows : dict of int64 arrays or None
-        For each argument the lane of every column; None where lanes and columns are the same.
+        For each argument its column that every column reads; None where they are the same.
     """
 
     count: int
@@ -42,12 +42,12 @@ class Columns:
     rows: dict[str, IntArray | None]
 
 
-def resolve(givens: Sequence[MarketArgument], n_prices: int) -> Columns:
+def resolve(arguments: Sequence[MarketArgument], n_prices: int) -> Columns:
     """Return the columns that all arguments share.
 
     Parameters
     ----------
-    givens : sequence of Given
+    arguments : sequence of MarketArgument
         Close first.
     n_prices : int
         Number of price columns.
@@ -58,26 +58,26 @@ def resolve(givens: Sequence[MarketArgument], n_prices: int) -> Columns:
         If columns are neither the same nor related by shared level names, or an array or list of
         parameters has another number of columns.
     """
-    if all(map(_is_flat, givens)):
-        return Columns(1, None, {given.name: None for given in givens})
-    widest, owner = _widest(givens)
-    tables = [given for given in givens if given.kind == "table"]
-    wide = any(given.wide for given in tables)
-    count = len(widest) if widest is not None else max(len(given.lanes) for given in tables)
+    if all(map(_is_flat, arguments)):
+        return Columns(1, None, {argument.name: None for argument in arguments})
+    widest, owner = _widest(arguments)
+    tables = [argument for argument in arguments if argument.kind == "table"]
+    wide = any(argument.wide for argument in tables)
+    count = len(widest) if widest is not None else max(len(argument.lanes) for argument in tables)
     rows: dict[str, IntArray | None] = {}
     labels = widest
-    for given in tables:
-        beside = _levels_beside(given, widest)
+    for argument in tables:
+        beside = _levels_beside(argument, widest)
         if beside is None:
-            rows[given.name] = _rows(given, widest, owner, count)
+            rows[argument.name] = _rows(argument, widest, owner, count)
         else:
-            rows[given.name] = None
+            rows[argument.name] = None
             labels = with_levels(labels, beside) if labels is not None and beside else labels
-    lists = [given for given in givens if _is_list(given, count, wide=wide)]
-    for given in givens:
-        if given.kind != "table" and not any(given is one for one in lists):
-            rows[given.name] = _rows(given, labels, owner, count)
-    close = givens[0]
+    lists = [argument for argument in arguments if _is_list(argument, count, wide=wide)]
+    for argument in arguments:
+        if argument.kind != "table" and not any(argument is one for one in lists):
+            rows[argument.name] = _rows(argument, labels, owner, count)
+    close = arguments[0]
     one_each = close.columns is not None and COMBINATION in close.columns.names
     only_prices = labels is close.columns and (labels is not None or close.wide or not wide)
     if labels is None and wide:
@@ -87,18 +87,18 @@ def resolve(givens: Sequence[MarketArgument], n_prices: int) -> Columns:
         and not one_each
         and _makes_columns(lists, only_prices=only_prices, wide=wide)
     ):
-        singles = {given.name for given in givens if len(given.lanes) == 1}
+        singles = {argument.name for argument in arguments if len(argument.lanes) == 1}
         return _multiplied(lists, labels, count, rows, singles)
-    for given in lists:
-        rows[given.name] = _list_rows(given, count, 1 if one_each else n_prices)
+    for argument in lists:
+        rows[argument.name] = _list_rows(argument, count, 1 if one_each else n_prices)
     return Columns(count, labels, rows)
 
 
-def _is_list(given: MarketArgument, count: int, *, wide: bool) -> bool:
+def _is_list(argument: MarketArgument, count: int, *, wide: bool) -> bool:
     """Whether an argument holds values of a parameter: an array may hold one value a column."""
-    if given.kind != "across":
-        return given.kind == "list"
-    return len(given.lanes) != count or not wide
+    if argument.kind != "across":
+        return argument.kind == "list"
+    return len(argument.lanes) != count or not wide
 
 
 def _makes_columns(lists: Sequence[MarketArgument], *, only_prices: bool, wide: bool) -> bool:
@@ -109,21 +109,21 @@ def _makes_columns(lists: Sequence[MarketArgument], *, only_prices: bool, wide: 
     """
     if _common_length(lists) > 1:
         return True
-    return only_prices and any(given.kind == "list" or not wide for given in lists)
+    return only_prices and any(argument.kind == "list" or not wide for argument in lists)
 
 
-def _is_flat(given: MarketArgument) -> bool:
+def _is_flat(argument: MarketArgument) -> bool:
     """Whether an argument has no columns; a list of one value makes one."""
-    return not given.wide and given.kind == "table"
+    return not argument.wide and argument.kind == "table"
 
 
-def _levels_beside(given: MarketArgument, labels: Index | None) -> list[Index] | None:
+def _levels_beside(argument: MarketArgument, labels: Index | None) -> list[Index] | None:
     """Return the levels that a table adds to `labels` if its columns meet them by position.
 
     Two tables of as many combinations of different parameters do, as a mono-chunk makes them. None
     where columns are the same, related by name, or of other assets.
     """
-    own = given.columns
+    own = argument.columns
     if own is None or labels is None or len(own) != len(labels):
         return None
     if own.equals(labels) or find_blocks(own, labels) is not None:
@@ -139,12 +139,12 @@ def _levels_beside(given: MarketArgument, labels: Index | None) -> list[Index] |
     return missing_levels(params, its_params)
 
 
-def _widest(givens: Sequence[MarketArgument]) -> tuple[Index | None, str]:
+def _widest(arguments: Sequence[MarketArgument]) -> tuple[Index | None, str]:
     """Return the labels with the most levels: all others must be found in them."""
     labels, owner = None, ""
-    for given in givens:
-        found = given.columns
-        if given.kind == "labelled":
+    for argument in arguments:
+        found = argument.columns
+        if argument.kind == "labelled":
             continue
         if found is None:
             continue
@@ -153,32 +153,34 @@ def _widest(givens: Sequence[MarketArgument]) -> tuple[Index | None, str]:
             or found.nlevels > labels.nlevels
             or (len(found) > len(labels) and find_blocks(labels, found) is not None)
         ):
-            labels, owner = found, given.name
+            labels, owner = found, argument.name
     return labels, owner
 
 
-def _rows(given: MarketArgument, labels: Index | None, owner: str, count: int) -> IntArray | None:
-    if given.columns is not None and labels is None:
+def _rows(
+    argument: MarketArgument, labels: Index | None, owner: str, count: int
+) -> IntArray | None:
+    if argument.columns is not None and labels is None:
         rule = "have the index of close, or its columns"
-        raise DataError(broken_rule(given.name, rule, span(given.columns)))
-    if given.columns is not None and labels is not None:
-        return _project(given, labels, owner)
-    if len(given.lanes) in {1, count}:
+        raise DataError(broken_rule(argument.name, rule, span(argument.columns)))
+    if argument.columns is not None and labels is not None:
+        return _project(argument, labels, owner)
+    if len(argument.lanes) in {1, count}:
         return None
     against = "" if labels is None else f", the columns of {owner}"
     rule = f"have 1 or {count} columns{against}"
-    raise DataError(broken_rule(given.name, rule, len(given.lanes)))
+    raise DataError(broken_rule(argument.name, rule, len(argument.lanes)))
 
 
-def _project(given: MarketArgument, labels: Index, owner: str) -> IntArray | None:
-    """Return the lane of every label: by position if the same, else by the shared levels."""
-    own = given.columns
+def _project(argument: MarketArgument, labels: Index, owner: str) -> IntArray | None:
+    """Return the own column of every label: by position if the same, else by the shared levels."""
+    own = argument.columns
     if own is None or own is labels or own.equals(labels):
         return None
     blocks = find_blocks(own, labels)
     if blocks is not None:
         return blocks
-    if given.kind == "labelled" and own.nlevels == 1 and own.is_unique:
+    if argument.kind == "labelled" and own.nlevels == 1 and own.is_unique:
         by_label = _values_by_label(own, labels)
         if by_label is not None:
             return by_label
@@ -186,7 +188,7 @@ def _project(given: MarketArgument, labels: Index, owner: str) -> IntArray | Non
     if by_name is not None:
         return by_name
     msg = (
-        f"{given.name} must have the columns of {owner}, or levels of them by name, got "
+        f"{argument.name} must have the columns of {owner}, or levels of them by name, got "
         f"{describe(own)} against {describe(labels)}. Pass a Series or one-dimensional array to "
         f"use it for every column."
     )
@@ -194,7 +196,7 @@ def _project(given: MarketArgument, labels: Index, owner: str) -> IntArray | Non
 
 
 def _values_by_label(own: Index, labels: Index) -> IntArray | None:
-    """Return the lane of every label for a Series over columns, in any order of its own.
+    """Return the own column of every label for a Series over columns, in any order of its own.
 
     Without a name it may be over any level, if its labels fit one level only.
     """
@@ -208,7 +210,7 @@ def _values_by_label(own: Index, labels: Index) -> IntArray | None:
 
 
 def _common_length(lists: Sequence[MarketArgument]) -> int:
-    lengths = {given.name: len(given.lanes) for given in lists if len(given.lanes) > 1}
+    lengths = {argument.name: len(argument.lanes) for argument in lists if len(argument.lanes) > 1}
     if len(set(lengths.values())) > 1:
         shown = ", ".join(f"{name}: {length}" for name, length in lengths.items())
         msg = f"Lists of parameters must be of one length, got {shown}. Pass zipped lists."
@@ -216,15 +218,15 @@ def _common_length(lists: Sequence[MarketArgument]) -> int:
     return next(iter(lengths.values()), 1)
 
 
-def _list_rows(given: MarketArgument, count: int, n_prices: int) -> IntArray | None:
+def _list_rows(argument: MarketArgument, count: int, n_prices: int) -> IntArray | None:
     """Match a list with the columns: one value each, or one for each block of price columns."""
-    length = len(given.lanes)
+    length = len(argument.lanes)
     if length in {1, count}:
         return None
     if length * n_prices == count:
         return np.arange(count, dtype=np.int64) // n_prices
     rule = f"have 1 value, {count} (columns) or {count // n_prices} (parameters)"
-    raise DataError(broken_rule(given.name, rule, length))
+    raise DataError(broken_rule(argument.name, rule, length))
 
 
 def _multiplied(
@@ -243,11 +245,13 @@ def _multiplied(
         tiled[name] = inner if old is None else old[inner]
         if name in singles:
             tiled[name] = np.zeros_like(inner)
-    for given in lists:
-        tiled[given.name] = block if len(given.lanes) > 1 else np.zeros_like(block)
+    for argument in lists:
+        tiled[argument.name] = block if len(argument.lanes) > 1 else np.zeros_like(block)
     levels = [
-        pd.Index(given.lanes[block if len(given.lanes) > 1 else block * 0, 0], name=given.name)
-        for given in lists
+        pd.Index(
+            argument.lanes[block if len(argument.lanes) > 1 else block * 0, 0], name=argument.name
+        )
+        for argument in lists
     ]
     if labels is not None:
         levels += [labels.get_level_values(k)[inner] for k in range(labels.nlevels)]

@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 
 from broadpeak._prices.reading import names
+from broadpeak._prices.reading.cell_numbers import BLANKS
 from broadpeak._prices.reading.names import field_of, split_labels, word
-from broadpeak._prices.reading.numbers import BLANKS
 from broadpeak.errors import DataError, broken_rule
 from broadpeak.types import IntArray
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from broadpeak.types import IntArray
+from broadpeak.types import AnyArray, IntArray
 
 _DIGIT, _LETTER = ord("0"), ord("A")
 _KIND = np.arange(256, dtype=np.uint8)
@@ -50,12 +50,12 @@ class Group:
     lengths: list[int]
 
 
-def longest(texts: np.ndarray[Any, Any]) -> int:
+def longest(texts: AnyArray) -> int:
     """Return the number of characters of the longest text."""
     return max(map(len, texts), default=0)
 
 
-def as_bytes(texts: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+def as_bytes(texts: AnyArray) -> AnyArray:
     """Return texts as an array of bytes, in UTF-8, with plain spaces around nothing."""
     try:
         return texts.astype("S")
@@ -64,7 +64,7 @@ def as_bytes(texts: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
         return np.array([text.encode() for text in plain], dtype="S")
 
 
-def cut(texts: np.ndarray[Any, Any]) -> list[Group] | None:
+def cut(texts: AnyArray) -> list[Group] | None:
     """Return the rows of each layout, or None where there are too many, or too long, for dates."""
     if longest(texts) > MOST_CHARS:
         return None
@@ -95,9 +95,7 @@ def cut(texts: np.ndarray[Any, Any]) -> list[Group] | None:
     return groups
 
 
-def _group(
-    rows: IntArray, chars: np.ndarray[Any, Any], layout: np.ndarray[Any, Any]
-) -> Group | None:
+def _group(rows: IntArray, chars: AnyArray, layout: AnyArray) -> Group | None:
     mask, tokens, lengths = "", [], []
     start = 0
     for kind, run in groupby(layout.tolist()):
