@@ -118,6 +118,9 @@ def test_the_users_frame_is_not_touched_and_prices_cannot_be_changed() -> None:
     assert entries.iloc[0]
     with pytest.raises(ValueError, match="read-only"):
         data.array("close")[0, 0] = 1
+    for prices in (data, pickle.loads(pickle.dumps(data)), data["2005"], data.resample("W")):
+        with pytest.raises(ValueError, match="WRITEABLE"):  # nor can the mark be taken away
+            prices.array("close").view().flags.writeable = True
 
 
 @pytest.mark.parametrize(

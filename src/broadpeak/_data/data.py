@@ -115,7 +115,7 @@ class Data:
             Columns open, high, low, close, volume in any case and order; only close must be
             there, other columns are left out. Bars are labelled by a sorted index of dates (with or
             without time zone) or numbers, or by a column of dates (``time``, ``date``, ``unix`` …),
-            texts and numbers of which are read as `from_csv` reads them. Without dates bars are
+            strings and numbers of which are read as `from_csv` reads them. Without dates bars are
             numbered. One frame must name its symbols: in a column of symbols, or above or below the
             fields, as ``yfinance.download`` returns it.
         calendar : "union" or "intersection"
@@ -312,7 +312,7 @@ class Data:
         Parameters
         ----------
         symbols : str or list of str
-            Names at Yahoo; a text gives Series, a list frames.
+            Names at Yahoo; a string gives Series, a list frames.
         start, end, interval, **options
             Passed to ``yfinance.download``.
         adjust : bool
@@ -360,7 +360,7 @@ class Data:
         Parameters
         ----------
         symbols : str or list of str
-            Pairs as ccxt writes them: "BTC/USDT"; a text gives Series, a list frames.
+            Pairs as ccxt writes them: "BTC/USDT"; a string gives Series, a list frames.
         exchange : str or ccxt exchange
             Its name, or an object that was made with keys.
         timeframe : str
@@ -422,7 +422,7 @@ class Data:
 
         Notes
         -----
-        Source: Quandl WIKI, public domain; see ``broadpeak/data/prices/PROVENANCE.md``.
+        Source: Quandl WIKI, public domain; see ``broadpeak/_data/prices/PROVENANCE.md``.
 
         Examples
         --------
@@ -804,5 +804,5 @@ def _read_parquet(path: File) -> pd.DataFrame:
         raise DataError(broken_rule(str(path), "be a Parquet file", str(error))) from error
     index = table.index
     plain = isinstance(index, (pd.RangeIndex, pd.MultiIndex)) or is_dated(index)
-    # Epochs and texts that pandas stored as an index are a column as others.
+    # Epochs and strings that pandas stored as an index are a column as others.
     return table if plain or index.name in table.columns else table.reset_index()

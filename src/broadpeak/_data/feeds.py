@@ -73,7 +73,7 @@ def _pages(
         page = exchange.fetch_ohlcv(symbol, timeframe, since=since, limit=limit)
         fresh = [row for row in page if row[0] not in rows]
         rows.update({int(row[0]): row for row in fresh})
-        # Without a start the newest page is all that was asked; a page without news is the last.
+        # Without a start the newest page is all that is wanted; a page without news is the last.
         if start is None or not fresh or (end is not None and fresh[-1][0] > end):
             break
         since = int(fresh[-1][0]) + 1
@@ -108,6 +108,6 @@ def names(symbols: Any) -> list[str]:
     listed = list(given) if isinstance(given, (list, tuple, set, pd.Index, pd.Series)) else []
     usable = all(isinstance(name, str) and name and check.is_unicode(name) for name in listed)
     if not listed or not usable:
-        remedy = "Type a text, or a list of texts."
+        remedy = "Type a string, or a list of strings."
         raise ParamError(broken_rule("symbols", "name at least one symbol", symbols, remedy))
     return listed

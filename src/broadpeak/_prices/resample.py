@@ -51,8 +51,8 @@ def _check_counted(rule: Rule, options: dict[str, Any]) -> None:
     for name, usual in (("origin", "start_day"), ("offset", None)):
         value = options.get(name)
         if name in options and not (isinstance(value, str) and value == usual):
-            told = f"be left out where rule is {rule!r}, which the calendar counts"
-            raise ParamError(broken_rule(name, told, value, "Type for example rule='7D'."))
+            rule_ = f"be left out where rule is {rule!r}, which the calendar counts"
+            raise ParamError(broken_rule(name, rule_, value, "Type for example rule='7D'."))
 
 
 def resample_bars(
@@ -73,7 +73,7 @@ def resample_bars(
     for name in ("origin", "offset"):
         value = options.get(name)
         if value is not None and not isinstance(value, (str, dt.timedelta, dt.datetime)):
-            raise ParamError(broken_rule(name, "be a text, a time or a span of time", value))
+            raise ParamError(broken_rule(name, "be a string, a time or a span of time", value))
     options = {name: value for name, value in options.items() if value is not None}
     _check_counted(rule, options)
     frame = pd.DataFrame(fields, index=index, copy=False)

@@ -184,7 +184,7 @@ def check_prices(
     if "volume" in fields:
         volume = fields["volume"]
         broken = (volume < 0.0) | np.isinf(volume)
-        # Interactive Brokers writes so where a market tells no volume.
+        # Interactive Brokers writes so where a market reports no volume.
         column = (labels or {}).get("volume")
         none = (
             f"It says that there is none. Leave it out: frame.drop(columns={column!r}), or name it"
@@ -315,7 +315,7 @@ def _about_repeated(frame: pd.DataFrame) -> str:
     if len(bars.drop_duplicates()) == bars[""].nunique():
         return ""
     return (
-        "These bars differ: is there a symbol or a time of day that tells them apart? Name its"
+        "These bars differ: is there a symbol or a time of day that distinguishes them? Name its"
         " column, for example columns={'Stock': 'symbol'} or {'Clock': 'time'}. Otherwise find out"
         " which of them is right: frame[frame.index.duplicated(keep=False)]."
     )

@@ -18,7 +18,7 @@ from broadpeak.types import AnyArray
 def positions(index: Index, key: Any) -> slice | AnyArray:
     """Return the bars that `key` means, as pandas would for a frame's rows.
 
-    A slice of dates holds both ends, a text such as "2005" its whole span; a slice of integers
+    A slice of dates holds both ends, a string such as "2005" its whole span; a slice of integers
     counts bars; a mask or an index takes bars in order.
     """
     if isinstance(key, slice):
@@ -58,7 +58,7 @@ def _slice(index: Index, key: slice) -> slice:
     for end in ends:
         if not is_label(end):
             raise _no_dates(key)
-    # A day without a time means the whole day, as its text does.
+    # A day without a time means the whole day, as its string does.
     start, stop = (
         end.isoformat() if type(end) is dt.date else end for end in (key.start, key.stop)
     )

@@ -76,7 +76,7 @@ def delay(signals: Values, bars: int = 1) -> Values:
     Raises
     ------
     ParamError
-        If `bars` is negative or no whole number.
+        If `bars` is negative or not an integer.
     DataError
         If values are not true or false.
 

@@ -48,7 +48,7 @@ _GROUPED = re.compile(r"[+-]?\d{1,3}(?:([,.' ])\d{3})(?:\1\d{3})*|[+-]?\d{1,2}(?
 
 @dataclass
 class _CellTexts:
-    """A column as texts of plain marks.
+    """A column as strings of plain marks.
 
     Attributes
     ----------
@@ -75,12 +75,12 @@ class _CellTexts:
             return of_file
         column = f"frame[{self.label!r}]"
         return (
-            f"Make numbers of its texts: {column}.str.replace(',', '').astype(float) if commas"
+            f"Make numbers of its strings: {column}.str.replace(',', '').astype(float) if commas"
             f" divide thousands, {column}.str.replace(',', '.').astype(float) if fractions follow."
         )
 
     def row_of(self, place: int) -> int:
-        """Return the first row that holds a text."""
+        """Return the first row that holds a string."""
         return place if self.places is None else int(np.argmax(self.places == place))
 
 
@@ -93,9 +93,9 @@ def read_numbers(
     *,
     in_frame: bool = False,
 ) -> tuple[dict[Label, FloatArray], str]:
-    """Return columns of texts as numbers, and the mark before fractions.
+    """Return columns of strings as numbers, and the mark before fractions.
 
-    Columns that hold other texts too are left out.
+    Columns that hold other strings as well are left out.
 
     Parameters
     ----------
@@ -131,7 +131,7 @@ def read_numbers(
 
 
 def _cells(label: Hashable, texts: AnyArray) -> _CellTexts | None:
-    """Return a column as plain texts, or None if some are no numbers."""
+    """Return a column as plain strings, or None if some are no numbers."""
     if longest(texts) > MOST_CHARS:
         return None
     raw = as_bytes(texts)
@@ -161,7 +161,7 @@ def _floats(raw: AnyArray, chars: AnyArray) -> FloatArray:
 
 
 def _chars(raw: AnyArray) -> AnyArray:
-    """Return texts as a table of bytes, a row a text."""
+    """Return strings as a table of bytes, a row each."""
     if not len(raw):
         return np.zeros((0, 1), np.uint8)
     return np.ascontiguousarray(raw).view(np.uint8).reshape(len(raw), -1)

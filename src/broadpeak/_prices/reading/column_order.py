@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Which column holds what, told by the prices themselves."""
+"""Which column holds what, as the prices themselves show."""
 
 from __future__ import annotations
 
@@ -152,7 +152,7 @@ def _volume(
 def _begins_at_the_end(
     table: pd.DataFrame, prices: Mapping[str, FloatArray], owner: str, options: DateOptions
 ) -> bool:
-    """Return whether open and close look exchanged, which high and low do not tell.
+    """Return whether open and close look exchanged, which high and low do not show.
 
     A bar begins near the end of the one before it, much nearer than it ends to where that began.
     """

@@ -64,7 +64,7 @@ def _check_zone(tz: Zone) -> None:
     try:
         if known:
             pd.DatetimeIndex([]).tz_localize(tz)
-    # A name that is none is a key, a path or a text to those who look it up.
+    # What is no name is a key, a path or a string to those who look it up.
     except (LookupError, TypeError, ValueError, OSError):
         known = False
     if not known:
@@ -149,7 +149,7 @@ def as_dates(index: Index) -> pd.DatetimeIndex:
 
 
 def parse_dates(column: DateColumn, values: Series, date_format: str | None) -> pd.DatetimeIndex:
-    """Return texts, numbers or dates as dates.
+    """Return strings, numbers or dates as dates.
 
     Raises
     ------
@@ -161,7 +161,7 @@ def parse_dates(column: DateColumn, values: Series, date_format: str | None) -> 
     if is_dated(pd.Index(values)):
         return as_dates(pd.Index(values))
     if date_format is not None:
-        return _told(column, values, date_format)
+        return _in_format(column, values, date_format)
     is_number = pd.api.types.is_numeric_dtype(values.dtype)
     column = replace(column, texts=values.to_numpy() if is_number else as_texts(values))
     blank = values.isna().to_numpy()
@@ -176,7 +176,7 @@ def parse_dates(column: DateColumn, values: Series, date_format: str | None) -> 
     return _index(read_moments(column), column)
 
 
-def _told(column: DateColumn, values: Series, date_format: str) -> pd.DatetimeIndex:
+def _in_format(column: DateColumn, values: Series, date_format: str) -> pd.DatetimeIndex:
     texts = as_texts(values)
     try:
         return pd.DatetimeIndex(pd.to_datetime(texts, format=date_format))
@@ -185,7 +185,7 @@ def _told(column: DateColumn, values: Series, date_format: str) -> pd.DatetimeIn
 
 
 def as_texts(values: Series) -> AnyArray:
-    """Return cells as texts; whole numbers as such."""
+    """Return cells as strings, integers without a fraction."""
     if pd.api.types.is_float_dtype(values.dtype):
         numbers = values.to_numpy(np.float64, na_value=np.nan)
         if (np.isfinite(numbers) & (numbers == np.rint(numbers)) & (np.abs(numbers) < 2**63)).all():
@@ -202,7 +202,7 @@ _KANJI = re.compile(r"(\d{4})[年년] ?(\d{1,2})[月월] ?(\d{1,2})[日일]")
 
 
 def _clocks(values: Series) -> AnyArray:
-    """Return times of day as texts; those that went through floats (930.0) as whole numbers."""
+    """Return times of day as strings; those that went through floats (930.0) as integers."""
     if pd.api.types.is_timedelta64_dtype(values.dtype):
         return np.array([str(pd.Timestamp(0) + x).partition(" ")[2] for x in values], dtype=object)
     texts = as_texts(values)
@@ -256,7 +256,7 @@ def zoned(index: pd.DatetimeIndex, tz: Zone, owner: str) -> pd.DatetimeIndex:
         if index.tz is not None:
             return index.tz_convert(tz)
         back = len(index) > 1 and index[0] > index[-1]
-        # The hour that comes twice in autumn is told by its order.
+        # The hour that comes twice in autumn is known by its order.
         placed = (index[::-1] if back else index).tz_localize(tz, ambiguous="infer")
         return placed[::-1] if back else placed
     except (KeyError, TypeError) as error:
@@ -357,7 +357,7 @@ _CLOCK = re.compile(r"\d{1,2}:\d\d(:\d\d(\.\d+)?)?( ?[APap]\.?[Mm]\.?)?")
 
 
 def looks_like_dates(cells: list[str]) -> bool:
-    """Return whether texts look like dates: long numbers, or digits with marks between them."""
+    """Return whether strings look like dates: long numbers, or digits with marks between them."""
     if not cells:
         return False
     if all(cell.replace(".", "", 1).lstrip("-").isdigit() for cell in cells):
@@ -374,7 +374,7 @@ def looks_like_dates(cells: list[str]) -> bool:
 
 
 def looks_like_times(cells: list[str], *, colons: bool) -> bool:
-    """Return whether texts look like times of day, with colons or as HHMM and HHMMSS."""
+    """Return whether strings look like times of day, with colons or as HHMM and HHMMSS."""
     if colons:
         return all(_CLOCK.fullmatch(cell) for cell in cells)
     packed = all(cell.isdigit() and len(cell) <= 6 and int(cell[-2:]) < 60 for cell in cells)
@@ -405,7 +405,7 @@ def _joined(
     times = pd.Series(_clocks(table[time]), dtype=object)
     if options.date_format is not None and any(x in options.date_format for x in ("%H", "%I")):
         texts = pd.Series(as_texts(values), dtype=object)
-        return _told(column, texts + " " + times, options.date_format)
+        return _in_format(column, texts + " " + times, options.date_format)
     dates = parse_dates(replace(column, intraday=True), values, options.date_format)
     return _at(dates, table, time, column)
 
@@ -433,7 +433,7 @@ def _at(
 def with_clock(
     dates: pd.DatetimeIndex, table: pd.DataFrame, column: DateColumn
 ) -> pd.DatetimeIndex:
-    """Return days that come again with the times of day that tell their bars apart.
+    """Return days that come again with the times of day that distinguish their bars.
 
     Those stand in a column that is called so, else in the only one that looks so.
     """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""From a path, an open file or an archive to the text in it, or to words why there is none."""
+"""From a path, an open file or an archive to the text in it, or to the reason why there is none."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def read_text(path: object) -> str:
     if isinstance(raw, str):
         text = raw
         if not text.isascii() and re.search("[\ud800-\udfff]", text):
-            raise DataError(broken_rule(owner, "be a text", "halves of characters"))
+            raise DataError(broken_rule(owner, "be text", "halves of characters"))
     elif isinstance(raw, (bytes, bytearray)):
         text = _decoded(_unpacked(bytes(raw), owner, _packed_as(path)), owner)
     else:

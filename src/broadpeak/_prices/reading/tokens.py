@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Texts cut into numbers and words, a whole column at once.
+"""Strings cut into numbers and words, a whole column at once.
 
 A column of dates has few layouts: "9/9/9999 99:99" and its neighbours with one digit more. Rows of
-one layout are cut at the same places, so that a million texts cost a few array operations.
+one layout are cut at the same places, so that a million strings cost a few array operations.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Group:
     mask : str
         The layout: "#" for a number, "A" for a word, other characters as they are.
     tokens : list
-        For each "#" of the mask an array of integers, for each "A" an array of lower-case texts.
+        For each "#" of the mask an array of integers, for each "A" an array of lower-case strings.
     lengths : list of int
         Characters of each token.
     """
@@ -51,12 +51,12 @@ class Group:
 
 
 def longest(texts: AnyArray) -> int:
-    """Return the number of characters of the longest text."""
+    """Return the number of characters of the longest string."""
     return max(map(len, texts), default=0)
 
 
 def as_bytes(texts: AnyArray) -> AnyArray:
-    """Return texts as an array of bytes, in UTF-8, with plain spaces around nothing."""
+    """Return strings as an array of bytes, in UTF-8, with plain spaces around nothing."""
     try:
         return texts.astype("S")
     except UnicodeEncodeError:

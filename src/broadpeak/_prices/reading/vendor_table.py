@@ -233,7 +233,7 @@ def frames_of_table(
 def _selected(
     parts: dict[Hashable, pd.DataFrame], symbol: Hashable
 ) -> dict[Hashable, pd.DataFrame]:
-    """Return the symbols that were asked for."""
+    """Return the symbols that are wanted."""
     if symbol is None:
         return parts
     wanted = symbol if isinstance(symbol, (list, tuple)) else [symbol]
@@ -300,7 +300,7 @@ def _is_blank(values: Series) -> Series:
 
 
 def telling_apart(table: pd.DataFrame) -> Hashable | None:
-    """Return the label of the column that may name symbols: it tells equal dates apart."""
+    """Return the label of the column that may name symbols: it differs where dates are equal."""
     again = table.index.duplicated(keep=False)
     for place, label in enumerate(table.columns):
         values = table.iloc[:, place]
@@ -424,7 +424,7 @@ _EVENTS = ("dividend", "split", "distribution")
 
 
 def _without_dividends(table: pd.DataFrame, fields: list[int]) -> pd.DataFrame:
-    """Return a table without the rows in which Yahoo tells of dividends and splits."""
+    """Return a table without the rows in which Yahoo notes dividends and splits."""
     if len(fields) < 2:
         return table
     event = np.zeros(len(table), bool)
@@ -533,7 +533,7 @@ def _with_volume(table: pd.DataFrame) -> pd.DataFrame:
         named = [label for label in table.columns if word(label).startswith("volume")]
         return table.rename(columns=dict.fromkeys(named[:1], "volume"))
     if ticks is not None and (volume is None or not (table[volume] != 0).any()):
-        # MetaTrader counts ticks where the market tells no volume.
+        # MetaTrader counts ticks where the market reports no volume.
         table = table.drop(columns=[] if volume is None else volume)
         return table.rename(columns={ticks: "volume"})
     return table
