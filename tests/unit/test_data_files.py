@@ -158,7 +158,7 @@ def test_a_tidy_file_holds_several_symbols(tmp_path) -> None:
     assert data.close["A"].isna().tolist() == [True, False, False]
     assert isinstance(bp.Data.from_csv(path, symbol="A").close, pd.Series)
     assert bp.Data.from_csv(path, symbol=["A", "B"]).symbols == ["A", "B"]
-    with pytest.raises(bp.DataError, match=r"be one of \['B', 'A'\], got 'C'"):
+    with pytest.raises(bp.DataError, match=r"be one of 'B', 'A', got 'C'"):
         bp.Data.from_csv(path, symbol="C")
 
 

@@ -34,7 +34,7 @@ from broadpeak.types import AnyArray, FloatArray, ParamValues
 File: TypeAlias = "str | Path | IO[Any]"
 """What a table is read from."""
 
-Files: TypeAlias = "File | Sequence[File] | Mapping[Hashable, File]"
+Files: TypeAlias = "File | Sequence[File] | Mapping[Any, File]"
 """One file, several, or one a symbol."""
 
 Symbols: TypeAlias = "Hashable | Sequence[Hashable]"
@@ -100,7 +100,7 @@ class Data:
     @classmethod
     def from_frames(
         cls,
-        frames: Mapping[Hashable, Table] | pd.DataFrame,
+        frames: Mapping[Any, Table] | pd.DataFrame,
         *,
         calendar: str = "union",
         adjust: bool = False,
@@ -435,7 +435,8 @@ class Data:
         for name in names:
             if name not in frames:
                 remedy = check.did_you_mean(name, frames)
-                raise DataError(broken_rule("symbol", f"be one of {list(frames)}", name, remedy))
+                rule = f"be one of {', '.join(map(repr, frames))}"
+                raise DataError(broken_rule("symbol", rule, name, remedy))
         frames = {name: frames[name] for name in names}
         return cls(_checked(frames, isinstance(symbols, str), adjust=True))
 
@@ -593,7 +594,8 @@ class Data:
         if check.identifier("symbol", symbol) in self._table.symbols:
             return self._table.symbols.index(symbol)
         remedy = check.did_you_mean(symbol, self.symbols)
-        raise DataError(broken_rule("symbol", f"be one of {self.symbols}", symbol, remedy))
+        rule = f"be one of {', '.join(map(repr, self.symbols))}"
+        raise DataError(broken_rule("symbol", rule, symbol, remedy))
 
     def __getitem__(self, bars: slice | str | dt.date | AnyArray | Table | Index) -> Data:
         if isinstance(bars, str) and bars in self._table.symbols:

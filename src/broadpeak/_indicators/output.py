@@ -47,7 +47,7 @@ class IndicatorResult:
 
     Examples
     --------
-    >>> from broadpeak._data.data import Data
+    >>> from broadpeak import Data
     >>> data = Data.sample("IBM")
     >>> fast, slow = data.run("bp:ma", window=[10, 20]), data.run("bp:ma", window=50)
     >>> fast.rename_levels({"ma_window": "fast"}).ma_crossed_above(slow).sum()
@@ -99,7 +99,7 @@ class IndicatorResult:
 
         Examples
         --------
-        >>> from broadpeak._data.data import Data
+        >>> from broadpeak import Data
         >>> result = Data.sample("IBM").run("bp:ma", window=[10, 20])
         >>> result.rename_levels({"ma_window": "fast"}).levels
         ['fast']
@@ -108,7 +108,8 @@ class IndicatorResult:
         for old in names:
             if old not in self.levels and self.levels:
                 remedy = check.did_you_mean(old, self.levels)
-                raise ParamError(broken_rule("a level", f"be one of {self.levels}", old, remedy))
+                rule = f"be one of {', '.join(map(repr, self.levels))}"
+                raise ParamError(broken_rule("a level", rule, old, remedy))
         old_shape = self._shape
         levels = [PanelLevel(names.get(name, name), labels) for name, labels in old_shape.levels]
         shape = replace(old_shape, levels=levels)
@@ -126,7 +127,7 @@ class IndicatorResult:
 
         Examples
         --------
-        >>> from broadpeak._data.data import Data
+        >>> from broadpeak import Data
         >>> items, labels = Data.sample("IBM").run("bp:ma", window=[10, 20]).split_params()
         >>> len(items), labels.name
         (2, 'ma_window')

@@ -24,7 +24,7 @@ from broadpeak._prices.reading.opening import read_text, shown, stem
 from broadpeak.errors import DataError, ParamError, broken_rule
 from broadpeak.types import AnyArray, BoolArray
 
-Columns: TypeAlias = "Mapping[Hashable, str] | Sequence[str | None] | None"
+Columns: TypeAlias = "Mapping[Any, str] | Sequence[str | None] | None"
 """What columns hold: by their names, or in order."""
 
 ROLES = ("open", "high", "low", "close", "volume", "adjclose", "date", "time", "symbol")
@@ -242,7 +242,8 @@ def _selected(
     missing = [name for name in wanted if name not in parts]
     if missing:
         remedy = check.did_you_mean(missing[0], parts)
-        raise DataError(broken_rule("symbol", f"be one of {list(parts)}", missing[0], remedy))
+        rule = f"be one of {', '.join(map(repr, parts))}"
+        raise DataError(broken_rule("symbol", rule, missing[0], remedy))
     return {name: parts[name] for name in wanted}
 
 
