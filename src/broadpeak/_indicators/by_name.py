@@ -43,12 +43,11 @@ def run(
         kwargs = {key: value for key, value in kwargs.items() if key not in inputs}
     bound = bind(definition.name, list(params), args, kwargs)
     hidden = set(params) if hide_params is True else _hidden(definition, hide_params)
-    lists = {key: value for key, value in bound.items() if isinstance(value, _LISTS)}
-    # An array without dimensions is one value itself.
     lists = {
         key: value
-        for key, value in lists.items()
-        if not isinstance(value, np.ndarray) or value.ndim > 0
+        for key, value in bound.items()
+        # An array without dimensions is one value itself.
+        if isinstance(value, _LISTS) and not (isinstance(value, np.ndarray) and not value.ndim)
     }
     values = [bound.get(key, default) for key, default in params.items()]
     all_hidden = len(hidden) == len(params)

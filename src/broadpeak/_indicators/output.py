@@ -168,15 +168,12 @@ class IndicatorResult:
         DataError
             If there are several outputs and none is named.
         """
-        if output == "":
-            if len(self.outputs) > 1:
-                remedy = f"Pass one of them: other.{self.outputs[0]}"
-                raise DataError(broken_rule("other", "have one output", self.outputs, remedy))
-            place = 0
-        else:
-            if not isinstance(output, str) or output not in self.outputs:
-                check.one_of("output", output, list[object](self.outputs))
-            place = self.outputs.index(str(output))
+        if not isinstance(output, str) or (output and output not in self.outputs):
+            check.one_of("output", output, list[object](self.outputs))
+        if not output and len(self.outputs) > 1:
+            remedy = f"Pass one of them: other.{self.outputs[0]}"
+            raise DataError(broken_rule("other", "have one output", self.outputs, remedy))
+        place = self.outputs.index(str(output)) if output else 0
         if place not in self._panels:
             arrays = [outputs[place] for outputs in self._stored]
             array = arrays[0] if len(arrays) == 1 else read_only(np.concatenate(arrays))
