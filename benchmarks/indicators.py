@@ -14,7 +14,7 @@ import talib
 import broadpeak as bp
 
 PRICES = bp.Data.sample("AAPL")
-HIGH, LOW, CLOSE = (PRICES.lanes(name)[0].copy() for name in ("high", "low", "close"))
+HIGH, LOW, CLOSE = (PRICES.array(name)[0].copy() for name in ("high", "low", "close"))
 SERIES = PRICES.close
 
 

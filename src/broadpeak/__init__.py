@@ -31,7 +31,7 @@ def __getattr__(name: str) -> Any:
 def _register_accessor() -> None:
     """Register `.bp` if pandas is there: then it costs nothing, and `series.bp` works at once."""
     if "pandas" in sys.modules:
-        importlib.import_module(f"{__name__}._core.accessor").register()
+        importlib.import_module(f"{__name__}._signals.accessor")
 
 
 _register_accessor()

@@ -7,7 +7,6 @@ from . import splits as splits
 from . import stats as stats
 from . import testing as testing
 from . import types as types
-from ._core.accessor import register_accessor as register_accessor
 from ._core.caches import flush as flush
 from ._data.data import Data as Data
 from ._indicators.moving import ema as ema
@@ -40,6 +39,7 @@ from ._search.select import Peak as Peak
 from ._search.select import Plateau as Plateau
 from ._search.select import Selection as Selection
 from ._search.select import select as select
+from ._signals.accessor import register_accessor as register_accessor
 from ._signals.cross import crossed_above as crossed_above
 from ._signals.cross import crossed_below as crossed_below
 from ._simulation.costs import Costs as Costs

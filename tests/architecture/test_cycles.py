@@ -18,7 +18,7 @@ SEAM = ("broadpeak._core.drawing", "broadpeak._report.drawers")
 
 ACCESSOR = (
     "broadpeak._core.arrays",
-    "broadpeak._core.accessor",
+    "broadpeak._signals.accessor",
 )  # goes with the accessor's new home
 
 MODULE = re.compile(r"broadpeak(?:\.\w+)+")

@@ -38,11 +38,12 @@ JUNK = {
 }
 MAY_IMPORT_LATE = {
     "__init__.py",  # the accessor and hints load on first use
-    "_core/accessor.py",  # pandas asks for the accessor, not we
+    "_signals/accessor.py",  # pandas asks for the accessor, not we
     "_core/optional.py",  # packages that are not dependencies
     "_core/drawing.py",  # the report registers itself on the first drawing
     "_run/registry.py",  # an engine loads when it is named
     "_run/engines/processpool.py",  # so does the library that starts its processes
+    "_run/remote.py",  # the accessor, where what a worker was sent has loaded pandas
     "_run/worker.py",  # a worker sets its environment before numeric libraries load
     "_store/following.py",  # what a function of the user imports when it is called
     "_cli/inputs.py",  # the user's own file

@@ -45,7 +45,6 @@ CLASSES: dict[str, type] = {
 
 INSIDE = {
     *(
-        "Data.lanes",
         "Portfolio.from_fills",
         "Store.begin",
         "Store.find",

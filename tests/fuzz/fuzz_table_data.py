@@ -41,7 +41,7 @@ row("register_accessor", {"name": "fuzzed"})
 # ------------------------------------------------------------------ data
 
 _look = lambda w, d: (d.symbols, d.close, d.returns, len(d))
-row("Data", lambda w: {"source": w.data._source}, then=_look)
+row("Data", lambda w: {"source": w.data._table}, then=_look)
 row("Data.from_frames", lambda w: {"frames": w.frames}, then=_look)
 row("Data.from_frames(value)", lambda w: {"frame": w.first}, lambda w: _from_frame, then=_look)
 row("Data.from_frames(index)", lambda w: {"index": w.first.index}, lambda w: _on_index, then=_look)
@@ -59,7 +59,7 @@ method(
     then=_look,
     more=("label", "closed", "origin", "offset"),
 )
-method("Data.lanes", bp.Data.lanes, lambda w: w.data, {"name": "close"})
+method("Data.array", bp.Data.array, lambda w: w.data, {"name": "close"})
 row("Data[]", {0: slice("2020-01-10", "2020-02-01")}, lambda w: w.data.__getitem__, then=_look)
 row("Data[a:b]", {0: "2020-01-10", 1: "2020-02-01", 2: 1}, lambda w: lambda *a: w.data[slice(*a)])
 method(

@@ -194,7 +194,7 @@ twins = SimpleNamespace(
 )
 
 DATA = bp.Data.sample("MSFT")
-H, L, C = (DATA.lanes(name)[0][:1500].copy() for name in ("high", "low", "close"))
+H, L, C = (DATA.array(name)[0][:1500].copy() for name in ("high", "low", "close"))
 
 
 def same(ours, theirs, *, relative=1e-9, scale=1.0):
@@ -368,8 +368,8 @@ def test_crossings_against_the_definition(seed: int) -> None:
 
 def test_every_function_of_talib_equals_the_package() -> None:
     abstract = pytest.importorskip("talib.abstract")
-    prices = {name: DATA.lanes(name)[0].copy() for name in ("open", "high", "low", "close")}
-    prices["volume"] = DATA.lanes("volume")[0].copy()
+    prices = {name: DATA.array(name)[0].copy() for name in ("open", "high", "low", "close")}
+    prices["volume"] = DATA.array("volume")[0].copy()
     for name in talib.get_functions():
         extra = {"periods": np.full(len(DATA), 10.0)} if name == "MAVP" else {}
         expected = abstract.Function(name)({**prices, **extra})

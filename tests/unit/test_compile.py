@@ -70,3 +70,44 @@ def test_a_kernel_is_compiled_again_when_one_it_calls_has_changed(tmp_path):
     assert run() == "20.0"
     (folder / "inner.py").write_text("def inner(x):\n    return x + 20.0\n")
     assert run() == "210.0"
+
+
+EVERY_KIND = """
+import sys
+import numpy as np, broadpeak as bp
+
+data = bp.Data.sample()["2005"]
+one = data.select("IBM")
+writable = one.close.to_numpy().copy()
+entries = one.close > one.close.shift(1)
+kinds = one.close, writable, one.array("close")[0], data.close, [1.0, 2.0]
+for values in kinds:
+    for name in ("sma", "ema", "rma", "wma", "highest", "rsi", "roc", "zscore", "macd", "bbands"):
+        getattr(bp, name)(values, 5)
+    bp.sma(values, [5, 6])
+    bp.atr(values, values, values)
+    bp.stoch(values, values, values, 5)
+    bp.crossed_above(values, values)
+    bp.crossed_below(values, 5.0)
+for prices in (data, one):
+    for name in ("ma", "macd", "stoch", "atr", "bbands"):
+        for length in (5, [5, 6]):
+            result = prices.run("bp:" + name, length)
+            crossed = getattr(result, result.outputs[0] + "_crossed_above")
+            crossed(5.0), crossed([5.0]), crossed(prices.close)
+            if len(result.outputs) == 1:
+                crossed(prices.run("bp:" + name, 7))
+entries.bp.clean(~entries), entries.bp.rank()
+for name, module in list(sys.modules.items()):
+    if name.startswith(("broadpeak._indicators._kernels.", "broadpeak._signals._kernels.")):
+        for kernel in vars(module).values():
+            if len(getattr(kernel, "signatures", ())) > 1:
+                print(name, kernel.__name__, kernel.signatures)
+"""
+
+
+def test_a_kernel_is_compiled_once_whatever_was_passed():
+    done = subprocess.run(
+        [sys.executable, "-c", EVERY_KIND], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == ""

@@ -4,13 +4,15 @@
 from __future__ import annotations
 
 import itertools
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
 import pytest
 
 import broadpeak as bp
-from broadpeak._core import accessor
+from broadpeak._signals import accessor
 from broadpeak._signals.clean import clean, delay, first, rank
 
 DAYS = pd.date_range("2024-01-01", periods=6)
@@ -406,6 +408,28 @@ def test_workers_know_the_name_too() -> None:
     bp.register_accessor("vbt")
     run = bp.parameterized(lambda x: int(pd.Series(UP).vbt.crossed_above(x).sum()))
     assert run(bp.Param([2, 9]), _engine="processpool", _n_workers=1) == [1, 0]
+
+
+# A module of its own: a worker that finds it by name loads pandas first when it is sent a Series.
+ALONE = """
+import pandas as pd
+import broadpeak as bp
+
+def count(series, level):
+    return int(series.bp.crossed_above(level).sum())
+
+if __name__ == "__main__":
+    run = bp.parameterized(count)
+    print(run(pd.Series([1.0, 3.0, 2.0]), bp.Param([2, 9]), _engine="processpool", _n_workers=1))
+"""
+
+
+@pytest.mark.engine
+def test_workers_have_the_accessor_as_soon_as_they_have_pandas(tmp_path) -> None:
+    script = tmp_path / "alone.py"
+    script.write_text(ALONE)
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[1, 0]"
 
 
 @pytest.mark.usefixtures("forget")

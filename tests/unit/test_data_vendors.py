@@ -21,7 +21,7 @@ def test_a_vendors_file_is_read_right(name: str) -> None:
     assert data.index[0] == pd.Timestamp(first)
     assert data.close.iloc[0] == close
     if volume is None:
-        assert "volume" not in data._source.fields or data.volume.isna().all()
+        assert "volume" not in data._table.fields or data.volume.isna().all()
     else:
         assert data.volume.iloc[0] == volume
 

@@ -21,6 +21,11 @@ def test_a_bare_import_loads_nothing_heavy() -> None:
     assert run(code) == "[]"
 
 
+def test_a_module_below_changes_nothing_in_pandas() -> None:
+    modules = "broadpeak._core.arrays, broadpeak._prices.table, broadpeak._indicators.moving"
+    assert run(f"import {modules}, pandas as pd; print(hasattr(pd.Series, 'bp'))") == "False"
+
+
 @pytest.mark.parametrize(
     "code",
     [

@@ -351,7 +351,7 @@ ERRORS = [
     ({"close": [1.0, -1.0]}, DataError, r"close must be positive and finite.*column 0, bar 1"),
     ({"close": [1.0, np.inf]}, DataError, "close must be positive and finite"),
     ({"entries": [True]}, DataError, "entries must have 2 bars, as close has, got 1"),
-    ({"entries": [0.5, 1.0]}, DataError, "entries must hold true and false only, got"),
+    ({"entries": [0.5, 1.0]}, DataError, "entries must hold true and false values, got"),
     ({"entries": ["a", "b"]}, DataError, "entries must hold true and false"),
     ({"high": [1.0, 2.0, 3.0]}, DataError, "high must have 2 bars"),
     ({"direction": "up"}, ParamError, "direction must be one of 'longonly'"),

@@ -232,13 +232,13 @@ def mapping(name: str, value: object, remedy: str = "") -> Mapping[Any, Any]:
     return value
 
 
-def labels(name: str, value: T, rule: str) -> T:
+def labels(name: str, value: object, rule: str) -> Iterable[Any]:
     """Return `value` if it is a list or a one-dimensional array; `rule` is the message."""
-    iterable(name, value, rule)
+    items = iterable(name, value, rule)
     kind = str(getattr(value, "dtype", ""))
     if getattr(value, "ndim", 1) != 1 or kind == "float16":  # which pandas has no index of
         raise ParamTypeError(broken_rule(name, rule, value))
-    return value
+    return items
 
 
 def iterable(name: str, value: object, rule: str, remedy: str = "") -> Iterable[Any]:

@@ -16,7 +16,7 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from broadpeak._core.aliases import AnyIndex
+from broadpeak._core.aliases import Index
 from broadpeak.types import AnyArray, IntArray
 
 _NAN: Final = object()
@@ -35,7 +35,7 @@ _KINDS: Final[dict[type, str]] = {
 """The types of labels that pandas has an index for, and which of them may share one."""
 
 
-def as_index(labels: Iterable[Any]) -> AnyIndex:
+def as_index(labels: Iterable[object]) -> Index:
     """Return an index of one level that gives `labels` back.
 
     Examples
@@ -50,15 +50,15 @@ def as_index(labels: Iterable[Any]) -> AnyIndex:
     items = list(labels)
     kind = _kind_of(items)
     if kind is not None:
-        # Half a character is a text to Python, but none to the type that pandas has for texts.
+        # Half a character is a string to Python, but not to the type that pandas has for strings.
         with contextlib.suppress(TypeError, ValueError, OverflowError):
-            index: AnyIndex = pd.Index(items, tupleize_cols=False)
+            index: Index = pd.Index(items, tupleize_cols=False)
             if kind not in {"time", "span"} or _same(index, items):
                 return index
     return index_of_objects(items)
 
 
-def index_of_objects(items: Sequence[Any]) -> AnyIndex:
+def index_of_objects(items: Sequence[object]) -> Index:
     """Return an index that holds `items` themselves."""
     boxed = np.empty(len(items), dtype=object)
     for i, item in enumerate(items):  # NumPy would look into tuples
@@ -66,7 +66,7 @@ def index_of_objects(items: Sequence[Any]) -> AnyIndex:
     return pd.Index(boxed, dtype=object, tupleize_cols=False)
 
 
-def as_keys_index(keys: Any) -> AnyIndex:
+def as_keys_index(keys: Iterable[object]) -> Index:
     """Return the index of any keys; tuples of one length are labels of several levels.
 
     Examples
@@ -85,7 +85,7 @@ def as_keys_index(keys: Any) -> AnyIndex:
     return as_index(items)
 
 
-def multi_index(columns: Sequence[Iterable[Any]], names: Sequence[Any]) -> pd.MultiIndex:
+def multi_index(columns: Sequence[Iterable[object]], names: Sequence[Hashable]) -> pd.MultiIndex:
     """Return a MultiIndex with one level a column of labels."""
     factors = [factorize(as_index(column)) for column in columns]
     return from_codes([level for level, _ in factors], [codes for _, codes in factors], names)
@@ -99,7 +99,7 @@ def from_codes(levels: Any, codes: Any, names: Any) -> pd.MultiIndex:
     return pd.MultiIndex(levels=levels, codes=codes, names=names, verify_integrity=False)
 
 
-def factorize(labels: AnyIndex) -> tuple[AnyIndex, AnyArray]:
+def factorize(labels: Index) -> tuple[Index, AnyArray]:
     """Return each label once, sorted if they can be, and the code of every label (-1: missing).
 
     Labels that pandas holds as objects are one only where they are equal and of one type, so that
@@ -110,7 +110,7 @@ def factorize(labels: AnyIndex) -> tuple[AnyIndex, AnyArray]:
         return factors.categories, np.asarray(factors.codes)
     items = labels.tolist()
     places: dict[Hashable, int] = {}
-    unique: list[Any] = []
+    unique: list[object] = []
     codes = np.empty(len(items), dtype=np.int64)
     for i, item in enumerate(items):
         key = identity(item)
@@ -125,7 +125,7 @@ def factorize(labels: AnyIndex) -> tuple[AnyIndex, AnyArray]:
     return index_of_objects(unique), codes
 
 
-def identity(value: Any) -> Hashable:
+def identity(value: object) -> Hashable:
     """Return a key that is equal for equal values of one type, and for one NaN and another.
 
     A value that has no hash is itself alone.
@@ -141,7 +141,7 @@ def identity(value: Any) -> Hashable:
     return (type(value), value)
 
 
-def plain(value: Any) -> Any:
+def plain(value: object) -> object:
     """Return a NumPy number or string as Python's own; in a tuple, too.
 
     Examples
@@ -167,7 +167,7 @@ def _kind_of(items: Sequence[Any]) -> str | None:
     return kind
 
 
-def _same(index: AnyIndex, items: Sequence[Any]) -> bool:
+def _same(index: Index, items: Sequence[Any]) -> bool:
     return all(
         pd.isna(item) if label is pd.NaT else bool(label == item)
         for label, item in zip(index.tolist(), items, strict=True)
@@ -183,3 +183,20 @@ def _ranks(items: Sequence[Any]) -> IntArray | None:
     ranks = np.empty(len(items), dtype=np.int64)
     ranks[order] = np.arange(len(items))
     return ranks
+
+
+def span(index: Index) -> str:
+    """Return an index in a few words.
+
+    Examples
+    --------
+    >>> span(pd.RangeIndex(3))
+    '3 labels from 0 to 2'
+    """
+    if len(index) == 0:
+        return "no labels"
+    first, last = (
+        label.isoformat() if isinstance(label, pd.Timestamp) else repr(label)
+        for label in (index[0], index[-1])
+    )
+    return f"{len(index)} labels from {first} to {last}"

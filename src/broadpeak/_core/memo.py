@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What has been computed from one `Source`, remembered up to a number of bytes."""
+"""What has been computed from one `PriceTable`, remembered up to a number of bytes."""
 
 from __future__ import annotations
 

@@ -3,24 +3,48 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import IO, Any, Literal, Self, TypeAlias, overload
 
 import numpy as np
 import pandas as pd
 
-from broadpeak._core import check
-from broadpeak._data.making import Made
+from broadpeak._core import check, optional
+from broadpeak._core.aliases import Index, Table
+from broadpeak._core.arrays import read_only
+from broadpeak._data import bundled, feeds
 from broadpeak._indicators.by_name import run
-from broadpeak._prices.resample import resample_bars
+from broadpeak._indicators.output import IndicatorResult
+from broadpeak._prices.align import Bars, align
+from broadpeak._prices.reading import vendor_table
+from broadpeak._prices.reading.dates import DateOptions, is_dated
+from broadpeak._prices.reading.names import field_of
+from broadpeak._prices.reading.opening import checked_path
+from broadpeak._prices.reading.vendor_table import Columns
+from broadpeak._prices.resample import Rule, resample_bars
+from broadpeak._prices.schema import bars_of, frames_of
 from broadpeak._prices.slicing import positions
-from broadpeak._prices.table import PriceTable, read_only
-from broadpeak.errors import DataError, broken_rule
-from broadpeak.types import FloatArray, ParamValues
+from broadpeak._prices.table import PriceTable
+from broadpeak.errors import DataError, ParamTypeError, broken_rule
+from broadpeak.types import AnyArray, FloatArray, ParamValues
+
+File: TypeAlias = "str | Path | IO[Any]"
+"""What a table is read from."""
+
+Files: TypeAlias = "File | Sequence[File] | Mapping[Any, File]"
+"""One file, several, or one a symbol."""
+
+Symbols: TypeAlias = "Hashable | Sequence[Hashable]"
+"""One symbol, which gives Series, or several, which give frames."""
+
+Day: TypeAlias = "str | dt.date | np.datetime64 | None"
+"""A bar, by its date."""
 
 
-class Data(Made):
+class Data:
     """Prices of one or several symbols, checked on entry and never changed afterwards.
 
     Made by `from_frames`, `from_csv`, `from_parquet`, `from_yfinance`, `from_ccxt` or `sample`.
@@ -58,70 +82,424 @@ class Data(Made):
     1259
     """
 
-    __slots__ = ()
+    __slots__ = ("__weakref__", "_fingerprint", "_selected", "_table")
     __iter__ = None
+
+    def __init__(self, source: PriceTable) -> None:
+        given: object = source
+        if not isinstance(given, PriceTable):
+            rule = "be made by one of its constructors"
+            remedy = "Type: Data.from_frames({'SPX': frame}), or Data.from_csv(path)."
+            raise ParamTypeError(broken_rule("Data", rule, given, remedy))
+        self._table = given
+        self._selected: dict[Hashable, Data] = {}
+        self._fingerprint = ""
+
+    # Making
+
+    @classmethod
+    def from_frames(
+        cls,
+        frames: Mapping[Any, Table] | pd.DataFrame,
+        *,
+        calendar: str = "union",
+        adjust: bool = False,
+        missing: str = "raise",
+        columns: Columns = None,
+    ) -> Self:
+        """Take one frame of prices a symbol.
+
+        Parameters
+        ----------
+        frames : dict of symbol to DataFrame (or Series of closes), or one DataFrame
+            Columns open, high, low, close, volume in any case and order; only close must be
+            there, other columns are left out. Bars are labelled by a sorted index of dates (with or
+            without time zone) or numbers, or by a column of dates (``time``, ``date``, ``unix`` …),
+            strings and numbers of which are read as `from_csv` reads them. Without dates bars are
+            numbered. One frame must name its symbols: in a column of symbols, or above or below the
+            fields, as ``yfinance.download`` returns it.
+        calendar : "union" or "intersection"
+            How bars of symbols with different calendars are joined; see the class.
+        adjust : bool
+            Multiply open, high, low and close by adjusted close / close, so that splits and
+            dividends make no jumps. Volume is left as it is. Without it a column of adjusted closes
+            is ignored.
+        missing : "raise" or "drop"
+            What to do with bars that have no open, high, low and close at all.
+        columns : dict, optional
+            What columns hold that are called otherwise: ``{"Schluss": "close"}``. Fields are open,
+            high, low, close, volume, adjclose, date, time and symbol.
+
+        Returns
+        -------
+        Data
+            With Series for one symbol and frames for several.
+
+        Raises
+        ------
+        DataError
+            If a rule for prices is broken; the message names symbol, bar and value.
+
+        Examples
+        --------
+        >>> from broadpeak import Data
+        >>> days = pd.date_range("2024-01-01", periods=3)
+        >>> Data.from_frames({"X": pd.DataFrame({"Close": [1.0, 2.0, 3.0]}, index=days)}).close
+        2024-01-01    1.0
+        2024-01-02    2.0
+        2024-01-03    3.0
+        Freq: D, Name: X, dtype: float64
+        """
+        vendor_table.check_columns(columns)
+        if isinstance(frames, pd.DataFrame):
+            named = frames_of(frames, columns)
+            frames, columns = (frames, columns) if named is None else (named, None)
+        given: Any = frames
+        if not isinstance(given, Mapping) or not given:
+            rule = "be a dict of at least one symbol and its frame"
+            remedy = "Type: Data.from_frames({'SPX': frame})"
+            if isinstance(frames, pd.DataFrame) and not any(map(field_of, frames.columns)):
+                remedy = (
+                    "If its columns are closes of symbols, type:"
+                    " Data.from_frames({name: frame[name] for name in frame})"
+                )
+            raise DataError(broken_rule("frames", rule, frames, remedy))
+        return cls(_checked(given, len(given) == 1, calendar, adjust, missing, columns))
+
+    @classmethod
+    def from_csv(
+        cls,
+        path: Files,
+        *,
+        symbol: Symbols | None = None,
+        calendar: str = "union",
+        adjust: bool = False,
+        missing: str = "raise",
+        tz: str | dt.tzinfo | None = None,
+        date_column: str | None = None,
+        date_format: str | None = None,
+        dayfirst: bool | None = None,
+        columns: Columns = None,
+        sep: str | None = None,
+        decimal: str | None = None,
+        thousands: str | None = None,
+    ) -> Self:
+        """Read prices from text files as the usual vendors write them.
+
+        Parameters
+        ----------
+        path : path, file, list of paths, or dict of symbol to path
+            Packed files (zip, gz, bz2, xz) are unpacked. Notes above and below the table, header,
+            delimiter, decimal mark, thousands, dates, a time beside them, and a column of symbols
+            are recognised; ``docs/market-data.md`` lists what is. A column has one format, decided
+            by all its rows; where two are possible, it is an error. Files written newest first are
+            turned round.
+        symbol : str or list, optional
+            Name of the symbol of a file without a column of symbols (default: the name of the
+            file), or those to take from a file with one.
+        calendar, adjust, missing
+            As in `from_frames`.
+        tz : str, optional
+            Time zone: dates without one are taken to be in it, dates with one are converted.
+            Without it, zones are kept as they are; offsets that change (summer time) and epoch
+            numbers give UTC.
+        date_column, date_format : str, optional
+            Where the date stands and how it is written, where this is not recognised.
+        dayfirst : bool, optional
+            Whether 01/02/2024 is the first of February, where the file does not show it.
+        columns : dict or list, optional
+            What columns hold that are called otherwise, as in `from_frames`; or the names of all
+            columns of a file without header, ``"-"`` for one to leave out.
+        sep, decimal, thousands : str, optional
+            The marks between columns, before fractions and between thousands, where they are not
+            recognised.
+
+        Returns
+        -------
+        Data
+            With Series for one symbol and frames for several.
+
+        Raises
+        ------
+        MissingDataError
+            If there is no such file.
+        DataError
+            If the file is not a table of prices, can be read in two ways, or a rule for prices is
+            broken.
+
+        Examples
+        --------
+        >>> import io
+        >>> from broadpeak import Data
+        >>> lines = ["Date;Close;Volume", "02.01.2024;185,64;100", "03.01.2024;184,25;90"]
+        >>> Data.from_csv(io.StringIO(chr(10).join(lines)), symbol="AAPL").close
+        Date
+        2024-01-02    185.64
+        2024-01-03    184.25
+        Name: AAPL, dtype: float64
+        """
+        dates = DateOptions(tz, date_column, date_format, dayfirst)
+        options = vendor_table.TableOptions(dates, columns, sep, decimal, thousands)
+        frames = vendor_table.read_frames(path, symbol, options)
+        return cls(_checked(frames, len(frames) == 1, calendar, adjust, missing))
+
+    @classmethod
+    def from_parquet(
+        cls,
+        path: Files,
+        *,
+        symbol: Symbols | None = None,
+        calendar: str = "union",
+        adjust: bool = False,
+        missing: str = "raise",
+        tz: str | dt.tzinfo | None = None,
+        date_column: str | None = None,
+        date_format: str | None = None,
+        dayfirst: bool | None = None,
+        columns: Columns = None,
+    ) -> Self:
+        """Read prices from Parquet files.
+
+        Parameters
+        ----------
+        path : path, list of paths, or dict of symbol to path
+            Tables as in `from_csv`; dates may also be the index that pandas stored.
+        symbol, calendar, adjust, missing, tz, date_column, date_format, dayfirst
+            As in `from_csv`.
+        columns : dict, optional
+            As in `from_frames`.
+
+        Returns
+        -------
+        Data
+            With Series for one symbol and frames for several.
+
+        Raises
+        ------
+        MissingExtraError
+            If pyarrow is not installed.
+        MissingDataError
+            If there is no such file.
+        DataError
+            If the file is not a table of prices, or a rule for prices is broken.
+
+        Examples
+        --------
+        >>> from broadpeak import Data
+        >>> Data.from_parquet({"AAPL": "aapl.parquet"})  # doctest: +SKIP
+        Data(['AAPL'], 3270 bars, 2000-03-01 to 2013-03-01)
+        """
+        optional.load("pyarrow", extra="parquet", purpose="Data.from_parquet")
+        dates = DateOptions(tz, date_column, date_format, dayfirst)
+        options = vendor_table.TableOptions(dates, columns)
+        frames = vendor_table.read_frames(path, symbol, options, read=_read_parquet)
+        return cls(_checked(frames, len(frames) == 1, calendar, adjust, missing))
+
+    @classmethod
+    def from_yfinance(
+        cls,
+        symbols: str | Sequence[str],
+        *,
+        start: Day = None,
+        end: Day = None,
+        interval: str = "1d",
+        adjust: bool = True,
+        calendar: str = "union",
+        **options: object,
+    ) -> Self:
+        """Download prices from Yahoo Finance through the package yfinance.
+
+        Parameters
+        ----------
+        symbols : str or list of str
+            Names at Yahoo; a string gives Series, a list frames.
+        start, end, interval, **options
+            Passed to ``yfinance.download``.
+        adjust : bool
+            Multiply prices by adjusted close / close.
+        calendar : "union" or "intersection"
+            As in `from_frames`.
+
+        Returns
+        -------
+        Data
+            In the time zone Yahoo gives.
+
+        Raises
+        ------
+        MissingExtraError
+            If yfinance is not installed.
+        DataError
+            If Yahoo has no prices of a symbol, or a rule for prices is broken.
+
+        Examples
+        --------
+        >>> from broadpeak import Data
+        >>> Data.from_yfinance(["AAPL", "MSFT"], start="2020-01-01")  # doctest: +SKIP
+        Data(['AAPL', 'MSFT'], 1258 bars, 2020-01-02 to 2024-12-31)
+        """
+        options = {"start": start, "end": end, "interval": interval, **options}
+        frames = feeds.yfinance_frames(feeds.names(symbols), options)
+        return cls(_checked(frames, isinstance(symbols, str), calendar, adjust, "drop"))
+
+    @classmethod
+    def from_ccxt(
+        cls,
+        symbols: str | Sequence[str],
+        *,
+        exchange: object = "binance",
+        timeframe: str = "1d",
+        start: Day = None,
+        end: Day = None,
+        limit: int = 1000,
+        calendar: str = "union",
+        **config: object,
+    ) -> Self:
+        """Download prices from a crypto exchange through the package ccxt.
+
+        Parameters
+        ----------
+        symbols : str or list of str
+            Pairs as ccxt writes them: "BTC/USDT"; a string gives Series, a list frames.
+        exchange : str or ccxt exchange
+            Its name, or an object that was made with keys.
+        timeframe : str
+            Length of a bar: "1m", "1h", "1d".
+        start, end : date, optional
+            First and last bar, UTC where no zone is given. Without a start, the newest `limit`
+            bars.
+        limit : int
+            Bars a request.
+        calendar : "union" or "intersection"
+            As in `from_frames`.
+        **config
+            Settings of the exchange.
+
+        Returns
+        -------
+        Data
+            In UTC. The newest bar may not be finished.
+
+        Raises
+        ------
+        MissingExtraError
+            If ccxt is not installed.
+        ParamError
+            If ccxt does not know the exchange.
+        DataError
+            If there are no bars, or a rule for prices is broken.
+
+        Examples
+        --------
+        >>> from broadpeak import Data
+        >>> Data.from_ccxt("BTC/USDT", timeframe="1h", start="2024-01-01")  # doctest: +SKIP
+        Data(['BTC/USDT'], 8784 bars, 2024-01-01 00:00:00+00:00 to 2024-12-31 23:00:00+00:00)
+        """
+        frames = feeds.ccxt_frames(
+            feeds.names(symbols), exchange, timeframe, (start, end), limit, config
+        )
+        return cls(_checked(frames, isinstance(symbols, str), calendar))
+
+    @classmethod
+    def sample(cls, symbols: str | Sequence[str] | None = None) -> Self:
+        """Return the daily prices that are shipped with the package.
+
+        Parameters
+        ----------
+        symbols : str or list of str, optional
+            Any of AAPL, IBM and MSFT; all three by default.
+
+        Returns
+        -------
+        Data
+            Open, high, low and close adjusted for splits and dividends, and volume, from 2000-03-01
+            to 2013-03-01 (3,270 bars each).
+
+        Raises
+        ------
+        DataError
+            If a symbol is not among the three, or the shipped file was altered.
+
+        Notes
+        -----
+        Source: Quandl WIKI, public domain; see ``broadpeak/_data/prices/PROVENANCE.md``.
+
+        Examples
+        --------
+        >>> from broadpeak import Data
+        >>> Data.sample("AAPL")
+        Data(['AAPL'], 3270 bars, 2000-03-01 to 2013-03-01)
+        """
+        frames = bundled.read_frames()
+        names = list(frames) if symbols is None else feeds.names(symbols)
+        for name in names:
+            if name not in frames:
+                remedy = check.did_you_mean(name, frames)
+                rule = f"be one of {', '.join(map(repr, frames))}"
+                raise DataError(broken_rule("symbol", rule, name, remedy))
+        frames = {name: frames[name] for name in names}
+        return cls(_checked(frames, isinstance(symbols, str), adjust=True))
 
     # Looking
 
     @property
-    def symbols(self) -> list[Any]:
+    def symbols(self) -> list[Hashable]:
         """Names of the symbols."""
-        source = self._source
-        names = list(source.symbols)
-        return names if source.codes is None else [names[code] for code in source.codes]
+        names, codes = list(self._table.symbols), self._table.codes
+        return names if codes is None else [names[code] for code in codes]
 
     @property
-    def index(self) -> pd.Index[Any]:
+    def index(self) -> Index:
         """Labels of the bars."""
-        return self._source.index
+        return self._table.index
 
     @property
-    def open(self) -> Any:
+    def open(self) -> Table:
         """Prices at the open of each bar."""
-        return self._source.prices("open")
+        return self._table.prices("open")
 
     @property
-    def high(self) -> Any:
+    def high(self) -> Table:
         """Highest prices of each bar."""
-        return self._source.prices("high")
+        return self._table.prices("high")
 
     @property
-    def low(self) -> Any:
+    def low(self) -> Table:
         """Lowest prices of each bar."""
-        return self._source.prices("low")
+        return self._table.prices("low")
 
     @property
-    def close(self) -> Any:
+    def close(self) -> Table:
         """Prices at the close of each bar."""
-        return self._source.prices("close")
+        return self._table.prices("close")
 
     @property
-    def volume(self) -> Any:
+    def volume(self) -> Table:
         """Units traded in each bar."""
-        return self._source.prices("volume")
+        return self._table.prices("volume")
 
     @property
-    def hlc3(self) -> Any:
+    def hlc3(self) -> Table:
         """Mean of high, low and close."""
-        return self._source.prices("hlc3")
+        return self._table.prices("hlc3")
 
     @property
-    def ohlc4(self) -> Any:
+    def ohlc4(self) -> Table:
         """Mean of open, high, low and close."""
-        return self._source.prices("ohlc4")
+        return self._table.prices("ohlc4")
 
     @property
-    def returns(self) -> Any:
+    def returns(self) -> Table:
         """Change of the close against the symbol's bar before, as a fraction."""
-        close = self._source.lanes("close")
+        close = self._table.array("close")
         out = np.full(close.shape, np.nan)
-        for row, values, own in zip(out, close, self._source.own_bars, strict=True):
+        for row, values, own in zip(out, close, self._table.own_bars, strict=True):
             bars = slice(None) if own is None else own
             mine = values[bars]
             row[bars] = np.concatenate([[np.nan], mine[1:] / mine[:-1] - 1.0])[: mine.size]
-        return self._source.wrap(out)
+        return self._table.wrap(out)
 
-    def lanes(self, name: str) -> FloatArray:
+    def array(self, name: str) -> FloatArray:
         """Return the prices `name` as a read-only array of shape (symbols, bars).
 
         Raises
@@ -131,14 +509,14 @@ class Data(Made):
 
         Examples
         --------
-        >>> Data.sample().lanes("close").shape
+        >>> Data.sample().array("close").shape
         (3, 3270)
         """
-        lanes, codes = self._source.lanes(name), self._source.codes
-        return read_only(lanes if codes is None else lanes[codes])
+        array, codes = self._table.array(name), self._table.codes
+        return array if codes is None else read_only(array[codes])
 
     def __len__(self) -> int:
-        return len(self._source.index)
+        return len(self._table.index)
 
     def __repr__(self) -> str:
         names = self.symbols
@@ -162,12 +540,12 @@ class Data(Made):
         True
         """
         if not self._fingerprint:
-            self._fingerprint = _digest(self._source)
+            self._fingerprint = _digest(self._table)
         return self._fingerprint
 
     # Cutting
 
-    def select(self, symbols: Any) -> Data:
+    def select(self, symbols: Symbols) -> Data:
         """Return the prices of some symbols.
 
         Parameters
@@ -192,46 +570,46 @@ class Data(Made):
         >>> Data.sample().select(["IBM"]).close.columns.to_list()
         ['IBM']
         """
-        without_axis = isinstance(symbols, np.ndarray) and symbols.ndim == 0
-        single = isinstance(symbols, str) or not isinstance(symbols, Iterable) or without_axis
+        given: Any = symbols
+        without_axis = isinstance(given, np.ndarray) and given.ndim == 0
+        single = isinstance(given, str) or not isinstance(given, Iterable) or without_axis
         if single and check.identifier("symbols", symbols) in self._selected:
-            found: Data = self._selected[symbols]
-            return found
-        wanted = [symbols] if single else list(symbols)
+            return self._selected[symbols]
+        wanted = [given] if single else list(given)
         places = [self._place(symbol) for symbol in wanted]
         if isinstance(symbols, ParamValues) and places:
-            return Data(self._source.zipped(places))
+            return Data(self._table.zipped(places))
         if not places or len(set(places)) < len(places):
             raise DataError(broken_rule("symbols", "name each symbol once, at least one", wanted))
-        if single and self._source.single:
+        if single and self._table.single:
             return self
-        source = self._source
-        result = Data(source.part(places[0]) if single else source.take(places, single=False))
+        table = self._table
+        result = Data(table.part(places[0]) if single else table.take(places, single=False))
         if single:
             # One object a symbol, so that what was computed from it is found again.
             self._selected[symbols] = result
         return result
 
-    def _place(self, symbol: Any) -> int:
-        if check.identifier("symbol", symbol) in self._source.symbols:
-            return self._source.symbols.index(symbol)
+    def _place(self, symbol: Hashable) -> int:
+        if check.identifier("symbol", symbol) in self._table.symbols:
+            return self._table.symbols.index(symbol)
         remedy = check.did_you_mean(symbol, self.symbols)
-        raise DataError(broken_rule("symbol", f"be one of {self.symbols}", symbol, remedy))
+        rule = f"be one of {', '.join(map(repr, self.symbols))}"
+        raise DataError(broken_rule("symbol", rule, symbol, remedy))
 
-    def __getitem__(self, bars: Any) -> Data:
-        if isinstance(bars, str) and bars in self._source.symbols:
+    def __getitem__(self, bars: slice | str | dt.date | AnyArray | Table | Index) -> Data:
+        if isinstance(bars, str) and bars in self._table.symbols:
             remedy = f"Type: data.select({bars!r})"
             raise DataError(broken_rule("data[…]", "be given dates, not symbols", bars, remedy))
-        places = positions(self._source.index, bars)
+        table = self._table
+        places = positions(table.index, bars)
         fields = {
-            name: np.ascontiguousarray(lanes[:, places])
-            for name, lanes in self._source.fields.items()
+            name: np.ascontiguousarray(array[:, places]) for name, array in table.fields.items()
         }
-        source = self._source
-        cut = PriceTable(source.index[places], source.symbols, fields, source.single, source.codes)
-        return Data(cut)
+        index = table.index[places]
+        return Data(PriceTable(index, table.symbols, fields, table.single, table.codes))
 
-    def resample(self, rule: Any, **options: Any) -> Data:
+    def resample(self, rule: Rule, **options: object) -> Data:
         """Return longer bars.
 
         Parameters
@@ -262,26 +640,45 @@ class Data(Made):
         2001-12-31    89.64
         Freq: YE-DEC, Name: IBM, dtype: float64
         """
-        source = self._source
-        bars = {}
-        for place, (symbol, own) in enumerate(zip(source.symbols, source.own_bars, strict=True)):
-            keep = slice(None) if own is None else own
-            fields = {name: lanes[place][keep] for name, lanes in source.fields.items()}
-            bars[symbol] = resample_bars(source.index[keep], fields, rule, options)
-        longer = self._of(bars, calendar="union", single=source.single)
-        if source.codes is None:
+        table = self._table
+        bars = {
+            symbol: resample_bars(*table.own(place), rule, options)
+            for place, symbol in enumerate(table.symbols)
+        }
+        longer = Data(_aligned(bars, "union", single=table.single))
+        if table.codes is None:
             return longer
         return longer.select(ParamValues(self.symbols))
 
+    @overload
     def run(
         self,
         name: str,
-        *args: Any,
+        *args: object,
+        unpack: Literal[False] = ...,
+        hide_params: bool | Sequence[str] = ...,
+        param_product: bool = ...,
+        **kwargs: object,
+    ) -> IndicatorResult: ...
+    @overload
+    def run(
+        self,
+        name: str,
+        *args: object,
+        unpack: Literal[True],
+        hide_params: bool | Sequence[str] = ...,
+        param_product: bool = ...,
+        **kwargs: object,
+    ) -> Table | tuple[Table, ...]: ...
+    def run(
+        self,
+        name: str,
+        *args: object,
         unpack: bool = False,
         hide_params: bool | Sequence[str] = False,
         param_product: bool = False,
-        **kwargs: Any,
-    ) -> Any:
+        **kwargs: object,
+    ) -> IndicatorResult | Table | tuple[Table, ...]:
         """Run an indicator on every symbol and every combination of parameters.
 
         Parameters
@@ -331,11 +728,11 @@ class Data(Made):
         """
         check.flag("unpack", unpack)
         result = run(
-            self._source, name, args, kwargs, hide_params=hide_params, param_product=param_product
+            self._table, name, args, kwargs, hide_params=hide_params, param_product=param_product
         )
         return result.unpack() if unpack else result
 
-    def split_params(self) -> tuple[Sequence[Data], pd.Index[Any]]:
+    def split_params(self) -> tuple[Sequence[Data], Index]:
         """Return one `Data` a symbol and their labels, for use in a `Param`.
 
         Examples
@@ -344,33 +741,70 @@ class Data(Made):
         >>> items[1], list(labels)
         (Data(['IBM'], 3270 bars, 2000-03-01 to 2013-03-01), ['AAPL', 'IBM', 'MSFT'])
         """
-        return [self.select(symbol) for symbol in self.symbols], self._source.columns
+        return [self.select(symbol) for symbol in self.symbols], self._table.columns
 
     # Travelling
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return Data, (self._source,)
+    def __reduce__(self) -> tuple[object, ...]:
+        return Data, (self._table,)
 
 
-def _day(label: Any) -> str:
+def _day(label: object) -> str:
     text = str(label)
     return text.removesuffix(" 00:00:00")
 
 
-def _digest(source: PriceTable) -> str:
+def _digest(table: PriceTable) -> str:
     digest = hashlib.sha256()
-    index = source.index
+    index = table.index
     labels = index.to_numpy()
     if isinstance(index, pd.DatetimeIndex):
         digest.update(str(index.tz).encode())
         labels = index.as_unit("ns").asi8
     digest.update(np.ascontiguousarray(labels).data)
-    # Any kind of text is the same symbol; a number is another one than its text.
-    names = [repr(str(name) if isinstance(name, str) else name) for name in source.symbols]
-    digest.update(f"{names} {source.single}".encode())
-    if source.codes is not None:
-        digest.update(source.codes.tobytes())
-    for name in sorted(source.fields):
+    # Any kind of string is the same symbol; a number is another one than its string.
+    names = [repr(str(name) if isinstance(name, str) else name) for name in table.symbols]
+    digest.update(f"{names} {table.single}".encode())
+    if table.codes is not None:
+        digest.update(table.codes.tobytes())
+    for name in sorted(table.fields):
         digest.update(name.encode())
-        digest.update(np.ascontiguousarray(source.fields[name]).reshape(-1).data)
+        digest.update(np.ascontiguousarray(table.fields[name]).reshape(-1).data)
     return digest.hexdigest()
+
+
+def _checked(
+    frames: Mapping[Any, Table],
+    single: bool,
+    calendar: str = "union",
+    adjust: bool = False,
+    missing: str = "raise",
+    columns: Columns = None,
+) -> PriceTable:
+    """Return the prices of frames, one a symbol, once they have passed all rules."""
+    check.one_of("missing", missing, ["raise", "drop"])
+    check.flag("adjust", adjust)
+    drop = missing == "drop"
+    bars = {
+        symbol: bars_of(symbol, frame, adjust=adjust, drop=drop, columns=columns)
+        for symbol, frame in frames.items()
+    }
+    return _aligned(bars, calendar, single=single)
+
+
+def _aligned(bars: dict[Hashable, Bars], calendar: str, *, single: bool) -> PriceTable:
+    index, fields = align(bars, calendar)
+    return PriceTable(index, tuple(bars), fields, single)
+
+
+def _read_parquet(path: File) -> pd.DataFrame:
+    file = path if hasattr(path, "read") else checked_path(path, "from_parquet")
+    try:
+        table = pd.read_parquet(file)
+    except (ValueError, OSError, NotImplementedError, KeyError) as error:
+        # What pyarrow raises for a file of another kind, or a damaged one.
+        raise DataError(broken_rule(str(path), "be a Parquet file", str(error))) from error
+    index = table.index
+    plain = isinstance(index, (pd.RangeIndex, pd.MultiIndex)) or is_dated(index)
+    # Epochs and strings that pandas stored as an index are a column as others.
+    return table if plain or index.name in table.columns else table.reset_index()

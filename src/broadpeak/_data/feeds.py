@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Hashable
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from broadpeak._core import check, optional
 from broadpeak.errors import DataError, ParamError, ParamTypeError, broken_rule
 
 
-def yfinance_frames(symbols: list[str], options: dict[str, Any]) -> dict[str, pd.DataFrame]:
+def yfinance_frames(symbols: list[str], options: dict[str, object]) -> dict[str, pd.DataFrame]:
     """Return what Yahoo Finance has, one frame a symbol, unadjusted with adjusted closes."""
     yfinance = optional.load("yfinance", extra="yfinance", purpose="Data.from_yfinance")
     answer = yfinance.download(
@@ -42,11 +43,11 @@ def _of_ticker(answer: Any, symbol: str) -> pd.DataFrame | None:
 
 def ccxt_frames(
     symbols: list[str],
-    exchange: Any,
+    exchange: object,
     timeframe: str,
-    span: tuple[Any, Any],
+    span: tuple[object, object],
     limit: int,
-    config: dict[str, Any],
+    config: dict[str, object],
 ) -> dict[str, pd.DataFrame]:
     """Return the bars of an exchange, page after page, one frame a symbol."""
     if isinstance(exchange, str):
@@ -72,7 +73,7 @@ def _pages(
         page = exchange.fetch_ohlcv(symbol, timeframe, since=since, limit=limit)
         fresh = [row for row in page if row[0] not in rows]
         rows.update({int(row[0]): row for row in fresh})
-        # Without a start the newest page is all that was asked; a page without news is the last.
+        # Without a start the newest page is all that is wanted; a page without news is the last.
         if start is None or not fresh or (end is not None and fresh[-1][0] > end):
             break
         since = int(fresh[-1][0]) + 1
@@ -87,7 +88,7 @@ def _pages(
     return frame.astype(float)
 
 
-def _milliseconds(label: Any) -> int:
+def _milliseconds(label: Hashable) -> int:
     time: Any = pd.NaT
     if isinstance(label, (str, dt.date, np.datetime64)):
         try:
@@ -107,6 +108,6 @@ def names(symbols: Any) -> list[str]:
     listed = list(given) if isinstance(given, (list, tuple, set, pd.Index, pd.Series)) else []
     usable = all(isinstance(name, str) and name and check.is_unicode(name) for name in listed)
     if not listed or not usable:
-        remedy = "Type a text, or a list of texts."
+        remedy = "Type a string, or a list of strings."
         raise ParamError(broken_rule("symbols", "name at least one symbol", symbols, remedy))
     return listed

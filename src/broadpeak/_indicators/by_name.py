@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""`Data.run`: from a name and parameters to lanes, each distinct combination computed once."""
+"""`Data.run`: from a name and parameters to columns, each distinct combination computed once."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Hashable, Mapping, Sequence
 from itertools import product
 from typing import Any
@@ -12,10 +11,10 @@ import numpy as np
 import pandas as pd
 
 from broadpeak._core import check
-from broadpeak._core.arrays import to_lanes
+from broadpeak._core.arrays import read_only, unwrap
 from broadpeak._indicators.catalog import find
+from broadpeak._indicators.columnwise import zipped
 from broadpeak._indicators.definition import Definition, bind
-from broadpeak._indicators.lists import zipped
 from broadpeak._indicators.output import IndicatorResult
 from broadpeak._indicators.panel import PanelLevel, Shape
 from broadpeak._prices.table import PriceTable
@@ -26,97 +25,98 @@ _LISTS = (list, tuple, range, np.ndarray, pd.Index, pd.Series)
 
 
 def run(
-    source: PriceTable,
+    table: PriceTable,
     name: str,
-    args: tuple[Any, ...],
-    kwargs: Mapping[str, Any],
+    args: tuple[object, ...],
+    kwargs: Mapping[str, object],
     *,
     hide_params: bool | Sequence[str],
     param_product: bool,
 ) -> IndicatorResult:
-    """Run the indicator `name` on every symbol of `source` and every combination of parameters."""
+    """Run the indicator `name` on every symbol of `table` and every combination of parameters."""
     definition = find(name)
     check.flag("param_product", param_product)
-    inputs: Mapping[str, Any] = definition.inputs
-    if kwargs and not kwargs.keys() <= definition.params.keys():
+    params = definition.params
+    inputs: Mapping[str, object] = definition.inputs
+    if kwargs and not kwargs.keys() <= params.keys():
         inputs = {key: kwargs.get(key, field) for key, field in inputs.items()}
         kwargs = {key: value for key, value in kwargs.items() if key not in inputs}
-    bound = bind(definition.name, list(definition.params), args, kwargs)
-    values = [bound.get(key, default) for key, default in definition.params.items()]
-    lists = {key: value for key, value in bound.items() if isinstance(value, _LISTS)}
-    lists = {key: value for key, value in lists.items() if _is_listed(value)}
-    hidden = _hidden(definition, hide_params)
-    all_hidden = hidden == set(definition.params)
-    if not lists and source.codes is None:
-        lanes = _lanes(source, definition, inputs, tuple(values))
-        return IndicatorResult(definition.outputs, [lanes], Shape(source, hidden=all_hidden))
+    bound = bind(definition.name, list(params), args, kwargs)
+    hidden = set(params) if hide_params is True else _hidden(definition, hide_params)
+    lists = {
+        key: value
+        for key, value in bound.items()
+        # An array without dimensions is one value itself.
+        if isinstance(value, _LISTS) and not (isinstance(value, np.ndarray) and not value.ndim)
+    }
+    values = [bound.get(key, default) for key, default in params.items()]
+    all_hidden = len(hidden) == len(params)
+    if not lists and table.codes is None:
+        arrays = _computed(table, definition, inputs, tuple(values))
+        return IndicatorResult(definition.outputs, [arrays], Shape(table, hidden=all_hidden))
     columns = _combine(lists, product_of_all=param_product) if lists else {}
-    if source.codes is not None:
+    if table.codes is not None:
         remedy = "Pass one value, or the list that the function was given."
-        columns = zipped(columns, remedy, len(source.codes))
+        columns = zipped(columns, remedy, len(table.codes))
     levels = [
         PanelLevel(f"{definition.short}_{key}", column)
         for key, column in columns.items()
         if key not in hidden
     ]
-    n = len(next(iter(columns.values()))) if source.codes is None else len(source.codes)
+    n = len(next(iter(columns.values()))) if table.codes is None else len(table.codes)
     filled = [
-        columns.get(key, None) or [value] * n
-        for key, value in zip(definition.params, values, strict=True)
+        columns.get(key, None) or [value] * n for key, value in zip(params, values, strict=True)
     ]
-    if source.codes is None:
+    if table.codes is None:
         distinct, take = _distinct(list(zip(*filled, strict=True)))
-        found = [_lanes(source, definition, inputs, combination) for combination in distinct]
+        found = [_computed(table, definition, inputs, combination) for combination in distinct]
     else:
         # Where an array replaces prices, combinations differ by it as well.
-        own = source.codes if _by_name(inputs) else np.arange(n)
-        rows = zip(source.codes.tolist(), own.tolist(), *filled, strict=True)
+        own = table.codes if _by_name(inputs) else np.arange(n)
+        rows = zip(table.codes.tolist(), own.tolist(), *filled, strict=True)
         distinct, take = _distinct(list(rows))
-        found = [_zipped_lanes(source, definition, inputs, combination) for combination in distinct]
-    return IndicatorResult(definition.outputs, found, Shape(source, take, levels, all_hidden))
+        found = [
+            _of_combination(table, definition, inputs, combination) for combination in distinct
+        ]
+    return IndicatorResult(definition.outputs, found, Shape(table, take, levels, all_hidden))
 
 
-def _is_listed(value: Any) -> bool:
-    """Return whether `value` holds values; an array without dimensions is one value itself."""
-    return not isinstance(value, np.ndarray) or value.ndim > 0
-
-
-def _combine(lists: dict[str, Any], *, product_of_all: bool) -> dict[str, list[Any]]:
+def _combine(lists: Mapping[str, object], *, product_of_all: bool) -> dict[str, list[object]]:
     """Return the values of each listed parameter, one a combination."""
-    columns = {key: _items(value) for key, value in lists.items()}
+    columns: dict[str, list[object]] = {}
+    for key, value in lists.items():
+        if isinstance(value, np.ndarray) and value.ndim > 1:
+            raise ParamError(broken_rule("a list of parameters", "be one-dimensional", value.shape))
+        columns[key] = value.tolist() if isinstance(value, np.ndarray) else list(value)  # type: ignore[call-overload]  # one of _LISTS
     if product_of_all and all(columns.values()):  # an empty one is refused below
         rows = list(product(*columns.values()))
         return {key: [row[i] for row in rows] for i, key in enumerate(columns)}
     return zipped(columns, "Pass param_product=True to combine every value with every other.")
 
 
-def _items(value: Any) -> list[Any]:
-    if isinstance(value, np.ndarray):
-        if value.ndim > 1:
-            raise ParamError(broken_rule("a list of parameters", "be one-dimensional", value.shape))
-        return list(value.tolist())
-    return list(value)
-
-
-def _hidden(definition: Definition, hide_params: bool | Sequence[str]) -> set[str]:
+def _hidden(definition: Definition, hide_params: object) -> set[str]:
     if isinstance(hide_params, (bool, np.bool_)):
         return set(definition.params) if hide_params else set()
-    given: Any = hide_params
-    names = [given] if isinstance(given, str) else given
-    listed = isinstance(names, (list, tuple, set, frozenset)) and all(
+    names = [hide_params] if isinstance(hide_params, str) else hide_params
+    if isinstance(names, (list, tuple, set, frozenset)) and all(
         isinstance(name, str) for name in names
-    )
-    hidden = set(names) if listed else set()
-    unknown = sorted(hidden - set(definition.params)) if listed else given
-    if not listed or unknown:
-        rule = f"be True, False or among {list(definition.params)}"
-        raise ParamError(broken_rule("hide_params", rule, unknown))
-    return hidden
+    ):
+        hidden = set(names)
+        wrong: object = sorted(hidden - set(definition.params))
+        if not wrong:
+            return hidden
+    else:
+        wrong = hide_params
+    rule = f"be True, False or among {list(definition.params)}"
+    raise ParamError(broken_rule("hide_params", rule, wrong))
 
 
-def _distinct(combinations: list[tuple[Any, ...]]) -> tuple[list[tuple[Any, ...]], IntArray]:
+def _distinct(
+    combinations: list[tuple[object, ...]],
+) -> tuple[list[tuple[object, ...]], IntArray]:
+    """Return every combination once, and which of them each is."""
     try:
-        seen: dict[tuple[Any, ...], int] = {}
+        seen: dict[tuple[object, ...], int] = {}
         take = [seen.setdefault(row, len(seen)) for row in combinations]
     except TypeError as error:
         rule = "be plain values"
@@ -124,119 +124,114 @@ def _distinct(combinations: list[tuple[Any, ...]]) -> tuple[list[tuple[Any, ...]
     return list(seen), np.array(take, np.int64)
 
 
-def _lanes(
-    source: PriceTable, definition: Definition, inputs: Mapping[str, Any], values: tuple[Any, ...]
+def _computed(
+    table: PriceTable,
+    definition: Definition,
+    inputs: Mapping[str, object],
+    values: tuple[object, ...],
 ) -> tuple[AnyArray, ...]:
-    """Return one array an output, shape (n_symbols, n_bars), computed or remembered."""
-    key = _key(definition, inputs, values)
-    found = source.memo.get(key) if key is not None else None
-    if found is None:
-        found = _compute(source, definition, inputs, values)
-        if key is not None:
-            source.memo.put(key, found)
-    return found
-
-
-def _key(
-    definition: Definition, inputs: Mapping[str, Any], values: tuple[Any, ...]
-) -> Hashable | None:
+    """Return one array an output, symbols × bars, computed or remembered."""
     key: Hashable = (definition.name, values)
     if inputs is not definition.inputs:
         if not _by_name(inputs):
-            return None
-        key = (definition.name, values, tuple(inputs.values()))
+            return _compute(table, definition, inputs, values)
+        key = (definition.name, values, *inputs.values())
+    for value in values:
+        # NaN is not equal to itself and would fill the memory with copies.
+        if isinstance(value, float) and value != value:  # noqa: PLR0124
+            return _compute(table, definition, inputs, values)
     try:
-        hash(key)
-    except TypeError:
-        return None
-    # NaN is not equal to itself and would fill the memory with copies.
-    return None if any(isinstance(v, float) and math.isnan(v) for v in values) else key
+        found = table.memo.get(key)
+    except TypeError:  # a value without a hash
+        return _compute(table, definition, inputs, values)
+    if found is None:
+        found = _compute(table, definition, inputs, values)
+        table.memo.put(key, found)
+    return found
 
 
-def _by_name(inputs: Mapping[str, Any]) -> bool:
+def _by_name(inputs: Mapping[str, object]) -> bool:
     return all(isinstance(field, str) for field in inputs.values())
 
 
-def _zipped_lanes(
-    source: PriceTable,
+def _of_combination(
+    table: PriceTable,
     definition: Definition,
-    inputs: Mapping[str, Any],
+    inputs: Mapping[str, object],
     combination: tuple[Any, ...],
 ) -> tuple[AnyArray, ...]:
-    """Return one lane an output, shape (1, n_bars), for one combination of a mono-chunk.
+    """Return one column an output, shape (1, n_bars), for one combination of a mono-chunk.
 
-    It is computed on the symbol alone, as a single call would, and put on the bars of all symbols.
+    It is the position of its symbol, its number, and the values of parameters. It is computed on
+    the symbol alone, as a single call would, and put on the bars of all symbols.
     """
     place, number, *values = combination
-    part, own = source.part(place), source.own_bars[place]
+    own = table.own_bars[place]
     if not _by_name(inputs):
         bars = slice(None) if own is None else own
-        inputs = {key: _own_input(source, definition, key, field, number, bars)
-                  for key, field in inputs.items()}  # fmt: skip
-    lanes = _lanes(part, definition, inputs, tuple(values))
+        inputs = {
+            key: field
+            if isinstance(field, str)
+            else np.ascontiguousarray(_input(table, definition, key, field)[number, bars])
+            for key, field in inputs.items()
+        }
+    columns = _computed(table.part(place), definition, inputs, tuple(values))
     if own is None:
-        return lanes
+        return columns
     spread = []
-    for lane in lanes:
-        whole = np.full((1, len(source.index)), np.nan)
-        whole[:, own] = lane
-        spread.append(whole)
+    for column in columns:
+        whole = np.full((1, len(table.index)), np.nan)
+        whole[:, own] = column
+        spread.append(read_only(whole))
     return tuple(spread)
 
 
-def _own_input(
-    source: PriceTable, definition: Definition, key: str, field: Any, number: int, bars: Any
-) -> Any:
-    """Return the name of a price, or the values of one combination on the bars of its symbol."""
-    if isinstance(field, str):
-        return field
-    lanes = _input(source, definition, key, field)
-    return np.ascontiguousarray(lanes[number, bars])
-
-
 def _compute(
-    source: PriceTable, definition: Definition, inputs: Mapping[str, Any], values: tuple[Any, ...]
+    table: PriceTable,
+    definition: Definition,
+    inputs: Mapping[str, object],
+    values: tuple[object, ...],
 ) -> tuple[AnyArray, ...]:
-    lanes = [_input(source, definition, key, field) for key, field in inputs.items()]
-    if len(source.symbols) == 1 and source.own_bars[0] is None:
-        return tuple(
-            out[np.newaxis, :] for out in definition.compute(*(x[0] for x in lanes), *values)
-        )
+    arrays = [_input(table, definition, key, field) for key, field in inputs.items()]
+    if len(table.symbols) == 1 and table.own_bars[0] is None:
+        outs = definition.compute(*[array[0] for array in arrays], *values)
+        return tuple(read_only(out[np.newaxis, :]) for out in outs)
     outputs: list[AnyArray] = []
-    for place, own in enumerate(source.own_bars):
+    for place, own in enumerate(table.own_bars):
         bars = slice(None) if own is None else own
         # On a calendar of several symbols an indicator sees the bars of its own symbol only.
-        rows = [np.ascontiguousarray(lane[place, bars]) for lane in lanes]
-        results = definition.compute(*rows, *values)
+        columns = [read_only(array[place, bars]) for array in arrays]
+        results = definition.compute(*columns, *values)
         if not outputs:
-            shape = (len(source.symbols), len(source.index))
-            gaps = any(each is not None for each in source.own_bars)
+            shape = (len(table.symbols), len(table.index))
+            gaps = any(each is not None for each in table.own_bars)
             outputs = [
                 np.full(shape, np.nan) if gaps else np.empty(shape, result.dtype)
                 for result in results
             ]
         for output, result in zip(outputs, results, strict=True):
             output[place, bars] = result
-    return tuple(outputs)
+    return tuple(map(read_only, outputs))
 
 
-def _input(source: PriceTable, definition: Definition, key: str, field: Any) -> FloatArray:
+def _input(table: PriceTable, definition: Definition, key: str, field: object) -> FloatArray:
+    """Return what goes into an indicator, symbols × bars: a price by name, or values passed."""
     if isinstance(field, str):
         try:
-            return source.lanes(field)
+            return table.array(field)
         except DataError as error:
             rule = f"have the price {shown(field)} for {key!r}"
             remedy = f"Pass the values: {key}=…, or the name of another price."
-            msg = broken_rule(f"the data of {definition.name}", rule, list(source.fields), remedy)
+            msg = broken_rule(f"the data of {definition.name}", rule, list(table.fields), remedy)
             raise DataError(msg) from error
-    lanes, wrapping = to_lanes(key, field)
-    n = len(source.columns)
-    if wrapping.index is not None and not wrapping.index.equals(source.index):
+    array, wrapping = unwrap(key, field)
+    n = len(table.columns)
+    if wrapping.index is not None and not wrapping.index.equals(table.index):
         raise DataError(broken_rule(key, "have the index of the data", wrapping.index[:3].tolist()))
-    if lanes.shape[1] != len(source.index) or lanes.shape[0] not in {1, n}:
-        rule = f"have {len(source.index)} bars and 1 or {n} columns"
-        raise DataError(broken_rule(key, rule, lanes.shape[::-1]))
-    if wrapping.columns is not None and n > 1 and not wrapping.columns.equals(source.columns):
-        rule = f"have a column for each of {list(source.columns)}, in order"
+    if array.shape[1] != len(table.index) or array.shape[0] not in {1, n}:
+        rule = f"have {len(table.index)} bars and 1 or {n} columns"
+        raise DataError(broken_rule(key, rule, array.shape[::-1]))
+    if wrapping.columns is not None and n > 1 and not wrapping.columns.equals(table.columns):
+        rule = f"have a column for each of {list(table.columns)}, in order"
         raise DataError(broken_rule(key, rule, wrapping.columns.tolist()))
-    return np.broadcast_to(lanes, (n, lanes.shape[1]))
+    return np.broadcast_to(array, (n, array.shape[1]))

@@ -21,7 +21,7 @@ _RULE = "be an indicator, as in 'bp:ma' or 'talib:sma'"
 _PRICES = ("open", "high", "low", "close", "volume")
 
 
-def find(name: Any) -> Definition:
+def find(name: object) -> Definition:
     """Return the indicator `name`: "talib:…", "bp:…" or "vbt:…", which is the same as "bp:…".
 
     Raises
@@ -51,10 +51,10 @@ def _find(name: str) -> Definition:
 
 def _own(short: str, function: Callable[..., Any], outputs: tuple[str, ...]) -> Definition:
     """Describe one of our functions: arguments without a default are its inputs."""
-    function = inspect.unwrap(function)  # lists are the business of `Data.run`
+    function = inspect.unwrap(function)  # `Data.run` spreads lists itself
     parameters = inspect.signature(function).parameters
     inputs: dict[str, str] = {}
-    params: dict[str, Any] = {}
+    params: dict[str, float] = {}
     keywords: set[str] = set()
     for key, parameter in parameters.items():
         if parameter.default is parameter.empty:
@@ -66,7 +66,7 @@ def _own(short: str, function: Callable[..., Any], outputs: tuple[str, ...]) -> 
     positional = len(inputs) + len(params) - len(keywords)
     names = [*inputs, *params]
 
-    def compute(*values: Any) -> tuple[AnyArray, ...]:
+    def compute(*values: object) -> tuple[AnyArray, ...]:
         named = dict(zip(names[positional:], values[positional:], strict=True))
         result = function(*values[:positional], **named)
         return tuple(result) if isinstance(result, tuple) else (result,)

@@ -5,11 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeVar
 
 from broadpeak._core import check
 from broadpeak.errors import ParamTypeError
 from broadpeak.types import AnyArray
+
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,20 +31,20 @@ class Definition:
     outputs
         Names of the results.
     compute
-        Lanes of the inputs, shape (n_bars,), then the parameters, to one lane an output.
+        Columns of the inputs, shape (n_bars,), then the parameters, to one column an output.
     """
 
     name: str
     short: str
     inputs: Mapping[str, str]
-    params: Mapping[str, Any]
+    params: Mapping[str, float]
     outputs: tuple[str, ...]
-    compute: Callable[..., tuple[AnyArray, ...]]
+    compute: Callable[..., Sequence[AnyArray]]
 
 
 def bind(
-    owner: str, names: Sequence[str], args: tuple[Any, ...], kwargs: Mapping[str, Any]
-) -> dict[str, Any]:
+    owner: str, names: Sequence[str], args: Sequence[Value], kwargs: Mapping[str, Value]
+) -> dict[str, Value]:
     """Return the arguments by name, as a call of a function with these parameters would."""
     if len(args) > len(names):
         msg = f"{owner} takes {len(names)} arguments ({', '.join(names)}), got {len(args)}."

@@ -3,16 +3,25 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import overload
+
+import pandas as pd
 
 from broadpeak._core import check
+from broadpeak._core.aliases import Alike, ArrayLike, Many, Plain, Table, Values
 from broadpeak._indicators._kernels import recursive, windowed
-from broadpeak._indicators.application import over_one
-from broadpeak._indicators.lists import takes_lists
+from broadpeak._indicators.columnwise import over_one, takes_lists
+from broadpeak.types import FloatArray
 
 
+@overload
+def sma(values: Alike, window: float = ...) -> Alike: ...
+@overload
+def sma(values: Plain, window: float | Many = ...) -> FloatArray: ...
+@overload
+def sma(values: Table, window: Many) -> pd.DataFrame: ...
 @takes_lists
-def sma(values: Any, window: float = 30) -> Any:
+def sma(values: ArrayLike, window: float | Many = 30) -> Values:
     """Return the simple moving average: the mean of the last `window` values.
 
     Parameters
@@ -50,8 +59,14 @@ def sma(values: Any, window: float = 30) -> Any:
     return over_one(windowed.mean, values, check.window("window", window))
 
 
+@overload
+def ema(values: Alike, window: float = ...) -> Alike: ...
+@overload
+def ema(values: Plain, window: float | Many = ...) -> FloatArray: ...
+@overload
+def ema(values: Table, window: Many) -> pd.DataFrame: ...
 @takes_lists
-def ema(values: Any, window: float = 30) -> Any:
+def ema(values: ArrayLike, window: float | Many = 30) -> Values:
     """Return the exponential moving average with the weight ``2 / (window + 1)``.
 
     Parameters
@@ -89,8 +104,14 @@ def ema(values: Any, window: float = 30) -> Any:
     return over_one(recursive.smoothed, values, length, 2.0 / (length + 1), 0)
 
 
+@overload
+def rma(values: Alike, window: float = ...) -> Alike: ...
+@overload
+def rma(values: Plain, window: float | Many = ...) -> FloatArray: ...
+@overload
+def rma(values: Table, window: Many) -> pd.DataFrame: ...
 @takes_lists
-def rma(values: Any, window: float = 14) -> Any:
+def rma(values: ArrayLike, window: float | Many = 14) -> Values:
     """Return Wilder's moving average: exponential with the weight ``1 / window``.
 
     Parameters
@@ -128,8 +149,14 @@ def rma(values: Any, window: float = 14) -> Any:
     return over_one(recursive.smoothed, values, length, 1.0 / length, 0)
 
 
+@overload
+def wma(values: Alike, window: float = ...) -> Alike: ...
+@overload
+def wma(values: Plain, window: float | Many = ...) -> FloatArray: ...
+@overload
+def wma(values: Table, window: Many) -> pd.DataFrame: ...
 @takes_lists
-def wma(values: Any, window: float = 30) -> Any:
+def wma(values: ArrayLike, window: float | Many = 30) -> Values:
     """Return the linearly weighted moving average; weights 1 … `window`, the newest heaviest.
 
     Parameters
@@ -165,8 +192,14 @@ def wma(values: Any, window: float = 30) -> Any:
     return over_one(windowed.weighted_mean, values, check.window("window", window))
 
 
+@overload
+def highest(values: Alike, window: float = ...) -> Alike: ...
+@overload
+def highest(values: Plain, window: float | Many = ...) -> FloatArray: ...
+@overload
+def highest(values: Table, window: Many) -> pd.DataFrame: ...
 @takes_lists
-def highest(values: Any, window: float = 30) -> Any:
+def highest(values: ArrayLike, window: float | Many = 30) -> Values:
     """Return the largest of the last `window` values, the current one included.
 
     Parameters
@@ -202,8 +235,14 @@ def highest(values: Any, window: float = 30) -> Any:
     return over_one(windowed.extreme, values, check.window("window", window), 1.0)
 
 
+@overload
+def lowest(values: Alike, window: float = ...) -> Alike: ...
+@overload
+def lowest(values: Plain, window: float | Many = ...) -> FloatArray: ...
+@overload
+def lowest(values: Table, window: Many) -> pd.DataFrame: ...
 @takes_lists
-def lowest(values: Any, window: float = 30) -> Any:
+def lowest(values: ArrayLike, window: float | Many = 30) -> Values:
     """Return the smallest of the last `window` values, the current one included.
 
     Parameters

@@ -3,35 +3,45 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Generic, NamedTuple, TypeVar, overload
 
 import numpy as np
+import pandas as pd
 
 from broadpeak._core import check
+from broadpeak._core.aliases import Alike, ArrayLike, Many, Plain, Table, Values
+from broadpeak._core.arrays import read_only
 from broadpeak._indicators._kernels import recursive, windowed
-from broadpeak._indicators.application import over_many, over_one
-from broadpeak._indicators.lists import takes_lists
+from broadpeak._indicators.columnwise import over_many, over_one, takes_lists
 from broadpeak._indicators.volatility import check_ddof
 from broadpeak.types import FloatArray
 
+T_co = TypeVar("T_co", covariant=True)
 
-class Macd(NamedTuple):
+
+class Macd(NamedTuple, Generic[T_co]):
     """The three lines of `macd`, each like the values passed."""
 
-    macd: Any
-    signal: Any
-    hist: Any
+    macd: T_co
+    signal: T_co
+    hist: T_co
 
 
-class Stochastic(NamedTuple):
+class Stochastic(NamedTuple, Generic[T_co]):
     """The two lines of `stoch`, each like the prices passed."""
 
-    k: Any
-    d: Any
+    k: T_co
+    d: T_co
 
 
+@overload
+def rsi(values: Alike, window: float = ...) -> Alike: ...
+@overload
+def rsi(values: Plain, window: float | Many = ...) -> FloatArray: ...
+@overload
+def rsi(values: Table, window: Many) -> pd.DataFrame: ...
 @takes_lists
-def rsi(values: Any, window: float = 14) -> Any:
+def rsi(values: ArrayLike, window: float | Many = 14) -> Values:
     """Return Wilder's relative strength index, between 0 and 100.
 
     Parameters
@@ -69,8 +79,25 @@ def rsi(values: Any, window: float = 14) -> Any:
     return over_one(recursive.relative_strength, values, check.window("window", window))
 
 
+@overload
+def macd(
+    values: Alike, fast: float = ..., slow: float = ..., signal: float = ...
+) -> Macd[Alike]: ...
+@overload
+def macd(
+    values: Plain, fast: float | Many = ..., slow: float | Many = ..., signal: float | Many = ...
+) -> Macd[FloatArray]: ...
+@overload
+def macd(
+    values: ArrayLike,
+    fast: float | Many = ...,
+    slow: float | Many = ...,
+    signal: float | Many = ...,
+) -> Macd[Values]: ...
 @takes_lists
-def macd(values: Any, fast: float = 12, slow: float = 26, signal: float = 9) -> Macd:
+def macd(
+    values: ArrayLike, fast: float | Many = 12, slow: float | Many = 26, signal: float | Many = 9
+) -> Macd[Values]:
     """Return the difference of two exponential averages, its own average, and what is between.
 
     Parameters
@@ -124,20 +151,47 @@ def _macd(
     recursive.smoothed(x, fast, 2.0 / (fast + 1), start - fast, line)
     recursive.smoothed(x, slow, 2.0 / (slow + 1), start - slow, other)
     line -= other
-    recursive.smoothed(line, signal, 2.0 / (signal + 1), 0, smooth)
+    recursive.smoothed(read_only(line), signal, 2.0 / (signal + 1), 0, smooth)
     line[np.isnan(smooth)] = np.nan
     return line, smooth, line - smooth
 
 
+@overload
+def stoch(
+    high: Alike,
+    low: Alike,
+    close: Alike,
+    window: float = ...,
+    smooth_k: float = ...,
+    smooth_d: float = ...,
+) -> Stochastic[Alike]: ...
+@overload
+def stoch(
+    high: Plain,
+    low: Plain,
+    close: Plain,
+    window: float | Many = ...,
+    smooth_k: float | Many = ...,
+    smooth_d: float | Many = ...,
+) -> Stochastic[FloatArray]: ...
+@overload
+def stoch(
+    high: ArrayLike,
+    low: ArrayLike,
+    close: ArrayLike,
+    window: float | Many = ...,
+    smooth_k: float | Many = ...,
+    smooth_d: float | Many = ...,
+) -> Stochastic[Values]: ...
 @takes_lists
 def stoch(
-    high: Any,
-    low: Any,
-    close: Any,
-    window: float = 14,
-    smooth_k: float = 3,
-    smooth_d: float = 3,
-) -> Stochastic:
+    high: ArrayLike,
+    low: ArrayLike,
+    close: ArrayLike,
+    window: float | Many = 14,
+    smooth_k: float | Many = 3,
+    smooth_d: float | Many = 3,
+) -> Stochastic[Values]:
     """Return the stochastic oscillator: where the close lies in the range of the last bars.
 
     Parameters
@@ -195,14 +249,20 @@ def _stoch(
     raw = 100.0 * (close - bottom) / reach
     raw[flat & np.isfinite(close)] = 0.0
     k = np.empty_like(close)
-    windowed.mean(raw, smooth_k, k)
-    windowed.mean(k, smooth_d, d)
+    windowed.mean(read_only(raw), smooth_k, k)
+    windowed.mean(read_only(k), smooth_d, d)
     k[np.isnan(d)] = np.nan
     return k, d
 
 
+@overload
+def roc(values: Alike, window: float = ...) -> Alike: ...
+@overload
+def roc(values: Plain, window: float | Many = ...) -> FloatArray: ...
+@overload
+def roc(values: Table, window: Many) -> pd.DataFrame: ...
 @takes_lists
-def roc(values: Any, window: float = 10) -> Any:
+def roc(values: ArrayLike, window: float | Many = 10) -> Values:
     """Return the rate of change against the value `window` bars ago, in percent.
 
     Parameters
@@ -238,8 +298,14 @@ def roc(values: Any, window: float = 10) -> Any:
     return over_one(windowed.rate_of_change, values, check.window("window", window))
 
 
+@overload
+def zscore(values: Alike, window: float = ..., *, ddof: int = ...) -> Alike: ...
+@overload
+def zscore(values: Plain, window: float | Many = ..., *, ddof: int = ...) -> FloatArray: ...
+@overload
+def zscore(values: Table, window: Many, *, ddof: int = ...) -> pd.DataFrame: ...
 @takes_lists
-def zscore(values: Any, window: float = 30, *, ddof: int = 1) -> Any:
+def zscore(values: ArrayLike, window: float | Many = 30, *, ddof: int = 1) -> Values:
     """Return how many standard deviations a value lies above the mean of the last `window` ones.
 
     Parameters

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What `Data.run` returns: lanes of every distinct combination, and pandas when asked."""
+"""What `Data.run` returns: every distinct combination once, and pandas on demand."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ import numpy as np
 import pandas as pd
 
 from broadpeak._core import check
-from broadpeak._core.arrays import lent
+from broadpeak._core.aliases import Index, Table, Values
+from broadpeak._core.arrays import lent, read_only
 from broadpeak._indicators.panel import Panel, PanelLevel, Shape
 from broadpeak._prices.table import PriceTable
-from broadpeak._signals.levels import is_levels, level_index
+from broadpeak._signals.levels import LISTS, Listed, level_index
 from broadpeak.errors import DataError, ParamError, broken_rule
 from broadpeak.types import AnyArray
 
 _ABOVE, _BELOW = "_crossed_above", "_crossed_below"
 _CROSSINGS = {_ABOVE: True, _BELOW: False}
-_ARRAYS = (np.ndarray, pd.Series)
 
 
 class IndicatorResult:
@@ -47,7 +47,7 @@ class IndicatorResult:
 
     Examples
     --------
-    >>> from broadpeak._data.data import Data
+    >>> from broadpeak import Data
     >>> data = Data.sample("IBM")
     >>> fast, slow = data.run("bp:ma", window=[10, 20]), data.run("bp:ma", window=50)
     >>> fast.rename_levels({"ma_window": "fast"}).ma_crossed_above(slow).sum()
@@ -57,7 +57,7 @@ class IndicatorResult:
     dtype: int64
     """
 
-    __slots__ = ("_made", "_shape", "_stored", "outputs")
+    __slots__ = ("_panels", "_shape", "_stored", "_tables", "outputs")
 
     def __init__(
         self, outputs: tuple[str, ...], stored: Sequence[tuple[AnyArray, ...]], shape: Shape
@@ -65,14 +65,15 @@ class IndicatorResult:
         self.outputs = outputs
         self._stored = stored
         self._shape = shape
-        self._made: dict[Any, Any] = {}
+        self._panels: dict[int, Panel] = {}
+        self._tables: dict[str, Table] = {}
 
     @property
     def levels(self) -> list[str]:
         """Names of the visible parameter levels."""
         return [level.name for level in self._shape.levels]
 
-    def unpack(self) -> Any:
+    def unpack(self) -> Table | tuple[Table, ...]:
         """Return the output, or a tuple of the outputs where there are several."""
         frames = tuple(getattr(self, name) for name in self.outputs)
         return frames[0] if len(frames) == 1 else frames
@@ -98,7 +99,7 @@ class IndicatorResult:
 
         Examples
         --------
-        >>> from broadpeak._data.data import Data
+        >>> from broadpeak import Data
         >>> result = Data.sample("IBM").run("bp:ma", window=[10, 20])
         >>> result.rename_levels({"ma_window": "fast"}).levels
         ['fast']
@@ -107,13 +108,14 @@ class IndicatorResult:
         for old in names:
             if old not in self.levels and self.levels:
                 remedy = check.did_you_mean(old, self.levels)
-                raise ParamError(broken_rule("a level", f"be one of {self.levels}", old, remedy))
+                rule = f"be one of {', '.join(map(repr, self.levels))}"
+                raise ParamError(broken_rule("a level", rule, old, remedy))
         old_shape = self._shape
         levels = [PanelLevel(names.get(name, name), labels) for name, labels in old_shape.levels]
         shape = replace(old_shape, levels=levels)
         return IndicatorResult(self.outputs, self._stored, shape)
 
-    def split_params(self) -> tuple[Sequence[IndicatorResult], pd.Index[Any]]:
+    def split_params(self) -> tuple[Sequence[IndicatorResult], Index]:
         """Return one result a combination and their labels, for use in a `Param`.
 
         Without listed parameters, one result a symbol.
@@ -125,70 +127,66 @@ class IndicatorResult:
 
         Examples
         --------
-        >>> from broadpeak._data.data import Data
+        >>> from broadpeak import Data
         >>> items, labels = Data.sample("IBM").run("bp:ma", window=[10, 20]).split_params()
         >>> len(items), labels.name
         (2, 'ma_window')
         """
         shape = self._shape
         if shape.take is not None:
-            if shape.source.codes is not None:
+            if shape.table.codes is not None:
                 return [self._of_combination(i) for i in range(shape.count)], shape.columns()
-            alone = Shape(shape.source)
+            alone = Shape(shape.table)
             parts = [IndicatorResult(self.outputs, [self._stored[i]], alone) for i in shape.take]
             return parts, shape.index()
-        if shape.source.single:
+        if shape.table.single:
             rule = "have listed parameters or several symbols to be split"
             raise ParamError(broken_rule("the result", rule, self))
-        return [self._of_symbol(i) for i in range(len(shape.source.symbols))], shape.columns()
+        return [self._of_symbol(i) for i in range(len(shape.table.symbols))], shape.columns()
 
     def _of_symbol(self, place: int) -> IndicatorResult:
-        return self._alone(self._shape.source, place, [x[place] for x in self._stored[0]])
+        return self._alone(self._shape.table, place, [x[place] for x in self._stored[0]])
 
     def _of_combination(self, number: int) -> IndicatorResult:
         shape = self._shape
         stored = number if shape.take is None else shape.take[number]
-        lanes = [x[0] for x in self._stored[stored]]
-        return self._alone(shape.source, int(shape.symbol_take()[number]), lanes)
+        columns = [x[0] for x in self._stored[stored]]
+        return self._alone(shape.table, int(shape.symbol_codes()[number]), columns)
 
-    def _alone(self, source: PriceTable, place: int, lanes: list[AnyArray]) -> IndicatorResult:
+    def _alone(self, table: PriceTable, place: int, columns: list[AnyArray]) -> IndicatorResult:
         """Return the result of one symbol on its own bars."""
-        own = source.own_bars[place]
+        own = table.own_bars[place]
         bars = slice(None) if own is None else own
-        stored = tuple(np.ascontiguousarray(lane[np.newaxis, bars]) for lane in lanes)
-        return IndicatorResult(self.outputs, [stored], Shape(source.part(place)))
+        stored = tuple(read_only(column[np.newaxis, bars]) for column in columns)
+        return IndicatorResult(self.outputs, [stored], Shape(table.part(place)))
 
-    def panel(self, output: str = "") -> Panel:
-        """Return the lanes of one output, by default of the only one.
+    def panel(self, output: object = "") -> Panel:
+        """Return one output, by default of the only one.
 
         Raises
         ------
         DataError
             If there are several outputs and none is named.
         """
-        wanted: Any = output
-        if not isinstance(wanted, str) or wanted:
-            check.one_of("output", output, self.outputs)
-        elif len(self.outputs) > 1:
+        if not isinstance(output, str) or (output and output not in self.outputs):
+            check.one_of("output", output, list[object](self.outputs))
+        if not output and len(self.outputs) > 1:
             remedy = f"Pass one of them: other.{self.outputs[0]}"
             raise DataError(broken_rule("other", "have one output", self.outputs, remedy))
-        place = self.outputs.index(output) if output else 0
-        if len(self._stored) == 1:
-            return Panel(self._stored[0][place], self._shape)
-        key = ("panel", place)
-        if key not in self._made:
-            lanes = np.concatenate([outputs[place] for outputs in self._stored])
-            self._made[key] = Panel(lanes, self._shape)
-        panel: Panel = self._made[key]
-        return panel
+        place = self.outputs.index(str(output)) if output else 0
+        if place not in self._panels:
+            arrays = [outputs[place] for outputs in self._stored]
+            array = arrays[0] if len(arrays) == 1 else read_only(np.concatenate(arrays))
+            self._panels[place] = Panel(array, self._shape)
+        return self._panels[place]
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
             raise AttributeError(name)
         if name in self.outputs:
-            if name not in self._made:
-                self._made[name] = self.panel(name).wrap()
-            return lent(self._made[name])
+            if name not in self._tables:
+                self._tables[name] = self.panel(name).wrap()
+            return lent(self._tables[name])
         for ending, above in _CROSSINGS.items():
             output = name.removesuffix(ending)
             if output != name and output in self.outputs:
@@ -197,7 +195,7 @@ class IndicatorResult:
         msg = f"this indicator has no {name!r}. {hint}"
         raise AttributeError(msg)
 
-    def _crossed(self, output: str, other: Any, *, above: bool) -> Any:
+    def _crossed(self, output: str, other: object, *, above: bool) -> Values:
         panel = self.panel(output)
         if isinstance(other, IndicatorResult):
             return panel.crossed(other.panel(), above=above)
@@ -206,9 +204,10 @@ class IndicatorResult:
         if isinstance(other, (int, float, np.number)):
             level = check.number("other", other, finite=False)
             return panel.crossed_levels(level, above=above)
-        if _is_levels(other, len(self._shape.source.index)):
+        levels = _as_levels(other, len(self._shape.table.index))
+        if levels is not None:
             name = f"{output}{_ABOVE if above else _BELOW}"
-            labels = level_index(other.tolist() if isinstance(other, _ARRAYS) else other, name)
+            labels = level_index(levels, name)
             return panel.crossed_levels(PanelLevel(str(labels.name), list(labels)), above=above)
         return panel.crossed_values(other, above=above)
 
@@ -218,21 +217,23 @@ class IndicatorResult:
         return sorted([*self.outputs, *crossings, *own])
 
     def __repr__(self) -> str:
-        combinations, symbols = self._shape.count, len(self._shape.source.symbols)
+        combinations, symbols = self._shape.count, len(self._shape.table.symbols)
         names = ", ".join(self.outputs)
         return f"IndicatorResult({names}; combinations={combinations}, symbols={symbols})"
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[object, ...]:
         return IndicatorResult, (self.outputs, self._stored, self._shape)
 
 
-def _is_levels(other: Any, n_bars: int) -> bool:
-    """Return whether `other` is a list of levels, as lists of parameters are for `Data.run`.
+def _as_levels(other: object, n_bars: int) -> Listed | None:
+    """Return `other` if it is a list of levels, as lists of parameters are for `Data.run`.
 
     An array is one if it has not the number of bars; a Series, if it does not label bars either.
     """
     if isinstance(other, np.ndarray):
-        return other.ndim == 1 and len(other) not in {0, n_bars}
-    if isinstance(other, pd.Series):
-        return isinstance(other.index, pd.RangeIndex) and len(other) not in {0, n_bars}
-    return is_levels(other)
+        is_listed = other.ndim == 1 and len(other) not in {0, n_bars}
+    elif isinstance(other, pd.Series):
+        is_listed = isinstance(other.index, pd.RangeIndex) and len(other) not in {0, n_bars}
+    else:
+        return other if isinstance(other, LISTS) else None
+    return list(other.tolist()) if is_listed else None

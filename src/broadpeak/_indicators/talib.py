@@ -6,15 +6,14 @@ from __future__ import annotations
 import inspect
 import math
 from collections import namedtuple
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from types import ModuleType
 from typing import Any
 
 from broadpeak._core import check, optional
-from broadpeak._indicators.application import over_many
+from broadpeak._indicators.columnwise import over_many, takes_lists
 from broadpeak._indicators.definition import Definition, bind
-from broadpeak._indicators.lists import takes_lists
 from broadpeak.errors import DataError, ParamError, broken_rule
 from broadpeak.types import AnyArray
 
@@ -85,15 +84,15 @@ def definition(name: str) -> Definition:
     call = getattr(_module("talib"), name)
     parameters = dict(info["parameters"])
 
-    def compute(*lanes_and_values: Any) -> tuple[AnyArray, ...]:
-        lanes = lanes_and_values[: len(inputs)]
-        values = lanes_and_values[len(inputs) :]
+    def compute(*columns_and_values: object) -> tuple[AnyArray, ...]:
+        columns = columns_and_values[: len(inputs)]
+        values = columns_and_values[len(inputs) :]
         settings = {
             key: _setting(key, value, default)
             for (key, default), value in zip(parameters.items(), values, strict=True)
         }
         try:
-            results = call(*lanes, **settings)
+            results = call(*columns, **settings)
         except Exception as error:
             # The package raises bare exceptions for settings out of range.
             if type(error) is not Exception:
@@ -123,7 +122,7 @@ def _module(name: str) -> ModuleType:
     return optional.load(name, extra="talib", purpose="An indicator of TA-Lib")
 
 
-def _known(name: Any) -> str:
+def _known(name: object) -> str:
     if not isinstance(name, str) or name.lower() not in _names():
         word = name.lower() if isinstance(name, str) else name
         remedy = check.did_you_mean(word, sorted(_names()))
@@ -136,7 +135,7 @@ def _names() -> frozenset[str]:
     return frozenset(names())
 
 
-def _inputs(groups: dict[str, Any]) -> dict[str, str]:
+def _inputs(groups: Mapping[str, str | list[str]]) -> dict[str, str]:
     """Return the inputs in the order of the call, each with the price it takes by default."""
     inputs: dict[str, str] = {}
     for key, fields in groups.items():
@@ -147,7 +146,7 @@ def _inputs(groups: dict[str, Any]) -> dict[str, str]:
     return inputs
 
 
-def _setting(key: str, value: Any, default: Any) -> Any:
+def _setting(key: str, value: object, default: float) -> float:
     number = check.number(key, value)
     if not isinstance(default, int):
         return number
@@ -162,7 +161,7 @@ def _function(name: str) -> Callable[..., Any]:
     short = name.lower()
     several = namedtuple(name.title(), found.outputs) if len(found.outputs) > 1 else None
 
-    def function(*args: Any, **kwargs: Any) -> Any:
+    def function(*args: Any, **kwargs: Any) -> object:
         bound = bind(short, [*found.inputs, *found.params], args, kwargs)
         missing = [key for key in found.inputs if key not in bound]
         if missing:

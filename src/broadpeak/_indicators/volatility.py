@@ -3,28 +3,38 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Generic, NamedTuple, TypeVar, overload
 
 import numpy as np
 
 from broadpeak._core import check
+from broadpeak._core.aliases import Alike, ArrayLike, Many, Plain, Values
 from broadpeak._indicators._kernels import recursive, windowed
-from broadpeak._indicators.application import over_many
-from broadpeak._indicators.lists import takes_lists
+from broadpeak._indicators.columnwise import over_many, takes_lists
 from broadpeak.errors import ParamError, broken_rule
 from broadpeak.types import FloatArray
 
+T_co = TypeVar("T_co", covariant=True)
 
-class Bands(NamedTuple):
+
+class Bands(NamedTuple, Generic[T_co]):
     """The three lines of `bbands`, each like the values passed."""
 
-    upper: Any
-    middle: Any
-    lower: Any
+    upper: T_co
+    middle: T_co
+    lower: T_co
 
 
+@overload
+def atr(high: Alike, low: Alike, close: Alike, window: float = ...) -> Alike: ...
+@overload
+def atr(high: Plain, low: Plain, close: Plain, window: float | Many = ...) -> FloatArray: ...
+@overload
+def atr(
+    high: ArrayLike, low: ArrayLike, close: ArrayLike, window: float | Many = ...
+) -> Values: ...
 @takes_lists
-def atr(high: Any, low: Any, close: Any, window: float = 14) -> Any:
+def atr(high: ArrayLike, low: ArrayLike, close: ArrayLike, window: float | Many = 14) -> Values:
     """Return the average true range in price units, smoothed as Wilder does.
 
     Parameters
@@ -72,8 +82,22 @@ def _atr(high: FloatArray, low: FloatArray, close: FloatArray, w: int) -> tuple[
     return (out,)
 
 
+@overload
+def bbands(
+    values: Alike, window: float = ..., width: float = ..., *, ddof: int = ...
+) -> Bands[Alike]: ...
+@overload
+def bbands(
+    values: Plain, window: float | Many = ..., width: float | Many = ..., *, ddof: int = ...
+) -> Bands[FloatArray]: ...
+@overload
+def bbands(
+    values: ArrayLike, window: float | Many = ..., width: float | Many = ..., *, ddof: int = ...
+) -> Bands[Values]: ...
 @takes_lists
-def bbands(values: Any, window: float = 20, width: float = 2.0, *, ddof: int = 0) -> Bands:
+def bbands(
+    values: ArrayLike, window: float | Many = 20, width: float | Many = 2.0, *, ddof: int = 0
+) -> Bands[Values]:
     """Return Bollinger bands: a moving average and lines `width` standard deviations around it.
 
     Parameters

@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import pandas as pd
 
-from broadpeak._core.aliases import AnyIndex
+from broadpeak._core.aliases import Index
 from broadpeak._merge.keys import is_default, joined, prepend, split_levels
 from broadpeak._merge.named import NAMED, positions
 from broadpeak._merge.result_kinds import refuse_objects
@@ -34,7 +34,7 @@ def merge_blocks(
     pieces: Sequence[Any],
     sizes: Sequence[int],
     *,
-    keys: AnyIndex,
+    keys: Index,
     constants: Constants = _no_constants,
     wrap: bool | None = None,
 ) -> Any:
@@ -166,10 +166,10 @@ def _not_covered(how: str, number: int, size: int, piece: Any) -> ParamError:
     )
 
 
-def _own_index(how: str) -> Callable[[Any], AnyIndex | None]:
+def _own_index(how: str) -> Callable[[Any], Index | None]:
     """Return a function that gives the labels of a piece along the merge axis, None for none."""
 
-    def own(part: object) -> AnyIndex | None:
+    def own(part: object) -> Index | None:
         if not isinstance(part, (pd.Series, pd.DataFrame)):
             return None
         labels = part.index if how in _ALONG else part.columns
@@ -187,20 +187,20 @@ def _without_labels(how: str, part: object) -> Any:
 
 
 def _labels(
-    keys: AnyIndex,
+    keys: Index,
     pieces: Sequence[Any],
     sizes: Sequence[int],
     counts: IntArray,
-    own: Callable[[Any], AnyIndex | None],
+    own: Callable[[Any], Index | None],
     constants: Constants,
-) -> AnyIndex:
+) -> Index:
     """Return the label of every entry along the merge axis.
 
     Pieces that have the same own levels show together which of them lists of values have added.
     """
     repeats = np.repeat(counts, sizes)
     indexes = [own(piece) for piece in pieces]
-    inner: list[AnyIndex | None] = [None] * len(pieces)
+    inner: list[Index | None] = [None] * len(pieces)
     groups: dict[Any, list[int]] = {}
     for number, index in enumerate(indexes):
         if index is not None:
@@ -220,7 +220,7 @@ def _labels(
     return keys if (counts == 1).all() else prepend(keys, repeats, positions(repeats))
 
 
-def _kept_levels(own: AnyIndex, counts: IntArray, constants: Sequence[Any]) -> AnyIndex | None:
+def _kept_levels(own: Index, counts: IntArray, constants: Sequence[Any]) -> Index | None:
     levels, codes = split_levels(own)
     kept = [
         place
@@ -235,7 +235,7 @@ def _kept_levels(own: AnyIndex, counts: IntArray, constants: Sequence[Any]) -> A
 
 
 def _was_added(
-    name: object, codes: AnyArray, level: AnyIndex, counts: IntArray, constants: Sequence[Any]
+    name: object, codes: AnyArray, level: Index, counts: IntArray, constants: Sequence[Any]
 ) -> bool:
     """Whether a level exists only because the function got lists of parameter values."""
     codes = np.asarray(codes, dtype=np.int64)

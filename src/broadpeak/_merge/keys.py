@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from broadpeak._core import check
-from broadpeak._core.aliases import AnyIndex
+from broadpeak._core.aliases import Index
 from broadpeak._core.labels import (
     as_keys_index,
     factorize,
@@ -24,7 +24,7 @@ from broadpeak.errors import ParamError
 from broadpeak.types import IntArray
 
 
-def as_keys(keys: object, n_results: int, how: str) -> AnyIndex | None:
+def as_keys(keys: object, n_results: int, how: str) -> Index | None:
     """Return `keys` as an Index of `n_results` labels (None stays None).
 
     Raises
@@ -37,8 +37,7 @@ def as_keys(keys: object, n_results: int, how: str) -> AnyIndex | None:
     if isinstance(keys, pd.Index):
         index = keys
     else:
-        check.labels("keys", keys, "be a list of labels, one a result")
-        index = as_keys_index(keys)
+        index = as_keys_index(check.labels("keys", keys, "be a list of labels, one a result"))
     if len(index) != n_results:
         raise ParamError(
             f"{how} must have one key a result, got {len(index)} keys for {n_results} results."
@@ -46,7 +45,7 @@ def as_keys(keys: object, n_results: int, how: str) -> AnyIndex | None:
     return index
 
 
-def prepend(keys: AnyIndex, counts: IntArray | Sequence[int], inner: AnyIndex) -> pd.MultiIndex:
+def prepend(keys: Index, counts: IntArray | Sequence[int], inner: Index) -> pd.MultiIndex:
     """Return label i of `keys` repeated ``counts[i]`` times, before the levels of `inner`.
 
     Examples
@@ -61,7 +60,7 @@ def prepend(keys: AnyIndex, counts: IntArray | Sequence[int], inner: AnyIndex) -
     return from_codes([*key_levels, *levels], [*repeated, *codes], [*keys.names, *inner.names])
 
 
-def prepend_same(keys: AnyIndex, inner: AnyIndex) -> pd.MultiIndex:
+def prepend_same(keys: Index, inner: Index) -> pd.MultiIndex:
     """Return `prepend` for results that all bring the labels `inner`."""
     key_levels, key_codes = split_levels(keys)
     levels, codes = split_levels(inner)
@@ -70,7 +69,7 @@ def prepend_same(keys: AnyIndex, inner: AnyIndex) -> pd.MultiIndex:
     return from_codes([*key_levels, *levels], [*repeated, *tiled], [*keys.names, *inner.names])
 
 
-def split_levels(index: AnyIndex) -> tuple[list[AnyIndex], list[Any]]:
+def split_levels(index: Index) -> tuple[list[Index], list[Any]]:
     """Return the levels of `index` and the code of every label in them (-1: missing)."""
     if isinstance(index, pd.MultiIndex):
         return list(index.levels), list(index.codes)
@@ -80,7 +79,7 @@ def split_levels(index: AnyIndex) -> tuple[list[AnyIndex], list[Any]]:
     return [level.rename(None)], [codes]
 
 
-def all_same(indexes: Sequence[AnyIndex]) -> bool:
+def all_same(indexes: Sequence[Index]) -> bool:
     """Return whether all `indexes` hold the same labels of the same type, in the same order."""
     first = indexes[0]
     return all(
@@ -95,7 +94,7 @@ def all_same(indexes: Sequence[AnyIndex]) -> bool:
     )
 
 
-def _same_objects(left: AnyIndex, right: AnyIndex) -> bool:
+def _same_objects(left: Index, right: Index) -> bool:
     """Whether labels that are equal are of one type as well: True equals 1."""
     return all(
         not pd.api.types.is_object_dtype(dtype)
@@ -110,11 +109,11 @@ def _same_objects(left: AnyIndex, right: AnyIndex) -> bool:
     )
 
 
-def _types(index: AnyIndex) -> list[Any]:
+def _types(index: Index) -> list[Any]:
     return list(index.dtypes) if isinstance(index, pd.MultiIndex) else [index.dtype]
 
 
-def joined(indexes: Sequence[AnyIndex], how: str) -> AnyIndex:
+def joined(indexes: Sequence[Index], how: str) -> Index:
     """Return `indexes` one after another; a level keeps its name if all agree on it.
 
     Raises
@@ -144,7 +143,7 @@ def _of_objects(index: Any) -> bool:
     return any(map(pd.api.types.is_object_dtype, _types(index)))
 
 
-def _appended(indexes: Sequence[AnyIndex]) -> AnyIndex:
+def _appended(indexes: Sequence[Index]) -> Index:
     """Return `indexes` one after another; pandas would make NaN of a None beside numbers."""
     first, rest = indexes[0], list(indexes[1:])
     if any(map(_of_objects, indexes)) and not isinstance(first, pd.MultiIndex):
@@ -152,7 +151,7 @@ def _appended(indexes: Sequence[AnyIndex]) -> AnyIndex:
     return first.append(rest)
 
 
-def shared_names(indexes: Sequence[AnyIndex]) -> list[Any]:
+def shared_names(indexes: Sequence[Index]) -> list[Any]:
     """Return the name of every level, None where `indexes` disagree."""
     first = list(indexes[0].names)
     return [
@@ -161,7 +160,7 @@ def shared_names(indexes: Sequence[AnyIndex]) -> list[Any]:
     ]
 
 
-def continued(indexes: Sequence[AnyIndex], how: str) -> AnyIndex:
+def continued(indexes: Sequence[Index], how: str) -> Index:
     """Return `joined`; where every piece merely counts from 0, the whole counts on."""
     if all(is_default(index) for index in indexes):
         return pd.RangeIndex(sum(map(len, indexes)))
@@ -182,7 +181,7 @@ def _with_freq(whole: Any, indexes: Sequence[Any]) -> Any:
         return whole
 
 
-def is_default(index: AnyIndex) -> bool:
+def is_default(index: Index) -> bool:
     """Whether an index merely counts from 0, as pandas does where it is given no labels."""
     return (
         isinstance(index, pd.RangeIndex)

@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from broadpeak._core.aliases import AnyIndex, AnySeries
+from broadpeak._core.aliases import Index, Series
 from broadpeak._merge.keys import (
     all_same,
     as_keys,
@@ -95,13 +95,13 @@ def concat(results: Sequence[Any], *, keys: Any = None, wrap: bool | None = None
     return concat_series(values, labels, wrap)
 
 
-def _scalars(values: list[Any], labels: AnyIndex | None, wrap: bool | None) -> Any:
+def _scalars(values: list[Any], labels: Index | None, wrap: bool | None) -> Any:
     if wrap is False or (labels is None and wrap is None):
         return scalar_series(values).to_numpy()
     return scalar_series(values, labels)
 
 
-def _arrays(values: list[Any], labels: AnyIndex | None, wrap: bool | None) -> Any:
+def _arrays(values: list[Any], labels: Index | None, wrap: bool | None) -> Any:
     if wrap is False or (labels is None and wrap is None):
         return join_bare(values)
     whole = join_arrays(values)
@@ -117,7 +117,7 @@ def positions(lengths: Any) -> Any:
     return pd.Index(np.arange(len(starts)) - starts)
 
 
-def concat_series(values: list[AnySeries], labels: AnyIndex | None, wrap: bool | None) -> Any:
+def concat_series(values: list[Series], labels: Index | None, wrap: bool | None) -> Any:
     """Put Series one after another, as `concat` and `row_stack` both do."""
     whole = join_series(values)
     if wrap is False:
@@ -181,7 +181,7 @@ def row_stack(results: Sequence[Any], *, keys: object = None, wrap: bool | None 
     return _frames_below(values, labels)
 
 
-def _rows(kind: Kind, values: list[Any], labels: AnyIndex | None, wrap: bool | None) -> Any:
+def _rows(kind: Kind, values: list[Any], labels: Index | None, wrap: bool | None) -> Any:
     bare = wrap is False or (labels is None and wrap is None)
     if kind is Kind.SCALAR:
         column = scalar_series(values, None if bare else labels)
@@ -198,7 +198,7 @@ def _rows(kind: Kind, values: list[Any], labels: AnyIndex | None, wrap: bool | N
     return table if bare else pd.DataFrame(table, index=labels, copy=False)
 
 
-def _frames_below(frames: list[pd.DataFrame], labels: AnyIndex | None) -> pd.DataFrame:
+def _frames_below(frames: list[pd.DataFrame], labels: Index | None) -> pd.DataFrame:
     columns = [frame.columns for frame in frames]
     if all_same(columns) and share_dtype(frames):
         whole = pd.DataFrame(
@@ -319,7 +319,7 @@ def _bare_columns(kind: Kind, values: list[Any], how: str) -> AnyArray:
     return np.column_stack(arrays)
 
 
-def _one_row(values: list[Any], labels: AnyIndex | None) -> pd.DataFrame:
+def _one_row(values: list[Any], labels: Index | None) -> pd.DataFrame:
     array = plain_array(values)
     if array is not None:
         return pd.DataFrame(array[np.newaxis, :], columns=labels, copy=False)
@@ -328,7 +328,7 @@ def _one_row(values: list[Any], labels: AnyIndex | None) -> pd.DataFrame:
     return row
 
 
-def _series_beside(series: list[AnySeries], labels: AnyIndex | None, how: str) -> pd.DataFrame:
+def _series_beside(series: list[Series], labels: Index | None, how: str) -> pd.DataFrame:
     indexes = [one.index for one in series]
     if labels is None:
         return _aligned(series, 1, how)  # names become columns, as in pandas
@@ -344,7 +344,7 @@ def _series_beside(series: list[AnySeries], labels: AnyIndex | None, how: str) -
     return whole
 
 
-def _frames_beside(frames: list[pd.DataFrame], labels: AnyIndex | None, how: str) -> pd.DataFrame:
+def _frames_beside(frames: list[pd.DataFrame], labels: Index | None, how: str) -> pd.DataFrame:
     indexes = [frame.index for frame in frames]
     if all_same(indexes) and share_dtype(frames):
         whole = pd.DataFrame(
@@ -400,7 +400,7 @@ def plain_array(scalars: Sequence[Any]) -> AnyArray | None:
         return None
 
 
-def scalar_series(scalars: list[Any], index: AnyIndex | None = None) -> AnySeries:
+def scalar_series(scalars: list[Any], index: Index | None = None) -> Series:
     """Return what ``pd.Series(scalars, index)`` gives, without its detour over objects."""
     array = plain_array(scalars)
     if array is not None:
@@ -411,7 +411,7 @@ def scalar_series(scalars: list[Any], index: AnyIndex | None = None) -> AnySerie
         return pd.Series(scalars, index=index, dtype=object)
 
 
-def join_arrays(arrays: Sequence[AnyArray]) -> AnySeries:
+def join_arrays(arrays: Sequence[AnyArray]) -> Series:
     """Return 1-D `arrays` one after another, of the dtype that pandas finds common."""
     if is_plain({array.dtype for array in arrays}):
         return pd.Series(np.concatenate(arrays), copy=False)
@@ -431,14 +431,14 @@ def is_plain(dtypes: Set[Any]) -> bool:
     return len(dtypes) == 1 and isinstance(dtype, np.dtype) and dtype.kind not in "OUSV"
 
 
-def join_series(series: Sequence[AnySeries]) -> AnySeries:
+def join_series(series: Sequence[Series]) -> Series:
     """Return `series` one after another, without labels; the name if all agree on it."""
     names = {_hashable(one.name) for one in series}
     name = series[0].name if len(names) == 1 else None
     if is_plain({one.dtype for one in series}):
         values = np.concatenate([one.to_numpy() for one in series])
         return pd.Series(values, name=name, copy=False)
-    whole: AnySeries = pd.concat(list(series), ignore_index=True)
+    whole: Series = pd.concat(list(series), ignore_index=True)
     whole.name = name
     return whole
 

@@ -1,16 +1,24 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Which columns a portfolio has, and which row of each argument a column reads."""
+"""Which columns a portfolio has, and which column of each argument every one of them reads."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from broadpeak._signals.pairing import join_levels, same_level, sorted_levels
+from broadpeak._core.aliases import Index
+from broadpeak._core.columns import (
+    describe,
+    find_blocks,
+    find_labels,
+    missing_levels,
+    split_levels,
+    with_levels,
+)
+from broadpeak._core.labels import span
 from broadpeak.errors import DataError, broken_rule
 from broadpeak.types import COMBINATION, AnyArray, IntArray
 
@@ -35,7 +43,7 @@ class MarketArgument:
 
     name: str
     array: AnyArray
-    columns: pd.Index | None = None
+    columns: Index | None = None
     kind: str = "table"
     wide: bool = False
 
@@ -50,37 +58,20 @@ class Columns:
     labels : pd.Index or None
         None for one column without labels.
     rows : dict of int64 arrays or None
-        For each argument the row of every column; None where rows and columns are the same.
+        For each argument its column that every column reads; None where they are the same.
     """
 
     count: int
-    labels: pd.Index | None
+    labels: Index | None
     rows: dict[str, IntArray | None]
 
 
-def span(index: pd.Index) -> str:
-    """Return an index in a few words.
-
-    Examples
-    --------
-    >>> span(pd.RangeIndex(3))
-    '3 labels from 0 to 2'
-    """
-    if len(index) == 0:
-        return "no labels"
-    first, last = (
-        label.isoformat() if isinstance(label, pd.Timestamp) else repr(label)
-        for label in (index[0], index[-1])
-    )
-    return f"{len(index)} labels from {first} to {last}"
-
-
-def resolve(givens: Sequence[MarketArgument], n_prices: int) -> Columns:
+def resolve(arguments: Sequence[MarketArgument], n_prices: int) -> Columns:
     """Return the columns that all arguments share.
 
     Parameters
     ----------
-    givens : sequence of Given
+    arguments : sequence of MarketArgument
         Close first.
     n_prices : int
         Number of price columns.
@@ -91,26 +82,26 @@ def resolve(givens: Sequence[MarketArgument], n_prices: int) -> Columns:
         If columns are neither the same nor related by shared level names, or an array or list of
         parameters has another number of columns.
     """
-    if all(map(_is_flat, givens)):
-        return Columns(1, None, {given.name: None for given in givens})
-    widest, owner = _widest(givens)
-    tables = [given for given in givens if given.kind == "table"]
-    wide = any(given.wide for given in tables)
-    count = len(widest) if widest is not None else max(len(given.array) for given in tables)
+    if all(map(_is_flat, arguments)):
+        return Columns(1, None, {argument.name: None for argument in arguments})
+    widest, owner = _widest(arguments)
+    tables = [argument for argument in arguments if argument.kind == "table"]
+    wide = any(argument.wide for argument in tables)
+    count = len(widest) if widest is not None else max(len(argument.array) for argument in tables)
     rows: dict[str, IntArray | None] = {}
     labels = widest
-    for given in tables:
-        beside = _levels_beside(given, widest)
+    for argument in tables:
+        beside = _levels_beside(argument, widest)
         if beside is None:
-            rows[given.name] = _rows(given, widest, owner, count)
+            rows[argument.name] = _rows(argument, widest, owner, count)
         else:
-            rows[given.name] = None
-            labels = _with_levels(labels, beside)
-    lists = [given for given in givens if _is_list(given, count, wide=wide)]
-    for given in givens:
-        if given.kind != "table" and not any(given is one for one in lists):
-            rows[given.name] = _rows(given, labels, owner, count)
-    close = givens[0]
+            rows[argument.name] = None
+            labels = with_levels(labels, beside) if labels is not None and beside else labels
+    lists = [argument for argument in arguments if _is_list(argument, count, wide=wide)]
+    for argument in arguments:
+        if argument.kind != "table" and not any(argument is one for one in lists):
+            rows[argument.name] = _rows(argument, labels, owner, count)
+    close = arguments[0]
     one_each = close.columns is not None and COMBINATION in close.columns.names
     only_prices = labels is close.columns and (labels is not None or close.wide or not wide)
     if labels is None and wide:
@@ -120,18 +111,18 @@ def resolve(givens: Sequence[MarketArgument], n_prices: int) -> Columns:
         and not one_each
         and _makes_columns(lists, only_prices=only_prices, wide=wide)
     ):
-        singles = {given.name for given in givens if len(given.array) == 1}
+        singles = {argument.name for argument in arguments if len(argument.array) == 1}
         return _multiplied(lists, labels, count, rows, singles)
-    for given in lists:
-        rows[given.name] = _list_rows(given, count, 1 if one_each else n_prices)
+    for argument in lists:
+        rows[argument.name] = _list_rows(argument, count, 1 if one_each else n_prices)
     return Columns(count, labels, rows)
 
 
-def _is_list(given: MarketArgument, count: int, *, wide: bool) -> bool:
+def _is_list(argument: MarketArgument, count: int, *, wide: bool) -> bool:
     """Whether an argument holds values of a parameter: an array may hold one value a column."""
-    if given.kind != "across":
-        return given.kind == "list"
-    return len(given.array) != count or not wide
+    if argument.kind != "across":
+        return argument.kind == "list"
+    return len(argument.array) != count or not wide
 
 
 def _makes_columns(lists: Sequence[MarketArgument], *, only_prices: bool, wide: bool) -> bool:
@@ -142,132 +133,94 @@ def _makes_columns(lists: Sequence[MarketArgument], *, only_prices: bool, wide: 
     """
     if _common_length(lists) > 1:
         return True
-    return only_prices and any(given.kind == "list" or not wide for given in lists)
+    return only_prices and any(argument.kind == "list" or not wide for argument in lists)
 
 
-def _is_flat(given: MarketArgument) -> bool:
+def _is_flat(argument: MarketArgument) -> bool:
     """Whether an argument has no columns; a list of one value makes one."""
-    return not given.wide and given.kind == "table"
+    return not argument.wide and argument.kind == "table"
 
 
-def _levels_beside(given: MarketArgument, labels: pd.Index | None) -> list[pd.Index] | None:
+def _levels_beside(argument: MarketArgument, labels: Index | None) -> list[Index] | None:
     """Return the levels that a table adds to `labels` if its columns meet them by position.
 
     Two tables of as many combinations of different parameters do, as a mono-chunk makes them. None
     where columns are the same, related by name, or of other assets.
     """
-    own = given.columns
+    own = argument.columns
     if own is None or labels is None or len(own) != len(labels):
         return None
-    if own.equals(labels) or _block_rows(own, labels) is not None:
+    if own.equals(labels) or find_blocks(own, labels) is not None:
         return None
-    (params, assets), (its_params, its_assets) = sorted_levels(own), sorted_levels(labels)
+    (params, assets), (its_params, its_assets) = split_levels(own), split_levels(labels)
     names = [level.name for level in (*params, *its_params)]
     is_zipped = COMBINATION in names
     if None in names or not (params or its_params):
         return None
-    if not is_zipped and not _same_levels(assets, its_assets):
+    same = len(assets) == len(its_assets) and not missing_levels(assets, its_assets)
+    if not same and not (is_zipped and not (assets and its_assets)):
         return None
-    if is_zipped and assets and its_assets and not _same_levels(assets, its_assets):
-        return None
-    return [level for level in params if not any(same_level(level, one) for one in its_params)]
+    return missing_levels(params, its_params)
 
 
-def _same_levels(left: list[pd.Index], right: list[pd.Index]) -> bool:
-    return len(left) == len(right) and all(map(same_level, left, right))
-
-
-def _with_levels(labels: pd.Index | None, extra: list[pd.Index]) -> pd.Index | None:
-    """Return `labels` with more levels, those of assets last."""
-    if labels is None or not extra:
-        return labels
-    params, assets = sorted_levels(labels)
-    return join_levels([*params, *extra, *assets])
-
-
-def _widest(givens: Sequence[MarketArgument]) -> tuple[pd.Index | None, str]:
+def _widest(arguments: Sequence[MarketArgument]) -> tuple[Index | None, str]:
     """Return the labels with the most levels: all others must be found in them."""
     labels, owner = None, ""
-    for given in givens:
-        found = given.columns
-        if given.kind == "labelled":
+    for argument in arguments:
+        found = argument.columns
+        if argument.kind == "labelled":
             continue
         if found is None:
             continue
-        if labels is None or found.nlevels > labels.nlevels or _is_repeated(labels, found):
-            labels, owner = found, given.name
+        if (
+            labels is None
+            or found.nlevels > labels.nlevels
+            or (len(found) > len(labels) and find_blocks(labels, found) is not None)
+        ):
+            labels, owner = found, argument.name
     return labels, owner
 
 
-def _is_repeated(own: pd.Index, labels: pd.Index) -> bool:
-    return len(labels) > len(own) and _block_rows(own, labels) is not None
-
-
-def _block_rows(own: pd.Index, labels: pd.Index) -> IntArray | None:
-    """Return the row of every label where `labels` are `own` once or more, block after block.
-
-    Labels repeat so where parameter levels are hidden; position then says what belongs together.
-    """
-    names = list(own.names)
-    if own.nlevels < labels.nlevels:
-        if any(name is None or list(labels.names).count(name) != 1 for name in names):
-            return None
-        extra: Any = [place for place, name in enumerate(labels.names) if name not in names]
-        labels = labels.droplevel(extra)
-    if own.nlevels != labels.nlevels or not len(own) or len(labels) % len(own):
-        return None
-    rows = np.tile(np.arange(len(own), dtype=np.int64), len(labels) // len(own))
-    return rows if own.take(rows).equals(labels) else None
-
-
 def _rows(
-    given: MarketArgument, labels: pd.Index | None, owner: str, count: int
+    argument: MarketArgument, labels: Index | None, owner: str, count: int
 ) -> IntArray | None:
-    if given.columns is not None and labels is None:
+    if argument.columns is not None and labels is None:
         rule = "have the index of close, or its columns"
-        raise DataError(broken_rule(given.name, rule, span(given.columns)))
-    if given.columns is not None and labels is not None:
-        return _project(given, labels, owner)
-    if len(given.array) in {1, count}:
+        raise DataError(broken_rule(argument.name, rule, span(argument.columns)))
+    if argument.columns is not None and labels is not None:
+        return _project(argument, labels, owner)
+    if len(argument.array) in {1, count}:
         return None
     against = "" if labels is None else f", the columns of {owner}"
     rule = f"have 1 or {count} columns{against}"
-    raise DataError(broken_rule(given.name, rule, len(given.array)))
+    raise DataError(broken_rule(argument.name, rule, len(argument.array)))
 
 
-def _project(given: MarketArgument, labels: pd.Index, owner: str) -> IntArray | None:
-    """Return the row of every label: by position if the same, else by the shared levels."""
-    own = given.columns
+def _project(argument: MarketArgument, labels: Index, owner: str) -> IntArray | None:
+    """Return the own column of every label: by position if the same, else by the shared levels."""
+    own = argument.columns
     if own is None or own is labels or own.equals(labels):
         return None
-    blocks = _block_rows(own, labels)
+    blocks = find_blocks(own, labels)
     if blocks is not None:
         return blocks
-    if given.kind == "labelled" and own.nlevels == 1 and own.is_unique:
+    if argument.kind == "labelled" and own.nlevels == 1 and own.is_unique:
         by_label = _values_by_label(own, labels)
         if by_label is not None:
             return by_label
-    shared = own.nlevels < labels.nlevels and all(
-        name is not None and list(labels.names).count(name) == 1 for name in own.names
-    )
-    if shared and own.is_unique:
-        names: list[Any] = list(own.names)
-        wanted: pd.Index = labels.get_level_values(names[0])
-        if len(names) > 1:
-            wanted = pd.MultiIndex.from_arrays([labels.get_level_values(name) for name in names])
-        rows = own.get_indexer(wanted)
-        if (rows >= 0).all():
-            return rows.astype(np.int64)
+    by_name = find_labels(own, labels) if own.nlevels < labels.nlevels else None
+    if by_name is not None:
+        return by_name
     msg = (
-        f"{given.name} must have the columns of {owner}, or levels of them by name, got "
-        f"{_named(own)} against {_named(labels)}. Pass a Series or one-dimensional array to use "
-        f"it for every column."
+        f"{argument.name} must have the columns of {owner}, or levels of them by name, got "
+        f"{describe(own)} against {describe(labels)}. Pass a Series or one-dimensional array to "
+        f"use it for every column."
     )
     raise DataError(msg)
 
 
-def _values_by_label(own: pd.Index, labels: pd.Index) -> IntArray | None:
-    """Return the row of every label for a Series over columns, in any order of its own.
+def _values_by_label(own: Index, labels: Index) -> IntArray | None:
+    """Return the own column of every label for a Series over columns, in any order of its own.
 
     Without a name it may be over any level, if its labels fit one level only.
     """
@@ -280,15 +233,8 @@ def _values_by_label(own: pd.Index, labels: pd.Index) -> IntArray | None:
     return found[0] if len(found) == 1 else None
 
 
-def _named(labels: pd.Index) -> str:
-    names = ", ".join(str(name) for name in labels.names)
-    shown = ", ".join(repr(label) for label in labels[:3])
-    more = ", …" if len(labels) > 3 else ""
-    return f"{len(labels)} columns [{shown}{more}] (levels: {names})"
-
-
 def _common_length(lists: Sequence[MarketArgument]) -> int:
-    lengths = {given.name: len(given.array) for given in lists if len(given.array) > 1}
+    lengths = {argument.name: len(argument.array) for argument in lists if len(argument.array) > 1}
     if len(set(lengths.values())) > 1:
         shown = ", ".join(f"{name}: {length}" for name, length in lengths.items())
         msg = f"Lists of parameters must be of one length, got {shown}. Pass zipped lists."
@@ -296,20 +242,20 @@ def _common_length(lists: Sequence[MarketArgument]) -> int:
     return next(iter(lengths.values()), 1)
 
 
-def _list_rows(given: MarketArgument, count: int, n_prices: int) -> IntArray | None:
+def _list_rows(argument: MarketArgument, count: int, n_prices: int) -> IntArray | None:
     """Match a list with the columns: one value each, or one for each block of price columns."""
-    length = len(given.array)
+    length = len(argument.array)
     if length in {1, count}:
         return None
     if length * n_prices == count:
         return np.arange(count, dtype=np.int64) // n_prices
     rule = f"have 1 value, {count} (columns) or {count // n_prices} (parameters)"
-    raise DataError(broken_rule(given.name, rule, length))
+    raise DataError(broken_rule(argument.name, rule, length))
 
 
 def _multiplied(
     lists: Sequence[MarketArgument],
-    labels: pd.Index | None,
+    labels: Index | None,
     count: int,
     rows: dict[str, IntArray | None],
     singles: set[str],
@@ -323,11 +269,13 @@ def _multiplied(
         tiled[name] = inner if old is None else old[inner]
         if name in singles:
             tiled[name] = np.zeros_like(inner)
-    for given in lists:
-        tiled[given.name] = block if len(given.array) > 1 else np.zeros_like(block)
+    for argument in lists:
+        tiled[argument.name] = block if len(argument.array) > 1 else np.zeros_like(block)
     levels = [
-        pd.Index(given.array[block if len(given.array) > 1 else block * 0, 0], name=given.name)
-        for given in lists
+        pd.Index(
+            argument.array[block if len(argument.array) > 1 else block * 0, 0], name=argument.name
+        )
+        for argument in lists
     ]
     if labels is not None:
         levels += [labels.get_level_values(k)[inner] for k in range(labels.nlevels)]

@@ -18,19 +18,20 @@ import numpy as np
 import pandas as pd
 
 from broadpeak._core.aliases import ArrayLike
-from broadpeak._core.arrays import plain_array
+from broadpeak._core.arrays import as_bools, as_floats, plain_array, read_only
 from broadpeak._core.check import as_float, one_of
+from broadpeak._core.labels import span
 from broadpeak._data.data import Data
-from broadpeak._portfolio.alignment import Columns, MarketArgument, resolve, span
+from broadpeak._portfolio.alignment import Columns, MarketArgument, resolve
 from broadpeak._portfolio.grouping import group_columns
 from broadpeak._prices.schema import check_index, inconsistent
 from broadpeak._simulation._kernels.layout import ONE_COLUMN, SIZE_TYPES, Groups
 from broadpeak._simulation._kernels.prices import check_prices
-from broadpeak._simulation.rules import Prices, Rules, Setting, SharedRows, sealed
+from broadpeak._simulation.rules import Prices, Rules, Setting, SharedRows
 from broadpeak._simulation.simulation import Simulation
 from broadpeak._simulation.stops import STOPS
 from broadpeak.errors import DataError, ParamError, broken_rule
-from broadpeak.types import AnyArray, BoolArray, FloatArray, IntArray
+from broadpeak.types import AnyArray, FloatArray, IntArray
 
 SettingLike: TypeAlias = "float | ArrayLike | Sequence[float | None] | pd.Index | None"
 """A number, or one for each bar, each column, or each value of a parameter; None: none."""
@@ -60,7 +61,7 @@ _RANGES: dict[str, tuple[float | None, float | None, str]] = {
     "init_cash": (None, None, "be positive and finite"),
 }
 """Least value (None: above 0), value above all (None: below infinity), rule in words."""
-_FIRST_ROW = sealed(np.zeros(1, dtype=np.int64))
+_FIRST_ROW = read_only(np.zeros(1, dtype=np.int64))
 _STOP_RANGE = (None, math.inf, "be above 0; None is no stop")
 
 
@@ -265,15 +266,15 @@ def _unwrapped(
         rule = "be one- or two-dimensional with at least one bar and one column"
         raise DataError(broken_rule("close", rule, shape if shape else close))
     bars = SharedIndex(shape[0])
-    arrays = {"close": table("close", close, bars, floats)}
+    arrays = {"close": table("close", close, bars, as_floats)}
     for key, value in price_args.items():
         if value is not None:
-            arrays[key] = table(key, value, bars, floats)
+            arrays[key] = table(key, value, bars, as_floats)
     for key, value in signal_args.items():
         if isinstance(value, (bool, np.bool_)):
             arrays[key] = MarketArgument(key, np.full((1, bars.count), bool(value)))
         elif value is not None:
-            arrays[key] = table(key, value, bars, bools)
+            arrays[key] = table(key, value, bars, as_bools)
     settings: dict[str, Setting] = {}
     for key, value in setting_args.items():
         default = DEFAULTS[key]
@@ -351,41 +352,6 @@ def _with_rows(argument: MarketArgument) -> MarketArgument:
     return argument
 
 
-def floats(name: str, value: object) -> FloatArray:
-    """Return the values as float64.
-
-    Raises
-    ------
-    DataError
-        If they are not numbers.
-    """
-    array = plain_array(name, value)
-    if array.dtype.kind == "b":
-        raise DataError(broken_rule(name, "hold numbers", array.dtype))
-    result: FloatArray = np.asarray(array, dtype=np.float64)
-    return result
-
-
-def bools(name: str, value: object) -> BoolArray:
-    """Return the values as bool; missing ones are false.
-
-    Raises
-    ------
-    DataError
-        If a value is neither true nor false (0 and 1 count) nor missing.
-    """
-    array = plain_array(name, value, "hold true and false")
-    if array.dtype == np.bool_:
-        return array
-    result = array == 1
-    good = result | (array == 0) | np.isnan(array)
-    if not good.all():
-        wrong = array[~good].ravel()[0]
-        remedy = "Pass a comparison, such as fast > slow."
-        raise DataError(broken_rule(name, "hold true and false only", wrong, remedy))
-    return np.asarray(result)
-
-
 def setting(name: str, value: object, bars: SharedIndex) -> MarketArgument | float:
     """Return a setting: a number (NaN for None), or an array.
 
@@ -409,9 +375,9 @@ def setting(name: str, value: object, bars: SharedIndex) -> MarketArgument | flo
     if isinstance(value, (list, tuple, range, pd.Index)):
         return _listed(name, value)
     if isinstance(value, pd.DataFrame):
-        return table(name, value, bars, floats)
+        return table(name, value, bars, as_floats)
     over_bars = name != "init_cash"
-    array = floats(name, value)
+    array = as_floats(name, value)
     if array.ndim == 0:
         return float(array)
     labels = value.index if isinstance(value, pd.Series) else None
@@ -425,13 +391,13 @@ def setting(name: str, value: object, bars: SharedIndex) -> MarketArgument | flo
     elif array.ndim == 2 and len(array) == 1 != bars.count:
         found = MarketArgument(name, array.T, wide=True)
     else:
-        found = table(name, array, bars, floats)
+        found = table(name, array, bars, as_floats)
     return _with_rows(found)
 
 
 def _listed(name: str, value: Iterable[object]) -> MarketArgument:
     try:
-        array = floats(name, [math.nan if item is None else item for item in value])
+        array = as_floats(name, [math.nan if item is None else item for item in value])
     except DataError as error:
         raise ParamError(broken_rule(name, "be a list of numbers", value)) from error
     if array.ndim != 1 or len(array) == 0:
@@ -486,7 +452,7 @@ def _used_prices(
     for key in ("close", "open", "high", "low"):
         if key not in arrays:
             continue
-        prices[key] = sealed(arrays[key].array)
+        prices[key] = read_only(arrays[key].array)
         rows[key] = SharedRows(prices[key], columns.rows[key])
         row, bar, missing = check_prices(prices[key])
         has_nan |= missing and key == "close"

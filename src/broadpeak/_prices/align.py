@@ -3,23 +3,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from functools import reduce
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from broadpeak._core import check
+from broadpeak._core.aliases import Index
 from broadpeak._prices.reading.column_order import PRICES
 from broadpeak._prices.schema import FIELDS
 from broadpeak.errors import DataError, broken_rule
 from broadpeak.types import FloatArray
 
-Bars = tuple["pd.Index[Any]", dict[str, FloatArray]]
+Bars = tuple["Index", dict[str, FloatArray]]
 
 
-def align(bars: dict[Any, Bars], calendar: str) -> Bars:
-    """Return one index and lanes by field, shape (n_symbols, n_bars), of all symbols.
+def align(bars: dict[Hashable, Bars], calendar: str) -> Bars:
+    """Return one index and arrays by field, symbols × bars.
 
     "union": every bar any symbol has, NaN where a symbol has none. "intersection": the bars all
     symbols have.
@@ -34,17 +35,17 @@ def align(bars: dict[Any, Bars], calendar: str) -> Bars:
         else:
             index = reduce(lambda a, b: a.intersection(b), indexes).sort_values()
     shape = (len(bars), len(index))
-    lanes = {field: np.full(shape, np.nan) for field in _common_fields(bars)}
+    arrays = {field: np.full(shape, np.nan) for field in _common_fields(bars)}
     for row, (own, fields) in enumerate(bars.values()):
         whole = own is index or own.equals(index)
         places = np.arange(len(index)) if whole else index.get_indexer(own)
         kept = slice(None) if whole else places >= 0
         for field, values in fields.items():
-            lanes[field][row, places[kept]] = values[kept]
-    return index, lanes
+            arrays[field][row, places[kept]] = values[kept]
+    return index, arrays
 
 
-def _check_zones(symbols: list[Any], indexes: list[pd.Index[Any]]) -> None:
+def _check_zones(symbols: list[Hashable], indexes: list[Index]) -> None:
     first = indexes[0]
     for symbol, other in zip(symbols[1:], indexes[1:], strict=True):
         kinds = [isinstance(index, pd.DatetimeIndex) for index in (first, other)]
@@ -67,12 +68,12 @@ def _check_zones(symbols: list[Any], indexes: list[pd.Index[Any]]) -> None:
             raise DataError(broken_rule("the symbols", "have dates to meet by", got, remedy))
 
 
-def _only_counts(index: pd.Index[Any]) -> bool:
+def _only_counts(index: Index) -> bool:
     """Return whether an index is the one pandas gives where there is none."""
     return isinstance(index, pd.RangeIndex) and index.start == 0 and index.step == 1
 
 
-def _common_fields(bars: dict[Any, Bars]) -> list[str]:
+def _common_fields(bars: dict[Hashable, Bars]) -> list[str]:
     present = [field for field in FIELDS if any(field in fields for _, fields in bars.values())]
     for field in present:
         lacking = [symbol for symbol, (_, fields) in bars.items() if field not in fields]

@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Any
+from typing import Any, TypeAlias
 
 import pandas as pd
 from pandas.tseries.frequencies import to_offset
 
 from broadpeak._core import check
+from broadpeak._core.aliases import Index, Series
 from broadpeak.errors import DataError, ParamError, broken_rule
 from broadpeak.types import FloatArray
 
@@ -20,10 +21,13 @@ _RULES = {"open": "first", "high": "max", "low": "min", "close": "last"}
 MOST = 2**28
 """Spans from the first bar to the last, empty ones included, that memory can hold."""
 
+Rule: TypeAlias = "str | dt.timedelta | pd.offsets.BaseOffset"
+"""A span of time."""
+
 OPTIONS = ("label", "closed", "origin", "offset")
 
 
-def _check_rule(rule: Any, index: pd.DatetimeIndex) -> None:
+def _check_rule(rule: object, index: pd.DatetimeIndex) -> None:
     """Refuse what is no span of time that goes forward."""
     offset: Any = None
     if isinstance(rule, (str, dt.timedelta, pd.offsets.BaseOffset)):
@@ -40,20 +44,20 @@ def _check_rule(rule: Any, index: pd.DatetimeIndex) -> None:
         raise ParamError(broken_rule("rule", "be at least as long as the bars", rule, remedy))
 
 
-def _check_counted(rule: Any, options: dict[str, Any]) -> None:
+def _check_counted(rule: Rule, options: dict[str, Any]) -> None:
     """Refuse where counting begins, for spans that the calendar counts: weeks and months."""
     if isinstance(to_offset(rule), (pd.offsets.Tick, pd.offsets.Day)):
         return
     for name, usual in (("origin", "start_day"), ("offset", None)):
         value = options.get(name)
         if name in options and not (isinstance(value, str) and value == usual):
-            told = f"be left out where rule is {rule!r}, which the calendar counts"
-            raise ParamError(broken_rule(name, told, value, "Type for example rule='7D'."))
+            rule_ = f"be left out where rule is {rule!r}, which the calendar counts"
+            raise ParamError(broken_rule(name, rule_, value, "Type for example rule='7D'."))
 
 
 def resample_bars(
-    index: pd.Index[Any], fields: dict[str, FloatArray], rule: Any, options: dict[str, Any]
-) -> tuple[pd.Index[Any], dict[str, FloatArray]]:
+    index: Index, fields: dict[str, FloatArray], rule: Rule, options: dict[str, Any]
+) -> tuple[Index, dict[str, FloatArray]]:
     """Return the bars of `rule`: first open, highest high, lowest low, last close, summed volume.
 
     Spans without a bar give none.
@@ -69,7 +73,7 @@ def resample_bars(
     for name in ("origin", "offset"):
         value = options.get(name)
         if value is not None and not isinstance(value, (str, dt.timedelta, dt.datetime)):
-            raise ParamError(broken_rule(name, "be a text, a time or a span of time", value))
+            raise ParamError(broken_rule(name, "be a string, a time or a span of time", value))
     options = {name: value for name, value in options.items() if value is not None}
     _check_counted(rule, options)
     frame = pd.DataFrame(fields, index=index, copy=False)
@@ -80,7 +84,7 @@ def resample_bars(
         # What pandas raises for spans of nothing and of more than it can count, too.
         remedy = f"Type a pandas offset such as '1h', '1D', 'W', 'ME'. ({error})"
         raise ParamError(broken_rule("rule", "be a span of time", rule, remedy)) from error
-    columns: dict[str, pd.Series[Any]] = {}
+    columns: dict[str, Series] = {}
     for field in fields:
         if field == "volume":
             columns[field] = groups[field].sum(min_count=1)
@@ -91,7 +95,7 @@ def resample_bars(
     return result.index, {field: result[field].to_numpy(copy=True) for field in fields}
 
 
-def _check_pieces(index: pd.DatetimeIndex, rule: Any) -> None:
+def _check_pieces(index: pd.DatetimeIndex, rule: Rule) -> None:
     """Refuse a span that cuts the time of the bars into more pieces than memory holds."""
     step = to_offset(rule)
     if step is None:

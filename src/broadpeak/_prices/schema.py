@@ -3,29 +3,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from broadpeak._core import check
+from broadpeak._core.aliases import Index, Series
 from broadpeak._prices.reading.column_order import (
     PRICES,
     TOLERANCE,
     fits,
     meant_by,
     named_by_content,
-)
-from broadpeak._prices.reading.csv import (
-    TableOptions,
-    flat,
-    frames_of_table,
-    holds_symbols,
-    plain_numbers,
-    renamed,
-    stacked,
-    telling_apart,
 )
 from broadpeak._prices.reading.dates import (
     DateOptions,
@@ -48,6 +39,17 @@ from broadpeak._prices.reading.names import (
     ranked_field,
     word,
 )
+from broadpeak._prices.reading.vendor_table import (
+    Columns,
+    TableOptions,
+    flat,
+    frames_of_table,
+    holds_symbols,
+    plain_numbers,
+    renamed,
+    stacked,
+    telling_apart,
+)
 from broadpeak.errors import DataError, broken_rule
 from broadpeak.types import BoolArray, FloatArray
 
@@ -55,7 +57,7 @@ FIELDS = (*PRICES, "volume")
 _IN_FRAME = TableOptions(DateOptions(in_frame=True))
 
 
-def fields_of(symbol: str, frame: pd.DataFrame, *, adjust: bool) -> dict[str, FloatArray]:
+def fields_of(symbol: object, frame: pd.DataFrame, *, adjust: bool) -> dict[str, FloatArray]:
     """Return the price fields of `frame` as float64 arrays.
 
     Raises
@@ -79,7 +81,7 @@ def fields_of(symbol: str, frame: pd.DataFrame, *, adjust: bool) -> dict[str, Fl
     return _adjusted(symbol, fields, adjust=adjust)
 
 
-def _places(symbol: str, frame: pd.DataFrame) -> dict[str, int]:
+def _places(symbol: object, frame: pd.DataFrame) -> dict[str, int]:
     """Return where each field stands: among several spellings the plainest wins."""
     places: dict[str, int] = {}
     ranks: dict[str, int] = {}
@@ -97,7 +99,7 @@ def _places(symbol: str, frame: pd.DataFrame) -> dict[str, int]:
     return places
 
 
-def _numbers(symbol: str, label: str, column: pd.Series[Any]) -> FloatArray:
+def _numbers(symbol: object, label: str, column: Series) -> FloatArray:
     # Numpy would count nanoseconds, and leave out imaginary parts.
     if column.dtype.kind in "bcmM":
         raise DataError(
@@ -118,7 +120,9 @@ def _numbers(symbol: str, label: str, column: pd.Series[Any]) -> FloatArray:
         ) from error
 
 
-def _adjusted(symbol: str, fields: dict[str, FloatArray], *, adjust: bool) -> dict[str, FloatArray]:
+def _adjusted(
+    symbol: object, fields: dict[str, FloatArray], *, adjust: bool
+) -> dict[str, FloatArray]:
     adjusted = fields.pop("adjclose", None)
     if not adjust:
         return fields
@@ -134,7 +138,7 @@ def _adjusted(symbol: str, fields: dict[str, FloatArray], *, adjust: bool) -> di
     return fields
 
 
-def check_index(symbol: str, index: pd.Index[Any], repeated: str = "") -> None:
+def check_index(symbol: object, index: Index, repeated: str = "") -> None:
     """Refuse an index that is not sorted, not unique, or not of dates or numbers.
 
     `repeated` says what to do about labels that come again.
@@ -163,10 +167,10 @@ def check_index(symbol: str, index: pd.Index[Any], repeated: str = "") -> None:
 
 
 def check_prices(
-    symbol: str,
-    index: pd.Index[Any],
+    symbol: object,
+    index: Index,
     fields: dict[str, FloatArray],
-    labels: dict[str, Any] | None = None,
+    labels: dict[str, Hashable] | None = None,
 ) -> None:
     """Refuse prices that cannot be: not finite, not positive, or outside high and low.
 
@@ -180,7 +184,7 @@ def check_prices(
     if "volume" in fields:
         volume = fields["volume"]
         broken = (volume < 0.0) | np.isinf(volume)
-        # Interactive Brokers writes so where a market tells no volume.
+        # Interactive Brokers writes so where a market reports no volume.
         column = (labels or {}).get("volume")
         none = (
             f"It says that there is none. Leave it out: frame.drop(columns={column!r}), or name it"
@@ -214,7 +218,7 @@ def inconsistent(
 def _advice(
     field: str,
     fields: dict[str, FloatArray],
-    labels: dict[str, Any],
+    labels: dict[str, Hashable],
     broken: BoolArray,
     bound: FloatArray,
 ) -> str:
@@ -243,8 +247,8 @@ def _advice(
 
 
 def _refuse(
-    symbol: str,
-    index: pd.Index[Any],
+    symbol: object,
+    index: Index,
     field: str,
     values: FloatArray,
     broken: BoolArray,
@@ -272,8 +276,8 @@ _MISSING = (
 
 
 def bars_of(
-    symbol: Any, frame: Any, *, adjust: bool, drop: bool, columns: Any = None
-) -> tuple[Any, dict[str, Any]]:
+    symbol: Hashable, frame: Any, *, adjust: bool, drop: bool, columns: Columns = None
+) -> tuple[Index, dict[str, FloatArray]]:
     """Return the checked index and fields of one symbol's frame."""
     if isinstance(frame, pd.Series):
         frame = frame.to_frame("close")
@@ -311,13 +315,13 @@ def _about_repeated(frame: pd.DataFrame) -> str:
     if len(bars.drop_duplicates()) == bars[""].nunique():
         return ""
     return (
-        "These bars differ: is there a symbol or a time of day that tells them apart? Name its"
+        "These bars differ: is there a symbol or a time of day that distinguishes them? Name its"
         " column, for example columns={'Stock': 'symbol'} or {'Clock': 'time'}. Otherwise find out"
         " which of them is right: frame[frame.index.duplicated(keep=False)]."
     )
 
 
-def _one_symbol(symbol: Any, frame: pd.DataFrame, columns: Any) -> pd.DataFrame:
+def _one_symbol(symbol: Hashable, frame: pd.DataFrame, columns: Columns) -> pd.DataFrame:
     """Return the prices of a symbol, of a frame that may hold those of several."""
     owner = f"the prices of {symbol}"
     frame = flat(frame, owner)
@@ -327,10 +331,10 @@ def _one_symbol(symbol: Any, frame: pd.DataFrame, columns: Any) -> pd.DataFrame:
         frame = _named(frame, owner)
     frame, _ = plain_numbers(renamed(frame, columns, owner), owner, _IN_FRAME)
     label = find_column(frame, SYMBOLS)
-    if label is None or list(frame.columns).count(label) > 1:
+    if label is None or sum(one == label for one in frame.columns) > 1:
         return frame
-    column: pd.Series[Any] = frame[label]
-    names = list(column.unique())
+    column: Series = frame[label]
+    names: list[Hashable] = list(column.unique())
     if len(names) < 2:
         return frame
     if symbol not in names:
@@ -350,7 +354,7 @@ def _named(frame: pd.DataFrame, owner: str) -> pd.DataFrame:
     return named_by_content(pd.DataFrame(texts), owner, DateOptions(in_frame=True), None, None)
 
 
-def _with_dates(symbol: Any, frame: pd.DataFrame) -> pd.DataFrame:
+def _with_dates(symbol: Hashable, frame: pd.DataFrame) -> pd.DataFrame:
     """Return a frame whose index holds its dates: from its index, or from a column of dates.
 
     What is neither stays as it is: numbers of bars.
@@ -379,7 +383,7 @@ def _with_dates(symbol: Any, frame: pd.DataFrame) -> pd.DataFrame:
     return turned(frame.set_axis(dates_found, axis=0))
 
 
-def _may_be_dates(index: pd.Index[Any]) -> bool:
+def _may_be_dates(index: Index) -> bool:
     """Return whether an index without a name may hold dates rather than numbers of bars."""
     if isinstance(index, pd.RangeIndex) or not len(index):
         return False
@@ -389,7 +393,7 @@ def _may_be_dates(index: pd.Index[Any]) -> bool:
     return all(isinstance(label, str) for label in index[:100])
 
 
-def frames_of(frame: pd.DataFrame, columns: Any) -> dict[Any, pd.DataFrame] | None:
+def frames_of(frame: pd.DataFrame, columns: Columns) -> dict[Hashable, pd.DataFrame] | None:
     """Return the frames by symbol of one that names its symbols, or None if it does not."""
     owner = "the frame"
     if frame.columns.nlevels == 1:

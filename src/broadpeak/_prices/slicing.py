@@ -10,14 +10,15 @@ import numpy as np
 import pandas as pd
 
 from broadpeak._core import check
+from broadpeak._core.aliases import Index
 from broadpeak.errors import DataError, broken_rule
 from broadpeak.types import AnyArray
 
 
-def positions(index: pd.Index[Any], key: Any) -> slice | AnyArray:
+def positions(index: Index, key: Any) -> slice | AnyArray:
     """Return the bars that `key` means, as pandas would for a frame's rows.
 
-    A slice of dates holds both ends, a text such as "2005" its whole span; a slice of integers
+    A slice of dates holds both ends, a string such as "2005" its whole span; a slice of integers
     counts bars; a mask or an index takes bars in order.
     """
     if isinstance(key, slice):
@@ -47,7 +48,7 @@ def positions(index: pd.Index[Any], key: Any) -> slice | AnyArray:
     raise DataError(broken_rule("data[…]", rule, key, "Type: data['2005':'2009']"))
 
 
-def _slice(index: pd.Index[Any], key: slice) -> slice:
+def _slice(index: Index, key: slice) -> slice:
     step = key.step
     if step is not None and not (isinstance(check.real(step), int) and 1 <= step < 2**62):
         raise DataError(broken_rule("the step of a slice", "be a positive integer", step))
@@ -57,7 +58,7 @@ def _slice(index: pd.Index[Any], key: slice) -> slice:
     for end in ends:
         if not is_label(end):
             raise _no_dates(key)
-    # A day without a time means the whole day, as its text does.
+    # A day without a time means the whole day, as its string does.
     start, stop = (
         end.isoformat() if type(end) is dt.date else end for end in (key.start, key.stop)
     )
@@ -70,7 +71,7 @@ def _slice(index: pd.Index[Any], key: slice) -> slice:
 _LABELS = (str, dt.date, np.datetime64, np.number, int, float, pd.Period, tuple)
 
 
-def is_label(value: Any) -> bool:
+def is_label(value: object) -> bool:
     """Return whether `value` can stand in an index: "nan" and "NaT" name no time."""
     if isinstance(value, str):
         return value.strip().lower() not in {"", "nan", "nat", "none"}

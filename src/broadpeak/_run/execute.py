@@ -15,7 +15,7 @@ from typing import Any, TypeAlias, Unpack
 import pandas as pd
 
 from broadpeak._core import check
-from broadpeak._core.aliases import AnyIndex
+from broadpeak._core.aliases import Index
 from broadpeak._core.labels import as_keys_index
 from broadpeak._merge.merge_func import resolve_merge_func
 from broadpeak._run.batches import Batch, BatchResult, Nesting, Outcome, nesting
@@ -232,7 +232,7 @@ class TaskRun:
         tasks: Iterable[Task],
         settings: Settings,
         *,
-        keys: AnyIndex | None,
+        keys: Index | None,
         size: int | None,
         label: Label,
         names: Names | None,
@@ -557,7 +557,7 @@ def _without(chunks: Iterable[Chunk], found: Container[int]) -> list[Chunk]:
     return [Chunk(number, places) for number, places in enumerate(filter(None, left))]
 
 
-def _label_of(keys: AnyIndex | None, position: int) -> str:
+def _label_of(keys: Index | None, position: int) -> str:
     if keys is None or position >= len(keys):
         return ""
     key = keys[position]

@@ -7,6 +7,7 @@ file, handed over by an executor with a store of its own, or sent on request.
 
 from __future__ import annotations
 
+import importlib
 import io
 import mmap
 import os
@@ -98,6 +99,8 @@ def serve(
         return mark + MISSING
     except BaseException as error:  # noqa: BLE001  # anything may happen while foreign objects are built
         return _dumps(lost("failed", _not_rebuilt("The task", error)), mark)
+    if "pandas" in sys.modules:  # which the task may have brought along: then `.bp` is there, too
+        importlib.import_module("broadpeak._signals.accessor")
     if on_loaded is not None:
         on_loaded()
     try:

@@ -327,7 +327,7 @@ class _Named:
 
 def _with_names(obj: object) -> object:
     # Looked up where it is loaded: a run without pandas does not need pandas for this.
-    accessor = sys.modules.get("broadpeak._core.accessor")
+    accessor = sys.modules.get("broadpeak._signals.accessor")
     names = [] if accessor is None else [name for name in accessor.NAMES if name != "bp"]
     return obj if accessor is None or not names else _Named(accessor.after_naming, names, obj)
 

@@ -20,7 +20,7 @@ from typing import Any, TypeAlias
 
 import pandas as pd
 
-from broadpeak._core.aliases import AnyIndex
+from broadpeak._core.aliases import Index
 from broadpeak._core.labels import plain
 from broadpeak._run.batches import Outcome, nesting
 from broadpeak._run.calls import Calls, Task
@@ -212,7 +212,7 @@ class StoredResults:
 
 @contextmanager
 def open_stored(
-    settings: Settings, tasks: Any, sink: Sink, keys: AnyIndex | None, text: Any
+    settings: Settings, tasks: Any, sink: Sink, keys: Index | None, text: Any
 ) -> Iterator[StoredResults]:
     """Yield the sink of a stored run in front of `sink`.
 
@@ -233,7 +233,7 @@ def open_stored(
 
 
 def _labels(
-    keys: AnyIndex | None, text: Callable[[int], str] | None, positions: Sequence[int]
+    keys: Index | None, text: Callable[[int], str] | None, positions: Sequence[int]
 ) -> list[dict[str, Any]]:
     """Return what names each task: its key, a string, or its position."""
     if keys is None:

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from broadpeak._core import check
-from broadpeak._core.aliases import AnyIndex, AnySeries
+from broadpeak._core.aliases import Index, Series
 from broadpeak._core.labels import factorize, plain
 from broadpeak._search.cells import CellChoice, Cells, choose_cell, edges, make_cells, smoothed
 from broadpeak._search.protocol import LARGEST
@@ -89,22 +89,22 @@ class Selection:
     peak_params: dict[str, Any]
     peak_score: float
     robustness: float
-    region: AnySeries
+    region: Series
     at_edge: EdgeFlags
 
 
 @overload
-def select(scores: AnySeries, *, method: str | Selector = "hill", by: None = None) -> Selection: ...
+def select(scores: Series, *, method: str | Selector = "hill", by: None = None) -> Selection: ...
 
 
 @overload
 def select(
-    scores: AnySeries, *, method: str | Selector = "hill", by: str
+    scores: Series, *, method: str | Selector = "hill", by: str
 ) -> dict[Hashable, Selection]: ...
 
 
 def select(
-    scores: AnySeries, *, method: str | Selector = "hill", by: str | None = None
+    scores: Series, *, method: str | Selector = "hill", by: str | None = None
 ) -> Selection | dict[Hashable, Selection]:
     """Return the robust choice from `scores`: the broad peak rather than the lucky spike.
 
@@ -173,7 +173,7 @@ def select(
 
 
 def _each(
-    scores: AnySeries, names: list[str], method: str | Selector, by: str
+    scores: Series, names: list[str], method: str | Selector, by: str
 ) -> dict[Hashable, Selection]:
     """Return one choice for each label of level `by`."""
     place = names.index(check.one_of("by", by, names))
@@ -204,7 +204,7 @@ class _Chosen:
     """Turns positions of cells into labels."""
 
     cells: Cells
-    scores: AnySeries
+    scores: Series
     labels: dict[str, tuple[Hashable, ...]]
 
     def combination(self, choice: CellChoice, selector: Selector) -> Selection:
@@ -282,7 +282,7 @@ def _checked_scores(scores: object) -> FloatArray:
     return values
 
 
-def _check_duplicates(index: AnyIndex, codes: IntArray, order: IntArray) -> None:
+def _check_duplicates(index: Index, codes: IntArray, order: IntArray) -> None:
     """Raise for two rows of one combination; True and 1 are two labels, unlike to pandas."""
     same = (codes[1:] == codes[:-1]).all(axis=1)
     if same.any():
@@ -291,7 +291,7 @@ def _check_duplicates(index: AnyIndex, codes: IntArray, order: IntArray) -> None
         raise ParamError(broken_rule("scores", "have one row a combination", twice, remedy))
 
 
-def _names(index: AnyIndex) -> list[str]:
+def _names(index: Index) -> list[str]:
     names = [
         f"level_{position}" if name is None else str(name)
         for position, name in enumerate(index.names)
@@ -329,7 +329,7 @@ class LabelLevel:
         return values if np.isfinite(values).all() else None
 
 
-def read_level(index: AnyIndex, position: int) -> LabelLevel:
+def read_level(index: Index, position: int) -> LabelLevel:
     """Return the level of `index` at `position`."""
     if isinstance(index, pd.MultiIndex):
         level, own = index.levels[position], np.asarray(index.codes[position], dtype=np.int64)

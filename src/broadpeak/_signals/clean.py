@@ -3,27 +3,25 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 
 from broadpeak._core import check
-from broadpeak._core.arrays import Wrapping, check_labels, kernel_view, plain_array, to_lanes
+from broadpeak._core.aliases import Values
+from broadpeak._core.arrays import check_labels, unwrap
 from broadpeak._signals._kernels import clean as kernels
 from broadpeak.errors import DataError, broken_rule
-from broadpeak.types import BoolArray
 
 
 class Cleaned(NamedTuple):
     """The signals that `clean` kept, each like what was passed."""
 
-    entries: Any
-    exits: Any
+    entries: Values
+    exits: Values
 
 
-def clean(entries: Any, exits: Any) -> Cleaned:
+def clean(entries: Values, exits: Values) -> Cleaned:
     """Keep the signals that alternate: an entry, the first exit after it, the next entry.
 
     Parameters
@@ -48,19 +46,19 @@ def clean(entries: Any, exits: Any) -> Cleaned:
     >>> clean(np.array([True, True, False, True]), np.array([False, False, True, True]))
     Cleaned(entries=array([ True, False, False, False]), exits=array([False, False,  True, False]))
     """
-    lanes, wrapping = signal_lanes("entries", entries)
-    others, labels = signal_lanes("exits", exits)
-    if lanes.shape != others.shape:
-        rule = f"have the shape of entries, {lanes.shape[::-1]}"
+    columns, wrapping = unwrap("entries", entries, np.bool_)
+    others, labels = unwrap("exits", exits, np.bool_)
+    if columns.shape != others.shape:
+        rule = f"have the shape of entries, {columns.shape[::-1]}"
         raise DataError(broken_rule("exits", rule, others.shape[::-1]))
     check_labels("exits", labels, "entries", wrapping)
-    kept, kept_exits = np.empty_like(lanes), np.empty_like(others)
-    for i in range(len(lanes)):
-        kernels.alternate(lanes[i], others[i], kept[i], kept_exits[i])
+    kept, kept_exits = np.empty_like(columns), np.empty_like(others)
+    for i in range(len(columns)):
+        kernels.alternate(columns[i], others[i], kept[i], kept_exits[i])
     return Cleaned(wrapping.wrap(kept), labels.wrap(kept_exits))
 
 
-def delay(signals: Any, bars: int = 1) -> Any:
+def delay(signals: Values, bars: int = 1) -> Values:
     """Return the signals `bars` later.
 
     Parameters
@@ -78,7 +76,7 @@ def delay(signals: Any, bars: int = 1) -> Any:
     Raises
     ------
     ParamError
-        If `bars` is negative or no whole number.
+        If `bars` is negative or not an integer.
     DataError
         If values are not true or false.
 
@@ -89,14 +87,14 @@ def delay(signals: Any, bars: int = 1) -> Any:
     array([False,  True, False])
     """
     bars = check.integer("bars", bars, 0)
-    lanes, wrapping = signal_lanes("signals", signals)
-    out = np.zeros_like(lanes)
-    if bars < lanes.shape[1]:
-        out[:, bars:] = lanes[:, : lanes.shape[1] - bars]
+    columns, wrapping = unwrap("signals", signals, np.bool_)
+    out = np.zeros_like(columns)
+    if bars < columns.shape[1]:
+        out[:, bars:] = columns[:, : columns.shape[1] - bars]
     return wrapping.wrap(out)
 
 
-def rank(signals: Any) -> Any:
+def rank(signals: Values) -> Values:
     """Return the position of each true value in its run: 1 for the first, 0 where false.
 
     Parameters
@@ -120,14 +118,14 @@ def rank(signals: Any) -> Any:
     >>> rank(np.array([True, True, False, True]))
     array([1, 2, 0, 1])
     """
-    lanes, wrapping = signal_lanes("signals", signals)
-    out = np.empty(lanes.shape, np.int64)
-    for row, target in zip(lanes, out, strict=True):
+    columns, wrapping = unwrap("signals", signals, np.bool_)
+    out = np.empty(columns.shape, np.int64)
+    for row, target in zip(columns, out, strict=True):
         kernels.position_in_run(row, target)
     return wrapping.wrap(out)
 
 
-def first(signals: Any) -> Any:
+def first(signals: Values) -> Values:
     """Return the first true value of each run, and false elsewhere.
 
     Parameters
@@ -151,35 +149,7 @@ def first(signals: Any) -> Any:
     >>> first(np.array([True, True, False, True]))
     array([ True, False, False,  True])
     """
-    lanes, wrapping = signal_lanes("signals", signals)
-    out = lanes.copy()
-    out[:, 1:] &= ~lanes[:, :-1]
+    columns, wrapping = unwrap("signals", signals, np.bool_)
+    out = columns.copy()
+    out[:, 1:] &= ~columns[:, :-1]
     return wrapping.wrap(out)
-
-
-def signal_lanes(name: str, value: Any) -> tuple[BoolArray, Wrapping]:
-    """Return signals as bool lanes: NaN is false, 0 and 1 count, anything else is refused.
-
-    Raises
-    ------
-    DataError
-        If a value is neither true nor false.
-    """
-    raw = plain_array(name, value, "hold true and false values")
-    if raw.dtype == np.bool_:
-        return to_lanes(name, value, np.bool_)
-    numbers, wrapping = to_lanes(name, raw)
-    broken = ~(np.isnan(numbers) | (numbers == 0.0) | (numbers == 1.0))
-    if broken.any():
-        rule = "hold true and false values"
-        got = float(numbers[broken][0])
-        raise DataError(broken_rule(name, rule, got, f"Type a comparison, such as {name} > 0."))
-    return kernel_view(numbers == 1.0), _labelled(value, wrapping)
-
-
-def _labelled(value: Any, wrapping: Wrapping) -> Wrapping:
-    if isinstance(value, pd.Series):
-        return Wrapping("series", index=value.index, name=value.name)
-    if isinstance(value, pd.DataFrame):
-        return replace(wrapping, kind="frame", index=value.index, columns=value.columns)
-    return wrapping

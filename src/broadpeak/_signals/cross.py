@@ -4,26 +4,31 @@
 from __future__ import annotations
 
 from numbers import Real
-from typing import Any, TypeAlias
+from typing import TypeAlias, overload
 
 import numpy as np
 import pandas as pd
 
-from broadpeak._core.arrays import Wrapping, check_index, lane, to_lanes
+from broadpeak._core.aliases import ArrayLike, Index, Many, Plain, Series, Values
+from broadpeak._core.arrays import Wrapping, check_labels, single_column, unwrap
+from broadpeak._core.columns import pair_columns, pair_counts, pair_values, with_levels
 from broadpeak._signals._kernels import cross
-from broadpeak._signals.levels import (
-    is_levels,
-    level_index,
-    level_number,
-    level_numbers,
-    pair_levels,
-)
-from broadpeak._signals.pairing import pair_columns
+from broadpeak._signals.levels import LISTS, level_index, level_number, level_numbers
 from broadpeak.errors import DataError, broken_rule
 from broadpeak.types import BoolArray, FloatArray, IntArray
 
+Side: TypeAlias = "ArrayLike | float | Many"
 
-def crossed_above(left: Any, right: Any) -> Any:
+
+@overload
+def crossed_above(left: pd.DataFrame, right: Side) -> pd.DataFrame: ...
+@overload
+def crossed_above(left: Series, right: Series | float) -> Series: ...
+@overload
+def crossed_above(left: Plain, right: Plain | float) -> BoolArray: ...
+@overload
+def crossed_above(left: Side, right: Side) -> Values: ...
+def crossed_above(left: Side, right: Side) -> Values:
     """Return where `left` has crossed above `right`.
 
     Parameters
@@ -68,7 +73,15 @@ def crossed_above(left: Any, right: Any) -> Any:
     return _crossed(left, right, above=True)
 
 
-def crossed_below(left: Any, right: Any) -> Any:
+@overload
+def crossed_below(left: pd.DataFrame, right: Side) -> pd.DataFrame: ...
+@overload
+def crossed_below(left: Series, right: Series | float) -> Series: ...
+@overload
+def crossed_below(left: Plain, right: Plain | float) -> BoolArray: ...
+@overload
+def crossed_below(left: Side, right: Side) -> Values: ...
+def crossed_below(left: Side, right: Side) -> Values:
     """Return where `left` has crossed below `right`: `crossed_above` with the sides exchanged.
 
     Parameters
@@ -101,79 +114,69 @@ def crossed_below(left: Any, right: Any) -> Any:
     return _crossed(left, right, above=False)
 
 
-def _crossed(left: Any, right: Any, *, above: bool) -> Any:
-    one, other = lane(left), lane(right)
+def _crossed(left: object, right: object, *, above: bool) -> Values:
+    one, other = single_column(left), single_column(right)
     if one is not None and other is not None and one.size == other.size:
         return cross_pair(one, other, above=above)
     if isinstance(right, np.ndarray) and right.ndim == 0:
         right = right.item()
     name = "crossed_above" if above else "crossed_below"
-    if isinstance(left, (Real, np.number)) or (is_levels(left) and not _is_plain(right)):
+    number = isinstance(right, (Real, np.number))
+    plain = number or isinstance(right, LISTS)
+    if isinstance(left, (Real, np.number)) or (isinstance(left, LISTS) and not plain):
         left, right, one, above = right, left, other, not above
-    if isinstance(right, (Real, np.number)):
-        return _crossed_level(left, one, level_number(right), above=above)
-    if is_levels(right) and not is_levels(left):
+        number = isinstance(right, (Real, np.number))
+    if number:
+        level = level_number(right)
+        if one is not None:
+            hits = np.empty(one.size, np.bool_)
+            cross.crossed_level(one, level, above, hits)
+            return hits
+        columns, wrapping = unwrap("left", left)
+        out = np.empty(columns.shape, np.bool_)
+        for column, target in zip(columns, out, strict=True):
+            cross.crossed_level(column, level, above, target)
+        return wrapping.wrap(out)
+    if isinstance(right, LISTS) and not isinstance(left, LISTS):
         return _crossed_levels(left, level_index(right, name), above=above)
-    return _crossed_frames(left, right, above=above)
-
-
-def _is_plain(value: Any) -> bool:
-    return is_levels(value) or isinstance(value, (Real, np.number))
-
-
-def _crossed_level(values: Any, one: FloatArray | None, level: float, *, above: bool) -> Any:
-    if one is not None:
-        hits = np.empty(one.size, np.bool_)
-        cross.crossed_level(one, level, above, hits)
-        return hits
-    lanes, wrapping = to_lanes("left", values)
-    out = np.empty(lanes.shape, np.bool_)
-    for row, target in zip(lanes, out, strict=True):
-        cross.crossed_level(row, level, above, target)
-    return wrapping.wrap(out)
-
-
-def _crossed_levels(values: Any, levels: pd.Index[Any], *, above: bool) -> Any:
-    lanes, wrapping = to_lanes("left", values)
-    heights = level_numbers(levels)
-    n = len(lanes)
-    if wrapping.columns is not None:
-        take, level_take, columns = pair_levels(wrapping.columns, levels)
-    else:
-        # Columns without labels are assets: every level meets all of them.
-        take = np.tile(np.arange(n), len(levels))
-        level_take = np.repeat(np.arange(len(levels)), n)
-        columns = levels
-    out = np.empty((len(take), lanes.shape[1]), np.bool_)
-    for target, column, level in zip(out, take, level_take, strict=True):
-        cross_level(lanes[column], heights[level], target, above=above)
-    if wrapping.index is None:
-        return Wrapping("array2d").wrap(out)
-    return Wrapping("frame", index=wrapping.index, columns=columns).wrap(out)
-
-
-def _crossed_frames(left: Any, right: Any, *, above: bool) -> Any:
-    mine, labels = to_lanes("left", left)
-    others, other_labels = to_lanes("right", right)
+    mine, labels = unwrap("left", left)
+    others, other_labels = unwrap("right", right)
     if mine.shape[1] != others.shape[1]:
         rule = f"have as many bars as the left side, {mine.shape[1]}"
         remedy = "Pass a list for several levels."
         raise DataError(broken_rule("right", rule, others.shape[1], remedy))
-    check_index("right", other_labels, "left", labels)
-    take, other_take, wrapping = pair_lanes((len(mine), labels), (len(others), other_labels))
-    return wrapping.wrap(cross_lanes(mine, take, others, other_take, above=above))
+    check_labels("right", other_labels, "left", labels, columns=False)
+    take, other_take, wrapping = pair_tables((len(mine), labels), (len(others), other_labels))
+    return wrapping.wrap(cross_pairs(mine, take, others, other_take, above=above))
 
 
-_Side: TypeAlias = tuple[int, Wrapping]
+def _crossed_levels(values: object, levels: Index, *, above: bool) -> Values:
+    columns, wrapping = unwrap("left", values)
+    heights = level_numbers(levels)
+    n = len(columns)
+    labels: Index | None = None
+    if wrapping.columns is not None:
+        take, number = pair_values(wrapping.columns, len(levels))
+        labels = with_levels(wrapping.columns, [levels.take(number)], take)
+    else:
+        # Columns without labels are assets: every level meets all of them.
+        take = np.tile(np.arange(n), len(levels))
+        number = np.repeat(np.arange(len(levels)), n)
+        labels = levels
+    out = np.empty((len(take), columns.shape[1]), np.bool_)
+    for target, column, level in zip(out, take, number, strict=True):
+        cross.crossed_level(columns[column], heights[level], above, target)
+    if wrapping.index is None:
+        return Wrapping("array2d").wrap(out)
+    return Wrapping("frame", wrapping.index, labels).wrap(out)
 
 
-def pair_lanes(left: _Side, right: _Side) -> tuple[IntArray, IntArray, Wrapping]:
-    """Return which lane of each side makes every pair, and how the pairs are labelled.
+def pair_tables(
+    left: tuple[int, Wrapping], right: tuple[int, Wrapping]
+) -> tuple[IntArray, IntArray, Wrapping]:
+    """Return which column of each side makes every pair, and how the pairs are labelled.
 
-    Parameters
-    ----------
-    left, right
-        Number of lanes of a side, and its labels.
+    A side is its number of columns and its labels.
 
     Raises
     ------
@@ -181,48 +184,28 @@ def pair_lanes(left: _Side, right: _Side) -> tuple[IntArray, IntArray, Wrapping]
         If columns do not fit.
     """
     (n_left, labels), (n_right, other_labels) = left, right
-    columns: pd.Index[Any] | None
+    columns: Index | None
     if labels.columns is not None and other_labels.columns is not None:
         take, other_take, columns = pair_columns(labels.columns, other_labels.columns)
     else:
-        take, other_take = _pair_counts(n_left, n_right)
+        take, other_take = pair_counts(n_left, n_right)
         columns = other_labels.columns if labels.columns is None else labels.columns
         if columns is not None and len(columns) != len(take):
             columns = pd.RangeIndex(len(take))
-    return take, other_take, _wrapping(labels, other_labels, columns)
-
-
-def _pair_counts(n_left: int, n_right: int) -> tuple[IntArray, IntArray]:
-    n = n_left if n_right == 1 else n_right
-    if n_left not in {1, n}:
-        rule = f"have one column, or as many as the left side, {n_left}"
-        raise DataError(broken_rule("right", rule, n_right))
-    return (
-        np.arange(n) if n_left == n else np.zeros(n, np.int64),
-        np.arange(n) if n_right == n else np.zeros(n, np.int64),
-    )
-
-
-def _wrapping(left: Wrapping, right: Wrapping, columns: pd.Index[Any] | None) -> Wrapping:
-    index = left.index if left.index is not None else right.index
-    kinds = {left.kind, right.kind}
-    if columns is not None:
-        return Wrapping("frame", index=index, columns=columns)
+    index = labels.index if labels.index is not None else other_labels.index
+    wide = "array2d" in {labels.kind, other_labels.kind}
     if index is None:
-        return Wrapping("array2d" if "array2d" in kinds else "array1d")
-    if "array2d" in kinds:
-        return Wrapping("frame", index=index)
-    name = left.name if left.kind == "series" else right.name
-    return Wrapping("series", index=index, name=name)
-
-
-def cross_level(values: FloatArray, level: float, out: BoolArray, *, above: bool) -> None:
-    """Mark in `out` where one lane has crossed a level."""
-    cross.crossed_level(values, level, above, out)
+        wrapping = Wrapping("array2d" if wide else "array1d")
+    elif wide or columns is not None:
+        wrapping = Wrapping("frame", index, columns)
+    else:
+        name = labels.name if labels.kind == "series" else other_labels.name
+        wrapping = Wrapping("series", index, None, name)
+    return take, other_take, wrapping
 
 
 def cross_pair(left: FloatArray, right: FloatArray, *, above: bool) -> BoolArray:
-    """Return where one lane has crossed another of the same length."""
+    """Return where one column has crossed another of the same length."""
     out = np.empty(left.size, np.bool_)
     if above:
         cross.crossed(left, right, out)
@@ -231,7 +214,7 @@ def cross_pair(left: FloatArray, right: FloatArray, *, above: bool) -> BoolArray
     return out
 
 
-def cross_lanes(
+def cross_pairs(
     left: FloatArray,
     left_take: IntArray,
     right: FloatArray,
@@ -239,7 +222,7 @@ def cross_lanes(
     *,
     above: bool,
 ) -> BoolArray:
-    """Return bool lanes, shape (n_pairs, n_bars), of the crossings of taken lanes."""
+    """Return where taken columns have crossed one another, shape (n_pairs, n_bars)."""
     out = np.empty((len(left_take), left.shape[1]), np.bool_)
     if above:
         cross.crossed_pairs(left, left_take, right, right_take, out)

@@ -116,7 +116,7 @@ def _family(own: float, trials: int, p_values: Any) -> FloatArray:
     if p_values is None:
         return np.array([own] + [1.0] * (trials - 1))
     try:
-        lanes, _ = arrays.to_lanes("p_values", p_values)
+        lanes, _ = arrays.unwrap("p_values", p_values)
         given = np.sort(lanes.ravel())
     except DataError:
         given = np.array([math.nan])

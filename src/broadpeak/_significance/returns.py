@@ -74,7 +74,7 @@ def return_table(returns: Any, *, least_bars: int = 2, least_columns: int = 1) -
     """
     if not isinstance(returns, (pd.Series, pd.DataFrame)) and hasattr(returns, "returns"):
         returns = returns.returns  # a Portfolio
-    lanes, wrapping = arrays.to_lanes("returns", returns)
+    lanes, wrapping = arrays.unwrap("returns", returns)
     if (np.abs(lanes) > LARGEST).any():
         raise DataError(f"returns must be numbers below {LARGEST:g}, or NaN, got a larger one.")
     missing = np.isnan(lanes)
@@ -107,7 +107,7 @@ def less_benchmark(table: ReturnTable, benchmark: Any) -> FloatArray:
     """
     if not isinstance(benchmark, (list, tuple)) and np.ndim(benchmark) == 0:
         return table.values - check.number("benchmark", benchmark)
-    lanes, _ = arrays.to_lanes("benchmark", benchmark)
+    lanes, _ = arrays.unwrap("benchmark", benchmark)
     if lanes.shape != (1, len(table.kept)):
         rule = f"be a number, or hold one return for each of the {len(table.kept)} bars"
         raise DataError(broken_rule("benchmark", rule, lanes.T.shape))

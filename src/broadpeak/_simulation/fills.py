@@ -9,6 +9,7 @@ from functools import cached_property
 
 import numpy as np
 
+from broadpeak._core.arrays import read_only
 from broadpeak._simulation._kernels.layout import (
     L_BAR,
     L_COLUMN,
@@ -19,10 +20,10 @@ from broadpeak._simulation._kernels.layout import (
 )
 from broadpeak._simulation._kernels.run import summarize_log
 from broadpeak._simulation._kernels.trades import all_trades, pnl_paths, position_paths
-from broadpeak._simulation.rules import Prices, sealed
+from broadpeak._simulation.rules import Prices
 from broadpeak.types import AnyArray, FloatArray, IntArray
 
-NO_DAYS = sealed(np.zeros(1, dtype=np.int64))
+NO_DAYS = read_only(np.zeros(1, dtype=np.int64))
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
+from broadpeak._core.arrays import read_only
 from broadpeak._core.check import one_of
 from broadpeak._simulation._kernels.layout import (
     N_SETTINGS,
@@ -35,15 +36,6 @@ _CHOICES = (
     ("size_type", SIZE_TYPES),
     ("stop_unit", ("fraction", "price")),
 )
-
-
-def sealed(array: AnyArray) -> AnyArray:
-    """Return a read-only C-ordered view, so that kernels compile for one kind of array only."""
-    view: AnyArray = np.ascontiguousarray(array)
-    if view.flags.writeable:
-        view = view.view()
-        view.flags.writeable = False
-    return view
 
 
 def as_rows(array: AnyArray) -> AnyArray:
@@ -103,7 +95,7 @@ class Prices:
         has_nan: bool | None = None,
     ) -> None:
         close = np.asarray(close, dtype=np.float64)
-        self.close = sealed(close if close.ndim == 2 else as_rows(close))
+        self.close = read_only(close if close.ndim == 2 else as_rows(close))
         self.has_nan = bool(any_nan(self.close)) if has_nan is None else has_nan
         found: list[FloatArray | None] = []
         for prices in (open, high, low):
@@ -140,7 +132,7 @@ class Prices:
         if self.has_nan or plain or any(any_nan(prices) for prices in (open_, high, low)):
             open_ = np.array(open_)
             fill_missing(open_, high, low, self.close)
-        return sealed(open_), sealed(high), sealed(low)
+        return read_only(open_), read_only(high), read_only(low)
 
     @cached_property
     def own(self) -> OwnPrices:
@@ -153,21 +145,21 @@ class Prices:
         bounds = np.zeros(len(self.close) + 1, dtype=np.int64)
         np.cumsum(present.sum(axis=1), out=bounds[1:])
         bars = np.nonzero(present)[1].astype(np.int64)
-        return OwnPrices(self.on_own_bars(self.close), sealed(bars), bounds)
+        return OwnPrices(self.on_own_bars(self.close), read_only(bars), bounds)
 
     def on_own_bars(self, prices: FloatArray) -> FloatArray:
         """Return prices without the bars that a column does not have, one after another."""
-        return sealed(prices[~np.isnan(self.close)] if self.has_nan else prices.reshape(-1))
+        return read_only(prices[~np.isnan(self.close)] if self.has_nan else prices.reshape(-1))
 
     @cached_property
     def days(self) -> IntArray:
         """Calendar day of each bar."""
         if self._days is None:
-            return sealed(np.arange(self.close.shape[1], dtype=np.int64))
-        return sealed(np.asarray(self._days, dtype=np.int64))
+            return read_only(np.arange(self.close.shape[1], dtype=np.int64))
+        return read_only(np.asarray(self._days, dtype=np.int64))
 
 
-_NO_BARS = sealed(np.empty(0, dtype=np.int64))
+_NO_BARS = read_only(np.empty(0, dtype=np.int64))
 
 
 class Orders(NamedTuple):
@@ -266,8 +258,8 @@ class Rules:
         )  # fmt: skip
 
 
-_OWN_SETTING = sealed(np.arange(N_SETTINGS, dtype=np.int64)[np.newaxis, :])
-_CONSTANT = sealed(np.zeros(N_SETTINGS, dtype=np.int64))
+_OWN_SETTING = read_only(np.arange(N_SETTINGS, dtype=np.int64)[np.newaxis, :])
+_CONSTANT = read_only(np.zeros(N_SETTINGS, dtype=np.int64))
 
 
 def pooled(settings: list[Setting], n_columns: int, n_bars: int) -> SettingsPool:
@@ -284,7 +276,7 @@ def pooled(settings: list[Setting], n_columns: int, n_bars: int) -> SettingsPool
             head.append(math.nan if value is None else value)
     values = np.array(head, dtype=np.float64)
     if not arrays:
-        return SettingsPool(sealed(values), _OWN_SETTING, _CONSTANT)
+        return SettingsPool(read_only(values), _OWN_SETTING, _CONSTANT)
     parts: list[FloatArray] = [values]
     offsets = np.repeat(_OWN_SETTING, n_columns, axis=0)
     steps = _CONSTANT.copy()
@@ -301,5 +293,5 @@ def pooled(settings: list[Setting], n_columns: int, n_bars: int) -> SettingsPool
         parts.append(rows.values.ravel())
         length += rows.values.size
     return SettingsPool(
-        sealed(np.concatenate(parts, dtype=np.float64)), sealed(offsets), sealed(steps)
+        read_only(np.concatenate(parts, dtype=np.float64)), read_only(offsets), read_only(steps)
     )

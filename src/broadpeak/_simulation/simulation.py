@@ -20,16 +20,17 @@ from typing import Any
 
 import numpy as np
 
+from broadpeak._core.arrays import read_only
 from broadpeak._simulation._kernels.layout import Groups, Market, SettingsPool, Signals, Terms
 from broadpeak._simulation._kernels.run import run_groups, summarize_groups
 from broadpeak._simulation.fills import NO_DAYS, Fills
-from broadpeak._simulation.rules import Orders, Prices, Rules, SharedRows, as_rows, pooled, sealed
+from broadpeak._simulation.rules import Orders, Prices, Rules, SharedRows, as_rows, pooled
 from broadpeak.errors import ParamError, broken_rule
 from broadpeak.types import AnyArray, FloatArray, IntArray
 
 CHUNK = 1 << 22  # values of one input that are copied at a time, where copying is needed
 _VALUES = operator.attrgetter("values")
-_ONE_ROW = sealed(np.zeros((1, 6), dtype=np.int64))
+_ONE_ROW = read_only(np.zeros((1, 6), dtype=np.int64))
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,14 +107,14 @@ class Simulation:
         """Return what the kernels take, as they take it."""
         prices, rules, groups = self.prices, self.rules, self.groups
         n_columns = len(self.price_rows)
-        signals = list(map(sealed, map(_VALUES, self.signals)))
+        signals = list(map(read_only, map(_VALUES, self.signals)))
         numbers = _ONE_ROW
         if max(n_columns, len(prices.close), *map(len, signals)) > 1:
             numbers = np.empty((n_columns, 6), dtype=np.int64)
             numbers[:, 0] = self.price_rows
             for k, rows in enumerate(self.signals):
                 numbers[:, k + 1] = rows.of_columns(n_columns)
-            numbers = sealed(numbers)
+            numbers = read_only(numbers)
         terms = rules.terms()
         rolls = terms.roll_long != 0.0 or terms.roll_short != 0.0
         close = prices.close

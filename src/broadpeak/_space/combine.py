@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from broadpeak._core import check
-from broadpeak._core.aliases import AnyIndex
+from broadpeak._core.aliases import Index
 from broadpeak._core.labels import as_index, factorize, from_codes
 from broadpeak._space.param import IndexLevel, Labels
 from broadpeak._space.solve import pose
@@ -122,7 +122,7 @@ class Combos:
         }
         return Combos(columns, self.levels, len(rows))
 
-    def index(self) -> AnyIndex:
+    def index(self) -> Index:
         """Return the index: a MultiIndex, an Index for one visible level, a RangeIndex for none."""
         codes = [self.columns[level.param].codes for level in self.levels]
         return build_index(self.levels, codes, self.size)
@@ -132,7 +132,7 @@ class Combos:
         return {name: column.list() for name, column in self.columns.items()}
 
 
-def build_index(levels: Sequence[IndexLevel], codes: Sequence[IntArray], n_rows: int) -> AnyIndex:
+def build_index(levels: Sequence[IndexLevel], codes: Sequence[IntArray], n_rows: int) -> Index:
     """Return the index whose level k shows ``levels[k].labels[codes[k]]``, without any tuple.
 
     One level gives a named Index, none a `RangeIndex` named ``param``. Labels keep their value and
@@ -150,7 +150,7 @@ def build_index(levels: Sequence[IndexLevel], codes: Sequence[IntArray], n_rows:
             else:
                 labels = [labels[int(one)] for one in used]
         if len(levels) == 1:
-            index: AnyIndex = as_index(labels).take(code).rename(level.name)
+            index: Index = as_index(labels).take(code).rename(level.name)
             return index
         if _is_sorted(labels):
             unique.append(as_index(labels))
@@ -209,7 +209,7 @@ def combine_params(
     build_index: Literal[True] = True,
     max_misses: int | None = None,
     raise_empty: bool = True,
-) -> tuple[ValuesByName, AnyIndex]: ...
+) -> tuple[ValuesByName, Index]: ...
 
 
 @overload
@@ -238,7 +238,7 @@ def combine_params(
     build_index: bool = True,
     max_misses: int | None = None,
     raise_empty: bool = True,
-) -> ValuesByName | tuple[ValuesByName, AnyIndex]:
+) -> ValuesByName | tuple[ValuesByName, Index]:
     """Return all combinations of parameters, and their index.
 
     Parameters

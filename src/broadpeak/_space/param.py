@@ -26,12 +26,12 @@ import numpy as np
 import pandas as pd
 
 from broadpeak._core import check, expressions
-from broadpeak._core.aliases import AnyIndex
+from broadpeak._core.aliases import Index
 from broadpeak._core.labels import as_keys_index
 from broadpeak.errors import ConditionError, ParamError, broken_rule
 from broadpeak.types import MISSING, Splittable
 
-Labels: TypeAlias = "Sequence[Any] | AnyIndex"
+Labels: TypeAlias = "Sequence[Any] | Index"
 """Labels of values, one each."""
 
 

@@ -25,7 +25,7 @@ import cloudpickle
 import numpy as np
 import pandas as pd
 
-from broadpeak._core.aliases import AnyIndex, AnySeries, Table
+from broadpeak._core.aliases import Index, Series, Table
 from broadpeak.errors import StoreError, described, shown
 from broadpeak.types import AnyArray, NoResult
 
@@ -567,7 +567,7 @@ def describe(value: Any) -> tuple[object, ...]:
     return *around, kinds, describe(value.columns)
 
 
-def _names(index: AnyIndex) -> list[bytes]:
+def _names(index: Index) -> list[bytes]:
     return [_exactly(name) for name in index.names]
 
 
@@ -663,7 +663,7 @@ def _read_strings(of: ValueReader) -> Any:
     return pd.array(items, dtype=dtype)
 
 
-def _write_index(to: ValueWriter, index: AnyIndex) -> None:
+def _write_index(to: ValueWriter, index: Index) -> None:
     if type(index) is pd.RangeIndex:
         to.out += b"r"
         for end in (index.start, index.stop, index.step):
@@ -684,11 +684,11 @@ def _write_index(to: ValueWriter, index: AnyIndex) -> None:
     to.values(list(index.names))
 
 
-def _read_index(of: ValueReader) -> AnyIndex:
+def _read_index(of: ValueReader) -> Index:
     kind = bytes(of.take(1))
     if kind == b"r":
         start, stop, step = (_exact_int(of.value()) for _ in range(3))
-        index: AnyIndex = pd.RangeIndex(start, stop, step)
+        index: Index = pd.RangeIndex(start, stop, step)
     elif kind == b"m":
         (n,) = of.unpack("<B")
         parts: list[tuple[Any, Any]] = [(_read_index(of), _flat(of)) for _ in range(n)]
@@ -712,14 +712,14 @@ def _exact_int(value: object) -> int:
     return value
 
 
-def _with_freq(index: Any, freq: object) -> AnyIndex:
+def _with_freq(index: Any, freq: object) -> Index:
     if type(freq) is not str or _FREQ.fullmatch(freq) is None:
         raise ValueError("no frequency")
-    made: AnyIndex = type(index)(index, freq=freq)
+    made: Index = type(index)(index, freq=freq)
     return made
 
 
-def _write_series(to: ValueWriter, value: AnySeries) -> None:
+def _write_series(to: ValueWriter, value: Series) -> None:
     _write_index(to, value.index)
     to.value(value.name)
     to.value(dict(value.attrs))
@@ -727,7 +727,7 @@ def _write_series(to: ValueWriter, value: AnySeries) -> None:
     _write_values(to, value)
 
 
-def _read_series(of: ValueReader) -> AnySeries:
+def _read_series(of: ValueReader) -> Series:
     index, name, attrs = _read_index(of), of.value(), of.value()
     (duplicates,) = of.unpack("?")
     made = _column(_read_values(of), index)
@@ -736,10 +736,10 @@ def _read_series(of: ValueReader) -> AnySeries:
     return made if duplicates else made.set_flags(allows_duplicate_labels=False)
 
 
-def _column(values: Any, index: AnyIndex) -> AnySeries:
+def _column(values: Any, index: Index) -> Series:
     if len(values) != len(index):  # a single value would be repeated
         raise ValueError("another number of values")
-    made: AnySeries = pd.Series(values, index=index, dtype=values.dtype, copy=False)
+    made: Series = pd.Series(values, index=index, dtype=values.dtype, copy=False)
     return made
 
 
@@ -778,7 +778,7 @@ def _read_frame(of: ValueReader) -> pd.DataFrame:
     return made if duplicates else made.set_flags(allows_duplicate_labels=False)
 
 
-def _table(array: AnyArray, index: AnyIndex, columns: AnyIndex) -> pd.DataFrame:
+def _table(array: AnyArray, index: Index, columns: Index) -> pd.DataFrame:
     if array.shape != (len(index), len(columns)):
         raise ValueError("another shape")
     array.flags.writeable = True

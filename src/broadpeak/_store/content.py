@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from broadpeak._core.aliases import AnyIndex, AnySeries, Table
+from broadpeak._core.aliases import Index, Series, Table
 from broadpeak._store.writing import PLAIN, KeyWriter, token
 from broadpeak.types import AnyArray
 
@@ -54,7 +54,7 @@ def _dtype(writer: KeyWriter, value: np.dtype[Any]) -> None:
     writer.mark("dtype", repr(value))
 
 
-def index(writer: KeyWriter, value: AnyIndex) -> None:
+def index(writer: KeyWriter, value: Index) -> None:
     """Write an index: names, type, labels, frequency."""
     writer.mark("index", type(value).__qualname__)
     writer.feed(tuple(value.names))
@@ -95,7 +95,7 @@ def column(writer: KeyWriter, value: Any) -> None:
         writer.feed(list(value))
 
 
-def series(writer: KeyWriter, value: AnySeries) -> None:
+def series(writer: KeyWriter, value: Series) -> None:
     """Write a Series: name, index, values, and what is attached to it."""
     writer.mark("series")
     writer.feed(value.name)

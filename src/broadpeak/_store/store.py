@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 
 from broadpeak._core import check, env, optional
-from broadpeak._core.aliases import AnySeries
+from broadpeak._core.aliases import Series
 from broadpeak._core.files import writing
 from broadpeak._store import claims, codec
 from broadpeak._store.file import StoreFile
@@ -413,7 +413,7 @@ def _raw(text: str) -> bytes:
     return text.encode(errors="backslashreplace")
 
 
-def _texts(raw: Iterable[bytes]) -> AnySeries:
+def _texts(raw: Iterable[bytes]) -> Series:
     texts = [one.decode(errors="replace") for one in raw]
     return pd.Series(texts, dtype=None if texts else object)
 
@@ -430,7 +430,7 @@ def _storable(value: object) -> object:
     return value
 
 
-def _column(values: list[object]) -> AnySeries:
+def _column(values: list[object]) -> Series:
     """Return a column: numbers and strings as pandas has them, anything else as objects."""
     kinds = {type(value) for value in values}
     whole = [abs(value) for value in values if type(value) is int]

@@ -15,7 +15,7 @@ from typing import Any, TypeAlias, Unpack
 import numpy as np
 
 from broadpeak._core import check
-from broadpeak._core.aliases import AnyIndex
+from broadpeak._core.aliases import Index
 from broadpeak._merge.blocks import merge_blocks
 from broadpeak._merge.merge_func import MergeSpec, resolve_merge_func
 from broadpeak._run.chunks import Auto, Chunk, ChunkMeta, in_order, order_of, plan_chunks
@@ -203,7 +203,7 @@ class Parameterized(Decorated):
         combos: Combos,
         chunks: list[Chunk],
         settings: Settings,
-    ) -> tuple[Finished, AnyIndex]:
+    ) -> tuple[Finished, Index]:
         """Call the function on every chunk; return also the index of what has a result."""
         if not in_order(chunks):  # then combinations follow the chunks: each is a stretch of them
             combos = combos.take(order_of(chunks))
@@ -213,7 +213,7 @@ class Parameterized(Decorated):
         ]
         index = combos.index()
 
-        def seen(kept: IntArray | None) -> tuple[Combos, AnyIndex]:
+        def seen(kept: IntArray | None) -> tuple[Combos, Index]:
             """Return the combinations of the chunks `kept`, and their index."""
             if kept is None:
                 return combos, index
@@ -312,7 +312,7 @@ class Parameterized(Decorated):
         return rules
 
 
-def _names(combos: Combos, index: AnyIndex, kept: IntArray | None) -> Keywords:
+def _names(combos: Combos, index: Index, kept: IntArray | None) -> Keywords:
     """Return the names for templates where the combinations `kept` have a result."""
     if kept is None:
         return {"param_index": index, "param_product": combos.lists()}

@@ -11,10 +11,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from broadpeak._core.arrays import frozen
 from broadpeak._data.data import Data
 from broadpeak._prices.slicing import is_label
 from broadpeak.errors import DataError, ParamError, broken_rule
-from broadpeak.types import AnyArray, FloatArray
+from broadpeak.types import FloatArray
 
 COLUMNS = ("open", "high", "low", "close", "volume")
 
@@ -62,26 +63,6 @@ class Bars:
         return Bars(self.asset, self.index, **columns, volume=self.volume, price=price)
 
 
-def frozen(values: AnyArray) -> FloatArray:
-    """Return `values` as a contiguous float64 array that nobody can change."""
-    own = np.ascontiguousarray(values, dtype=np.float64)
-    if _changeable(own):
-        own = own.copy()
-        own.flags.writeable = False
-    # The flag of a view cannot be set back while its owner is read-only.
-    return own.view()
-
-
-def _changeable(array: FloatArray) -> bool:
-    """Return whether anyone could write to the memory of `array`, perhaps through its owner."""
-    view = array.view()
-    try:
-        view.flags.writeable = True
-    except ValueError:
-        return False
-    return True
-
-
 def bars_of(data: Any) -> dict[str, Bars]:
     """Return the bars of every symbol, each on the bars where that symbol has prices.
 
@@ -98,7 +79,7 @@ def bars_of(data: Any) -> dict[str, Bars]:
 
 def _bars(data: Data, symbol: Any) -> Bars:
     one = data.select(symbol)
-    close = one.lanes("close")[0]
+    close = one.array("close")[0]
     open_ = _lane(one, "open", close)
     raw = {
         "open": open_,
@@ -118,7 +99,7 @@ def _bars(data: Data, symbol: Any) -> Bars:
 
 def _lane(one: Data, name: str, missing: FloatArray) -> FloatArray:
     try:
-        lane: FloatArray = one.lanes(name)[0]
+        lane: FloatArray = one.array(name)[0]
     except DataError:  # prices may be closes only
         return missing
     return lane

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from broadpeak._core.arrays import to_lanes
+from broadpeak._core.arrays import unwrap
 from broadpeak._metrics.formulas import is_zero
 from broadpeak.errors import DataError, ParamError, broken_rule
 from broadpeak.types import FloatArray
@@ -67,7 +67,7 @@ def optimal_f(trades: Any) -> float:
 def _results(trades: Any) -> FloatArray:
     framed = isinstance(trades, pd.DataFrame) and "pnl" in trades.columns
     try:
-        lanes, _ = to_lanes("trades", trades["pnl"] if framed else trades)
+        lanes, _ = unwrap("trades", trades["pnl"] if framed else trades)
     except DataError:
         lanes = np.empty((0, 0))
     if len(lanes) != 1 or not (np.abs(lanes) < 1e300).all():

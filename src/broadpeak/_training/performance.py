@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from broadpeak._core import check
-from broadpeak._core.arrays import lane, to_lanes
+from broadpeak._core.arrays import read_only, single_column, unwrap
 from broadpeak._metrics.formulas import TINY, is_zero
 from broadpeak._training._kernels.stats import (
     TradeColumns,
@@ -23,17 +23,17 @@ from broadpeak._training._kernels.stats import (
 from broadpeak.errors import ParamError, broken_rule
 from broadpeak.types import AnyArray, FloatArray, IntArray
 
-_NOTHING = np.empty(0)
+_NOTHING = read_only(np.empty(0))
 
 
 def _floats(name: str, values: Any) -> FloatArray:
     """Return `values` as one contiguous column of floats."""
-    found = lane(values)
+    found = single_column(values)
     if found is None:
-        lanes, _ = to_lanes(name, values)
-        if len(lanes) != 1:
-            raise ParamError(broken_rule(name, "be one column of numbers", lanes.shape[::-1]))
-        found = lanes[0]
+        columns, _ = unwrap(name, values)
+        if len(columns) != 1:
+            raise ParamError(broken_rule(name, "be one column of numbers", columns.shape[::-1]))
+        found = columns[0]
     return found
 
 

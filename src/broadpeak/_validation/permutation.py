@@ -97,7 +97,7 @@ def bar_permutation(data: Data, seed: int | None) -> Data:
     if not isinstance(data, Data):
         raise DataError(broken_rule("data", "be a Data", data, "Type: bp.Data.from_frames(…)"))
     generator = rng.generator(seed)
-    close = data.lanes("close")
+    close = data.array("close")
     present = np.isfinite(close)
     groups = _groups(present)
     bars, gaps = _drawn(groups, generator), _drawn(groups, generator)
@@ -117,7 +117,7 @@ def bar_permutation(data: Data, seed: int | None) -> Data:
 
 def _lanes(data: Data, name: str) -> FloatArray | None:
     try:
-        return data.lanes(name)
+        return data.array(name)
     except DataError:
         return None
 

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Loops over the bars of one lane. Only this folder's parent calls them."""
+"""Loops over the bars of one column. Only this folder's parent calls them."""

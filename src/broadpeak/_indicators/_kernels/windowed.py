@@ -135,9 +135,9 @@ def deviation(x: FloatArray, w: int, ddof: int, out: FloatArray) -> None:
         for j in range(0 if start > 0 else w - 1, m):
             # right[w] stays 0: nothing of the block before is in the window of its last bar.
             total = left[j] + right[j + 1]
+            # One d of the window is 0, so that total² is at most w - 1 times the sum of squares:
+            # rounding makes nothing negative of the difference.
             spread = left2[j] + right2[j + 1] - total * total / w
-            # A comparison the other way round would turn a missing value into 0.
-            spread = 0.0 if spread < 0.0 else spread
             out[start + j] = math.sqrt(spread / (w - ddof)) if w > ddof else math.nan
     _drop_infinite(out)
 
@@ -150,7 +150,7 @@ def extreme(x: FloatArray, w: int, sign: float, out: FloatArray) -> None:
         out[t] = math.nan
     if n < w:
         return
-    # A missing value counts as the largest of all: it wins, and is told from the others at the end.
+    # A missing value counts as the largest of all: it wins, and is recognised at the end.
     y = np.empty(n)
     for t in range(n):
         v = sign * x[t]

@@ -1,24 +1,23 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Which column holds what, told by the prices themselves."""
+"""Which column holds what, as the prices themselves show."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from itertools import permutations
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from broadpeak._prices.reading.cell_numbers import read_numbers
 from broadpeak._prices.reading.dates import (
     DateOptions,
     dates_of,
     looks_like_dates,
     looks_like_times,
 )
-from broadpeak._prices.reading.numbers import read_numbers
 from broadpeak.errors import DataError, broken_rule
-from broadpeak.types import FloatArray
+from broadpeak.types import AnyArray, FloatArray
 
 PRICES = ("open", "high", "low", "close")
 # Orders in which vendors write bars: nearly all; Coinbase; Bitfinex and KuCoin; IQFeed.
@@ -33,7 +32,7 @@ ORDERS = (
 TOLERANCE = 1e-8
 
 
-def fits(prices: Mapping[str, FloatArray]) -> np.ndarray[Any, Any]:
+def fits(prices: Mapping[str, FloatArray]) -> AnyArray:
     """Return for each bar whether its high is the highest and its low the lowest price."""
     with np.errstate(invalid="ignore"):
         top = np.fmax.reduce([prices[name] for name in PRICES])
@@ -75,9 +74,9 @@ def named_by_content(
     DataError
         If they do not show it, or show it in more than one way.
     """
-    labels = list(table.columns)
+    labels: list[Hashable] = list(table.columns)
     head = {label: [str(cell).strip() for cell in table[label].iloc[:200]] for label in labels}
-    found: dict[Any, str] = {}
+    found: dict[Hashable, str] = {}
     rest = labels
     if len(rest) > 2 and all(cell[:1].isalpha() for cell in head[rest[0]]):
         found[rest[0]] = "symbol"
@@ -113,7 +112,9 @@ def _unknown(owner: str, table: pd.DataFrame) -> DataError:
     return DataError(broken_rule(owner, rule, got, remedy))
 
 
-def _prices(labels: list[Any], numbers: Mapping[Any, FloatArray]) -> dict[Any, str] | None:
+def _prices(
+    labels: Sequence[Hashable], numbers: Mapping[Hashable, FloatArray]
+) -> dict[Hashable, str] | None:
     """Return the fields of columns that follow the date, or None if not exactly one order fits."""
     if len(labels) == 1 and labels[0] in numbers:
         return {labels[0]: "close"}
@@ -131,8 +132,10 @@ def _prices(labels: list[Any], numbers: Mapping[Any, FloatArray]) -> dict[Any, s
 
 
 def _volume(
-    labels: list[Any], numbers: Mapping[Any, FloatArray], prices: Mapping[str, FloatArray]
-) -> Any:
+    labels: Sequence[Hashable],
+    numbers: Mapping[Hashable, FloatArray],
+    prices: Mapping[str, FloatArray],
+) -> Hashable | None:
     """Return the column of volume: the first after the prices, or the second after a mean price."""
     for label in labels[:2]:
         if label not in numbers:
@@ -149,7 +152,7 @@ def _volume(
 def _begins_at_the_end(
     table: pd.DataFrame, prices: Mapping[str, FloatArray], owner: str, options: DateOptions
 ) -> bool:
-    """Return whether open and close look exchanged, which high and low do not tell.
+    """Return whether open and close look exchanged, which high and low do not show.
 
     A bar begins near the end of the one before it, much nearer than it ends to where that began.
     """

@@ -5,22 +5,26 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from collections.abc import Hashable
 from dataclasses import dataclass, replace
 from datetime import date, timedelta, timezone
 from functools import cache
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
 
 from broadpeak._core import check
+from broadpeak._core.aliases import Index, Series
 from broadpeak._prices.reading import names
 from broadpeak._prices.reading.compact import numbers_as_moments
 from broadpeak._prices.reading.deciding import DateColumn, Moments
 from broadpeak._prices.reading.moments import is_time_of_day, read_moments, read_times
 from broadpeak._prices.reading.names import field_of, find_column, word
 from broadpeak.errors import DataError, ParamError, broken_rule
-from broadpeak.types import IntArray
+from broadpeak.types import AnyArray, IntArray
+
+Zone: TypeAlias = "str | dt.tzinfo | None"
 
 
 @dataclass(frozen=True)
@@ -39,8 +43,8 @@ class DateOptions:
         Whether the table came in memory, where these options are not at hand.
     """
 
-    tz: Any = None
-    date_column: Any = None
+    tz: Zone = None
+    date_column: object = None
     date_format: str | None = None
     day_first: bool | None = None
     in_frame: bool = False
@@ -55,12 +59,12 @@ class DateOptions:
             _check_zone(self.tz)
 
 
-def _check_zone(tz: Any) -> None:
+def _check_zone(tz: Zone) -> None:
     known = isinstance(tz, (str, dt.tzinfo))
     try:
         if known:
             pd.DatetimeIndex([]).tz_localize(tz)
-    # A name that is none is a key, a path or a text to those who look it up.
+    # What is no name is a key, a path or a string to those who look it up.
     except (LookupError, TypeError, ValueError, OSError):
         known = False
     if not known:
@@ -122,7 +126,7 @@ def turned(frame: pd.DataFrame) -> pd.DataFrame:
     return frame
 
 
-def is_dated(index: pd.Index[Any]) -> bool:
+def is_dated(index: Index) -> bool:
     """Return whether an index holds dates, whatever their type."""
     if isinstance(index, (pd.DatetimeIndex, pd.PeriodIndex)):
         return True
@@ -131,7 +135,7 @@ def is_dated(index: pd.Index[Any]) -> bool:
     return all(isinstance(label, (date, np.datetime64)) for label in index[:100])
 
 
-def as_dates(index: pd.Index[Any]) -> pd.DatetimeIndex:
+def as_dates(index: Index) -> pd.DatetimeIndex:
     """Return dates of any type as pandas'."""
     if isinstance(index, pd.DatetimeIndex):
         return index
@@ -144,10 +148,8 @@ def as_dates(index: pd.Index[Any]) -> pd.DatetimeIndex:
         return pd.DatetimeIndex(pd.to_datetime(index, utc=True))
 
 
-def parse_dates(
-    column: DateColumn, values: pd.Series[Any], date_format: str | None
-) -> pd.DatetimeIndex:
-    """Return texts, numbers or dates as dates.
+def parse_dates(column: DateColumn, values: Series, date_format: str | None) -> pd.DatetimeIndex:
+    """Return strings, numbers or dates as dates.
 
     Raises
     ------
@@ -159,7 +161,7 @@ def parse_dates(
     if is_dated(pd.Index(values)):
         return as_dates(pd.Index(values))
     if date_format is not None:
-        return _told(column, values, date_format)
+        return _in_format(column, values, date_format)
     is_number = pd.api.types.is_numeric_dtype(values.dtype)
     column = replace(column, texts=values.to_numpy() if is_number else as_texts(values))
     blank = values.isna().to_numpy()
@@ -174,7 +176,7 @@ def parse_dates(
     return _index(read_moments(column), column)
 
 
-def _told(column: DateColumn, values: pd.Series[Any], date_format: str) -> pd.DatetimeIndex:
+def _in_format(column: DateColumn, values: Series, date_format: str) -> pd.DatetimeIndex:
     texts = as_texts(values)
     try:
         return pd.DatetimeIndex(pd.to_datetime(texts, format=date_format))
@@ -182,8 +184,8 @@ def _told(column: DateColumn, values: pd.Series[Any], date_format: str) -> pd.Da
         raise column.unreadable(str(error).splitlines()[0]) from error
 
 
-def as_texts(values: pd.Series[Any]) -> np.ndarray[Any, Any]:
-    """Return cells as texts; whole numbers as such."""
+def as_texts(values: Series) -> AnyArray:
+    """Return cells as strings, integers without a fraction."""
     if pd.api.types.is_float_dtype(values.dtype):
         numbers = values.to_numpy(np.float64, na_value=np.nan)
         if (np.isfinite(numbers) & (numbers == np.rint(numbers)) & (np.abs(numbers) < 2**63)).all():
@@ -199,8 +201,8 @@ def as_texts(values: pd.Series[Any]) -> np.ndarray[Any, Any]:
 _KANJI = re.compile(r"(\d{4})[年년] ?(\d{1,2})[月월] ?(\d{1,2})[日일]")
 
 
-def _clocks(values: pd.Series[Any]) -> np.ndarray[Any, Any]:
-    """Return times of day as texts; those that went through floats (930.0) as whole numbers."""
+def _clocks(values: Series) -> AnyArray:
+    """Return times of day as strings; those that went through floats (930.0) as integers."""
     if pd.api.types.is_timedelta64_dtype(values.dtype):
         return np.array([str(pd.Timestamp(0) + x).partition(" ")[2] for x in values], dtype=object)
     texts = as_texts(values)
@@ -212,7 +214,7 @@ def _clocks(values: pd.Series[Any]) -> np.ndarray[Any, Any]:
 _WHOLE = re.compile(r" *\d{1,6}\.0+ *")
 
 
-def _of_numbers(column: DateColumn, values: pd.Series[Any]) -> Moments:
+def _of_numbers(column: DateColumn, values: Series) -> Moments:
     if pd.api.types.is_integer_dtype(values.dtype):
         whole = values.to_numpy(np.int64)
         share = np.zeros(len(whole))
@@ -246,7 +248,7 @@ def _index(moments: Moments, column: DateColumn) -> pd.DatetimeIndex:
     return utc.tz_convert(timezone(timedelta(minutes=east))) if east else utc
 
 
-def zoned(index: pd.DatetimeIndex, tz: Any, owner: str) -> pd.DatetimeIndex:
+def zoned(index: pd.DatetimeIndex, tz: Zone, owner: str) -> pd.DatetimeIndex:
     """Return dates in `tz`: those without a zone are taken to be in it, others converted."""
     if tz is None:
         return index
@@ -254,7 +256,7 @@ def zoned(index: pd.DatetimeIndex, tz: Any, owner: str) -> pd.DatetimeIndex:
         if index.tz is not None:
             return index.tz_convert(tz)
         back = len(index) > 1 and index[0] > index[-1]
-        # The hour that comes twice in autumn is told by its order.
+        # The hour that comes twice in autumn is known by its order.
         placed = (index[::-1] if back else index).tz_localize(tz, ambiguous="infer")
         return placed[::-1] if back else placed
     except (KeyError, TypeError) as error:
@@ -265,7 +267,7 @@ def zoned(index: pd.DatetimeIndex, tz: Any, owner: str) -> pd.DatetimeIndex:
         raise DataError(broken_rule(owner, rule, str(error).splitlines()[0])) from error
 
 
-def _date_label(table: pd.DataFrame, column: DateColumn) -> Any:
+def _date_label(table: pd.DataFrame, column: DateColumn) -> Hashable | None:
     """Return the label of the column of dates: by its name, else by what is in it."""
     known = {word(label): label for label in reversed(table.columns)}
     for name in names.DATES:
@@ -301,11 +303,11 @@ _WHEN = re.compile("time|date|stamp|epoch|unix")
 _END = re.compile("close|end|expir|settle|updat")
 
 
-def _only_blanks(values: pd.Series[Any]) -> bool:
+def _only_blanks(values: Series) -> bool:
     return values.dtype == object and not any(str(cell).strip() for cell in values)
 
 
-def reads(column: DateColumn, label: Any, values: pd.Series[Any]) -> bool:
+def reads(column: DateColumn, label: Hashable, values: Series) -> bool:
     """Return whether a column holds dates."""
     try:
         parse_dates(replace(column, label=label), values, None)
@@ -314,7 +316,7 @@ def reads(column: DateColumn, label: Any, values: pd.Series[Any]) -> bool:
     return True
 
 
-def _is_time(column: DateColumn, values: pd.Series[Any]) -> bool:
+def _is_time(column: DateColumn, values: Series) -> bool:
     """Return whether a column called like a time holds times of day."""
     if pd.api.types.is_datetime64_any_dtype(values.dtype):
         return False
@@ -331,7 +333,7 @@ def _is_time(column: DateColumn, values: pd.Series[Any]) -> bool:
     return shares or is_time_of_day(replace(column, texts=texts))
 
 
-def _looks_like_dates(values: pd.Series[Any], leads: bool) -> bool:
+def _looks_like_dates(values: Series, leads: bool) -> bool:
     """Return whether the first cells of a column of any name look like dates.
 
     Numbers of anything look like numbers: those of dates stand first or are called so (`leads`).
@@ -355,7 +357,7 @@ _CLOCK = re.compile(r"\d{1,2}:\d\d(:\d\d(\.\d+)?)?( ?[APap]\.?[Mm]\.?)?")
 
 
 def looks_like_dates(cells: list[str]) -> bool:
-    """Return whether texts look like dates: long numbers, or digits with marks between them."""
+    """Return whether strings look like dates: long numbers, or digits with marks between them."""
     if not cells:
         return False
     if all(cell.replace(".", "", 1).lstrip("-").isdigit() for cell in cells):
@@ -372,7 +374,7 @@ def looks_like_dates(cells: list[str]) -> bool:
 
 
 def looks_like_times(cells: list[str], *, colons: bool) -> bool:
-    """Return whether texts look like times of day, with colons or as HHMM and HHMMSS."""
+    """Return whether strings look like times of day, with colons or as HHMM and HHMMSS."""
     if colons:
         return all(_CLOCK.fullmatch(cell) for cell in cells)
     packed = all(cell.isdigit() and len(cell) <= 6 and int(cell[-2:]) < 60 for cell in cells)
@@ -390,7 +392,7 @@ def _joined_dates(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _joined(
-    table: pd.DataFrame, label: Any, column: DateColumn, options: DateOptions
+    table: pd.DataFrame, label: Hashable, column: DateColumn, options: DateOptions
 ) -> pd.DatetimeIndex:
     """Return the dates of a column, with the time of day that stands beside it."""
     column = replace(column, label=label)
@@ -403,12 +405,12 @@ def _joined(
     times = pd.Series(_clocks(table[time]), dtype=object)
     if options.date_format is not None and any(x in options.date_format for x in ("%H", "%I")):
         texts = pd.Series(as_texts(values), dtype=object)
-        return _told(column, texts + " " + times, options.date_format)
+        return _in_format(column, texts + " " + times, options.date_format)
     dates = parse_dates(replace(column, intraday=True), values, options.date_format)
     return _at(dates, table, time, column)
 
 
-def _clock_label(table: pd.DataFrame, column: DateColumn, dates: Any) -> Any:
+def _clock_label(table: pd.DataFrame, column: DateColumn, dates: Any) -> Hashable | None:
     """Return the label of the times of day that stand beside dates, or None."""
     time = find_column(table, names.TIMES)
     if time is None or time == dates or table[time].ndim > 1:
@@ -417,7 +419,7 @@ def _clock_label(table: pd.DataFrame, column: DateColumn, dates: Any) -> Any:
 
 
 def _at(
-    dates: pd.DatetimeIndex, table: pd.DataFrame, time: Any, column: DateColumn
+    dates: pd.DatetimeIndex, table: pd.DataFrame, time: Hashable, column: DateColumn
 ) -> pd.DatetimeIndex:
     """Return dates with the times of day in column `time`."""
     if len(dates) and (dates != dates.normalize()).any():
@@ -431,7 +433,7 @@ def _at(
 def with_clock(
     dates: pd.DatetimeIndex, table: pd.DataFrame, column: DateColumn
 ) -> pd.DatetimeIndex:
-    """Return days that come again with the times of day that tell their bars apart.
+    """Return days that come again with the times of day that distinguish their bars.
 
     Those stand in a column that is called so, else in the only one that looks so.
     """
@@ -450,7 +452,7 @@ def with_clock(
     return dates if time is None else _at(dates, table, time, column)
 
 
-def _are_clocks(values: pd.Series[Any]) -> bool:
+def _are_clocks(values: Series) -> bool:
     if pd.api.types.is_numeric_dtype(values.dtype) or field_of(values.name):
         return False
     return looks_like_times([str(cell).strip() for cell in values[:1000]], colons=True)

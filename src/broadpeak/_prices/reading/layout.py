@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 
 from broadpeak._prices.reading import names
+from broadpeak._prices.reading.cell_numbers import BLANKS
 from broadpeak._prices.reading.names import field_of, split_labels, word
-from broadpeak._prices.reading.numbers import BLANKS
 from broadpeak.errors import DataError, broken_rule
 from broadpeak.types import IntArray
 
@@ -59,7 +59,7 @@ def parse_table(
     listed: bool,
     decimal: str | None,
 ) -> pd.DataFrame:
-    """Return the table in a text as texts; columns of one without header are numbered.
+    """Return the table in a text as strings; columns of one without header are numbered.
 
     Parameters
     ----------
@@ -396,7 +396,7 @@ def _quick(body: str, layout: Layout, columns: list[int]) -> list[int]:
 def _parsed(
     body: str, layout: Layout, owner: str, columns: list[int], quick: list[int]
 ) -> pd.DataFrame:
-    """Return the cells of a table as texts, those of `quick` columns as numbers if they are."""
+    """Return the cells of a table as strings, those of `quick` columns as numbers if they are."""
     texts = [place for place in columns if place not in set(quick)]
     width = columns[-1] + 1
     missing: Any = {place: sorted(BLANKS) for place in quick}

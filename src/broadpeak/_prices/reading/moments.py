@@ -90,7 +90,7 @@ class _DatePart:
 
 
 def read_moments(column: DateColumn) -> Moments:
-    """Return the moments that texts mean.
+    """Return the moments that strings mean.
 
     Raises
     ------
@@ -134,7 +134,7 @@ def _numbers(groups: list[Group], column: DateColumn) -> Moments:
 
 
 def is_time_of_day(column: DateColumn) -> bool:
-    """Return whether texts hold a time of day and no date."""
+    """Return whether strings hold a time of day and no date."""
     groups = cut(column.texts[:1000])
     return bool(groups) and all(re.match(r"#:#", group.mask) for group in groups or [])
 

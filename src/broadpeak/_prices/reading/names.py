@@ -5,9 +5,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from functools import lru_cache
-from typing import Any
 
 import pandas as pd
 
@@ -213,7 +212,7 @@ def field_of(label: object) -> str | None:
     return found[0] if found else None
 
 
-def find_column(table: pd.DataFrame, words: Iterable[str]) -> Any:
+def find_column(table: pd.DataFrame, words: Iterable[str]) -> Hashable | None:
     """Return the label of the first column that is called like one of `words`, or None."""
     found = {word(label): label for label in reversed(table.columns)}
     return next((found[name] for name in words if name in found), None)

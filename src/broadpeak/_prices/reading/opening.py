@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""From a path, an open file or an archive to the text in it, or to words why there is none."""
+"""From a path, an open file or an archive to the text in it, or to the reason why there is none."""
 
 from __future__ import annotations
 
@@ -38,25 +38,25 @@ _MARKUP = re.compile(r"\s*(<!doctype|<html|<\?xml|<body|<head)", re.IGNORECASE)
 _JSON = re.compile(r"\s*(\{\s*[\"'}]|\[\s*[\[{])")
 
 
-def shown(path: Any) -> str:
+def shown(path: object) -> str:
     """Return how messages call a file."""
     name = getattr(path, "name", "the file") if hasattr(path, "read") else path
     return str(name) if isinstance(name, (str, os.PathLike)) else "the file"
 
 
-def stem(path: Any) -> str:
+def stem(path: object) -> str:
     """Return the name of a file without folders and suffixes, as its symbol is called."""
     name = getattr(path, "name", "prices") if hasattr(path, "read") else path
     return Path(str(name)).name.split(".")[0] or "prices"
 
 
-def not_there(path: Any) -> MissingDataError:
+def not_there(path: object) -> MissingDataError:
     """Return the error for a path where nothing is."""
     remedy = "Check the path; relative ones begin at the working directory."
     return MissingDataError(broken_rule("path", "be a file that exists", str(path), remedy))
 
 
-def checked_path(path: Any, reader: str = "from_csv") -> Path:
+def checked_path(path: object, reader: str = "from_csv") -> Path:
     """Return `path` as the path of a file that is there.
 
     Raises
@@ -90,7 +90,7 @@ def checked_path(path: Any, reader: str = "from_csv") -> Path:
     return found
 
 
-def read_text(path: Any) -> str:
+def read_text(path: object) -> str:
     """Return the text of a file, unpacked and decoded.
 
     Raises
@@ -112,7 +112,7 @@ def read_text(path: Any) -> str:
     if isinstance(raw, str):
         text = raw
         if not text.isascii() and re.search("[\ud800-\udfff]", text):
-            raise DataError(broken_rule(owner, "be a text", "halves of characters"))
+            raise DataError(broken_rule(owner, "be text", "halves of characters"))
     elif isinstance(raw, (bytes, bytearray)):
         text = _decoded(_unpacked(bytes(raw), owner, _packed_as(path)), owner)
     else:

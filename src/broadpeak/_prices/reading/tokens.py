@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Texts cut into numbers and words, a whole column at once.
+"""Strings cut into numbers and words, a whole column at once.
 
 A column of dates has few layouts: "9/9/9999 99:99" and its neighbours with one digit more. Rows of
-one layout are cut at the same places, so that a million texts cost a few array operations.
+one layout are cut at the same places, so that a million strings cost a few array operations.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from broadpeak.types import IntArray
+from broadpeak.types import AnyArray, IntArray
 
 _DIGIT, _LETTER = ord("0"), ord("A")
 _KIND = np.arange(256, dtype=np.uint8)
@@ -39,7 +39,7 @@ class Group:
     mask : str
         The layout: "#" for a number, "A" for a word, other characters as they are.
     tokens : list
-        For each "#" of the mask an array of integers, for each "A" an array of lower-case texts.
+        For each "#" of the mask an array of integers, for each "A" an array of lower-case strings.
     lengths : list of int
         Characters of each token.
     """
@@ -50,13 +50,13 @@ class Group:
     lengths: list[int]
 
 
-def longest(texts: np.ndarray[Any, Any]) -> int:
-    """Return the number of characters of the longest text."""
+def longest(texts: AnyArray) -> int:
+    """Return the number of characters of the longest string."""
     return max(map(len, texts), default=0)
 
 
-def as_bytes(texts: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """Return texts as an array of bytes, in UTF-8, with plain spaces around nothing."""
+def as_bytes(texts: AnyArray) -> AnyArray:
+    """Return strings as an array of bytes, in UTF-8, with plain spaces around nothing."""
     try:
         return texts.astype("S")
     except UnicodeEncodeError:
@@ -64,7 +64,7 @@ def as_bytes(texts: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
         return np.array([text.encode() for text in plain], dtype="S")
 
 
-def cut(texts: np.ndarray[Any, Any]) -> list[Group] | None:
+def cut(texts: AnyArray) -> list[Group] | None:
     """Return the rows of each layout, or None where there are too many, or too long, for dates."""
     if longest(texts) > MOST_CHARS:
         return None
@@ -95,9 +95,7 @@ def cut(texts: np.ndarray[Any, Any]) -> list[Group] | None:
     return groups
 
 
-def _group(
-    rows: IntArray, chars: np.ndarray[Any, Any], layout: np.ndarray[Any, Any]
-) -> Group | None:
+def _group(rows: IntArray, chars: AnyArray, layout: AnyArray) -> Group | None:
     mask, tokens, lengths = "", [], []
     start = 0
     for kind, run in groupby(layout.tolist()):

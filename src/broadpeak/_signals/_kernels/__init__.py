@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Loops over the bars of boolean lanes. Only this folder's parent calls them."""
+"""Loops over the bars of boolean columns. Only this folder's parent calls them."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Loops over boolean lanes.
+"""Loops over boolean columns.
 
 Notation: entries, exits, signals (n_bars,) bool.
 """

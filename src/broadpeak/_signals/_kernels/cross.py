@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Crossings of two lanes.
+"""Crossings of two columns.
 
 Notation: left, right (n_bars,) float64; out (n_bars,) bool. Crossed above at t: left > right at t,
 and left < right at the last earlier bar where they differed, with no missing value in between.
@@ -84,6 +84,6 @@ def crossed_pairs(
     right_take: IntArray,
     out: BoolArray,
 ) -> None:
-    """Row i of `out`: bars at which lane left_take[i] rises above lane right_take[i]."""
+    """Row i of `out`: bars at which column left_take[i] rises above column right_take[i]."""
     for i in range(out.shape[0]):
         crossed(left[left_take[i]], right[right_take[i]], out[i])

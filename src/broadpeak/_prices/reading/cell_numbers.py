@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,8 @@ import pandas as pd
 from broadpeak._prices.reading.tokens import MOST_CHARS, as_bytes, longest
 from broadpeak.errors import DataError, broken_rule
 from broadpeak.types import AnyArray, BoolArray, FloatArray
+
+Label = TypeVar("Label", bound=Hashable)
 
 BLANKS = {"", "-", "--", ".", "null", "NULL", "None", "nan", "NaN", "NAN", "N/A", "n/a", "NA"}
 BLANKS |= {"#N/A", "#N/A N/A", "N.A.", "n.a.", "nil", "—", "–", "NaT", "<NA>", "-nan", "-NaN"}
@@ -45,7 +48,7 @@ _GROUPED = re.compile(r"[+-]?\d{1,3}(?:([,.' ])\d{3})(?:\1\d{3})*|[+-]?\d{1,2}(?
 
 @dataclass
 class _CellTexts:
-    """A column as texts of plain marks.
+    """A column as strings of plain marks.
 
     Attributes
     ----------
@@ -59,7 +62,7 @@ class _CellTexts:
         Its cells as numbers, where a dot is the only mark in it.
     """
 
-    label: Any
+    label: Hashable
     texts: AnyArray
     places: AnyArray | None = None
     scale: FloatArray | None = None
@@ -72,27 +75,27 @@ class _CellTexts:
             return of_file
         column = f"frame[{self.label!r}]"
         return (
-            f"Make numbers of its texts: {column}.str.replace(',', '').astype(float) if commas"
+            f"Make numbers of its strings: {column}.str.replace(',', '').astype(float) if commas"
             f" divide thousands, {column}.str.replace(',', '.').astype(float) if fractions follow."
         )
 
     def row_of(self, place: int) -> int:
-        """Return the first row that holds a text."""
+        """Return the first row that holds a string."""
         return place if self.places is None else int(np.argmax(self.places == place))
 
 
 def read_numbers(
-    columns: dict[Any, AnyArray],
+    columns: Mapping[Label, AnyArray],
     owner: str,
     decimal: str | None = None,
     thousands: str | None = None,
-    labels: dict[Any, Any] | None = None,
+    labels: Mapping[Label, Hashable] | None = None,
     *,
     in_frame: bool = False,
-) -> tuple[dict[Any, FloatArray], str]:
-    """Return columns of texts as numbers, and the mark before fractions.
+) -> tuple[dict[Label, FloatArray], str]:
+    """Return columns of strings as numbers, and the mark before fractions.
 
-    Columns that hold other texts too are left out.
+    Columns that hold other strings as well are left out.
 
     Parameters
     ----------
@@ -112,7 +115,8 @@ def read_numbers(
     DataError
         If two cells write numbers in different ways, or all could be read in two.
     """
-    found = {key: _cells((labels or {}).get(key, key), texts) for key, texts in columns.items()}
+    known_as = labels or {}
+    found = {key: _cells(known_as.get(key, key), texts) for key, texts in columns.items()}
     known = [each for each in found.values() if each is not None]
     for each in known:
         each.in_frame = in_frame
@@ -126,8 +130,8 @@ def read_numbers(
     return values, decimal
 
 
-def _cells(label: Any, texts: AnyArray) -> _CellTexts | None:
-    """Return a column as plain texts, or None if some are no numbers."""
+def _cells(label: Hashable, texts: AnyArray) -> _CellTexts | None:
+    """Return a column as plain strings, or None if some are no numbers."""
     if longest(texts) > MOST_CHARS:
         return None
     raw = as_bytes(texts)
@@ -157,7 +161,7 @@ def _floats(raw: AnyArray, chars: AnyArray) -> FloatArray:
 
 
 def _chars(raw: AnyArray) -> AnyArray:
-    """Return texts as a table of bytes, a row a text."""
+    """Return strings as a table of bytes, a row each."""
     if not len(raw):
         return np.zeros((0, 1), np.uint8)
     return np.ascontiguousarray(raw).view(np.uint8).reshape(len(raw), -1)
@@ -194,7 +198,7 @@ def _decimal_mark(columns: list[_CellTexts], owner: str, thousands: str | None) 
     """
     if all(column.numbers is not None for column in columns):
         return "."
-    says: dict[str, tuple[str, int, Any]] = {}
+    says: dict[str, tuple[str, int, Hashable]] = {}
     doubtful = [(column, _evidence(column, says)) for column in columns]
     if thousands in {",", "."}:
         return "." if thousands == "," else ","
@@ -212,7 +216,7 @@ def _decimal_mark(columns: list[_CellTexts], owner: str, thousands: str | None) 
     return _undecided(doubtful, owner)
 
 
-def _evidence(column: _CellTexts, says: dict[str, tuple[str, int, Any]]) -> BoolArray:
+def _evidence(column: _CellTexts, says: dict[str, tuple[str, int, Hashable]]) -> BoolArray:
     """Note which decimal mark the cells of a column show; return which could be either."""
     texts, chars = column.texts, _chars(column.texts)
     at = {mark: chars == ord(mark) for mark in ",.e"}

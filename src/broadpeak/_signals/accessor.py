@@ -1,28 +1,29 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Registration of the pandas accessor `.bp`, also by other names; cheap enough for import time."""
+"""The pandas accessor `.bp`: importing this module registers it on Series and DataFrames.
+
+Only the package itself does that, as soon as pandas is loaded, and workers once they have loaded
+what they are sent. The module loads no kernels: it costs nothing until the accessor is used.
+"""
 
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from collections.abc import Iterable
+from typing import TypeVar
 
 import pandas as pd
 
 from broadpeak.errors import ParamError, broken_rule
 
+T = TypeVar("T")
+
 NAMES: list[str] = []
-"""Names of the accessor, which worker processes are told."""
+"""Names of the accessor, which worker processes need as well."""
 
 
-def _accessor(obj: pd.Series[Any] | pd.DataFrame) -> Any:
+def _accessor(obj: object) -> object:
     # Late on purpose: registering must not load the kernels behind the accessor.
     return importlib.import_module("broadpeak._signals.methods").SignalAccessor(obj)
-
-
-def register() -> None:
-    """Register `.bp` on Series and DataFrames, once."""
-    if not hasattr(pd.Series, "bp"):
-        register_accessor("bp")
 
 
 def register_accessor(name: str) -> None:
@@ -67,8 +68,12 @@ def register_accessor(name: str) -> None:
         NAMES.append(name)
 
 
-def after_naming(names: list[str], obj: Any) -> Any:
+def after_naming(names: Iterable[str], obj: T) -> T:
     """Return `obj` once the accessor has these names; how they reach a worker process."""
     for name in names:
         register_accessor(name)
     return obj
+
+
+if not hasattr(pd.Series, "bp"):
+    register_accessor("bp")

@@ -4,24 +4,28 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
 
 from broadpeak._core import check
+from broadpeak._core.aliases import Series
 from broadpeak._prices.reading import names
+from broadpeak._prices.reading.cell_numbers import BLANKS, read_numbers
 from broadpeak._prices.reading.column_order import named_by_content
 from broadpeak._prices.reading.dates import DateOptions, as_texts, dates_of, is_dated, reads, turned
 from broadpeak._prices.reading.deciding import DateColumn
 from broadpeak._prices.reading.layout import parse_table
 from broadpeak._prices.reading.names import field_of, find_column, ranked_field, split_labels, word
-from broadpeak._prices.reading.numbers import BLANKS, read_numbers
 from broadpeak._prices.reading.opening import read_text, shown, stem
 from broadpeak.errors import DataError, ParamError, broken_rule
 from broadpeak.types import AnyArray, BoolArray
+
+Columns: TypeAlias = "Mapping[Any, str] | Sequence[str | None] | None"
+"""What columns hold: by their names, or in order."""
 
 ROLES = ("open", "high", "low", "close", "volume", "adjclose", "date", "time", "symbol")
 
@@ -41,8 +45,8 @@ class TableOptions:
     """
 
     dates: DateOptions = field(default_factory=DateOptions)
-    columns: Any = None
-    sep: Any = None
+    columns: Columns = None
+    sep: str | None = None
     decimal: str | None = None
     thousands: str | None = None
 
@@ -55,11 +59,12 @@ class TableOptions:
             rule = "be another mark than decimal"
             raise ParamError(broken_rule("thousands", rule, self.thousands))
         check_columns(self.columns)
-        if self.sep is not None and not (isinstance(self.sep, str) and len(self.sep) == 1):
+        given: object = self.sep
+        if given is not None and not (isinstance(given, str) and len(given) == 1):
             raise ParamError(broken_rule("sep", "be one character", self.sep))
 
 
-def check_columns(columns: Any) -> None:
+def check_columns(columns: object) -> None:
     """Refuse what does not say what columns hold, whichever table it is said of.
 
     Raises
@@ -78,7 +83,7 @@ def check_columns(columns: Any) -> None:
             check.identifier("a name in columns", name)
 
 
-def check_symbol(symbol: Any) -> None:
+def check_symbol(symbol: Hashable) -> None:
     """Refuse what is neither the name of a symbol nor a list of names.
 
     Raises
@@ -92,17 +97,17 @@ def check_symbol(symbol: Any) -> None:
 
 
 def read_frames(
-    path: Any,
-    symbol: Any,
+    path: object,
+    symbol: Hashable,
     options: TableOptions,
     read: Callable[[Any], pd.DataFrame] | None = None,
-) -> dict[Any, pd.DataFrame]:
+) -> dict[Hashable, pd.DataFrame]:
     """Return the frames of one file, of a list of files, or of a dict of symbol to file."""
     check_symbol(symbol)
     if isinstance(path, (Mapping, list, tuple)) and not path:
         raise DataError(broken_rule("path", "name at least one file", path))
     if isinstance(path, Mapping):
-        frames: dict[Any, pd.DataFrame] = {}
+        frames: dict[Hashable, pd.DataFrame] = {}
         for name, each in path.items():
             frames.update(read_frames(each, name, options, read))
         return frames
@@ -123,12 +128,14 @@ def read_frames(
     return frames_of_table(table, shown(path), stem(path), symbol, options)
 
 
-def read_table(path: Any, options: TableOptions) -> pd.DataFrame:
+def read_table(path: object, options: TableOptions) -> pd.DataFrame:
     """Return the table in a text file, its header and delimiter recognised."""
     text, owner = read_text(path), shown(path)
-    listed = isinstance(options.columns, (list, tuple))
-    wanted = [] if listed else [str(label) for label in options.columns or {}]
-    wanted += [str(label) for label in (options.columns or {}).values()] if wanted else []
+    said = options.columns
+    listed = isinstance(said, (list, tuple))
+    wanted = (
+        [str(label) for pair in said.items() for label in pair] if isinstance(said, Mapping) else []
+    )
     wanted += [] if options.dates.date_column is None else [str(options.dates.date_column)]
     table = parse_table(text, owner, options.sep, wanted, listed, options.decimal)
     if table.columns.inferred_type == "integer" and not listed:
@@ -136,7 +143,7 @@ def read_table(path: Any, options: TableOptions) -> pd.DataFrame:
     return table
 
 
-def renamed(table: pd.DataFrame, columns: Any, owner: str) -> pd.DataFrame:
+def renamed(table: pd.DataFrame, columns: Columns, owner: str) -> pd.DataFrame:
     """Return a table whose columns are called as the caller says.
 
     Raises
@@ -146,7 +153,7 @@ def renamed(table: pd.DataFrame, columns: Any, owner: str) -> pd.DataFrame:
     """
     if columns is None:
         return table
-    if isinstance(columns, (list, tuple)):
+    if not isinstance(columns, Mapping):
         if len(columns) != table.shape[1]:
             rule = f"name all {table.shape[1]} columns of {owner}"
             raise DataError(broken_rule("columns", rule, list(columns), "Name others '-'."))
@@ -155,7 +162,7 @@ def renamed(table: pd.DataFrame, columns: Any, owner: str) -> pd.DataFrame:
         return out.set_axis(pd.Index([columns[place] for place in keep], dtype=object), axis=1)
     known = list(table.columns)
     if not any(label in known for label in columns) and all(x in known for x in columns.values()):
-        columns = {label: role for role, label in columns.items()}
+        columns = {label: str(role) for role, label in columns.items()}
     for label, role in columns.items():
         if label not in known:
             shown_labels = list(map(str, known))
@@ -172,8 +179,8 @@ def renamed(table: pd.DataFrame, columns: Any, owner: str) -> pd.DataFrame:
 
 
 def frames_of_table(
-    table: pd.DataFrame, owner: str, name: Any, symbol: Any, options: TableOptions
-) -> dict[Any, pd.DataFrame]:
+    table: pd.DataFrame, owner: str, name: Hashable, symbol: Hashable, options: TableOptions
+) -> dict[Hashable, pd.DataFrame]:
     """Return the frames by symbol of a table, its dates as index.
 
     Parameters
@@ -218,12 +225,15 @@ def frames_of_table(
             symbol = symbol[0]
         return {name if symbol is None else symbol: turned(table)}
     body = table.drop(columns=tidy)
-    parts = {found[place]: turned(part) for place, part in body.groupby(runs, sort=True)}
+    places: Any = body.groupby(runs, sort=True)
+    parts: dict[Hashable, pd.DataFrame] = {found[place]: turned(part) for place, part in places}
     return _selected(parts, symbol)
 
 
-def _selected(parts: dict[Any, pd.DataFrame], symbol: Any) -> dict[Any, pd.DataFrame]:
-    """Return the symbols that were asked for."""
+def _selected(
+    parts: dict[Hashable, pd.DataFrame], symbol: Hashable
+) -> dict[Hashable, pd.DataFrame]:
+    """Return the symbols that are wanted."""
     if symbol is None:
         return parts
     wanted = symbol if isinstance(symbol, (list, tuple)) else [symbol]
@@ -232,7 +242,8 @@ def _selected(parts: dict[Any, pd.DataFrame], symbol: Any) -> dict[Any, pd.DataF
     missing = [name for name in wanted if name not in parts]
     if missing:
         remedy = check.did_you_mean(missing[0], parts)
-        raise DataError(broken_rule("symbol", f"be one of {list(parts)}", missing[0], remedy))
+        rule = f"be one of {', '.join(map(repr, parts))}"
+        raise DataError(broken_rule("symbol", rule, missing[0], remedy))
     return {name: parts[name] for name in wanted}
 
 
@@ -266,7 +277,7 @@ def holds_symbols(table: pd.DataFrame) -> bool:
     return _symbol_column(table) is not None
 
 
-def _symbol_column(table: pd.DataFrame) -> Any:
+def _symbol_column(table: pd.DataFrame) -> Hashable | None:
     """Return the label of the column that says which symbol a row is of, or None."""
     for words in (names.SYMBOLS, names.WEAK_SYMBOLS):
         for name in words:
@@ -281,7 +292,7 @@ def _symbol_column(table: pd.DataFrame) -> Any:
     return None
 
 
-def _is_blank(values: pd.Series[Any]) -> pd.Series[Any]:
+def _is_blank(values: Series) -> Series:
     return (
         values.isna() | (values.astype(str).str.strip() == "")
         if values.dtype == object
@@ -289,8 +300,8 @@ def _is_blank(values: pd.Series[Any]) -> pd.Series[Any]:
     )
 
 
-def telling_apart(table: pd.DataFrame) -> Any:
-    """Return the label of the column that may name symbols: it tells equal dates apart."""
+def telling_apart(table: pd.DataFrame) -> Hashable | None:
+    """Return the label of the column that may name symbols: it differs where dates are equal."""
     again = table.index.duplicated(keep=False)
     for place, label in enumerate(table.columns):
         values = table.iloc[:, place]
@@ -372,7 +383,7 @@ def _traded(prices: pd.DataFrame, owner: str) -> BoolArray:
     return np.asarray(traded)
 
 
-def _unpaired(label: Any) -> str:
+def _unpaired(label: Iterable[object]) -> str:
     """Return the name of a column that belongs to no symbol, such as the dates; else nothing."""
     parts = [str(part) for part in label if str(part)]
     when = [part for part in parts if word(part) in {*names.DATES, *names.TIMES}]
@@ -414,7 +425,7 @@ _EVENTS = ("dividend", "split", "distribution")
 
 
 def _without_dividends(table: pd.DataFrame, fields: list[int]) -> pd.DataFrame:
-    """Return a table without the rows in which Yahoo tells of dividends and splits."""
+    """Return a table without the rows in which Yahoo notes dividends and splits."""
     if len(fields) < 2:
         return table
     event = np.zeros(len(table), bool)
@@ -453,7 +464,7 @@ def _is_summary(row: list[Any], prices: list[int]) -> bool:
     return cell[:1].isalpha()
 
 
-def _has_digit(cell: Any) -> bool:
+def _has_digit(cell: object) -> bool:
     return any(char.isdigit() for char in str(cell))
 
 
@@ -502,7 +513,7 @@ def plain_numbers(
     return out, decimal
 
 
-def _cells_of(values: pd.Series[Any]) -> AnyArray:
+def _cells_of(values: Series) -> AnyArray:
     cells = values.astype(object).where(values.notna(), "").to_numpy(object)
     if pd.api.types.infer_dtype(cells, skipna=False) == "string":
         return cells
@@ -511,7 +522,7 @@ def _cells_of(values: pd.Series[Any]) -> AnyArray:
 
 def _with_volume(table: pd.DataFrame) -> pd.DataFrame:
     """Return a table with the volume that counts what is traded."""
-    fields: dict[str, tuple[int, Any]] = {}
+    fields: dict[str, tuple[int, Hashable]] = {}
     for label in table.columns:
         ranked = ranked_field(label)
         if ranked and (ranked[0] not in fields or ranked[1] < fields[ranked[0]][0]):
@@ -523,7 +534,7 @@ def _with_volume(table: pd.DataFrame) -> pd.DataFrame:
         named = [label for label in table.columns if word(label).startswith("volume")]
         return table.rename(columns=dict.fromkeys(named[:1], "volume"))
     if ticks is not None and (volume is None or not (table[volume] != 0).any()):
-        # MetaTrader counts ticks where the market tells no volume.
+        # MetaTrader counts ticks where the market reports no volume.
         table = table.drop(columns=[] if volume is None else volume)
         return table.rename(columns={ticks: "volume"})
     return table
