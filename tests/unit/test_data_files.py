@@ -248,7 +248,7 @@ def test_adjusting_and_missing_rows(tmp_path) -> None:
             "Date,Close\n2024-01-01,1\n2024-01-03,2\n2024-01-02,3\n",
             "must be sorted.*Sort the rows of the file",
         ),
-        ("Date,Close\n2024-01-01,1\n2024-01-01,2\n", "every bar once.*distinguishes them"),
+        ("Date,Close\n2024-01-01,1\n2024-01-01,2\n", "every bar once.*distinguish them"),
         ("Date,Close\n", "at least one bar"),
         ("Date,Close\nyesterday,1\n", "readable dates"),
         ('Date,Close\n"2024-01-01,1\n', "be a table"),

@@ -378,7 +378,7 @@ class Data:
         Returns
         -------
         Data
-            In UTC. The newest bar may not be finished.
+            In UTC. The newest bar may be incomplete.
 
         Raises
         ------

@@ -112,9 +112,9 @@ def _numbers(symbol: object, label: str, column: Series) -> FloatArray:
         place = int(bad.to_numpy().argmax())
         wrong = column.iloc[place] if bad.any() else column.dtype
         at = f" at {column.index[place]} (bar {place})" if bad.any() else ""
-        remedy = "Drop or correct what is no number: pd.to_numeric(column, errors='coerce')"
+        remedy = "Drop or correct what is not a number: pd.to_numeric(column, errors='coerce')"
         if bad.mean() > 0.5:
-            remedy = "Most of its cells are none: see whether it is the right column."
+            remedy = "Most of its cells are not numbers: check whether it is the right column."
         raise DataError(
             broken_rule(f"column {label!r} of {symbol}{at}", "hold numbers", wrong, remedy)
         ) from error
@@ -141,7 +141,7 @@ def _adjusted(
 def check_index(symbol: object, index: Index, repeated: str = "") -> None:
     """Refuse an index that is not sorted, not unique, or not of dates or numbers.
 
-    `repeated` says what to do about labels that come again.
+    `repeated` says what to do about repeated labels.
     """
     owner = f"the index of {symbol}"
     if isinstance(index, pd.MultiIndex) or not (
@@ -156,12 +156,12 @@ def check_index(symbol: object, index: Index, repeated: str = "") -> None:
     if not index.is_unique:
         twice = index[index.duplicated()][0]
         remedy = repeated or (
-            "Correct the file, or, of a frame, type: frame = frame[~frame.index.duplicated()]"
+            "Correct the file; for a frame, type: frame = frame[~frame.index.duplicated()]"
         )
         raise DataError(broken_rule(owner, "have every bar once", f"{twice} twice", remedy))
     values = index.to_numpy()
     place = int(np.flatnonzero(values[1:] < values[:-1])[0]) + 1
-    remedy = "Sort the rows of the file by date; those of a frame: frame = frame.sort_index()"
+    remedy = "Sort the rows of the file by date; for a frame, type: frame = frame.sort_index()"
     got = f"{index[place]} after {index[place - 1]}"
     raise DataError(broken_rule(owner, "be sorted", got, remedy))
 
@@ -243,7 +243,7 @@ def _advice(
         if meant:
             said = {shown[name]: role for name, role in meant.items()}
             return f"Most bars break this rule: the columns look swapped. Type: columns={said}"
-    return "Most bars break this rule: see whether the columns hold what they are called."
+    return "Most bars break this rule: check whether the columns hold what their names say."
 
 
 def _refuse(
@@ -301,7 +301,7 @@ def bars_of(
 
 
 def _about_repeated(frame: pd.DataFrame) -> str:
-    """Return what to do about bars that come again: the first is kept only of equal ones."""
+    """Return what to do about repeated bars: only of equal ones is the first kept."""
     # Labels of other kinds, which need not even have a hash, are refused anyway.
     if frame.index.dtype.kind not in "Miuf" or frame.index.is_unique:
         return ""
@@ -315,7 +315,7 @@ def _about_repeated(frame: pd.DataFrame) -> str:
     if len(bars.drop_duplicates()) == bars[""].nunique():
         return ""
     return (
-        "These bars differ: is there a symbol or a time of day that distinguishes them? Name its"
+        "These bars differ: does a symbol or a time of day distinguish them? Name its"
         " column, for example columns={'Stock': 'symbol'} or {'Clock': 'time'}. Otherwise find out"
         " which of them is right: frame[frame.index.duplicated(keep=False)]."
     )

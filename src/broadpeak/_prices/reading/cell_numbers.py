@@ -70,7 +70,7 @@ class _CellTexts:
     in_frame: bool = False
 
     def remedy(self, of_file: str) -> str:
-        """Return what to do about marks that mean nothing sure, `of_file` for a file."""
+        """Return what to do about ambiguous marks, `of_file` for a file."""
         if not self.in_frame:
             return of_file
         column = f"frame[{self.label!r}]"
@@ -296,7 +296,7 @@ def _values(column: _CellTexts, decimal: str, thousands: str | None, owner: str)
 
 
 def _ungrouped(column: _CellTexts, decimal: str, thousands: str | None, owner: str) -> AnyArray:
-    """Return numbers without thousands marks; groups that are none are an error."""
+    """Return numbers without thousands marks; wrong groups are an error."""
     out = []
     for place, raw in enumerate(column.texts.tolist()):
         text = raw.decode()

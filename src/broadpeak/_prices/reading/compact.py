@@ -68,7 +68,7 @@ def _on_sheet(whole: IntArray) -> bool:
 
 
 def _epochs(whole: IntArray, share: np.ndarray, column: DateColumn) -> Moments | None:
-    """Return the moments of counts since 1970, or None if they are none."""
+    """Return the moments of counts since 1970, or None if they are not such counts."""
     sizes = np.abs(whole)
     largest = int(sizes.max())
     for per_second, _ in _UNITS:

@@ -424,7 +424,7 @@ def _is_needed(label: str, wanted: list[str]) -> bool:
 
 
 def _unique(labels: list[str], owner: str) -> list[str]:
-    """Return labels of which none comes twice; two of one field are an error."""
+    """Return labels, none of them twice; two of one field are an error."""
     seen: Counter[str] = Counter()
     out = []
     for label in labels:

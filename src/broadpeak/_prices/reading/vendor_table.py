@@ -398,7 +398,7 @@ def _level_of_fields(labels: pd.MultiIndex) -> int | None:
 
 
 def _without_notes(table: pd.DataFrame) -> pd.DataFrame:
-    """Return a table without rows in which nothing stands, and without the notes below it."""
+    """Return a table without empty rows, and without the notes below it."""
     if not len(table) or not table.shape[1]:
         return table
     blank = _is_blank(table.iloc[:, 0])
