@@ -15,7 +15,7 @@ import fuzz_table_training
 import broadpeak as bp
 from broadpeak._indicators.output import IndicatorResult
 from broadpeak._signals.methods import SignalAccessor
-from broadpeak._training.strategy_run import StrategyRun
+from broadpeak._training.strategy import StrategyRun
 from broadpeak._validation.walked import WalkForward
 
 ROWS = [

@@ -224,6 +224,13 @@ class OwnObjective:
         return float(score)
 
 
+def objective_name(objective: object) -> str:
+    """Return the name of an objective, which is a name or a function."""
+    if isinstance(objective, str):
+        return objective
+    return str(getattr(objective, "__name__", type(objective).__name__))
+
+
 def resolve_objective(objective: str | Objective, min_trades: float = MIN_TRADES) -> Objective:
     """Return the function of `Stats` that `objective` names.
 

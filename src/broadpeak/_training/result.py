@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import html
+import platform
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -13,14 +14,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+import broadpeak
 from broadpeak._core import check, drawing
 from broadpeak._core.arrays import lent
 from broadpeak._core.files import writing
+from broadpeak._data.data import Data
 from broadpeak._run.carried import Travelling
 from broadpeak._search.protocol import SearchStep
 from broadpeak._search.searchspace import Dimension
 from broadpeak._store.par import ComponentParameters, Parameters, ParRange
-from broadpeak._training.evaluation import Evaluation
+from broadpeak._training.evaluation import RESULT_COLUMNS, TRIAL_COLUMNS, Evaluation
+from broadpeak._training.objective import objective_name
 from broadpeak._training.performance import FIELDS, Stats
 from broadpeak._training.strategy import Strategy
 from broadpeak.errors import ParamError, broken_rule
@@ -216,7 +220,7 @@ class Training(Travelling):
     @property
     def objective_name(self) -> str:
         """What was maximised."""
-        return called(self.settings.get("objective", "objective"))
+        return objective_name(self.settings.get("objective", "objective"))
 
     @property
     def trials(self) -> pd.DataFrame:
@@ -231,7 +235,7 @@ class Training(Travelling):
     def _trials(self) -> pd.DataFrame:
         frames = [_trial_frame(log) for log in self.logs]
         names = list(dict.fromkeys(name for log in self.logs for name in log.names))
-        columns = [*_HEAD, *names, *_RESULTS, *FIELDS]
+        columns = [*TRIAL_COLUMNS, *names, *RESULT_COLUMNS, *FIELDS]
         filled = [frame for frame in frames if len(frame)]
         if not filled:
             return pd.DataFrame(columns=columns)
@@ -440,15 +444,11 @@ class Training(Travelling):
         return f"<p><b>{html.escape(title)}</b></p>{self.summary().to_html()}"
 
 
-_HEAD = ("component", "pass", "parameter", "step")
-_RESULTS = ("objective", "wins", "losses")
-
-
-def called(objective: Any) -> str:
-    """Return the name of an objective, which is a name or a function."""
-    if isinstance(objective, str):
-        return objective
-    return str(getattr(objective, "__name__", type(objective).__name__))
+def environment(data: Data) -> dict[str, str]:
+    """Return the versions that numbers depend on, and the fingerprint of the data."""
+    versions = {"broadpeak": broadpeak.__version__, "python": platform.python_version()}
+    versions |= {"numpy": np.__version__, "pandas": pd.__version__, "platform": platform.platform()}
+    return {**versions, "data": data.fingerprint()}
 
 
 def _trial_frame(log: TrialLog) -> pd.DataFrame:
