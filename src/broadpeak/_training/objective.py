@@ -170,11 +170,7 @@ def _enough(stats: Any, min_trades: float) -> bool:
     if not isinstance(stats, Stats):
         remedy = "Pass Stats(num_win=…, …), or the stats of a training's component."
         raise ParamTypeError(broken_rule("stats", "be a Stats", stats, remedy))
-    return stats.num_trades >= max(_least(min_trades), 1)
-
-
-def _least(min_trades: Any) -> float:
-    return check.number("min_trades", min_trades, 0)
+    return stats.num_trades >= max(check.number("min_trades", min_trades, 0), 1)
 
 
 _BY_NAME: dict[str, Callable[..., float]] = {
@@ -251,7 +247,7 @@ def resolve_objective(objective: str | Objective, min_trades: float = MIN_TRADES
     >>> resolve_objective("binary", min_trades=20)(Stats(num_win=6, num_loss=4))
     0.0
     """
-    _least(min_trades)
+    check.number("min_trades", min_trades, 0)
     if isinstance(objective, NamedObjective):
         return NamedObjective(objective.name, min_trades)
     if callable(objective):

@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial, update_wrapper
 from typing import Any, NamedTuple, TypeAlias, TypedDict, overload
 
 import numpy as np
@@ -98,7 +98,7 @@ class Strategy:
         self.lookback = _n_bars("lookback", lookback)
         self.unstable_period = _n_bars("unstable_period", unstable_period)
         self.fill = check.one_of("fill", fill, FILLS)
-        functools.update_wrapper(self, func, updated=())
+        update_wrapper(self, func, updated=())
 
     def __call__(self, s: StrategyRun) -> object:
         """Call the function with the run `s`."""
@@ -206,7 +206,7 @@ def strategy(
     >>> breakout
     <strategy 'breakout' lookback=60 unstable_period=40 fill='nextopen'>
     """
-    made = functools.partial(
+    made = partial(
         Strategy, name=name, lookback=lookback, unstable_period=unstable_period, fill=fill
     )
     return made if func is None else made(func)
@@ -292,7 +292,7 @@ class RunState:
     position: OptimizePosition = _NO_SEARCH
     current: Component | None = None
     phase: str = "before"
-    settings: dict[str, Setting] = field(default_factory=lambda: {"lots": 1.0})
+    settings: dict[str, Setting] = field(default_factory=partial(dict, lots=1.0))
     books: dict[Component, OrderBook] = field(default_factory=dict)
     lines: dict[Component, dict[str, PlotLine]] = field(default_factory=dict)
     components: list[Component] = field(default_factory=list)
@@ -429,7 +429,7 @@ class StrategyRun:
         return self._bars().price
 
     @property
-    def index(self) -> pd.Index[Any]:
+    def index(self) -> pd.Index:
         """Time of each bar."""
         return self._bars().index
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import operator
 import time
 import warnings
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
@@ -170,14 +171,16 @@ class TrainOptions:
         TypeError
             If neither knows an option; one of `also`, arguments of `owner`, may have been meant.
         """
-        own = {name: value for name, value in options.items() if name in _NAMES}
-        rest = {name: value for name, value in options.items() if name not in _NAMES}
-        if rest.get("store", 0) is None:
-            del rest["store"]  # no store is what there is without one
-        for name in rest:
-            if name not in EXECUTE_OPTIONS:
+        own: dict[str, Any] = {}
+        execute: dict[str, Any] = {}
+        for name, value in options.items():
+            if name in _NAMES:
+                own[name] = value
+            elif name not in EXECUTE_OPTIONS:
                 raise check.unknown_option(owner, name, {*EXECUTE_OPTIONS, *_NAMES, *also})
-        return cls(**own, execute=rest)
+            elif name != "store" or value is not None:  # no store is what there is without one
+                execute[name] = value
+        return cls(**own, execute=execute)
 
     def __post_init__(self) -> None:
         check.one_of("sizing", self.sizing, SIZINGS)
@@ -197,11 +200,11 @@ class TrainOptions:
         for name in self.execute:
             if name not in EXECUTE_OPTIONS:
                 raise check.unknown_option("train", name, {*EXECUTE_OPTIONS, *_NAMES})
+        Settings(**self.execute)
 
     def settings(self) -> dict[str, Any]:
         """Return all options by name, those of `execute` among them."""
-        table = {name: getattr(self, name) for name in _NAMES}
-        return {**table, **self.execute}
+        return {**dict(zip(_NAMES, _values_of(self), strict=True)), **self.execute}
 
     def searcher(self) -> Searcher:
         """Return the searcher that `method` and the settings next to it mean.
@@ -245,6 +248,7 @@ class TrainOptions:
 
 
 _NAMES = [name for name in TrainOptions.__dataclass_fields__ if name != "execute"]
+_values_of = operator.attrgetter(*_NAMES)
 
 
 class _Counted(NamedTuple):
@@ -384,10 +388,12 @@ def train(
     settings = TrainOptions.of("train", options, ("start", "end"))
     samples = settings.samples
     cuts = [data] if samples is None else offset_cuts(data, samples)
-    plans = [plan_training(as_strategy(strategy), cut, settings) for cut in cuts]
-    windows = [plan.windows(start, end) for plan in plans]
-    others = tuple(zip(plans[1:], windows[1:], strict=True))
-    training = TrainingTask(plans[0], windows[0], (start, end), others).run()
+    trained = []
+    for cut in cuts:
+        plan = plan_training(as_strategy(strategy), cut, settings)
+        trained.append((plan, plan.windows(start, end)))
+    (plan, windows), *others = trained
+    training = TrainingTask(plan, windows, (start, end), tuple(others)).run()
     for note in training.notes:
         warnings.warn(note, stacklevel=2)
     return training
@@ -483,7 +489,7 @@ class TrainingTask(NamedTuple):
         strategy, data = plan.strategy, plan.data
         views = {symbol: _view(plan, symbol, one) for symbol, one in self.windows.items()}
         found = [discover(strategy, views)]
-        found += [discover(strategy, views, one) for one in found[0].components[1:]]
+        found += [discover(strategy, views, component) for component in found[0].components[1:]]
         if not any(one.calls for one in found):
             msg = (
                 f"Strategy {strategy.name!r} must call s.optimize() at least once to be trained, "
@@ -492,6 +498,7 @@ class TrainingTask(NamedTuple):
             raise StrategyError(msg)
         results: dict[str, ComponentTraining] = {}
         searches: list[ComponentSearch] = []
+        logs: list[TrialLog] = []
         shared: dict[str, float] = {}
         for component, one in zip(found[0].components, found, strict=True):
             setup = _setup(plan, component, views[component.asset], one)
@@ -504,6 +511,7 @@ class TrainingTask(NamedTuple):
             search = ComponentSearch(setup, one, shared, options)
             results[component.key] = found_for = search.run(plan.searcher)
             searches.append(search)
+            logs.append(search.log())
             if not shared:
                 shared = {name: found_for.params[name] for name in found_for.common}
         start, end = _bounds(plan, self.windows) if self.period is None else self.period
@@ -515,7 +523,7 @@ class TrainingTask(NamedTuple):
             environment={} if data is None else environment(data),
             seconds=time.perf_counter() - began,
             notes=_notes(strategy, list(results.values()), searches),
-            logs=tuple(search.log() for search in searches),
+            logs=tuple(logs),
         )
 
 
@@ -699,7 +707,6 @@ class ComponentSearch:
         self.by_point: dict[Point, Evaluation] = {}
         self._one = one
         self._options = options
-        self._settings = Settings(raise_no_results=False, **options.execute)
         self._here = not _needs_engine(options.execute)
         self._watched = setup.watched
         self._n_batches = 0
@@ -771,15 +778,16 @@ class ComponentSearch:
         ]
         varying: dict[int | str, Any] = {1: (requests, np.arange(len(requests)))}
         calls = Calls(evaluate_request, (self.setup, None), varying=varying)
+        settings = Settings(raise_no_results=False, **self._options.execute)
         key, names = self.setup.component.key, self.space.names
         keys = None
-        if self._settings.store is not None:  # what a store writes beside each result
+        if settings.store is not None:  # what a store writes beside each result
             columns: list[Any] = [[key] * len(steps)]
             columns += zip(*(step.point for step in steps), strict=True)
             keys = pd.MultiIndex.from_arrays(columns, names=["component", *names])
         finished = run(
             calls,
-            self._settings,
+            settings,
             keys=keys,
             label=lambda at: label_of(key, names, steps[at].point),
             passthrough=OWN_MISTAKES,
