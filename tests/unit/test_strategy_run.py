@@ -260,7 +260,13 @@ class TestOrders:
         s.stop, s.take_profit, s.trail, s.lifetime, s.lots = 1, 2, 3, 4, 5
         s.enter_long(self.at(3), stop=10, take_profit=20, trail=30, lifetime=40, lots=50)
         orders = merged(s)
-        expected = {"stop": 10.0, "take_profit": 20.0, "trail": 30.0, "lifetime": 40.0, "lots": 50.0}
+        expected = {
+            "stop": 10.0,
+            "take_profit": 20.0,
+            "trail": 30.0,
+            "lifetime": 40.0,
+            "lots": 50.0,
+        }
         assert orders.settings == expected
 
     def test_unit_lots(self):

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar
@@ -122,7 +122,7 @@ class BarWindow(NamedTuple):
     last: int
 
 
-def window(bars: Bars, lookback: int, start: Any = None, end: Any = None) -> BarWindow:
+def window(bars: Bars, lookback: int, start: Hashable = None, end: Hashable = None) -> BarWindow:
     """Return where to evaluate: from `start` (after the look-back) to `end`, both included.
 
     Raises
@@ -136,7 +136,7 @@ def window(bars: Bars, lookback: int, start: Any = None, end: Any = None) -> Bar
             if label is not None and not is_label(label):
                 rule = f"be a label of the index ({bars.index.dtype})"
                 raise DataError(broken_rule(name, rule, label, "Type for example '2005-01-31'."))
-        # A day without a time means the whole day, as its text does.
+        # A date without a time means the whole day, as its ISO string does.
         start, end = (one.isoformat() if type(one) is dt.date else one for one in (start, end))
         try:
             cut = bars.index.slice_indexer(start, end)
@@ -153,7 +153,7 @@ def check_enough(asset: str, n_after: int, lookback: int, n_bars: int) -> None:
     if n_after < 2:
         msg = (
             f"{asset} must have at least lookback + 2 = {lookback + 2} bars up to the end of the "
-            f"period asked for, with two of them in it, got {max(n_after, 0)} after the look-back "
+            f"requested period, with two of them in it, got {max(n_after, 0)} after the look-back "
             f"({n_bars} bars in all). Pass more history, another period or a smaller lookback."
         )
         raise DataError(msg)

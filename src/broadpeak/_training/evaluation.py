@@ -6,11 +6,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import partial
-from typing import Any, NamedTuple, TypeAlias, TypeVar
+from typing import NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
 
-from broadpeak._search.protocol import SearchStep
+from broadpeak._search.protocol import Point, SearchStep
 from broadpeak._search.searchspace import Dimension
 from broadpeak._store.fingerprint import under_key
 from broadpeak._training.components import Bars, Component
@@ -125,7 +125,7 @@ class Evaluation(NamedTuple):
     ----------
     score : float
         Value of the objective.
-    figures : tuple of float, or None
+    values : tuple of float, or None
         The fields of `stats`; None where the step was left out or failed. Thousands come back from
         workers, so they travel as plain numbers.
     stopped : bool
@@ -141,7 +141,7 @@ class Evaluation(NamedTuple):
     """
 
     score: float
-    figures: tuple[float, ...] | None = None
+    values: tuple[float, ...] | None = None
     stopped: bool = False
     watched: bool = False
     n_unprotected: int = 0
@@ -169,12 +169,12 @@ class Evaluation(NamedTuple):
     def stats(self) -> Stats | None:
         """Statistics of the run; None where there was none."""
         # Counts of pooled samples may be fractions.
-        return None if self.figures is None else Stats(*self.figures)  # type: ignore[arg-type]
+        return None if self.values is None else Stats(*self.values)  # type: ignore[arg-type]
 
     @property
     def n_trades(self) -> float:
         """Number of trades."""
-        return 0 if self.figures is None else self.figures[_N_WIN] + self.figures[_N_LOSS]
+        return 0 if self.values is None else self.values[_N_WIN] + self.values[_N_LOSS]
 
 
 _N_WIN, _N_LOSS = FIELDS.index("num_win"), FIELDS.index("num_loss")
@@ -234,14 +234,14 @@ def averaged(samples: Sequence[Stats]) -> Stats:
     return Stats(*table.mean(axis=0).tolist())
 
 
-StepRequest: TypeAlias = tuple[tuple[Any, ...], int, int]
+StepRequest: TypeAlias = tuple[tuple[Point, int, int, int, str], int, int]
 """A step, its batch, and its position in it, so that a stop can leave out what follows it.
 
 All plain tuples: thousands go to workers, and those are pickled without calling Python.
 """
 
 
-def evaluate_request(setup: EvaluationSetup, request: StepRequest) -> tuple[Any, ...]:
+def evaluate_request(setup: EvaluationSetup, request: StepRequest) -> tuple[object, ...]:
     """Evaluate a step on an engine.
 
     Returns

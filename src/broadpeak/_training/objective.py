@@ -12,7 +12,7 @@ import math
 import numbers
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from broadpeak._core import check
 from broadpeak._training.performance import Stats
@@ -105,7 +105,7 @@ def calmar(stats: Stats, min_trades: float = MIN_TRADES) -> float:
 def sharpe(stats: Stats, min_trades: float = MIN_TRADES) -> float:
     """Mean by standard deviation of bar returns in the market; 0 for too few trades.
 
-    Not annualised and without the bars out of the market, hence another figure than
+    Not annualised and without the bars out of the market, hence another number than
     ``Portfolio.sharpe_ratio``.
 
     Examples
@@ -166,7 +166,7 @@ def _or_zero(score: float) -> float:
     return 0.0 if math.isnan(score) else score
 
 
-def _enough(stats: Any, min_trades: float) -> bool:
+def _enough(stats: object, min_trades: float) -> bool:
     if not isinstance(stats, Stats):
         remedy = "Pass Stats(num_win=…, …), or the stats of a training's component."
         raise ParamTypeError(broken_rule("stats", "be a Stats", stats, remedy))
@@ -202,7 +202,7 @@ class NamedObjective:
 class OwnObjective:
     """A user's function of `Stats` whose result is checked to be a number."""
 
-    func: Callable[[Stats], Any]
+    func: Callable[[Stats], object]
 
     def __call__(self, stats: Stats) -> float:
         """Return the score of `stats`.

@@ -267,7 +267,7 @@ class Account:
     fill : "nextopen" or "close"
     costs : Costs
     unit_lots : bool
-        Trade one lot whatever the strategy asks for.
+        Trade one lot whatever size the strategy sets.
     flatten : array of bool (n_bars,), or None
         Bars at whose close the position is closed.
     capital : float

@@ -114,11 +114,11 @@ class Strategy:
             "fill": self.fill,
         }
 
-    def reduce_by_value(self) -> tuple[Any, ...]:
+    def reduce_by_value(self) -> tuple[object, ...]:
         """Return what engines rebuild the strategy from: its function goes to workers by value."""
         return _rebuilt, (self.func, self.settings)
 
-    def __reduce_ex__(self, protocol: object) -> str | tuple[Any, ...]:
+    def __reduce_ex__(self, protocol: object) -> str | tuple[object, ...]:
         if by_name(self):
             return str(self.__qualname__)  # type: ignore[attr-defined]  # taken from the function
         return _rebuilt, (Carried(self.func), self.settings)
@@ -158,7 +158,7 @@ def strategy(
     """Turn a function of a run into a strategy that can be trained, tested and traded.
 
     The function is called once per evaluation with a run `s`. Prices are whole columns, so it is
-    written with array functions instead of a loop over bars: it asks for parameters with
+    written with array functions instead of a loop over bars: it gets parameters from
     ``s.optimize(…)``, sets ``s.stop`` and its like, and places orders with ``s.enter_long(when)``,
     ``s.exit_long(when)`` and their short twins. What it returns is ignored.
 
@@ -170,7 +170,7 @@ def strategy(
         Stem of parameter files and title of reports. Default: the function's name.
     lookback : int, default 80
         Bars before the first signal that counts, the same for every parameter value. Set it to the
-        longest indicator period that any value can ask for, plus `unstable_period`: otherwise a
+        longest indicator period that any value can lead to, plus `unstable_period`: otherwise a
         longer period would be tested on fewer bars, and steps could not be compared.
     unstable_period : int, default 40
         Bars that recursive indicators (exponential means, average true range) need to settle.
@@ -463,9 +463,9 @@ class StrategyRun:
         name: str | None = None,
         integer: bool = False,
     ) -> float:
-        """Return the value of a parameter: of the current step, the trained one, or the default.
+        """Return a parameter: its value in the current step, the trained one, or the default.
 
-        Parameters are told apart by the order of their calls, which must be the same in every run.
+        Parameters are identified by the order of their calls, which must be the same in every run.
 
         Parameters
         ----------
@@ -781,12 +781,15 @@ def _unknown(name: str, what: str, known: Iterable[str]) -> UnknownMemberError:
     return UnknownMemberError(f"s.{name} cannot {what}: a run has no such member. {hint}")
 
 
-def _names(what: str, value: Any) -> list[str]:
-    listed = isinstance(value, Iterable) and getattr(value, "ndim", 1) == 1
-    names = [value] if isinstance(value, str) else list(value) if listed else []
-    usable = all(isinstance(name, str) and name and check.is_unicode(name) for name in names)
-    if not names or not usable:
+def _names(what: str, value: object) -> list[str]:
+    names: list[object] = []
+    if isinstance(value, str):
+        names = [value]
+    elif isinstance(value, Iterable) and getattr(value, "ndim", 1) == 1:
+        names = list(value)
+    usable = [name for name in names if isinstance(name, str) and name and check.is_unicode(name)]
+    if not names or len(usable) < len(names):
         raise OrderError(broken_rule(f"{what} of s.loop()", "be names, at least one", value))
-    if len(set(names)) < len(names):
+    if len(set(usable)) < len(usable):
         raise OrderError(broken_rule(f"{what} of s.loop()", "name each one once", value))
-    return names
+    return usable

@@ -6,10 +6,10 @@ from __future__ import annotations
 import math
 import os
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, NamedTuple, Protocol, TypeAlias
+from typing import NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -68,16 +68,16 @@ def test(
     data: Data,
     params: ParamsLike = None,
     *,
-    start: Any = None,
-    end: Any = None,
+    start: Hashable = None,
+    end: Hashable = None,
     costs: Costs | Mapping[str, Costs] | None = None,
     capital: float | None = None,
     sizing: str = "script",
 ) -> Portfolio:
     """Simulate a strategy with trained parameters, or with its defaults.
 
-    Other than in training, slippage counts, sizes are those the strategy asks for, and a position
-    that is open at the end stays an open record.
+    Unlike in training, slippage counts, sizes are those the strategy sets, and a position that is
+    open at the end stays an open record.
 
     Parameters
     ----------
@@ -96,7 +96,7 @@ def test(
         Start of the equity. Default: price · lots · lot amount at the first tested bar, summed
         over components. It never limits what is traded.
     sizing : "script" or "unit"
-        Trade the lots that the strategy asks for, or one lot.
+        Trade the lots that the strategy sets, or one lot.
 
     Returns
     -------
@@ -159,7 +159,7 @@ def signals(
     Returns
     -------
     DataFrame
-        One row an order, in the order of components; empty if there is none. Columns:
+        One row per order, in the order of components; empty if there is none. Columns:
         ``component, asset, algo, time`` (the signal bar), ``action`` ("enter_long",
         "enter_short", "exit_long", "exit_short"), ``reason`` ("signal" or "lifetime"), ``lots``,
         ``stop, take_profit, trail`` (distances in price; NaN: none), ``lifetime`` (bars; NaN: no
@@ -205,7 +205,7 @@ def _component_tests(
     strategy: Strategy,
     data: Data,
     params: ParamsLike,
-    period: tuple[Any, Any],
+    period: tuple[Hashable, Hashable],
     costs: Costs | Mapping[str, Costs] | None,
     *,
     mode: str,
@@ -241,7 +241,7 @@ def unprotected_note(strategy: Strategy, n_entries: int) -> str:
 # ------------------------------------------------------------------ what is due now
 
 
-def _due(test: ComponentTest, fill: str) -> Iterator[dict[str, Any]]:
+def _due(test: ComponentTest, fill: str) -> Iterator[dict[str, object]]:
     """Yield the orders of a component's last bar."""
     last = len(test.bars) - 1
     # Close fills of the last bar are trades already; what was held before them is one bar back.
@@ -505,9 +505,9 @@ def values_for(strategy: Strategy, params: ParamsLike) -> TrainedValues | Defaul
         return TrainedValues(params.params, named=True, source="The training", error=ParamError)
     if not isinstance(params, Mapping):
         raise ParamError(broken_rule("params", "hold parameters", params, _REMEDY))
-    table: Mapping[Any, Any] = params
-    for key, values in table.items():
-        if not isinstance(key, str) or not isinstance(values, Mapping):
+    for key, values in params.items():
+        typed: tuple[object, object] = (key, values)
+        if not isinstance(typed[0], str) or not isinstance(typed[1], Mapping):
             rule = "be {component: {name: value}}"
             raise ParamError(broken_rule("params", rule, params, _REMEDY))
         for name, value in values.items():

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """`train`: find the parameters of a strategy; `train_many`: many trainings on any engine.
 
-A training goes through its components one after the other. For each one a searcher asks for steps,
-`ComponentSearch` has them evaluated, and the searcher chooses from the scores.
+A training goes through its components one after the other. For each one a searcher proposes
+steps, `ComponentSearch` has them evaluated, and the searcher chooses from the scores.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import warnings
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, NamedTuple, TypedDict, Unpack
+from typing import Any, NamedTuple, TypeAlias, TypedDict, Unpack
 
 import numpy as np
 import pandas as pd
@@ -39,6 +39,7 @@ from broadpeak._search.protocol import (
 )
 from broadpeak._search.random import Random
 from broadpeak._search.searchspace import Dimension, SearchSpace
+from broadpeak._search.selectors import Selector
 from broadpeak._simulation.costs import Costs
 from broadpeak._sweep.execute import Settings, run
 from broadpeak._sweep.progress import is_watched
@@ -112,7 +113,7 @@ class TrainArguments(TypedDict, total=False):
 
     method: str | Searcher
     objective: str | Objective
-    select: Any
+    select: str | Selector | None
     passes: int
     min_trades: int
     costs: Costs | Mapping[str, Costs] | None
@@ -144,7 +145,7 @@ class TrainOptions:
 
     method: str | Searcher = "ascent"
     objective: str | Objective = "prr"
-    select: Any = None
+    select: str | Selector | None = None
     passes: int = 1
     min_trades: int = 5
     costs: Costs | Mapping[str, Costs] | None = None
@@ -190,7 +191,7 @@ class TrainOptions:
         check.number("min_trades", self.min_trades, 0)
         check.whole("passes", self.passes)
         check.flag("curves", self.curves)
-        # Settings of a method are checked even where another one is asked for.
+        # The settings of a method are checked even where another one is used.
         Genetic(self.population, self.generations, self.mutation_rate, self.crossover_rate)
         for name, least in (("n_evaluations", 1), ("seed", 0)):
             if getattr(self, name) is not None:
@@ -253,7 +254,7 @@ _values_of = operator.attrgetter(*_NAMES)
 
 class _Counted(NamedTuple):
     inner: Any
-    n_told: int
+    n_points: int
 
 
 class _Limited:
@@ -273,12 +274,12 @@ class _Limited:
 
     def ask(self, state: _Counted) -> Sequence[Point]:
         """Return the next points of the inner searcher, up to the limit."""
-        left = self._most - state.n_told
+        left = self._most - state.n_points
         return list(self._inner.ask(state.inner))[:left] if left > 0 else []
 
     def tell(self, state: _Counted, points: Sequence[Point], scores: Sequence[float]) -> _Counted:
         """Return the next state."""
-        return _Counted(self._inner.tell(state.inner, points, scores), state.n_told + len(points))
+        return _Counted(self._inner.tell(state.inner, points, scores), state.n_points + len(points))
 
 
 def _call_inner(method: Callable[[Any], object], state: _Counted) -> object:
@@ -292,14 +293,14 @@ def train(
     strategy: Strategy | StrategyFunction,
     data: Data,
     *,
-    start: Any = None,
-    end: Any = None,
+    start: Hashable = None,
+    end: Hashable = None,
     **options: Unpack[TrainArguments],
 ) -> Training:
     """Find the parameters of a strategy: evaluate many, and choose robust ones.
 
     Every evaluation runs the strategy on the same bars, simulates its orders one lot at a time
-    with costs but without slippage, closes what is open at the end, and scores the trades.
+    with costs but without slippage, closes open positions at the end, and scores the trades.
 
     Parameters
     ----------
@@ -324,7 +325,7 @@ def train(
     costs : Costs or dict of asset to Costs, optional
         Spread, commission, fees and rollover are charged; slippage is left out in training.
     sizing : "unit" or "script"
-        Trade one lot, or the lots that the strategy asks for. Lots of 0 are no trade in both.
+        Trade one lot, or the lots that the strategy sets. Lots of 0 are no trade in both.
     recency : float >= 1, default 1
         Weight of the last trades over the first in the sums of wins and losses.
     detrend : None, "trades" or "prices"
@@ -346,7 +347,7 @@ def train(
         Oversampling: `data` has finer bars, such as 15 minutes, and `bar` is the bar to trade, such
         as "4h". Every combination is evaluated on m cuts of the data into such bars, each shifted
         by bar / m, and every statistic is the mean over the cuts. A value that only works with one
-        way of cutting the day does not win then. Results are told on the cut without a shift.
+        way of cutting the day does not win then. Results are those of the cut without a shift.
     **execute_options
         As of `execute`: ``engine=``, ``n_workers=``, ``show_progress=``, ``chunk_len=``, …
 
@@ -432,7 +433,7 @@ class TrainingPlan(NamedTuple):
     objective: Objective
     searcher: Searcher
 
-    def windows(self, start: Any, end: Any) -> dict[str, BarWindow]:
+    def windows(self, start: Hashable, end: Hashable) -> dict[str, BarWindow]:
         """Return the bars of each symbol from label `start` to label `end`."""
         lookback = self.strategy.lookback
         return {symbol: window(own, lookback, start, end) for symbol, own in self.bars.items()}
@@ -471,7 +472,7 @@ class TrainingTask(NamedTuple):
 
     plan: TrainingPlan
     windows: Mapping[str, BarWindow]
-    period: tuple[Any, Any] | None = None
+    period: tuple[Hashable, Hashable] | None = None
     samples: tuple[tuple[TrainingPlan, Mapping[str, BarWindow]], ...] = ()
 
     def run(self) -> Training:
@@ -518,7 +519,7 @@ class TrainingTask(NamedTuple):
         return Training(
             components=results,
             strategy=strategy,
-            data=data,
+            data=data,  # type: ignore[arg-type]  # on a worker `train_many` puts it in again
             settings={"start": start, "end": end, **options.settings()},
             environment={} if data is None else environment(data),
             seconds=time.perf_counter() - began,
@@ -544,7 +545,7 @@ def train_many(
         of which runs serially. With a store, and where `on_step` watches, the trainings run one
         after the other, and the options serve the evaluations inside of them.
     label : callable
-        Position of a task → text by which errors name it.
+        Position of a task → the name it has in errors.
 
     Returns
     -------
@@ -571,11 +572,10 @@ def train_many(
     ]
     number_of = {key: number for number, key in enumerate(plans)}
     codes = np.array([number_of[id(task.plan)] for task in tasks])
-    varying: dict[int | str, Any] = {
-        0: (inner, codes),
-        1: ([task[1:] for task in tasks], np.arange(len(tasks))),
-    }
-    calls = Calls(_run_task, (None, None), varying=varying)
+    rest = [task[1:] for task in tasks]
+    calls = Calls(
+        _run_task, (None, None), varying={0: (inner, codes), 1: (rest, np.arange(len(rest)))}
+    )
     finished = run(calls, settings, label=label, passthrough=(BroadpeakError,))
     if len(finished.value) < len(tasks):
         msg = "Every training must succeed, got one that failed and was skipped."
@@ -591,13 +591,20 @@ def train_many(
     ]
 
 
-def _run_task(plan: TrainingPlan, rest: tuple[Any, ...]) -> Training:
+_RestOfTask: TypeAlias = tuple[
+    Mapping[str, BarWindow],
+    tuple[Hashable, Hashable] | None,
+    tuple[tuple[TrainingPlan, Mapping[str, BarWindow]], ...],
+]
+
+
+def _run_task(plan: TrainingPlan, rest: _RestOfTask) -> Training:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return TrainingTask(plan, *rest).run()
 
 
-def _bounds(plan: TrainingPlan, windows: Mapping[str, BarWindow]) -> tuple[Any, Any]:
+def _bounds(plan: TrainingPlan, windows: Mapping[str, BarWindow]) -> tuple[Hashable, Hashable]:
     """Return first and last evaluated bar over all assets, as `train` would be given them."""
     firsts = [plan.bars[symbol].index[one.first] for symbol, one in windows.items()]
     lasts = [plan.bars[symbol].index[one.last - 1] for symbol, one in windows.items()]
@@ -605,7 +612,7 @@ def _bounds(plan: TrainingPlan, windows: Mapping[str, BarWindow]) -> tuple[Any, 
 
 
 def _view(plan: TrainingPlan, symbol: str, where: BarWindow) -> Bars:
-    """Return look-back and evaluated bars of a symbol, detrended where asked."""
+    """Return look-back and evaluated bars of a symbol, detrended if the options say so."""
     lookback = plan.strategy.lookback
     bars = plan.bars[symbol].window(where.first - lookback, where.last)
     if plan.options.detrend != "prices":
@@ -648,7 +655,7 @@ def _setup(
     )
 
 
-def offset_cuts(data: Data, samples: Any) -> list[Data]:
+def offset_cuts(data: Data, samples: object) -> list[Data]:
     """Return `data` cut into bars with offsets 0, bar / m and so on.
 
     Raises
@@ -684,7 +691,7 @@ def offset_cuts(data: Data, samples: Any) -> list[Data]:
 
 
 class ComponentSearch:
-    """The search of one component: evaluates what a searcher asks for, and keeps it in order."""
+    """The search of one component: evaluates what a searcher proposes, and keeps it in order."""
 
     def __init__(
         self,
@@ -744,7 +751,7 @@ class ComponentSearch:
         return TrialLog(setup.component.key, self.space.names, trials, days, numbers)
 
     def _identity(self, step: SearchStep) -> Hashable:
-        """Return what makes two steps the same: their values, unless the strategy looks around."""
+        """Return what makes two steps the same: their values, or all if the strategy looks."""
         return step if self._watched else step.point
 
     def _keep(self, step: SearchStep, score: float, is_repeated: bool) -> None:
@@ -774,10 +781,10 @@ class ComponentSearch:
     def _on_engine(self, steps: list[SearchStep]) -> list[Evaluation]:
         """Return one evaluation a step; those that failed and were skipped are unusable."""
         requests: list[StepRequest] = [
-            (tuple(step), self._n_batches, at) for at, step in enumerate(steps)
+            (step[:], self._n_batches, at) for at, step in enumerate(steps)
         ]
-        varying: dict[int | str, Any] = {1: (requests, np.arange(len(requests)))}
-        calls = Calls(evaluate_request, (self.setup, None), varying=varying)
+        numbers = np.arange(len(requests))
+        calls = Calls(evaluate_request, (self.setup, None), varying={1: (requests, numbers)})
         settings = Settings(raise_no_results=False, **self._options.execute)
         key, names = self.setup.component.key, self.space.names
         keys = None

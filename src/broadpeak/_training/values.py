@@ -171,12 +171,12 @@ class TrainedValues:
         return dimension.rounded(float(values[name]))
 
     def check_complete(self, components: Sequence[Component]) -> None:
-        """Raise unless the strategy asked for every value of the components that ran."""
+        """Raise unless the strategy read every value of the components that ran."""
         for component in components:
             key = component.key
-            asked = {*self._used.get(key, ()), *self._used.get(self._first, ())}
+            read = {*self._used.get(key, ()), *self._used.get(self._first, ())}
             for name in self._table.get(key, ()):
-                if name not in asked:
+                if name not in read:
                     raise self._mismatch(key, f"no value {name!r}, which the strategy never reads")
 
     def _mismatch(self, key: str, what: str) -> BroadpeakError:
