@@ -20,6 +20,7 @@ from broadpeak._core.arrays import plain_array
 from broadpeak._simulation.costs import Costs
 from broadpeak._simulation.rules import Orders, Prices, Rules
 from broadpeak._simulation.simulate import Fills, simulate
+from broadpeak._simulation.stops import STOPS
 from broadpeak._training.components import Bars
 from broadpeak._training.performance import Stats
 from broadpeak.errors import DataError, StrategyError, broken_rule
@@ -28,11 +29,11 @@ from broadpeak.types import AnyArray, BoolArray, FloatArray, IntArray
 Setting: TypeAlias = float | FloatArray | None
 """A distance, size or lifetime: none, the same at every bar, or one a bar (bars,)."""
 
-STOPS = ("stop", "take_profit", "trail", "lifetime")
-"""What can end a position by itself, by the names that a strategy uses."""
+UNIT_OF = {**{kind.name: kind.unit for kind in STOPS}, "lots": "size"}
+"""All settings of an entry, and what kind of number each one is."""
 
-SETTINGS = ("lots", *STOPS)
-"""All settings of an entry."""
+SETTINGS = ("lots", *(kind.name for kind in STOPS))
+"""Their names in the order of the arguments of `s.enter_long`."""
 
 
 class OrderError(StrategyError, DataError):
@@ -117,7 +118,7 @@ class OrderBook:
         entering = acts["long"] ^ acts["short"]
         for side, mask, _ in placed:
             mask &= acts[side] & entering  # noqa: PLW2901  # in place
-        settings = {name: _joined(name, placed, entering) for name in (*STOPS, "lots")}
+        settings = {name: _joined(name, placed, entering) for name in UNIT_OF}
         lots = settings["lots"]
         traded = entering
         if not (lots > 0 if isinstance(lots, float) else np.all(lots > 0)):  # type: ignore[operator]  # never None
@@ -141,7 +142,8 @@ class OrderBook:
 
 def _joined(name: str, placed: list[tuple[str, BoolArray, Entry]], entering: BoolArray) -> Setting:
     """Return the setting `name` of the call that enters at each bar; checked where one does."""
-    value: Setting = 1.0 if name == "lots" else None
+    unit = UNIT_OF[name]
+    value: Setting = 1.0 if unit == "size" else None
     if placed:
         value = first = placed[0][2].settings.get(name)
         for _, _, entry in placed[1:]:
@@ -152,31 +154,35 @@ def _joined(name: str, placed: list[tuple[str, BoolArray, Entry]], entering: Boo
                 break
     if value is None:
         return None
-    # The smallest float above 0 stands for "positive"; lifetimes round half up.
-    least = {"lots": 0.0, "lifetime": 0.5}.get(name, 5e-324)
+    # NaN is no distance and no limit, but no size either. Numbers of bars round half up, and the
+    # smallest float above 0 stands for "positive".
+    least = 0.5 if unit == "bars" else 5e-324
     if isinstance(value, float):
-        is_bad = value < least if name != "lots" else not 0 <= value < math.inf
+        is_bad = value < least if unit != "size" else not 0 <= value < math.inf
         bad = entering if is_bad else None
-    elif name == "lots":
+    elif unit == "size":
         bad = entering & ~((value >= 0) & (value < np.inf))
     else:
         bad = entering & (value < least)
     if bad is not None and bad.any():
         bar = int(bad.argmax())
         got = value if isinstance(value, float) else float(value[bar])
-        kind, remedy = "positive", "Pass a distance in price units, or NaN at bars without one."
-        if name == "lots":
-            kind, remedy = "0 or more and finite", "0 means no trade."
-        elif name == "lifetime":
-            remedy = "Pass a number of bars, at least 1, or NaN for no limit."
-        rule = f"be {kind} where a position is entered (bar {bar})"
+        rule, remedy = _RULES[unit]
+        rule = f"be {rule} where a position is entered (bar {bar})"
         raise OrderError(broken_rule(name, rule, got, remedy))
-    if name != "lifetime":
+    if unit != "bars":
         return value
     if isinstance(value, float):
-        return value if math.isnan(value) else float(check.window("lifetime", value))
+        return value if math.isnan(value) else float(check.window(name, value))
     rounded: FloatArray = np.floor(value + 0.5)
     return rounded
+
+
+_RULES = {
+    "size": ("0 or more and finite", "0 means no trade."),
+    "distance": ("positive", "Pass a distance in price units, or NaN at bars without one."),
+    "bars": ("positive", "Pass a number of bars, at least 1, or NaN for no limit."),
+}
 
 
 def _spread(name: str, placed: list[tuple[str, BoolArray, Entry]]) -> FloatArray:
