@@ -19,6 +19,7 @@ from broadpeak._data.data import Data
 from broadpeak._portfolio.portfolio import Portfolio
 from broadpeak._simulation.costs import Costs
 from broadpeak._simulation.fills import EXIT_REASONS, join_fills
+from broadpeak._simulation.rules import NO_COSTS
 from broadpeak._store.par import Parameters, read_par
 from broadpeak._training.components import Bars, Component, bars_of, per_asset, window
 from broadpeak._training.evaluation import labelled
@@ -214,7 +215,7 @@ def _component_tests(
     """Run the strategy and simulate every component from its first evaluated bar on."""
     lookback = strategy.lookback
     views = bars_of(data)
-    table = per_asset("costs", costs, views, Costs(), Costs)
+    table = per_asset("costs", costs, views, NO_COSTS, Costs)
     for symbol, bars in views.items():
         where = window(bars, lookback, *period)
         views[symbol] = bars.window(where.first - lookback, where.last)

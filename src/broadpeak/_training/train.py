@@ -41,6 +41,7 @@ from broadpeak._search.random import Random
 from broadpeak._search.searchspace import Dimension, SearchSpace
 from broadpeak._search.selectors import Selector
 from broadpeak._simulation.costs import Costs
+from broadpeak._simulation.rules import NO_COSTS
 from broadpeak._sweep.execute import Settings, run
 from broadpeak._sweep.progress import is_watched
 from broadpeak._training.components import Bars, BarWindow, Component, bars_of, per_asset, window
@@ -192,7 +193,9 @@ class TrainOptions:
         check.whole("passes", self.passes)
         check.flag("curves", self.curves)
         # The settings of a method are checked even where another one is used.
-        Genetic(self.population, self.generations, self.mutation_rate, self.crossover_rate)
+        genetic = _genetic_of(self)
+        if any(map(operator.is_not, genetic, _GENETIC)):
+            Genetic(*genetic)
         for name, least in (("n_evaluations", 1), ("seed", 0)):
             if getattr(self, name) is not None:
                 check.whole(name, getattr(self, name), least)
@@ -201,7 +204,8 @@ class TrainOptions:
         for name in self.execute:
             if name not in EXECUTE_OPTIONS:
                 raise check.unknown_option("train", name, {*EXECUTE_OPTIONS, *_NAMES})
-        Settings(**self.execute)
+        if self.execute:
+            Settings(**self.execute)
 
     def settings(self) -> dict[str, Any]:
         """Return all options by name, those of `execute` among them."""
@@ -231,9 +235,7 @@ class TrainOptions:
                     if n_evaluations is None
                     else Random(n_evaluations, select)
                 )
-            genetic = Genetic(
-                self.population, self.generations, self.mutation_rate, self.crossover_rate, select
-            )
+            genetic = Genetic(*_genetic_of(self), select)
             return genetic if n_evaluations is None else _Limited(genetic, n_evaluations)
         check_searcher(method)
         if select is not None:
@@ -250,6 +252,9 @@ class TrainOptions:
 
 _NAMES = [name for name in TrainOptions.__dataclass_fields__ if name != "execute"]
 _values_of = operator.attrgetter(*_NAMES)
+_OF_GENETIC = ("population", "generations", "mutation_rate", "crossover_rate")
+_genetic_of = operator.attrgetter(*_OF_GENETIC)
+_GENETIC = [TrainOptions.__dataclass_fields__[name].default for name in _OF_GENETIC]
 
 
 class _Counted(NamedTuple):
@@ -451,7 +456,7 @@ class TrainingPlan(NamedTuple):
 def plan_training(strategy: Strategy, data: Data, options: TrainOptions) -> TrainingPlan:
     """Check what does not depend on the window."""
     bars = bars_of(data)
-    costs = per_asset("costs", options.costs, bars, Costs(), Costs)
+    costs = per_asset("costs", options.costs, bars, NO_COSTS, Costs)
     objective = resolve_objective(options.objective, options.min_trades)
     return TrainingPlan(strategy, data, bars, costs, options, objective, options.searcher())
 
@@ -629,12 +634,14 @@ def _setup(
     strategy, options = plan.strategy, plan.options
     flatten = np.zeros(len(bars), dtype=np.bool_)
     flatten[-1] = True  # the last close ends every position
+    # Slippage is chance; it is left out so that steps can be compared.
+    costs = plan.costs[component.asset]
+    costs = costs if costs.slippage == 0 else replace(costs, slippage=0.0)
     account = account_on(
         bars,
         strategy.lookback,
         strategy.fill,
-        # Slippage is chance; it is left out so that steps can be compared.
-        replace(plan.costs[component.asset], slippage=0.0),
+        costs,
         unit_lots=options.sizing == "unit",
         flatten=flatten,
         detrend=options.detrend == "trades",
