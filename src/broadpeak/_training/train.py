@@ -604,9 +604,7 @@ _RestOfTask: TypeAlias = tuple[
 
 
 def _run_task(plan: TrainingPlan, rest: _RestOfTask) -> Training:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return TrainingTask(plan, *rest).run()
+    return TrainingTask(plan, *rest).run()
 
 
 def _bounds(plan: TrainingPlan, windows: Mapping[str, BarWindow]) -> tuple[Hashable, Hashable]:
