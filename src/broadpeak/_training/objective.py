@@ -12,7 +12,7 @@ import math
 import numbers
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 from broadpeak._core import check
 from broadpeak._training.performance import Stats
@@ -22,6 +22,13 @@ MIN_TRADES = 5
 """Fewer trades than this score 0."""
 
 Objective: TypeAlias = Callable[[Stats], float]
+
+
+class ScoreFunction(Protocol):
+    """A function of this module."""
+
+    def __call__(self, stats: Stats, min_trades: float = MIN_TRADES) -> float:
+        """Return the score of `stats`, 0 for fewer than `min_trades` trades."""
 
 
 def prr(stats: Stats, min_trades: float = MIN_TRADES) -> float:
@@ -173,7 +180,7 @@ def _enough(stats: object, min_trades: float) -> bool:
     return stats.num_trades >= max(check.number("min_trades", min_trades, 0), 1)
 
 
-_BY_NAME: dict[str, Callable[..., float]] = {
+_BY_NAME: dict[str, ScoreFunction] = {
     "prr": prr,
     "profit": profit,
     "profit_factor": profit_factor,
@@ -256,7 +263,7 @@ def resolve_objective(objective: str | Objective, min_trades: float = MIN_TRADES
     return NamedObjective(check.one_of("objective", objective, _BY_NAME), min_trades)
 
 
-class Objectives(Mapping[str, Callable[..., float]]):
+class Objectives(Mapping[str, ScoreFunction]):
     """The objectives by name: a mapping, and each one an attribute as well.
 
     Examples
@@ -268,10 +275,10 @@ class Objectives(Mapping[str, Callable[..., float]]):
 
     resolve_objective = staticmethod(resolve_objective)
 
-    def __getitem__(self, name: str) -> Callable[..., float]:
+    def __getitem__(self, name: str) -> ScoreFunction:
         return _BY_NAME[check.one_of("objective", name, _BY_NAME)]
 
-    def __getattr__(self, name: str) -> Callable[..., float]:
+    def __getattr__(self, name: str) -> ScoreFunction:
         if name in _BY_NAME:
             return _BY_NAME[name]
         hint = check.did_you_mean(name, _BY_NAME)
