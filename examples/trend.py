@@ -8,15 +8,13 @@ Or from the shell:
 
 from __future__ import annotations
 
-from typing import Any
-
 import broadpeak as bp
 
 
-# The look-back is the longest average that any step can ask for (100 bars × 5), plus 40 bars in
+# The look-back is the longest average of any step (100 bars × 5), plus 40 bars in
 # which the average true range settles. So every step is judged on the same bars.
 @bp.strategy(lookback=540)
-def trend(s: Any) -> None:
+def trend(s: bp.StrategyRun) -> None:
     """Buy when the fast average crosses above the slow one, sell short when it crosses below."""
     for _asset, _algo in s.loop():
         cycle = s.optimize(30, 10, 100, 5, name="cycle")

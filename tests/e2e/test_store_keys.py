@@ -14,8 +14,7 @@ import broadpeak as bp
 from broadpeak._run import stored
 from broadpeak._run.calls import Calls, Task
 from broadpeak._store.fingerprint import fingerprint
-from broadpeak._training.plan import plan_training
-from broadpeak._training.settings import TrainOptions
+from broadpeak._training.train import TrainOptions, plan_training
 
 CALLS: list[int] = []
 SETTINGS = {"shift": 0, "factor": 1}

@@ -15,7 +15,7 @@ import fuzz_table_training
 import broadpeak as bp
 from broadpeak._indicators.output import IndicatorResult
 from broadpeak._signals.methods import SignalAccessor
-from broadpeak._training.strategy_run import StrategyRun
+from broadpeak._training.strategy import StrategyRun
 from broadpeak._validation.walked import WalkForward
 
 ROWS = [
@@ -53,7 +53,7 @@ INSIDE = {
         "Store.count",
         "Store.release",
     ),
-    *("NoResult", "testing", "Selection", "Training", "PF"),
+    *("NoResult", "testing", "Selection", "Training", "PF", "StrategyRun"),
 }
 """Public by spelling, but made and called by the library alone; PF is Portfolio."""
 

@@ -11,7 +11,7 @@ from fuzz_rows import EXECUTE_OPTIONS, Table, figures
 from fuzz_world import swing
 
 import broadpeak as bp
-from broadpeak._training.strategy_run import StrategyRun
+from broadpeak._training.strategy import StrategyRun
 
 TABLE = Table()
 row, method = TABLE.row, TABLE.method

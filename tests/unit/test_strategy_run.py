@@ -10,7 +10,7 @@ import pytest
 
 import broadpeak as bp
 from broadpeak._training.components import Component, bars_of
-from broadpeak._training.strategy_run import StrategyRun
+from broadpeak._training.strategy import RunState, StrategyRun
 from broadpeak._training.values import Defaults
 
 
@@ -35,11 +35,11 @@ def make_data(n=40, symbols=("X",), seed=1):
 
 def make_run(data=None, mode="test", **options):
     bars = bars_of(data or make_data())
-    return StrategyRun(bars, tuple(bars), Defaults(), mode=mode, **options)
+    return StrategyRun(RunState(bars, tuple(bars), Defaults(), mode, **options))
 
 
 def merged(s, first=0, last=None, *, unit_lots=False, key=None):
-    book = s._books[key or Component(next(iter(s._bars)))]
+    book = s._state.books[key or Component(next(iter(s._state.bars)))]
     return book.merged(first, last, unit_lots=unit_lots)
 
 
@@ -74,13 +74,13 @@ class TestStrategy:
     @pytest.mark.parametrize(
         ("options", "match"),
         [
-            ({"lookback": -1}, "lookback must be a whole number"),
-            ({"lookback": 1.5}, "lookback must be a whole number"),
-            ({"lookback": float("nan")}, "lookback must be a whole number"),
-            ({"lookback": True}, "lookback must be a whole number"),
-            ({"unstable_period": "40"}, "unstable_period must be a whole number"),
+            ({"lookback": -1}, "lookback must be an integer"),
+            ({"lookback": 1.5}, "lookback must be an integer"),
+            ({"lookback": float("nan")}, "lookback must be an integer"),
+            ({"lookback": True}, "lookback must be an integer"),
+            ({"unstable_period": "40"}, "unstable_period must be an integer"),
             ({"fill": "open"}, "fill must be one of"),
-            ({"name": ""}, "name must be a text"),
+            ({"name": ""}, "name must be a string"),
         ],
     )
     def test_bad_options(self, options, match):
@@ -179,7 +179,7 @@ class TestMembers:
         s = make_run()
         assert repr(s) == "<run of X, mode='test'>"
         assert "enter_long" in dir(s)
-        assert "_books" not in dir(s)
+        assert "_state" not in dir(s)
 
 
 class TestSignals:
@@ -244,7 +244,7 @@ class TestOrders:
         s.enter_long(self.at(5, 7), stop=2.0)
         orders = merged(s)
         assert orders.enter_long.nonzero()[0].tolist() == [3, 5, 7]
-        assert orders.stop[[3, 5, 7]].tolist() == [1.0, 1.0, 2.0]
+        assert orders.settings["stop"][[3, 5, 7]].tolist() == [1.0, 1.0, 2.0]
 
     def test_defaults_are_read_at_the_call(self):
         s = make_run()
@@ -253,20 +253,26 @@ class TestOrders:
         s.stop = 9.0
         s.enter_short(self.at(6))
         orders = merged(s)
-        assert orders.stop[[3, 6]].tolist() == [4.0, 9.0]
+        assert orders.settings["stop"][[3, 6]].tolist() == [4.0, 9.0]
 
     def test_settings_of_a_call_win(self):
         s = make_run()
         s.stop, s.take_profit, s.trail, s.lifetime, s.lots = 1, 2, 3, 4, 5
         s.enter_long(self.at(3), stop=10, take_profit=20, trail=30, lifetime=40, lots=50)
         orders = merged(s)
-        assert (orders.stop, orders.take_profit, orders.trail) == (10.0, 20.0, 30.0)
-        assert (orders.lifetime, orders.lots) == (40.0, 50.0)
+        expected = {
+            "stop": 10.0,
+            "take_profit": 20.0,
+            "trail": 30.0,
+            "lifetime": 40.0,
+            "lots": 50.0,
+        }
+        assert orders.settings == expected
 
     def test_unit_lots(self):
         s = make_run()
         s.enter_long(self.at(3), lots=7)
-        assert merged(s, unit_lots=True).lots == 1.0
+        assert merged(s, unit_lots=True).settings["lots"] == 1.0
 
     def test_zero_lots_close_the_opposite_position_only(self):
         s = make_run()
@@ -299,7 +305,7 @@ class TestOrders:
     def test_distance_elsewhere_does_not_matter(self):
         s = make_run()
         s.enter_long(self.at(7), stop=np.where(np.arange(40) == 7, 1.0, -1.0))
-        assert merged(s).stop[7] == 1.0
+        assert merged(s).settings["stop"][7] == 1.0
 
     @pytest.mark.parametrize(("value", "match"), [(0, "lifetime must"), (0.4, "lifetime must")])
     def test_lifetime_must_be_a_bar(self, value, match):
@@ -311,7 +317,7 @@ class TestOrders:
     def test_lifetime_is_rounded_half_up(self):
         s = make_run()
         s.enter_long(self.at(7), lifetime=2.5)
-        assert merged(s).lifetime == 3.0
+        assert merged(s).settings["lifetime"] == 3.0
 
     @pytest.mark.parametrize("lots", [-1.0, np.nan, np.inf])
     def test_bad_lots(self, lots):
@@ -324,8 +330,8 @@ class TestOrders:
         s = make_run()
         s.stop = np.where(np.arange(40) < 10, np.nan, 1.0)
         s.enter_long(self.at(3, 9, 12))
-        assert merged(s).cold_stops == 2
-        assert merged(s, first=10).cold_stops == 0
+        assert merged(s).n_unprotected == 2
+        assert merged(s, first=10).n_unprotected == 0
 
     def test_an_order_without_a_stop_is_not_cold(self):
         s = make_run()
@@ -333,12 +339,12 @@ class TestOrders:
         s.enter_long(self.at(3))  # none was asked for
         s.enter_short(self.at(12), stop=stop)
         s.enter_long(self.at(20), stop=2.0)
-        assert merged(s).cold_stops == 0
+        assert merged(s).n_unprotected == 0
         s.enter_long(self.at(4), stop=stop)
         s.enter_short(self.at(5), stop=stop, lots=0)  # trades nothing
         s.enter_long(self.at(6), stop=stop)
         s.exit_long(self.at(6))  # cancels it
-        assert merged(s).cold_stops == 1
+        assert merged(s).n_unprotected == 1
 
 
 class TestConflicts:
@@ -406,7 +412,7 @@ class TestLoop:
         assert seen == [
             (asset, algo, asset, algo, first[asset]) for asset in ("X", "Y") for algo in ("a", "b")
         ]
-        assert [c.key for c in s._books] == ["X:a", "X:b", "Y:a", "Y:b"]
+        assert [c.key for c in s._state.books] == ["X:a", "X:b", "Y:a", "Y:b"]
         assert s.asset is None
 
     def test_selected_assets(self):
@@ -467,12 +473,12 @@ class TestPlot:
     def test_kept_in_tests_only(self):
         s = make_run()
         s.plot("line", s.close, panel=1)
-        curve = s._curves[Component("X")]["line"]
+        curve = s._state.lines[Component("X")]["line"]
         assert curve.panel == 1
         np.testing.assert_array_equal(curve.values, s.close)
         s = make_run(mode="train")
         s.plot("line", "ignored")
-        assert s._curves == {}
+        assert s._state.lines == {}
 
     def test_shape(self):
         with pytest.raises(bp.StrategyError, match="plot 'line' must be an array"):

@@ -22,12 +22,9 @@ from broadpeak._report.training_page import write_training_page
 from broadpeak._report.views import AccountView, PriceView, RunView
 from broadpeak._report.walkforward_page import write_walk_forward_page
 from broadpeak._training.components import bars_of
-from broadpeak._training.given import values_for
-from broadpeak._training.plan import environment
-from broadpeak._training.playing import play
-from broadpeak._training.result import Training
+from broadpeak._training.result import Training, environment
 from broadpeak._training.strategy import Strategy, as_strategy
-from broadpeak._training.test import test
+from broadpeak._training.test import strategy_orders, test, values_for
 from broadpeak._validation.walked import WalkForward
 
 
@@ -108,13 +105,15 @@ def _prices(strategy: Strategy, data: Any, params: Any, tested: Portfolio) -> li
     Portfolios know no plots, so the strategy is called once more, over all bars.
     """
     views = []
-    for played in play(strategy, bars_of(data), values_for(strategy, params), mode="test"):
+    for played in strategy_orders(
+        strategy, bars_of(data), values_for(strategy, params), mode="test"
+    ):
         key, index = played.component.key, played.bars.index
         own = tested.components[key].index
         shown = slice(*index.slice_locs(own[0], own[-1]))
         plotted = [
             Plotted(curve.name, pd.Series(curve.values[shown], index=index[shown]), curve.panel)
-            for curve in played.curves.values()
+            for curve in played.lines.values()
         ]
         close = pd.Series(played.bars.close[shown], index=index[shown])
         views.append(PriceView(key, close, plotted))

@@ -30,14 +30,19 @@ def progress_bar(
     which `depth` counts.
     """
     if show is None:
-        stream: Any = sys.stderr  # None where a program has no console
-        is_open = stream is not None and not getattr(stream, "closed", False)
-        show = depth == 0 and (_IS_NOTEBOOK or (is_open and stream.isatty()))
+        show = depth == 0 and is_watched()
     if not show:
         return None
     if not _has_stream() and "file" not in (options or {}):
         return None
     return ProgressBar(total, options or {})
+
+
+def is_watched() -> bool:
+    """Return whether somebody is likely to see a bar."""
+    stream: Any = sys.stderr  # None where a program has no console
+    is_open = stream is not None and not getattr(stream, "closed", False)
+    return _IS_NOTEBOOK or (is_open and bool(stream.isatty()))
 
 
 class ProgressBar:

@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Hashable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,7 @@ from broadpeak._prices.slicing import is_label
 from broadpeak.errors import DataError, ParamError, broken_rule
 from broadpeak.types import FloatArray
 
+T = TypeVar("T")
 COLUMNS = ("open", "high", "low", "close", "volume")
 
 
@@ -37,7 +39,7 @@ class Bars:
     """Prices of one symbol on its own calendar; every array is float64 (n_bars,) and read-only."""
 
     asset: str
-    index: pd.Index[Any]
+    index: pd.Index
     open: FloatArray
     high: FloatArray
     low: FloatArray
@@ -58,12 +60,18 @@ class Bars:
 
     def tilted(self, factors: FloatArray) -> Bars:
         """Return the bars with prices multiplied by `factors`, one a bar."""
-        columns = {name: frozen(getattr(self, name) * factors) for name in COLUMNS[:4]}
-        price = _mean_price(**columns)
-        return Bars(self.asset, self.index, **columns, volume=self.volume, price=price)
+        prices = {name: getattr(self, name) * factors for name in COLUMNS[:4]}
+        return frozen_bars(self.asset, self.index, {**prices, "volume": self.volume})
 
 
-def bars_of(data: Any) -> dict[str, Bars]:
+def frozen_bars(asset: str, index: pd.Index, columns: Mapping[str, FloatArray]) -> Bars:
+    """Return bars that nobody can change, with their mean price."""
+    own = {name: frozen(columns[name]) for name in COLUMNS}
+    mean = frozen((own["open"] + own["high"] + own["low"] + own["close"]) / 4)
+    return Bars(asset, index, **own, price=mean)
+
+
+def bars_of(data: Data) -> dict[str, Bars]:
     """Return the bars of every symbol, each on the bars where that symbol has prices.
 
     Raises
@@ -71,44 +79,28 @@ def bars_of(data: Any) -> dict[str, Bars]:
     ParamError
         If `data` is no `Data`.
     """
-    if not isinstance(data, Data):
+    given: object = data
+    if not isinstance(given, Data):
         remedy = "Wrap frames with bp.Data.from_frames({symbol: frame}), or use bp.Data.sample()."
         raise ParamError(broken_rule("data", "be a bp.Data", data, remedy))
-    return {str(symbol): _bars(data, symbol) for symbol in data.symbols}
-
-
-def _bars(data: Data, symbol: Any) -> Bars:
-    one = data.select(symbol)
-    close = one.array("close")[0]
-    open_ = _lane(one, "open", close)
-    raw = {
-        "open": open_,
-        "high": _lane(one, "high", np.maximum(open_, close)),
-        "low": _lane(one, "low", np.minimum(open_, close)),
-        "close": close,
-    }
-    index = one.index
-    volume = _lane(one, "volume", np.full(len(one), np.nan))
-    there = ~np.isnan(raw["close"])
-    if not there.all():
-        raw = {name: values[there] for name, values in raw.items()}
-        index, volume = index[there], volume[there]
-    columns = {name: frozen(values) for name, values in raw.items()}
-    return Bars(str(symbol), index, **columns, volume=frozen(volume), price=_mean_price(**columns))
-
-
-def _lane(one: Data, name: str, missing: FloatArray) -> FloatArray:
-    try:
-        lane: FloatArray = one.array(name)[0]
-    except DataError:  # prices may be closes only
-        return missing
-    return lane
-
-
-def _mean_price(
-    open: FloatArray, high: FloatArray, low: FloatArray, close: FloatArray
-) -> FloatArray:
-    return frozen((open + high + low + close) / 4)
+    found = {}
+    for symbol in data.symbols:
+        one = data.select(symbol)
+        columns: dict[str, FloatArray] = {}
+        for name in COLUMNS:
+            with suppress(DataError):  # prices may be closes only
+                columns[name] = one.array(name)[0]
+        close, index = columns["close"], one.index
+        open_ = columns.setdefault("open", close)
+        columns.setdefault("high", np.maximum(open_, close))
+        columns.setdefault("low", np.minimum(open_, close))
+        columns.setdefault("volume", np.full(len(close), np.nan))
+        has_price = ~np.isnan(close)
+        if not has_price.all():
+            columns = {name: values[has_price] for name, values in columns.items()}
+            index = index[has_price]
+        found[str(symbol)] = frozen_bars(str(symbol), index, columns)
+    return found
 
 
 class BarWindow(NamedTuple):
@@ -118,7 +110,7 @@ class BarWindow(NamedTuple):
     last: int
 
 
-def window(bars: Bars, lookback: int, start: Any = None, end: Any = None) -> BarWindow:
+def window(bars: Bars, lookback: int, start: Hashable = None, end: Hashable = None) -> BarWindow:
     """Return where to evaluate: from `start` (after the look-back) to `end`, both included.
 
     Raises
@@ -126,26 +118,22 @@ def window(bars: Bars, lookback: int, start: Any = None, end: Any = None) -> Bar
     DataError
         If fewer than two bars remain after the look-back.
     """
-    cut = _cut(bars, start, end)
+    cut = slice(0, len(bars))
+    if start is not None or end is not None:
+        for name, label in (("start", start), ("end", end)):
+            if label is not None and not is_label(label):
+                rule = f"be a label of the index ({bars.index.dtype})"
+                raise DataError(broken_rule(name, rule, label, "Type for example '2005-01-31'."))
+        # A date without a time means the whole day, as its ISO string does.
+        start, end = (one.isoformat() if type(one) is dt.date else one for one in (start, end))
+        try:
+            cut = bars.index.slice_indexer(start, end)
+        except (TypeError, ValueError, KeyError, OverflowError) as error:
+            rule = f"be labels of the index ({bars.index.dtype})"
+            raise DataError(broken_rule("start and end", rule, (start, end))) from error
     first = max(cut.start, lookback)
     check_enough(bars.asset, cut.stop - first, lookback, len(bars))
     return BarWindow(first, cut.stop)
-
-
-def _cut(bars: Bars, start: Any, end: Any) -> slice:
-    if start is None and end is None:
-        return slice(0, len(bars))
-    for name, label in (("start", start), ("end", end)):
-        if label is not None and not is_label(label):
-            rule = f"be a label of the index ({bars.index.dtype})"
-            raise DataError(broken_rule(name, rule, label, "Type for example '2005-01-31'."))
-    # A day without a time means the whole day, as its text does.
-    start, end = (one.isoformat() if type(one) is dt.date else one for one in (start, end))
-    try:
-        return bars.index.slice_indexer(start, end)
-    except (TypeError, ValueError, KeyError, OverflowError) as error:
-        rule = f"be labels of the index ({bars.index.dtype})"
-        raise DataError(broken_rule("start and end", rule, (start, end))) from error
 
 
 def check_enough(asset: str, n_after: int, lookback: int, n_bars: int) -> None:
@@ -153,13 +141,15 @@ def check_enough(asset: str, n_after: int, lookback: int, n_bars: int) -> None:
     if n_after < 2:
         msg = (
             f"{asset} must have at least lookback + 2 = {lookback + 2} bars up to the end of the "
-            f"period asked for, with two of them in it, got {max(n_after, 0)} after the look-back "
+            f"requested period, with two of them in it, got {max(n_after, 0)} after the look-back "
             f"({n_bars} bars in all). Pass more history, another period or a smaller lookback."
         )
         raise DataError(msg)
 
 
-def per_asset(name: str, value: Any, symbols: Mapping[str, Any], default: Any, kind: type) -> Any:
+def per_asset(
+    name: str, value: T | Mapping[str, T] | None, symbols: Iterable[str], default: T, kind: type[T]
+) -> dict[str, T]:
     """Return {symbol: value of `kind`} from one value or a dict per asset.
 
     Raises
@@ -167,13 +157,14 @@ def per_asset(name: str, value: Any, symbols: Mapping[str, Any], default: Any, k
     ParamError
         If a dict names an unknown asset, or a value is not a `kind`.
     """
-    table = value if isinstance(value, Mapping) else dict.fromkeys(symbols, value)
-    unknown = [key for key in table if key not in symbols]
-    if unknown:
-        rule = f"name assets of the data ({', '.join(symbols)})"
-        raise ParamError(broken_rule(name, rule, unknown[0]))
+    known = list(symbols)
+    table: Mapping[str, Any] = value if isinstance(value, Mapping) else dict.fromkeys(known, value)
+    for key in table:
+        if key not in known:
+            rule = f"name assets of the data ({', '.join(known)})"
+            raise ParamError(broken_rule(name, rule, key))
     result = {}
-    for symbol in symbols:
+    for symbol in known:
         given = table.get(symbol)
         if given is not None and not isinstance(given, kind):
             raise ParamError(broken_rule(name, f"be a {kind.__name__} or a dict of them", given))

@@ -5,39 +5,32 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any, NamedTuple, TypeAlias, TypeVar
+from functools import partial
+from typing import NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
 
-from broadpeak._core import check
-from broadpeak._run.calls import Task
-from broadpeak._run.execute import run as run_tasks
-from broadpeak._run.options import Settings
-from broadpeak._search.protocol import SearchStep
+from broadpeak._search.protocol import Point, SearchStep
 from broadpeak._search.searchspace import Dimension
 from broadpeak._store.fingerprint import under_key
-from broadpeak._training.backtest import Account, Result, simulate_orders
 from broadpeak._training.components import Bars, Component
-from broadpeak._training.faults import UnknownMemberError
 from broadpeak._training.objective import Objective, OwnObjective
-from broadpeak._training.orders import OrderBook
+from broadpeak._training.orders import Account, simulate_orders
 from broadpeak._training.performance import FIELDS, Stats
-from broadpeak._training.strategy import Strategy
-from broadpeak._training.strategy_run import Call, OptimizePosition, StrategyRun, ValueSource
-from broadpeak._training.values import Discovery, Trial
+from broadpeak._training.strategy import OptimizePosition, RunState, Strategy, run_strategy
+from broadpeak._training.values import Discovery, OptimizeCall, Trial
 from broadpeak.errors import (
-    BroadpeakError,
     DataError,
     ParamError,
     ParFileError,
     StoreError,
     StrategyError,
     TaskError,
+    described,
 )
 from broadpeak.types import FloatArray
 
 R = TypeVar("R")
-ONE_CALL = Settings()
 TRIAL_COLUMNS = ("component", "pass", "parameter", "step")
 RESULT_COLUMNS = ("objective", "wins", "losses")
 CYCLE_COLUMNS = (
@@ -55,7 +48,7 @@ RESERVED = frozenset((*TRIAL_COLUMNS, *RESULT_COLUMNS, *FIELDS, *CYCLE_COLUMNS))
 """Columns of the tables of trials and cycles, hence no names of parameters."""
 
 OWN_MISTAKES = (ParamError, ParFileError, StrategyError, DataError)
-"""Errors that say what to do, so that they come to the user as they are."""
+"""Errors that say what to do, so that they reach the user as they are."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,7 +65,7 @@ class EvaluationSetup:
         How orders become trades.
     objective : callable
         Score of `Stats`.
-    calls : tuple of Call
+    calls : tuple of OptimizeCall
         The `optimize` calls of the discovery.
     watched : bool
         The strategy looked at the progress of the search.
@@ -80,7 +73,7 @@ class EvaluationSetup:
         Weight of the last trades over the first.
     curves : bool
         Keep the profit of every bar.
-    samples : tuple of Job
+    samples : tuple of EvaluationSetup
         The same component on bars with other offsets; statistics are averaged over all.
     stops : dict
         Batch → position of the step that ended it; shared by the evaluations of one process.
@@ -96,7 +89,7 @@ class EvaluationSetup:
     bars: Bars
     account: Account
     objective: Objective
-    calls: tuple[Call, ...] = ()
+    calls: tuple[OptimizeCall, ...] = ()
     watched: bool = False
     recency: float = 1.0
     curves: bool = False
@@ -106,15 +99,15 @@ class EvaluationSetup:
     stops: dict[int, int] = field(default_factory=dict)
 
     def fingerprint(self) -> dict[str, object]:
-        """Return what an evaluation depends on, by which a store knows it again."""
+        """Return what an evaluation depends on, by which a store recognises it."""
         aside = {"stops", "data_key", "store_key"}
         names = (one.name for one in fields(self) if one.name not in aside)
         content = {name: getattr(self, name) for name in names}
-        return {**content, **by_word(self.strategy, self.objective, self.store_key)}
+        return {**content, **by_store_key(self.strategy, self.objective, self.store_key)}
 
 
-def by_word(strategy: Strategy, objective: Any, store_key: str | None) -> dict[str, object]:
-    """Return what strategy and objective count by if the user has a word for what they reach."""
+def by_store_key(strategy: Strategy, objective: object, store_key: str | None) -> dict[str, object]:
+    """Return what stands for strategy and objective if the user has a key for what they reach."""
     if store_key is None:
         return {}
     settings = (strategy.lookback, strategy.unstable_period, strategy.fill)
@@ -125,31 +118,21 @@ def by_word(strategy: Strategy, objective: Any, store_key: str | None) -> dict[s
     }
 
 
-_N_WIN, _N_LOSS = FIELDS.index("num_win"), FIELDS.index("num_loss")
-
-
-Order: TypeAlias = tuple[tuple[Any, ...], int, int]
-"""A step, its batch, and its position in it, so that a stop can leave out what follows it.
-
-All plain tuples: thousands go to workers, and those are pickled without calling Python.
-"""
-
-
 class Evaluation(NamedTuple):
-    """What came of one step.
+    """What one step gave.
 
     Attributes
     ----------
     score : float
         Value of the objective.
-    figures : tuple of float, or None
+    values : tuple of float, or None
         The fields of `stats`; None where the step was left out or failed. Thousands come back from
         workers, so they travel as plain numbers.
     stopped : bool
-        The strategy asked to end the search of this parameter.
+        The strategy ended the search of this parameter.
     watched : bool
         The strategy looked at the progress of the search.
-    cold_stops : int
+    n_unprotected : int
         Entries whose stop was not known yet because of warm-up.
     computed : dict
         Position → default of parameters that are stored and not searched.
@@ -158,10 +141,10 @@ class Evaluation(NamedTuple):
     """
 
     score: float
-    figures: tuple[float, ...] | None = None
+    values: tuple[float, ...] | None = None
     stopped: bool = False
     watched: bool = False
-    cold_stops: int = 0
+    n_unprotected: int = 0
     computed: dict[int, float] | None = None
     curve: FloatArray | None = None
 
@@ -186,127 +169,160 @@ class Evaluation(NamedTuple):
     def stats(self) -> Stats | None:
         """Statistics of the run; None where there was none."""
         # Counts of pooled samples may be fractions.
-        return None if self.figures is None else Stats(*self.figures)  # type: ignore[arg-type]
+        return None if self.values is None else Stats(*self.values)  # type: ignore[arg-type]
 
     @property
     def n_trades(self) -> float:
         """Number of trades."""
-        return 0 if self.figures is None else self.figures[_N_WIN] + self.figures[_N_LOSS]
+        return 0 if self.values is None else self.values[_N_WIN] + self.values[_N_LOSS]
 
 
-def evaluate(job: EvaluationSetup, order: Order) -> tuple[Any, ...]:
+_N_WIN, _N_LOSS = FIELDS.index("num_win"), FIELDS.index("num_loss")
+
+
+def evaluate(setup: EvaluationSetup, step: SearchStep) -> Evaluation:
     """Run the strategy at one point, simulate its orders and score them.
+
+    Raises
+    ------
+    StrategyError
+        If the strategy leaves out its component, or its `optimize` calls are not those known.
+    """
+    component = setup.component
+    n_calls = len(setup.calls)
+    position = OptimizePosition(
+        step.par_cycle or n_calls, step.step_cycle, n_calls, step.train_cycle
+    )
+    runs = []
+    for sample in (setup, *setup.samples):
+        values = Trial(setup.calls, step.point)
+        bars, account = sample.bars, sample.account
+        state = RunState(
+            {component.asset: bars}, setup.symbols, values, "train", component, position
+        )
+        run_strategy(setup.strategy, state)
+        if state.components and component not in state.components:
+            msg = (
+                f"s.loop() must list the same components in every run, got one without "
+                f"{component.key!r}."
+            )
+            raise StrategyError(msg)
+        values.check_complete()
+        orders = state.orders_of(component).merged(
+            account.first, len(bars), unit_lots=account.unit_lots
+        )
+        simulated = simulate_orders(orders, account)
+        stats = simulated.stats(account, recency=setup.recency)
+        runs.append((state, values, orders, simulated, stats))
+    state, values, orders, simulated, stats = runs[0]  # on the cut without a shift
+    if len(runs) > 1:
+        stats = averaged([one[-1] for one in runs])
+    return Evaluation(
+        setup.objective(stats),
+        stats.values(),
+        state.stopped,
+        state.watched,
+        orders.n_unprotected,
+        values.computed or None,
+        simulated.equity if setup.curves else None,
+    )
+
+
+def averaged(samples: Sequence[Stats]) -> Stats:
+    """Return the mean of every number; counts may become fractions."""
+    table = np.array([one.values() for one in samples])
+    return Stats(*table.mean(axis=0).tolist())
+
+
+StepRequest: TypeAlias = tuple[tuple[Point, int, int, int, str], int, int]
+"""A step, its batch, and its position in it, so that a stop can leave out what follows it.
+
+All plain tuples: thousands go to workers, and those are pickled without calling Python.
+"""
+
+
+def evaluate_request(setup: EvaluationSetup, request: StepRequest) -> tuple[object, ...]:
+    """Evaluate a step on an engine.
 
     Returns
     -------
     tuple
         The fields of an `Evaluation`, as the plain tuple that a store holds.
     """
-    fields, batch, position = order
-    if position > job.stops.get(batch, position):
+    step, batch, position = request
+    if position > setup.stops.get(batch, position):
         return tuple(Evaluation(np.nan))  # an earlier step of the batch ended it
-    step = SearchStep(*fields)
-    n_calls = len(job.calls)
-    progress = OptimizePosition(
-        step.par_cycle or n_calls, step.step_cycle, n_calls, step.train_cycle
-    )
-    source = Trial(job.calls, step.point)
-    run, result, stats, cold = _at(job, source, progress)
-    if job.samples:
-        others = [_at(one, Trial(job.calls, step.point), progress)[2] for one in job.samples]
-        stats = averaged([stats, *others])
-    score = job.objective(stats)
-    if run._stopped:  # noqa: SLF001  # the run keeps its privates from users, not from here
-        job.stops[batch] = position
-    return (
-        score,
-        stats.values(),
-        run._stopped,  # noqa: SLF001
-        run._watched,  # noqa: SLF001
-        cold,
-        source.computed or None,
-        result.equity if job.curves else None,
-    )
+    found = evaluate(setup, SearchStep(*step))
+    if found.stopped:
+        setup.stops[batch] = position
+    return tuple(found)
 
 
-def _at(
-    job: EvaluationSetup, source: Trial, progress: OptimizePosition
-) -> tuple[StrategyRun, Result, Stats, int]:
-    """Return what one run at a point came to, and how many of its entries had a cold stop."""
-    run = run_strategy(job, source, mode="train", progress=progress)
-    source.check_complete()
-    result, cold = simulated(job, run)
-    return run, result, result.stats(job.account, recency=job.recency), cold
+# ------------------------------------------------------------------ a call is a call
 
 
-def averaged(samples: Sequence[Stats]) -> Stats:
-    """Return the mean of every figure; counts may become fractions."""
-    table = np.array([list(one.as_dict().values()) for one in samples])
-    return Stats(*table.mean(axis=0).tolist())
+def label_of(component: str, names: Sequence[str], point: Sequence[float]) -> str:
+    """Return how an error names an evaluation."""
+    values = (f"{name}={value:.6g}" for name, value in zip(names, point, strict=True))
+    return ", ".join([f"component={component}", *values])
 
 
-def run_strategy(
-    job: EvaluationSetup,
-    source: ValueSource,
-    *,
-    mode: str,
-    progress: OptimizePosition = OptimizePosition(),  # noqa: B008  # immutable
-) -> StrategyRun:
-    """Call the strategy with a run of its component alone, and return that run."""
-    run = StrategyRun(
-        {job.component.asset: job.bars},
-        job.symbols,
-        source,
-        mode=mode,
-        chosen=job.component,
-        progress=progress,
-    )
-    call_strategy(job.strategy, run)
-    components = run._components  # noqa: SLF001
-    if components and job.component not in components:
-        msg = (
-            f"s.loop() must list the same components in every run, got one without "
-            f"{job.component.key!r}."
-        )
-        raise StrategyError(msg)
-    return run
+def evaluate_here(
+    setup: EvaluationSetup, step: SearchStep, number: int, names: Sequence[str]
+) -> Evaluation:
+    """Evaluate a step in this process: a plain call, whose errors read as those of a sweep.
 
-
-def call_strategy(strategy: Strategy, run: StrategyRun) -> None:
-    """Call the strategy's function; what it did wrong is told in words it can act on."""
+    Raises
+    ------
+    TaskError
+        If the strategy raises anything that is no error of this library.
+    """
     try:
-        check.finished(strategy.func(run))
-    except ValueError as error:
-        frozen = "read-only" in str(error) or "WRITEABLE" in str(error)
-        if frozen and not isinstance(error, BroadpeakError):
-            msg = (
-                "The arrays of s must not be changed, because all evaluations share them. "
-                "Work on a copy: s.close.copy()."
-            )
-            raise StrategyError(msg) from error
+        return evaluate(setup, step)
+    except OWN_MISTAKES:
         raise
-    except AttributeError as error:
-        if error.obj is run and not isinstance(error, BroadpeakError):
-            raise UnknownMemberError(str(error)) from error
-        raise
+    except (Exception, SystemExit) as error:
+        label = label_of(setup.component.key, names, step.point)
+        inner = str(error).removesuffix(_HINT) if isinstance(error, TaskError) else described(error)
+        msg = f"Call {number} ({label}) failed: {inner}{_HINT}"
+        rerun = partial(evaluate, setup, step)
+        raise TaskError(msg, index=number, label=label, rerun=rerun) from error
 
 
-def simulated(job: EvaluationSetup, run: StrategyRun) -> tuple[Result, int]:
-    """Return the trades of the component's orders, and how many entries had a cold stop."""
-    account = job.account
-    book = run._books.get(job.component) or OrderBook(len(job.bars))  # noqa: SLF001
-    merged = book.merged(account.first, len(job.bars), unit_lots=account.unit_lots)
-    return simulate_orders(merged, account), merged.cold_stops
+_HINT = (
+    "\nCall .rerun() on this error to repeat the call here; "
+    "pass on_error='skip' or 'record' to go on without it."
+)
+
+
+def labelled(label: str, call: Callable[[], R]) -> R:
+    """Return ``call()``, the one call of a strategy; an error of it names the component.
+
+    Raises
+    ------
+    TaskError
+        If the strategy raises anything that is no error of this library.
+    """
+    try:
+        return call()
+    except OWN_MISTAKES:
+        raise
+    except (Exception, SystemExit) as error:
+        msg = (
+            f"The strategy failed ({label}): {described(error)}\n"
+            "Call .rerun() on this error to repeat the call."
+        )
+        raise TaskError(msg, index=0, label=label, rerun=call) from error
 
 
 class Discovered(NamedTuple):
-    """What one call with all defaults told about a component.
+    """What one call with all defaults shows of a component.
 
     Attributes
     ----------
     components : tuple of Component
         All components of the loop, or the only symbol.
-    calls : tuple of Call
+    calls : tuple of OptimizeCall
         The `optimize` calls, in order.
     dimensions : tuple of Dimension
         The same as dimensions of a search.
@@ -317,7 +333,7 @@ class Discovered(NamedTuple):
     """
 
     components: tuple[Component, ...]
-    calls: tuple[Call, ...]
+    calls: tuple[OptimizeCall, ...]
     dimensions: tuple[Dimension, ...]
     common: tuple[bool, ...]
     watched: bool
@@ -335,56 +351,19 @@ def discover(
     TaskError
         If the strategy raises anything that is no error of this library.
     """
-    where = chosen.key if chosen else next(iter(bars))
-    return told(where, _discover, strategy, bars, chosen)
-
-
-def told(component: str, func: Callable[..., R], *args: Any) -> R:
-    """Return ``func(*args)``, called as all evaluations are, so that errors name the component."""
-    label = f"component={component}, defaults" if func is _discover else f"component={component}"
-    task = Task(func, *args)
-    try:
-        finished = run_tasks([task], ONE_CALL, label=lambda _: label, passthrough=OWN_MISTAKES)
-    except TaskError as error:
-        # There is one call here, and nothing to go on with where it fails.
-        cause = error.__cause__
-        msg = (
-            f"The strategy failed ({label}): {type(cause).__name__}: {cause}\n"
-            "Call .rerun() on this error to repeat the call."
-        )
-        raise TaskError(msg, index=0, label=label, rerun=error.rerun) from cause
-    result: R = finished.value[0]
-    return result
-
-
-def label_of(component: str, names: Sequence[str], point: Sequence[float]) -> str:
-    """Return how an error names an evaluation."""
-    values = (f"{name}={value:.6g}" for name, value in zip(names, point, strict=True))
-    return ", ".join([f"component={component}", *values])
-
-
-def _discover(strategy: Strategy, bars: Mapping[str, Bars], chosen: Component | None) -> Discovered:
-    source = Discovery(RESERVED)
-    run = StrategyRun(bars, tuple(bars), source, mode="train", chosen=chosen)
-    call_strategy(strategy, run)
-    components = components_of(run)
+    label = f"component={chosen.key if chosen else next(iter(bars))}, defaults"
+    state, values = labelled(label, partial(_first_run, strategy, bars, chosen))
+    components = state.finished_components()
     # Without a loop everything belongs to the one component there is.
-    looped = bool(run._components)  # noqa: SLF001
-    common = tuple(source.common) if looped else (False,) * len(source.calls)
-    calls, dimensions = tuple(source.calls), tuple(source.dimensions)
-    return Discovered(components, calls, dimensions, common, run._watched)  # noqa: SLF001
+    common = tuple(values.common) if state.components else (False,) * len(values.calls)
+    calls, dimensions = tuple(values.calls), tuple(values.dimensions)
+    return Discovered(components, calls, dimensions, common, state.watched)
 
 
-def components_of(run: StrategyRun) -> tuple[Component, ...]:
-    """Return the components that a finished run went through, or could have."""
-    components = tuple(run._components)  # noqa: SLF001
-    if components:
-        return components
-    if len(run._symbols) > 1:  # noqa: SLF001
-        msg = (
-            f"A strategy must loop over its assets when the data has several "
-            f"({len(run._symbols)} symbols), got no s.loop(). "  # noqa: SLF001
-            "Write: for asset, algo in s.loop(): …, or select one symbol: data.select(…)."
-        )
-        raise StrategyError(msg)
-    return (Component(run._symbols[0]),)  # noqa: SLF001
+def _first_run(
+    strategy: Strategy, bars: Mapping[str, Bars], chosen: Component | None
+) -> tuple[RunState, Discovery]:
+    values = Discovery(RESERVED)
+    state = RunState(bars, tuple(bars), values, "train", chosen)
+    run_strategy(strategy, state)
+    return state, values

@@ -12,7 +12,7 @@ import math
 import numbers
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Protocol, TypeAlias
 
 from broadpeak._core import check
 from broadpeak._training.performance import Stats
@@ -22,6 +22,13 @@ MIN_TRADES = 5
 """Fewer trades than this score 0."""
 
 Objective: TypeAlias = Callable[[Stats], float]
+
+
+class ScoreFunction(Protocol):
+    """A function of this module."""
+
+    def __call__(self, stats: Stats, min_trades: float = MIN_TRADES) -> float:
+        """Return the score of `stats`, 0 for fewer than `min_trades` trades."""
 
 
 def prr(stats: Stats, min_trades: float = MIN_TRADES) -> float:
@@ -105,7 +112,7 @@ def calmar(stats: Stats, min_trades: float = MIN_TRADES) -> float:
 def sharpe(stats: Stats, min_trades: float = MIN_TRADES) -> float:
     """Mean by standard deviation of bar returns in the market; 0 for too few trades.
 
-    Not annualised and without the bars out of the market, hence another figure than
+    Not annualised and without the bars out of the market, hence another number than
     ``Portfolio.sharpe_ratio``.
 
     Examples
@@ -166,18 +173,14 @@ def _or_zero(score: float) -> float:
     return 0.0 if math.isnan(score) else score
 
 
-def _enough(stats: Any, min_trades: float) -> bool:
+def _enough(stats: object, min_trades: float) -> bool:
     if not isinstance(stats, Stats):
         remedy = "Pass Stats(num_win=…, …), or the stats of a training's component."
         raise ParamTypeError(broken_rule("stats", "be a Stats", stats, remedy))
-    return stats.num_trades >= max(_least(min_trades), 1)
+    return stats.num_trades >= max(check.number("min_trades", min_trades, 0), 1)
 
 
-def _least(min_trades: Any) -> float:
-    return check.number("min_trades", min_trades, 0)
-
-
-_BY_NAME: dict[str, Callable[..., float]] = {
+_BY_NAME: dict[str, ScoreFunction] = {
     "prr": prr,
     "profit": profit,
     "profit_factor": profit_factor,
@@ -206,7 +209,7 @@ class NamedObjective:
 class OwnObjective:
     """A user's function of `Stats` whose result is checked to be a number."""
 
-    func: Callable[[Stats], Any]
+    func: Callable[[Stats], object]
 
     def __call__(self, stats: Stats) -> float:
         """Return the score of `stats`.
@@ -222,6 +225,13 @@ class OwnObjective:
             name = f"objective {getattr(self.func, '__name__', 'function')}"
             raise ParamError(broken_rule(name, "return a number", score, remedy))
         return float(score)
+
+
+def objective_name(objective: object) -> str:
+    """Return the name of an objective, which is a name or a function."""
+    if isinstance(objective, str):
+        return objective
+    return str(getattr(objective, "__name__", type(objective).__name__))
 
 
 def resolve_objective(objective: str | Objective, min_trades: float = MIN_TRADES) -> Objective:
@@ -244,7 +254,7 @@ def resolve_objective(objective: str | Objective, min_trades: float = MIN_TRADES
     >>> resolve_objective("binary", min_trades=20)(Stats(num_win=6, num_loss=4))
     0.0
     """
-    _least(min_trades)
+    check.number("min_trades", min_trades, 0)
     if isinstance(objective, NamedObjective):
         return NamedObjective(objective.name, min_trades)
     if callable(objective):
@@ -253,7 +263,7 @@ def resolve_objective(objective: str | Objective, min_trades: float = MIN_TRADES
     return NamedObjective(check.one_of("objective", objective, _BY_NAME), min_trades)
 
 
-class Objectives(Mapping[str, Callable[..., float]]):
+class Objectives(Mapping[str, ScoreFunction]):
     """The objectives by name: a mapping, and each one an attribute as well.
 
     Examples
@@ -265,10 +275,10 @@ class Objectives(Mapping[str, Callable[..., float]]):
 
     resolve_objective = staticmethod(resolve_objective)
 
-    def __getitem__(self, name: str) -> Callable[..., float]:
+    def __getitem__(self, name: str) -> ScoreFunction:
         return _BY_NAME[check.one_of("objective", name, _BY_NAME)]
 
-    def __getattr__(self, name: str) -> Callable[..., float]:
+    def __getattr__(self, name: str) -> ScoreFunction:
         if name in _BY_NAME:
             return _BY_NAME[name]
         hint = check.did_you_mean(name, _BY_NAME)

@@ -1,138 +1,231 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What a strategy ordered: calls are collected bar by bar and merged into one set of arrays."""
+"""What a strategy ordered, and the trades that come of it.
+
+Calls such as ``s.enter_long(when, stop=…)`` are collected in an `OrderBook`, one a component. Its
+`merged` makes one set of `OrderArrays` of them, and `simulate_orders` the trades.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import pandas as pd
 
 from broadpeak._core import check
 from broadpeak._core.arrays import plain_array
-from broadpeak._training.faults import OrderError
-from broadpeak.errors import DataError, broken_rule
-from broadpeak.types import AnyArray, BoolArray, FloatArray
+from broadpeak._simulation.costs import Costs
+from broadpeak._simulation.fills import Fills
+from broadpeak._simulation.rules import Orders, Prices, Rules
+from broadpeak._simulation.simulation import simulate
+from broadpeak._simulation.stops import STOPS
+from broadpeak._training.components import Bars
+from broadpeak._training.performance import Stats
+from broadpeak.errors import DataError, StrategyError, broken_rule
+from broadpeak.types import AnyArray, BoolArray, FloatArray, IntArray
 
 Setting: TypeAlias = float | FloatArray | None
 """A distance, size or lifetime: none, the same at every bar, or one a bar (bars,)."""
 
-DISTANCES = ("stop", "take_profit", "trail", "lifetime")
+UNIT_OF = {**{kind.name: kind.unit for kind in STOPS}, "lots": "size"}
+"""All settings of an entry, and what kind of number each one is."""
+
+SETTINGS = ("lots", *(kind.name for kind in STOPS))
+"""Their names in the order of the arguments of `s.enter_long`."""
+
+
+class OrderError(StrategyError, DataError):
+    """A signal, distance or size that a strategy passed does not fit."""
 
 
 class Entry(NamedTuple):
-    """One call of `enter_long` or `enter_short`."""
+    """One call of `enter_long` or `enter_short`: where, and the settings of that entry by name."""
 
     when: BoolArray
-    lots: Setting
-    stop: Setting
-    take_profit: Setting
-    trail: Setting
-    lifetime: Setting
+    settings: Mapping[str, Setting]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Merged:
-    """The orders of one component, ready for the simulation: masks and settings at signal bars.
+class OrderArrays:
+    """The orders of one component, ready to be simulated: masks, and settings at signal bars.
 
-    `cold_stops` says how many entries had a stop that was NaN because of warm-up.
+    `n_unprotected` counts the entries whose stop was NaN because of warm-up.
     """
 
     enter_long: BoolArray
     exit_long: BoolArray
     enter_short: BoolArray
     exit_short: BoolArray
-    lots: Setting
-    stop: Setting
-    take_profit: Setting
-    trail: Setting
-    lifetime: Setting
-    cold_stops: int
+    settings: Mapping[str, Setting]
+    n_unprotected: int
+
+    def since(self, first: int) -> OrderArrays:
+        """Return the orders from bar `first` on, counted from there."""
+        settings = {
+            name: value[first:] if isinstance(value, np.ndarray) else value
+            for name, value in self.settings.items()
+        }
+        return OrderArrays(
+            self.enter_long[first:],
+            self.exit_long[first:],
+            self.enter_short[first:],
+            self.exit_short[first:],
+            settings,
+            self.n_unprotected,
+        )
 
 
 class OrderBook:
     """The order calls of one component in one run."""
 
-    __slots__ = ("_enter", "_exit", "_n_bars")
+    __slots__ = ("_entries", "_exits", "_n_bars")
 
     def __init__(self, n_bars: int) -> None:
         self._n_bars = n_bars
-        self._enter: dict[str, list[Entry]] = {"long": [], "short": []}
-        self._exit: dict[str, BoolArray | None] = {"long": None, "short": None}
+        self._entries: dict[str, list[Entry]] = {"long": [], "short": []}
+        self._exits: dict[str, BoolArray] = {}
 
     def enter(self, side: str, entry: Entry) -> None:
-        """Note an entry."""
-        self._enter[side].append(entry)
+        """Add an entry."""
+        self._entries[side].append(entry)
 
     def leave(self, side: str, when: BoolArray) -> None:
-        """Note an exit; several are joined by or."""
-        known = self._exit[side]
-        self._exit[side] = when if known is None else known | when
+        """Add an exit; several are joined by or."""
+        known = self._exits.get(side)
+        self._exits[side] = when if known is None else known | when
 
-    def merged(self, first: int, last: int, *, unit_lots: bool) -> Merged:
+    def merged(self, first: int, last: int, *, unit_lots: bool) -> OrderArrays:
         """Return the orders of bars [first, last); `unit_lots` makes every size 1, except 0."""
-        window = slice(first, last)
-        masks = {side: _entries(calls, window) for side, calls in self._enter.items()}
-        enter_long = _joined(masks["long"], self._n_bars)
-        enter_short = _joined(masks["short"], self._n_bars)
-        exit_long, exit_short = self._exits("long", window), self._exits("short", window)
+        bars = slice(first, last)
+        placed: list[tuple[str, BoolArray, Entry]] = []
+        enter, leave = {}, {}
+        for side, entries in self._entries.items():
+            enter[side] = np.zeros(self._n_bars, dtype=np.bool_)
+            for entry in entries:
+                # Where two calls of one side are true, the first one's settings count.
+                mask = np.zeros(self._n_bars, dtype=np.bool_)
+                np.greater(entry.when[bars], enter[side][bars], out=mask[bars])
+                enter[side] |= mask
+                placed.append((side, mask, entry))
+            leave[side] = np.zeros(self._n_bars, dtype=np.bool_)
+            if side in self._exits:
+                leave[side][bars] = self._exits[side][bars]
         # An entry and an exit of one side cancel, then entries of both sides: only what is left
         # enters, and only its settings matter.
-        acts = {"long": enter_long & ~exit_long, "short": enter_short & ~exit_short}
+        acts = {side: enter[side] & ~leave[side] for side in enter}
         entering = acts["long"] ^ acts["short"]
-        placed = [
-            (mask & acts[side] & entering, call)
-            for side in ("long", "short")
-            for mask, call in zip(masks[side], self._enter[side], strict=True)
-        ]
-        settings = {name: _setting(name, placed, entering) for name in DISTANCES}
-        lots = _lots(placed, entering)
+        for side, mask, _ in placed:
+            mask &= acts[side] & entering  # noqa: PLW2901  # in place
+        settings = {name: _joined(name, placed, entering) for name in UNIT_OF}
+        lots = settings["lots"]
         traded = entering
-        if not _positive(lots):
+        if not (lots > 0 if isinstance(lots, float) else np.all(lots > 0)):  # type: ignore[operator]  # never None
             # Size 0 is no trade, but it closes the opposite position.
-            nothing = entering & (np.broadcast_to(np.asarray(lots), entering.shape) == 0)
+            nothing = entering & (np.asarray(lots) == 0)
             traded = entering & ~nothing
-            exit_long = exit_long | (nothing & acts["short"])
-            exit_short = exit_short | (nothing & acts["long"])
-            enter_long, enter_short = enter_long & ~nothing, enter_short & ~nothing
-        return Merged(
-            enter_long,
-            exit_long,
-            enter_short,
-            exit_short,
-            1.0 if unit_lots else lots,
-            settings["stop"],
-            settings["take_profit"],
-            settings["trail"],
-            settings["lifetime"],
-            sum(_cold(call.stop, mask & traded) for mask, call in placed),
+            leave["long"] = leave["long"] | (nothing & acts["short"])
+            leave["short"] = leave["short"] | (nothing & acts["long"])
+            enter = {side: mask & ~nothing for side, mask in enter.items()}
+        n_unprotected = 0
+        for _, mask, entry in placed:
+            stop = entry.settings.get("stop")
+            if isinstance(stop, np.ndarray):
+                n_unprotected += _before_warm(stop, mask & traded)
+        if unit_lots:
+            settings["lots"] = 1.0
+        return OrderArrays(
+            enter["long"], leave["long"], enter["short"], leave["short"], settings, n_unprotected
         )
 
-    def _exits(self, side: str, window: slice) -> BoolArray:
-        mask = self._exit[side]
-        return np.zeros(self._n_bars, dtype=np.bool_) if mask is None else _within(mask, window)
+
+def _joined(name: str, placed: list[tuple[str, BoolArray, Entry]], entering: BoolArray) -> Setting:
+    """Return the setting `name` of the call that enters at each bar; checked where one does."""
+    unit = UNIT_OF[name]
+    value: Setting = 1.0 if unit == "size" else None
+    if placed:
+        value = first = placed[0][2].settings.get(name)
+        for _, _, entry in placed[1:]:
+            other = entry.settings.get(name)
+            same = isinstance(other, float) and isinstance(first, float) and other == first
+            if other is not first and not same:
+                value = _spread(name, placed)  # calls differ: one value a bar
+                break
+    if value is None:
+        return None
+    # NaN is no distance and no limit, but no size either. Numbers of bars round half up, and the
+    # smallest float above 0 stands for "positive".
+    least = 0.5 if unit == "bars" else 5e-324
+    if isinstance(value, float):
+        is_bad = value < least if unit != "size" else not 0 <= value < math.inf
+        bad = entering if is_bad else None
+    elif unit == "size":
+        bad = entering & ~((value >= 0) & (value < np.inf))
+    else:
+        bad = entering & (value < least)
+    if bad is not None and bad.any():
+        bar = int(bad.argmax())
+        got = value if isinstance(value, float) else float(value[bar])
+        rule, remedy = _RULES[unit]
+        rule = f"be {rule} where a position is entered (bar {bar})"
+        raise OrderError(broken_rule(name, rule, got, remedy))
+    if unit != "bars":
+        return value
+    if isinstance(value, float):
+        return value if math.isnan(value) else float(check.window(name, value))
+    rounded: FloatArray = np.floor(value + 0.5)
+    return rounded
 
 
-def signal(name: str, when: Any, index: pd.Index[Any]) -> BoolArray:
+_RULES = {
+    "size": ("0 or more and finite", "0 means no trade."),
+    "distance": ("positive", "Pass a distance in price units, or NaN at bars without one."),
+    "bars": ("positive", "Pass a number of bars, at least 1, or NaN for no limit."),
+}
+
+
+def _spread(name: str, placed: list[tuple[str, BoolArray, Entry]]) -> FloatArray:
+    """Return at each bar the setting of the call that enters there, NaN where none does."""
+    values = np.full(len(placed[0][1]), np.nan)
+    for _, mask, entry in placed:
+        setting = entry.settings.get(name)
+        if setting is not None:
+            np.copyto(values, setting, where=mask)
+    return values
+
+
+def _before_warm(stop: FloatArray, entering: BoolArray) -> int:
+    """Return how many entries come before the first bar at which the stop is a number."""
+    bars = np.flatnonzero(entering)
+    if not np.isnan(stop[bars]).any():
+        return 0
+    known = ~np.isnan(stop)
+    warm = int(known.argmax()) if known.any() else len(stop)
+    return int(np.searchsorted(bars, warm))
+
+
+# ------------------------------------------------------------------ what a strategy passes
+
+
+def signal(name: str, when: object, index: pd.Index) -> BoolArray:
     """Return `when` as a bool array of its own, one value a bar; NaN is false."""
     if type(when) is np.ndarray and when.dtype == np.bool_ and when.shape == (len(index),):
         return when.copy()  # the strategy may go on using its array
     raw = _column(f"{name}(when)", when, index, "hold True and False")
     if raw.dtype == np.bool_:
         return raw.copy()
-    numbers_ = raw.astype(np.float64)
-    odd = ~(np.isnan(numbers_) | (numbers_ == 0) | (numbers_ == 1))
+    numbers = raw.astype(np.float64)
+    odd = ~(np.isnan(numbers) | (numbers == 0) | (numbers == 1))
     if odd.any():
         remedy = "Compare with something, as in s.close > level."
         raise OrderError(broken_rule(f"{name}(when)", "hold True and False", raw[odd][0], remedy))
-    truth: BoolArray = numbers_ == 1
+    truth: BoolArray = numbers == 1
     return truth
 
 
-def setting(name: str, value: Any, index: pd.Index[Any]) -> Setting:
+def setting(name: str, value: object, index: pd.Index) -> Setting:
     """Return `value` as a float, as a read-only float array of its own (bars,), or as None."""
     if value is None:
         return None
@@ -150,15 +243,15 @@ def setting(name: str, value: Any, index: pd.Index[Any]) -> Setting:
     return own
 
 
-def _column(name: str, value: Any, index: pd.Index[Any], kind: str) -> AnyArray:
+def _column(name: str, value: object, index: pd.Index, rule: str) -> AnyArray:
     if isinstance(value, pd.Series) and not value.index.equals(index):
         remedy = "Use the arrays of s, or reindex to s.index."
         raise OrderError(broken_rule(name, "have the index s.index", value.index, remedy))
     try:
-        raw = plain_array(name, value, kind)
+        raw = plain_array(name, value, rule)
     except DataError as error:
         raise OrderError(str(error)) from error
-    number = raw.ndim == 0 and kind == "hold numbers" and raw.dtype != np.bool_
+    number = raw.ndim == 0 and rule == "hold numbers" and raw.dtype != np.bool_
     if raw.shape != (len(index),) and not number:
         rule = f"be an array with one value a bar, shape ({len(index)},)"
         got = raw.shape if raw.ndim else value
@@ -166,112 +259,124 @@ def _column(name: str, value: Any, index: pd.Index[Any], kind: str) -> AnyArray:
     return raw
 
 
-def _within(mask: BoolArray, window: slice) -> BoolArray:
-    kept = np.zeros(len(mask), dtype=np.bool_)
-    kept[window] = mask[window]
-    return kept
+# ------------------------------------------------------------------ what becomes of orders
 
 
-def _entries(calls: Sequence[Entry], window: slice) -> list[BoolArray]:
-    """Return for each call the bars where it is the first of its side."""
-    masks: list[BoolArray] = []
-    taken: BoolArray | None = None
-    for call in calls:
-        mask = _within(call.when, window)
-        if taken is not None:
-            mask = mask & ~taken
-        taken = mask if taken is None else taken | mask
-        masks.append(mask)
-    return masks
+@dataclass(frozen=True, slots=True, eq=False)
+class Account:
+    """How the orders of one component become trades.
+
+    Attributes
+    ----------
+    prices : Prices
+    first : int
+        First bar whose signals count.
+    fill : "nextopen" or "close"
+    costs : Costs
+    unit_lots : bool
+        Trade one lot whatever size the strategy sets.
+    flatten : array of bool (n_bars,), or None
+        Bars at whose close the position is closed.
+    capital : float
+        What returns are shares of: one lot at the first evaluated close.
+    years : float
+        Length of the evaluated period; 0 without dates.
+    slope : float
+        Trend per bar that is taken out of the results; 0 leaves them.
+    """
+
+    prices: Prices
+    first: int
+    fill: str
+    costs: Costs
+    unit_lots: bool
+    flatten: BoolArray | None
+    capital: float
+    years: float
+    slope: float = 0.0
 
 
-def _joined(masks: Sequence[BoolArray], n_bars: int) -> BoolArray:
-    if not masks:
-        return np.zeros(n_bars, dtype=np.bool_)
-    joined = masks[0]
-    for mask in masks[1:]:
-        joined = joined | mask
-    return joined
-
-
-def _setting(name: str, placed: Sequence[tuple[BoolArray, Entry]], entering: BoolArray) -> Setting:
-    """Return the setting `name` of the call that enters at each bar; checked where one does."""
-    merged = _merged([(mask, getattr(call, name)) for mask, call in placed], len(entering))
-    if merged is None:
-        return None
-    if isinstance(merged, float):
-        bad = merged < _least(name) and bool(entering.any())
-        bar = int(entering.argmax())
-    else:
-        low = (merged < _least(name)) & entering
-        bad, bar = bool(low.any()), int(low.argmax())
-    if bad:
-        value = merged if isinstance(merged, float) else float(merged[bar])
-        remedy = "Pass a distance in price units, or NaN at bars without one."
-        if name == "lifetime":
-            remedy = "Pass a number of bars, at least 1, or NaN for no limit."
-        rule = f"be positive where a position is entered (bar {bar})"
-        raise OrderError(broken_rule(name, rule, value, remedy))
-    return _whole(merged) if name == "lifetime" else merged
-
-
-def _least(name: str) -> float:
-    # The smallest float above 0 lets one comparison serve both rules; lifetimes round half up.
-    return 0.5 if name == "lifetime" else 5e-324
-
-
-def _whole(value: float | FloatArray) -> float | FloatArray:
-    if isinstance(value, float):
-        return value if value != value else float(check.window("lifetime", value))  # noqa: PLR0124
-    rounded: FloatArray = np.floor(value + 0.5)
-    return rounded
-
-
-def _lots(placed: Sequence[tuple[BoolArray, Entry]], entering: BoolArray) -> float | FloatArray:
-    merged = _merged([(mask, call.lots) for mask, call in placed], len(entering))
-    if merged is None or (isinstance(merged, float) and 0 <= merged < np.inf):
-        return 1.0 if merged is None else merged
-    lots = np.broadcast_to(np.asarray(merged), entering.shape)
-    bad = entering & ~((lots >= 0) & (lots < np.inf))
-    if bad.any():
-        bar = int(bad.argmax())
-        rule = f"be 0 or more and finite where a position is entered (bar {bar})"
-        raise OrderError(broken_rule("lots", rule, float(lots[bar]), "0 means no trade."))
-    return merged
-
-
-def _positive(lots: float | FloatArray) -> bool:
-    return lots > 0 if isinstance(lots, float) else bool((lots > 0).all())
-
-
-def _merged(parts: Sequence[tuple[BoolArray, Setting]], n_bars: int) -> Setting:
-    if not parts:
-        return None
-    first = parts[0][1]
-    if all(_same(value, first) for _, value in parts):
-        return first
-    merged = np.full(n_bars, np.nan)
-    for mask, value in parts:
-        if isinstance(value, np.ndarray):
-            np.copyto(merged, value, where=mask)
-        elif value is not None:
-            merged[mask] = value
-    return merged
-
-
-def _same(value: Setting, other: Setting) -> bool:
-    return value is other or (
-        isinstance(value, float) and isinstance(other, float) and value == other
+def account_on(
+    bars: Bars,
+    first: int,
+    fill: str,
+    costs: Costs,
+    *,
+    unit_lots: bool = False,
+    flatten: BoolArray | None = None,
+    detrend: bool = False,
+) -> Account:
+    """Return the account of a component whose signals count from bar `first` on."""
+    slope = (bars.close[-1] - bars.close[first]) / (len(bars) - 1 - first) if detrend else 0.0
+    index, years = bars.index, 0.0
+    if isinstance(index, pd.DatetimeIndex) and len(index) > first + 1:
+        years = float((index[-1] - index[first]) / pd.Timedelta(days=365.25))
+    return Account(
+        prices=Prices(bars.open, bars.high, bars.low, bars.close, days_of(index)),
+        first=first,
+        fill=fill,
+        costs=costs,
+        unit_lots=unit_lots,
+        flatten=flatten,
+        capital=float(bars.close[first]) * costs.lot_amount,
+        years=years,
+        slope=float(slope),
     )
 
 
-def _cold(stop: Setting, entering: BoolArray) -> int:
-    """Return how many entries of a call come before the first bar at which its stop is a number."""
-    if not isinstance(stop, np.ndarray):
-        return 0
-    bars = np.flatnonzero(entering)
-    if not np.isnan(stop[bars]).any():
-        return 0
-    known = ~np.isnan(stop)
-    warm = int(known.argmax()) if known.any() else len(stop)
-    return int(np.searchsorted(bars, warm))
+def days_of(index: pd.Index) -> IntArray | None:
+    """Return the calendar day of each bar, in the time zone of the index; None without dates."""
+    if not isinstance(index, pd.DatetimeIndex):
+        return None
+    days: IntArray = index.tz_localize(None).to_numpy().astype("datetime64[D]").astype(np.int64)
+    return days
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SimulatedOrders:
+    """Trades of one component, and its profit at each evaluated close."""
+
+    trades: AnyArray
+    equity: FloatArray
+    fills: Fills
+
+    def stats(self, account: Account, *, recency: float = 1.0) -> Stats:
+        """Return the statistics of the evaluated bars."""
+        return Stats.of_records(
+            self.trades,
+            self.equity,
+            first=account.first,
+            capital=account.capital,
+            years=account.years,
+            recency=recency,
+            slope=account.slope,
+        )
+
+
+def simulate_orders(orders: OrderArrays, account: Account) -> SimulatedOrders:
+    """Simulate the orders of one component: distances in price, never limited by cash."""
+    settings = orders.settings
+    fills = simulate(
+        account.prices,
+        Orders(
+            orders.enter_long,
+            orders.exit_long,
+            orders.enter_short,
+            orders.exit_short,
+            account.flatten,
+        ),
+        Rules(
+            price=account.fill,
+            size=settings["lots"],
+            stops={kind.name: settings[kind.name] for kind in STOPS},
+            stop_unit="price",
+            limited=False,
+            init_cash=0.0,
+            costs=account.costs,
+        ),
+    )
+    equity = fills.pnl()[0]
+    if account.slope:
+        held = np.concatenate([[0.0], np.cumsum(fills.positions()[0])[:-1]])
+        equity = equity - account.slope * held
+    return SimulatedOrders(fills.results, equity[account.first :], fills)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import html
+import platform
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -13,18 +14,21 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+import broadpeak
 from broadpeak._core import check, drawing
 from broadpeak._core.arrays import lent
 from broadpeak._core.files import writing
+from broadpeak._data.data import Data
 from broadpeak._run.carried import Travelling
 from broadpeak._search.protocol import SearchStep
 from broadpeak._search.searchspace import Dimension
 from broadpeak._store.par import ComponentParameters, Parameters, ParRange
-from broadpeak._training.evaluation import Evaluation
+from broadpeak._training.evaluation import RESULT_COLUMNS, TRIAL_COLUMNS, Evaluation
+from broadpeak._training.objective import objective_name
 from broadpeak._training.performance import FIELDS, Stats
 from broadpeak._training.strategy import Strategy
 from broadpeak.errors import ParamError, broken_rule
-from broadpeak.types import FloatArray
+from broadpeak.types import FloatArray, IntArray
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -156,8 +160,8 @@ class TrialLog:
     component: str
     names: tuple[str, ...]
     trials: Sequence[tuple[SearchStep, Evaluation]]
-    days: pd.Index[Any] | None = None
-    day_numbers: Any = None
+    days: pd.Index | None = None
+    day_numbers: IntArray | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -175,7 +179,7 @@ class Training(Travelling):
     settings : dict
         All arguments of the training.
     environment : dict
-        Versions of Python and of packages that figures depend on, and a fingerprint of the data.
+        Versions of Python and of packages that results depend on, and a fingerprint of the data.
     seconds : float
         Time the whole training took.
     notes : tuple of str
@@ -196,7 +200,7 @@ class Training(Travelling):
 
     components: dict[str, ComponentTraining]
     strategy: Strategy
-    data: Any
+    data: Data
     settings: dict[str, Any]
     environment: dict[str, str]
     seconds: float
@@ -216,11 +220,11 @@ class Training(Travelling):
     @property
     def objective_name(self) -> str:
         """What was maximised."""
-        return called(self.settings.get("objective", "objective"))
+        return objective_name(self.settings.get("objective", "objective"))
 
     @property
     def trials(self) -> pd.DataFrame:
-        """One row an evaluation: component, pass, parameter, step, all values, and results.
+        """One row per evaluation: component, pass, parameter, step, all values, and results.
 
         The run with the chosen values is not among them; it is in `components`.
         """
@@ -231,7 +235,7 @@ class Training(Travelling):
     def _trials(self) -> pd.DataFrame:
         frames = [_trial_frame(log) for log in self.logs]
         names = list(dict.fromkeys(name for log in self.logs for name in log.names))
-        columns = [*_HEAD, *names, *_RESULTS, *FIELDS]
+        columns = [*TRIAL_COLUMNS, *names, *RESULT_COLUMNS, *FIELDS]
         filled = [frame for frame in frames if len(frame)]
         if not filled:
             return pd.DataFrame(columns=columns)
@@ -440,15 +444,11 @@ class Training(Travelling):
         return f"<p><b>{html.escape(title)}</b></p>{self.summary().to_html()}"
 
 
-_HEAD = ("component", "pass", "parameter", "step")
-_RESULTS = ("objective", "wins", "losses")
-
-
-def called(objective: Any) -> str:
-    """Return the name of an objective, which is a name or a function."""
-    if isinstance(objective, str):
-        return objective
-    return str(getattr(objective, "__name__", type(objective).__name__))
+def environment(data: Data) -> dict[str, str]:
+    """Return the versions that numbers depend on, and the fingerprint of the data."""
+    versions = {"broadpeak": broadpeak.__version__, "python": platform.python_version()}
+    versions |= {"numpy": np.__version__, "pandas": pd.__version__, "platform": platform.platform()}
+    return {**versions, "data": data.fingerprint()}
 
 
 def _trial_frame(log: TrialLog) -> pd.DataFrame:
@@ -458,8 +458,8 @@ def _trial_frame(log: TrialLog) -> pd.DataFrame:
         for at, value in (found.computed or {}).items():
             points[row, at] = value  # stored, not searched: what the strategy computed in this run
     empty = Stats().values()
-    figures = [*zip(*(found.figures or empty for _, found in trials), strict=True)]
-    stats = dict(zip(FIELDS, figures or [()] * len(FIELDS), strict=True))
+    columns = [*zip(*(found.values or empty for _, found in trials), strict=True)]
+    stats = dict(zip(FIELDS, columns or [()] * len(FIELDS), strict=True))
     table = {
         "component": log.component,
         "pass": [step.train_cycle for step, _ in trials],
@@ -476,14 +476,14 @@ def _trial_frame(log: TrialLog) -> pd.DataFrame:
 
 def _curve_frame(log: TrialLog) -> pd.DataFrame:
     """Return the change of profit on each day of each trial."""
-    days = log.days
-    if days is None:
+    days, numbers = log.days, log.day_numbers
+    if days is None or numbers is None:
         return pd.DataFrame()
-    n_bars = len(log.day_numbers)
+    n_bars = len(numbers)
     equity = np.array(
         [np.zeros(n_bars) if found.curve is None else found.curve for _, found in log.trials]
     ).reshape(len(log.trials), n_bars)
-    last_bars = np.flatnonzero(np.diff(log.day_numbers, append=log.day_numbers[-1:] + 1))
+    last_bars = np.flatnonzero(np.diff(numbers, append=numbers[-1:] + 1))
     return pd.DataFrame(np.diff(equity[:, last_bars], axis=1, prepend=0.0), columns=days)
 
 

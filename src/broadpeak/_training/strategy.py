@@ -1,18 +1,56 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""A strategy: a function of a run, with what the simulation must know before it is called."""
+"""A strategy: a function of a run `s`, and what that run offers it."""
 
 from __future__ import annotations
 
-import functools
 import math
-from collections.abc import Callable
-from typing import Any, overload
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial, update_wrapper
+from typing import Any, NamedTuple, TypeAlias, TypedDict, overload
+
+import numpy as np
+import pandas as pd
 
 from broadpeak._core import check
+from broadpeak._core.aliases import ArrayLike
+from broadpeak._core.check import did_you_mean
 from broadpeak._run.carried import Carried, by_name
-from broadpeak.errors import ParamError, broken_rule
+from broadpeak._training.components import Bars, Component
+from broadpeak._training.orders import (
+    SETTINGS,
+    Entry,
+    OrderBook,
+    OrderError,
+    Setting,
+    setting,
+    signal,
+)
+from broadpeak._training.values import OptimizeCall, ValueSource
+from broadpeak.errors import BroadpeakError, ParamError, StrategyError, broken_rule
+from broadpeak.types import FloatArray
+
+StrategyFunction: TypeAlias = "Callable[[StrategyRun], object]"
+"""What a user writes: it gets the run `s`, and what it returns is ignored."""
+
+EntrySetting: TypeAlias = "float | FloatArray | pd.Series | None"
+"""A setting as users pass it: a number, or one a bar; None: the default of `s`."""
 
 FILLS = ("nextopen", "close")
+MOST_PANELS = 100
+
+
+class StrategySettings(TypedDict):
+    """What a strategy is made with, besides its function."""
+
+    name: str
+    lookback: int
+    unstable_period: int
+    fill: str
+
+
+class UnknownMemberError(StrategyError, AttributeError):
+    """A strategy used a member that the run does not have."""
 
 
 class Strategy:
@@ -36,41 +74,60 @@ class Strategy:
 
     def __init__(
         self,
-        func: Callable[[Any], object],
+        func: StrategyFunction,
         *,
         name: str | None = None,
         lookback: int = 80,
         unstable_period: int = 40,
         fill: str = "nextopen",
     ) -> None:
-        self.func = _function(func)
-        self.name = _name(name, func)
-        self.lookback = _bars("lookback", lookback)
-        self.unstable_period = _bars("unstable_period", unstable_period)
+        passed: object = func
+        if not callable(passed):
+            rule = "be a function of one argument, the run"
+            remedy = "Write @strategy above the function, or @strategy(lookback=…)."
+            raise ParamError(broken_rule("func", rule, func, remedy))
+        check.plain_function("A strategy", func)
+        if name is None:
+            known = str(getattr(func, "__name__", type(func).__name__))
+            name = "strategy" if known == "<lambda>" else known
+        typed: object = name
+        if not isinstance(typed, str) or not typed.strip():
+            raise ParamError(broken_rule("name", "be a string that is not empty", name))
+        self.func: StrategyFunction = func
+        self.name = typed
+        self.lookback = _n_bars("lookback", lookback)
+        self.unstable_period = _n_bars("unstable_period", unstable_period)
         self.fill = check.one_of("fill", fill, FILLS)
-        functools.update_wrapper(self, func, updated=())
+        update_wrapper(self, func, updated=())
 
-    def __call__(self, s: Any) -> object:
+    def __call__(self, s: StrategyRun) -> object:
         """Call the function with the run `s`."""
         return self.func(s)
 
-    def reduce_by_value(self) -> tuple[Any, ...]:
-        """Return what engines rebuild the strategy from: its function goes to workers by value."""
-        return _rebuilt, (self.func, *self._settings())
+    @property
+    def settings(self) -> StrategySettings:
+        """What it was made with, besides its function."""
+        return {
+            "name": self.name,
+            "lookback": self.lookback,
+            "unstable_period": self.unstable_period,
+            "fill": self.fill,
+        }
 
-    def __reduce_ex__(self, protocol: Any) -> str | tuple[Any, ...]:
+    def reduce_by_value(self) -> tuple[object, ...]:
+        """Return what engines rebuild the strategy from: its function goes to workers by value."""
+        return _rebuilt, (self.func, self.settings)
+
+    def __reduce_ex__(self, protocol: object) -> str | tuple[object, ...]:
         if by_name(self):
             return str(self.__qualname__)  # type: ignore[attr-defined]  # taken from the function
-        return _rebuilt, (Carried(self.func), *self._settings())
+        return _rebuilt, (Carried(self.func), self.settings)
 
     def __copy__(self) -> Strategy:
-        return _rebuilt(self.func, *self._settings())
+        return Strategy(self.func, **self.settings)
 
-    def __deepcopy__(self, memo: Any) -> Strategy:
+    def __deepcopy__(self, memo: object) -> Strategy:
         return self.__copy__()  # a function is its own copy
-
-    def _settings(self) -> tuple[Any, ...]:
-        return self.name, self.lookback, self.unstable_period, self.fill
 
     def __repr__(self) -> str:
         return (
@@ -80,7 +137,7 @@ class Strategy:
 
 
 @overload
-def strategy(func: Callable[[Any], object], /) -> Strategy: ...
+def strategy(func: StrategyFunction, /) -> Strategy: ...
 @overload
 def strategy(
     func: None = None,
@@ -89,19 +146,19 @@ def strategy(
     lookback: int = 80,
     unstable_period: int = 40,
     fill: str = "nextopen",
-) -> Callable[[Callable[[Any], object]], Strategy]: ...
+) -> Callable[[StrategyFunction], Strategy]: ...
 def strategy(
-    func: Callable[[Any], object] | None = None,
+    func: StrategyFunction | None = None,
     *,
     name: str | None = None,
     lookback: int = 80,
     unstable_period: int = 40,
     fill: str = "nextopen",
-) -> Strategy | Callable[[Callable[[Any], object]], Strategy]:
+) -> Strategy | Callable[[StrategyFunction], Strategy]:
     """Turn a function of a run into a strategy that can be trained, tested and traded.
 
     The function is called once per evaluation with a run `s`. Prices are whole columns, so it is
-    written with array functions instead of a loop over bars: it asks for parameters with
+    written with array functions instead of a loop over bars: it gets parameters from
     ``s.optimize(…)``, sets ``s.stop`` and its like, and places orders with ``s.enter_long(when)``,
     ``s.exit_long(when)`` and their short twins. What it returns is ignored.
 
@@ -113,7 +170,7 @@ def strategy(
         Stem of parameter files and title of reports. Default: the function's name.
     lookback : int, default 80
         Bars before the first signal that counts, the same for every parameter value. Set it to the
-        longest indicator period that any value can ask for, plus `unstable_period`: otherwise a
+        longest indicator period that any value can lead to, plus `unstable_period`: otherwise a
         longer period would be tested on fewer bars, and steps could not be compared.
     unstable_period : int, default 40
         Bars that recursive indicators (exponential means, average true range) need to settle.
@@ -149,47 +206,590 @@ def strategy(
     >>> breakout
     <strategy 'breakout' lookback=60 unstable_period=40 fill='nextopen'>
     """
-    settings: dict[str, Any] = {
-        "name": name,
-        "lookback": lookback,
-        "unstable_period": unstable_period,
-        "fill": fill,
-    }
-    if func is None:
-        return lambda wrapped: Strategy(wrapped, **settings)
-    return Strategy(func, **settings)
+    made = partial(
+        Strategy, name=name, lookback=lookback, unstable_period=unstable_period, fill=fill
+    )
+    return made if func is None else made(func)
 
 
-def _rebuilt(func: Any, name: str, lookback: int, unstable_period: int, fill: str) -> Strategy:
-    return Strategy(func, name=name, lookback=lookback, unstable_period=unstable_period, fill=fill)
-
-
-def as_strategy(value: Any) -> Strategy:
+def as_strategy(value: Strategy | StrategyFunction) -> Strategy:
     """Return `value` as a strategy; a plain function gets the default settings."""
     return value if isinstance(value, Strategy) else Strategy(value)
 
 
-def _function(func: Any) -> Callable[[Any], object]:
-    if not callable(func):
-        rule = "be a function of one argument, the run"
-        remedy = "Write @strategy above the function, or @strategy(lookback=…)."
-        raise ParamError(broken_rule("func", rule, func, remedy))
-    check.plain_function("A strategy", func)
-    function: Callable[[Any], object] = func
-    return function
+def _rebuilt(func: StrategyFunction, settings: StrategySettings) -> Strategy:
+    return Strategy(func, **settings)
 
 
-def _name(name: Any, func: Callable[[Any], object]) -> str:
-    if name is None:
-        known = getattr(func, "__name__", type(func).__name__)
-        return "strategy" if known == "<lambda>" else str(known)
-    if not isinstance(name, str) or not name.strip():
-        raise ParamError(broken_rule("name", "be a text that is not empty", name))
-    return name
-
-
-def _bars(name: str, value: Any) -> int:
+def _n_bars(name: str, value: object) -> int:
     number = check.real(value)
     if number is None or not 0 <= number < 2**31 or number != math.floor(number):
-        raise ParamError(broken_rule(name, "be a whole number of bars, 0 or more", value))
+        raise ParamError(broken_rule(name, "be an integer of at least 0, in bars", value))
     return int(number)
+
+
+# ------------------------------------------------------------------ the run `s`
+
+
+class OptimizePosition(NamedTuple):
+    """Where the search stands."""
+
+    par_cycle: int = 0
+    step_cycle: int = 0
+    num_parameters: int = 0
+    train_cycle: int = 0
+
+
+_NO_SEARCH = OptimizePosition()
+
+
+class PlotLine(NamedTuple):
+    """A line that the strategy wants in the trade chart."""
+
+    name: str
+    values: FloatArray
+    panel: int
+
+
+@dataclass(slots=True, eq=False)
+class RunState:
+    """What one call of a strategy is given and leaves behind, behind its `StrategyRun`.
+
+    Attributes
+    ----------
+    bars : mapping of str to Bars
+        Prices by symbol.
+    symbols : tuple of str
+        All symbols of the data; in a training, `bars` holds only that of `chosen`.
+    values : ValueSource
+        What `s.optimize` returns.
+    mode : "train", "test" or "trade"
+    chosen : Component, optional
+        The one component that a training loops over; None: the first one.
+    position : OptimizePosition
+        Where the search stands.
+    current : Component, optional
+        Whose prices and orders `s` shows now.
+    phase : "before", "inside" or "after"
+        Where the strategy is, seen from its `s.loop()`.
+    settings : dict
+        Defaults of the entries that follow.
+    books, lines : dict of Component
+        Orders and plotted lines.
+    components : list of Component
+        What the loops named so far.
+    n_common, n_inside
+        How many `optimize` calls were made outside of the loop, and inside for each component.
+    stopped, watched : bool
+        Whether the strategy ended the search, and whether it looked at where the search stands.
+    """
+
+    bars: Mapping[str, Bars]
+    symbols: tuple[str, ...]
+    values: ValueSource
+    mode: str
+    chosen: Component | None = None
+    position: OptimizePosition = _NO_SEARCH
+    current: Component | None = None
+    phase: str = "before"
+    settings: dict[str, Setting] = field(default_factory=partial(dict, lots=1.0))
+    books: dict[Component, OrderBook] = field(default_factory=dict)
+    lines: dict[Component, dict[str, PlotLine]] = field(default_factory=dict)
+    components: list[Component] = field(default_factory=list)
+    n_common: int = 0
+    n_inside: dict[Component, int] = field(default_factory=dict)
+    stopped: bool = False
+    watched: bool = False
+
+    def here(self) -> Component:
+        """Return the current component."""
+        if self.current is None:
+            symbols = ", ".join(self.symbols[:4]) + (", …" if len(self.symbols) > 4 else "")
+            msg = (
+                "Prices and orders must belong to one asset, got data with several symbols "
+                f"({symbols}) outside of a loop. Write: for asset, algo in s.loop(): …"
+            )
+            raise StrategyError(msg)
+        return self.current
+
+    def book(self) -> OrderBook:
+        """Return where the orders of the current component are collected."""
+        if self.phase == "after":
+            msg = (
+                "Orders must be placed inside s.loop(), got some after it. Move them into the loop."
+            )
+            raise StrategyError(msg)
+        component = self.here()
+        book = self.books.get(component)
+        if book is None:
+            book = self.books[component] = OrderBook(len(self.bars[component.asset]))
+        return book
+
+    def orders_of(self, component: Component) -> OrderBook:
+        """Return the orders of a component of a finished run."""
+        return self.books.get(component) or OrderBook(len(self.bars[component.asset]))
+
+    def finished_components(self) -> tuple[Component, ...]:
+        """Return the components that a finished run went through, or could have."""
+        if self.components:
+            return tuple(self.components)
+        if len(self.symbols) > 1:
+            msg = (
+                f"A strategy must loop over its assets when the data has several "
+                f"({len(self.symbols)} symbols), got no s.loop(). "
+                "Write: for asset, algo in s.loop(): …, or select one symbol: data.select(…)."
+            )
+            raise StrategyError(msg)
+        return (Component(self.symbols[0]),)
+
+
+class StrategyRun:
+    """The `s` of a strategy: prices, parameters and orders of one evaluation.
+
+    Made by the library for every call of a strategy function. Price arrays are float64, shape
+    (bars,), and read-only: whoever wants to change one takes a copy.
+
+    Attributes
+    ----------
+    open, high, low, close, volume, price : array of float, shape (bars,)
+        Columns of the current asset; `price` is (open + high + low + close) / 4.
+    index : pandas.Index
+        Time of each bar.
+    mode : "train", "test" or "trade"
+        What the run is for.
+    asset, algo : str or None
+        The current component; `algo` is None unless the strategy loops over algos.
+    stop, take_profit, trail : float or array of float, shape (bars,), or None
+        Default distances of entries in price units, read at the signal bar; None or NaN: none.
+    lots : float or array of float, default 1
+        Default size of entries; 0 is no trade, but closes the opposite position.
+    lifetime : float or array of float, or None
+        Default number of bars after which a position is closed.
+    par_cycle, step_cycle, num_parameters, train_cycle : int
+        Number of the parameter (or generation), of its step, of parameters, and of the pass; from
+        1. All 0 outside of a search.
+
+    Examples
+    --------
+    Use it to tell editors and type checkers what `s` is:
+
+    >>> import broadpeak as bp
+    >>> @bp.strategy(lookback=60)
+    ... def momentum(s: bp.StrategyRun) -> None:
+    ...     days = s.optimize(20, 10, 50, 10, name="days")
+    ...     s.enter_long(bp.crossed_above(bp.roc(s.close, days), 0.0))
+    ...     s.exit_long(bp.crossed_below(bp.roc(s.close, days), 0.0))
+    >>> bp.test(momentum, bp.Data.sample("IBM")).trades.empty
+    False
+    """
+
+    __slots__ = ("_state",)
+    _state: RunState
+    lots: EntrySetting
+    stop: EntrySetting
+    take_profit: EntrySetting
+    trail: EntrySetting
+    lifetime: EntrySetting
+
+    def __init__(self, state: RunState) -> None:
+        if len(state.symbols) == 1:  # the only symbol is current from the start
+            state.current = Component(state.symbols[0])
+        object.__setattr__(self, "_state", state)
+
+    # ------------------------------------------------------------------ prices
+
+    @property
+    def open(self) -> FloatArray:
+        """Opening prices, shape (bars,)."""
+        return self._bars().open
+
+    @property
+    def high(self) -> FloatArray:
+        """Highest prices, shape (bars,)."""
+        return self._bars().high
+
+    @property
+    def low(self) -> FloatArray:
+        """Lowest prices, shape (bars,)."""
+        return self._bars().low
+
+    @property
+    def close(self) -> FloatArray:
+        """Closing prices, shape (bars,)."""
+        return self._bars().close
+
+    @property
+    def volume(self) -> FloatArray:
+        """Traded units, shape (bars,); NaN where the data has none."""
+        return self._bars().volume
+
+    @property
+    def price(self) -> FloatArray:
+        """Mean prices (open + high + low + close) / 4, shape (bars,)."""
+        return self._bars().price
+
+    @property
+    def index(self) -> pd.Index:
+        """Time of each bar."""
+        return self._bars().index
+
+    @property
+    def mode(self) -> str:
+        """What the run is for: "train", "test" or "trade"."""
+        return self._state.mode
+
+    @property
+    def asset(self) -> str | None:
+        """The current symbol; None outside the loop over several."""
+        current = self._state.current
+        return None if current is None else current.asset
+
+    @property
+    def algo(self) -> str | None:
+        """The current algo; None unless the strategy loops over algos."""
+        current = self._state.current
+        return None if current is None else current.algo
+
+    # -------------------------------------------------------------- parameters
+
+    def optimize(
+        self,
+        default: float,
+        min: float,
+        max: float,
+        step: float = 0,
+        bias: float = 0,
+        *,
+        name: str | None = None,
+        integer: bool = False,
+    ) -> float:
+        """Return a parameter: its value in the current step, the trained one, or the default.
+
+        Parameters are identified by the order of their calls, which must be the same in every run.
+
+        Parameters
+        ----------
+        default : float, >= 0
+            Best guess, normally in the middle of the range. Held until the parameter is searched,
+            and kept where no value is usable.
+        min, max : float, 0 <= min <= max
+            Range, both included. Both 0: the default is stored and not searched.
+        step : float, default 0
+            Positive: added every step. Negative: its magnitude is added as a percentage. 0: 10 %
+            every step (brute force, genetic and random search: ten equal intervals).
+        bias : float, default 0
+            Ascent only: prefer high (positive) or low (negative) values even when they are worse
+            by that many percent.
+        name : str, optional
+            Name in tables, charts and files. Default: p1, p2, … by order.
+        integer : bool, default False
+            Round half up what is returned and stored.
+
+        Returns
+        -------
+        float
+            In ascent not necessarily a multiple of `step`.
+
+        Raises
+        ------
+        ParamError
+            If the range is not valid, or the name is taken.
+        StrategyError
+            If number, order or arguments of the calls differ between runs.
+        """
+        call = OptimizeCall(default, min, max, step, bias, name, integer)
+        state = self._state
+        if state.phase == "inside":
+            component = state.here()
+            seen = state.n_inside.get(component, 0)
+            state.n_inside[component] = seen + 1
+            return state.values.value(state.n_common + seen, call, component)
+        # Outside of the loop: common to all components, placed as the first of them sees it.
+        seen = next(iter(state.n_inside.values())) if state.n_inside else 0
+        position = state.n_common + seen
+        state.n_common += 1
+        return state.values.value(position, call, None)
+
+    def loop(
+        self, assets: Iterable[str] | str | None = None, algos: Iterable[str] | str | None = None
+    ) -> Iterator[tuple[str, str | None]]:
+        """Iterate over components (asset, algo), each with its own prices, parameters and orders.
+
+        In training one component comes at a time. Defaults such as `stop` that were set before the
+        loop hold in it; those set inside hold for that component.
+
+        Parameters
+        ----------
+        assets : symbols, optional
+            Default: all of the data.
+        algos : names, optional
+            Default: none, and components are named after their asset alone.
+
+        Yields
+        ------
+        (asset, algo) : tuple of str and (str or None)
+            `s.asset`, `s.algo` and the price columns switch along.
+
+        Raises
+        ------
+        StrategyError
+            If a symbol is not in the data, a name occurs twice, loops are nested, or orders were
+            placed before the loop.
+        """
+        state = self._state
+        symbols = list(state.symbols) if assets is None else _names("assets", assets)
+        for symbol in symbols:
+            if symbol not in state.symbols:
+                rule = f"hold symbols of the data ({', '.join(state.symbols)})"
+                hint = did_you_mean(symbol, state.symbols)
+                raise OrderError(broken_rule("assets of s.loop()", rule, symbol, hint))
+        names: list[str | None] = [None] if algos is None else [*_names("algos", algos)]
+        if state.phase == "inside":
+            msg = (
+                "s.loop() must not be nested. "
+                "Write one loop: for asset, algo in s.loop(assets, algos)."
+            )
+            raise StrategyError(msg)
+        if state.phase == "before" and state.books:
+            msg = "Orders must be placed inside of s.loop(), got some before it. Move them there."
+            raise StrategyError(msg)
+        return self._iterate([Component(symbol, algo) for symbol in symbols for algo in names])
+
+    def _iterate(self, components: list[Component]) -> Iterator[tuple[str, str | None]]:
+        state = self._state
+        for component in components:
+            if component not in state.components:
+                state.components.append(component)
+        visited = components
+        if state.mode == "train" and state.chosen is None:
+            # A first call learns about one component only, also where several loops follow.
+            visited = components[:1] if components[0] == state.components[0] else []
+        elif state.mode == "train":
+            visited = [one for one in components if one == state.chosen]
+        outside, before = state.current, dict(state.settings)
+        state.phase = "inside"
+        try:
+            for component in visited:
+                state.current = component
+                state.settings = dict(before)
+                yield component.asset, component.algo
+        finally:
+            state.phase = "after"
+            state.current = outside
+            state.settings = before
+
+    # ------------------------------------------------------------------ orders
+
+    def enter_long(
+        self,
+        when: ArrayLike,
+        *,
+        lots: EntrySetting = None,
+        stop: EntrySetting = None,
+        take_profit: EntrySetting = None,
+        trail: EntrySetting = None,
+        lifetime: EntrySetting = None,
+    ) -> None:
+        """Buy at the bars where `when` is true; an open short is closed.
+
+        Several calls are joined by *or*; where both are true the first one's settings count. An
+        entry in the direction of the open position is ignored.
+
+        Parameters
+        ----------
+        when : array of bool, shape (bars,)
+            Known at the bar's close. NaN is false.
+        lots, stop, take_profit, trail, lifetime : float or array, optional
+            Settings of this entry, read at the signal bar; default: those of `s` at this call.
+
+        Raises
+        ------
+        StrategyError
+            If a shape or type does not fit, or a distance is not positive where it is used.
+        """
+        self._enter("long", when, (lots, stop, take_profit, trail, lifetime))
+
+    def enter_short(
+        self,
+        when: ArrayLike,
+        *,
+        lots: EntrySetting = None,
+        stop: EntrySetting = None,
+        take_profit: EntrySetting = None,
+        trail: EntrySetting = None,
+        lifetime: EntrySetting = None,
+    ) -> None:
+        """Sell short at the bars where `when` is true; an open long is closed.
+
+        Parameters
+        ----------
+        when : array of bool, shape (bars,)
+            Known at the bar's close. NaN is false.
+        lots, stop, take_profit, trail, lifetime : float or array, optional
+            As for `enter_long`.
+
+        Raises
+        ------
+        StrategyError
+            As for `enter_long`.
+        """
+        self._enter("short", when, (lots, stop, take_profit, trail, lifetime))
+
+    def exit_long(self, when: ArrayLike) -> None:
+        """Close an open long at the bars where `when` (bool, shape (bars,)) is true."""
+        self._state.book().leave("long", signal("exit_long", when, self.index))
+
+    def exit_short(self, when: ArrayLike) -> None:
+        """Close an open short at the bars where `when` (bool, shape (bars,)) is true."""
+        self._state.book().leave("short", signal("exit_short", when, self.index))
+
+    def plot(self, name: str, values: EntrySetting, *, panel: int = 0) -> None:
+        """Show a line in the trade chart.
+
+        Parameters
+        ----------
+        name : str
+            Its label.
+        values : float or array of float, shape (bars,)
+            One value a bar.
+        panel : int, default 0
+            0 draws over the prices, higher numbers below them.
+        """
+        if self._state.mode == "train":
+            return
+        if not isinstance(name, str):
+            raise OrderError(broken_rule("the name of a plot", "be a string", name))
+        index = self.index
+        line = setting(f"plot {name!r}", values, index)
+        if line is None:
+            raise OrderError(broken_rule(f"plot {name!r}", "hold one number a bar", values))
+        where = check.real(panel)
+        if not isinstance(where, int) or not 0 <= where < MOST_PANELS:
+            rule = f"be an integer from 0 to {MOST_PANELS - 1}"
+            raise OrderError(broken_rule(f"panel of plot {name!r}", rule, panel))
+        drawn = PlotLine(name, np.broadcast_to(np.asarray(line), len(index)), where)
+        self._state.lines.setdefault(self._state.here(), {})[name] = drawn
+
+    def _enter(self, side: str, when: ArrayLike, own: tuple[EntrySetting, ...]) -> None:
+        book = self._state.book()
+        index = self._bars().index
+        settings = dict(self._state.settings)
+        for name, value in zip(SETTINGS, own, strict=True):
+            if value is not None:
+                settings[name] = setting(name, value, index)
+        book.enter(side, Entry(signal(f"enter_{side}", when, index), settings))
+
+    def _bars(self) -> Bars:
+        state = self._state
+        return state.bars[(state.current or state.here()).asset]
+
+    # --------------------------------------------------------- progress of the search
+
+    @property
+    def par_cycle(self) -> int:
+        """Number of the parameter (ascent) or generation (genetic) that is searched, from 1."""
+        return self._watched_position().par_cycle
+
+    @property
+    def step_cycle(self) -> int:
+        """Number of the step, from 1."""
+        return self._watched_position().step_cycle
+
+    @property
+    def num_parameters(self) -> int:
+        """Number of parameters of the component; 0 until they are known."""
+        return self._state.position.num_parameters
+
+    @property
+    def train_cycle(self) -> int:
+        """Number of the training pass, from 1."""
+        return self._watched_position().train_cycle
+
+    def stop_search(self) -> None:
+        """End the search of the current parameter (ascent) or the whole search after this step."""
+        self._state.stopped = True
+
+    def _watched_position(self) -> OptimizePosition:
+        # Who looks at the position may act on it, so equal parameters need not give equal results.
+        self._state.watched = True
+        return self._state.position
+
+    # ------------------------------------------------------------------ members
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if name in SETTINGS:
+            if value is None and name == "lots":
+                raise OrderError(broken_rule("lots", "be a number or an array", value))
+            is_number = type(value) is float or type(value) is int
+            index = pd.RangeIndex(0) if is_number or value is None else self.index
+            self._state.settings[name] = setting(name, value, index)
+            return
+        if name in _MEMBERS:
+            msg = f"s.{name} cannot be assigned. Assignable are {', '.join(SETTINGS)}."
+            raise UnknownMemberError(msg)
+        raise _unknown(name, "be set", SETTINGS)
+
+    def __getattr__(self, name: str) -> Any:
+        if name in SETTINGS:
+            value = self._state.settings.get(name)
+            return value.copy() if isinstance(value, np.ndarray) else value
+        if name.startswith("_"):
+            raise AttributeError(name)
+        raise _unknown(name, "be used", _MEMBERS)
+
+    def __dir__(self) -> list[str]:
+        return sorted(_MEMBERS)
+
+    def __repr__(self) -> str:
+        state = self._state
+        what = "no asset" if state.current is None else state.current.key
+        return f"<run of {what}, mode={state.mode!r}>"
+
+
+_MEMBERS = frozenset([*SETTINGS, *(name for name in vars(StrategyRun) if name[0] != "_")])
+
+
+def run_strategy(strategy: Strategy, state: RunState) -> None:
+    """Call the strategy with `state`; a mistake of its author is named as such.
+
+    Raises
+    ------
+    StrategyError
+        If it used a member that there is not, or wrote to the prices.
+    """
+    run = StrategyRun(state)
+    try:
+        check.finished(strategy.func(run))
+    except ValueError as error:
+        # Prices are shared by all evaluations, hence read-only.
+        is_rude = "read-only" in str(error) or "WRITEABLE" in str(error)
+        if is_rude and not isinstance(error, BroadpeakError):
+            msg = (
+                "The arrays of s must not be changed, because all evaluations share them. "
+                "Work on a copy: s.close.copy()."
+            )
+            raise StrategyError(msg) from error
+        raise
+    except AttributeError as error:
+        if error.obj is run and not isinstance(error, BroadpeakError):
+            raise UnknownMemberError(str(error)) from error
+        raise
+
+
+def _unknown(name: str, what: str, known: Iterable[str]) -> UnknownMemberError:
+    hint = did_you_mean(name, known) or f"Known are {', '.join(sorted(known))}."
+    return UnknownMemberError(f"s.{name} cannot {what}: a run has no such member. {hint}")
+
+
+def _names(what: str, value: object) -> list[str]:
+    names: list[object] = []
+    if isinstance(value, str):
+        names = [value]
+    elif isinstance(value, Iterable) and getattr(value, "ndim", 1) == 1:
+        names = list(value)
+    usable = [name for name in names if isinstance(name, str) and name and check.is_unicode(name)]
+    if not names or len(usable) < len(names):
+        raise OrderError(broken_rule(f"{what} of s.loop()", "be names, at least one", value))
+    if len(set(usable)) < len(usable):
+        raise OrderError(broken_rule(f"{what} of s.loop()", "name each one once", value))
+    return usable

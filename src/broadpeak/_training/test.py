@@ -4,9 +4,12 @@
 from __future__ import annotations
 
 import math
+import os
 import warnings
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -15,32 +18,68 @@ from broadpeak._core import check
 from broadpeak._data.data import Data
 from broadpeak._portfolio.portfolio import Portfolio
 from broadpeak._simulation.costs import Costs
+from broadpeak._simulation.fills import join_fills
+from broadpeak._simulation.rules import NO_COSTS
 from broadpeak._simulation.stops import EXIT_REASONS
-from broadpeak._training.components import bars_of, per_asset, window
-from broadpeak._training.given import values_for
-from broadpeak._training.notes import cold_note
-from broadpeak._training.orders import Setting
-from broadpeak._training.playing import play
-from broadpeak._training.portfolios import ComponentTest, part_of, strategy_portfolio
-from broadpeak._training.settings import SIZINGS
-from broadpeak._training.strategy import Strategy, as_strategy
+from broadpeak._store.par import Parameters, read_par
+from broadpeak._training.components import Bars, Component, bars_of, per_asset, window
+from broadpeak._training.evaluation import labelled
+from broadpeak._training.orders import (
+    SETTINGS,
+    Account,
+    OrderArrays,
+    OrderBook,
+    Setting,
+    SimulatedOrders,
+    account_on,
+    days_of,
+    simulate_orders,
+)
+from broadpeak._training.strategy import (
+    PlotLine,
+    RunState,
+    Strategy,
+    StrategyFunction,
+    as_strategy,
+    run_strategy,
+)
+from broadpeak._training.values import Defaults, TrainedValues
+from broadpeak.errors import ParamError, ParFileError, broken_rule
+from broadpeak.types import BoolArray
+
+SIZINGS = ("unit", "script")
+
+
+class _Trained(Protocol):
+    """What has chosen values, such as a `Training`."""
+
+    @property
+    def params(self) -> Mapping[str, Mapping[str, float]]: ...
+    @property
+    def components(self) -> Mapping[str, object]: ...
+
+
+ParamsLike: TypeAlias = (
+    "_Trained | Parameters | str | os.PathLike[str] | Mapping[str, Mapping[str, float]] | None"
+)
+"""A training, what `read_par` returns, a path, ``{component: {name: value}}``, or the defaults."""
 
 
 def test(
-    strategy: Strategy | Callable[[Any], object],
+    strategy: Strategy | StrategyFunction,
     data: Data,
-    params: Any = None,
+    params: ParamsLike = None,
     *,
-    start: Any = None,
-    end: Any = None,
-    costs: Any = None,
+    start: Hashable = None,
+    end: Hashable = None,
+    costs: Costs | Mapping[str, Costs] | None = None,
     capital: float | None = None,
     sizing: str = "script",
 ) -> Portfolio:
     """Simulate a strategy with trained parameters, or with its defaults.
 
-    Other than in training, slippage counts, sizes are those the strategy asks for, and a position
-    that is open at the end stays an open record.
+    Unlike in training, slippage counts, sizes are those the strategy sets, and a position that is
+    open at the end stays an open record.
 
     Parameters
     ----------
@@ -59,7 +98,7 @@ def test(
         Start of the equity. Default: price · lots · lot amount at the first tested bar, summed
         over components. It never limits what is traded.
     sizing : "script" or "unit"
-        Trade the lots that the strategy asks for, or one lot.
+        Trade the lots that the strategy sets, or one lot.
 
     Returns
     -------
@@ -87,7 +126,7 @@ def test(
     ['IBM']
     """
     check.one_of("sizing", sizing, SIZINGS)
-    played = _parts(
+    tests = _component_tests(
         as_strategy(strategy),
         data,
         params,
@@ -96,7 +135,7 @@ def test(
         mode="test",
         unit_lots=sizing == "unit",
     )
-    return strategy_portfolio(played, capital)
+    return strategy_portfolio(tests, capital)
 
 
 # A test runner that imports this name must not take it for a test of its own.
@@ -104,7 +143,7 @@ test.__test__ = False  # type: ignore[attr-defined]
 
 
 def signals(
-    strategy: Strategy | Callable[[Any], object], data: Data, params: Any = None
+    strategy: Strategy | StrategyFunction, data: Data, params: ParamsLike = None
 ) -> pd.DataFrame:
     """Return the orders that are due on the bar after the last one.
 
@@ -122,7 +161,7 @@ def signals(
     Returns
     -------
     DataFrame
-        One row an order, in the order of components; empty if there is none. Columns:
+        One row per order, in the order of components; empty if there is none. Columns:
         ``component, asset, algo, time`` (the signal bar), ``action`` ("enter_long",
         "enter_short", "exit_long", "exit_short"), ``reason`` ("signal" or "lifetime"), ``lots``,
         ``stop, take_profit, trail`` (distances in price; NaN: none), ``lifetime`` (bars; NaN: no
@@ -152,94 +191,84 @@ def signals(
     True
     """
     plan = as_strategy(strategy)
-    parts = _parts(plan, data, params, (None, None), None, mode="trade", unit_lots=False)
-    rows = [row for part in parts for row in _due(part, plan.fill)]
+    tests = _component_tests(plan, data, params, (None, None), None, mode="trade", unit_lots=False)
+    rows = [row for one in tests for row in _due(one, plan.fill)]
     return pd.DataFrame(rows, columns=list(_COLUMNS))
 
 
 _COLUMNS = (
-    "component",
-    "asset",
-    "algo",
-    "time",
-    "action",
-    "reason",
-    "lots",
-    "stop",
-    "take_profit",
-    "trail",
-    "lifetime",
-    "close",
-    "position",
+    *("component", "asset", "algo", "time", "action", "reason"),
+    *SETTINGS,
+    *("close", "position"),
 )
 
 
-def _parts(
+def _component_tests(
     strategy: Strategy,
     data: Data,
-    params: Any,
-    period: tuple[Any, Any],
-    costs: Any,
+    params: ParamsLike,
+    period: tuple[Hashable, Hashable],
+    costs: Costs | Mapping[str, Costs] | None,
     *,
     mode: str,
     unit_lots: bool,
 ) -> list[ComponentTest]:
     """Run the strategy and simulate every component from its first evaluated bar on."""
-    bars = bars_of(data)
-    table = per_asset("costs", costs, bars, Costs(), Costs)
     lookback = strategy.lookback
-    windows = {symbol: window(own, lookback, *period) for symbol, own in bars.items()}
-    views = {
-        symbol: own.window(windows[symbol].first - lookback, windows[symbol].last)
-        for symbol, own in bars.items()
-    }
-    parts = []
-    cold = 0
-    for played in play(strategy, views, values_for(strategy, params), mode=mode):
-        merged = played.book.merged(lookback, len(played.bars), unit_lots=unit_lots)
-        cold = max(cold, merged.cold_stops)
-        parts.append(
-            part_of(
-                played.component,
-                played.bars,
-                merged,
-                lookback,
-                strategy.fill,
-                table[played.component.asset],
-                curves=played.curves,
-            )
-        )
-    if cold:
-        warnings.warn(cold_note(strategy, cold), stacklevel=3)
-    return parts
+    views = bars_of(data)
+    table = per_asset("costs", costs, views, NO_COSTS, Costs)
+    for symbol, bars in views.items():
+        where = window(bars, lookback, *period)
+        views[symbol] = bars.window(where.first - lookback, where.last)
+    tests, n_unprotected = [], 0
+    for one in strategy_orders(strategy, views, values_for(strategy, params), mode=mode):
+        orders = one.book.merged(lookback, len(one.bars), unit_lots=unit_lots)
+        n_unprotected = max(n_unprotected, orders.n_unprotected)
+        costs_of = table[one.component.asset]
+        tests.append(component_test(one, orders, lookback, strategy.fill, costs_of))
+    if n_unprotected:
+        warnings.warn(unprotected_note(strategy, n_unprotected), stacklevel=3)
+    return tests
 
 
-def _due(part: ComponentTest, fill: str) -> Iterator[dict[str, Any]]:
+def unprotected_note(strategy: Strategy, n_entries: int) -> str:
+    """Return the warning about entries whose stop was not known yet."""
+    return (
+        f"{strategy.name!r} entered up to {n_entries} trades while its stop was NaN because of "
+        f"warm-up, so without a stop. Raise lookback={strategy.lookback} by the period of the stop "
+        f"plus unstable_period={strategy.unstable_period}."
+    )
+
+
+# ------------------------------------------------------------------ what is due now
+
+
+def _due(test: ComponentTest, fill: str) -> Iterator[dict[str, object]]:
     """Yield the orders of a component's last bar."""
-    last = len(part.bars) - 1
+    last = len(test.bars) - 1
     # Close fills of the last bar are trades already; what was held before them is one bar back.
     now = last - 1 if fill == "close" else last
-    held = float(part.result.fills.positions()[0, now])
+    held = float(test.simulated.fills.positions()[0, now])
     known = {
-        "component": part.component.key,
-        "asset": part.component.asset,
-        "algo": part.component.algo,
-        "time": part.bars.index[last],
-        "close": float(part.bars.close[last]),
+        "component": test.component.key,
+        "asset": test.component.asset,
+        "algo": test.component.algo,
+        "time": test.bars.index[last],
+        "close": float(test.bars.close[last]),
         "position": held,
     }
-    action, reason = _filled(part, last) if fill == "close" else _waiting(part, last, held)
+    action, reason = _filled(test, last) if fill == "close" else _waiting(test, last, held)
     if action.startswith("enter"):
-        settings = {name: _at(getattr(part.orders, name), last) for name in _SETTINGS}
+        settings = {name: _at(test.orders.settings[name], last) for name in SETTINGS}
         yield {**known, "action": action, "reason": reason, **settings}
     elif action:
-        lots = abs(held) / part.account.costs.lot_amount
+        lots = abs(held) / test.account.costs.lot_amount
         yield {**known, "action": action, "reason": reason, "lots": lots}
 
 
-def _filled(part: ComponentTest, last: int) -> tuple[str, str]:
+def _filled(test: ComponentTest, last: int) -> tuple[str, str]:
     """Return action and reason of the order that the last close filled, or nothing."""
-    trades = part.result.trades
+    trades = test.simulated.trades
     for trade in trades[trades["entry_index"] == last]:
         return f"enter_{_side(trade['direction'])}", "signal"
     for trade in trades[(trades["exit_index"] == last) & (trades["status"] == 1)]:
@@ -249,9 +278,9 @@ def _filled(part: ComponentTest, last: int) -> tuple[str, str]:
     return "", ""
 
 
-def _waiting(part: ComponentTest, last: int, held: float) -> tuple[str, str]:
+def _waiting(test: ComponentTest, last: int, held: float) -> tuple[str, str]:
     """Return action and reason of the order that the next open will fill, or nothing."""
-    orders = part.orders
+    orders = test.orders
     go_long, go_short = bool(orders.enter_long[last]), bool(orders.enter_short[last])
     leave_long, leave_short = bool(orders.exit_long[last]), bool(orders.exit_short[last])
     # The rules of the simulation: an exit of the same side cancels an entry, long cancels short.
@@ -263,7 +292,7 @@ def _waiting(part: ComponentTest, last: int, held: float) -> tuple[str, str]:
         return f"enter_{_side(1 if go_long else -1)}", "signal"
     if (held > 0 and leave_long) or (held < 0 and leave_short):
         return f"exit_{_side(held)}", "signal"
-    if held and _expires(part, last):
+    if held and _expires(test, last):
         return f"exit_{_side(held)}", "lifetime"
     return "", ""
 
@@ -272,13 +301,10 @@ def _side(direction: float) -> str:
     return "long" if direction > 0 else "short"
 
 
-_SETTINGS = ("lots", "stop", "take_profit", "trail", "lifetime")
-
-
-def _expires(part: ComponentTest, last: int) -> bool:
+def _expires(test: ComponentTest, last: int) -> bool:
     """Return whether the open position's lifetime ends with the open after the last bar."""
-    trades = part.result.trades
-    lives = part.orders.lifetime
+    trades = test.simulated.trades
+    lives = test.orders.settings["lifetime"]
     if lives is None or not len(trades) or trades["status"][-1] == 1:
         return False
     entry = int(trades["entry_index"][-1])
@@ -289,3 +315,205 @@ def _at(value: Setting, bar: int) -> float:
     if value is None:
         return math.nan
     return float(value[bar]) if isinstance(value, np.ndarray) else float(value)
+
+
+# ------------------------------------------------------------------ one run over all components
+
+
+class StrategyOrders(NamedTuple):
+    """What a strategy ordered and plotted for one component; not simulated yet.
+
+    `bars` are the look-back and the evaluated bars.
+    """
+
+    component: Component
+    bars: Bars
+    book: OrderBook
+    lines: dict[str, PlotLine]
+
+
+def strategy_orders(
+    strategy: Strategy,
+    views: Mapping[str, Bars],
+    values: TrainedValues | Defaults,
+    *,
+    mode: str,
+) -> list[StrategyOrders]:
+    """Call the strategy once over all its components.
+
+    Raises
+    ------
+    ParamError, ParFileError, StrategyError, DataError
+        If the strategy or its parameters break a rule.
+    TaskError
+        If it raises anything else.
+    """
+    label = f"component={', '.join(views)}"
+    return labelled(label, partial(_strategy_orders, strategy, views, values, mode))
+
+
+def _strategy_orders(
+    strategy: Strategy, views: Mapping[str, Bars], values: TrainedValues | Defaults, mode: str
+) -> list[StrategyOrders]:
+    if isinstance(values, TrainedValues):
+        values.belongs_to(views)
+    state = RunState(views, tuple(views), values, mode)
+    run_strategy(strategy, state)
+    components = state.finished_components()
+    if isinstance(values, TrainedValues):
+        values.check_complete(components)
+    return [
+        StrategyOrders(one, views[one.asset], state.orders_of(one), state.lines.get(one, {}))
+        for one in components
+    ]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ComponentTest:
+    """One component's simulated test.
+
+    Attributes
+    ----------
+    component : Component
+    bars : Bars
+        Tested bars, without the look-back.
+    orders : OrderArrays
+        Its orders, counted in those bars.
+    account : Account
+    simulated : SimulatedOrders
+    lines : dict of str to PlotLine
+        What the strategy plotted, over the tested bars.
+    """
+
+    component: Component
+    bars: Bars
+    orders: OrderArrays
+    account: Account
+    simulated: SimulatedOrders
+    lines: dict[str, PlotLine] = field(default_factory=dict)
+
+    def own_capital(self) -> float:
+        """Return price · lots · lot amount at the first bar (or lots of the first entry)."""
+        lots = self.orders.settings["lots"]
+        if isinstance(lots, np.ndarray):
+            entering = self.orders.enter_long | self.orders.enter_short
+            first = float(lots[0])
+            # Entries with lots of their own leave the other bars without a number.
+            lots = first if first > 0 else float(lots[entering.argmax()]) if entering.any() else 1.0
+        return self.account.capital * (lots if lots is not None and lots > 0 else 1.0)
+
+
+def component_test(
+    one: StrategyOrders,
+    orders: OrderArrays,
+    first: int,
+    fill: str,
+    costs: Costs,
+    *,
+    flatten: BoolArray | None = None,
+) -> ComponentTest:
+    """Simulate merged `orders` of a component on its bars from `first` on."""
+    tested = one.bars.window(first, len(one.bars))
+    flatten = None if flatten is None else flatten[first:]
+    account = account_on(tested, 0, fill, costs, flatten=flatten)
+    orders = orders.since(first)
+    lines = {
+        name: line._replace(values=np.asarray(line.values)[first:])
+        for name, line in one.lines.items()
+    }
+    return ComponentTest(
+        one.component, tested, orders, account, simulate_orders(orders, account), lines
+    )
+
+
+def strategy_portfolio(tests: Sequence[ComponentTest], capital: float | None) -> Portfolio:
+    """Return the portfolio of all components: each on its own bars, equity on all of them.
+
+    Parameters
+    ----------
+    tests : sequence of ComponentTest
+    capital : float or None
+        Start of the equity; None: price · lots · lot amount at each component's first bar, summed.
+
+    Raises
+    ------
+    ParamError
+        If `capital` is not a positive number.
+    """
+    own = np.array([one.own_capital() for one in tests])
+    total = float(own.sum()) if capital is None else check_capital(capital)
+    # A given capital is shared out in the proportion that the components would have by default.
+    shares = own * (total / own.sum())
+    components = {}
+    for one, share in zip(tests, shares, strict=True):
+        key = one.component.key
+        components[key] = Portfolio.from_fills(
+            one.simulated.fills,
+            one.bars.index,
+            capital=float(share),
+            columns=pd.Index([key], name="component"),
+            name=key,
+        )
+    index = tests[0].bars.index
+    for one in tests[1:]:
+        if not one.bars.index.equals(index):
+            index = index.union(one.bars.index)
+    fills = tests[0].simulated.fills
+    if len(tests) > 1:
+        places = [index.get_indexer(one.bars.index).astype(np.int64) for one in tests]
+        joined = [one.simulated.fills for one in tests]
+        fills = join_fills(joined, places, len(index), days_of(index))
+    keys = pd.Index(list(components), name="component")
+    return Portfolio.from_fills(fills, index, capital=total, columns=keys, components=components)
+
+
+def check_capital(capital: object) -> float:
+    """Return `capital` as a float, or raise `ParamError` unless it is a positive number."""
+    money = check.real(capital)
+    if money is None or not 1e-100 < money < 1e100:
+        raise ParamError(broken_rule("capital", "be a positive number of money", capital))
+    return float(money)
+
+
+# ------------------------------------------------------------------ parameters as users pass them
+
+_REMEDY = "Pass a Training, bp.read_par(path), or {component: {name: value}}."
+
+
+def values_for(strategy: Strategy, params: ParamsLike) -> TrainedValues | Defaults:
+    """Return the source of values that `params` means; None means the defaults.
+
+    Raises
+    ------
+    ParamError, ParFileError
+        If `params` is nothing that holds parameters, or belongs to another strategy.
+    """
+    if params is None:
+        return Defaults()
+    if isinstance(params, (str, os.PathLike)):
+        params = read_par(check.path("params", params, _REMEDY))
+    if isinstance(params, Parameters):
+        if params.strategy and params.strategy != strategy.name:
+            msg = (
+                f"The parameter file must be of strategy {strategy.name!r}, got one of "
+                f"{params.strategy!r}. Train this strategy, or correct the line '# strategy' if it "
+                "was renamed."
+            )
+            raise ParFileError(msg)
+        named = all(line.named for line in params.components.values())
+        source = "The parameter file"
+        return TrainedValues(params.params, named=named, source=source, error=ParFileError)
+    if hasattr(params, "params") and hasattr(params, "components"):  # a Training
+        return TrainedValues(params.params, named=True, source="The training", error=ParamError)
+    if not isinstance(params, Mapping):
+        raise ParamError(broken_rule("params", "hold parameters", params, _REMEDY))
+    for key, values in params.items():
+        typed: tuple[object, object] = (key, values)
+        if not isinstance(typed[0], str) or not isinstance(typed[1], Mapping):
+            rule = "be {component: {name: value}}"
+            raise ParamError(broken_rule("params", rule, params, _REMEDY))
+        for name, value in values.items():
+            check.number(f"params[{key!r}][{name!r}]", value)
+    if not params:
+        raise ParamError(broken_rule("params", "name at least one component", params, _REMEDY))
+    return TrainedValues(dict(params), named=True, source="params", error=ParamError)

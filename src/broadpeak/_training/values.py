@@ -4,34 +4,77 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple, Protocol
 
 from broadpeak._search.searchspace import Dimension
 from broadpeak._training.components import Component
-from broadpeak._training.faults import OptimizeError
-from broadpeak._training.strategy_run import Call
-from broadpeak.errors import BroadpeakError, ParamError, broken_rule
+from broadpeak.errors import BroadpeakError, ParamError, StrategyError, broken_rule
+
+
+class OptimizeError(StrategyError, ParamError):
+    """The `optimize` calls of a strategy break a rule that concerns their number or order."""
+
+
+class OptimizeCall(NamedTuple):
+    """The arguments of one `optimize` call."""
+
+    default: float
+    min: float
+    max: float
+    step: float
+    bias: float
+    name: str | None
+    integer: bool
+
+    def dimension(self, position: int) -> Dimension:
+        """Return the dimension of a search that it describes; unnamed ones are p1, p2, …."""
+        name = f"p{position + 1}" if self.name is None else self.name
+        return Dimension(name, *self[:5], self.integer)
+
+    def shown(self, position: int) -> str:
+        """Return how messages show it."""
+        name = f"p{position + 1}" if self.name is None else self.name
+        return f"{name}({', '.join(f'{value!r}' for value in self[:5])})"
+
+
+class ValueSource(Protocol):
+    """Where `optimize` gets its values from."""
+
+    def value(self, position: int, call: OptimizeCall, component: Component | None) -> float:
+        """Return the value of call number `position`; component None: common to all of them."""
+
+
+class Defaults:
+    """Returns the default of every call."""
+
+    def value(self, position: int, call: OptimizeCall, component: Component | None) -> float:
+        """Return the default of the call."""
+        dimension = call.dimension(position)
+        return dimension.rounded(dimension.default)
 
 
 class Discovery:
-    """Notes every call and returns its default."""
+    """Remembers every call and returns its default."""
 
     def __init__(self, reserved: frozenset[str]) -> None:
-        self.calls: list[Call] = []
+        self.calls: list[OptimizeCall] = []
         self.dimensions: list[Dimension] = []
         self.common: list[bool] = []
         self._reserved = reserved
 
-    def value(self, position: int, call: Call, component: Component | None) -> float:
+    def value(self, position: int, call: OptimizeCall, component: Component | None) -> float:
         """Return the default of call number `position`."""
-        dimension = dimension_of(position, call)
+        dimension = call.dimension(position)
         if dimension.name in self._reserved:
             remedy = f"Call it {dimension.name}_value, say."
             rule = "not be the name of a column of trials or cycles"
             raise ParamError(broken_rule("the name of a parameter", rule, dimension.name, remedy))
-        if any(dimension.name == known.name for known in self.dimensions):
-            remedy = "Pass another name=."
-            rule = "be used by one optimize() call only"
-            raise ParamError(broken_rule("the name of a parameter", rule, dimension.name, remedy))
+        for known in self.dimensions:
+            if dimension.name == known.name:
+                rule, remedy = "be used by one optimize() call only", "Pass another name=."
+                raise ParamError(
+                    broken_rule("the name of a parameter", rule, dimension.name, remedy)
+                )
         self.calls.append(call)
         self.dimensions.append(dimension)
         self.common.append(component is None)
@@ -43,16 +86,16 @@ class Trial:
 
     __slots__ = ("_calls", "_n_seen", "_point", "computed")
 
-    def __init__(self, calls: Sequence[Call], point: Sequence[float]) -> None:
+    def __init__(self, calls: Sequence[OptimizeCall], point: Sequence[float]) -> None:
         self._calls = calls
         self._point = point
         self._n_seen = 0
         self.computed: dict[int, float] = {}
 
-    def value(self, position: int, call: Call, component: Component | None) -> float:
+    def value(self, position: int, call: OptimizeCall, component: Component | None) -> float:
         """Return the value of call number `position` at this point."""
         if position >= len(self._calls):
-            raise _changed(f"call number {position + 1} ({_shown(position, call)}) is new")
+            raise _changed(f"call number {position + 1} ({call.shown(position)}) is new")
         self._n_seen += 1
         expected = self._calls[position]
         if call == expected:
@@ -61,19 +104,18 @@ class Trial:
             return self._point[position]
         if expected.max == 0 and call[1:] == expected[1:]:
             # A stored default may be computed from what other parameters gave.
-            value = dimension_of(position, call)
-            self.computed[position] = value.rounded(value.default)
+            dimension = call.dimension(position)
+            self.computed[position] = dimension.rounded(dimension.default)
             return self.computed[position]
-        was, now = _shown(position, expected), _shown(position, call)
+        was, now = expected.shown(position), call.shown(position)
         raise _changed(f"call number {position + 1} was {was} and is {now}")
 
     def check_complete(self) -> None:
         """Raise unless every call of the discovery was made."""
-        if self._n_seen < len(self._calls):
-            missing = _shown(self._n_seen, self._calls[self._n_seen])
-            raise _changed(
-                f"there were {len(self._calls)} and are {self._n_seen}, without {missing}"
-            )
+        n_calls, n_seen = len(self._calls), self._n_seen
+        if n_seen < n_calls:
+            missing = self._calls[n_seen].shown(n_seen)
+            raise _changed(f"there were {n_calls} and are {n_seen}, without {missing}")
 
 
 class TrainedValues:
@@ -101,11 +143,11 @@ class TrainedValues:
     def belongs_to(self, assets: Iterable[str]) -> None:
         """Take common values from the first component of these assets."""
         symbols = tuple(assets)
-        own = (key for key in self._table if key.startswith(tuple(f"{one}:" for one in symbols)))
-        exact = (key for key in self._table if key in symbols)
-        self._first = next(exact, "") or next(own, symbols[0])
+        keys = list(self._table)
+        own = next((key for key in keys if key.startswith(tuple(f"{a}:" for a in symbols))), "")
+        self._first = next((key for key in keys if key in symbols), own) or symbols[0]
 
-    def value(self, position: int, call: Call, component: Component | None) -> float:
+    def value(self, position: int, call: OptimizeCall, component: Component | None) -> float:
         """Return the trained value of call number `position`."""
         key = self._first if component is None else component.key
         if key not in self._table:
@@ -115,31 +157,27 @@ class TrainedValues:
                 "Train the strategy with these assets and algos; if only the name differs, call "
                 "the prices by it: symbol=, --symbol."
             )
-        dimension = dimension_of(position, call)
+        dimension = call.dimension(position)
         values = self._table[key]
-        if self._named:
-            if dimension.name not in values:
-                raise self._mismatch(key, f"a value of {dimension.name!r}")
-            name = dimension.name
-        else:
+        name = dimension.name
+        if not self._named:
             names = list(values)
             if position >= len(names):
                 raise self._mismatch(key, f"at least {position + 1} values")
             name = names[position]
+        elif name not in values:
+            raise self._mismatch(key, f"a value of {name!r}")
         self._used.setdefault(key, []).append(name)
         return dimension.rounded(float(values[name]))
 
     def check_complete(self, components: Sequence[Component]) -> None:
-        """Raise unless every value of the components that ran was asked for."""
-        keys = [component.key for component in components]
-        common = self._used.get(self._first, [])
-        for key in keys:
-            asked = {*self._used.get(key, []), *common}
-            extra = [name for name in self._table.get(key, {}) if name not in asked]
-            if extra:
-                raise self._mismatch(
-                    key, f"no value {extra[0]!r}, which the strategy never asks for"
-                )
+        """Raise unless the strategy read every value of the components that ran."""
+        for component in components:
+            key = component.key
+            read = {*self._used.get(key, ()), *self._used.get(self._first, ())}
+            for name in self._table.get(key, ()):
+                if name not in read:
+                    raise self._mismatch(key, f"no value {name!r}, which the strategy never reads")
 
     def _mismatch(self, key: str, what: str) -> BroadpeakError:
         names = ", ".join(self._table[key]) or "none"
@@ -147,27 +185,6 @@ class TrainedValues:
             f"{self._source} must have {what} in component {key!r}, got: {names}. "
             "Are these the parameters of another strategy? Train this one again."
         )
-
-
-class Defaults:
-    """Returns the default of every call."""
-
-    def value(self, position: int, call: Call, component: Component | None) -> float:
-        """Return the default of the call."""
-        dimension = dimension_of(position, call)
-        return dimension.rounded(dimension.default)
-
-
-def dimension_of(position: int, call: Call) -> Dimension:
-    """Return the dimension that `call` describes; unnamed ones are p1, p2, … by position."""
-    name = f"p{position + 1}" if call.name is None else call.name
-    return Dimension(name, *call[:5], call.integer)
-
-
-def _shown(position: int, call: Call) -> str:
-    name = f"p{position + 1}" if call.name is None else call.name
-    numbers = ", ".join(f"{value!r}" for value in call[:5])
-    return f"{name}({numbers})"
 
 
 def _changed(what: str) -> OptimizeError:

@@ -19,9 +19,8 @@ from broadpeak._run.calls import Task
 from broadpeak._run.cores import core_count
 from broadpeak._run.execute import execute
 from broadpeak._significance.returns import MOST_DRAWS, probability
-from broadpeak._training.settings import EXECUTE_OPTIONS
 from broadpeak._training.strategy import Strategy, as_strategy
-from broadpeak._training.train import train
+from broadpeak._training.train import EXECUTE_OPTIONS, train
 from broadpeak._validation.walkforward import walk_forward
 from broadpeak.errors import DataError, ParamError, broken_rule
 from broadpeak.types import FloatArray, IntArray

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from broadpeak._training.orders import DISTANCES, Merged, OrderBook, Setting
+from broadpeak._training.orders import SETTINGS, OrderArrays, OrderBook, Setting
 from broadpeak.types import BoolArray, FloatArray
 
 BORDERS = ("carry", "close")
@@ -24,7 +24,7 @@ class Segment(NamedTuple):
 class Stitched(NamedTuple):
     """Joined orders over the whole history, and the bars at whose close positions end."""
 
-    orders: Merged
+    orders: OrderArrays
     flatten: BoolArray | None
 
 
@@ -56,7 +56,7 @@ def stitch(
         Trade one lot whatever the strategy asks for.
     """
     masks = {name: np.zeros(n_bars, dtype=np.bool_) for name in _MASKS}
-    parts: dict[str, list[tuple[Segment, Setting]]] = {name: [] for name in (*DISTANCES, "lots")}
+    parts: dict[str, list[tuple[Segment, Setting]]] = {name: [] for name in SETTINGS}
     flatten = np.zeros(n_bars, dtype=np.bool_)
     cold = 0
     for number, (book, segment) in enumerate(zip(books, segments, strict=True)):
@@ -68,11 +68,11 @@ def stitch(
         for name in ("enter_long", "enter_short"):
             masks[name][segment.first : segment.first + horizon] = False
         for name, found in parts.items():
-            found.append((segment, getattr(merged, name)))
+            found.append((segment, merged.settings[name]))
         flatten[segment.last - 1] = ends
-        cold += merged.cold_stops
+        cold += merged.n_unprotected
     settings: dict[str, Any] = {name: _joined(found, n_bars) for name, found in parts.items()}
-    orders = Merged(**{**masks, **settings}, cold_stops=cold)
+    orders = OrderArrays(**masks, settings=settings, n_unprotected=cold)
     return Stitched(orders, flatten if border == "close" else None)
 
 

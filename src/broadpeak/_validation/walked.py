@@ -20,13 +20,17 @@ from broadpeak._core.filenames import file_stem
 from broadpeak._metrics.formulas import is_zero
 from broadpeak._run.carried import Travelling
 from broadpeak._training.components import BarWindow, Component
-from broadpeak._training.objective import Objective, resolve_objective
+from broadpeak._training.objective import Objective, objective_name, resolve_objective
 from broadpeak._training.performance import Stats
-from broadpeak._training.plan import TrainingPlan
-from broadpeak._training.playing import Played
-from broadpeak._training.portfolios import ComponentTest, part_of, strategy_portfolio
-from broadpeak._training.result import StepCurve, Training, called
+from broadpeak._training.result import StepCurve, Training
 from broadpeak._training.strategy import Strategy
+from broadpeak._training.test import (
+    ComponentTest,
+    StrategyOrders,
+    component_test,
+    strategy_portfolio,
+)
+from broadpeak._training.train import TrainingPlan
 from broadpeak._validation.stitch import Segment, stitch
 from broadpeak.errors import ParamError, broken_rule
 
@@ -96,7 +100,7 @@ class WalkForward(Travelling):
     @property
     def objective_name(self) -> str:
         """What was maximised."""
-        return called(self.settings.get("objective", "objective"))
+        return objective_name(self.settings.get("objective", "objective"))
 
     @property
     def params(self) -> dict[str, dict[str, float]]:
@@ -233,7 +237,7 @@ class _Walked(NamedTuple):
 def assembled(
     plan: TrainingPlan,
     trainings: Sequence[Training],
-    played: Mapping[Component, Sequence[Played]],
+    played: Mapping[Component, Sequence[StrategyOrders]],
     trains: Sequence[Mapping[str, BarWindow]],
     tests: Sequence[Mapping[str, Segment]],
     *,
@@ -255,9 +259,8 @@ def assembled(
             unit_lots=False,
         )
         start = segments[0].first
-        part = part_of(
-            component,
-            bars,
+        part = component_test(
+            runs[0],
             joined.orders,
             start,
             plan.strategy.fill,
@@ -328,29 +331,29 @@ def _labelled(rows: list[dict[str, Any]], keys: list[Any], *, single: bool) -> p
 
 def segment_stats(part: ComponentTest, first: int, last: int) -> Stats:
     """Return the statistics of bars [first, last): trades that were closed in them, and equity."""
-    trades = part.result.trades
+    trades = part.simulated.trades
     inside = (
         (trades["exit_index"] >= first) & (trades["exit_index"] < last) & (trades["status"] == 1)
     )
     mine = trades[inside]
     earlier = trades[(trades["exit_index"] < first) & (trades["status"] == 1)]
-    before = part.result.equity[first - 1] if first else 0.0
+    before = part.simulated.equity[first - 1] if first else 0.0
     return Stats.from_trades(
         mine["pnl"],
         mine["direction"].astype(np.int64),
         np.maximum(mine["entry_index"], first),
         mine["exit_index"],
-        part.result.equity[first:last] - before,
+        part.simulated.equity[first:last] - before,
         first=first,
         capital=part.account.capital,
-        years=part.account.years * (last - first) / len(part.result.equity),
+        years=part.account.years * (last - first) / len(part.simulated.equity),
         balance=float(earlier["pnl"].sum() - before),
         worth=mine["size"] * np.maximum(mine["entry_price"], mine["exit_price"]),
     )
 
 
 def _net(part: ComponentTest, first: int, last: int) -> float:
-    equity = part.result.equity
+    equity = part.simulated.equity
     return float(equity[last - 1] - (equity[first - 1] if first else 0.0))
 
 

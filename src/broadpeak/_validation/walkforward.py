@@ -7,30 +7,30 @@ import inspect
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from broadpeak._core import check
 from broadpeak._data.data import Data
-from broadpeak._run.calls import Calls
-from broadpeak._run.execute import run
-from broadpeak._run.options import Settings
 from broadpeak._training.components import Bars, BarWindow, Component, check_enough, window
-from broadpeak._training.notes import joined
-from broadpeak._training.plan import TrainingPlan, environment, plan_training, run_plan, settings_of
-from broadpeak._training.playing import Played, play
-from broadpeak._training.portfolios import check_capital
 from broadpeak._training.result import Training
-from broadpeak._training.settings import TrainOptions, split_options
 from broadpeak._training.strategy import Strategy, as_strategy
+from broadpeak._training.test import StrategyOrders, check_capital, strategy_orders
+from broadpeak._training.train import (
+    TrainingPlan,
+    TrainingTask,
+    TrainOptions,
+    joined_notes,
+    plan_training,
+    train_many,
+)
 from broadpeak._training.values import TrainedValues
 from broadpeak._validation import splitters as splits
 from broadpeak._validation.splitters import split_walk_forward
 from broadpeak._validation.stitch import BORDERS, Segment
 from broadpeak._validation.walked import WalkForward, assembled
-from broadpeak.errors import BroadpeakError, DataError, ParamError, broken_rule
+from broadpeak.errors import DataError, ParamError, broken_rule
 
 __all__ = ["WalkForward", "split_walk_forward", "walk_forward"]
 
@@ -128,7 +128,7 @@ def walk_forward(
     if capital is not None:
         check_capital(capital)
     start, end = train_options.pop("start", None), train_options.pop("end", None)
-    options = TrainOptions(**split_options("walk_forward", train_options, _own_names()))
+    options = TrainOptions.of("walk_forward", train_options, _own_names())
     if options.samples is not None:
         remedy = "Resample the data, or train each window with bp.train(…, start=, end=, samples=)."
         rule = "be left out of a walk-forward run"
@@ -136,7 +136,11 @@ def walk_forward(
     plan = plan_training(as_strategy(strategy), data, options)
     layout = _layout(plan, (start, end), cycles, period, split, anchored=anchored)
     n_trained = len(layout.trains) - (0 if retrain_last else 1)
-    trainings = _trained(plan, layout.trains[:n_trained])
+    trainings = train_many(
+        [TrainingTask(plan, windows) for windows in layout.trains[:n_trained]],
+        options.execute,
+        label=lambda at: f"cycle={at + 1}",
+    )
     played = _played(plan, trainings[: len(layout.tests)], layout)
     settings = {
         "cycles": len(layout.trains),
@@ -149,7 +153,7 @@ def walk_forward(
         "retrain_last": retrain_last,
         "start": start,
         "end": end,
-        **settings_of(options),
+        **options.settings(),
     }
     result = assembled(
         plan,
@@ -158,7 +162,7 @@ def walk_forward(
         layout.trains[:n_trained],
         layout.tests,
         settings=settings,
-        notes=joined([training.notes for training in trainings]),
+        notes=joined_notes(trainings),
         seconds=time.perf_counter() - began,
     )
     for note in result.notes:
@@ -259,61 +263,15 @@ class _Places:
         return {symbol: Segment(firsts[symbol], lasts[symbol]) for symbol in self._bars}
 
 
-def _trained(plan: TrainingPlan, windows: Sequence[dict[str, BarWindow]]) -> list[Training]:
-    """Return one training a cycle; with workers, whole cycles go to them."""
-    options = plan.options
-    # With a store it is the single evaluations that are kept and resumed, cycle after cycle.
-    settings = Settings(**options.execute)
-    is_kept = settings.store is not None or settings.cache_chunks
-    in_turn = options.on_step is not None or is_kept
-    if in_turn or (isinstance(settings.engine, str) and settings.engine == "serial"):
-        return [run_plan(plan, one, _bounds(plan, one)) for one in windows]
-    # Prices go to a worker once, and need not come back with every training.
-    kept = {name: word for name, word in options.execute.items() if name == "store_key"}
-    inner = plan._replace(data=None, options=replace(options, execute=kept))
-    varying: dict[int | str, Any] = {1: (list(windows), np.arange(len(windows)))}
-    finished = run(
-        Calls(_train_cycle, (inner, None), varying=varying),
-        settings,
-        label=lambda at: f"cycle={at + 1}",
-        passthrough=(BroadpeakError,),
-    )
-    if len(finished.value) < len(windows):
-        msg = "Every cycle must be trained, got one that failed and was skipped."
-        raise ParamError(msg)
-    return [
-        replace(
-            training,
-            data=plan.data,
-            environment={} if plan.data is None else environment(plan.data),
-            settings={**training.settings, **options.execute},
-        )
-        for training in finished.value
-    ]
-
-
-def _train_cycle(plan: TrainingPlan, windows: dict[str, BarWindow]) -> Training:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return run_plan(plan, windows, _bounds(plan, windows))
-
-
-def _bounds(plan: TrainingPlan, windows: Mapping[str, BarWindow]) -> dict[str, Any]:
-    """Return first and last evaluated bar over all assets, as `train` would be given them."""
-    firsts = [plan.bars[symbol].index[one.first] for symbol, one in windows.items()]
-    lasts = [plan.bars[symbol].index[one.last - 1] for symbol, one in windows.items()]
-    return {"start": min(firsts), "end": max(lasts)}
-
-
 def _played(
     plan: TrainingPlan, trainings: Sequence[Training], layout: _FoldPlan
-) -> dict[Component, list[Played]]:
+) -> dict[Component, list[StrategyOrders]]:
     """Return, for each component, a run over the whole history with each cycle's parameters."""
     views = {symbol: own.window(0, layout.last[symbol]) for symbol, own in plan.bars.items()}
-    found: dict[Component, list[Played]] = {}
+    found: dict[Component, list[StrategyOrders]] = {}
     for training in trainings:
         values = TrainedValues(training.params, named=True, source="The training", error=ParamError)
-        for played in play(plan.strategy, views, values, mode="test"):
+        for played in strategy_orders(plan.strategy, views, values, mode="test"):
             found.setdefault(played.component, []).append(played)
     return found
 
