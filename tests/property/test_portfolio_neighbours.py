@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 import broadpeak as bp
 from broadpeak import PF
-from broadpeak._portfolio.metrics import FIGURES
+from broadpeak._metrics.formulas import IN_STATS
 
 LAWS = settings(max_examples=25)
 SEEDS = st.integers(0, 2**31)
@@ -156,7 +156,7 @@ def test_any_split_of_the_columns_gives_the_same_bits(seed, data):
         np.testing.assert_equal(stats.tolist(), whole.iloc[first:last].to_numpy().tolist())
     single = PF.from_signals(close, entries.iloc[:, 0], exits.iloc[:, 0], size=size)
     np.testing.assert_equal(list(single.stats()), list(whole.iloc[0]))
-    for name in FIGURES:  # asked one by one, and before or after others
+    for name in IN_STATS:  # asked one by one, and before or after others
         np.testing.assert_equal(getattr(single, name), whole[name].iloc[0])
         fresh = PF.from_signals(close, entries, exits, size=size)
         np.testing.assert_array_equal(getattr(fresh, name), whole[name])

@@ -9,20 +9,20 @@ from dataclasses import dataclass, replace
 import numpy as np
 from portfolio_twin import Twin
 
+from broadpeak._simulation._kernels.layout import Groups
 from broadpeak._simulation.costs import Costs
-from broadpeak._simulation.fills import EXIT_REASONS, Fills
-from broadpeak._simulation.rules import Lanes, Prices, Rules
-from broadpeak._simulation.simulation import Simulation, Units
+from broadpeak._simulation.fills import Fills
+from broadpeak._simulation.rules import Prices, Rules, SharedRows
+from broadpeak._simulation.simulation import Simulation
+from broadpeak._simulation.stops import EXIT_REASONS, STOPS
 
-SETTINGS = (
-    "size", "short_size", "stop", "short_stop", "target", "short_target", "trail", "short_trail",
-    "lifetime", "short_lifetime", "fees", "fixed_fees", "slippage",
-)  # fmt: skip
+SETTINGS = ("size", *(kind.name for kind in STOPS), "fees", "fixed_fees", "slippage")
+IN_TWIN = {"take_profit": "target", "lifetime": "life", "fixed_fees": "fixed", "slippage": "slip"}
 
 
 @dataclass
 class Case:
-    """One generated account: `columns` price and signal lanes, rules as lanes."""
+    """One generated account: prices and signals as columns × bars, and rules."""
 
     open: np.ndarray
     high: np.ndarray
@@ -34,26 +34,24 @@ class Case:
 
     def fills(self) -> Fills:
         n = len(self.close)
-        units = Units.single(1) if n == 1 else Units.grouped(np.zeros(n, int), 1, shared=True)
+        one = np.zeros(n, int)
+        groups = Groups.single(1) if n == 1 else Groups.of_codes(one, 1, shared=True)
         return Simulation(
             Prices(self.open, self.high, self.low, self.close, self.days),
             np.arange(n),
-            [Lanes(np.ascontiguousarray(lane).view(np.uint8)) for lane in self.signals],
+            [SharedRows(np.ascontiguousarray(array).view(np.uint8)) for array in self.signals],
             self.rules,
-            units,
+            groups,
         ).fills()
 
     def twin(self) -> Twin:
-        names = {"lifetime": "life", "short_lifetime": "short_life", "fixed_fees": "fixed",
-                 "slippage": "slip"}  # fmt: skip
         settings = dict(zip(SETTINGS, self.rules.settings(), strict=True))
         costs = self.rules.costs
         rules = self.rules
         lot = costs.lot_amount
         looked_up = {}
         for name, value in settings.items():
-            scale = lot if name in {"size", "short_size"} else 1.0
-            looked_up[names.get(name, name)] = _lookup(value, scale)
+            looked_up[IN_TWIN.get(name, name)] = _lookup(value, lot if name == "size" else 1.0)
         return Twin(
             [
                 {key: getattr(self, key)[j].tolist() for key in ("open", "high", "low", "close")}
@@ -61,7 +59,7 @@ class Case:
             ],
             [[lane[j] for lane in self.signals] for j in range(len(self.close))],
             looked_up,
-            price=rules.price, size_type=rules.size_type, unit=rules.unit,
+            price=rules.price, size_type=rules.size_type, unit=rules.stop_unit,
             accumulate=rules.accumulate, limited=rules.limited, cash=float(rules.init_cash),
             unit_cost=costs.spread + costs.commission, roll=(costs.roll_long, costs.roll_short),
             days=self.days.tolist(),
@@ -73,9 +71,9 @@ def _lookup(value, scale):
         return None
     if isinstance(value, (int, float)):
         return lambda _j, _t: float(value) * scale
-    lanes = value.values if isinstance(value, Lanes) else np.atleast_2d(value)
-    wide, deep = lanes.shape[1] > 1, lanes.shape[0] > 1
-    return lambda j, t: float(lanes[j if deep else 0, t if wide else 0]) * scale
+    rows = value.values if isinstance(value, SharedRows) else np.atleast_2d(value)
+    wide, deep = rows.shape[1] > 1, rows.shape[0] > 1
+    return lambda j, t: float(rows[j if deep else 0, t if wide else 0]) * scale
 
 
 def make_case(seed: int, *, columns: int = 1) -> Case:
@@ -107,7 +105,7 @@ def make_case(seed: int, *, columns: int = 1) -> Case:
 
 
 def make_rules(rng: np.random.Generator, shape: tuple[int, int], close: np.ndarray) -> Rules:
-    """Return random rules: plain numbers, lanes, or nothing for each setting."""
+    """Return random rules: plain numbers, arrays, or nothing for each setting."""
     columns, n = shape
 
     def maybe(p, low, high, *, nan=0.0):
@@ -117,26 +115,27 @@ def make_rules(rng: np.random.Generator, shape: tuple[int, int], close: np.ndarr
             return float(rng.uniform(low, high))
         values = rng.uniform(low, high, (columns, n if rng.random() < 0.6 else 1))
         values[rng.random(values.shape) < nan] = np.nan
-        return Lanes(values)
+        return SharedRows(values)
 
     limited = rng.random() < 0.75
     size_type = rng.choice(
         ["amount", "amount", "value", "percent"] if limited else ["amount", "value"]
     )
     tops = {"amount": 3.0, "value": 150.0, "percent": 1.0}
-    sizes = [maybe(0.7, 1e-3, tops[size_type], nan=0.05), maybe(0.3, 1e-3, tops[size_type])]
-    if sizes[0] is None:
-        sizes[0] = (math.inf if size_type != "percent" else 1.0) if limited else 1.0
+    size = maybe(0.7, 1e-3, tops[size_type], nan=0.05)
+    if size is None:
+        size = (math.inf if size_type != "percent" else 1.0) if limited else 1.0
     if rng.random() < 0.05:
-        sizes[0] = 0.0 if size_type != "percent" else 0.5
+        size = 0.0 if size_type != "percent" else 0.5
     by_price = rng.random() < 0.3
     reach = 0.15 * (50.0 if by_price else 1.0)
-    stops = [maybe(0.25, reach * 0.02, reach, nan=0.1) for _ in range(6)]
+    names = [kind.name for kind in STOPS if kind.unit == "distance"]
+    stops = {name: maybe(0.4, reach * 0.02, reach, nan=0.1) for name in names}
     if rng.random() < 0.3:  # round figures meet coarse ticks exactly
-        stops = [None if s is None else (2.0 if by_price else 0.05) for s in stops]
-    lives = [None, None]
+        exact = 2.0 if by_price else 0.05
+        stops = {name: None if stop is None else exact for name, stop in stops.items()}
     if rng.random() < 0.3:
-        lives = [float(rng.integers(0, 6)), float(rng.integers(1, 6))]
+        stops["lifetime"] = float(rng.integers(0, 6))
     costs = Costs()
     if not limited:
         costs = Costs(
@@ -145,10 +144,8 @@ def make_rules(rng: np.random.Generator, shape: tuple[int, int], close: np.ndarr
         costs = costs if rng.random() < 0.7 else replace(costs, roll_long=0, roll_short=0)
     return Rules(
         price=str(rng.choice(["close", "nextopen"])),
-        size=sizes[0], short_size=sizes[1], size_type=str(size_type),
-        stop=stops[0], short_stop=stops[1], target=stops[2], short_target=stops[3],
-        trail=stops[4], short_trail=stops[5], unit="price" if by_price else "fraction",
-        lifetime=lives[0], short_lifetime=lives[1],
+        size=size, size_type=str(size_type),
+        stops=stops, stop_unit="price" if by_price else "fraction",
         fees=maybe(0.5, 0.0, 0.01),
         fixed_fees=maybe(0.3, 0.0, float(rng.choice([1.0, 1.0, 30.0]))) or 0.0,
         slippage=maybe(0.4, 0.0, 0.01), accumulate=bool(rng.random() < 0.25), limited=limited,

@@ -139,7 +139,7 @@ class Twin:
             c.fees += fees * opening / total + opening * self.unit_cost
             c.units += sign * opening
             if fresh:
-                life = self.get("life" if sign > 0 else "short_life", j, seen)
+                life = self.get("life", j, seen)
                 c.due = self.end_of_life(j, t, life)
                 c.stop = c.target = c.trail = NAN
             self.anchor_stops(j, seen, price)
@@ -153,8 +153,7 @@ class Twin:
         """From the fill that opens or adds; NaN leaves what stands, for a new position nothing."""
         c = self.columns[j]
         sign = 1 if c.units > 0 else -1
-        side = "" if sign > 0 else "short_"
-        stop, target, trail = (self.get(side + k, j, seen) for k in ("stop", "target", "trail"))
+        stop, target, trail = (self.get(k, j, seen) for k in ("stop", "target", "trail"))
         unit = 1 if self.unit == "price" else price
         if not math.isnan(stop):
             c.stop = price - sign * stop * unit
@@ -219,15 +218,15 @@ class Twin:
         elif "se" in act and (c.units >= 0 or more):
             sign = -1
         elif c.units > 0 and "lx" in act:
-            return -1, self.exit_size(j, seen, raw, held, "size"), 0.0
+            return -1, self.exit_size(j, seen, raw, held), 0.0
         elif c.units < 0 and "sx" in act:
-            return 1, self.exit_size(j, seen, raw, held, "short_size"), 0.0
+            return 1, self.exit_size(j, seen, raw, held), 0.0
         else:
             return 0, 0.0, 0.0
         price = raw * (1 + sign * self.get("slip", j, t))
         opposite = held if c.units * sign < 0 else 0.0
         free = self.free(j, t, sign, opposite, raw, price)
-        size = self.get("size" if sign > 0 else "short_size", j, seen)
+        size = self.get("size", j, seen)
         if self.size_type == "percent":
             # The fixed fee comes out of the share of cash, and of nothing that is closed.
             cost = price * (1 + self.get("fees", j, t)) + self.unit_cost
@@ -248,10 +247,10 @@ class Twin:
             closing = 0.0
         return sign, closing, opening
 
-    def exit_size(self, j, seen, raw, held, name):
+    def exit_size(self, j, seen, raw, held):
         if not self.accumulate:
             return held
-        size = self.get(name, j, seen)
+        size = self.get("size", j, seen)
         if math.isnan(size):
             return 0.0
         if self.size_type == "percent":
@@ -292,7 +291,7 @@ class Twin:
             return True
         if opposite not in act:
             return False
-        size = self.get("short_size" if c.units > 0 else "size", j, seen)
+        size = self.get("size", j, seen)
         units = size if self.size_type == "amount" else size / raw
         return self.size_type == "percent" or not units <= abs(c.units)
 

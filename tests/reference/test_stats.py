@@ -8,7 +8,9 @@ import math
 import numpy as np
 import pytest
 
-from broadpeak._training.performance import FIELDS, N_COUNTS, N_SUMS, Stats
+from broadpeak._simulation._kernels.layout import TRADE
+from broadpeak._training._kernels.stats import STATS
+from broadpeak._training.performance import FIELDS, Stats
 from broadpeak.errors import ParamError
 
 
@@ -155,6 +157,34 @@ def test_bad_arguments():
             Stats.from_trades([1.0], [1], [0], [1], np.zeros(2), **{name: 0})
 
 
-def test_order_of_fields_is_that_of_the_loops():
-    assert FIELDS[N_COUNTS - 1] == "drawdown_bars_max"
-    assert FIELDS[N_COUNTS + N_SUMS - 1] == "return_ulcer"
+def test_the_loops_write_the_fields_in_their_order():
+    assert FIELDS[: len(STATS.names)] == STATS.names
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_records_of_trades_are_read_as_their_columns(seed):
+    rng = np.random.default_rng(seed)
+    n = int(rng.integers(0, 40))
+    trades = np.zeros(n, TRADE)
+    trades["direction"] = np.where(rng.random(n) < 0.5, 1, -1)
+    trades["entry_index"] = np.sort(rng.integers(30, 200, n))
+    trades["exit_index"] = trades["entry_index"] + rng.integers(0, 9, n)
+    for name in ("size", "entry_price", "exit_price", "entry_fees", "exit_fees", "roll", "pnl"):
+        trades[name] = rng.uniform(0.1, 9.0, n) - (4.0 if name == "pnl" else 0.0)
+    trades["bars"] = trades["exit_index"] - trades["entry_index"]
+    settings = {"first": 30, "capital": 50.0, "years": 2.0, "recency": 1.5}
+    equity, slope = np.cumsum(rng.normal(0, 1, 180)), 0.01
+    direction = trades["direction"].astype(np.int64)
+    expected = Stats.from_trades(
+        trades["pnl"] - slope * direction * trades["bars"] * trades["size"],
+        direction,
+        trades["entry_index"],
+        trades["exit_index"],
+        equity,
+        worth=trades["size"] * np.maximum(trades["entry_price"], trades["exit_price"]),
+        costs=trades["entry_fees"] + trades["exit_fees"],
+        rolls=trades["roll"],
+        points=direction * (trades["exit_price"] - trades["entry_price"]),
+        **settings,
+    )
+    assert Stats.of_records(trades, equity, slope=slope, **settings) == expected

@@ -1,8 +1,10 @@
 """Compiled kernels: cached on disk, and never older than a kernel they call."""
 
+import ast
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 from broadpeak._core import compile as compiling
 from broadpeak._indicators._kernels import windowed
@@ -18,8 +20,18 @@ def test_a_kernel_keeps_its_plain_twin():
 def test_cached_code_goes_by_the_state_of_all_kernels():
     kernels = [one for one in vars(windowed).values() if hasattr(one, "py_func")]
     state = compiling._state_of_kernels()
-    assert {"windowed.py", "step.py"} <= {name for name, *_ in state}
+    assert {"windowed.py", "orders.py"} <= {name for name, *_ in state}
     assert all(one._cache._cache_file._source_stamp[1] == state for one in kernels)
+
+
+def test_kernels_read_nothing_that_the_state_leaves_out():
+    home = Path(compiling.__file__).parents[1]
+    known = {name for name, *_ in compiling._state_of_kernels()}
+    for file in home.glob("*/_kernels/*.py"):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.module.startswith("broadpeak."):
+                module = node.module.rpartition(".")[2]
+                assert f"{module}.py" in known or module in {"compile", "types"}, file
 
 
 def test_a_kernel_is_compiled_again_when_one_it_calls_has_changed(tmp_path):

@@ -14,10 +14,10 @@ import pytest
 import broadpeak as bp
 from broadpeak import PF
 from broadpeak._portfolio.portfolio import Portfolio
-from broadpeak._simulation._kernels.units import summarize_units
+from broadpeak._simulation._kernels.run import summarize_groups
 from broadpeak._simulation.fills import join_fills
 from broadpeak._simulation.rules import Orders, Prices, Rules
-from broadpeak._simulation.simulate import simulate
+from broadpeak._simulation.simulation import simulate
 from broadpeak.errors import DataError, ParamError
 
 INDEX = pd.date_range("2024-01-01", periods=6, freq="D", name="Date")
@@ -258,11 +258,11 @@ class TestColumns:
 
     def test_cash_by_column_compiles_nothing_again(self):
         PF.from_signals(CLOSE, ENTRIES, EXITS).stats()
-        kinds = list(getattr(summarize_units, "signatures", []))
+        kinds = list(getattr(summarize_groups, "signatures", []))
         for cash in ([50.0], np.array([10.0])):
             figures = PF.from_signals(CLOSE, ENTRIES, EXITS, init_cash=cash).stats()
             assert np.isfinite(figures["total_return"]).all()
-        assert list(getattr(summarize_units, "signatures", [])) == kinds
+        assert list(getattr(summarize_groups, "signatures", [])) == kinds
 
     def test_numpy_columns(self):
         entries = np.random.default_rng(1).random((6, 3)) < 0.5
@@ -448,3 +448,20 @@ def test_rules():
             Prices(None, None, None, np.ones(3)), Orders(np.zeros(2, bool)),
             Rules(size=1.0, limited=False),
         )  # fmt: skip
+
+
+def test_metrics_of_pages_are_those_of_the_trade_records(grid):
+    entries, exits = grid
+    pf = PF.from_signals(CLOSE, entries, exits, fees=0.01)
+    frame = pf.metrics(["net", "largest_win", "largest_loss", "mean_bars", "fees_paid"])
+    for label, row in frame.iterrows():
+        trades = pf.trades[pf.trades["column"] == label]
+        closed = trades[trades["status"] == "closed"]
+        assert row["net"] == pytest.approx(trades["pnl"].sum())
+        assert row["fees_paid"] == pytest.approx(trades[["entry_fees", "exit_fees"]].sum().sum())
+        assert row["mean_bars"] == pytest.approx(closed["bars"].mean(), nan_ok=True)
+        assert row["largest_win"] == pytest.approx(closed["pnl"].clip(lower=0).max(), nan_ok=True)
+        assert row["largest_loss"] == pytest.approx(closed["pnl"].clip(upper=0).min(), nan_ok=True)
+    nothing = PF.from_signals(CLOSE, CLOSE < 0)
+    assert nothing.metrics("largest_win").isna().all().all()
+    assert nothing.metrics("net")["net"].tolist() == [0.0] * len(nothing.columns)

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,7 +16,7 @@ _YEAR = 365.25 * 86400.0
 _PER_SECOND = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}
 
 
-def bars_per_year(index: pd.Index[Any] | None) -> float:
+def bars_per_year(index: pd.Index | None) -> float:
     """Return ``(n − 1) / years between the first and last bar``; NaN without dates or span.
 
     Examples
@@ -29,24 +28,27 @@ def bars_per_year(index: pd.Index[Any] | None) -> float:
     return _per_year(index, 0, n - 1, n)
 
 
-def bars_per_year_of(index: pd.Index[Any] | None, spans: AnyArray) -> FloatArray:
-    """Return the bars a year of spans, each a row: number of bars, of the first, of the last.
+def bars_per_year_of(index: pd.Index | None, spans: AnyArray) -> FloatArray:
+    """Return the bars a year of spans: records of the number of bars, the first and the last.
 
     Examples
     --------
     >>> days = pd.date_range("2020-01-01", periods=731)
-    >>> bars_per_year_of(days, np.array([[731, 0, 730], [366, 0, 730]])).round(2)
+    >>> spans = np.array([(731, 0, 730), (366, 0, 730)], dtype="i8,i8,i8")
+    >>> spans.dtype.names = ("bars", "first", "last")
+    >>> bars_per_year_of(days, spans).round(2)
     array([365.25, 182.62])
     """
-    if len(spans) == 1 or (spans == spans[0]).all():
-        count, first, last = spans[0].tolist()
-        return np.full(len(spans), _per_year(index, int(first), int(last), int(count)))
-    unique, which = np.unique(spans, axis=0, return_inverse=True)
+    first, last, bars = spans["first"], spans["last"], spans["bars"]
+    a, b, n = int(first[0]), int(last[0]), int(bars[0])
+    if len(spans) == 1 or ((first == a) & (last == b) & (bars == n)).all():
+        return np.full(len(spans), _per_year(index, a, b, n))
+    unique, which = np.unique(np.stack([bars, first, last], axis=1), axis=0, return_inverse=True)
     found = [_per_year(index, int(a), int(b), int(n)) for n, a, b in unique.tolist()]
     return np.array(found)[which.ravel()]
 
 
-def _per_year(index: pd.Index[Any] | None, first: int, last: int, count: int) -> float:
+def _per_year(index: pd.Index | None, first: int, last: int, count: int) -> float:
     if isinstance(index, pd.PeriodIndex):
         index = index.to_timestamp()
     if not isinstance(index, pd.DatetimeIndex) or count < 2:
@@ -56,12 +58,12 @@ def _per_year(index: pd.Index[Any] | None, first: int, last: int, count: int) ->
     return (count - 1) / (seconds / _YEAR) if seconds > 0.0 else math.nan
 
 
-def has_dates(index: pd.Index[Any] | None) -> bool:
+def has_dates(index: pd.Index | None) -> bool:
     """Return whether an index can tell the length of a year."""
     return isinstance(index, (pd.DatetimeIndex, pd.PeriodIndex))
 
 
-def check_bars_per_year(value: Any) -> float:
+def check_bars_per_year(value: object) -> float:
     """Return a given number of bars per year.
 
     Raises

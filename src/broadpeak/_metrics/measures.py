@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Figures of value and return lanes, shape (lanes, bars)."""
+"""Returns and drawdowns of values, arrays of columns × bars."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ DRAWDOWN = np.dtype(
 end, depth as a negative fraction. A peak before the first bar is put on it."""
 
 Own: TypeAlias = "Sequence[IntArray | None]"
-"""For each lane the numbers of its own bars; None: all of them."""
+"""For each column the numbers of its own bars; None: all of them."""
 
 
 def returns(
@@ -36,18 +36,18 @@ def returns(
 
     Parameters
     ----------
-    value : float64 array, shape (lanes, bars)
-    start : float64 array, shape (lanes,)
+    value : float64 array, shape (columns, bars)
+    start : float64 array, shape (columns,)
         Value before the first bar.
     capital : float
         If not 0, changes are over this fixed amount, not compounded.
     own : sequence of int64 arrays or None, optional
-        Bars that a lane has; changes are from one of them to the next.
+        Bars that a column has; changes are from one of them to the next.
 
     Returns
     -------
-    float64 array, shape (lanes, bars)
-        NaN where the value before is not positive, and on bars that a lane does not have.
+    float64 array, shape (columns, bars)
+        NaN where the value before is not positive, and on bars that a column does not have.
 
     Examples
     --------
@@ -55,15 +55,15 @@ def returns(
     array([[ 0.1, -0.1]])
     """
     out = np.full_like(value, np.nan)
-    for lane, (bars, path) in enumerate(_on_own_bars(value, own)):
+    for column, (bars, path) in enumerate(_on_own_bars(value, own)):
         changes = np.empty_like(path)
-        loops.bar_returns(path, float(start[lane]), capital, changes)
-        out[lane, bars] = changes
+        loops.bar_returns(path, float(start[column]), capital, changes)
+        out[column, bars] = changes
     return out
 
 
 def drawdowns(value: FloatArray, start: FloatArray, *, own: Own | None = None) -> AnyArray:
-    """Return every drawdown (dtype `DRAWDOWN`), lane after lane.
+    """Return every drawdown (dtype `DRAWDOWN`), column after column.
 
     Examples
     --------
@@ -75,14 +75,14 @@ def drawdowns(value: FloatArray, start: FloatArray, *, own: Own | None = None) -
     depths = np.empty(n_bars // 2 + 2)
     numbers = np.arange(n_bars)
     parts = [np.empty(0, dtype=DRAWDOWN)]
-    for lane, (bars, path) in enumerate(_on_own_bars(value, own)):
-        k = loops.find_drawdowns(path, float(start[lane]), ints, depths)
+    for column, (bars, path) in enumerate(_on_own_bars(value, own)):
+        k = loops.find_drawdowns(path, float(start[column]), ints, depths)
         part = np.empty(k, dtype=DRAWDOWN)
         peak, valley, recovery = ints[:k].T
         peak = np.maximum(peak, 0)
         end = np.where(recovery >= 0, recovery, len(path) - 1)
         places = numbers[bars]
-        part["column"], part["recovered"], part["bars"] = lane, recovery >= 0, end - peak
+        part["column"], part["recovered"], part["bars"] = column, recovery >= 0, end - peak
         part["peak"], part["valley"], part["end"] = places[peak], places[valley], places[end]
         part["depth"] = depths[:k]
         parts.append(part)
@@ -92,9 +92,9 @@ def drawdowns(value: FloatArray, start: FloatArray, *, own: Own | None = None) -
 def _on_own_bars(
     value: FloatArray, own: Own | None
 ) -> Iterator[tuple[slice | IntArray, FloatArray]]:
-    """Yield for each lane the bars it has and its values on them."""
-    for lane, path in enumerate(value):
-        bars = None if own is None else own[lane]
+    """Yield for each column the bars it has and its values on them."""
+    for column, path in enumerate(value):
+        bars = None if own is None else own[column]
         if bars is None:
             yield slice(None), path
         else:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Which columns a portfolio has, and which lane of each argument a column reads."""
+"""Which columns a portfolio has, and which row of each argument a column reads."""
 
 from __future__ import annotations
 
@@ -10,10 +10,34 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from broadpeak._portfolio.argument import MarketArgument, span
 from broadpeak._signals.pairing import join_levels, same_level, sorted_levels
 from broadpeak.errors import DataError, broken_rule
-from broadpeak.types import COMBINATION, IntArray
+from broadpeak.types import COMBINATION, AnyArray, IntArray
+
+
+@dataclass(slots=True)
+class MarketArgument:
+    """An array argument.
+
+    Attributes
+    ----------
+    name : str
+    array : array, shape (rows, bars) or (rows, 1)
+    columns : pd.Index or None
+        Labels of the rows, where the user gave any.
+    kind : str
+        "table" lies over bars; "list" holds values of a parameter, which make or match columns;
+        "across" is an array over columns, or a list where it does not fit them; "labelled" is a
+        Series over columns.
+    wide : bool
+        Whether the user gave columns, be it one.
+    """
+
+    name: str
+    array: AnyArray
+    columns: pd.Index | None = None
+    kind: str = "table"
+    wide: bool = False
 
 
 @dataclass(slots=True)
@@ -26,12 +50,29 @@ class Columns:
     labels : pd.Index or None
         None for one column without labels.
     rows : dict of int64 arrays or None
-        For each argument the lane of every column; None where lanes and columns are the same.
+        For each argument the row of every column; None where rows and columns are the same.
     """
 
     count: int
-    labels: pd.Index[Any] | None
+    labels: pd.Index | None
     rows: dict[str, IntArray | None]
+
+
+def span(index: pd.Index) -> str:
+    """Return an index in a few words.
+
+    Examples
+    --------
+    >>> span(pd.RangeIndex(3))
+    '3 labels from 0 to 2'
+    """
+    if len(index) == 0:
+        return "no labels"
+    first, last = (
+        label.isoformat() if isinstance(label, pd.Timestamp) else repr(label)
+        for label in (index[0], index[-1])
+    )
+    return f"{len(index)} labels from {first} to {last}"
 
 
 def resolve(givens: Sequence[MarketArgument], n_prices: int) -> Columns:
@@ -55,7 +96,7 @@ def resolve(givens: Sequence[MarketArgument], n_prices: int) -> Columns:
     widest, owner = _widest(givens)
     tables = [given for given in givens if given.kind == "table"]
     wide = any(given.wide for given in tables)
-    count = len(widest) if widest is not None else max(len(given.lanes) for given in tables)
+    count = len(widest) if widest is not None else max(len(given.array) for given in tables)
     rows: dict[str, IntArray | None] = {}
     labels = widest
     for given in tables:
@@ -79,7 +120,7 @@ def resolve(givens: Sequence[MarketArgument], n_prices: int) -> Columns:
         and not one_each
         and _makes_columns(lists, only_prices=only_prices, wide=wide)
     ):
-        singles = {given.name for given in givens if len(given.lanes) == 1}
+        singles = {given.name for given in givens if len(given.array) == 1}
         return _multiplied(lists, labels, count, rows, singles)
     for given in lists:
         rows[given.name] = _list_rows(given, count, 1 if one_each else n_prices)
@@ -90,7 +131,7 @@ def _is_list(given: MarketArgument, count: int, *, wide: bool) -> bool:
     """Whether an argument holds values of a parameter: an array may hold one value a column."""
     if given.kind != "across":
         return given.kind == "list"
-    return len(given.lanes) != count or not wide
+    return len(given.array) != count or not wide
 
 
 def _makes_columns(lists: Sequence[MarketArgument], *, only_prices: bool, wide: bool) -> bool:
@@ -109,9 +150,7 @@ def _is_flat(given: MarketArgument) -> bool:
     return not given.wide and given.kind == "table"
 
 
-def _levels_beside(
-    given: MarketArgument, labels: pd.Index[Any] | None
-) -> list[pd.Index[Any]] | None:
+def _levels_beside(given: MarketArgument, labels: pd.Index | None) -> list[pd.Index] | None:
     """Return the levels that a table adds to `labels` if its columns meet them by position.
 
     Two tables of as many combinations of different parameters do, as a mono-chunk makes them. None
@@ -134,11 +173,11 @@ def _levels_beside(
     return [level for level in params if not any(same_level(level, one) for one in its_params)]
 
 
-def _same_levels(left: list[pd.Index[Any]], right: list[pd.Index[Any]]) -> bool:
+def _same_levels(left: list[pd.Index], right: list[pd.Index]) -> bool:
     return len(left) == len(right) and all(map(same_level, left, right))
 
 
-def _with_levels(labels: pd.Index[Any] | None, extra: list[pd.Index[Any]]) -> pd.Index[Any] | None:
+def _with_levels(labels: pd.Index | None, extra: list[pd.Index]) -> pd.Index | None:
     """Return `labels` with more levels, those of assets last."""
     if labels is None or not extra:
         return labels
@@ -146,7 +185,7 @@ def _with_levels(labels: pd.Index[Any] | None, extra: list[pd.Index[Any]]) -> pd
     return join_levels([*params, *extra, *assets])
 
 
-def _widest(givens: Sequence[MarketArgument]) -> tuple[pd.Index[Any] | None, str]:
+def _widest(givens: Sequence[MarketArgument]) -> tuple[pd.Index | None, str]:
     """Return the labels with the most levels: all others must be found in them."""
     labels, owner = None, ""
     for given in givens:
@@ -160,12 +199,12 @@ def _widest(givens: Sequence[MarketArgument]) -> tuple[pd.Index[Any] | None, str
     return labels, owner
 
 
-def _is_repeated(own: pd.Index[Any], labels: pd.Index[Any]) -> bool:
+def _is_repeated(own: pd.Index, labels: pd.Index) -> bool:
     return len(labels) > len(own) and _block_rows(own, labels) is not None
 
 
-def _block_rows(own: pd.Index[Any], labels: pd.Index[Any]) -> IntArray | None:
-    """Return the lane of every label where `labels` are `own` once or more, block after block.
+def _block_rows(own: pd.Index, labels: pd.Index) -> IntArray | None:
+    """Return the row of every label where `labels` are `own` once or more, block after block.
 
     Labels repeat so where parameter levels are hidden; position then says what belongs together.
     """
@@ -182,22 +221,22 @@ def _block_rows(own: pd.Index[Any], labels: pd.Index[Any]) -> IntArray | None:
 
 
 def _rows(
-    given: MarketArgument, labels: pd.Index[Any] | None, owner: str, count: int
+    given: MarketArgument, labels: pd.Index | None, owner: str, count: int
 ) -> IntArray | None:
     if given.columns is not None and labels is None:
         rule = "have the index of close, or its columns"
         raise DataError(broken_rule(given.name, rule, span(given.columns)))
     if given.columns is not None and labels is not None:
         return _project(given, labels, owner)
-    if len(given.lanes) in {1, count}:
+    if len(given.array) in {1, count}:
         return None
     against = "" if labels is None else f", the columns of {owner}"
     rule = f"have 1 or {count} columns{against}"
-    raise DataError(broken_rule(given.name, rule, len(given.lanes)))
+    raise DataError(broken_rule(given.name, rule, len(given.array)))
 
 
-def _project(given: MarketArgument, labels: pd.Index[Any], owner: str) -> IntArray | None:
-    """Return the lane of every label: by position if the same, else by the shared levels."""
+def _project(given: MarketArgument, labels: pd.Index, owner: str) -> IntArray | None:
+    """Return the row of every label: by position if the same, else by the shared levels."""
     own = given.columns
     if own is None or own is labels or own.equals(labels):
         return None
@@ -213,7 +252,7 @@ def _project(given: MarketArgument, labels: pd.Index[Any], owner: str) -> IntArr
     )
     if shared and own.is_unique:
         names: list[Any] = list(own.names)
-        wanted: pd.Index[Any] = labels.get_level_values(names[0])
+        wanted: pd.Index = labels.get_level_values(names[0])
         if len(names) > 1:
             wanted = pd.MultiIndex.from_arrays([labels.get_level_values(name) for name in names])
         rows = own.get_indexer(wanted)
@@ -227,8 +266,8 @@ def _project(given: MarketArgument, labels: pd.Index[Any], owner: str) -> IntArr
     raise DataError(msg)
 
 
-def _values_by_label(own: pd.Index[Any], labels: pd.Index[Any]) -> IntArray | None:
-    """Return the lane of every label for a Series over columns, in any order of its own.
+def _values_by_label(own: pd.Index, labels: pd.Index) -> IntArray | None:
+    """Return the row of every label for a Series over columns, in any order of its own.
 
     Without a name it may be over any level, if its labels fit one level only.
     """
@@ -241,7 +280,7 @@ def _values_by_label(own: pd.Index[Any], labels: pd.Index[Any]) -> IntArray | No
     return found[0] if len(found) == 1 else None
 
 
-def _named(labels: pd.Index[Any]) -> str:
+def _named(labels: pd.Index) -> str:
     names = ", ".join(str(name) for name in labels.names)
     shown = ", ".join(repr(label) for label in labels[:3])
     more = ", …" if len(labels) > 3 else ""
@@ -249,7 +288,7 @@ def _named(labels: pd.Index[Any]) -> str:
 
 
 def _common_length(lists: Sequence[MarketArgument]) -> int:
-    lengths = {given.name: len(given.lanes) for given in lists if len(given.lanes) > 1}
+    lengths = {given.name: len(given.array) for given in lists if len(given.array) > 1}
     if len(set(lengths.values())) > 1:
         shown = ", ".join(f"{name}: {length}" for name, length in lengths.items())
         msg = f"Lists of parameters must be of one length, got {shown}. Pass zipped lists."
@@ -259,7 +298,7 @@ def _common_length(lists: Sequence[MarketArgument]) -> int:
 
 def _list_rows(given: MarketArgument, count: int, n_prices: int) -> IntArray | None:
     """Match a list with the columns: one value each, or one for each block of price columns."""
-    length = len(given.lanes)
+    length = len(given.array)
     if length in {1, count}:
         return None
     if length * n_prices == count:
@@ -270,7 +309,7 @@ def _list_rows(given: MarketArgument, count: int, n_prices: int) -> IntArray | N
 
 def _multiplied(
     lists: Sequence[MarketArgument],
-    labels: pd.Index[Any] | None,
+    labels: pd.Index | None,
     count: int,
     rows: dict[str, IntArray | None],
     singles: set[str],
@@ -285,9 +324,9 @@ def _multiplied(
         if name in singles:
             tiled[name] = np.zeros_like(inner)
     for given in lists:
-        tiled[given.name] = block if len(given.lanes) > 1 else np.zeros_like(block)
+        tiled[given.name] = block if len(given.array) > 1 else np.zeros_like(block)
     levels = [
-        pd.Index(given.lanes[block if len(given.lanes) > 1 else block * 0, 0], name=given.name)
+        pd.Index(given.array[block if len(given.array) > 1 else block * 0, 0], name=given.name)
         for given in lists
     ]
     if labels is not None:

@@ -1,55 +1,67 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""One argument as the user gave it, unwrapped: lanes, and which axis they lie on."""
+"""From the arguments of `Portfolio.from_signals` to a simulation and the labels of its results.
+
+Each argument is unwrapped (`MarketArgument`), all are matched column by column
+(`alignment.py`), and what prices and settings must be is checked. What the kernels see has no
+labels any more.
+"""
 
 from __future__ import annotations
 
 import math
 import numbers
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import NoReturn, TypeAlias
 
 import numpy as np
 import pandas as pd
 
+from broadpeak._core.aliases import ArrayLike
 from broadpeak._core.arrays import plain_array
-from broadpeak._core.check import as_float
-from broadpeak._prices.schema import check_index
+from broadpeak._core.check import as_float, one_of
+from broadpeak._data.data import Data
+from broadpeak._portfolio.alignment import Columns, MarketArgument, resolve, span
+from broadpeak._portfolio.grouping import group_columns
+from broadpeak._prices.schema import check_index, inconsistent
+from broadpeak._simulation._kernels.layout import ONE_COLUMN, SIZE_TYPES, Groups
+from broadpeak._simulation._kernels.prices import check_prices
+from broadpeak._simulation.rules import Prices, Rules, Setting, SharedRows, sealed
+from broadpeak._simulation.simulation import Simulation
+from broadpeak._simulation.stops import STOPS
 from broadpeak.errors import DataError, ParamError, broken_rule
-from broadpeak.types import AnyArray, FloatArray
+from broadpeak.types import AnyArray, BoolArray, FloatArray, IntArray
 
+SettingLike: TypeAlias = "float | ArrayLike | Sequence[float | None] | pd.Index | None"
+"""A number, or one for each bar, each column, or each value of a parameter; None: none."""
 
-@dataclass(slots=True)
-class MarketArgument:
-    """An array argument.
+GroupBy: TypeAlias = "bool | Hashable | Sequence[Hashable] | pd.Index | pd.Series"
+"""True for one group, level name or number, or one label a column; None: no groups."""
 
-    Attributes
-    ----------
-    name : str
-    lanes : array, shape (lanes, bars) or (lanes, 1)
-    columns : pd.Index or None
-        Labels of the lanes, where the user gave any.
-    kind : str
-        "table" lies over bars; "list" holds values of a parameter, which make or match columns;
-        "across" is an array over columns, or a list where it does not fit them; "labelled" is a
-        Series over columns.
-    wide : bool
-        Whether the user gave columns, be it one.
+DIRECTIONS = ("longonly", "shortonly", "both")
+COSTS = ("fees", "fixed_fees", "slippage")
+MANY = 0.01  # share of bars beyond which a rule is not broken by single bad bars
 
-    Raises
-    ------
-    DataError
-        If there are no lanes.
-    """
+DEFAULTS: dict[str, float | None] = {
+    "size": math.inf,
+    "fees": 0.0,
+    "fixed_fees": 0.0,
+    "slippage": 0.0,
+    "init_cash": 100.0,
+    **{kind.argument: None for kind in STOPS if kind.argument is not None},
+}
+"""Every setting and its default, which needs no check; None is the default."""
 
-    name: str
-    lanes: AnyArray
-    columns: pd.Index[Any] | None = None
-    kind: str = "table"
-    wide: bool = False
-
-    def __post_init__(self) -> None:
-        if not len(self.lanes):
-            raise DataError(broken_rule(self.name, "hold at least one value or column", "none"))
+_RANGES: dict[str, tuple[float | None, float | None, str]] = {
+    "size": (0.0, math.inf, "be 0 or more"),
+    "fees": (0.0, None, "be 0 or more and finite"),
+    "fixed_fees": (0.0, None, "be 0 or more and finite"),
+    "slippage": (0.0, 1.0, "be at least 0 and below 1, a share of price"),
+    "init_cash": (None, None, "be positive and finite"),
+}
+"""Least value (None: above 0), value above all (None: below infinity), rule in words."""
+_FIRST_ROW = sealed(np.zeros(1, dtype=np.int64))
+_STOP_RANGE = (None, math.inf, "be above 0; None is no stop")
 
 
 class SharedIndex:
@@ -57,24 +69,25 @@ class SharedIndex:
 
     __slots__ = ("count", "index", "owner")
 
-    def __init__(self, count: int, index: pd.Index[Any] | None = None) -> None:
+    def __init__(self, count: int, index: pd.Index | None = None) -> None:
         self.count = count
         self.index = index
         self.owner = "close"
 
-    def check(self, name: str, index: pd.Index[Any]) -> None:
+    def check(self, name: str, index: pd.Index) -> None:
         """Take the labels of the first pandas object; those of the others must be the same.
 
         Raises
         ------
         DataError
-            If they are not; the message shows both. If labels are not sorted, come twice, or are
-            neither dates nor numbers.
+            If they are not; the message shows both. If labels are not sorted, repeated, or neither
+            dates nor numbers.
         """
         if index is self.index:
             return
         if self.index is None:
-            self.check_length(name, len(index))
+            if len(index) != self.count:
+                self.refuse_length(name, len(index))
             stamps = index.to_timestamp() if isinstance(index, pd.PeriodIndex) else index
             check_index(name, stamps)
             self.index = index
@@ -86,117 +99,237 @@ class SharedIndex:
             )
             raise DataError(msg)
 
-    def check_length(self, name: str, length: int) -> None:
-        """Raise `DataError` if an array has another number of bars."""
-        if length != self.count:
-            raise DataError(broken_rule(name, f"have {self.count} bars, as close has", length))
+    def refuse_length(self, name: str, length: int) -> NoReturn:
+        """Raise `DataError` for an array of another number of bars."""
+        raise DataError(broken_rule(name, f"have {self.count} bars, as close has", length))
 
 
-def span(index: pd.Index[Any]) -> str:
-    """Return an index in a few words.
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """How results are labelled.
 
-    Examples
-    --------
-    >>> span(pd.RangeIndex(3))
-    '3 labels from 0 to 2'
+    Attributes
+    ----------
+    index : pd.Index or None
+        Bars; None without pandas input.
+    columns : pd.Index or None
+        None for one column without labels.
+    groups : pd.Index or None
+        Columns, or groups of them.
+    name : object
+        Name of a single column.
+    single : bool
+        Whether metrics are scalars and paths are Series: one-dimensional input, or one account.
     """
-    if len(index) == 0:
-        return "no labels"
-    first, last = (
-        label.isoformat() if isinstance(label, pd.Timestamp) else repr(label)
-        for label in (index[0], index[-1])
-    )
-    return f"{len(index)} labels from {first} to {last}"
+
+    index: pd.Index | None
+    columns: pd.Index | None
+    groups: pd.Index | None
+    name: Hashable = None
+    single: bool = True
 
 
-def prices(name: str, value: Any, bars: SharedIndex) -> MarketArgument:
-    """Return price lanes.
+def simulation_of(
+    close: object,
+    price_args: Mapping[str, object],
+    signal_args: Mapping[str, object],
+    setting_args: Mapping[str, object],
+    *,
+    price: str,
+    size_type: str,
+    direction: str,
+    accumulate: bool,
+    stop_unit: str,
+    group_by: GroupBy,
+    cash_sharing: bool,
+) -> tuple[Simulation, Labels]:
+    """Return the simulation that arguments describe, and the labels of its results.
 
     Raises
     ------
     DataError
-        If the value is not numbers over bars, or its index is not that of the close.
-    """
-    return _table(name, value, bars, floats)
-
-
-def signals(name: str, value: Any, bars: SharedIndex) -> MarketArgument:
-    """Return signal lanes of bool; one bool stands for every bar.
-
-    Raises
-    ------
-    DataError
-        If the value does not fit the bars, or holds anything but true, false and missing.
-    """
-    if isinstance(value, (bool, np.bool_)):
-        return MarketArgument(name, np.full((1, bars.count), bool(value)))
-    return _table(name, value, bars, bools)
-
-
-def setting(
-    name: str, value: Any, bars: SharedIndex, *, over_bars: bool = True
-) -> MarketArgument | float:
-    """Return a setting: a number (NaN for None), or lanes.
-
-    A list, tuple, range or pandas Index holds values of a parameter. A one-dimensional array is
-    over bars if it has their number, else over columns. A Series is over bars if it has their
-    index, else over columns by label. ``over_bars=False`` leaves out the bars.
-
-    Raises
-    ------
+        If prices, signals or settings do not fit one another.
     ParamError
-        If the value is not a number or an array of numbers.
-    DataError
-        If a Series or frame has another index, or an array another shape.
+        If a setting is out of its range.
     """
-    if value is None:
-        return math.nan
-    if not isinstance(value, bool) and isinstance(value, numbers.Real):
-        return as_float(value)
-    if isinstance(value, (list, tuple, range, pd.Index)):
-        return _listed(name, value)
-    if isinstance(value, (pd.Series, pd.DataFrame)):
-        return _labelled(name, value, bars, over_bars=over_bars)
-    if isinstance(value, (bool, np.bool_, str, bytes)):
-        raise ParamError(broken_rule(name, "be a number or an array of numbers", value))
-    return _plain(name, floats(name, value), bars, over_bars=over_bars)
+    _check_options(price, size_type, stop_unit, direction, accumulate, cash_sharing)
+    if direction != "longonly":
+        _check_direction(signal_args, direction)
+
+    # What a `Data` holds was checked when it was made.
+    checked = isinstance(close, Data) and all(own is None for own in price_args.values())
+    arrays, settings, bars, name = _unwrapped(
+        close, price_args, signal_args, setting_args, size_type
+    )
+
+    # Which columns there are, and which row of each argument they read.
+    pot = arrays.pop("init_cash", None) if cash_sharing else None
+    flat = True
+    for argument in arrays.values():
+        flat &= argument.kind == "table" and not argument.wide
+    columns = Columns(1, None, dict.fromkeys(arrays))
+    if not flat:
+        columns = resolve(list(arrays.values()), len(arrays["close"].array))
+    prices, price_rows = _used_prices(arrays, columns, bars, name, checked=checked)
+    groups, group_labels = ONE_COLUMN, columns.labels
+    grouped = cash_sharing if group_by is None else group_by is not False
+    if grouped:
+        codes, group_labels = group_columns(group_by, columns.labels, columns.count)
+        groups = Groups.of_codes(codes, len(group_labels), shared=cash_sharing)
+    elif columns.count > 1:
+        groups = Groups.single(columns.count)
+
+    # Settings and signals as the simulation takes them.
+    for key in setting_args:
+        if key in arrays:
+            rows = SharedRows(arrays[key].array, columns.rows[key])
+            settings[key] = rows
+            if key in COSTS:
+                _check_known(key, rows, prices, price_rows)
+    cash = settings.pop("init_cash", None)
+    if not isinstance(cash, float):
+        cash = _cash(cash, columns.count) if pot is None else _pot(pot, len(groups.bounds) - 1)
+    stops: dict[str, Setting] = {}
+    for kind in STOPS:
+        if kind.argument is not None:
+            stops[kind.name] = settings[kind.argument]
+    rules = Rules(
+        price=price,
+        size=settings["size"],
+        size_type=size_type,
+        stops=stops,
+        stop_unit=stop_unit,
+        fees=settings["fees"],
+        fixed_fees=settings["fixed_fees"],
+        slippage=settings["slippage"],
+        accumulate=bool(accumulate),
+        init_cash=cash,
+    )
+    nothing = SharedRows(np.zeros((1, bars.count), dtype=np.uint8))
+    given: list[SharedRows] = []
+    for key in signal_args:
+        here = key in arrays
+        given.append(
+            SharedRows(arrays[key].array.view(np.uint8), columns.rows[key]) if here else nothing
+        )
+    signals = [*given, nothing]
+    if direction != "longonly":
+        short = direction == "shortonly"
+        meant = (nothing, nothing, *given[:2]) if short else (given[0], nothing, given[1], nothing)
+        signals = [*meant, nothing]
+    # One account for everything is one whole, however many columns it has.
+    single = columns.labels is None
+    if grouped:
+        single = group_by is None or group_by is True
+    return (
+        Simulation(prices, price_rows, signals, rules, groups),
+        Labels(bars.index, columns.labels, group_labels, name, single),
+    )
 
 
-def _labelled(name: str, value: Any, bars: SharedIndex, *, over_bars: bool) -> MarketArgument:
-    """Return a Series over bars if it has their index, else over columns; a frame over both."""
-    if isinstance(value, pd.DataFrame):
-        return _table(name, value, bars, floats)
-    lane = floats(name, value)
-    if not over_bars or (bars.index is not None and not value.index.equals(bars.index)):
-        return MarketArgument(name, lane[:, np.newaxis], value.index, "labelled")
-    bars.check(name, value.index)
-    return MarketArgument(name, lane[np.newaxis, :])
+def _check_options(
+    price: str, size_type: str, stop_unit: str, direction: str, accumulate: bool, shared: bool
+) -> None:
+    for name, value, allowed in (
+        ("price", price, ("close", "nextopen")),
+        ("size_type", size_type, SIZE_TYPES),
+        ("stop_unit", stop_unit, ("fraction", "price")),
+        ("direction", direction, DIRECTIONS),
+    ):
+        if type(value) is not str or value not in allowed:
+            one_of(name, value, allowed)
+    flags: Mapping[str, object] = {"accumulate": accumulate, "cash_sharing": shared}
+    for name, flag in flags.items():
+        if not isinstance(flag, (bool, np.bool_)):
+            raise ParamError(broken_rule(name, "be True or False", flag))
 
 
-def _plain(
-    name: str, array: FloatArray, bars: SharedIndex, *, over_bars: bool
-) -> MarketArgument | float:
-    """Return an array over bars if it has their number, else over columns."""
-    if array.ndim == 0:
-        return float(array)
-    if array.ndim == 1 and (len(array) != bars.count or not over_bars):
-        return MarketArgument(name, array[:, np.newaxis], kind="across")
-    if array.ndim == 2 and len(array) == 1 != bars.count:
-        return MarketArgument(name, array.T, wide=True)
-    return _table(name, array, bars, floats)
+def _unwrapped(
+    close: object,
+    price_args: Mapping[str, object],
+    signal_args: Mapping[str, object],
+    setting_args: Mapping[str, object],
+    size_type: str,
+) -> tuple[dict[str, MarketArgument], dict[str, Setting], SharedIndex, Hashable]:
+    """Return arguments that are arrays, settings that are numbers, the bars, and a close's name."""
+    name = None
+    if isinstance(close, pd.Series):
+        name = close.name
+    elif not isinstance(close, (np.ndarray, pd.DataFrame)):
+        close, price_args, name = _prices_of(close, price_args)
+    if isinstance(close, (np.ndarray, pd.Series, pd.DataFrame)):
+        shape = close.shape
+    else:
+        shape = plain_array("close", close).shape
+    if len(shape) not in {1, 2} or 0 in shape:
+        rule = "be one- or two-dimensional with at least one bar and one column"
+        raise DataError(broken_rule("close", rule, shape if shape else close))
+    bars = SharedIndex(shape[0])
+    arrays = {"close": table("close", close, bars, floats)}
+    for key, value in price_args.items():
+        if value is not None:
+            arrays[key] = table(key, value, bars, floats)
+    for key, value in signal_args.items():
+        if isinstance(value, (bool, np.bool_)):
+            arrays[key] = MarketArgument(key, np.full((1, bars.count), bool(value)))
+        elif value is not None:
+            arrays[key] = table(key, value, bars, bools)
+    settings: dict[str, Setting] = {}
+    for key, value in setting_args.items():
+        default = DEFAULTS[key]
+        usual = value is None if default is None else type(value) is float and value == default
+        if usual and (key != "size" or size_type != "percent"):
+            settings[key] = default
+            continue
+        given = setting(key, default if value is None else value, bars)
+        check_range(key, given, size_type)
+        if isinstance(given, MarketArgument):
+            arrays[key] = given
+        else:
+            # A stop that is NaN is none; `check_range` lets nothing else be NaN.
+            settings[key] = None if math.isnan(given) else given
+    return arrays, settings, bars, name
 
 
-def _listed(name: str, value: Any) -> MarketArgument | float:
-    try:
-        array = floats(name, [math.nan if item is None else item for item in value])
-    except DataError as error:
-        raise ParamError(broken_rule(name, "be a list of numbers", value)) from error
-    if array.ndim != 1 or len(array) == 0:
-        raise ParamError(broken_rule(name, "be a list of at least one number", value))
-    return MarketArgument(name, array[:, np.newaxis], kind="list")
+def _check_direction(signal_args: Mapping[str, object], direction: str) -> None:
+    given = [key for key in ("short_entries", "short_exits") if signal_args[key] is not None]
+    if given:
+        msg = (
+            f"direction must be left alone where {' and '.join(given)} decide, got {direction!r}. "
+            f"Leave out direction, or leave out the short arrays."
+        )
+        raise ParamError(msg)
 
 
-def _table(name: str, value: Any, bars: SharedIndex, convert: Any) -> MarketArgument:
+def _prices_of(
+    close: object, given: Mapping[str, object]
+) -> tuple[object, Mapping[str, object], Hashable]:
+    """Take open, high, low and close out of a `Data`; a price given beside it wins."""
+    if not (hasattr(close, "symbols") and hasattr(close, "close")):
+        return close, given, None
+    taken = dict(given)
+    for key, own in given.items():
+        if own is None:
+            try:
+                taken[key] = getattr(close, key)
+            except DataError:  # closes only, as fund values are
+                taken[key] = None
+    return close.close, taken, getattr(close.close, "name", None)
+
+
+# -- one argument ---------------------------------------------------------------------------------
+
+
+def table(
+    name: str, value: object, bars: SharedIndex, convert: Callable[[str, object], AnyArray]
+) -> MarketArgument:
+    """Return prices or signals over bars, or bars × columns.
+
+    Raises
+    ------
+    DataError
+        If the value is not an array of its kind over these bars, or has another index.
+    """
     columns = None
     if isinstance(value, (pd.Series, pd.DataFrame)):
         bars.check(name, value.index)
@@ -205,12 +338,20 @@ def _table(name: str, value: Any, bars: SharedIndex, convert: Any) -> MarketArgu
     if array.ndim not in {1, 2}:
         rule = "be one-dimensional (bars) or two-dimensional (bars × columns)"
         raise DataError(broken_rule(name, rule, array.shape))
-    bars.check_length(name, len(array))
-    lanes = array[np.newaxis, :] if array.ndim == 1 else array.T
-    return MarketArgument(name, lanes, columns, wide=array.ndim == 2)
+    if len(array) != bars.count:
+        bars.refuse_length(name, len(array))
+    if array.ndim == 1:
+        return MarketArgument(name, array[np.newaxis, :])
+    return _with_rows(MarketArgument(name, array.T, columns, wide=True))
 
 
-def floats(name: str, value: Any) -> FloatArray:
+def _with_rows(argument: MarketArgument) -> MarketArgument:
+    if not len(argument.array):
+        raise DataError(broken_rule(argument.name, "hold at least one value or column", "none"))
+    return argument
+
+
+def floats(name: str, value: object) -> FloatArray:
     """Return the values as float64.
 
     Raises
@@ -225,7 +366,7 @@ def floats(name: str, value: Any) -> FloatArray:
     return result
 
 
-def bools(name: str, value: Any) -> AnyArray:
+def bools(name: str, value: object) -> BoolArray:
     """Return the values as bool; missing ones are false.
 
     Raises
@@ -243,3 +384,201 @@ def bools(name: str, value: Any) -> AnyArray:
         remedy = "Pass a comparison, such as fast > slow."
         raise DataError(broken_rule(name, "hold true and false only", wrong, remedy))
     return np.asarray(result)
+
+
+def setting(name: str, value: object, bars: SharedIndex) -> MarketArgument | float:
+    """Return a setting: a number (NaN for None), or an array.
+
+    A list, tuple, range or pandas Index holds values of a parameter. A one-dimensional array is
+    over bars if it has their number, else over columns. A Series is over bars if it has their
+    index, else over columns by label. Cash is never over bars.
+
+    Raises
+    ------
+    ParamError
+        If the value is not a number or an array of numbers.
+    DataError
+        If a Series or frame has another index, or an array another shape.
+    """
+    if value is None:
+        return math.nan
+    if not isinstance(value, bool) and isinstance(value, numbers.Real):
+        return as_float(value)
+    if isinstance(value, (bool, np.bool_, str, bytes)):
+        raise ParamError(broken_rule(name, "be a number or an array of numbers", value))
+    if isinstance(value, (list, tuple, range, pd.Index)):
+        return _listed(name, value)
+    if isinstance(value, pd.DataFrame):
+        return table(name, value, bars, floats)
+    over_bars = name != "init_cash"
+    array = floats(name, value)
+    if array.ndim == 0:
+        return float(array)
+    labels = value.index if isinstance(value, pd.Series) else None
+    if labels is not None and over_bars and (bars.index is None or labels.equals(bars.index)):
+        bars.check(name, labels)
+        found = MarketArgument(name, array[np.newaxis, :])
+    elif labels is not None:
+        found = MarketArgument(name, array[:, np.newaxis], labels, "labelled")
+    elif array.ndim == 1 and (len(array) != bars.count or not over_bars):
+        found = MarketArgument(name, array[:, np.newaxis], kind="across")
+    elif array.ndim == 2 and len(array) == 1 != bars.count:
+        found = MarketArgument(name, array.T, wide=True)
+    else:
+        found = table(name, array, bars, floats)
+    return _with_rows(found)
+
+
+def _listed(name: str, value: Iterable[object]) -> MarketArgument:
+    try:
+        array = floats(name, [math.nan if item is None else item for item in value])
+    except DataError as error:
+        raise ParamError(broken_rule(name, "be a list of numbers", value)) from error
+    if array.ndim != 1 or len(array) == 0:
+        raise ParamError(broken_rule(name, "be a list of at least one number", value))
+    return MarketArgument(name, array[:, np.newaxis], kind="list")
+
+
+def check_range(name: str, value: MarketArgument | float, size_type: str) -> None:
+    """Raise `ParamError` if a value of a setting is out of its range.
+
+    NaN is no stop, and at a bar no size. Costs over bars may be NaN where there is no price, as
+    `_check_known` sees to.
+
+    Raises
+    ------
+    ParamError
+        With the rule and the first wrong value.
+    """
+    low, high, rule = _RANGES.get(name, _STOP_RANGE)
+    array = np.asarray(value.array if isinstance(value, MarketArgument) else [[value]])
+    if name == "size" and size_type == "percent":
+        rule = "be a share above 0 and up to 1 with size_type='percent'"
+        outside = (array <= 0.0) | (array > 1.0)
+    else:
+        outside = array <= 0.0 if low is None else array < low
+        if high is None:
+            outside |= array == math.inf
+        elif math.isfinite(high):
+            outside |= array >= high
+    if name in _RANGES and array.shape[1] == 1:
+        outside |= np.isnan(array)
+    if outside.any():
+        raise ParamError(broken_rule(name, rule, float(array[outside][0])))
+
+
+# -- all of them together -------------------------------------------------------------------------
+
+
+def _used_prices(
+    arrays: Mapping[str, MarketArgument],
+    columns: Columns,
+    bars: SharedIndex,
+    name: Hashable,
+    *,
+    checked: bool,
+) -> tuple[Prices, IntArray]:
+    """Return prices and the price row of every column, all price arguments in one shape."""
+    prices: dict[str, FloatArray] = {}
+    rows: dict[str, SharedRows] = {}
+    has_nan = False
+    apart = False
+    for key in ("close", "open", "high", "low"):
+        if key not in arrays:
+            continue
+        prices[key] = sealed(arrays[key].array)
+        rows[key] = SharedRows(prices[key], columns.rows[key])
+        row, bar, missing = check_prices(prices[key])
+        has_nan |= missing and key == "close"
+        if row >= 0:
+            where = f"column {_column_of(arrays[key], row, name)}, bar {bar}"
+            where += "" if bars.index is None else f" at {bars.index[bar]}"
+            rule = f"be positive and finite, or missing ({where})"
+            raise DataError(broken_rule(key, rule, float(prices[key][row, bar])))
+        own, others = rows[key].numbers, rows["close"].numbers
+        same = own is others or (
+            own is not None and others is not None and np.array_equal(own, others)
+        )
+        apart |= len(prices[key]) != len(prices["close"]) or not same
+    numbers = _FIRST_ROW if columns.count == 1 else rows["close"].of_columns(columns.count)
+    if len(prices) > 1 and not checked:
+        # The rows that stand together in some column are checked against one another, once each.
+        met = np.tile(np.arange(len(prices["close"])), (len(prices), 1))
+        if apart:
+            met = np.unique([one.of_columns(columns.count) for one in rows.values()], axis=1)
+        for places in met.T:
+            fields = {key: prices[key][k] for key, k in zip(prices, places, strict=True)}
+            _check_bars(_column_of(arrays["close"], places[0], name), bars.index, fields)
+    if apart:  # a price row for every column
+        for key, one in rows.items():
+            prices[key] = prices[key][one.of_columns(columns.count)]
+        numbers = np.arange(columns.count, dtype=np.int64)
+    used = Prices(
+        prices.get("open"), prices.get("high"), prices.get("low"), prices["close"], has_nan=has_nan
+    )
+    return used, numbers
+
+
+def _column_of(argument: MarketArgument, row: int, name: Hashable) -> Hashable:
+    """Return the label of a price column, or its number."""
+    if argument.columns is not None:
+        label: Hashable = argument.columns[row]
+        return label
+    return row if name is None else name
+
+
+def _check_bars(column: Hashable, index: pd.Index | None, fields: Mapping[str, FloatArray]) -> None:
+    """Refuse prices of one column that contradict each other, such as a high below the close."""
+    for field, rule, bound, broken in inconsistent(fields):
+        if not broken.any():
+            continue
+        bar, count = int(np.argmax(broken)), int(broken.sum())
+        at = "" if index is None else f" at {index[bar]}"
+        remedy = f"{count - 1} more bars break this rule. " if count > 1 else ""
+        if count > max(1.0, MANY * len(broken)):
+            remedy += (
+                "These prices seem to be adjusted in different ways: an adjusted close must stand "
+                "beside open, high and low times adjusted close / close. "
+                "Type: data = bp.Data.from_frames({symbol: frame}, adjust=True)"
+            )
+        else:
+            remedy += "Drop or correct these bars."
+        owner = f"{field} of column {column}{at} (bar {bar})"
+        got = float(fields[field][bar])
+        raise DataError(broken_rule(owner, f"be {rule} ({bound[bar]:g})", got, remedy))
+
+
+def _check_known(name: str, costs: SharedRows, prices: Prices, price_rows: IntArray) -> None:
+    """Refuse costs that are not known on a bar on which a column could trade."""
+    unknown = np.isnan(costs.values)
+    if not unknown.any():
+        return
+    rows = costs.of_columns(len(price_rows))
+    for row, price in np.unique([rows, price_rows], axis=1).T:
+        bad = unknown[row] & ~np.isnan(prices.close[price])
+        if bad.any():
+            rule = f"be known on every bar with a price (bar {int(bad.argmax())})"
+            remedy = f"Type: {name} = {name}.ffill().fillna(0), if that is meant."
+            raise ParamError(broken_rule(name, rule, math.nan, remedy))
+
+
+def _cash(given: Setting, n_columns: int) -> FloatArray | float:
+    """Return the cash of every column."""
+    if isinstance(given, SharedRows):
+        if given.values.shape[1] != 1:
+            rule = "be a number, or one for each column"
+            raise ParamError(broken_rule("init_cash", rule, given.values.shape))
+        cash: FloatArray = given.values[given.of_columns(n_columns), 0]
+        return cash
+    if not isinstance(given, float):
+        raise ParamError(broken_rule("init_cash", "be a positive number", given))
+    return given
+
+
+def _pot(given: MarketArgument, n_groups: int) -> FloatArray:
+    """Return the cash of every group."""
+    if len(given.array) not in {1, n_groups} or given.array.shape[1] != 1:
+        rule = f"be one number, or {n_groups}: one a group"
+        raise ParamError(broken_rule("init_cash", rule, given.array.shape))
+    cash: FloatArray = np.broadcast_to(given.array[:, 0], (n_groups,))
+    return cash

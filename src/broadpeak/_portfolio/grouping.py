@@ -12,29 +12,23 @@ from broadpeak._core.check import did_you_mean
 from broadpeak.errors import ParamError, ParamTypeError, broken_rule
 from broadpeak.types import IntArray
 
-_NO_GROUPS: pd.Index[Any] = pd.Index([])
-
 
 def group_columns(
-    group_by: Any, labels: pd.Index[Any] | None, count: int, cash_sharing: bool
-) -> tuple[IntArray | None, pd.Index[Any]]:
-    """Return the group number of each column (None: no groups) and the labels of the groups.
+    group_by: object, labels: pd.Index | None, count: int
+) -> tuple[IntArray, pd.Index]:
+    """Return the group number of each column and the labels of the groups.
 
     Parameters
     ----------
-    group_by : None, False, True, level name(s) or number(s), or one label a column
-        True, and None with shared cash, put all columns into one group.
+    group_by : None, True, level name(s) or number(s), or one label a column
+        None and True put all columns into one group.
 
     Raises
     ------
     ParamError
         If a level is unknown, or there is not one label a column.
     """
-    if group_by is None and cash_sharing:
-        group_by = True
-    if group_by is None or group_by is False:
-        return None, _NO_GROUPS
-    if group_by is True:
+    if group_by is None or group_by is True:
         return np.zeros(count, dtype=np.int64), pd.Index(["group"], name="group")
     values = _labels_of(group_by, labels, count)
     try:
@@ -46,12 +40,10 @@ def group_columns(
     return codes.astype(np.int64), groups.set_names(values.names)
 
 
-def _labels_of(group_by: Any, labels: pd.Index[Any] | None, count: int) -> pd.Index[Any]:
+def _labels_of(group_by: Any, labels: pd.Index | None, count: int) -> pd.Index:
     columns = pd.RangeIndex(count) if labels is None else labels
-    several = isinstance(group_by, (list, tuple)) and all(
-        isinstance(item, str) and item in columns.names for item in group_by
-    )
-    if several and len(group_by):
+    named = isinstance(group_by, (list, tuple)) and len(group_by) > 0
+    if named and all(isinstance(item, str) and item in columns.names for item in group_by):
         return pd.MultiIndex.from_arrays([columns.get_level_values(name) for name in group_by])
     if isinstance(group_by, (str, int)):
         known = group_by in columns.names or (

@@ -4,26 +4,30 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from functools import cached_property
 from types import NoneType
-from typing import Any
+from typing import TypeVar, cast
 
 import numpy as np
 import pandas as pd
 
+from broadpeak._core import check
+from broadpeak._core.aliases import ArrayLike, Metric, Table
 from broadpeak._core.arrays import lent
-from broadpeak._metrics import measures as metrics
-from broadpeak._metrics.calendar import check_bars_per_year, has_dates
-from broadpeak._portfolio.building import Labels, build
-from broadpeak._portfolio.metrics import ASK_ALL, FIGURES, Basis, all_asks, check_names
+from broadpeak._data.data import Data
+from broadpeak._metrics import measures
+from broadpeak._metrics.calendar import bars_per_year_of, check_bars_per_year, has_dates
+from broadpeak._metrics.formulas import IN_STATS, METRICS, needs_of
+from broadpeak._portfolio.argument import GroupBy, Labels, SettingLike, simulation_of
 from broadpeak._portfolio.records import drawdowns_frame, trades_frame
-from broadpeak._simulation._kernels import layout as at
+from broadpeak._simulation._kernels.layout import Groups
 from broadpeak._simulation.fills import Fills
-from broadpeak._simulation.periods import bars_of_units, per_year_of_units
-from broadpeak._simulation.simulation import Simulation, Units
+from broadpeak._simulation.simulation import Simulation
 from broadpeak.errors import ParamError, ParamTypeError, broken_rule, warn
-from broadpeak.types import FloatArray, IntArray
+from broadpeak.types import AnyArray, FloatArray, IntArray
+
+Frame = TypeVar("Frame", Table, pd.DataFrame)
 
 
 class Portfolio:
@@ -52,7 +56,7 @@ class Portfolio:
 
     Notes
     -----
-    Figures are NaN where they are not defined, never an exception. Formulas stand in the
+    Metrics are NaN where they are not defined, never an exception. Formulas stand in the
     documentation of each attribute.
 
     Examples
@@ -65,32 +69,33 @@ class Portfolio:
 
     def __init__(
         self,
-        job: Simulation | None,
+        simulation: Simulation | None,
         labels: Labels,
         *,
         fills: Fills | None = None,
-        units: Units | None = None,
+        groups: Groups | None = None,
         start: FloatArray | None = None,
         capital: float = 0.0,
         bars_per_year: float | None = None,
         components: Mapping[str, Portfolio] | None = None,
     ) -> None:
-        given: Any = job
+        given: object = simulation
         if not isinstance(given, (Simulation, NoneType)) or not isinstance(labels, Labels):
             rule = "be made by one of its constructors"
             remedy = "Type: Portfolio.from_signals(close, entries, exits)."
             raise ParamTypeError(broken_rule("Portfolio", rule, given, remedy))
-        if job is not None:
-            units, start = job.units, job.start()
-        if units is None or start is None:
-            raise ParamError("A Portfolio must have a job, or fills with units and start values.")
-        self._job = job
+        if simulation is not None:
+            groups, start = simulation.groups, simulation.start()
+        if groups is None or start is None:
+            msg = "A Portfolio must have a simulation, or fills with groups and start values."
+            raise ParamError(msg)
+        self._simulation = simulation
         self._labels = labels
-        self._units = units
+        self._groups = groups
         self._start = start
         self._capital = capital
-        self._asked: dict[int, FloatArray] = {}
-        self._kept: dict[str, Any] = {}
+        self._summaries: dict[int, AnyArray] = {}  # by what they hold
+        self._kept: dict[str, Table] = {}
         self._warned = False
         self._bars_per_year = None if bars_per_year is None else check_bars_per_year(bars_per_year)
         if fills is not None:
@@ -102,30 +107,30 @@ class Portfolio:
     @classmethod
     def from_signals(
         cls,
-        close: Any,
-        entries: Any = None,
-        exits: Any = None,
+        close: ArrayLike | Data,
+        entries: ArrayLike | bool | None = None,
+        exits: ArrayLike | bool | None = None,
         *,
-        short_entries: Any = None,
-        short_exits: Any = None,
-        open: Any = None,
-        high: Any = None,
-        low: Any = None,
+        short_entries: ArrayLike | bool | None = None,
+        short_exits: ArrayLike | bool | None = None,
+        open: ArrayLike | None = None,
+        high: ArrayLike | None = None,
+        low: ArrayLike | None = None,
         price: str = "close",
-        size: Any = math.inf,
+        size: SettingLike = math.inf,
         size_type: str = "amount",
         direction: str = "longonly",
         accumulate: bool = False,
-        fees: Any = 0.0,
-        fixed_fees: Any = 0.0,
-        slippage: Any = 0.0,
-        sl_stop: Any = None,
-        tp_stop: Any = None,
-        tsl_stop: Any = None,
+        fees: SettingLike = 0.0,
+        fixed_fees: SettingLike = 0.0,
+        slippage: SettingLike = 0.0,
+        sl_stop: SettingLike = None,
+        tp_stop: SettingLike = None,
+        tsl_stop: SettingLike = None,
         stop_unit: str = "fraction",
-        init_cash: Any = 100.0,
+        init_cash: SettingLike = 100.0,
         bars_per_year: float | None = None,
-        group_by: Any = None,
+        group_by: GroupBy = None,
         cash_sharing: bool = False,
     ) -> Portfolio:
         """Simulate entry and exit signals.
@@ -134,7 +139,7 @@ class Portfolio:
         ----------
         close : Data, Series, DataFrame or array, shape (bars,) or (bars, columns)
             Prices; a `Data` brings open, high and low along. NaN: the asset did not trade on that
-            bar, which does not exist for its column: nothing fills, signals are ignored, figures
+            bar, which does not exist for its column: nothing fills, signals are ignored, metrics
             leave it out.
         entries, exits, short_entries, short_exits : array-like of bool, optional
             Signals over bars, or bars × columns. A missing array is false everywhere, a missing
@@ -185,7 +190,7 @@ class Portfolio:
 
         Notes
         -----
-        Settings may be numbers, arrays over bars (their length decides), arrays over columns,
+        SettingsPool may be numbers, arrays over bars (their length decides), arrays over columns,
         Series over bars or over columns by label, or frames. A list, tuple or range holds values
         of a parameter: one for each column, or for each block of price columns, or, where there
         are no parameter columns yet, it makes them. Frames of different columns are joined by
@@ -205,7 +210,7 @@ class Portfolio:
         0.2    0.2
         Name: total_return, dtype: float64
         """
-        job, labels = build(
+        simulation, labels = simulation_of(
             close,
             {"open": open, "high": high, "low": low},
             {
@@ -232,17 +237,17 @@ class Portfolio:
             group_by=group_by,
             cash_sharing=cash_sharing,
         )
-        return cls(job, labels, bars_per_year=bars_per_year)
+        return cls(simulation, labels, bars_per_year=bars_per_year)
 
     @classmethod
     def from_fills(
         cls,
         fills: Fills,
-        index: pd.Index[Any] | None,
+        index: pd.Index | None,
         *,
         capital: float,
-        columns: pd.Index[Any] | None = None,
-        name: Any = None,
+        columns: pd.Index | None = None,
+        name: Hashable = None,
         bars_per_year: float | None = None,
         components: Mapping[str, Portfolio] | None = None,
     ) -> Portfolio:
@@ -268,12 +273,12 @@ class Portfolio:
         Portfolio
         """
         n = fills.n_columns
-        units = Units.grouped(np.zeros(n, dtype=np.int64), 1, shared=False)
+        groups = Groups.of_codes(np.zeros(n, dtype=np.int64), 1, shared=False)
         return cls(
             None,
             Labels(index, columns, None, name),
             fills=fills,
-            units=units,
+            groups=groups,
             start=np.array([float(capital)]),
             capital=float(capital),
             bars_per_year=bars_per_year,
@@ -283,13 +288,13 @@ class Portfolio:
     # Looking
 
     @property
-    def index(self) -> pd.Index[Any]:
+    def index(self) -> pd.Index:
         """Labels of the bars; numbers without pandas input."""
         index = self._labels.index
         return pd.RangeIndex(self._n_bars) if index is None else index
 
     @property
-    def columns(self) -> pd.Index[Any]:
+    def columns(self) -> pd.Index:
         """Labels of the columns; for one without labels the name of the close, or 0."""
         labels = self._labels
         if labels.columns is not None:
@@ -297,71 +302,86 @@ class Portfolio:
         return pd.Index([0 if labels.name is None else labels.name])
 
     @property
-    def bars_per_year(self) -> Any:
+    def bars_per_year(self) -> Metric:
         """Bars a year, given or inferred from the index; NaN without dates, with one warning.
 
         A Series where columns have different bars, for each is annualised by its own.
         """
-        values = self._per_year(self._ask(0))
+        values = self._per_year(self._summary(0))
         if (values == values[0]).all() or np.isnan(values).all():
             return float(values[0])
-        return pd.Series(values, index=self._unit_labels, name="bars_per_year")
+        return pd.Series(values, index=self._group_labels, name="bars_per_year")
 
-    def _per_year(self, figures: FloatArray) -> FloatArray:
+    def _per_year(self, summary: AnyArray) -> FloatArray:
+        """Return the bars a year of each group: the given number, or what its own bars say."""
+        if self._bars_per_year is not None:
+            return np.full(len(summary), self._bars_per_year)
         index = self._labels.index
-        if self._bars_per_year is None and not self._warned and not has_dates(index):
+        if not self._warned and not has_dates(index):
             self._warned = True
-            told = "Annualised figures are NaN: the index has no dates. "
-            warn(f"{told}Pass bars_per_year=252 for daily bars.", UserWarning)
-        return per_year_of_units(index, self._bars_per_year, figures)
+            msg = "Annualised metrics are NaN: the index has no dates. "
+            warn(f"{msg}Pass bars_per_year=252 for daily bars.", UserWarning)
+        return bars_per_year_of(index, summary)
 
     @property
     def _n_bars(self) -> int:
-        return (self._fills if self._job is None else self._job).prices.shape[1]
+        source = self._fills if self._simulation is None else self._simulation
+        return source.prices.shape[1]
 
     @cached_property
     def _fills(self) -> Fills:
-        if self._job is None:
-            raise ParamError("A Portfolio must have a job or fills.")
-        return self._job.fills()
+        if self._simulation is None:
+            raise ParamError("A Portfolio must have a simulation or fills.")
+        return self._simulation.fills()
 
     @property
-    def _unit_labels(self) -> pd.Index[Any]:
-        units = self._labels.units
-        return self.columns[:1] if units is None else units
+    def _group_labels(self) -> pd.Index:
+        groups = self._labels.groups
+        return self.columns[:1] if groups is None else groups
 
     # Paths
 
     @cached_property
     def _value(self) -> FloatArray:
-        value = self._fills.values(self._start, self._units.codes())
+        value = self._fills.values(self._start, self._groups.codes())
         value.flags.writeable = False
         return value
 
     @cached_property
     def _own(self) -> list[IntArray | None] | None:
-        return bars_of_units(self._fills.prices, self._fills.price_rows, self._units)
+        """The bars on which each group has a price; None: each has all of them."""
+        fills, groups = self._fills, self._groups
+        if not fills.prices.has_nan:
+            return None
+        present = ~np.isnan(fills.prices.close)
+        found: list[IntArray | None] = []
+        for first, last in zip(groups.bounds[:-1], groups.bounds[1:], strict=True):
+            rows = np.unique(fills.price_rows[groups.order[first:last]])
+            there = present[rows].any(axis=0)
+            found.append(None if there.all() else np.flatnonzero(there))
+        return found
 
-    def _lend(self, name: str, make: Callable[[], Any]) -> Any:
+    def _lend(self, name: str, make: Callable[[], Frame]) -> Frame:
         """Return what is computed once and kept, as an object of the user's own."""
         if name not in self._kept:
             self._kept[name] = make()
-        return lent(self._kept[name])
+        return cast("Frame", lent(self._kept[name]))
 
-    def _wrap(self, lanes: FloatArray, labels: pd.Index[Any], *, single: bool) -> Any:
+    def _wrap(self, paths: FloatArray, labels: pd.Index, *, single: bool) -> Table:
+        """Return columns × bars as a Series or frame over bars."""
         if single:
-            return pd.Series(lanes[0], index=self.index, name=self._labels.name, copy=False)
-        return pd.DataFrame(lanes.T, index=self.index, columns=labels, copy=False)
+            return pd.Series(paths[0], index=self.index, name=self._labels.name, copy=False)
+        return pd.DataFrame(paths.T, index=self.index, columns=labels, copy=False)
 
     @property
-    def value(self) -> Any:
+    def value(self) -> Table:
         """Cash plus positions at each close, marked at the last known price."""
         return self._lend(
-            "value", lambda: self._wrap(self._value, self._unit_labels, single=self._labels.single)
+            "value", lambda: self._wrap(self._value, self._group_labels, single=self._labels.single)
         )
 
     @property
-    def returns(self) -> Any:
+    def returns(self) -> Table:
         """Change of value from bar to bar, the first against the initial cash.
 
         NaN where the value before was not positive, and on bars on which a column has no price:
@@ -370,26 +390,25 @@ class Portfolio:
         """
         return self._lend("returns", self._returns)
 
-    def _returns(self) -> Any:
-        value, start = self._value, self._start
-        lanes = metrics.returns(value, start, capital=self._capital, own=self._own)
-        return self._wrap(lanes, self._unit_labels, single=self._labels.single)
+    def _returns(self) -> Table:
+        changes = measures.returns(self._value, self._start, capital=self._capital, own=self._own)
+        return self._wrap(changes, self._group_labels, single=self._labels.single)
 
     @property
-    def positions(self) -> Any:
+    def positions(self) -> Table:
         """Signed units at each close, one column for each column of the simulation."""
         return self._lend("positions", self._positions)
 
-    def _positions(self) -> Any:
-        lanes = self._fills.positions()
+    def _positions(self) -> Table:
+        held = self._fills.positions()
         # The only component of a strategy run is the run itself.
-        single = self._labels.columns is None or (self._job is None and len(lanes) == 1)
-        return self._wrap(lanes, self.columns, single=single)
+        single = self._labels.columns is None or (self._simulation is None and len(held) == 1)
+        return self._wrap(held, self.columns, single=single)
 
     # Records
 
     @property
-    def trades(self) -> Any:
+    def trades(self) -> pd.DataFrame:
         """Trade records, column after column, in order of exit.
 
         `return` is pnl over (entry_price · size); `mae` and `mfe` are the worst and best price
@@ -400,118 +419,122 @@ class Portfolio:
         return self._lend("trades", lambda: trades_frame(self._fills, self.columns, self.index))
 
     @property
-    def drawdowns(self) -> Any:
+    def drawdowns(self) -> pd.DataFrame:
         """Falls from a peak of value: peak, valley and recovery time, depth, bars, status."""
         return self._lend("drawdowns", self._drawdowns)
 
     def _drawdowns(self) -> pd.DataFrame:
-        records = metrics.drawdowns(self._value, self._start, own=self._own)
-        return drawdowns_frame(records, self._unit_labels, self.index)
+        records = measures.drawdowns(self._value, self._start, own=self._own)
+        return drawdowns_frame(records, self._group_labels, self.index)
 
-    # Figures
+    # Metrics
 
-    def _ask(self, asks: int) -> FloatArray:
-        for known, figures in self._asked.items():
-            if known & asks == asks:
-                return figures
-        if self._job is not None and "_fills" not in self.__dict__:
-            figures = self._job.figures(asks)
+    def _summary(self, needs: int) -> AnyArray:
+        """Return a summary that holds what is needed; what is known already is not run again.
+
+        Whoever asked for paths or trades has the order log, and it is reduced without a new run.
+        """
+        for known, summary in self._summaries.items():
+            if known & needs == needs:
+                return summary
+        if self._simulation is not None and "_fills" not in self.__dict__:
+            found = self._simulation.summary(needs, self._start)
         else:
-            figures = self._fills.figures(
-                asks, self._units.order, self._units.bounds, self._start, self._capital
-            )
-        self._asked[asks] = figures
-        return figures
+            found = self._fills.summary(needs, self._groups, self._start, self._capital)
+        self._summaries[needs] = found
+        return found
 
-    def _figure(self, name: str) -> Any:
-        values = self._figure_values(name)
+    def _metric(self, name: str) -> Metric:
+        values = self._values_of(name)
         if self._labels.single:
-            return values[0].item()
-        return pd.Series(values, index=self._unit_labels, name=name, copy=True)
+            value: float = values[0].item()
+            return value
+        return pd.Series(values, index=self._group_labels, name=name, copy=True)
 
-    def _figure_values(self, name: str) -> Any:
-        figure = FIGURES[name]
-        figures = self._ask(figure.asks)
-        per_year = self._per_year(figures) if figure.annual else np.full(len(figures), math.nan)
-        return figure.formula(Basis(figures, self._start, per_year))
+    def _values_of(self, name: str) -> AnyArray:
+        metric = METRICS[name]
+        summary = self._summary(metric.needs)
+        per_year = self._per_year(summary) if metric.annual else np.full(len(summary), math.nan)
+        return metric.formula(summary, per_year)
 
     @property
-    def total_return(self) -> Any:
+    def total_return(self) -> Metric:
         """End value over initial cash, less 1."""
-        return self._figure("total_return")
+        return self._metric("total_return")
 
     @property
-    def annual_return(self) -> Any:
+    def annual_return(self) -> Metric:
         """``(end/start)^(bars_per_year/bars) − 1``; NaN when the end is not positive."""
-        return self._figure("annual_return")
+        return self._metric("annual_return")
 
     @property
-    def annual_volatility(self) -> Any:
+    def annual_volatility(self) -> Metric:
         """Standard deviation (ddof 1) of bar returns · √bars_per_year."""
-        return self._figure("annual_volatility")
+        return self._metric("annual_volatility")
 
     @property
-    def sharpe_ratio(self) -> Any:
+    def sharpe_ratio(self) -> Metric:
         """Mean over standard deviation (ddof 1) of bar returns · √bars_per_year."""
-        return self._figure("sharpe_ratio")
+        return self._metric("sharpe_ratio")
 
     @property
-    def sortino_ratio(self) -> Any:
+    def sortino_ratio(self) -> Metric:
         """Mean over the root mean of min(r, 0)² · √bars_per_year; inf without losses."""
-        return self._figure("sortino_ratio")
+        return self._metric("sortino_ratio")
 
     @property
-    def calmar_ratio(self) -> Any:
+    def calmar_ratio(self) -> Metric:
         """Annual return over the size of the largest drawdown."""
-        return self._figure("calmar_ratio")
+        return self._metric("calmar_ratio")
 
     @property
-    def max_drawdown(self) -> Any:
+    def max_drawdown(self) -> Metric:
         """Largest fall from a peak as a fraction, ≤ 0; the first peak is the initial cash."""
-        return self._figure("max_drawdown")
+        return self._metric("max_drawdown")
 
     @property
-    def win_rate(self) -> Any:
+    def win_rate(self) -> Metric:
         """Share of closed trades with a profit; NaN without closed trades."""
-        return self._figure("win_rate")
+        return self._metric("win_rate")
 
     @property
-    def profit_factor(self) -> Any:
+    def profit_factor(self) -> Metric:
         """Gains over losses of closed trades; inf without losses, NaN without closed trades."""
-        return self._figure("profit_factor")
+        return self._metric("profit_factor")
 
     @property
-    def expectancy(self) -> Any:
+    def expectancy(self) -> Metric:
         """Mean profit of closed trades, in money."""
-        return self._figure("expectancy")
+        return self._metric("expectancy")
 
     @property
-    def sqn(self) -> Any:
+    def sqn(self) -> Metric:
         """Mean over standard deviation (ddof 1) of closed trades' profits · √trades."""
-        return self._figure("sqn")
+        return self._metric("sqn")
 
     @property
-    def num_trades(self) -> Any:
+    def num_trades(self) -> Metric:
         """Number of trades, one still open among them."""
-        return self._figure("num_trades")
+        return self._metric("num_trades")
 
     @property
-    def exposure(self) -> Any:
+    def exposure(self) -> Metric:
         """Share of bars with a position at the close."""
-        return self._figure("exposure")
+        return self._metric("exposure")
 
     def metrics(self, names: str | Sequence[str]) -> pd.DataFrame:
-        """Return some figures of every column.
+        """Return some metrics of every column.
 
         Parameters
         ----------
         names : str or sequence of str
-            Names of scalar attributes.
+            Names of scalar attributes; also "net" (profit and loss of all trades),
+            "largest_win", "largest_loss", "mean_bars" (of closed trades), "fees_paid".
 
         Returns
         -------
         DataFrame
-            One row a column (or group), one column a figure.
+            One row a column (or group), one column a metric.
 
         Raises
         ------
@@ -525,14 +548,19 @@ class Portfolio:
            total_return  num_trades
         0           2.0           1
         """
-        chosen = check_names(names)
-        self._ask(all_asks(chosen))
+        listed = [names] if isinstance(names, str) else names
+        chosen = list(check.several("names", listed, "be names of metrics"))
+        for name in chosen:
+            if not isinstance(name, str) or name not in METRICS:
+                hint = check.did_you_mean(name, METRICS) or f"Known names: {', '.join(METRICS)}."
+                raise ParamError(broken_rule("names", "be names of metrics", name, hint))
+        self._summary(needs_of(chosen))
         return pd.DataFrame(
-            {name: self._figure_values(name) for name in chosen}, index=self._unit_labels
+            {name: self._values_of(name) for name in chosen}, index=self._group_labels
         )
 
-    def stats(self) -> Any:
-        """Return every figure, with start, end, bars, initial and final value.
+    def stats(self) -> Table:
+        """Return every metric, with start, end, bars, initial and final value.
 
         Returns
         -------
@@ -545,16 +573,14 @@ class Portfolio:
         >>> Portfolio.from_signals(close, [True, False, False]).stats()["end_value"]
         300.0
         """
-        figures = self._ask(ASK_ALL)
-        frame = self.metrics(list(FIGURES))
-        first, last, bars = (
-            figures[:, k].astype(np.int64) for k in (at.F_FIRST, at.F_LAST, at.F_BARS)
-        )
+        frame = self.metrics(IN_STATS)
+        summary = self._summary(needs_of(IN_STATS))
+        first, last, bars = (summary[name].astype(np.int64) for name in ("first", "last", "bars"))
         frame.insert(0, "start", self.index[first])
         frame.insert(1, "end", self.index[last])
         frame.insert(2, "bars", bars)
         frame.insert(3, "start_value", self._start)
-        frame.insert(4, "end_value", figures[:, 0])
+        frame.insert(4, "end_value", summary["end"])
         if not self._labels.single:
             return frame
         row = {name: frame[name].iloc[0] for name in frame.columns}
@@ -563,7 +589,7 @@ class Portfolio:
 
     # Splitting
 
-    def split_params(self) -> tuple[list[Portfolio], pd.Index[Any]]:
+    def split_params(self) -> tuple[list[Portfolio], pd.Index]:
         """Return one portfolio for each column (or group), and their labels.
 
         Returns
@@ -575,22 +601,20 @@ class Portfolio:
         ParamError
             If this is the portfolio of a strategy run, which is one whole.
         """
-        job = self._job
-        if job is None:
+        simulation = self._simulation
+        if simulation is None:
             raise ParamError("A strategy's portfolio must stay whole. Use its components instead.")
-        labels = self._labels
         items = []
-        for number, name in enumerate(self._unit_labels):
-            part = job.part(number, number + 1)
-            columns = None
-            units = None
+        for number, name in enumerate(self._group_labels):
+            part = simulation.part(number, number + 1)
+            columns, group = None, None
             if len(part.price_rows) > 1:
-                first, last = self._units.bounds[number : number + 2]
-                columns = self.columns[self._units.order[first:last]]
-                units = self._unit_labels[number : number + 1]
-            own = Labels(labels.index, columns, units, name)
-            items.append(Portfolio(part, own, bars_per_year=self._bars_per_year))
-        return items, self._unit_labels
+                first, last = self._groups.bounds[number : number + 2]
+                columns = self.columns[self._groups.order[first:last]]
+                group = self._group_labels[number : number + 1]
+            labels = Labels(self._labels.index, columns, group, name)
+            items.append(Portfolio(part, labels, bars_per_year=self._bars_per_year))
+        return items, self._group_labels
 
     def __repr__(self) -> str:
         columns = "1 column" if len(self.columns) == 1 else f"{len(self.columns)} columns"

@@ -3,12 +3,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 
-from broadpeak._simulation.fills import EXIT_REASONS, Fills
+from broadpeak._simulation.fills import Fills
+from broadpeak._simulation.stops import EXIT_REASONS
 from broadpeak.types import AnyArray, IntArray
 
 TRADE_COLUMNS = [
@@ -33,12 +32,12 @@ TRADE_COLUMNS = [
 ]
 
 
-def trades_frame(fills: Fills, columns: pd.Index[Any], index: pd.Index[Any]) -> pd.DataFrame:
+def trades_frame(fills: Fills, columns: pd.Index, index: pd.Index) -> pd.DataFrame:
     """Return the trades of all columns; `roll` is shown only where rollover is paid."""
     trades = fills.trades
-    frame: dict[str, Any] = {}
+    frame: dict[str, AnyArray | pd.Index] = {}
     names = list(TRADE_COLUMNS)
-    if fills.money[:, 1:3].any():
+    if fills.rolls:
         names.insert(names.index("pnl"), "roll")
     for name in names:
         if name == "column":
@@ -56,19 +55,19 @@ def trades_frame(fills: Fills, columns: pd.Index[Any], index: pd.Index[Any]) -> 
     return pd.DataFrame(frame)
 
 
-def words(names: tuple[str, ...], codes: AnyArray) -> pd.Index[Any]:
+def words(names: tuple[str, ...], codes: AnyArray) -> pd.Index:
     """Return the word of each code, of one dtype also for no codes."""
     return pd.Index(names).take(np.asarray(codes, dtype=np.int64))
 
 
-def labels_at(labels: pd.Index[Any], numbers: IntArray) -> pd.Index[Any]:
+def labels_at(labels: pd.Index, numbers: IntArray) -> pd.Index:
     """Return one label a record; labels of several levels are tuples."""
     taken = labels.take(numbers)
     return taken.to_flat_index() if isinstance(taken, pd.MultiIndex) else taken
 
 
-def drawdowns_frame(records: AnyArray, labels: pd.Index[Any], index: pd.Index[Any]) -> pd.DataFrame:
-    """Return drawdowns (`metrics.lanes.DRAWDOWN`) with labels and times."""
+def drawdowns_frame(records: AnyArray, labels: pd.Index, index: pd.Index) -> pd.DataFrame:
+    """Return drawdowns (`measures.DRAWDOWN`) with labels and times."""
     recovered = records["recovered"]
     return pd.DataFrame(
         {

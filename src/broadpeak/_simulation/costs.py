@@ -32,7 +32,7 @@ class Costs:
     Raises
     ------
     ParamError
-        If a figure is not a finite number, a cost is negative (rollover may be), slippage is 1
+        If a value is not a finite number, a cost is negative (rollover may be), slippage is 1
         or more, or the lot amount is not positive.
 
     Examples

@@ -12,26 +12,17 @@ import numpy as np
 from broadpeak._simulation._kernels.layout import (
     L_BAR,
     L_COLUMN,
-    REASONS,
     ROLL_LONG,
     ROLL_SHORT,
-    TRADE,
+    Groups,
+    OrderLog,
 )
+from broadpeak._simulation._kernels.run import summarize_log
 from broadpeak._simulation._kernels.trades import all_trades, pnl_paths, position_paths
-from broadpeak._simulation._kernels.units import summarize_log
 from broadpeak._simulation.rules import Prices, sealed
 from broadpeak.types import AnyArray, FloatArray, IntArray
 
-EXIT_REASONS = REASONS
-"""Names of the codes in `exit_reason`."""
-
-
 NO_DAYS = sealed(np.zeros(1, dtype=np.int64))
-
-
-def days_needed(prices: Prices, money: FloatArray) -> IntArray:
-    """Return the day of each bar where there is rollover; kernels do not look without."""
-    return prices.days if money[..., ROLL_LONG : ROLL_SHORT + 1].any() else NO_DAYS
 
 
 @dataclass(frozen=True)
@@ -43,38 +34,50 @@ class Fills:
     prices : Prices
     price_rows : int64 array, shape (columns,)
         Row of `prices` of each column.
-    log : float64 array, shape (orders, 9)
-        The log, column after column, as ``_kernels/layout`` names it.
-    starts, ends : int64 arrays, shape (columns,)
-        Where the orders of each column begin and end.
-    money : float64 array, shape (1 or columns, 4)
+    log : OrderLog
+        Column after column, as ``_kernels/layout`` names it.
+    costs : float64 array, shape (1 or columns, 4)
         Unit cost, rollover long and short, lot amount.
     """
 
     prices: Prices
     price_rows: IntArray
-    log: FloatArray
-    starts: IntArray
-    ends: IntArray
-    money: FloatArray
+    log: OrderLog
+    costs: FloatArray
 
     @property
     def n_columns(self) -> int:
         """Number of columns simulated."""
-        return len(self.starts)
+        return len(self.log.starts)
+
+    @cached_property
+    def rolls(self) -> bool:
+        """Whether rollover is paid anywhere."""
+        return bool(self.costs[:, ROLL_LONG : ROLL_SHORT + 1].any())
+
+    @property
+    def _days(self) -> IntArray:
+        return self.prices.days if self.rolls else NO_DAYS  # kernels do not look without
 
     @cached_property
     def trades(self) -> AnyArray:
         """Trade records (dtype `TRADE`), column after column, in order of exit."""
-        prices = self.prices
-        open_, high, low = map(prices.on_own_bars, (prices.open, prices.high, prices.low))
-        out = np.empty(len(self.log) + self.n_columns, dtype=TRADE)
-        n = all_trades(
-            self.log, self.starts, self.ends, self.price_rows,
-            open_, high, low, prices.own_close, prices.own.bars, prices.own.bounds,
-            self.money, days_needed(prices, self.money), out,
+        return self._records(*map(self.prices.on_own_bars, self.prices.filled), extremes=True)
+
+    @cached_property
+    def results(self) -> AnyArray:
+        """The same records without their extremes (mae and mfe), whose search takes longest."""
+        close = self.prices.own.close
+        return self._records(close, close, close, extremes=False)
+
+    def _records(
+        self, open_: FloatArray, high: FloatArray, low: FloatArray, *, extremes: bool
+    ) -> AnyArray:
+        found: AnyArray = all_trades(
+            self.log, self.price_rows, open_, high, low, self.prices.own, self.costs, self._days,
+            extremes,
         )  # fmt: skip
-        return out[:n]
+        return found
 
     def pnl(self) -> FloatArray:
         """Return profit and loss of each column at each close, marked to market, costs paid."""
@@ -95,12 +98,9 @@ class Fills:
         float64 array, shape (groups, bars)
             On a bar that a column does not have it is worth what it was.
         """
-        prices = self.prices
-        out = np.repeat(np.asarray(start, dtype=np.float64)[:, np.newaxis], prices.shape[1], axis=1)
-        pnl_paths(
-            out, self.log, self.starts, self.ends, self.price_rows, groups, prices.own_close,
-            prices.own.bars, prices.own.bounds, self.money, days_needed(prices, self.money),
-        )  # fmt: skip
+        n_bars = self.prices.shape[1]
+        out = np.repeat(np.asarray(start, dtype=np.float64)[:, np.newaxis], n_bars, axis=1)
+        pnl_paths(out, self.log, self.price_rows, groups, self.prices.own, self.costs, self._days)
         return out
 
     def value(self, capital: float) -> FloatArray:
@@ -108,22 +108,18 @@ class Fills:
         path: FloatArray = self.values(np.array([capital]), np.zeros(self.n_columns, np.int64))[0]
         return path
 
-    def figures(
-        self, asks: int, order: IntArray, bounds: IntArray, start: FloatArray, capital: float
-    ) -> FloatArray:
-        """Return the figures of each unit, whose columns are ``order[bounds[u]:bounds[u + 1]]``."""
-        prices = self.prices
-        found: FloatArray = summarize_log(
-            asks, order, bounds, self.log, self.starts, self.ends, self.price_rows,
-            prices.shape[1], prices.own_close, prices.own.bars, prices.own.bounds, self.money,
-            days_needed(prices, self.money), np.ascontiguousarray(start), capital,
+    def summary(self, needs: int, groups: Groups, start: FloatArray, capital: float) -> AnyArray:
+        """Return the summary (dtype `SUMMARY`) of each group."""
+        found: AnyArray = summarize_log(
+            needs, groups, self.log, self.price_rows, self.prices.shape[1], self.prices.own,
+            self.costs, self._days, np.ascontiguousarray(start), capital,
         )  # fmt: skip
         return found
 
     def positions(self) -> FloatArray:
         """Return signed units at each close, shape (columns, bars)."""
         out = np.empty((self.n_columns, self.prices.shape[1]))
-        position_paths(out, self.log, self.starts, self.ends)
+        position_paths(out, self.log)
         return out
 
 
@@ -142,24 +138,25 @@ def join_fills(
     days : int64 array, shape (n_bars,), optional
         Calendar day of each bar, for rollover.
     """
-    lanes = [np.full((4, len(part.prices.close), n_bars), np.nan) for part in parts]
-    for lane, part, place in zip(lanes, parts, bars, strict=True):
-        prices = part.prices
-        for k, given in enumerate((prices.open, prices.high, prices.low, prices.close)):
-            lane[k][:, place] = given
+    prices = [np.full((4, len(part.prices.close), n_bars), np.nan) for part in parts]
+    for own, part, place in zip(prices, parts, bars, strict=True):
+        for k, given in enumerate((*part.prices.filled, part.prices.close)):
+            own[k][:, place] = given
     shift = np.cumsum([0, *(len(part.prices.close) for part in parts)])
-    begin = np.cumsum([0, *(len(part.log) for part in parts)])
+    begin = np.cumsum([0, *(len(part.log.orders) for part in parts)])
     columns = np.cumsum([0, *(part.n_columns for part in parts)])
-    logs = [part.log.copy() for part in parts]
-    for log, place, first in zip(logs, bars, columns, strict=False):
-        log[:, L_BAR] = np.asarray(place)[log[:, L_BAR].astype(np.int64)]
-        log[:, L_COLUMN] += first
-    open_, high, low, close = np.concatenate(lanes, axis=1)
+    orders = [part.log.orders.copy() for part in parts]
+    for own_orders, place, first in zip(orders, bars, columns, strict=False):
+        own_orders[:, L_BAR] = np.asarray(place)[own_orders[:, L_BAR].astype(np.int64)]
+        own_orders[:, L_COLUMN] += first
+    open_, high, low, close = np.concatenate(prices, axis=1)
     return Fills(
         Prices(open_, high, low, close, days),
         np.concatenate([p.price_rows + k for p, k in zip(parts, shift, strict=False)]),
-        np.concatenate(logs),
-        np.concatenate([p.starts + k for p, k in zip(parts, begin, strict=False)]),
-        np.concatenate([p.ends + k for p, k in zip(parts, begin, strict=False)]),
-        np.concatenate([np.broadcast_to(part.money, (part.n_columns, 4)) for part in parts]),
+        OrderLog(
+            np.concatenate(orders),
+            np.concatenate([p.log.starts + k for p, k in zip(parts, begin, strict=False)]),
+            np.concatenate([p.log.ends + k for p, k in zip(parts, begin, strict=False)]),
+        ),
+        np.concatenate([np.repeat(p.costs, p.n_columns // len(p.costs), axis=0) for p in parts]),
     )

@@ -1,34 +1,40 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Prices, orders and rules of one simulation, as lanes and plain settings."""
+"""Prices, orders and rules of one simulation: arrays of columns × bars and plain settings."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
 from broadpeak._core.check import one_of
-from broadpeak._simulation._kernels import layout as at
+from broadpeak._simulation._kernels.layout import (
+    N_SETTINGS,
+    SIZE_TYPES,
+    OwnPrices,
+    SettingsPool,
+    Terms,
+)
 from broadpeak._simulation._kernels.prices import any_nan, fill_missing
 from broadpeak._simulation.costs import Costs
+from broadpeak._simulation.stops import STOPS
 from broadpeak.errors import ParamError, broken_rule
 from broadpeak.types import AnyArray, BoolArray, FloatArray, IntArray
 
-Setting: TypeAlias = "float | FloatArray | Lanes | None"
-"""One number, an array (bars,), or lanes (columns, bars), (columns, 1); None or NaN: none."""
+Setting: TypeAlias = "float | FloatArray | SharedRows | None"
+"""One number, an array (bars,), or rows (columns, bars), (columns, 1); None or NaN: none."""
 
-SIZE_TYPES = ("amount", "value", "percent")
-_NO_BARS = np.empty(0, dtype=np.int64)
-_NO_BARS.flags.writeable = False
+NO_COSTS = Costs()
+_STOP_NAMES = tuple(kind.name for kind in STOPS)
 _CHOICES = (
     ("price", ("close", "nextopen")),
     ("size_type", SIZE_TYPES),
-    ("unit", ("fraction", "price")),
+    ("stop_unit", ("fraction", "price")),
 )
-NO_COSTS = Costs()
 
 
 def sealed(array: AnyArray) -> AnyArray:
@@ -40,61 +46,37 @@ def sealed(array: AnyArray) -> AnyArray:
     return view
 
 
-def lanes_of(array: AnyArray) -> AnyArray:
+def as_rows(array: AnyArray) -> AnyArray:
     """Return (bars,) as (1, bars)."""
     return array[np.newaxis, :] if array.ndim == 1 else array
 
 
-@dataclass(frozen=True, slots=True)
-class Lanes:
-    """Lanes and, for each column, the lane it reads.
+class SharedRows(NamedTuple):
+    """An array of rows × bars (or × 1), and for each column the row it reads.
 
-    Attributes
-    ----------
-    values : array, shape (lanes, bars) or (lanes, 1)
-        Any memory order.
-    rows : int64 array, shape (columns,), or None
-        None: lane i is column i, or the one lane is every column's.
+    `numbers` None: row i is column i, or the one row is every column's.
     """
 
     values: AnyArray
-    rows: IntArray | None = None
+    numbers: IntArray | None = None
 
-    def row_numbers(self, n_columns: int) -> IntArray:
-        """Return the lane of every column."""
-        if self.rows is not None:
-            return self.rows
+    def of_columns(self, n_columns: int) -> IntArray:
+        """Return the row of every column."""
+        if self.numbers is not None:
+            return self.numbers
         if len(self.values) == 1:
             return np.zeros(n_columns, dtype=np.int64)
         return np.arange(n_columns, dtype=np.int64)
 
-    def part(self, columns: IntArray) -> Lanes:
-        """Return the lanes of some columns; copies only what is not in C order."""
-        rows = self.row_numbers(int(columns.max()) + 1)[columns]
-        if self.values.flags.c_contiguous:
-            return Lanes(self.values, rows)
-        first, last = int(rows.min()), int(rows.max()) + 1
-        return Lanes(np.ascontiguousarray(self.values[first:last]), rows - first)
-
-
-@dataclass(frozen=True, slots=True)
-class OwnBars:
-    """The bars on which each price column has a price.
-
-    Attributes
-    ----------
-    bars : int64 array
-        Their positions, column after column; empty where no price is missing at all.
-    bounds : int64 array, shape (price columns + 1,)
-        Where those of each column begin, in `bars` and in prices on own bars.
-    """
-
-    bars: IntArray
-    bounds: IntArray
+    def part(self, columns: IntArray) -> SharedRows:
+        """Return the rows of some columns, and only those."""
+        numbers = self.of_columns(int(columns.max()) + 1)[columns]
+        first, last = int(numbers.min()), int(numbers.max()) + 1
+        return SharedRows(np.ascontiguousarray(self.values[first:last]), numbers - first)
 
 
 class Prices:
-    """Price lanes, what is missing filled in on first use.
+    """Price columns, what is missing filled in on first use.
 
     Parameters
     ----------
@@ -120,19 +102,23 @@ class Prices:
         *,
         has_nan: bool | None = None,
     ) -> None:
-        self.close = sealed(lanes_of(np.asarray(close, dtype=np.float64)))
+        close = np.asarray(close, dtype=np.float64)
+        self.close = sealed(close if close.ndim == 2 else as_rows(close))
         self.has_nan = bool(any_nan(self.close)) if has_nan is None else has_nan
-        self._given = tuple(
-            None if lane is None else lanes_of(np.asarray(lane, dtype=np.float64))
-            for lane in (open, high, low)
-        )
-        for lane in self._given:
-            if lane is not None and lane.shape != self.close.shape:
+        found: list[FloatArray | None] = []
+        for prices in (open, high, low):
+            if prices is None:
+                found.append(None)
+                continue
+            rows = as_rows(np.asarray(prices, dtype=np.float64))
+            if rows.shape != self.close.shape:
                 rule = f"have the shape of close, {self.close.shape}"
-                raise ParamError(broken_rule("open, high and low", rule, lane.shape))
+                raise ParamError(broken_rule("open, high and low", rule, rows.shape))
+            found.append(rows)
+        self._given = tuple(found)
         self._days = days
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[type[Prices], tuple[Any, ...]]:
         # Arrays lose their seal in a pickle, so prices are made again.
         return Prices, (*self._given, self.close, self._days)
 
@@ -142,7 +128,8 @@ class Prices:
         return self.close.shape
 
     @cached_property
-    def _filled(self) -> tuple[FloatArray, FloatArray, FloatArray]:
+    def filled(self) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Open, high and low without gaps."""
         given_open, given_high, given_low = self._given
         if given_open is given_high is given_low is None:
             return self.close, self.close, self.close
@@ -150,46 +137,27 @@ class Prices:
         plain = given_high is None or given_low is None
         high = np.maximum(open_, self.close) if given_high is None else np.array(given_high)
         low = np.minimum(open_, self.close) if given_low is None else np.array(given_low)
-        if self.has_nan or plain or any(any_nan(lane) for lane in (open_, high, low)):
+        if self.has_nan or plain or any(any_nan(prices) for prices in (open_, high, low)):
             open_ = np.array(open_)
             fill_missing(open_, high, low, self.close)
         return sealed(open_), sealed(high), sealed(low)
 
-    @property
-    def open(self) -> FloatArray:
-        """Open lanes without gaps."""
-        return self._filled[0]
-
-    @property
-    def high(self) -> FloatArray:
-        """High lanes without gaps."""
-        return self._filled[1]
-
-    @property
-    def low(self) -> FloatArray:
-        """Low lanes without gaps."""
-        return self._filled[2]
-
     @cached_property
-    def own(self) -> OwnBars:
-        """Which bars each price column has."""
+    def own(self) -> OwnPrices:
+        """Closes on the bars that each price column has."""
         if not self.has_nan:
             n, n_bars = self.close.shape
-            return OwnBars(_NO_BARS, np.arange(n + 1, dtype=np.int64) * n_bars)
+            bounds = np.arange(n + 1, dtype=np.int64) * n_bars
+            return OwnPrices(self.close.reshape(-1), _NO_BARS, bounds)
         present = ~np.isnan(self.close)
         bounds = np.zeros(len(self.close) + 1, dtype=np.int64)
         np.cumsum(present.sum(axis=1), out=bounds[1:])
-        return OwnBars(sealed(np.nonzero(present)[1].astype(np.int64)), bounds)
+        bars = np.nonzero(present)[1].astype(np.int64)
+        return OwnPrices(self.on_own_bars(self.close), sealed(bars), bounds)
 
-    def on_own_bars(self, lanes: FloatArray) -> FloatArray:
-        """Return lanes without the bars that a column does not have, one after another."""
-        flat: FloatArray = lanes[~np.isnan(self.close)] if self.has_nan else lanes.reshape(-1)
-        return sealed(flat)
-
-    @cached_property
-    def own_close(self) -> FloatArray:
-        """Closes of own bars, price column after price column, as `own.bounds` say."""
-        return self.on_own_bars(self.close)
+    def on_own_bars(self, prices: FloatArray) -> FloatArray:
+        """Return prices without the bars that a column does not have, one after another."""
+        return sealed(prices[~np.isnan(self.close)] if self.has_nan else prices.reshape(-1))
 
     @cached_property
     def days(self) -> IntArray:
@@ -199,9 +167,11 @@ class Prices:
         return sealed(np.asarray(self._days, dtype=np.int64))
 
 
-@dataclass(frozen=True, slots=True)
-class Orders:
-    """Signal lanes: bool arrays of shape (bars,), (1, bars) or (columns, bars); None is false.
+_NO_BARS = sealed(np.empty(0, dtype=np.int64))
+
+
+class Orders(NamedTuple):
+    """Signals: bool arrays of shape (bars,), (1, bars) or (columns, bars); None is false.
 
     `flatten` marks bars at whose close any position is closed (exit reason "signal") and whose
     signals are dropped.
@@ -222,16 +192,15 @@ class Rules:
     ----------
     price : "close" or "nextopen"
         Where an order fills: at the close of its signal bar, or at the next open.
-    size, short_size : Setting
-        Read at the signal bar; `short_…` None means the same as the long side.
+    size : Setting
+        Read at the signal bar.
     size_type : "amount", "value" or "percent"
-    stop, short_stop, target, short_target, trail, short_trail : Setting
-        Fractions of the entry price (trail: of the peak), or distances with `unit="price"`; read
-        at the signal bar; None or NaN is none.
-    unit : "fraction" or "price"
-    lifetime, short_lifetime : Setting
-        Bars after which a position is closed: at the open of bar entry + n, with close fills at
-        its close; 0 or None is none.
+    stops : dict of str to Setting
+        By the names of `stops.STOPS`, read at the signal bar; a missing name, None and NaN are
+        none. Distances are fractions of the entry price (of the peak, for a trailing stop), or
+        distances in price with ``stop_unit="price"``. A lifetime of n bars ends at the open of bar
+        entry + n, with close fills at its close.
+    stop_unit : "fraction" or "price"
     fees, fixed_fees, slippage : Setting
         Read at the fill bar; `fees` and `slippage` None are those of `costs`.
     accumulate : bool
@@ -245,138 +214,92 @@ class Rules:
 
     price: str = "close"
     size: Setting = math.inf
-    short_size: Setting = None
     size_type: str = "amount"
-    stop: Setting = None
-    short_stop: Setting = None
-    target: Setting = None
-    short_target: Setting = None
-    trail: Setting = None
-    short_trail: Setting = None
-    unit: str = "fraction"
-    lifetime: Setting = None
-    short_lifetime: Setting = None
+    stops: Mapping[str, Setting] = field(default_factory=dict)
+    stop_unit: str = "fraction"
     fees: Setting = None
     fixed_fees: Setting = 0.0
     slippage: Setting = None
     accumulate: bool = False
     limited: bool = True
     init_cash: float | FloatArray = 100.0
-    costs: Costs = field(default=NO_COSTS)
+    costs: Costs = NO_COSTS
 
     def __post_init__(self) -> None:
         for name, allowed in _CHOICES:
             if getattr(self, name) not in allowed:
                 one_of(name, getattr(self, name), allowed)
-        if self.limited and (self.costs.roll_long or self.costs.roll_short):
-            remedy = "Pass limited=False, or costs without rollover."
-            raise ParamError(broken_rule("limited", "be False with rollover", True, remedy))
         if self.limited:
+            if self.costs.roll_long or self.costs.roll_short:
+                remedy = "Pass limited=False, or costs without rollover."
+                raise ParamError(broken_rule("limited", "be False with rollover", True, remedy))
             return
         if self.size_type == "percent":
             raise ParamError(broken_rule("size_type", "be an amount or value", self.size_type))
-        for name in ("size", "short_size"):
-            size = getattr(self, name)
-            if isinstance(size, (int, float)) and math.isinf(size):
-                rule = "be finite when cash does not limit it"
-                raise ParamError(broken_rule(name, rule, size, "Pass the units of a trade."))
+        if isinstance(self.size, (int, float)) and math.isinf(self.size):
+            rule = "be finite when cash does not limit it"
+            raise ParamError(broken_rule("size", rule, self.size, "Pass the units of a trade."))
 
     def settings(self) -> list[Setting]:
         """Return the settings in the order of the kernels' layout."""
-
-        def other(short: Setting, long: Setting) -> Setting:
-            return long if short is None else short
-
+        costs = self.costs
         return [
             self.size,
-            other(self.short_size, self.size),
-            self.stop,
-            other(self.short_stop, self.stop),
-            self.target,
-            other(self.short_target, self.target),
-            self.trail,
-            other(self.short_trail, self.trail),
-            self.lifetime,
-            other(self.short_lifetime, self.lifetime),
-            self.costs.fees if self.fees is None else self.fees,
+            *map(self.stops.get, _STOP_NAMES),
+            costs.fees if self.fees is None else self.fees,
             self.fixed_fees,
-            self.costs.slippage if self.slippage is None else self.slippage,
+            costs.slippage if self.slippage is None else self.slippage,
         ]
 
-    def has_stops(self) -> bool:
-        """Return whether any stop, target or trail is set."""
-        return any(value is not None for value in self.settings()[at.STOP : at.LIFE])
-
-    def modes(self) -> IntArray:
-        """Return the modes of the kernels."""
-        return np.array(
-            [
-                self.price == "nextopen",
-                SIZE_TYPES.index(self.size_type),
-                self.unit == "price",
-                self.accumulate,
-                self.limited,
-                self.has_stops(),
-                self.lifetime is not None or self.short_lifetime is not None,
-            ],
-            dtype=np.int64,
-        )
-
-    def money(self) -> FloatArray:
-        """Return the unit costs of the kernels."""
+    def terms(self) -> Terms:
+        """Return what the kernels take as single numbers."""
         costs = self.costs
-        return np.array(
-            [
-                costs.spread + costs.commission,
-                costs.roll_long,
-                costs.roll_short,
-                costs.lot_amount,
-            ],
-            dtype=np.float64,
-        )
+        units = set()
+        for kind in STOPS:
+            if self.stops.get(kind.name) is not None:
+                units.add(kind.unit)
+        return Terms(
+            self.price == "nextopen", SIZE_TYPES.index(self.size_type), self.stop_unit == "price",
+            self.accumulate, self.limited, "distance" in units, "bars" in units,
+            float(costs.spread + costs.commission), float(costs.roll_long),
+            float(costs.roll_short), float(costs.lot_amount),
+        )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class SettingsPool:
-    """Settings in one flat array, read as ``values[offsets[column, k] + bar * steps[k]]``."""
-
-    values: FloatArray
-    offsets: IntArray
-    steps: IntArray
+_OWN_SETTING = sealed(np.arange(N_SETTINGS, dtype=np.int64)[np.newaxis, :])
+_CONSTANT = sealed(np.zeros(N_SETTINGS, dtype=np.int64))
 
 
-_SINGLE = np.arange(at.N_SETTINGS, dtype=np.int64)[np.newaxis, :]
-_CONSTANT = np.zeros(at.N_SETTINGS, dtype=np.int64)
-for _array in (_SINGLE, _CONSTANT):
-    _array.flags.writeable = False
-
-
-def pool_settings(settings: list[Setting], n_columns: int, n_bars: int) -> SettingsPool:
-    """Return settings as a pool; lanes must have 1 or `n_columns` rows and 1 or `n_bars` bars."""
-    plain = [math.nan if value is None else value for value in settings]
-    arrays = [k for k, value in enumerate(plain) if isinstance(value, (np.ndarray, Lanes))]
+def pooled(settings: list[Setting], n_columns: int, n_bars: int) -> SettingsPool:
+    """Return settings as the kernels read them, of 1 or `n_columns` rows and 1 or `n_bars` bars."""
+    head: list[float] = []
+    arrays: list[tuple[int, SharedRows]] = []
+    for k, value in enumerate(settings):
+        if isinstance(value, (SharedRows, np.ndarray)):
+            arrays.append(
+                (k, value if isinstance(value, SharedRows) else SharedRows(as_rows(value)))
+            )
+            head.append(math.nan)
+        else:
+            head.append(math.nan if value is None else value)
+    values = np.array(head, dtype=np.float64)
     if not arrays:
-        return SettingsPool(np.array(plain, dtype=np.float64), _SINGLE, _CONSTANT)
-    head = [math.nan if k in arrays else value for k, value in enumerate(plain)]
-    parts: list[FloatArray] = [np.array(head, dtype=np.float64)]
-    offsets = _SINGLE.copy() if n_columns == 1 else np.repeat(_SINGLE, n_columns, axis=0)
+        return SettingsPool(sealed(values), _OWN_SETTING, _CONSTANT)
+    parts: list[FloatArray] = [values]
+    offsets = np.repeat(_OWN_SETTING, n_columns, axis=0)
     steps = _CONSTANT.copy()
-    known: dict[int, int] = {}  # both sides often share one array
-    length = at.N_SETTINGS
-    for k in arrays:
-        given: Any = plain[k]
-        lanes = given if isinstance(given, Lanes) else Lanes(lanes_of(given))
-        rows, width = lanes.values.shape
-        if (lanes.rows is None and rows not in {1, n_columns}) or width not in {1, n_bars}:
+    length = N_SETTINGS
+    for k, rows in arrays:
+        n_rows, width = rows.values.shape
+        if (rows.numbers is None and n_rows not in {1, n_columns}) or width not in {1, n_bars}:
             rule = f"have shape (1 or {n_columns}, 1 or {n_bars})"
-            raise ParamError(broken_rule("a setting", rule, lanes.values.shape))
-        key = id(lanes.values if isinstance(given, Lanes) else given)
-        if key not in known:
-            known[key] = length
-            parts.append(lanes.values.ravel())
-            length += lanes.values.size
+            raise ParamError(broken_rule("a setting", rule, rows.values.shape))
         steps[k] = width > 1
-        offsets[:, k] = known[key]
-        if rows > 1:
-            offsets[:, k] += lanes.row_numbers(n_columns) * width
-    return SettingsPool(np.concatenate(parts, dtype=np.float64), offsets, steps)
+        offsets[:, k] = length
+        if n_rows > 1:
+            offsets[:, k] += rows.of_columns(n_columns) * width
+        parts.append(rows.values.ravel())
+        length += rows.values.size
+    return SettingsPool(
+        sealed(np.concatenate(parts, dtype=np.float64)), sealed(offsets), sealed(steps)
+    )

@@ -1,69 +1,35 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""A simulation that is ready to run: lanes, which lane each column reads, and units of columns."""
+"""One simulation: prices, orders and rules in; fills, trades and paths out.
+
+>>> import numpy as np
+>>> close = np.array([10.0, 11.0, 12.0, 13.0])
+>>> orders = Orders(long_entries=np.array([True, False, False, False]))
+>>> fills = simulate(Prices(None, None, None, close), orders, Rules(size=1.0, limited=False))
+>>> fills.trades["pnl"]
+array([3.])
+>>> fills.value(100.0)
+array([100., 101., 102., 103.])
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import operator
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from broadpeak._simulation._kernels.layout import N_FIGURES
-from broadpeak._simulation._kernels.units import run_units, summarize_units
+from broadpeak._simulation._kernels.layout import Groups, Market, SettingsPool, Signals, Terms
+from broadpeak._simulation._kernels.run import run_groups, summarize_groups
 from broadpeak._simulation.fills import NO_DAYS, Fills
-from broadpeak._simulation.rules import Lanes, Prices, Rules, pool_settings, sealed
-from broadpeak.types import FloatArray, IntArray
+from broadpeak._simulation.rules import Orders, Prices, Rules, SharedRows, as_rows, pooled, sealed
+from broadpeak.errors import ParamError, broken_rule
+from broadpeak.types import AnyArray, FloatArray, IntArray
 
 CHUNK = 1 << 22  # values of one input that are copied at a time, where copying is needed
-
-
-@dataclass(frozen=True, slots=True)
-class Units:
-    """Columns that are looked at together: each alone, or the columns of a group.
-
-    Attributes
-    ----------
-    order : int64 array, shape (columns,)
-        Columns, unit after unit.
-    bounds : int64 array, shape (units + 1,)
-        Where the columns of each unit begin in `order`.
-    shared : bool
-        Whether the columns of a unit share their cash.
-    """
-
-    order: IntArray
-    bounds: IntArray
-    shared: bool = False
-
-    @classmethod
-    def single(cls, n_columns: int) -> Units:
-        """Return every column as its own unit."""
-        if n_columns == 1:
-            return _ONE_UNIT
-        numbers = np.arange(n_columns + 1, dtype=np.int64)
-        return cls(numbers[:-1], numbers)
-
-    @classmethod
-    def grouped(cls, codes: IntArray, n_units: int, *, shared: bool) -> Units:
-        """Return units from the unit number of each column."""
-        order = np.argsort(codes, kind="stable").astype(np.int64)
-        bounds = np.zeros(n_units + 1, dtype=np.int64)
-        np.cumsum(np.bincount(codes, minlength=n_units), out=bounds[1:])
-        return cls(order, bounds, shared)
-
-    def __len__(self) -> int:
-        return len(self.bounds) - 1
-
-    def codes(self) -> IntArray:
-        """Return the unit number of each column."""
-        codes = np.empty(len(self.order), dtype=np.int64)
-        codes[self.order] = np.repeat(np.arange(len(self)), np.diff(self.bounds))
-        return codes
-
-
+_VALUES = operator.attrgetter("values")
 _ONE_ROW = sealed(np.zeros((1, 6), dtype=np.int64))
-_ONE_UNIT = Units(np.zeros(1, dtype=np.int64), np.array([0, 1], dtype=np.int64))
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,162 +40,168 @@ class Simulation:
     ----------
     prices : Prices
     price_rows : int64 array, shape (columns,)
-    signals : list of five Lanes of bytes
+        Row of `prices` of each column.
+    signals : five SharedRows of bytes
         Long entries and exits, short entries and exits, flatten.
     rules : Rules
-        Settings are numbers or Lanes; `init_cash` is an array, one value a column, or one a unit
-        where cash is shared.
-    units : Units
+        Settings are numbers or SharedRows; `init_cash` is a number, or has one value a column,
+        or one a group where cash is shared.
+    groups : Groups
     """
 
     prices: Prices
     price_rows: IntArray
-    signals: list[Lanes]
+    signals: Sequence[SharedRows]
     rules: Rules
-    units: Units
-
-    @property
-    def n_columns(self) -> int:
-        """Number of columns."""
-        return len(self.price_rows)
+    groups: Groups
 
     def start(self) -> FloatArray:
-        """Return the value of each unit before the first bar."""
-        given = self.rules.init_cash
-        if isinstance(given, float) and len(self.units) in {1, self.n_columns}:
-            share = self.units.shared or len(self.units) == self.n_columns
-            return np.full(len(self.units), given if share else given * self.n_columns)
-        cash = np.asarray(given, dtype=np.float64)
-        if self.units.shared:
-            return np.broadcast_to(cash, (len(self.units),))
-        cash = np.broadcast_to(cash, (self.n_columns,))
-        if len(self.units) == self.n_columns:
-            return cash
-        return np.add.reduceat(cash[self.units.order], self.units.bounds[:-1])
+        """Return the value of each group before the first bar."""
+        n_columns, n_groups = len(self.price_rows), len(self.groups.bounds) - 1
+        cash = np.asarray(self.rules.init_cash, dtype=np.float64)
+        if self.groups.shared or n_groups == n_columns:
+            return np.full(n_groups, cash)
+        if cash.ndim == 0 and n_groups == 1:
+            return np.full(1, cash * n_columns)
+        cash = np.broadcast_to(cash, (n_columns,))
+        return np.add.reduceat(cash[self.groups.order], self.groups.bounds[:-1])
 
     def fills(self) -> Fills:
         """Run everything and keep the order log."""
-        log, starts, ends = run_units(
-            self.units.order, self.units.bounds, self.units.shared, *self._inputs()
-        )
-        return Fills(
-            self.prices,
-            self.price_rows,
-            log,
-            starts,
-            ends,
-            self.rules.money()[np.newaxis, :],
-        )
+        log = run_groups(self.groups, *self.kernel_inputs())
+        return Fills(self.prices, self.price_rows, log, self.costs())
 
-    def figures(self, ask: int) -> FloatArray:
-        """Run and keep the figures of each unit only, shape (units, N_FIGURES)."""
-        parts = [chunk.figures_at_once(ask) for chunk in self._chunks()]
-        return np.concatenate(parts) if parts else np.empty((0, N_FIGURES))
+    def summary(self, needs: int, start: FloatArray) -> AnyArray:
+        """Run, and keep of each group only its summary (dtype `SUMMARY`)."""
+        # Kernels take signals in C order and settings in one array; what is large is copied part
+        # by part, so that never all of it is there twice.
+        copied = 0
+        for rows in self.signals:
+            if not rows.values.flags.c_contiguous:
+                copied = max(copied, rows.values.size)
+        for value in self.rules.settings():
+            if isinstance(value, SharedRows):
+                copied = max(copied, value.values.size)
+        parts = [self] if copied <= CHUNK else self._parts()
+        found: list[AnyArray] = []
+        begin = 0
+        for part in parts:
+            end = begin + len(part.groups.bounds) - 1
+            inputs = part.kernel_inputs()
+            found.append(
+                summarize_groups(
+                    needs, part.groups, *inputs, part.prices.own, part.costs(), start[begin:end]
+                )
+            )
+            begin = end
+        return found[0] if len(found) == 1 else np.concatenate(found)
 
-    def figures_at_once(self, ask: int) -> FloatArray:
-        """Return the figures of a job that is small enough, or needs no copies."""
-        open_, high, low, close, le, lx, se, sx, flat, rows, cash, *rest = self._inputs()
-        pool, offsets, steps, modes, money, days = rest
-        # A copy is writable, whatever cash was given: kernels compile for one kind of array.
-        return summarize_units(
-            ask, self.units.order, self.units.bounds, self.units.shared, open_, high, low, close,
-            le, lx, se, sx, flat, rows, cash,
-            np.array(self.start()), pool, offsets, steps, modes, money, days,
-            self.prices.own_close, self.prices.own.bars, self.prices.own.bounds,
-        )  # fmt: skip
+    def costs(self) -> FloatArray:
+        """Return what every column pays per unit, shape (1, 4), as the kernels read it."""
+        costs = self.rules.costs
+        row = (costs.spread + costs.commission, costs.roll_long, costs.roll_short, costs.lot_amount)
+        return np.array([row], dtype=np.float64)
 
-    def _inputs(self) -> tuple[Any, ...]:
-        prices, rules, n = self.prices, self.rules, self.n_columns
-        rows = _ONE_ROW
-        lone = n == 1 and len(prices.close) == 1
-        if not (lone and all(len(lanes.values) == 1 for lanes in self.signals)):
-            rows = np.empty((n, 6), dtype=np.int64)
-            rows[:, 0] = self.price_rows
-            for k, lanes in enumerate(self.signals):
-                rows[:, k + 1] = lanes.row_numbers(n)
-            rows = sealed(rows)
-        pool = pool_settings(rules.settings(), n, prices.shape[1])
-        cash = np.empty(len(self.units) if self.units.shared else n)
+    def kernel_inputs(self) -> tuple[Market, Signals, FloatArray, SettingsPool, Terms]:
+        """Return what the kernels take, as they take it."""
+        prices, rules, groups = self.prices, self.rules, self.groups
+        n_columns = len(self.price_rows)
+        signals = list(map(sealed, map(_VALUES, self.signals)))
+        numbers = _ONE_ROW
+        if max(n_columns, len(prices.close), *map(len, signals)) > 1:
+            numbers = np.empty((n_columns, 6), dtype=np.int64)
+            numbers[:, 0] = self.price_rows
+            for k, rows in enumerate(self.signals):
+                numbers[:, k + 1] = rows.of_columns(n_columns)
+            numbers = sealed(numbers)
+        terms = rules.terms()
+        rolls = terms.roll_long != 0.0 or terms.roll_short != 0.0
+        close = prices.close
+        # Opens, highs and lows are filled in only for who looks at them.
+        looks = terms.next_open or terms.has_distances
+        open_, high, low = prices.filled if looks else (close, close, close)
+        cash = np.empty(len(groups.bounds) - 1 if groups.shared else n_columns)
         cash[:] = rules.init_cash
-        costs = rules.costs
-        days = prices.days if costs.roll_long or costs.roll_short else NO_DAYS
-        bare = rules.price == "close" and not rules.has_stops()
-        ohl = (prices.close,) * 3 if bare else (prices.open, prices.high, prices.low)
         return (
-            *ohl, prices.close, *(sealed(lanes.values) for lanes in self.signals), rows,
-            cash, sealed(pool.values), sealed(pool.offsets), sealed(pool.steps), rules.modes(),
-            rules.money(), days,
-        )  # fmt: skip
-
-    def _large(self) -> bool:
-        """Return whether inputs would be copied as a whole."""
-        signals = any(
-            not lanes.values.flags.c_contiguous and lanes.values.size > CHUNK
-            for lanes in self.signals
-        )
-        settings = self.rules.settings()
-        return signals or any(
-            isinstance(value, Lanes) and value.values.size > CHUNK for value in settings
+            Market(open_, high, low, close, prices.days if rolls else NO_DAYS),
+            Signals(signals[0], signals[1], signals[2], signals[3], signals[4], numbers),
+            cash,
+            pooled(rules.settings(), n_columns, prices.close.shape[1]),
+            terms,
         )
 
-    def _chunks(self) -> Iterator[Simulation]:
-        n_units = len(self.units)
-        if not self._large():
-            yield self
-            return
-        step = max(1, CHUNK // max(1, self.prices.shape[1]))
-        bounds = self.units.bounds
+    def _parts(self) -> list[Simulation]:
+        """Return simulations of some groups each, `CHUNK` values an input unless one has more."""
+        step = max(1, CHUNK // max(1, self.prices.close.shape[1]))
+        bounds = self.groups.bounds
+        parts = []
         first = 0
-        while first < n_units:
+        while first < len(bounds) - 1:
             last = first + 1
-            while last < n_units and bounds[last + 1] - bounds[first] <= step:
+            while last < len(bounds) - 1 and bounds[last + 1] - bounds[first] <= step:
                 last += 1
-            yield self.part(first, last)
+            parts.append(self.part(first, last))
             first = last
+        return parts
 
     def part(self, first: int, last: int) -> Simulation:
-        """Return the job of units first..last-1."""
-        bounds = self.units.bounds[first : last + 1]
-        columns = self.units.order[bounds[0] : bounds[-1]]
-        units = Units(
-            np.arange(len(columns), dtype=np.int64), bounds - bounds[0], self.units.shared
-        )
-        cash = np.asarray(self.rules.init_cash)
+        """Return the simulation of groups first..last-1."""
+        bounds = self.groups.bounds[first : last + 1]
+        columns = self.groups.order[bounds[0] : bounds[-1]]
+        rules = self.rules
+        changed: dict[str, Any] = {
+            name: value.part(columns)
+            for name in ("size", "fees", "fixed_fees", "slippage")
+            if isinstance(value := getattr(rules, name), SharedRows)
+        }
+        cash = np.asarray(rules.init_cash)
         if cash.ndim:
-            cash = cash[first:last] if self.units.shared else cash[columns]
+            changed["init_cash"] = cash[first:last] if self.groups.shared else cash[columns]
+        changed["stops"] = {
+            name: value.part(columns) if isinstance(value, SharedRows) else value
+            for name, value in rules.stops.items()
+        }
         return Simulation(
             self.prices,
             self.price_rows[columns],
-            [lanes.part(columns) for lanes in self.signals],
-            replace(self.rules, init_cash=cash, **_settings_part(self.rules, columns)),
-            units,
+            [rows.part(columns) for rows in self.signals],
+            replace(rules, **changed),
+            Groups(np.arange(len(columns), dtype=np.int64), bounds - bounds[0], self.groups.shared),
         )
 
 
-_NAMES = (
-    "size",
-    "short_size",
-    "stop",
-    "short_stop",
-    "target",
-    "short_target",
-    "trail",
-    "short_trail",
-    "lifetime",
-    "short_lifetime",
-    "fees",
-    "fixed_fees",
-    "slippage",
-)
+def simulate(prices: Prices, orders: Orders, rules: Rules) -> Fills:
+    """Simulate every column on its own account.
 
+    Parameters
+    ----------
+    prices : Prices
+        One price column for all, or one each.
+    orders : Orders
+    rules : Rules
 
-def _settings_part(rules: Rules, columns: IntArray) -> dict[str, Any]:
-    parts: dict[str, Any] = {}
-    for name in _NAMES:
-        value = getattr(rules, name)
-        if not isinstance(value, Lanes):
-            continue
-        rows = value.row_numbers(int(columns.max()) + 1)[columns]
-        first, end = int(rows.min()), int(rows.max()) + 1
-        parts[name] = Lanes(value.values[first:end], rows - first)
-    return parts
+    Returns
+    -------
+    Fills
+
+    Raises
+    ------
+    ParamError
+        If shapes do not fit.
+
+    Notes
+    -----
+    One column costs about what its events cost: between signals and stops nothing is decided.
+    """
+    n_columns, n_bars = prices.shape
+    signals = []
+    for array in orders:
+        given = np.zeros((1, n_bars), dtype=np.bool_) if array is None else as_rows(array)
+        signals.append(SharedRows(np.asarray(given, dtype=np.bool_).view(np.uint8)))
+        n_columns = max(n_columns, len(given))
+    for shape in (prices.close.shape, *(rows.values.shape for rows in signals)):
+        if shape[0] not in {1, n_columns} or shape[1] != n_bars:
+            rule = f"have {n_bars} bars and 1 or {n_columns} columns"
+            raise ParamError(broken_rule("prices and orders", rule, shape))
+    price_rows = SharedRows(prices.close).of_columns(n_columns)
+    return Simulation(prices, price_rows, signals, rules, Groups.single(n_columns)).fills()

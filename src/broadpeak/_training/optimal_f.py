@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from broadpeak._core.arrays import to_lanes
-from broadpeak._metrics.ratios import is_zero
+from broadpeak._metrics.formulas import is_zero
 from broadpeak.errors import DataError, ParamError, broken_rule
 from broadpeak.types import FloatArray
 

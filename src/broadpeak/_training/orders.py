@@ -18,8 +18,9 @@ import pandas as pd
 from broadpeak._core import check
 from broadpeak._core.arrays import plain_array
 from broadpeak._simulation.costs import Costs
+from broadpeak._simulation.fills import Fills
 from broadpeak._simulation.rules import Orders, Prices, Rules
-from broadpeak._simulation.simulate import Fills, simulate
+from broadpeak._simulation.simulation import simulate
 from broadpeak._simulation.stops import STOPS
 from broadpeak._training.components import Bars
 from broadpeak._training.performance import Stats
@@ -341,25 +342,14 @@ class SimulatedOrders:
 
     def stats(self, account: Account, *, recency: float = 1.0) -> Stats:
         """Return the statistics of the evaluated bars."""
-        trades = self.trades
-        direction = trades["direction"].astype(np.int64)
-        pnl = trades["pnl"]
-        if account.slope:
-            pnl = pnl - account.slope * direction * trades["bars"] * trades["size"]
-        return Stats.from_trades(
-            pnl,
-            direction,
-            trades["entry_index"],
-            trades["exit_index"],
+        return Stats.of_records(
+            self.trades,
             self.equity,
             first=account.first,
             capital=account.capital,
             years=account.years,
             recency=recency,
-            worth=trades["size"] * np.maximum(trades["entry_price"], trades["exit_price"]),
-            costs=trades["entry_fees"] + trades["exit_fees"],
-            rolls=trades["roll"],
-            points=direction * (trades["exit_price"] - trades["entry_price"]),
+            slope=account.slope,
         )
 
 
@@ -378,11 +368,8 @@ def simulate_orders(orders: OrderArrays, account: Account) -> SimulatedOrders:
         Rules(
             price=account.fill,
             size=settings["lots"],
-            stop=settings["stop"],
-            target=settings["take_profit"],
-            trail=settings["trail"],
-            unit="price",
-            lifetime=settings["lifetime"],
+            stops={kind.name: settings[kind.name] for kind in STOPS},
+            stop_unit="price",
             limited=False,
             init_cash=0.0,
             costs=account.costs,
@@ -392,4 +379,4 @@ def simulate_orders(orders: OrderArrays, account: Account) -> SimulatedOrders:
     if account.slope:
         held = np.concatenate([[0.0], np.cumsum(fills.positions()[0])[:-1]])
         equity = equity - account.slope * held
-    return SimulatedOrders(fills.trades, equity[account.first :], fills)
+    return SimulatedOrders(fills.results, equity[account.first :], fills)

@@ -13,13 +13,16 @@ import numpy as np
 
 from broadpeak._core import check
 from broadpeak._core.arrays import lane, to_lanes
-from broadpeak._metrics.ratios import TINY, is_zero
-from broadpeak._training._kernels.stats import equity_loop, trade_loop
+from broadpeak._metrics.formulas import TINY, is_zero
+from broadpeak._training._kernels.stats import (
+    TradeColumns,
+    columns_of,
+    stats_of,
+    stats_of_records,
+)
 from broadpeak.errors import ParamError, broken_rule
 from broadpeak.types import AnyArray, FloatArray, IntArray
 
-N_COUNTS = 14
-N_SUMS = 24
 _NOTHING = np.empty(0)
 
 
@@ -42,20 +45,14 @@ def _difference(win_total: float, loss_total: float) -> float:
         return check.number("win_total and loss_total", beyond)
 
 
-def _check_finite(name: str, values: FloatArray | None) -> None:
-    if values is not None and not np.isfinite(values).all():
-        got = values[~np.isfinite(values)][0]
-        raise ParamError(broken_rule(name, "hold finite numbers", got))
-
-
 def _integers(name: str, values: Any) -> IntArray:
-    """Return `values` as one contiguous column of whole numbers."""
+    """Return `values` as one contiguous column of integers."""
     if isinstance(values, np.ndarray) and values.dtype == np.int64 and values.ndim == 1:
         return np.ascontiguousarray(values)
     numbers = _floats(name, values)
     # NaN is not smaller than anything.
     if not (np.abs(numbers) < 2.0**62).all() or (numbers != np.floor(numbers)).any():
-        raise ParamError(broken_rule(name, "hold whole numbers", values))
+        raise ParamError(broken_rule(name, "hold integers", values))
     return numbers.astype(np.int64)
 
 
@@ -64,7 +61,7 @@ class Stats:
     """Statistics of one run. Money is the profit in price units times lots, after costs.
 
     A trade with a result of exactly 0 is a loss. Sums and largest trades of wins and losses carry
-    the recency weight of a training; counts and all figures of the equity curve do not.
+    the recency weight of a training; counts and all statistics of the equity curve do not.
 
     Attributes
     ----------
@@ -173,16 +170,6 @@ class Stats:
         return self.num_win + self.num_loss
 
     @property
-    def num_long(self) -> int:
-        """Number of long trades."""
-        return self.num_win_long + self.num_loss_long
-
-    @property
-    def num_short(self) -> int:
-        """Number of short trades."""
-        return self.num_win_short + self.num_loss_short
-
-    @property
     def profit_factor(self) -> float:
         """Wins by losses: 10 for wins without any loss, 0 without wins."""
         if not is_zero(self.loss_total, self.win_total):
@@ -212,21 +199,6 @@ class Stats:
         if is_zero(self.trade_std, term):
             return math.nan
         return math.sqrt(self.num_trades) * self.trade_mean / self.trade_std
-
-    @property
-    def annual_sharpe(self) -> float:
-        """`bar_sharpe` times the root of bars in the market per year; or NaN."""
-        if self.years <= 0:
-            return math.nan
-        return self.bar_sharpe * math.sqrt(self.bars_in_market / self.years)
-
-    @property
-    def annual_calmar(self) -> float:
-        """Net result per year by the largest drawdown; NaN without either."""
-        term = max(self.win_total, self.loss_total, abs(self.net))
-        if is_zero(self.drawdown_max, term) or self.years <= 0:
-            return math.nan
-        return self.net / self.drawdown_max / self.years
 
     def __reduce__(self) -> tuple[type[Stats], tuple[float, ...]]:
         # Values alone: thousands of these come back from workers.
@@ -309,41 +281,64 @@ class Stats:
         for name, value in (("recency", recency), ("capital", capital)):
             if not check.number(name, value, 0) > 0:
                 raise ParamError(broken_rule(name, "be a positive number", value))
-        results, curve = _floats("pnl", pnl), _floats("equity", equity)
-        sides = _integers("direction", direction)
-        enter, leave = _integers("entry_index", entry_index), _integers("exit_index", exit_index)
         first, years = check.whole("first", first, 0), check.number("years", years, 0)
-        costs, rolls, points = (
-            None if values is None else _floats(name, values)
-            for name, values in (("costs", costs), ("rolls", rolls), ("points", points))
+        columns = TradeColumns(
+            _floats("pnl", pnl),
+            _integers("direction", direction),
+            _integers("entry_index", entry_index),
+            _integers("exit_index", exit_index),
+            _NOTHING if worth is None else _floats("worth", worth),
         )
-        if not len(results) == len(sides) == len(enter) == len(leave):
-            lengths = (len(results), len(sides), len(enter), len(leave))
+        curve = _floats("equity", equity)
+        paid = [
+            _NOTHING if values is None else _floats(name, values)
+            for name, values in (("costs", costs), ("rolls", rolls), ("points", points))
+        ]
+        lengths = tuple(map(len, columns[:4]))
+        if len(set(lengths)) > 1:
             raise ParamError(broken_rule("the columns of the trades", "be of one length", lengths))
         if first:
-            enter, leave = enter - first, leave - first
-        counts = np.zeros(N_COUNTS, dtype=np.int64)
-        sums = np.zeros(N_SUMS)
-        amounts = _NOTHING if worth is None else _floats("worth", worth)
+            columns = columns._replace(enter=columns.enter - first, leave=columns.leave - first)
         balance = check.number("balance", balance)
-        trade_loop(
-            results, sides, enter, leave, amounts, float(recency), len(curve), TINY, counts, sums
-        )
-        equity_loop(curve, results, enter, leave, float(capital), balance, TINY, counts, sums)
-        extras = (_total(costs), _total(rolls), _total(points), float(years))
-        values: list[Any] = [*counts.tolist(), *sums.tolist(), *extras]
-        if not math.isfinite(sum(values)):  # looked for only where something came of it
-            columns = {"pnl": results, "equity": curve, "costs": costs, "rolls": rolls}
-            for name, column in {**columns, "points": points}.items():
-                _check_finite(name, column)
+        found = stats_of(columns, curve, float(recency), float(capital), balance, TINY)
+        with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is refused below
+            totals = [float(np.sum(values)) for values in paid]
+        values: list[Any] = [*found[0].item(), *totals, years]
+        if not math.isfinite(sum(values)):
+            _refuse_infinite(columns.pnl, curve, *paid)
+        return cls(*values)
+
+    @classmethod
+    def of_records(
+        cls,
+        trades: AnyArray,
+        equity: FloatArray,
+        *,
+        first: int,
+        capital: float,
+        years: float,
+        recency: float = 1.0,
+        slope: float = 0.0,
+    ) -> Stats:
+        """Return the statistics of a simulation's trade records, as `from_trades` would.
+
+        `slope` is a trend per bar that is taken out of the results.
+        """
+        found, paid = stats_of_records(trades, equity, first, slope, float(recency), capital, TINY)
+        with np.errstate(over="ignore", invalid="ignore"):
+            values: list[Any] = [*found[0].item(), *paid.sum(axis=1).tolist(), years]
+        if not math.isfinite(sum(values)):
+            columns, paid = columns_of(trades, first, slope)
+            _refuse_infinite(columns.pnl, equity, *paid)
         return cls(*values)
 
 
-def _total(values: FloatArray | None) -> float:
-    if values is None:
-        return 0.0
-    with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is told by the caller
-        return float(np.sum(values))
+def _refuse_infinite(*columns: FloatArray) -> None:
+    """Raise `ParamError` for the column that is not finite: looked for only where it shows."""
+    for name, column in zip(("pnl", "equity", "costs", "rolls", "points"), columns, strict=True):
+        if not np.isfinite(column).all():
+            got = column[~np.isfinite(column)][0]
+            raise ParamError(broken_rule(name, "hold finite numbers", got))
 
 
 FIELDS = tuple(field.name for field in dataclasses.fields(Stats))

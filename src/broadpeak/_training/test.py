@@ -18,7 +18,8 @@ from broadpeak._core import check
 from broadpeak._data.data import Data
 from broadpeak._portfolio.portfolio import Portfolio
 from broadpeak._simulation.costs import Costs
-from broadpeak._simulation.fills import EXIT_REASONS, join_fills
+from broadpeak._simulation.fills import join_fills
+from broadpeak._simulation.stops import EXIT_REASONS
 from broadpeak._store.par import Parameters, read_par
 from broadpeak._training.components import Bars, Component, bars_of, per_asset, window
 from broadpeak._training.evaluation import labelled

@@ -17,7 +17,7 @@ import pandas as pd
 from broadpeak._core import check, drawing
 from broadpeak._core.arrays import lent
 from broadpeak._core.filenames import file_stem
-from broadpeak._metrics.ratios import is_zero
+from broadpeak._metrics.formulas import is_zero
 from broadpeak._run.carried import Travelling
 from broadpeak._training.components import BarWindow, Component
 from broadpeak._training.objective import Objective, objective_name, resolve_objective

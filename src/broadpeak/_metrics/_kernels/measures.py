@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Sums over one lane. Several running sums a loop: shorter chains of additions, less rounding."""
+"""Sums over one column, several running sums a loop: shorter chains of additions, less rounding."""
 
 from __future__ import annotations
 
@@ -27,65 +27,65 @@ def bar_returns(value: FloatArray, start: float, capital: float, out: FloatArray
 
 
 @kernel
-def mean_of(lane: FloatArray, zeros: int = 0) -> float:
-    """Return the mean of a lane and that many further zeros, NaN for no values."""
-    n = lane.shape[0]
+def mean_of(column: FloatArray, zeros: int = 0) -> float:
+    """Return the mean of a column and that many further zeros, NaN for no values."""
+    n = column.shape[0]
     a, b, c, d, e, f, g, h = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
     whole = n - n % 8
     for t in range(0, whole, 8):
-        a += lane[t]
-        b += lane[t + 1]
-        c += lane[t + 2]
-        d += lane[t + 3]
-        e += lane[t + 4]
-        f += lane[t + 5]
-        g += lane[t + 6]
-        h += lane[t + 7]
+        a += column[t]
+        b += column[t + 1]
+        c += column[t + 2]
+        d += column[t + 3]
+        e += column[t + 4]
+        f += column[t + 5]
+        g += column[t + 6]
+        h += column[t + 7]
     for t in range(whole, n):
-        a += lane[t]
+        a += column[t]
     mean: float = (((a + b) + (c + d)) + ((e + f) + (g + h))) / (n + zeros)
     return mean
 
 
 @kernel
-def std_of(lane: FloatArray, mean: float, zeros: int = 0) -> float:
+def std_of(column: FloatArray, mean: float, zeros: int = 0) -> float:
     """Return the standard deviation (ddof 1) about `mean`, NaN for fewer than two values."""
-    n = lane.shape[0]
+    n = column.shape[0]
     if n + zeros < 2:
         return math.nan
     a, b, c, d = 0.0, 0.0, 0.0, 0.0
     whole = n - n % 4
     for t in range(0, whole, 4):
-        p = lane[t] - mean
-        q = lane[t + 1] - mean
-        r = lane[t + 2] - mean
-        s = lane[t + 3] - mean
+        p = column[t] - mean
+        q = column[t + 1] - mean
+        r = column[t + 2] - mean
+        s = column[t + 3] - mean
         a += p * p
         b += q * q
         c += r * r
         d += s * s
     for t in range(whole, n):
-        p = lane[t] - mean
+        p = column[t] - mean
         a += p * p
     return math.sqrt((((a + b) + (c + d)) + zeros * (mean * mean)) / (n + zeros - 1))
 
 
 @kernel
-def downside_of(lane: FloatArray, zeros: int = 0) -> float:
-    """Return the root mean of min(r, 0) squared over a lane and that many further zeros."""
-    n = lane.shape[0]
+def downside_of(column: FloatArray, zeros: int = 0) -> float:
+    """Return the root mean of min(r, 0) squared over a column and that many further zeros."""
+    n = column.shape[0]
     a = 0.0
     b = 0.0
     c = 0.0
     d = 0.0
     whole = n - n % 4
     for t in range(0, whole, 4):  # the comparisons let NaN in, and it stays NaN
-        a += (0.0 if lane[t] > 0.0 else lane[t]) ** 2
-        b += (0.0 if lane[t + 1] > 0.0 else lane[t + 1]) ** 2
-        c += (0.0 if lane[t + 2] > 0.0 else lane[t + 2]) ** 2
-        d += (0.0 if lane[t + 3] > 0.0 else lane[t + 3]) ** 2
+        a += (0.0 if column[t] > 0.0 else column[t]) ** 2
+        b += (0.0 if column[t + 1] > 0.0 else column[t + 1]) ** 2
+        c += (0.0 if column[t + 2] > 0.0 else column[t + 2]) ** 2
+        d += (0.0 if column[t + 3] > 0.0 else column[t + 3]) ** 2
     for t in range(whole, n):
-        a += (0.0 if lane[t] > 0.0 else lane[t]) ** 2
+        a += (0.0 if column[t] > 0.0 else column[t]) ** 2
     return math.sqrt(((a + b) + (c + d)) / (n + zeros))
 
 

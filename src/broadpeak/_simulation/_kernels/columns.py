@@ -7,61 +7,38 @@ import math
 
 import numpy as np
 
-from broadpeak._core.compile import kernel
+from broadpeak._core.compile import inline_kernel, kernel
 from broadpeak._simulation._kernels.layout import (
     AT_CLOSE,
     AT_OPEN,
-    DUST,
     ENTRY,
-    EXPIRED,
-    FEES,
-    FIXED,
     FLATTEN,
-    L_BAR,
-    L_COLUMN,
-    L_FEES,
-    L_FLOW,
-    L_POS,
-    L_PRICE,
-    L_REASON,
-    L_UNITS,
-    L_WHEN,
-    LIFE,
     LONG_IN,
     LONG_OUT,
-    LOT,
-    M_ACCUMULATE,
-    M_LIMITED,
-    M_LIVES,
-    M_NEXT_OPEN,
-    M_PRICE_UNIT,
-    M_SIZE_TYPE,
-    M_STOPS,
-    MIN_ORDER,
     PAID_IN_FULL,
-    REVERSE,
-    ROLL_LONG,
-    ROLL_SHORT,
     SHORT_IN,
     SHORT_OUT,
     SIGNAL,
-    SIZE,
-    SLIP,
-    STOP,
-    TARGET,
-    TARGETED,
-    TRAIL,
-    UNIT_COST,
+    Terms,
 )
-from broadpeak._simulation._kernels.step import (
-    anchored,
-    booked,
+from broadpeak._simulation._kernels.orders import (
+    Funds,
+    Order,
+    charges_at,
+    grown,
+    nothing_held,
+    send_order,
+    with_levels,
+    write_order,
+)
+from broadpeak._simulation._kernels.stops import (
+    EXPIRED,
+    Levels,
+    at_peak,
+    distances_at,
     end_of_life,
-    free_units,
-    opened,
-    reduced,
+    placed,
     touched,
-    way_of,
 )
 from broadpeak.types import AnyArray, FloatArray, IntArray
 
@@ -99,120 +76,138 @@ def lowest_byte(x: int) -> int:
     return position
 
 
-@kernel
-def grown(log: FloatArray) -> FloatArray:
-    """Return the log with room for twice as many orders."""
-    new = np.empty((log.shape[0] * 2, log.shape[1]), np.float64)
-    for i in range(log.shape[0]):
-        for k in range(log.shape[1]):
-            new[i, k] = log[i, k]
-    return new
+@inline_kernel
+def next_action(words: AnyArray, first: int, mask: np.uint64, n_bars: int) -> int:
+    """Return the first bar from `first` on with an action in `mask`, or `n_bars`.
+
+    Eight bars at a time: an action is a byte of a word, and `mask` the same byte eight times.
+    """
+    if first >= n_bars:
+        return n_bars
+    w = first >> 3
+    skip = np.uint64(8 * (first & 7))
+    word = ((words[w] >> skip) << skip) & mask
+    while word == 0 and w + 1 < words.shape[0]:
+        w += 1
+        word = words[w] & mask
+    return (w << 3) + lowest_byte(word) if word != 0 else n_bars
+
+
+@inline_kernel
+def first_touch(
+    open_: FloatArray,
+    high: FloatArray,
+    low: FloatArray,
+    first: int,
+    last: int,
+    long: bool,
+    levels: Levels,
+    by_price: bool,
+) -> tuple[int, float, int, int, float]:
+    """Return reason (-1: none), price, timing and bar of what first touches a stop, and the peak.
+
+    A loop each for long and short: prices of a short are negated, and so are stops.
+    """
+    peak = levels.peak
+    if long:
+        for t in range(first, last + 1):
+            reason, raw, when = touched(open_[t], low[t], high[t], levels, peak, by_price)
+            if reason >= 0:
+                return reason, raw, when, t, peak
+            if high[t] > peak:
+                peak = high[t]
+    else:
+        for t in range(first, last + 1):
+            reason, raw, when = touched(-open_[t], -high[t], -low[t], levels, peak, by_price)
+            if reason >= 0:
+                return reason, -raw, when, t, peak
+            if -low[t] > peak:
+                peak = -low[t]
+    return -1, 0.0, AT_OPEN, -1, peak
 
 
 @kernel
 def run_column(
-    col: int,
+    column: int,
     open_: FloatArray,
     high: FloatArray,
     low: FloatArray,
     close: FloatArray,
+    days: IntArray,
     words: AnyArray,
-    init_cash: float,
-    pool: FloatArray,
+    cash: float,
+    values: FloatArray,
     at: IntArray,
     step: IntArray,
-    modes: IntArray,
-    money: FloatArray,
-    days: IntArray,
+    terms: Terms,
     log: FloatArray,
     n: int,
 ) -> tuple[FloatArray, int]:
-    """Append the fills of one column to the log; return the log and its length."""
+    """Append the orders of one column to the log; return the log and its length."""
     n_bars = close.shape[0]
-    n_words = words.shape[0]
     code = words.view(np.uint8)
-    next_open = modes[M_NEXT_OPEN] == 1
-    stops = modes[M_STOPS] == 1
-    lives = modes[M_LIVES] == 1
-    more = modes[M_ACCUMULATE] == 1
-    limited = modes[M_LIMITED] == 1
-    by_price = modes[M_PRICE_UNIT] == 1
-    size_type = modes[M_SIZE_TYPE]
-    unit_cost = money[UNIT_COST]
-    rolls = money[ROLL_LONG] != 0.0 or money[ROLL_SHORT] != 0.0
+    next_open = terms.next_open
+    rolls = terms.roll_long != 0.0 or terms.roll_short != 0.0
+    watches = terms.has_distances or terms.has_lifetime
     at_order = AT_OPEN if next_open else AT_CLOSE
+    # What can matter to a column that is flat, long, short; everything else is skipped unseen.
     every = np.uint64(0x0101010101010101)
     enters = every * np.uint64(LONG_IN | SHORT_IN)
-    in_long = every * np.uint64(SHORT_IN | LONG_OUT | FLATTEN | (LONG_IN if more else 0))
-    in_short = every * np.uint64(LONG_IN | SHORT_OUT | FLATTEN | (SHORT_IN if more else 0))
-    cash = init_cash
-    pos = 0.0  # signed units
-    basis = 0.0  # their value at entry prices
-    since = 0  # bar of the last fill
-    watched = 0  # first close not yet watched for ruin
+    again_long = LONG_IN if terms.accumulate else 0
+    again_short = SHORT_IN if terms.accumulate else 0
+    in_long = every * np.uint64(SHORT_IN | LONG_OUT | FLATTEN | again_long)
+    in_short = every * np.uint64(LONG_IN | SHORT_OUT | FLATTEN | again_short)
+    position = nothing_held()
     ruined = False
-    due = math.inf
-    stop, target, trail, peak = -math.inf, math.inf, math.nan, 0.0  # times the side
+    unwatched = 0  # first close that was not looked at for ruin
     sig = 0  # first bar whose signal was not looked at
     chk = 0  # first bar whose stops were not looked at
+    # The order of a turn: decided on bar `seen`, filled on `bar` at `raw`.
     seen = 0
     bar = -1
     raw = 0.0
     when = AT_CLOSE
     while True:
-        # What comes next: a stop, the end of a lifetime, or a signal.
+        # Each turn sends the next order, which is the earliest of three: a stop that is touched,
+        # the end of a lifetime, a signal.
+        held = position.units
         reason = -1
-        if pos != 0.0 and due <= bar:
-            reason = EXPIRED  # what the order of this bar left open
+        if held != 0.0 and position.levels.due <= bar:
+            # The bar of the last order was also the last of a lifetime, and that order left
+            # something open: the rest follows on the same bar, at the same price.
+            reason = EXPIRED
         else:
-            mask = enters if pos == 0.0 else (in_long if pos > 0.0 else in_short)
-            seen = n_bars
-            if sig < n_bars:
-                w = sig >> 3
-                skip = np.uint64(8 * (sig & 7))
-                word = ((words[w] >> skip) << skip) & mask
-                while word == 0 and w + 1 < n_words:
-                    w += 1
-                    word = words[w] & mask
-                if word != 0:
-                    seen = (w << 3) + lowest_byte(word)
-            if pos != 0.0 and (stops or lives):
+            # Signals that cannot matter to what is held are skipped without a look.
+            seen = next_action(
+                words, sig, enters if held == 0.0 else (in_long if held > 0.0 else in_short), n_bars
+            )
+            if held != 0.0 and watches:
+                # Stops are watched up to the bar of the signal, and on it, too: a signal fills at
+                # its close or at the next open, stops while it lasts.
                 last = min(seen, n_bars - 1)
                 expires = False
-                if lives:
-                    early = seen < n_bars and not next_open  # the signal of a close comes first
-                    expires = due <= (last - 1 if early else last)
+                if terms.has_lifetime:
+                    # Where signal and lifetime meet at one close, the signal comes first.
+                    early = seen < n_bars and not next_open
+                    expires = position.levels.due <= (last - 1 if early else last)
                     if expires:
-                        last = int(due) - (1 if next_open else 0)
-                if stops:
-                    if pos > 0.0:
-                        for t in range(chk, last + 1):
-                            reason, raw, when = touched(
-                                open_[t], low[t], high[t], stop, target, trail, peak, by_price
-                            )
-                            if reason >= 0:
-                                bar = t
-                                break
-                            if high[t] > peak:
-                                peak = high[t]
-                    else:
-                        for t in range(chk, last + 1):
-                            reason, raw, when = touched(
-                                -open_[t], -high[t], -low[t], stop, target, trail, peak, by_price
-                            )
-                            if reason >= 0:
-                                bar = t
-                                raw = -raw
-                                break
-                            if -low[t] > peak:
-                                peak = -low[t]
+                        # An open ends the lifetime before the stops of its bar, a close after.
+                        last = int(position.levels.due) - (1 if next_open else 0)
+                if terms.has_distances:
+                    reason, raw, when, touch, peak = first_touch(
+                        open_, high, low, chk, last, held > 0.0, position.levels, terms.by_price
+                    )
+                    position = with_levels(position, at_peak(position.levels, peak))
+                    if reason >= 0:
+                        bar = touch
                 chk = last + 1
                 if reason < 0 and expires:
-                    bar = int(due)
+                    bar = int(position.levels.due)
                     reason = EXPIRED
                     raw = open_[bar] if next_open else close[bar]
                     when = at_order
         if reason < 0:
+            # Nothing ends the position before the next signal.
             if seen >= n_bars:
                 break
             bar = seen
@@ -221,6 +216,7 @@ def run_column(
                 bar = -1
                 continue
             if code[seen] & FLATTEN != 0:
+                # Flattened at this close, also where orders fill at the next open.
                 reason = SIGNAL
                 when = AT_CLOSE
                 raw = close[seen]
@@ -228,92 +224,44 @@ def run_column(
                 reason = ENTRY
                 when = at_order
                 if next_open:
+                    # The order waits for the next bar with a price.
                     bar = seen + 1
                     while bar < n_bars and math.isnan(close[bar]):
                         bar += 1
                     if bar == n_bars:
                         break
                 raw = open_[bar] if next_open else close[bar]
-        if limited:  # a long that was paid for in full, but for rounding, cannot fall to zero
-            if pos < 0.0 or (pos > 0.0 and cash < -PAID_IN_FULL * basis):
+        if terms.limited:
+            # Ruin is looked for at all closes since the last order, but only where it can be: a
+            # long that was paid for in full, but for rounding, cannot fall to zero.
+            if held < 0.0 or (held > 0.0 and cash < -PAID_IN_FULL * position.basis):
                 lost = False
-                for t in range(watched, bar):
-                    lost |= cash + pos * close[t] <= 0.0
+                for t in range(unwatched, bar):
+                    lost |= cash + held * close[t] <= 0.0
                 ruined |= lost
-            watched = bar
-        # The order: how much it closes and opens.
-        held = abs(pos)
-        closing = held
-        opening = 0.0
-        d = -1.0 if pos > 0.0 else 1.0
-        slip = 0.0 if reason == TARGETED else pool[at[SLIP] + bar * step[SLIP]]
-        rate = pool[at[FEES] + bar * step[FEES]]
-        fixed = pool[at[FIXED] + bar * step[FIXED]]
-        if reason == ENTRY:
-            action = int(code[seen])
-            d = way_of(action, pos, more)
-            closing = held if pos * d < 0.0 else 0.0
-            k = SIZE if d > 0.0 else SIZE + 1
-            if action & (LONG_IN if d > 0.0 else SHORT_IN) != 0:
-                free = math.inf
-                if limited:
-                    ruined |= cash + pos * raw <= 0.0
-                    shorts = basis if pos < 0.0 and closing == 0.0 else 0.0
-                    free = 0.0
-                    if not ruined:
-                        free = free_units(
-                            cash, shorts, d, held - closing, closing, raw * (1.0 + d * slip), rate,
-                            fixed, unit_cost,
-                        )  # fmt: skip
-                closing, opening = opened(
-                    pool[at[k] + seen * step[k]], size_type, more, closing, free, raw, money[LOT],
-                    fixed / (raw * (1.0 + d * slip) * (1.0 + rate) + unit_cost),
-                )  # fmt: skip
-            elif more and closing > 0.0:
-                k = SIZE if pos > 0.0 else SIZE + 1
-                closing = reduced(pool[at[k] + seen * step[k]], size_type, held, raw, money[LOT])
-            if closing < MIN_ORDER and held - closing >= DUST:
-                closing = 0.0
-            if closing > 0.0:
-                reason = REVERSE if opening > 0.0 else SIGNAL
-        # The fill.
-        if closing + opening > 0.0:
-            price = raw * (1.0 + d * slip)
-            before = pos
-            paid = 0.0
-            if rolls and pos != 0.0:
-                roll = money[ROLL_LONG] if pos > 0.0 else money[ROLL_SHORT]
-                paid = held * roll * (days[bar] - days[since])
-            units, fees, flow, pos, basis = booked(
-                pos, basis, d, closing, opening, price, rate, fixed, unit_cost
-            )
-            cash += flow - paid
-            since = bar
+            unwatched = bar
+        order = Order(reason, int(code[seen]) if reason == ENTRY else 0, seen, bar, raw)
+        fill, position, ruined = send_order(
+            order,
+            position,
+            Funds(cash, position.basis if held < 0.0 else 0.0, 0.0, ruined),
+            charges_at(values, at, step, min(seen, n_bars - 1), bar),
+            days[bar] - days[position.since] if rolls else 0.0,
+            terms,
+        )
+        if fill.units != 0.0:
+            cash += fill.flow
             if n == log.shape[0]:
                 log = grown(log)
-            log[n, L_COLUMN] = col
-            log[n, L_BAR] = bar
-            log[n, L_REASON] = reason
-            log[n, L_WHEN] = when
-            log[n, L_UNITS] = d * units
-            log[n, L_PRICE] = price
-            log[n, L_FEES] = fees
-            log[n, L_FLOW] = flow - paid
-            log[n, L_POS] = pos
+            write_order(log, n, column, bar, when, fill, position.units)
             n += 1
-            if opening > 0.0 and (stops or lives):  # what only reduces leaves them alone
-                side = 0 if pos > 0.0 else 1
-                fresh = before * pos <= 0.0
-                if stops:
-                    stop, target, trail, peak = anchored(
-                        1.0 if pos > 0.0 else -1.0, price, by_price, fresh,
-                        pool[at[STOP + side] + seen * step[STOP + side]],
-                        pool[at[TARGET + side] + seen * step[TARGET + side]],
-                        pool[at[TRAIL + side] + seen * step[TRAIL + side]],
-                        stop, target, trail, peak,
-                    )  # fmt: skip
-                if fresh and lives:
-                    due = end_of_life(close, bar, pool[at[LIFE + side] + seen * step[LIFE + side]])
+            if fill.opens and watches:  # what only reduces leaves the stops alone
+                d = 1.0 if position.units > 0.0 else -1.0
+                away = distances_at(values, at, step, seen)
+                due = end_of_life(close, bar, away.lifetime) if terms.has_lifetime else math.inf
+                levels = placed(position.levels, d, fill.price, held * d <= 0.0, away, due, terms)
+                position = with_levels(position, levels)
+        # A fill at an open leaves the rest of its bar: signal and stops of it come next.
         sig = bar if next_open and when != AT_CLOSE else bar + 1
         chk = sig
     return log, n

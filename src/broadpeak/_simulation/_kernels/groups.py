@@ -8,337 +8,196 @@ import math
 import numpy as np
 
 from broadpeak._core.compile import kernel
-from broadpeak._simulation._kernels.columns import grown
 from broadpeak._simulation._kernels.layout import (
     AT_CLOSE,
     AT_OPEN,
-    BASIS,
-    CASH,
-    DUE,
-    DUST,
     ENTRY,
-    EXPIRED,
-    FEES,
-    FIXED,
     FLATTEN,
-    L_BAR,
     L_COLUMN,
-    L_FEES,
-    L_FLOW,
-    L_POS,
-    L_PRICE,
-    L_REASON,
-    L_UNITS,
-    L_WHEN,
-    LIFE,
     LONG_IN,
-    LOT,
-    M_ACCUMULATE,
-    M_LIMITED,
-    M_NEXT_OPEN,
-    M_PRICE_UNIT,
-    M_SIZE_TYPE,
-    M_STOPS,
-    MIN_ORDER,
-    N_ACCOUNT,
     N_LOG,
-    N_STATE,
-    OTHERS,
-    PEAK,
     PERCENT,
-    POS,
-    REVERSE,
-    ROLL_LONG,
-    ROLL_SHORT,
-    RUINED,
-    S_STOP,
-    S_TARGET,
-    S_TRAIL,
     SHORT_IN,
-    SHORTS,
     SIGNAL,
-    SINCE,
     SIZE,
-    SLIP,
-    STOP,
-    TARGET,
-    TARGETED,
-    TRAIL,
-    UNIT_COST,
+    Market,
+    SettingsPool,
+    Terms,
 )
-from broadpeak._simulation._kernels.step import (
-    anchored,
-    booked,
-    end_of_life,
-    free_units,
-    opened,
-    reduced,
-    touched,
+from broadpeak._simulation._kernels.orders import (
+    Funds,
+    Order,
+    charges_at,
+    grown,
+    nothing_held,
+    send_order,
     wanted,
-    way_of,
+    with_levels,
+    write_order,
+)
+from broadpeak._simulation._kernels.stops import (
+    EXPIRED,
+    at_peak,
+    distances_at,
+    end_of_life,
+    placed,
+    setting,
+    touched,
 )
 from broadpeak.types import AnyArray, FloatArray, IntArray
 
+# What happens at one price of a bar, one after the other.
+BY_STOP, BY_FLATTEN, FREEING, OPENING, BY_LIFETIME = range(5)
+N_TURNS = 5
+
 
 @kernel
-def may_open(action: int, pos: float, more: bool, size: float, size_type: int, raw: float) -> bool:
+def may_open(action: int, held: float, size: float, raw: float, terms: Terms) -> bool:
     """Return whether an action can open a position, so that it waits for orders that free cash.
 
-    `size` is that of the side opposite to the position, in units where it is an amount.
+    `size` is that of the action.
     """
-    opposite = SHORT_IN if pos > 0.0 else LONG_IN
-    same = LONG_IN if pos > 0.0 else SHORT_IN
-    if pos == 0.0 or (more and action & same != 0):
+    opposite = SHORT_IN if held > 0.0 else LONG_IN
+    same = LONG_IN if held > 0.0 else SHORT_IN
+    if held == 0.0 or (terms.accumulate and action & same != 0):
         return True
-    if not more or action & opposite == 0 or size_type == PERCENT:
+    if not terms.accumulate or action & opposite == 0 or terms.size_type == PERCENT:
         return action & opposite != 0
-    return not wanted(size, size_type, raw, 1.0) <= abs(pos)
+    return not wanted(size, terms.size_type, raw, terms.lot) <= abs(held)
 
 
 @kernel
-def worth_of(states: FloatArray, prices: FloatArray) -> float:
+def worth_of(units: FloatArray, prices: FloatArray) -> float:
     """Return the value of all positions."""
     total = 0.0
-    for j in range(states.shape[0]):
-        if states[j, POS] != 0.0:
-            total += states[j, POS] * prices[j]
+    for j in range(units.shape[0]):
+        if units[j] != 0.0:
+            total += units[j] * prices[j]
     return total
-
-
-@kernel
-def send_one(
-    reason: int,
-    action: int,
-    s: FloatArray,
-    acc: FloatArray,
-    pool: FloatArray,
-    at: IntArray,
-    step: IntArray,
-    modes: IntArray,
-    money: FloatArray,
-    days: IntArray,
-    close: FloatArray,
-    log: FloatArray,
-    n: int,
-    col: int,
-    seen: int,
-    bar: int,
-    raw: float,
-    when: int,
-) -> int:
-    """Send one order and return the log's length.
-
-    With reason ENTRY the action decides; any other reason closes the position in full.
-    """
-    pos = s[POS]
-    basis = s[BASIS]
-    more = modes[M_ACCUMULATE] == 1
-    size_type = modes[M_SIZE_TYPE]
-    held = abs(pos)
-    closing = held
-    opening = 0.0
-    d = -1.0 if pos > 0.0 else 1.0
-    slip = 0.0 if reason == TARGETED else pool[at[SLIP] + bar * step[SLIP]]
-    rate = pool[at[FEES] + bar * step[FEES]]
-    fixed = pool[at[FIXED] + bar * step[FIXED]]
-    if reason == ENTRY:
-        d = way_of(action, pos, more)
-        closing = held if pos * d < 0.0 else 0.0
-        k = SIZE if d > 0.0 else SIZE + 1
-        if d == 0.0:
-            closing = 0.0
-        elif action & (LONG_IN if d > 0.0 else SHORT_IN) != 0:
-            free = math.inf
-            if modes[M_LIMITED] == 1:
-                if acc[CASH] + acc[OTHERS] + pos * raw <= 0.0:
-                    acc[RUINED] = 1.0
-                shorts = 0.0  # only a further short must leave the others' proceeds alone
-                if d < 0.0:
-                    shorts = acc[SHORTS] - (basis if pos < 0.0 and closing > 0.0 else 0.0)
-                free = 0.0
-                if acc[RUINED] == 0.0:
-                    free = free_units(
-                        acc[CASH], shorts, d, held - closing, closing,
-                        raw * (1.0 + d * slip), rate, fixed, money[UNIT_COST],
-                    )  # fmt: skip
-            closing, opening = opened(
-                pool[at[k] + seen * step[k]], size_type, more, closing, free, raw, money[LOT],
-                fixed / (raw * (1.0 + d * slip) * (1.0 + rate) + money[UNIT_COST]),
-            )  # fmt: skip
-        elif more and closing > 0.0:
-            k = SIZE if pos > 0.0 else SIZE + 1
-            closing = reduced(pool[at[k] + seen * step[k]], size_type, held, raw, money[LOT])
-        if closing < MIN_ORDER and held - closing >= DUST:
-            closing = 0.0
-        if closing > 0.0:
-            reason = REVERSE if opening > 0.0 else SIGNAL
-    if not closing + opening > 0.0:
-        return n
-    price = raw * (1.0 + d * slip)
-    paid = 0.0
-    if pos != 0.0:
-        roll = money[ROLL_LONG] if pos > 0.0 else money[ROLL_SHORT]
-        if roll != 0.0:
-            paid = held * roll * (days[bar] - days[int(s[SINCE])])
-    units, fees, flow, after, kept = booked(
-        pos, basis, d, closing, opening, price, rate, fixed, money[UNIT_COST]
-    )
-    acc[SHORTS] += (kept if after < 0.0 else 0.0) - (basis if pos < 0.0 else 0.0)
-    acc[CASH] += flow - paid
-    s[POS] = after
-    s[BASIS] = kept
-    s[SINCE] = bar
-    log[n, L_COLUMN] = col
-    log[n, L_BAR] = bar
-    log[n, L_REASON] = reason
-    log[n, L_WHEN] = when
-    log[n, L_UNITS] = d * units
-    log[n, L_PRICE] = price
-    log[n, L_FEES] = fees
-    log[n, L_FLOW] = flow - paid
-    log[n, L_POS] = after
-    if opening > 0.0:  # what only reduces leaves the stops alone
-        side = 0 if after > 0.0 else 1
-        fresh = pos * after <= 0.0
-        s[S_STOP], s[S_TARGET], s[S_TRAIL], s[PEAK] = anchored(
-            1.0 if after > 0.0 else -1.0, price, modes[M_PRICE_UNIT] == 1, fresh,
-            pool[at[STOP + side] + seen * step[STOP + side]],
-            pool[at[TARGET + side] + seen * step[TARGET + side]],
-            pool[at[TRAIL + side] + seen * step[TRAIL + side]],
-            s[S_STOP], s[S_TARGET], s[S_TRAIL], s[PEAK],
-        )  # fmt: skip
-        if fresh:
-            s[DUE] = end_of_life(close, bar, pool[at[LIFE + side] + seen * step[LIFE + side]])
-    return n + 1
 
 
 @kernel
 def run_group(
     members: IntArray,
     price_rows: IntArray,
-    open_: FloatArray,
-    high: FloatArray,
-    low: FloatArray,
-    close: FloatArray,
+    market: Market,
     codes: AnyArray,
-    init_cash: float,
-    pool: FloatArray,
-    at: IntArray,
-    step: IntArray,
-    modes: IntArray,
-    money: FloatArray,
-    days: IntArray,
+    cash: float,
+    settings: SettingsPool,
+    terms: Terms,
     log: FloatArray,
     n: int,
 ) -> tuple[FloatArray, int]:
     """Append the fills of one group to the log, bar by bar; return the log and its end."""
-    n_bars = close.shape[1]
+    close, days = market.close, market.days
+    values, offsets, step = settings
+    rolls = terms.roll_long != 0.0 or terms.roll_short != 0.0
+    watches = terms.has_distances or terms.has_lifetime
     k = members.shape[0]
-    states = np.zeros((k, N_STATE))
-    acc = np.zeros(N_ACCOUNT)
-    acc[CASH] = init_cash
-    next_open = modes[M_NEXT_OPEN] == 1
-    stops = modes[M_STOPS] == 1
-    more = modes[M_ACCUMULATE] == 1
+    positions = [nothing_held() for _ in range(k)]
+    units = np.zeros(k)  # what they hold, signed
+    shorts = 0.0  # entry value of what is sold short
+    ruined = False
+    next_open = terms.next_open
     last = np.zeros(k)  # last known price
-    raw = np.zeros(k)  # price at which this bar's orders fill
-    order = np.full(k, -1, np.int64)  # signal bar of the order that is due
-    stopped = np.zeros(k, np.bool_)
-    offsets = at.shape[0] - 1
-    states[:, DUE] = math.inf
-    nothing = int(np.int64(0))
-    at_close = int(np.int64(AT_CLOSE))  # typed, so that one version of send_one serves all callers
-    at_order = int(np.int64(AT_OPEN)) if next_open else at_close
-    by_entry, by_signal, by_life = (
-        int(np.int64(ENTRY)),
-        int(np.int64(SIGNAL)),
-        int(np.int64(EXPIRED)),
-    )
-    for t in range(n_bars):
-        while n + 3 * k + 4 > log.shape[0]:
+    raw = np.zeros(k)  # price at which orders fill now; NaN where the column does not trade
+    order = np.full(k, -1, np.int64)  # signal bar of the order that waits
+    for t in range(close.shape[1]):
+        while n + 3 * k + 4 > log.shape[0]:  # more than one bar can send
             log = grown(log)
-        stopped[:] = False
-        for phase in range(2):  # at the open, then at the close
-            orders_now = (phase == 0) == next_open
+        for at_close in (False, True):
             for j in range(k):
-                price = close[price_rows[members[j]], t]
-                if not math.isnan(price):
-                    last[j] = open_[price_rows[members[j]], t] if phase == 0 else price
-                raw[j] = last[j] if not math.isnan(price) else math.nan
-            if phase == 1 and stops:
+                p = price_rows[members[j]]
+                raw[j] = close[p, t] if at_close else market.open[p, t]
+                if math.isnan(close[p, t]):
+                    raw[j] = math.nan
+                else:
+                    last[j] = raw[j]
+                if at_close and not next_open:
+                    order[j] = t if codes[j, t] != 0 else -1
+            # Orders fill once a bar, at the open or at the close. At a close what happened inside
+            # of the bar comes before them. What frees cash comes before what may need it, so that
+            # the order of columns decides only among the latter.
+            for turn in range(BY_STOP if at_close else FREEING, N_TURNS):
+                if turn == BY_STOP and not terms.has_distances:
+                    continue
+                if turn >= FREEING and at_close == next_open:
+                    continue
                 for j in range(k):
-                    s = states[j]
-                    if s[POS] == 0.0 or math.isnan(raw[j]):
-                        continue
-                    p = price_rows[members[j]]
-                    c = members[j]
-                    long = s[POS] > 0.0
-                    d = 1.0 if long else -1.0
-                    worst = low[p, t] if long else -high[p, t]
-                    best = high[p, t] if long else -low[p, t]
-                    reason, level, when = touched(
-                        d * open_[p, t], worst, best, s[S_STOP], s[S_TARGET], s[S_TRAIL],
-                        s[PEAK], modes[M_PRICE_UNIT] == 1,
-                    )  # fmt: skip
-                    if reason >= 0:
-                        n = send_one(
-                            int(reason), nothing, s, acc, pool, at[min(c, offsets)], step, modes,
-                            money, days, close[p], log, n, c, t, t, d * level, int(when),
-                        )  # fmt: skip
-                        stopped[j] = True
-                    elif best > s[PEAK]:
-                        s[PEAK] = best
-            if phase == 1:
-                for j in range(k):
-                    c = members[j]
                     if math.isnan(raw[j]):
-                        if not next_open:
-                            order[j] = -1
-                    elif codes[j, t] & FLATTEN != 0:
+                        continue
+                    column = members[j]
+                    p = price_rows[column]
+                    at = offsets[min(column, offsets.shape[0] - 1)]
+                    position = positions[j]
+                    held = units[j]
+                    reason = -1
+                    action = 0
+                    seen = t
+                    price = raw[j]
+                    when = AT_CLOSE if at_close else AT_OPEN
+                    others = 0.0
+                    if turn == BY_STOP and held != 0.0:
+                        d = 1.0 if held > 0.0 else -1.0
+                        worst = market.low[p, t] if held > 0.0 else -market.high[p, t]
+                        best = market.high[p, t] if held > 0.0 else -market.low[p, t]
+                        levels = position.levels
+                        reason, price, when = touched(
+                            d * market.open[p, t], worst, best, levels, levels.peak, terms.by_price
+                        )
+                        price *= d
+                        if reason >= 0:
+                            order[j] = order[j] if next_open else -1
+                        elif best > levels.peak:
+                            positions[j] = with_levels(position, at_peak(levels, best))
+                    elif turn == BY_FLATTEN and codes[j, t] & FLATTEN != 0:
                         order[j] = -1
-                        if states[j, POS] != 0.0:
-                            n = send_one(
-                                by_signal, nothing, states[j], acc, pool, at[min(c, offsets)],
-                                step, modes, money, days, close[price_rows[c]], log, n, c,
-                                t, t, raw[j], at_close,
-                            )  # fmt: skip
-                    elif not next_open:
-                        order[j] = -1 if stopped[j] or codes[j, t] == 0 else t
-            if orders_now:
-                for turn in range(2):  # what frees cash, then what may need it
-                    for j in range(k):
+                        reason = SIGNAL if held != 0.0 else -1
+                    elif turn in (FREEING, OPENING) and order[j] >= 0:
                         seen = order[j]
-                        if seen < 0 or math.isnan(raw[j]):
-                            continue
-                        c = members[j]
-                        s = states[j]
                         action = int(codes[j, seen])
-                        offset = at[min(c, offsets)]
-                        side = SIZE + 1 if s[POS] > 0.0 else SIZE
-                        size = pool[offset[side] + seen * step[side]] * money[LOT]
-                        opens = may_open(action, s[POS], more, size, modes[M_SIZE_TYPE], raw[j])
-                        if opens != (turn == 1):
-                            continue
-                        acc[OTHERS] = worth_of(states, last) - s[POS] * last[j]
-                        n = send_one(
-                            by_entry, action, s, acc, pool, offset, step, modes, money, days,
-                            close[price_rows[c]], log, n, c, seen, t, raw[j], at_order,
-                        )  # fmt: skip
-                        order[j] = -1
-                for j in range(k):
-                    if states[j, POS] != 0.0 and states[j, DUE] <= t and not math.isnan(raw[j]):
-                        c = members[j]
-                        n = send_one(
-                            by_life, nothing, states[j], acc, pool, at[min(c, offsets)], step,
-                            modes, money, days, close[price_rows[c]], log, n, c, t, t, raw[j],
-                            at_order,
-                        )  # fmt: skip
+                        size = setting(values, at, step, SIZE, seen)
+                        if may_open(action, held, size, price, terms) == (turn == OPENING):
+                            reason = ENTRY
+                            others = worth_of(units, last) - held * last[j]
+                            order[j] = -1
+                    elif turn == BY_LIFETIME and held != 0.0 and position.levels.due <= t:
+                        reason = EXPIRED
+                    if reason < 0:
+                        continue
+                    fill, after, ruined = send_order(
+                        Order(reason, action, seen, t, price),
+                        position,
+                        Funds(cash, shorts, others, ruined),
+                        charges_at(values, at, step, seen, t),
+                        days[t] - days[position.since] if rolls else 0.0,
+                        terms,
+                    )
+                    if fill.units == 0.0:
+                        continue
+                    write_order(log, n, column, t, when, fill, after.units)
+                    n += 1
+                    cash += fill.flow
+                    shorts += (after.basis if after.units < 0.0 else 0.0) - (
+                        position.basis if held < 0.0 else 0.0
+                    )
+                    if fill.opens and watches:
+                        d = 1.0 if after.units > 0.0 else -1.0
+                        away = distances_at(values, at, step, seen)
+                        life = away.lifetime
+                        due = end_of_life(close[p], t, life) if terms.has_lifetime else math.inf
+                        levels = placed(
+                            after.levels, d, fill.price, held * d <= 0.0, away, due, terms
+                        )
+                        after = with_levels(after, levels)
+                    positions[j] = after
+                    units[j] = after.units
         if next_open:
             for j in range(k):
                 if not math.isnan(raw[j]) and codes[j, t] & FLATTEN == 0:
                     order[j] = t if codes[j, t] != 0 else -1
-        if modes[M_LIMITED] == 1 and acc[CASH] + worth_of(states, last) <= 0.0:
-            acc[RUINED] = 1.0
+        if terms.limited and cash + worth_of(units, last) <= 0.0:
+            ruined = True
     return log, n
 
 

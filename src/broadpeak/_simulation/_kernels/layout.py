@@ -1,45 +1,145 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Positions inside the arrays that kernels share, and the codes they write.
+"""What the kernels share: their inputs as tuples, positions inside of arrays, and codes.
 
 Notation: `seen` is the signal bar, `bar` the fill bar, `raw` the price before slippage, `d` the
-direction of an order (+1 buys, -1 sells), `pos` signed units.
+direction of an order (+1 buys, -1 sells). Arrays are columns × bars.
 """
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
+
+from broadpeak._simulation.stops import EXIT_REASONS, STOPS
+from broadpeak.types import AnyArray, FloatArray, IntArray
+
+
+class Market(NamedTuple):
+    """Prices, price columns × bars, and the calendar day of each bar, for rollover."""
+
+    open: FloatArray
+    high: FloatArray
+    low: FloatArray
+    close: FloatArray
+    days: IntArray
+
+
+class OwnPrices(NamedTuple):
+    """Closes without the bars that a price column does not have, one column after another.
+
+    Column p has ``close[bounds[p]:bounds[p + 1]]``, on these `bars`; `bars` is empty where no
+    price is missing anywhere.
+    """
+
+    close: FloatArray
+    bars: IntArray
+    bounds: IntArray
+
+
+class Signals(NamedTuple):
+    """Signals as bytes, rows × bars, and `rows` (columns × 6): what each column reads.
+
+    `rows` holds the row of the price, of the four signals, and of flatten.
+    """
+
+    long_entries: AnyArray
+    long_exits: AnyArray
+    short_entries: AnyArray
+    short_exits: AnyArray
+    flatten: AnyArray
+    rows: IntArray
+
+
+class SettingsPool(NamedTuple):
+    """Settings in one flat array, read as ``values[offsets[column, k] + bar * steps[k]]``."""
+
+    values: FloatArray
+    offsets: IntArray
+    steps: IntArray
+
+
+class Terms(NamedTuple):
+    """What holds for all columns and bars: modes, and costs per unit."""
+
+    next_open: bool
+    size_type: int
+    by_price: bool
+    accumulate: bool
+    limited: bool
+    has_distances: bool
+    has_lifetime: bool
+    unit_cost: float
+    roll_long: float
+    roll_short: float
+    lot: float
+
+
+class Groups(NamedTuple):
+    """Columns that are valued together: those of group g are ``order[bounds[g]:bounds[g + 1]]``.
+
+    `shared` says whether the columns of a group share their cash.
+    """
+
+    order: IntArray
+    bounds: IntArray
+    shared: bool = False
+
+    @classmethod
+    def single(cls, n_columns: int) -> Groups:
+        """Return every column as its own group."""
+        numbers = np.arange(n_columns + 1, dtype=np.int64)
+        return cls(numbers[:-1], numbers)
+
+    @classmethod
+    def of_codes(cls, codes: IntArray, n_groups: int, *, shared: bool) -> Groups:
+        """Return groups from the group number of each column."""
+        order = np.argsort(codes, kind="stable").astype(np.int64)
+        bounds = np.zeros(n_groups + 1, dtype=np.int64)
+        np.cumsum(np.bincount(codes, minlength=n_groups), out=bounds[1:])
+        return cls(order, bounds, shared)
+
+    def codes(self) -> IntArray:
+        """Return the group number of each column."""
+        codes = np.empty(len(self.order), dtype=np.int64)
+        codes[self.order] = np.repeat(np.arange(len(self.bounds) - 1), np.diff(self.bounds))
+        return codes
+
+
+ONE_COLUMN = Groups.single(1)
+
+
+class OrderLog(NamedTuple):
+    """The orders of all columns, and where those of each column begin and end."""
+
+    orders: FloatArray
+    starts: IntArray
+    ends: IntArray
+
 
 # Bits of an action: one byte per bar, conflicts already resolved.
 LONG_IN, LONG_OUT, SHORT_IN, SHORT_OUT, FLATTEN = 1, 2, 4, 8, 16
 
-# Settings, each a lane in the pool: long side, then short side.
-SIZE, STOP, TARGET, TRAIL, LIFE = 0, 2, 4, 6, 8
-FEES, FIXED, SLIP = 10, 11, 12
-N_SETTINGS = 13
+# Settings: the size, each stop by its table (`STOP` and so on of `stops.py`), then costs.
+SIZE = 0
+FIRST_STOP = 1
+FEES, FIXED, SLIP = (FIRST_STOP + len(STOPS) + k for k in range(3))
+N_SETTINGS = SLIP + 1
 
-# Modes (int64).
-M_NEXT_OPEN, M_SIZE_TYPE, M_PRICE_UNIT, M_ACCUMULATE, M_LIMITED, M_STOPS, M_LIVES = range(7)
-AMOUNT, VALUE, PERCENT = 0, 1, 2
+SIZE_TYPES = ("amount", "value", "percent")
+AMOUNT, VALUE, PERCENT = range(3)
 
-# Money (float64): cost per unit booked at the entry, rollover per unit and day.
+# Costs of a column (float64): per unit at the entry, rollover per unit and day.
 UNIT_COST, ROLL_LONG, ROLL_SHORT, LOT = range(4)
-
-# State of one column (float64). Stop, target and peak are times the side, so that one
-# comparison serves long and short: a short is a long on the negated price.
-POS, PEAK, S_STOP, S_TARGET, S_TRAIL, DUE, BASIS, SINCE, WATCHED = range(9)
-N_STATE = 9
-
-# Account (float64): cash, entry value of open shorts, 1 after value <= 0, value of other columns.
-CASH, SHORTS, RUINED, OTHERS = range(4)
-N_ACCOUNT = 4
+N_COSTS = 4
 
 # Order log (float64): one row an order, column after column.
 L_COLUMN, L_BAR, L_REASON, L_WHEN, L_UNITS, L_PRICE, L_FEES, L_FLOW, L_POS = range(9)
 N_LOG = 9
 AT_OPEN, INSIDE, AT_CLOSE = 0, 1, 2
 
-ENTRY, SIGNAL, REVERSE, STOPPED, TRAILED, TARGETED, EXPIRED, STILL_OPEN = range(8)
-REASONS = ("entry", "signal", "reverse", "stop", "trail", "target", "lifetime", "open")
+ENTRY, SIGNAL, REVERSE = 0, 1, 2
+STILL_OPEN = len(EXIT_REASONS) - 1
 
 MIN_ORDER = 1e-8  # units; a smaller order is not sent
 DUST = 1e-9  # units; a smaller remainder is closed
@@ -68,28 +168,4 @@ TRADE = np.dtype(
     ],
     align=True,
 )
-"""One trade. direction: 1 long, -1 short; status: 1 closed, 0 open; exit_reason: see `REASONS`."""
-
-# What a summary is asked for, and the figures it gives for each unit.
-ASK_RETURNS, ASK_DOWNSIDE, ASK_DRAWDOWN, ASK_TRADES = 1, 2, 4, 8
-(
-    F_END,
-    F_MEAN,
-    F_STD,
-    F_DOWN,
-    F_DEEPEST,
-    F_TRADES,
-    F_CLOSED,
-    F_WINS,
-    F_GAINS,
-    F_LOSSES,
-    F_PNL_MEAN,
-    F_PNL_STD,
-    F_EXPOSED,
-    F_BARS,  # with the two that follow the span of a unit's own bars
-    F_FIRST,
-    F_LAST,
-    F_RETURN_TERM,
-    F_TRADE_TERM,
-) = range(18)
-N_FIGURES = 18
+"""One trade. direction: 1 long, -1 short; status: 1 closed, 0 open; exit_reason: `EXIT_REASONS`."""

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """A column on its own bars: those on which it has a price.
 
-All figures of a column are computed on its own bars, so that they are those it would have alone.
+All metrics of a column are computed on its own bars, so that they are those it would have alone.
 `own` are the positions of these bars among all; it is empty where no price is missing anywhere.
 """
 

@@ -10,12 +10,12 @@ from broadpeak.types import FloatArray
 
 
 @kernel
-def any_nan(lanes: FloatArray) -> bool:
+def any_nan(columns: FloatArray) -> bool:
     """Return whether any value is NaN."""
-    for row in range(lanes.shape[0]):
-        lane = lanes[row]
+    for row in range(columns.shape[0]):
+        column = columns[row]
         found = False
-        for value in lane:
+        for value in column:
             found |= math.isnan(value)
         if found:
             return True
@@ -38,21 +38,21 @@ def fill_missing(open_: FloatArray, high: FloatArray, low: FloatArray, close: Fl
 
 
 @kernel
-def check_prices(lanes: FloatArray) -> tuple[int, int, bool]:
-    """Return lane and bar of the first price not positive and finite, and whether any is NaN."""
+def check_prices(columns: FloatArray) -> tuple[int, int, bool]:
+    """Return column and bar of the first price not positive and finite, and whether any is NaN."""
     missing = False
-    for row in range(lanes.shape[0]):
-        lane = lanes[row]
+    for row in range(columns.shape[0]):
+        column = columns[row]
         good = True
         endless = False
-        for value in lane:  # two loops without branches, so that they vectorise
+        for value in column:  # two loops without branches, so that they vectorise
             good &= value > 0.0
-        for value in lane:
+        for value in column:
             endless |= value == math.inf
         if good and not endless:
             continue
-        for t in range(lane.shape[0]):
-            if lane[t] <= 0.0 or lane[t] == math.inf:
+        for t in range(column.shape[0]):
+            if column[t] <= 0.0 or column[t] == math.inf:
                 return row, t, missing
-            missing |= math.isnan(lane[t])
+            missing |= math.isnan(column[t])
     return -1, -1, missing

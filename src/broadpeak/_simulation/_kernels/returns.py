@@ -100,7 +100,7 @@ def write_changes(mark: FloatArray, out: FloatArray) -> None:
 
 
 @kernel
-def copy(lane: FloatArray, out: FloatArray) -> None:
-    """Copy a lane: a loop, as assigning to a slice costs more than short lanes do."""
-    for t in range(lane.shape[0]):
-        out[t] = lane[t]
+def copy(column: FloatArray, out: FloatArray) -> None:
+    """Copy a column: a loop, as assigning to a slice costs more than short columns do."""
+    for t in range(column.shape[0]):
+        out[t] = column[t]

@@ -20,17 +20,20 @@ from broadpeak._simulation._kernels.layout import (
     ROLL_LONG,
     ROLL_SHORT,
     STILL_OPEN,
-    TARGETED,
+    TRADE,
     UNIT_COST,
+    OrderLog,
+    OwnPrices,
 )
 from broadpeak._simulation._kernels.own import own_days, own_orders, spread
+from broadpeak._simulation._kernels.stops import TARGETED
 from broadpeak.types import AnyArray, FloatArray, IntArray
 
 
 @kernel
-def rollover(pos: float, since: int, bar: int, money: FloatArray, days: IntArray) -> float:
-    """Return the rollover of holding `pos` from bar `since` to `bar`, in money paid."""
-    rate = money[ROLL_LONG] if pos > 0.0 else money[ROLL_SHORT]
+def rollover(pos: float, since: int, bar: int, costs: FloatArray, days: IntArray) -> float:
+    """Return the rollover of holding `pos` from bar `since` to `bar`, in costs paid."""
+    rate = costs[ROLL_LONG] if pos > 0.0 else costs[ROLL_SHORT]
     if pos == 0.0 or rate == 0.0:
         return 0.0
     paid: float = abs(pos) * rate * (days[bar] - days[since])
@@ -86,7 +89,7 @@ def make_trades(
     high: FloatArray,
     low: FloatArray,
     mark: FloatArray,
-    money: FloatArray,
+    costs: FloatArray,
     days: IntArray,
     own: IntArray,
     out: AnyArray,
@@ -121,7 +124,7 @@ def make_trades(
         fill = log[i, L_PRICE]
         fee = log[i, L_FEES]
         if held > 0.0:
-            roll += rollover(d * held, since, bar, money, days)
+            roll += rollover(d * held, since, bar, costs, days)
             end = bar + 1 if when == AT_CLOSE else bar
             for t in range(due, end if extremes else due):
                 up = high[t] if d > 0.0 else low[t]
@@ -170,9 +173,9 @@ def make_trades(
             else:
                 price = (price * held + fill * opening) / (held + opening)
             held += opening
-            fees += fee + opening * money[UNIT_COST]
+            fees += fee + opening * costs[UNIT_COST]
     if held > 0.0:
-        roll += rollover(d * held, since, n_bars - 1, money, days)
+        roll += rollover(d * held, since, n_bars - 1, costs, days)
         for t in range(due, n_bars if extremes else due):
             up = high[t] if d > 0.0 else low[t]
             down = low[t] if d > 0.0 else high[t]
@@ -191,41 +194,38 @@ def make_trades(
 
 @kernel
 def all_trades(
-    log: FloatArray,
-    starts: IntArray,
-    ends: IntArray,
+    log: OrderLog,
     price_rows: IntArray,
     open_: FloatArray,
     high: FloatArray,
     low: FloatArray,
-    close: FloatArray,
-    bars: IntArray,
-    bounds: IntArray,
-    money: FloatArray,
+    own: OwnPrices,
+    costs: FloatArray,
     days: IntArray,
-    out: AnyArray,
-) -> int:
-    """Write the records of every column into `out`; return how many."""
+    extremes: bool,
+) -> AnyArray:
+    """Return the records of every column; open, high and low are on own bars as `own` is."""
+    out = np.empty(log.orders.shape[0] + log.starts.shape[0], TRADE)
     k = 0
-    for col in range(starts.shape[0]):
+    for col in range(log.starts.shape[0]):
         p = price_rows[col]
-        a, b = bounds[p], bounds[p + 1]
-        own = bars[a:b]
+        a, b = own.bounds[p], own.bounds[p + 1]
+        bars = own.bars[a:b]
         k = make_trades(
-            own_orders(log, starts[col], ends[col], own), col, open_[a:b], high[a:b], low[a:b],
-            close[a:b], money[min(col, money.shape[0] - 1)], own_days(days, own), own, out, k,
-            True,
+            own_orders(log.orders, log.starts[col], log.ends[col], bars), col, open_[a:b],
+            high[a:b], low[a:b], own.close[a:b], costs[min(col, costs.shape[0] - 1)],
+            own_days(days, bars), bars, out, k, extremes,
         )  # fmt: skip
-    return k
+    return out[:k]
 
 
 @kernel
 def add_pnl(
-    out: FloatArray, log: FloatArray, mark: FloatArray, money: FloatArray, days: IntArray
+    out: FloatArray, log: FloatArray, mark: FloatArray, costs: FloatArray, days: IntArray
 ) -> None:
     """Add to `out` the profit and loss of one column at each own close, marked to market."""
     n_bars = mark.shape[0]
-    rolls = money[ROLL_LONG] != 0.0 or money[ROLL_SHORT] != 0.0
+    rolls = costs[ROLL_LONG] != 0.0 or costs[ROLL_SHORT] != 0.0
     pos = 0.0
     total = 0.0
     last = log.shape[0]
@@ -237,7 +237,7 @@ def add_pnl(
                 out[t] += total
         elif rolls:
             for t in range(int(start), int(end)):
-                out[t] += (total + pos * mark[t]) - rollover(pos, int(start), t, money, days)
+                out[t] += (total + pos * mark[t]) - rollover(pos, int(start), t, costs, days)
         else:
             for t in range(start, end):
                 out[t] += total + pos * mark[t]
@@ -248,7 +248,7 @@ def add_pnl(
 
 
 @kernel
-def last_pnl(log: FloatArray, mark: FloatArray, money: FloatArray, days: IntArray) -> float:
+def last_pnl(log: FloatArray, mark: FloatArray, costs: FloatArray, days: IntArray) -> float:
     """Return the profit and loss of one column at its last close, as the path would end."""
     last = log.shape[0]
     if last == 0:
@@ -260,24 +260,9 @@ def last_pnl(log: FloatArray, mark: FloatArray, money: FloatArray, days: IntArra
     if pos == 0.0:
         return total
     end = mark.shape[0] - 1
-    paid = rollover(pos, int(log[last - 1, L_BAR]), end, money, days)
+    paid = rollover(pos, int(log[last - 1, L_BAR]), end, costs, days)
     pnl: float = (total + pos * mark[end]) - paid
     return pnl
-
-
-@kernel
-def add_positions(out: FloatArray, log: FloatArray, first: int, last: int) -> None:
-    """Write the signed units at each close."""
-    pos = 0.0
-    start = 0
-    n_bars = out.shape[0]
-    for i in range(first, last + 1):
-        end = int(log[i, L_BAR]) if i < last else n_bars
-        for t in range(start, end):
-            out[t] = pos
-        if i < last:
-            pos = log[i, L_POS]
-            start = end
 
 
 @kernel
@@ -287,7 +272,7 @@ def add_column(
     log: FloatArray,
     own: IntArray,
     mark: FloatArray,
-    money: FloatArray,
+    costs: FloatArray,
     days: IntArray,
     scratch: FloatArray,
 ) -> None:
@@ -296,43 +281,50 @@ def add_column(
     `scratch` is as long as all bars. Between own bars the last known price stands.
     """
     if own.shape[0] == 0:
-        add_pnl(out[: mark.shape[0]], log, mark, money, days)
+        add_pnl(out[: mark.shape[0]], log, mark, costs, days)
         return
     path = scratch[: mark.shape[0]]
     path[:] = 0.0
-    add_pnl(path, log, mark, money, days)
+    add_pnl(path, log, mark, costs, days)
     spread(out, axis, path, own)
 
 
 @kernel
 def pnl_paths(
     out: FloatArray,
-    log: FloatArray,
-    starts: IntArray,
-    ends: IntArray,
+    log: OrderLog,
     price_rows: IntArray,
     groups: IntArray,
-    close: FloatArray,
-    bars: IntArray,
-    bounds: IntArray,
-    money: FloatArray,
+    own: OwnPrices,
+    costs: FloatArray,
     days: IntArray,
 ) -> None:
-    """Add the profit and loss of each column to the lane of its group, over all bars."""
+    """Add the profit and loss of each column to the row of its group, over all bars."""
     n_bars = out.shape[1]
     axis = np.arange(n_bars)
     scratch = np.empty(n_bars)
-    for col in range(starts.shape[0]):
-        a, b = bounds[price_rows[col]], bounds[price_rows[col] + 1]
-        own = bars[a:b]
+    for col in range(log.starts.shape[0]):
+        a, b = own.bounds[price_rows[col]], own.bounds[price_rows[col] + 1]
+        bars = own.bars[a:b]
         add_column(
-            out[groups[col]], axis, own_orders(log, starts[col], ends[col], own), own,
-            close[a:b], money[min(col, money.shape[0] - 1)], own_days(days, own), scratch,
+            out[groups[col]], axis, own_orders(log.orders, log.starts[col], log.ends[col], bars),
+            bars, own.close[a:b], costs[min(col, costs.shape[0] - 1)], own_days(days, bars),
+            scratch,
         )  # fmt: skip
 
 
 @kernel
-def position_paths(out: FloatArray, log: FloatArray, starts: IntArray, ends: IntArray) -> None:
-    """Write the signed units of each column."""
-    for col in range(starts.shape[0]):
-        add_positions(out[col], log, starts[col], ends[col])
+def position_paths(out: FloatArray, log: OrderLog) -> None:
+    """Write the signed units at each close of each column."""
+    n_bars = out.shape[1]
+    for col in range(log.starts.shape[0]):
+        held = 0.0
+        start = 0
+        for i in range(log.starts[col], log.ends[col] + 1):
+            last = i == log.ends[col]
+            end = n_bars if last else int(log.orders[i, L_BAR])
+            for t in range(start, end):
+                out[col, t] = held
+            if not last:
+                held = log.orders[i, L_POS]
+                start = end

@@ -4,36 +4,115 @@
 Notation: n bars; trade k has result pnl[k], side[k] (> 0 long), and is in the market in the bars
 enter[k] … leave[k], both included, counted from the first evaluated bar. Trades are in time order.
 equity[t] is the profit at the close of bar t, counted from 0 before the first bar.
-
-The order of the items written to `counts` and `sums` is that of the fields of `Stats`.
 """
 
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
+
+import numpy as np
 
 from broadpeak._core.compile import kernel
-from broadpeak.types import FloatArray, IntArray
+from broadpeak.types import AnyArray, FloatArray, IntArray
+
+STATS = np.dtype(
+    [
+        *((name, np.int64) for name in (
+            "num_win", "num_loss", "num_win_long", "num_win_short", "num_loss_long",
+            "num_loss_short", "win_streak", "loss_streak", "bars_in_trades", "bars_longest_trade",
+            "bars", "bars_in_market", "drawdown_bars", "drawdown_bars_max",
+        )),
+        *((name, np.float64) for name in (
+            "win_total", "loss_total", "win_total_long", "win_total_short", "loss_total_long",
+            "loss_total_short", "win_max", "loss_max", "win_max_long", "win_max_short",
+            "loss_max_long", "loss_max_short", "win_streak_total", "loss_streak_total",
+            "trade_mean", "trade_std", "drawdown_max", "drawdown_equity", "drawdown_share",
+            "return_mean", "return_std", "return_r2", "return_lr", "return_ulcer",
+        )),
+    ]
+)  # fmt: skip
+"""What the loops find, by the names and in the order of the fields of `Stats`."""
+
+
+class TradeColumns(NamedTuple):
+    """Trades as the loops read them; `worth` is the larger value each bought or sold, or empty."""
+
+    pnl: FloatArray
+    side: IntArray
+    enter: IntArray
+    leave: IntArray
+    worth: FloatArray
 
 
 @kernel
-def trade_loop(
-    pnl: FloatArray,
-    side: IntArray,
-    enter: IntArray,
-    leave: IntArray,
-    worth: FloatArray,
-    recency: float,
-    n_bars: int,
-    tiny: float,
-    counts: IntArray,
-    sums: FloatArray,
-) -> None:
-    """Write wins and losses to counts[0:9] and sums[0:15].
+def columns_of(trades: AnyArray, first: int, slope: float) -> tuple[TradeColumns, FloatArray]:
+    """Return records of trades as columns, bars counted from `first`, a trend taken out.
 
-    `worth`, the larger value that each trade bought or sold, may be empty. A deviation below
-    `tiny` times the largest of results and values is rounding, and 0.
+    With them, in three rows, what each paid and won: costs of fills, rollover, price difference.
     """
+    n = trades.shape[0]
+    pnl, worth = np.empty(n), np.empty(n)
+    side, enter, leave = np.empty(n, np.int64), np.empty(n, np.int64), np.empty(n, np.int64)
+    paid = np.empty((3, n))
+    for k in range(n):
+        row = trades[k]
+        d = row["direction"]
+        pnl[k] = row["pnl"]
+        if slope != 0.0:
+            pnl[k] -= slope * d * row["bars"] * row["size"]
+        side[k] = d
+        enter[k] = row["entry_index"] - first
+        leave[k] = row["exit_index"] - first
+        worth[k] = row["size"] * max(row["entry_price"], row["exit_price"])
+        paid[0, k] = row["entry_fees"] + row["exit_fees"]
+        paid[1, k] = row["roll"]
+        paid[2, k] = d * (row["exit_price"] - row["entry_price"])
+    return TradeColumns(pnl, side, enter, leave, worth), paid
+
+
+@kernel
+def stats_of(
+    trades: TradeColumns,
+    equity: FloatArray,
+    recency: float,
+    capital: float,
+    balance: float,
+    tiny: float,
+) -> AnyArray:
+    """Return the statistics (dtype `STATS`) of trades and the equity they made, one record.
+
+    A deviation below `tiny` times the largest value it is made of is rounding, and 0. `balance` is
+    that of trades closed before.
+    """
+    out = np.zeros(1, STATS)
+    add_trades(out, trades, recency, len(equity), tiny)
+    add_equity(out, trades, equity, capital, balance, tiny)
+    return out
+
+
+@kernel
+def stats_of_records(
+    trades: AnyArray,
+    equity: FloatArray,
+    first: int,
+    slope: float,
+    recency: float,
+    capital: float,
+    tiny: float,
+) -> tuple[AnyArray, FloatArray]:
+    """Return the statistics of records as `stats_of`, and what trades paid as `columns_of`."""
+    columns, paid = columns_of(trades, first, slope)
+    return stats_of(columns, equity, recency, capital, 0.0, tiny), paid
+
+
+@kernel
+def add_trades(
+    out: AnyArray, trades: TradeColumns, recency: float, n_bars: int, tiny: float
+) -> None:
+    """Write wins and losses: their numbers, sums, largest, and streaks, by direction too."""
+    s = out[0]
+    pnl, side, enter, leave, worth = trades
     span = n_bars - 1 if n_bars > 1 else 1
     wins = 0
     losses = 0
@@ -49,65 +128,69 @@ def trade_loop(
         when = min(max(leave[k] / span, 0.0), 1.0)
         weight = 2.0 / (1.0 + recency) * (1.0 + (recency - 1.0) * when)
         result = weight * pnl[k]
-        short = 0 if side[k] > 0 else 1
         if pnl[k] > 0.0:
-            counts[0] += 1
-            counts[2 + short] += 1
-            sums[0] += result
-            sums[2 + short] += result
-            sums[6] = max(sums[6], result)
-            sums[8 + short] = max(sums[8 + short], result)
+            s["num_win"] += 1
+            s["win_total"] += result
+            s["win_max"] = max(s["win_max"], result)
+            if side[k] > 0:
+                s["num_win_long"] += 1
+                s["win_total_long"] += result
+                s["win_max_long"] = max(s["win_max_long"], result)
+            else:
+                s["num_win_short"] += 1
+                s["win_total_short"] += result
+                s["win_max_short"] = max(s["win_max_short"], result)
             wins += 1
             losses = 0
             win_run += result
             loss_run = 0.0
         else:
-            counts[1] += 1
-            counts[4 + short] += 1
-            sums[1] -= result
-            sums[4 + short] -= result
-            sums[7] = max(sums[7], -result)
-            sums[10 + short] = max(sums[10 + short], -result)
+            s["num_loss"] += 1
+            s["loss_total"] -= result
+            s["loss_max"] = max(s["loss_max"], -result)
+            if side[k] > 0:
+                s["num_loss_long"] += 1
+                s["loss_total_long"] -= result
+                s["loss_max_long"] = max(s["loss_max_long"], -result)
+            else:
+                s["num_loss_short"] += 1
+                s["loss_total_short"] -= result
+                s["loss_max_short"] = max(s["loss_max_short"], -result)
             losses += 1
             wins = 0
             loss_run -= result
             win_run = 0.0
-        counts[6] = max(counts[6], wins)
-        counts[7] = max(counts[7], losses)
-        sums[12] = max(sums[12], win_run)
-        sums[13] = max(sums[13], loss_run)
+        s["win_streak"] = max(s["win_streak"], wins)
+        s["loss_streak"] = max(s["loss_streak"], losses)
+        s["win_streak_total"] = max(s["win_streak_total"], win_run)
+        s["loss_streak_total"] = max(s["loss_streak_total"], loss_run)
         held = leave[k] - enter[k]
-        counts[8] += held
-        counts[9] = max(counts[9], held)
+        s["bars_in_trades"] += held
+        s["bars_longest_trade"] = max(s["bars_longest_trade"], held)
         term = max(term, abs(pnl[k]))
         step = pnl[k] - mean
         mean += step / (k + 1)
         square += step * (pnl[k] - mean)
-    sums[14] = mean
+    s["trade_mean"] = mean
     deviation = math.sqrt(square / (len(pnl) - 1)) if len(pnl) > 1 else 0.0
-    sums[15] = deviation if deviation >= tiny * term else 0.0
+    s["trade_std"] = deviation if deviation >= tiny * term else 0.0
 
 
 @kernel
-def equity_loop(
+def add_equity(
+    out: AnyArray,
+    trades: TradeColumns,
     equity: FloatArray,
-    pnl: FloatArray,
-    enter: IntArray,
-    leave: IntArray,
     capital: float,
     balance: float,
     tiny: float,
-    counts: IntArray,
-    sums: FloatArray,
 ) -> None:
-    """Write drawdowns, returns and the regression line to counts[10:14] and sums[16:24].
-
-    `balance` is that of trades closed before. A deviation below `tiny` times the largest equity, or
-    the capital, is rounding, and 0.
-    """
+    """Write drawdowns, returns of the bars in the market, and the regression line of equity."""
+    s = out[0]
+    pnl, enter, leave = trades.pnl, trades.enter, trades.leave
     n = len(equity)
     n_trades = len(pnl)
-    counts[10] = n
+    s["bars"] = n
     peak = 0.0
     under = 0
     balance_peak = max(balance, 0.0)
@@ -131,18 +214,18 @@ def equity_loop(
             balance += pnl[closed]
             closed += 1
         balance_peak = max(balance_peak, balance)
-        sums[16] = max(sums[16], balance_peak - value)
+        s["drawdown_max"] = max(s["drawdown_max"], balance_peak - value)
         if value >= peak:
             peak = value
             under = 0
         else:
             under += 1
-            counts[12] += 1
-            counts[13] = max(counts[13], under)
+            s["drawdown_bars"] += 1
+            s["drawdown_bars_max"] = max(s["drawdown_bars_max"], under)
             depth = peak - value
-            sums[17] = max(sums[17], depth)
+            s["drawdown_equity"] = max(s["drawdown_equity"], depth)
             share = depth / (capital + peak)
-            sums[18] = max(sums[18], share)
+            s["drawdown_share"] = max(s["drawdown_share"], share)
             retreat += share * share
         while entered < n_trades and enter[entered] <= t:
             until = max(until, leave[entered])
@@ -153,7 +236,7 @@ def equity_loop(
         previous = value
         total += value - base
         lean += (t - half) * (value - base)
-    counts[11] = in_market
+    s["bars_in_market"] = in_market
     mean_rise = total / n if n > 0 else 0.0
     mean_change = change_sum / in_market if in_market > 0 else 0.0
     # A second pass for the two variances: a difference of large sums would lose all digits.
@@ -173,12 +256,12 @@ def equity_loop(
             off = value - previous - mean_change
             square += off * off
         previous = value
-    sums[19] = mean_change / capital
+    s["return_mean"] = mean_change / capital
     deviation = math.sqrt(square / (in_market - 1)) if in_market > 1 else 0.0
-    sums[20] = deviation / capital if deviation >= tiny * term else 0.0
+    s["return_std"] = deviation / capital if deviation >= tiny * term else 0.0
     width = n * (n * n - 1.0) / 12.0
     slope = lean / width if n > 1 else 0.0
     moves = spread > 0.0 and math.sqrt(spread / n) >= tiny * term
-    sums[21] = slope * lean / spread if lean > 0.0 and moves else 0.0
-    sums[22] = slope * (n - 1)
-    sums[23] = math.sqrt(retreat / n) if n > 0 else 0.0
+    s["return_r2"] = slope * lean / spread if lean > 0.0 and moves else 0.0
+    s["return_lr"] = slope * (n - 1)
+    s["return_ulcer"] = math.sqrt(retreat / n) if n > 0 else 0.0

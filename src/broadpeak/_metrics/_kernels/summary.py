@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What a simulation leaves of each group of columns, for metrics to be computed from."""
+
+from __future__ import annotations
+
+import numpy as np
+
+MOMENTS, DOWNSIDE, DRAWDOWN, TRADES = 1, 2, 4, 8
+"""What a summary can be asked for beside the end value, as bits."""
+
+SUMMARY = np.dtype(
+    [
+        ("start", np.float64),
+        ("end", np.float64),
+        # The bars that the columns have, and the span of them.
+        ("bars", np.float64),
+        ("first", np.float64),
+        ("last", np.float64),
+        # MOMENTS and DOWNSIDE: of bar returns, and the size of the values they are changes of.
+        ("mean", np.float64),
+        ("std", np.float64),
+        ("return_term", np.float64),
+        ("downside", np.float64),
+        # DRAWDOWN
+        ("drawdown", np.float64),
+        # TRADES: of all trades their number, results and fees; the rest of closed trades.
+        ("trades", np.float64),
+        ("net", np.float64),
+        ("fees", np.float64),
+        ("closed", np.float64),
+        ("wins", np.float64),
+        ("gains", np.float64),
+        ("losses", np.float64),
+        ("largest_win", np.float64),
+        ("largest_loss", np.float64),
+        ("bars_held", np.float64),
+        ("pnl_mean", np.float64),
+        ("pnl_std", np.float64),
+        ("trade_term", np.float64),
+        # TRADES: bars at whose close something is held.
+        ("exposed", np.float64),
+    ]
+)
+"""What is left of a group of columns once it is simulated; 0 where it was not asked for."""

@@ -1,0 +1,312 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What one order does to a column and its account: the rules of a fill, for every simulation.
+
+Columns on their own accounts and columns that share cash send their orders here. All of it becomes
+part of the loop that calls it, so that a position stays in registers from order to order.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from broadpeak._core.compile import inline_kernel, kernel
+from broadpeak._simulation._kernels.layout import (
+    AMOUNT,
+    DUST,
+    ENTRY,
+    FEES,
+    FIXED,
+    L_BAR,
+    L_COLUMN,
+    L_FEES,
+    L_FLOW,
+    L_POS,
+    L_PRICE,
+    L_REASON,
+    L_UNITS,
+    L_WHEN,
+    LONG_IN,
+    LONG_OUT,
+    MIN_ORDER,
+    PERCENT,
+    REVERSE,
+    ROUNDING,
+    SHORT_IN,
+    SHORT_OUT,
+    SIGNAL,
+    SIZE,
+    SLIP,
+    Terms,
+)
+from broadpeak._simulation._kernels.stops import TARGETED, Levels, no_levels, setting
+from broadpeak.types import FloatArray, IntArray
+
+
+class Position(NamedTuple):
+    """What one column holds: signed units, their value at entry prices, bar of the last fill."""
+
+    units: float
+    basis: float
+    since: int
+    levels: Levels
+
+
+class Order(NamedTuple):
+    """An order: decided on bar `seen`, filled on `bar` at `raw`, before slippage.
+
+    With reason ENTRY the action decides what is bought or sold; any other reason closes the
+    position in full.
+    """
+
+    reason: int
+    action: int
+    seen: int
+    bar: int
+    raw: float
+
+
+class Funds(NamedTuple):
+    """What pays for orders: cash, entry value of all shorts, value of what other columns hold.
+
+    An account that was worth nothing once is `ruined`: it opens nothing any more.
+    """
+
+    cash: float
+    shorts: float
+    others: float
+    ruined: bool
+
+
+class Charges(NamedTuple):
+    """The settings of one order: its size, slippage and fees as shares of price, the fixed fee."""
+
+    size: float
+    slip: float
+    rate: float
+    fixed: float
+
+
+class FilledOrder(NamedTuple):
+    """An order that was filled: `flow` is what it added to cash. No units: nothing was sent."""
+
+    reason: int
+    units: float
+    price: float
+    fees: float
+    flow: float
+    opens: bool
+
+
+@inline_kernel
+def charges_at(values: FloatArray, at: IntArray, step: IntArray, seen: int, bar: int) -> Charges:
+    """Return the settings of an order: the size of its signal bar, the costs of its fill bar."""
+    return Charges(
+        setting(values, at, step, SIZE, seen),
+        setting(values, at, step, SLIP, bar),
+        setting(values, at, step, FEES, bar),
+        setting(values, at, step, FIXED, bar),
+    )
+
+
+@inline_kernel
+def nothing_held() -> Position:
+    """Return the position of a column before its first order."""
+    return Position(0.0, 0.0, 0, no_levels())
+
+
+@inline_kernel
+def way_of(action: int, held: float, more: bool) -> float:
+    """Return the direction of an action's order: 1 buys, -1 sells, 0 sends nothing."""
+    up = action & LONG_IN != 0 and (held <= 0.0 or more)
+    down = action & SHORT_IN != 0 and (held >= 0.0 or more)
+    if not (up or down):
+        up = held < 0.0 and action & SHORT_OUT != 0
+        down = held > 0.0 and action & LONG_OUT != 0
+    return 1.0 if up else (-1.0 if down else 0.0)
+
+
+@inline_kernel
+def wanted(size: float, size_type: int, raw: float, lot: float) -> float:
+    """Return a size as units; percent sizes are handled by the caller."""
+    return size * lot if size_type == AMOUNT else size / raw * lot
+
+
+@inline_kernel
+def opened(
+    size: float, terms: Terms, closing: float, free: float, raw: float, fixed_units: float
+) -> tuple[float, float]:
+    """Return how many units an entry closes and opens, at most `free` of them opened.
+
+    `fixed_units` is what the fixed fee would buy; `free` leaves room for it.
+    """
+    if terms.size_type == PERCENT:
+        # The fixed fee is paid out of the share, not on top of it. Accumulating, the share counts
+        # the position too, of which no fee keeps anything back: a closing half always fills.
+        units = max(size * (free + fixed_units) - fixed_units, 0.0)
+        if terms.accumulate:
+            units += size * closing
+    else:
+        units = wanted(size, terms.size_type, raw, terms.lot)
+    if not units > 0.0:  # NaN and 0 trade nothing
+        units = 0.0
+    if terms.accumulate:
+        closing = min(closing, units)
+        units -= closing
+    opening = min(units, free)
+    return closing, opening if opening >= MIN_ORDER else 0.0
+
+
+@inline_kernel
+def reduced(size: float, terms: Terms, held: float, raw: float) -> float:
+    """Return how many units an exit closes while entries accumulate."""
+    percent = terms.size_type == PERCENT
+    units = size * held if percent else wanted(size, terms.size_type, raw, terms.lot)
+    return min(units, held) if units > 0.0 else 0.0
+
+
+@inline_kernel
+def free_units(
+    cash: float,
+    shorts: float,
+    d: float,
+    held: float,
+    closing: float,
+    price: float,
+    charges: Charges,
+    terms: Terms,
+) -> float:
+    """Return how many units cash can open after `closing` units are closed.
+
+    `cash` is from before that, `shorts` the entry value of the shorts that stay open, `held` the
+    units that the order may add to: what rounding left of cash spent in full adds nothing to
+    them, and so moves no stop.
+    """
+    cash -= closing * price * (d + charges.rate)
+    each = price * (1.0 + charges.rate) + terms.unit_cost
+    free = (cash - 2.0 * shorts - charges.fixed) / each
+    return free if free > ROUNDING * held else 0.0
+
+
+@inline_kernel
+def booked(
+    position: Position,
+    d: float,
+    closing: float,
+    opening: float,
+    price: float,
+    charges: Charges,
+    unit_cost: float,
+) -> tuple[float, float, float, float, float]:
+    """Return units, fees, cash flow, position and its entry value after one order."""
+    basis = position.basis
+    units = closing + opening
+    held = abs(position.units)
+    if closing > 0.0:
+        if held - closing < DUST:
+            units += held - closing
+            held = 0.0
+            basis = 0.0
+        else:
+            basis *= (held - closing) / held
+            held -= closing
+    fees = units * price * charges.rate + charges.fixed
+    flow = -d * units * price - fees - opening * unit_cost
+    if opening > 0.0:
+        return units, fees, flow, d * (held + opening), basis + opening * price
+    return units, fees, flow, -d * held, basis
+
+
+@inline_kernel
+def with_levels(position: Position, levels: Levels) -> Position:
+    """Return a position with other stops."""
+    return Position(position.units, position.basis, position.since, levels)
+
+
+@inline_kernel
+def send_order(
+    order: Order,
+    position: Position,
+    account: Funds,
+    charges: Charges,
+    nights: float,
+    terms: Terms,
+) -> tuple[FilledOrder, Position, bool]:
+    """Return the fill of an order, the position after it, and whether the account is ruined.
+
+    `nights` are the days since the last fill, for which rollover comes due. Only numbers come in
+    and go out: an array handed to a call costs a reference count, which an order would feel.
+    """
+    held = abs(position.units)
+    reason = order.reason
+    ruined = account.ruined
+    closing = held
+    opening = 0.0
+    d = -1.0 if position.units > 0.0 else 1.0
+    # Who sells at a target sells to a limit order, which does not slip.
+    slip = 0.0 if reason == TARGETED else charges.slip
+    if reason == ENTRY:
+        d = way_of(order.action, position.units, terms.accumulate)
+        closing = held if position.units * d < 0.0 else 0.0
+        if d != 0.0 and order.action & (LONG_IN if d > 0.0 else SHORT_IN) != 0:
+            # It opens, be it after closing what stands against it. Only cash limits it.
+            price = order.raw * (1.0 + d * slip)
+            free = math.inf
+            if terms.limited:
+                ruined |= account.cash + account.others + position.units * order.raw <= 0.0
+                # The proceeds of shorts are not free: a further short leaves them alone, and as
+                # much again as a margin; a purchase may spend them.
+                free = 0.0 if ruined else free_units(
+                    account.cash, account.shorts if d < 0.0 else 0.0, d, held - closing, closing,
+                    price, charges, terms,
+                )  # fmt: skip
+            closing, opening = opened(
+                charges.size, terms, closing, free, order.raw,
+                charges.fixed / (price * (1.0 + charges.rate) + terms.unit_cost),
+            )  # fmt: skip
+        elif terms.accumulate and closing > 0.0:
+            closing = reduced(charges.size, terms, held, order.raw)
+        # What is too small is not sent, unless it is all that is left.
+        if closing < MIN_ORDER and held - closing >= DUST:
+            closing = 0.0
+        if closing > 0.0:
+            reason = REVERSE if opening > 0.0 else SIGNAL
+    if not closing + opening > 0.0:
+        return FilledOrder(reason, 0.0, 0.0, 0.0, 0.0, False), position, ruined
+    price = order.raw * (1.0 + d * slip)
+    paid = 0.0
+    if nights != 0.0 and held > 0.0:
+        paid = held * (terms.roll_long if position.units > 0.0 else terms.roll_short) * nights
+    units, fees, flow, after, basis = booked(
+        position, d, closing, opening, price, charges, terms.unit_cost
+    )
+    fill = FilledOrder(reason, d * units, price, fees, flow - paid, opening > 0.0)
+    return fill, Position(after, basis, order.bar, position.levels), ruined
+
+
+@inline_kernel
+def write_order(
+    log: FloatArray, n: int, column: int, bar: int, when: int, fill: FilledOrder, after: float
+) -> None:
+    """Write row `n` of the log; `after` are the units held after the fill."""
+    log[n, L_COLUMN] = column
+    log[n, L_BAR] = bar
+    log[n, L_REASON] = fill.reason
+    log[n, L_WHEN] = when
+    log[n, L_UNITS] = fill.units
+    log[n, L_PRICE] = fill.price
+    log[n, L_FEES] = fill.fees
+    log[n, L_FLOW] = fill.flow
+    log[n, L_POS] = after
+
+
+@kernel
+def grown(log: FloatArray) -> FloatArray:
+    """Return the log with room for twice as many orders."""
+    new = np.empty((log.shape[0] * 2, log.shape[1]), np.float64)
+    for i in range(log.shape[0]):
+        for k in range(log.shape[1]):
+            new[i, k] = log[i, k]
+    return new
