@@ -34,7 +34,7 @@ def results():
         warnings.simplefilter("ignore", UserWarning)
         training = bp.train(momentum, ONE, min_trades=1, curves=True)
         walk = bp.walk_forward(momentum, ONE, cycles=3, min_trades=1)
-    records = ("value", "returns", "positions", "trades", "drawdowns")
+    records = ("value", "returns", "positions", "close", "trades", "drawdowns")
     return {
         "one column": (portfolio(ONE), records),
         "two columns": (portfolio(DATA), records),

@@ -45,6 +45,10 @@ class Portfolio:
         Change of value from bar to bar; the first against the initial cash.
     positions : Series or DataFrame
         Signed units at each close.
+    close : Series or DataFrame
+        Prices at which positions are valued.
+    plots : DataFrame
+        Of a strategy's component: what `s.plot` drew.
     trades, drawdowns : DataFrame
         Records.
     total_return, annual_return, annual_volatility, sharpe_ratio, sortino_ratio, calmar_ratio,
@@ -78,6 +82,7 @@ class Portfolio:
         capital: float = 0.0,
         bars_per_year: float | None = None,
         components: Mapping[str, Portfolio] | None = None,
+        plots: Mapping[tuple[int, str], FloatArray] | None = None,
     ) -> None:
         given: object = simulation
         if not isinstance(given, (Simulation, NoneType)) or not isinstance(labels, Labels):
@@ -101,6 +106,7 @@ class Portfolio:
         if fills is not None:
             self.__dict__["_fills"] = fills
         self.components: dict[str, Portfolio] = dict(components or {})
+        self._plots = dict(plots or {})
 
     # Making
 
@@ -250,6 +256,7 @@ class Portfolio:
         name: Hashable = None,
         bars_per_year: float | None = None,
         components: Mapping[str, Portfolio] | None = None,
+        plots: Mapping[tuple[int, str], FloatArray] | None = None,
     ) -> Portfolio:
         """Return the portfolio of a strategy run: all columns on one capital.
 
@@ -267,6 +274,8 @@ class Portfolio:
             Name of the value Series.
         bars_per_year : float, optional
         components : mapping of str to Portfolio, optional
+        plots : mapping of (panel, name) to float64 array, shape (bars,), optional
+            Lines that the strategy plotted.
 
         Returns
         -------
@@ -283,6 +292,7 @@ class Portfolio:
             capital=float(capital),
             bars_per_year=bars_per_year,
             components=components,
+            plots=plots,
         )
 
     # Looking
@@ -404,6 +414,36 @@ class Portfolio:
         # The only component of a strategy run is the run itself.
         single = self._labels.columns is None or (self._simulation is None and len(held) == 1)
         return self._wrap(held, self.columns, single=single)
+
+    @property
+    def close(self) -> Any:
+        """Prices at which positions are valued, one column for each column of the simulation.
+
+        NaN on bars that a column does not have.
+        """
+        return self._lend("close", self._close)
+
+    def _close(self) -> Any:
+        source = self._fills if self._job is None else self._job
+        lanes = source.prices.close[source.price_rows]
+        single = self._labels.columns is None or (self._job is None and len(lanes) == 1)
+        return self._wrap(lanes, self.columns, single=single)
+
+    @property
+    def plots(self) -> pd.DataFrame:
+        """What a strategy plotted on this component with `s.plot`, one column for each line.
+
+        Columns are (panel, name); panel 0 is that of the prices. Empty for signals, and for a
+        strategy run as a whole: see its `components`.
+        """
+        plots: pd.DataFrame = self._lend("plots", self._plots_frame)
+        return plots
+
+    def _plots_frame(self) -> pd.DataFrame:
+        columns = pd.MultiIndex.from_tuples(list(self._plots), names=["panel", "name"])
+        lines = [*self._plots.values()]
+        values = np.column_stack(lines) if lines else np.empty((len(self.index), 0))
+        return pd.DataFrame(values, index=self.index, columns=columns)
 
     # Records
 
