@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import pickle
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import pandas as pd
 import pytest
 
 import broadpeak as bp
+from broadpeak._training.result import StepCurve
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 
@@ -56,3 +58,94 @@ def test_signals_have_prices_and_no_plots(data: bp.Data) -> None:
     pd.testing.assert_series_equal(alone.close, one)
     assert alone.plots.empty
     assert list(alone.plots.columns.names) == ["panel", "name"]
+
+
+@pytest.fixture(scope="module")
+def training(data: bp.Data) -> bp.Training:
+    return bp.train(momentum, data, end="2007-12-31")
+
+
+def test_backtests_are_those_that_test_gives(training: bp.Training, data: bp.Data) -> None:
+    found = training.backtests
+    unseen = data.index[data.index > "2007-12-31"][0]
+    for portfolio, tested in (
+        (found.chosen, bp.test(momentum, data, training)),
+        (found.defaults, bp.test(momentum, data)),
+        (found.chosen_unseen, bp.test(momentum, data, training, start=unseen)),
+        (found.defaults_unseen, bp.test(momentum, data, start=unseen)),
+    ):
+        assert portfolio is not None
+        pd.testing.assert_series_equal(portfolio.value, tested.value)
+        pd.testing.assert_frame_equal(portfolio.trades, tested.trades)
+    assert training.portfolio is found.chosen
+    assert training.period == (data.index[60], pd.Timestamp("2007-12-31"))
+
+
+def test_backtests_run_once_and_again_when_something_changed(data: bp.Data) -> None:
+    training = bp.train(momentum, data.select("IBM"), costs=bp.Costs(fees=0.001))
+    CALLS.clear()
+    first = training.backtests
+    assert CALLS == ["test"] * 2
+    assert first.chosen_unseen is None
+    assert training.backtests is first
+    assert CALLS == ["test"] * 2
+    assert first.chosen.trades["entry_fees"].gt(0).all()
+    training.components["IBM"].params["days"] = 12.0
+    changed = training.backtests
+    assert changed is not first
+    other = bp.test(momentum, data.select("IBM"), training, costs=bp.Costs(fees=0.001))
+    pd.testing.assert_series_equal(changed.chosen.value, other.value)
+
+
+def test_what_was_derived_is_not_pickled(training: bp.Training) -> None:
+    value = training.portfolio.value
+    again = pickle.loads(pickle.dumps(training))
+    assert "_backtests" not in vars(again)
+    pd.testing.assert_series_equal(again.portfolio.value, value)
+
+
+def test_warnings_of_backtests_are_kept_with_them(data: bp.Data) -> None:
+    @bp.strategy(lookback=5, unstable_period=0)
+    def early(s: Any) -> None:
+        days = s.optimize(40, 30, 50, 10, name="days")
+        s.stop = 3 * bp.atr(s.high, s.low, s.close, int(days))
+        s.enter_long(s.close > np.roll(s.close, 1))
+        s.exit_long(s.close < np.roll(s.close, 1))
+
+    found = bp.train(early, data.select("IBM")).backtests
+    assert len(found.notes) == 2
+    assert all("stop was NaN" in note for note in found.notes)
+
+
+def test_the_objective_of_the_defaults_is_that_of_their_trial(training: bp.Training) -> None:
+    rows = training.trials.query("component == 'IBM' and days == 20 and limit == 0.02")
+    assert training.default_objective("IBM") == rows["objective"].iloc[0]
+    with pytest.raises(bp.ParamError, match="component must be given where there are several"):
+        training.default_objective()
+
+
+def test_tables_are_of_pairs_and_none_after_an_ascent(training: bp.Training, data: bp.Data) -> None:
+    assert training.tables("IBM") == []
+    brute = bp.train(momentum, data.select("IBM"), method="brute")
+    (only,) = brute.tables()
+    pd.testing.assert_frame_equal(only, brute.table("days", "limit"))
+
+
+def steps(objective: list[float], chosen: float, window: Any = None) -> StepCurve:
+    n = len(objective)
+    zeros = np.zeros(n)
+    values = np.arange(1.0, n + 1.0)
+    return StepCurve(
+        *("IBM", "days", 1, values, np.array(objective), zeros, zeros, chosen),
+        *(1.25, 1.0, window, False),
+    )
+
+
+def test_breadth_is_the_neighbourhood_over_the_highest_step() -> None:
+    spike = steps([1.0, 1.0, 4.0, 1.0, 1.0], chosen=3.0)
+    assert spike.neighbourhood == pytest.approx((1 + 2 + 12 + 2 + 1) / 9)
+    assert spike.breadth == pytest.approx(spike.neighbourhood / 4)
+    smoothed = steps([1.0, 2.0, 1.0], chosen=2.0, window=(1.0, 3.0))
+    assert (smoothed.neighbourhood, smoothed.breadth) == (1.25, 0.625)
+    assert np.isnan(steps([np.nan, np.nan], chosen=1.0).neighbourhood)
+    assert np.isnan(steps([-1.0, -2.0], chosen=1.0).breadth)
