@@ -45,7 +45,7 @@ MAY_IMPORT_LATE = {
     "_run/engines/processpool.py",  # so does the library that starts its processes
     "_run/worker.py",  # a worker sets its environment before numeric libraries load
     "_store/following.py",  # what a function of the user imports when it is called
-    "_cli/inputs.py",  # the user's own file
+    "_cli/inputs.py",  # the user's own file; what loads pandas, which --help has no use for
 }
 HEAVY = ("pandas", "numba", "scipy", "plotly", "joblib", "numpy")
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import pickle
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -149,3 +150,58 @@ def test_breadth_is_the_neighbourhood_over_the_highest_step() -> None:
     assert (smoothed.neighbourhood, smoothed.breadth) == (1.25, 0.625)
     assert np.isnan(steps([np.nan, np.nan], chosen=1.0).neighbourhood)
     assert np.isnan(steps([-1.0, -2.0], chosen=1.0).breadth)
+
+
+def test_trade_totals_are_of_closed_trades_and_sums_of_all(data: bp.Data) -> None:
+    tested = bp.test(momentum, data, costs=bp.Costs(fees=0.001))
+    trades, totals = tested.trades, tested.trade_totals
+    closed = trades[trades["status"] == "closed"]
+    assert len(closed) < len(trades)
+    assert totals["net"] == pytest.approx(trades["pnl"].sum())
+    assert totals["net"] == pytest.approx(tested.value.iloc[-1] - tested.stats()["start_value"])
+    assert totals["largest_win"] == closed["pnl"].max() > 0
+    assert totals["largest_loss"] == closed["pnl"].min() < 0
+    assert totals["mean_bars"] == closed["bars"].mean()
+    assert totals["costs"] == pytest.approx(trades["entry_fees"].sum() + trades["exit_fees"].sum())
+
+
+def test_trade_totals_without_wins_or_closed_trades() -> None:
+    falling = np.array([5.0, 4.0, 3.0, 2.0])
+    lost = bp.PF.from_signals(falling, [1, 0, 0, 0], [0, 0, 1, 0]).trade_totals
+    assert lost["largest_win"] == 0.0
+    assert lost["largest_loss"] < 0.0
+    held = bp.PF.from_signals(falling, [1, 0, 0, 0]).trade_totals
+    assert held["net"] < 0.0
+    assert held[["largest_win", "largest_loss", "mean_bars"]].isna().all()
+    assert (bp.PF.from_signals(falling).trade_totals[["net", "costs"]] == 0.0).all()
+
+
+def test_a_report_runs_nothing_that_the_result_has_run(data: bp.Data, tmp_path: Path) -> None:
+    training = bp.train(momentum, data, end="2007-12-31")
+    CALLS.clear()
+    training.report(tmp_path / "a.html")
+    assert CALLS == ["test"] * 4  # its backtests, which nobody had looked at
+    CALLS.clear()
+    training.report(tmp_path / "b.html")
+    assert CALLS == []
+    assert (tmp_path / "a.html").read_bytes() == (tmp_path / "b.html").read_bytes()
+    walked = bp.walk_forward(momentum, data, cycles=3)
+    CALLS.clear()
+    walked.report(tmp_path / "c.html")
+    walked.chart()
+    walked.chart("days", "IBM")
+    assert CALLS == []
+
+
+def test_cycles_are_summed_up_over_their_components(data: bp.Data) -> None:
+    walked = bp.walk_forward(momentum, data, cycles=3)
+    table, cycles = walked.cycles, walked.by_cycle
+    assert cycles.index.tolist() == [1, 2, 3]
+    first = table.loc[1]
+    assert cycles.loc[1, "test_start"] == first["test_start"].min()
+    assert cycles.loc[1, "test_end"] == first["test_end"].max()
+    assert cycles.loc[1, "in_sample"] == first["in_sample"].mean()
+    assert cycles.loc[1, "out_of_sample"] == first["out_of_sample"].mean()
+    assert cycles.loc[1, "net"] == first["net"].sum()
+    assert cycles.loc[3].drop("in_sample").isna().all()
+    assert (cycles["net"] > 0).sum() == walked.stats["profitable_cycles"]

@@ -37,7 +37,7 @@ def strategy(target: str) -> Any:
     """
     file, name = _split(target)
     module = _module(file, target, "STRATEGY")
-    known = {key: value for key, value in vars(module).items() if _is_strategy(value)}
+    known = {key: value for key, value in vars(module).items() if is_strategy(value)}
     if not name:
         if len(known) == 1:
             return next(iter(known.values()))
@@ -302,7 +302,8 @@ def _imported(path: Path) -> ModuleType:
     return module
 
 
-def _is_strategy(value: Any) -> bool:
+def is_strategy(value: object) -> bool:
+    """Return whether `value` is what `@bp.strategy` makes; the class itself loads pandas."""
     return type(value).__module__ == "broadpeak._training.strategy"
 
 
@@ -315,6 +316,13 @@ def _read(source: str, symbol: str | None) -> Any:
         bp.Data.from_parquet if Path(source).suffix in {".parquet", ".pq"} else bp.Data.from_csv
     )
     return reader(source, symbol=symbol)
+
+
+def environment(data: Any) -> dict[str, str]:
+    """Return versions and the fingerprint of the data, as a training notes them."""
+    from broadpeak._training.plan import environment  # loads pandas
+
+    return environment(data)
 
 
 def recorded(call: Any) -> tuple[Any, list[str]]:

@@ -46,10 +46,11 @@ def run_backtests(
     unseen = data.index[data.index > last]
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        found = [test(strategy, data, values, costs=costs) for values in (params, None)]
-        later = [
-            test(strategy, data, values, costs=costs, start=unseen[0]) if len(unseen) > 1 else None
-            for values in (params, None)
-        ]
+        chosen = test(strategy, data, params, costs=costs)
+        defaults = test(strategy, data, None, costs=costs)
+        chosen_unseen = defaults_unseen = None
+        if len(unseen) > 1:
+            chosen_unseen = test(strategy, data, params, costs=costs, start=unseen[0])
+            defaults_unseen = test(strategy, data, None, costs=costs, start=unseen[0])
     notes = dict.fromkeys(str(one.message) for one in caught)
-    return Backtests(*found, *later, tuple(notes))
+    return Backtests(chosen, defaults, chosen_unseen, defaults_unseen, tuple(notes))

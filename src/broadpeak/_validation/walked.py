@@ -93,6 +93,24 @@ class WalkForward(Travelling):
         return table
 
     @property
+    def by_cycle(self) -> pd.DataFrame:
+        """One row a cycle, over all components.
+
+        ``test_start`` and ``test_end`` (first and last label of any component; missing in a cycle
+        without a test), ``in_sample`` and ``out_of_sample`` (means), and ``net`` (sum).
+        """
+        cycles = self.table.groupby(level=0)
+        return pd.DataFrame(
+            {
+                "test_start": cycles["test_start"].min(),
+                "test_end": cycles["test_end"].max(),
+                "in_sample": cycles["in_sample"].mean(),
+                "out_of_sample": cycles["out_of_sample"].mean(),
+                "net": cycles["net"].sum(min_count=1),
+            }
+        )
+
+    @property
     def name(self) -> str:
         """Name of the strategy."""
         return self.strategy.name

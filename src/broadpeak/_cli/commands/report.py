@@ -36,14 +36,13 @@ def report(
 
     (tested, defaults), notes = inputs.recorded(both)
     path = drawing.draw(
-        "test-report",
+        "backtest-report",
         tested,
         path=out,
-        strategy=plan,
-        data=prices,
-        params=chosen,
+        strategy=plan if inputs.is_strategy(plan) else bp.strategy(plan),
         defaults=defaults,
         settings={"params": params, **settings},
+        environment=inputs.environment(prices),
         notes=notes,
     )
     console.show_warnings(notes)

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import html
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,40 +19,27 @@ WIDE = 8.0  # highest over lowest price from which a logarithmic axis reads bett
 _GAIN, _LOSS = "#0b7a4b", "#d7263d"
 
 
-@dataclass(frozen=True, slots=True)
-class Plotted:
-    """One series of ``s.plot``: name, values over bars, panel (0 = prices)."""
-
-    name: str
-    values: pd.Series[Any]
-    panel: int = 0
-
-
 def trade_figure(
-    close: pd.Series[Any],
+    close: pd.Series[float],
     trades: pd.DataFrame,
-    plotted: Sequence[Plotted] = (),
+    plots: pd.DataFrame,
     title: str = "Trades",
 ) -> go.Figure:
-    """Return prices with the trades on them, one more panel for each plotted panel number.
+    """Return prices with the trades on them, and below them a panel for each number plotted on.
 
     `trades` holds trade records: direction, entry_time, exit_time, entry_price, exit_price, pnl,
-    status.
+    status. `plots` has a column (panel, name) for each line; those of panel 0 are over the prices.
     """
     if len(close) == 0:
         return theme.empty(f"<b>{html.escape(title)}</b>", "There is no bar to draw.")
-    panels = sorted({0, *(item.panel for item in plotted)})
+    labels: list[tuple[int, str]] = [*plots.columns]
+    lines = [(panel, name, plots[panel, name]) for panel, name in labels]
+    panels = sorted({0, *(panel for panel, _, _ in lines)})
     axes = {panel: "y" if row == 0 else f"y{row + 1}" for row, panel in enumerate(panels)}
     traces = [line_trace(Line("close", close, theme.MUTED), hovertemplate="%{y:,.2f}")]
-    for order, item in enumerate(plotted):
-        colour = theme.LINES[order % len(theme.LINES)]
-        traces.append(
-            line_trace(
-                Line(item.name, item.values, colour),
-                yaxis=axes[item.panel],
-                hovertemplate="%{y:,.4g}",
-            )
-        )
+    for order, (panel, name, values) in enumerate(lines):
+        line = Line(name, values, theme.LINES[order % len(theme.LINES)])
+        traces.append(line_trace(line, yaxis=axes[panel], hovertemplate="%{y:,.4g}"))
     traces += _fills(trades)
     return theme.figure(
         traces,
