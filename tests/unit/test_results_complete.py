@@ -205,3 +205,5 @@ def test_cycles_are_summed_up_over_their_components(data: bp.Data) -> None:
     assert cycles.loc[1, "net"] == first["net"].sum()
     assert cycles.loc[3].drop("in_sample").isna().all()
     assert (cycles["net"] > 0).sum() == walked.stats["profitable_cycles"]
+    # What a cycle plotted with its values is not the plot of the whole walk.
+    assert all(one.plots.empty for one in walked.portfolio.components.values())
