@@ -7,8 +7,8 @@ import inspect
 import math
 import time
 import warnings
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Unpack
 
 import numpy as np
 import pandas as pd
@@ -20,7 +20,7 @@ from broadpeak._training.objective import resolve_objective
 from broadpeak._training.orders import SETTINGS, OrderArrays, OrderBook, Setting
 from broadpeak._training.performance import Stats
 from broadpeak._training.result import Training
-from broadpeak._training.strategy import Strategy, as_strategy
+from broadpeak._training.strategy import Strategy, StrategyFunction, as_strategy
 from broadpeak._training.test import (
     ComponentTest,
     check_capital,
@@ -29,6 +29,7 @@ from broadpeak._training.test import (
     strategy_portfolio,
 )
 from broadpeak._training.train import (
+    TrainArguments,
     TrainingPlan,
     TrainingTask,
     TrainOptions,
@@ -49,7 +50,7 @@ BORDERS = ("carry", "close")
 
 
 def walk_forward(
-    strategy: Strategy | Callable[[Any], object],
+    strategy: Strategy | StrategyFunction,
     data: Data,
     *,
     cycles: int | None = None,
@@ -60,13 +61,15 @@ def walk_forward(
     border: str = "carry",
     capital: float | None = None,
     retrain_last: bool = True,
-    **train_options: Any,
+    start: Any = None,
+    end: Any = None,
+    **train_options: Unpack[TrainArguments],
 ) -> WalkForward:
     """Train on a window of history, test on the bars after it, and move on.
 
-    The tests follow one another without gap, so that together they are one test in which no bar
-    was ever trained on before it was traded. The last cycle only trains: its parameters are those
-    to trade with.
+    The tests follow one another without a gap. Together they are one test in which no bar had been
+    trained on before it was traded. The last cycle only trains: its parameters are those to trade
+    with.
 
     Parameters
     ----------
@@ -77,14 +80,14 @@ def walk_forward(
     cycles : int >= 2, optional
         Number of trainings. Default: 10, or what `period` says.
     period : float, optional
-        Bars of one training and test together, instead of `cycles`; the number of cycles that
-        comes nearest is taken.
+        Bars of one training and its test together, instead of `cycles`; the nearest number of
+        cycles is taken.
     split : float in (0, 1), default 0.85
         Share of the training in a cycle.
     anchored : bool, default False
-        Let every training begin at the first bar, instead of moving its begin along.
+        Let every training start at the first bar, instead of moving its start along.
     horizon : int, default 0
-        Bars at the begin of each test in which no position is opened (exits go on).
+        Bars at the start of each test on which no position is opened (exits go on).
     border : "carry" or "close"
         Whether positions are carried into the next cycle, which then rules their exit, or closed
         at the last close of a cycle.
@@ -92,9 +95,11 @@ def walk_forward(
         As for `test`.
     retrain_last : bool, default True
         Whether the last cycle is trained, on the most recent bars.
+    start, end : labels of the index, optional
+        First and last bar of the whole run, both included. Bars before `start` serve as look-back.
     **train_options
-        As of `train`, `start`, `end` and options of `execute` included. With an engine other than
-        serial, whole cycles go to workers.
+        As of `train`, including those of `execute`. With an engine other than serial, workers train
+        whole cycles.
 
     Returns
     -------
@@ -110,14 +115,14 @@ def walk_forward(
     Warns
     -----
     UserWarning
-        What the trainings warn of, once for all cycles.
+        The warnings of the trainings, each once for all cycles.
 
     Notes
     -----
     With T bars after the look-back, N cycles and split s, tests have Q = floor((1 - s) P + 0.5)
-    bars where P = T / (s + (N - 1)(1 - s)), and trainings what is left, T - (N - 1) Q. A training
-    sees nothing after its end, and its own look-back before its begin. In the tests indicators run
-    on the whole history with the cycle's parameters, so a border makes no false crossing.
+    bars where P = T / (s + (N - 1)(1 - s)), and trainings the rest, T - (N - 1) Q. A training
+    sees nothing after its end, and its own look-back before its start. In the tests indicators run
+    on the whole history with the cycle's parameters, so that a border makes no false crossing.
 
     Examples
     --------
@@ -138,8 +143,7 @@ def walk_forward(
     horizon = check.whole("horizon", horizon, 0)
     if capital is not None:
         check_capital(capital)
-    start, end = train_options.pop("start", None), train_options.pop("end", None)
-    own_names = [*inspect.signature(walk_forward).parameters, "start", "end"]
+    own_names = inspect.signature(walk_forward).parameters
     options = TrainOptions.of("walk_forward", train_options, own_names)
     if options.samples is not None:
         remedy = "Resample the data, or train each window with bp.train(…, start=, end=, samples=)."
