@@ -133,9 +133,9 @@ def component_table(chosen: Portfolio, defaults: Portfolio | None) -> Table:
     return Table(columns, rows)
 
 
-def trade_section(account: Portfolio, *, charts: bool = True) -> Section:
+def trade_section(account: Portfolio) -> Section:
     """Return a price chart with trades for each component, and the table of trades."""
-    components = list(account.components.items()) if charts else []
+    components = list(account.components.items())
     parts: list[Part] = [
         Fold(key, [_price_chart(key, component)], is_open=position == 0)
         for position, (key, component) in enumerate(components[:PRICE_CHARTS])

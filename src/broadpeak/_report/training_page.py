@@ -122,7 +122,7 @@ def _headline(pages: Sequence[_ComponentPage], objective: str, backtests: Backte
     if backtests.chosen_unseen is None or backtests.defaults_unseen is None:
         proof = (
             "Training and test use the same prices: the test below shows how well the parameters "
-            "fit the past, not how they will do. A walk-forward test answers that."
+            "fit the past, not how they will perform. A walk-forward test answers that."
         )
     else:
         proof = (

@@ -32,7 +32,7 @@ from broadpeak._report.wording import DASH, count, moment, number, percent
 from broadpeak._validation.walked import WalkForward
 
 _BOUNDS = ("train_start", "train_end", "test_start", "test_end")
-KEPT = 0.5  # share of the in-sample objective that should be left out of sample
+KEPT = 0.5  # share of the in-sample objective that should remain out of sample
 WINNING = 0.5  # share of cycles that should win
 
 
@@ -51,7 +51,7 @@ def walk_forward_report(walked: WalkForward, *, path: str | Path) -> Path:
             {"Out of sample": walked.portfolio}, title="Out of sample", equity=Chart(chart, words)
         ),
         Section("Cycles", [_cycle_table(walked.cycles)]),
-        trade_section(walked.portfolio, charts=False),
+        trade_section(walked.portfolio),
         how_it_was_made(
             walked.strategy, walked.settings, environment, walked.notes, seconds=walked.seconds
         ),
@@ -97,10 +97,10 @@ def _headline(walked: WalkForward) -> Section:
         _checks(walked),
     )
     rule = (
-        f"Good: a positive result, at least {percent(KEPT, 0)} of the {objective} of training "
-        f"left out of sample, and more than {percent(WINNING, 0)} of the test segments winning."
+        f"Good: a positive result, at least {percent(KEPT, 0)} of the training's {objective} kept "
+        f"out of sample, and more than {percent(WINNING, 0)} of the test segments winning."
     )
-    return Section("What came out", [Cards([card]), Paragraph(rule)])
+    return Section("Result", [Cards([card]), Paragraph(rule)])
 
 
 def _checks(walked: WalkForward) -> list[Check]:

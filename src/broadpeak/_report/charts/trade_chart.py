@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import html
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -51,20 +50,20 @@ def trade_figure(
     )
 
 
-def _spread(close: pd.Series[Any]) -> float:
+def _spread(close: pd.Series[float]) -> float:
     """Return highest over lowest price; 1 where that says nothing."""
     low, high = float(close.min()), float(close.max())
     return high / low if low > 0 and np.isfinite(high) else 1.0
 
 
-def _panel_axes(panels: Sequence[int], *, log: bool) -> dict[str, Any]:
+def _panel_axes(panels: Sequence[int], *, log: bool) -> theme.Spec:
     """Return the y axes: prices take what the panels below leave, a quarter each at most."""
     below = len(panels) - 1
     share = min(0.25, 0.6 / below) if below else 0.0
     price = theme.axis(
         "price", domain=[share * below, 1.0], **({"type": "log", "dtick": "D2"} if log else {})
     )
-    axes: dict[str, Any] = {"yaxis": price}
+    axes: theme.Spec = {"yaxis": price}
     for row in range(below):
         top = share * (below - row)
         axes[f"yaxis{row + 2}"] = theme.axis(
@@ -73,7 +72,7 @@ def _panel_axes(panels: Sequence[int], *, log: bool) -> dict[str, Any]:
     return axes
 
 
-def _fills(trades: pd.DataFrame) -> list[dict[str, Any]]:
+def _fills(trades: pd.DataFrame) -> list[theme.Spec]:
     if trades.empty:
         return []
     traces = [_holds(trades, trades["pnl"] > 0, "gain", _GAIN)]
@@ -88,7 +87,7 @@ def _fills(trades: pd.DataFrame) -> list[dict[str, Any]]:
     return traces
 
 
-def _holds(trades: pd.DataFrame, which: pd.Series[Any], name: str, colour: str) -> dict[str, Any]:
+def _holds(trades: pd.DataFrame, which: pd.Series[bool], name: str, colour: str) -> theme.Spec:
     """Return one trace with a line from entry to exit of each trade, broken between trades."""
     rows = trades[which]
     gap = np.full(len(rows), np.nan)
@@ -112,7 +111,7 @@ def _holds(trades: pd.DataFrame, which: pd.Series[Any], name: str, colour: str) 
     }
 
 
-def _marks(trades: pd.DataFrame, what: str, name: str, symbol: str, colour: str) -> dict[str, Any]:
+def _marks(trades: pd.DataFrame, what: str, name: str, symbol: str, colour: str) -> theme.Spec:
     return {
         "type": "scatter",
         "mode": "markers",

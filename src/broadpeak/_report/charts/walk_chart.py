@@ -48,7 +48,7 @@ def walk_forward_figure(
     )
 
 
-def _scores(cycles: pd.DataFrame) -> list[dict[str, object]]:
+def _scores(cycles: pd.DataFrame) -> list[theme.Spec]:
     return [
         {
             "type": "bar",
@@ -64,7 +64,7 @@ def _scores(cycles: pd.DataFrame) -> list[dict[str, object]]:
     ]
 
 
-def _stripe(first: object, last: object) -> dict[str, object]:
+def _stripe(first: object, last: object) -> theme.Spec:
     x0, x1 = axis_values(pd.Index([first, last]))
     return {
         "type": "rect",
