@@ -10,6 +10,7 @@ import pytest
 
 REPORT = Path(__file__).resolve().parents[2] / "src" / "broadpeak" / "_report"
 RESULTS = {
+    "broadpeak._metrics.formulas",  # how the metrics are called and written
     "broadpeak._portfolio.portfolio",
     "broadpeak._search.searchspace",  # a parameter and its range
     "broadpeak._training.backtests",
@@ -17,8 +18,22 @@ RESULTS = {
     "broadpeak._training.strategy",  # whose name and settings a page shows
     "broadpeak._validation.walked",
 }
-BASE = ("broadpeak._core.drawing", "broadpeak._core.files", "broadpeak.errors", "broadpeak.types")
-NAMES = {"Backtests", "ComponentTraining", "Dimension", "Portfolio", "StepCurve", "Strategy"}
+BASE = (
+    "broadpeak._core.aliases",
+    "broadpeak._core.drawing",
+    "broadpeak._core.files",
+    "broadpeak.errors",
+    "broadpeak.types",
+)
+NAMES = {
+    "METRICS",
+    "Backtests",
+    "ComponentTraining",
+    "Dimension",
+    "Portfolio",
+    "StepCurve",
+    "Strategy",
+}
 NAMES |= {"Training", "WalkForward"}
 
 

@@ -152,28 +152,20 @@ def test_breadth_is_the_neighbourhood_over_the_highest_step() -> None:
     assert np.isnan(steps([-1.0, -2.0], chosen=1.0).breadth)
 
 
-def test_trade_totals_are_of_closed_trades_and_sums_of_all(data: bp.Data) -> None:
+def test_the_catalog_has_every_number_of_a_page(data: bp.Data) -> None:
     tested = bp.test(momentum, data, costs=bp.Costs(fees=0.001))
-    trades, totals = tested.trades, tested.trade_totals
+    names = ["net", "largest_win", "largest_loss", "mean_bars", "fees_paid"]
+    totals = tested.metrics(names).iloc[0]
+    trades = tested.trades
     closed = trades[trades["status"] == "closed"]
     assert len(closed) < len(trades)
     assert totals["net"] == pytest.approx(trades["pnl"].sum())
     assert totals["net"] == pytest.approx(tested.value.iloc[-1] - tested.stats()["start_value"])
-    assert totals["largest_win"] == closed["pnl"].max() > 0
-    assert totals["largest_loss"] == closed["pnl"].min() < 0
-    assert totals["mean_bars"] == closed["bars"].mean()
-    assert totals["costs"] == pytest.approx(trades["entry_fees"].sum() + trades["exit_fees"].sum())
-
-
-def test_trade_totals_without_wins_or_closed_trades() -> None:
-    falling = np.array([5.0, 4.0, 3.0, 2.0])
-    lost = bp.PF.from_signals(falling, [1, 0, 0, 0], [0, 0, 1, 0]).trade_totals
-    assert lost["largest_win"] == 0.0
-    assert lost["largest_loss"] < 0.0
-    held = bp.PF.from_signals(falling, [1, 0, 0, 0]).trade_totals
-    assert held["net"] < 0.0
-    assert held[["largest_win", "largest_loss", "mean_bars"]].isna().all()
-    assert (bp.PF.from_signals(falling).trade_totals[["net", "costs"]] == 0.0).all()
+    assert totals["largest_win"] == pytest.approx(closed["pnl"].max())
+    assert totals["largest_loss"] == pytest.approx(closed["pnl"].min())
+    assert totals["mean_bars"] == pytest.approx(closed["bars"].mean())
+    fees = trades["entry_fees"].sum() + trades["exit_fees"].sum()
+    assert totals["fees_paid"] == pytest.approx(fees)
 
 
 def test_a_report_runs_nothing_that_the_result_has_run(data: bp.Data, tmp_path: Path) -> None:

@@ -416,18 +416,18 @@ class Portfolio:
         return self._wrap(held, self.columns, single=single)
 
     @property
-    def close(self) -> Any:
+    def close(self) -> Table:
         """Prices at which positions are valued, one column for each column of the simulation.
 
         NaN on bars that a column does not have.
         """
         return self._lend("close", self._close)
 
-    def _close(self) -> Any:
-        source = self._fills if self._job is None else self._job
-        lanes = source.prices.close[source.price_rows]
-        single = self._labels.columns is None or (self._job is None and len(lanes) == 1)
-        return self._wrap(lanes, self.columns, single=single)
+    def _close(self) -> Table:
+        source = self._fills if self._simulation is None else self._simulation
+        prices = source.prices.close[source.price_rows]
+        single = self._labels.columns is None or (self._simulation is None and len(prices) == 1)
+        return self._wrap(prices, self.columns, single=single)
 
     @property
     def plots(self) -> pd.DataFrame:
@@ -436,8 +436,7 @@ class Portfolio:
         Columns are (panel, name); panel 0 is that of the prices. Empty for signals, and for a
         strategy run as a whole: see its `components`.
         """
-        plots: pd.DataFrame = self._lend("plots", self._plots_frame)
-        return plots
+        return self._lend("plots", self._plots_frame)
 
     def _plots_frame(self) -> pd.DataFrame:
         columns = pd.MultiIndex.from_tuples(list(self._plots), names=["panel", "name"])

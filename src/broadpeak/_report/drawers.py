@@ -10,6 +10,7 @@ from broadpeak._report.backtest_page import backtest_report
 from broadpeak._report.charts.heatmap import heatmap_figure, line_figure, surface_figure
 from broadpeak._report.charts.parameter import parameter_figure
 from broadpeak._report.charts.walk_chart import walk_forward_figure
+from broadpeak._report.sections import one_line
 from broadpeak._report.training_page import training_report
 from broadpeak._report.walkforward_page import walk_forward_report
 from broadpeak._training.result import Training
@@ -51,7 +52,7 @@ def _line(training: Training, name: str, component: str | None) -> go.Figure:
 
 def _walk_forward(walked: WalkForward) -> go.Figure:
     return walk_forward_figure(
-        walked.portfolio.value,
+        one_line(walked.portfolio.value),
         walked.by_cycle,
         objective=walked.objective_name,
         title=f"{walked.name}: walk-forward, out of sample",

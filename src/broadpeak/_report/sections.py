@@ -10,6 +10,8 @@ from pathlib import PurePath
 import numpy as np
 import pandas as pd
 
+from broadpeak._core.aliases import Table as TablePath
+from broadpeak._metrics.formulas import METRICS
 from broadpeak._portfolio.portfolio import Portfolio
 from broadpeak._report import theme
 from broadpeak._report.charts.lines import Line, Span, drawdown_figure, equity_figure
@@ -39,37 +41,16 @@ WRITE: dict[str, Callable[[object], str]] = {
     "ratio": ratio,
     "count": count,
 }
-METRICS: dict[str, tuple[str, str]] = {
-    "total_return": ("Return on capital", "percent"),
-    "annual_return": ("Return per year", "percent"),
-    "annual_volatility": ("Volatility per year", "percent"),
-    "max_drawdown": ("Largest drawdown", "percent"),
-    "sharpe_ratio": ("Sharpe ratio", "ratio"),
-    "sortino_ratio": ("Sortino ratio", "ratio"),
-    "calmar_ratio": ("Calmar ratio", "ratio"),
-    "num_trades": ("Trades", "count"),
-    "win_rate": ("Winning trades", "percent"),
-    "profit_factor": ("Profit factor", "ratio"),
-    "expectancy": ("Result per trade", "money"),
-    "sqn": ("SQN", "ratio"),
-    "exposure": ("Bars in the market", "percent"),
-}
-"""Name of a metric → its label, and how it is written."""
 
-TOTALS: dict[str, tuple[str, str]] = {
-    "net": ("Net result", "money"),
-    "largest_win": ("Largest win", "money"),
-    "largest_loss": ("Largest loss", "money"),
-    "mean_bars": ("Bars per trade", "ratio"),
-    "costs": ("Costs paid", "money"),
-}
-"""The same of `Portfolio.trade_totals`."""
+
+def one_line(path: TablePath) -> pd.Series[float]:
+    """Return a path of a strategy run or component, which is one line."""
+    return path if isinstance(path, pd.Series) else path.sum(axis=1)
 
 
 def metrics_of(portfolio: Portfolio) -> dict[str, float]:
     """Return every number that pages show of a portfolio, by name."""
-    metrics = portfolio.metrics(list(METRICS)).iloc[0]
-    return {**metrics.astype(float), **portfolio.trade_totals}
+    return dict(portfolio.metrics(list(METRICS)).iloc[0].astype(float))
 
 
 def account_section(
@@ -85,7 +66,7 @@ def account_section(
     `equity` is a chart to take instead of the plain one.
     """
     styles = ((theme.TRAINED, "solid"), (theme.DEFAULTS, "dot"))
-    values = {name: account.value for name, account in accounts.items()}
+    values = {name: one_line(account.value) for name, account in accounts.items()}
     metrics = {name: metrics_of(one) for name, one in {**accounts, **(more or {})}.items()}
     lines = [
         Line(name, value, *style)
@@ -106,12 +87,11 @@ def account_section(
 
 def metrics_table(accounts: Mapping[str, Mapping[str, float]]) -> Table:
     """Return the metrics of accounts side by side; a row without any number is left out."""
-    # The result first, then ratios; trades and costs last.
     rows = []
-    for name, (label, form) in {"net": TOTALS["net"], **METRICS, **TOTALS}.items():
-        values = [metrics.get(name, math.nan) for metrics in accounts.values()]
+    for name, metric in METRICS.items():
+        values = [metrics[name] for metrics in accounts.values()]
         if any(not math.isnan(value) for value in values):
-            rows.append([label, *(WRITE[form](value) for value in values)])
+            rows.append([metric.label, *(WRITE[metric.form](value) for value in values)])
     note = "Ratios are annualised from returns on capital, without a risk-free rate."
     return Table(["", *accounts], rows, note=note)
 
@@ -149,7 +129,7 @@ def trade_section(account: Portfolio) -> Section:
 def _price_chart(key: str, component: Portfolio) -> Chart:
     trades = component.trades
     title = f"{key}: prices and trades"
-    figure = trade_figure(component.close, trades, component.plots, title)
+    figure = trade_figure(one_line(component.close), trades, component.plots, title)
     return Chart(figure, f"{count(len(trades))} trades of {key} on its closing prices.")
 
 

@@ -26,6 +26,7 @@ from broadpeak._report.sections import (
     footer,
     frame_table,
     how_it_was_made,
+    one_line,
     trade_section,
 )
 from broadpeak._report.wording import DASH, count, moment, number, percent
@@ -40,7 +41,7 @@ def walk_forward_report(walked: WalkForward, *, path: str | Path) -> Path:
     """Write the page and return its path."""
     cycles, objective = walked.by_cycle, walked.objective_name
     environment = walked.trainings[-1].environment if walked.trainings else {}
-    chart = walk_forward_figure(walked.portfolio.value, cycles, objective=objective)
+    chart = walk_forward_figure(one_line(walked.portfolio.value), cycles, objective=objective)
     words = (
         f"Account value over the {count(len(cycles))} cycles, none of its bars seen in training; "
         f"below, {objective} of each cycle in and out of sample."

@@ -299,7 +299,8 @@ def _result(
         # Warnings about one of hundreds of permutations help nobody.
         warnings.simplefilter("ignore", UserWarning)
         if walk is not None:
-            found = float(walk_forward(strategy, data, **walk, **options).portfolio.sharpe_ratio)
+            portfolio = walk_forward(strategy, data, **walk, **options).portfolio
+            found = float(portfolio.metrics("sharpe_ratio").to_numpy().item())
         else:
             components = train(strategy, data, **options).components.values()
             found = float(np.mean([component.objective for component in components]))

@@ -142,9 +142,8 @@ class WalkForward(Travelling):
             "efficiency": outside / inside if inside > 0 and not no_score else math.nan,
             "net": tested["net"].sum(),
         }
-        rest = self.portfolio.stats()
-        joined: pd.Series[Any] = pd.concat([pd.Series(metrics, dtype=object), rest.astype(object)])
-        return joined
+        rest: dict[Any, object] = dict(self.portfolio.stats().items())
+        return pd.Series({**metrics, **rest}, dtype="object")
 
     def step_curve(self, parameter: str, component: str | None = None) -> StepCurve:
         """Return the steps of a parameter, each number the mean over all cycles.
