@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What is left of a Sharpe ratio after the number of trials was counted."""
+"""What is left of a Sharpe ratio once the number of trials is taken into account."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The probability of backtest overfitting: whether choosing the best adds anything later."""
+"""The probability of backtest overfitting: whether choosing adds anything out of sample."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _AT_ONCE = 4_000_000  # values held at a time
 
 @dataclass(frozen=True, slots=True)
 class PBO:
-    """What choosing the best was worth out of sample.
+    """What choosing the best is worth out of sample.
 
     Attributes
     ----------

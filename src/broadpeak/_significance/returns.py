@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What the statistics are given: numbers, and returns as bars × configurations."""
+"""Arguments of the statistics: numbers, and returns as bars × configurations."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ from broadpeak.types import FloatArray
 
 @dataclass(frozen=True, slots=True)
 class Significance:
-    """What a test of the best configuration says.
+    """The result of a test of the best configuration.
 
     Attributes
     ----------
@@ -43,7 +43,7 @@ class Significance:
     statistic : float
         What was compared.
     best : label
-        Column of the best one.
+        Column of the best configuration.
     lower, consistent, upper : float
         Of `spa`: the p values of its three variants; `consistent` is `p_value`. None otherwise.
     """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Whether the same search would find something this good in prices without any pattern."""
+"""Whether the same search would do this well on prices without any pattern."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ def split_walk_forward(
     split : float in (0, 1)
         Share of the training in a cycle of training and test.
     anchored : bool
-        Let every training begin with the first bar.
+        Let every training start at the first bar.
 
     Returns
     -------
@@ -126,7 +126,7 @@ def cycles_for_period(n_bars: int, period: float, split: float = 0.85) -> int:
     n_bars : int
         Bars after the look-back.
     period : float
-        Wanted bars of training and test together.
+        Intended length of training and test together, in bars.
     split : float in (0, 1)
         Share of the training.
 
@@ -167,7 +167,7 @@ class WalkForwardSplit:
     split : float in (0, 1)
         Share of the training in a cycle.
     anchored : bool
-        Let every training begin with the first bar.
+        Let every training start at the first bar.
     purge : int
         Bars left out at the end of every training: how far a label looks ahead.
 
@@ -222,7 +222,7 @@ class PurgedKFold:
     purge : int
         Bars left out of the training on both sides of the test: how far a label looks ahead.
     embargo : int or float
-        Bars more left out after the test; below 1, a share of all bars.
+        Further bars left out after the test; below 1, a share of all bars.
 
     Raises
     ------
@@ -271,7 +271,7 @@ class CombinatorialPurged:
     purge : int
         Bars left out of the training on both sides of every tested fold.
     embargo : int or float
-        Bars more left out after every tested fold; below 1, a share of all bars.
+        Further bars left out after every tested fold; below 1, a share of all bars.
 
     Raises
     ------

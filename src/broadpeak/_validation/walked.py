@@ -39,11 +39,11 @@ class WalkForward(Travelling):
         train_end, test_start, test_end`` (labels of first and last bar; NaT or None for the last
         cycle, which has no test),
         ``in_sample`` (objective of the training), ``out_of_sample`` (the same objective of the
-        test's trades, without a least number of them), ``trades`` (closed in the test), ``net``
+        test's trades, with no minimum number of them), ``trades`` (closed in the test), ``net``
         (profit and loss of the test's bars, marked to market at the borders), and one column a
         parameter.
     table : DataFrame
-        The kept original of `cycles`, which gives a copy.
+        The original that `cycles` hands out copies of.
     portfolio : Portfolio
         All tests as one, from the first tested bar to the last; ``.components`` by key.
     trainings : tuple of Training
@@ -53,7 +53,7 @@ class WalkForward(Travelling):
     settings : dict
         All arguments.
     notes : tuple of str
-        The warnings that were raised.
+        Warnings that it raised.
     seconds : float
         Time it took.
 
