@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""How far to believe a figure that was chosen: statistics of returns and of many trials.
+"""How far to believe a choice: statistics of returns, and of the best of many trials.
 
 Sharpe ratios are per period everywhere (not annualised), and a kurtosis is not excess: that of the
 normal distribution is 3. Functions that take `returns` take a Series, a frame or array (bars ×

@@ -46,7 +46,7 @@ MAY_IMPORT_LATE = {
     "_run/remote.py",  # the accessor, where what a worker was sent has loaded pandas
     "_run/worker.py",  # a worker sets its environment before numeric libraries load
     "_store/following.py",  # what a function of the user imports when it is called
-    "_cli/inputs.py",  # the user's own file
+    "_cli/inputs.py",  # the user's own file; what loads pandas, which --help has no use for
 }
 HEAVY = ("pandas", "numba", "scipy", "plotly", "joblib", "loky", "numpy")
 

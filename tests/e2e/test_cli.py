@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pandas as pd
 import pytest
 
 import broadpeak as bp
+from broadpeak._cli import inputs
 from broadpeak._cli.app import main
 from broadpeak._core.filenames import file_stem
 
@@ -330,3 +332,22 @@ def test_a_file_that_ends_the_program_is_told(
     (folder / "ends.py").write_text(f"{STRATEGIES}\nraise SystemExit(0)\n", encoding="utf-8")
     shown = failure(capsys, 2, "train", "ends.py:momentum", "--data", "IBM.csv")
     assert "ended the program" in " ".join(shown.replace("│", " ").split())
+
+
+def test_defaults_of_the_search_are_those_of_train() -> None:
+    # Read from the record itself they would load pandas, which --help has no use for.
+    names = {"evaluations": "n_evaluations", "workers": "n_workers", "cost": "costs"}
+    defaults = {"engine": "serial", "n_workers": None}
+    defaults |= {name: one.default for name, one in inspect.signature(bp.train).parameters.items()}
+    options = inspect.signature(inputs.search_settings).parameters
+    assert len(options) == 12
+    for name, option in options.items():
+        assert option.default == defaults[names.get(name, name)], name
+
+
+def test_walk_forward_takes_every_option_of_a_search(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ("plans.py:momentum", "--data", "IBM.csv", "--method", "random", "--evaluations", "2")
+    found = json.loads(output(capsys, "walk-forward", *words, "--cycles", "3", "--json"))
+    assert len(found["cycles"]) == 3

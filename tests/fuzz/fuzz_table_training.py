@@ -144,6 +144,8 @@ for _name in ("heatmap", "surface", "table"):
     )
 for _name in ("to_par", "to_csv", "report"):
     method(f"Training.{_name}", None, lambda w: w.training, lambda w: {"path": w.folder / "out.x"})
+for _name in ("default_objective", "tables"):
+    method(f"Training.{_name}", None, lambda w: w.training, {"component": None})
 for _name in ("charts", "summary", "parameters"):
     method(f"Training.{_name}", None, lambda w: w.training, {})
 method("WalkForward.step_curve", None, lambda w: w.walk, {"parameter": "days", "component": None})

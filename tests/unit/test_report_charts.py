@@ -15,8 +15,8 @@ from broadpeak._report import theme
 from broadpeak._report.charts.heatmap import MOST_CELLS, heatmap_figure, line_figure, surface_figure
 from broadpeak._report.charts.lines import Line, Span, drawdown_figure, equity_figure, fall, thin
 from broadpeak._report.charts.parameter import describe, is_geometric, parameter_figure
-from broadpeak._report.charts.trade_chart import Plotted, trade_figure
-from broadpeak._report.charts.walk_chart import Cycle, walk_forward_figure
+from broadpeak._report.charts.trade_chart import trade_figure
+from broadpeak._report.charts.walk_chart import walk_forward_figure
 from broadpeak._training.result import StepCurve
 
 LINEAR = np.arange(10.0, 101.0, 5.0)
@@ -240,8 +240,8 @@ def records(n: int) -> pd.DataFrame:
 @pytest.mark.parametrize("n", [0, 1, 7])
 def test_the_trade_chart_shows_entries_exits_and_plots(n: int) -> None:
     close = pd.Series(np.linspace(90, 110, 30), index=days(30))
-    plotted = [Plotted("MA1", close), Plotted("rsi", close, panel=2)]
-    shown = traces(trade_figure(close, records(n), plotted))
+    plots = pd.concat({(0, "MA1"): close, (2, "rsi"): close}, axis=1)
+    shown = traces(trade_figure(close, records(n), plots))
     assert shown["rsi"].yaxis == "y2"
     assert shown["close"].yaxis is None
     entries = sum(len(shown[name].x) for name in ("long entry", "short entry") if name in shown)
@@ -250,19 +250,25 @@ def test_the_trade_chart_shows_entries_exits_and_plots(n: int) -> None:
 
 
 def test_the_trade_chart_without_bars_says_so() -> None:
-    figure = trade_figure(pd.Series(dtype=float), records(0))
+    figure = trade_figure(pd.Series(dtype=float), records(0), pd.DataFrame())
     assert "no bar" in figure.layout.annotations[0].text
 
 
 def test_walk_forward_shows_both_objectives_and_the_cycles() -> None:
     equity = pd.Series(np.linspace(100, 130, 40), index=days(40))
-    cycles = [
-        Cycle(1, equity.index[0], equity.index[19], 1.5, 1.1),
-        Cycle(2, equity.index[20], equity.index[39], 1.4, 0.9),
-        Cycle(3, None, None, 1.2, math.nan),
-    ]
+    cycles = pd.DataFrame(
+        {
+            "test_start": [equity.index[0], equity.index[20], pd.NaT],
+            "test_end": [equity.index[19], equity.index[39], pd.NaT],
+            "in_sample": [1.5, 1.4, 1.2],
+            "out_of_sample": [1.1, 0.9, math.nan],
+        },
+        index=pd.RangeIndex(1, 4, name="number"),
+    )
     figure = walk_forward_figure(equity, cycles, objective="prr")
     shown = traces(figure)
     assert list(shown["in sample"].y) == [1.5, 1.4, 1.2]
     assert len(figure.layout.shapes) == 1
-    assert "no out-of-sample" in walk_forward_figure(equity[:0], []).layout.annotations[0].text
+    assert (
+        "no out-of-sample" in walk_forward_figure(equity[:0], cycles[:0]).layout.annotations[0].text
+    )

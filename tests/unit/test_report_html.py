@@ -14,11 +14,21 @@ import pandas as pd
 import plotly.graph_objects as go
 import pytest
 
-from broadpeak._report import belief, html, wording
-from broadpeak._report.encoding import figure_json
-from broadpeak._report.html import Card, Cards, Chart, Check, Fold, Paragraph, Section
-from broadpeak._report.statistics import MOST_TRADES, frame_table, trade_figures, trade_table
-from broadpeak._report.tables import Table, table_html
+from broadpeak._report import page, wording
+from broadpeak._report.page import (
+    Card,
+    Cards,
+    Chart,
+    Check,
+    Fold,
+    Paragraph,
+    Section,
+    Table,
+    figure_json,
+    table_html,
+)
+from broadpeak._report.sections import MOST_TRADES, frame_table, trade_table
+from broadpeak._report.training_page import trade_check
 
 EVIL = "<script>alert('x')</script>&\"</td>"
 VOID = {"meta", "br", "link", "img", "input", "hr"}
@@ -70,7 +80,7 @@ def without_plotly(text: str) -> str:
 
 
 def test_a_page_is_well_formed_and_holds_the_plot_library_once() -> None:
-    text = html.page("trend", "IBM", sections(), "the end")
+    text = page.page("trend", "IBM", sections(), "the end")
     seen = parsed(text).seen
     assert seen.count("h1") == 1
     assert text.count("plotly.js v") == 1
@@ -78,31 +88,31 @@ def test_a_page_is_well_formed_and_holds_the_plot_library_once() -> None:
 
 
 def test_a_page_without_charts_is_small() -> None:
-    assert len(html.page("trend", "", [Section("A", [Paragraph("b")])], "")) < 20_000
+    assert len(page.page("trend", "", [Section("A", [Paragraph("b")])], "")) < 20_000
 
 
 def test_a_page_asks_nothing_of_the_network() -> None:
-    text = without_plotly(html.page("trend", "IBM", sections(), "the end"))
+    text = without_plotly(page.page("trend", "IBM", sections(), "the end"))
     assert not re.search(r"<(?:link|img|iframe|script)[^>]*(?:src|href)=", text)
     assert "http:" not in text
     assert "https:" not in text
 
 
 def test_everything_the_user_names_is_escaped() -> None:
-    text = without_plotly(html.page(EVIL, EVIL, sections(EVIL), EVIL))
+    text = without_plotly(page.page(EVIL, EVIL, sections(EVIL), EVIL))
     parsed(text)
     assert "<script>alert" not in text
     assert "alert('x')</script>" not in text
 
 
 def test_a_path_is_made_with_its_folders(tmp_path: Path) -> None:
-    path = html.write_page(tmp_path / "a" / "b" / "page.html", "t", "s", sections(), "f")
+    path = page.write_page(tmp_path / "a" / "b" / "page.html", "t", "s", sections(), "f")
     assert path.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
 
 
 def test_unknown_parts_are_a_mistake_of_ours() -> None:
     with pytest.raises(AssertionError, match="unreachable: int is no part"):
-        html.page("t", "", [Section("A", [1])], "")
+        page.page("t", "", [Section("A", [1])], "")
 
 
 def test_long_curves_are_packed_and_short_ones_stay_readable() -> None:
@@ -141,9 +151,9 @@ def test_json_cannot_close_its_element() -> None:
 
 def test_tables_align_and_say_when_they_are_empty() -> None:
     assert 'class="none"' in table_html(Table(["a", "b"], []))
-    text = table_html(Table(["a", "b"], [["x", "1"]], strong=[0]), caption="c")
+    text = table_html(Table(["a", "b"], [["x", "1"]], note="c"))
     parsed(text)
-    assert '<tr class="strong"><th scope="row" class="left">x</th><td class="right">1</td>' in text
+    assert '<tr><th scope="row" class="left">x</th><td class="right">1</td></tr>' in text
 
 
 @pytest.mark.parametrize(
@@ -212,14 +222,6 @@ def test_of_many_trades_the_ends_are_shown(n: int) -> None:
     table_html(table)
 
 
-def test_figures_of_trades_take_closed_ones_and_are_nan_without() -> None:
-    figures = trade_figures(records(4))
-    assert figures["largest_win"] == 1.0
-    assert figures["largest_loss"] == -1.0
-    assert figures["net"] == 2.0
-    assert np.isnan(trade_figures(records(1))["mean_bars"])
-
-
 def test_a_frame_becomes_a_table() -> None:
     frame = pd.DataFrame(
         {
@@ -237,5 +239,5 @@ def test_a_frame_becomes_a_table() -> None:
 
 @pytest.mark.parametrize(("trades", "level"), [(60, "ok"), (59, "doubt"), (29, "bad"), (0, "bad")])
 def test_few_trades_for_a_parameter_are_doubtful(trades: int, level: str) -> None:
-    assert belief.trade_check(trades, 3).level == level
-    assert belief.trade_check(trades, 0).level == "ok"
+    assert trade_check(trades, 3).level == level
+    assert trade_check(trades, 0).level == "ok"

@@ -137,12 +137,13 @@ def test_walk_forward_has_its_page_and_chart(data: bp.Data, tmp_path: Path) -> N
     walked = bp.walk_forward(momentum, data, cycles=3)
     text = walked.report(tmp_path / "wf.html").read_text(encoding="utf-8")
     assert re.findall(r"<h2[^>]*>([^<]*)</h2>", text) == [
-        "What came out",
+        "Result",
         "Out of sample",
         "Cycles",
         "Trades",
         "How it was made",
     ]
+    assert {"IBM: prices and trades", "MSFT: prices and trades"} <= set(titles(text))
     figure = walked.chart()
     np.testing.assert_allclose(figure.data[0].y, np.asarray(walked.portfolio.value).ravel())
     assert {trace.name for trace in figure.data} >= {"in sample", "out of sample"}

@@ -41,6 +41,12 @@ def show_table(
     console.print(table)
 
 
+def show_frame(title: str, frame: Any) -> None:
+    """Print the rows of a frame, without its index."""
+    rows = [[cell(value) for value in row] for row in frame.itertuples(index=False)]
+    show_table(title, [str(column) for column in frame.columns], rows)
+
+
 def show_lines(lines: Iterable[str]) -> None:
     """Print lines as they are."""
     console = _console()
@@ -61,12 +67,12 @@ def show_notes(texts: Sequence[str]) -> None:
         console.print(text, markup=False, highlight=False, soft_wrap=not console.is_terminal)
 
 
-def show_json(value: Any) -> None:
+def show_json(value: object) -> None:
     """Print one JSON object; NaN and infinity, which JSON does not know, become null."""
     print(json.dumps(plain(value), indent=2, allow_nan=False))  # noqa: T201  # stdout is the interface
 
 
-def plain(value: Any) -> Any:
+def plain(value: Any) -> object:
     """Return `value` as what JSON can hold."""
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}
@@ -81,12 +87,12 @@ def plain(value: Any) -> Any:
     return plain(value.item()) if hasattr(value, "item") else str(value)
 
 
-def figure(value: Any, digits: int = 4) -> str:
+def number(value: object, digits: int = 4) -> str:
     """Return a number in few digits, or a dash; what is no number as it is."""
     if isinstance(value, bool):
         return str(value)
     try:
-        size = float(value)
+        size = float(value)  # type: ignore[arg-type]  # what is no number is the question
     except (TypeError, ValueError):
         return str(value)
     if not math.isfinite(size):
@@ -94,7 +100,7 @@ def figure(value: Any, digits: int = 4) -> str:
     return f"{size:.{digits}g}" if abs(size) < 1e4 else f"{size:,.0f}"
 
 
-def signed(value: Any) -> str:
+def signed(value: float) -> str:
     """Return an amount of money with its sign."""
     size = float(value)
     return f"{size:+,.2f}" if math.isfinite(size) else "–"
@@ -105,7 +111,7 @@ def _console() -> Console:
     return console if console.is_terminal else Console(width=140)
 
 
-def cell(value: Any) -> str:
+def cell(value: object) -> str:
     """Return a cell of a result frame: a number in few digits, a moment without its midnight."""
     if isinstance(value, (bool, str)):
         return str(value)
@@ -113,4 +119,4 @@ def cell(value: Any) -> str:
         return "–"
     if hasattr(value, "strftime"):
         return str(value).removesuffix(" 00:00:00")
-    return figure(value)
+    return number(value)

@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import broadpeak as bp
 
 
-def make_trend() -> Any:
+def make_trend() -> Callable[..., object]:
     """Return the trend strategy, one component a symbol.
 
     Made on demand: decorating loads pandas, which `broadpeak --help` has no use for.

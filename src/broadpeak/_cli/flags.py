@@ -16,11 +16,11 @@ StrategyFile: TypeAlias = Annotated[
 ]
 PriceFiles: TypeAlias = Annotated[
     list[str],
-    typer.Option("--data", help="Prices, CSV or Parquet; once a symbol. `sample`: those shipped."),
+    typer.Option("--data", help="Prices: a CSV or Parquet file for each symbol, or `sample`."),
 ]
 Symbols: TypeAlias = Annotated[
     list[str] | None,
-    typer.Option("--symbol", help="Name of each --data, in order. Default: the file name."),
+    typer.Option("--symbol", help="Symbol of each --data, in order. Default: the file name."),
 ]
 Start: TypeAlias = Annotated[
     str | None, typer.Option("--start", help="First day, as in 2005-01-31.")
@@ -32,19 +32,19 @@ CostList: TypeAlias = Annotated[
 ]
 ParFile: TypeAlias = Annotated[
     str | None,
-    typer.Option("--params", help="A .par file. Default: the defaults of the strategy."),
+    typer.Option("--params", help="A .par file. Default: the strategy's own defaults."),
 ]
 Method: TypeAlias = Annotated[
     str, typer.Option("--method", help=f"How to search: {', '.join(METHODS)}.")
 ]
-Objective: TypeAlias = Annotated[str, typer.Option("--objective", help="What is maximised.")]
+Objective: TypeAlias = Annotated[str, typer.Option("--objective", help="What to maximise.")]
 Select: TypeAlias = Annotated[
     str | None,
     typer.Option("--select", help=f"{', '.join(SELECTORS)}. Default: that of the method."),
 ]
 Passes: TypeAlias = Annotated[int, typer.Option("--passes", min=1, help="Rounds of ascent.")]
 MinTrades: TypeAlias = Annotated[
-    int, typer.Option("--min-trades", min=0, help="Fewer trades make a step unusable.")
+    int, typer.Option("--min-trades", min=0, help="A step with fewer trades is unusable.")
 ]
 Seed: TypeAlias = Annotated[int, typer.Option("--seed", help="Seed of everything random.")]
 Evaluations: TypeAlias = Annotated[
@@ -60,7 +60,7 @@ Workers: TypeAlias = Annotated[
 
 
 def _made(folder: str | None) -> str | None:
-    """Make the folder before the run: its results must not be lost for want of a place."""
+    """Make the folder before the run, so that no result is lost for want of one."""
     if folder is not None:
         try:
             Path(folder).mkdir(parents=True, exist_ok=True)

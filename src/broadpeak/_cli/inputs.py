@@ -1,33 +1,37 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What the user names on the command line, turned into objects; a wrong name is bad usage."""
+"""What the user names on the command line, as objects; a wrong name is bad usage."""
 
 from __future__ import annotations
 
+import functools
 import importlib
 import importlib.util
+import inspect
 import math
 import re
 import sys
 import warnings
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import fields
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeAlias, TypeVar
 
 import typer
 
 import broadpeak as bp
-from broadpeak._cli import flags as options
+from broadpeak._cli import flags
 from broadpeak._core.check import did_you_mean
 from broadpeak.errors import shown
 
 SAMPLE = "sample"
+Value: TypeAlias = int | float | bool | str | None
+T = TypeVar("T")
 
 
-def strategy(target: str) -> Any:
+def strategy(target: str) -> Callable[..., object]:
     """Return the strategy that ``FILE.py:NAME`` means; NAME may be left out if there is one only.
 
     Raises
@@ -37,7 +41,9 @@ def strategy(target: str) -> Any:
     """
     file, name = _split(target)
     module = _module(file, target, "STRATEGY")
-    known = {key: value for key, value in vars(module).items() if _is_strategy(value)}
+    known: dict[str, Callable[..., object]] = {
+        key: value for key, value in vars(module).items() if is_strategy(value)
+    }
     if not name:
         if len(known) == 1:
             return next(iter(known.values()))
@@ -53,7 +59,7 @@ def strategy(target: str) -> Any:
     )
 
 
-def function(target: str) -> Any:
+def function(target: str) -> Callable[..., object]:
     """Return the function that ``FILE.py:FUNCTION`` means.
 
     Raises
@@ -69,7 +75,8 @@ def function(target: str) -> Any:
         if callable(value) and getattr(value, "__module__", "") == module.__name__
     ]
     if name in known:
-        return getattr(module, name)
+        found: Callable[..., object] = getattr(module, name)
+        return found
     listed = ", ".join(sorted(known)) or "none"
     hint = did_you_mean(name, known)
     raise typer.BadParameter(
@@ -77,15 +84,15 @@ def function(target: str) -> Any:
     )
 
 
-def grid(settings: Sequence[str]) -> dict[str, list[Any]]:
+def grid(settings: Sequence[str]) -> dict[str, list[Value]]:
     """Return the values of each parameter from ``NAME=2:60:2`` and ``NAME=5,10,true,none,text``.
 
     Raises
     ------
     typer.BadParameter
-        If a text is neither, or names a parameter for the second time.
+        If a string is neither, or names a parameter for the second time.
     """
-    values: dict[str, list[Any]] = {}
+    values: dict[str, list[Value]] = {}
     for setting in settings:
         name, sign, text = setting.partition("=")
         if not (name.isidentifier() and sign and text):
@@ -100,10 +107,10 @@ def grid(settings: Sequence[str]) -> dict[str, list[Any]]:
     return values
 
 
-def _steps(name: str, text: str) -> list[Any]:
+def _steps(name: str, text: str) -> list[Value]:
     """Return the values from FIRST to LAST, both included, by STEP (1 if it is left out)."""
     parts = [_value(part) for part in text.split(":")]
-    numbers = [part for part in parts if type(part) in {int, float}]
+    numbers = [part for part in parts if isinstance(part, (int, float)) and type(part) is not bool]
     first, last, step = [*numbers, 1][:3] if len(numbers) > 1 else (0, -1, 1)
     is_range = len(parts) == len(numbers) in {2, 3} and step > 0 and first <= last
     if not is_range or not all(math.isfinite(part) for part in numbers):
@@ -116,13 +123,13 @@ def _steps(name: str, text: str) -> list[Any]:
     return [round(first + place * step, 10) for place in range(count)]
 
 
-def _listed_values(name: str, text: str) -> list[Any]:
-    """Return the values between commas; a comma between quotes is part of a text."""
+def _listed_values(name: str, text: str) -> list[Value]:
+    """Return the values between commas; a comma between quotes is part of a string."""
     items = [match.group(1).strip() for match in _ITEM.finditer(f"{text},")]
     if "" in items:
         raise typer.BadParameter(
             f"{name} must have a value before and after every comma, got {text!r}. "
-            f"An empty text is {name}='\"\"'.",
+            f"An empty string is {name}='\"\"'.",
             param_hint="--param",
         )
     return [_value(item) for item in items]
@@ -133,10 +140,10 @@ _ITEM = re.compile(r"""((?:"[^"]*"|'[^']*'|[^,])*),""")
 _WORDS = {"true": True, "false": False, "none": None}
 
 
-def _value(text: str) -> Any:
-    """Return a text as the number, the truth value or the None that it is, else as it is.
+def _value(text: str) -> Value:
+    """Return the number, bool or None that is written there, else the string itself.
 
-    Between quotes it is a text in any case.
+    What is between quotes is a string in any case.
     """
     if len(text) > 1 and text[0] in _QUOTES and text[-1] == text[0]:
         return text[1:-1]
@@ -158,7 +165,7 @@ def _module(file: str, target: str, what: str) -> ModuleType:
     return _load(path)
 
 
-def prices(sources: Sequence[str], symbols: Sequence[str]) -> Any:
+def prices(sources: Sequence[str], symbols: Sequence[str]) -> bp.Data:
     """Return the prices of ``--data``: CSV or Parquet files, one a symbol, or the sample.
 
     Raises
@@ -193,7 +200,7 @@ def prices(sources: Sequence[str], symbols: Sequence[str]) -> Any:
     return bp.Data.from_frames(loaded)
 
 
-def frame(data: Any) -> Any:
+def frame(data: bp.Data) -> Any:
     """Return the prices of a one-symbol `Data` as a frame."""
     columns = {}
     for name in ("open", "high", "low", "close", "volume"):
@@ -203,7 +210,7 @@ def frame(data: Any) -> Any:
     return first.to_frame("close").assign(**columns)
 
 
-def parameters(path: str | None) -> Any:
+def parameters(path: str | None) -> bp.Parameters | None:
     """Return the parameters in a ``.par`` file, or None for the defaults."""
     if path is None:
         return None
@@ -212,8 +219,8 @@ def parameters(path: str | None) -> Any:
     return bp.read_par(path)
 
 
-def costs(settings: Sequence[str]) -> Any:
-    """Return `Costs` from ``name=value`` texts, or None without any."""
+def costs(settings: Sequence[str]) -> bp.Costs | None:
+    """Return `Costs` from ``name=value`` strings, or None without any."""
     if not settings:
         return None
     known = [field.name for field in fields(bp.Costs)]
@@ -246,17 +253,66 @@ def one_of(option: str, value: str, allowed: Iterable[str]) -> str:
     )
 
 
-def check_search(method: str, objective: str, select: str | None, engine: str) -> None:
-    """Refuse names of a search that are not known, before anything is read or run."""
-    one_of("--method", method, options.METHODS)
+def search_settings(
+    *,
+    method: flags.Method = "ascent",
+    objective: flags.Objective = "prr",
+    select: flags.Select = None,
+    passes: flags.Passes = 1,
+    min_trades: flags.MinTrades = 5,
+    start: flags.Start = None,
+    end: flags.End = None,
+    cost: flags.CostList = None,
+    seed: flags.Seed = 0,
+    evaluations: flags.Evaluations = None,
+    engine: flags.Engine = "serial",
+    workers: flags.Workers = None,
+) -> dict[str, Any]:
+    """Return the options of a search by the names they have in `bp.train`.
+
+    Unknown names are refused here, before anything is read or run.
+    """
+    one_of("--method", method, flags.METHODS)
     one_of("--objective", objective, bp.objectives)
     if select is not None:
-        one_of("--select", select, options.SELECTORS)
+        one_of("--select", select, flags.SELECTORS)
     one_of("--engine", engine, bp.engines.available())
+    return {
+        "method": method,
+        "objective": objective,
+        "select": select,
+        "passes": passes,
+        "min_trades": min_trades,
+        "start": start,
+        "end": end,
+        "costs": costs(cost or []),
+        "seed": seed,
+        "n_evaluations": evaluations,
+        "engine": engine,
+        "n_workers": workers,
+    }
+
+
+def takes_search(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options of `search_settings`, and pass them to it as `search`."""
+    options = inspect.signature(search_settings, eval_str=True).parameters
+    parameters: dict[str, inspect.Parameter] = {}
+    for name, parameter in inspect.signature(command, eval_str=True).parameters.items():
+        parameters |= options if name == "search" else {name: parameter}
+
+    @functools.wraps(command)
+    def with_search(**given: Any) -> None:
+        search = search_settings(**{name: given.pop(name) for name in options})
+        command(**given, search=search)
+
+    # What the program reads: the signature for the options, the annotations for their types.
+    with_search.__signature__ = inspect.Signature([*parameters.values()])  # type: ignore[attr-defined]
+    with_search.__annotations__ = {name: one.annotation for name, one in parameters.items()}
+    return with_search
 
 
 def is_file(path: str | Path) -> bool:
-    """Return whether there is a file; a text that can name none is no file."""
+    """Return whether there is a file; a string that cannot name one is none."""
     try:
         return Path(path).is_file()
     except (OSError, ValueError):
@@ -302,7 +358,8 @@ def _imported(path: Path) -> ModuleType:
     return module
 
 
-def _is_strategy(value: Any) -> bool:
+def is_strategy(value: object) -> bool:
+    """Return whether `value` is what `@bp.strategy` makes; the class itself loads pandas."""
     return type(value).__module__ == "broadpeak._training.strategy"
 
 
@@ -310,21 +367,28 @@ def _listed(names: Iterable[str]) -> str:
     return ", ".join(sorted(names)) or "none; write @bp.strategy above a function"
 
 
-def _read(source: str, symbol: str | None) -> Any:
+def _read(source: str, symbol: str | None) -> bp.Data:
     reader = (
         bp.Data.from_parquet if Path(source).suffix in {".parquet", ".pq"} else bp.Data.from_csv
     )
     return reader(source, symbol=symbol)
 
 
-def recorded(call: Any) -> tuple[Any, list[str]]:
-    """Return what `call` returns, and the texts of the warnings it raised, each once."""
+def environment(data: bp.Data) -> dict[str, str]:
+    """Return versions and the fingerprint of the data, as a training notes them."""
+    from broadpeak._training.result import environment  # loads pandas
+
+    return environment(data)
+
+
+def recorded(call: Callable[[], T]) -> tuple[T, list[str]]:
+    """Return what `call` returns, and the warnings it raised, each once."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         result = call()
     return result, list(dict.fromkeys(str(item.message) for item in caught))
 
 
-def name_of(strategy: Any) -> str:
+def name_of(strategy: Callable[..., object]) -> str:
     """Return the name a strategy goes by in file names and titles."""
     return str(getattr(strategy, "name", None) or getattr(strategy, "__name__", "strategy"))

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What a run came to, as rows to print, values for JSON, and files on disk."""
+"""Results of a run: rows to print, values for JSON, and files on disk."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
+import broadpeak as bp
 from broadpeak._cli import console
 from broadpeak._core.filenames import file_stem
 from broadpeak._core.files import made_folder
@@ -16,19 +16,19 @@ def chosen(values: Mapping[str, float], at_edge: Mapping[str, bool] | None = Non
     """Return parameter values in one line; a star marks a value at the end of its range."""
     edges = at_edge or {}
     parts = (
-        f"{name} {console.figure(value)}{'*' if edges.get(name) else ''}"
+        f"{name} {console.number(value)}{'*' if edges.get(name) else ''}"
         for name, value in values.items()
     )
     return ", ".join(parts)
 
 
-def edge_note(training: Any) -> list[str]:
+def edge_note(training: bp.Training) -> list[str]:
     """Return the line that explains the star, if there is one."""
     starred = any(flag for one in training.components.values() for flag in one.at_edge.values())
     return ["* the best lies at the end of the range: widen it and train again", ""] * starred
 
 
-def components(training: Any) -> dict[str, dict[str, Any]]:
+def components(training: bp.Training) -> dict[str, dict[str, object]]:
     """Return parameters, objective and edge flags of every component, for JSON."""
     return {
         key: {
@@ -40,13 +40,13 @@ def components(training: Any) -> dict[str, dict[str, Any]]:
     }
 
 
-def show_training(training: Any, title: str) -> None:
+def show_training(training: bp.Training, title: str) -> None:
     """Print what was chosen."""
     console.show_table(
         title,
         ["component", "chosen values", "objective"],
         [
-            (key, chosen(component.params, component.at_edge), console.figure(component.objective))
+            (key, chosen(component.params, component.at_edge), console.number(component.objective))
             for key, component in training.components.items()
         ],
         text_columns=2,
@@ -55,7 +55,7 @@ def show_training(training: Any, title: str) -> None:
 
 
 def write_training(
-    training: Any, folder: str | Path, stem: str, *, page: bool = True
+    training: bp.Training, folder: str | Path, stem: str, *, page: bool = True
 ) -> dict[str, str]:
     """Write parameter file, trials and report of a training; return what was written where."""
     out = made_folder(folder)
@@ -74,7 +74,7 @@ def show_files(files: Mapping[str, str]) -> None:
     console.show_lines(f"{name:<{width}}  {path}" for name, path in files.items())
 
 
-def statistics(portfolio: Any) -> dict[str, Any]:
+def statistics(portfolio: bp.Portfolio) -> dict[str, object]:
     """Return the statistics of a portfolio as plain values; columns side by side if several."""
     stats = portfolio.stats()
     if hasattr(stats, "columns"):
@@ -82,13 +82,11 @@ def statistics(portfolio: Any) -> dict[str, Any]:
     return dict(stats)
 
 
-def show_statistics(stats: Mapping[str, Any], title: str) -> None:
+def show_statistics(stats: Mapping[str, object], title: str) -> None:
     """Print statistics, one line each, one column an account."""
-    if stats and all(isinstance(value, Mapping) for value in stats.values()):
-        names: Sequence[str] = list(next(iter(stats.values())))
-        rows = [
-            [name, *(console.cell(column.get(name)) for column in stats.values())] for name in names
-        ]
+    columns = [value for value in stats.values() if isinstance(value, Mapping)]
+    if columns:  # then all of them are
+        rows = [[name, *(console.cell(one.get(name)) for one in columns)] for name in columns[0]]
         console.show_table(title, ["statistic", *stats], rows)
         return
     console.show_table(

@@ -3,17 +3,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import plotly.graph_objects as go
 
 from broadpeak._core import drawing
-from broadpeak._report import pages
+from broadpeak._report.backtest_page import backtest_report
 from broadpeak._report.charts.heatmap import heatmap_figure, line_figure, surface_figure
 from broadpeak._report.charts.parameter import parameter_figure
 from broadpeak._report.charts.walk_chart import walk_forward_figure
-from broadpeak._report.from_portfolio import account_view
-from broadpeak._report.from_walkforward import cycle_views
+from broadpeak._report.sections import one_line
+from broadpeak._report.training_page import training_report
+from broadpeak._report.walkforward_page import walk_forward_report
 from broadpeak._training.result import Training
 from broadpeak._validation.walked import WalkForward
 
@@ -38,13 +37,13 @@ def _surface(training: Training, *, x: str, y: str, component: str | None = None
     return surface_figure(cells, objective=training.objective_name, title=title)
 
 
-def _is_one(x: Any, y: Any) -> bool:
-    """Return whether a map is asked for of one parameter against itself."""
+def _is_one(x: object, y: object) -> bool:
+    """Return whether one parameter is to be drawn against itself."""
     return isinstance(x, str) and isinstance(y, str) and x == y
 
 
 def _line(training: Training, name: str, component: str | None) -> go.Figure:
-    """Return what a map of one parameter against itself can mean: its curve."""
+    """Return the curve of a parameter, for a map of it against itself."""
     curve = training.step_curve(name, component)
     values = curve.table().set_index("value")["objective"].rename_axis(name)
     title = f"{curve.component}: {training.objective_name} over {name}"
@@ -52,10 +51,11 @@ def _line(training: Training, name: str, component: str | None) -> go.Figure:
 
 
 def _walk_forward(walked: WalkForward) -> go.Figure:
-    value = account_view(walked.portfolio, walked.name).value
-    title = f"{walked.name}: walk-forward, out of sample"
     return walk_forward_figure(
-        value, cycle_views(walked), objective=walked.objective_name, title=title
+        one_line(walked.portfolio.value),
+        walked.by_cycle,
+        objective=walked.objective_name,
+        title=f"{walked.name}: walk-forward, out of sample",
     )
 
 
@@ -63,6 +63,6 @@ drawing.register("parameter-chart", parameter_figure)
 drawing.register("heatmap", _heatmap)
 drawing.register("surface", _surface)
 drawing.register("walk-forward-chart", _walk_forward)
-drawing.register("training-report", pages.training_report)
-drawing.register("test-report", pages.test_report)
-drawing.register("walk-forward-report", pages.walk_forward_report)
+drawing.register("training-report", training_report)
+drawing.register("backtest-report", backtest_report)
+drawing.register("walk-forward-report", walk_forward_report)

@@ -4,9 +4,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TypeAlias
 
 import plotly.graph_objects as go
+
+Spec: TypeAlias = dict[str, object]
+"""A part of a Plotly figure as plain values: a trace, an axis, a shape."""
 
 INK = "#1c2733"
 MUTED = "#66727f"
@@ -42,9 +45,9 @@ DARK = {
 }
 
 
-def axis(title: str = "", **options: Any) -> dict[str, Any]:
+def axis(title: str = "", **options: object) -> Spec:
     """Return the settings of one axis."""
-    settings: dict[str, Any] = {
+    settings: Spec = {
         "title": {"text": title, "standoff": 8, "font": {"size": 12, "color": MUTED}},
         "gridcolor": GRID,
         "linecolor": GRID,
@@ -59,11 +62,9 @@ def axis(title: str = "", **options: Any) -> dict[str, Any]:
     return settings
 
 
-def figure(
-    traces: Iterable[dict[str, Any]], title: str, *, height: int = 340, **layout: Any
-) -> go.Figure:
+def figure(traces: Iterable[Spec], title: str, *, height: int = 340, **layout: object) -> go.Figure:
     """Return a figure in the house style from plain traces and layout settings."""
-    settings: dict[str, Any] = {
+    settings: Spec = {
         "template": "none",
         "title": {
             "text": title,

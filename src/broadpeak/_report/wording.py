@@ -4,17 +4,20 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from broadpeak.types import AnyArray
+
 DASH = "–"
 MINUS = "−"
 
 
-def number(value: Any, digits: int = 4) -> str:
+def number(value: object, digits: int = 4) -> str:
     """Return `value` with about `digits` significant digits and no trailing zeros.
 
     Examples
@@ -38,7 +41,7 @@ def number(value: Any, digits: int = 4) -> str:
     return text.replace("-", MINUS)
 
 
-def percent(value: Any, places: int = 1) -> str:
+def percent(value: object, places: int = 1) -> str:
     """Return a fraction as a percentage.
 
     Examples
@@ -52,7 +55,7 @@ def percent(value: Any, places: int = 1) -> str:
     return f"{size * 100:,.{places}f} %".replace("-", MINUS)
 
 
-def money(value: Any) -> str:
+def money(value: object) -> str:
     """Return an amount with two decimals, or none when they no longer matter.
 
     Examples
@@ -67,7 +70,7 @@ def money(value: Any) -> str:
     return text.replace("-", MINUS) if text.strip("-0.,") else text.lstrip("-")
 
 
-def ratio(value: Any) -> str:
+def ratio(value: object) -> str:
     """Return a ratio with two decimals: more of them mean nothing.
 
     Examples
@@ -78,8 +81,8 @@ def ratio(value: Any) -> str:
     return money(value)
 
 
-def count(value: Any) -> str:
-    """Return a whole number.
+def count(value: object) -> str:
+    """Return a number without decimals.
 
     Examples
     --------
@@ -93,7 +96,7 @@ def count(value: Any) -> str:
 
 
 def moment(value: Any) -> str:
-    """Return a point of time: the day alone when the clock says midnight; other labels as text.
+    """Return a point of time: the day alone at midnight; other labels as they are.
 
     Examples
     --------
@@ -110,8 +113,8 @@ def moment(value: Any) -> str:
     return str(value)
 
 
-def axis_values(index: Any) -> Any:
-    """Return an index as plot positions: ISO dates as short text, numbers as they are."""
+def axis_values(index: Sequence[object] | pd.Index[Any] | pd.Series[Any]) -> AnyArray:
+    """Return an index as positions on an axis: dates as short ISO strings, numbers as they are."""
     labels = pd.Index(index)
     if not isinstance(labels, pd.DatetimeIndex):
         return labels.to_numpy()
@@ -123,8 +126,8 @@ def axis_values(index: Any) -> Any:
     return np.datetime_as_string(days if whole else stamps.astype("datetime64[s]"))
 
 
-def _float(value: Any) -> float:
+def _float(value: object) -> float:
     try:
-        return float(value)
+        return float(value)  # type: ignore[arg-type]  # whether it is a number is the question
     except (TypeError, ValueError):
         return math.nan

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What is left of a Sharpe ratio after the number of trials was counted."""
+"""What is left of a Sharpe ratio once the number of trials is taken into account."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from scipy.special import stdtr, stdtrit
@@ -111,13 +111,13 @@ def _inflation(rho: float, periods: float) -> float:
     return 1.0 + 2.0 * rho / (1.0 - rho) * (1.0 - rest)
 
 
-def _family(own: float, trials: int, p_values: Any) -> FloatArray:
+def _family(own: float, trials: int, p_values: Sequence[float] | None) -> FloatArray:
     """Return the p values of all trials in ascending order, `own` among them."""
     if p_values is None:
         return np.array([own] + [1.0] * (trials - 1))
     try:
-        lanes, _ = arrays.unwrap("p_values", p_values)
-        given = np.sort(lanes.ravel())
+        columns, _ = arrays.unwrap("p_values", p_values)
+        given = np.sort(columns.ravel())
     except DataError:
         given = np.array([math.nan])
     if not ((given >= 0.0) & (given <= 1.0)).all() or len(given) not in {trials, trials - 1}:
@@ -133,14 +133,14 @@ def _bonferroni(own: float, family: FloatArray) -> float:
 
 
 def _holm(own: float, family: FloatArray) -> float:
-    """Return the largest of what all smaller p values come to, each times those not yet beaten."""
+    """Return the largest of all smaller p values, each times the number not yet rejected."""
     place = int(np.searchsorted(family, own, side="left"))
     stepped = (len(family) - np.arange(place + 1)) * family[: place + 1]
     return min(1.0, float(stepped.max()))
 
 
 def _bhy(own: float, family: FloatArray) -> float:
-    """Return the least of what all larger p values come to, each over its rank."""
+    """Return the smallest of all larger p values, each times the number of trials over its rank."""
     n = len(family)
     ranks = np.arange(1, n + 1)
     place = int(np.searchsorted(family, own, side="left"))

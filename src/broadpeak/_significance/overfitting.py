@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The probability of backtest overfitting: whether choosing the best adds anything later."""
+"""The probability of backtest overfitting: whether choosing adds anything out of sample."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import combinations
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from broadpeak._core import check
-from broadpeak._significance.returns import return_table
+from broadpeak._core.aliases import ArrayLike
+from broadpeak._significance.returns import Returns, return_table
 from broadpeak.errors import DataError, ParamError, broken_rule
-from broadpeak.types import FloatArray
+from broadpeak.types import FloatArray, IntArray
 
 _MOST_BLOCKS = 20  # 184,756 ways to halve them
-_AT_ONCE = 4_000_000  # figures held at a time
+_AT_ONCE = 4_000_000  # values held at a time
 
 
 @dataclass(frozen=True, slots=True)
 class PBO:
-    """What choosing the best was worth out of sample.
+    """What choosing the best is worth out of sample.
 
     Attributes
     ----------
@@ -33,13 +33,13 @@ class PBO:
     logits : float64 array
         One a way: log odds of the rank out of sample; 0 is the median.
     slope, intercept : float
-        Of the straight line of the figure out of sample over the one in sample, of the chosen;
-        NaN where all figures in sample are the same.
+        Of the straight line of the metric out of sample over that in sample, of the chosen; NaN
+        where all values in sample are the same.
     prob_loss : float
         Share of the ways in which the chosen one lost out of sample.
     dominance : DataFrame
-        By figure out of sample: the cumulative distributions ``chosen`` and ``all``, and
-        ``second_order``, the area between them up to there. At no figure below 0: every careful
+        By metric out of sample: the cumulative distributions ``chosen`` and ``all``, and
+        ``second_order``, the area between them up to there. Nowhere below 0: every risk-averse
         investor prefers choosing over drawing a configuration at random.
     """
 
@@ -51,7 +51,12 @@ class PBO:
     dominance: pd.DataFrame = field(repr=False)
 
 
-def pbo(returns: Any, *, n_blocks: int = 16, metric: str | Callable[[Any], Any] = "sharpe") -> PBO:
+def pbo(
+    returns: Returns,
+    *,
+    n_blocks: int = 16,
+    metric: str | Callable[[FloatArray], ArrayLike] = "sharpe",
+) -> PBO:
     """Return the probability of backtest overfitting, by symmetric cross-validation (CSCV).
 
     The history is cut into blocks. In every half of them the best configuration is chosen, and its
@@ -64,8 +69,8 @@ def pbo(returns: Any, *, n_blocks: int = 16, metric: str | Callable[[Any], Any] 
     n_blocks : int
         Number of blocks, even, from 2 to 20; bars that do not fill them are left out at the start.
     metric : "sharpe", "mean" or callable
-        Figure to choose by: array (bars, configurations) → one a configuration. A figure that is
-        NaN ranks last. "sharpe" is 0 for one that did not trade.
+        What to choose by: array (bars, configurations) → one value a configuration. NaN ranks
+        last. "sharpe" is 0 for one that did not trade.
 
     Returns
     -------
@@ -77,7 +82,7 @@ def pbo(returns: Any, *, n_blocks: int = 16, metric: str | Callable[[Any], Any] 
     DataError
         If there are fewer than two columns, or fewer than two bars a block.
     ParamError
-        If an option is out of its range, or the callable gives no figure a configuration.
+        If an option is out of its range, or the callable does not give one value a configuration.
 
     Notes
     -----
@@ -100,22 +105,22 @@ def pbo(returns: Any, *, n_blocks: int = 16, metric: str | Callable[[Any], Any] 
     table = return_table(returns, least_bars=2 * blocks, least_columns=2)
     values = table.values[len(table.values) % blocks :]
     halves = np.array(list(combinations(range(blocks), blocks // 2)))
-    given: Any = metric
-    if callable(given):
-        figures = _called(values, halves, blocks, given)
-    elif isinstance(given, str) and given in _SUMMED:
-        figures = _SUMMED[given](values, halves, blocks)
+    if callable(metric):
+        scores = _called(values, halves, blocks, metric)
     else:
-        names = ", ".join(map(repr, _SUMMED))
-        raise ParamError(broken_rule("metric", f"be one of {names}, or a function", metric))
-    if np.isnan(figures).all(axis=1).any():
+        name: object = metric
+        if not isinstance(name, str) or name not in _SUMMED:
+            names = ", ".join(map(repr, _SUMMED))
+            raise ParamError(broken_rule("metric", f"be one of {names}, or a function", metric))
+        scores = _SUMMED[name](values, halves, blocks)
+    if np.isnan(scores).all(axis=1).any():
         rule = "be a number for some configuration in every half"
         raise DataError(broken_rule("metric", rule, metric))
     # The other half of the i-th way is that of the i-th way from the end.
-    return _answer(figures, figures[::-1])
+    return _answer(scores, scores[::-1])
 
 
-def _blocks(n_blocks: Any) -> int:
+def _blocks(n_blocks: object) -> int:
     number = check.real(n_blocks)
     if number is None or number % 2 or not 2 <= number <= _MOST_BLOCKS:
         rule = f"be an even number from 2 to {_MOST_BLOCKS}"
@@ -164,11 +169,13 @@ def _dominance(chosen: FloatArray, everything: FloatArray) -> pd.DataFrame:
     theirs = np.searchsorted(whole, grid, side="right") / len(whole)
     gap = theirs - ours
     area = np.concatenate([[0.0], np.cumsum((gap[1:] + gap[:-1]) / 2 * np.diff(grid))])
-    index = pd.Index(grid, name="figure")
+    index = pd.Index(grid, name="metric")
     return pd.DataFrame({"chosen": ours, "all": theirs, "second_order": area}, index=index)
 
 
-def _sums(values: FloatArray, halves: Any, blocks: int) -> tuple[FloatArray, Any, int]:
+def _sums(
+    values: FloatArray, halves: IntArray, blocks: int
+) -> tuple[FloatArray, Callable[[FloatArray], FloatArray], int]:
     """Return the sums of each half, a function that adds up further values, and its bars."""
     size = len(values) // blocks
     picked = np.zeros((len(halves), blocks))
@@ -181,12 +188,12 @@ def _sums(values: FloatArray, halves: Any, blocks: int) -> tuple[FloatArray, Any
     return add(values), add, size * blocks // 2
 
 
-def _mean(values: FloatArray, halves: Any, blocks: int) -> FloatArray:
+def _mean(values: FloatArray, halves: IntArray, blocks: int) -> FloatArray:
     total, _, n = _sums(values, halves, blocks)
     return total / n
 
 
-def _sharpe(values: FloatArray, halves: Any, blocks: int) -> FloatArray:
+def _sharpe(values: FloatArray, halves: IntArray, blocks: int) -> FloatArray:
     """Return mean over standard deviation (ddof 1) of each half and configuration."""
     # Squares are summed around the overall mean, so that nothing cancels.
     middle = values.mean(axis=0)
@@ -198,26 +205,26 @@ def _sharpe(values: FloatArray, halves: Any, blocks: int) -> FloatArray:
     deviation = np.sqrt(np.maximum(variance, 0.0))
     still = deviation <= 1e-9 * largest  # what is left of squares that cancel
     with np.errstate(divide="ignore", invalid="ignore"):
-        figures: FloatArray = np.where(still, np.nan, mean / deviation)
-    figures[still & (np.abs(mean) <= 1e-12 * largest)] = 0.0
-    return figures
+        scores: FloatArray = np.where(still, np.nan, mean / deviation)
+    scores[still & (np.abs(mean) <= 1e-12 * largest)] = 0.0
+    return scores
 
 
-_SUMMED: dict[str, Callable[[FloatArray, Any, int], FloatArray]] = {
+_SUMMED: dict[str, Callable[[FloatArray, IntArray, int], FloatArray]] = {
     "sharpe": _sharpe,
     "mean": _mean,
 }
 
 
 def _called(
-    values: FloatArray, halves: Any, blocks: int, metric: Callable[[Any], Any]
+    values: FloatArray, halves: IntArray, blocks: int, metric: Callable[[FloatArray], ArrayLike]
 ) -> FloatArray:
     pieces = values.reshape(blocks, -1, values.shape[1])
-    figures = np.empty((len(halves), values.shape[1]))
+    scores = np.empty((len(halves), values.shape[1]))
     for way, half in enumerate(halves):
         answer = np.asarray(metric(pieces[half].reshape(-1, values.shape[1])))
         if answer.shape != (values.shape[1],) or answer.dtype.kind not in "fiub":
             rule = f"give one number for each of the {values.shape[1]} columns"
             raise ParamError(broken_rule("metric", rule, answer.shape or answer.item()))
-        figures[way] = answer
-    return figures
+        scores[way] = answer
+    return scores

@@ -4,22 +4,29 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, cast, overload
 
 import numpy as np
 import pandas as pd
 
 from broadpeak._core import check, rng
-from broadpeak._significance.returns import MOST_DRAWS, return_table
+from broadpeak._core.aliases import Metric
+from broadpeak._significance.returns import MOST_DRAWS, Returns, return_table
 from broadpeak.errors import ParamError, broken_rule
-from broadpeak.types import FloatArray, IntArray
+from broadpeak.types import AnyArray, FloatArray, IntArray
 
 _KINDS = ("stationary", "circular", "iid")
 _AT_ONCE = 4_000_000  # drawn bars held at a time: 32 MB
 
 
-def optimal_block_length(returns: Any, *, kind: str = "stationary") -> Any:
+@overload
+def optimal_block_length(returns: pd.DataFrame, *, kind: str = ...) -> pd.Series[float]: ...
+@overload
+def optimal_block_length(returns: pd.Series[Any], *, kind: str = ...) -> float: ...
+@overload
+def optimal_block_length(returns: Returns, *, kind: str = ...) -> Metric: ...
+def optimal_block_length(returns: Returns, *, kind: str = "stationary") -> Metric:
     """Return the block length with the least error of a bootstrapped variance.
 
     Parameters
@@ -114,14 +121,14 @@ def autocovariances(values: FloatArray, most: int) -> FloatArray:
 
 
 def bootstrap(
-    returns: Any,
-    statistic: Any,
+    returns: Returns,
+    statistic: Callable[[FloatArray], object],
     *,
     n: int = 1000,
     block: float | None = None,
     kind: str = "stationary",
     seed: int | None = 0,
-) -> Any:
+) -> AnyArray:
     r"""Return a statistic of many histories that could have been.
 
     Parameters
@@ -168,12 +175,14 @@ def bootstrap(
     """
     check.one_of("kind", kind, _KINDS)
     check.integer("n", n, 1, MOST_DRAWS)
-    if not callable(statistic):
+    given: object = statistic
+    if not callable(given):
         rule = "be a function of an array of returns"
         remedy = "Type: statistic=numpy.mean"
         raise ParamError(broken_rule("statistic", rule, statistic, remedy))
     values = return_table(returns).values
-    flat = np.ndim(returns) == 1 or (np.ndim(returns) == 0 and values.shape[1] == 1)
+    n_dims = np.ndim(cast("AnyArray", returns))  # 0 of a Portfolio
+    flat = n_dims == 1 or (n_dims == 0 and values.shape[1] == 1)
     length = 1.0 if kind == "iid" else block_or_best(block, values)
     source = values[:, 0] if flat else values
     return np.array(

@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What the statistics are given: numbers, and returns as bars × configurations."""
+"""Arguments of the statistics: numbers, and returns as bars × configurations."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 import pandas as pd
 
 from broadpeak._core import arrays, check
+from broadpeak._core.aliases import ArrayLike, Table
 from broadpeak.errors import DataError, ParamError, broken_rule
 from broadpeak.types import BoolArray, FloatArray
 
@@ -18,6 +19,18 @@ LARGEST = 1e100
 
 MOST_DRAWS = 10_000_000
 """Histories that nobody would wait for."""
+
+
+class HasReturns(Protocol):
+    """What has returns of its own, such as a `Portfolio`."""
+
+    @property
+    def returns(self) -> Table:
+        """Returns, a Series or a frame of bars × configurations."""
+
+
+Returns: TypeAlias = "ArrayLike | HasReturns"
+"""Returns from anywhere, as all functions of `broadpeak.stats` take them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +51,7 @@ class ReturnTable:
     kept: BoolArray
 
 
-def observed_ratio(value: Any) -> float:
+def observed_ratio(value: object) -> float:
     """Return a Sharpe ratio per period, as a number.
 
     Raises
@@ -50,7 +63,7 @@ def observed_ratio(value: Any) -> float:
     return check.number("sharpe", value, remedy=remedy)
 
 
-def probability(name: str, value: Any) -> float:
+def probability(name: str, value: object) -> float:
     """Return `value` if it lies strictly between 0 and 1.
 
     Raises
@@ -64,7 +77,7 @@ def probability(name: str, value: Any) -> float:
     return result
 
 
-def return_table(returns: Any, *, least_bars: int = 2, least_columns: int = 1) -> ReturnTable:
+def return_table(returns: Returns, *, least_bars: int = 2, least_columns: int = 1) -> ReturnTable:
     """Return `returns` as a table.
 
     Raises
@@ -74,12 +87,12 @@ def return_table(returns: Any, *, least_bars: int = 2, least_columns: int = 1) -
     """
     if not isinstance(returns, (pd.Series, pd.DataFrame)) and hasattr(returns, "returns"):
         returns = returns.returns  # a Portfolio
-    lanes, wrapping = arrays.unwrap("returns", returns)
-    if (np.abs(lanes) > LARGEST).any():
+    columns, wrapping = arrays.unwrap("returns", returns)
+    if (np.abs(columns) > LARGEST).any():
         raise DataError(f"returns must be numbers below {LARGEST:g}, or NaN, got a larger one.")
-    missing = np.isnan(lanes)
+    missing = np.isnan(columns)
     kept: BoolArray = np.logical_not(missing.all(axis=0))
-    values = np.where(missing, 0.0, lanes).T[kept, :]
+    values = np.where(missing, 0.0, columns).T[kept, :]
     if values.shape[0] < least_bars:
         raise DataError(broken_rule("returns", f"have at least {least_bars} bars", len(values)))
     if values.shape[1] < least_columns:
@@ -89,13 +102,13 @@ def return_table(returns: Any, *, least_bars: int = 2, least_columns: int = 1) -
     if least > 1.0:
         rule = "be changes as fractions, not prices or values, all of which are above 1 in a column"
         raise DataError(broken_rule("returns", rule, least, "Type: prices.pct_change()"))
-    columns = wrapping.columns if wrapping.columns is not None else pd.RangeIndex(values.shape[1])
+    labels = wrapping.columns if wrapping.columns is not None else pd.RangeIndex(values.shape[1])
     if wrapping.kind == "series" and wrapping.name is not None:
-        columns = pd.Index([wrapping.name])
-    return ReturnTable(np.ascontiguousarray(values), columns, kept)
+        labels = pd.Index([wrapping.name])
+    return ReturnTable(np.ascontiguousarray(values), labels, kept)
 
 
-def less_benchmark(table: ReturnTable, benchmark: Any) -> FloatArray:
+def less_benchmark(table: ReturnTable, benchmark: float | ArrayLike) -> FloatArray:
     """Return the returns of `table` minus those of `benchmark`: a number, or one a bar.
 
     Raises
@@ -107,11 +120,11 @@ def less_benchmark(table: ReturnTable, benchmark: Any) -> FloatArray:
     """
     if not isinstance(benchmark, (list, tuple)) and np.ndim(benchmark) == 0:
         return table.values - check.number("benchmark", benchmark)
-    lanes, _ = arrays.unwrap("benchmark", benchmark)
-    if lanes.shape != (1, len(table.kept)):
+    columns, _ = arrays.unwrap("benchmark", benchmark)
+    if columns.shape != (1, len(table.kept)):
         rule = f"be a number, or hold one return for each of the {len(table.kept)} bars"
-        raise DataError(broken_rule("benchmark", rule, lanes.T.shape))
-    line = lanes[0][table.kept]
+        raise DataError(broken_rule("benchmark", rule, columns.T.shape))
+    line = columns[0][table.kept]
     if (np.abs(line) > LARGEST).any():
         raise DataError(f"benchmark must be numbers below {LARGEST:g}, or NaN, got a larger one.")
     result: FloatArray = table.values - np.nan_to_num(line)[:, np.newaxis]

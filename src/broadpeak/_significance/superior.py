@@ -9,6 +9,7 @@ resemblance of the configurations counts as it should.
 from __future__ import annotations
 
 import math
+from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -16,10 +17,12 @@ import numpy as np
 import pandas as pd
 
 from broadpeak._core import check
+from broadpeak._core.aliases import ArrayLike
 from broadpeak._core.labels import plain
 from broadpeak._significance.resampling import autocovariances, block_or_best, resampled_means
 from broadpeak._significance.returns import (
     MOST_DRAWS,
+    Returns,
     less_benchmark,
     probability,
     return_table,
@@ -31,7 +34,7 @@ from broadpeak.types import FloatArray
 
 @dataclass(frozen=True, slots=True)
 class Significance:
-    """What a test of the best configuration says.
+    """The result of a test of the best configuration.
 
     Attributes
     ----------
@@ -40,14 +43,14 @@ class Significance:
     statistic : float
         What was compared.
     best : label
-        Column of the best one.
+        Column of the best configuration.
     lower, consistent, upper : float
         Of `spa`: the p values of its three variants; `consistent` is `p_value`. None otherwise.
     """
 
     p_value: float
     statistic: float
-    best: Any
+    best: Hashable
     lower: float | None = None
     consistent: float | None = None
     upper: float | None = None
@@ -64,8 +67,8 @@ class StepM(NamedTuple):
         By column, corrected for the number of columns; 1 for those that do not vary.
     """
 
-    superior: list[Any]
-    p_values: pd.Series[Any]
+    superior: list[Hashable]
+    p_values: pd.Series[float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +94,9 @@ class _Sample:
 
 
 def reality_check(
-    returns: Any,
+    returns: Returns,
     *,
-    benchmark: Any = 0.0,
+    benchmark: float | ArrayLike = 0.0,
     n: int = 1000,
     block: float | None = None,
     seed: int | None = 0,
@@ -152,9 +155,9 @@ def reality_check(
 
 
 def spa(
-    returns: Any,
+    returns: Returns,
     *,
-    benchmark: Any = 0.0,
+    benchmark: float | ArrayLike = 0.0,
     n: int = 1000,
     block: float | None = None,
     seed: int | None = 0,
@@ -163,16 +166,8 @@ def spa(
 
     Parameters
     ----------
-    returns : frame, array of shape (bars, configurations), Series or Portfolio
-        NaN as everywhere in `broadpeak.stats`. Columns that do not vary are left out.
-    benchmark : float, array or Series of shape (bars,)
-        Return to beat, the same at all bars or one a bar.
-    n : int
-        Number of resampled histories.
-    block : float, optional
-        Mean length of the blocks in bars; None: the mean `optimal_block_length` of the columns.
-    seed : int or None
-        None: different each time.
+    returns, benchmark, n, block, seed
+        As of `reality_check`.
 
     Returns
     -------
@@ -184,10 +179,8 @@ def spa(
 
     Raises
     ------
-    DataError
-        If no column varies, there are fewer than two bars, or infinite returns.
-    ParamError
-        If an option is out of its range.
+    DataError, ParamError
+        As `reality_check`.
 
     Notes
     -----
@@ -229,9 +222,9 @@ def spa(
 
 
 def step_m(
-    returns: Any,
+    returns: Returns,
     *,
-    benchmark: Any = 0.0,
+    benchmark: float | ArrayLike = 0.0,
     n: int = 1000,
     block: float | None = None,
     seed: int | None = 0,
@@ -241,16 +234,8 @@ def step_m(
 
     Parameters
     ----------
-    returns : frame, array of shape (bars, configurations), Series or Portfolio
-        NaN as everywhere in `broadpeak.stats`.
-    benchmark : float, array or Series of shape (bars,)
-        Return to beat, the same at all bars or one a bar.
-    n : int
-        Number of resampled histories.
-    block : float, optional
-        Mean length of the blocks in bars; None: the mean `optimal_block_length` of the columns.
-    seed : int or None
-        None: different each time.
+    returns, benchmark, n, block, seed
+        As of `reality_check`. Columns that do not vary have a p value of 1.
     alpha : float
         Probability of a single false discovery that is accepted, between 0 and 1.
 
@@ -261,10 +246,8 @@ def step_m(
 
     Raises
     ------
-    DataError
-        If no column varies, there are fewer than two bars, or infinite returns.
-    ParamError
-        If an option is out of its range.
+    DataError, ParamError
+        As `reality_check`.
 
     Notes
     -----
@@ -302,7 +285,9 @@ def _share(luck: FloatArray, statistic: float) -> float:
     return (1 + int((luck >= statistic).sum())) / (1 + len(luck))
 
 
-def _sample(returns: Any, benchmark: Any, n: int, block: Any, seed: int | None) -> _Sample:
+def _sample(
+    returns: Returns, benchmark: float | ArrayLike, n: int, block: float | None, seed: int | None
+) -> _Sample:
     check.integer("n", n, 1, MOST_DRAWS)
     table = return_table(returns)
     gains = less_benchmark(table, benchmark)

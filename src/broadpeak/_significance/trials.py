@@ -4,15 +4,14 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 
 from broadpeak._core import check
-from broadpeak._significance.returns import return_table, varies
+from broadpeak._significance.returns import Returns, return_table, varies
 
 
-def effective_trials(returns: Any, *, method: str = "eigen") -> float:
+def effective_trials(returns: Returns, *, method: str = "eigen") -> float:
     """Return how many independent trials the columns of `returns` are worth.
 
     Neighbouring cells of a grid are almost copies of each other; counted one by one they would

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import html
+import itertools
 import platform
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -19,10 +20,12 @@ from broadpeak._core import check, drawing
 from broadpeak._core.arrays import lent
 from broadpeak._core.files import writing
 from broadpeak._data.data import Data
+from broadpeak._portfolio.portfolio import Portfolio
 from broadpeak._run.carried import Travelling
 from broadpeak._search.protocol import SearchStep
 from broadpeak._search.searchspace import Dimension
 from broadpeak._store.par import ComponentParameters, Parameters, ParRange
+from broadpeak._training.backtests import Backtests, run_backtests
 from broadpeak._training.evaluation import RESULT_COLUMNS, TRIAL_COLUMNS, Evaluation
 from broadpeak._training.objective import objective_name
 from broadpeak._training.performance import FIELDS, Stats
@@ -70,6 +73,36 @@ class StepCurve:
     window: tuple[float, float] | None
     at_edge: bool
     objective_name: str = "objective"
+
+    @property
+    def neighbourhood(self) -> float:
+        """Objective around the chosen value; NaN where nothing is known.
+
+        `score` if the selector smooths. Otherwise the mean over five steps, weighted
+        (1, 2, 3, 2, 1), of which the ends of the range may leave fewer.
+        """
+        if self.window is not None:
+            return float(self.score)
+        usable = np.isfinite(self.objective)
+        if not usable.any() or not np.isfinite(self.chosen):
+            return float("nan")
+        steps = np.arange(len(self.values)) - np.abs(self.values - self.chosen).argmin()
+        weights = np.where(usable, np.maximum(3.0 - np.abs(steps), 0.0), 0.0)
+        if not weights.any():
+            return float("nan")
+        return float(np.average(np.where(usable, self.objective, 0.0), weights=weights))
+
+    @property
+    def breadth(self) -> float:
+        """Share that `neighbourhood` has of the highest step: near 1 on a broad peak.
+
+        NaN where either of them is not above 0.
+        """
+        known = self.objective[np.isfinite(self.objective)]
+        score = self.neighbourhood
+        if len(known) == 0 or not known.max() > 0 or not score > 0:
+            return float("nan")
+        return float(score / known.max())
 
     def table(self) -> pd.DataFrame:
         """Return the steps as a frame with columns value, objective, wins and losses."""
@@ -223,6 +256,52 @@ class Training(Travelling):
         return objective_name(self.settings.get("objective", "objective"))
 
     @property
+    def period(self) -> tuple[Any, Any]:
+        """Labels of the first and the last evaluated bar, over all components."""
+        found = self.components.values()
+        return min(one.first for one in found), max(one.last for one in found)
+
+    @property
+    def portfolio(self) -> Portfolio:
+        """The chosen values on all bars of `data`: ``backtests.chosen``."""
+        return self.backtests.chosen
+
+    @property
+    def backtests(self) -> Backtests:
+        """The chosen values beside the defaults, on all bars and on those after the training.
+
+        The strategy runs when this is looked at for the first time; the portfolios are kept. Costs
+        are those of the training. As in `test`, slippage counts, and sizes are the strategy's own.
+        """
+        one, costs = self.strategy, self.settings.get("costs")
+        # Whoever changes a strategy after its training is not shown what it was before.
+        basis = one.func, one.lookback, one.unstable_period, one.fill, self.params, costs
+        kept: tuple[object, Backtests] | None = self.__dict__.get("_backtests")
+        if kept is None or kept[0] != basis:
+            last = self.period[1]
+            kept = basis, run_backtests(one, self.data, self.params, costs=costs, last=last)
+            self.__dict__["_backtests"] = kept
+        return kept[1]
+
+    def default_objective(self, component: str | None = None) -> float:
+        """Return the objective of the default values; NaN unless the search evaluated them.
+
+        Parameters
+        ----------
+        component : str, optional
+            Key of the component; may be left out if there is one only.
+
+        Returns
+        -------
+        float
+        """
+        found = self._component(component)
+        rows = self._trials_of(found)
+        for dim in found.dimensions:
+            rows = rows[(rows[dim.name] - dim.default).abs() <= 1e-9 * max(1.0, abs(dim.default))]
+        return float(rows["objective"].iloc[0]) if len(rows) else float("nan")
+
+    @property
     def trials(self) -> pd.DataFrame:
         """One row per evaluation: component, pass, parameter, step, all values, and results.
 
@@ -349,6 +428,24 @@ class Training(Travelling):
         )
         first = ranked.drop_duplicates([x, y])
         return first.pivot(index=y, columns=x, values="objective").sort_index().sort_index(axis=1)
+
+    def tables(self, component: str | None = None) -> list[pd.DataFrame]:
+        """Return `table` for each pair of the first three searched parameters.
+
+        Empty after an ascent: it only walks along lines, so that tables would be nearly empty too.
+
+        Parameters
+        ----------
+        component : str, optional
+            Key of the component; may be left out if there is one only.
+
+        Returns
+        -------
+        list of DataFrame
+        """
+        found = self._component(component)
+        names = [] if found.curves else [dim.name for dim in found.dimensions if dim.searched]
+        return [self.table(x, y, found.key) for x, y in itertools.combinations(names[:3], 2)]
 
     def summary(self) -> pd.DataFrame:
         """Return one row a component: chosen values, objective, trades and net result."""

@@ -453,6 +453,7 @@ def strategy_portfolio(tests: Sequence[ComponentTest], capital: float | None) ->
             capital=float(share),
             columns=pd.Index([key], name="component"),
             name=key,
+            plots={(line.panel, line.name): line.values for line in one.lines.values()},
         )
     index = tests[0].bars.index
     for one in tests[1:]:

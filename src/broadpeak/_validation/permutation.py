@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Whether the same search would find something this good in prices without any pattern."""
+"""Whether the same search would do this well on prices without any pattern."""
 
 from __future__ import annotations
 
 import inspect
 import math
+import os
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -19,11 +21,12 @@ from broadpeak._run.calls import Task
 from broadpeak._run.cores import core_count
 from broadpeak._run.execute import execute
 from broadpeak._significance.returns import MOST_DRAWS, probability
-from broadpeak._training.strategy import Strategy, as_strategy
+from broadpeak._store.store import Store
+from broadpeak._training.strategy import Strategy, StrategyFunction, as_strategy
 from broadpeak._training.train import EXECUTE_OPTIONS, train
 from broadpeak._validation.walkforward import walk_forward
 from broadpeak.errors import DataError, ParamError, broken_rule
-from broadpeak.types import FloatArray, IntArray
+from broadpeak.types import BoolArray, FloatArray, IntArray
 
 _PRICES = ("open", "high", "low", "close")
 _BATCH = 16  # permutations between two looks at what was found so far
@@ -31,7 +34,7 @@ _BATCH = 16  # permutations between two looks at what was found so far
 
 @dataclass(frozen=True, slots=True)
 class Permutation:
-    """What a permutation test found.
+    """The result of a permutation test.
 
     Attributes
     ----------
@@ -42,7 +45,7 @@ class Permutation:
     null : float64 array, shape (n_run,)
         The results on permuted prices, in order.
     n_run : int
-        How many permutations were looked at.
+        Number of permutations that were run.
     stopped : bool
         True if it ended early, because the result could not become significant any more.
     """
@@ -57,10 +60,10 @@ class Permutation:
 def bar_permutation(data: Data, seed: int | None) -> Data:
     """Return prices with the same bars in another order: the same moves, without any pattern.
 
-    The way from each open to the high, low and close of its bar is drawn anew from all bars, and so
-    is the gap from each close to the next open. The first bar stays, and the last close comes out
-    as it was, so that the drift of the prices is kept: a strategy that only holds a rising market
-    is no better on the real prices than on these.
+    The moves from each open to the high, low and close of its bar are shuffled over all bars, and
+    so are the gaps from each close to the next open. The first bar and the last close stay as they
+    are, so that the drift of the prices is kept: a strategy that only holds a rising market is no
+    better on the real prices than on these.
 
     Parameters
     ----------
@@ -96,33 +99,28 @@ def bar_permutation(data: Data, seed: int | None) -> Data:
     if not isinstance(data, Data):
         raise DataError(broken_rule("data", "be a Data", data, "Type: bp.Data.from_frames(…)"))
     generator = rng.generator(seed)
-    close = data.array("close")
-    present = np.isfinite(close)
+    present = np.isfinite(data.array("close"))
     groups = _groups(present)
     bars, gaps = _drawn(groups, generator), _drawn(groups, generator)
-    fields = {name: _lanes(data, name) for name in (*_PRICES, "volume")}
+    fields = {}
+    for name in (*_PRICES, "volume"):
+        with suppress(DataError):  # closes alone are prices too
+            fields[name] = data.array(name)
     frames = {}
-    for lane, symbol in enumerate(data.symbols):
-        own = np.flatnonzero(present[lane])
+    for row, symbol in enumerate(data.symbols):
+        own = np.flatnonzero(present[row])
         # Numbers of bars of the calendar → numbers among the symbol's own bars.
-        place = np.cumsum(present[lane]) - 1
-        columns = {name: lanes[lane, own] for name, lanes in fields.items() if lanes is not None}
-        moved = _permuted(columns, place[bars[own]], place[gaps[own]])
+        place = np.cumsum(present[row]) - 1
+        prices = {name: values[row, own] for name, values in fields.items()}
+        moved = _permuted(prices, place[bars[own]], place[gaps[own]])
         frames[symbol] = pd.DataFrame(moved, index=data.index[own])
     result = Data.from_frames(frames)
     flat = isinstance(data.close, pd.Series)
     return result if flat or len(frames) > 1 else result.select(data.symbols)
 
 
-def _lanes(data: Data, name: str) -> FloatArray | None:
-    try:
-        return data.array(name)
-    except DataError:
-        return None
-
-
-def _groups(present: np.ndarray[Any, np.dtype[np.bool_]]) -> list[IntArray]:
-    """Return the bars that may change places: those at which the same symbols have a bar.
+def _groups(present: BoolArray) -> list[IntArray]:
+    """Return the bars that may trade places: those at which the same symbols have a bar.
 
     The first bar of a symbol stays where it is.
     """
@@ -142,7 +140,9 @@ def _drawn(groups: list[IntArray], generator: np.random.Generator) -> IntArray:
     return order
 
 
-def _permuted(columns: Mapping[str, FloatArray], bars: IntArray, gaps: IntArray) -> dict[str, Any]:
+def _permuted(
+    columns: Mapping[str, FloatArray], bars: IntArray, gaps: IntArray
+) -> dict[str, FloatArray]:
     """Return the columns of one symbol with moves from `bars` and gaps from `gaps`."""
     logs = {name: np.log(columns[name]) for name in _PRICES if name in columns}
     close = logs["close"]
@@ -171,7 +171,7 @@ def _permuted(columns: Mapping[str, FloatArray], bars: IntArray, gaps: IntArray)
 
 
 def permutation_test(
-    strategy: Strategy | Callable[[Any], object],
+    strategy: Strategy | StrategyFunction,
     data: Data,
     *,
     n: int = 200,
@@ -179,7 +179,7 @@ def permutation_test(
     sequential: bool = True,
     walk_forward: Mapping[str, Any] | bool | None = None,
     seed: int = 0,
-    store: Any = None,
+    store: str | os.PathLike[str] | Store | None = None,
     **train_options: Any,
 ) -> Permutation:
     """Test whether training finds more in these prices than in prices without any pattern.
@@ -196,9 +196,9 @@ def permutation_test(
     n : int, default 200
         Permutations at most.
     alpha : float, default 0.05
-        What counts as significant; `sequential` looks at it.
+        Level of significance; it decides when `sequential` stops.
     sequential : bool, default True
-        Stop as soon as the result cannot be significant any more: on noise after a few dozen.
+        Stop as soon as the result can no longer be significant: on noise after a few dozen.
     walk_forward : dict or True, optional
         Options of `walk_forward`, such as ``dict(cycles=8)``: the whole walk is repeated, and the
         Sharpe ratio of its stitched tests is compared. Otherwise it is the objective of the
@@ -252,7 +252,7 @@ def permutation_test(
     execute_options = {
         name: train_options.pop(name) for name in sorted(EXECUTE_OPTIONS & set(train_options))
     }
-    _check_names(train_options, walk)
+    _check_names(train_options, is_walk=walk is not None)
     call = (as_strategy(strategy), data, train_options, walk, seed)
     observed = _result(*call, None)
     least = max(1, math.floor(alpha * (n + 1) + 1e-9)) if sequential else n + 1
@@ -268,10 +268,12 @@ def permutation_test(
     return Permutation(p_value, observed, np.array(null), n_run, stopped and n_run < n)
 
 
-def _results(
-    call: tuple[Any, ...], n: int, least: int, options: Mapping[str, Any]
-) -> Iterator[float]:
-    """Yield the results on permuted prices in order; batches are run as they are asked for."""
+_Search: TypeAlias = tuple[Strategy, Data, dict[str, Any], dict[str, Any] | None, int]
+"""What one search is made of: strategy, prices, options of `train` and of the walk, and seed."""
+
+
+def _results(call: _Search, n: int, least: int, options: Mapping[str, Any]) -> Iterator[float]:
+    """Yield the results on permuted prices in order; a batch runs when its first one is needed."""
     workers = options.get("n_workers")
     workers = workers if isinstance(workers, int) else core_count()
     batch = n if least > n else min(n, max(_BATCH, 2 * workers))
@@ -284,8 +286,8 @@ def _results(
 def _result(
     strategy: Strategy,
     data: Data,
-    options: Mapping[str, Any],
-    walk: Mapping[str, Any] | None,
+    options: dict[str, Any],
+    walk: dict[str, Any] | None,
     seed: int,
     number: int | None,
 ) -> float:
@@ -294,19 +296,20 @@ def _result(
         stream = rng.generator(seed, number).integers(2**63)
         data = bar_permutation(data, int(stream))
     with warnings.catch_warnings():
-        # What a training warns of on one of hundreds of permutations is of no use to anybody.
+        # Warnings about one of hundreds of permutations help nobody.
         warnings.simplefilter("ignore", UserWarning)
         if walk is not None:
-            found = float(walk_forward(strategy, data, **walk, **options).portfolio.sharpe_ratio)
+            portfolio = walk_forward(strategy, data, **walk, **options).portfolio
+            found = float(portfolio.metrics("sharpe_ratio").to_numpy().item())
         else:
             components = train(strategy, data, **options).components.values()
             found = float(np.mean([component.objective for component in components]))
     return found if not math.isnan(found) else -math.inf
 
 
-def _check_names(options: Mapping[str, Any], walk: Mapping[str, Any] | None) -> None:
+def _check_names(options: Iterable[str], *, is_walk: bool) -> None:
     """Refuse an option that the search does not know, by the name of what was called."""
-    searches: list[Callable[..., Any]] = [train] if walk is None else [train, walk_forward]
+    searches: list[Callable[..., object]] = [train, walk_forward] if is_walk else [train]
     known = {name for search in searches for name in inspect.signature(search).parameters}
     for name in options:
         if name not in known:
@@ -315,7 +318,7 @@ def _check_names(options: Mapping[str, Any], walk: Mapping[str, Any] | None) -> 
             raise check.unknown_option("permutation_test", name, known)
 
 
-def _walk_options(walk: Any) -> dict[str, Any] | None:
+def _walk_options(walk: object) -> dict[str, Any] | None:
     if walk is None or walk is False:
         return None
     if walk is True:

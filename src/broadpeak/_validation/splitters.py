@@ -7,11 +7,12 @@ yield pairs of integer arrays: positions to train on, positions to test on, both
 
 from __future__ import annotations
 
+import datetime as dt
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Sized
 from fractions import Fraction
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -59,7 +60,7 @@ def split_walk_forward(
     split : float in (0, 1)
         Share of the training in a cycle of training and test.
     anchored : bool
-        Let every training begin with the first bar.
+        Let every training start at the first bar.
 
     Returns
     -------
@@ -125,7 +126,7 @@ def cycles_for_period(n_bars: int, period: float, split: float = 0.85) -> int:
     n_bars : int
         Bars after the look-back.
     period : float
-        Wanted bars of training and test together.
+        Intended length of training and test together, in bars.
     split : float in (0, 1)
         Share of the training.
 
@@ -166,7 +167,7 @@ class WalkForwardSplit:
     split : float in (0, 1)
         Share of the training in a cycle.
     anchored : bool
-        Let every training begin with the first bar.
+        Let every training start at the first bar.
     purge : int
         Bars left out at the end of every training: how far a label looks ahead.
 
@@ -191,7 +192,7 @@ class WalkForwardSplit:
         self.anchored = check.flag("anchored", anchored)
         self.purge = check.integer("purge", purge, 0)
 
-    def split(self, index: Any, y: Any = None, groups: Any = None) -> Iterator[Pair]:
+    def split(self, index: Sized, y: object = None, groups: object = None) -> Iterator[Pair]:
         """Yield the positions of every training and its test; `y` and `groups` are not used."""
         windows = split_walk_forward(_length(index), self.cycles, self.train_share, self.anchored)
         for window in windows:
@@ -200,7 +201,7 @@ class WalkForwardSplit:
                 test = np.arange(window.test_start, window.test_end, dtype=np.int64)
                 yield _checked(train, test)
 
-    def get_n_splits(self, index: Any = None, y: Any = None, groups: Any = None) -> int:
+    def get_n_splits(self, index: object = None, y: object = None, groups: object = None) -> int:
         """Return the number of pairs."""
         return self.cycles - 1
 
@@ -221,7 +222,7 @@ class PurgedKFold:
     purge : int
         Bars left out of the training on both sides of the test: how far a label looks ahead.
     embargo : int or float
-        Bars more left out after the test; below 1, a share of all bars.
+        Further bars left out after the test; below 1, a share of all bars.
 
     Raises
     ------
@@ -246,11 +247,11 @@ class PurgedKFold:
         self.purge = check.integer("purge", purge, 0)
         self.embargo = _embargo(embargo)
 
-    def split(self, index: Any, y: Any = None, groups: Any = None) -> Iterator[Pair]:
+    def split(self, index: Sized, y: object = None, groups: object = None) -> Iterator[Pair]:
         """Yield the positions of every training and its test; `y` and `groups` are not used."""
         yield from _purged_splits(_length(index), self.n_splits, 1, self.purge, self.embargo)
 
-    def get_n_splits(self, index: Any = None, y: Any = None, groups: Any = None) -> int:
+    def get_n_splits(self, index: object = None, y: object = None, groups: object = None) -> int:
         """Return the number of pairs."""
         return self.n_splits
 
@@ -270,7 +271,7 @@ class CombinatorialPurged:
     purge : int
         Bars left out of the training on both sides of every tested fold.
     embargo : int or float
-        Bars more left out after every tested fold; below 1, a share of all bars.
+        Further bars left out after every tested fold; below 1, a share of all bars.
 
     Raises
     ------
@@ -306,13 +307,13 @@ class CombinatorialPurged:
         """Number of paths through all folds."""
         return math.comb(self.n_blocks - 1, self.n_test - 1)
 
-    def split(self, index: Any, y: Any = None, groups: Any = None) -> Iterator[Pair]:
+    def split(self, index: Sized, y: object = None, groups: object = None) -> Iterator[Pair]:
         """Yield the positions of every training and its test; `y` and `groups` are not used."""
         yield from _purged_splits(
             _length(index), self.n_blocks, self.n_test, self.purge, self.embargo
         )
 
-    def get_n_splits(self, index: Any = None, y: Any = None, groups: Any = None) -> int:
+    def get_n_splits(self, index: object = None, y: object = None, groups: object = None) -> int:
         """Return the number of pairs."""
         return math.comb(self.n_blocks, self.n_test)
 
@@ -364,7 +365,7 @@ class BlockSplit:
 
     def __init__(
         self,
-        period: Any = "7D",
+        period: str | pd.Timedelta | dt.timedelta | int = "7D",
         *,
         train: Sequence[int] = (0, 1),
         test: Sequence[int] = (2,),
@@ -376,18 +377,18 @@ class BlockSplit:
             rule = "each name at least one block, and none that the other names"
             raise ParamError(broken_rule("train and test", rule, (self.train, self.test)))
 
-    def split(self, index: Any, y: Any = None, groups: Any = None) -> Iterator[Pair]:
+    def split(self, index: Sized, y: object = None, groups: object = None) -> Iterator[Pair]:
         """Yield one pair; `y` and `groups` are not used."""
         turn = max(*self.train, *self.test) + 1
         block = self._blocks(index) % turn
         train, test = np.isin(block, self.train), np.isin(block, self.test)
         yield _checked(np.flatnonzero(train), np.flatnonzero(test))
 
-    def get_n_splits(self, index: Any = None, y: Any = None, groups: Any = None) -> int:
+    def get_n_splits(self, index: object = None, y: object = None, groups: object = None) -> int:
         """Return 1."""
         return 1
 
-    def _blocks(self, index: Any) -> IntArray:
+    def _blocks(self, index: Sized) -> IntArray:
         if isinstance(self.period, int):
             return np.arange(_length(index), dtype=np.int64) // self.period
         times = index.index if isinstance(index, (pd.Series, pd.DataFrame)) else index
@@ -434,12 +435,12 @@ def _checked(train: IntArray, test: IntArray) -> Pair:
     return train, test
 
 
-def _listed(name: str, blocks: Any) -> tuple[int, ...]:
+def _listed(name: str, blocks: Sequence[int]) -> tuple[int, ...]:
     given = check.iterable(name, blocks, "be a list of numbers of blocks", f"Type: {name}=[0, 1]")
     return tuple(check.integer(f"every block of {name}", block, 0, 2**31) for block in given)
 
 
-def _length(index: Any) -> int:
+def _length(index: Sized) -> int:
     try:
         return len(index)
     except TypeError:
@@ -447,23 +448,23 @@ def _length(index: Any) -> int:
         raise ParamError(broken_rule("index", "have a length", index, remedy)) from None
 
 
-def _share(split: Any) -> Fraction:
+def _share(split: float) -> Fraction:
     number = check.real(split)
     if number is None or not 0 < number < 1:
         rule = "be a share above 0 and below 1"
         raise ParamError(broken_rule("split", rule, split, "Type 0.85 for 85 % training."))
-    # The shortest text of the number: 0.85 is 17/20, not the binary fraction next to it.
+    # By its shortest decimal form: 0.85 is 17/20, not the binary fraction next to it.
     return Fraction(repr(float(number)))
 
 
-def _embargo(embargo: Any) -> float:
+def _embargo(embargo: float) -> float:
     share = check.real(embargo)
     if share is not None and 0 <= share < 1:
         return float(share)
     return check.integer("embargo", embargo, 0)
 
 
-def _block_length(period: Any) -> int | pd.Timedelta:
+def _block_length(period: str | pd.Timedelta | dt.timedelta | int) -> int | pd.Timedelta:
     if isinstance(period, (int, np.integer)) and not isinstance(period, bool):
         return check.integer("period", period, 1)
     try:

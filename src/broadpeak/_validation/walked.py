@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The result of a walk-forward run, and how it is put together."""
+"""The result of a walk-forward run."""
 
 from __future__ import annotations
 
 import html
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,22 +17,15 @@ import pandas as pd
 from broadpeak._core import check, drawing
 from broadpeak._core.arrays import lent
 from broadpeak._core.filenames import file_stem
+from broadpeak._data.data import Data
 from broadpeak._metrics.formulas import is_zero
+from broadpeak._portfolio.portfolio import Portfolio
 from broadpeak._run.carried import Travelling
-from broadpeak._training.components import BarWindow, Component
-from broadpeak._training.objective import Objective, objective_name, resolve_objective
-from broadpeak._training.performance import Stats
+from broadpeak._training.objective import objective_name
 from broadpeak._training.result import StepCurve, Training
 from broadpeak._training.strategy import Strategy
-from broadpeak._training.test import (
-    ComponentTest,
-    StrategyOrders,
-    component_test,
-    strategy_portfolio,
-)
-from broadpeak._training.train import TrainingPlan
-from broadpeak._validation.stitch import Segment, stitch
 from broadpeak.errors import ParamError, broken_rule
+from broadpeak.types import FloatArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,11 +39,11 @@ class WalkForward(Travelling):
         train_end, test_start, test_end`` (labels of first and last bar; NaT or None for the last
         cycle, which has no test),
         ``in_sample`` (objective of the training), ``out_of_sample`` (the same objective of the
-        test's trades, without a least number of them), ``trades`` (closed in the test), ``net``
+        test's trades, with no minimum number of them), ``trades`` (closed in the test), ``net``
         (profit and loss of the test's bars, marked to market at the borders), and one column a
         parameter.
     table : DataFrame
-        The kept original of `cycles`, which gives a copy.
+        The original that `cycles` hands out copies of.
     portfolio : Portfolio
         All tests as one, from the first tested bar to the last; ``.components`` by key.
     trainings : tuple of Training
@@ -60,7 +53,7 @@ class WalkForward(Travelling):
     settings : dict
         All arguments.
     notes : tuple of str
-        The warnings that were raised.
+        Warnings that it raised.
     seconds : float
         Time it took.
 
@@ -78,10 +71,10 @@ class WalkForward(Travelling):
     """
 
     table: pd.DataFrame
-    portfolio: Any
+    portfolio: Portfolio
     trainings: tuple[Training, ...]
     strategy: Strategy
-    data: Any
+    data: Data
     settings: dict[str, Any]
     notes: tuple[str, ...] = ()
     seconds: float = field(default=0.0, compare=False)
@@ -91,6 +84,24 @@ class WalkForward(Travelling):
         """The table of cycles, as the class says."""
         table: pd.DataFrame = lent(self.table)
         return table
+
+    @property
+    def by_cycle(self) -> pd.DataFrame:
+        """One row a cycle, over all components.
+
+        ``test_start`` and ``test_end`` (first and last label of any component; missing in a cycle
+        without a test), ``in_sample`` and ``out_of_sample`` (means), and ``net`` (sum).
+        """
+        cycles = self.table.groupby(level=0)
+        return pd.DataFrame(
+            {
+                "test_start": cycles["test_start"].min(),
+                "test_end": cycles["test_end"].max(),
+                "in_sample": cycles["in_sample"].mean(),
+                "out_of_sample": cycles["out_of_sample"].mean(),
+                "net": cycles["net"].sum(min_count=1),
+            }
+        )
 
     @property
     def name(self) -> str:
@@ -109,20 +120,20 @@ class WalkForward(Travelling):
 
     @property
     def stats(self) -> pd.Series[Any]:
-        """Figures of the cycles, then those of the stitched portfolio (`Portfolio.stats`).
+        """Metrics of the cycles, then those of the stitched portfolio (`Portfolio.stats`).
 
-        ``efficiency`` is the mean objective out of sample by the mean objective in sample, over
-        the cycles that were tested.
+        ``efficiency`` is the mean objective out of sample over the mean objective in sample, both
+        of the cycles that were tested.
         """
-        figures: pd.Series[Any] = lent(self._stats)
-        return figures
+        stats: pd.Series[Any] = lent(self._stats)
+        return stats
 
     @cached_property
     def _stats(self) -> pd.Series[Any]:
         tested = self.table[self.table["test_start"].notna()]
         inside, outside = tested["in_sample"].mean(), tested["out_of_sample"].mean()
         no_score = is_zero(inside, tested["in_sample"].abs().max())
-        figures = {
+        metrics = {
             "cycles": len(self.trainings),
             "tested_cycles": tested.index.get_level_values(0).nunique(),
             "profitable_cycles": int((tested.groupby(level=0)["net"].sum() > 0).sum()),
@@ -131,12 +142,11 @@ class WalkForward(Travelling):
             "efficiency": outside / inside if inside > 0 and not no_score else math.nan,
             "net": tested["net"].sum(),
         }
-        rest = self.portfolio.stats()
-        joined: pd.Series[Any] = pd.concat([pd.Series(figures, dtype=object), rest.astype(object)])
-        return joined
+        rest: dict[Any, object] = dict(self.portfolio.stats().items())
+        return pd.Series({**metrics, **rest}, dtype="object")
 
     def step_curve(self, parameter: str, component: str | None = None) -> StepCurve:
-        """Return the steps of a parameter, each figure the mean over all cycles.
+        """Return the steps of a parameter, each number the mean over all cycles.
 
         Parameters
         ----------
@@ -227,136 +237,6 @@ class WalkForward(Travelling):
         return f"<p><b>{html.escape(repr(self))}</b></p>{self.table.to_html()}"
 
 
-class _Walked(NamedTuple):
-    """One component's stitched test."""
-
-    part: ComponentTest
-    start: int  # bar of the whole history at which the test begins
-
-
-def assembled(
-    plan: TrainingPlan,
-    trainings: Sequence[Training],
-    played: Mapping[Component, Sequence[StrategyOrders]],
-    trains: Sequence[Mapping[str, BarWindow]],
-    tests: Sequence[Mapping[str, Segment]],
-    *,
-    settings: dict[str, Any],
-    notes: tuple[str, ...],
-    seconds: float,
-) -> WalkForward:
-    """Stitch the orders of every component, simulate them once, and tell the cycles apart."""
-    walked = {}
-    for component, runs in played.items():
-        segments = [one[component.asset] for one in tests]
-        bars = runs[0].bars
-        joined = stitch(
-            [one.book for one in runs],
-            segments,
-            len(bars),
-            horizon=settings["horizon"],
-            border=settings["border"],
-            unit_lots=False,
-        )
-        start = segments[0].first
-        part = component_test(
-            runs[0],
-            joined.orders,
-            start,
-            plan.strategy.fill,
-            plan.costs[component.asset],
-            flatten=joined.flatten,
-        )
-        walked[component] = _Walked(part, start)
-    portfolio = strategy_portfolio([one.part for one in walked.values()], settings["capital"])
-    # A test of a few months has few trades; its figure is told as it is.
-    objective = resolve_objective(plan.options.objective, 0)
-    cycles = _table(plan, trainings, walked, trains, tests, objective)
-    return WalkForward(
-        cycles, portfolio, tuple(trainings), plan.strategy, plan.data, settings, notes, seconds
-    )
-
-
-def _table(
-    plan: TrainingPlan,
-    trainings: Sequence[Training],
-    walked: Mapping[Component, _Walked],
-    trains: Sequence[Mapping[str, BarWindow]],
-    tests: Sequence[Mapping[str, Segment]],
-    objective: Objective,
-) -> pd.DataFrame:
-    rows, keys = [], []
-    for number, training in enumerate(trainings):
-        for component, one in walked.items():
-            index = plan.bars[component.asset].index
-            train = trains[number][component.asset]
-            found = training.components[component.key]
-            row: dict[str, Any] = {
-                "train_start": index[train.first],
-                "train_end": index[train.last - 1],
-                "test_start": None,
-                "test_end": None,
-                "in_sample": found.objective,
-                "out_of_sample": math.nan,
-                "trades": math.nan,
-                "net": math.nan,
-            }
-            if number < len(tests):
-                segment = tests[number][component.asset]
-                stats = segment_stats(one.part, segment.first - one.start, segment.last - one.start)
-                row |= {
-                    "test_start": index[segment.first],
-                    "test_end": index[segment.last - 1],
-                    "out_of_sample": objective(stats),
-                    "trades": stats.num_trades,
-                    "net": _net(one.part, segment.first - one.start, segment.last - one.start),
-                }
-            rows.append({**row, **found.params})
-            keys.append((number + 1, component.key))
-    return _labelled(rows, keys, single=len(walked) == 1)
-
-
-def _labelled(rows: list[dict[str, Any]], keys: list[Any], *, single: bool) -> pd.DataFrame:
-    index: pd.Index[Any] = pd.MultiIndex.from_tuples(keys, names=["number", "component"])
-    if single:
-        index = pd.Index([number for number, _ in keys], name="number")
-    table = pd.DataFrame(rows, index=index)
-    dates = table["train_start"].dtype
-    for name in ("test_start", "test_end"):
-        # Dates stay dates where a cycle has no test: NaT instead of None.
-        if isinstance(dates, pd.DatetimeTZDtype) or dates.kind == "M":
-            table[name] = table[name].astype(dates)
-    return table
-
-
-def segment_stats(part: ComponentTest, first: int, last: int) -> Stats:
-    """Return the statistics of bars [first, last): trades that were closed in them, and equity."""
-    trades = part.simulated.trades
-    inside = (
-        (trades["exit_index"] >= first) & (trades["exit_index"] < last) & (trades["status"] == 1)
-    )
-    mine = trades[inside]
-    earlier = trades[(trades["exit_index"] < first) & (trades["status"] == 1)]
-    before = part.simulated.equity[first - 1] if first else 0.0
-    return Stats.from_trades(
-        mine["pnl"],
-        mine["direction"].astype(np.int64),
-        np.maximum(mine["entry_index"], first),
-        mine["exit_index"],
-        part.simulated.equity[first:last] - before,
-        first=first,
-        capital=part.account.capital,
-        years=part.account.years * (last - first) / len(part.simulated.equity),
-        balance=float(earlier["pnl"].sum() - before),
-        worth=mine["size"] * np.maximum(mine["entry_price"], mine["exit_price"]),
-    )
-
-
-def _net(part: ComponentTest, first: int, last: int) -> float:
-    equity = part.simulated.equity
-    return float(equity[last - 1] - (equity[first - 1] if first else 0.0))
-
-
 def _mean_curve(curves: Sequence[StepCurve]) -> StepCurve:
     first = curves[0]
     if any(not np.array_equal(one.values, first.values) for one in curves):
@@ -380,10 +260,11 @@ def _mean_curve(curves: Sequence[StepCurve]) -> StepCurve:
     )
 
 
-def _mean(columns: Sequence[Any]) -> Any:
-    """Return the mean over cycles at each step, NaN where no cycle has a figure."""
+def _mean(columns: Sequence[FloatArray]) -> FloatArray:
+    """Return the mean over cycles at each step, NaN where no cycle has a number."""
     table = np.array(columns, dtype=np.float64)
     known = ~np.isnan(table)
     count = known.sum(axis=0)
     with np.errstate(invalid="ignore"):
-        return np.where(known, table, 0.0).sum(axis=0) / count
+        mean: FloatArray = np.where(known, table, 0.0).sum(axis=0) / count
+    return mean

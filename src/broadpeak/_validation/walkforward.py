@@ -4,20 +4,32 @@
 from __future__ import annotations
 
 import inspect
+import math
 import time
 import warnings
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Unpack
 
 import numpy as np
+import pandas as pd
 
 from broadpeak._core import check
 from broadpeak._data.data import Data
-from broadpeak._training.components import Bars, BarWindow, Component, check_enough, window
+from broadpeak._training.components import Bars, BarWindow, check_enough, window
+from broadpeak._training.objective import resolve_objective
+from broadpeak._training.orders import SETTINGS, OrderArrays, OrderBook, Setting
+from broadpeak._training.performance import Stats
 from broadpeak._training.result import Training
-from broadpeak._training.strategy import Strategy, as_strategy
-from broadpeak._training.test import StrategyOrders, check_capital, strategy_orders
+from broadpeak._training.strategy import Strategy, StrategyFunction, as_strategy
+from broadpeak._training.test import (
+    ComponentTest,
+    check_capital,
+    component_test,
+    strategy_orders,
+    strategy_portfolio,
+)
 from broadpeak._training.train import (
+    TrainArguments,
     TrainingPlan,
     TrainingTask,
     TrainOptions,
@@ -26,19 +38,19 @@ from broadpeak._training.train import (
     train_many,
 )
 from broadpeak._training.values import TrainedValues
-from broadpeak._validation import splitters as splits
-from broadpeak._validation.splitters import split_walk_forward
-from broadpeak._validation.stitch import BORDERS, Segment
-from broadpeak._validation.walked import WalkForward, assembled
+from broadpeak._validation.splitters import cycles_for_period, split_walk_forward
+from broadpeak._validation.walked import WalkForward
 from broadpeak.errors import DataError, ParamError, broken_rule
+from broadpeak.types import FloatArray
 
 __all__ = ["WalkForward", "split_walk_forward", "walk_forward"]
 
 CYCLES = 10
+BORDERS = ("carry", "close")
 
 
 def walk_forward(
-    strategy: Strategy | Callable[[Any], object],
+    strategy: Strategy | StrategyFunction,
     data: Data,
     *,
     cycles: int | None = None,
@@ -49,13 +61,15 @@ def walk_forward(
     border: str = "carry",
     capital: float | None = None,
     retrain_last: bool = True,
-    **train_options: Any,
+    start: Any = None,
+    end: Any = None,
+    **train_options: Unpack[TrainArguments],
 ) -> WalkForward:
     """Train on a window of history, test on the bars after it, and move on.
 
-    The tests follow one another without gap, so that together they are one test in which no bar
-    was ever trained on before it was traded. The last cycle only trains: its parameters are those
-    to trade with.
+    The tests follow one another without a gap. Together they are one test in which no bar had been
+    trained on before it was traded. The last cycle only trains: its parameters are those to trade
+    with.
 
     Parameters
     ----------
@@ -66,14 +80,14 @@ def walk_forward(
     cycles : int >= 2, optional
         Number of trainings. Default: 10, or what `period` says.
     period : float, optional
-        Bars of one training and test together, instead of `cycles`; the number of cycles that
-        comes nearest is taken.
+        Bars of one training and its test together, instead of `cycles`; the nearest number of
+        cycles is taken.
     split : float in (0, 1), default 0.85
         Share of the training in a cycle.
     anchored : bool, default False
-        Let every training begin at the first bar, instead of moving its begin along.
+        Let every training start at the first bar, instead of moving its start along.
     horizon : int, default 0
-        Bars at the begin of each test in which no position is opened (exits go on).
+        Bars at the start of each test on which no position is opened (exits go on).
     border : "carry" or "close"
         Whether positions are carried into the next cycle, which then rules their exit, or closed
         at the last close of a cycle.
@@ -81,9 +95,11 @@ def walk_forward(
         As for `test`.
     retrain_last : bool, default True
         Whether the last cycle is trained, on the most recent bars.
+    start, end : labels of the index, optional
+        First and last bar of the whole run, both included. Bars before `start` serve as look-back.
     **train_options
-        As of `train`, `start`, `end` and options of `execute` included. With an engine other than
-        serial, whole cycles go to workers.
+        As of `train`, including those of `execute`. With an engine other than serial, workers train
+        whole cycles.
 
     Returns
     -------
@@ -99,14 +115,14 @@ def walk_forward(
     Warns
     -----
     UserWarning
-        What the trainings warn of, once for all cycles.
+        The warnings of the trainings, each once for all cycles.
 
     Notes
     -----
     With T bars after the look-back, N cycles and split s, tests have Q = floor((1 - s) P + 0.5)
-    bars where P = T / (s + (N - 1)(1 - s)), and trainings what is left, T - (N - 1) Q. A training
-    sees nothing after its end, and its own look-back before its begin. In the tests indicators run
-    on the whole history with the cycle's parameters, so a border makes no false crossing.
+    bars where P = T / (s + (N - 1)(1 - s)), and trainings the rest, T - (N - 1) Q. A training
+    sees nothing after its end, and its own look-back before its start. In the tests indicators run
+    on the whole history with the cycle's parameters, so that a border makes no false crossing.
 
     Examples
     --------
@@ -127,23 +143,22 @@ def walk_forward(
     horizon = check.integer("horizon", horizon, 0)
     if capital is not None:
         check_capital(capital)
-    start, end = train_options.pop("start", None), train_options.pop("end", None)
-    options = TrainOptions.of("walk_forward", train_options, _own_names())
+    own_names = inspect.signature(walk_forward).parameters
+    options = TrainOptions.of("walk_forward", train_options, own_names)
     if options.samples is not None:
         remedy = "Resample the data, or train each window with bp.train(…, start=, end=, samples=)."
         rule = "be left out of a walk-forward run"
         raise ParamError(broken_rule("samples", rule, options.samples, remedy))
     plan = plan_training(as_strategy(strategy), data, options)
-    layout = _layout(plan, (start, end), cycles, period, split, anchored=anchored)
-    n_trained = len(layout.trains) - (0 if retrain_last else 1)
+    spans = _spans(plan, (start, end), cycles, period, split, anchored=anchored)
     trainings = train_many(
-        [TrainingTask(plan, windows) for windows in layout.trains[:n_trained]],
+        [TrainingTask(plan, one.train) for one in spans if retrain_last or one.test is not None],
         options.execute,
         label=lambda at: f"cycle={at + 1}",
     )
-    played = _played(plan, trainings[: len(layout.tests)], layout)
+    tests = _tested(plan, trainings, spans, horizon=horizon, border=border)
     settings = {
-        "cycles": len(layout.trains),
+        "cycles": len(spans),
         "period": period,
         "split": split,
         "anchored": anchored,
@@ -155,12 +170,12 @@ def walk_forward(
         "end": end,
         **options.settings(),
     }
-    result = assembled(
-        plan,
-        trainings,
-        played,
-        layout.trains[:n_trained],
-        layout.tests,
+    result = WalkForward(
+        table=_table(plan, trainings, spans, tests),
+        portfolio=strategy_portfolio(tests, capital),
+        trainings=tuple(trainings),
+        strategy=plan.strategy,
+        data=data,
         settings=settings,
         notes=joined_notes(trainings),
         seconds=time.perf_counter() - began,
@@ -170,111 +185,231 @@ def walk_forward(
     return result
 
 
-class _FoldPlan(NamedTuple):
-    """Windows of every cycle in bars of each asset."""
+class _CycleSpans(NamedTuple):
+    """The bars of one cycle, by asset: those it trains on, and those its values then trade.
 
-    trains: list[dict[str, BarWindow]]
-    tests: list[dict[str, Segment]]
-    last: dict[str, int]
+    The last cycle has no test.
+    """
+
+    train: dict[str, BarWindow]
+    test: dict[str, BarWindow] | None
 
 
-def _layout(
+def _spans(
     plan: TrainingPlan,
-    period_asked: tuple[Any, Any],
+    bounds: tuple[Any, Any],
     cycles: int | None,
     period: float | None,
     split: float,
     *,
     anchored: bool,
-) -> _FoldPlan:
+) -> list[_CycleSpans]:
     """Cut the common calendar into cycles, and those into bars of each asset."""
-    master = _calendar(plan.bars)
-    lookback = plan.strategy.lookback
-    whole = window(master, lookback, *period_asked)
-    n_bars = whole.last - whole.first
     if cycles is not None and period is not None:
         rule = "be given by one of cycles and period"
         raise ParamError(broken_rule("The number of cycles", rule, (cycles, period)))
+    calendar = max(plan.bars.values(), key=len)
+    index = calendar.index
+    for own in plan.bars.values():
+        if not own.index.equals(index):
+            index = index.union(own.index)
+    if index is not calendar.index:
+        calendar = Bars("the data", index, *(np.empty(len(index)),) * 6)
+    lookback = plan.strategy.lookback
+    whole = window(calendar, lookback, *bounds)
+    n_bars = whole.last - whole.first
     if period is not None:
-        cycles = splits.cycles_for_period(n_bars, period, split)
-    cut = split_walk_forward(n_bars, CYCLES if cycles is None else cycles, split, anchored)
-    place = _Places(master, plan.bars, whole.first)
-    trains = [place.windows(one.train_start, one.train_end, lookback) for one in cut]
-    tests = [
-        place.segments(one.test_start, one.test_end)
-        for one in cut
-        if one.test_start is not None and one.test_end is not None
-    ]
-    return _FoldPlan(trains, tests, place.at(n_bars))
+        cycles = cycles_for_period(n_bars, period, split)
 
-
-def _calendar(bars: Mapping[str, Bars]) -> Bars:
-    """Return bars whose index holds every bar of any asset."""
-    longest = max(bars.values(), key=len)
-    index = longest.index
-    for other in bars.values():
-        if not other.index.equals(index):
-            index = index.union(other.index)
-    if index is longest.index:
-        return longest
-    nothing = np.empty(len(index))
-    return Bars("the data", index, *(nothing,) * 6)
-
-
-class _Places:
-    """From bars of the common calendar to bars of each asset."""
-
-    def __init__(self, master: Bars, bars: Mapping[str, Bars], first: int) -> None:
-        self._index = master.index
-        self._bars = bars
-        self._first = first
-
-    def at(self, bar: int) -> dict[str, int]:
+    def at(bar: int) -> dict[str, int]:
         """Return the first bar of each asset that is not before evaluated bar `bar`."""
-        bar += self._first
-        if bar >= len(self._index):
-            return {symbol: len(own) for symbol, own in self._bars.items()}
-        label = self._index[bar]
+        bar += whole.first
+        if bar >= len(index):
+            return {symbol: len(own) for symbol, own in plan.bars.items()}
         return {
-            symbol: bar if own.index is self._index else int(own.index.searchsorted(label))
-            for symbol, own in self._bars.items()
+            symbol: bar if own.index is index else int(own.index.searchsorted(index[bar]))
+            for symbol, own in plan.bars.items()
         }
 
-    def windows(self, start: int, end: int, lookback: int) -> dict[str, BarWindow]:
-        """Return a training window of each asset, with its look-back before it."""
-        firsts, lasts = self.at(start), self.at(end)
-        found = {}
-        for symbol, own in self._bars.items():
-            first = max(firsts[symbol], lookback)
-            check_enough(symbol, lasts[symbol] - first, lookback, len(own))
-            found[symbol] = BarWindow(first, lasts[symbol])
-        return found
-
-    def segments(self, start: int, end: int) -> dict[str, Segment]:
-        """Return a test segment of each asset."""
-        firsts, lasts = self.at(start), self.at(end)
-        for symbol, own in self._bars.items():
-            if lasts[symbol] <= firsts[symbol]:
-                msg = (
-                    f"{symbol} must have bars in every test, got none in one of them "
-                    f"({len(own)} bars in all). Pass fewer cycles or another period."
-                )
-                raise DataError(msg)
-        return {symbol: Segment(firsts[symbol], lasts[symbol]) for symbol in self._bars}
+    spans = []
+    for one in split_walk_forward(n_bars, CYCLES if cycles is None else cycles, split, anchored):
+        begin, end = at(one.train_start), at(one.train_end)
+        until = None if one.test_end is None else at(one.test_end)
+        train, test = {}, {}
+        for symbol, own in plan.bars.items():
+            first = max(begin[symbol], lookback)
+            check_enough(symbol, end[symbol] - first, lookback, len(own))
+            train[symbol] = BarWindow(first, end[symbol])
+            if until is not None:
+                if until[symbol] <= end[symbol]:
+                    msg = (
+                        f"{symbol} must have bars in every test, got none in one of them "
+                        f"({len(own)} bars in all). Pass fewer cycles or another period."
+                    )
+                    raise DataError(msg)
+                test[symbol] = BarWindow(end[symbol], until[symbol])
+        spans.append(_CycleSpans(train, None if until is None else test))
+    return spans
 
 
-def _played(
-    plan: TrainingPlan, trainings: Sequence[Training], layout: _FoldPlan
-) -> dict[Component, list[StrategyOrders]]:
-    """Return, for each component, a run over the whole history with each cycle's parameters."""
-    views = {symbol: own.window(0, layout.last[symbol]) for symbol, own in plan.bars.items()}
-    found: dict[Component, list[StrategyOrders]] = {}
-    for training in trainings:
-        values = TrainedValues(training.params, named=True, source="The training", error=ParamError)
-        for played in strategy_orders(plan.strategy, views, values, mode="test"):
-            found.setdefault(played.component, []).append(played)
+def _tested(
+    plan: TrainingPlan,
+    trainings: Sequence[Training],
+    spans: Sequence[_CycleSpans],
+    *,
+    horizon: int,
+    border: str,
+) -> list[ComponentTest]:
+    """Return one test of each component, in which every cycle's values rule its own bars.
+
+    The strategy runs over the whole history with each cycle's values, so that indicators are warm
+    and make no false crossing at a border; of its orders those of the cycle's bars are taken.
+    """
+    ends = spans[-1].train
+    views = {symbol: own.window(0, ends[symbol].last) for symbol, own in plan.bars.items()}
+    tested = [(one.test, training) for one, training in zip(spans, trainings, strict=False)]
+    runs = []
+    for test, training in tested:
+        if test is not None:
+            values = TrainedValues(
+                training.params, named=True, source="The training", error=ParamError
+            )
+            runs.append((test, strategy_orders(plan.strategy, views, values, mode="test")))
+    found = []
+    for place, one in enumerate(runs[0][1]):
+        component, n_bars = one.component, len(one.bars)
+        segments = [test[component.asset] for test, _ in runs]
+        orders = _stitched(
+            [orders[place].book for _, orders in runs], segments, n_bars, horizon, border
+        )
+        flatten = None
+        if border == "close":
+            flatten = np.zeros(n_bars, dtype=np.bool_)
+            flatten[[segment.last - 1 for segment in segments[:-1]]] = True
+        costs = plan.costs[component.asset]
+        first, fill = segments[0].first, plan.strategy.fill
+        # What was plotted belongs to a cycle, not to the whole.
+        plain = one._replace(lines={})
+        found.append(component_test(plain, orders, first, fill, costs, flatten=flatten))
     return found
 
 
-def _own_names() -> list[str]:
-    return [*inspect.signature(walk_forward).parameters, "start", "end"]
+def _stitched(
+    books: Sequence[OrderBook],
+    segments: Sequence[BarWindow],
+    n_bars: int,
+    horizon: int,
+    border: str,
+) -> OrderArrays:
+    """Join orders: bar t obeys the cycle whose segment holds it.
+
+    Entries of the first `horizon` bars of each segment are left out; exits are not. Border "close"
+    drops the orders of a segment's last bar, for its close ends the position; the last segment has
+    no border after it.
+    """
+    masks = {name: np.zeros(n_bars, dtype=np.bool_) for name in _MASKS}
+    parts: dict[str, list[Setting]] = {name: [] for name in SETTINGS}
+    n_unprotected = 0
+    for book, segment in zip(books, segments, strict=True):
+        is_cut = border == "close" and segment is not segments[-1]
+        merged = book.merged(segment.first, segment.last - is_cut, unit_lots=False)
+        for name in _MASKS:
+            masks[name] |= getattr(merged, name)
+        for name in ("enter_long", "enter_short"):
+            masks[name][segment.first : segment.first + horizon] = False
+        for name, values in parts.items():
+            values.append(merged.settings[name])
+        n_unprotected += merged.n_unprotected
+    settings = {name: _joined_setting(values, segments, n_bars) for name, values in parts.items()}
+    return OrderArrays(**masks, settings=settings, n_unprotected=n_unprotected)
+
+
+_MASKS = ("enter_long", "exit_long", "enter_short", "exit_short")
+
+
+def _joined_setting(
+    values: Sequence[Setting], segments: Sequence[BarWindow], n_bars: int
+) -> Setting:
+    """Return one setting for all segments: a number where it is the same in all of them."""
+    if not any(isinstance(value, np.ndarray) for value in values) and len(set(values)) == 1:
+        return values[0]
+    joined: FloatArray = np.full(n_bars, np.nan)
+    for value, (first, last) in zip(values, segments, strict=True):
+        if value is not None:
+            joined[first:last] = value[first:last] if isinstance(value, np.ndarray) else value
+    return joined
+
+
+def _table(
+    plan: TrainingPlan,
+    trainings: Sequence[Training],
+    spans: Sequence[_CycleSpans],
+    tests: Sequence[ComponentTest],
+) -> pd.DataFrame:
+    """Return one row a cycle and component, as `WalkForward.cycles` documents them."""
+    # A test of a few months has few trades; its objective is shown as it is.
+    objective = resolve_objective(plan.options.objective, 0)
+    rows, keys = [], []
+    for number, (training, span) in enumerate(zip(trainings, spans, strict=False), 1):
+        for one in tests:
+            asset = one.component.asset
+            index = plan.bars[asset].index
+            train = span.train[asset]
+            found = training.components[one.component.key]
+            row: dict[str, Any] = {
+                "train_start": index[train.first],
+                "train_end": index[train.last - 1],
+                "test_start": None,
+                "test_end": None,
+                "in_sample": found.objective,
+                "out_of_sample": math.nan,
+                "trades": math.nan,
+                "net": math.nan,
+            }
+            if span.test is not None:
+                first, last = span.test[asset]
+                start = spans[0].train[asset].last  # where the test begins
+                stats, net = _segment_stats(one, first - start, last - start)
+                row |= {
+                    "test_start": index[first],
+                    "test_end": index[last - 1],
+                    "out_of_sample": objective(stats),
+                    "trades": stats.num_trades,
+                    "net": net,
+                }
+            rows.append({**row, **found.params})
+            keys.append((number, one.component.key))
+    labels: pd.Index[Any] = pd.MultiIndex.from_tuples(keys, names=["number", "component"])
+    if len(tests) == 1:
+        labels = pd.Index([number for number, _ in keys], name="number")
+    table = pd.DataFrame(rows, index=labels)
+    dates = table["train_start"].dtype
+    if isinstance(dates, pd.DatetimeTZDtype) or dates.kind == "M":
+        # Dates stay dates where a cycle has no test: NaT instead of None.
+        table = table.astype({"test_start": dates, "test_end": dates})
+    return table
+
+
+def _segment_stats(test: ComponentTest, first: int, last: int) -> tuple[Stats, float]:
+    """Return the statistics of bars [first, last) of a test, and their profit.
+
+    Trades count where they were closed; equity is marked to market at both borders.
+    """
+    trades, equity = test.simulated.trades, test.simulated.equity
+    closed = trades["status"] == 1
+    mine = trades[(trades["exit_index"] >= first) & (trades["exit_index"] < last) & closed]
+    earlier = trades[(trades["exit_index"] < first) & closed]
+    before = equity[first - 1] if first else 0.0
+    stats = Stats.from_trades(
+        mine["pnl"],
+        mine["direction"].astype(np.int64),
+        np.maximum(mine["entry_index"], first),
+        mine["exit_index"],
+        equity[first:last] - before,
+        first=first,
+        capital=test.account.capital,
+        years=test.account.years * (last - first) / len(equity),
+        balance=float(earlier["pnl"].sum() - before),
+        worth=mine["size"] * np.maximum(mine["entry_price"], mine["exit_price"]),
+    )
+    return stats, float(equity[last - 1] - before)

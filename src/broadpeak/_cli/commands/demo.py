@@ -6,14 +6,13 @@ from __future__ import annotations
 from typing import Any
 
 import broadpeak as bp
-from broadpeak._cli import console, example, inputs, summary
-from broadpeak._cli import flags as options
+from broadpeak._cli import console, example, flags, inputs, summary
 from broadpeak._cli.commands import doctor
 
 FOLDER = "runs/demo"
 
 
-def demo(*, out: options.OutFolder = FOLDER, as_json: options.AsJson = False) -> None:
+def demo(*, out: flags.OutFolder = FOLDER, as_json: flags.AsJson = False) -> None:
     """Train the example strategy on three stocks, test it, and write a report."""
     if doctor.kernel_cache()["files"] == 0:
         console.show_notes(["The first run compiles its loops, once; this takes about a minute."])
@@ -37,7 +36,7 @@ def demo(*, out: options.OutFolder = FOLDER, as_json: options.AsJson = False) ->
             (
                 row["symbol"],
                 summary.chosen(row["params"], row["at_edge"]),
-                console.figure(row["objective"]),
+                console.number(row["objective"]),
                 str(row["trades"]),
                 console.signed(row["net"]),
             )
@@ -49,7 +48,7 @@ def demo(*, out: options.OutFolder = FOLDER, as_json: options.AsJson = False) ->
     summary.show_files(files)
 
 
-def _rows(training: Any, portfolio: Any) -> list[dict[str, Any]]:
+def _rows(training: bp.Training, portfolio: bp.Portfolio) -> list[dict[str, Any]]:
     rows = []
     for key, component in training.components.items():
         tested = portfolio.components[key]

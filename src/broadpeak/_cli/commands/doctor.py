@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import broadpeak as bp
-from broadpeak._cli import console
-from broadpeak._cli import flags as options
+from broadpeak._cli import console, flags
 from broadpeak._core import env
 
 REQUIRED = (
@@ -33,7 +32,7 @@ OPTIONAL = (
 )
 
 
-def doctor(*, as_json: options.AsJson = False) -> None:
+def doctor(*, as_json: flags.AsJson = False) -> None:
     """Show what this installation has, and what it could have."""
     found = examine()
     if as_json:

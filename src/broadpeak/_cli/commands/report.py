@@ -8,20 +8,19 @@ from typing import Annotated, Any
 import typer
 
 import broadpeak as bp
-from broadpeak._cli import console, inputs, summary
-from broadpeak._cli import flags as options
+from broadpeak._cli import console, flags, inputs, summary
 from broadpeak._core import drawing
 
 
 def report(
-    strategy: options.StrategyFile,
-    data: options.PriceFiles,
+    strategy: flags.StrategyFile,
+    data: flags.PriceFiles,
     *,
-    params: options.ParFile = None,
-    symbol: options.Symbols = None,
-    start: options.Start = None,
-    end: options.End = None,
-    cost: options.CostList = None,
+    params: flags.ParFile = None,
+    symbol: flags.Symbols = None,
+    start: flags.Start = None,
+    end: flags.End = None,
+    cost: flags.CostList = None,
     out: Annotated[str, typer.Option("--out", help="The HTML file.")] = "report.html",
 ) -> None:
     """Write an HTML page: a strategy with the parameters of a .par file beside its defaults."""
@@ -30,20 +29,19 @@ def report(
     chosen = inputs.parameters(params)
     settings: dict[str, Any] = {"start": start, "end": end, "costs": inputs.costs(cost or [])}
 
-    def both() -> tuple[Any, Any]:
+    def both() -> tuple[bp.Portfolio, bp.Portfolio | None]:
         tested = bp.test(plan, prices, chosen, **settings)
         return tested, None if chosen is None else bp.test(plan, prices, None, **settings)
 
     (tested, defaults), notes = inputs.recorded(both)
     path = drawing.draw(
-        "test-report",
+        "backtest-report",
         tested,
         path=out,
-        strategy=plan,
-        data=prices,
-        params=chosen,
+        strategy=plan if inputs.is_strategy(plan) else bp.strategy(plan),
         defaults=defaults,
         settings={"params": params, **settings},
+        environment=inputs.environment(prices),
         notes=notes,
     )
     console.show_warnings(notes)

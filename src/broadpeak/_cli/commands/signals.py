@@ -4,17 +4,16 @@
 from __future__ import annotations
 
 import broadpeak as bp
-from broadpeak._cli import console, inputs
-from broadpeak._cli import flags as options
+from broadpeak._cli import console, flags, inputs
 
 
 def signals(
-    strategy: options.StrategyFile,
-    data: options.PriceFiles,
+    strategy: flags.StrategyFile,
+    data: flags.PriceFiles,
     *,
-    params: options.ParFile = None,
-    symbol: options.Symbols = None,
-    as_json: options.AsJson = False,
+    params: flags.ParFile = None,
+    symbol: flags.Symbols = None,
+    as_json: flags.AsJson = False,
 ) -> None:
     """Show the orders that a strategy asks for on the bar after the last one."""
     plan = inputs.strategy(strategy)
@@ -35,5 +34,4 @@ def signals(
     if orders.empty:
         console.show_lines([f"{name}: no order is due on the next bar."])
         return
-    rows = [[console.cell(value) for value in row] for row in orders.itertuples(index=False)]
-    console.show_table(f"{name}: orders due", [str(column) for column in orders.columns], rows)
+    console.show_frame(f"{name}: orders due", orders)

@@ -11,8 +11,7 @@ import typer
 from rich import markup
 
 import broadpeak as bp
-from broadpeak._cli import console, inputs, summary
-from broadpeak._cli import flags as options
+from broadpeak._cli import console, flags, inputs, summary
 
 MOST_ROWS = 20
 
@@ -24,7 +23,7 @@ def store(
     export: Annotated[
         str | None, typer.Option("--export", help="Write all trials to this .csv or .parquet.")
     ] = None,
-    as_json: options.AsJson = False,
+    as_json: flags.AsJson = False,
 ) -> None:
     """List the runs in a store, or the trials of one of them."""
     if not inputs.is_file(file):  # opening it would make one
@@ -57,7 +56,7 @@ def _show(frame: Any, title: str) -> None:
         console.show_lines([f"The first {MOST_ROWS} of {len(frame):,}; --export writes all."])
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     """Return a cell; a stored result may be anything, and must not write over the terminal."""
     kinds = (bool, int, float, str, type(None))
     plain = isinstance(value, kinds) or hasattr(value, "strftime") or _is_number(value)
@@ -70,12 +69,12 @@ def _text(value: Any) -> str:
     )
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: object) -> bool:
     """Return whether `value` is a scalar of NumPy."""
     return type(value).__module__ == "numpy" and getattr(value, "ndim", None) == 0
 
 
-def _jsonable(value: Any) -> Any:
+def _jsonable(value: object) -> object:
     try:
         plain = console.plain(value)
         json.dumps(plain)

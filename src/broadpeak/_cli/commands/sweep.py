@@ -5,14 +5,13 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Annotated, Any
 
 import typer
 
 import broadpeak as bp
-from broadpeak._cli import console, inputs, summary
-from broadpeak._cli import flags as options
+from broadpeak._cli import console, flags, inputs, summary
 from broadpeak._core.files import made_folder
 from broadpeak.errors import broken_rule
 
@@ -33,30 +32,30 @@ def sweep(
     data: Annotated[
         list[str] | None, typer.Option("--data", help="Prices, its first argument; see train.")
     ] = None,
-    symbol: options.Symbols = None,
+    symbol: flags.Symbols = None,
     where: Annotated[
         str | None, typer.Option("--where", help="Which combinations: 'fast < slow'.")
     ] = None,
     sample: Annotated[
         int | None, typer.Option("--sample", min=1, help="Only so many of them, at random.")
     ] = None,
-    seed: options.Seed = 0,
-    select: options.Select = None,
-    engine: options.Engine = "serial",
-    workers: options.Workers = None,
+    seed: flags.Seed = 0,
+    select: flags.Select = None,
+    engine: flags.Engine = "serial",
+    workers: flags.Workers = None,
     store: Annotated[
         str | None, typer.Option("--store", help="Keep results in this file, and go on from it.")
     ] = None,
     store_key: Annotated[
         str | None,
-        typer.Option("--store-key", help="Your word for the function's version; see docs/stores."),
+        typer.Option("--store-key", help="Your name for the function's version; see docs/stores."),
     ] = None,
-    out: options.OutFolder = None,
-    as_json: options.AsJson = False,
+    out: flags.OutFolder = None,
+    as_json: flags.AsJson = False,
 ) -> None:
     """Score all combinations of values; show the best, and the middle of the broad peak."""
     inputs.one_of("--engine", engine, bp.engines.available())
-    chooser = inputs.one_of("--select", select or "hill", options.SELECTORS)
+    chooser = inputs.one_of("--select", select or "hill", flags.SELECTORS)
     func = inputs.function(function)
     grid = {name: bp.Param(values) for name, values in inputs.grid(param).items()}
     _check_call(func, data is not None, grid, function)
@@ -89,7 +88,9 @@ def sweep(
     summary.show_files(files)
 
 
-def _check_call(func: Any, n_data: int, names: Iterable[str], function: str) -> None:
+def _check_call(
+    func: Callable[..., object], n_data: int, names: Iterable[str], function: str
+) -> None:
     """Refuse parameters that the function does not take, before anything runs."""
     try:
         inspect.signature(func).bind(*[None] * n_data, **dict.fromkeys(names))
@@ -114,8 +115,8 @@ def _check(scores: Any, names: list[str], function: str) -> None:
         raise bp.ParamError(broken_rule(function, rule, scores.iloc[0], remedy))
 
 
-def _is_numeric(labelled: Any) -> bool:
-    return getattr(labelled.dtype, "kind", "O") in "biuf"
+def _is_numeric(labelled: object) -> bool:
+    return getattr(getattr(labelled, "dtype", None), "kind", "O") in "biuf"
 
 
 def _choice(scores: Any, chooser: str) -> dict[str, Any]:
@@ -150,5 +151,5 @@ def _show(scores: Any, choice: dict[str, Any], function: str, chooser: str) -> N
     console.show_table(title, [*map(str, scores.index.names), "score"], rows, text_columns=0)
     if choice["chosen"] is not None and math.isfinite(choice["chosen"]["score"]):
         params, score = choice["chosen"]["params"], choice["chosen"]["score"]
-        text = f"broad peak ({chooser}): {summary.chosen(params)}, score {console.figure(score)}"
+        text = f"broad peak ({chooser}): {summary.chosen(params)}, score {console.number(score)}"
         console.show_lines([text, ""])

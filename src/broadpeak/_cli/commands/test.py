@@ -8,25 +8,25 @@ from typing import Annotated, Any
 import typer
 
 import broadpeak as bp
-from broadpeak._cli import console, inputs, summary
-from broadpeak._cli import flags as options
+from broadpeak._cli import console, flags, inputs, summary
 from broadpeak._core.files import made_folder
 
 
 def run_test(
-    strategy: options.StrategyFile,
-    data: options.PriceFiles,
+    strategy: flags.StrategyFile,
+    data: flags.PriceFiles,
     *,
-    params: options.ParFile = None,
-    symbol: options.Symbols = None,
-    start: options.Start = None,
-    end: options.End = None,
-    cost: options.CostList = None,
+    params: flags.ParFile = None,
+    symbol: flags.Symbols = None,
+    start: flags.Start = None,
+    end: flags.End = None,
+    cost: flags.CostList = None,
     capital: Annotated[
-        float | None, typer.Option("--capital", help="Start capital. Default: one position's.")
+        float | None,
+        typer.Option("--capital", help="Initial capital. Default: the price of one position."),
     ] = None,
-    out: options.OutFolder = None,
-    as_json: options.AsJson = False,
+    out: flags.OutFolder = None,
+    as_json: flags.AsJson = False,
 ) -> None:
     """Test a strategy with parameters from a .par file; with --out, write trades and equity."""
     plan = inputs.strategy(strategy)
@@ -50,7 +50,7 @@ def run_test(
     summary.show_files(files)
 
 
-def _write(portfolio: Any, folder: str) -> dict[str, str]:
+def _write(portfolio: bp.Portfolio, folder: str) -> dict[str, str]:
     out = made_folder(folder)
     files = {"trades": out / "trades.csv", "equity": out / "equity.csv"}
     portfolio.trades.to_csv(files["trades"], index=False)

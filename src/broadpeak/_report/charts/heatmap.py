@@ -38,7 +38,7 @@ def heatmap_figure(
     if shown.empty:
         return theme.empty(f"<b>{html.escape(heading)}</b>", "No usable objective to draw.")
     names = [html.escape(name) for name in (x, y, objective)]
-    traces: list[dict[str, Any]] = [
+    traces: list[theme.Spec] = [
         {
             "type": "heatmap",
             "x": shown.columns.to_numpy(dtype=np.float64),
@@ -75,7 +75,7 @@ def surface_figure(
     shown, note = _drawable(cells, MOST_CELLS)
     if shown.empty:
         return theme.empty(f"<b>{html.escape(heading)}</b>", "No usable objective to draw.")
-    surface = {
+    surface: theme.Spec = {
         "type": "surface",
         "x": shown.columns.to_numpy(dtype=np.float64),
         "y": shown.index.to_numpy(dtype=np.float64),
@@ -93,7 +93,7 @@ def surface_figure(
 
 
 def line_figure(
-    curve: pd.Series[Any], *, objective: str = "objective", title: str = ""
+    curve: pd.Series[float], *, objective: str = "objective", title: str = ""
 ) -> go.Figure:
     """Return the objective over one parameter, which is on the index of `curve`, by its name."""
     x = html.escape(str(curve.index.name))
@@ -101,7 +101,7 @@ def line_figure(
     known = curve[np.isfinite(curve.to_numpy(dtype=np.float64))]
     if known.empty:
         return theme.empty(f"<b>{html.escape(heading)}</b>", "No usable objective to draw.")
-    trace = {
+    trace: theme.Spec = {
         "type": "scatter",
         "mode": "lines+markers" if len(known) <= 200 else "lines",
         "x": known.index.to_numpy(),
@@ -150,7 +150,7 @@ def _coarser(cells: pd.DataFrame, most: int) -> pd.DataFrame:
     )
 
 
-def _ring(x: float, y: float) -> dict[str, Any]:
+def _ring(x: float, y: float) -> theme.Spec:
     return {
         "type": "scatter",
         "mode": "markers",
@@ -175,7 +175,7 @@ def _heading(heading: str, note: str) -> str:
     )
 
 
-def _named_steps(values: pd.Index[Any]) -> dict[str, Any]:
+def _named_steps(values: pd.Index[Any]) -> theme.Spec:
     """Name every step when there are few of them."""
     if len(values) > 20:
         return {}

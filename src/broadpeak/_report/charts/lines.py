@@ -7,7 +7,6 @@ import html
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -35,7 +34,7 @@ class Line:
     """
 
     name: str
-    values: pd.Series[Any]
+    values: pd.Series[float]
     colour: str = theme.TRAINED
     dash: str = "solid"
 
@@ -45,8 +44,8 @@ class Span:
     """A stretch of bars with a name, from the first to the last label, both inside."""
 
     name: str
-    first: Any
-    last: Any
+    first: object
+    last: object
     colour: str = theme.SHADE
 
 
@@ -72,9 +71,9 @@ def thin(values: FloatArray, most: int = MOST_POINTS) -> IntArray:
     return np.array(sorted(keep), dtype=np.int64)
 
 
-def line_trace(line: Line, **options: Any) -> dict[str, Any]:
+def line_trace(line: Line, **options: object) -> theme.Spec:
     """Return the Plotly trace of one curve, thinned where it has too many points to see."""
-    values = line.values.to_numpy(dtype=np.float64)
+    values = np.asarray(line.values, dtype=np.float64)
     keep = thin(values)
     return {
         "type": "scatter",
@@ -87,7 +86,7 @@ def line_trace(line: Line, **options: Any) -> dict[str, Any]:
     }
 
 
-def span_shape(span: Span) -> dict[str, Any]:
+def span_shape(span: Span) -> theme.Spec:
     """Return the shaded rectangle behind the bars of `span`."""
     first, last = axis_values(pd.Index([span.first, span.last]))
     return {
@@ -149,7 +148,7 @@ def drawdown_figure(
     )
 
 
-def fall(values: pd.Series[Any]) -> pd.Series[Any]:
+def fall(values: pd.Series[float]) -> pd.Series[float]:
     """Return ``value / highest value so far - 1``; NaN while no peak is above zero."""
     peak = values.cummax()
     return (values / peak.where(peak > 0) - 1.0).astype(np.float64)

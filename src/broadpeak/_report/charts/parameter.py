@@ -10,7 +10,6 @@ from __future__ import annotations
 import html
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -85,7 +84,7 @@ def is_geometric(values: Sequence[float] | FloatArray) -> bool:
     return bool(np.allclose(ratios[:-1], ratios[0], rtol=1e-6) and ratios[-1] <= ratios[0] + 1e-6)
 
 
-def _bars(chart: StepCurve, *, log: bool) -> list[dict[str, Any]]:
+def _bars(chart: StepCurve, *, log: bool) -> list[theme.Spec]:
     left, right = _bar_widths(chart.values, log=log)
     return [
         {
@@ -122,7 +121,7 @@ def _bar_widths(values: FloatArray, *, log: bool) -> tuple[FloatArray, FloatArra
     return half, half
 
 
-def _objective(chart: StepCurve) -> dict[str, Any]:
+def _objective(chart: StepCurve) -> theme.Spec:
     return {
         "type": "scatter",
         "mode": "lines+markers",
@@ -136,9 +135,9 @@ def _objective(chart: StepCurve) -> dict[str, Any]:
     }
 
 
-def _markers(chart: StepCurve) -> list[dict[str, Any]]:
+def _markers(chart: StepCurve) -> list[theme.Spec]:
     """Return the vertical lines: the chosen value, and faintly the default."""
-    lines = []
+    lines: list[theme.Spec] = []
     for name, value, colour, width, dash in (
         ("default", chart.default, theme.DEFAULTS, 1.3, "dot"),
         ("chosen", chart.chosen, theme.CHOSEN, 2.4, "solid"),
@@ -160,7 +159,7 @@ def _markers(chart: StepCurve) -> list[dict[str, Any]]:
     return lines
 
 
-def _band(chart: StepCurve) -> list[dict[str, Any]]:
+def _band(chart: StepCurve) -> list[theme.Spec]:
     if chart.window is None:
         return []
     low, high = chart.window
@@ -176,13 +175,13 @@ def _band(chart: StepCurve) -> list[dict[str, Any]]:
             "layer": "below",
             "line": {"width": 0},
             "fillcolor": theme.WINDOW,
-            "name": "window that chose it",
+            "name": "steps that decided",
             "showlegend": True,
         }
     ]
 
 
-def _label(chart: StepCurve, *, log: bool) -> dict[str, Any]:
+def _label(chart: StepCurve, *, log: bool) -> theme.Spec:
     text = f"<b>{number(chart.chosen)}</b>"
     if chart.window is not None:
         text += f"  ·  {html.escape(chart.objective_name)} {number(chart.score, 3)}"

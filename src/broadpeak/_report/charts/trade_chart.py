@@ -5,8 +5,6 @@ from __future__ import annotations
 
 import html
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,40 +18,27 @@ WIDE = 8.0  # highest over lowest price from which a logarithmic axis reads bett
 _GAIN, _LOSS = "#0b7a4b", "#d7263d"
 
 
-@dataclass(frozen=True, slots=True)
-class Plotted:
-    """One series of ``s.plot``: name, values over bars, panel (0 = prices)."""
-
-    name: str
-    values: pd.Series[Any]
-    panel: int = 0
-
-
 def trade_figure(
-    close: pd.Series[Any],
+    close: pd.Series[float],
     trades: pd.DataFrame,
-    plotted: Sequence[Plotted] = (),
+    plots: pd.DataFrame,
     title: str = "Trades",
 ) -> go.Figure:
-    """Return prices with the trades on them, one more panel for each plotted panel number.
+    """Return prices with the trades on them, and below them a panel for each number plotted on.
 
     `trades` holds trade records: direction, entry_time, exit_time, entry_price, exit_price, pnl,
-    status.
+    status. `plots` has a column (panel, name) for each line; those of panel 0 are over the prices.
     """
     if len(close) == 0:
         return theme.empty(f"<b>{html.escape(title)}</b>", "There is no bar to draw.")
-    panels = sorted({0, *(item.panel for item in plotted)})
+    labels: list[tuple[int, str]] = [*plots.columns]
+    lines = [(panel, name, plots[panel, name]) for panel, name in labels]
+    panels = sorted({0, *(panel for panel, _, _ in lines)})
     axes = {panel: "y" if row == 0 else f"y{row + 1}" for row, panel in enumerate(panels)}
     traces = [line_trace(Line("close", close, theme.MUTED), hovertemplate="%{y:,.2f}")]
-    for order, item in enumerate(plotted):
-        colour = theme.LINES[order % len(theme.LINES)]
-        traces.append(
-            line_trace(
-                Line(item.name, item.values, colour),
-                yaxis=axes[item.panel],
-                hovertemplate="%{y:,.4g}",
-            )
-        )
+    for order, (panel, name, values) in enumerate(lines):
+        line = Line(name, values, theme.LINES[order % len(theme.LINES)])
+        traces.append(line_trace(line, yaxis=axes[panel], hovertemplate="%{y:,.4g}"))
     traces += _fills(trades)
     return theme.figure(
         traces,
@@ -65,20 +50,20 @@ def trade_figure(
     )
 
 
-def _spread(close: pd.Series[Any]) -> float:
+def _spread(close: pd.Series[float]) -> float:
     """Return highest over lowest price; 1 where that says nothing."""
     low, high = float(close.min()), float(close.max())
     return high / low if low > 0 and np.isfinite(high) else 1.0
 
 
-def _panel_axes(panels: Sequence[int], *, log: bool) -> dict[str, Any]:
+def _panel_axes(panels: Sequence[int], *, log: bool) -> theme.Spec:
     """Return the y axes: prices take what the panels below leave, a quarter each at most."""
     below = len(panels) - 1
     share = min(0.25, 0.6 / below) if below else 0.0
     price = theme.axis(
         "price", domain=[share * below, 1.0], **({"type": "log", "dtick": "D2"} if log else {})
     )
-    axes: dict[str, Any] = {"yaxis": price}
+    axes: theme.Spec = {"yaxis": price}
     for row in range(below):
         top = share * (below - row)
         axes[f"yaxis{row + 2}"] = theme.axis(
@@ -87,7 +72,7 @@ def _panel_axes(panels: Sequence[int], *, log: bool) -> dict[str, Any]:
     return axes
 
 
-def _fills(trades: pd.DataFrame) -> list[dict[str, Any]]:
+def _fills(trades: pd.DataFrame) -> list[theme.Spec]:
     if trades.empty:
         return []
     traces = [_holds(trades, trades["pnl"] > 0, "gain", _GAIN)]
@@ -102,7 +87,7 @@ def _fills(trades: pd.DataFrame) -> list[dict[str, Any]]:
     return traces
 
 
-def _holds(trades: pd.DataFrame, which: pd.Series[Any], name: str, colour: str) -> dict[str, Any]:
+def _holds(trades: pd.DataFrame, which: pd.Series[bool], name: str, colour: str) -> theme.Spec:
     """Return one trace with a line from entry to exit of each trade, broken between trades."""
     rows = trades[which]
     gap = np.full(len(rows), np.nan)
@@ -126,7 +111,7 @@ def _holds(trades: pd.DataFrame, which: pd.Series[Any], name: str, colour: str) 
     }
 
 
-def _marks(trades: pd.DataFrame, what: str, name: str, symbol: str, colour: str) -> dict[str, Any]:
+def _marks(trades: pd.DataFrame, what: str, name: str, symbol: str, colour: str) -> theme.Spec:
     return {
         "type": "scatter",
         "mode": "markers",

@@ -4,10 +4,8 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
 
+import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
@@ -16,25 +14,17 @@ from broadpeak._report.charts.lines import Line, line_trace
 from broadpeak._report.wording import axis_values
 
 
-@dataclass(frozen=True, slots=True)
-class Cycle:
-    """One cycle: its test bounds as labels (None: no test), and objective in and out of sample."""
-
-    number: int
-    test_first: Any
-    test_last: Any
-    inside: float
-    outside: float
-
-
 def walk_forward_figure(
-    equity: pd.Series[Any],
-    cycles: Sequence[Cycle],
+    equity: pd.Series[float],
+    cycles: pd.DataFrame,
     *,
     objective: str = "objective",
     title: str = "Walk-forward, out of sample",
 ) -> go.Figure:
-    """Return equity above, objective in and out of sample for each cycle below."""
+    """Return equity above, objective in and out of sample for each cycle below.
+
+    `cycles` is `WalkForward.by_cycle`.
+    """
     if len(equity) == 0:
         return theme.empty(f"<b>{html.escape(title)}</b>", "There is no out-of-sample bar to draw.")
     line = Line("equity out of sample", equity, theme.TRAINED)
@@ -49,40 +39,39 @@ def walk_forward_figure(
         xaxis2=theme.axis("cycle", anchor="y2", dtick=max(1, len(cycles) // 20), showgrid=False),
         yaxis2=theme.axis(html.escape(objective), domain=[0, 0.27]),
         shapes=[
-            _stripe(cycle) for cycle in cycles if cycle.number % 2 and cycle.test_first is not None
+            _stripe(first, last)
+            for number, first, last in zip(
+                cycles.index.tolist(), cycles["test_start"], cycles["test_end"], strict=True
+            )
+            if number % 2 and pd.notna(first)
         ],
     )
 
 
-def _scores(cycles: Sequence[Cycle]) -> list[dict[str, Any]]:
-    numbers = [cycle.number for cycle in cycles]
-    series = (
-        ("in sample", [cycle.inside for cycle in cycles], theme.DEFAULTS),
-        ("out of sample", [cycle.outside for cycle in cycles], theme.TRAINED),
-    )
+def _scores(cycles: pd.DataFrame) -> list[theme.Spec]:
     return [
         {
             "type": "bar",
             "name": name,
-            "x": numbers,
-            "y": values,
+            "x": cycles.index.to_numpy(),
+            "y": cycles[name.replace(" ", "_")].to_numpy(dtype=np.float64),
             "xaxis": "x2",
             "yaxis": "y2",
             "marker": {"color": colour},
             "hovertemplate": f"cycle %{{x}}: %{{y:.3g}} {name}<extra></extra>",
         }
-        for name, values, colour in series
+        for name, colour in (("in sample", theme.DEFAULTS), ("out of sample", theme.TRAINED))
     ]
 
 
-def _stripe(cycle: Cycle) -> dict[str, Any]:
-    first, last = axis_values(pd.Index([cycle.test_first, cycle.test_last]))
+def _stripe(first: object, last: object) -> theme.Spec:
+    x0, x1 = axis_values(pd.Index([first, last]))
     return {
         "type": "rect",
         "xref": "x",
         "yref": "y domain",
-        "x0": first,
-        "x1": last,
+        "x0": x0,
+        "x1": x1,
         "y0": 0,
         "y1": 1,
         "layer": "below",

@@ -1,25 +1,32 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""One self-contained HTML page: text, tables and charts, with the plot library inlined once."""
+"""One self-contained HTML page: its parts, and how they become HTML.
+
+The plot library is inlined once. Names and texts are escaped here and nowhere else.
+"""
 
 from __future__ import annotations
 
+import base64
 import html
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import TypeAlias
 
+import numpy as np
 import plotly.graph_objects as go
+from plotly.io.json import to_json_plotly
 from plotly.offline import get_plotlyjs
 
 from broadpeak._core.files import writing
 from broadpeak._report import theme
-from broadpeak._report.encoding import figure_json
-from broadpeak._report.tables import Table, table_html
+from broadpeak.types import AnyArray
 
 OK, DOUBT, BAD = "ok", "doubt", "bad"
+LEFT, RIGHT = "left", "right"
+LONG = 400  # points; below it the plain form is small enough
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +70,33 @@ class Chart:
 
 
 @dataclass(frozen=True, slots=True)
+class Table:
+    """Rows of text under a heading.
+
+    Attributes
+    ----------
+    columns : sequence of str
+        Heading of each column.
+    rows : sequence of sequences of str
+        Cells, plain text.
+    align : sequence of "left" or "right"
+        One a column; the first column is left and the others right when it is empty.
+    note : str
+        A line below the table.
+    """
+
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    align: Sequence[str] = ()
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Fold:
     """Parts that can be folded away; charts in a closed fold are drawn when it opens."""
 
     title: str
-    parts: Sequence[Any]
+    parts: Sequence[Part]
     is_open: bool = True
 
 
@@ -76,8 +105,11 @@ class Section:
     """A headed part of the page."""
 
     title: str
-    parts: Sequence[Any]
+    parts: Sequence[Part]
     lead: str = ""
+
+
+Part: TypeAlias = Paragraph | Check | Cards | Table | Chart | Fold
 
 
 def write_page(
@@ -97,7 +129,7 @@ def page(title: str, subtitle: str, sections: Sequence[Section], footer: str) ->
         f'<a href="#{_anchor(section.title)}">{html.escape(section.title)}</a>'
         for section in sections
     )
-    script = f"<script>{_plotly()}</script>" if content.figures else ""
+    script = f"<script>{_plotly()}</script>" if content.n_figures else ""
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
@@ -111,10 +143,10 @@ def page(title: str, subtitle: str, sections: Sequence[Section], footer: str) ->
 
 
 class _Content:
-    """Turns parts into HTML and numbers the figures."""
+    """Turns parts into HTML and counts the figures."""
 
     def __init__(self) -> None:
-        self.figures = 0
+        self.n_figures = 0
 
     def section(self, section: Section) -> str:
         anchor = _anchor(section.title)
@@ -125,7 +157,7 @@ class _Content:
             f'<h2 id="{anchor}-h">{html.escape(section.title)}</h2>{lead}{parts}</section>'
         )
 
-    def part(self, part: Any) -> str:
+    def part(self, part: object) -> str:
         match part:
             case Paragraph(text):
                 return f"<p>{html.escape(text)}</p>"
@@ -145,7 +177,7 @@ class _Content:
         raise AssertionError(msg)
 
     def chart(self, figure: go.Figure, words: str) -> str:
-        self.figures += 1
+        self.n_figures += 1
         height = figure.layout.height or 340
         return (
             f'<figure><div class="chart" role="img" aria-label="{html.escape(words)}" '
@@ -182,3 +214,75 @@ def _plotly() -> str:
 
 def _asset(name: str) -> str:
     return resources.files("broadpeak._report").joinpath("assets", name).read_text("utf-8")
+
+
+def table_html(table: Table) -> str:
+    """Return the table as HTML, in a box that scrolls sideways on narrow screens."""
+    align = list(table.align) or [LEFT, *[RIGHT] * (len(table.columns) - 1)]
+    head = "".join(
+        f'<th scope="col" class="{side}">{html.escape(name)}</th>'
+        for name, side in zip(table.columns, align, strict=True)
+    )
+    body = "".join(_row(row, align) for row in table.rows)
+    if not table.rows:
+        body = f'<tr><td class="none" colspan="{len(table.columns)}">none</td></tr>'
+    note = f'<p class="note">{html.escape(table.note)}</p>' if table.note else ""
+    return (
+        f'<div class="scroll" tabindex="0"><table><thead><tr>{head}</tr></thead>'
+        f"<tbody>{body}</tbody></table></div>{note}"
+    )
+
+
+def _row(row: Sequence[str], align: Sequence[str]) -> str:
+    first, *rest = zip(row, align, strict=True)
+    cells = f'<th scope="row" class="{first[1]}">{html.escape(first[0])}</th>'
+    cells += "".join(f'<td class="{side}">{html.escape(text)}</td>' for text, side in rest)
+    return f"<tr>{cells}</tr>"
+
+
+def figure_json(figure: go.Figure) -> str:
+    """Return the figure as JSON that may stand inside a script element.
+
+    Single precision is finer than any screen. The page turns ``{"days": …}`` and ``{"ms": …}``
+    back into dates.
+    """
+    content = figure.to_dict()
+    for trace, drawn in zip(content["data"], figure.data, strict=True):
+        for name in ("x", "y"):
+            values = getattr(drawn, name, None)
+            if isinstance(values, np.ndarray) and len(values) >= LONG:
+                trace[name] = _smaller(values, trace[name])
+        cells = getattr(drawn, "z", None)
+        if isinstance(cells, np.ndarray) and cells.ndim == 2 and cells.size >= LONG:
+            shape = f"{cells.shape[0]},{cells.shape[1]}"
+            trace["z"] = {**_single(cells.astype(np.float64)), "shape": shape}
+    # A "<" inside a JSON string could close the script element; its escape cannot.
+    return str(to_json_plotly(content)).replace("<", "\\u003c")
+
+
+def _smaller(values: AnyArray, plain: object) -> object:
+    if values.dtype == np.float64:
+        return _single(values)
+    if values.dtype.kind in "OU" and all(isinstance(text, str) for text in values):
+        return _dates(values, plain)
+    return plain
+
+
+def _single(values: AnyArray) -> dict[str, str]:
+    return {"dtype": "f4", "bdata": _packed(values.astype("<f4"))}
+
+
+def _dates(texts: AnyArray, plain: object) -> object:
+    """Return ISO dates as days, or as milliseconds, since 1970; other texts as they are."""
+    try:
+        stamps = texts.astype("datetime64[ms]")
+    except ValueError:
+        return plain
+    days = stamps.astype("datetime64[D]")
+    if (days == stamps).all():
+        return {"days": _packed(days.astype("<i4"))}
+    return {"ms": _packed(stamps.astype(np.int64).astype("<f8"))}
+
+
+def _packed(values: AnyArray) -> str:
+    return base64.b64encode(values.tobytes()).decode("ascii")

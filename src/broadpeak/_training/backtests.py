@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What a training is held against: its values and the defaults, tested on the same bars."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from broadpeak._data.data import Data
+from broadpeak._portfolio.portfolio import Portfolio
+from broadpeak._simulation.costs import Costs
+from broadpeak._training.strategy import Strategy
+from broadpeak._training.test import test
+
+
+class Backtests(NamedTuple):
+    """The chosen values and the defaults, tested on the same bars.
+
+    Attributes
+    ----------
+    chosen, defaults : Portfolio
+        On all bars of the data.
+    chosen_unseen, defaults_unseen : Portfolio or None
+        On the bars after the training alone; None if there are fewer than two.
+    notes : tuple of str
+        The warnings that these tests raised.
+    """
+
+    chosen: Portfolio
+    defaults: Portfolio
+    chosen_unseen: Portfolio | None
+    defaults_unseen: Portfolio | None
+    notes: tuple[str, ...]
+
+
+def run_backtests(
+    strategy: Strategy,
+    data: Data,
+    params: Mapping[str, Mapping[str, float]],
+    *,
+    costs: Costs | Mapping[str, Costs] | None,
+    last: Any,
+) -> Backtests:
+    """Test `params` and the defaults; label `last` is the last bar that the training saw."""
+    unseen = data.index[data.index > last]
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        chosen = test(strategy, data, params, costs=costs)
+        defaults = test(strategy, data, None, costs=costs)
+        chosen_unseen = defaults_unseen = None
+        if len(unseen) > 1:
+            chosen_unseen = test(strategy, data, params, costs=costs, start=unseen[0])
+            defaults_unseen = test(strategy, data, None, costs=costs, start=unseen[0])
+    notes = dict.fromkeys(str(one.message) for one in caught)
+    return Backtests(chosen, defaults, chosen_unseen, defaults_unseen, tuple(notes))
