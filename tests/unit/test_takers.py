@@ -61,7 +61,7 @@ def test_counts_and_shapes():
     assert bp.ShapeSlicer(axis=1).sizes((3, 4)) == [4]
     assert bp.ShapeSlicer(axis=-1).take((3, 4), FIRST) == (3, 2)
     for bad in (-1, 1.5, True, "3"):
-        with pytest.raises(bp.ParamError, match=r"A chunked count must be an? "):
+        with pytest.raises(bp.ParamError, match="A chunked count must be"):
             bp.CountAdapter().sizes(bad)
 
 

@@ -144,6 +144,10 @@ def _store(name: str, value: object) -> Any:
     return value
 
 
+def _store_key(name: str, value: object) -> str:
+    return check.string(name, value)
+
+
 def _number(least: int) -> _Rule:
     # More than there can be tasks means all of them.
     return lambda name, value: min(check.integer(name, value, least, sys.maxsize**2), sys.maxsize)
@@ -159,7 +163,7 @@ _RULES: Final[dict[str, _Rule]] = {
     "on_error": lambda name, value: check.one_of(name, value, ("raise", "skip", "record")),
     "merge_func": _merge,
     "store": _store,
-    "store_key": check.string,
+    "store_key": _store_key,
     **dict.fromkeys(("warmup", "show_progress", "raise_no_results", "cache_chunks"), check.flag),
     **dict.fromkeys([f"{point}_func" for point in POINTS], _callback),
     **dict.fromkeys([f"{point}_kwargs" for point in POINTS], check.mapping),

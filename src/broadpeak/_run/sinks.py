@@ -40,7 +40,7 @@ class Sink(Protocol):
     returns anything but a list of one result a task has nothing that could be merged.
     """
 
-    def put(self, positions: Sequence[int], values: Sequence[Any], seconds: float) -> None:
+    def put(self, positions: Sequence[int], values: Sequence[object], seconds: float) -> None:
         """Take the results of the tasks at `positions`, which took `seconds` together.
 
         There may be more positions than values: those at the end have not been run. A value may be
@@ -64,10 +64,10 @@ class ResultList:
     """
 
     def __init__(self, *, record: bool = False) -> None:
-        self._results: list[Any] = []
+        self._results: list[object] = []
         self._record = record
 
-    def put(self, positions: Sequence[int], values: Sequence[Any], seconds: float) -> None:
+    def put(self, positions: Sequence[int], values: Sequence[object], seconds: float) -> None:
         """Put every result where its task is."""
         results = self._results
         if isinstance(positions, range) and positions.step == 1:
@@ -114,9 +114,9 @@ class ChunkResults:
     def __init__(self, inner: Sink, *, record: bool = False) -> None:
         self._inner = inner
         self._record = record
-        self._open: dict[int, Any] = {}
+        self._open: dict[int, object] = {}
 
-    def put(self, positions: Sequence[int], values: Sequence[Any], seconds: float) -> None:
+    def put(self, positions: Sequence[int], values: Sequence[object], seconds: float) -> None:
         """Hold the results, and pass them on."""
         self._open.update(zip(positions, values, strict=False))
         self._inner.put(positions, values, seconds)
@@ -131,6 +131,6 @@ class ChunkResults:
         """Return what the sink behind this one has."""
         return self._inner.finish(n_tasks)
 
-    def taken(self, positions: Sequence[int]) -> list[Any]:
+    def taken(self, positions: Sequence[int]) -> list[object]:
         """Return the results of a chunk that is done, and hold them no longer."""
         return [self._open.pop(position, NoResult) for position in positions]

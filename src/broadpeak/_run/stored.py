@@ -132,7 +132,7 @@ class StoredResults:
             sleep(pause)
             pause = min(_LONGEST_PAUSE, 1.5 * pause)
 
-    def put(self, positions: Sequence[int], values: Sequence[Any], seconds: float) -> None:
+    def put(self, positions: Sequence[int], values: Sequence[object], seconds: float) -> None:
         """Make results durable and pass them on; where another process was first, its own."""
         positions = positions[: len(values)]
         if not positions:
