@@ -30,6 +30,7 @@ row(
 )
 row("Param.from_columns", lambda w: {"frame": w.first}, then=_combined)
 row("Param.level_names", {"argument": "x"}, lambda w: bp.Param([1, 2]).level_names)
+row("Param.index_levels", {"argument": "x"}, lambda w: bp.Param([1, 2]).index_levels)
 row("Param.with_names", {"names": {"x": "y"}}, lambda w: bp.Param([1, 2]).with_names)
 row("Param.with_defaults", {"annotation": bp.Param}, lambda w: bp.Param([1]).with_defaults)
 row("ParamGrid", {"params": {"x": [1, 2], "y": [3, 4]}}, then=lambda w, g: (g.size, list(g)))

@@ -179,7 +179,7 @@ CASES = {
     "no name": (lambda: IBM.run(5), "name must be an indicator"),
     "zero step": (
         lambda: bp.combine_params({"x": [1, 2]}, grid_indices=slice(None, None, 0)),
-        "grid_indices must be a slice of whole numbers",
+        "grid_indices must be a slice of integers",
     ),
 }
 SPACE = bp.searchers.SearchSpace([bp.searchers.Dimension("x", 3, 1, 9, 1)])

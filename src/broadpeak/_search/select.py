@@ -9,7 +9,7 @@ import enum
 import fractions
 import math
 import numbers
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any, overload
 
@@ -19,14 +19,13 @@ import pandas as pd
 from broadpeak._core import check
 from broadpeak._core.aliases import Index, Series
 from broadpeak._core.labels import factorize, plain
-from broadpeak._search.cells import CellChoice, Cells, choose_cell, edges, make_cells, smoothed
+from broadpeak._search.cells import Cells, choose_cell, edges, make_cells, smoothed
 from broadpeak._search.protocol import LARGEST
 from broadpeak._search.selectors import (
     Hill,
     Peak,
     Plateau,
     Selector,
-    StepChoice,
     choose_step,
     resolve_selector,
     tie_width,
@@ -161,15 +160,38 @@ def select(
     order = np.lexsort(codes.T[::-1])
     codes = codes[order]
     _check_duplicates(scores.index, codes, order)
-    shape = [len(level.labels) for level in levels]
-    cells = make_cells(codes, shape, values[order], [level.runs for level in levels])
+    labels = [level.labels for level in levels]
+    cells = make_cells(codes, map(len, labels), values[order], [level.runs for level in levels])
     selector = resolve_selector(method, several=len(names) > 1)
-    labels = dict(zip(names, (level.labels for level in levels), strict=True))
-    found = _Chosen(cells, scores.iloc[order], labels)
     x = levels[0].numbers if len(names) == 1 else None
+    region: Sequence[int]
     if x is None:
-        return found.combination(choose_cell(cells, selector), selector)
-    return found.between(choose_step(x, values[order], selector), selector)
+        choice = choose_cell(cells, selector)
+        cell, peak, score, region = choice.cell, choice.peak, choice.score, choice.region
+        params = _labels_at(names, labels, codes[cell])
+        touched = region if isinstance(selector, Plateau) else ()
+    else:
+        step = choose_step(x, values[order], selector)
+        cell, peak, score = step.step, step.peak, step.score
+        region = range(step.window[0], step.window[1] + 1)
+        params = _labels_at(names, labels, codes[cell])
+        if len(x) > 1 and not isinstance(selector, Peak):
+            params = {names[0]: step.value}  # perhaps between two labels
+        touched = step.window if isinstance(selector, Plateau) else ()
+    return Selection(
+        params=params,
+        score=score,
+        peak_params=_labels_at(names, labels, codes[peak]),
+        peak_score=float(cells.y[peak]),
+        robustness=_robustness(cells, cell, peak),
+        region=scores.iloc[order[list(region)]],
+        at_edge=EdgeFlags(zip(names, edges(cells, (cell, peak, *touched)), strict=True)),
+    )
+
+
+def _labels_at(names: list[str], labels: list[tuple[Any, ...]], codes: IntArray) -> dict[str, Any]:
+    """Return a combination by name, from its codes on every level."""
+    return {name: level[code] for name, level, code in zip(names, labels, codes, strict=True)}
 
 
 def _each(
@@ -197,57 +219,6 @@ def _each(
         except ParamError as error:
             raise ParamError(f"{by}={label!r}: {error}") from error
     return chosen
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Chosen:
-    """Turns positions of cells into labels."""
-
-    cells: Cells
-    scores: Series
-    labels: dict[str, tuple[Hashable, ...]]
-
-    def combination(self, choice: CellChoice, selector: Selector) -> Selection:
-        region = choice.region if isinstance(selector, Plateau) else ()
-        flags = edges(self.cells, (choice.cell, choice.peak, *region))
-        return self._selection(
-            self._at(choice.cell), choice.score, choice.cell, choice.peak, choice.region, flags
-        )
-
-    def between(self, choice: StepChoice, selector: Selector) -> Selection:
-        (name,) = self.labels
-        exact = isinstance(selector, Peak) or len(self.cells.y) == 1
-        params = self._at(choice.step) if exact else {name: choice.value}
-        window = choice.window if isinstance(selector, Plateau) else ()
-        flags = edges(self.cells, (choice.step, choice.peak, *window))
-        region = tuple(range(choice.window[0], choice.window[1] + 1))
-        return self._selection(params, choice.score, choice.step, choice.peak, region, flags)
-
-    def _selection(
-        self,
-        params: dict[str, Any],
-        score: float,
-        cell: int,
-        peak: int,
-        region: tuple[int, ...],
-        flags: tuple[bool, ...],
-    ) -> Selection:
-        return Selection(
-            params=params,
-            score=score,
-            peak_params=self._at(peak),
-            peak_score=float(self.cells.y[peak]),
-            robustness=_robustness(self.cells, cell, peak),
-            region=self.scores.iloc[list(region)],
-            at_edge=EdgeFlags(zip(self.labels, flags, strict=True)),
-        )
-
-    def _at(self, cell: int) -> dict[str, Any]:
-        codes = self.cells.codes[cell]
-        return {
-            name: labels[code]
-            for (name, labels), code in zip(self.labels.items(), codes, strict=True)
-        }
 
 
 def _robustness(cells: Cells, cell: int, peak: int) -> float:
