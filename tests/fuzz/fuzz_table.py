@@ -46,6 +46,7 @@ CLASSES: dict[str, type] = {
 INSIDE = {
     *(
         "Portfolio.from_fills",
+        "Stats.of_records",
         "Store.begin",
         "Store.find",
         "Store.add",

@@ -50,7 +50,11 @@ row(
 method("Portfolio.metrics", bp.Portfolio.metrics, lambda w: w.portfolio, {"names": "sharpe_ratio"})
 row("Portfolio.split_params", {}, lambda w: w.portfolio.split_params)
 row("Portfolio.stats", {}, lambda w: w.portfolio.stats)
-row("Portfolio", lambda w: {"job": w.portfolio._job, "labels": w.portfolio._labels}, of=None)
+row(
+    "Portfolio",
+    lambda w: {"simulation": w.portfolio._simulation, "labels": w.portfolio._labels},
+    of=None,
+)
 row("Costs", {"spread": 0.01})
 
 # ------------------------------------------------------------------ choice
