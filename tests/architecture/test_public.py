@@ -160,7 +160,7 @@ def test_objectives_are_listed_by_their_mapping() -> None:
 PATH = re.compile(r"`((?:[\w.]+/)+[\w.]*|\w+\.pyi?)`")
 
 
-@pytest.mark.parametrize("page", ["CONTRIBUTING.md"])
+@pytest.mark.parametrize("page", ["ARCHITECTURE.md", "CONTRIBUTING.md"])
 def test_paths_that_a_page_names_exist(page: str) -> None:
     text = (ROOT / page).read_text(encoding="utf-8")
     roots = (ROOT, ROOT / "src" / "broadpeak")
