@@ -169,3 +169,18 @@ def test_paths_that_a_page_names_exist(page: str) -> None:
     }
     assert PATH.search(text)
     assert missing == set()
+
+
+def test_what_the_page_places_in_a_file_is_there() -> None:
+    # As in: `choose_step` in `_search/selectors.py`.
+    page = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    placed = re.findall(r"`@?(?:\w+\.)?(\w+)`(?: in|:)? \(?`([\w/]+\.py)`", page)
+    assert len(placed) > 15
+    lost = [
+        f"{name} in {path}"
+        for name, path in placed
+        if not re.search(
+            rf"\b{name}\b", (ROOT / "src/broadpeak" / path).read_text(encoding="utf-8")
+        )
+    ]
+    assert lost == []
