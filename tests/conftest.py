@@ -16,6 +16,6 @@ settings.register_profile("repeatable", derandomize=True, deadline=None, databas
 settings.register_profile("random", derandomize=False, deadline=None, print_blob=True)
 settings.load_profile("repeatable")
 
-# A shell starts its background jobs with Ctrl-C ignored, and programs that tests start inherit that.
+# A shell starts background jobs with Ctrl-C ignored; programs that tests start would inherit it.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
