@@ -14,7 +14,7 @@ import pytest
 
 import broadpeak as bp
 from broadpeak._core import check, rng
-from broadpeak._core.files import made_folder, writing
+from broadpeak._core.files import make_folder, writing
 from broadpeak._store.par import ComponentParameters
 from broadpeak.errors import (
     FileError,
@@ -173,7 +173,7 @@ def test_files_that_cannot_be_written(tmp_path):
     ):
         target.write_text("x")
     with pytest.raises(OSError, match="folder must be a folder that can be written"):
-        made_folder(tmp_path / "file" / "inside")
+        make_folder(tmp_path / "file" / "inside")
     with writing(tmp_path / "new" / "a.txt") as target:
         target.write_text("x")
     assert (tmp_path / "new" / "a.txt").read_text() == "x"

@@ -59,7 +59,7 @@ Workers: TypeAlias = Annotated[
 ]
 
 
-def _made(folder: str | None) -> str | None:
+def _make_folder(folder: str | None) -> str | None:
     """Make the folder before the run, so that no result is lost for want of one."""
     if folder is not None:
         try:
@@ -73,7 +73,7 @@ def _made(folder: str | None) -> str | None:
 
 OutFolder: TypeAlias = Annotated[
     str | None,
-    typer.Option("--out", callback=_made, help="Folder for the files of the run."),
+    typer.Option("--out", callback=_make_folder, help="Folder for the files of the run."),
 ]
 AsJson: TypeAlias = Annotated[
     bool, typer.Option("--json", help="Print one JSON object instead of tables.")

@@ -224,15 +224,15 @@ def read_only(array: Any_) -> Any_:
 
 def frozen(values: AnyArray) -> FloatArray:
     """Return `values` as a contiguous float64 array that nobody can change, by no other view."""
-    own = np.ascontiguousarray(values, dtype=np.float64)
+    array = np.ascontiguousarray(values, dtype=np.float64)
     try:
-        own.view().setflags(write=True)
+        array.view().setflags(write=True)
     except ValueError:  # the owner of the memory is read-only already
-        return own.view()
-    own = own.copy()
-    own.setflags(write=False)
+        return array.view()
+    array = array.copy()
+    array.setflags(write=False)
     # The flag of a view cannot be set back while its owner is read-only.
-    return own.view()
+    return array.view()
 
 
 def single_column(value: object) -> FloatArray | None:
@@ -251,7 +251,7 @@ def single_column(value: object) -> FloatArray | None:
 COPY_ON_WRITE = int(pd.__version__.partition(".")[0]) >= 3
 
 
-def lent(kept: Kept) -> Kept:
+def user_copy(kept: Kept) -> Kept:
     """Return a Series or frame that the user may change without changing `kept`.
 
     Since pandas 3 nothing is copied before something is written.

@@ -31,7 +31,7 @@ def writing(path: object, name: str = "path") -> Iterator[Path]:
         raise _cannot(name, "a file", target, error) from error
 
 
-def made_folder(path: object, name: str = "folder") -> Path:
+def make_folder(path: object, name: str = "folder") -> Path:
     """Return `path` as a folder, which is made if it does not exist."""
     target = check.path(name, path)
     try:

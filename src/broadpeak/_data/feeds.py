@@ -104,8 +104,8 @@ def _milliseconds(label: Hashable) -> int:
 
 def names(symbols: Any) -> list[str]:
     """Return one symbol or several as a list."""
-    given: Any = [symbols] if isinstance(symbols, str) else symbols
-    listed = list(given) if isinstance(given, (list, tuple, set, pd.Index, pd.Series)) else []
+    passed: Any = [symbols] if isinstance(symbols, str) else symbols
+    listed = list(passed) if isinstance(passed, (list, tuple, set, pd.Index, pd.Series)) else []
     usable = all(isinstance(name, str) and name and check.is_unicode(name) for name in listed)
     if not listed or not usable:
         remedy = "Type a string, or a list of strings."

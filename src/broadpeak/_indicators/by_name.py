@@ -42,7 +42,7 @@ def run(
         inputs = {key: kwargs.get(key, field) for key, field in inputs.items()}
         kwargs = {key: value for key, value in kwargs.items() if key not in inputs}
     bound = bind(definition.name, list(params), args, kwargs)
-    hidden = set(params) if hide_params is True else _hidden(definition, hide_params)
+    hidden = set(params) if hide_params is True else _hidden_parameters(definition, hide_params)
     lists = {
         key: value
         for key, value in bound.items()
@@ -94,7 +94,7 @@ def _combine(lists: Mapping[str, object], *, product_of_all: bool) -> dict[str, 
     return zipped(columns, "Pass param_product=True to combine every value with every other.")
 
 
-def _hidden(definition: Definition, hide_params: object) -> set[str]:
+def _hidden_parameters(definition: Definition, hide_params: object) -> set[str]:
     if isinstance(hide_params, (bool, np.bool_)):
         return set(definition.params) if hide_params else set()
     names = [hide_params] if isinstance(hide_params, str) else hide_params
@@ -165,8 +165,8 @@ def _of_combination(
     It is the position of its symbol, its number, and the values of parameters. It is computed on
     the symbol alone, as a single call would, and put on the bars of all symbols.
     """
-    place, number, *values = combination
-    own = table.own_bars[place]
+    position, number, *values = combination
+    own = table.own_bars[position]
     if not _by_name(inputs):
         bars = slice(None) if own is None else own
         inputs = {
@@ -175,7 +175,7 @@ def _of_combination(
             else np.ascontiguousarray(_input(table, definition, key, field)[number, bars])
             for key, field in inputs.items()
         }
-    columns = _computed(table.part(place), definition, inputs, tuple(values))
+    columns = _computed(table.part(position), definition, inputs, tuple(values))
     if own is None:
         return columns
     spread = []
@@ -197,10 +197,10 @@ def _compute(
         outs = definition.compute(*[array[0] for array in arrays], *values)
         return tuple(read_only(out[np.newaxis, :]) for out in outs)
     outputs: list[AnyArray] = []
-    for place, own in enumerate(table.own_bars):
+    for position, own in enumerate(table.own_bars):
         bars = slice(None) if own is None else own
         # On a calendar of several symbols an indicator sees the bars of its own symbol only.
-        columns = [read_only(array[place, bars]) for array in arrays]
+        columns = [read_only(array[position, bars]) for array in arrays]
         results = definition.compute(*columns, *values)
         if not outputs:
             shape = (len(table.symbols), len(table.index))
@@ -210,7 +210,7 @@ def _compute(
                 for result in results
             ]
         for output, result in zip(outputs, results, strict=True):
-            output[place, bars] = result
+            output[position, bars] = result
     return tuple(map(read_only, outputs))
 
 

@@ -78,8 +78,8 @@ class MergeFunc:
         self.kwargs = kwargs
 
     def __repr__(self) -> str:
-        given = {"wrap": self.wrap, "context": self.context, "eval_id": self.eval_id}
-        shown = {name: value for name, value in given.items() if value is not None} | self.kwargs
+        options = {"wrap": self.wrap, "context": self.context, "eval_id": self.eval_id}
+        shown = {name: value for name, value in options.items() if value is not None} | self.kwargs
         inside = "".join(f", {name}={value!r}" for name, value in shown.items())
         return f"MergeFunc({self.merge_func!r}{inside})"
 

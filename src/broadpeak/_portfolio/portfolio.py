@@ -14,7 +14,7 @@ import pandas as pd
 
 from broadpeak._core import check
 from broadpeak._core.aliases import ArrayLike, Metric, Table
-from broadpeak._core.arrays import lent
+from broadpeak._core.arrays import user_copy
 from broadpeak._data.data import Data
 from broadpeak._metrics import measures
 from broadpeak._metrics.calendar import bars_per_year_of, check_bars_per_year, has_dates
@@ -84,11 +84,11 @@ class Portfolio:
         components: Mapping[str, Portfolio] | None = None,
         plots: Mapping[tuple[int, str], FloatArray] | None = None,
     ) -> None:
-        given: object = simulation
-        if not isinstance(given, (Simulation, NoneType)) or not isinstance(labels, Labels):
+        passed: object = simulation
+        if not isinstance(passed, (Simulation, NoneType)) or not isinstance(labels, Labels):
             rule = "be made by one of its constructors"
             remedy = "Type: Portfolio.from_signals(close, entries, exits)."
-            raise ParamTypeError(broken_rule("Portfolio", rule, given, remedy))
+            raise ParamTypeError(broken_rule("Portfolio", rule, passed, remedy))
         if simulation is not None:
             groups, start = simulation.groups, simulation.start()
         if groups is None or start is None:
@@ -358,7 +358,7 @@ class Portfolio:
         return value
 
     @cached_property
-    def _own(self) -> list[IntArray | None] | None:
+    def _own_bars(self) -> list[IntArray | None] | None:
         """The bars on which each group has a price; None: each has all of them."""
         fills, groups = self._fills, self._groups
         if not fills.prices.has_nan:
@@ -375,7 +375,7 @@ class Portfolio:
         """Return what is computed once and kept, as an object of the user's own."""
         if name not in self._kept:
             self._kept[name] = make()
-        kept: Frame = lent(self._kept[name])
+        kept: Frame = user_copy(self._kept[name])
         return kept
 
     def _wrap(self, paths: FloatArray, labels: pd.Index, *, single: bool) -> Table:
@@ -402,7 +402,9 @@ class Portfolio:
         return self._lend("returns", self._returns)
 
     def _returns(self) -> Table:
-        changes = measures.returns(self._value, self._start, capital=self._capital, own=self._own)
+        changes = measures.returns(
+            self._value, self._start, capital=self._capital, own=self._own_bars
+        )
         return self._wrap(changes, self._group_labels, single=self._labels.single)
 
     @property
@@ -464,7 +466,7 @@ class Portfolio:
         return self._lend("drawdowns", self._drawdowns)
 
     def _drawdowns(self) -> pd.DataFrame:
-        records = measures.drawdowns(self._value, self._start, own=self._own)
+        records = measures.drawdowns(self._value, self._start, own=self._own_bars)
         return drawdowns_frame(records, self._group_labels, self.index)
 
     # Metrics

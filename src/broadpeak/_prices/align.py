@@ -38,10 +38,10 @@ def align(bars: dict[Hashable, Bars], calendar: str) -> Bars:
     arrays = {field: np.full(shape, np.nan) for field in _common_fields(bars)}
     for row, (own, fields) in enumerate(bars.values()):
         whole = own is index or own.equals(index)
-        places = np.arange(len(index)) if whole else index.get_indexer(own)
-        kept = slice(None) if whole else places >= 0
+        positions = np.arange(len(index)) if whole else index.get_indexer(own)
+        kept = slice(None) if whole else positions >= 0
         for field, values in fields.items():
-            arrays[field][row, places[kept]] = values[kept]
+            arrays[field][row, positions[kept]] = values[kept]
     return index, arrays
 
 

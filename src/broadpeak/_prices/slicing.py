@@ -37,11 +37,11 @@ def positions(index: Index, key: Any) -> slice | AnyArray:
             raise DataError(broken_rule("the mask", rule, values.shape))
         return np.flatnonzero(values)
     if isinstance(key, pd.Index):
-        places = index.get_indexer(key)
-        if (places < 0).any() or (np.diff(places) <= 0).any():
+        found = index.get_indexer(key)
+        if (found < 0).any() or (np.diff(found) <= 0).any():
             rule = "hold labels of the data, in order"
             raise DataError(broken_rule("data[index]", rule, key[:3].tolist()))
-        return places
+        return found
     if isinstance(index, pd.DatetimeIndex) and not isinstance(key, (int, np.integer, tuple)):
         return _slice(index, slice(key, key))
     rule = "be given dates, a slice, a mask or an index"

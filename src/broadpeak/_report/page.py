@@ -272,10 +272,10 @@ def _single(values: AnyArray) -> dict[str, str]:
     return {"dtype": "f4", "bdata": _packed(values.astype("<f4"))}
 
 
-def _dates(texts: AnyArray, plain: object) -> object:
+def _dates(strings: AnyArray, plain: object) -> object:
     """Return ISO dates as days, or as milliseconds, since 1970; other texts as they are."""
     try:
-        stamps = texts.astype("datetime64[ms]")
+        stamps = strings.astype("datetime64[ms]")
     except ValueError:
         return plain
     days = stamps.astype("datetime64[D]")

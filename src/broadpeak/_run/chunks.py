@@ -70,9 +70,9 @@ def plan_chunks(
         each item once.
     """
     rules = {"n_chunks": n_chunks, "chunk_len": chunk_len, "chunk_meta": chunk_meta}
-    given = [f"{prefix}{name}" for name, rule in rules.items() if rule is not None]
-    if len(given) > 1:
-        names = " and ".join(given)
+    rules_passed = [f"{prefix}{name}" for name, rule in rules.items() if rule is not None]
+    if len(rules_passed) > 1:
+        names = " and ".join(rules_passed)
         raise ParamError(f"Chunks must have one rule, got {names}. Leave out all but one.")
     if chunk_meta is not None:
         return _explicit(f"{prefix}chunk_meta", size, chunk_meta)

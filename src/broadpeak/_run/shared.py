@@ -284,10 +284,10 @@ class _PlacedArray(_Placed):
 
 def _blocks(flat: AnyArray) -> Iterator[AnyArray]:
     """Yield bytes in pieces that fit a cache, as words where they are full."""
-    words = flat[: len(flat) // 8 * 8].view(np.uint64)
-    for start in range(0, len(words), _BLOCK_WORDS):
-        yield words[start : start + _BLOCK_WORDS]
-    yield flat[8 * len(words) :]
+    machine_words = flat[: len(flat) // 8 * 8].view(np.uint64)
+    for start in range(0, len(machine_words), _BLOCK_WORDS):
+        yield machine_words[start : start + _BLOCK_WORDS]
+    yield flat[8 * len(machine_words) :]
 
 
 class _Pickler(cloudpickle.CloudPickler):
@@ -350,12 +350,12 @@ def is_hidden(name: str) -> bool:
     module = sys.modules.get(name)
     if module is None or name.partition(".")[0] in sys.stdlib_module_names:
         return False
-    spec = _found(name)
+    spec = _find_module(name)
     origin = getattr(module, "__file__", None)
     return spec is None or (origin is not None and spec.origin not in {origin, None})
 
 
-def _found(name: str) -> ModuleSpec | None:
+def _find_module(name: str) -> ModuleSpec | None:
     """Return what an import of `name` would find, whatever is loaded already."""
     path, spec, parts = None, None, name.split(".")
     for depth in range(len(parts)):

@@ -97,7 +97,7 @@ class ResultList:
             return Finished(results, None)
         ids = np.fromiter(map(id, results), dtype=np.uint64, count=len(results))
         kept = np.flatnonzero(ids != mark)
-        return Finished([results[place] for place in kept.tolist()], kept)
+        return Finished([results[position] for position in kept.tolist()], kept)
 
 
 class ChunkResults:

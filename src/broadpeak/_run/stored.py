@@ -81,13 +81,13 @@ class StoredResults:
         self._keys = _distinct(keys)
         self._run = self._store.begin(
             head,
-            name=_name(tasks),
-            data=_data(tasks),
+            name=_run_name(tasks),
+            data=_data_key(tasks),
             settings={"tasks": len(tasks)},
         )
-        self._places = {key: place for place, key in enumerate(self._keys)}
+        self._positions = {key: position for position, key in enumerate(self._keys)}
         self._n_known = self._store.count(self._run)
-        self._news = self._placed(self._store.find(self._run, self._keys))
+        self._news = self._by_position(self._store.find(self._run, self._keys))
         self.found = set(self._news)
         # A run inside of a task must not wait for its own outer run: it may run what that holds.
         self._owner = Owner() if nesting.get().depth == 0 else None
@@ -114,7 +114,7 @@ class StoredResults:
             return []
         news, self._news = self._news, {}
         positions = sorted(news)
-        self._sink.put(positions, [news[place] for place in positions], math.nan)
+        self._sink.put(positions, [news[position] for position in positions], math.nan)
         return positions
 
     def wait(self, positions: Sequence[int]) -> tuple[list[int], list[int]]:
@@ -142,7 +142,10 @@ class StoredResults:
         try:
             late = self._store.add(
                 self._run,
-                [Record(self._keys[place], label, value, each) for place, label, value in rows],
+                [
+                    Record(self._keys[position], label, value, each)
+                    for position, label, value in rows
+                ],
             )
         except StoreError as error:
             n_kept = len(self.found) + self._n_saved
@@ -152,8 +155,10 @@ class StoredResults:
         self._n_known += len(positions) - len(late)
         self._n_saved += len(positions)
         if late:
-            stored = self._placed(self._store.find(self._run, late))
-            values = [stored.get(place, one) for place, one in zip(positions, values, strict=True)]
+            stored = self._by_position(self._store.find(self._run, late))
+            values = [
+                stored.get(position, one) for position, one in zip(positions, values, strict=True)
+            ]
         self._sink.put(positions, values, seconds)
 
     def fail(self, outcome: Outcome) -> None:
@@ -180,8 +185,8 @@ class StoredResults:
         if self._is_own:
             self._store.close()
 
-    def _placed(self, results: Iterable[tuple[bytes, Any]]) -> dict[int, Any]:
-        return {self._places[key]: value for key, value in results}
+    def _by_position(self, results: Iterable[tuple[bytes, Any]]) -> dict[int, Any]:
+        return {self._positions[key]: value for key, value in results}
 
     def _next_batch(self, n_left: int) -> int:
         """Return how many tasks to claim: what takes a moment, and leaves some for others."""
@@ -200,12 +205,12 @@ class StoredResults:
         answer = self._store.claim(
             self._run,
             owner.name,
-            [keys[place] for place in positions],
-            [keys[place] for place in self._mine],
+            [keys[position] for position in positions],
+            [keys[position] for position in self._mine],
             self._n_known,
         )
-        self._news |= self._placed(answer.finished.items())
-        granted = [place for place in positions if keys[place] in answer.granted]
+        self._news |= self._by_position(answer.finished.items())
+        granted = [position for position in positions if keys[position] in answer.granted]
         self._mine.update(granted)
         return granted
 
@@ -237,9 +242,9 @@ def _labels(
 ) -> list[dict[str, Any]]:
     """Return what names each task: its key, a string, or its position."""
     if keys is None:
-        return [{"call": place if text is None else text(place)} for place in positions]
+        return [{"call": position if text is None else text(position)} for position in positions]
     names = [f"level_{at}" if name is None else str(name) for at, name in enumerate(keys.names)]
-    rows = [keys[place] for place in positions]
+    rows = [keys[position] for position in positions]
     if not isinstance(keys, pd.MultiIndex):
         return [{names[0]: plain(row)} for row in rows]
     return [dict(zip(names, map(plain, row), strict=True)) for row in rows]
@@ -256,13 +261,14 @@ def _identify(tasks: Sequence[Task], store_key: str | None) -> tuple[bytes, list
         shared, keys = tasks.fingerprints(digest)
         return _joined([_environment(), function(tasks.func), shared]), keys
     keys = [
-        _joined([function(task.func), digest(*task.args), *_named(task, digest)]) for task in tasks
+        _joined([function(task.func), digest(*task.args), *_parts_of(task, digest)])
+        for task in tasks
     ]
     functions = sorted({function(task.func) for task in tasks})
     return _joined([_environment(), *functions]), keys
 
 
-def _named(task: Task, digest: Callable[[Any], bytes]) -> Iterable[bytes]:
+def _parts_of(task: Task, digest: Callable[[Any], bytes]) -> Iterable[bytes]:
     for name, value in sorted(task.kwargs.items()):
         yield name.encode()
         yield digest(value)
@@ -309,12 +315,12 @@ def _distinct(keys: list[bytes]) -> list[bytes]:
     return unique
 
 
-def _name(tasks: Sequence[Task]) -> str:
+def _run_name(tasks: Sequence[Task]) -> str:
     func: Any = tasks.func if isinstance(tasks, Calls) else tasks[0].func if tasks else None
     return name_of(func)
 
 
-def _data(tasks: Sequence[Task]) -> str | None:
+def _data_key(tasks: Sequence[Task]) -> str | None:
     """Return the fingerprint of the prices that the tasks have in common, for the ledger."""
     if not tasks:
         return None

@@ -212,7 +212,7 @@ class TaskQueue:
                 if isinstance(positions, range):
                     tasks = self._tasks[positions.start : positions.stop]
                 else:
-                    tasks = self._at(positions)
+                    tasks = self._tasks_at(positions)
             else:
                 held, self._held = self._held, []
                 tasks, start = chain(held, islice(self._items, count - len(held))), self._position
@@ -275,9 +275,9 @@ class TaskQueue:
 
     def _batch(self, positions: list[int], chunk: int) -> Batch:
         marks = (self._whole, self._stop, self._timed, self._timeout)
-        return Batch(positions, self._at(positions), chunk, 0, *marks)
+        return Batch(positions, self._tasks_at(positions), chunk, 0, *marks)
 
-    def _at(self, positions: Sequence[int]) -> Sequence[Task]:
+    def _tasks_at(self, positions: Sequence[int]) -> Sequence[Task]:
         tasks = self._tasks
         if isinstance(tasks, Calls):
             return tasks.pick(positions)

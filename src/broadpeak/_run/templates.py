@@ -51,8 +51,8 @@ class Template:
         self.eval_id = eval_id
 
     def __repr__(self) -> str:
-        given = {"context": self.context, "eval_id": self.eval_id}
-        more = "".join(f", {key}={value!r}" for key, value in given.items() if value is not None)
+        options = {"context": self.context, "eval_id": self.eval_id}
+        more = "".join(f", {key}={value!r}" for key, value in options.items() if value is not None)
         return f"{type(self).__name__}({self.template!r}{more})"
 
     def is_for(self, eval_id: object) -> bool:

@@ -215,7 +215,7 @@ class _Live:
         with _silent(self._optuna):
             while len(self.proposed) < n:
                 if repeats >= MAX_REPEATS:
-                    self._enqueue(self._drawn())
+                    self._enqueue(self._new_combination())
                     repeats = 0
                 trial = self._study.ask(self._ranges)
                 codes = self._codes(trial.params)
@@ -244,7 +244,7 @@ class _Live:
         params = {f"x{axis}": code for axis, code in enumerate(codes)}
         self._study.enqueue_trial({name: params[name] for name in self._ranges})
 
-    def _drawn(self) -> Codes:
+    def _new_combination(self) -> Codes:
         """Return a combination that is neither known nor proposed."""
         taken = len(self._known) + len(self.proposed)
         generator = rng.generator(self._seed, taken)

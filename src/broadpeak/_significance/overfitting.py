@@ -106,7 +106,7 @@ def pbo(
     values = table.values[len(table.values) % blocks :]
     halves = np.array(list(combinations(range(blocks), blocks // 2)))
     if callable(metric):
-        scores = _called(values, halves, blocks, metric)
+        scores = _metric_of(values, halves, blocks, metric)
     else:
         name: object = metric
         if not isinstance(name, str) or name not in _SUMMED:
@@ -216,7 +216,7 @@ _SUMMED: dict[str, Callable[[FloatArray, IntArray, int], FloatArray]] = {
 }
 
 
-def _called(
+def _metric_of(
     values: FloatArray, halves: IntArray, blocks: int, metric: Callable[[FloatArray], ArrayLike]
 ) -> FloatArray:
     pieces = values.reshape(blocks, -1, values.shape[1])

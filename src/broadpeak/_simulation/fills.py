@@ -140,15 +140,15 @@ def join_fills(
         Calendar day of each bar, for rollover.
     """
     prices = [np.full((4, len(part.prices.close), n_bars), np.nan) for part in parts]
-    for own, part, place in zip(prices, parts, bars, strict=True):
+    for own, part, position in zip(prices, parts, bars, strict=True):
         for k, given in enumerate((*part.prices.filled, part.prices.close)):
-            own[k][:, place] = given
+            own[k][:, position] = given
     shift = np.cumsum([0, *(len(part.prices.close) for part in parts)])
     begin = np.cumsum([0, *(len(part.log.orders) for part in parts)])
     columns = np.cumsum([0, *(part.n_columns for part in parts)])
     orders = [part.log.orders.copy() for part in parts]
-    for own_orders, place, first in zip(orders, bars, columns, strict=False):
-        own_orders[:, L_BAR] = np.asarray(place)[own_orders[:, L_BAR].astype(np.int64)]
+    for own_orders, position, first in zip(orders, bars, columns, strict=False):
+        own_orders[:, L_BAR] = np.asarray(position)[own_orders[:, L_BAR].astype(np.int64)]
         own_orders[:, L_COLUMN] += first
     open_, high, low, close = np.concatenate(prices, axis=1)
     return Fills(

@@ -197,9 +197,9 @@ def simulate(prices: Prices, orders: Orders, rules: Rules) -> Fills:
     n_columns, n_bars = prices.shape
     signals = []
     for array in orders:
-        given = np.zeros((1, n_bars), dtype=np.bool_) if array is None else as_rows(array)
-        signals.append(SharedRows(np.asarray(given, dtype=np.bool_).view(np.uint8)))
-        n_columns = max(n_columns, len(given))
+        signal = np.zeros((1, n_bars), dtype=np.bool_) if array is None else as_rows(array)
+        signals.append(SharedRows(np.asarray(signal, dtype=np.bool_).view(np.uint8)))
+        n_columns = max(n_columns, len(signal))
     for shape in (prices.close.shape, *(rows.values.shape for rows in signals)):
         if shape[0] not in {1, n_columns} or shape[1] != n_bars:
             rule = f"have {n_bars} bars and 1 or {n_columns} columns"

@@ -232,11 +232,12 @@ class Param:
                     for i, name in enumerate(names)
                 ]
             labels = labels.get_level_values(0)
-        own = self.name
+        level_name = self.name
         for named in (self.keys, self.value, labels):
-            if own is None and isinstance(named, pd.Index):
-                own = cast("str | None", named.name)
-        return [IndexLevel(argument if own is None else own, labels, argument, hidden)]
+            if level_name is None and isinstance(named, pd.Index):
+                level_name = cast("str | None", named.name)
+        shown_name = argument if level_name is None else level_name
+        return [IndexLevel(shown_name, labels, argument, hidden)]
 
     def with_defaults(self, annotation: Param | type[Param]) -> Param:
         """Return this Param with the settings of `annotation` where it has none of its own.

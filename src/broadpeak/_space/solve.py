@@ -89,13 +89,15 @@ class Problem:
         """
         conditions = split_conditions(self.axes, self.conditions)
         connected = connected_axes(self.axes.lengths, conditions)
-        own: list[list[Condition]] = [[] for _ in connected]
+        conditions_of: list[list[Condition]] = [[] for _ in connected]
         for condition in conditions:
             touched = condition.whole.axes
             # A condition on constants alone decides over everything; any group may hold it.
-            place = next((i for i, one in enumerate(connected) if touched and touched[0] in one), 0)
-            own[place].append(condition)
-        pairs = zip(connected, own, strict=True)
+            group_number = next(
+                (i for i, one in enumerate(connected) if touched and touched[0] in one), 0
+            )
+            conditions_of[group_number].append(condition)
+        pairs = zip(connected, conditions_of, strict=True)
         return [Solver(self.axes, group, members) for group, members in pairs]
 
     def count(self) -> int:
@@ -324,7 +326,7 @@ class Solver:
         guides: list[Vectorised] = []
         if length > _LONG:
             readings = [conjunct.vectorised for conjunct in self._owners if axis in conjunct.axes]
-            guides = [one for one in readings if one is not None and one.has_bounds]
+            guides = [reading for reading in readings if reading is not None and reading.has_bounds]
         step = max(1, block // (_FAN * _FAN) if guides else block // length)
         for start in range(0, n_rows, step):
             head = {a: code[start : start + step] for a, code in rows.items()}
@@ -388,9 +390,9 @@ class Solver:
             piece = {a: np.repeat(code, len(tail)) for a, code in head.items()}
             piece[axis] = np.tile(tail, n_head)
         else:
-            chosen, place = np.nonzero(np.broadcast_to(kept, (n_head, len(tail))))
+            chosen, columns = np.nonzero(np.broadcast_to(kept, (n_head, len(tail))))
             piece = {a: code[chosen] for a, code in head.items()}
-            piece[axis] = tail[place]
+            piece[axis] = tail[columns]
         for conjunct in calls:
             if self._has_mask(conjunct, len(piece[axis])):
                 true, raised = self._mask(conjunct, axis)
@@ -568,11 +570,11 @@ def grid_order(codes: Sequence[IntArray], lengths: Sequence[int]) -> IntArray:
 
 def positions(codes: Sequence[IntArray], lengths: Sequence[int]) -> IntArray:
     """Return mixed-radix positions, for grids that fit into 64 bits."""
-    place = np.zeros(len(codes[0]), dtype=np.int64)
+    position = np.zeros(len(codes[0]), dtype=np.int64)
     for code, length in zip(codes, lengths, strict=True):
-        place *= length
-        place += code
-    return place
+        position *= length
+        position += code
+    return position
 
 
 def connected_axes(lengths: Sequence[int], conditions: Sequence[Condition]) -> list[list[int]]:

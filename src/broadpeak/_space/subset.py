@@ -95,15 +95,15 @@ def select_codes(problem: Problem, rule: SubsetRule, *, raise_empty: bool) -> li
     """
     size = problem.axes.size
     if rule.grid_indices is not None:
-        codes = _subset_of_rows(_at_positions(problem, rule.grid_indices), rule)
+        codes = _subset_of_rows(_codes_at_positions(problem, rule.grid_indices), rule)
     elif rule.random_subset is not None:
-        codes = _drawn(problem, rule)
+        codes = _random_codes(problem, rule)
     elif size <= _LOOKED_AT_WHOLE and all(
         # A function of the user's may be slow; a solver calls it no more often than it must.
         isinstance(condition.whole.source, Expression)
         for condition in problem.conditions
     ):
-        codes = _checked(problem, np.arange(size))
+        codes = _passing_positions(problem, np.arange(size))
     else:
         codes = _everything(problem)
     if check.flag("raise_empty", raise_empty) and not len(codes[0]):
@@ -138,7 +138,7 @@ def _check_count(solver: Solver) -> None:
             raise _too_large(str(count))
 
 
-def _drawn(problem: Problem, rule: SubsetRule) -> list[IntArray]:
+def _random_codes(problem: Problem, rule: SubsetRule) -> list[IntArray]:
     axes = problem.axes
     n = rule.number(1)
     if not is_integer(rule.random_subset):
@@ -170,7 +170,7 @@ def _subset_of_rows(codes: list[IntArray], rule: SubsetRule) -> list[IntArray]:
     return [code[rows] for code in codes]
 
 
-def _at_positions(problem: Problem, indices: Positions) -> list[IntArray]:
+def _codes_at_positions(problem: Problem, indices: Positions) -> list[IntArray]:
     size = problem.axes.size
     at: range | Sequence[int] | IntArray
     if isinstance(indices, slice):
@@ -190,13 +190,13 @@ def _at_positions(problem: Problem, indices: Positions) -> list[IntArray]:
         at = _checked_positions(indices, size)
         n_positions = len(at)
     pieces = [
-        _checked(problem, at[start : start + _CHECKED_ONE_BY_ONE])
+        _passing_positions(problem, at[start : start + _CHECKED_ONE_BY_ONE])
         for start in range(0, max(n_positions, 1), _CHECKED_ONE_BY_ONE)
     ]
     return [np.concatenate(columns) for columns in zip(*pieces, strict=True)]
 
 
-def _checked(problem: Problem, at: Sequence[int] | IntArray) -> list[IntArray]:
+def _passing_positions(problem: Problem, at: Sequence[int] | IntArray) -> list[IntArray]:
     """Return the combinations at some positions that meet all conditions, each looked at."""
     codes = problem.axes.decode_many(at)
     if problem.conditions:

@@ -103,11 +103,11 @@ def code(writer: KeyWriter, value: types.CodeType) -> None:
     writer.feed((value.co_argcount, value.co_posonlyargcount, value.co_kwonlyargcount))
     writer.feed((value.co_flags & ~_UNSEEN_FLAGS,))
     writer.feed((value.co_varnames, value.co_freevars, value.co_cellvars))
-    place = places(value)
+    position = places(value)
     table: Any = dis.Bytecode(value)
     for entry in table.exception_entries:
         where = (entry.start, entry.end, entry.target)
-        writer.feed((*(place(offset) for offset in where), entry.depth, entry.lasti))
+        writer.feed((*(position(offset) for offset in where), entry.depth, entry.lasti))
     steps = instructions(value)
     for step, after in zip(steps, [*steps[1:], None], strict=True):
         if step.opcode in dis.hasconst:
@@ -118,7 +118,7 @@ def code(writer: KeyWriter, value: types.CodeType) -> None:
         elif step.opcode in dis.hasname:
             writer.mark(step.opname, step.argrepr)
         elif step.opcode in _JUMPS:
-            writer.mark(step.opname, str(place(step.argval)))
+            writer.mark(step.opname, str(position(step.argval)))
         elif len(joined(step.opname)) > 1:  # two that stood on one line
             for name, local in zip(joined(step.opname), step.argval, strict=True):
                 writer.mark(name, local)

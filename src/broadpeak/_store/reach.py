@@ -76,7 +76,7 @@ def reached(code: types.CodeType) -> Reached:
 
 def instructions(code: types.CodeType) -> list[dis.Instruction]:
     """Return the instructions that do something."""
-    return [one for one in dis.get_instructions(code) if one.opname not in _SILENT]
+    return [step for step in dis.get_instructions(code) if step.opname not in _SILENT]
 
 
 def joined(name: str) -> tuple[str, ...]:
@@ -111,8 +111,8 @@ def _scan(code: types.CodeType, outer: _Imports, found: Reached) -> None:
     bound = {name: outer[name] for name in code.co_freevars if name in outer}
     bound |= _imports(code, steps)
     own = {*code.co_varnames, *code.co_cellvars}
-    texts = {one for one in code.co_consts if isinstance(one, str)}
-    _note(code, texts, found)
+    strings = {inner for inner in code.co_consts if isinstance(inner, str)}
+    _note(code, strings, found)
     used: set[str] = set()
     for at, step in enumerate(steps):
         for kind, name in _loads(step, own):
@@ -124,18 +124,18 @@ def _scan(code: types.CodeType, outer: _Imports, found: Reached) -> None:
                 found.reads.append(Read("import", module, attrs, level))
             elif kind != "local":
                 found.reads.append(_following(steps, at, kind, name))
-    handed_on = {name for one in inner_code(code) for name in one.co_freevars}
+    handed_on = {name for inner in inner_code(code) for name in inner.co_freevars}
     idle = set(bound) - used - handed_on - set(code.co_freevars)
     found.reads.extend(_unfollowed_imports(steps, set(bound) - idle))
     if _READS_TEXT & set(code.co_names):  # expressions in strings read the caller's names
-        words = {word for text in texts for word in _WORD.findall(text)}
+        words = {word for text in strings for word in _WORD.findall(text)}
         found.reads.extend(Read("global", word) for word in sorted(words))
-    for one in inner_code(code):
-        _scan(one, bound, found)
+    for inner in inner_code(code):
+        _scan(inner, bound, found)
 
 
-def _note(code: types.CodeType, texts: set[str], found: Reached) -> None:
-    words = {*code.co_names, *texts}
+def _note(code: types.CodeType, strings: set[str], found: Reached) -> None:
+    words = {*code.co_names, *strings}
     found.inspected |= {what for what, names in INSPECTIONS.items() if names & words}
     found.namespace |= bool(_NAMESPACES & words)
     found.words |= words
@@ -163,14 +163,14 @@ def _last_load(step: dis.Instruction) -> str:
 def _following(steps: list[dis.Instruction], at: int, kind: Kind, name: str) -> Read:
     """Return the read of `name` with the attributes that are taken of it right away."""
     attrs = []
-    place = at + 1
-    while place < len(steps) and steps[place].opname in _ATTRIBUTES:
-        attrs.append(str(steps[place].argval))
-        place += 1
-    if place < len(steps) and steps[place].opname in _CHANGED_ATTRIBUTES:
-        attrs.append(str(steps[place].argval))
-    text = _searched_with(steps, place)
-    if text is None and place < len(steps) and steps[place].opname == "CONTAINS_OP":
+    position = at + 1
+    while position < len(steps) and steps[position].opname in _ATTRIBUTES:
+        attrs.append(str(steps[position].argval))
+        position += 1
+    if position < len(steps) and steps[position].opname in _CHANGED_ATTRIBUTES:
+        attrs.append(str(steps[position].argval))
+    text = _searched_with(steps, position)
+    if text is None and position < len(steps) and steps[position].opname == "CONTAINS_OP":
         text = _text(steps, at - 1)
     return Read(kind, name, tuple(attrs), 0, text)
 
@@ -201,8 +201,8 @@ def _imports(code: types.CodeType, steps: list[dis.Instruction]) -> _Imports:
     bound: _Imports = {}
     spoiled = set(code.co_varnames[: _n_arguments(code)])
     for at, step in enumerate(steps):
-        for place, name in enumerate(_stores(step)):
-            target = None if place else _imported(steps, at - 1)
+        for position, name in enumerate(_stores(step)):
+            target = None if position else _imported(steps, at - 1)
             if target is None or bound.setdefault(name, target) != target:
                 spoiled.add(name)
     return {name: target for name, target in bound.items() if name not in spoiled}

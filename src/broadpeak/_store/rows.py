@@ -61,8 +61,8 @@ class RunRow:
     def digest(self) -> bytes:
         """Return the digest of the whole row."""
         counts = struct.pack("<qqd", self.id, self.trials, self.seconds)
-        texts = (self.name, self.data, self.settings, self.version, self.created)
-        return digest_of(b"run", counts, self.key, *texts, self.total)
+        fields = (self.name, self.data, self.settings, self.version, self.created)
+        return digest_of(b"run", counts, self.key, *fields, self.total)
 
     def origin(self) -> bytes:
         """Return the digest of what never changes."""
@@ -105,8 +105,8 @@ class Rows:
         """Add a run; return it with its number."""
         n, total_before = self.count(connection)
         head = replace(head, id=n + 1)
-        texts = (head.name, head.data, head.settings, head.version, head.created)
-        shown = [None if text is None else text.decode() for text in texts]
+        fields = (head.name, head.data, head.settings, head.version, head.created)
+        shown = [None if text is None else text.decode() for text in fields]
         counts = (head.trials, head.seconds, head.total, head.digest())
         connection.execute(
             f"INSERT INTO runs ({_HEAD}) VALUES ({_marks(11)})",
@@ -131,8 +131,10 @@ class Rows:
         seen = self._seen(run, head.trials, head.total)
         trials, seconds, total = head.trials, head.seconds, head.total
         taken = []
-        for one in rows:
-            row = TrialRow(one.key, trials, one.label, one.value, one.seconds, one.created)
+        for record in rows:
+            row = TrialRow(
+                record.key, trials, record.label, record.value, record.seconds, record.created
+            )
             digest = row.digest(head.key)
             n_created = connection.execute(
                 _INSERT_TRIAL,
@@ -181,8 +183,8 @@ class Rows:
         """Return the number of runs and the sum of their digests, as the file says."""
         rows = connection.execute("SELECT id, runs, total, digest FROM meta").fetchall()
         if len(rows) == 1:
-            place, runs, total, digest = rows[0]
-            plain = type(runs) is int and _is_sum(total) and place == 1
+            position, runs, total, digest = rows[0]
+            plain = type(runs) is int and _is_sum(total) and position == 1
             if plain and _fits(runs) and digest == digest_of_meta(runs, total):
                 return runs, total
         raise self._file.damaged("a damaged list of runs")

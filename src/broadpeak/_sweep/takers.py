@@ -255,7 +255,7 @@ class ArraySlicer(Taker):
         value = value if hasattr(value, "shape") else np.asarray(value)
         rows = chunk.positions
         where: Any = slice(rows.start, rows.stop) if isinstance(rows, range) else rows
-        return _along(value, _axis(self.axis, len(value.shape), value), where)
+        return _take_along(value, _axis(self.axis, len(value.shape), value), where)
 
 
 @dataclass(frozen=True)
@@ -290,7 +290,7 @@ class ArraySelector(Taker):
         axis = _axis(self.axis, len(value.shape), value)
         number = _number(self, chunk, value.shape[axis])
         at = slice(number, number + 1) if self.keep_dims else number
-        return _along(value, axis, at)
+        return _take_along(value, axis, at)
 
 
 @dataclass(frozen=True)
@@ -521,9 +521,9 @@ def take(taker: Taker | None, value: Any, chunk: Chunk) -> Any:
     return value if taker is None or value is None else taker.take(value, chunk)
 
 
-def _along(value: Any, axis: int, where: slice | int | IntArray) -> Any:
-    place: Any = (*(slice(None) for _ in range(axis)), where) if axis else where
-    return value.iloc[place] if isinstance(value, _LABELLED) else value[place]
+def _take_along(value: Any, axis: int, where: slice | int | IntArray) -> Any:
+    position: Any = (*(slice(None) for _ in range(axis)), where) if axis else where
+    return value.iloc[position] if isinstance(value, _LABELLED) else value[position]
 
 
 def shape_of(name: str, value: Any) -> tuple[int, ...]:

@@ -670,11 +670,11 @@ class StrategyRun:
         drawn = PlotLine(name, np.broadcast_to(np.asarray(line), len(index)), where)
         self._state.lines.setdefault(self._state.here(), {})[name] = drawn
 
-    def _enter(self, side: str, when: ArrayLike, own: tuple[EntrySetting, ...]) -> None:
+    def _enter(self, side: str, when: ArrayLike, entry_settings: tuple[EntrySetting, ...]) -> None:
         book = self._state.book()
         index = self._bars().index
         settings = dict(self._state.settings)
-        for name, value in zip(SETTINGS, own, strict=True):
+        for name, value in zip(SETTINGS, entry_settings, strict=True):
             if value is not None:
                 settings[name] = setting(name, value, index)
         book.enter(side, Entry(signal(f"enter_{side}", when, index), settings))

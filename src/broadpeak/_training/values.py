@@ -144,8 +144,10 @@ class TrainedValues:
         """Take common values from the first component of these assets."""
         symbols = tuple(assets)
         keys = list(self._table)
-        own = next((key for key in keys if key.startswith(tuple(f"{a}:" for a in symbols))), "")
-        self._first = next((key for key in keys if key in symbols), own) or symbols[0]
+        algo_key = next(
+            (key for key in keys if key.startswith(tuple(f"{a}:" for a in symbols))), ""
+        )
+        self._first = next((key for key in keys if key in symbols), algo_key) or symbols[0]
 
     def value(self, position: int, call: OptimizeCall, component: Component | None) -> float:
         """Return the trained value of call number `position`."""

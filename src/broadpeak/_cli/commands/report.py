@@ -33,7 +33,7 @@ def report(
         tested = bp.test(plan, prices, chosen, **settings)
         return tested, None if chosen is None else bp.test(plan, prices, None, **settings)
 
-    (tested, defaults), notes = inputs.recorded(both)
+    (tested, defaults), notes = inputs.with_warnings(both)
     path = drawing.draw(
         "backtest-report",
         tested,

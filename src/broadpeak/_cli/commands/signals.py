@@ -19,7 +19,7 @@ def signals(
     plan = inputs.strategy(strategy)
     prices = inputs.prices(data, symbol or [])
     chosen = inputs.parameters(params)
-    orders, notes = inputs.recorded(lambda: bp.signals(plan, prices, chosen))
+    orders, notes = inputs.with_warnings(lambda: bp.signals(plan, prices, chosen))
     name = inputs.name_of(plan)
     if as_json:
         console.show_json(

@@ -30,7 +30,7 @@ class DateColumn:
     ----------
     owner, label : str
         The file or frame, and the column in it.
-    texts : array
+    strings : array
         Its cells as they were written.
     runs : array of int, optional
         Which symbol each row belongs to: time runs on within one.
@@ -46,7 +46,7 @@ class DateColumn:
 
     owner: str
     label: object
-    texts: AnyArray
+    strings: AnyArray
     runs: IntArray | None = None
     in_frame: bool = False
     intraday: bool = False
@@ -59,9 +59,9 @@ class DateColumn:
         remedy = " ".join(x for x in (remedy, _FRAME_REMEDY if self.in_frame else _REMEDY) if x)
         return DataError(broken_rule(self.owner, rule, got, remedy))
 
-    def row(self, place: int) -> str:
+    def row(self, position: int) -> str:
         """Return how a message shows one cell."""
-        return f"{self.texts[place]} (row {place + 1})"
+        return f"{self.strings[position]} (row {position + 1})"
 
     def two_formats(self, one: int, other: int) -> DataError:
         """Return the error for two rows that no single format reads."""
@@ -79,7 +79,7 @@ class DateColumn:
             remedy += f"pass date_format={one.format!r} or {other.format!r}."
             if {"%d", "%m"} <= {one.format[:2], other.format[:2]}:
                 remedy += " dayfirst=True and dayfirst=False say the same."
-        last = len(self.texts) - 1
+        last = len(self.strings) - 1
         return DataError(
             broken_rule(self.owner, rule, f"{self.row(0)} to {self.row(last)}", remedy)
         )
@@ -193,7 +193,7 @@ def decide(
         raise column.ambiguous(usual, possible[1])
     ranks = [each.rank if each else 0 for each in seen]
     best = max(ranks)
-    winners = [place for place, rank in enumerate(ranks) if rank == best]
+    winners = [position for position, rank in enumerate(ranks) if rank == best]
     rivals = [
         reading
         for reading, each in zip(possible[1:], seen[1:], strict=True)
@@ -213,7 +213,7 @@ def decide(
             return usual
         raise column.ambiguous(usual, possible[winners[1]])
     if len(winners) > 1:
-        raise column.ambiguous(*[possible[place] for place in winners[:2]])
+        raise column.ambiguous(*[possible[position] for position in winners[:2]])
     return possible[winners[0]]
 
 

@@ -192,8 +192,8 @@ def _decoded(raw: bytes, owner: str) -> str:
             if len(raw) > 3 and not any(raw[places]):
                 return raw.decode(encoding)
         if b"\0" in raw:
-            place = raw.index(b"\0")
-            got = raw[max(place - 20, 0) : place + 20]
+            position = raw.index(b"\0")
+            got = raw[max(position - 20, 0) : position + 20]
             remedy = "Null bytes are what a broken download or another kind of file leaves."
             raise DataError(broken_rule(owner, "be a text file", got, remedy))
         return raw.decode("utf-8")

@@ -78,7 +78,7 @@ class JoblibEngine(FutureEngine):
         self._answers: SimpleQueue[tuple[Ticket, Answer]] = SimpleQueue()
         self._numbers = itertools.count()
         self._futures: list[Future[Any]] = []
-        with _in_words():
+        with _as_engine_errors():
             self._parallel = self._configured({})
             backend = self._parallel._backend  # noqa: SLF001  # nothing public says which it is
             if type(backend).__name__ in _ON_THIS_MACHINE:
@@ -124,7 +124,7 @@ class JoblibEngine(FutureEngine):
 
         # Inside of the task, joblib is to do what it does inside of any call of its own.
         inner = self._backend.get_nested_backend()
-        with _in_words():
+        with _as_engine_errors():
             future = self._backend.submit(BatchedCalls([todo], inner), callback=note)
         if isinstance(future, Future):
             self._futures = [one for one in self._futures if not one.done()]
@@ -139,7 +139,7 @@ class JoblibEngine(FutureEngine):
             except Empty:
                 continue
             if isinstance(answer, BaseException) and not isinstance(answer, BrokenExecutor):
-                with _in_words():
+                with _as_engine_errors():
                     raise answer
             return [(number, answer)]
 
@@ -172,7 +172,7 @@ class JoblibEngine(FutureEngine):
 
 
 @contextmanager
-def _in_words() -> Iterator[None]:
+def _as_engine_errors() -> Iterator[None]:
     """Turn what joblib itself raises into an `EngineError`; no error of a task comes here."""
     try:
         yield

@@ -25,7 +25,7 @@ from broadpeak._simulation._kernels.orders import (
     Funds,
     Order,
     charges_at,
-    grown,
+    grown_log,
     nothing_held,
     send_order,
     with_levels,
@@ -37,8 +37,8 @@ from broadpeak._simulation._kernels.stops import (
     at_peak,
     distances_at,
     end_of_life,
-    placed,
-    touched,
+    levels_after_fill,
+    stop_touched,
 )
 from broadpeak.types import AnyArray, FloatArray, IntArray
 
@@ -111,14 +111,14 @@ def first_touch(
     peak = levels.peak
     if long:
         for t in range(first, last + 1):
-            reason, raw, when = touched(open_[t], low[t], high[t], levels, peak, by_price)
+            reason, raw, when = stop_touched(open_[t], low[t], high[t], levels, peak, by_price)
             if reason >= 0:
                 return reason, raw, when, t, peak
             if high[t] > peak:
                 peak = high[t]
     else:
         for t in range(first, last + 1):
-            reason, raw, when = touched(-open_[t], -high[t], -low[t], levels, peak, by_price)
+            reason, raw, when = stop_touched(-open_[t], -high[t], -low[t], levels, peak, by_price)
             if reason >= 0:
                 return reason, -raw, when, t, peak
             if -low[t] > peak:
@@ -252,14 +252,16 @@ def run_column(
         if fill.units != 0.0:
             cash += fill.flow
             if n == log.shape[0]:
-                log = grown(log)
+                log = grown_log(log)
             write_order(log, n, column, bar, when, fill, position.units)
             n += 1
             if fill.opens and watches:  # what only reduces leaves the stops alone
                 d = 1.0 if position.units > 0.0 else -1.0
                 away = distances_at(values, at, step, seen)
                 due = end_of_life(close, bar, away.lifetime) if terms.has_lifetime else math.inf
-                levels = placed(position.levels, d, fill.price, held * d <= 0.0, away, due, terms)
+                levels = levels_after_fill(
+                    position.levels, d, fill.price, held * d <= 0.0, away, due, terms
+                )
                 position = with_levels(position, levels)
         # A fill at an open leaves the rest of its bar: signal and stops of it come next.
         sig = bar if next_open and when != AT_CLOSE else bar + 1

@@ -28,10 +28,10 @@ from broadpeak._simulation._kernels.orders import (
     Funds,
     Order,
     charges_at,
-    grown,
+    grown_log,
     nothing_held,
     send_order,
-    wanted,
+    size_in_units,
     with_levels,
     write_order,
 )
@@ -40,9 +40,9 @@ from broadpeak._simulation._kernels.stops import (
     at_peak,
     distances_at,
     end_of_life,
-    placed,
+    levels_after_fill,
     setting,
-    touched,
+    stop_touched,
 )
 from broadpeak.types import AnyArray, FloatArray, IntArray
 
@@ -63,7 +63,7 @@ def may_open(action: int, held: float, size: float, raw: float, terms: Terms) ->
         return True
     if not terms.accumulate or action & opposite == 0 or terms.size_type == PERCENT:
         return action & opposite != 0
-    return not wanted(size, terms.size_type, raw, terms.lot) <= abs(held)
+    return not size_in_units(size, terms.size_type, raw, terms.lot) <= abs(held)
 
 
 @kernel
@@ -104,7 +104,7 @@ def run_group(
     order = np.full(k, -1, np.int64)  # signal bar of the order that waits
     for t in range(close.shape[1]):
         while n + 3 * k + 4 > log.shape[0]:  # more than one bar can send
-            log = grown(log)
+            log = grown_log(log)
         for at_close in (False, True):
             for j in range(k):
                 p = price_rows[members[j]]
@@ -142,7 +142,7 @@ def run_group(
                         worst = market.low[p, t] if held > 0.0 else -market.high[p, t]
                         best = market.high[p, t] if held > 0.0 else -market.low[p, t]
                         levels = position.levels
-                        reason, price, when = touched(
+                        reason, price, when = stop_touched(
                             d * market.open[p, t], worst, best, levels, levels.peak, terms.by_price
                         )
                         price *= d
@@ -186,7 +186,7 @@ def run_group(
                         away = distances_at(values, at, step, seen)
                         life = away.lifetime
                         due = end_of_life(close[p], t, life) if terms.has_lifetime else math.inf
-                        levels = placed(
+                        levels = levels_after_fill(
                             after.levels, d, fill.price, held * d <= 0.0, away, due, terms
                         )
                         after = with_levels(after, levels)

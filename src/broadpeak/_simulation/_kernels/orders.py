@@ -118,7 +118,7 @@ def nothing_held() -> Position:
 
 
 @inline_kernel
-def way_of(action: int, held: float, more: bool) -> float:
+def direction_of(action: int, held: float, more: bool) -> float:
     """Return the direction of an action's order: 1 buys, -1 sells, 0 sends nothing."""
     up = action & LONG_IN != 0 and (held <= 0.0 or more)
     down = action & SHORT_IN != 0 and (held >= 0.0 or more)
@@ -129,13 +129,13 @@ def way_of(action: int, held: float, more: bool) -> float:
 
 
 @inline_kernel
-def wanted(size: float, size_type: int, raw: float, lot: float) -> float:
+def size_in_units(size: float, size_type: int, raw: float, lot: float) -> float:
     """Return a size as units; percent sizes are handled by the caller."""
     return size * lot if size_type == AMOUNT else size / raw * lot
 
 
 @inline_kernel
-def opened(
+def entry_units(
     size: float, terms: Terms, closing: float, free: float, raw: float, fixed_units: float
 ) -> tuple[float, float]:
     """Return how many units an entry closes and opens, at most `free` of them opened.
@@ -149,7 +149,7 @@ def opened(
         if terms.accumulate:
             units += size * closing
     else:
-        units = wanted(size, terms.size_type, raw, terms.lot)
+        units = size_in_units(size, terms.size_type, raw, terms.lot)
     if not units > 0.0:  # NaN and 0 trade nothing
         units = 0.0
     if terms.accumulate:
@@ -160,10 +160,10 @@ def opened(
 
 
 @inline_kernel
-def reduced(size: float, terms: Terms, held: float, raw: float) -> float:
+def exit_units(size: float, terms: Terms, held: float, raw: float) -> float:
     """Return how many units an exit closes while entries accumulate."""
     percent = terms.size_type == PERCENT
-    units = size * held if percent else wanted(size, terms.size_type, raw, terms.lot)
+    units = size * held if percent else size_in_units(size, terms.size_type, raw, terms.lot)
     return min(units, held) if units > 0.0 else 0.0
 
 
@@ -191,7 +191,7 @@ def free_units(
 
 
 @inline_kernel
-def booked(
+def book_order(
     position: Position,
     d: float,
     closing: float,
@@ -248,7 +248,7 @@ def send_order(
     # Who sells at a target sells to a limit order, which does not slip.
     slip = 0.0 if reason == TARGETED else charges.slip
     if reason == ENTRY:
-        d = way_of(order.action, position.units, terms.accumulate)
+        d = direction_of(order.action, position.units, terms.accumulate)
         closing = held if position.units * d < 0.0 else 0.0
         if d != 0.0 and order.action & (LONG_IN if d > 0.0 else SHORT_IN) != 0:
             # It opens, be it after closing what stands against it. Only cash limits it.
@@ -262,12 +262,12 @@ def send_order(
                     account.cash, account.shorts if d < 0.0 else 0.0, d, held - closing, closing,
                     price, charges, terms,
                 )  # fmt: skip
-            closing, opening = opened(
+            closing, opening = entry_units(
                 charges.size, terms, closing, free, order.raw,
                 charges.fixed / (price * (1.0 + charges.rate) + terms.unit_cost),
             )  # fmt: skip
         elif terms.accumulate and closing > 0.0:
-            closing = reduced(charges.size, terms, held, order.raw)
+            closing = exit_units(charges.size, terms, held, order.raw)
         # What is too small is not sent, unless it is all that is left.
         if closing < MIN_ORDER and held - closing >= DUST:
             closing = 0.0
@@ -279,7 +279,7 @@ def send_order(
     paid = 0.0
     if nights != 0.0 and held > 0.0:
         paid = held * (terms.roll_long if position.units > 0.0 else terms.roll_short) * nights
-    units, fees, flow, after, basis = booked(
+    units, fees, flow, after, basis = book_order(
         position, d, closing, opening, price, charges, terms.unit_cost
     )
     fill = FilledOrder(reason, d * units, price, fees, flow - paid, opening > 0.0)
@@ -303,7 +303,7 @@ def write_order(
 
 
 @kernel
-def grown(log: FloatArray) -> FloatArray:
+def grown_log(log: FloatArray) -> FloatArray:
     """Return the log with room for twice as many orders."""
     new = np.empty((log.shape[0] * 2, log.shape[1]), np.float64)
     for i in range(log.shape[0]):

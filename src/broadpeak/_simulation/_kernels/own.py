@@ -60,7 +60,7 @@ def joint_bars(
 
 
 @kernel
-def spread(out: FloatArray, axis: IntArray, path: FloatArray, own: IntArray) -> None:
+def add_path(out: FloatArray, axis: IntArray, path: FloatArray, own: IntArray) -> None:
     """Add a path over own bars to `out` over the bars `axis`; between own bars it stands still."""
     k = 0
     for i in range(axis.shape[0]):

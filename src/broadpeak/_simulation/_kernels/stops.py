@@ -80,7 +80,7 @@ def distances_at(values: FloatArray, at: IntArray, step: IntArray, seen: int) ->
 
 
 @inline_kernel
-def placed(
+def levels_after_fill(
     old: Levels, d: float, price: float, fresh: bool, away: Distances, due: float, terms: Terms
 ) -> Levels:
     """Return the levels after a fill at `price` that opened a position of side `d`, or added to it.
@@ -124,7 +124,7 @@ def end_of_life(close: FloatArray, bar: int, life: float) -> float:
 
 
 @inline_kernel
-def touched(
+def stop_touched(
     open_: float, worst: float, best: float, levels: Levels, peak: float, by_price: bool
 ) -> tuple[int, float, int]:
     """Return reason (-1: none), price and timing of the first stop that one bar reaches."""

@@ -25,7 +25,7 @@ from broadpeak._simulation._kernels.layout import (
     OrderLog,
     OwnPrices,
 )
-from broadpeak._simulation._kernels.own import own_days, own_orders, spread
+from broadpeak._simulation._kernels.own import add_path, own_days, own_orders
 from broadpeak._simulation._kernels.stops import TARGETED
 from broadpeak.types import AnyArray, FloatArray, IntArray
 
@@ -286,7 +286,7 @@ def add_column(
     path = scratch[: mark.shape[0]]
     path[:] = 0.0
     add_pnl(path, log, mark, costs, days)
-    spread(out, axis, path, own)
+    add_path(out, axis, path, own)
 
 
 @kernel
