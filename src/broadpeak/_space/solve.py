@@ -277,6 +277,8 @@ class Solver:
         else:
             rows = {axis: np.concatenate([one[axis] for one in pieces]) for axis in self.axes}
         if not self.in_order:
+            # Axes were bound in the order that prunes most; the numbers of combinations, by which
+            # samples and subsets name them, are those of the grid.
             lengths = [self._lengths[axis] for axis in self.axes]
             order = grid_order([rows[axis] for axis in self.axes], lengths)
             rows = {axis: rows[axis][order] for axis in self.axes}
@@ -294,6 +296,8 @@ class Solver:
 
     def stream(self, *, most_cells: int | None = None, block: int = CELLS) -> Iterator[Rows]:
         """Yield all that pass in pieces of bounded size, in the order in which axes are bound."""
+        # A list, for all depths take from one budget. Conditions on constants decide at once over
+        # everything, and are not evaluated again.
         budget = [math.inf if most_cells is None else most_cells]
         for conjunct, owner in self._constants.items():
             if not self._not_excluded(owner, conjunct.test({})).all():
@@ -307,6 +311,8 @@ class Solver:
             report_raised(self._grid, self._suspects, rows)
             yield rows
             return
+        # Depth first: a piece is carried to the last axis before its neighbour is made, so that at
+        # any moment there is one piece a depth. Breadth first would hold every prefix of a depth.
         for piece in self._expand(rows, depth, block, budget):
             if len(piece[self._order[depth]]):
                 yield from self._deepen(piece, depth + 1, block, budget)
@@ -372,6 +378,8 @@ class Solver:
         operand broadcasts and nothing is copied; only what is left becomes rows. Callables come
         after that: the fewer rows there are, the fewer calls.
         """
+        # First what still waits for axes, by bounds: a cheap look that often leaves few cells to
+        # those conjuncts that decide now.
         kept = self._still_possible(head, axis, tail)
         calls: list[Conjunct] = []
         for conjunct in binding:
@@ -496,6 +504,8 @@ class Solver:
 
     def _guessed_share(self, conjunct: Conjunct) -> float:
         """Return the share of its cells that a conjunct lets pass, guessed from a few of them."""
+        # Half a pass is added, so that a conjunct that none of 256 cells met is rare, but not impossible:
+        # a share of 0 would make its axes look free, however long.
         if conjunct.vectorised is None:
             return 0.5  # a user's function is not called for a guess
         rng = np.random.default_rng(0)
@@ -527,6 +537,7 @@ def narrowed(
     chosen = np.zeros(1, dtype=np.intp) if not head else np.arange(n_head)
     blocks = np.zeros(len(chosen), dtype=np.intp)
     n_children = -(-length // size)
+    # Invariant: the pairs (row, block of `size` values) hold every cell that may still pass.
     while True:
         fan = np.arange(n_children)
         spend(budget, len(chosen) * n_children)

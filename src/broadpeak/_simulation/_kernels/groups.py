@@ -46,7 +46,9 @@ from broadpeak._simulation._kernels.stops import (
 )
 from broadpeak.types import AnyArray, FloatArray, IntArray
 
-# What happens at one price of a bar, one after the other.
+# What happens at one price of a bar, one after the other. Stops come first, since they were in
+# the market during the bar. Orders that can only free cash come before those that may need it.
+# Lifetimes end last: an order at the same price may have closed the position already.
 BY_STOP, BY_FLATTEN, FREEING, OPENING, BY_LIFETIME = range(5)
 N_TURNS = 5
 
@@ -102,6 +104,9 @@ def run_group(
     last = np.zeros(k)  # last known price
     raw = np.zeros(k)  # price at which orders fill now; NaN where the column does not trade
     order = np.full(k, -1, np.int64)  # signal bar of the order that waits
+    # Columns that share cash cannot be run one after the other, from event to event: what one of
+    # them may buy depends on what all others did up to that moment. So every bar is visited, its
+    # open and its close, and at each price all columns take their turns together.
     for t in range(close.shape[1]):
         while n + 3 * k + 4 > log.shape[0]:  # more than one bar can send
             log = grown_log(log)
@@ -147,6 +152,7 @@ def run_group(
                         )
                         price *= d
                         if reason >= 0:
+                            # One order a bar: where orders fill at closes, the stop used it up.
                             order[j] = order[j] if next_open else -1
                         elif best > levels.peak:
                             positions[j] = with_levels(position, at_peak(levels, best))
@@ -159,6 +165,7 @@ def run_group(
                         size = setting(values, at, step, SIZE, seen)
                         if may_open(action, held, size, price, terms) == (turn == OPENING):
                             reason = ENTRY
+                            # The account is worth what all columns hold, at last known prices.
                             others = worth_of(units, last) - held * last[j]
                             order[j] = -1
                     elif turn == BY_LIFETIME and held != 0.0 and position.levels.due <= t:
@@ -181,6 +188,7 @@ def run_group(
                     shorts += (after.basis if after.units < 0.0 else 0.0) - (
                         position.basis if held < 0.0 else 0.0
                     )
+                    # Anchored anew by what opens or adds, as in `run_column`.
                     if fill.opens and watches:
                         d = 1.0 if after.units > 0.0 else -1.0
                         away = distances_at(values, at, step, seen)
@@ -196,6 +204,7 @@ def run_group(
             for j in range(k):
                 if not math.isnan(raw[j]) and codes[j, t] & FLATTEN == 0:
                     order[j] = t if codes[j, t] != 0 else -1
+        # Ruin is judged at closes and lasts: nothing is opened any more, by any column.
         if terms.limited and cash + worth_of(units, last) <= 0.0:
             ruined = True
     return log, n

@@ -143,8 +143,9 @@ def entry_units(
     `fixed_units` is what the fixed fee would buy; `free` leaves room for it.
     """
     if terms.size_type == PERCENT:
-        # The fixed fee is paid out of the share, not on top of it. Accumulating, the share counts
-        # the position too, of which no fee keeps anything back: a closing half always fills.
+        # The fixed fee is paid out of the share, not on top of it. While entries accumulate, the
+        # share counts the position too; that part is free of the fee, since what closes always
+        # fills in full.
         units = max(size * (free + fixed_units) - fixed_units, 0.0)
         if terms.accumulate:
             units += size * closing
@@ -153,8 +154,12 @@ def entry_units(
     if not units > 0.0:  # NaN and 0 trade nothing
         units = 0.0
     if terms.accumulate:
+        # An opposite entry trades its size and no more: it reduces the position first, and only
+        # what is left of the size crosses zero. Without accumulation `closing` is the whole
+        # position, whatever the size, and the size is what opens on the other side.
         closing = min(closing, units)
         units -= closing
+    # Cash cuts the opening half alone. An exit must never fail for want of cash.
     opening = min(units, free)
     return closing, opening if opening >= MIN_ORDER else 0.0
 
@@ -184,6 +189,9 @@ def free_units(
     units that the order may add to: what rounding left of cash spent in full adds nothing to
     them, and so moves no stop.
     """
+    # The order is one, so what it closes pays for what it opens: cash is counted as it is after
+    # the closing half. Twice the entry value of open shorts is kept back: the proceeds of their
+    # sale, which are owed, and as much again as margin.
     cash -= closing * price * (d + charges.rate)
     each = price * (1.0 + charges.rate) + terms.unit_cost
     free = (cash - 2.0 * shorts - charges.fixed) / each
@@ -205,11 +213,14 @@ def book_order(
     units = closing + opening
     held = abs(position.units)
     if closing > 0.0:
+        # Dust: a remainder too small to trade goes with the order that left it. Kept, it would make
+        # a column look invested for ever, so that its next entry would add instead of opening.
         if held - closing < DUST:
             units += held - closing
             held = 0.0
             basis = 0.0
         else:
+            # What stays keeps its average price, as records of partial exits state it.
             basis *= (held - closing) / held
             held -= closing
     fees = units * price * charges.rate + charges.fixed
@@ -245,19 +256,22 @@ def send_order(
     closing = held
     opening = 0.0
     d = -1.0 if position.units > 0.0 else 1.0
-    # Who sells at a target sells to a limit order, which does not slip.
+    # A target is a limit order, which fills at its price or better; all others slip.
     slip = 0.0 if reason == TARGETED else charges.slip
     if reason == ENTRY:
         d = direction_of(order.action, position.units, terms.accumulate)
+        # A reversal is one order, which closes what stands against it and opens with the rest: one
+        # fixed fee, percentage fees on all of its units, one row of the log.
         closing = held if position.units * d < 0.0 else 0.0
         if d != 0.0 and order.action & (LONG_IN if d > 0.0 else SHORT_IN) != 0:
-            # It opens, be it after closing what stands against it. Only cash limits it.
+            # An entry. Only cash limits it.
             price = order.raw * (1.0 + d * slip)
             free = math.inf
             if terms.limited:
                 ruined |= account.cash + account.others + position.units * order.raw <= 0.0
-                # The proceeds of shorts are not free: a further short leaves them alone, and as
-                # much again as a margin; a purchase may spend them.
+                # A ruined account, worth nothing or less at any close or at this price, closes
+                # positions but never opens one again. A further short leaves the proceeds of open
+                # shorts alone, and as much again as margin; a purchase may spend them.
                 free = 0.0 if ruined else free_units(
                     account.cash, account.shorts if d < 0.0 else 0.0, d, held - closing, closing,
                     price, charges, terms,
@@ -268,7 +282,7 @@ def send_order(
             )  # fmt: skip
         elif terms.accumulate and closing > 0.0:
             closing = exit_units(charges.size, terms, held, order.raw)
-        # What is too small is not sent, unless it is all that is left.
+        # An order too small to be sent is dropped, unless it would close all that is left.
         if closing < MIN_ORDER and held - closing >= DUST:
             closing = 0.0
         if closing > 0.0:

@@ -124,6 +124,9 @@ def make_trades(
         fill = log[i, L_PRICE]
         fee = log[i, L_FEES]
         if held > 0.0:
+            # Extremes up to this fill, for mae and mfe: of a bar that ends in a close fill all of it
+            # counts, of a bar filled before its close only what must have come before: its open,
+            # and, before a target inside it, its worst price.
             roll += rollover(d * held, since, bar, costs, days)
             end = bar + 1 if when == AT_CLOSE else bar
             for t in range(due, end if extremes else due):
@@ -144,7 +147,11 @@ def make_trades(
         since = bar
         after = abs(log[i, L_POS])
         crosses = log[i, L_POS] * d < 0.0
-        opening = units  # the order's own: a difference of positions is rounded at their size
+        # An order against the position closes part of it, all of it, or reverses it. Each closing
+        # makes a record at the average entry price, with its share of entry fees and rollover. The
+        # fee of a reversal is split by units, and its opening half begins the next record. Units
+        # are taken from the order: a difference of positions is rounded at their size.
+        opening = units
         if held > 0.0 and way != d:
             closing = held if crosses or after == 0.0 else units
             opening = after if crosses else 0.0
@@ -171,6 +178,7 @@ def make_trades(
                 worst = fill
                 best = fill
             else:
+                # An addition moves the average price; the entry bar stays that of the first fill.
                 price = (price * held + fill * opening) / (held + opening)
             held += opening
             fees += fee + opening * costs[UNIT_COST]
