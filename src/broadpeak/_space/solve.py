@@ -504,8 +504,8 @@ class Solver:
 
     def _guessed_share(self, conjunct: Conjunct) -> float:
         """Return the share of its cells that a conjunct lets pass, guessed from a few of them."""
-        # Half a pass is added, so that a conjunct that none of 256 cells met is rare, but not impossible:
-        # a share of 0 would make its axes look free, however long.
+        # Half a pass is added, so that a conjunct that none of 256 cells met counts as rare, not
+        # as impossible: a share of 0 would make its axes look free, however long they are.
         if conjunct.vectorised is None:
             return 0.5  # a user's function is not called for a guess
         rng = np.random.default_rng(0)

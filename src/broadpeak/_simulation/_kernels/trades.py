@@ -124,9 +124,9 @@ def make_trades(
         fill = log[i, L_PRICE]
         fee = log[i, L_FEES]
         if held > 0.0:
-            # Extremes up to this fill, for mae and mfe: of a bar that ends in a close fill all of it
-            # counts, of a bar filled before its close only what must have come before: its open,
-            # and, before a target inside it, its worst price.
+            # Extremes up to this fill, for mae and mfe. A bar that ends in a close fill counts as a
+            # whole; of a bar filled earlier only what must have come before the fill: its open,
+            # and before a target inside the bar its worst price.
             roll += rollover(d * held, since, bar, costs, days)
             end = bar + 1 if when == AT_CLOSE else bar
             for t in range(due, end if extremes else due):
