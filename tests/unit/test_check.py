@@ -166,9 +166,9 @@ def test_errors_are_also_those_of_python():
 
 def test_files_that_cannot_be_written(tmp_path):
     (tmp_path / "file").write_text("")
-    told = r"path must be a file that can be written.*pass another"
+    message = r"path must be a file that can be written.*pass another"
     with (
-        pytest.raises(FileError, match=told),
+        pytest.raises(FileError, match=message),
         writing(tmp_path / "file" / "inside.txt") as target,
     ):
         target.write_text("x")

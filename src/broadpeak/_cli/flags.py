@@ -60,7 +60,7 @@ Workers: TypeAlias = Annotated[
 
 
 def _make_folder(folder: str | None) -> str | None:
-    """Make the folder before the run, so that no result is lost for want of one."""
+    """Make the folder before the run, so that no result is lost because there is none."""
     if folder is not None:
         try:
             Path(folder).mkdir(parents=True, exist_ok=True)

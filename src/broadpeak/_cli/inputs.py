@@ -32,7 +32,7 @@ T = TypeVar("T")
 
 
 def strategy(target: str) -> Callable[..., object]:
-    """Return the strategy that ``FILE.py:NAME`` means; NAME may be left out if there is one only.
+    """Return the strategy that ``FILE.py:NAME`` means; NAME may be left out if there is only one.
 
     Raises
     ------
@@ -312,7 +312,7 @@ def takes_search(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def is_file(path: str | Path) -> bool:
-    """Return whether there is a file; a string that cannot name one is none."""
+    """Return whether the path is that of a file; False for a string that cannot be a path."""
     try:
         return Path(path).is_file()
     except (OSError, ValueError):

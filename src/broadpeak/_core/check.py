@@ -295,7 +295,7 @@ def did_you_mean(value: object, known: Iterable[object]) -> str:
 
 
 def plain_function(name: str, func: object) -> None:
-    """Refuse a function whose calls only start something, for nobody would await or exhaust it.
+    """Refuse a function whose calls only start something: it would never be awaited or exhausted.
 
     Partials, methods and objects with `__call__` are looked through.
 
@@ -321,7 +321,7 @@ def finished(value: T) -> T:
     if kind is None:
         return value
     if isinstance(value, types.CoroutineType):
-        value.close()  # or Python would warn that nobody has awaited it
+        value.close()  # or Python would warn that it was never awaited
     kind_of = f"an {kind}" if kind.startswith("a") else f"a {kind}"
     text = f"A call must return its result, got {kind_of} of {_short_name(value)!r}. "
     raise ParamTypeError(text + _FINISH[kind])

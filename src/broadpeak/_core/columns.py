@@ -42,7 +42,7 @@ def split_levels(columns: Index) -> tuple[list[Index], list[Index]]:
 
 
 def join_levels(levels: list[Index]) -> Index:
-    """Return one level as it is and several as a MultiIndex, the symbols last."""
+    """Return a single level unchanged, several as a MultiIndex, the symbols last."""
     ordered = [x for x in levels if x.name != "symbol"] + [x for x in levels if x.name == "symbol"]
     if len(ordered) == 1:
         return ordered[0]
@@ -216,7 +216,7 @@ def _by_position(left: Index, right: Index) -> Pairs | None:
 
 
 def pair_values(columns: Index, n: int) -> tuple[IntArray, IntArray]:
-    """Return, for every column of the result, its column and its place in lists of `n` values.
+    """Return, for every column of the result, its column and its position in lists of `n` values.
 
     Columns that are assets alone meet every value, the values slowest. Columns of parameters are
     combinations: one value meets all of them, as many values meet them one to one.

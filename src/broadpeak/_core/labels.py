@@ -175,7 +175,7 @@ def _gives_back(index: Index, items: Sequence[Any]) -> bool:
 
 
 def _ranks(items: Sequence[Any]) -> IntArray | None:
-    """Return the place of each of `items` in sorted order; None where they have no order."""
+    """Return the rank of each of `items` in sorted order; None where they have no order."""
     try:
         order = sorted(range(len(items)), key=items.__getitem__)
     except (TypeError, ValueError, ArithmeticError):

@@ -33,7 +33,7 @@ class IndicatorResult:
     another result, a number, a list of numbers (a column level called like the method), or values
     bar by bar: a Series, a frame or an array.
 
-    Parameters that occur several times are computed once; frames are made when they are asked for.
+    Parameters that occur several times are computed once; frames are made on first use.
     Crossings of two results of as many combinations meet pair by pair, and one single combination
     meets all; so do lists of numbers. Where parameters are hidden, those of crossings are too.
     They are computed on each symbol's own bars.

@@ -133,7 +133,7 @@ class Shape:
         return pairs, left.stored_columns(), right.stored_columns()
 
     def _repeated(self, n: int) -> Shape:
-        """Return a single combination `n` times; as many as `n` are as they are."""
+        """Return a single combination `n` times; with `n` already, return it unchanged."""
         if self.count == n:
             return self
         take = np.zeros(n, np.int64) if self.take is None else self.take.repeat(n)

@@ -480,4 +480,4 @@ NAMED: Final[dict[str, Function]] = {
     "column_stack": column_stack,
     "reset_column_stack": reset_column_stack,
 }
-"""Every merge that can be asked for by name."""
+"""Every named merge."""

@@ -3,7 +3,7 @@
 
 Each argument is unwrapped (`MarketArgument`), all are matched column by column
 (`alignment.py`), and what prices and settings must be is checked. What the kernels see has no
-labels any more.
+labels.
 """
 
 from __future__ import annotations

@@ -34,7 +34,7 @@ class Portfolio:
     """What signals would have earned, for one column or for many.
 
     Made by `Portfolio.from_signals`, by `broadpeak.test` and by `broadpeak.walk_forward`.
-    Everything is computed when it is first asked for, and only what is asked: the Sharpe ratios of
+    Everything is computed on first use, and only what is used: the Sharpe ratios of
     50,000 columns need no table of 50,000 columns × bars.
 
     Attributes
@@ -313,7 +313,7 @@ class Portfolio:
 
     @property
     def bars_per_year(self) -> Metric:
-        """Bars a year, given or inferred from the index; NaN without dates, with one warning.
+        """Bars a year, as passed or inferred from the index; NaN without dates, with one warning.
 
         A Series where columns have different bars, for each is annualised by its own.
         """
@@ -323,7 +323,7 @@ class Portfolio:
         return pd.Series(values, index=self._group_labels, name="bars_per_year")
 
     def _per_year(self, summary: AnyArray) -> FloatArray:
-        """Return the bars a year of each group: the given number, or what its own bars say."""
+        """Return the bars a year of each group: the number passed, or what its own bars imply."""
         if self._bars_per_year is not None:
             return np.full(len(summary), self._bars_per_year)
         index = self._labels.index
@@ -372,7 +372,7 @@ class Portfolio:
         return found
 
     def _lend(self, name: str, make: Callable[[], Frame]) -> Frame:
-        """Return what is computed once and kept, as an object of the user's own."""
+        """Compute a result once, keep it, and return a copy that the user may change."""
         if name not in self._kept:
             self._kept[name] = make()
         kept: Frame = user_copy(self._kept[name])
@@ -472,9 +472,10 @@ class Portfolio:
     # Metrics
 
     def _summary(self, needs: int) -> AnyArray:
-        """Return a summary that holds what is needed; what is known already is not run again.
+        """Return a summary that holds what is needed; only what is not yet known is run.
 
-        Whoever asked for paths or trades has the order log, and it is reduced without a new run.
+        Once paths or trades have been computed there is an order log, which is reduced without
+        another run.
         """
         for known, summary in self._summaries.items():
             if known & needs == needs:

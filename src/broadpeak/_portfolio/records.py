@@ -56,7 +56,7 @@ def trades_frame(fills: Fills, columns: pd.Index, index: pd.Index) -> pd.DataFra
 
 
 def labels_of_codes(names: tuple[str, ...], codes: AnyArray) -> pd.Index:
-    """Return the word of each code, of one dtype also for no codes."""
+    """Return the name of each code; the dtype is the same where there are no codes."""
     return pd.Index(names).take(np.asarray(codes, dtype=np.int64))
 
 

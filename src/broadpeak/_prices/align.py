@@ -69,7 +69,7 @@ def _check_zones(symbols: list[Hashable], indexes: list[Index]) -> None:
 
 
 def _only_counts(index: Index) -> bool:
-    """Return whether an index is the one pandas gives where there is none."""
+    """Return whether an index is the default one of pandas."""
     return isinstance(index, pd.RangeIndex) and index.start == 0 and index.step == 1
 
 

@@ -20,8 +20,8 @@ from broadpeak.types import Function, IntArray
 Coded: TypeAlias = tuple[Sequence[object], npt.ArrayLike | Sequence[int]]  # values, codes
 Varying: TypeAlias = Mapping[int | str, Coded] | Mapping[int, Coded] | Mapping[str, Coded]
 _LINE = 100  # characters of a repr
-_OPEN = object()  # stands at a position that no argument was given for
-_OPEN = object()  # stands at a position for which no argument was given
+_OPEN = object()  # stands at a position without an argument
+_OPEN = object()  # stands at a position without an argument
 _KEY = 16  # bytes of the digest of one call
 
 

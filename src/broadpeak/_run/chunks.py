@@ -34,7 +34,7 @@ class Chunk:
     Attributes
     ----------
     number : int
-        Its place among the chunks.
+        Its position among the chunks.
     positions : range or list of int
         Its items; a range has the step 1.
     """
@@ -88,7 +88,7 @@ def plan_chunks(
 
 
 def endless_chunks(chunk_len: Auto, n_cores: int | None = None) -> Iterator[Chunk]:
-    """Yield the chunks of an iterator of which nobody knows where it ends."""
+    """Yield the chunks of an iterator of unknown length."""
     length = END if chunk_len is None else _resolved("chunk_len", chunk_len, n_cores)
     for number, start in enumerate(count(0, length)):
         yield Chunk(number, range(start, min(start + length, END)))
@@ -125,7 +125,7 @@ def order_of(chunks: Sequence[Chunk]) -> IntArray:
 
 
 def _explicit(name: str, size: int, chunk_meta: object) -> list[Chunk]:
-    """Return chunks as they are listed; empty ones are left out."""
+    """Return the chunks that were listed; empty ones are left out."""
     rule = "be slices, ranges or lists of positions, one a chunk"
     chunks: list[Chunk] = []
     for meta in check.iterable(name, chunk_meta, rule):

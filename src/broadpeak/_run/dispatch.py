@@ -108,7 +108,7 @@ class WorkItem:
 
 
 class _NotBegun:
-    """The answer for a batch that its worker never started: it goes to another."""
+    """The answer for a batch that its worker never started, so that another gets it."""
 
 
 NOT_BEGUN = _NotBegun()
@@ -141,7 +141,7 @@ class FutureEngine:
     mark : bytes
         What payloads begin with, so that an executor need not copy them to say what they are.
     lazy : bool
-        A batch is used up inside of `submit`: its tasks may be made one by one.
+        A batch is used up inside `submit`: its tasks may be made one by one.
     ends_late : bool
         The engine itself ends batches after ``item.batch.timeout``. If not, the task is left behind
         in its thread, which works only while it does not hold the interpreter lock in C code.
@@ -185,7 +185,7 @@ class FutureEngine:
         """Prepare the executor. Called when a run starts, and again after the executor broke."""
 
     def submit(self, item: WorkItem) -> Ticket | None:
-        """Hand one batch to the executor and return the ticket by which `wait` knows it.
+        """Pass one batch to the executor and return the ticket by which `wait` knows it.
 
         None means that there is no room now: the batch is offered again when another has ended.
         While nothing is on the way there must be room.
@@ -303,8 +303,8 @@ class FutureEngine:
                     else:
                         suspects.extend(fallen)
         finally:
-            # However it ends (nobody wants more results, an error, Ctrl-C while this thread waits):
-            # what is on the way has nobody to come back to, and must not go on.
+            # However it ends (no more results wanted, an error, Ctrl-C while this thread waits):
+            # what is on the way must not go on, since its results would not be read.
             self.close(abandoned=bool(flight))
             if shared is not None:
                 shared.close()
@@ -349,7 +349,7 @@ class SerialEngine(FutureEngine):
         self.n_workers = 1
 
     def submit(self, item: WorkItem) -> Ticket:
-        """Run the batch; there is nobody else to do it."""
+        """Run the batch in this thread."""
         self._ended: list[tuple[Ticket, Answer]] = [(0, run_batch(item.batch))]
         return 0
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """`execute`: tasks in, merged results out. Sweeps and parallel trainings run through here.
 
-A run has three parts: a `TaskQueue` hands out the tasks, an engine runs them, and a `Sink` takes
+A run has three parts: a `TaskQueue` supplies the tasks, an engine runs them, and a `Sink` takes
 the results. This module puts them together. `TaskRun` decides what becomes of every batch that
 comes back: its results go on to the sink, and what failed goes back to the queue or fails for good.
 """
@@ -93,7 +93,7 @@ def execute(
     merge_kwargs : mapping, optional
         Passed to the merge; templates allowed.
     show_progress : bool, optional
-        Default: only on a terminal or in a notebook, not inside of another run.
+        Default: only on a terminal or in a notebook, not inside another run.
     pbar_kwargs : mapping, optional
         Passed to tqdm.
     pre_execute_func, pre_chunk_func, post_chunk_func, post_execute_func : callable, optional
@@ -114,10 +114,10 @@ def execute(
         Keep finished results in the user's cache folder until the run is complete, so that the same
         call can go on after a crash. With `store` this has no effect.
     store : path or Store, optional
-        Save every result to this file as soon as it is there. The same call, of the same function
-        with the same arguments, reads back what is finished and runs only the rest, which is all
-        that callbacks see. Each task is dispatched and saved by itself (0.1 ms): for many quick
-        tasks use ``distribute="chunks"``. An iterator of tasks is read into a list first.
+        Save every result to this file as soon as it is computed. The same call, of the same
+        function with the same arguments, reads back what is finished and runs only the rest, which
+        is all that callbacks see. Each task is dispatched and saved by itself (0.1 ms): for many
+        quick tasks use ``distribute="chunks"``. An iterator of tasks is read into a list first.
     store_key : str, optional
         A string that stands for the code of the function and all that it refers to, where these
         cannot be followed or do not matter. Calls are then told apart by the function's name, the
@@ -192,7 +192,7 @@ def run(
     weights : sequence of int, optional
         How many combinations each task stands for in the progress; default 1.
     passthrough : tuple of exception types
-        Errors of tasks that are raised as they are, not as `TaskError`.
+        Errors of tasks that are raised unchanged, not as `TaskError`.
     by_name : callable, optional
         ``by_name(kept, name, results, **kwargs)`` replaces the merges that have a name, where there
         is not one key for each result.
@@ -414,7 +414,7 @@ class TaskRun:
             self._show(positions)
 
     def _collect_failures(self, batch: Batch, result: BatchResult) -> tuple[list[Batch], int]:
-        """Put the good results of a batch; return what is run again, and how many tasks failed."""
+        """Put the good results of a batch; return what to run again, and how many tasks failed."""
         failed = set(result.failures)
         good = [offset for offset in range(len(result.values)) if offset not in failed]
         positions = [batch.positions[offset] for offset in good]
@@ -427,7 +427,7 @@ class TaskRun:
         return [], len(failed)
 
     def _collect_lost(self, batch: Batch, result: BatchResult) -> tuple[list[Batch], int]:
-        """Return what is run again of a batch that was lost, and how many of its tasks failed."""
+        """Return what to run again of a batch that was lost, and how many of its tasks failed."""
         if len(batch) > 1 and not batch.whole:
             # One task did it. Each alone in a batch of its own, it cannot take others with it.
             return [batch.part([offset], batch.attempt) for offset in range(len(batch))], 0
@@ -455,7 +455,7 @@ class TaskRun:
     def _description(self, outcome: Outcome) -> str:
         label, error = self._label(outcome.index), outcome.error
         who = f"Call {outcome.index} ({label})" if label else f"Call {outcome.index}"
-        if isinstance(error, TaskError):  # of a run inside of this one: it names its call already
+        if isinstance(error, TaskError):  # of a run inside this one: it names its call already
             return f"{who} {_VERBS[outcome.status]}: {str(error).removesuffix(_HINT)}"
         what = "" if error is None else described(error)
         return f"{who} {_VERBS[outcome.status]}: {what}"

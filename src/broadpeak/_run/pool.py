@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Our own executor: worker processes with a pipe each.
 
-With a pipe each it is known which batch a worker holds, so that a worker that dies fails that batch
-alone, and one that is late can be killed without the others noticing, even if it is deep in C code.
-Everything happens in the thread that runs the tasks: there are no feeder or manager threads, hence
+A pipe each shows which batch a worker holds: a worker that dies fails that batch alone, and one
+that is late can be killed without harm to the others, even if it is deep in C code.
+Everything happens in the thread that runs the tasks: there are no feeder or manager threads, so
 fork is safe, and Ctrl-C arrives where it is handled.
 """
 
@@ -49,7 +49,7 @@ class WorkerProcess(Protocol):
 
 
 class _Held:
-    """A batch that a worker was given."""
+    """A batch that a worker holds."""
 
     __slots__ = ("payload", "ticket", "timeout")
 
@@ -60,7 +60,7 @@ class _Held:
 
 
 class _Worker:
-    """One process and what it was given.
+    """One process and the batches it holds.
 
     Its messages say how far it is. READY: it has started. BEGIN: it has a batch; if it dies from
     here on, the batch killed it, else it could not start, and its batches go to other workers.
@@ -127,7 +127,7 @@ class WorkerPool:
     Attributes
     ----------
     n_workers : int
-        How many there can be: fewer than were asked for, where the system allows no more.
+        How many there can be: fewer than requested, where the system allows no more.
     """
 
     def __init__(
@@ -139,7 +139,7 @@ class WorkerPool:
         self._failed_starts = 0
 
     def begin_run(self) -> None:
-        """Forget what failed in the last run, and workers that ended while nobody looked."""
+        """Forget the failures of the last run, and workers that have ended since."""
         self.n_workers, self._failed_starts = self._n_asked, 0
         self._kill([worker for worker in self._workers if _has_ended(worker)])
 
@@ -204,7 +204,7 @@ class WorkerPool:
         """Yield the results that have arrived; if the worker ended, that of its current batch."""
         try:
             while worker.pipe.poll(0):
-                # In a list, so that nobody holds its bytes here while somebody reads its results.
+                # In a list, so that its bytes are released while its results are read.
                 message = [worker.pipe.recv_bytes()]
                 kind = message[0][:1]
                 if kind == far.READY:
@@ -253,7 +253,7 @@ class WorkerPool:
             yield held.ticket, lost("timeout", late(held.timeout or 0.0), seconds)
 
     def _remove(self, worker: _Worker) -> Iterator[tuple[Ticket, Answer]]:
-        """Kill `worker` and hand back what it holds, which it has not begun with."""
+        """Kill `worker` and return what it holds but has not begun."""
         unbegun = [held.ticket for held in worker.held]
         worker.held.clear()
         self._kill([worker])

@@ -140,7 +140,7 @@ def not_sent(error: BaseException) -> EngineError:
     """Return the error for a task that cannot be pickled."""
     return EngineError(
         f"A task must be picklable to reach a worker process, got {described(error)}. "
-        "Pass engine='threadpool' or 'serial', or build the object inside of the function."
+        "Pass engine='threadpool' or 'serial', or build the object inside the function."
     )
 
 
@@ -227,12 +227,12 @@ def _held_of(run: str) -> Held:
 
 
 def forget(run: str) -> None:
-    """Let go of what was shared in `run`."""
+    """Forget what was shared in `run`."""
     _held.pop(run, None)
 
 
 def forget_ended() -> None:
-    """Let go of what was shared in runs whose files were removed: they have ended.
+    """Forget what was shared in runs whose files were removed: they have ended.
 
     For workers of other libraries, which get no message about it.
     """

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """A sink that keeps results in a store.
 
-What finishes is durable before it counts, and what the store knows is there from the start.
+A result is durable before it counts as finished, and those that the store has already are there
+from the start.
 """
 
 from __future__ import annotations
@@ -78,7 +79,7 @@ class StoredResults:
         self._store = store if isinstance(store, Store) else Store(store)
         self._sink = sink
         self._labels = labels
-        self._keys = _distinct(keys)
+        self._keys = _distinct_keys(keys)
         self._run = self._store.begin(
             head,
             name=_run_name(tasks),
@@ -89,7 +90,7 @@ class StoredResults:
         self._n_known = self._store.count(self._run)
         self._news = self._by_position(self._store.find(self._run, self._keys))
         self.found = set(self._news)
-        # A run inside of a task must not wait for its own outer run: it may run what that holds.
+        # A run inside a task must not wait for its own outer run: it may run what that holds.
         self._owner = Owner() if nesting.get().depth == 0 else None
         self._mine: set[int] = set()
         self._has_asked = False
@@ -104,12 +105,12 @@ class StoredResults:
     def claim(self, positions: Sequence[int], *, whole: bool) -> tuple[int, list[int]]:
         """Ask for the first of `positions`, with `whole` for all of them."""
         asked = list(positions if whole else positions[: self._next_batch(len(positions))])
-        granted = self._ask(asked)
+        granted = self._claim_next(asked)
         self._n_granted = len(granted)
         return len(asked), granted
 
     def news(self) -> list[int]:
-        """Pass on what others have finished since the last call; return which tasks that is."""
+        """Pass on what others have finished since the last call; return the positions of it."""
         if not self._news:
             return []
         news, self._news = self._news, {}
@@ -125,7 +126,7 @@ class StoredResults:
         """
         pause = _SHORTEST_PAUSE
         while True:
-            granted = self._ask(list(positions))
+            granted = self._claim_next(list(positions))
             news = self.news()
             if news or granted:
                 return news, granted
@@ -167,15 +168,15 @@ class StoredResults:
         self._sink.fail(outcome)
 
     def finish(self, n_tasks: int) -> Finished:
-        """Return what the sink behind this one has."""
+        """Return what the next sink returns."""
         return self._sink.finish(n_tasks)
 
     def check(self) -> None:
-        """Raise if what was kept is not where it should be."""
+        """Raise if the store is no longer where it was opened."""
         self._store.check_place()
 
     def close(self) -> None:
-        """Let go of what was claimed."""
+        """Release what was claimed."""
         if self._owner is not None:
             self._owner.leave()
             if self._has_asked:
@@ -189,14 +190,14 @@ class StoredResults:
         return {self._positions[key]: value for key, value in results}
 
     def _next_batch(self, n_left: int) -> int:
-        """Return how many tasks to claim: what takes a moment, and leaves some for others."""
+        """Return how many tasks to claim: enough for a moment's work, leaving some for others."""
         now = perf_counter()
         fitting = self._n_granted * _MOMENT_SECONDS / max(now - self._since, 1e-6)
         self._since = now
         self._batch = max(1, min(int(fitting), 4 * self._batch))
         return min(self._batch, -(-n_left // 2))
 
-    def _ask(self, positions: list[int]) -> list[int]:
+    def _claim_next(self, positions: list[int]) -> list[int]:
         owner = self._owner
         if owner is None:
             return positions
@@ -217,13 +218,13 @@ class StoredResults:
 
 @contextmanager
 def open_stored(
-    settings: Settings, tasks: Any, sink: Sink, keys: Index | None, text: Any
+    settings: Settings, tasks: Any, sink: Sink, keys: Index | None, label: Any
 ) -> Iterator[StoredResults]:
     """Yield the sink of a stored run in front of `sink`.
 
     A store that is only a cache is removed when the run is complete.
     """
-    labels, store_key = partial(_labels, keys, text), settings.store_key
+    labels, store_key = partial(_labels, keys, label), settings.store_key
     if settings.store is not None:
         stored = StoredResults(settings.store, tasks, sink, labels, store_key)
         with closing(stored):
@@ -238,11 +239,11 @@ def open_stored(
 
 
 def _labels(
-    keys: Index | None, text: Callable[[int], str] | None, positions: Sequence[int]
+    keys: Index | None, label: Callable[[int], str] | None, positions: Sequence[int]
 ) -> list[dict[str, Any]]:
     """Return what names each task: its key, a string, or its position."""
     if keys is None:
-        return [{"call": position if text is None else text(position)} for position in positions]
+        return [{"call": position if label is None else label(position)} for position in positions]
     names = [f"level_{at}" if name is None else str(name) for at, name in enumerate(keys.names)]
     rows = [keys[position] for position in positions]
     if not isinstance(keys, pd.MultiIndex):
@@ -251,7 +252,7 @@ def _labels(
 
 
 def _identify(tasks: Sequence[Task], store_key: str | None) -> tuple[bytes, list[bytes]]:
-    """Return the digest of what all tasks share, and one a task of what they do not.
+    """Return a digest of what all tasks share, and one for each task of what it alone has.
 
     Looked at before the first call is made: what a function changes while it runs does not count.
     """
@@ -259,13 +260,13 @@ def _identify(tasks: Sequence[Task], store_key: str | None) -> tuple[bytes, list
     function = _ByFunction(digest, store_key)
     if isinstance(tasks, Calls):
         shared, keys = tasks.fingerprints(digest)
-        return _joined([_environment(), function(tasks.func), shared]), keys
+        return _joined_digest([_environment(), function(tasks.func), shared]), keys
     keys = [
-        _joined([function(task.func), digest(*task.args), *_parts_of(task, digest)])
+        _joined_digest([function(task.func), digest(*task.args), *_parts_of(task, digest)])
         for task in tasks
     ]
     functions = sorted({function(task.func) for task in tasks})
-    return _joined([_environment(), *functions]), keys
+    return _joined_digest([_environment(), *functions]), keys
 
 
 def _parts_of(task: Task, digest: Callable[[Any], bytes]) -> Iterable[bytes]:
@@ -275,7 +276,7 @@ def _parts_of(task: Task, digest: Callable[[Any], bytes]) -> Iterable[bytes]:
 
 
 class _ByFunction:
-    """Digests of functions, each computed once; with a word of the user's, of their names alone."""
+    """Digests of functions, each computed once; with a store key, of their names alone."""
 
     def __init__(self, digest: Callable[..., bytes], store_key: str | None) -> None:
         self._digest = digest
@@ -295,7 +296,7 @@ def _environment() -> bytes:
     return fingerprint(platform.python_version(), *((name, version(name)) for name in _PACKAGES))
 
 
-def _joined(parts: Iterable[bytes]) -> bytes:
+def _joined_digest(parts: Iterable[bytes]) -> bytes:
     total = hashlib.blake2b(digest_size=16)
     for part in parts:
         total.update(len(part).to_bytes(4, "little"))
@@ -303,7 +304,7 @@ def _joined(parts: Iterable[bytes]) -> bytes:
     return total.digest()
 
 
-def _distinct(keys: list[bytes]) -> list[bytes]:
+def _distinct_keys(keys: list[bytes]) -> list[bytes]:
     """Return `keys` with the number of its occurrence behind every repeated one."""
     if len(set(keys)) == len(keys):
         return keys

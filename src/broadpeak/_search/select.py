@@ -269,7 +269,7 @@ def _names(index: Index) -> list[str]:
     ]
     if len(set(names)) < len(names):
         remedy = "Rename them with scores.rename_axis([...])."
-        raise ParamError(broken_rule("the index levels", "have names that differ", names, remedy))
+        raise ParamError(broken_rule("the index levels", "have distinct names", names, remedy))
     return names
 
 

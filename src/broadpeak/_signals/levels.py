@@ -22,7 +22,7 @@ Listed: TypeAlias = "Sequence[object] | Index"
 
 
 def level_number(value: object, owner: str = "A level", rule: str = "be a number") -> float:
-    """Return one level as a float: what is beyond all floats is infinite.
+    """Return one level as a float: a number beyond all floats is infinite.
 
     Raises
     ------

@@ -28,7 +28,7 @@ NO_DAYS = read_only(np.zeros(1, dtype=np.int64))
 
 @dataclass(frozen=True)
 class Fills:
-    """The order log of one simulation and what follows from it, computed when asked for.
+    """The order log of one simulation and what follows from it, computed on first use.
 
     Attributes
     ----------
@@ -133,7 +133,7 @@ def join_fills(
     ----------
     parts : sequence of Fills
     bars : sequence of int64 arrays
-        For each part the place of its bars on the common axis, increasing.
+        For each part the positions of its bars on the common axis, increasing.
     n_bars : int
         Length of the common axis; a part has no price on bars that it does not have.
     days : int64 array, shape (n_bars,), optional

@@ -70,7 +70,7 @@ class Axes:
         return codes[::-1]
 
     def param_codes(self, name: str, codes: Sequence[CodeT]) -> CodeT:
-        """Return the codes of parameter `name` given those of all axes (arrays or numbers)."""
+        """Return the codes of parameter `name` from those of all axes (arrays or numbers)."""
         axis = self.axis_of[name]
         code = codes[axis]
         if len(self.params[name].values) == 1 < self.lengths[axis]:
@@ -159,7 +159,7 @@ def code_type(length: int) -> np.dtype[Any]:
 
 
 class AxisLookup:
-    """Finds the first code of an axis at which its parameters have given values.
+    """Finds the first code of an axis at which its parameters have certain values.
 
     Parameters
     ----------

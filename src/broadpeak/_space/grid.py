@@ -233,7 +233,7 @@ class ParamGrid:
                 if solver.conditions
             }
         except TooManyError:
-            # What passes does not fit into memory: it is handed out as it is found, in grid order.
+            # What passes does not fit into memory: it is yielded as it is found, in grid order.
             every = range(len(axes.lengths))
             conditions = [
                 condition for solver in problem.solvers for condition in solver.conditions

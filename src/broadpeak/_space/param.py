@@ -334,7 +334,7 @@ def _items(value: Any) -> tuple[Sequence[Any], Labels | None]:
     elif isinstance(value, (np.ndarray, pd.Series, pd.Index)):
         items, labels = _array_items(value)
     elif isinstance(value, AbstractSet):
-        rule = "have its values in an order"
+        rule = "have values in a definite order"
         raise ParamError(broken_rule("Param", rule, value, "Type Param(sorted(…))."))
     elif isinstance(value, Sequence):
         items = list(value)

@@ -6,8 +6,8 @@ group is drawn from in one of three ways, the cheapest that is known to work. If
 tallied, its combinations have numbers, and a number is drawn. If not, cells are drawn at random and
 those that fail the conditions are rejected: what is left is uniform, and costs one over the share
 that passes. If after a million draws nearly nothing has passed, the group is solved after all, with
-sixteen times the budget at every new attempt, so that neither way is ever waited for much longer
-than the other takes.
+sixteen times the budget at every new attempt, so that neither way ever takes much longer than the
+other would.
 
 Without replacement, rows are drawn until enough of them differ. Dropping repetitions keeps the rest
 uniform, since every set of distinct rows is as likely as any other. That gets slow where most of

@@ -290,7 +290,7 @@ def _split(numbers: AnyArray, sizes: AnyArray) -> tuple[AnyArray, AnyArray]:
 
 
 def _first_above(upto: AnyArray, rows: IntArray, ranks: AnyArray) -> IntArray:
-    """Return for each rank the first place in its row of `upto` that is above it: bisection."""
+    """Return for each rank the first position in its row of `upto` that is above it: bisection."""
     low = np.zeros(len(rows), dtype=np.int64)
     high = np.full(len(rows), upto.shape[1] - 1, dtype=np.int64)
     while (low < high).any():

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Who works on what: processes on one run claim tasks, so that each is run by one of them.
 
-A claim is worth as long as its process lives. Where that cannot be seen (another machine's or
-container's process, or a system without ``/proc``) it is worth some minutes from its last renewal.
+A claim is valid as long as its process lives. Where that cannot be seen (another machine's or
+container's process, or a system without ``/proc``) it is valid for some minutes after its last
+renewal.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ class Owner:
         _living.add(self.name)
 
     def leave(self) -> None:
-        """Claim nothing any more."""
+        """Stop claiming."""
         _living.discard(self.name)
 
 
@@ -71,7 +72,7 @@ def held_by_others(connection: sqlite3.Connection, run: int, owner: str) -> set[
 
 
 def write(connection: sqlite3.Connection, run: int, owner: str, keys: Sequence[bytes]) -> None:
-    """Let `owner` hold `keys` of `run` and nothing else of it."""
+    """Make `keys` of `run` all that `owner` has claimed of it."""
     if keys:
         row = (run, owner, _packed(keys), time.time() + LEASE)
         connection.execute("INSERT OR REPLACE INTO claims VALUES (?, ?, ?, ?)", row)

@@ -32,7 +32,7 @@ from broadpeak.types import AnyArray, NoResult
 _PLAIN, _PICKLE = b"V", b"P"
 _TRUST = "Open the store with bp.Store(path, trust=True) if you trust who wrote it."
 
-_DEEPEST = 100  # values inside of values: far more than results have, far less than the stack
+_DEEPEST = 100  # values inside values: far more than results have, far less than the stack
 _DTYPE = re.compile(
     r"\|b1|[|<>][iu]1|[<>][iu][248]|[<>]f[248]|[<>]c(8|16)|<U\d{1,6}|>U\d{1,6}|\|S\d{1,6}"
     r"|[<>][mM]8\[(ns|us|ms|s|m|h|D|W|M|Y)\]"
@@ -114,7 +114,7 @@ def _pickled(value: object) -> bytes:
         return bytes(cloudpickle.dumps(value))
     except Exception as error:
         msg = (
-            "Results in a store must be such that pickle can hold them, got "
+            "Results in a store must be picklable, got "
             f"{shown(value)} ({type(value).__name__}): {described(error)}. "
             "Return numbers, arrays or pandas objects."
         )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What values are by content: arrays, tables, dates, containers."""
+"""What plain values count by in the key of a run: arrays, tables, dates, containers."""
 
 from __future__ import annotations
 

@@ -82,8 +82,8 @@ FileIdentity: TypeAlias = tuple[int, int]
 class Text(bytes):
     """TEXT of SQLite as raw bytes, so that its digest is checked before it is decoded.
 
-    It is a type of its own, since one bit makes a text of a blob, which would read the same and no
-    longer be found by its key.
+    It is a type of its own, since one flipped bit turns a blob into a text, which would read
+    the same and no longer be found by its key.
     """
 
     __slots__ = ()

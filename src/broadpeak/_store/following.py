@@ -178,7 +178,7 @@ def _attribute(writer: KeyWriter, module: types.ModuleType, name: str) -> object
 
 
 def _import(writer: KeyWriter, read: Read, scope: Scope, words: set[str]) -> None:
-    """Write what an import inside of a function brings, and what is read of it."""
+    """Write what an import inside a function brings, and what is read of it."""
     name = _absolute(read, scope)
     package = _package_of(name)
     writer.mark("import", f"{name} {package}")

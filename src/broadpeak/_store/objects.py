@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What functions, classes, modules and objects are.
+"""What functions, classes, modules and objects count by in the key of a run.
 
 Those of the user count by what they hold and reach, those of packages by name and version. An
 object counts by its own `fingerprint()`, or by what a copy of it would be made of.
@@ -98,7 +98,7 @@ def _package_function(writer: KeyWriter, value: types.FunctionType) -> None:
 
 
 def code(writer: KeyWriter, value: types.CodeType) -> None:
-    """Write compiled code without file, lines, docstrings and the places of its constants."""
+    """Write compiled code without file, lines, docstrings and the positions of its constants."""
     writer.mark("code", value.co_name)
     writer.feed((value.co_argcount, value.co_posonlyargcount, value.co_kwonlyargcount))
     writer.feed((value.co_flags & ~_UNSEEN_FLAGS,))

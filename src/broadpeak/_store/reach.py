@@ -53,7 +53,7 @@ class Read:
 
 @dataclass(slots=True)
 class Reached:
-    """All that a code object and the code inside of it read."""
+    """All that a code object and the code inside it read."""
 
     reads: list[Read] = field(default_factory=list)  # in the order of the instructions, each once
     inspected: set[str] = field(default_factory=set)  # keys of `INSPECTIONS`
@@ -67,7 +67,7 @@ _Imports: TypeAlias = dict[str, "tuple[str, int, tuple[str, ...]]"]
 
 @lru_cache(maxsize=4096)
 def reached(code: types.CodeType) -> Reached:
-    """Return what `code` reads, and the functions, classes and comprehensions inside of it."""
+    """Return what `code` reads, and the functions, classes and comprehensions inside it."""
     found = Reached()
     _scan(code, {}, found)
     found.reads = list(dict.fromkeys(found.reads))
@@ -102,7 +102,7 @@ def places(code: types.CodeType) -> Callable[[int], int]:
 
 
 def inner_code(code: types.CodeType) -> list[types.CodeType]:
-    """Return the code of functions, classes and comprehensions inside of `code`."""
+    """Return the code of functions, classes and comprehensions inside `code`."""
     return [constant for constant in code.co_consts if isinstance(constant, types.CodeType)]
 
 

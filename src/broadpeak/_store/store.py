@@ -252,7 +252,7 @@ class Store:
         except Exception as error:  # of pandas, pyarrow or the system
             reason = str(error).partition("\n")[0]
             msg = (
-                f"The trials must be such that {target.suffix} can hold them, in a file that can "
+                f"The trials must fit into {target.suffix}, in a file that can "
                 f"be written, got {type(error).__name__}: {reason}. "
                 "Choose another file, or take them from .trials(run)."
             )
@@ -313,7 +313,7 @@ class Store:
     def claim(
         self, run: int, owner: str, wanted: Sequence[bytes], held: Sequence[bytes], known: int
     ) -> Claimed:
-        """Let `owner` work on those of `wanted` that are neither finished nor claimed.
+        """Claim for `owner` those of `wanted` that are neither finished nor claimed.
 
         It keeps what it has `held`. `known` is the number of results of the run that it has seen:
         while there are no others, none are looked for.
@@ -331,7 +331,7 @@ class Store:
         return Claimed(set(granted), {row.key: self._value(row.value, head, row) for row in done})
 
     def release(self, run: int, owner: str) -> None:
-        """Let go of all that `owner`, or an owner that is gone, has claimed of `run`."""
+        """Release all that `owner`, or an owner that is gone, has claimed of `run`."""
 
         def forget(connection: sqlite3.Connection) -> None:
             claims.write(connection, run, owner, ())

@@ -282,7 +282,7 @@ class ChunkSpec:
 
     def _cut(self, argument: Argument, stars: Mapping[int | str, Any]) -> Cut:
         value = argument.value
-        if isinstance(value, ValueRule):  # the caller's word is the last
+        if isinstance(value, ValueRule):  # the caller decides
             if value.value is MISSING:
                 rule = "wrap a value at the call"
                 raise ParamError(broken_rule(type(value).__name__, rule, argument.name))

@@ -113,7 +113,7 @@ class Arguments:
 def _signature(func: Function) -> inspect.Signature:
     try:
         return inspect.signature(python_function(func))
-    except (TypeError, ValueError):  # some builtins do not tell
+    except (TypeError, ValueError):  # some builtins do not say
         star = inspect.Parameter("args", inspect.Parameter.VAR_POSITIONAL)
         double_star = inspect.Parameter("kwargs", inspect.Parameter.VAR_KEYWORD)
         return inspect.Signature([star, double_star])
@@ -147,7 +147,7 @@ class Annotations:
 
     @property
     def are_final(self) -> bool:
-        """Whether nothing can be resolved any more that is not yet."""
+        """Whether every annotation that can be resolved has been."""
         return not self._unresolved
 
     def get(self, name: str) -> Any:
@@ -210,7 +210,7 @@ def _closure(func: object) -> dict[str, Any]:
 
 @dataclass(slots=True)
 class Options:
-    """Options given at one place: at the decorator, or at the call."""
+    """Options from one source: the decorator, or a call."""
 
     own: Keywords  # those of the decorator itself
     execute: Keywords  # those of `execute`; an `atomic_dict` replaces what was given before
@@ -218,7 +218,7 @@ class Options:
 
     @classmethod
     def of(cls, owner: str, options: Keywords, own_names: Collection[str]) -> Options:
-        """Sort `options`, passed to the decorator `owner`; refuse what nobody knows.
+        """Sort the `options` of decorator `owner` by whose they are; refuse unknown ones.
 
         A name that both have is the decorator's own; flat options win over `execute_kwargs`.
         """
@@ -331,7 +331,7 @@ class OneByOne(Sequence[Any]):
 
 
 class Decorated(ABC):
-    """One function under one decorator; what it is `given` there are options."""
+    """One function under one decorator, with the options that were passed to the decorator."""
 
     owner: ClassVar[str]
     own_names: ClassVar[tuple[str, ...]]

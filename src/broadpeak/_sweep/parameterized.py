@@ -280,7 +280,7 @@ class Parameterized(Decorated):
     def _params(
         self, args: tuple[Any, ...], kwargs: Keywords, eval_id: object
     ) -> tuple[Params, Places]:
-        """Return the Params that are meant for this decorator, and their places, by name."""
+        """Return the Params that are meant for this decorator, and their positions, by name."""
         if eval_id is not None:
             check.identifier("eval_id", eval_id)
         arguments = self.arguments

@@ -73,7 +73,7 @@ class ChunkRules(ChunkRule):
 
 
 def rules_in(annotation: object) -> tuple[Any, ...]:
-    """Return the single rules in an annotation; what is no rule stays as it is."""
+    """Return the single rules in an annotation; anything else is returned unchanged."""
     if isinstance(annotation, ChunkRules):
         return annotation.members
     if isinstance(annotation, UnionType):

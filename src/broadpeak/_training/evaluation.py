@@ -48,7 +48,7 @@ RESERVED = frozenset((*TRIAL_COLUMNS, *RESULT_COLUMNS, *FIELDS, *CYCLE_COLUMNS))
 """Columns of the tables of trials and cycles, hence no names of parameters."""
 
 OWN_MISTAKES = (ParamError, ParFileError, StrategyError, DataError)
-"""Errors that say what to do, so that they reach the user as they are."""
+"""Errors that say what to do, so that they reach the user unchanged."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -80,7 +80,7 @@ class EvaluationSetup:
     data_key : str
         Fingerprint of all prices the training was given, under which a store counts its trials.
     store_key : str, optional
-        The user's word for what strategy and objective depend on.
+        The user's `store_key`, which stands for what strategy and objective depend on.
     """
 
     strategy: Strategy

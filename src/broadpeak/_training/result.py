@@ -298,7 +298,7 @@ class Training(Travelling):
         Parameters
         ----------
         component : str, optional
-            Key of the component; may be left out if there is one only.
+            Key of the component; may be left out if there is only one.
 
         Returns
         -------
@@ -381,7 +381,7 @@ class Training(Travelling):
         parameter : str
             Its name.
         component : str, optional
-            Key of the component; may be left out if there is one only.
+            Key of the component; may be left out if there is only one.
 
         Returns
         -------
@@ -410,7 +410,7 @@ class Training(Travelling):
         x, y : str
             Names of two parameters; `y` goes to the rows.
         component : str, optional
-            Key of the component; may be left out if there is one only.
+            Key of the component; may be left out if there is only one.
 
         Returns
         -------
@@ -446,7 +446,7 @@ class Training(Travelling):
         Parameters
         ----------
         component : str, optional
-            Key of the component; may be left out if there is one only.
+            Key of the component; may be left out if there is only one.
 
         Returns
         -------
@@ -478,7 +478,7 @@ class Training(Travelling):
         parameter : str
             Its name.
         component : str, optional
-            Key of the component; may be left out if there is one only.
+            Key of the component; may be left out if there is only one.
 
         Returns
         -------
@@ -503,7 +503,7 @@ class Training(Travelling):
         x, y : str
             Names of two parameters.
         component : str, optional
-            Key of the component; may be left out if there is one only.
+            Key of the component; may be left out if there is only one.
 
         Returns
         -------

@@ -50,7 +50,7 @@ class StrategySettings(TypedDict):
 
 
 class UnknownMemberError(StrategyError, AttributeError):
-    """A strategy used a member that the run does not have."""
+    """A strategy used a name that the run `s` does not have."""
 
 
 class Strategy:
@@ -551,7 +551,7 @@ class StrategyRun:
             )
             raise StrategyError(msg)
         if state.phase == "before" and state.books:
-            msg = "Orders must be placed inside of s.loop(), got some before it. Move them there."
+            msg = "Orders must be placed inside s.loop(), got some before it. Move them there."
             raise StrategyError(msg)
         return self._iterate([Component(symbol, algo) for symbol in symbols for algo in names])
 

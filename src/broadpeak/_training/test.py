@@ -51,7 +51,7 @@ SIZINGS = ("unit", "script")
 
 
 class _Trained(Protocol):
-    """What has chosen values, such as a `Training`."""
+    """An object with chosen values, such as a `Training`."""
 
     @property
     def params(self) -> Mapping[str, Mapping[str, float]]: ...
@@ -449,7 +449,7 @@ def strategy_portfolio(tests: Sequence[ComponentTest], capital: float | None) ->
     """
     capitals = np.array([test.own_capital() for test in tests])
     total = float(capitals.sum()) if capital is None else check_capital(capital)
-    # A given capital is shared out in the proportion that the components would have by default.
+    # A capital that was passed is divided in the proportion that components have by default.
     shares = capitals * (total / capitals.sum())
     components = {}
     for test, share in zip(tests, shares, strict=True):

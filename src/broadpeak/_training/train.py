@@ -264,6 +264,8 @@ _GENETIC = [TrainOptions.__dataclass_fields__[name].default for name in _OF_GENE
 
 
 class _Counted(NamedTuple):
+    """The state of the inner searcher, and how many points it has had evaluated."""
+
     inner: Any
     n_points: int
 
@@ -554,14 +556,14 @@ def train_many(
     execute : mapping
         Options of `execute`. With an engine other than serial whole trainings are its tasks, each
         of which runs serially. With a store, and where `on_step` watches, the trainings run one
-        after the other, and the options serve the evaluations inside of them.
+        after the other, and the options serve the evaluations inside them.
     label : callable
         Position of a task → the name it has in errors.
 
     Returns
     -------
     list of Training
-        In order. What they warn of is in their `notes`.
+        In order. Their warnings are in their `notes`.
 
     Raises
     ------
@@ -916,13 +918,13 @@ def _needs_engine(execute: Mapping[str, Any]) -> bool:
 
 
 class Note(str):
-    """A warning and what it is about, so that those of several trainings can be given as one."""
+    """A warning and its kind, so that those of several trainings can be joined."""
 
     __slots__ = ("kind",)
     kind: str
 
     def __new__(cls, kind: str, text: str) -> Note:
-        """Make a note of what `kind` is about."""
+        """Make a note of this kind."""
         note = super().__new__(cls, text)
         note.kind = kind
         return note
@@ -934,7 +936,7 @@ class Note(str):
 def _notes(
     strategy: Strategy, results: Sequence[ComponentTraining], searches: Sequence[ComponentSearch]
 ) -> tuple[Note, ...]:
-    """Return what the user should know about a training."""
+    """Return the warnings about a training."""
     silent, unusable, few, n_unprotected = [], [], [], 0
     for found, search in zip(results, searches, strict=True):
         n_trades = 0.0

@@ -47,7 +47,7 @@ class Permutation:
     n_run : int
         Number of permutations that were run.
     stopped : bool
-        True if it ended early, because the result could not become significant any more.
+        True if it ended early, because the result could no longer become significant.
     """
 
     p_value: float
@@ -120,7 +120,7 @@ def bar_permutation(data: Data, seed: int | None) -> Data:
 
 
 def _groups(present: BoolArray) -> list[IntArray]:
-    """Return the bars that may trade places: those at which the same symbols have a bar.
+    """Return the bars that may be exchanged: those at which the same symbols have a bar.
 
     The first bar of a symbol stays where it is.
     """

@@ -43,7 +43,7 @@ class WalkForward(Travelling):
         (profit and loss of the test's bars, marked to market at the borders), and one column a
         parameter.
     table : DataFrame
-        The original that `cycles` hands out copies of.
+        The original of the copies that `cycles` returns.
     portfolio : Portfolio
         All tests as one, from the first tested bar to the last; ``.components`` by key.
     trainings : tuple of Training
@@ -153,7 +153,7 @@ class WalkForward(Travelling):
         parameter : str
             Its name.
         component : str, optional
-            Key of the component; may be left out if there is one only.
+            Key of the component; may be left out if there is only one.
 
         Returns
         -------
@@ -176,7 +176,7 @@ class WalkForward(Travelling):
         parameter : str, optional
             Draw this parameter's chart, averaged over cycles.
         component : str, optional
-            Key of the component, with a parameter; may be left out if there is one only.
+            Key of the component, with a parameter; may be left out if there is only one.
 
         Returns
         -------

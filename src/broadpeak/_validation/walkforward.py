@@ -206,7 +206,7 @@ def _spans(
 ) -> list[_CycleSpans]:
     """Cut the common calendar into cycles, and those into bars of each asset."""
     if cycles is not None and period is not None:
-        rule = "be given by one of cycles and period"
+        rule = "be set by either cycles or period"
         raise ParamError(broken_rule("The number of cycles", rule, (cycles, period)))
     calendar = max(plan.bars.values(), key=len)
     index = calendar.index

@@ -424,7 +424,7 @@ def none_if_odd(number: int) -> Any:
 
 
 def run_inside(number: int) -> Any:
-    """Run a sweep in threads inside of a task."""
+    """Run a sweep in threads inside a task."""
     return execute([Task(abs, -number)], engine="threadpool", n_workers=2)
 
 

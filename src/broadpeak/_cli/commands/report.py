@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""`broadpeak report`: the page about a test with given parameters."""
+"""`broadpeak report`: the page about a test of the parameters in a file."""
 
 from __future__ import annotations
 

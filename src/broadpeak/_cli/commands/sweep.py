@@ -103,7 +103,7 @@ def _check_call(
 
 
 def _check(scores: Any, names: list[str], function: str) -> None:
-    """Refuse what is not one number a combination."""
+    """Refuse scores that are not one number a combination."""
     rule, remedy = "return one number", "Return a float from it, such as a Sharpe ratio."
     if not (hasattr(scores, "index") and hasattr(scores, "dtype")):
         raise bp.ParamError(broken_rule(function, rule, type(scores).__name__, remedy))

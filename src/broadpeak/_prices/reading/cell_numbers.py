@@ -57,7 +57,7 @@ class CellStrings:
     places : array of int or None
         Which of `strings` each row holds; None if they are the rows themselves.
     scale : array or None
-        What each text is multiplied with.
+        What each string is multiplied by.
     numbers : array or None
         Its cells as numbers, where a dot is the only mark in it.
     """
@@ -108,7 +108,7 @@ def read_numbers(
     labels : dict, optional
         How messages call the columns.
     in_frame : bool
-        Whether they came in memory, where the arguments of the readers of files are not at hand.
+        Whether they came in memory, where the arguments of file readers do not exist.
 
     Raises
     ------
@@ -131,7 +131,7 @@ def read_numbers(
 
 
 def _cells(label: Hashable, strings: AnyArray) -> CellStrings | None:
-    """Return a column as plain strings, or None if some are no numbers."""
+    """Return a column as plain strings, or None if any of them is not a number."""
     if longest(strings) > MOST_CHARS:
         return None
     raw = as_bytes(strings)
@@ -168,7 +168,7 @@ def _chars(raw: AnyArray) -> AnyArray:
 
 
 def _clean(text: str) -> tuple[bytes, float] | None:
-    """Return a cell without currency, percent and scale, and its scale; None if it is no number."""
+    """Return a cell without currency, percent and scale, and its scale; None if no number."""
     bare = unicodedata.normalize("NFKC", text).strip().strip("\"'").strip()
     if bare in BLANKS or text.strip() in BLANKS:
         return b"", 1.0

@@ -46,8 +46,8 @@ def is_high_low_valid(prices: Mapping[str, FloatArray]) -> AnyArray:
 def meant_by(prices: Mapping[str, FloatArray]) -> dict[str, str] | None:
     """Return which field each column of prices holds if they are swapped, or None.
 
-    The first order that makes every bar a bar is taken: one of a vendor, else the one that moves
-    the fewest columns.
+    The first order in which every bar is consistent is taken: one of a vendor, else the one
+    that moves the fewest columns.
     """
     columns = list(prices)
     moved = sorted(
@@ -106,7 +106,7 @@ def named_by_content(
 
 
 def _unknown(owner: str, table: pd.DataFrame) -> DataError:
-    rule = "have a header, or columns in one order that makes every bar a bar"
+    rule = "have a header, or columns in the one order in which every bar is consistent"
     got = [str(cell) for cell in table.iloc[0].tolist()[:8]]
     remedy = "Name all columns: columns=['date', 'open', 'high', 'low', 'close', 'volume', …]."
     return DataError(broken_rule(owner, rule, got, remedy))

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Dates written as one number: 20240102, 240102, 202401, days of spreadsheets, epochs.
 
-What a number may mean is told by how many digits the column has; what it does mean, by all rows.
-Never is a number taken for an epoch that would put prices into 1970 or into a far future.
+What a number may mean follows from how many digits the column has; what it does mean, from all
+rows. A number is never taken for an epoch that would put prices into 1970 or far into the future.
 """
 
 from __future__ import annotations
@@ -117,7 +117,7 @@ def _with_time(whole: IntArray, length: int) -> list[tuple[bool, Moments]]:
 
 
 def _digits(whole: IntArray, shape: str, char: str) -> IntArray:
-    """Return the digits of numbers at the places of `char` in their shape; 0 if there are none."""
+    """Return the digits of numbers at the positions of `char` in their shape; 0 if it is absent."""
     count = shape.count(char)
     after = len(shape) - shape.rfind(char) - 1
     return whole // 10**after % 10**count if count else np.zeros_like(whole)

@@ -40,7 +40,7 @@ class DateOptions:
     day_first : bool, optional
         Whether 01/02 is the first of February.
     in_frame : bool
-        Whether the table came in memory, where these options are not at hand.
+        Whether the table came in memory, where these options do not exist.
     """
 
     tz: Zone = None
@@ -119,7 +119,7 @@ def dates_of(
 
 
 def oldest_first(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return a frame that is written newest first turned round; any other as it is."""
+    """Return a frame that is written newest first turned round; any other unchanged."""
     index = frame.index
     if len(index) > 1 and index[0] > index[-1] and index.is_monotonic_decreasing:
         return frame.iloc[::-1]

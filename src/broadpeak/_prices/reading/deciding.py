@@ -3,7 +3,7 @@
 
 A format that some row contradicts is out. Between those left over, what the rows say together
 decides: bars are in order of time, days of a market are a few days apart and not on weekends. Where
-that settles nothing, conventions do; where two stories are both good, nobody should guess.
+that settles nothing, conventions do; where two readings are equally good, the user has to say.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ class DateColumn:
     runs : array of int, optional
         Which symbol each row belongs to: time runs on within one.
     in_frame : bool
-        Whether it came in memory, where the arguments of the readers of files are not at hand.
+        Whether it came in memory, where the arguments of file readers do not exist.
     intraday : bool
         Whether a time of day stands beside it.
     day_first : bool, optional
         What the caller says of it.
     european : bool
-        Whether numbers beside it have decimal commas: nobody writes the month first there.
+        Whether numbers beside it have decimal commas: the month is never written first there.
     """
 
     owner: str
@@ -171,7 +171,7 @@ def decide(
 ) -> Reading:
     """Return the one of `readings`, the most usual first, that the rows mean.
 
-    `convention` says that the first is what most people mean; `sure` that nobody writes the others
+    `convention` says that the first is what most people mean, `sure` that nobody writes the others
     so, and only the order of rows may speak for them.
 
     Raises

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Where the table stands in a text: what is above and below it, its delimiter and its header."""
+"""Where the table stands in a text: what is above and below it, its delimiter, its header."""
 
 from __future__ import annotations
 
@@ -148,7 +148,7 @@ def _layout(
 
 
 def _header_score(row: list[str], wanted: list[str]) -> int:
-    """Return how many labels of a header are known; 0 if it is none."""
+    """Return how many labels of a row are known as those of a header; 0 if it is no header."""
     if len(row) < 2 or sum(len(cell) > 40 for cell in row) > len(row) // 2:
         return 0
     filled = [cell for cell in row if cell]
@@ -173,7 +173,7 @@ def _is_series(label: str) -> bool:
 def _with_header(delimiter: str, rows: list[list[str]], position: int) -> Layout:
     labels = rows[position]
     for other in (position + 1, position - 1):
-        # Fields and symbols above each other, as frames with two rows of header are written.
+        # Fields and symbols above each other, as frames with two header rows are written.
         if 0 <= other < len(rows) and _are_symbols(rows[other], labels):
             first = max(position, other) + 1
             if first < len(rows) and len(rows[first]) > 1 and not any(rows[first][1:]):

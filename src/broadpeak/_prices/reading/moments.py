@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Texts of dates and times, a whole column in one format, as nanoseconds since 1970."""
+"""Strings of dates and times, a whole column in one format, as nanoseconds since 1970."""
 
 from __future__ import annotations
 

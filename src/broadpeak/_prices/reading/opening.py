@@ -57,12 +57,12 @@ def not_there(path: object) -> MissingDataError:
 
 
 def checked_path(path: object, reader: str = "from_csv") -> Path:
-    """Return `path` as the path of a file that is there.
+    """Return `path` as the path of an existing file.
 
     Raises
     ------
     DataError
-        If it is a URL, a text of prices, a folder, nothing, or no path at all.
+        If it is a URL, prices in a string, a folder, nothing, or no path at all.
     """
     if isinstance(path, (bytes, bytearray)) or not isinstance(path, (str, os.PathLike)):
         remedy = f"Type: Data.{reader}('prices.csv'), or pass an open file such as io.BytesIO(raw)."
@@ -146,7 +146,7 @@ def _unpacked(raw: bytes, owner: str, expected: bytes) -> bytes:
         if isinstance(error, DataError):
             raise
         remedy = "Download it again."
-        rule = "be a whole archive"
+        rule = "be a complete archive"
         raise UnreadableDataError(broken_rule(owner, rule, str(error), remedy)) from error
     except (RuntimeError, NotImplementedError) as error:
         # A password, or a way of packing that Python does not know.

@@ -2,7 +2,7 @@
 """Strings cut into numbers and words, a whole column at once.
 
 A column of dates has few layouts: "9/9/9999 99:99" and its neighbours with one digit more. Rows of
-one layout are cut at the same places, so that a million strings cost a few array operations.
+one layout are cut at the same positions, so that a million strings cost a few array operations.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Group:
     Attributes
     ----------
     rows : array of int
-        Their places in the column.
+        Their positions in the column.
     mask : str
         The layout: "#" for a number, "A" for a word, other characters as they are.
     tokens : list

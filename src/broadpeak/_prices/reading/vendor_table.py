@@ -63,7 +63,7 @@ class TableOptions:
             allowed = [None, ".", ","] + ([] if name == "decimal" else [" ", "'"])
             check.one_of(name, mark, allowed)
         if self.decimal is not None and self.decimal == self.thousands:
-            rule = "be another mark than decimal"
+            rule = "differ from decimal"
             raise ParamError(broken_rule("thousands", rule, self.thousands))
         check_columns(self.columns)
         given: object = self.sep
@@ -91,7 +91,7 @@ def check_columns(columns: object) -> None:
 
 
 def check_symbol(symbol: Hashable) -> None:
-    """Refuse what is neither the name of a symbol nor a list of names.
+    """Refuse anything but the name of a symbol or a list of names.
 
     Raises
     ------
@@ -229,7 +229,7 @@ def frames_of_table(
         _refuse_long(table, owner)
         if isinstance(symbol, (list, tuple)):
             if len(symbol) != 1:
-                rule = "be one name, for there is no column of symbols"
+                rule = "be one name where there is no column of symbols"
                 raise DataError(broken_rule("symbol", rule, symbol))
             symbol = symbol[0]
         return {name if symbol is None else symbol: oldest_first(table)}
@@ -278,7 +278,7 @@ def index_to_columns(table: pd.DataFrame, owner: str) -> pd.DataFrame:
     try:
         return table.reset_index()
     except (TypeError, ValueError) as error:
-        rule = "have levels of the index with other names than each other and the columns"
+        rule = "have index levels whose names differ from each other and from the columns"
         remedy = "Type: frame.index.names = ['date', 'symbol'], or frame.reset_index()."
         raise DataError(broken_rule(owner, rule, list(table.index.names), remedy)) from error
 
@@ -355,11 +355,11 @@ def to_long_table(table: pd.DataFrame, owner: str) -> pd.DataFrame:
             return table
         labels = pd.MultiIndex.from_tuples(pairs)
     if labels.nlevels != 2:
-        rule = "have one or two rows of header"
+        rule = "have one or two header rows"
         raise DataError(broken_rule(owner, rule, labels.nlevels))
     level = _level_of_fields(labels)
     if level is None:
-        rule = "have a column 'close' in one of two rows of header"
+        rule = "have a column 'close' in one of two header rows"
         raise DataError(broken_rule(owner, rule, [str(label) for label in labels[:6]]))
     fields, symbols = labels.get_level_values(level), labels.get_level_values(1 - level)
     own = [
@@ -507,7 +507,7 @@ def plain_numbers(
 ) -> tuple[pd.DataFrame, str]:
     """Return a table whose columns of prices and volume are numbers, and their decimal mark.
 
-    Columns with other texts stay, for the check of prices to name the bar.
+    Columns with other strings stay, for the check of prices to name the bar.
     """
     strings = {}
     for position, label in enumerate(table.columns):

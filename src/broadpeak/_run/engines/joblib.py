@@ -105,7 +105,7 @@ class JoblibEngine(FutureEngine):
         )
 
     def submit(self, item: WorkItem) -> Ticket:
-        """Hand a batch to the backend, in the wrapping that every backend of joblib expects."""
+        """Pass a batch to the backend, in the wrapping that every backend of joblib expects."""
         number = next(self._numbers)
         if self._is_sequential:
             self._answers.put((number, _work_here(item.batch, nesting.get())))
@@ -122,7 +122,7 @@ class JoblibEngine(FutureEngine):
                 answer = error
             self._answers.put((number, answer))
 
-        # Inside of the task, joblib is to do what it does inside of any call of its own.
+        # Inside of the task, joblib is to do what it does inside any call of its own.
         inner = self._backend.get_nested_backend()
         with _as_engine_errors():
             future = self._backend.submit(BatchedCalls([todo], inner), callback=note)
@@ -150,7 +150,7 @@ class JoblibEngine(FutureEngine):
         # made: it would wait for idle workers for ever.
         is_child = multiprocessing.parent_process() is not None and self.files and self.pickles
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # it says that results are lost which nobody wants
+            warnings.simplefilter("ignore")  # it says that results are lost which are not wanted
             if abandoned or is_child:
                 self._wait_until_underway()
                 backend.abort_everything(ensure_ready=False)
@@ -158,7 +158,7 @@ class JoblibEngine(FutureEngine):
             self._parallel.__exit__(None, None, None)
 
     def _wait_until_underway(self) -> None:
-        """Wait a moment for batches that are submitted but in the hands of no worker.
+        """Wait a moment for batches that are submitted but not yet taken by a worker.
 
         When loky kills its workers it forgets such calls but not their numbers, and its thread
         ends with a traceback over the first number it finds. There are never more of them than fit
@@ -173,14 +173,14 @@ class JoblibEngine(FutureEngine):
 
 @contextmanager
 def _as_engine_errors() -> Iterator[None]:
-    """Turn what joblib itself raises into an `EngineError`; no error of a task comes here."""
+    """Turn errors of joblib itself into an `EngineError`; errors of tasks never come here."""
     try:
         yield
     except (BrokenExecutor, BroadpeakError):
         raise
     except Exception as error:
         msg = (
-            f"joblib must be able to run here, but it met {described(error).rstrip('.')}. "
+            f"joblib must be able to run here, but it raised {described(error).rstrip('.')}. "
             "Correct engine_options, or pass engine='processpool', 'threadpool' or 'serial'."
         )
         raise EngineError(msg) from error

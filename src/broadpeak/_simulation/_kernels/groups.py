@@ -204,7 +204,7 @@ def run_group(
             for j in range(k):
                 if not math.isnan(raw[j]) and codes[j, t] & FLATTEN == 0:
                     order[j] = t if codes[j, t] != 0 else -1
-        # Ruin is judged at closes and lasts: nothing is opened any more, by any column.
+        # Ruin is judged at closes and lasts: no column opens a position again.
         if terms.limited and cash + worth_of(units, last) <= 0.0:
             ruined = True
     return log, n

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What the kernels share: their inputs as tuples, positions inside of arrays, and codes.
+"""What the kernels share: their inputs as tuples, positions inside arrays, and codes.
 
 Notation: `seen` is the signal bar, `bar` the fill bar, `raw` the price before slippage, `d` the
 direction of an order (+1 buys, -1 sells). Arrays are columns × bars.

@@ -71,7 +71,7 @@ class Order(NamedTuple):
 class Funds(NamedTuple):
     """What pays for orders: cash, entry value of all shorts, value of what other columns hold.
 
-    An account that was worth nothing once is `ruined`: it opens nothing any more.
+    An account that was worth nothing once is `ruined`: it never opens a position again.
     """
 
     cash: float
@@ -90,7 +90,7 @@ class Charges(NamedTuple):
 
 
 class FilledOrder(NamedTuple):
-    """An order that was filled: `flow` is what it added to cash. No units: nothing was sent."""
+    """An order that was filled; `flow` is what it added to cash. With 0 units nothing was sent."""
 
     reason: int
     units: float
