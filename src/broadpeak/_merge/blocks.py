@@ -75,14 +75,13 @@ def merge_blocks(
     30    0.3
     dtype: float64
     """
-    refuse_objects(
-        [block for block in pieces if not isinstance(block, (pd.Series, pd.DataFrame))], how
-    )
+    bare_pieces = [piece for piece in pieces if not isinstance(piece, (pd.Series, pd.DataFrame))]
+    refuse_objects(bare_pieces, how)
     if how not in _ALONG and all(map(_is_one_entry_each, pieces, sizes)):
         pieces = [piece.to_numpy() for piece in pieces]
     counts = np.empty(len(pieces), dtype=np.int64)
     shaped: list[Any] = []
-    some_flat = any(_is_flat(how, *block) for block in zip(pieces, sizes, strict=True))
+    some_flat = any(_is_flat(how, *pair) for pair in zip(pieces, sizes, strict=True))
     for number, (piece, size) in enumerate(zip(pieces, sizes, strict=True)):
         part = _shaped(how, piece, size)
         if some_flat:
@@ -164,7 +163,7 @@ def _not_covered(how: str, number: int, size: int, piece: Any) -> ParamError:
         f"The merged result must cover every combination once: mono-chunk {number} has {size} "
         f"combinations, so {how} needs one {along} (or the same number of them) for each, "
         f"got {type(piece).__name__} of {shape}. Let the function return {along} after {along} in "
-        f"order of combinations, or pass your own function as merge_func."
+        "order of combinations, or pass your own function as merge_func."
     )
 
 
@@ -247,7 +246,7 @@ def _was_added(
         return False
     if name == COMBINATION or (firsts != firsts[0]).any():
         return True
-    return firsts[0] >= 0 and any(_equal(one, level[firsts[0]]) for one in constants)
+    return firsts[0] >= 0 and any(_equal(constant, level[firsts[0]]) for constant in constants)
 
 
 def _equal(left: object, right: object) -> bool:

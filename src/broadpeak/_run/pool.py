@@ -182,7 +182,7 @@ class WorkerPool:
             worker.notify(far.FORGET + run.encode())
 
     def _started(self) -> _Worker | None:
-        """Return a new worker; None if the system gives no more of them."""
+        """Return a new worker; None if the system allows no more."""
         if self._failed_starts >= _FAILED_STARTS:
             msg = (
                 "Worker processes must start, but they ended before they began with a task, "
@@ -227,7 +227,7 @@ class WorkerPool:
             if worker.process.is_alive():
                 return
         if worker.has_begun:
-            # What it was at killed it. What it had not begun with goes to another worker.
+            # The batch it ran killed it. Those it had not begun go to another worker.
             held = worker.held.popleft()
             error = EngineError(f"The worker process must live, but it {_end_of(worker.process)}.")
             seconds = worker.seconds()
@@ -238,7 +238,7 @@ class WorkerPool:
             yield from self._remove(worker)
 
     def _end_late(self) -> Iterator[tuple[Ticket, Answer]]:
-        """Kill the workers that are late, and answer for what they were at."""
+        """Kill the workers that are late, and report a timeout for what they were running."""
         now = perf_counter()
         for worker in list(self._workers):
             deadline = worker.deadline()

@@ -24,7 +24,7 @@ import numpy as np
 from broadpeak._store import following
 from broadpeak._store.following import UnfollowedError
 from broadpeak._store.origin import OWN, is_compiled, is_exported, is_own, origin, origin_of_module
-from broadpeak._store.reach import instructions, joined, places, reached
+from broadpeak._store.reach import instruction_numbers, instructions, reached, split_joined
 from broadpeak._store.writing import KeyWriter
 
 _JUMPS = {*dis.hasjrel, *dis.hasjabs}
@@ -103,7 +103,7 @@ def code(writer: KeyWriter, value: types.CodeType) -> None:
     writer.feed((value.co_argcount, value.co_posonlyargcount, value.co_kwonlyargcount))
     writer.feed((value.co_flags & ~_UNSEEN_FLAGS,))
     writer.feed((value.co_varnames, value.co_freevars, value.co_cellvars))
-    position = places(value)
+    position = instruction_numbers(value)
     table: Any = dis.Bytecode(value)
     for entry in table.exception_entries:
         where = (entry.start, entry.end, entry.target)
@@ -119,8 +119,8 @@ def code(writer: KeyWriter, value: types.CodeType) -> None:
             writer.mark(step.opname, step.argrepr)
         elif step.opcode in _JUMPS:
             writer.mark(step.opname, str(position(step.argval)))
-        elif len(joined(step.opname)) > 1:  # two that stood on one line
-            for name, local in zip(joined(step.opname), step.argval, strict=True):
+        elif len(split_joined(step.opname)) > 1:  # two that stood on one line
+            for name, local in zip(split_joined(step.opname), step.argval, strict=True):
                 writer.mark(name, local)
         elif step.opcode in dis.haslocal:
             writer.mark(step.opname, step.argval)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What compiled code reaches: the names it reads, their attributes, what it imports.
 
-It goes by instructions, not by source: those are what runs, comments and layout are not in them,
-and code that was typed into a notebook has them too. Bytecode differs between versions of Python,
+It reads instructions, not source: instructions are what runs, they hold no comments and no layout,
+and code typed into a notebook has them too. Bytecode differs between versions of Python,
 but the names of the instructions that read a name have been stable, and the version is part of a
 key.
 """
@@ -79,12 +79,12 @@ def instructions(code: types.CodeType) -> list[dis.Instruction]:
     return [step for step in dis.get_instructions(code) if step.opname not in _SILENT]
 
 
-def joined(name: str) -> tuple[str, ...]:
-    """Return the instructions that one stands for; whether two are joined depends on the layout.
+def split_joined(name: str) -> tuple[str, ...]:
+    """Return the instructions that a joined one stands for; which are joined depends on the layout.
 
     Examples
     --------
-    >>> joined("STORE_FAST_LOAD_FAST"), joined("LOAD_FAST")
+    >>> split_joined("STORE_FAST_LOAD_FAST"), split_joined("LOAD_FAST")
     (('STORE_FAST', 'LOAD_FAST'), ('LOAD_FAST',))
     """
     parts = name.split("_")
@@ -93,11 +93,11 @@ def joined(name: str) -> tuple[str, ...]:
     return ("_".join(parts[:half]), "_".join(parts[half:])) if is_pair else (name,)
 
 
-def places(code: types.CodeType) -> Callable[[int], int]:
+def instruction_numbers(code: types.CodeType) -> Callable[[int], int]:
     """Return the function that turns an offset into the number of the next instruction."""
     offsets: list[int] = []
     for step in instructions(code):
-        offsets += [step.offset] * len(joined(step.opname))
+        offsets += [step.offset] * len(split_joined(step.opname))
     return partial(bisect_left, offsets)
 
 
@@ -110,20 +110,20 @@ def _scan(code: types.CodeType, outer: _Imports, found: Reached) -> None:
     steps = instructions(code)
     bound = {name: outer[name] for name in code.co_freevars if name in outer}
     bound |= _imports(code, steps)
-    own = {*code.co_varnames, *code.co_cellvars}
-    strings = {inner for inner in code.co_consts if isinstance(inner, str)}
-    _note(code, strings, found)
+    local_names = {*code.co_varnames, *code.co_cellvars}
+    strings = {constant for constant in code.co_consts if isinstance(constant, str)}
+    _note_names(code, strings, found)
     used: set[str] = set()
     for at, step in enumerate(steps):
-        for kind, name in _loads(step, own):
+        for kind, name in _loads(step, local_names):
             if kind != "global" and name in bound:
                 used.add(name)
                 module, level, path = bound[name]
-                read = _following(steps, at, "import", module)
+                read = _read_with_attributes(steps, at, "import", module)
                 attrs = path + (read.attrs if name == _last_load(step) else ())
                 found.reads.append(Read("import", module, attrs, level))
             elif kind != "local":
-                found.reads.append(_following(steps, at, kind, name))
+                found.reads.append(_read_with_attributes(steps, at, kind, name))
     handed_on = {name for inner in inner_code(code) for name in inner.co_freevars}
     idle = set(bound) - used - handed_on - set(code.co_freevars)
     found.reads.extend(_unfollowed_imports(steps, set(bound) - idle))
@@ -134,21 +134,21 @@ def _scan(code: types.CodeType, outer: _Imports, found: Reached) -> None:
         _scan(inner, bound, found)
 
 
-def _note(code: types.CodeType, strings: set[str], found: Reached) -> None:
+def _note_names(code: types.CodeType, strings: set[str], found: Reached) -> None:
     words = {*code.co_names, *strings}
     found.inspected |= {what for what, names in INSPECTIONS.items() if names & words}
     found.namespace |= bool(_NAMESPACES & words)
     found.words |= words
 
 
-def _loads(step: dis.Instruction, own: set[str]) -> Iterator[tuple[Any, str]]:
+def _loads(step: dis.Instruction, local_names: set[str]) -> Iterator[tuple[Any, str]]:
     """Yield the names that an instruction reads; two of local ones may be joined in one."""
     if step.opname in _GLOBALS:
         if step.opname == "LOAD_NAME" and step.argval == "__name__":
             return  # how the body of a class begins
         yield "global", step.argval
     elif step.opname.startswith("LOAD_") and "DEREF" in step.opname:
-        yield ("local" if step.argval in own else "free"), step.argval
+        yield ("local" if step.argval in local_names else "free"), step.argval
     elif "LOAD_FAST" in step.opname:
         names = step.argval if isinstance(step.argval, tuple) else (step.argval,)
         for name in names[1:] if step.opname.startswith("STORE") else names:
@@ -160,7 +160,7 @@ def _last_load(step: dis.Instruction) -> str:
     return name
 
 
-def _following(steps: list[dis.Instruction], at: int, kind: Kind, name: str) -> Read:
+def _read_with_attributes(steps: list[dis.Instruction], at: int, kind: Kind, name: str) -> Read:
     """Return the read of `name` with the attributes that are taken of it right away."""
     attrs = []
     position = at + 1
@@ -176,7 +176,7 @@ def _following(steps: list[dis.Instruction], at: int, kind: Kind, name: str) -> 
 
 
 def _searched_with(steps: list[dis.Instruction], at: int) -> str | None:
-    """Return the string at `at` if it is all of a first argument, or all of a key."""
+    """Return the string at `at` if it is a whole first argument, or a whole key."""
     text = _text(steps, at)
     end = at + 1
     while text is not None and end < len(steps) and steps[end].opname.startswith(_SIMPLE):
@@ -256,7 +256,7 @@ def _start_of_import(steps: list[dis.Instruction], at: int) -> int:
 
 
 def _unfollowed_imports(steps: list[dis.Instruction], followed: set[str]) -> Iterator[Read]:
-    """Yield what is imported and goes elsewhere than into a local name that is looked at."""
+    """Yield the imports that do not end in a local name whose reads are followed."""
     for at, step in enumerate(steps):
         if step.opname.startswith("STORE_") and not followed.intersection(_stores(step)[:1]):
             target = _imported(steps, at - 1)

@@ -147,10 +147,10 @@ class ChunkedFunction(Decorated):
 
     def call(self, args: tuple[Any, ...], kwargs: dict[str, Any], options: Options) -> Any:
         """Call the function on every chunk, or once if there is nothing to cut."""
-        settings_here = options.own
+        chunk_options = options.own
         for name in ("skip_single_chunk", "disable"):
-            check.flag(name, settings_here.get(name, False))
-        spec = ChunkSpec(settings_here.get("arg_take_spec"), self.arguments, self.annotations)
+            check.flag(name, chunk_options.get(name, False))
+        spec = ChunkSpec(chunk_options.get("arg_take_spec"), self.arguments, self.annotations)
         cuts = spec.cuts(args, kwargs)
         new_args, new_kwargs = list(args), dict(kwargs)
         for cut in cuts:
@@ -159,7 +159,7 @@ class ChunkedFunction(Decorated):
                 new_args[position] = cut.argument.value
             else:
                 new_kwargs[position] = cut.argument.value
-        chunks = None if settings_here.get("disable") else self._plan(spec, cuts, settings_here)
+        chunks = None if chunk_options.get("disable") else self._plan(spec, cuts, chunk_options)
         if chunks is None:
             return self.func(*new_args, **new_kwargs)
         settings = _with_hooks(options.settings or self.settings(options))
@@ -178,10 +178,12 @@ class ChunkedFunction(Decorated):
             by_name=None if in_order(chunks) else partial(merge_in_order, chunks),
         ).value
 
-    def _plan(self, spec: ChunkSpec, cuts: list[Cut], own: Keywords) -> list[Chunk] | None:
+    def _plan(
+        self, spec: ChunkSpec, cuts: list[Cut], chunk_options: Keywords
+    ) -> list[Chunk] | None:
         """Return the chunks; None for one plain call with everything."""
-        size = spec.size(cuts, own.get("size"))
-        least = own.get("min_size")
+        size = spec.size(cuts, chunk_options.get("size"))
+        least = chunk_options.get("min_size")
         if not size or size < (0 if least is None else check.integer("min_size", least, 0)):
             return None
         takers = [cut.taker for cut in cuts if cut.taker is not None]
@@ -189,11 +191,11 @@ class ChunkedFunction(Decorated):
         if not takers and not has_templates:
             return None
         one_by_one = any(taker.by_number for taker in takers)
-        rules: dict[str, Any] = {name: own.get(name) for name in self.rivals}
+        rules: dict[str, Any] = {name: chunk_options.get(name) for name in self.rivals}
         if all(rule is None for rule in rules.values()):
             rules |= {"chunk_len": 1} if one_by_one else {"n_chunks": "auto"}
         chunks = plan_chunks(size, **rules)
-        must_cut = one_by_one or has_templates or not own.get("skip_single_chunk", True)
+        must_cut = one_by_one or has_templates or not chunk_options.get("skip_single_chunk", True)
         if one_by_one and len(chunks) != size:
             rule = "be as many as the items, where a selector gives every chunk one item"
             raise ParamError(broken_rule("Chunks", rule, len(chunks), f"Pass n_chunks={size}."))

@@ -163,19 +163,19 @@ class Parameterized(Decorated):
 
     def call(self, args: tuple[Any, ...], kwargs: dict[str, Any], options: Options) -> Any:
         """Call the function on all combinations, or once if there are none."""
-        own = options.own
-        with_index = own.get("return_param_index", False)
+        own_values = options.own
+        with_index = own_values.get("return_param_index", False)
         if with_index is not False:
             check.flag("return_param_index", with_index)
-        params, positions = self._params(args, kwargs, own.get("eval_id"))
+        params, positions = self._params(args, kwargs, own_values.get("eval_id"))
         if not params:
             return self.func(*args, **kwargs)
         settings = options.settings or self.settings(options)
-        combos = self._combos(params, own)
-        if not own.keys().isdisjoint(self.rivals) and any(
-            own.get(name) is not None for name in self.rivals
+        combos = self._combos(params, own_values)
+        if not own_values.keys().isdisjoint(self.rivals) and any(
+            own_values.get(name) is not None for name in self.rivals
         ):
-            chunks = plan_chunks(len(combos), *map(own.get, self.rivals), prefix="mono_")
+            chunks = plan_chunks(len(combos), *map(own_values.get, self.rivals), prefix="mono_")
             arguments = args, kwargs, params, positions
             finished, index = self._run_chunks(arguments, combos, chunks, settings)
         else:
@@ -257,15 +257,15 @@ class Parameterized(Decorated):
         )
         return finished, seen(finished.kept)[1]
 
-    def _combos(self, params: Params, own: Keywords) -> Combos:
+    def _combos(self, params: Params, own_values: Keywords) -> Combos:
         """Return the chosen combinations."""
         try:
             return select_combos(
                 params,
-                grid_indices=own.get("grid_indices"),
-                random_subset=own.get("random_subset"),
-                seed=own.get("seed"),
-                max_misses=own.get("max_misses"),
+                grid_indices=own_values.get("grid_indices"),
+                random_subset=own_values.get("random_subset"),
+                seed=own_values.get("seed"),
+                max_misses=own_values.get("max_misses"),
             )
         except ConditionError as error:
             if error.unknown not in self.arguments.declared:

@@ -138,7 +138,7 @@ def size_in_units(size: float, size_type: int, raw: float, lot: float) -> float:
 def entry_units(
     size: float, terms: Terms, closing: float, free: float, raw: float, fixed_units: float
 ) -> tuple[float, float]:
-    """Return how many units an entry closes and opens, at most `free` of them opened.
+    """Return how many units an entry closes and how many it opens, at most `free`.
 
     `fixed_units` is what the fixed fee would buy; `free` leaves room for it.
     """
