@@ -13,7 +13,7 @@ import pandas as pd
 from broadpeak._core import check
 from broadpeak._core.arrays import read_only, unwrap
 from broadpeak._indicators.catalog import find
-from broadpeak._indicators.columnwise import zipped
+from broadpeak._indicators.columnwise import zip_lists
 from broadpeak._indicators.definition import Definition, bind
 from broadpeak._indicators.output import IndicatorResult
 from broadpeak._indicators.panel import PanelLevel, Shape
@@ -57,7 +57,7 @@ def run(
     columns = _combine(lists, product_of_all=param_product) if lists else {}
     if table.codes is not None:
         remedy = "Pass one value, or the list that the function was given."
-        columns = zipped(columns, remedy, len(table.codes))
+        columns = zip_lists(columns, remedy, len(table.codes))
     levels = [
         PanelLevel(f"{definition.short}_{key}", column)
         for key, column in columns.items()
@@ -72,12 +72,10 @@ def run(
         found = [_computed(table, definition, inputs, combination) for combination in distinct]
     else:
         # Where an array replaces prices, combinations differ by it as well.
-        own = table.codes if _by_name(inputs) else np.arange(n)
+        own = table.codes if _are_price_names(inputs) else np.arange(n)
         rows = zip(table.codes.tolist(), own.tolist(), *filled, strict=True)
         distinct, take = _distinct(list(rows))
-        found = [
-            _of_combination(table, definition, inputs, combination) for combination in distinct
-        ]
+        found = [_outputs_of(table, definition, inputs, combination) for combination in distinct]
     return IndicatorResult(definition.outputs, found, Shape(table, take, levels, all_hidden))
 
 
@@ -91,7 +89,7 @@ def _combine(lists: Mapping[str, object], *, product_of_all: bool) -> dict[str, 
     if product_of_all and all(columns.values()):  # an empty one is refused below
         rows = list(product(*columns.values()))
         return {key: [row[i] for row in rows] for i, key in enumerate(columns)}
-    return zipped(columns, "Pass param_product=True to combine every value with every other.")
+    return zip_lists(columns, "Pass param_product=True to combine every value with every other.")
 
 
 def _hidden_parameters(definition: Definition, hide_params: object) -> set[str]:
@@ -133,7 +131,7 @@ def _computed(
     """Return one array an output, symbols × bars, computed or remembered."""
     key: Hashable = (definition.name, values)
     if inputs is not definition.inputs:
-        if not _by_name(inputs):
+        if not _are_price_names(inputs):
             return _compute(table, definition, inputs, values)
         key = (definition.name, values, *inputs.values())
     for value in values:
@@ -150,11 +148,11 @@ def _computed(
     return found
 
 
-def _by_name(inputs: Mapping[str, object]) -> bool:
+def _are_price_names(inputs: Mapping[str, object]) -> bool:
     return all(isinstance(field, str) for field in inputs.values())
 
 
-def _of_combination(
+def _outputs_of(
     table: PriceTable,
     definition: Definition,
     inputs: Mapping[str, object],
@@ -167,7 +165,7 @@ def _of_combination(
     """
     position, number, *values = combination
     own = table.own_bars[position]
-    if not _by_name(inputs):
+    if not _are_price_names(inputs):
         bars = slice(None) if own is None else own
         inputs = {
             key: field

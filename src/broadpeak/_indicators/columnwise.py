@@ -93,7 +93,7 @@ def _spread(
         for key, setting in settings.items()
         if isinstance(setting, LISTS)
     }
-    combinations = zipped(listed, "Zip the lists.")
+    combinations = zip_lists(listed, "Zip the lists.")
     n = len(next(iter(combinations.values())))
     short = function.__name__.lower()
     levels: list[Index] = [
@@ -136,7 +136,7 @@ def _values(name: str, listed: object) -> list[object]:
     return column
 
 
-def zipped(
+def zip_lists(
     columns: Mapping[str, list[object]], remedy: str, length: int | None = None
 ) -> dict[str, list[object]]:
     """Return lists of one length; one value is repeated.

@@ -135,7 +135,7 @@ class CallTemplate:
         return Task(self.func, *args, **kwargs)
 
 
-def _by_name(
+def _with_keywords(
     func: Function, n_args: int, names: tuple[str, ...], constants: dict[str, object]
 ) -> Function:
     def call(*values: object) -> object:
@@ -312,7 +312,7 @@ class Calls(Sequence[Task]):
                 named[slot] = column
         func = template.func
         if named:
-            func = _by_name(func, len(streams), tuple(named), template.kwargs)
+            func = _with_keywords(func, len(streams), tuple(named), template.kwargs)
             streams += named.values()
         elif template.kwargs:
             func = partial(func, **template.kwargs)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The one dispatch loop, around somebody's executor; and the engine that needs no executor."""
+"""The one dispatch loop, around any executor, and the serial engine, which needs none."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ Answer: TypeAlias = "BatchResult | bytes | memoryview | BaseException | _NotBegu
 
 
 class FutureEngine:
-    """An engine around somebody's executor.
+    """An engine around an executor.
 
     This class holds the loop of every engine: it takes batches from the queue, sized to fill a
     moment; pickles them, so that what many of them share crosses once a worker; submits them, a few
@@ -299,7 +299,7 @@ class FutureEngine:
                     self.close(abandoned=True)
                     self.start()
                     if is_careful:
-                        yield fallen[0], _died(broken)
+                        yield fallen[0], _died_result(broken)
                     else:
                         suspects.extend(fallen)
         finally:
@@ -326,7 +326,7 @@ class FutureEngine:
             batch.timeout = timeout
 
 
-def _died(broken: BrokenExecutor) -> BatchResult:
+def _died_result(broken: BrokenExecutor) -> BatchResult:
     first = str(broken).strip().partition("\n")[0]
     return lost("died", EngineError(f"The worker process must live, but it ended: {first}"))
 

@@ -147,7 +147,7 @@ class WorkerPool:
         """Give a batch to a worker that has none, else to one that has only one."""
         worker = next((worker for worker in self._workers if not worker.held), None)
         if worker is None and len(self._workers) < self.n_workers:
-            worker = self._started()
+            worker = self._start_worker()
         elif worker is None:
             worker = next((worker for worker in self._workers if len(worker.held) == 1), None)
         if worker is None:
@@ -181,7 +181,7 @@ class WorkerPool:
         for worker in self._workers:
             worker.notify(far.FORGET + run.encode())
 
-    def _started(self) -> _Worker | None:
+    def _start_worker(self) -> _Worker | None:
         """Return a new worker; None if the system allows no more."""
         if self._failed_starts >= _FAILED_STARTS:
             msg = (
@@ -229,7 +229,9 @@ class WorkerPool:
         if worker.has_begun:
             # The batch it ran killed it. Those it had not begun go to another worker.
             held = worker.held.popleft()
-            error = EngineError(f"The worker process must live, but it {_end_of(worker.process)}.")
+            error = EngineError(
+                f"The worker process must live, but it {_how_it_ended(worker.process)}."
+            )
             seconds = worker.seconds()
             yield from self._remove(worker)
             yield held.ticket, lost("died", error, seconds)
@@ -268,7 +270,7 @@ class WorkerPool:
             with suppress(Exception):
                 worker.process.terminate()
         _join(workers)
-        _let_go(workers)
+        _close_all(workers)
 
     def shutdown(self) -> None:
         """End all workers, which are idle."""
@@ -276,7 +278,7 @@ class WorkerPool:
         for worker in workers:
             worker.notify(far.QUIT)
         _join(workers)
-        _let_go(workers)
+        _close_all(workers)
 
     def disown(self) -> None:
         """Forget the workers: they are children of the process that this one was forked from."""
@@ -319,14 +321,14 @@ def _join(workers: list[_Worker]) -> None:
             worker.process.join(_PATIENCE_SECONDS)
 
 
-def _let_go(workers: list[_Worker]) -> None:
+def _close_all(workers: list[_Worker]) -> None:
     for worker in workers:
         worker.pipe.close()
         with suppress(ValueError):  # it is still there, in spite of all
             worker.process.close()
 
 
-def _end_of(process: WorkerProcess) -> str:
+def _how_it_ended(process: WorkerProcess) -> str:
     process.join(_PATIENCE_SECONDS)
     code = process.exitcode
     if code is None or code >= 0:

@@ -131,7 +131,7 @@ class Optuna:
         left = min(self.n_evaluations, state.grid.size) - state.n_evaluated
         if state.stopped or left <= 0:
             return []
-        live = self._live.pop(state, None) or self._replayed(state)
+        live = self._live.pop(state, None) or self._rebuilt_study(state)
         if not live.proposed:
             live.ask(min(self.batch, left))
         self._keep(state, live)
@@ -177,7 +177,7 @@ class Optuna:
             self._live.pop(next(iter(self._live)), None)
         self._live[state] = live
 
-    def _replayed(self, state: OptunaState) -> _Live:
+    def _rebuilt_study(self, state: OptunaState) -> _Live:
         live = _Live(state, self.sampler, dict(self.options or {}))
         for scores in state.scores:
             live.ask(len(scores))

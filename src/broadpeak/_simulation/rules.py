@@ -262,7 +262,7 @@ _OWN_SETTING = read_only(np.arange(N_SETTINGS, dtype=np.int64)[np.newaxis, :])
 _CONSTANT = read_only(np.zeros(N_SETTINGS, dtype=np.int64))
 
 
-def pooled(settings: list[Setting], n_columns: int, n_bars: int) -> SettingsPool:
+def settings_pool(settings: list[Setting], n_columns: int, n_bars: int) -> SettingsPool:
     """Return settings as the kernels read them, of 1 or `n_columns` rows and 1 or `n_bars` bars."""
     head: list[float] = []
     arrays: list[tuple[int, SharedRows]] = []

@@ -77,7 +77,7 @@ def _draw_below(total: int, n: int, rng: np.random.Generator) -> AnyArray:
     return found
 
 
-def too_many(n: int, total: int) -> ParamError:
+def too_many_error(n: int, total: int) -> ParamError:
     """Return the error for a request of `n` out of `total` combinations."""
     msg = (
         f"random_subset must be at most the number of combinations that pass, got {n} of {total}. "
@@ -214,7 +214,7 @@ class Sampler:
         if total == 0:
             return self._columns([group.solver.no_rows() for group in self._groups])
         if total is not None and not replace and n > total:
-            raise too_many(n, total)
+            raise too_many_error(n, total)
         if total is not None and not replace and total <= INT64_MAX:
             return self._draw_distinct(draw_rows(total, n, replace, self._rng))
         codes = self._draw_iid(n)

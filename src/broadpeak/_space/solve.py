@@ -366,7 +366,7 @@ class Solver:
             n_some = min(step, n_head - start)
             for low in range(0, length, block):
                 tail = np.arange(low, min(low + block, length), dtype=code_type(length))
-                spend(budget, n_some * len(tail))
+                spend_budget(budget, n_some * len(tail))
                 yield self._filtered(binding, some, n_some, axis, tail)
 
     def _filtered(
@@ -540,7 +540,7 @@ def narrowed(
     # Invariant: the pairs (row, block of `size` values) hold every cell that may still pass.
     while True:
         fan = np.arange(n_children)
-        spend(budget, len(chosen) * n_children)
+        spend_budget(budget, len(chosen) * n_children)
         chosen = np.repeat(chosen, n_children)
         blocks = (blocks[:, np.newaxis] * n_children + fan).ravel()
         inside = blocks * size < length
@@ -559,7 +559,7 @@ def narrowed(
         n_children = _FAN
 
 
-def spend(budget: list[float], n_cells: int) -> None:
+def spend_budget(budget: list[float], n_cells: int) -> None:
     """Take `n_cells` from what may be looked at.
 
     Raises

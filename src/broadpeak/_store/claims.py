@@ -35,7 +35,7 @@ class Owner:
 
     def __init__(self) -> None:
         pid = os.getpid()
-        self.name = "|".join([_space(), str(pid), _started(pid) or "", uuid.uuid4().hex])
+        self.name = "|".join([_namespace(), str(pid), _start_time(pid) or "", uuid.uuid4().hex])
         _living.add(self.name)
 
     def leave(self) -> None:
@@ -50,10 +50,10 @@ def is_alive(name: str, until: float) -> bool:
     if len(parts) != 4 or not parts[1].isdecimal():
         return False
     space, pid, started, _ = parts
-    if space and space == _space():
+    if space and space == _namespace():
         if int(pid) == os.getpid():
             return name in _living
-        return bool(started) and _started(int(pid)) == started
+        return bool(started) and _start_time(int(pid)) == started
     # A clock that was set back must not make a claim last for ever.
     return now < until <= now + 2 * LEASE
 
@@ -104,7 +104,7 @@ def _unpacked(raw: bytes) -> list[bytes]:
     return keys
 
 
-def _space() -> str:
+def _namespace() -> str:
     """Return what two processes share if one can see whether the other lives; empty if unknown."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
@@ -113,7 +113,7 @@ def _space() -> str:
         return ""
 
 
-def _started(pid: int) -> str | None:
+def _start_time(pid: int) -> str | None:
     """Return when the process `pid` started, in clock ticks; None if there is none that lives."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")

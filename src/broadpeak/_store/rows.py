@@ -109,7 +109,7 @@ class Rows:
         shown = [None if text is None else text.decode() for text in fields]
         counts = (head.trials, head.seconds, head.total, head.digest())
         connection.execute(
-            f"INSERT INTO runs ({_HEAD}) VALUES ({_marks(11)})",
+            f"INSERT INTO runs ({_HEAD}) VALUES ({_placeholders(11)})",
             (head.id, head.key, *shown, *counts),
         )
         total = added(total_before, head.origin())
@@ -185,7 +185,7 @@ class Rows:
         if len(rows) == 1:
             position, runs, total, digest = rows[0]
             plain = type(runs) is int and _is_sum(total) and position == 1
-            if plain and _fits(runs) and digest == digest_of_meta(runs, total):
+            if plain and _fits_int64(runs) and digest == digest_of_meta(runs, total):
                 return runs, total
         raise self._file.damaged("a damaged list of runs")
 
@@ -218,7 +218,7 @@ class Rows:
         """Return the run of that number."""
         number = check.real(run)
         row = None
-        if isinstance(number, int) and _fits(number):
+        if isinstance(number, int) and _fits_int64(number):
             query = f"SELECT {_HEAD} FROM runs WHERE id = ?"
             row = connection.execute(query, (number,)).fetchone()
         if row is not None:
@@ -233,7 +233,7 @@ class Rows:
             all(type(part) is Text for part in (name, settings, release, created))
             and (data is None or type(data) is Text)
             and type(key) is bytes
-            and all(type(part) is int and _fits(part) for part in (number, trials))
+            and all(type(part) is int and _fits_int64(part) for part in (number, trials))
             and type(seconds) is float
             and _is_sum(total)
         )
@@ -250,7 +250,9 @@ class Rows:
         found: list[TrialRow] = []
         for start in range(0, len(keys), _LOOKUP):
             some = keys[start : start + _LOOKUP]
-            query = f"SELECT {_ROW} FROM trials WHERE run = ? AND key IN ({_marks(len(some))})"
+            query = (
+                f"SELECT {_ROW} FROM trials WHERE run = ? AND key IN ({_placeholders(len(some))})"
+            )
             rows = connection.execute(query, (head.id, *some))
             found += [self._read_row(head, row)[0] for row in rows]
         return found
@@ -282,7 +284,7 @@ class Rows:
             all(type(part) is bytes for part in (key, label, value))
             and type(created) is Text
             and type(number) is int
-            and _fits(number)
+            and _fits_int64(number)
             and (seconds is None or type(seconds) is float)
         )
         if is_plain:
@@ -292,11 +294,11 @@ class Rows:
         raise self._file.damaged(f"a damaged row in run {head.id}, row {number!r}")
 
 
-def _marks(n: int) -> str:
+def _placeholders(n: int) -> str:
     return ",".join("?" * n)
 
 
-def _fits(number: int) -> bool:
+def _fits_int64(number: int) -> bool:
     return 0 <= number < 1 << 62
 
 

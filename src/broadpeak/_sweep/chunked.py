@@ -168,7 +168,9 @@ class ChunkedFunction(Decorated):
         for cut in cuts:
             value = cut.argument.value
             if cut.taker is not None or isinstance(value, Template):
-                make = partial(_part, value, cut.taker, chunks, settings.template_context or {})
+                make = partial(
+                    _chunk_value, value, cut.taker, chunks, settings.template_context or {}
+                )
                 varying[cut.argument.position] = OneByOne(len(chunks), make), numbers
         return run(
             self.calls(new_args, new_kwargs, varying, len(chunks)),
@@ -215,7 +217,7 @@ def _with_hooks(settings: Settings) -> Settings:
     return replace(settings, chunk_len=1, distribute="chunks")
 
 
-def _part(
+def _chunk_value(
     value: object, taker: Taker | None, chunks: Sequence[Chunk], context: Keywords, number: int
 ) -> Any:
     """Return what one chunk gets of an argument: its items, or a template filled in for it."""
@@ -292,7 +294,7 @@ class ChunkSpec:
             return Cut(bare, as_taker(value, value.value))
         if argument.position in stars:
             return Cut(argument, stars[argument.position])
-        takers = [rule for rule in self._rules(argument.name, argument.declared) if _cuts(rule)]
+        takers = [rule for rule in self._rules(argument.name, argument.declared) if _is_taker(rule)]
         return Cut(argument, as_taker(takers[0], value) if takers else None)
 
     def _rules(self, name: str, declared: str) -> tuple[Any, ...]:
@@ -367,7 +369,7 @@ def _is_rule(rule: object) -> bool:
     return isinstance(rule, ChunkRule) or (isinstance(rule, type) and issubclass(rule, ChunkRule))
 
 
-def _cuts(rule: object) -> bool:
+def _is_taker(rule: object) -> bool:
     if isinstance(rule, ArgSizer) or (isinstance(rule, type) and issubclass(rule, ArgSizer)):
         return False
     return rule is not None

@@ -727,7 +727,7 @@ class StrategyRun:
         if name in _MEMBERS:
             msg = f"s.{name} cannot be assigned. Assignable are {', '.join(SETTINGS)}."
             raise UnknownMemberError(msg)
-        raise _unknown(name, "be set", SETTINGS)
+        raise _unknown_name_error(name, "be set", SETTINGS)
 
     def __getattr__(self, name: str) -> Any:
         if name in SETTINGS:
@@ -735,7 +735,7 @@ class StrategyRun:
             return value.copy() if isinstance(value, np.ndarray) else value
         if name.startswith("_"):
             raise AttributeError(name)
-        raise _unknown(name, "be used", _MEMBERS)
+        raise _unknown_name_error(name, "be used", _MEMBERS)
 
     def __dir__(self) -> list[str]:
         return sorted(_MEMBERS)
@@ -776,7 +776,7 @@ def run_strategy(strategy: Strategy, state: RunState) -> None:
         raise
 
 
-def _unknown(name: str, what: str, known: Iterable[str]) -> UnknownMemberError:
+def _unknown_name_error(name: str, what: str, known: Iterable[str]) -> UnknownMemberError:
     hint = did_you_mean(name, known) or f"Known are {', '.join(sorted(known))}."
     return UnknownMemberError(f"s.{name} cannot {what}: a run has no such member. {hint}")
 

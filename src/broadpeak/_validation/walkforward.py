@@ -150,13 +150,13 @@ def walk_forward(
         rule = "be left out of a walk-forward run"
         raise ParamError(broken_rule("samples", rule, options.samples, remedy))
     plan = plan_training(as_strategy(strategy), data, options)
-    spans = _spans(plan, (start, end), cycles, period, split, anchored=anchored)
+    spans = _cycle_spans(plan, (start, end), cycles, period, split, anchored=anchored)
     trainings = train_many(
         [TrainingTask(plan, one.train) for one in spans if retrain_last or one.test is not None],
         options.execute,
         label=lambda at: f"cycle={at + 1}",
     )
-    tests = _tested(plan, trainings, spans, horizon=horizon, border=border)
+    tests = _cycle_tests(plan, trainings, spans, horizon=horizon, border=border)
     settings = {
         "cycles": len(spans),
         "period": period,
@@ -171,7 +171,7 @@ def walk_forward(
         **options.settings(),
     }
     result = WalkForward(
-        table=_table(plan, trainings, spans, tests),
+        table=_cycle_table(plan, trainings, spans, tests),
         portfolio=strategy_portfolio(tests, capital),
         trainings=tuple(trainings),
         strategy=plan.strategy,
@@ -195,7 +195,7 @@ class _CycleSpans(NamedTuple):
     test: dict[str, BarWindow] | None
 
 
-def _spans(
+def _cycle_spans(
     plan: TrainingPlan,
     bounds: tuple[Any, Any],
     cycles: int | None,
@@ -252,7 +252,7 @@ def _spans(
     return spans
 
 
-def _tested(
+def _cycle_tests(
     plan: TrainingPlan,
     trainings: Sequence[Training],
     spans: Sequence[_CycleSpans],
@@ -279,7 +279,7 @@ def _tested(
     for number, ordered in enumerate(runs[0][1]):
         component, n_bars = ordered.component, len(ordered.bars)
         segments = [test[component.asset] for test, _ in runs]
-        orders = _stitched(
+        orders = _stitched_orders(
             [orders[number].book for _, orders in runs], segments, n_bars, horizon, border
         )
         flatten = None
@@ -294,7 +294,7 @@ def _tested(
     return found
 
 
-def _stitched(
+def _stitched_orders(
     books: Sequence[OrderBook],
     segments: Sequence[BarWindow],
     n_bars: int,
@@ -340,7 +340,7 @@ def _joined_setting(
     return joined
 
 
-def _table(
+def _cycle_table(
     plan: TrainingPlan,
     trainings: Sequence[Training],
     spans: Sequence[_CycleSpans],

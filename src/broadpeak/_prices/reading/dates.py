@@ -172,7 +172,7 @@ def parse_dates(column: DateColumn, values: Series, date_format: str | None) -> 
     if pd.api.types.is_bool_dtype(values.dtype):
         raise column.unreadable(column.row(0))
     if is_number:
-        return _index(_of_numbers(column, values), column)
+        return _index(_moments_of_numbers(column, values), column)
     return _index(read_moments(column), column)
 
 
@@ -214,7 +214,7 @@ def _clocks(values: Series) -> AnyArray:
 _WHOLE = re.compile(r" *\d{1,6}\.0+ *")
 
 
-def _of_numbers(column: DateColumn, values: Series) -> Moments:
+def _moments_of_numbers(column: DateColumn, values: Series) -> Moments:
     if pd.api.types.is_integer_dtype(values.dtype):
         whole = values.to_numpy(np.int64)
         share = np.zeros(len(whole))

@@ -83,7 +83,7 @@ def parse_table(
         text = text.replace("\r\n", "\n").replace("\r", "\n")
     head = text.split("\n", _HEAD)[:_HEAD]
     layout = _layout(head, owner, sep, wanted, listed)
-    body = _after(text, layout.first)
+    body = _text_after_line(text, layout.first)
     if not body.strip():
         labels = layout.labels or []
         return pd.DataFrame({label: pd.Series([], dtype=object) for label in labels if label})
@@ -91,7 +91,7 @@ def parse_table(
     return _read(body, _fitted(layout, body, cells, owner), cells, owner, wanted, decimal)
 
 
-def _after(text: str, line: int) -> str:
+def _text_after_line(text: str, line: int) -> str:
     position = 0
     for _ in range(line):
         position = text.find("\n", position) + 1
@@ -109,16 +109,16 @@ def _rows_of_cells(lines: list[str], delimiter: str, owner: str) -> list[list[st
         return [[cell.strip('"') for cell in row] for row in found]
     try:
         rows = csv.reader(lines, delimiter=delimiter, skipinitialspace=True)
-        return [[_bare(cell) for cell in row] for row in rows]
+        return [[_stripped(cell) for cell in row] for row in rows]
     except csv.Error as error:
         raise DataError(broken_rule(owner, "be a table of short cells", f"{error}")) from error
 
 
-def _bare(cell: str) -> str:
+def _stripped(cell: str) -> str:
     return cell.replace("\xa0", " ").replace("\u202f", " ").strip().strip("\"'")
 
 
-def _usual(counts: IntArray, layout: Layout) -> int:
+def _usual_cell_count(counts: IntArray, layout: Layout) -> int:
     """Return how many cells a row of the table has: as the header, else as most rows."""
     labels = layout.labels
     if labels and (counts == len(labels)).any():
@@ -230,7 +230,7 @@ def _without_header(
 def _rows(body: str, layout: Layout, owner: str) -> tuple[str, IntArray]:
     """Return the rows of a table without what is below it, and how many cells each has."""
     counts, starts = _counts(body, layout.delimiter, owner)
-    usual = _usual(counts, layout)
+    usual = _usual_cell_count(counts, layout)
     end = len(counts)
     letters = body.lstrip("\"' ")[:1].isalpha()
     while end > 1 and len(counts) - end < 40:
@@ -296,7 +296,7 @@ def _fitted(layout: Layout, body: str, counts: IntArray, owner: str) -> Layout:
     """Return the layout with as many labels as the rows have cells."""
     widest = int(counts.max())
     filled = counts[counts > 0]
-    usual = _usual(counts, layout)
+    usual = _usual_cell_count(counts, layout)
     labels = layout.labels
     if widest > _MOST_COLUMNS:
         rule = f"have at most {_MOST_COLUMNS:,} columns"

@@ -50,7 +50,7 @@ def stem(path: object) -> str:
     return Path(str(name)).name.split(".")[0] or "prices"
 
 
-def not_there(path: object) -> MissingDataError:
+def missing_file_error(path: object) -> MissingDataError:
     """Return the error for a path where nothing is."""
     remedy = "Check the path; relative ones begin at the working directory."
     return MissingDataError(broken_rule("path", "be a file that exists", str(path), remedy))
@@ -80,7 +80,7 @@ def checked_path(path: object, reader: str = "from_csv") -> Path:
             remedy = f"Pass its files: Data.{reader}(sorted(Path(folder).glob('*')))"
             raise DataError(broken_rule("path", "be a file, not a folder", str(found), remedy))
         if not found.exists():
-            raise not_there(found)
+            raise missing_file_error(found)
     except (OSError, ValueError) as error:
         if isinstance(error, DataError):
             raise
