@@ -2,7 +2,7 @@
 """How to run: engines that take batches of tasks and yield their results.
 
 `available`, `names`, `register` and `shutdown` are for everybody, the rest for authors of engines:
-`FutureEngine` turns an executor of somebody's into an engine, and
+`FutureEngine` turns any executor into an engine, and
 `broadpeak.testing.EngineContract` checks it.
 """
 

@@ -4,7 +4,7 @@
 Sharpe ratios are per period everywhere (not annualised), and a kurtosis is not excess: that of the
 normal distribution is 3. Functions that take `returns` take a Series, a frame or array (bars ×
 configurations) or a `Portfolio`. A bar at which all columns are NaN is left out; any other NaN
-counts as a return of 0, for money that is not invested earns nothing.
+counts as a return of 0, because money that is not invested earns nothing.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ IntArray: TypeAlias = npt.NDArray[np.int64]
 BoolArray: TypeAlias = npt.NDArray[np.bool_]
 AnyArray: TypeAlias = npt.NDArray[Any]
 Function: TypeAlias = Callable[..., Any]
-"""A function of the user's: nobody knows what it takes and returns."""
+"""A function of the user's, with any arguments and any result."""
 Keywords: TypeAlias = Mapping[str, Any]
 """Values of the user's by name: keyword arguments, options, what templates may use."""
 

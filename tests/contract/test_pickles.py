@@ -262,15 +262,15 @@ RULES = """
 
 @pytest.mark.slow
 def test_in_a_process_of_another_script(tmp_path):
-    told = []
+    printed = []
     for name, text in {"rules_of_mine": RULES, "write": WRITE, "read": READ}.items():
         (tmp_path / f"{name}.py").write_text(textwrap.dedent(text))
     for name in ("write", "read"):
         line = [sys.executable, f"{name}.py"]
         done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
-        told.append(done.stdout)
-    assert told[0] == told[1]
+        printed.append(done.stdout)
+    assert printed[0] == printed[1]
 
 
 @pytest.mark.engine

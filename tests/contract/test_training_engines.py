@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Trainings give the same figures on every engine, byte for byte."""
+"""Trainings give the same numbers on every engine, byte for byte."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ DATA = bp.Data.sample(["IBM", "MSFT"])["2006":"2009"]
 
 
 def make_trend():
-    # Made inside of a function, as in a notebook: workers get it by value.
+    # Made inside a function, as in a notebook: workers get it by value.
     scale = 1.0
 
     @bp.strategy(lookback=120)

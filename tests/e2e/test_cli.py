@@ -316,7 +316,7 @@ def test_files_stay_in_their_folder_whatever_a_strategy_is_called(
 
 
 @pytest.mark.parametrize("command", ["train", "walk-forward", "test"])
-def test_a_folder_that_cannot_be_made_is_told_before_the_run(
+def test_a_folder_that_cannot_be_made_is_reported_before_the_run(
     command: str, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (folder / "taken").write_text("a file", encoding="utf-8")
@@ -326,7 +326,7 @@ def test_a_folder_that_cannot_be_made_is_told_before_the_run(
     )
 
 
-def test_a_file_that_ends_the_program_is_told(
+def test_a_file_that_ends_the_program_is_reported(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (folder / "ends.py").write_text(f"{STRATEGIES}\nraise SystemExit(0)\n", encoding="utf-8")

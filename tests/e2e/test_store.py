@@ -197,7 +197,7 @@ def test_a_run_gives_what_the_store_has_if_another_process_was_first(tmp_path):
     assert sorted(store.trials(1)["value"]) == [-1.0, 0.0, 2.0]
 
 
-def test_the_time_of_a_unit_is_shared_by_its_tasks(tmp_path, monkeypatch):
+def test_the_time_of_a_batch_is_shared_by_its_tasks(tmp_path, monkeypatch):
     monkeypatch.setattr(BatchResult, "seconds", property(lambda _: 6.0, lambda *_: None))
     tasks = [bp.Task(float, a) for a in range(6)]
     bp.execute(tasks, store=tmp_path / "a.db", distribute="chunks", n_chunks=2)

@@ -105,7 +105,7 @@ VALUES = {
 
 
 @pytest.mark.parametrize("value", VALUES.values(), ids=VALUES.keys())
-def test_a_crafted_result_is_told_by_all_that_read_it(store, value):
+def test_a_crafted_result_is_reported_by_all_that_read_it(store, value):
     _plant(store, value=value)
     errors = _ask_everybody(store)
     assert len(errors) == 3  # trials, export and the sweep; the others read no results
@@ -115,7 +115,7 @@ def test_a_crafted_result_is_told_by_all_that_read_it(store, value):
 @pytest.mark.parametrize(
     "label", [b"P" + pickle.dumps(Bomb()), b"V~", encode([1], trust=False)], ids=["a", "b", "c"]
 )
-def test_a_crafted_label_is_told(store, label):
+def test_a_crafted_label_is_reported(store, label):
     _plant(store, label=label)
     assert len(_ask_everybody(store)) == 2  # the sweep does not read labels
 
@@ -136,7 +136,7 @@ ODD = [
 
 
 @pytest.mark.parametrize("value", ODD, ids=[str(at) for at in range(len(ODD))])
-def test_odd_results_are_shown_or_told_and_never_raw(store, value):
+def test_odd_results_are_shown_or_reported_and_never_raw(store, value):
     _plant(store, value=encode(value, trust=False))
     frame = bp.Store(store).trials(1)
     assert len(frame) == 2
@@ -153,14 +153,14 @@ def test_odd_results_are_shown_or_told_and_never_raw(store, value):
     [{}, {"": 1}, {"value": 1}, {"a": [1, 2]}, {"a": range(10**18)}, {"\ud800": "\ud800"}],
     ids=str,
 )
-def test_odd_labels_are_shown_or_told(store, label):
+def test_odd_labels_are_shown_or_reported(store, label):
     _plant(store, label=encode(label, trust=False))
     assert len(bp.Store(store).trials(1)) == 2
     _ask_everybody(store)
 
 
 @pytest.mark.parametrize("changes", [{"trials": 3}, {"trials": 1}, {"trials": 1 << 61}])
-def test_a_crafted_count_is_told(store, changes):
+def test_a_crafted_count_is_reported(store, changes):
     _plant(store, **changes)
     assert len(_ask_everybody(store)) >= 2
 
@@ -193,10 +193,10 @@ def _fuzz(store, n, seed):
     assert not pathlib.Path("a stranger was here").exists()
 
 
-def test_some_crafted_rows_are_right_or_told(store):
+def test_some_crafted_rows_are_right_or_reported(store):
     _fuzz(store, 60, seed=3)
 
 
 @pytest.mark.slow
-def test_thousands_of_crafted_rows_are_right_or_told(store):
+def test_thousands_of_crafted_rows_are_right_or_reported(store):
     _fuzz(store, 5000, seed=4)

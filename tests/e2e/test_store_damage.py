@@ -1,4 +1,4 @@
-"""A store never lies: damage is found, other files are left alone, a lost file is told."""
+"""A store never lies: damage is found, other files are left alone, a lost file is reported."""
 
 import os
 import shutil
@@ -161,7 +161,7 @@ def test_a_run_that_went_away_is_missed(tmp_path):
             ask()
 
 
-def test_two_results_that_changed_places_are_found(tmp_path):
+def test_two_results_that_were_swapped_are_found(tmp_path):
     path = tmp_path / "a.db"
     _sweep(path)
     with sqlite3.connect(path) as connection:
@@ -174,7 +174,7 @@ def test_two_results_that_changed_places_are_found(tmp_path):
         bp.Store(path).trials(1)
 
 
-def test_a_store_cut_short_anywhere_is_right_or_told(small, tmp_path):
+def test_a_store_cut_short_anywhere_is_right_or_reported(small, tmp_path):
     raw, right = small
     wrong = []
     for length in range(0, len(raw), 97):
@@ -188,7 +188,7 @@ def test_a_store_cut_short_anywhere_is_right_or_told(small, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_store_cut_short_at_any_byte_is_right_or_told(small, tmp_path):
+def test_a_store_cut_short_at_any_byte_is_right_or_reported(small, tmp_path):
     raw, right = small
     path = tmp_path / "x" / "a.db"
     for length in range(0, len(raw), 3):
@@ -258,7 +258,7 @@ def test_a_trigger_in_a_store_is_refused(tmp_path):
         bp.Store(path)
 
 
-def test_the_format_before_this_one_is_refused_in_words(tmp_path):
+def test_the_format_before_this_one_is_refused_with_a_message(tmp_path):
     path = tmp_path / "old.db"
     connection = sqlite3.connect(path)
     connection.execute("PRAGMA journal_mode = WAL")
@@ -322,7 +322,7 @@ def test_a_store_that_goes_away_in_mid_run_ends_the_run(tmp_path, happens, when)
         bp.execute(tasks, store=path)
 
 
-def test_a_store_that_moved_is_told_by_who_has_it_open(tmp_path):
+def test_a_store_that_moved_is_reported_by_who_has_it_open(tmp_path):
     path = tmp_path / "a.db"
     _sweep(path)
     store = bp.Store(path)
@@ -415,7 +415,7 @@ def test_nothing_of_a_failed_write_stays(tmp_path):
     assert len(store.runs()) == 2
 
 
-def test_a_folder_that_is_not_there_is_told(tmp_path):
+def test_a_folder_that_is_not_there_is_reported(tmp_path):
     with pytest.raises(bp.StoreError, match="folder that exists"):
         bp.Store(tmp_path / "no" / "a.db")
     with pytest.raises(bp.ParamError, match="path must be the path of a file"):
@@ -432,7 +432,7 @@ def test_names_that_mean_something_in_addresses_are_names(tmp_path):
         assert len(bp.Store(path).trials(1)) == 4
 
 
-def test_a_locked_store_is_told(tmp_path, monkeypatch):
+def test_a_locked_store_is_reported(tmp_path, monkeypatch):
     path = tmp_path / "a.db"
     _sweep(path)
     monkeypatch.setattr(file, "_WAIT", 0.0)
@@ -446,7 +446,7 @@ def test_a_locked_store_is_told(tmp_path, monkeypatch):
     assert len(_sweep(path, n=5)) == 5
 
 
-def test_a_full_disk_is_told_and_what_was_finished_is_kept(tmp_path):
+def test_a_full_disk_is_reported_and_what_was_finished_is_kept(tmp_path):
     with bp.Store(tmp_path / "a.db") as store:
         connection = store._file._connected().connection
         (pages,) = connection.execute("PRAGMA page_count").fetchone()
@@ -461,7 +461,7 @@ def test_a_full_disk_is_told_and_what_was_finished_is_kept(tmp_path):
 
 
 @pytest.mark.parametrize("table", ["runs", "trials"])
-def test_a_key_that_became_a_text_is_found(tmp_path, table):
+def test_a_key_that_became_text_is_found(tmp_path, table):
     path = tmp_path / "a.db"
     _sweep(path)
     with sqlite3.connect(path) as connection:  # one bit of the file: the bytes stay the same

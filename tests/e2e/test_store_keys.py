@@ -186,7 +186,7 @@ def test_a_function_that_writes_to_a_global_gets_a_new_run_where_that_changed(tm
 # A word of the user's own
 
 
-def test_without_a_word_what_cannot_be_followed_is_refused(tmp_path):
+def test_without_a_store_key_what_cannot_be_followed_is_refused(tmp_path):
     with pytest.raises(bp.StoreError, match=r"LOCK, which locked uses, .*store_key='v1'"):
         bp.parameterized(locked, store=tmp_path / "a.db")(bp.Param([1, 2]))
     with pytest.raises(bp.StoreError, match=r"fingerprint\(\) that returns"):
@@ -197,7 +197,7 @@ def test_nothing_is_refused_without_a_store():
     assert bp.parameterized(locked)(bp.Param([1, 2])) == [2, 4]
 
 
-def test_a_word_stands_for_what_the_function_reaches(tmp_path):
+def test_a_store_key_stands_for_what_the_function_reaches(tmp_path):
     path = tmp_path / "a.db"
     run = bp.parameterized(locked, store=path, store_key="v1")
     assert run(bp.Param([1, 2])) == [2, 4]
@@ -354,7 +354,7 @@ def test_what_is_called_before_a_run_may_change_what_counts(tmp_path):
     assert len(bp.Store(tmp_path / "runs.db").runs()) == 2
 
 
-def test_keywords_and_positions_are_told_apart():
+def test_keywords_and_positions_are_reported_apart():
     keys = [
         keys_of([task]) for task in (Task(pow, 2, 3), Task(pow, 3, 2), Task(pow, base=2, exp=3))
     ]
@@ -378,7 +378,7 @@ def test_what_calls_share_is_looked_at_once(monkeypatch):
 
 
 def test_the_ledger_name_of_a_partial_is_that_of_its_function():
-    assert stored._name([Task(functools.partial(functools.partial(pow, 2)), 2)]) == "pow"
+    assert stored._run_name([Task(functools.partial(functools.partial(pow, 2)), 2)]) == "pow"
 
 
 def test_the_last_number_of_a_large_frame_counts():

@@ -25,7 +25,7 @@ ROWS = [
     *fuzz_table_training.TABLE,
 ]
 WORLD = fuzz_table_training.WORLD
-"""Where rows whose call runs inside of a strategy or a store find what they need."""
+"""Where rows whose call runs inside a strategy or a store find what they need."""
 
 CLASSES: dict[str, type] = {
     "Data": bp.Data,

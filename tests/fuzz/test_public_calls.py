@@ -96,7 +96,7 @@ def faults(
     return found
 
 
-def told(found: list[Fault]) -> str:
+def report_of(found: list[Fault]) -> str:
     """Return faults as lines, the first of each place."""
     first = {fault.place: fault for fault in reversed(found)}
     return "\n".join(map(str, first.values()))
@@ -104,19 +104,19 @@ def told(found: list[Fault]) -> str:
 
 def test_hostile_arguments_are_refused_in_words(small: SimpleNamespace) -> None:
     found = faults(small, 0, 500, 1)
-    assert not found, told(found)
+    assert not found, report_of(found)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(1, 5))
 def test_many_hostile_arguments_are_refused_in_words(small: SimpleNamespace, seed: int) -> None:
     found = faults(small, seed, 5_000, 1)
-    assert not found, told(found)
+    assert not found, report_of(found)
 
 
 def test_hostile_values_among_others_are_refused_in_words(small: SimpleNamespace) -> None:
     found = faults(small, 0, 500, 1, packed=True)
-    assert not found, told(found)
+    assert not found, report_of(found)
 
 
 @pytest.mark.slow
@@ -125,14 +125,14 @@ def test_many_hostile_values_among_others_are_refused_in_words(
     small: SimpleNamespace, seed: int
 ) -> None:
     found = faults(small, seed, 5_000, 1, packed=True)
-    assert not found, told(found)
+    assert not found, report_of(found)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(5, 7))
 def test_pairs_of_hostile_arguments_are_refused_in_words(small: SimpleNamespace, seed: int) -> None:
     found = faults(small, seed, 3_000, 2)
-    assert not found, told(found)
+    assert not found, report_of(found)
 
 
 def words_of_the_pool() -> list[str]:

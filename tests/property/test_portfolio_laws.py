@@ -146,7 +146,7 @@ def test_bars_without_prices_do_not_exist(seed):
 
 
 @pytest.mark.parametrize("kind", ["spike", "crash", "drift", "tiny", "huge", "flat"])
-def test_figures_on_hostile_prices_equal_the_textbook(kind):
+def test_metrics_on_hostile_prices_equal_the_textbook(kind):
     rng = np.random.default_rng(3)
     n = 2000
     close = 100 * np.exp(np.cumsum(rng.normal(0, 0.01, n)))

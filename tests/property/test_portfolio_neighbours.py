@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""A column does not know what stands beside it: its figures are those it has alone, to the bit.
+"""A column does not know what stands beside it: its metrics are those it has alone, to the bit.
 
 Columns were listed later, delisted, or pause; on a bar without a price a column does not exist.
 """

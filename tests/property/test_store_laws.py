@@ -122,7 +122,7 @@ def test_series_come_back_down_to_the_last_label(value):
 
 @settings(max_examples=300)
 @given(st.binary(max_size=200))
-def test_any_bytes_give_a_value_or_are_told(raw):
+def test_any_bytes_give_a_value_or_are_reported(raw):
     for mark in (b"", b"V"):
         try:
             decode(mark + raw, trust=False)

@@ -257,7 +257,7 @@ def test_positions_of_chains_are_sampled_too() -> None:
     assert all(list(row) == sorted(set(row)) for row in rows)
 
 
-def test_what_raises_is_told_and_what_is_excluded_is_not() -> None:
+def test_what_raises_is_reported_and_what_is_excluded_is_not() -> None:
     link = "p0 < p1 < p2 < p3 < p4 < p5 < p6 < p7"
     raising = chain(8, 50, "True")
     raising["p0"] = Param(range(50), condition=f"{link} and p7 // p0 > 1")

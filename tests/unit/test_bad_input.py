@@ -135,7 +135,7 @@ CASES = {
     ),
     "levels of one name": (
         lambda: bp.Data.from_frames({"X": BARS["X"].set_axis(TWICE, axis=0)}),
-        "the prices of X must have levels of the index with other names than each other",
+        "the prices of X must have index levels whose names differ from each other",
     ),
     "pairs of settings": (
         lambda: bp.sma(IBM.close, TWICE),
@@ -209,9 +209,9 @@ class SimplyNot:
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_it_is_told_in_words(name):
-    call, told = CASES[name]
-    with pytest.raises(bp.BroadpeakError, match=told):
+def test_the_message_says_what_is_wrong(name):
+    call, message = CASES[name]
+    with pytest.raises(bp.BroadpeakError, match=message):
         call()
 
 
@@ -227,7 +227,7 @@ def test_broken_archives(tmp_path, ending):
 def test_a_file_that_cannot_be_read_is_an_oserror_too(tmp_path):
     path = tmp_path / "x.csv.gz"
     path.write_bytes(b"\x1f\x8b\x08\x00 cut")
-    with pytest.raises(OSError, match="must be a whole archive"):
+    with pytest.raises(OSError, match="must be a complete archive"):
         bp.Data.from_csv(path)
     with pytest.raises(FileNotFoundError, match="must be a file that exists"):
         bp.Data.from_csv(tmp_path / "none.csv")

@@ -14,7 +14,7 @@ import pytest
 
 import broadpeak as bp
 from broadpeak._core import check, rng
-from broadpeak._core.files import made_folder, writing
+from broadpeak._core.files import make_folder, writing
 from broadpeak._store.par import ComponentParameters
 from broadpeak.errors import (
     FileError,
@@ -166,14 +166,14 @@ def test_errors_are_also_those_of_python():
 
 def test_files_that_cannot_be_written(tmp_path):
     (tmp_path / "file").write_text("")
-    told = r"path must be a file that can be written.*pass another"
+    message = r"path must be a file that can be written.*pass another"
     with (
-        pytest.raises(FileError, match=told),
+        pytest.raises(FileError, match=message),
         writing(tmp_path / "file" / "inside.txt") as target,
     ):
         target.write_text("x")
     with pytest.raises(OSError, match="folder must be a folder that can be written"):
-        made_folder(tmp_path / "file" / "inside")
+        make_folder(tmp_path / "file" / "inside")
     with writing(tmp_path / "new" / "a.txt") as target:
         target.write_text("x")
     assert (tmp_path / "new" / "a.txt").read_text() == "x"

@@ -110,7 +110,7 @@ def test_a_ratio_below_the_benchmark_never_gets_there() -> None:
         ),
     ],
 )
-def test_numbers_out_of_range_are_told(call: Any, message: str) -> None:
+def test_numbers_out_of_range_are_reported(call: Any, message: str) -> None:
     with pytest.raises(bp.ParamError, match=message):
         call()
 
@@ -191,7 +191,7 @@ def test_bars_without_any_return_are_left_out_and_missing_ones_are_zero(name: st
     ],
     ids=["inf", "no bars", "no columns", "all NaN", "text", "None", "number", "3-d", "texts"],
 )
-def test_what_is_no_table_of_returns_is_told(name: str, bad: Any) -> None:
+def test_what_is_no_table_of_returns_is_reported(name: str, bad: Any) -> None:
     with pytest.raises(bp.DataError, match="returns must"):
         functions()[name](bad)
 
@@ -300,7 +300,7 @@ def test_blocks_are_even(blocks: Any) -> None:
         S.pbo(noise(), n_blocks=blocks)
 
 
-def test_figures_of_a_function_are_checked() -> None:
+def test_metrics_of_a_function_are_checked() -> None:
     with pytest.raises(bp.ParamError, match="metric must give one number for each of the 5"):
         S.pbo(noise(), n_blocks=2, metric=lambda r: 1.0)
     with pytest.raises(bp.ParamError, match="metric must be one of 'sharpe', 'mean'"):
@@ -381,7 +381,7 @@ def test_other_options_are_checked() -> None:
 
 
 @pytest.mark.parametrize("ask", ["spa", "reality_check", "step_m", "pbo", "effective_trials"])
-def test_prices_in_place_of_returns_are_told(ask: str) -> None:
+def test_prices_in_place_of_returns_are_reported(ask: str) -> None:
     data = bp.Data.sample()
     function = getattr(bp.stats, ask)
     with pytest.raises(bp.DataError, match=r"not prices or values.*pct_change\(\)"):

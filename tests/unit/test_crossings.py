@@ -393,7 +393,7 @@ def forget():
 
 
 @pytest.mark.usefixtures("forget")
-def test_the_accessor_goes_by_another_name_when_asked_for() -> None:
+def test_the_accessor_can_be_registered_under_another_name() -> None:
     series, many = pd.Series(UP), pd.DataFrame({"a": UP})
     assert not hasattr(series, "vbt")
     for _ in range(2):

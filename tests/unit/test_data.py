@@ -315,7 +315,7 @@ def test_cutting_by_dates_is_that_of_pandas(key, as_loc) -> None:
     pd.testing.assert_frame_equal(SAMPLE[key].close, SAMPLE.close.loc[as_loc])
 
 
-def test_cutting_by_place_mask_and_index() -> None:
+def test_slicing_by_position_mask_and_index() -> None:
     close = SAMPLE.close
     pd.testing.assert_frame_equal(SAMPLE[10:20].close, close.iloc[10:20])
     pd.testing.assert_frame_equal(SAMPLE[-5:].close, close.iloc[-5:])

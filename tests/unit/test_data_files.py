@@ -211,7 +211,7 @@ def test_epoch_numbers(tmp_path, power, n) -> None:
     assert data.index[1] == pd.Timestamp("2024-01-01 00:01", tz="UTC")
 
 
-def test_dates_that_are_told(tmp_path) -> None:
+def test_dates_that_are_reported(tmp_path) -> None:
     text = STOOQ.replace("Date", "Tag").replace("2024-01-0", "2024/0")
     text = text.replace("2024/02", "02/01/2024").replace("2024/03", "03/01/2024")
     text = text.replace("2024/04", "04/01/2024")
@@ -259,7 +259,7 @@ def test_files_that_are_no_prices(tmp_path, text, message) -> None:
         read(tmp_path, text)
 
 
-def test_a_misspelt_label_of_a_file_without_any_known_one_is_told(tmp_path) -> None:
+def test_a_misspelt_label_of_a_file_without_any_known_one_is_reported(tmp_path) -> None:
     path = tmp_path / "x.csv"
     path.write_text("Date,Wert\n2024-01-02,5\n2024-01-03,6\n")
     with pytest.raises(bp.DataError, match=r"None of \['Wrt', 'close'\] is among them"):

@@ -173,7 +173,7 @@ def test_two_rows_of_header_that_were_flattened() -> None:
         assert bp.Data.from_frames(flat).close["B"].tolist() == [20.0, 21.0, 22.0]
 
 
-def test_a_symbol_whose_download_failed_is_told() -> None:
+def test_a_symbol_whose_download_failed_is_reported() -> None:
     frame = pd.concat({"A": bars(DAYS), "B": bars(DAYS) * np.nan}, axis=1)
     with pytest.raises(bp.DataError, match=r"B in the frame must have prices"):
         bp.Data.from_frames(frame)
@@ -209,7 +209,7 @@ def test_epochs_that_parquet_keeps_as_an_index(tmp_path) -> None:
     assert bp.Data.from_parquet(path).index.tz_localize(None).tolist() == list(DAYS)
 
 
-def test_closes_beside_each_other_are_told_what_to_type() -> None:
+def test_closes_side_by_side_are_refused_with_what_to_type() -> None:
     frame = pd.DataFrame({"A": [1.0, 2, 3], "B": [2.0, 3, 4]}, index=DAYS)
     with pytest.raises(bp.DataError, match=r"frame\[name\] for name in frame"):
         bp.Data.from_frames(frame)

@@ -27,7 +27,7 @@ def test_a_vendors_file_is_read_right(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_what_cannot_be_read_is_refused_in_words(name: str) -> None:
+def test_what_cannot_be_read_is_refused_with_a_message(name: str) -> None:
     text, message = REFUSED[name]
     with pytest.raises(bp.DataError, match=message):
         bp.Data.from_csv(io.StringIO(text), symbol="X")

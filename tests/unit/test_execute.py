@@ -48,7 +48,7 @@ def fail_at_2(number: int) -> int:
 # --- laziness ---------------------------------------------------------------------------------
 
 
-def test_serial_runs_each_task_before_it_asks_for_the_next() -> None:
+def test_serial_runs_each_task_before_it_takes_the_next() -> None:
     log: list[tuple[str, int]] = []
 
     def tasks() -> Any:

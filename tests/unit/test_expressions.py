@@ -61,7 +61,7 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("text", HOSTILE, ids=lambda text: repr(text[:30]))
-def test_hostile_texts_are_refused_at_once(text: str) -> None:
+def test_hostile_strings_are_refused_at_once(text: str) -> None:
     with pytest.raises(ConditionError, match=HOSTILE[text]):
         bp.combine_params({"a": bp.Param([9, 10], condition=text), "b": [1, 2]})
 

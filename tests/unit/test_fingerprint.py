@@ -214,7 +214,7 @@ def test_depth_is_no_obstacle():
     assert fingerprint(nested(3000, 1)) != fingerprint(nested(3001, 1))
 
 
-def test_what_is_nested_too_deeply_is_told():
+def test_what_is_nested_too_deeply_is_reported():
     deep = ()
     for _ in range(2000):
         deep = (deep,)

@@ -18,7 +18,7 @@ HEADS = ("What the manual says", "What the script of the manual does", "---")
 def rows():
     """Return the cells of every row of the page's tables, without their heads."""
     lines = [line for line in PAGE.splitlines() if line.startswith("|")]
-    # A bar inside of code is escaped and belongs to its cell.
+    # A bar inside code is escaped and belongs to its cell.
     cells = [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines]
     return [row for row in cells if not row[0].startswith(HEADS)]
 
@@ -49,7 +49,7 @@ def proofs(cell):
 
 
 @pytest.mark.parametrize("row", rows(), ids=lambda row: row[0])
-def test_every_behaviour_has_a_place_and_a_test(row):
+def test_every_behaviour_has_a_row_and_a_test(row):
     assert len(row) == 3
     assert row[1]
     named = list(proofs(row[2]))

@@ -565,7 +565,7 @@ def test_mono_failures_name_the_chunk():
         parameterized(lambda fast, slow: 1 / 0, mono_chunk_len=4)(Param(FAST), Param(SLOW))
 
 
-def test_an_option_without_its_underscore_is_told():
+def test_an_option_without_its_underscore_is_reported():
     def double(fast):
         return fast * 2
 

@@ -183,7 +183,7 @@ def test_options_are_checked(prices: bp.Data, options: dict[str, Any], message: 
         run(prices, **options)
 
 
-def test_an_unknown_option_is_told_by_the_name_of_what_was_called() -> None:
+def test_an_unknown_option_is_refused_under_the_name_of_what_was_called() -> None:
     data = bp.Data.sample("IBM")
     with pytest.raises(
         TypeError, match=r"permutation_test got an unknown option 'min_trade'.*'min_trades'"

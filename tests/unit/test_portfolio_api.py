@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Portfolio as users meet it: columns, labels, figures, records, errors."""
+"""Portfolio as users meet it: columns, labels, metrics, records, errors."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class TestOneColumn:
         assert one.value.name == one.returns.name == one.positions.name == "X"
         assert one.total_return == pytest.approx(12 / 10 * 14 / 11 - 1)
 
-    def test_figures_from_returns(self, one):
+    def test_metrics_from_returns(self, one):
         r = one.returns.to_numpy()
         year = one.bars_per_year
         assert year == pytest.approx(365.25)
@@ -61,7 +61,7 @@ class TestOneColumn:
         assert one.calmar_ratio == pytest.approx(one.annual_return / abs(one.max_drawdown))
         assert one.max_drawdown == pytest.approx(14 / 15 - 1)
 
-    def test_figures_from_trades(self, one):
+    def test_metrics_from_trades(self, one):
         pnl = one.trades["pnl"]
         assert one.win_rate == 1.0
         assert one.profit_factor == math.inf
@@ -152,8 +152,8 @@ class TestUndefined:
     def test_without_dates_one_warning(self):
         pf = PF.from_signals(CLOSE.to_numpy(), ENTRIES.to_numpy(), EXITS.to_numpy())
         with pytest.warns(UserWarning, match=r"bars_per_year=252") as caught:
-            figures = pf.metrics(["sharpe_ratio", "annual_return"])
-        assert figures.isna().all(axis=None)
+            metrics = pf.metrics(["sharpe_ratio", "annual_return"])
+        assert metrics.isna().all(axis=None)
         assert len(caught) == 1
         with warnings.catch_warnings():
             warnings.simplefilter("error")
@@ -260,8 +260,8 @@ class TestColumns:
         PF.from_signals(CLOSE, ENTRIES, EXITS).stats()
         kinds = list(getattr(summarize_groups, "signatures", []))
         for cash in ([50.0], np.array([10.0])):
-            figures = PF.from_signals(CLOSE, ENTRIES, EXITS, init_cash=cash).stats()
-            assert np.isfinite(figures["total_return"]).all()
+            metrics = PF.from_signals(CLOSE, ENTRIES, EXITS, init_cash=cash).stats()
+            assert np.isfinite(metrics["total_return"]).all()
         assert list(getattr(summarize_groups, "signatures", [])) == kinds
 
     def test_numpy_columns(self):
@@ -306,7 +306,7 @@ class TestColumns:
             again = PF.from_signals(SYMBOLS, *pair, sl_stop=0.1)
             pd.testing.assert_frame_equal(again.stats(), plain.stats())
 
-    def test_scalar_figures_agree_with_kept_fills(self, grid):
+    def test_scalar_metrics_agree_with_kept_fills(self, grid):
         entries, exits = grid
         lazy = PF.from_signals(SYMBOLS, entries, exits, fees=0.01)
         kept = PF.from_signals(SYMBOLS, entries, exits, fees=0.01)
@@ -408,7 +408,7 @@ def test_misaligned_series_setting():
         PF.from_signals(CLOSE, ENTRIES, size=pd.Series([1.0, 2.0], index=["a", "b"]))
 
 
-def test_unknown_figure():
+def test_unknown_metric():
     with pytest.raises(ParamError, match="Did you mean 'sharpe_ratio'"):
         PF.from_signals(CLOSE).metrics(["sharp_ratio"])
 

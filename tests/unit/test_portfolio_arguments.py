@@ -51,8 +51,8 @@ def test_a_series_of_settings_without_a_value_for_a_column_is_refused():
 def test_annual_return_is_nan_without_dates_even_if_nothing_was_earned():
     pf = bp.PF.from_signals(CLOSE["A"].to_numpy())
     with pytest.warns(UserWarning, match="the index has no dates"):
-        figure = pf.annual_return
-    assert np.isnan(figure)
+        metric = pf.annual_return
+    assert np.isnan(metric)
     assert pf.total_return == 0.0
 
 

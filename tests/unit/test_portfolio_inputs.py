@@ -73,7 +73,7 @@ class TestBarePricesObeyTheRulesOfData:
         with pytest.raises(DataError, match=text) as caught:
             PF.from_signals(CLOSE, ENTRIES, **ohl)
         assert "Drop or correct these bars" in str(caught.value)
-        arrays = {name: lane.to_numpy() for name, lane in ohl.items()}
+        arrays = {name: column.to_numpy() for name, column in ohl.items()}
         with pytest.raises(DataError, match=text.split(" at ")[0].replace("X", "0")):
             PF.from_signals(CLOSE.to_numpy(), ENTRIES, **arrays)
 
@@ -86,7 +86,7 @@ class TestBarePricesObeyTheRulesOfData:
         assert "adjusted in different ways" in str(caught.value)
         assert "adjust=True" in str(caught.value)
         assert "max(axis=1)" not in str(caught.value)
-        adjusted = {name: lane * factor for name, lane in ohl.items()}
+        adjusted = {name: column * factor for name, column in ohl.items()}
         PF.from_signals(DATA.close * factor, True, **adjusted)
 
     def test_rounding_is_no_contradiction(self):
@@ -327,7 +327,7 @@ class TestCostsMustBeKnown:
         costs.iloc[2, 1] = np.nan
         with pytest.raises(ParamError, match=r"\(bar 2\)"):
             PF.from_signals(close, ENTRIES, **{name: costs})
-        # One lane for both: it must be known where either has a price.
+        # One column for both: it must be known where either has a price.
         with pytest.raises(ParamError, match=r"\(bar 0\)"):
             PF.from_signals(close, ENTRIES, **{name: costs["B"].ffill()})
 

@@ -169,7 +169,7 @@ def test_workers_that_lack_a_module_end_the_run(monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.engine
-def test_workers_that_never_come_to_themselves_end_the_run(
+def test_workers_that_never_start_end_the_run(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(fresh, "_BOOT", "import threading; threading.Event().wait()")
@@ -180,7 +180,7 @@ def test_workers_that_never_come_to_themselves_end_the_run(
 
 @pytest.mark.engine
 @pytest.mark.parametrize("method", ["fresh", "fork", "spawn", "forkserver"])
-def test_a_system_that_gives_no_process_is_told(
+def test_a_system_that_allows_no_process_is_reported(
     method: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*args: Any, **kwargs: Any) -> None:
@@ -211,7 +211,7 @@ def test_a_run_goes_on_with_as_many_workers_as_the_system_gives(
     assert results == [started[0].pid] * 6
 
 
-def test_a_program_with_its_python_built_in_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_program_with_its_python_built_in_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "frozen", True, raising=False)
     with pytest.raises(EngineError, match=r"'start_method': 'spawn'"):
         run([Task(abs, 1)], engine_options={"reuse": False})

@@ -50,7 +50,7 @@ def test_processes_import_what_is_known_as_the_main_module(library: str) -> None
 
 @pytest.mark.engine
 def test_joblib() -> None:
-    """Which backend a `Parallel` chose is told by a private name; the rest is for backends."""
+    """Which backend a `Parallel` chose, a private name says; the rest is for backends."""
     parallel = joblib.Parallel(n_jobs=2)
     assert type(parallel._backend).__name__ in engine._ON_THIS_MACHINE
     assert isinstance(parallel._backend.backend_kwargs, dict)

@@ -91,7 +91,7 @@ def test_a_page_without_charts_is_small() -> None:
     assert len(page.page("trend", "", [Section("A", [Paragraph("b")])], "")) < 20_000
 
 
-def test_a_page_asks_nothing_of_the_network() -> None:
+def test_a_page_needs_no_network() -> None:
     text = without_plotly(page.page("trend", "IBM", sections(), "the end"))
     assert not re.search(r"<(?:link|img|iframe|script)[^>]*(?:src|href)=", text)
     assert "http:" not in text
@@ -126,7 +126,7 @@ def test_long_curves_are_packed_and_short_ones_stay_readable() -> None:
     assert json.loads(figure_json(short))["data"][0]["x"] == list(dates[:3])
 
 
-def test_times_within_days_are_packed_as_milliseconds_and_other_texts_stay() -> None:
+def test_times_within_days_are_packed_as_milliseconds_and_other_strings_stay() -> None:
     n = 500
     times = np.datetime_as_string(np.arange(n).astype("datetime64[h]").astype("datetime64[s]"))
     names = np.array([f"bar {k}" for k in range(n)])

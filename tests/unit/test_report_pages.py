@@ -86,7 +86,7 @@ def test_without_bars_after_the_training_the_page_says_so(data: bp.Data, tmp_pat
     assert "unseen" not in text
 
 
-def test_the_page_holds_the_figures_of_the_test(
+def test_the_page_holds_the_metrics_of_the_test(
     training: bp.Training, data: bp.Data, page: str
 ) -> None:
     tested = bp.test(momentum, data, training)

@@ -111,7 +111,7 @@ def test_bad_percent_steps(arguments, message):
 
 
 def test_bad_spaces():
-    with pytest.raises(ParamError, match=r"names that differ.*'x'"):
+    with pytest.raises(ParamError, match=r"distinct names.*'x'"):
         SearchSpace([Dimension("x", 1, 1, 2), Dimension("x", 1, 1, 2)])
     with pytest.raises(ParamError, match="be a Dimension"):
         SearchSpace([(1, 2, 3)])

@@ -167,7 +167,7 @@ def test_none_is_a_name_beside_numbers():
     assert bp.select(scores.iloc[[3, 4, 5, 1, 0, 2]], method="peak").params == {"stop": None}
 
 
-def test_ordered_categories_are_neighbours_as_they_are_given():
+def test_ordered_categories_are_neighbours_in_their_order():
     ordered = pd.CategoricalIndex(["b", "a"], categories=["a", "b"], ordered=True, name="kind")
     chosen = bp.select(pd.Series([1.0, 2.0], index=ordered))
     assert chosen.params == {"kind": "a"}
@@ -265,7 +265,7 @@ def test_one_combination():
         (pd.Series([1.0, 2.0], index=[1, 1]), "one row a combination"),
         (
             pd.Series([1.0], index=pd.MultiIndex.from_tuples([(1, 2)], names=["a", "a"])),
-            "names that differ",
+            "distinct names",
         ),
     ],
     ids=["list", "frame", "empty", "nan", "text", "twice", "names"],

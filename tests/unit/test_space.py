@@ -105,7 +105,7 @@ def test_no_values_is_an_error(value: Any) -> None:
 @pytest.mark.parametrize(
     ("make", "text"),
     [
-        (lambda: bp.Param({1, 2}), r"in an order.*sorted"),
+        (lambda: bp.Param({1, 2}), r"in a definite order.*sorted"),
         (lambda: bp.Param([1], level="x"), "level must be an integer"),
         (lambda: bp.Param([1], level=True), "level must be an integer, got True"),
         (lambda: bp.Param([1], name=3), "name must be a string"),
@@ -463,7 +463,7 @@ def test_callable_conditions() -> None:
         combos_of(a=bp.Param([1], condition=min))
 
 
-def test_callables_are_asked_only_where_nothing_else_excludes() -> None:
+def test_callables_are_called_only_where_nothing_else_excludes() -> None:
     asked = []
 
     def pick(a: int, b: int) -> bool:
@@ -530,7 +530,7 @@ def test_integers_never_wrap() -> None:
     assert combos_of(a=bp.Param([np.int8(100)], condition="a * b > 150"), b=[2]) == [(100, 2)]
 
 
-def test_texts_none_and_mixtures() -> None:
+def test_strings_none_and_mixtures() -> None:
     params = {"m": bp.Param(["x", "y", None], condition="m == 'x' or (m is not None and f < s)")}
     found = combos_of(**params, f=[1, 2], s=[1, 2])
     python = [

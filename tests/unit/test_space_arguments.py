@@ -30,7 +30,9 @@ def test_errors_of_bare_values_name_the_parameter() -> None:
     for make in (bp.ParamGrid, bp.combine_params):
         with pytest.raises(ParamError, match=r"parameter 'fast' must hold at least one value"):
             make({"slow": [1], "fast": []})
-        with pytest.raises(ParamError, match=r"parameter 'fast' must have its values in an order"):
+        with pytest.raises(
+            ParamError, match=r"parameter 'fast' must have values in a definite order"
+        ):
             make({"slow": [1], "fast": {1, 2}})
 
 
@@ -78,7 +80,7 @@ TOLD = [
 
 
 @pytest.mark.parametrize(("call", "text"), TOLD, ids=map(str, range(len(TOLD))))
-def test_what_is_wrong_is_told_in_words(call: Any, text: str) -> None:
+def test_the_message_says_what_is_wrong(call: Any, text: str) -> None:
     with pytest.raises(ParamError, match=text):
         call()
 

@@ -281,7 +281,7 @@ class TestDefaultsKept:
         assert training.components["X"].objective == 0
         assert not training.components["X"].usable
 
-    def test_places_no_orders_and_returns_something(self):
+    def test_a_strategy_that_returns_something_instead_of_placing_orders(self):
         @bp.strategy(lookback=20)
         def idle(s):
             return s.optimize(3, 1, 9, 1)
@@ -306,8 +306,8 @@ class TestDefaultsKept:
         with pytest.warns(UserWarning, match="fewer than 20 trades per parameter"):
             bp.train(make_trend(), DATA, min_trades=1)
 
-    @pytest.mark.parametrize(("entries", "told"), [(19, True), (20, False), (21, False)])
-    def test_twenty_trades_for_a_parameter_are_enough(self, entries, told):
+    @pytest.mark.parametrize(("entries", "warns"), [(19, True), (20, False), (21, False)])
+    def test_twenty_trades_for_a_parameter_are_enough(self, entries, warns):
         @bp.strategy(lookback=20)
         def counting(s):
             s.optimize(3, 1, 9, 1, name="a")
@@ -318,7 +318,7 @@ class TestDefaultsKept:
         training = quiet(counting, objective="binary", min_trades=1, select="peak")
         assert training.components["X"].stats.num_trades == entries
         few = [note for note in map(str, training.notes) if "fewer than 20 trades" in note]
-        assert bool(few) == told
+        assert bool(few) == warns
 
     def test_zero_lots(self):
         @bp.strategy(lookback=20)

@@ -62,7 +62,7 @@ def constant(lookback=10, **orders):
     @bp.strategy(lookback=lookback)
     def fixed(s):
         s.optimize(2, 1, 3, 1, name="level")
-        # Bars are told by their date, since a training sees only a part of them.
+        # Bars are identified by their date, since a training sees only a part of them.
         bars = (s.index - X.index[0]).days.to_numpy()
         for name, at in orders.items():
             getattr(s, name)(np.isin(bars, at))
@@ -102,7 +102,7 @@ class TestWindows:
         assert (table["train_end"] < table["test_start"]).all()
         assert table["test_end"].iloc[-1] == X.index[-1]
 
-    def test_ten_cycles_unless_told(self):
+    def test_ten_cycles_by_default(self):
         assert len(walk().cycles) == 10
 
     def test_period(self):
@@ -360,7 +360,7 @@ class TestErrors:
         [
             ({"cycles": 1}, bp.ParamError, "cycles must be"),
             ({"cycles": 2.5}, bp.ParamError, "cycles must be"),
-            ({"cycles": 3, "period": 100}, bp.ParamError, "one of cycles and period"),
+            ({"cycles": 3, "period": 100}, bp.ParamError, "either cycles or period"),
             ({"period": -3}, bp.ParamError, "period must be a positive number"),
             ({"split": 1.0}, bp.ParamError, "split must be a share"),
             ({"horizon": -1}, bp.ParamError, "horizon must be"),

@@ -71,10 +71,10 @@ app.command("doctor")(doctor.doctor)
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the program with `arguments` (those of the process by default) and exit."""
-    given = list(sys.argv[1:] if arguments is None else arguments)
+    passed = list(sys.argv[1:] if arguments is None else arguments)
     # Wherever it was typed, --debug belongs to the program, not to a command.
-    debug = DEBUG in given
-    words = [word for word in given if word != DEBUG]
+    debug = DEBUG in passed
+    words = [word for word in passed if word != DEBUG]
     try:
         app(args=words, prog_name="broadpeak")
     except KeyboardInterrupt:

@@ -63,7 +63,7 @@ def show_notes(texts: Sequence[str]) -> None:
     """Print lines on stderr, where they are in no program's way."""
     console = Console(stderr=True)
     for text in texts:
-        # In a terminal lines break between words; a file gets a line for each text.
+        # In a terminal lines break between words; a file gets one line for each message.
         console.print(text, markup=False, highlight=False, soft_wrap=not console.is_terminal)
 
 
@@ -88,7 +88,7 @@ def plain(value: Any) -> object:
 
 
 def number(value: object, digits: int = 4) -> str:
-    """Return a number in few digits, or a dash; what is no number as it is."""
+    """Return a number in few digits, or a dash; anything else unchanged."""
     if isinstance(value, bool):
         return str(value)
     try:

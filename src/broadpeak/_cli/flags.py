@@ -59,8 +59,8 @@ Workers: TypeAlias = Annotated[
 ]
 
 
-def _made(folder: str | None) -> str | None:
-    """Make the folder before the run, so that no result is lost for want of one."""
+def _make_folder(folder: str | None) -> str | None:
+    """Make the folder before the run, so that no result is lost because there is none."""
     if folder is not None:
         try:
             Path(folder).mkdir(parents=True, exist_ok=True)
@@ -73,7 +73,7 @@ def _made(folder: str | None) -> str | None:
 
 OutFolder: TypeAlias = Annotated[
     str | None,
-    typer.Option("--out", callback=_made, help="Folder for the files of the run."),
+    typer.Option("--out", callback=_make_folder, help="Folder for the files of the run."),
 ]
 AsJson: TypeAlias = Annotated[
     bool, typer.Option("--json", help="Print one JSON object instead of tables.")

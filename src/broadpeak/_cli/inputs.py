@@ -32,7 +32,7 @@ T = TypeVar("T")
 
 
 def strategy(target: str) -> Callable[..., object]:
-    """Return the strategy that ``FILE.py:NAME`` means; NAME may be left out if there is one only.
+    """Return the strategy that ``FILE.py:NAME`` means; NAME may be left out if there is only one.
 
     Raises
     ------
@@ -47,7 +47,7 @@ def strategy(target: str) -> Callable[..., object]:
     if not name:
         if len(known) == 1:
             return next(iter(known.values()))
-        raise typer.BadParameter(f"must name one strategy of {file}: {_listed(known)}.")
+        raise typer.BadParameter(f"must name one strategy of {file}: {_joined_names(known)}.")
     if name in known:
         return known[name]
     found = getattr(module, name, None)
@@ -55,7 +55,7 @@ def strategy(target: str) -> Callable[..., object]:
         return found
     hint = did_you_mean(name, known)
     raise typer.BadParameter(
-        f"there is no strategy {name!r} in {file}. It has: {_listed(known)}. {hint}".rstrip()
+        f"there is no strategy {name!r} in {file}. It has: {_joined_names(known)}. {hint}".rstrip()
     )
 
 
@@ -120,7 +120,7 @@ def _steps(name: str, text: str) -> list[Value]:
         )
     count = math.floor((last - first) / step + 1e-9) + 1
     # Ten digits are more than anybody types, and 0.1 + 2 * 0.1 is 0.3 again.
-    return [round(first + place * step, 10) for place in range(count)]
+    return [round(first + position * step, 10) for position in range(count)]
 
 
 def _listed_values(name: str, text: str) -> list[Value]:
@@ -188,9 +188,9 @@ def prices(sources: Sequence[str], symbols: Sequence[str]) -> bp.Data:
             param_hint="--symbol",
         )
     loaded: dict[Any, Any] = {}
-    for place, source in enumerate(sources):
-        data = _read(source, symbols[place] if symbols else None)
-        name = symbols[place] if symbols else Path(source).name.split(".")[0]
+    for position, source in enumerate(sources):
+        data = _read(source, symbols[position] if symbols else None)
+        name = symbols[position] if symbols else Path(source).name.split(".")[0]
         # A file of several symbols names them itself; one of a single symbol is called like it.
         several = {each: data.select(each) for each in data.symbols}
         for each, own in (several if len(several) > 1 else {name: data}).items():
@@ -301,9 +301,9 @@ def takes_search(command: Callable[..., None]) -> Callable[..., None]:
         parameters |= options if name == "search" else {name: parameter}
 
     @functools.wraps(command)
-    def with_search(**given: Any) -> None:
-        search = search_settings(**{name: given.pop(name) for name in options})
-        command(**given, search=search)
+    def with_search(**arguments: Any) -> None:
+        search = search_settings(**{name: arguments.pop(name) for name in options})
+        command(**arguments, search=search)
 
     # What the program reads: the signature for the options, the annotations for their types.
     with_search.__signature__ = inspect.Signature([*parameters.values()])  # type: ignore[attr-defined]
@@ -312,7 +312,7 @@ def takes_search(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def is_file(path: str | Path) -> bool:
-    """Return whether there is a file; a string that cannot name one is none."""
+    """Return whether the path is that of a file; False for a string that cannot be a path."""
     try:
         return Path(path).is_file()
     except (OSError, ValueError):
@@ -363,7 +363,7 @@ def is_strategy(value: object) -> bool:
     return type(value).__module__ == "broadpeak._training.strategy"
 
 
-def _listed(names: Iterable[str]) -> str:
+def _joined_names(names: Iterable[str]) -> str:
     return ", ".join(sorted(names)) or "none; write @bp.strategy above a function"
 
 
@@ -381,7 +381,7 @@ def environment(data: bp.Data) -> dict[str, str]:
     return environment(data)
 
 
-def recorded(call: Callable[[], T]) -> tuple[T, list[str]]:
+def with_warnings(call: Callable[[], T]) -> tuple[T, list[str]]:
     """Return what `call` returns, and the warnings it raised, each once."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")

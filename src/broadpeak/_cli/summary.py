@@ -9,7 +9,7 @@ from pathlib import Path
 import broadpeak as bp
 from broadpeak._cli import console
 from broadpeak._core.filenames import file_stem
-from broadpeak._core.files import made_folder
+from broadpeak._core.files import make_folder
 
 
 def chosen(values: Mapping[str, float], at_edge: Mapping[str, bool] | None = None) -> str:
@@ -58,7 +58,7 @@ def write_training(
     training: bp.Training, folder: str | Path, stem: str, *, page: bool = True
 ) -> dict[str, str]:
     """Write parameter file, trials and report of a training; return what was written where."""
-    out = made_folder(folder)
+    out = make_folder(folder)
     files = {"parameters": out / f"{file_stem(stem)}.par", "trials": out / "trials.csv"}
     training.to_par(files["parameters"])
     training.to_csv(files["trials"])

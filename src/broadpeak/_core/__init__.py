@@ -1,2 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Private foundations: the compiler switch, array adapters, checks, randomness, caches."""
+"""Foundations: the compiler switch, the edge to pandas, checks, labels, randomness, caches.
+
+Nothing here knows of parameters, prices, tasks or trades.
+"""

@@ -2,11 +2,11 @@
 """The one edge to pandas: what users pass is unwrapped here, and results are wrapped again.
 
 Inside the library an array is columns × bars: shape (n_columns, n_bars), float64 or bool, in C
-order, so that a column lies in one piece of memory. That is what kernels loop over. pandas keeps a
-homogeneous frame just so, hence no copy either way.
+order, so that a column lies in one piece of memory. That is what kernels loop over. pandas stores
+a homogeneous frame in the same way, so nothing is copied either way.
 
 What comes in is read-only from here on. Numba compiles a kernel once for read-only arrays and once
-more for others, so all inputs of kernels must be of one kind; and pandas 3 hands out read-only
+more for others, so all inputs of kernels must be of one kind; and pandas 3 returns read-only
 arrays, as do strategies, which a writable view would have to copy.
 """
 
@@ -223,16 +223,16 @@ def read_only(array: Any_) -> Any_:
 
 
 def frozen(values: AnyArray) -> FloatArray:
-    """Return `values` as a contiguous float64 array that nobody can change, by no other view."""
-    own = np.ascontiguousarray(values, dtype=np.float64)
+    """Return `values` as a contiguous float64 array that cannot be changed, also by no view."""
+    array = np.ascontiguousarray(values, dtype=np.float64)
     try:
-        own.view().setflags(write=True)
+        array.view().setflags(write=True)
     except ValueError:  # the owner of the memory is read-only already
-        return own.view()
-    own = own.copy()
-    own.setflags(write=False)
+        return array.view()
+    array = array.copy()
+    array.setflags(write=False)
     # The flag of a view cannot be set back while its owner is read-only.
-    return own.view()
+    return array.view()
 
 
 def single_column(value: object) -> FloatArray | None:
@@ -251,7 +251,7 @@ def single_column(value: object) -> FloatArray | None:
 COPY_ON_WRITE = int(pd.__version__.partition(".")[0]) >= 3
 
 
-def lent(kept: Kept) -> Kept:
+def user_copy(kept: Kept) -> Kept:
     """Return a Series or frame that the user may change without changing `kept`.
 
     Since pandas 3 nothing is copied before something is written.

@@ -243,8 +243,8 @@ def labels(name: str, value: object, rule: str) -> Iterable[Any]:
 
 def iterable(name: str, value: object, rule: str, remedy: str = "") -> Iterable[Any]:
     """Return `value` if it holds items; a string is one item. `rule` is the message."""
-    one = isinstance(value, (str, bytes, type)) or getattr(value, "ndim", 1) == 0
-    if one or not isinstance(value, Iterable):
+    is_single = isinstance(value, (str, bytes, type)) or getattr(value, "ndim", 1) == 0
+    if is_single or not isinstance(value, Iterable):
         raise ParamTypeError(broken_rule(name, rule, value, remedy))
     return value
 
@@ -252,13 +252,13 @@ def iterable(name: str, value: object, rule: str, remedy: str = "") -> Iterable[
 def one_of(name: str, value: T, allowed: Iterable[T]) -> T:
     """Return `value` if it is one of `allowed`; the message lists them and names the nearest."""
     choices = list(allowed)
-    if any(_same(value, choice) for choice in choices):
+    if any(_is_option(value, choice) for choice in choices):
         return value
     names = ", ".join(repr(choice) for choice in choices)
     raise ParamError(broken_rule(name, f"be one of {names}", value, did_you_mean(value, choices)))
 
 
-def _same(value: object, choice: object) -> bool:
+def _is_option(value: object, choice: object) -> bool:
     """Return whether both are one option: 1 is not True, and an array is never compared."""
     if value is choice:
         return True
@@ -295,7 +295,7 @@ def did_you_mean(value: object, known: Iterable[object]) -> str:
 
 
 def plain_function(name: str, func: object) -> None:
-    """Refuse a function whose calls only start something, for nobody would await or exhaust it.
+    """Refuse a function whose calls only start something: it would never be awaited or exhausted.
 
     Partials, methods and objects with `__call__` are looked through.
 
@@ -311,7 +311,7 @@ def plain_function(name: str, func: object) -> None:
     for kind, is_kind in _UNFINISHED.items():
         if is_kind(target):
             rule = "be a plain function that returns its result"
-            text = f"{name} must {rule}, got the {kind} function {_called(target)!r}. "
+            text = f"{name} must {rule}, got the {kind} function {_short_name(target)!r}. "
             raise ParamTypeError(text + _FINISH[kind])
 
 
@@ -321,13 +321,13 @@ def finished(value: T) -> T:
     if kind is None:
         return value
     if isinstance(value, types.CoroutineType):
-        value.close()  # or Python would warn that nobody has awaited it
+        value.close()  # or Python would warn that it was never awaited
     kind_of = f"an {kind}" if kind.startswith("a") else f"a {kind}"
-    text = f"A call must return its result, got {kind_of} of {_called(value)!r}. "
+    text = f"A call must return its result, got {kind_of} of {_short_name(value)!r}. "
     raise ParamTypeError(text + _FINISH[kind])
 
 
-def _called(value: object) -> str:
+def _short_name(value: object) -> str:
     return str(getattr(value, "__qualname__", value)).rpartition(".")[2]
 
 

@@ -42,7 +42,7 @@ def split_levels(columns: Index) -> tuple[list[Index], list[Index]]:
 
 
 def join_levels(levels: list[Index]) -> Index:
-    """Return one level as it is and several as a MultiIndex, the symbols last."""
+    """Return a single level unchanged, several as a MultiIndex, the symbols last."""
     ordered = [x for x in levels if x.name != "symbol"] + [x for x in levels if x.name == "symbol"]
     if len(ordered) == 1:
         return ordered[0]
@@ -53,7 +53,10 @@ def with_levels(columns: Index, extra: Iterable[Index], take: IntArray | None = 
     """Return the labels of columns, or of taken ones, with more levels, those of assets last."""
     params, assets = split_levels(columns)
     if take is not None:
-        params, assets = [one.take(take) for one in params], [one.take(take) for one in assets]
+        params, assets = (
+            [level.take(take) for level in params],
+            [level.take(take) for level in assets],
+        )
     return join_levels([*params, *extra, *assets])
 
 
@@ -62,7 +65,7 @@ def missing_levels(levels: list[Index], known: list[Index]) -> list[Index]:
     return [
         level
         for level in levels
-        if not any(level.name == one.name and level.equals(one) for one in known)
+        if not any(level.name == other.name and level.equals(other) for other in known)
     ]
 
 
@@ -151,10 +154,12 @@ def pair_columns(left: Index, right: Index) -> Pairs:
     if list(left.names) == list(right.names) and left.equals(right):
         return Pairs(*pair_counts(n_left, n_left), left)
     if n_right == 1 or n_left == 1:
-        mine, others = pair_counts(n_left, n_right)
+        left_take, right_take = pair_counts(n_left, n_right)
         if n_right == 1:
-            return Pairs(mine, others, _beside(left, right.take(others), left_first=True))
-        return Pairs(mine, others, _beside(right, left.take(mine), left_first=False))
+            return Pairs(
+                left_take, right_take, _beside(left, right.take(right_take), left_first=True)
+            )
+        return Pairs(left_take, right_take, _beside(right, left.take(left_take), left_first=False))
     pairs = _by_label(left, right) or _by_position(left, right)
     if pairs is None:
         rule = f"have columns that fit those of the left side, {describe(left)}"
@@ -168,25 +173,25 @@ def pair_columns(left: Index, right: Index) -> Pairs:
 
 def _beside(labels: Index, single: Index, *, left_first: bool) -> Index:
     """Return `labels` with the levels of parameters of the single column that meets them all."""
-    mine, assets = split_levels(labels)
+    params, assets = split_levels(labels)
     named = [level for level in split_levels(single)[0] if level.name is not None]
-    extra = missing_levels(named, mine)
-    if not extra or any(level.name is None for level in mine):
+    extra = missing_levels(named, params)
+    if not extra or any(level.name is None for level in params):
         return labels
-    return join_levels([*mine, *extra, *assets] if left_first else [*extra, *mine, *assets])
+    return join_levels([*params, *extra, *assets] if left_first else [*extra, *params, *assets])
 
 
 def _by_label(left: Index, right: Index) -> Pairs | None:
-    mine, others = set(left.names), set(right.names)
-    if None in mine | others or mine == others:
-        if mine != others or not (_holds_names(left) and _holds_names(right)):
+    left_names, right_names = set(left.names), set(right.names)
+    if None in left_names | right_names or left_names == right_names:
+        if left_names != right_names or not (_holds_names(left) and _holds_names(right)):
             return None
         if left.is_unique and right.is_unique and len(left) != len(right):
             return None
-    if others <= mine and right.is_unique:  # the left side may repeat its symbols
+    if right_names <= left_names and right.is_unique:  # the left side may repeat its symbols
         found = find_labels(right, left)
         return None if found is None else Pairs(np.arange(len(left)), found, left)
-    if mine <= others:
+    if left_names <= right_names:
         found = find_labels(left, right)
         return None if found is None else Pairs(found, np.arange(len(right)), right)
     return None
@@ -197,8 +202,8 @@ def _by_position(left: Index, right: Index) -> Pairs | None:
         return None
     levels = [left.get_level_values(i) for i in range(left.nlevels)]
     for level in map(right.get_level_values, range(right.nlevels)):
-        twins = [mine for mine in levels if mine.name == level.name]
-        if any(mine.equals(level) for mine in twins):
+        twins = [known for known in levels if known.name == level.name]
+        if any(known.equals(level) for known in twins):
             continue
         if twins and _holds_names(level):
             return None
@@ -211,7 +216,7 @@ def _by_position(left: Index, right: Index) -> Pairs | None:
 
 
 def pair_values(columns: Index, n: int) -> tuple[IntArray, IntArray]:
-    """Return, for every column of the result, its column and its place in lists of `n` values.
+    """Return, for every column of the result, its column and its position in lists of `n` values.
 
     Columns that are assets alone meet every value, the values slowest. Columns of parameters are
     combinations: one value meets all of them, as many values meet them one to one.

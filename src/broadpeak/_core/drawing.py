@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The seam through which results draw themselves without importing the report.
 
-A result states *what* it is (its `kind`) and hands itself over; `broadpeak._report` registers how
+A result states *what* it is (its `kind`) and passes itself on; `broadpeak._report` registers how
 each kind is drawn. So nothing below the report imports a plotting library, plotly loads with the
 first chart, and a worker of a sweep never loads it. The price is the one import that goes upwards:
 `draw` loads the report by name, and `tests/architecture/test_cycles.py` lets only this one pass.

@@ -14,8 +14,8 @@ def numba_cache() -> bool:
 
 def cache_folder() -> Path:
     """Return the folder of unfinished runs (``BROADPEAK_CACHE``, else the user's cache folder)."""
-    own = os.environ.get("BROADPEAK_CACHE")
-    if own:
-        return Path(own)
+    folder = os.environ.get("BROADPEAK_CACHE")
+    if folder:
+        return Path(folder)
     base = os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA")
     return Path(base) / "broadpeak" if base else Path.home() / ".cache" / "broadpeak"

@@ -28,20 +28,20 @@ def writing(path: object, name: str = "path") -> Iterator[Path]:
         target.parent.mkdir(parents=True, exist_ok=True)
         yield target
     except OSError as error:
-        raise _cannot(name, "a file", target, error) from error
+        raise _cannot_write(name, "a file", target, error) from error
 
 
-def made_folder(path: object, name: str = "folder") -> Path:
+def make_folder(path: object, name: str = "folder") -> Path:
     """Return `path` as a folder, which is made if it does not exist."""
     target = check.path(name, path)
     try:
         target.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise _cannot(name, "a folder", target, error) from error
+        raise _cannot_write(name, "a folder", target, error) from error
     return target
 
 
-def _cannot(name: str, what: str, target: Path, error: OSError) -> FileError:
+def _cannot_write(name: str, what: str, target: Path, error: OSError) -> FileError:
     return FileError(
         f"{name} must be {what} that can be written, got {shown(str(target))}: "
         f"{error.strerror or error}. Free some space, or pass another path."

@@ -53,7 +53,7 @@ def as_index(labels: Iterable[object]) -> Index:
         # Half a character is a string to Python, but not to the type that pandas has for strings.
         with contextlib.suppress(TypeError, ValueError, OverflowError):
             index: Index = pd.Index(items, tupleize_cols=False)
-            if kind not in {"time", "span"} or _same(index, items):
+            if kind not in {"time", "span"} or _gives_back(index, items):
                 return index
     return index_of_objects(items)
 
@@ -109,12 +109,12 @@ def factorize(labels: Index) -> tuple[Index, AnyArray]:
         factors = pd.Categorical(labels)
         return factors.categories, np.asarray(factors.codes)
     items = labels.tolist()
-    places: dict[Hashable, int] = {}
+    code_of: dict[Hashable, int] = {}
     unique: list[object] = []
     codes = np.empty(len(items), dtype=np.int64)
     for i, item in enumerate(items):
         key = identity(item)
-        code = -1 if key == (float, _NAN) else places.setdefault(key, len(unique))
+        code = -1 if key == (float, _NAN) else code_of.setdefault(key, len(unique))
         if code == len(unique):
             unique.append(item)
         codes[i] = code
@@ -158,7 +158,7 @@ def _kind_of(items: Sequence[Any]) -> str | None:
     """Return the kind all `items` share, if pandas has an index for it; None: objects."""
     types = set(map(type, items))
     dates = types - {type(pd.NaT)} if len(types) > 1 else types
-    kinds = {_KINDS.get(one) for one in dates}
+    kinds = {_KINDS.get(type_) for type_ in dates}
     kind = kinds.pop() if len(kinds) == 1 else None
     if kind is None or (len(dates) < len(types) and kind not in {"time", "span", "period"}):
         return "time" if types == {type(pd.NaT)} else None
@@ -167,7 +167,7 @@ def _kind_of(items: Sequence[Any]) -> str | None:
     return kind
 
 
-def _same(index: Index, items: Sequence[Any]) -> bool:
+def _gives_back(index: Index, items: Sequence[Any]) -> bool:
     return all(
         pd.isna(item) if label is pd.NaT else bool(label == item)
         for label, item in zip(index.tolist(), items, strict=True)
@@ -175,7 +175,7 @@ def _same(index: Index, items: Sequence[Any]) -> bool:
 
 
 def _ranks(items: Sequence[Any]) -> IntArray | None:
-    """Return the place of each of `items` in sorted order; None where they have no order."""
+    """Return the rank of each of `items` in sorted order; None where they have no order."""
     try:
         order = sorted(range(len(items)), key=items.__getitem__)
     except (TypeError, ValueError, ArithmeticError):

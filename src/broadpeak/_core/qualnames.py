@@ -4,15 +4,15 @@
 from __future__ import annotations
 
 
-def found_under(module: object, qualname: str) -> object:
+def lookup(module: object, qualname: str) -> object:
     """Return what `module` holds under a qualified name; None if there is nothing.
 
     Examples
     --------
     >>> import collections
-    >>> found_under(collections, "OrderedDict.fromkeys") is not None
+    >>> lookup(collections, "OrderedDict.fromkeys") is not None
     True
-    >>> found_under(collections, "function.<locals>.inner") is None
+    >>> lookup(collections, "function.<locals>.inner") is None
     True
     """
     found = module

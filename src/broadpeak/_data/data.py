@@ -86,12 +86,12 @@ class Data:
     __iter__ = None
 
     def __init__(self, source: PriceTable) -> None:
-        given: object = source
-        if not isinstance(given, PriceTable):
+        passed: object = source
+        if not isinstance(passed, PriceTable):
             rule = "be made by one of its constructors"
             remedy = "Type: Data.from_frames({'SPX': frame}), or Data.from_csv(path)."
-            raise ParamTypeError(broken_rule("Data", rule, given, remedy))
-        self._table = given
+            raise ParamTypeError(broken_rule("Data", rule, passed, remedy))
+        self._table = passed
         self._selected: dict[Hashable, Data] = {}
         self._fingerprint = ""
 
@@ -154,8 +154,8 @@ class Data:
         if isinstance(frames, pd.DataFrame):
             named = frames_of(frames, columns)
             frames, columns = (frames, columns) if named is None else (named, None)
-        given: Any = frames
-        if not isinstance(given, Mapping) or not given:
+        passed: Any = frames
+        if not isinstance(passed, Mapping) or not passed:
             rule = "be a dict of at least one symbol and its frame"
             remedy = "Type: Data.from_frames({'SPX': frame})"
             if isinstance(frames, pd.DataFrame) and not any(map(field_of, frames.columns)):
@@ -164,7 +164,7 @@ class Data:
                     " Data.from_frames({name: frame[name] for name in frame})"
                 )
             raise DataError(broken_rule("frames", rule, frames, remedy))
-        return cls(_checked(given, len(given) == 1, calendar, adjust, missing, columns))
+        return cls(_checked(passed, len(passed) == 1, calendar, adjust, missing, columns))
 
     @classmethod
     def from_csv(
@@ -495,8 +495,8 @@ class Data:
         out = np.full(close.shape, np.nan)
         for row, values, own in zip(out, close, self._table.own_bars, strict=True):
             bars = slice(None) if own is None else own
-            mine = values[bars]
-            row[bars] = np.concatenate([[np.nan], mine[1:] / mine[:-1] - 1.0])[: mine.size]
+            closes = values[bars]
+            row[bars] = np.concatenate([[np.nan], closes[1:] / closes[:-1] - 1.0])[: closes.size]
         return self._table.wrap(out)
 
     def array(self, name: str) -> FloatArray:
@@ -570,27 +570,27 @@ class Data:
         >>> Data.sample().select(["IBM"]).close.columns.to_list()
         ['IBM']
         """
-        given: Any = symbols
-        without_axis = isinstance(given, np.ndarray) and given.ndim == 0
-        single = isinstance(given, str) or not isinstance(given, Iterable) or without_axis
+        passed: Any = symbols
+        without_axis = isinstance(passed, np.ndarray) and passed.ndim == 0
+        single = isinstance(passed, str) or not isinstance(passed, Iterable) or without_axis
         if single and check.identifier("symbols", symbols) in self._selected:
             return self._selected[symbols]
-        wanted = [given] if single else list(given)
-        places = [self._place(symbol) for symbol in wanted]
-        if isinstance(symbols, ParamValues) and places:
-            return Data(self._table.zipped(places))
-        if not places or len(set(places)) < len(places):
+        wanted = [passed] if single else list(passed)
+        positions = [self._position_of(symbol) for symbol in wanted]
+        if isinstance(symbols, ParamValues) and positions:
+            return Data(self._table.zipped(positions))
+        if not positions or len(set(positions)) < len(positions):
             raise DataError(broken_rule("symbols", "name each symbol once, at least one", wanted))
         if single and self._table.single:
             return self
         table = self._table
-        result = Data(table.part(places[0]) if single else table.take(places, single=False))
+        result = Data(table.part(positions[0]) if single else table.take(positions, single=False))
         if single:
             # One object a symbol, so that what was computed from it is found again.
             self._selected[symbols] = result
         return result
 
-    def _place(self, symbol: Hashable) -> int:
+    def _position_of(self, symbol: Hashable) -> int:
         if check.identifier("symbol", symbol) in self._table.symbols:
             return self._table.symbols.index(symbol)
         remedy = check.did_you_mean(symbol, self.symbols)
@@ -602,11 +602,11 @@ class Data:
             remedy = f"Type: data.select({bars!r})"
             raise DataError(broken_rule("data[…]", "be given dates, not symbols", bars, remedy))
         table = self._table
-        places = positions(table.index, bars)
+        rows = positions(table.index, bars)
         fields = {
-            name: np.ascontiguousarray(array[:, places]) for name, array in table.fields.items()
+            name: np.ascontiguousarray(array[:, rows]) for name, array in table.fields.items()
         }
-        index = table.index[places]
+        index = table.index[rows]
         return Data(PriceTable(index, table.symbols, fields, table.single, table.codes))
 
     def resample(self, rule: Rule, **options: object) -> Data:
@@ -642,8 +642,8 @@ class Data:
         """
         table = self._table
         bars = {
-            symbol: resample_bars(*table.own(place), rule, options)
-            for place, symbol in enumerate(table.symbols)
+            symbol: resample_bars(*table.own(position), rule, options)
+            for position, symbol in enumerate(table.symbols)
         }
         longer = Data(_aligned(bars, "union", single=table.single))
         if table.codes is None:

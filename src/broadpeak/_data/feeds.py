@@ -22,7 +22,7 @@ def yfinance_frames(symbols: list[str], options: dict[str, object]) -> dict[str,
     )
     frames = {}
     for symbol in symbols:
-        frame = _of_ticker(answer, symbol)
+        frame = _frame_of_ticker(answer, symbol)
         if frame is None or frame.dropna(how="all").empty:
             rule = "be known to Yahoo Finance in this span"
             raise DataError(broken_rule("symbol", rule, symbol, "Check its name and the dates."))
@@ -31,7 +31,7 @@ def yfinance_frames(symbols: list[str], options: dict[str, object]) -> dict[str,
     return frames
 
 
-def _of_ticker(answer: Any, symbol: str) -> pd.DataFrame | None:
+def _frame_of_ticker(answer: Any, symbol: str) -> pd.DataFrame | None:
     if answer is None or answer.columns.nlevels == 1:
         return answer if isinstance(answer, pd.DataFrame) else None
     for level in range(answer.columns.nlevels):
@@ -104,8 +104,8 @@ def _milliseconds(label: Hashable) -> int:
 
 def names(symbols: Any) -> list[str]:
     """Return one symbol or several as a list."""
-    given: Any = [symbols] if isinstance(symbols, str) else symbols
-    listed = list(given) if isinstance(given, (list, tuple, set, pd.Index, pd.Series)) else []
+    passed: Any = [symbols] if isinstance(symbols, str) else symbols
+    listed = list(passed) if isinstance(passed, (list, tuple, set, pd.Index, pd.Series)) else []
     usable = all(isinstance(name, str) and name and check.is_unicode(name) for name in listed)
     if not listed or not usable:
         remedy = "Type a string, or a list of strings."

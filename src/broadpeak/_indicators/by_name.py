@@ -13,7 +13,7 @@ import pandas as pd
 from broadpeak._core import check
 from broadpeak._core.arrays import read_only, unwrap
 from broadpeak._indicators.catalog import find
-from broadpeak._indicators.columnwise import zipped
+from broadpeak._indicators.columnwise import zip_lists
 from broadpeak._indicators.definition import Definition, bind
 from broadpeak._indicators.output import IndicatorResult
 from broadpeak._indicators.panel import PanelLevel, Shape
@@ -42,7 +42,7 @@ def run(
         inputs = {key: kwargs.get(key, field) for key, field in inputs.items()}
         kwargs = {key: value for key, value in kwargs.items() if key not in inputs}
     bound = bind(definition.name, list(params), args, kwargs)
-    hidden = set(params) if hide_params is True else _hidden(definition, hide_params)
+    hidden = set(params) if hide_params is True else _hidden_parameters(definition, hide_params)
     lists = {
         key: value
         for key, value in bound.items()
@@ -57,7 +57,7 @@ def run(
     columns = _combine(lists, product_of_all=param_product) if lists else {}
     if table.codes is not None:
         remedy = "Pass one value, or the list that the function was given."
-        columns = zipped(columns, remedy, len(table.codes))
+        columns = zip_lists(columns, remedy, len(table.codes))
     levels = [
         PanelLevel(f"{definition.short}_{key}", column)
         for key, column in columns.items()
@@ -72,12 +72,10 @@ def run(
         found = [_computed(table, definition, inputs, combination) for combination in distinct]
     else:
         # Where an array replaces prices, combinations differ by it as well.
-        own = table.codes if _by_name(inputs) else np.arange(n)
+        own = table.codes if _are_price_names(inputs) else np.arange(n)
         rows = zip(table.codes.tolist(), own.tolist(), *filled, strict=True)
         distinct, take = _distinct(list(rows))
-        found = [
-            _of_combination(table, definition, inputs, combination) for combination in distinct
-        ]
+        found = [_outputs_of(table, definition, inputs, combination) for combination in distinct]
     return IndicatorResult(definition.outputs, found, Shape(table, take, levels, all_hidden))
 
 
@@ -91,10 +89,10 @@ def _combine(lists: Mapping[str, object], *, product_of_all: bool) -> dict[str, 
     if product_of_all and all(columns.values()):  # an empty one is refused below
         rows = list(product(*columns.values()))
         return {key: [row[i] for row in rows] for i, key in enumerate(columns)}
-    return zipped(columns, "Pass param_product=True to combine every value with every other.")
+    return zip_lists(columns, "Pass param_product=True to combine every value with every other.")
 
 
-def _hidden(definition: Definition, hide_params: object) -> set[str]:
+def _hidden_parameters(definition: Definition, hide_params: object) -> set[str]:
     if isinstance(hide_params, (bool, np.bool_)):
         return set(definition.params) if hide_params else set()
     names = [hide_params] if isinstance(hide_params, str) else hide_params
@@ -133,7 +131,7 @@ def _computed(
     """Return one array an output, symbols × bars, computed or remembered."""
     key: Hashable = (definition.name, values)
     if inputs is not definition.inputs:
-        if not _by_name(inputs):
+        if not _are_price_names(inputs):
             return _compute(table, definition, inputs, values)
         key = (definition.name, values, *inputs.values())
     for value in values:
@@ -150,11 +148,11 @@ def _computed(
     return found
 
 
-def _by_name(inputs: Mapping[str, object]) -> bool:
+def _are_price_names(inputs: Mapping[str, object]) -> bool:
     return all(isinstance(field, str) for field in inputs.values())
 
 
-def _of_combination(
+def _outputs_of(
     table: PriceTable,
     definition: Definition,
     inputs: Mapping[str, object],
@@ -165,9 +163,9 @@ def _of_combination(
     It is the position of its symbol, its number, and the values of parameters. It is computed on
     the symbol alone, as a single call would, and put on the bars of all symbols.
     """
-    place, number, *values = combination
-    own = table.own_bars[place]
-    if not _by_name(inputs):
+    position, number, *values = combination
+    own = table.own_bars[position]
+    if not _are_price_names(inputs):
         bars = slice(None) if own is None else own
         inputs = {
             key: field
@@ -175,7 +173,7 @@ def _of_combination(
             else np.ascontiguousarray(_input(table, definition, key, field)[number, bars])
             for key, field in inputs.items()
         }
-    columns = _computed(table.part(place), definition, inputs, tuple(values))
+    columns = _computed(table.part(position), definition, inputs, tuple(values))
     if own is None:
         return columns
     spread = []
@@ -197,10 +195,10 @@ def _compute(
         outs = definition.compute(*[array[0] for array in arrays], *values)
         return tuple(read_only(out[np.newaxis, :]) for out in outs)
     outputs: list[AnyArray] = []
-    for place, own in enumerate(table.own_bars):
+    for position, own in enumerate(table.own_bars):
         bars = slice(None) if own is None else own
         # On a calendar of several symbols an indicator sees the bars of its own symbol only.
-        columns = [read_only(array[place, bars]) for array in arrays]
+        columns = [read_only(array[position, bars]) for array in arrays]
         results = definition.compute(*columns, *values)
         if not outputs:
             shape = (len(table.symbols), len(table.index))
@@ -210,7 +208,7 @@ def _compute(
                 for result in results
             ]
         for output, result in zip(outputs, results, strict=True):
-            output[place, bars] = result
+            output[position, bars] = result
     return tuple(map(read_only, outputs))
 
 

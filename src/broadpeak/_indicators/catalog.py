@@ -49,7 +49,9 @@ def _find(name: str) -> Definition:
     raise ParamError(broken_rule("name", _RULE, name, remedy))
 
 
-def _own(short: str, function: Callable[..., Any], outputs: tuple[str, ...]) -> Definition:
+def _definition_of(
+    short: str, function: Callable[..., Any], outputs: tuple[str, ...]
+) -> Definition:
     """Describe one of our functions: arguments without a default are its inputs."""
     function = inspect.unwrap(function)  # `Data.run` spreads lists itself
     parameters = inspect.signature(function).parameters
@@ -92,5 +94,5 @@ _SHORT: dict[str, tuple[Callable[..., Any], tuple[str, ...]]] = {
 }
 _OWN: dict[str, Definition] = {}
 for _name, (_function, _outputs) in _SHORT.items():
-    _definition = _own(_name, _function, _outputs)
+    _definition = _definition_of(_name, _function, _outputs)
     _OWN[f"bp:{_name}"] = _OWN[f"vbt:{_name}"] = _definition

@@ -41,7 +41,9 @@ def over_many(
     compute: Compute, inputs: Mapping[str, ArrayLike], *settings: float
 ) -> tuple[Values, ...]:
     """Run `compute(*columns, *settings)`, which returns one column an output, on every column."""
-    singles = [column for one in inputs.values() if (column := single_column(one)) is not None]
+    singles = [
+        column for values in inputs.values() if (column := single_column(values)) is not None
+    ]
     if len(singles) == len(inputs) and len({column.size for column in singles}) == 1:
         return tuple(compute(*singles, *settings))
     arrays, wrapping = unwrap_all(inputs)
@@ -61,7 +63,7 @@ def takes_lists(function: Func) -> Func:
     every value; columns that are combinations of parameters meet as many values one to one.
     """
     parameters = inspect.signature(function).parameters
-    inputs = [key for key, one in parameters.items() if one.default is one.empty]
+    inputs = [key for key, parameter in parameters.items() if parameter.default is parameter.empty]
     n_inputs = len(inputs)
 
     @functools.wraps(function)
@@ -75,9 +77,9 @@ def takes_lists(function: Func) -> Func:
         return function(*args, **kwargs)
 
     def spread(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-        given = inspect.signature(function).bind(*args, **kwargs).arguments
-        settings = {key: value for key, value in given.items() if key not in inputs}
-        return _spread(function, {key: given[key] for key in inputs}, settings)
+        passed = inspect.signature(function).bind(*args, **kwargs).arguments
+        settings = {key: value for key, value in passed.items() if key not in inputs}
+        return _spread(function, {key: passed[key] for key in inputs}, settings)
 
     return cast(Func, call)
 
@@ -86,8 +88,12 @@ def _spread(
     function: Callable[..., Any], inputs: dict[str, ArrayLike], settings: Mapping[str, object]
 ) -> object:
     """Run `function` on every column and every combination of listed settings."""
-    listed = {key: _values(key, one) for key, one in settings.items() if isinstance(one, LISTS)}
-    combinations = zipped(listed, "Zip the lists.")
+    listed = {
+        key: _values(key, setting)
+        for key, setting in settings.items()
+        if isinstance(setting, LISTS)
+    }
+    combinations = zip_lists(listed, "Zip the lists.")
     n = len(next(iter(combinations.values())))
     short = function.__name__.lower()
     levels: list[Index] = [
@@ -104,15 +110,15 @@ def _spread(
         labels = with_levels(pd.RangeIndex(len(take)), [level.take(number) for level in levels])
     outs: list[AnyArray] = []
     kind: type | None = None
-    for one in range(n):
-        places = np.flatnonzero(number == one)
-        values = {**settings, **{key: column[one] for key, column in combinations.items()}}
-        result = function(*(array[take[places]].T for array in arrays), **values)
+    for i in range(n):
+        where = np.flatnonzero(number == i)
+        values = {**settings, **{key: column[i] for key, column in combinations.items()}}
+        result = function(*(array[take[where]].T for array in arrays), **values)
         kind = type(result) if isinstance(result, tuple) else None
         for k, output in enumerate(result if isinstance(result, tuple) else (result,)):
             if k == len(outs):
                 outs.append(np.empty((len(take), arrays[0].shape[1]), output.dtype))
-            outs[k][places] = output.T
+            outs[k][where] = output.T
     shape = Wrapping("array2d")
     if wrapping.index is not None:
         shape = Wrapping("frame", wrapping.index, labels)
@@ -122,15 +128,15 @@ def _spread(
 
 def _values(name: str, listed: object) -> list[object]:
     column = plain_labels(cast(Sequence[object], listed))
-    for one in column:
-        if isinstance(one, LISTS):  # among them the labels of several levels
+    for value in column:
+        if isinstance(value, LISTS):  # among them the labels of several levels
             rule = "be a list of single values"
-            raise ParamError(broken_rule(name, rule, one, "Zip the lists."))
-        check.identifier(f"each of {name}", one)
+            raise ParamError(broken_rule(name, rule, value, "Zip the lists."))
+        check.identifier(f"each of {name}", value)
     return column
 
 
-def zipped(
+def zip_lists(
     columns: Mapping[str, list[object]], remedy: str, length: int | None = None
 ) -> dict[str, list[object]]:
     """Return lists of one length; one value is repeated.

@@ -98,7 +98,7 @@ def macd(
 def macd(
     values: ArrayLike, fast: float | Many = 12, slow: float | Many = 26, signal: float | Many = 9
 ) -> Macd[Values]:
-    """Return the difference of two exponential averages, its own average, and what is between.
+    """Return the difference of two exponential averages, its own average, and their difference.
 
     Parameters
     ----------

@@ -13,7 +13,7 @@ import pandas as pd
 
 from broadpeak._core import check
 from broadpeak._core.aliases import Index, Table, Values
-from broadpeak._core.arrays import lent, read_only
+from broadpeak._core.arrays import read_only, user_copy
 from broadpeak._indicators.panel import Panel, PanelLevel, Shape
 from broadpeak._prices.table import PriceTable
 from broadpeak._signals.levels import LISTS, Listed, level_index
@@ -33,7 +33,7 @@ class IndicatorResult:
     another result, a number, a list of numbers (a column level called like the method), or values
     bar by bar: a Series, a frame or an array.
 
-    Parameters that occur several times are computed once; frames are made when they are asked for.
+    Parameters that occur several times are computed once; frames are made on first use.
     Crossings of two results of as many combinations meet pair by pair, and one single combination
     meets all; so do lists of numbers. Where parameters are hidden, those of crossings are too.
     They are computed on each symbol's own bars.
@@ -144,21 +144,25 @@ class IndicatorResult:
             raise ParamError(broken_rule("the result", rule, self))
         return [self._of_symbol(i) for i in range(len(shape.table.symbols))], shape.columns()
 
-    def _of_symbol(self, place: int) -> IndicatorResult:
-        return self._alone(self._shape.table, place, [x[place] for x in self._stored[0]])
+    def _of_symbol(self, position: int) -> IndicatorResult:
+        return self._on_own_bars(
+            self._shape.table, position, [x[position] for x in self._stored[0]]
+        )
 
     def _of_combination(self, number: int) -> IndicatorResult:
         shape = self._shape
         stored = number if shape.take is None else shape.take[number]
         columns = [x[0] for x in self._stored[stored]]
-        return self._alone(shape.table, int(shape.symbol_codes()[number]), columns)
+        return self._on_own_bars(shape.table, int(shape.symbol_codes()[number]), columns)
 
-    def _alone(self, table: PriceTable, place: int, columns: list[AnyArray]) -> IndicatorResult:
+    def _on_own_bars(
+        self, table: PriceTable, position: int, columns: list[AnyArray]
+    ) -> IndicatorResult:
         """Return the result of one symbol on its own bars."""
-        own = table.own_bars[place]
-        bars = slice(None) if own is None else own
+        own_bars = table.own_bars[position]
+        bars = slice(None) if own_bars is None else own_bars
         stored = tuple(read_only(column[np.newaxis, bars]) for column in columns)
-        return IndicatorResult(self.outputs, [stored], Shape(table.part(place)))
+        return IndicatorResult(self.outputs, [stored], Shape(table.part(position)))
 
     def panel(self, output: object = "") -> Panel:
         """Return one output, by default of the only one.
@@ -173,12 +177,12 @@ class IndicatorResult:
         if not output and len(self.outputs) > 1:
             remedy = f"Pass one of them: other.{self.outputs[0]}"
             raise DataError(broken_rule("other", "have one output", self.outputs, remedy))
-        place = self.outputs.index(str(output)) if output else 0
-        if place not in self._panels:
-            arrays = [outputs[place] for outputs in self._stored]
+        position = self.outputs.index(str(output)) if output else 0
+        if position not in self._panels:
+            arrays = [outputs[position] for outputs in self._stored]
             array = arrays[0] if len(arrays) == 1 else read_only(np.concatenate(arrays))
-            self._panels[place] = Panel(array, self._shape)
-        return self._panels[place]
+            self._panels[position] = Panel(array, self._shape)
+        return self._panels[position]
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
@@ -186,7 +190,7 @@ class IndicatorResult:
         if name in self.outputs:
             if name not in self._tables:
                 self._tables[name] = self.panel(name).wrap()
-            return lent(self._tables[name])
+            return user_copy(self._tables[name])
         for ending, above in _CROSSINGS.items():
             output = name.removesuffix(ending)
             if output != name and output in self.outputs:
@@ -213,8 +217,8 @@ class IndicatorResult:
 
     def __dir__(self) -> list[str]:
         crossings = [f"{name}{ending}" for name in self.outputs for ending in _CROSSINGS]
-        own = ["levels", "outputs", "panel", "rename_levels", "split_params", "unpack"]
-        return sorted([*self.outputs, *crossings, *own])
+        others = ["levels", "outputs", "panel", "rename_levels", "split_params", "unpack"]
+        return sorted([*self.outputs, *crossings, *others])
 
     def __repr__(self) -> str:
         combinations, symbols = self._shape.count, len(self._shape.table.symbols)

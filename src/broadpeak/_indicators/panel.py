@@ -89,12 +89,12 @@ class Shape:
         if self.take is None or (table.codes is not None and not self.levels):
             return table.columns
         n = len(table.columns)
-        own = table.columns.take(np.tile(np.arange(n), self.count // (n // self.width)))
+        symbol_labels = table.columns.take(np.tile(np.arange(n), self.count // (n // self.width)))
         if not self.levels:
-            return own
+            return symbol_labels
         params = self.index().repeat(self.width)
         levels = [params.get_level_values(i) for i in range(params.nlevels)]
-        outer = [own.get_level_values(i) for i in range(own.nlevels)]
+        outer = [symbol_labels.get_level_values(i) for i in range(symbol_labels.nlevels)]
         return pd.MultiIndex.from_arrays([*outer[:-1], *levels, outer[-1]])
 
     def wrap(self, array: AnyArray) -> Table:
@@ -125,15 +125,15 @@ class Shape:
             rule = f"have one combination or as many as the left side, {self.count}"
             remedy = "Zip the lists, or take every pair with combine_params."
             raise DataError(broken_rule("other", rule, other.count, remedy))
-        mine, its = self._repeated(n), other._repeated(n)
+        left, right = self._repeated(n), other._repeated(n)
         # A level that is the same on both sides is there once.
-        levels = [*mine.levels, *(level for level in its.levels if level not in mine.levels)]
-        larger = its if self.take is None or self.count < n else mine
+        levels = [*left.levels, *(level for level in right.levels if level not in left.levels)]
+        larger = right if self.take is None or self.count < n else left
         pairs = Shape(self.table, larger.take, levels, self.hidden)
-        return pairs, mine.stored_columns(), its.stored_columns()
+        return pairs, left.stored_columns(), right.stored_columns()
 
     def _repeated(self, n: int) -> Shape:
-        """Return a single combination `n` times; as many as `n` are as they are."""
+        """Return a single combination `n` times; with `n` already, return it unchanged."""
         if self.count == n:
             return self
         take = np.zeros(n, np.int64) if self.take is None else self.take.repeat(n)
@@ -169,15 +169,19 @@ class Panel:
         DataError
             If the sides stand on different bars or symbols, or their combinations do not pair.
         """
-        mine, its = self.shape, other.shape
-        table = mine.table
-        if its.table is not table:
-            _check_same_bars(table, its.table)
-        if mine.take is its.take is None and len(table.symbols) == 1 and table.own_bars[0] is None:
+        left, right = self.shape, other.shape
+        table = left.table
+        if right.table is not table:
+            _check_same_bars(table, right.table)
+        if (
+            left.take is right.take is None
+            and len(table.symbols) == 1
+            and table.own_bars[0] is None
+        ):
             # One column against one: what a sweep needs once a combination.
             column = cross_pair(self.numbers[0], other.numbers[0], above=above)
             return table.wrap(column[np.newaxis, :])
-        pairs, take, other_take = mine.pair(its)
+        pairs, take, other_take = left.pair(right)
         codes = pairs.symbol_codes()
         return pairs.wrap(self._cross(take, other.numbers, other_take, codes, above=above))
 
@@ -189,26 +193,26 @@ class Panel:
         DataError
             If there are several levels, and another number of combinations.
         """
-        mine, values = self.shape, self.numbers
+        shape, values = self.shape, self.numbers
         if isinstance(level, PanelLevel):
             heights = level_numbers(level.labels)
-            levels = () if mine.hidden else (level,)
-            its = Shape(mine.table, np.arange(len(heights)), levels)
-            pairs, take, other_take = mine.pair(its)
-            heights = heights[other_take // mine.width]
+            levels = () if shape.hidden else (level,)
+            level_shape = Shape(shape.table, np.arange(len(heights)), levels)
+            pairs, take, other_take = shape.pair(level_shape)
+            heights = heights[other_take // shape.width]
         else:
-            pairs, take = mine, mine.stored_columns()
+            pairs, take = shape, shape.stored_columns()
             heights = np.full(len(take), level)
         out = np.zeros((len(take), values.shape[1]), np.bool_)
-        codes, own_bars = pairs.symbol_codes(), mine.table.own_bars
+        codes, own_bars = pairs.symbol_codes(), shape.table.own_bars
         for column, stored in enumerate(take):
-            own = own_bars[codes[column]]
-            if own is None:
+            bars = own_bars[codes[column]]
+            if bars is None:
                 crossed_level(values[stored], heights[column], above, out[column])
             else:
-                hits = np.empty(len(own), np.bool_)
-                crossed_level(read_only(values[stored][own]), heights[column], above, hits)
-                out[column, own] = hits
+                hits = np.empty(len(bars), np.bool_)
+                crossed_level(read_only(values[stored][bars]), heights[column], above, hits)
+                out[column, bars] = hits
         return pairs.wrap(out)
 
     def crossed_values(self, other: object, *, above: bool) -> Values:
@@ -220,15 +224,15 @@ class Panel:
             If index or columns do not fit.
         """
         array, labels = unwrap("other", other)
-        mine, columns = self.shape.stored_columns(), self.shape.wrapping()
+        stored, columns = self.shape.stored_columns(), self.shape.wrapping()
         if array.shape[1] != self.array.shape[1]:
             rule = f"have as many bars as the data, {self.array.shape[1]}"
             remedy = "Pass a list for several levels."
             raise DataError(broken_rule("other", rule, array.shape[1], remedy))
         check_labels("other", labels, "data.close", columns, columns=False)
-        take, other_take, wrapping = pair_tables((len(mine), columns), (len(array), labels))
+        take, other_take, wrapping = pair_tables((len(stored), columns), (len(array), labels))
         codes = self.shape.symbol_codes()[take]
-        return wrapping.wrap(self._cross(mine[take], array, other_take, codes, above=above))
+        return wrapping.wrap(self._cross(stored[take], array, other_take, codes, above=above))
 
     def _cross(
         self,
@@ -243,30 +247,33 @@ class Panel:
 
         For every pair, `take` and `other_take` are the columns of the sides, `codes` its symbol.
         """
-        mine, own_bars = self.numbers, self.shape.table.own_bars
-        if all(own is None for own in own_bars):
-            return cross_pairs(mine, take, other, other_take, above=above)
-        out = np.zeros((len(take), mine.shape[1]), np.bool_)
-        for place, own in enumerate(own_bars):
-            pairs = np.flatnonzero(codes == place)
-            bars = np.arange(mine.shape[1]) if own is None else own
-            left, left_take = _cut(mine, take[pairs], bars)
-            right, right_take = _cut(other, other_take[pairs], bars)
+        values, own_bars = self.numbers, self.shape.table.own_bars
+        if all(symbol_bars is None for symbol_bars in own_bars):
+            return cross_pairs(values, take, other, other_take, above=above)
+        out = np.zeros((len(take), values.shape[1]), np.bool_)
+        for code, symbol_bars in enumerate(own_bars):
+            pairs = np.flatnonzero(codes == code)
+            bars = np.arange(values.shape[1]) if symbol_bars is None else symbol_bars
+            left, left_take = _taken_bars(values, take[pairs], bars)
+            right, right_take = _taken_bars(other, other_take[pairs], bars)
             hits = cross_pairs(left, left_take, right, right_take, above=above)
             out[np.ix_(pairs, bars)] = hits
         return out
 
 
-def _cut(array: FloatArray, take: IntArray, bars: IntArray) -> tuple[FloatArray, IntArray]:
+def _taken_bars(array: FloatArray, take: IntArray, bars: IntArray) -> tuple[FloatArray, IntArray]:
     """Return the columns that are taken, each once and on some bars only, and which is which."""
     used, codes = np.unique(take, return_inverse=True)
     return read_only(array[used][:, bars]), codes.astype(np.int64)
 
 
-def _check_same_bars(mine: PriceTable, its: PriceTable) -> None:
-    codes, its_codes = (-1 if one.codes is None else one.codes for one in (mine, its))
-    same = mine.symbols == its.symbols and mine.index.equals(its.index)
-    if same and np.array_equal(codes, its_codes):
+def _check_same_bars(left: PriceTable, right: PriceTable) -> None:
+    left_codes = -1 if left.codes is None else left.codes
+    right_codes = -1 if right.codes is None else right.codes
+    same = left.symbols == right.symbols and left.index.equals(right.index)
+    if same and np.array_equal(left_codes, right_codes):
         return
-    rule = f"stand on the same bars and symbols, {list(mine.symbols)} over {len(mine.index)} bars"
-    raise DataError(broken_rule("other", rule, f"{list(its.symbols)} over {len(its.index)} bars"))
+    rule = f"stand on the same bars and symbols, {list(left.symbols)} over {len(left.index)} bars"
+    raise DataError(
+        broken_rule("other", rule, f"{list(right.symbols)} over {len(right.index)} bars")
+    )

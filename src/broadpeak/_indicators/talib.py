@@ -56,7 +56,7 @@ def talib_func(name: str) -> Callable[..., Any]:
     >>> sma(np.array([1.0, 2.0, 3.0]), 2)
     array([nan, 1.5, 2.5])
     """
-    return _function(_known(name))
+    return _function(_checked_name(name))
 
 
 def __getattr__(name: str) -> Callable[..., Any]:
@@ -79,7 +79,7 @@ MOST = 2**31 - 2
 @cache
 def definition(name: str) -> Definition:
     """Return the function `name` of TA-Lib as `Data.run` needs it."""
-    name = _known(name)
+    name = _checked_name(name)
     info = _module("talib.abstract").Function(name).info
     call = getattr(_module("talib"), name)
     parameters = dict(info["parameters"])
@@ -122,7 +122,7 @@ def _module(name: str) -> ModuleType:
     return optional.load(name, extra="talib", purpose="An indicator of TA-Lib")
 
 
-def _known(name: object) -> str:
+def _checked_name(name: object) -> str:
     if not isinstance(name, str) or name.lower() not in _names():
         word = name.lower() if isinstance(name, str) else name
         remedy = check.did_you_mean(word, sorted(_names()))

@@ -75,12 +75,13 @@ def merge_blocks(
     30    0.3
     dtype: float64
     """
-    refuse_objects([one for one in pieces if not isinstance(one, (pd.Series, pd.DataFrame))], how)
+    bare_pieces = [piece for piece in pieces if not isinstance(piece, (pd.Series, pd.DataFrame))]
+    refuse_objects(bare_pieces, how)
     if how not in _ALONG and all(map(_is_one_entry_each, pieces, sizes)):
         pieces = [piece.to_numpy() for piece in pieces]
     counts = np.empty(len(pieces), dtype=np.int64)
     shaped: list[Any] = []
-    some_flat = any(_is_flat(how, *one) for one in zip(pieces, sizes, strict=True))
+    some_flat = any(_is_flat(how, *pair) for pair in zip(pieces, sizes, strict=True))
     for number, (piece, size) in enumerate(zip(pieces, sizes, strict=True)):
         part = _shaped(how, piece, size)
         if some_flat:
@@ -92,7 +93,7 @@ def merge_blocks(
         counts[number] = length // size
     if wrap is False and (how != "row_stack" or not isinstance(shaped[0], pd.Series)):
         return NAMED[how](shaped, wrap=False)
-    labels = _labels(keys, shaped, sizes, counts, _own_index(how), constants)
+    labels = _labels(keys, shaped, sizes, counts, _index_reader(how), constants)
     if wrap is False:
         bare = NAMED[how](shaped, wrap=False)
         return bare[:, np.newaxis] if labels is keys else bare  # single calls: scalars, or Series
@@ -162,20 +163,20 @@ def _not_covered(how: str, number: int, size: int, piece: Any) -> ParamError:
         f"The merged result must cover every combination once: mono-chunk {number} has {size} "
         f"combinations, so {how} needs one {along} (or the same number of them) for each, "
         f"got {type(piece).__name__} of {shape}. Let the function return {along} after {along} in "
-        f"order of combinations, or pass your own function as merge_func."
+        "order of combinations, or pass your own function as merge_func."
     )
 
 
-def _own_index(how: str) -> Callable[[Any], Index | None]:
+def _index_reader(how: str) -> Callable[[Any], Index | None]:
     """Return a function that gives the labels of a piece along the merge axis, None for none."""
 
-    def own(part: object) -> Index | None:
+    def labels_of_part(part: object) -> Index | None:
         if not isinstance(part, (pd.Series, pd.DataFrame)):
             return None
         labels = part.index if how in _ALONG else part.columns
         return None if is_default(labels) else labels
 
-    return own
+    return labels_of_part
 
 
 def _without_labels(how: str, part: object) -> Any:
@@ -191,7 +192,7 @@ def _labels(
     pieces: Sequence[Any],
     sizes: Sequence[int],
     counts: IntArray,
-    own: Callable[[Any], Index | None],
+    labels_of: Callable[[Any], Index | None],
     constants: Constants,
 ) -> Index:
     """Return the label of every entry along the merge axis.
@@ -199,7 +200,7 @@ def _labels(
     Pieces that have the same own levels show together which of them lists of values have added.
     """
     repeats = np.repeat(counts, sizes)
-    indexes = [own(piece) for piece in pieces]
+    indexes = [labels_of(piece) for piece in pieces]
     inner: list[Index | None] = [None] * len(pieces)
     groups: dict[Any, list[int]] = {}
     for number, index in enumerate(indexes):
@@ -220,18 +221,18 @@ def _labels(
     return keys if (counts == 1).all() else prepend(keys, repeats, positions(repeats))
 
 
-def _kept_levels(own: Index, counts: IntArray, constants: Sequence[Any]) -> Index | None:
-    levels, codes = split_levels(own)
+def _kept_levels(index: Index, counts: IntArray, constants: Sequence[Any]) -> Index | None:
+    levels, codes = split_levels(index)
     kept = [
-        place
-        for place, code in enumerate(codes)
-        if not _was_added(own.names[place], code, levels[place], counts, constants)
+        position
+        for position, code in enumerate(codes)
+        if not _was_added(index.names[position], code, levels[position], counts, constants)
     ]
     if not kept:
         return None
-    if not isinstance(own, pd.MultiIndex):
-        return own
-    return own.droplevel([place for place in range(own.nlevels) if place not in kept])
+    if not isinstance(index, pd.MultiIndex):
+        return index
+    return index.droplevel([position for position in range(index.nlevels) if position not in kept])
 
 
 def _was_added(
@@ -245,7 +246,7 @@ def _was_added(
         return False
     if name == COMBINATION or (firsts != firsts[0]).any():
         return True
-    return firsts[0] >= 0 and any(_equal(one, level[firsts[0]]) for one in constants)
+    return firsts[0] >= 0 and any(_equal(constant, level[firsts[0]]) for constant in constants)
 
 
 def _equal(left: object, right: object) -> bool:

@@ -129,9 +129,9 @@ def joined(indexes: Sequence[Index], how: str) -> Index:
         )
     first, rest = indexes[0], list(indexes[1:])
     names = shared_names(indexes)
-    if rest and isinstance(first, pd.MultiIndex) and any(map(_of_objects, indexes)):
+    if rest and isinstance(first, pd.MultiIndex) and any(map(_holds_objects, indexes)):
         columns = [
-            _appended([one.get_level_values(level) for one in indexes])
+            _appended([each.get_level_values(level) for each in indexes])
             for level in range(first.nlevels)
         ]
         return multi_index(columns, names)
@@ -139,15 +139,15 @@ def joined(indexes: Sequence[Index], how: str) -> Index:
     return whole.set_names(names)
 
 
-def _of_objects(index: Any) -> bool:
+def _holds_objects(index: Any) -> bool:
     return any(map(pd.api.types.is_object_dtype, _types(index)))
 
 
 def _appended(indexes: Sequence[Index]) -> Index:
     """Return `indexes` one after another; pandas would make NaN of a None beside numbers."""
     first, rest = indexes[0], list(indexes[1:])
-    if any(map(_of_objects, indexes)) and not isinstance(first, pd.MultiIndex):
-        return index_of_objects([label for one in indexes for label in one.tolist()])
+    if any(map(_holds_objects, indexes)) and not isinstance(first, pd.MultiIndex):
+        return index_of_objects([label for each in indexes for label in each.tolist()])
     return first.append(rest)
 
 

@@ -71,15 +71,15 @@ class MergeFunc:
         if context is not None:
             check.mapping("context", context)
         check.identifier("eval_id", eval_id)
-        self.merge_func = _checked(merge_func)
+        self.merge_func = _checked_spec(merge_func)
         self.wrap = wrap
         self.context = context
         self.eval_id = eval_id
         self.kwargs = kwargs
 
     def __repr__(self) -> str:
-        given = {"wrap": self.wrap, "context": self.context, "eval_id": self.eval_id}
-        shown = {name: value for name, value in given.items() if value is not None} | self.kwargs
+        options = {"wrap": self.wrap, "context": self.context, "eval_id": self.eval_id}
+        shown = {name: value for name, value in options.items() if value is not None} | self.kwargs
         inside = "".join(f", {name}={value!r}" for name, value in shown.items())
         return f"MergeFunc({self.merge_func!r}{inside})"
 
@@ -173,7 +173,7 @@ class MergeFunc:
 MOST_NESTED = 20
 
 
-def _checked(spec: object, depth: int = 0) -> Any:
+def _checked_spec(spec: object, depth: int = 0) -> Any:
     if isinstance(spec, list):
         spec = tuple(spec)
     if isinstance(spec, tuple):
@@ -182,7 +182,7 @@ def _checked(spec: object, depth: int = 0) -> Any:
             raise ParamError(broken_rule("merge_func", rule, spec))
         if not spec:
             raise ParamError(broken_rule("merge_func", "name at least one merge", spec))
-        return tuple(part if part is None else _checked(part, depth + 1) for part in spec)
+        return tuple(part if part is None else _checked_spec(part, depth + 1) for part in spec)
     if isinstance(spec, str):
         return check.one_of("merge_func", spec, NAMED)
     if not callable(spec):

@@ -314,7 +314,7 @@ def _side_by_side(results: Sequence[Any], keys: object, wrap: bool | None, how: 
 def _bare_columns(kind: Kind, values: list[Any], how: str) -> AnyArray:
     if kind is Kind.SCALAR:
         return scalar_series(values).to_numpy()[np.newaxis, :]
-    arrays = [one if isinstance(one, np.ndarray) else one.to_numpy() for one in values]
+    arrays = [item if isinstance(item, np.ndarray) else item.to_numpy() for item in values]
     same_lengths(arrays, 0, how)
     return np.column_stack(arrays)
 
@@ -329,12 +329,12 @@ def _one_row(values: list[Any], labels: Index | None) -> pd.DataFrame:
 
 
 def _series_beside(series: list[Series], labels: Index | None, how: str) -> pd.DataFrame:
-    indexes = [one.index for one in series]
+    indexes = [item.index for item in series]
     if labels is None:
         return _aligned(series, 1, how)  # names become columns, as in pandas
     if all_same(indexes) and share_dtype(series):
         return pd.DataFrame(
-            np.stack([one.to_numpy() for one in series]).T,
+            np.stack([item.to_numpy() for item in series]).T,
             index=indexes[0].set_names(shared_names(indexes)),
             columns=labels,
             copy=False,
@@ -370,7 +370,7 @@ def _aligned(objects: Sequence[Any], axis: int, how: str) -> pd.DataFrame:
 
     Rows (other axis of columns) are also sorted where they differ, if they can be.
     """
-    differ = axis == 1 and not all_same([one.index for one in objects])
+    differ = axis == 1 and not all_same([item.index for item in objects])
     try:
         with warnings.catch_warnings():
             # Labels of mixed types have no order; they then stay as they come.
@@ -378,7 +378,7 @@ def _aligned(objects: Sequence[Any], axis: int, how: str) -> pd.DataFrame:
             whole: pd.DataFrame = pd.concat(list(objects), axis=axis, sort=differ)  # type: ignore[call-overload]  # axis is 0 or 1
     except (TypeError, NotImplementedError) as error:
         rule = "be of one kind, as in dates with one time zone"
-        got = [one.index.dtype for one in objects]
+        got = [item.index.dtype for item in objects]
         raise ParamTypeError(broken_rule(f"Labels under {how}", rule, got)) from error
     except (ValueError, AssertionError) as error:
         other = "rows" if axis else "columns"
@@ -433,10 +433,10 @@ def is_plain(dtypes: Set[Any]) -> bool:
 
 def join_series(series: Sequence[Series]) -> Series:
     """Return `series` one after another, without labels; the name if all agree on it."""
-    names = {_hashable(one.name) for one in series}
+    names = {_hashable(item.name) for item in series}
     name = series[0].name if len(names) == 1 else None
-    if is_plain({one.dtype for one in series}):
-        values = np.concatenate([one.to_numpy() for one in series])
+    if is_plain({item.dtype for item in series}):
+        values = np.concatenate([item.to_numpy() for item in series])
         return pd.Series(values, name=name, copy=False)
     whole: Series = pd.concat(list(series), ignore_index=True)
     whole.name = name
@@ -450,8 +450,8 @@ def _hashable(name: object) -> Any:
 def share_dtype(objects: Sequence[Any]) -> bool:
     """Return whether all values in Series or frames are of one plain NumPy dtype."""
     dtypes: set[Any] = set()
-    for one in objects:
-        dtypes.update(one.dtypes if isinstance(one, pd.DataFrame) else (one.dtype,))
+    for item in objects:
+        dtypes.update(item.dtypes if isinstance(item, pd.DataFrame) else (item.dtype,))
         if len(dtypes) > 1:
             return False
     return is_plain(dtypes)
@@ -480,4 +480,4 @@ NAMED: Final[dict[str, Function]] = {
     "column_stack": column_stack,
     "reset_column_stack": reset_column_stack,
 }
-"""Every merge that can be asked for by name."""
+"""Every named merge."""

@@ -21,7 +21,7 @@ _VALUES = frozenset({float, int, bool, str, bytes, type(None), complex, np.float
 
 
 class Kind(StrEnum):
-    """Kind of a result; the value is the word for it in messages."""
+    """Kind of a result; the value is its name in messages."""
 
     SCALAR = "scalar"
     ARRAY = "1-D array"

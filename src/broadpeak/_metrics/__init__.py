@@ -1,2 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Figures from returns, values and trades: plain functions over lanes."""
+"""Metrics of values, returns and trades: the catalog, and plain functions of arrays.
+
+Arrays are columns × bars. Nothing here knows prices, orders or pandas labels.
+"""

@@ -64,7 +64,7 @@ def has_dates(index: pd.Index | None) -> bool:
 
 
 def check_bars_per_year(value: object) -> float:
-    """Return a given number of bars per year.
+    """Return a user's number of bars per year, checked.
 
     Raises
     ------

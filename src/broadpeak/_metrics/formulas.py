@@ -60,7 +60,7 @@ def is_zero(denominator: float, term: float) -> bool: ...
 @overload
 def is_zero(denominator: FloatArray, term: Numbers) -> BoolArray: ...
 def is_zero(denominator: Any, term: Any) -> Any:
-    """Return whether a denominator is zero but for the rounding of what it is made of.
+    """Return whether a denominator is zero, apart from rounding of the terms it is made of.
 
     Parameters
     ----------
@@ -273,7 +273,7 @@ IN_STATS = tuple(name for name, metric in METRICS.items() if metric.in_stats)
 
 
 def needs_of(names: Iterable[str]) -> int:
-    """Return what these metrics together ask of a simulation."""
+    """Return what these metrics together need of a simulation."""
     needs = 0
     for name in names:
         needs |= METRICS[name].needs

@@ -1,2 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Fills, stops, cash, trade records, and the Portfolio that shows them."""
+"""`Portfolio`: from arguments to a simulation, and from its fills to pandas.
+
+Orders, stops and cash are simulated in `_simulation`, without labels.
+"""

@@ -147,12 +147,12 @@ def _levels_beside(argument: MarketArgument, labels: Index | None) -> list[Index
     Two tables of as many combinations of different parameters do, as a mono-chunk makes them. None
     where columns are the same, related by name, or of other assets.
     """
-    own = argument.columns
-    if own is None or labels is None or len(own) != len(labels):
+    its_columns = argument.columns
+    if its_columns is None or labels is None or len(its_columns) != len(labels):
         return None
-    if own.equals(labels) or find_blocks(own, labels) is not None:
+    if its_columns.equals(labels) or find_blocks(its_columns, labels) is not None:
         return None
-    (params, assets), (its_params, its_assets) = split_levels(own), split_levels(labels)
+    (params, assets), (its_params, its_assets) = split_levels(its_columns), split_levels(labels)
     names = [level.name for level in (*params, *its_params)]
     is_zipped = COMBINATION in names
     if None in names or not (params or its_params):
@@ -198,36 +198,36 @@ def _rows(
 
 def _project(argument: MarketArgument, labels: Index, owner: str) -> IntArray | None:
     """Return the own column of every label: by position if the same, else by the shared levels."""
-    own = argument.columns
-    if own is None or own is labels or own.equals(labels):
+    its_columns = argument.columns
+    if its_columns is None or its_columns is labels or its_columns.equals(labels):
         return None
-    blocks = find_blocks(own, labels)
+    blocks = find_blocks(its_columns, labels)
     if blocks is not None:
         return blocks
-    if argument.kind == "labelled" and own.nlevels == 1 and own.is_unique:
-        by_label = _values_by_label(own, labels)
+    if argument.kind == "labelled" and its_columns.nlevels == 1 and its_columns.is_unique:
+        by_label = _values_by_label(its_columns, labels)
         if by_label is not None:
             return by_label
-    by_name = find_labels(own, labels) if own.nlevels < labels.nlevels else None
+    by_name = find_labels(its_columns, labels) if its_columns.nlevels < labels.nlevels else None
     if by_name is not None:
         return by_name
     msg = (
         f"{argument.name} must have the columns of {owner}, or levels of them by name, got "
-        f"{describe(own)} against {describe(labels)}. Pass a Series or one-dimensional array to "
-        f"use it for every column."
+        f"{describe(its_columns)} against {describe(labels)}. Pass a Series or one-dimensional "
+        "array to use it for every column."
     )
     raise DataError(msg)
 
 
-def _values_by_label(own: Index, labels: Index) -> IntArray | None:
+def _values_by_label(its_columns: Index, labels: Index) -> IntArray | None:
     """Return the own column of every label for a Series over columns, in any order of its own.
 
     Without a name it may be over any level, if its labels fit one level only.
     """
     found = []
-    for place, name in enumerate(labels.names):
-        if own.name is None or name == own.name:
-            rows = own.get_indexer(labels.get_level_values(place))
+    for position, name in enumerate(labels.names):
+        if its_columns.name is None or name == its_columns.name:
+            rows = its_columns.get_indexer(labels.get_level_values(position))
             if (rows >= 0).all():
                 found.append(rows.astype(np.int64))
     return found[0] if len(found) == 1 else None

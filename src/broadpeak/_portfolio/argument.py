@@ -3,7 +3,7 @@
 
 Each argument is unwrapped (`MarketArgument`), all are matched column by column
 (`alignment.py`), and what prices and settings must be is checked. What the kernels see has no
-labels any more.
+labels.
 """
 
 from __future__ import annotations
@@ -158,7 +158,7 @@ def simulation_of(
         _check_direction(signal_args, direction)
 
     # What a `Data` holds was checked when it was made.
-    checked = isinstance(close, Data) and all(own is None for own in price_args.values())
+    checked = isinstance(close, Data) and all(passed is None for passed in price_args.values())
     arrays, settings, bars, name = _unwrapped(
         close, price_args, signal_args, setting_args, size_type
     )
@@ -189,7 +189,11 @@ def simulation_of(
                 _check_known(key, rows, prices, price_rows)
     cash = settings.pop("init_cash", None)
     if not isinstance(cash, float):
-        cash = _cash(cash, columns.count) if pot is None else _pot(pot, len(groups.bounds) - 1)
+        cash = (
+            _cash_of_columns(cash, columns.count)
+            if pot is None
+            else _cash_of_groups(pot, len(groups.bounds) - 1)
+        )
     stops: dict[str, Setting] = {}
     for kind in STOPS:
         if kind.argument is not None:
@@ -293,24 +297,24 @@ def _unwrapped(
 
 
 def _check_direction(signal_args: Mapping[str, object], direction: str) -> None:
-    given = [key for key in ("short_entries", "short_exits") if signal_args[key] is not None]
-    if given:
+    decisive = [key for key in ("short_entries", "short_exits") if signal_args[key] is not None]
+    if decisive:
         msg = (
-            f"direction must be left alone where {' and '.join(given)} decide, got {direction!r}. "
-            f"Leave out direction, or leave out the short arrays."
+            f"direction must be left alone where {' and '.join(decisive)} decide, "
+            f"got {direction!r}. Leave out direction, or leave out the short arrays."
         )
         raise ParamError(msg)
 
 
 def _prices_of(
-    close: object, given: Mapping[str, object]
+    close: object, price_args: Mapping[str, object]
 ) -> tuple[object, Mapping[str, object], Hashable]:
     """Take open, high, low and close out of a `Data`; a price given beside it wins."""
     if not (hasattr(close, "symbols") and hasattr(close, "close")):
-        return close, given, None
-    taken = dict(given)
-    for key, own in given.items():
-        if own is None:
+        return close, price_args, None
+    taken = dict(price_args)
+    for key, passed in price_args.items():
+        if passed is None:
             try:
                 taken[key] = getattr(close, key)
             except DataError:  # closes only, as fund values are
@@ -373,7 +377,7 @@ def setting(name: str, value: object, bars: SharedIndex) -> MarketArgument | flo
     if isinstance(value, (bool, np.bool_, str, bytes)):
         raise ParamError(broken_rule(name, "be a number or an array of numbers", value))
     if isinstance(value, (list, tuple, range, pd.Index)):
-        return _listed(name, value)
+        return _from_list(name, value)
     if isinstance(value, pd.DataFrame):
         return table(name, value, bars, as_floats)
     over_bars = name != "init_cash"
@@ -395,7 +399,7 @@ def setting(name: str, value: object, bars: SharedIndex) -> MarketArgument | flo
     return _with_rows(found)
 
 
-def _listed(name: str, value: Iterable[object]) -> MarketArgument:
+def _from_list(name: str, value: Iterable[object]) -> MarketArgument:
     try:
         array = as_floats(name, [math.nan if item is None else item for item in value])
     except DataError as error:
@@ -528,23 +532,23 @@ def _check_known(name: str, costs: SharedRows, prices: Prices, price_rows: IntAr
             raise ParamError(broken_rule(name, rule, math.nan, remedy))
 
 
-def _cash(given: Setting, n_columns: int) -> FloatArray | float:
+def _cash_of_columns(init_cash: Setting, n_columns: int) -> FloatArray | float:
     """Return the cash of every column."""
-    if isinstance(given, SharedRows):
-        if given.values.shape[1] != 1:
+    if isinstance(init_cash, SharedRows):
+        if init_cash.values.shape[1] != 1:
             rule = "be a number, or one for each column"
-            raise ParamError(broken_rule("init_cash", rule, given.values.shape))
-        cash: FloatArray = given.values[given.of_columns(n_columns), 0]
+            raise ParamError(broken_rule("init_cash", rule, init_cash.values.shape))
+        cash: FloatArray = init_cash.values[init_cash.of_columns(n_columns), 0]
         return cash
-    if not isinstance(given, float):
-        raise ParamError(broken_rule("init_cash", "be a positive number", given))
-    return given
+    if not isinstance(init_cash, float):
+        raise ParamError(broken_rule("init_cash", "be a positive number", init_cash))
+    return init_cash
 
 
-def _pot(given: MarketArgument, n_groups: int) -> FloatArray:
+def _cash_of_groups(argument: MarketArgument, n_groups: int) -> FloatArray:
     """Return the cash of every group."""
-    if len(given.array) not in {1, n_groups} or given.array.shape[1] != 1:
+    if len(argument.array) not in {1, n_groups} or argument.array.shape[1] != 1:
         rule = f"be one number, or {n_groups}: one a group"
-        raise ParamError(broken_rule("init_cash", rule, given.array.shape))
-    cash: FloatArray = np.broadcast_to(given.array[:, 0], (n_groups,))
+        raise ParamError(broken_rule("init_cash", rule, argument.array.shape))
+    cash: FloatArray = np.broadcast_to(argument.array[:, 0], (n_groups,))
     return cash

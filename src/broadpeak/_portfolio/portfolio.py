@@ -14,7 +14,7 @@ import pandas as pd
 
 from broadpeak._core import check
 from broadpeak._core.aliases import ArrayLike, Metric, Table
-from broadpeak._core.arrays import lent
+from broadpeak._core.arrays import user_copy
 from broadpeak._data.data import Data
 from broadpeak._metrics import measures
 from broadpeak._metrics.calendar import bars_per_year_of, check_bars_per_year, has_dates
@@ -34,7 +34,7 @@ class Portfolio:
     """What signals would have earned, for one column or for many.
 
     Made by `Portfolio.from_signals`, by `broadpeak.test` and by `broadpeak.walk_forward`.
-    Everything is computed when it is first asked for, and only what is asked: the Sharpe ratios of
+    Everything is computed on first use, and only what is used: the Sharpe ratios of
     50,000 columns need no table of 50,000 columns × bars.
 
     Attributes
@@ -84,11 +84,11 @@ class Portfolio:
         components: Mapping[str, Portfolio] | None = None,
         plots: Mapping[tuple[int, str], FloatArray] | None = None,
     ) -> None:
-        given: object = simulation
-        if not isinstance(given, (Simulation, NoneType)) or not isinstance(labels, Labels):
+        passed: object = simulation
+        if not isinstance(passed, (Simulation, NoneType)) or not isinstance(labels, Labels):
             rule = "be made by one of its constructors"
             remedy = "Type: Portfolio.from_signals(close, entries, exits)."
-            raise ParamTypeError(broken_rule("Portfolio", rule, given, remedy))
+            raise ParamTypeError(broken_rule("Portfolio", rule, passed, remedy))
         if simulation is not None:
             groups, start = simulation.groups, simulation.start()
         if groups is None or start is None:
@@ -313,7 +313,7 @@ class Portfolio:
 
     @property
     def bars_per_year(self) -> Metric:
-        """Bars a year, given or inferred from the index; NaN without dates, with one warning.
+        """Bars a year, as passed or inferred from the index; NaN without dates, with one warning.
 
         A Series where columns have different bars, for each is annualised by its own.
         """
@@ -323,7 +323,7 @@ class Portfolio:
         return pd.Series(values, index=self._group_labels, name="bars_per_year")
 
     def _per_year(self, summary: AnyArray) -> FloatArray:
-        """Return the bars a year of each group: the given number, or what its own bars say."""
+        """Return the bars a year of each group: the number passed, or what its own bars imply."""
         if self._bars_per_year is not None:
             return np.full(len(summary), self._bars_per_year)
         index = self._labels.index
@@ -358,7 +358,7 @@ class Portfolio:
         return value
 
     @cached_property
-    def _own(self) -> list[IntArray | None] | None:
+    def _own_bars(self) -> list[IntArray | None] | None:
         """The bars on which each group has a price; None: each has all of them."""
         fills, groups = self._fills, self._groups
         if not fills.prices.has_nan:
@@ -372,10 +372,10 @@ class Portfolio:
         return found
 
     def _lend(self, name: str, make: Callable[[], Frame]) -> Frame:
-        """Return what is computed once and kept, as an object of the user's own."""
+        """Compute a result once, keep it, and return a copy that the user may change."""
         if name not in self._kept:
             self._kept[name] = make()
-        kept: Frame = lent(self._kept[name])
+        kept: Frame = user_copy(self._kept[name])
         return kept
 
     def _wrap(self, paths: FloatArray, labels: pd.Index, *, single: bool) -> Table:
@@ -402,7 +402,9 @@ class Portfolio:
         return self._lend("returns", self._returns)
 
     def _returns(self) -> Table:
-        changes = measures.returns(self._value, self._start, capital=self._capital, own=self._own)
+        changes = measures.returns(
+            self._value, self._start, capital=self._capital, own=self._own_bars
+        )
         return self._wrap(changes, self._group_labels, single=self._labels.single)
 
     @property
@@ -464,15 +466,16 @@ class Portfolio:
         return self._lend("drawdowns", self._drawdowns)
 
     def _drawdowns(self) -> pd.DataFrame:
-        records = measures.drawdowns(self._value, self._start, own=self._own)
+        records = measures.drawdowns(self._value, self._start, own=self._own_bars)
         return drawdowns_frame(records, self._group_labels, self.index)
 
     # Metrics
 
     def _summary(self, needs: int) -> AnyArray:
-        """Return a summary that holds what is needed; what is known already is not run again.
+        """Return a summary that holds what is needed; only what is not yet known is run.
 
-        Whoever asked for paths or trades has the order log, and it is reduced without a new run.
+        Once paths or trades have been computed there is an order log, which is reduced without
+        another run.
         """
         for known, summary in self._summaries.items():
             if known & needs == needs:

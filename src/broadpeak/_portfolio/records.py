@@ -43,20 +43,20 @@ def trades_frame(fills: Fills, columns: pd.Index, index: pd.Index) -> pd.DataFra
         if name == "column":
             frame[name] = labels_at(columns, trades[name])
         elif name == "direction":
-            frame[name] = words(("short", "", "long"), trades[name] + 1)
+            frame[name] = labels_of_codes(("short", "", "long"), trades[name] + 1)
         elif name in {"entry_time", "exit_time"}:
             frame[name] = index[trades[f"{name[:-5]}_index"]]
         elif name == "status":
-            frame[name] = words(("open", "closed"), trades[name])
+            frame[name] = labels_of_codes(("open", "closed"), trades[name])
         elif name == "exit_reason":
-            frame[name] = words(EXIT_REASONS, trades[name])
+            frame[name] = labels_of_codes(EXIT_REASONS, trades[name])
         else:
             frame[name] = trades[name].copy()
     return pd.DataFrame(frame)
 
 
-def words(names: tuple[str, ...], codes: AnyArray) -> pd.Index:
-    """Return the word of each code, of one dtype also for no codes."""
+def labels_of_codes(names: tuple[str, ...], codes: AnyArray) -> pd.Index:
+    """Return the name of each code; the dtype is the same where there are no codes."""
     return pd.Index(names).take(np.asarray(codes, dtype=np.int64))
 
 
@@ -77,6 +77,6 @@ def drawdowns_frame(records: AnyArray, labels: pd.Index, index: pd.Index) -> pd.
             "recovery_time": pd.Series(index[records["end"]]).where(recovered),
             "depth": records["depth"].copy(),
             "bars": records["bars"].copy(),
-            "status": words(("active", "recovered"), recovered.astype(np.int64)),
+            "status": labels_of_codes(("active", "recovered"), recovered.astype(np.int64)),
         }
     )

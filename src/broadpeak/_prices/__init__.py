@@ -1,2 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Price tables: below everything that needs prices."""
+"""Prices as arrays: the table, its rules, calendars, resampling, and the readers of files.
+
+This lies below everything that needs prices. `Data`, which users hold, is in `_data`.
+"""

@@ -38,10 +38,10 @@ def align(bars: dict[Hashable, Bars], calendar: str) -> Bars:
     arrays = {field: np.full(shape, np.nan) for field in _common_fields(bars)}
     for row, (own, fields) in enumerate(bars.values()):
         whole = own is index or own.equals(index)
-        places = np.arange(len(index)) if whole else index.get_indexer(own)
-        kept = slice(None) if whole else places >= 0
+        positions = np.arange(len(index)) if whole else index.get_indexer(own)
+        kept = slice(None) if whole else positions >= 0
         for field, values in fields.items():
-            arrays[field][row, places[kept]] = values[kept]
+            arrays[field][row, positions[kept]] = values[kept]
     return index, arrays
 
 
@@ -69,7 +69,7 @@ def _check_zones(symbols: list[Hashable], indexes: list[Index]) -> None:
 
 
 def _only_counts(index: Index) -> bool:
-    """Return whether an index is the one pandas gives where there is none."""
+    """Return whether an index is the default one of pandas."""
     return isinstance(index, pd.RangeIndex) and index.start == 0 and index.step == 1
 
 

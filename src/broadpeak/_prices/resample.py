@@ -40,7 +40,7 @@ def resample_bars(
     try:
         groups = frame.resample(span, **{k: v for k, v in options.items() if v is not None})
     except (TypeError, ValueError, ArithmeticError, AttributeError) as error:
-        raise _no_span(rule, str(error)) from error
+        raise _span_error(rule, str(error)) from error
     columns: dict[str, Series] = {}
     for field in fields:
         if field == "volume":
@@ -55,13 +55,13 @@ def resample_bars(
 def _checked_span(rule: object, index: pd.DatetimeIndex) -> pd.offsets.BaseOffset:
     """Return `rule` as a span of time that goes forward and is not far shorter than the bars."""
     if not isinstance(rule, (str, dt.timedelta, pd.offsets.BaseOffset)):
-        raise _no_span(rule)
+        raise _span_error(rule)
     try:
         span: Any = to_offset(rule)
     except (TypeError, ValueError, OverflowError) as error:
-        raise _no_span(rule) from error
+        raise _span_error(rule) from error
     if span is None or span.n <= 0:
-        raise _no_span(rule)
+        raise _span_error(rule)
     seconds = 0.0  # what the calendar counts, such as months, is never too short
     if isinstance(span, pd.offsets.Day):  # no Tick since pandas 3
         seconds = span.n * 86_400.0
@@ -73,7 +73,7 @@ def _checked_span(rule: object, index: pd.DatetimeIndex) -> pd.offsets.BaseOffse
     return cast(pd.offsets.BaseOffset, span)
 
 
-def _no_span(rule: object, reason: str = "") -> ParamError:
+def _span_error(rule: object, reason: str = "") -> ParamError:
     remedy = "Type a pandas offset such as '1h', '1D', 'W', 'ME'."
     if reason:  # what pandas says of spans of nothing and of more than it can count
         remedy += f" ({reason})"

@@ -14,18 +14,18 @@ from broadpeak._core.aliases import Index, Series
 from broadpeak._prices.reading.column_order import (
     PRICES,
     TOLERANCE,
-    fits,
+    is_high_low_valid,
     meant_by,
     named_by_content,
 )
 from broadpeak._prices.reading.dates import (
     DateOptions,
     as_dates,
-    as_texts,
+    as_strings,
     dates_of,
     is_dated,
+    oldest_first,
     parse_dates,
-    turned,
     with_clock,
 )
 from broadpeak._prices.reading.deciding import DateColumn
@@ -42,13 +42,13 @@ from broadpeak._prices.reading.names import (
 from broadpeak._prices.reading.vendor_table import (
     Columns,
     TableOptions,
-    flat,
+    distinguishing_label,
     frames_of_table,
     holds_symbols,
+    index_to_columns,
     plain_numbers,
-    renamed,
-    stacked,
-    telling_apart,
+    to_long_table,
+    with_labels,
 )
 from broadpeak.errors import DataError, broken_rule
 from broadpeak.types import BoolArray, FloatArray
@@ -66,8 +66,8 @@ def fields_of(symbol: object, frame: pd.DataFrame, *, adjust: bool) -> dict[str,
         If there is no close, a field appears twice, is not of numbers, or `adjust` finds no
         adjusted close.
     """
-    places = _places(symbol, frame)
-    if "close" not in places:
+    positions = _positions(symbol, frame)
+    if "close" not in positions:
         near = check.did_you_mean("close", [str(label) for label in frame.columns])
         remedy = near or "Say which column holds it: columns={'Schluss': 'close'}."
         labels = list(map(str, frame.columns))
@@ -75,28 +75,28 @@ def fields_of(symbol: object, frame: pd.DataFrame, *, adjust: bool) -> dict[str,
             broken_rule(f"the prices of {symbol}", "have a column 'close'", labels, remedy)
         )
     fields = {
-        field: _numbers(symbol, str(frame.columns[place]), frame.iloc[:, place])
-        for field, place in places.items()
+        field: _numbers(symbol, str(frame.columns[position]), frame.iloc[:, position])
+        for field, position in positions.items()
     }
     return _adjusted(symbol, fields, adjust=adjust)
 
 
-def _places(symbol: object, frame: pd.DataFrame) -> dict[str, int]:
+def _positions(symbol: object, frame: pd.DataFrame) -> dict[str, int]:
     """Return where each field stands: among several spellings the plainest wins."""
-    places: dict[str, int] = {}
+    positions: dict[str, int] = {}
     ranks: dict[str, int] = {}
-    for place, label in enumerate(frame.columns):
+    for position, label in enumerate(frame.columns):
         ranked = ranked_field(label)
         if ranked is None:
             continue
         field, rank = ranked
-        if field in places and rank == ranks[field]:
+        if field in positions and rank == ranks[field]:
             rule = f"have one column for {field!r}"
-            labels = [frame.columns[places[field]], label]
+            labels = [frame.columns[positions[field]], label]
             raise DataError(broken_rule(f"the prices of {symbol}", rule, labels, "Drop one."))
-        if field not in places or rank < ranks[field]:
-            places[field], ranks[field] = place, rank
-    return places
+        if field not in positions or rank < ranks[field]:
+            positions[field], ranks[field] = position, rank
+    return positions
 
 
 def _numbers(symbol: object, label: str, column: Series) -> FloatArray:
@@ -109,9 +109,9 @@ def _numbers(symbol: object, label: str, column: Series) -> FloatArray:
         return column.to_numpy(dtype=np.float64, na_value=np.nan)
     except (TypeError, ValueError) as error:
         bad = pd.to_numeric(column, errors="coerce").isna() & column.notna()
-        place = int(bad.to_numpy().argmax())
-        wrong = column.iloc[place] if bad.any() else column.dtype
-        at = f" at {column.index[place]} (bar {place})" if bad.any() else ""
+        position = int(bad.to_numpy().argmax())
+        wrong = column.iloc[position] if bad.any() else column.dtype
+        at = f" at {column.index[position]} (bar {position})" if bad.any() else ""
         remedy = "Drop or correct what is not a number: pd.to_numeric(column, errors='coerce')"
         if bad.mean() > 0.5:
             remedy = "Most of its cells are not numbers: check whether it is the right column."
@@ -160,9 +160,9 @@ def check_index(symbol: object, index: Index, repeated: str = "") -> None:
         )
         raise DataError(broken_rule(owner, "have every bar once", f"{twice} twice", remedy))
     values = index.to_numpy()
-    place = int(np.flatnonzero(values[1:] < values[:-1])[0]) + 1
+    position = int(np.flatnonzero(values[1:] < values[:-1])[0]) + 1
     remedy = "Sort the rows of the file by date; for a frame, type: frame = frame.sort_index()"
-    got = f"{index[place]} after {index[place - 1]}"
+    got = f"{index[position]} after {index[position - 1]}"
     raise DataError(broken_rule(owner, "be sorted", got, remedy))
 
 
@@ -233,7 +233,7 @@ def _advice(
     shown = {name: labels.get(name, name) for name in PRICES if name in fields}
     if len(shown) == len(PRICES):
         prices = {name: fields[name] for name in PRICES}
-        if fits({**prices, "close": prices["open"]}).all():
+        if is_high_low_valid({**prices, "close": prices["open"]}).all():
             return (
                 "Most bars break this rule: the close looks adjusted for splits and dividends, the"
                 " others as traded. Take the close as traded, with the adjusted one beside it as"
@@ -259,14 +259,14 @@ def _refuse(
 ) -> None:
     if not broken.any():
         return
-    place = int(np.argmax(broken))
+    position = int(np.argmax(broken))
     count = int(broken.sum())
-    limit = f" ({bound[place]:g})" if bound is not None else ""
+    limit = f" ({bound[position]:g})" if bound is not None else ""
     if not advice:
-        advice = _MISSING if np.isnan(values[place]) else "Drop or correct these bars."
+        advice = _MISSING if np.isnan(values[position]) else "Drop or correct these bars."
     more = f"{count - 1} more bars break this rule. " if count > 1 else ""
-    owner = f"{field} of {symbol} at {index[place]} (bar {place})"
-    raise DataError(broken_rule(owner, rule + limit, float(values[place]), more + advice))
+    owner = f"{field} of {symbol} at {index[position]} (bar {position})"
+    raise DataError(broken_rule(owner, rule + limit, float(values[position]), more + advice))
 
 
 _MISSING = (
@@ -295,7 +295,9 @@ def bars_of(
         raise DataError(broken_rule(f"the prices of {symbol}", "have at least one bar", 0))
     check_index(symbol, frame.index, _about_repeated(frame))
     fields = fields_of(symbol, frame, adjust=adjust)
-    labels = {field: frame.columns[place] for field, place in _places(symbol, frame).items()}
+    labels = {
+        field: frame.columns[position] for field, position in _positions(symbol, frame).items()
+    }
     check_prices(symbol, frame.index, fields, labels)
     return frame.index, fields
 
@@ -305,11 +307,11 @@ def _about_repeated(frame: pd.DataFrame) -> str:
     # Labels of other kinds, which need not even have a hash, are refused anyway.
     if frame.index.dtype.kind not in "Miuf" or frame.index.is_unique:
         return ""
-    label = telling_apart(frame)
+    label = distinguishing_label(frame)
     if label is not None:
         said = f"Data.from_frames(frame, columns={{{label!r}: 'symbol'}})"
         return f"It looks like a long table of several symbols. Type: {said}"
-    fields = [place for place, label in enumerate(frame.columns) if field_of(label)]
+    fields = [position for position, label in enumerate(frame.columns) if field_of(label)]
     again = frame.index.duplicated(keep=False)
     bars = frame.iloc[again, fields].assign(**{"": frame.index[again]})
     if len(bars.drop_duplicates()) == bars[""].nunique():
@@ -324,12 +326,12 @@ def _about_repeated(frame: pd.DataFrame) -> str:
 def _one_symbol(symbol: Hashable, frame: pd.DataFrame, columns: Columns) -> pd.DataFrame:
     """Return the prices of a symbol, of a frame that may hold those of several."""
     owner = f"the prices of {symbol}"
-    frame = flat(frame, owner)
+    frame = index_to_columns(frame, owner)
     if columns is None or frame.columns.nlevels > 1:
-        frame = stacked(frame, owner)
+        frame = to_long_table(frame, owner)
     if columns is None:
-        frame = _named(frame, owner)
-    frame, _ = plain_numbers(renamed(frame, columns, owner), owner, _IN_FRAME)
+        frame = _with_labels(frame, owner)
+    frame, _ = plain_numbers(with_labels(frame, columns, owner), owner, _IN_FRAME)
     label = find_column(frame, SYMBOLS)
     if label is None or sum(one == label for one in frame.columns) > 1:
         return frame
@@ -345,13 +347,13 @@ def _one_symbol(symbol: Hashable, frame: pd.DataFrame, columns: Columns) -> pd.D
     return rows
 
 
-def _named(frame: pd.DataFrame, owner: str) -> pd.DataFrame:
+def _with_labels(frame: pd.DataFrame, owner: str) -> pd.DataFrame:
     """Return a frame made of bare rows, such as those of ccxt, with what its columns hold."""
     numbered = pd.api.types.is_integer_dtype(frame.columns.dtype) and frame.shape[1] > 4
     if not numbered or not isinstance(frame.index, pd.RangeIndex) or not len(frame):
         return frame
-    texts = {label: as_texts(frame.iloc[:, k]) for k, label in enumerate(frame.columns)}
-    return named_by_content(pd.DataFrame(texts), owner, DateOptions(in_frame=True), None, None)
+    strings = {label: as_strings(frame.iloc[:, k]) for k, label in enumerate(frame.columns)}
+    return named_by_content(pd.DataFrame(strings), owner, DateOptions(in_frame=True), None, None)
 
 
 def _with_dates(symbol: Hashable, frame: pd.DataFrame) -> pd.DataFrame:
@@ -380,7 +382,7 @@ def _with_dates(symbol: Hashable, frame: pd.DataFrame) -> pd.DataFrame:
     dates_found = dates_of(frame.reset_index(drop=True), owner, options)
     if dates_found is None:
         return frame
-    return turned(frame.set_axis(dates_found, axis=0))
+    return oldest_first(frame.set_axis(dates_found, axis=0))
 
 
 def _may_be_dates(index: Index) -> bool:
@@ -397,9 +399,9 @@ def frames_of(frame: pd.DataFrame, columns: Columns) -> dict[Hashable, pd.DataFr
     """Return the frames by symbol of one that names its symbols, or None if it does not."""
     owner = "the frame"
     if frame.columns.nlevels == 1:
-        table = flat(frame, owner)
-        table = table if columns is not None else stacked(table, owner)
-        if not holds_symbols(renamed(table, columns, owner)):
+        table = index_to_columns(frame, owner)
+        table = table if columns is not None else to_long_table(table, owner)
+        if not holds_symbols(with_labels(table, columns, owner)):
             return None
     options = TableOptions(DateOptions(in_frame=True), columns)
     return frames_of_table(frame, owner, "frame", None, options)

@@ -37,11 +37,11 @@ def positions(index: Index, key: Any) -> slice | AnyArray:
             raise DataError(broken_rule("the mask", rule, values.shape))
         return np.flatnonzero(values)
     if isinstance(key, pd.Index):
-        places = index.get_indexer(key)
-        if (places < 0).any() or (np.diff(places) <= 0).any():
+        found = index.get_indexer(key)
+        if (found < 0).any() or (np.diff(found) <= 0).any():
             rule = "hold labels of the data, in order"
             raise DataError(broken_rule("data[index]", rule, key[:3].tolist()))
-        return places
+        return found
     if isinstance(index, pd.DatetimeIndex) and not isinstance(key, (int, np.integer, tuple)):
         return _slice(index, slice(key, key))
     rule = "be given dates, a slice, a mask or an index"
@@ -57,7 +57,7 @@ def _slice(index: Index, key: slice) -> slice:
         return key
     for end in ends:
         if not is_label(end):
-            raise _no_dates(key)
+            raise _not_dates_error(key)
     # A day without a time means the whole day, as its string does.
     start, stop = (
         end.isoformat() if type(end) is dt.date else end for end in (key.start, key.stop)
@@ -65,7 +65,7 @@ def _slice(index: Index, key: slice) -> slice:
     try:
         return index.slice_indexer(start, stop, None if step is None else int(step))
     except (TypeError, KeyError, ValueError) as error:
-        raise _no_dates(key) from error
+        raise _not_dates_error(key) from error
 
 
 _LABELS = (str, dt.date, np.datetime64, np.number, int, float, pd.Period, tuple)
@@ -80,6 +80,6 @@ def is_label(value: object) -> bool:
     return bool(value == value)  # noqa: PLR0124  # NaN and NaT are not equal to themselves
 
 
-def _no_dates(key: slice) -> DataError:
+def _not_dates_error(key: slice) -> DataError:
     remedy = "Type: data['2005':'2009'] for dates, data.select('SPX') for symbols."
     return DataError(broken_rule("data[…]", "be given dates", key, remedy))

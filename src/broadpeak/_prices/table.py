@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from broadpeak._core.aliases import Index, Table
-from broadpeak._core.arrays import lent, read_only
+from broadpeak._core.arrays import read_only, user_copy
 from broadpeak._core.memo import Memo
 from broadpeak.errors import DataError, broken_rule, shown
 from broadpeak.types import COMBINATION, AnyArray, FloatArray, IntArray
@@ -69,32 +69,34 @@ class PriceTable:
         present = np.isfinite(self.fields["close"])
         return [None if row.all() else np.flatnonzero(row) for row in present]
 
-    def part(self, place: int) -> PriceTable:
+    def part(self, position: int) -> PriceTable:
         """Return one symbol alone: always the same object, so that its results are found again."""
         if self.single:
             return self
-        if place not in self._parts:
-            self._parts[place] = self.take([place], single=True)
-        return self._parts[place]
+        if position not in self._parts:
+            self._parts[position] = self.take([position], single=True)
+        return self._parts[position]
 
-    def take(self, places: list[int], *, single: bool) -> PriceTable:
+    def take(self, positions: list[int], *, single: bool) -> PriceTable:
         """Return some symbols, without the bars at which none of them has a price."""
-        fields = {name: array[places] for name, array in self.fields.items()}
+        fields = {name: array[positions] for name, array in self.fields.items()}
         index = self.index
         present = np.isfinite(fields["close"]).any(axis=0)
         if not present.all():
             bars = np.flatnonzero(present)
             index = index[bars]
             fields = {name: array.take(bars, axis=1) for name, array in fields.items()}
-        return PriceTable(index, tuple(self.symbols[place] for place in places), fields, single)
+        return PriceTable(
+            index, tuple(self.symbols[position] for position in positions), fields, single
+        )
 
-    def zipped(self, places: Sequence[int]) -> PriceTable:
+    def zipped(self, positions: Sequence[int]) -> PriceTable:
         """Return one column a combination, each of its own symbol, which is held once."""
-        distinct = list(dict.fromkeys(places))
-        codes = np.array([distinct.index(place) for place in places], np.int64)
+        distinct = list(dict.fromkeys(positions))
+        codes = np.array([distinct.index(position) for position in positions], np.int64)
         few = self.take(distinct, single=False)
         table = PriceTable(few.index, few.symbols, few.fields, single=False, codes=codes)
-        table._parts.update({code: self.part(place) for code, place in enumerate(distinct)})
+        table._parts.update({code: self.part(position) for code, position in enumerate(distinct)})
         return table
 
     def array(self, name: object) -> FloatArray:
@@ -115,18 +117,20 @@ class PriceTable:
             self.memo.put(key, found)
         return found[0]
 
-    def own(self, place: int) -> tuple[Index, dict[str, FloatArray]]:
+    def own(self, position: int) -> tuple[Index, dict[str, FloatArray]]:
         """Return the bars of one symbol, and its prices on them."""
-        bars = self.own_bars[place]
+        bars = self.own_bars[position]
         if bars is None:
-            return self.index, {name: array[place] for name, array in self.fields.items()}
-        return self.index[bars], {name: array[place, bars] for name, array in self.fields.items()}
+            return self.index, {name: array[position] for name, array in self.fields.items()}
+        return self.index[bars], {
+            name: array[position, bars] for name, array in self.fields.items()
+        }
 
     def prices(self, name: str) -> Table:
         """Return a field as a Series or frame that the user may change without changing this."""
         if name not in self._wrapped:
             self._wrapped[name] = self.wrap(self.array(name))
-        return lent(self._wrapped[name])
+        return user_copy(self._wrapped[name])
 
     def wrap(self, array: AnyArray) -> Table:
         """Return an array symbols × bars as a Series for one symbol and as a frame for several."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The page about a test of given parameters, beside that of the defaults where there is one."""
+"""The page about a test of chosen parameters, beside one of the defaults if there is one."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """One self-contained HTML page: its parts, and how they become HTML.
 
-The plot library is inlined once. Names and texts are escaped here and nowhere else.
+The plot library is inlined once. Names and other strings are escaped here and nowhere else.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class Cards:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """A figure and what it shows, in words."""
+    """A Plotly figure, and a description for readers who do not see it."""
 
     figure: go.Figure
     words: str
@@ -272,10 +272,10 @@ def _single(values: AnyArray) -> dict[str, str]:
     return {"dtype": "f4", "bdata": _packed(values.astype("<f4"))}
 
 
-def _dates(texts: AnyArray, plain: object) -> object:
-    """Return ISO dates as days, or as milliseconds, since 1970; other texts as they are."""
+def _dates(strings: AnyArray, plain: object) -> object:
+    """Return ISO dates as days, or as milliseconds, since 1970; other strings unchanged."""
     try:
-        stamps = texts.astype("datetime64[ms]")
+        stamps = strings.astype("datetime64[ms]")
     except ValueError:
         return plain
     days = stamps.astype("datetime64[D]")

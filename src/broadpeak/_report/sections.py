@@ -103,9 +103,9 @@ def component_table(chosen: Portfolio, defaults: Portfolio | None) -> Table:
         columns += ["Net, defaults", "Trades, defaults"]
     rows = []
     for key, component in chosen.components.items():
-        one = metrics_of(component)
-        row = [key, money(one["net"]), count(one["num_trades"])]
-        row += [percent(one["win_rate"]), ratio(one["profit_factor"])]
+        metrics = metrics_of(component)
+        row = [key, money(metrics["net"]), count(metrics["num_trades"])]
+        row += [percent(metrics["win_rate"]), ratio(metrics["profit_factor"])]
         if defaults is not None:
             other = metrics_of(defaults.components[key]) if key in defaults.components else {}
             row += [money(other.get("net")), count(other.get("num_trades"))]

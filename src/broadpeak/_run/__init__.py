@@ -1,2 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""How to run: engines take batches of tasks and yield their results."""
+"""How calls are run: tasks, the queue that cuts them into batches, engines, sinks for results.
+
+What is called, and why, is not known here.
+"""

@@ -171,7 +171,7 @@ def lost(status: Status, error: BaseException, seconds: float = math.nan) -> Bat
 
 
 class Nesting(NamedTuple):
-    """How deep inside of other runs code is.
+    """How deep inside other runs code is.
 
     Attributes
     ----------
@@ -202,7 +202,7 @@ def nested(inside: Nesting) -> Iterator[None]:
 
 
 class TaskStopped(BaseException):
-    """Raised inside of a thread whose result nobody waits for any more."""
+    """Raised inside a thread whose result is no longer awaited."""
 
 
 # Whatever else a task raises is its own failure, SystemExit included: the same on every engine.

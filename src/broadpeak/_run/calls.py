@@ -20,8 +20,8 @@ from broadpeak.types import Function, IntArray
 Coded: TypeAlias = tuple[Sequence[object], npt.ArrayLike | Sequence[int]]  # values, codes
 Varying: TypeAlias = Mapping[int | str, Coded] | Mapping[int, Coded] | Mapping[str, Coded]
 _LINE = 100  # characters of a repr
-_OPEN = object()  # stands at a position that no argument was given for
-_OPEN = object()  # stands at a position for which no argument was given
+_OPEN = object()  # stands at a position without an argument
+_OPEN = object()  # stands at a position without an argument
 _KEY = 16  # bytes of the digest of one call
 
 
@@ -52,9 +52,9 @@ class Task:
     __slots__ = ("args", "func", "kwargs")
 
     def __init__(self, func: Function, /, *args: object, **kwargs: object) -> None:
-        given: object = func
-        if not callable(given):
-            callable_("func", given, "Type: Task(func, *args), not Task(func(*args)).")
+        passed: object = func
+        if not callable(passed):
+            callable_("func", passed, "Type: Task(func, *args), not Task(func(*args)).")
         self.func = func
         self.args = args
         self.kwargs = kwargs
@@ -72,8 +72,11 @@ class Task:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Task):
             return NotImplemented
-        mine, theirs = (self.func, self.args, self.kwargs), (other.func, other.args, other.kwargs)
-        return mine == theirs
+        ours, theirs = (
+            (self.func, self.args, self.kwargs),
+            (other.func, other.args, other.kwargs),
+        )
+        return ours == theirs
 
     __hash__ = None  # type: ignore[assignment]  # arguments may be anything, also unhashable
 
@@ -132,7 +135,7 @@ class CallTemplate:
         return Task(self.func, *args, **kwargs)
 
 
-def _by_name(
+def _with_keywords(
     func: Function, n_args: int, names: tuple[str, ...], constants: dict[str, object]
 ) -> Function:
     def call(*values: object) -> object:
@@ -195,9 +198,9 @@ class Calls(Sequence[Task]):
         varying: Varying | None = None,
         n: int | None = None,
     ) -> None:
-        given: object = func
-        if not callable(given):
-            callable_("func", given)
+        passed: object = func
+        if not callable(passed):
+            callable_("func", passed)
         constants = {} if kwargs is None else dict(kwargs)
         padded: list[object] = list(args)
         columns: list[IntArray] = []
@@ -223,10 +226,10 @@ class Calls(Sequence[Task]):
             remedy = "Pass n= if no argument varies." if not lengths else ""
             rule = "give one number of calls"
             raise ParamError(broken_rule("varying", rule, sorted(lengths), remedy))
-        for place in range(len(args), len(padded)):
-            if padded[place] is _OPEN:
+        for position in range(len(args), len(padded)):
+            if padded[position] is _OPEN:
                 rule = "leave no position open"
-                raise ParamError(broken_rule("args", rule, f"no value at position {place}"))
+                raise ParamError(broken_rule("args", rule, f"no value at position {position}"))
         self._values = tuple(map(operator.itemgetter(0), varying.values()))
         self._codes = tuple(columns)
         self._n = lengths.pop()
@@ -260,14 +263,14 @@ class Calls(Sequence[Task]):
         if isinstance(item, slice):
             codes = tuple(map(operator.itemgetter(item), self._codes))
             return self._of(self._template, self._values, codes, len(range(self._n)[item]))
-        place = range(self._n)[operator.index(item)]
+        position = range(self._n)[operator.index(item)]
         columns = zip(self._values, self._codes, strict=True)
-        return self._template.task([values[int(codes[place])] for values, codes in columns])
+        return self._template.task([values[int(codes[position])] for values, codes in columns])
 
-    def pick(self, places: Sequence[int]) -> Calls:
+    def pick(self, positions: Sequence[int]) -> Calls:
         """Return the calls at `places`, in that order."""
-        codes = tuple(column[np.asarray(places, dtype=np.int64)] for column in self._codes)
-        return self._of(self._template, self._values, codes, len(places))
+        codes = tuple(column[np.asarray(positions, dtype=np.int64)] for column in self._codes)
+        return self._of(self._template, self._values, codes, len(positions))
 
     def __iter__(self) -> Iterator[Task]:
         if not self._codes:
@@ -287,9 +290,9 @@ class Calls(Sequence[Task]):
             return shared, [digest()] * self._n
         columns = []
         for values, codes in zip(self._values, self._codes, strict=True):
-            used, places = np.unique(codes, return_inverse=True)
+            used, positions = np.unique(codes, return_inverse=True)
             digests = [digest(values[code]) for code in used.tolist()]
-            columns.append([digests[place] for place in places.tolist()])
+            columns.append([digests[position] for position in positions.tolist()])
         rows = map(b"".join, zip(*columns, strict=True))  # all digests are of one length
         return shared, [hashlib.blake2b(row, digest_size=_KEY).digest() for row in rows]
 
@@ -309,7 +312,7 @@ class Calls(Sequence[Task]):
                 named[slot] = column
         func = template.func
         if named:
-            func = _by_name(func, len(streams), tuple(named), template.kwargs)
+            func = _with_keywords(func, len(streams), tuple(named), template.kwargs)
             streams += named.values()
         elif template.kwargs:
             func = partial(func, **template.kwargs)
@@ -321,7 +324,7 @@ class Calls(Sequence[Task]):
         return f"Calls({_name(self.func)}, n={self._n})"
 
     def __reduce__(self) -> tuple[object, ...]:
-        used = [_used(*column) for column in zip(self._values, self._codes, strict=True)]
+        used = [_only_used(*column) for column in zip(self._values, self._codes, strict=True)]
         return _calls, (self._template, used, self._n)
 
 
@@ -331,14 +334,14 @@ def _calls(template: CallTemplate, columns: list[tuple[list[object], IntArray]],
     return Calls._of(template, values, codes, n)  # noqa: SLF001  # rebuilds what __reduce__ took apart
 
 
-def _used(values: Sequence[object], codes: IntArray) -> tuple[list[object], IntArray]:
+def _only_used(values: Sequence[object], codes: IntArray) -> tuple[list[object], IntArray]:
     """Return only the values that `codes` use, and the codes into them, as small as they fit."""
     if len(values) <= 4 * len(codes):
-        places = np.flatnonzero(np.bincount(codes, minlength=len(values)))
+        positions = np.flatnonzero(np.bincount(codes, minlength=len(values)))
         rank = np.zeros(len(values), dtype=np.int64)
-        rank[places] = np.arange(len(places))
+        rank[positions] = np.arange(len(positions))
         codes = rank[codes]
     else:
-        places, codes = np.unique(codes, return_inverse=True)
-    kept = [values[place] for place in places.tolist()]
+        positions, codes = np.unique(codes, return_inverse=True)
+    kept = [values[position] for position in positions.tolist()]
     return kept, codes.astype(np.min_scalar_type(max(len(kept) - 1, 0)))

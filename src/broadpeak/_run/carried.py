@@ -11,7 +11,7 @@ from typing import ClassVar, Self
 import cloudpickle
 import numpy as np
 
-from broadpeak._core.qualnames import found_under
+from broadpeak._core.qualnames import lookup
 from broadpeak._run.shared import is_hidden
 
 _PLAIN = (type(None), bool, int, float, str, bytes, np.generic)
@@ -28,7 +28,7 @@ def by_name(obj: object) -> bool:
     module, name = getattr(obj, "__module__", None), getattr(obj, "__qualname__", "")
     if module in {None, "__main__"} or not name:
         return False
-    return found_under(sys.modules.get(module), name) is obj and not is_hidden(module)
+    return lookup(sys.modules.get(module), name) is obj and not is_hidden(module)
 
 
 def dumps(value: object) -> bytes:

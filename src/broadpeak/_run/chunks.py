@@ -34,7 +34,7 @@ class Chunk:
     Attributes
     ----------
     number : int
-        Its place among the chunks.
+        Its position among the chunks.
     positions : range or list of int
         Its items; a range has the step 1.
     """
@@ -70,9 +70,9 @@ def plan_chunks(
         each item once.
     """
     rules = {"n_chunks": n_chunks, "chunk_len": chunk_len, "chunk_meta": chunk_meta}
-    given = [f"{prefix}{name}" for name, rule in rules.items() if rule is not None]
-    if len(given) > 1:
-        names = " and ".join(given)
+    rules_passed = [f"{prefix}{name}" for name, rule in rules.items() if rule is not None]
+    if len(rules_passed) > 1:
+        names = " and ".join(rules_passed)
         raise ParamError(f"Chunks must have one rule, got {names}. Leave out all but one.")
     if chunk_meta is not None:
         return _explicit(f"{prefix}chunk_meta", size, chunk_meta)
@@ -88,7 +88,7 @@ def plan_chunks(
 
 
 def endless_chunks(chunk_len: Auto, n_cores: int | None = None) -> Iterator[Chunk]:
-    """Yield the chunks of an iterator of which nobody knows where it ends."""
+    """Yield the chunks of an iterator of unknown length."""
     length = END if chunk_len is None else _resolved("chunk_len", chunk_len, n_cores)
     for number, start in enumerate(count(0, length)):
         yield Chunk(number, range(start, min(start + length, END)))
@@ -125,7 +125,7 @@ def order_of(chunks: Sequence[Chunk]) -> IntArray:
 
 
 def _explicit(name: str, size: int, chunk_meta: object) -> list[Chunk]:
-    """Return chunks as they are listed; empty ones are left out."""
+    """Return the chunks that were listed; empty ones are left out."""
     rule = "be slices, ranges or lists of positions, one a chunk"
     chunks: list[Chunk] = []
     for meta in check.iterable(name, chunk_meta, rule):

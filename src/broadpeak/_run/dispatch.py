@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The one dispatch loop, around somebody's executor; and the engine that needs no executor."""
+"""The one dispatch loop, around any executor, and the serial engine, which needs none."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ class WorkItem:
 
 
 class _NotBegun:
-    """The answer for a batch that its worker never started: it goes to another."""
+    """The answer for a batch that its worker never started, so that another gets it."""
 
 
 NOT_BEGUN = _NotBegun()
@@ -117,7 +117,7 @@ Answer: TypeAlias = "BatchResult | bytes | memoryview | BaseException | _NotBegu
 
 
 class FutureEngine:
-    """An engine around somebody's executor.
+    """An engine around an executor.
 
     This class holds the loop of every engine: it takes batches from the queue, sized to fill a
     moment; pickles them, so that what many of them share crosses once a worker; submits them, a few
@@ -141,7 +141,7 @@ class FutureEngine:
     mark : bytes
         What payloads begin with, so that an executor need not copy them to say what they are.
     lazy : bool
-        A batch is used up inside of `submit`: its tasks may be made one by one.
+        A batch is used up inside `submit`: its tasks may be made one by one.
     ends_late : bool
         The engine itself ends batches after ``item.batch.timeout``. If not, the task is left behind
         in its thread, which works only while it does not hold the interpreter lock in C code.
@@ -185,7 +185,7 @@ class FutureEngine:
         """Prepare the executor. Called when a run starts, and again after the executor broke."""
 
     def submit(self, item: WorkItem) -> Ticket | None:
-        """Hand one batch to the executor and return the ticket by which `wait` knows it.
+        """Pass one batch to the executor and return the ticket by which `wait` knows it.
 
         None means that there is no room now: the batch is offered again when another has ended.
         While nothing is on the way there must be room.
@@ -299,12 +299,12 @@ class FutureEngine:
                     self.close(abandoned=True)
                     self.start()
                     if is_careful:
-                        yield fallen[0], _died(broken)
+                        yield fallen[0], _died_result(broken)
                     else:
                         suspects.extend(fallen)
         finally:
-            # However it ends (nobody wants more results, an error, Ctrl-C while this thread waits):
-            # what is on the way has nobody to come back to, and must not go on.
+            # However it ends (no more results wanted, an error, Ctrl-C while this thread waits):
+            # what is on the way must not go on, since its results would not be read.
             self.close(abandoned=bool(flight))
             if shared is not None:
                 shared.close()
@@ -326,7 +326,7 @@ class FutureEngine:
             batch.timeout = timeout
 
 
-def _died(broken: BrokenExecutor) -> BatchResult:
+def _died_result(broken: BrokenExecutor) -> BatchResult:
     first = str(broken).strip().partition("\n")[0]
     return lost("died", EngineError(f"The worker process must live, but it ended: {first}"))
 
@@ -349,7 +349,7 @@ class SerialEngine(FutureEngine):
         self.n_workers = 1
 
     def submit(self, item: WorkItem) -> Ticket:
-        """Run the batch; there is nobody else to do it."""
+        """Run the batch in this thread."""
         self._ended: list[tuple[Ticket, Answer]] = [(0, run_batch(item.batch))]
         return 0
 

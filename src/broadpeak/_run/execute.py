@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """`execute`: tasks in, merged results out. Sweeps and parallel trainings run through here.
 
-A run has three parts: a `TaskQueue` hands out the tasks, an engine runs them, and a `Sink` takes
+A run has three parts: a `TaskQueue` supplies the tasks, an engine runs them, and a `Sink` takes
 the results. This module puts them together. `TaskRun` decides what becomes of every batch that
 comes back: its results go on to the sink, and what failed goes back to the queue or fails for good.
 """
@@ -93,7 +93,7 @@ def execute(
     merge_kwargs : mapping, optional
         Passed to the merge; templates allowed.
     show_progress : bool, optional
-        Default: only on a terminal or in a notebook, not inside of another run.
+        Default: only on a terminal or in a notebook, not inside another run.
     pbar_kwargs : mapping, optional
         Passed to tqdm.
     pre_execute_func, pre_chunk_func, post_chunk_func, post_execute_func : callable, optional
@@ -114,10 +114,10 @@ def execute(
         Keep finished results in the user's cache folder until the run is complete, so that the same
         call can go on after a crash. With `store` this has no effect.
     store : path or Store, optional
-        Save every result to this file as soon as it is there. The same call, of the same function
-        with the same arguments, reads back what is finished and runs only the rest, which is all
-        that callbacks see. Each task is dispatched and saved by itself (0.1 ms): for many quick
-        tasks use ``distribute="chunks"``. An iterator of tasks is read into a list first.
+        Save every result to this file as soon as it is computed. The same call, of the same
+        function with the same arguments, reads back what is finished and runs only the rest, which
+        is all that callbacks see. Each task is dispatched and saved by itself (0.1 ms): for many
+        quick tasks use ``distribute="chunks"``. An iterator of tasks is read into a list first.
     store_key : str, optional
         A string that stands for the code of the function and all that it refers to, where these
         cannot be followed or do not matter. Calls are then told apart by the function's name, the
@@ -192,7 +192,7 @@ def run(
     weights : sequence of int, optional
         How many combinations each task stands for in the progress; default 1.
     passthrough : tuple of exception types
-        Errors of tasks that are raised as they are, not as `TaskError`.
+        Errors of tasks that are raised unchanged, not as `TaskError`.
     by_name : callable, optional
         ``by_name(kept, name, results, **kwargs)`` replaces the merges that have a name, where there
         is not one key for each result.
@@ -201,7 +201,7 @@ def run(
     """
     if keys is not None and not isinstance(keys, pd.Index):
         keys = as_keys_index(check.labels("keys", keys, "be a list of labels, one a task"))
-    one = TaskRun(
+    task_run = TaskRun(
         tasks,
         settings,
         keys=keys,
@@ -212,16 +212,16 @@ def run(
         passthrough=passthrough,
     )
     if settings.pre_execute_func is not None:
-        one.call("pre_execute")  # what it changes counts in the key of a stored run
+        task_run.call("pre_execute")  # what it changes counts in the key of a stored run
     record = settings.on_error == "record"
     if sink is None:
         sink = ResultList(record=record)
     if settings.post_chunk_func is not None:
-        sink = one.open_results = ChunkResults(sink, record=record)
+        sink = task_run.open_results = ChunkResults(sink, record=record)
     if settings.store is None and not settings.cache_chunks:
-        return one.merged(one.perform(sink), by_name)
-    with open_stored(settings, one.tasks, sink, keys, label) as stored:
-        return one.merged(one.perform(stored, stored), by_name)
+        return task_run.merged(task_run.perform(sink), by_name)
+    with open_stored(settings, task_run.tasks, sink, keys, label) as stored:
+        return task_run.merged(task_run.perform(stored, stored), by_name)
 
 
 class TaskRun:
@@ -241,7 +241,7 @@ class TaskRun:
     ) -> None:
         if size is not None:
             size = check.integer("size", size, 0)
-        items = tasks if isinstance(tasks, Calls) else _listed(tasks, settings, size)
+        items = tasks if isinstance(tasks, Calls) else _as_list(tasks, settings, size)
         n_tasks = len(items) if isinstance(items, Sequence) else size
         if size is not None and n_tasks != size:
             raise ParamError(broken_rule("size", f"be the number of tasks, {n_tasks}", size))
@@ -258,7 +258,7 @@ class TaskRun:
         self._named: Keywords | None = None
         self._weights = weights
         self._passthrough = passthrough
-        self._chunks, self._n_chunks = _cut(items, n_tasks, settings)
+        self._chunks, self._n_chunks = _planned_chunks(items, n_tasks, settings)
         n_workers = settings.n_workers
         if n_workers is None:  # cores are counted only where it matters: it takes 40 µs
             is_serial = settings.engine == "serial"
@@ -277,10 +277,12 @@ class TaskRun:
         func = getattr(self._settings, f"{point}_func")
         kwargs = getattr(self._settings, f"{point}_kwargs")
         if kwargs:
-            kwargs = substitute(dict(kwargs), self._known(known), eval_id=f"{point}_kwargs")
+            kwargs = substitute(
+                dict(kwargs), self._template_names(known), eval_id=f"{point}_kwargs"
+            )
         func(**(kwargs or {}))
 
-    def _known(self, more: Keywords) -> dict[str, Any]:
+    def _template_names(self, more: Keywords) -> dict[str, Any]:
         """Return all names that templates can use at this point, and their values."""
         if self._named is None:
             self._named = {} if self._names is None else self._names(self._kept)
@@ -389,14 +391,20 @@ class TaskRun:
         n_lost = n_failed if self._settings.on_error == "raise" else 0
         self._queue.finish(batch, n_done, again, n_lost)
         if self._bar is not None:
-            ended = set(batch.positions[:n_done]).difference(*(one.positions for one in again))
+            ended = set(batch.positions[:n_done]).difference(
+                *(second_try.positions for second_try in again)
+            )
             self._show(ended, n_failed)
 
     def _show(self, positions: Collection[int], n_failed: int = 0) -> None:
         """Show that the tasks at `positions` have ended."""
         if self._bar is not None:
             weights = self._weights
-            n = len(positions) if weights is None else sum(weights[place] for place in positions)
+            n = (
+                len(positions)
+                if weights is None
+                else sum(weights[task_number] for task_number in positions)
+            )
             self._bar.update(n, n_failed)
 
     def _take_arrived(self, positions: Collection[int]) -> None:
@@ -406,7 +414,7 @@ class TaskRun:
             self._show(positions)
 
     def _collect_failures(self, batch: Batch, result: BatchResult) -> tuple[list[Batch], int]:
-        """Put the good results of a batch; return what is run again, and how many tasks failed."""
+        """Put the good results of a batch; return what to run again, and how many tasks failed."""
         failed = set(result.failures)
         good = [offset for offset in range(len(result.values)) if offset not in failed]
         positions = [batch.positions[offset] for offset in good]
@@ -419,7 +427,7 @@ class TaskRun:
         return [], len(failed)
 
     def _collect_lost(self, batch: Batch, result: BatchResult) -> tuple[list[Batch], int]:
-        """Return what is run again of a batch that was lost, and how many of its tasks failed."""
+        """Return what to run again of a batch that was lost, and how many of its tasks failed."""
         if len(batch) > 1 and not batch.whole:
             # One task did it. Each alone in a batch of its own, it cannot take others with it.
             return [batch.part([offset], batch.attempt) for offset in range(len(batch))], 0
@@ -447,7 +455,7 @@ class TaskRun:
     def _description(self, outcome: Outcome) -> str:
         label, error = self._label(outcome.index), outcome.error
         who = f"Call {outcome.index} ({label})" if label else f"Call {outcome.index}"
-        if isinstance(error, TaskError):  # of a run inside of this one: it names its call already
+        if isinstance(error, TaskError):  # of a run inside this one: it names its call already
             return f"{who} {_VERBS[outcome.status]}: {str(error).removesuffix(_HINT)}"
         what = "" if error is None else described(error)
         return f"{who} {_VERBS[outcome.status]}: {what}"
@@ -514,12 +522,12 @@ class TaskRun:
         self, kwargs: dict[str, Any], context: Keywords | None, eval_id: object
     ) -> dict[str, Any]:
         """Return the arguments of a merge with their templates filled."""
-        known = self._known({"results": self._results, **(context or {})})
+        known = self._template_names({"results": self._results, **(context or {})})
         filled: dict[str, Any] = substitute(kwargs, known, eval_id="merge_kwargs")
         return filled if eval_id is None else substitute(filled, known, eval_id=eval_id)
 
 
-def _listed(tasks: Iterable[Task], settings: Settings, size: int | None) -> Tasks:
+def _as_list(tasks: Iterable[Task], settings: Settings, size: int | None) -> Tasks:
     """Return `tasks` as a list if they are one or must be counted; otherwise as an iterator."""
     if isinstance(tasks, (list, tuple)):
         return list(checked_tasks(tasks))
@@ -532,7 +540,7 @@ def _listed(tasks: Iterable[Task], settings: Settings, size: int | None) -> Task
     return list(checked_tasks(tasks)) if must_list else iter(tasks)
 
 
-def _cut(
+def _planned_chunks(
     tasks: Tasks, n_tasks: int | None, settings: Settings
 ) -> tuple[Iterable[Chunk], int | None]:
     """Return the chunks of `tasks`, and their number if it is known."""
@@ -553,8 +561,8 @@ def _cut(
 
 def _without(chunks: Iterable[Chunk], found: Container[int]) -> list[Chunk]:
     """Return `chunks` without the tasks that are finished."""
-    left = [[place for place in chunk.positions if place not in found] for chunk in chunks]
-    return [Chunk(number, places) for number, places in enumerate(filter(None, left))]
+    left = [[position for position in chunk.positions if position not in found] for chunk in chunks]
+    return [Chunk(number, positions) for number, positions in enumerate(filter(None, left))]
 
 
 def _label_of(keys: Index | None, position: int) -> str:

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Worker processes that are fresh interpreters, started by `subprocess`.
 
-`multiprocessing` would import the main script in them, forbids them to daemonic processes, and
-fails where the working folder is gone or a standard stream is missing. None of that is needed
-here: a worker gets its pipe, reads from it where modules are found, and serves.
+`multiprocessing` would import the main script in them, does not allow daemonic processes to have
+them, and fails where the working folder is gone or a standard stream is missing. None of that is
+needed here: a worker gets its pipe, reads from it where modules are found, and serves.
 """
 
 from __future__ import annotations
@@ -122,7 +122,7 @@ class FreshProcess:
         self._popen.kill()
 
     def close(self) -> None:
-        """Let go of a process that has ended."""
+        """Release a process that has ended."""
         if self.sentinel is not None:
             os.close(self.sentinel)
             self.sentinel = None

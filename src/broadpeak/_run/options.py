@@ -35,7 +35,7 @@ POINTS: Final = ("pre_execute", "pre_chunk", "post_chunk", "post_execute")
 
 
 class DispatchOptions(TypedDict, total=False):
-    """How calls are made, whoever makes them."""
+    """How calls are made."""
 
     engine: _EngineLike
     n_workers: int | None

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Our own executor: worker processes with a pipe each.
 
-With a pipe each it is known which batch a worker holds, so that a worker that dies fails that batch
-alone, and one that is late can be killed without the others noticing, even if it is deep in C code.
-Everything happens in the thread that runs the tasks: there are no feeder or manager threads, hence
+A pipe each shows which batch a worker holds: a worker that dies fails that batch alone, and one
+that is late can be killed without harm to the others, even if it is deep in C code.
+Everything happens in the thread that runs the tasks: there are no feeder or manager threads, so
 fork is safe, and Ctrl-C arrives where it is handled.
 """
 
@@ -49,7 +49,7 @@ class WorkerProcess(Protocol):
 
 
 class _Held:
-    """A batch that a worker was given."""
+    """A batch that a worker holds."""
 
     __slots__ = ("payload", "ticket", "timeout")
 
@@ -60,7 +60,7 @@ class _Held:
 
 
 class _Worker:
-    """One process and what it was given.
+    """One process and the batches it holds.
 
     Its messages say how far it is. READY: it has started. BEGIN: it has a batch; if it dies from
     here on, the batch killed it, else it could not start, and its batches go to other workers.
@@ -127,7 +127,7 @@ class WorkerPool:
     Attributes
     ----------
     n_workers : int
-        How many there can be: fewer than were asked for, where the system allows no more.
+        How many there can be: fewer than requested, where the system allows no more.
     """
 
     def __init__(
@@ -139,7 +139,7 @@ class WorkerPool:
         self._failed_starts = 0
 
     def begin_run(self) -> None:
-        """Forget what failed in the last run, and workers that ended while nobody looked."""
+        """Forget the failures of the last run, and workers that have ended since."""
         self.n_workers, self._failed_starts = self._n_asked, 0
         self._kill([worker for worker in self._workers if _has_ended(worker)])
 
@@ -147,7 +147,7 @@ class WorkerPool:
         """Give a batch to a worker that has none, else to one that has only one."""
         worker = next((worker for worker in self._workers if not worker.held), None)
         if worker is None and len(self._workers) < self.n_workers:
-            worker = self._started()
+            worker = self._start_worker()
         elif worker is None:
             worker = next((worker for worker in self._workers if len(worker.held) == 1), None)
         if worker is None:
@@ -181,8 +181,8 @@ class WorkerPool:
         for worker in self._workers:
             worker.notify(far.FORGET + run.encode())
 
-    def _started(self) -> _Worker | None:
-        """Return a new worker; None if the system gives no more of them."""
+    def _start_worker(self) -> _Worker | None:
+        """Return a new worker; None if the system allows no more."""
         if self._failed_starts >= _FAILED_STARTS:
             msg = (
                 "Worker processes must start, but they ended before they began with a task, "
@@ -204,7 +204,7 @@ class WorkerPool:
         """Yield the results that have arrived; if the worker ended, that of its current batch."""
         try:
             while worker.pipe.poll(0):
-                # In a list, so that nobody holds its bytes here while somebody reads its results.
+                # In a list, so that its bytes are released while its results are read.
                 message = [worker.pipe.recv_bytes()]
                 kind = message[0][:1]
                 if kind == far.READY:
@@ -227,9 +227,11 @@ class WorkerPool:
             if worker.process.is_alive():
                 return
         if worker.has_begun:
-            # What it was at killed it. What it had not begun with goes to another worker.
+            # The batch it ran killed it. Those it had not begun go to another worker.
             held = worker.held.popleft()
-            error = EngineError(f"The worker process must live, but it {_end_of(worker.process)}.")
+            error = EngineError(
+                f"The worker process must live, but it {_how_it_ended(worker.process)}."
+            )
             seconds = worker.seconds()
             yield from self._remove(worker)
             yield held.ticket, lost("died", error, seconds)
@@ -238,7 +240,7 @@ class WorkerPool:
             yield from self._remove(worker)
 
     def _end_late(self) -> Iterator[tuple[Ticket, Answer]]:
-        """Kill the workers that are late, and answer for what they were at."""
+        """Kill the workers that are late, and report a timeout for what they were running."""
         now = perf_counter()
         for worker in list(self._workers):
             deadline = worker.deadline()
@@ -253,7 +255,7 @@ class WorkerPool:
             yield held.ticket, lost("timeout", late(held.timeout or 0.0), seconds)
 
     def _remove(self, worker: _Worker) -> Iterator[tuple[Ticket, Answer]]:
-        """Kill `worker` and hand back what it holds, which it has not begun with."""
+        """Kill `worker` and return what it holds but has not begun."""
         unbegun = [held.ticket for held in worker.held]
         worker.held.clear()
         self._kill([worker])
@@ -268,7 +270,7 @@ class WorkerPool:
             with suppress(Exception):
                 worker.process.terminate()
         _join(workers)
-        _let_go(workers)
+        _close_all(workers)
 
     def shutdown(self) -> None:
         """End all workers, which are idle."""
@@ -276,7 +278,7 @@ class WorkerPool:
         for worker in workers:
             worker.notify(far.QUIT)
         _join(workers)
-        _let_go(workers)
+        _close_all(workers)
 
     def disown(self) -> None:
         """Forget the workers: they are children of the process that this one was forked from."""
@@ -319,14 +321,14 @@ def _join(workers: list[_Worker]) -> None:
             worker.process.join(_PATIENCE_SECONDS)
 
 
-def _let_go(workers: list[_Worker]) -> None:
+def _close_all(workers: list[_Worker]) -> None:
     for worker in workers:
         worker.pipe.close()
         with suppress(ValueError):  # it is still there, in spite of all
             worker.process.close()
 
 
-def _end_of(process: WorkerProcess) -> str:
+def _how_it_ended(process: WorkerProcess) -> str:
     process.join(_PATIENCE_SECONDS)
     code = process.exitcode
     if code is None or code >= 0:

@@ -24,9 +24,9 @@ _Tqdm: Any = type("_Tqdm", (tqdm,), {"monitor_interval": 0})
 def progress_bar(
     total: int | None, show: bool | None, options: Keywords | None, depth: int
 ) -> ProgressBar | None:
-    """Return the bar of a run of `total` calls; None if nobody is to see one.
+    """Return the bar of a run of `total` calls; None if none is to be shown.
 
-    With `show` None it is shown only on a terminal or in a notebook, and not inside of another run,
+    With `show` None it is shown only on a terminal or in a notebook, and not inside another run,
     which `depth` counts.
     """
     if show is None:
@@ -74,7 +74,7 @@ class ProgressBar:
             )
 
     def close(self) -> None:
-        """Leave the bar as it is."""
+        """Stop updating the bar; what it shows stays."""
         if self._bar is not None:
             with self._without_ending_the_run():
                 self._bar.close()

@@ -126,7 +126,7 @@ def create(
             raise EngineError(broken_rule("engine", f"be one of {known}", engine, hint))
     elif not isinstance(engine, type) and isinstance(engine, Engine):
         if options:
-            rule = "be empty with an engine that is already made"
+            rule = "be empty where engine is an instance"
             raise ParamTypeError(broken_rule("engine_options", rule, options))
         # One run each, as if the factory had made it: nested runs may share an engine.
         return copy.copy(engine) if isinstance(engine, FutureEngine) else engine
@@ -144,7 +144,7 @@ def create(
     except ParamTypeError:
         raise
     except TypeError as error:
-        rule = f"be a factory of engines (it met {described(error)})"
+        rule = f"be a factory of engines (it raised {described(error)})"
         raise ParamTypeError(broken_rule("engine", rule, engine, _remedy())) from error
     if isinstance(made, type) or not isinstance(made, Engine):
         rule = "make an object with n_workers and the method run"

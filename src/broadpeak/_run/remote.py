@@ -50,7 +50,7 @@ def run_remotely(
     tokens: Sequence[Token] = (),
     *data: bytes,
 ) -> bytes:
-    """Run a batch in a worker of somebody else's: the function to submit to an executor.
+    """Run a batch in a worker that is not ours: the function to submit to an executor.
 
     Parameters
     ----------
@@ -92,7 +92,7 @@ def serve(
         What the answer begins with.
     """
     for (run, number), data in (objects or {}).items():
-        _held_of(run).setdefault(number, _Unread(data))
+        _objects_of_run(run).setdefault(number, _Unread(data))
     try:
         batch: Batch = pickle.loads(payload.pop())  # written by the process that started this one
     except _NotHeldError:
@@ -140,7 +140,7 @@ def not_sent(error: BaseException) -> EngineError:
     """Return the error for a task that cannot be pickled."""
     return EngineError(
         f"A task must be picklable to reach a worker process, got {described(error)}. "
-        "Pass engine='threadpool' or 'serial', or build the object inside of the function."
+        "Pass engine='threadpool' or 'serial', or build the object inside the function."
     )
 
 
@@ -218,7 +218,7 @@ class _Unread:
         self.data = data
 
 
-def _held_of(run: str) -> Held:
+def _objects_of_run(run: str) -> Held:
     held = _held.setdefault(run, {})
     _held.move_to_end(run)
     while len(_held) > _RUNS_HELD:
@@ -227,12 +227,12 @@ def _held_of(run: str) -> Held:
 
 
 def forget(run: str) -> None:
-    """Let go of what was shared in `run`."""
+    """Forget what was shared in `run`."""
     _held.pop(run, None)
 
 
 def forget_ended() -> None:
-    """Let go of what was shared in runs whose files were removed: they have ended.
+    """Forget what was shared in runs whose files were removed: they have ended.
 
     For workers of other libraries, which get no message about it.
     """
@@ -259,7 +259,7 @@ def recall(
     inner : sequence of (int, bytes)
         What it refers to, by number.
     """
-    held = _held_of(run)
+    held = _objects_of_run(run)
     known = held.get(number)
     if known is not None and type(known) is not _Unread:
         return known
@@ -276,14 +276,14 @@ def recall(
 
 def recall_file(run: str, number: int, path: str) -> Any:
     """Return the object in the file `path`, read only the first time."""
-    held = _held_of(run)
+    held = _objects_of_run(run)
     held[_FOLDER] = os.path.dirname(path)  # noqa: PTH120  # many times a second
     return held[number] if number in held else recall(run, number, Path(path).read_bytes())
 
 
 def attach(run: str, path: str, layout: Layout) -> AnyArray:
     """Return the array in the file `path`: writable, but changes stay in this process."""
-    held = _held_of(run)
+    held = _objects_of_run(run)
     held[_FOLDER] = os.path.dirname(path)  # noqa: PTH120  # many times a second
     if path not in held:
         with Path(path).open("rb") as file:

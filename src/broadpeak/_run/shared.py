@@ -3,7 +3,7 @@
 
 Three ways lead there. Where workers see the files of this machine, large arrays go to files that
 they map copy-on-write, so that they are neither copied through pipes nor held once a worker. An
-executor with a store of its own (`FutureEngine.put`) takes the bytes and hands back a reference.
+executor with a store of its own (`FutureEngine.put`) takes the bytes and returns a reference.
 Otherwise a batch carries only a number, and is sent again in full if its worker does not know it.
 """
 
@@ -74,7 +74,7 @@ class SharedObjects:
         self._placed: dict[int, _Placed] = {}
         self._needed: dict[int, None] = {}  # numbers that what is being pickled refers to, in order
         self._is_in_full = False
-        self._always = 0  # inside of a template: place arrays at first sight
+        self._always = 0  # inside a template: place arrays at first sight
 
     def dumps(
         self, obj: object, *, in_full: bool = False, mark: bytes = b""
@@ -121,7 +121,7 @@ class SharedObjects:
             msg = (
                 "The function and the arguments that all calls share must be picklable to reach a "
                 f"worker process, got {described(error)}. "
-                "Pass engine='threadpool' or 'serial', or build the object inside of the function."
+                "Pass engine='threadpool' or 'serial', or build the object inside the function."
             )
             raise EngineError(msg) from error
         finally:
@@ -245,7 +245,7 @@ class _Placed:
 
 
 class _PlacedArray(_Placed):
-    """A large array. Its bytes, in a file or here, are at hand to be compared with."""
+    """A large array. Its bytes, in a file or here, can be compared with another array."""
 
     def __init__(self, number: int, array: AnyArray) -> None:
         super().__init__(number, b"", [])
@@ -284,10 +284,10 @@ class _PlacedArray(_Placed):
 
 def _blocks(flat: AnyArray) -> Iterator[AnyArray]:
     """Yield bytes in pieces that fit a cache, as words where they are full."""
-    words = flat[: len(flat) // 8 * 8].view(np.uint64)
-    for start in range(0, len(words), _BLOCK_WORDS):
-        yield words[start : start + _BLOCK_WORDS]
-    yield flat[8 * len(words) :]
+    machine_words = flat[: len(flat) // 8 * 8].view(np.uint64)
+    for start in range(0, len(machine_words), _BLOCK_WORDS):
+        yield machine_words[start : start + _BLOCK_WORDS]
+    yield flat[8 * len(machine_words) :]
 
 
 class _Pickler(cloudpickle.CloudPickler):
@@ -350,12 +350,12 @@ def is_hidden(name: str) -> bool:
     module = sys.modules.get(name)
     if module is None or name.partition(".")[0] in sys.stdlib_module_names:
         return False
-    spec = _found(name)
+    spec = _find_module(name)
     origin = getattr(module, "__file__", None)
     return spec is None or (origin is not None and spec.origin not in {origin, None})
 
 
-def _found(name: str) -> ModuleSpec | None:
+def _find_module(name: str) -> ModuleSpec | None:
     """Return what an import of `name` would find, whatever is loaded already."""
     path, spec, parts = None, None, name.split(".")
     for depth in range(len(parts)):

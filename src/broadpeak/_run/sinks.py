@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Where a run puts its results.
 
-The loop itself holds no results: it hands them to a sink as they come, and at the end returns what
+The loop itself holds no results: it passes them to a sink as they come, and at the end returns what
 the sink has made of them. So a run may hold a list, only the best hundred, or nothing but a file.
 """
 
@@ -51,7 +51,7 @@ class Sink(Protocol):
         """Take note of a task that failed for good."""
 
     def finish(self, n_tasks: int) -> Finished:
-        """Return what the run of `n_tasks` tasks returns, and which tasks that stands for."""
+        """Return what the run of `n_tasks` tasks returns, and which tasks it covers."""
 
 
 class ResultList:
@@ -89,7 +89,7 @@ class ResultList:
             self.put([outcome.index], [outcome], outcome.seconds)
 
     def finish(self, n_tasks: int) -> Finished:
-        """Return the results that are none of `NoResult`."""
+        """Return the results other than `NoResult`."""
         results = self._results
         results.extend([NoResult] * (n_tasks - len(results)))
         mark = id(NoResult)
@@ -97,7 +97,7 @@ class ResultList:
             return Finished(results, None)
         ids = np.fromiter(map(id, results), dtype=np.uint64, count=len(results))
         kept = np.flatnonzero(ids != mark)
-        return Finished([results[place] for place in kept.tolist()], kept)
+        return Finished([results[position] for position in kept.tolist()], kept)
 
 
 class ChunkResults:
@@ -128,7 +128,7 @@ class ChunkResults:
         self._inner.fail(outcome)
 
     def finish(self, n_tasks: int) -> Finished:
-        """Return what the sink behind this one has."""
+        """Return what the next sink returns."""
         return self._inner.finish(n_tasks)
 
     def taken(self, positions: Sequence[int]) -> list[object]:

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """A sink that keeps results in a store.
 
-What finishes is durable before it counts, and what the store knows is there from the start.
+A result is durable before it counts as finished, and those that the store has already are there
+from the start.
 """
 
 from __future__ import annotations
@@ -78,18 +79,18 @@ class StoredResults:
         self._store = store if isinstance(store, Store) else Store(store)
         self._sink = sink
         self._labels = labels
-        self._keys = _distinct(keys)
+        self._keys = _distinct_keys(keys)
         self._run = self._store.begin(
             head,
-            name=_name(tasks),
-            data=_data(tasks),
+            name=_run_name(tasks),
+            data=_data_key(tasks),
             settings={"tasks": len(tasks)},
         )
-        self._places = {key: place for place, key in enumerate(self._keys)}
+        self._positions = {key: position for position, key in enumerate(self._keys)}
         self._n_known = self._store.count(self._run)
-        self._news = self._placed(self._store.find(self._run, self._keys))
+        self._news = self._by_position(self._store.find(self._run, self._keys))
         self.found = set(self._news)
-        # A run inside of a task must not wait for its own outer run: it may run what that holds.
+        # A run inside a task must not wait for its own outer run: it may run what that holds.
         self._owner = Owner() if nesting.get().depth == 0 else None
         self._mine: set[int] = set()
         self._has_asked = False
@@ -104,17 +105,17 @@ class StoredResults:
     def claim(self, positions: Sequence[int], *, whole: bool) -> tuple[int, list[int]]:
         """Ask for the first of `positions`, with `whole` for all of them."""
         asked = list(positions if whole else positions[: self._next_batch(len(positions))])
-        granted = self._ask(asked)
+        granted = self._claim_next(asked)
         self._n_granted = len(granted)
         return len(asked), granted
 
     def news(self) -> list[int]:
-        """Pass on what others have finished since the last call; return which tasks that is."""
+        """Pass on what others have finished since the last call; return the positions of it."""
         if not self._news:
             return []
         news, self._news = self._news, {}
         positions = sorted(news)
-        self._sink.put(positions, [news[place] for place in positions], math.nan)
+        self._sink.put(positions, [news[position] for position in positions], math.nan)
         return positions
 
     def wait(self, positions: Sequence[int]) -> tuple[list[int], list[int]]:
@@ -125,7 +126,7 @@ class StoredResults:
         """
         pause = _SHORTEST_PAUSE
         while True:
-            granted = self._ask(list(positions))
+            granted = self._claim_next(list(positions))
             news = self.news()
             if news or granted:
                 return news, granted
@@ -142,7 +143,10 @@ class StoredResults:
         try:
             late = self._store.add(
                 self._run,
-                [Record(self._keys[place], label, value, each) for place, label, value in rows],
+                [
+                    Record(self._keys[position], label, value, each)
+                    for position, label, value in rows
+                ],
             )
         except StoreError as error:
             n_kept = len(self.found) + self._n_saved
@@ -152,8 +156,10 @@ class StoredResults:
         self._n_known += len(positions) - len(late)
         self._n_saved += len(positions)
         if late:
-            stored = self._placed(self._store.find(self._run, late))
-            values = [stored.get(place, one) for place, one in zip(positions, values, strict=True)]
+            stored = self._by_position(self._store.find(self._run, late))
+            values = [
+                stored.get(position, one) for position, one in zip(positions, values, strict=True)
+            ]
         self._sink.put(positions, values, seconds)
 
     def fail(self, outcome: Outcome) -> None:
@@ -162,15 +168,15 @@ class StoredResults:
         self._sink.fail(outcome)
 
     def finish(self, n_tasks: int) -> Finished:
-        """Return what the sink behind this one has."""
+        """Return what the next sink returns."""
         return self._sink.finish(n_tasks)
 
     def check(self) -> None:
-        """Raise if what was kept is not where it should be."""
+        """Raise if the store is no longer where it was opened."""
         self._store.check_place()
 
     def close(self) -> None:
-        """Let go of what was claimed."""
+        """Release what was claimed."""
         if self._owner is not None:
             self._owner.leave()
             if self._has_asked:
@@ -180,18 +186,18 @@ class StoredResults:
         if self._is_own:
             self._store.close()
 
-    def _placed(self, results: Iterable[tuple[bytes, Any]]) -> dict[int, Any]:
-        return {self._places[key]: value for key, value in results}
+    def _by_position(self, results: Iterable[tuple[bytes, Any]]) -> dict[int, Any]:
+        return {self._positions[key]: value for key, value in results}
 
     def _next_batch(self, n_left: int) -> int:
-        """Return how many tasks to claim: what takes a moment, and leaves some for others."""
+        """Return how many tasks to claim: enough for a moment's work, leaving some for others."""
         now = perf_counter()
         fitting = self._n_granted * _MOMENT_SECONDS / max(now - self._since, 1e-6)
         self._since = now
         self._batch = max(1, min(int(fitting), 4 * self._batch))
         return min(self._batch, -(-n_left // 2))
 
-    def _ask(self, positions: list[int]) -> list[int]:
+    def _claim_next(self, positions: list[int]) -> list[int]:
         owner = self._owner
         if owner is None:
             return positions
@@ -200,25 +206,25 @@ class StoredResults:
         answer = self._store.claim(
             self._run,
             owner.name,
-            [keys[place] for place in positions],
-            [keys[place] for place in self._mine],
+            [keys[position] for position in positions],
+            [keys[position] for position in self._mine],
             self._n_known,
         )
-        self._news |= self._placed(answer.finished.items())
-        granted = [place for place in positions if keys[place] in answer.granted]
+        self._news |= self._by_position(answer.finished.items())
+        granted = [position for position in positions if keys[position] in answer.granted]
         self._mine.update(granted)
         return granted
 
 
 @contextmanager
 def open_stored(
-    settings: Settings, tasks: Any, sink: Sink, keys: Index | None, text: Any
+    settings: Settings, tasks: Any, sink: Sink, keys: Index | None, label: Any
 ) -> Iterator[StoredResults]:
     """Yield the sink of a stored run in front of `sink`.
 
     A store that is only a cache is removed when the run is complete.
     """
-    labels, store_key = partial(_labels, keys, text), settings.store_key
+    labels, store_key = partial(_labels, keys, label), settings.store_key
     if settings.store is not None:
         stored = StoredResults(settings.store, tasks, sink, labels, store_key)
         with closing(stored):
@@ -233,20 +239,20 @@ def open_stored(
 
 
 def _labels(
-    keys: Index | None, text: Callable[[int], str] | None, positions: Sequence[int]
+    keys: Index | None, label: Callable[[int], str] | None, positions: Sequence[int]
 ) -> list[dict[str, Any]]:
     """Return what names each task: its key, a string, or its position."""
     if keys is None:
-        return [{"call": place if text is None else text(place)} for place in positions]
+        return [{"call": position if label is None else label(position)} for position in positions]
     names = [f"level_{at}" if name is None else str(name) for at, name in enumerate(keys.names)]
-    rows = [keys[place] for place in positions]
+    rows = [keys[position] for position in positions]
     if not isinstance(keys, pd.MultiIndex):
         return [{names[0]: plain(row)} for row in rows]
     return [dict(zip(names, map(plain, row), strict=True)) for row in rows]
 
 
 def _identify(tasks: Sequence[Task], store_key: str | None) -> tuple[bytes, list[bytes]]:
-    """Return the digest of what all tasks share, and one a task of what they do not.
+    """Return a digest of what all tasks share, and one for each task of what it alone has.
 
     Looked at before the first call is made: what a function changes while it runs does not count.
     """
@@ -254,22 +260,23 @@ def _identify(tasks: Sequence[Task], store_key: str | None) -> tuple[bytes, list
     function = _ByFunction(digest, store_key)
     if isinstance(tasks, Calls):
         shared, keys = tasks.fingerprints(digest)
-        return _joined([_environment(), function(tasks.func), shared]), keys
+        return _joined_digest([_environment(), function(tasks.func), shared]), keys
     keys = [
-        _joined([function(task.func), digest(*task.args), *_named(task, digest)]) for task in tasks
+        _joined_digest([function(task.func), digest(*task.args), *_parts_of(task, digest)])
+        for task in tasks
     ]
     functions = sorted({function(task.func) for task in tasks})
-    return _joined([_environment(), *functions]), keys
+    return _joined_digest([_environment(), *functions]), keys
 
 
-def _named(task: Task, digest: Callable[[Any], bytes]) -> Iterable[bytes]:
+def _parts_of(task: Task, digest: Callable[[Any], bytes]) -> Iterable[bytes]:
     for name, value in sorted(task.kwargs.items()):
         yield name.encode()
         yield digest(value)
 
 
 class _ByFunction:
-    """Digests of functions, each computed once; with a word of the user's, of their names alone."""
+    """Digests of functions, each computed once; with a store key, of their names alone."""
 
     def __init__(self, digest: Callable[..., bytes], store_key: str | None) -> None:
         self._digest = digest
@@ -289,7 +296,7 @@ def _environment() -> bytes:
     return fingerprint(platform.python_version(), *((name, version(name)) for name in _PACKAGES))
 
 
-def _joined(parts: Iterable[bytes]) -> bytes:
+def _joined_digest(parts: Iterable[bytes]) -> bytes:
     total = hashlib.blake2b(digest_size=16)
     for part in parts:
         total.update(len(part).to_bytes(4, "little"))
@@ -297,7 +304,7 @@ def _joined(parts: Iterable[bytes]) -> bytes:
     return total.digest()
 
 
-def _distinct(keys: list[bytes]) -> list[bytes]:
+def _distinct_keys(keys: list[bytes]) -> list[bytes]:
     """Return `keys` with the number of its occurrence behind every repeated one."""
     if len(set(keys)) == len(keys):
         return keys
@@ -309,12 +316,12 @@ def _distinct(keys: list[bytes]) -> list[bytes]:
     return unique
 
 
-def _name(tasks: Sequence[Task]) -> str:
+def _run_name(tasks: Sequence[Task]) -> str:
     func: Any = tasks.func if isinstance(tasks, Calls) else tasks[0].func if tasks else None
     return name_of(func)
 
 
-def _data(tasks: Sequence[Task]) -> str | None:
+def _data_key(tasks: Sequence[Task]) -> str | None:
     """Return the fingerprint of the prices that the tasks have in common, for the ledger."""
     if not tasks:
         return None

@@ -24,7 +24,7 @@ class Claims(Protocol):
         """Ask for the first of `positions`, with `whole` for all of them.
 
         Returns how many were looked at, and which of those are for this run. The others are
-        finished, or somebody else works on them.
+        finished, or another process works on them.
         """
 
 
@@ -34,13 +34,13 @@ class OpenChunk:
 
     chunk: Chunk
     positions: Sequence[int]
-    taken: int = 0  # tasks that were handed out
+    taken: int = 0  # tasks that were given out
     left: int = 0  # of these, how many have not finished
-    full: bool = False  # all were handed out
+    full: bool = False  # all were given out
 
 
 class TaskQueue:
-    """Takes tasks from where the user has them to where an engine wants them.
+    """Cuts the tasks of a run into batches, and keeps count of what is on the way.
 
     It may be empty for now (a barrier between chunks, a failed task that comes again): an engine
     ends only when `take` returned None while nothing of its own was on the way. All of it is used
@@ -57,24 +57,24 @@ class TaskQueue:
     whole : bool
         A chunk is one batch. Otherwise chunk follows chunk, with a barrier between them.
     single : bool
-        A task is one batch, however quick it is: its result is there as soon as it ended.
+        A task is one batch, however quick it is: its result is available as soon as it has ended.
     claims : Claims, optional
         Says which tasks of a sequence are for this run; the others are away until they have arrived
         or are offered.
     stop, timed, timeout
         Put on every batch.
     warmup : bool
-        The first task is finished before any other is handed out.
+        The first task is finished before any other is given out.
     on_open, on_close : callable, optional
-        Called with a chunk before its first task is handed out, and with it and its positions after
+        Called with a chunk before its first task is given out, and with it and its positions after
         its last has finished, in order of chunks.
 
     Attributes
     ----------
     n_left : int or None
-        How many tasks have never been handed out; None if that is not known.
+        How many tasks have never been given out; None if that is not known.
     n_taken, n_chunks : int
-        How many tasks and chunks have been handed out.
+        How many tasks and chunks have been given out.
     """
 
     def __init__(
@@ -97,7 +97,7 @@ class TaskQueue:
         self.n_taken = self.n_chunks = 0
         self._tasks: Sequence[Task] = tasks if isinstance(tasks, Sequence) else ()
         self._items = None if isinstance(tasks, Sequence) else checked_tasks(tasks)
-        self._held: list[Task] = []  # the next item, if somebody had to know whether there is one
+        self._held: list[Task] = []  # the next item, if it was read to learn whether there is one
         self._position = 0  # of the next item
         self._chunks = iter(chunks)
         self._whole, self._stop, self._timed, self._timeout = whole, stop, timed, timeout
@@ -140,7 +140,7 @@ class TaskQueue:
     ) -> None:
         """Note that `n_done` tasks of `batch` were run.
 
-        Those in `again` are handed out once more. Those of `n_lost` failed for good and end the
+        Those in `again` are given out once more. Those of `n_lost` failed for good and end the
         run: they never count as finished, hence their chunk is never shown to a callback.
         """
         del self._pending[id(batch)]
@@ -161,17 +161,17 @@ class TaskQueue:
         self._close_finished()
 
     def away(self) -> list[int]:
-        """Return the positions of tasks that came up and are not for this run."""
+        """Return the positions of tasks that were due but belong to another run."""
         return list(self._away)
 
     def arrived(self, positions: Iterable[int]) -> None:
-        """Note that the results of tasks that were away are there."""
+        """Note that the results of tasks that were away have arrived."""
         for position in positions:
             self._away.pop(position).left -= 1
         self._close_finished()
 
     def offer(self, positions: Iterable[int]) -> None:
-        """Hand out tasks that were away: they are for this run after all."""
+        """Give out tasks that were away: this run is to run them after all."""
         parts: dict[int, list[int]] = {}
         for position in positions:
             parts.setdefault(self._away.pop(position).chunk.number, []).append(position)
@@ -180,7 +180,7 @@ class TaskQueue:
             self._again.extend(self._batch(piece, number) for piece in pieces)
 
     def stop_after(self, position: int) -> None:
-        """Hand out nothing any more but second attempts of tasks before `position`."""
+        """Give out only second attempts of tasks before `position`."""
         self._limit = position if self._limit is None else min(position, self._limit)
 
     def waits_before(self, position: int) -> bool:
@@ -212,7 +212,7 @@ class TaskQueue:
                 if isinstance(positions, range):
                     tasks = self._tasks[positions.start : positions.stop]
                 else:
-                    tasks = self._at(positions)
+                    tasks = self._tasks_at(positions)
             else:
                 held, self._held = self._held, []
                 tasks, start = chain(held, islice(self._items, count - len(held))), self._position
@@ -275,9 +275,9 @@ class TaskQueue:
 
     def _batch(self, positions: list[int], chunk: int) -> Batch:
         marks = (self._whole, self._stop, self._timed, self._timeout)
-        return Batch(positions, self._at(positions), chunk, 0, *marks)
+        return Batch(positions, self._tasks_at(positions), chunk, 0, *marks)
 
-    def _at(self, positions: Sequence[int]) -> Sequence[Task]:
+    def _tasks_at(self, positions: Sequence[int]) -> Sequence[Task]:
         tasks = self._tasks
         if isinstance(tasks, Calls):
             return tasks.pick(positions)

@@ -51,8 +51,8 @@ class Template:
         self.eval_id = eval_id
 
     def __repr__(self) -> str:
-        given = {"context": self.context, "eval_id": self.eval_id}
-        more = "".join(f", {key}={value!r}" for key, value in given.items() if value is not None)
+        options = {"context": self.context, "eval_id": self.eval_id}
+        more = "".join(f", {key}={value!r}" for key, value in options.items() if value is not None)
         return f"{type(self).__name__}({self.template!r}{more})"
 
     def is_for(self, eval_id: object) -> bool:
@@ -121,7 +121,7 @@ class Rep(Template):
 
     def _value(self, context: Keywords) -> Any:
         if self.template not in context:
-            raise _unknown(self, self.template, context)
+            raise _unknown_name_error(self, self.template, context)
         return context[self.template]
 
 
@@ -210,7 +210,7 @@ class RepFunc(Template):
                 continue
             elif parameter.name not in context:
                 if parameter.default is parameter.empty:
-                    raise _unknown(self, parameter.name, context)
+                    raise _unknown_name_error(self, parameter.name, context)
             elif parameter.kind is parameter.POSITIONAL_ONLY:
                 args.append(context[parameter.name])
             else:
@@ -247,7 +247,7 @@ class Sub(Template):
         try:
             return _Text(self.template).substitute(context)
         except KeyError as error:
-            raise _unknown(self, error.args[0], context) from None
+            raise _unknown_name_error(self, error.args[0], context) from None
         except ValueError as error:
             rule = "hold $name or $$ after every dollar sign"
             raise ParamError(broken_rule("Sub", rule, self.template)) from error
@@ -261,7 +261,7 @@ def _signature(func: Function) -> inspect.Signature:
         raise ParamTypeError(broken_rule("RepFunc", rule, func)) from error
 
 
-def _unknown(template: Template, name: str, context: Collection[str]) -> ParamError:
+def _unknown_name_error(template: Template, name: str, context: Collection[str]) -> ParamError:
     known = ", ".join(sorted(str(one) for one in context)) or "none"
     hint = check.did_you_mean(name, context)
     rule = f"use a name that is known at this point, not {shown(name)}"

@@ -53,7 +53,7 @@ def main(
         parent.clear_up()
     except BaseException:  # noqa: BLE001  # nobody else is there to show it
         # A module that cannot be imported, for instance. Threads that others have started must not
-        # keep a worker alive that will never serve: its parent would wait for its first word.
+        # keep a worker alive that will never serve: its parent would wait for its first message.
         traceback.print_exc()
         sys.stderr.flush()
         os._exit(1)

@@ -69,7 +69,7 @@ def choose_cell(cells: Cells, selector: Selector) -> CellChoice:
     peak = _best(cells.y, cells.usable)
     if isinstance(selector, Hill):
         smooth = smoothed(cells, selector.weights)
-        allowed = cells.usable & _inner(cells, selector)
+        allowed = cells.usable & _inner_cells(cells, selector)
         if not allowed.any():
             allowed = cells.usable
         cell = _best(smooth, allowed)
@@ -139,7 +139,7 @@ def _best(values: FloatArray, allowed: BoolArray) -> int:
     return int(candidates[lowest_best(values[candidates])])
 
 
-def _inner(cells: Cells, hill: Hill) -> BoolArray:
+def _inner_cells(cells: Cells, hill: Hill) -> BoolArray:
     allowed = np.ones(len(cells.y), dtype=np.bool_)
     half = hill.width // 2
     if hill.edges == "inner":
@@ -158,12 +158,14 @@ def _dense_sums(cells: Cells, weights: tuple[int, ...]) -> tuple[FloatArray, Flo
         grid[flat] = values
         grid = grid.reshape(cells.shape)
         for axis, runs in enumerate(cells.runs):
-            grid = _along(grid, axis, weights, runs)
+            grid = _smooth_axis(grid, axis, weights, runs)
         sums.append(grid.reshape(-1)[flat])
     return sums[0], sums[1]
 
 
-def _along(grid: FloatArray, axis: int, weights: tuple[int, ...], runs: IntArray) -> FloatArray:
+def _smooth_axis(
+    grid: FloatArray, axis: int, weights: tuple[int, ...], runs: IntArray
+) -> FloatArray:
     half, n = len(weights) // 2, grid.shape[axis]
     result = np.zeros_like(grid)
     for offset, weight in zip(range(-half, half + 1), weights, strict=True):

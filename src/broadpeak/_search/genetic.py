@@ -148,7 +148,7 @@ class Genetic:
         stale = 0 if self._gained(state) else state.stale + 1
         while stale < PATIENCE and generation < self.generations and len(known) < state.grid.size:
             generator = rng.generator(state.seed, generation)
-            population = self._bred(state.grid, population, known, generator)
+            population = self._next_generation(state.grid, population, known, generator)
             generation += 1
             waiting = tuple(codes for codes in population if codes not in known)
             if waiting:
@@ -171,7 +171,7 @@ class Genetic:
         scores = finite_scores(state.scores)
         return not before or max(scores[n_before:], default=-np.inf) > max(before)
 
-    def _bred(
+    def _next_generation(
         self,
         grid: StepGrid,
         population: tuple[Codes, ...],
@@ -180,7 +180,7 @@ class Genetic:
     ) -> tuple[Codes, ...]:
         ranked = sorted(population, key=lambda codes: (known[codes], _reverse(codes)))
         best = max(known, key=lambda codes: (known[codes], _reverse(codes)))
-        parents = _sampled(ranked, self.population, generator)
+        parents = _drawn_parents(ranked, self.population, generator)
         children = np.array(parents, dtype=np.int64)
         n_pairs = len(children) // 2
         crossing = generator.random(n_pairs) < self.crossover_rate
@@ -197,7 +197,7 @@ class Genetic:
         return tuple(dict.fromkeys(bred))[: self.population]
 
 
-def _sampled(ranked: list[Codes], n: int, generator: np.random.Generator) -> list[Codes]:
+def _drawn_parents(ranked: list[Codes], n: int, generator: np.random.Generator) -> list[Codes]:
     """Return `n` parents by stochastic universal sampling on rank, worst first, shuffled."""
     weights = np.arange(1, len(ranked) + 1, dtype=np.float64)
     ends = np.cumsum(weights)

@@ -131,7 +131,7 @@ class Optuna:
         left = min(self.n_evaluations, state.grid.size) - state.n_evaluated
         if state.stopped or left <= 0:
             return []
-        live = self._live.pop(state, None) or self._replayed(state)
+        live = self._live.pop(state, None) or self._rebuilt_study(state)
         if not live.proposed:
             live.ask(min(self.batch, left))
         self._keep(state, live)
@@ -177,7 +177,7 @@ class Optuna:
             self._live.pop(next(iter(self._live)), None)
         self._live[state] = live
 
-    def _replayed(self, state: OptunaState) -> _Live:
+    def _rebuilt_study(self, state: OptunaState) -> _Live:
         live = _Live(state, self.sampler, dict(self.options or {}))
         for scores in state.scores:
             live.ask(len(scores))
@@ -215,7 +215,7 @@ class _Live:
         with _silent(self._optuna):
             while len(self.proposed) < n:
                 if repeats >= MAX_REPEATS:
-                    self._enqueue(self._drawn())
+                    self._enqueue(self._new_combination())
                     repeats = 0
                 trial = self._study.ask(self._ranges)
                 codes = self._codes(trial.params)
@@ -244,7 +244,7 @@ class _Live:
         params = {f"x{axis}": code for axis, code in enumerate(codes)}
         self._study.enqueue_trial({name: params[name] for name in self._ranges})
 
-    def _drawn(self) -> Codes:
+    def _new_combination(self) -> Codes:
         """Return a combination that is neither known nor proposed."""
         taken = len(self._known) + len(self.proposed)
         generator = rng.generator(self._seed, taken)

@@ -204,7 +204,7 @@ class SearchSpace:
             names.append(item.name)
         if len(set(names)) < len(names):
             twice = sorted({name for name in names if names.count(name) > 1})
-            rule = "have names that differ"
+            rule = "have distinct names"
             raise ParamError(broken_rule("the parameters of a search", rule, twice))
         object.__setattr__(self, "dimensions", tuple(dimensions))
         object.__setattr__(self, "names", tuple(names))

@@ -198,12 +198,12 @@ def _each(
     scores: Series, names: list[str], method: str | Selector, by: str
 ) -> dict[Hashable, Selection]:
     """Return one choice for each label of level `by`."""
-    place = names.index(check.one_of("by", by, names))
+    level_number = names.index(check.one_of("by", by, names))
     if len(names) == 1:
         rule = "leave a level to choose from"
         remedy = f"The scores have no level but {by!r}: leave `by` out to choose one of its labels."
         raise ParamError(broken_rule("by", rule, by, remedy))
-    level = read_level(scores.index, place)
+    level = read_level(scores.index, level_number)
     named = scores.set_axis(scores.index.set_names(names))
     chosen: dict[Hashable, Selection] = {}
     for code, label in enumerate(level.labels):
@@ -213,7 +213,7 @@ def _each(
             remedy = f"{label!r} and {other!r} are equal: give them names with Param(keys=[…])."
             raise ParamError(broken_rule("by", rule, by, remedy))
         part = named[level.codes == code]
-        part.index = part.index.droplevel(place)
+        part.index = part.index.droplevel(level_number)
         try:
             chosen[label] = select(part, method=method)
         except ParamError as error:
@@ -269,7 +269,7 @@ def _names(index: Index) -> list[str]:
     ]
     if len(set(names)) < len(names):
         remedy = "Rename them with scores.rename_axis([...])."
-        raise ParamError(broken_rule("the index levels", "have names that differ", names, remedy))
+        raise ParamError(broken_rule("the index levels", "have distinct names", names, remedy))
     return names
 
 
@@ -303,11 +303,14 @@ class LabelLevel:
 def read_level(index: Index, position: int) -> LabelLevel:
     """Return the level of `index` at `position`."""
     if isinstance(index, pd.MultiIndex):
-        level, own = index.levels[position], np.asarray(index.codes[position], dtype=np.int64)
+        level, codes_of_rows = (
+            index.levels[position],
+            np.asarray(index.codes[position], dtype=np.int64),
+        )
     else:
-        level, own = index, np.arange(len(index))
+        level, codes_of_rows = index, np.arange(len(index))
     unique, recode = factorize(level)
-    used, codes = np.unique(np.append(recode, -1)[own], return_inverse=True)
+    used, codes = np.unique(np.append(recode, -1)[codes_of_rows], return_inverse=True)
     # The last code stands for what pandas calls missing.
     labels = [*map(plain, unique), pd.NaT if level.dtype.kind in "mM" else math.nan]
     if isinstance(level.dtype, pd.CategoricalDtype) and level.dtype.ordered:
@@ -316,18 +319,18 @@ def read_level(index: Index, position: int) -> LabelLevel:
     else:
         kinds = list(map(_kind, labels))
         ranked = sorted(used, key=lambda code: _sort_key(kinds[code], labels[code]))
-    place_of = {code: place for place, code in enumerate(ranked)}
-    places = np.array([place_of[code] for code in used], dtype=np.int64)
+    code_of = {code: rank for rank, code in enumerate(ranked)}
+    positions = np.array([code_of[code] for code in used], dtype=np.int64)
     runs = _runs([kinds[code] for code in ranked])
-    return LabelLevel(tuple(labels[code] for code in ranked), runs, places[codes])
+    return LabelLevel(tuple(labels[code] for code in ranked), runs, positions[codes])
 
 
 def _runs(kinds: list[Hashable]) -> IntArray:
     """Return the run of each label, from their kinds in order: a name is one of its own."""
     runs = np.zeros(len(kinds), dtype=np.int64)
-    for place in range(1, len(kinds)):
-        begins = kinds[place] is None or kinds[place] != kinds[place - 1]
-        runs[place] = runs[place - 1] + begins
+    for i in range(1, len(kinds)):
+        begins = kinds[i] is None or kinds[i] != kinds[i - 1]
+        runs[i] = runs[i - 1] + begins
     return runs
 
 
@@ -349,10 +352,10 @@ def _kind(label: Any) -> Hashable:
 
 def _sort_key(kind: Hashable, label: Any) -> tuple[Any, ...]:
     """Return a key under which labels of one kind lie side by side, and names come last."""
-    own = type(label).__name__
+    type_name = type(label).__name__
     if kind is None:
-        return "z", own, repr(label)
+        return "z", type_name, repr(label)
     name, more = kind if isinstance(kind, tuple) else (kind, "")
     if name == "a number" and type(label) is not int and math.isfinite(label):
-        return name, more, fractions.Fraction(label), own
-    return name, more, label, own
+        return name, more, fractions.Fraction(label), type_name
+    return name, more, label, type_name

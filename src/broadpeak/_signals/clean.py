@@ -47,14 +47,14 @@ def clean(entries: Values, exits: Values) -> Cleaned:
     Cleaned(entries=array([ True, False, False, False]), exits=array([False, False,  True, False]))
     """
     columns, wrapping = unwrap("entries", entries, np.bool_)
-    others, labels = unwrap("exits", exits, np.bool_)
-    if columns.shape != others.shape:
+    exit_values, labels = unwrap("exits", exits, np.bool_)
+    if columns.shape != exit_values.shape:
         rule = f"have the shape of entries, {columns.shape[::-1]}"
-        raise DataError(broken_rule("exits", rule, others.shape[::-1]))
+        raise DataError(broken_rule("exits", rule, exit_values.shape[::-1]))
     check_labels("exits", labels, "entries", wrapping)
-    kept, kept_exits = np.empty_like(columns), np.empty_like(others)
+    kept, kept_exits = np.empty_like(columns), np.empty_like(exit_values)
     for i in range(len(columns)):
-        kernels.alternate(columns[i], others[i], kept[i], kept_exits[i])
+        kernels.alternate(columns[i], exit_values[i], kept[i], kept_exits[i])
     return Cleaned(wrapping.wrap(kept), labels.wrap(kept_exits))
 
 

@@ -115,22 +115,26 @@ def crossed_below(left: Side, right: Side) -> Values:
 
 
 def _crossed(left: object, right: object, *, above: bool) -> Values:
-    one, other = single_column(left), single_column(right)
-    if one is not None and other is not None and one.size == other.size:
-        return cross_pair(one, other, above=above)
+    left_column, right_column = single_column(left), single_column(right)
+    if (
+        left_column is not None
+        and right_column is not None
+        and left_column.size == right_column.size
+    ):
+        return cross_pair(left_column, right_column, above=above)
     if isinstance(right, np.ndarray) and right.ndim == 0:
         right = right.item()
     name = "crossed_above" if above else "crossed_below"
     number = isinstance(right, (Real, np.number))
     plain = number or isinstance(right, LISTS)
     if isinstance(left, (Real, np.number)) or (isinstance(left, LISTS) and not plain):
-        left, right, one, above = right, left, other, not above
+        left, right, left_column, above = right, left, right_column, not above
         number = isinstance(right, (Real, np.number))
     if number:
         level = level_number(right)
-        if one is not None:
-            hits = np.empty(one.size, np.bool_)
-            cross.crossed_level(one, level, above, hits)
+        if left_column is not None:
+            hits = np.empty(left_column.size, np.bool_)
+            cross.crossed_level(left_column, level, above, hits)
             return hits
         columns, wrapping = unwrap("left", left)
         out = np.empty(columns.shape, np.bool_)
@@ -139,15 +143,17 @@ def _crossed(left: object, right: object, *, above: bool) -> Values:
         return wrapping.wrap(out)
     if isinstance(right, LISTS) and not isinstance(left, LISTS):
         return _crossed_levels(left, level_index(right, name), above=above)
-    mine, labels = unwrap("left", left)
-    others, other_labels = unwrap("right", right)
-    if mine.shape[1] != others.shape[1]:
-        rule = f"have as many bars as the left side, {mine.shape[1]}"
+    left_values, labels = unwrap("left", left)
+    right_values, other_labels = unwrap("right", right)
+    if left_values.shape[1] != right_values.shape[1]:
+        rule = f"have as many bars as the left side, {left_values.shape[1]}"
         remedy = "Pass a list for several levels."
-        raise DataError(broken_rule("right", rule, others.shape[1], remedy))
+        raise DataError(broken_rule("right", rule, right_values.shape[1], remedy))
     check_labels("right", other_labels, "left", labels, columns=False)
-    take, other_take, wrapping = pair_tables((len(mine), labels), (len(others), other_labels))
-    return wrapping.wrap(cross_pairs(mine, take, others, other_take, above=above))
+    take, other_take, wrapping = pair_tables(
+        (len(left_values), labels), (len(right_values), other_labels)
+    )
+    return wrapping.wrap(cross_pairs(left_values, take, right_values, other_take, above=above))
 
 
 def _crossed_levels(values: object, levels: Index, *, above: bool) -> Values:

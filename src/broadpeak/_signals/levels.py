@@ -22,7 +22,7 @@ Listed: TypeAlias = "Sequence[object] | Index"
 
 
 def level_number(value: object, owner: str = "A level", rule: str = "be a number") -> float:
-    """Return one level as a float: what is beyond all floats is infinite.
+    """Return one level as a float: a number beyond all floats is infinite.
 
     Raises
     ------
@@ -53,7 +53,10 @@ def level_numbers(labels: Listed) -> FloatArray:
 
 def plain_labels(values: Iterable[object]) -> list[object]:
     """Return values as labels: an array without dimensions, which has no hash, as what it holds."""
-    return [one.item() if isinstance(one, np.ndarray) and not one.ndim else one for one in values]
+    return [
+        value.item() if isinstance(value, np.ndarray) and not value.ndim else value
+        for value in values
+    ]
 
 
 def level_index(labels: Listed, name: str) -> Index:

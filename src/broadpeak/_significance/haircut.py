@@ -96,11 +96,11 @@ def haircut_sharpe(
     root = math.sqrt(periods)
     freedom = periods - 1.0
     honest = sharpe / math.sqrt(_inflation(rho, periods))
-    own = 2.0 * float(stdtr(freedom, -abs(honest) * root))
-    corrected = _CORRECTIONS[method](own, _family(own, trials, p_values))
+    p = 2.0 * float(stdtr(freedom, -abs(honest) * root))
+    corrected = _CORRECTIONS[method](p, _family(p, trials, p_values))
     left = math.copysign(max(-float(stdtrit(freedom, corrected / 2.0)), 0.0) / root, sharpe)
     # A quantile of a p value that no trial has corrected comes back with its last digits changed.
-    left = honest if corrected == own else left
+    left = honest if corrected == p else left
     return Haircut(left, 1.0 - left / sharpe if sharpe else 0.0, corrected)
 
 
@@ -111,41 +111,46 @@ def _inflation(rho: float, periods: float) -> float:
     return 1.0 + 2.0 * rho / (1.0 - rho) * (1.0 - rest)
 
 
-def _family(own: float, trials: int, p_values: Sequence[float] | None) -> FloatArray:
-    """Return the p values of all trials in ascending order, `own` among them."""
+def _family(p: float, trials: int, p_values: Sequence[float] | None) -> FloatArray:
+    """Return the p values of all trials in ascending order, `p` among them."""
     if p_values is None:
-        return np.array([own] + [1.0] * (trials - 1))
+        return np.array([p] + [1.0] * (trials - 1))
     try:
         columns, _ = arrays.unwrap("p_values", p_values)
-        given = np.sort(columns.ravel())
+        other_p_values = np.sort(columns.ravel())
     except DataError:
-        given = np.array([math.nan])
-    if not ((given >= 0.0) & (given <= 1.0)).all() or len(given) not in {trials, trials - 1}:
+        other_p_values = np.array([math.nan])
+    if not ((other_p_values >= 0.0) & (other_p_values <= 1.0)).all() or len(other_p_values) not in {
+        trials,
+        trials - 1,
+    }:
         rule = f"be the {trials} values of all trials, or those of the others, from 0 to 1"
         raise ParamError(broken_rule("p_values", rule, p_values))
-    if len(given) == trials:  # this one is among them: its place is taken by its exact value
-        given = np.delete(given, int(np.abs(given - own).argmin()))
-    return np.sort(np.append(given, own))
+    if (
+        len(other_p_values) == trials
+    ):  # this one is among them: its place is taken by its exact value
+        other_p_values = np.delete(other_p_values, int(np.abs(other_p_values - p).argmin()))
+    return np.sort(np.append(other_p_values, p))
 
 
-def _bonferroni(own: float, family: FloatArray) -> float:
-    return min(1.0, own * len(family))
+def _bonferroni(p: float, family: FloatArray) -> float:
+    return min(1.0, p * len(family))
 
 
-def _holm(own: float, family: FloatArray) -> float:
+def _holm(p: float, family: FloatArray) -> float:
     """Return the largest of all smaller p values, each times the number not yet rejected."""
-    place = int(np.searchsorted(family, own, side="left"))
-    stepped = (len(family) - np.arange(place + 1)) * family[: place + 1]
+    rank = int(np.searchsorted(family, p, side="left"))
+    stepped = (len(family) - np.arange(rank + 1)) * family[: rank + 1]
     return min(1.0, float(stepped.max()))
 
 
-def _bhy(own: float, family: FloatArray) -> float:
+def _bhy(p: float, family: FloatArray) -> float:
     """Return the smallest of all larger p values, each times the number of trials over its rank."""
     n = len(family)
     ranks = np.arange(1, n + 1)
-    place = int(np.searchsorted(family, own, side="left"))
+    rank = int(np.searchsorted(family, p, side="left"))
     penalty = float((1.0 / ranks).sum())  # under any dependence of the trials
-    stepped = family[place:] * n * penalty / ranks[place:]
+    stepped = family[rank:] * n * penalty / ranks[rank:]
     return min(1.0, float(stepped.min()))
 
 

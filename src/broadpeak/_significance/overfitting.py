@@ -106,7 +106,7 @@ def pbo(
     values = table.values[len(table.values) % blocks :]
     halves = np.array(list(combinations(range(blocks), blocks // 2)))
     if callable(metric):
-        scores = _called(values, halves, blocks, metric)
+        scores = _metric_of(values, halves, blocks, metric)
     else:
         name: object = metric
         if not isinstance(name, str) or name not in _SUMMED:
@@ -117,7 +117,7 @@ def pbo(
         rule = "be a number for some configuration in every half"
         raise DataError(broken_rule("metric", rule, metric))
     # The other half of the i-th way is that of the i-th way from the end.
-    return _answer(scores, scores[::-1])
+    return _pbo_of(scores, scores[::-1])
 
 
 def _blocks(n_blocks: object) -> int:
@@ -128,7 +128,7 @@ def _blocks(n_blocks: object) -> int:
     return int(number)
 
 
-def _answer(inside: FloatArray, outside: FloatArray) -> PBO:
+def _pbo_of(inside: FloatArray, outside: FloatArray) -> PBO:
     usable = np.where(np.isnan(inside), -np.inf, inside)
     chosen = usable.argmax(axis=1)
     ways = np.arange(len(chosen))
@@ -142,13 +142,13 @@ def _answer(inside: FloatArray, outside: FloatArray) -> PBO:
         share = rank / (inside.shape[1] + 1)
         logits[part] = np.log(share / (1.0 - share))
     x, y = inside[ways, chosen], outside[ways, chosen]
-    slope, intercept = _line(x, y)
+    slope, intercept = _least_squares(x, y)
     share_below = float((logits <= 0.0).mean())
     loss = float((y < 0.0).mean())
     return PBO(share_below, logits, slope, intercept, loss, _dominance(y, outside))
 
 
-def _line(x: FloatArray, y: FloatArray) -> tuple[float, float]:
+def _least_squares(x: FloatArray, y: FloatArray) -> tuple[float, float]:
     """Return slope and intercept of the least-squares line; NaN where x does not vary."""
     finite = np.isfinite(x) & np.isfinite(y)
     x, y = x[finite], y[finite]
@@ -216,7 +216,7 @@ _SUMMED: dict[str, Callable[[FloatArray, IntArray, int], FloatArray]] = {
 }
 
 
-def _called(
+def _metric_of(
     values: FloatArray, halves: IntArray, blocks: int, metric: Callable[[FloatArray], ArrayLike]
 ) -> FloatArray:
     pieces = values.reshape(blocks, -1, values.shape[1])

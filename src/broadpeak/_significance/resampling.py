@@ -175,8 +175,8 @@ def bootstrap(
     """
     check.one_of("kind", kind, _KINDS)
     check.integer("n", n, 1, MOST_DRAWS)
-    given: object = statistic
-    if not callable(given):
+    passed: object = statistic
+    if not callable(passed):
         rule = "be a function of an array of returns"
         remedy = "Type: statistic=numpy.mean"
         raise ParamError(broken_rule("statistic", rule, statistic, remedy))

@@ -22,7 +22,7 @@ MOST_DRAWS = 10_000_000
 
 
 class HasReturns(Protocol):
-    """What has returns of its own, such as a `Portfolio`."""
+    """An object with returns, such as a `Portfolio`."""
 
     @property
     def returns(self) -> Table:

@@ -28,7 +28,7 @@ NO_DAYS = read_only(np.zeros(1, dtype=np.int64))
 
 @dataclass(frozen=True)
 class Fills:
-    """The order log of one simulation and what follows from it, computed when asked for.
+    """The order log of one simulation and what follows from it, computed on first use.
 
     Attributes
     ----------
@@ -133,22 +133,22 @@ def join_fills(
     ----------
     parts : sequence of Fills
     bars : sequence of int64 arrays
-        For each part the place of its bars on the common axis, increasing.
+        For each part the positions of its bars on the common axis, increasing.
     n_bars : int
         Length of the common axis; a part has no price on bars that it does not have.
     days : int64 array, shape (n_bars,), optional
         Calendar day of each bar, for rollover.
     """
     prices = [np.full((4, len(part.prices.close), n_bars), np.nan) for part in parts]
-    for own, part, place in zip(prices, parts, bars, strict=True):
+    for own, part, position in zip(prices, parts, bars, strict=True):
         for k, given in enumerate((*part.prices.filled, part.prices.close)):
-            own[k][:, place] = given
+            own[k][:, position] = given
     shift = np.cumsum([0, *(len(part.prices.close) for part in parts)])
     begin = np.cumsum([0, *(len(part.log.orders) for part in parts)])
     columns = np.cumsum([0, *(part.n_columns for part in parts)])
     orders = [part.log.orders.copy() for part in parts]
-    for own_orders, place, first in zip(orders, bars, columns, strict=False):
-        own_orders[:, L_BAR] = np.asarray(place)[own_orders[:, L_BAR].astype(np.int64)]
+    for own_orders, position, first in zip(orders, bars, columns, strict=False):
+        own_orders[:, L_BAR] = np.asarray(position)[own_orders[:, L_BAR].astype(np.int64)]
         own_orders[:, L_COLUMN] += first
     open_, high, low, close = np.concatenate(prices, axis=1)
     return Fills(

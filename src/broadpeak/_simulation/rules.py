@@ -107,12 +107,12 @@ class Prices:
                 rule = f"have the shape of close, {self.close.shape}"
                 raise ParamError(broken_rule("open, high and low", rule, rows.shape))
             found.append(rows)
-        self._given = tuple(found)
+        self._passed = tuple(found)
         self._days = days
 
     def __reduce__(self) -> tuple[type[Prices], tuple[Any, ...]]:
         # Arrays lose their seal in a pickle, so prices are made again.
-        return Prices, (*self._given, self.close, self._days)
+        return Prices, (*self._passed, self.close, self._days)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -122,7 +122,7 @@ class Prices:
     @cached_property
     def filled(self) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Open, high and low without gaps."""
-        given_open, given_high, given_low = self._given
+        given_open, given_high, given_low = self._passed
         if given_open is given_high is given_low is None:
             return self.close, self.close, self.close
         open_ = self.close if given_open is None else np.array(given_open)
@@ -262,7 +262,7 @@ _OWN_SETTING = read_only(np.arange(N_SETTINGS, dtype=np.int64)[np.newaxis, :])
 _CONSTANT = read_only(np.zeros(N_SETTINGS, dtype=np.int64))
 
 
-def pooled(settings: list[Setting], n_columns: int, n_bars: int) -> SettingsPool:
+def settings_pool(settings: list[Setting], n_columns: int, n_bars: int) -> SettingsPool:
     """Return settings as the kernels read them, of 1 or `n_columns` rows and 1 or `n_bars` bars."""
     head: list[float] = []
     arrays: list[tuple[int, SharedRows]] = []

@@ -24,7 +24,7 @@ from broadpeak._core.arrays import read_only
 from broadpeak._simulation._kernels.layout import Groups, Market, SettingsPool, Signals, Terms
 from broadpeak._simulation._kernels.run import run_groups, summarize_groups
 from broadpeak._simulation.fills import NO_DAYS, Fills
-from broadpeak._simulation.rules import Orders, Prices, Rules, SharedRows, as_rows, pooled
+from broadpeak._simulation.rules import Orders, Prices, Rules, SharedRows, as_rows, settings_pool
 from broadpeak.errors import ParamError, broken_rule
 from broadpeak.types import AnyArray, FloatArray, IntArray
 
@@ -127,7 +127,7 @@ class Simulation:
             Market(open_, high, low, close, prices.days if rolls else NO_DAYS),
             Signals(signals[0], signals[1], signals[2], signals[3], signals[4], numbers),
             cash,
-            pooled(rules.settings(), n_columns, prices.close.shape[1]),
+            settings_pool(rules.settings(), n_columns, prices.close.shape[1]),
             terms,
         )
 
@@ -197,9 +197,9 @@ def simulate(prices: Prices, orders: Orders, rules: Rules) -> Fills:
     n_columns, n_bars = prices.shape
     signals = []
     for array in orders:
-        given = np.zeros((1, n_bars), dtype=np.bool_) if array is None else as_rows(array)
-        signals.append(SharedRows(np.asarray(given, dtype=np.bool_).view(np.uint8)))
-        n_columns = max(n_columns, len(given))
+        signal = np.zeros((1, n_bars), dtype=np.bool_) if array is None else as_rows(array)
+        signals.append(SharedRows(np.asarray(signal, dtype=np.bool_).view(np.uint8)))
+        n_columns = max(n_columns, len(signal))
     for shape in (prices.close.shape, *(rows.values.shape for rows in signals)):
         if shape[0] not in {1, n_columns} or shape[1] != n_bars:
             rule = f"have {n_bars} bars and 1 or {n_columns} columns"

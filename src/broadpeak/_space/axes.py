@@ -70,7 +70,7 @@ class Axes:
         return codes[::-1]
 
     def param_codes(self, name: str, codes: Sequence[CodeT]) -> CodeT:
-        """Return the codes of parameter `name` given those of all axes (arrays or numbers)."""
+        """Return the codes of parameter `name` from those of all axes (arrays or numbers)."""
         axis = self.axis_of[name]
         code = codes[axis]
         if len(self.params[name].values) == 1 < self.lengths[axis]:
@@ -86,8 +86,8 @@ def lay_out(params: Mapping[str, object]) -> Axes:
     ParamError
         If there is no parameter, only some have a level, or lengths on a level differ.
     """
-    given: object = params
-    if not isinstance(given, Mapping):
+    passed: object = params
+    if not isinstance(passed, Mapping):
         remedy = "Type dict(fast=Param([…]), slow=Param([…]))."
         raise ParamError(broken_rule("params", "be a dict of parameters by name", params, remedy))
     if not params:
@@ -159,7 +159,7 @@ def code_type(length: int) -> np.dtype[Any]:
 
 
 class AxisLookup:
-    """Finds the first code of an axis at which its parameters have given values.
+    """Finds the first code of an axis at which its parameters have certain values.
 
     Parameters
     ----------
@@ -195,15 +195,17 @@ class AxisLookup:
     def _codes(self) -> dict[tuple[Hashable, ...], int]:
         codes: dict[tuple[Hashable, ...], int] = {}
         for i in range(self._length):
-            codes.setdefault(tuple(identity(self._at(column, i)) for column in self._columns), i)
+            codes.setdefault(
+                tuple(identity(self._value_at(column, i)) for column in self._columns), i
+            )
         return codes
 
     def _holds(self, i: int, values: Sequence[object]) -> bool:
         pairs = zip(self._columns, values, strict=True)
-        return all(same_value(self._at(column, i), value) for column, value in pairs)
+        return all(same_value(self._value_at(column, i), value) for column, value in pairs)
 
     @staticmethod
-    def _at(column: Sequence[object], i: int) -> object:
+    def _value_at(column: Sequence[object], i: int) -> object:
         return column[0] if len(column) == 1 else column[i]
 
 

@@ -77,9 +77,9 @@ def _period(codes: IntArray) -> int | None:
     if len(codes) < 4 * _SEEN:
         return None
     raw = codes[: len(codes) // 2 + _SEEN].tobytes()
-    place = raw.find(raw[: _SEEN * codes.itemsize], codes.itemsize)
-    period, rest = divmod(place, codes.itemsize)
-    if place < 0 or rest or len(codes) % period:
+    position = raw.find(raw[: _SEEN * codes.itemsize], codes.itemsize)
+    period, rest = divmod(position, codes.itemsize)
+    if position < 0 or rest or len(codes) % period:
         return None
     return period if np.array_equal(codes[period:], codes[:-period]) else None
 
@@ -140,7 +140,7 @@ def build_index(levels: Sequence[IndexLevel], codes: Sequence[IntArray], n_rows:
     """
     if not levels:
         return pd.RangeIndex(n_rows, name="param")
-    unique, places = [], []
+    unique, positions = [], []
     for level, code in zip(levels, codes, strict=True):
         labels = level.labels
         if len(labels) > max(len(code), 1000):  # a long level must not cost a short run
@@ -154,12 +154,12 @@ def build_index(levels: Sequence[IndexLevel], codes: Sequence[IntArray], n_rows:
             return index
         if _is_sorted(labels):
             unique.append(as_index(labels))
-            places.append(code)
+            positions.append(code)
         else:
-            own, recode = factorize(as_index(labels))
-            unique.append(own)
-            places.append(recode[code])
-    return from_codes(unique, places, [level.name for level in levels])
+            unique_labels, recode = factorize(as_index(labels))
+            unique.append(unique_labels)
+            positions.append(recode[code])
+    return from_codes(unique, positions, [level.name for level in levels])
 
 
 def _is_sorted(labels: Labels) -> bool:

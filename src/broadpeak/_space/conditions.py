@@ -234,7 +234,7 @@ def split_conditions(axes: Axes, conditions: Sequence[Condition]) -> list[Condit
                 break
             safe.append(candidate)
         else:
-            split += [Condition(condition.text, one, (one,)) for one in safe]
+            split += [Condition(condition.text, conjunct, (conjunct,)) for conjunct in safe]
     return split
 
 

@@ -233,9 +233,11 @@ class ParamGrid:
                 if solver.conditions
             }
         except TooManyError:
-            # What passes does not fit into memory: it is handed out as it is found, in grid order.
+            # What passes does not fit into memory: it is yielded as it is found, in grid order.
             every = range(len(axes.lengths))
-            conditions = [one for solver in problem.solvers for one in solver.conditions]
+            conditions = [
+                condition for solver in problem.solvers for condition in solver.conditions
+            ]
             whole = Solver(axes, every, conditions, in_grid_order=True)
             for rows in whole.stream(block=_ITERATED_BLOCK):
                 yield [rows[axis] for axis in every]

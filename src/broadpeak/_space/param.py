@@ -232,11 +232,12 @@ class Param:
                     for i, name in enumerate(names)
                 ]
             labels = labels.get_level_values(0)
-        own = self.name
+        level_name = self.name
         for named in (self.keys, self.value, labels):
-            if own is None and isinstance(named, pd.Index):
-                own = cast("str | None", named.name)
-        return [IndexLevel(argument if own is None else own, labels, argument, hidden)]
+            if level_name is None and isinstance(named, pd.Index):
+                level_name = cast("str | None", named.name)
+        shown_name = argument if level_name is None else level_name
+        return [IndexLevel(shown_name, labels, argument, hidden)]
 
     def with_defaults(self, annotation: Param | type[Param]) -> Param:
         """Return this Param with the settings of `annotation` where it has none of its own.
@@ -333,7 +334,7 @@ def _items(value: Any) -> tuple[Sequence[Any], Labels | None]:
     elif isinstance(value, (np.ndarray, pd.Series, pd.Index)):
         items, labels = _array_items(value)
     elif isinstance(value, AbstractSet):
-        rule = "have its values in an order"
+        rule = "have values in a definite order"
         raise ParamError(broken_rule("Param", rule, value, "Type Param(sorted(…))."))
     elif isinstance(value, Sequence):
         items = list(value)

@@ -151,10 +151,10 @@ class Product:
         if expand is None:
             expand = self._cross_trie(axis, nodes, n_rows, block)
         for rows, code, reached in expand:
-            own = None if step is None else step[0]
-            deeper = {trie: node[rows] for trie, node in nodes.items() if trie is not own}
-            if own is not None and reached is not None and axis not in self._leaves:
-                deeper[own] = reached
+            trie_here = None if step is None else step[0]
+            deeper = {trie: node[rows] for trie, node in nodes.items() if trie is not trie_here}
+            if trie_here is not None and reached is not None and axis not in self._leaves:
+                deeper[trie_here] = reached
             below = [*(column[rows] for column in codes), code]
             yield from self._descend(below, deeper, len(rows), block)
 

@@ -6,8 +6,8 @@ group is drawn from in one of three ways, the cheapest that is known to work. If
 tallied, its combinations have numbers, and a number is drawn. If not, cells are drawn at random and
 those that fail the conditions are rejected: what is left is uniform, and costs one over the share
 that passes. If after a million draws nearly nothing has passed, the group is solved after all, with
-sixteen times the budget at every new attempt, so that neither way is ever waited for much longer
-than the other takes.
+sixteen times the budget at every new attempt, so that neither way ever takes much longer than the
+other would.
 
 Without replacement, rows are drawn until enough of them differ. Dropping repetitions keeps the rest
 uniform, since every set of distinct rows is as likely as any other. That gets slow where most of
@@ -77,7 +77,7 @@ def _draw_below(total: int, n: int, rng: np.random.Generator) -> AnyArray:
     return found
 
 
-def too_many(n: int, total: int) -> ParamError:
+def too_many_error(n: int, total: int) -> ParamError:
     """Return the error for a request of `n` out of `total` combinations."""
     msg = (
         f"random_subset must be at most the number of combinations that pass, got {n} of {total}. "
@@ -214,7 +214,7 @@ class Sampler:
         if total == 0:
             return self._columns([group.solver.no_rows() for group in self._groups])
         if total is not None and not replace and n > total:
-            raise too_many(n, total)
+            raise too_many_error(n, total)
         if total is not None and not replace and total <= INT64_MAX:
             return self._draw_distinct(draw_rows(total, n, replace, self._rng))
         codes = self._draw_iid(n)

@@ -89,13 +89,15 @@ class Problem:
         """
         conditions = split_conditions(self.axes, self.conditions)
         connected = connected_axes(self.axes.lengths, conditions)
-        own: list[list[Condition]] = [[] for _ in connected]
+        conditions_of: list[list[Condition]] = [[] for _ in connected]
         for condition in conditions:
             touched = condition.whole.axes
             # A condition on constants alone decides over everything; any group may hold it.
-            place = next((i for i, one in enumerate(connected) if touched and touched[0] in one), 0)
-            own[place].append(condition)
-        pairs = zip(connected, own, strict=True)
+            group_number = next(
+                (i for i, one in enumerate(connected) if touched and touched[0] in one), 0
+            )
+            conditions_of[group_number].append(condition)
+        pairs = zip(connected, conditions_of, strict=True)
         return [Solver(self.axes, group, members) for group, members in pairs]
 
     def count(self) -> int:
@@ -275,6 +277,8 @@ class Solver:
         else:
             rows = {axis: np.concatenate([one[axis] for one in pieces]) for axis in self.axes}
         if not self.in_order:
+            # Axes were bound in the order that prunes most; the numbers of combinations, by which
+            # samples and subsets name them, are those of the grid.
             lengths = [self._lengths[axis] for axis in self.axes]
             order = grid_order([rows[axis] for axis in self.axes], lengths)
             rows = {axis: rows[axis][order] for axis in self.axes}
@@ -292,6 +296,8 @@ class Solver:
 
     def stream(self, *, most_cells: int | None = None, block: int = CELLS) -> Iterator[Rows]:
         """Yield all that pass in pieces of bounded size, in the order in which axes are bound."""
+        # A list, for all depths take from one budget. Conditions on constants decide at once over
+        # everything, and are not evaluated again.
         budget = [math.inf if most_cells is None else most_cells]
         for conjunct, owner in self._constants.items():
             if not self._not_excluded(owner, conjunct.test({})).all():
@@ -305,6 +311,8 @@ class Solver:
             report_raised(self._grid, self._suspects, rows)
             yield rows
             return
+        # Depth first: a piece is carried to the last axis before its neighbour is made, so that at
+        # any moment there is one piece a depth. Breadth first would hold every prefix of a depth.
         for piece in self._expand(rows, depth, block, budget):
             if len(piece[self._order[depth]]):
                 yield from self._deepen(piece, depth + 1, block, budget)
@@ -324,7 +332,7 @@ class Solver:
         guides: list[Vectorised] = []
         if length > _LONG:
             readings = [conjunct.vectorised for conjunct in self._owners if axis in conjunct.axes]
-            guides = [one for one in readings if one is not None and one.has_bounds]
+            guides = [reading for reading in readings if reading is not None and reading.has_bounds]
         step = max(1, block // (_FAN * _FAN) if guides else block // length)
         for start in range(0, n_rows, step):
             head = {a: code[start : start + step] for a, code in rows.items()}
@@ -358,7 +366,7 @@ class Solver:
             n_some = min(step, n_head - start)
             for low in range(0, length, block):
                 tail = np.arange(low, min(low + block, length), dtype=code_type(length))
-                spend(budget, n_some * len(tail))
+                spend_budget(budget, n_some * len(tail))
                 yield self._filtered(binding, some, n_some, axis, tail)
 
     def _filtered(
@@ -370,6 +378,8 @@ class Solver:
         operand broadcasts and nothing is copied; only what is left becomes rows. Callables come
         after that: the fewer rows there are, the fewer calls.
         """
+        # First what still waits for axes, by bounds: a cheap look that often leaves few cells to
+        # those conjuncts that decide now.
         kept = self._still_possible(head, axis, tail)
         calls: list[Conjunct] = []
         for conjunct in binding:
@@ -388,9 +398,9 @@ class Solver:
             piece = {a: np.repeat(code, len(tail)) for a, code in head.items()}
             piece[axis] = np.tile(tail, n_head)
         else:
-            chosen, place = np.nonzero(np.broadcast_to(kept, (n_head, len(tail))))
+            chosen, columns = np.nonzero(np.broadcast_to(kept, (n_head, len(tail))))
             piece = {a: code[chosen] for a, code in head.items()}
-            piece[axis] = tail[place]
+            piece[axis] = tail[columns]
         for conjunct in calls:
             if self._has_mask(conjunct, len(piece[axis])):
                 true, raised = self._mask(conjunct, axis)
@@ -494,6 +504,8 @@ class Solver:
 
     def _guessed_share(self, conjunct: Conjunct) -> float:
         """Return the share of its cells that a conjunct lets pass, guessed from a few of them."""
+        # Half a pass is added, so that a conjunct that none of 256 cells met counts as rare, not
+        # as impossible: a share of 0 would make its axes look free, however long they are.
         if conjunct.vectorised is None:
             return 0.5  # a user's function is not called for a guess
         rng = np.random.default_rng(0)
@@ -525,9 +537,10 @@ def narrowed(
     chosen = np.zeros(1, dtype=np.intp) if not head else np.arange(n_head)
     blocks = np.zeros(len(chosen), dtype=np.intp)
     n_children = -(-length // size)
+    # Invariant: the pairs (row, block of `size` values) hold every cell that may still pass.
     while True:
         fan = np.arange(n_children)
-        spend(budget, len(chosen) * n_children)
+        spend_budget(budget, len(chosen) * n_children)
         chosen = np.repeat(chosen, n_children)
         blocks = (blocks[:, np.newaxis] * n_children + fan).ravel()
         inside = blocks * size < length
@@ -546,7 +559,7 @@ def narrowed(
         n_children = _FAN
 
 
-def spend(budget: list[float], n_cells: int) -> None:
+def spend_budget(budget: list[float], n_cells: int) -> None:
     """Take `n_cells` from what may be looked at.
 
     Raises
@@ -568,11 +581,11 @@ def grid_order(codes: Sequence[IntArray], lengths: Sequence[int]) -> IntArray:
 
 def positions(codes: Sequence[IntArray], lengths: Sequence[int]) -> IntArray:
     """Return mixed-radix positions, for grids that fit into 64 bits."""
-    place = np.zeros(len(codes[0]), dtype=np.int64)
+    position = np.zeros(len(codes[0]), dtype=np.int64)
     for code, length in zip(codes, lengths, strict=True):
-        place *= length
-        place += code
-    return place
+        position *= length
+        position += code
+    return position
 
 
 def connected_axes(lengths: Sequence[int], conditions: Sequence[Condition]) -> list[list[int]]:

@@ -17,7 +17,7 @@ from broadpeak._core.rng import generator
 from broadpeak._space.axes import INT64_MAX, Axes, code_type
 from broadpeak._space.conditions import check_rows
 from broadpeak._space.product import Product
-from broadpeak._space.sample import Sampler, draw_rows, too_many
+from broadpeak._space.sample import Sampler, draw_rows, too_many_error
 from broadpeak._space.solve import (
     MOST_TALLIED,
     Problem,
@@ -95,19 +95,19 @@ def select_codes(problem: Problem, rule: SubsetRule, *, raise_empty: bool) -> li
     """
     size = problem.axes.size
     if rule.grid_indices is not None:
-        codes = _subset_of_rows(_at_positions(problem, rule.grid_indices), rule)
+        codes = _subset_of_rows(_codes_at_positions(problem, rule.grid_indices), rule)
     elif rule.random_subset is not None:
-        codes = _drawn(problem, rule)
+        codes = _random_codes(problem, rule)
     elif size <= _LOOKED_AT_WHOLE and all(
         # A function of the user's may be slow; a solver calls it no more often than it must.
         isinstance(condition.whole.source, Expression)
         for condition in problem.conditions
     ):
-        codes = _checked(problem, np.arange(size))
+        codes = _passing_positions(problem, np.arange(size))
     else:
         codes = _everything(problem)
     if check.flag("raise_empty", raise_empty) and not len(codes[0]):
-        raise _nothing_left(problem.axes)
+        raise _nothing_left_error(problem.axes)
     return codes
 
 
@@ -119,14 +119,14 @@ def _everything(problem: Problem) -> list[IntArray]:
                 _check_count(solver)
                 tables[solver.axes] = solver.table(MOST_COMBINATIONS)
     except TooManyError:
-        raise _too_large(f"more than {MOST_COMBINATIONS}") from None
+        raise _too_many_error(f"more than {MOST_COMBINATIONS}") from None
     except ConditionError:
         if problem.nothing_passes():
             return _no_rows(problem.axes)
         raise
     total = problem.count()
     if total > MOST_COMBINATIONS:
-        raise _too_large(str(total))
+        raise _too_many_error(str(total))
     return Product(tables, problem.axes.lengths).whole()
 
 
@@ -135,16 +135,16 @@ def _check_count(solver: Solver) -> None:
     if solver.cells > MOST_COMBINATIONS and solver.tallied(MOST_TALLIED):
         count = solver.count()
         if count > MOST_COMBINATIONS:
-            raise _too_large(str(count))
+            raise _too_many_error(str(count))
 
 
-def _drawn(problem: Problem, rule: SubsetRule) -> list[IntArray]:
+def _random_codes(problem: Problem, rule: SubsetRule) -> list[IntArray]:
     axes = problem.axes
     n = rule.number(1)
     if not is_integer(rule.random_subset):
         n = rule.number(problem.count())
     if n > MOST_COMBINATIONS:
-        raise _too_large(str(n) if n < 10**18 else "more than 10**18")
+        raise _too_many_error(str(n) if n < 10**18 else "more than 10**18")
     try:
         sampler = Sampler(axes, problem.solvers, generator(rule.seed), rule.max_misses)
         codes = sampler.draw(n, replace=rule.random_replace)
@@ -164,13 +164,13 @@ def _subset_of_rows(codes: list[IntArray], rule: SubsetRule) -> list[IntArray]:
         return codes
     n = rule.number(n_rows)
     if n > n_rows and not rule.random_replace:
-        raise too_many(n, n_rows)
+        raise too_many_error(n, n_rows)
     rows = draw_rows(n_rows, n, rule.random_replace, generator(rule.seed))
     rows = np.sort(rows) if rule.random_sort else rows
     return [code[rows] for code in codes]
 
 
-def _at_positions(problem: Problem, indices: Positions) -> list[IntArray]:
+def _codes_at_positions(problem: Problem, indices: Positions) -> list[IntArray]:
     size = problem.axes.size
     at: range | Sequence[int] | IntArray
     if isinstance(indices, slice):
@@ -185,18 +185,18 @@ def _at_positions(problem: Problem, indices: Positions) -> list[IntArray]:
             if codes is not None:
                 return codes
         if n_positions > MOST_COMBINATIONS:
-            raise _too_large(str(n_positions))
+            raise _too_many_error(str(n_positions))
     else:
         at = _checked_positions(indices, size)
         n_positions = len(at)
     pieces = [
-        _checked(problem, at[start : start + _CHECKED_ONE_BY_ONE])
+        _passing_positions(problem, at[start : start + _CHECKED_ONE_BY_ONE])
         for start in range(0, max(n_positions, 1), _CHECKED_ONE_BY_ONE)
     ]
     return [np.concatenate(columns) for columns in zip(*pieces, strict=True)]
 
 
-def _checked(problem: Problem, at: Sequence[int] | IntArray) -> list[IntArray]:
+def _passing_positions(problem: Problem, at: Sequence[int] | IntArray) -> list[IntArray]:
     """Return the combinations at some positions that meet all conditions, each looked at."""
     codes = problem.axes.decode_many(at)
     if problem.conditions:
@@ -271,7 +271,7 @@ def _no_rows(axes: Axes) -> list[IntArray]:
     return [np.zeros(0, dtype=code_type(length)) for length in axes.lengths]
 
 
-def _nothing_left(axes: Axes) -> ParamError:
+def _nothing_left_error(axes: Axes) -> ParamError:
     conditions = [shown(p.condition) for p in axes.params.values() if p.condition is not None]
     named = f" Conditions: {', '.join(conditions)}." if conditions else ""
     msg = (
@@ -281,7 +281,7 @@ def _nothing_left(axes: Axes) -> ParamError:
     return ParamError(msg)
 
 
-def _too_large(number: str) -> ParamError:
+def _too_many_error(number: str) -> ParamError:
     msg = (
         f"a run must hold at most {MOST_COMBINATIONS} combinations, got {number}. "
         "Draw some with random_subset, tighten the conditions, or iterate over a ParamGrid."

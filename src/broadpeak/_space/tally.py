@@ -110,7 +110,7 @@ class Tally:
         for step in self._steps:
             step.counts = self._summed(step)
         # The last axis of each connected part leaves a table without axes: a single number.
-        used = {id(step) for one in self._steps for step in one.below}
+        used = {id(step) for later in self._steps for step in later.below}
         self._roots = [step for step in self._steps if id(step) not in used]
         self.total = math.prod(int(root.counts[0]) for root in self._roots)
 
@@ -128,7 +128,7 @@ class Tally:
             code, rest = self._descend(step, ranks.pop(id(step)), codes)
             codes[step.axis] = code
             for child in step.below:
-                rest, ranks[id(child)] = _split(rest, self._behind(child, codes))
+                rest, ranks[id(child)] = _split(rest, self._count_behind(child, codes))
         return codes
 
     def _is_cheap(self, conjunct: Conjunct) -> bool:
@@ -142,16 +142,16 @@ class Tally:
     def _cells(self, axes: Sequence[int]) -> int:
         return math.prod(self._lengths[axis] for axis in axes)
 
-    def _places(self, axes: Sequence[int], codes: Mapping[int, IntArray]) -> AnyArray:
+    def _row_numbers(self, axes: Sequence[int], codes: Mapping[int, IntArray]) -> AnyArray:
         """Return where combinations of `axes` stand in a table over them, in C order."""
         place: AnyArray = np.zeros((), dtype=np.int64)
         for axis in axes:
             place = place * self._lengths[axis] + codes[axis]
         return place
 
-    def _behind(self, step: TallyStep, codes: Mapping[int, IntArray]) -> AnyArray:
+    def _count_behind(self, step: TallyStep, codes: Mapping[int, IntArray]) -> AnyArray:
         """Return how many combinations lie behind each of some combinations of the other axes."""
-        counts: AnyArray = step.counts[self._places(step.rest, codes)]
+        counts: AnyArray = step.counts[self._row_numbers(step.rest, codes)]
         return counts
 
     def _summed(self, step: TallyStep) -> AnyArray:
@@ -185,7 +185,7 @@ class Tally:
             kept &= self._truth(conjunct, codes)
         weights = kept.astype(dtype)
         for child in step.below:
-            weights = weights * self._behind(child, codes)
+            weights = weights * self._count_behind(child, codes)
         return weights
 
     def _truth(self, conjunct: Conjunct, codes: Mapping[int, IntArray]) -> BoolArray:
@@ -199,7 +199,7 @@ class Tally:
             self._masks[conjunct] = self._tested(conjunct, everywhere).ravel()
         if conjunct not in self._masks:
             return self._tested(conjunct, codes)
-        truth: BoolArray = self._masks[conjunct][self._places(conjunct.axes, codes)]
+        truth: BoolArray = self._masks[conjunct][self._row_numbers(conjunct.axes, codes)]
         return truth
 
     def _tested(self, conjunct: Conjunct, codes: Mapping[int, IntArray]) -> BoolArray:
@@ -219,7 +219,7 @@ class Tally:
         Rows that agree on `rest` share one running sum, so they are gone through state by state.
         """
         n_rows = len(ranks)
-        at = np.broadcast_to(self._places(step.rest, codes), n_rows)
+        at = np.broadcast_to(self._row_numbers(step.rest, codes), n_rows)
         states, state_of = np.unique(at, return_inverse=True)
         order = np.argsort(state_of, kind="stable")
         ends = np.searchsorted(state_of[order], np.arange(len(states)), side="right")
@@ -285,12 +285,12 @@ def _linked(axis: int, groups: Sequence[tuple[int, ...]]) -> tuple[int, ...]:
 
 def _split(numbers: AnyArray, sizes: AnyArray) -> tuple[AnyArray, AnyArray]:
     """Return quotient and remainder; large integers that have become small go on as int64."""
-    rest, own = numbers // sizes, numbers % sizes
-    return rest, own if sizes.dtype == object else own.astype(np.int64)
+    rest, remainder = numbers // sizes, numbers % sizes
+    return rest, remainder if sizes.dtype == object else remainder.astype(np.int64)
 
 
 def _first_above(upto: AnyArray, rows: IntArray, ranks: AnyArray) -> IntArray:
-    """Return for each rank the first place in its row of `upto` that is above it: bisection."""
+    """Return for each rank the first position in its row of `upto` that is above it: bisection."""
     low = np.zeros(len(rows), dtype=np.int64)
     high = np.full(len(rows), upto.shape[1] - 1, dtype=np.int64)
     while (low < high).any():

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What lasts: parameter files and the store of results."""
+"""What lasts: parameter files, the store of results, and the keys by which it knows a call."""

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Who works on what: processes on one run claim tasks, so that each is run by one of them.
 
-A claim is worth as long as its process lives. Where that cannot be seen (another machine's or
-container's process, or a system without ``/proc``) it is worth some minutes from its last renewal.
+A claim is valid as long as its process lives. Where that cannot be seen (another machine's or
+container's process, or a system without ``/proc``) it is valid for some minutes after its last
+renewal.
 """
 
 from __future__ import annotations
@@ -34,11 +35,11 @@ class Owner:
 
     def __init__(self) -> None:
         pid = os.getpid()
-        self.name = "|".join([_space(), str(pid), _started(pid) or "", uuid.uuid4().hex])
+        self.name = "|".join([_namespace(), str(pid), _start_time(pid) or "", uuid.uuid4().hex])
         _living.add(self.name)
 
     def leave(self) -> None:
-        """Claim nothing any more."""
+        """Stop claiming."""
         _living.discard(self.name)
 
 
@@ -49,10 +50,10 @@ def is_alive(name: str, until: float) -> bool:
     if len(parts) != 4 or not parts[1].isdecimal():
         return False
     space, pid, started, _ = parts
-    if space and space == _space():
+    if space and space == _namespace():
         if int(pid) == os.getpid():
             return name in _living
-        return bool(started) and _started(int(pid)) == started
+        return bool(started) and _start_time(int(pid)) == started
     # A clock that was set back must not make a claim last for ever.
     return now < until <= now + 2 * LEASE
 
@@ -71,7 +72,7 @@ def held_by_others(connection: sqlite3.Connection, run: int, owner: str) -> set[
 
 
 def write(connection: sqlite3.Connection, run: int, owner: str, keys: Sequence[bytes]) -> None:
-    """Let `owner` hold `keys` of `run` and nothing else of it."""
+    """Make `keys` of `run` all that `owner` has claimed of it."""
     if keys:
         row = (run, owner, _packed(keys), time.time() + LEASE)
         connection.execute("INSERT OR REPLACE INTO claims VALUES (?, ?, ?, ?)", row)
@@ -103,7 +104,7 @@ def _unpacked(raw: bytes) -> list[bytes]:
     return keys
 
 
-def _space() -> str:
+def _namespace() -> str:
     """Return what two processes share if one can see whether the other lives; empty if unknown."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
@@ -112,7 +113,7 @@ def _space() -> str:
         return ""
 
 
-def _started(pid: int) -> str | None:
+def _start_time(pid: int) -> str | None:
     """Return when the process `pid` started, in clock ticks; None if there is none that lives."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")

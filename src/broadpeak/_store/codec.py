@@ -32,7 +32,7 @@ from broadpeak.types import AnyArray, NoResult
 _PLAIN, _PICKLE = b"V", b"P"
 _TRUST = "Open the store with bp.Store(path, trust=True) if you trust who wrote it."
 
-_DEEPEST = 100  # values inside of values: far more than results have, far less than the stack
+_DEEPEST = 100  # values inside values: far more than results have, far less than the stack
 _DTYPE = re.compile(
     r"\|b1|[|<>][iu]1|[<>][iu][248]|[<>]f[248]|[<>]c(8|16)|<U\d{1,6}|>U\d{1,6}|\|S\d{1,6}"
     r"|[<>][mM]8\[(ns|us|ms|s|m|h|D|W|M|Y)\]"
@@ -114,7 +114,7 @@ def _pickled(value: object) -> bytes:
         return bytes(cloudpickle.dumps(value))
     except Exception as error:
         msg = (
-            "Results in a store must be such that pickle can hold them, got "
+            "Results in a store must be picklable, got "
             f"{shown(value)} ({type(value).__name__}): {described(error)}. "
             "Return numbers, arrays or pandas objects."
         )
@@ -490,8 +490,8 @@ def _objects(of: ValueReader, shape: tuple[int, ...], order: Order) -> AnyArray:
     if math.prod(shape) != len(items):
         raise ValueError("another number of items")
     flat = np.empty(len(items), dtype=object)
-    for place, item in enumerate(items):
-        flat[place] = item
+    for position, item in enumerate(items):
+        flat[position] = item
     return flat.reshape(shape, order=order).copy(order)
 
 
@@ -748,18 +748,18 @@ def _write_frame(to: ValueWriter, value: pd.DataFrame) -> None:
     _write_index(to, value.columns)
     to.value(dict(value.attrs))
     to.pack("?", _flags(value))
-    kinds = set(value.dtypes)
-    one = kinds.pop() if len(kinds) == 1 else None
-    if isinstance(one, np.dtype) and not one.hasobject:
+    dtypes = set(value.dtypes)
+    dtype = dtypes.pop() if len(dtypes) == 1 else None
+    if isinstance(dtype, np.dtype) and not dtype.hasobject:
         # Its order in memory decides how pandas adds up, hence the last digit of a mean.
-        _dtype_name(one)
+        _dtype_name(dtype)
         to.out += b"t"
         _write_array(to, value.to_numpy())
         return
     to.out += b"c"
     to.pack("<Q", value.shape[1])
-    for place in range(value.shape[1]):
-        _write_values(to, value.iloc[:, place])
+    for position in range(value.shape[1]):
+        _write_values(to, value.iloc[:, position])
 
 
 def _read_frame(of: ValueReader) -> pd.DataFrame:

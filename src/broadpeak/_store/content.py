@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What values are by content: arrays, tables, dates, containers."""
+"""What plain values count by in the key of a run: arrays, tables, dates, containers."""
 
 from __future__ import annotations
 
@@ -113,8 +113,8 @@ def frame(writer: KeyWriter, value: pd.DataFrame) -> None:
     if len(kinds) == 1 and isinstance(next(iter(kinds)), np.dtype):  # wide frames in one go
         array(writer, value.to_numpy())
     else:
-        for place in range(value.shape[1]):
-            column(writer, value.iloc[:, place].array)
+        for position in range(value.shape[1]):
+            column(writer, value.iloc[:, position].array)
     _attached(writer, value)
 
 
@@ -128,12 +128,12 @@ def items(writer: KeyWriter, value: Iterable[object]) -> None:
     """Write a list or tuple."""
     parts = list(value)
     writer.mark("items", str(len(parts)))
-    for place, part in enumerate(parts):
+    for position, part in enumerate(parts):
         encoder = PLAIN.get(type(part))
         if encoder is not None:
             writer.raw(encoder(part))
         else:
-            writer.named(str(place), part)
+            writer.named(str(position), part)
 
 
 def pairs(writer: KeyWriter, value: Mapping[Any, object]) -> None:

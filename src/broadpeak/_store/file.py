@@ -82,8 +82,8 @@ FileIdentity: TypeAlias = tuple[int, int]
 class Text(bytes):
     """TEXT of SQLite as raw bytes, so that its digest is checked before it is decoded.
 
-    It is a type of its own, since one bit makes a text of a blob, which would read the same and no
-    longer be found by its key.
+    It is a type of its own, since one flipped bit turns a blob into a text, which would read
+    the same and no longer be found by its key.
     """
 
     __slots__ = ()
@@ -124,7 +124,7 @@ class StoreFile:
         with self._guarded():
             if not os.path.lexists(path):
                 _make(path)
-            self._place = self._where()
+            self._place = self._present_identity()
             self._connected()
 
     def __del__(self) -> None:
@@ -151,7 +151,7 @@ class StoreFile:
                 self.check_place()
                 with opened.lock:
                     result = _in_transaction(opened.connection, "BEGIN", work)
-                if opened.stamp is None or opened.stamp == self._stamp():
+                if opened.stamp is None or opened.stamp == self._change_stamp():
                     return result
                 self.close()
             msg = (
@@ -188,7 +188,7 @@ class StoreFile:
         msg = f"The store {self._shown} must be an undamaged store, got {what}. {_RESTORE}"
         return StoreError(msg)
 
-    def _where(self) -> FileIdentity:
+    def _present_identity(self) -> FileIdentity:
         found = self.path.stat()
         if not stat.S_ISREG(found.st_mode):
             got = "a folder" if stat.S_ISDIR(found.st_mode) else "no plain file"
@@ -201,7 +201,7 @@ class StoreFile:
         if not self._lasting:
             return
         try:
-            place = self._where()
+            place = self._present_identity()
         except FileNotFoundError:
             place = None
         if place != self._place:
@@ -232,7 +232,7 @@ class StoreFile:
             return _Opened(os.getpid(), _open(self.path, "rw"), threading.RLock(), None)
         # SQLite wants to write even when it reads: it keeps readers in a file beside the store.
         # A file nobody writes is read without; one with a log of commits beside it, in a copy.
-        stamp = self._stamp()
+        stamp = self._change_stamp()
         if stamp[-1] <= 0:
             connection = _open(self.path, "ro&immutable=1")
             return _Opened(os.getpid(), connection, threading.RLock(), stamp)
@@ -243,7 +243,7 @@ class StoreFile:
             Path(f"{copy}{suffix}").write_bytes(content)
         return _Opened(os.getpid(), _open(copy, "rw"), threading.RLock(), stamp, folder)
 
-    def _stamp(self) -> tuple[int, ...]:
+    def _change_stamp(self) -> tuple[int, ...]:
         """Return what changes with the file or its log; the size of the log is the last."""
         found, log = self.path.stat(), Path(f"{self.path}-wal")
         beside = log.stat() if log.exists() else None

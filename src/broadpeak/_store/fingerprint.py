@@ -157,7 +157,7 @@ class Fingerprints:
         try:
             return self._digest((item,))
         except _LeadsBackError:
-            return _called(item).encode()
+            return _display_name(item).encode()
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
@@ -178,7 +178,7 @@ class Fingerprints:
         if id(value) in self._open:
             raise _LeadsBackError
         outside, self._path = self._path, self._paths.get(id(value), self._path)
-        name = _called(value)
+        name = _display_name(value)
         if name:
             self._path = []
         self._open.add(id(value))
@@ -218,7 +218,7 @@ def _write(writer: KeyWriter, value: Any) -> None:
         objects.whole(writer, value)
 
 
-def _called(value: object) -> str:
+def _display_name(value: object) -> str:
     if isinstance(value, types.ModuleType):
         return value.__name__
     return value.__qualname__ if isinstance(value, (types.FunctionType, type)) else ""

@@ -140,9 +140,9 @@ def _hosts() -> Iterator[type]:
 
 
 def _patches(writer: KeyWriter, host: type, words: set[str]) -> None:
-    """Write what the user added to a class of a package: accessors, methods put in place of others.
+    """Write what the user added to a class of a package: accessors, replaced methods.
 
-    Only what the code names, so that an accessor that nobody uses means nothing.
+    Only what the code names: an accessor that is not used does not count.
     """
     if is_own(host):
         return
@@ -178,7 +178,7 @@ def _attribute(writer: KeyWriter, module: types.ModuleType, name: str) -> object
 
 
 def _import(writer: KeyWriter, read: Read, scope: Scope, words: set[str]) -> None:
-    """Write what an import inside of a function brings, and what is read of it."""
+    """Write what an import inside a function brings, and what is read of it."""
     name = _absolute(read, scope)
     package = _package_of(name)
     writer.mark("import", f"{name} {package}")
@@ -229,7 +229,7 @@ def _package_of(name: str) -> str:
 
 
 def _loaded(writer: KeyWriter | None, name: str) -> object:
-    """Return the user's module `name`; what is wrong with it is what the code will meet."""
+    """Return the user's module `name`; an error of its import is one that the code will meet."""
     try:
         return importlib.import_module(name)
     except Exception as error:  # noqa: BLE001  # the import is the user's code

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What functions, classes, modules and objects are.
+"""What functions, classes, modules and objects count by in the key of a run.
 
 Those of the user count by what they hold and reach, those of packages by name and version. An
 object counts by its own `fingerprint()`, or by what a copy of it would be made of.
@@ -24,7 +24,7 @@ import numpy as np
 from broadpeak._store import following
 from broadpeak._store.following import UnfollowedError
 from broadpeak._store.origin import OWN, is_compiled, is_exported, is_own, origin, origin_of_module
-from broadpeak._store.reach import instructions, joined, places, reached
+from broadpeak._store.reach import instruction_numbers, instructions, reached, split_joined
 from broadpeak._store.writing import KeyWriter
 
 _JUMPS = {*dis.hasjrel, *dis.hasjabs}
@@ -98,16 +98,16 @@ def _package_function(writer: KeyWriter, value: types.FunctionType) -> None:
 
 
 def code(writer: KeyWriter, value: types.CodeType) -> None:
-    """Write compiled code without file, lines, docstrings and the places of its constants."""
+    """Write compiled code without file, lines, docstrings and the positions of its constants."""
     writer.mark("code", value.co_name)
     writer.feed((value.co_argcount, value.co_posonlyargcount, value.co_kwonlyargcount))
     writer.feed((value.co_flags & ~_UNSEEN_FLAGS,))
     writer.feed((value.co_varnames, value.co_freevars, value.co_cellvars))
-    place = places(value)
+    position = instruction_numbers(value)
     table: Any = dis.Bytecode(value)
     for entry in table.exception_entries:
         where = (entry.start, entry.end, entry.target)
-        writer.feed((*(place(offset) for offset in where), entry.depth, entry.lasti))
+        writer.feed((*(position(offset) for offset in where), entry.depth, entry.lasti))
     steps = instructions(value)
     for step, after in zip(steps, [*steps[1:], None], strict=True):
         if step.opcode in dis.hasconst:
@@ -118,9 +118,9 @@ def code(writer: KeyWriter, value: types.CodeType) -> None:
         elif step.opcode in dis.hasname:
             writer.mark(step.opname, step.argrepr)
         elif step.opcode in _JUMPS:
-            writer.mark(step.opname, str(place(step.argval)))
-        elif len(joined(step.opname)) > 1:  # two that stood on one line
-            for name, local in zip(joined(step.opname), step.argval, strict=True):
+            writer.mark(step.opname, str(position(step.argval)))
+        elif len(split_joined(step.opname)) > 1:  # two that stood on one line
+            for name, local in zip(split_joined(step.opname), step.argval, strict=True):
                 writer.mark(name, local)
         elif step.opcode in dis.haslocal:
             writer.mark(step.opname, step.argval)

@@ -14,7 +14,7 @@ from importlib import machinery, metadata
 from pathlib import Path
 
 import broadpeak
-from broadpeak._core.qualnames import found_under
+from broadpeak._core.qualnames import lookup
 
 OWN = ""
 """Origin of the user's own code, which counts by what it holds."""
@@ -71,7 +71,7 @@ def is_exported(value: object) -> str | None:
     name = getattr(value, "__qualname__", None) or getattr(value, "__name__", None)
     if package == OWN or not isinstance(name, str):
         return None
-    return package if found_under(home, name) is value else None
+    return package if lookup(home, name) is value else None
 
 
 def is_own(value: object) -> bool:

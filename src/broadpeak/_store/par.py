@@ -202,7 +202,7 @@ def read_par(path: str | Path) -> Parameters:
     path = _as_path(path)
     text = _read_text(path)
     lines = [line.strip() for line in text.splitlines()]
-    own = any(line == HEADER for line in lines)
+    is_ours = any(line == HEADER for line in lines)
     strategy = ""
     declared: dict[str, ParRange | None] = {}
     fresh = True
@@ -210,16 +210,16 @@ def read_par(path: str | Path) -> Parameters:
     for number, line in enumerate(lines, 1):
         where = f"{path}, line {number}"
         if line.startswith("#"):
-            if own and line.startswith("# strategy "):
+            if is_ours and line.startswith("# strategy "):
                 strategy = line.removeprefix("# strategy ").strip()
             declaration = _DECLARATION.match(line)
-            if declaration or (own and line == "# parameters without names"):
+            if declaration or (is_ours and line == "# parameters without names"):
                 declared = {} if fresh else declared
                 fresh = False
             if declaration:
                 _declare(declared, declaration, where)
         elif line:
-            key, component = _parsed(line, declared, where, own=own)
+            key, component = _parsed(line, declared, where, is_ours=is_ours)
             if key in components:
                 msg = f"{where}: component {key!r} must occur once. Delete one of its lines."
                 raise ParFileError(msg)
@@ -321,7 +321,7 @@ def _read_text(path: Path) -> str:
 
 
 def _parsed(
-    line: str, declared: Mapping[str, ParRange | None], where: str, *, own: bool
+    line: str, declared: Mapping[str, ParRange | None], where: str, *, is_ours: bool
 ) -> tuple[str, ComponentParameters]:
     head, arrow, tail = line.partition("=>")
     words = head.split()
@@ -352,9 +352,9 @@ def _parsed(
         objective=float(objective),
         at_edge=frozenset(n for n, match in zip(names, found, strict=True) if match["edge"]),
         ranges={name: span for name, span in declared.items() if span is not None},
-        named=bool(declared) or (own and not found),
+        named=bool(declared) or (is_ours and not found),
     )
-    return unquote(key) if own else key, component
+    return unquote(key) if is_ours else key, component
 
 
 def _declare(declared: dict[str, ParRange | None], match: re.Match[str], where: str) -> None:

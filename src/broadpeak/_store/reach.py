@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What compiled code reaches: the names it reads, their attributes, what it imports.
 
-It goes by instructions, not by source: those are what runs, comments and layout are not in them,
-and code that was typed into a notebook has them too. Bytecode differs between versions of Python,
+It reads instructions, not source: instructions are what runs, they hold no comments and no layout,
+and code typed into a notebook has them too. Bytecode differs between versions of Python,
 but the names of the instructions that read a name have been stable, and the version is part of a
 key.
 """
@@ -53,7 +53,7 @@ class Read:
 
 @dataclass(slots=True)
 class Reached:
-    """All that a code object and the code inside of it read."""
+    """All that a code object and the code inside it read."""
 
     reads: list[Read] = field(default_factory=list)  # in the order of the instructions, each once
     inspected: set[str] = field(default_factory=set)  # keys of `INSPECTIONS`
@@ -67,7 +67,7 @@ _Imports: TypeAlias = dict[str, "tuple[str, int, tuple[str, ...]]"]
 
 @lru_cache(maxsize=4096)
 def reached(code: types.CodeType) -> Reached:
-    """Return what `code` reads, and the functions, classes and comprehensions inside of it."""
+    """Return what `code` reads, and the functions, classes and comprehensions inside it."""
     found = Reached()
     _scan(code, {}, found)
     found.reads = list(dict.fromkeys(found.reads))
@@ -76,15 +76,15 @@ def reached(code: types.CodeType) -> Reached:
 
 def instructions(code: types.CodeType) -> list[dis.Instruction]:
     """Return the instructions that do something."""
-    return [one for one in dis.get_instructions(code) if one.opname not in _SILENT]
+    return [step for step in dis.get_instructions(code) if step.opname not in _SILENT]
 
 
-def joined(name: str) -> tuple[str, ...]:
-    """Return the instructions that one stands for; whether two are joined depends on the layout.
+def split_joined(name: str) -> tuple[str, ...]:
+    """Return the instructions that a joined one stands for; which are joined depends on the layout.
 
     Examples
     --------
-    >>> joined("STORE_FAST_LOAD_FAST"), joined("LOAD_FAST")
+    >>> split_joined("STORE_FAST_LOAD_FAST"), split_joined("LOAD_FAST")
     (('STORE_FAST', 'LOAD_FAST'), ('LOAD_FAST',))
     """
     parts = name.split("_")
@@ -93,16 +93,16 @@ def joined(name: str) -> tuple[str, ...]:
     return ("_".join(parts[:half]), "_".join(parts[half:])) if is_pair else (name,)
 
 
-def places(code: types.CodeType) -> Callable[[int], int]:
+def instruction_numbers(code: types.CodeType) -> Callable[[int], int]:
     """Return the function that turns an offset into the number of the next instruction."""
     offsets: list[int] = []
     for step in instructions(code):
-        offsets += [step.offset] * len(joined(step.opname))
+        offsets += [step.offset] * len(split_joined(step.opname))
     return partial(bisect_left, offsets)
 
 
 def inner_code(code: types.CodeType) -> list[types.CodeType]:
-    """Return the code of functions, classes and comprehensions inside of `code`."""
+    """Return the code of functions, classes and comprehensions inside `code`."""
     return [constant for constant in code.co_consts if isinstance(constant, types.CodeType)]
 
 
@@ -110,45 +110,45 @@ def _scan(code: types.CodeType, outer: _Imports, found: Reached) -> None:
     steps = instructions(code)
     bound = {name: outer[name] for name in code.co_freevars if name in outer}
     bound |= _imports(code, steps)
-    own = {*code.co_varnames, *code.co_cellvars}
-    texts = {one for one in code.co_consts if isinstance(one, str)}
-    _note(code, texts, found)
+    local_names = {*code.co_varnames, *code.co_cellvars}
+    strings = {constant for constant in code.co_consts if isinstance(constant, str)}
+    _note_names(code, strings, found)
     used: set[str] = set()
     for at, step in enumerate(steps):
-        for kind, name in _loads(step, own):
+        for kind, name in _loads(step, local_names):
             if kind != "global" and name in bound:
                 used.add(name)
                 module, level, path = bound[name]
-                read = _following(steps, at, "import", module)
+                read = _read_with_attributes(steps, at, "import", module)
                 attrs = path + (read.attrs if name == _last_load(step) else ())
                 found.reads.append(Read("import", module, attrs, level))
             elif kind != "local":
-                found.reads.append(_following(steps, at, kind, name))
-    handed_on = {name for one in inner_code(code) for name in one.co_freevars}
+                found.reads.append(_read_with_attributes(steps, at, kind, name))
+    handed_on = {name for inner in inner_code(code) for name in inner.co_freevars}
     idle = set(bound) - used - handed_on - set(code.co_freevars)
     found.reads.extend(_unfollowed_imports(steps, set(bound) - idle))
     if _READS_TEXT & set(code.co_names):  # expressions in strings read the caller's names
-        words = {word for text in texts for word in _WORD.findall(text)}
+        words = {word for text in strings for word in _WORD.findall(text)}
         found.reads.extend(Read("global", word) for word in sorted(words))
-    for one in inner_code(code):
-        _scan(one, bound, found)
+    for inner in inner_code(code):
+        _scan(inner, bound, found)
 
 
-def _note(code: types.CodeType, texts: set[str], found: Reached) -> None:
-    words = {*code.co_names, *texts}
+def _note_names(code: types.CodeType, strings: set[str], found: Reached) -> None:
+    words = {*code.co_names, *strings}
     found.inspected |= {what for what, names in INSPECTIONS.items() if names & words}
     found.namespace |= bool(_NAMESPACES & words)
     found.words |= words
 
 
-def _loads(step: dis.Instruction, own: set[str]) -> Iterator[tuple[Any, str]]:
+def _loads(step: dis.Instruction, local_names: set[str]) -> Iterator[tuple[Any, str]]:
     """Yield the names that an instruction reads; two of local ones may be joined in one."""
     if step.opname in _GLOBALS:
         if step.opname == "LOAD_NAME" and step.argval == "__name__":
             return  # how the body of a class begins
         yield "global", step.argval
     elif step.opname.startswith("LOAD_") and "DEREF" in step.opname:
-        yield ("local" if step.argval in own else "free"), step.argval
+        yield ("local" if step.argval in local_names else "free"), step.argval
     elif "LOAD_FAST" in step.opname:
         names = step.argval if isinstance(step.argval, tuple) else (step.argval,)
         for name in names[1:] if step.opname.startswith("STORE") else names:
@@ -160,23 +160,23 @@ def _last_load(step: dis.Instruction) -> str:
     return name
 
 
-def _following(steps: list[dis.Instruction], at: int, kind: Kind, name: str) -> Read:
+def _read_with_attributes(steps: list[dis.Instruction], at: int, kind: Kind, name: str) -> Read:
     """Return the read of `name` with the attributes that are taken of it right away."""
     attrs = []
-    place = at + 1
-    while place < len(steps) and steps[place].opname in _ATTRIBUTES:
-        attrs.append(str(steps[place].argval))
-        place += 1
-    if place < len(steps) and steps[place].opname in _CHANGED_ATTRIBUTES:
-        attrs.append(str(steps[place].argval))
-    text = _searched_with(steps, place)
-    if text is None and place < len(steps) and steps[place].opname == "CONTAINS_OP":
+    position = at + 1
+    while position < len(steps) and steps[position].opname in _ATTRIBUTES:
+        attrs.append(str(steps[position].argval))
+        position += 1
+    if position < len(steps) and steps[position].opname in _CHANGED_ATTRIBUTES:
+        attrs.append(str(steps[position].argval))
+    text = _searched_with(steps, position)
+    if text is None and position < len(steps) and steps[position].opname == "CONTAINS_OP":
         text = _text(steps, at - 1)
     return Read(kind, name, tuple(attrs), 0, text)
 
 
 def _searched_with(steps: list[dis.Instruction], at: int) -> str | None:
-    """Return the string at `at` if it is all of a first argument, or all of a key."""
+    """Return the string at `at` if it is a whole first argument, or a whole key."""
     text = _text(steps, at)
     end = at + 1
     while text is not None and end < len(steps) and steps[end].opname.startswith(_SIMPLE):
@@ -201,8 +201,8 @@ def _imports(code: types.CodeType, steps: list[dis.Instruction]) -> _Imports:
     bound: _Imports = {}
     spoiled = set(code.co_varnames[: _n_arguments(code)])
     for at, step in enumerate(steps):
-        for place, name in enumerate(_stores(step)):
-            target = None if place else _imported(steps, at - 1)
+        for position, name in enumerate(_stores(step)):
+            target = None if position else _imported(steps, at - 1)
             if target is None or bound.setdefault(name, target) != target:
                 spoiled.add(name)
     return {name: target for name, target in bound.items() if name not in spoiled}
@@ -256,7 +256,7 @@ def _start_of_import(steps: list[dis.Instruction], at: int) -> int:
 
 
 def _unfollowed_imports(steps: list[dis.Instruction], followed: set[str]) -> Iterator[Read]:
-    """Yield what is imported and goes elsewhere than into a local name that is looked at."""
+    """Yield the imports that do not end in a local name whose reads are followed."""
     for at, step in enumerate(steps):
         if step.opname.startswith("STORE_") and not followed.intersection(_stores(step)[:1]):
             target = _imported(steps, at - 1)

@@ -61,8 +61,8 @@ class RunRow:
     def digest(self) -> bytes:
         """Return the digest of the whole row."""
         counts = struct.pack("<qqd", self.id, self.trials, self.seconds)
-        texts = (self.name, self.data, self.settings, self.version, self.created)
-        return digest_of(b"run", counts, self.key, *texts, self.total)
+        fields = (self.name, self.data, self.settings, self.version, self.created)
+        return digest_of(b"run", counts, self.key, *fields, self.total)
 
     def origin(self) -> bytes:
         """Return the digest of what never changes."""
@@ -105,11 +105,11 @@ class Rows:
         """Add a run; return it with its number."""
         n, total_before = self.count(connection)
         head = replace(head, id=n + 1)
-        texts = (head.name, head.data, head.settings, head.version, head.created)
-        shown = [None if text is None else text.decode() for text in texts]
+        fields = (head.name, head.data, head.settings, head.version, head.created)
+        shown = [None if text is None else text.decode() for text in fields]
         counts = (head.trials, head.seconds, head.total, head.digest())
         connection.execute(
-            f"INSERT INTO runs ({_HEAD}) VALUES ({_marks(11)})",
+            f"INSERT INTO runs ({_HEAD}) VALUES ({_placeholders(11)})",
             (head.id, head.key, *shown, *counts),
         )
         total = added(total_before, head.origin())
@@ -131,8 +131,10 @@ class Rows:
         seen = self._seen(run, head.trials, head.total)
         trials, seconds, total = head.trials, head.seconds, head.total
         taken = []
-        for one in rows:
-            row = TrialRow(one.key, trials, one.label, one.value, one.seconds, one.created)
+        for record in rows:
+            row = TrialRow(
+                record.key, trials, record.label, record.value, record.seconds, record.created
+            )
             digest = row.digest(head.key)
             n_created = connection.execute(
                 _INSERT_TRIAL,
@@ -181,9 +183,9 @@ class Rows:
         """Return the number of runs and the sum of their digests, as the file says."""
         rows = connection.execute("SELECT id, runs, total, digest FROM meta").fetchall()
         if len(rows) == 1:
-            place, runs, total, digest = rows[0]
-            plain = type(runs) is int and _is_sum(total) and place == 1
-            if plain and _fits(runs) and digest == digest_of_meta(runs, total):
+            position, runs, total, digest = rows[0]
+            plain = type(runs) is int and _is_sum(total) and position == 1
+            if plain and _fits_int64(runs) and digest == digest_of_meta(runs, total):
                 return runs, total
         raise self._file.damaged("a damaged list of runs")
 
@@ -216,7 +218,7 @@ class Rows:
         """Return the run of that number."""
         number = check.real(run)
         row = None
-        if isinstance(number, int) and _fits(number):
+        if isinstance(number, int) and _fits_int64(number):
             query = f"SELECT {_HEAD} FROM runs WHERE id = ?"
             row = connection.execute(query, (number,)).fetchone()
         if row is not None:
@@ -231,7 +233,7 @@ class Rows:
             all(type(part) is Text for part in (name, settings, release, created))
             and (data is None or type(data) is Text)
             and type(key) is bytes
-            and all(type(part) is int and _fits(part) for part in (number, trials))
+            and all(type(part) is int and _fits_int64(part) for part in (number, trials))
             and type(seconds) is float
             and _is_sum(total)
         )
@@ -248,7 +250,9 @@ class Rows:
         found: list[TrialRow] = []
         for start in range(0, len(keys), _LOOKUP):
             some = keys[start : start + _LOOKUP]
-            query = f"SELECT {_ROW} FROM trials WHERE run = ? AND key IN ({_marks(len(some))})"
+            query = (
+                f"SELECT {_ROW} FROM trials WHERE run = ? AND key IN ({_placeholders(len(some))})"
+            )
             rows = connection.execute(query, (head.id, *some))
             found += [self._read_row(head, row)[0] for row in rows]
         return found
@@ -280,7 +284,7 @@ class Rows:
             all(type(part) is bytes for part in (key, label, value))
             and type(created) is Text
             and type(number) is int
-            and _fits(number)
+            and _fits_int64(number)
             and (seconds is None or type(seconds) is float)
         )
         if is_plain:
@@ -290,11 +294,11 @@ class Rows:
         raise self._file.damaged(f"a damaged row in run {head.id}, row {number!r}")
 
 
-def _marks(n: int) -> str:
+def _placeholders(n: int) -> str:
     return ",".join("?" * n)
 
 
-def _fits(number: int) -> bool:
+def _fits_int64(number: int) -> bool:
     return 0 <= number < 1 << 62
 
 

@@ -133,11 +133,11 @@ class Store:
         return pd.DataFrame(
             {
                 "run": pd.Series([head.id for head in heads], dtype="int64"),
-                "name": _texts(head.name for head in heads),
+                "name": _strings(head.name for head in heads),
                 "trials": pd.Series([head.trials for head in heads], dtype="int64"),
                 "seconds": pd.Series([head.seconds for head in heads], dtype="float64"),
-                "version": _texts(head.version for head in heads),
-                "created": _texts(head.created for head in heads),
+                "version": _strings(head.version for head in heads),
+                "created": _strings(head.created for head in heads),
             }
         )
 
@@ -165,13 +165,13 @@ class Store:
         rows.sort(key=lambda row: row.number)
         labels = [self._value(row.label, head, row) for row in rows]
         columns: dict[str, list[object]] = {}
-        for place, label in enumerate(labels):
+        for position, label in enumerate(labels):
             if type(label) is not dict or any(type(name) is not str for name in label):
                 raise self._file.damaged(
-                    f"a label that is none in run {head.id}, row {rows[place].number}"
+                    f"a label that is none in run {head.id}, row {rows[position].number}"
                 )
             for name, value in label.items():
-                columns.setdefault(name, [np.nan] * len(rows))[place] = value
+                columns.setdefault(name, [np.nan] * len(rows))[position] = value
         taken = {
             f"{name}_" if name in _OWN_COLUMNS else _raw(name).decode(): values
             for name, values in columns.items()
@@ -179,7 +179,7 @@ class Store:
         taken["value"] = [self._value(row.value, head, row) for row in rows]
         taken["seconds"] = [math.nan if row.seconds is None else row.seconds for row in rows]
         frame = {name: _column(values) for name, values in taken.items()}
-        return pd.DataFrame(frame | {"created": _texts(row.created for row in rows)})
+        return pd.DataFrame(frame | {"created": _strings(row.created for row in rows)})
 
     def ledger(self, data: object = None) -> pd.DataFrame:
         """Return how many tasks were ever finished on each data set.
@@ -252,7 +252,7 @@ class Store:
         except Exception as error:  # of pandas, pyarrow or the system
             reason = str(error).partition("\n")[0]
             msg = (
-                f"The trials must be such that {target.suffix} can hold them, in a file that can "
+                f"The trials must fit into {target.suffix}, in a file that can "
                 f"be written, got {type(error).__name__}: {reason}. "
                 "Choose another file, or take them from .trials(run)."
             )
@@ -313,7 +313,7 @@ class Store:
     def claim(
         self, run: int, owner: str, wanted: Sequence[bytes], held: Sequence[bytes], known: int
     ) -> Claimed:
-        """Let `owner` work on those of `wanted` that are neither finished nor claimed.
+        """Claim for `owner` those of `wanted` that are neither finished nor claimed.
 
         It keeps what it has `held`. `known` is the number of results of the run that it has seen:
         while there are no others, none are looked for.
@@ -331,7 +331,7 @@ class Store:
         return Claimed(set(granted), {row.key: self._value(row.value, head, row) for row in done})
 
     def release(self, run: int, owner: str) -> None:
-        """Let go of all that `owner`, or an owner that is gone, has claimed of `run`."""
+        """Release all that `owner`, or an owner that is gone, has claimed of `run`."""
 
         def forget(connection: sqlite3.Connection) -> None:
             claims.write(connection, run, owner, ())
@@ -413,9 +413,9 @@ def _raw(text: str) -> bytes:
     return text.encode(errors="backslashreplace")
 
 
-def _texts(raw: Iterable[bytes]) -> Series:
-    texts = [one.decode(errors="replace") for one in raw]
-    return pd.Series(texts, dtype=None if texts else object)
+def _strings(raw: Iterable[bytes]) -> Series:
+    strings = [item.decode(errors="replace") for item in raw]
+    return pd.Series(strings, dtype=None if strings else object)
 
 
 def _storable(value: object) -> object:
@@ -444,6 +444,6 @@ def _column(values: list[object]) -> Series:
     if len(kinds) == 1 and isinstance(values[0], np.generic):
         return pd.Series(np.array(values))
     column = np.empty(len(values), dtype=object)
-    for place, value in enumerate(values):
-        column[place] = value
+    for position, value in enumerate(values):
+        column[position] = value
     return pd.Series(column, dtype=object)

@@ -147,19 +147,19 @@ class ChunkedFunction(Decorated):
 
     def call(self, args: tuple[Any, ...], kwargs: dict[str, Any], options: Options) -> Any:
         """Call the function on every chunk, or once if there is nothing to cut."""
-        own = options.own
+        chunk_options = options.own
         for name in ("skip_single_chunk", "disable"):
-            check.flag(name, own.get(name, False))
-        spec = ChunkSpec(own.get("arg_take_spec"), self.arguments, self.annotations)
+            check.flag(name, chunk_options.get(name, False))
+        spec = ChunkSpec(chunk_options.get("arg_take_spec"), self.arguments, self.annotations)
         cuts = spec.cuts(args, kwargs)
         new_args, new_kwargs = list(args), dict(kwargs)
         for cut in cuts:
-            place = cut.argument.place
-            if isinstance(place, int):
-                new_args[place] = cut.argument.value
+            position = cut.argument.position
+            if isinstance(position, int):
+                new_args[position] = cut.argument.value
             else:
-                new_kwargs[place] = cut.argument.value
-        chunks = None if own.get("disable") else self._plan(spec, cuts, own)
+                new_kwargs[position] = cut.argument.value
+        chunks = None if chunk_options.get("disable") else self._plan(spec, cuts, chunk_options)
         if chunks is None:
             return self.func(*new_args, **new_kwargs)
         settings = _with_hooks(options.settings or self.settings(options))
@@ -168,8 +168,10 @@ class ChunkedFunction(Decorated):
         for cut in cuts:
             value = cut.argument.value
             if cut.taker is not None or isinstance(value, Template):
-                make = partial(_part, value, cut.taker, chunks, settings.template_context or {})
-                varying[cut.argument.place] = OneByOne(len(chunks), make), numbers
+                make = partial(
+                    _chunk_value, value, cut.taker, chunks, settings.template_context or {}
+                )
+                varying[cut.argument.position] = OneByOne(len(chunks), make), numbers
         return run(
             self.calls(new_args, new_kwargs, varying, len(chunks)),
             settings,
@@ -178,10 +180,12 @@ class ChunkedFunction(Decorated):
             by_name=None if in_order(chunks) else partial(merge_in_order, chunks),
         ).value
 
-    def _plan(self, spec: ChunkSpec, cuts: list[Cut], own: Keywords) -> list[Chunk] | None:
+    def _plan(
+        self, spec: ChunkSpec, cuts: list[Cut], chunk_options: Keywords
+    ) -> list[Chunk] | None:
         """Return the chunks; None for one plain call with everything."""
-        size = spec.size(cuts, own.get("size"))
-        least = own.get("min_size")
+        size = spec.size(cuts, chunk_options.get("size"))
+        least = chunk_options.get("min_size")
         if not size or size < (0 if least is None else check.integer("min_size", least, 0)):
             return None
         takers = [cut.taker for cut in cuts if cut.taker is not None]
@@ -189,11 +193,11 @@ class ChunkedFunction(Decorated):
         if not takers and not has_templates:
             return None
         one_by_one = any(taker.by_number for taker in takers)
-        rules: dict[str, Any] = {name: own.get(name) for name in self.rivals}
+        rules: dict[str, Any] = {name: chunk_options.get(name) for name in self.rivals}
         if all(rule is None for rule in rules.values()):
             rules |= {"chunk_len": 1} if one_by_one else {"n_chunks": "auto"}
         chunks = plan_chunks(size, **rules)
-        must_cut = one_by_one or has_templates or not own.get("skip_single_chunk", True)
+        must_cut = one_by_one or has_templates or not chunk_options.get("skip_single_chunk", True)
         if one_by_one and len(chunks) != size:
             rule = "be as many as the items, where a selector gives every chunk one item"
             raise ParamError(broken_rule("Chunks", rule, len(chunks), f"Pass n_chunks={size}."))
@@ -213,15 +217,15 @@ def _with_hooks(settings: Settings) -> Settings:
     return replace(settings, chunk_len=1, distribute="chunks")
 
 
-def _part(
+def _chunk_value(
     value: object, taker: Taker | None, chunks: Sequence[Chunk], context: Keywords, number: int
 ) -> Any:
     """Return what one chunk gets of an argument: its items, or a template filled in for it."""
     chunk = chunks[number]
     if not isinstance(value, Template):
         return take(taker, value, chunk)
-    own = {"chunk_idx": number, "chunk_meta": list(chunk.positions), "n_chunks": len(chunks)}
-    return substitute(value, {**context, **own}, eval_id="chunked")
+    of_chunk = {"chunk_idx": number, "chunk_meta": list(chunk.positions), "n_chunks": len(chunks)}
+    return substitute(value, {**context, **of_chunk}, eval_id="chunked")
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,19 +239,19 @@ class Cut:
 class ChunkSpec:
     """The rules of one call: of `arg_take_spec`, and of annotations where that has none."""
 
-    def __init__(self, given: object, arguments: Arguments, annotations: Annotations) -> None:
+    def __init__(self, spec: object, arguments: Arguments, annotations: Annotations) -> None:
         self._arguments = arguments
         self._annotations = annotations
         self._named: dict[str, Any] = {}
         self._patterns: list[tuple[re.Pattern[str], Any]] = []
-        if given is None:
+        if spec is None:
             return
-        if isinstance(given, Sequence) and not isinstance(given, str):
-            given = dict(enumerate(given))
-        if not isinstance(given, Mapping):
+        if isinstance(spec, Sequence) and not isinstance(spec, str):
+            spec = dict(enumerate(spec))
+        if not isinstance(spec, Mapping):
             rule = "be a dict of rules by argument"
-            raise ParamTypeError(broken_rule("arg_take_spec", rule, given))
-        for query, rule in given.items():
+            raise ParamTypeError(broken_rule("arg_take_spec", rule, spec))
+        for query, rule in spec.items():
             if isinstance(query, re.Pattern):
                 self._patterns.append((query, rule))
             else:
@@ -282,15 +286,15 @@ class ChunkSpec:
 
     def _cut(self, argument: Argument, stars: Mapping[int | str, Any]) -> Cut:
         value = argument.value
-        if isinstance(value, ValueRule):  # the caller's word is the last
+        if isinstance(value, ValueRule):  # the caller decides
             if value.value is MISSING:
                 rule = "wrap a value at the call"
                 raise ParamError(broken_rule(type(value).__name__, rule, argument.name))
-            bare = Argument(argument.name, argument.place, argument.declared, value.value)
+            bare = Argument(argument.name, argument.position, argument.declared, value.value)
             return Cut(bare, as_taker(value, value.value))
-        if argument.place in stars:
-            return Cut(argument, stars[argument.place])
-        takers = [rule for rule in self._rules(argument.name, argument.declared) if _cuts(rule)]
+        if argument.position in stars:
+            return Cut(argument, stars[argument.position])
+        takers = [rule for rule in self._rules(argument.name, argument.declared) if _is_taker(rule)]
         return Cut(argument, as_taker(takers[0], value) if takers else None)
 
     def _rules(self, name: str, declared: str) -> tuple[Any, ...]:
@@ -309,7 +313,7 @@ class ChunkSpec:
             return {}
         items = [argument for argument in passed if argument.declared == star]
         takers = spec.takers([argument.value for argument in items])
-        return {item.place: taker for item, taker in zip(items, takers, strict=True)}
+        return {item.position: taker for item, taker in zip(items, takers, strict=True)}
 
     def _star_kwargs(self, passed: Sequence[Argument]) -> dict[int | str, Any]:
         star = self._arguments.var_keyword
@@ -318,11 +322,11 @@ class ChunkSpec:
             return {}
         items = [argument for argument in passed if argument.declared == star]
         takers = spec.takers({argument.name: argument.value for argument in items})
-        return {item.place: takers[item.name] for item in items}
+        return {item.position: takers[item.name] for item in items}
 
-    def size(self, cuts: Sequence[Cut], given: object) -> int | None:
+    def size(self, cuts: Sequence[Cut], size_option: object) -> int | None:
         """Return the number of items, on which all arguments must agree; None if none has any."""
-        implied = self._implied(cuts, given)
+        implied = self._implied(cuts, size_option)
         for name, size in implied:
             first, expected = implied[0]
             if size != expected:
@@ -333,16 +337,16 @@ class ChunkSpec:
                 )
         return implied[0][1] if implied else None
 
-    def _implied(self, cuts: Sequence[Cut], given: object) -> list[tuple[str, int]]:
+    def _implied(self, cuts: Sequence[Cut], size_option: object) -> list[tuple[str, int]]:
         arguments = [cut.argument for cut in cuts]
         implied: list[tuple[str, int]] = []
-        if given is not None:
-            implied.append(("size", _given_size(given, arguments)))
+        if size_option is not None:
+            implied.append(("size", _size_from_option(size_option, arguments)))
         for cut in cuts:
             argument = cut.argument
             name = f"argument {argument.name!r}"
             implied += [(name, size) for size in sizes(cut.taker, argument.value)]
-            if given is None:
+            if size_option is None:
                 for rule in self._rules(argument.name, argument.declared):
                     sizer = rule() if isinstance(rule, type) else rule
                     if isinstance(sizer, ArgSizer):
@@ -350,14 +354,14 @@ class ChunkSpec:
         return implied
 
 
-def _given_size(given: object, arguments: Sequence[Argument]) -> int:
-    sizer = given() if isinstance(given, type) else given
+def _size_from_option(option: object, arguments: Sequence[Argument]) -> int:
+    sizer = option() if isinstance(option, type) else option
     if isinstance(sizer, ArgSizer):
         return sizer.size(arguments)
     size = check.real(sizer)
     if not isinstance(size, int) or not 0 <= size < 2**63:
         rule = "be a number of items or a sizer"
-        raise ParamError(broken_rule("size", rule, given, "For example: ArraySizer('x', axis=1)."))
+        raise ParamError(broken_rule("size", rule, option, "For example: ArraySizer('x', axis=1)."))
     return size
 
 
@@ -365,7 +369,7 @@ def _is_rule(rule: object) -> bool:
     return isinstance(rule, ChunkRule) or (isinstance(rule, type) and issubclass(rule, ChunkRule))
 
 
-def _cuts(rule: object) -> bool:
+def _is_taker(rule: object) -> bool:
     if isinstance(rule, ArgSizer) or (isinstance(rule, type) and issubclass(rule, ArgSizer)):
         return False
     return rule is not None
@@ -390,7 +394,7 @@ def merge_in_order(
     order = _order(chunks, [_length(one, axis) for one in results])
     if order is None or order.size != whole.shape[axis]:
         return whole
-    return _taken(whole, order, axis)
+    return _in_order(whole, order, axis)
 
 
 def _length(result: Any, axis: int) -> int:
@@ -409,7 +413,7 @@ def _order(chunks: Sequence[Chunk], lengths: Sequence[int]) -> IntArray | None:
     return entries[np.argsort(items, kind="stable")].ravel()
 
 
-def _taken(whole: Any, order: IntArray, axis: int) -> Any:
+def _in_order(whole: Any, order: IntArray, axis: int) -> Any:
     if isinstance(whole, np.ndarray):
         return whole.take(order, axis)
     labels = whole.axes[axis]

@@ -40,7 +40,7 @@ class Argument(NamedTuple):
     """One argument as it was passed."""
 
     name: str  # as in the signature; args_0, args_1, … for items of *args
-    place: int | str  # position among the positional arguments, or keyword
+    position: int | str  # position among the positional arguments, or keyword
     declared: str  # name in the signature: args for items of *args
     value: Any
 
@@ -83,27 +83,27 @@ class Arguments:
         does not allow is the `TypeError` that Python raises.
         """
         positional, n = self.positional, len(args)
-        given = dict(zip(positional, args, strict=False))
+        by_position = dict(zip(positional, args, strict=False))
         by_name = kwargs.keys()
         if (
             n > len(positional)
             or not by_name <= self._by_keyword
-            or not by_name.isdisjoint(given)
-            or not self._required <= {*given, *by_name}
+            or not by_name.isdisjoint(by_position)
+            or not self._required <= {*by_position, *by_name}
         ):
             self.signature.bind(*args, **kwargs)  # it knows all the rules, and says what is wrong
         found: list[Argument] = []
-        for place, name in enumerate(self.keyword):  # positional ones stand before the others
-            if name in given:
-                found.append(Argument(name, place, name, given[name]))
+        for position, name in enumerate(self.keyword):  # positional ones stand before the others
+            if name in by_position:
+                found.append(Argument(name, position, name, by_position[name]))
             elif name in kwargs:
                 found.append(Argument(name, name, name, kwargs[name]))
             elif name in defaults:
                 found.append(Argument(name, name, name, self.defaults[name]))
         star, double_star = self.var_positional or "args", self.var_keyword or "kwargs"
         for number, value in enumerate(args[len(positional) :]):
-            place = len(positional) + number
-            found.append(Argument(f"{star}_{number}", place, star, value))
+            position = len(positional) + number
+            found.append(Argument(f"{star}_{number}", position, star, value))
         for name, value in kwargs.items():
             if name not in self.declared:
                 found.append(Argument(name, name, double_star, value))
@@ -113,7 +113,7 @@ class Arguments:
 def _signature(func: Function) -> inspect.Signature:
     try:
         return inspect.signature(python_function(func))
-    except (TypeError, ValueError):  # some builtins do not tell
+    except (TypeError, ValueError):  # some builtins do not say
         star = inspect.Parameter("args", inspect.Parameter.VAR_POSITIONAL)
         double_star = inspect.Parameter("kwargs", inspect.Parameter.VAR_KEYWORD)
         return inspect.Signature([star, double_star])
@@ -147,7 +147,7 @@ class Annotations:
 
     @property
     def are_final(self) -> bool:
-        """Whether nothing can be resolved any more that is not yet."""
+        """Whether every annotation that can be resolved has been."""
         return not self._unresolved
 
     def get(self, name: str) -> Any:
@@ -210,21 +210,21 @@ def _closure(func: object) -> dict[str, Any]:
 
 @dataclass(slots=True)
 class Options:
-    """Options given at one place: at the decorator, or at the call."""
+    """Options from one source: the decorator, or a call."""
 
     own: Keywords  # those of the decorator itself
     execute: Keywords  # those of `execute`; an `atomic_dict` replaces what was given before
     settings: Settings | None = None  # the latter, checked
 
     @classmethod
-    def of(cls, owner: str, given: Keywords, own_names: Collection[str]) -> Options:
-        """Sort the options `given` to the decorator `owner`; refuse what nobody knows.
+    def of(cls, owner: str, options: Keywords, own_names: Collection[str]) -> Options:
+        """Sort the `options` of decorator `owner` by whose they are; refuse unknown ones.
 
         A name that both have is the decorator's own; flat options win over `execute_kwargs`.
         """
         own: dict[str, Any] = {}
         flat: dict[str, Any] = {}
-        for name, value in given.items():
+        for name, value in options.items():
             if name in own_names:
                 own[name] = value
             elif name in OPTION_NAMES:
@@ -232,7 +232,7 @@ class Options:
             elif name != "execute_kwargs":
                 known = {*own_names, *OPTION_NAMES, "execute_kwargs"}
                 raise check.unknown_option(owner, name, known)
-        inside = given.get("execute_kwargs")
+        inside = options.get("execute_kwargs")
         if inside is None:
             return cls(own, flat)
         if not isinstance(inside, Mapping):
@@ -294,13 +294,13 @@ def merge_values(first: Any, later: Any) -> Any:
 
 def options_given(decorator: Function, values: Keywords) -> dict[str, Any]:
     """Return the options in `values`, the local names of `decorator`, that are not its defaults."""
-    given: dict[str, Any] = {}
+    options: dict[str, Any] = {}
     for name, parameter in inspect.signature(decorator).parameters.items():
         if parameter.kind is parameter.VAR_KEYWORD:
-            given.update(values[name])
+            options.update(values[name])
         elif name != "func" and values[name] is not parameter.default:
-            given[name] = values[name]
-    return given
+            options[name] = values[name]
+    return options
 
 
 def own_options(decorator: Function, shared: Collection[str] = ()) -> tuple[str, ...]:
@@ -331,7 +331,7 @@ class OneByOne(Sequence[Any]):
 
 
 class Decorated(ABC):
-    """One function under one decorator; what it is `given` there are options."""
+    """One function under one decorator, with the options that were passed to the decorator."""
 
     owner: ClassVar[str]
     own_names: ClassVar[tuple[str, ...]]

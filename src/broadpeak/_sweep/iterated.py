@@ -96,11 +96,11 @@ class Iterated(Decorated):
         param = _as_param(argument)
         settings = options.settings or self.settings(options)
         if param is None:
-            calls = self.calls(args, kwargs, {argument.place: ((), ())}, 0)
+            calls = self.calls(args, kwargs, {argument.position: ((), ())}, 0)
             return run(calls, settings).value
         combos = select_combos({argument.name: param})
         column = combos.columns[argument.name]
-        varying = {argument.place: (column.values, column.codes)}
+        varying = {argument.position: (column.values, column.codes)}
         calls = self.calls(args, kwargs, varying, len(combos))
         return run(calls, settings, keys=combos.index()).value
 
@@ -108,8 +108,8 @@ class Iterated(Decorated):
         self, args: tuple[Any, ...], kwargs: Keywords, over_arg: str | int | None
     ) -> Argument:
         given: Any = over_arg
-        place = check.real(given)
-        if given is not None and not isinstance(given, str) and not isinstance(place, int):
+        position = check.real(given)
+        if given is not None and not isinstance(given, str) and not isinstance(position, int):
             rule = "be the name or the position of an argument"
             raise ParamTypeError(broken_rule("over_arg", rule, given))
         passed = self.arguments.bind(
@@ -119,8 +119,8 @@ class Iterated(Decorated):
             free = [argument for argument in passed if argument.name not in _OWNERS]
             if free:
                 return free[0]
-        elif isinstance(place, int) and -len(passed) <= place < len(passed):
-            return passed[place]
+        elif isinstance(position, int) and -len(passed) <= position < len(passed):
+            return passed[position]
         names = [argument.name for argument in passed]
         for argument in passed:
             if argument.name == over_arg:

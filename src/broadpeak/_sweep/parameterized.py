@@ -163,27 +163,27 @@ class Parameterized(Decorated):
 
     def call(self, args: tuple[Any, ...], kwargs: dict[str, Any], options: Options) -> Any:
         """Call the function on all combinations, or once if there are none."""
-        own = options.own
-        with_index = own.get("return_param_index", False)
+        own_values = options.own
+        with_index = own_values.get("return_param_index", False)
         if with_index is not False:
             check.flag("return_param_index", with_index)
-        params, places = self._params(args, kwargs, own.get("eval_id"))
+        params, positions = self._params(args, kwargs, own_values.get("eval_id"))
         if not params:
             return self.func(*args, **kwargs)
         settings = options.settings or self.settings(options)
-        combos = self._combos(params, own)
-        if not own.keys().isdisjoint(self.rivals) and any(
-            own.get(name) is not None for name in self.rivals
+        combos = self._combos(params, own_values)
+        if not own_values.keys().isdisjoint(self.rivals) and any(
+            own_values.get(name) is not None for name in self.rivals
         ):
-            chunks = plan_chunks(len(combos), *map(own.get, self.rivals), prefix="mono_")
-            arguments = args, kwargs, params, places
+            chunks = plan_chunks(len(combos), *map(own_values.get, self.rivals), prefix="mono_")
+            arguments = args, kwargs, params, positions
             finished, index = self._run_chunks(arguments, combos, chunks, settings)
         else:
             index = combos.index()
             varying: Varying = {}
-            for name, place in places.items():
+            for name, position in positions.items():
                 column = combos.columns[name]
-                varying[place] = (column.values, column.codes)
+                varying[position] = (column.values, column.codes)
             finished = run(
                 self.calls(args, kwargs, varying, len(combos)),
                 settings,
@@ -237,11 +237,14 @@ class Parameterized(Decorated):
                 options["keys"] = keys
             return merge_blocks(how, pieces, counts, constants=partial(constants, there), **options)
 
-        args, kwargs, params, places = arguments
+        args, kwargs, params, positions = arguments
         context = settings.template_context or {}
         numbers = np.arange(len(chunks))
         varying: Varying = {
-            places[name]: (_mono_values(param, combos.columns[name], stretches, context), numbers)
+            positions[name]: (
+                _mono_values(param, combos.columns[name], stretches, context),
+                numbers,
+            )
             for name, param in params.items()
         }
         finished = run(
@@ -254,15 +257,15 @@ class Parameterized(Decorated):
         )
         return finished, seen(finished.kept)[1]
 
-    def _combos(self, params: Params, own: Keywords) -> Combos:
+    def _combos(self, params: Params, own_values: Keywords) -> Combos:
         """Return the chosen combinations."""
         try:
             return select_combos(
                 params,
-                grid_indices=own.get("grid_indices"),
-                random_subset=own.get("random_subset"),
-                seed=own.get("seed"),
-                max_misses=own.get("max_misses"),
+                grid_indices=own_values.get("grid_indices"),
+                random_subset=own_values.get("random_subset"),
+                seed=own_values.get("seed"),
+                max_misses=own_values.get("max_misses"),
             )
         except ConditionError as error:
             if error.unknown not in self.arguments.declared:
@@ -277,21 +280,21 @@ class Parameterized(Decorated):
     def _params(
         self, args: tuple[Any, ...], kwargs: Keywords, eval_id: object
     ) -> tuple[Params, Places]:
-        """Return the Params that are meant for this decorator, and their places, by name."""
+        """Return the Params that are meant for this decorator, and their positions, by name."""
         if eval_id is not None:
             check.identifier("eval_id", eval_id)
         arguments = self.arguments
         rules = self._rules if self._rules is not None else self._resolved_rules()
         passed = arguments.bind(args, kwargs, self._params_by_default)
         params: Params = {}
-        places: Places = {}
-        for name, place, declared, value in passed:
+        positions: Places = {}
+        for name, position, declared, value in passed:
             param, rule = value, rules.get(declared)
             if rule is not None:
                 param = value if isinstance(value, Param) else Param(value)
                 param = param.with_defaults(rule)
             if isinstance(param, Param) and param.eval_id == eval_id:
-                params[name], places[name] = param, place
+                params[name], positions[name] = param, position
         if rules and any(param.condition is not None for param in params.values()):
             # Conditions may also name what is a parameter by annotation and left at its default.
             seen = {argument.name for argument in passed}
@@ -299,7 +302,7 @@ class Parameterized(Decorated):
             left = {name: defaults[name] for name in rules if name in defaults and name not in seen}
             if left:
                 params = {name: param.with_names(left) for name, param in params.items()}
-        return params, places
+        return params, positions
 
     def _resolved_rules(self) -> Keywords:
         """Return the annotations that make a parameter of what is passed, by argument."""

@@ -145,7 +145,7 @@ class ShapeSizer(ArgSizer):
         """Return the length of the axis."""
         if not isinstance(value, (tuple, list)):
             raise ParamTypeError(broken_rule("A sized shape", "be a tuple of lengths", value))
-        return _along(tuple(value), self.axis, value)
+        return _length_along(tuple(value), self.axis, value)
 
 
 @dataclass(frozen=True)
@@ -169,10 +169,10 @@ class ArraySizer(ArgSizer):
 
     def measure(self, value: Any) -> Any:
         """Return the length along the axis."""
-        return _along(shape_of("A sized value", value), self.axis, value)
+        return _length_along(shape_of("A sized value", value), self.axis, value)
 
 
-def _along(shape: tuple[int, ...], axis: int, value: object) -> int:
+def _length_along(shape: tuple[int, ...], axis: int, value: object) -> int:
     if not -len(shape) <= axis < len(shape):
         rule = f"have an axis {axis}"
         raise ParamError(broken_rule("A sized value", rule, value, f"It has {len(shape)}."))

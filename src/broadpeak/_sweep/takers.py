@@ -73,7 +73,7 @@ class ChunkRules(ChunkRule):
 
 
 def rules_in(annotation: object) -> tuple[Any, ...]:
-    """Return the single rules in an annotation; what is no rule stays as it is."""
+    """Return the single rules in an annotation; anything else is returned unchanged."""
     if isinstance(annotation, ChunkRules):
         return annotation.members
     if isinstance(annotation, UnionType):
@@ -140,7 +140,7 @@ class ChunkSelector(Taker):
     def take(self, value: Any, chunk: Chunk) -> Any:
         """Return the item that has the number of `chunk`."""
         by_place = value.iloc if isinstance(value, _LABELLED) else value
-        return by_place[_number(self, chunk, len(value))]
+        return by_place[_checked_number(self, chunk, len(value))]
 
 
 @dataclass(frozen=True)
@@ -156,7 +156,7 @@ class CountAdapter(Taker):
 
     def sizes(self, value: Any) -> list[int]:
         """Return the count itself."""
-        return [_count(value)]
+        return [_checked_count(value)]
 
     def take(self, value: Any, chunk: Chunk) -> Any:
         """Return the number of items in `chunk`."""
@@ -185,11 +185,11 @@ class ShapeSlicer(Taker):
     def sizes(self, value: Any) -> list[int]:
         """Return the length of the axis."""
         lengths = _lengths(value)
-        return [_count(lengths[_axis(self.axis, len(lengths), value)])]
+        return [_checked_count(lengths[_checked_axis(self.axis, len(lengths), value)])]
 
     def take(self, value: Any, chunk: Chunk) -> Any:
         """Return the shape of `chunk`."""
-        axis = _axis(self.axis, len(value), value)
+        axis = _checked_axis(self.axis, len(value), value)
         return (*value[:axis], len(chunk.positions), *value[axis + 1 :])
 
 
@@ -218,12 +218,12 @@ class ShapeSelector(Taker):
     def sizes(self, value: Any) -> list[int]:
         """Return the length of the axis."""
         lengths = _lengths(value)
-        return [_count(lengths[_axis(self.axis, len(lengths), value)])]
+        return [_checked_count(lengths[_checked_axis(self.axis, len(lengths), value)])]
 
     def take(self, value: Any, chunk: Chunk) -> Any:
         """Return the shape of one item."""
-        axis = _axis(self.axis, len(value), value)
-        _number(self, chunk, _count(value[axis]))
+        axis = _checked_axis(self.axis, len(value), value)
+        _checked_number(self, chunk, _checked_count(value[axis]))
         kept = (1,) if self.keep_dims else ()
         return (*value[:axis], *kept, *value[axis + 1 :])
 
@@ -252,14 +252,14 @@ class ArraySlicer(Taker):
     def sizes(self, value: Any) -> list[int]:
         """Return the length along the axis."""
         shape = shape_of("A chunked value", value)
-        return [shape[_axis(self.axis, len(shape), value)]]
+        return [shape[_checked_axis(self.axis, len(shape), value)]]
 
     def take(self, value: Any, chunk: Chunk) -> Any:
         """Return the items of `chunk` along the axis."""
         value = value if hasattr(value, "shape") else np.asarray(value)
         rows = chunk.positions
         where: Any = slice(rows.start, rows.stop) if isinstance(rows, range) else rows
-        return _along(value, _axis(self.axis, len(value.shape), value), where)
+        return _take_along(value, _checked_axis(self.axis, len(value.shape), value), where)
 
 
 @dataclass(frozen=True)
@@ -292,10 +292,10 @@ class ArraySelector(Taker):
     def take(self, value: Any, chunk: Chunk) -> Any:
         """Return one item, without the axis unless `keep_dims`."""
         value = value if hasattr(value, "shape") else np.asarray(value)
-        axis = _axis(self.axis, len(value.shape), value)
-        number = _number(self, chunk, value.shape[axis])
+        axis = _checked_axis(self.axis, len(value.shape), value)
+        number = _checked_number(self, chunk, value.shape[axis])
         at = slice(number, number + 1) if self.keep_dims else number
-        return _along(value, axis, at)
+        return _take_along(value, axis, at)
 
 
 @dataclass(frozen=True)
@@ -532,9 +532,9 @@ def take(taker: Taker | None, value: Any, chunk: Chunk) -> Any:
     return value if taker is None or value is None else taker.take(value, chunk)
 
 
-def _along(value: Any, axis: int, where: slice | int | IntArray) -> Any:
-    place: Any = (*(slice(None) for _ in range(axis)), where) if axis else where
-    return value.iloc[place] if isinstance(value, _LABELLED) else value[place]
+def _take_along(value: Any, axis: int, where: slice | int | IntArray) -> Any:
+    position: Any = (*(slice(None) for _ in range(axis)), where) if axis else where
+    return value.iloc[position] if isinstance(value, _LABELLED) else value[position]
 
 
 def shape_of(name: str, value: Any) -> tuple[int, ...]:
@@ -570,18 +570,18 @@ def _lengths(value: object) -> tuple[Any, ...]:
     return tuple(value)
 
 
-def _axis(axis: int, n_axes: int, value: object) -> int:
+def _checked_axis(axis: int, n_axes: int, value: object) -> int:
     if not -n_axes <= axis < n_axes:
         rule = f"have an axis {axis} to be cut along"
         raise ParamError(broken_rule("A chunked value", rule, value, f"It has {n_axes}."))
     return axis % n_axes
 
 
-def _count(value: object) -> int:
+def _checked_count(value: object) -> int:
     return check.integer("A chunked count", value, 0)
 
 
-def _number(taker: Taker, chunk: Chunk, size: int) -> int:
+def _checked_number(taker: Taker, chunk: Chunk, size: int) -> int:
     if chunk.number >= size:
         name = type(taker).__name__
         rule = f"have one item a chunk, so at least {chunk.number + 1}"

@@ -1,2 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Strategies and what trains them: where trading meets search."""
+"""Strategies, `train` and `test`: where trading meets search.
+
+Searchers themselves are in `_search`, the simulation of orders in `_simulation`.
+"""

@@ -66,9 +66,9 @@ class Bars:
 
 def frozen_bars(asset: str, index: pd.Index, columns: Mapping[str, FloatArray]) -> Bars:
     """Return bars that nobody can change, with their mean price."""
-    own = {name: frozen(columns[name]) for name in COLUMNS}
-    mean = frozen((own["open"] + own["high"] + own["low"] + own["close"]) / 4)
-    return Bars(asset, index, **own, price=mean)
+    arrays = {name: frozen(columns[name]) for name in COLUMNS}
+    mean = frozen((arrays["open"] + arrays["high"] + arrays["low"] + arrays["close"]) / 4)
+    return Bars(asset, index, **arrays, price=mean)
 
 
 def bars_of(data: Data) -> dict[str, Bars]:
@@ -79,18 +79,18 @@ def bars_of(data: Data) -> dict[str, Bars]:
     ParamError
         If `data` is no `Data`.
     """
-    given: object = data
-    if not isinstance(given, Data):
+    passed: object = data
+    if not isinstance(passed, Data):
         remedy = "Wrap frames with bp.Data.from_frames({symbol: frame}), or use bp.Data.sample()."
         raise ParamError(broken_rule("data", "be a bp.Data", data, remedy))
     found = {}
     for symbol in data.symbols:
-        one = data.select(symbol)
+        prices = data.select(symbol)
         columns: dict[str, FloatArray] = {}
         for name in COLUMNS:
             with suppress(DataError):  # prices may be closes only
-                columns[name] = one.array(name)[0]
-        close, index = columns["close"], one.index
+                columns[name] = prices.array(name)[0]
+        close, index = columns["close"], prices.index
         open_ = columns.setdefault("open", close)
         columns.setdefault("high", np.maximum(open_, close))
         columns.setdefault("low", np.minimum(open_, close))
@@ -165,8 +165,10 @@ def per_asset(
             raise ParamError(broken_rule(name, rule, key))
     result = {}
     for symbol in known:
-        given = table.get(symbol)
-        if given is not None and not isinstance(given, kind):
-            raise ParamError(broken_rule(name, f"be a {kind.__name__} or a dict of them", given))
-        result[symbol] = default if given is None else given
+        of_symbol = table.get(symbol)
+        if of_symbol is not None and not isinstance(of_symbol, kind):
+            raise ParamError(
+                broken_rule(name, f"be a {kind.__name__} or a dict of them", of_symbol)
+            )
+        result[symbol] = default if of_symbol is None else of_symbol
     return result

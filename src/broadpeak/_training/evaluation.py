@@ -48,7 +48,7 @@ RESERVED = frozenset((*TRIAL_COLUMNS, *RESULT_COLUMNS, *FIELDS, *CYCLE_COLUMNS))
 """Columns of the tables of trials and cycles, hence no names of parameters."""
 
 OWN_MISTAKES = (ParamError, ParFileError, StrategyError, DataError)
-"""Errors that say what to do, so that they reach the user as they are."""
+"""Errors that say what to do, so that they reach the user unchanged."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -80,7 +80,7 @@ class EvaluationSetup:
     data_key : str
         Fingerprint of all prices the training was given, under which a store counts its trials.
     store_key : str, optional
-        The user's word for what strategy and objective depend on.
+        The user's `store_key`, which stands for what strategy and objective depend on.
     """
 
     strategy: Strategy
@@ -111,10 +111,12 @@ def by_store_key(strategy: Strategy, objective: object, store_key: str | None) -
     if store_key is None:
         return {}
     settings = (strategy.lookback, strategy.unstable_period, strategy.fill)
-    own = objective.func if isinstance(objective, OwnObjective) else objective
+    func = objective.func if isinstance(objective, OwnObjective) else objective
     return {
         "strategy": (*under_key(strategy.func, store_key), *settings),
-        "objective": under_key(own, store_key) if callable(own) and own is not objective else own,
+        "objective": under_key(func, store_key)
+        if callable(func) and func is not objective
+        else func,
     }
 
 
@@ -230,7 +232,7 @@ def evaluate(setup: EvaluationSetup, step: SearchStep) -> Evaluation:
 
 def averaged(samples: Sequence[Stats]) -> Stats:
     """Return the mean of every number; counts may become fractions."""
-    table = np.array([one.values() for one in samples])
+    table = np.array([stats.values() for stats in samples])
     return Stats(*table.mean(axis=0).tolist())
 
 

@@ -258,8 +258,10 @@ def resolve_objective(objective: str | Objective, min_trades: float = MIN_TRADES
     if isinstance(objective, NamedObjective):
         return NamedObjective(objective.name, min_trades)
     if callable(objective):
-        own = next((name for name, func in _BY_NAME.items() if func is objective), None)
-        return OwnObjective(objective) if own is None else NamedObjective(own, min_trades)
+        known_name = next((name for name, func in _BY_NAME.items() if func is objective), None)
+        if known_name is None:
+            return OwnObjective(objective)
+        return NamedObjective(known_name, min_trades)
     return NamedObjective(check.one_of("objective", objective, _BY_NAME), min_trades)
 
 

@@ -119,7 +119,7 @@ class OrderBook:
         entering = acts["long"] ^ acts["short"]
         for side, mask, _ in placed:
             mask &= acts[side] & entering  # noqa: PLW2901  # in place
-        settings = {name: _joined(name, placed, entering) for name in UNIT_OF}
+        settings = {name: _joined_setting(name, placed, entering) for name in UNIT_OF}
         lots = settings["lots"]
         traded = entering
         if not (lots > 0 if isinstance(lots, float) else np.all(lots > 0)):  # type: ignore[operator]  # never None
@@ -141,7 +141,9 @@ class OrderBook:
         )
 
 
-def _joined(name: str, placed: list[tuple[str, BoolArray, Entry]], entering: BoolArray) -> Setting:
+def _joined_setting(
+    name: str, placed: list[tuple[str, BoolArray, Entry]], entering: BoolArray
+) -> Setting:
     """Return the setting `name` of the call that enters at each bar; checked where one does."""
     unit = UNIT_OF[name]
     value: Setting = 1.0 if unit == "size" else None

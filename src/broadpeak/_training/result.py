@@ -17,7 +17,7 @@ import pandas as pd
 
 import broadpeak
 from broadpeak._core import check, drawing
-from broadpeak._core.arrays import lent
+from broadpeak._core.arrays import user_copy
 from broadpeak._core.files import writing
 from broadpeak._data.data import Data
 from broadpeak._portfolio.portfolio import Portfolio
@@ -259,7 +259,9 @@ class Training(Travelling):
     def period(self) -> tuple[Any, Any]:
         """Labels of the first and the last evaluated bar, over all components."""
         found = self.components.values()
-        return min(one.first for one in found), max(one.last for one in found)
+        return min(component.first for component in found), max(
+            component.last for component in found
+        )
 
     @property
     def portfolio(self) -> Portfolio:
@@ -273,13 +275,20 @@ class Training(Travelling):
         The strategy runs when this is looked at for the first time; the portfolios are kept. Costs
         are those of the training. As in `test`, slippage counts, and sizes are the strategy's own.
         """
-        one, costs = self.strategy, self.settings.get("costs")
+        strategy, costs = self.strategy, self.settings.get("costs")
         # Whoever changes a strategy after its training is not shown what it was before.
-        basis = one.func, one.lookback, one.unstable_period, one.fill, self.params, costs
+        basis = (
+            strategy.func,
+            strategy.lookback,
+            strategy.unstable_period,
+            strategy.fill,
+            self.params,
+            costs,
+        )
         kept: tuple[object, Backtests] | None = self.__dict__.get("_backtests")
         if kept is None or kept[0] != basis:
             last = self.period[1]
-            kept = basis, run_backtests(one, self.data, self.params, costs=costs, last=last)
+            kept = basis, run_backtests(strategy, self.data, self.params, costs=costs, last=last)
             self.__dict__["_backtests"] = kept
         return kept[1]
 
@@ -289,7 +298,7 @@ class Training(Travelling):
         Parameters
         ----------
         component : str, optional
-            Key of the component; may be left out if there is one only.
+            Key of the component; may be left out if there is only one.
 
         Returns
         -------
@@ -307,7 +316,7 @@ class Training(Travelling):
 
         The run with the chosen values is not among them; it is in `components`.
         """
-        table: pd.DataFrame = lent(self._trials)
+        table: pd.DataFrame = user_copy(self._trials)
         return table
 
     @cached_property
@@ -326,7 +335,7 @@ class Training(Travelling):
 
         None unless trained with ``curves=True``. Days on which a component has no bar hold 0.
         """
-        return None if self._curves is None else lent(self._curves)
+        return None if self._curves is None else user_copy(self._curves)
 
     @cached_property
     def _curves(self) -> pd.DataFrame | None:
@@ -372,7 +381,7 @@ class Training(Travelling):
         parameter : str
             Its name.
         component : str, optional
-            Key of the component; may be left out if there is one only.
+            Key of the component; may be left out if there is only one.
 
         Returns
         -------
@@ -401,7 +410,7 @@ class Training(Travelling):
         x, y : str
             Names of two parameters; `y` goes to the rows.
         component : str, optional
-            Key of the component; may be left out if there is one only.
+            Key of the component; may be left out if there is only one.
 
         Returns
         -------
@@ -437,7 +446,7 @@ class Training(Travelling):
         Parameters
         ----------
         component : str, optional
-            Key of the component; may be left out if there is one only.
+            Key of the component; may be left out if there is only one.
 
         Returns
         -------
@@ -469,7 +478,7 @@ class Training(Travelling):
         parameter : str
             Its name.
         component : str, optional
-            Key of the component; may be left out if there is one only.
+            Key of the component; may be left out if there is only one.
 
         Returns
         -------
@@ -494,7 +503,7 @@ class Training(Travelling):
         x, y : str
             Names of two parameters.
         component : str, optional
-            Key of the component; may be left out if there is one only.
+            Key of the component; may be left out if there is only one.
 
         Returns
         -------

@@ -50,7 +50,7 @@ class StrategySettings(TypedDict):
 
 
 class UnknownMemberError(StrategyError, AttributeError):
-    """A strategy used a member that the run does not have."""
+    """A strategy used a name that the run `s` does not have."""
 
 
 class Strategy:
@@ -551,7 +551,7 @@ class StrategyRun:
             )
             raise StrategyError(msg)
         if state.phase == "before" and state.books:
-            msg = "Orders must be placed inside of s.loop(), got some before it. Move them there."
+            msg = "Orders must be placed inside s.loop(), got some before it. Move them there."
             raise StrategyError(msg)
         return self._iterate([Component(symbol, algo) for symbol in symbols for algo in names])
 
@@ -670,11 +670,11 @@ class StrategyRun:
         drawn = PlotLine(name, np.broadcast_to(np.asarray(line), len(index)), where)
         self._state.lines.setdefault(self._state.here(), {})[name] = drawn
 
-    def _enter(self, side: str, when: ArrayLike, own: tuple[EntrySetting, ...]) -> None:
+    def _enter(self, side: str, when: ArrayLike, entry_settings: tuple[EntrySetting, ...]) -> None:
         book = self._state.book()
         index = self._bars().index
         settings = dict(self._state.settings)
-        for name, value in zip(SETTINGS, own, strict=True):
+        for name, value in zip(SETTINGS, entry_settings, strict=True):
             if value is not None:
                 settings[name] = setting(name, value, index)
         book.enter(side, Entry(signal(f"enter_{side}", when, index), settings))
@@ -727,7 +727,7 @@ class StrategyRun:
         if name in _MEMBERS:
             msg = f"s.{name} cannot be assigned. Assignable are {', '.join(SETTINGS)}."
             raise UnknownMemberError(msg)
-        raise _unknown(name, "be set", SETTINGS)
+        raise _unknown_name_error(name, "be set", SETTINGS)
 
     def __getattr__(self, name: str) -> Any:
         if name in SETTINGS:
@@ -735,7 +735,7 @@ class StrategyRun:
             return value.copy() if isinstance(value, np.ndarray) else value
         if name.startswith("_"):
             raise AttributeError(name)
-        raise _unknown(name, "be used", _MEMBERS)
+        raise _unknown_name_error(name, "be used", _MEMBERS)
 
     def __dir__(self) -> list[str]:
         return sorted(_MEMBERS)
@@ -776,7 +776,7 @@ def run_strategy(strategy: Strategy, state: RunState) -> None:
         raise
 
 
-def _unknown(name: str, what: str, known: Iterable[str]) -> UnknownMemberError:
+def _unknown_name_error(name: str, what: str, known: Iterable[str]) -> UnknownMemberError:
     hint = did_you_mean(name, known) or f"Known are {', '.join(sorted(known))}."
     return UnknownMemberError(f"s.{name} cannot {what}: a run has no such member. {hint}")
 

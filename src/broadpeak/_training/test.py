@@ -51,7 +51,7 @@ SIZINGS = ("unit", "script")
 
 
 class _Trained(Protocol):
-    """What has chosen values, such as a `Training`."""
+    """An object with chosen values, such as a `Training`."""
 
     @property
     def params(self) -> Mapping[str, Mapping[str, float]]: ...
@@ -192,7 +192,7 @@ def signals(
     """
     plan = as_strategy(strategy)
     tests = _component_tests(plan, data, params, (None, None), None, mode="trade", unit_lots=False)
-    rows = [row for one in tests for row in _due(one, plan.fill)]
+    rows = [row for test in tests for row in _due_orders(test, plan.fill)]
     return pd.DataFrame(rows, columns=list(_COLUMNS))
 
 
@@ -221,11 +221,11 @@ def _component_tests(
         where = window(bars, lookback, *period)
         views[symbol] = bars.window(where.first - lookback, where.last)
     tests, n_unprotected = [], 0
-    for one in strategy_orders(strategy, views, values_for(strategy, params), mode=mode):
-        orders = one.book.merged(lookback, len(one.bars), unit_lots=unit_lots)
+    for ordered in strategy_orders(strategy, views, values_for(strategy, params), mode=mode):
+        orders = ordered.book.merged(lookback, len(ordered.bars), unit_lots=unit_lots)
         n_unprotected = max(n_unprotected, orders.n_unprotected)
-        costs_of = table[one.component.asset]
-        tests.append(component_test(one, orders, lookback, strategy.fill, costs_of))
+        costs_of = table[ordered.component.asset]
+        tests.append(component_test(ordered, orders, lookback, strategy.fill, costs_of))
     if n_unprotected:
         warnings.warn(unprotected_note(strategy, n_unprotected), stacklevel=3)
     return tests
@@ -243,7 +243,7 @@ def unprotected_note(strategy: Strategy, n_entries: int) -> str:
 # ------------------------------------------------------------------ what is due now
 
 
-def _due(test: ComponentTest, fill: str) -> Iterator[dict[str, object]]:
+def _due_orders(test: ComponentTest, fill: str) -> Iterator[dict[str, object]]:
     """Yield the orders of a component's last bar."""
     last = len(test.bars) - 1
     # Close fills of the last bar are trades already; what was held before them is one bar back.
@@ -257,16 +257,18 @@ def _due(test: ComponentTest, fill: str) -> Iterator[dict[str, object]]:
         "close": float(test.bars.close[last]),
         "position": held,
     }
-    action, reason = _filled(test, last) if fill == "close" else _waiting(test, last, held)
+    action, reason = (
+        _order_at_close(test, last) if fill == "close" else _order_at_next_open(test, last, held)
+    )
     if action.startswith("enter"):
-        settings = {name: _at(test.orders.settings[name], last) for name in SETTINGS}
+        settings = {name: _value_at(test.orders.settings[name], last) for name in SETTINGS}
         yield {**known, "action": action, "reason": reason, **settings}
     elif action:
         lots = abs(held) / test.account.costs.lot_amount
         yield {**known, "action": action, "reason": reason, "lots": lots}
 
 
-def _filled(test: ComponentTest, last: int) -> tuple[str, str]:
+def _order_at_close(test: ComponentTest, last: int) -> tuple[str, str]:
     """Return action and reason of the order that the last close filled, or nothing."""
     trades = test.simulated.trades
     for trade in trades[trades["entry_index"] == last]:
@@ -278,7 +280,7 @@ def _filled(test: ComponentTest, last: int) -> tuple[str, str]:
     return "", ""
 
 
-def _waiting(test: ComponentTest, last: int, held: float) -> tuple[str, str]:
+def _order_at_next_open(test: ComponentTest, last: int, held: float) -> tuple[str, str]:
     """Return action and reason of the order that the next open will fill, or nothing."""
     orders = test.orders
     go_long, go_short = bool(orders.enter_long[last]), bool(orders.enter_short[last])
@@ -292,7 +294,7 @@ def _waiting(test: ComponentTest, last: int, held: float) -> tuple[str, str]:
         return f"enter_{_side(1 if go_long else -1)}", "signal"
     if (held > 0 and leave_long) or (held < 0 and leave_short):
         return f"exit_{_side(held)}", "signal"
-    if held and _expires(test, last):
+    if held and _expires_next(test, last):
         return f"exit_{_side(held)}", "lifetime"
     return "", ""
 
@@ -301,17 +303,17 @@ def _side(direction: float) -> str:
     return "long" if direction > 0 else "short"
 
 
-def _expires(test: ComponentTest, last: int) -> bool:
+def _expires_next(test: ComponentTest, last: int) -> bool:
     """Return whether the open position's lifetime ends with the open after the last bar."""
     trades = test.simulated.trades
     lives = test.orders.settings["lifetime"]
     if lives is None or not len(trades) or trades["status"][-1] == 1:
         return False
     entry = int(trades["entry_index"][-1])
-    return entry + _at(lives, entry - 1) == last + 1
+    return entry + _value_at(lives, entry - 1) == last + 1
 
 
-def _at(value: Setting, bar: int) -> float:
+def _value_at(value: Setting, bar: int) -> float:
     if value is None:
         return math.nan
     return float(value[bar]) if isinstance(value, np.ndarray) else float(value)
@@ -363,8 +365,13 @@ def _strategy_orders(
     if isinstance(values, TrainedValues):
         values.check_complete(components)
     return [
-        StrategyOrders(one, views[one.asset], state.orders_of(one), state.lines.get(one, {}))
-        for one in components
+        StrategyOrders(
+            component,
+            views[component.asset],
+            state.orders_of(component),
+            state.lines.get(component, {}),
+        )
+        for component in components
     ]
 
 
@@ -404,7 +411,7 @@ class ComponentTest:
 
 
 def component_test(
-    one: StrategyOrders,
+    ordered: StrategyOrders,
     orders: OrderArrays,
     first: int,
     fill: str,
@@ -413,16 +420,16 @@ def component_test(
     flatten: BoolArray | None = None,
 ) -> ComponentTest:
     """Simulate merged `orders` of a component on its bars from `first` on."""
-    tested = one.bars.window(first, len(one.bars))
+    tested = ordered.bars.window(first, len(ordered.bars))
     flatten = None if flatten is None else flatten[first:]
     account = account_on(tested, 0, fill, costs, flatten=flatten)
     orders = orders.since(first)
     lines = {
         name: line._replace(values=np.asarray(line.values)[first:])
-        for name, line in one.lines.items()
+        for name, line in ordered.lines.items()
     }
     return ComponentTest(
-        one.component, tested, orders, account, simulate_orders(orders, account), lines
+        ordered.component, tested, orders, account, simulate_orders(orders, account), lines
     )
 
 
@@ -440,30 +447,30 @@ def strategy_portfolio(tests: Sequence[ComponentTest], capital: float | None) ->
     ParamError
         If `capital` is not a positive number.
     """
-    own = np.array([one.own_capital() for one in tests])
-    total = float(own.sum()) if capital is None else check_capital(capital)
-    # A given capital is shared out in the proportion that the components would have by default.
-    shares = own * (total / own.sum())
+    capitals = np.array([test.own_capital() for test in tests])
+    total = float(capitals.sum()) if capital is None else check_capital(capital)
+    # A capital that was passed is divided in the proportion that components have by default.
+    shares = capitals * (total / capitals.sum())
     components = {}
-    for one, share in zip(tests, shares, strict=True):
-        key = one.component.key
+    for test, share in zip(tests, shares, strict=True):
+        key = test.component.key
         components[key] = Portfolio.from_fills(
-            one.simulated.fills,
-            one.bars.index,
+            test.simulated.fills,
+            test.bars.index,
             capital=float(share),
             columns=pd.Index([key], name="component"),
             name=key,
-            plots={(line.panel, line.name): line.values for line in one.lines.values()},
+            plots={(line.panel, line.name): line.values for line in test.lines.values()},
         )
     index = tests[0].bars.index
-    for one in tests[1:]:
-        if not one.bars.index.equals(index):
-            index = index.union(one.bars.index)
+    for test in tests[1:]:
+        if not test.bars.index.equals(index):
+            index = index.union(test.bars.index)
     fills = tests[0].simulated.fills
     if len(tests) > 1:
-        places = [index.get_indexer(one.bars.index).astype(np.int64) for one in tests]
-        joined = [one.simulated.fills for one in tests]
-        fills = join_fills(joined, places, len(index), days_of(index))
+        positions = [index.get_indexer(test.bars.index).astype(np.int64) for test in tests]
+        parts = [test.simulated.fills for test in tests]
+        fills = join_fills(parts, positions, len(index), days_of(index))
     keys = pd.Index(list(components), name="component")
     return Portfolio.from_fills(fills, index, capital=total, columns=keys, components=components)
 

@@ -179,16 +179,16 @@ class TrainOptions:
         TypeError
             If neither knows an option; one of `also`, arguments of `owner`, may have been meant.
         """
-        own: dict[str, Any] = {}
+        training_options: dict[str, Any] = {}
         execute: dict[str, Any] = {}
         for name, value in options.items():
             if name in _NAMES:
-                own[name] = value
+                training_options[name] = value
             elif name not in EXECUTE_OPTIONS:
                 raise check.unknown_option(owner, name, {*EXECUTE_OPTIONS, *_NAMES, *also})
             elif name != "store" or value is not None:  # no store is what there is without one
                 execute[name] = value
-        return cls(**own, execute=execute)
+        return cls(**training_options, execute=execute)
 
     def __post_init__(self) -> None:
         check.one_of("sizing", self.sizing, SIZINGS)
@@ -264,6 +264,8 @@ _GENETIC = [TrainOptions.__dataclass_fields__[name].default for name in _OF_GENE
 
 
 class _Counted(NamedTuple):
+    """The state of the inner searcher, and how many points it has had evaluated."""
+
     inner: Any
     n_points: int
 
@@ -413,7 +415,7 @@ def train(
 
 def _with_options(func: Callable[..., object]) -> inspect.Signature:
     """Return the signature of `func` with all options in place of ``**options``."""
-    *own, rest = inspect.signature(func).parameters.values()
+    *named, rest = inspect.signature(func).parameters.values()
     table = TrainOptions.__dataclass_fields__
     shown = [
         inspect.Parameter(
@@ -424,7 +426,7 @@ def _with_options(func: Callable[..., object]) -> inspect.Signature:
         )
         for name in _NAMES
     ]
-    return inspect.Signature([*own, *shown, rest.replace(name="execute_options", annotation=Any)])
+    return inspect.Signature([*named, *shown, rest.replace(name="execute_options", annotation=Any)])
 
 
 train.__signature__ = _with_options(train)  # type: ignore[attr-defined]  # what `help` shows
@@ -447,16 +449,16 @@ class TrainingPlan(NamedTuple):
     def windows(self, start: Hashable, end: Hashable) -> dict[str, BarWindow]:
         """Return the bars of each symbol from label `start` to label `end`."""
         lookback = self.strategy.lookback
-        return {symbol: window(own, lookback, start, end) for symbol, own in self.bars.items()}
+        return {symbol: window(bars, lookback, start, end) for symbol, bars in self.bars.items()}
 
     def fingerprint(self) -> dict[str, object]:
         """Return what a training depends on, by which a store recognises it."""
         settings = {**self.options.settings(), "objective": self.objective}
-        word = settings.pop("store_key", None)
+        store_key = settings.pop("store_key", None)
         content = {"bars": self.bars, "costs": self.costs, "settings": settings}
-        by = by_store_key(self.strategy, self.objective, word)
-        settings["objective"] = by.get("objective", self.objective)
-        return {**content, "strategy": by.get("strategy", self.strategy)}
+        stand_ins = by_store_key(self.strategy, self.objective, store_key)
+        settings["objective"] = stand_ins.get("objective", self.objective)
+        return {**content, "strategy": stand_ins.get("strategy", self.strategy)}
 
 
 def plan_training(strategy: Strategy, data: Data, options: TrainOptions) -> TrainingPlan:
@@ -554,14 +556,14 @@ def train_many(
     execute : mapping
         Options of `execute`. With an engine other than serial whole trainings are its tasks, each
         of which runs serially. With a store, and where `on_step` watches, the trainings run one
-        after the other, and the options serve the evaluations inside of them.
+        after the other, and the options serve the evaluations inside them.
     label : callable
         Position of a task → the name it has in errors.
 
     Returns
     -------
     list of Training
-        In order. What they warn of is in their `notes`.
+        In order. Their warnings are in their `notes`.
 
     Raises
     ------
@@ -575,10 +577,10 @@ def train_many(
     if in_turn:
         return [task.run() for task in tasks]
     # Prices go to a worker once, and need not come back with every training.
-    kept = {name: word for name, word in execute.items() if name == "store_key"}
+    kept_options = {name: value for name, value in execute.items() if name == "store_key"}
     plans = {id(task.plan): task.plan for task in tasks}
     inner = [
-        plan._replace(data=None, options=replace(plan.options, execute=kept))
+        plan._replace(data=None, options=replace(plan.options, execute=kept_options))
         for plan in plans.values()
     ]
     number_of = {key: number for number, key in enumerate(plans)}
@@ -617,8 +619,8 @@ def _run_task(plan: TrainingPlan, rest: _RestOfTask) -> Training:
 
 def _bounds(plan: TrainingPlan, windows: Mapping[str, BarWindow]) -> tuple[Hashable, Hashable]:
     """Return first and last evaluated bar over all assets, as `train` would be given them."""
-    firsts = [plan.bars[symbol].index[one.first] for symbol, one in windows.items()]
-    lasts = [plan.bars[symbol].index[one.last - 1] for symbol, one in windows.items()]
+    firsts = [plan.bars[symbol].index[span.first] for symbol, span in windows.items()]
+    lasts = [plan.bars[symbol].index[span.last - 1] for symbol, span in windows.items()]
     return min(firsts), max(lasts)
 
 
@@ -634,7 +636,7 @@ def _view(plan: TrainingPlan, symbol: str, where: BarWindow) -> Bars:
 
 
 def _setup(
-    plan: TrainingPlan, component: Component, bars: Bars, one: Discovered
+    plan: TrainingPlan, component: Component, bars: Bars, discovered: Discovered
 ) -> EvaluationSetup:
     """Return what the evaluations of a component have in common."""
     strategy, options = plan.strategy, plan.options
@@ -659,8 +661,8 @@ def _setup(
         bars,
         account,
         plan.objective,
-        one.calls,
-        one.watched,
+        discovered.calls,
+        discovered.watched,
         options.recency,
         options.curves,
         data_key="" if plan.data is None else plan.data.fingerprint(),
@@ -709,23 +711,23 @@ class ComponentSearch:
     def __init__(
         self,
         setup: EvaluationSetup,
-        one: Discovered,
+        discovered: Discovered,
         shared: Mapping[str, float],
         options: TrainOptions,
     ) -> None:
-        dimensions = one.dimensions
+        dimensions = discovered.dimensions
         if shared:
             # Common parameters stay as the first component left them.
             dimensions = tuple(
                 Dimension(dim.name, shared[dim.name], 0, 0)
                 if common and dim.name in shared
                 else dim
-                for dim, common in zip(one.dimensions, one.common, strict=True)
+                for dim, common in zip(discovered.dimensions, discovered.common, strict=True)
             )
         self.setup = setup
         self.space = SearchSpace(dimensions)
         self.by_point: dict[Point, Evaluation] = {}
-        self._one = one
+        self._discovered = discovered
         self._options = options
         self._here = not _needs_engine(options.execute)
         self._watched = setup.watched
@@ -813,11 +815,11 @@ class ComponentSearch:
             passthrough=OWN_MISTAKES,
         )
         found = [Evaluation(np.nan)] * len(steps)
-        places = range(len(steps)) if finished.kept is None else finished.kept.tolist()
+        positions = range(len(steps)) if finished.kept is None else finished.kept.tolist()
         values = [] if finished.value is NoResult else finished.value
-        for place, value in zip(places, values, strict=True):
+        for position, value in zip(positions, values, strict=True):
             if not isinstance(value, Outcome):
-                found[place] = Evaluation.of(value)
+                found[position] = Evaluation.of(value)
         return found
 
     def _info(self, step: SearchStep, found: Evaluation) -> StepInfo:
@@ -833,7 +835,7 @@ class ComponentSearch:
         )
 
     def _result(self, found: SearchResult, seconds: float) -> ComponentTraining:
-        one, setup, names = self._one, self.setup, self.space.names
+        discovered, setup, names = self._discovered, self.setup, self.space.names
         component, bars, first = setup.component, setup.bars, setup.account.first
         final = self.by_point[found.values]
         params = dict(zip(names, found.values, strict=True))
@@ -850,9 +852,11 @@ class ComponentSearch:
             steps={curve.parameter: curve for curve in curves},
             curves=curves,
             usable=bool(found.choice.usable),
-            dimensions=one.dimensions,
+            dimensions=discovered.dimensions,
             common=tuple(
-                dim.name for dim, common in zip(one.dimensions, one.common, strict=True) if common
+                dim.name
+                for dim, common in zip(discovered.dimensions, discovered.common, strict=True)
+                if common
             ),
             stats=final.stats,
             first=bars.index[first],
@@ -873,7 +877,7 @@ class ComponentSearch:
         window = None
         if curve.window is not None:
             window = (curve.values[curve.window[0]], curve.values[curve.window[1]])
-        dimension = next(dim for dim in self._one.dimensions if dim.name == curve.parameter)
+        dimension = next(dim for dim in self._discovered.dimensions if dim.name == curve.parameter)
         return StepCurve(
             component=self.setup.component.key,
             parameter=curve.parameter,
@@ -914,13 +918,13 @@ def _needs_engine(execute: Mapping[str, Any]) -> bool:
 
 
 class Note(str):
-    """A warning and what it is about, so that those of several trainings can be given as one."""
+    """A warning and its kind, so that those of several trainings can be joined."""
 
     __slots__ = ("kind",)
     kind: str
 
     def __new__(cls, kind: str, text: str) -> Note:
-        """Make a note of what `kind` is about."""
+        """Make a note of this kind."""
         note = super().__new__(cls, text)
         note.kind = kind
         return note
@@ -932,13 +936,13 @@ class Note(str):
 def _notes(
     strategy: Strategy, results: Sequence[ComponentTraining], searches: Sequence[ComponentSearch]
 ) -> tuple[Note, ...]:
-    """Return what the user should know about a training."""
+    """Return the warnings about a training."""
     silent, unusable, few, n_unprotected = [], [], [], 0
     for found, search in zip(results, searches, strict=True):
         n_trades = 0.0
-        for one in search.by_point.values():
-            n_unprotected = max(n_unprotected, one.n_unprotected)
-            n_trades += one.n_trades
+        for evaluation in search.by_point.values():
+            n_unprotected = max(n_unprotected, evaluation.n_unprotected)
+            n_trades += evaluation.n_trades
         n_params = sum(dim.searched for dim in found.dimensions)
         n_chosen = found.stats.num_trades if found.stats else 0
         if not n_trades:
@@ -967,9 +971,9 @@ def _notes(
     return tuple(notes)
 
 
-def _and_more(items: Sequence[str], most: int = 3) -> str:
-    shown = ", ".join(items[:most])
-    return shown if len(items) <= most else f"{shown} and {len(items) - most} more"
+def _and_more(names: Sequence[str], most: int = 3) -> str:
+    shown = ", ".join(names[:most])
+    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
 
 
 def joined_notes(trainings: Sequence[Training]) -> tuple[str, ...]:
@@ -979,6 +983,6 @@ def joined_notes(trainings: Sequence[Training]) -> tuple[str, ...]:
         for note in training.notes:
             by_kind.setdefault(getattr(note, "kind", note), []).append(note)
     return tuple(
-        Note(kind, f"In {len(texts)} of {len(trainings)} cycles: {texts[0]}")
-        for kind, texts in by_kind.items()
+        Note(kind, f"In {len(notes)} of {len(trainings)} cycles: {notes[0]}")
+        for kind, notes in by_kind.items()
     )

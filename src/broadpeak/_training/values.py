@@ -95,7 +95,7 @@ class Trial:
     def value(self, position: int, call: OptimizeCall, component: Component | None) -> float:
         """Return the value of call number `position` at this point."""
         if position >= len(self._calls):
-            raise _changed(f"call number {position + 1} ({call.shown(position)}) is new")
+            raise _changed_error(f"call number {position + 1} ({call.shown(position)}) is new")
         self._n_seen += 1
         expected = self._calls[position]
         if call == expected:
@@ -108,14 +108,14 @@ class Trial:
             self.computed[position] = dimension.rounded(dimension.default)
             return self.computed[position]
         was, now = expected.shown(position), call.shown(position)
-        raise _changed(f"call number {position + 1} was {was} and is {now}")
+        raise _changed_error(f"call number {position + 1} was {was} and is {now}")
 
     def check_complete(self) -> None:
         """Raise unless every call of the discovery was made."""
         n_calls, n_seen = len(self._calls), self._n_seen
         if n_seen < n_calls:
             missing = self._calls[n_seen].shown(n_seen)
-            raise _changed(f"there were {n_calls} and are {n_seen}, without {missing}")
+            raise _changed_error(f"there were {n_calls} and are {n_seen}, without {missing}")
 
 
 class TrainedValues:
@@ -144,8 +144,10 @@ class TrainedValues:
         """Take common values from the first component of these assets."""
         symbols = tuple(assets)
         keys = list(self._table)
-        own = next((key for key in keys if key.startswith(tuple(f"{a}:" for a in symbols))), "")
-        self._first = next((key for key in keys if key in symbols), own) or symbols[0]
+        algo_key = next(
+            (key for key in keys if key.startswith(tuple(f"{a}:" for a in symbols))), ""
+        )
+        self._first = next((key for key in keys if key in symbols), algo_key) or symbols[0]
 
     def value(self, position: int, call: OptimizeCall, component: Component | None) -> float:
         """Return the trained value of call number `position`."""
@@ -163,10 +165,10 @@ class TrainedValues:
         if not self._named:
             names = list(values)
             if position >= len(names):
-                raise self._mismatch(key, f"at least {position + 1} values")
+                raise self._mismatch_error(key, f"at least {position + 1} values")
             name = names[position]
         elif name not in values:
-            raise self._mismatch(key, f"a value of {name!r}")
+            raise self._mismatch_error(key, f"a value of {name!r}")
         self._used.setdefault(key, []).append(name)
         return dimension.rounded(float(values[name]))
 
@@ -177,9 +179,11 @@ class TrainedValues:
             read = {*self._used.get(key, ()), *self._used.get(self._first, ())}
             for name in self._table.get(key, ()):
                 if name not in read:
-                    raise self._mismatch(key, f"no value {name!r}, which the strategy never reads")
+                    raise self._mismatch_error(
+                        key, f"no value {name!r}, which the strategy never reads"
+                    )
 
-    def _mismatch(self, key: str, what: str) -> BroadpeakError:
+    def _mismatch_error(self, key: str, what: str) -> BroadpeakError:
         names = ", ".join(self._table[key]) or "none"
         return self._error(
             f"{self._source} must have {what} in component {key!r}, got: {names}. "
@@ -187,7 +191,7 @@ class TrainedValues:
         )
 
 
-def _changed(what: str) -> OptimizeError:
+def _changed_error(what: str) -> OptimizeError:
     return OptimizeError(
         f"The optimize() calls of a strategy must be the same in every run, but {what}. "
         "Call all of them every time, in one order, with constant ranges."

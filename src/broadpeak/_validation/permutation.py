@@ -47,7 +47,7 @@ class Permutation:
     n_run : int
         Number of permutations that were run.
     stopped : bool
-        True if it ended early, because the result could not become significant any more.
+        True if it ended early, because the result could no longer become significant.
     """
 
     p_value: float
@@ -101,26 +101,26 @@ def bar_permutation(data: Data, seed: int | None) -> Data:
     generator = rng.generator(seed)
     present = np.isfinite(data.array("close"))
     groups = _groups(present)
-    bars, gaps = _drawn(groups, generator), _drawn(groups, generator)
+    bars, gaps = _shuffled_bars(groups, generator), _shuffled_bars(groups, generator)
     fields = {}
     for name in (*_PRICES, "volume"):
         with suppress(DataError):  # closes alone are prices too
             fields[name] = data.array(name)
     frames = {}
     for row, symbol in enumerate(data.symbols):
-        own = np.flatnonzero(present[row])
+        own_bars = np.flatnonzero(present[row])
         # Numbers of bars of the calendar → numbers among the symbol's own bars.
-        place = np.cumsum(present[row]) - 1
-        prices = {name: values[row, own] for name, values in fields.items()}
-        moved = _permuted(prices, place[bars[own]], place[gaps[own]])
-        frames[symbol] = pd.DataFrame(moved, index=data.index[own])
+        position = np.cumsum(present[row]) - 1
+        prices = {name: values[row, own_bars] for name, values in fields.items()}
+        moved = _permuted(prices, position[bars[own_bars]], position[gaps[own_bars]])
+        frames[symbol] = pd.DataFrame(moved, index=data.index[own_bars])
     result = Data.from_frames(frames)
     flat = isinstance(data.close, pd.Series)
     return result if flat or len(frames) > 1 else result.select(data.symbols)
 
 
 def _groups(present: BoolArray) -> list[IntArray]:
-    """Return the bars that may trade places: those at which the same symbols have a bar.
+    """Return the bars that may be exchanged: those at which the same symbols have a bar.
 
     The first bar of a symbol stays where it is.
     """
@@ -132,7 +132,7 @@ def _groups(present: BoolArray) -> list[IntArray]:
     ]
 
 
-def _drawn(groups: list[IntArray], generator: np.random.Generator) -> IntArray:
+def _shuffled_bars(groups: list[IntArray], generator: np.random.Generator) -> IntArray:
     """Return for each bar the bar that comes there."""
     order = np.arange(max((int(group.max()) for group in groups if len(group)), default=-1) + 1)
     for group in groups:
@@ -313,8 +313,8 @@ def _check_names(options: Iterable[str], *, is_walk: bool) -> None:
     known = {name for search in searches for name in inspect.signature(search).parameters}
     for name in options:
         if name not in known:
-            own = inspect.signature(permutation_test).parameters
-            known |= {*own, *EXECUTE_OPTIONS}
+            named = inspect.signature(permutation_test).parameters
+            known |= {*named, *EXECUTE_OPTIONS}
             raise check.unknown_option("permutation_test", name, known)
 
 

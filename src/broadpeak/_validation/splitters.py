@@ -436,8 +436,8 @@ def _checked(train: IntArray, test: IntArray) -> Pair:
 
 
 def _listed(name: str, blocks: Sequence[int]) -> tuple[int, ...]:
-    given = check.iterable(name, blocks, "be a list of numbers of blocks", f"Type: {name}=[0, 1]")
-    return tuple(check.integer(f"every block of {name}", block, 0, 2**31) for block in given)
+    items = check.iterable(name, blocks, "be a list of numbers of blocks", f"Type: {name}=[0, 1]")
+    return tuple(check.integer(f"every block of {name}", block, 0, 2**31) for block in items)
 
 
 def _length(index: Sized) -> int:

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from broadpeak._core import check, drawing
-from broadpeak._core.arrays import lent
+from broadpeak._core.arrays import user_copy
 from broadpeak._core.filenames import file_stem
 from broadpeak._data.data import Data
 from broadpeak._metrics.formulas import is_zero
@@ -43,7 +43,7 @@ class WalkForward(Travelling):
         (profit and loss of the test's bars, marked to market at the borders), and one column a
         parameter.
     table : DataFrame
-        The original that `cycles` hands out copies of.
+        The original of the copies that `cycles` returns.
     portfolio : Portfolio
         All tests as one, from the first tested bar to the last; ``.components`` by key.
     trainings : tuple of Training
@@ -82,7 +82,7 @@ class WalkForward(Travelling):
     @property
     def cycles(self) -> pd.DataFrame:
         """The table of cycles, as the class says."""
-        table: pd.DataFrame = lent(self.table)
+        table: pd.DataFrame = user_copy(self.table)
         return table
 
     @property
@@ -125,7 +125,7 @@ class WalkForward(Travelling):
         ``efficiency`` is the mean objective out of sample over the mean objective in sample, both
         of the cycles that were tested.
         """
-        stats: pd.Series[Any] = lent(self._stats)
+        stats: pd.Series[Any] = user_copy(self._stats)
         return stats
 
     @cached_property
@@ -153,7 +153,7 @@ class WalkForward(Travelling):
         parameter : str
             Its name.
         component : str, optional
-            Key of the component; may be left out if there is one only.
+            Key of the component; may be left out if there is only one.
 
         Returns
         -------
@@ -176,7 +176,7 @@ class WalkForward(Travelling):
         parameter : str, optional
             Draw this parameter's chart, averaged over cycles.
         component : str, optional
-            Key of the component, with a parameter; may be left out if there is one only.
+            Key of the component, with a parameter; may be left out if there is only one.
 
         Returns
         -------
@@ -239,23 +239,23 @@ class WalkForward(Travelling):
 
 def _mean_curve(curves: Sequence[StepCurve]) -> StepCurve:
     first = curves[0]
-    if any(not np.array_equal(one.values, first.values) for one in curves):
+    if any(not np.array_equal(curve.values, first.values) for curve in curves):
         rule = "have the same steps in all cycles to be averaged"
         raise ParamError(broken_rule(first.parameter, rule, first.values))
-    chosen = [one.chosen for one in curves]
+    chosen = [curve.chosen for curve in curves]
     return StepCurve(
         component=first.component,
         parameter=first.parameter,
         pass_number=first.pass_number,
         values=first.values,
-        objective=_mean([one.objective for one in curves]),
-        wins=_mean([one.wins for one in curves]),
-        losses=_mean([one.losses for one in curves]),
+        objective=_mean([curve.objective for curve in curves]),
+        wins=_mean([curve.wins for curve in curves]),
+        losses=_mean([curve.losses for curve in curves]),
         chosen=float(np.mean(chosen)),
-        score=float(np.mean([one.score for one in curves])),
+        score=float(np.mean([curve.score for curve in curves])),
         default=first.default,
         window=(min(chosen), max(chosen)),
-        at_edge=any(one.at_edge for one in curves),
+        at_edge=any(curve.at_edge for curve in curves),
         objective_name=first.objective_name,
     )
 

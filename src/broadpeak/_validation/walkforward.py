@@ -150,13 +150,13 @@ def walk_forward(
         rule = "be left out of a walk-forward run"
         raise ParamError(broken_rule("samples", rule, options.samples, remedy))
     plan = plan_training(as_strategy(strategy), data, options)
-    spans = _spans(plan, (start, end), cycles, period, split, anchored=anchored)
+    spans = _cycle_spans(plan, (start, end), cycles, period, split, anchored=anchored)
     trainings = train_many(
         [TrainingTask(plan, one.train) for one in spans if retrain_last or one.test is not None],
         options.execute,
         label=lambda at: f"cycle={at + 1}",
     )
-    tests = _tested(plan, trainings, spans, horizon=horizon, border=border)
+    tests = _cycle_tests(plan, trainings, spans, horizon=horizon, border=border)
     settings = {
         "cycles": len(spans),
         "period": period,
@@ -171,7 +171,7 @@ def walk_forward(
         **options.settings(),
     }
     result = WalkForward(
-        table=_table(plan, trainings, spans, tests),
+        table=_cycle_table(plan, trainings, spans, tests),
         portfolio=strategy_portfolio(tests, capital),
         trainings=tuple(trainings),
         strategy=plan.strategy,
@@ -195,7 +195,7 @@ class _CycleSpans(NamedTuple):
     test: dict[str, BarWindow] | None
 
 
-def _spans(
+def _cycle_spans(
     plan: TrainingPlan,
     bounds: tuple[Any, Any],
     cycles: int | None,
@@ -206,13 +206,13 @@ def _spans(
 ) -> list[_CycleSpans]:
     """Cut the common calendar into cycles, and those into bars of each asset."""
     if cycles is not None and period is not None:
-        rule = "be given by one of cycles and period"
+        rule = "be set by either cycles or period"
         raise ParamError(broken_rule("The number of cycles", rule, (cycles, period)))
     calendar = max(plan.bars.values(), key=len)
     index = calendar.index
-    for own in plan.bars.values():
-        if not own.index.equals(index):
-            index = index.union(own.index)
+    for bars in plan.bars.values():
+        if not bars.index.equals(index):
+            index = index.union(bars.index)
     if index is not calendar.index:
         calendar = Bars("the data", index, *(np.empty(len(index)),) * 6)
     lookback = plan.strategy.lookback
@@ -225,26 +225,26 @@ def _spans(
         """Return the first bar of each asset that is not before evaluated bar `bar`."""
         bar += whole.first
         if bar >= len(index):
-            return {symbol: len(own) for symbol, own in plan.bars.items()}
+            return {symbol: len(bars) for symbol, bars in plan.bars.items()}
         return {
-            symbol: bar if own.index is index else int(own.index.searchsorted(index[bar]))
-            for symbol, own in plan.bars.items()
+            symbol: bar if bars.index is index else int(bars.index.searchsorted(index[bar]))
+            for symbol, bars in plan.bars.items()
         }
 
     spans = []
-    for one in split_walk_forward(n_bars, CYCLES if cycles is None else cycles, split, anchored):
-        begin, end = at(one.train_start), at(one.train_end)
-        until = None if one.test_end is None else at(one.test_end)
+    for cycle in split_walk_forward(n_bars, CYCLES if cycles is None else cycles, split, anchored):
+        begin, end = at(cycle.train_start), at(cycle.train_end)
+        until = None if cycle.test_end is None else at(cycle.test_end)
         train, test = {}, {}
-        for symbol, own in plan.bars.items():
+        for symbol, bars in plan.bars.items():
             first = max(begin[symbol], lookback)
-            check_enough(symbol, end[symbol] - first, lookback, len(own))
+            check_enough(symbol, end[symbol] - first, lookback, len(bars))
             train[symbol] = BarWindow(first, end[symbol])
             if until is not None:
                 if until[symbol] <= end[symbol]:
                     msg = (
                         f"{symbol} must have bars in every test, got none in one of them "
-                        f"({len(own)} bars in all). Pass fewer cycles or another period."
+                        f"({len(bars)} bars in all). Pass fewer cycles or another period."
                     )
                     raise DataError(msg)
                 test[symbol] = BarWindow(end[symbol], until[symbol])
@@ -252,7 +252,7 @@ def _spans(
     return spans
 
 
-def _tested(
+def _cycle_tests(
     plan: TrainingPlan,
     trainings: Sequence[Training],
     spans: Sequence[_CycleSpans],
@@ -266,8 +266,8 @@ def _tested(
     and make no false crossing at a border; of its orders those of the cycle's bars are taken.
     """
     ends = spans[-1].train
-    views = {symbol: own.window(0, ends[symbol].last) for symbol, own in plan.bars.items()}
-    tested = [(one.test, training) for one, training in zip(spans, trainings, strict=False)]
+    views = {symbol: bars.window(0, ends[symbol].last) for symbol, bars in plan.bars.items()}
+    tested = [(ordered.test, training) for ordered, training in zip(spans, trainings, strict=False)]
     runs = []
     for test, training in tested:
         if test is not None:
@@ -276,11 +276,11 @@ def _tested(
             )
             runs.append((test, strategy_orders(plan.strategy, views, values, mode="test")))
     found = []
-    for place, one in enumerate(runs[0][1]):
-        component, n_bars = one.component, len(one.bars)
+    for number, ordered in enumerate(runs[0][1]):
+        component, n_bars = ordered.component, len(ordered.bars)
         segments = [test[component.asset] for test, _ in runs]
-        orders = _stitched(
-            [orders[place].book for _, orders in runs], segments, n_bars, horizon, border
+        orders = _stitched_orders(
+            [orders[number].book for _, orders in runs], segments, n_bars, horizon, border
         )
         flatten = None
         if border == "close":
@@ -289,12 +289,12 @@ def _tested(
         costs = plan.costs[component.asset]
         first, fill = segments[0].first, plan.strategy.fill
         # What was plotted belongs to a cycle, not to the whole.
-        plain = one._replace(lines={})
+        plain = ordered._replace(lines={})
         found.append(component_test(plain, orders, first, fill, costs, flatten=flatten))
     return found
 
 
-def _stitched(
+def _stitched_orders(
     books: Sequence[OrderBook],
     segments: Sequence[BarWindow],
     n_bars: int,
@@ -340,7 +340,7 @@ def _joined_setting(
     return joined
 
 
-def _table(
+def _cycle_table(
     plan: TrainingPlan,
     trainings: Sequence[Training],
     spans: Sequence[_CycleSpans],
@@ -351,11 +351,11 @@ def _table(
     objective = resolve_objective(plan.options.objective, 0)
     rows, keys = [], []
     for number, (training, span) in enumerate(zip(trainings, spans, strict=False), 1):
-        for one in tests:
-            asset = one.component.asset
+        for test in tests:
+            asset = test.component.asset
             index = plan.bars[asset].index
             train = span.train[asset]
-            found = training.components[one.component.key]
+            found = training.components[test.component.key]
             row: dict[str, Any] = {
                 "train_start": index[train.first],
                 "train_end": index[train.last - 1],
@@ -369,7 +369,7 @@ def _table(
             if span.test is not None:
                 first, last = span.test[asset]
                 start = spans[0].train[asset].last  # where the test begins
-                stats, net = _segment_stats(one, first - start, last - start)
+                stats, net = _segment_stats(test, first - start, last - start)
                 row |= {
                     "test_start": index[first],
                     "test_end": index[last - 1],
@@ -378,7 +378,7 @@ def _table(
                     "net": net,
                 }
             rows.append({**row, **found.params})
-            keys.append((number, one.component.key))
+            keys.append((number, test.component.key))
     labels: pd.Index[Any] = pd.MultiIndex.from_tuples(keys, names=["number", "component"])
     if len(tests) == 1:
         labels = pd.Index([number for number, _ in keys], name="number")
@@ -397,19 +397,19 @@ def _segment_stats(test: ComponentTest, first: int, last: int) -> tuple[Stats, f
     """
     trades, equity = test.simulated.trades, test.simulated.equity
     closed = trades["status"] == 1
-    mine = trades[(trades["exit_index"] >= first) & (trades["exit_index"] < last) & closed]
+    ended = trades[(trades["exit_index"] >= first) & (trades["exit_index"] < last) & closed]
     earlier = trades[(trades["exit_index"] < first) & closed]
     before = equity[first - 1] if first else 0.0
     stats = Stats.from_trades(
-        mine["pnl"],
-        mine["direction"].astype(np.int64),
-        np.maximum(mine["entry_index"], first),
-        mine["exit_index"],
+        ended["pnl"],
+        ended["direction"].astype(np.int64),
+        np.maximum(ended["entry_index"], first),
+        ended["exit_index"],
         equity[first:last] - before,
         first=first,
         capital=test.account.capital,
         years=test.account.years * (last - first) / len(equity),
         balance=float(earlier["pnl"].sum() - before),
-        worth=mine["size"] * np.maximum(mine["entry_price"], mine["exit_price"]),
+        worth=ended["size"] * np.maximum(ended["entry_price"], ended["exit_price"]),
     )
     return stats, float(equity[last - 1] - before)

@@ -67,7 +67,7 @@ class EngineContract:
     def test_results_come_in_task_order(self, distribute: str) -> None:
         """Tasks that end in another order than they started are put in task order."""
         pauses = [0.05, 0.0, 0.02, 0.0, 0.01, 0.0]
-        tasks = [Task(pause_and_return, pause, place) for place, pause in enumerate(pauses)]
+        tasks = [Task(pause_and_return, pause, position) for position, pause in enumerate(pauses)]
         assert self.run(tasks, distribute=distribute, chunk_len=2) == list(range(6))
 
     @pytest.mark.parametrize("distribute", ["tasks", "chunks"])
@@ -97,9 +97,9 @@ class EngineContract:
         base = np.arange(60_000.0).reshape(200, 300)
         for array in (base, np.asfortranarray(base), base[:, ::2], base.astype("datetime64[s]")):
             calls = Calls(item, (array, None), varying={1: (range(100), range(100))})
-            assert self.run(calls) == [array.flat[place] for place in range(100)]
-            tasks = [Task(item, array, place) for place in range(100)]
-            assert self.run(tasks) == [array.flat[place] for place in range(100)]
+            assert self.run(calls) == [array.flat[position] for position in range(100)]
+            tasks = [Task(item, array, position) for position in range(100)]
+            assert self.run(tasks) == [array.flat[position] for position in range(100)]
 
     def test_pandas_arguments_and_results(self) -> None:
         """Frames travel with index, columns, types and names."""
@@ -186,10 +186,10 @@ class EngineContract:
         tasks = [Task(fail_from_three, number) for number in range(5)]
         results = self.run(tasks, on_error="record")
         assert results[:3] == [0, 1, 2]
-        for place in (3, 4):
-            outcome = results[place]
+        for position in (3, 4):
+            outcome = results[position]
             assert isinstance(outcome, Outcome)
-            assert (outcome.index, outcome.status, outcome.value) == (place, "failed", None)
+            assert (outcome.index, outcome.status, outcome.value) == (position, "failed", None)
             assert isinstance(outcome.error, ZeroDivisionError)
             assert outcome.seconds >= 0
 
@@ -247,8 +247,8 @@ class EngineContract:
         tasks = [Task(die_at, number, 3) for number in range(6)]
         results = self.run(tasks, on_error="record", distribute=distribute, chunk_len=2)
         held = [3] if distribute == "tasks" else [2, 3]
-        assert [place for place in range(6) if isinstance(results[place], Outcome)] == held
-        assert {results[place].status for place in held} == {"died"}
+        assert [position for position in range(6) if isinstance(results[position], Outcome)] == held
+        assert {results[position].status for position in held} == {"died"}
         with pytest.raises(TaskError, match="lost its worker"):
             self.run(tasks, distribute=distribute, chunk_len=2)
         tasks = [Task(die_once, tmp_path / str(number)) for number in range(3)]
@@ -346,9 +346,9 @@ def combine(first: int, second: int, third: float) -> float:
     return first + 1000 * second + third
 
 
-def item(array: Any, place: int) -> Any:
+def item(array: Any, position: int) -> Any:
     """Return one item of `array`, which must be writable in its worker."""
-    return array.flat[place]
+    return array.flat[position]
 
 
 def same(value: Any) -> Any:
@@ -415,7 +415,7 @@ def raise_fault(fault: Any) -> None:
 
 def closure_over(values: list[int]) -> Callable[[int], int]:
     """Return a function that needs `values`."""
-    return lambda place: values[place]
+    return lambda position: values[position]
 
 
 def none_if_odd(number: int) -> Any:
@@ -424,7 +424,7 @@ def none_if_odd(number: int) -> Any:
 
 
 def run_inside(number: int) -> Any:
-    """Run a sweep in threads inside of a task."""
+    """Run a sweep in threads inside a task."""
     return execute([Task(abs, -number)], engine="threadpool", n_workers=2)
 
 

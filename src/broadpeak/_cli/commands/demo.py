@@ -18,10 +18,10 @@ def demo(*, out: flags.OutFolder = FOLDER, as_json: flags.AsJson = False) -> Non
         console.show_notes(["The first run compiles its loops, once; this takes about a minute."])
     strategy = example.make_trend()
     data = bp.Data.sample()
-    training, notes = inputs.recorded(
+    training, notes = inputs.with_warnings(
         lambda: bp.train(strategy, data, method="ascent", passes=2, min_trades=30)
     )
-    portfolio, more = inputs.recorded(lambda: bp.test(strategy, data, training))
+    portfolio, more = inputs.with_warnings(lambda: bp.test(strategy, data, training))
     notes = list(dict.fromkeys([*notes, *more]))
     files = summary.write_training(training, out or FOLDER, "trend")
     rows = _rows(training, portfolio)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""`broadpeak report`: the page about a test with given parameters."""
+"""`broadpeak report`: the page about a test of the parameters in a file."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def report(
         tested = bp.test(plan, prices, chosen, **settings)
         return tested, None if chosen is None else bp.test(plan, prices, None, **settings)
 
-    (tested, defaults), notes = inputs.recorded(both)
+    (tested, defaults), notes = inputs.with_warnings(both)
     path = drawing.draw(
         "backtest-report",
         tested,

@@ -15,11 +15,11 @@ def signals(
     symbol: flags.Symbols = None,
     as_json: flags.AsJson = False,
 ) -> None:
-    """Show the orders that a strategy asks for on the bar after the last one."""
+    """Show the orders that are due on the bar after the last one."""
     plan = inputs.strategy(strategy)
     prices = inputs.prices(data, symbol or [])
     chosen = inputs.parameters(params)
-    orders, notes = inputs.recorded(lambda: bp.signals(plan, prices, chosen))
+    orders, notes = inputs.with_warnings(lambda: bp.signals(plan, prices, chosen))
     name = inputs.name_of(plan)
     if as_json:
         console.show_json(

@@ -12,7 +12,7 @@ import typer
 
 import broadpeak as bp
 from broadpeak._cli import console, flags, inputs, summary
-from broadpeak._core.files import made_folder
+from broadpeak._core.files import make_folder
 from broadpeak.errors import broken_rule
 
 MOST_ROWS = 10
@@ -75,7 +75,7 @@ def sweep(
             "store_key": store_key,
         },
     )
-    scores, notes = inputs.recorded(lambda: swept(*prices, **grid))
+    scores, notes = inputs.with_warnings(lambda: swept(*prices, **grid))
     _check(scores, list(grid), function)
     choice = _choice(scores, chooser)
     files = _write(scores, out)
@@ -103,7 +103,7 @@ def _check_call(
 
 
 def _check(scores: Any, names: list[str], function: str) -> None:
-    """Refuse what is not one number a combination."""
+    """Refuse scores that are not one number a combination."""
     rule, remedy = "return one number", "Return a float from it, such as a Sharpe ratio."
     if not (hasattr(scores, "index") and hasattr(scores, "dtype")):
         raise bp.ParamError(broken_rule(function, rule, type(scores).__name__, remedy))
@@ -126,8 +126,8 @@ def _choice(scores: Any, chooser: str) -> dict[str, Any]:
         return {"highest": None, "chosen": None}
     best = some.idxmax()
     names = list(scores.index.names)
-    place = best if isinstance(best, tuple) else (best,)
-    highest = {"params": dict(zip(names, place, strict=True)), "score": float(some.max())}
+    position = best if isinstance(best, tuple) else (best,)
+    highest = {"params": dict(zip(names, position, strict=True)), "score": float(some.max())}
     found = bp.select(scores, method=chooser)
     return {"highest": highest, "chosen": {"params": dict(found.params), "score": found.score}}
 
@@ -135,7 +135,7 @@ def _choice(scores: Any, chooser: str) -> dict[str, Any]:
 def _write(scores: Any, out: str | None) -> dict[str, str]:
     if out is None:
         return {}
-    folder = made_folder(out)
+    folder = make_folder(out)
     path = folder / "scores.csv"
     scores.rename("score").to_csv(path)
     return {"scores": str(path)}

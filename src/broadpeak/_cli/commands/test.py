@@ -9,7 +9,7 @@ import typer
 
 import broadpeak as bp
 from broadpeak._cli import console, flags, inputs, summary
-from broadpeak._core.files import made_folder
+from broadpeak._core.files import make_folder
 
 
 def run_test(
@@ -38,7 +38,7 @@ def run_test(
         "costs": inputs.costs(cost or []),
         "capital": capital,
     }
-    portfolio, notes = inputs.recorded(lambda: bp.test(plan, prices, chosen, **settings))
+    portfolio, notes = inputs.with_warnings(lambda: bp.test(plan, prices, chosen, **settings))
     name = inputs.name_of(plan)
     files = _write(portfolio, out) if out else {}
     stats = summary.statistics(portfolio)
@@ -51,7 +51,7 @@ def run_test(
 
 
 def _write(portfolio: bp.Portfolio, folder: str) -> dict[str, str]:
-    out = made_folder(folder)
+    out = make_folder(folder)
     files = {"trades": out / "trades.csv", "equity": out / "equity.csv"}
     portfolio.trades.to_csv(files["trades"], index=False)
     portfolio.value.to_csv(files["equity"])

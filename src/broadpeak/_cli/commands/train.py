@@ -25,7 +25,7 @@ def train(
     """Train the parameters of a strategy; with --out, write parameter file, trials and report."""
     plan = inputs.strategy(strategy)
     prices = inputs.prices(data, symbol or [])
-    training, notes = inputs.recorded(lambda: bp.train(plan, prices, **search))
+    training, notes = inputs.with_warnings(lambda: bp.train(plan, prices, **search))
     name = inputs.name_of(plan)
     files = summary.write_training(training, out, name, page=report) if out else {}
     if as_json:

@@ -9,7 +9,7 @@ import typer
 
 import broadpeak as bp
 from broadpeak._cli import console, flags, inputs, summary
-from broadpeak._core.files import made_folder
+from broadpeak._core.files import make_folder
 
 
 @inputs.takes_search
@@ -41,7 +41,7 @@ def walk_forward(
     plan = inputs.strategy(strategy)
     prices = inputs.prices(data, symbol or [])
     settings = {"cycles": cycles, "period": period, "split": split, "anchored": anchored, **search}
-    result, notes = inputs.recorded(lambda: bp.walk_forward(plan, prices, **settings))
+    result, notes = inputs.with_warnings(lambda: bp.walk_forward(plan, prices, **settings))
     name = inputs.name_of(plan)
     files = _write(result, out) if out else {}
     stats = summary.statistics(result.portfolio)
@@ -64,7 +64,7 @@ def walk_forward(
 
 
 def _write(result: bp.WalkForward, folder: str) -> dict[str, str]:
-    out = made_folder(folder)
+    out = make_folder(folder)
     files = {"cycles": out / "cycles.csv", "report": out / "report.html"}
     result.to_par(out)
     result.cycles.to_csv(files["cycles"])

@@ -182,7 +182,7 @@ def _check(tree: ast.expr, text: str, owner: str) -> None:
 
 def _problem(node: ast.AST) -> str:
     if not isinstance(node, _ALLOWED):
-        return f"the {_in_words(node)}"
+        return f"the {_construct_name(node)}"
     if isinstance(node, ast.Call):
         return _call_problem(node)
     if isinstance(node, ast.Constant):
@@ -207,7 +207,7 @@ def _call_problem(node: ast.Call) -> str:
     return "the keyword arguments" if node.keywords else ""
 
 
-def _in_words(node: ast.AST) -> str:
+def _construct_name(node: ast.AST) -> str:
     """Return the name of a construct as a person would say it: ListComp → list comp."""
     name = type(node).__name__
     return "".join(f" {c.lower()}" if c.isupper() else c for c in name).strip()

@@ -142,8 +142,8 @@ class Values:
         low, high = sorted((items[0], items[-1]))
         if max(-low, high, abs(items.step)) > INT64 // 2:
             raise NotVectorised
-        place = np.zeros((), dtype=np.int64) if codes is None else codes.astype(np.int64)
-        return Vector("i", items.start + items.step * place, low, high)
+        position = np.zeros((), dtype=np.int64) if codes is None else codes.astype(np.int64)
+        return Vector("i", items.start + items.step * position, low, high)
 
 
 def unify(left: Vector, right: Vector) -> tuple[Vector, Vector]:
@@ -234,7 +234,7 @@ def _divide(left: Vector, right: Vector) -> Vector:
         raise NotVectorised  # Python rounds the exact quotient once
     zero = right.data == 0
     quotient = np.true_divide(left.data, np.where(zero, 1, right.data))
-    return Vector("f", quotient, raised=either(left.raised, right.raised, _some(zero)))
+    return Vector("f", quotient, raised=either(left.raised, right.raised, _none_if_nowhere(zero)))
 
 
 def _floor_divide(left: Vector, right: Vector) -> Vector:
@@ -244,7 +244,7 @@ def _floor_divide(left: Vector, right: Vector) -> Vector:
     zero = right.data == 0
     quotient = np.floor_divide(left.data, np.where(zero, 1, right.data))
     bounds = (-left.reach, left.reach)
-    return _result("i", quotient, bounds, either(left.raised, right.raised, _some(zero)))
+    return _result("i", quotient, bounds, either(left.raised, right.raised, _none_if_nowhere(zero)))
 
 
 def _modulo(left: Vector, right: Vector) -> Vector:
@@ -254,7 +254,7 @@ def _modulo(left: Vector, right: Vector) -> Vector:
     zero = right.data == 0
     rest = np.remainder(left.data, np.where(zero, 1, right.data))
     bounds = (min(right.low, 0), max(right.high, 0))
-    return _result("i", rest, bounds, either(left.raised, right.raised, _some(zero)))
+    return _result("i", rest, bounds, either(left.raised, right.raised, _none_if_nowhere(zero)))
 
 
 def _power(left: Vector, right: Vector) -> Vector:
@@ -281,7 +281,7 @@ def _bitwise(operation: np.ufunc) -> Callable[[Vector, Vector], Vector]:
     return compute
 
 
-def _some(mask: BoolArray) -> BoolArray | None:
+def _none_if_nowhere(mask: BoolArray) -> BoolArray | None:
     return mask if mask.any() else None
 
 
@@ -337,7 +337,7 @@ def _to_integer(rounding: np.ufunc) -> Callable[..., Vector]:
             raise NotVectorised
         data = number.astype(np.int64)
         bounds = (int(data.min(initial=0)), int(data.max(initial=0)))
-        return _result("i", data, bounds, either(operand.raised, _some(impossible)))
+        return _result("i", data, bounds, either(operand.raised, _none_if_nowhere(impossible)))
 
     return compute
 
@@ -349,7 +349,7 @@ def _float(*operands: Vector) -> Vector:
     return Vector("f", operand.data.astype(np.float64), raised=operand.raised)
 
 
-def _one(function: Callable[[Vector], Vector]) -> Callable[..., Vector]:
+def _of_one_argument(function: Callable[[Vector], Vector]) -> Callable[..., Vector]:
     def compute(*operands: Vector) -> Vector:
         if len(operands) != 1:
             raise NotVectorised
@@ -381,7 +381,7 @@ COMPARE: Final[dict[type[ast.cmpop], Callable[[Vector, Vector], BoolArray]]] = {
 }
 
 CALLS: Final[dict[str, Callable[..., Vector]]] = {
-    "abs": _one(_absolute),
+    "abs": _of_one_argument(_absolute),
     "min": _extreme(np.less, min),
     "max": _extreme(np.greater, max),
     "round": _to_integer(np.rint),

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Loops over one lane of values or returns."""
+"""Loops over one column of values or returns, and the record of a simulated group."""

@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 
 MOMENTS, DOWNSIDE, DRAWDOWN, TRADES = 1, 2, 4, 8
-"""What a summary can be asked for beside the end value, as bits."""
+"""What a summary may hold besides the end value, as bits."""
 
 SUMMARY = np.dtype(
     [
@@ -41,4 +41,4 @@ SUMMARY = np.dtype(
         ("exposed", np.float64),
     ]
 )
-"""What is left of a group of columns once it is simulated; 0 where it was not asked for."""
+"""What is left of a group of columns once it is simulated; 0 where it was not needed."""

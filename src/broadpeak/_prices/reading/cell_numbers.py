@@ -47,24 +47,24 @@ _GROUPED = re.compile(r"[+-]?\d{1,3}(?:([,.' ])\d{3})(?:\1\d{3})*|[+-]?\d{1,2}(?
 
 
 @dataclass
-class _CellTexts:
+class CellStrings:
     """A column as strings of plain marks.
 
     Attributes
     ----------
-    texts : array of bytes
+    strings : array of bytes
         Its different cells, without units; empty for what is missing.
     places : array of int or None
-        Which of `texts` each row holds; None if they are the rows themselves.
+        Which of `strings` each row holds; None if they are the rows themselves.
     scale : array or None
-        What each text is multiplied with.
+        What each string is multiplied by.
     numbers : array or None
         Its cells as numbers, where a dot is the only mark in it.
     """
 
     label: Hashable
-    texts: AnyArray
-    places: AnyArray | None = None
+    strings: AnyArray
+    positions: AnyArray | None = None
     scale: FloatArray | None = None
     numbers: FloatArray | None = None
     in_frame: bool = False
@@ -79,9 +79,9 @@ class _CellTexts:
             f" divide thousands, {column}.str.replace(',', '.').astype(float) if fractions follow."
         )
 
-    def row_of(self, place: int) -> int:
+    def row_of(self, position: int) -> int:
         """Return the first row that holds a string."""
-        return place if self.places is None else int(np.argmax(self.places == place))
+        return position if self.positions is None else int(np.argmax(self.positions == position))
 
 
 def read_numbers(
@@ -108,7 +108,7 @@ def read_numbers(
     labels : dict, optional
         How messages call the columns.
     in_frame : bool
-        Whether they came in memory, where the arguments of the readers of files are not at hand.
+        Whether they came in memory, where the arguments of file readers do not exist.
 
     Raises
     ------
@@ -116,7 +116,7 @@ def read_numbers(
         If two cells write numbers in different ways, or all could be read in two.
     """
     known_as = labels or {}
-    found = {key: _cells(known_as.get(key, key), texts) for key, texts in columns.items()}
+    found = {key: _cells(known_as.get(key, key), strings) for key, strings in columns.items()}
     known = [each for each in found.values() if each is not None]
     for each in known:
         each.in_frame = in_frame
@@ -130,29 +130,29 @@ def read_numbers(
     return values, decimal
 
 
-def _cells(label: Hashable, texts: AnyArray) -> _CellTexts | None:
-    """Return a column as plain strings, or None if some are no numbers."""
-    if longest(texts) > MOST_CHARS:
+def _cells(label: Hashable, strings: AnyArray) -> CellStrings | None:
+    """Return a column as plain strings, or None if any of them is not a number."""
+    if longest(strings) > MOST_CHARS:
         return None
-    raw = as_bytes(texts)
+    raw = as_bytes(strings)
     chars = _chars(raw)
     used = frozenset(np.flatnonzero(np.bincount(chars.ravel(), minlength=256)).tolist())
     if used <= _PLAIN:
         try:
-            return _CellTexts(label, raw, numbers=_floats(raw, chars))
+            return CellStrings(label, raw, numbers=_floats(raw, chars))
         except ValueError:
             pass  # two dots, a hyphen for what is missing
     elif used <= _DIGITS:
         marks = (chars == ord(",")) | (chars == ord("."))
         if (marks.sum(axis=1) < np.minimum(2, (chars != 0).sum(axis=1))).all():
-            return _CellTexts(label, raw)
-    places, uniques = pd.factorize(texts)
+            return CellStrings(label, raw)
+    positions, uniques = pd.factorize(strings)
     cleaned = [_clean(str(text)) for text in uniques]
     pairs = [each for each in cleaned if each is not None]
     if len(pairs) < len(cleaned):
         return None
     scale = np.array([number for _, number in pairs], dtype=np.float64)
-    return _CellTexts(label, np.array([text for text, _ in pairs], dtype="S"), places, scale)
+    return CellStrings(label, np.array([text for text, _ in pairs], dtype="S"), positions, scale)
 
 
 def _floats(raw: AnyArray, chars: AnyArray) -> FloatArray:
@@ -168,7 +168,7 @@ def _chars(raw: AnyArray) -> AnyArray:
 
 
 def _clean(text: str) -> tuple[bytes, float] | None:
-    """Return a cell without currency, percent and scale, and its scale; None if it is no number."""
+    """Return a cell without currency, percent and scale, and its scale; None if no number."""
     bare = unicodedata.normalize("NFKC", text).strip().strip("\"'").strip()
     if bare in BLANKS or text.strip() in BLANKS:
         return b"", 1.0
@@ -190,7 +190,7 @@ def _clean(text: str) -> tuple[bytes, float] | None:
     return bare.encode(), scale * sign
 
 
-def _decimal_mark(columns: list[_CellTexts], owner: str, thousands: str | None) -> str:
+def _decimal_mark(columns: list[CellStrings], owner: str, thousands: str | None) -> str:
     """Return the mark before fractions: what all columns together leave possible.
 
     A mark that comes last of two kinds, or with other than three digits behind it, is the decimal
@@ -216,9 +216,9 @@ def _decimal_mark(columns: list[_CellTexts], owner: str, thousands: str | None) 
     return _undecided(doubtful, owner)
 
 
-def _evidence(column: _CellTexts, says: dict[str, tuple[str, int, Hashable]]) -> BoolArray:
+def _evidence(column: CellStrings, says: dict[str, tuple[str, int, Hashable]]) -> BoolArray:
     """Note which decimal mark the cells of a column show; return which could be either."""
-    texts, chars = column.texts, _chars(column.texts)
+    strings, chars = column.strings, _chars(column.strings)
     at = {mark: chars == ord(mark) for mark in ",.e"}
     commas, dots = at[","].sum(axis=1), at["."].sum(axis=1)
     width = chars.shape[1]
@@ -239,66 +239,68 @@ def _evidence(column: _CellTexts, says: dict[str, tuple[str, int, Hashable]]) ->
     }
     for mark, rows in shown.items():
         if rows.any() and mark not in says:
-            place = int(np.argmax(rows))
-            says[mark] = (texts[place].decode(), column.row_of(place), column.label)
+            position = int(np.argmax(rows))
+            says[mark] = (strings[position].decode(), column.row_of(position), column.label)
     return np.asarray(doubt)
 
 
-def _undecided(doubtful: list[tuple[_CellTexts, BoolArray]], owner: str) -> str:
+def _undecided(doubtful: list[tuple[CellStrings, BoolArray]], owner: str) -> str:
     """Return the decimal mark where every number has three digits behind its only mark.
 
     A dot is what it mostly is. A comma is what makes neighbours alike: 999 beside 1,002 are
     thousands, 185 beside 186,500 are not.
     """
     for column, doubt in doubtful:
-        has_comma = (_chars(column.texts) == ord(",")).any(axis=1)
+        has_comma = (_chars(column.strings) == ord(",")).any(axis=1)
         commas = doubt & has_comma
         if not commas.any():
             continue
-        plain = ~has_comma & (column.texts != b"")
-        marked = column.texts[commas]
+        plain = ~has_comma & (column.strings != b"")
+        marked = column.strings[commas]
         if plain.any():
-            usual = float(np.median(column.texts[plain].astype(np.float64)))
+            usual = float(np.median(column.strings[plain].astype(np.float64)))
             small = float(np.median(np.char.replace(marked, b",", b".").astype(np.float64)))
             far = [abs(np.log10(max(x, 1e-9) / max(usual, 1e-9))) for x in (small, small * 1000)]
             if abs(far[0] - far[1]) > 1.0:
                 return "," if far[0] < far[1] else "."
-        place = int(np.argmax(commas))
+        position = int(np.argmax(commas))
         rule = f"show which of its marks is the decimal one in column {column.label!r}"
         said = "Pass decimal='.' if commas divide thousands, or decimal=','."
         remedy = column.remedy(said)
         raise DataError(
             broken_rule(
-                owner, rule, marked[0].decode(), f"{remedy} (row {column.row_of(place) + 1})"
+                owner, rule, marked[0].decode(), f"{remedy} (row {column.row_of(position) + 1})"
             )
         )
     return "."
 
 
-def _values(column: _CellTexts, decimal: str, thousands: str | None, owner: str) -> FloatArray:
+def _values(column: CellStrings, decimal: str, thousands: str | None, owner: str) -> FloatArray:
     """Return the numbers of a column, its thousands checked and taken away."""
     if column.numbers is not None and decimal == ".":
         return column.numbers
-    texts, chars = column.texts, _chars(column.texts)
+    strings, chars = column.strings, _chars(column.strings)
     marks = [mark for mark in ",.' " if mark != decimal and (chars == ord(mark)).any()]
     if marks:
-        texts = _ungrouped(column, decimal, thousands, owner)
+        strings = _ungrouped(column, decimal, thousands, owner)
     elif decimal == ",":
-        texts = np.where(chars == ord(","), np.uint8(ord(".")), chars).view(texts.dtype).ravel()
+        strings = np.where(chars == ord(","), np.uint8(ord(".")), chars).view(strings.dtype).ravel()
     try:
-        numbers = _floats(texts, _chars(texts))
+        numbers = _floats(strings, _chars(strings))
     except ValueError as error:
         rule = f"hold numbers in column {column.label!r}"
         raise DataError(broken_rule(owner, rule, str(error))) from error
     if column.scale is not None:
         numbers = numbers * column.scale
-    return numbers if column.places is None else np.asarray(numbers[column.places], np.float64)
+    return (
+        numbers if column.positions is None else np.asarray(numbers[column.positions], np.float64)
+    )
 
 
-def _ungrouped(column: _CellTexts, decimal: str, thousands: str | None, owner: str) -> AnyArray:
+def _ungrouped(column: CellStrings, decimal: str, thousands: str | None, owner: str) -> AnyArray:
     """Return numbers without thousands marks; wrong groups are an error."""
     out = []
-    for place, raw in enumerate(column.texts.tolist()):
+    for position, raw in enumerate(column.strings.tolist()):
         text = raw.decode()
         whole, mark, fraction = text.partition(decimal)
         bare = re.sub(r"[,.' ]", "", whole)
@@ -306,7 +308,7 @@ def _ungrouped(column: _CellTexts, decimal: str, thousands: str | None, owner: s
             used = set(re.findall(r"[,.' ]", whole))
             if not _GROUPED.fullmatch(whole) or (thousands and used != {thousands}):
                 rule = f"hold numbers with {decimal!r} before fractions in column {column.label!r}"
-                got = f"{text} (row {column.row_of(place) + 1})"
+                got = f"{text} (row {column.row_of(position) + 1})"
                 said = "Pass decimal= and thousands= if it writes them otherwise."
                 remedy = column.remedy(said)
                 raise DataError(broken_rule(owner, rule, got, remedy))

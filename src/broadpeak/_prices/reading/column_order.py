@@ -32,7 +32,7 @@ ORDERS = (
 TOLERANCE = 1e-8
 
 
-def fits(prices: Mapping[str, FloatArray]) -> AnyArray:
+def is_high_low_valid(prices: Mapping[str, FloatArray]) -> AnyArray:
     """Return for each bar whether its high is the highest and its low the lowest price."""
     with np.errstate(invalid="ignore"):
         top = np.fmax.reduce([prices[name] for name in PRICES])
@@ -46,17 +46,17 @@ def fits(prices: Mapping[str, FloatArray]) -> AnyArray:
 def meant_by(prices: Mapping[str, FloatArray]) -> dict[str, str] | None:
     """Return which field each column of prices holds if they are swapped, or None.
 
-    The first order that makes every bar a bar is taken: one of a vendor, else the one that moves
-    the fewest columns.
+    The first order in which every bar is consistent is taken: one of a vendor, else the one
+    that moves the fewest columns.
     """
     columns = list(prices)
     moved = sorted(
         permutations(PRICES), key=lambda p: sum(a != b for a, b in zip(p, columns, strict=True))
     )
     for order in [*ORDERS[1:], *moved]:
-        renamed = dict(zip(columns, order, strict=True))
-        if fits({renamed[name]: values for name, values in prices.items()}).all():
-            return {name: field for name, field in renamed.items() if name != field}
+        meaning = dict(zip(columns, order, strict=True))
+        if is_high_low_valid({meaning[name]: values for name, values in prices.items()}).all():
+            return {name: field for name, field in meaning.items() if name != field}
     return None
 
 
@@ -106,7 +106,7 @@ def named_by_content(
 
 
 def _unknown(owner: str, table: pd.DataFrame) -> DataError:
-    rule = "have a header, or columns in one order that makes every bar a bar"
+    rule = "have a header, or columns in the one order in which every bar is consistent"
     got = [str(cell) for cell in table.iloc[0].tolist()[:8]]
     remedy = "Name all columns: columns=['date', 'open', 'high', 'low', 'close', 'volume', …]."
     return DataError(broken_rule(owner, rule, got, remedy))
@@ -122,7 +122,9 @@ def _prices(
     if len(four) < 4 or any(label not in numbers for label in four):
         return None
     values = [numbers[label] for label in four]
-    fitting = [order for order in ORDERS if fits(dict(zip(order, values, strict=True))).all()]
+    fitting = [
+        order for order in ORDERS if is_high_low_valid(dict(zip(order, values, strict=True))).all()
+    ]
     if len(fitting) != 1 or not all((value > 0).any() for value in values):
         return None
     named = dict(zip(four, fitting[0], strict=True))

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Dates written as one number: 20240102, 240102, 202401, days of spreadsheets, epochs.
 
-What a number may mean is told by how many digits the column has; what it does mean, by all rows.
-Never is a number taken for an epoch that would put prices into 1970 or into a far future.
+What a number may mean follows from how many digits the column has; what it does mean, from all
+rows. A number is never taken for an epoch that would put prices into 1970 or far into the future.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def numbers_as_moments(
         return epochs
     if (whole < 0).any() or longest > 8:
         raise column.unreadable(column.row(int(np.argmax(lengths))), _NOT_EPOCHS)
-    if longest == shortest == 5 and not column.intraday and _on_sheet(whole):
+    if longest == shortest == 5 and not column.intraday and _are_spreadsheet_days(whole):
         # A day's fractions have ten digits at most; none means less than a millisecond.
         moment = np.rint(share * 86_400_000).astype(np.int64) * 1_000_000
         return Moments((whole - _DAY_ZERO) * DAY + moment)
@@ -62,7 +62,7 @@ def numbers_as_moments(
     return Moments(digits_as_days(whole, lengths, column).days * DAY)
 
 
-def _on_sheet(whole: IntArray) -> bool:
+def _are_spreadsheet_days(whole: IntArray) -> bool:
     low, high = _SPREADSHEET
     return bool(((whole >= low) & (whole <= high)).all())
 
@@ -105,7 +105,7 @@ def _with_time(whole: IntArray, length: int) -> list[tuple[bool, Moments]]:
     fits = []
     for shape in shapes.get(length, []):
         part = {char: _digits(whole, shape, char) for char in "ymdHMSf"}
-        year = part["y"] if "yyyy" in shape else _full(part["y"])
+        year = part["y"] if "yyyy" in shape else _four_digits(part["y"])
         days, valid = civil(year, part["m"], part["d"])
         seconds = (part["H"] * 60 + part["M"]) * 60 + part["S"]
         valid &= (part["M"] < 60) & (part["S"] < 60) & (seconds <= 86_400)
@@ -117,13 +117,13 @@ def _with_time(whole: IntArray, length: int) -> list[tuple[bool, Moments]]:
 
 
 def _digits(whole: IntArray, shape: str, char: str) -> IntArray:
-    """Return the digits of numbers at the places of `char` in their shape; 0 if there are none."""
+    """Return the digits of numbers at the positions of `char` in their shape; 0 if it is absent."""
     count = shape.count(char)
     after = len(shape) - shape.rfind(char) - 1
     return whole // 10**after % 10**count if count else np.zeros_like(whole)
 
 
-def _full(year: IntArray) -> IntArray:
+def _four_digits(year: IntArray) -> IntArray:
     return year + np.where(year >= 69, 1900, 2000)
 
 
@@ -171,7 +171,7 @@ def digits_as_days(whole: IntArray, lengths: IntArray, column: DateColumn) -> Re
 def _shaped(whole: IntArray, shape: str, name: str, written: str) -> Reading:
     part: Callable[[str], IntArray] = lambda char: _digits(whole, shape, char)  # noqa: E731
     ones = np.ones_like(whole)
-    year = part("y") if "yyyy" in shape else _full(part("y"))
+    year = part("y") if "yyyy" in shape else _four_digits(part("y"))
     month = part("m") if "m" in shape else ones
     day = part("d") if "d" in shape else ones
     days, valid = civil(year, month, day)

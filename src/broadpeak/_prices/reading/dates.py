@@ -40,7 +40,7 @@ class DateOptions:
     day_first : bool, optional
         Whether 01/02 is the first of February.
     in_frame : bool
-        Whether the table came in memory, where these options are not at hand.
+        Whether the table came in memory, where these options do not exist.
     """
 
     tz: Zone = None
@@ -118,8 +118,8 @@ def dates_of(
     return index
 
 
-def turned(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return a frame that is written newest first turned round; any other as it is."""
+def oldest_first(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a frame that is written newest first turned round; any other unchanged."""
     index = frame.index
     if len(index) > 1 and index[0] > index[-1] and index.is_monotonic_decreasing:
         return frame.iloc[::-1]
@@ -163,39 +163,39 @@ def parse_dates(column: DateColumn, values: Series, date_format: str | None) -> 
     if date_format is not None:
         return _in_format(column, values, date_format)
     is_number = pd.api.types.is_numeric_dtype(values.dtype)
-    column = replace(column, texts=values.to_numpy() if is_number else as_texts(values))
+    column = replace(column, strings=values.to_numpy() if is_number else as_strings(values))
     blank = values.isna().to_numpy()
     if not is_number:
-        blank = blank | (column.texts == "")
+        blank = blank | (column.strings == "")
     if blank.any():
         raise column.unreadable(f"none in row {int(np.argmax(blank)) + 1}")
     if pd.api.types.is_bool_dtype(values.dtype):
         raise column.unreadable(column.row(0))
     if is_number:
-        return _index(_of_numbers(column, values), column)
+        return _index(_moments_of_numbers(column, values), column)
     return _index(read_moments(column), column)
 
 
 def _in_format(column: DateColumn, values: Series, date_format: str) -> pd.DatetimeIndex:
-    texts = as_texts(values)
+    strings = as_strings(values)
     try:
-        return pd.DatetimeIndex(pd.to_datetime(texts, format=date_format))
+        return pd.DatetimeIndex(pd.to_datetime(strings, format=date_format))
     except (TypeError, ValueError, OverflowError) as error:
         raise column.unreadable(str(error).splitlines()[0]) from error
 
 
-def as_texts(values: Series) -> AnyArray:
+def as_strings(values: Series) -> AnyArray:
     """Return cells as strings, integers without a fraction."""
     if pd.api.types.is_float_dtype(values.dtype):
         numbers = values.to_numpy(np.float64, na_value=np.nan)
         if (np.isfinite(numbers) & (numbers == np.rint(numbers)) & (np.abs(numbers) < 2**63)).all():
             return np.array(numbers.astype(np.int64).astype(str), dtype=object)
-    texts = values.astype(object).to_numpy()
-    if pd.api.types.infer_dtype(texts, skipna=False) != "string":
-        texts = np.array([str(text) for text in texts], dtype=object)
-    if any(mark in text for text in texts[:1] for mark in "年년"):
-        texts = np.array([_KANJI.sub(r"\1-\2-\3", text) for text in texts], dtype=object)
-    return texts
+    strings = values.astype(object).to_numpy()
+    if pd.api.types.infer_dtype(strings, skipna=False) != "string":
+        strings = np.array([str(string) for string in strings], dtype=object)
+    if any(mark in string for string in strings[:1] for mark in "年년"):
+        strings = np.array([_KANJI.sub(r"\1-\2-\3", string) for string in strings], dtype=object)
+    return strings
 
 
 _KANJI = re.compile(r"(\d{4})[年년] ?(\d{1,2})[月월] ?(\d{1,2})[日일]")
@@ -205,16 +205,16 @@ def _clocks(values: Series) -> AnyArray:
     """Return times of day as strings; those that went through floats (930.0) as integers."""
     if pd.api.types.is_timedelta64_dtype(values.dtype):
         return np.array([str(pd.Timestamp(0) + x).partition(" ")[2] for x in values], dtype=object)
-    texts = as_texts(values)
-    if len(texts) and all(_WHOLE.fullmatch(text) for text in texts):
-        texts = np.array([text.partition(".")[0] for text in texts], dtype=object)
-    return texts
+    strings = as_strings(values)
+    if len(strings) and all(_WHOLE.fullmatch(string) for string in strings):
+        strings = np.array([string.partition(".")[0] for string in strings], dtype=object)
+    return strings
 
 
 _WHOLE = re.compile(r" *\d{1,6}\.0+ *")
 
 
-def _of_numbers(column: DateColumn, values: Series) -> Moments:
+def _moments_of_numbers(column: DateColumn, values: Series) -> Moments:
     if pd.api.types.is_integer_dtype(values.dtype):
         whole = values.to_numpy(np.int64)
         share = np.zeros(len(whole))
@@ -257,8 +257,8 @@ def zoned(index: pd.DatetimeIndex, tz: Zone, owner: str) -> pd.DatetimeIndex:
             return index.tz_convert(tz)
         back = len(index) > 1 and index[0] > index[-1]
         # The hour that comes twice in autumn is known by its order.
-        placed = (index[::-1] if back else index).tz_localize(tz, ambiguous="infer")
-        return placed[::-1] if back else placed
+        positioned = (index[::-1] if back else index).tz_localize(tz, ambiguous="infer")
+        return positioned[::-1] if back else positioned
     except (KeyError, TypeError) as error:
         raise DataError(broken_rule("tz", "be the name of a time zone", tz)) from error
     except ValueError as error:
@@ -285,11 +285,11 @@ def _date_label(table: pd.DataFrame, column: DateColumn) -> Hashable | None:
     time = find_column(table, names.TIMES)
     # A bar is labelled by its start, where start and end are there.
     order = sorted(range(table.shape[1]), key=lambda k: bool(_END.search(word(table.columns[k]))))
-    for place in order:
-        label, values = table.columns[place], table.iloc[:, place]
+    for position in order:
+        label, values = table.columns[position], table.iloc[:, position]
         if label == time or field_of(label) or word(label) in names.SYMBOLS:
             continue
-        leads = place <= 1 or bool(_WHEN.search(word(label)))
+        leads = position <= 1 or bool(_WHEN.search(word(label)))
         if _looks_like_dates(values, leads) and reads(column, label, values):
             return label
     if time is not None:
@@ -325,12 +325,12 @@ def _is_time(column: DateColumn, values: Series) -> bool:
         return bool(np.nanmax(np.abs(numbers), initial=0.0) <= 240_000)
     if pd.api.types.is_timedelta64_dtype(values.dtype):
         return bool((values >= pd.Timedelta(0)).all() and (values < pd.Timedelta(days=1)).all())
-    texts = _clocks(values)
-    head = [text.strip() for text in texts[:1000]]
-    if all(text.isdigit() and len(text) <= 6 for text in head):
+    strings = _clocks(values)
+    head = [string.strip() for string in strings[:1000]]
+    if all(string.isdigit() and len(string) <= 6 for string in head):
         return True
-    shares = all(text[:2] in {"0.", "0"} for text in head)
-    return shares or is_time_of_day(replace(column, texts=texts))
+    shares = all(string[:2] in {"0.", "0"} for string in head)
+    return shares or is_time_of_day(replace(column, strings=strings))
 
 
 def _looks_like_dates(values: Series, leads: bool) -> bool:
@@ -344,7 +344,7 @@ def _looks_like_dates(values: Series, leads: bool) -> bool:
         return False
     if pd.api.types.is_numeric_dtype(values.dtype):
         runs_on = values.is_monotonic_increasing or values.is_monotonic_decreasing
-        return leads and runs_on and looks_like_dates(list(as_texts(values[:100])))
+        return leads and runs_on and looks_like_dates(list(as_strings(values[:100])))
     head = [str(cell).strip() for cell in values[:100]]
     if all(cell.isdigit() for cell in head) and not leads:
         return False
@@ -404,10 +404,10 @@ def _joined(
         return with_clock(parse_dates(column, values, options.date_format), table, column)
     times = pd.Series(_clocks(table[time]), dtype=object)
     if options.date_format is not None and any(x in options.date_format for x in ("%H", "%I")):
-        texts = pd.Series(as_texts(values), dtype=object)
-        return _in_format(column, texts + " " + times, options.date_format)
+        strings = pd.Series(as_strings(values), dtype=object)
+        return _in_format(column, strings + " " + times, options.date_format)
     dates = parse_dates(replace(column, intraday=True), values, options.date_format)
-    return _at(dates, table, time, column)
+    return _with_times(dates, table, time, column)
 
 
 def _clock_label(table: pd.DataFrame, column: DateColumn, dates: Any) -> Hashable | None:
@@ -418,13 +418,13 @@ def _clock_label(table: pd.DataFrame, column: DateColumn, dates: Any) -> Hashabl
     return time if _is_time(column, table[time]) else None
 
 
-def _at(
+def _with_times(
     dates: pd.DatetimeIndex, table: pd.DataFrame, time: Hashable, column: DateColumn
 ) -> pd.DatetimeIndex:
     """Return dates with the times of day in column `time`."""
     if len(dates) and (dates != dates.normalize()).any():
         return dates  # the date holds its own time
-    clock = replace(column, label=time, texts=_clocks(table[time]))
+    clock = replace(column, label=time, strings=_clocks(table[time]))
     if table[time].isna().any():
         raise clock.unreadable(f"none in row {int(np.argmax(table[time].isna())) + 1}")
     return dates + pd.to_timedelta(read_times(clock), unit="ns")
@@ -445,11 +445,11 @@ def with_clock(
     if time is None:
         found = [
             label
-            for place, label in enumerate(table.columns)
-            if label != column.label and _are_clocks(table.iloc[:, place])
+            for position, label in enumerate(table.columns)
+            if label != column.label and _are_clocks(table.iloc[:, position])
         ]
         time = found[0] if len(found) == 1 else None
-    return dates if time is None else _at(dates, table, time, column)
+    return dates if time is None else _with_times(dates, table, time, column)
 
 
 def _are_clocks(values: Series) -> bool:

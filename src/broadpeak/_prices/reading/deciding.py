@@ -3,7 +3,7 @@
 
 A format that some row contradicts is out. Between those left over, what the rows say together
 decides: bars are in order of time, days of a market are a few days apart and not on weekends. Where
-that settles nothing, conventions do; where two stories are both good, nobody should guess.
+that settles nothing, conventions do; where two readings are equally good, the user has to say.
 """
 
 from __future__ import annotations
@@ -30,23 +30,23 @@ class DateColumn:
     ----------
     owner, label : str
         The file or frame, and the column in it.
-    texts : array
+    strings : array
         Its cells as they were written.
     runs : array of int, optional
         Which symbol each row belongs to: time runs on within one.
     in_frame : bool
-        Whether it came in memory, where the arguments of the readers of files are not at hand.
+        Whether it came in memory, where the arguments of file readers do not exist.
     intraday : bool
         Whether a time of day stands beside it.
     day_first : bool, optional
         What the caller says of it.
     european : bool
-        Whether numbers beside it have decimal commas: nobody writes the month first there.
+        Whether numbers beside it have decimal commas: the month is never written first there.
     """
 
     owner: str
     label: object
-    texts: AnyArray
+    strings: AnyArray
     runs: IntArray | None = None
     in_frame: bool = False
     intraday: bool = False
@@ -59,9 +59,9 @@ class DateColumn:
         remedy = " ".join(x for x in (remedy, _FRAME_REMEDY if self.in_frame else _REMEDY) if x)
         return DataError(broken_rule(self.owner, rule, got, remedy))
 
-    def row(self, place: int) -> str:
+    def row(self, position: int) -> str:
         """Return how a message shows one cell."""
-        return f"{self.texts[place]} (row {place + 1})"
+        return f"{self.strings[position]} (row {position + 1})"
 
     def two_formats(self, one: int, other: int) -> DataError:
         """Return the error for two rows that no single format reads."""
@@ -79,7 +79,7 @@ class DateColumn:
             remedy += f"pass date_format={one.format!r} or {other.format!r}."
             if {"%d", "%m"} <= {one.format[:2], other.format[:2]}:
                 remedy += " dayfirst=True and dayfirst=False say the same."
-        last = len(self.texts) - 1
+        last = len(self.strings) - 1
         return DataError(
             broken_rule(self.owner, rule, f"{self.row(0)} to {self.row(last)}", remedy)
         )
@@ -171,7 +171,7 @@ def decide(
 ) -> Reading:
     """Return the one of `readings`, the most usual first, that the rows mean.
 
-    `convention` says that the first is what most people mean; `sure` that nobody writes the others
+    `convention` says that the first is what most people mean, `sure` that nobody writes the others
     so, and only the order of rows may speak for them.
 
     Raises
@@ -193,7 +193,7 @@ def decide(
         raise column.ambiguous(usual, possible[1])
     ranks = [each.rank if each else 0 for each in seen]
     best = max(ranks)
-    winners = [place for place, rank in enumerate(ranks) if rank == best]
+    winners = [position for position, rank in enumerate(ranks) if rank == best]
     rivals = [
         reading
         for reading, each in zip(possible[1:], seen[1:], strict=True)
@@ -213,7 +213,7 @@ def decide(
             return usual
         raise column.ambiguous(usual, possible[winners[1]])
     if len(winners) > 1:
-        raise column.ambiguous(*[possible[place] for place in winners[:2]])
+        raise column.ambiguous(*[possible[position] for position in winners[:2]])
     return possible[winners[0]]
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Where the table stands in a text: what is above and below it, its delimiter and its header."""
+"""Where the table stands in a text: what is above and below it, its delimiter, its header."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def parse_table(
         text = text.replace("\r\n", "\n").replace("\r", "\n")
     head = text.split("\n", _HEAD)[:_HEAD]
     layout = _layout(head, owner, sep, wanted, listed)
-    body = _after(text, layout.first)
+    body = _text_after_line(text, layout.first)
     if not body.strip():
         labels = layout.labels or []
         return pd.DataFrame({label: pd.Series([], dtype=object) for label in labels if label})
@@ -91,16 +91,16 @@ def parse_table(
     return _read(body, _fitted(layout, body, cells, owner), cells, owner, wanted, decimal)
 
 
-def _after(text: str, line: int) -> str:
-    place = 0
+def _text_after_line(text: str, line: int) -> str:
+    position = 0
     for _ in range(line):
-        place = text.find("\n", place) + 1
-        if place == 0:
+        position = text.find("\n", position) + 1
+        if position == 0:
             return ""
-    return text[place:]
+    return text[position:]
 
 
-def _cut(lines: list[str], delimiter: str, owner: str) -> list[list[str]]:
+def _rows_of_cells(lines: list[str], delimiter: str, owner: str) -> list[list[str]]:
     if delimiter == " ":
         quoted = re.compile(r'"[^"]*"|\S+')
         found = [quoted.findall(line) for line in lines]
@@ -109,16 +109,16 @@ def _cut(lines: list[str], delimiter: str, owner: str) -> list[list[str]]:
         return [[cell.strip('"') for cell in row] for row in found]
     try:
         rows = csv.reader(lines, delimiter=delimiter, skipinitialspace=True)
-        return [[_bare(cell) for cell in row] for row in rows]
+        return [[_stripped(cell) for cell in row] for row in rows]
     except csv.Error as error:
         raise DataError(broken_rule(owner, "be a table of short cells", f"{error}")) from error
 
 
-def _bare(cell: str) -> str:
+def _stripped(cell: str) -> str:
     return cell.replace("\xa0", " ").replace("\u202f", " ").strip().strip("\"'")
 
 
-def _usual(counts: IntArray, layout: Layout) -> int:
+def _usual_cell_count(counts: IntArray, layout: Layout) -> int:
     """Return how many cells a row of the table has: as the header, else as most rows."""
     labels = layout.labels
     if labels and (counts == len(labels)).any():
@@ -133,22 +133,22 @@ def _layout(
     tables = {}
     for delimiter in [sep] if sep else _DELIMITERS:
         if any(delimiter in line for line in head):
-            tables[delimiter] = _cut(head, delimiter, owner)
+            tables[delimiter] = _rows_of_cells(head, delimiter, owner)
     if listed:
         return _without_header(tables, owner, [], named=True)
     best: tuple[int, Layout] | None = None
     for delimiter, rows in tables.items():
-        for place, row in enumerate(rows):
+        for position, row in enumerate(rows):
             score = _header_score(row, wanted)
             if score > (best[0] if best else 0):
-                best = score, _with_header(delimiter, rows, place)
+                best = score, _with_header(delimiter, rows, position)
     if best:
         return best[1]
     return _without_header(tables, owner, wanted)
 
 
 def _header_score(row: list[str], wanted: list[str]) -> int:
-    """Return how many labels of a header are known; 0 if it is none."""
+    """Return how many labels of a row are known as those of a header; 0 if it is no header."""
     if len(row) < 2 or sum(len(cell) > 40 for cell in row) > len(row) // 2:
         return 0
     filled = [cell for cell in row if cell]
@@ -170,12 +170,12 @@ def _is_series(label: str) -> bool:
     return bool(re.fullmatch(r"[A-Z][A-Z0-9_]{2,}", label)) and field_of(label) is None
 
 
-def _with_header(delimiter: str, rows: list[list[str]], place: int) -> Layout:
-    labels = rows[place]
-    for other in (place + 1, place - 1):
-        # Fields and symbols above each other, as frames with two rows of header are written.
+def _with_header(delimiter: str, rows: list[list[str]], position: int) -> Layout:
+    labels = rows[position]
+    for other in (position + 1, position - 1):
+        # Fields and symbols above each other, as frames with two header rows are written.
         if 0 <= other < len(rows) and _are_symbols(rows[other], labels):
-            first = max(place, other) + 1
+            first = max(position, other) + 1
             if first < len(rows) and len(rows[first]) > 1 and not any(rows[first][1:]):
                 labels = [rows[first][0] or "date", *labels[1:]]
                 first += 1
@@ -184,7 +184,7 @@ def _with_header(delimiter: str, rows: list[list[str]], place: int) -> Layout:
         labels = [labels[0], "close"]
     if labels[0].startswith("#"):
         labels = [labels[0].lstrip("# "), *labels[1:]]
-    return Layout(delimiter, place + 1, labels)
+    return Layout(delimiter, position + 1, labels)
 
 
 def _are_symbols(row: list[str], labels: list[str]) -> bool:
@@ -203,14 +203,14 @@ def _without_header(
     """Return the layout of a table without header: notes are above it, numbers in it."""
     labels: list[str] = []
     for delimiter, rows in tables.items():
-        for place, row in enumerate(rows):
+        for position, row in enumerate(rows):
             numbers = sum(bool(cell[:1].isdigit() or _NUMBER.fullmatch(cell)) for cell in row)
             if numbers >= 2 and numbers * 2 >= len(row):
-                if not named and place and not labels and len(rows[place - 1]) == len(row):
-                    labels = rows[place - 1]  # a header of which no label is known
+                if not named and position and not labels and len(rows[position - 1]) == len(row):
+                    labels = rows[position - 1]  # a header of which no label is known
                     break
                 if not labels:
-                    return Layout(delimiter, place, None)
+                    return Layout(delimiter, position, None)
         if labels:
             break
     if labels or tables:
@@ -230,7 +230,7 @@ def _without_header(
 def _rows(body: str, layout: Layout, owner: str) -> tuple[str, IntArray]:
     """Return the rows of a table without what is below it, and how many cells each has."""
     counts, starts = _counts(body, layout.delimiter, owner)
-    usual = _usual(counts, layout)
+    usual = _usual_cell_count(counts, layout)
     end = len(counts)
     letters = body.lstrip("\"' ")[:1].isalpha()
     while end > 1 and len(counts) - end < 40:
@@ -296,7 +296,7 @@ def _fitted(layout: Layout, body: str, counts: IntArray, owner: str) -> Layout:
     """Return the layout with as many labels as the rows have cells."""
     widest = int(counts.max())
     filled = counts[counts > 0]
-    usual = _usual(counts, layout)
+    usual = _usual_cell_count(counts, layout)
     labels = layout.labels
     if widest > _MOST_COLUMNS:
         rule = f"have at most {_MOST_COLUMNS:,} columns"
@@ -316,7 +316,7 @@ def _fitted(layout: Layout, body: str, counts: IntArray, owner: str) -> Layout:
 
 def _one_more(labels: list[str], body: str, layout: Layout, owner: str) -> list[str]:
     """Return the labels of rows that have one cell more than the header."""
-    row = _cut([body.split("\n", 1)[0]], layout.delimiter, owner)[0]
+    row = _rows_of_cells([body.split("\n", 1)[0]], layout.delimiter, owner)[0]
     if not row[-1]:
         return [*labels, ""]
     if re.match(r"\d{1,2}:\d\d", row[1]):
@@ -353,22 +353,24 @@ def _read(
     labels = layout.labels
     columns = list(range(width if labels is None else min(width, len(labels))))
     if labels is not None and layout.symbols is None and len(columns) > _KEPT:
-        columns = [place for place in columns if _is_needed(labels[place], wanted)]
+        columns = [position for position in columns if _is_needed(labels[position], wanted)]
     quick = [] if decimal == "," else _quick(body, layout, columns)
     table = _parsed(body, layout, owner, columns, quick)
-    if any(table[place].dtype.kind not in "iuf" for place in quick):
+    if any(table[position].dtype.kind not in "iuf" for position in quick):
         # Marks of thousands, units, notes: all cells are needed as they are written.
         table = _parsed(body, layout, owner, columns, [])
     if (counts[counts > 0] < width).any():
-        texts = [place for place in columns if table[place].dtype == object]
-        table[texts] = table[texts].where(table[texts].notna(), "")
+        strings = [position for position in columns if table[position].dtype == object]
+        table[strings] = table[strings].where(table[strings].notna(), "")
     if labels is None:
         return table
     if layout.symbols is not None:
         pairs = zip(layout.symbols, labels, strict=True)
         table.columns = pd.MultiIndex.from_tuples([("", "date"), *list(pairs)[1:]])
         return table
-    table.columns = pd.Index(_unique([labels[place] for place in columns], owner), dtype=object)
+    table.columns = pd.Index(
+        _unique([labels[position] for position in columns], owner), dtype=object
+    )
     return table
 
 
@@ -379,16 +381,16 @@ def _quick(body: str, layout: Layout, columns: list[int]) -> list[int]:
         return []
     lines = body.split("\n", 50)[:50]
     rows = [row for row in csv.reader(lines, delimiter=layout.delimiter) if len(row) > columns[-1]]
-    fields = [place for place in columns if field_of(labels[place])]
+    fields = [position for position in columns if field_of(labels[position])]
     if not rows or not all(
-        _PLAIN.fullmatch(row[place].strip()) for row in rows for place in fields
+        _PLAIN.fullmatch(row[position].strip()) for row in rows for position in fields
     ):
         return []
     epochs = [
-        place
-        for place in columns
-        if word(labels[place]) in names.DATES
-        and all(re.fullmatch(r"[1-9]\d{8,18}", row[place].strip()) for row in rows)
+        position
+        for position in columns
+        if word(labels[position]) in names.DATES
+        and all(re.fullmatch(r"[1-9]\d{8,18}", row[position].strip()) for row in rows)
     ]
     return sorted(fields + epochs)
 
@@ -397,9 +399,9 @@ def _parsed(
     body: str, layout: Layout, owner: str, columns: list[int], quick: list[int]
 ) -> pd.DataFrame:
     """Return the cells of a table as strings, those of `quick` columns as numbers if they are."""
-    texts = [place for place in columns if place not in set(quick)]
+    strings = [position for position in columns if position not in set(quick)]
     width = columns[-1] + 1
-    missing: Any = {place: sorted(BLANKS) for place in quick}
+    missing: Any = {position: sorted(BLANKS) for position in quick}
     try:
         return pd.read_csv(
             io.BytesIO((body if body.endswith("\n") else body + "\n").encode()),
@@ -407,7 +409,7 @@ def _parsed(
             header=None,
             names=range(width),
             usecols=columns,
-            dtype=dict.fromkeys(texts, object),
+            dtype=dict.fromkeys(strings, object),
             na_filter=bool(quick),
             keep_default_na=False,
             na_values=missing or None,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Texts of dates and times, a whole column in one format, as nanoseconds since 1970."""
+"""Strings of dates and times, a whole column in one format, as nanoseconds since 1970."""
 
 from __future__ import annotations
 
@@ -97,10 +97,10 @@ def read_moments(column: DateColumn) -> Moments:
     DataError
         If they are no dates, not in one format, or mean two things.
     """
-    groups = cut(column.texts)
+    groups = cut(column.strings)
     if groups is None:
         raise column.unreadable(column.row(0))
-    n = len(column.texts)
+    n = len(column.strings)
     if not groups:
         if n:
             raise column.unreadable(column.row(0))
@@ -122,7 +122,7 @@ def _is_number(group: Group) -> bool:
 
 
 def _numbers(groups: list[Group], column: DateColumn) -> Moments:
-    n = len(column.texts)
+    n = len(column.strings)
     whole, lengths = np.zeros(n, np.int64), np.zeros(n, np.int64)
     share = np.zeros(n)
     for group in groups:
@@ -135,19 +135,19 @@ def _numbers(groups: list[Group], column: DateColumn) -> Moments:
 
 def is_time_of_day(column: DateColumn) -> bool:
     """Return whether strings hold a time of day and no date."""
-    groups = cut(column.texts[:1000])
+    groups = cut(column.strings[:1000])
     return bool(groups) and all(re.match(r"#:#", group.mask) for group in groups or [])
 
 
 def _part(group: Group, column: DateColumn) -> _DatePart:
-    place = int(group.rows[0])
+    position = int(group.rows[0])
     mask = group.mask.strip()
     if mask.startswith("A") and _all_words(group.tokens[0], _WEEKDAYS):
         mask = mask[1:].lstrip(" .,")
         group = Group(group.rows, mask, group.tokens[1:], group.lengths[1:])
     found = _DATE.match(mask)
     if found is None:
-        raise column.unreadable(column.row(place), _weeks_remedy(group))
+        raise column.unreadable(column.row(position), _weeks_remedy(group))
     names = {
         "a": ("a", "b", "c"),
         "left": ("left", "word", "right"),
@@ -168,7 +168,7 @@ def _part(group: Group, column: DateColumn) -> _DatePart:
         kind, date, lengths = "digits", date[:1], lengths[:1]
         rest = mask[found.start("word") :]
     if key == "month" and _all_words(date[0], {f"q{k}": k for k in range(1, 5)} | {"q": 1}):
-        raise column.unreadable(column.row(place), _weeks_remedy(group))
+        raise column.unreadable(column.row(position), _weeks_remedy(group))
     moment, zone = _time_of(group, mask, rest, column)
     return _DatePart(group, kind, date, lengths, moment, zone)
 
@@ -207,9 +207,9 @@ def _time_of(
     if not rest.strip():
         return None, None
     found = _TIME.match(rest.rstrip())
-    place = int(group.rows[0])
+    position = int(group.rows[0])
     if found is None:
-        raise column.unreadable(column.row(place))
+        raise column.unreadable(column.row(position))
     shift = len(mask) - len(rest)
 
     def token(name: str) -> Any:
@@ -219,7 +219,7 @@ def _time_of(
         return _length(group, mask, found, name, shift)
 
     if found["t"] and not _all_words(token("t"), {"t": 1, "at": 1}):
-        raise column.unreadable(column.row(place))
+        raise column.unreadable(column.row(position))
     moment = None
     if found["hour"]:
         parts = [token(name) if found[name] else 0 for name in ("hour", "minute", "second")]
@@ -295,16 +295,16 @@ def _zones(
 ) -> AnyArray | None:
     """Return the zone of each row: minutes east of Greenwich, or a name."""
     n = len(group.rows)
-    place = int(group.rows[0])
+    position = int(group.rows[0])
     if found["sign"]:
         if words is not None and not _all_words(words, _ZONES):
-            raise column.unreadable(column.row(place))
+            raise column.unreadable(column.row(position))
         off = token("off")
         minutes = token("off2") if found["off2"] else 0
         if not found["off2"] and length("off") > 2:
             off, minutes = off // 100, off % 100
         if (off > 15).any() or np.any(np.asarray(minutes) > 59):
-            raise column.unreadable(column.row(place))
+            raise column.unreadable(column.row(position))
         east = (off * 60 + minutes) * (1 if found["sign"] == "+" else -1)
         return np.asarray(east, dtype=object)
     if words is None:
@@ -312,11 +312,11 @@ def _zones(
     if _all_words(words, _ZONES):
         return np.zeros(n, dtype=object)
     # Interactive Brokers writes the name of a zone behind each time.
-    names = {str(column.texts[row]).rsplit(" ", 1)[-1] for row in group.rows}
+    names = {str(column.strings[row]).rsplit(" ", 1)[-1] for row in group.rows}
     if len(names) == 1 and "/" in (name := names.pop()):
         return np.full(n, name, dtype=object)
     remedy = "Cut off the name of the zone and pass tz='America/New_York' or the like."
-    raise column.unreadable(column.row(place), "" if column.in_frame else remedy)
+    raise column.unreadable(column.row(position), "" if column.in_frame else remedy)
 
 
 def _whole(pieces: list[IntArray | None], parts: list[_DatePart], n: int) -> IntArray:
@@ -389,12 +389,12 @@ def _as_numbers(part: _DatePart, k: int, column: DateColumn) -> IntArray:
         return np.asarray(token, np.int64)
     if part.kind == "quarter":
         return np.zeros(len(token), np.int64)
-    words, places = np.unique(token, return_inverse=True)
+    words, positions = np.unique(token, return_inverse=True)
     numbers = [_MONTHS.get(word.decode(errors="replace"), 0) for word in words]
     if 0 in numbers:
-        wrong = int(np.argmax(np.asarray(numbers)[places] == 0))
+        wrong = int(np.argmax(np.asarray(numbers)[positions] == 0))
         raise column.unreadable(column.row(int(part.group.rows[wrong])), _weeks_remedy(part.group))
-    return np.asarray(numbers, np.int64)[places]
+    return np.asarray(numbers, np.int64)[positions]
 
 
 def _years(year: IntArray, width: IntArray, column: DateColumn) -> IntArray:
@@ -430,7 +430,7 @@ def _three(
     early = _years(a, lengths[0], column) if may_lead else a
     late = _years(c, lengths[2], column) if may_end else c
     # An intraday column has few dates: each is read once.
-    places, key = pd.factorize(((early * 100 + b) * 10_000 + late) * 10_000 + tokens[0])
+    positions, key = pd.factorize(((early * 100 + b) * 10_000 + late) * 10_000 + tokens[0])
     first, late = key % 10_000, key // 10_000 % 10_000
     b, early = key // 100_000_000 % 100, key // 10_000_000_000
     mark = sep.strip() or " "
@@ -450,7 +450,7 @@ def _three(
         day = late if year_first else late % 100
         readings.append(_reading("year first", f"{year}{mark}%m{mark}%d", early, b, day))
     return decide(
-        [_expanded(reading, places) for reading in readings],
+        [_expanded(reading, positions) for reading in readings],
         column,
         # With hyphens some mean the day first, some the month, and of two digits some the year.
         convention=mark != "-" or year_first or (column.european and year_last),
@@ -458,13 +458,13 @@ def _three(
     )
 
 
-def _expanded(reading: Reading, places: IntArray) -> Reading:
+def _expanded(reading: Reading, positions: IntArray) -> Reading:
     """Return a reading of the different dates as one of all rows."""
     return replace(
         reading,
-        days=reading.days[places],
-        day=reading.day[places],
-        valid=reading.valid[places],
+        days=reading.days[positions],
+        day=reading.day[positions],
+        valid=reading.valid[positions],
     )
 
 
@@ -473,12 +473,12 @@ def _zoned(ns: IntArray, parts: list[_DatePart], n: int, column: DateColumn) -> 
     if zones[0] is None:
         return Moments(ns)
     names = {zone for array in zones if array is not None for zone in set(array.tolist())}
-    texts = {name for name in names if isinstance(name, str)}
-    if texts:
+    strings = {name for name in names if isinstance(name, str)}
+    if strings:
         if len(names) > 1:
             first, other = int(parts[0].group.rows[0]), int(parts[-1].group.rows[0])
             raise column.two_formats(first, other)
-        return Moments(ns, texts.pop())
+        return Moments(ns, strings.pop())
     east = _whole([np.asarray(zone, np.int64) for zone in zones], parts, n)
     # Offsets that change, as summer time does, fit no single zone but UTC.
     return Moments(ns - east * 60 * _SECOND, names.pop() if len(names) == 1 else 0)
@@ -492,10 +492,10 @@ def read_times(column: DateColumn) -> IntArray:
     DataError
         If they are no times of day.
     """
-    groups = cut(column.texts)
+    groups = cut(column.strings)
     if groups is None:
         raise column.unreadable(column.row(0))
-    n = len(column.texts)
+    n = len(column.strings)
     out = np.zeros(n, np.int64)
     plain = [group.mask.strip() == "#" for group in groups]
     if any(plain) and not all(plain):

@@ -213,7 +213,7 @@ def field_of(label: object) -> str | None:
 
 
 def find_column(table: pd.DataFrame, words: Iterable[str]) -> Hashable | None:
-    """Return the label of the first column that is called like one of `words`, or None."""
+    """Return the label of the first column whose name is one of `words`, or None."""
     found = {word(label): label for label in reversed(table.columns)}
     return next((found[name] for name in words if name in found), None)
 

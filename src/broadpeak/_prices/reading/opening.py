@@ -50,19 +50,19 @@ def stem(path: object) -> str:
     return Path(str(name)).name.split(".")[0] or "prices"
 
 
-def not_there(path: object) -> MissingDataError:
+def missing_file_error(path: object) -> MissingDataError:
     """Return the error for a path where nothing is."""
     remedy = "Check the path; relative ones begin at the working directory."
     return MissingDataError(broken_rule("path", "be a file that exists", str(path), remedy))
 
 
 def checked_path(path: object, reader: str = "from_csv") -> Path:
-    """Return `path` as the path of a file that is there.
+    """Return `path` as the path of an existing file.
 
     Raises
     ------
     DataError
-        If it is a URL, a text of prices, a folder, nothing, or no path at all.
+        If it is a URL, prices in a string, a folder, nothing, or no path at all.
     """
     if isinstance(path, (bytes, bytearray)) or not isinstance(path, (str, os.PathLike)):
         remedy = f"Type: Data.{reader}('prices.csv'), or pass an open file such as io.BytesIO(raw)."
@@ -80,7 +80,7 @@ def checked_path(path: object, reader: str = "from_csv") -> Path:
             remedy = f"Pass its files: Data.{reader}(sorted(Path(folder).glob('*')))"
             raise DataError(broken_rule("path", "be a file, not a folder", str(found), remedy))
         if not found.exists():
-            raise not_there(found)
+            raise missing_file_error(found)
     except (OSError, ValueError) as error:
         if isinstance(error, DataError):
             raise
@@ -146,7 +146,7 @@ def _unpacked(raw: bytes, owner: str, expected: bytes) -> bytes:
         if isinstance(error, DataError):
             raise
         remedy = "Download it again."
-        rule = "be a whole archive"
+        rule = "be a complete archive"
         raise UnreadableDataError(broken_rule(owner, rule, str(error), remedy)) from error
     except (RuntimeError, NotImplementedError) as error:
         # A password, or a way of packing that Python does not know.
@@ -192,8 +192,8 @@ def _decoded(raw: bytes, owner: str) -> str:
             if len(raw) > 3 and not any(raw[places]):
                 return raw.decode(encoding)
         if b"\0" in raw:
-            place = raw.index(b"\0")
-            got = raw[max(place - 20, 0) : place + 20]
+            position = raw.index(b"\0")
+            got = raw[max(position - 20, 0) : position + 20]
             remedy = "Null bytes are what a broken download or another kind of file leaves."
             raise DataError(broken_rule(owner, "be a text file", got, remedy))
         return raw.decode("utf-8")

@@ -2,7 +2,7 @@
 """Strings cut into numbers and words, a whole column at once.
 
 A column of dates has few layouts: "9/9/9999 99:99" and its neighbours with one digit more. Rows of
-one layout are cut at the same places, so that a million strings cost a few array operations.
+one layout are cut at the same positions, so that a million strings cost a few array operations.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Group:
     Attributes
     ----------
     rows : array of int
-        Their places in the column.
+        Their positions in the column.
     mask : str
         The layout: "#" for a number, "A" for a word, other characters as they are.
     tokens : list
@@ -50,25 +50,25 @@ class Group:
     lengths: list[int]
 
 
-def longest(texts: AnyArray) -> int:
+def longest(strings: AnyArray) -> int:
     """Return the number of characters of the longest string."""
-    return max(map(len, texts), default=0)
+    return max(map(len, strings), default=0)
 
 
-def as_bytes(texts: AnyArray) -> AnyArray:
+def as_bytes(strings: AnyArray) -> AnyArray:
     """Return strings as an array of bytes, in UTF-8, with plain spaces around nothing."""
     try:
-        return texts.astype("S")
+        return strings.astype("S")
     except UnicodeEncodeError:
-        plain = [str(text).replace("\u202f", " ").replace("\xa0", " ") for text in texts]
+        plain = [str(text).replace("\u202f", " ").replace("\xa0", " ") for text in strings]
         return np.array([text.encode() for text in plain], dtype="S")
 
 
-def cut(texts: AnyArray) -> list[Group] | None:
+def cut(strings: AnyArray) -> list[Group] | None:
     """Return the rows of each layout, or None where there are too many, or too long, for dates."""
-    if longest(texts) > MOST_CHARS:
+    if longest(strings) > MOST_CHARS:
         return None
-    raw = as_bytes(texts)
+    raw = as_bytes(strings)
     width = raw.dtype.itemsize
     if len(raw) == 0 or width == 0:
         return []
@@ -79,8 +79,8 @@ def cut(texts: AnyArray) -> list[Group] | None:
         return None if group is None else [group]
     weights = np.random.default_rng(0).integers(1, 2**63, width, dtype=np.uint64)
     codes = np.zeros(len(raw), np.uint64)
-    for place in range(width):
-        codes += kinds[:, place] * weights[place]
+    for position in range(width):
+        codes += kinds[:, position] * weights[position]
     layout, layouts = pd.factorize(codes)
     if len(layouts) > _MOST_LAYOUTS:
         return None
@@ -106,8 +106,8 @@ def _group(rows: IntArray, chars: AnyArray, layout: AnyArray) -> Group | None:
             if long and (stop - start > _MOST_DIGITS or (part[:, 0] >= ord("9")).any()):
                 return None  # more than 64 bits hold
             number = np.zeros(len(rows), np.int64)
-            for place in range(stop - start):
-                number = number * 10 + (part[:, place].astype(np.int64) - ord("0"))
+            for position in range(stop - start):
+                number = number * 10 + (part[:, position].astype(np.int64) - ord("0"))
             tokens.append(number)
         elif kind == _LETTER:
             words = np.ascontiguousarray(part).view(f"S{stop - start}").ravel()

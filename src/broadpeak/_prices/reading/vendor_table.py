@@ -16,7 +16,14 @@ from broadpeak._core.aliases import Series
 from broadpeak._prices.reading import names
 from broadpeak._prices.reading.cell_numbers import BLANKS, read_numbers
 from broadpeak._prices.reading.column_order import named_by_content
-from broadpeak._prices.reading.dates import DateOptions, as_texts, dates_of, is_dated, reads, turned
+from broadpeak._prices.reading.dates import (
+    DateOptions,
+    as_strings,
+    dates_of,
+    is_dated,
+    oldest_first,
+    reads,
+)
 from broadpeak._prices.reading.deciding import DateColumn
 from broadpeak._prices.reading.layout import parse_table
 from broadpeak._prices.reading.names import field_of, find_column, ranked_field, split_labels, word
@@ -56,7 +63,7 @@ class TableOptions:
             allowed = [None, ".", ","] + ([] if name == "decimal" else [" ", "'"])
             check.one_of(name, mark, allowed)
         if self.decimal is not None and self.decimal == self.thousands:
-            rule = "be another mark than decimal"
+            rule = "differ from decimal"
             raise ParamError(broken_rule("thousands", rule, self.thousands))
         check_columns(self.columns)
         given: object = self.sep
@@ -84,7 +91,7 @@ def check_columns(columns: object) -> None:
 
 
 def check_symbol(symbol: Hashable) -> None:
-    """Refuse what is neither the name of a symbol nor a list of names.
+    """Refuse anything but the name of a symbol or a list of names.
 
     Raises
     ------
@@ -143,7 +150,7 @@ def read_table(path: object, options: TableOptions) -> pd.DataFrame:
     return table
 
 
-def renamed(table: pd.DataFrame, columns: Columns, owner: str) -> pd.DataFrame:
+def with_labels(table: pd.DataFrame, columns: Columns, owner: str) -> pd.DataFrame:
     """Return a table whose columns are called as the caller says.
 
     Raises
@@ -157,9 +164,11 @@ def renamed(table: pd.DataFrame, columns: Columns, owner: str) -> pd.DataFrame:
         if len(columns) != table.shape[1]:
             rule = f"name all {table.shape[1]} columns of {owner}"
             raise DataError(broken_rule("columns", rule, list(columns), "Name others '-'."))
-        keep = [place for place, name in enumerate(columns) if name not in {"-", "", None}]
+        keep = [position for position, name in enumerate(columns) if name not in {"-", "", None}]
         out = table.iloc[:, keep]
-        return out.set_axis(pd.Index([columns[place] for place in keep], dtype=object), axis=1)
+        return out.set_axis(
+            pd.Index([columns[position] for position in keep], dtype=object), axis=1
+        )
     known = list(table.columns)
     if not any(label in known for label in columns) and all(x in known for x in columns.values()):
         columns = {label: str(role) for role, label in columns.items()}
@@ -199,8 +208,8 @@ def frames_of_table(
     DataError
         If it is no table of prices.
     """
-    table = stacked(flat(table, owner), owner)
-    table = renamed(table, options.columns, owner)
+    table = to_long_table(index_to_columns(table, owner), owner)
+    table = with_labels(table, options.columns, owner)
     table, decimal = plain_numbers(_without_notes(table), owner, options)
     table = _with_volume(table)
     tidy = _symbol_column(table)
@@ -220,13 +229,15 @@ def frames_of_table(
         _refuse_long(table, owner)
         if isinstance(symbol, (list, tuple)):
             if len(symbol) != 1:
-                rule = "be one name, for there is no column of symbols"
+                rule = "be one name where there is no column of symbols"
                 raise DataError(broken_rule("symbol", rule, symbol))
             symbol = symbol[0]
-        return {name if symbol is None else symbol: turned(table)}
+        return {name if symbol is None else symbol: oldest_first(table)}
     body = table.drop(columns=tidy)
-    places: Any = body.groupby(runs, sort=True)
-    parts: dict[Hashable, pd.DataFrame] = {found[place]: turned(part) for place, part in places}
+    positions: Any = body.groupby(runs, sort=True)
+    parts: dict[Hashable, pd.DataFrame] = {
+        found[position]: oldest_first(part) for position, part in positions
+    }
     return _selected(parts, symbol)
 
 
@@ -247,7 +258,7 @@ def _selected(
     return {name: parts[name] for name in wanted}
 
 
-def flat(table: pd.DataFrame, owner: str) -> pd.DataFrame:
+def index_to_columns(table: pd.DataFrame, owner: str) -> pd.DataFrame:
     """Return a table whose index of several levels stands in columns, symbols named as such.
 
     Raises
@@ -267,7 +278,7 @@ def flat(table: pd.DataFrame, owner: str) -> pd.DataFrame:
     try:
         return table.reset_index()
     except (TypeError, ValueError) as error:
-        rule = "have levels of the index with other names than each other and the columns"
+        rule = "have index levels whose names differ from each other and from the columns"
         remedy = "Type: frame.index.names = ['date', 'symbol'], or frame.reset_index()."
         raise DataError(broken_rule(owner, rule, list(table.index.names), remedy)) from error
 
@@ -300,21 +311,21 @@ def _is_blank(values: Series) -> Series:
     )
 
 
-def telling_apart(table: pd.DataFrame) -> Hashable | None:
+def distinguishing_label(table: pd.DataFrame) -> Hashable | None:
     """Return the label of the column that may name symbols: it differs where dates are equal."""
     again = table.index.duplicated(keep=False)
-    for place, label in enumerate(table.columns):
-        values = table.iloc[:, place]
+    for position, label in enumerate(table.columns):
+        values = table.iloc[:, position]
         if field_of(label) or values.nunique() < 2:
             continue
         number = pd.api.types.is_numeric_dtype(values.dtype)
         if pd.api.types.is_float_dtype(values.dtype) or word(label) in {*names.DATES, *names.TIMES}:
             continue
-        texts = as_texts(values[again])
-        number = number or any(not _LETTER.search(text) for text in texts)
+        strings = as_strings(values[again])
+        number = number or any(not _LETTER.search(text) for text in strings)
         if number and values.nunique() > len(table) // 2:
             continue
-        if pd.MultiIndex.from_arrays([table.index[again], texts]).is_unique:
+        if pd.MultiIndex.from_arrays([table.index[again], strings]).is_unique:
             return label
     return None
 
@@ -326,7 +337,7 @@ def _refuse_long(table: pd.DataFrame, owner: str) -> None:
     """Say that a table holds several symbols, where dates come again with another name beside."""
     if not len(table) or table.index.is_unique:
         return
-    label = telling_apart(table)
+    label = distinguishing_label(table)
     if label is None:
         return
     some = list(map(str, table[label].unique()[:4]))
@@ -335,7 +346,7 @@ def _refuse_long(table: pd.DataFrame, owner: str) -> None:
     raise DataError(broken_rule(owner, "have every bar once", got, remedy))
 
 
-def stacked(table: pd.DataFrame, owner: str) -> pd.DataFrame:
+def to_long_table(table: pd.DataFrame, owner: str) -> pd.DataFrame:
     """Return a table with fields and symbols above each other as one with a symbol column."""
     labels = table.columns
     if not isinstance(labels, pd.MultiIndex):
@@ -344,30 +355,36 @@ def stacked(table: pd.DataFrame, owner: str) -> pd.DataFrame:
             return table
         labels = pd.MultiIndex.from_tuples(pairs)
     if labels.nlevels != 2:
-        rule = "have one or two rows of header"
+        rule = "have one or two header rows"
         raise DataError(broken_rule(owner, rule, labels.nlevels))
     level = _level_of_fields(labels)
     if level is None:
-        rule = "have a column 'close' in one of two rows of header"
+        rule = "have a column 'close' in one of two header rows"
         raise DataError(broken_rule(owner, rule, [str(label) for label in labels[:6]]))
     fields, symbols = labels.get_level_values(level), labels.get_level_values(1 - level)
-    own = [place for place, name in enumerate(fields) if field_of(name) and str(symbols[place])]
-    others = {name: place for place in range(len(labels)) if (name := _unpaired(labels[place]))}
+    own = [
+        position
+        for position, name in enumerate(fields)
+        if field_of(name) and str(symbols[position])
+    ]
+    others = {
+        name: position for position in range(len(labels)) if (name := _unpaired(labels[position]))
+    }
     parts: list[pd.DataFrame] = []
     places_of: dict[Any, list[int]] = {}
-    for place in own:
-        places_of.setdefault(symbols[place], []).append(place)
-    for symbol, places in places_of.items():
-        part = table.iloc[:, places]
-        part = part.set_axis(pd.Index([str(fields[k]) for k in places], dtype=object), axis=1)
+    for position in own:
+        places_of.setdefault(symbols[position], []).append(position)
+    for symbol, positions in places_of.items():
+        part = table.iloc[:, positions]
+        part = part.set_axis(pd.Index([str(fields[k]) for k in positions], dtype=object), axis=1)
         prices = [x for x in part.columns if field_of(x) != "volume"]
         if not prices:
             continue
         traded = _traded(part[prices], f"{symbol} in {owner}")
-        for label, place in others.items():
+        for label, position in others.items():
             if label in part.columns:
                 continue  # a field of this symbol, and one of none
-            part.insert(0, label, table.iloc[:, place].to_numpy())
+            part.insert(0, label, table.iloc[:, position].to_numpy())
         part.insert(0, "symbol", symbol)
         parts.append(part[traded])
     return pd.concat(parts, ignore_index=not isinstance(table.index, pd.DatetimeIndex))
@@ -408,10 +425,10 @@ def _without_notes(table: pd.DataFrame) -> pd.DataFrame:
         keep = ~blank.to_numpy()
         keep[~keep] = ~empty.all(axis=1).to_numpy()
         table = table[keep]
-    fields = [place for place, label in enumerate(table.columns) if field_of(label)]
+    fields = [position for position, label in enumerate(table.columns) if field_of(label)]
     table = _without_dividends(table, fields)
     end = len(table)
-    prices = [place for place in fields if field_of(table.columns[place]) != "volume"]
+    prices = [position for position in fields if field_of(table.columns[position]) != "volume"]
     dated = _begins_with_dates(table)
     while end > 1 and len(table) - end < 40:
         row = table.iloc[end - 1].tolist()
@@ -429,8 +446,8 @@ def _without_dividends(table: pd.DataFrame, fields: list[int]) -> pd.DataFrame:
     if len(fields) < 2:
         return table
     event = np.zeros(len(table), bool)
-    for place in fields:
-        values = table.iloc[:, place]
+    for position in fields:
+        values = table.iloc[:, position]
         if values.dtype == object:
             cells = [x.lower() if isinstance(x, str) else "" for x in values]
             together = "\n".join(cells)  # one look at all cells is quick
@@ -460,7 +477,7 @@ def _is_summary(row: list[Any], prices: list[int]) -> bool:
         return False
     cell = "" if pd.isna(row[0]) else str(row[0]).strip()
     if cell in BLANKS or not cell:
-        return bool(prices) and not any(_has_digit(row[place]) for place in prices)
+        return bool(prices) and not any(_has_digit(row[position]) for position in prices)
     return cell[:1].isalpha()
 
 
@@ -475,7 +492,7 @@ def _is_note(row: list[Any], fields: list[int]) -> bool:
     return (
         words
         and not any(cell[:1].isdigit() or _is_date(cell) for cell in cells)
-        and not any(any(char.isdigit() for char in cells[place]) for place in fields)
+        and not any(any(char.isdigit() for char in cells[position]) for position in fields)
     )
 
 
@@ -490,26 +507,26 @@ def plain_numbers(
 ) -> tuple[pd.DataFrame, str]:
     """Return a table whose columns of prices and volume are numbers, and their decimal mark.
 
-    Columns with other texts stay, for the check of prices to name the bar.
+    Columns with other strings stay, for the check of prices to name the bar.
     """
-    texts = {}
-    for place, label in enumerate(table.columns):
-        values = table.iloc[:, place]
+    strings = {}
+    for position, label in enumerate(table.columns):
+        values = table.iloc[:, position]
         plain = values.dtype == object or pd.api.types.is_string_dtype(values.dtype)
         if (
             field_of(label) or word(label).startswith("volume") or word(label) in names.TICKS
         ) and plain:
-            texts[place] = _cells_of(values)
-    if not texts:
+            strings[position] = _cells_of(values)
+    if not strings:
         return table, "."
     labels = list(table.columns)
-    named = {place: labels[place] for place in texts}
+    named = {position: labels[position] for position in strings}
     numbers, decimal = read_numbers(
-        texts, owner, options.decimal, options.thousands, named, in_frame=options.dates.in_frame
+        strings, owner, options.decimal, options.thousands, named, in_frame=options.dates.in_frame
     )
     out = table.copy(deep=False)
-    for place, array in numbers.items():
-        out.isetitem(place, array)
+    for position, array in numbers.items():
+        out.isetitem(position, array)
     return out, decimal
 
 

@@ -53,9 +53,9 @@ def heatmap_figure(
             ),
         }
     ]
-    place = (chosen or {}).get(x, math.nan), (chosen or {}).get(y, math.nan)
-    if all(math.isfinite(value) for value in place):
-        traces.append(_ring(*place))
+    position = (chosen or {}).get(x, math.nan), (chosen or {}).get(y, math.nan)
+    if all(math.isfinite(value) for value in position):
+        traces.append(_ring(*position))
     return theme.figure(
         traces,
         _heading(heading, note),

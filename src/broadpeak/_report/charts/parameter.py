@@ -188,7 +188,7 @@ def _label(chart: StepCurve, *, log: bool) -> theme.Spec:
     if chart.at_edge:
         text += "  ⚠ at the edge"
     low, high = float(chart.values[0]), float(chart.values[-1])
-    right_half = _place(chart.chosen, low, high, log=log) > 0.6
+    right_half = _axis_fraction(chart.chosen, low, high, log=log) > 0.6
     return {
         "text": text,
         # Annotations, unlike traces and shapes, want the logarithm on a log axis.
@@ -207,7 +207,7 @@ def _label(chart: StepCurve, *, log: bool) -> theme.Spec:
     }
 
 
-def _place(value: float, low: float, high: float, *, log: bool) -> float:
+def _axis_fraction(value: float, low: float, high: float, *, log: bool) -> float:
     """Return where `value` stands between `low` and `high`, as a fraction of the axis."""
     if high <= low:
         return 0.5
@@ -223,7 +223,7 @@ def _ticks(values: FloatArray, *, log: bool, most: int = 13) -> list[float]:
     last = float(values[-1])
     if ticks[-1] != last:
         # The last step is always named; its neighbour gives way when the two would touch.
-        close = _place(ticks[-1], float(values[0]), last, log=log) > 1 - 0.9 / most
+        close = _axis_fraction(ticks[-1], float(values[0]), last, log=log) > 1 - 0.9 / most
         ticks = [*ticks[:-1], last] if close and len(ticks) > 1 else [*ticks, last]
     return ticks
 

@@ -78,7 +78,7 @@ class JoblibEngine(FutureEngine):
         self._answers: SimpleQueue[tuple[Ticket, Answer]] = SimpleQueue()
         self._numbers = itertools.count()
         self._futures: list[Future[Any]] = []
-        with _in_words():
+        with _as_engine_errors():
             self._parallel = self._configured({})
             backend = self._parallel._backend  # noqa: SLF001  # nothing public says which it is
             if type(backend).__name__ in _ON_THIS_MACHINE:
@@ -105,7 +105,7 @@ class JoblibEngine(FutureEngine):
         )
 
     def submit(self, item: WorkItem) -> Ticket:
-        """Hand a batch to the backend, in the wrapping that every backend of joblib expects."""
+        """Pass a batch to the backend, in the wrapping that every backend of joblib expects."""
         number = next(self._numbers)
         if self._is_sequential:
             self._answers.put((number, _work_here(item.batch, nesting.get())))
@@ -122,9 +122,9 @@ class JoblibEngine(FutureEngine):
                 answer = error
             self._answers.put((number, answer))
 
-        # Inside of the task, joblib is to do what it does inside of any call of its own.
+        # Inside of the task, joblib is to do what it does inside any call of its own.
         inner = self._backend.get_nested_backend()
-        with _in_words():
+        with _as_engine_errors():
             future = self._backend.submit(BatchedCalls([todo], inner), callback=note)
         if isinstance(future, Future):
             self._futures = [one for one in self._futures if not one.done()]
@@ -139,7 +139,7 @@ class JoblibEngine(FutureEngine):
             except Empty:
                 continue
             if isinstance(answer, BaseException) and not isinstance(answer, BrokenExecutor):
-                with _in_words():
+                with _as_engine_errors():
                     raise answer
             return [(number, answer)]
 
@@ -150,7 +150,7 @@ class JoblibEngine(FutureEngine):
         # made: it would wait for idle workers for ever.
         is_child = multiprocessing.parent_process() is not None and self.files and self.pickles
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # it says that results are lost which nobody wants
+            warnings.simplefilter("ignore")  # it says that results are lost which are not wanted
             if abandoned or is_child:
                 self._wait_until_underway()
                 backend.abort_everything(ensure_ready=False)
@@ -158,7 +158,7 @@ class JoblibEngine(FutureEngine):
             self._parallel.__exit__(None, None, None)
 
     def _wait_until_underway(self) -> None:
-        """Wait a moment for batches that are submitted but in the hands of no worker.
+        """Wait a moment for batches that are submitted but not yet taken by a worker.
 
         When loky kills its workers it forgets such calls but not their numbers, and its thread
         ends with a traceback over the first number it finds. There are never more of them than fit
@@ -172,15 +172,15 @@ class JoblibEngine(FutureEngine):
 
 
 @contextmanager
-def _in_words() -> Iterator[None]:
-    """Turn what joblib itself raises into an `EngineError`; no error of a task comes here."""
+def _as_engine_errors() -> Iterator[None]:
+    """Turn errors of joblib itself into an `EngineError`; errors of tasks never come here."""
     try:
         yield
     except (BrokenExecutor, BroadpeakError):
         raise
     except Exception as error:
         msg = (
-            f"joblib must be able to run here, but it met {described(error).rstrip('.')}. "
+            f"joblib must be able to run here, but it raised {described(error).rstrip('.')}. "
             "Correct engine_options, or pass engine='processpool', 'threadpool' or 'serial'."
         )
         raise EngineError(msg) from error

@@ -115,7 +115,7 @@ class ProcessEngine(FutureEngine):
         return self._pool.wait()
 
     def close(self, *, abandoned: bool) -> None:
-        """Keep the workers for the next run, but for those that are at work."""
+        """Keep the workers for the next run, except those that are at work."""
         del abandoned  # the pool knows better who holds what
         self._pool.end_run("" if self.shared is None else self.shared.name)
         if self._reuse:

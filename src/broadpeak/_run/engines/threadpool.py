@@ -55,8 +55,8 @@ class ThreadEngine(FutureEngine):
             except RuntimeError as error:
                 if not self._threads:
                     msg = (
-                        "A thread must start, but the system gives none. Pass engine='serial', or "
-                        "end what has many."
+                        "A thread must start, but the system allows no more. Pass "
+                        "engine='serial', or end programs that have many threads."
                     )
                     raise EngineError(msg) from error
                 self.n_workers = len(self._threads)  # those there are must do
@@ -73,7 +73,7 @@ class ThreadEngine(FutureEngine):
                 return [answer]
 
     def close(self, *, abandoned: bool) -> None:
-        """End the threads; those that are at a task as soon as they are back in Python code."""
+        """End the threads, those that run a task as soon as they are back in Python code."""
         patience = _PATIENCE_SECONDS
         if abandoned:
             with suppress(Empty):

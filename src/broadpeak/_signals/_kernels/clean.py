@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Loops over boolean columns.
+"""Loops over boolean columns: alternation of entries and exits, positions in runs.
 
 Notation: entries, exits, signals (n_bars,) bool.
 """

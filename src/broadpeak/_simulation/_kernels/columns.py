@@ -25,7 +25,7 @@ from broadpeak._simulation._kernels.orders import (
     Funds,
     Order,
     charges_at,
-    grown,
+    grown_log,
     nothing_held,
     send_order,
     with_levels,
@@ -37,8 +37,8 @@ from broadpeak._simulation._kernels.stops import (
     at_peak,
     distances_at,
     end_of_life,
-    placed,
-    touched,
+    levels_after_fill,
+    stop_touched,
 )
 from broadpeak.types import AnyArray, FloatArray, IntArray
 
@@ -111,14 +111,14 @@ def first_touch(
     peak = levels.peak
     if long:
         for t in range(first, last + 1):
-            reason, raw, when = touched(open_[t], low[t], high[t], levels, peak, by_price)
+            reason, raw, when = stop_touched(open_[t], low[t], high[t], levels, peak, by_price)
             if reason >= 0:
                 return reason, raw, when, t, peak
             if high[t] > peak:
                 peak = high[t]
     else:
         for t in range(first, last + 1):
-            reason, raw, when = touched(-open_[t], -high[t], -low[t], levels, peak, by_price)
+            reason, raw, when = stop_touched(-open_[t], -high[t], -low[t], levels, peak, by_price)
             if reason >= 0:
                 return reason, -raw, when, t, peak
             if -low[t] > peak:
@@ -169,12 +169,14 @@ def run_column(
     when = AT_CLOSE
     while True:
         # Each turn sends the next order, which is the earliest of three: a stop that is touched,
-        # the end of a lifetime, a signal.
+        # the end of a lifetime, a signal. Nothing else can change a position, so that bars between
+        # two orders are only scanned: eight a word for signals, three prices each for stops.
         held = position.units
         reason = -1
         if held != 0.0 and position.levels.due <= bar:
             # The bar of the last order was also the last of a lifetime, and that order left
-            # something open: the rest follows on the same bar, at the same price.
+            # something open (a reduction while entries accumulate): the rest follows on the same
+            # bar, at the same price.
             reason = EXPIRED
         else:
             # Signals that cannot matter to what is held are skipped without a look.
@@ -182,21 +184,26 @@ def run_column(
                 words, sig, enters if held == 0.0 else (in_long if held > 0.0 else in_short), n_bars
             )
             if held != 0.0 and watches:
-                # Stops are watched up to the bar of the signal, and on it, too: a signal fills at
-                # its close or at the next open, stops while it lasts.
+                # Stops are watched up to the bar of the signal and on that bar, too: the signal is
+                # known at its close and fills there or at the next open, while stops are in the
+                # market during the bar. So a stop of that bar comes first, and takes the signal
+                # with it where orders fill at closes: one order a bar.
                 last = min(seen, n_bars - 1)
                 expires = False
                 if terms.has_lifetime:
-                    # Where signal and lifetime meet at one close, the signal comes first.
+                    # Where signal and lifetime meet at one close, the signal comes first: it may
+                    # do more than close, and what it leaves open the next turn ends.
                     early = seen < n_bars and not next_open
                     expires = position.levels.due <= (last - 1 if early else last)
                     if expires:
-                        # An open ends the lifetime before the stops of its bar, a close after.
+                        # With fills at opens the lifetime ends before the stops of its bar can be
+                        # touched, with fills at closes after all of them.
                         last = int(position.levels.due) - (1 if next_open else 0)
                 if terms.has_distances:
                     reason, raw, when, touch, peak = first_touch(
                         open_, high, low, chk, last, held > 0.0, position.levels, terms.by_price
                     )
+                    # The peak of all bars looked at: the next scan begins behind them.
                     position = with_levels(position, at_peak(position.levels, peak))
                     if reason >= 0:
                         bar = touch
@@ -232,8 +239,10 @@ def run_column(
                         break
                 raw = open_[bar] if next_open else close[bar]
         if terms.limited:
-            # Ruin is looked for at all closes since the last order, but only where it can be: a
-            # long that was paid for in full, but for rounding, cannot fall to zero.
+            # An account that was worth nothing at any close opens nothing afterwards, even if
+            # prices recover. Closes between orders were skipped, so they are made up for here,
+            # but only where ruin is possible: a long that was paid for in full, but for rounding,
+            # cannot fall to zero, and most columns never pay for this loop.
             if held < 0.0 or (held > 0.0 and cash < -PAID_IN_FULL * position.basis):
                 lost = False
                 for t in range(unwatched, bar):
@@ -252,16 +261,23 @@ def run_column(
         if fill.units != 0.0:
             cash += fill.flow
             if n == log.shape[0]:
-                log = grown(log)
+                log = grown_log(log)
             write_order(log, n, column, bar, when, fill, position.units)
             n += 1
-            if fill.opens and watches:  # what only reduces leaves the stops alone
+            # Stops are anchored anew by every fill that opens or adds. A reversal is a new position
+            # (`held * d <= 0`), whose stops owe nothing to the old ones; what only reduces leaves
+            # the stops where they stand.
+            if fill.opens and watches:
                 d = 1.0 if position.units > 0.0 else -1.0
                 away = distances_at(values, at, step, seen)
                 due = end_of_life(close, bar, away.lifetime) if terms.has_lifetime else math.inf
-                levels = placed(position.levels, d, fill.price, held * d <= 0.0, away, due, terms)
+                levels = levels_after_fill(
+                    position.levels, d, fill.price, held * d <= 0.0, away, due, terms
+                )
                 position = with_levels(position, levels)
-        # A fill at an open leaves the rest of its bar: signal and stops of it come next.
+        # After a fill at an open, the rest of its bar is still to come: its stops are in force at
+        # once, and its signal is given at its close. A fill at a close or inside a bar used the
+        # bar up.
         sig = bar if next_open and when != AT_CLOSE else bar + 1
         chk = sig
     return log, n

@@ -28,10 +28,10 @@ from broadpeak._simulation._kernels.orders import (
     Funds,
     Order,
     charges_at,
-    grown,
+    grown_log,
     nothing_held,
     send_order,
-    wanted,
+    size_in_units,
     with_levels,
     write_order,
 )
@@ -40,13 +40,15 @@ from broadpeak._simulation._kernels.stops import (
     at_peak,
     distances_at,
     end_of_life,
-    placed,
+    levels_after_fill,
     setting,
-    touched,
+    stop_touched,
 )
 from broadpeak.types import AnyArray, FloatArray, IntArray
 
-# What happens at one price of a bar, one after the other.
+# What happens at one price of a bar, one after the other. Stops come first, since they were in
+# the market during the bar. Orders that can only free cash come before those that may need it.
+# Lifetimes end last: an order at the same price may have closed the position already.
 BY_STOP, BY_FLATTEN, FREEING, OPENING, BY_LIFETIME = range(5)
 N_TURNS = 5
 
@@ -63,7 +65,7 @@ def may_open(action: int, held: float, size: float, raw: float, terms: Terms) ->
         return True
     if not terms.accumulate or action & opposite == 0 or terms.size_type == PERCENT:
         return action & opposite != 0
-    return not wanted(size, terms.size_type, raw, terms.lot) <= abs(held)
+    return not size_in_units(size, terms.size_type, raw, terms.lot) <= abs(held)
 
 
 @kernel
@@ -102,9 +104,12 @@ def run_group(
     last = np.zeros(k)  # last known price
     raw = np.zeros(k)  # price at which orders fill now; NaN where the column does not trade
     order = np.full(k, -1, np.int64)  # signal bar of the order that waits
+    # Columns that share cash cannot be run one after the other, from event to event: what one of
+    # them may buy depends on what all others did up to that moment. So every bar is visited, its
+    # open and its close, and at each price all columns take their turns together.
     for t in range(close.shape[1]):
         while n + 3 * k + 4 > log.shape[0]:  # more than one bar can send
-            log = grown(log)
+            log = grown_log(log)
         for at_close in (False, True):
             for j in range(k):
                 p = price_rows[members[j]]
@@ -155,11 +160,12 @@ def run_group(
                         worst = low[p, t] if held > 0.0 else -high[p, t]
                         best = high[p, t] if held > 0.0 else -low[p, t]
                         levels = position.levels
-                        reason, price, when = touched(
+                        reason, price, when = stop_touched(
                             d * open_[p, t], worst, best, levels, levels.peak, terms.by_price
                         )
                         price *= d
                         if reason >= 0:
+                            # One order a bar: where orders fill at closes, the stop used it up.
                             order[j] = order[j] if next_open else -1
                         elif best > levels.peak:
                             positions[j] = with_levels(position, at_peak(levels, best))
@@ -171,6 +177,7 @@ def run_group(
                         size = setting(values, at, step, SIZE, seen)
                         if may_open(action, held, size, price, terms) == (turn == OPENING):
                             reason = ENTRY
+                            # The account is worth what all columns hold, at last known prices.
                             others = worth_of(units, last) - held * last[j]
                             order[j] = -1
                     elif position.levels.due <= t:
@@ -193,12 +200,13 @@ def run_group(
                     shorts += (after.basis if after.units < 0.0 else 0.0) - (
                         position.basis if held < 0.0 else 0.0
                     )
+                    # Anchored anew by what opens or adds, as in `run_column`.
                     if fill.opens and watches:
                         d = 1.0 if after.units > 0.0 else -1.0
                         away = distances_at(values, at, step, seen)
                         life = away.lifetime
                         due = end_of_life(close[p], t, life) if terms.has_lifetime else math.inf
-                        levels = placed(
+                        levels = levels_after_fill(
                             after.levels, d, fill.price, held * d <= 0.0, away, due, terms
                         )
                         after = with_levels(after, levels)
@@ -208,6 +216,7 @@ def run_group(
             for j in range(k):
                 if not math.isnan(raw[j]) and codes[j, t] & FLATTEN == 0:
                     order[j] = t if codes[j, t] != 0 else -1
+        # Ruin is judged at closes and lasts: no column opens a position again.
         if terms.limited and cash + worth_of(units, last) <= 0.0:
             ruined = True
     return log, n

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What the kernels share: their inputs as tuples, positions inside of arrays, and codes.
+"""What the kernels share: their inputs as tuples, positions inside arrays, and codes.
 
 Notation: `seen` is the signal bar, `bar` the fill bar, `raw` the price before slippage, `d` the
-direction of an order (+1 buys, -1 sells). Arrays are columns × bars.
+direction of an order (+1 buys, -1 sells). A *column* is one simulation. What several columns read
+is held once, as a *row* of an array rows × bars: `price_rows` and `Signals.rows` say which row a
+column reads. A *group* is columns that are valued together; these are its *members*.
 """
 
 from __future__ import annotations

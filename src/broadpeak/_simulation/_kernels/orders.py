@@ -71,7 +71,7 @@ class Order(NamedTuple):
 class Funds(NamedTuple):
     """What pays for orders: cash, entry value of all shorts, value of what other columns hold.
 
-    An account that was worth nothing once is `ruined`: it opens nothing any more.
+    An account that was worth nothing once is `ruined`: it never opens a position again.
     """
 
     cash: float
@@ -90,7 +90,7 @@ class Charges(NamedTuple):
 
 
 class FilledOrder(NamedTuple):
-    """An order that was filled: `flow` is what it added to cash. No units: nothing was sent."""
+    """An order that was filled; `flow` is what it added to cash. With 0 units nothing was sent."""
 
     reason: int
     units: float
@@ -118,7 +118,7 @@ def nothing_held() -> Position:
 
 
 @inline_kernel
-def way_of(action: int, held: float, more: bool) -> float:
+def direction_of(action: int, held: float, more: bool) -> float:
     """Return the direction of an action's order: 1 buys, -1 sells, 0 sends nothing."""
     up = action & LONG_IN != 0 and (held <= 0.0 or more)
     down = action & SHORT_IN != 0 and (held >= 0.0 or more)
@@ -129,41 +129,46 @@ def way_of(action: int, held: float, more: bool) -> float:
 
 
 @inline_kernel
-def wanted(size: float, size_type: int, raw: float, lot: float) -> float:
+def size_in_units(size: float, size_type: int, raw: float, lot: float) -> float:
     """Return a size as units; percent sizes are handled by the caller."""
     return size * lot if size_type == AMOUNT else size / raw * lot
 
 
 @inline_kernel
-def opened(
+def entry_units(
     size: float, terms: Terms, closing: float, free: float, raw: float, fixed_units: float
 ) -> tuple[float, float]:
-    """Return how many units an entry closes and opens, at most `free` of them opened.
+    """Return how many units an entry closes and how many it opens, at most `free`.
 
     `fixed_units` is what the fixed fee would buy; `free` leaves room for it.
     """
     if terms.size_type == PERCENT:
-        # The fixed fee is paid out of the share, not on top of it. Accumulating, the share counts
-        # the position too, of which no fee keeps anything back: a closing half always fills.
+        # The fixed fee is paid out of the share, not on top of it. While entries accumulate, the
+        # share counts the position too; that part is free of the fee, since what closes always
+        # fills in full.
         units = max(size * (free + fixed_units) - fixed_units, 0.0)
         if terms.accumulate:
             units += size * closing
     else:
-        units = wanted(size, terms.size_type, raw, terms.lot)
+        units = size_in_units(size, terms.size_type, raw, terms.lot)
     if not units > 0.0:  # NaN and 0 trade nothing
         units = 0.0
     if terms.accumulate:
+        # An opposite entry trades its size and no more: it reduces the position first, and only
+        # what is left of the size crosses zero. Without accumulation `closing` is the whole
+        # position, whatever the size, and the size is what opens on the other side.
         closing = min(closing, units)
         units -= closing
+    # Cash cuts the opening half alone. An exit must never fail for want of cash.
     opening = min(units, free)
     return closing, opening if opening >= MIN_ORDER else 0.0
 
 
 @inline_kernel
-def reduced(size: float, terms: Terms, held: float, raw: float) -> float:
+def exit_units(size: float, terms: Terms, held: float, raw: float) -> float:
     """Return how many units an exit closes while entries accumulate."""
     percent = terms.size_type == PERCENT
-    units = size * held if percent else wanted(size, terms.size_type, raw, terms.lot)
+    units = size * held if percent else size_in_units(size, terms.size_type, raw, terms.lot)
     return min(units, held) if units > 0.0 else 0.0
 
 
@@ -184,6 +189,9 @@ def free_units(
     units that the order may add to: what rounding left of cash spent in full adds nothing to
     them, and so moves no stop.
     """
+    # The order is one, so what it closes pays for what it opens: cash is counted as it is after
+    # the closing half. Twice the entry value of open shorts is kept back: the proceeds of their
+    # sale, which are owed, and as much again as margin.
     cash -= closing * price * (d + charges.rate)
     each = price * (1.0 + charges.rate) + terms.unit_cost
     free = (cash - 2.0 * shorts - charges.fixed) / each
@@ -191,7 +199,7 @@ def free_units(
 
 
 @inline_kernel
-def booked(
+def book_order(
     position: Position,
     d: float,
     closing: float,
@@ -205,11 +213,14 @@ def booked(
     units = closing + opening
     held = abs(position.units)
     if closing > 0.0:
+        # Dust: a remainder too small to trade goes with the order that left it. Kept, it would make
+        # a column look invested for ever, so that its next entry would add instead of opening.
         if held - closing < DUST:
             units += held - closing
             held = 0.0
             basis = 0.0
         else:
+            # What stays keeps its average price, as records of partial exits state it.
             basis *= (held - closing) / held
             held -= closing
     fees = units * price * charges.rate + charges.fixed
@@ -245,30 +256,33 @@ def send_order(
     closing = held
     opening = 0.0
     d = -1.0 if position.units > 0.0 else 1.0
-    # Who sells at a target sells to a limit order, which does not slip.
+    # A target is a limit order, which fills at its price or better; all others slip.
     slip = 0.0 if reason == TARGETED else charges.slip
     if reason == ENTRY:
-        d = way_of(order.action, position.units, terms.accumulate)
+        d = direction_of(order.action, position.units, terms.accumulate)
+        # A reversal is one order, which closes what stands against it and opens with the rest: one
+        # fixed fee, percentage fees on all of its units, one row of the log.
         closing = held if position.units * d < 0.0 else 0.0
         if d != 0.0 and order.action & (LONG_IN if d > 0.0 else SHORT_IN) != 0:
-            # It opens, be it after closing what stands against it. Only cash limits it.
+            # An entry. Only cash limits it.
             price = order.raw * (1.0 + d * slip)
             free = math.inf
             if terms.limited:
                 ruined |= account.cash + account.others + position.units * order.raw <= 0.0
-                # The proceeds of shorts are not free: a further short leaves them alone, and as
-                # much again as a margin; a purchase may spend them.
+                # A ruined account, worth nothing or less at any close or at this price, closes
+                # positions but never opens one again. A further short leaves the proceeds of open
+                # shorts alone, and as much again as margin; a purchase may spend them.
                 free = 0.0 if ruined else free_units(
                     account.cash, account.shorts if d < 0.0 else 0.0, d, held - closing, closing,
                     price, charges, terms,
                 )  # fmt: skip
-            closing, opening = opened(
+            closing, opening = entry_units(
                 charges.size, terms, closing, free, order.raw,
                 charges.fixed / (price * (1.0 + charges.rate) + terms.unit_cost),
             )  # fmt: skip
         elif terms.accumulate and closing > 0.0:
-            closing = reduced(charges.size, terms, held, order.raw)
-        # What is too small is not sent, unless it is all that is left.
+            closing = exit_units(charges.size, terms, held, order.raw)
+        # An order too small to be sent is dropped, unless it would close all that is left.
         if closing < MIN_ORDER and held - closing >= DUST:
             closing = 0.0
         if closing > 0.0:
@@ -279,7 +293,7 @@ def send_order(
     paid = 0.0
     if nights != 0.0 and held > 0.0:
         paid = held * (terms.roll_long if position.units > 0.0 else terms.roll_short) * nights
-    units, fees, flow, after, basis = booked(
+    units, fees, flow, after, basis = book_order(
         position, d, closing, opening, price, charges, terms.unit_cost
     )
     fill = FilledOrder(reason, d * units, price, fees, flow - paid, opening > 0.0)
@@ -303,7 +317,7 @@ def write_order(
 
 
 @kernel
-def grown(log: FloatArray) -> FloatArray:
+def grown_log(log: FloatArray) -> FloatArray:
     """Return the log with room for twice as many orders."""
     new = np.empty((log.shape[0] * 2, log.shape[1]), np.float64)
     for i in range(log.shape[0]):

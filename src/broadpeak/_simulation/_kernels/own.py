@@ -32,7 +32,7 @@ def own_orders(log: FloatArray, first: int, last: int, own: IntArray) -> FloatAr
 
 @kernel
 def own_days(days: IntArray, own: IntArray) -> IntArray:
-    """Return the calendar day of each own bar; what is too short for all bars is not needed."""
+    """Return the calendar day of each own bar; `days` too short to cover them are not needed."""
     if own.shape[0] == 0 or days.shape[0] <= own[own.shape[0] - 1]:
         return days
     out = np.empty(own.shape[0], np.int64)
@@ -60,7 +60,7 @@ def joint_bars(
 
 
 @kernel
-def spread(out: FloatArray, axis: IntArray, path: FloatArray, own: IntArray) -> None:
+def add_path(out: FloatArray, axis: IntArray, path: FloatArray, own: IntArray) -> None:
     """Add a path over own bars to `out` over the bars `axis`; between own bars it stands still."""
     k = 0
     for i in range(axis.shape[0]):

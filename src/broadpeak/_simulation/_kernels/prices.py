@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Gaps in prices."""
+"""Gaps in prices: found, filled, checked."""
 
 from __future__ import annotations
 

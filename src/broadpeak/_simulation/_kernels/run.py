@@ -172,7 +172,7 @@ def summarize_group(
     start: float,
     capital: float,
     scratch: FloatArray,
-    places: IntArray,
+    joint: IntArray,
     exposed: AnyArray,
 ) -> None:
     """Write what is needed of one group from its orders, on the bars on which it has a price.
@@ -184,14 +184,14 @@ def summarize_group(
     p = price_rows[c]
     a, b = own.bounds[p], own.bounds[p + 1]
     n = b - a
-    mine = own.bars[a:b]
+    group_bars = own.bars[a:b]
     if members.shape[0] > 1 and own.bars.shape[0] > 0:
-        n = joint_bars(members, price_rows, own.bars, own.bounds, places)
-        mine = places[:n]
+        n = joint_bars(members, price_rows, own.bars, own.bounds, joint)
+        group_bars = joint[:n]
     summary["bars"] = n
     if n > 0:
-        summary["first"] = mine[0] if mine.shape[0] > 0 else 0
-        summary["last"] = mine[n - 1] if mine.shape[0] > 0 else n - 1
+        summary["first"] = group_bars[0] if group_bars.shape[0] > 0 else 0
+        summary["last"] = group_bars[n - 1] if group_bars.shape[0] > 0 else n - 1
     value = scratch[0, :n]
     buffer = scratch[1, :n]
     cost = costs[min(c, costs.shape[0] - 1)]
@@ -214,13 +214,13 @@ def summarize_group(
         if path and members.shape[0] == 1:
             add_pnl(value, orders, close, cost, own_day)
         elif path:
-            add_column(value, mine, orders, bars, close, cost, own_day, scratch[2])
+            add_column(value, group_bars, orders, bars, close, cost, own_day, scratch[2])
     summary["end"] = end
     if moments:
         k = n
         summary["return_term"] = 1.0
         if alone:
-            orders = own_orders(log.orders, log.starts[c], log.ends[c], mine)
+            orders = own_orders(log.orders, log.starts[c], log.ends[c], group_bars)
             k = held_returns(orders, own.close[a:b], changes[a:b], start, buffer)
         else:
             bar_returns(value, start, capital, buffer)
@@ -255,7 +255,7 @@ def summarize_group(
     summary["pnl_std"] = math.sqrt(squares / (closed - 1.0)) if closed > 1.0 else math.nan
     held = 0.0
     for k in range(n):
-        held += exposed[mine[k]] if mine.shape[0] > 0 else exposed[k]
+        held += exposed[group_bars[k]] if group_bars.shape[0] > 0 else exposed[k]
     summary["exposed"] = held
 
 
@@ -279,7 +279,7 @@ def summarize_groups(
     words = room_for_actions(groups, n_bars)
     log = empty_log(signals.rows.shape[0])
     scratch = np.empty((3, n_bars))
-    places = np.empty(n_bars, np.int64)
+    joint = np.empty(n_bars, np.int64)
     exposed = np.empty(n_bars, np.uint8)
     changes = price_changes(own.close, own.bounds, n_groups)
     none = int(np.int64(0))  # typed, so that run_members compiles once
@@ -290,7 +290,7 @@ def summarize_groups(
         )
         summarize_group(
             out, g, needs, members, log, signals.rows[:, 0], own, changes, costs, market.days,
-            start[g], 0.0, scratch, places, exposed,
+            start[g], 0.0, scratch, joint, exposed,
         )  # fmt: skip
     return out
 
@@ -312,12 +312,12 @@ def summarize_log(
     n_groups = groups.bounds.shape[0] - 1
     out = np.zeros(n_groups, SUMMARY)
     scratch = np.empty((3, n_bars))
-    places = np.empty(n_bars, np.int64)
+    joint = np.empty(n_bars, np.int64)
     exposed = np.empty(n_bars, np.uint8)
     changes = price_changes(own.close, own.bounds, n_groups)
     for g in range(n_groups):
         summarize_group(
             out, g, needs, groups.order[groups.bounds[g] : groups.bounds[g + 1]], log, price_rows,
-            own, changes, costs, days, start[g], capital, scratch, places, exposed,
+            own, changes, costs, days, start[g], capital, scratch, joint, exposed,
         )  # fmt: skip
     return out

@@ -80,7 +80,7 @@ def distances_at(values: FloatArray, at: IntArray, step: IntArray, seen: int) ->
 
 
 @inline_kernel
-def placed(
+def levels_after_fill(
     old: Levels, d: float, price: float, fresh: bool, away: Distances, due: float, terms: Terms
 ) -> Levels:
     """Return the levels after a fill at `price` that opened a position of side `d`, or added to it.
@@ -88,6 +88,10 @@ def placed(
     Where a distance is NaN, a position that is new (`fresh`) has no such stop, and one that was
     added to keeps what stands. A lifetime counts from the first entry.
     """
+    # Stops are anchored at the price of this fill, slippage included, and not at the average price
+    # of the position: the last fill that opened or added moves all of them, which is what a trader
+    # does who replaces the stop order after buying more. A fill that only reduces never comes here:
+    # what is left was bought where it was bought.
     stop, target, trail, peak = old.stop, old.target, old.trail, old.peak
     if not math.isnan(away.stop):
         stop = d * price - away.stop if terms.by_price else d * price * (1.0 - d * away.stop)
@@ -98,6 +102,7 @@ def placed(
     elif fresh:
         target = math.inf
     if fresh or not math.isnan(away.trail):
+        # A trailing stop starts over: its peak is this fill, whatever the position saw before.
         trail = away.trail if terms.by_price else 1.0 - d * away.trail
         peak = d * price
     return Levels(stop, target, trail, peak, due if fresh else old.due)
@@ -124,10 +129,13 @@ def end_of_life(close: FloatArray, bar: int, life: float) -> float:
 
 
 @inline_kernel
-def touched(
+def stop_touched(
     open_: float, worst: float, best: float, levels: Levels, peak: float, by_price: bool
 ) -> tuple[int, float, int]:
     """Return reason (-1: none), price and timing of the first stop that one bar reaches."""
+    # Of a fixed and a trailing stop the nearer one counts; a tie is the fixed one's. `peak` is that
+    # of the bars before: this bar's best price may have come after its worst, so that it moves the
+    # trailing stop from the next bar on.
     level = levels.stop
     reason = STOPPED
     moved = peak - levels.trail if by_price else peak * levels.trail
@@ -137,12 +145,16 @@ def touched(
     # Most bars touch nothing, and are done here.
     if worst > level and open_ > level and best < levels.target and open_ < levels.target:
         return -1, 0.0, AT_OPEN
-    # Beyond a level at the open: filled there, whatever came later in the bar.
+    # A gap comes first, for the open is the one price whose time is known. Where the bar opens
+    # beyond a level, nobody could trade at the level itself: a stop fills at the open, which is
+    # worse, and so does a target, which is better.
     if open_ <= level:
         return reason, open_, AT_OPEN
     if open_ >= levels.target:
         return TARGETED, open_, AT_OPEN
-    # Inside of the bar the order of prices is not known: the worst is taken to come first.
+    # Inside the bar the order of its prices is not known. A bar that reached both levels is taken
+    # to have reached the stop first, for otherwise longer bars would make a strategy look better:
+    # the more a bar spans, the more often it touches both. Here each fills at its level.
     if worst <= level:
         return reason, level, INSIDE
     if best >= levels.target:

@@ -25,7 +25,7 @@ from broadpeak._simulation._kernels.layout import (
     OrderLog,
     OwnPrices,
 )
-from broadpeak._simulation._kernels.own import own_days, own_orders, spread
+from broadpeak._simulation._kernels.own import add_path, own_days, own_orders
 from broadpeak._simulation._kernels.stops import TARGETED
 from broadpeak.types import AnyArray, FloatArray, IntArray
 
@@ -124,6 +124,9 @@ def make_trades(
         fill = log[i, L_PRICE]
         fee = log[i, L_FEES]
         if held > 0.0:
+            # Extremes up to this fill, for mae and mfe. A bar that ends in a close fill counts as a
+            # whole; of a bar filled earlier only what must have come before the fill: its open,
+            # and before a target inside the bar its worst price.
             roll += rollover(d * held, since, bar, costs, days)
             end = bar + 1 if when == AT_CLOSE else bar
             for t in range(due, end if extremes else due):
@@ -144,7 +147,11 @@ def make_trades(
         since = bar
         after = abs(log[i, L_POS])
         crosses = log[i, L_POS] * d < 0.0
-        opening = units  # the order's own: a difference of positions is rounded at their size
+        # An order against the position closes part of it, all of it, or reverses it. Each closing
+        # makes a record at the average entry price, with its share of entry fees and rollover. The
+        # fee of a reversal is split by units, and its opening half begins the next record. Units
+        # are taken from the order: a difference of positions is rounded at their size.
+        opening = units
         if held > 0.0 and way != d:
             closing = held if crosses or after == 0.0 else units
             opening = after if crosses else 0.0
@@ -171,6 +178,7 @@ def make_trades(
                 worst = fill
                 best = fill
             else:
+                # An addition moves the average price; the entry bar stays that of the first fill.
                 price = (price * held + fill * opening) / (held + opening)
             held += opening
             fees += fee + opening * costs[UNIT_COST]
@@ -286,7 +294,7 @@ def add_column(
     path = scratch[: mark.shape[0]]
     path[:] = 0.0
     add_pnl(path, log, mark, costs, days)
-    spread(out, axis, path, own)
+    add_path(out, axis, path, own)
 
 
 @kernel

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Results that cannot be merged, and functions that never return one, are told in words."""
+"""Results that cannot be merged, and functions that never return one, are refused."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def test_functions_that_only_begin_something_are_refused(func):
     ("func", "kind"),
     [(coroutine, "a coroutine"), (async_generator, "an async generator"), (generator, "a gener")],
 )
-def test_calls_that_only_begin_something_fail_with_words(func, kind):
+def test_calls_that_only_begin_something_fail_with_a_message(func, kind):
     text = f"A call must return its result, got {kind}"
 
     def hidden(x):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What a result hands out may be changed by the user; the result stays as it is."""
+"""What a result returns may be changed by the user; the result itself does not change."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def spoil(found):
 def test_a_change_in_place_changes_no_later_result(key, name):
     owner = RESULTS[key][0]
     kept = getattr(owner, name).copy(deep=True)
-    figures = owner.stats() if isinstance(owner, PF) else None
+    metrics = owner.stats() if isinstance(owner, PF) else None
     spoil(getattr(owner, name))
     again = getattr(owner, name)
     assert type(again) is type(kept)
@@ -83,17 +83,17 @@ def test_a_change_in_place_changes_no_later_result(key, name):
         with contextlib.suppress(ValueError):  # read-only is fine too
             array[...] = 7.0
         same(getattr(owner, name), kept)
-    if figures is not None:
+    if metrics is not None:
         pd.testing.assert_series_equal(
             *(
                 s.astype(object) if isinstance(s, pd.Series) else s.stack()
-                for s in (owner.stats(), figures)
+                for s in (owner.stats(), metrics)
             )
         )
 
 
 @pytest.mark.parametrize("key", ["one column", "two columns", "a strategy"])
-def test_later_figures_do_not_see_the_change(key):
+def test_later_metrics_do_not_see_the_change(key):
     """Value is changed before returns, drawdowns and ratios are asked for the first time."""
     make = {"one column": lambda: portfolio(ONE), "two columns": lambda: portfolio(DATA),
             "a strategy": lambda: bp.test(momentum, ONE)}[key]  # fmt: skip

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Process engines in places that are hard on them: they work or say why not, and never hang."""
+"""Process engines in hostile environments: they work or say why not, and never hang."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ PLACES["daemonic process"] = (
     "def lambda_free(out):\n    os.write(1, f'{run()};'.encode())\n" + PLACES["daemonic process"]
 )
 
-# What joblib cannot do is told; that is all that is asked of it.
+# joblib may refuse what it cannot do; that is all that is expected of it.
 REFUSED = {
     ("joblib", "folder that is gone"),
     ("joblib", "no streams"),
@@ -136,7 +136,7 @@ ANSWERS |= {"pool of processes": 2, "task of every engine": 4}
 
 
 def answers(engine: str, script: Path, *, flags: tuple[str, ...] = ()) -> list[str]:
-    """Return what the script told; one that hangs is ended, and fails the test."""
+    """Return what the script printed; one that hangs is ended, and fails the test."""
     command = [sys.executable, *flags, str(script), engine]
     done = subprocess.run(command, capture_output=True, timeout=90, check=False, text=True)
     assert done.returncode == 0, done.stderr
@@ -163,13 +163,13 @@ def test_place(engine: str, place: str, tmp_path: Path) -> None:
         pytest.skip("its workers take the pipe for their standard output, and die")
     script = tmp_path / "script.py"
     script.write_text(START + PLACES[place])
-    told = answers(engine, script)
-    assert len(told) == ANSWERS.get(place, 1)
+    printed = answers(engine, script)
+    assert len(printed) == ANSWERS.get(place, 1)
     if (engine, place) in REFUSED:
-        assert all("threadpool" in answer for answer in told if answer.startswith("refused"))
-        assert all(answer.startswith(("refused", "[1, 2")) for answer in told)
+        assert all("threadpool" in answer for answer in printed if answer.startswith("refused"))
+        assert all(answer.startswith(("refused", "[1, 2")) for answer in printed)
     else:
-        assert told == ["[1, 2, 4, 8, 16]"] * len(told)
+        assert printed == ["[1, 2, 4, 8, 16]"] * len(printed)
 
 
 @pytest.mark.engine
