@@ -21,7 +21,7 @@ from broadpeak._metrics.calendar import bars_per_year_of, check_bars_per_year, h
 from broadpeak._metrics.formulas import IN_STATS, METRICS, needs_of
 from broadpeak._portfolio.argument import GroupBy, Labels, SettingLike, simulation_of
 from broadpeak._portfolio.records import drawdowns_frame, trades_frame
-from broadpeak._simulation._kernels.layout import Groups
+from broadpeak._simulation._kernels.layout import ONE_COLUMN, Groups
 from broadpeak._simulation.fills import Fills
 from broadpeak._simulation.simulation import Simulation
 from broadpeak.errors import ParamError, ParamTypeError, broken_rule, warn
@@ -281,8 +281,9 @@ class Portfolio:
         -------
         Portfolio
         """
-        n = fills.n_columns
-        groups = Groups.of_codes(np.zeros(n, dtype=np.int64), 1, shared=False)
+        n, groups = fills.n_columns, ONE_COLUMN
+        if n > 1:
+            groups = Groups.of_codes(np.zeros(n, dtype=np.int64), 1, shared=False)
         return cls(
             None,
             Labels(index, columns, None, name),

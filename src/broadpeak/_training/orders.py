@@ -311,8 +311,10 @@ def account_on(
     index, years = bars.index, 0.0
     if isinstance(index, pd.DatetimeIndex) and len(index) > first + 1:
         years = float((index[-1] - index[first]) / pd.Timedelta(days=365.25))
+    # A component stands on its own bars, and `Data` let none in without its prices.
+    prices = (bars.open, bars.high, bars.low, bars.close)
     return Account(
-        prices=Prices(bars.open, bars.high, bars.low, bars.close, days_of(index)),
+        prices=Prices(*prices, days_of(index), has_nan=False, complete=True),
         first=first,
         fill=fill,
         costs=costs,
