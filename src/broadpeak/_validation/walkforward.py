@@ -400,16 +400,13 @@ def _segment_stats(test: ComponentTest, first: int, last: int) -> tuple[Stats, f
     mine = trades[(trades["exit_index"] >= first) & (trades["exit_index"] < last) & closed]
     earlier = trades[(trades["exit_index"] < first) & closed]
     before = equity[first - 1] if first else 0.0
-    stats = Stats.from_trades(
-        mine["pnl"],
-        mine["direction"].astype(np.int64),
-        np.maximum(mine["entry_index"], first),
-        mine["exit_index"],
+    mine["entry_index"] = np.maximum(mine["entry_index"], first)  # a copy, as every selection is
+    stats = Stats.of_records(
+        mine,
         equity[first:last] - before,
         first=first,
         capital=test.account.capital,
         years=test.account.years * (last - first) / len(equity),
         balance=float(earlier["pnl"].sum() - before),
-        worth=mine["size"] * np.maximum(mine["entry_price"], mine["exit_price"]),
     )
     return stats, float(equity[last - 1] - before)
