@@ -15,6 +15,7 @@ import pandas as pd
 from broadpeak._core import check
 from broadpeak._core.aliases import ArrayLike, Metric, Table
 from broadpeak._core.arrays import lent
+from broadpeak._core.labels import plain
 from broadpeak._data.data import Data
 from broadpeak._metrics import measures
 from broadpeak._metrics.calendar import bars_per_year_of, check_bars_per_year, has_dates
@@ -625,8 +626,8 @@ class Portfolio:
         if not self._labels.single:
             return frame
         row = {name: frame[name].iloc[0] for name in frame.columns}
-        plain = {key: v.item() if isinstance(v, np.generic) else v for key, v in row.items()}
-        return pd.Series(plain, name=self._labels.name, dtype=object)
+        values = {name: plain(value) for name, value in row.items()}
+        return pd.Series(values, name=self._labels.name, dtype=object)
 
     # Splitting
 
