@@ -22,10 +22,10 @@ from broadpeak.errors import ParamError
 from broadpeak.types import COMBINATION, AnyArray, IntArray
 
 _ALONG = {"concat": "entry", "row_stack": "row"}
-Constants: TypeAlias = Callable[[IntArray], Sequence[Any]]
+Constants: TypeAlias = Callable[[IntArray], Sequence[object]]
 
 
-def _no_constants(_: IntArray) -> Sequence[Any]:
+def _no_constants(_: IntArray) -> Sequence[object]:
     return ()
 
 
@@ -79,7 +79,7 @@ def merge_blocks(
     if how not in _ALONG and all(map(_is_one_entry_each, pieces, sizes)):
         pieces = [piece.to_numpy() for piece in pieces]
     counts = np.empty(len(pieces), dtype=np.int64)
-    shaped: list[Any] = []
+    shaped: list[object] = []
     some_flat = any(_is_flat(how, *one) for one in zip(pieces, sizes, strict=True))
     for number, (piece, size) in enumerate(zip(pieces, sizes, strict=True)):
         part = _shaped(how, piece, size)
@@ -166,7 +166,7 @@ def _not_covered(how: str, number: int, size: int, piece: Any) -> ParamError:
     )
 
 
-def _own_index(how: str) -> Callable[[Any], Index | None]:
+def _own_index(how: str) -> Callable[[object], Index | None]:
     """Return a function that gives the labels of a piece along the merge axis, None for none."""
 
     def own(part: object) -> Index | None:
@@ -188,10 +188,10 @@ def _without_labels(how: str, part: object) -> Any:
 
 def _labels(
     keys: Index,
-    pieces: Sequence[Any],
+    pieces: Sequence[object],
     sizes: Sequence[int],
     counts: IntArray,
-    own: Callable[[Any], Index | None],
+    own: Callable[[object], Index | None],
     constants: Constants,
 ) -> Index:
     """Return the label of every entry along the merge axis.
@@ -201,7 +201,7 @@ def _labels(
     repeats = np.repeat(counts, sizes)
     indexes = [own(piece) for piece in pieces]
     inner: list[Index | None] = [None] * len(pieces)
-    groups: dict[Any, list[int]] = {}
+    groups: dict[object, list[int]] = {}
     for number, index in enumerate(indexes):
         if index is not None:
             groups.setdefault(tuple(index.names), []).append(number)
@@ -220,7 +220,7 @@ def _labels(
     return keys if (counts == 1).all() else prepend(keys, repeats, positions(repeats))
 
 
-def _kept_levels(own: Index, counts: IntArray, constants: Sequence[Any]) -> Index | None:
+def _kept_levels(own: Index, counts: IntArray, constants: Sequence[object]) -> Index | None:
     levels, codes = split_levels(own)
     kept = [
         place
@@ -235,7 +235,7 @@ def _kept_levels(own: Index, counts: IntArray, constants: Sequence[Any]) -> Inde
 
 
 def _was_added(
-    name: object, codes: AnyArray, level: Index, counts: IntArray, constants: Sequence[Any]
+    name: object, codes: AnyArray, level: Index, counts: IntArray, constants: Sequence[object]
 ) -> bool:
     """Whether a level exists only because the function got lists of parameter values."""
     codes = np.asarray(codes, dtype=np.int64)
