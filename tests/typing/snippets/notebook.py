@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import Any, assert_type
 
 import numpy as np
@@ -16,7 +17,7 @@ Bools = npt.NDArray[np.bool_]
 
 data = bp.Data.sample("IBM")
 assert_type(data, bp.Data)
-assert_type(data.symbols, list[Any])
+assert_type(data.symbols, list[Hashable])
 assert_type(data.index, pd.Index[Any])
 assert_type(data.select("IBM"), bp.Data)
 assert_type(data["2005":"2009"], bp.Data)

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Any, assert_type
 
 import pandas as pd
@@ -31,7 +31,7 @@ choice = bp.select(pd.Series([1.0, 2.0], pd.Index([1, 2], name="fast")))
 assert_type(choice, bp.Selection)
 assert_type(choice.score, float)
 assert_type(choice.params, dict[str, Any])
-assert_type(bp.select(scores, by="symbol"), dict[Any, bp.Selection])
+assert_type(bp.select(scores, by="symbol"), dict[Hashable, bp.Selection])
 
 grid = bp.ParamGrid({"fast": bp.Param(range(10)), "slow": bp.Param(range(10))})
 assert_type(grid.size, int)
