@@ -5,7 +5,8 @@
     python tools/trips.py train      one of them, with every function that is entered
 
 A trip is long when many hands pass one thing on. Comprehensions count as functions (up to Python
-3.11 they are), kernels run compiled and are not seen.
+3.11 they are); a compiled kernel counts as one, whatever kernels it calls itself.
+tests/architecture/test_trips.py holds the ceilings.
 """
 
 from __future__ import annotations

@@ -172,7 +172,7 @@ def test_records_of_trades_are_read_as_their_columns(seed):
     for name in ("size", "entry_price", "exit_price", "entry_fees", "exit_fees", "roll", "pnl"):
         trades[name] = rng.uniform(0.1, 9.0, n) - (4.0 if name == "pnl" else 0.0)
     trades["bars"] = trades["exit_index"] - trades["entry_index"]
-    settings = {"first": 30, "capital": 50.0, "years": 2.0, "recency": 1.5}
+    settings = {"first": 30, "capital": 50.0, "years": 2.0, "recency": 1.5, "balance": 7.0}
     equity, slope = np.cumsum(rng.normal(0, 1, 180)), 0.01
     direction = trades["direction"].astype(np.int64)
     expected = Stats.from_trades(

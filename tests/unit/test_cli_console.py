@@ -31,7 +31,7 @@ from broadpeak._cli import console, summary
     ],
 )
 def test_values_become_what_json_can_hold(value: object, expected: object) -> None:
-    found = console.plain(value)
+    found = console.json_value(value)
     assert found == expected
     json.dumps(found, allow_nan=False)
 

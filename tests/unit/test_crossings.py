@@ -144,7 +144,7 @@ def test_parameters_meet_by_position_within_equal_symbols() -> None:
         ),
         (pd.Series(UP, index=DAYS), UP[:4], "as many bars"),
         (UP, UP[:4], "as many bars"),
-        (np.ones((6, 3)), np.ones((6, 2)), "one column, or as many"),
+        (np.ones((6, 3)), np.ones((6, 2)), "one column or as many"),
         (frame(["a", "b", "c"]), frame(["a", "b"]), "columns that fit"),
         (frame(["a", "b"]), frame(["a", "z"]), "columns that fit"),
         (np.ones((2, 2, 2)), 1.0, "one-dimensional"),

@@ -13,7 +13,9 @@ import pandas as pd
 import pytest
 
 import broadpeak as bp
+from broadpeak import Data
 from broadpeak._data import bundled as sample_files
+from broadpeak.types import ParamValues
 
 DAYS = pd.date_range("2024-01-01", periods=6)
 
@@ -121,6 +123,23 @@ def test_the_users_frame_is_not_touched_and_prices_cannot_be_changed() -> None:
     for prices in (data, pickle.loads(pickle.dumps(data)), data["2005"], data.resample("W")):
         with pytest.raises(ValueError, match="WRITEABLE"):  # nor can the mark be taken away
             prices.array("close").view().flags.writeable = True
+        with pytest.raises(ValueError, match="WRITEABLE"):
+            prices.fields["close"].view().flags.writeable = True
+
+
+def test_fields_are_the_prices_that_were_given_one_row_a_symbol():
+    days = pd.date_range("2024-01-01", periods=3)
+    frames = {
+        "A": pd.DataFrame({"open": [1.0, 2, 3], "close": [1.0, 2, 3]}, days),
+        "B": pd.DataFrame({"open": [4.0, 5], "close": [5.0, 6]}, days[1:]),
+    }
+    data = Data.from_frames(frames)
+    assert list(data.fields) == ["open", "close"]
+    np.testing.assert_array_equal(data.fields["close"], [[1, 2, 3], [np.nan, 5, 6]])
+    data.fields.clear()  # a dict of its own
+    zipped = data.select(ParamValues(["B", "A", "B"]))
+    np.testing.assert_array_equal(zipped.fields["open"][:, 1:], [[4, 5], [2, 3], [4, 5]])
+    np.testing.assert_array_equal(zipped.array("open"), zipped.fields["open"])
 
 
 @pytest.mark.parametrize(

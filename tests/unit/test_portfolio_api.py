@@ -467,6 +467,24 @@ def test_metrics_of_pages_are_those_of_the_trade_records(grid):
     assert nothing.metrics("net")["net"].tolist() == [0.0] * len(nothing.columns)
 
 
+def test_prices_known_to_be_complete_are_taken_as_they_are():
+    rng = np.random.default_rng(3)
+    close = 100 + rng.normal(size=50).cumsum()
+    open_ = close + rng.normal(size=50)
+    high, low = np.maximum(open_, close) + 1, np.minimum(open_, close) - 1
+    prices = Prices(open_, high, low, close, has_nan=False, complete=True)
+    for found, given in zip(prices.filled, (open_, high, low), strict=True):
+        assert np.shares_memory(found, given)
+        assert not found.flags.writeable
+    again = pickle.loads(pickle.dumps(prices))
+    for found, other in zip(again.filled, Prices(open_, high, low, close).filled, strict=True):
+        np.testing.assert_array_equal(found, other)
+    # What is not there is made up all the same.
+    np.testing.assert_array_equal(
+        Prices(None, high, low, close, has_nan=False, complete=True).filled[0][0], close
+    )
+
+
 def test_signals_have_prices_and_no_plots():
     data = bp.Data.sample(["AAPL", "IBM"])["2004":"2005"]
     portfolio = PF.from_signals(data, data.close > 80)

@@ -216,8 +216,8 @@ class TestSignals:
             (True, r"enter_long\(when\) must be an array with one value a bar, shape \(40,\)"),
             (np.zeros(39, dtype=bool), r"shape \(40,\).*got \(39,\)"),
             (np.zeros((40, 1), dtype=bool), r"got \(40, 1\)"),
-            (np.full(40, 0.5), "must hold True and False"),
-            (np.full(40, "x"), "must hold True and False"),
+            (np.full(40, 0.5), "must hold true and false values"),
+            (np.full(40, "x"), "must hold true and false values"),
         ],
     )
     def test_bad_signals(self, when, match):

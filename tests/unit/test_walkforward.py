@@ -238,6 +238,24 @@ class TestStitched:
         assert wf.cycles["trades"].iloc[1] == 1
         assert wf.cycles["out_of_sample"].iloc[1] == 0
 
+    def test_an_objective_sees_the_costs_of_a_test_as_it_does_those_of_a_training(self):
+        def paid(stats):
+            return 1.0 + stats.cost_total + abs(stats.points_total)
+
+        wf = walk(cycles=3, objective=paid, costs=bp.Costs(spread=0.2, commission=0.1))
+        trades = wf.portfolio.trades
+        for number, cycle in wf.cycles.loc[:2].iterrows():
+            dates = trades["exit_time"]
+            mine = trades[(dates >= cycle["test_start"]) & (dates <= cycle["test_end"])]
+            mine = mine[mine["status"] == "closed"]
+            assert len(mine) == cycle["trades"] > 0, number
+            points = np.where(mine["direction"] == "long", 1, -1) * (
+                mine["exit_price"] - mine["entry_price"]
+            )
+            fees = (mine["entry_fees"] + mine["exit_fees"]).sum()
+            assert fees > 0
+            assert cycle["out_of_sample"] == pytest.approx(1 + fees + abs(points.sum()))
+
     def test_position_is_closed_at_the_border(self):
         cut = bp.split_walk_forward(N - 10, 3, 0.5)
         border = 10 + cut[1].test_start

@@ -69,22 +69,22 @@ def show_notes(texts: Sequence[str]) -> None:
 
 def show_json(value: object) -> None:
     """Print one JSON object; NaN and infinity, which JSON does not know, become null."""
-    print(json.dumps(plain(value), indent=2, allow_nan=False))  # noqa: T201  # stdout is the interface
+    print(json.dumps(json_value(value), indent=2, allow_nan=False))  # noqa: T201  # stdout is the interface
 
 
-def plain(value: Any) -> object:
+def json_value(value: Any) -> object:
     """Return `value` as what JSON can hold."""
     if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
+        return {str(key): json_value(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [plain(item) for item in value]
+        return [json_value(item) for item in value]
     if isinstance(value, (bool, int, str)) or value is None:
         return value
     if isinstance(value, float):
         return float(value) if math.isfinite(value) else None
     if hasattr(value, "isoformat"):
         return value.isoformat() if str(value) != "NaT" else None
-    return plain(value.item()) if hasattr(value, "item") else str(value)
+    return json_value(value.item()) if hasattr(value, "item") else str(value)
 
 
 def number(value: object, digits: int = 4) -> str:

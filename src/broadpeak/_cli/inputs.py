@@ -376,9 +376,9 @@ def _read(source: str, symbol: str | None) -> bp.Data:
 
 def environment(data: bp.Data) -> dict[str, str]:
     """Return versions and the fingerprint of the data, as a training notes them."""
-    from broadpeak._training.result import environment  # loads pandas
+    from broadpeak._training.result import VERSIONS  # loads pandas
 
-    return environment(data)
+    return {**VERSIONS, "data": data.fingerprint()}
 
 
 def with_warnings(call: Callable[[], T]) -> tuple[T, list[str]]:

@@ -120,8 +120,12 @@ def _on_levels_of(narrow: Index, wide: Index) -> Index | None:
 # Two sides
 
 
-def pair_counts(n_left: int, n_right: int) -> tuple[IntArray, IntArray]:
+def pair_counts(
+    n_left: int, n_right: int, name: str = "right", what: str = "column", remedy: str = ""
+) -> tuple[IntArray, IntArray]:
     """Return which of each side makes every pair: one meets all, as many meet one to one.
+
+    `name` is the right side, of which `what` is counted.
 
     Raises
     ------
@@ -130,8 +134,8 @@ def pair_counts(n_left: int, n_right: int) -> tuple[IntArray, IntArray]:
     """
     n = n_left if n_right == 1 else n_right
     if n_left not in {1, n}:
-        rule = f"have one column, or as many as the left side, {n_left}"
-        raise DataError(broken_rule("right", rule, n_right))
+        rule = f"have one {what} or as many as the left side, {n_left}"
+        raise DataError(broken_rule(name, rule, n_right, remedy))
     every, first = np.arange(n), np.zeros(n, np.int64)
     return every if n_left == n else first, every if n_right == n else first
 

@@ -58,6 +58,8 @@ class Data:
     open, high, low, close, volume, hlc3, ohlc4 : Series or DataFrame
         A Series for one symbol, a frame with the column level `symbol` for several. `hlc3` is the
         mean of high, low and close, `ohlc4` that of all four.
+    fields : dict of str to array, shape (symbols, bars)
+        The prices that were given, by name; read-only.
     returns : Series or DataFrame
         Change of the close against the close of the symbol's bar before, as a fraction.
 
@@ -514,6 +516,14 @@ class Data:
         """
         array, codes = self._table.array(name), self._table.codes
         return array if codes is None else read_only(array[codes])
+
+    @property
+    def fields(self) -> dict[str, FloatArray]:
+        """All prices that there are by name, as arrays symbols × bars; they are read-only."""
+        fields, codes = self._table.fields, self._table.codes
+        if codes is None:
+            return dict(fields)
+        return {name: read_only(array[codes]) for name, array in fields.items()}
 
     def __len__(self) -> int:
         return len(self._table.index)

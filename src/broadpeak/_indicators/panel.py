@@ -12,6 +12,7 @@ import pandas as pd
 
 from broadpeak._core.aliases import Index, Table, Values
 from broadpeak._core.arrays import Wrapping, check_labels, read_only, unwrap
+from broadpeak._core.columns import pair_counts
 from broadpeak._prices.table import PriceTable
 from broadpeak._signals._kernels.cross import crossed_level
 from broadpeak._signals.cross import cross_pair, cross_pairs, pair_tables
@@ -120,11 +121,8 @@ class Shape:
         DataError
             If there are neither as many combinations on both sides, nor one on a side.
         """
-        n = max(self.count, other.count)
-        if not {self.count, other.count} <= {1, n}:
-            rule = f"have one combination or as many as the left side, {self.count}"
-            remedy = "Zip the lists, or take every pair with combine_params."
-            raise DataError(broken_rule("other", rule, other.count, remedy))
+        remedy = "Zip the lists, or take every pair with combine_params."
+        n = len(pair_counts(self.count, other.count, "other", "combination", remedy)[0])
         left, right = self._repeated(n), other._repeated(n)
         # A level that is the same on both sides is there once.
         levels = [*left.levels, *(level for level in right.levels if level not in left.levels)]

@@ -22,10 +22,10 @@ from broadpeak.errors import ParamError
 from broadpeak.types import COMBINATION, AnyArray, IntArray
 
 _ALONG = {"concat": "entry", "row_stack": "row"}
-Constants: TypeAlias = Callable[[IntArray], Sequence[Any]]
+Constants: TypeAlias = Callable[[IntArray], Sequence[object]]
 
 
-def _no_constants(_: IntArray) -> Sequence[Any]:
+def _no_constants(_: IntArray) -> Sequence[object]:
     return ()
 
 
@@ -80,7 +80,7 @@ def merge_blocks(
     if how not in _ALONG and all(map(_is_one_entry_each, pieces, sizes)):
         pieces = [piece.to_numpy() for piece in pieces]
     counts = np.empty(len(pieces), dtype=np.int64)
-    shaped: list[Any] = []
+    shaped: list[object] = []
     some_flat = any(_is_flat(how, *pair) for pair in zip(pieces, sizes, strict=True))
     for number, (piece, size) in enumerate(zip(pieces, sizes, strict=True)):
         part = _shaped(how, piece, size)
@@ -167,7 +167,7 @@ def _not_covered(how: str, number: int, size: int, piece: Any) -> ParamError:
     )
 
 
-def _index_reader(how: str) -> Callable[[Any], Index | None]:
+def _index_reader(how: str) -> Callable[[object], Index | None]:
     """Return a function that gives the labels of a piece along the merge axis, None for none."""
 
     def labels_of_part(part: object) -> Index | None:
@@ -189,10 +189,10 @@ def _without_labels(how: str, part: object) -> Any:
 
 def _labels(
     keys: Index,
-    pieces: Sequence[Any],
+    pieces: Sequence[object],
     sizes: Sequence[int],
     counts: IntArray,
-    labels_of: Callable[[Any], Index | None],
+    labels_of: Callable[[object], Index | None],
     constants: Constants,
 ) -> Index:
     """Return the label of every entry along the merge axis.
@@ -202,7 +202,7 @@ def _labels(
     repeats = np.repeat(counts, sizes)
     indexes = [labels_of(piece) for piece in pieces]
     inner: list[Index | None] = [None] * len(pieces)
-    groups: dict[Any, list[int]] = {}
+    groups: dict[object, list[int]] = {}
     for number, index in enumerate(indexes):
         if index is not None:
             groups.setdefault(tuple(index.names), []).append(number)
@@ -221,7 +221,7 @@ def _labels(
     return keys if (counts == 1).all() else prepend(keys, repeats, positions(repeats))
 
 
-def _kept_levels(index: Index, counts: IntArray, constants: Sequence[Any]) -> Index | None:
+def _kept_levels(index: Index, counts: IntArray, constants: Sequence[object]) -> Index | None:
     levels, codes = split_levels(index)
     kept = [
         position
@@ -236,7 +236,7 @@ def _kept_levels(index: Index, counts: IntArray, constants: Sequence[Any]) -> In
 
 
 def _was_added(
-    name: object, codes: AnyArray, level: Index, counts: IntArray, constants: Sequence[Any]
+    name: object, codes: AnyArray, level: Index, counts: IntArray, constants: Sequence[object]
 ) -> bool:
     """Whether a level exists only because the function got lists of parameter values."""
     codes = np.asarray(codes, dtype=np.int64)

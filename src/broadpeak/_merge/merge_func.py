@@ -12,10 +12,10 @@ from broadpeak._merge.named import NAMED
 from broadpeak.errors import ParamError, ParamTypeError, broken_rule
 from broadpeak.types import Function, Keywords
 
-MergeSpec: TypeAlias = "str | Function | MergeFunc | tuple[Any, ...]"
+MergeSpec: TypeAlias = "str | Function | MergeFunc | tuple[object, ...]"
 
 ByName: TypeAlias = Function
-Fill: TypeAlias = Callable[[dict[str, Any], Keywords | None, object], dict[str, Any]]
+Fill: TypeAlias = Callable[[dict[str, object], Keywords | None, object], dict[str, object]]
 """``fill(kwargs, context, eval_id)`` returns the arguments of a merge with templates filled in."""
 
 _OPTIONS = ("keys", "wrap")
@@ -98,14 +98,14 @@ class MergeFunc:
             return any(part is not None and part.uses_keys for part in parts)
         return self.is_named
 
-    def __call__(self, results: Sequence[Any], *, keys: object = None, **kwargs: object) -> Any:
+    def __call__(self, results: Sequence[object], *, keys: object = None, **kwargs: object) -> Any:
         """Merge `results`; named merges label them with `keys`."""
         check.iterable("results", results, "be a list of results")
         return self.apply(list(results), keys=keys, kwargs=kwargs)
 
     def apply(
         self,
-        results: list[Any],
+        results: list[object],
         *,
         keys: object = None,
         kwargs: Keywords | None = None,
@@ -154,12 +154,12 @@ class MergeFunc:
 
     def _apply_each(
         self,
-        results: list[Any],
+        results: list[object],
         keys: object,
-        kwargs: dict[str, Any],
+        kwargs: dict[str, object],
         fill: Fill | None,
         by_name: ByName | None,
-    ) -> tuple[Any, ...]:
+    ) -> tuple[object, ...]:
         parts = [resolve_merge_func(part) for part in self.merge_func]
         slots = _slots(results, len(parts))
         return tuple(

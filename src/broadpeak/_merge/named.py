@@ -95,7 +95,7 @@ def concat(results: Sequence[Any], *, keys: Any = None, wrap: bool | None = None
     return concat_series(values, labels, wrap)
 
 
-def _scalars(values: list[Any], labels: Index | None, wrap: bool | None) -> Any:
+def _scalars(values: list[object], labels: Index | None, wrap: bool | None) -> Any:
     if wrap is False or (labels is None and wrap is None):
         return scalar_series(values).to_numpy()
     return scalar_series(values, labels)
@@ -133,7 +133,7 @@ def concat_series(values: list[Series], labels: Index | None, wrap: bool | None)
     return whole
 
 
-def row_stack(results: Sequence[Any], *, keys: object = None, wrap: bool | None = None) -> Any:
+def row_stack(results: Sequence[object], *, keys: object = None, wrap: bool | None = None) -> Any:
     """Put results one below another.
 
     Parameters
@@ -219,7 +219,9 @@ def _frames_below(frames: list[pd.DataFrame], labels: Index | None) -> pd.DataFr
     return whole
 
 
-def column_stack(results: Sequence[Any], *, keys: object = None, wrap: bool | None = None) -> Any:
+def column_stack(
+    results: Sequence[object], *, keys: object = None, wrap: bool | None = None
+) -> Any:
     """Put results side by side; rows are matched by label.
 
     Parameters
@@ -258,7 +260,7 @@ def column_stack(results: Sequence[Any], *, keys: object = None, wrap: bool | No
 
 
 def reset_column_stack(
-    results: Sequence[Any], *, keys: object = None, wrap: bool | None = None
+    results: Sequence[object], *, keys: object = None, wrap: bool | None = None
 ) -> Any:
     """Put results side by side; rows are matched by position, and their labels dropped.
 
@@ -288,7 +290,7 @@ def reset_column_stack(
     return _side_by_side(results, keys, wrap, "reset_column_stack")
 
 
-def _side_by_side(results: Sequence[Any], keys: object, wrap: bool | None, how: str) -> Any:
+def _side_by_side(results: Sequence[object], keys: object, wrap: bool | None, how: str) -> Any:
     kind, values = sort_out(results, how)
     labels = as_keys(keys, len(values), how)
     plain = kind in {Kind.SCALAR, Kind.ARRAY, Kind.TABLE}
@@ -319,7 +321,7 @@ def _bare_columns(kind: Kind, values: list[Any], how: str) -> AnyArray:
     return np.column_stack(arrays)
 
 
-def _one_row(values: list[Any], labels: Index | None) -> pd.DataFrame:
+def _one_row(values: list[object], labels: Index | None) -> pd.DataFrame:
     array = plain_array(values)
     if array is not None:
         return pd.DataFrame(array[np.newaxis, :], columns=labels, copy=False)
@@ -389,7 +391,7 @@ def _aligned(objects: Sequence[Any], axis: int, how: str) -> pd.DataFrame:
     return whole
 
 
-def plain_array(scalars: Sequence[Any]) -> AnyArray | None:
+def plain_array(scalars: Sequence[object]) -> AnyArray | None:
     """Return `scalars` of one plain type as an array, or None if pandas has to look at them."""
     dtype = _PLAIN.get(frozenset(map(type, scalars)))
     if dtype is None:
@@ -400,7 +402,7 @@ def plain_array(scalars: Sequence[Any]) -> AnyArray | None:
         return None
 
 
-def scalar_series(scalars: list[Any], index: Index | None = None) -> Series:
+def scalar_series(scalars: list[object], index: Index | None = None) -> Series:
     """Return what ``pd.Series(scalars, index)`` gives, without its detour over objects."""
     array = plain_array(scalars)
     if array is not None:
@@ -425,7 +427,7 @@ def join_bare(arrays: Sequence[AnyArray]) -> AnyArray:
     return join_arrays(arrays).to_numpy()
 
 
-def is_plain(dtypes: Set[Any]) -> bool:
+def is_plain(dtypes: Set[object]) -> bool:
     """Return whether there is one dtype, of NumPy, in which pandas infers nothing."""
     dtype = next(iter(dtypes), None)
     return len(dtypes) == 1 and isinstance(dtype, np.dtype) and dtype.kind not in "OUSV"

@@ -24,12 +24,13 @@ from broadpeak.types import COMBINATION, AnyArray, IntArray
 
 
 @dataclass(slots=True)
-class MarketArgument:
-    """An array argument.
+class Operand:
+    """An array that is broadcast with the others: prices, signals, or a setting.
 
     Attributes
     ----------
     name : str
+        The argument of `Portfolio.from_signals` that it was.
     array : array, shape (rows, bars) or (rows, 1)
     columns : pd.Index or None
         Labels of the rows, where the user gave any.
@@ -66,12 +67,12 @@ class Columns:
     rows: dict[str, IntArray | None]
 
 
-def resolve(arguments: Sequence[MarketArgument], n_prices: int) -> Columns:
+def resolve(arguments: Sequence[Operand], n_prices: int) -> Columns:
     """Return the columns that all arguments share.
 
     Parameters
     ----------
-    arguments : sequence of MarketArgument
+    arguments : sequence of Operand
         Close first.
     n_prices : int
         Number of price columns.
@@ -118,14 +119,14 @@ def resolve(arguments: Sequence[MarketArgument], n_prices: int) -> Columns:
     return Columns(count, labels, rows)
 
 
-def _is_list(argument: MarketArgument, count: int, *, wide: bool) -> bool:
+def _is_list(argument: Operand, count: int, *, wide: bool) -> bool:
     """Whether an argument holds values of a parameter: an array may hold one value a column."""
     if argument.kind != "across":
         return argument.kind == "list"
     return len(argument.array) != count or not wide
 
 
-def _makes_columns(lists: Sequence[MarketArgument], *, only_prices: bool, wide: bool) -> bool:
+def _makes_columns(lists: Sequence[Operand], *, only_prices: bool, wide: bool) -> bool:
     """Whether lists of parameters make columns, where there is one combination so far.
 
     A list of one value does where columns are those of prices: signals of one combination of
@@ -136,12 +137,12 @@ def _makes_columns(lists: Sequence[MarketArgument], *, only_prices: bool, wide: 
     return only_prices and any(argument.kind == "list" or not wide for argument in lists)
 
 
-def _is_flat(argument: MarketArgument) -> bool:
+def _is_flat(argument: Operand) -> bool:
     """Whether an argument has no columns; a list of one value makes one."""
     return not argument.wide and argument.kind == "table"
 
 
-def _levels_beside(argument: MarketArgument, labels: Index | None) -> list[Index] | None:
+def _levels_beside(argument: Operand, labels: Index | None) -> list[Index] | None:
     """Return the levels that a table adds to `labels` if its columns meet them by position.
 
     Two tables of as many combinations of different parameters do, as a mono-chunk makes them. None
@@ -163,7 +164,7 @@ def _levels_beside(argument: MarketArgument, labels: Index | None) -> list[Index
     return missing_levels(params, its_params)
 
 
-def _widest(arguments: Sequence[MarketArgument]) -> tuple[Index | None, str]:
+def _widest(arguments: Sequence[Operand]) -> tuple[Index | None, str]:
     """Return the labels with the most levels: all others must be found in them."""
     labels, owner = None, ""
     for argument in arguments:
@@ -181,9 +182,7 @@ def _widest(arguments: Sequence[MarketArgument]) -> tuple[Index | None, str]:
     return labels, owner
 
 
-def _rows(
-    argument: MarketArgument, labels: Index | None, owner: str, count: int
-) -> IntArray | None:
+def _rows(argument: Operand, labels: Index | None, owner: str, count: int) -> IntArray | None:
     if argument.columns is not None and labels is None:
         rule = "have the index of close, or its columns"
         raise DataError(broken_rule(argument.name, rule, span(argument.columns)))
@@ -196,7 +195,7 @@ def _rows(
     raise DataError(broken_rule(argument.name, rule, len(argument.array)))
 
 
-def _project(argument: MarketArgument, labels: Index, owner: str) -> IntArray | None:
+def _project(argument: Operand, labels: Index, owner: str) -> IntArray | None:
     """Return the own column of every label: by position if the same, else by the shared levels."""
     its_columns = argument.columns
     if its_columns is None or its_columns is labels or its_columns.equals(labels):
@@ -233,7 +232,7 @@ def _values_by_label(its_columns: Index, labels: Index) -> IntArray | None:
     return found[0] if len(found) == 1 else None
 
 
-def _common_length(lists: Sequence[MarketArgument]) -> int:
+def _common_length(lists: Sequence[Operand]) -> int:
     lengths = {argument.name: len(argument.array) for argument in lists if len(argument.array) > 1}
     if len(set(lengths.values())) > 1:
         shown = ", ".join(f"{name}: {length}" for name, length in lengths.items())
@@ -242,7 +241,7 @@ def _common_length(lists: Sequence[MarketArgument]) -> int:
     return next(iter(lengths.values()), 1)
 
 
-def _list_rows(argument: MarketArgument, count: int, n_prices: int) -> IntArray | None:
+def _list_rows(argument: Operand, count: int, n_prices: int) -> IntArray | None:
     """Match a list with the columns: one value each, or one for each block of price columns."""
     length = len(argument.array)
     if length in {1, count}:
@@ -254,7 +253,7 @@ def _list_rows(argument: MarketArgument, count: int, n_prices: int) -> IntArray 
 
 
 def _multiplied(
-    lists: Sequence[MarketArgument],
+    lists: Sequence[Operand],
     labels: Index | None,
     count: int,
     rows: dict[str, IntArray | None],

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """From the arguments of `Portfolio.from_signals` to a simulation and the labels of its results.
 
-Each argument is unwrapped (`MarketArgument`), all are matched column by column
+Each argument is unwrapped (`Operand`), all are matched column by column
 (`alignment.py`), and what prices and settings must be is checked. What the kernels see has no
 labels.
 """
@@ -22,7 +22,7 @@ from broadpeak._core.arrays import as_bools, as_floats, plain_array, read_only
 from broadpeak._core.check import as_float, one_of
 from broadpeak._core.labels import span
 from broadpeak._data.data import Data
-from broadpeak._portfolio.alignment import Columns, MarketArgument, resolve
+from broadpeak._portfolio.alignment import Columns, Operand, resolve
 from broadpeak._portfolio.grouping import group_columns
 from broadpeak._prices.schema import check_index, inconsistent
 from broadpeak._simulation._kernels.layout import ONE_COLUMN, SIZE_TYPES, Groups
@@ -255,7 +255,7 @@ def _unwrapped(
     signal_args: Mapping[str, object],
     setting_args: Mapping[str, object],
     size_type: str,
-) -> tuple[dict[str, MarketArgument], dict[str, Setting], SharedIndex, Hashable]:
+) -> tuple[dict[str, Operand], dict[str, Setting], SharedIndex, Hashable]:
     """Return arguments that are arrays, settings that are numbers, the bars, and a close's name."""
     name = None
     if isinstance(close, pd.Series):
@@ -276,7 +276,7 @@ def _unwrapped(
             arrays[key] = table(key, value, bars, as_floats)
     for key, value in signal_args.items():
         if isinstance(value, (bool, np.bool_)):
-            arrays[key] = MarketArgument(key, np.full((1, bars.count), bool(value)))
+            arrays[key] = Operand(key, np.full((1, bars.count), bool(value)))
         elif value is not None:
             arrays[key] = table(key, value, bars, as_bools)
     settings: dict[str, Setting] = {}
@@ -288,7 +288,7 @@ def _unwrapped(
             continue
         given = setting(key, default if value is None else value, bars)
         check_range(key, given, size_type)
-        if isinstance(given, MarketArgument):
+        if isinstance(given, Operand):
             arrays[key] = given
         else:
             # A stop that is NaN is none; `check_range` lets nothing else be NaN.
@@ -327,7 +327,7 @@ def _prices_of(
 
 def table(
     name: str, value: object, bars: SharedIndex, convert: Callable[[str, object], AnyArray]
-) -> MarketArgument:
+) -> Operand:
     """Return prices or signals over bars, or bars × columns.
 
     Raises
@@ -346,17 +346,17 @@ def table(
     if len(array) != bars.count:
         bars.refuse_length(name, len(array))
     if array.ndim == 1:
-        return MarketArgument(name, array[np.newaxis, :])
-    return _with_rows(MarketArgument(name, array.T, columns, wide=True))
+        return Operand(name, array[np.newaxis, :])
+    return _with_rows(Operand(name, array.T, columns, wide=True))
 
 
-def _with_rows(argument: MarketArgument) -> MarketArgument:
+def _with_rows(argument: Operand) -> Operand:
     if not len(argument.array):
         raise DataError(broken_rule(argument.name, "hold at least one value or column", "none"))
     return argument
 
 
-def setting(name: str, value: object, bars: SharedIndex) -> MarketArgument | float:
+def setting(name: str, value: object, bars: SharedIndex) -> Operand | float:
     """Return a setting: a number (NaN for None), or an array.
 
     A list, tuple, range or pandas Index holds values of a parameter. A one-dimensional array is
@@ -387,29 +387,29 @@ def setting(name: str, value: object, bars: SharedIndex) -> MarketArgument | flo
     labels = value.index if isinstance(value, pd.Series) else None
     if labels is not None and over_bars and (bars.index is None or labels.equals(bars.index)):
         bars.check(name, labels)
-        found = MarketArgument(name, array[np.newaxis, :])
+        found = Operand(name, array[np.newaxis, :])
     elif labels is not None:
-        found = MarketArgument(name, array[:, np.newaxis], labels, "labelled")
+        found = Operand(name, array[:, np.newaxis], labels, "labelled")
     elif array.ndim == 1 and (len(array) != bars.count or not over_bars):
-        found = MarketArgument(name, array[:, np.newaxis], kind="across")
+        found = Operand(name, array[:, np.newaxis], kind="across")
     elif array.ndim == 2 and len(array) == 1 != bars.count:
-        found = MarketArgument(name, array.T, wide=True)
+        found = Operand(name, array.T, wide=True)
     else:
         found = table(name, array, bars, as_floats)
     return _with_rows(found)
 
 
-def _from_list(name: str, value: Iterable[object]) -> MarketArgument:
+def _from_list(name: str, value: Iterable[object]) -> Operand:
     try:
         array = as_floats(name, [math.nan if item is None else item for item in value])
     except DataError as error:
         raise ParamError(broken_rule(name, "be a list of numbers", value)) from error
     if array.ndim != 1 or len(array) == 0:
         raise ParamError(broken_rule(name, "be a list of at least one number", value))
-    return MarketArgument(name, array[:, np.newaxis], kind="list")
+    return Operand(name, array[:, np.newaxis], kind="list")
 
 
-def check_range(name: str, value: MarketArgument | float, size_type: str) -> None:
+def check_range(name: str, value: Operand | float, size_type: str) -> None:
     """Raise `ParamError` if a value of a setting is out of its range.
 
     NaN is no stop, and at a bar no size. Costs over bars may be NaN where there is no price, as
@@ -421,7 +421,7 @@ def check_range(name: str, value: MarketArgument | float, size_type: str) -> Non
         With the rule and the first wrong value.
     """
     low, high, rule = _RANGES.get(name, _STOP_RANGE)
-    array = np.asarray(value.array if isinstance(value, MarketArgument) else [[value]])
+    array = np.asarray(value.array if isinstance(value, Operand) else [[value]])
     if name == "size" and size_type == "percent":
         rule = "be a share above 0 and up to 1 with size_type='percent'"
         outside = (array <= 0.0) | (array > 1.0)
@@ -441,7 +441,7 @@ def check_range(name: str, value: MarketArgument | float, size_type: str) -> Non
 
 
 def _used_prices(
-    arrays: Mapping[str, MarketArgument],
+    arrays: Mapping[str, Operand],
     columns: Columns,
     bars: SharedIndex,
     name: Hashable,
@@ -489,7 +489,7 @@ def _used_prices(
     return used, numbers
 
 
-def _column_of(argument: MarketArgument, row: int, name: Hashable) -> Hashable:
+def _column_of(argument: Operand, row: int, name: Hashable) -> Hashable:
     """Return the label of a price column, or its number."""
     if argument.columns is not None:
         label: Hashable = argument.columns[row]
@@ -545,7 +545,7 @@ def _cash_of_columns(init_cash: Setting, n_columns: int) -> FloatArray | float:
     return init_cash
 
 
-def _cash_of_groups(argument: MarketArgument, n_groups: int) -> FloatArray:
+def _cash_of_groups(argument: Operand, n_groups: int) -> FloatArray:
     """Return the cash of every group."""
     if len(argument.array) not in {1, n_groups} or argument.array.shape[1] != 1:
         rule = f"be one number, or {n_groups}: one a group"

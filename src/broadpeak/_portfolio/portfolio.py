@@ -15,13 +15,14 @@ import pandas as pd
 from broadpeak._core import check
 from broadpeak._core.aliases import ArrayLike, Metric, Table
 from broadpeak._core.arrays import user_copy
+from broadpeak._core.labels import plain
 from broadpeak._data.data import Data
 from broadpeak._metrics import measures
 from broadpeak._metrics.calendar import bars_per_year_of, check_bars_per_year, has_dates
 from broadpeak._metrics.formulas import IN_STATS, METRICS, needs_of
 from broadpeak._portfolio.argument import GroupBy, Labels, SettingLike, simulation_of
 from broadpeak._portfolio.records import drawdowns_frame, trades_frame
-from broadpeak._simulation._kernels.layout import Groups
+from broadpeak._simulation._kernels.layout import ONE_COLUMN, Groups
 from broadpeak._simulation.fills import Fills
 from broadpeak._simulation.simulation import Simulation
 from broadpeak.errors import ParamError, ParamTypeError, broken_rule, warn
@@ -281,8 +282,9 @@ class Portfolio:
         -------
         Portfolio
         """
-        n = fills.n_columns
-        groups = Groups.of_codes(np.zeros(n, dtype=np.int64), 1, shared=False)
+        n, groups = fills.n_columns, ONE_COLUMN
+        if n > 1:
+            groups = Groups.of_codes(np.zeros(n, dtype=np.int64), 1, shared=False)
         return cls(
             None,
             Labels(index, columns, None, name),
@@ -627,8 +629,8 @@ class Portfolio:
         if not self._labels.single:
             return frame
         row = {name: frame[name].iloc[0] for name in frame.columns}
-        plain = {key: v.item() if isinstance(v, np.generic) else v for key, v in row.items()}
-        return pd.Series(plain, name=self._labels.name, dtype=object)
+        values = {name: plain(value) for name, value in row.items()}
+        return pd.Series(values, name=self._labels.name, dtype=object)
 
     # Splitting
 

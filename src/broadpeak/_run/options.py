@@ -27,7 +27,7 @@ OnError: TypeAlias = Literal["raise", "skip", "record"]
 StoreLike: TypeAlias = "Store | str | os.PathLike[str] | None"
 _EngineLike: TypeAlias = "str | Engine | Callable[..., Engine]"
 _Callback: TypeAlias = "Callable[..., object] | None"
-_Rule: TypeAlias = Callable[[str, Any], Any]
+_Rule: TypeAlias = Callable[[str, object], object]
 _F = TypeVar("_F", bound=Function)
 
 POINTS: Final = ("pre_execute", "pre_chunk", "post_chunk", "post_execute")

@@ -201,7 +201,7 @@ class RepFunc(Template):
             raise ParamTypeError(broken_rule("RepFunc", "get a function", template))
 
     def _value(self, context: Keywords) -> Any:
-        args: list[Any] = []
+        args: list[object] = []
         kwargs: dict[str, Any] = {}
         for parameter in _signature(self.template).parameters.values():
             if parameter.kind is parameter.VAR_KEYWORD:
@@ -311,7 +311,7 @@ def substitute(obj: object, context: Keywords, *, eval_id: object = None) -> Any
     return obj
 
 
-def _updated(mapping: dict[Any, Any], changed: dict[Any, Any]) -> dict[Any, Any]:
+def _updated(mapping: dict[object, object], changed: dict[object, object]) -> dict[object, object]:
     copied = mapping.copy() if type(mapping) is dict else type(mapping)(mapping)
     copied.update(changed)
     return copied

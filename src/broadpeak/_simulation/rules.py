@@ -82,6 +82,8 @@ class Prices:
         Calendar day of each bar, for rollover; without it a bar is a day.
     has_nan : bool, optional
         Whether close has NaN, where that is known.
+    complete : bool
+        Open, high and low are known to be there on every bar of close: nothing is to be filled in.
     """
 
     def __init__(
@@ -93,6 +95,7 @@ class Prices:
         days: IntArray | None = None,
         *,
         has_nan: bool | None = None,
+        complete: bool = False,
     ) -> None:
         close = np.asarray(close, dtype=np.float64)
         self.close = read_only(close if close.ndim == 2 else as_rows(close))
@@ -109,9 +112,10 @@ class Prices:
             found.append(rows)
         self._passed = tuple(found)
         self._days = days
+        self._complete = complete
 
     def __reduce__(self) -> tuple[type[Prices], tuple[Any, ...]]:
-        # Arrays lose their seal in a pickle, so prices are made again.
+        # Arrays lose their seal in a pickle, so prices are made again, and look for gaps.
         return Prices, (*self._passed, self.close, self._days)
 
     @property
@@ -125,6 +129,8 @@ class Prices:
         given_open, given_high, given_low = self._passed
         if given_open is given_high is given_low is None:
             return self.close, self.close, self.close
+        if self._complete and not (given_open is None or given_high is None or given_low is None):
+            return read_only(given_open), read_only(given_high), read_only(given_low)
         open_ = self.close if given_open is None else np.array(given_open)
         plain = given_high is None or given_low is None
         high = np.maximum(open_, self.close) if given_high is None else np.array(given_high)

@@ -21,7 +21,14 @@ from typing import Any
 import numpy as np
 
 from broadpeak._core.arrays import read_only
-from broadpeak._simulation._kernels.layout import Groups, Market, SettingsPool, Signals, Terms
+from broadpeak._simulation._kernels.layout import (
+    ONE_COLUMN,
+    Groups,
+    Market,
+    SettingsPool,
+    Signals,
+    Terms,
+)
 from broadpeak._simulation._kernels.run import run_groups, summarize_groups
 from broadpeak._simulation.fills import NO_DAYS, Fills
 from broadpeak._simulation.rules import Orders, Prices, Rules, SharedRows, as_rows, settings_pool
@@ -195,14 +202,16 @@ def simulate(prices: Prices, orders: Orders, rules: Rules) -> Fills:
     One column costs about what its events cost: between signals and stops nothing is decided.
     """
     n_columns, n_bars = prices.shape
-    signals = []
+    signals, shapes = [], [prices.shape]
     for array in orders:
         signal = np.zeros((1, n_bars), dtype=np.bool_) if array is None else as_rows(array)
         signals.append(SharedRows(np.asarray(signal, dtype=np.bool_).view(np.uint8)))
+        shapes.append(signal.shape)
         n_columns = max(n_columns, len(signal))
-    for shape in (prices.close.shape, *(rows.values.shape for rows in signals)):
+    for shape in shapes:
         if shape[0] not in {1, n_columns} or shape[1] != n_bars:
             rule = f"have {n_bars} bars and 1 or {n_columns} columns"
             raise ParamError(broken_rule("prices and orders", rule, shape))
     price_rows = SharedRows(prices.close).of_columns(n_columns)
-    return Simulation(prices, price_rows, signals, rules, Groups.single(n_columns)).fills()
+    groups = ONE_COLUMN if n_columns == 1 else Groups.single(n_columns)
+    return Simulation(prices, price_rows, signals, rules, groups).fills()

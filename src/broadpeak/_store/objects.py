@@ -224,7 +224,7 @@ def _by_its_word(writer: KeyWriter, value: Any) -> bool:
     return True
 
 
-def _compiled(writer: KeyWriter, value: Any) -> bool:
+def _compiled(writer: KeyWriter, value: object) -> bool:
     """Write a function that Numba compiled: its Python source is what counts, and its options."""
     if not type(value).__module__.startswith("numba."):
         return False
@@ -260,7 +260,7 @@ def _by_state(writer: KeyWriter, value: object) -> None:
 def _reduced(value: object) -> Any:
     # A strategy is pickled by its name, but is what its function does.
     by_value = getattr(type(value), "reduce_by_value", None)
-    reducer: Callable[[Any], Any] | None = by_value or copyreg.dispatch_table.get(type(value))
+    reducer: Callable[[object], object] | None = by_value or copyreg.dispatch_table.get(type(value))
     try:
         return value.__reduce_ex__(4) if reducer is None else reducer(value)
     except Exception as error:
@@ -320,7 +320,7 @@ def _member(writer: KeyWriter, value: Enum) -> None:
     writer.feed((value._name_, value._value_))  # the documented names
 
 
-def _parts(*names: str) -> Callable[[KeyWriter, Any], None]:
+def _parts(*names: str) -> Callable[[KeyWriter, object], None]:
     def feeder(writer: KeyWriter, value: object) -> None:
         for name in names:
             writer.named(name, getattr(value, name))

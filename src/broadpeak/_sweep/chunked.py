@@ -57,7 +57,7 @@ class ChunkedOptions(DispatchOptions, ResultOptions, total=False):
 def chunked(
     func: Function | None = None,
     *,
-    arg_take_spec: Mapping[Any, Any] | Sequence[Any] | None = None,
+    arg_take_spec: Mapping[object, object] | Sequence[object] | None = None,
     size: int | ArgSizer | None = None,
     min_size: int | None = None,
     n_chunks: Auto = None,
@@ -145,7 +145,7 @@ class ChunkedFunction(Decorated):
     own_names = own_options(chunked, shared=("n_chunks", "chunk_len", "chunk_meta"))
     rivals = ("n_chunks", "chunk_len", "chunk_meta")
 
-    def call(self, args: tuple[Any, ...], kwargs: dict[str, Any], options: Options) -> Any:
+    def call(self, args: tuple[object, ...], kwargs: dict[str, object], options: Options) -> Any:
         """Call the function on every chunk, or once if there is nothing to cut."""
         chunk_options = options.own
         for name in ("skip_single_chunk", "disable"):
@@ -242,8 +242,8 @@ class ChunkSpec:
     def __init__(self, spec: object, arguments: Arguments, annotations: Annotations) -> None:
         self._arguments = arguments
         self._annotations = annotations
-        self._named: dict[str, Any] = {}
-        self._patterns: list[tuple[re.Pattern[str], Any]] = []
+        self._named: dict[str, object] = {}
+        self._patterns: list[tuple[re.Pattern[str], object]] = []
         if spec is None:
             return
         if isinstance(spec, Sequence) and not isinstance(spec, str):
@@ -273,7 +273,7 @@ class ChunkSpec:
             broken_rule("arg_take_spec", rule, query, check.did_you_mean(query, known))
         )
 
-    def cuts(self, args: tuple[Any, ...], kwargs: Keywords) -> list[Cut]:
+    def cuts(self, args: tuple[object, ...], kwargs: Keywords) -> list[Cut]:
         """Return how every argument of a call is cut; a default with a rule counts, too."""
         also = [
             name
@@ -297,7 +297,7 @@ class ChunkSpec:
         takers = [rule for rule in self._rules(argument.name, argument.declared) if _is_taker(rule)]
         return Cut(argument, as_taker(takers[0], value) if takers else None)
 
-    def _rules(self, name: str, declared: str) -> tuple[Any, ...]:
+    def _rules(self, name: str, declared: str) -> tuple[object, ...]:
         for query in (name, declared):
             if query in self._named:
                 return rules_in(self._named[query])
@@ -306,7 +306,7 @@ class ChunkSpec:
                 return rules_in(rule)
         return tuple(rule for rule in rules_in(self._annotations.get(declared)) if _is_rule(rule))
 
-    def _star_args(self, passed: Sequence[Argument]) -> dict[int | str, Any]:
+    def _star_args(self, passed: Sequence[Argument]) -> dict[int | str, object]:
         star = self._arguments.var_positional
         spec = None if star is None else _of_kind(self._rules(star, star), ArgsTaker)
         if spec is None:
@@ -315,7 +315,7 @@ class ChunkSpec:
         takers = spec.takers([argument.value for argument in items])
         return {item.position: taker for item, taker in zip(items, takers, strict=True)}
 
-    def _star_kwargs(self, passed: Sequence[Argument]) -> dict[int | str, Any]:
+    def _star_kwargs(self, passed: Sequence[Argument]) -> dict[int | str, object]:
         star = self._arguments.var_keyword
         spec = None if star is None else _of_kind(self._rules(star, star), KwargsTaker)
         if spec is None:
@@ -380,7 +380,11 @@ def _of_kind(rules: tuple[Any, ...], kind: Any) -> Any:
 
 
 def merge_in_order(
-    chunks: Sequence[Chunk], kept: IntArray | None, how: str, results: list[Any], **options: object
+    chunks: Sequence[Chunk],
+    kept: IntArray | None,
+    how: str,
+    results: list[object],
+    **options: object,
 ) -> Any:
     """Merge the results of chunks that do not lie in order, and put the items back where they were.
 

@@ -467,7 +467,7 @@ def _wrapped(
     given: Keywords,
     local_names: Keywords,
 ) -> Function:
-    given_func: Any = func
+    given_func: object = func
     if not callable(given_func):
         rule = f"be the function that {kind.owner} decorates"
         remedy = "Put @classmethod above it." if isinstance(given_func, classmethod) else ""

@@ -90,7 +90,7 @@ class Iterated(Decorated):
     owner = "iterated"
     own_names = own_options(iterated)
 
-    def call(self, args: tuple[Any, ...], kwargs: dict[str, Any], options: Options) -> Any:
+    def call(self, args: tuple[object, ...], kwargs: dict[str, object], options: Options) -> Any:
         """Call the function on every item."""
         argument = self._looped(args, kwargs, options.own.get("over_arg"))
         param = _as_param(argument)
@@ -105,9 +105,9 @@ class Iterated(Decorated):
         return run(calls, settings, keys=combos.index()).value
 
     def _looped(
-        self, args: tuple[Any, ...], kwargs: Keywords, over_arg: str | int | None
+        self, args: tuple[object, ...], kwargs: Keywords, over_arg: str | int | None
     ) -> Argument:
-        given: Any = over_arg
+        given: object = over_arg
         position = check.real(given)
         if given is not None and not isinstance(given, str) and not isinstance(position, int):
             rule = "be the name or the position of an argument"

@@ -161,7 +161,7 @@ class Parameterized(Decorated):
         self._params_by_default = [name for name, value in defaults if isinstance(value, Param)]
         self._rules: Keywords | None = None  # of annotations, once they are all resolved
 
-    def call(self, args: tuple[Any, ...], kwargs: dict[str, Any], options: Options) -> Any:
+    def call(self, args: tuple[object, ...], kwargs: dict[str, object], options: Options) -> Any:
         """Call the function on all combinations, or once if there are none."""
         own_values = options.own
         with_index = own_values.get("return_param_index", False)
@@ -199,7 +199,7 @@ class Parameterized(Decorated):
 
     def _run_chunks(
         self,
-        arguments: tuple[tuple[Any, ...], dict[str, Any], Params, Places],
+        arguments: tuple[tuple[object, ...], dict[str, object], Params, Places],
         combos: Combos,
         chunks: list[Chunk],
         settings: Settings,
@@ -278,7 +278,7 @@ class Parameterized(Decorated):
             raise ConditionError(msg) from None
 
     def _params(
-        self, args: tuple[Any, ...], kwargs: Keywords, eval_id: object
+        self, args: tuple[object, ...], kwargs: Keywords, eval_id: object
     ) -> tuple[Params, Places]:
         """Return the Params that are meant for this decorator, and their positions, by name."""
         if eval_id is not None:
@@ -355,10 +355,12 @@ def _mono_values(
         if merge is None:
             return ParamValues(values)
 
-        def fill(kwargs: dict[str, Any], more: Keywords | None, eval_id: object) -> dict[str, Any]:
+        def fill(
+            kwargs: dict[str, object], more: Keywords | None, eval_id: object
+        ) -> dict[str, object]:
             known = {**context, "chunk_idx": number, "n_chunks": len(stretches), **(more or {})}
             point = "mono_merge_kwargs" if eval_id is None else eval_id
-            filled: dict[str, Any] = substitute(kwargs, known, eval_id=point)
+            filled: dict[str, object] = substitute(kwargs, known, eval_id=point)
             return filled
 
         return merge.apply(values, kwargs=arguments, fill=fill)
@@ -366,7 +368,7 @@ def _mono_values(
     return OneByOne(len(stretches), make)
 
 
-def _all_equal(values: Iterable[Any]) -> bool:
+def _all_equal(values: Iterable[object]) -> bool:
     rest = iter(values)
     first = next(rest)
     return all(value is first or _equal(value, first) for value in rest)
@@ -375,14 +377,14 @@ def _all_equal(values: Iterable[Any]) -> bool:
 def _equal(left: Any, right: Any) -> bool:
     if isinstance(left, np.ndarray) or isinstance(right, np.ndarray):
         return np.array_equal(left, right)
-    equals: Callable[[Any], Any] | None = getattr(left, "equals", None)
+    equals: Callable[[object], object] | None = getattr(left, "equals", None)
     try:
         return bool(equals(right)) if equals is not None else bool(left == right)
     except (TypeError, ValueError):
         return False
 
 
-def constants(combos: Combos, rows: IntArray) -> list[Any]:
+def constants(combos: Combos, rows: IntArray) -> list[object]:
     """Return the value of every parameter that is the same in the combinations `rows`."""
     fixed = []
     for column in combos.columns.values():

@@ -38,7 +38,7 @@ class ArgSizer(ChunkRule):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        query: Any = self.arg_query
+        query: object = self.arg_query
         known = query is None or isinstance(query, (str, re.Pattern))
         if not known and (isinstance(query, bool) or not isinstance(query, (int, np.integer))):
             rule = "be the name or the position of an argument, or a compiled pattern"
@@ -65,7 +65,7 @@ class ArgSizer(ChunkRule):
             )
         return found
 
-    def measure(self, value: Any) -> Any:
+    def measure(self, value: object) -> Any:
         """Return the size of `value`."""
         return value
 
@@ -141,7 +141,7 @@ class ShapeSizer(ArgSizer):
 
     axis: int = 0
 
-    def measure(self, value: Any) -> Any:
+    def measure(self, value: object) -> Any:
         """Return the length of the axis."""
         if not isinstance(value, (tuple, list)):
             raise ParamTypeError(broken_rule("A sized shape", "be a tuple of lengths", value))
@@ -167,7 +167,7 @@ class ArraySizer(ArgSizer):
 
     axis: int = 0
 
-    def measure(self, value: Any) -> Any:
+    def measure(self, value: object) -> Any:
         """Return the length along the axis."""
         return _length_along(shape_of("A sized value", value), self.axis, value)
 

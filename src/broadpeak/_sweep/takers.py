@@ -49,7 +49,7 @@ class ValueRule(ChunkRule, ABC):
         `MISSING` where it is only a rule.
     """
 
-    value: Any
+    value: object
 
     @abstractmethod
     def taker_of(self, value: object) -> Taker | None:
@@ -65,14 +65,14 @@ class ChunkRules(ChunkRule):
         The rules, in the order they were written.
     """
 
-    def __init__(self, members: tuple[Any, ...]) -> None:
+    def __init__(self, members: tuple[object, ...]) -> None:
         self.members = members
 
     def __repr__(self) -> str:
         return " | ".join(map(repr, self.members))
 
 
-def rules_in(annotation: object) -> tuple[Any, ...]:
+def rules_in(annotation: object) -> tuple[object, ...]:
     """Return the single rules in an annotation; anything else is returned unchanged."""
     if isinstance(annotation, ChunkRules):
         return annotation.members
@@ -87,11 +87,11 @@ class Taker(ChunkRule, ABC):
     by_number = False  # takes item i for chunk i
 
     @abstractmethod
-    def sizes(self, value: Any) -> list[int]:
+    def sizes(self, value: object) -> list[int]:
         """Return the sizes that `value` implies; none if it implies nothing."""
 
     @abstractmethod
-    def take(self, value: Any, chunk: Chunk) -> Any:
+    def take(self, value: object, chunk: Chunk) -> Any:
         """Return what `chunk` takes of `value`."""
 
 
@@ -107,7 +107,7 @@ class ChunkSlicer(Taker):
     [[10, 20], [30]]
     """
 
-    def sizes(self, value: Any) -> list[int]:
+    def sizes(self, value: object) -> list[int]:
         """Return the length of `value`."""
         return [_n_items(self, value)]
 
@@ -133,7 +133,7 @@ class ChunkSelector(Taker):
 
     by_number = True
 
-    def sizes(self, value: Any) -> list[int]:
+    def sizes(self, value: object) -> list[int]:
         """Return the length of `value`."""
         return [_n_items(self, value)]
 
@@ -154,11 +154,11 @@ class CountAdapter(Taker):
     [3, 2]
     """
 
-    def sizes(self, value: Any) -> list[int]:
+    def sizes(self, value: object) -> list[int]:
         """Return the count itself."""
         return [_checked_count(value)]
 
-    def take(self, value: Any, chunk: Chunk) -> Any:
+    def take(self, value: object, chunk: Chunk) -> Any:
         """Return the number of items in `chunk`."""
         return len(chunk.positions)
 
@@ -182,7 +182,7 @@ class ShapeSlicer(Taker):
 
     axis: int = 0
 
-    def sizes(self, value: Any) -> list[int]:
+    def sizes(self, value: object) -> list[int]:
         """Return the length of the axis."""
         lengths = _lengths(value)
         return [_checked_count(lengths[_checked_axis(self.axis, len(lengths), value)])]
@@ -215,7 +215,7 @@ class ShapeSelector(Taker):
     keep_dims: bool = False
     by_number = True
 
-    def sizes(self, value: Any) -> list[int]:
+    def sizes(self, value: object) -> list[int]:
         """Return the length of the axis."""
         lengths = _lengths(value)
         return [_checked_count(lengths[_checked_axis(self.axis, len(lengths), value)])]
@@ -249,12 +249,12 @@ class ArraySlicer(Taker):
 
     axis: int = 0
 
-    def sizes(self, value: Any) -> list[int]:
+    def sizes(self, value: object) -> list[int]:
         """Return the length along the axis."""
         shape = shape_of("A chunked value", value)
         return [shape[_checked_axis(self.axis, len(shape), value)]]
 
-    def take(self, value: Any, chunk: Chunk) -> Any:
+    def take(self, value: object, chunk: Chunk) -> Any:
         """Return the items of `chunk` along the axis."""
         value = value if hasattr(value, "shape") else np.asarray(value)
         rows = chunk.positions
@@ -285,11 +285,11 @@ class ArraySelector(Taker):
     keep_dims: bool = False
     by_number = True
 
-    def sizes(self, value: Any) -> list[int]:
+    def sizes(self, value: object) -> list[int]:
         """Return the length along the axis."""
         return ArraySlicer(self.axis).sizes(value)
 
-    def take(self, value: Any, chunk: Chunk) -> Any:
+    def take(self, value: object, chunk: Chunk) -> Any:
         """Return one item, without the axis unless `keep_dims`."""
         value = value if hasattr(value, "shape") else np.asarray(value)
         axis = _checked_axis(self.axis, len(value.shape), value)
@@ -320,12 +320,12 @@ class FlexArraySlicer(Taker):
 
     axis: int = 0
 
-    def sizes(self, value: Any) -> list[int]:
+    def sizes(self, value: object) -> list[int]:
         """Return the length along the axis, if it is to be cut."""
         shape = shape_of("A chunked value", value)
         return [shape[self.axis]] if self._is_cut(shape) else []
 
-    def take(self, value: Any, chunk: Chunk) -> Any:
+    def take(self, value: object, chunk: Chunk) -> Any:
         """Return the items of `chunk`, or all of `value`."""
         if not self._is_cut(shape_of("A chunked value", value)):
             return value
@@ -353,7 +353,7 @@ class SequenceTaker(Taker):
     [[[1], [3]], [[2], [4]]]
     """
 
-    spec: Any
+    spec: object
 
     def sizes(self, value: Any) -> list[int]:
         """Return the sizes that the items imply."""
@@ -420,7 +420,7 @@ class MappingTaker(Taker):
     [{'a': [1], 'b': 3}, {'a': [2], 'b': 3}]
     """
 
-    spec: Any
+    spec: object
 
     def sizes(self, value: Any) -> list[int]:
         """Return the sizes that the values imply."""
@@ -432,7 +432,7 @@ class MappingTaker(Taker):
         takers = self.takers(value)
         return {key: take(takers[key], item, chunk) for key, item in value.items()}
 
-    def takers(self, value: object) -> dict[Any, Taker | None]:
+    def takers(self, value: object) -> dict[object, Taker | None]:
         """Return the taker of every value."""
         if not isinstance(value, Mapping):
             rule = "be a dict"
@@ -487,11 +487,11 @@ def as_taker(spec: object, value: object = MISSING) -> Taker | None:
 class ByType(Taker):
     """`Chunked` as a rule: the taker is found when the value is known."""
 
-    def sizes(self, value: Any) -> list[int]:
+    def sizes(self, value: object) -> list[int]:
         """Return the sizes that `value` implies, cut by its type."""
         return sizes(taker_by_type(value), value)
 
-    def take(self, value: Any, chunk: Chunk) -> Any:
+    def take(self, value: object, chunk: Chunk) -> Any:
         """Return what `chunk` takes of `value`, cut by its type."""
         return take(taker_by_type(value), value, chunk)
 
@@ -522,12 +522,12 @@ def taker_by_type(value: object) -> Taker | None:
     raise ParamTypeError(broken_rule("A Chunked value", rule, value, remedy))
 
 
-def sizes(taker: Taker | None, value: Any) -> list[int]:
+def sizes(taker: Taker | None, value: object) -> list[int]:
     """Return the sizes that `value` implies under `taker`; None implies nothing."""
     return [] if taker is None or value is None else taker.sizes(value)
 
 
-def take(taker: Taker | None, value: Any, chunk: Chunk) -> Any:
+def take(taker: Taker | None, value: object, chunk: Chunk) -> Any:
     """Return what `chunk` takes of `value`; None is never cut."""
     return value if taker is None or value is None else taker.take(value, chunk)
 
@@ -564,7 +564,7 @@ def _n_items(taker: Taker, value: Any) -> int:
     return len(value)
 
 
-def _lengths(value: object) -> tuple[Any, ...]:
+def _lengths(value: object) -> tuple[object, ...]:
     if not isinstance(value, (tuple, list)):
         raise ParamTypeError(broken_rule("A chunked shape", "be a tuple of lengths", value))
     return tuple(value)
@@ -610,7 +610,7 @@ class Chunked(ValueRule):
     Chunked([1, 2, 3])
     """
 
-    value: Any = MISSING
+    value: object = MISSING
     taker: Taker | None = None
 
     def taker_of(self, value: object) -> Taker | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Hashable, Iterable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar
 
@@ -83,22 +82,21 @@ def bars_of(data: Data) -> dict[str, Bars]:
     if not isinstance(passed, Data):
         remedy = "Wrap frames with bp.Data.from_frames({symbol: frame}), or use bp.Data.sample()."
         raise ParamError(broken_rule("data", "be a bp.Data", data, remedy))
-    found = {}
-    for symbol in data.symbols:
-        prices = data.select(symbol)
+    fields, found = data.fields, {}
+    for place, symbol in enumerate(data.symbols):
+        has_price = ~np.isnan(fields["close"][place])
+        is_whole = has_price.all()
         columns: dict[str, FloatArray] = {}
         for name in COLUMNS:
-            with suppress(DataError):  # prices may be closes only
-                columns[name] = prices.array(name)[0]
-        close, index = columns["close"], prices.index
+            if name in fields:  # prices may be closes only
+                values = fields[name][place]
+                columns[name] = values if is_whole else values[has_price]
+        close = columns["close"]
         open_ = columns.setdefault("open", close)
         columns.setdefault("high", np.maximum(open_, close))
         columns.setdefault("low", np.minimum(open_, close))
         columns.setdefault("volume", np.full(len(close), np.nan))
-        has_price = ~np.isnan(close)
-        if not has_price.all():
-            columns = {name: values[has_price] for name, values in columns.items()}
-            index = index[has_price]
+        index = data.index if is_whole else data.index[has_price]
         found[str(symbol)] = frozen_bars(str(symbol), index, columns)
     return found
 

@@ -8,7 +8,7 @@ Calls such as ``s.enter_long(when, stop=…)`` are collected in an `OrderBook`, 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from broadpeak._core import check
-from broadpeak._core.arrays import plain_array
+from broadpeak._core.arrays import as_bools, plain_array
 from broadpeak._simulation.costs import Costs
 from broadpeak._simulation.fills import Fills
 from broadpeak._simulation.rules import Orders, Prices, Rules
@@ -215,16 +215,8 @@ def signal(name: str, when: object, index: pd.Index) -> BoolArray:
     """Return `when` as a bool array of its own, one value a bar; NaN is false."""
     if type(when) is np.ndarray and when.dtype == np.bool_ and when.shape == (len(index),):
         return when.copy()  # the strategy may go on using its array
-    raw = _column(f"{name}(when)", when, index, "hold True and False")
-    if raw.dtype == np.bool_:
-        return raw.copy()
-    numbers = raw.astype(np.float64)
-    odd = ~(np.isnan(numbers) | (numbers == 0) | (numbers == 1))
-    if odd.any():
-        remedy = "Compare with something, as in s.close > level."
-        raise OrderError(broken_rule(f"{name}(when)", "hold True and False", raw[odd][0], remedy))
-    truth: BoolArray = numbers == 1
-    return truth
+    truth: BoolArray = _column(f"{name}(when)", when, index, as_bools)
+    return truth.copy()
 
 
 def setting(name: str, value: object, index: pd.Index) -> Setting:
@@ -237,23 +229,25 @@ def setting(name: str, value: object, index: pd.Index) -> Setting:
         if abs(number) >= 2**1023 and math.isfinite(number):
             raise OrderError(broken_rule(name, "be a number that a float can hold", value))
         return float(number)
-    raw = _column(name, value, index, "hold numbers")
-    if raw.ndim == 0:
+    raw = _column(name, value, index, plain_array)
+    if raw.ndim == 0 and raw.dtype != np.bool_:
         return float(raw)
     own = np.array(raw, dtype=np.float64)
     own.flags.writeable = False
     return own
 
 
-def _column(name: str, value: object, index: pd.Index, rule: str) -> AnyArray:
+def _column(
+    name: str, value: object, index: pd.Index, convert: Callable[[str, object], AnyArray]
+) -> AnyArray:
     if isinstance(value, pd.Series) and not value.index.equals(index):
         remedy = "Use the arrays of s, or reindex to s.index."
         raise OrderError(broken_rule(name, "have the index s.index", value.index, remedy))
     try:
-        raw = plain_array(name, value, rule)
+        raw = convert(name, value)
     except DataError as error:
         raise OrderError(str(error)) from error
-    number = raw.ndim == 0 and rule == "hold numbers" and raw.dtype != np.bool_
+    number = raw.ndim == 0 and raw.dtype != np.bool_
     if raw.shape != (len(index),) and not number:
         rule = f"be an array with one value a bar, shape ({len(index)},)"
         got = raw.shape if raw.ndim else value
@@ -313,8 +307,10 @@ def account_on(
     index, years = bars.index, 0.0
     if isinstance(index, pd.DatetimeIndex) and len(index) > first + 1:
         years = float((index[-1] - index[first]) / pd.Timedelta(days=365.25))
+    # A component stands on its own bars, and `Data` let none in without its prices.
+    prices = (bars.open, bars.high, bars.low, bars.close)
     return Account(
-        prices=Prices(bars.open, bars.high, bars.low, bars.close, days_of(index)),
+        prices=Prices(*prices, days_of(index), has_nan=False, complete=True),
         first=first,
         fill=fill,
         costs=costs,

@@ -319,12 +319,15 @@ class Stats:
         years: float,
         recency: float = 1.0,
         slope: float = 0.0,
+        balance: float = 0.0,
     ) -> Stats:
         """Return the statistics of a simulation's trade records, as `from_trades` would.
 
         `slope` is a trend per bar that is taken out of the results.
         """
-        found, paid = stats_of_records(trades, equity, first, slope, float(recency), capital, TINY)
+        found, paid = stats_of_records(
+            trades, equity, first, slope, float(recency), capital, balance, TINY
+        )
         with np.errstate(over="ignore", invalid="ignore"):
             values: list[Any] = [*found[0].item(), *paid.sum(axis=1).tolist(), years]
         if not math.isfinite(sum(values)):

@@ -550,11 +550,14 @@ class Training(Travelling):
         return f"<p><b>{html.escape(title)}</b></p>{self.summary().to_html()}"
 
 
-def environment(data: Data) -> dict[str, str]:
-    """Return the versions that numbers depend on, and the fingerprint of the data."""
-    versions = {"broadpeak": broadpeak.__version__, "python": platform.python_version()}
-    versions |= {"numpy": np.__version__, "pandas": pd.__version__, "platform": platform.platform()}
-    return {**versions, "data": data.fingerprint()}
+VERSIONS = {
+    "broadpeak": broadpeak.__version__,
+    "python": platform.python_version(),
+    "numpy": np.__version__,
+    "pandas": pd.__version__,
+    "platform": platform.platform(),
+}
+"""What numbers depend on besides the data, whose fingerprint stands beside it in a training."""
 
 
 def _trial_frame(log: TrialLog) -> pd.DataFrame:

@@ -62,11 +62,11 @@ from broadpeak._training.objective import Objective, objective_name, resolve_obj
 from broadpeak._training.orders import account_on
 from broadpeak._training.performance import Stats
 from broadpeak._training.result import (
+    VERSIONS,
     ComponentTraining,
     StepCurve,
     Training,
     TrialLog,
-    environment,
 )
 from broadpeak._training.strategy import Strategy, StrategyFunction, as_strategy
 from broadpeak._training.test import SIZINGS, unprotected_note
@@ -534,7 +534,7 @@ class TrainingTask(NamedTuple):
             strategy=strategy,
             data=data,  # type: ignore[arg-type]  # on a worker `train_many` puts it in again
             settings={"start": start, "end": end, **options.settings()},
-            environment={} if data is None else environment(data),
+            environment={} if data is None else {**VERSIONS, "data": data.fingerprint()},
             seconds=time.perf_counter() - began,
             notes=_notes(strategy, list(results.values()), searches),
             logs=tuple(logs),
@@ -595,15 +595,12 @@ def train_many(
     if len(finished.value) < len(tasks):
         msg = "Every training must succeed, got one that failed and was skipped."
         raise ParamError(msg)
-    return [
-        replace(
-            training,
-            data=task.plan.data,
-            environment={} if task.plan.data is None else environment(task.plan.data),
-            settings={**training.settings, **execute},
-        )
-        for training, task in zip(finished.value, tasks, strict=True)
-    ]
+    trainings = []
+    for training, task in zip(finished.value, tasks, strict=True):
+        data, settings_of = task.plan.data, {**training.settings, **execute}
+        known = {} if data is None else {**VERSIONS, "data": data.fingerprint()}
+        trainings.append(replace(training, data=data, environment=known, settings=settings_of))
+    return trainings
 
 
 _RestOfTask: TypeAlias = tuple[

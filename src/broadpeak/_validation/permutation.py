@@ -177,10 +177,10 @@ def permutation_test(
     n: int = 200,
     alpha: float = 0.05,
     sequential: bool = True,
-    walk_forward: Mapping[str, Any] | bool | None = None,
+    walk_forward: Mapping[str, object] | bool | None = None,
     seed: int = 0,
     store: str | os.PathLike[str] | Store | None = None,
-    **train_options: Any,
+    **train_options: object,
 ) -> Permutation:
     """Test whether training finds more in these prices than in prices without any pattern.
 
@@ -268,7 +268,7 @@ def permutation_test(
     return Permutation(p_value, observed, np.array(null), n_run, stopped and n_run < n)
 
 
-_Search: TypeAlias = tuple[Strategy, Data, dict[str, Any], dict[str, Any] | None, int]
+_Search: TypeAlias = tuple[Strategy, Data, dict[str, object], dict[str, object] | None, int]
 """What one search is made of: strategy, prices, options of `train` and of the walk, and seed."""
 
 
@@ -318,7 +318,7 @@ def _check_names(options: Iterable[str], *, is_walk: bool) -> None:
             raise check.unknown_option("permutation_test", name, known)
 
 
-def _walk_options(walk: object) -> dict[str, Any] | None:
+def _walk_options(walk: object) -> dict[str, object] | None:
     if walk is None or walk is False:
         return None
     if walk is True:

@@ -400,16 +400,13 @@ def _segment_stats(test: ComponentTest, first: int, last: int) -> tuple[Stats, f
     ended = trades[(trades["exit_index"] >= first) & (trades["exit_index"] < last) & closed]
     earlier = trades[(trades["exit_index"] < first) & closed]
     before = equity[first - 1] if first else 0.0
-    stats = Stats.from_trades(
-        ended["pnl"],
-        ended["direction"].astype(np.int64),
-        np.maximum(ended["entry_index"], first),
-        ended["exit_index"],
+    ended["entry_index"] = np.maximum(ended["entry_index"], first)  # a copy, as every selection is
+    stats = Stats.of_records(
+        ended,
         equity[first:last] - before,
         first=first,
         capital=test.account.capital,
         years=test.account.years * (last - first) / len(equity),
         balance=float(earlier["pnl"].sum() - before),
-        worth=ended["size"] * np.maximum(ended["entry_price"], ended["exit_price"]),
     )
     return stats, float(equity[last - 1] - before)

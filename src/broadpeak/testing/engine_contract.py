@@ -149,7 +149,7 @@ class EngineContract:
         ids=repr,
     )
     @pytest.mark.parametrize("on_error", ["raise", "skip", "record"])
-    def test_whatever_a_task_raises_is_its_failure(self, fault: Any, on_error: str) -> None:
+    def test_whatever_a_task_raises_is_its_failure(self, fault: object, on_error: str) -> None:
         """Nothing but `KeyboardInterrupt` ends more than its task: no worker, and no program."""
         tasks = [Task(abs, -1), Task(raise_fault, fault), Task(abs, -2)]
         if on_error == "raise":
@@ -252,7 +252,7 @@ class EngineContract:
         with pytest.raises(TaskError, match="lost its worker"):
             self.run(tasks, distribute=distribute, chunk_len=2)
         tasks = [Task(die_once, tmp_path / str(number)) for number in range(3)]
-        options: dict[str, Any] = {"distribute": distribute, "chunk_len": 1}
+        options: dict[str, object] = {"distribute": distribute, "chunk_len": 1}
         assert self.run(tasks, retries=1, **options) == ["alive"] * 3
 
     def test_timeout(self) -> None:
@@ -274,7 +274,7 @@ class EngineContract:
 
     def test_chunks_follow_one_another(self) -> None:
         """Callbacks see whole chunks, in order, with the results of each."""
-        seen: list[Any] = []
+        seen: list[object] = []
         self.run(
             [Task(abs, -number) for number in range(5)],
             chunk_len=2,
@@ -325,7 +325,7 @@ class StubbornError(Exception):
         self.second = second
 
 
-def pause_and_return(seconds: float, value: Any) -> Any:
+def pause_and_return(seconds: float, value: object) -> Any:
     """Return `value` after `seconds`."""
     time.sleep(seconds)
     return value
@@ -351,7 +351,7 @@ def item(array: Any, position: int) -> Any:
     return array.flat[position]
 
 
-def same(value: Any) -> Any:
+def same(value: object) -> Any:
     """Return `value`."""
     return value
 
@@ -399,7 +399,7 @@ class ExitWhenPickled:
         raise SystemExit(6)
 
 
-def make_again(kind: Callable[[], Any]) -> Any:
+def make_again(kind: Callable[[], object]) -> Any:
     """Return an object of `kind`."""
     return kind()
 

@@ -76,7 +76,7 @@ def _is_number(value: object) -> bool:
 
 def _jsonable(value: object) -> object:
     try:
-        plain = console.plain(value)
+        plain = console.json_value(value)
         json.dumps(plain)
     except Exception:  # noqa: BLE001  # see _text
         return _text(value)

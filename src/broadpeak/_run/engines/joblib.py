@@ -63,7 +63,7 @@ class JoblibEngine(FutureEngine):
         For an option that `joblib.Parallel` does not have, or that is set here.
     """
 
-    def __init__(self, n_workers: int, **options: Any) -> None:
+    def __init__(self, n_workers: int, **options: object) -> None:
         known = [
             name for name in inspect.signature(joblib.Parallel).parameters if name not in _OURS
         ]
@@ -77,7 +77,7 @@ class JoblibEngine(FutureEngine):
         """Let joblib choose its backend and start it."""
         self._answers: SimpleQueue[tuple[Ticket, Answer]] = SimpleQueue()
         self._numbers = itertools.count()
-        self._futures: list[Future[Any]] = []
+        self._futures: list[Future[object]] = []
         with _as_engine_errors():
             self._parallel = self._configured({})
             backend = self._parallel._backend  # noqa: SLF001  # nothing public says which it is
@@ -98,7 +98,7 @@ class JoblibEngine(FutureEngine):
         )
         self.files = kind in _ON_THIS_MACHINE
 
-    def _configured(self, ours: dict[str, Any]) -> Any:
+    def _configured(self, ours: dict[str, object]) -> Any:
         options = {**ours, **self._options}
         return joblib.Parallel(
             n_jobs=self.n_workers, return_as="generator_unordered", batch_size=1, **options
@@ -115,7 +115,7 @@ class JoblibEngine(FutureEngine):
         else:
             todo = joblib.delayed(_work_here)(item.batch, nesting.get())
 
-        def note(out: Any) -> None:  # called in a thread of the backend
+        def note(out: object) -> None:  # called in a thread of the backend
             try:
                 (answer,) = self._backend.retrieve_result_callback(out)
             except BaseException as error:  # noqa: BLE001  # raised in the thread that waits

@@ -99,11 +99,12 @@ def stats_of_records(
     slope: float,
     recency: float,
     capital: float,
+    balance: float,
     tiny: float,
 ) -> tuple[AnyArray, FloatArray]:
     """Return the statistics of records as `stats_of`, and what trades paid as `columns_of`."""
     columns, paid = columns_of(trades, first, slope)
-    return stats_of(columns, equity, recency, capital, 0.0, tiny), paid
+    return stats_of(columns, equity, recency, capital, balance, tiny), paid
 
 
 @kernel

@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""How many functions and files a call walks through: the ceilings under which it stays."""
+
+from __future__ import annotations
+
+import io
+import runpy
+import sys
+from pathlib import Path
+
+import pytest
+
+TOOL = Path(__file__).resolve().parents[2] / "tools" / "trips.py"
+
+# From Python 3.12 on comprehensions are no functions of their own, and trips are shorter still.
+CEILINGS = {
+    "from_signals": (40, 10),
+    "execute": (45, 9),
+    "parameterized": (150, 22),
+    "train": (190, 28),
+    "test": (130, 24),
+}
+
+
+def test_no_trip_is_longer_than_it_was_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", io.StringIO())  # on a terminal a bar would join the walk
+    tool = runpy.run_path(str(TOOL), run_name="tool")
+    calls, longer = tool["trips"](), {}
+    for name, ceiling in CEILINGS.items():
+        seen = tool["walked"](calls[name])
+        found = (len(seen), len({code.co_filename for code in seen}))
+        assert min(found) > 2, f"{name}: nothing was counted"
+        if found[0] > ceiling[0] or found[1] > ceiling[1]:
+            longer[name] = {"functions and files": found, "at most": ceiling}
+    assert longer == {}, "see who is in the way: python tools/trips.py NAME"
