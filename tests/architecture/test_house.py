@@ -202,6 +202,25 @@ def test_no_class_name_is_there_twice() -> None:
     assert {name: where for name, where in places.items() if len(where) > 1} == {}
 
 
+def test_no_public_docstring_speaks_of_what_kernels_take() -> None:
+    classes = {
+        node.name
+        for path in SOURCES
+        if "_kernels" in path.parts
+        for node in ast.walk(tree_of(path))
+        if isinstance(node, ast.ClassDef) and re.search("[a-z][A-Z]", node.name)
+    }
+    assert classes
+    found = {}
+    for name in bp.__all__:
+        value = getattr(bp, name)
+        members = vars(value).values() if inspect.isclass(value) else ()
+        words = " ".join(inspect.getdoc(one) or "" for one in (value, *members))
+        if private := classes.intersection(re.findall(r"\w+", words)):
+            found[name] = private
+    assert found == {}
+
+
 def tracked() -> list[Path]:
     """Return the files under version control, or those of the tree where there is no git."""
     run = subprocess.run(

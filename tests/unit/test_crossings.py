@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import subprocess
 import sys
 
@@ -219,6 +220,16 @@ def test_other_settings_out_of_range() -> None:
         bp.bbands(UP, 3, -1.0)
     with pytest.raises(bp.ParamError, match="ddof must be 0 or 1"):
         bp.zscore(UP, 3, ddof=2)
+
+
+@pytest.mark.parametrize(
+    "labels", [[3, 5], [0.5, 1.5], ["a", "b"], [(1, "a"), (2, "a")], [True, False]]
+)
+def test_labels_that_do_not_meet_are_shown_as_one_types_them(labels) -> None:
+    left = frame(pd.Index(labels, name="x") if labels[0] != (1, "a") else labels)
+    words = re.escape(f"2 labels from {labels[0]!r} to {labels[1]!r}")
+    with pytest.raises(bp.DataError, match=f"low must have the columns of high, {words}"):
+        bp.atr(left, frame(["u", "v"]), left)
 
 
 def test_inputs_of_one_asset_must_fit() -> None:

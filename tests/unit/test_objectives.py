@@ -59,8 +59,11 @@ def test_mapping():
     assert "prr" in bp.objectives
     assert "best" not in bp.objectives
     assert dict(bp.objectives)["prr"] is bp.objectives.prr
-    with pytest.raises(ParamError, match="Did you mean 'sharpe'"):
+    with pytest.raises(ParamError, match="Did you mean 'sharpe'") as caught:
         bp.objectives["sharp"]
+    assert isinstance(caught.value, KeyError)
+    assert bp.objectives.get("sharp") is None
+    assert bp.objectives.get("sharp", 5) == 5
 
 
 def test_edge_values():

@@ -365,9 +365,12 @@ class TestResult:
         assert curve.chosen == pytest.approx(np.mean(chosen))
         assert curve.window == (min(chosen), max(chosen))
 
-    def test_warnings_come_once(self):
+    @pytest.mark.parametrize("engine", ["serial", "threadpool"])
+    def test_warnings_come_once(self, engine):
         with pytest.warns(UserWarning, match="In 4 of 4 cycles: .*usable objective") as caught:
-            wf = bp.walk_forward(crossing, DATA, cycles=4, objective=lambda stats: -1.0)
+            wf = bp.walk_forward(
+                crossing, DATA, cycles=4, objective=lambda stats: -1.0, engine=engine
+            )
         assert [str(one.message) for one in caught] == list(wf.notes)
         assert len(caught) == 1
 

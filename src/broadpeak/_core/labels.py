@@ -197,6 +197,6 @@ def span(index: Index) -> str:
         return "no labels"
     first, last = (
         label.isoformat() if isinstance(label, pd.Timestamp) else repr(label)
-        for label in (index[0], index[-1])
+        for label in (*index[:1].tolist(), *index[-1:].tolist())  # 3, not np.int64(3)
     )
     return f"{len(index)} labels from {first} to {last}"

@@ -197,7 +197,7 @@ class Portfolio:
 
         Notes
         -----
-        SettingsPool may be numbers, arrays over bars (their length decides), arrays over columns,
+        Settings may be numbers, arrays over bars (their length decides), arrays over columns,
         Series over bars or over columns by label, or frames. A list, tuple or range holds values
         of a parameter: one for each column, or for each block of price columns, or, where there
         are no parameter columns yet, it makes them. Frames of different columns are joined by

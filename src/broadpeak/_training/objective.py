@@ -16,7 +16,7 @@ from typing import Protocol, TypeAlias
 
 from broadpeak._core import check
 from broadpeak._training.performance import Stats
-from broadpeak.errors import ParamError, ParamTypeError, broken_rule
+from broadpeak.errors import ParamError, ParamTypeError, UnknownNameError, broken_rule
 
 MIN_TRADES = 5
 """Fewer trades than this score 0."""
@@ -278,7 +278,10 @@ class Objectives(Mapping[str, ScoreFunction]):
     resolve_objective = staticmethod(resolve_objective)
 
     def __getitem__(self, name: str) -> ScoreFunction:
-        return _BY_NAME[check.one_of("objective", name, _BY_NAME)]
+        try:
+            return _BY_NAME[check.one_of("objective", name, _BY_NAME)]
+        except ParamError as error:  # a KeyError as well, which `get` of a mapping relies on
+            raise UnknownNameError(str(error)) from None
 
     def __getattr__(self, name: str) -> ScoreFunction:
         if name in _BY_NAME:
