@@ -333,6 +333,22 @@ def test_errors_that_pass_through() -> None:
         run([Task(break_rule)], settings)
 
 
+def test_the_warning_of_skipped_tasks_names_the_first_in_order_of_tasks() -> None:
+    failed = threading.Event()
+
+    def fail(first: bool) -> None:
+        try:
+            if first:
+                assert failed.wait(60)
+            raise ValueError("first" if first else "second")
+        finally:
+            failed.set()
+
+    tasks = [bp.Task(fail, True), bp.Task(fail, False), bp.Task(abs, -1)]
+    with pytest.warns(SkippedWarning, match=r"2 of 3 calls .* First: Call 0 failed: .*first"):
+        assert bp.execute(tasks, engine="threadpool", n_workers=2, on_error="skip") == [1]
+
+
 def test_the_warning_about_skipped_calls_points_here() -> None:
     with pytest.warns(SkippedWarning, match="1 of 4 calls failed and were skipped") as caught:
         execute(tasks_of(fail_at_2, 4), on_error="skip")

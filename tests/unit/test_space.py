@@ -503,6 +503,18 @@ def test_raising_conditions_name_the_combination() -> None:
         combos_of(a=bp.Param([0, 1], condition="1 / a > 0 and a > 0"))
 
 
+@pytest.mark.parametrize("n_values", [2, 5000])  # the whole grid is looked at, or it is solved
+def test_raising_conditions_name_only_what_they_read(n_values: int) -> None:
+    params = {
+        "a": bp.Param([1, 2], condition="1 / (a - b) > 0"),
+        "b": [1, 2],
+        "c": bp.Param(range(n_values), condition="c >= d"),
+        "d": [0, 1],
+    }
+    with pytest.raises(ConditionError, match=r"division by zero for a=1, b=1\. Exclude"):
+        combos_of(**params)
+
+
 @pytest.mark.parametrize("flipped", [False, True])
 def test_a_condition_does_not_count_where_another_group_excludes_everything(flipped: bool) -> None:
     params = {"a": bp.Param([0], condition="1 / a > b"), "b": [1, 2]}

@@ -57,6 +57,8 @@ def test_a_param_holds_no_param() -> None:
 def test_unknown_settings_name_the_nearest() -> None:
     with pytest.raises(ParamError, match=r"Param got an unknown option 'conditon'.*'condition'"):
         bp.Param([1], conditon="x > 0")  # type: ignore[call-arg]
+    with pytest.raises(TypeError, match="unknown option 'conditon'"):  # whatever else is wrong
+        bp.Param([1], level="x", conditon="x > 0")  # type: ignore[call-arg, arg-type]
     with pytest.raises(TypeError, match="unknown option 'hid'"):
         bp.Param([1], hid=True)  # type: ignore[call-arg]
     with pytest.raises(bp.BroadpeakError, match="Did you mean 'merge_func'"):

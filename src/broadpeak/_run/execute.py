@@ -267,7 +267,7 @@ class TaskRun:
         self._kept: IntArray | None = None
         self.open_results: ChunkResults
         self._n_failed = 0
-        self._failure: Outcome | None = None  # "skip": the first seen; else the lowest position
+        self._failure: Outcome | None = None  # of the lowest position
         self._failed_task: Task | None = None
 
     # --- callbacks and templates --------------------------------------------------------------
@@ -448,8 +448,8 @@ class TaskRun:
         self._n_failed += 1
         if on_error == "raise":
             self._queue.stop_after(outcome.index)
-        # The first in task order, whatever the engine; for the warning of "skip" any one will do.
-        if self._failure is None or (on_error != "skip" and outcome.index < self._failure.index):
+        # The first in task order, whatever the engine.
+        if self._failure is None or outcome.index < self._failure.index:
             self._failure, self._failed_task = outcome, task
 
     def _description(self, outcome: Outcome) -> str:

@@ -190,7 +190,7 @@ def report_raised(axes: Axes, suspects: Iterable[Condition], codes: Mapping[int,
     shown = ", ".join(
         f"{name}={param.values[0 if len(param) == 1 else int(at[axes.axis_of[name]][0])]!r}"
         for name, param in axes.params.items()
-        if axes.axis_of[name] in at or len(param) == 1
+        if axes.axis_of[name] in condition.whole.axes or len(param) == 1
     )
     msg = (
         f"{condition.text} must be computable for every combination, but it raised "

@@ -157,6 +157,9 @@ class Param:
         if isinstance(value, Param):
             remedy = "Type Param([…]) once, with all settings."
             raise ParamError(broken_rule("Param", "hold values", value, remedy))
+        for name in settings:
+            if name not in _DEFAULTS:
+                raise check.unknown_option("Param", name, _DEFAULTS)
         for name, setting in settings.items():
             _check_setting(name, setting)
         items, labels = (None, None) if value is MISSING else _items(value)
@@ -290,9 +293,7 @@ Param.__signature__ = inspect.Signature(
 
 
 def _check_setting(name: str, value: object) -> None:
-    """Raise unless `name` is an option of `Param` that may have `value`."""
-    if name not in _DEFAULTS:
-        raise check.unknown_option("Param", name, _DEFAULTS)
+    """Raise unless the option `name` may have `value`."""
     if name == "condition" and isinstance(value, str):
         expressions.parse(value, "condition")
     elif name in {"hide", "mono_reduce"}:
