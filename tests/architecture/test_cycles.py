@@ -16,11 +16,6 @@ SRC = Path(__file__).resolve().parents[2] / "src" / "broadpeak"
 SEAM = ("broadpeak._core.drawing", "broadpeak._report.drawers")
 """The one import that goes upwards: results draw themselves without knowing the report."""
 
-ACCESSOR = (
-    "broadpeak._core.arrays",
-    "broadpeak._signals.accessor",
-)  # goes with the accessor's new home
-
 MODULE = re.compile(r"broadpeak(?:\.\w+)+")
 Edge = tuple[str, str]
 
@@ -150,7 +145,7 @@ def test_the_search_for_cycles_finds_one() -> None:
 def test_no_module_leads_back_to_itself_but_by_the_drawing_seam() -> None:
     edges = written()
     assert SEAM in edges
-    assert cycles(edges - {SEAM, ACCESSOR}) == []
+    assert cycles(edges - {SEAM}) == []
 
 
 def test_a_program_that_uses_everything_meets_no_other_cycle(tmp_path: Path) -> None:
@@ -166,4 +161,4 @@ def test_a_program_that_uses_everything_meets_no_other_cycle(tmp_path: Path) -> 
     assert SEAM in met
     met = {(left, nearest(right)) for left, right in met if "broadpeak" not in {left, right}}
     edges = {(left, right) for left, right in met | written() if left != right}
-    assert cycles(edges - {SEAM, ACCESSOR}) == []
+    assert cycles(edges - {SEAM}) == []

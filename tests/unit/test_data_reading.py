@@ -212,7 +212,7 @@ def test_a_dot_between_thousands_that_is_reported() -> None:
     assert read("Date;Close\n2024-01-02;1.234\n", decimal=",").close.tolist() == [1234.0]
     assert read("Date;Close\n2024-01-02;1.234\n").close.tolist() == [1.234]
     for options in ({"decimal": "x"}, {"thousands": "x"}, {"decimal": ".", "thousands": "."}):
-        with pytest.raises(bp.ParamError, match="must (be|differ)"):
+        with pytest.raises(bp.ParamError, match=r"must (be|differ)"):
             read(TEXT, **options)
 
 

@@ -145,7 +145,7 @@ def _store(name: str, value: object) -> Any:
 
 
 def _store_key(name: str, value: object) -> str:
-    return check.string(name, value)
+    return check.string(name, value, "Type: store_key='v1'")
 
 
 def _number(least: int) -> _Rule:

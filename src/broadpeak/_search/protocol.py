@@ -43,7 +43,15 @@ MAX_IDLE_ASKS = 1000
 
 @runtime_checkable
 class Searcher(Protocol):
-    """What every searcher has; see the head of this module."""
+    """The three methods of a searcher; there is no base class.
+
+    The state that they pass on holds everything, and the searcher only its settings: so the same
+    calls give the same points, in any process and after a restart. A point is a tuple of floats,
+    one per dimension; a score is a float, higher is better, and NaN marks an unusable one. Three
+    more methods are used if a searcher has them: ``choice(state)`` returns the result of a finished
+    search, in place of the best point seen; ``position(state)`` says where in the search the next
+    points are; ``stop(state, points, scores)`` is `tell` where the user ended the parameter.
+    """
 
     def start(self, space: SearchSpace, seed: int | None) -> Any:
         """Return the first state of a search over `space`."""
@@ -246,8 +254,7 @@ def maximise(
 
     Examples
     --------
-    >>> from broadpeak._search.ascent import Ascent
-    >>> from broadpeak._search.searchspace import Dimension, SearchSpace
+    >>> from broadpeak.searchers import Ascent, Dimension, SearchSpace, maximise
     >>> space = SearchSpace([Dimension("x", 3, 1, 9, 1)])
     >>> def evaluate_many(steps):
     ...     return [10 - abs(step.point[0] - 5) for step in steps]

@@ -134,7 +134,7 @@ def select(
     never the choice of several parameters. Negative scores are fine.
 
     Numbers of a level are neighbours in their order, and so are dates. Every other label is a name
-    that has no neighbours: a string, a truth value, None or NaN, also beside numbers. Scores are
+    that has no neighbours: a string, a boolean, None or NaN, also beside numbers. Scores are
     smoothed within each name. Equal scores: the lowest number wins, then names in the order of
     their alphabet; the order of the rows never counts. An ordered categorical keeps its order.
 
@@ -281,7 +281,7 @@ class LabelLevel:
     # order of the rows.
     labels: tuple[Any, ...]
     # The run of each label. Labels of one run are neighbours in their order: the numbers are one
-    # run, dates another; a name (a string, a truth value, None, NaN, anything else) is alone.
+    # run, dates another; a name (a string, a boolean, None, NaN, anything else) is alone.
     runs: IntArray
     # The label of each row.
     codes: IntArray

@@ -75,7 +75,7 @@ class SubsetRule:
 
 
 def is_integer(value: object) -> bool:
-    """Return whether `value` is an integer of any library, and no truth value."""
+    """Return whether `value` is an integer of any library, and no boolean."""
     return isinstance(check.real(value), int)
 
 

@@ -101,9 +101,10 @@ class ChunkSlicer(Taker):
 
     Examples
     --------
-    >>> from broadpeak._run.chunks import Chunk
-    >>> ChunkSlicer().take([10, 20, 30], Chunk(0, range(0, 2)))
-    [10, 20]
+    >>> import broadpeak as bp
+    >>> run = bp.chunked(lambda x: x, arg_take_spec={"x": bp.ChunkSlicer()}, n_chunks=2)
+    >>> run([10, 20, 30])
+    [[10, 20], [30]]
     """
 
     def sizes(self, value: Any) -> list[int]:
@@ -125,9 +126,9 @@ class ChunkSelector(Taker):
 
     Examples
     --------
-    >>> from broadpeak._run.chunks import Chunk
-    >>> ChunkSelector().take(["a", "b"], Chunk(1, range(1, 2)))
-    'b'
+    >>> import broadpeak as bp
+    >>> bp.chunked(lambda x: x, arg_take_spec={"x": bp.ChunkSelector()})(["a", "b"])
+    ['a', 'b']
     """
 
     by_number = True
@@ -148,9 +149,9 @@ class CountAdapter(Taker):
 
     Examples
     --------
-    >>> from broadpeak._run.chunks import Chunk
-    >>> CountAdapter().take(5, Chunk(0, range(0, 2)))
-    2
+    >>> import broadpeak as bp
+    >>> bp.chunked(lambda x: x, arg_take_spec={"x": bp.CountAdapter()}, n_chunks=2)(5)
+    [3, 2]
     """
 
     def sizes(self, value: Any) -> list[int]:
@@ -173,9 +174,10 @@ class ShapeSlicer(Taker):
 
     Examples
     --------
-    >>> from broadpeak._run.chunks import Chunk
-    >>> ShapeSlicer(axis=1).take((10, 4), Chunk(0, range(0, 3)))
-    (10, 3)
+    >>> import broadpeak as bp
+    >>> run = bp.chunked(lambda x: x, arg_take_spec={"x": bp.ShapeSlicer(axis=1)}, n_chunks=2)
+    >>> run((10, 4))
+    [(10, 2), (10, 2)]
     """
 
     axis: int = 0
@@ -204,9 +206,9 @@ class ShapeSelector(Taker):
 
     Examples
     --------
-    >>> from broadpeak._run.chunks import Chunk
-    >>> ShapeSelector(axis=1).take((10, 4), Chunk(0, range(0, 1)))
-    (10,)
+    >>> import broadpeak as bp
+    >>> bp.chunked(lambda x: x, arg_take_spec={"x": bp.ShapeSelector(axis=1)})((10, 2))
+    [(10,), (10,)]
     """
 
     axis: int = 0
@@ -237,10 +239,12 @@ class ArraySlicer(Taker):
 
     Examples
     --------
-    >>> from broadpeak._run.chunks import Chunk
-    >>> ArraySlicer(axis=1).take(np.arange(6).reshape(2, 3), Chunk(0, range(1, 3)))
-    array([[1, 2],
-           [4, 5]])
+    >>> import broadpeak as bp
+    >>> run = bp.chunked(lambda x: x, arg_take_spec={"x": bp.ArraySlicer(axis=1)}, n_chunks=2)
+    >>> run(np.arange(6).reshape(2, 3))
+    [array([[0, 1],
+           [3, 4]]), array([[2],
+           [5]])]
     """
 
     axis: int = 0
@@ -271,9 +275,10 @@ class ArraySelector(Taker):
 
     Examples
     --------
-    >>> from broadpeak._run.chunks import Chunk
-    >>> ArraySelector(axis=1).take(np.arange(6).reshape(2, 3), Chunk(2, range(2, 3)))
-    array([2, 5])
+    >>> import broadpeak as bp
+    >>> run = bp.chunked(lambda x: x, arg_take_spec={"x": bp.ArraySelector(axis=1)})
+    >>> run(np.arange(4).reshape(2, 2))
+    [array([0, 2]), array([1, 3])]
     """
 
     axis: int = 0
@@ -306,9 +311,11 @@ class FlexArraySlicer(Taker):
 
     Examples
     --------
-    >>> from broadpeak._run.chunks import Chunk
-    >>> FlexArraySlicer(axis=1).take(np.ones((3, 1)), Chunk(0, range(0, 2))).shape
-    (3, 1)
+    >>> import broadpeak as bp
+    >>> rule = bp.FlexArraySlicer(axis=1)
+    >>> run = bp.chunked(lambda x, y: x + y, arg_take_spec={"x": rule, "y": rule}, n_chunks=2)
+    >>> run(np.zeros((1, 4)), np.ones((1, 1)))
+    [array([[1., 1.]]), array([[1., 1.]])]
     """
 
     axis: int = 0
@@ -340,9 +347,10 @@ class SequenceTaker(Taker):
 
     Examples
     --------
-    >>> from broadpeak._run.chunks import Chunk
-    >>> SequenceTaker(ChunkSlicer()).take([[1, 2], [3, 4]], Chunk(0, range(0, 1)))
-    [[1], [3]]
+    >>> import broadpeak as bp
+    >>> rule = bp.SequenceTaker(bp.ChunkSlicer())
+    >>> bp.chunked(lambda x: x, arg_take_spec={"x": rule}, n_chunks=2)([[1, 2], [3, 4]])
+    [[[1], [3]], [[2], [4]]]
     """
 
     spec: Any
@@ -385,9 +393,10 @@ class ArgsTaker(SequenceTaker):
 
     Examples
     --------
-    >>> from broadpeak._run.chunks import Chunk
-    >>> ArgsTaker(ChunkSlicer(), None).take(([1, 2], 5), Chunk(0, range(0, 1)))
-    ([1], 5)
+    >>> import broadpeak as bp
+    >>> rule = bp.ArgsTaker(bp.ChunkSlicer(), None)
+    >>> bp.chunked(lambda *args: args, arg_take_spec={"args": rule}, n_chunks=2)([1, 2], 5)
+    [([1], 5), ([2], 5)]
     """
 
     def __init__(self, *specs: object) -> None:
@@ -405,9 +414,10 @@ class MappingTaker(Taker):
 
     Examples
     --------
-    >>> from broadpeak._run.chunks import Chunk
-    >>> MappingTaker({"a": ChunkSlicer()}).take({"a": [1, 2], "b": 3}, Chunk(0, range(0, 1)))
-    {'a': [1], 'b': 3}
+    >>> import broadpeak as bp
+    >>> rule = bp.MappingTaker({"a": bp.ChunkSlicer()})
+    >>> bp.chunked(lambda x: x, arg_take_spec={"x": rule}, n_chunks=2)({"a": [1, 2], "b": 3})
+    [{'a': [1], 'b': 3}, {'a': [2], 'b': 3}]
     """
 
     spec: Any
@@ -441,9 +451,10 @@ class KwargsTaker(MappingTaker):
 
     Examples
     --------
-    >>> from broadpeak._run.chunks import Chunk
-    >>> KwargsTaker(x=ChunkSlicer()).take({"x": [1, 2]}, Chunk(0, range(0, 1)))
-    {'x': [1]}
+    >>> import broadpeak as bp
+    >>> rule = bp.KwargsTaker(x=bp.ChunkSlicer())
+    >>> bp.chunked(lambda **kwargs: kwargs, arg_take_spec={"kwargs": rule}, n_chunks=2)(x=[1, 2])
+    [{'x': [1]}, {'x': [2]}]
     """
 
     def __init__(self, **specs: object) -> None:

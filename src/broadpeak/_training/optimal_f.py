@@ -67,11 +67,11 @@ def optimal_f(trades: Any) -> float:
 def _results(trades: Any) -> FloatArray:
     framed = isinstance(trades, pd.DataFrame) and "pnl" in trades.columns
     try:
-        lanes, _ = unwrap("trades", trades["pnl"] if framed else trades)
+        columns, _ = unwrap("trades", trades["pnl"] if framed else trades)
     except DataError:
-        lanes = np.empty((0, 0))
-    if len(lanes) != 1 or not (np.abs(lanes) < 1e300).all():
+        columns = np.empty((0, 0))
+    if len(columns) != 1 or not (np.abs(columns) < 1e300).all():
         rule = 'be a sequence of finite results, or a frame with a column "pnl"'
         raise ParamError(broken_rule("trades", rule, trades))
-    results: FloatArray = lanes[0]
+    results: FloatArray = columns[0]
     return results

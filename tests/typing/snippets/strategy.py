@@ -16,29 +16,29 @@ Floats = npt.NDArray[np.float64]
 
 
 @bp.strategy(lookback=540)
-def trend(s: bp.StrategyRun) -> None:  # later
-    assert_type(s.close, Floats)  # later
-    assert_type(s.price, Floats)  # later
-    assert_type(s.index, pd.Index[Any])  # later
-    assert_type(s.mode, str)  # later
-    assert_type(s.asset, str)  # later
+def trend(s: bp.StrategyRun) -> None:
+    assert_type(s.close, Floats)
+    assert_type(s.price, Floats)
+    assert_type(s.index, pd.Index[Any])
+    assert_type(s.mode, str)
+    assert_type(s.asset, str | None)
     cycle = s.optimize(30, 10, 100, 5, name="cycle")
-    assert_type(cycle, float)  # later
+    assert_type(cycle, float)
     s.stop = bp.atr(s.high, s.low, s.close, 10) * s.optimize(3, 1, 10, 0.5, -3, name="stop")
     s.lots = 2
     fast, slow = bp.sma(s.price, cycle), bp.sma(s.price, cycle * 3)
-    assert_type(fast, Floats)  # later
+    assert_type(fast, Floats)
     s.plot("fast", fast)
     s.enter_long(bp.crossed_above(fast, slow), take_profit=3.0)
     s.enter_short(bp.crossed_below(fast, slow), lifetime=20)
-    assert_type(s.stop_search(), None)  # later
+    assert_type(s.stop_search(), None)
 
 
 @bp.strategy
-def by_component(s: bp.StrategyRun) -> None:  # later
+def by_component(s: bp.StrategyRun) -> None:
     for asset, algo in s.loop(["A", "B"], ["long", "short"]):
-        assert_type(asset, str)  # later
-        assert_type(algo, str)  # later
+        assert_type(asset, str)
+        assert_type(algo, str | None)
 
 
 def steady(stats: bp.Stats) -> float:
@@ -61,13 +61,13 @@ assert_type(training.report("trend.html"), Path)
 tested = bp.test(trend, data, training, costs=bp.Costs(spread=0.02))
 assert_type(tested, bp.Portfolio)
 assert_type(bp.test(trend, data, "trend.par"), bp.Portfolio)
-assert_type(tested.sharpe_ratio, "float | pd.Series[Any]")  # later
+assert_type(tested.sharpe_ratio, "float | pd.Series[Any]")
 assert_type(bp.signals(trend, data, "trend.par"), pd.DataFrame)
 assert_type(bp.read_par("trend.par"), bp.Parameters)
 
 walk = bp.walk_forward(trend, data, cycles=6, split=0.85, engine="processpool")
 assert_type(walk.cycles, pd.DataFrame)
-assert_type(walk.portfolio, bp.Portfolio)  # later
+assert_type(walk.portfolio, bp.Portfolio)
 assert_type(walk.trainings, tuple[bp.Training, ...])
 
 objective: dict[str, Any] = {name: bp.objectives[name] for name in bp.objectives}

@@ -161,8 +161,8 @@ def digits_as_days(whole: IntArray, lengths: IntArray, column: DateColumn) -> Re
         readings.append(_shaped(whole, shape, name, written))
     if column.day_first is not None:
         wanted = "day first" if column.day_first else "month first"
-        told = [reading for reading in readings if reading.name == wanted]
-        readings = told if told and not readings[0].valid.all() else readings
+        named = [reading for reading in readings if reading.name == wanted]
+        readings = named if named and not readings[0].valid.all() else readings
     if not readings:
         raise column.unreadable(column.row(0), _NOT_EPOCHS)
     return decide(readings, column, convention=False)

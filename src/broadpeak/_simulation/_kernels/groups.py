@@ -91,7 +91,7 @@ def run_group(
     n: int,
 ) -> tuple[FloatArray, int]:
     """Append the fills of one group to the log, bar by bar; return the log and its end."""
-    close, days = market.close, market.days
+    open_, high, low, close, days = market
     values, offsets, step = settings
     rolls = terms.roll_long != 0.0 or terms.roll_short != 0.0
     watches = terms.has_distances or terms.has_lifetime
@@ -113,7 +113,7 @@ def run_group(
         for at_close in (False, True):
             for j in range(k):
                 p = price_rows[members[j]]
-                raw[j] = close[p, t] if at_close else market.open[p, t]
+                raw[j] = close[p, t] if at_close else open_[p, t]
                 if math.isnan(close[p, t]):
                     raw[j] = math.nan
                 else:
@@ -128,27 +128,40 @@ def run_group(
                     continue
                 if turn >= FREEING and at_close == next_open:
                     continue
+                if turn == BY_LIFETIME and not terms.has_lifetime:
+                    continue
                 for j in range(k):
                     if math.isnan(raw[j]):
+                        continue
+                    # Most columns have nothing to do: they are passed over before anything is
+                    # looked up.
+                    held = units[j]
+                    ordered = turn in (FREEING, OPENING)
+                    if ordered and order[j] < 0:
+                        continue
+                    if turn == BY_FLATTEN:
+                        if codes[j, t] & FLATTEN == 0:
+                            continue
+                        order[j] = -1
+                    if held == 0.0 and not ordered:
                         continue
                     column = members[j]
                     p = price_rows[column]
                     at = offsets[min(column, offsets.shape[0] - 1)]
                     position = positions[j]
-                    held = units[j]
                     reason = -1
                     action = 0
                     seen = t
                     price = raw[j]
                     when = AT_CLOSE if at_close else AT_OPEN
                     others = 0.0
-                    if turn == BY_STOP and held != 0.0:
+                    if turn == BY_STOP:
                         d = 1.0 if held > 0.0 else -1.0
-                        worst = market.low[p, t] if held > 0.0 else -market.high[p, t]
-                        best = market.high[p, t] if held > 0.0 else -market.low[p, t]
+                        worst = low[p, t] if held > 0.0 else -high[p, t]
+                        best = high[p, t] if held > 0.0 else -low[p, t]
                         levels = position.levels
                         reason, price, when = stop_touched(
-                            d * market.open[p, t], worst, best, levels, levels.peak, terms.by_price
+                            d * open_[p, t], worst, best, levels, levels.peak, terms.by_price
                         )
                         price *= d
                         if reason >= 0:
@@ -156,10 +169,9 @@ def run_group(
                             order[j] = order[j] if next_open else -1
                         elif best > levels.peak:
                             positions[j] = with_levels(position, at_peak(levels, best))
-                    elif turn == BY_FLATTEN and codes[j, t] & FLATTEN != 0:
-                        order[j] = -1
-                        reason = SIGNAL if held != 0.0 else -1
-                    elif turn in (FREEING, OPENING) and order[j] >= 0:
+                    elif turn == BY_FLATTEN:
+                        reason = SIGNAL
+                    elif ordered:
                         seen = order[j]
                         action = int(codes[j, seen])
                         size = setting(values, at, step, SIZE, seen)
@@ -168,7 +180,7 @@ def run_group(
                             # The account is worth what all columns hold, at last known prices.
                             others = worth_of(units, last) - held * last[j]
                             order[j] = -1
-                    elif turn == BY_LIFETIME and held != 0.0 and position.levels.due <= t:
+                    elif position.levels.due <= t:
                         reason = EXPIRED
                     if reason < 0:
                         continue
