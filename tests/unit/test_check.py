@@ -177,3 +177,10 @@ def test_files_that_cannot_be_written(tmp_path):
     with writing(tmp_path / "new" / "a.txt") as target:
         target.write_text("x")
     assert (tmp_path / "new" / "a.txt").read_text() == "x"
+
+
+def test_a_nearest_name_is_found_among_numbers_that_have_no_string() -> None:
+    known = [10**5000, 12, "engine", None]
+    assert check.did_you_mean("engnie", known) == "Did you mean 'engine'?"
+    assert check.did_you_mean(10**5000, known) == ""
+    assert check.did_you_mean(13, known) == "Did you mean '12'?"

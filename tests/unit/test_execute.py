@@ -508,3 +508,16 @@ def test_what_is_used_at_the_end_is_checked_before_anything_runs(options, text):
     with pytest.raises(ParamError, match=text):
         execute([Task(ran.append, 1)], **options)
     assert not ran
+
+
+@pytest.mark.parametrize(
+    "value",
+    [pd.DataFrame({"a": [1, 2]}), pd.Series([1.0, 2.0]), np.array([1, 2]), np.empty((0, 2))],
+    ids=["frame", "series", "array", "empty"],
+)
+def test_an_option_that_cannot_be_compared_is_refused_in_words(value: Any) -> None:
+    tasks = [bp.Task(abs, -1), bp.Task(abs, -2)]
+    with pytest.raises(bp.ParamError, match="engine must be callable"):
+        bp.execute(tasks, engine=value)
+    with pytest.raises(bp.ParamError, match="chunk_meta must"):
+        bp.execute(tasks, chunk_meta=value)

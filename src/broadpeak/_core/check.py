@@ -284,14 +284,18 @@ def did_you_mean(value: object, known: Iterable[object]) -> str:
     >>> did_you_mean("engnie", ["engine", "seed"])
     "Did you mean 'engine'?"
     """
-    # Nobody mistypes a name by a page of text, and comparing one takes long.
-    if not isinstance(value, (str, float)) and (not isinstance(value, int) or abs(value) > 2**64):
+    if not _is_comparable(value):
         return ""
-    word = str(value)
-    if len(word) > LONGEST_NAME:
-        return ""
-    near = difflib.get_close_matches(word, [str(name) for name in known], n=1, cutoff=0.5)
+    names = [str(name) for name in known if not isinstance(name, int) or _is_comparable(name)]
+    near = difflib.get_close_matches(str(value), names, n=1, cutoff=0.5)
     return f"Did you mean {near[0]!r}?" if near else ""
+
+
+def _is_comparable(value: object) -> bool:
+    """Return whether `value` may be a mistyped name; nobody mistypes one by a page of text."""
+    if isinstance(value, int):
+        return abs(value) <= 2**64  # beyond 4,300 digits there is no string of it
+    return isinstance(value, (str, float)) and len(str(value)) <= LONGEST_NAME
 
 
 def plain_function(name: str, func: object) -> None:

@@ -261,7 +261,7 @@ class TaskRun:
         self._chunks, self._n_chunks = _planned_chunks(items, n_tasks, settings)
         n_workers = settings.n_workers
         if n_workers is None:  # cores are counted only where it matters: it takes 40 µs
-            is_serial = settings.engine == "serial"
+            is_serial = isinstance(settings.engine, str) and settings.engine == "serial"
             n_workers = 1 if is_serial else max(1, core_count() // nesting.get().n_beside)
         self._engine: Engine = create(settings.engine, n_workers, settings.engine_options)
         self._kept: IntArray | None = None
@@ -544,15 +544,15 @@ def _planned_chunks(
     tasks: Tasks, n_tasks: int | None, settings: Settings
 ) -> tuple[Iterable[Chunk], int | None]:
     """Return the chunks of `tasks`, and their number if it is known."""
-    n_chunks, rest = settings.n_chunks, (settings.chunk_len, settings.chunk_meta)
-    if n_chunks is None and rest == (None, None):
+    n_chunks, chunk_len, chunk_meta = settings.n_chunks, settings.chunk_len, settings.chunk_meta
+    if n_chunks is None and chunk_len is None and chunk_meta is None:
         if settings.distribute == "chunks":
             n_chunks = "auto"
         elif isinstance(tasks, Sequence):
             return ([Chunk(0, range(len(tasks)))], 1) if len(tasks) else ([], 0)
     if n_tasks is None:
-        return endless_chunks(settings.chunk_len, settings.n_workers), None
-    chunks = plan_chunks(n_tasks, n_chunks, *rest, n_cores=settings.n_workers)
+        return endless_chunks(chunk_len, settings.n_workers), None
+    chunks = plan_chunks(n_tasks, n_chunks, chunk_len, chunk_meta, n_cores=settings.n_workers)
     if isinstance(tasks, Sequence):
         return chunks, len(chunks)
     # Tasks of an iterator beyond its size form one more chunk; the number of keys is checked later.
