@@ -24,6 +24,7 @@ def __getattr__(name: str) -> Any:
         msg = f"module 'broadpeak' has no attribute {name!r}. {hint}".rstrip()
         raise AttributeError(msg)
     value = _load(name)
+    globals()[name] = value  # older lazy_loaders would look it up at every use
     _register_accessor()
     return value
 
