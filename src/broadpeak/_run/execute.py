@@ -23,9 +23,14 @@ from broadpeak._run.calls import Calls, Task
 from broadpeak._run.chunks import END, Chunk, endless_chunks, plan_chunks
 from broadpeak._run.cores import core_count
 from broadpeak._run.dispatch import Engine
-from broadpeak._run.options import OPTION_NAMES, ExecuteOptions, Settings, shows_options
+from broadpeak._run.options import (
+    OPTION_NAMES,
+    ExecuteOptions,
+    Settings,
+    shows_options,
+)
 from broadpeak._run.progress import progress_bar
-from broadpeak._run.registry import create
+from broadpeak._run.registry import create, is_serial
 from broadpeak._run.sinks import ChunkResults, Finished, ResultList, Sink
 from broadpeak._run.stored import StoredResults, open_stored
 from broadpeak._run.taskqueue import TaskQueue, checked_tasks
@@ -261,8 +266,9 @@ class TaskRun:
         self._chunks, self._n_chunks = _planned_chunks(items, n_tasks, settings)
         n_workers = settings.n_workers
         if n_workers is None:  # cores are counted only where it matters: it takes 40 µs
-            is_serial = isinstance(settings.engine, str) and settings.engine == "serial"
-            n_workers = 1 if is_serial else max(1, core_count() // nesting.get().n_beside)
+            n_workers = 1
+            if not is_serial(settings.engine):
+                n_workers = max(1, core_count() // nesting.get().n_beside)
         self._engine: Engine = create(settings.engine, n_workers, settings.engine_options)
         self._kept: IntArray | None = None
         self.open_results: ChunkResults

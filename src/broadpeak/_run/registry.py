@@ -87,6 +87,11 @@ def register(name: str, factory: Callable[..., Engine]) -> None:
     _added[check.string("name", name)] = callable_("factory", factory, remedy)
 
 
+def is_serial(engine: object) -> bool:
+    """Return whether `engine` names the one that runs in this process; it may be anything."""
+    return isinstance(engine, str) and engine == "serial"
+
+
 def create(
     engine: str | Engine | Callable[..., Engine],
     n_workers: int,

@@ -27,6 +27,7 @@ from broadpeak._run.calls import Calls
 from broadpeak._run.execute import run
 from broadpeak._run.options import ChunkOptions, DispatchOptions, Settings
 from broadpeak._run.progress import is_watched
+from broadpeak._run.registry import is_serial
 from broadpeak._search.ascent import Ascent
 from broadpeak._search.brute import Brute
 from broadpeak._search.genetic import Genetic
@@ -573,7 +574,7 @@ def train_many(
     settings = Settings(**execute)
     in_turn = settings.store is not None or settings.cache_chunks
     in_turn |= any(task.plan.options.on_step is not None for task in tasks)
-    in_turn |= isinstance(settings.engine, str) and settings.engine == "serial"
+    in_turn |= is_serial(settings.engine)
     if in_turn:
         return [task.run() for task in tasks]
     # Prices go to a worker once, and need not come back with every training.
@@ -901,12 +902,7 @@ def _needs_engine(execute: Mapping[str, Any]) -> bool:
     Otherwise they are plain calls, one after the other.
     """
     shown = execute.get("show_progress")
-    engine = execute.get("engine", "serial")
-    if (
-        not isinstance(engine, str)
-        or engine != "serial"
-        or (is_watched() if shown is None else shown)
-    ):
+    if not is_serial(execute.get("engine", "serial")) or (is_watched() if shown is None else shown):
         return True
     return any(value is not None for name, value in execute.items() if name not in _UNUSED_HERE)
 
