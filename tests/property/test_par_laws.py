@@ -98,7 +98,9 @@ def test_an_ensemble_comes_back_to_the_last_bit(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:  # fmt: skip
     path = tmp_path_factory.getbasetemp() / "set.par"
-    points = st.fixed_dictionaries(dict.fromkeys(names, NUMBERS))
+    points = st.tuples(*[NUMBERS] * len(names)).map(
+        lambda values: dict(zip(names, values, strict=True))
+    )
     members = tuple(
         Member(draw.draw(points), share / sum(shares), draw.draw(st.floats())) for share in shares
     )

@@ -450,7 +450,7 @@ def _check_members(key: str, component: ComponentParameters) -> None:
     members: tuple[object, ...] = component.members
     total = 0.0
     for member in members:
-        if not isinstance(member, Member) or list(member.params) != list(component.params):
+        if not isinstance(member, Member) or member.params.keys() != component.params.keys():
             rule = f"have the parameters of its centre ({_shown(list(component.params))})"
             raise ParamTypeError(broken_rule(f"the members of {key!r}", rule, member))
         weight = check.real(member.weight)
@@ -533,7 +533,8 @@ def _lines(key: object, component: ComponentParameters) -> list[str]:
         return [centre]
     lines = []
     for member in component.members:
-        line = _line(known, member.params, member.objective)
+        values = {name: member.params[name] for name in component.params}
+        line = _line(known, values, member.objective)
         lines += [f"# weight {_number('weight', member.weight)}", line]
     # A centre that is the first member has its line already, but for the marks of its edges.
     if _line(known, component.params, component.objective) == lines[1]:
