@@ -22,6 +22,7 @@ from broadpeak._core.labels import factorize, plain
 from broadpeak._search.cells import Cells, choose_cell, edges, make_cells, smoothed
 from broadpeak._search.protocol import LARGEST
 from broadpeak._search.selectors import (
+    Ensemble,
     Hill,
     Peak,
     Plateau,
@@ -33,7 +34,7 @@ from broadpeak._search.selectors import (
 from broadpeak.errors import ParamError, broken_rule
 from broadpeak.types import FloatArray, IntArray
 
-__all__ = ["EdgeFlags", "Hill", "Peak", "Plateau", "Selection", "select"]
+__all__ = ["EdgeFlags", "Ensemble", "Hill", "Peak", "Plateau", "Selection", "select"]
 
 
 class EdgeFlags(dict[str, bool]):
