@@ -171,11 +171,11 @@ def signals(
     -------
     DataFrame
         One row per order, in the order of components and members; empty if there is none. Columns:
-        ``component, asset, algo, member`` (of an ensemble; else 1), ``weight`` (its share; else 1),
-        ``time`` (the signal bar), ``action`` ("enter_long", "enter_short", "exit_long",
-        "exit_short"), ``reason`` ("signal" or "lifetime"), ``lots`` (times the weight),
-        ``stop, take_profit, trail`` (distances in price; NaN: none), ``lifetime`` (bars; NaN: no
-        limit), ``close`` (the last one), and ``position`` (signed units held by the simulation).
+        ``component, asset, algo, time`` (the signal bar), ``action`` ("enter_long",
+        "enter_short", "exit_long", "exit_short"), ``reason`` ("signal" or "lifetime"), ``lots``
+        (times the weight), ``stop, take_profit, trail`` (distances in price; NaN: none),
+        ``lifetime`` (bars; NaN: no limit), ``close`` (the last one), ``position`` (signed units
+        held by the simulation), and ``member`` and ``weight`` of an ensemble (else 1 and 1).
 
     Raises
     ------
@@ -208,9 +208,9 @@ def signals(
 
 
 _COLUMNS = (
-    *("component", "asset", "algo", "member", "weight", "time", "action", "reason"),
+    *("component", "asset", "algo", "time", "action", "reason"),
     *SETTINGS,
-    *("close", "position"),
+    *("close", "position", "member", "weight"),
 )
 
 
@@ -268,11 +268,11 @@ def _due_orders(test: ComponentTest, fill: str) -> Iterator[dict[str, object]]:
         "component": test.component.key,
         "asset": test.component.asset,
         "algo": test.component.algo,
-        "member": test.member or 1,
-        "weight": test.weight,
         "time": test.bars.index[last],
         "close": float(test.bars.close[last]),
         "position": held,
+        "member": test.member or 1,
+        "weight": test.weight,
     }
     action, reason = (
         _order_at_close(test, last) if fill == "close" else _order_at_next_open(test, last, held)
@@ -628,8 +628,6 @@ def trained_values(
         if members := getattr(one, "members", ()):
             table[key] = members[0].params
             sets[key] = [(member.params, member.weight) for member in members]
-    if max(map(len, sets.values()), default=1) > 1:
+    if sets:
         sets = {key: sets.get(key) or [(values, 1.0)] for key, values in table.items()}
-    else:
-        sets = {}
     return TrainedValues(table, named=named, source=source, error=error, sets=sets)
