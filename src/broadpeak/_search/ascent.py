@@ -11,13 +11,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from broadpeak._core import check
-from broadpeak._search.protocol import Choice, Point, SearchCurve, SearchPosition
+from broadpeak._search.protocol import Choice, Point, SearchCurve, SearchPosition, finite_scores
 from broadpeak._search.searchspace import SearchSpace, check_space
 from broadpeak._search.selectors import (
     Ensemble,
     Plateau,
     Selector,
     choose_step,
+    curve_robustness,
     is_flat,
     resolve_selector,
 )
@@ -167,8 +168,15 @@ class Ascent:
             # The ends of a plateau count as chosen; the window of a hill does not.
             touched = chosen.window if isinstance(self.select, Plateau) else ()
             at_edge = bool(ends & {chosen.step, chosen.peak, *touched})
-            members = tuple((float(x[step]), weight) for step, weight in chosen.members)
-            curve = SearchCurve(*named, chosen.value, chosen.score, chosen.window, at_edge, members)
+            curve = SearchCurve(
+                *named,
+                chosen.value,
+                chosen.score,
+                chosen.window,
+                at_edge,
+                tuple((float(x[step]), weight) for step, weight in chosen.members),
+                curve_robustness(np.array(finite_scores(state.scores)), chosen.step),
+            )
         else:
             curve = SearchCurve(*named, state.defaults[at], 0.0, None, at_edge=False)
         values = (*state.values[:at], curve.value, *state.values[at + 1 :])
