@@ -3,10 +3,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-import numpy as np
-import pandas as pd
 import plotly.graph_objects as go
 
 from broadpeak._core import drawing
@@ -17,7 +13,6 @@ from broadpeak._report.charts.walk_chart import walk_forward_figure
 from broadpeak._report.sections import one_line
 from broadpeak._report.training_page import training_report
 from broadpeak._report.walkforward_page import walk_forward_report
-from broadpeak._search.select import LabelLevel, Selection
 from broadpeak._training.result import Training
 from broadpeak._validation.walked import WalkForward
 
@@ -55,70 +50,6 @@ def _line(training: Training, name: str, component: str | None) -> go.Figure:
     return line_figure(values, objective=training.objective_name, title=title)
 
 
-def _selection(
-    selection: Selection, *, levels: Sequence[LabelLevel], x: str, y: str | None
-) -> go.Figure:
-    """Return the scores of a selection over one or two of their levels, the others as chosen."""
-    scores, objective = (
-        selection.scores,
-        "score" if selection.scores.name is None else str(selection.scores.name),
-    )
-    cell, peak = selection.cell, selection.peak
-    by_name = {level.name: level for level in levels}
-    seen = np.ones(len(scores), dtype=np.bool_)
-    for level in levels:
-        if level.name not in {x, y}:
-            seen &= level.codes == level.codes[cell]
-    shown = [by_name[name] for name in (x, y) if name is not None]
-    ticks = {
-        level.name: [str(label) for label in level.labels]
-        for level in shown
-        if level.numbers is None
-    }
-    steps = [
-        np.arange(float(len(level.labels))) if level.numbers is None else level.numbers
-        for level in shown
-    ]
-    values = scores.to_numpy(dtype=np.float64, na_value=np.nan)
-    held = [
-        f"{level.name} {level.labels[level.codes[cell]]}"
-        for level in levels
-        if level.name not in {x, y} and len(level.labels) > 1
-    ]
-    title = f"{objective} over {' and '.join(level.name for level in shown)}"
-    if held:
-        title += f" ({', '.join(held)})"
-
-    def at(row: int) -> dict[str, float]:
-        return {
-            level.name: float(step[level.codes[row]])
-            for level, step in zip(shown, steps, strict=True)
-        }
-
-    place, top = at(cell), at(peak) if seen[peak] else None
-    if y is None:
-        curve = pd.Series(values[seen], index=pd.Index(steps[0][shown[0].codes[seen]], name=x))
-        value = selection.params[x] if x not in ticks else place[x]
-        return line_figure(
-            curve,
-            objective=objective,
-            title=title,
-            chosen=(float(value), selection.score),
-            highest=None if top is None else (top[x], selection.peak_score),
-            ticks=ticks.get(x),
-        )
-    table = np.full((len(steps[1]), len(steps[0])), np.nan)
-    table[shown[1].codes[seen], shown[0].codes[seen]] = values[seen]
-    return heatmap_figure(
-        pd.DataFrame(table, index=pd.Index(steps[1], name=y), columns=pd.Index(steps[0], name=x)),
-        objective=objective,
-        chosen=place,
-        highest=top,
-        ticks=ticks,
-        title=title,
-    )
-
-
 def _walk_forward(walked: WalkForward) -> go.Figure:
     return walk_forward_figure(
         one_line(walked.portfolio.value),
@@ -131,7 +62,8 @@ def _walk_forward(walked: WalkForward) -> go.Figure:
 drawing.register("parameter-chart", parameter_figure)
 drawing.register("heatmap", _heatmap)
 drawing.register("surface", _surface)
-drawing.register("selection-heatmap", _selection)
+drawing.register("score-heatmap", heatmap_figure)
+drawing.register("score-line", line_figure)
 drawing.register("walk-forward-chart", _walk_forward)
 drawing.register("training-report", training_report)
 drawing.register("backtest-report", backtest_report)

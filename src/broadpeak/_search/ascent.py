@@ -19,8 +19,8 @@ from broadpeak._search.selectors import (
     Selector,
     choose_step,
     curve_robustness,
-    is_flat,
     resolve_selector,
+    tie_width,
 )
 from broadpeak.errors import ParamError, broken_rule
 
@@ -157,7 +157,7 @@ class Ascent:
         x = np.array(grid[: len(state.scores)])
         y = np.array(state.scores)
         named = (state.pass_, state.names[at], tuple(x.tolist()), state.scores)
-        if len(y) > 1 and is_flat(y) and y[0] > 0:
+        if len(y) > 1 and y[0] > 0 and np.ptp(y) <= tie_width(y):
             # Nothing depends on it, so nothing speaks against its default, nor for a wider range.
             window = (0, len(x) - 1)
             curve = SearchCurve(*named, state.defaults[at], float(y[0]), window, at_edge=False)

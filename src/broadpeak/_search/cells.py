@@ -16,6 +16,7 @@ import numpy as np
 
 from broadpeak._search.protocol import finite_scores
 from broadpeak._search.selectors import (
+    HILL_OF_SEVERAL,
     Ensemble,
     Hill,
     Members,
@@ -23,7 +24,6 @@ from broadpeak._search.selectors import (
     Plateau,
     Selector,
     best_share,
-    default_hill,
     kept_lead,
     lowest_best,
     tie_width,
@@ -109,7 +109,7 @@ def _hill(
 ) -> tuple[int, float, IntArray, Members]:
     """Pick the best smoothed cell; of an ensemble, the best share of them too."""
     share = selector.share if isinstance(selector, Ensemble) else 0.0
-    hill = selector if isinstance(selector, Hill) else selector.hill or default_hill(several=True)
+    hill = selector if isinstance(selector, Hill) else selector.hill or HILL_OF_SEVERAL
     allowed = cells.usable & _inner_cells(cells, hill)
     if not allowed.any():
         allowed = cells.usable

@@ -22,13 +22,14 @@ from broadpeak._core.labels import factorize, plain
 from broadpeak._search.cells import Cells, choose_cell, edges, make_cells, robustness
 from broadpeak._search.protocol import LARGEST
 from broadpeak._search.selectors import (
+    HILL,
+    HILL_OF_SEVERAL,
     Ensemble,
     Hill,
     Peak,
     Plateau,
     Selector,
     choose_step,
-    default_hill,
     is_narrow,
     resolve_selector,
 )
@@ -155,7 +156,7 @@ class Selection:
         read = _read(self.scores)
         ensemble = Ensemble(
             chosen.share if share is None else share,
-            hill or default_hill(several=len(read.levels) > 1),
+            hill or (HILL_OF_SEVERAL if len(read.levels) > 1 else HILL),
         )
         x = read.x
         members = (
@@ -209,7 +210,7 @@ class Selection:
         second = y if y is not None else next(iter(others), None)
         if first is None:
             first, second = second, None
-        return drawing.draw("selection-heatmap", self, levels=read.levels, x=first, y=second)
+        return _drawn(self, read, [name for name in (first, second) if name is not None])
 
     def __str__(self) -> str:
         text = f"{_shown(self.params)}: score {self.score:.4g}"
@@ -231,6 +232,63 @@ class Selection:
 
     def __repr__(self) -> str:
         return f"<Selection {self}>"
+
+
+def _drawn(selection: Selection, read: _ReadScores, names: list[str]) -> Any:
+    """Draw the scores over one or two levels, the others as chosen."""
+    shown = [next(level for level in read.levels if level.name == name) for name in names]
+    others = [level for level in read.levels if level.name not in names]
+    seen = np.ones(len(read.values), dtype=np.bool_)
+    for level in others:
+        code = level.codes[selection.cell]
+        seen &= level.codes == code
+    ticks = {
+        level.name: [str(label) for label in level.labels]
+        for level in shown
+        if level.numbers is None
+    }
+    steps = [
+        np.arange(float(len(level.labels))) if level.numbers is None else level.numbers
+        for level in shown
+    ]
+
+    def at(row: int) -> dict[str, float]:
+        return {
+            level.name: float(step[level.codes[row]])
+            for level, step in zip(shown, steps, strict=True)
+        }
+
+    objective = "score" if selection.scores.name is None else str(selection.scores.name)
+    title = f"{objective} over {' and '.join(names)}"
+    held = _shown(
+        {one.name: one.labels[one.codes[selection.cell]] for one in others if len(one.labels) > 1}
+    )
+    title += f" ({held})" if held else ""
+    chosen, highest = at(selection.cell), at(selection.peak) if seen[selection.peak] else None
+    if len(names) == 1:
+        (name,), (step,) = names, steps
+        value = chosen[name] if name in ticks else float(selection.params[name])
+        return drawing.draw(
+            "score-line",
+            pd.Series(read.values[seen], index=pd.Index(step[shown[0].codes[seen]], name=name)),
+            objective=objective,
+            title=title,
+            chosen=(value, selection.score),
+            highest=None if highest is None else (highest[name], selection.peak_score),
+            ticks=ticks.get(name),
+        )
+    table = np.full((len(steps[1]), len(steps[0])), np.nan)
+    table[shown[1].codes[seen], shown[0].codes[seen]] = read.values[seen]
+    columns, index = pd.Index(steps[0], name=names[0]), pd.Index(steps[1], name=names[1])
+    return drawing.draw(
+        "score-heatmap",
+        pd.DataFrame(table, index=index, columns=columns),
+        objective=objective,
+        chosen=chosen,
+        highest=highest,
+        ticks=ticks,
+        title=title,
+    )
 
 
 def _shown(params: dict[str, Any]) -> str:

@@ -78,6 +78,10 @@ class Hill:
         return (*range(1, half + 2), *range(half, 0, -1))
 
 
+HILL, HILL_OF_SEVERAL = Hill(), Hill(width=3)
+"""What "hill" means: five steps of one parameter, three of each of several."""
+
+
 @dataclass(frozen=True, slots=True)
 class Plateau:
     """Pick the centre of the largest stretch of scores near the best.
@@ -200,15 +204,10 @@ def resolve_selector(method: str | Selector, *, several: bool = False) -> Select
         return method
     name = check.one_of("the selector", method, _NAMES)
     if name == "hill":
-        return default_hill(several=several)
+        return HILL_OF_SEVERAL if several else HILL
     if name == "ensemble":
         return Ensemble()
     return Plateau() if name == "plateau" else Peak()
-
-
-def default_hill(*, several: bool) -> Hill:
-    """Return what "hill" means: five steps of one parameter, three of each of several."""
-    return Hill(width=3) if several else Hill()
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,11 +255,6 @@ def choose_step(
 def lowest_best(y: FloatArray) -> int:
     """Return the first index whose value ties with the largest."""
     return int(np.argmax(y >= y.max() - tie_width(y)))
-
-
-def is_flat(y: FloatArray) -> bool:
-    """Return whether all values of `y` are equal."""
-    return float(np.ptp(y)) <= tie_width(y)  # not a number, so False, where one is
 
 
 def tie_width(y: FloatArray) -> float:
@@ -314,7 +308,7 @@ def _hill(x: FloatArray, y: FloatArray, peak: int, hill: Hill, bias: float) -> S
 def _ensemble(
     x: FloatArray, y: FloatArray, usable: BoolArray, peak: int, ensemble: Ensemble, bias: float
 ) -> StepChoice:
-    hill = ensemble.hill or default_hill(several=False)
+    hill = ensemble.hill or HILL
     one = _hill(x, y, peak, hill, bias)
     uncut = _smoothed(y, replace(hill, clip=False))[1]
     return replace(one, members=best_share(_smoothed(y, hill)[1], uncut, usable, ensemble.share))
