@@ -11,15 +11,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from broadpeak._core import check
-from broadpeak._search.protocol import Choice, Point, SearchCurve, SearchPosition
+from broadpeak._search.protocol import Choice, Point, SearchCurve, SearchPosition, finite_scores
 from broadpeak._search.searchspace import SearchSpace, check_space
 from broadpeak._search.selectors import (
     Ensemble,
     Plateau,
     Selector,
     choose_step,
-    is_flat,
+    curve_robustness,
     resolve_selector,
+    tie_width,
 )
 from broadpeak.errors import ParamError, broken_rule
 
@@ -156,7 +157,7 @@ class Ascent:
         x = np.array(grid[: len(state.scores)])
         y = np.array(state.scores)
         named = (state.pass_, state.names[at], tuple(x.tolist()), state.scores)
-        if len(y) > 1 and is_flat(y) and y[0] > 0:
+        if len(y) > 1 and y[0] > 0 and np.ptp(y) <= tie_width(y):
             # Nothing depends on it, so nothing speaks against its default, nor for a wider range.
             window = (0, len(x) - 1)
             curve = SearchCurve(*named, state.defaults[at], float(y[0]), window, at_edge=False)
@@ -167,8 +168,15 @@ class Ascent:
             # The ends of a plateau count as chosen; the window of a hill does not.
             touched = chosen.window if isinstance(self.select, Plateau) else ()
             at_edge = bool(ends & {chosen.step, chosen.peak, *touched})
-            members = tuple((float(x[step]), weight) for step, weight in chosen.members)
-            curve = SearchCurve(*named, chosen.value, chosen.score, chosen.window, at_edge, members)
+            curve = SearchCurve(
+                *named,
+                chosen.value,
+                chosen.score,
+                chosen.window,
+                at_edge,
+                tuple((float(x[step]), weight) for step, weight in chosen.members),
+                curve_robustness(np.array(finite_scores(state.scores)), chosen.step),
+            )
         else:
             curve = SearchCurve(*named, state.defaults[at], 0.0, None, at_edge=False)
         values = (*state.values[:at], curve.value, *state.values[at + 1 :])

@@ -16,6 +16,7 @@ import numpy as np
 
 from broadpeak._search.protocol import finite_scores
 from broadpeak._search.selectors import (
+    HILL_OF_SEVERAL,
     Ensemble,
     Hill,
     Members,
@@ -23,7 +24,7 @@ from broadpeak._search.selectors import (
     Plateau,
     Selector,
     best_share,
-    default_hill,
+    kept_lead,
     lowest_best,
     tie_width,
 )
@@ -82,7 +83,8 @@ def choose_cell(cells: Cells, selector: Selector) -> CellChoice:
     if isinstance(selector, Peak):
         return CellChoice(peak, peak, float(cells.y[peak]), (peak,))
     kept, c = np.arange(len(cells.y)), cells.y
-    if not isinstance(selector, Hill) or selector.clip:
+    ranking = selector.hill if isinstance(selector, Ensemble) else selector
+    if not isinstance(ranking, Hill) or ranking.clip:
         # On a diagonal ridge neighbours are diagonal ones. A plateau is joined along the axes.
         kept, c = _carried(cells, diagonal=not isinstance(selector, Plateau))
         if len(kept) < len(cells.y):
@@ -107,16 +109,18 @@ def _hill(
 ) -> tuple[int, float, IntArray, Members]:
     """Pick the best smoothed cell; of an ensemble, the best share of them too."""
     share = selector.share if isinstance(selector, Ensemble) else 0.0
-    hill = selector if isinstance(selector, Hill) else default_hill(several=len(cells.shape) > 1)
+    hill = selector if isinstance(selector, Hill) else selector.hill or HILL_OF_SEVERAL
     allowed = cells.usable & _inner_cells(cells, hill)
     if not allowed.any():
         allowed = cells.usable
-    uncut = smoothed(cells, hill.weights)
-    smooth = smoothed(replace(cells, y=c), hill.weights) if hill.clip else uncut
+    smooth = smoothed(replace(cells, y=c), hill.weights)
     candidates = np.flatnonzero(allowed)
     top = smooth[candidates]
     band = candidates[top >= top.max() - tie_width(top)]
-    # Of two neighbours both count as the lower one: what was cut off decides between equals.
+    uncut = smooth
+    if hill.clip and (len(band) > 1 or share):
+        # Of two neighbours both count as the lower one: what was cut off decides between equals.
+        uncut = smoothed(cells, hill.weights)
     cell = int(band[lowest_best(uncut[band])])
     region = within(cells, cell, hill.width // 2)
     members = best_share(smooth, uncut, cells.usable, share) if share else ()
@@ -191,21 +195,27 @@ def _best_of_two(grid: FloatArray, axis: int, runs: IntArray) -> FloatArray:
     return result
 
 
-def smoothed(cells: Cells, weights: tuple[int, ...], *, own: bool = True) -> FloatArray:
+def robustness(cells: Cells, cell: int) -> float:
+    """Return `kept_lead` for a cell: 0 for a lone spike, 1 on a plateau, NaN without neighbours."""
+    beside = best_beside(cells, diagonal=True)
+    met = ~np.isneginf(beside)
+    if not met[cell]:
+        return math.nan
+    c = np.where(met, np.minimum(cells.y, beside), cells.y)
+    near = within(cells, cell, 1)
+    near = near[near != cell]
+    w = 0.5 ** np.abs(cells.codes[near] - cells.codes[cell]).sum(axis=1)
+    around = float(np.average(c[near], weights=w))
+    return kept_lead(around, cells.y, float(cells.y[cell]), float(c[met].max()))
+
+
+def smoothed(cells: Cells, weights: tuple[int, ...]) -> FloatArray:
     """Return the mean of each cell's surroundings, weighted with `weights` along every axis.
 
-    Weights of cells that do not exist are left out. `own` False leaves out the cell itself as
-    well; a cell without any neighbour is then NaN.
+    Weights of cells that do not exist are left out.
     """
-    if _is_dense(cells):
-        top, bottom = _dense_sums(cells, weights)
-    else:
-        top, bottom = _sparse_sums(cells, weights)
-    if not own:
-        middle = float(max(weights)) ** len(cells.shape)
-        top, bottom = top - middle * cells.y, bottom - middle
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(bottom > 0, top / bottom, np.nan)
+    top, bottom = (_dense_sums if _is_dense(cells) else _sparse_sums)(cells, weights)
+    return top / bottom
 
 
 def _is_dense(cells: Cells) -> bool:

@@ -141,6 +141,9 @@ class SearchCurve:
     members : tuple of (float, float)
         Values and weights of an ensemble, the best first; weights sum to 1. Empty where one value
         was chosen.
+    robustness : float
+        Share of the lead over the median score that the neighbours of the choice keep: 0 for a lone
+        spike. NaN where there is nothing to compare.
     """
 
     pass_: int
@@ -152,6 +155,7 @@ class SearchCurve:
     window: tuple[int, int] | None
     at_edge: bool
     members: tuple[tuple[float, float], ...] = ()
+    robustness: float = math.nan
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +179,9 @@ class Choice:
     members : tuple of (tuple of float, float)
         Points and weights of an ensemble, before integers are rounded, the best first; weights sum
         to 1. Empty where one point was chosen, or the defaults were kept.
+    robustness : float
+        As of a curve, of parameters that were searched together: 0 for a lone spike. NaN where it
+        is not known, as in a search of one parameter at a time.
     """
 
     values: Point
@@ -183,6 +190,7 @@ class Choice:
     usable: bool = True
     curves: tuple[SearchCurve, ...] = ()
     members: tuple[tuple[Point, float], ...] = ()
+    robustness: float = math.nan
 
 
 @dataclass(frozen=True, slots=True)

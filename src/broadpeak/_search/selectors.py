@@ -78,6 +78,10 @@ class Hill:
         return (*range(1, half + 2), *range(half, 0, -1))
 
 
+HILL, HILL_OF_SEVERAL = Hill(), Hill(width=3)
+"""What "hill" means: five steps of one parameter, three of each of several."""
+
+
 @dataclass(frozen=True, slots=True)
 class Plateau:
     """Pick the centre of the largest stretch of scores near the best.
@@ -131,15 +135,17 @@ class Ensemble:
     ----------
     share : float in (0, 1]
         Share of the usable combinations that belong to it, rounded half up; at least one.
+    hill : Hill, optional
+        How combinations are ranked. Default: as "hill" does.
 
     Raises
     ------
     ParamError
-        If `share` is outside (0, 1].
+        If `share` is outside (0, 1], or `hill` is no `Hill`.
 
     Notes
     -----
-    Combinations are ranked by the scores that `Hill` smooths. Those that tie for the last places
+    Combinations are ranked by their smoothed scores. Those that tie for the last places
     share them. Where one combination is asked for, it is the one that `Hill` picks.
 
     An ascent takes the best share of the steps of each parameter; its ensemble is the cross product
@@ -147,18 +153,23 @@ class Ensemble:
 
     Examples
     --------
-    >>> Ensemble(share=0.25)
-    Ensemble(share=0.25)
+    >>> Ensemble(share=0.25).share
+    0.25
     """
 
     share: float = 0.1
+    hill: Hill | None = None
 
     def __post_init__(self) -> None:
         share = check.real(self.share)
         if share is None or not 0 < share <= 1:
             rule = "be a share of the combinations, above 0 and at most 1"
             raise ParamError(broken_rule("share", rule, self.share, "Type Ensemble(share=0.1)."))
-        object.__setattr__(self, "share", share)
+        object.__setattr__(self, "share", float(share))
+        hill: object = self.hill
+        if hill is not None and not isinstance(hill, Hill):
+            rule = "be a Hill, or left out"
+            raise ParamError(broken_rule("hill", rule, hill, "Type hill=bp.Hill(width=5)."))
 
 
 Selector: TypeAlias = Hill | Plateau | Peak | Ensemble
@@ -193,15 +204,10 @@ def resolve_selector(method: str | Selector, *, several: bool = False) -> Select
         return method
     name = check.one_of("the selector", method, _NAMES)
     if name == "hill":
-        return default_hill(several=several)
+        return HILL_OF_SEVERAL if several else HILL
     if name == "ensemble":
         return Ensemble()
     return Plateau() if name == "plateau" else Peak()
-
-
-def default_hill(*, several: bool) -> Hill:
-    """Return what "hill" means: five steps of one parameter, three of each of several."""
-    return Hill(width=3) if several else Hill()
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,11 +255,6 @@ def choose_step(
 def lowest_best(y: FloatArray) -> int:
     """Return the first index whose value ties with the largest."""
     return int(np.argmax(y >= y.max() - tie_width(y)))
-
-
-def is_flat(y: FloatArray) -> bool:
-    """Return whether all values of `y` are equal."""
-    return float(np.ptp(y)) <= tie_width(y)  # not a number, so False, where one is
 
 
 def tie_width(y: FloatArray) -> float:
@@ -307,7 +308,7 @@ def _hill(x: FloatArray, y: FloatArray, peak: int, hill: Hill, bias: float) -> S
 def _ensemble(
     x: FloatArray, y: FloatArray, usable: BoolArray, peak: int, ensemble: Ensemble, bias: float
 ) -> StepChoice:
-    hill = default_hill(several=False)
+    hill = ensemble.hill or HILL
     one = _hill(x, y, peak, hill, bias)
     uncut = _smoothed(y, replace(hill, clip=False))[1]
     return replace(one, members=best_share(_smoothed(y, hill)[1], uncut, usable, ensemble.share))
@@ -365,6 +366,48 @@ def despiked(y: FloatArray) -> FloatArray:
         return y
     padded = np.concatenate(([-np.inf], y, [-np.inf]))
     return np.minimum(y, np.maximum(padded[:-2], padded[2:]))
+
+
+def curve_robustness(y: FloatArray, step: int) -> float:
+    """Return `kept_lead` for a `step` of a curve of finite scores; NaN where it is alone."""
+    if len(y) < 2:
+        return math.nan
+    c = despiked(y)
+    near = c[max(step - 1, 0) : step + 2].tolist()
+    del near[min(step, 1)]
+    return kept_lead(sum(near) / len(near), y, float(y[step]), float(c.max()))
+
+
+def kept_lead(around: float, y: FloatArray, own: float, best: float) -> float:
+    """Return the share of a choice's lead over the median score that its neighbours keep.
+
+    `around` is the mean of the neighbours, `own` the score of the choice, `best` the best score
+    that has a neighbour as high: a spike elsewhere does not count against a choice.
+    """
+    usual = float(np.median(y))
+    lead = max(own, best) - usual
+    if math.isnan(around):
+        return math.nan
+    if lead <= tie_width(np.append(usual, own)):
+        return 1.0
+    return min(max((around - usual) / lead, 0.0), 1.0)
+
+
+LOW_ROBUSTNESS = 0.2
+"""Below it the neighbours of a choice do not carry it.
+
+Simulated, 300 surfaces a case: of independent noise it finds 75 to 90 % of the peaks on 8 to 30
+steps or 10 x 10 combinations, and 7 to 36 % of what "hill" chooses there; of real hills at least
+three steps wide it accuses 2 % or less from 13 steps or 5 x 5 combinations on.
+"""
+
+MIN_JUDGED = 8
+"""With fewer scores robustness is not judged: half of the real hills would be accused."""
+
+
+def is_narrow(robustness: float, n_scores: int) -> bool:
+    """Return whether the surroundings of a choice from `n_scores` scores do not carry it."""
+    return n_scores >= MIN_JUDGED and robustness < LOW_ROBUSTNESS
 
 
 def _runs(inside: BoolArray) -> list[tuple[int, int]]:

@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from broadpeak._search.cells import choose_cell, edges, make_cells
+from broadpeak._search.cells import choose_cell, edges, make_cells, robustness
 from broadpeak._search.protocol import Choice, Point
 from broadpeak._search.searchspace import SearchSpace, check_space
 from broadpeak._search.selectors import TIE, Plateau, Selector
@@ -114,6 +114,7 @@ def choose(grid: StepGrid, codes: IntArray, scores: FloatArray, selector: Select
         choice.score,
         tuple(bool(is_used) and next(flags) for is_used in used),
         members=tuple((point(cell), weight) for cell, weight in choice.members),
+        robustness=robustness(cells, choice.cell),
     )
 
 
