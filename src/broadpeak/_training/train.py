@@ -849,7 +849,7 @@ class ComponentSearch:
             key=component.key,
             asset=component.asset,
             algo=component.algo,
-            params=self._params(found.values, final),
+            params=_named(names, found.values, final),
             objective=float(found.score),
             at_edge=dict(zip(names, found.choice.at_edge, strict=True)),
             steps={curve.parameter: curve for curve in curves},
@@ -884,16 +884,11 @@ class ComponentSearch:
         # An evaluation is missing only where the user stopped the search.
         evaluated = [self.by_point.get(values, Evaluation(np.nan)) for values in weights]
         scores = finite_scores(one.score for one in evaluated)
+        rows = zip(weights.items(), evaluated, scores, strict=True)
         return tuple(
-            Member(self._params(values, one), weight, score)
-            for (values, weight), one, score in zip(weights.items(), evaluated, scores, strict=True)
+            Member(_named(self.space.names, values, one), weight, score)
+            for (values, weight), one, score in rows
         )
-
-    def _params(self, values: Point, evaluation: Evaluation) -> dict[str, float]:
-        """Return the values by name; those the strategy computed in that run in their place."""
-        names = self.space.names
-        computed = {names[at]: value for at, value in (evaluation.computed or {}).items()}
-        return {**dict(zip(names, values, strict=True)), **computed}
 
     def _curve(self, curve: SearchCurve) -> StepCurve:
         """Return the steps of one parameter with the trades that each one made."""
@@ -936,6 +931,14 @@ def _narrow(key: str, found: SearchResult) -> tuple[str, ...]:
         if is_narrow(curve.robustness, len(curve.values))
     ]
     return (*names, *[key] * is_narrow(found.choice.robustness, found.n_evaluations))
+
+
+def _named(names: Sequence[str], values: Point, evaluation: Evaluation) -> dict[str, float]:
+    """Return the values by name; those that the strategy computed in that run in their place."""
+    params = dict(zip(names, values, strict=True))
+    for position, value in (evaluation.computed or {}).items():
+        params[names[position]] = value
+    return params
 
 
 _UNUSED_HERE = {"n_workers", "store_key", "engine", "show_progress"}

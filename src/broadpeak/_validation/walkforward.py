@@ -307,41 +307,54 @@ def _cycle_tests(
     for component in runs[0][2]:
         segments = [test[component.asset] for test, _, _ in runs]
         sets = [orders[component] for _, _, orders in runs]
-        costs = plan.costs[component.asset]
-        first, fill = segments[0].first, plan.strategy.fill
-        places = _places([_points(training.components[component.key]) for _, training, _ in runs])
+        places: list[list[int | None]] = [[0] * len(sets)]
+        if max(map(len, sets)) > 1:
+            places = _places([_points(one.components[component.key]) for _, one, _ in runs])
         for number, place in enumerate(places, 1):
-            members = [None if at is None else sets[cycle][at] for cycle, at in enumerate(place)]
-            taken, cuts = [], []
-            for cycle, (member, segment) in enumerate(zip(members, segments, strict=True)):
-                if member is not None:
-                    ends_here = border == "close" or members[cycle + 1 :][:1] == [None]
-                    cuts.append(ends_here and segment is not segments[-1])
-                    taken.append((member, segment))
-            # What was plotted belongs to a cycle, not to the whole.
-            plain = taken[0][0]._replace(lines={}, member=number if len(places) > 1 else 0)
-            n_bars = len(plain.bars)
-            books, bounds = [member.book for member, _ in taken], [bars for _, bars in taken]
-            orders = _stitched_orders(books, bounds, cuts, n_bars, horizon)
-            flatten = None
-            if any(cuts):
-                flatten = np.zeros(n_bars, dtype=np.bool_)
-                closed = zip(bounds, cuts, strict=True)
-                flatten[[segment.last - 1 for segment, is_cut in closed if is_cut]] = True
-            shares = [0.0 if member is None else member.weight for member in members]
-            weights: float | FloatArray = shares[0]
-            if len(set(shares)) > 1:
-                weights = np.zeros(n_bars)
-                for share, segment in zip(shares, segments, strict=True):
-                    weights[segment.first : segment.last] = share
-            test = component_test(
-                plain, orders, first, fill, costs, flatten=flatten, weights=weights
-            )
-            full = test.simulated
-            if set(shares) != {1.0}:
-                full = simulate_orders(test.orders, test.account)
-            found.append(_PlaceTest(test, shares, full))
+            member = number if len(places) > 1 else 0
+            found.append(_place_test(plan, place, sets, segments, member, horizon, border))
     return found
+
+
+def _place_test(
+    plan: TrainingPlan,
+    place: Sequence[int | None],
+    sets: Sequence[Sequence[StrategyOrders]],
+    segments: Sequence[BarWindow],
+    member: int,
+    horizon: int,
+    border: str,
+) -> _PlaceTest:
+    """Return the test of those who take a place, one after the other."""
+    n_bars = len(sets[0][0].bars)
+    books, bounds, cuts, shares = [], [], [], []
+    weights = np.zeros(n_bars)
+    flatten = np.zeros(n_bars, dtype=np.bool_)
+    for cycle, (at, segment) in enumerate(zip(place, segments, strict=True)):
+        shares.append(0.0 if at is None else sets[cycle][at].weight)
+        if at is not None:
+            weights[segment.first : segment.last] = shares[-1]
+            # What nobody takes over ends with its cycle, whatever the border.
+            ends = border == "close" or place[cycle + 1 :][:1] == [None]
+            cuts.append(ends and segment is not segments[-1])
+            flatten[segment.last - 1] = cuts[-1]
+            books.append(sets[cycle][at].book)
+            bounds.append(segment)
+    component = sets[0][0].component
+    test = component_test(
+        # What was plotted belongs to a cycle, not to the whole.
+        sets[0][0]._replace(lines={}, member=member),
+        _stitched_orders(books, bounds, cuts, n_bars, horizon),
+        segments[0].first,
+        plan.strategy.fill,
+        plan.costs[component.asset],
+        flatten=flatten if any(cuts) else None,
+        weights=weights if len(set(shares)) > 1 else shares[0],
+    )
+    full = test.simulated
+    if set(shares) != {1.0}:
+        full = simulate_orders(test.orders, test.account)
+    return _PlaceTest(test, shares, full)
 
 
 def _points(found: ComponentTraining) -> list[tuple[float, ...]]:
@@ -436,8 +449,7 @@ def _cycle_table(
     places: dict[Component, list[_PlaceTest]] = {}
     for one in tests:
         places.setdefault(one.test.component, []).append(one)
-    has_members = any(one.members for task in trainings for one in task.components.values())
-    rows, keys = [], []
+    rows, keys, has_members = [], [], False
     for number, (training, span) in enumerate(zip(trainings, spans, strict=False), 1):
         for component, of_component in places.items():
             asset = component.asset
@@ -475,14 +487,16 @@ def _cycle_table(
                     "trades": n_trades,
                     "net": net,
                 }
-            if has_members:
-                row["members"] = max(len(found.members), 1)
+            row["members"] = max(len(found.members), 1)
+            has_members |= bool(found.members)
             rows.append({**row, **found.params})
             keys.append((number, component.key))
     labels: pd.Index[Any] = pd.MultiIndex.from_tuples(keys, names=["number", "component"])
     if len(places) == 1:
         labels = pd.Index([number for number, _ in keys], name="number")
     table = pd.DataFrame(rows, index=labels)
+    if not has_members:
+        del table["members"]
     dates = table["train_start"].dtype
     if isinstance(dates, pd.DatetimeTZDtype) or dates.kind == "M":
         # Dates stay dates where a cycle has no test: NaT instead of None.
