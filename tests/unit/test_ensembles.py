@@ -12,6 +12,7 @@ import pytest
 
 import broadpeak as bp
 from broadpeak._search.protocol import Choice
+from broadpeak._store.par import ComponentParameters, Member
 
 DATA = bp.Data.sample(["IBM", "MSFT"])["2004":"2009"]
 IBM = DATA.select("IBM")
@@ -173,11 +174,13 @@ def test_a_test_has_a_column_for_each_member(training):
 
 
 def test_components_may_have_sets_and_single_choices():
-    members = (((2.0, 8.0), 0.5), ((2.5, 16.0), 0.5))
-    found = quiet(bp.train, looped, DATA, method=Only((2.0, 12.0), members), min_trades=0)
-    lines = found.parameters().components
-    single = type(lines["MSFT"])(lines["MSFT"].params)
-    mixed = bp.Parameters({"IBM": lines["IBM"], "MSFT": single}, "looped")
+    single = ComponentParameters({"factor": 2.0, "fast": 12.0})
+    members = (
+        Member({"factor": 2.0, "fast": 8.0}, 0.5),
+        Member({"factor": 2.5, "fast": 16.0}, 0.5),
+    )
+    several = ComponentParameters(single.params, members=members)
+    mixed = bp.Parameters({"IBM": several, "MSFT": single}, "looped")
     tested = bp.test(looped, DATA, mixed)
     assert tested.columns.tolist() == [("IBM", 1), ("IBM", 2), ("MSFT", 1)]
     assert set(tested.components) == {"IBM", "MSFT"}

@@ -8,8 +8,17 @@ import math
 import numpy as np
 import pytest
 
+from broadpeak._search.cells import make_cells, robustness
 from broadpeak._search.searchspace import Dimension
-from broadpeak._search.selectors import Hill, Peak, Plateau, choose_step, resolve_selector
+from broadpeak._search.selectors import (
+    Ensemble,
+    Hill,
+    Peak,
+    Plateau,
+    choose_step,
+    curve_robustness,
+    resolve_selector,
+)
 from broadpeak.errors import ParamError
 
 NAN = math.nan
@@ -57,6 +66,63 @@ def test_hill_vectors(data, selector, step, value, score):
     assert choice.step + 1 == step
     assert choice.value == pytest.approx(value, abs=5e-7)
     assert choice.score == pytest.approx(score, abs=5e-7)
+
+
+@pytest.mark.parametrize(
+    ("data", "selector", "step", "value", "score"),
+    [
+        # Of p1 by hand: .83 + 2 * 1.01 + 3 * 1.01 + 2 * .87 + .86 = 8.48 of 9.
+        (P1, Hill(), 6, 0.597406, 8.48 / 9),
+        (P2, Hill(), 2, 1.626892, 1.07375),
+        (P3, Hill(edges="inner"), 4, 2.507551, 1.03),
+        (P3, Hill(), 6, 3.166667, 1.04),
+        (P3_LONGER, Hill(edges="inner"), 5, 3.006383, 9.4 / 9),
+        (P3_LONGER, Hill(), 7, 3.66877, 1.056667),
+        # The manual says of this chart that "about 8" would be chosen, of the other one 1.70.
+        (CHART, Hill(), 15, 7.643429, 1.42),
+        (BROAD, Hill(), 16, 1.698357, 2.705556),
+    ],
+)
+def test_hill_vectors_with_clipping(data, selector, step, value, score):
+    choice = chosen(data, selector)
+    assert choice.step + 1 == step
+    assert choice.value == pytest.approx(value, abs=5e-7)
+    assert choice.score == pytest.approx(score, abs=5e-7)
+
+
+def test_between_equals_what_was_cut_off_decides():
+    assert chosen(([7, 8], [2, 3]), Hill()).step == 1
+    assert chosen(([7, 8], [3, 2]), Hill()).step == 0
+    # A lone spike carries nothing, and nothing else is higher.
+    flat = chosen((range(9), [1, 1, 1, 1, 1, 1, 9, 1, 1]), Hill())
+    assert (flat.step, flat.score) == (6, 1)
+    assert chosen((range(9), [1, 1, 1, 1, 1, 1, 9, 9, 1]), Hill()).score > 1  # two are no lone one
+
+
+def test_members_are_the_best_steps():
+    data = (range(10), [0, 1, 2, 9, 8.5, 8, 1, 30, 0, 0])
+    choice = chosen(data, Ensemble(0.3))
+    assert [step for step, _ in choice.members] == [4, 3, 5]
+    assert [weight for _, weight in choice.members] == pytest.approx([1 / 3] * 3)
+    assert (choice.step, choice.value) == (chosen(data, Hill()).step, chosen(data, Hill()).value)
+    assert chosen(data, Hill()).members == ()
+    assert len(chosen(data, Ensemble(0.3, Hill(1, clip=False))).members) == 3
+    assert chosen(data, Ensemble(0.1, Hill(1, clip=False))).members == ((7, 1.0),)
+    with pytest.raises(ParamError, match="hill must be a Hill"):
+        Ensemble(0.1, "hill")
+    for share in (0, 1.5, NAN, "most", True):
+        with pytest.raises(ParamError, match="above 0 and at most 1"):
+            Ensemble(share)
+
+
+def test_robustness_of_a_curve_is_that_of_its_cells():
+    rng = np.random.default_rng(2)
+    for n in (1, 2, 3, 7, 20):
+        y = rng.normal(size=n)
+        cells = make_cells(np.arange(n).reshape(-1, 1), (n,), y)
+        for step in range(n):
+            expected = robustness(cells, step)
+            assert curve_robustness(y, step) == pytest.approx(expected, nan_ok=True)
 
 
 @pytest.mark.parametrize("selector", [INNER, UNCUT])
@@ -162,6 +228,7 @@ def test_names_stand_for_defaults():
     assert resolve_selector(Hill(5), several=True) == Hill(5)
     assert resolve_selector("plateau") == Plateau(0.9)
     assert resolve_selector("peak") == Peak()
+    assert resolve_selector("ensemble", several=True) == Ensemble(0.1)
 
 
 @pytest.mark.parametrize("mirrored", [False, True])

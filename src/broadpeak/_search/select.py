@@ -175,8 +175,9 @@ class Selection:
         Parameters
         ----------
         x, y : str, optional
-            Index levels; the first two of more than one label if left out. All others are held at
-            the choice; the peak, where it lies elsewhere, is not marked then.
+            Index levels; if left out, the first two of more than one label, of numbers where there
+            are such. All others are held at the choice; the peak, where it lies elsewhere, is not
+            marked then.
 
         Returns
         -------
@@ -196,7 +197,9 @@ class Selection:
         """
         read = _read(self.scores)
         names = [level.name for level in read.levels]
-        wide = [level.name for level in read.levels if len(level.labels) > 1]
+        several = [level for level in read.levels if len(level.labels) > 1]
+        # Numbers before names: a hill can be seen over them.
+        wide = [level.name for level in sorted(several, key=lambda level: level.numbers is None)]
         for role, name in (("x", x), ("y", y)):
             if name is not None:
                 check.one_of(role, name, names)

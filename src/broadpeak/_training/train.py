@@ -1014,8 +1014,7 @@ def _notes(
     if narrow:
         text = (
             f"What was chosen for {name} stands alone ({_and_more(narrow)}): the scores beside it "
-            "do not carry it, so it may be luck. Look at its chart, and use more history or "
-            'select="hill".'
+            "do not carry it, so it may be luck. Look at its chart, and use more history."
         )
         notes.append(Note("narrow", text))
     if n_unprotected:
