@@ -75,9 +75,12 @@ def haircut_sharpe(
     Notes
     -----
     Ratio → t statistic → p value → corrected p value → t statistic → ratio, with n - 1 degrees of
-    freedom. Under autocorrelation r the standard error of the mean of n periods grows by
+    freedom. "bhy" leaves the largest p value of all as it is, so that it says little where only
+    trials that did well are passed. Under autocorrelation r the standard error of the mean of n
+    periods grows by
     ``sqrt(1 + 2 r / (1 - r) * (1 - (1 - r**n) / (n * (1 - r))))``. C. Harvey, Y. Liu,
-    "Backtesting", J. of Portfolio Management 42(1), 2015.
+    "Backtesting", J. of Portfolio Management 42(1), 2015; they take the periods of a year for n
+    there. A. Lo, "The statistics of Sharpe ratios", Financial Analysts J. 58(4), 2002.
 
     Examples
     --------
@@ -145,13 +148,16 @@ def _holm(p: float, family: FloatArray) -> float:
 
 
 def _bhy(p: float, family: FloatArray) -> float:
-    """Return the smallest of all larger p values, each times the number of trials over its rank."""
+    """Return the smallest of all larger p values, each times the number of trials over its rank.
+
+    The largest of all keeps its value, as in the papers of Harvey and Liu; by the procedure of
+    Benjamini and Yekutieli it, too, would be multiplied.
+    """
     n = len(family)
-    ranks = np.arange(1, n + 1)
+    penalty = n * float((1.0 / np.arange(1, n + 1)).sum())  # under any dependence of the trials
     rank = int(np.searchsorted(family, p, side="left"))
-    penalty = float((1.0 / ranks).sum())  # under any dependence of the trials
-    stepped = family[rank:] * n * penalty / ranks[rank:]
-    return min(1.0, float(stepped.min()))
+    stepped = family[rank:-1] * penalty / np.arange(rank + 1, n)
+    return min(float(family[-1]), float(stepped.min(initial=1.0)))
 
 
 _CORRECTIONS: dict[str, Callable[[float, FloatArray], float]] = {
