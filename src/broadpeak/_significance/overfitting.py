@@ -14,7 +14,7 @@ import pandas as pd
 
 from broadpeak._core import check
 from broadpeak._core.aliases import ArrayLike
-from broadpeak._significance.returns import Returns, return_table
+from broadpeak._significance.returns import Returns, in_own_units, return_table
 from broadpeak.errors import DataError, ParamError, broken_rule
 from broadpeak.types import FloatArray, IntArray
 
@@ -194,9 +194,11 @@ def _least_squares(x: FloatArray, y: FloatArray) -> tuple[float, float]:
     x, y = x[finite], y[finite]
     if len(x) < 2 or np.ptp(x) <= 1e-12 * np.abs(x).max():
         return math.nan, math.nan
+    exponent = int(np.frexp(np.abs(x).max())[1])  # so that squares stay within the floats
+    x = np.ldexp(x, -exponent)
     centred = x - x.mean()
     slope = float((centred * (y - y.mean())).sum() / (centred**2).sum())
-    return slope, float(y.mean() - slope * x.mean())
+    return math.ldexp(slope, -exponent), float(y.mean() - slope * x.mean())
 
 
 def _dominance(grid: FloatArray, chosen: FloatArray, theirs: FloatArray) -> pd.DataFrame:
@@ -248,6 +250,7 @@ def _mean(values: FloatArray, halves: IntArray, blocks: int) -> _Scores:
 def _sharpe(values: FloatArray, halves: IntArray, blocks: int) -> _Scores:
     """Return mean over standard deviation (ddof 1) of any halves."""
     n = len(values) // 2
+    values = in_own_units(values)  # a ratio has no unit
     # Squares are summed around the overall mean, so that nothing cancels.
     middle = values.mean(axis=0)
     centred = _sums(values - middle, halves, blocks)

@@ -12,7 +12,13 @@ import pandas as pd
 
 from broadpeak._core import check, rng
 from broadpeak._core.aliases import Metric
-from broadpeak._significance.returns import MOST_DRAWS, Returns, return_table
+from broadpeak._significance.returns import (
+    MOST_DRAWS,
+    Returns,
+    in_own_units,
+    return_table,
+    varies,
+)
 from broadpeak.errors import ParamError, broken_rule
 from broadpeak.types import AnyArray, FloatArray, IntArray
 
@@ -39,7 +45,8 @@ def optimal_block_length(returns: Returns, *, kind: str = "stationary") -> Metri
     Returns
     -------
     float or Series
-        Length in bars, at least 1 and not rounded; a Series by column for several columns.
+        Length in bars, at least 1 and not rounded; 1 for a column that does not vary. A Series by
+        column for several columns.
 
     Raises
     ------
@@ -75,7 +82,8 @@ def block_lengths(values: FloatArray, kind: str = "stationary") -> FloatArray:
     run = max(5, math.ceil(math.log10(n)))  # so many small correlations in a row end the memory
     most = math.ceil(math.sqrt(n)) + run
     longest = math.ceil(min(3.0 * math.sqrt(n), n / 3.0))
-    covariances = autocovariances(values, min(most, n - 1))
+    covariances = autocovariances(in_own_units(values), min(most, n - 1))
+    covariances[:, ~varies(values)] = 0.0
     small = 2.0 * math.sqrt(math.log10(n) / n)
     constant = 4.0 / 3.0 if kind == "circular" else 2.0
     result = np.ones(values.shape[1])
