@@ -522,3 +522,23 @@ def test_metrics_that_are_infinite_or_tied_are_ranked(metric: str) -> None:
     if metric == "mean":  # infinitely good in both halves
         assert got.pbo == 0.0
         assert math.isnan(got.slope)
+
+
+def test_numbers_of_any_size_are_answered() -> None:
+    assert S.min_track_record_length(1e-300) == math.inf
+    assert S.min_backtest_length(10, target=1e-300) == math.inf
+    recent = {"n_trials": 1e150, "variance": 1e-9, "convention": "2025"}
+    assert 0.5 < S.deflated_sharpe_ratio(0.1, 10_000, **recent) <= 1.0
+    for method in ("bonferroni", "holm", "bhy"):
+        assert S.haircut_sharpe(0.3, 1000, n_trials=10**15, method=method).p_value < 0.01
+    with pytest.raises(bp.ParamError, match=r"sharpe must be a ratio below 1e\+100"):
+        S.probabilistic_sharpe_ratio(1e300, 10)
+
+
+def test_trials_without_p_values_show_nothing() -> None:
+    """The shortcut is what the list of ones says, one after the other."""
+    for method in ("bonferroni", "holm", "bhy"):
+        for n_trials in (1, 2, 9):
+            given = {"n_trials": n_trials, "method": method}
+            ones = S.haircut_sharpe(0.2, 200, **given, p_values=[1.0] * (n_trials - 1))
+            assert S.haircut_sharpe(0.2, 200, **given) == pytest.approx(ones, rel=1e-12)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import stdtr, stdtrit
+from scipy.special import psi, stdtr, stdtrit
 
 from broadpeak._core import arrays, check
 from broadpeak._significance.returns import observed_ratio
@@ -100,7 +100,10 @@ def haircut_sharpe(
     freedom = periods - 1.0
     honest = sharpe / math.sqrt(_inflation(rho, periods))
     p = 2.0 * float(stdtr(freedom, -abs(honest) * root))
-    corrected = _CORRECTIONS[method](p, _family(p, trials, p_values))
+    if p_values is None:
+        corrected = min(1.0, p * trials * (_harmonic(trials) if method == "bhy" else 1.0))
+    else:
+        corrected = _CORRECTIONS[method](p, _family(p, trials, p_values))
     left = math.copysign(max(-float(stdtrit(freedom, corrected / 2.0)), 0.0) / root, sharpe)
     # A quantile of a p value that no trial has corrected comes back with its last digits changed.
     left = honest if corrected == p else left
@@ -114,10 +117,13 @@ def _inflation(rho: float, periods: float) -> float:
     return 1.0 + 2.0 * rho / (1.0 - rho) * (1.0 - rest)
 
 
-def _family(p: float, trials: int, p_values: Sequence[float] | None) -> FloatArray:
+def _harmonic(n: int) -> float:
+    """Return 1 + 1/2 + … + 1/n, by which trials under any dependence are corrected."""
+    return float(psi(n + 1.0)) - float(psi(1.0))
+
+
+def _family(p: float, trials: int, p_values: Sequence[float]) -> FloatArray:
     """Return the p values of all trials in ascending order, `p` among them."""
-    if p_values is None:
-        return np.array([p] + [1.0] * (trials - 1))
     try:
         columns, _ = arrays.unwrap("p_values", p_values)
         other_p_values = np.sort(columns.ravel())
@@ -154,7 +160,7 @@ def _bhy(p: float, family: FloatArray) -> float:
     Benjamini and Yekutieli it, too, would be multiplied.
     """
     n = len(family)
-    penalty = n * float((1.0 / np.arange(1, n + 1)).sum())  # under any dependence of the trials
+    penalty = n * _harmonic(n)
     rank = int(np.searchsorted(family, p, side="left"))
     stepped = family[rank:-1] * penalty / np.arange(rank + 1, n)
     return min(float(family[-1]), float(stepped.min(initial=1.0)))

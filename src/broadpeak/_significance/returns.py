@@ -60,7 +60,10 @@ def observed_ratio(value: object) -> float:
         If it is none, such as the returns themselves.
     """
     remedy = "Of returns it is: returns.mean() / returns.std()"
-    return check.number("sharpe", value, remedy=remedy)
+    ratio = check.number("sharpe", value, remedy=remedy)
+    if abs(ratio) > LARGEST:
+        raise ParamError(broken_rule("sharpe", f"be a ratio below {LARGEST:g}", value, remedy))
+    return ratio
 
 
 def probability(name: str, value: object) -> float:
