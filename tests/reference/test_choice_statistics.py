@@ -188,20 +188,24 @@ def test_step_m_is_that_of_the_steps() -> None:
 
 
 def best_block(column: FloatArray, circular: bool) -> float:
-    """Return the block length of Politis and White as their paper has it, as loops."""
+    """Return the block length of Politis and White as loops, correlations as in their programs."""
     n = len(column)
     centred = column - column.mean()
     run = max(5, math.ceil(math.log10(n)))
     most = math.ceil(math.sqrt(n)) + run
     cov = [float((centred[lag:] * centred[: n - lag]).sum()) / n for lag in range(most + 1)]
     small = 2 * math.sqrt(math.log10(n) / n)
+    cor = [
+        n * cov[lag] / math.sqrt((centred[lag:] ** 2).sum() * (centred[: n - lag] ** 2).sum())
+        for lag in range(most + 1)
+    ]
     memory = None
     for lag in range(1, most - run + 2):
-        if all(abs(cov[k]) / cov[0] < small for k in range(lag, lag + run)):
+        if all(abs(cor[k]) < small for k in range(lag, lag + run)):
             memory = lag
             break
     if memory is None:
-        memory = max(k for k in range(1, most + 1) if abs(cov[k]) / cov[0] >= small)
+        memory = max(k for k in range(1, most + 1) if abs(cor[k]) >= small)
     width = min(2 * memory, most)
     slope, spectrum = 0.0, cov[0]
     for lag in range(1, width + 1):
