@@ -34,6 +34,7 @@ from ._run.templates import Rep as Rep
 from ._run.templates import RepEval as RepEval
 from ._run.templates import RepFunc as RepFunc
 from ._run.templates import Sub as Sub
+from ._search.select import Ensemble as Ensemble
 from ._search.select import Hill as Hill
 from ._search.select import Peak as Peak
 from ._search.select import Plateau as Plateau

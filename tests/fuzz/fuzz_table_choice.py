@@ -67,6 +67,14 @@ row(
 )
 row("Hill", {"width": 3}, then=lambda w, m: bp.select(w.scores, method=m))
 row("Plateau", {"level": 0.9}, then=lambda w, m: bp.select(w.scores, method=m))
+row("Ensemble", {"share": 0.1}, then=lambda w, m: bp.select(w.scores, method=m).ensemble())
+row(
+    "Selection.ensemble",
+    {"share": 0.1},
+    lambda w: bp.select(w.scores).ensemble,
+    then=lambda w, s: s,
+)
+row("Selection.heatmap", {}, lambda w: bp.select(w.scores).heatmap)
 row("Peak", {}, then=lambda w, m: bp.select(w.scores, method=m))
 row("Stats", {"num_win": 3})
 row(

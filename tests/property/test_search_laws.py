@@ -13,15 +13,18 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import broadpeak as bp
-from broadpeak._search.cells import _dense_sums, _sparse_sums, make_cells
+from broadpeak._search import cells as cells_module
+from broadpeak._search.cells import _dense_sums, _sparse_sums, best_beside, choose_cell, make_cells
 from broadpeak._search.protocol import maximise
 from broadpeak._search.searchspace import Dimension, SearchSpace
-from broadpeak._search.selectors import Hill, Peak, Plateau, choose_step
+from broadpeak._search.selectors import Ensemble, Hill, Peak, Plateau, choose_step
 from broadpeak._store.par import ComponentParameters
 from broadpeak.searchers import Ascent, Brute, Genetic
 
 laws = settings(max_examples=80)
-SELECTORS = [Hill(), Hill(edges="inner"), Hill(3), Hill(7), Plateau(), Peak()]
+SELECTORS = [
+    Hill(), Hill(edges="inner"), Hill(3), Hill(7), Hill(clip=False), Plateau(), Peak(), Ensemble()
+]  # fmt: skip
 
 scores = st.lists(
     st.floats(-100, 100).map(lambda value: round(value, 3)), min_size=1, max_size=30
@@ -102,8 +105,81 @@ def test_a_lone_spike_loses_to_a_hill(n, data, base, lead):
         choice = choose_step(np.arange(n * 1.0), curve, Hill())
         assert start - 1 <= choice.step <= start + 5
         assert choice.peak == spike
-    smooth = choose_step(np.arange(n * 1.0), y, Hill())
+    smooth = choose_step(np.arange(n * 1.0), y, Hill(clip=False))
     assert smooth.score == pytest.approx(base + lead / 3)
+    assert choose_step(np.arange(n * 1.0), y, Hill()).score == pytest.approx(base)
+
+
+HEIGHTS = [1.01, 4.0, 1e3, 1e9, 1e15, 1e300]
+
+
+@laws
+@given(st.integers(12, 40), st.data(), st.sampled_from(HEIGHTS), st.floats(-5, 5))
+@pytest.mark.parametrize("selector", [Hill(), Hill(3), Hill(edges="inner"), Plateau(), Ensemble()])
+def test_a_lone_spike_of_any_height_never_wins(selector, n, data, height, base):
+    width = data.draw(st.sampled_from([3, 5]))
+    start = data.draw(st.integers(0, n - width))
+    far = [at for at in range(n) if at < start - 1 or at > start + width]
+    spikes = data.draw(st.lists(st.sampled_from(far), min_size=1, max_size=3))
+    spikes = [at for at in spikes if not {at - 1, at + 1} & set(spikes)] or spikes[:1]
+    y = np.full(n, base)
+    y[start : start + width] += 1.0
+    y[spikes] = base + height
+    choice = choose_step(np.arange(n * 1.0), y, selector)
+    assert start - 1 <= choice.step <= start + width
+    assert start - 1 <= choice.value <= start + width
+    assert not {at for at, _ in choice.members[:1]} & set(spikes)
+
+
+@settings(max_examples=150)
+@given(st.integers(2, 3), st.integers(0, 999), st.sampled_from(HEIGHTS), st.floats(-5, 5))
+@pytest.mark.parametrize("selector", [Hill(3), Hill(5), Hill(3, "inner"), Plateau(), Ensemble()])
+def test_a_lone_spike_never_wins_over_several_parameters(selector, d, seed, height, base):
+    rng = np.random.default_rng(seed)
+    shape = tuple(rng.integers(7, 11, d).tolist())
+    grid = np.full(shape, base)
+    width, corner = int(rng.choice([3, 5])), [int(rng.integers(0, 3)) for _ in shape]
+    hill = tuple(slice(first, first + width) for first in corner)
+    grid[hill] += 1.0
+    inside = np.zeros(shape, dtype=bool)
+    inside[hill] = True
+    # Some cells are missing, and around one spike all are; the hill itself is whole.
+    kept = inside | (rng.random(shape) < rng.choice([0.5, 0.8, 1.0]))
+    free = np.argwhere(_grown(inside) == 0)
+    spikes = [tuple(free[rng.integers(len(free))])]
+    alone = tuple(slice(max(k - 1, 0), k + 2) for k in spikes[0])
+    if rng.random() < 0.5:
+        kept[alone] &= inside[alone]
+    kept[spikes[0]] = True
+    grid[spikes[0]] = base + height
+    codes = np.argwhere(kept)
+    cells = make_cells(codes, shape, grid[kept])
+    spike = int(np.flatnonzero((codes == spikes[0]).all(axis=1))[0])
+    choice = choose_cell(cells, selector)
+    assert choice.peak == spike
+    assert _grown(inside)[tuple(codes[choice.cell])]
+    assert spike not in {at for at, _ in choice.members[:1]}
+
+
+def _grown(inside):
+    """Cells at most one step away."""
+    grown = inside.copy()
+    for axis in range(inside.ndim):
+        padded = np.pad(grown, [(1, 1) if k == axis else (0, 0) for k in range(inside.ndim)])
+        n = inside.shape[axis]
+        for shift in (0, 2):
+            grown = grown | np.take(padded, range(shift, shift + n), axis)
+    return grown
+
+
+def test_a_spike_with_nothing_around_it_wins_only_where_the_rest_is_thin_and_poor():
+    pair = [(0, 0), (0, 1)]
+    lone = [(4, k) for k in range(0, 20, 2)]
+    codes = np.array(pair + lone)
+    heights = np.array([1.0, 1.0, *np.linspace(2, 3, len(lone))])
+    assert choose_cell(make_cells(codes, (5, 20), heights), Hill(3)).cell == len(codes) - 1
+    heights[:2] = 2.6
+    assert choose_cell(make_cells(codes, (5, 20), heights), Hill(3)).cell == 0
 
 
 spaces = st.lists(
@@ -122,7 +198,7 @@ spaces = st.lists(
 
 def scorer(seed, shift=0.3):
     def score(point):
-        return float(np.random.default_rng([seed, *(int(v * 1000) for v in point)]).normal(shift))
+        return float(np.random.default_rng([seed, *(round(v * 1000) for v in point)]).normal(shift))
 
     return score
 
@@ -202,31 +278,54 @@ def test_sparse_smoothing_equals_dense(shape, seed, weights):
         _dense_sums(cells, weights), _sparse_sums(cells, weights), strict=True
     ):
         assert np.allclose(dense, sparse)
+    for diagonal in (True, False):
+        dense = best_beside(cells, diagonal=diagonal)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(cells_module, "_is_dense", lambda cells: False)
+            sparse = best_beside(cells, diagonal=diagonal)
+        assert np.array_equal(dense, sparse)
 
 
 @laws
-@given(st.integers(1, 6), st.integers(1, 6), st.integers(0, 999), st.booleans())
-def test_select_equals_a_slow_smoothing(n, m, seed, holes):
+@given(st.integers(1, 6), st.integers(1, 6), st.integers(0, 999), st.booleans(), st.booleans())
+def test_select_equals_a_slow_smoothing(n, m, seed, holes, clip):
     rng = np.random.default_rng(seed)
     index = pd.MultiIndex.from_product([range(n), range(m)], names=["a", "b"])
     values = pd.Series(rng.normal(size=n * m), index=index)
     if holes:
         values = values[rng.random(n * m) < 0.7]
     assume(len(values))
-    smooth = {}
-    for a, b in values.index:
-        near = [
-            ((2 - abs(a - i)) * (2 - abs(b - j)), value)
-            for (i, j), value in values.items()
-            if abs(a - i) <= 1 and abs(b - j) <= 1
-        ]
-        smooth[a, b] = sum(w * v for w, v in near) / sum(w for w, _ in near)
     levels = {name: sorted(set(values.index.get_level_values(name))) for name in ("a", "b")}
     assume(levels == {"a": list(range(n)), "b": list(range(m))})
-    chosen = bp.select(values)
-    best = max(smooth, key=smooth.get)
+
+    def around(a, b, cells):
+        return [at for at in cells if at != (a, b) and abs(a - at[0]) <= 1 >= abs(b - at[1])]
+
+    counted = dict(values.items())
+    if clip:
+        counted = {
+            at: min(value, max((values[other] for other in around(*at, counted)), default=value))
+            for at, value in counted.items()
+        }
+    met = [at for at in counted if around(*at, counted)]
+    if clip and met and max(counted[at] for at in met) >= values.median():
+        counted = {at: counted[at] for at in met}
+
+    def smooth(cells):
+        sums = {}
+        for a, b in cells:
+            near = [(a, b), *around(a, b, cells)]
+            w = [(2 - abs(a - i)) * (2 - abs(b - j)) for i, j in near]
+            sums[a, b] = sum(wi * cells[at] for wi, at in zip(w, near, strict=True)) / sum(w)
+        return sums
+
+    smoothed, uncut = smooth(counted), smooth({at: values[at] for at in counted})
+    chosen = bp.select(values, method=Hill(3, clip=clip))
+    top = max(smoothed.values())
+    tied = [at for at in smoothed if smoothed[at] >= top - 1e-9]
+    best = max(tied, key=uncut.get)
     assert (chosen.params["a"], chosen.params["b"]) == best
-    assert chosen.score == pytest.approx(smooth[best])
+    assert chosen.score == pytest.approx(top)
 
 
 @laws

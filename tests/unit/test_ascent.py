@@ -5,13 +5,14 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 
 from broadpeak._search.protocol import SearchStep, StoppingScore, maximise
 from broadpeak._search.searchspace import Dimension, SearchSpace
-from broadpeak._search.selectors import Hill
+from broadpeak._search.selectors import Ensemble, Hill
 from broadpeak.errors import ParamError
-from broadpeak.searchers import Ascent
+from broadpeak.searchers import Ascent, Brute, Genetic, Random
 
 EXAMPLE = SearchSpace(
     [
@@ -78,13 +79,13 @@ def test_second_pass_starts_from_the_results_of_the_first():
 
 def test_default_where_nothing_is_usable():
     def score(point):
-        return 5.0 if point[1] != 3 else -1.0
+        return 5.0 - point[1] / 10 if point[1] != 3 else -1.0
 
     found = maximise(Ascent(), EXAMPLE, Recorder(score))
     curve = found.choice.curves[0]
     assert (curve.value, curve.score, curve.window, curve.at_edge) == (30, 0, None, False)
     assert found.choice.curves[1].window is not None
-    assert found.score == 5.0
+    assert found.score > 4.5
 
 
 def test_default_in_the_second_pass_too():
@@ -92,7 +93,8 @@ def test_default_in_the_second_pass_too():
         return 1.0 if point == (10.0, 3.0, 3.0) or (point[0] == 10 and point[1] == 1) else 0.0
 
     found = maximise(Ascent("peak", passes=2), EXAMPLE, Recorder(score))
-    assert [c.value for c in found.choice.curves] == [10, 1, 1, 10, 1, 1]
+    # The third one makes no difference, and keeps its default.
+    assert [c.value for c in found.choice.curves] == [10, 1, 3, 10, 1, 3]
 
     found = maximise(
         Ascent("peak", passes=2), EXAMPLE, Recorder(lambda p: float(p == (10.0, 3.0, 3.0)))
@@ -278,3 +280,59 @@ def test_what_no_parameter_could_use_in_the_last_pass_is_not_usable():
     assert not found.choice.usable
     assert found.values == (5, 5)
     assert found.score == 0
+
+
+def test_an_unused_parameter_keeps_its_default_and_is_no_edge():
+    record = Recorder(lambda point: 5.0 - abs(point[0] - 60) / 10)
+    for searcher in (Ascent(), Ascent("plateau"), Ascent("peak", passes=2), Ascent(Ensemble(0.2))):
+        found = maximise(searcher, EXAMPLE, record)
+        assert found.values[1:] == (3, 3)
+        assert found.choice.at_edge == (False, False, False)
+        assert found.choice.usable
+        last = found.choice.curves[-1]
+        assert last.window == (0, len(last.values) - 1)
+        assert last.score > 0
+        assert {point[1:] for point, _ in found.choice.members} <= {(3, 3)}
+
+
+@pytest.mark.parametrize(
+    "searcher", [Brute(), Brute("peak"), Brute("plateau"), Random(150), Genetic(60, 20)]
+)
+def test_an_unused_axis_keeps_its_default_and_is_no_edge(searcher):
+    space = SearchSpace(
+        [Dimension("a", 4.5, 0, 9, 1), Dimension("b", 3, 1, 9, 1), Dimension("c", 2, 1, 3, 1)]
+    )
+    found = maximise(searcher, space, Recorder(lambda point: 9.0 - abs(point[1] - 6)))
+    assert (found.values[0], found.values[2]) == (4.5, 2)  # on no step, and it does not matter
+    assert found.values[1] == 6
+    assert found.choice.at_edge == (False, False, False)
+    found = maximise(searcher, space, Recorder(lambda point: 2.0))
+    assert found.values == space.defaults
+    assert (found.choice.usable, found.choice.at_edge) == (True, (False, False, False))
+
+
+def test_an_axis_is_unused_only_if_all_its_steps_were_compared():
+    space = SearchSpace([Dimension("a", 4, 0, 9, 1), Dimension("b", 3, 1, 9, 1)])
+    # A thin draw: few combinations differ in one parameter alone.
+    record = Recorder(lambda point: 9.0 - abs(point[1] - 6))
+    found = maximise(Random(6), space, record)
+    assert found.values in record.points
+    assert found.n_evaluations == 6
+
+
+def test_the_ensemble_of_an_ascent_is_a_cross_product():
+    record = Recorder(
+        lambda p: 20 - abs(p[0] - 50) / 10 - abs(p[1] - 2.03) - abs(p[2] - 4.9) / 5 - p[0] / 99
+    )
+    found = maximise(Ascent(Ensemble(0.2)), EXAMPLE, record)
+    members = found.choice.members
+    assert sum(weight for _, weight in members) == pytest.approx(1)
+    sizes = [len(curve.members) for curve in found.choice.curves]
+    assert sizes == [round(0.2 * len(curve.values)) for curve in found.choice.curves]
+    assert len(members) == np.prod(sizes)
+    first = [{point[k] for point, _ in members} for k in range(3)]
+    assert first == [{value for value, _ in curve.members} for curve in found.choice.curves]
+    assert found.choice.values == maximise(Ascent(), EXAMPLE, record).choice.values
+    six = SearchSpace([Dimension(name, 1, 1, 9, 1) for name in "abcdef"])
+    with pytest.raises(ParamError, match=r"at most 10,000 members.*Ensemble\(share=0.05\)"):
+        maximise(Ascent(Ensemble(1.0)), six, Recorder(sum))

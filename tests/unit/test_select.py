@@ -31,7 +31,7 @@ SCORES = grid(cone, fast=range(1, 9), slow=range(10, 101, 10))
 def test_one_parameter_lies_between_steps():
     scores = pd.Series([0.96, 0.91, 0.87, 0.83, 1.06, 1.01, 0.87, 0.86], name="prr")
     scores.index = pd.Index(np.arange(1, 9) / 10, name="x")
-    chosen = bp.select(scores)
+    chosen = bp.select(scores, method=bp.Hill(clip=False))
     assert chosen.params["x"] == pytest.approx(0.504186, abs=1e-6)
     assert chosen.score == pytest.approx(0.955556, abs=1e-6)
     assert chosen.peak_params == {"x": 0.5}
@@ -44,7 +44,9 @@ def test_several_parameters_are_a_combination():
     chosen = bp.select(SCORES)
     assert chosen.params == {"fast": 4, "slow": 60}
     assert type(chosen.params["fast"]) is int
-    assert chosen.score == pytest.approx(29.0)
+    # The top counts as the best beside it, 29; so it weighs 4 of 16, the sides 2, the corners 1.
+    assert chosen.score == pytest.approx((4 * 29 + 4 * 2 * 29 + 4 * 28) / 16)
+    assert bp.select(SCORES, method=bp.Hill(3, clip=False)).score == pytest.approx(29.0)
     assert len(chosen.region) == 9
     assert chosen.at_edge == {"fast": False, "slow": False}
 
@@ -127,7 +129,9 @@ def test_names_are_never_neighbours():
         chosen = bp.select(grid(score, kind=kinds, n=[1, 2, 3]))
         assert chosen.params == {"kind": "sma", "n": 2}
         # The hill is weighed along the numbers alone.
-        assert chosen.score == pytest.approx((9.9 + 2 * 10 + 9.9) / 4)
+        assert chosen.score == pytest.approx(9.9)
+        uncut = bp.select(grid(score, kind=kinds, n=[1, 2, 3]), method=bp.Hill(3, clip=False))
+        assert uncut.score == pytest.approx((9.9 + 2 * 10 + 9.9) / 4)
         assert set(chosen.region.index) == {("sma", 1), ("sma", 2), ("sma", 3)}
         assert chosen.at_edge == {"kind": False, "n": False}
     alone = pd.Series([1.0, 4.0, 3.9], index=pd.Index(["sma", "ema", "wma"], name="kind"))
@@ -228,9 +232,9 @@ def test_by_chooses_once_a_label():
 
 
 def test_dates_are_sorted():
-    days = pd.to_datetime(["2020-01-03", "2020-01-01", "2020-01-02"])
-    chosen = bp.select(pd.Series([1.0, 2.0, 5.0], index=pd.Index(days, name="day")))
-    assert chosen.params == {"day": pd.Timestamp("2020-01-02")}
+    days = pd.to_datetime([f"2020-01-0{day}" for day in (3, 1, 5, 2, 4)])
+    chosen = bp.select(pd.Series([5.0, 1.0, 1.0, 4.0, 4.0], index=pd.Index(days, name="day")))
+    assert chosen.params == {"day": pd.Timestamp("2020-01-03")}
 
 
 def test_unnamed_levels_get_names():
@@ -341,3 +345,148 @@ def test_scores_that_no_float_can_add_are_unusable():
         assert chosen.peak_params == {"x": 1}
     with pytest.raises(ParamError, match="numbers that a float can hold"):
         bp.select(pd.Series([10**400, 1], dtype=object))
+
+
+def noise_and_hill(seed=5):
+    rng = np.random.default_rng(seed)
+    scores = grid(lambda a, b: -((a - 6) ** 2 + (b - 4) ** 2) / 10, a=range(12), b=range(9))
+    return scores + 0.01 * rng.normal(size=len(scores))
+
+
+def test_the_text_of_a_selection_is_short_and_says_what_is_wrong():
+    spiked = noise_and_hill()
+    spiked.loc[(2, 2)] = 50.0
+    chosen = bp.select(spiked)
+    assert chosen.robustness > 0.5  # the spike elsewhere does not count against the choice
+    assert str(chosen).startswith("a=6, b=4: score -0.")
+    assert "(highest score 50 at a=2, b=2)" in str(chosen)
+    assert "Low robustness" not in str(chosen)
+    alone = bp.select(spiked, method="peak")
+    assert alone.robustness == 0 or alone.robustness < 0.05
+    assert "Low robustness: the scores beside this choice do not carry it." in repr(alone)
+    assert len(repr(alone)) < 200
+    edge = bp.select(grid(lambda a, b: a - abs(b - 3), a=range(5), b=range(7)))
+    assert "At the edge of a:" in str(edge)
+
+
+def test_few_scores_are_not_called_narrow():
+    for n, said in ((7, False), (8, True)):
+        scores = pd.Series(0.0, index=pd.RangeIndex(n, name="x"))
+        scores[3] = 1.0
+        chosen = bp.select(scores, method="peak")
+        assert chosen.robustness == 0
+        assert ("Low robustness" in str(chosen)) == said
+
+
+def test_a_parameter_that_makes_no_difference_is_named_and_no_edge():
+    for method in ("hill", "peak", "ensemble"):
+        flat = bp.select(pd.Series(2.5, index=pd.RangeIndex(3, 13, name="x")), method=method)
+        assert (flat.params, flat.score, flat.unused) == ({"x": 3}, 2.5, ("x",))
+        assert not flat.at_edge
+        assert "No difference to any score: x." in str(flat)
+    scores = grid(lambda a, b, c: -abs(b - 3), a=range(5), b=range(7), c=["up", "down"])
+    for method in ("hill", "plateau", "peak"):
+        chosen = bp.select(scores, method=method)
+        assert chosen.params["b"] == 3
+        assert chosen.unused == ("a", "c")
+        assert chosen.at_edge == {"a": False, "b": False, "c": False}
+    scores.iloc[-1] += 1e-3
+    assert bp.select(scores).unused == ()
+    some = scores.iloc[:-1].sample(frac=0.7, random_state=1)
+    assert bp.select(some).unused == ("a", "c")
+
+
+def test_scores_that_are_never_positive_are_chosen_from_like_any_others():
+    scores = noise_and_hill() - 30
+    assert scores.max() < 0
+    for method in ("hill", "plateau", "peak"):
+        assert (
+            bp.select(scores, method=method).params == bp.select(scores + 60, method=method).params
+        )
+
+
+def test_each_of_several_labels_has_a_choice_of_its_own():
+    tops = {"A": 2, "B": 5, "C": 9}
+    scores = grid(
+        lambda symbol, side, n: -abs(n - tops[symbol]) * (1 if side == "long" else 2),
+        symbol=["C", "A", "B"], side=["short", "long"], n=range(12),
+    )  # fmt: skip
+    scores.loc[("B", "long", 11)] = 99.0
+    chosen = bp.select(scores, by="symbol")
+    assert list(chosen) == ["A", "B", "C"]
+    assert {one: found.params for one, found in chosen.items()} == {
+        symbol: {"side": "long", "n": top} for symbol, top in tops.items()
+    }
+    sides = bp.select(scores, by="side")
+    assert sides["short"].params["n"] in tops.values()
+    assert not any(found.ensemble(0.1).empty for found in sides.values())
+
+
+def test_ensemble_is_the_best_share_of_the_smoothed_scores():
+    scores = noise_and_hill()
+    weights = bp.select(scores).ensemble(0.1)
+    assert len(weights) == 11  # a tenth of 108
+    assert weights.sum() == pytest.approx(1)
+    assert weights.nunique() == 1
+    assert weights.index.names == ["a", "b"]
+    assert weights.index[0] == tuple(bp.select(scores).params.values())
+    assert ((weights.reset_index()[["a", "b"]] - [6, 4]).abs().sum(axis=1) <= 3).all()
+    assert bp.select(scores, method=bp.Ensemble(0.5)).ensemble().shape == (54,)
+    assert bp.select(scores, method="ensemble").params == bp.select(scores).params
+    assert len(bp.select(scores).ensemble(1e-9)) == 1
+    assert len(bp.select(scores).ensemble(1)) == len(scores)
+    spiked = scores.copy()
+    spiked.loc[(1, 1)] = 1e9
+    assert (1, 1) not in bp.select(spiked).ensemble(0.1).index
+    raw = bp.select(spiked, method=bp.Hill(1, clip=False)).ensemble(0.1)
+    assert set(raw.index) == set(spiked.nlargest(11).index)
+    with pytest.raises(ParamError, match=r"share must be a share of the combinations.*got 2"):
+        bp.select(scores).ensemble(2)
+
+
+def test_members_that_tie_for_the_last_places_share_them():
+    scores = pd.Series([0, 5, 5, 5, 0, 0, 0, 0, 0, 0.0], index=pd.RangeIndex(10, name="x"))
+    weights = bp.select(scores, method=bp.Hill(1, clip=False)).ensemble(0.2)
+    assert weights.to_dict() == pytest.approx({1: 1 / 3, 2: 1 / 3, 3: 1 / 3})
+    # Three first, and seven that share the fourth place.
+    weights = bp.select(scores, method=bp.Hill(1, clip=False)).ensemble(0.4)
+    assert weights[[1, 2, 3]].tolist() == [0.25] * 3
+    assert weights.iloc[3:].tolist() == pytest.approx([0.25 / 7] * 7)
+
+
+def test_unusable_scores_are_no_members():
+    scores = noise_and_hill()
+    scores.loc[(6, 4)] = np.nan
+    weights = bp.select(scores).ensemble(1)
+    assert (6, 4) not in weights.index
+    assert len(weights) == len(scores) - 1
+    curve = pd.Series([1.0, np.nan, 3.0, 2.0, np.inf], index=pd.RangeIndex(5, name="x"))
+    assert set(bp.select(curve).ensemble(1).index) == {0, 2, 3}
+
+
+def test_heatmap_of_one_two_and_more_parameters():
+    scores = noise_and_hill()
+    drawn = bp.select(scores.rename("prr")).heatmap()
+    assert [trace.type for trace in drawn.data] == ["heatmap", "scatter", "scatter"]
+    assert [trace.name for trace in drawn.data[1:]] == ["chosen 6 / 4", "highest 6 / 4"]
+    assert (drawn.layout.xaxis.title.text, drawn.layout.yaxis.title.text) == ("a", "b")
+    assert drawn.data[0].z.shape == (9, 12)
+    assert drawn.data[0].z[4, 6] == scores.loc[(6, 4)]
+    turned = bp.select(scores).heatmap("b", "a")
+    assert turned.data[0].z[6, 4] == scores.loc[(6, 4)]
+    line = bp.select(scores.xs(4, level="b")).heatmap()
+    assert [trace.name for trace in line.data[:1]] == ["score"]
+    assert line.data[0].y.tolist() == scores.xs(4, level="b").tolist()
+    both = pd.concat({"up": scores, "<b>": scores - 1}, names=["kind"])
+    both.loc[("<b>", 1, 1)] = 9.0
+    chosen = bp.select(both)
+    cut = chosen.heatmap("a", "b")
+    assert "kind=up" in cut.layout.title.text
+    assert [trace.name for trace in cut.data[1:]] == ["chosen 6 / 4"]  # the highest is elsewhere
+    named = chosen.heatmap("kind", "a")
+    assert named.layout.xaxis.ticktext == ("&lt;b&gt;", "up")
+    assert named.data[1].name == "chosen up / 6"
+    with pytest.raises(ParamError, match="be two parameters"):
+        chosen.heatmap("a", "a")
+    with pytest.raises(ParamError, match="be one of"):
+        chosen.heatmap("c")

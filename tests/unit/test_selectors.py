@@ -8,8 +8,17 @@ import math
 import numpy as np
 import pytest
 
+from broadpeak._search.cells import make_cells, robustness
 from broadpeak._search.searchspace import Dimension
-from broadpeak._search.selectors import Hill, Peak, Plateau, choose_step, resolve_selector
+from broadpeak._search.selectors import (
+    Ensemble,
+    Hill,
+    Peak,
+    Plateau,
+    choose_step,
+    curve_robustness,
+    resolve_selector,
+)
 from broadpeak.errors import ParamError
 
 NAN = math.nan
@@ -31,7 +40,8 @@ BROAD = (
     [1, 1.05, 1.1, 1.2, 1.35, 1.5, 1.7, 1.95, 1.5, 1.4, 1.6, 1.9, 2.3, 2.75, 3.1,
      2.7, 2.9, 2.6, 2.3, 1.9, 1.6, 1.4, 1.3, 1.2, 1.1, 1, 0.9, 0.8, 0.7],
 )  # fmt: skip
-INNER = Hill(edges="inner")
+INNER = Hill(edges="inner", clip=False)
+UNCUT = Hill(clip=False)
 
 
 def chosen(data, selector, bias=0.0):
@@ -46,9 +56,9 @@ def chosen(data, selector, bias=0.0):
         (P2, INNER, 3, 1.998965, 1.073333),
         (P3, INNER, 4, 2.509626, 1.038889),
         (P3_LONGER, INNER, 5, 3.005291, 1.05),
-        (P1, Hill(), 5, 0.504186, 0.955556),
-        (P2, Hill(), 2, 1.626892, 1.07375),
-        (P3, Hill(), 6, 3.167722, 1.053333),
+        (P1, UNCUT, 5, 0.504186, 0.955556),
+        (P2, UNCUT, 2, 1.626892, 1.07375),
+        (P3, UNCUT, 6, 3.167722, 1.053333),
     ],
 )
 def test_hill_vectors(data, selector, step, value, score):
@@ -58,7 +68,64 @@ def test_hill_vectors(data, selector, step, value, score):
     assert choice.score == pytest.approx(score, abs=5e-7)
 
 
-@pytest.mark.parametrize("selector", [INNER, Hill()])
+@pytest.mark.parametrize(
+    ("data", "selector", "step", "value", "score"),
+    [
+        # Of p1 by hand: .83 + 2 * 1.01 + 3 * 1.01 + 2 * .87 + .86 = 8.48 of 9.
+        (P1, Hill(), 6, 0.597406, 8.48 / 9),
+        (P2, Hill(), 2, 1.626892, 1.07375),
+        (P3, Hill(edges="inner"), 4, 2.507551, 1.03),
+        (P3, Hill(), 6, 3.166667, 1.04),
+        (P3_LONGER, Hill(edges="inner"), 5, 3.006383, 9.4 / 9),
+        (P3_LONGER, Hill(), 7, 3.66877, 1.056667),
+        # The manual says of this chart that "about 8" would be chosen, of the other one 1.70.
+        (CHART, Hill(), 15, 7.643429, 1.42),
+        (BROAD, Hill(), 16, 1.698357, 2.705556),
+    ],
+)
+def test_hill_vectors_with_clipping(data, selector, step, value, score):
+    choice = chosen(data, selector)
+    assert choice.step + 1 == step
+    assert choice.value == pytest.approx(value, abs=5e-7)
+    assert choice.score == pytest.approx(score, abs=5e-7)
+
+
+def test_between_equals_what_was_cut_off_decides():
+    assert chosen(([7, 8], [2, 3]), Hill()).step == 1
+    assert chosen(([7, 8], [3, 2]), Hill()).step == 0
+    # A lone spike carries nothing, and nothing else is higher.
+    flat = chosen((range(9), [1, 1, 1, 1, 1, 1, 9, 1, 1]), Hill())
+    assert (flat.step, flat.score) == (6, 1)
+    assert chosen((range(9), [1, 1, 1, 1, 1, 1, 9, 9, 1]), Hill()).score > 1  # two are no lone one
+
+
+def test_members_are_the_best_steps():
+    data = (range(10), [0, 1, 2, 9, 8.5, 8, 1, 30, 0, 0])
+    choice = chosen(data, Ensemble(0.3))
+    assert [step for step, _ in choice.members] == [4, 3, 5]
+    assert [weight for _, weight in choice.members] == pytest.approx([1 / 3] * 3)
+    assert (choice.step, choice.value) == (chosen(data, Hill()).step, chosen(data, Hill()).value)
+    assert chosen(data, Hill()).members == ()
+    assert len(chosen(data, Ensemble(0.3, Hill(1, clip=False))).members) == 3
+    assert chosen(data, Ensemble(0.1, Hill(1, clip=False))).members == ((7, 1.0),)
+    with pytest.raises(ParamError, match="hill must be a Hill"):
+        Ensemble(0.1, "hill")
+    for share in (0, 1.5, NAN, "most", True):
+        with pytest.raises(ParamError, match="above 0 and at most 1"):
+            Ensemble(share)
+
+
+def test_robustness_of_a_curve_is_that_of_its_cells():
+    rng = np.random.default_rng(2)
+    for n in (1, 2, 3, 7, 20):
+        y = rng.normal(size=n)
+        cells = make_cells(np.arange(n).reshape(-1, 1), (n,), y)
+        for step in range(n):
+            expected = robustness(cells, step)
+            assert curve_robustness(y, step) == pytest.approx(expected, nan_ok=True)
+
+
+@pytest.mark.parametrize("selector", [INNER, UNCUT])
 def test_hill_of_the_two_charts(selector):
     assert chosen(CHART, selector).value == pytest.approx(4.745, abs=5e-4)
     assert chosen(CHART, selector).score == pytest.approx(1.432, abs=5e-4)
@@ -98,7 +165,7 @@ def test_bias_keeps_a_band_below_a_negative_score():
 
 def test_signed_scores_weigh_by_their_height():
     x, y = range(1, 6), [-1, 0, 2, 0, -1]
-    choice = chosen((x, y), Hill(edges="inner"))
+    choice = chosen((x, y), INNER)
     assert choice.value == 3
     assert choice.score == pytest.approx((-1 + 0 + 6 + 0 - 1) / 9)
 
@@ -151,7 +218,7 @@ def test_bad_names():
         Hill(edges="exclude")
     with pytest.raises(ParamError, match="Did you mean 'hill'"):
         resolve_selector("hil")
-    with pytest.raises(ParamError, match="be one of 'hill', 'plateau', 'peak'"):
+    with pytest.raises(ParamError, match="be one of 'hill', 'plateau', 'peak', 'ensemble'"):
         resolve_selector(5)
 
 
@@ -161,6 +228,7 @@ def test_names_stand_for_defaults():
     assert resolve_selector(Hill(5), several=True) == Hill(5)
     assert resolve_selector("plateau") == Plateau(0.9)
     assert resolve_selector("peak") == Peak()
+    assert resolve_selector("ensemble", several=True) == Ensemble(0.1)
 
 
 @pytest.mark.parametrize("mirrored", [False, True])

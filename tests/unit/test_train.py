@@ -295,6 +295,52 @@ class TestDefaultsKept:
         assert training.params["X"] == {"fast": 5, "factor": 3, "stop": 3}
         assert training.components["X"].objective == 0
 
+    def test_nothing_above_zero_is_said_in_words(self):
+        with pytest.warns(UserWarning, match="no edge to choose; `bp.select` would take the least"):
+            bp.train(make_trend(), DATA, objective=lambda stats: -1.0 - stats.num_win)
+
+    @pytest.mark.parametrize("method", ["ascent", "brute", "genetic", "random"])
+    def test_an_unused_parameter_keeps_its_default_and_gets_no_plus(self, method, tmp_path):
+        @bp.strategy(lookback=20)
+        def unused(s):
+            days = s.optimize(3, 2, 9, 1, name="days")
+            s.optimize(7, 1, 9, 1, name="idle")
+            s.optimize(1, 1, 5, 1, name="low")
+            s.enter_long(bp.crossed_above(s.close, bp.sma(s.close, days)))
+            s.exit_long(bp.crossed_below(s.close, bp.sma(s.close, days)))
+
+        training = quiet(unused, method=method, objective=lambda stats: 1.0 + stats.num_win)
+        found = training.components["X"]
+        assert (found.params["idle"], found.params["low"]) == (7, 1)
+        assert not found.at_edge["idle"]
+        assert not found.at_edge["low"]  # its default is the first step, and that is no edge
+        line = training.to_par(tmp_path / "x.par").read_text().splitlines()[-1]
+        assert "+1" not in line.split("=>")[0]
+
+    @pytest.mark.parametrize("options", [{"select": "peak"}, {"method": "brute", "select": "peak"}])
+    def test_a_choice_that_stands_alone_is_said(self, options):
+        tried = []
+
+        @bp.strategy(lookback=20)
+        def spiked(s):
+            tried.append(s.optimize(3, 2, 12, 1, name="days"))
+            s.enter_long(bp.crossed_above(s.close, bp.sma(s.close, 3)))
+            s.exit_long(bp.crossed_below(s.close, bp.sma(s.close, 3)))
+
+        heights = {days: 1 + 0.1 * (days % 3) for days in range(2, 13)}
+        broad = {**heights, 6: 1.8, 7: 2.0, 8: 1.9}
+        with pytest.warns(UserWarning, match=r"chosen for 'spiked' stands alone \(X") as caught:
+            training = bp.train(
+                spiked, DATA, objective=lambda stats: {**heights, 7: 9}[tried[-1]], **options
+            )
+        assert [note.kind for note in training.notes].count("narrow") == 1
+        assert training.params["X"] == {"days": 7}
+        assert len(caught) == len(training.notes)
+        for curve in training.components["X"].curves:
+            assert curve.robustness == 0
+        training = quiet(spiked, objective=lambda stats: broad[tried[-1]], **options)
+        assert "narrow" not in [note.kind for note in training.notes]
+
     def test_not_finite_is_unusable(self):
         def odd(stats):
             return stats.net if stats.num_trades % 2 else float("nan")

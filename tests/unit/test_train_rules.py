@@ -476,5 +476,5 @@ class TestErrors:
 
 def quiet_but_skips(strategy):
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "The values chosen")
+        warnings.filterwarnings("ignore", "The values chosen|What was chosen")
         return bp.train(strategy, DATA, on_error="skip", method="brute", select="peak")

@@ -62,6 +62,8 @@ def _walk_forward(walked: WalkForward) -> go.Figure:
 drawing.register("parameter-chart", parameter_figure)
 drawing.register("heatmap", _heatmap)
 drawing.register("surface", _surface)
+drawing.register("score-heatmap", heatmap_figure)
+drawing.register("score-line", line_figure)
 drawing.register("walk-forward-chart", _walk_forward)
 drawing.register("training-report", training_report)
 drawing.register("backtest-report", backtest_report)

@@ -3,15 +3,29 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from broadpeak._core import check
-from broadpeak._search.protocol import Choice, Point, SearchCurve, SearchPosition
+from broadpeak._search.protocol import Choice, Point, SearchCurve, SearchPosition, finite_scores
 from broadpeak._search.searchspace import SearchSpace, check_space
-from broadpeak._search.selectors import Plateau, Selector, choose_step, resolve_selector
+from broadpeak._search.selectors import (
+    Ensemble,
+    Plateau,
+    Selector,
+    choose_step,
+    curve_robustness,
+    resolve_selector,
+    tie_width,
+)
+from broadpeak.errors import ParamError, broken_rule
+
+MAX_MEMBERS = 10_000
+"""More members than this could not be traded one by one, nor read in a file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +54,7 @@ class Ascent:
 
     Parameters
     ----------
-    select : "hill", "plateau", "peak" or a selector
+    select : "hill", "plateau", "peak", "ensemble" or a selector
         How a value is chosen from the scores of the steps.
     passes : int
         Rounds over all parameters. From the second on, all others are held at the latest results.
@@ -52,13 +66,17 @@ class Ascent:
 
     Notes
     -----
-    A parameter without any score above 0 gets its default, in every pass. The number of
-    evaluations is the sum of the numbers of steps, times the passes, plus a final one.
+    A parameter without any score above 0 gets its default, in every pass, and so does one whose
+    steps all have the same score: the function does not use it. The number of evaluations is the
+    sum of the numbers of steps, times the passes, plus a final one.
+
+    An `Ensemble` is the cross product of the best share of the steps of each parameter, weights
+    multiplied; while the others are searched, a parameter is held at what "hill" picks.
 
     Examples
     --------
     >>> Ascent(passes=2).select
-    Hill(width=5, edges='include')
+    Hill(width=5, edges='include', clip=True)
     """
 
     select: str | Selector = "hill"
@@ -128,7 +146,10 @@ class Ascent:
             at_edge.append(curve is not None and curve.at_edge)
             usable |= curve is not None and curve.window is not None
         score = state.curves[-1].score if state.curves else 0.0
-        return Choice(state.values, score, tuple(at_edge), usable, state.curves)
+        members: tuple[tuple[Point, float], ...] = ()
+        if usable and state.curves and isinstance(self.select, Ensemble):
+            members = _crossed(state, last)
+        return Choice(state.values, score, tuple(at_edge), usable, state.curves, members)
 
     def _decide(self, state: AscentState) -> AscentState:
         """Return the state with a value for the parameter that moved, and the next one moving."""
@@ -136,14 +157,26 @@ class Ascent:
         x = np.array(grid[: len(state.scores)])
         y = np.array(state.scores)
         named = (state.pass_, state.names[at], tuple(x.tolist()), state.scores)
-        if np.any(y > 0):
+        if len(y) > 1 and y[0] > 0 and np.ptp(y) <= tie_width(y):
+            # Nothing depends on it, so nothing speaks against its default, nor for a wider range.
+            window = (0, len(x) - 1)
+            curve = SearchCurve(*named, state.defaults[at], float(y[0]), window, at_edge=False)
+        elif np.any(y > 0):
             chosen = choose_step(x, y, resolve_selector(self.select), state.biases[at])
             # A curve that was stopped ends before the range does, so ends are those of the grid.
             ends = {0, len(grid) - 1} if len(grid) > 1 else set()
             # The ends of a plateau count as chosen; the window of a hill does not.
             touched = chosen.window if isinstance(self.select, Plateau) else ()
             at_edge = bool(ends & {chosen.step, chosen.peak, *touched})
-            curve = SearchCurve(*named, chosen.value, chosen.score, chosen.window, at_edge)
+            curve = SearchCurve(
+                *named,
+                chosen.value,
+                chosen.score,
+                chosen.window,
+                at_edge,
+                tuple((float(x[step]), weight) for step, weight in chosen.members),
+                curve_robustness(np.array(finite_scores(state.scores)), chosen.step),
+            )
         else:
             curve = SearchCurve(*named, state.defaults[at], 0.0, None, at_edge=False)
         values = (*state.values[:at], curve.value, *state.values[at + 1 :])
@@ -160,3 +193,20 @@ class Ascent:
                 return replace(state, moving=moving, pass_=pass_)
             moving, pass_ = 0, pass_ + 1
         return replace(state, moving=len(state.grids), pass_=self.passes)
+
+
+def _crossed(state: AscentState, curves: dict[str, SearchCurve]) -> tuple[tuple[Point, float], ...]:
+    """Return the cross product of the members of all parameters, weights multiplied."""
+    of_each = []
+    for name, value in zip(state.names, state.values, strict=True):
+        curve = curves.get(name)
+        of_each.append((curve.members if curve is not None else ()) or ((value, 1.0),))
+    n = math.prod(map(len, of_each))
+    if n > MAX_MEMBERS:
+        rule = f"make at most {MAX_MEMBERS:,} members of all parameters together"
+        raise ParamError(broken_rule("share", rule, n, "Type Ensemble(share=0.05), say."))
+    crossed = [
+        (tuple(value for value, _ in parts), math.prod(weight for _, weight in parts))
+        for parts in itertools.product(*of_each)
+    ]
+    return tuple(crossed)

@@ -39,7 +39,7 @@ class Brute:
 
     Parameters
     ----------
-    select : "hill", "plateau", "peak" or a selector
+    select : "hill", "plateau", "peak", "ensemble" or a selector
         How the combination is chosen. "hill" smooths over three steps of every parameter and takes
         the best combination of the smoothed scores; "peak" takes the best one.
 
@@ -51,7 +51,7 @@ class Brute:
     Examples
     --------
     >>> Brute().select
-    Hill(width=3, edges='include')
+    Hill(width=3, edges='include', clip=True)
     """
 
     select: str | Selector = "hill"

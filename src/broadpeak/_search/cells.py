@@ -10,12 +10,24 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from broadpeak._search.protocol import finite_scores
-from broadpeak._search.selectors import Hill, Plateau, Selector, lowest_best, tie_width
+from broadpeak._search.selectors import (
+    HILL_OF_SEVERAL,
+    Ensemble,
+    Hill,
+    Members,
+    Peak,
+    Plateau,
+    Selector,
+    best_share,
+    kept_lead,
+    lowest_best,
+    tie_width,
+)
 from broadpeak.types import BoolArray, FloatArray, IntArray
 
 # A dense grid is used while it is not much larger than what is in it; measured at 50 MB of floats.
@@ -46,6 +58,7 @@ class CellChoice:
     peak: int  # the one with the best score
     score: float  # smoothed score of the chosen one
     region: tuple[int, ...]  # combinations that carried the choice
+    members: Members = ()  # combinations and weights of an `Ensemble`; empty for any other selector
 
 
 def make_cells(
@@ -67,35 +80,147 @@ def make_cells(
 def choose_cell(cells: Cells, selector: Selector) -> CellChoice:
     """Return what `selector` picks; at least one cell must be usable."""
     peak = _best(cells.y, cells.usable)
-    if isinstance(selector, Hill):
-        smooth = smoothed(cells, selector.weights)
-        allowed = cells.usable & _inner_cells(cells, selector)
-        if not allowed.any():
-            allowed = cells.usable
-        cell = _best(smooth, allowed)
-        region = within(cells, cell, selector.width // 2)
-        return CellChoice(cell, peak, float(smooth[cell]), tuple(region.tolist()))
+    if isinstance(selector, Peak):
+        return CellChoice(peak, peak, float(cells.y[peak]), (peak,))
+    kept, c = np.arange(len(cells.y)), cells.y
+    ranking = selector.hill if isinstance(selector, Ensemble) else selector
+    if not isinstance(ranking, Hill) or ranking.clip:
+        # On a diagonal ridge neighbours are diagonal ones. A plateau is joined along the axes.
+        kept, c = _carried(cells, diagonal=not isinstance(selector, Plateau))
+        if len(kept) < len(cells.y):
+            codes, y, usable = cells.codes[kept], cells.y[kept], cells.usable[kept]
+            cells = replace(cells, codes=codes, y=y, usable=usable)
     if isinstance(selector, Plateau):
-        return _plateau(cells, peak, selector)
-    return CellChoice(peak, peak, float(cells.y[peak]), (peak,))
+        cell, score, region = _plateau(cells, c, selector)
+        members: Members = ()
+    else:
+        cell, score, region, members = _hill(cells, c, selector)
+    return CellChoice(
+        int(kept[cell]),
+        peak,
+        score,
+        tuple(kept[region].tolist()),
+        tuple((int(kept[at]), weight) for at, weight in members),
+    )
 
 
-def smoothed(cells: Cells, weights: tuple[int, ...], *, own: bool = True) -> FloatArray:
+def _hill(
+    cells: Cells, c: FloatArray, selector: Hill | Ensemble
+) -> tuple[int, float, IntArray, Members]:
+    """Pick the best smoothed cell; of an ensemble, the best share of them too."""
+    share = selector.share if isinstance(selector, Ensemble) else 0.0
+    hill = selector if isinstance(selector, Hill) else selector.hill or HILL_OF_SEVERAL
+    allowed = cells.usable & _inner_cells(cells, hill)
+    if not allowed.any():
+        allowed = cells.usable
+    smooth = smoothed(replace(cells, y=c), hill.weights)
+    candidates = np.flatnonzero(allowed)
+    top = smooth[candidates]
+    band = candidates[top >= top.max() - tie_width(top)]
+    uncut = smooth
+    if hill.clip and (len(band) > 1 or share):
+        # Of two neighbours both count as the lower one: what was cut off decides between equals.
+        uncut = smoothed(cells, hill.weights)
+    cell = int(band[lowest_best(uncut[band])])
+    region = within(cells, cell, hill.width // 2)
+    members = best_share(smooth, uncut, cells.usable, share) if share else ()
+    return cell, float(smooth[cell]), region, members
+
+
+def _carried(cells: Cells, *, diagonal: bool) -> tuple[IntArray, FloatArray]:
+    """Return the cells that count, and their scores, cut to the best one beside each.
+
+    A cell around which nothing was tried carries nothing: it is left out, unless those with
+    neighbours are few and poor (the best of them is below the middle of all), as in thin draws.
+    """
+    beside = best_beside(cells, diagonal=diagonal)
+    every = np.arange(len(cells.y))
+    lone = np.isneginf(beside)
+    c = np.where(lone, cells.y, np.minimum(cells.y, beside))
+    if not lone.any():
+        return every, c
+    # Names are alone by nature; there is no more to know about them than their score.
+    named = np.ones(len(lone), dtype=np.bool_)
+    for axis in range(len(cells.shape)):
+        before, after = _room(cells, axis)
+        named &= (before + after == 0)[cells.codes[:, axis]]
+    candidates = cells.usable & ~lone
+    lone &= ~named
+    if not (lone.any() and candidates.any()):
+        return every, c
+    if c[candidates].max() < np.median(cells.y[cells.usable]):
+        return every, c
+    kept = np.flatnonzero(~lone)
+    return kept, c[kept]
+
+
+def best_beside(cells: Cells, *, diagonal: bool) -> FloatArray:
+    """Return the best score among the direct neighbours of each cell; -inf where it has none.
+
+    `diagonal` counts those that are one step away on several axes at once too.
+    """
+    beside = np.full(len(cells.y), -np.inf)
+    if _is_dense(cells):
+        flat = np.ravel_multi_index(tuple(cells.codes.T), cells.shape)
+        grid = np.full(math.prod(cells.shape), -np.inf)
+        grid[flat] = cells.y
+        own = around = grid.reshape(cells.shape)  # around: the best on the axes so far, and itself
+        others = np.full(cells.shape, -np.inf)  # the same without itself
+        for axis, runs in enumerate(cells.runs):
+            nearest = _best_of_two(around if diagonal else own, axis, runs)
+            np.maximum(others, nearest, out=others)
+            around = np.maximum(around, nearest)
+        beside[:] = others.reshape(-1)[flat]
+    elif diagonal:
+        for cell, other in _pairs(cells, 1):
+            apart = (cell != other) & _linked(cells, cell, other)
+            np.maximum.at(beside, cell[apart], cells.y[other[apart]])
+    else:
+        for cell, other in _axis_neighbours(cells):
+            np.maximum.at(beside, cell, cells.y[other])
+    return beside
+
+
+def _best_of_two(grid: FloatArray, axis: int, runs: IntArray) -> FloatArray:
+    """Return the better of the next and the previous step of the same run on an axis."""
+    result = np.full_like(grid, -np.inf)
+    if grid.shape[axis] < 2:
+        return result
+    apart = np.where(np.diff(runs) == 0, 0.0, -np.inf)
+    apart = apart.reshape([-1 if k == axis else 1 for k in range(grid.ndim)])
+    low, high = [slice(None)] * grid.ndim, [slice(None)] * grid.ndim
+    low[axis], high[axis] = slice(None, -1), slice(1, None)
+    result[tuple(low)] = grid[tuple(high)] + apart
+    result[tuple(high)] = np.maximum(result[tuple(high)], grid[tuple(low)] + apart)
+    return result
+
+
+def robustness(cells: Cells, cell: int) -> float:
+    """Return `kept_lead` for a cell: 0 for a lone spike, 1 on a plateau, NaN without neighbours."""
+    beside = best_beside(cells, diagonal=True)
+    met = ~np.isneginf(beside)
+    if not met[cell]:
+        return math.nan
+    c = np.where(met, np.minimum(cells.y, beside), cells.y)
+    near = within(cells, cell, 1)
+    near = near[near != cell]
+    w = 0.5 ** np.abs(cells.codes[near] - cells.codes[cell]).sum(axis=1)
+    around = float(np.average(c[near], weights=w))
+    return kept_lead(around, cells.y, float(cells.y[cell]), float(c[met].max()))
+
+
+def smoothed(cells: Cells, weights: tuple[int, ...]) -> FloatArray:
     """Return the mean of each cell's surroundings, weighted with `weights` along every axis.
 
-    Weights of cells that do not exist are left out. `own` False leaves out the cell itself as
-    well; a cell without any neighbour is then NaN.
+    Weights of cells that do not exist are left out.
     """
-    size = math.prod(cells.shape)
-    if size <= max(_DENSE_CELLS, 4 * len(cells.y)):
-        top, bottom = _dense_sums(cells, weights)
-    else:
-        top, bottom = _sparse_sums(cells, weights)
-    if not own:
-        middle = float(max(weights)) ** len(cells.shape)
-        top, bottom = top - middle * cells.y, bottom - middle
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(bottom > 0, top / bottom, np.nan)
+    top, bottom = (_dense_sums if _is_dense(cells) else _sparse_sums)(cells, weights)
+    return top / bottom
+
+
+def _is_dense(cells: Cells) -> bool:
+    """Return whether the whole grid is small enough, or full enough, to be laid out."""
+    return math.prod(cells.shape) <= max(_DENSE_CELLS, 4 * len(cells.y))
 
 
 def within(cells: Cells, cell: int, reach: int) -> IntArray:
@@ -226,24 +351,17 @@ def _looked_up_pairs(
         yield cell, order[at[cell]]
 
 
-def _plateau(cells: Cells, peak: int, plateau: Plateau) -> CellChoice:
+def _plateau(cells: Cells, c: FloatArray, plateau: Plateau) -> tuple[int, float, IntArray]:
     """Pick the largest connected stretch of high cells, and in it the cell nearest its centre."""
-    neighbours = _axis_neighbours(cells)
-    beside = np.full(len(cells.y), -np.inf)
-    for here, there in neighbours:
-        np.maximum.at(beside, here, cells.y[there])
-    # Without any neighbour there is nothing to compare a cell with, so it keeps its score.
-    c = np.where(np.isfinite(beside), np.minimum(cells.y, beside), cells.y)
     best = float(c[cells.usable].max())
     reached = cells.usable & (c >= best - (1 - plateau.level) * abs(best) - tie_width(c))
-    groups = _groups(reached, neighbours)
+    groups = _groups(reached, _axis_neighbours(cells))
     broad = [group for group in groups if len(group) > 1] or groups
     sums = np.array([c[group].sum() for group in broad])
     means = np.array([c[group].mean() for group in broad])
     ties = np.flatnonzero(sums >= sums.max() - tie_width(sums))
     chosen = broad[int(ties[lowest_best(means[ties])])]
-    cell = _central(cells, chosen, c[chosen])
-    return CellChoice(cell, peak, float(c[chosen].mean()), tuple(chosen.tolist()))
+    return _central(cells, chosen, c[chosen]), float(c[chosen].mean()), chosen
 
 
 def _central(cells: Cells, group: IntArray, c: FloatArray) -> int:

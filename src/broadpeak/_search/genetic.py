@@ -61,7 +61,7 @@ class Genetic:
         Share of children with a mutation.
     crossover_rate : float in [0, 1]
         Share of pairs that cross.
-    select : "hill", "plateau", "peak" or a selector
+    select : "hill", "plateau", "peak", "ensemble" or a selector
         How one is chosen from all that were evaluated.
 
     Raises

@@ -136,7 +136,14 @@ class SearchCurve:
     window : tuple of int or None
         First and last step, from 0, that carried the choice; None where no score was usable.
     at_edge : bool
-        Whether the best or the chosen step is the first or last of the range.
+        Whether the best or the chosen step is the first or last of the range. False where all
+        scores are equal: no wider range would matter.
+    members : tuple of (float, float)
+        Values and weights of an ensemble, the best first; weights sum to 1. Empty where one value
+        was chosen.
+    robustness : float
+        Share of the lead over the median score that the neighbours of the choice keep: 0 for a lone
+        spike. NaN where there is nothing to compare.
     """
 
     pass_: int
@@ -147,6 +154,8 @@ class SearchCurve:
     score: float
     window: tuple[int, int] | None
     at_edge: bool
+    members: tuple[tuple[float, float], ...] = ()
+    robustness: float = math.nan
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,12 +169,19 @@ class Choice:
     score : float
         The score the choice was made by, smoothed where a selector smooths; 0 if not `usable`.
     at_edge : tuple of bool
-        For each dimension, whether its best or chosen value is at the end of the range.
+        For each dimension, whether its best or chosen value is at the end of the range. False where
+        the dimension made no difference: its default is kept.
     usable : bool
         Whether any score was above 0 (of an ascent: in its last pass); if not, `values` are the
         defaults.
     curves : tuple of SearchCurve
         One curve a parameter and pass, where the searcher moves one parameter at a time.
+    members : tuple of (tuple of float, float)
+        Points and weights of an ensemble, before integers are rounded, the best first; weights sum
+        to 1. Empty where one point was chosen, or the defaults were kept.
+    robustness : float
+        As of a curve, of parameters that were searched together: 0 for a lone spike. NaN where it
+        is not known, as in a search of one parameter at a time.
     """
 
     values: Point
@@ -173,6 +189,8 @@ class Choice:
     at_edge: tuple[bool, ...]
     usable: bool = True
     curves: tuple[SearchCurve, ...] = ()
+    members: tuple[tuple[Point, float], ...] = ()
+    robustness: float = math.nan
 
 
 @dataclass(frozen=True, slots=True)

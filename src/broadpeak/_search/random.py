@@ -33,7 +33,7 @@ class Random:
     ----------
     n_evaluations : int
         How many; all of them where the grid has no more.
-    select : "hill", "plateau", "peak" or a selector
+    select : "hill", "plateau", "peak", "ensemble" or a selector
         How one is chosen from those evaluated. With "hill", neighbours that were not evaluated are
         left out, so that it smooths little where the draw is thin.
 

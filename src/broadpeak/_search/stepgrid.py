@@ -13,11 +13,11 @@ from typing import TypeAlias
 
 import numpy as np
 
-from broadpeak._search.cells import choose_cell, edges, make_cells
+from broadpeak._search.cells import choose_cell, edges, make_cells, robustness
 from broadpeak._search.protocol import Choice, Point
 from broadpeak._search.searchspace import SearchSpace, check_space
-from broadpeak._search.selectors import Plateau, Selector
-from broadpeak.types import FloatArray, IntArray
+from broadpeak._search.selectors import TIE, Plateau, Selector
+from broadpeak.types import BoolArray, FloatArray, IntArray
 
 Codes: TypeAlias = tuple[int, ...]
 
@@ -78,18 +78,74 @@ def choose(grid: StepGrid, codes: IntArray, scores: FloatArray, selector: Select
         Evaluated combinations, without duplicates.
     scores : array of float, shape (n,)
         Their scores; NaN: unusable.
-    selector : Hill, Plateau or Peak
+    selector : Hill, Plateau, Peak or Ensemble
         The rule.
+
+    Notes
+    -----
+    A dimension that makes no difference keeps its default and is not looked at.
     """
     if not np.any(scores > 0):
         usable = not grid.searched
         return Choice(grid.defaults, 0.0, (False,) * len(grid.values), usable=usable)
     order = np.lexsort(codes.T[::-1]) if codes.shape[1] else np.arange(len(scores))
-    cells = make_cells(codes[order], grid.shape, scores[order])
+    codes, scores = codes[order], scores[order]
+    used = used_axes(codes, grid.shape, scores)
+    if not used.any():
+        return Choice(grid.defaults, float(np.nanmax(scores)), (False,) * len(grid.values))
+    shape = tuple(steps for steps, is_used in zip(grid.shape, used, strict=True) if is_used)
+    rows = np.arange(len(scores))
+    if not used.all():  # of combinations that differ only in what is not used, one counts
+        rows = np.unique(codes[:, used], axis=0, return_index=True)[1]
+    cells = make_cells(codes[np.ix_(rows, used)], shape, scores[rows])
     choice = choose_cell(cells, selector)
     region = choice.region if isinstance(selector, Plateau) else ()
-    values = grid.point(tuple(cells.codes[choice.cell].tolist()))
-    return Choice(values, choice.score, edges(cells, (choice.cell, choice.peak, *region)))
+    flags = iter(edges(cells, (choice.cell, choice.peak, *region)))
+    kept = [default for default, is_used in zip(grid.defaults, used, strict=True) if not is_used]
+
+    def point(cell: int) -> Point:
+        tried, unused = iter(grid.point(tuple(codes[rows[cell]].tolist()))), iter(kept)
+        return tuple(
+            value if is_used else next(unused) for value, is_used in zip(tried, used, strict=True)
+        )
+
+    return Choice(
+        point(choice.cell),
+        choice.score,
+        tuple(bool(is_used) and next(flags) for is_used in used),
+        members=tuple((point(cell), weight) for cell, weight in choice.members),
+        robustness=robustness(cells, choice.cell),
+    )
+
+
+def used_axes(codes: IntArray, shape: Sequence[int], scores: FloatArray) -> BoolArray:
+    """Return for each axis whether it makes a difference; `codes` are sorted.
+
+    It makes none where all combinations that differ in it alone have equal scores, and every step
+    that was tried is compared with another one. An axis of one step counts as used.
+    """
+    used = np.ones(codes.shape[1], dtype=np.bool_)
+    full = len(scores) == math.prod(shape)
+    for axis, steps in enumerate(shape):
+        if steps < 2:
+            continue
+        if full:
+            block = np.moveaxis(scores.reshape(shape), axis, 0)
+            before, after = block[:-1].reshape(-1), block[1:].reshape(-1)
+        else:
+            others = np.delete(codes, axis, axis=1)
+            order = np.lexsort((codes[:, axis], *others.T))
+            beside = (np.diff(others[order], axis=0) == 0).all(axis=1)
+            first, second = order[:-1][beside], order[1:][beside]
+            compared = np.union1d(codes[first, axis], codes[second, axis])
+            if len(compared) < len(np.unique(codes[:, axis])):
+                continue
+            before, after = scores[first], scores[second]
+        alike = np.isnan(before) & np.isnan(after)
+        with np.errstate(invalid="ignore"):
+            gap = np.abs(before - after)
+            used[axis] = not (alike | (gap <= TIE * np.maximum(abs(before), abs(after)))).all()
+    return used
 
 
 def code_array(codes: Sequence[Codes], n_dimensions: int) -> IntArray:

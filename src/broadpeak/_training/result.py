@@ -58,6 +58,9 @@ class StepCurve:
         The best or chosen step is the first or last of the range.
     objective_name : str
         What was maximised.
+    robustness : float
+        Share of its lead over the median step that the steps beside the choice keep: 0 for a lone
+        spike, near 1 on a broad peak. NaN where nothing was usable.
     """
 
     component: str
@@ -73,6 +76,7 @@ class StepCurve:
     window: tuple[float, float] | None
     at_edge: bool
     objective_name: str = "objective"
+    robustness: float = float("nan")
 
     @property
     def neighbourhood(self) -> float:

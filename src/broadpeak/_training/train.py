@@ -43,7 +43,7 @@ from broadpeak._search.protocol import (
 )
 from broadpeak._search.random import Random
 from broadpeak._search.searchspace import Dimension, SearchSpace
-from broadpeak._search.selectors import Selector
+from broadpeak._search.selectors import Selector, is_narrow
 from broadpeak._simulation.costs import Costs
 from broadpeak._simulation.rules import NO_COSTS
 from broadpeak._training.components import Bars, BarWindow, Component, bars_of, per_asset, window
@@ -380,7 +380,8 @@ def train(
     -----
     UserWarning
         If nothing was usable and the defaults were kept, if there are fewer than 20 trades per
-        parameter, or if entries had no stop yet because of warm-up.
+        parameter, if the scores beside what was chosen do not carry it, or if entries had no stop
+        yet because of warm-up.
 
     Notes
     -----
@@ -725,6 +726,7 @@ class ComponentSearch:
         self.setup = setup
         self.space = SearchSpace(dimensions)
         self.by_point: dict[Point, Evaluation] = {}
+        self.narrow: tuple[str, ...] = ()  # what was chosen from too narrow a peak
         self._discovered = discovered
         self._options = options
         self._here = not _needs_engine(options.execute)
@@ -840,6 +842,7 @@ class ComponentSearch:
         for position, value in (final.computed or {}).items():
             params[names[position]] = value
         curves = tuple(self._curve(curve) for curve in found.choice.curves)
+        self.narrow = _narrow(component.key, found)
         return ComponentTraining(
             key=component.key,
             asset=component.asset,
@@ -890,7 +893,21 @@ class ComponentSearch:
             window=window,
             at_edge=curve.at_edge,
             objective_name=objective_name(self._options.objective),
+            robustness=curve.robustness,
         )
+
+
+def _narrow(key: str, found: SearchResult) -> tuple[str, ...]:
+    """Return what of a component was chosen from too narrow a peak: parameters, or all of it."""
+    if not found.choice.usable:
+        return ()
+    last = {curve.parameter: curve for curve in found.choice.curves}
+    names = [
+        f"{key} {name}"
+        for name, curve in last.items()
+        if is_narrow(curve.robustness, len(curve.values))
+    ]
+    return (*names, *[key] * is_narrow(found.choice.robustness, found.n_evaluations))
 
 
 _UNUSED_HERE = {"n_workers", "store_key", "engine", "show_progress"}
@@ -951,7 +968,10 @@ def _notes(
         notes.append(Note("silent", f"{text}Check its signals, lookback and lots."))
     if unusable:
         text = f"{name} has no step with a usable objective ({_and_more(unusable)}): the "
-        notes.append(Note("unusable", f"{text}defaults are kept, objective 0."))
+        text += (
+            "defaults are kept, objective 0. None scored above 0, so there is no edge to choose; "
+        )
+        notes.append(Note("unusable", f"{text}`bp.select` would take the least bad of them."))
     if few:
         text = (
             f"The values chosen for {name} rest on fewer than {MIN_TRADES_PER_PARAMETER} "
@@ -959,6 +979,13 @@ def _notes(
             "fewer parameters, or a higher min_trades."
         )
         notes.append(Note("few", text))
+    narrow = [name for search in searches for name in search.narrow]
+    if narrow:
+        text = (
+            f"What was chosen for {name} stands alone ({_and_more(narrow)}): the scores beside it "
+            "do not carry it, so it may be luck. Look at its chart, and use more history."
+        )
+        notes.append(Note("narrow", text))
     if n_unprotected:
         notes.append(Note("unprotected", unprotected_note(strategy, n_unprotected)))
     return tuple(notes)

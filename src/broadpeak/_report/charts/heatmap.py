@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import html
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,10 +23,15 @@ def heatmap_figure(
     *,
     objective: str = "objective",
     chosen: Mapping[str, float] | None = None,
+    highest: Mapping[str, float] | None = None,
+    ticks: Mapping[str, Sequence[str]] | None = None,
     title: str = "",
     most_cells: int = MOST_CELLS,
 ) -> go.Figure:
     """Return the objective as colour over two parameters.
+
+    `chosen` and `highest` are combinations to mark. `ticks` names the steps of a parameter that has
+    no numbers; they stand at 0, 1, ….
 
     `cells` has one parameter on its index (drawn upwards) and one on its columns, both named.
     Combinations that were never evaluated are NaN and stay empty. More than `most_cells` are joined
@@ -53,16 +58,19 @@ def heatmap_figure(
             ),
         }
     ]
-    position = (chosen or {}).get(x, math.nan), (chosen or {}).get(y, math.nan)
-    if all(math.isfinite(value) for value in position):
-        traces.append(_ring(*position))
+    for marked, mark in ((chosen, _ring), (highest, _cross)):
+        position = (marked or {}).get(x, math.nan), (marked or {}).get(y, math.nan)
+        if all(math.isfinite(value) for value in position):
+            traces.append(
+                mark(*position, [_tick(ticks, x, position[0]), _tick(ticks, y, position[1])])
+            )
     return theme.figure(
         traces,
         _heading(heading, note),
         height=460,
         hovermode="closest",
-        xaxis=theme.axis(names[0], showgrid=False, **_named_steps(shown.columns)),
-        yaxis=theme.axis(names[1], showgrid=False, **_named_steps(shown.index)),
+        xaxis=theme.axis(names[0], showgrid=False, **_named_steps(shown.columns, ticks, x)),
+        yaxis=theme.axis(names[1], showgrid=False, **_named_steps(shown.index, ticks, y)),
     )
 
 
@@ -93,27 +101,46 @@ def surface_figure(
 
 
 def line_figure(
-    curve: pd.Series[float], *, objective: str = "objective", title: str = ""
+    curve: pd.Series[float],
+    *,
+    objective: str = "objective",
+    title: str = "",
+    chosen: tuple[float, float] | None = None,
+    highest: tuple[float, float] | None = None,
+    ticks: Sequence[str] | None = None,
 ) -> go.Figure:
-    """Return the objective over one parameter, which is on the index of `curve`, by its name."""
-    x = html.escape(str(curve.index.name))
-    heading = title or f"{objective} over {curve.index.name}"
+    """Return the objective over one parameter, which is on the index of `curve`, by its name.
+
+    `chosen` and `highest` are points (value, objective) to mark; `ticks` as for `heatmap_figure`.
+    """
+    name = str(curve.index.name)
+    x = html.escape(name)
+    heading = title or f"{objective} over {name}"
     known = curve[np.isfinite(curve.to_numpy(dtype=np.float64))]
     if known.empty:
         return theme.empty(f"<b>{html.escape(heading)}</b>", "No usable objective to draw.")
-    trace: theme.Spec = {
-        "type": "scatter",
-        "mode": "lines+markers" if len(known) <= 200 else "lines",
-        "x": known.index.to_numpy(),
-        "y": known.to_numpy(dtype=np.float64),
-        "line": {"color": theme.OBJECTIVE, "width": 2.2},
-        "hovertemplate": f"{x} %{{x:.6g}}<br>%{{y:.4g}}<extra></extra>",
-    }
+    named = None if ticks is None else {name: ticks}
+    traces: list[theme.Spec] = [
+        {
+            "type": "scatter",
+            "mode": "lines+markers" if len(known) <= 200 else "lines",
+            "name": html.escape(objective),
+            "x": known.index.to_numpy(),
+            "y": known.to_numpy(dtype=np.float64),
+            "line": {"color": theme.OBJECTIVE, "width": 2.2},
+            "hovertemplate": f"{x} %{{x:.6g}}<br>%{{y:.4g}}<extra></extra>",
+        }
+    ]
+    traces += [
+        mark(*point, [_tick(named, name, point[0])])
+        for point, mark in ((chosen, _ring), (highest, _cross))
+        if point is not None
+    ]
     return theme.figure(
-        [trace],
+        traces,
         _heading(heading, ""),
-        showlegend=False,
-        xaxis=theme.axis(x),
+        showlegend=len(traces) > 1,
+        xaxis=theme.axis(x, **(_named_steps(curve.index, named, name) if named else {})),
         yaxis=theme.axis(html.escape(objective)),
     )
 
@@ -150,22 +177,42 @@ def _coarser(cells: pd.DataFrame, most: int) -> pd.DataFrame:
     )
 
 
-def _ring(x: float, y: float) -> theme.Spec:
+def _ring(x: float, y: float, named: Sequence[str]) -> theme.Spec:
+    marker: theme.Spec = {
+        "symbol": "circle-open",
+        "size": 15,
+        "color": theme.OBJECTIVE,
+        "line": {"width": 3},
+    }
+    return _mark(x, y, f"chosen {' / '.join(named)}", marker)
+
+
+def _cross(x: float, y: float, named: Sequence[str]) -> theme.Spec:
+    marker: theme.Spec = {
+        "symbol": "x-thin",
+        "size": 9,
+        "line": {"width": 2.5, "color": theme.INK},
+    }
+    return _mark(x, y, f"highest {' / '.join(named)}", marker)
+
+
+def _mark(x: float, y: float, name: str, marker: theme.Spec) -> theme.Spec:
     return {
         "type": "scatter",
         "mode": "markers",
-        "name": f"chosen {number(x)} / {number(y)}",
+        "name": html.escape(name),
         "x": [x],
         "y": [y],
-        "marker": {
-            "symbol": "circle-open",
-            "size": 15,
-            "color": theme.OBJECTIVE,
-            "line": {"width": 3},
-        },
+        "marker": marker,
         "hoverinfo": "name",
         "showlegend": True,
     }
+
+
+def _tick(ticks: Mapping[str, Sequence[str]] | None, name: str, value: float) -> str:
+    """Return a step in words."""
+    named = (ticks or {}).get(name)
+    return number(value) if named is None else named[round(value)]
 
 
 def _heading(heading: str, note: str) -> str:
@@ -175,8 +222,14 @@ def _heading(heading: str, note: str) -> str:
     )
 
 
-def _named_steps(values: pd.Index[Any]) -> theme.Spec:
-    """Name every step when there are few of them."""
-    if len(values) > 20:
+def _named_steps(
+    values: pd.Index[Any], ticks: Mapping[str, Sequence[str]] | None = None, name: str = ""
+) -> theme.Spec:
+    """Name every step when there are few of them, and always those that have no numbers."""
+    named = (ticks or {}).get(name)
+    if named is not None and len(named) == len(values):
+        texts = [html.escape(text) for text in named]
+        return {"tickvals": list(values), "ticktext": texts}
+    if len(values) > 20 or named is not None:
         return {}
     return {"tickvals": list(values), "ticktext": [number(value) for value in values]}
