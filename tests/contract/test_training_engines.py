@@ -73,6 +73,33 @@ def test_training(method, engine):
     pd.testing.assert_frame_equal(other.curves, serial.curves, check_exact=True)
 
 
+@pytest.mark.parametrize(
+    ("method", "engine"),
+    [
+        pytest.param("ascent", {"engine": "threadpool", "n_workers": 3}, id="threadpool"),
+        pytest.param(
+            "brute",
+            {"engine": "processpool", "n_workers": 2},
+            id="processpool",
+            marks=pytest.mark.engine,
+        ),
+    ],
+)
+def test_ensembles(method, engine):
+    """Also the members that an ascent did not evaluate while it searched."""
+    options = {"method": method, "select": bp.Ensemble(0.3)}
+    serial = quiet(bp.train, make_trend(), DATA, **options)
+    other = quiet(bp.train, make_trend(), DATA, **options, **engine)
+    for key, found in serial.components.items():
+        assert len(found.members) > 1
+        assert other.components[key].members == found.members
+    pd.testing.assert_frame_equal(other.portfolio.trades, serial.portfolio.trades, check_exact=True)
+    walked = quiet(bp.walk_forward, make_trend(), DATA, cycles=2, **options)
+    again = quiet(bp.walk_forward, make_trend(), DATA, cycles=2, **options, **engine)
+    pd.testing.assert_frame_equal(again.cycles, walked.cycles, check_exact=True)
+    pd.testing.assert_series_equal(again.portfolio.value, walked.portfolio.value, check_exact=True)
+
+
 @pytest.mark.parametrize("engine", ENGINES)
 def test_walk_forward(engine):
     serial = quiet(bp.walk_forward, make_trend(), DATA, cycles=4)

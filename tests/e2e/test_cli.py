@@ -138,6 +138,27 @@ def test_train_takes_options_to_the_training(
     assert found["components"]["IBM"]["objective"] == expected.components["IBM"].objective
 
 
+def test_an_ensemble_is_trained_tested_and_traded(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    search = ("--method", "brute", "--select", "ensemble:0.5")
+    found = train_json(capsys, *search, "--out", "one", "--no-report")
+    members = found["components"]["IBM"]["members"]
+    assert [member["weight"] for member in members] == [0.5, 0.5]
+    words = ("plans.py:momentum", "--data", "IBM.csv", "--params", found["files"]["parameters"])
+    tested = json.loads(output(capsys, "test", *words, "--out", "two", "--json"))
+    trades = pd.read_csv(tested["files"]["trades"])
+    assert set(trades["member"]) == {1, 2}
+    assert set(trades["size"]) == {0.5}
+    orders = json.loads(output(capsys, "signals", *words, "--json"))["orders"]
+    assert all(order["weight"] == 0.5 for order in orders)
+    text = output(capsys, "train", "plans.py:momentum", "--data", "IBM.csv", *search)
+    assert "members: IBM 2" in text
+    walk = ("plans.py:momentum", "--data", "IBM.csv", "--cycles", "2", *search)
+    cycles = json.loads(output(capsys, "walk-forward", *walk, "--json"))["cycles"]
+    assert [cycle["members"] for cycle in cycles] == [2, 2]
+
+
 def test_test_takes_the_parameter_file(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     files = train_json(capsys, "--out", "one", "--no-report")["files"]
     words = ("plans.py:momentum", "--data", "IBM.csv", "--params", files["parameters"])
@@ -226,6 +247,9 @@ def test_doctor_knows_versions_and_engines(capsys: pytest.CaptureFixture[str]) -
         (("plans.py:momentum", "--data", "IBM.csv", "--engine", "gpu"), "must be one of"),
         (("plans.py:momentum", "--data", "IBM.csv", "--method", "asent"), "Did you mean 'ascent'?"),
         (("plans.py:momentum", "--data", "IBM.csv", "--select", "top"), "hill, peak, plateau"),
+        (("plans.py:momentum", "--data", "IBM.csv", "--select", "ensemble:2"), "ensemble:0.1"),
+        (("plans.py:momentum", "--data", "IBM.csv", "--select", "hill:0.1"), "ensemble:0.1"),
+        (("plans.py:momentum", "--data", "IBM.csv", "--select", "ensemble:x"), "ensemble:0.1"),
         (("plans.py:momentum", "--data", "IBM.csv", "--cost", "fee=1"), "Did you mean 'fees'?"),
         (("plans.py:momentum", "--data", "IBM.csv", "--cost", "fees=x"), "must be a number"),
         (

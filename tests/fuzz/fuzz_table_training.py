@@ -144,7 +144,7 @@ for _name in ("heatmap", "surface", "table"):
     )
 for _name in ("to_par", "to_csv", "report"):
     method(f"Training.{_name}", None, lambda w: w.training, lambda w: {"path": w.folder / "out.x"})
-for _name in ("default_objective", "tables"):
+for _name in ("default_objective", "ensemble", "tables"):
     method(f"Training.{_name}", None, lambda w: w.training, {"component": None})
 for _name in ("charts", "summary", "parameters"):
     method(f"Training.{_name}", None, lambda w: w.training, {})

@@ -14,7 +14,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from broadpeak import read_par
-from broadpeak._store.par import HEADER, ComponentParameters, Parameters, ParRange, write_par
+from broadpeak._store.par import (
+    HEADER,
+    ComponentParameters,
+    Member,
+    Parameters,
+    ParRange,
+    write_par,
+)
 from broadpeak.errors import BroadpeakError, ParFileError
 
 WORDS = st.sampled_from(
@@ -22,6 +29,7 @@ WORDS = st.sampled_from(
         *("AAPL", "IBM:trend", "EURUSD:", "1.5", "+3", "-2e3", "1e999", "nan", "inf", "=>", "+"),
         *("#", "# parameter", '"a"', "default=1", "min=0", "max=1e999", "integer=yes", "step=x"),
         *(HEADER, "# strategy x", "# parameters without names", "\x00", "\ufeff", "\u2028", "%zz"),
+        *("# weight", "# weight 0.5", "# weight 0", "# weight 1", "0.5"),
         *("1" * 5_000, "1." * 3_000, "a" * 5_000, "=" * 5_000, "\ud7ff", "٣", "1_000", "0x1"),
     ]
 )
@@ -76,6 +84,32 @@ def test_what_is_written_comes_back_to_the_last_bit(
         assert any(0xD800 <= ord(char) <= 0xDFFF for char in key)
         return
     assert same(read_par(path), Parameters({key: component}))
+
+
+@settings(max_examples=60)
+@given(
+    key=NAMES.filter(lambda key: not any(0xD800 <= ord(char) <= 0xDFFF for char in key)),
+    names=st.lists(NAMES, min_size=1, max_size=3, unique=True),
+    shares=st.lists(st.integers(1, 1000), min_size=1, max_size=6),
+    draw=st.data(),
+)
+def test_an_ensemble_comes_back_to_the_last_bit(
+    key: str, names: list[str], shares: list[int], draw: st.DataObject,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:  # fmt: skip
+    path = tmp_path_factory.getbasetemp() / "set.par"
+    points = st.tuples(*[NUMBERS] * len(names)).map(
+        lambda values: dict(zip(names, values, strict=True))
+    )
+    members = tuple(
+        Member(draw.draw(points), share / sum(shares), draw.draw(st.floats())) for share in shares
+    )
+    centre = draw.draw(points | st.just(members[0].params))
+    objective = draw.draw(st.floats() | st.just(members[0].objective))
+    edges = frozenset(names[:1])
+    written = Parameters({key: ComponentParameters(centre, objective, edges, members=members)})
+    written.write(path)
+    assert same(read_par(path), written)
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,15 @@ import sys
 import pytest
 
 import broadpeak as bp
-from broadpeak._store.par import ComponentParameters, Parameters, ParRange, read_par, write_par
-from broadpeak.errors import ParFileError
+from broadpeak._store.par import (
+    ComponentParameters,
+    Member,
+    Parameters,
+    ParRange,
+    read_par,
+    write_par,
+)
+from broadpeak.errors import ParamError, ParFileError
 
 RANGES = {
     "cycle": ParRange(30, 10, 100, 5),
@@ -53,6 +60,85 @@ def test_format(path):
 def test_round_trip(path):
     assert read_par(write_par(path, TRAINED)) == TRAINED
     assert TRAINED.write(path) == path
+
+
+SET = (Member({"x": 1.0, "y": 2.0}, 0.75, 1.5), Member({"x": 1.5, "y": 2.0}, 0.25, 1.25))
+
+
+def test_format_of_an_ensemble(path):
+    centre = ComponentParameters({"x": 1.0, "y": 2.0}, 1.5, frozenset({"y"}), members=SET)
+    write_par(path, Parameters({"A": centre, "B": ComponentParameters({"x": 3.0}, 2.0)}))
+    assert path.read_text(encoding="utf-8").splitlines() == [
+        "# broadpeak parameters",
+        '# parameter "x"',
+        '# parameter "y"',
+        "# weight 0.75",
+        "A 1 +2 => 1.5",
+        "# weight 0.25",
+        "A 1.5 2 => 1.25",
+        '# parameter "x"',
+        "B 3 => 2",
+    ]
+
+
+@pytest.mark.parametrize("centre", [SET[0].params, SET[1].params, {"x": 1.2, "y": 2.0}])
+def test_round_trip_of_an_ensemble(path, centre):
+    """The centre is the first line: a member, or one of weight 0 that is not traded."""
+    line = ComponentParameters(centre, 1.5, frozenset({"x"}), members=SET)
+    whole = Parameters({"A": line, "B": ComponentParameters({"z": 3.0}, 2.0)}, "s")
+    assert read_par(write_par(path, whole)) == whole
+    is_first_member = centre == SET[0].params
+    assert ("# weight 0\n" in path.read_text()) is not is_first_member
+
+
+def test_an_ensemble_of_one_stays_one(path):
+    line = ComponentParameters({"x": 1.0}, 2.0, members=(Member({"x": 1.0}, 1.0, 2.0),))
+    assert read_par(write_par(path, Parameters({"A": line}))).components["A"] == line
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        ("# weight 0.5\nA 1 => 2\n# weight 0.4\nA 2 => 2", "weights of 'A' must add up to 1"),
+        ("# weight 0.5\nA 1 => 2\nA 2 => 2", "line 4: component 'A' must occur once, or have"),
+        ("A 1 => 2\n# weight 0.5\nA 2 => 2", "line 4: component 'A' must occur once, or have"),
+        ("# weight half\nA 1 => 2", "line 2: a weight must be a number from 0 to 1, got 'half'"),
+        ("# weight 1.5\nA 1 => 2", "line 2: a weight must be a number from 0 to 1, got '1.5'"),
+        ("# weight -1\nA 1 => 2", "got '-1'"),
+        ("# weight nan\nA 1 => 2", "got 'nan'"),
+        ("# weight 0.5\n# weight 0.5\nA 1 => 2", "line 3: .*must follow each weight"),
+        ("A 1 => 2\n# weight 0.5\n", "last line: the line of a component must follow"),
+        ("# weight 0\nA 1 => 2", "weights of 'A' must add up to 1, got 0"),
+        ("# weight 0.5\nA 1 => 2\n# weight 0.5\nA 2 3 => 2", "have the parameters of its centre"),
+    ],
+    ids=range(11),
+)
+def test_damaged_ensembles(path, lines, message):
+    with pytest.raises(ParFileError, match=message):
+        read_par(put(path, f"# broadpeak parameters\n{lines}"))
+
+
+def test_remarks_are_no_weights(path):
+    put(path, "# broadpeak parameters\n# weight of evidence\nA 1 => 2")
+    assert read_par(path).params == {"A": {"p1": 1}}
+    put(path, "# weight 70\nA 1 => 2")  # a file of others
+    assert read_par(path).components["A"].members == ()
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        (SET[0],),
+        (Member({"x": 1.0}, 1.0),),
+        (Member({"x": 1.0, "y": 2.0}, 1.5), Member({"x": 1.0, "y": 2.0}, -0.5)),
+        ("x",),
+        (Member({"x": 1.0, "y": 2.0}, None),),
+    ],
+    ids=["sum", "parameters", "negative", "kind", "none"],
+)
+def test_members_that_are_no_set_are_refused(members):
+    with pytest.raises(ParamError, match="'A' must"):
+        Parameters({"A": ComponentParameters({"x": 1.0, "y": 2.0}, members=members)})
 
 
 def test_components_with_other_parameters(path):

@@ -9,7 +9,7 @@ from typing import Annotated, TypeAlias
 import typer
 
 METHODS = ("ascent", "brute", "genetic", "random")
-SELECTORS = ("hill", "plateau", "peak")
+SELECTORS = ("hill", "plateau", "peak", "ensemble")
 
 StrategyFile: TypeAlias = Annotated[
     str, typer.Argument(metavar="FILE.py:STRATEGY", help="The file and the strategy in it.")
@@ -40,7 +40,10 @@ Method: TypeAlias = Annotated[
 Objective: TypeAlias = Annotated[str, typer.Option("--objective", help="What to maximise.")]
 Select: TypeAlias = Annotated[
     str | None,
-    typer.Option("--select", help=f"{', '.join(SELECTORS)}. Default: that of the method."),
+    typer.Option(
+        "--select",
+        help=f"{', '.join(SELECTORS)}, or ensemble:SHARE. Default: that of the method.",
+    ),
 ]
 Passes: TypeAlias = Annotated[int, typer.Option("--passes", min=1, help="Rounds of ascent.")]
 MinTrades: TypeAlias = Annotated[

@@ -253,6 +253,24 @@ def one_of(option: str, value: str, allowed: Iterable[str]) -> str:
     )
 
 
+def selector(text: str) -> str | bp.Ensemble:
+    """Return the selector that a name, or ``ensemble:0.1``, means."""
+    name, colon, share = text.partition(":")
+    one_of("--select", name, flags.SELECTORS)
+    if not colon:
+        return name
+    try:
+        if name == "ensemble":
+            return bp.Ensemble(float(share))
+    except ValueError:  # no number, or none that is a share
+        pass
+    raise typer.BadParameter(
+        f"must be a name, or ensemble:SHARE with a share above 0 and at most 1, got {text!r}. "
+        "Type ensemble:0.1.",
+        param_hint="--select",
+    )
+
+
 def search_settings(
     *,
     method: flags.Method = "ascent",
@@ -274,13 +292,11 @@ def search_settings(
     """
     one_of("--method", method, flags.METHODS)
     one_of("--objective", objective, bp.objectives)
-    if select is not None:
-        one_of("--select", select, flags.SELECTORS)
     one_of("--engine", engine, bp.engines.available())
     return {
         "method": method,
         "objective": objective,
-        "select": select,
+        "select": None if select is None else selector(select),
         "passes": passes,
         "min_trades": min_trades,
         "start": start,

@@ -29,15 +29,36 @@ def edge_note(training: bp.Training) -> list[str]:
 
 
 def components(training: bp.Training) -> dict[str, dict[str, object]]:
-    """Return parameters, objective and edge flags of every component, for JSON."""
-    return {
-        key: {
+    """Return parameters, objective and edge flags of every component, for JSON.
+
+    Of an ensemble its members, too.
+    """
+    found: dict[str, dict[str, object]] = {}
+    for key, component in training.components.items():
+        found[key] = {
             "params": dict(component.params),
             "objective": component.objective,
             "at_edge": dict(component.at_edge),
         }
+        if component.members:
+            found[key]["members"] = [
+                {"params": dict(one.params), "weight": one.weight, "objective": one.objective}
+                for one in component.members
+            ]
+    return found
+
+
+def ensemble_note(training: bp.Training) -> list[str]:
+    """Return the line that says what is traded, if it is not what the table shows."""
+    sizes = {
+        key: len(component.members)
         for key, component in training.components.items()
+        if component.members
     }
+    if not sizes:
+        return []
+    listed = ", ".join(f"{key} {size}" for key, size in sizes.items())
+    return [f"traded are ensembles around these values; members: {listed}", ""]
 
 
 def show_training(training: bp.Training, title: str) -> None:
@@ -51,7 +72,7 @@ def show_training(training: bp.Training, title: str) -> None:
         ],
         text_columns=2,
     )
-    console.show_lines(edge_note(training))
+    console.show_lines([*edge_note(training), *ensemble_note(training)])
 
 
 def write_training(

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from functools import cached_property
 from types import NoneType
 from typing import Any, TypeVar
@@ -57,7 +57,8 @@ class Portfolio:
         A number for one-dimensional input, a Series for frames and lists of parameters, also with
         one column or one value.
     components : dict
-        For strategy runs the portfolio of each component; otherwise empty.
+        For strategy runs the portfolio of each component; otherwise empty. A component that trades
+        an ensemble has one column for each member.
 
     Notes
     -----
@@ -103,6 +104,7 @@ class Portfolio:
         self._summaries: dict[int, AnyArray] = {}  # by what they hold
         self._kept: dict[str, Any] = {}  # frames by the name of their attribute
         self._warned = False
+        self._has_members = False  # the columns of a component are the members of its ensemble
         self._bars_per_year = None if bars_per_year is None else check_bars_per_year(bars_per_year)
         if fills is not None:
             self.__dict__["_fills"] = fills
@@ -258,6 +260,7 @@ class Portfolio:
         bars_per_year: float | None = None,
         components: Mapping[str, Portfolio] | None = None,
         plots: Mapping[tuple[int, str], FloatArray] | None = None,
+        members: Iterable[int] | None = None,
     ) -> Portfolio:
         """Return the portfolio of a strategy run: all columns on one capital.
 
@@ -277,6 +280,8 @@ class Portfolio:
         components : mapping of str to Portfolio, optional
         plots : mapping of (panel, name) to float64 array, shape (bars,), optional
             Lines that the strategy plotted.
+        members : iterable of int, optional
+            Where components trade ensembles: which member of its component each column is.
 
         Returns
         -------
@@ -285,9 +290,15 @@ class Portfolio:
         n, groups = fills.n_columns, ONE_COLUMN
         if n > 1:
             groups = Groups.of_codes(np.zeros(n, dtype=np.int64), 1, shared=False)
-        return cls(
+        account = None
+        if members is not None and columns is not None:
+            account = columns[:1]
+            columns = pd.MultiIndex.from_arrays(
+                [columns, [*members]], names=["component", "member"]
+            )
+        made = cls(
             None,
-            Labels(index, columns, None, name),
+            Labels(index, columns, account, name),
             fills=fills,
             groups=groups,
             start=np.array([float(capital)]),
@@ -296,6 +307,8 @@ class Portfolio:
             components=components,
             plots=plots,
         )
+        made._has_members = members is not None
+        return made
 
     # Looking
 
@@ -458,9 +471,18 @@ class Portfolio:
         `return` is pnl over (entry_price · size); `mae` and `mfe` are the worst and best price
         between fill and exit against the entry, as fractions; `bars` counts bars on which the
         column has a price; a position still open is marked at its last close, with status and exit
-        reason "open".
+        reason "open". Where a strategy trades ensembles, `column` is the component and `member`
+        the number of the combination, from 1.
         """
-        return self._lend("trades", lambda: trades_frame(self._fills, self.columns, self.index))
+        return self._lend("trades", self._trades)
+
+    def _trades(self) -> pd.DataFrame:
+        if not self._has_members:
+            return trades_frame(self._fills, self.columns, self.index)
+        keys, numbers = (self.columns.get_level_values(level) for level in (0, 1))
+        frame = trades_frame(self._fills, keys, self.index)
+        frame.insert(1, "member", numbers.take(self._fills.trades["column"]))
+        return frame
 
     @property
     def drawdowns(self) -> pd.DataFrame:

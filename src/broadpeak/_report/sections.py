@@ -129,7 +129,10 @@ def trade_section(account: Portfolio) -> Section:
 def _price_chart(key: str, component: Portfolio) -> Chart:
     trades = component.trades
     title = f"{key}: prices and trades"
-    figure = trade_figure(one_line(component.close), trades, component.plots, title)
+    close = component.close
+    if isinstance(close, pd.DataFrame):  # the members of an ensemble, all at the same prices
+        close = close.iloc[:, 0]
+    figure = trade_figure(close, trades, component.plots, title)
     return Chart(figure, f"{count(len(trades))} trades of {key} on its closing prices.")
 
 
@@ -148,13 +151,18 @@ def trade_table(trades: pd.DataFrame) -> Table:
         rows.insert(len(rows) // 2, ["…", left_out, *[""] * (len(rows[0]) - 2)])
     columns = ["Component", "Side", "Entry", "at", "Exit", "at", "Size", "Bars", "Result", "Return"]
     align = [LEFT, LEFT, LEFT, RIGHT, LEFT, RIGHT, RIGHT, RIGHT, RIGHT, RIGHT, LEFT]
+    if "member" in trades.columns:
+        columns.insert(1, "Member")
+        align.insert(1, RIGHT)
     return Table([*columns, "Ended by"], rows, align, note=note)
 
 
 def _trade(row: Mapping[Hashable, object]) -> list[str]:
     is_open = row["status"] == "open"
+    member = [count(row["member"])] if "member" in row else []
     return [
         str(row["column"]),
+        *member,
         str(row["direction"]),
         moment(row["entry_time"]),
         number(row["entry_price"], 5),

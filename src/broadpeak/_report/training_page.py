@@ -36,6 +36,7 @@ from broadpeak._training.result import ComponentTraining, StepCurve, Training
 from broadpeak.errors import ParamError
 
 MAP_CELLS = 20_000  # a page holds several maps, and few people have 20,000 pixels to spare
+MOST_MEMBERS = 25  # rows of an ensemble on a page
 OPEN_COMPONENTS = 4  # more than this and their charts start folded
 
 ENOUGH_TRADES = 20.0  # trades a parameter; below it a handful of them decides
@@ -63,7 +64,13 @@ def training_report(training: Training, *, path: str | Path) -> Path:
     n_evaluations = sum(found.n_evaluations for found in training.components.values())
     sections = [
         _headline(pages, training.objective_name, backtests),
-        Section("Chosen parameters", [_parameter_table(pages, training.objective_name)]),
+        Section(
+            "Chosen parameters",
+            [
+                _parameter_table(pages, training.objective_name),
+                *_ensembles(pages, training.objective_name),
+            ],
+        ),
         _charts(training, pages),
         account_section(
             {"Chosen": backtests.chosen, "Defaults": backtests.defaults},
@@ -232,6 +239,35 @@ def _parameter_table(pages: Sequence[_ComponentPage], objective: str) -> Table:
             "the best lies at the end of the range."
         ),
     )
+
+
+def _ensembles(pages: Sequence[_ComponentPage], objective: str) -> list[Part]:
+    """Return the members of each component that trades an ensemble, folded if they are many."""
+    folds: list[Part] = []
+    for page in pages:
+        found = page.found
+        if not found.members:
+            continue
+        rows = [
+            [
+                str(position),
+                *(number(member.params[name], 5) for name in found.params),
+                percent(member.weight),
+                number(member.objective, 3),
+            ]
+            for position, member in enumerate(found.members[:MOST_MEMBERS], 1)
+        ]
+        note = (
+            "Traded together, each as a position of its own with its share of the lots. What is "
+            "chosen above is their centre."
+        )
+        more = len(found.members) - len(rows)
+        if more > 0:
+            note += f" {count(more)} more members are in the parameter file."
+        table = Table(["Member", *found.params, "Weight", objective], rows, note=note)
+        title = f"{found.key}: ensemble of {count(len(found.members))}"
+        folds.append(Fold(title, [table], len(pages) <= OPEN_COMPONENTS))
+    return folds
 
 
 def _step(dim: Dimension) -> str:

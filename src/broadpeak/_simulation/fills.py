@@ -124,6 +124,23 @@ class Fills:
         return out
 
 
+def stack_fills(parts: Sequence[Fills]) -> Fills:
+    """Return the fills of several simulations of one column each, all on the same prices."""
+    begin = np.cumsum([0, *(len(part.log.orders) for part in parts)])
+    orders = np.concatenate([part.log.orders for part in parts])
+    orders[:, L_COLUMN] = np.repeat(np.arange(len(parts)), np.diff(begin))
+    return Fills(
+        parts[0].prices,
+        np.concatenate([part.price_rows for part in parts]),
+        OrderLog(
+            orders,
+            np.concatenate([p.log.starts + k for p, k in zip(parts, begin, strict=False)]),
+            np.concatenate([p.log.ends + k for p, k in zip(parts, begin, strict=False)]),
+        ),
+        np.concatenate([part.costs for part in parts]),
+    )
+
+
 def join_fills(
     parts: Sequence[Fills], bars: Sequence[IntArray], n_bars: int, days: IntArray | None = None
 ) -> Fills:

@@ -12,6 +12,14 @@
 
 A line is ``ASSET[:ALGO] v1 v2 … => objective``; ``+`` glued before a value means that the best one
 lies at the end of its range. ``# parameter`` lines name the columns of the lines below them.
+A component that trades an ensemble has a line for each of its members, with the member's share of
+the lots above it; the first line is the centre, and one of weight 0 is shown, not traded::
+
+    # weight 0.5
+    IBM 41.5 2.25 => 0.9871
+    # weight 0.5
+    IBM 41.5 2.5 => 0.9644
+
 Numbers are written so that reading gives exactly the same float. Other lines that begin with ``#``
 are remarks. Files without any comment, as others write them, are read too: their columns are
 called ``p1, p2, …``.
@@ -24,8 +32,8 @@ import math
 import os
 import re
 import tempfile
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Container, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
@@ -33,6 +41,7 @@ from urllib.parse import quote, unquote
 from broadpeak._core import check
 from broadpeak.errors import (
     MissingParFileError,
+    ParamError,
     ParamTypeError,
     ParFileError,
     UnknownNameError,
@@ -48,6 +57,8 @@ _VALUE = re.compile(rf"(?P<edge>\+?)(?P<number>{_NUMBER})\Z")
 _OBJECTIVE = re.compile(rf"(?:{_NUMBER}|[+-]?(?:nan|inf))\Z", re.IGNORECASE)
 _DECLARATION = re.compile(r'#\s*parameter\s+(?P<name>"(?:[^"\\]|\\.)*")(?P<rest>.*)\Z')
 _SETTING = re.compile(r"(?<!\w)(\w+)=(\S+)")
+_WEIGHT = re.compile(r"#\s*weight\s+(?P<number>\S+)\Z")
+_SUM_ERROR = 1e-6  # shares typed by hand, such as three of 0.3333333
 _LONGEST = 1_100  # characters of a number: every float written to its last digit has fewer
 _NAMES_SHOWN = 20
 _LINE = "ASSET v1 v2 … => objective, such as: AAPL 33.04 2.71 +10 => 1.112"
@@ -66,8 +77,27 @@ class ParRange:
 
 
 @dataclass(frozen=True, slots=True)
+class Member:
+    """One combination of an ensemble.
+
+    Attributes
+    ----------
+    params : dict
+        Value of each parameter.
+    weight : float
+        Its share of the lots, above 0; those of a component add up to 1.
+    objective : float
+        Score of these values in training; NaN if not known.
+    """
+
+    params: dict[str, float]
+    weight: float
+    objective: float = math.nan
+
+
+@dataclass(frozen=True, slots=True)
 class ComponentParameters:
-    """The line of one component.
+    """What is known of one component: its line, or the lines of its ensemble.
 
     Attributes
     ----------
@@ -81,6 +111,8 @@ class ComponentParameters:
         `ParRange` of each parameter, where the file has it.
     named : bool
         Whether the names come from the file; else they are ``p1, p2, …`` by position.
+    members : tuple of Member
+        What is traded in place of `params`, which are then the centre; empty: `params` alone.
     """
 
     params: dict[str, float]
@@ -88,6 +120,7 @@ class ComponentParameters:
     at_edge: frozenset[str] = frozenset()
     ranges: dict[str, ParRange] = field(default_factory=dict)
     named: bool = True
+    members: tuple[Member, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,13 +150,15 @@ class Parameters:
             if not (isinstance(key, str) and isinstance(line, ComponentParameters)):
                 rule = 'be a dict of ComponentParameters by "ASSET" or "ASSET:ALGO"'
                 raise ParamTypeError(broken_rule("components", rule, lines))
+            if line.members:
+                _check_members(key, line)
         name: object = self.strategy
         if not isinstance(name, str):
             raise ParamTypeError(broken_rule("strategy", "be the name of one", name))
 
     @property
     def params(self) -> dict[str, dict[str, float]]:
-        """Values by component and name."""
+        """Values by component and name; of an ensemble those of its centre."""
         return {key: dict(line.params) for key, line in self.components.items()}
 
     def __getitem__(self, key: str) -> dict[str, float]:
@@ -156,7 +191,7 @@ class Parameters:
             if declarations != declared:
                 lines += declarations or ["# parameters without names"]
                 declared = declarations
-            lines.append(_line(key, component))
+            lines += _lines(key, component)
         return "\n".join(lines) + "\n"
 
     def write(self, path: str | Path) -> Path:
@@ -171,7 +206,8 @@ def read_par(path: str | Path) -> Parameters:
     ----------
     path : str or Path
         A file written by `write_par`, or one line ``ASSET[:ALGO] v1 v2 … => objective`` for each
-        component, as other programs write them.
+        component, as other programs write them. Where a component has several lines, each has its
+        share of the lots on the line above it: ``# weight 0.25``.
 
     Returns
     -------
@@ -182,7 +218,8 @@ def read_par(path: str | Path) -> Parameters:
     ------
     ParFileError
         If the file does not exist (also a ``FileNotFoundError``), is not text, has a damaged line
-        (the message names it), a component twice, or no component.
+        (the message names it), a component twice without weights, weights that do not add up to 1,
+        or no component.
 
     Notes
     -----
@@ -206,7 +243,8 @@ def read_par(path: str | Path) -> Parameters:
     strategy = ""
     declared: dict[str, ParRange | None] = {}
     fresh = True
-    components: dict[str, ComponentParameters] = {}
+    weight: float | None = None  # of the line that comes next
+    found: dict[str, list[tuple[float | None, ComponentParameters]]] = {}
     for number, line in enumerate(lines, 1):
         where = f"{path}, line {number}"
         if line.startswith("#"):
@@ -218,17 +256,42 @@ def read_par(path: str | Path) -> Parameters:
                 fresh = False
             if declaration:
                 _declare(declared, declaration, where)
+            elif is_ours and (share := _WEIGHT.match(line)):
+                _check_followed(weight, where)
+                weight = _read_weight(share, where)
         elif line:
             key, component = _parsed(line, declared, where, is_ours=is_ours)
-            if key in components:
-                msg = f"{where}: component {key!r} must occur once. Delete one of its lines."
+            earlier = found.setdefault(key, [])
+            if earlier and (weight is None or earlier[0][0] is None):
+                rule = "must occur once, or have a line such as '# weight 0.5' above each line"
+                msg = f"{where}: component {key!r} {rule}. Delete one of its lines, or add weights."
                 raise ParFileError(msg)
-            components[key] = component
-            fresh = True
-    if not components:
+            earlier.append((weight, component))
+            weight, fresh = None, True
+    _check_followed(weight, f"{path}, last line")
+    if not found:
         msg = f"{path} must hold at least one line with a component, got none. Type {_LINE}."
         raise ParFileError(msg)
+    components = {key: _joined(rows, key, path) for key, rows in found.items()}
     return Parameters(components, strategy)
+
+
+def _joined(
+    rows: list[tuple[float | None, ComponentParameters]], key: str, path: Path
+) -> ComponentParameters:
+    """Return what the lines of one component say together; the first is its centre."""
+    weight, centre = rows[0]
+    if weight is None:
+        return centre
+    # One of weight 0 is not traded.
+    members = [Member(line.params, share, line.objective) for share, line in rows if share]
+    joined = replace(centre, members=tuple(members))
+    try:
+        _check_members(key, joined)
+    except ParamError as error:
+        msg = f"{path}: {error}"
+        raise ParFileError(msg) from error
+    return joined
 
 
 def write_par(path: str | Path, parameters: Parameters) -> Path:
@@ -357,6 +420,50 @@ def _parsed(
     return unquote(key) if is_ours else key, component
 
 
+def _read_weight(match: re.Match[str], where: str) -> float:
+    """Return the number of a line ``# weight 0.25``."""
+    try:
+        weight = _read_number(match["number"])
+    except ValueError:
+        weight = math.nan
+    if not 0 <= weight <= 1:
+        msg = (
+            f"{where}: a weight must be a number from 0 to 1, got {match['number'][:60]!r}. "
+            "Type it like # weight 0.25."
+        )
+        raise ParFileError(msg)
+    return weight
+
+
+def _check_followed(weight: float | None, where: str) -> None:
+    """Raise where a weight is still waiting for its line."""
+    if weight is not None:
+        msg = (
+            f"{where}: the line of a component must follow each weight, got none after "
+            f'"# weight {_number("weight", weight)}". Restore the line, or train again.'
+        )
+        raise ParFileError(msg)
+
+
+def _check_members(key: str, component: ComponentParameters) -> None:
+    """Raise `ParamError` unless the members of a component are a weighted set of its values."""
+    members: tuple[object, ...] = component.members
+    total = 0.0
+    for member in members:
+        if not isinstance(member, Member) or member.params.keys() != component.params.keys():
+            rule = f"have the parameters of its centre ({_shown(list(component.params))})"
+            raise ParamTypeError(broken_rule(f"the members of {key!r}", rule, member))
+        weight = check.real(member.weight)
+        if weight is None or not 0 < weight <= 1:
+            rule = "be a share of the lots, above 0 and at most 1"
+            raise ParamError(broken_rule(f"a weight of {key!r}", rule, member.weight))
+        total += weight
+    if abs(total - 1.0) > _SUM_ERROR:
+        rule = "add up to 1"
+        remedy = "Correct them, or train again."
+        raise ParamError(broken_rule(f"the weights of {key!r}", rule, total, remedy))
+
+
 def _declare(declared: dict[str, ParRange | None], match: re.Match[str], where: str) -> None:
     settings = dict(_SETTING.findall(match["rest"]))
     integer = settings.pop("integer", "no") == "yes"
@@ -410,7 +517,8 @@ def _declaration(name: object, span: ParRange | None) -> str:
     return f"{line} {numbers} integer={'yes' if span.integer else 'no'}"
 
 
-def _line(key: object, component: ComponentParameters) -> str:
+def _lines(key: object, component: ComponentParameters) -> list[str]:
+    """Return the line of a component, or those of its members with their weights above them."""
     if not key or not isinstance(key, str):
         rule = 'be "ASSET" or "ASSET:ALGO"'
         raise ParFileError(broken_rule("the key of a component", rule, key))
@@ -419,12 +527,29 @@ def _line(key: object, component: ComponentParameters) -> str:
     except UnicodeEncodeError as error:
         rule = "be a string that a file can hold"
         raise ParFileError(broken_rule("the key of a component", rule, key)) from error
+    known = _escaped(key)
+    centre = _line(known, component.params, component.objective, component.at_edge)
+    if not component.members:
+        return [centre]
+    lines = []
+    for member in component.members:
+        values = {name: member.params[name] for name in component.params}
+        line = _line(known, values, member.objective)
+        lines += [f"# weight {_number('weight', member.weight)}", line]
+    # A centre that is the first member has its line already, but for the marks of its edges.
+    if _line(known, component.params, component.objective) == lines[1]:
+        lines[1] = centre
+        return lines
+    return ["# weight 0", centre, *lines]
+
+
+def _line(
+    key: str, params: Mapping[str, float], objective: object, at_edge: Container[str] = ()
+) -> str:
     values = [
-        f"{'+' if name in component.at_edge else ''}{_number(name, value)}"
-        for name, value in component.params.items()
+        f"{'+' if name in at_edge else ''}{_number(name, value)}" for name, value in params.items()
     ]
-    shown = _objective(component.objective)
-    return " ".join([_escaped(key), *values, "=>", shown])
+    return " ".join([key, *values, "=>", _objective(objective)])
 
 
 def _objective(value: object) -> str:

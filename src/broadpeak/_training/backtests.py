@@ -11,7 +11,7 @@ from broadpeak._data.data import Data
 from broadpeak._portfolio.portfolio import Portfolio
 from broadpeak._simulation.costs import Costs
 from broadpeak._training.strategy import Strategy
-from broadpeak._training.test import test
+from broadpeak._training.test import ParamsLike, test
 
 
 class Backtests(NamedTuple):
@@ -37,7 +37,7 @@ class Backtests(NamedTuple):
 def run_backtests(
     strategy: Strategy,
     data: Data,
-    params: Mapping[str, Mapping[str, float]],
+    params: ParamsLike,
     *,
     costs: Costs | Mapping[str, Costs] | None,
     last: Any,

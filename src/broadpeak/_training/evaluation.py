@@ -43,6 +43,7 @@ CYCLE_COLUMNS = (
     "out_of_sample",
     "trades",
     "net",
+    "members",
 )
 RESERVED = frozenset((*TRIAL_COLUMNS, *RESULT_COLUMNS, *FIELDS, *CYCLE_COLUMNS))
 """Columns of the tables of trials and cycles, hence no names of parameters."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -61,6 +61,11 @@ class OrderArrays:
     exit_short: BoolArray
     settings: Mapping[str, Setting]
     n_unprotected: int
+
+    def scaled(self, weight: float | FloatArray) -> OrderArrays:
+        """Return the orders with their lots times `weight`, a number or one a bar."""
+        lots = self.settings["lots"] * weight  # type: ignore[operator]  # never None
+        return replace(self, settings={**self.settings, "lots": lots})
 
     def since(self, first: int) -> OrderArrays:
         """Return the orders from bar `first` on, counted from there."""

@@ -24,7 +24,7 @@ from broadpeak._portfolio.portfolio import Portfolio
 from broadpeak._run.carried import Travelling
 from broadpeak._search.protocol import SearchStep
 from broadpeak._search.searchspace import Dimension
-from broadpeak._store.par import ComponentParameters, Parameters, ParRange
+from broadpeak._store.par import ComponentParameters, Member, Parameters, ParRange
 from broadpeak._training.backtests import Backtests, run_backtests
 from broadpeak._training.evaluation import RESULT_COLUMNS, TRIAL_COLUMNS, Evaluation
 from broadpeak._training.objective import objective_name
@@ -160,6 +160,9 @@ class ComponentTraining:
         Runs of the strategy with different values.
     seconds : float
         Time the search took.
+    members : tuple of Member
+        Of an ensemble: what is traded, each with `params`, `weight` and `objective` (NaN where the
+        search did not evaluate it). `params` is then the centre. Empty for a single choice.
     """
 
     key: str
@@ -179,6 +182,7 @@ class ComponentTraining:
     n_bars: int
     n_evaluations: int
     seconds: float
+    members: tuple[Member, ...] = ()
 
     @property
     def defaults(self) -> dict[str, float]:
@@ -187,7 +191,8 @@ class ComponentTraining:
 
     def __repr__(self) -> str:
         values = ", ".join(f"{name}={value:.6g}" for name, value in self.params.items())
-        return f"<{self.key}: {values} => {self.objective:.4g}>"
+        more = f", {len(self.members)} members" if self.members else ""
+        return f"<{self.key}: {values} => {self.objective:.4g}{more}>"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -251,8 +256,41 @@ class Training(Travelling):
 
     @property
     def params(self) -> dict[str, dict[str, float]]:
-        """Chosen values: {component: {name: value}}."""
+        """Chosen values: {component: {name: value}}; of an ensemble those of its centre."""
         return {key: dict(found.params) for key, found in self.components.items()}
+
+    def ensemble(self, component: str | None = None) -> pd.Series[float]:
+        """Return what is traded of a component: the weight of each combination.
+
+        Parameters
+        ----------
+        component : str, optional
+            Key of the component; may be left out if there is only one.
+
+        Returns
+        -------
+        Series
+            Named ``weight``, the levels of its index are the parameters; as `Selection.ensemble`.
+            The weights add up to 1. A single choice is one row of weight 1.
+
+        Examples
+        --------
+        >>> import broadpeak as bp
+        >>> @bp.strategy(lookback=60)
+        ... def momentum(s):
+        ...     days = s.optimize(20, 10, 50, 10, name="days")
+        ...     s.enter_long(bp.crossed_above(bp.roc(s.close, days), 0.0))
+        ...     s.exit_long(bp.crossed_below(bp.roc(s.close, days), 0.0))
+        >>> training = bp.train(momentum, bp.Data.sample("IBM"), select=bp.Ensemble(0.4))
+        >>> training.ensemble().tolist()
+        [0.5, 0.5]
+        """
+        found = self._component(component)
+        members = found.members or (Member(found.params, 1.0, found.objective),)
+        points = [[member.params[name] for member in members] for name in found.params]
+        index = pd.MultiIndex.from_arrays(points, names=list(found.params))
+        labels = index.get_level_values(0) if index.nlevels == 1 else index
+        return pd.Series([member.weight for member in members], labels, name="weight", dtype=float)
 
     @property
     def objective_name(self) -> str:
@@ -287,12 +325,13 @@ class Training(Travelling):
             strategy.unstable_period,
             strategy.fill,
             self.params,
+            [found.members for found in self.components.values()],
             costs,
         )
         kept: tuple[object, Backtests] | None = self.__dict__.get("_backtests")
         if kept is None or kept[0] != basis:
             last = self.period[1]
-            kept = basis, run_backtests(strategy, self.data, self.params, costs=costs, last=last)
+            kept = basis, run_backtests(strategy, self.data, self, costs=costs, last=last)
             self.__dict__["_backtests"] = kept
         return kept[1]
 
@@ -609,6 +648,7 @@ def _line(found: ComponentTraining) -> ComponentParameters:
             dim.name: ParRange(dim.default, dim.min, dim.max, dim.step, dim.bias, dim.integer)
             for dim in found.dimensions
         },
+        members=found.members,
     )
 
 

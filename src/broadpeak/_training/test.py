@@ -18,7 +18,7 @@ from broadpeak._core import check
 from broadpeak._data.data import Data
 from broadpeak._portfolio.portfolio import Portfolio
 from broadpeak._simulation.costs import Costs
-from broadpeak._simulation.fills import join_fills
+from broadpeak._simulation.fills import join_fills, stack_fills
 from broadpeak._simulation.rules import NO_COSTS
 from broadpeak._simulation.stops import EXIT_REASONS
 from broadpeak._store.par import Parameters, read_par
@@ -44,14 +44,14 @@ from broadpeak._training.strategy import (
     run_strategy,
 )
 from broadpeak._training.values import Defaults, TrainedValues
-from broadpeak.errors import ParamError, ParFileError, broken_rule
-from broadpeak.types import BoolArray
+from broadpeak.errors import BroadpeakError, ParamError, ParFileError, broken_rule
+from broadpeak.types import BoolArray, FloatArray
 
 SIZINGS = ("unit", "script")
 
 
 class _Trained(Protocol):
-    """An object with chosen values, such as a `Training`."""
+    """An object with chosen values, such as a `Training`; components may have `members`."""
 
     @property
     def params(self) -> Mapping[str, Mapping[str, float]]: ...
@@ -89,7 +89,8 @@ def test(
         Prices.
     params : Training, Parameters, path or dict, optional
         Trained values: a training, what `read_par` returns, the path of a parameter file, or
-        ``{component: {name: value}}``. None: the defaults of the strategy.
+        ``{component: {name: value}}``. None: the defaults of the strategy. An ensemble of a
+        training or a file is traded as a whole: each member with its weight.
     start, end : labels of the index, optional
         First and last tested bar, both included. Bars before `start` serve as look-back.
     costs : Costs or dict of asset to Costs, optional
@@ -104,7 +105,8 @@ def test(
     -------
     Portfolio
         Equity of all components together: capital + profit and loss. ``.components`` holds one
-        portfolio a component, by key.
+        portfolio a component, by key. Where a component trades an ensemble, columns are
+        (component, member), and trades have a column ``member``.
 
     Raises
     ------
@@ -112,6 +114,13 @@ def test(
         If an argument, parameters, strategy or prices break a rule.
     TaskError
         If the strategy raises anything else.
+
+    Notes
+    -----
+    The members of an ensemble are separate positions on one account: the strategy runs once with
+    the values of each, its lots are multiplied by the member's weight, and profits, costs and
+    equity are the sums. Nothing is netted: where one member is long and another short, both
+    positions are held and both pay their costs.
 
     Examples
     --------
@@ -161,11 +170,12 @@ def signals(
     Returns
     -------
     DataFrame
-        One row per order, in the order of components; empty if there is none. Columns:
+        One row per order, in the order of components and members; empty if there is none. Columns:
         ``component, asset, algo, time`` (the signal bar), ``action`` ("enter_long",
-        "enter_short", "exit_long", "exit_short"), ``reason`` ("signal" or "lifetime"), ``lots``,
-        ``stop, take_profit, trail`` (distances in price; NaN: none), ``lifetime`` (bars; NaN: no
-        limit), ``close`` (the last one), and ``position`` (signed units held by the simulation).
+        "enter_short", "exit_long", "exit_short"), ``reason`` ("signal" or "lifetime"), ``lots``
+        (times the weight), ``stop, take_profit, trail`` (distances in price; NaN: none),
+        ``lifetime`` (bars; NaN: no limit), ``close`` (the last one), ``position`` (signed units
+        held by the simulation), and ``member`` and ``weight`` of an ensemble (else 1 and 1).
 
     Raises
     ------
@@ -178,7 +188,8 @@ def signals(
     -----
     The strategy is simulated over all of `data` to know what it holds: an entry in the direction
     of its position is no order, neither is an exit without one. An entry against the position
-    closes it too. With close fills the order is due at the close of the signal bar itself.
+    closes it too. With close fills the order is due at the close of the signal bar itself. Members
+    of an ensemble hold positions of their own: ``position`` is that of the member alone.
     Protective stops and targets are not listed: they belong to the position since it was opened.
 
     Examples
@@ -199,7 +210,7 @@ def signals(
 _COLUMNS = (
     *("component", "asset", "algo", "time", "action", "reason"),
     *SETTINGS,
-    *("close", "position"),
+    *("close", "position", "member", "weight"),
 )
 
 
@@ -225,7 +236,11 @@ def _component_tests(
         orders = ordered.book.merged(lookback, len(ordered.bars), unit_lots=unit_lots)
         n_unprotected = max(n_unprotected, orders.n_unprotected)
         costs_of = table[ordered.component.asset]
-        tests.append(component_test(ordered, orders, lookback, strategy.fill, costs_of))
+        tests.append(
+            component_test(
+                ordered, orders, lookback, strategy.fill, costs_of, weights=ordered.weight
+            )
+        )
     if n_unprotected:
         warnings.warn(unprotected_note(strategy, n_unprotected), stacklevel=3)
     return tests
@@ -256,12 +271,15 @@ def _due_orders(test: ComponentTest, fill: str) -> Iterator[dict[str, object]]:
         "time": test.bars.index[last],
         "close": float(test.bars.close[last]),
         "position": held,
+        "member": test.member or 1,
+        "weight": test.weight,
     }
     action, reason = (
         _order_at_close(test, last) if fill == "close" else _order_at_next_open(test, last, held)
     )
     if action.startswith("enter"):
         settings = {name: _value_at(test.orders.settings[name], last) for name in SETTINGS}
+        settings["lots"] *= test.weight
         yield {**known, "action": action, "reason": reason, **settings}
     elif action:
         lots = abs(held) / test.account.costs.lot_amount
@@ -325,13 +343,16 @@ def _value_at(value: Setting, bar: int) -> float:
 class StrategyOrders(NamedTuple):
     """What a strategy ordered and plotted for one component; not simulated yet.
 
-    `bars` are the look-back and the evaluated bars.
+    `bars` are the look-back and the evaluated bars. Of an ensemble it is one `member`, from 1, with
+    its `weight`; 0 where a component trades one combination.
     """
 
     component: Component
     bars: Bars
     book: OrderBook
     lines: dict[str, PlotLine]
+    member: int = 0
+    weight: float = 1.0
 
 
 def strategy_orders(
@@ -341,7 +362,7 @@ def strategy_orders(
     *,
     mode: str,
 ) -> list[StrategyOrders]:
-    """Call the strategy once over all its components.
+    """Call the strategy once over all its components; of ensembles once for each member.
 
     Raises
     ------
@@ -351,6 +372,8 @@ def strategy_orders(
         If it raises anything else.
     """
     label = f"component={', '.join(views)}"
+    if isinstance(values, TrainedValues) and values.sets:
+        return labelled(label, partial(_ensemble_orders, strategy, views, values, mode))
     return labelled(label, partial(_strategy_orders, strategy, views, values, mode))
 
 
@@ -375,9 +398,30 @@ def _strategy_orders(
     ]
 
 
+def _ensemble_orders(
+    strategy: Strategy, views: Mapping[str, Bars], values: TrainedValues, mode: str
+) -> list[StrategyOrders]:
+    """Run the strategy with one member of each component after the other."""
+    found: dict[Component, list[StrategyOrders]] = {}
+    for rank in range(max(map(len, values.sets.values()))):
+        at_rank = values.at(rank)
+        for ordered in _strategy_orders(strategy, views, at_rank, mode):
+            component, key = ordered.component, ordered.component.key
+            members = values.sets[key]
+            if rank >= len(members):
+                continue
+            own = ordered
+            if not at_rank.ran_with(key):  # common parameters differ from those of this member
+                again = _strategy_orders(strategy, views, values.at(rank, key), mode)
+                own = next(one for one in again if one.component == component)
+            own = own._replace(member=rank + 1, weight=members[rank][1])
+            found.setdefault(component, []).append(own)
+    return [one for members in found.values() for one in members]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class ComponentTest:
-    """One component's simulated test.
+    """The simulated test of one component, or of one member of its ensemble.
 
     Attributes
     ----------
@@ -385,11 +429,16 @@ class ComponentTest:
     bars : Bars
         Tested bars, without the look-back.
     orders : OrderArrays
-        Its orders, counted in those bars.
+        Its orders, counted in those bars, at the lots that the strategy set.
     account : Account
     simulated : SimulatedOrders
+        What became of them at the lots of the member.
     lines : dict of str to PlotLine
         What the strategy plotted, over the tested bars.
+    member : int
+        Number of the member, from 1; 0 where the component trades one combination.
+    weight : float
+        The member's share of the lots at the first tested bar.
     """
 
     component: Component
@@ -398,6 +447,8 @@ class ComponentTest:
     account: Account
     simulated: SimulatedOrders
     lines: dict[str, PlotLine] = field(default_factory=dict)
+    member: int = 0
+    weight: float = 1.0
 
     def own_capital(self) -> float:
         """Return price · lots · lot amount at the first bar (or lots of the first entry)."""
@@ -407,7 +458,8 @@ class ComponentTest:
             first = float(lots[0])
             # Entries with lots of their own leave the other bars without a number.
             lots = first if first > 0 else float(lots[entering.argmax()]) if entering.any() else 1.0
-        return self.account.capital * (lots if lots is not None and lots > 0 else 1.0)
+        capital = self.account.capital * (lots if lots is not None and lots > 0 else 1.0)
+        return capital * self.weight
 
 
 def component_test(
@@ -418,18 +470,34 @@ def component_test(
     costs: Costs,
     *,
     flatten: BoolArray | None = None,
+    weights: float | FloatArray = 1.0,
 ) -> ComponentTest:
-    """Simulate merged `orders` of a component on its bars from `first` on."""
+    """Simulate merged `orders` of a component on its bars from `first` on.
+
+    `weights` are the shares of the lots that the member trades: one, or one for each of `orders`.
+    """
     tested = ordered.bars.window(first, len(ordered.bars))
     flatten = None if flatten is None else flatten[first:]
     account = account_on(tested, 0, fill, costs, flatten=flatten)
-    orders = orders.since(first)
+    orders = traded = orders.since(first)
+    if isinstance(weights, np.ndarray):
+        weights = weights[first:]
+        traded = orders.scaled(weights)
+    elif weights != 1:
+        traded = orders.scaled(weights)
     lines = {
         name: line._replace(values=np.asarray(line.values)[first:])
         for name, line in ordered.lines.items()
     }
     return ComponentTest(
-        ordered.component, tested, orders, account, simulate_orders(orders, account), lines
+        ordered.component,
+        tested,
+        orders,
+        account,
+        simulate_orders(traded, account),
+        lines,
+        ordered.member,
+        float(weights[0]) if isinstance(weights, np.ndarray) else weights,
     )
 
 
@@ -447,32 +515,52 @@ def strategy_portfolio(tests: Sequence[ComponentTest], capital: float | None) ->
     ParamError
         If `capital` is not a positive number.
     """
-    capitals = np.array([test.own_capital() for test in tests])
+    sets: dict[str, list[ComponentTest]] = {}
+    own: dict[str, float] = {}
+    keys, numbers = [], []
+    for test in tests:
+        key = test.component.key
+        sets.setdefault(key, []).append(test)
+        own[key] = own.get(key, 0.0) + test.own_capital()
+        keys.append(key)
+        numbers.append(test.member or 1)
+    has_members = len(tests) > len(sets)
+    capitals = np.array([*own.values()])
     total = float(capitals.sum()) if capital is None else check_capital(capital)
     # A capital that was passed is divided in the proportion that components have by default.
     shares = capitals * (total / capitals.sum())
-    components = {}
-    for test, share in zip(tests, shares, strict=True):
-        key = test.component.key
+    components, parts, indexes = {}, [], []
+    for (key, (first, *others)), share in zip(sets.items(), shares, strict=True):
+        fills, lines = first.simulated.fills, first.lines
+        if others:  # what was plotted belongs to a member, not to the whole
+            fills, lines = stack_fills([one.simulated.fills for one in sets[key]]), {}
+        parts.append(fills)
+        indexes.append(first.bars.index)
         components[key] = Portfolio.from_fills(
-            test.simulated.fills,
-            test.bars.index,
+            fills,
+            first.bars.index,
             capital=float(share),
-            columns=pd.Index([key], name="component"),
+            columns=pd.Index([key] * (1 + len(others)), name="component"),
             name=key,
-            plots={(line.panel, line.name): line.values for line in test.lines.values()},
+            plots={(line.panel, line.name): line.values for line in lines.values()},
+            members=range(1, 2 + len(others)) if has_members else None,
         )
-    index = tests[0].bars.index
-    for test in tests[1:]:
-        if not test.bars.index.equals(index):
-            index = index.union(test.bars.index)
-    fills = tests[0].simulated.fills
-    if len(tests) > 1:
-        positions = [index.get_indexer(test.bars.index).astype(np.int64) for test in tests]
-        parts = [test.simulated.fills for test in tests]
+    index = indexes[0]
+    for each in indexes[1:]:
+        if not each.equals(index):
+            index = index.union(each)
+    fills = parts[0]
+    if len(parts) > 1:
+        positions = [index.get_indexer(each).astype(np.int64) for each in indexes]
         fills = join_fills(parts, positions, len(index), days_of(index))
-    keys = pd.Index(list(components), name="component")
-    return Portfolio.from_fills(fills, index, capital=total, columns=keys, components=components)
+    return Portfolio.from_fills(
+        fills,
+        index,
+        capital=total,
+        columns=pd.Index(keys, name="component"),
+        components=components,
+        members=numbers if has_members else None,
+    )
 
 
 def check_capital(capital: object) -> float:
@@ -509,10 +597,9 @@ def values_for(strategy: Strategy, params: ParamsLike) -> TrainedValues | Defaul
             )
             raise ParFileError(msg)
         named = all(line.named for line in params.components.values())
-        source = "The parameter file"
-        return TrainedValues(params.params, named=named, source=source, error=ParFileError)
+        return trained_values(params, "The parameter file", named=named, error=ParFileError)
     if hasattr(params, "params") and hasattr(params, "components"):  # a Training
-        return TrainedValues(params.params, named=True, source="The training", error=ParamError)
+        return trained_values(params, "The training")
     if not isinstance(params, Mapping):
         raise ParamError(broken_rule("params", "hold parameters", params, _REMEDY))
     for key, values in params.items():
@@ -525,3 +612,22 @@ def values_for(strategy: Strategy, params: ParamsLike) -> TrainedValues | Defaul
     if not params:
         raise ParamError(broken_rule("params", "name at least one component", params, _REMEDY))
     return TrainedValues(dict(params), named=True, source="params", error=ParamError)
+
+
+def trained_values(
+    trained: _Trained,
+    source: str,
+    *,
+    named: bool = True,
+    error: type[BroadpeakError] = ParamError,
+) -> TrainedValues:
+    """Return the values of a training or a file; of an ensemble all members."""
+    table = dict(trained.params)
+    sets = {}
+    for key, one in trained.components.items():
+        if members := getattr(one, "members", ()):
+            table[key] = members[0].params
+            sets[key] = [(member.params, member.weight) for member in members]
+    if sets:
+        sets = {key: sets.get(key) or [(values, 1.0)] for key, values in table.items()}
+    return TrainedValues(table, named=named, source=source, error=error, sets=sets)

@@ -39,6 +39,7 @@ from broadpeak._search.protocol import (
     SearchStep,
     StoppingScore,
     check_searcher,
+    finite_scores,
     maximise,
 )
 from broadpeak._search.random import Random
@@ -46,6 +47,7 @@ from broadpeak._search.searchspace import Dimension, SearchSpace
 from broadpeak._search.selectors import Selector, is_narrow
 from broadpeak._simulation.costs import Costs
 from broadpeak._simulation.rules import NO_COSTS
+from broadpeak._store.par import Member
 from broadpeak._training.components import Bars, BarWindow, Component, bars_of, per_asset, window
 from broadpeak._training.evaluation import (
     OWN_MISTAKES,
@@ -328,8 +330,9 @@ def train(
         protocol works too, such as ``bp.searchers.Optuna("tpe")``.
     objective : str or callable
         Name in `bp.objectives`, or a function of `Stats`; higher is better, not finite is unusable.
-    select : "hill", "plateau", "peak" or a selector, optional
+    select : "hill", "plateau", "peak", "ensemble" or a selector, optional
         How the value is chosen from the scores. Default: "hill"; "peak" for genetic and random.
+        With `Ensemble` a weighted set of combinations is chosen, and traded as a whole.
     passes : int, default 1
         Rounds of an ascent; from the second on it starts from the results of the one before.
     min_trades : int, default 5
@@ -838,16 +841,15 @@ class ComponentSearch:
         discovered, setup, names = self._discovered, self.setup, self.space.names
         component, bars, first = setup.component, setup.bars, setup.account.first
         final = self.by_point[found.values]
-        params = dict(zip(names, found.values, strict=True))
-        for position, value in (final.computed or {}).items():
-            params[names[position]] = value
+        n_known = len(self.by_point)
+        members = self._members(found) if found.choice.members else ()
         curves = tuple(self._curve(curve) for curve in found.choice.curves)
         self.narrow = _narrow(component.key, found)
         return ComponentTraining(
             key=component.key,
             asset=component.asset,
             algo=component.algo,
-            params=params,
+            params=_named(names, found.values, final),
             objective=float(found.score),
             at_edge=dict(zip(names, found.choice.at_edge, strict=True)),
             steps={curve.parameter: curve for curve in curves},
@@ -863,8 +865,29 @@ class ComponentSearch:
             first=bars.index[first],
             last=bars.index[-1],
             n_bars=len(bars) - first,
-            n_evaluations=found.n_evaluations,
+            n_evaluations=found.n_evaluations + len(self.by_point) - n_known,
             seconds=seconds,
+            members=members,
+        )
+
+    def _members(self, found: SearchResult) -> tuple[Member, ...]:
+        """Return the ensemble that was chosen; what the search did not evaluate of it is now."""
+        weights: dict[Point, float] = {}
+        for point, weight in found.choice.members:
+            values = self.space.rounded(point)  # several may be one once integers are rounded
+            weights[values] = weights.get(values, 0.0) + weight
+        cycle = max((step.train_cycle for step, _ in self._steps), default=1)
+        new = [SearchStep(values, cycle, 0, 0, "") for values in weights]
+        new = [step for step in new if step.point not in self.by_point]
+        if new:
+            self._scores(new)
+        # An evaluation is missing only where the user stopped the search.
+        evaluated = [self.by_point.get(values, Evaluation(np.nan)) for values in weights]
+        scores = finite_scores(one.score for one in evaluated)
+        rows = zip(weights.items(), evaluated, scores, strict=True)
+        return tuple(
+            Member(_named(self.space.names, values, one), weight, score)
+            for (values, weight), one, score in rows
         )
 
     def _curve(self, curve: SearchCurve) -> StepCurve:
@@ -908,6 +931,14 @@ def _narrow(key: str, found: SearchResult) -> tuple[str, ...]:
         if is_narrow(curve.robustness, len(curve.values))
     ]
     return (*names, *[key] * is_narrow(found.choice.robustness, found.n_evaluations))
+
+
+def _named(names: Sequence[str], values: Point, evaluation: Evaluation) -> dict[str, float]:
+    """Return the values by name; those that the strategy computed in that run in their place."""
+    params = dict(zip(names, values, strict=True))
+    for position, value in (evaluation.computed or {}).items():
+        params[names[position]] = value
+    return params
 
 
 _UNUSED_HERE = {"n_workers", "store_key", "engine", "show_progress"}

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeAlias
 
 from broadpeak._search.searchspace import Dimension
 from broadpeak._training.components import Component
@@ -118,11 +118,16 @@ class Trial:
             raise _changed_error(f"there were {n_calls} and are {n_seen}, without {missing}")
 
 
+WeightedValues: TypeAlias = tuple[Mapping[str, float], float]
+"""The values of one member of an ensemble, and its share of the lots."""
+
+
 class TrainedValues:
     """Returns trained values by component, by name where names are known, else by order.
 
     A common parameter takes its value from the first component of the assets that run; without a
-    loop that is the only one.
+    loop that is the only one. Where components trade ensembles, `sets` holds the members of every
+    component; a run of the strategy then gets one of each, with `at`.
     """
 
     def __init__(
@@ -132,16 +137,37 @@ class TrainedValues:
         named: bool,
         source: str,
         error: type[BroadpeakError],
+        sets: Mapping[str, Sequence[WeightedValues]] | None = None,
+        first: str = "",
     ) -> None:
+        self.sets = sets or {}
         self._table = table
         self._named = named
         self._source = source
         self._error = error
         self._used: dict[str, list[str]] = {}
-        self._first = next(iter(table), "")
+        self._common: set[str] = set()
+        self._wanted_first = first
+        self._first = first or next(iter(table), "")
+
+    def at(self, rank: int, first: str = "") -> TrainedValues:
+        """Return the values of one member of each component; of a smaller ensemble its last.
+
+        Common parameters come from component `first`, where one is named.
+        """
+        table = {key: members[min(rank, len(members) - 1)][0] for key, members in self.sets.items()}
+        named, source, error = self._named, self._source, self._error
+        return TrainedValues(table, named=named, source=source, error=error, first=first)
+
+    def ran_with(self, key: str) -> bool:
+        """Return whether the common values of a finished run are those of component `key`."""
+        own, used = self._table[key], self._table[self._first]
+        return all(own.get(name, used[name]) == used[name] for name in self._common)
 
     def belongs_to(self, assets: Iterable[str]) -> None:
         """Take common values from the first component of these assets."""
+        if self._wanted_first:
+            return
         symbols = tuple(assets)
         keys = list(self._table)
         algo_key = next(
@@ -170,6 +196,8 @@ class TrainedValues:
         elif name not in values:
             raise self._mismatch_error(key, f"a value of {name!r}")
         self._used.setdefault(key, []).append(name)
+        if component is None:
+            self._common.add(name)
         return dimension.rounded(float(values[name]))
 
     def check_complete(self, components: Sequence[Component]) -> None:

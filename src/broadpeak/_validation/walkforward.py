@@ -15,18 +15,28 @@ import pandas as pd
 
 from broadpeak._core import check
 from broadpeak._data.data import Data
-from broadpeak._training.components import Bars, BarWindow, check_enough, window
+from broadpeak._training.components import Bars, BarWindow, Component, check_enough, window
 from broadpeak._training.objective import resolve_objective
-from broadpeak._training.orders import SETTINGS, OrderArrays, OrderBook, Setting
+from broadpeak._training.orders import (
+    SETTINGS,
+    Account,
+    OrderArrays,
+    OrderBook,
+    Setting,
+    SimulatedOrders,
+    simulate_orders,
+)
 from broadpeak._training.performance import Stats
-from broadpeak._training.result import Training
+from broadpeak._training.result import ComponentTraining, Training
 from broadpeak._training.strategy import Strategy, StrategyFunction, as_strategy
 from broadpeak._training.test import (
     ComponentTest,
+    StrategyOrders,
     check_capital,
     component_test,
     strategy_orders,
     strategy_portfolio,
+    trained_values,
 )
 from broadpeak._training.train import (
     TrainArguments,
@@ -37,7 +47,6 @@ from broadpeak._training.train import (
     plan_training,
     train_many,
 )
-from broadpeak._training.values import TrainedValues
 from broadpeak._validation.splitters import cycles_for_period, split_walk_forward
 from broadpeak._validation.walked import WalkForward
 from broadpeak.errors import DataError, ParamError, broken_rule
@@ -124,6 +133,12 @@ def walk_forward(
     sees nothing after its end, and its own look-back before its start. In the tests indicators run
     on the whole history with the cycle's parameters, so that a border makes no false crossing.
 
+    With ``select=Ensemble(share)`` each cycle trades a set of its own, and the stitched result is
+    the sum of its members, each at its weight. With border "carry", a combination that is in the
+    next set too keeps its position, at the size it was opened with. The positions of those that
+    leave are ruled by the new ones, in order of rank; a position that nobody takes over, because
+    the next set is smaller, is closed at the last close of its cycle.
+
     Examples
     --------
     >>> import warnings
@@ -172,7 +187,7 @@ def walk_forward(
     }
     result = WalkForward(
         table=_cycle_table(plan, trainings, spans, tests),
-        portfolio=strategy_portfolio(tests, capital),
+        portfolio=strategy_portfolio([one.test for one in tests], capital),
         trainings=tuple(trainings),
         strategy=plan.strategy,
         data=data,
@@ -252,6 +267,18 @@ def _cycle_spans(
     return spans
 
 
+class _PlaceTest(NamedTuple):
+    """The test of one component, or of one place in its ensembles, over all cycles.
+
+    `weights` has the share of the lots in each tested cycle, 0 where nobody takes the place; `full`
+    is what becomes of the orders at full lots.
+    """
+
+    test: ComponentTest
+    weights: list[float]
+    full: SimulatedOrders
+
+
 def _cycle_tests(
     plan: TrainingPlan,
     trainings: Sequence[Training],
@@ -259,59 +286,129 @@ def _cycle_tests(
     *,
     horizon: int,
     border: str,
-) -> list[ComponentTest]:
+) -> list[_PlaceTest]:
     """Return one test of each component, in which every cycle's values rule its own bars.
 
     The strategy runs over the whole history with each cycle's values, so that indicators are warm
     and make no false crossing at a border; of its orders those of the cycle's bars are taken.
+    Of ensembles there is one test for each place in them.
     """
     ends = spans[-1].train
     views = {symbol: bars.window(0, ends[symbol].last) for symbol, bars in plan.bars.items()}
-    tested = [(ordered.test, training) for ordered, training in zip(spans, trainings, strict=False)]
-    runs = []
-    for test, training in tested:
-        if test is not None:
-            values = TrainedValues(
-                training.params, named=True, source="The training", error=ParamError
-            )
-            runs.append((test, strategy_orders(plan.strategy, views, values, mode="test")))
+    runs: list[tuple[dict[str, BarWindow], Training, dict[Component, list[StrategyOrders]]]] = []
+    for span, training in zip(spans, trainings, strict=False):
+        if span.test is not None:
+            of_component: dict[Component, list[StrategyOrders]] = {}
+            values = trained_values(training, "The training")
+            for ordered in strategy_orders(plan.strategy, views, values, mode="test"):
+                of_component.setdefault(ordered.component, []).append(ordered)
+            runs.append((span.test, training, of_component))
     found = []
-    for number, ordered in enumerate(runs[0][1]):
-        component, n_bars = ordered.component, len(ordered.bars)
-        segments = [test[component.asset] for test, _ in runs]
-        orders = _stitched_orders(
-            [orders[number].book for _, orders in runs], segments, n_bars, horizon, border
-        )
-        flatten = None
-        if border == "close":
-            flatten = np.zeros(n_bars, dtype=np.bool_)
-            flatten[[segment.last - 1 for segment in segments[:-1]]] = True
-        costs = plan.costs[component.asset]
-        first, fill = segments[0].first, plan.strategy.fill
-        # What was plotted belongs to a cycle, not to the whole.
-        plain = ordered._replace(lines={})
-        found.append(component_test(plain, orders, first, fill, costs, flatten=flatten))
+    for component in runs[0][2]:
+        segments = [test[component.asset] for test, _, _ in runs]
+        sets = [orders[component] for _, _, orders in runs]
+        places: list[list[int | None]] = [[0] * len(sets)]
+        if max(map(len, sets)) > 1:
+            places = _places([_points(one.components[component.key]) for _, one, _ in runs])
+        for number, place in enumerate(places, 1):
+            member = number if len(places) > 1 else 0
+            found.append(_place_test(plan, place, sets, segments, member, horizon, border))
     return found
+
+
+def _place_test(
+    plan: TrainingPlan,
+    place: Sequence[int | None],
+    sets: Sequence[Sequence[StrategyOrders]],
+    segments: Sequence[BarWindow],
+    member: int,
+    horizon: int,
+    border: str,
+) -> _PlaceTest:
+    """Return the test of those who take a place, one after the other."""
+    n_bars = len(sets[0][0].bars)
+    books, bounds, cuts, shares = [], [], [], []
+    weights = np.zeros(n_bars)
+    flatten = np.zeros(n_bars, dtype=np.bool_)
+    for cycle, (at, segment) in enumerate(zip(place, segments, strict=True)):
+        shares.append(0.0 if at is None else sets[cycle][at].weight)
+        if at is not None:
+            weights[segment.first : segment.last] = shares[-1]
+            # What nobody takes over ends with its cycle, whatever the border.
+            ends = border == "close" or place[cycle + 1 :][:1] == [None]
+            cuts.append(ends and segment is not segments[-1])
+            flatten[segment.last - 1] = cuts[-1]
+            books.append(sets[cycle][at].book)
+            bounds.append(segment)
+    component = sets[0][0].component
+    test = component_test(
+        # What was plotted belongs to a cycle, not to the whole.
+        sets[0][0]._replace(lines={}, member=member),
+        _stitched_orders(books, bounds, cuts, n_bars, horizon),
+        segments[0].first,
+        plan.strategy.fill,
+        plan.costs[component.asset],
+        flatten=flatten if any(cuts) else None,
+        weights=weights if len(set(shares)) > 1 else shares[0],
+    )
+    full = test.simulated
+    if set(shares) != {1.0}:
+        full = simulate_orders(test.orders, test.account)
+    return _PlaceTest(test, shares, full)
+
+
+def _points(found: ComponentTraining) -> list[tuple[float, ...]]:
+    """Return the values of each member of what was chosen, or those of the only one."""
+    if not found.members:
+        return [tuple(found.params.values())]
+    return [tuple(member.params.values()) for member in found.members]
+
+
+def _places(sets: Sequence[Sequence[tuple[float, ...]]]) -> list[list[int | None]]:
+    """Return who takes the places: for each place the number of its member in each cycle.
+
+    A combination that is in the next set too keeps its place, and with it its position. The others
+    take the places of those that left, in order of rank; None where nobody takes one.
+    """
+    places: list[list[int | None]] = []
+    for cycle, members in enumerate(sets):
+        left: dict[tuple[float, ...], int] = {}
+        empty = []
+        for place, held in enumerate(places):
+            before = held[-1]
+            if before is None:
+                empty.append(place)
+            else:
+                left[sets[cycle - 1][before]] = place
+            held.append(None)
+        stays = {
+            number: left.pop(values) for number, values in enumerate(members) if values in left
+        }
+        free = [*left.values(), *empty]
+        for number in range(len(members)):
+            place = stays[number] if number in stays else free.pop(0) if free else len(places)
+            if place == len(places):
+                places.append([None] * (cycle + 1))
+            places[place][-1] = number
+    return places
 
 
 def _stitched_orders(
     books: Sequence[OrderBook],
     segments: Sequence[BarWindow],
+    cuts: Sequence[bool],
     n_bars: int,
     horizon: int,
-    border: str,
 ) -> OrderArrays:
     """Join orders: bar t obeys the cycle whose segment holds it.
 
-    Entries of the first `horizon` bars of each segment are left out; exits are not. Border "close"
-    drops the orders of a segment's last bar, for its close ends the position; the last segment has
-    no border after it.
+    Entries of the first `horizon` bars of each segment are left out; exits are not. Where a segment
+    is cut, so that its close ends the position, the orders of its last bar are dropped.
     """
     masks = {name: np.zeros(n_bars, dtype=np.bool_) for name in _MASKS}
     parts: dict[str, list[Setting]] = {name: [] for name in SETTINGS}
     n_unprotected = 0
-    for book, segment in zip(books, segments, strict=True):
-        is_cut = border == "close" and segment is not segments[-1]
+    for book, segment, is_cut in zip(books, segments, cuts, strict=True):
         merged = book.merged(segment.first, segment.last - is_cut, unit_lots=False)
         for name in _MASKS:
             masks[name] |= getattr(merged, name)
@@ -344,24 +441,30 @@ def _cycle_table(
     plan: TrainingPlan,
     trainings: Sequence[Training],
     spans: Sequence[_CycleSpans],
-    tests: Sequence[ComponentTest],
+    tests: Sequence[_PlaceTest],
 ) -> pd.DataFrame:
     """Return one row a cycle and component, as `WalkForward.cycles` documents them."""
     # A test of a few months has few trades; its objective is shown as it is.
     objective = resolve_objective(plan.options.objective, 0)
-    rows, keys = [], []
+    places: dict[Component, list[_PlaceTest]] = {}
+    for one in tests:
+        places.setdefault(one.test.component, []).append(one)
+    rows, keys, has_members = [], [], False
     for number, (training, span) in enumerate(zip(trainings, spans, strict=False), 1):
-        for test in tests:
-            asset = test.component.asset
+        for component, of_component in places.items():
+            asset = component.asset
             index = plan.bars[asset].index
             train = span.train[asset]
-            found = training.components[test.component.key]
+            found = training.components[component.key]
+            inside = found.objective
+            if found.members:
+                inside = sum(member.weight * member.objective for member in found.members)
             row: dict[str, Any] = {
                 "train_start": index[train.first],
                 "train_end": index[train.last - 1],
                 "test_start": None,
                 "test_end": None,
-                "in_sample": found.objective,
+                "in_sample": inside,
                 "out_of_sample": math.nan,
                 "trades": math.nan,
                 "net": math.nan,
@@ -369,20 +472,31 @@ def _cycle_table(
             if span.test is not None:
                 first, last = span.test[asset]
                 start = spans[0].train[asset].last  # where the test begins
-                stats, net = _segment_stats(test, first - start, last - start)
+                score, n_trades, net = 0.0, 0, 0.0
+                for test, weights, full in of_component:
+                    if weight := weights[number - 1]:
+                        bars = (first - start, last - start)
+                        stats = _segment_stats(full, test.account, *bars)
+                        score += weight * objective(stats)
+                        n_trades += stats.num_trades
+                        net += _segment_net(test.simulated.equity, *bars)
                 row |= {
                     "test_start": index[first],
                     "test_end": index[last - 1],
-                    "out_of_sample": objective(stats),
-                    "trades": stats.num_trades,
+                    "out_of_sample": score,
+                    "trades": n_trades,
                     "net": net,
                 }
+            row["members"] = max(len(found.members), 1)
+            has_members |= bool(found.members)
             rows.append({**row, **found.params})
-            keys.append((number, test.component.key))
+            keys.append((number, component.key))
     labels: pd.Index[Any] = pd.MultiIndex.from_tuples(keys, names=["number", "component"])
-    if len(tests) == 1:
+    if len(places) == 1:
         labels = pd.Index([number for number, _ in keys], name="number")
     table = pd.DataFrame(rows, index=labels)
+    if not has_members:
+        del table["members"]
     dates = table["train_start"].dtype
     if isinstance(dates, pd.DatetimeTZDtype) or dates.kind == "M":
         # Dates stay dates where a cycle has no test: NaT instead of None.
@@ -390,23 +504,27 @@ def _cycle_table(
     return table
 
 
-def _segment_stats(test: ComponentTest, first: int, last: int) -> tuple[Stats, float]:
-    """Return the statistics of bars [first, last) of a test, and their profit.
+def _segment_stats(simulated: SimulatedOrders, account: Account, first: int, last: int) -> Stats:
+    """Return the statistics of bars [first, last) of a test.
 
     Trades count where they were closed; equity is marked to market at both borders.
     """
-    trades, equity = test.simulated.trades, test.simulated.equity
+    trades, equity = simulated.trades, simulated.equity
     closed = trades["status"] == 1
     ended = trades[(trades["exit_index"] >= first) & (trades["exit_index"] < last) & closed]
     earlier = trades[(trades["exit_index"] < first) & closed]
     before = equity[first - 1] if first else 0.0
     ended["entry_index"] = np.maximum(ended["entry_index"], first)  # a copy, as every selection is
-    stats = Stats.of_records(
+    return Stats.of_records(
         ended,
         equity[first:last] - before,
         first=first,
-        capital=test.account.capital,
-        years=test.account.years * (last - first) / len(equity),
+        capital=account.capital,
+        years=account.years * (last - first) / len(equity),
         balance=float(earlier["pnl"].sum() - before),
     )
-    return stats, float(equity[last - 1] - before)
+
+
+def _segment_net(equity: FloatArray, first: int, last: int) -> float:
+    """Return the profit of bars [first, last), marked to market at both borders."""
+    return float(equity[last - 1] - (equity[first - 1] if first else 0.0))
