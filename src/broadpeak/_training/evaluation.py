@@ -15,7 +15,7 @@ from broadpeak._search.searchspace import Dimension
 from broadpeak._store.fingerprint import under_key
 from broadpeak._training.components import Bars, Component
 from broadpeak._training.objective import Objective, OwnObjective
-from broadpeak._training.orders import Account, simulate_orders
+from broadpeak._training.orders import Account, SimulatedOrders, simulate_orders
 from broadpeak._training.performance import FIELDS, Stats
 from broadpeak._training.strategy import OptimizePosition, RunState, Strategy, run_strategy
 from broadpeak._training.values import Discovery, OptimizeCall, Trial
@@ -75,6 +75,8 @@ class EvaluationSetup:
         Keep the profit of every bar.
     samples : tuple of EvaluationSetup
         The same component on bars with other offsets; statistics are averaged over all.
+    half_objective : callable, optional
+        Score of the `Stats` of half the bars, where the share to borrow is estimated from them.
     stops : dict
         Batch → position of the step that ended it; shared by the evaluations of one process.
     data_key : str
@@ -96,6 +98,7 @@ class EvaluationSetup:
     samples: tuple[EvaluationSetup, ...] = ()
     data_key: str = ""
     store_key: str | None = None
+    half_objective: Objective | None = None
     stops: dict[int, int] = field(default_factory=dict)
 
     def fingerprint(self) -> dict[str, object]:
@@ -103,7 +106,11 @@ class EvaluationSetup:
         aside = {"stops", "data_key", "store_key"}
         names = (one.name for one in fields(self) if one.name not in aside)
         content = {name: getattr(self, name) for name in names}
-        return {**content, **by_store_key(self.strategy, self.objective, self.store_key)}
+        stand_ins = by_store_key(self.strategy, self.objective, self.store_key)
+        if stand_ins and self.half_objective is not None:
+            half = by_store_key(self.strategy, self.half_objective, self.store_key)
+            stand_ins["half_objective"] = half["objective"]
+        return {**content, **stand_ins}
 
 
 def by_store_key(strategy: Strategy, objective: object, store_key: str | None) -> dict[str, object]:
@@ -140,6 +147,8 @@ class Evaluation(NamedTuple):
         Position → default of parameters that are stored and not searched.
     curve : array of float, shape (n_bars,), or None
         Profit at each evaluated close.
+    halves : tuple of float, or None
+        Scores of the first and the second half of the bars, where the setup asks for them.
     """
 
     score: float
@@ -149,6 +158,7 @@ class Evaluation(NamedTuple):
     n_unprotected: int = 0
     computed: dict[int, float] | None = None
     curve: FloatArray | None = None
+    halves: tuple[float, float] | None = None
 
     @classmethod
     def of(cls, stored: object) -> Evaluation:
@@ -156,6 +166,7 @@ class Evaluation(NamedTuple):
         kinds: tuple[tuple[type, ...], ...] = (
             *((int, float, np.number), (tuple, type(None)), (bool, np.bool_), (bool, np.bool_)),
             *((int, np.integer), (dict, type(None)), (np.ndarray, type(None))),
+            (tuple, type(None)),
         )
         if isinstance(stored, tuple) and len(stored) == len(kinds):
             fits = [isinstance(one, kind) for one, kind in zip(stored, kinds, strict=True)]
@@ -182,6 +193,16 @@ class Evaluation(NamedTuple):
 _N_WIN, _N_LOSS = FIELDS.index("num_win"), FIELDS.index("num_loss")
 
 
+class SampleRun(NamedTuple):
+    """One call of the strategy on one cut of the prices, and what became of its orders."""
+
+    account: Account
+    state: RunState
+    values: Trial
+    n_unprotected: int
+    simulated: SimulatedOrders
+
+
 def evaluate(setup: EvaluationSetup, step: SearchStep) -> Evaluation:
     """Run the strategy at one point, simulate its orders and score them.
 
@@ -190,6 +211,11 @@ def evaluate(setup: EvaluationSetup, step: SearchStep) -> Evaluation:
     StrategyError
         If the strategy leaves out its component, or its `optimize` calls are not those known.
     """
+    return evaluation_of(setup, run_samples(setup, step))
+
+
+def run_samples(setup: EvaluationSetup, step: SearchStep) -> list[SampleRun]:
+    """Run the strategy at one point on every cut of the prices; the first is without a shift."""
     component = setup.component
     n_calls = len(setup.calls)
     position = OptimizePosition(
@@ -214,20 +240,38 @@ def evaluate(setup: EvaluationSetup, step: SearchStep) -> Evaluation:
             account.first, len(bars), unit_lots=account.unit_lots
         )
         simulated = simulate_orders(orders, account)
-        stats = simulated.stats(account, recency=setup.recency)
-        runs.append((state, values, orders, simulated, stats))
-    state, values, orders, simulated, stats = runs[0]  # on the cut without a shift
-    if len(runs) > 1:
-        stats = averaged([one[-1] for one in runs])
+        runs.append(SampleRun(account, state, values, orders.n_unprotected, simulated))
+    return runs
+
+
+def evaluation_of(setup: EvaluationSetup, runs: Sequence[SampleRun]) -> Evaluation:
+    """Return the score of one component's runs at a point, and what else is known of them."""
+    first = runs[0]
+    samples = [run.simulated.stats(run.account, recency=setup.recency) for run in runs]
+    stats = averaged(samples) if len(samples) > 1 else samples[0]
     return Evaluation(
         setup.objective(stats),
         stats.values(),
-        state.stopped,
-        state.watched,
-        orders.n_unprotected,
-        values.computed or None,
-        simulated.equity if setup.curves else None,
+        first.state.stopped,
+        first.state.watched,
+        first.n_unprotected,
+        first.values.computed or None,
+        first.simulated.equity if setup.curves else None,
+        _half_scores(setup.half_objective, runs, setup.recency) if setup.half_objective else None,
     )
+
+
+def _half_scores(
+    objective: Objective, runs: Sequence[SampleRun], recency: float
+) -> tuple[float, float]:
+    """Return the scores of the first and of the second half of the evaluated bars."""
+    first_half, second_half = [], []
+    for run in runs:
+        n_bars = len(run.simulated.equity)
+        segment = partial(run.simulated.segment, run.account, recency=recency)
+        first_half.append(segment(0, n_bars // 2)[0])
+        second_half.append(segment(n_bars // 2, n_bars)[0])
+    return objective(averaged(first_half)), objective(averaged(second_half))
 
 
 def averaged(samples: Sequence[Stats]) -> Stats:

@@ -350,6 +350,36 @@ class SimulatedOrders:
             slope=account.slope,
         )
 
+    def segment(
+        self, account: Account, first: int, last: int, *, recency: float = 1.0
+    ) -> tuple[Stats, float]:
+        """Return the statistics of evaluated bars [first, last), and their profit.
+
+        Trades count where they were closed; equity is marked to market at both ends.
+        """
+        trades, equity = self.trades, self.equity
+        begin, end = account.first + first, account.first + last
+        closed = trades["status"] == 1
+        ended = trades[(trades["exit_index"] >= begin) & (trades["exit_index"] < end) & closed]
+        earlier = trades[(trades["exit_index"] < begin) & closed]
+        before = equity[first - 1] if first else 0.0
+        ended["entry_index"] = np.maximum(ended["entry_index"], begin)  # a copy, as selections are
+        balance = earlier["pnl"].sum() - before
+        if account.slope:
+            held = earlier["direction"] * earlier["bars"] * earlier["size"]
+            balance -= account.slope * held.sum()
+        stats = Stats.of_records(
+            ended,
+            equity[first:last] - before,
+            first=begin,
+            capital=account.capital,
+            years=account.years * (last - first) / len(equity),
+            recency=recency,
+            slope=account.slope,
+            balance=float(balance),
+        )
+        return stats, float(equity[last - 1] - before)
+
 
 def simulate_orders(orders: OrderArrays, account: Account) -> SimulatedOrders:
     """Simulate the orders of one component: distances in price, never limited by cash."""

@@ -18,7 +18,6 @@ from broadpeak._data.data import Data
 from broadpeak._training.components import Bars, BarWindow, check_enough, window
 from broadpeak._training.objective import resolve_objective
 from broadpeak._training.orders import SETTINGS, OrderArrays, OrderBook, Setting
-from broadpeak._training.performance import Stats
 from broadpeak._training.result import Training
 from broadpeak._training.strategy import Strategy, StrategyFunction, as_strategy
 from broadpeak._training.test import (
@@ -369,7 +368,7 @@ def _cycle_table(
             if span.test is not None:
                 first, last = span.test[asset]
                 start = spans[0].train[asset].last  # where the test begins
-                stats, net = _segment_stats(test, first - start, last - start)
+                stats, net = test.simulated.segment(test.account, first - start, last - start)
                 row |= {
                     "test_start": index[first],
                     "test_end": index[last - 1],
@@ -388,25 +387,3 @@ def _cycle_table(
         # Dates stay dates where a cycle has no test: NaT instead of None.
         table = table.astype({"test_start": dates, "test_end": dates})
     return table
-
-
-def _segment_stats(test: ComponentTest, first: int, last: int) -> tuple[Stats, float]:
-    """Return the statistics of bars [first, last) of a test, and their profit.
-
-    Trades count where they were closed; equity is marked to market at both borders.
-    """
-    trades, equity = test.simulated.trades, test.simulated.equity
-    closed = trades["status"] == 1
-    ended = trades[(trades["exit_index"] >= first) & (trades["exit_index"] < last) & closed]
-    earlier = trades[(trades["exit_index"] < first) & closed]
-    before = equity[first - 1] if first else 0.0
-    ended["entry_index"] = np.maximum(ended["entry_index"], first)  # a copy, as every selection is
-    stats = Stats.of_records(
-        ended,
-        equity[first:last] - before,
-        first=first,
-        capital=test.account.capital,
-        years=test.account.years * (last - first) / len(equity),
-        balance=float(earlier["pnl"].sum() - before),
-    )
-    return stats, float(equity[last - 1] - before)
