@@ -269,6 +269,11 @@ def maximise(
         if func is not None:
             check.function(name, func)
     proposals = propose(searcher, space, seed=seed, on_step=on_step, identity=identity)
+    return finish(proposals, evaluate_many)
+
+
+def finish(proposals: Proposals, evaluate_many: EvaluateMany) -> SearchResult:
+    """Have evaluated whatever is proposed, and return the result."""
     scores: Any = None
     while True:
         try:

@@ -3,13 +3,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import partial
-from typing import NamedTuple, TypeAlias, TypeVar
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
+import pandas as pd
 
+from broadpeak._run.batches import Outcome
+from broadpeak._run.calls import Calls
+from broadpeak._run.execute import run
+from broadpeak._run.options import Settings
 from broadpeak._search.protocol import Point, SearchStep
 from broadpeak._search.searchspace import Dimension
 from broadpeak._store.fingerprint import under_key
@@ -28,11 +33,15 @@ from broadpeak.errors import (
     TaskError,
     described,
 )
-from broadpeak.types import FloatArray
+from broadpeak.types import FloatArray, NoResult
 
 R = TypeVar("R")
 TRIAL_COLUMNS = ("component", "pass", "parameter", "step")
 RESULT_COLUMNS = ("objective", "wins", "losses")
+BLENDED = "blended"
+"""Column of trials: the score that counted, where those of other components were borrowed."""
+ALL_COMPONENTS = "*"
+"""In place of a component where the trades of all of them are scored together."""
 CYCLE_COLUMNS = (
     "number",
     "train_start",
@@ -44,7 +53,7 @@ CYCLE_COLUMNS = (
     "trades",
     "net",
 )
-RESERVED = frozenset((*TRIAL_COLUMNS, *RESULT_COLUMNS, *FIELDS, *CYCLE_COLUMNS))
+RESERVED = frozenset((*TRIAL_COLUMNS, *RESULT_COLUMNS, BLENDED, *FIELDS, *CYCLE_COLUMNS))
 """Columns of the tables of trials and cycles, hence no names of parameters."""
 
 OWN_MISTAKES = (ParamError, ParFileError, StrategyError, DataError)
@@ -246,9 +255,8 @@ def run_samples(setup: EvaluationSetup, step: SearchStep) -> list[SampleRun]:
 
 def evaluation_of(setup: EvaluationSetup, runs: Sequence[SampleRun]) -> Evaluation:
     """Return the score of one component's runs at a point, and what else is known of them."""
-    first = runs[0]
-    samples = [run.simulated.stats(run.account, recency=setup.recency) for run in runs]
-    stats = averaged(samples) if len(samples) > 1 else samples[0]
+    samples = [one.simulated.stats(one.account, recency=setup.recency) for one in runs]
+    first, stats = runs[0], samples[0] if len(samples) == 1 else averaged(samples)
     return Evaluation(
         setup.objective(stats),
         stats.values(),
@@ -266,9 +274,9 @@ def _half_scores(
 ) -> tuple[float, float]:
     """Return the scores of the first and of the second half of the evaluated bars."""
     first_half, second_half = [], []
-    for run in runs:
-        n_bars = len(run.simulated.equity)
-        segment = partial(run.simulated.segment, run.account, recency=recency)
+    for one in runs:
+        n_bars = len(one.simulated.equity)
+        segment = partial(one.simulated.segment, one.account, recency=recency)
         first_half.append(segment(0, n_bars // 2)[0])
         second_half.append(segment(n_bars // 2, n_bars)[0])
     return objective(averaged(first_half)), objective(averaged(second_half))
@@ -304,6 +312,34 @@ def evaluate_request(setup: EvaluationSetup, request: StepRequest) -> tuple[obje
     return tuple(found)
 
 
+def run_requests(
+    evaluate_one: Callable[..., object],
+    setup: object,
+    requests: Sequence[object],
+    execute: Mapping[str, Any],
+    label: Callable[[int], str],
+    names: Sequence[str],
+    columns: Callable[[], Iterable[list[Any]]],
+) -> list[object]:
+    """Evaluate requests on an engine: ``evaluate_one(setup, request)`` each.
+
+    `label` names a request in errors; `names` and `columns` are what a store writes beside each
+    result. None stands for what failed and was skipped.
+    """
+    calls = Calls(evaluate_one, (setup, None), varying={1: (requests, np.arange(len(requests)))})
+    settings = Settings(raise_no_results=False, **execute)
+    keys = None
+    if settings.store is not None:
+        keys = pd.MultiIndex.from_arrays([*columns()], names=[*names])
+    finished = run(calls, settings, keys=keys, label=label, passthrough=OWN_MISTAKES)
+    found: list[object] = [None] * len(requests)
+    positions = range(len(requests)) if finished.kept is None else finished.kept.tolist()
+    values = [] if finished.value is NoResult else finished.value
+    for position, value in zip(positions, values, strict=True):
+        found[position] = None if isinstance(value, Outcome) else value
+    return found
+
+
 # ------------------------------------------------------------------ a call is a call
 
 
@@ -329,10 +365,16 @@ def evaluate_here(
         raise
     except (Exception, SystemExit) as error:
         label = label_of(setup.component.key, names, step.point)
-        inner = str(error).removesuffix(_HINT) if isinstance(error, TaskError) else described(error)
-        msg = f"Call {number} ({label}) failed: {inner}{_HINT}"
-        rerun = partial(evaluate, setup, step)
-        raise TaskError(msg, index=number, label=label, rerun=rerun) from error
+        raise failed_call(error, number, label, partial(evaluate, setup, step)) from error
+
+
+def failed_call(
+    error: BaseException, number: int, label: str, rerun: Callable[[], object]
+) -> TaskError:
+    """Return what is raised for a plain call that failed, worded as that of a sweep."""
+    inner = str(error).removesuffix(_HINT) if isinstance(error, TaskError) else described(error)
+    msg = f"Call {number} ({label}) failed: {inner}{_HINT}"
+    return TaskError(msg, index=number, label=label, rerun=rerun)
 
 
 _HINT = (

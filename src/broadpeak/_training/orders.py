@@ -304,9 +304,7 @@ def account_on(
 ) -> Account:
     """Return the account of a component whose signals count from bar `first` on."""
     slope = (bars.close[-1] - bars.close[first]) / (len(bars) - 1 - first) if detrend else 0.0
-    index, years = bars.index, 0.0
-    if isinstance(index, pd.DatetimeIndex) and len(index) > first + 1:
-        years = float((index[-1] - index[first]) / pd.Timedelta(days=365.25))
+    index = bars.index
     # A component stands on its own bars, and `Data` let none in without its prices.
     prices = (bars.open, bars.high, bars.low, bars.close)
     return Account(
@@ -317,9 +315,16 @@ def account_on(
         unit_lots=unit_lots,
         flatten=flatten,
         capital=float(bars.close[first]) * costs.lot_amount,
-        years=years,
+        years=years_of(index, first),
         slope=float(slope),
     )
+
+
+def years_of(index: pd.Index, first: int = 0) -> float:
+    """Return the years from bar `first` to the last one; 0 without dates."""
+    if not isinstance(index, pd.DatetimeIndex) or len(index) <= first + 1:
+        return 0.0
+    return float((index[-1] - index[first]) / pd.Timedelta(days=365.25))
 
 
 def days_of(index: pd.Index) -> IntArray | None:

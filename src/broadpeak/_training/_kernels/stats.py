@@ -47,7 +47,8 @@ class TradeColumns(NamedTuple):
 
     def ordered(self, order: IntArray) -> TradeColumns:
         """Return the same trades in another order."""
-        return TradeColumns(*(column[order] for column in self))
+        pnl, side, enter, leave, worth = self
+        return TradeColumns(pnl[order], side[order], enter[order], leave[order], worth[order])
 
 
 @kernel
