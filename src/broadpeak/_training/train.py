@@ -772,6 +772,7 @@ class ComponentSearch:
         self._by_step: dict[SearchStep, Evaluation] = {}
         self._trials: set[SearchStep] = set()
         self._known: dict[Hashable, Evaluation] = {}
+        self._unseen: set[Hashable] = set()  # known from a step taken together, and no trial yet
 
     def run(self, searcher: Searcher) -> ComponentTraining:
         """Search this component alone, and return what was found."""
@@ -873,6 +874,9 @@ class ComponentSearch:
                 break  # an earlier step ended the parameter
             found = self._known[key]
             self._by_step.setdefault(step, found)
+            if key in self._unseen:
+                self._unseen.discard(key)
+                self._trials.add(step)
             scores.append(fresh.pop(key, found.score))
             if isinstance(scores[-1], StoppingScore):
                 break
@@ -884,7 +888,11 @@ class ComponentSearch:
 
     def take(self, step: SearchStep, own: Evaluation, shown: Evaluation, *, is_trial: bool) -> None:
         """Keep what a step that was taken together gave this component."""
-        self._known.setdefault(self._identity(step), own)
+        key = self._identity(step)
+        if key not in self._known:
+            self._known[key] = own
+            if not is_trial:
+                self._unseen.add(key)
         self.by_point.setdefault(step.point, own)
         self._by_step[step] = shown
         self._watched |= own.watched
