@@ -296,25 +296,25 @@ class _Limited:
     """A searcher that ends after a number of points."""
 
     def __init__(self, inner: Searcher, n_evaluations: int) -> None:
-        self._inner = inner
+        self.inner = inner
         self._most = n_evaluations
         # What the inner searcher can do besides is passed on, and only then.
-        for name in ("choice", "place"):
+        for name in ("choice", "position"):
             if hasattr(inner, name):
                 setattr(self, name, partial(_call_inner, getattr(inner, name)))
 
     def start(self, space: SearchSpace, seed: int | None) -> _Counted:
         """Return the first state."""
-        return _Counted(self._inner.start(space, seed), 0)
+        return _Counted(self.inner.start(space, seed), 0)
 
     def ask(self, state: _Counted) -> Sequence[Point]:
         """Return the next points of the inner searcher, up to the limit."""
         left = self._most - state.n_points
-        return list(self._inner.ask(state.inner))[:left] if left > 0 else []
+        return list(self.inner.ask(state.inner))[:left] if left > 0 else []
 
     def tell(self, state: _Counted, points: Sequence[Point], scores: Sequence[float]) -> _Counted:
         """Return the next state."""
-        return _Counted(self._inner.tell(state.inner, points, scores), state.n_points + len(points))
+        return _Counted(self.inner.tell(state.inner, points, scores), state.n_points + len(points))
 
 
 def _call_inner(method: Callable[[Any], object], state: _Counted) -> object:
