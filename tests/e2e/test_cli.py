@@ -363,10 +363,47 @@ def test_defaults_of_the_search_are_those_of_train() -> None:
     names = {"evaluations": "n_evaluations", "workers": "n_workers", "cost": "costs"}
     defaults = {"engine": "serial", "n_workers": None}
     defaults |= {name: one.default for name, one in inspect.signature(bp.train).parameters.items()}
-    options = inspect.signature(inputs.search_settings).parameters
-    assert len(options) == 12
+    options = dict(inspect.signature(inputs.search_settings).parameters)
+    assert len(options) == 13
+    # A share or a word: typed as a string.
+    assert inputs.share_to_borrow(options.pop("borrow").default) == defaults["borrow"]
     for name, option in options.items():
         assert option.default == defaults[names.get(name, name)], name
+
+
+@pytest.mark.parametrize("borrow", ["0.5", "1", "auto"])
+def test_train_borrows(folder: Path, capsys: pytest.CaptureFixture[str], borrow: str) -> None:
+    source = (
+        "import broadpeak as bp\n"
+        "@bp.strategy(lookback=60)\n"
+        "def both(s):\n"
+        "    for _ in s.loop():\n"
+        "        days = s.optimize(20, 10, 40, 10, name='days')\n"
+        "        s.enter_long(bp.crossed_above(bp.roc(s.close, days), 0.0))\n"
+        "        s.enter_short(bp.crossed_below(bp.roc(s.close, days), 0.0))\n"
+    )
+    (folder / "both.py").write_text(source, encoding="utf-8")
+    lines = (folder / "IBM.csv").read_text(encoding="utf-8").splitlines(keepends=True)
+    late = "".join([lines[0], *lines[400:]])  # the same prices later on: another component
+    (folder / "late.csv").write_text(late, encoding="utf-8")
+    words = ("both.py:both", "--data", "IBM.csv", "--data", "late.csv", "--borrow", borrow)
+    found = json.loads(output(capsys, "train", *words, "--json"))["components"]
+    data = bp.Data.from_csv({"IBM": "IBM.csv", "late": "late.csv"})
+    plan = inputs.strategy("both.py:both")
+    share = borrow if borrow == "auto" else float(borrow)
+    trained, alone = inputs.with_warnings(
+        lambda: [bp.train(plan, data, borrow=one) for one in (share, 0)]
+    )[0]
+    assert {key: one["params"] for key, one in found.items()} == trained.params
+    assert trained.params != alone.params
+
+
+@pytest.mark.parametrize("borrow", ["-1", "2", "half", "nan"])
+def test_what_is_no_share_is_bad_usage(
+    folder: Path, capsys: pytest.CaptureFixture[str], borrow: str
+) -> None:
+    words = ("plans.py:momentum", "--data", "IBM.csv", "--borrow", borrow)
+    assert "share from 0 to 1" in " ".join(failure(capsys, 2, "train", *words).split())
 
 
 def test_walk_forward_takes_every_option_of_a_search(

@@ -19,6 +19,18 @@ row, method = TABLE.row, TABLE.method
 # ------------------------------------------------------------------ training
 
 _trade = lambda w: {"strategy": swing, "data": w.one}
+
+
+@bp.strategy(lookback=15)
+def both_ways(s: Any) -> None:
+    """Trade each asset by a common and an own parameter."""
+    days = s.optimize(4, 2, 6, 2, name="days")
+    for _ in s.loop():
+        change = bp.roc(s.close, days * s.optimize(1, 1, 2, 1, name="scale"))
+        s.enter_long(bp.crossed_above(change, 0.0))
+        s.exit_long(bp.crossed_below(change, 0.0))
+
+
 _train_options = (*EXECUTE_OPTIONS, "no_such")
 row(
     "strategy",
@@ -41,6 +53,12 @@ row(
     "train(random)",
     lambda w: {**_trade(w), "method": "random", "n_evaluations": 3, "seed": 1},
     lambda _: bp.train,
+)
+row(
+    "train(borrow)",
+    lambda w: {"data": w.data, "method": "brute", "borrow": 0.5},
+    lambda _: lambda **k: bp.train(both_ways, **k),
+    then=lambda w, t: (t.trials, t.summary()),
 )
 row(
     "train(samples)",

@@ -45,6 +45,13 @@ Select: TypeAlias = Annotated[
         help=f"{', '.join(SELECTORS)}, or ensemble:SHARE. Default: that of the method.",
     ),
 ]
+Borrow: TypeAlias = Annotated[
+    str,
+    typer.Option(
+        "--borrow",
+        help="Share of the other components' scores in each score: 0 to 1, or auto.",
+    ),
+]
 Passes: TypeAlias = Annotated[int, typer.Option("--passes", min=1, help="Rounds of ascent.")]
 MinTrades: TypeAlias = Annotated[
     int, typer.Option("--min-trades", min=0, help="A step with fewer trades is unusable.")

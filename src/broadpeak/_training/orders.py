@@ -309,9 +309,7 @@ def account_on(
 ) -> Account:
     """Return the account of a component whose signals count from bar `first` on."""
     slope = (bars.close[-1] - bars.close[first]) / (len(bars) - 1 - first) if detrend else 0.0
-    index, years = bars.index, 0.0
-    if isinstance(index, pd.DatetimeIndex) and len(index) > first + 1:
-        years = float((index[-1] - index[first]) / pd.Timedelta(days=365.25))
+    index = bars.index
     # A component stands on its own bars, and `Data` let none in without its prices.
     prices = (bars.open, bars.high, bars.low, bars.close)
     return Account(
@@ -322,9 +320,16 @@ def account_on(
         unit_lots=unit_lots,
         flatten=flatten,
         capital=float(bars.close[first]) * costs.lot_amount,
-        years=years,
+        years=years_of(index, first),
         slope=float(slope),
     )
+
+
+def years_of(index: pd.Index, first: int = 0) -> float:
+    """Return the years from bar `first` to the last one; 0 without dates."""
+    if not isinstance(index, pd.DatetimeIndex) or len(index) <= first + 1:
+        return 0.0
+    return float((index[-1] - index[first]) / pd.Timedelta(days=365.25))
 
 
 def days_of(index: pd.Index) -> IntArray | None:
@@ -354,6 +359,36 @@ class SimulatedOrders:
             recency=recency,
             slope=account.slope,
         )
+
+    def segment(
+        self, account: Account, first: int, last: int, *, recency: float = 1.0
+    ) -> tuple[Stats, float]:
+        """Return the statistics of evaluated bars [first, last), and their profit.
+
+        Trades count where they were closed; equity is marked to market at both ends.
+        """
+        trades, equity = self.trades, self.equity
+        begin, end = account.first + first, account.first + last
+        closed = trades["status"] == 1
+        ended = trades[(trades["exit_index"] >= begin) & (trades["exit_index"] < end) & closed]
+        earlier = trades[(trades["exit_index"] < begin) & closed]
+        before = equity[first - 1] if first else 0.0
+        ended["entry_index"] = np.maximum(ended["entry_index"], begin)  # a copy, as selections are
+        balance = earlier["pnl"].sum() - before
+        if account.slope:
+            held = earlier["direction"] * earlier["bars"] * earlier["size"]
+            balance -= account.slope * held.sum()
+        stats = Stats.of_records(
+            ended,
+            equity[first:last] - before,
+            first=begin,
+            capital=account.capital,
+            years=account.years * (last - first) / len(equity),
+            recency=recency,
+            slope=account.slope,
+            balance=float(balance),
+        )
+        return stats, float(equity[last - 1] - before)
 
 
 def simulate_orders(orders: OrderArrays, account: Account) -> SimulatedOrders:

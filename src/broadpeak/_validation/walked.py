@@ -246,6 +246,7 @@ def _mean_curve(curves: Sequence[StepCurve]) -> StepCurve:
         rule = "have the same steps in all cycles to be averaged"
         raise ParamError(broken_rule(first.parameter, rule, first.values))
     chosen = [curve.chosen for curve in curves]
+    borrows = any(curve.blended is not None for curve in curves)
     return StepCurve(
         component=first.component,
         parameter=first.parameter,
@@ -260,6 +261,8 @@ def _mean_curve(curves: Sequence[StepCurve]) -> StepCurve:
         window=(min(chosen), max(chosen)),
         at_edge=any(curve.at_edge for curve in curves),
         objective_name=first.objective_name,
+        blended=_mean([curve.chosen_from for curve in curves]) if borrows else None,
+        borrowed=float(np.mean([curve.borrowed for curve in curves])),
     )
 
 

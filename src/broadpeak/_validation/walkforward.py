@@ -19,14 +19,12 @@ from broadpeak._training.components import Bars, BarWindow, Component, check_eno
 from broadpeak._training.objective import resolve_objective
 from broadpeak._training.orders import (
     SETTINGS,
-    Account,
     OrderArrays,
     OrderBook,
     Setting,
     SimulatedOrders,
     simulate_orders,
 )
-from broadpeak._training.performance import Stats
 from broadpeak._training.result import ComponentTraining, Training
 from broadpeak._training.strategy import Strategy, StrategyFunction, as_strategy
 from broadpeak._training.test import (
@@ -476,7 +474,7 @@ def _cycle_table(
                 for test, weights, full in of_component:
                     if weight := weights[number - 1]:
                         bars = (first - start, last - start)
-                        stats = _segment_stats(full, test.account, *bars)
+                        stats, _ = full.segment(test.account, *bars)
                         score += weight * objective(stats)
                         n_trades += stats.num_trades
                         net += _segment_net(test.simulated.equity, *bars)
@@ -502,27 +500,6 @@ def _cycle_table(
         # Dates stay dates where a cycle has no test: NaT instead of None.
         table = table.astype({"test_start": dates, "test_end": dates})
     return table
-
-
-def _segment_stats(simulated: SimulatedOrders, account: Account, first: int, last: int) -> Stats:
-    """Return the statistics of bars [first, last) of a test.
-
-    Trades count where they were closed; equity is marked to market at both borders.
-    """
-    trades, equity = simulated.trades, simulated.equity
-    closed = trades["status"] == 1
-    ended = trades[(trades["exit_index"] >= first) & (trades["exit_index"] < last) & closed]
-    earlier = trades[(trades["exit_index"] < first) & closed]
-    before = equity[first - 1] if first else 0.0
-    ended["entry_index"] = np.maximum(ended["entry_index"], first)  # a copy, as every selection is
-    return Stats.of_records(
-        ended,
-        equity[first:last] - before,
-        first=first,
-        capital=account.capital,
-        years=account.years * (last - first) / len(equity),
-        balance=float(earlier["pnl"].sum() - before),
-    )
 
 
 def _segment_net(equity: FloatArray, first: int, last: int) -> float:
