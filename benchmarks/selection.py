@@ -25,13 +25,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import optuna
 import pandas as pd
 
 from broadpeak._search.cells import choose_cell, make_cells
-from broadpeak._search.protocol import SearchStep, maximise
-from broadpeak._search.searchspace import Dimension, SearchSpace
 from broadpeak._search.selectors import Ensemble, Hill, Peak, Plateau, Selector
-from broadpeak.searchers import Optuna
 
 N = 15
 """Steps of both parameters, so 225 combinations."""
@@ -67,16 +65,14 @@ def members(surface: np.ndarray, selector: Selector) -> np.ndarray:
 
 def tpe(surface: np.ndarray, seed: int) -> np.ndarray:
     """Return the combination that Optuna finds with as many evaluations as the grid has."""
-    space = SearchSpace([Dimension(name, 0, 0, N - 1, 1) for name in "ab"])
-
-    def scores(steps: list[SearchStep]) -> list[float]:
-        # The search counts nothing at or below zero, and the best is the best after a shift.
-        return [surface[int(a), int(b)] - lowest for (a, b), *_ in steps]
-
-    lowest = float(surface.min()) - 1.0
-    found = maximise(Optuna("tpe", N * N), space, scores, seed=seed).choice.values
+    study = optuna.create_study(direction="maximize", sampler=optuna.samplers.TPESampler(seed=seed))
+    for _ in range(N * N):
+        trial = study.ask()
+        study.tell(
+            trial, surface[trial.suggest_int("a", 0, N - 1), trial.suggest_int("b", 0, N - 1)]
+        )
     weights = np.zeros((N, N))
-    weights[int(found[0]), int(found[1])] = 1.0
+    weights[study.best_params["a"], study.best_params["b"]] = 1.0
     return weights.reshape(-1)
 
 
@@ -365,11 +361,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="fewer draws, no Optuna")
     parser.add_argument("--draws", type=int, default=10, help="draws of each surface and noise")
-    parser.add_argument("--optuna", type=int, default=4, help="windows and draws it takes part in")
+    parser.add_argument("--optuna", type=int, default=14, help="windows and draws it takes part in")
     parser.add_argument("--only", choices=("simulated", "real"))
     given = parser.parse_args()
     draws, n_tpe = (2, 0) if given.quick else (given.draws, given.optuna)
     warnings.simplefilter("ignore")
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
     if given.only != "real":
         began = time.perf_counter()
         gaps, won, n_surfaces = simulated(draws, min(1, n_tpe))
