@@ -13,10 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import broadpeak as bp
+from broadpeak._search import brute
 from broadpeak._search.protocol import SearchStep
 from broadpeak._search.selectors import choose_step, resolve_selector
 from broadpeak._training.borrowing import blended_scores, estimated_share
-from broadpeak._training.evaluation import discover, evaluate
+from broadpeak._training.evaluation import discover, evaluate, run_samples
 from broadpeak._training.train import TrainOptions, _setup, plan_training
 
 LOOKBACK, N = 40, 240
@@ -331,6 +332,45 @@ class TestTraining:
         middle = tested.value.index[len(tested.value) // 2]
         early = tested.trades[tested.trades["exit_time"] < middle]
         assert one.halves[0] == pytest.approx(early["pnl"].sum())
+
+    def test_half_the_bars_need_half_the_trades(self):
+        plan = plan_training(looped, DATA, TrainOptions(min_trades=6, borrow="auto"))
+        found = discover(looped, plan.bars)
+        setup = _setup(plan, found.components[0], plan.bars["A"], found)
+        assert (setup.objective.min_trades, setup.half_objective.min_trades) == (6, 3)
+
+    def test_a_surface_that_comes_in_batches_has_one_share(self, monkeypatch):
+        monkeypatch.setattr(brute, "BATCH", 4)
+        training = quiet(bp.train, looped, DATA, method="brute", borrow="auto")
+        share = training.components["A"].borrowed["days"]
+        fixed = quiet(bp.train, looped, DATA, method="brute", borrow=share)
+        np.testing.assert_array_equal(training.trials["blended"], fixed.trials["blended"])
+
+    @pytest.mark.parametrize("objective", ["profit", "calmar"])
+    def test_halves_of_detrended_results(self, objective):
+        options = TrainOptions(objective=objective, borrow="auto", detrend="trades", min_trades=0)
+        plan = plan_training(looped, DATA, options)
+        found = discover(looped, plan.bars)
+        setup = _setup(plan, found.components[0], plan.bars["A"], found)
+        (run,) = run_samples(setup, SearchStep((10.0,), 1, 1, 1, "days"))
+        trades, equity = run.simulated.trades, run.simulated.equity
+        middle = len(equity) // 2
+        result = trades["pnl"] - (
+            run.account.slope * trades["direction"] * trades["bars"] * trades["size"]
+        )
+        late = trades["exit_index"] - run.account.first >= middle
+        stats, gained = run.simulated.segment(run.account, middle, len(equity))
+        assert stats.net == pytest.approx(result[late].sum())
+        assert gained == pytest.approx(equity[-1] - equity[middle - 1])
+        # The balance begins with what was closed before, less the equity at the border.
+        balance = result[~late].sum() - equity[middle - 1]
+        top, worst = max(balance, 0.0), 0.0
+        ends = trades["exit_index"] - run.account.first
+        for bar in range(middle, len(equity)):
+            balance += result[late & (ends == bar)].sum()
+            top = max(top, balance)
+            worst = max(worst, top - (equity[bar] - equity[middle - 1]))
+        assert stats.drawdown_max == pytest.approx(worst)
 
     def test_no_share_and_one_component_change_nothing(self):
         plain = quiet(bp.train, looped, DATA)

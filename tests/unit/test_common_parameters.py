@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 import broadpeak as bp
+from broadpeak._training.train import offset_cuts
 
 LOOKBACK, N = 40, 240
 
@@ -92,6 +93,37 @@ def test_profit_of_a_step_is_the_sum_of_the_profits(options):
     training = quiet(bp.train, common, BOTH, **options)
     together = training.trials.set_index("days")["objective"]
     np.testing.assert_allclose(together, sum_of_own(BOTH, **options), rtol=1e-9)
+
+
+def test_samples_are_pooled_each_on_its_own_bars():
+    late = prices(3, start="2019-02-03", n=N - 40)
+    data = bp.Data.from_frames({"A": prices(1), "B": late})
+    samples = ("3D", 3)
+    training = quiet(bp.train, common, data, samples=samples, min_trades=1, start="2019-07-01")
+    cuts = [
+        quiet(bp.train, common, cut, min_trades=1, start="2019-07-01").trials
+        for cut in offset_cuts(data, samples)
+    ]
+    for name in ("net", "bars", "bars_in_market", "drawdown_max", "return_std", "years"):
+        mean = np.mean([cut[name] for cut in cuts], axis=0)
+        np.testing.assert_allclose(training.trials[name], mean, rtol=1e-12)
+
+
+@pytest.mark.parametrize("method", ["ascent", "brute", "random"])
+def test_a_value_at_the_end_of_its_range_is_marked(method, tmp_path):
+    options = {"n_evaluations": 6} if method == "random" else {}
+    training = quiet(
+        bp.train, common, BOTH, method=method, select="peak", objective=many_trades, **options
+    )
+    assert training.params == {"A": {"days": 5}, "B": {"days": 5}}
+    assert all(found.at_edge == {"days": True} for found in training.components.values())
+    assert (
+        training.to_par(tmp_path / "common.par").read_text(encoding="utf-8").count(" +5 => ") == 2
+    )
+
+
+def many_trades(stats):
+    return stats.num_trades
 
 
 def test_trades_of_all_are_enough_where_those_of_one_are_not():

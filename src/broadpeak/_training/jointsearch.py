@@ -528,7 +528,7 @@ class _Lockstep:
                 raise _other_points_error(self._share)
             curves = [own[number] for number in moving]
             units = [self._units[number] for number in moving]
-            share = self._share_of(moving, curves, units, alone=len(names[0]) == 1)
+            share = self._share_of(moving, curves, units)
             mixed = blended_scores(curves, share, units)
             for number, moved, values in zip(moving, names, mixed, strict=True):
                 search = self._searches[number]
@@ -558,8 +558,6 @@ class _Lockstep:
         moving: Sequence[int],
         curves: Sequence[Sequence[float]],
         units: Sequence[float],
-        *,
-        alone: bool,
     ) -> float:
         """Return the share to borrow: that of the user, or what is estimated from the curves."""
         if not isinstance(self._share, str):
@@ -574,7 +572,9 @@ class _Lockstep:
             for number, curve in zip(moving, curves, strict=True)
         ]
         share = estimated_share(curves, halves, units)
-        if not alone:  # one surface, even where its scores come in several batches
+        if not self._asked[moving[0]][
+            0
+        ].parameter:  # one surface, even where its scores come in several batches
             self._kept_share = share
         return share
 
