@@ -364,7 +364,7 @@ def test_defaults_of_the_search_are_those_of_train() -> None:
     defaults = {"engine": "serial", "n_workers": None}
     defaults |= {name: one.default for name, one in inspect.signature(bp.train).parameters.items()}
     options = dict(inspect.signature(inputs.search_settings).parameters)
-    assert len(options) == 13
+    assert len(options) == 14
     # A share or a word: typed as a string.
     assert inputs.share_to_borrow(options.pop("borrow").default) == defaults["borrow"]
     for name, option in options.items():
@@ -412,3 +412,22 @@ def test_walk_forward_takes_every_option_of_a_search(
     words = ("plans.py:momentum", "--data", "IBM.csv", "--method", "random", "--evaluations", "2")
     found = json.loads(output(capsys, "walk-forward", *words, "--cycles", "3", "--json"))
     assert len(found["cycles"]) == 3
+
+
+def test_a_strategy_that_looks_ahead_is_refused(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "peek.py").write_text(
+        "import numpy as np\n"
+        "import broadpeak as bp\n\n"
+        "@bp.strategy(lookback=30)\n"
+        "def peek(s):\n"
+        "    days = s.optimize(1, 1, 3, 1, name='days')\n"
+        "    s.enter_long(np.roll(s.close, -1) > bp.sma(s.close, days))\n"
+        "    s.exit_long(np.roll(s.close, -1) < bp.sma(s.close, days))\n",
+        encoding="utf-8",
+    )
+    for command in ("train", "test", "walk-forward"):
+        words = (command, "peek.py", "--data", "IBM.csv")
+        assert "must not look ahead" in failure(capsys, 1, *words)
+        output(capsys, *words, "--no-check")

@@ -19,6 +19,7 @@ from broadpeak._search.protocol import Point, SearchStep
 from broadpeak._search.searchspace import Dimension
 from broadpeak._store.fingerprint import under_key
 from broadpeak._training.components import Bars, Component
+from broadpeak._training.fits import FittedModels, ModelKey
 from broadpeak._training.objective import Objective, OwnObjective
 from broadpeak._training.orders import Account, SimulatedOrders, simulate_orders
 from broadpeak._training.performance import FIELDS, Stats
@@ -87,6 +88,8 @@ class EvaluationSetup:
         The same component on bars with other offsets; statistics are averaged over all.
     half_objective : callable, optional
         Score of the `Stats` of half the bars, where the share to borrow is estimated from them.
+    models : FittedModels
+        What `s.fit` fitted so far; every process has its own.
     stops : dict
         Batch → position of the step that ended it; shared by the evaluations of one process.
     data_key : str
@@ -109,11 +112,12 @@ class EvaluationSetup:
     data_key: str = ""
     store_key: str | None = None
     half_objective: Objective | None = None
+    models: FittedModels = field(default_factory=FittedModels)
     stops: dict[int, int] = field(default_factory=dict)
 
     def fingerprint(self) -> dict[str, object]:
         """Return what an evaluation depends on, by which a store recognises it."""
-        aside = {"stops", "data_key", "store_key"}
+        aside = {"stops", "models", "data_key", "store_key"}
         names = (one.name for one in fields(self) if one.name not in aside)
         content = {name: getattr(self, name) for name in names}
         stand_ins = by_store_key(self.strategy, self.objective, self.store_key)
@@ -236,15 +240,11 @@ def run_samples(setup: EvaluationSetup, step: SearchStep) -> list[SampleRun]:
         values = Trial(setup.calls, step.point)
         bars, account = sample.bars, sample.account
         state = RunState(
-            {component.asset: bars}, setup.symbols, values, "train", component, position
+            *({component.asset: bars}, setup.symbols, values, "train", component, position),
+            models=sample.models,
         )
         run_strategy(setup.strategy, state)
-        if state.components and component not in state.components:
-            msg = (
-                f"s.loop() must list the same components in every run, got one without "
-                f"{component.key!r}."
-            )
-            raise StrategyError(msg)
+        state.check_visited()
         values.check_complete()
         orders = state.orders_of(component).merged(
             account.first, len(bars), unit_lots=account.unit_lots
@@ -419,6 +419,8 @@ class Discovered(NamedTuple):
         Which of them stand outside the loop.
     watched : bool
         The strategy looked at the progress of the search.
+    run : RunState
+        What the call left behind.
     """
 
     components: tuple[Component, ...]
@@ -426,6 +428,7 @@ class Discovered(NamedTuple):
     dimensions: tuple[Dimension, ...]
     common: tuple[bool, ...]
     watched: bool
+    run: RunState
 
 
 def discover(
@@ -446,13 +449,33 @@ def discover(
     # Without a loop everything belongs to the one component there is.
     common = tuple(values.common) if state.components else (False,) * len(values.calls)
     calls, dimensions = tuple(values.calls), tuple(values.dimensions)
-    return Discovered(components, calls, dimensions, common, state.watched)
+    state.models.keep()
+    return Discovered(components, calls, dimensions, common, state.watched, state)
+
+
+def discover_all(strategy: Strategy, bars: Mapping[str, Bars]) -> list[Discovered]:
+    """Call the strategy once for each of its components, with all defaults."""
+    first = discover(strategy, bars)
+    return [first, *(discover(strategy, bars, one) for one in first.components[1:])]
 
 
 def _first_run(
     strategy: Strategy, bars: Mapping[str, Bars], chosen: Component | None
 ) -> tuple[RunState, Discovery]:
     values = Discovery(RESERVED)
-    state = RunState(bars, tuple(bars), values, "train", chosen)
+    state = RunState(bars, tuple(bars), values, "train", chosen, models=FittedModels())
     run_strategy(strategy, state)
     return state, values
+
+
+def models_at(setup: EvaluationSetup, points: Sequence[Point]) -> dict[ModelKey, object]:
+    """Return the models that a strategy fits at these points."""
+    component = setup.component
+    found: dict[ModelKey, object] = {}
+    bars, label = {component.asset: setup.bars}, f"component={setup.component.key}, chosen values"
+    for point in points:
+        values = Trial(setup.calls, point)
+        state = RunState(bars, setup.symbols, values, "train", component, models=setup.models)
+        labelled(label, partial(run_strategy, setup.strategy, state))
+        found.update(state.fitted.values())
+    return found

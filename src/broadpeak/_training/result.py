@@ -33,6 +33,7 @@ from broadpeak._training.evaluation import (
     TRIAL_COLUMNS,
     Evaluation,
 )
+from broadpeak._training.fits import FittedModels, no_models
 from broadpeak._training.objective import objective_name
 from broadpeak._training.performance import FIELDS, Stats
 from broadpeak._training.strategy import Strategy
@@ -258,6 +259,8 @@ class Training(Travelling):
         Time the whole training took.
     notes : tuple of str
         The warnings it raised.
+    models : FittedModels
+        What ``s.fit`` fitted, for the chosen and for the default values.
 
     Examples
     --------
@@ -280,6 +283,7 @@ class Training(Travelling):
     seconds: float
     notes: tuple[str, ...] = ()
     logs: tuple[TrialLog, ...] = field(default=(), repr=False)
+    models: FittedModels = field(default_factory=no_models, repr=False)
 
     @property
     def name(self) -> str:
@@ -363,7 +367,12 @@ class Training(Travelling):
         kept: tuple[object, Backtests] | None = self.__dict__.get("_backtests")
         if kept is None or kept[0] != basis:
             last = self.period[1]
-            kept = basis, run_backtests(strategy, self.data, self, costs=costs, last=last)
+            kept = (
+                basis,
+                run_backtests(
+                    strategy, self.data, self, models=self.models, costs=costs, last=last
+                ),
+            )
             self.__dict__["_backtests"] = kept
         return kept[1]
 
