@@ -288,7 +288,13 @@ class Training(Travelling):
         kept: tuple[object, Backtests] | None = self.__dict__.get("_backtests")
         if kept is None or kept[0] != basis:
             last = self.period[1]
-            kept = basis, run_backtests(strategy, self.data, self.params, costs=costs, last=last)
+            assets = [found.asset for found in self.components.values()]
+            kept = (
+                basis,
+                run_backtests(
+                    strategy, self.data, self.params, assets=assets, costs=costs, last=last
+                ),
+            )
             self.__dict__["_backtests"] = kept
         return kept[1]
 
@@ -515,19 +521,23 @@ class Training(Travelling):
         """Draw the objective over two parameters as a surface; arguments as for `heatmap`."""
         return drawing.draw("surface", self, x=x, y=y, component=component)
 
-    def report(self, path: str | Path) -> Path:
+    def report(self, path: str | Path, *, verdict: bool = True) -> Path:
         """Write one HTML page with everything about this training, which opens offline.
 
         Parameters
         ----------
         path : str or Path
             The file to write.
+        verdict : bool, default True
+            Put the verdict on top; it is computed unless it is known. False: the page says that the
+            training was not judged.
 
         Returns
         -------
         Path
         """
-        return Path(drawing.draw("training-report", self, path=path))
+        check.flag("verdict", verdict)
+        return Path(drawing.draw("training-report", self, path=path, verdict=verdict))
 
     def _component(self, component: str | None) -> ComponentTraining:
         if component is None:
