@@ -8,15 +8,14 @@ import math
 import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import numpy as np
-import pandas as pd
 
 from broadpeak._core import check, rng
 from broadpeak._data.data import Data
+from broadpeak._prices.table import PriceTable
 from broadpeak._run.calls import Task
 from broadpeak._run.cores import core_count
 from broadpeak._run.execute import execute
@@ -99,24 +98,29 @@ def bar_permutation(data: Data, seed: int | None) -> Data:
     if not isinstance(data, Data):
         raise DataError(broken_rule("data", "be a Data", data, "Type: bp.Data.from_frames(…)"))
     generator = rng.generator(seed)
-    present = np.isfinite(data.array("close"))
+    table = data._table  # noqa: SLF001  # a row a symbol, also in a mono-chunk
+    present = np.isfinite(table.fields["close"])
     groups = _groups(present)
-    bars, gaps = _shuffled_bars(groups, generator), _shuffled_bars(groups, generator)
-    fields = {}
-    for name in (*_PRICES, "volume"):
-        with suppress(DataError):  # closes alone are prices too
-            fields[name] = data.array(name)
-    frames = {}
-    for row, symbol in enumerate(data.symbols):
+    bars, gaps = (_shuffled_bars(groups, present.shape[1], generator) for _ in range(2))
+    moved = {name: np.full(present.shape, np.nan) for name in table.fields}
+    for row, symbol in enumerate(table.symbols):
         own_bars = np.flatnonzero(present[row])
+        if not len(own_bars):
+            continue
+        prices = {name: values[row, own_bars] for name, values in table.fields.items()}
         # Numbers of bars of the calendar → numbers among the symbol's own bars.
         position = np.cumsum(present[row]) - 1
-        prices = {name: values[row, own_bars] for name, values in fields.items()}
-        moved = _permuted(prices, position[bars[own_bars]], position[gaps[own_bars]])
-        frames[symbol] = pd.DataFrame(moved, index=data.index[own_bars])
-    result = Data.from_frames(frames)
-    flat = isinstance(data.close, pd.Series)
-    return result if flat or len(frames) > 1 else result.select(data.symbols)
+        with np.errstate(over="ignore", under="ignore"):
+            prices = _permuted(prices, position[bars[own_bars]], position[gaps[own_bars]])
+        for name, values in prices.items():
+            if name in _PRICES and not ((values > 0.0) & (values < np.inf)).all():
+                msg = (
+                    f"{name} of {symbol} must stay within the range of floats when its moves come "
+                    "in another order, got moves of hundreds of orders of magnitude. Correct them."
+                )
+                raise DataError(msg)
+            moved[name][row, own_bars] = values
+    return Data(PriceTable(table.index, table.symbols, moved, table.single, table.codes))
 
 
 def _groups(present: BoolArray) -> list[IntArray]:
@@ -124,6 +128,8 @@ def _groups(present: BoolArray) -> list[IntArray]:
 
     The first bar of a symbol stays where it is.
     """
+    if present.all():  # the usual case, without sorting patterns
+        return [np.arange(1, present.shape[1])]
     patterns = np.unique(present, axis=1, return_inverse=True)[1].ravel()
     movable = np.ones(present.shape[1], dtype=bool)
     movable[present.argmax(axis=1)] = False
@@ -132,9 +138,9 @@ def _groups(present: BoolArray) -> list[IntArray]:
     ]
 
 
-def _shuffled_bars(groups: list[IntArray], generator: np.random.Generator) -> IntArray:
-    """Return for each bar the bar that comes there."""
-    order = np.arange(max((int(group.max()) for group in groups if len(group)), default=-1) + 1)
+def _shuffled_bars(groups: list[IntArray], n_bars: int, generator: np.random.Generator) -> IntArray:
+    """Return for each bar the bar that comes there; what is in no group stays where it is."""
+    order = np.arange(n_bars)
     for group in groups:
         order[group] = generator.permutation(group)
     return order
@@ -254,7 +260,7 @@ def permutation_test(
     }
     _check_names(train_options, is_walk=walk is not None)
     call = (as_strategy(strategy), data, train_options, walk, seed)
-    observed = _result(*call, None)
+    observed = permuted_search(call, None)
     least = max(1, math.floor(alpha * (n + 1) + 1e-9)) if sequential else n + 1
     null: list[float] = []
     better = 0
@@ -268,7 +274,7 @@ def permutation_test(
     return Permutation(p_value, observed, np.array(null), n_run, stopped and n_run < n)
 
 
-_Search: TypeAlias = tuple[Strategy, Data, dict[str, object], dict[str, object] | None, int]
+_Search: TypeAlias = tuple[Strategy, Data, dict[str, Any], dict[str, Any] | None, int]
 """What one search is made of: strategy, prices, options of `train` and of the walk, and seed."""
 
 
@@ -280,18 +286,15 @@ def _results(call: _Search, n: int, least: int, options: Mapping[str, Any]) -> I
     options = {name: value for name, value in options.items() if value is not None}
     for start in range(0, n, batch):
         numbers = range(start, min(start + batch, n))
-        yield from execute([Task(_result, *call, number) for number in numbers], **options)
+        yield from execute([Task(permuted_search, call, number) for number in numbers], **options)
 
 
-def _result(
-    strategy: Strategy,
-    data: Data,
-    options: dict[str, Any],
-    walk: dict[str, Any] | None,
-    seed: int,
-    number: int | None,
-) -> float:
-    """Return what the search finds in the real prices, or in permutation `number` of them."""
+def permuted_search(search: _Search, number: int | None) -> float:
+    """Return what the search finds in the real prices, or in permutation `number` of them.
+
+    The prices are inside `search`, so that a store does not count permutations as trials on them.
+    """
+    strategy, data, options, walk, seed = search
     if number is not None:
         stream = rng.generator(seed, number).integers(2**63)
         data = bar_permutation(data, int(stream))
@@ -318,7 +321,7 @@ def _check_names(options: Iterable[str], *, is_walk: bool) -> None:
             raise check.unknown_option("permutation_test", name, known)
 
 
-def _walk_options(walk: object) -> dict[str, object] | None:
+def _walk_options(walk: object) -> dict[str, Any] | None:
     if walk is None or walk is False:
         return None
     if walk is True:
