@@ -279,7 +279,7 @@ def _cycle_tests(
     for number, ordered in enumerate(runs[0][1]):
         component, n_bars = ordered.component, len(ordered.bars)
         segments = [test[component.asset] for test, _ in runs]
-        orders = _stitched_orders(
+        orders = stitched_orders(
             [orders[number].book for _, orders in runs], segments, n_bars, horizon, border
         )
         flatten = None
@@ -294,7 +294,7 @@ def _cycle_tests(
     return found
 
 
-def _stitched_orders(
+def stitched_orders(
     books: Sequence[OrderBook],
     segments: Sequence[BarWindow],
     n_bars: int,
