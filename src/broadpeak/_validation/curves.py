@@ -24,7 +24,9 @@ from broadpeak._training.components import Bars, bars_of, per_asset, window
 from broadpeak._training.result import Training
 from broadpeak._training.strategy import Strategy
 from broadpeak._training.test import ComponentTest, component_test, strategy_orders, test
+from broadpeak._training.train import offset_cuts
 from broadpeak._training.values import TrainedValues
+from broadpeak._validation.walked import WalkForward
 from broadpeak.errors import ParamError
 from broadpeak.types import FloatArray
 
@@ -40,12 +42,17 @@ class Curve(NamedTuple):
     ----------
     index : Index
     returns : float64 array, shape (bars,)
-    n_trades : int
+    n_trades : int or None
+        None where trades are not known.
     """
 
     index: pd.Index[Any]
     returns: FloatArray
-    n_trades: int
+    n_trades: int | None
+
+    def frame(self) -> pd.DataFrame:
+        """Return it as one column."""
+        return pd.DataFrame({"chosen": self.returns}, index=self.index)
 
 
 def t_statistic(returns: FloatArray) -> float:
@@ -80,23 +87,16 @@ def account_curve(account: Portfolio, bars: Mapping[str, Bars], assets: Mapping[
         own = bars[assets[key]]
         places = own.index.get_indexer(value.index)
         before = own.close[np.maximum(places - 1, 0)]
-        equity = value.to_numpy(dtype=np.float64).reshape(len(value), -1).sum(axis=1)
+        equity = value.to_numpy(dtype=np.float64).reshape(len(value), -1)
+        first = component.returns.to_numpy(dtype=np.float64).reshape(len(value), -1)[0]
+        # A return is a share of the capital, also the first one.
+        change = np.diff(equity, axis=0, prepend=(equity[0] / (1.0 + first))[np.newaxis])
         trades = component.trades
         n_trades += len(trades)
         # A position of usual size is the money of this component.
         size = float(trades["size"].abs().mean()) if len(trades) else 1.0
-        start = equity[0] - _first_change(component, equity)
-        change = np.diff(equity, prepend=start)
-        scale = before * size if size > 0.0 else np.ones_like(before)
-        parts.append((value.index, change / scale))
+        parts.append((value.index, change.sum(axis=1) / (before * (size or 1.0))))
     return Curve(*_mean(parts), n_trades)
-
-
-def _first_change(component: Portfolio, equity: FloatArray) -> float:
-    """Return what the first bar earned: its return is a share of the fixed capital before it."""
-    first = float(np.asarray(component.returns, dtype=np.float64).reshape(len(equity), -1)[0].sum())
-    # equity = capital + change and first = change / capital
-    return equity[0] * first / (1.0 + first) if math.isfinite(first) and first != -1.0 else 0.0
 
 
 def _mean(parts: Sequence[tuple[pd.Index[Any], FloatArray]]) -> tuple[pd.Index[Any], FloatArray]:
@@ -111,19 +111,33 @@ def _mean(parts: Sequence[tuple[pd.Index[Any], FloatArray]]) -> tuple[pd.Index[A
     return index, total
 
 
-def chosen_curve(training: Training, data: Data, *, unseen: bool = False) -> Curve | None:
-    """Return what the chosen values earn on the trained bars, or on those that come after.
-
-    None where there are fewer than two bars after.
-    """
+def chosen_curve(training: Training, data: Data) -> Curve:
+    """Return what the chosen values earn on the bars that they were trained on."""
+    data = _traded(training, data)
     settings = training.settings
-    start, end = settings["start"], settings["end"]
-    if unseen:
-        after = data.index[data.index > training.period[1]]
-        if len(after) < 2:
-            return None
-        start, end = after[0], None
-    account = test(
+    account = _tested(training, data, settings["start"], settings["end"])
+    return account_curve(account, bars_of(data), assets_of(training))
+
+
+def unseen_curve(training: Training, data: Data) -> tuple[Portfolio, Curve] | None:
+    """Return what the chosen values earn after the training; None with fewer than two bars."""
+    data = _traded(training, data)
+    after = data.index[data.index > training.period[1]]
+    if len(after) < 2:
+        return None
+    account = _tested(training, data, after[0], None)
+    return account, account_curve(account, bars_of(data), assets_of(training))
+
+
+def _traded(training: Training, data: Data) -> Data:
+    """Return the bars that are traded, where `data` is the finer one of `samples`."""
+    samples = training.settings.get("samples")
+    return data if samples is None else offset_cuts(data, samples)[0]
+
+
+def _tested(training: Training, data: Data, start: Any, end: Any) -> Portfolio:
+    settings = training.settings
+    return test(
         training.strategy,
         data,
         training,
@@ -132,7 +146,11 @@ def chosen_curve(training: Training, data: Data, *, unseen: bool = False) -> Cur
         costs=settings["costs"],
         sizing=settings["sizing"],
     )
-    return account_curve(account, bars_of(data), assets_of(training))
+
+
+def walked_curve(walked: WalkForward, data: Data) -> Curve:
+    """Return what the tests of a walk-forward earn, one after the other."""
+    return account_curve(walked.portfolio, bars_of(data), assets_of(walked.trainings[0]))
 
 
 def assets_of(training: Training) -> dict[str, str]:
@@ -194,7 +212,7 @@ def trial_curves(training: Training, data: Data, most: int = MOST_TRIALS) -> lis
     values are not among them unless they were tried.
     """
     strategy, settings = training.strategy, training.settings
-    bars = bars_of(data)
+    bars = bars_of(_traded(training, data))
     costs = per_asset("costs", settings["costs"], bars, NO_COSTS, Costs)
     views, lookback = {}, strategy.lookback
     for symbol, own in bars.items():
