@@ -521,6 +521,21 @@ class Training(Travelling):
         """Draw the objective over two parameters as a surface; arguments as for `heatmap`."""
         return drawing.draw("surface", self, x=x, y=y, component=component)
 
+    def verdict(self, **options: Any) -> Any:
+        """Judge whether this is more than luck; see `validate`.
+
+        Parameters
+        ----------
+        **options
+            As of `validate`: ``alpha=``, ``n_permutations=``, ``store=``, ``engine=``, …
+
+        Returns
+        -------
+        Verdict
+            That with default options is kept.
+        """
+        return drawing.judge(self, **options)
+
     def report(self, path: str | Path, *, verdict: bool = True) -> Path:
         """Write one HTML page with everything about this training, which opens offline.
 

@@ -273,6 +273,18 @@ def figure(value: float, digits: int = 3) -> str:
     return f"{value:,.0f}" if abs(value) >= 10.0 ** (digits - 1) else f"{value:.{digits}g}"
 
 
+def percent(share: float) -> str:
+    """Return a share as people read it.
+
+    Examples
+    --------
+    >>> percent(0.005), percent(0.0347), percent(0.43), percent(1.0)
+    ('0.5 %', '3.5 %', '43 %', '100 %')
+    """
+    value = 100.0 * share
+    return f"{value:.0f} %" if value >= 9.95 else f"{value:.2g} %"
+
+
 def _plain(value: Any) -> Any:
     """Return a value of a table as JSON has it."""
     if isinstance(value, str) or value is None:

@@ -25,6 +25,7 @@ from broadpeak._training.backtests import buy_and_hold
 from broadpeak._training.objective import objective_name
 from broadpeak._training.result import StepCurve, Training
 from broadpeak._training.strategy import Strategy
+from broadpeak._validation.verdict import Verdict
 from broadpeak.errors import ParamError, broken_rule
 from broadpeak.types import FloatArray
 
@@ -225,6 +226,22 @@ class WalkForward(Travelling):
             )
             for number, training in enumerate(self.trainings, 1)
         ]
+
+    def verdict(self, **options: Any) -> Verdict:
+        """Judge whether this is more than luck; see `validate`.
+
+        Parameters
+        ----------
+        **options
+            As of `validate`: ``alpha=``, ``n_permutations=``, ``store=``, ``engine=``, …
+
+        Returns
+        -------
+        Verdict
+            That with default options is kept.
+        """
+        found: Verdict = drawing.judge(self, **options)
+        return found
 
     def report(self, path: str | Path, *, verdict: bool = True) -> Path:
         """Write one HTML page with everything about this run, which opens offline.
