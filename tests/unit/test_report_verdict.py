@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import html
 import math
 import re
 from pathlib import Path
@@ -156,14 +157,35 @@ def test_verdict_is_a_flag(training: bp.Training, wanted: Any, tmp_path: Path) -
         training.report(tmp_path / "a.html", verdict=wanted)
 
 
-def test_nothing_is_called_good(training: bp.Training, tmp_path: Path) -> None:
-    walked = bp.walk_forward(momentum, DATA, cycles=3)
-    for result in (training, walked):
-        path = result.report(tmp_path / "a.html", verdict=False)
-        text = text_of(path.read_text("utf-8"))
-        assert not re.search(r"\b(good|broad\b.*even|ok)\b", text, re.IGNORECASE)
-        assert "Buy and hold" in text
-        assert "in sample" in text
+@pytest.fixture(scope="module")
+def walked() -> bp.WalkForward:
+    return bp.walk_forward(momentum, DATA, cycles=3)
+
+
+@pytest.mark.parametrize("which", ["training", "walked"])
+def test_a_page_begins_with_its_verdict_and_calls_nothing_good(
+    which: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    result: bp.Training | bp.WalkForward = request.getfixturevalue(which)
+    written = result.report(tmp_path / "a.html").read_text("utf-8")
+    found = result.verdict()
+    text = text_of(written)
+    first = re.search(r"<section.*?</section>", written, re.DOTALL)
+    assert first is not None
+    assert found.status in text_of(first.group())
+    assert found.summary in html.unescape(first.group())
+    tests = re.findall(r'<th scope="row">(.*?)</th>', first.group())
+    assert [html.unescape(name) for name in tests] == list(found.tests.index)
+    assert not re.search(r"\bgood\b", text, re.IGNORECASE)
+    assert "Buy and hold" in text
+    assert "in sample" in text
+
+
+def test_a_page_computes_the_verdict_once(training: bp.Training, tmp_path: Path) -> None:
+    found = training.verdict()
+    first = training.report(tmp_path / "a.html").read_bytes()
+    assert training.verdict() is found
+    assert training.report(tmp_path / "b.html").read_bytes() == first
 
 
 def test_holding_is_the_mean_of_the_prices_bought_at_the_second_open(
@@ -208,8 +230,7 @@ def test_holding_starts_with_each_symbol_of_its_own_calendar() -> None:
     np.testing.assert_allclose(value[1:300], capital * (1 + 0.5 * (ibm[1:300] - ibm[1]) / ibm[0]))
 
 
-def test_holding_in_a_walk_forward_spans_its_tests() -> None:
-    walked = bp.walk_forward(momentum, DATA, cycles=3)
+def test_holding_in_a_walk_forward_spans_its_tests(walked: bp.WalkForward) -> None:
     assert walked.held.index.equals(walked.portfolio.index)
     assert walked.held is walked.held
     assert walked.held.value.iloc[0] == pytest.approx(walked.portfolio.value.iloc[0])
