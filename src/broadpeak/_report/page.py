@@ -232,7 +232,7 @@ class _Content:
 
 
 def _card(card: Card) -> str:
-    lines = "".join(f"<p>{html.escape(line)}</p>" for line in card.lines)
+    lines = "".join(f"<p>{_prose(line)}</p>" for line in card.lines)
     cautions = "".join(_caution(caution) for caution in card.cautions)
     marks = f'<ul class="cautions">{cautions}</ul>' if cautions else ""
     return (
@@ -248,12 +248,17 @@ def _judgement(part: Caution | Answer | Facts | Findings) -> str:
         case Answer(word, level, text):
             return (
                 f'<p class="answer {level}"><span class="word">{html.escape(word)}</span></p>'
-                f'<p class="why">{html.escape(text)}</p>'
+                f'<p class="why">{_prose(text)}</p>'
             )
         case Facts(facts):
             return f'<dl class="facts">{"".join(_fact(fact) for fact in facts)}</dl>'
         case Findings(rows):
             return _findings(rows)
+
+
+def _prose(text: str) -> str:
+    """Return escaped text in which a number and its percent sign stay on one line."""
+    return html.escape(text).replace(" %", "\u00a0%")
 
 
 def _caution(caution: Caution) -> str:
@@ -262,7 +267,7 @@ def _caution(caution: Caution) -> str:
 
 
 def _fact(fact: Fact) -> str:
-    note = f'<dd class="note">{html.escape(fact.note)}</dd>' if fact.note else ""
+    note = f'<dd class="note">{_prose(fact.note)}</dd>' if fact.note else ""
     return f"<div><dt>{html.escape(fact.name)}</dt><dd>{html.escape(fact.value)}</dd>{note}</div>"
 
 
@@ -276,7 +281,7 @@ def _findings(rows: Sequence[Finding]) -> str:
         f'<td class="right" data-name="Figure">{html.escape(row.figure)}</td>'
         f'<td class="right" data-name="Threshold">{html.escape(row.threshold)}</td>'
         f'<td><span class="word">{html.escape(row.word)}</span></td>'
-        f'<td class="meaning">{html.escape(row.meaning)}</td></tr>'
+        f'<td class="meaning">{_prose(row.meaning)}</td></tr>'
         for row in rows
     )
     return f'<table class="findings"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'

@@ -71,12 +71,16 @@ def _facts(verdict: Verdict, where: str) -> list[Fact]:
             percent(verdict.p_value),
             f"p value; at most {percent(verdict.alpha, 0)} to pass",
         ),
-        Fact(f"Sharpe ratio {where}".strip(), ratio(verdict.sharpe), "a year"),
+        Fact(
+            f"Sharpe ratio {where}".strip(),
+            ratio(verdict.sharpe),
+            "a year, gains on the price before",
+        ),
         Fact("To expect from now on", ratio(verdict.expected_sharpe), likely),
         Fact(
-            "Smallest edge to be seen here",
+            "Smallest visible edge",
             ratio(verdict.min_detectable_sharpe),
-            "Sharpe ratio that this data would show in 4 of 5 cases",
+            "Sharpe ratio that this data shows in 4 of 5 cases",
         ),
         Fact("Trials counted", count(verdict.n_trials), trials),
     ]

@@ -110,4 +110,4 @@ def _headline(walked: WalkForward, held: Portfolio) -> Section:
 
 def _sharpe_and_fall(metrics: Mapping[str, float]) -> str:
     sharpe, fall = ratio(metrics["sharpe_ratio"]), percent(metrics["max_drawdown"])
-    return f"Sharpe ratio {sharpe}, largest drawdown {fall}"
+    return f"Sharpe ratio on capital {sharpe}, largest drawdown {fall}"

@@ -98,9 +98,7 @@ def luck_row(
     """Return the row of the gate."""
     share = percent(p_value)
     if kind == "returns":
-        meaning = (
-            f"Were there nothing to any of it, the best would look so in {share} of histories."
-        )
+        meaning = f"Were there nothing in it, the best would look so in {share} of histories."
     else:
         what = "walk" if kind.startswith("walk") else "search"
         meaning = (
