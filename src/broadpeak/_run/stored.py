@@ -84,7 +84,7 @@ class StoredResults:
             head,
             name=_run_name(tasks),
             data=_data_key(tasks),
-            settings={"tasks": len(tasks)} | _search_of(tasks),
+            settings={"tasks": len(tasks), **_search_of(tasks)},
         )
         self._positions = {key: position for position, key in enumerate(self._keys)}
         self._n_known = self._store.count(self._run)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -35,7 +36,8 @@ MOST_TRIALS = 500
 """Trials whose curves are drawn up again; of more, every second, third, … is left out."""
 
 
-class Curve(NamedTuple):
+@dataclass(frozen=True, slots=True, eq=False)
+class Curve:
     """Returns of one account, bar by bar.
 
     Attributes

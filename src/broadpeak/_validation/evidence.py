@@ -13,7 +13,7 @@ import pandas as pd
 from broadpeak._data.data import Data
 from broadpeak._portfolio.portfolio import Portfolio
 from broadpeak._significance.overfitting import pbo
-from broadpeak._significance.resampling import resampled_means
+from broadpeak._significance.resampling import draws, resampled_means
 from broadpeak._significance.returns import Returns, varies
 from broadpeak._significance.sharpe import deflated_sharpe_ratio
 from broadpeak._significance.superior import spa
@@ -47,11 +47,8 @@ from broadpeak.errors import ParamError
 from broadpeak.types import FloatArray
 
 FEWEST_CONFIGURATIONS = 10
-PBO_SPREAD = 0.14
-"""Standard deviation of one PBO on noise: 120 random walks of 1,400 bars, 100 configurations."""
-
-_ONE_SIDED = 1.645
-"""Spreads above 0.5 from which a PBO is worse than chance, at a level of 5 %."""
+PBO_BLOCKS, PBO_HISTORIES, PBO_COLUMNS = 8, 60, 100
+"""Of the resampled histories that say how far a PBO scatters: 70 ways to halve each are enough."""
 
 BROAD = 0.8  # smoothed score as a share of the highest step; a lone spike has far less
 TRADES_PER_PARAMETER = 20.0
@@ -198,14 +195,14 @@ def index_of(returns: Returns) -> pd.Index[Any] | None:
 # ------------------------------------------------------------------ everything that was tried
 
 
-def overfitting_rows(trials: Sequence[pd.DataFrame]) -> list[VerdictRow]:
-    """Return what choosing adds: the mean over the components."""
+def overfitting_rows(trials: Sequence[pd.DataFrame], seed: int) -> list[VerdictRow]:
+    """Return what choosing adds: the mean over the components.
+
+    How far it scatters depends on how much the configurations resemble each other, so the same is
+    done with resampled histories in which all of them are worth nothing.
+    """
     name = "what choosing adds (PBO)"
-    usable = [
-        frame.to_numpy()
-        for frame in trials
-        if frame.shape[1] >= FEWEST_CONFIGURATIONS and len(frame) >= FEWEST_BARS
-    ]
+    usable = [frame.to_numpy() for frame in trials if len(frame) >= FEWEST_BARS]
     usable = [values for values in usable if varies(values).sum() >= FEWEST_CONFIGURATIONS]
     if not usable:
         meaning = (
@@ -214,19 +211,33 @@ def overfitting_rows(trials: Sequence[pd.DataFrame]) -> list[VerdictRow]:
         )
         return [VerdictRow(name, math.nan, 0.5, UNTESTED, meaning, "gate")]
     found = float(np.mean([pbo(values).pbo for values in usable]))
-    spread = PBO_SPREAD / math.sqrt(len(usable))
-    limit = 0.5 + _ONE_SIDED * spread
-    status = PASS if found <= 0.5 else DOUBTFUL if found <= limit else FAIL
+    by_luck = np.mean([_pbo_by_luck(values, seed) for values in usable], axis=0)
+    spread, limit = float(by_luck.std(ddof=1)), float(np.quantile(by_luck, 0.95))
+    status = PASS if found <= 0.5 else DOUBTFUL if found <= max(limit, 0.5) else FAIL
     what = {
         PASS: "choosing by the past helps",
-        DOUBTFUL: "no better than drawing one by lot, which is so too where all are alike",
-        FAIL: "worse than drawing one by lot: the choice fits the past",
+        DOUBTFUL: "no better than drawing lots, as it is too where all are alike",
+        FAIL: "worse than drawing lots: the choice fits the past",
     }[status]
     meaning = (
         f"The best of one half of history ends up in the lower half of the other in "
-        f"{100.0 * found:.0f} ± {100.0 * spread:.0f} % of cases: {what}."
+        f"{percent(found)} of cases ({100.0 * spread:.0f} points up or down are chance): {what}."
     )
     return [VerdictRow(name, found, 0.5, status, meaning, "gate")]
+
+
+def _pbo_by_luck(values: FloatArray, seed: int) -> FloatArray:
+    """Return the PBO of resampled histories in which no configuration is any good."""
+    if values.shape[1] > PBO_COLUMNS:
+        places = np.linspace(0, values.shape[1] - 1, PBO_COLUMNS).round().astype(np.int64)
+        values = values[:, places]
+    centred = values - values.mean(axis=0)
+    found = [
+        pbo(centred[bars], n_blocks=PBO_BLOCKS).pbo
+        for drawn in draws(len(values), PBO_HISTORIES, 1.0, "stationary", seed)
+        for bars in drawn
+    ]
+    return np.array(found)
 
 
 def trial_rows(
@@ -334,7 +345,8 @@ def _break_even_row(account: Portfolio, curve: Curve, objective: Any, where: str
     score = resolved if named else resolve_objective("profit", 0)
     found = float(np.mean([score(_stats(one)) for one in account.components.values()]))
     least = _BREAK_EVEN.get(name, 0.0)
-    few = where != "out of sample" and curve.n_trades < FEWEST_TRADES
+    n_trades = curve.n_trades or 0
+    few = where != "out of sample" and n_trades < FEWEST_TRADES
     above = found > least
     status = PASS if above else DOUBTFUL if few else FAIL
     meaning = (
@@ -342,7 +354,7 @@ def _break_even_row(account: Portfolio, curve: Curve, objective: Any, where: str
         f"{'' if above else ', and costs are not earned'}."
     )
     if few:
-        meaning += f" {curve.n_trades:,} trades are too few to say more."
+        meaning += f" {n_trades:,} trades are too few to say more."
     return VerdictRow(f"{where}: break-even", found, least, status, meaning, "gate")
 
 

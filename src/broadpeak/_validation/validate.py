@@ -161,9 +161,10 @@ def validate(
             own = {*_OWN_NAMES, *EXECUTE_OPTIONS}
             raise check.unknown_option("validate", name, own)
     Settings(**execute_options)
-    if data is not None and not isinstance(data, Data):
+    passed: tuple[object, ...] = (result, data, store)
+    if data is not None and not isinstance(passed[1], Data):
         raise ParamTypeError(broken_rule("data", "be a bp.Data", data))
-    if store is not None and not isinstance(store, (str, os.PathLike, Store)):
+    if store is not None and not isinstance(passed[2], (str, os.PathLike, Store)):
         raise ParamTypeError(broken_rule("store", "be a path or a bp.Store", store))
     if (result is None) == (returns is None):
         rule = "be a Training or a WalkForward, or be left out where returns are given"
@@ -171,7 +172,7 @@ def validate(
     how = _How(alpha, n_permutations, seed, store, execute_options)
     if result is None:
         return _of_returns(returns, data, how)  # type: ignore[arg-type]  # one of both is given
-    if not isinstance(result, (Training, WalkForward)):
+    if not isinstance(passed[0], (Training, WalkForward)):
         remedy = _REMEDY
         if hasattr(result, "params") or isinstance(result, (dict, str, os.PathLike)):
             remedy = (
@@ -299,7 +300,7 @@ def _of_training(training: Training, data: Data, how: _How) -> Verdict:
     else:
         gate = _resampled(evidence.side_by_side(trials, curve), ledger, how)
     rows = [
-        *evidence.overfitting_rows(trials),
+        *evidence.overfitting_rows(trials, how.seed),
         *evidence.unseen_rows(training, data),
         *_robustness_rows(training, how),
         *evidence.choice_rows(training),
@@ -356,7 +357,7 @@ def _of_returns(returns: Returns, data: Data | None, how: _How) -> Verdict:
         ledger = _Ledger(len(scores), others, max(len(searches), 1))
     gate = _resampled(frame, ledger, how)
     rows = [
-        *evidence.overfitting_rows([frame]),
+        *evidence.overfitting_rows([frame], how.seed),
         *evidence.trial_rows(
             [frame], curve, ledger.n_own + ledger.n_other, how.alpha, how.seed, with_spa=False
         ),
@@ -549,9 +550,7 @@ def _summary(
         elif len(fragile) > 1:
             said += f" Little is left after these changes: {', '.join(fragile)}."
     if status != TOO_LITTLE or edge > LARGEST_EDGE:
-        said += (
-            f" The smallest edge that this data shows is an annual Sharpe ratio of {figure(edge)}."
-        )
+        said += f" The smallest edge this data shows is an annual Sharpe ratio of {figure(edge)}."
     return f"{said} All of it before costs: none were given." if is_free else said
 
 

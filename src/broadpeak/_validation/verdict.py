@@ -232,12 +232,11 @@ class Verdict:
     def __str__(self) -> str:
         lines = [f"{self._title()}: {self.status}", *textwrap.wrap(self.summary, 98), ""]
         width = max(map(len, self.tests.index), default=0)
-        for name, row in zip(self.tests.index, self.tests.itertuples(index=False), strict=True):
-            compared = "" if math.isnan(row.threshold) else f"  against {figure(row.threshold)}"
-            lines.append(f"{row.status:9} {name:{width}}  {figure(row.figure)}{compared}".rstrip())
-            lines += textwrap.wrap(
-                row.meaning, 98, initial_indent=" " * 10, subsequent_indent=" " * 10
-            )
+        columns = (self.tests[name] for name in ("status", "figure", "threshold", "meaning"))
+        for name, status, value, least, meaning in zip(self.tests.index, *columns, strict=True):
+            compared = "" if math.isnan(least) else f"  against {figure(least)}"
+            lines.append(f"{status:9} {name:{width}}  {figure(value)}{compared}".rstrip())
+            lines += textwrap.wrap(meaning, 98, initial_indent=_INDENT, subsequent_indent=_INDENT)
         return "\n".join(lines)
 
     def _title(self) -> str:
