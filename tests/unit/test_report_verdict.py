@@ -181,6 +181,15 @@ def test_a_page_begins_with_its_verdict_and_calls_nothing_good(
     assert "in sample" in text
 
 
+def test_an_engine_changes_nothing_in_a_verdict_so_that_it_is_kept() -> None:
+    one, other = (bp.train(momentum, DATA) for _ in range(2))
+    found = one.verdict(engine="threadpool", n_workers=2)
+    assert one.verdict() is found
+    assert one.verdict(alpha=0.01) is not found
+    assert one.verdict() is found
+    assert other.verdict().to_dict() == found.to_dict()
+
+
 def test_a_page_computes_the_verdict_once(training: bp.Training, tmp_path: Path) -> None:
     found = training.verdict()
     first = training.report(tmp_path / "a.html").read_bytes()

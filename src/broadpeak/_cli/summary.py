@@ -76,12 +76,19 @@ def write_training(
 MOST_REASONS = 4
 
 
-def judge(result: bp.Training | bp.WalkForward, *, wanted: bool) -> bp.Verdict | None:
+def judge(
+    result: bp.Training | bp.WalkForward,
+    *,
+    wanted: bool,
+    engine: str = "serial",
+    n_workers: int | None = None,
+) -> bp.Verdict | None:
     """Return the verdict on a result; while it is made, who waits at a terminal is told."""
     if not wanted:
         return None
     console.show_progress("Judging: the search is repeated on permuted prices (--no-verdict).")
-    return result.verdict()
+    found: bp.Verdict = result.verdict(engine=engine, n_workers=n_workers)
+    return found
 
 
 def show_verdict(verdict: bp.Verdict | None) -> None:

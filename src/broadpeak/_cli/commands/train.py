@@ -28,7 +28,8 @@ def train(
     prices = inputs.prices(data, symbol or [])
     training, notes = inputs.with_warnings(lambda: bp.train(plan, prices, **search))
     name = inputs.name_of(plan)
-    judged = summary.judge(training, wanted=verdict)
+    how = {name: search[name] for name in ("engine", "n_workers")}
+    judged = summary.judge(training, wanted=verdict, **how)
     files = summary.write_training(training, out, name, page=report, verdict=verdict) if out else {}
     if as_json:
         components = summary.components(training)

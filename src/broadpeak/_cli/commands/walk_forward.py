@@ -44,7 +44,8 @@ def walk_forward(
     settings = {"cycles": cycles, "period": period, "split": split, "anchored": anchored, **search}
     result, notes = inputs.with_warnings(lambda: bp.walk_forward(plan, prices, **settings))
     name = inputs.name_of(plan)
-    judged = summary.judge(result, wanted=verdict)
+    how = {name: search[name] for name in ("engine", "n_workers")}
+    judged = summary.judge(result, wanted=verdict, **how)
     files = _write(result, out, verdict=verdict) if out else {}
     stats = summary.statistics(result.portfolio)
     if as_json:
