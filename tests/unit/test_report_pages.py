@@ -88,6 +88,14 @@ def test_without_bars_after_the_training_the_page_says_so(data: bp.Data, tmp_pat
     assert "unseen" not in text
 
 
+def test_bars_before_the_training_are_not_called_in_sample(data: bp.Data, tmp_path: Path) -> None:
+    trained = bp.train(momentum, data, start="2006-01-01")
+    text = trained.report(tmp_path / "a.html", verdict=False).read_text(encoding="utf-8")
+    assert "Chosen, all bars" in text
+    assert "The shaded bars are in sample: the values were chosen on them.</p>" in text
+    assert "Test, in sample" not in text
+
+
 def test_the_page_holds_the_metrics_of_the_test(
     training: bp.Training, data: bp.Data, page: str
 ) -> None:

@@ -45,7 +45,8 @@ def training_report(training: Training, *, path: str | Path, verdict: bool) -> P
         for key, found in training.components.items()
     ]
     first, last = training.period
-    where = "in sample" if backtests.chosen_unseen is None else "all bars"
+    is_seen = backtests.chosen_unseen is None and backtests.chosen.index[0] >= first
+    where = "in sample" if is_seen else "all bars"
     accounts = {
         "Chosen": backtests.chosen,
         "Defaults": backtests.defaults,
@@ -67,8 +68,8 @@ def training_report(training: Training, *, path: str | Path, verdict: bool) -> P
             {f"{name}, {where}": account for name, account in accounts.items()},
             spans=[Span("training", first, last)],
             more=more,
-            title="Test" if more else "Test, in sample",
-            lead=_IN_SAMPLE if not more else _PARTLY,
+            title="Test, in sample" if is_seen else "Test",
+            lead=_IN_SAMPLE if is_seen else _SHADED + (_UNSEEN if more else ""),
         ),
         trade_section(backtests.chosen),
         how_it_was_made(
@@ -93,10 +94,8 @@ _IN_SAMPLE = (
     "These are the prices that the values were chosen on, so the curve shows how well they fit the "
     "past; the defaults and buying and holding did not have that advantage."
 )
-_PARTLY = (
-    "The shaded bars are in sample: the values were chosen on them. Only the columns marked unseen "
-    "are out of sample."
-)
+_SHADED = "The shaded bars are in sample: the values were chosen on them."
+_UNSEEN = " Only the columns marked unseen are out of sample."
 
 
 class _ComponentPage(NamedTuple):
