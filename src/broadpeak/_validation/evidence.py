@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -43,7 +45,7 @@ from broadpeak._validation.verdict import (
     percent,
 )
 from broadpeak._validation.walked import WalkForward
-from broadpeak.errors import ParamError
+from broadpeak.errors import DataError, ParamError
 from broadpeak.types import FloatArray
 
 FEWEST_CONFIGURATIONS = 10
@@ -130,6 +132,21 @@ def edge_row(edge: float) -> VerdictRow:
     return VerdictRow("smallest visible edge", edge, LARGEST_EDGE, status, meaning)
 
 
+def profit_row(sharpe: float) -> VerdictRow:
+    """Return whether anything is left after costs.
+
+    Permuted prices cost as much to trade as the real ones, so that a pattern that does not earn its
+    costs is no luck either.
+    """
+    left = sharpe > 0.0
+    status = PASS if left else FAIL
+    meaning = (
+        f"Net of the costs that were given, the annual Sharpe ratio is {figure(sharpe)}"
+        f"{'' if left else ': nothing is left'}."
+    )
+    return VerdictRow("left after costs", sharpe, 0.0, status, meaning, "gate")
+
+
 def expected_row(expected: ExpectedSharpe, sharpe: float, scale: float) -> VerdictRow:
     """Return what is left of the Sharpe ratio once luck is taken out."""
     middle, low, high = (
@@ -138,11 +155,13 @@ def expected_row(expected: ExpectedSharpe, sharpe: float, scale: float) -> Verdi
     status = PASS if low > 0.0 else DOUBTFUL if middle > 0.0 else FAIL
     if math.isnan(middle):
         status = UNTESTED
+    # A low end below 0 is no doubt: of half of all true edges it is.
+    role = "doubt" if status == FAIL else "shown"
     meaning = (
         f"Expect {figure(middle)} a year from now on, between {figure(low)} and {figure(high)} in "
         f"four cases of five, not the {figure(sharpe)} of this history."
     )
-    return VerdictRow("expected Sharpe ratio", middle, 0.0, status, meaning)
+    return VerdictRow("expected Sharpe ratio", middle, 0.0, status, meaning, role)
 
 
 def expectation(trials: Sequence[pd.DataFrame], curve: Curve, seed: int) -> ExpectedSharpe:
@@ -204,13 +223,16 @@ def overfitting_rows(trials: Sequence[pd.DataFrame], seed: int) -> list[VerdictR
     name = "what choosing adds (PBO)"
     usable = [frame.to_numpy() for frame in trials if len(frame) >= FEWEST_BARS]
     usable = [values for values in usable if varies(values).sum() >= FEWEST_CONFIGURATIONS]
-    if not usable:
+    try:
+        found = float(np.mean([pbo(values).pbo for values in usable])) if usable else math.nan
+    except DataError:  # some half of the history has no bar with a return
+        found = math.nan
+    if math.isnan(found):
         meaning = (
             f"Not tested: it takes at least {FEWEST_CONFIGURATIONS} configurations that trade, on "
             f"{FEWEST_BARS} bars."
         )
         return [VerdictRow(name, math.nan, 0.5, UNTESTED, meaning, "gate")]
-    found = float(np.mean([pbo(values).pbo for values in usable]))
     by_luck = np.mean([_pbo_by_luck(values, seed) for values in usable], axis=0)
     spread, limit = float(by_luck.std(ddof=1)), float(np.quantile(by_luck, 0.95))
     status = PASS if found <= 0.5 else DOUBTFUL if found <= max(limit, 0.5) else FAIL
@@ -232,12 +254,13 @@ def _pbo_by_luck(values: FloatArray, seed: int) -> FloatArray:
         places = np.linspace(0, values.shape[1] - 1, PBO_COLUMNS).round().astype(np.int64)
         values = values[:, places]
     centred = values - values.mean(axis=0)
-    found = [
-        pbo(centred[bars], n_blocks=PBO_BLOCKS).pbo
-        for drawn in draws(len(values), PBO_HISTORIES, 1.0, "stationary", seed)
-        for bars in drawn
-    ]
-    return np.array(found)
+    found = np.full(PBO_HISTORIES, 0.5)
+    numbers = itertools.count()
+    for drawn in draws(len(values), PBO_HISTORIES, 1.0, "stationary", seed):
+        for number, bars in zip(numbers, drawn, strict=False):
+            with suppress(DataError):  # a few bars with returns may all have been left out
+                found[number] = pbo(centred[bars], n_blocks=PBO_BLOCKS).pbo
+    return found
 
 
 def trial_rows(

@@ -158,8 +158,8 @@ def validate(
     seed = check.integer("seed", seed, 0)
     for name in execute_options:
         if name not in EXECUTE_OPTIONS:
-            own = {*_OWN_NAMES, *EXECUTE_OPTIONS}
-            raise check.unknown_option("validate", name, own)
+            known = {*inspect.signature(validate).parameters, *EXECUTE_OPTIONS}
+            raise check.unknown_option("validate", name, known)
     Settings(**execute_options)
     passed: tuple[object, ...] = (result, data, store)
     if data is not None and not isinstance(passed[1], Data):
@@ -186,12 +186,6 @@ def validate(
         # The finer prices of samples are no part of a training.
         return _of_training(judged, judged.data if data is None else data, how)
     return _of_walk(judged, how)
-
-
-_OWN_NAMES = (
-    *("result", "strategy", "data", "returns", "store"),
-    *("alpha", "n_permutations", "seed"),
-)
 
 
 class _How(NamedTuple):
@@ -462,6 +456,7 @@ def _verdict(
     rows = [
         evidence.luck_row(gate.kind, p_value, how.alpha, gate.null, ledger.n_searches),
         *evidence.data_rows(n_bars, n_trades),
+        evidence.profit_row(sharpe),
         evidence.edge_row(edge),
         *rows,
         evidence.expected_row(expected, sharpe, scale),
@@ -505,14 +500,14 @@ def _missing(
         lacks.append(_more(FEWEST_TRADES - n_trades, "trade"))
     elif not varies(curve.returns[:, np.newaxis]).any():
         lacks.append("returns that vary")
+    if not lacks and blind:
+        n_needed = math.ceil(1.0 / ledger.each_at(how.alpha) - 1e-9) - 1
+        lacks.append(_more(n_needed - how.n_permutations, "permutation"))
     if not lacks and edge > LARGEST_EDGE:
         # The edge that shows shrinks with the root of the number of bars.
         n_needed = n_bars * (edge / LARGEST_EDGE) ** 2
         years = (n_needed - n_bars) / year
         lacks.append(f"{max(years, 0.1):.1f} more years")
-    if not lacks and blind:
-        n_needed = math.ceil(1.0 / ledger.each_at(how.alpha) - 1e-9) - 1
-        lacks.append(_more(n_needed - how.n_permutations, "permutation"))
     return " and ".join(lacks)
 
 
@@ -554,4 +549,13 @@ def _summary(
     return f"{said} All of it before costs: none were given." if is_free else said
 
 
-drawing.register("verdict", validate)
+def _verdict_on(result: Training | WalkForward, /, **options: Any) -> Verdict:
+    """Return what the method `verdict` of a result returns."""
+    for name in ("result", "returns"):
+        if name in options:
+            known = {*inspect.signature(validate).parameters, *EXECUTE_OPTIONS}
+            raise check.unknown_option("verdict", name, known - {"result", "returns"})
+    return validate(result, **options)
+
+
+drawing.register("verdict", _verdict_on)
