@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple
 
@@ -21,9 +21,10 @@ from broadpeak._significance.sharpe import deflated_sharpe_ratio
 from broadpeak._significance.superior import spa
 from broadpeak._significance.trials import effective_trials
 from broadpeak._simulation.costs import Costs
+from broadpeak._training.components import bars_of
 from broadpeak._training.objective import NamedObjective, resolve_objective
 from broadpeak._training.performance import Stats
-from broadpeak._training.result import Training
+from broadpeak._training.result import ComponentTraining, Training
 from broadpeak._validation.curves import (
     Curve,
     assets_of,
@@ -202,6 +203,18 @@ def side_by_side(trials: Sequence[pd.DataFrame], curve: Curve) -> pd.DataFrame:
     if any(not frame.index.equals(curve.index) for frame in frames):
         frames = [frame.reindex(curve.index, fill_value=0.0) for frame in frames]
     return pd.concat(frames, axis=1, ignore_index=True)
+
+
+def market_of(
+    data: Data, components: Iterable[ComponentTraining], index: pd.Index[Any]
+) -> pd.DataFrame:
+    """Return the returns of holding each symbol that is traded, bar by bar of `index`."""
+    bars = bars_of(data)
+    columns = {}
+    for asset in dict.fromkeys(found.asset for found in components):
+        close = pd.Series(bars[asset].close, index=bars[asset].index)
+        columns[asset] = close.pct_change().reindex(index).fillna(0.0)
+    return pd.DataFrame(columns)
 
 
 def index_of(returns: Returns) -> pd.Index[Any] | None:
@@ -448,7 +461,7 @@ def choice_rows(training: Training) -> list[VerdictRow]:
     return rows
 
 
-def _n_searched(found: Any) -> int:
+def _n_searched(found: ComponentTraining) -> int:
     return sum(dim.searched for dim in found.dimensions)
 
 
