@@ -237,7 +237,9 @@ class _Ledger(NamedTuple):
 
     def best_of_all(self, p_value: float) -> float:
         """Return how often the best of all searches does as well by luck, if each does so at p."""
-        return -math.expm1(self.n_searches * math.log1p(-p_value)) if p_value < 1.0 else 1.0
+        if self.n_searches == 1 or p_value >= 1.0:
+            return p_value  # to the last bit, for alpha may be exactly that
+        return -math.expm1(self.n_searches * math.log1p(-p_value))
 
     def each_at(self, alpha: float) -> float:
         """Return the level of each search at which the best of all is tested at `alpha`."""
