@@ -10,8 +10,10 @@ from typing import Any, NamedTuple
 from broadpeak._data.data import Data
 from broadpeak._portfolio.portfolio import Portfolio
 from broadpeak._simulation.costs import Costs
+from broadpeak._training.fits import FittedModels
 from broadpeak._training.strategy import Strategy
-from broadpeak._training.test import test
+from broadpeak._training.test import ParamsLike, test
+from broadpeak._training.values import Defaults
 
 
 class Backtests(NamedTuple):
@@ -37,20 +39,26 @@ class Backtests(NamedTuple):
 def run_backtests(
     strategy: Strategy,
     data: Data,
-    params: Mapping[str, Mapping[str, float]],
+    params: ParamsLike,
     *,
+    models: FittedModels,
     costs: Costs | Mapping[str, Costs] | None,
     last: Any,
 ) -> Backtests:
-    """Test `params` and the defaults; label `last` is the last bar that the training saw."""
+    """Test `params` and the defaults; label `last` is the last bar that the training saw.
+
+    `models` are those that a training fitted, for the defaults as well.
+    """
     unseen = data.index[data.index > last]
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        chosen = test(strategy, data, params, costs=costs)
-        defaults = test(strategy, data, None, costs=costs)
+        untrained = Defaults(models)
+        quick: dict[str, Any] = {"costs": costs, "check": False}  # the training was checked
+        chosen = test(strategy, data, params, **quick)
+        defaults = test(strategy, data, untrained, **quick)
         chosen_unseen = defaults_unseen = None
         if len(unseen) > 1:
-            chosen_unseen = test(strategy, data, params, costs=costs, start=unseen[0])
-            defaults_unseen = test(strategy, data, None, costs=costs, start=unseen[0])
+            chosen_unseen = test(strategy, data, params, start=unseen[0], **quick)
+            defaults_unseen = test(strategy, data, untrained, start=unseen[0], **quick)
     notes = dict.fromkeys(str(one.message) for one in caught)
     return Backtests(chosen, defaults, chosen_unseen, defaults_unseen, tuple(notes))
