@@ -65,6 +65,25 @@ row(
     lambda w: {**_trade(w), "n": 2},
     more=("n_evaluations", *_train_options),
 )
+row(
+    "validate",
+    lambda w: {"result": w.training, "n_permutations": 2},
+    then=lambda w, v: (str(v), repr(v), v.to_dict(), v._repr_html_()),
+    more=_train_options,
+)
+for _owner in ("Training", "WalkForward"):
+    row(
+        f"{_owner}.verdict",
+        {"n_permutations": 2, "alpha": 0.4},
+        lambda w, name=_owner: (w.training if name == "Training" else w.walk).verdict,
+        of=bp.validate,
+    )
+row(
+    "validate(returns)",
+    lambda w: {"returns": w.first.close.pct_change(), "n_permutations": 2},
+    lambda _: bp.validate,
+    then=lambda w, v: (str(v), v.to_dict()),
+)
 
 
 def _inside(name: str) -> Callable[..., Any]:
@@ -190,6 +209,12 @@ def _with_store(name: str) -> Callable[..., Any]:
 
 row("Store", lambda w: {"path": w.store}, then=lambda w, s: (s.runs(), s.close()))
 row("Store.trials", {"run": 1}, lambda w: _with_store("trials"), of=bp.Store.trials)
+row(
+    "Store.searches",
+    lambda w: {"data": w.one},
+    lambda w: _with_store("searches"),
+    of=bp.Store.searches,
+)
 row("Store.ledger", {"data": None}, lambda w: _with_store("ledger"), of=bp.Store.ledger)
 row(
     "Store.export",

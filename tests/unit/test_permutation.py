@@ -189,6 +189,39 @@ def test_a_rising_market_is_no_skill() -> None:
     assert found.p_value > 0.1
 
 
+@bp.strategy(lookback=100)
+def hold(s: Any) -> None:
+    after = s.optimize(1, 1, 3, 1, name="after")
+    s.enter_long(np.arange(len(s.close)) >= 100 + after)
+
+
+def turning(n_after: int = 0) -> bp.Data:
+    """Return prices that fall during the look-back, then rise, and fall at last."""
+    rng = np.random.default_rng(3)
+    drift = np.concatenate([np.full(100, -0.01), np.full(300, 0.004), np.full(n_after, -0.01)])
+    close = 100 * np.exp(np.cumsum(rng.normal(drift, 0.01)))
+    index = pd.date_range("2020-01-01", periods=len(close))
+    return bp.Data.from_frames({"UP": pd.DataFrame(dict.fromkeys(PRICES, close), index=index)})
+
+
+def test_only_evaluated_bars_have_the_drift_of_evaluated_bars() -> None:
+    """Where the market turned before the first evaluated bar, holding it is no skill either."""
+    options = {"objective": "profit", "min_trades": 0}
+    found = bp.stats.permutation_test(hold, turning(), n=39, **options)
+    assert found.p_value > 0.1
+    walk = {"cycles": 3}
+    found = bp.stats.permutation_test(hold, turning(), n=19, walk_forward=walk, **options)
+    assert found.p_value > 0.1
+
+
+def test_bars_after_the_end_are_not_there() -> None:
+    long, short = turning(200), turning()
+    options = {"objective": "profit", "min_trades": 0, "end": short.index[-1], "alpha": 0.4}
+    found, known = (bp.stats.permutation_test(hold, data, n=9, **options) for data in (long, short))
+    assert found.null.tolist() == known.null.tolist()
+    assert found.p_value > 0.1
+
+
 @pytest.mark.engine
 def test_engines_agree(prices: bp.Data) -> None:
     serial = run(prices, n=39, alpha=0.2)

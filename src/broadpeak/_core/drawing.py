@@ -27,7 +27,7 @@ def draw(kind: str, subject: object, **options: Any) -> Any:
     return _drawer(kind)(subject, **options)
 
 
-def judge(result: object, **options: Any) -> Any:
+def judge(result: object, /, **options: Any) -> Any:
     """Return the verdict on a training or a walk-forward; that with default options is kept.
 
     Where and how it is computed changes nothing in it, so that it is kept then, too.

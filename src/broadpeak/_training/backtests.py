@@ -14,8 +14,10 @@ from broadpeak._portfolio.portfolio import Portfolio
 from broadpeak._simulation.costs import Costs
 from broadpeak._simulation.rules import NO_COSTS
 from broadpeak._training.components import per_asset
+from broadpeak._training.fits import FittedModels
 from broadpeak._training.strategy import Strategy, StrategyRun
-from broadpeak._training.test import test
+from broadpeak._training.test import ParamsLike, test
+from broadpeak._training.values import Defaults
 
 
 class Backtests(NamedTuple):
@@ -45,26 +47,30 @@ class Backtests(NamedTuple):
 def run_backtests(
     strategy: Strategy,
     data: Data,
-    params: Mapping[str, Mapping[str, float]],
+    params: ParamsLike,
     *,
     assets: Iterable[str],
+    models: FittedModels,
     costs: Costs | Mapping[str, Costs] | None,
     last: Any,
 ) -> Backtests:
     """Test `params` and the defaults; label `last` is the last bar that the training saw.
 
-    `assets` are those that the strategy trades.
+    `assets` are those that the strategy trades; `models` are those that the training
+    fitted, for the defaults as well.
     """
     unseen = data.index[data.index > last]
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        chosen = test(strategy, data, params, costs=costs)
-        defaults = test(strategy, data, None, costs=costs)
+        untrained = Defaults(models)
+        quick: dict[str, Any] = {"costs": costs, "check": False}  # the training was checked
+        chosen = test(strategy, data, params, **quick)
+        defaults = test(strategy, data, untrained, **quick)
         held = buy_and_hold(data, assets, chosen, costs=costs)
         chosen_unseen = defaults_unseen = held_unseen = None
         if len(unseen) > 1:
-            chosen_unseen = test(strategy, data, params, costs=costs, start=unseen[0])
-            defaults_unseen = test(strategy, data, None, costs=costs, start=unseen[0])
+            chosen_unseen = test(strategy, data, params, start=unseen[0], **quick)
+            defaults_unseen = test(strategy, data, untrained, start=unseen[0], **quick)
             held_unseen = buy_and_hold(data, assets, chosen_unseen, costs=costs)
     notes = dict.fromkeys(str(one.message) for one in caught)
     unseen_ones = (chosen_unseen, defaults_unseen, held_unseen)
@@ -94,4 +100,4 @@ def buy_and_hold(
 
     plan = Strategy(hold, name="buy and hold", lookback=0)
     cut = data.select([symbols[asset] for asset in own])
-    return test(plan, cut, costs=own, start=tested.index[0], end=tested.index[-1])
+    return test(plan, cut, costs=own, start=tested.index[0], end=tested.index[-1], check=False)

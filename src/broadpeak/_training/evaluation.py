@@ -14,6 +14,7 @@ from broadpeak._search.protocol import Point, SearchStep
 from broadpeak._search.searchspace import Dimension
 from broadpeak._store.fingerprint import under_key
 from broadpeak._training.components import Bars, Component
+from broadpeak._training.fits import FittedModels, ModelKey
 from broadpeak._training.objective import Objective, OwnObjective
 from broadpeak._training.orders import Account, simulate_orders
 from broadpeak._training.performance import FIELDS, Stats
@@ -75,6 +76,8 @@ class EvaluationSetup:
         Keep the profit of every bar.
     samples : tuple of EvaluationSetup
         The same component on bars with other offsets; statistics are averaged over all.
+    models : FittedModels
+        What `s.fit` fitted so far; every process has its own.
     stops : dict
         Batch → position of the step that ended it; shared by the evaluations of one process.
     data_key : str
@@ -99,6 +102,7 @@ class EvaluationSetup:
     data_key: str = ""
     search_key: str = ""
     store_key: str | None = None
+    models: FittedModels = field(default_factory=FittedModels)
     stops: dict[int, int] = field(default_factory=dict)
 
     @property
@@ -108,7 +112,7 @@ class EvaluationSetup:
 
     def fingerprint(self) -> dict[str, object]:
         """Return what an evaluation depends on, by which a store recognises it."""
-        aside = {"stops", "data_key", "search_key", "store_key"}
+        aside = {"stops", "models", "data_key", "search_key", "store_key"}
         names = (one.name for one in fields(self) if one.name not in aside)
         content = {name: getattr(self, name) for name in names}
         return {**content, **by_store_key(self.strategy, self.objective, self.store_key)}
@@ -208,15 +212,11 @@ def evaluate(setup: EvaluationSetup, step: SearchStep) -> Evaluation:
         values = Trial(setup.calls, step.point)
         bars, account = sample.bars, sample.account
         state = RunState(
-            {component.asset: bars}, setup.symbols, values, "train", component, position
+            *({component.asset: bars}, setup.symbols, values, "train", component, position),
+            models=sample.models,
         )
         run_strategy(setup.strategy, state)
-        if state.components and component not in state.components:
-            msg = (
-                f"s.loop() must list the same components in every run, got one without "
-                f"{component.key!r}."
-            )
-            raise StrategyError(msg)
+        state.check_visited()
         values.check_complete()
         orders = state.orders_of(component).merged(
             account.first, len(bars), unit_lots=account.unit_lots
@@ -340,6 +340,8 @@ class Discovered(NamedTuple):
         Which of them stand outside the loop.
     watched : bool
         The strategy looked at the progress of the search.
+    run : RunState
+        What the call left behind.
     """
 
     components: tuple[Component, ...]
@@ -347,6 +349,7 @@ class Discovered(NamedTuple):
     dimensions: tuple[Dimension, ...]
     common: tuple[bool, ...]
     watched: bool
+    run: RunState
 
 
 def discover(
@@ -367,13 +370,33 @@ def discover(
     # Without a loop everything belongs to the one component there is.
     common = tuple(values.common) if state.components else (False,) * len(values.calls)
     calls, dimensions = tuple(values.calls), tuple(values.dimensions)
-    return Discovered(components, calls, dimensions, common, state.watched)
+    state.models.keep()
+    return Discovered(components, calls, dimensions, common, state.watched, state)
+
+
+def discover_all(strategy: Strategy, bars: Mapping[str, Bars]) -> list[Discovered]:
+    """Call the strategy once for each of its components, with all defaults."""
+    first = discover(strategy, bars)
+    return [first, *(discover(strategy, bars, one) for one in first.components[1:])]
 
 
 def _first_run(
     strategy: Strategy, bars: Mapping[str, Bars], chosen: Component | None
 ) -> tuple[RunState, Discovery]:
     values = Discovery(RESERVED)
-    state = RunState(bars, tuple(bars), values, "train", chosen)
+    state = RunState(bars, tuple(bars), values, "train", chosen, models=FittedModels())
     run_strategy(strategy, state)
     return state, values
+
+
+def models_at(setup: EvaluationSetup, points: Sequence[Point]) -> dict[ModelKey, object]:
+    """Return the models that a strategy fits at these points."""
+    component = setup.component
+    found: dict[ModelKey, object] = {}
+    bars, label = {component.asset: setup.bars}, f"component={setup.component.key}, chosen values"
+    for point in points:
+        values = Trial(setup.calls, point)
+        state = RunState(bars, setup.symbols, values, "train", component, models=setup.models)
+        labelled(label, partial(run_strategy, setup.strategy, state))
+        found.update(state.fitted.values())
+    return found

@@ -48,6 +48,18 @@ class Entry(NamedTuple):
     settings: Mapping[str, Setting]
 
 
+class OrderCall(NamedTuple):
+    """One order call as the strategy wrote it.
+
+    `name` is that of the method, and `number` counts its calls from 1; an exit has no settings.
+    """
+
+    name: str
+    number: int
+    when: BoolArray
+    settings: Mapping[str, Setting]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class OrderArrays:
     """The orders of one component, ready to be simulated: masks, and settings at signal bars.
@@ -111,7 +123,7 @@ class OrderBook:
     def __init__(self, n_bars: int) -> None:
         self._n_bars = n_bars
         self._entries: dict[str, list[Entry]] = {"long": [], "short": []}
-        self._exits: dict[str, BoolArray] = {}
+        self._exits: dict[str, list[BoolArray]] = {"long": [], "short": []}
 
     def enter(self, side: str, entry: Entry) -> None:
         """Add an entry."""
@@ -119,8 +131,17 @@ class OrderBook:
 
     def leave(self, side: str, when: BoolArray) -> None:
         """Add an exit; several are joined by or."""
-        known = self._exits.get(side)
-        self._exits[side] = when if known is None else known | when
+        self._exits[side].append(when)
+
+    def calls(self) -> list[OrderCall]:
+        """Return all calls, by side."""
+        found = []
+        for side, entries in self._entries.items():
+            name = f"enter_{side}"
+            found += [OrderCall(name, at, *entry) for at, entry in enumerate(entries, 1)]
+        for side, exits in self._exits.items():
+            found += [OrderCall(f"exit_{side}", at, when, {}) for at, when in enumerate(exits, 1)]
+        return found
 
     def merged(self, first: int, last: int, *, unit_lots: bool) -> OrderArrays:
         """Return the orders of bars [first, last); `unit_lots` makes every size 1, except 0."""
@@ -136,8 +157,8 @@ class OrderBook:
                 enter[side] |= mask
                 placed.append((side, mask, entry))
             leave[side] = np.zeros(self._n_bars, dtype=np.bool_)
-            if side in self._exits:
-                leave[side][bars] = self._exits[side][bars]
+            for when in self._exits[side]:
+                leave[side][bars] |= when[bars]
         # An entry and an exit of one side cancel, then entries of both sides: only what is left
         # enters, and only its settings matter.
         acts = {side: enter[side] & ~leave[side] for side in enter}

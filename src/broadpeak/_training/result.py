@@ -27,6 +27,7 @@ from broadpeak._search.searchspace import Dimension
 from broadpeak._store.par import ComponentParameters, Parameters, ParRange
 from broadpeak._training.backtests import Backtests, run_backtests
 from broadpeak._training.evaluation import RESULT_COLUMNS, TRIAL_COLUMNS, Evaluation
+from broadpeak._training.fits import FittedModels, no_models
 from broadpeak._training.objective import objective_name
 from broadpeak._training.performance import FIELDS, Stats
 from broadpeak._training.strategy import Strategy
@@ -217,6 +218,8 @@ class Training(Travelling):
         Time the whole training took.
     notes : tuple of str
         The warnings it raised.
+    models : FittedModels
+        What ``s.fit`` fitted, for the chosen and for the default values.
 
     Examples
     --------
@@ -239,6 +242,7 @@ class Training(Travelling):
     seconds: float
     notes: tuple[str, ...] = ()
     logs: tuple[TrialLog, ...] = field(default=(), repr=False)
+    models: FittedModels = field(default_factory=no_models, repr=False)
 
     @property
     def name(self) -> str:
@@ -292,7 +296,13 @@ class Training(Travelling):
             kept = (
                 basis,
                 run_backtests(
-                    strategy, self.data, self.params, assets=assets, costs=costs, last=last
+                    strategy,
+                    self.data,
+                    self,
+                    assets=assets,
+                    models=self.models,
+                    costs=costs,
+                    last=last,
                 ),
             )
             self.__dict__["_backtests"] = kept

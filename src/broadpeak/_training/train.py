@@ -55,11 +55,14 @@ from broadpeak._training.evaluation import (
     EvaluationSetup,
     StepRequest,
     by_store_key,
-    discover,
+    discover_all,
     evaluate_here,
     evaluate_request,
     label_of,
+    models_at,
 )
+from broadpeak._training.fits import ModelKey, trained_models
+from broadpeak._training.guard import check_discovered
 from broadpeak._training.objective import Objective, objective_name, resolve_objective
 from broadpeak._training.orders import account_on
 from broadpeak._training.performance import Stats
@@ -137,6 +140,7 @@ class TrainArguments(DispatchOptions, ChunkOptions, total=False):
     seed: int | None
     curves: bool
     samples: tuple[str, int] | None
+    check: bool
     on_step: Callable[[StepInfo], object] | None
 
 
@@ -169,6 +173,7 @@ class TrainOptions:
     seed: int | None = 0
     curves: bool = False
     samples: tuple[str, int] | None = None
+    check: bool = True
     on_step: Callable[[StepInfo], object] | None = None
     execute: Mapping[str, Any] = field(default_factory=dict)
 
@@ -200,6 +205,7 @@ class TrainOptions:
         check.number("min_trades", self.min_trades, 0)
         check.integer("passes", self.passes)
         check.flag("curves", self.curves)
+        check.flag("check", self.check)
         # The settings of a method are checked even where another one is used.
         genetic = _genetic_of(self)
         if any(map(operator.is_not, genetic, _GENETIC)):
@@ -355,6 +361,9 @@ def train(
         For searches that draw. The same seed gives the same result on every engine.
     curves : bool, default False
         Keep the profit and loss of every day of every evaluation in `Training.curves`.
+    check : bool, default True
+        Call the strategy on a few copies of the prices as well, to see that no order depends on
+        later bars, nor on more bars before it than `lookback`.
     on_step : callable, optional
         Called with a `StepInfo` after each evaluation, in order; returning False ends the search
         of the current parameter.
@@ -381,7 +390,8 @@ def train(
     -----
     UserWarning
         If nothing was usable and the defaults were kept, if there are fewer than 20 trades per
-        parameter, or if entries had no stop yet because of warm-up.
+        parameter, if entries had no stop yet because of warm-up, or if some values need more bars
+        than `lookback` before their first signal.
 
     Notes
     -----
@@ -409,7 +419,7 @@ def train(
         plan = plan_training(as_strategy(strategy), cut, settings)
         trained.append((plan, plan.windows(start, end)))
     (plan, windows), *others = trained
-    training = TrainingTask(plan, windows, (start, end), tuple(others)).run()
+    training = TrainingTask(plan, windows, (start, end), tuple(others)).run(check=settings.check)
     for note in training.notes:
         warnings.warn(note, stacklevel=2)
     return training
@@ -456,6 +466,7 @@ class TrainingPlan(NamedTuple):
     def fingerprint(self) -> dict[str, object]:
         """Return what a training depends on, by which a store recognises it."""
         settings = {**self.options.settings(), "objective": self.objective}
+        settings.pop("check")  # it changes no result
         store_key = settings.pop("store_key", None)
         content = {"bars": self.bars, "costs": self.costs, "settings": settings}
         stand_ins = by_store_key(self.strategy, self.objective, store_key)
@@ -505,8 +516,8 @@ class TrainingTask(NamedTuple):
     period: tuple[Hashable, Hashable] | None = None
     samples: tuple[tuple[TrainingPlan, Mapping[str, BarWindow]], ...] = ()
 
-    def run(self) -> Training:
-        """Train every component.
+    def run(self, *, check: bool = False) -> Training:
+        """Train every component; `check` the strategy for look-ahead and look-back before.
 
         Raises
         ------
@@ -519,20 +530,22 @@ class TrainingTask(NamedTuple):
         plan, options = self.plan, self.plan.options
         strategy, data = plan.strategy, plan.data
         views = {symbol: _view(plan, symbol, one) for symbol, one in self.windows.items()}
-        found = [discover(strategy, views)]
-        found += [discover(strategy, views, component) for component in found[0].components[1:]]
+        found = discover_all(strategy, views)
         if not any(one.calls for one in found):
             msg = (
                 f"Strategy {strategy.name!r} must call s.optimize() at least once to be trained, "
                 "got none. bp.test(strategy, data) runs it as it is."
             )
             raise StrategyError(msg)
+        checked = check_discovered(strategy, found) if check else {}
+        models: dict[ModelKey, object] = {}
         results: dict[str, ComponentTraining] = {}
         searches: list[ComponentSearch] = []
         logs: list[TrialLog] = []
         shared: dict[str, float] = {}
         for component, one in zip(found[0].components, found, strict=True):
             setup = _setup(plan, component, views[component.asset], one)
+            setup = replace(setup, models=one.run.models)
             if self.samples:
                 others = [
                     _setup(cut, component, _view(cut, component.asset, cuts[component.asset]), one)
@@ -543,6 +556,9 @@ class TrainingTask(NamedTuple):
             results[component.key] = found_for = search.run(plan.searcher)
             searches.append(search)
             logs.append(search.log())
+            if one.run.fitted:
+                chosen = tuple(found_for.params.values())
+                models |= {**dict(one.run.fitted.values()), **models_at(setup, [chosen])}
             if not shared:
                 shared = {name: found_for.params[name] for name in found_for.common}
         start, end = _bounds(plan, self.windows) if self.period is None else self.period
@@ -553,8 +569,12 @@ class TrainingTask(NamedTuple):
             settings={"start": start, "end": end, **options.settings()},
             environment={} if data is None else {**VERSIONS, "data": data.fingerprint()},
             seconds=time.perf_counter() - began,
-            notes=_notes(strategy, list(results.values()), searches),
+            notes=(
+                *(Note(kind, text) for kind, text in checked.items()),
+                *_notes(strategy, list(results.values()), searches),
+            ),
             logs=tuple(logs),
+            models=trained_models(models),
         )
 
 

@@ -8,6 +8,7 @@ from typing import NamedTuple, Protocol
 
 from broadpeak._search.searchspace import Dimension
 from broadpeak._training.components import Component
+from broadpeak._training.fits import FittedModels, no_models
 from broadpeak.errors import BroadpeakError, ParamError, StrategyError, broken_rule
 
 
@@ -45,7 +46,10 @@ class ValueSource(Protocol):
 
 
 class Defaults:
-    """Returns the default of every call."""
+    """Returns the default of every call; `models` are what `s.fit` returns."""
+
+    def __init__(self, models: FittedModels | None = None) -> None:
+        self.models = no_models() if models is None else models
 
     def value(self, position: int, call: OptimizeCall, component: Component | None) -> float:
         """Return the default of the call."""
@@ -118,11 +122,24 @@ class Trial:
             raise _changed_error(f"there were {n_calls} and are {n_seen}, without {missing}")
 
 
+class HeldValues(Trial):
+    """Returns the values of a run that was made before, whatever the ranges are on other bars."""
+
+    __slots__ = ()
+
+    def value(self, position: int, call: OptimizeCall, component: Component | None) -> float:
+        """Return the value of call number `position` in that run."""
+        if position >= len(self._calls):
+            raise _changed_error(f"call number {position + 1} ({call.shown(position)}) is new")
+        self._n_seen += 1
+        return self._point[position]
+
+
 class TrainedValues:
     """Returns trained values by component, by name where names are known, else by order.
 
     A common parameter takes its value from the first component of the assets that run; without a
-    loop that is the only one.
+    loop that is the only one. `models` are what `s.fit` returns beside them.
     """
 
     def __init__(
@@ -132,11 +149,13 @@ class TrainedValues:
         named: bool,
         source: str,
         error: type[BroadpeakError],
+        models: FittedModels | None = None,
     ) -> None:
         self._table = table
         self._named = named
         self._source = source
         self._error = error
+        self.models = no_models() if models is None else models
         self._used: dict[str, list[str]] = {}
         self._first = next(iter(table), "")
 

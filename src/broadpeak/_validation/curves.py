@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,13 +23,18 @@ from broadpeak._portfolio.portfolio import Portfolio
 from broadpeak._simulation.costs import Costs
 from broadpeak._simulation.rules import NO_COSTS
 from broadpeak._training.components import Bars, bars_of, per_asset, window
+from broadpeak._training.fits import FittedModels
 from broadpeak._training.result import Training
 from broadpeak._training.strategy import Strategy
-from broadpeak._training.test import ComponentTest, component_test, strategy_orders, test
+from broadpeak._training.test import (
+    ComponentTest,
+    component_test,
+    strategy_orders,
+    test,
+    values_for,
+)
 from broadpeak._training.train import offset_cuts
-from broadpeak._training.values import TrainedValues
 from broadpeak._validation.walked import WalkForward
-from broadpeak.errors import ParamError
 from broadpeak.types import FloatArray
 
 DAYS = 252.0  # bars a year of prices without dates
@@ -147,6 +153,7 @@ def _tested(training: Training, data: Data, start: Any, end: Any) -> Portfolio:
         end=end,
         costs=settings["costs"],
         sizing=settings["sizing"],
+        check=False,
     )
 
 
@@ -177,6 +184,14 @@ def holding_curve(data: Data, assets: Sequence[str], first: object, last: object
 # ------------------------------------------------------------------ everything that was tried
 
 
+class _Tried(NamedTuple):
+    """Values that a training tried, with models for them: passed on like a training."""
+
+    params: Mapping[str, Mapping[str, float]]
+    models: FittedModels
+    components: Mapping[str, object] = MappingProxyType({})
+
+
 class _Shop(NamedTuple):
     """What all reruns of a training have in common."""
 
@@ -184,10 +199,11 @@ class _Shop(NamedTuple):
     views: dict[str, Bars]
     costs: dict[str, Costs]
     unit_lots: bool
+    models: FittedModels
 
     def curves(self, values: Mapping[str, Mapping[str, float]]) -> dict[str, Curve]:
         """Return the curve of every component at these values."""
-        source = TrainedValues(values, named=True, source="The training", error=ParamError)
+        source = values_for(self.strategy, _Tried(values, self.models))
         lookback = self.strategy.lookback
         found = {}
         for ordered in strategy_orders(self.strategy, self.views, source, mode="test"):
@@ -220,7 +236,8 @@ def trial_curves(training: Training, data: Data, most: int = MOST_TRIALS) -> lis
     for symbol, own in bars.items():
         where = window(own, lookback, settings["start"], settings["end"])
         views[symbol] = own.window(where.first - lookback, where.last)
-    shop = _Shop(strategy, views, costs, settings["sizing"] == "unit")
+    # The bars are those of the training, so that models are fitted as they were in the search.
+    shop = _Shop(strategy, views, costs, settings["sizing"] == "unit", FittedModels())
     common = {name for found in training.components.values() for name in found.common}
     tried = {key: _tried(training, key, most) for key in training.components}
     curves: dict[str, list[FloatArray]] = {key: [] for key in tried}

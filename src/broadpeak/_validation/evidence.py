@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,9 +21,10 @@ from broadpeak._significance.sharpe import deflated_sharpe_ratio
 from broadpeak._significance.superior import spa
 from broadpeak._significance.trials import effective_trials
 from broadpeak._simulation.costs import Costs
+from broadpeak._training.components import bars_of
 from broadpeak._training.objective import NamedObjective, resolve_objective
 from broadpeak._training.performance import Stats
-from broadpeak._training.result import Training
+from broadpeak._training.result import ComponentTraining, Training
 from broadpeak._validation.curves import (
     Curve,
     assets_of,
@@ -43,7 +46,7 @@ from broadpeak._validation.verdict import (
     percent,
 )
 from broadpeak._validation.walked import WalkForward
-from broadpeak.errors import ParamError
+from broadpeak.errors import DataError, ParamError
 from broadpeak.types import FloatArray
 
 FEWEST_CONFIGURATIONS = 10
@@ -130,6 +133,21 @@ def edge_row(edge: float) -> VerdictRow:
     return VerdictRow("smallest visible edge", edge, LARGEST_EDGE, status, meaning)
 
 
+def profit_row(sharpe: float) -> VerdictRow:
+    """Return whether anything is left after costs.
+
+    Permuted prices cost as much to trade as the real ones, so that a pattern that does not earn its
+    costs is no luck either.
+    """
+    left = sharpe > 0.0
+    status = PASS if left else FAIL
+    meaning = (
+        f"Net of the costs that were given, the annual Sharpe ratio is {figure(sharpe)}"
+        f"{'' if left else ': nothing is left'}."
+    )
+    return VerdictRow("left after costs", sharpe, 0.0, status, meaning, "gate")
+
+
 def expected_row(expected: ExpectedSharpe, sharpe: float, scale: float) -> VerdictRow:
     """Return what is left of the Sharpe ratio once luck is taken out."""
     middle, low, high = (
@@ -138,11 +156,13 @@ def expected_row(expected: ExpectedSharpe, sharpe: float, scale: float) -> Verdi
     status = PASS if low > 0.0 else DOUBTFUL if middle > 0.0 else FAIL
     if math.isnan(middle):
         status = UNTESTED
+    # A low end below 0 is no doubt: of half of all true edges it is.
+    role = "doubt" if status == FAIL else "shown"
     meaning = (
         f"Expect {figure(middle)} a year from now on, between {figure(low)} and {figure(high)} in "
         f"four cases of five, not the {figure(sharpe)} of this history."
     )
-    return VerdictRow("expected Sharpe ratio", middle, 0.0, status, meaning)
+    return VerdictRow("expected Sharpe ratio", middle, 0.0, status, meaning, role)
 
 
 def expectation(trials: Sequence[pd.DataFrame], curve: Curve, seed: int) -> ExpectedSharpe:
@@ -185,6 +205,18 @@ def side_by_side(trials: Sequence[pd.DataFrame], curve: Curve) -> pd.DataFrame:
     return pd.concat(frames, axis=1, ignore_index=True)
 
 
+def market_of(
+    data: Data, components: Iterable[ComponentTraining], index: pd.Index[Any]
+) -> pd.DataFrame:
+    """Return the returns of holding each symbol that is traded, bar by bar of `index`."""
+    bars = bars_of(data)
+    columns = {}
+    for asset in dict.fromkeys(found.asset for found in components):
+        close = pd.Series(bars[asset].close, index=bars[asset].index)
+        columns[asset] = close.pct_change().reindex(index).fillna(0.0)
+    return pd.DataFrame(columns)
+
+
 def index_of(returns: Returns) -> pd.Index[Any] | None:
     """Return the labels of the bars; None for arrays."""
     if not isinstance(returns, (pd.Series, pd.DataFrame)) and hasattr(returns, "returns"):
@@ -204,13 +236,16 @@ def overfitting_rows(trials: Sequence[pd.DataFrame], seed: int) -> list[VerdictR
     name = "what choosing adds (PBO)"
     usable = [frame.to_numpy() for frame in trials if len(frame) >= FEWEST_BARS]
     usable = [values for values in usable if varies(values).sum() >= FEWEST_CONFIGURATIONS]
-    if not usable:
+    try:
+        found = float(np.mean([pbo(values).pbo for values in usable])) if usable else math.nan
+    except DataError:  # some half of the history has no bar with a return
+        found = math.nan
+    if math.isnan(found):
         meaning = (
             f"Not tested: it takes at least {FEWEST_CONFIGURATIONS} configurations that trade, on "
             f"{FEWEST_BARS} bars."
         )
         return [VerdictRow(name, math.nan, 0.5, UNTESTED, meaning, "gate")]
-    found = float(np.mean([pbo(values).pbo for values in usable]))
     by_luck = np.mean([_pbo_by_luck(values, seed) for values in usable], axis=0)
     spread, limit = float(by_luck.std(ddof=1)), float(np.quantile(by_luck, 0.95))
     status = PASS if found <= 0.5 else DOUBTFUL if found <= max(limit, 0.5) else FAIL
@@ -232,12 +267,13 @@ def _pbo_by_luck(values: FloatArray, seed: int) -> FloatArray:
         places = np.linspace(0, values.shape[1] - 1, PBO_COLUMNS).round().astype(np.int64)
         values = values[:, places]
     centred = values - values.mean(axis=0)
-    found = [
-        pbo(centred[bars], n_blocks=PBO_BLOCKS).pbo
-        for drawn in draws(len(values), PBO_HISTORIES, 1.0, "stationary", seed)
-        for bars in drawn
-    ]
-    return np.array(found)
+    found = np.full(PBO_HISTORIES, 0.5)
+    numbers = itertools.count()
+    for drawn in draws(len(values), PBO_HISTORIES, 1.0, "stationary", seed):
+        for number, bars in zip(numbers, drawn, strict=False):
+            with suppress(DataError):  # a few bars with returns may all have been left out
+                found[number] = pbo(centred[bars], n_blocks=PBO_BLOCKS).pbo
+    return found
 
 
 def trial_rows(
@@ -425,7 +461,7 @@ def choice_rows(training: Training) -> list[VerdictRow]:
     return rows
 
 
-def _n_searched(found: Any) -> int:
+def _n_searched(found: ComponentTraining) -> int:
     return sum(dim.searched for dim in found.dimensions)
 
 

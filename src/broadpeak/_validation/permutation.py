@@ -19,6 +19,7 @@ from broadpeak._prices.table import PriceTable
 from broadpeak._run.calls import Task
 from broadpeak._run.cores import core_count
 from broadpeak._run.execute import execute
+from broadpeak._run.registry import is_serial
 from broadpeak._significance.returns import MOST_DRAWS, probability
 from broadpeak._store.store import Store
 from broadpeak._training.strategy import Strategy, StrategyFunction, as_strategy
@@ -36,7 +37,8 @@ from broadpeak.types import BoolArray, FloatArray, IntArray
 
 _PRICES = ("open", "high", "low", "close")
 _TRAIN_OPTIONS = set(TrainOptions.__dataclass_fields__) - {"execute"}
-_BATCH = 16  # permutations between two looks at what was found so far
+# Permutations between two looks at what was found so far: on workers, and here.
+_BATCH, _BATCH_HERE = 16, 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -389,7 +391,8 @@ def _results(search: Search, n: int, least: int, options: Mapping[str, Any]) -> 
     """Yield the results on permuted prices in order; a batch runs when its first one is needed."""
     workers = options.get("n_workers")
     workers = workers if isinstance(workers, int) else core_count()
-    batch = n if least > n else min(n, max(_BATCH, 2 * workers))
+    few = _BATCH_HERE if is_serial(options.get("engine") or "serial") else max(_BATCH, 2 * workers)
+    batch = n if least > n else min(n, few)
     options = {name: value for name, value in options.items() if value is not None}
     for start in range(0, n, batch):
         numbers = range(start, min(start + batch, n))

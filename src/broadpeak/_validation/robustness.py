@@ -24,6 +24,7 @@ from broadpeak._simulation.costs import Costs
 from broadpeak._simulation.rules import NO_COSTS
 from broadpeak._training.components import COLUMNS, Bars, BarWindow, bars_of, frozen_bars, per_asset
 from broadpeak._training.evaluation import OWN_MISTAKES
+from broadpeak._training.fits import FittedModels
 from broadpeak._training.orders import OrderArrays
 from broadpeak._training.result import Training
 from broadpeak._training.strategy import Strategy
@@ -176,6 +177,9 @@ def _neighbours(again: _Rerun, result: Training | WalkForward, least: float) -> 
             for values in _a_step_away(trainings, again.values)
         ]
     except _FAULTS as error:
+        if any(map(len, again.models)):  # of a walk: fitted for the values of its cycles alone
+            meaning = "Not tested: the models of s.fit were fitted with the chosen values."
+            return math.nan, least, UNTESTED, meaning
         return math.nan, least, FAIL, f"The strategy does not run there: {_short(error)}"
     if not figures:
         return math.nan, least, UNTESTED, "There is no parameter with a step next to its value."
@@ -246,6 +250,8 @@ class _Rerun(NamedTuple):
         Parameters of each segment.
     segments : tuple of dict of str to BarWindow
         Bars on which each of them rules, by asset.
+    models : tuple of FittedModels
+        What `s.fit` returns in each segment.
     horizon, is_closed
         Bars without entries at the start of a segment; whether positions end with it.
     """
@@ -255,6 +261,7 @@ class _Rerun(NamedTuple):
     costs: dict[str, Costs]
     values: tuple[Values, ...]
     segments: tuple[dict[str, BarWindow], ...]
+    models: tuple[FittedModels, ...]
     horizon: int = 0
     is_closed: bool = False
 
@@ -272,9 +279,11 @@ class _Rerun(NamedTuple):
                 first, end = _position(own, found.first), _position(own, found.last) + 1
                 views[found.asset] = own.window(first - strategy.lookback, end)
                 segment[found.asset] = BarWindow(strategy.lookback, end - first + strategy.lookback)
-            return cls(strategy, views, costs, (result.params,), (segment,))
+            # What is seen is what was trained on, so that models can be fitted here as there.
+            models = (FittedModels(),)
+            return cls(strategy, views, costs, (result.params,), (segment,), models)
         rows = result.table[result.table["test_start"].notna()]
-        values, segments = [], []
+        values, segments, fitted = [], [], []
         for number, training in enumerate(result.trainings, 1):
             if number not in rows.index.get_level_values(0):
                 continue  # the last cycle only trains
@@ -287,6 +296,7 @@ class _Rerun(NamedTuple):
                 own = bars[asset]
                 segment[asset] = BarWindow(_position(own, first), _position(own, last) + 1)
             values.append(training.params)
+            fitted.append(training.models)
             segments.append(segment)
         last = rows["test_end"].iloc[-1]
         views = {asset: _between(own, own.index[0], last) for asset, own in bars.items()}
@@ -297,6 +307,7 @@ class _Rerun(NamedTuple):
             costs,
             tuple(values),
             tuple(segments),
+            tuple(fitted),
             result.settings["horizon"],
             result.settings["border"] == "close",
         )
@@ -310,10 +321,14 @@ class _Rerun(NamedTuple):
             strategy_orders(
                 self.strategy,
                 seen,
-                TrainedValues(params, named=True, source="The training", error=ParamError),
+                TrainedValues(
+                    *(params,), named=True, source="The training", error=ParamError, models=models
+                ),
                 mode="test",
             )
-            for params in (self.values if values is None else values)
+            for params, models in zip(
+                self.values if values is None else values, self.models, strict=True
+            )
         ]
         found = []
         for number, ordered in enumerate(runs[0]):

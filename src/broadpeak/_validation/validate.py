@@ -17,9 +17,8 @@ from broadpeak._core import check, drawing
 from broadpeak._data.data import Data
 from broadpeak._portfolio.portfolio import Portfolio
 from broadpeak._run.options import Settings
+from broadpeak._significance.edge import edge_test
 from broadpeak._significance.returns import MOST_DRAWS, Returns, return_table, varies
-from broadpeak._significance.superior import spa
-from broadpeak._significance.trials import effective_trials
 from broadpeak._store.store import Store
 from broadpeak._training.result import Training
 from broadpeak._training.strategy import Strategy, StrategyFunction, as_strategy
@@ -85,7 +84,7 @@ def validate(
     The gate is one p value. Of a training: the share of histories without any pattern, made of the
     same bars in another order, in which the same search chooses values that earn a Sharpe ratio at
     least as high. Of a walk-forward the whole walk is repeated, and its tests are compared. Of bare
-    returns: that of the best column, by `stats.spa`.
+    returns: whether the best column is better than the best of as many that are worth nothing.
 
     Parameters
     ----------
@@ -95,7 +94,8 @@ def validate(
         Only if it is another object than the one in `result`, which knows its own.
     data : Data, optional
         The prices, if `result` has lost them, or, of a training with ``samples=``, the finer ones.
-        With `returns`: the prices under which the ledger of `store` counts trials.
+        With `returns`: what was traded. What holding it earns is then no skill, and the ledger of
+        `store` says what else was tried on it.
     returns : frame, array of shape (bars, configurations), Series or Portfolio, optional
         Returns of everything that was tried, the best column being the choice. NaN as everywhere in
         `broadpeak.stats`.
@@ -106,8 +106,8 @@ def validate(
     alpha : float, default 0.05
         Level of significance, between 0 and 0.5.
     n_permutations : int, default 200
-        Permutations at most; noise is dismissed earlier. 0: judge the trials of a training by
-        `stats.spa` instead, and a walk-forward by the bootstrap of its returns.
+        Permutations at most; noise is dismissed earlier. 0: judge by the returns of all trials
+        of a training, or of the tests of a walk-forward, as if they were bare.
     seed : int, default 0
         The same seed gives the same verdict on every engine.
     **execute_options
@@ -136,7 +136,8 @@ def validate(
     has ``1 - (1 - p)**m``. Prices without dates count 252 bars a year. T. Masters, "Permutation and
     randomization tests for trading system development", 2020; J. Besag, P. Clifford, "Sequential
     Monte Carlo p-values", Biometrika 78(2), 1991; P. R. Hansen, "A test for superior predictive
-    ability", J. of Business and Economic Statistics 23(4), 2005. docs/statistics.md has all rules.
+    ability", J. of Business and Economic Statistics 23(4), 2005. The guide to the statistics of a
+    choice has all rules.
 
     Examples
     --------
@@ -158,8 +159,8 @@ def validate(
     seed = check.integer("seed", seed, 0)
     for name in execute_options:
         if name not in EXECUTE_OPTIONS:
-            own = {*_OWN_NAMES, *EXECUTE_OPTIONS}
-            raise check.unknown_option("validate", name, own)
+            known = {*inspect.signature(validate).parameters, *EXECUTE_OPTIONS}
+            raise check.unknown_option("validate", name, known)
     Settings(**execute_options)
     passed: tuple[object, ...] = (result, data, store)
     if data is not None and not isinstance(passed[1], Data):
@@ -188,12 +189,6 @@ def validate(
     return _of_walk(judged, how)
 
 
-_OWN_NAMES = (
-    *("result", "strategy", "data", "returns", "store"),
-    *("alpha", "n_permutations", "seed"),
-)
-
-
 class _How(NamedTuple):
     """The options of `validate`, checked."""
 
@@ -216,8 +211,8 @@ class _Gate(NamedTuple):
     smallest : float
         What it would have been for the best result imaginable.
     statistic : float
-    critical : float
-        t statistic that would have been significant.
+    detectable : float
+        Smallest Sharpe ratio per bar that is found in four cases of five.
     null : float64 array
         Statistics of permuted prices.
     """
@@ -226,8 +221,11 @@ class _Gate(NamedTuple):
     p_value: float
     smallest: float
     statistic: float
-    critical: float
+    detectable: float
     null: FloatArray
+
+
+_NO_NULL: FloatArray = np.empty(0)
 
 
 class _Ledger(NamedTuple):
@@ -239,7 +237,9 @@ class _Ledger(NamedTuple):
 
     def best_of_all(self, p_value: float) -> float:
         """Return how often the best of all searches does as well by luck, if each does so at p."""
-        return -math.expm1(self.n_searches * math.log1p(-p_value)) if p_value < 1.0 else 1.0
+        if self.n_searches == 1 or p_value >= 1.0:
+            return p_value  # to the last bit, for alpha may be exactly that
+        return -math.expm1(self.n_searches * math.log1p(-p_value))
 
     def each_at(self, alpha: float) -> float:
         """Return the level of each search at which the best of all is tested at `alpha`."""
@@ -298,7 +298,8 @@ def _of_training(training: Training, data: Data, how: _How) -> Verdict:
         )
         gate = _permuted("permutation", search, curve, ledger, how)
     else:
-        gate = _resampled(evidence.side_by_side(trials, curve), ledger, how)
+        market = evidence.market_of(data, training.components.values(), curve.index)
+        gate = _resampled(evidence.side_by_side(trials, curve), market, ledger, how)
     rows = [
         *evidence.overfitting_rows(trials, how.seed),
         *evidence.unseen_rows(training, data),
@@ -331,7 +332,9 @@ def _of_walk(walked: WalkForward, how: _How) -> Verdict:
         search = Search.of(walked.strategy, data, options, walk, how.seed, by_returns=True)
         gate = _permuted("walk-forward permutation", search, curve, ledger, how)
     else:
-        gate = _resampled(curve.frame(), ledger, how)
+        components = walked.trainings[0].components.values()
+        market = evidence.market_of(data, components, curve.index)
+        gate = _resampled(curve.frame(), market, ledger, how)
     rows = [*evidence.out_of_sample_rows(walked, curve), *_robustness_rows(walked, how)]
     return _verdict(walked, curve, [], gate, ledger, rows, how)
 
@@ -355,7 +358,10 @@ def _of_returns(returns: Returns, data: Data | None, how: _How) -> Verdict:
         n_stored = int(searches["trials"].sum())
         others = max(n_stored - len(scores), 0)
         ledger = _Ledger(len(scores), others, max(len(searches), 1))
-    gate = _resampled(frame, ledger, how)
+    market = None
+    if data is not None and frame.index.isin(data.index).all():
+        market = pd.DataFrame(data.returns).reindex(frame.index)
+    gate = _resampled(frame, market, ledger, how)
     rows = [
         *evidence.overfitting_rows([frame], how.seed),
         *evidence.trial_rows(
@@ -387,20 +393,22 @@ def _permuted(kind: str, search: Search, curve: Curve, ledger: _Ledger, how: _Ho
     else:  # too few to read off the tail
         spread = float(null.std(ddof=1)) if len(null) > 1 else 1.0
         critical = float(null.mean()) - float(ndtri(alpha)) * spread
-    return _Gate(kind, p_value, 1.0 / (1.0 + n), observed, critical, null)
+    edge = (max(critical, 0.0) + POWER) / math.sqrt(len(curve.returns))
+    return _Gate(kind, p_value, 1.0 / (1.0 + n), observed, edge, null)
 
 
-def _resampled(frame: pd.DataFrame, ledger: _Ledger, how: _How) -> _Gate:
-    """Test whether the best column earns anything, against resampled histories."""
-    n_draws = 1000
-    values = frame.to_numpy()
-    alpha = ledger.each_at(how.alpha)
-    critical = -float(ndtri(-math.expm1(math.log1p(-alpha) / effective_trials(values))))
-    if not varies(values).any():
-        return _Gate("returns", 1.0, 1.0 / (1 + n_draws), 0.0, critical, np.empty(0))
-    found = spa(values, n=n_draws, seed=how.seed)
-    smallest = 1.0 / (1 + n_draws)
-    return _Gate("returns", found.p_value, smallest, found.statistic, critical, np.empty(0))
+def _resampled(
+    frame: pd.DataFrame, market: pd.DataFrame | None, ledger: _Ledger, how: _How
+) -> _Gate:
+    """Test whether the best column earns anything besides what holding the market earns."""
+    values, n_draws = frame.to_numpy(), 1000
+    alpha, smallest = ledger.each_at(how.alpha), 1.0 / (1 + n_draws)
+    try:
+        found = edge_test(values, market=market, n=n_draws, seed=how.seed, alpha=alpha)
+    except DataError:  # no column varies
+        edge = (POWER - float(ndtri(alpha))) / math.sqrt(len(values))
+        return _Gate("returns", 1.0, smallest, 0.0, edge, _NO_NULL)
+    return _Gate("returns", found.p_value, smallest, found.statistic, found.detectable, _NO_NULL)
 
 
 # ------------------------------------------------------------------ what else was tried
@@ -451,7 +459,7 @@ def _verdict(
     scale = math.sqrt(year)
     p_value = ledger.best_of_all(gate.p_value)
     smallest = ledger.best_of_all(gate.smallest)
-    edge = (max(gate.critical, 0.0) + POWER) / math.sqrt(n_bars) * scale
+    edge = gate.detectable * scale
     expected = evidence.expectation(trials, curve, how.seed)
     sharpe = t_statistic(curve.returns) / math.sqrt(n_bars) * scale
     never = n_trades == 0 or not varies(curve.returns[:, np.newaxis]).any()
@@ -462,6 +470,7 @@ def _verdict(
     rows = [
         evidence.luck_row(gate.kind, p_value, how.alpha, gate.null, ledger.n_searches),
         *evidence.data_rows(n_bars, n_trades),
+        evidence.profit_row(sharpe),
         evidence.edge_row(edge),
         *rows,
         evidence.expected_row(expected, sharpe, scale),
@@ -505,14 +514,13 @@ def _missing(
         lacks.append(_more(FEWEST_TRADES - n_trades, "trade"))
     elif not varies(curve.returns[:, np.newaxis]).any():
         lacks.append("returns that vary")
-    if not lacks and edge > LARGEST_EDGE:
-        # The edge that shows shrinks with the root of the number of bars.
-        n_needed = n_bars * (edge / LARGEST_EDGE) ** 2
-        years = (n_needed - n_bars) / year
-        lacks.append(f"{max(years, 0.1):.1f} more years")
     if not lacks and blind:
         n_needed = math.ceil(1.0 / ledger.each_at(how.alpha) - 1e-9) - 1
         lacks.append(_more(n_needed - how.n_permutations, "permutation"))
+    if not lacks and edge > LARGEST_EDGE:
+        # The edge that shows shrinks with the root of the number of bars.
+        years = n_bars * ((edge / LARGEST_EDGE) ** 2 - 1.0) / year
+        lacks.append(f"{max(years, 0.1):.1f} more years")
     return " and ".join(lacks)
 
 
@@ -554,4 +562,13 @@ def _summary(
     return f"{said} All of it before costs: none were given." if is_free else said
 
 
-drawing.register("verdict", validate)
+def _verdict_on(result: Training | WalkForward, /, **options: Any) -> Verdict:
+    """Return what the method `verdict` of a result returns."""
+    for name in ("result", "returns"):
+        if name in options:
+            known = {*inspect.signature(validate).parameters, *EXECUTE_OPTIONS}
+            raise check.unknown_option("verdict", name, known - {"result", "returns"})
+    return validate(result, **options)
+
+
+drawing.register("verdict", _verdict_on)

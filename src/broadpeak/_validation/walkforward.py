@@ -16,6 +16,8 @@ import pandas as pd
 from broadpeak._core import check
 from broadpeak._data.data import Data
 from broadpeak._training.components import Bars, BarWindow, check_enough, window
+from broadpeak._training.evaluation import discover_all
+from broadpeak._training.guard import check_discovered
 from broadpeak._training.objective import resolve_objective
 from broadpeak._training.orders import SETTINGS, OrderArrays, OrderBook, Setting
 from broadpeak._training.performance import Stats
@@ -151,6 +153,7 @@ def walk_forward(
         raise ParamError(broken_rule("samples", rule, options.samples, remedy))
     plan = plan_training(as_strategy(strategy), data, options)
     spans = _cycle_spans(plan, (start, end), cycles, period, split, anchored=anchored)
+    checked = _checked(plan, spans) if options.check else {}
     trainings = train_many(
         [TrainingTask(plan, one.train) for one in spans if retrain_last or one.test is not None],
         options.execute,
@@ -177,12 +180,23 @@ def walk_forward(
         strategy=plan.strategy,
         data=data,
         settings=settings,
-        notes=joined_notes(trainings),
+        notes=(*checked.values(), *joined_notes(trainings)),
         seconds=time.perf_counter() - began,
     )
     for note in result.notes:
         warnings.warn(note, stacklevel=2)
     return result
+
+
+def _checked(plan: TrainingPlan, spans: Sequence[_CycleSpans]) -> dict[str, str]:
+    """Check the strategy once, on the bars of all cycles; return what to warn about."""
+    lookback = plan.strategy.lookback
+    first, last = spans[0].train, spans[-1].train
+    views = {
+        symbol: bars.window(first[symbol].first - lookback, last[symbol].last)
+        for symbol, bars in plan.bars.items()
+    }
+    return check_discovered(plan.strategy, discover_all(plan.strategy, views))
 
 
 class _CycleSpans(NamedTuple):
@@ -272,7 +286,11 @@ def _cycle_tests(
     for test, training in tested:
         if test is not None:
             values = TrainedValues(
-                training.params, named=True, source="The training", error=ParamError
+                training.params,
+                named=True,
+                source="The training",
+                error=ParamError,
+                models=training.models,
             )
             runs.append((test, strategy_orders(plan.strategy, views, values, mode="test")))
     found = []
