@@ -83,6 +83,25 @@ row(
     lambda w: {**_trade(w), "n": 2},
     more=("n_evaluations", *_train_options),
 )
+row(
+    "validate",
+    lambda w: {"result": w.training, "n_permutations": 2},
+    then=lambda w, v: (str(v), repr(v), v.to_dict(), v._repr_html_()),
+    more=_train_options,
+)
+for _owner in ("Training", "WalkForward"):
+    row(
+        f"{_owner}.verdict",
+        {"n_permutations": 2, "alpha": 0.4},
+        lambda w, name=_owner: (w.training if name == "Training" else w.walk).verdict,
+        of=bp.validate,
+    )
+row(
+    "validate(returns)",
+    lambda w: {"returns": w.first.close.pct_change(), "n_permutations": 2},
+    lambda _: bp.validate,
+    then=lambda w, v: (str(v), v.to_dict()),
+)
 
 
 def _inside(name: str) -> Callable[..., Any]:
@@ -169,8 +188,14 @@ for _name in ("heatmap", "surface", "table"):
         lambda w: w.training,
         {"x": "days", "y": "scale"},
     )
-for _name in ("to_par", "to_csv", "report"):
+for _name in ("to_par", "to_csv"):
     method(f"Training.{_name}", None, lambda w: w.training, lambda w: {"path": w.folder / "out.x"})
+method(
+    "Training.report",
+    None,
+    lambda w: w.training,
+    lambda w: {"path": w.folder / "out.x", "verdict": False},
+)
 for _name in ("default_objective", "ensemble", "tables"):
     method(f"Training.{_name}", None, lambda w: w.training, {"component": None})
 for _name in ("charts", "summary", "parameters"):
@@ -178,7 +203,12 @@ for _name in ("charts", "summary", "parameters"):
 method("WalkForward.step_curve", None, lambda w: w.walk, {"parameter": "days", "component": None})
 method("WalkForward.chart", None, lambda w: w.walk, {"parameter": "days", "component": None})
 method("WalkForward.to_par", None, lambda w: w.walk, lambda w: {"folder": w.folder / "pars"})
-method("WalkForward.report", None, lambda w: w.walk, lambda w: {"path": w.folder / "walk.html"})
+method(
+    "WalkForward.report",
+    None,
+    lambda w: w.walk,
+    lambda w: {"path": w.folder / "walk.html", "verdict": False},
+)
 
 # ------------------------------------------------------------------ files
 
@@ -206,6 +236,12 @@ def _with_store(name: str) -> Callable[..., Any]:
 
 row("Store", lambda w: {"path": w.store}, then=lambda w, s: (s.runs(), s.close()))
 row("Store.trials", {"run": 1}, lambda w: _with_store("trials"), of=bp.Store.trials)
+row(
+    "Store.searches",
+    lambda w: {"data": w.one},
+    lambda w: _with_store("searches"),
+    of=bp.Store.searches,
+)
 row("Store.ledger", {"data": None}, lambda w: _with_store("ledger"), of=bp.Store.ledger)
 row(
     "Store.export",

@@ -12,6 +12,7 @@ import pytest
 from scipy import stats as scipy_stats
 
 import broadpeak as bp
+from broadpeak._significance.edge import edge_test
 from broadpeak._significance.resampling import autocovariances, block_lengths, draws
 from broadpeak._significance.sharpe import max_normal_variance
 from broadpeak.types import FloatArray
@@ -275,3 +276,34 @@ def test_autocorrelation_is_the_error_of_the_mean() -> None:
     total = sum(rho ** abs(i - j) for i in range(n) for j in range(n)) / n
     got = S.haircut_sharpe(0.3, n, n_trials=1, autocorrelation=rho)
     assert got.sharpe == pytest.approx(0.3 / math.sqrt(total), rel=1e-12)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_edge_test_counts_as_its_slow_twin(seed: int) -> None:
+    returns = dependent(seed, 300, 7, memory=0.2)
+    found = edge_test(returns, n=150, block=4.0, seed=seed)
+    drawn = [row for rows in draws(300, 150, 4.0, "stationary", seed) for row in rows]
+    mean = returns.mean(axis=0)
+    luck = np.array([returns[bars].mean(axis=0) - mean for bars in drawn])
+    error = luck.std(axis=0)
+    luck, scores = luck / error, mean / error
+    clear = math.sqrt(2 * math.log(math.log(300)))
+
+    def share(history: FloatArray) -> tuple[int, float]:
+        """Return how many histories overtake this one, and its height."""
+        best = max(range(7), key=lambda column: history[column])
+        count = 0
+        for rival in luck:
+            reached = []
+            for column in range(7):
+                spread = math.sqrt(np.mean((luck[:, best] - luck[:, column]) ** 2))
+                behind = history[best] - history[column] - clear * spread
+                reached.append(rival[column] - max(behind, 0.0))
+            count += max(reached) >= history[best]
+        return count, -history[best]
+
+    observed = share(scores)
+    mine = (observed[0] + 1, observed[1])
+    better = sum(share(history) <= mine for history in luck)
+    assert found.p_value == (1 + better) / 151
+    assert found.statistic == pytest.approx(scores.max())

@@ -146,13 +146,13 @@ def run(data: bp.Data, **options: Any) -> Any:
 
 
 def test_p_values_count_what_is_as_good(prices: bp.Data) -> None:
-    whole = run(prices, n=39, sequential=False)
+    whole = run(prices, n=39, seed=1, sequential=False)
     better = int((whole.null >= whole.observed).sum())
     assert whole.n_run == len(whole.null) == 39
     assert not whole.stopped
     assert whole.p_value == (1 + better) / 40
     # Stopped, it has seen the same results up to the one that decides.
-    early = run(prices, n=39, alpha=0.1)
+    early = run(prices, n=39, seed=1, alpha=0.1)
     assert early.stopped
     assert early.null.tolist() == whole.null[: early.n_run].tolist()
     assert (early.null >= early.observed).sum() == 4  # with 4 of 39, p is over 0.1
@@ -186,6 +186,39 @@ def test_a_rising_market_is_no_skill() -> None:
     data = bp.Data.from_frames({"UP": pd.DataFrame(dict.fromkeys(PRICES, close), index=index)})
     found = bp.stats.permutation_test(hold, data, n=39, objective="profit", min_trades=0)
     assert found.observed > 0
+    assert found.p_value > 0.1
+
+
+@bp.strategy(lookback=100)
+def hold(s: Any) -> None:
+    after = s.optimize(1, 1, 3, 1, name="after")
+    s.enter_long(np.arange(len(s.close)) >= 100 + after)
+
+
+def turning(n_after: int = 0) -> bp.Data:
+    """Return prices that fall during the look-back, then rise, and fall at last."""
+    rng = np.random.default_rng(3)
+    drift = np.concatenate([np.full(100, -0.01), np.full(300, 0.004), np.full(n_after, -0.01)])
+    close = 100 * np.exp(np.cumsum(rng.normal(drift, 0.01)))
+    index = pd.date_range("2020-01-01", periods=len(close))
+    return bp.Data.from_frames({"UP": pd.DataFrame(dict.fromkeys(PRICES, close), index=index)})
+
+
+def test_only_evaluated_bars_have_the_drift_of_evaluated_bars() -> None:
+    """Where the market turned before the first evaluated bar, holding it is no skill either."""
+    options = {"objective": "profit", "min_trades": 0}
+    found = bp.stats.permutation_test(hold, turning(), n=39, **options)
+    assert found.p_value > 0.1
+    walk = {"cycles": 3}
+    found = bp.stats.permutation_test(hold, turning(), n=19, walk_forward=walk, **options)
+    assert found.p_value > 0.1
+
+
+def test_bars_after_the_end_are_not_there() -> None:
+    long, short = turning(200), turning()
+    options = {"objective": "profit", "min_trades": 0, "end": short.index[-1], "alpha": 0.4}
+    found, known = (bp.stats.permutation_test(hold, data, n=9, **options) for data in (long, short))
+    assert found.null.tolist() == known.null.tolist()
     assert found.p_value > 0.1
 
 

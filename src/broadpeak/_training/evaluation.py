@@ -94,6 +94,8 @@ class EvaluationSetup:
         Batch → position of the step that ended it; shared by the evaluations of one process.
     data_key : str
         Fingerprint of all prices the training was given, under which a store counts its trials.
+    search_key : str
+        What a store counts these evaluations under: one key for all components and windows.
     store_key : str, optional
         The user's `store_key`, which stands for what strategy and objective depend on.
     """
@@ -110,14 +112,20 @@ class EvaluationSetup:
     curves: bool = False
     samples: tuple[EvaluationSetup, ...] = ()
     data_key: str = ""
+    search_key: str = ""
     store_key: str | None = None
     half_objective: Objective | None = None
     models: FittedModels = field(default_factory=FittedModels)
     stops: dict[int, int] = field(default_factory=dict)
 
+    @property
+    def search_name(self) -> str:
+        """Name of the strategy, for the list of searches of a store."""
+        return self.strategy.name
+
     def fingerprint(self) -> dict[str, object]:
         """Return what an evaluation depends on, by which a store recognises it."""
-        aside = {"stops", "models", "data_key", "store_key"}
+        aside = {"stops", "models", "data_key", "search_key", "store_key"}
         names = (one.name for one in fields(self) if one.name not in aside)
         content = {name: getattr(self, name) for name in names}
         stand_ins = by_store_key(self.strategy, self.objective, self.store_key)

@@ -94,6 +94,31 @@ class OrderArrays:
             self.n_unprotected,
         )
 
+    def delayed(self, closed: BoolArray | None = None) -> OrderArrays:
+        """Return every order one bar later, with the settings it was given.
+
+        That of the last bar is dropped, and so are those that come to stand on a bar of `closed`.
+        """
+
+        def moved(mask: BoolArray) -> BoolArray:
+            late = np.concatenate([[False], mask[:-1]])
+            return late if closed is None else late & ~closed
+
+        settings = {
+            name: np.concatenate([value[:1], value[:-1]])
+            if isinstance(value, np.ndarray)
+            else value
+            for name, value in self.settings.items()
+        }
+        return OrderArrays(
+            moved(self.enter_long),
+            moved(self.exit_long),
+            moved(self.enter_short),
+            moved(self.exit_short),
+            settings,
+            self.n_unprotected,
+        )
+
 
 class OrderBook:
     """The order calls of one component in one run."""

@@ -51,6 +51,7 @@ from broadpeak._search.searchspace import Dimension, SearchSpace
 from broadpeak._search.selectors import Selector, is_narrow
 from broadpeak._simulation.costs import Costs
 from broadpeak._simulation.rules import NO_COSTS
+from broadpeak._store.fingerprint import fingerprint
 from broadpeak._store.par import Member
 from broadpeak._training.borrowing import AUTO
 from broadpeak._training.components import Bars, BarWindow, Component, bars_of, per_asset, window
@@ -504,6 +505,21 @@ class TrainingPlan(NamedTuple):
         settings["objective"] = stand_ins.get("objective", self.objective)
         return {**content, "strategy": stand_ins.get("strategy", self.strategy)}
 
+    def search_key(self) -> str:
+        """Return what tells searches apart: what evaluations depend on besides the bars."""
+        settings: dict[str, object] = {
+            name: getattr(self.options, name) for name in _OF_AN_EVALUATION
+        }
+        store_key = self.options.execute.get("store_key")
+        stand_ins = by_store_key(self.strategy, self.objective, store_key)
+        settings["objective"] = stand_ins.get("objective", self.objective)
+        strategy = stand_ins.get("strategy", self.strategy)
+        return fingerprint(strategy, self.costs, settings).hex()
+
+
+_OF_AN_EVALUATION = ("min_trades", "sizing", "recency", "detrend", "samples")
+"""Options that an evaluation depends on; others decide which evaluations there are."""
+
 
 def plan_training(strategy: Strategy, data: Data, options: TrainOptions) -> TrainingPlan:
     """Check what does not depend on the window."""
@@ -719,6 +735,7 @@ def _setup(
         options.recency,
         options.curves,
         data_key="" if plan.data is None else plan.data.fingerprint(),
+        search_key="" if options.execute.get("store") is None else plan.search_key(),
         store_key=options.execute.get("store_key"),
         half_objective=_half_objective(plan) if options.borrow == AUTO else None,
     )

@@ -356,7 +356,7 @@ def _place_test(
     test = component_test(
         # What was plotted belongs to a cycle, not to the whole.
         sets[0][0]._replace(lines={}, member=member),
-        _stitched_orders(books, bounds, cuts, n_bars, horizon),
+        stitched_orders(books, bounds, cuts, n_bars, horizon),
         segments[0].first,
         plan.strategy.fill,
         plan.costs[component.asset],
@@ -405,7 +405,7 @@ def _places(sets: Sequence[Sequence[tuple[float, ...]]]) -> list[list[int | None
     return places
 
 
-def _stitched_orders(
+def stitched_orders(
     books: Sequence[OrderBook],
     segments: Sequence[BarWindow],
     cuts: Sequence[bool],
