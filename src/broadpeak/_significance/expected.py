@@ -131,7 +131,7 @@ def expected_sharpe(
     spread = np.sqrt(np.maximum(2.0 - 2.0 * (luck[:, best] @ luck) / len(luck), 0.0))
     clear = np.linspace(0.0, _CLEAR, len(luck))[:, np.newaxis] * spread
     again = luck - np.maximum(scores[best] - scores - clear, 0.0)
-    # Those who choose look at ratios; errors, which count memory too, come from finitely many draws.
+    # Those who choose look at ratios; errors count memory too, and come from finitely many draws.
     ratios = mean / deviation
     rank = min(int((values > values[own]).sum()) for values in (scores, ratios))
     picked = np.argpartition(-again, rank, axis=1)[:, rank]
