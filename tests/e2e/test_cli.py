@@ -69,7 +69,7 @@ def failure(capsys: pytest.CaptureFixture[str], status: int, *words: str) -> str
 
 
 def train_json(capsys: pytest.CaptureFixture[str], *words: str) -> dict[str, Any]:
-    words = ("train", "plans.py:momentum", "--data", "IBM.csv", "--json", *words)
+    words = ("train", "plans.py:momentum", "--data", "IBM.csv", "--json", "--no-verdict", *words)
     return dict(json.loads(output(capsys, *words)))
 
 
@@ -105,7 +105,7 @@ def test_train_prints_a_table_and_can_leave_out_the_page(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = ("plans.py:momentum", "--data", "IBM.csv", "--out", "one", "--no-report")
-    text = output(capsys, "train", *words)
+    text = output(capsys, "train", *words, "--no-verdict")
     assert "days" in text
     assert "momentum.par" in text
     assert not (folder / "one" / "report.html").exists()
@@ -156,11 +156,55 @@ def test_a_plain_function_is_a_strategy_too(
 
 def test_walk_forward_writes_cycles(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ("plans.py:momentum", "--data", "IBM.csv", "--cycles", "3", "--out", "wf", "--json")
-    found = json.loads(output(capsys, "walk-forward", *words))
+    found = json.loads(output(capsys, "walk-forward", *words, "--no-verdict"))
     assert len(found["cycles"]) == 3
     assert (folder / "wf" / "momentum_1.par").exists()
     assert (folder / "wf" / "momentum.par").exists()
     assert "<html" in (folder / "wf" / "report.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("command", ["train", "walk-forward"])
+def test_the_verdict_is_printed_and_stands_on_the_page(
+    command: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cycles = ["--cycles", "3"] if command == "walk-forward" else []
+    words = (command, "plans.py:momentum", "--data", "IBM.csv", "--out", "one", *cycles)
+    text = output(capsys, *words)  # the exit status is 0
+    word = text.split("verdict: ")[1].split("\n")[0]
+    assert word in {"fail", "too little data"}
+    page = (folder / "one" / "report.html").read_text(encoding="utf-8")
+    assert f'<span class="word">{word}</span></p><p class="why">' in page
+    # What speaks against the result stands in the table; what does not is on the page only.
+    assert "luck of the search" in text
+    assert "pass " not in text
+    assert "each half of the history" in page
+
+
+def test_programs_get_the_verdict_as_json(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ("train", "plans.py:momentum", "--data", "IBM.csv", "--json")
+    found = json.loads(output(capsys, *words))["verdict"]
+    plan = inputs.strategy("plans.py:momentum")
+    want = bp.train(plan, bp.Data.from_csv("IBM.csv"), seed=0).verdict()
+    assert found == json.loads(json.dumps(want.to_dict()))
+    assert found["status"] == "fail"
+    assert train_json(capsys)["verdict"] is None
+
+
+def test_a_page_of_the_defaults_is_judged_and_one_of_a_file_is_not(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ("report", "plans.py:momentum", "--data", "IBM.csv", "--out", "page.html")
+    assert "verdict: " in output(capsys, *words)
+    page = (folder / "page.html").read_text(encoding="utf-8")
+    assert "answer open" not in page
+    assert "<dd>1</dd>" in page  # one trial
+    assert "verdict" not in output(capsys, *words, "--no-verdict")
+    assert "--no-verdict" in (folder / "page.html").read_text(encoding="utf-8")
+    files = train_json(capsys, "--out", "one", "--no-report")["files"]
+    assert "verdict" not in output(capsys, *words, "--params", files["parameters"])
+    page = (folder / "page.html").read_text(encoding="utf-8")
+    assert "answer open" in page
+    assert "The values come from a file" in page
 
 
 def test_signals_are_listed(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -283,7 +327,8 @@ def test_the_demo_writes_what_it_says(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    text = output(capsys, "demo")
+    text = output(capsys, "demo", "--no-verdict")
+    assert "verdict" not in text
     for symbol in ("AAPL", "IBM", "MSFT"):
         assert symbol in text
     for name in ("trend.par", "report.html", "trials.csv"):
@@ -305,7 +350,7 @@ def test_files_stay_in_their_folder_whatever_a_strategy_is_called(
     before = set(folder.rglob("*"))
     words = ["named.py:momentum", "--data", "IBM.csv", "--out", "deep/down"]
     cycles = ["--cycles", "2"] if command == "walk-forward" else ["--no-report"]
-    output(capsys, command, *words, *cycles)
+    output(capsys, command, *words, *cycles, "--no-verdict")
     new = {path for path in folder.rglob("*") if "__pycache__" not in path.parts} - before
     written = {path for path in new if path.is_file()}
     assert {path.parent for path in written} == {folder / "deep/down"}
@@ -349,5 +394,6 @@ def test_walk_forward_takes_every_option_of_a_search(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = ("plans.py:momentum", "--data", "IBM.csv", "--method", "random", "--evaluations", "2")
-    found = json.loads(output(capsys, "walk-forward", *words, "--cycles", "3", "--json"))
+    more = ("--cycles", "3", "--json", "--no-verdict")
+    found = json.loads(output(capsys, "walk-forward", *words, *more))
     assert len(found["cycles"]) == 3

@@ -161,8 +161,14 @@ for _name in ("heatmap", "surface", "table"):
         lambda w: w.training,
         {"x": "days", "y": "scale"},
     )
-for _name in ("to_par", "to_csv", "report"):
+for _name in ("to_par", "to_csv"):
     method(f"Training.{_name}", None, lambda w: w.training, lambda w: {"path": w.folder / "out.x"})
+method(
+    "Training.report",
+    None,
+    lambda w: w.training,
+    lambda w: {"path": w.folder / "out.x", "verdict": False},
+)
 for _name in ("default_objective", "tables"):
     method(f"Training.{_name}", None, lambda w: w.training, {"component": None})
 for _name in ("charts", "summary", "parameters"):
@@ -170,7 +176,12 @@ for _name in ("charts", "summary", "parameters"):
 method("WalkForward.step_curve", None, lambda w: w.walk, {"parameter": "days", "component": None})
 method("WalkForward.chart", None, lambda w: w.walk, {"parameter": "days", "component": None})
 method("WalkForward.to_par", None, lambda w: w.walk, lambda w: {"folder": w.folder / "pars"})
-method("WalkForward.report", None, lambda w: w.walk, lambda w: {"path": w.folder / "walk.html"})
+method(
+    "WalkForward.report",
+    None,
+    lambda w: w.walk,
+    lambda w: {"path": w.folder / "walk.html", "verdict": False},
+)
 
 # ------------------------------------------------------------------ files
 

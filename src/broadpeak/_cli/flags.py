@@ -78,3 +78,10 @@ OutFolder: TypeAlias = Annotated[
 AsJson: TypeAlias = Annotated[
     bool, typer.Option("--json", help="Print one JSON object instead of tables.")
 ]
+Judge: TypeAlias = Annotated[
+    bool,
+    typer.Option(
+        "--verdict/--no-verdict",
+        help="Judge whether the result is more than luck; it takes as long as many such searches.",
+    ),
+]

@@ -28,13 +28,19 @@ def draw(kind: str, subject: object, **options: Any) -> Any:
 
 
 def judge(result: object, /, **options: Any) -> Any:
-    """Return the verdict on a training or a walk-forward; that with default options is kept."""
+    """Return the verdict on a training or a walk-forward; that with default options is kept.
+
+    Where and how it is computed changes nothing in it, so that it is kept then, too.
+    """
     kept = vars(result)
-    if options:
+    if not _HOW_ALONE.issuperset(options):
         return _drawer("verdict")(result, **options)
     if "_verdict" not in kept:
-        kept["_verdict"] = _drawer("verdict")(result)
+        kept["_verdict"] = _drawer("verdict")(result, **options)
     return kept["_verdict"]
+
+
+_HOW_ALONE = frozenset({"engine", "n_workers", "engine_options", "show_progress"})
 
 
 def _drawer(kind: str) -> Callable[..., Any]:

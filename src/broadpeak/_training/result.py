@@ -292,10 +292,17 @@ class Training(Travelling):
         kept: tuple[object, Backtests] | None = self.__dict__.get("_backtests")
         if kept is None or kept[0] != basis:
             last = self.period[1]
+            assets = [found.asset for found in self.components.values()]
             kept = (
                 basis,
                 run_backtests(
-                    strategy, self.data, self, models=self.models, costs=costs, last=last
+                    strategy,
+                    self.data,
+                    self,
+                    assets=assets,
+                    models=self.models,
+                    costs=costs,
+                    last=last,
                 ),
             )
             self.__dict__["_backtests"] = kept
@@ -539,19 +546,23 @@ class Training(Travelling):
         """
         return drawing.judge(self, **options)
 
-    def report(self, path: str | Path) -> Path:
+    def report(self, path: str | Path, *, verdict: bool = True) -> Path:
         """Write one HTML page with everything about this training, which opens offline.
 
         Parameters
         ----------
         path : str or Path
             The file to write.
+        verdict : bool, default True
+            Put the verdict on top; it is computed unless it is known. False: the page says that the
+            training was not judged.
 
         Returns
         -------
         Path
         """
-        return Path(drawing.draw("training-report", self, path=path))
+        check.flag("verdict", verdict)
+        return Path(drawing.draw("training-report", self, path=path, verdict=verdict))
 
     def _component(self, component: str | None) -> ComponentTraining:
         if component is None:

@@ -98,7 +98,7 @@ def luck_row(
     """Return the row of the gate."""
     share = percent(p_value)
     if kind == "returns":
-        meaning = f"Were none of it any good, the best would look so in {share} of histories."
+        meaning = f"Were there nothing in it, the best would look so in {share} of histories."
     else:
         what = "walk" if kind.startswith("walk") else "search"
         meaning = (
@@ -251,7 +251,7 @@ def overfitting_rows(trials: Sequence[pd.DataFrame], seed: int) -> list[VerdictR
     status = PASS if found <= 0.5 else DOUBTFUL if found <= max(limit, 0.5) else FAIL
     what = {
         PASS: "choosing by the past helps",
-        DOUBTFUL: "no better than drawing lots, as it is too where all are equally good",
+        DOUBTFUL: "no better than drawing lots, as it is too where all are alike",
         FAIL: "worse than drawing lots: the choice fits the past",
     }[status]
     meaning = (
@@ -293,8 +293,8 @@ def trial_rows(
         found = spa(together, n=500, seed=seed)
         status = PASS if found.p_value <= alpha else DOUBTFUL
         meaning = (
-            f"Were none of the trials any better than no position, the best of them would look "
-            f"this good in {percent(found.p_value)} of histories. A rising market counts here."
+            f"Were none of the trials any better than no position, the best of them would reach "
+            f"as much in {percent(found.p_value)} of histories. A rising market counts here."
         )
         rows.append(VerdictRow("best of the trials (SPA)", found.p_value, alpha, status, meaning))
     scores = np.array([t_statistic(column) for column in together.T[used]])

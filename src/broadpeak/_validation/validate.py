@@ -548,7 +548,7 @@ def _summary(
         said = f"No skill is shown: {luck}."
     elif status == FAIL:
         reason = next(row for row in rows if row.role == "gate" and row.status == FAIL)
-        said = f"Not good enough, though {luck}. {reason.meaning}"
+        said = f"Not enough, though {luck}. {reason.meaning}"
     else:
         said = f"Not clear: {luck}."
         doubts = [row for row in rows if row.role == "doubt" and row.status in {FAIL, DOUBTFUL}]

@@ -21,6 +21,7 @@ from broadpeak._data.data import Data
 from broadpeak._metrics.formulas import is_zero
 from broadpeak._portfolio.portfolio import Portfolio
 from broadpeak._run.carried import Travelling
+from broadpeak._training.backtests import buy_and_hold
 from broadpeak._training.objective import objective_name
 from broadpeak._training.result import StepCurve, Training
 from broadpeak._training.strategy import Strategy
@@ -118,6 +119,20 @@ class WalkForward(Travelling):
     def params(self) -> dict[str, dict[str, float]]:
         """Values of the last training: those to trade with."""
         return self.trainings[-1].params
+
+    @property
+    def held(self) -> Portfolio:
+        """The same symbols, bought at the first tested bar and held to the last one.
+
+        With equal amounts of money and the same costs: what the strategy is held against.
+        """
+        kept: Portfolio | None = self.__dict__.get("_held")
+        if kept is None:
+            assets = [found.asset for found in self.trainings[0].components.values()]
+            costs = self.settings.get("costs")
+            kept = buy_and_hold(self.data, assets, self.portfolio, costs=costs)
+            self.__dict__["_held"] = kept
+        return kept
 
     @property
     def stats(self) -> pd.Series[Any]:
@@ -228,19 +243,23 @@ class WalkForward(Travelling):
         found: Verdict = drawing.judge(self, **options)
         return found
 
-    def report(self, path: str | Path) -> Path:
+    def report(self, path: str | Path, *, verdict: bool = True) -> Path:
         """Write one HTML page with everything about this run, which opens offline.
 
         Parameters
         ----------
         path : str or Path
             The file to write.
+        verdict : bool, default True
+            Put the verdict on top; it is computed unless it is known. False: the page says that the
+            run was not judged.
 
         Returns
         -------
         Path
         """
-        return Path(drawing.draw("walk-forward-report", self, path=path))
+        check.flag("verdict", verdict)
+        return Path(drawing.draw("walk-forward-report", self, path=path, verdict=verdict))
 
     def __repr__(self) -> str:
         tested = self.table[self.table["test_start"].notna()]
