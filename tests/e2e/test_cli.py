@@ -385,7 +385,7 @@ def test_defaults_of_the_search_are_those_of_train() -> None:
     defaults = {"engine": "serial", "n_workers": None}
     defaults |= {name: one.default for name, one in inspect.signature(bp.train).parameters.items()}
     options = inspect.signature(inputs.search_settings).parameters
-    assert len(options) == 12
+    assert len(options) == 13
     for name, option in options.items():
         assert option.default == defaults[names.get(name, name)], name
 
@@ -397,3 +397,22 @@ def test_walk_forward_takes_every_option_of_a_search(
     more = ("--cycles", "3", "--json", "--no-verdict")
     found = json.loads(output(capsys, "walk-forward", *words, *more))
     assert len(found["cycles"]) == 3
+
+
+def test_a_strategy_that_looks_ahead_is_refused(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "peek.py").write_text(
+        "import numpy as np\n"
+        "import broadpeak as bp\n\n"
+        "@bp.strategy(lookback=30)\n"
+        "def peek(s):\n"
+        "    days = s.optimize(1, 1, 3, 1, name='days')\n"
+        "    s.enter_long(np.roll(s.close, -1) > bp.sma(s.close, days))\n"
+        "    s.exit_long(np.roll(s.close, -1) < bp.sma(s.close, days))\n",
+        encoding="utf-8",
+    )
+    for command in ("train", "test", "walk-forward"):
+        words = (command, "peek.py", "--data", "IBM.csv")
+        assert "must not look ahead" in failure(capsys, 1, *words)
+        output(capsys, *words, "--no-check")

@@ -134,9 +134,18 @@ row(
     lambda w: _inside("plot"),
     of=StrategyRun.plot,
 )
+row("s.fit", {"key": "a", "func": len}, lambda w: _fitted, of=StrategyRun.fit)
 row("s.stop_search", {}, lambda w: _inside("stop_search"), of=StrategyRun.stop_search)
 for _name in ("stop", "take_profit", "trail", "lots", "lifetime"):
     row(f"s.{_name} =", {0: 1.0}, lambda w, n=_name: _assigned(n))
+
+
+def _fitted(key: Any, func: Any) -> Any:
+    def own(s: Any) -> None:
+        s.fit(key, func)
+
+    with_one = bp.strategy(lookback=5)(_with_parameter(own))
+    return bp.test(with_one, WORLD.one, bp.train(with_one, WORLD.one))
 
 
 def _looped(assets: Any, algos: Any) -> Any:

@@ -59,6 +59,11 @@ Workers: TypeAlias = Annotated[
 ]
 
 
+Check: TypeAlias = Annotated[
+    bool, typer.Option("--check/--no-check", help="Refuse a strategy that looks ahead.")
+]
+
+
 def _make_folder(folder: str | None) -> str | None:
     """Make the folder before the run, so that no result is lost because there is none."""
     if folder is not None:

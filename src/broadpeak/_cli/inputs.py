@@ -267,6 +267,7 @@ def search_settings(
     evaluations: flags.Evaluations = None,
     engine: flags.Engine = "serial",
     workers: flags.Workers = None,
+    check: flags.Check = True,
 ) -> dict[str, Any]:
     """Return the options of a search by the names they have in `bp.train`.
 
@@ -290,6 +291,7 @@ def search_settings(
         "n_evaluations": evaluations,
         "engine": engine,
         "n_workers": workers,
+        "check": check,
     }
 
 

@@ -89,7 +89,7 @@ def test(
     Parameters
     ----------
     strategy : Strategy or function
-        What to run; it is called once, over all its components.
+        What to run; it is called once, over all its components, and a few more times for `check`.
     data : Data
         Prices.
     params : Training, Parameters, path or dict, optional

@@ -395,9 +395,9 @@ def train(
 
     Notes
     -----
-    The strategy is called once to learn its parameters, once for each distinct combination, and
-    once with the chosen values. Source: the manual of a trading platform whose optimiser this
-    follows; docs/optimizer-reference.md goes through it sentence by sentence.
+    The strategy is called once to learn its parameters, a few times for `check`, once for each
+    distinct combination, and once with the chosen values. Source: the manual of a trading platform
+    whose optimiser this follows; docs/optimizer-reference.md goes through it sentence by sentence.
 
     Examples
     --------

@@ -28,6 +28,7 @@ def report(
     start: flags.Start = None,
     end: flags.End = None,
     cost: flags.CostList = None,
+    check: flags.Check = True,
     out: Annotated[str, typer.Option("--out", help="The HTML file.")] = "report.html",
     verdict: flags.Judge = True,
 ) -> None:
@@ -38,8 +39,10 @@ def report(
     settings: dict[str, Any] = {"start": start, "end": end, "costs": inputs.costs(cost or [])}
 
     def both() -> tuple[bp.Portfolio, bp.Portfolio | None]:
-        tested = bp.test(plan, prices, chosen, **settings)
-        return tested, None if chosen is None else bp.test(plan, prices, None, **settings)
+        tested = bp.test(plan, prices, chosen, **settings, check=check)
+        if chosen is None:
+            return tested, None
+        return tested, bp.test(plan, prices, None, **settings, check=False)
 
     (tested, defaults), notes = inputs.with_warnings(both)
     # Whoever chose the values of a file tried others; their number is not in it.
