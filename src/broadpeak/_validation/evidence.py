@@ -7,15 +7,16 @@ import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from broadpeak._data.data import Data
 from broadpeak._portfolio.portfolio import Portfolio
+from broadpeak._significance.expected import ExpectedSharpe, expected_sharpe
 from broadpeak._significance.overfitting import pbo
-from broadpeak._significance.resampling import draws, resampled_means
+from broadpeak._significance.resampling import draws
 from broadpeak._significance.returns import Returns, varies
 from broadpeak._significance.sharpe import deflated_sharpe_ratio
 from broadpeak._significance.superior import spa
@@ -55,31 +56,6 @@ PBO_BLOCKS, PBO_HISTORIES, PBO_COLUMNS = 8, 60, 100
 
 BROAD = 0.8  # smoothed score as a share of the highest step; a lone spike has far less
 TRADES_PER_PARAMETER = 20.0
-
-
-class ExpectedSharpe(NamedTuple):
-    """Sharpe ratios per bar: what to expect, an 80 % interval, and that of the history."""
-
-    expected: float
-    low: float
-    high: float
-    in_sample: float
-
-
-def expected_sharpe(returns: FloatArray, chosen: int, *, seed: int = 0) -> ExpectedSharpe:
-    """Return the ratio of a column less what choosing it overstates, by the bootstrap."""
-    n_bars = len(returns)
-    used = varies(returns)
-    deviations = returns.std(axis=0, ddof=1)
-    ratios = np.divide(returns.mean(axis=0), deviations, out=np.zeros(len(used)), where=used)
-    means = resampled_means(returns, 200, 1.0, seed)
-    again = np.divide(means, deviations, out=np.zeros_like(means), where=used)
-    best = again.argmax(axis=1)
-    rows = np.arange(len(best))
-    excess = float((again[rows, best] - ratios[best]).mean())
-    found = float(ratios[chosen])
-    half = 1.2816 / math.sqrt(n_bars)
-    return ExpectedSharpe(found - excess, found - excess - half, found - excess + half, found)
 
 
 def has_costs(costs: object) -> bool:
