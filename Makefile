@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-all test-python test-floors check format bench docs clean
+.PHONY: demo test test-all test-python test-floors test-oracles check format bench docs clean
 
 .venv/core: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -34,6 +34,13 @@ test-floors:
 	$(PYTHON) -m venv .venv-floors
 	.venv-floors/bin/python -m pip install --quiet --disable-pip-version-check -c constraints/floors.txt -e ".[dev]"
 	.venv-floors/bin/python -m pytest
+
+# Statistics beside other packages, which are for development only.
+test-oracles:
+	$(PYTHON) -m venv .venv-oracles
+	.venv-oracles/bin/python -m pip install --quiet --disable-pip-version-check -r constraints/oracles.txt -e ".[dev]"
+	.venv-oracles/bin/python -m pytest tests/reference/test_statistics_oracles.py
+	.venv-oracles/bin/python tests/reference/oracle_cases.py
 
 check: .venv/dev
 	$(BIN)/ruff check src tests benchmarks tools docs

@@ -23,7 +23,15 @@ from pathlib import Path
 import joblib
 
 import broadpeak as bp
-from benchmarks import bench_parameterized, dispatch, grids, indicators, portfolio, training
+from benchmarks import (
+    bench_parameterized,
+    dispatch,
+    grids,
+    indicators,
+    portfolio,
+    significance,
+    training,
+)
 
 SCRIPTS = ["bench_parameterized", "dispatch", "grids", "indicators", "bench_search", "training"]
 NONE = "–"
@@ -112,6 +120,17 @@ def trainings() -> list[Row]:
     ]
 
 
+def choices() -> list[Row]:
+    """Measure the statistics of a choice beside NumPy loops, a process each."""
+    rows = []
+    for case in ("pbo", "spa", "permutations, one process"):
+        found = significance.spawn(sys.executable, "--case", case)
+        what = significance.WHAT[case.partition(",")[0]].partition(", two")[0]
+        loop = found["loop"]
+        rows.append(row(what, found["cpu"], "NumPy loop", loop if loop > 0 else None))
+    return rows
+
+
 def averages() -> list[Row]:
     name, ours, talib, pandas = next(iter(indicators.indicators()))
     times = [indicators.best(func) * 1e-6 for func in (ours, talib, pandas)]
@@ -142,7 +161,7 @@ def main() -> None:
         print("\nvectorbt is not compared: give its interpreter with --peer or BROADPEAK_PEER.")
     elif not Path(args.peer).exists():
         raise SystemExit(f"There is no interpreter at {args.peer}.")
-    rows = [*backtests(args.peer, args.quick), *sweeps(), *trainings(), *averages()]
+    rows = [*backtests(args.peer, args.quick), *sweeps(), *trainings(), *choices(), *averages()]
     print("\n| Job | broadpeak | Peer | Faster |\n|---|---|---|---|")
     print("\n".join(f"| {' | '.join(cells)} |" for cells in rows))
     print(f"\nBest of several runs, warm. {machine()}.")

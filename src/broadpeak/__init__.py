@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Sweep strategy parameters fast, pick the broad peak, and prove the choice out of sample.
+"""Sweep strategy parameters fast, pick the broad peak, and learn whether it is luck.
 
 The public names stand in `__init__.pyi`. They load on first use: a bare import loads neither pandas
 nor numba or plotly.

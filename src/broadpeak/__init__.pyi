@@ -85,6 +85,8 @@ from ._training.test import signals as signals
 from ._training.test import test as test
 from ._training.train import train as train
 from ._validation.splitters import split_walk_forward as split_walk_forward
+from ._validation.validate import validate as validate
+from ._validation.verdict import Verdict as Verdict
 from ._validation.walked import WalkForward as WalkForward
 from ._validation.walkforward import walk_forward as walk_forward
 from .errors import BroadpeakError as BroadpeakError

@@ -13,8 +13,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 SRC = Path(__file__).resolve().parents[2] / "src" / "broadpeak"
-SEAM = ("broadpeak._core.drawing", "broadpeak._report.drawers")
-"""The one import that goes upwards: results draw themselves without knowing the report."""
+SEAM = {
+    ("broadpeak._core.drawing", "broadpeak._report.drawers"),
+    ("broadpeak._core.drawing", "broadpeak._validation.validate"),
+}
+"""The one place where imports go upwards: results are drawn and judged by what they do not know."""
 
 MODULE = re.compile(r"broadpeak(?:\.\w+)+")
 Edge = tuple[str, str]
@@ -57,6 +60,7 @@ def momentum(s):
 
 training = bp.train(momentum, data, engine="threadpool", n_workers=2)
 training.chart("days")
+training.verdict(n_permutations=2)
 from broadpeak.cli import main
 
 for line in (["doctor"], ["train", "--help"]):
@@ -144,8 +148,8 @@ def test_the_search_for_cycles_finds_one() -> None:
 
 def test_no_module_leads_back_to_itself_but_by_the_drawing_seam() -> None:
     edges = written()
-    assert SEAM in edges
-    assert cycles(edges - {SEAM}) == []
+    assert edges >= SEAM
+    assert cycles(edges - SEAM) == []
 
 
 def test_a_program_that_uses_everything_meets_no_other_cycle(tmp_path: Path) -> None:
@@ -158,7 +162,7 @@ def test_a_program_that_uses_everything_meets_no_other_cycle(tmp_path: Path) -> 
     )
     assert run.returncode == 0, run.stderr
     met = {(left, right) for left, right in json.loads(run.stdout.splitlines()[-1])}
-    assert SEAM in met
+    assert met & SEAM
     met = {(left, nearest(right)) for left, right in met if "broadpeak" not in {left, right}}
     edges = {(left, right) for left, right in met | written() if left != right}
-    assert cycles(edges - {SEAM}) == []
+    assert cycles(edges - SEAM) == []

@@ -40,7 +40,7 @@ MAY_IMPORT_LATE = {
     "__init__.py",  # the accessor and hints load on first use
     "_signals/accessor.py",  # pandas asks for the accessor, not we
     "_core/optional.py",  # packages that are not dependencies
-    "_core/drawing.py",  # the report registers itself on the first drawing
+    "_core/drawing.py",  # the report, and what judges, register themselves on the first call
     "_run/registry.py",  # an engine loads when it is named
     "_run/engines/processpool.py",  # so does the library that starts its processes
     "_run/remote.py",  # the accessor, where what a worker was sent has loaded pandas

@@ -16,6 +16,7 @@ RESULTS = {
     "broadpeak._training.backtests",
     "broadpeak._training.result",
     "broadpeak._training.strategy",  # whose name and settings a page shows
+    "broadpeak._validation.verdict",
     "broadpeak._validation.walked",
 }
 BASE = (
@@ -34,7 +35,7 @@ NAMES = {
     "StepCurve",
     "Strategy",
 }
-NAMES |= {"Training", "WalkForward"}
+NAMES |= {"Training", "Verdict", "WalkForward"}
 
 
 @pytest.mark.parametrize(

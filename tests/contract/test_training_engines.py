@@ -100,6 +100,43 @@ def test_ensembles(method, engine):
     pd.testing.assert_series_equal(again.portfolio.value, walked.portfolio.value, check_exact=True)
 
 
+def make_shared():
+    @bp.strategy(lookback=120)
+    def shared(s):
+        cycle = s.optimize(10, 5, 20, 5, name="cycle")
+        for _ in s.loop():
+            factor = s.optimize(3, 2, 5, 1, name="factor")
+            fast, slow = bp.sma(s.price, cycle), bp.sma(s.price, cycle * factor)
+            s.enter_long(bp.crossed_above(fast, slow))
+            s.enter_short(bp.crossed_below(fast, slow))
+
+    return shared
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("borrow", [0, 0.5, "auto", 1])
+@pytest.mark.parametrize("method", ["ascent", "brute"])
+def test_components_trained_together(method, borrow, engine):
+    options = {"method": method, "borrow": borrow, "curves": True, "passes": 2}
+    serial = quiet(bp.train, make_shared(), DATA, **options)
+    other = quiet(bp.train, make_shared(), DATA, **options, **engine)
+    assert other.params == serial.params
+    pd.testing.assert_frame_equal(other.trials, serial.trials, check_exact=True)
+    pd.testing.assert_frame_equal(other.curves, serial.curves, check_exact=True)
+    assert [one.borrowed for one in other.components.values()] == [
+        one.borrowed for one in serial.components.values()
+    ]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_walk_forward_of_components_trained_together(engine):
+    for borrow in (0.5, 1):
+        options = {"cycles": 3, "borrow": borrow}
+        serial = quiet(bp.walk_forward, make_shared(), DATA, **options)
+        other = quiet(bp.walk_forward, make_shared(), DATA, **options, **engine)
+        pd.testing.assert_frame_equal(other.cycles, serial.cycles, check_exact=True)
+
+
 @pytest.mark.parametrize("engine", ENGINES)
 def test_walk_forward(engine):
     serial = quiet(bp.walk_forward, make_trend(), DATA, cycles=4)

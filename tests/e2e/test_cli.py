@@ -69,7 +69,7 @@ def failure(capsys: pytest.CaptureFixture[str], status: int, *words: str) -> str
 
 
 def train_json(capsys: pytest.CaptureFixture[str], *words: str) -> dict[str, Any]:
-    words = ("train", "plans.py:momentum", "--data", "IBM.csv", "--json", *words)
+    words = ("train", "plans.py:momentum", "--data", "IBM.csv", "--json", "--no-verdict", *words)
     return dict(json.loads(output(capsys, *words)))
 
 
@@ -105,7 +105,7 @@ def test_train_prints_a_table_and_can_leave_out_the_page(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = ("plans.py:momentum", "--data", "IBM.csv", "--out", "one", "--no-report")
-    text = output(capsys, "train", *words)
+    text = output(capsys, "train", *words, "--no-verdict")
     assert "days" in text
     assert "momentum.par" in text
     assert not (folder / "one" / "report.html").exists()
@@ -177,11 +177,55 @@ def test_a_plain_function_is_a_strategy_too(
 
 def test_walk_forward_writes_cycles(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ("plans.py:momentum", "--data", "IBM.csv", "--cycles", "3", "--out", "wf", "--json")
-    found = json.loads(output(capsys, "walk-forward", *words))
+    found = json.loads(output(capsys, "walk-forward", *words, "--no-verdict"))
     assert len(found["cycles"]) == 3
     assert (folder / "wf" / "momentum_1.par").exists()
     assert (folder / "wf" / "momentum.par").exists()
     assert "<html" in (folder / "wf" / "report.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("command", ["train", "walk-forward"])
+def test_the_verdict_is_printed_and_stands_on_the_page(
+    command: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cycles = ["--cycles", "3"] if command == "walk-forward" else []
+    words = (command, "plans.py:momentum", "--data", "IBM.csv", "--out", "one", *cycles)
+    text = output(capsys, *words)  # the exit status is 0
+    word = text.split("verdict: ")[1].split("\n")[0]
+    assert word in {"fail", "too little data"}
+    page = (folder / "one" / "report.html").read_text(encoding="utf-8")
+    assert f'<span class="word">{word}</span></p><p class="why">' in page
+    # What speaks against the result stands in the table; what does not is on the page only.
+    assert "luck of the search" in text
+    assert "pass " not in text
+    assert "each half of the history" in page
+
+
+def test_programs_get_the_verdict_as_json(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ("train", "plans.py:momentum", "--data", "IBM.csv", "--json")
+    found = json.loads(output(capsys, *words))["verdict"]
+    plan = inputs.strategy("plans.py:momentum")
+    want = bp.train(plan, bp.Data.from_csv("IBM.csv"), seed=0).verdict()
+    assert found == json.loads(json.dumps(want.to_dict()))
+    assert found["status"] == "fail"
+    assert train_json(capsys)["verdict"] is None
+
+
+def test_a_page_of_the_defaults_is_judged_and_one_of_a_file_is_not(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ("report", "plans.py:momentum", "--data", "IBM.csv", "--out", "page.html")
+    assert "verdict: " in output(capsys, *words)
+    page = (folder / "page.html").read_text(encoding="utf-8")
+    assert "answer open" not in page
+    assert "<dd>1</dd>" in page  # one trial
+    assert "verdict" not in output(capsys, *words, "--no-verdict")
+    assert "--no-verdict" in (folder / "page.html").read_text(encoding="utf-8")
+    files = train_json(capsys, "--out", "one", "--no-report")["files"]
+    assert "verdict" not in output(capsys, *words, "--params", files["parameters"])
+    page = (folder / "page.html").read_text(encoding="utf-8")
+    assert "answer open" in page
+    assert "The values come from a file" in page
 
 
 def test_signals_are_listed(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -307,7 +351,8 @@ def test_the_demo_writes_what_it_says(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    text = output(capsys, "demo")
+    text = output(capsys, "demo", "--no-verdict")
+    assert "verdict" not in text
     for symbol in ("AAPL", "IBM", "MSFT"):
         assert symbol in text
     for name in ("trend.par", "report.html", "trials.csv"):
@@ -329,7 +374,7 @@ def test_files_stay_in_their_folder_whatever_a_strategy_is_called(
     before = set(folder.rglob("*"))
     words = ["named.py:momentum", "--data", "IBM.csv", "--out", "deep/down"]
     cycles = ["--cycles", "2"] if command == "walk-forward" else ["--no-report"]
-    output(capsys, command, *words, *cycles)
+    output(capsys, command, *words, *cycles, "--no-verdict")
     new = {path for path in folder.rglob("*") if "__pycache__" not in path.parts} - before
     written = {path for path in new if path.is_file()}
     assert {path.parent for path in written} == {folder / "deep/down"}
@@ -363,15 +408,72 @@ def test_defaults_of_the_search_are_those_of_train() -> None:
     names = {"evaluations": "n_evaluations", "workers": "n_workers", "cost": "costs"}
     defaults = {"engine": "serial", "n_workers": None}
     defaults |= {name: one.default for name, one in inspect.signature(bp.train).parameters.items()}
-    options = inspect.signature(inputs.search_settings).parameters
-    assert len(options) == 12
+    options = dict(inspect.signature(inputs.search_settings).parameters)
+    assert len(options) == 14
+    # A share or a word: typed as a string.
+    assert inputs.share_to_borrow(options.pop("borrow").default) == defaults["borrow"]
     for name, option in options.items():
         assert option.default == defaults[names.get(name, name)], name
+
+
+@pytest.mark.parametrize("borrow", ["0.5", "1", "auto"])
+def test_train_borrows(folder: Path, capsys: pytest.CaptureFixture[str], borrow: str) -> None:
+    source = (
+        "import broadpeak as bp\n"
+        "@bp.strategy(lookback=60)\n"
+        "def both(s):\n"
+        "    for _ in s.loop():\n"
+        "        days = s.optimize(20, 10, 40, 10, name='days')\n"
+        "        s.enter_long(bp.crossed_above(bp.roc(s.close, days), 0.0))\n"
+        "        s.enter_short(bp.crossed_below(bp.roc(s.close, days), 0.0))\n"
+    )
+    (folder / "both.py").write_text(source, encoding="utf-8")
+    lines = (folder / "IBM.csv").read_text(encoding="utf-8").splitlines(keepends=True)
+    late = "".join([lines[0], *lines[400:]])  # the same prices later on: another component
+    (folder / "late.csv").write_text(late, encoding="utf-8")
+    words = ("both.py:both", "--data", "IBM.csv", "--data", "late.csv", "--borrow", borrow)
+    found = json.loads(output(capsys, "train", *words, "--json"))["components"]
+    data = bp.Data.from_csv({"IBM": "IBM.csv", "late": "late.csv"})
+    plan = inputs.strategy("both.py:both")
+    share = borrow if borrow == "auto" else float(borrow)
+    trained, alone = inputs.with_warnings(
+        lambda: [bp.train(plan, data, borrow=one) for one in (share, 0)]
+    )[0]
+    assert {key: one["params"] for key, one in found.items()} == trained.params
+    assert trained.params != alone.params
+
+
+@pytest.mark.parametrize("borrow", ["-1", "2", "half", "nan"])
+def test_what_is_no_share_is_bad_usage(
+    folder: Path, capsys: pytest.CaptureFixture[str], borrow: str
+) -> None:
+    words = ("plans.py:momentum", "--data", "IBM.csv", "--borrow", borrow)
+    assert "share from 0 to 1" in " ".join(failure(capsys, 2, "train", *words).split())
 
 
 def test_walk_forward_takes_every_option_of_a_search(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = ("plans.py:momentum", "--data", "IBM.csv", "--method", "random", "--evaluations", "2")
-    found = json.loads(output(capsys, "walk-forward", *words, "--cycles", "3", "--json"))
+    more = ("--cycles", "3", "--json", "--no-verdict")
+    found = json.loads(output(capsys, "walk-forward", *words, *more))
     assert len(found["cycles"]) == 3
+
+
+def test_a_strategy_that_looks_ahead_is_refused(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "peek.py").write_text(
+        "import numpy as np\n"
+        "import broadpeak as bp\n\n"
+        "@bp.strategy(lookback=30)\n"
+        "def peek(s):\n"
+        "    days = s.optimize(1, 1, 3, 1, name='days')\n"
+        "    s.enter_long(np.roll(s.close, -1) > bp.sma(s.close, days))\n"
+        "    s.exit_long(np.roll(s.close, -1) < bp.sma(s.close, days))\n",
+        encoding="utf-8",
+    )
+    for command in ("train", "test", "walk-forward"):
+        words = (command, "peek.py", "--data", "IBM.csv")
+        assert "must not look ahead" in failure(capsys, 1, *words)
+        output(capsys, *words, "--no-check")

@@ -168,11 +168,22 @@ def test_a_crafted_count_is_reported(store, changes):
 def test_a_training_does_not_take_just_any_tuple(tmp_path):
     from broadpeak._training.evaluation import Evaluation
 
-    good = (0.5, None, False, False, 0, None, None)
+    good = (0.5, None, False, False, 0, None, None, (0.25, 0.75))
     assert Evaluation.of(good).score == 0.5
-    for bad in ((), 1, "abcdefg", ("x", *good[1:]), (*good, 1), (0.5, (1.0,), *good[2:])):
+    odd = ((*good[:-1], half) for half in ((1.0,), (1.0, "x"), (1.0, 2.0, 3.0)))
+    for bad in ((), 1, "abcdefgh", ("x", *good[1:]), (*good, 1), (0.5, (1.0,), *good[2:]), *odd):
         with pytest.raises(bp.StoreError, match="must be evaluations"):
             Evaluation.of(bad)
+
+
+def test_a_step_of_several_components_does_not_either(tmp_path):
+    from broadpeak._training.pooled import PooledEvaluation
+
+    one = (0.5, None, False, False, 0, None, None, None)
+    assert PooledEvaluation.of((one, (one, one)), 2).own[1].score == 0.5
+    for bad in (1, one, (one,), (one, one), (one, (one,)), (one, (one, 1)), (1, (one, one))):
+        with pytest.raises(bp.StoreError, match="must be evaluations"):
+            PooledEvaluation.of(bad, 2)
 
 
 def _fuzz(store, n, seed):

@@ -81,7 +81,7 @@ def test_charts_and_page(training, tmp_path):
     assert len(training.charts()) == 9
     names = {trace.name for trace in training.chart("stop", "IBM").data}
     assert {"winners", "losers"} <= names
-    page = training.report(tmp_path / "trend.html")
+    page = training.report(tmp_path / "trend.html", verdict=False)
     assert page.stat().st_size > 100_000
 
 
@@ -111,4 +111,4 @@ def test_walk_forward(trend, data, tmp_path):
     assert wf.cycles["net"].sum() == pytest.approx(value.iloc[-1] - value.iloc[0])
     assert isinstance(wf.stats, pd.Series)
     assert wf.chart().data
-    assert wf.report(tmp_path / "walk.html").exists()
+    assert wf.report(tmp_path / "walk.html", verdict=False).exists()

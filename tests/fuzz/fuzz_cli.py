@@ -14,9 +14,12 @@ from fuzz_judge import Hung, limited
 from broadpeak._cli.app import main
 
 COMMANDS = {
-    "train": "train {file}:swing --data {csv} --method ascent --objective prr --out {folder}/out",
+    "train": (
+        "train {file}:swing --data {csv} --method ascent --objective prr --out {folder}/out"
+        " --no-verdict"
+    ),
     "test": "test {file}:swing --data {csv} --params {par} --start 2020-02-01 --cost fees=0.001",
-    "walk-forward": "walk-forward {file}:swing --data {csv} --cycles 3 --split 0.8",
+    "walk-forward": "walk-forward {file}:swing --data {csv} --cycles 3 --split 0.8 --no-verdict",
     "sweep": "sweep {file}:area --param width=1:3 --param height=2,3 --seed 1 --select hill",
     "signals": "signals {file}:swing --data {csv} --params {par}",
     "report": "report {file}:swing --data {csv} --params {par} --out {folder}/page.html",

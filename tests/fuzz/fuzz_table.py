@@ -54,7 +54,7 @@ INSIDE = {
         "Store.count",
         "Store.release",
     ),
-    *("NoResult", "testing", "Selection", "Training", "PF", "StrategyRun"),
+    *("NoResult", "testing", "Selection", "Training", "Verdict", "PF", "StrategyRun"),
 }
 """Public by spelling, but made and called by the library alone; PF is Portfolio."""
 

@@ -19,6 +19,18 @@ row, method = TABLE.row, TABLE.method
 # ------------------------------------------------------------------ training
 
 _trade = lambda w: {"strategy": swing, "data": w.one}
+
+
+@bp.strategy(lookback=15)
+def both_ways(s: Any) -> None:
+    """Trade each asset by a common and an own parameter."""
+    days = s.optimize(4, 2, 6, 2, name="days")
+    for _ in s.loop():
+        change = bp.roc(s.close, days * s.optimize(1, 1, 2, 1, name="scale"))
+        s.enter_long(bp.crossed_above(change, 0.0))
+        s.exit_long(bp.crossed_below(change, 0.0))
+
+
 _train_options = (*EXECUTE_OPTIONS, "no_such")
 row(
     "strategy",
@@ -43,6 +55,12 @@ row(
     lambda _: bp.train,
 )
 row(
+    "train(borrow)",
+    lambda w: {"data": w.data, "method": "brute", "borrow": 0.5},
+    lambda _: lambda **k: bp.train(both_ways, **k),
+    then=lambda w, t: (t.trials, t.summary()),
+)
+row(
     "train(samples)",
     lambda w: {**_trade(w), "bar": "2D", "m": 2},
     lambda w: lambda bar, m, **k: bp.train(**k, samples=(bar, m)),
@@ -64,6 +82,25 @@ row(
     "stats.permutation_test",
     lambda w: {**_trade(w), "n": 2},
     more=("n_evaluations", *_train_options),
+)
+row(
+    "validate",
+    lambda w: {"result": w.training, "n_permutations": 2},
+    then=lambda w, v: (str(v), repr(v), v.to_dict(), v._repr_html_()),
+    more=_train_options,
+)
+for _owner in ("Training", "WalkForward"):
+    row(
+        f"{_owner}.verdict",
+        {"n_permutations": 2, "alpha": 0.4},
+        lambda w, name=_owner: (w.training if name == "Training" else w.walk).verdict,
+        of=bp.validate,
+    )
+row(
+    "validate(returns)",
+    lambda w: {"returns": w.first.close.pct_change(), "n_permutations": 2},
+    lambda _: bp.validate,
+    then=lambda w, v: (str(v), v.to_dict()),
 )
 
 
@@ -115,9 +152,18 @@ row(
     lambda w: _inside("plot"),
     of=StrategyRun.plot,
 )
+row("s.fit", {"key": "a", "func": len}, lambda w: _fitted, of=StrategyRun.fit)
 row("s.stop_search", {}, lambda w: _inside("stop_search"), of=StrategyRun.stop_search)
 for _name in ("stop", "take_profit", "trail", "lots", "lifetime"):
     row(f"s.{_name} =", {0: 1.0}, lambda w, n=_name: _assigned(n))
+
+
+def _fitted(key: Any, func: Any) -> Any:
+    def own(s: Any) -> None:
+        s.fit(key, func)
+
+    with_one = bp.strategy(lookback=5)(_with_parameter(own))
+    return bp.test(with_one, WORLD.one, bp.train(with_one, WORLD.one))
 
 
 def _looped(assets: Any, algos: Any) -> Any:
@@ -142,8 +188,14 @@ for _name in ("heatmap", "surface", "table"):
         lambda w: w.training,
         {"x": "days", "y": "scale"},
     )
-for _name in ("to_par", "to_csv", "report"):
+for _name in ("to_par", "to_csv"):
     method(f"Training.{_name}", None, lambda w: w.training, lambda w: {"path": w.folder / "out.x"})
+method(
+    "Training.report",
+    None,
+    lambda w: w.training,
+    lambda w: {"path": w.folder / "out.x", "verdict": False},
+)
 for _name in ("default_objective", "ensemble", "tables"):
     method(f"Training.{_name}", None, lambda w: w.training, {"component": None})
 for _name in ("charts", "summary", "parameters"):
@@ -151,7 +203,12 @@ for _name in ("charts", "summary", "parameters"):
 method("WalkForward.step_curve", None, lambda w: w.walk, {"parameter": "days", "component": None})
 method("WalkForward.chart", None, lambda w: w.walk, {"parameter": "days", "component": None})
 method("WalkForward.to_par", None, lambda w: w.walk, lambda w: {"folder": w.folder / "pars"})
-method("WalkForward.report", None, lambda w: w.walk, lambda w: {"path": w.folder / "walk.html"})
+method(
+    "WalkForward.report",
+    None,
+    lambda w: w.walk,
+    lambda w: {"path": w.folder / "walk.html", "verdict": False},
+)
 
 # ------------------------------------------------------------------ files
 
@@ -179,6 +236,12 @@ def _with_store(name: str) -> Callable[..., Any]:
 
 row("Store", lambda w: {"path": w.store}, then=lambda w, s: (s.runs(), s.close()))
 row("Store.trials", {"run": 1}, lambda w: _with_store("trials"), of=bp.Store.trials)
+row(
+    "Store.searches",
+    lambda w: {"data": w.one},
+    lambda w: _with_store("searches"),
+    of=bp.Store.searches,
+)
 row("Store.ledger", {"data": None}, lambda w: _with_store("ledger"), of=bp.Store.ledger)
 row(
     "Store.export",

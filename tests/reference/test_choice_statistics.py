@@ -9,10 +9,10 @@ from statistics import NormalDist
 
 import numpy as np
 import pytest
-from scipy import integrate
 from scipy import stats as scipy_stats
 
 import broadpeak as bp
+from broadpeak._significance.edge import edge_test
 from broadpeak._significance.resampling import autocovariances, block_lengths, draws
 from broadpeak._significance.sharpe import max_normal_variance
 from broadpeak.types import FloatArray
@@ -28,52 +28,6 @@ def dependent(seed: int, bars: int, columns: int, memory: float = 0.5) -> FloatA
     for bar in range(1, bars):
         values[bar] += memory * values[bar - 1]
     return values * np.linspace(0.5, 2.0, columns) + np.linspace(-0.001, 0.0007, columns)
-
-
-# ------------------------------------------------------------------ published numbers
-
-
-def test_probabilistic_sharpe_ratio_of_bailey_and_lopez_de_prado_2012() -> None:
-    assert round(S.probabilistic_sharpe_ratio(0.458, 24, skew=-2.448, kurtosis=10.164), 3) == 0.913
-    assert round(S.probabilistic_sharpe_ratio(0.458, 24), 3) == 0.982
-
-
-def test_deflated_sharpe_ratio_of_bailey_and_lopez_de_prado_2014() -> None:
-    year = 250
-    assert round(S.expected_max_sharpe(100, 0.5 / year), 4) == 0.1132
-    given = {"n_trials": 100, "variance": 0.5 / year, "skew": -3.0, "kurtosis": 10.0}
-    assert round(S.deflated_sharpe_ratio(2.5 / math.sqrt(year), 1250, **given), 4) == 0.9004
-
-
-@pytest.mark.parametrize(("periods", "years"), [(250, 2.73), (52, 2.83), (12, 3.24)])
-def test_min_track_record_length_of_the_paper(periods: int, years: float) -> None:
-    root = math.sqrt(periods)
-    needed = S.min_track_record_length(2 / root, benchmark=1 / root)
-    assert round(needed / periods, 2) == years
-
-
-def test_min_backtest_length_of_the_notices() -> None:
-    # "with five years of data, no more than 45 independent configurations should be tried"
-    assert S.min_backtest_length(45) < 5.0 < S.min_backtest_length(46)
-    for trials in (10, 100, 1000):
-        assert S.min_backtest_length(trials) <= 2 * math.log(trials)
-    assert S.min_backtest_length(100, target=2.0) == pytest.approx(S.min_backtest_length(100) / 4)
-
-
-@pytest.mark.parametrize(("draws_", "expected"), [(2, 0.564190), (10, 1.538753), (100, 2.507594)])
-def test_variance_of_the_largest_of_normal_draws(draws_: int, expected: float) -> None:
-    def density(x: float) -> float:
-        return draws_ * NORMAL.pdf(x) * NORMAL.cdf(x) ** (draws_ - 1)
-
-    mean = integrate.quad(lambda x: x * density(x), -10, 10)[0]
-    assert mean == pytest.approx(expected, abs=5e-7)  # printed with exact integrals
-    square = integrate.quad(lambda x: (x - mean) ** 2 * density(x), -10, 10)[0]
-    assert max_normal_variance(draws_) == pytest.approx(square, abs=1e-8)
-
-
-def test_number_of_halves_of_sixteen_blocks() -> None:
-    # The paper prints 12,780; the binomial coefficient is 12,870.
-    assert len(S.pbo(dependent(1, 64, 3)).logits) == 12_870
 
 
 # ------------------------------------------------------------------ slow versions
@@ -235,20 +189,24 @@ def test_step_m_is_that_of_the_steps() -> None:
 
 
 def best_block(column: FloatArray, circular: bool) -> float:
-    """Return the block length of Politis and White as their paper has it, as loops."""
+    """Return the block length of Politis and White as loops, correlations as in their programs."""
     n = len(column)
     centred = column - column.mean()
     run = max(5, math.ceil(math.log10(n)))
     most = math.ceil(math.sqrt(n)) + run
     cov = [float((centred[lag:] * centred[: n - lag]).sum()) / n for lag in range(most + 1)]
     small = 2 * math.sqrt(math.log10(n) / n)
+    cor = [
+        n * cov[lag] / math.sqrt((centred[lag:] ** 2).sum() * (centred[: n - lag] ** 2).sum())
+        for lag in range(most + 1)
+    ]
     memory = None
     for lag in range(1, most - run + 2):
-        if all(abs(cov[k]) / cov[0] < small for k in range(lag, lag + run)):
+        if all(abs(cor[k]) < small for k in range(lag, lag + run)):
             memory = lag
             break
     if memory is None:
-        memory = max(k for k in range(1, most + 1) if abs(cov[k]) / cov[0] >= small)
+        memory = max(k for k in range(1, most + 1) if abs(cor[k]) >= small)
     width = min(2 * memory, most)
     slope, spectrum = 0.0, cov[0]
     for lag in range(1, width + 1):
@@ -300,7 +258,8 @@ def test_corrections_of_p_values(at: int) -> None:
     ratio = float(scipy_stats.t.isf(own / 2, 239)) / math.sqrt(240)
     holm = max(min(1.0, (n - k) * FAMILY[k]) for k in range(at + 1))
     penalty = sum(1 / k for k in range(1, n + 1))
-    bhy = min(min(1.0, n * penalty * FAMILY[k] / (k + 1)) for k in range(at, n))
+    # The largest of all stays as it is.
+    bhy = min([FAMILY[-1], *(n * penalty * FAMILY[k] / (k + 1) for k in range(at, n - 1))])
     others = FAMILY[:at] + FAMILY[at + 1 :]
     for method, expected in (("bonferroni", min(1.0, n * own)), ("holm", holm), ("bhy", bhy)):
         for given in (FAMILY, others):
@@ -317,3 +276,34 @@ def test_autocorrelation_is_the_error_of_the_mean() -> None:
     total = sum(rho ** abs(i - j) for i in range(n) for j in range(n)) / n
     got = S.haircut_sharpe(0.3, n, n_trials=1, autocorrelation=rho)
     assert got.sharpe == pytest.approx(0.3 / math.sqrt(total), rel=1e-12)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_edge_test_counts_as_its_slow_twin(seed: int) -> None:
+    returns = dependent(seed, 300, 7, memory=0.2)
+    found = edge_test(returns, n=150, block=4.0, seed=seed)
+    drawn = [row for rows in draws(300, 150, 4.0, "stationary", seed) for row in rows]
+    mean = returns.mean(axis=0)
+    luck = np.array([returns[bars].mean(axis=0) - mean for bars in drawn])
+    error = luck.std(axis=0)
+    luck, scores = luck / error, mean / error
+    clear = math.sqrt(2 * math.log(math.log(300)))
+
+    def share(history: FloatArray) -> tuple[int, float]:
+        """Return how many histories overtake this one, and its height."""
+        best = max(range(7), key=lambda column: history[column])
+        count = 0
+        for rival in luck:
+            reached = []
+            for column in range(7):
+                spread = math.sqrt(np.mean((luck[:, best] - luck[:, column]) ** 2))
+                behind = history[best] - history[column] - clear * spread
+                reached.append(rival[column] - max(behind, 0.0))
+            count += max(reached) >= history[best]
+        return count, -history[best]
+
+    observed = share(scores)
+    mine = (observed[0] + 1, observed[1])
+    better = sum(share(history) <= mine for history in luck)
+    assert found.p_value == (1 + better) / 151
+    assert found.statistic == pytest.approx(scores.max())

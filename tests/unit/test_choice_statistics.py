@@ -389,3 +389,156 @@ def test_prices_in_place_of_returns_are_reported(ask: str) -> None:
     with pytest.raises(bp.DataError, match="not prices"):
         function(100.0 * (1.0 + data.returns.fillna(0.0)).cumprod().to_numpy())
     function(data.returns)
+
+
+# ------------------------------------------------------------------ hostile returns
+
+
+@pytest.mark.parametrize("name", functions())
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda r: r.astype(object),
+        lambda r: r.tolist(),
+        np.asfortranarray,
+        lambda r: pd.DataFrame(r).convert_dtypes(),
+        lambda r: pd.DataFrame(r).astype("Float64"),
+        lambda r: pd.DataFrame(r).astype(pd.SparseDtype(float)),
+        lambda r: np.ma.masked_array(r, np.zeros(r.shape)),
+        lambda r: np.where(r == 0.0, None, r.astype(object)),
+    ],
+    ids=["object", "list", "fortran", "nullable", "Float64", "sparse", "masked", "None"],
+)
+def test_all_kinds_of_tables_are_the_same(name: str, change: Any) -> None:
+    values = noise(bars=60)
+    values[::7, 2] = 0.0
+    values.setflags(write=False)
+    expected, got = functions()[name](values), functions()[name](change(values))
+    assert plain(getattr(got, "to_numpy", lambda: got)()) == plain(
+        getattr(expected, "to_numpy", lambda: expected)()
+    )
+
+
+@pytest.mark.parametrize("name", functions())
+def test_whole_numbers_and_truth_values_are_returns(name: str) -> None:
+    signs = np.random.default_rng(3).integers(-1, 2, size=(60, 4))
+    function = functions()[name]
+    assert plain(function(signs)) == plain(function(signs.astype(float)))
+    assert plain(function(signs > 0)) == plain(function((signs > 0).astype(float)))
+
+
+@pytest.mark.parametrize(
+    "factors",
+    [
+        np.full(5, 2.0**300),
+        np.full(5, 2.0**-900),
+        2.0 ** np.array([-900, -300, 0, 100, 300]),
+    ],
+    ids=["huge", "tiny", "unlike"],
+)
+def test_sizes_of_columns_do_not_matter_where_they_must_not(factors: FloatArray) -> None:
+    values = noise(bars=60)
+    sized = values * factors
+    assert S.spa(sized, n=99) == S.spa(values, n=99)
+    assert S.step_m(sized, n=99).p_values.equals(S.step_m(values, n=99).p_values)
+    assert S.optimal_block_length(sized).equals(S.optimal_block_length(values))
+    assert S.effective_trials(sized) == S.effective_trials(values)
+    assert S.pbo(sized, n_blocks=6).logits.tolist() == S.pbo(values, n_blocks=6).logits.tolist()
+    if np.ptp(factors) == 0.0:
+        checked = S.reality_check(sized, n=99)
+        assert checked.p_value == S.reality_check(values, n=99).p_value
+        means = S.pbo(sized, n_blocks=6, metric="mean")
+        same = S.pbo(values, n_blocks=6, metric="mean")
+        assert means.logits.tolist() == same.logits.tolist()
+        assert means.slope == pytest.approx(same.slope)
+
+
+@given(st.integers(2, 40), st.integers(64, 90), st.integers(0, 10_000))
+def test_equal_columns_are_one(columns: int, bars: int, seed: int) -> None:
+    """Also in other sizes: a strategy that trades twice as much is no other choice."""
+    one = noise(bars=bars, columns=1, seed=seed)
+    sizes = np.random.default_rng(seed).uniform(0.1, 3.0, size=columns)
+    for same in (np.repeat(one, columns, axis=1), one * sizes):
+        assert (S.pbo(same, n_blocks=6).logits == 0.0).all()
+        assert S.effective_trials(same) == pytest.approx(1.0, abs=1e-9)
+        found, alone = S.spa(same, n=30), S.spa(one, n=30)
+        assert (found.p_value, found.best) == (alone.p_value, 0)
+        assert S.step_m(same, n=30).p_values.nunique() == 1
+    assert S.reality_check(np.repeat(one, columns, axis=1), n=30).best == 0
+
+
+@given(st.integers(0, 10_000))
+def test_the_order_of_columns_does_not_matter(seed: int) -> None:
+    values = noise(bars=64, columns=7, seed=seed)
+    order = np.random.default_rng(seed).permutation(7)
+    assert S.spa(values[:, order], n=30).p_value == S.spa(values, n=30).p_value
+    expected = S.step_m(values, n=30).p_values.to_numpy()[order]
+    assert S.step_m(values[:, order], n=30).p_values.tolist() == expected.tolist()
+    shuffled, straight = S.pbo(values[:, order], n_blocks=6), S.pbo(values, n_blocks=6)
+    assert shuffled.logits.tolist() == straight.logits.tolist()
+    assert S.effective_trials(values[:, order]) == pytest.approx(S.effective_trials(values))
+
+
+def test_a_handful_of_bars_is_no_test() -> None:
+    for function in (S.spa, S.reality_check, S.step_m):
+        with pytest.raises(bp.DataError, match="returns must have at least 9 bars, got 8"):
+            function(noise(bars=8))
+        function(noise(bars=9))
+
+
+def test_a_column_that_does_not_vary_has_no_memory() -> None:
+    still = np.column_stack([noise()[:, 0], np.full(200, 0.01), np.zeros(200)])
+    assert S.optimal_block_length(still).tolist()[1:] == [1.0, 1.0]
+    alone = S.optimal_block_length(still[:, 0])
+    assert S.optimal_block_length(still)[0] == pytest.approx(alone)
+    underflown = noise() * 1e-312
+    assert S.optimal_block_length(underflown).tolist() == [1.0] * 5
+    with pytest.raises(bp.DataError, match="vary in at least one column"):
+        S.spa(underflown)
+
+
+def test_groups_of_a_portfolio_are_columns() -> None:
+    close = bp.Data.sample().close["2003":"2005"]
+    entries, exits = close > bp.sma(close, 10), close < bp.sma(close, 10)
+    portfolio = bp.PF.from_signals(close, entries, exits, group_by=[0, 0, 1], cash_sharing=True)
+    assert S.step_m(portfolio, n=99).p_values.index.tolist() == [0, 1]
+    assert len(S.optimal_block_length(portfolio)) == 2
+    whole = bp.PF.from_signals(close, entries, exits, group_by=True, cash_sharing=True)
+    assert S.effective_trials(whole) == 1.0
+
+
+@pytest.mark.parametrize("metric", ["sharpe", "mean"])
+def test_metrics_that_are_infinite_or_tied_are_ranked(metric: str) -> None:
+    values = noise(columns=4)
+    known = S.pbo(values, n_blocks=4, metric=metric)
+
+    def with_an_infinite_one(r: FloatArray) -> FloatArray:
+        figures = np.where(np.arange(4) == 2, math.inf, r.mean(axis=0))
+        return figures if metric == "mean" else -figures
+
+    got = S.pbo(values, n_blocks=4, metric=with_an_infinite_one)
+    assert np.isfinite(got.logits).all()
+    assert got.logits.shape == known.logits.shape
+    if metric == "mean":  # infinitely good in both halves
+        assert got.pbo == 0.0
+        assert math.isnan(got.slope)
+
+
+def test_numbers_of_any_size_are_answered() -> None:
+    assert S.min_track_record_length(1e-300) == math.inf
+    assert S.min_backtest_length(10, target=1e-300) == math.inf
+    recent = {"n_trials": 1e150, "variance": 1e-9, "convention": "2025"}
+    assert 0.5 < S.deflated_sharpe_ratio(0.1, 10_000, **recent) <= 1.0
+    for method in ("bonferroni", "holm", "bhy"):
+        assert S.haircut_sharpe(0.3, 1000, n_trials=10**15, method=method).p_value < 0.01
+    with pytest.raises(bp.ParamError, match=r"sharpe must be a ratio below 1e\+100"):
+        S.probabilistic_sharpe_ratio(1e300, 10)
+
+
+def test_trials_without_p_values_show_nothing() -> None:
+    """The shortcut is what the list of ones says, one after the other."""
+    for method in ("bonferroni", "holm", "bhy"):
+        for n_trials in (1, 2, 9):
+            given = {"n_trials": n_trials, "method": method}
+            ones = S.haircut_sharpe(0.2, 200, **given, p_values=[1.0] * (n_trials - 1))
+            assert S.haircut_sharpe(0.2, 200, **given) == pytest.approx(ones, rel=1e-12)

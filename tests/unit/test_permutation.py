@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +97,45 @@ def test_seeds() -> None:
         bp.stats.bar_permutation(data.close, 1)
 
 
+def test_the_last_bar_may_be_the_first_of_a_symbol() -> None:
+    sample = bp.Data.sample()["2003":"2004"]
+    frames = {name: sample.select(name).close.to_frame("close") for name in sample.symbols}
+    frames["MSFT"] = frames["MSFT"].iloc[-1:]
+    data = bp.Data.from_frames(frames)
+    other = bp.stats.bar_permutation(data, 1)
+    assert other.close["MSFT"].equals(data.close["MSFT"])
+    assert moves_of_closes(other.close["IBM"]) == moves_of_closes(data.close["IBM"])
+    alone = bp.Data.from_frames(frames).select("MSFT")
+    assert bp.stats.bar_permutation(alone, 1).close.equals(alone.close)
+    # A symbol without any bar, in a slice of its calendar, stays without any.
+    early = data[:100]
+    assert bp.stats.bar_permutation(early, 1).close["MSFT"].isna().all()
+
+
+def moves_of_closes(close: pd.Series) -> list[float]:
+    return np.sort(np.diff(np.log(close))).round(9).tolist()
+
+
+def test_columns_of_a_mono_chunk_move_together() -> None:
+    data = bp.Data.sample()["2003":"2004"]
+    other = bp.stats.bar_permutation(data, 5)
+
+    @bp.parameterized(merge_func="column_stack", mono_n_chunks=1)
+    def closes(symbol: Any, days: Any) -> Any:
+        return bp.sma(bp.stats.bar_permutation(data.select(symbol), 5).close, days)
+
+    got = closes(bp.Param(data.symbols, mono_merge_func=None), bp.Param([1, 2]))
+    for symbol in data.symbols:
+        assert got[symbol, 1].to_numpy().tolist() == other.close[symbol].to_numpy().tolist()
+
+
+def test_prices_that_would_leave_the_floats_are_reported() -> None:
+    close = np.array([1.0, 1e-300, 1e300, 1e-300, 1e300, 1.0])
+    data = bp.Data.from_frames({"X": pd.DataFrame({"close": close})})
+    with pytest.raises(bp.DataError, match="close of X must stay within the range of floats"):
+        bp.stats.bar_permutation(data, 1)
+
+
 @pytest.fixture(scope="module")
 def prices() -> bp.Data:
     return bp.Data.sample("IBM")["2003":"2006"]
@@ -105,13 +146,13 @@ def run(data: bp.Data, **options: Any) -> Any:
 
 
 def test_p_values_count_what_is_as_good(prices: bp.Data) -> None:
-    whole = run(prices, n=39, sequential=False)
+    whole = run(prices, n=39, seed=1, sequential=False)
     better = int((whole.null >= whole.observed).sum())
     assert whole.n_run == len(whole.null) == 39
     assert not whole.stopped
     assert whole.p_value == (1 + better) / 40
     # Stopped, it has seen the same results up to the one that decides.
-    early = run(prices, n=39, alpha=0.1)
+    early = run(prices, n=39, seed=1, alpha=0.1)
     assert early.stopped
     assert early.null.tolist() == whole.null[: early.n_run].tolist()
     assert (early.null >= early.observed).sum() == 4  # with 4 of 39, p is over 0.1
@@ -148,10 +189,47 @@ def test_a_rising_market_is_no_skill() -> None:
     assert found.p_value > 0.1
 
 
+@bp.strategy(lookback=100)
+def hold(s: Any) -> None:
+    after = s.optimize(1, 1, 3, 1, name="after")
+    s.enter_long(np.arange(len(s.close)) >= 100 + after)
+
+
+def turning(n_after: int = 0) -> bp.Data:
+    """Return prices that fall during the look-back, then rise, and fall at last."""
+    rng = np.random.default_rng(3)
+    drift = np.concatenate([np.full(100, -0.01), np.full(300, 0.004), np.full(n_after, -0.01)])
+    close = 100 * np.exp(np.cumsum(rng.normal(drift, 0.01)))
+    index = pd.date_range("2020-01-01", periods=len(close))
+    return bp.Data.from_frames({"UP": pd.DataFrame(dict.fromkeys(PRICES, close), index=index)})
+
+
+def test_only_evaluated_bars_have_the_drift_of_evaluated_bars() -> None:
+    """Where the market turned before the first evaluated bar, holding it is no skill either."""
+    options = {"objective": "profit", "min_trades": 0}
+    found = bp.stats.permutation_test(hold, turning(), n=39, **options)
+    assert found.p_value > 0.1
+    walk = {"cycles": 3}
+    found = bp.stats.permutation_test(hold, turning(), n=19, walk_forward=walk, **options)
+    assert found.p_value > 0.1
+
+
+def test_bars_after_the_end_are_not_there() -> None:
+    long, short = turning(200), turning()
+    options = {"objective": "profit", "min_trades": 0, "end": short.index[-1], "alpha": 0.4}
+    found, known = (bp.stats.permutation_test(hold, data, n=9, **options) for data in (long, short))
+    assert found.null.tolist() == known.null.tolist()
+    assert found.p_value > 0.1
+
+
 @pytest.mark.engine
 def test_engines_agree(prices: bp.Data) -> None:
     serial = run(prices, n=39, alpha=0.2)
-    for options in ({"engine": "threadpool"}, {"engine": "processpool", "n_workers": 2}):
+    for options in (
+        {"engine": "threadpool"},
+        {"engine": "processpool", "n_workers": 2},
+        {"engine": "joblib", "n_workers": 2},
+    ):
         other = run(prices, n=39, alpha=0.2, **options)
         assert other.null.tolist() == serial.null.tolist()
         assert (other.p_value, other.n_run) == (serial.p_value, serial.n_run)
@@ -163,7 +241,67 @@ def test_a_store_goes_on(prices: bp.Data, tmp_path: Path) -> None:
     n_trials = int(bp.Store(path).runs()["trials"].sum())
     again = run(prices, n=19, sequential=False, store=path)
     assert again.null.tolist() == first.null.tolist()
-    assert int(bp.Store(path).runs()["trials"].sum()) == n_trials
+    assert int(bp.Store(path).runs()["trials"].sum()) == n_trials == 19
+    # More of them begin with those.
+    assert (
+        run(prices, n=29, sequential=False, store=path).null.tolist()[:19]
+        == first.null.tolist()[:19]
+    )
+    # A permutation is no trial on these prices: it must not make their results look luckier.
+    assert bp.Store(path).ledger(prices).empty
+    bp.train(momentum, prices, min_trades=3, store=path)
+    assert bp.Store(path).ledger(prices)["trials"].sum() > 0
+
+
+SCRIPT = """
+import os, pathlib, signal, sys
+import broadpeak as bp
+
+# In a file: whatever value the strategy uses would be part of what was run.
+store, calls, end = sys.argv[1:]
+
+@bp.strategy(lookback=30)
+def momentum(s):
+    with open(calls, "a") as lines:
+        lines.write("x")
+    at, how = pathlib.Path(end).read_text().split()
+    if os.path.getsize(calls) == int(at):
+        os.kill(os.getpid(), getattr(signal, how))
+    days = s.optimize(10, 5, 25, 10, name="days")
+    s.enter_long(bp.crossed_above(bp.roc(s.close, days), 0.0))
+    s.exit_long(bp.crossed_below(bp.roc(s.close, days), 0.0))
+
+data = bp.Data.sample("IBM")["2003":"2006"]
+found = bp.stats.permutation_test(
+    momentum, data, n=19, sequential=False, min_trades=3, store=store
+)
+print(found.null.tolist())
+"""
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize("how", ["SIGKILL", "SIGINT"])
+def test_what_was_finished_before_the_end_is_not_run_again(
+    prices: bp.Data, tmp_path: Path, how: str
+) -> None:
+    script, path, calls = tmp_path / "search.py", tmp_path / "trials.db", tmp_path / "calls"
+    script.write_text(SCRIPT)
+
+    def start(stop_at: int) -> subprocess.CompletedProcess[str]:
+        (tmp_path / "end").write_text(f"{stop_at} {how}")
+        command = [sys.executable, script, path, calls, tmp_path / "end"]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    # Five calls a search, that of the real prices first: the 8th permutation is interrupted.
+    broken = start(5 + 7 * 5 + 2)
+    assert broken.returncode != 0
+    assert how == "SIGKILL" or "KeyboardInterrupt" in broken.stderr
+    kept = int(bp.Store(path).runs()["trials"].sum())
+    assert kept == 7
+    calls.unlink()
+    whole = start(-1)
+    assert calls.stat().st_size == 5 + (19 - kept) * 5
+    assert whole.stdout.strip() == str(run(prices, n=19, sequential=False).null.tolist())
 
 
 @pytest.mark.parametrize(

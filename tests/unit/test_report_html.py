@@ -16,10 +16,15 @@ import pytest
 
 from broadpeak._report import page, wording
 from broadpeak._report.page import (
+    Answer,
     Card,
     Cards,
+    Caution,
     Chart,
-    Check,
+    Fact,
+    Facts,
+    Finding,
+    Findings,
     Fold,
     Paragraph,
     Section,
@@ -28,7 +33,6 @@ from broadpeak._report.page import (
     table_html,
 )
 from broadpeak._report.sections import MOST_TRADES, frame_table, trade_table
-from broadpeak._report.training_page import trade_check
 
 EVIL = "<script>alert('x')</script>&\"</td>"
 VOID = {"meta", "br", "link", "img", "input", "hr"}
@@ -65,10 +69,13 @@ def sections(name: str = "IBM") -> list[Section]:
         Section(
             "What was chosen",
             [
-                Cards([Card(name, name, [name], [Check("ok", name), Check("bad", name)])]),
+                Cards([Card(name, name, [name], [Caution(name), Caution(name, name)])]),
+                Answer(name, "ok", name),
+                Facts([Fact(name, name, name), Fact(name, name)]),
+                Findings([Finding(name, name, name, name, "bad", name)]),
                 Paragraph(name),
                 Table([name, "b"], [[name, "1"]], note=name),
-                Fold(name, [Chart(figure, name), Check("doubt", name)], is_open=False),
+                Fold(name, [Chart(figure, name), Caution(name)], is_open=False),
             ],
             lead=name,
         )
@@ -235,9 +242,3 @@ def test_a_frame_becomes_a_table() -> None:
     table = frame_table(frame)
     assert list(table.rows[0]) == ["2001-01-01", "IBM fast 3", "1.235", "–", "x"]
     assert table.columns[0] == "train start"
-
-
-@pytest.mark.parametrize(("trades", "level"), [(60, "ok"), (59, "doubt"), (29, "bad"), (0, "bad")])
-def test_few_trades_for_a_parameter_are_doubtful(trades: int, level: str) -> None:
-    assert trade_check(trades, 3).level == level
-    assert trade_check(trades, 0).level == "ok"

@@ -39,7 +39,7 @@ def training(data: bp.Data) -> bp.Training:
 
 @pytest.fixture(scope="module")
 def page(training: bp.Training, tmp_path_factory: pytest.TempPathFactory) -> str:
-    path = training.report(tmp_path_factory.mktemp("report") / "page.html")
+    path = training.report(tmp_path_factory.mktemp("report") / "page.html", verdict=False)
     return path.read_text(encoding="utf-8")
 
 
@@ -54,6 +54,7 @@ def titles(page: str) -> list[str]:
 
 def test_sections_stand_in_order(page: str) -> None:
     assert re.findall(r"<h2[^>]*>([^<]*)</h2>", page) == [
+        "Verdict",
         "What was chosen",
         "Chosen parameters",
         "Parameter charts",
@@ -81,9 +82,18 @@ def test_bars_after_the_training_get_columns_of_their_own(page: str) -> None:
 
 def test_without_bars_after_the_training_the_page_says_so(data: bp.Data, tmp_path: Path) -> None:
     trained = bp.train(momentum, data)
-    text = trained.report(tmp_path / "a.html").read_text(encoding="utf-8")
-    assert "Training and test use the same prices" in text
+    text = trained.report(tmp_path / "a.html", verdict=False).read_text(encoding="utf-8")
+    assert "Test, in sample" in text
+    assert "Buy and hold, in sample" in text
     assert "unseen" not in text
+
+
+def test_bars_before_the_training_are_not_called_in_sample(data: bp.Data, tmp_path: Path) -> None:
+    trained = bp.train(momentum, data, start="2006-01-01")
+    text = trained.report(tmp_path / "a.html", verdict=False).read_text(encoding="utf-8")
+    assert "Chosen, all bars" in text
+    assert "The shaded bars are in sample: the values were chosen on them.</p>" in text
+    assert "Test, in sample" not in text
 
 
 def test_the_page_holds_the_metrics_of_the_test(
@@ -109,7 +119,7 @@ def test_plots_of_the_strategy_have_their_panel(page: str) -> None:
 @pytest.mark.parametrize("method", ["brute", "genetic", "random"])
 def test_other_searches_show_maps(method: str, data: bp.Data, tmp_path: Path) -> None:
     trained = bp.train(momentum, data, method=method, n_evaluations=12, population=6, generations=3)
-    text = trained.report(tmp_path / "map.html").read_text(encoding="utf-8")
+    text = trained.report(tmp_path / "map.html", verdict=False).read_text(encoding="utf-8")
     assert "IBM: prr over days and limit" in titles(text)
 
 
@@ -129,14 +139,15 @@ def test_a_strategy_that_never_trades_has_a_page(data: bp.Data, tmp_path: Path) 
         s.enter_long(s.close < -days)
 
     trained = bp.train(idle, data.select("IBM"))
-    text = trained.report(tmp_path / "idle.html").read_text(encoding="utf-8")
+    text = trained.report(tmp_path / "idle.html", verdict=False).read_text(encoding="utf-8")
     assert "No step reached an objective above 0" in text
 
 
 def test_walk_forward_has_its_page_and_chart(data: bp.Data, tmp_path: Path) -> None:
     walked = bp.walk_forward(momentum, data, cycles=3)
-    text = walked.report(tmp_path / "wf.html").read_text(encoding="utf-8")
+    text = walked.report(tmp_path / "wf.html", verdict=False).read_text(encoding="utf-8")
     assert re.findall(r"<h2[^>]*>([^<]*)</h2>", text) == [
+        "Verdict",
         "Result",
         "Out of sample",
         "Cycles",

@@ -6,6 +6,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import broadpeak as bp
 from broadpeak._validation.splitters import Window, cycles_for_period
@@ -170,3 +172,95 @@ def test_they_show_themselves():
         "WalkForwardSplit(3, split=0.85, anchored=False, purge=0)"
     )
     assert repr(bp.splits.PurgedKFold()) == "PurgedKFold(5, purge=0, embargo=0.0)"
+
+
+# The examples of the documentation of scikit-learn's KFold and of skfolio's CombinatorialPurgedCV.
+@pytest.mark.parametrize(
+    ("options", "trains"),
+    [
+        ({}, [[8, 9, 10, 11], [4, 5, 6, 7], [0, 1, 2, 3]]),
+        ({"purge": 1}, [[9, 10, 11], [5, 6], [0, 1, 2]]),
+        ({"embargo": 1}, [[9, 10, 11], [5, 6, 7], [0, 1, 2, 3]]),
+    ],
+)
+def test_published_combinations(options, trains):
+    pairs = list(bp.splits.CombinatorialPurged(3, 2, **options).split(range(12)))
+    assert [train.tolist() for train, _ in pairs] == trains
+    tests = [[*range(8)], [*range(4), *range(8, 12)], [*range(4, 12)]]
+    assert [test.tolist() for _, test in pairs] == tests
+
+
+def test_published_folds():
+    pairs = [(a.tolist(), b.tolist()) for a, b in bp.splits.PurgedKFold(2).split(np.zeros((4, 2)))]
+    assert pairs == [([2, 3], [0, 1]), ([0, 1], [2, 3])]
+
+
+@given(
+    st.integers(3, 8), st.integers(1, 7), st.integers(0, 6), st.integers(0, 6), st.integers(60, 120)
+)
+def test_gaps_are_at_every_edge_of_every_tested_fold(blocks, tested, purge, embargo, n_bars):
+    """A bar is trained on if no tested bar is near: nearer after a test than before it."""
+    tested = min(tested, blocks - 1)
+    splitter = bp.splits.CombinatorialPurged(blocks, tested, purge=purge, embargo=embargo)
+    try:
+        pairs = list(splitter.split(range(n_bars)))
+    except DataError:  # the gaps leave nothing to train on
+        assert purge + embargo > 0
+        return
+    for train, test in pairs:
+        inside = set(test.tolist())
+        expected = [
+            bar
+            for bar in range(n_bars)
+            if inside.isdisjoint(range(bar - purge - embargo, bar + purge + 1))
+        ]
+        assert train.tolist() == expected
+    if tested == 1:
+        same = bp.splits.PurgedKFold(blocks, purge=purge, embargo=embargo)
+        for mine, other in zip(pairs, same.split(range(n_bars)), strict=True):
+            assert [part.tolist() for part in mine] == [part.tolist() for part in other]
+
+
+@given(st.integers(2, 7), st.integers(1, 6), st.integers(30, 60))
+def test_every_path_is_one_test_of_the_whole_history(blocks, tested, n_bars):
+    tested = min(tested, blocks - 1)
+    splitter = bp.splits.CombinatorialPurged(blocks, tested)
+    pairs = list(splitter.split(range(n_bars)))
+    folds = np.array_split(np.arange(n_bars), blocks)
+    for path in splitter.paths():
+        bars = [
+            np.intersect1d(pairs[split][1], fold) for split, fold in zip(path, folds, strict=True)
+        ]
+        assert np.concatenate(bars).tolist() == list(range(n_bars))
+    every = [(split, fold) for path in splitter.paths() for fold, split in enumerate(path)]
+    assert len(set(every)) == len(every) == len(pairs) * tested
+
+
+@given(st.integers(2, 12), st.floats(0.2, 0.95), st.booleans(), st.integers(0, 5))
+def test_walk_forward_never_trains_on_what_it_tests(cycles, share, anchored, purge):
+    splitter = bp.splits.WalkForwardSplit(cycles, split=share, anchored=anchored, purge=purge)
+    tests = []
+    try:
+        pairs = list(splitter.split(range(900)))
+    except DataError:
+        return
+    for train, test in pairs:
+        assert train[-1] == test[0] - purge - 1
+        assert (train[0] == 0) or not anchored
+        tests.append(test)
+    assert len(pairs) == splitter.get_n_splits() == cycles - 1
+    bars = np.concatenate(tests)
+    assert bars.tolist() == list(range(bars[0], bars[-1] + 1))
+
+
+@pytest.mark.parametrize("index", [np.zeros((20, 2)), list(range(20)), pd.RangeIndex(20), "a" * 20])
+def test_anything_with_a_length_is_split(index):
+    for splitter in (
+        bp.splits.PurgedKFold(4, purge=1),
+        bp.splits.CombinatorialPurged(4, 2),
+        bp.splits.WalkForwardSplit(3),
+    ):
+        got = [(a.tolist(), b.tolist()) for a, b in splitter.split(index, None, groups=None)]
+        same = [(a.tolist(), b.tolist()) for a, b in splitter.split(range(20))]
+        assert got == same
+        assert len(got) == splitter.get_n_splits(index)

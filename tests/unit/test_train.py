@@ -15,7 +15,7 @@ from broadpeak._training.performance import FIELDS
 class TestCalls:
     def test_discovery_then_steps_then_the_choice(self):
         calls = []
-        training = quiet(make_trend(calls=calls), min_trades=1)
+        training = quiet(make_trend(calls=calls), min_trades=1, check=False)
         found = training.params["X"]
         assert calls[0] == (5, 3, 3)
         grids = [2, 4, 6, 8, 10], [2, 3, 4, 5], [1, 2, 3, 4, 5]
@@ -28,7 +28,7 @@ class TestCalls:
 
     def test_second_pass_starts_from_the_first(self):
         calls = []
-        training = quiet(make_trend(calls=calls), min_trades=1, passes=2)
+        training = quiet(make_trend(calls=calls), min_trades=1, passes=2, check=False)
         one = {c.parameter: c.chosen for c in training.components["X"].curves if c.pass_number == 1}
         again = calls[15:20]
         assert [call[1:] for call in again] == [(one["factor"], one["stop"])] * 5
@@ -36,7 +36,8 @@ class TestCalls:
     def test_nothing_is_evaluated_twice(self):
         for method in ("brute", "genetic", "random"):
             calls = []
-            quiet(make_trend(calls=calls), method=method, generations=5, population=20)
+            options = {"generations": 5, "population": 20, "check": False}
+            quiet(make_trend(calls=calls), method=method, **options)
             assert len(set(calls[1:])) == len(calls[1:])
 
     def test_brute_tries_everything(self):
@@ -57,7 +58,7 @@ class TestCalls:
             s.enter_long(bp.crossed_above(s.close, bp.sma(s.close, days + 1)))
             s.exit_long(bp.crossed_below(s.close, bp.sma(s.close, days + 1)))
 
-        training = quiet(whole)
+        training = quiet(whole, check=False)
         assert sorted(set(seen)) == [1, 2, 3, 4, 5]
         assert len(seen) <= 1 + 5 + 1
         assert training.params["X"]["days"] in {1, 2, 3, 4, 5}
@@ -92,7 +93,7 @@ class TestCalls:
             s.enter_long(bp.crossed_above(s.close, bp.sma(s.close, a + b)))
             s.exit_long(bp.crossed_below(s.close, bp.sma(s.close, a + b)))
 
-        training = quiet(stopping)
+        training = quiet(stopping, check=False)
         assert [call[0] for call in calls[1:5]] == [1, 2, 3, 4]
         assert [call[2:] for call in calls[1:9]] == [(1, k) for k in (1, 2, 3, 4)] + [
             (2, k) for k in (1, 2, 3, 4)
@@ -109,7 +110,7 @@ class TestCalls:
             seen.append((s.train_cycle, s.par_cycle, s.step_cycle, s.num_parameters))
             s.enter_long(s.close > np.roll(s.close, int(a)))
 
-        quiet(watching, passes=2)
+        quiet(watching, passes=2, check=False)
         assert seen[0] == (0, 0, 0, 0)
         assert seen[1:4] == [(1, 1, 1, 2), (1, 1, 2, 2), (1, 1, 3, 2)]
         assert all(one[3] == 2 for one in seen[1:])
@@ -128,7 +129,8 @@ class TestCalls:
             s.enter_long(bp.crossed_above(s.close, bp.sma(s.close, a)))
             s.exit_long(bp.crossed_below(s.close, bp.sma(s.close, a)))
 
-        training = quiet(staged, select="peak", min_trades=1, objective=lambda stats: 1 + stats.net)
+        options = {"select": "peak", "min_trades": 1, "check": False}
+        training = quiet(staged, objective=lambda stats: 1 + stats.net, **options)
         found = training.components["X"]
         a = found.params["a"]
         assert [one[2] for one in seen[1:]] == [True] * 7 + [False] * 4
@@ -388,7 +390,7 @@ class TestDefaultsKept:
             s.enter_long(bp.crossed_above(s.close, bp.sma(s.close, days)))
             s.exit_long(bp.crossed_below(s.close, bp.sma(s.close, days)))
 
-        training = quiet(stored)
+        training = quiet(stored, check=False)
         found = training.params["X"]
         spread = np.std(DATA.close.to_numpy()[0:])
         assert found["level"] == pytest.approx(spread * found["days"])

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 import broadpeak as bp
+from broadpeak._training import evaluation as evaluation_module
 from broadpeak._training import train as training_module
 from broadpeak._training.train import TrainingTask, TrainOptions, plan_training, train_many
 
@@ -94,7 +95,8 @@ class TestPlainCalls:
         def refused(*_, **__):
             pytest.fail("an engine was used")
 
-        monkeypatch.setattr(training_module, "run", refused)
+        for module in (training_module, evaluation_module):
+            monkeypatch.setattr(module, "run", refused)
 
     @pytest.mark.usefixtures("no_engine")
     @pytest.mark.filterwarnings("ignore:The values chosen")
@@ -131,7 +133,7 @@ class TestPlainCalls:
             seen.append((info.params["days"], len(calls)))
             return info.params["days"] < 30
 
-        bp.train(watched, DATA, on_step=on_step)
+        bp.train(watched, DATA, on_step=on_step, check=False)
         # One call came before the search, and the search ends with its third step.
         assert seen[:3] == [(10, 2), (20, 3), (30, 4)]
         assert 40 not in calls

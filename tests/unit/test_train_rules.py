@@ -179,7 +179,7 @@ class TestRules:
             s.enter_long(s.close > s.open * (1 + levels[-1] / 1e4))
             s.exit_long(s.close < s.open * (1 + levels[-1] / 1e4))
 
-        found = quiet(shifted).params["X"]["level"]
+        found = quiet(shifted, check=False).params["X"]["level"]
         assert levels[1:-1] == [-20, -10, 0, 10, 20]
         assert levels[-1] == found - 20
 

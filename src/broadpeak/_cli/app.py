@@ -31,7 +31,7 @@ DEBUG = "--debug"
 
 app = typer.Typer(
     name="broadpeak",
-    help="Train strategy parameters, pick the broad peak, and prove the choice out of sample.",
+    help="Train strategy parameters, pick the broad peak, and learn whether it is luck.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

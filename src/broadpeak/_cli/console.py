@@ -35,10 +35,22 @@ def show_table(
         )
     for row in rows:
         table.add_row(*row)
-    console = _console()
     # Not the title of the table: that would be folded to the width of its columns.
-    console.print(title, style="bold", markup=False, highlight=False)
-    console.print(table)
+    if title:
+        show_title(title)
+    _console().print(table)
+
+
+def show_title(title: str) -> None:
+    """Print a line that stands out."""
+    _console().print(title, style="bold", markup=False, highlight=False)
+
+
+def show_text(paragraphs: Iterable[str]) -> None:
+    """Print paragraphs, broken between words."""
+    console = _console()
+    for paragraph in paragraphs:
+        console.print(paragraph, markup=False, highlight=False)
 
 
 def show_frame(title: str, frame: Any) -> None:
@@ -65,6 +77,12 @@ def show_notes(texts: Sequence[str]) -> None:
     for text in texts:
         # In a terminal lines break between words; a file gets one line for each message.
         console.print(text, markup=False, highlight=False, soft_wrap=not console.is_terminal)
+
+
+def show_progress(text: str) -> None:
+    """Print a line on stderr for somebody who waits there; not into a file."""
+    if Console(stderr=True).is_terminal:
+        show_notes([text])
 
 
 def show_json(value: object) -> None:

@@ -45,6 +45,13 @@ Select: TypeAlias = Annotated[
         help=f"{', '.join(SELECTORS)}, or ensemble:SHARE. Default: that of the method.",
     ),
 ]
+Borrow: TypeAlias = Annotated[
+    str,
+    typer.Option(
+        "--borrow",
+        help="Share of the other components' scores in each score: 0 to 1, or auto.",
+    ),
+]
 Passes: TypeAlias = Annotated[int, typer.Option("--passes", min=1, help="Rounds of ascent.")]
 MinTrades: TypeAlias = Annotated[
     int, typer.Option("--min-trades", min=0, help="A step with fewer trades is unusable.")
@@ -59,6 +66,11 @@ Engine: TypeAlias = Annotated[
 ]
 Workers: TypeAlias = Annotated[
     int | None, typer.Option("--workers", min=1, help="Number of workers. Default: the cores.")
+]
+
+
+Check: TypeAlias = Annotated[
+    bool, typer.Option("--check/--no-check", help="Refuse a strategy that looks ahead.")
 ]
 
 
@@ -80,4 +92,11 @@ OutFolder: TypeAlias = Annotated[
 ]
 AsJson: TypeAlias = Annotated[
     bool, typer.Option("--json", help="Print one JSON object instead of tables.")
+]
+Judge: TypeAlias = Annotated[
+    bool,
+    typer.Option(
+        "--verdict/--no-verdict",
+        help="Judge whether the result is more than luck; it takes as long as many such searches.",
+    ),
 ]

@@ -276,6 +276,7 @@ def search_settings(
     method: flags.Method = "ascent",
     objective: flags.Objective = "prr",
     select: flags.Select = None,
+    borrow: flags.Borrow = "0",
     passes: flags.Passes = 1,
     min_trades: flags.MinTrades = 5,
     start: flags.Start = None,
@@ -285,6 +286,7 @@ def search_settings(
     evaluations: flags.Evaluations = None,
     engine: flags.Engine = "serial",
     workers: flags.Workers = None,
+    check: flags.Check = True,
 ) -> dict[str, Any]:
     """Return the options of a search by the names they have in `bp.train`.
 
@@ -297,6 +299,7 @@ def search_settings(
         "method": method,
         "objective": objective,
         "select": None if select is None else selector(select),
+        "borrow": share_to_borrow(borrow),
         "passes": passes,
         "min_trades": min_trades,
         "start": start,
@@ -306,7 +309,21 @@ def search_settings(
         "n_evaluations": evaluations,
         "engine": engine,
         "n_workers": workers,
+        "check": check,
     }
+
+
+def share_to_borrow(text: str) -> float | str:
+    """Return the share that `text` names: a number from 0 to 1, or "auto"."""
+    if text == "auto":
+        return text
+    try:
+        share = float(text)
+    except ValueError:
+        share = -1.0
+    if not 0 <= share <= 1:
+        raise typer.BadParameter(f"--borrow must be a share from 0 to 1, or auto, got {text!r}.")
+    return share
 
 
 def takes_search(command: Callable[..., None]) -> Callable[..., None]:

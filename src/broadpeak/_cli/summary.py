@@ -76,7 +76,12 @@ def show_training(training: bp.Training, title: str) -> None:
 
 
 def write_training(
-    training: bp.Training, folder: str | Path, stem: str, *, page: bool = True
+    training: bp.Training,
+    folder: str | Path,
+    stem: str,
+    *,
+    page: bool = True,
+    verdict: bool = True,
 ) -> dict[str, str]:
     """Write parameter file, trials and report of a training; return what was written where."""
     out = make_folder(folder)
@@ -85,8 +90,55 @@ def write_training(
     training.to_csv(files["trials"])
     if page:
         files["report"] = out / "report.html"
-        training.report(files["report"])
+        training.report(files["report"], verdict=verdict)
     return {name: str(path) for name, path in files.items()}
+
+
+MOST_REASONS = 4
+
+
+def judge(
+    result: bp.Training | bp.WalkForward,
+    *,
+    wanted: bool,
+    engine: str = "serial",
+    n_workers: int | None = None,
+) -> bp.Verdict | None:
+    """Return the verdict on a result; while it is made, who waits at a terminal is told."""
+    if not wanted:
+        return None
+    console.show_progress("Judging: the search is repeated on permuted prices (--no-verdict).")
+    found: bp.Verdict = result.verdict(engine=engine, n_workers=n_workers)
+    return found
+
+
+def show_verdict(verdict: bp.Verdict | None) -> None:
+    """Print the verdict in short: the word, the summary, and what speaks against the result."""
+    if verdict is None:
+        return
+    low, high = verdict.expected_interval
+    expected = console.number(verdict.expected_sharpe, 3)
+    figures = [
+        f"p {console.number(verdict.p_value, 3)}",
+        f"Sharpe ratio {console.number(verdict.sharpe, 3)}",
+        f"expected {expected} ({console.number(low, 3)} to {console.number(high, 3)})",
+        f"smallest edge to be seen {console.number(verdict.min_detectable_sharpe, 3)}",
+        f"{verdict.n_trials:,} trials",
+    ]
+    console.show_title(f"verdict: {verdict.status}")
+    console.show_text([verdict.summary, "; ".join(figures), ""])
+    against = verdict.tests[verdict.tests["status"].isin(["fail", "doubtful"])]
+    if len(against):
+        console.show_table(
+            "",
+            ["status", "test", "what it means"],
+            [
+                (str(row["status"]), str(name), str(row["meaning"]))
+                for name, row in against.head(MOST_REASONS).iterrows()
+            ],
+            text_columns=3,
+            wrap=True,
+        )
 
 
 def show_files(files: Mapping[str, str]) -> None:

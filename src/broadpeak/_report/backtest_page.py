@@ -9,8 +9,10 @@ from pathlib import Path
 from broadpeak._portfolio.portfolio import Portfolio
 from broadpeak._report.page import write_page
 from broadpeak._report.sections import account_section, footer, how_it_was_made, trade_section
+from broadpeak._report.verdict_section import verdict_section
 from broadpeak._report.wording import moment
 from broadpeak._training.strategy import Strategy
+from broadpeak._validation.verdict import Verdict
 
 
 def backtest_report(
@@ -22,12 +24,15 @@ def backtest_report(
     settings: Mapping[str, object],
     environment: Mapping[str, str],
     notes: Sequence[str],
+    verdict: Verdict | None,
+    why_not: str,
 ) -> Path:
-    """Write the page and return its path."""
+    """Write the page and return its path; `why_not` says why there is no verdict."""
     accounts = {"Defaults": tested}
     if defaults is not None:
         accounts = {"Parameters": tested, "Defaults": defaults}
     sections = [
+        verdict_section(verdict, why_not, ""),
         account_section(accounts),
         trade_section(tested),
         how_it_was_made(strategy, settings, environment, notes),

@@ -24,7 +24,7 @@ from broadpeak._core.files import writing
 from broadpeak._report import theme
 from broadpeak.types import AnyArray
 
-OK, DOUBT, BAD = "ok", "doubt", "bad"
+OK, DOUBT, BAD, OPEN = "ok", "doubt", "bad", "open"
 LEFT, RIGHT = "left", "right"
 LONG = 400  # points; below it the plain form is small enough
 
@@ -37,21 +37,65 @@ class Paragraph:
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
-    """One line of the headline: how it stands ("ok", "doubt", "bad"), and why."""
+class Caution:
+    """Something to know before the figures are believed; `word` says what kind it is."""
 
+    text: str
+    word: str = "warning"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The answer of a page in one word, its colour ("ok", "doubt", "bad", "open"), and why."""
+
+    word: str
     level: str
     text: str
 
 
 @dataclass(frozen=True, slots=True)
+class Fact:
+    """A figure with its name above and an explanation below it."""
+
+    name: str
+    value: str
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Figures side by side."""
+
+    facts: Sequence[Fact]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A test: its name, figure and threshold, the word for how it stands, and a sentence."""
+
+    test: str
+    figure: str
+    threshold: str
+    word: str
+    level: str
+    meaning: str
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """Tests in a table, one below the other on narrow screens."""
+
+    rows: Sequence[Finding]
+
+
+@dataclass(frozen=True, slots=True)
 class Card:
-    """A box of the headline: title, one big line, small lines, and checks."""
+    """A box: title, one big line, small lines, and cautions."""
 
     title: str
     big: str
     lines: Sequence[str] = ()
-    checks: Sequence[Check] = ()
+    cautions: Sequence[Caution] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +153,7 @@ class Section:
     lead: str = ""
 
 
-Part: TypeAlias = Paragraph | Check | Cards | Table | Chart | Fold
+Part: TypeAlias = Paragraph | Caution | Answer | Facts | Findings | Cards | Table | Chart | Fold
 
 
 def write_page(
@@ -161,8 +205,8 @@ class _Content:
         match part:
             case Paragraph(text):
                 return f"<p>{html.escape(text)}</p>"
-            case Check():
-                return f'<ul class="checks">{_check(part)}</ul>'
+            case Caution() | Answer() | Facts() | Findings():
+                return _judgement(part)
             case Cards(cards):
                 return f'<div class="cards">{"".join(_card(card) for card in cards)}</div>'
             case Table():
@@ -188,20 +232,59 @@ class _Content:
 
 
 def _card(card: Card) -> str:
-    lines = "".join(f"<p>{html.escape(line)}</p>" for line in card.lines)
-    checks = "".join(_check(check) for check in card.checks)
-    marks = f'<ul class="checks">{checks}</ul>' if checks else ""
+    lines = "".join(f"<p>{_prose(line)}</p>" for line in card.lines)
+    cautions = "".join(_caution(caution) for caution in card.cautions)
+    marks = f'<ul class="cautions">{cautions}</ul>' if cautions else ""
     return (
         f'<article class="card"><h3>{html.escape(card.title)}</h3>'
         f'<p class="big">{html.escape(card.big)}</p>{lines}{marks}</article>'
     )
 
 
-def _check(check: Check) -> str:
-    word = {OK: "good", DOUBT: "doubtful", BAD: "bad"}[check.level]
-    return (
-        f'<li class="{check.level}"><span class="word">{word}</span> {html.escape(check.text)}</li>'
+def _judgement(part: Caution | Answer | Facts | Findings) -> str:
+    match part:
+        case Caution():
+            return f'<ul class="cautions">{_caution(part)}</ul>'
+        case Answer(word, level, text):
+            return (
+                f'<p class="answer {level}"><span class="word">{html.escape(word)}</span></p>'
+                f'<p class="why">{_prose(text)}</p>'
+            )
+        case Facts(facts):
+            return f'<dl class="facts">{"".join(_fact(fact) for fact in facts)}</dl>'
+        case Findings(rows):
+            return _findings(rows)
+
+
+def _prose(text: str) -> str:
+    """Return escaped text in which a number and its percent sign stay on one line."""
+    return html.escape(text).replace(" %", "\u00a0%")
+
+
+def _caution(caution: Caution) -> str:
+    word = html.escape(caution.word)
+    return f'<li class="doubt"><span class="word">{word}</span> {html.escape(caution.text)}</li>'
+
+
+def _fact(fact: Fact) -> str:
+    note = f'<dd class="note">{_prose(fact.note)}</dd>' if fact.note else ""
+    return f"<div><dt>{html.escape(fact.name)}</dt><dd>{html.escape(fact.value)}</dd>{note}</div>"
+
+
+_FINDING_COLUMNS = ("Test", "Figure", "Threshold", "Status", "What it means")
+
+
+def _findings(rows: Sequence[Finding]) -> str:
+    head = "".join(f'<th scope="col">{name}</th>' for name in _FINDING_COLUMNS)
+    body = "".join(
+        f'<tr class="{row.level}"><th scope="row">{html.escape(row.test)}</th>'
+        f'<td class="right" data-name="Figure">{html.escape(row.figure)}</td>'
+        f'<td class="right" data-name="Threshold">{html.escape(row.threshold)}</td>'
+        f'<td><span class="word">{html.escape(row.word)}</span></td>'
+        f'<td class="meaning">{_prose(row.meaning)}</td></tr>'
+        for row in rows
     )
+    return f'<table class="findings"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
 
 
 def _anchor(title: str) -> str:

@@ -17,12 +17,10 @@ from broadpeak._report import theme
 from broadpeak._report.charts.lines import Line, Span, drawdown_figure, equity_figure
 from broadpeak._report.charts.trade_chart import trade_figure
 from broadpeak._report.page import (
-    DOUBT,
     LEFT,
-    OK,
     RIGHT,
+    Caution,
     Chart,
-    Check,
     Fold,
     Paragraph,
     Part,
@@ -59,13 +57,14 @@ def account_section(
     spans: Sequence[Span] = (),
     more: Mapping[str, Portfolio] | None = None,
     title: str = "Test",
+    lead: str = "",
     equity: Chart | None = None,
 ) -> Section:
-    """Return equity, drawdown and metrics of up to two accounts; `more` adds columns of metrics.
+    """Return equity, drawdown and metrics of up to three accounts; `more` adds columns of metrics.
 
     `equity` is a chart to take instead of the plain one.
     """
-    styles = ((theme.TRAINED, "solid"), (theme.DEFAULTS, "dot"))
+    styles = ((theme.TRAINED, "solid"), (theme.DEFAULTS, "dot"), (theme.HELD, "solid"))
     values = {name: one_line(account.value) for name, account in accounts.items()}
     metrics = {name: metrics_of(one) for name, one in {**accounts, **(more or {})}.items()}
     lines = [
@@ -82,7 +81,7 @@ def account_section(
     first, *others = accounts.values()
     if len(first.components) > 1:
         parts.append(component_table(first, others[0] if others else None))
-    return Section(title, parts)
+    return Section(title, parts, lead)
 
 
 def metrics_table(accounts: Mapping[str, Mapping[str, float]]) -> Table:
@@ -215,11 +214,11 @@ def how_it_was_made(
     versions = dict(environment)
     if "platform" in versions:  # the build of a system may show whose it is
         versions["platform"] = versions["platform"].partition("-")[0]
-    checks = [Check(DOUBT, note) for note in dict.fromkeys(notes)]
+    cautions: list[Part] = [Caution(note) for note in dict.fromkeys(notes)]
     return Section(
         "How it was made",
         [
-            *(checks or [Check(OK, "No warning was raised.")]),
+            *(cautions or [Paragraph("No warning was raised.")]),
             _settings_table(shown),
             Fold("Versions", [_settings_table(versions)], is_open=False),
         ],

@@ -21,6 +21,7 @@ CHOSEN = "#0b7a4b"
 WINDOW = "rgba(11,122,75,0.13)"
 DEFAULTS = "#8d99a6"
 TRAINED = "#1767c9"
+HELD = "#e08a00"
 SHADE = "rgba(102,114,127,0.11)"
 LINES = ("#1767c9", "#e08a00", "#0b7a4b", "#9a3fb5", "#c2410c", "#0e7c86")
 SCALE = [

@@ -14,13 +14,10 @@ from broadpeak._report.charts.heatmap import heatmap_figure
 from broadpeak._report.charts.lines import Span
 from broadpeak._report.charts.parameter import describe, parameter_figure
 from broadpeak._report.page import (
-    BAD,
-    DOUBT,
-    OK,
     Card,
     Cards,
+    Caution,
     Chart,
-    Check,
     Fold,
     Paragraph,
     Part,
@@ -29,6 +26,7 @@ from broadpeak._report.page import (
     write_page,
 )
 from broadpeak._report.sections import account_section, footer, how_it_was_made, trade_section
+from broadpeak._report.verdict_section import judged, verdict_section
 from broadpeak._report.wording import count, moment, number, percent
 from broadpeak._search.searchspace import Dimension
 from broadpeak._training.backtests import Backtests
@@ -39,30 +37,31 @@ MAP_CELLS = 20_000  # a page holds several maps, and few people have 20,000 pixe
 MOST_MEMBERS = 25  # rows of an ensemble on a page
 OPEN_COMPONENTS = 4  # more than this and their charts start folded
 
-ENOUGH_TRADES = 20.0  # trades a parameter; below it a handful of them decides
-FEW_TRADES = 10.0
-BROAD = 0.8  # smoothed score as a share of the highest step; a lone spike has far less
 
-RULES = (
-    f"Good: at least {ENOUGH_TRADES:.0f} trades for each parameter, no value at the end of its "
-    f"range, and a neighbourhood that scores at least {percent(BROAD, 0)} of the highest step."
-)
-
-
-def training_report(training: Training, *, path: str | Path) -> Path:
-    """Write the page and return its path."""
+def training_report(training: Training, *, path: str | Path, verdict: bool) -> Path:
+    """Write the page and return its path; with `verdict` the result is judged unless it is."""
     backtests = training.backtests
     pages = [
         _ComponentPage(found, _curves(training, found), training.default_objective(key))
         for key, found in training.components.items()
     ]
     first, last = training.period
+    is_seen = backtests.chosen_unseen is None and backtests.chosen.index[0] >= first
+    where = "in sample" if is_seen else "all bars"
+    accounts = {
+        "Chosen": backtests.chosen,
+        "Defaults": backtests.defaults,
+        "Buy and hold": backtests.held,
+    }
+    unseen = (backtests.chosen_unseen, backtests.defaults_unseen, backtests.held_unseen)
     more = {
-        "Chosen, unseen": backtests.chosen_unseen,
-        "Defaults, unseen": backtests.defaults_unseen,
+        f"{name}, unseen": account
+        for name, account in zip(accounts, unseen, strict=True)
+        if account is not None
     }
     n_evaluations = sum(found.n_evaluations for found in training.components.values())
     sections = [
+        verdict_section(*judged(training, wanted=verdict), "in sample"),
         _headline(pages, training.objective_name, backtests),
         Section(
             "Chosen parameters",
@@ -73,9 +72,11 @@ def training_report(training: Training, *, path: str | Path) -> Path:
         ),
         _charts(training, pages),
         account_section(
-            {"Chosen": backtests.chosen, "Defaults": backtests.defaults},
+            {f"{name}, {where}": account for name, account in accounts.items()},
             spans=[Span("training", first, last)],
-            more={name: account for name, account in more.items() if account is not None},
+            more=more,
+            title="Test, in sample" if is_seen else "Test",
+            lead=_IN_SAMPLE if is_seen else _SHADED + (_UNSEEN if more else ""),
         ),
         trade_section(backtests.chosen),
         how_it_was_made(
@@ -94,6 +95,14 @@ def training_report(training: Training, *, path: str | Path) -> Path:
         sections,
         footer(training.environment),
     )
+
+
+_IN_SAMPLE = (
+    "These are the prices that the values were chosen on, so the curve shows how well they fit the "
+    "past; the defaults and buying and holding did not have that advantage."
+)
+_SHADED = "The shaded bars are in sample: the values were chosen on them."
+_UNSEEN = " Only the columns marked unseen are out of sample."
 
 
 class _ComponentPage(NamedTuple):
@@ -118,85 +127,48 @@ def _curves(training: Training, found: ComponentTraining) -> dict[str, list[Step
 
 
 def _headline(pages: Sequence[_ComponentPage], objective: str, backtests: Backtests) -> Section:
-    checks = [_checks(page) for page in pages]
-    cards = [_card(page, marks, objective) for page, marks in zip(pages, checks, strict=True)]
-    good = sum(all(check.level == OK for check in marks) for marks in checks)
-    lead = (
-        f"{good} of {len(pages)} choices pass every check."
-        if len(pages) > 1
-        else ("The choice passes every check." if good else "The choice does not pass every check.")
-    )
-    if backtests.chosen_unseen is None or backtests.defaults_unseen is None:
-        proof = (
-            "Training and test use the same prices: the test below shows how well the parameters "
-            "fit the past, not how they will perform. A walk-forward test answers that."
-        )
+    chosen, held = backtests.chosen_unseen, backtests.held_unseen
+    if chosen is None or held is None or backtests.defaults_unseen is None:
+        proof = "No bar is left that training has not seen; a walk-forward test makes some."
     else:
         proof = (
             f"On prices that training did not see, the chosen parameters return "
-            f"{percent(backtests.chosen_unseen.total_return)}, the defaults "
-            f"{percent(backtests.defaults_unseen.total_return)}."
+            f"{percent(chosen.total_return)}, the defaults "
+            f"{percent(backtests.defaults_unseen.total_return)}, buying and holding "
+            f"{percent(held.total_return)}."
         )
-    return Section("What was chosen", [Cards(cards), Paragraph(proof), Paragraph(RULES)], lead)
-
-
-def _checks(page: _ComponentPage) -> list[Check]:
-    """Return the marks for one choice."""
-    found = page.found
-    checks = []
-    if not found.objective > 0:
-        checks.append(Check(BAD, "No step reached an objective above 0; the defaults were kept."))
-    checks.append(trade_check(_n_trades(found), sum(dim.max > dim.min for dim in found.dimensions)))
-    checks.append(_edge_check([name for name, at_edge in found.at_edge.items() if at_edge]))
-    curves = [passes[-1] for passes in page.curves.values() if passes]
-    known = [(curve.breadth, curve.parameter) for curve in curves if not math.isnan(curve.breadth)]
-    if known:
-        share, parameter = min(known)
-        words = f"the neighbourhood scores {percent(share, 0)} of the highest step"
-        checks.append(
-            Check(OK, f"Broad: even for {parameter} {words}.")
-            if share >= BROAD
-            else Check(DOUBT, f"Narrow: for {parameter} {words}.")
-        )
-    return checks
+    cards = [_card(page, objective) for page in pages]
+    return Section("What was chosen", [Cards(cards), Paragraph(proof)])
 
 
 def _n_trades(found: ComponentTraining) -> float:
     return math.nan if found.stats is None else found.stats.num_trades
 
 
-def trade_check(n_trades: float, n_parameters: int) -> Check:
-    """Return whether there were trades enough to choose `n_parameters` values by."""
-    if not n_parameters:
-        return Check(OK, f"{count(n_trades)} trades and no parameter to choose.")
-    each = n_trades / n_parameters
-    level = OK if each >= ENOUGH_TRADES else DOUBT if each >= FEW_TRADES else BAD
-    advice = "" if level == OK else f"; there should be at least {ENOUGH_TRADES:.0f}"
-    return Check(level, f"{number(each, 3)} trades for each parameter{advice}.")
-
-
-def _edge_check(at_edge: Sequence[str]) -> Check:
-    """Return whether a value lies where its range ends."""
-    if not at_edge:
-        return Check(OK, "No value lies at the end of its range.")
-    names = ", ".join(at_edge)
-    return Check(DOUBT, f"At the end of the range: {names}. Widen it and train again.")
-
-
-def _card(page: _ComponentPage, checks: Sequence[Check], objective: str) -> Card:
+def _card(page: _ComponentPage, objective: str) -> Card:
     found = page.found
     # A name and its value stay on one line.
     values = "  ·  ".join(f"{name}\u00a0{number(value)}" for name, value in found.params.items())
     known = math.isfinite(page.default_objective)
     beside = f", {number(page.default_objective, 3)} with the defaults" if known else ""
+    n_trades, n_searched = _n_trades(found), sum(dim.max > dim.min for dim in found.dimensions)
+    each = f", {number(n_trades / n_searched, 3)} for each parameter" if n_searched else ""
+    cautions = []
+    if not found.objective > 0:
+        text = "No step reached an objective above 0; the defaults were kept."
+        cautions.append(Caution(text, "nothing found"))
+    edges = ", ".join(name for name, at_edge in found.at_edge.items() if at_edge)
+    if edges:
+        text = f"{edges}: the best lies at the end of the range. Widen it and train again."
+        cautions.append(Caution(text, "end of range"))
     return Card(
         found.key,
         values or "no parameter",
         [
-            f"{objective} {number(found.objective, 3)} with these values{beside}",
-            f"{count(_n_trades(found))} trades in training",
+            f"{objective} {number(found.objective, 3)} in sample{beside}",
+            f"{count(n_trades)} trades in sample{each}",
         ],
-        checks,
+        cautions,
     )
 
 
@@ -234,9 +206,9 @@ def _parameter_table(pages: Sequence[_ComponentPage], objective: str) -> Table:
         rows,
         ["left", "left", *["right"] * 7],
         note=(
-            f"Score: {objective} averaged over the steps around the chosen value, weighted to the "
-            "middle. Of highest: that score as a share of the highest single step. Edge: whether "
-            "the best lies at the end of the range."
+            f"Score: {objective} in sample, averaged over the steps around the chosen value, "
+            "weighted to the middle. Of highest: that score as a share of the highest single step. "
+            "Edge: whether the best lies at the end of the range."
         ),
     )
 
@@ -290,8 +262,9 @@ def _charts(training: Training, pages: Sequence[_ComponentPage]) -> Section:
         parts += [_map(cells, page.found, training.objective_name) for cells in tables]
         folds.append(Fold(page.found.key, parts, len(pages) <= OPEN_COMPONENTS))
     lead = (
-        "Look for a broad hill: steps whose neighbours do well too. A lone high step is luck. "
-        "The red line is the objective, the bars count winning and losing trades."
+        "A broad hill says that a small error in the value costs little, not that there is an "
+        "edge: luck makes hills too. The red line is the objective in sample, the bars count "
+        "winning and losing trades."
     )
     return Section("Parameter charts", folds, lead)
 

@@ -3,20 +3,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
 
+from broadpeak._portfolio.portfolio import Portfolio
 from broadpeak._report.charts.walk_chart import walk_forward_figure
 from broadpeak._report.page import (
-    BAD,
-    DOUBT,
-    OK,
     Card,
     Cards,
     Chart,
-    Check,
-    Paragraph,
     Section,
     Table,
     write_page,
@@ -26,30 +23,36 @@ from broadpeak._report.sections import (
     footer,
     frame_table,
     how_it_was_made,
+    metrics_of,
     one_line,
     trade_section,
 )
-from broadpeak._report.wording import DASH, count, moment, number, percent
+from broadpeak._report.verdict_section import judged, verdict_section
+from broadpeak._report.wording import DASH, count, moment, percent, ratio
 from broadpeak._validation.walked import WalkForward
 
 _BOUNDS = ("train_start", "train_end", "test_start", "test_end")
-KEPT = 0.5  # share of the in-sample objective that should remain out of sample
-WINNING = 0.5  # share of cycles that should win
 
 
-def walk_forward_report(walked: WalkForward, *, path: str | Path) -> Path:
-    """Write the page and return its path."""
+def walk_forward_report(walked: WalkForward, *, path: str | Path, verdict: bool) -> Path:
+    """Write the page and return its path; with `verdict` the result is judged unless it is."""
     cycles, objective = walked.by_cycle, walked.objective_name
     environment = walked.trainings[-1].environment if walked.trainings else {}
-    chart = walk_forward_figure(one_line(walked.portfolio.value), cycles, objective=objective)
+    held = walked.held
+    value = one_line(walked.portfolio.value)
+    chart = walk_forward_figure(value, cycles, objective=objective, held=one_line(held.value))
     words = (
         f"Account value over the {count(len(cycles))} cycles, none of its bars seen in training; "
         f"below, {objective} of each cycle in and out of sample."
     )
     sections = [
-        _headline(walked),
+        verdict_section(*judged(walked, wanted=verdict), "out of sample"),
+        _headline(walked, held),
         account_section(
-            {"Out of sample": walked.portfolio}, title="Out of sample", equity=Chart(chart, words)
+            {"Out of sample": walked.portfolio},
+            more={"Buy and hold": held},
+            title="Out of sample",
+            equity=Chart(chart, words),
         ),
         Section("Cycles", [_cycle_table(walked.cycles)]),
         trade_section(walked.portfolio),
@@ -85,37 +88,26 @@ def _spans(first: pd.Series, last: pd.Series) -> list[str]:
     ]
 
 
-def _headline(walked: WalkForward) -> Section:
-    stats, objective = walked.stats, walked.objective_name
-    sharpe, fall = number(stats["sharpe_ratio"], 3), percent(stats["max_drawdown"])
-    card = Card(
-        "All test segments",
+def _headline(walked: WalkForward, held: Portfolio) -> Section:
+    stats = walked.stats
+    won, tested = stats["profitable_cycles"], stats["tested_cycles"]
+    traded = Card(
+        "All test segments, out of sample",
         f"{percent(stats['total_return'])} on capital",
         [
-            f"Sharpe ratio {sharpe}, largest drawdown {fall}",
-            f"{count(stats['num_trades'])} trades",
+            _sharpe_and_fall(metrics_of(walked.portfolio)),
+            f"{count(stats['num_trades'])} trades; {won} of {tested} test segments won",
         ],
-        _checks(walked),
     )
-    rule = (
-        f"Good: a positive result, at least {percent(KEPT, 0)} of the training's {objective} kept "
-        f"out of sample, and more than {percent(WINNING, 0)} of the test segments winning."
+    metrics = metrics_of(held)
+    beside = Card(
+        "Buy and hold on the same bars",
+        f"{percent(metrics['total_return'])} on capital",
+        [_sharpe_and_fall(metrics), "the same symbols, equal amounts, the same costs"],
     )
-    return Section("Result", [Cards([card]), Paragraph(rule)])
+    return Section("Result", [Cards([traded, beside])])
 
 
-def _checks(walked: WalkForward) -> list[Check]:
-    stats = walked.stats
-    checks = [
-        Check(OK, "The sum of all test segments is positive.")
-        if stats["net"] > 0
-        else Check(BAD, "The sum of all test segments is not positive.")
-    ]
-    kept, tested, won = stats["efficiency"], stats["tested_cycles"], stats["profitable_cycles"]
-    if pd.notna(kept):
-        words = f"{walked.objective_name} out of sample is {percent(kept, 0)} of that in training."
-        checks.append(Check(OK if kept >= KEPT else DOUBT if kept > 0 else BAD, words))
-    if tested:
-        level = OK if won > WINNING * tested else DOUBT
-        checks.append(Check(level, f"{won} of {tested} test segments won."))
-    return checks
+def _sharpe_and_fall(metrics: Mapping[str, float]) -> str:
+    sharpe, fall = ratio(metrics["sharpe_ratio"]), percent(metrics["max_drawdown"])
+    return f"Sharpe ratio on capital {sharpe}, largest drawdown {fall}"

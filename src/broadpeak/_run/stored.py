@@ -84,7 +84,7 @@ class StoredResults:
             head,
             name=_run_name(tasks),
             data=_data_key(tasks),
-            settings={"tasks": len(tasks)},
+            settings={"tasks": len(tasks), **_search_of(tasks)},
         )
         self._positions = {key: position for position, key in enumerate(self._keys)}
         self._n_known = self._store.count(self._run)
@@ -323,11 +323,21 @@ def _run_name(tasks: Sequence[Task]) -> str:
 
 def _data_key(tasks: Sequence[Task]) -> str | None:
     """Return the fingerprint of the prices that the tasks have in common, for the ledger."""
+    return _note(tasks, "data_key")
+
+
+def _search_of(tasks: Sequence[Task]) -> dict[str, str]:
+    """Return which search the run is a part of, where it says so: a training is several runs."""
+    key, name = _note(tasks, "search_key"), _note(tasks, "search_name")
+    return {} if key is None else {"search": key, "strategy": name or ""}
+
+
+def _note(tasks: Sequence[Task], name: str) -> str | None:
     if not tasks:
         return None
     first = tasks[0]
     for value in (*first.args, *first.kwargs.values()):
-        key = getattr(value, "data_key", None)
-        if isinstance(key, str) and key:
-            return key
+        note = getattr(value, name, None)
+        if isinstance(note, str) and note:
+            return note
     return None

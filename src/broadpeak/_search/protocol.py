@@ -26,7 +26,7 @@ order of the space; a score is a float, higher is better, and NaN marks an unusa
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Generator, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
@@ -221,6 +221,7 @@ class SearchResult:
 EvaluateMany: TypeAlias = Callable[[list[SearchStep]], Sequence[float]]
 OnStep: TypeAlias = Callable[[SearchStep, float, bool], object]
 Identity: TypeAlias = Callable[[SearchStep], Hashable]
+Proposals: TypeAlias = Generator[list[SearchStep], Sequence[float], SearchResult]
 
 
 def maximise(
@@ -285,7 +286,35 @@ def maximise(
     for name, func in (("on_step", on_step), ("identity", identity)):
         if func is not None:
             check.function(name, func)
-    evaluations = _Evaluations(space, evaluate_many, on_step, identity)
+    proposals = propose(searcher, space, seed=seed, on_step=on_step, identity=identity)
+    return finish(proposals, evaluate_many)
+
+
+def finish(proposals: Proposals, evaluate_many: EvaluateMany) -> SearchResult:
+    """Have evaluated whatever is proposed, and return the result."""
+    scores: Any = None
+    while True:
+        try:
+            steps = proposals.send(scores)
+        except StopIteration as end:
+            found: SearchResult = end.value
+            return found
+        scores = evaluate_many(steps)
+
+
+def propose(
+    searcher: Searcher,
+    space: SearchSpace,
+    *,
+    seed: int | None = 0,
+    on_step: OnStep | None = None,
+    identity: Identity | None = None,
+) -> Proposals:
+    """Do what `maximise` does, step by step for a caller that leads several searches at once.
+
+    Yields the steps to evaluate, is sent their scores, and returns the result.
+    """
+    evaluations = _Evaluations(space, on_step, identity)
     state = searcher.start(space, seed)
     n_asks = idle = 0
     while idle < MAX_IDLE_ASKS:
@@ -298,7 +327,7 @@ def maximise(
             position = searcher.position(state)
         else:
             position = SearchPosition(par_cycle=n_asks)
-        scores, stopped = evaluations.run(points, position)
+        scores, stopped = yield from evaluations.run(points, position)
         points = points[: len(scores)]
         if not stopped:
             state = searcher.tell(state, points, scores)
@@ -309,7 +338,7 @@ def maximise(
             break
         idle = 0 if len(evaluations.known) > n_before else idle + 1
     choice = searcher.choice(state) if hasattr(searcher, "choice") else evaluations.best()
-    score = evaluations.final(choice)
+    score = yield from evaluations.final(choice)
     n_evaluations = len(evaluations.known)
     return SearchResult(space.rounded(choice.values), score, choice, n_evaluations, state)
 
@@ -350,19 +379,19 @@ class _Evaluations:
     def __init__(
         self,
         space: SearchSpace,
-        evaluate_many: EvaluateMany,
         on_step: OnStep | None,
         identity: Identity | None,
     ) -> None:
         self.known: dict[Hashable, float] = {}
         self._seen: dict[Point, float] = {}
         self._space = space
-        self._evaluate_many = evaluate_many
         self._on_step = on_step
         self._identity: Identity = identity or attrgetter("point")
         self._train_cycle = 1
 
-    def run(self, points: list[Point], position: SearchPosition) -> tuple[list[float], bool]:
+    def run(
+        self, points: list[Point], position: SearchPosition
+    ) -> Generator[list[SearchStep], Sequence[float], tuple[list[float], bool]]:
         """Return the scores of `points` up to a stop, NaN where unusable, and if there was one."""
         cycles = (position.train_cycle, position.par_cycle)
         self._train_cycle = position.train_cycle
@@ -376,7 +405,7 @@ class _Evaluations:
         for key, step in zip(keys, steps, strict=True):
             if key not in self.known:
                 new.setdefault(key, step)
-        fresh, stop_at = self._evaluate(new) if new else ({}, None)
+        fresh, stop_at = (yield from self._evaluate(new)) if new else ({}, None)
         scores: list[float] = []
         for step, key, point in zip(steps, keys, points, strict=True):
             repeated = key in self.known
@@ -393,9 +422,11 @@ class _Evaluations:
 
     def _evaluate(
         self, new: dict[Hashable, SearchStep]
-    ) -> tuple[dict[Hashable, float], Hashable | None]:
+    ) -> Generator[
+        list[SearchStep], Sequence[float], tuple[dict[Hashable, float], Hashable | None]
+    ]:
         """Return the scores of new steps by identity, and the one that stops, if there is one."""
-        answer = self._evaluate_many(list(new.values()))
+        answer = yield list(new.values())
         scores = list(check.iterable("evaluate_many", answer, "return a list of scores"))
         fresh: dict[Hashable, float] = {}
         for key, score in zip(new, scores, strict=False):
@@ -423,12 +454,12 @@ class _Evaluations:
         ]
         return Choice(values, best, tuple(at_edge))
 
-    def final(self, choice: Choice) -> float:
+    def final(self, choice: Choice) -> Generator[list[SearchStep], Sequence[float], float]:
         """Return the score of the chosen point itself."""
         step = SearchStep(self._space.rounded(choice.values), self._train_cycle, 0, 0, "")
         key = self._identity(step)
         if key not in self.known:
-            self.known |= self._evaluate({key: step})[0]
+            self.known |= (yield from self._evaluate({key: step}))[0]
             if self._on_step is not None:
                 self._on_step(step, self.known[key], False)
         score = self.known[key]

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import stdtr, stdtrit
+from scipy.special import psi, stdtr, stdtrit
 
 from broadpeak._core import arrays, check
 from broadpeak._significance.returns import observed_ratio
@@ -75,9 +75,12 @@ def haircut_sharpe(
     Notes
     -----
     Ratio → t statistic → p value → corrected p value → t statistic → ratio, with n - 1 degrees of
-    freedom. Under autocorrelation r the standard error of the mean of n periods grows by
+    freedom. "bhy" leaves the largest p value of all as it is, so that it says little where only
+    trials that did well are passed. Under autocorrelation r the standard error of the mean of n
+    periods grows by
     ``sqrt(1 + 2 r / (1 - r) * (1 - (1 - r**n) / (n * (1 - r))))``. C. Harvey, Y. Liu,
-    "Backtesting", J. of Portfolio Management 42(1), 2015.
+    "Backtesting", J. of Portfolio Management 42(1), 2015; they take the periods of a year for n
+    there. A. Lo, "The statistics of Sharpe ratios", Financial Analysts J. 58(4), 2002.
 
     Examples
     --------
@@ -97,7 +100,10 @@ def haircut_sharpe(
     freedom = periods - 1.0
     honest = sharpe / math.sqrt(_inflation(rho, periods))
     p = 2.0 * float(stdtr(freedom, -abs(honest) * root))
-    corrected = _CORRECTIONS[method](p, _family(p, trials, p_values))
+    if p_values is None:
+        corrected = min(1.0, p * trials * (_harmonic(trials) if method == "bhy" else 1.0))
+    else:
+        corrected = _CORRECTIONS[method](p, _family(p, trials, p_values))
     left = math.copysign(max(-float(stdtrit(freedom, corrected / 2.0)), 0.0) / root, sharpe)
     # A quantile of a p value that no trial has corrected comes back with its last digits changed.
     left = honest if corrected == p else left
@@ -111,10 +117,13 @@ def _inflation(rho: float, periods: float) -> float:
     return 1.0 + 2.0 * rho / (1.0 - rho) * (1.0 - rest)
 
 
-def _family(p: float, trials: int, p_values: Sequence[float] | None) -> FloatArray:
+def _harmonic(n: int) -> float:
+    """Return 1 + 1/2 + … + 1/n, by which trials under any dependence are corrected."""
+    return float(psi(n + 1.0)) - float(psi(1.0))
+
+
+def _family(p: float, trials: int, p_values: Sequence[float]) -> FloatArray:
     """Return the p values of all trials in ascending order, `p` among them."""
-    if p_values is None:
-        return np.array([p] + [1.0] * (trials - 1))
     try:
         columns, _ = arrays.unwrap("p_values", p_values)
         other_p_values = np.sort(columns.ravel())
@@ -145,13 +154,16 @@ def _holm(p: float, family: FloatArray) -> float:
 
 
 def _bhy(p: float, family: FloatArray) -> float:
-    """Return the smallest of all larger p values, each times the number of trials over its rank."""
+    """Return the smallest of all larger p values, each times the number of trials over its rank.
+
+    The largest of all keeps its value, as in the papers of Harvey and Liu; by the procedure of
+    Benjamini and Yekutieli it, too, would be multiplied.
+    """
     n = len(family)
-    ranks = np.arange(1, n + 1)
+    penalty = n * _harmonic(n)
     rank = int(np.searchsorted(family, p, side="left"))
-    penalty = float((1.0 / ranks).sum())  # under any dependence of the trials
-    stepped = family[rank:] * n * penalty / ranks[rank:]
-    return min(1.0, float(stepped.min()))
+    stepped = family[rank:-1] * penalty / np.arange(rank + 1, n)
+    return min(float(family[-1]), float(stepped.min(initial=1.0)))
 
 
 _CORRECTIONS: dict[str, Callable[[float, FloatArray], float]] = {

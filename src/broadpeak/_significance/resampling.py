@@ -12,7 +12,13 @@ import pandas as pd
 
 from broadpeak._core import check, rng
 from broadpeak._core.aliases import Metric
-from broadpeak._significance.returns import MOST_DRAWS, Returns, return_table
+from broadpeak._significance.returns import (
+    MOST_DRAWS,
+    Returns,
+    in_own_units,
+    return_table,
+    varies,
+)
 from broadpeak.errors import ParamError, broken_rule
 from broadpeak.types import AnyArray, FloatArray, IntArray
 
@@ -39,7 +45,8 @@ def optimal_block_length(returns: Returns, *, kind: str = "stationary") -> Metri
     Returns
     -------
     float or Series
-        Length in bars, at least 1 and not rounded; a Series by column for several columns.
+        Length in bars, at least 1 and not rounded; 1 for a column that does not vary. A Series by
+        column for several columns.
 
     Raises
     ------
@@ -52,6 +59,8 @@ def optimal_block_length(returns: Returns, *, kind: str = "stationary") -> Metri
     -----
     D. Politis, H. White, "Automatic block-length selection for the dependent bootstrap",
     Econometric Reviews 23(1), 2004, with the correction of A. Patton, D. Politis, H. White, 2009.
+    Memory ends as in the authors' programs: at the first of five correlations in a row that are
+    small, each in units of the two stretches that meet.
 
     Examples
     --------
@@ -75,14 +84,16 @@ def block_lengths(values: FloatArray, kind: str = "stationary") -> FloatArray:
     run = max(5, math.ceil(math.log10(n)))  # so many small correlations in a row end the memory
     most = math.ceil(math.sqrt(n)) + run
     longest = math.ceil(min(3.0 * math.sqrt(n), n / 3.0))
+    values, moves = in_own_units(values), varies(values)
     covariances = autocovariances(values, min(most, n - 1))
+    correlations = _correlations(values, covariances)
     small = 2.0 * math.sqrt(math.log10(n) / n)
     constant = 4.0 / 3.0 if kind == "circular" else 2.0
     result = np.ones(values.shape[1])
     for column, covariance in enumerate(covariances.T):
-        if covariance[0] <= 0.0:
+        if not moves[column]:
             continue
-        width = min(2 * max(_memory(covariance[1:] / covariance[0], small, run), 1), most)
+        width = min(2 * max(_memory(correlations[:, column], small, run), 1), most)
         lags = np.arange(1, min(width, len(covariance) - 1) + 1)
         # Weights of 1 up to half of the width, then falling to 0: no bias where memory is short.
         weights = np.minimum(1.0, 2.0 * (1.0 - lags / width)) * covariance[lags]
@@ -91,6 +102,22 @@ def block_lengths(values: FloatArray, kind: str = "stationary") -> FloatArray:
         if spectrum != 0.0:
             best = (2.0 * slope**2 / (constant * spectrum**2)) ** (1.0 / 3.0) * n ** (1.0 / 3.0)
             result[column] = min(max(best, 1.0), longest)
+    return result
+
+
+def _correlations(values: FloatArray, covariances: FloatArray) -> FloatArray:
+    """Return the correlations of each column with itself at lags from 1, shape (lags, columns).
+
+    In units of the two stretches that meet, as in the authors' programs: over long lags the
+    variance of the whole would make them small.
+    """
+    n = len(values)
+    squares = np.zeros((n + 1, values.shape[1]))
+    np.cumsum((values - values.mean(axis=0)) ** 2, axis=0, out=squares[1:])
+    lags = np.arange(1, len(covariances))
+    units = np.sqrt((squares[n] - squares[lags]) * squares[n - lags]) / n
+    usable = units > 1e-12 * covariances[0]
+    result: FloatArray = np.divide(covariances[1:], units, out=np.zeros_like(units), where=usable)
     return result
 
 

@@ -60,7 +60,10 @@ def observed_ratio(value: object) -> float:
         If it is none, such as the returns themselves.
     """
     remedy = "Of returns it is: returns.mean() / returns.std()"
-    return check.number("sharpe", value, remedy=remedy)
+    ratio = check.number("sharpe", value, remedy=remedy)
+    if abs(ratio) > LARGEST:
+        raise ParamError(broken_rule("sharpe", f"be a ratio below {LARGEST:g}", value, remedy))
+    return ratio
 
 
 def probability(name: str, value: object) -> float:
@@ -134,5 +137,16 @@ def less_benchmark(table: ReturnTable, benchmark: float | ArrayLike) -> FloatArr
 def varies(values: FloatArray) -> BoolArray:
     """Return which columns are more than one number with rounding."""
     spread = np.ptp(values, axis=0)
-    result: BoolArray = spread > 1e-12 * np.abs(values).max(axis=0)
+    # What is left of an underflow has no digits to speak of.
+    result: BoolArray = spread > np.maximum(1e-12 * np.abs(values).max(axis=0), 1e-300)
+    return result
+
+
+def in_own_units(values: FloatArray) -> FloatArray:
+    """Return the columns times powers of two, so that no square leaves the range of floats.
+
+    Nothing is rounded, and what does not depend on the size of a column stays what it is.
+    """
+    exponents = np.frexp(np.abs(values).max(axis=0, initial=0.0))[1]
+    result: FloatArray = np.ldexp(values, -exponents)
     return result

@@ -245,7 +245,8 @@ def min_track_record_length(
     quantile = float(ndtri(probability("confidence", confidence)))
     if sharpe <= benchmark:
         return math.inf
-    return (0.0 if recent else 1.0) + spread * (quantile / (sharpe - benchmark)) ** 2
+    errors = quantile / (sharpe - benchmark)
+    return (0.0 if recent else 1.0) + spread * errors * errors  # inf where no float is enough
 
 
 def min_backtest_length(n_trials: float, *, target: float = 1.0) -> float:
@@ -279,7 +280,8 @@ def min_backtest_length(n_trials: float, *, target: float = 1.0) -> float:
     >>> round(bp.stats.min_backtest_length(45), 1)  # five years of history: at most 45 trials
     5.0
     """
-    return (expected_max_sharpe(n_trials, 1.0) / check.number("target", target, above=0.0)) ** 2
+    ratio = expected_max_sharpe(n_trials, 1.0) / check.number("target", target, above=0.0)
+    return ratio * ratio
 
 
 def max_normal_variance(n_draws: float) -> float:
@@ -294,7 +296,8 @@ def max_normal_variance(n_draws: float) -> float:
     """
     # The density n φ Φ^(n-1) is smooth and dies out at both ends, where the trapezoidal rule is
     # exact to rounding; in logarithms a million draws do not underflow.
-    x = np.linspace(-12.0, 12.0, 9601)
+    end = max(12.0, 8.0 - float(ndtri(1.0 / n_draws)))
+    x = np.arange(-4800, math.ceil(400.0 * end) + 1) / 400.0
     logs = math.log(n_draws) - 0.5 * x * x - 0.5 * math.log(2.0 * math.pi)
     density = np.exp(logs + (n_draws - 1.0) * log_ndtr(x)) * (x[1] - x[0])
     mean = float((x * density).sum())

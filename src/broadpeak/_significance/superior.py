@@ -23,6 +23,7 @@ from broadpeak._significance.resampling import autocovariances, block_or_best, r
 from broadpeak._significance.returns import (
     MOST_DRAWS,
     Returns,
+    in_own_units,
     less_benchmark,
     probability,
     return_table,
@@ -30,6 +31,9 @@ from broadpeak._significance.returns import (
 )
 from broadpeak.errors import DataError
 from broadpeak.types import FloatArray
+
+_LEAST_BARS = 9  # the fewest from which a length of blocks can be estimated
+_TIE = 1e-12
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +129,7 @@ def reality_check(
     Raises
     ------
     DataError
-        If no column varies, there are fewer than two bars, or infinite returns.
+        If no column varies, there are fewer than nine bars, or infinite returns.
     ParamError
         If an option is out of its range.
 
@@ -148,7 +152,7 @@ def reality_check(
     True
     """
     sample = _sample(returns, benchmark, n, block, seed)
-    best = int(sample.observed.argmax())
+    best = _first_of_best(sample.observed)
     statistic = float(sample.observed[best])
     p_value = _share(sample.luck.max(axis=1), statistic)
     return Significance(p_value, statistic, plain(sample.labels[best]))
@@ -202,7 +206,7 @@ def spa(
     """
     sample = _sample(returns, benchmark, n, block, seed)
     scores = sample.observed / sample.error
-    best = int(scores.argmax())
+    best = _first_of_best(scores)
     statistic = max(float(scores[best]), 0.0)
     # With a handful of bars log log T is not positive: then none is clearly poor.
     threshold = math.sqrt(2.0 * max(math.log(math.log(max(sample.n_bars, 3))), 0.0))
@@ -280,16 +284,24 @@ def step_m(
     return StepM(superior, pd.Series(p_values, index=table.labels, name="p_value"))
 
 
+def _first_of_best(scores: FloatArray) -> int:
+    """Return the first of the largest scores; equal columns differ by rounding."""
+    largest = scores.max()
+    return int((scores >= largest - _TIE * abs(largest)).argmax())
+
+
 def _share(luck: FloatArray, statistic: float) -> float:
     """Return the p value of `statistic`: it is itself one of the histories, so never 0."""
-    return (1 + int((luck >= statistic).sum())) / (1 + len(luck))
+    # Of a handful of bars many histories are the one that was seen, up to rounding.
+    least = statistic - _TIE * max(abs(statistic), float(np.abs(luck).max()))
+    return (1 + int((luck >= least).sum())) / (1 + len(luck))
 
 
 def _sample(
     returns: Returns, benchmark: float | ArrayLike, n: int, block: float | None, seed: int | None
 ) -> _Sample:
     check.integer("n", n, 1, MOST_DRAWS)
-    table = return_table(returns)
+    table = return_table(returns, least_bars=_LEAST_BARS)
     gains = less_benchmark(table, benchmark)
     used = varies(gains)
     if not used.any():
@@ -316,8 +328,9 @@ def _errors(gains: FloatArray, block: float) -> FloatArray:
     stay = 1.0 - 1.0 / block
     lags = np.arange(1, n_bars)
     weights = (n_bars - lags) / n_bars * stay**lags + lags / n_bars * stay ** (n_bars - lags)
-    covariances = autocovariances(gains, n_bars - 1)
+    covariances = autocovariances(in_own_units(gains), n_bars - 1)
     variances = covariances[0] + 2.0 * weights @ covariances[1:]
     # Strong negative dependence can eat up all of it in a short history.
-    result: FloatArray = np.sqrt(np.maximum(variances, 1e-4 * covariances[0]))
+    errors = np.sqrt(np.maximum(variances, 1e-4 * covariances[0]))
+    result: FloatArray = np.ldexp(errors, np.frexp(np.abs(gains).max(axis=0))[1])
     return result

@@ -8,7 +8,7 @@ import math
 import numpy as np
 
 from broadpeak._core import check
-from broadpeak._significance.returns import Returns, return_table, varies
+from broadpeak._significance.returns import Returns, in_own_units, return_table, varies
 
 
 def effective_trials(returns: Returns, *, method: str = "eigen") -> float:
@@ -52,7 +52,7 @@ def effective_trials(returns: Returns, *, method: str = "eigen") -> float:
     """
     check.one_of("method", method, ("eigen", "correlation"))
     values = return_table(returns).values
-    values = values[:, varies(values)]
+    values = in_own_units(values[:, varies(values)])
     n = int(values.shape[1])
     if n < 2:
         return 1.0

@@ -221,6 +221,50 @@ class Store:
             }
         )
 
+    def searches(self, data: object) -> pd.DataFrame:
+        """Return what was searched on these prices: the more there is, the luckier the best.
+
+        A training is one search, whatever its components, windows and cycles, and so is another
+        method on the same strategy, which adds trials. Other code of the strategy, another
+        objective or other costs are another search. Any other run counts as one.
+
+        Parameters
+        ----------
+        data : Data
+            The prices.
+
+        Returns
+        -------
+        DataFrame
+            Columns ``search`` (a key), ``name`` (of the strategy, or of the function), ``runs`` and
+            ``trials`` (finished tasks), in the order in which they began.
+
+        Raises
+        ------
+        StoreError
+            If the list of runs is damaged.
+        """
+        wanted = getattr(data, "data_key", None)
+        if not isinstance(wanted, str):
+            raise ParamTypeError(broken_rule("data", "be a bp.Data", data))
+        found: dict[str, list[Any]] = {}
+        for head in self._file.read(self._rows.heads):
+            if head.data is None or head.data.decode(errors="replace") != wanted:
+                continue
+            note = _search_note(head)
+            row = found.setdefault(note[0], [note[1], 0, 0])
+            row[1] += 1
+            row[2] += head.trials
+        rows = found.values()
+        return pd.DataFrame(
+            {
+                "search": pd.Series(list(found), dtype=object),
+                "name": pd.Series([row[0] for row in rows], dtype=object),
+                "runs": pd.Series([row[1] for row in rows], dtype="int64"),
+                "trials": pd.Series([row[2] for row in rows], dtype="int64"),
+            }
+        )
+
     def export(self, path: str | os.PathLike[str]) -> None:
         """Write all trials of all runs to a ``.csv`` or ``.parquet`` file.
 
@@ -416,6 +460,17 @@ def _raw(text: str) -> bytes:
 def _strings(raw: Iterable[bytes]) -> Series:
     strings = [item.decode(errors="replace") for item in raw]
     return pd.Series(strings, dtype=None if strings else object)
+
+
+def _search_note(head: RunRow) -> tuple[str, str]:
+    """Return the key and the name of the search that a run is a part of: else it is one itself."""
+    try:
+        settings = json.loads(head.settings)
+    except ValueError:
+        settings = None
+    if isinstance(settings, dict) and isinstance(settings.get("search"), str):
+        return settings["search"], str(settings.get("strategy", ""))
+    return head.key.hex(), head.name.decode(errors="replace")
 
 
 def _storable(value: object) -> object:

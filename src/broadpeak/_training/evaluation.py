@@ -3,19 +3,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import partial
-from typing import NamedTuple, TypeAlias, TypeVar
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
+import pandas as pd
 
+from broadpeak._run.batches import Outcome
+from broadpeak._run.calls import Calls
+from broadpeak._run.execute import run
+from broadpeak._run.options import Settings
 from broadpeak._search.protocol import Point, SearchStep
 from broadpeak._search.searchspace import Dimension
 from broadpeak._store.fingerprint import under_key
 from broadpeak._training.components import Bars, Component
+from broadpeak._training.fits import FittedModels, ModelKey
 from broadpeak._training.objective import Objective, OwnObjective
-from broadpeak._training.orders import Account, simulate_orders
+from broadpeak._training.orders import Account, SimulatedOrders, simulate_orders
 from broadpeak._training.performance import FIELDS, Stats
 from broadpeak._training.strategy import OptimizePosition, RunState, Strategy, run_strategy
 from broadpeak._training.values import Discovery, OptimizeCall, Trial
@@ -28,11 +34,15 @@ from broadpeak.errors import (
     TaskError,
     described,
 )
-from broadpeak.types import FloatArray
+from broadpeak.types import FloatArray, NoResult
 
 R = TypeVar("R")
 TRIAL_COLUMNS = ("component", "pass", "parameter", "step")
 RESULT_COLUMNS = ("objective", "wins", "losses")
+BLENDED = "blended"
+"""Column of trials: the score that counted, where those of other components were borrowed."""
+ALL_COMPONENTS = "*"
+"""In place of a component where the trades of all of them are scored together."""
 CYCLE_COLUMNS = (
     "number",
     "train_start",
@@ -45,7 +55,7 @@ CYCLE_COLUMNS = (
     "net",
     "members",
 )
-RESERVED = frozenset((*TRIAL_COLUMNS, *RESULT_COLUMNS, *FIELDS, *CYCLE_COLUMNS))
+RESERVED = frozenset((*TRIAL_COLUMNS, *RESULT_COLUMNS, BLENDED, *FIELDS, *CYCLE_COLUMNS))
 """Columns of the tables of trials and cycles, hence no names of parameters."""
 
 OWN_MISTAKES = (ParamError, ParFileError, StrategyError, DataError)
@@ -76,10 +86,16 @@ class EvaluationSetup:
         Keep the profit of every bar.
     samples : tuple of EvaluationSetup
         The same component on bars with other offsets; statistics are averaged over all.
+    half_objective : callable, optional
+        Score of the `Stats` of half the bars, where the share to borrow is estimated from them.
+    models : FittedModels
+        What `s.fit` fitted so far; every process has its own.
     stops : dict
         Batch → position of the step that ended it; shared by the evaluations of one process.
     data_key : str
         Fingerprint of all prices the training was given, under which a store counts its trials.
+    search_key : str
+        What a store counts these evaluations under: one key for all components and windows.
     store_key : str, optional
         The user's `store_key`, which stands for what strategy and objective depend on.
     """
@@ -96,15 +112,27 @@ class EvaluationSetup:
     curves: bool = False
     samples: tuple[EvaluationSetup, ...] = ()
     data_key: str = ""
+    search_key: str = ""
     store_key: str | None = None
+    half_objective: Objective | None = None
+    models: FittedModels = field(default_factory=FittedModels)
     stops: dict[int, int] = field(default_factory=dict)
+
+    @property
+    def search_name(self) -> str:
+        """Name of the strategy, for the list of searches of a store."""
+        return self.strategy.name
 
     def fingerprint(self) -> dict[str, object]:
         """Return what an evaluation depends on, by which a store recognises it."""
-        aside = {"stops", "data_key", "store_key"}
+        aside = {"stops", "models", "data_key", "search_key", "store_key"}
         names = (one.name for one in fields(self) if one.name not in aside)
         content = {name: getattr(self, name) for name in names}
-        return {**content, **by_store_key(self.strategy, self.objective, self.store_key)}
+        stand_ins = by_store_key(self.strategy, self.objective, self.store_key)
+        if stand_ins and self.half_objective is not None:
+            half = by_store_key(self.strategy, self.half_objective, self.store_key)
+            stand_ins["half_objective"] = half["objective"]
+        return {**content, **stand_ins}
 
 
 def by_store_key(strategy: Strategy, objective: object, store_key: str | None) -> dict[str, object]:
@@ -141,6 +169,8 @@ class Evaluation(NamedTuple):
         Position → default of parameters that are stored and not searched.
     curve : array of float, shape (n_bars,), or None
         Profit at each evaluated close.
+    halves : tuple of float, or None
+        Scores of the first and the second half of the bars, where the setup asks for them.
     """
 
     score: float
@@ -150,6 +180,7 @@ class Evaluation(NamedTuple):
     n_unprotected: int = 0
     computed: dict[int, float] | None = None
     curve: FloatArray | None = None
+    halves: tuple[float, float] | None = None
 
     @classmethod
     def of(cls, stored: object) -> Evaluation:
@@ -157,11 +188,15 @@ class Evaluation(NamedTuple):
         kinds: tuple[tuple[type, ...], ...] = (
             *((int, float, np.number), (tuple, type(None)), (bool, np.bool_), (bool, np.bool_)),
             *((int, np.integer), (dict, type(None)), (np.ndarray, type(None))),
+            (tuple, type(None)),
         )
         if isinstance(stored, tuple) and len(stored) == len(kinds):
             fits = [isinstance(one, kind) for one, kind in zip(stored, kinds, strict=True)]
             if all(fits) and (stored[1] is None or len(stored[1]) == len(FIELDS)):
-                return cls(*stored)
+                found = cls(*stored)
+                halves = found.halves or (0.0, 0.0)
+                if len(halves) == 2 and all(isinstance(half, kinds[0]) for half in halves):
+                    return found
         msg = (
             "The results of a training must be evaluations, got something else from the store "
             f"({type(stored).__name__}). Restore the file from a copy, or choose a new file name."
@@ -183,6 +218,16 @@ class Evaluation(NamedTuple):
 _N_WIN, _N_LOSS = FIELDS.index("num_win"), FIELDS.index("num_loss")
 
 
+class SampleRun(NamedTuple):
+    """One call of the strategy on one cut of the prices, and what became of its orders."""
+
+    account: Account
+    state: RunState
+    values: Trial
+    n_unprotected: int
+    simulated: SimulatedOrders
+
+
 def evaluate(setup: EvaluationSetup, step: SearchStep) -> Evaluation:
     """Run the strategy at one point, simulate its orders and score them.
 
@@ -191,6 +236,11 @@ def evaluate(setup: EvaluationSetup, step: SearchStep) -> Evaluation:
     StrategyError
         If the strategy leaves out its component, or its `optimize` calls are not those known.
     """
+    return evaluation_of(setup, run_samples(setup, step))
+
+
+def run_samples(setup: EvaluationSetup, step: SearchStep) -> list[SampleRun]:
+    """Run the strategy at one point on every cut of the prices; the first is without a shift."""
     component = setup.component
     n_calls = len(setup.calls)
     position = OptimizePosition(
@@ -201,34 +251,47 @@ def evaluate(setup: EvaluationSetup, step: SearchStep) -> Evaluation:
         values = Trial(setup.calls, step.point)
         bars, account = sample.bars, sample.account
         state = RunState(
-            {component.asset: bars}, setup.symbols, values, "train", component, position
+            *({component.asset: bars}, setup.symbols, values, "train", component, position),
+            models=sample.models,
         )
         run_strategy(setup.strategy, state)
-        if state.components and component not in state.components:
-            msg = (
-                f"s.loop() must list the same components in every run, got one without "
-                f"{component.key!r}."
-            )
-            raise StrategyError(msg)
+        state.check_visited()
         values.check_complete()
         orders = state.orders_of(component).merged(
             account.first, len(bars), unit_lots=account.unit_lots
         )
         simulated = simulate_orders(orders, account)
-        stats = simulated.stats(account, recency=setup.recency)
-        runs.append((state, values, orders, simulated, stats))
-    state, values, orders, simulated, stats = runs[0]  # on the cut without a shift
-    if len(runs) > 1:
-        stats = averaged([one[-1] for one in runs])
+        runs.append(SampleRun(account, state, values, orders.n_unprotected, simulated))
+    return runs
+
+
+def evaluation_of(setup: EvaluationSetup, runs: Sequence[SampleRun]) -> Evaluation:
+    """Return the score of one component's runs at a point, and what else is known of them."""
+    samples = [one.simulated.stats(one.account, recency=setup.recency) for one in runs]
+    first, stats = runs[0], samples[0] if len(samples) == 1 else averaged(samples)
     return Evaluation(
         setup.objective(stats),
         stats.values(),
-        state.stopped,
-        state.watched,
-        orders.n_unprotected,
-        values.computed or None,
-        simulated.equity if setup.curves else None,
+        first.state.stopped,
+        first.state.watched,
+        first.n_unprotected,
+        first.values.computed or None,
+        first.simulated.equity if setup.curves else None,
+        _half_scores(setup.half_objective, runs, setup.recency) if setup.half_objective else None,
     )
+
+
+def _half_scores(
+    objective: Objective, runs: Sequence[SampleRun], recency: float
+) -> tuple[float, float]:
+    """Return the scores of the first and of the second half of the evaluated bars."""
+    first_half, second_half = [], []
+    for one in runs:
+        n_bars = len(one.simulated.equity)
+        segment = partial(one.simulated.segment, one.account, recency=recency)
+        first_half.append(segment(0, n_bars // 2)[0])
+        second_half.append(segment(n_bars // 2, n_bars)[0])
+    return objective(averaged(first_half)), objective(averaged(second_half))
 
 
 def averaged(samples: Sequence[Stats]) -> Stats:
@@ -261,6 +324,34 @@ def evaluate_request(setup: EvaluationSetup, request: StepRequest) -> tuple[obje
     return tuple(found)
 
 
+def run_requests(
+    evaluate_one: Callable[..., object],
+    setup: object,
+    requests: Sequence[object],
+    execute: Mapping[str, Any],
+    label: Callable[[int], str],
+    names: Sequence[str],
+    columns: Callable[[], Iterable[list[Any]]],
+) -> list[object]:
+    """Evaluate requests on an engine: ``evaluate_one(setup, request)`` each.
+
+    `label` names a request in errors; `names` and `columns` are what a store writes beside each
+    result. None stands for what failed and was skipped.
+    """
+    calls = Calls(evaluate_one, (setup, None), varying={1: (requests, np.arange(len(requests)))})
+    settings = Settings(raise_no_results=False, **execute)
+    keys = None
+    if settings.store is not None:
+        keys = pd.MultiIndex.from_arrays([*columns()], names=[*names])
+    finished = run(calls, settings, keys=keys, label=label, passthrough=OWN_MISTAKES)
+    found: list[object] = [None] * len(requests)
+    positions = range(len(requests)) if finished.kept is None else finished.kept.tolist()
+    values = [] if finished.value is NoResult else finished.value
+    for position, value in zip(positions, values, strict=True):
+        found[position] = None if isinstance(value, Outcome) else value
+    return found
+
+
 # ------------------------------------------------------------------ a call is a call
 
 
@@ -286,10 +377,16 @@ def evaluate_here(
         raise
     except (Exception, SystemExit) as error:
         label = label_of(setup.component.key, names, step.point)
-        inner = str(error).removesuffix(_HINT) if isinstance(error, TaskError) else described(error)
-        msg = f"Call {number} ({label}) failed: {inner}{_HINT}"
-        rerun = partial(evaluate, setup, step)
-        raise TaskError(msg, index=number, label=label, rerun=rerun) from error
+        raise failed_call(error, number, label, partial(evaluate, setup, step)) from error
+
+
+def failed_call(
+    error: BaseException, number: int, label: str, rerun: Callable[[], object]
+) -> TaskError:
+    """Return what is raised for a plain call that failed, worded as that of a sweep."""
+    inner = str(error).removesuffix(_HINT) if isinstance(error, TaskError) else described(error)
+    msg = f"Call {number} ({label}) failed: {inner}{_HINT}"
+    return TaskError(msg, index=number, label=label, rerun=rerun)
 
 
 _HINT = (
@@ -333,6 +430,8 @@ class Discovered(NamedTuple):
         Which of them stand outside the loop.
     watched : bool
         The strategy looked at the progress of the search.
+    run : RunState
+        What the call left behind.
     """
 
     components: tuple[Component, ...]
@@ -340,6 +439,7 @@ class Discovered(NamedTuple):
     dimensions: tuple[Dimension, ...]
     common: tuple[bool, ...]
     watched: bool
+    run: RunState
 
 
 def discover(
@@ -360,13 +460,33 @@ def discover(
     # Without a loop everything belongs to the one component there is.
     common = tuple(values.common) if state.components else (False,) * len(values.calls)
     calls, dimensions = tuple(values.calls), tuple(values.dimensions)
-    return Discovered(components, calls, dimensions, common, state.watched)
+    state.models.keep()
+    return Discovered(components, calls, dimensions, common, state.watched, state)
+
+
+def discover_all(strategy: Strategy, bars: Mapping[str, Bars]) -> list[Discovered]:
+    """Call the strategy once for each of its components, with all defaults."""
+    first = discover(strategy, bars)
+    return [first, *(discover(strategy, bars, one) for one in first.components[1:])]
 
 
 def _first_run(
     strategy: Strategy, bars: Mapping[str, Bars], chosen: Component | None
 ) -> tuple[RunState, Discovery]:
     values = Discovery(RESERVED)
-    state = RunState(bars, tuple(bars), values, "train", chosen)
+    state = RunState(bars, tuple(bars), values, "train", chosen, models=FittedModels())
     run_strategy(strategy, state)
     return state, values
+
+
+def models_at(setup: EvaluationSetup, points: Sequence[Point]) -> dict[ModelKey, object]:
+    """Return the models that a strategy fits at these points."""
+    component = setup.component
+    found: dict[ModelKey, object] = {}
+    bars, label = {component.asset: setup.bars}, f"component={setup.component.key}, chosen values"
+    for point in points:
+        values = Trial(setup.calls, point)
+        state = RunState(bars, setup.symbols, values, "train", component, models=setup.models)
+        labelled(label, partial(run_strategy, setup.strategy, state))
+        found.update(state.fitted.values())
+    return found

@@ -48,6 +48,18 @@ class Entry(NamedTuple):
     settings: Mapping[str, Setting]
 
 
+class OrderCall(NamedTuple):
+    """One order call as the strategy wrote it.
+
+    `name` is that of the method, and `number` counts its calls from 1; an exit has no settings.
+    """
+
+    name: str
+    number: int
+    when: BoolArray
+    settings: Mapping[str, Setting]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class OrderArrays:
     """The orders of one component, ready to be simulated: masks, and settings at signal bars.
@@ -82,6 +94,31 @@ class OrderArrays:
             self.n_unprotected,
         )
 
+    def delayed(self, closed: BoolArray | None = None) -> OrderArrays:
+        """Return every order one bar later, with the settings it was given.
+
+        That of the last bar is dropped, and so are those that come to stand on a bar of `closed`.
+        """
+
+        def moved(mask: BoolArray) -> BoolArray:
+            late = np.concatenate([[False], mask[:-1]])
+            return late if closed is None else late & ~closed
+
+        settings = {
+            name: np.concatenate([value[:1], value[:-1]])
+            if isinstance(value, np.ndarray)
+            else value
+            for name, value in self.settings.items()
+        }
+        return OrderArrays(
+            moved(self.enter_long),
+            moved(self.exit_long),
+            moved(self.enter_short),
+            moved(self.exit_short),
+            settings,
+            self.n_unprotected,
+        )
+
 
 class OrderBook:
     """The order calls of one component in one run."""
@@ -91,7 +128,7 @@ class OrderBook:
     def __init__(self, n_bars: int) -> None:
         self._n_bars = n_bars
         self._entries: dict[str, list[Entry]] = {"long": [], "short": []}
-        self._exits: dict[str, BoolArray] = {}
+        self._exits: dict[str, list[BoolArray]] = {"long": [], "short": []}
 
     def enter(self, side: str, entry: Entry) -> None:
         """Add an entry."""
@@ -99,8 +136,17 @@ class OrderBook:
 
     def leave(self, side: str, when: BoolArray) -> None:
         """Add an exit; several are joined by or."""
-        known = self._exits.get(side)
-        self._exits[side] = when if known is None else known | when
+        self._exits[side].append(when)
+
+    def calls(self) -> list[OrderCall]:
+        """Return all calls, by side."""
+        found = []
+        for side, entries in self._entries.items():
+            name = f"enter_{side}"
+            found += [OrderCall(name, at, *entry) for at, entry in enumerate(entries, 1)]
+        for side, exits in self._exits.items():
+            found += [OrderCall(f"exit_{side}", at, when, {}) for at, when in enumerate(exits, 1)]
+        return found
 
     def merged(self, first: int, last: int, *, unit_lots: bool) -> OrderArrays:
         """Return the orders of bars [first, last); `unit_lots` makes every size 1, except 0."""
@@ -116,8 +162,8 @@ class OrderBook:
                 enter[side] |= mask
                 placed.append((side, mask, entry))
             leave[side] = np.zeros(self._n_bars, dtype=np.bool_)
-            if side in self._exits:
-                leave[side][bars] = self._exits[side][bars]
+            for when in self._exits[side]:
+                leave[side][bars] |= when[bars]
         # An entry and an exit of one side cancel, then entries of both sides: only what is left
         # enters, and only its settings matter.
         acts = {side: enter[side] & ~leave[side] for side in enter}
@@ -309,9 +355,7 @@ def account_on(
 ) -> Account:
     """Return the account of a component whose signals count from bar `first` on."""
     slope = (bars.close[-1] - bars.close[first]) / (len(bars) - 1 - first) if detrend else 0.0
-    index, years = bars.index, 0.0
-    if isinstance(index, pd.DatetimeIndex) and len(index) > first + 1:
-        years = float((index[-1] - index[first]) / pd.Timedelta(days=365.25))
+    index = bars.index
     # A component stands on its own bars, and `Data` let none in without its prices.
     prices = (bars.open, bars.high, bars.low, bars.close)
     return Account(
@@ -322,9 +366,16 @@ def account_on(
         unit_lots=unit_lots,
         flatten=flatten,
         capital=float(bars.close[first]) * costs.lot_amount,
-        years=years,
+        years=years_of(index, first),
         slope=float(slope),
     )
+
+
+def years_of(index: pd.Index, first: int = 0) -> float:
+    """Return the years from bar `first` to the last one; 0 without dates."""
+    if not isinstance(index, pd.DatetimeIndex) or len(index) <= first + 1:
+        return 0.0
+    return float((index[-1] - index[first]) / pd.Timedelta(days=365.25))
 
 
 def days_of(index: pd.Index) -> IntArray | None:
@@ -354,6 +405,36 @@ class SimulatedOrders:
             recency=recency,
             slope=account.slope,
         )
+
+    def segment(
+        self, account: Account, first: int, last: int, *, recency: float = 1.0
+    ) -> tuple[Stats, float]:
+        """Return the statistics of evaluated bars [first, last), and their profit.
+
+        Trades count where they were closed; equity is marked to market at both ends.
+        """
+        trades, equity = self.trades, self.equity
+        begin, end = account.first + first, account.first + last
+        closed = trades["status"] == 1
+        ended = trades[(trades["exit_index"] >= begin) & (trades["exit_index"] < end) & closed]
+        earlier = trades[(trades["exit_index"] < begin) & closed]
+        before = equity[first - 1] if first else 0.0
+        ended["entry_index"] = np.maximum(ended["entry_index"], begin)  # a copy, as selections are
+        balance = earlier["pnl"].sum() - before
+        if account.slope:
+            held = earlier["direction"] * earlier["bars"] * earlier["size"]
+            balance -= account.slope * held.sum()
+        stats = Stats.of_records(
+            ended,
+            equity[first:last] - before,
+            first=begin,
+            capital=account.capital,
+            years=account.years * (last - first) / len(equity),
+            recency=recency,
+            slope=account.slope,
+            balance=float(balance),
+        )
+        return stats, float(equity[last - 1] - before)
 
 
 def simulate_orders(orders: OrderArrays, account: Account) -> SimulatedOrders:

@@ -6,8 +6,9 @@ from __future__ import annotations
 import dataclasses
 import math
 import operator
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from broadpeak._training._kernels.stats import (
     TradeColumns,
     columns_of,
     stats_of,
+    stats_of_pool,
     stats_of_records,
 )
 from broadpeak.errors import ParamError, broken_rule
@@ -54,6 +56,46 @@ def _integers(name: str, values: Any) -> IntArray:
     if not (np.abs(numbers) < 2.0**62).all() or (numbers != np.floor(numbers)).any():
         raise ParamError(broken_rule(name, "hold integers", values))
     return numbers.astype(np.int64)
+
+
+class JointBars(NamedTuple):
+    """Where the evaluated bars of a component lie on a calendar that it shares with others.
+
+    `at` has the joint bar of each of its bars; `last` its latest bar at each joint bar, -1 before
+    the first.
+    """
+
+    at: IntArray
+    last: IntArray
+
+
+class PoolPart(NamedTuple):
+    """What one component brings into a pool: its records, equity, first bar, and trend per bar.
+
+    `bars` is None where its bars are those of the pool.
+    """
+
+    trades: AnyArray
+    equity: FloatArray
+    first: int
+    slope: float
+    bars: JointBars | None
+
+    def columns(self) -> tuple[TradeColumns, FloatArray]:
+        """Return its trades on the bars of the pool, and what they paid."""
+        columns, paid = columns_of(self.trades, self.first, self.slope)
+        if self.bars is not None:
+            at = self.bars.at
+            columns = columns._replace(enter=at[columns.enter], leave=at[columns.leave])
+        return columns, paid
+
+    def curve(self) -> FloatArray:
+        """Return its equity on the bars of the pool: 0 before its first bar, then the latest."""
+        if self.bars is None:
+            return self.equity
+        last = self.bars.last
+        curve: FloatArray = np.where(last >= 0, self.equity[last], 0.0)
+        return curve
 
 
 @dataclass(frozen=True, slots=True)
@@ -333,6 +375,27 @@ class Stats:
         if not math.isfinite(sum(values)):
             columns, paid = columns_of(trades, first, slope)
             _refuse_infinite(columns.pnl, equity, *paid)
+        return cls(*values)
+
+    @classmethod
+    def of_pool(
+        cls, parts: Sequence[PoolPart], *, capital: float, years: float, recency: float = 1.0
+    ) -> Stats:
+        """Return the statistics of the trades of several components, and of the sum of equity.
+
+        Trades count in the order of their exits; of those at one bar, by component.
+        """
+        found = [part.columns() for part in parts]
+        equity = np.sum([part.curve() for part in parts], axis=0)
+        joined = TradeColumns(*map(np.concatenate, zip(*(one for one, _ in found), strict=True)))
+        trades = joined.ordered(np.argsort(joined.leave, kind="stable"))
+        opened = trades.ordered(np.argsort(trades.enter, kind="stable"))
+        stats = stats_of_pool(trades, opened, equity, float(recency), capital, 0.0, TINY)
+        paid = np.concatenate([one for _, one in found], axis=1)
+        with np.errstate(over="ignore", invalid="ignore"):
+            values: list[Any] = [*stats[0].item(), *paid.sum(axis=1).tolist(), years]
+        if not math.isfinite(sum(values)):
+            _refuse_infinite(trades.pnl, equity, *paid)
         return cls(*values)
 
 

@@ -26,7 +26,14 @@ from broadpeak._search.protocol import SearchStep
 from broadpeak._search.searchspace import Dimension
 from broadpeak._store.par import ComponentParameters, Member, Parameters, ParRange
 from broadpeak._training.backtests import Backtests, run_backtests
-from broadpeak._training.evaluation import RESULT_COLUMNS, TRIAL_COLUMNS, Evaluation
+from broadpeak._training.evaluation import (
+    ALL_COMPONENTS,
+    BLENDED,
+    RESULT_COLUMNS,
+    TRIAL_COLUMNS,
+    Evaluation,
+)
+from broadpeak._training.fits import FittedModels, no_models
 from broadpeak._training.objective import objective_name
 from broadpeak._training.performance import FIELDS, Stats
 from broadpeak._training.strategy import Strategy
@@ -45,7 +52,8 @@ class StepCurve:
     pass_number : int
         The training pass, from 1.
     values, objective : array of float, shape (n_steps,)
-        Steps, ascending, and their scores; NaN where unusable.
+        Steps, ascending, and their scores; NaN where unusable. Of a common parameter: the scores of
+        all components' trades together.
     wins, losses : array of float, shape (n_steps,)
         Numbers of winning and losing trades.
     chosen, score : float
@@ -61,6 +69,10 @@ class StepCurve:
     robustness : float
         Share of its lead over the median step that the steps beside the choice keep: 0 for a lone
         spike, near 1 on a broad peak. NaN where nothing was usable.
+    blended : array of float, shape (n_steps,), or None
+        Where scores of other components were borrowed: what the value was chosen from.
+    borrowed : float
+        The share that they have in it.
     """
 
     component: str
@@ -77,24 +89,32 @@ class StepCurve:
     at_edge: bool
     objective_name: str = "objective"
     robustness: float = float("nan")
+    blended: FloatArray | None = None
+    borrowed: float = 0.0
+
+    @property
+    def chosen_from(self) -> FloatArray:
+        """Scores that the value was chosen from: `blended` where there is one, else `objective`."""
+        return self.objective if self.blended is None else self.blended
 
     @property
     def neighbourhood(self) -> float:
-        """Objective around the chosen value; NaN where nothing is known.
+        """What it was chosen from, around the chosen value; NaN where nothing is known.
 
         `score` if the selector smooths. Otherwise the mean over five steps, weighted
         (1, 2, 3, 2, 1), of which the ends of the range may leave fewer.
         """
         if self.window is not None:
             return float(self.score)
-        usable = np.isfinite(self.objective)
+        scores = self.chosen_from
+        usable = np.isfinite(scores)
         if not usable.any() or not np.isfinite(self.chosen):
             return float("nan")
         steps = np.arange(len(self.values)) - np.abs(self.values - self.chosen).argmin()
         weights = np.where(usable, np.maximum(3.0 - np.abs(steps), 0.0), 0.0)
         if not weights.any():
             return float("nan")
-        return float(np.average(np.where(usable, self.objective, 0.0), weights=weights))
+        return float(np.average(np.where(usable, scores, 0.0), weights=weights))
 
     @property
     def breadth(self) -> float:
@@ -102,18 +122,23 @@ class StepCurve:
 
         NaN where either of them is not above 0.
         """
-        known = self.objective[np.isfinite(self.objective)]
+        known = self.chosen_from[np.isfinite(self.chosen_from)]
         score = self.neighbourhood
         if len(known) == 0 or not known.max() > 0 or not score > 0:
             return float("nan")
         return float(score / known.max())
 
     def table(self) -> pd.DataFrame:
-        """Return the steps as a frame with columns value, objective, wins and losses."""
+        """Return the steps as a frame with columns value, objective, wins and losses.
+
+        Where scores were borrowed, `blended` stands beside `objective`.
+        """
+        blended = {} if self.blended is None else {"blended": self.blended}
         return pd.DataFrame(
             {
                 "value": self.values,
                 "objective": self.objective,
+                **blended,
                 "wins": self.wins,
                 "losses": self.losses,
             },
@@ -163,6 +188,9 @@ class ComponentTraining:
     members : tuple of Member
         Of an ensemble: what is traded, each with `params`, `weight` and `objective` (NaN where the
         search did not evaluate it). `params` is then the centre. Empty for a single choice.
+    borrowed : dict of str to float
+        Share that other components have in the scores that a parameter was chosen from, in the last
+        pass; empty where nothing was borrowed.
     """
 
     key: str
@@ -183,6 +211,7 @@ class ComponentTraining:
     n_evaluations: int
     seconds: float
     members: tuple[Member, ...] = ()
+    borrowed: dict[str, float] = field(default_factory=dict)
 
     @property
     def defaults(self) -> dict[str, float]:
@@ -197,13 +226,17 @@ class ComponentTraining:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TrialLog:
-    """Raw evaluations of one component, in order; `Training.trials` is made of them."""
+    """Raw evaluations of one component, in order; `Training.trials` is made of them.
+
+    `blended` are the scores they were chosen by, where those of other components were borrowed.
+    """
 
     component: str
     names: tuple[str, ...]
     trials: Sequence[tuple[SearchStep, Evaluation]]
     days: pd.Index | None = None
     day_numbers: IntArray | None = None
+    blended: Sequence[float] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -226,6 +259,8 @@ class Training(Travelling):
         Time the whole training took.
     notes : tuple of str
         The warnings it raised.
+    models : FittedModels
+        What ``s.fit`` fitted, for the chosen and for the default values.
 
     Examples
     --------
@@ -248,6 +283,7 @@ class Training(Travelling):
     seconds: float
     notes: tuple[str, ...] = ()
     logs: tuple[TrialLog, ...] = field(default=(), repr=False)
+    models: FittedModels = field(default_factory=no_models, repr=False)
 
     @property
     def name(self) -> str:
@@ -331,7 +367,19 @@ class Training(Travelling):
         kept: tuple[object, Backtests] | None = self.__dict__.get("_backtests")
         if kept is None or kept[0] != basis:
             last = self.period[1]
-            kept = basis, run_backtests(strategy, self.data, self, costs=costs, last=last)
+            assets = [found.asset for found in self.components.values()]
+            kept = (
+                basis,
+                run_backtests(
+                    strategy,
+                    self.data,
+                    self,
+                    assets=assets,
+                    models=self.models,
+                    costs=costs,
+                    last=last,
+                ),
+            )
             self.__dict__["_backtests"] = kept
         return kept[1]
 
@@ -357,7 +405,10 @@ class Training(Travelling):
     def trials(self) -> pd.DataFrame:
         """One row per evaluation: component, pass, parameter, step, all values, and results.
 
-        The run with the chosen values is not among them; it is in `components`.
+        The run with the chosen values is not among them; it is in `components`. Where several
+        components were scored as one, for a common parameter, the row is that of all their trades,
+        and its component is ``"*"``. `objective` is what the trades of the row give; where scores
+        of other components were borrowed, the score that counted is in the column `blended`.
         """
         table: pd.DataFrame = user_copy(self._trials)
         return table
@@ -366,7 +417,9 @@ class Training(Travelling):
     def _trials(self) -> pd.DataFrame:
         frames = [_trial_frame(log) for log in self.logs]
         names = list(dict.fromkeys(name for log in self.logs for name in log.names))
-        columns = [*TRIAL_COLUMNS, *names, *RESULT_COLUMNS, *FIELDS]
+        blended = [BLENDED] if any(log.blended is not None for log in self.logs) else []
+        objective, *counts = RESULT_COLUMNS
+        columns = [*TRIAL_COLUMNS, *names, objective, *blended, *counts, *FIELDS]
         filled = [frame for frame in frames if len(frame)]
         if not filled:
             return pd.DataFrame(columns=columns)
@@ -470,7 +523,7 @@ class Training(Travelling):
             check.one_of(role, name, found.params)
         if x == y:
             raise ParamError(broken_rule("x and y", "be two parameters", (x, y)))
-        trials = self._trials_of(found)
+        trials = self._trials_of(found, x, y)
         others = [name for name in found.params if name not in {x, y}]
         distance = sum(
             ((trials[name] - found.params[name]).abs() > 1e-9).astype(float) for name in others
@@ -558,19 +611,38 @@ class Training(Travelling):
         """Draw the objective over two parameters as a surface; arguments as for `heatmap`."""
         return drawing.draw("surface", self, x=x, y=y, component=component)
 
-    def report(self, path: str | Path) -> Path:
+    def verdict(self, **options: Any) -> Any:
+        """Judge whether this is more than luck; see `validate`.
+
+        Parameters
+        ----------
+        **options
+            As of `validate`: ``alpha=``, ``n_permutations=``, ``store=``, ``engine=``, …
+
+        Returns
+        -------
+        Verdict
+            That with default options is kept.
+        """
+        return drawing.judge(self, **options)
+
+    def report(self, path: str | Path, *, verdict: bool = True) -> Path:
         """Write one HTML page with everything about this training, which opens offline.
 
         Parameters
         ----------
         path : str or Path
             The file to write.
+        verdict : bool, default True
+            Put the verdict on top; it is computed unless it is known. False: the page says that the
+            training was not judged.
 
         Returns
         -------
         Path
         """
-        return Path(drawing.draw("training-report", self, path=path))
+        check.flag("verdict", verdict)
+        return Path(drawing.draw("training-report", self, path=path, verdict=verdict))
 
     def _component(self, component: str | None) -> ComponentTraining:
         if component is None:
@@ -580,8 +652,15 @@ class Training(Travelling):
             raise ParamError(broken_rule("component", rule, component))
         return self.components[check.one_of("component", component, self.components)]
 
-    def _trials_of(self, found: ComponentTraining) -> pd.DataFrame:
-        return self.trials[self.trials["component"] == found.key]
+    def _trials_of(self, found: ComponentTraining, *names: str) -> pd.DataFrame:
+        """Return the trials of a component, or those of all together if they searched `names`."""
+        trials = self._trials
+        whole = trials["component"] == ALL_COMPONENTS
+        if names and set(names) <= set(found.common) and whole.any():
+            # What is no common parameter was held at a value of its own in every component.
+            held = [name for name in found.params if name not in found.common]
+            return trials[whole].assign(**{name: found.params[name] for name in held})
+        return trials[trials["component"] == found.key]
 
     def __repr__(self) -> str:
         lines = [f"Training of {self.name!r}: {self.settings.get('method')}, {self.objective_name}"]
@@ -623,6 +702,8 @@ def _trial_frame(log: TrialLog) -> pd.DataFrame:
         "losses": stats["num_loss"],
         **stats,
     }
+    if log.blended is not None:
+        table[BLENDED] = np.array(log.blended, dtype=np.float64)
     return pd.DataFrame(table, index=pd.RangeIndex(len(trials)))
 
 
@@ -654,7 +735,7 @@ def _line(found: ComponentTraining) -> ComponentParameters:
 
 def _slice_curve(training: Training, found: ComponentTraining, parameter: str) -> StepCurve:
     """Return the cut through the trials along one parameter, the others as chosen."""
-    trials = training._trials_of(found)  # noqa: SLF001
+    trials = training._trials_of(found, parameter)  # noqa: SLF001
     for name, value in found.params.items():
         if name != parameter:
             trials = trials[(trials[name] - value).abs() <= 1e-9]
@@ -667,12 +748,15 @@ def _slice_curve(training: Training, found: ComponentTraining, parameter: str) -
         )
         raise ParamError(msg)
     dimension = next(dim for dim in found.dimensions if dim.name == parameter)
+    borrows = BLENDED in trials and trials[BLENDED].notna().any()
     return StepCurve(
         component=found.key,
         parameter=parameter,
         pass_number=1,
         values=trials[parameter].to_numpy(dtype=np.float64),
         objective=trials["objective"].to_numpy(dtype=np.float64),
+        blended=trials[BLENDED].to_numpy(dtype=np.float64) if borrows else None,
+        borrowed=found.borrowed.get(parameter, 0.0),
         wins=trials["wins"].to_numpy(dtype=np.float64),
         losses=trials["losses"].to_numpy(dtype=np.float64),
         chosen=found.params[parameter],

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial, update_wrapper
 from typing import Any, NamedTuple, TypeAlias, TypedDict, overload
@@ -17,6 +17,7 @@ from broadpeak._core.aliases import ArrayLike
 from broadpeak._core.check import did_you_mean
 from broadpeak._run.carried import Carried, by_name
 from broadpeak._training.components import Bars, Component
+from broadpeak._training.fits import FitFunction, FittedModels, ModelKey, no_models
 from broadpeak._training.orders import (
     SETTINGS,
     Entry,
@@ -282,6 +283,12 @@ class RunState:
         How many `optimize` calls were made outside of the loop, and inside for each component.
     stopped, watched : bool
         Whether the strategy ended the search, and whether it looked at where the search stands.
+    models : FittedModels
+        What `s.fit` returns.
+    asked : dict of Component or None
+        Values of the parameters so far; None: those outside of the loop.
+    fitted : dict of (Component, key)
+        The models that were asked for, by what they are known by.
     """
 
     bars: Mapping[str, Bars]
@@ -300,6 +307,9 @@ class RunState:
     n_inside: dict[Component, int] = field(default_factory=dict)
     stopped: bool = False
     watched: bool = False
+    models: FittedModels = field(default_factory=no_models)
+    asked: dict[Component | None, list[float]] = field(default_factory=dict)
+    fitted: dict[tuple[Component, Hashable], tuple[ModelKey, object]] = field(default_factory=dict)
 
     def here(self) -> Component:
         """Return the current component."""
@@ -324,6 +334,15 @@ class RunState:
         if book is None:
             book = self.books[component] = OrderBook(len(self.bars[component.asset]))
         return book
+
+    def check_visited(self) -> None:
+        """Raise unless a finished run with a loop went through the component it was meant for."""
+        if self.components and self.chosen is not None and self.chosen not in self.components:
+            msg = (
+                f"s.loop() must list the same components in every run, got one without "
+                f"{self.chosen.key!r}."
+            )
+            raise StrategyError(msg)
 
     def orders_of(self, component: Component) -> OrderBook:
         """Return the orders of a component of a finished run."""
@@ -503,12 +522,84 @@ class StrategyRun:
             component = state.here()
             seen = state.n_inside.get(component, 0)
             state.n_inside[component] = seen + 1
-            return state.values.value(state.n_common + seen, call, component)
+            value = state.values.value(state.n_common + seen, call, component)
+            state.asked.setdefault(component, []).append(value)
+            return value
         # Outside of the loop: common to all components, placed as the first of them sees it.
         seen = next(iter(state.n_inside.values())) if state.n_inside else 0
         position = state.n_common + seen
         state.n_common += 1
-        return state.values.value(position, call, None)
+        value = state.values.value(position, call, None)
+        state.asked.setdefault(None, []).append(value)
+        return value
+
+    def fit(self, key: Hashable, func: FitFunction) -> Any:
+        """Return a model that was fitted on the training window, and on nothing later.
+
+        In training, `func` is called with the bars of the training: the arrays that `s` shows then.
+        In a test, in trading and in the tests of a walk-forward the model of the training comes
+        back, and `func` is not called. Anything else that is fitted inside a strategy would be
+        fitted anew on whatever bars a run has, those after the signal among them.
+
+        Parameters
+        ----------
+        key : hashable
+            Name of the model, another one in each call of a run.
+        func : callable
+            Function of the bars, whose `open`, `high`, `low`, `close`, `volume`, `price` (float64,
+            shape (bars,)) and `index` are those of `s`: the look-back and the training window. What
+            it returns is the model. It must not depend on chance: seed what draws.
+
+        Returns
+        -------
+        object
+            What `func` returned. The same object comes back in other runs: do not change it.
+
+        Raises
+        ------
+        StrategyError
+            If the key occurs twice in a run, or a test is given no training that holds the model.
+            Parameter files hold none: pass the `Training`, which can be pickled.
+
+        Notes
+        -----
+        A model is fitted once for each component and for each combination of the parameters asked
+        before this call, for it may depend on them. Call `fit` before `optimize` where it does not,
+        and it is fitted once.
+
+        Examples
+        --------
+        >>> import broadpeak as bp
+        >>> @bp.strategy(lookback=60)
+        ... def dips(s):
+        ...     spread = s.fit("spread", lambda bars: (bars.close / bars.open - 1).std())
+        ...     level = s.optimize(1, 0.5, 2, 0.5, name="level")
+        ...     s.enter_long(s.close / s.open - 1 < -level * spread)
+        ...     s.exit_long(s.close > s.open)
+        >>> data = bp.Data.sample("IBM")
+        >>> training = bp.train(dips, data, end="2008")
+        >>> bp.test(dips, data, training, start="2009").trades.empty
+        False
+        """
+        state = self._state
+        component = state.here()
+        passed: object = func
+        if not callable(passed):
+            remedy = 'Write: s.fit("model", lambda bars: …)'
+            raise OrderError(broken_rule("func of s.fit()", "be a function of bars", func, remedy))
+        try:
+            is_new = (component, key) not in state.fitted
+        except TypeError as error:
+            rule = "be hashable, such as a string"
+            raise OrderError(broken_rule("key of s.fit()", rule, key)) from error
+        if not is_new:
+            rule = "be another one in each call of a run"
+            raise OrderError(broken_rule("key of s.fit()", rule, key))
+        values = (*state.asked.get(None, ()), *state.asked.get(component, ()))
+        known_by = ModelKey(component.key, key, values)
+        model = state.models.model(known_by, self._bars(), func)
+        state.fitted[component, key] = known_by, model
+        return model
 
     def loop(
         self, assets: Iterable[str] | str | None = None, algos: Iterable[str] | str | None = None

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from broadpeak._core import check
+from broadpeak._core.check import flag, one_of
 from broadpeak._data.data import Data
 from broadpeak._portfolio.portfolio import Portfolio
 from broadpeak._simulation.costs import Costs
@@ -24,6 +25,8 @@ from broadpeak._simulation.stops import EXIT_REASONS
 from broadpeak._store.par import Parameters, read_par
 from broadpeak._training.components import Bars, Component, bars_of, per_asset, window
 from broadpeak._training.evaluation import labelled
+from broadpeak._training.fits import FittedModels
+from broadpeak._training.guard import Subject, check_subject
 from broadpeak._training.orders import (
     SETTINGS,
     Account,
@@ -60,7 +63,8 @@ class _Trained(Protocol):
 
 
 ParamsLike: TypeAlias = (
-    "_Trained | Parameters | str | os.PathLike[str] | Mapping[str, Mapping[str, float]] | None"
+    "_Trained | Parameters | Defaults | str | os.PathLike[str] | "
+    "Mapping[str, Mapping[str, float]] | None"
 )
 """A training, what `read_par` returns, a path, ``{component: {name: value}}``, or the defaults."""
 
@@ -75,6 +79,7 @@ def test(
     costs: Costs | Mapping[str, Costs] | None = None,
     capital: float | None = None,
     sizing: str = "script",
+    check: bool = True,
 ) -> Portfolio:
     """Simulate a strategy with trained parameters, or with its defaults.
 
@@ -84,7 +89,7 @@ def test(
     Parameters
     ----------
     strategy : Strategy or function
-        What to run; it is called once, over all its components.
+        What to run; it is called once, over all its components, and a few more times for `check`.
     data : Data
         Prices.
     params : Training, Parameters, path or dict, optional
@@ -100,6 +105,9 @@ def test(
         over components. It never limits what is traded.
     sizing : "script" or "unit"
         Trade the lots that the strategy sets, or one lot.
+    check : bool, default True
+        Call the strategy on a few copies of the prices as well, to see that no order depends on
+        later bars, nor on more bars before it than `lookback`.
 
     Returns
     -------
@@ -134,7 +142,7 @@ def test(
     >>> list(portfolio.components)
     ['IBM']
     """
-    check.one_of("sizing", sizing, SIZINGS)
+    one_of("sizing", sizing, SIZINGS)
     tests = _component_tests(
         as_strategy(strategy),
         data,
@@ -143,6 +151,7 @@ def test(
         costs,
         mode="test",
         unit_lots=sizing == "unit",
+        guarded=flag("check", check),
     )
     return strategy_portfolio(tests, capital)
 
@@ -223,6 +232,7 @@ def _component_tests(
     *,
     mode: str,
     unit_lots: bool,
+    guarded: bool = False,
 ) -> list[ComponentTest]:
     """Run the strategy and simulate every component from its first evaluated bar on."""
     lookback = strategy.lookback
@@ -232,7 +242,9 @@ def _component_tests(
         where = window(bars, lookback, *period)
         views[symbol] = bars.window(where.first - lookback, where.last)
     tests, n_unprotected = [], 0
-    for ordered in strategy_orders(strategy, views, values_for(strategy, params), mode=mode):
+    notes: list[str] | None = [] if guarded else None
+    values = values_for(strategy, params)
+    for ordered in strategy_orders(strategy, views, values, mode=mode, notes=notes):
         orders = ordered.book.merged(lookback, len(ordered.bars), unit_lots=unit_lots)
         n_unprotected = max(n_unprotected, orders.n_unprotected)
         costs_of = table[ordered.component.asset]
@@ -242,7 +254,9 @@ def _component_tests(
             )
         )
     if n_unprotected:
-        warnings.warn(unprotected_note(strategy, n_unprotected), stacklevel=3)
+        notes = [*(notes or ()), unprotected_note(strategy, n_unprotected)]
+    for note in notes or ():
+        warnings.warn(note, stacklevel=3)
     return tests
 
 
@@ -361,8 +375,11 @@ def strategy_orders(
     values: TrainedValues | Defaults,
     *,
     mode: str,
+    notes: list[str] | None = None,
 ) -> list[StrategyOrders]:
     """Call the strategy once over all its components; of ensembles once for each member.
+
+    Where there are `notes`, it is checked for look-ahead, and warnings about it are added to them.
 
     Raises
     ------
@@ -373,20 +390,26 @@ def strategy_orders(
     """
     label = f"component={', '.join(views)}"
     if isinstance(values, TrainedValues) and values.sets:
-        return labelled(label, partial(_ensemble_orders, strategy, views, values, mode))
-    return labelled(label, partial(_strategy_orders, strategy, views, values, mode))
+        return labelled(label, partial(_ensemble_orders, strategy, views, values, mode, notes))
+    return labelled(label, partial(_strategy_orders, strategy, views, values, mode, notes))
 
 
 def _strategy_orders(
-    strategy: Strategy, views: Mapping[str, Bars], values: TrainedValues | Defaults, mode: str
+    strategy: Strategy,
+    views: Mapping[str, Bars],
+    values: TrainedValues | Defaults,
+    mode: str,
+    notes: list[str] | None = None,
 ) -> list[StrategyOrders]:
     if isinstance(values, TrainedValues):
         values.belongs_to(views)
-    state = RunState(views, tuple(views), values, mode)
+    state = RunState(views, tuple(views), values, mode, models=values.models)
     run_strategy(strategy, state)
     components = state.finished_components()
     if isinstance(values, TrainedValues):
         values.check_complete(components)
+    if notes is not None:
+        notes += check_subject(Subject(strategy, state, views, None, lambda: values)).values()
     return [
         StrategyOrders(
             component,
@@ -399,13 +422,18 @@ def _strategy_orders(
 
 
 def _ensemble_orders(
-    strategy: Strategy, views: Mapping[str, Bars], values: TrainedValues, mode: str
+    strategy: Strategy,
+    views: Mapping[str, Bars],
+    values: TrainedValues,
+    mode: str,
+    notes: list[str] | None,
 ) -> list[StrategyOrders]:
-    """Run the strategy with one member of each component after the other."""
+    """Run the strategy with one member of each component after the other; check the first."""
     found: dict[Component, list[StrategyOrders]] = {}
     for rank in range(max(map(len, values.sets.values()))):
         at_rank = values.at(rank)
-        for ordered in _strategy_orders(strategy, views, at_rank, mode):
+        checked = notes if rank == 0 else None
+        for ordered in _strategy_orders(strategy, views, at_rank, mode, checked):
             component, key = ordered.component, ordered.component.key
             members = values.sets[key]
             if rank >= len(members):
@@ -586,6 +614,8 @@ def values_for(strategy: Strategy, params: ParamsLike) -> TrainedValues | Defaul
     """
     if params is None:
         return Defaults()
+    if isinstance(params, Defaults):
+        return params
     if isinstance(params, (str, os.PathLike)):
         params = read_par(check.path("params", params, _REMEDY))
     if isinstance(params, Parameters):
@@ -630,4 +660,12 @@ def trained_values(
             sets[key] = [(member.params, member.weight) for member in members]
     if sets:
         sets = {key: sets.get(key) or [(values, 1.0)] for key, values in table.items()}
-    return TrainedValues(table, named=named, source=source, error=error, sets=sets)
+    models = getattr(trained, "models", None)
+    return TrainedValues(
+        table,
+        named=named,
+        source=source,
+        error=error,
+        sets=sets,
+        models=models if isinstance(models, FittedModels) else None,
+    )

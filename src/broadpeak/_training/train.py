@@ -2,7 +2,8 @@
 """`train`: find the parameters of a strategy; `train_many`: many trainings on any engine.
 
 A training goes through its components one after the other. For each one a searcher proposes
-steps, `ComponentSearch` has them evaluated, and the searcher chooses from the scores.
+steps, `ComponentSearch` has them evaluated, and the searcher chooses from the scores. Components
+that share parameters or scores are led together, by `search_together`.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import warnings
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import repeat
 from typing import Any, NamedTuple, TypeAlias, Unpack
 
 import numpy as np
@@ -22,7 +24,6 @@ import pandas as pd
 
 from broadpeak._core import check
 from broadpeak._data.data import Data
-from broadpeak._run.batches import Outcome
 from broadpeak._run.calls import Calls
 from broadpeak._run.execute import run
 from broadpeak._run.options import ChunkOptions, DispatchOptions, Settings
@@ -32,7 +33,9 @@ from broadpeak._search.ascent import Ascent
 from broadpeak._search.brute import Brute
 from broadpeak._search.genetic import Genetic
 from broadpeak._search.protocol import (
+    Choice,
     Point,
+    Proposals,
     SearchCurve,
     Searcher,
     SearchResult,
@@ -41,26 +44,33 @@ from broadpeak._search.protocol import (
     check_searcher,
     finite_scores,
     maximise,
+    propose,
 )
 from broadpeak._search.random import Random
 from broadpeak._search.searchspace import Dimension, SearchSpace
 from broadpeak._search.selectors import Selector, is_narrow
 from broadpeak._simulation.costs import Costs
 from broadpeak._simulation.rules import NO_COSTS
+from broadpeak._store.fingerprint import fingerprint
 from broadpeak._store.par import Member
+from broadpeak._training.borrowing import AUTO
 from broadpeak._training.components import Bars, BarWindow, Component, bars_of, per_asset, window
 from broadpeak._training.evaluation import (
-    OWN_MISTAKES,
+    ALL_COMPONENTS,
     Discovered,
     Evaluation,
     EvaluationSetup,
-    StepRequest,
     by_store_key,
-    discover,
+    discover_all,
     evaluate_here,
     evaluate_request,
     label_of,
+    models_at,
+    run_requests,
 )
+from broadpeak._training.fits import ModelKey, trained_models
+from broadpeak._training.guard import check_discovered
+from broadpeak._training.jointsearch import JointSettings, search_together
 from broadpeak._training.objective import Objective, objective_name, resolve_objective
 from broadpeak._training.orders import account_on
 from broadpeak._training.performance import Stats
@@ -74,7 +84,7 @@ from broadpeak._training.result import (
 from broadpeak._training.strategy import Strategy, StrategyFunction, as_strategy
 from broadpeak._training.test import SIZINGS, unprotected_note
 from broadpeak.errors import BroadpeakError, DataError, ParamError, StrategyError, broken_rule
-from broadpeak.types import IntArray, NoResult
+from broadpeak.types import IntArray
 
 METHODS = ("ascent", "brute", "genetic", "random")
 DETRENDS = (None, "trades", "prices")
@@ -90,15 +100,15 @@ class StepInfo(NamedTuple):
     Attributes
     ----------
     component : str
-        Key of the component.
+        Key of the component; ``"*"`` where the trades of all of them are scored together.
     train_cycle, par_cycle, step_cycle : int
         Pass, parameter (or generation) and step, from 1; the final run has par and step cycle 0.
     parameter : str
         Name of the parameter that is searched; empty where several move together.
     params : dict of str to float
-        All values.
+        All values; of a step that all components take together the common ones.
     objective : float
-        The score; NaN where unusable.
+        The score of these trades; NaN where unusable.
     stats : Stats or None
         Everything else known about the run.
     """
@@ -124,6 +134,7 @@ class TrainArguments(DispatchOptions, ChunkOptions, total=False):
     method: str | Searcher
     objective: str | Objective
     select: str | Selector | None
+    borrow: float | str
     passes: int
     min_trades: int
     costs: Costs | Mapping[str, Costs] | None
@@ -138,6 +149,7 @@ class TrainArguments(DispatchOptions, ChunkOptions, total=False):
     seed: int | None
     curves: bool
     samples: tuple[str, int] | None
+    check: bool
     on_step: Callable[[StepInfo], object] | None
 
 
@@ -156,6 +168,7 @@ class TrainOptions:
     method: str | Searcher = "ascent"
     objective: str | Objective = "prr"
     select: str | Selector | None = None
+    borrow: float | str = 0.0
     passes: int = 1
     min_trades: int = 5
     costs: Costs | Mapping[str, Costs] | None = None
@@ -170,6 +183,7 @@ class TrainOptions:
     seed: int | None = 0
     curves: bool = False
     samples: tuple[str, int] | None = None
+    check: bool = True
     on_step: Callable[[StepInfo], object] | None = None
     execute: Mapping[str, Any] = field(default_factory=dict)
 
@@ -196,11 +210,14 @@ class TrainOptions:
     def __post_init__(self) -> None:
         check.one_of("sizing", self.sizing, SIZINGS)
         check.one_of("detrend", self.detrend, DETRENDS)
+        if self.borrow != 0:
+            _check_borrow(self.borrow)
         remedy = "1 weighs all trades alike, 2 the last ones twice as much as the first."
         check.number("recency", self.recency, 1, remedy)
         check.number("min_trades", self.min_trades, 0)
         check.integer("passes", self.passes)
         check.flag("curves", self.curves)
+        check.flag("check", self.check)
         # The settings of a method are checked even where another one is used.
         genetic = _genetic_of(self)
         if any(map(operator.is_not, genetic, _GENETIC)):
@@ -259,6 +276,17 @@ class TrainOptions:
         return searcher
 
 
+def _check_borrow(borrow: object) -> None:
+    """Raise `ParamError` unless it is a share or "auto"."""
+    share = check.real(borrow)
+    if not (isinstance(borrow, str) and borrow == AUTO) and not (
+        share is not None and 0 <= share <= 1
+    ):
+        rule = f'be a share from 0 to 1, or "{AUTO}"'
+        remedy = "0.5 gives the others as much weight as the component itself."
+        raise ParamError(broken_rule("borrow", rule, borrow, remedy))
+
+
 _NAMES = [name for name in TrainOptions.__dataclass_fields__ if name != "execute"]
 _values_of = operator.attrgetter(*_NAMES)
 _OF_GENETIC = ("population", "generations", "mutation_rate", "crossover_rate")
@@ -277,25 +305,25 @@ class _Limited:
     """A searcher that ends after a number of points."""
 
     def __init__(self, inner: Searcher, n_evaluations: int) -> None:
-        self._inner = inner
+        self.inner = inner
         self._most = n_evaluations
         # What the inner searcher can do besides is passed on, and only then.
-        for name in ("choice", "place"):
+        for name in ("choice", "position"):
             if hasattr(inner, name):
                 setattr(self, name, partial(_call_inner, getattr(inner, name)))
 
     def start(self, space: SearchSpace, seed: int | None) -> _Counted:
         """Return the first state."""
-        return _Counted(self._inner.start(space, seed), 0)
+        return _Counted(self.inner.start(space, seed), 0)
 
     def ask(self, state: _Counted) -> Sequence[Point]:
         """Return the next points of the inner searcher, up to the limit."""
         left = self._most - state.n_points
-        return list(self._inner.ask(state.inner))[:left] if left > 0 else []
+        return list(self.inner.ask(state.inner))[:left] if left > 0 else []
 
     def tell(self, state: _Counted, points: Sequence[Point], scores: Sequence[float]) -> _Counted:
         """Return the next state."""
-        return _Counted(self._inner.tell(state.inner, points, scores), state.n_points + len(points))
+        return _Counted(self.inner.tell(state.inner, points, scores), state.n_points + len(points))
 
 
 def _call_inner(method: Callable[[Any], object], state: _Counted) -> object:
@@ -323,7 +351,9 @@ def train(
     strategy : Strategy or function
         What to train; see `strategy`.
     data : Data
-        Prices. Several symbols need ``s.loop()`` in the strategy; each component is trained alone.
+        Prices. Several symbols need ``s.loop()`` in the strategy. Each component is trained alone,
+        but for the parameters asked outside the loop: those are common, and each step of them is
+        scored on the trades of all components together.
     method : "ascent", "brute", "genetic", "random", or a searcher
         "ascent" scans one parameter at a time, in the order of the calls. "brute" tries all
         combinations, "genetic" breeds them, "random" draws them. Any object with the ask/tell
@@ -333,6 +363,11 @@ def train(
     select : "hill", "plateau", "peak", "ensemble" or a selector, optional
         How the value is chosen from the scores. Default: "hill"; "peak" for genetic and random.
         With `Ensemble` a weighted set of combinations is chosen, and traded as a whole.
+    borrow : float in [0, 1] or "auto", default 0
+        With several components: the share that the mean score of the others has in the score of a
+        step, so that what worked elsewhere counts too. 1 is pooled training: one value for all,
+        scored on all of their trades. "auto" estimates the share: large where components differ by
+        no more than luck explains. They must have the same parameters with the same ranges.
     passes : int, default 1
         Rounds of an ascent; from the second on it starts from the results of the one before.
     min_trades : int, default 5
@@ -357,6 +392,9 @@ def train(
         For searches that draw. The same seed gives the same result on every engine.
     curves : bool, default False
         Keep the profit and loss of every day of every evaluation in `Training.curves`.
+    check : bool, default True
+        Call the strategy on a few copies of the prices as well, to see that no order depends on
+        later bars, nor on more bars before it than `lookback`.
     on_step : callable, optional
         Called with a `StepInfo` after each evaluation, in order; returning False ends the search
         of the current parameter.
@@ -383,14 +421,15 @@ def train(
     -----
     UserWarning
         If nothing was usable and the defaults were kept, if there are fewer than 20 trades per
-        parameter, if the scores beside what was chosen do not carry it, or if entries had no stop
-        yet because of warm-up.
+        parameter, if the scores beside what was chosen do not carry it, if entries had no stop yet
+        because of warm-up, or if some values need more bars than `lookback` before their first
+        signal.
 
     Notes
     -----
-    The strategy is called once to learn its parameters, once for each distinct combination, and
-    once with the chosen values. Source: the manual of a trading platform whose optimiser this
-    follows; docs/optimizer-reference.md goes through it sentence by sentence.
+    The strategy is called once to learn its parameters, a few times for `check`, once for each
+    distinct combination, and once with the chosen values. Source: the manual of a trading platform
+    whose optimiser this follows; docs/optimizer-reference.md goes through it sentence by sentence.
 
     Examples
     --------
@@ -412,7 +451,7 @@ def train(
         plan = plan_training(as_strategy(strategy), cut, settings)
         trained.append((plan, plan.windows(start, end)))
     (plan, windows), *others = trained
-    training = TrainingTask(plan, windows, (start, end), tuple(others)).run()
+    training = TrainingTask(plan, windows, (start, end), tuple(others)).run(check=settings.check)
     for note in training.notes:
         warnings.warn(note, stacklevel=2)
     return training
@@ -459,11 +498,27 @@ class TrainingPlan(NamedTuple):
     def fingerprint(self) -> dict[str, object]:
         """Return what a training depends on, by which a store recognises it."""
         settings = {**self.options.settings(), "objective": self.objective}
+        settings.pop("check")  # it changes no result
         store_key = settings.pop("store_key", None)
         content = {"bars": self.bars, "costs": self.costs, "settings": settings}
         stand_ins = by_store_key(self.strategy, self.objective, store_key)
         settings["objective"] = stand_ins.get("objective", self.objective)
         return {**content, "strategy": stand_ins.get("strategy", self.strategy)}
+
+    def search_key(self) -> str:
+        """Return what tells searches apart: what evaluations depend on besides the bars."""
+        settings: dict[str, object] = {
+            name: getattr(self.options, name) for name in _OF_AN_EVALUATION
+        }
+        store_key = self.options.execute.get("store_key")
+        stand_ins = by_store_key(self.strategy, self.objective, store_key)
+        settings["objective"] = stand_ins.get("objective", self.objective)
+        strategy = stand_ins.get("strategy", self.strategy)
+        return fingerprint(strategy, self.costs, settings).hex()
+
+
+_OF_AN_EVALUATION = ("min_trades", "sizing", "recency", "detrend", "samples")
+"""Options that an evaluation depends on; others decide which evaluations there are."""
 
 
 def plan_training(strategy: Strategy, data: Data, options: TrainOptions) -> TrainingPlan:
@@ -493,8 +548,8 @@ class TrainingTask(NamedTuple):
     period: tuple[Hashable, Hashable] | None = None
     samples: tuple[tuple[TrainingPlan, Mapping[str, BarWindow]], ...] = ()
 
-    def run(self) -> Training:
-        """Train every component.
+    def run(self, *, check: bool = False) -> Training:
+        """Train every component; `check` the strategy for look-ahead and look-back before.
 
         Raises
         ------
@@ -507,42 +562,54 @@ class TrainingTask(NamedTuple):
         plan, options = self.plan, self.plan.options
         strategy, data = plan.strategy, plan.data
         views = {symbol: _view(plan, symbol, one) for symbol, one in self.windows.items()}
-        found = [discover(strategy, views)]
-        found += [discover(strategy, views, component) for component in found[0].components[1:]]
+        found = discover_all(strategy, views)
         if not any(one.calls for one in found):
             msg = (
                 f"Strategy {strategy.name!r} must call s.optimize() at least once to be trained, "
                 "got none. bp.test(strategy, data) runs it as it is."
             )
             raise StrategyError(msg)
-        results: dict[str, ComponentTraining] = {}
+        checked = check_discovered(strategy, found) if check else {}
         searches: list[ComponentSearch] = []
-        logs: list[TrialLog] = []
-        shared: dict[str, float] = {}
         for component, one in zip(found[0].components, found, strict=True):
             setup = _setup(plan, component, views[component.asset], one)
+            setup = replace(setup, models=one.run.models)
             if self.samples:
                 others = [
                     _setup(cut, component, _view(cut, component.asset, cuts[component.asset]), one)
                     for cut, cuts in self.samples
                 ]
                 setup = replace(setup, samples=tuple(others))
-            search = ComponentSearch(setup, one, shared, options)
-            results[component.key] = found_for = search.run(plan.searcher)
-            searches.append(search)
-            logs.append(search.log())
-            if not shared:
-                shared = {name: found_for.params[name] for name in found_for.common}
+            searches.append(ComponentSearch(setup, one, options))
+        logs: list[TrialLog] = []
+        shared: list[frozenset[str]] = [frozenset()] * len(searches)
+        if len(searches) > 1 and (options.borrow != 0 or any(map(any, (f.common for f in found)))):
+            results, joint, shared = search_together(searches, plan.searcher, _joint(options))
+            if joint is not None:
+                logs.append(_trial_log(ALL_COMPONENTS, *joint))
+        else:
+            results = [*map(ComponentSearch.run, searches, repeat(plan.searcher))]
+        logs += map(ComponentSearch.log, searches)
+        models: dict[ModelKey, object] = {}
+        for one, search, result in zip(found, searches, results, strict=True):
+            if one.run.fitted:
+                traded = [result.params, *(member.params for member in result.members)]
+                points = [tuple(params.values()) for params in traded]
+                models |= {**dict(one.run.fitted.values()), **models_at(search.setup, points)}
         start, end = _bounds(plan, self.windows) if self.period is None else self.period
         return Training(
-            components=results,
+            components={one.key: one for one in results},
             strategy=strategy,
             data=data,  # type: ignore[arg-type]  # on a worker `train_many` puts it in again
             settings={"start": start, "end": end, **options.settings()},
             environment={} if data is None else {**VERSIONS, "data": data.fingerprint()},
             seconds=time.perf_counter() - began,
-            notes=_notes(strategy, list(results.values()), searches),
+            notes=(
+                *(Note(kind, text) for kind, text in checked.items()),
+                *_notes(strategy, results, searches, shared),
+            ),
             logs=tuple(logs),
+            models=trained_models(models),
         )
 
 
@@ -668,8 +735,27 @@ def _setup(
         options.recency,
         options.curves,
         data_key="" if plan.data is None else plan.data.fingerprint(),
+        search_key="" if options.execute.get("store") is None else plan.search_key(),
         store_key=options.execute.get("store_key"),
+        half_objective=_half_objective(plan) if options.borrow == AUTO else None,
     )
+
+
+def _half_objective(plan: TrainingPlan) -> Objective:
+    """Return the objective of half the bars, in which half as many trades are enough."""
+    options = plan.options
+    return resolve_objective(options.objective, options.min_trades / 2)
+
+
+def _joint(options: TrainOptions) -> JointSettings:
+    """Return how several components are searched."""
+
+    def watch(step: SearchStep, params: Mapping[str, float], found: Evaluation) -> bool:
+        info = _step_info(ALL_COMPONENTS, step, params, found)
+        return options.on_step is not None and options.on_step(info) is False
+
+    here = not _needs_engine(options.execute)
+    return JointSettings(options.borrow, options.seed, options.execute, here, watch)
 
 
 def offset_cuts(data: Data, samples: object) -> list[Data]:
@@ -711,72 +797,61 @@ class ComponentSearch:
     """The search of one component: evaluates what a searcher proposes, and keeps it in order."""
 
     def __init__(
-        self,
-        setup: EvaluationSetup,
-        discovered: Discovered,
-        shared: Mapping[str, float],
-        options: TrainOptions,
+        self, setup: EvaluationSetup, discovered: Discovered, options: TrainOptions
     ) -> None:
-        dimensions = discovered.dimensions
-        if shared:
-            # Common parameters stay as the first component left them.
-            dimensions = tuple(
-                Dimension(dim.name, shared[dim.name], 0, 0)
-                if common and dim.name in shared
-                else dim
-                for dim, common in zip(discovered.dimensions, discovered.common, strict=True)
-            )
         self.setup = setup
-        self.space = SearchSpace(dimensions)
+        self.discovered = discovered
+        self.space = SearchSpace(discovered.dimensions)
         self.by_point: dict[Point, Evaluation] = {}
         self.narrow: tuple[str, ...] = ()  # what was chosen from too narrow a peak
         self._discovered = discovered
+        # Where steps are not judged by the component's own score alone: the scores they are judged
+        # by, and the share that other components have in them, by parameter.
+        self.blended: dict[SearchStep, float] = {}
+        self.borrowed: dict[str, float] = {}
         self._options = options
         self._here = not _needs_engine(options.execute)
         self._watched = setup.watched
         self._n_batches = 0
         self._steps: list[tuple[SearchStep, bool]] = []
         self._by_step: dict[SearchStep, Evaluation] = {}
+        self._trials: set[SearchStep] = set()
+        self._known: dict[Hashable, Evaluation] = {}
+        self._unseen: set[Hashable] = set()  # known from a step taken together, and no trial yet
 
     def run(self, searcher: Searcher) -> ComponentTraining:
-        """Search, and return what was found."""
+        """Search this component alone, and return what was found."""
         began = time.perf_counter()
         found = maximise(
             searcher,
             self.space,
             self._scores,
             seed=self._options.seed,
-            on_step=self._keep,
+            on_step=self.keep,
             identity=self._identity,
         )
-        return self._result(found, time.perf_counter() - began)
+        return self.result(found, time.perf_counter() - began)
 
     def log(self) -> TrialLog:
         """Return the steps that were evaluated, without the final run of the chosen values."""
-        setup, days, numbers = self.setup, None, None
+        setup, index = self.setup, None
+        kept = [step for step, is_new in self._steps if is_new and step.par_cycle > 0]
+        trials = [*zip(kept, map(self._by_step.__getitem__, kept), strict=True)]
         if setup.curves:
-            days = setup.bars.index[setup.account.first :]
-            numbers = np.arange(len(days))
-            if isinstance(days, pd.DatetimeIndex):
-                day = days.normalize()
-                days = day.unique()
-                numbers = days.get_indexer(day)
-        trials = [
-            (step, self._by_step[step])
-            for step, is_new in self._steps
-            if is_new and step.par_cycle > 0
-        ]
-        return TrialLog(setup.component.key, self.space.names, trials, days, numbers)
+            index = setup.bars.index[setup.account.first :]
+        blended = [self.blended.get(step, np.nan) for step in kept] if self.blended else None
+        return _trial_log(setup.component.key, self.space.names, trials, index, blended)
+
+    def keep(self, step: SearchStep, score: float, is_repeated: bool) -> None:
+        """Put a step into the order of steps."""
+        self._by_step.setdefault(step, self.by_point[step.point])
+        self._steps.append((step, not is_repeated and step in self._trials))
 
     def _identity(self, step: SearchStep) -> Hashable:
         """Return what makes two steps the same: their values, or all if the strategy looks."""
         return step if self._watched else step.point
 
-    def _keep(self, step: SearchStep, score: float, is_repeated: bool) -> None:
-        self._by_step.setdefault(step, self.by_point[step.point])
-        self._steps.append((step, not is_repeated))
-
-    def _scores(self, steps: list[SearchStep]) -> list[float]:
+    def _scores(self, steps: Sequence[SearchStep]) -> list[float]:
         """Return the scores of `steps`, up to the one that ends the parameter."""
         self._n_batches += 1
         known = [] if self._here else self._on_engine(steps)
@@ -787,6 +862,7 @@ class ComponentSearch:
             else:
                 found = known[number]
             self._by_step[step] = self.by_point[step.point] = found
+            self._trials.add(step)
             self._watched |= found.watched
             stop = found.stopped
             if self._options.on_step is not None:
@@ -796,65 +872,110 @@ class ComponentSearch:
                 break
         return scores
 
-    def _on_engine(self, steps: list[SearchStep]) -> list[Evaluation]:
+    def _on_engine(self, steps: Sequence[SearchStep]) -> list[Evaluation]:
         """Return one evaluation a step; those that failed and were skipped are unusable."""
-        requests: list[StepRequest] = [
-            (step[:], self._n_batches, at) for at, step in enumerate(steps)
-        ]
-        numbers = np.arange(len(requests))
-        calls = Calls(evaluate_request, (self.setup, None), varying={1: (requests, numbers)})
-        settings = Settings(raise_no_results=False, **self._options.execute)
         key, names = self.setup.component.key, self.space.names
-        keys = None
-        if settings.store is not None:  # what a store writes beside each result
-            columns: list[Any] = [[key] * len(steps)]
-            columns += zip(*(step.point for step in steps), strict=True)
-            keys = pd.MultiIndex.from_arrays(columns, names=["component", *names])
-        finished = run(
-            calls,
-            settings,
-            keys=keys,
-            label=lambda at: label_of(key, names, steps[at].point),
-            passthrough=OWN_MISTAKES,
+        values = run_requests(
+            evaluate_request,
+            self.setup,
+            [(step[:], self._n_batches, at) for at, step in enumerate(steps)],
+            self._options.execute,
+            lambda at: label_of(key, names, steps[at].point),
+            ["component", *names],
+            lambda: [[key] * len(steps), *map(list, zip(*(s.point for s in steps), strict=True))],
         )
-        found = [Evaluation(np.nan)] * len(steps)
-        positions = range(len(steps)) if finished.kept is None else finished.kept.tolist()
-        values = [] if finished.value is NoResult else finished.value
-        for position, value in zip(positions, values, strict=True):
-            if not isinstance(value, Outcome):
-                found[position] = Evaluation.of(value)
-        return found
+        return [Evaluation(np.nan) if value is None else Evaluation.of(value) for value in values]
+
+    # What follows is for the searches of several components at once.
+
+    def hold(self, values: Mapping[int, float]) -> None:
+        """Search no longer for the parameters at these positions."""
+        dimensions = list(self.space)
+        for at, value in values.items():
+            dimensions[at] = Dimension(dimensions[at].name, value, 0, 0)
+        self.space = SearchSpace(dimensions)
+
+    def proposals(self, searcher: Searcher, seed: int | None) -> Proposals:
+        """Return the steps that a searcher wants, each of them: scores depend on other components.
+
+        So the same values may have another score later on; `own_scores` evaluates them once.
+        """
+        return propose(
+            searcher, self.space, seed=seed, on_step=self.keep, identity=lambda step: step
+        )
+
+    def own_scores(self, steps: Sequence[SearchStep]) -> list[float]:
+        """Return the component's own scores, up to a stop; none is evaluated twice."""
+        keys = [self._identity(step) for step in steps]
+        new: dict[Hashable, SearchStep] = {}
+        for key, step in zip(keys, steps, strict=True):
+            if key not in self._known:
+                new.setdefault(key, step)
+        fresh = dict(zip(new, self._scores(list(new.values())) if new else [], strict=False))
+        self._known |= {key: self._by_step[new[key]] for key in fresh}
+        scores: list[float] = []
+        for key, step in zip(keys, steps, strict=True):
+            if key not in self._known:
+                break  # an earlier step ended the parameter
+            found = self._known[key]
+            self._by_step.setdefault(step, found)
+            if key in self._unseen:
+                self._unseen.discard(key)
+                self._trials.add(step)
+            scores.append(fresh.pop(key, found.score))
+            if isinstance(scores[-1], StoppingScore):
+                break
+        return scores
+
+    def found_at(self, step: SearchStep) -> Evaluation:
+        """Return the evaluation of a step."""
+        return self._by_step[step]
+
+    def take(self, step: SearchStep, own: Evaluation, shown: Evaluation, *, is_trial: bool) -> None:
+        """Keep what a step that was taken together gave this component."""
+        key = self._identity(step)
+        if key not in self._known:
+            self._known[key] = own
+            if not is_trial:
+                self._unseen.add(key)
+        self.by_point.setdefault(step.point, own)
+        self._by_step[step] = shown
+        self._watched |= own.watched
+        if is_trial:
+            self._trials.add(step)
+
+    # What was found.
 
     def _info(self, step: SearchStep, found: Evaluation) -> StepInfo:
-        return StepInfo(
-            self.setup.component.key,
-            step.train_cycle,
-            step.par_cycle,
-            step.step_cycle,
-            step.parameter,
-            dict(zip(self.space.names, step.point, strict=True)),
-            found.score,
-            found.stats,
-        )
+        params = dict(zip(self.space.names, step.point, strict=True))
+        return _step_info(self.setup.component.key, step, params, found)
 
-    def _result(self, found: SearchResult, seconds: float) -> ComponentTraining:
-        discovered, setup, names = self._discovered, self.setup, self.space.names
+    def result(
+        self, found: SearchResult, seconds: float, prior: Choice | None = None
+    ) -> ComponentTraining:
+        """Return what was found; `prior` is what was chosen for all components before."""
+        discovered, setup, names = self.discovered, self.setup, self.space.names
         component, bars, first = setup.component, setup.bars, setup.account.first
+        choice, score = found.choice, found.score
+        if prior is not None:
+            choice = _joined_choice(prior, choice, is_searched=any(d.searched for d in self.space))
+            score = score if choice.usable or score > 0 else 0.0
         final = self.by_point[found.values]
         n_known = len(self.by_point)
-        members = self._members(found) if found.choice.members else ()
-        curves = tuple(self._curve(curve) for curve in found.choice.curves)
-        self.narrow = _narrow(component.key, found)
+        members = self._members(choice) if choice.members else ()
+        curves = tuple(self._curve(curve) for curve in choice.curves)
+        n_evaluations = (len(self._known) or found.n_evaluations) + len(self.by_point) - n_known
+        self.narrow = _narrow(component.key, choice, n_evaluations)
         return ComponentTraining(
             key=component.key,
             asset=component.asset,
             algo=component.algo,
             params=_named(names, found.values, final),
-            objective=float(found.score),
-            at_edge=dict(zip(names, found.choice.at_edge, strict=True)),
+            objective=float(score),
+            at_edge=dict(zip(names, choice.at_edge, strict=True)),
             steps={curve.parameter: curve for curve in curves},
             curves=curves,
-            usable=bool(found.choice.usable),
+            usable=bool(choice.usable),
             dimensions=discovered.dimensions,
             common=tuple(
                 dim.name
@@ -865,15 +986,16 @@ class ComponentSearch:
             first=bars.index[first],
             last=bars.index[-1],
             n_bars=len(bars) - first,
-            n_evaluations=found.n_evaluations + len(self.by_point) - n_known,
+            n_evaluations=n_evaluations,
             seconds=seconds,
+            borrowed=self.borrowed,
             members=members,
         )
 
-    def _members(self, found: SearchResult) -> tuple[Member, ...]:
+    def _members(self, choice: Choice) -> tuple[Member, ...]:
         """Return the ensemble that was chosen; what the search did not evaluate of it is now."""
         weights: dict[Point, float] = {}
-        for point, weight in found.choice.members:
+        for point, weight in choice.members:
             values = self.space.rounded(point)  # several may be one once integers are rounded
             weights[values] = weights.get(values, 0.0) + weight
         cycle = max((step.train_cycle for step, _ in self._steps), default=1)
@@ -892,22 +1014,27 @@ class ComponentSearch:
 
     def _curve(self, curve: SearchCurve) -> StepCurve:
         """Return the steps of one parameter with the trades that each one made."""
-        wins, losses = [], []
+        wins, losses, own = [], [], []
         for step, _ in self._steps:
             if step.train_cycle == curve.pass_ and step.parameter == curve.parameter:
-                stats = self._by_step[step].stats
+                found = self._by_step[step]
+                stats = found.stats
+                own.append(found.score)
                 wins.append(np.nan if stats is None else stats.num_win)
                 losses.append(np.nan if stats is None else stats.num_loss)
+        scores, blended = np.array(curve.scores), None
+        if curve.parameter in self.borrowed:
+            scores, blended = np.array(own), scores
         window = None
         if curve.window is not None:
             window = (curve.values[curve.window[0]], curve.values[curve.window[1]])
-        dimension = next(dim for dim in self._discovered.dimensions if dim.name == curve.parameter)
+        dimension = next(dim for dim in self.discovered.dimensions if dim.name == curve.parameter)
         return StepCurve(
             component=self.setup.component.key,
             parameter=curve.parameter,
             pass_number=curve.pass_,
             values=np.array(curve.values),
-            objective=np.array(curve.scores),
+            objective=scores,
             wins=np.array(wins, dtype=np.float64),
             losses=np.array(losses, dtype=np.float64),
             chosen=curve.value,
@@ -916,21 +1043,23 @@ class ComponentSearch:
             window=window,
             at_edge=curve.at_edge,
             objective_name=objective_name(self._options.objective),
+            blended=blended,
+            borrowed=self.borrowed.get(curve.parameter, 0.0),
             robustness=curve.robustness,
         )
 
 
-def _narrow(key: str, found: SearchResult) -> tuple[str, ...]:
+def _narrow(key: str, choice: Choice, n_evaluations: int) -> tuple[str, ...]:
     """Return what of a component was chosen from too narrow a peak: parameters, or all of it."""
-    if not found.choice.usable:
+    if not choice.usable:
         return ()
-    last = {curve.parameter: curve for curve in found.choice.curves}
+    last = {curve.parameter: curve for curve in choice.curves}
     names = [
         f"{key} {name}"
         for name, curve in last.items()
         if is_narrow(curve.robustness, len(curve.values))
     ]
-    return (*names, *[key] * is_narrow(found.choice.robustness, found.n_evaluations))
+    return (*names, *[key] * is_narrow(choice.robustness, n_evaluations))
 
 
 def _named(names: Sequence[str], values: Point, evaluation: Evaluation) -> dict[str, float]:
@@ -939,6 +1068,39 @@ def _named(names: Sequence[str], values: Point, evaluation: Evaluation) -> dict[
     for position, value in (evaluation.computed or {}).items():
         params[names[position]] = value
     return params
+
+
+def _trial_log(
+    component: str,
+    names: tuple[str, ...],
+    trials: Sequence[tuple[SearchStep, Evaluation]],
+    index: pd.Index | None,
+    blended: Sequence[float] | None = None,
+) -> TrialLog:
+    """Return the log of trials; `index` has the evaluated bars where their profit was kept."""
+    days, numbers = index, None
+    if index is not None:
+        numbers = np.arange(len(index))
+        if isinstance(index, pd.DatetimeIndex):
+            day = index.normalize()
+            days = day.unique()
+            numbers = days.get_indexer(day)
+    return TrialLog(component, names, trials, days, numbers, blended)
+
+
+def _step_info(
+    component: str, step: SearchStep, params: Mapping[str, float], found: Evaluation
+) -> StepInfo:
+    cycles = (step.train_cycle, step.par_cycle, step.step_cycle)
+    return StepInfo(component, *cycles, step.parameter, dict(params), found.score, found.stats)
+
+
+def _joined_choice(prior: Choice, own: Choice, *, is_searched: bool) -> Choice:
+    """Return what was chosen for all components, and then by one for the rest of its parameters."""
+    at_edge = tuple(one or other for one, other in zip(prior.at_edge, own.at_edge, strict=True))
+    usable = prior.usable or (is_searched and own.usable)
+    curves = (*prior.curves, *own.curves)
+    return replace(own if is_searched else prior, at_edge=at_edge, usable=usable, curves=curves)
 
 
 _UNUSED_HERE = {"n_workers", "store_key", "engine", "show_progress"}
@@ -975,23 +1137,30 @@ class Note(str):
 
 
 def _notes(
-    strategy: Strategy, results: Sequence[ComponentTraining], searches: Sequence[ComponentSearch]
+    strategy: Strategy,
+    results: Sequence[ComponentTraining],
+    searches: Sequence[ComponentSearch],
+    shared: Sequence[frozenset[str]],
 ) -> tuple[Note, ...]:
-    """Return the warnings about a training."""
+    """Return the warnings about a training; `shared` rest on the trades of all components."""
     silent, unusable, few, n_unprotected = [], [], [], 0
-    for found, search in zip(results, searches, strict=True):
+    n_together = 0
+    for found, search, others in zip(results, searches, shared, strict=True):
         n_trades = 0.0
         for evaluation in search.by_point.values():
             n_unprotected = max(n_unprotected, evaluation.n_unprotected)
             n_trades += evaluation.n_trades
-        n_params = sum(dim.searched for dim in found.dimensions)
+        n_params = sum(dim.searched and dim.name not in others for dim in found.dimensions)
         n_chosen = found.stats.num_trades if found.stats else 0
+        n_together += n_chosen
         if not n_trades:
             silent.append(found.key)
         elif not found.usable:
             unusable.append(found.key)
         elif n_chosen < MIN_TRADES_PER_PARAMETER * n_params:
             few.append(f"{found.key} {n_chosen} for {n_params}")
+    if shared[0] and n_together < MIN_TRADES_PER_PARAMETER * len(shared[0]):
+        few.append(f"all together {n_together} for {len(shared[0])}")
     name = repr(strategy.name)
     notes = []
     if silent:

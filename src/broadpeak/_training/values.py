@@ -8,6 +8,7 @@ from typing import NamedTuple, Protocol, TypeAlias
 
 from broadpeak._search.searchspace import Dimension
 from broadpeak._training.components import Component
+from broadpeak._training.fits import FittedModels, no_models
 from broadpeak.errors import BroadpeakError, ParamError, StrategyError, broken_rule
 
 
@@ -45,7 +46,10 @@ class ValueSource(Protocol):
 
 
 class Defaults:
-    """Returns the default of every call."""
+    """Returns the default of every call; `models` are what `s.fit` returns."""
+
+    def __init__(self, models: FittedModels | None = None) -> None:
+        self.models = no_models() if models is None else models
 
     def value(self, position: int, call: OptimizeCall, component: Component | None) -> float:
         """Return the default of the call."""
@@ -122,12 +126,26 @@ WeightedValues: TypeAlias = tuple[Mapping[str, float], float]
 """The values of one member of an ensemble, and its share of the lots."""
 
 
+class HeldValues(Trial):
+    """Returns the values of a run that was made before, whatever the ranges are on other bars."""
+
+    __slots__ = ()
+
+    def value(self, position: int, call: OptimizeCall, component: Component | None) -> float:
+        """Return the value of call number `position` in that run."""
+        if position >= len(self._calls):
+            raise _changed_error(f"call number {position + 1} ({call.shown(position)}) is new")
+        self._n_seen += 1
+        return self._point[position]
+
+
 class TrainedValues:
     """Returns trained values by component, by name where names are known, else by order.
 
     A common parameter takes its value from the first component of the assets that run; without a
-    loop that is the only one. Where components trade ensembles, `sets` holds the members of every
-    component; a run of the strategy then gets one of each, with `at`.
+    loop that is the only one. `models` are what `s.fit` returns beside them. Where components trade
+    ensembles, `sets` holds the members of every component; a run of the strategy then gets one of
+    each, with `at`.
     """
 
     def __init__(
@@ -139,12 +157,14 @@ class TrainedValues:
         error: type[BroadpeakError],
         sets: Mapping[str, Sequence[WeightedValues]] | None = None,
         first: str = "",
+        models: FittedModels | None = None,
     ) -> None:
         self.sets = sets or {}
         self._table = table
         self._named = named
         self._source = source
         self._error = error
+        self.models = no_models() if models is None else models
         self._used: dict[str, list[str]] = {}
         self._common: set[str] = set()
         self._wanted_first = first
@@ -157,7 +177,9 @@ class TrainedValues:
         """
         table = {key: members[min(rank, len(members) - 1)][0] for key, members in self.sets.items()}
         named, source, error = self._named, self._source, self._error
-        return TrainedValues(table, named=named, source=source, error=error, first=first)
+        return TrainedValues(
+            table, named=named, source=source, error=error, first=first, models=self.models
+        )
 
     def ran_with(self, key: str) -> bool:
         """Return whether the common values of a finished run are those of component `key`."""

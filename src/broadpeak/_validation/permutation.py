@@ -8,28 +8,37 @@ import math
 import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple
 
 import numpy as np
-import pandas as pd
 
 from broadpeak._core import check, rng
 from broadpeak._data.data import Data
+from broadpeak._prices.table import PriceTable
 from broadpeak._run.calls import Task
 from broadpeak._run.cores import core_count
 from broadpeak._run.execute import execute
+from broadpeak._run.registry import is_serial
 from broadpeak._significance.returns import MOST_DRAWS, probability
 from broadpeak._store.store import Store
 from broadpeak._training.strategy import Strategy, StrategyFunction, as_strategy
-from broadpeak._training.train import EXECUTE_OPTIONS, train
+from broadpeak._training.train import (
+    EXECUTE_OPTIONS,
+    TrainOptions,
+    offset_cuts,
+    plan_training,
+    train,
+)
+from broadpeak._validation.curves import chosen_curve, t_statistic, walked_curve
 from broadpeak._validation.walkforward import walk_forward
 from broadpeak.errors import DataError, ParamError, broken_rule
 from broadpeak.types import BoolArray, FloatArray, IntArray
 
 _PRICES = ("open", "high", "low", "close")
-_BATCH = 16  # permutations between two looks at what was found so far
+_TRAIN_OPTIONS = set(TrainOptions.__dataclass_fields__) - {"execute"}
+# Permutations between two looks at what was found so far: on workers, and here.
+_BATCH, _BATCH_HERE = 16, 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,43 +107,58 @@ def bar_permutation(data: Data, seed: int | None) -> Data:
     """
     if not isinstance(data, Data):
         raise DataError(broken_rule("data", "be a Data", data, "Type: bp.Data.from_frames(…)"))
-    generator = rng.generator(seed)
-    present = np.isfinite(data.array("close"))
-    groups = _groups(present)
-    bars, gaps = _shuffled_bars(groups, generator), _shuffled_bars(groups, generator)
-    fields = {}
-    for name in (*_PRICES, "volume"):
-        with suppress(DataError):  # closes alone are prices too
-            fields[name] = data.array(name)
-    frames = {}
-    for row, symbol in enumerate(data.symbols):
+    return _shuffled(data, rng.generator(seed))
+
+
+def _shuffled(data: Data, generator: np.random.Generator, border: int = 0) -> Data:
+    """Return permuted prices; nothing crosses `border`, so that both sides keep their drift."""
+    table = data._table  # noqa: SLF001  # a row a symbol, also in a mono-chunk
+    present = np.isfinite(table.fields["close"])
+    groups = _groups(present, border)
+    bars, gaps = (_shuffled_bars(groups, present.shape[1], generator) for _ in range(2))
+    moved = {name: np.full(present.shape, np.nan) for name in table.fields}
+    for row, symbol in enumerate(table.symbols):
         own_bars = np.flatnonzero(present[row])
+        if not len(own_bars):
+            continue
+        prices = {name: values[row, own_bars] for name, values in table.fields.items()}
         # Numbers of bars of the calendar → numbers among the symbol's own bars.
         position = np.cumsum(present[row]) - 1
-        prices = {name: values[row, own_bars] for name, values in fields.items()}
-        moved = _permuted(prices, position[bars[own_bars]], position[gaps[own_bars]])
-        frames[symbol] = pd.DataFrame(moved, index=data.index[own_bars])
-    result = Data.from_frames(frames)
-    flat = isinstance(data.close, pd.Series)
-    return result if flat or len(frames) > 1 else result.select(data.symbols)
+        with np.errstate(over="ignore", under="ignore"):
+            prices = _permuted(prices, position[bars[own_bars]], position[gaps[own_bars]])
+        for name, values in prices.items():
+            if name in _PRICES and not ((values > 0.0) & (values < np.inf)).all():
+                msg = (
+                    f"{name} of {symbol} must stay within the range of floats when its moves come "
+                    "in another order, got moves of hundreds of orders of magnitude. Correct them."
+                )
+                raise DataError(msg)
+            moved[name][row, own_bars] = values
+    return Data(PriceTable(table.index, table.symbols, moved, table.single, table.codes))
 
 
-def _groups(present: BoolArray) -> list[IntArray]:
+def _groups(present: BoolArray, border: int) -> list[IntArray]:
     """Return the bars that may be exchanged: those at which the same symbols have a bar.
 
-    The first bar of a symbol stays where it is.
+    The first bar of a symbol stays where it is, and no bar crosses bar number `border`.
     """
+    n_bars = present.shape[1]
+    sides = [np.arange(border), np.arange(border, n_bars)]
+    if present.all():  # the usual case, without sorting patterns
+        return [side[side > 0] for side in sides]
     patterns = np.unique(present, axis=1, return_inverse=True)[1].ravel()
-    movable = np.ones(present.shape[1], dtype=bool)
+    movable = np.ones(n_bars, dtype=bool)
     movable[present.argmax(axis=1)] = False
     return [
-        np.flatnonzero((patterns == pattern) & movable) for pattern in range(patterns.max() + 1)
+        side[(patterns[side] == pattern) & movable[side]]
+        for side in sides
+        for pattern in range(patterns.max() + 1)
     ]
 
 
-def _shuffled_bars(groups: list[IntArray], generator: np.random.Generator) -> IntArray:
-    """Return for each bar the bar that comes there."""
-    order = np.arange(max((int(group.max()) for group in groups if len(group)), default=-1) + 1)
+def _shuffled_bars(groups: list[IntArray], n_bars: int, generator: np.random.Generator) -> IntArray:
+    """Return for each bar the bar that comes there; what is in no group stays where it is."""
+    order = np.arange(n_bars)
     for group in groups:
         order[group] = generator.permutation(group)
     return order
@@ -253,56 +277,151 @@ def permutation_test(
         name: train_options.pop(name) for name in sorted(EXECUTE_OPTIONS & set(train_options))
     }
     _check_names(train_options, is_walk=walk is not None)
-    call = (as_strategy(strategy), data, train_options, walk, seed)
-    observed = _result(*call, None)
-    least = max(1, math.floor(alpha * (n + 1) + 1e-9)) if sequential else n + 1
+    search = Search.of(as_strategy(strategy), data, train_options, walk, seed)
+    observed = permuted_search(search, None)
+    least = enough_as_good(alpha, n) if sequential else n + 1
+    null = permutation_null(search, observed, n, least, {**execute_options, "store": store})
+    p_value, stopped = permutation_p_value(null, observed, least)
+    return Permutation(p_value, observed, null, len(null), stopped and len(null) < n)
+
+
+# ------------------------------------------------------------------ what every permutation repeats
+
+
+class Search(NamedTuple):
+    """A search that is repeated on permuted prices.
+
+    Attributes
+    ----------
+    strategy : Strategy
+    data : Data
+        Prices up to the last bar that the search may see.
+    options : dict
+        Options of `train`, its window among them.
+    walk : dict, optional
+        Options of `walk_forward`, where the whole walk is repeated.
+    seed : int
+        Of the permutations.
+    border : int
+        First evaluated bar; those before it, which only warm up, are permuted among themselves, so
+        that the evaluated period keeps a drift of its own.
+    by_returns : bool
+        Compare the t statistic of the returns, each year counting alike; otherwise the objective,
+        or the Sharpe ratio of a walk.
+    """
+
+    strategy: Strategy
+    data: Data
+    options: dict[str, Any]
+    walk: dict[str, Any] | None
+    seed: int
+    border: int = 0
+    by_returns: bool = False
+
+    @classmethod
+    def of(
+        cls,
+        strategy: Strategy,
+        data: Data,
+        options: Mapping[str, Any],
+        walk: Mapping[str, Any] | None,
+        seed: int,
+        *,
+        by_returns: bool = False,
+    ) -> Search:
+        """Return the search, its prices cut where its window ends.
+
+        Raises
+        ------
+        ParamError, DataError
+            If an option or the prices break a rule of `train`.
+        """
+        rest = {**options, **(walk or {})}
+        start, end = rest.get("start"), rest.get("end")
+        settings = {name: value for name, value in rest.items() if name in _TRAIN_OPTIONS}
+        samples = settings.get("samples")
+        cut = data if samples is None else offset_cuts(data, samples)[0]
+        plan = plan_training(strategy, cut, TrainOptions(**settings))
+        spans = plan.windows(start, end)
+        first = min(plan.bars[symbol].index[span.first] for symbol, span in spans.items())
+        if end is not None:
+            data = data[:end]
+        border = int(data.index.searchsorted(first))
+        chosen = None if walk is None else dict(walk)
+        return cls(strategy, data, dict(options), chosen, seed, border, by_returns)
+
+
+def enough_as_good(alpha: float, n: int) -> int:
+    """Return after how many results at least as good none of n permutations can tell any more."""
+    return max(1, math.floor(alpha * (n + 1) + 1e-9))
+
+
+def permutation_null(
+    search: Search, observed: float, n: int, least: int, options: Mapping[str, Any]
+) -> FloatArray:
+    """Return results on permuted prices, up to the one that is the `least`-th as good.
+
+    A batch runs when its first result is needed, so that more run than are looked at; how many
+    does not depend on the engine.
+    """
     null: list[float] = []
     better = 0
-    for result in _results(call, n, least, {**execute_options, "store": store}):
+    for result in _results(search, n, least, options):
         null.append(result)
         better += result >= observed
         if better >= least:
             break
-    n_run, stopped = len(null), better >= least
-    p_value = better / n_run if stopped else (1 + better) / (1 + n)
-    return Permutation(p_value, observed, np.array(null), n_run, stopped and n_run < n)
+    return np.array(null)
 
 
-_Search: TypeAlias = tuple[Strategy, Data, dict[str, object], dict[str, object] | None, int]
-"""What one search is made of: strategy, prices, options of `train` and of the walk, and seed."""
+def permutation_p_value(null: FloatArray, observed: float, least: int) -> tuple[float, bool]:
+    """Return the p value, and whether the `least`-th result as good ended the test.
+
+    >>> permutation_p_value(np.array([1.0, 3.0, 2.0]), 2.0, 2)
+    (0.6666666666666666, True)
+    >>> permutation_p_value(np.array([1.0, 3.0, 1.0]), 2.0, 2)
+    (0.5, False)
+    """
+    better, n_run = int((null >= observed).sum()), len(null)
+    stopped = better >= least
+    return (better / n_run, True) if stopped else ((1 + better) / (1 + n_run), False)
 
 
-def _results(call: _Search, n: int, least: int, options: Mapping[str, Any]) -> Iterator[float]:
+def _results(search: Search, n: int, least: int, options: Mapping[str, Any]) -> Iterator[float]:
     """Yield the results on permuted prices in order; a batch runs when its first one is needed."""
     workers = options.get("n_workers")
     workers = workers if isinstance(workers, int) else core_count()
-    batch = n if least > n else min(n, max(_BATCH, 2 * workers))
+    few = _BATCH_HERE if is_serial(options.get("engine") or "serial") else max(_BATCH, 2 * workers)
+    batch = n if least > n else min(n, few)
     options = {name: value for name, value in options.items() if value is not None}
     for start in range(0, n, batch):
         numbers = range(start, min(start + batch, n))
-        yield from execute([Task(_result, *call, number) for number in numbers], **options)
+        yield from execute([Task(permuted_search, search, number) for number in numbers], **options)
 
 
-def _result(
-    strategy: Strategy,
-    data: Data,
-    options: dict[str, Any],
-    walk: dict[str, Any] | None,
-    seed: int,
-    number: int | None,
-) -> float:
-    """Return what the search finds in the real prices, or in permutation `number` of them."""
+def permuted_search(search: Search, number: int | None) -> float:
+    """Return what the search finds in the real prices, or in permutation `number` of them.
+
+    The prices are inside `search`, so that a store does not count permutations as trials on them.
+    """
+    strategy, data, options, walk = search[:4]
     if number is not None:
-        stream = rng.generator(seed, number).integers(2**63)
-        data = bar_permutation(data, int(stream))
+        stream = rng.generator(search.seed, number).integers(2**63)
+        data = _shuffled(data, rng.generator(int(stream)), search.border)
+        options = {**options, "check": False}  # the strategy was checked on the real prices
     with warnings.catch_warnings():
         # Warnings about one of hundreds of permutations help nobody.
         warnings.simplefilter("ignore", UserWarning)
         if walk is not None:
-            portfolio = walk_forward(strategy, data, **walk, **options).portfolio
-            found = float(portfolio.metrics("sharpe_ratio").to_numpy().item())
+            walked = walk_forward(strategy, data, **{**options, **walk})
+            if search.by_returns:
+                return t_statistic(walked_curve(walked, data).returns)
+            found = float(walked.portfolio.metrics("sharpe_ratio").to_numpy().item())
         else:
-            components = train(strategy, data, **options).components.values()
+            training = train(strategy, data, **options)
+            if search.by_returns:
+                return t_statistic(chosen_curve(training, data).returns)
+            components = training.components.values()
             found = float(np.mean([component.objective for component in components]))
     return found if not math.isnan(found) else -math.inf
 
@@ -318,7 +437,7 @@ def _check_names(options: Iterable[str], *, is_walk: bool) -> None:
             raise check.unknown_option("permutation_test", name, known)
 
 
-def _walk_options(walk: object) -> dict[str, object] | None:
+def _walk_options(walk: object) -> dict[str, Any] | None:
     if walk is None or walk is False:
         return None
     if walk is True:

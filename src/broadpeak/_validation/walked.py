@@ -21,9 +21,11 @@ from broadpeak._data.data import Data
 from broadpeak._metrics.formulas import is_zero
 from broadpeak._portfolio.portfolio import Portfolio
 from broadpeak._run.carried import Travelling
+from broadpeak._training.backtests import buy_and_hold
 from broadpeak._training.objective import objective_name
 from broadpeak._training.result import StepCurve, Training
 from broadpeak._training.strategy import Strategy
+from broadpeak._validation.verdict import Verdict
 from broadpeak.errors import ParamError, broken_rule
 from broadpeak.types import FloatArray
 
@@ -122,6 +124,20 @@ class WalkForward(Travelling):
         return self.trainings[-1].params
 
     @property
+    def held(self) -> Portfolio:
+        """The same symbols, bought at the first tested bar and held to the last one.
+
+        With equal amounts of money and the same costs: what the strategy is held against.
+        """
+        kept: Portfolio | None = self.__dict__.get("_held")
+        if kept is None:
+            assets = [found.asset for found in self.trainings[0].components.values()]
+            costs = self.settings.get("costs")
+            kept = buy_and_hold(self.data, assets, self.portfolio, costs=costs)
+            self.__dict__["_held"] = kept
+        return kept
+
+    @property
     def stats(self) -> pd.Series[Any]:
         """Metrics of the cycles, then those of the stitched portfolio (`Portfolio.stats`).
 
@@ -214,19 +230,39 @@ class WalkForward(Travelling):
             for number, training in enumerate(self.trainings, 1)
         ]
 
-    def report(self, path: str | Path) -> Path:
+    def verdict(self, **options: Any) -> Verdict:
+        """Judge whether this is more than luck; see `validate`.
+
+        Parameters
+        ----------
+        **options
+            As of `validate`: ``alpha=``, ``n_permutations=``, ``store=``, ``engine=``, …
+
+        Returns
+        -------
+        Verdict
+            That with default options is kept.
+        """
+        found: Verdict = drawing.judge(self, **options)
+        return found
+
+    def report(self, path: str | Path, *, verdict: bool = True) -> Path:
         """Write one HTML page with everything about this run, which opens offline.
 
         Parameters
         ----------
         path : str or Path
             The file to write.
+        verdict : bool, default True
+            Put the verdict on top; it is computed unless it is known. False: the page says that the
+            run was not judged.
 
         Returns
         -------
         Path
         """
-        return Path(drawing.draw("walk-forward-report", self, path=path))
+        check.flag("verdict", verdict)
+        return Path(drawing.draw("walk-forward-report", self, path=path, verdict=verdict))
 
     def __repr__(self) -> str:
         tested = self.table[self.table["test_start"].notna()]
@@ -246,6 +282,7 @@ def _mean_curve(curves: Sequence[StepCurve]) -> StepCurve:
         rule = "have the same steps in all cycles to be averaged"
         raise ParamError(broken_rule(first.parameter, rule, first.values))
     chosen = [curve.chosen for curve in curves]
+    borrows = any(curve.blended is not None for curve in curves)
     return StepCurve(
         component=first.component,
         parameter=first.parameter,
@@ -260,6 +297,8 @@ def _mean_curve(curves: Sequence[StepCurve]) -> StepCurve:
         window=(min(chosen), max(chosen)),
         at_edge=any(curve.at_edge for curve in curves),
         objective_name=first.objective_name,
+        blended=_mean([curve.chosen_from for curve in curves]) if borrows else None,
+        borrowed=float(np.mean([curve.borrowed for curve in curves])),
     )
 
 

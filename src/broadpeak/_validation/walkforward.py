@@ -16,17 +16,17 @@ import pandas as pd
 from broadpeak._core import check
 from broadpeak._data.data import Data
 from broadpeak._training.components import Bars, BarWindow, Component, check_enough, window
+from broadpeak._training.evaluation import discover_all
+from broadpeak._training.guard import check_discovered
 from broadpeak._training.objective import resolve_objective
 from broadpeak._training.orders import (
     SETTINGS,
-    Account,
     OrderArrays,
     OrderBook,
     Setting,
     SimulatedOrders,
     simulate_orders,
 )
-from broadpeak._training.performance import Stats
 from broadpeak._training.result import ComponentTraining, Training
 from broadpeak._training.strategy import Strategy, StrategyFunction, as_strategy
 from broadpeak._training.test import (
@@ -166,6 +166,7 @@ def walk_forward(
         raise ParamError(broken_rule("samples", rule, options.samples, remedy))
     plan = plan_training(as_strategy(strategy), data, options)
     spans = _cycle_spans(plan, (start, end), cycles, period, split, anchored=anchored)
+    checked = _checked(plan, spans) if options.check else {}
     trainings = train_many(
         [TrainingTask(plan, one.train) for one in spans if retrain_last or one.test is not None],
         options.execute,
@@ -192,12 +193,23 @@ def walk_forward(
         strategy=plan.strategy,
         data=data,
         settings=settings,
-        notes=joined_notes(trainings),
+        notes=(*checked.values(), *joined_notes(trainings)),
         seconds=time.perf_counter() - began,
     )
     for note in result.notes:
         warnings.warn(note, stacklevel=2)
     return result
+
+
+def _checked(plan: TrainingPlan, spans: Sequence[_CycleSpans]) -> dict[str, str]:
+    """Check the strategy once, on the bars of all cycles; return what to warn about."""
+    lookback = plan.strategy.lookback
+    first, last = spans[0].train, spans[-1].train
+    views = {
+        symbol: bars.window(first[symbol].first - lookback, last[symbol].last)
+        for symbol, bars in plan.bars.items()
+    }
+    return check_discovered(plan.strategy, discover_all(plan.strategy, views))
 
 
 class _CycleSpans(NamedTuple):
@@ -344,7 +356,7 @@ def _place_test(
     test = component_test(
         # What was plotted belongs to a cycle, not to the whole.
         sets[0][0]._replace(lines={}, member=member),
-        _stitched_orders(books, bounds, cuts, n_bars, horizon),
+        stitched_orders(books, bounds, cuts, n_bars, horizon),
         segments[0].first,
         plan.strategy.fill,
         plan.costs[component.asset],
@@ -393,7 +405,7 @@ def _places(sets: Sequence[Sequence[tuple[float, ...]]]) -> list[list[int | None
     return places
 
 
-def _stitched_orders(
+def stitched_orders(
     books: Sequence[OrderBook],
     segments: Sequence[BarWindow],
     cuts: Sequence[bool],
@@ -476,7 +488,7 @@ def _cycle_table(
                 for test, weights, full in of_component:
                     if weight := weights[number - 1]:
                         bars = (first - start, last - start)
-                        stats = _segment_stats(full, test.account, *bars)
+                        stats, _ = full.segment(test.account, *bars)
                         score += weight * objective(stats)
                         n_trades += stats.num_trades
                         net += _segment_net(test.simulated.equity, *bars)
@@ -502,27 +514,6 @@ def _cycle_table(
         # Dates stay dates where a cycle has no test: NaT instead of None.
         table = table.astype({"test_start": dates, "test_end": dates})
     return table
-
-
-def _segment_stats(simulated: SimulatedOrders, account: Account, first: int, last: int) -> Stats:
-    """Return the statistics of bars [first, last) of a test.
-
-    Trades count where they were closed; equity is marked to market at both borders.
-    """
-    trades, equity = simulated.trades, simulated.equity
-    closed = trades["status"] == 1
-    ended = trades[(trades["exit_index"] >= first) & (trades["exit_index"] < last) & closed]
-    earlier = trades[(trades["exit_index"] < first) & closed]
-    before = equity[first - 1] if first else 0.0
-    ended["entry_index"] = np.maximum(ended["entry_index"], first)  # a copy, as every selection is
-    return Stats.of_records(
-        ended,
-        equity[first:last] - before,
-        first=first,
-        capital=account.capital,
-        years=account.years * (last - first) / len(equity),
-        balance=float(earlier["pnl"].sum() - before),
-    )
 
 
 def _segment_net(equity: FloatArray, first: int, last: int) -> float:

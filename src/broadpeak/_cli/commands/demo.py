@@ -12,8 +12,13 @@ from broadpeak._cli.commands import doctor
 FOLDER = "runs/demo"
 
 
-def demo(*, out: flags.OutFolder = FOLDER, as_json: flags.AsJson = False) -> None:
-    """Train the example strategy on three stocks, test it, and write a report."""
+def demo(
+    *,
+    out: flags.OutFolder = FOLDER,
+    verdict: flags.Judge = True,
+    as_json: flags.AsJson = False,
+) -> None:
+    """Train the example strategy on three stocks, test it, judge it, and write a report."""
     if doctor.kernel_cache()["files"] == 0:
         console.show_notes(["The first run compiles its loops, once; this takes about a minute."])
     strategy = example.make_trend()
@@ -23,14 +28,16 @@ def demo(*, out: flags.OutFolder = FOLDER, as_json: flags.AsJson = False) -> Non
     )
     portfolio, more = inputs.with_warnings(lambda: bp.test(strategy, data, training))
     notes = list(dict.fromkeys([*notes, *more]))
-    files = summary.write_training(training, out or FOLDER, "trend")
+    judged = summary.judge(training, wanted=verdict)
+    files = summary.write_training(training, out or FOLDER, "trend", verdict=verdict)
     rows = _rows(training, portfolio)
     if as_json:
-        console.show_json({"symbols": rows, "files": files, "warnings": notes})
+        answer = judged and judged.to_dict()
+        console.show_json({"symbols": rows, "files": files, "verdict": answer, "warnings": notes})
         return
     console.show_warnings(notes)
     console.show_table(
-        "trend: objective in training, trades and net result of the test, 2000 to 2013",
+        "trend: objective, trades and net result, all in sample, 2000 to 2013",
         ["symbol", "chosen values", "objective", "trades", "net result"],
         [
             (
@@ -45,6 +52,7 @@ def demo(*, out: flags.OutFolder = FOLDER, as_json: flags.AsJson = False) -> Non
         text_columns=2,
     )
     console.show_lines(summary.edge_note(training))
+    summary.show_verdict(judged)
     summary.show_files(files)
 
 

@@ -11,6 +11,13 @@ import broadpeak as bp
 from broadpeak._cli import console, flags, inputs, summary
 from broadpeak._core import drawing
 
+_UNASKED = "Whether this result is more than luck was left open: --no-verdict."
+_UNKNOWN = (
+    "The values come from a file, and with them the luck of whatever search found them. How many "
+    "others were tried is not known here, so figures of bars that the search saw prove nothing. "
+    "'broadpeak train' and 'broadpeak walk-forward' judge the search and the values together."
+)
+
 
 def report(
     strategy: flags.StrategyFile,
@@ -21,7 +28,9 @@ def report(
     start: flags.Start = None,
     end: flags.End = None,
     cost: flags.CostList = None,
+    check: flags.Check = True,
     out: Annotated[str, typer.Option("--out", help="The HTML file.")] = "report.html",
+    verdict: flags.Judge = True,
 ) -> None:
     """Write an HTML page: a strategy with the parameters of a .par file beside its defaults."""
     plan = inputs.strategy(strategy)
@@ -30,10 +39,14 @@ def report(
     settings: dict[str, Any] = {"start": start, "end": end, "costs": inputs.costs(cost or [])}
 
     def both() -> tuple[bp.Portfolio, bp.Portfolio | None]:
-        tested = bp.test(plan, prices, chosen, **settings)
-        return tested, None if chosen is None else bp.test(plan, prices, None, **settings)
+        tested = bp.test(plan, prices, chosen, **settings, check=check)
+        if chosen is None:
+            return tested, None
+        return tested, bp.test(plan, prices, None, **settings, check=False)
 
     (tested, defaults), notes = inputs.with_warnings(both)
+    # Whoever chose the values of a file tried others; their number is not in it.
+    judged = bp.validate(returns=tested) if verdict and chosen is None else None
     path = drawing.draw(
         "backtest-report",
         tested,
@@ -43,6 +56,9 @@ def report(
         settings={"params": params, **settings},
         environment=inputs.environment(prices),
         notes=notes,
+        verdict=judged,
+        why_not=_UNKNOWN if verdict else _UNASKED,
     )
     console.show_warnings(notes)
+    summary.show_verdict(judged)
     summary.show_files({"report": str(path)})

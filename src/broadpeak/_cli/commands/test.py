@@ -25,6 +25,7 @@ def run_test(
         float | None,
         typer.Option("--capital", help="Initial capital. Default: the price of one position."),
     ] = None,
+    check: flags.Check = True,
     out: flags.OutFolder = None,
     as_json: flags.AsJson = False,
 ) -> None:
@@ -37,6 +38,7 @@ def run_test(
         "end": end,
         "costs": inputs.costs(cost or []),
         "capital": capital,
+        "check": check,
     }
     portfolio, notes = inputs.with_warnings(lambda: bp.test(plan, prices, chosen, **settings))
     name = inputs.name_of(plan)

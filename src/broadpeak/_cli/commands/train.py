@@ -20,6 +20,7 @@ def train(
     search: dict[str, Any],
     out: flags.OutFolder = None,
     report: Annotated[bool, typer.Option(help="Write report.html.")] = True,
+    verdict: flags.Judge = True,
     as_json: flags.AsJson = False,
 ) -> None:
     """Train the parameters of a strategy; with --out, write parameter file, trials and report."""
@@ -27,7 +28,9 @@ def train(
     prices = inputs.prices(data, symbol or [])
     training, notes = inputs.with_warnings(lambda: bp.train(plan, prices, **search))
     name = inputs.name_of(plan)
-    files = summary.write_training(training, out, name, page=report) if out else {}
+    how = {name: search[name] for name in ("engine", "n_workers")}
+    judged = summary.judge(training, wanted=verdict, **how)
+    files = summary.write_training(training, out, name, page=report, verdict=verdict) if out else {}
     if as_json:
         components = summary.components(training)
         console.show_json(
@@ -35,6 +38,7 @@ def train(
                 "strategy": name,
                 "components": components,
                 "files": files,
+                "verdict": judged and judged.to_dict(),
                 "warnings": notes,
             }
         )
@@ -42,4 +46,5 @@ def train(
     console.show_warnings(notes)
     title = f"{name}: parameters chosen by {search['method']}, {search['objective']}"
     summary.show_training(training, title)
+    summary.show_verdict(judged)
     summary.show_files(files)

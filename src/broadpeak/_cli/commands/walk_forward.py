@@ -33,6 +33,7 @@ def walk_forward(
     symbol: flags.Symbols = None,
     search: dict[str, Any],
     out: flags.OutFolder = None,
+    verdict: flags.Judge = True,
     as_json: flags.AsJson = False,
 ) -> None:
     """Run a walk-forward test; with --out, write one .par file a cycle, cycles and report."""
@@ -43,7 +44,9 @@ def walk_forward(
     settings = {"cycles": cycles, "period": period, "split": split, "anchored": anchored, **search}
     result, notes = inputs.with_warnings(lambda: bp.walk_forward(plan, prices, **settings))
     name = inputs.name_of(plan)
-    files = _write(result, out) if out else {}
+    how = {name: search[name] for name in ("engine", "n_workers")}
+    judged = summary.judge(result, wanted=verdict, **how)
+    files = _write(result, out, verdict=verdict) if out else {}
     stats = summary.statistics(result.portfolio)
     if as_json:
         rows = result.cycles.reset_index().to_dict(orient="records")
@@ -53,6 +56,7 @@ def walk_forward(
                 "cycles": rows,
                 "stats": stats,
                 "files": files,
+                "verdict": judged and judged.to_dict(),
                 "warnings": notes,
             }
         )
@@ -60,13 +64,14 @@ def walk_forward(
     console.show_warnings(notes)
     console.show_frame(f"{name}: cycles", result.cycles.reset_index())
     summary.show_statistics(stats, f"{name}: out of sample, all cycles")
+    summary.show_verdict(judged)
     summary.show_files(files)
 
 
-def _write(result: bp.WalkForward, folder: str) -> dict[str, str]:
+def _write(result: bp.WalkForward, folder: str, *, verdict: bool) -> dict[str, str]:
     out = make_folder(folder)
     files = {"cycles": out / "cycles.csv", "report": out / "report.html"}
     result.to_par(out)
     result.cycles.to_csv(files["cycles"])
-    result.report(files["report"])
+    result.report(files["report"], verdict=verdict)
     return {"parameters": str(out), **{name: str(path) for name, path in files.items()}}

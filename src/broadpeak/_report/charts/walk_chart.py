@@ -19,17 +19,20 @@ def walk_forward_figure(
     cycles: pd.DataFrame,
     *,
     objective: str = "objective",
+    held: pd.Series[float] | None = None,
     title: str = "Walk-forward, out of sample",
 ) -> go.Figure:
     """Return equity above, objective in and out of sample for each cycle below.
 
-    `cycles` is `WalkForward.by_cycle`.
+    `cycles` is `WalkForward.by_cycle`; `held` the value of buying and holding.
     """
     if len(equity) == 0:
         return theme.empty(f"<b>{html.escape(title)}</b>", "There is no out-of-sample bar to draw.")
-    line = Line("equity out of sample", equity, theme.TRAINED)
+    lines = [Line("equity out of sample", equity, theme.TRAINED)]
+    if held is not None:
+        lines.append(Line("buy and hold", held, theme.HELD))
     return theme.figure(
-        [line_trace(line, hovertemplate="%{y:,.2f}"), *_scores(cycles)],
+        [*(line_trace(line, hovertemplate="%{y:,.2f}") for line in lines), *_scores(cycles)],
         f"<b>{html.escape(title)}</b>",
         height=560,
         barmode="group",

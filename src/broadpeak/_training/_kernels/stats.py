@@ -2,7 +2,8 @@
 """Loops behind `Stats`: one over trades, one over bars.
 
 Notation: n bars; trade k has result pnl[k], side[k] (> 0 long), and is in the market in the bars
-enter[k] … leave[k], both included, counted from the first evaluated bar. Trades are in time order.
+enter[k] … leave[k], both included, counted from the first evaluated bar. Trades are in time order:
+that of one position after the other, or, where several components are pooled, that of exits.
 equity[t] is the profit at the close of bar t, counted from 0 before the first bar.
 """
 
@@ -44,6 +45,11 @@ class TradeColumns(NamedTuple):
     leave: IntArray
     worth: FloatArray
 
+    def ordered(self, order: IntArray) -> TradeColumns:
+        """Return the same trades in another order."""
+        pnl, side, enter, leave, worth = self
+        return TradeColumns(pnl[order], side[order], enter[order], leave[order], worth[order])
+
 
 @kernel
 def columns_of(trades: AnyArray, first: int, slope: float) -> tuple[TradeColumns, FloatArray]:
@@ -72,6 +78,26 @@ def columns_of(trades: AnyArray, first: int, slope: float) -> tuple[TradeColumns
 
 
 @kernel
+def stats_of_pool(
+    trades: TradeColumns,
+    opened: TradeColumns,
+    equity: FloatArray,
+    recency: float,
+    capital: float,
+    balance: float,
+    tiny: float,
+) -> AnyArray:
+    """Return the statistics as `stats_of` of trades that overlap, as those of several components.
+
+    `trades` are in the order of their exits, `opened` are the same in the order of their entries.
+    """
+    out = np.zeros(1, STATS)
+    add_trades(out, trades, recency, len(equity), tiny)
+    add_equity(out, trades, opened, equity, capital, balance, tiny)
+    return out
+
+
+@kernel
 def stats_of(
     trades: TradeColumns,
     equity: FloatArray,
@@ -85,10 +111,7 @@ def stats_of(
     A deviation below `tiny` times the largest value it is made of is rounding, and 0. `balance` is
     that of trades closed before.
     """
-    out = np.zeros(1, STATS)
-    add_trades(out, trades, recency, len(equity), tiny)
-    add_equity(out, trades, equity, capital, balance, tiny)
-    return out
+    return stats_of_pool(trades, trades, equity, recency, capital, balance, tiny)
 
 
 @kernel
@@ -181,6 +204,7 @@ def add_trades(
 def add_equity(
     out: AnyArray,
     trades: TradeColumns,
+    opened: TradeColumns,
     equity: FloatArray,
     capital: float,
     balance: float,
@@ -188,7 +212,8 @@ def add_equity(
 ) -> None:
     """Write drawdowns, returns of the bars in the market, and the regression line of equity."""
     s = out[0]
-    pnl, enter, leave = trades.pnl, trades.enter, trades.leave
+    pnl, leave = trades.pnl, trades.leave
+    enter, held_to = opened.enter, opened.leave
     n = len(equity)
     n_trades = len(pnl)
     s["bars"] = n
@@ -229,7 +254,7 @@ def add_equity(
             s["drawdown_share"] = max(s["drawdown_share"], share)
             retreat += share * share
         while entered < n_trades and enter[entered] <= t:
-            until = max(until, leave[entered])
+            until = max(until, held_to[entered])
             entered += 1
         if t <= until:
             in_market += 1
@@ -251,7 +276,7 @@ def add_equity(
         rise = value - base - mean_rise
         spread += rise * rise
         while entered < n_trades and enter[entered] <= t:
-            until = max(until, leave[entered])
+            until = max(until, held_to[entered])
             entered += 1
         if t <= until:
             off = value - previous - mean_change

@@ -1,0 +1,562 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Look-ahead and look-back: whether orders depend on bars they cannot know, or on too many.
+
+A strategy is called again on a few copies of its bars. What it orders at a bar must be the same
+whatever comes after it (look-ahead), and with `lookback` bars before it (look-back). A copy ends
+soon after a signal, and the few bars that follow the signal are others: mirrored, and moved against
+its direction. Who looks at them orders something else. At an arbitrary bar most strategies would
+order nothing with either future, and most copies would tell nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import NamedTuple, NoReturn, TypeAlias
+
+import numpy as np
+
+from broadpeak._core import rng
+from broadpeak._search.searchspace import Dimension
+from broadpeak._training.components import Bars, Component
+from broadpeak._training.evaluation import Discovered
+from broadpeak._training.fits import FittedModels
+from broadpeak._training.orders import OrderCall, Setting
+from broadpeak._training.strategy import RunState, Strategy, run_strategy
+from broadpeak._training.values import HeldValues, OptimizeError, ValueSource
+from broadpeak.errors import StrategyError, described
+from broadpeak.types import BoolArray, FloatArray, IntArray
+
+N_OTHER_BARS = 25
+FACTOR = 4.0
+TOLERANCE = 1e-9
+"""Settings that differ by less, relative to their size, are rounded differently and no others."""
+
+NOISE = 1e-13
+N_NOISES = 16
+N_SIGNALS = 4
+TURNED_OFF = "check=False turns this check off."
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """A strategy, and what it ordered with some values on all bars.
+
+    Attributes
+    ----------
+    strategy : Strategy
+    run : RunState
+        What that call left behind.
+    bars : dict of str to Bars
+        Its bars; those of one asset where only one component ran.
+    chosen : Component or None
+        The component that ran; None: all of them.
+    source : callable
+        Makes what `optimize` gets the same values from.
+    shown : str
+        The values, for messages.
+    """
+
+    strategy: Strategy
+    run: RunState
+    bars: Mapping[str, Bars]
+    chosen: Component | None
+    source: Callable[[], ValueSource]
+    shown: str = ""
+
+    @cached_property
+    def calls(self) -> _Calls:
+        """The order calls of every component."""
+        return {component: book.calls() for component, book in self.run.books.items()}
+
+    @cached_property
+    def signals(self) -> dict[str, list[tuple[str, IntArray]]]:
+        """By kind of order, assets and bars of the signals that count, without the last bar."""
+        first = self.strategy.lookback
+        found: dict[str, list[tuple[str, IntArray]]] = {}
+        for component, calls in self.calls.items():
+            for call in calls:
+                bars = call.when[first:-1].nonzero()[0]
+                if len(bars):
+                    found.setdefault(call.name, []).append((component.asset, bars + first))
+        return found
+
+    @cached_property
+    def _models(self) -> FittedModels:
+        # A copy gets the models of all bars. It would fit others on its own, and be no copy.
+        return self.run.models.held()
+
+    def on(self, bars: Mapping[str, Bars]) -> _Calls:
+        """Return what the strategy orders on other bars, with the same values and models.
+
+        Raises
+        ------
+        OptimizeError
+            If it asks for more or for fewer parameters there.
+        """
+        known, values, chosen = self.run, self.source(), self.chosen
+        state = RunState(bars, known.symbols, values, known.mode, chosen, models=self._models)
+        with np.errstate(all="ignore"):  # about all bars the user was told already
+            run_strategy(self.strategy, state)
+        state.check_visited()
+        if isinstance(values, HeldValues):
+            values.check_complete()
+        return {component: book.calls() for component, book in state.books.items()}
+
+
+_Calls: TypeAlias = Mapping[Component, Sequence[OrderCall]]
+
+
+# ------------------------------------------------------------------ what train and test call
+
+
+def check_discovered(strategy: Strategy, found: Sequence[Discovered]) -> dict[str, str]:
+    """Check every component of a training: at its defaults, and at the ends of its ranges.
+
+    Returns
+    -------
+    dict of kind to text
+        What to warn about.
+
+    Raises
+    ------
+    StrategyError
+        If orders depend on later bars, on chance, or on what the strategy keeps outside of itself.
+    """
+    notes: dict[str, str] = {}
+    for one in found:
+        component = one.run.chosen or one.components[0]
+        bars = {component.asset: one.run.bars[component.asset]}
+        dims = one.dimensions
+        values = tuple(dim.rounded(dim.default) for dim in dims)
+        highest = tuple(dim.rounded(dim.max if dim.searched else dim.default) for dim in dims)
+        source = partial(HeldValues, one.calls, values)
+        subject = Subject(strategy, one.run, bars, component, source, _shown(dims, values))
+        widest = subject
+        if highest != values:
+            # As far as one look can tell, the warm-up is longest where parameters are highest.
+            source = partial(HeldValues, one.calls, highest)
+            widest = _at(subject, source, _shown(dims, highest)) or subject
+        notes = {**check_subject(subject, widest), **notes}
+    return notes
+
+
+def _shown(dimensions: Sequence[Dimension], values: Sequence[float]) -> str:
+    named = zip(dimensions, values, strict=True)
+    return "".join(f", {dimension.name}={value:.6g}" for dimension, value in named)
+
+
+def _at(subject: Subject, source: Callable[[], ValueSource], shown: str) -> Subject | None:
+    """Return the strategy at other values; None if it cannot run with them, or orders nothing."""
+    run, chosen = subject.run, subject.chosen
+    state = RunState(subject.bars, run.symbols, source(), run.mode, chosen, models=run.models)
+    try:
+        with np.errstate(all="ignore"):
+            run_strategy(subject.strategy, state)
+    except Exception:  # noqa: BLE001  # a search that comes here will say so
+        return None
+    found = Subject(subject.strategy, state, subject.bars, chosen, source, shown)
+    return found if found.signals else None
+
+
+def check_subject(subject: Subject, widest: Subject | None = None) -> dict[str, str]:
+    """Check a strategy for look-ahead; for look-back at the `widest` values, if there are others.
+
+    Returns
+    -------
+    dict of kind to text
+        What to warn about.
+
+    Raises
+    ------
+    StrategyError
+        As for `check_discovered`.
+    """
+    cuts = _cuts(subject)
+    failed = [error for cut in cuts if (error := _check_copy(subject, cut)) is not None]
+    if cuts and len(failed) == len(cuts):
+        text = (
+            f"{subject.strategy.name!r} cannot be checked for look-ahead, for it fails on fewer "
+            f"bars: {described(failed[0])}. Let it work on any number of bars from lookback + 2 "
+            "on, or pass check=False."
+        )
+        return {"unchecked": text}
+    return _check_lookback(widest or subject)
+
+
+def _check_copy(subject: Subject, cut: _CopyEnd) -> Exception | None:
+    """Compare the bars up to a cut; return what the strategy raised there instead of orders.
+
+    Raises
+    ------
+    StrategyError
+        If it orders something else.
+    """
+    failure: Exception | None = None
+    # What is made outside, such as an array of signals, is as long as all bars and fits no other.
+    for n_others in (N_OTHER_BARS, None):
+        bars, spans = _copy(subject.bars, cut, n_others=n_others)
+        try:
+            copied = subject.on(bars)
+            break
+        except OptimizeError:
+            raise
+        except Exception as error:  # noqa: BLE001  # it may need more bars than the copy has
+            failure = failure or error
+    else:
+        return failure
+    skipped = subject.strategy.lookback  # what is ordered there does not count
+    if _differences(subject.calls, copied, spans, skipped=skipped):
+        _examine(subject, copied, spans)
+    return None
+
+
+# ------------------------------------------------------------------ copies
+
+
+class _CopyEnd(NamedTuple):
+    """Where a copy ends: after `bar` of an asset, and what follows it is moved by `factor`."""
+
+    asset: str
+    bar: int
+    factor: float
+
+
+_FALLING = {"enter_long", "exit_short"}
+"""After these prices fall in a copy; after the other two kinds of orders they rise."""
+
+
+def _cuts(subject: Subject) -> list[_CopyEnd]:
+    """Return where copies end: after one signal of each kind, early ones first, to be quick."""
+    lookback, by_kind = subject.strategy.lookback, subject.signals
+    if not by_kind:
+        asset = max(subject.bars, key=lambda symbol: len(subject.bars[symbol]))
+        n_after = len(subject.bars[asset]) - lookback
+        bars = (lookback + n_after // 3, lookback + n_after // 2) if n_after > 3 else ()
+        return [_CopyEnd(asset, bar, FACTOR ** (2 * at - 1)) for at, bar in enumerate(bars)]
+    kinds = list(by_kind) * (2 if len(by_kind) == 1 else 1)
+    cuts: list[_CopyEnd] = []
+    for number, kind in enumerate(kinds):
+        places = by_kind[kind]
+        asset, found = places[number % len(places)]
+        n_after = len(subject.bars[asset]) - lookback
+        target = lookback + (20 * number + 1) * n_after // (20 * (len(kinds) + 1))
+        bar = int(found[min(int(found.searchsorted(target)), len(found) - 1)])
+        is_second = number > 0 and kind == kinds[0]  # of one kind: now prices move the other way
+        falls = (kind in _FALLING) is not is_second
+        cuts.append(_CopyEnd(asset, bar, 1 / FACTOR if falls else FACTOR))
+    return cuts
+
+
+_Spans: TypeAlias = dict[str, tuple[int, int]]
+"""By symbol, the bars [first, last) that a copy has as they are."""
+
+
+def _copy(
+    bars: Mapping[str, Bars],
+    cut: _CopyEnd,
+    start: int = 0,
+    n_others: int | None = N_OTHER_BARS,
+) -> tuple[dict[str, Bars], _Spans]:
+    """Return the bars from `start` to the cut and a few others, and where they are the same.
+
+    `n_others` None: as many others as there are bars.
+    """
+    copied, spans, own = {}, {}, bars[cut.asset].index
+    for symbol, one in bars.items():
+        first, last = start, cut.bar + 1
+        if one.index is not own:
+            first = int(one.index.searchsorted(own[start]))
+            last = int(one.index.searchsorted(own[cut.bar], side="right"))
+        copied[symbol] = _with_other_end(one, first, last, cut.factor, n_others)
+        spans[symbol] = first, last
+    return copied, spans
+
+
+def _with_other_end(bars: Bars, first: int, last: int, factor: float, n_others: int | None) -> Bars:
+    """Return bars [first, last), and others after them: mirrored in the last close, and moved."""
+    end = len(bars) if n_others is None else min(len(bars), last + n_others)
+    level = factor * float(bars.close[max(last - 1, 0)]) ** 2
+    columns = np.empty((6, end - first))
+    whole = (bars.open, bars.high, bars.low, bars.close, bars.volume, bars.price)
+    for row, values in zip(columns, whole, strict=True):
+        row[:] = values[first:end]
+    others = columns[:, last - first :]
+    others[:4] = level / others[_MIRRORED]
+    others[4] *= factor
+    others[5] = others[:4].sum(axis=0) / 4
+    columns.flags.writeable = False
+    return Bars(bars.asset, bars.index[first:end], *columns)
+
+
+_MIRRORED = [0, 2, 1, 3]  # what was the low is the high
+
+
+# ------------------------------------------------------------------ comparisons
+
+
+class _Difference(NamedTuple):
+    """What a copy orders otherwise at a bar: whether at all, or with which setting."""
+
+    bar: int
+    component: Component
+    call: OrderCall
+    setting: str
+    known: float
+    copied: float
+
+
+_CallKey: TypeAlias = tuple[Component, str, int]
+
+
+def _differences(
+    known: _Calls,
+    copied: _Calls,
+    spans: _Spans,
+    *,
+    skipped: int = 0,
+    aside: Mapping[_CallKey, BoolArray] | None = None,
+) -> list[_Difference]:
+    """Return the first difference of each call and of each setting.
+
+    The first bars of the copy can be `skipped`; `aside` are the bars of a call that do not count.
+    """
+    found = []
+    for component in {**known, **copied}:
+        start, last = spans[component.asset]
+        first, until = start + skipped, last - start
+        ours, theirs = _by_key(known, component), _by_key(copied, component)
+        for key, call in {**theirs, **ours}.items():
+            mine = _when(ours.get(key), first, last)
+            its = _when(theirs.get(key), skipped, until)
+            left_out = None if aside is None else aside.get((component, *key))
+            if mine.tobytes() != its.tobytes():
+                changed = mine != its
+                if left_out is not None:
+                    changed &= ~left_out[first:last]
+                if changed.any():
+                    bar = int(changed.argmax())
+                    one, two = bool(mine[bar]), bool(its[bar])
+                    found.append(_Difference(first + bar, component, call, "", one, two))
+            for name, value in call.settings.items() if key in ours and key in theirs else ():
+                ours_here = value[first:last] if isinstance(value, np.ndarray) else value
+                other = theirs[key].settings.get(name)
+                theirs_here = other[skipped:until] if isinstance(other, np.ndarray) else other
+                if ours_here is theirs_here or _same_bytes(ours_here, theirs_here):
+                    continue
+                bars = (mine & its).nonzero()[0]
+                read, reread = _at_bars(ours_here, bars), _at_bars(theirs_here, bars)
+                if not len(bars) or read.tobytes() == reread.tobytes():
+                    continue
+                near = np.isclose(read, reread, rtol=TOLERANCE, atol=0.0, equal_nan=True)
+                if not near.all():
+                    at = int(near.argmin())
+                    bar, values = first + int(bars[at]), (float(read[at]), float(reread[at]))
+                    found.append(_Difference(bar, component, call, name, *values))
+    return found
+
+
+def _by_key(calls: _Calls, component: Component) -> dict[tuple[str, int], OrderCall]:
+    return {(call.name, call.number): call for call in calls.get(component, ())}
+
+
+def _when(call: OrderCall | None, first: int, last: int) -> BoolArray:
+    if call is None:
+        return np.zeros(max(last - first, 0), dtype=np.bool_)
+    return call.when[first:last]
+
+
+def _same_bytes(one: Setting, other: Setting) -> bool:
+    if isinstance(one, np.ndarray) and isinstance(other, np.ndarray):
+        return one.tobytes() == other.tobytes()  # quicker than numbers, and NaN equals NaN
+    return False
+
+
+def _at_bars(value: Setting, bars: IntArray) -> FloatArray:
+    if isinstance(value, np.ndarray):
+        return value[bars]
+    return np.full(len(bars), np.nan if value is None else value)
+
+
+# ------------------------------------------------------------------ what a difference means
+
+
+def _examine(subject: Subject, copied: _Calls, spans: _Spans) -> None:
+    """Say what a difference comes from; nothing where it is one of rounding.
+
+    Raises
+    ------
+    StrategyError
+        If it comes from later bars, or from calling the strategy twice.
+    """
+    everywhere = {symbol: (0, len(bars)) for symbol, bars in subject.bars.items()}
+    skipped = subject.strategy.lookback
+    twice = _differences(subject.calls, subject.on(subject.bars), everywhere, skipped=skipped)
+    if twice:
+        _refuse_chance(subject, _earliest(twice))
+    # A signal that the last digit of a price decides may be rounded away by a sum over all bars,
+    # such as a Fourier transform, that looks nowhere.
+    aside: dict[_CallKey, BoolArray] = {}
+    for number in range(N_NOISES):
+        noisy = {
+            symbol: bars.tilted(1 + NOISE * rng.generator(0, number).standard_normal(len(bars)))
+            for symbol, bars in subject.bars.items()
+        }
+        for component, calls in subject.on(noisy).items():
+            known = _by_key(subject.calls, component)
+            for call in calls:
+                key = call.name, call.number
+                if key in known:
+                    where = (component, *key)
+                    never = np.zeros(len(call.when), dtype=np.bool_)
+                    aside[where] = aside.get(where, never) | (known[key].when != call.when)
+    left = _differences(subject.calls, copied, spans, skipped=skipped, aside=aside)
+    if left:
+        _refuse_later_bars(subject, _earliest(left))
+
+
+def _earliest(found: Sequence[_Difference]) -> _Difference:
+    return min(found, key=lambda one: one.bar)
+
+
+def _refuse_chance(subject: Subject, found: _Difference) -> NoReturn:
+    what = _shown_difference(subject, found, "in the first call", "in the second")
+    msg = (
+        f"{subject.strategy.name!r} must order the same in every call on the same bars, got "
+        f"{what}. It draws random numbers without a seed, or keeps something outside of itself "
+        "from call to call. Write np.random.default_rng(0) in the function, and keep nothing "
+        f"outside. {TURNED_OFF}"
+    )
+    raise StrategyError(msg)
+
+
+def _refuse_later_bars(subject: Subject, found: _Difference) -> NoReturn:
+    what = _shown_difference(subject, found, "on all bars", "when later bars are others")
+    msg = (
+        f"{subject.strategy.name!r} must not look ahead, got {what}. Use the values of a bar and "
+        "of those before it: rolling windows instead of means, ranges and ranks of all bars; no "
+        f"shift(-1), np.roll(x, -1), bfill or centred windows; s.fit() for models. {TURNED_OFF}"
+    )
+    raise StrategyError(msg)
+
+
+def _shown_difference(subject: Subject, found: _Difference, known: str, copied: str) -> str:
+    label = _label(subject.bars[found.component.asset], found.bar)
+    what = f"{_call_name(found.call)} at {label} (component={found.component.key}{subject.shown})"
+    if found.setting:
+        what = f"{found.setting} of {what}"
+        return f"{what}: {found.known:.6g} {known}, {found.copied:.6g} {copied}"
+    one, two = ("true" if value else "false" for value in (found.known, found.copied))
+    return f"{what}: {one} {known}, {two} {copied}"
+
+
+_ORDINALS = ("first", "second", "third", "fourth", "fifth")
+
+
+def _call_name(call: OrderCall) -> str:
+    number = call.number
+    ordinal = _ORDINALS[number - 1] if number <= len(_ORDINALS) else f"{number}th"
+    return f"its {ordinal} {call.name}(…) call"
+
+
+def _label(bars: Bars, bar: int) -> str:
+    return str(bars.index[bar]).removesuffix(" 00:00:00")
+
+
+# ------------------------------------------------------------------ look-back
+
+
+def _check_lookback(subject: Subject) -> dict[str, str]:
+    """Look at one copy that begins `lookback` bars before a signal, as a test may begin.
+
+    Raises
+    ------
+    StrategyError
+        If it shows that orders depend on later bars.
+    """
+    lookback, by_kind = subject.strategy.lookback, subject.signals
+    if not by_kind:
+        return {}
+    kind = next(iter(by_kind))
+    asset, found = by_kind[kind][0]
+    n_bars = len(subject.bars[asset])
+    target = lookback + 2 * (n_bars - lookback) // 3
+    bar = int(found[min(int(found.searchsorted(target)), len(found) - 1)])
+    start = bar - lookback
+    if start == 0:  # all bars begin there, too
+        return {}
+    until = min(bar + lookback + 2 * N_OTHER_BARS, n_bars - 2)
+    last, kind = max(
+        (int(bars[bars <= until][-1]), kind)
+        for kind, places in by_kind.items()
+        for of, bars in places
+        if of == asset and bars[0] <= until
+    )
+    cut = _CopyEnd(asset, last, 1 / FACTOR if kind in _FALLING else FACTOR)
+    bars, spans = _copy(subject.bars, cut, start)
+    try:
+        copied = subject.on(bars)
+    except OptimizeError:
+        raise
+    except Exception:  # noqa: BLE001  # what cannot run on so few bars is no matter of look-back
+        return {}
+    skipped = max(lookback, last + 1 - start - N_OTHER_BARS)
+    if _differences(subject.calls, copied, spans, skipped=skipped):
+        _check_copy(subject, cut)  # near the cut: look-ahead if it is the same from the first bar
+    for component, calls in subject.calls.items():
+        first, last = spans[component.asset]
+        theirs = _by_key(copied, component)
+        for call in calls:
+            bars_of = call.when[first + lookback : last].nonzero()[0]
+            other = theirs.get((call.name, call.number))
+            if len(bars_of) and not _when(other, 0, lookback + int(bars_of[0]) + 1).any():
+                needed = _bars_needed(subject, component, call)
+                if needed is not None:
+                    return {"lookback": _short_lookback(subject, component, call, needed)}
+    return {}
+
+
+def _bars_needed(subject: Subject, component: Component, call: OrderCall) -> int | None:
+    """Return how many bars a call needs before a signal; None if that is no certain number.
+
+    Of a window, all signals need exactly the same number. What is recursive forgets slowly: some
+    signals are there with fewer, and each of the others needs another number.
+    """
+    lookback = subject.strategy.lookback
+    bars = call.when[lookback + 1 : -1].nonzero()[0] + lookback + 1
+    parts = range(1, N_SIGNALS + 1)
+    chosen = sorted({int(bars[len(bars) * part // (N_SIGNALS + 1)]) for part in parts if len(bars)})
+    ordered = partial(_is_ordered, subject, component, call)
+    if len(chosen) < 2 or any(ordered(bar, lookback) for bar in chosen):
+        return None
+    missing, enough = lookback, chosen[0]
+    while enough - missing > 1:
+        between = (missing + enough) // 2
+        missing, enough = (missing, between) if ordered(chosen[0], between) else (between, enough)
+    others = [bar for bar in chosen if bar > enough]  # all bars are no more than these
+    is_window = others and all(ordered(bar, enough) for bar in others)
+    return enough if is_window and not any(ordered(bar, missing) for bar in others) else None
+
+
+def _is_ordered(
+    subject: Subject, component: Component, call: OrderCall, bar: int, n_before: int
+) -> bool:
+    """Return whether a call is true at a bar with no more than `n_before` bars before it."""
+    copy, _ = _copy(subject.bars, _CopyEnd(component.asset, bar, 1.0), bar - n_before)
+    try:
+        found = _by_key(subject.on(copy), component).get((call.name, call.number))
+    except Exception:  # noqa: BLE001  # too few bars for it
+        return False
+    return found is not None and bool(found.when[n_before])
+
+
+def _short_lookback(subject: Subject, component: Component, call: OrderCall, needed: int) -> str:
+    strategy = subject.strategy
+    return (
+        f"{strategy.name!r} needs {needed} bars before a signal of {_call_name(call)} "
+        f"(component={component.key}{subject.shown}), got lookback={strategy.lookback}: it trades "
+        "later than with shorter periods, and cannot be compared with them. Set lookback to "
+        f"{needed} at least, plus unstable_period={strategy.unstable_period} where indicators are "
+        "recursive."
+    )

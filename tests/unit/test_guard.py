@@ -1,0 +1,388 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The check for look-ahead and look-back: what it finds, what it leaves alone, what it says."""
+
+from __future__ import annotations
+
+import re
+import warnings
+
+import guard_zoo
+import numpy as np
+import pandas as pd
+import pytest
+from guard_zoo import cross, levels, walk
+
+import broadpeak as bp
+from broadpeak._training import guard
+
+LOOKBACK = 120
+DATA = [walk(0), walk(1), bp.Data.sample("IBM")]
+ONE = walk(7, 700)
+
+
+def checked(func, data, *, lookback=LOOKBACK, unstable_period=40, run=bp.train, **options):
+    """Return the warnings of a training (or test) that are about the check, as text."""
+    plan = bp.strategy(lookback=lookback, unstable_period=unstable_period)(func)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        run(plan, data, **options)
+    texts = [str(one.message) for one in caught if one.category is UserWarning]
+    return [text for text in texts if "bars before a signal" in text or "look-ahead" in text]
+
+
+class TestLookAhead:
+    @pytest.mark.parametrize("func", guard_zoo.PEEKING, ids=lambda func: func.__name__)
+    def test_is_found(self, func):
+        plan = bp.strategy(lookback=LOOKBACK)(func)
+        for data in DATA:
+            with pytest.raises(bp.StrategyError, match="must not look ahead"):
+                bp.train(plan, data)
+            with pytest.raises(bp.StrategyError, match="must not look ahead"):
+                bp.test(plan, data)
+
+    @pytest.mark.parametrize("func", guard_zoo.HONEST, ids=lambda func: func.__name__)
+    def test_is_not_found_where_there_is_none(self, func):
+        for data in DATA:
+            assert checked(func, data) == []
+
+    def test_of_the_trained_values_in_a_test(self):
+        @bp.strategy(lookback=30)
+        def some(s):
+            ahead = int(s.optimize(0, 0, 3, 1, name="ahead"))
+            s.enter_long(pd.Series(s.close).shift(-ahead).to_numpy() > bp.sma(s.close, 20))
+
+        bp.test(some, ONE)
+        with pytest.raises(bp.StrategyError, match=r"look ahead, got its first enter_long\(…\)"):
+            bp.test(some, ONE, {"X": {"ahead": 1}})
+
+    def test_at_the_ends_of_the_ranges(self):
+        @bp.strategy(lookback=30)
+        def some(s):
+            ahead = int(s.optimize(0, 0, 3, 1, name="ahead"))
+            s.enter_long(pd.Series(s.close).shift(-ahead).to_numpy() > bp.sma(s.close, 20))
+            s.exit_long(s.close < bp.sma(s.close, 20))
+
+        with pytest.raises(bp.StrategyError, match="component=X, ahead=3"):
+            bp.train(some, ONE)
+
+    def test_walk_forward_looks_once_for_all_cycles(self):
+        plan = bp.strategy(lookback=30)(guard_zoo.rolled_by_one)
+        with pytest.raises(bp.StrategyError, match="must not look ahead"):
+            bp.walk_forward(plan, ONE, cycles=3)
+        n_calls = []
+
+        @bp.strategy(lookback=70)
+        def counting(s):
+            n_calls.append(len(s.close))
+            guard_zoo.averages(s)
+
+        def count(**options):
+            n_calls.clear()
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                bp.walk_forward(counting, ONE, **options)
+            return len(n_calls)
+
+        extra = [count(cycles=n) - count(cycles=n, check=False) for n in (2, 6)]
+        assert extra[0] == extra[1] <= 6
+
+    def test_is_left_out_on_request(self):
+        plan = bp.strategy(lookback=30)(guard_zoo.rolled_by_one)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            assert bp.train(plan, ONE, check=False).settings["check"] is False
+            bp.test(plan, ONE, check=False)
+            bp.walk_forward(plan, ONE, cycles=2, check=False)
+        with pytest.raises(bp.ParamError, match="check must be True or False"):
+            bp.train(plan, ONE, check="no")
+        with pytest.raises(bp.ParamError, match="check must be True or False"):
+            bp.test(plan, ONE, check=None)
+
+    def test_of_one_component_among_several(self):
+        both = bp.Data.from_frames({"A": _frame(1), "B": _frame(2)})
+
+        @bp.strategy(lookback=30)
+        def one_peeks(s):
+            for asset, _ in s.loop():
+                days = s.optimize(10, 5, 20, 5, name="days")
+                x = np.roll(s.close, -1) if asset == "B" else s.close
+                levels(s, x - bp.sma(s.close, days), 0, 0)
+
+        for run in (bp.train, bp.test):
+            with pytest.raises(bp.StrategyError, match=r"look ahead.*component=B"):
+                run(one_peeks, both)
+
+    def test_on_calendars_that_differ(self):
+        frames = {"A": _frame(1), "B": _frame(2).iloc[::2]}
+
+        @bp.strategy(lookback=30)
+        def honest(s):
+            for _ in s.loop():
+                guard_zoo.averages(s)
+
+        assert checked(honest.func, bp.Data.from_frames(frames), run=bp.test, lookback=70) == []
+
+
+def _frame(seed):
+    data = walk(seed, 600)
+    return pd.DataFrame({name: getattr(data, name) for name in ("open", "high", "low", "close")})
+
+
+class TestMessages:
+    @staticmethod
+    def message(func, *, data=ONE, lookback=30):
+        with pytest.raises(bp.StrategyError, match="must") as info:
+            bp.train(bp.strategy(lookback=lookback)(func), data)
+        return str(info.value)
+
+    def test_names_the_call_and_the_first_bar(self):
+        last = {}
+
+        def second(s):
+            days = s.optimize(20, 10, 40, 10, name="days")
+            mean = bp.sma(s.close, days)
+            s.enter_long(bp.crossed_above(s.close, mean))
+            later = np.zeros(len(s.close), dtype=bool)
+            later[:-1] = (s.close[1:] > 1.5 * s.close[:-1]) & (np.arange(len(later) - 1) > 100)
+            last.setdefault("index", s.index)
+            s.enter_long(later | (np.arange(len(later)) == 300))
+            s.exit_long(bp.crossed_below(s.close, mean))
+
+        text = self.message(second)
+        found = re.search(
+            r"its second enter_long\(…\) call at (\S+) \(component=X, days=20\)", text
+        )
+        assert found, text
+        # The bar before prices jump is the first that changes.
+        assert last["index"][0] < pd.Timestamp(found[1]) < last["index"][-1]
+        assert "false on all bars, true when later bars are others" in text
+        assert "check=False" in text
+        assert "np.roll(x, -1)" in text
+
+    def test_names_the_setting(self):
+        text = self.message(guard_zoo.stop_from_the_future)
+        assert re.search(
+            r"got stop of its first enter_long\(…\) call at \S+ \(component=X, days=20\): "
+            r"[\d.]+ on all bars, [\d.]+ when later bars are others\.",
+            text,
+        )
+        assert "got lots of its first enter_long" in self.message(guard_zoo.lots_by_all)
+
+    def test_a_call_that_is_made_on_some_bars_only(self):
+        def branching(s):
+            s.optimize(20, 10, 40, 10, name="days")
+            if s.close[-1] == ONE.close.iloc[-1]:
+                s.enter_short(bp.crossed_below(s.close, bp.sma(s.close, 10)))
+
+        assert "its first enter_short(…) call at" in self.message(branching)
+
+    def test_random_numbers_are_named_as_what_they_are(self):
+        rng = np.random.default_rng()
+
+        def drawing(s):
+            share = s.optimize(0.2, 0.1, 0.3, 0.1, name="share")
+            s.enter_long(rng.random(len(s.close)) < share)
+
+        text = self.message(drawing)
+        assert "must order the same in every call on the same bars" in text
+        assert "random numbers without a seed" in text
+        assert "look ahead" not in text
+
+    def test_so_is_what_is_kept_outside(self):
+        calls = []
+
+        def counting(s):
+            calls.append(1)
+            s.optimize(20, 10, 40, 10, name="days")
+            s.enter_long(np.arange(len(s.close)) % (7 + len(calls)) == 0)
+
+        assert "keeps something outside of itself from call to call" in self.message(counting)
+
+    def test_other_parameters_on_fewer_bars(self):
+        def more(s):
+            s.optimize(20, 10, 40, 10, name="days")
+            s.enter_long(bp.crossed_above(s.close, bp.sma(s.close, 10)))
+            if len(s.close) < 600:
+                s.optimize(1, 0, 2, 1, name="extra")
+
+        assert "call number 2 (extra(" in self.message(more)
+
+        def fewer(s):
+            s.optimize(20, 10, 40, 10, name="days")
+            s.enter_long(bp.crossed_above(s.close, bp.sma(s.close, 10)))
+            if len(s.close) > 600:
+                s.optimize(1, 0, 2, 1, name="extra")
+
+        assert "there were 2 and are 1, without extra(" in self.message(fewer)
+
+    def test_a_strategy_that_fails_on_fewer_bars_is_said_to_be_unchecked(self):
+        def picky(s):
+            s.optimize(20, 10, 40, 10, name="days")
+            assert s.close[-1] == ONE.close.iloc[-1], "other prices"
+            s.enter_long(bp.crossed_above(s.close, bp.sma(s.close, 10)))
+
+        (text,) = checked(picky, ONE, lookback=30)
+        assert "cannot be checked for look-ahead" in text
+        assert "AssertionError: other prices" in text
+
+
+class TestWhatIsNoLookAhead:
+    def test_arrays_made_outside(self):
+        flags = np.random.default_rng(1).random(len(ONE)) < 0.1
+
+        def outside(s):
+            s.optimize(20, 10, 40, 10, name="days")
+            s.enter_long(flags)
+            s.exit_long(pd.Series(~flags, s.index))
+            s.stop = np.full(len(flags), 3.0)
+
+        assert checked(outside, ONE, lookback=30) == []
+
+    def test_what_a_roll_brings_to_the_first_bars(self):
+        def rolled(s):
+            days = s.optimize(5, 1, 10, 1, name="days")
+            levels(s, s.close - np.roll(s.close, int(days)), 0, 0)
+
+        assert checked(rolled, ONE, lookback=10) == []
+
+    def test_ranges_and_defaults_that_follow_the_prices(self):
+        def following(s):
+            spread = float(np.std(s.close))
+            days = s.optimize(20, 10, 40, 10, name="days")
+            stop = s.optimize(spread, 0, 0, name="stop")
+            s.stop = stop
+            levels(s, s.close - bp.sma(s.close, days), 0, 0)
+
+        assert checked(following, ONE, lookback=50) == []
+
+    def test_signals_that_rounding_decides(self):
+        """A Fourier transform rounds differently on other numbers of bars."""
+        flat = pd.DataFrame({"close": np.full(700, 100.0)}, pd.bdate_range("2015", periods=700))
+        flat.iloc[::3] += 0.01
+        data = bp.Data.from_frames({"X": flat})
+
+        def rounded(s):
+            days = int(s.optimize(12, 6, 24, 6, name="days"))
+            padded = np.concatenate([np.full(days, s.close[0]), s.close])
+            mean = np.fft.irfft(
+                np.fft.rfft(padded) * np.fft.rfft(np.ones(days) / days, len(padded)), len(padded)
+            )[days:]
+            # The mean of whole cycles is the same number, but for its last digits.
+            levels(s, mean - mean[40], 0, 0)
+
+        run = bp.strategy(lookback=60)(rounded)
+        bp.train(run, data, min_trades=0)
+        seen = []
+        real = guard._examine
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(guard, "_examine", lambda *args: seen.append(args) or real(*args))
+            bp.train(run, data, min_trades=0)
+        assert seen, "no signal differed, so that nothing was tested"
+
+    def test_short_histories(self):
+        for n in range(2, 12):
+            data = walk(3, 20 + n)
+            for func in (guard_zoo.averages, guard_zoo.never, guard_zoo.seeded):
+                assert checked(func, data, lookback=20) == []
+
+    def test_dates_are_not_needed(self):
+        frame = _frame(3).reset_index(drop=True)
+        data = bp.Data.from_frames({"X": frame})
+        assert checked(guard_zoo.averages, data, lookback=70) == []
+        plan = bp.strategy(lookback=30)(guard_zoo.rolled_by_one)
+        with pytest.raises(bp.StrategyError, match=r"call at \d+ \(component=X"):
+            bp.train(plan, data)
+
+    def test_the_rules_of_detrended_prices(self):
+        assert checked(guard_zoo.averages, ONE, lookback=70, detrend="prices") == []
+
+    def test_what_follows_the_progress_of_the_search(self):
+        def staged(s):
+            days = s.optimize(10, 5, 20, 5, name="days")
+            s.stop = 5.0 if s.par_cycle == 1 else 3.0
+            levels(s, s.close - bp.sma(s.close, days), 0, 0)
+
+        assert checked(staged, ONE, lookback=30) == []
+
+
+def window_cross(longest):
+    def run(s):
+        days = s.optimize(10, 5, longest, 5, name="days")
+        cross(s, bp.sma(s.close, 5), bp.sma(s.close, days))
+
+    return run
+
+
+def window_level(longest):
+    def run(s):
+        days = s.optimize(10, 5, longest, 5, name="days")
+        levels(s, s.close - bp.sma(s.close, days), 0, 0)
+
+    return run
+
+
+def recursive_cross(longest):
+    def run(s):
+        days = s.optimize(10, 5, longest, 5, name="days")
+        cross(s, bp.ema(s.close, 5), bp.ema(s.close, days))
+
+    return run
+
+
+def recursive_level(longest):
+    def run(s):
+        days = s.optimize(10, 5, longest, 5, name="days")
+        slow = pd.Series(s.close).ewm(span=days, adjust=False).mean().to_numpy()
+        levels(s, s.close - slow, 0, 0)
+
+    return run
+
+
+class TestLookBack:
+    @pytest.mark.parametrize("seed", range(4))
+    @pytest.mark.parametrize(
+        ("make", "needed"), [(window_cross, 0), (window_level, -1)], ids=["cross", "level"]
+    )
+    def test_says_how_many_bars_the_highest_values_need(self, make, needed, seed):
+        data = walk(seed, 1500)
+        for longest in (60, 200):
+            need = longest + needed
+            for lookback in (need - 1, need // 2, 30):
+                (text,) = checked(make(longest), data, lookback=lookback)
+                assert f"needs {need} bars before a signal of its first enter_long(…) call" in text
+                assert f"days={longest}), got lookback={lookback}" in text
+                assert f"Set lookback to {need} at least, plus unstable_period=40" in text
+            assert checked(make(longest), data, lookback=need) == []
+
+    @pytest.mark.parametrize("make", [recursive_cross, recursive_level])
+    def test_leaves_what_is_recursive_alone(self, make):
+        for seed in range(6):
+            for longest in (40, 100, 200):
+                assert checked(make(longest), walk(seed, 1500), lookback=longest + 40) == []
+
+    def test_default_values_count_where_the_highest_never_trade(self):
+        def picky(s):
+            level = s.optimize(1, 0, 9, 1, name="level")
+            slow = bp.sma(s.close, 150)
+            s.enter_long(bp.crossed_above(s.close, slow) & (level < 9))
+
+        (text,) = checked(picky, walk(2, 1500), lookback=60)
+        assert "needs 150 bars" in text
+        assert "level=1" in text
+
+    def test_a_test_says_it_of_its_values(self):
+        texts = checked(
+            window_cross(200), walk(2, 1500), lookback=60, run=bp.test, params={"X": {"days": 90}}
+        )
+        assert ["needs 90 bars" in text for text in texts] == [True]
+
+    def test_values_that_cannot_run_are_no_matter(self):
+        def picky(s):
+            fast = s.optimize(5, 5, 60, 5, name="fast")
+            slow = s.optimize(20, 20, 60, 20, name="slow")
+            if fast >= 60:
+                raise ValueError("fast must be below slow")
+            cross(s, bp.sma(s.close, fast), bp.sma(s.close, slow))
+
+        options = {"method": "random", "n_evaluations": 1}
+        assert checked(picky, ONE, lookback=60, **options) == []
