@@ -65,11 +65,11 @@ def plans(draw, *, with_lots=True):
     @bp.strategy(lookback=LOOKBACK, fill=fill)
     def random_orders(s):
         shift = s.optimize(2, 0, 4, 1, name="shift", integer=True)
-        for number, _ in enumerate(s.loop()):
+        for asset, _ in s.loop():
             width = s.optimize(1.0, 0.5, 1.5, 0.5, name="width")
             # Placed by date: the same orders on any piece of the history.
             bars = (s.index - BEGIN).days.to_numpy() + int(shift)
-            go_long, go_short = flips[number % 2, :, bars].T
+            go_long, go_short = flips[int(asset == "Y"), :, bars].T
             s.stop = None if stop is None else stop * width * s.close
             s.lifetime = None if lifetime is None else lifetime * width
             if lots == "two":

@@ -206,6 +206,64 @@ def test_backtests_trade_the_set(training):
     assert "member" not in training.backtests.defaults.trades
 
 
+@pytest.mark.parametrize("borrow", [0, 0.5, 1])
+@pytest.mark.parametrize("method", ["ascent", "brute"])
+@pytest.mark.parametrize("is_common", [True, False])
+def test_components_that_share(is_common, method, borrow):
+    """The members of common parameters and of a component's own are combined."""
+
+    @bp.strategy(lookback=60)
+    def shared(s):
+        fast = s.optimize(10, 4, 20, 4, name="fast", integer=True) if is_common else None
+        for _ in s.loop():
+            fast = fast if is_common else s.optimize(10, 4, 20, 4, name="fast", integer=True)
+            factor = s.optimize(2, 1.5, 3, 0.5, name="factor")
+            quick, slow = bp.sma(s.close, fast), bp.sma(s.close, fast * factor)
+            s.enter_long(bp.crossed_above(quick, slow))
+            s.exit_long(bp.crossed_below(quick, slow))
+
+    options = {"method": method, "borrow": borrow, "select": bp.Ensemble(0.5), "min_trades": 0}
+    found = quiet(bp.train, shared, DATA, **options)
+    tested = quiet(bp.test, shared, DATA, found)
+    for key, component in found.components.items():
+        sizes = [
+            len({member.params[name] for member in component.members}) for name in component.params
+        ]
+        assert min(sizes) > 1
+        assert found.ensemble(key).sum() == pytest.approx(1.0, abs=1e-12)
+        total = 0.0
+        for member in component.members:
+            assert member.params["fast"] == int(member.params["fast"])
+            one = {"IBM": member.params, "MSFT": member.params}
+            alone = quiet(bp.test, shared, DATA, one).components[key]
+            total += member.weight * (alone.value - alone.stats()["start_value"])
+        own = tested.components[key]
+        np.testing.assert_allclose(own.value - own.stats()["start_value"], total, atol=1e-9)
+    if borrow == 1:
+        first, second = (one.members for one in found.components.values())
+        assert [(m.params, m.weight) for m in first] == [(m.params, m.weight) for m in second]
+
+
+def test_models_are_those_of_each_member():
+    """Also where they depend on a common parameter, and members rank differently elsewhere."""
+
+    @bp.strategy(lookback=60)
+    def fitted(s):
+        days = s.optimize(10, 4, 20, 4, name="days", integer=True)
+        for _ in s.loop():
+            level = s.optimize(1, 0.5, 2, 0.5, name="level")
+            spread = s.fit("spread", lambda bars: bp.roc(bars.close, days)[60:].std())
+            s.enter_long(bp.roc(s.close, days) < -level * spread)
+            s.exit_long(bp.roc(s.close, days) > 0)
+
+    options = {"method": "brute", "select": bp.Ensemble(0.3), "min_trades": 0}
+    found = quiet(bp.train, fitted, DATA, end="2007", **options)
+    tested = quiet(bp.test, fitted, DATA, found, start="2008")
+    assert len(tested.columns) > 2
+    walked = quiet(bp.walk_forward, fitted, DATA, cycles=3, split=0.6, **options)
+    assert (walked.cycles["members"] > 1).all()
+
+
 # ------------------------------------------------------------------ kept
 
 

@@ -266,7 +266,7 @@ class RunState:
         What `s.optimize` returns.
     mode : "train", "test" or "trade"
     chosen : Component, optional
-        The one component that a training loops over; None: the first one.
+        The one component that a run loops over; None: all of them, and in a training the first.
     position : OptimizePosition
         Where the search stands.
     current : Component, optional
@@ -655,7 +655,7 @@ class StrategyRun:
         if state.mode == "train" and state.chosen is None:
             # A first call learns about one component only, also where several loops follow.
             visited = components[:1] if components[0] == state.components[0] else []
-        elif state.mode == "train":
+        elif state.chosen is not None:
             visited = [one for one in components if one == state.chosen]
         outside, before = state.current, dict(state.settings)
         state.phase = "inside"

@@ -47,7 +47,13 @@ from broadpeak._training.strategy import (
     run_strategy,
 )
 from broadpeak._training.values import Defaults, TrainedValues
-from broadpeak.errors import BroadpeakError, ParamError, ParFileError, broken_rule
+from broadpeak.errors import (
+    BroadpeakError,
+    ParamError,
+    ParFileError,
+    StrategyError,
+    broken_rule,
+)
 from broadpeak.types import BoolArray, FloatArray
 
 SIZINGS = ("unit", "script")
@@ -400,16 +406,18 @@ def _strategy_orders(
     values: TrainedValues | Defaults,
     mode: str,
     notes: list[str] | None = None,
+    chosen: Component | None = None,
 ) -> list[StrategyOrders]:
     if isinstance(values, TrainedValues):
         values.belongs_to(views)
-    state = RunState(views, tuple(views), values, mode, models=values.models)
+    state = RunState(views, tuple(views), values, mode, chosen, models=values.models)
     run_strategy(strategy, state)
     components = state.finished_components()
     if isinstance(values, TrainedValues):
-        values.check_complete(components)
+        ran = components if chosen is None else [one for one in components if one == chosen]
+        values.check_complete(ran)
     if notes is not None:
-        notes += check_subject(Subject(strategy, state, views, None, lambda: values)).values()
+        notes += check_subject(Subject(strategy, state, views, chosen, lambda: values)).values()
     return [
         StrategyOrders(
             component,
@@ -428,23 +436,30 @@ def _ensemble_orders(
     mode: str,
     notes: list[str] | None,
 ) -> list[StrategyOrders]:
-    """Run the strategy with one member of each component after the other; check the first."""
-    found: dict[Component, list[StrategyOrders]] = {}
-    for rank in range(max(map(len, values.sets.values()))):
-        at_rank = values.at(rank)
-        checked = notes if rank == 0 else None
-        for ordered in _strategy_orders(strategy, views, at_rank, mode, checked):
-            component, key = ordered.component, ordered.component.key
-            members = values.sets[key]
-            if rank >= len(members):
-                continue
+    """Run the strategy once for each member of each component, that component alone.
+
+    So each member has all of its own values, the common ones and the models for them, too. The
+    first member of each component is checked.
+    """
+    first = values.first_component(views)
+    known = _strategy_orders(strategy, views, values.at(0, first.key), mode, notes, first)
+    found = []
+    for at, ordered in enumerate(known):
+        component = ordered.component
+        for rank, (_, weight) in enumerate(values.members(component.key)):
             own = ordered
-            if not at_rank.ran_with(key):  # common parameters differ from those of this member
-                again = _strategy_orders(strategy, views, values.at(rank, key), mode)
-                own = next(one for one in again if one.component == component)
-            own = own._replace(member=rank + 1, weight=members[rank][1])
-            found.setdefault(component, []).append(own)
-    return [one for members in found.values() for one in members]
+            if rank or component != first:
+                source, checked = values.at(rank, component.key), None if rank else notes
+                runs = _strategy_orders(strategy, views, source, mode, checked, component)
+                if [one.component for one in runs] != [one.component for one in known]:
+                    msg = (
+                        "s.loop() must list the same components in every run, got others for "
+                        f"member {rank + 1} of {component.key!r}."
+                    )
+                    raise StrategyError(msg)
+                own = runs[at]
+            found.append(own._replace(member=rank + 1, weight=weight))
+    return found
 
 
 @dataclass(frozen=True, slots=True, eq=False)

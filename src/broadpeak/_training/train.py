@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import itertools
 import operator
 import time
 import warnings
@@ -29,7 +30,7 @@ from broadpeak._run.execute import run
 from broadpeak._run.options import ChunkOptions, DispatchOptions, Settings
 from broadpeak._run.progress import is_watched
 from broadpeak._run.registry import is_serial
-from broadpeak._search.ascent import Ascent
+from broadpeak._search.ascent import MAX_MEMBERS, Ascent
 from broadpeak._search.brute import Brute
 from broadpeak._search.genetic import Genetic
 from broadpeak._search.protocol import (
@@ -958,7 +959,7 @@ class ComponentSearch:
         component, bars, first = setup.component, setup.bars, setup.account.first
         choice, score = found.choice, found.score
         if prior is not None:
-            choice = _joined_choice(prior, choice, is_searched=any(d.searched for d in self.space))
+            choice = _joined_choice(prior, choice, self.space, discovered.dimensions)
             score = score if choice.usable or score > 0 else 0.0
         final = self.by_point[found.values]
         n_known = len(self.by_point)
@@ -994,9 +995,10 @@ class ComponentSearch:
 
     def _members(self, choice: Choice) -> tuple[Member, ...]:
         """Return the ensemble that was chosen; what the search did not evaluate of it is now."""
+        space = SearchSpace(self.discovered.dimensions)
         weights: dict[Point, float] = {}
         for point, weight in choice.members:
-            values = self.space.rounded(point)  # several may be one once integers are rounded
+            values = space.rounded(point)  # several may be one once integers are rounded
             weights[values] = weights.get(values, 0.0) + weight
         cycle = max((step.train_cycle for step, _ in self._steps), default=1)
         new = [SearchStep(values, cycle, 0, 0, "") for values in weights]
@@ -1095,12 +1097,41 @@ def _step_info(
     return StepInfo(component, *cycles, step.parameter, dict(params), found.score, found.stats)
 
 
-def _joined_choice(prior: Choice, own: Choice, *, is_searched: bool) -> Choice:
+def _joined_choice(
+    prior: Choice, own: Choice, space: SearchSpace, dimensions: Sequence[Dimension]
+) -> Choice:
     """Return what was chosen for all components, and then by one for the rest of its parameters."""
+    is_searched = any(dim.searched for dim in space)
     at_edge = tuple(one or other for one, other in zip(prior.at_edge, own.at_edge, strict=True))
     usable = prior.usable or (is_searched and own.usable)
-    curves = (*prior.curves, *own.curves)
-    return replace(own if is_searched else prior, at_edge=at_edge, usable=usable, curves=curves)
+    joined = replace(own if is_searched else prior, at_edge=at_edge, usable=usable)
+    members = joined.members
+    if is_searched and (members or prior.members):
+        held = [
+            was.searched and not dim.searched for was, dim in zip(dimensions, space, strict=True)
+        ]
+        members = _crossed_members(prior, own, held)
+    return replace(joined, curves=(*prior.curves, *own.curves), members=members)
+
+
+def _crossed_members(
+    prior: Choice, own: Choice, held: Sequence[bool]
+) -> tuple[tuple[Point, float], ...]:
+    """Return the members of common parameters, which are `held`, with all of those of the rest."""
+    common = prior.members or ((own.values, 1.0),)
+    rest = own.members or ((own.values, 1.0),)
+    n = len(common) * len(rest)
+    if n > MAX_MEMBERS:
+        rule = f"make at most {MAX_MEMBERS:,} members of all parameters together"
+        raise ParamError(broken_rule("share", rule, n, "Type Ensemble(share=0.05), say."))
+    crossed = []
+    for (shared, share), (point, weight) in itertools.product(common, rest):
+        values = (
+            one if is_held else other
+            for one, other, is_held in zip(shared, point, held, strict=True)
+        )
+        crossed.append((tuple(values), share * weight))
+    return tuple(crossed)
 
 
 _UNUSED_HERE = {"n_workers", "store_key", "engine", "show_progress"}

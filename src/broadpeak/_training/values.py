@@ -144,8 +144,8 @@ class TrainedValues:
 
     A common parameter takes its value from the first component of the assets that run; without a
     loop that is the only one. `models` are what `s.fit` returns beside them. Where components trade
-    ensembles, `sets` holds the members of every component; a run of the strategy then gets one of
-    each, with `at`.
+    ensembles, `sets` holds the members of every component; a run of the strategy then gets one
+    member of one component, with `at`.
     """
 
     def __init__(
@@ -166,25 +166,36 @@ class TrainedValues:
         self._error = error
         self.models = no_models() if models is None else models
         self._used: dict[str, list[str]] = {}
-        self._common: set[str] = set()
         self._wanted_first = first
         self._first = first or next(iter(table), "")
 
-    def at(self, rank: int, first: str = "") -> TrainedValues:
-        """Return the values of one member of each component; of a smaller ensemble its last.
+    def members(self, key: str) -> Sequence[WeightedValues]:
+        """Return the ensemble of component `key`."""
+        if key not in self.sets:
+            raise self._missing_error(key)
+        return self.sets[key]
 
-        Common parameters come from component `first`, where one is named.
+    def at(self, rank: int, key: str) -> TrainedValues:
+        """Return the values of one member of component `key`, for a run of that one alone.
+
+        Common parameters are its own.
         """
-        table = {key: members[min(rank, len(members) - 1)][0] for key, members in self.sets.items()}
+        table = {
+            name: (members[rank] if name == key else members[0])[0]
+            for name, members in self.sets.items()
+        }
         named, source, error = self._named, self._source, self._error
         return TrainedValues(
-            table, named=named, source=source, error=error, first=first, models=self.models
+            table, named=named, source=source, error=error, first=key, models=self.models
         )
 
-    def ran_with(self, key: str) -> bool:
-        """Return whether the common values of a finished run are those of component `key`."""
-        own, used = self._table[key], self._table[self._first]
-        return all(own.get(name, used[name]) == used[name] for name in self._common)
+    def first_component(self, assets: Iterable[str]) -> Component:
+        """Return the first component of these assets, as far as its name tells."""
+        symbols = tuple(assets)
+        self.belongs_to(symbols)
+        asset = next((one for one in symbols if self._first.startswith(f"{one}:")), self._first)
+        asset = self._first if self._first in symbols else asset
+        return Component(asset, self._first[len(asset) + 1 :] or None)
 
     def belongs_to(self, assets: Iterable[str]) -> None:
         """Take common values from the first component of these assets."""
@@ -201,12 +212,7 @@ class TrainedValues:
         """Return the trained value of call number `position`."""
         key = self._first if component is None else component.key
         if key not in self._table:
-            known = ", ".join(self._table)
-            raise self._error(
-                f"{self._source} must have parameters of component {key!r}, got those of {known}. "
-                "Train the strategy with these assets and algos; if only the name differs, call "
-                "the prices by it: symbol=, --symbol."
-            )
+            raise self._missing_error(key)
         dimension = call.dimension(position)
         values = self._table[key]
         name = dimension.name
@@ -218,8 +224,6 @@ class TrainedValues:
         elif name not in values:
             raise self._mismatch_error(key, f"a value of {name!r}")
         self._used.setdefault(key, []).append(name)
-        if component is None:
-            self._common.add(name)
         return dimension.rounded(float(values[name]))
 
     def check_complete(self, components: Sequence[Component]) -> None:
@@ -232,6 +236,14 @@ class TrainedValues:
                     raise self._mismatch_error(
                         key, f"no value {name!r}, which the strategy never reads"
                     )
+
+    def _missing_error(self, key: str) -> BroadpeakError:
+        known = ", ".join(self._table)
+        return self._error(
+            f"{self._source} must have parameters of component {key!r}, got those of {known}. "
+            "Train the strategy with these assets and algos; if only the name differs, call "
+            "the prices by it: symbol=, --symbol."
+        )
 
     def _mismatch_error(self, key: str, what: str) -> BroadpeakError:
         names = ", ".join(self._table[key]) or "none"
