@@ -403,6 +403,7 @@ def test_every_member_has_one_place_and_keeps_it_while_it_stays(sets):
         ("a bc bca", [[0, 0, 0], [None, 1, 1], [None, None, 2]]),
         ("abc c ac", [[0, None, 0], [1, None, None], [2, 0, 1]]),
         ("ab cd", [[0, 0], [1, 1]]),
+        ("aa ba", [[0, 1], [1, 0]]),
     ],
 )
 def test_places_are_handed_on_in_order(sets, places):

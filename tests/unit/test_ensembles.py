@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import pickle
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,10 @@ import pytest
 import broadpeak as bp
 from broadpeak._search.protocol import Choice
 from broadpeak._store.par import ComponentParameters, Member
+from broadpeak._training.objective import resolve_objective
+from broadpeak._validation.curves import chosen_curve, walked_curve
+from broadpeak._validation.evidence import out_of_sample_rows
+from broadpeak._validation.robustness import robustness_tests
 
 DATA = bp.Data.sample(["IBM", "MSFT"])["2004":"2009"]
 IBM = DATA.select("IBM")
@@ -326,11 +331,11 @@ def test_members_is_no_name_of_a_parameter():
 
 
 def test_pages_list_the_members(training, walked, tmp_path):
-    page = training.report(tmp_path / "training.html").read_text(encoding="utf-8")
+    page = training.report(tmp_path / "training.html", verdict=False).read_text(encoding="utf-8")
     assert f"IBM: ensemble of {len(training.components['IBM'].members)}" in page
     assert "each as a position of its own" in page
     assert page.count(">Member<") == 2  # of the ensemble, and of the trades
-    page = walked.report(tmp_path / "walk.html").read_text(encoding="utf-8")
+    page = walked.report(tmp_path / "walk.html", verdict=False).read_text(encoding="utf-8")
     assert "members" in page
 
 
@@ -338,5 +343,72 @@ def test_a_long_ensemble_is_cut_on_the_page(tmp_path):
     points = tuple(((float(k), 2.0), 1 / 30) for k in range(4, 34))
     wide = bp.strategy(cross.func, name="wide", lookback=150)
     found = quiet(bp.train, wide, IBM, method=Only((10.0, 2.0), points), min_trades=0)
-    page = found.report(tmp_path / "training.html").read_text(encoding="utf-8")
+    page = found.report(tmp_path / "training.html", verdict=False).read_text(encoding="utf-8")
     assert "5 more members are in the parameter file" in page
+
+
+# ------------------------------------------------------------------ judged
+
+
+def doubled(training):
+    """Return a training that trades its choice as two equal members."""
+    components = {
+        key: replace(
+            found,
+            members=(Member(found.params, 0.5, found.objective),) * 2,
+        )
+        for key, found in training.components.items()
+    }
+    return replace(training, components=components)
+
+
+COSTS = bp.Costs(fees=0.0002)
+
+
+def test_two_equal_members_are_judged_as_one():
+    options = {"method": "brute", "min_trades": 0, "costs": COSTS}
+    plain = quiet(bp.train, looped, DATA, **options)
+    pair = doubled(plain)
+    rows = robustness_tests(plain)
+    for one, other in zip(rows, robustness_tests(pair), strict=True):
+        assert one.figure == pytest.approx(other.figure, rel=1e-9)
+        assert (one.test, one.status) == (other.test, other.status)
+    one, other = chosen_curve(plain, DATA), chosen_curve(pair, DATA)
+    np.testing.assert_allclose(one.returns, other.returns, atol=1e-12)
+    assert one.n_trades == other.n_trades
+    for key, found in plain.components.items():
+        assert pair.components[key].traded_objective == pytest.approx(found.objective)
+
+
+def test_a_verdict_judges_the_set(training, walked):
+    for result, curve in (
+        (training, chosen_curve(training, IBM)),
+        (walked, walked_curve(walked, IBM)),
+    ):
+        verdict = quiet(bp.validate, result, n_permutations=9)
+        assert verdict.n_trades == curve.n_trades
+        n_members = len(result.portfolio.columns)
+        # Members trade alike, so they do not count as so many trades more.
+        assert len(result.portfolio.trades) > 0.7 * n_members * curve.n_trades
+        sharpe = curve.returns.mean() / curve.returns.std(ddof=1)
+        assert np.sign(verdict.sharpe) == np.sign(sharpe)
+
+
+def test_break_even_of_a_set_is_the_mean_of_its_members(walked):
+    curve = walked_curve(walked, IBM)
+    (row,) = [one for one in out_of_sample_rows(walked, curve) if one.test.endswith("break-even")]
+    score, total = resolve_objective("prr", 0), 0.0
+    trades = walked.portfolio.trades
+    sizes = trades.groupby("member")["size"].mean()
+    for member, size in sizes.items():
+        own = trades[(trades["member"] == member) & (trades["status"] == "closed")]
+        pnl = own["pnl"].to_numpy() * sizes.sum() / size
+        stats = bp.Stats.from_trades(
+            pnl,
+            np.where(own["direction"] == "long", 1, -1),
+            own["entry_index"].to_numpy(),
+            own["exit_index"].to_numpy(),
+            np.cumsum(pnl),
+        )
+        total += size / sizes.sum() * score(stats)
+    assert row.figure == pytest.approx(total, rel=1e-9)

@@ -376,14 +376,16 @@ def test_nothing_is_held_over_a_border_that_closes():
     wf = quiet(bp.walk_forward, crossing, DATA, cycles=4, border="close", costs=FEES)
     again = robustness._Rerun.of(wf)
     borders = [segment["X"].last - 1 for segment in again.segments[:-1]]
-    ((ordered, arrays),) = again.orders()
-    closed = np.zeros(len(ordered.bars), dtype=bool)
+    (place,) = again.orders()
+    arrays = place.orders
+    closed = np.zeros(len(place.ordered.bars), dtype=bool)
     closed[borders] = True
     # One order stands on the bar before a border, so that it is the border's when it is late.
     arrays.enter_long[borders[0] - 1] = True
     late = arrays.delayed(closed)
     assert not late.enter_long[borders].any()
     assert arrays.delayed().enter_long[borders[0]]
+    np.testing.assert_array_equal(place.flatten, closed)
 
 
 def test_the_table_of_a_walk_forward_without_a_last_training():

@@ -214,6 +214,13 @@ class ComponentTraining:
     borrowed: dict[str, float] = field(default_factory=dict)
 
     @property
+    def traded_objective(self) -> float:
+        """The objective; of an ensemble the weighted mean of what its members score."""
+        if not self.members:
+            return self.objective
+        return sum(member.weight * member.objective for member in self.members)
+
+    @property
     def defaults(self) -> dict[str, float]:
         """Values that an untrained strategy uses."""
         return {dim.name: dim.rounded(dim.default) for dim in self.dimensions}

@@ -100,11 +100,21 @@ def account_curve(account: Portfolio, bars: Mapping[str, Bars], assets: Mapping[
         # A return is a share of the capital, also the first one.
         change = np.diff(equity, axis=0, prepend=(equity[0] / (1.0 + first))[np.newaxis])
         trades = component.trades
-        n_trades += len(trades)
-        # A position of usual size is the money of this component.
-        size = float(trades["size"].abs().mean()) if len(trades) else 1.0
+        # A position of usual size is the money of this component; of an ensemble, one of all its
+        # members, each of whose trades is as much less than a trade of the component.
+        size = float(usual_sizes(trades).sum()) if len(trades) else 1.0
+        n_trades += round(float(trades["size"].abs().sum()) / size) if size else len(trades)
         parts.append((value.index, change.sum(axis=1) / (before * (size or 1.0))))
     return Curve(*_mean(parts), n_trades)
+
+
+def usual_sizes(trades: pd.DataFrame) -> pd.Series[float]:
+    """Return the mean size of the trades; of an ensemble that of each member, by its number."""
+    sizes = trades["size"].abs()
+    if "member" in trades:
+        means: pd.Series[float] = sizes.groupby(trades["member"]).mean()
+        return means
+    return pd.Series([sizes.mean()])
 
 
 def _mean(parts: Sequence[tuple[pd.Index[Any], FloatArray]]) -> tuple[pd.Index[Any], FloatArray]:

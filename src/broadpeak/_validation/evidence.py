@@ -23,7 +23,7 @@ from broadpeak._significance.superior import spa
 from broadpeak._significance.trials import effective_trials
 from broadpeak._simulation.costs import Costs
 from broadpeak._training.components import bars_of
-from broadpeak._training.objective import NamedObjective, resolve_objective
+from broadpeak._training.objective import NamedObjective, Objective, resolve_objective
 from broadpeak._training.performance import Stats
 from broadpeak._training.result import ComponentTraining, Training
 from broadpeak._validation.curves import (
@@ -33,6 +33,7 @@ from broadpeak._validation.curves import (
     per_year,
     t_statistic,
     unseen_curve,
+    usual_sizes,
 )
 from broadpeak._validation.verdict import (
     DOUBTFUL,
@@ -355,7 +356,7 @@ def _break_even_row(account: Portfolio, curve: Curve, objective: Any, where: str
     # What a function of the user's is without skill is not known; of money it is 0.
     name = resolved.name if isinstance(resolved, NamedObjective) else "profit"
     score = resolved if named else resolve_objective("profit", 0)
-    found = float(np.mean([score(_stats(one)) for one in account.components.values()]))
+    found = float(np.mean([_score(one, score) for one in account.components.values()]))
     least = _BREAK_EVEN.get(name, 0.0)
     n_trades = curve.n_trades or 0
     few = where != "out of sample" and n_trades < FEWEST_TRADES
@@ -370,16 +371,34 @@ def _break_even_row(account: Portfolio, curve: Curve, objective: Any, where: str
     return VerdictRow(f"{where}: break-even", found, least, status, meaning, "gate")
 
 
-def _stats(component: Portfolio) -> Stats:
-    """Return the statistics of the closed trades of a component."""
+def _score(component: Portfolio, score: Objective) -> float:
+    """Return the objective of a component; of an ensemble the weighted mean over its members.
+
+    Pooled, the trades of members would count as if each were another one.
+    """
     trades = component.trades
+    if "member" not in trades or trades.empty:
+        return score(_stats(component, trades))
+    sizes = usual_sizes(trades)
+    shares = sizes / sizes.sum()
+    return sum(
+        share * score(_stats(component, trades[trades["member"] == member], share))
+        for member, share in shares.items()
+    )
+
+
+def _stats(component: Portfolio, trades: pd.DataFrame, share: float = 1.0) -> Stats:
+    """Return the statistics of closed trades of a component, and of its equity.
+
+    `share` is that of the component's size which the trades have; money is as with all of it.
+    """
     closed = trades[trades["status"] == "closed"]
     value = component.value.to_numpy(dtype=np.float64).reshape(len(component.value), -1)
     first = component.returns.to_numpy(dtype=np.float64).reshape(len(value), -1)[0]
     capital = float((value[0] / (1.0 + first)).sum())
     index = component.value.index
     return Stats.from_trades(
-        closed["pnl"].to_numpy(),
+        closed["pnl"].to_numpy() / share,
         np.where(closed["direction"] == "long", 1, -1),
         closed["entry_index"].to_numpy(),
         closed["exit_index"].to_numpy(),

@@ -422,7 +422,7 @@ def permuted_search(search: Search, number: int | None) -> float:
             if search.by_returns:
                 return t_statistic(chosen_curve(training, data).returns)
             components = training.components.values()
-            found = float(np.mean([component.objective for component in components]))
+            found = float(np.mean([component.traded_objective for component in components]))
     return found if not math.isnan(found) else -math.inf
 
 

@@ -22,26 +22,33 @@ from broadpeak._metrics.formulas import is_zero
 from broadpeak._search.searchspace import DEFAULT_PERCENT, N_EVEN_STEPS, Dimension
 from broadpeak._simulation.costs import Costs
 from broadpeak._simulation.rules import NO_COSTS
-from broadpeak._training.components import COLUMNS, Bars, BarWindow, bars_of, frozen_bars, per_asset
+from broadpeak._training.components import (
+    COLUMNS,
+    Bars,
+    BarWindow,
+    Component,
+    bars_of,
+    frozen_bars,
+    per_asset,
+)
 from broadpeak._training.evaluation import OWN_MISTAKES
 from broadpeak._training.fits import FittedModels
-from broadpeak._training.orders import OrderArrays
 from broadpeak._training.result import Training
 from broadpeak._training.strategy import Strategy
 from broadpeak._training.test import ComponentTest, StrategyOrders, component_test, strategy_orders
-from broadpeak._training.values import TrainedValues
+from broadpeak._training.values import TrainedValues, WeightedValues
 from broadpeak._validation.walked import WalkForward
-from broadpeak._validation.walkforward import stitched_orders
+from broadpeak._validation.walkforward import PlaceOrders, place_orders
 from broadpeak.errors import ParamError, TaskError
-from broadpeak.types import BoolArray, FloatArray
+from broadpeak.types import FloatArray
 
 NOISE = 0.1  # of a bar's typical range: a data vendor away, not another market
 N_NOISES = 10
 BARS_PER_YEAR = 252.0  # of prices without dates
 PASS, DOUBTFUL, FAIL, UNTESTED = "pass", "doubtful", "fail", "-"
 
-Values: TypeAlias = Mapping[str, Mapping[str, float]]
-"""Parameters: {component: {name: value}}."""
+Values: TypeAlias = Mapping[str, Sequence[WeightedValues]]
+"""What is traded: {component: members}, of which there is one without an ensemble."""
 
 
 class RobustnessTest(NamedTuple):
@@ -234,7 +241,7 @@ class _Traded(NamedTuple):
         return self._replace(returns=self.returns[bars])
 
 
-_Orders: TypeAlias = "list[tuple[StrategyOrders, OrderArrays]]"
+_Orders: TypeAlias = list[PlaceOrders]
 
 
 class _Rerun(NamedTuple):
@@ -281,7 +288,7 @@ class _Rerun(NamedTuple):
                 segment[found.asset] = BarWindow(strategy.lookback, end - first + strategy.lookback)
             # What is seen is what was trained on, so that models can be fitted here as there.
             models = (FittedModels(),)
-            return cls(strategy, views, costs, (result.params,), (segment,), models)
+            return cls(strategy, views, costs, (_members(result),), (segment,), models)
         rows = result.table[result.table["test_start"].notna()]
         values, segments, fitted = [], [], []
         for number, training in enumerate(result.trainings, 1):
@@ -295,7 +302,7 @@ class _Rerun(NamedTuple):
                 asset = training.components[key].asset
                 own = bars[asset]
                 segment[asset] = BarWindow(_position(own, first), _position(own, last) + 1)
-            values.append(training.params)
+            values.append(_members(training))
             fitted.append(training.models)
             segments.append(segment)
         last = rows["test_end"].iloc[-1]
@@ -317,32 +324,27 @@ class _Rerun(NamedTuple):
     ) -> _Orders:
         """Return what the strategy orders if it sees `views`, or has other `values`."""
         seen = self.views if views is None else views
-        runs = [
-            strategy_orders(
-                self.strategy,
-                seen,
-                TrainedValues(
-                    *(params,), named=True, source="The training", error=ParamError, models=models
-                ),
-                mode="test",
-            )
-            for params, models in zip(
-                self.values if values is None else values, self.models, strict=True
-            )
-        ]
+        values = self.values if values is None else values
+        runs: list[dict[Component, list[StrategyOrders]]] = []
+        for sets, models in zip(values, self.models, strict=True):
+            of_component: dict[Component, list[StrategyOrders]] = {}
+            for ordered in strategy_orders(self.strategy, seen, _source(sets, models), mode="test"):
+                of_component.setdefault(ordered.component, []).append(ordered)
+            runs.append(of_component)
         found = []
-        for number, ordered in enumerate(runs[0]):
-            asset = ordered.component.asset
-            segments = [segment[asset] for segment in self.segments]
-            arrays = stitched_orders(
-                [run[number].book for run in runs],
-                segments,
-                [self.is_closed and segment is not segments[-1] for segment in segments],
-                len(ordered.bars),
-                self.horizon,
-            )
-            # What was seen decides; real prices are traded.
-            found.append((ordered._replace(bars=self.views[asset], lines={}), arrays))
+        for component in runs[0]:
+            # Whoever has a place keeps it, whatever the change.
+            points = [
+                [tuple(one.values()) for one, _ in sets[component.key]] for sets in self.values
+            ]
+            segments = [segment[component.asset] for segment in self.segments]
+            border = "close" if self.is_closed else "carry"
+            for place in place_orders(
+                [run[component] for run in runs], points, segments, self.horizon, border
+            ):
+                # What was seen decides; real prices are traded.
+                bars = self.views[component.asset]
+                found.append(place._replace(ordered=place.ordered._replace(bars=bars)))
         return found
 
     def trade(
@@ -351,18 +353,18 @@ class _Rerun(NamedTuple):
         """Trade the orders, one bar later or at other costs."""
         table = self.costs if costs is None else costs
         tests = []
-        for ordered, arrays in orders:
-            asset = ordered.component.asset
-            first = self.segments[0][asset].first
-            flatten: BoolArray | None = None
-            if self.is_closed:
-                flatten = np.zeros(len(ordered.bars), dtype=np.bool_)
-                flatten[[segment[asset].last - 1 for segment in self.segments[:-1]]] = True
-            if is_late:
-                arrays = arrays.delayed(flatten)  # noqa: PLW2901
-            fill = self.strategy.fill
+        for place in orders:
+            asset = place.ordered.component.asset
             tests.append(
-                component_test(ordered, arrays, first, fill, table[asset], flatten=flatten)
+                component_test(
+                    place.ordered,
+                    place.orders.delayed(place.flatten) if is_late else place.orders,
+                    self.segments[0][asset].first,
+                    self.strategy.fill,
+                    table[asset],
+                    flatten=place.flatten,
+                    weights=_late(place.weights) if is_late else place.weights,
+                )
             )
         return _traded(tests)
 
@@ -375,12 +377,15 @@ def _traded(tests: Sequence[ComponentTest]) -> _Traded:
             index = index.union(test.bars.index)
     returns = np.zeros(len(index))
     n_trades, net, turnover = 0, 0.0, 0.0
+    one_lots: dict[Component, float] = {}  # of an ensemble, those of all members
     for test in tests:
-        close = test.bars.close
+        key = test.component
+        one_lots[key] = one_lots.get(key, 0.0) + test.own_capital() / test.bars.close[0]
+    for test in tests:
+        close, one_lot = test.bars.close, one_lots[test.component]
         before = np.concatenate([close[:1], close[:-1]])
-        one_lot = test.own_capital() / close[0]
         change = np.diff(test.simulated.equity, prepend=0.0) / (before * one_lot)
-        returns[index.get_indexer(test.bars.index)] += change / len(tests)
+        returns[index.get_indexer(test.bars.index)] += change / len(one_lots)
         trades = test.simulated.trades
         fills = np.where(trades["status"] == 1, 2, 1)
         n_trades += len(trades)
@@ -390,6 +395,33 @@ def _traded(tests: Sequence[ComponentTest]) -> _Traded:
     if math.isnan(per_year):
         per_year = BARS_PER_YEAR
     return _Traded(returns, n_trades, net, turnover, per_year)
+
+
+def _members(training: Training) -> Values:
+    """Return what a training trades."""
+    return {
+        key: [(member.params, member.weight) for member in found.members] or [(found.params, 1.0)]
+        for key, found in training.components.items()
+    }
+
+
+def _source(sets: Values, models: FittedModels) -> TrainedValues:
+    """Return where the strategy gets these values from."""
+    return TrainedValues(
+        {key: members[0][0] for key, members in sets.items()},
+        named=True,
+        source="The training",
+        error=ParamError,
+        sets=sets if max(map(len, sets.values())) > 1 else None,
+        models=models,
+    )
+
+
+def _late(weights: float | FloatArray) -> float | FloatArray:
+    """Return the weights that orders were given with, where they come to stand one bar later."""
+    if not isinstance(weights, np.ndarray):
+        return weights
+    return np.concatenate([weights[:1], weights[:-1]])
 
 
 def _between(bars: Bars, first: object, last: object) -> Bars:
@@ -458,13 +490,17 @@ def _a_step_away(trainings: Sequence[Training], values: Sequence[Values]) -> lis
 
 
 def _moved(training: Training, values: Values, name: str, direction: int) -> Values:
-    """Return `values` with parameter `name` of every component a step away, where there is one."""
-    moved = {key: dict(params) for key, params in values.items()}
+    """Return `values` with parameter `name` of every component a step away, where there is one.
+
+    Of an ensemble that of every member.
+    """
+    moved = {key: [(dict(one), weight) for one, weight in sets] for key, sets in values.items()}
     for key, found in training.components.items():
         for dim in found.dimensions:
             if dim.name == name and dim.searched:
                 is_ascent = bool(found.curves)
-                moved[key][name] = _neighbour(dim, moved[key][name], direction, is_ascent=is_ascent)
+                for one, _ in moved[key]:
+                    one[name] = _neighbour(dim, one[name], direction, is_ascent=is_ascent)
     return moved
 
 

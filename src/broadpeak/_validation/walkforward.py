@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import inspect
+import itertools
 import math
 import time
 import warnings
@@ -50,7 +51,7 @@ from broadpeak._training.train import (
 from broadpeak._validation.splitters import cycles_for_period, split_walk_forward
 from broadpeak._validation.walked import WalkForward
 from broadpeak.errors import DataError, ParamError, broken_rule
-from broadpeak.types import FloatArray
+from broadpeak.types import BoolArray, FloatArray
 
 __all__ = ["WalkForward", "split_walk_forward", "walk_forward"]
 
@@ -319,54 +320,96 @@ def _cycle_tests(
     for component in runs[0][2]:
         segments = [test[component.asset] for test, _, _ in runs]
         sets = [orders[component] for _, _, orders in runs]
-        places: list[list[int | None]] = [[0] * len(sets)]
-        if max(map(len, sets)) > 1:
-            places = _places([_points(one.components[component.key]) for _, one, _ in runs])
-        for number, place in enumerate(places, 1):
-            member = number if len(places) > 1 else 0
-            found.append(_place_test(plan, place, sets, segments, member, horizon, border))
+        points = [_points(training.components[component.key]) for _, training, _ in runs]
+        places = place_orders(sets, points, segments, horizon, border)
+        found += [_place_test(plan, place, segments[0].first) for place in places]
     return found
 
 
-def _place_test(
-    plan: TrainingPlan,
-    place: Sequence[int | None],
+class PlaceOrders(NamedTuple):
+    """The orders of those who take a place in the ensembles of a component, one after the other.
+
+    `shares` has the share of the lots in each segment, 0 where nobody takes the place, and
+    `weights` the same at each bar, or one number for all; positions end at the bars of `flatten`.
+    """
+
+    ordered: StrategyOrders
+    orders: OrderArrays
+    flatten: BoolArray | None
+    weights: float | FloatArray
+    shares: list[float]
+
+
+def place_orders(
     sets: Sequence[Sequence[StrategyOrders]],
+    points: Sequence[Sequence[tuple[float, ...]]],
     segments: Sequence[BarWindow],
-    member: int,
     horizon: int,
     border: str,
-) -> _PlaceTest:
-    """Return the test of those who take a place, one after the other."""
+) -> list[PlaceOrders]:
+    """Return the orders of each place of a component, of which there is one without ensembles.
+
+    Parameters
+    ----------
+    sets : sequence of sequences of StrategyOrders
+        For each segment the orders of its members, on all bars.
+    points : sequence of sequences of tuple
+        Their values.
+    segments : sequence of BarWindow
+        The bars that each set rules.
+    horizon : int
+        Bars at the start of each segment on which nothing is entered.
+    border : "carry" or "close"
+    """
+    places: list[list[int | None]] = [[0] * len(sets)]
+    if max(map(len, sets)) > 1:
+        places = _places(points)
     n_bars = len(sets[0][0].bars)
-    books, bounds, cuts, shares = [], [], [], []
-    weights = np.zeros(n_bars)
-    flatten = np.zeros(n_bars, dtype=np.bool_)
-    for cycle, (at, segment) in enumerate(zip(place, segments, strict=True)):
-        shares.append(0.0 if at is None else sets[cycle][at].weight)
-        if at is not None:
-            weights[segment.first : segment.last] = shares[-1]
-            # What nobody takes over ends with its cycle, whatever the border.
-            ends = border == "close" or place[cycle + 1 :][:1] == [None]
-            cuts.append(ends and segment is not segments[-1])
-            flatten[segment.last - 1] = cuts[-1]
-            books.append(sets[cycle][at].book)
-            bounds.append(segment)
-    component = sets[0][0].component
+    found = []
+    for number, place in enumerate(places, 1):
+        books, bounds, cuts, shares = [], [], [], []
+        weights = np.zeros(n_bars)
+        flatten = np.zeros(n_bars, dtype=np.bool_)
+        for cycle, (at, segment) in enumerate(zip(place, segments, strict=True)):
+            shares.append(0.0 if at is None else sets[cycle][at].weight)
+            if at is not None:
+                weights[segment.first : segment.last] = shares[-1]
+                # What nobody takes over ends with its cycle, whatever the border.
+                ends = border == "close" or place[cycle + 1 :][:1] == [None]
+                cuts.append(ends and segment is not segments[-1])
+                flatten[segment.last - 1] = cuts[-1]
+                books.append(sets[cycle][at].book)
+                bounds.append(segment)
+        member = number if len(places) > 1 else 0
+        found.append(
+            PlaceOrders(
+                # What was plotted belongs to a cycle, not to the whole.
+                sets[0][0]._replace(lines={}, member=member),
+                _stitched_orders(books, bounds, cuts, n_bars, horizon),
+                flatten if any(cuts) else None,
+                weights if len(set(shares)) > 1 else shares[0],
+                shares,
+            )
+        )
+    return found
+
+
+def _place_test(plan: TrainingPlan, place: PlaceOrders, first: int) -> _PlaceTest:
+    """Return the test of a place, on its bars from `first` on."""
+    costs = plan.costs[place.ordered.component.asset]
     test = component_test(
-        # What was plotted belongs to a cycle, not to the whole.
-        sets[0][0]._replace(lines={}, member=member),
-        stitched_orders(books, bounds, cuts, n_bars, horizon),
-        segments[0].first,
+        place.ordered,
+        place.orders,
+        first,
         plan.strategy.fill,
-        plan.costs[component.asset],
-        flatten=flatten if any(cuts) else None,
-        weights=weights if len(set(shares)) > 1 else shares[0],
+        costs,
+        flatten=place.flatten,
+        weights=place.weights,
     )
     full = test.simulated
-    if set(shares) != {1.0}:
+    if set(place.shares) != {1.0}:
         full = simulate_orders(test.orders, test.account)
-    return _PlaceTest(test, shares, full)
+    return _PlaceTest(test, place.shares, full)
 
 
 def _points(found: ComponentTraining) -> list[tuple[float, ...]]:
@@ -384,19 +427,19 @@ def _places(sets: Sequence[Sequence[tuple[float, ...]]]) -> list[list[int | None
     """
     places: list[list[int | None]] = []
     for cycle, members in enumerate(sets):
-        left: dict[tuple[float, ...], int] = {}
+        left: dict[tuple[float, ...], list[int]] = {}
         empty = []
         for place, held in enumerate(places):
             before = held[-1]
             if before is None:
                 empty.append(place)
             else:
-                left[sets[cycle - 1][before]] = place
+                left.setdefault(sets[cycle - 1][before], []).append(place)
             held.append(None)
         stays = {
-            number: left.pop(values) for number, values in enumerate(members) if values in left
+            number: left[values].pop(0) for number, values in enumerate(members) if left.get(values)
         }
-        free = [*left.values(), *empty]
+        free = [*itertools.chain(*left.values()), *empty]
         for number in range(len(members)):
             place = stays[number] if number in stays else free.pop(0) if free else len(places)
             if place == len(places):
@@ -405,7 +448,7 @@ def _places(sets: Sequence[Sequence[tuple[float, ...]]]) -> list[list[int | None
     return places
 
 
-def stitched_orders(
+def _stitched_orders(
     books: Sequence[OrderBook],
     segments: Sequence[BarWindow],
     cuts: Sequence[bool],
@@ -468,15 +511,12 @@ def _cycle_table(
             index = plan.bars[asset].index
             train = span.train[asset]
             found = training.components[component.key]
-            inside = found.objective
-            if found.members:
-                inside = sum(member.weight * member.objective for member in found.members)
             row: dict[str, Any] = {
                 "train_start": index[train.first],
                 "train_end": index[train.last - 1],
                 "test_start": None,
                 "test_end": None,
-                "in_sample": inside,
+                "in_sample": found.traded_objective,
                 "out_of_sample": math.nan,
                 "trades": math.nan,
                 "net": math.nan,
