@@ -47,6 +47,7 @@ INSIDE = {
     *(
         "Portfolio.from_fills",
         "Stats.of_records",
+        "Stats.of_pool",
         "Store.begin",
         "Store.find",
         "Store.add",

@@ -136,7 +136,7 @@ def test_a_lone_spike_of_any_height_never_wins(selector, n, data, height, base):
 @pytest.mark.parametrize("selector", [Hill(3), Hill(5), Hill(3, "inner"), Plateau(), Ensemble()])
 def test_a_lone_spike_never_wins_over_several_parameters(selector, d, seed, height, base):
     rng = np.random.default_rng(seed)
-    shape = tuple(rng.integers(7, 11, d).tolist())
+    shape = tuple(rng.integers(9, 12, d).tolist())
     grid = np.full(shape, base)
     width, corner = int(rng.choice([3, 5])), [int(rng.integers(0, 3)) for _ in shape]
     hill = tuple(slice(first, first + width) for first in corner)

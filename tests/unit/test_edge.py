@@ -99,6 +99,41 @@ def test_holding_a_rising_market_is_no_edge() -> None:
     assert found.best == 3
 
 
+@pytest.mark.slow
+def test_following_the_market_is_neither_edge_nor_fault() -> None:
+    """Positions that follow from past moves: p is uniform, with drift and without."""
+    found = []
+    for seed in range(120):
+        drift = 0.0006 * (seed % 2)
+        market = np.random.default_rng(seed).normal(drift, 0.01, size=1100)
+        price = np.cumsum(market)
+        long = [price[99:-1] > price[99 - window : -1 - window] for window in (10, 30, 90)]
+        returns = np.column_stack(long) * market[100:, np.newaxis]
+        found.append(edge_test(returns, market=market[100:], n=200, block=1.0).p_value)
+    assert kstest(found, "uniform").pvalue > 0.01
+    assert 0.43 < np.mean(found) < 0.57
+    assert np.mean(np.array(found) <= 0.05) <= 0.1
+
+
+def test_exposure_of_other_times_counts() -> None:
+    generator = np.random.default_rng(1)
+    market = generator.normal(0.0, 0.01, size=(1000, 2))
+    held = np.array([[0.5, -1.0, 0.0], [0.25, 0.0, 2.0]])
+    returns = market @ held
+    left = edge.without_market(returns, market, np.ones(1000, dtype=np.bool_))
+    assert np.abs(left).max() < 1e-12
+    # One piece alone is exposed: its own bars, and those two pieces before, do not see it.
+    late = returns * (np.arange(1000) // 100 == 7)[:, np.newaxis]
+    left = edge.without_market(late, market, np.ones(1000, dtype=np.bool_))
+    own = np.arange(500, 800)
+    assert np.abs(left[own] - late[own]).max() < 1e-12
+    assert left[:500] == pytest.approx(-returns[:500] / 7, abs=1e-12)  # of seven other pieces
+    assert left[900:] == pytest.approx(-returns[900:] / 9, abs=1e-12)  # after the last none follow
+    for bars in (2, 5, 25):
+        short = edge.without_market(returns[:bars], market[:bars], np.ones(bars, dtype=np.bool_))
+        assert np.isfinite(short).all()
+
+
 def test_memory_of_returns_is_counted() -> None:
     """Returns that depend on each other are not taken for as many independent ones."""
     rejected = 0

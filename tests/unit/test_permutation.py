@@ -273,7 +273,7 @@ def momentum(s):
 
 data = bp.Data.sample("IBM")["2003":"2006"]
 found = bp.stats.permutation_test(
-    momentum, data, n=19, sequential=False, min_trades=3, store=store
+    momentum, data, n=19, sequential=False, min_trades=3, check=False, store=store
 )
 print(found.null.tolist())
 """

@@ -109,7 +109,7 @@ def test_warnings_of_backtests_are_kept_with_them(data: bp.Data) -> None:
     @bp.strategy(lookback=5, unstable_period=0)
     def early(s: Any) -> None:
         days = s.optimize(40, 30, 50, 10, name="days")
-        s.stop = 3 * bp.atr(s.high, s.low, s.close, int(days))
+        s.stop = 0.3 * bp.atr(s.high, s.low, s.close, int(days))
         s.enter_long(s.close > np.roll(s.close, 1))
         s.exit_long(s.close < np.roll(s.close, 1))
 

@@ -93,7 +93,8 @@ class Selection:
     Notes
     -----
     Its text says when robustness is low (below 0.2, of at least eight scores). Simulated on
-    independent noise, that finds three of four lone peaks; of real hills it accuses one in fifty.
+    independent noise, that finds three of four peaks; of what "hill" picks from real hills of 13
+    steps or more it accuses at most one in fifty.
     It says how alone a choice stands, not whether there is anything to find.
 
     Examples

@@ -397,8 +397,8 @@ LOW_ROBUSTNESS = 0.2
 """Below it the neighbours of a choice do not carry it.
 
 Simulated, 300 surfaces a case: of independent noise it finds 75 to 90 % of the peaks on 8 to 30
-steps or 10 x 10 combinations, and 7 to 36 % of what "hill" chooses there; of real hills at least
-three steps wide it accuses 2 % or less from 13 steps or 5 x 5 combinations on.
+steps or 10 x 10 combinations, and 7 to 36 % of what "hill" chooses there; of what "hill" picks
+from real hills it accuses 2 % or less from 13 steps or 5 x 5 combinations on.
 """
 
 MIN_JUDGED = 8

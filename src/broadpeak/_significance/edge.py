@@ -25,6 +25,9 @@ from broadpeak.errors import DataError, broken_rule
 from broadpeak.types import BoolArray, FloatArray, IntArray
 
 _LEAST_DRAWS = 100  # fewer say nothing at 5 %
+_PIECES, _MEMORY = 10, 2
+"""Pieces of history in which exposure is measured; what follows from a bar's move ends with the
+second one after its own."""
 _TRIED, _HALVINGS = 200, 10  # of the search for the smallest edge: 3 % of power, 1 % of its size
 
 
@@ -120,6 +123,10 @@ def edge_test(
 
     Errors are those of the stationary bootstrap, so that they hold under autocorrelation.
 
+    Exposure to `market` is the slope of the returns on it. At every bar that of other times counts:
+    a trend follower is long after the market has risen, so that the exposure of the same time would
+    take luck from it that it did not have.
+
     References
     ----------
     .. [1] P. R. Hansen, "A test for superior predictive ability", J. of Business and Economic
@@ -207,9 +214,22 @@ def without_market(values: FloatArray, market: ArrayLike, kept: BoolArray) -> Fl
     lines = np.nan_to_num(columns[:, kept], posinf=np.inf, neginf=-np.inf).T
     if (np.abs(lines) > LARGEST).any():
         raise DataError(f"market must be numbers below {LARGEST:g}, or NaN, got a larger one.")
+    pieces = np.array_split(np.arange(len(lines)), max(min(_PIECES, len(lines) // 10), 1))
+    exposures = np.array([_exposure(values[piece], lines[piece]) for piece in pieces])
+    result = values.copy()
+    few = len(pieces) <= _MEMORY + 1
+    for number, piece in enumerate(pieces):
+        # What was held in this piece and the next ones may have followed from its own moves.
+        own = range(number, 0 if few else number + _MEMORY + 1)
+        others = [other for other in range(len(pieces)) if other not in own]
+        result[piece] -= lines[piece] @ exposures[others].mean(axis=0)
+    return result
+
+
+def _exposure(values: FloatArray, lines: FloatArray) -> FloatArray:
+    """Return the least-squares slopes of `values` on `lines`, shape (symbols, columns)."""
     centred = lines - lines.mean(axis=0)
-    exposure = np.linalg.lstsq(centred, values - values.mean(axis=0), rcond=None)[0]
-    result: FloatArray = values - lines @ exposure
+    result: FloatArray = np.linalg.lstsq(centred, values - values.mean(axis=0), rcond=None)[0]
     return result
 
 

@@ -193,10 +193,9 @@ class Evaluation(NamedTuple):
         if isinstance(stored, tuple) and len(stored) == len(kinds):
             fits = [isinstance(one, kind) for one, kind in zip(stored, kinds, strict=True)]
             if all(fits) and (stored[1] is None or len(stored[1]) == len(FIELDS)):
-                found = cls(*stored)
-                halves = found.halves or (0.0, 0.0)
+                halves: Sequence[object] = stored[-1] or (0.0, 0.0)
                 if len(halves) == 2 and all(isinstance(half, kinds[0]) for half in halves):
-                    return found
+                    return cls(*stored)
         msg = (
             "The results of a training must be evaluations, got something else from the store "
             f"({type(stored).__name__}). Restore the file from a copy, or choose a new file name."
