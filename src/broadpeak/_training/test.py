@@ -131,10 +131,10 @@ def test(
 
     Notes
     -----
-    The members of an ensemble are separate positions on one account: the strategy runs once with
-    the values of each, its lots are multiplied by the member's weight, and profits, costs and
-    equity are the sums. Nothing is netted: where one member is long and another short, both
-    positions are held and both pay their costs.
+    The members of an ensemble are separate positions on one account: the strategy runs once for
+    each, for one component at a time as in training, its lots are multiplied by the member's
+    weight, and profits, costs and equity are the sums. Nothing is netted: where one member is long
+    and another short, both positions are held and both pay their costs.
 
     Examples
     --------
