@@ -395,8 +395,8 @@ def train(
     Notes
     -----
     The strategy is called once to learn its parameters, a few times for `check`, once for each
-    distinct combination, and once with the chosen values. Source: the manual of a trading platform whose optimiser this
-    follows; docs/optimizer-reference.md goes through it sentence by sentence.
+    distinct combination, and once with the chosen values. Source: the manual of a trading platform
+    whose optimiser this follows; docs/optimizer-reference.md goes through it sentence by sentence.
 
     Examples
     --------
