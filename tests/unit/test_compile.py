@@ -6,6 +6,9 @@ import sys
 import textwrap
 from pathlib import Path
 
+import pytest
+from numba.core.caching import IndexDataCacheFile
+
 from broadpeak._core import compile as compiling
 from broadpeak._indicators._kernels import windowed
 
@@ -111,3 +114,55 @@ def test_a_kernel_is_compiled_once_whatever_was_passed():
         [sys.executable, "-c", EVERY_KIND], capture_output=True, text=True, check=True
     )
     assert done.stdout == ""
+
+
+def two_that_save_at_once(folder, stamps, keys):
+    """Return cache files of two processes, of which the first writes its code last.
+
+    Each one has read the index before the other wrote it.
+    """
+    one, two = (IndexDataCacheFile(str(folder), "kernel", stamp) for stamp in stamps)
+    late = []
+    one._save_data = lambda *written: late.append(written)
+    two._load_index = dict
+    compiling._LabelledFile(one).save(keys[0], "code of the first")
+    compiling._LabelledFile(two).save(keys[1], "code of the second")
+    del one._save_data, two._load_index
+    one._save_data(*late[0])
+    return one, two
+
+
+@pytest.mark.parametrize(
+    ("stamps", "keys"),
+    [(("now", "now"), ("ints", "floats")), (("before", "now"), ("ints", "ints"))],
+    ids=["other arguments", "other sources"],
+)
+def test_code_is_not_taken_for_what_it_is_not(tmp_path, stamps, keys):
+    """Two processes that compile a kernel at once may write to one file."""
+    _, two = two_that_save_at_once(tmp_path, stamps, keys)
+    label, code = two.load(keys[1])
+    assert code == "code of the first", "Numba is not mistaken any more"
+    assert keys[0] in label
+    assert compiling._LabelledFile(two).load(keys[1]) is None
+    compiling._LabelledFile(two).save(keys[1], "code of the second")
+    assert compiling._LabelledFile(two).load(keys[1]) == "code of the second"
+
+
+def test_code_without_a_label_is_not_taken(tmp_path):
+    file = IndexDataCacheFile(str(tmp_path), "kernel", "now")
+    file.save("floats", "code from before there were labels")
+    assert compiling._LabelledFile(file).load("floats") is None
+    assert compiling._LabelledFile(file).load("ints") is None
+
+
+def test_kernels_are_found_again_in_another_process():
+    script = (
+        "import numpy as np, broadpeak as bp; bp.sma(np.arange(9.0), 3); "
+        "from broadpeak._indicators._kernels.windowed import mean; "
+        "print(sum(mean.stats.cache_hits.values()), sum(mean.stats.cache_misses.values()))"
+    )
+    for _ in range(2):
+        done = subprocess.run(
+            [sys.executable, "-c", script], capture_output=True, text=True, check=True
+        )
+    assert done.stdout.split() == ["1", "0"]

@@ -8,14 +8,17 @@ function stays reachable as ``kernel.py_func``.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar, cast
 
 import numba
+import numba.core.event as numba_events
 
 from broadpeak._core import env
+from broadpeak._core.stopping import Unstopped
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -47,11 +50,65 @@ def _follow_all_kernels(compiled: object) -> bool:
     keep that one's old code when it changes. If this version of Numba keeps its stamp elsewhere,
     nothing may be cached.
     """
-    stored: Any = getattr(getattr(compiled, "_cache", None), "_cache_file", None)
+    cache: Any = getattr(compiled, "_cache", None)
+    stored: Any = getattr(cache, "_cache_file", None)
     if not hasattr(stored, "_source_stamp"):
         return False
     stored._source_stamp = (stored._source_stamp, _state_of_kernels())  # noqa: SLF001
+    cache._cache_file = _LabelledFile(stored)  # noqa: SLF001
     return True
+
+
+class _LabelledFile:
+    """The cache file of a kernel, whose code says what it was compiled for.
+
+    Numba keeps an index beside the code, and writes one after the other. Two processes that compile
+    a kernel at the same time, for other arguments or from another state of the sources, write their
+    code to one file, and the index that is left names it as what it is not. Run like that, it reads
+    arguments that were never passed.
+    """
+
+    def __init__(self, file: Any) -> None:
+        self._file = file
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
+
+    def save(self, key: object, data: object) -> None:
+        """Write code with its label."""
+        self._file.save(key, (self._label(key), data))
+
+    def load(self, key: object) -> object:
+        """Return the code for `key`; None where there is none, or one with another label."""
+        found = self._file.load(key)
+        if isinstance(found, tuple) and len(found) == 2 and found[0] == self._label(key):
+            return found[1]
+        return None
+
+    def _label(self, key: object) -> str:
+        return repr((self._file._source_stamp, key))  # noqa: SLF001
+
+
+class _CompilerListener(numba_events.Listener):  # type: ignore[misc]  # it has no types
+    """Keeps threads that compile from being stopped, which would free parts of LLVM twice."""
+
+    def __init__(self) -> None:
+        self._here = threading.local()
+
+    def on_start(self, event: object) -> None:
+        """Hold stops; compilations are nested where a kernel calls another one."""
+        block = Unstopped()
+        block.__enter__()
+        self._here.__dict__.setdefault("blocks", []).append(block)
+
+    def on_end(self, event: object) -> None:
+        """Let stops through again."""
+        blocks = self._here.__dict__.get("blocks")
+        if blocks:
+            blocks.pop().__exit__(None, None, None)
+
+
+numba_events.register("numba:compiler_lock", _CompilerListener())
 
 
 @cache

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import bisect
 import contextvars
-import ctypes
 import math
 import reprlib
 import threading
@@ -19,6 +18,7 @@ from time import perf_counter
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 from broadpeak._core import check
+from broadpeak._core.stopping import Stops, TaskStopped, Unstopped, here
 from broadpeak._run.calls import Calls, Task
 from broadpeak.errors import ParamTypeError, described, traceback_text
 
@@ -201,10 +201,6 @@ def nested(inside: Nesting) -> Iterator[None]:
         nesting.reset(token)
 
 
-class TaskStopped(BaseException):
-    """Raised inside a thread whose result is no longer awaited."""
-
-
 # Whatever else a task raises is its own failure, SystemExit included: the same on every engine.
 _FOR_THE_RUN = (KeyboardInterrupt, TaskStopped)
 _UNFINISHED = frozenset(check.UNFINISHED_TYPES)
@@ -222,6 +218,26 @@ def run_batch(batch: Batch) -> BatchResult:
         return _run_in_time(batch, batch.timeout)
     started = perf_counter()
     result = BatchResult()
+    stops: Stops | None = getattr(here, "stops", None)
+    if stops is None:
+        _run_calls(batch, result)
+    else:
+        was_open = stops.close()  # a run inside a task of another one
+        try:
+            stops.open()
+            _run_calls(batch, result)
+        finally:
+            stops.close()
+            if was_open:
+                stops.open()
+        if stops.is_asked:  # too late to be raised in the user's code
+            raise TaskStopped
+    result.seconds = perf_counter() - started
+    return result
+
+
+def _run_calls(batch: Batch, result: BatchResult) -> None:
+    """Make the calls of `batch`; the thread may be stopped, but not while it notes a failure."""
     values = result.values
     if isinstance(batch.tasks, Calls) and not batch.timed:
         # One C loop makes the calls, at 0.05 µs each. It ends at a call that raised, which is found
@@ -257,8 +273,6 @@ def run_batch(batch: Batch) -> BatchResult:
                     result.failed_tasks.append(task)
                 if batch.stop:
                     break
-    result.seconds = perf_counter() - started
-    return result
 
 
 def _raise_stop_iteration() -> None:
@@ -273,7 +287,8 @@ def _note_failure(batch: Batch, result: BatchResult, error: BaseException, secon
 
 
 def _failure(batch: Batch, offset: int, error: BaseException, seconds: float) -> Outcome:
-    text = traceback_text(error)
+    with Unstopped():  # it reads files
+        text = traceback_text(error)
     return Outcome(batch.positions[offset], "failed", error=error, seconds=seconds, traceback=text)
 
 
@@ -290,9 +305,10 @@ def _refuse_unfinished(batch: Batch, result: BatchResult) -> None:
 def _run_in_time(batch: Batch, timeout: float) -> BatchResult:
     """Run `batch` in a thread of its own and leave it behind when its time is up."""
     ended: list[BatchResult | BaseException] = []
-    untimed = replace(batch, timeout=None)
+    untimed, stops = replace(batch, timeout=None), Stops()
 
     def work() -> None:
+        stops.adopt()
         try:
             ended.append(run_batch(untimed))
         except BaseException as error:  # noqa: BLE001  # carried to the thread that waits
@@ -306,7 +322,7 @@ def _run_in_time(batch: Batch, timeout: float) -> BatchResult:
         thread.join(timeout)
     finally:
         if thread.is_alive():
-            abandon(thread)
+            stops.stop()
     if not ended:
         return lost("timeout", late(timeout), perf_counter() - started)
     result = ended[0]
@@ -318,16 +334,3 @@ def _run_in_time(batch: Batch, timeout: float) -> BatchResult:
 def late(timeout: float) -> TimeoutError:
     """Return the error of a task that took longer than `timeout` seconds."""
     return TimeoutError(f"must end within timeout={timeout:g} seconds")
-
-
-def abandon(thread: threading.Thread) -> None:
-    """Make Python code in `thread` raise `TaskStopped` at its next step.
-
-    A thread cannot be ended from outside. Code that is in C (a compiled kernel, a long `sum`)
-    reaches its next step only when it returns, and until then goes on in the background; that is
-    why threads are daemons, so that the program at least can end. The call is the one that CPython
-    documents for this purpose; no other interpreter needs to have it.
-    """
-    if thread.ident is not None:
-        target = ctypes.c_ulong(thread.ident)
-        ctypes.pythonapi.PyThreadState_SetAsyncExc(target, ctypes.py_object(TaskStopped))

@@ -8,7 +8,8 @@ import threading
 from contextlib import suppress
 from queue import Empty, SimpleQueue
 
-from broadpeak._run.batches import Batch, TaskStopped, abandon, run_batch
+from broadpeak._core.stopping import Stops, TaskStopped
+from broadpeak._run.batches import Batch, run_batch
 from broadpeak._run.dispatch import Answer, FutureEngine, Ticket, WorkItem
 from broadpeak.errors import EngineError
 
@@ -37,6 +38,7 @@ class ThreadEngine(FutureEngine):
         self._batches: SimpleQueue[Batch | None] = SimpleQueue()
         self._answers: SimpleQueue[tuple[Ticket, Answer]] = SimpleQueue()
         self._threads: list[threading.Thread] = []
+        self._stops: list[Stops] = []
         self._n_running = 0
 
     def submit(self, item: WorkItem) -> Ticket:
@@ -46,7 +48,8 @@ class ThreadEngine(FutureEngine):
         if self._n_running > len(self._threads):
             # It sees the context variables of the run, such as NumPy's error state.
             context = contextvars.copy_context()
-            work = (_work, self._batches, self._answers)
+            stops = Stops()
+            work = (_work, self._batches, self._answers, stops)
             thread = threading.Thread(
                 target=context.run, args=work, name="broadpeak-worker", daemon=True
             )
@@ -62,6 +65,7 @@ class ThreadEngine(FutureEngine):
                 self.n_workers = len(self._threads)  # those there are must do
             else:
                 self._threads.append(thread)
+                self._stops.append(stops)
         return id(item.batch)
 
     def wait(self) -> list[tuple[Ticket, Answer]]:
@@ -79,8 +83,8 @@ class ThreadEngine(FutureEngine):
             with suppress(Empty):
                 while True:
                     self._batches.get_nowait()
-            for thread in self._threads:
-                abandon(thread)
+            for stops in self._stops:
+                stops.stop()
             patience /= max(len(self._threads), 1)
         for _ in self._threads:
             self._batches.put(None)
@@ -88,14 +92,18 @@ class ThreadEngine(FutureEngine):
             thread.join(patience)
 
 
-def _work(batches: SimpleQueue[Batch | None], answers: SimpleQueue[tuple[Ticket, Answer]]) -> None:
-    with suppress(TaskStopped):
-        while (batch := batches.get()) is not None:
-            try:
-                answer: Answer = run_batch(batch)
-            except TaskStopped:
-                return
-            except BaseException as error:  # noqa: BLE001  # raised in the thread that waits
-                answer = error
-            answers.put((id(batch), answer))
-            del batch, answer  # what they hold is not held by a thread that waits
+def _work(
+    batches: SimpleQueue[Batch | None],
+    answers: SimpleQueue[tuple[Ticket, Answer]],
+    stops: Stops,
+) -> None:
+    stops.adopt()
+    while not stops.is_asked and (batch := batches.get()) is not None:
+        try:
+            answer: Answer = run_batch(batch)
+        except TaskStopped:
+            return
+        except BaseException as error:  # noqa: BLE001  # raised in the thread that waits
+            answer = error
+        answers.put((id(batch), answer))
+        del batch, answer  # what they hold is not held by a thread that waits
