@@ -50,7 +50,8 @@ def test_the_choice(training):
         assert [len(curve.values) for curve in found.curves] == [19, 18, 19] * 2
 
 
-def test_at_most_58_calls(trend, data):
+@pytest.mark.parametrize("symbol", ["AAPL", "IBM", "MSFT"])
+def test_at_most_58_calls(trend, data, symbol):
     calls = []
 
     @bp.strategy(lookback=540)
@@ -60,7 +61,7 @@ def test_at_most_58_calls(trend, data):
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
-        bp.train(counting, data.select("IBM"), min_trades=30)
+        bp.train(counting, data.select(symbol), min_trades=30)
     assert len(calls) <= 58
 
 

@@ -14,6 +14,8 @@ from guard_zoo import cross, levels, walk
 
 import broadpeak as bp
 from broadpeak._training import guard
+from broadpeak._training.components import bars_of
+from broadpeak._training.evaluation import discover_all
 
 LOOKBACK = 120
 DATA = [walk(0), walk(1), bp.Data.sample("IBM")]
@@ -63,7 +65,15 @@ class TestLookAhead:
             s.exit_long(s.close < bp.sma(s.close, 20))
 
         with pytest.raises(bp.StrategyError, match="component=X, ahead=3"):
-            bp.train(some, ONE)
+            bp.walk_forward(some, ONE, cycles=2)
+
+        @bp.strategy(lookback=30)
+        def two(s):
+            s.optimize(1, 1, 100, 1, name="idle")
+            some(s)
+
+        with pytest.raises(bp.StrategyError, match="component=X, idle=100, ahead=3"):
+            bp.train(two, ONE, method="brute")
 
     def test_walk_forward_looks_once_for_all_cycles(self):
         plan = bp.strategy(lookback=30)(guard_zoo.rolled_by_one)
@@ -202,7 +212,7 @@ class TestMessages:
         def more(s):
             s.optimize(20, 10, 40, 10, name="days")
             s.enter_long(bp.crossed_above(s.close, bp.sma(s.close, 10)))
-            if len(s.close) < 600:
+            if len(s.close) < len(ONE):
                 s.optimize(1, 0, 2, 1, name="extra")
 
         assert "call number 2 (extra(" in self.message(more)
@@ -210,7 +220,7 @@ class TestMessages:
         def fewer(s):
             s.optimize(20, 10, 40, 10, name="days")
             s.enter_long(bp.crossed_above(s.close, bp.sma(s.close, 10)))
-            if len(s.close) > 600:
+            if len(s.close) == len(ONE):
                 s.optimize(1, 0, 2, 1, name="extra")
 
         assert "there were 2 and are 1, without extra(" in self.message(fewer)
@@ -338,6 +348,21 @@ def recursive_level(longest):
     return run
 
 
+def broken_out(longest):
+    def run(s):
+        days = s.optimize(10, 5, longest, 5, name="days")
+        s.enter_long(bp.crossed_above(s.close, 0.999 * bp.highest(s.high, days)))
+        s.exit_long(bp.crossed_below(s.close, 1.001 * bp.lowest(s.low, days)))
+
+    return run
+
+
+def looked_back(func, data, lookback):
+    """Return the warnings of a check that makes all of its calls."""
+    plan = bp.strategy(lookback=lookback)(func)
+    return guard.check_discovered(plan, discover_all(plan, bars_of(data)))
+
+
 class TestLookBack:
     @pytest.mark.parametrize("seed", range(4))
     @pytest.mark.parametrize(
@@ -348,11 +373,11 @@ class TestLookBack:
         for longest in (60, 200):
             need = longest + needed
             for lookback in (need - 1, need // 2, 30):
-                (text,) = checked(make(longest), data, lookback=lookback)
+                text = looked_back(make(longest), data, lookback)["lookback"]
                 assert f"needs {need} bars before a signal of its first enter_long(…) call" in text
                 assert f"days={longest}), got lookback={lookback}" in text
                 assert f"Set lookback to {need} at least, plus unstable_period=40" in text
-            assert checked(make(longest), data, lookback=need) == []
+            assert looked_back(make(longest), data, need) == {}
 
     @pytest.mark.parametrize("make", [recursive_cross, recursive_level])
     def test_leaves_what_is_recursive_alone(self, make):
@@ -386,3 +411,171 @@ class TestLookBack:
 
         options = {"method": "random", "n_evaluations": 1}
         assert checked(picky, ONE, lookback=60, **options) == []
+
+    @pytest.mark.parametrize("seed", range(4))
+    @pytest.mark.parametrize("lookback", [20, 50])
+    @pytest.mark.parametrize("make", [window_cross, window_level, broken_out], ids=str)
+    def test_in_short_searches_by_what_they_see(self, make, lookback, seed):
+        data = walk(seed, 1500)
+        func = make(200)
+        (text,) = checked(func, data, lookback=lookback)
+        assert text.startswith(looked_back(func, data, lookback)["lookback"].split(" plus")[0])
+
+    def test_values_of_two_parameters_in_short_searches(self):
+        def two(s):
+            slow = s.optimize(30, 20, 200, 20, name="slow")
+            fast = s.optimize(5, 2, 10, 2, name="fast")
+            cross(s, bp.sma(s.close, fast), bp.sma(s.close, slow))
+
+        for data in DATA:
+            assert len(checked(two, data, lookback=50)) == 1
+            assert checked(two, data, lookback=200) == []
+
+    def test_late_signals_by_chance_are_no_matter(self):
+        """Nothing comes for 100 bars, whatever the values and however many bars are before."""
+
+        def late(s):
+            days = s.optimize(10, 5, 60, 5, name="days")
+            far = s.index >= walk(1).index[160]
+            s.enter_long(bp.crossed_above(s.close, bp.sma(s.close, days)) & far)
+
+        found = []
+        real = guard._late_calls
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(
+                guard, "_late_calls", lambda *args: found.append([*real(*args)]) or found[-1]
+            )
+            assert checked(late, walk(1), lookback=60) == []
+        assert any(found), "no run was suspect, so that nothing was tested"
+
+
+def recorded(func, data=ONE, *, lookback=70, **options):
+    """Return the training of a strategy, and all of its calls: mode and values, number of bars."""
+    calls = []
+
+    @bp.strategy(lookback=lookback)
+    def recording(s):
+        func(s)
+        bars = next(iter(s._state.bars.values()))
+        calls.append((s.mode, tuple(s._state.asked.items()), len(bars)))
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        training = bp.train(recording, data, **options)
+    return training, calls
+
+
+class TestCallsOfATraining:
+    """The check makes its calls where the search can spare them, and changes no result."""
+
+    @staticmethod
+    def same(func, data=ONE, n_extra=0, **options):
+        (with_check, calls), (without, plain) = (
+            recorded(func, data, check=check, **options) for check in (True, False)
+        )
+        pd.testing.assert_frame_equal(with_check.trials, without.trials)
+        assert with_check.params == without.params
+        for key, one in with_check.components.items():
+            assert one.stats.values() == without.components[key].stats.values()
+        assert len(calls) == len(plain) + n_extra
+        return calls, plain
+
+    def test_the_sequence_is_that_of_a_training_without(self):
+        calls, plain = self.same(guard_zoo.averages)
+        assert [call[:-1] for call in calls] == [call[:-1] for call in plain]
+        shorter = [one for one, other in zip(calls, plain, strict=True) if one != other]
+        ((_, values, n_bars),) = shorter
+        assert n_bars < len(ONE)
+        assert [*dict(values).values()] == [[10.0]]
+
+    def test_of_several_components(self):
+        both = bp.Data.from_frames({"A": _frame(1), "B": _frame(2)})
+
+        def looped(s):
+            for _ in s.loop():
+                guard_zoo.averages(s)
+
+        self.same(looped, both)
+
+    def test_values_that_the_strategy_computes(self):
+        def computed(s):
+            days = s.optimize(10, 5, 20, 5, name="days")
+            s.stop = s.optimize(days / 2, 0, 0, name="stop")
+            levels(s, s.close - bp.sma(s.close, days), 0, 0)
+
+        self.same(computed)
+
+    def test_stops_and_rounded_values(self):
+        def stopping(s):
+            days = s.optimize(10.4, 5.4, 20.4, 1, name="days", integer=True)
+            cross(s, s.close, bp.sma(s.close, days))
+            if days == 10:
+                s.stop_search()
+
+        self.same(stopping)
+
+    @pytest.mark.parametrize("name", ["par_cycle", "num_parameters"])
+    def test_what_is_not_known_in_a_discovery_is_called(self, name):
+        def looking(s):
+            days = s.optimize(10, 5, 20, 5, name="days")
+            s.stop = 5.0 if getattr(s, name) else 3.0
+            levels(s, s.close - bp.sma(s.close, days), 0, 0)
+
+        self.same(looking, n_extra=1)
+
+    def test_loops_that_a_discovery_leaves_out_are_called(self):
+        both = bp.Data.from_frames({"A": _frame(1), "B": _frame(2)})
+
+        def twice(s):
+            for _ in s.loop(["A", "B"]):
+                days = s.optimize(10, 5, 20, 5, name="days")
+                s.enter_long(bp.crossed_above(s.close, bp.sma(s.close, days)))
+            for _ in s.loop(["B", "A"]):
+                s.exit_long(bp.crossed_below(s.close, bp.sma(s.close, 30)))
+
+        self.same(twice, both, n_extra=2)  # all bars, and a copy
+
+    def test_defaults_beside_the_grid(self):
+        def beside(s):
+            days = s.optimize(11, 5, 20, 5, name="days")
+            levels(s, s.close - bp.sma(s.close, days), 0, 0)
+
+        calls, _ = self.same(beside, n_extra=1)
+        assert calls[1][-1] < len(ONE)
+
+    def test_a_search_that_ends_before_the_defaults(self):
+        plan = bp.strategy(lookback=30)(guard_zoo.rolled_by_one)
+        with pytest.raises(bp.StrategyError, match="must not look ahead"):
+            bp.train(plan, ONE, on_step=lambda info: False)
+
+    def test_larger_searches_make_all_calls_before(self):
+        def idle(s):
+            s.optimize(1, 1, 100, 1, name="idle")
+            guard_zoo.averages(s)
+
+        calls, plain = (recorded(idle, method="brute", check=check)[1] for check in (True, False))
+        n_extra = len(calls) - len(plain)
+        assert 4 <= n_extra <= 0.02 * len(plain)
+        assert [call[-1] for call in calls[n_extra + 1 :]] == [len(ONE)] * (len(plain) - 1)
+
+    @pytest.mark.parametrize("method", ["random", bp.searchers.Random(20)])
+    def test_other_searches_make_one_before(self, method):
+        calls, _ = self.same(guard_zoo.averages, n_extra=1, method=method)
+        assert calls[1][-1] < len(ONE)
+
+    def test_sampled_bars(self):
+        def hourly(s):
+            days = s.optimize(10, 5, 15, 5, name="days")
+            levels(s, s.close - bp.sma(s.close, days), 0, 0)
+
+        frame = _frame(4).set_index(pd.date_range("2020", periods=600, freq="h"))
+        data = bp.Data.from_frames({"X": frame})
+        self.same(hourly, data, samples=("2h", 2), lookback=20)
+
+    @pytest.mark.engine
+    def test_engines_look_before(self, tmp_path):
+        plan = bp.strategy(lookback=30)(guard_zoo.rolled_by_one)
+        with pytest.raises(bp.StrategyError, match="must not look ahead"):
+            bp.train(plan, ONE, store=tmp_path / "kept.h5")
+        with pytest.raises(bp.StrategyError, match="must not look ahead"):
+            bp.train(plan, ONE, engine="threads", n_workers=2)

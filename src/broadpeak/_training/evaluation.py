@@ -227,18 +227,36 @@ class SampleRun(NamedTuple):
     simulated: SimulatedOrders
 
 
-def evaluate(setup: EvaluationSetup, step: SearchStep) -> Evaluation:
+def evaluate(
+    setup: EvaluationSetup,
+    step: SearchStep,
+    *,
+    known: Discovered | None = None,
+    see: SeeRun | None = None,
+) -> Evaluation:
     """Run the strategy at one point, simulate its orders and score them.
+
+    `known` has what it orders there, if it was called with these values already; `see` is shown
+    the run.
 
     Raises
     ------
     StrategyError
         If the strategy leaves out its component, or its `optimize` calls are not those known.
     """
-    return evaluation_of(setup, run_samples(setup, step))
+    runs = run_samples(setup, step, known)
+    if see is not None:
+        see(runs[0].state, step)
+    return evaluation_of(setup, runs)
 
 
-def run_samples(setup: EvaluationSetup, step: SearchStep) -> list[SampleRun]:
+SeeRun: TypeAlias = Callable[[RunState, SearchStep], object]
+"""Is shown the run of a step."""
+
+
+def run_samples(
+    setup: EvaluationSetup, step: SearchStep, known: Discovered | None = None
+) -> list[SampleRun]:
     """Run the strategy at one point on every cut of the prices; the first is without a shift."""
     component = setup.component
     n_calls = len(setup.calls)
@@ -249,12 +267,17 @@ def run_samples(setup: EvaluationSetup, step: SearchStep) -> list[SampleRun]:
     for sample in (setup, *setup.samples):
         values = Trial(setup.calls, step.point)
         bars, account = sample.bars, sample.account
-        state = RunState(
-            *({component.asset: bars}, setup.symbols, values, "train", component, position),
-            models=sample.models,
-        )
-        run_strategy(setup.strategy, state)
-        state.check_visited()
+        if known is not None and sample is setup:
+            state = known.run
+            for position_of, call in enumerate(known.calls):
+                values.value(position_of, call, component)
+        else:
+            state = RunState(
+                *({component.asset: bars}, setup.symbols, values, "train", component, position),
+                models=sample.models,
+            )
+            run_strategy(setup.strategy, state)
+            state.check_visited()
         values.check_complete()
         orders = state.orders_of(component).merged(
             account.first, len(bars), unit_lots=account.unit_lots
@@ -361,9 +384,17 @@ def label_of(component: str, names: Sequence[str], point: Sequence[float]) -> st
 
 
 def evaluate_here(
-    setup: EvaluationSetup, step: SearchStep, number: int, names: Sequence[str]
+    setup: EvaluationSetup,
+    step: SearchStep,
+    number: int,
+    names: Sequence[str],
+    *,
+    known: Discovered | None = None,
+    see: SeeRun | None = None,
 ) -> Evaluation:
     """Evaluate a step in this process: a plain call, whose errors read as those of a sweep.
+
+    `known` and `see` are as for `evaluate`.
 
     Raises
     ------
@@ -371,7 +402,7 @@ def evaluate_here(
         If the strategy raises anything that is no error of this library.
     """
     try:
-        return evaluate(setup, step)
+        return evaluate(setup, step, known=known, see=see)
     except OWN_MISTAKES:
         raise
     except (Exception, SystemExit) as error:
@@ -439,6 +470,11 @@ class Discovered(NamedTuple):
     common: tuple[bool, ...]
     watched: bool
     run: RunState
+
+    @property
+    def is_repeated(self) -> bool:
+        """Whether a step of a search with the same values orders the same."""
+        return not self.watched and not self.run.is_first_look
 
 
 def discover(

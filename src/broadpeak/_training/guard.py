@@ -10,14 +10,16 @@ order nothing with either future, and most copies would tell nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+import operator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import NamedTuple, NoReturn, TypeAlias
 
 import numpy as np
 
 from broadpeak._core import rng
+from broadpeak._search.protocol import SearchStep
 from broadpeak._search.searchspace import Dimension
 from broadpeak._training.components import Bars, Component
 from broadpeak._training.evaluation import Discovered
@@ -28,7 +30,11 @@ from broadpeak._training.values import HeldValues, OptimizeError, ValueSource
 from broadpeak.errors import StrategyError, described
 from broadpeak.types import BoolArray, FloatArray, IntArray
 
-N_OTHER_BARS = 25
+N_OTHER_BARS = 60
+N_FIRST = 30
+"""Of the bars that follow a cut, so many move against the signal, and the rest the other way."""
+
+N_NEAR = 25
 FACTOR = 4.0
 TOLERANCE = 1e-9
 """Settings that differ by less, relative to their size, are rounded differently and no others."""
@@ -36,6 +42,18 @@ TOLERANCE = 1e-9
 NOISE = 1e-13
 N_NOISES = 16
 N_SIGNALS = 4
+SHARE = 0.02
+"""The check makes at most this many calls for each evaluation of a search, but for one."""
+
+N_LOOKBACK = 2
+"""Calls that look-back takes at most, where nothing is wrong."""
+
+HIGH = 2 / 3
+"""Only runs with a parameter from this share of its range on are looked at for late signals."""
+
+SUSPECT = 2.5
+"""A run is suspect if more signals than this were to be expected before its first one."""
+
 TURNED_OFF = "check=False turns this check off."
 
 
@@ -85,7 +103,10 @@ class Subject:
     @cached_property
     def _models(self) -> FittedModels:
         # A copy gets the models of all bars. It would fit others on its own, and be no copy.
-        return self.run.models.held()
+        models, fitted = self.run.models, self.run.fitted
+        if fitted:  # a search may have dropped them since
+            models = FittedModels({**models.items(), **dict(fitted.values())})
+        return models.held()
 
     def on(self, bars: Mapping[str, Bars]) -> _Calls:
         """Return what the strategy orders on other bars, with the same values and models.
@@ -96,7 +117,10 @@ class Subject:
             If it asks for more or for fewer parameters there.
         """
         known, values, chosen = self.run, self.source(), self.chosen
-        state = RunState(bars, known.symbols, values, known.mode, chosen, models=self._models)
+        where = known.position
+        state = RunState(
+            bars, known.symbols, values, known.mode, chosen, where, models=self._models
+        )
         with np.errstate(all="ignore"):  # about all bars the user was told already
             run_strategy(self.strategy, state)
         state.check_visited()
@@ -109,6 +133,139 @@ _Calls: TypeAlias = Mapping[Component, Sequence[OrderCall]]
 
 
 # ------------------------------------------------------------------ what train and test call
+
+
+class TrainingCheck:
+    """The check of one component of a training, with the calls that its search can spare.
+
+    Where 2 % of the evaluations are enough for it, all of it comes `before` the search. Otherwise
+    look-ahead is checked on one copy. What the strategy orders at its defaults on all bars is known
+    from the discovery, so it is called on the copy `instead`, when the search comes to its
+    defaults. Look-back is checked `after` the search, if one of the runs it was shown is suspect.
+
+    Parameters
+    ----------
+    strategy : Strategy
+    one : Discovered
+        The component; what it ordered at its defaults.
+    n_evaluations : int
+        How many the search will make, as far as is known.
+    helps : bool
+        The search shows its runs, with `see`.
+    spares : bool
+        The search will come to the defaults, and can do without that call.
+    """
+
+    def __init__(
+        self,
+        strategy: Strategy,
+        one: Discovered,
+        n_evaluations: int,
+        *,
+        helps: bool = False,
+        spares: bool = False,
+    ) -> None:
+        self._subject, self._known = _at_defaults(strategy, one), one
+        n_allowed = max(int(SHARE * n_evaluations), 1)
+        cuts = _telling_cut(self._subject)
+        if cuts and n_allowed > 1:
+            cuts += _cuts(self._subject)
+        is_partial = n_allowed < len(cuts) + N_LOOKBACK
+        cuts = cuts[:n_allowed]
+        n_spared = int(is_partial and spares)
+        self._spared, self._due = cuts[:n_spared], cuts[n_spared:]
+        self._n_copies, self._failed = len(cuts), list[Exception]()
+        self._waits = is_partial and helps
+        self._all_high = [
+            (at, dim.min + HIGH * (dim.max - dim.min))
+            for at, dim in enumerate(one.dimensions)
+            if dim.searched
+        ]
+        self._high = {one.dimensions[high[0]].name: [high] for high in self._all_high}
+        self._late: dict[tuple[Component, str, int], _LateRun] = {}
+
+    def before(self) -> dict[str, str]:
+        """Make the calls that are due before the search; return what to warn about.
+
+        Raises
+        ------
+        StrategyError
+            As for `check_discovered`.
+        """
+        self._look_at(self._due)
+        if self._waits or self._spared:
+            return {}
+        return (self._failed and self._unchecked()) or _check_lookback(self._widest())
+
+    def instead(self, point: Sequence[float]) -> bool:
+        """Return whether the strategy was called on the copy instead of all bars at this point.
+
+        Raises
+        ------
+        StrategyError
+            As for `check_discovered`.
+        """
+        if not self._spared or tuple(point) != _defaults_of(self._known):
+            return False
+        spared, self._spared = self._spared, []
+        self._look_at(spared)
+        return True
+
+    def see(self, run: RunState, step: SearchStep) -> None:
+        """Look whether the first signals of an evaluated run come late."""
+        if not self._waits:
+            return
+        # Periods are longest where a parameter is high; those that do not move were looked at.
+        for at, high in self._high.get(step.parameter) or self._all_high:
+            if step.point[at] >= high:
+                break
+        else:
+            return
+        for component, book in run.books.items():
+            for n_bars, call in _late_calls(book.calls(), self._subject.strategy.lookback):
+                key = (component, call.name, call.number)
+                if key not in self._late or n_bars > self._late[key].n_bars:
+                    self._late[key] = _LateRun(n_bars, component, call, run, step.point)
+
+    def after(self) -> dict[str, str]:
+        """Make the calls that are due after the search; return what to warn about.
+
+        Raises
+        ------
+        StrategyError
+            As for `check_discovered`.
+        """
+        is_due = self._waits or self._spared
+        spared, self._spared = self._spared, []
+        self._look_at(spared)  # the search was ended before it came there
+        if not is_due:
+            return {}
+        found = self._unchecked() if self._failed else {}
+        for late in sorted(self._late.values(), key=operator.attrgetter("n_bars"), reverse=True):
+            found = found or self._confirmed(late)
+        return found
+
+    def _confirmed(self, late: _LateRun) -> dict[str, str]:
+        """Return the warning about a suspect run, if it is short of bars: what all values need."""
+        source = partial(HeldValues, self._known.calls, late.point)
+        shown = _shown(self._known.dimensions, late.point)
+        subject = replace(self._subject, run=late.run, source=source, shown=shown)
+        bars = late.call.when[:-1].nonzero()[0]
+        signals = late.component.asset, bars[bars > subject.strategy.lookback]
+        found = _check_lookback(subject, signals)
+        return found and (_check_lookback(self._widest()) or found)
+
+    def _look_at(self, cuts: Sequence[_CopyEnd]) -> None:
+        for cut in cuts:
+            error = _check_copy(self._subject, cut)
+            if error is not None:
+                self._failed.append(error)
+
+    def _unchecked(self) -> dict[str, str]:
+        return _unchecked(self._subject, self._failed, self._n_copies)
+
+    def _widest(self) -> Subject:
+        return _at_highest(self._subject, self._known)
 
 
 def check_discovered(strategy: Strategy, found: Sequence[Discovered]) -> dict[str, str]:
@@ -126,20 +283,75 @@ def check_discovered(strategy: Strategy, found: Sequence[Discovered]) -> dict[st
     """
     notes: dict[str, str] = {}
     for one in found:
-        component = one.run.chosen or one.components[0]
-        bars = {component.asset: one.run.bars[component.asset]}
-        dims = one.dimensions
-        values = tuple(dim.rounded(dim.default) for dim in dims)
-        highest = tuple(dim.rounded(dim.max if dim.searched else dim.default) for dim in dims)
-        source = partial(HeldValues, one.calls, values)
-        subject = Subject(strategy, one.run, bars, component, source, _shown(dims, values))
-        widest = subject
-        if highest != values:
-            # As far as one look can tell, the warm-up is longest where parameters are highest.
-            source = partial(HeldValues, one.calls, highest)
-            widest = _at(subject, source, _shown(dims, highest)) or subject
-        notes = {**check_subject(subject, widest), **notes}
+        subject = _at_defaults(strategy, one)
+        notes = {**check_subject(subject, partial(_at_highest, subject, one)), **notes}
     return notes
+
+
+def _defaults_of(one: Discovered) -> tuple[float, ...]:
+    return tuple(dim.rounded(dim.default) for dim in one.dimensions)
+
+
+def _at_defaults(strategy: Strategy, one: Discovered) -> Subject:
+    """Return the strategy with what the discovery of a component found."""
+    component = one.run.chosen or one.components[0]
+    bars = {component.asset: one.run.bars[component.asset]}
+    values = _defaults_of(one)
+    source = partial(HeldValues, one.calls, values)
+    shown = _shown(one.dimensions, values)
+    subject = Subject(strategy, one.run, bars, component, source, shown)
+    if one.run.is_first_look and one.run.chosen is None and len(one.components) > 1:
+        return _at(subject, source, shown) or subject  # with the loops that were left out
+    return subject
+
+
+def _at_highest(subject: Subject, one: Discovered) -> Subject:
+    """Return the strategy where all parameters are highest; as it was, if it orders nothing there.
+
+    As far as one look can tell, the warm-up is longest there.
+    """
+    dims = one.dimensions
+    highest = tuple(dim.rounded(dim.max if dim.searched else dim.default) for dim in dims)
+    if highest == _defaults_of(one):
+        return subject
+    source = partial(HeldValues, one.calls, highest)
+    return _at(subject, source, _shown(dims, highest)) or subject
+
+
+class _LateRun(NamedTuple):
+    """A suspect run: after how many bars a call has its first signal, and which."""
+
+    n_bars: int
+    component: Component
+    call: OrderCall
+    run: RunState
+    point: tuple[float, ...]
+
+
+def _late_calls(calls: Sequence[OrderCall], lookback: int) -> Iterator[tuple[int, OrderCall]]:
+    """Yield calls that begin suspiciously late, and after how many bars.
+
+    More than `SUSPECT` signals of these calls were to be expected before the first one, had there
+    been as many as later on. Signals that follow each other bar by bar count as one.
+    """
+    first, most = [], 0.0
+    for call in calls:
+        when = call.when[lookback:-1]
+        gap = int(when.argmax()) if len(when) else 0
+        if gap:  # a first signal, and none before
+            first.append((gap, when, call))
+            most += int(np.count_nonzero(when)) / (len(when) - gap)
+    if max((gap for gap, *_ in first), default=0) * most <= SUSPECT:
+        return  # nor is it with fewer
+    found: dict[tuple[int, int], OrderCall] = {}
+    for gap, when, call in first:
+        n_starts = 1 + int(np.count_nonzero(when[gap + 1 :] > when[gap:-1]))
+        found.setdefault((gap, n_starts), call)  # an exit and an entry may be one signal
+    rate = 0.0
+    for (gap, n_starts), call in sorted(found.items(), key=operator.itemgetter(0), reverse=True):
+        rate += n_starts / (len(call.when) - 1 - lookback - gap)
+        if gap * rate > SUSPECT:
+            yield gap, call
 
 
 def _shown(dimensions: Sequence[Dimension], values: Sequence[float]) -> str:
@@ -160,7 +372,7 @@ def _at(subject: Subject, source: Callable[[], ValueSource], shown: str) -> Subj
     return found if found.signals else None
 
 
-def check_subject(subject: Subject, widest: Subject | None = None) -> dict[str, str]:
+def check_subject(subject: Subject, widest: Callable[[], Subject] | None = None) -> dict[str, str]:
     """Check a strategy for look-ahead; for look-back at the `widest` values, if there are others.
 
     Returns
@@ -175,14 +387,20 @@ def check_subject(subject: Subject, widest: Subject | None = None) -> dict[str, 
     """
     cuts = _cuts(subject)
     failed = [error for cut in cuts if (error := _check_copy(subject, cut)) is not None]
-    if cuts and len(failed) == len(cuts):
-        text = (
-            f"{subject.strategy.name!r} cannot be checked for look-ahead, for it fails on fewer "
-            f"bars: {described(failed[0])}. Let it work on any number of bars from lookback + 2 "
-            "on, or pass check=False."
-        )
-        return {"unchecked": text}
-    return _check_lookback(widest or subject)
+    notes = _unchecked(subject, failed, len(cuts)) if failed else {}
+    return notes or _check_lookback(subject if widest is None else widest())
+
+
+def _unchecked(subject: Subject, failed: Sequence[Exception], n_copies: int) -> dict[str, str]:
+    """Return the warning that a strategy failed on all copies, if it did."""
+    if len(failed) < n_copies:
+        return {}
+    text = (
+        f"{subject.strategy.name!r} cannot be checked for look-ahead, for it fails on fewer "
+        f"bars: {described(failed[0])}. Let it work on any number of bars from lookback + 2 "
+        "on, or pass check=False."
+    )
+    return {"unchecked": text}
 
 
 def _check_copy(subject: Subject, cut: _CopyEnd) -> Exception | None:
@@ -216,7 +434,11 @@ def _check_copy(subject: Subject, cut: _CopyEnd) -> Exception | None:
 
 
 class _CopyEnd(NamedTuple):
-    """Where a copy ends: after `bar` of an asset, and what follows it is moved by `factor`."""
+    """Where a copy ends: after `bar` of an asset, and what follows it is moved by `factor`.
+
+    After the first bars, what follows moves the other way: a maximum of all bars may not change
+    when prices fall.
+    """
 
     asset: str
     bar: int
@@ -249,6 +471,47 @@ def _cuts(subject: Subject) -> list[_CopyEnd]:
     return cuts
 
 
+LATE = 0.85
+"""Share of the bars before the one copy ends: it shows what depends on a range of prices, too."""
+
+N_BEFORE = 4
+_ENTRY, _EXIT, _BEFORE, _NOT_YET, _FALLS = 1.0, 0.9, 0.4, 0.6, 0.05
+"""Weights of calls: that end, by kind; that ended up to `N_BEFORE` bars earlier; that begin; …"""
+
+
+def _telling_cut(subject: Subject) -> list[_CopyEnd]:
+    """Return where one copy tells most: where orders of many calls would change at once.
+
+    None where there are too few bars.
+
+    Prices that fall afterwards take away a buying signal there, and give a selling signal where
+    there was none; who looks further ahead changes one of the bars before.
+    """
+    first, most, best = subject.strategy.lookback, -1.0, list[_CopyEnd]()
+    for component, calls in subject.calls.items():
+        n_bars = len(subject.bars[component.asset]) - 1 - first
+        if n_bars < 1:
+            continue
+        away = np.abs(np.arange(n_bars) - LATE * n_bars) * (0.01 / n_bars)  # settles ties
+        for factor in (1 / FACTOR, FACTOR):
+            changed = (_FALLS if factor < 1 else 0.0) - away
+            for call in calls:
+                when = call.when[first:-1]
+                if (call.name in _FALLING) is (factor < 1):
+                    recent = when.copy()
+                    for back in range(1, N_BEFORE + 1):
+                        recent[back:] |= when[:-back]
+                    weight = _ENTRY if call.settings else _EXIT
+                    changed += weight * np.where(when, 1.0, _BEFORE * recent)
+                else:
+                    changed += _NOT_YET * ~when
+            bar = int(changed.argmax())
+            if changed[bar] > most:
+                most = float(changed[bar])
+                best = [_CopyEnd(component.asset, first + bar, factor)]
+    return best
+
+
 _Spans: TypeAlias = dict[str, tuple[int, int]]
 """By symbol, the bars [first, last) that a copy has as they are."""
 
@@ -277,14 +540,14 @@ def _copy(
 def _with_other_end(bars: Bars, first: int, last: int, factor: float, n_others: int | None) -> Bars:
     """Return bars [first, last), and others after them: mirrored in the last close, and moved."""
     end = len(bars) if n_others is None else min(len(bars), last + n_others)
-    level = factor * float(bars.close[max(last - 1, 0)]) ** 2
     columns = np.empty((6, end - first))
     whole = (bars.open, bars.high, bars.low, bars.close, bars.volume, bars.price)
     for row, values in zip(columns, whole, strict=True):
         row[:] = values[first:end]
     others = columns[:, last - first :]
-    others[:4] = level / others[_MIRRORED]
-    others[4] *= factor
+    moved = np.where(np.arange(end - last) < N_FIRST, factor, 1 / factor)
+    others[:4] = moved * float(bars.close[max(last - 1, 0)]) ** 2 / others[_MIRRORED]
+    others[4] *= moved
     others[5] = others[:4].sum(axis=0) / 4
     columns.flags.writeable = False
     return Bars(bars.asset, bars.index[first:end], *columns)
@@ -467,8 +730,12 @@ def _label(bars: Bars, bar: int) -> str:
 # ------------------------------------------------------------------ look-back
 
 
-def _check_lookback(subject: Subject) -> dict[str, str]:
+def _check_lookback(
+    subject: Subject, signals: tuple[str, IntArray] | None = None
+) -> dict[str, str]:
     """Look at one copy that begins `lookback` bars before a signal, as a test may begin.
+
+    `signals` are asset and bars of those to choose from; None: those of the first call.
 
     Raises
     ------
@@ -478,15 +745,14 @@ def _check_lookback(subject: Subject) -> dict[str, str]:
     lookback, by_kind = subject.strategy.lookback, subject.signals
     if not by_kind:
         return {}
-    kind = next(iter(by_kind))
-    asset, found = by_kind[kind][0]
+    asset, found = signals or next(iter(by_kind.values()))[0]
     n_bars = len(subject.bars[asset])
     target = lookback + 2 * (n_bars - lookback) // 3
     bar = int(found[min(int(found.searchsorted(target)), len(found) - 1)])
     start = bar - lookback
     if start == 0:  # all bars begin there, too
         return {}
-    until = min(bar + lookback + 2 * N_OTHER_BARS, n_bars - 2)
+    until = min(bar + lookback + 2 * N_NEAR, n_bars - 2)
     last, kind = max(
         (int(bars[bars <= until][-1]), kind)
         for kind, places in by_kind.items()
@@ -501,7 +767,7 @@ def _check_lookback(subject: Subject) -> dict[str, str]:
         raise
     except Exception:  # noqa: BLE001  # what cannot run on so few bars is no matter of look-back
         return {}
-    skipped = max(lookback, last + 1 - start - N_OTHER_BARS)
+    skipped = max(lookback, last + 1 - start - N_NEAR)
     if _differences(subject.calls, copied, spans, skipped=skipped):
         _check_copy(subject, cut)  # near the cut: look-ahead if it is the same from the first bar
     for component, calls in subject.calls.items():

@@ -283,6 +283,10 @@ class RunState:
         How many `optimize` calls were made outside of the loop, and inside for each component.
     stopped, watched : bool
         Whether the strategy ended the search, and whether it looked at where the search stands.
+    is_first_look : bool
+        A later run may order something else: the strategy asked for the number of parameters,
+        which a discovery does not know, or its loops name the first component where a discovery
+        does not look for it.
     models : FittedModels
         What `s.fit` returns.
     asked : dict of Component or None
@@ -307,6 +311,7 @@ class RunState:
     n_inside: dict[Component, int] = field(default_factory=dict)
     stopped: bool = False
     watched: bool = False
+    is_first_look: bool = False
     models: FittedModels = field(default_factory=no_models)
     asked: dict[Component | None, list[float]] = field(default_factory=dict)
     fitted: dict[tuple[Component, Hashable], tuple[ModelKey, object]] = field(default_factory=dict)
@@ -655,6 +660,7 @@ class StrategyRun:
         if state.mode == "train" and state.chosen is None:
             # A first call learns about one component only, also where several loops follow.
             visited = components[:1] if components[0] == state.components[0] else []
+            state.is_first_look |= state.components[0] in components[1:]
         elif state.chosen is not None:
             visited = [one for one in components if one == state.chosen]
         outside, before = state.current, dict(state.settings)
@@ -789,6 +795,7 @@ class StrategyRun:
     @property
     def num_parameters(self) -> int:
         """Number of parameters of the component; 0 until they are known."""
+        self._state.is_first_look = True
         return self._state.position.num_parameters
 
     @property

@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import itertools
+import math
 import operator
 import time
 import warnings
@@ -70,7 +71,7 @@ from broadpeak._training.evaluation import (
     run_requests,
 )
 from broadpeak._training.fits import ModelKey, trained_models
-from broadpeak._training.guard import check_discovered
+from broadpeak._training.guard import TrainingCheck
 from broadpeak._training.jointsearch import JointSettings, search_together
 from broadpeak._training.objective import Objective, objective_name, resolve_objective
 from broadpeak._training.orders import account_on
@@ -307,7 +308,7 @@ class _Limited:
 
     def __init__(self, inner: Searcher, n_evaluations: int) -> None:
         self.inner = inner
-        self._most = n_evaluations
+        self.most = n_evaluations
         # What the inner searcher can do besides is passed on, and only then.
         for name in ("choice", "position"):
             if hasattr(inner, name):
@@ -319,7 +320,7 @@ class _Limited:
 
     def ask(self, state: _Counted) -> Sequence[Point]:
         """Return the next points of the inner searcher, up to the limit."""
-        left = self._most - state.n_points
+        left = self.most - state.n_points
         return list(self.inner.ask(state.inner))[:left] if left > 0 else []
 
     def tell(self, state: _Counted, points: Sequence[Point], scores: Sequence[float]) -> _Counted:
@@ -570,7 +571,11 @@ class TrainingTask(NamedTuple):
                 "got none. bp.test(strategy, data) runs it as it is."
             )
             raise StrategyError(msg)
-        checked = check_discovered(strategy, found) if check else {}
+        together = len(found) > 1 and (
+            options.borrow != 0 or any(map(any, (f.common for f in found)))
+        )
+        checks = [self._check(one, alone=not together) for one in found] if check else []
+        checked = _joined(one.before() for one in checks)
         searches: list[ComponentSearch] = []
         for component, one in zip(found[0].components, found, strict=True):
             setup = _setup(plan, component, views[component.asset], one)
@@ -584,12 +589,15 @@ class TrainingTask(NamedTuple):
             searches.append(ComponentSearch(setup, one, options))
         logs: list[TrialLog] = []
         shared: list[frozenset[str]] = [frozenset()] * len(searches)
-        if len(searches) > 1 and (options.borrow != 0 or any(map(any, (f.common for f in found)))):
+        for search, one_check in zip(searches, checks, strict=False):
+            search.check = one_check
+        if together:
             results, joint, shared = search_together(searches, plan.searcher, _joint(options))
             if joint is not None:
                 logs.append(_trial_log(ALL_COMPONENTS, *joint))
         else:
             results = [*map(ComponentSearch.run, searches, repeat(plan.searcher))]
+        checked = {**_joined(one.after() for one in checks), **checked}
         logs += map(ComponentSearch.log, searches)
         models: dict[ModelKey, object] = {}
         for one, search, result in zip(found, searches, results, strict=True):
@@ -612,6 +620,45 @@ class TrainingTask(NamedTuple):
             logs=tuple(logs),
             models=trained_models(models),
         )
+
+    def _check(self, one: Discovered, *, alone: bool) -> TrainingCheck:
+        """Return the check of a component; a search of it `alone` can help."""
+        plan = self.plan
+        n_evaluations, comes = _expected(plan.searcher, one.dimensions)
+        helps = alone and not _needs_engine(plan.options.execute)
+        spares = helps and comes and one.is_repeated
+        return TrainingCheck(plan.strategy, one, n_evaluations, helps=helps, spares=spares)
+
+
+def _joined(found: Iterable[dict[str, str]]) -> dict[str, str]:
+    """Return the warnings about several components; of one kind the first."""
+    joined: dict[str, str] = {}
+    for one in found:
+        joined = {**one, **joined}
+    return joined
+
+
+def _expected(searcher: Searcher, dimensions: Sequence[Dimension]) -> tuple[int, bool]:
+    """Return about how many evaluations a search makes, and whether it comes to the defaults.
+
+    Nothing is known of a searcher of another kind, unless it has a limit.
+    """
+    if isinstance(searcher, _Limited):
+        return min(searcher.most, _expected(searcher.inner, dimensions)[0] or searcher.most), False
+    searched = [dim for dim in dimensions if dim.searched]
+    grids = [dim.steps() if isinstance(searcher, Ascent) else dim.even_steps() for dim in searched]
+    comes = [
+        dim.rounded(dim.default) in map(dim.rounded, grid.tolist())
+        for dim, grid in zip(searched, grids, strict=True)
+    ]
+    if isinstance(searcher, Ascent):  # while the first one moves, all others are at theirs
+        return searcher.passes * sum(map(len, grids)) + 1, comes[:1] == [True]
+    n_all = math.prod(map(len, grids))
+    if isinstance(searcher, Brute):
+        return n_all, all(comes)
+    if isinstance(searcher, Genetic):
+        return min(searcher.population * searcher.generations, n_all), False
+    return min(int(getattr(searcher, "n_evaluations", 0)), n_all), False
 
 
 def train_many(
@@ -804,6 +851,7 @@ class ComponentSearch:
         self.discovered = discovered
         self.space = SearchSpace(discovered.dimensions)
         self.by_point: dict[Point, Evaluation] = {}
+        self.check: TrainingCheck | None = None  # what is checked on the way
         self.narrow: tuple[str, ...] = ()  # what was chosen from too narrow a peak
         self._discovered = discovered
         # Where steps are not judged by the component's own score alone: the scores they are judged
@@ -858,10 +906,7 @@ class ComponentSearch:
         known = [] if self._here else self._on_engine(steps)
         scores: list[float] = []
         for number, step in enumerate(steps):
-            if self._here:
-                found = evaluate_here(self.setup, step, number, self.space.names)
-            else:
-                found = known[number]
+            found = self._in_turn(step, number) if self._here else known[number]
             self._by_step[step] = self.by_point[step.point] = found
             self._trials.add(step)
             self._watched |= found.watched
@@ -872,6 +917,14 @@ class ComponentSearch:
             if stop:
                 break
         return scores
+
+    def _in_turn(self, step: SearchStep, number: int) -> Evaluation:
+        """Return the evaluation of one step, made here, and of use for the check on the way."""
+        setup, names, checked = self.setup, self.space.names, self.check
+        if checked is None:
+            return evaluate_here(setup, step, number, names)
+        known = self._discovered if checked.instead(step.point) else None
+        return evaluate_here(setup, step, number, names, known=known, see=checked.see)
 
     def _on_engine(self, steps: Sequence[SearchStep]) -> list[Evaluation]:
         """Return one evaluation a step; those that failed and were skipped are unusable."""
