@@ -130,8 +130,11 @@ def used_axes(
     """
     used = np.ones(codes.shape[1], dtype=np.bool_)
     full = len(scores) == math.prod(shape)
-    told = np.where(telling, scores, -np.inf)
-    best = np.flatnonzero(telling & (told >= told.max() - TIE * abs(told.max(initial=0.0))))
+    compared_scores = np.where(telling, scores, -np.inf)
+    best = np.flatnonzero(
+        telling
+        & (compared_scores >= compared_scores.max() - TIE * abs(compared_scores.max(initial=0.0)))
+    )
     for axis, steps in enumerate(shape):
         if steps < 2:
             continue
