@@ -10,7 +10,8 @@ import pytest
 
 from broadpeak._search.protocol import SearchStep, StoppingScore, maximise
 from broadpeak._search.searchspace import Dimension, SearchSpace
-from broadpeak._search.selectors import Ensemble, Hill
+from broadpeak._search.selectors import Ensemble, Hill, Peak, resolve_selector
+from broadpeak._search.stepgrid import choose, even_grid
 from broadpeak.errors import ParamError
 from broadpeak.searchers import Ascent, Brute, Genetic, Random
 
@@ -318,6 +319,30 @@ def test_an_axis_is_unused_only_if_all_its_steps_were_compared():
     found = maximise(Random(6), space, record)
     assert found.values in record.points
     assert found.n_evaluations == 6
+
+
+@pytest.mark.parametrize("outside", [0.0, 1.0])
+def test_an_axis_is_not_unused_where_the_best_was_compared_with_nothing(outside):
+    """Where nothing trades, or away from the best, equal scores do not say that b is unused."""
+    space = SearchSpace([Dimension("a", 1, 0, 4, 1), Dimension("b", 2, 0, 4, 1)])
+    codes = np.array([(a, b) for a in range(4) for b in range(5)] + [(4, 0)])
+    scores = np.where(codes[:, 0] < 4, outside, 5.0 - codes[:, 1])
+    assert choose(even_grid(space), codes, scores, Peak()).values == (
+        4,
+        0,
+    )  # 5, and not (4, 2), which has 3
+    assert choose(even_grid(space), codes[:-1], scores[:-1] + 1, Peak()).values == (1, 2)
+
+
+@pytest.mark.parametrize("selector", ["hill", "plateau", Hill(width=5)])
+def test_what_is_alone_counts_where_those_with_neighbours_show_nothing(selector):
+    """Of a thin draw in which hardly anything trades, something that trades is chosen."""
+    space = SearchSpace([Dimension("a", 1, 0, 9, 1), Dimension("b", 2, 0, 9, 1)])
+    codes = np.array([(0, 0), (0, 1), (1, 0), (1, 1), (3, 8), (6, 2), (9, 6)])
+    scores = np.array([0.0, 0.0, 0.0, 0.0, 2.0, 0.0, 1.0])
+    chosen = choose(even_grid(space), codes, scores, resolve_selector(selector, several=True))
+    assert chosen.values == (3, 8)
+    assert chosen.score > 0
 
 
 def test_the_ensemble_of_an_ascent_is_a_cross_product():

@@ -79,6 +79,12 @@ def test_rows_are_worst_first_with_figure_threshold_status_and_meaning() -> None
     ]
 
 
+def test_a_figure_that_decides_nothing_is_not_said_to_be_untested() -> None:
+    rows = [VerdictRow("deflated Sharpe ratio", 0.4, 0.95, "-", "Published.")]
+    text = text_of(shown(verdict(tests=row_table(rows))))
+    assert "deflated Sharpe ratio 0.4 0.95 shown only Published." in text
+
+
 def test_the_figures_of_a_verdict_stand_beside_each_other() -> None:
     text = text_of(shown(verdict()))
     assert "Chance of this by luck alone 31.0 % p value; at most 5 % to pass" in text

@@ -215,8 +215,16 @@ def test_what_is_missing_is_said_in_words() -> None:
     short = train(noise(90))
     verdict = sound(bp.validate(short, n_permutations=19))
     assert verdict.status == "too little data"
+    # 40 more bars would make 100, and show no edge of any usual size either.
+    assert verdict.min_detectable_sharpe > 3
     assert verdict.missing is not None
-    assert verdict.missing.startswith("40 more bars")
+    assert verdict.missing == f"2.3 more years and {20 - verdict.n_trades} more trades"
+    months = pd.Series(
+        np.random.default_rng(8).normal(0, 0.04, 90), pd.date_range("2010", periods=90, freq="ME")
+    )
+    monthly = bp.validate(returns=months)
+    assert monthly.min_detectable_sharpe < 2
+    assert monthly.missing == "10 more bars"
     few = bp.validate(train(noise(150, seed=4)), n_permutations=19)
     assert 1 < few.n_trades < 19
     assert few.missing == f"{20 - few.n_trades} more trades"
@@ -228,6 +236,33 @@ def test_what_is_missing_is_said_in_words() -> None:
     lack = float(years.missing.removesuffix(" more years"))
     more = 250 + 252 * lack
     assert years.min_detectable_sharpe * math.sqrt(250 / more) == pytest.approx(2, rel=0.05)
+
+
+def test_what_is_left_is_said_to_be_before_costs_where_none_were_given(luck: bp.Training) -> None:
+    free = bp.validate(luck, n_permutations=0)
+    paid = bp.validate(train(noise(), costs=bp.Costs(fees=0.001)), n_permutations=0)
+    bare = bp.validate(returns=np.random.default_rng(8).normal(0, 0.01, 500))
+    said = [found.tests.loc["left after costs", "meaning"] for found in (free, paid, bare)]
+    starts = ["Before costs, for none were", "Net of the costs that were", "In the returns as they"]
+    assert [text[: len(start)] for text, start in zip(said, starts, strict=True)] == starts
+    # Of a single trial there is no best of many.
+    assert "single trial" in bare.tests.loc["deflated Sharpe ratio", "meaning"]
+    assert f"best of {free.n_trials} trials" in free.tests.loc["deflated Sharpe ratio", "meaning"]
+
+
+@pytest.mark.parametrize(
+    ("better", "said"), [(0.0, "by no more than chance"), (0.003, "choosing by the past helps")]
+)
+def test_choosing_is_said_to_help_only_beyond_chance(better: float, said: str) -> None:
+    """Of equals a PBO of 0.49 is as good as one of 0.51."""
+    for seed in range(20):
+        values = np.random.default_rng(seed).normal(0.0, 0.01, size=(400, 12))
+        values[:, 0] += better
+        row = bp.validate(returns=values).tests.loc["what choosing adds (PBO)"]
+        if row["figure"] < 0.1 if better else 0.4 < row["figure"] < 0.5:
+            break
+    assert row["status"] == "pass"
+    assert said in row["meaning"].split("):")[1]
 
 
 def test_too_few_permutations_are_no_proof_against_anybody(real: bp.Training) -> None:

@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 from broadpeak._report.page import (
     BAD,
@@ -89,6 +91,13 @@ def _facts(verdict: Verdict, where: str) -> list[Fact]:
     return facts
 
 
+def _words(row: Mapping[str, Any]) -> str:
+    """Return the status as the page says it: a figure without one is shown for itself."""
+    if row["status"] != "-":
+        return str(row["status"])
+    return "not tested" if row["figure"] is None else "shown only"
+
+
 def _findings(verdict: Verdict) -> list[Finding]:
     rows = verdict.to_dict()["tests"]
     return [
@@ -96,7 +105,7 @@ def _findings(verdict: Verdict) -> list[Finding]:
             row["test"],
             number(row["figure"], 3),
             number(row["threshold"], 3),
-            "not tested" if row["status"] == "-" else row["status"],
+            _words(row),
             LEVELS.get(row["status"], OPEN),
             row["meaning"],
         )

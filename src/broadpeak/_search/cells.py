@@ -77,8 +77,12 @@ def make_cells(
     return Cells(codes, shape, y, np.isfinite(scores), tuple(whole if runs is None else runs))
 
 
-def choose_cell(cells: Cells, selector: Selector) -> CellChoice:
-    """Return what `selector` picks; at least one cell must be usable."""
+def choose_cell(cells: Cells, selector: Selector, floor: float = -math.inf) -> CellChoice:
+    """Return what `selector` picks; at least one cell must be usable.
+
+    A score at or below `floor` is worth nothing: where there is no other one beside another, what
+    is alone counts.
+    """
     peak = _best(cells.y, cells.usable)
     if isinstance(selector, Peak):
         return CellChoice(peak, peak, float(cells.y[peak]), (peak,))
@@ -86,7 +90,7 @@ def choose_cell(cells: Cells, selector: Selector) -> CellChoice:
     ranking = selector.hill if isinstance(selector, Ensemble) else selector
     if not isinstance(ranking, Hill) or ranking.clip:
         # On a diagonal ridge neighbours are diagonal ones. A plateau is joined along the axes.
-        kept, c = _carried(cells, diagonal=not isinstance(selector, Plateau))
+        kept, c = _carried(cells, floor, diagonal=not isinstance(selector, Plateau))
         if len(kept) < len(cells.y):
             codes, y, usable = cells.codes[kept], cells.y[kept], cells.usable[kept]
             cells = replace(cells, codes=codes, y=y, usable=usable)
@@ -127,11 +131,12 @@ def _hill(
     return cell, float(smooth[cell]), region, members
 
 
-def _carried(cells: Cells, *, diagonal: bool) -> tuple[IntArray, FloatArray]:
+def _carried(cells: Cells, floor: float, *, diagonal: bool) -> tuple[IntArray, FloatArray]:
     """Return the cells that count, and their scores, cut to the best one beside each.
 
     A cell around which nothing was tried carries nothing: it is left out, unless those with
-    neighbours are few and poor (the best of them is below the middle of all), as in thin draws.
+    neighbours are worth nothing, or few and poor (the best of them is below the middle of all), as
+    in thin draws.
     """
     beside = best_beside(cells, diagonal=diagonal)
     every = np.arange(len(cells.y))
@@ -148,7 +153,8 @@ def _carried(cells: Cells, *, diagonal: bool) -> tuple[IntArray, FloatArray]:
     lone &= ~named
     if not (lone.any() and candidates.any()):
         return every, c
-    if c[candidates].max() < np.median(cells.y[cells.usable]):
+    top = c[candidates].max()
+    if top <= floor or top < np.median(cells.y[cells.usable]):
         return every, c
     kept = np.flatnonzero(~lone)
     return kept, c[kept]

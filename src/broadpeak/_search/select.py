@@ -381,7 +381,7 @@ def select(
     cells, codes, order = read.cells, read.cells.codes, read.order
     names = [level.name for level in read.levels]
     selector = resolve_selector(method, several=len(names) > 1)
-    used = used_axes(codes, cells.shape, read.values)
+    used = used_axes(codes, cells.shape, read.values, np.isfinite(read.values))
     x = read.x
     region: Sequence[int]
     touched: Sequence[int] = ()

@@ -90,7 +90,8 @@ def choose(grid: StepGrid, codes: IntArray, scores: FloatArray, selector: Select
         return Choice(grid.defaults, 0.0, (False,) * len(grid.values), usable=usable)
     order = np.lexsort(codes.T[::-1]) if codes.shape[1] else np.arange(len(scores))
     codes, scores = codes[order], scores[order]
-    used = used_axes(codes, grid.shape, scores)
+    # A score that is not above 0 is that of no trades, or of too few: it compares nothing.
+    used = used_axes(codes, grid.shape, scores, scores > 0)
     if not used.any():
         return Choice(grid.defaults, float(np.nanmax(scores)), (False,) * len(grid.values))
     shape = tuple(steps for steps, is_used in zip(grid.shape, used, strict=True) if is_used)
@@ -98,7 +99,7 @@ def choose(grid: StepGrid, codes: IntArray, scores: FloatArray, selector: Select
     if not used.all():  # of combinations that differ only in what is not used, one counts
         rows = np.unique(codes[:, used], axis=0, return_index=True)[1]
     cells = make_cells(codes[np.ix_(rows, used)], shape, scores[rows])
-    choice = choose_cell(cells, selector)
+    choice = choose_cell(cells, selector, floor=0.0)
     region = choice.region if isinstance(selector, Plateau) else ()
     flags = iter(edges(cells, (choice.cell, choice.peak, *region)))
     kept = [default for default, is_used in zip(grid.defaults, used, strict=True) if not is_used]
@@ -118,14 +119,22 @@ def choose(grid: StepGrid, codes: IntArray, scores: FloatArray, selector: Select
     )
 
 
-def used_axes(codes: IntArray, shape: Sequence[int], scores: FloatArray) -> BoolArray:
+def used_axes(
+    codes: IntArray, shape: Sequence[int], scores: FloatArray, telling: BoolArray
+) -> BoolArray:
     """Return for each axis whether it makes a difference; `codes` are sorted.
 
-    It makes none where all combinations that differ in it alone have equal scores, and every step
-    that was tried is compared with another one. An axis of one step counts as used.
+    It makes none where all combinations that differ in it alone have equal scores, and where every
+    step that was tried, and a best combination, are compared with another one. Only those with a
+    `telling` score compare. An axis of one step counts as used.
     """
     used = np.ones(codes.shape[1], dtype=np.bool_)
     full = len(scores) == math.prod(shape)
+    compared_scores = np.where(telling, scores, -np.inf)
+    best = np.flatnonzero(
+        telling
+        & (compared_scores >= compared_scores.max() - TIE * abs(compared_scores.max(initial=0.0)))
+    )
     for axis, steps in enumerate(shape):
         if steps < 2:
             continue
@@ -137,8 +146,10 @@ def used_axes(codes: IntArray, shape: Sequence[int], scores: FloatArray) -> Bool
             order = np.lexsort((codes[:, axis], *others.T))
             beside = (np.diff(others[order], axis=0) == 0).all(axis=1)
             first, second = order[:-1][beside], order[1:][beside]
-            compared = np.union1d(codes[first, axis], codes[second, axis])
-            if len(compared) < len(np.unique(codes[:, axis])):
+            both = telling[first] & telling[second]
+            compared = np.union1d(first[both], second[both])
+            n_steps = len(np.unique(codes[:, axis]))
+            if not np.isin(best, compared).any() or len(np.unique(codes[compared, axis])) < n_steps:
                 continue
             before, after = scores[first], scores[second]
         alike = np.isnan(before) & np.isnan(after)

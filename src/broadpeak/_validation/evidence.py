@@ -75,7 +75,10 @@ def luck_row(
     """Return the row of the gate."""
     share = percent(p_value)
     if kind == "returns":
-        meaning = f"Were there nothing in it, the best would look so in {share} of histories."
+        meaning = (
+            "If there were nothing to find, the best column would look at least as good in "
+            f"{share} of histories."
+        )
     else:
         what = "walk" if kind.startswith("walk") else "search"
         meaning = (
@@ -110,18 +113,21 @@ def edge_row(edge: float) -> VerdictRow:
     return VerdictRow("smallest visible edge", edge, LARGEST_EDGE, status, meaning)
 
 
-def profit_row(sharpe: float) -> VerdictRow:
-    """Return whether anything is left after costs.
+def profit_row(sharpe: float, *, is_free: bool | None) -> VerdictRow:
+    """Return whether anything is left after costs; what bare returns cost is not known: None.
 
     Permuted prices cost as much to trade as the real ones, so that a pattern that does not earn its
     costs is no luck either.
     """
     left = sharpe > 0.0
     status = PASS if left else FAIL
-    meaning = (
-        f"Net of the costs that were given, the annual Sharpe ratio is {figure(sharpe)}"
-        f"{'' if left else ': nothing is left'}."
-    )
+    after = "Net of the costs that were given"
+    if is_free is None:
+        after = "In the returns as they are"
+    elif is_free:
+        after = "Before costs, for none were given"
+    meaning = f"{after}, the annual Sharpe ratio is {figure(sharpe)}"
+    meaning += "." if left else ": nothing is left."
     return VerdictRow("left after costs", sharpe, 0.0, status, meaning, "gate")
 
 
@@ -136,8 +142,8 @@ def expected_row(expected: ExpectedSharpe, sharpe: float, scale: float) -> Verdi
     # A low end below 0 is no doubt: of half of all true edges it is.
     role = "doubt" if status == FAIL else "shown"
     meaning = (
-        f"Expect {figure(middle)} a year from now on, between {figure(low)} and {figure(high)} in "
-        f"four cases of five, not the {figure(sharpe)} of this history."
+        f"Expect an annual Sharpe ratio of {figure(middle)} from now on, between {figure(low)} and "
+        f"{figure(high)} in four cases of five; in this history it was {figure(sharpe)}."
     )
     return VerdictRow("expected Sharpe ratio", middle, 0.0, status, meaning, role)
 
@@ -224,16 +230,19 @@ def overfitting_rows(trials: Sequence[pd.DataFrame], seed: int) -> list[VerdictR
         )
         return [VerdictRow(name, math.nan, 0.5, UNTESTED, meaning, "gate")]
     by_luck = np.mean([_pbo_by_luck(values, seed) for values in usable], axis=0)
-    spread, limit = float(by_luck.std(ddof=1)), float(np.quantile(by_luck, 0.95))
+    spread = float(by_luck.std(ddof=1))
+    helpful, limit = (float(end) for end in np.quantile(by_luck, [0.05, 0.95]))
     status = PASS if found <= 0.5 else DOUBTFUL if found <= max(limit, 0.5) else FAIL
     what = {
-        PASS: "choosing by the past helps",
-        DOUBTFUL: "no better than drawing lots, as it is too where all are alike",
+        PASS: "choosing by the past helps"
+        if found <= helpful
+        else "better than drawing lots, but by no more than chance explains",
+        DOUBTFUL: "no better than drawing lots, as is also the case where all are alike",
         FAIL: "worse than drawing lots: the choice fits the past",
     }[status]
     meaning = (
         f"The best of one half of history ends up in the lower half of the other in "
-        f"{percent(found)} of cases ({100.0 * spread:.0f} points up or down are chance): {what}."
+        f"{percent(found)} of cases (chance moves that by {100.0 * spread:.0f} points): {what}."
     )
     return [VerdictRow(name, found, 0.5, status, meaning, "gate")]
 
@@ -270,8 +279,9 @@ def trial_rows(
         found = spa(together, n=500, seed=seed)
         status = PASS if found.p_value <= alpha else DOUBTFUL
         meaning = (
-            f"Were none of the trials any better than no position, the best of them would reach "
-            f"as much in {percent(found.p_value)} of histories. A rising market counts here."
+            f"If none of the trials were better than holding no position, the best of them would "
+            f"still reach as much in {percent(found.p_value)} of histories. A rising market counts "
+            "here."
         )
         rows.append(VerdictRow("best of the trials (SPA)", found.p_value, alpha, status, meaning))
     scores = np.array([t_statistic(column) for column in together.T[used]])
@@ -292,10 +302,12 @@ def trial_rows(
         )
     except ParamError:  # moments of a handful of bars may be those of no distribution
         return rows
-    meaning = (
-        f"The published figure for the best of {n_trials:,} trials, shown and not judged by: it "
-        f"takes them for independent, and they are worth {effective_trials(together):.0f}."
-    )
+    meaning = "With a single trial this is the probabilistic Sharpe ratio; shown only."
+    if n_trials > 1:
+        meaning = (
+            f"The published figure for the best of {n_trials:,} trials. It is shown only: it takes "
+            f"them for independent, and they amount to {effective_trials(together):.0f}."
+        )
     rows.append(VerdictRow("deflated Sharpe ratio", published, 1.0 - alpha, UNTESTED, meaning))
     return rows
 

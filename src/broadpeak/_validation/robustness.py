@@ -152,7 +152,7 @@ def _delay(again: _Rerun, orders: _Orders, least: float, base: float) -> _Row:
     meaning = (
         f"With every order one bar later the Sharpe ratio is {figure:.2f}; in time {base:.2f}."
     )
-    if figure <= 0:
+    if figure <= 0 < base:
         meaning += " All profit is made within one bar of the signal, if it can be had at all."
     return figure, least, _status([figure], least), meaning
 

@@ -467,10 +467,11 @@ def _verdict(
     # The best of all results came out, and even that is not significant: more must be tried.
     blind = gate.p_value <= gate.smallest and smallest > how.alpha
     visible = edge <= LARGEST_EDGE and not blind
+    is_free = result is not None and not evidence.has_costs(result.settings.get("costs"))
     rows = [
         evidence.luck_row(gate.kind, p_value, how.alpha, gate.null, ledger.n_searches),
         *evidence.data_rows(n_bars, n_trades),
-        evidence.profit_row(sharpe),
+        evidence.profit_row(sharpe, is_free=None if result is None else is_free),
         evidence.edge_row(edge),
         *rows,
         evidence.expected_row(expected, sharpe, scale),
@@ -479,7 +480,6 @@ def _verdict(
     missing = None
     if status == TOO_LITTLE:
         missing = _missing(curve, year, edge, gate, ledger, blind=blind, how=how)
-    is_free = result is not None and not evidence.has_costs(result.settings.get("costs"))
     return Verdict(
         status=status,
         tests=row_table(rows),
@@ -507,9 +507,16 @@ def _missing(
 ) -> str:
     """Return in words how much more is needed before anything can be said."""
     n_bars, n_trades = len(curve.returns), curve.n_trades
+    # The edge that shows shrinks with the root of the number of bars.
+    n_unseen = n_bars * ((edge / LARGEST_EDGE) ** 2 - 1.0) if edge > LARGEST_EDGE else 0.0
     lacks = []
     if n_bars < FEWEST_BARS:
-        lacks.append(_more(FEWEST_BARS - n_bars, "bar"))
+        # What bars alone need is not enough where they would not show an edge either.
+        lacks.append(
+            _more(FEWEST_BARS - n_bars, "bar")
+            if n_bars + n_unseen < FEWEST_BARS
+            else _more_years(n_unseen / year)
+        )
     if n_trades is not None and n_trades < FEWEST_TRADES:
         lacks.append(_more(FEWEST_TRADES - n_trades, "trade"))
     elif not varies(curve.returns[:, np.newaxis]).any():
@@ -518,10 +525,12 @@ def _missing(
         n_needed = math.ceil(1.0 / ledger.each_at(how.alpha) - 1e-9) - 1
         lacks.append(_more(n_needed - how.n_permutations, "permutation"))
     if not lacks and edge > LARGEST_EDGE:
-        # The edge that shows shrinks with the root of the number of bars.
-        years = n_bars * ((edge / LARGEST_EDGE) ** 2 - 1.0) / year
-        lacks.append(f"{max(years, 0.1):.1f} more years")
+        lacks.append(_more_years(n_unseen / year))
     return " and ".join(lacks)
+
+
+def _more_years(years: float) -> str:
+    return f"{max(years, 0.1):.1f} more years"
 
 
 def _more(number: int, what: str) -> str:
