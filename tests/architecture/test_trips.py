@@ -13,12 +13,13 @@ import pytest
 TOOL = Path(__file__).resolve().parents[2] / "tools" / "trips.py"
 
 # From Python 3.12 on comprehensions are no functions of their own, and trips are shorter still.
-# A fifth of the walk of `train` is the check for look-ahead, which has its own file.
+# A fifth of the walk of `train` is the check for look-ahead, which has its own file; it looks
+# at the defaults and at what was chosen.
 CEILINGS = {
     "from_signals": (40, 10),
     "execute": (45, 9),
     "parameterized": (150, 22),
-    "train": (235, 30),
+    "train": (238, 30),
     "test": (138, 24),
 }
 
