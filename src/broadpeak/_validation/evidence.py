@@ -139,6 +139,8 @@ def expected_row(expected: ExpectedSharpe, sharpe: float, scale: float) -> Verdi
         f"Expect {figure(middle)} a year from now on, between {figure(low)} and {figure(high)} in "
         f"four cases of five, not the {figure(sharpe)} of this history."
     )
+    if status == UNTESTED:
+        meaning = "Not tested: there are no returns that vary."
     return VerdictRow("expected Sharpe ratio", middle, 0.0, status, meaning, role)
 
 
@@ -266,8 +268,11 @@ def trial_rows(
     rows = []
     together = side_by_side(trials, curve).to_numpy()
     used = varies(together)
+    found = None
     if with_spa and used.any():
-        found = spa(together, n=500, seed=seed)
+        with suppress(DataError):  # a handful of bars cannot be resampled
+            found = spa(together, n=500, seed=seed)
+    if found is not None:
         status = PASS if found.p_value <= alpha else DOUBTFUL
         meaning = (
             f"Were none of the trials any better than no position, the best of them would reach "
