@@ -86,8 +86,26 @@ class TestLookAhead:
             x = np.roll(s.close, -1) if days == 20 else s.close
             cross(s, x, bp.sma(s.close, days))
 
+        ensemble = {"method": "brute", "select": bp.Ensemble(0.6)}
         with pytest.raises(bp.StrategyError, match=r"must not look ahead.*days=20"):
-            bp.train(member, ONE, method="brute", select=bp.Ensemble(1.0))
+            bp.train(member, ONE, **ensemble)
+        trained = bp.train(member, ONE, check=False, **ensemble)
+        assert 20.0 in [one.params["days"] for one in trained.components["X"].members]
+        with pytest.raises(bp.StrategyError, match="must not look ahead"):
+            bp.test(member, ONE, trained)
+        with pytest.raises(bp.StrategyError, match="must not look ahead"):
+            bp.walk_forward(member, ONE, cycles=2, **ensemble)
+
+    def test_of_several_members_warns_once(self):
+        @bp.strategy(lookback=80)
+        def long(s):
+            cross(s, s.close, bp.sma(s.close, s.optimize(20, 10, 300, 10, name="days")))
+
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            trained = bp.train(long, walk(0), method="brute", select=bp.Ensemble(0.6))
+        assert len([one for one in trained.components["X"].members if one.params["days"] > 80]) > 1
+        assert len(checked(long.func, walk(0), lookback=80, run=bp.test, params=trained)) == 1
 
     @pytest.mark.parametrize("more", [True, False])
     def test_of_later_volume_in_either_direction(self, more):

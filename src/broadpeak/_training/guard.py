@@ -36,6 +36,9 @@ TOLERANCE = 1e-9
 NOISE = 1e-13
 N_NOISES = 16
 N_MIRRORED = 5
+MOST_CHECKED = 8
+"""Members of an ensemble that are checked."""
+
 N_SIGNALS = 4
 TURNED_OFF = "check=False turns this check off."
 

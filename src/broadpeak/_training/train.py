@@ -70,7 +70,7 @@ from broadpeak._training.evaluation import (
     run_requests,
 )
 from broadpeak._training.fits import ModelKey, trained_models
-from broadpeak._training.guard import check_chosen, check_discovered
+from broadpeak._training.guard import MOST_CHECKED, check_chosen, check_discovered
 from broadpeak._training.jointsearch import JointSettings, search_together
 from broadpeak._training.objective import Objective, objective_name, resolve_objective
 from broadpeak._training.orders import account_on
@@ -90,8 +90,6 @@ from broadpeak.types import IntArray
 METHODS = ("ascent", "brute", "genetic", "random")
 DETRENDS = (None, "trades", "prices")
 MIN_TRADES_PER_PARAMETER = 20
-MOST_CHECKED = 8
-"""Combinations of an ensemble that are checked for look-ahead."""
 
 
 # ------------------------------------------------------------------ options
