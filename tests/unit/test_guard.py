@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 import warnings
+from functools import partial
 
 import guard_zoo
 import numpy as np
@@ -75,7 +76,73 @@ class TestLookAhead:
         with pytest.raises(bp.StrategyError, match="component=X, idle=100, ahead=3"):
             bp.train(two, ONE, method="brute")
 
-    def test_walk_forward_looks_once_for_all_cycles(self):
+    @pytest.mark.parametrize("method", ["ascent", "brute"])
+    @pytest.mark.parametrize("select", [None, bp.Ensemble(0.3)])
+    def test_of_chosen_values_where_defaults_are_honest(self, method, select):
+        @bp.strategy(lookback=80)
+        def between(s):
+            days = s.optimize(10, 10, 60, 5, name="days")
+            x = np.roll(s.close, -1) if 20 < days < 50 else s.close
+            cross(s, x, bp.sma(s.close, days))
+
+        for run in (bp.train, partial(bp.walk_forward, cycles=3)):
+            with pytest.raises(bp.StrategyError, match=r"must not look ahead.*component=X"):
+                run(between, ONE, method=method, select=select)
+
+    def test_of_any_member_of_an_ensemble(self):
+        @bp.strategy(lookback=80)
+        def member(s):
+            days = s.optimize(10, 10, 60, 5, name="days")
+            x = np.roll(s.close, -1) if days == 20 else s.close
+            cross(s, x, bp.sma(s.close, days))
+
+        ensemble = {"method": "brute", "select": bp.Ensemble(0.6)}
+        with pytest.raises(bp.StrategyError, match=r"must not look ahead.*days=20"):
+            bp.train(member, ONE, **ensemble)
+        trained = bp.train(member, ONE, check=False, **ensemble)
+        assert 20.0 in [one.params["days"] for one in trained.components["X"].members]
+        with pytest.raises(bp.StrategyError, match="must not look ahead"):
+            bp.test(member, ONE, trained)
+        with pytest.raises(bp.StrategyError, match="must not look ahead"):
+            bp.walk_forward(member, ONE, cycles=2, **ensemble)
+
+    def test_of_several_members_warns_once(self):
+        @bp.strategy(lookback=80)
+        def long(s):
+            cross(s, s.close, bp.sma(s.close, s.optimize(20, 10, 300, 10, name="days")))
+
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            trained = bp.train(long, walk(0), method="brute", select=bp.Ensemble(0.6))
+        assert len([one for one in trained.components["X"].members if one.params["days"] > 80]) > 1
+        assert len(checked(long.func, walk(0), lookback=80, run=bp.test, params=trained)) == 1
+
+    @pytest.mark.parametrize("more", [True, False])
+    def test_of_later_volume_in_either_direction(self, more):
+        @bp.strategy(lookback=80)
+        def volume(s):
+            days = s.optimize(20, 10, 40, 10, name="days")
+            average, later = bp.sma(s.close, days), np.roll(s.volume, -1)
+            known = (later > s.volume) == more
+            s.enter_long(bp.crossed_above(s.close, average) & known)
+            s.exit_long(bp.crossed_below(s.close, average))
+
+        for run in (bp.train, bp.test):
+            with pytest.raises(bp.StrategyError, match="must not look ahead"):
+                run(volume, bp.Data.sample("IBM"))
+
+    def test_of_later_bars_that_move_against_the_order(self):
+        @bp.strategy(lookback=80)
+        def gap(s):
+            days = s.optimize(20, 10, 40, 10, name="days")
+            average = bp.sma(s.close, days)
+            s.enter_long(bp.crossed_above(s.close, average) & (np.roll(s.open, -1) < s.close))
+            s.exit_long(bp.crossed_below(s.close, average))
+
+        with pytest.raises(bp.StrategyError, match="must not look ahead"):
+            bp.train(gap, bp.Data.sample("IBM"))
+
+    def test_walk_forward_looks_at_the_values_of_every_cycle(self):
         plan = bp.strategy(lookback=30)(guard_zoo.rolled_by_one)
         with pytest.raises(bp.StrategyError, match="must not look ahead"):
             bp.walk_forward(plan, ONE, cycles=3)
@@ -94,7 +161,8 @@ class TestLookAhead:
             return len(n_calls)
 
         extra = [count(cycles=n) - count(cycles=n, check=False) for n in (2, 6)]
-        assert extra[0] == extra[1] <= 6
+        assert extra[0] <= 10
+        assert extra[1] - extra[0] <= 4 * 4  # a few copies for each further cycle
 
     def test_is_left_out_on_request(self):
         plan = bp.strategy(lookback=30)(guard_zoo.rolled_by_one)

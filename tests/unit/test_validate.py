@@ -282,6 +282,27 @@ def test_a_strategy_that_never_trades() -> None:
     assert verdict.missing == "20 more trades"
     assert verdict.p_value == 1.0
     assert math.isnan(verdict.expected_sharpe)
+    # Its own null does not scatter, and says nothing of what the data could have shown.
+    n_years = verdict.n_bars / 252
+    assert verdict.min_detectable_sharpe > 2.4 / math.sqrt(n_years)
+    assert "–" not in verdict.tests.loc["expected Sharpe ratio", "meaning"]
+
+
+@pytest.mark.parametrize("n_bars", [7, 8, 10, 13, 30])
+@pytest.mark.parametrize("n_permutations", [0, 3])
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_a_handful_of_bars_is_too_little_data(n_bars: int, n_permutations: int) -> None:
+    @bp.strategy(lookback=5)
+    def quick(s: Any) -> None:
+        average = bp.sma(s.close, s.optimize(3, 2, 5, 1, name="days"))
+        s.enter_long(bp.crossed_above(s.close, average))
+        s.enter_short(bp.crossed_below(s.close, average))
+
+    for seed in range(3):
+        training = bp.train(quick, noise(n_bars, seed=seed))
+        verdict = sound(bp.validate(training, n_permutations=n_permutations))
+        assert verdict.status == "too little data"
+        assert f"{105 - n_bars} more bars" in str(verdict.missing)
 
 
 @pytest.mark.filterwarnings("ignore:.*never trades")

@@ -26,7 +26,7 @@ from broadpeak._training.evaluation import Discovered
 from broadpeak._training.fits import FittedModels
 from broadpeak._training.orders import OrderCall, Setting
 from broadpeak._training.strategy import RunState, Strategy, run_strategy
-from broadpeak._training.values import HeldValues, OptimizeError, ValueSource
+from broadpeak._training.values import Defaults, HeldValues, OptimizeError, ValueSource
 from broadpeak.errors import StrategyError, described
 from broadpeak.types import BoolArray, FloatArray, IntArray
 
@@ -41,6 +41,10 @@ TOLERANCE = 1e-9
 
 NOISE = 1e-13
 N_NOISES = 16
+N_MIRRORED = 5
+MOST_CHECKED = 8
+"""Members of an ensemble that are checked."""
+
 N_SIGNALS = 4
 SHARE = 0.02
 """The check makes at most this many calls for each evaluation of a search, but for one."""
@@ -171,6 +175,7 @@ class TrainingCheck:
         if cuts and n_allowed > 1:
             cuts += _cuts(self._subject)
         is_partial = n_allowed < len(cuts) + N_LOOKBACK
+        self.is_whole = not is_partial
         cuts = cuts[:n_allowed]
         n_spared = int(is_partial and spares)
         self._spared, self._due = cuts[:n_spared], cuts[n_spared:]
@@ -288,6 +293,34 @@ def check_discovered(strategy: Strategy, found: Sequence[Discovered]) -> dict[st
     return notes
 
 
+def check_chosen(
+    strategy: Strategy, found: Discovered, points: Sequence[Sequence[float]], models: FittedModels
+) -> None:
+    """Check a component at values that a search chose, which may look where defaults do not.
+
+    The first bars and one kind of order are enough, for a search has no time for more. After an
+    order prices move both ways, for to some who look ahead the one against it tells nothing.
+
+    Raises
+    ------
+    StrategyError
+        As for `check_discovered`.
+    """
+    component = found.run.chosen or found.components[0]
+    whole, lookback = found.run.bars[component.asset], strategy.lookback
+    n_after = len(whole) - lookback
+    bars = whole.window(0, lookback + min(n_after, max(n_after // 8, 4 * N_OTHER_BARS)))
+    known = Subject(strategy, found.run, {component.asset: bars}, component, Defaults)
+    for point in points:
+        values = tuple(point)
+        source = partial(HeldValues, found.calls, values)
+        subject = _at(known, source, _shown(found.dimensions, values), models)
+        # Without one it cannot run on so few bars, or orders nothing there.
+        if subject is not None:
+            for cut in _cuts(subject, 1):
+                _check_copy(subject, cut)
+
+
 def _defaults_of(one: Discovered) -> tuple[float, ...]:
     return tuple(dim.rounded(dim.default) for dim in one.dimensions)
 
@@ -359,10 +392,16 @@ def _shown(dimensions: Sequence[Dimension], values: Sequence[float]) -> str:
     return "".join(f", {dimension.name}={value:.6g}" for dimension, value in named)
 
 
-def _at(subject: Subject, source: Callable[[], ValueSource], shown: str) -> Subject | None:
+def _at(
+    subject: Subject,
+    source: Callable[[], ValueSource],
+    shown: str,
+    models: FittedModels | None = None,
+) -> Subject | None:
     """Return the strategy at other values; None if it cannot run with them, or orders nothing."""
     run, chosen = subject.run, subject.chosen
-    state = RunState(subject.bars, run.symbols, source(), run.mode, chosen, models=run.models)
+    models = run.models if models is None else models
+    state = RunState(subject.bars, run.symbols, source(), run.mode, chosen, models=models)
     try:
         with np.errstate(all="ignore"):
             run_strategy(subject.strategy, state)
@@ -449,15 +488,19 @@ _FALLING = {"enter_long", "exit_short"}
 """After these prices fall in a copy; after the other two kinds of orders they rise."""
 
 
-def _cuts(subject: Subject) -> list[_CopyEnd]:
-    """Return where copies end: after one signal of each kind, early ones first, to be quick."""
+def _cuts(subject: Subject, n_kinds: int | None = None) -> list[_CopyEnd]:
+    """Return where copies end: after one signal of each kind, early ones first, to be quick.
+
+    Prices move against the order then; of one kind there are two, and they move both ways.
+    """
     lookback, by_kind = subject.strategy.lookback, subject.signals
     if not by_kind:
         asset = max(subject.bars, key=lambda symbol: len(subject.bars[symbol]))
         n_after = len(subject.bars[asset]) - lookback
         bars = (lookback + n_after // 3, lookback + n_after // 2) if n_after > 3 else ()
         return [_CopyEnd(asset, bar, FACTOR ** (2 * at - 1)) for at, bar in enumerate(bars)]
-    kinds = list(by_kind) * (2 if len(by_kind) == 1 else 1)
+    kinds = list(by_kind)[:n_kinds]
+    kinds *= 2 if len(kinds) == 1 else 1
     cuts: list[_CopyEnd] = []
     for number, kind in enumerate(kinds):
         places = by_kind[kind]
@@ -548,6 +591,11 @@ def _with_other_end(bars: Bars, first: int, last: int, factor: float, n_others: 
     moved = np.where(np.arange(end - last) < N_FIRST, factor, 1 / factor)
     others[:4] = moved * float(bars.close[max(last - 1, 0)]) ** 2 / others[_MIRRORED]
     others[4] *= moved
+    # The next volumes are mirrored in that of the last bar: what was more is less, and the reverse.
+    last_volume = float(bars.volume[max(last - 1, 0)])
+    near = others[4, :N_MIRRORED]
+    near /= moved[:N_MIRRORED]
+    np.divide(last_volume**2, near, out=near, where=near > 0)
     others[5] = others[:4].sum(axis=0) / 4
     columns.flags.writeable = False
     return Bars(bars.asset, bars.index[first:end], *columns)

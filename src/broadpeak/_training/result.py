@@ -227,7 +227,8 @@ class ComponentTraining:
 
     def __repr__(self) -> str:
         values = ", ".join(f"{name}={value:.6g}" for name, value in self.params.items())
-        more = f", {len(self.members)} members" if self.members else ""
+        n_members = len(self.members)
+        more = f", {n_members} member{'' if n_members == 1 else 's'}" if n_members else ""
         return f"<{self.key}: {values} => {self.objective:.4g}{more}>"
 
 

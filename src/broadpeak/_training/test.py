@@ -26,7 +26,7 @@ from broadpeak._store.par import Parameters, read_par
 from broadpeak._training.components import Bars, Component, bars_of, per_asset, window
 from broadpeak._training.evaluation import labelled
 from broadpeak._training.fits import FittedModels
-from broadpeak._training.guard import Subject, check_subject
+from broadpeak._training.guard import MOST_CHECKED, Subject, check_subject
 from broadpeak._training.orders import (
     SETTINGS,
     Account,
@@ -439,17 +439,20 @@ def _ensemble_orders(
     """Run the strategy once for each member of each component, that component alone.
 
     So each member has all of its own values, the common ones and the models for them, too. The
-    first member of each component is checked.
+    first few members of each component are checked.
     """
     first = values.first_component(views)
     known = _strategy_orders(strategy, views, values.at(0, first.key), mode, notes, first)
     found = []
+    others: list[str] = []
     for at, ordered in enumerate(known):
         component = ordered.component
         for rank, (_, weight) in enumerate(values.members(component.key)):
             own = ordered
             if rank or component != first:
-                source, checked = values.at(rank, component.key), None if rank else notes
+                source = values.at(rank, component.key)
+                checked = notes if rank == 0 or notes is None else others
+                checked = checked if rank < MOST_CHECKED else None
                 runs = _strategy_orders(strategy, views, source, mode, checked, component)
                 if [one.component for one in runs] != [one.component for one in known]:
                     msg = (
@@ -459,6 +462,8 @@ def _ensemble_orders(
                     raise StrategyError(msg)
                 own = runs[at]
             found.append(own._replace(member=rank + 1, weight=weight))
+    if notes is not None and not notes:
+        notes += others[:1]  # what is said of one member need not be said of all
     return found
 
 

@@ -71,7 +71,7 @@ from broadpeak._training.evaluation import (
     run_requests,
 )
 from broadpeak._training.fits import ModelKey, trained_models
-from broadpeak._training.guard import TrainingCheck
+from broadpeak._training.guard import MOST_CHECKED, TrainingCheck, check_chosen
 from broadpeak._training.jointsearch import JointSettings, search_together
 from broadpeak._training.objective import Objective, objective_name, resolve_objective
 from broadpeak._training.orders import account_on
@@ -601,10 +601,15 @@ class TrainingTask(NamedTuple):
         logs += map(ComponentSearch.log, searches)
         models: dict[ModelKey, object] = {}
         for one, search, result in zip(found, searches, results, strict=True):
+            traded = [result.params, *(member.params for member in result.members)]
+            points = [tuple(params.values()) for params in traded]
             if one.run.fitted:
-                traded = [result.params, *(member.params for member in result.members)]
-                points = [tuple(params.values()) for params in traded]
                 models |= {**dict(one.run.fitted.values()), **models_at(search.setup, points)}
+            if search.check is not None and search.check.is_whole:
+                # A search of few steps can't spare the calls; a test of its values makes them.
+                seen = tuple(dim.rounded(dim.default) for dim in one.dimensions)
+                unseen = [point for point in dict.fromkeys(points) if point != seen]
+                check_chosen(strategy, one, unseen[:MOST_CHECKED], trained_models(models))
         start, end = _bounds(plan, self.windows) if self.period is None else self.period
         return Training(
             components={one.key: one for one in results},

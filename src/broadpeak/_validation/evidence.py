@@ -145,6 +145,8 @@ def expected_row(expected: ExpectedSharpe, sharpe: float, scale: float) -> Verdi
         f"Expect an annual Sharpe ratio of {figure(middle)} from now on, between {figure(low)} and "
         f"{figure(high)} in four cases of five; in this history it was {figure(sharpe)}."
     )
+    if status == UNTESTED:
+        meaning = "Not tested: there are no returns that vary."
     return VerdictRow("expected Sharpe ratio", middle, 0.0, status, meaning, role)
 
 
@@ -275,8 +277,11 @@ def trial_rows(
     rows = []
     together = side_by_side(trials, curve).to_numpy()
     used = varies(together)
+    found = None
     if with_spa and used.any():
-        found = spa(together, n=500, seed=seed)
+        with suppress(DataError):  # a handful of bars cannot be resampled
+            found = spa(together, n=500, seed=seed)
+    if found is not None:
         status = PASS if found.p_value <= alpha else DOUBTFUL
         meaning = (
             f"If none of the trials were better than holding no position, the best of them would "

@@ -388,7 +388,9 @@ def _permuted(kind: str, search: Search, curve: Curve, ledger: _Ledger, how: _Ho
     null = permutation_null(search, observed, n, least, {**how.execute, "store": how.store})
     p_value, _ = permutation_p_value(null, observed, least)
     alpha = ledger.each_at(how.alpha)
-    if alpha * len(null) >= 5.0:
+    if len(null) > 1 and (null == null[0]).all():  # nothing traded, and nothing scattered
+        critical = -float(ndtri(alpha))
+    elif alpha * len(null) >= 5.0:
         critical = float(np.quantile(null, 1.0 - alpha))
     else:  # too few to read off the tail
         spread = float(null.std(ddof=1)) if len(null) > 1 else 1.0

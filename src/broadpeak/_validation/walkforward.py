@@ -313,7 +313,10 @@ def _cycle_tests(
         if span.test is not None:
             of_component: dict[Component, list[StrategyOrders]] = {}
             values = trained_values(training, "The training")
-            for ordered in strategy_orders(plan.strategy, views, values, mode="test"):
+            # Chosen values may look ahead where the defaults do not.
+            notes: list[str] | None = [] if plan.options.check else None
+            ordered_all = strategy_orders(plan.strategy, views, values, mode="test", notes=notes)
+            for ordered in ordered_all:
                 of_component.setdefault(ordered.component, []).append(ordered)
             runs.append((span.test, training, of_component))
     found = []
