@@ -145,6 +145,8 @@ def expected_row(expected: ExpectedSharpe, sharpe: float, scale: float) -> Verdi
         f"Expect an annual Sharpe ratio of {figure(middle)} from now on, between {figure(low)} and "
         f"{figure(high)} in four cases of five; in this history it was {figure(sharpe)}."
     )
+    if middle > sharpe:
+        meaning += " More than it showed, for trials that resemble it did better."
     if status == UNTESTED:
         meaning = "Not tested: there are no returns that vary."
     return VerdictRow("expected Sharpe ratio", middle, 0.0, status, meaning, role)
