@@ -412,7 +412,7 @@ class TestTraining:
         for borrow in (0.5, 1, "auto"):
             for options in ({"method": "brute"}, {"passes": 2, "select": "peak"}):
                 calls.clear()
-                training = quiet(bp.train, counting, DATA, borrow=borrow, **options)
+                training = quiet(bp.train, counting, DATA, borrow=borrow, check=False, **options)
                 evaluated = calls[3:]  # after the discovery
                 assert len(evaluated) == len(set(evaluated)) == 18
                 assert [one.n_evaluations for one in training.components.values()] == [6] * 3
