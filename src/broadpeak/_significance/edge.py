@@ -17,6 +17,7 @@ from broadpeak._significance.returns import (
     LARGEST,
     MOST_DRAWS,
     Returns,
+    in_own_units,
     probability,
     return_table,
     varies,
@@ -152,7 +153,7 @@ def edge_test(
     used = varies(gains)
     if not used.any():
         raise DataError("returns must vary in at least one column, got only constant ones.")
-    gains = gains[:, used]
+    gains = in_own_units(gains[:, used])  # ratios alone count
     mean, deviation = gains.mean(axis=0), gains.std(axis=0, ddof=1)
     luck = resampled_means(gains, int(n), block_or_best(block, gains), seed) - mean
     # A column with returns at one bar or two may come out alike in all histories.

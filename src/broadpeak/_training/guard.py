@@ -58,7 +58,7 @@ HIGH = 2 / 3
 SUSPECT = 2.5
 """A run is suspect if more signals than this were to be expected before its first one."""
 
-TURNED_OFF = "check=False turns this check off."
+TURNED_OFF = "check=False (--no-check on the command line) turns this check off."
 
 
 @dataclass(frozen=True, eq=False)
