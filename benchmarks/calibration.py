@@ -42,8 +42,11 @@ KINDS = {
     "GARCH": "GARCH(1, 1) of 0.09 and 0.90 with t(6) shocks",
     "drift": "a random walk that rises by 0.06 % a day, 16 % a year",
     "jumps": "a random walk with a jump of 5 % in one bar of a hundred",
-    "real": "bars of AAPL, IBM and MSFT in random order, in blocks of 20 on average",
+    "real": "bars of AAPL, IBM and MSFT in blocks of 20 on average, each mirrored or not by a coin",
 }
+BLOCKS = "real, in blocks"
+"""The same bars as they are: what repeats itself inside a block stays, so that it is no noise."""
+STREAMS = ["random walk", "GARCH", "drift", "jumps", BLOCKS, "real"]
 EDGES = (0.05, 0.075, 0.1)
 PLACES = ("a tenth: a row", "a tenth: a block", "every cell")
 SEARCH = {"method": "brute", "objective": "sharpe", "min_trades": 10}
@@ -80,15 +83,19 @@ def real_moves() -> list[np.ndarray]:
 
 
 def history(kind: str, number: int, bars: int) -> bp.Data:
-    """Return prices in which no rule earns more than being invested does."""
-    generator = stream(list(KINDS).index(kind), number)
-    if kind == "real":
+    """Return prices in which no rule earns more than being invested does, but for `BLOCKS`."""
+    generator = stream(STREAMS.index(kind), number)
+    if kind in ("real", BLOCKS):
         moves = real_moves()[number % 3]
         begins = generator.random(bars) < 1 / 20
         begins[0] = True
         first = generator.integers(len(moves), size=bars)
         latest = np.maximum.accumulate(np.where(begins, np.arange(bars), 0))
         gap, high, low, close = moves[(first[latest] + np.arange(bars) - latest) % len(moves)].T
+        if kind == "real":
+            coin = generator.random(bars) < 0.5
+            gap, close = np.where(coin, -gap, gap), np.where(coin, -close, close)
+            high, low = np.where(coin, -low, high), np.where(coin, -high, low)
     else:
         # A gap, and eight moves within the bar.
         steps = generator.normal(size=(bars, 9)) / 3.0
@@ -289,7 +296,7 @@ def cases(histories: int, powers: int) -> Iterator[Case]:
     """Yield all cases, those of all tables in turn, so that an unfinished run has some of each."""
     for number in range(max(histories, powers)):
         if number < histories:
-            for kind in KINDS:
+            for kind in (*KINDS, BLOCKS):
                 yield from (Case(table, kind, number) for table in NULLS)
         if number < powers:
             yield from (Case("power", row, number) for row in POWER_ROWS)
@@ -408,6 +415,7 @@ def null_table(found: dict[tuple[str, str], list[dict[str, Any]]]) -> list[str]:
         rows = [row for kind in KINDS for row in found[path, kind]]
         lines += [null_line(kind, path, found[path, kind]) for kind in KINDS]
         lines.append(null_line("**all**", path, rows))
+        lines.append(null_line(BLOCKS, path, found[path, BLOCKS]))
     for strategy in STRATEGIES:
         for path in NULLS[1:]:
             rows = [row for kind in KINDS for row in found[path, kind]]

@@ -16,9 +16,10 @@ from typing import Any, ParamSpec, TypeVar, cast
 
 import numba
 import numba.core.event as numba_events
+from numba.core.registry import CPUDispatcher
 
 from broadpeak._core import env
-from broadpeak._core.stopping import Unstopped
+from broadpeak._core.stopping import Unstopped, here
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -29,7 +30,23 @@ def kernel(func: Callable[P, R]) -> Callable[P, R]:
     compiled = numba.njit(nogil=True, cache=env.numba_cache(), error_model="numpy")(func)
     if env.numba_cache() and not _follow_all_kernels(compiled):
         compiled = numba.njit(nogil=True, error_model="numpy")(func)
+    compiled.__class__ = _UnstoppedDispatcher
     return cast("Callable[P, R]", compiled)
+
+
+class _UnstoppedDispatcher(CPUDispatcher):  # type: ignore[misc]  # it has no types
+    """A kernel as Python calls it: a thread is not stopped before it is back.
+
+    Numba reads and makes named tuples by calling back into Python, and goes on where such a call
+    has failed, with a pointer to nothing.
+    """
+
+    def __call__(self, *arguments: object) -> object:
+        """Run the compiled code."""
+        if getattr(here, "stops", None) is None:
+            return CPUDispatcher.__call__(self, *arguments)
+        with Unstopped():
+            return CPUDispatcher.__call__(self, *arguments)
 
 
 def inline_kernel(func: Callable[P, R]) -> Callable[P, R]:
