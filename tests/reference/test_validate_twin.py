@@ -23,6 +23,7 @@ from broadpeak._validation.permutation import _shuffled
 pytestmark = [
     pytest.mark.filterwarnings("ignore:.*fewer than 20 trades per parameter"),
     pytest.mark.filterwarnings("ignore:.*no step with a usable objective"),
+    pytest.mark.filterwarnings("ignore:.*stands alone"),
 ]
 COSTS = bp.Costs(spread=0.02, commission=0.01, fees=0.0005, roll_long=0.001, slippage=0.0002)
 SEED = 7

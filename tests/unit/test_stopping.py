@@ -310,3 +310,55 @@ def test_no_stop_is_left_behind():
         [sys.executable, "-c", PROFILED], capture_output=True, text=True, check=True, timeout=60
     )
     assert done.stdout.strip() == "ended"
+
+
+IN_KERNELS = """
+import threading
+from time import monotonic
+
+import numpy as np
+
+import broadpeak as bp
+from broadpeak._core.stopping import Stops, TaskStopped
+from broadpeak._simulation import simulation
+
+kept = []
+fills = simulation.Simulation.fills
+simulation.Simulation.fills = lambda self: kept.append(self) or fills(self)
+enter = np.arange(200) % 20 == 0
+bp.PF.from_signals(bp.Data.sample("IBM")[:200], enter, np.roll(enter, 10)).trades
+stops, n_stopped = Stops(), 0
+
+
+def work():
+    global n_stopped
+    stops.adopt()
+    while n_stopped < 400:
+        try:
+            stops.open()
+            while True:
+                fills(kept[0])
+        except TaskStopped:
+            n_stopped += 1
+        finally:
+            stops.close()
+        stops.is_asked = False
+
+
+thread = threading.Thread(target=work, daemon=True)
+thread.start()
+last = monotonic() + 60
+while thread.is_alive() and monotonic() < last:
+    stops.stop()
+    thread.join(0.0005)
+print("stopped", n_stopped)
+"""
+
+
+@pytest.mark.skipif(sys.implementation.name != "cpython", reason="stops are those of CPython")
+def test_a_kernel_is_left_before_its_thread_is_stopped():
+    """Numba goes on where making a named tuple failed: that ended the interpreter."""
+    done = subprocess.run(
+        [sys.executable, "-c", IN_KERNELS], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout.strip()) == (0, "stopped 400"), done.stderr[-2000:]

@@ -42,6 +42,8 @@ TOLERANCE = 1e-9
 NOISE = 1e-13
 N_NOISES = 16
 N_MIRRORED = 5
+N_CHOSEN = 4
+"""Calls that look at one combination that was chosen, at most."""
 MOST_CHECKED = 8
 """Members of an ensemble that are checked."""
 
@@ -175,7 +177,8 @@ class TrainingCheck:
         if cuts and n_allowed > 1:
             cuts += _cuts(self._subject)
         is_partial = n_allowed < len(cuts) + N_LOOKBACK
-        self.is_whole = not is_partial
+        # Values that the search chooses are looked at with the calls that are left.
+        self.n_chosen = max(n_allowed - len(cuts) - N_LOOKBACK, 0) // N_CHOSEN
         cuts = cuts[:n_allowed]
         n_spared = int(is_partial and spares)
         self._spared, self._due = cuts[:n_spared], cuts[n_spared:]
@@ -573,7 +576,8 @@ def _copy(
     for symbol, one in bars.items():
         first, last = start, cut.bar + 1
         if one.index is not own:
-            first = int(one.index.searchsorted(own[start]))
+            # Without a start all symbols keep their own, which may be earlier than that of another.
+            first = int(one.index.searchsorted(own[start])) if start else 0
             last = int(one.index.searchsorted(own[cut.bar], side="right"))
         copied[symbol] = _with_other_end(one, first, last, cut.factor, n_others)
         spans[symbol] = first, last

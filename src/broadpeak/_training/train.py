@@ -605,11 +605,12 @@ class TrainingTask(NamedTuple):
             points = [tuple(params.values()) for params in traded]
             if one.run.fitted:
                 models |= {**dict(one.run.fitted.values()), **models_at(search.setup, points)}
-            if search.check is not None and search.check.is_whole:
-                # A search of few steps can't spare the calls; a test of its values makes them.
+            # A search of few steps can't spare the calls; a test of its values makes them.
+            n_checked = 0 if search.check is None else min(search.check.n_chosen, MOST_CHECKED)
+            if n_checked:
                 seen = tuple(dim.rounded(dim.default) for dim in one.dimensions)
                 unseen = [point for point in dict.fromkeys(points) if point != seen]
-                check_chosen(strategy, one, unseen[:MOST_CHECKED], trained_models(models))
+                check_chosen(strategy, one, unseen[:n_checked], trained_models(models))
         start, end = _bounds(plan, self.windows) if self.period is None else self.period
         return Training(
             components={one.key: one for one in results},

@@ -391,7 +391,9 @@ def _results(search: Search, n: int, least: int, options: Mapping[str, Any]) -> 
     """Yield the results on permuted prices in order; a batch runs when its first one is needed."""
     workers = options.get("n_workers")
     workers = workers if isinstance(workers, int) else core_count()
-    few = _BATCH_HERE if is_serial(options.get("engine") or "serial") else max(_BATCH, 2 * workers)
+    engine = options.get("engine")
+    here = engine is None or is_serial(engine)
+    few = _BATCH_HERE if here else max(_BATCH, 2 * workers)
     batch = n if least > n else min(n, few)
     options = {name: value for name, value in options.items() if value is not None}
     for start in range(0, n, batch):
