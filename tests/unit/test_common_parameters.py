@@ -408,7 +408,7 @@ def test_a_training_that_was_interrupted_goes_on(tmp_path, method, options):
             trade(s, days, s.optimize(0.04, 0.02, 0.08, 0.02, name="risk"))
 
     strategy = bp.strategy(lookback=LOOKBACK)(interrupted)
-    settings = {"method": method, "store_key": "one", **options}
+    settings = {"method": method, "store_key": "one", "check": False, **options}
     expected = quiet(bp.train, strategy, BOTH, **settings)
     n_calls = 10**9 - limit[0]
     path = tmp_path / "runs.db"

@@ -30,7 +30,8 @@ def kernel(func: Callable[P, R]) -> Callable[P, R]:
     compiled = numba.njit(nogil=True, cache=env.numba_cache(), error_model="numpy")(func)
     if env.numba_cache() and not _follow_all_kernels(compiled):
         compiled = numba.njit(nogil=True, error_model="numpy")(func)
-    compiled.__class__ = _UnstoppedDispatcher
+    if isinstance(compiled, CPUDispatcher):  # with NUMBA_DISABLE_JIT it is the plain function
+        compiled.__class__ = _UnstoppedDispatcher
     return cast("Callable[P, R]", compiled)
 
 

@@ -82,7 +82,7 @@ def _facts(verdict: Verdict, where: str) -> list[Fact]:
         Fact(
             "Smallest visible edge",
             ratio(verdict.min_detectable_sharpe),
-            "Sharpe ratio that this data shows in 4 of 5 cases",
+            "Sharpe ratio that this data would show in 4 of 5 cases",
         ),
         Fact("Trials counted", count(verdict.n_trials), trials),
     ]
