@@ -18,7 +18,7 @@ import numba
 import numba.core.event as numba_events
 from numba.core.registry import CPUDispatcher
 
-from broadpeak._core import env
+from broadpeak._core import env, stopping
 from broadpeak._core.stopping import Unstopped, here
 
 P = ParamSpec("P")
@@ -31,7 +31,9 @@ def kernel(func: Callable[P, R]) -> Callable[P, R]:
     if env.numba_cache() and not _follow_all_kernels(compiled):
         compiled = numba.njit(nogil=True, error_model="numpy")(func)
     if isinstance(compiled, CPUDispatcher):  # with NUMBA_DISABLE_JIT it is the plain function
-        compiled.__class__ = _UnstoppedDispatcher
+        _kernels.append(compiled)
+        if stopping.is_possible:
+            compiled.__class__ = _UnstoppedDispatcher
     return cast("Callable[P, R]", compiled)
 
 
@@ -39,7 +41,8 @@ class _UnstoppedDispatcher(CPUDispatcher):  # type: ignore[misc]  # it has no ty
     """A kernel as Python calls it: a thread is not stopped before it is back.
 
     Numba reads and makes named tuples by calling back into Python, and goes on where such a call
-    has failed, with a pointer to nothing.
+    has failed, with a pointer to nothing. Kernels become this once threads can be stopped; until
+    then they are called without a step of Python in between.
     """
 
     def __call__(self, *arguments: object) -> object:
@@ -48,6 +51,17 @@ class _UnstoppedDispatcher(CPUDispatcher):  # type: ignore[misc]  # it has no ty
             return CPUDispatcher.__call__(self, *arguments)
         with Unstopped():
             return CPUDispatcher.__call__(self, *arguments)
+
+
+_kernels: list[CPUDispatcher] = []
+
+
+def _hold_stops_in_kernels() -> None:
+    for compiled in _kernels:
+        compiled.__class__ = _UnstoppedDispatcher
+
+
+stopping.before_the_first(_hold_stops_in_kernels)
 
 
 def inline_kernel(func: Callable[P, R]) -> Callable[P, R]:

@@ -10,10 +10,30 @@ from __future__ import annotations
 
 import ctypes
 import threading
+from collections.abc import Callable
 from types import TracebackType
 
 here = threading.local()
 """`here.stops`: by what the calling thread can be stopped, where somebody may do that."""
+
+
+is_possible = False
+"""Whether there may be a thread that can be stopped."""
+
+_preparations: list[Callable[[], None]] = []
+
+
+def before_the_first(prepare: Callable[[], None]) -> None:
+    """Have `prepare` called before there is a thread that can be stopped."""
+    _preparations.append(prepare)
+
+
+def _make_possible() -> None:
+    global is_possible  # noqa: PLW0603  # it is one for the process
+    if not is_possible:
+        is_possible = True
+        for prepare in _preparations:
+            prepare()
 
 
 class TaskStopped(BaseException):
@@ -29,6 +49,7 @@ class Stops:
     __slots__ = ("_ident", "_is_open", "_is_sent", "_lock", "is_asked")
 
     def __init__(self) -> None:
+        _make_possible()
         self._lock = threading.Lock()
         self._ident = 0
         self._is_open = False

@@ -569,7 +569,8 @@ def _summary(
         elif len(fragile) > 1:
             said += f" Little is left after these changes: {', '.join(fragile)}."
     if status != TOO_LITTLE or edge > LARGEST_EDGE:
-        said += f" The smallest edge this data could show is an annual Sharpe ratio of {figure(edge)}."
+        least = f"an annual Sharpe ratio of {figure(edge)}"
+        said += f" The smallest edge this data could show is {least}."
     return f"{said} All of it before costs: none were given." if is_free else said
 
 
