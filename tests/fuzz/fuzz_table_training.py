@@ -98,7 +98,7 @@ for _owner in ("Training", "WalkForward"):
     )
 row(
     "validate(returns)",
-    lambda w: {"returns": w.first.close.pct_change(), "n_permutations": 2},
+    lambda w: {"returns": w.first["close"].pct_change(), "n_permutations": 2},
     lambda _: bp.validate,
     then=lambda w, v: (str(v), v.to_dict()),
 )

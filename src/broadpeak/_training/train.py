@@ -212,8 +212,7 @@ class TrainOptions:
     def __post_init__(self) -> None:
         check.one_of("sizing", self.sizing, SIZINGS)
         check.one_of("detrend", self.detrend, DETRENDS)
-        if self.borrow != 0:
-            _check_borrow(self.borrow)
+        _check_borrow(self.borrow)
         remedy = "1 weighs all trades alike, 2 the last ones twice as much as the first."
         check.number("recency", self.recency, 1, remedy)
         check.number("min_trades", self.min_trades, 0)
