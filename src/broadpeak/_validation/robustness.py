@@ -17,7 +17,6 @@ import numpy as np
 import pandas as pd
 
 from broadpeak._core import rng
-from broadpeak._metrics.calendar import bars_per_year
 from broadpeak._metrics.formulas import is_zero
 from broadpeak._search.searchspace import DEFAULT_PERCENT, N_EVEN_STEPS, Dimension
 from broadpeak._simulation.costs import Costs
@@ -37,6 +36,8 @@ from broadpeak._training.result import Training
 from broadpeak._training.strategy import Strategy
 from broadpeak._training.test import ComponentTest, StrategyOrders, component_test, strategy_orders
 from broadpeak._training.values import TrainedValues, WeightedValues
+from broadpeak._validation.curves import per_year
+from broadpeak._validation.verdict import DOUBTFUL, FAIL, PASS, UNTESTED
 from broadpeak._validation.walked import WalkForward
 from broadpeak._validation.walkforward import PlaceOrders, place_orders
 from broadpeak.errors import ParamError, TaskError
@@ -44,8 +45,6 @@ from broadpeak.types import FloatArray
 
 NOISE = 0.1  # of a bar's typical range: a data vendor away, not another market
 N_NOISES = 10
-BARS_PER_YEAR = 252.0  # of prices without dates
-PASS, DOUBTFUL, FAIL, UNTESTED = "pass", "doubtful", "fail", "-"
 
 Values: TypeAlias = Mapping[str, Sequence[WeightedValues]]
 """What is traded: {component: members}, of which there is one without an ensemble."""
@@ -391,10 +390,7 @@ def _traded(tests: Sequence[ComponentTest]) -> _Traded:
         n_trades += len(trades)
         net += float(change.sum())
         turnover += float((fills * np.abs(trades["size"])).sum() / one_lot)
-    per_year = bars_per_year(index)
-    if math.isnan(per_year):
-        per_year = BARS_PER_YEAR
-    return _Traded(returns, n_trades, net, turnover, per_year)
+    return _Traded(returns, n_trades, net, turnover, per_year(index))
 
 
 def _members(training: Training) -> Values:
