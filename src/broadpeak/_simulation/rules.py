@@ -60,11 +60,32 @@ class SharedRows(NamedTuple):
             return np.zeros(n_columns, dtype=np.int64)
         return np.arange(n_columns, dtype=np.int64)
 
+    def repeated(self, columns: IntArray) -> SharedRows:
+        """Return what the columns in this order read, of the same rows."""
+        return SharedRows(self.values, self.of_columns(int(columns.max()) + 1)[columns])
+
     def part(self, columns: IntArray) -> SharedRows:
         """Return the rows of some columns, and only those."""
         numbers = self.of_columns(int(columns.max()) + 1)[columns]
         first, last = int(numbers.min()), int(numbers.max()) + 1
         return SharedRows(np.ascontiguousarray(self.values[first:last]), numbers - first)
+
+
+@dataclass(frozen=True, slots=True)
+class ExitAxis:
+    """Values of stops that multiply the columns: every column meets every value.
+
+    Attributes
+    ----------
+    stops : dict of str to float64 array, shape (values,)
+        By the names of `stops.STOPS`, all of one length, NaN for none. Result columns are columns
+        × values, values fastest.
+    """
+
+    stops: Mapping[str, FloatArray]
+
+    def __len__(self) -> int:
+        return len(next(iter(self.stops.values())))
 
 
 class Prices:

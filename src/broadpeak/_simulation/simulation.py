@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from broadpeak._core.arrays import read_only
+from broadpeak._signals.crossing import Crossing
 from broadpeak._simulation._kernels.layout import (
     ONE_COLUMN,
     Groups,
@@ -31,7 +32,15 @@ from broadpeak._simulation._kernels.layout import (
 )
 from broadpeak._simulation._kernels.run import run_groups, summarize_groups
 from broadpeak._simulation.fills import NO_DAYS, Fills
-from broadpeak._simulation.rules import Orders, Prices, Rules, SharedRows, as_rows, settings_pool
+from broadpeak._simulation.rules import (
+    ExitAxis,
+    Orders,
+    Prices,
+    Rules,
+    SharedRows,
+    as_rows,
+    settings_pool,
+)
 from broadpeak.errors import ParamError, broken_rule
 from broadpeak.types import AnyArray, FloatArray, IntArray
 
@@ -49,19 +58,22 @@ class Simulation:
     prices : Prices
     price_rows : int64 array, shape (columns,)
         Row of `prices` of each column.
-    signals : five SharedRows of bytes
+    signals : five SharedRows of bytes, or crossings
         Long entries and exits, short entries and exits, flatten.
     rules : Rules
         Settings are numbers or SharedRows; `init_cash` is a number, or has one value a column,
         or one a group where cash is shared.
     groups : Groups
+    axis : ExitAxis, optional
+        Stops that multiply the columns, each on its own account.
     """
 
     prices: Prices
     price_rows: IntArray
-    signals: Sequence[SharedRows]
+    signals: Sequence[SharedRows | Crossing]
     rules: Rules
     groups: Groups
+    axis: ExitAxis | None = None
 
     def start(self) -> FloatArray:
         """Return the value of each group before the first bar."""
@@ -74,13 +86,54 @@ class Simulation:
         cash = np.broadcast_to(cash, (n_columns,))
         return np.add.reduceat(cash[self.groups.order], self.groups.bounds[:-1])
 
+    @property
+    def is_described(self) -> bool:
+        """Whether signals or stops are descriptions that no kernel reads as they are."""
+        return self.axis is not None or any(isinstance(one, Crossing) for one in self.signals)
+
+    def expanded(self) -> Simulation:
+        """Return the same simulation with a row of signals and stops for every result column."""
+        signals = [
+            SharedRows(one.bools().view(np.uint8)) if isinstance(one, Crossing) else one
+            for one in self.signals
+        ]
+        if self.axis is None:
+            return replace(self, signals=signals)
+        n, n_values = len(self.price_rows), len(self.axis)
+        base, value = np.repeat(np.arange(n), n_values), np.tile(np.arange(n_values), n)
+        settings: dict[str, Any] = {
+            name: given.repeated(base)
+            for name in ("size", "fees", "fixed_fees", "slippage")
+            if isinstance(given := getattr(self.rules, name), SharedRows)
+        }
+        stops = {
+            name: given.repeated(base) if isinstance(given, SharedRows) else given
+            for name, given in self.rules.stops.items()
+        }
+        for name, values in self.axis.stops.items():
+            stops[name] = SharedRows(values[:, np.newaxis], value)
+        cash = np.asarray(self.rules.init_cash)
+        if cash.ndim:
+            settings["init_cash"] = cash[base]
+        return Simulation(
+            self.prices,
+            self.price_rows[base],
+            [one.repeated(base) for one in signals],
+            replace(self.rules, stops=stops, **settings),
+            Groups.single(n * n_values),
+        )
+
     def fills(self) -> Fills:
         """Run everything and keep the order log."""
+        if self.is_described:
+            return self.expanded().fills()
         log = run_groups(self.groups, *self.kernel_inputs())
         return Fills(self.prices, self.price_rows, log, self.costs())
 
     def summary(self, needs: int, start: FloatArray) -> AnyArray:
         """Run, and keep of each group only its summary (dtype `SUMMARY`)."""
+        if self.is_described:
+            return self.expanded().summary(needs, start)
         # Kernels take signals in C order and settings in one array; what is large is copied part
         # by part, so that never all of it is there twice.
         copied = 0
