@@ -9,7 +9,7 @@ import reprlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import repeat
-from typing import Any, TypeAlias, overload
+from typing import Any, ClassVar, TypeAlias, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -189,6 +189,10 @@ class Calls(Sequence[Task]):
 
     __slots__ = ("_codes", "_n", "_template", "_values")
 
+    seconds: ClassVar[float] = 0.05
+    """How long a batch of them is to take: long against a dispatch (0.1 ms), short against
+    patience."""
+
     def __init__(
         self,
         func: Function,
@@ -246,6 +250,10 @@ class Calls(Sequence[Task]):
         self = cls.__new__(cls)
         self._template, self._values, self._codes, self._n = template, values, codes, n
         return self
+
+    def columns(self) -> tuple[CallTemplate, tuple[Sequence[object], ...], tuple[IntArray, ...]]:
+        """Return what the calls share, and the values and codes of every slot."""
+        return self._template, self._values, self._codes
 
     @property
     def func(self) -> Function:
