@@ -14,8 +14,8 @@ import logging
 import math
 import os
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import count
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain, count
 from pathlib import Path
 from time import perf_counter
 from typing import Any, ClassVar, Final, TypeAlias
@@ -225,13 +225,16 @@ class ListedCalls(Calls):
 
     def results(self) -> Iterator[object]:
         """Return an iterator over the results: chunk by chunk, or singly where lists do not do."""
+        return chain.from_iterable(self._parts())
+
+    def _parts(self) -> Iterator[Iterable[object]]:
         start, plan = 0, self._plan
         while start < self._n:
             n = min(self._n - start, plan.most()) if plan.is_on else 0
             if n < _SHORTEST:
-                yield from self[start:].each()
+                yield self[start:].each()
                 return
-            yield from self[start : start + n].chunk()
+            yield self[start : start + n].chunk()
             start += n
 
     def numbers(self) -> list[int]:
@@ -248,7 +251,7 @@ class ListedCalls(Calls):
         for number, task in zip(numbers, self._singles(), strict=True):
             yield known[number] if number in known else task()
 
-    def chunk(self) -> Iterator[object]:
+    def chunk(self) -> Iterable[object]:
         """Make one call on lists, compare some of its results, and return them all."""
         plan = self._plan
         before, begun = _memory(), perf_counter()
@@ -257,21 +260,24 @@ class ListedCalls(Calls):
         except UnlikePieceError as error:
             raise UnequalListError(str(error)) from None
         except Exception as error:  # noqa: BLE001  # whose combination it is, single calls will say
-            last: list[object] = []  # held back: what is found at the end counts for this call
-            try:
-                for value in self.each():
-                    yield from last
-                    last = [value]
-            except BaseException:
-                yield from last
-                raise
-            plan.failed(error)
-            yield from last
-            return
+            return self._after(error)
         seconds, after = perf_counter() - begun, _memory(peak=True)
         plan.measured(self._n, seconds, after - before if before and after else None)
         self._compare(values)
-        yield from values
+        return values
+
+    def _after(self, error: Exception) -> Iterator[object]:
+        """Make the calls one by one, of which one may raise what the list has raised."""
+        last: list[object] = []  # held back: what is found at the end counts for this call
+        try:
+            for value in self.each():
+                yield from last
+                last = [value]
+        except BaseException:
+            yield from last
+            raise
+        self._plan.failed(error)
+        yield from last
 
     def on_lists(self) -> list[Any]:
         """Return the results of one call on the lists of all values.
@@ -288,7 +294,7 @@ class ListedCalls(Calls):
     def _compare(self, values: list[Any]) -> None:
         """Refuse results of a list of which some are not those of single calls."""
         singles = self._singles()
-        for spot in _drawn(_SPOTS, self._n, seed=self.numbers()[0]):
+        for spot in _drawn(_SPOTS, self._n, seed=self[:1].numbers()[0]):
             try:
                 single = singles[spot]()
             except Exception as error:
