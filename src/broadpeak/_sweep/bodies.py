@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import dis
 import inspect
+import sys
 import types
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
@@ -42,8 +43,9 @@ _SILENT = frozenset(
         "TO_BOOL",
     )
 )
-_JOINED = "LOAD_METHOD" not in dis.opmap  # 3.12: one instruction reads attributes and methods
-_ALWAYS_NAMED = "BINARY_SUBSCR" not in dis.opmap  # 3.14: every call spreads keywords, be it none
+_VERSION: tuple[int, ...] = tuple(sys.version_info[:2])
+_JOINED = _VERSION >= (3, 12)  # one instruction reads attributes and methods
+_ALWAYS_NAMED = _VERSION >= (3, 14)  # every call that spreads passes keywords, be it none
 _ON_NONE = {"NONE": True, "NOT_NONE": False}
 _NULL = Known(None)  # marks an empty place below a call; compared by identity
 
