@@ -23,9 +23,9 @@ from broadpeak._sweep.listable import (
     Kind,
     Known,
     Listed,
+    ListRules,
     NamedItems,
     NotListable,
-    ListRules,
     alike,
 )
 

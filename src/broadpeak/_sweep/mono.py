@@ -30,7 +30,7 @@ from broadpeak._run.options import Settings
 from broadpeak._run.sinks import Finished
 from broadpeak._space.param import Param
 from broadpeak._sweep.bodies import read_body
-from broadpeak._sweep.listable import NotListable, ListRules
+from broadpeak._sweep.listable import ListRules, NotListable
 from broadpeak.errors import ParamError, described
 from broadpeak.types import IntArray, ParamValues
 
