@@ -369,7 +369,7 @@ def _tried(calls: Calls, name: str, params: Mapping[str, Param], *, insists: boo
         n_bytes = 8.0 * _MADE * _longest(calls)
     else:
         _check_params(params)
-        rules = _read(calls, params)
+        rules = _read(calls)
         n_bytes = 8.0 * max(rules.n_made * rules.n_bars, 1)
     plan = MonoPlan(name, insists=insists, bytes_each=n_bytes)
     found = ListedCalls.over(calls, plan)
@@ -419,11 +419,10 @@ def _is_minus_zero(value: Any) -> bool:
     return value is not None and value == 0.0 and math.copysign(1.0, value) < 0
 
 
-def _read(calls: Calls, params: Mapping[str, Param]) -> ListRules:
+def _read(calls: Calls) -> ListRules:
     """Return what was seen in the body, which takes lists."""
     template, _, _ = calls.columns()
-    names = dict(zip(template.slots, params, strict=True))
-    return read_body(template.func, template.args, template.kwargs, names)
+    return read_body(template.func, template.args, template.kwargs, template.slots)
 
 
 def _longest(calls: Calls) -> int:
