@@ -20,7 +20,8 @@ from broadpeak._data.data import Data
 from broadpeak._metrics import measures
 from broadpeak._metrics.calendar import bars_per_year_of, check_bars_per_year, has_dates
 from broadpeak._metrics.formulas import IN_STATS, METRICS, needs_of
-from broadpeak._portfolio.argument import GroupBy, Labels, SettingLike, simulation_of
+from broadpeak._portfolio.argument import GroupBy, SettingLike, StopLike, simulation_of
+from broadpeak._portfolio.labelling import Labels
 from broadpeak._portfolio.records import drawdowns_frame, trades_frame
 from broadpeak._simulation._kernels.layout import ONE_COLUMN, Groups
 from broadpeak._simulation.fills import Fills
@@ -91,15 +92,13 @@ class Portfolio:
             rule = "be made by one of its constructors"
             remedy = "Type: Portfolio.from_signals(close, entries, exits)."
             raise ParamTypeError(broken_rule("Portfolio", rule, passed, remedy))
-        if simulation is not None:
-            groups, start = simulation.groups, simulation.start()
-        if groups is None or start is None:
+        if simulation is None and (groups is None or start is None):
             msg = "A Portfolio must have a simulation, or fills with groups and start values."
             raise ParamError(msg)
         self._simulation = simulation
         self._labels = labels
-        self._groups = groups
-        self._start = start
+        if simulation is None:
+            self.__dict__.update(_groups=groups, _start=start)
         self._capital = capital
         self._summaries: dict[int, AnyArray] = {}  # by what they hold
         self._kept: dict[str, Any] = {}  # frames by the name of their attribute
@@ -133,9 +132,9 @@ class Portfolio:
         fees: SettingLike = 0.0,
         fixed_fees: SettingLike = 0.0,
         slippage: SettingLike = 0.0,
-        sl_stop: SettingLike = None,
-        tp_stop: SettingLike = None,
-        tsl_stop: SettingLike = None,
+        sl_stop: StopLike = None,
+        tp_stop: StopLike = None,
+        tsl_stop: StopLike = None,
         stop_unit: str = "fraction",
         init_cash: SettingLike = 100.0,
         bars_per_year: float | None = None,
@@ -173,8 +172,9 @@ class Portfolio:
             Money paid for each order.
         slippage : float or array-like
             Adverse share of price for market orders and stops.
-        sl_stop, tp_stop, tsl_stop : float or array-like, optional
+        sl_stop, tp_stop, tsl_stop : float, array-like or Param, optional
             Stop-loss, take-profit and trailing stop; None or NaN is none. Read at the signal bar.
+            A `Param` multiplies the columns: each meets every value.
         stop_unit : "fraction" or "price"
             Fractions of the entry price (trailing: of the peak), or distances in price.
         init_cash : float or array-like
@@ -195,7 +195,8 @@ class Portfolio:
         DataError
             If indexes, columns or shapes do not fit, or a price is not positive.
         ParamError
-            If an option is unknown or a number out of its range.
+            If an option is unknown or a number out of its range, or a setting other than a stop is
+            a `Param`.
 
         Notes
         -----
@@ -204,6 +205,11 @@ class Portfolio:
         of a parameter: one for each column, or for each block of price columns, or, where there
         are no parameter columns yet, it makes them. Frames of different columns are joined by
         shared level names, such as (fast, slow, symbol) with (symbol).
+
+        The level of a `Param` comes last and is the fastest; several multiply in the order of the
+        signature, the last fastest, and `level=`, `condition=`, `name=`, `keys=` and `hide=` work
+        as they do for `parameterized`. What stops do is worked out once for each bar on which a
+        trade begins, not once for each column, so a thousand stops cost little more than one.
 
         The rules for fills, sizes, stops and records stand in the page "Portfolio" of the
         documentation.
@@ -217,6 +223,18 @@ class Portfolio:
         tp_stop
         0.1    0.1
         0.2    0.2
+        Name: total_return, dtype: float64
+
+        >>> from broadpeak import Param
+        >>> pf = Portfolio.from_signals(
+        ...     close, entries, tp_stop=Param([0.1, 0.2]), sl_stop=Param([0.05, None])
+        ... )
+        >>> pf.total_return
+        sl_stop  tp_stop
+        0.05     0.1        0.1
+                 0.2       -0.1
+        None     0.1        0.1
+                 0.2        0.2
         Name: total_return, dtype: float64
         """
         simulation, labels = simulation_of(
@@ -321,10 +339,7 @@ class Portfolio:
     @property
     def columns(self) -> pd.Index:
         """Labels of the columns; for one without labels the name of the close, or 0."""
-        labels = self._labels
-        if labels.columns is not None:
-            return labels.columns
-        return pd.Index([0 if labels.name is None else labels.name])
+        return self._labels.columns
 
     @property
     def bars_per_year(self) -> Metric:
@@ -355,14 +370,32 @@ class Portfolio:
 
     @cached_property
     def _fills(self) -> Fills:
-        if self._simulation is None:
-            raise ParamError("A Portfolio must have a simulation or fills.")
-        return self._simulation.fills()
+        return self._simulated.fills()
 
     @property
     def _group_labels(self) -> pd.Index:
-        groups = self._labels.groups
-        return self.columns[:1] if groups is None else groups
+        return self._labels.groups
+
+    @cached_property
+    def _groups(self) -> Groups:
+        """Which result columns are valued together."""
+        simulation = self._simulated
+        if simulation.axis is None:
+            return simulation.groups
+        return Groups.single(self._labels.n_columns)
+
+    @cached_property
+    def _start(self) -> FloatArray:
+        """Value of each group before the first bar."""
+        simulation = self._simulated
+        start = simulation.start()
+        return start if simulation.axis is None else np.repeat(start, len(simulation.axis))
+
+    @property
+    def _simulated(self) -> Simulation:
+        if self._simulation is None:
+            raise ParamError("A Portfolio must have a simulation or fills.")
+        return self._simulation
 
     # Paths
 
@@ -430,7 +463,7 @@ class Portfolio:
     def _positions(self) -> Table:
         held = self._fills.positions()
         # The only component of a strategy run is the run itself.
-        single = self._labels.columns is None or (self._simulation is None and len(held) == 1)
+        single = not self._labels.has_columns or (self._simulation is None and len(held) == 1)
         return self._wrap(held, self.columns, single=single)
 
     @property
@@ -443,8 +476,11 @@ class Portfolio:
 
     def _close(self) -> Table:
         source = self._fills if self._simulation is None else self._simulation
-        prices = source.prices.close[source.price_rows]
-        single = self._labels.columns is None or (self._simulation is None and len(prices) == 1)
+        rows = source.price_rows
+        if isinstance(source, Simulation) and source.axis is not None:
+            rows = np.repeat(rows, len(source.axis))
+        prices = source.prices.close[rows]
+        single = not self._labels.has_columns or (self._simulation is None and len(prices) == 1)
         return self._wrap(prices, self.columns, single=single)
 
     @property
@@ -505,7 +541,7 @@ class Portfolio:
             if known & needs == needs:
                 return summary
         if self._simulation is not None and "_fills" not in self.__dict__:
-            found = self._simulation.summary(needs, self._start)
+            found = self._simulation.summary(needs, self._simulation.start())
         else:
             found = self._fills.summary(needs, self._groups, self._start, self._capital)
         self._summaries[needs] = found
@@ -675,7 +711,7 @@ class Portfolio:
         for number, name in enumerate(self._group_labels):
             part = simulation.part(number, number + 1)
             columns, group = None, None
-            if len(part.price_rows) > 1:
+            if part.axis is None and len(part.price_rows) > 1:
                 first, last = self._groups.bounds[number : number + 2]
                 columns = self.columns[self._groups.order[first:last]]
                 group = self._group_labels[number : number + 1]
@@ -684,7 +720,8 @@ class Portfolio:
         return items, self._group_labels
 
     def __repr__(self) -> str:
-        columns = "1 column" if len(self.columns) == 1 else f"{len(self.columns)} columns"
+        count = self._labels.n_columns
+        columns = "1 column" if count == 1 else f"{count} columns"
         return f"Portfolio({columns}, {self._n_bars} bars)"
 
 

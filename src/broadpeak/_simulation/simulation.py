@@ -133,6 +133,8 @@ class Simulation:
     def summary(self, needs: int, start: FloatArray) -> AnyArray:
         """Run, and keep of each group only its summary (dtype `SUMMARY`)."""
         if self.is_described:
+            if self.axis is not None:
+                start = np.repeat(start, len(self.axis))
             return self.expanded().summary(needs, start)
         # Kernels take signals in C order and settings in one array; what is large is copied part
         # by part, so that never all of it is there twice.
@@ -206,7 +208,9 @@ class Simulation:
         return parts
 
     def part(self, first: int, last: int) -> Simulation:
-        """Return the simulation of groups first..last-1."""
+        """Return the simulation of groups first..last-1; with an axis of these result columns."""
+        if self.axis is not None:
+            return self.expanded().part(first, last)
         bounds = self.groups.bounds[first : last + 1]
         columns = self.groups.order[bounds[0] : bounds[-1]]
         rules = self.rules
@@ -225,10 +229,17 @@ class Simulation:
         return Simulation(
             self.prices,
             self.price_rows[columns],
-            [rows.part(columns) for rows in self.signals],
+            [_part_of(signal, columns) for signal in self.signals],
             replace(rules, **changed),
             Groups(np.arange(len(columns), dtype=np.int64), bounds - bounds[0], self.groups.shared),
         )
+
+
+def _part_of(signal: SharedRows | Crossing, columns: IntArray) -> SharedRows | Crossing:
+    """Return what some columns read of a signal."""
+    if isinstance(signal, Crossing):
+        return signal if signal.shape[0] == 1 else signal.take(columns)
+    return signal.part(columns)
 
 
 def simulate(prices: Prices, orders: Orders, rules: Rules) -> Fills:
