@@ -26,8 +26,9 @@ from broadpeak._core.lazyframe import recipe_of
 from broadpeak._data.data import Data
 from broadpeak._portfolio.alignment import Columns, Operand, resolve
 from broadpeak._portfolio.grouping import group_columns
+from broadpeak._portfolio.known import check_bars, prices_of_table
 from broadpeak._portfolio.labelling import Labels, StopColumns
-from broadpeak._prices.schema import check_index, inconsistent
+from broadpeak._prices.schema import inconsistent
 from broadpeak._signals.crossing import Crossing
 from broadpeak._simulation._kernels.layout import ONE_COLUMN, SIZE_TYPES, Groups
 from broadpeak._simulation._kernels.prices import check_prices
@@ -62,17 +63,18 @@ DEFAULTS: dict[str, float | None] = {
 }
 """Every setting and its default, which needs no check; None is the default."""
 
-_RANGES: dict[str, tuple[float | None, float | None, str]] = {
+_STOP_RANGE = (None, math.inf, "be above 0; None is no stop")
+RANGES: dict[str, tuple[float | None, float | None, str]] = {
     "size": (0.0, math.inf, "be 0 or more"),
     "fees": (0.0, None, "be 0 or more and finite"),
     "fixed_fees": (0.0, None, "be 0 or more and finite"),
     "slippage": (0.0, 1.0, "be at least 0 and below 1, a share of price"),
     "init_cash": (None, None, "be positive and finite"),
+    **{kind.argument: _STOP_RANGE for kind in STOPS if kind.argument is not None},
 }
 """Least value (None: above 0), value above all (None: below infinity), rule in words."""
 _STOP_OF = {kind.argument: kind.name for kind in STOPS if kind.argument is not None}
 _FIRST_ROW = read_only(np.zeros(1, dtype=np.int64))
-_STOP_RANGE = (None, math.inf, "be above 0; None is no stop")
 
 
 class SharedIndex:
@@ -99,8 +101,7 @@ class SharedIndex:
         if self.index is None:
             if len(index) != self.count:
                 self.refuse_length(name, len(index))
-            stamps = index.to_timestamp() if isinstance(index, pd.PeriodIndex) else index
-            check_index(name, stamps)
+            check_bars(name, index)
             self.index = index
             self.owner = name
         elif not index.equals(self.index):
@@ -162,7 +163,9 @@ def simulation_of(
     columns = Columns(1, None, dict.fromkeys(arrays))
     if not flat:
         columns = resolve(list(arrays.values()), arrays["close"].n_rows)
-    prices, price_rows = _used_prices(arrays, columns, bars, name, checked=checked)
+    prices, price_rows = _used_prices(
+        arrays, columns, bars, name, checked=close if checked else None
+    )
 
     # Settings and signals as the simulation takes them.
     for key in setting_args:
@@ -303,23 +306,7 @@ def _unwrapped(
     size_type: str,
 ) -> tuple[dict[str, Operand], dict[str, Setting], SharedIndex, Hashable]:
     """Return arguments that are arrays, settings that are numbers, the bars, and a close's name."""
-    name = None
-    if isinstance(close, pd.Series):
-        name = close.name
-    elif not isinstance(close, (np.ndarray, pd.DataFrame)):
-        close, price_args, name = _prices_of(close, price_args)
-    if isinstance(close, (np.ndarray, pd.Series, pd.DataFrame)):
-        shape = close.shape
-    else:
-        shape = plain_array("close", close).shape
-    if len(shape) not in {1, 2} or 0 in shape:
-        rule = "be one- or two-dimensional with at least one bar and one column"
-        raise DataError(broken_rule("close", rule, shape if shape else close))
-    bars = SharedIndex(shape[0])
-    arrays = {"close": table("close", close, bars, as_floats)}
-    for key, value in price_args.items():
-        if value is not None:
-            arrays[key] = table(key, value, bars, as_floats)
+    arrays, bars, name = _unwrapped_prices(close, price_args)
     for key, value in signal_args.items():
         if isinstance(value, (bool, np.bool_)):
             arrays[key] = Operand(key, np.full((1, bars.count), bool(value)))
@@ -340,6 +327,43 @@ def _unwrapped(
             # A stop that is NaN is none; `check_range` lets nothing else be NaN.
             settings[key] = None if math.isnan(given) else given
     return arrays, settings, bars, name
+
+
+def _unwrapped_prices(
+    close: object, price_args: Mapping[str, object]
+) -> tuple[dict[str, Operand], SharedIndex, Hashable]:
+    """Return prices, close first, their bars, and the name of a single close."""
+    arrays: dict[str, Operand] = {}
+    name = None
+    if type(close) is Data and len(close):
+        held = close._table  # noqa: SLF001  # its frames would be made only to be taken apart
+        bars = SharedIndex(len(held.index), held.index)
+        for key in ("close", *price_args):
+            passed = price_args.get(key)
+            if passed is not None:
+                arrays[key] = table(key, passed, bars, as_floats)
+            elif key in held.fields:  # closes only, as fund values are, have no others
+                values = held.fields[key] if held.codes is None else held.fields[key][held.codes]
+                columns = None if held.single else held.columns.view()
+                arrays[key] = Operand(key, values, columns, wide=not held.single)
+        return arrays, bars, held.symbols[0] if held.single else None
+    if isinstance(close, pd.Series):
+        name = close.name
+    elif not isinstance(close, (np.ndarray, pd.DataFrame)):
+        close, price_args, name = _prices_of(close, price_args)
+    if isinstance(close, (np.ndarray, pd.Series, pd.DataFrame)):
+        shape = close.shape
+    else:
+        shape = plain_array("close", close).shape
+    if len(shape) not in {1, 2} or 0 in shape:
+        rule = "be one- or two-dimensional with at least one bar and one column"
+        raise DataError(broken_rule("close", rule, shape if shape else close))
+    bars = SharedIndex(shape[0])
+    arrays["close"] = table("close", close, bars, as_floats)
+    for key, value in price_args.items():
+        if value is not None:
+            arrays[key] = table(key, value, bars, as_floats)
+    return arrays, bars, name
 
 
 def _check_direction(signal_args: Mapping[str, object], direction: str) -> None:
@@ -469,7 +493,7 @@ def check_range(name: str, value: Operand | float, size_type: str) -> None:
     ParamError
         With the rule and the first wrong value.
     """
-    low, high, rule = _RANGES.get(name, _STOP_RANGE)
+    low, high, rule = RANGES[name]
     array = np.asarray(value.rows if isinstance(value, Operand) else [[value]])
     if name == "size" and size_type == "percent":
         rule = "be a share above 0 and up to 1 with size_type='percent'"
@@ -480,7 +504,7 @@ def check_range(name: str, value: Operand | float, size_type: str) -> None:
             outside |= array == math.inf
         elif math.isfinite(high):
             outside |= array >= high
-    if name in _RANGES and array.shape[1] == 1:
+    if name not in _STOP_OF and array.shape[1] == 1:
         outside |= np.isnan(array)
     if outside.any():
         raise ParamError(broken_rule(name, rule, float(array[outside][0])))
@@ -495,9 +519,15 @@ def _used_prices(
     bars: SharedIndex,
     name: Hashable,
     *,
-    checked: bool,
+    checked: object,
 ) -> tuple[Prices, IntArray]:
-    """Return prices and the price row of every column, all price arguments in one shape."""
+    """Return prices and the price row of every column, all price arguments in one shape.
+
+    `checked` is a `Data` that brought all of them, or None.
+    """
+    if type(checked) is Data and checked._table.codes is None:  # noqa: SLF001
+        rows_read = SharedRows(arrays["close"].rows, columns.rows["close"])
+        return prices_of_table(checked._table), rows_read.of_columns(columns.count)  # noqa: SLF001
     prices: dict[str, FloatArray] = {}
     rows: dict[str, SharedRows] = {}
     has_nan = False
@@ -520,7 +550,7 @@ def _used_prices(
         )
         apart |= len(prices[key]) != len(prices["close"]) or not same
     numbers = _FIRST_ROW if columns.count == 1 else rows["close"].of_columns(columns.count)
-    if len(prices) > 1 and not checked:
+    if len(prices) > 1 and checked is None:
         # The rows that stand together in some column are checked against one another, once each.
         met = np.tile(np.arange(len(prices["close"])), (len(prices), 1))
         if apart:

@@ -18,10 +18,16 @@ from broadpeak._core.arrays import user_copy
 from broadpeak._core.labels import plain
 from broadpeak._data.data import Data
 from broadpeak._metrics import measures
-from broadpeak._metrics.calendar import bars_per_year_of, check_bars_per_year, has_dates
-from broadpeak._metrics.formulas import IN_STATS, METRICS, needs_of
+from broadpeak._metrics.calendar import (
+    bars_per_year_of,
+    check_bars_per_year,
+    has_dates,
+    per_year,
+)
+from broadpeak._metrics.formulas import IN_STATS, METRICS, PLACES, SummaryRow, needs_of
 from broadpeak._portfolio.argument import GroupBy, SettingLike, StopLike, simulation_of
 from broadpeak._portfolio.labelling import Labels
+from broadpeak._portfolio.onecolumn import one_column
 from broadpeak._portfolio.records import drawdowns_frame, trades_frame
 from broadpeak._simulation._kernels.layout import ONE_COLUMN, Groups
 from broadpeak._simulation.fills import Fills
@@ -29,6 +35,7 @@ from broadpeak._simulation.simulation import Simulation
 from broadpeak.errors import ParamError, ParamTypeError, broken_rule, warn
 from broadpeak.types import AnyArray, FloatArray, IntArray
 
+_BARS, _FIRST, _LAST = (PLACES[name] for name in ("bars", "first", "last"))
 Frame = TypeVar("Frame", Table, pd.DataFrame)
 
 
@@ -237,6 +244,26 @@ class Portfolio:
                  0.2        0.2
         Name: total_return, dtype: float64
         """
+        # One column, which is most of what is asked for, needs nothing to be matched.
+        if (
+            short_entries is None
+            and short_exits is None
+            and open is None
+            and high is None
+            and low is None
+            and type(direction) is str
+            and direction == "longonly"
+            and accumulate is False
+            and cash_sharing is False
+            and (group_by is None or group_by is False)
+        ):
+            settings = (
+                price, size_type, stop_unit,
+                size, fees, fixed_fees, slippage, init_cash, sl_stop, tp_stop, tsl_stop,
+            )  # fmt: skip
+            found = one_column(close, entries, exits, settings)
+            if found is not None:
+                return cls(*found, bars_per_year=bars_per_year)
         simulation, labels = simulation_of(
             close,
             {"open": open, "high": high, "low": low},
@@ -334,7 +361,8 @@ class Portfolio:
     def index(self) -> pd.Index:
         """Labels of the bars; numbers without pandas input."""
         index = self._labels.index
-        return pd.RangeIndex(self._n_bars) if index is None else index
+        # A view, since an index can be given other names, and this one may be that of a `Data`.
+        return pd.RangeIndex(self._n_bars) if index is None else index.view()
 
     @property
     def columns(self) -> pd.Index:
@@ -548,11 +576,28 @@ class Portfolio:
         return found
 
     def _metric(self, name: str) -> Metric:
-        values = self._values_of(name)
         if self._labels.single:
-            value: float = values[0].item()
+            return self._number(name)
+        return pd.Series(self._values_of(name), index=self._group_labels, name=name, copy=True)
+
+    def _number(self, name: str) -> float:
+        """Return a metric of the one account there is, past arrays where that can be."""
+        metric = METRICS[name]
+        if metric.single is None:
+            value: float = self._values_of(name)[0].item()
             return value
-        return pd.Series(values, index=self._group_labels, name=name, copy=True)
+        row = self._summary(metric.needs)[0].item()
+        per_year = math.nan
+        if metric.annual:
+            per_year = self._bars_per_year or self._implied_per_year(row)
+        return metric.single(row, per_year)
+
+    def _implied_per_year(self, row: SummaryRow) -> float:
+        """Return the bars a year that the dates of one account imply."""
+        index = self._labels.index
+        if not has_dates(index):
+            return float(self._per_year(self._summary(0))[0])
+        return per_year(index, int(row[_FIRST]), int(row[_LAST]), int(row[_BARS]))
 
     def _values_of(self, name: str) -> AnyArray:
         metric = METRICS[name]
