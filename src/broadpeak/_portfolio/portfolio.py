@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from functools import cached_property
 from types import NoneType
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 
 import numpy as np
 import pandas as pd
@@ -29,11 +29,13 @@ from broadpeak._portfolio.argument import GroupBy, SettingLike, StopLike, simula
 from broadpeak._portfolio.labelling import Labels
 from broadpeak._portfolio.onecolumn import one_column
 from broadpeak._portfolio.records import drawdowns_frame, trades_frame
+from broadpeak._portfolio.streamed import Block, Kept
+from broadpeak._run.keeping import check_reducer
 from broadpeak._simulation._kernels.layout import ONE_COLUMN, Groups
 from broadpeak._simulation.fills import Fills
 from broadpeak._simulation.simulation import Simulation
 from broadpeak.errors import ParamError, ParamTypeError, broken_rule, warn
-from broadpeak.types import AnyArray, FloatArray, IntArray
+from broadpeak.types import AnyArray, FloatArray, IntArray, Reducer
 
 _BARS, _FIRST, _LAST = (PLACES[name] for name in ("bars", "first", "last"))
 Frame = TypeVar("Frame", Table, pd.DataFrame)
@@ -109,6 +111,7 @@ class Portfolio:
         self._capital = capital
         self._summaries: dict[int, AnyArray] = {}  # by what they hold
         self._kept: dict[str, Any] = {}  # frames by the name of their attribute
+        self._asked = 0  # what summaries had to hold so far
         self._warned = False
         self._has_members = False  # the columns of a component are the members of its ensemble
         self._bars_per_year = None if bars_per_year is None else check_bars_per_year(bars_per_year)
@@ -569,6 +572,7 @@ class Portfolio:
             if known & needs == needs:
                 return summary
         if self._simulation is not None and "_fills" not in self.__dict__:
+            self._asked |= needs
             found = self._simulation.summary(needs, self._simulation.start())
         else:
             found = self._fills.summary(needs, self._groups, self._start, self._capital)
@@ -670,24 +674,37 @@ class Portfolio:
         """Share of bars with a position at the close."""
         return self._metric("exposure")
 
-    def metrics(self, names: str | Sequence[str]) -> pd.DataFrame:
-        """Return some metrics of every column.
+    @overload
+    def metrics(self, names: str | Sequence[str], *, keep: None = None) -> pd.DataFrame: ...
+    @overload
+    def metrics(self, names: str | Sequence[str], *, keep: Reducer) -> Any: ...
+    def metrics(self, names: str | Sequence[str], *, keep: Reducer | None = None) -> Any:
+        """Return some metrics of every column, or of those that are kept.
 
         Parameters
         ----------
         names : str or sequence of str
             Names of scalar attributes; also "net" (profit and loss of all trades),
             "largest_win", "largest_loss", "mean_bars" (of closed trades), "fees_paid".
+        keep : Reducer, optional
+            What is kept of the columns while they are simulated, such as
+            ``bp.top(1000, by="sharpe_ratio")``, ``bp.bottom``, ``bp.histogram`` or a reducer of
+            your own, which gets the metrics of a column as a dict, or as a number where `names` is
+            a string. The others are forgotten at once, with their labels, so that there may be a
+            billion of them.
 
         Returns
         -------
         DataFrame
-            One row a column (or group), one column a metric.
+            One row a column (or group), one column a metric. With ``keep=bp.top(…)`` or
+            ``bp.bottom(…)`` only the rows that are kept, best first; with another reducer what it
+            makes of them.
 
         Raises
         ------
         ParamError
-            If a name is unknown.
+            If a name is unknown, or `keep` is no reducer or does not say which of several metrics
+            it compares.
 
         Examples
         --------
@@ -695,6 +712,16 @@ class Portfolio:
         >>> pf.metrics(["total_return", "num_trades"])
            total_return  num_trades
         0           2.0           1
+
+        >>> from broadpeak import Param, top
+        >>> pf = Portfolio.from_signals(
+        ...     np.array([10.0, 11.0, 9.0]), [True, False, False], tp_stop=Param([0.05, 0.1, 0.2])
+        ... )
+        >>> pf.metrics("total_return", keep=top(2))["total_return"]
+        tp_stop
+        0.05    0.1
+        0.10    0.1
+        Name: total_return, dtype: float64
         """
         listed = [names] if isinstance(names, str) else names
         chosen = list(check.iterable("names", listed, "be names of metrics"))
@@ -702,10 +729,28 @@ class Portfolio:
             if not isinstance(name, str) or name not in METRICS:
                 hint = check.did_you_mean(name, METRICS) or f"Known names: {', '.join(METRICS)}."
                 raise ParamError(broken_rule("names", "be names of metrics", name, hint))
+        if keep is not None:
+            reducer = check_reducer("keep", keep)
+            return self._kept_of(Kept.of(chosen, reducer, alone=isinstance(names, str)))
         self._summary(needs_of(chosen))
         return pd.DataFrame(
             {name: self._values_of(name) for name in chosen}, index=self._group_labels
         )
+
+    def _kept_of(self, kept: Kept) -> Any:
+        """Stream the metrics of the columns to who keeps some of them."""
+        needs = needs_of(kept.needed)
+        simulation = self._simulation
+        known = any(have & needs == needs for have in self._summaries)
+        if simulation is None or known or "_fills" in self.__dict__:
+            rows = self._summary(needs)
+            blocks: Iterable[Block] = [(np.arange(len(rows)), rows)]
+            return kept.run(blocks, self._per_year, self._labels.groups_at, None)
+        self._asked |= needs
+        start = simulation.start()
+        floor = kept.floor(start)
+        blocks = simulation.stream(needs, start, floor)
+        return kept.run(blocks, self._per_year, self._labels.groups_at, floor)
 
     def stats(self) -> Table:
         """Return every metric, with start, end, bars, initial and final value.

@@ -14,7 +14,7 @@ array([100., 101., 102., 103.])
 from __future__ import annotations
 
 import operator
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -32,6 +32,7 @@ from broadpeak._simulation._kernels.layout import (
 )
 from broadpeak._simulation._kernels.run import run_groups, summarize_groups
 from broadpeak._simulation.fills import NO_DAYS, Fills
+from broadpeak._simulation.plans import Floor, Plan
 from broadpeak._simulation.rules import (
     ExitAxis,
     Orders,
@@ -158,6 +159,25 @@ class Simulation:
             )
             begin = end
         return found[0] if len(found) == 1 else np.concatenate(found)
+
+    def plan(self, needs: int) -> Plan:
+        """Return which evaluator runs for figures of these needs."""
+        del needs
+        return Plan("dense", "every bar of every column is looked at")
+
+    def stream(
+        self, needs: int, start: FloatArray, floor: Floor | None = None
+    ) -> Iterator[tuple[IntArray, AnyArray]]:
+        """Yield positions of result columns and their summaries, block by block."""
+        del floor
+        n_values = 1 if self.axis is None else len(self.axis)
+        if self.axis is None:
+            yield np.arange(len(start)), self.summary(needs, start)
+            return
+        for k in range(len(start)):
+            part = replace(self, axis=None).part(k, k + 1)
+            rows = replace(part, axis=self.axis).summary(needs, start[k : k + 1])
+            yield np.arange(k * n_values, (k + 1) * n_values), rows
 
     def costs(self) -> FloatArray:
         """Return what every column pays per unit, shape (1, 4), as the kernels read it."""
