@@ -166,7 +166,7 @@ def test_parts_and_stats():
     assert [part.total_return for part in parts] == pf.total_return.tolist()
     stats = pf.stats()
     assert stats.index.equals(pf.columns)
-    assert (stats["end_value"].to_numpy() == pf.value.iloc[-1].to_numpy()).all()
+    np.testing.assert_allclose(stats["end_value"], pf.value.iloc[-1], rtol=1e-12)
     assert pf.drawdowns["column"].isin(pf.columns).all()
 
 
