@@ -6,7 +6,9 @@ from __future__ import annotations
 import hashlib
 import operator
 import reprlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import repeat
 from typing import Any, TypeAlias, overload
@@ -21,7 +23,7 @@ Coded: TypeAlias = tuple[Sequence[object], npt.ArrayLike | Sequence[int]]  # val
 Varying: TypeAlias = Mapping[int | str, Coded] | Mapping[int, Coded] | Mapping[str, Coded]
 _LINE = 100  # characters of a repr
 _OPEN = object()  # stands at a position without an argument
-_OPEN = object()  # stands at a position without an argument
+_HELD_BLOCKS = 16  # of codes that are behind: engines go back a little, in order of their batches
 _KEY = 16  # bytes of the digest of one call
 
 
@@ -252,6 +254,12 @@ class Calls(Sequence[Task]):
         """The function that is called."""
         return self._template.func
 
+    def with_codes(self, codes: Sequence[IntArray], n: int) -> Calls:
+        """Return `n` other calls of the same values."""
+        if not codes:
+            codes = [column[:0] for column in self._codes]
+        return self._of(self._template, self._values, tuple(codes), n)
+
     def __len__(self) -> int:
         return self._n
 
@@ -326,6 +334,82 @@ class Calls(Sequence[Task]):
     def __reduce__(self) -> tuple[object, ...]:
         used = [_only_used(*column) for column in zip(self._values, self._codes, strict=True)]
         return _calls, (self._template, used, self._n)
+
+
+class CodeWindow:
+    """Codes that come block after block, looked at by number: the blocks seen last are held.
+
+    Parameters
+    ----------
+    blocks : iterable
+        Blocks of codes, each a list of arrays of one length. It is begun again where somebody asks
+        for what is held no more.
+    """
+
+    def __init__(self, blocks: Iterable[Sequence[IntArray]]) -> None:
+        self._blocks = blocks
+        self._lock = threading.Lock()
+        self._begin()
+
+    def _begin(self) -> None:
+        self._rest = iter(self._blocks)
+        self._held: deque[tuple[int, Sequence[IntArray]]] = deque()
+        self._stop = 0
+
+    def between(self, start: int, stop: int) -> list[IntArray]:
+        """Return the codes of rows `start` to `stop`."""
+        with self._lock:
+            if self._held and start < self._held[0][0]:
+                self._begin()
+            while self._stop < stop:
+                block = next(self._rest)
+                self._held.append((self._stop, block))
+                self._stop += len(block[0])
+                while len(self._held) > _HELD_BLOCKS and self._held[1][0] <= start:
+                    self._held.popleft()
+            parts = [
+                [column[max(start - first, 0) : stop - first] for column in block]
+                for first, block in self._held
+                if first < stop and first + len(block[0]) > start
+            ]
+        if len(parts) == 1:
+            return parts[0]
+        return [np.concatenate(columns) for columns in zip(*parts, strict=True)]
+
+
+class CallStream(Sequence[Task]):
+    """Calls of one function whose codes are not held: a slice of it are `Calls`.
+
+    Parameters
+    ----------
+    calls : Calls
+        What all calls share, and the values of what varies; how many it has does not matter.
+    blocks : iterable
+        The codes, block after block, one array a varying argument.
+    n : int
+        Number of calls.
+    """
+
+    def __init__(self, calls: Calls, blocks: Iterable[Sequence[IntArray]], n: int) -> None:
+        self._calls, self._window, self._n = calls, CodeWindow(blocks), n
+
+    def __len__(self) -> int:
+        return self._n
+
+    @overload
+    def __getitem__(self, item: int) -> Task: ...
+    @overload
+    def __getitem__(self, item: slice) -> Calls: ...
+    def __getitem__(self, item: int | slice) -> Task | Calls:
+        if not isinstance(item, slice):
+            position = range(self._n)[operator.index(item)]
+            return self[position : position + 1][0]
+        rows = range(self._n)[item]
+        if not rows:
+            return self._calls.with_codes([], 0)
+        low, high = min(rows[0], rows[-1]), max(rows[0], rows[-1])
+        codes = self._window.between(low, high + 1)
+        return self._calls.with_codes([code[:: rows.step] for code in codes], len(rows))
 
 
 def _calls(template: CallTemplate, columns: list[tuple[list[object], IntArray]], n: int) -> Calls:
