@@ -146,7 +146,7 @@ OPTIONS = (
                 "(func=None, *, merge_func=None, merge_kwargs=None, keep=None, "
                 "return_param_index=False, eval_id=None, random_subset=None, seed=None, "
                 "grid_indices=None, max_misses=None, "
-                "mono_n_chunks=None, mono_chunk_len=None, mono_chunk_meta=None, "
+                "mono='auto', mono_n_chunks=None, mono_chunk_len=None, mono_chunk_meta=None, "
                 "raise_no_results=True, "
                 "template_context=None, execute_kwargs=None, **execute_options)"
             ),

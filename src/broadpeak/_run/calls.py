@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import repeat
-from typing import Any, TypeAlias, overload
+from typing import Any, ClassVar, TypeAlias, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -191,6 +191,10 @@ class Calls(Sequence[Task]):
 
     __slots__ = ("_codes", "_n", "_template", "_values")
 
+    seconds: ClassVar[float] = 0.05
+    """How long a batch of them is to take: long against a dispatch (0.1 ms), short against
+    patience."""
+
     def __init__(
         self,
         func: Function,
@@ -248,6 +252,10 @@ class Calls(Sequence[Task]):
         self = cls.__new__(cls)
         self._template, self._values, self._codes, self._n = template, values, codes, n
         return self
+
+    def columns(self) -> tuple[CallTemplate, tuple[Sequence[object], ...], tuple[IntArray, ...]]:
+        """Return what the calls share, and the values and codes of every slot."""
+        return self._template, self._values, self._codes
 
     @property
     def func(self) -> Function:

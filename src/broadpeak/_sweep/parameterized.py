@@ -37,6 +37,7 @@ from broadpeak._sweep.decorating import (
     options_given,
     own_options,
 )
+from broadpeak._sweep.mono import LEAST, checked_mono, run_listed
 from broadpeak._sweep.streaming import Wanted, run_kept, run_mono_kept
 from broadpeak.errors import ConditionError, ParamError, broken_rule
 from broadpeak.types import Function, IntArray, Keywords, NoResult, ParamValues, Reducer
@@ -61,6 +62,7 @@ def parameterized(
     seed: int | None = None,
     grid_indices: slice | Sequence[int] | IntArray | None = None,
     max_misses: int | None = None,
+    mono: bool | str = "auto",
     mono_n_chunks: Auto = None,
     mono_chunk_len: Auto = None,
     mono_chunk_meta: ChunkMeta = None,
@@ -103,6 +105,11 @@ def parameterized(
     max_misses : int, optional
         For `random_subset`, where conditions can only be met by drawing and rejecting: the number
         of misses in a row after which drawing ends with what was found; see `combine_params`.
+    mono : {"auto", True, False}
+        Whether many combinations may go to one call, as lists. "auto": where the function passes
+        its parameters on to the library alone, and some combinations gave the same bits and labels
+        singly and as a list; nothing but the speed shows it. True: also other functions are tried,
+        and whatever speaks against lists is an error. False: never.
     mono_n_chunks, mono_chunk_len : int or "auto", optional
         Number of mono-chunks, or of combinations in each: one call gets many combinations, every
         Param as the list of its values. "auto" is the number of cores. See also `Param`.
@@ -161,7 +168,8 @@ class Parameterized(Decorated):
 
     owner = "parameterized"
     own_names = own_options(parameterized)
-    rivals = ("mono_n_chunks", "mono_chunk_len", "mono_chunk_meta")
+    rivals = ("mono", "mono_n_chunks", "mono_chunk_len", "mono_chunk_meta")
+    rules = rivals[1:]  # of mono-chunks
 
     def __init__(self, func: Function, given: Keywords, local_names: Keywords) -> None:
         super().__init__(func, given, local_names)
@@ -179,15 +187,20 @@ class Parameterized(Decorated):
         if not params:
             return self.func(*args, **kwargs)
         settings = options.settings or self.settings(options)
+        mono = checked_mono(own_values["mono"]) if "mono" in own_values else "auto"
         if settings.keep is not None:
             arguments = args, kwargs, params, positions
             reducer = settings.keep
             return self._run_kept(arguments, settings, reducer, own_values, with_index=with_index)
         combos: Combos = self._combos(params, own_values)
-        if not own_values.keys().isdisjoint(self.rivals) and any(
-            own_values.get(name) is not None for name in self.rivals
+        if not own_values.keys().isdisjoint(self.rules) and any(
+            own_values.get(name) is not None for name in self.rules
         ):
-            chunks = plan_chunks(len(combos), *map(own_values.get, self.rivals), prefix="mono_")
+            if mono is False:
+                rules = [name for name in self.rules if own_values.get(name) is not None]
+                rule = f"not be False beside {' and '.join(rules)}"
+                raise ParamError(broken_rule("mono", rule, mono, "Leave out one of them."))
+            chunks = plan_chunks(len(combos), *map(own_values.get, self.rules), prefix="mono_")
             arguments = args, kwargs, params, positions
             finished, index = self._run_chunks(arguments, combos, chunks, settings)
         else:
@@ -196,13 +209,18 @@ class Parameterized(Decorated):
             for name, position in positions.items():
                 column = combos.columns[name]
                 varying[position] = (column.values, column.codes)
-            finished = run(
-                self.calls(args, kwargs, varying, len(combos)),
-                settings,
+            calls = self.calls(args, kwargs, varying, len(combos))
+            do = partial(
+                run,
+                settings=settings,
                 keys=index,
                 label=partial(describe, combos),
                 names=partial(_names, combos, index),
             )
+            if mono is False or len(combos) < (2 if mono is True else LEAST):
+                finished = do(calls)
+            else:
+                finished = run_listed(do, calls, mono, params, settings)
             if finished.kept is not None:
                 index = index[finished.kept]
         if with_index and finished.value is not NoResult:
