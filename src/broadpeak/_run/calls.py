@@ -16,8 +16,9 @@ from typing import Any, ClassVar, TypeAlias, overload
 import numpy as np
 import numpy.typing as npt
 
+from broadpeak._run.looped import Loop, LoopRun, loop_of, typed
 from broadpeak.errors import ParamError, ParamTypeError, broken_rule
-from broadpeak.types import Function, IntArray
+from broadpeak.types import AnyArray, Function, IntArray
 
 Coded: TypeAlias = tuple[Sequence[object], npt.ArrayLike | Sequence[int]]  # values, codes
 Varying: TypeAlias = Mapping[int | str, Coded] | Mapping[int, Coded] | Mapping[str, Coded]
@@ -107,9 +108,13 @@ def _shorten(value: object) -> str:
 
 
 class CallTemplate:
-    """What all calls of a `Calls` share; one object, so that it is sent to a worker once."""
+    """What all calls of a `Calls` share; one object, so that it is sent to a worker once.
 
-    __slots__ = ("args", "func", "kwargs", "slots")
+    `total` is the number of calls of the run if Numba compiled the function, which decides whether
+    they are made in a compiled loop; `loop` is that loop once there is one.
+    """
+
+    __slots__ = ("args", "func", "kwargs", "loop", "slots", "total")
 
     def __init__(
         self,
@@ -117,14 +122,17 @@ class CallTemplate:
         args: tuple[object, ...],
         kwargs: dict[str, object],
         slots: tuple[int | str, ...],
+        total: int = 0,
     ) -> None:
         self.func = func
         self.args = args
         self.kwargs = kwargs
         self.slots = slots
+        self.total = total
+        self.loop: tuple[object, list[AnyArray], Loop | None] | None = None
 
     def __reduce__(self) -> tuple[object, ...]:
-        return CallTemplate, (self.func, self.args, self.kwargs, self.slots)
+        return CallTemplate, (self.func, self.args, self.kwargs, self.slots, self.total)
 
     def task(self, values: Sequence[object]) -> Task:
         """Return the call with `values` in the slots."""
@@ -189,7 +197,7 @@ class Calls(Sequence[Task]):
     [4, 81]
     """
 
-    __slots__ = ("_codes", "_n", "_template", "_values")
+    __slots__ = ("_codes", "_n", "_values", "template")
 
     seconds: ClassVar[float] = 0.05
     """How long a batch of them is to take: long against a dispatch (0.1 ms), short against
@@ -239,7 +247,8 @@ class Calls(Sequence[Task]):
         self._values = tuple(map(operator.itemgetter(0), varying.values()))
         self._codes = tuple(columns)
         self._n = lengths.pop()
-        self._template = CallTemplate(func, tuple(padded), constants, tuple(varying))
+        total = self._n if hasattr(func, "py_func") else 0
+        self.template = CallTemplate(func, tuple(padded), constants, tuple(varying), total)
 
     @classmethod
     def _of(
@@ -250,7 +259,7 @@ class Calls(Sequence[Task]):
         n: int,
     ) -> Calls:
         self = cls.__new__(cls)
-        self._template, self._values, self._codes, self._n = template, values, codes, n
+        self.template, self._values, self._codes, self._n = template, values, codes, n
         return self
 
     def columns(self) -> tuple[CallTemplate, tuple[Sequence[object], ...], tuple[IntArray, ...]]:
@@ -260,13 +269,13 @@ class Calls(Sequence[Task]):
     @property
     def func(self) -> Function:
         """The function that is called."""
-        return self._template.func
+        return self.template.func
 
     def with_codes(self, codes: Sequence[IntArray], n: int) -> Calls:
         """Return `n` other calls of the same values."""
         if not codes:
             codes = [column[:0] for column in self._codes]
-        return self._of(self._template, self._values, tuple(codes), n)
+        return self._of(self.template, self._values, tuple(codes), n)
 
     def __len__(self) -> int:
         return self._n
@@ -278,29 +287,29 @@ class Calls(Sequence[Task]):
     def __getitem__(self, item: int | slice) -> Task | Calls:
         if isinstance(item, slice):
             codes = tuple(map(operator.itemgetter(item), self._codes))
-            return self._of(self._template, self._values, codes, len(range(self._n)[item]))
+            return self._of(self.template, self._values, codes, len(range(self._n)[item]))
         position = range(self._n)[operator.index(item)]
         columns = zip(self._values, self._codes, strict=True)
-        return self._template.task([values[int(codes[position])] for values, codes in columns])
+        return self.template.task([values[int(codes[position])] for values, codes in columns])
 
     def pick(self, positions: Sequence[int]) -> Calls:
         """Return the calls at `places`, in that order."""
         codes = tuple(column[np.asarray(positions, dtype=np.int64)] for column in self._codes)
-        return self._of(self._template, self._values, codes, len(positions))
+        return self._of(self.template, self._values, codes, len(positions))
 
     def __iter__(self) -> Iterator[Task]:
         if not self._codes:
-            return map(self._template.task, repeat((), self._n))
+            return map(self.template.task, repeat((), self._n))
         pairs = zip(self._values, self._codes, strict=True)
         columns = [map(values.__getitem__, codes.tolist()) for values, codes in pairs]
-        return map(self._template.task, zip(*columns, strict=True))
+        return map(self.template.task, zip(*columns, strict=True))
 
     def fingerprints(self, digest: Callable[..., bytes]) -> tuple[bytes, list[bytes]]:
         """Return `digest` of the arguments that all calls share, and of what varies one a call.
 
         A value that several calls use is digested once; a call costs no more than a short hash.
         """
-        common = self._template
+        common = self.template
         shared = digest(common.args, sorted(common.kwargs.items()), common.slots)
         if not self._codes:
             return shared, [digest()] * self._n
@@ -312,12 +321,28 @@ class Calls(Sequence[Task]):
         rows = map(b"".join, zip(*columns, strict=True))  # all digests are of one length
         return shared, [hashlib.blake2b(row, digest_size=_KEY).digest() for row in rows]
 
+    def loop(self) -> LoopRun | None:
+        """Return these calls as a compiled loop; None where single calls are to be made."""
+        template, values = self.template, self._values
+        known = template.loop
+        if known is None or known[0] is not values:
+            arrays = [] if template.kwargs else [typed(column) for column in values]
+            there = [array for array in arrays if array is not None]
+            loop = None
+            if there and len(there) == len(values):
+                loop = loop_of(template.func, template.args, template.slots, there)
+            template.loop = known = values, there, loop
+        if known[2] is None:
+            return None
+        pairs = zip(known[1], self._codes, strict=True)
+        return known[2].on([array[codes] for array, codes in pairs])
+
     def results(self) -> Iterator[object]:
         """Return an iterator that makes one call per result, as results are taken.
 
         It goes on after a call that raised, with the call after it.
         """
-        template = self._template
+        template = self.template
         streams: list[Iterator[object]] = list(map(repeat, template.args))
         named: dict[str, Iterator[object]] = {}
         for slot, values, codes in zip(template.slots, self._values, self._codes, strict=True):
@@ -341,7 +366,7 @@ class Calls(Sequence[Task]):
 
     def __reduce__(self) -> tuple[object, ...]:
         used = [_only_used(*column) for column in zip(self._values, self._codes, strict=True)]
-        return _calls, (self._template, used, self._n)
+        return _calls, (self.template, used, self._n)
 
 
 class CodeWindow:
@@ -400,6 +425,8 @@ class CallStream(Sequence[Task]):
 
     def __init__(self, calls: Calls, blocks: Iterable[Sequence[IntArray]], n: int) -> None:
         self._calls, self._window, self._n = calls, CodeWindow(blocks), n
+        if hasattr(calls.func, "py_func"):
+            calls.template.total = n
 
     def __len__(self) -> int:
         return self._n

@@ -390,6 +390,8 @@ class TaskRun:
             raise KeyboardInterrupt
         if self._stored is not None:
             self._take_arrived(self._stored.news())
+        if type(result.values) is not list and not getattr(self._sink, "takes_arrays", False):
+            result.values = result.values.tolist()
         again: list[Batch] = []
         n_done, n_failed = len(result.values), 0
         if result.status != "ok":

@@ -18,6 +18,7 @@ import pandas as pd
 from broadpeak._core import check
 from broadpeak._core.aliases import Index
 from broadpeak._merge.named import concat
+from broadpeak._run.looped import ResultColumns
 from broadpeak.errors import ParamError, ParamTypeError, broken_rule
 from broadpeak.types import AnyArray, FloatArray, IntArray, Reducer
 
@@ -25,6 +26,7 @@ Values: TypeAlias = "Sequence[Any] | AnyArray | Mapping[Any, AnyArray] | pd.Data
 """Results of many calls: one each, or by figure an array of one entry each."""
 
 _METHODS: Final = ("start", "add", "merge")
+_AS_PYTHON: Final = (np.float64, np.int64, np.bool_)
 _NUMBERS: Final = frozenset({float, int, bool, np.float64, np.float32, np.int64, np.bool_})
 
 
@@ -378,6 +380,10 @@ def check_reducer(name: str, value: object) -> Reducer:
 
 def add_many(reducer: Reducer, state: Any, positions: Sequence[int], values: Values) -> Any:
     """Return `state` with many results taken in, by ``add_many`` where `reducer` has it."""
+    if isinstance(values, ResultColumns):
+        values = (
+            values.by_name() if isinstance(reducer, (Best, Bins)) else None
+        ) or values.tolist()
     many: Any = getattr(reducer, "add_many", None)
     if many is not None:
         if not isinstance(reducer, (Best, Bins)):
@@ -438,14 +444,19 @@ def figures_of(values: Values, by: str | None, keep: object) -> FloatArray:
 def results_at(values: Values, at: IntArray, by: str | None, keep: object) -> list[Any]:
     """Return what is kept of the results at positions `at`: numbers, or dicts of figures."""
     if isinstance(values, (Mapping, pd.DataFrame)):
-        columns = {name: list(np.asarray(values[name])[at]) for name in values}
+        columns = {name: _items(np.asarray(values[name])[at]) for name in values}
         if len(columns) == 1 and by is None:
             return next(iter(columns.values()))
         rows = zip(*columns.values(), strict=True)
         return [dict(zip(columns, row, strict=True)) for row in rows]
     if isinstance(values, np.ndarray) and values.dtype != object:
-        return list(values[at])
+        return _items(values[at])
     return [_result(values[position], by, keep) for position in at.tolist()]
+
+
+def _items(array: AnyArray) -> list[Any]:
+    """Return entries as single calls return them: numbers of Python where they lose nothing."""
+    return array.tolist() if array.dtype.type in _AS_PYTHON else list(array)
 
 
 def _column(values: Mapping[Any, AnyArray] | pd.DataFrame, by: str | None, keep: object) -> Any:

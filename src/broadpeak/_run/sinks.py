@@ -38,7 +38,8 @@ class Finished:
 class Sink(Protocol):
     """Takes the results of one run.
 
-    Results come in any order, batch by batch; each task is put, or fails, at most once. A sink that
+    Results come in any order, batch by batch; each task is put, or fails, at most once. One that
+    `takes_arrays` may get the results of a compiled loop as they are. A sink that
     returns anything but a list of one result a task has nothing that could be merged.
     """
 
@@ -113,6 +114,8 @@ class KeptResults:
         Positions of tasks -> their labels.
     """
 
+    takes_arrays = True
+
     def __init__(self, reducer: Reducer, labels: Callable[[IntArray], Index]) -> None:
         self._reducer, self._labels = reducer, labels
         self._state = reducer.start()
@@ -121,7 +124,7 @@ class KeptResults:
     def put(self, positions: Sequence[int], values: Sequence[object], seconds: float) -> None:
         """Let the reducer see all results but `NoResult`."""
         del seconds
-        if id(NoResult) in map(id, values):
+        if isinstance(values, list) and id(NoResult) in map(id, values):
             pairs = zip(positions, values, strict=False)
             there = [pair for pair in pairs if pair[1] is not NoResult]
             positions = [position for position, _ in there]
