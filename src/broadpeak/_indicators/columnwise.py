@@ -11,7 +11,7 @@ from typing import Any, TypeAlias, TypeVar, cast
 import numpy as np
 import pandas as pd
 
-from broadpeak._core import check
+from broadpeak._core import check, recall
 from broadpeak._core.aliases import ArrayLike, Index, Values
 from broadpeak._core.arrays import Wrapping, single_column, unwrap, unwrap_all
 from broadpeak._core.columns import pair_values, with_levels
@@ -57,12 +57,13 @@ def over_many(
     return tuple(wrapping.wrap(np.stack(columns)) for columns in zip(*results, strict=True))
 
 
-def takes_lists(function: Func) -> Func:
+def takes_lists(function: Func, *, remembered: bool = True) -> Func:
     """Let an array function take lists for its settings, as `Data.run` does.
 
     Arguments without a default are its inputs, all others are settings. Lists, tuples, ranges and
     pandas Indexes are zipped: equal lengths, or one value. Every asset among the columns meets
     every value; columns that are combinations of parameters meet as many values one to one.
+    `remembered` says that results depend on arguments alone.
     """
     parameters = inspect.signature(function).parameters
     inputs = [key for key, parameter in parameters.items() if parameter.default is parameter.empty]
@@ -70,6 +71,10 @@ def takes_lists(function: Func) -> Func:
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
+        if recall.n_active and remembered and (memory := recall.here.memory) is not None:
+            found = memory.result(function, args, kwargs)
+            if found is not recall.NOTHING:
+                return found
         for value in args[n_inputs:]:
             if type(value) is not int and isinstance(value, LISTS):
                 return spread(args, kwargs)

@@ -9,6 +9,7 @@ from typing import TypeAlias, overload
 import numpy as np
 import pandas as pd
 
+from broadpeak._core import recall
 from broadpeak._core.aliases import ArrayLike, Index, Many, Plain, Series, Values
 from broadpeak._core.arrays import Wrapping, check_labels, single_column, unwrap
 from broadpeak._core.columns import pair_columns, pair_counts, pair_values, with_levels
@@ -72,6 +73,8 @@ def crossed_above(left: Side, right: Side) -> Values:
     2.5    1
     dtype: int64
     """
+    if recall.n_active:
+        return _recalled(left, right, above=True)
     return _crossed(left, right, above=True)
 
 
@@ -113,6 +116,26 @@ def crossed_below(left: Side, right: Side) -> Values:
     >>> crossed_below(np.array([3.0, 2.0, 1.0]), np.array([2.0, 2.0, 2.0]))
     array([False, False,  True])
     """
+    if recall.n_active:
+        return _recalled(left, right, above=False)
+    return _crossed(left, right, above=False)
+
+
+def _recalled(left: object, right: object, *, above: bool) -> Values:
+    if (memory := recall.here.memory) is not None:
+        found: Values = memory.result(
+            _crossed_above if above else _crossed_below, (left, right), {}
+        )
+        if found is not recall.NOTHING:
+            return found
+    return _crossed(left, right, above=above)
+
+
+def _crossed_above(left: object, right: object) -> Values:
+    return _crossed(left, right, above=True)
+
+
+def _crossed_below(left: object, right: object) -> Values:
     return _crossed(left, right, above=False)
 
 

@@ -312,7 +312,7 @@ class Parameterized(Decorated):
             ),
             describe,
         )
-        rules = [own_values.get(name) for name in self.rivals]
+        rules = [own_values.get(name) for name in self.rules]
         if all(rule is None for rule in rules):
             finished = run_kept(wanted)
         else:
