@@ -18,7 +18,6 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import os
 import subprocess
 import sys
 import tempfile
@@ -31,7 +30,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import workloads
+from benchmarks import peers, workloads
 from benchmarks.measuring import (
     CORES,
     ROOT,
@@ -491,8 +490,8 @@ Judge = Callable[[Result, dict[str, float]], tuple[str, bool | None]]
 
 
 def within(seconds: float, mb: float = math.inf) -> Judge:
-    def judge(found: Result, peers: dict[str, float]) -> tuple[str, bool]:
-        del peers
+    def judge(found: Result, rates: dict[str, float]) -> tuple[str, bool]:
+        del rates
         text = in_words(found["wall"])
         if mb < math.inf:
             text += f", {found['mb']:,.0f} MB"
@@ -502,8 +501,8 @@ def within(seconds: float, mb: float = math.inf) -> Judge:
 
 
 def each_within(seconds: float, all_within: float = math.inf) -> Judge:
-    def judge(found: Result, peers: dict[str, float]) -> tuple[str, bool]:
-        del peers
+    def judge(found: Result, rates: dict[str, float]) -> tuple[str, bool]:
+        del rates
         each = found["wall"] / found["n"]
         text = f"{in_words(found['wall'])}, {in_words(each)} each"
         return text, each <= seconds and found["wall"] <= all_within
@@ -512,8 +511,8 @@ def each_within(seconds: float, all_within: float = math.inf) -> Judge:
 
 
 def rate(most: float, mb: float) -> Judge:
-    def judge(found: Result, peers: dict[str, float]) -> tuple[str, bool]:
-        del peers
+    def judge(found: Result, rates: dict[str, float]) -> tuple[str, bool]:
+        del rates
         reached = found["n"] / found["wall"]
         return f"{reached:,.0f}/s, {found['mb']:,.0f} MB", reached >= most and found["mb"] <= mb
 
@@ -521,8 +520,8 @@ def rate(most: float, mb: float) -> Judge:
 
 
 def growth(limit: float) -> Judge:
-    def judge(found: Result, peers: dict[str, float]) -> tuple[str, bool]:
-        del peers
+    def judge(found: Result, rates: dict[str, float]) -> tuple[str, bool]:
+        del rates
         text = f"{found['ratio']:.2f} × (CPU {found['cpu_ratio']:.2f} ×)"
         if not math.isclose(found.get("fills", 1.0), 1.0, rel_tol=0.02):
             text += f", fills {found['fills']:.2f} ×"
@@ -532,34 +531,34 @@ def growth(limit: float) -> Judge:
 
 
 def beside_c(times: float, of_peer: dict[str, float]) -> Judge:
-    def judge(found: Result, peers: dict[str, float]) -> tuple[str, bool | None]:
+    def judge(found: Result, rates: dict[str, float]) -> tuple[str, bool | None]:
         parts, met = [f"{found['n'] / found['wall']:,.0f}/s"], []
         if "c" in found:
             reached = found["c"] / found["wall"]
             parts.append(f"{reached:.3g} × C (CPU {found['c_cpu'] / found['cpu']:.3g} ×)")
             met.append(reached >= times)
-        return judged_by_peers(found, peers, of_peer, parts, met)
+        return judged_by_peers(found, rates, of_peer, parts, met)
 
     return judge
 
 
 def beside(of_peer: dict[str, float]) -> Judge:
-    def judge(found: Result, peers: dict[str, float]) -> tuple[str, bool | None]:
-        return judged_by_peers(found, peers, of_peer, [in_words(found["wall"])], [])
+    def judge(found: Result, rates: dict[str, float]) -> tuple[str, bool | None]:
+        return judged_by_peers(found, rates, of_peer, [in_words(found["wall"])], [])
 
     return judge
 
 
 def judged_by_peers(
-    found: Result, peers: dict[str, float], goals: dict[str, float], parts: list[str],
+    found: Result, rates: dict[str, float], goals: dict[str, float], parts: list[str],
     met: list[bool],
 ) -> tuple[str, bool | None]:  # fmt: skip
     """Compare with the backtests a second of the peers that are there."""
     for name, times in goals.items():
-        if name not in peers:
+        if name not in rates:
             parts.append(f"{name} –")
             continue
-        reached = found["n"] / found["wall"] / peers[name]
+        reached = found["n"] / found["wall"] / rates[name]
         parts.append(f"{reached:,.3g} × {name}")
         met.append(reached >= times)
     return ", ".join(parts), None if not met else all(met)
@@ -606,24 +605,12 @@ ROWS: dict[str, tuple[str, str, Judge]] = {
 PEER_CASES = {"pairs": ["vectorbt"], "dense": ["vectorbt", "raptorbt", "phasor"]}
 
 
-def peers_of(text: list[str]) -> dict[str, str]:
-    """Return interpreter by peer, from ``name=path`` and from the environment."""
-    given = [*os.environ.get("BROADPEAK_PEERS", "").split(os.pathsep), *text]
-    found = dict(item.split("=", 1) for item in given if item)
-    for name, path in found.items():
-        if not Path(path).exists():
-            raise SystemExit(f"There is no interpreter at {path}, given for {name}.")
-    return found
-
-
-def peer_rates(case: str, peers: dict[str, str], quick: bool) -> dict[str, float]:
+def peer_rates(case: str, pythons: dict[str, str], quick: bool) -> dict[str, float]:
     """Return the backtests a second of each peer that is there and knows the case."""
-    from benchmarks import peers as peer_cases
-
     rates = {}
     for name in PEER_CASES.get(case, []):
-        if name in peers:
-            found = peer_cases.run(name, case, peers[name], quick)
+        if name in pythons:
+            found = peers.run(name, case, pythons[name], quick)
             if "wall" in found:
                 rates[name] = found["n"] / found["wall"]
     return rates
@@ -664,12 +651,12 @@ def main() -> None:
     unknown = sorted(set(args.rows) - set(ROWS))
     if unknown:
         raise SystemExit(f"Rows must be among {', '.join(ROWS)}, got {', '.join(unknown)}.")
-    peers, every = peers_of(args.peer), {}
+    pythons, every = peers.given(args.peer), {}
     print(f"{CORES} cores{', quick' if args.quick else ''}")
     print("| work | goal | measured | wall | CPU | MB | met |\n|" + "---|" * 7, flush=True)
     for row in args.rows or ROWS:
         found = run(row, args.quick)
-        rates = peer_rates(row, peers, args.quick) if "wall" in found else {}
+        rates = peer_rates(row, pythons, args.quick) if "wall" in found else {}
         every[row] = {**found, "peers": rates}
         print(f"| {' | '.join(line(row, found, rates))} |", flush=True)
     if args.json:
