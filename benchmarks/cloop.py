@@ -17,6 +17,7 @@ import tempfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -66,27 +67,49 @@ def compiler() -> str:
     return shutil.which(os.environ.get("CC", "gcc")) or shutil.which("cc") or ""
 
 
+def library(source: str) -> Any:
+    """Compile and load C source; None without a compiler."""
+    program = compiler()
+    if not program:
+        return None
+    folder = Path(tempfile.mkdtemp(prefix="benchmark-"))
+    try:
+        text, built = folder / "loop.c", folder / "loop.so"
+        text.write_text(source, encoding="ascii")
+        subprocess.run([program, *FLAGS, str(text), "-o", str(built), "-lm"], check=True)
+        return ctypes.CDLL(str(built))
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)  # a loaded library stays mapped
+
+
+def pointer(array: np.ndarray) -> ctypes.c_void_p:
+    """Return the address of an array's first value."""
+    return ctypes.c_void_p(array.ctypes.data)
+
+
+def in_threads(
+    part: Callable[[int, int], None], count: int, threads: int = CORES
+) -> Callable[[], None]:
+    """Return a job that calls `part` for equal ranges of a count, a thread each."""
+    pool = ThreadPoolExecutor(threads)
+    ends = [count * number // threads for number in range(threads + 1)]
+
+    def job() -> None:
+        for waiting in [pool.submit(part, *ends[k : k + 2]) for k in range(threads)]:
+            waiting.result()
+
+    return job
+
+
 def loop(fees: float, year: float, threads: int = CORES) -> Loop | None:
     """Compile the loop; None without a compiler.
 
     It takes averages (rows, bars), the rows of both sides (pairs,) and closes (bars,), and returns
     Sharpe ratios (pairs,).
     """
-    program = compiler()
-    if not program:
+    built = library(SOURCE)
+    if built is None:
         return None
-    folder = Path(tempfile.mkdtemp(prefix="benchmark-"))
-    try:
-        source, library = folder / "loop.c", folder / "loop.so"
-        source.write_text(SOURCE, encoding="ascii")
-        subprocess.run([program, *FLAGS, str(source), "-o", str(library), "-lm"], check=True)
-        sharpe = ctypes.CDLL(str(library)).sharpe
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)  # a loaded library stays mapped
-    pool = ThreadPoolExecutor(threads)
-
-    def pointer(array: np.ndarray) -> ctypes.c_void_p:
-        return ctypes.c_void_p(array.ctypes.data)
 
     def run(
         averages: np.ndarray, fast: np.ndarray, slow: np.ndarray, close: np.ndarray
@@ -94,16 +117,15 @@ def loop(fees: float, year: float, threads: int = CORES) -> Loop | None:
         averages, close = np.ascontiguousarray(averages), np.ascontiguousarray(close)
         fast, slow = (np.ascontiguousarray(rows, dtype=np.int64) for rows in (fast, slow))
         found = np.full(len(fast), math.nan)
-        ends = np.linspace(0, len(fast), threads + 1).astype(int).tolist()
 
-        def part(number: int) -> None:
-            sharpe(
+        def part(first: int, last: int) -> None:
+            built.sharpe(
                 pointer(averages), ctypes.c_int64(averages.shape[1]), pointer(fast), pointer(slow),
-                ctypes.c_int64(ends[number]), ctypes.c_int64(ends[number + 1]), pointer(close),
+                ctypes.c_int64(first), ctypes.c_int64(last), pointer(close),
                 ctypes.c_double(fees), ctypes.c_double(year), pointer(found),
             )  # fmt: skip
 
-        list(pool.map(part, range(threads)))
+        in_threads(part, len(fast), threads)()
         return found
 
     return run
