@@ -130,7 +130,7 @@ def said(case: str, found: dict[str, Any]) -> str:
     reached = found["n"] / found["wall"]
     if case == "memory":
         return f"{reached / 1e9:.3g} GB/s"
-    text = f"{reached:,.3g} pairs/s"
+    text = f"{reached / 1e6:.3g} million pairs/s"
     if case == "read":
         return f"{text}, {CORES * found['wall'] / found['n'] / N_BARS * 1e9:.2g} ns a bar and core"
     return f"{text}, {CORES * found['wall'] / found['n'] / 38 * 1e9:.2g} ns an event and core"

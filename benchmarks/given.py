@@ -62,7 +62,7 @@ def sparse(quick: bool, bars: int = 0, columns: int = 8, orders: int = 1000) -> 
         (value / peaks - 1).min(0),
     )
     check = max(gap(one, twin) for one, twin in zip(found, twins, strict=True))
-    return {**times._asdict(), "n": columns, "check": check}
+    return {**times._asdict(), "n": columns, "bars": bars, "check": check}
 
 
 def doubled_given(quick: bool) -> Result:

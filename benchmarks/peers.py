@@ -451,7 +451,11 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--run", default="", help=argparse.SUPPRESS)
     parser.add_argument("--case", default="", help=argparse.SUPPRESS)
+    parser.add_argument("--version", default="", help=argparse.SUPPRESS)
     args = parser.parse_args()
+    if args.version:
+        report({"version": version_of(args.version)})
+        return
     if args.run:
         child(args.run, args.case, args.quick)
         return
