@@ -52,5 +52,6 @@ def gap(ours: Any, theirs: Any) -> float:
     if ours.shape != theirs.shape:
         return math.inf
     same = (ours == theirs) | (np.isnan(ours) & np.isnan(theirs))
-    off = np.where(same, 0.0, np.abs(ours - theirs) / np.maximum(1.0, np.abs(theirs)))
+    with np.errstate(invalid="ignore"):
+        off = np.where(same, 0.0, np.abs(ours - theirs) / np.maximum(1.0, np.abs(theirs)))
     return float(np.nan_to_num(off, nan=math.inf).max(initial=0.0))
