@@ -264,7 +264,7 @@ class Calls(Sequence[Task]):
 
     def columns(self) -> tuple[CallTemplate, tuple[Sequence[object], ...], tuple[IntArray, ...]]:
         """Return what the calls share, and the values and codes of every slot."""
-        return self._template, self._values, self._codes
+        return self.template, self._values, self._codes
 
     @property
     def func(self) -> Function:

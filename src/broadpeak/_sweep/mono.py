@@ -206,7 +206,7 @@ class ListedCalls(Calls):
 
     def _singles(self) -> Calls:
         columns = self._values[:-1], self._codes[:-1]
-        return Calls._of(self._template, *columns, self._n)  # noqa: SLF001  # of the class above
+        return Calls._of(self.template, *columns, self._n)  # noqa: SLF001  # of the class above
 
     def __getitem__(self, item: Any) -> Any:
         if isinstance(item, slice):
@@ -289,7 +289,7 @@ class ListedCalls(Calls):
         """
         pairs = zip(self._values[:-1], self._codes[:-1], strict=True)
         lists = [ParamValues(map(values.__getitem__, codes.tolist())) for values, codes in pairs]
-        return split_piece(self._template.task(lists)(), self._n, self._plan.sample)
+        return split_piece(self.template.task(lists)(), self._n, self._plan.sample)
 
     def _compare(self, values: list[Any]) -> None:
         """Refuse results of a list of which some are not those of single calls."""
