@@ -92,6 +92,27 @@ WINDOWS = st.integers(1, 6)
 @LAW
 @given(
     data=markets(),
+    levels=st.lists(
+        st.sampled_from([-1.0, 0.0, 3.0, 7.25, 100.0, math.inf]), min_size=1, max_size=3
+    ),
+    above=st.booleans(),
+)
+def test_array_functions_of_prices_and_levels(data, levels, above) -> None:
+    assume(not data.close.isna().to_numpy().any())
+    call = bp.crossed_above if above else bp.crossed_below
+    closes = columns_of(data.close).to_numpy()
+    check(data, call(data.close, levels[0]), closes, np.full_like(closes, levels[0]), above=above)
+    several = call(data.close, levels)
+    right = np.repeat(np.array(levels), closes.shape[1])[np.newaxis, :].repeat(len(closes), 0)
+    check(data, several, closes, right, above=above)
+    # A copy is the user's own, and is crossed at once: with the same labels.
+    same(several, call(data.close.copy() + 0.0, levels))
+    same(call(data.close, levels[0]), call(data.close + 0.0, levels[0]))
+
+
+@LAW
+@given(
+    data=markets(),
     pairs=st.lists(st.tuples(WINDOWS, WINDOWS), min_size=1, max_size=6),
     above=st.booleans(),
     hidden=st.booleans(),
