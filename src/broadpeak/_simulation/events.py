@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -70,12 +70,12 @@ def _resolved(action: int) -> int:
     return entry | leave | short | cover
 
 
-_RESOLVED = np.array([_resolved(action) for action in range(16)], np.uint8)
+_LEFT_OF = [_resolved(action) for action in range(16)]
+_RESOLVED = np.array(_LEFT_OF, np.uint8)
 _AS_IT_IS = np.arange(16, dtype=np.uint8)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _SeriesPairs:
+class _SeriesPairs(NamedTuple):
     """Pairs of series, one a column, and what it means that left rises above right, or falls."""
 
     left: FloatArray
@@ -84,10 +84,6 @@ class _SeriesPairs:
     right_rows: IntArray
     up: int
     down: int
-
-    @property
-    def size(self) -> int:
-        return len(self.left_rows) * int(self.left.shape[1])
 
 
 def crossing_events(
@@ -114,8 +110,7 @@ def crossing_events(
     groups = _groups((long_entries, long_exits, short_entries, short_exits))
     if len(groups) == 1:
         one = groups[0]
-        up, down = int(_RESOLVED[one.up]), int(_RESOLVED[one.down])
-        return _events_of_pairs(replace(one, up=up, down=down))
+        return _events_of_pairs(one._replace(up=_LEFT_OF[one.up], down=_LEFT_OF[one.down]))
     found = _events_of_pairs(groups[0])
     n = max(len(one.left_rows) for one in groups)
     for one in groups[1:]:
@@ -159,29 +154,28 @@ def _groups(given: tuple[Crossing | None, ...]) -> list[_SeriesPairs]:
     for one, bit in zip(given, (LONG_IN, LONG_OUT, SHORT_IN, SHORT_OUT), strict=True):
         if one is None:
             continue
-        sides = (one.left, one.left_rows), (one.right, one.right_rows)
+        sides = one.left, one.left_rows, one.right, one.right_rows
         for k, group in enumerate(groups):
-            others = (group.left, group.left_rows), (group.right, group.right_rows)
-            turned = _same(sides, others[::-1])
-            if turned or _same(sides, others):
+            turned = not _same(sides, group[:4])
+            if not turned or _same(sides, (*group[2:4], *group[:2])):
                 if one.above != turned:
-                    groups[k] = replace(group, up=group.up | bit)
+                    groups[k] = group._replace(up=group.up | bit)
                 else:
-                    groups[k] = replace(group, down=group.down | bit)
+                    groups[k] = group._replace(down=group.down | bit)
                 break
         else:
             up, down = (bit, 0) if one.above else (0, bit)
-            groups.append(_SeriesPairs(*sides[0], *sides[1], up, down))
+            groups.append(_SeriesPairs(*sides, up, down))
     return groups
 
 
-def _same(
-    sides: tuple[tuple[FloatArray, IntArray], ...], others: tuple[tuple[FloatArray, IntArray], ...]
-) -> bool:
-    return all(
-        one is other and (rows is other_rows or np.array_equal(rows, other_rows))
-        for (one, rows), (other, other_rows) in zip(sides, others, strict=True)
-    )
+_Sides: TypeAlias = tuple[FloatArray, IntArray, FloatArray, IntArray]
+
+
+def _same(one: _Sides, other: _Sides) -> bool:
+    if one[0] is not other[0] or one[2] is not other[2]:
+        return False
+    return all(a is b or np.array_equal(a, b) for a, b in zip(one[1::2], other[1::2], strict=True))
 
 
 def _join(one: Events, other: Events, n: int, resolved: AnyArray) -> Events:
@@ -196,7 +190,8 @@ def _join(one: Events, other: Events, n: int, resolved: AnyArray) -> Events:
 
 def _events_of_pairs(pairs: _SeriesPairs) -> Events:
     """Return the events of pairs, each different one found once."""
-    if pairs.size <= _FEW or pairs.left.shape[1] < 2:
+    n_columns, n_bars = len(pairs.left_rows), pairs.left.shape[1]
+    if n_columns * n_bars <= _FEW or n_bars < 2:
         return _compared(pairs, 1)
     series = _Series.of(pairs)
     n_series = series.n
@@ -214,8 +209,7 @@ def _events_of_pairs(pairs: _SeriesPairs) -> Events:
         first = np.full(n_pairs + 1, -1, np.int64)
         first[codes[::-1] >> 1] = np.arange(len(codes))[::-1]
         first = first[:n_pairs]
-        some = replace(
-            pairs,
+        some = pairs._replace(
             left_rows=pairs.left_rows[first],
             right_rows=pairs.right_rows[first],
             up=_UP,
@@ -251,7 +245,11 @@ def _cost_of_comparing(pairs: _SeriesPairs) -> float:
 
 def _compared(pairs: _SeriesPairs, n_parts: int) -> Events:
     """Return the events of pairs that are compared bar by bar."""
-    n, none = len(pairs.left_rows), np.empty(0, np.int64)
+    n = len(pairs.left_rows)
+    if n_parts == 1:
+        starts = np.empty(n + 1, np.int64)
+        return Events(starts, *compare(*pairs, starts))
+    none = np.empty(0, np.int64)
     bounds = [n * part // n_parts for part in range(n_parts + 1)]
     found: list[Events] = [Events(none, none, none)] * n_parts
 
@@ -265,12 +263,10 @@ def _compared(pairs: _SeriesPairs, n_parts: int) -> Events:
         found[part] = Events(starts, bars, actions)
 
     threads.share(work, n_parts)
-    if n_parts == 1:
-        return found[0]
     before = list(itertools.accumulate((len(one.bars) for one in found), initial=0))
-    starts = [one.starts[:-1] + offset for one, offset in zip(found, before, strict=False)]
+    moved = [one.starts[:-1] + offset for one, offset in zip(found, before, strict=False)]
     return Events(
-        np.concatenate([*starts, np.array([before[-1]])]),
+        np.concatenate([*moved, np.array([before[-1]])]),
         np.concatenate([one.bars for one in found]),
         np.concatenate([one.actions for one in found]),
     )
