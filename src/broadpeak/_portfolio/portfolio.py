@@ -799,7 +799,10 @@ class Portfolio:
             raise ParamError("A strategy's portfolio must stay whole. Use its components instead.")
         items = []
         for number, name in enumerate(self._group_labels):
-            part = simulation.part(number, number + 1)
+            if simulation.axis is None:
+                part = simulation.part(number, number + 1)
+            else:
+                part = simulation.cells(np.array([number]))
             columns, group = None, None
             if part.axis is None and len(part.price_rows) > 1:
                 first, last = self._groups.bounds[number : number + 2]

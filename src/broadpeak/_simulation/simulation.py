@@ -410,25 +410,6 @@ class Simulation:
             Groups.single(len(columns)), self.axis,
         )  # fmt: skip
 
-    def plan(self, needs: int) -> Plan:
-        """Return which evaluator runs for figures of these needs."""
-        del needs
-        return Plan("dense", "every bar of every column is looked at")
-
-    def stream(
-        self, needs: int, start: FloatArray, floor: Floor | None = None
-    ) -> Iterator[tuple[IntArray, AnyArray]]:
-        """Yield positions of result columns and their summaries, block by block."""
-        del floor
-        n_values = 1 if self.axis is None else len(self.axis)
-        if self.axis is None:
-            yield np.arange(len(start)), self.summary(needs, start)
-            return
-        for k in range(len(start)):
-            part = replace(self, axis=None).part(k, k + 1)
-            rows = replace(part, axis=self.axis).summary(needs, start[k : k + 1])
-            yield np.arange(k * n_values, (k + 1) * n_values), rows
-
     def costs(self) -> FloatArray:
         """Return what every column pays per unit, shape (1, 4), as the kernels read it."""
         costs = self.rules.costs
@@ -495,9 +476,7 @@ class Simulation:
         return parts
 
     def part(self, first: int, last: int) -> Simulation:
-        """Return the simulation of groups first..last-1; with an axis of these result columns."""
-        if self.axis is not None:
-            return self.expanded().part(first, last)
+        """Return the simulation of groups first..last-1."""
         bounds = self.groups.bounds[first : last + 1]
         columns = self.groups.order[bounds[0] : bounds[-1]]
         rules = self.rules
