@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from broadpeak._core import threads
 from broadpeak._core.arrays import read_only
 from broadpeak._metrics._kernels.summary import MOMENTS, N_FIGURES, as_summary
 from broadpeak._signals.crossing import Crossing
@@ -58,6 +59,7 @@ from broadpeak.errors import ParamError, broken_rule
 from broadpeak.types import AnyArray, BoolArray, FloatArray, IntArray
 
 RESULTS = 1 << 16  # result columns of an axis that are simulated at a time
+BAR_OF_COLUMN = 0.5  # nanoseconds, about, where little happens
 CHUNK = 1 << 22  # values of one input that are copied at a time, where copying is needed
 _VALUES = operator.attrgetter("values")
 _ONE_ROW = read_only(np.zeros((1, 6), dtype=np.int64))
@@ -304,11 +306,22 @@ class Simulation:
         `long`: which columns are long or out, with all their cash.
         """
         table = self.prices.table_for(needs) if long.any() else NO_TABLE
-        found: FloatArray = summarize_groups(
-            needs, self.groups, *self.kernel_inputs(), self.prices.own, self.costs(), start, long,
-            table,
-        )  # fmt: skip
-        return found
+        market, signals, cash, settings, terms = self.kernel_inputs()
+        own, costs, (order, bounds, shared) = self.prices.own, self.costs(), self.groups
+        n_parts = threads.parts_for(len(long) * self.prices.shape[1] * BAR_OF_COLUMN)
+        cuts = threads.bounds_of(len(bounds) - 1, max(1, min(n_parts, len(bounds) - 1)))
+        found: list[FloatArray] = [start] * (len(cuts) - 1)
+
+        def work(part: int) -> None:
+            first, last = cuts[part], cuts[part + 1]
+            groups = Groups(order, bounds[first : last + 1], shared)
+            found[part] = summarize_groups(
+                needs, groups, market, signals, cash[first:last] if shared else cash, settings,
+                terms, own, costs, start[first:last], long, table,
+            )  # fmt: skip
+
+        threads.share(work, len(found))
+        return found[0] if len(found) == 1 else np.concatenate(found)
 
     @property
     def are_single(self) -> bool:
