@@ -273,7 +273,7 @@ class Simulation:
             and are_reversed(entries, exits)
         ):
             state = moments_of_pair(
-                out[0], entries, market, settings, self.prices, int(self.price_rows[0]),
+                out, entries, market, settings, self.prices, int(self.price_rows[0]),
                 cash=float(cash[0]), next_open=late,
             )  # fmt: skip
             if state == 0:
