@@ -249,15 +249,28 @@ class Simulation:
         """Return the summary as rows of numbers, from signals that are given."""
         long = self.are_long()
         market, signals, cash, settings, terms = self.kernel_inputs()
-        watches = terms.has_distances or terms.has_lifetime
-        if not long.all() or watches or self.prices.has_nan or not self.are_single:
+        expires = terms.has_lifetime
+        if not long.all() or expires or self.prices.has_nan or not self.are_single:
             return self.by_loop(needs, start, long)
         out = np.zeros((len(long), N_FIGURES))
-        small = [
-            add_figures(out, needs, trades, self.prices, self.price_rows, cash)
-            for trades in trades_from_signals(market, signals, settings, next_open=terms.next_open)
-        ]
-        return self._checked(out, np.concatenate(small), needs, start)
+        small = np.empty(len(long), np.bool_)
+        self.prices.table_for(needs)  # made before threads ask for it
+        cuts = self._cuts(len(long))
+
+        def work(part: int) -> None:
+            first, last = cuts[part], cuts[part + 1]
+            for trades in trades_from_signals(first, last, market, signals, settings, terms):
+                small[trades.first : trades.last] = add_figures(
+                    out, needs, trades, self.prices, self.price_rows, cash
+                )
+
+        threads.share(work, len(cuts) - 1)
+        return self._checked(out, small, needs, start)
+
+    def _cuts(self, n: int) -> list[int]:
+        """Return where columns, or groups, are cut into parts for the cores that are free."""
+        cost = len(self.price_rows) * self.prices.shape[1] * BAR_OF_COLUMN
+        return threads.bounds_of(n, max(1, min(threads.parts_for(cost), n)))
 
     def _by_crossings(self, needs: int, start: FloatArray) -> FloatArray:
         entries, exits = self.crossings()
@@ -308,8 +321,7 @@ class Simulation:
         table = self.prices.table_for(needs) if long.any() else NO_TABLE
         market, signals, cash, settings, terms = self.kernel_inputs()
         own, costs, (order, bounds, shared) = self.prices.own, self.costs(), self.groups
-        n_parts = threads.parts_for(len(long) * self.prices.shape[1] * BAR_OF_COLUMN)
-        cuts = threads.bounds_of(len(bounds) - 1, max(1, min(n_parts, len(bounds) - 1)))
+        cuts = self._cuts(len(bounds) - 1)
         found: list[FloatArray] = [start] * (len(cuts) - 1)
 
         def work(part: int) -> None:
