@@ -27,8 +27,8 @@ SIGNALS = (
 
 
 @contextmanager
-def found_by(way: str, n_threads: int, worth: float = 0.0) -> Iterator[list[bool]]:
-    """Have events found one way, in that many threads if they cost more than `worth` ns."""
+def found_by(way: str, n_threads: int) -> Iterator[list[bool]]:
+    """Have events found one way, in that many threads."""
     known = module._kinetic
     ran: list[bool] = []
 
@@ -40,7 +40,7 @@ def found_by(way: str, n_threads: int, worth: float = 0.0) -> Iterator[list[bool
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "_FEW", -1)
         patch.setattr(module, "_kinetic", kinetic)
-        patch.setattr(module, "_n_parts", lambda cost: n_threads if cost >= worth else 1)
+        patch.setattr(threads, "parts_for", lambda _: n_threads)
         yield ran
 
 

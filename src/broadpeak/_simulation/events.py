@@ -28,11 +28,10 @@ from broadpeak.types import AnyArray, FloatArray, IntArray
 MOST = 1 << 24  # events that are held at a time
 _UP, _DOWN = 1, 2
 
-# Measured, in nanoseconds: which of two ways is quicker, and what is worth a thread.
+# Measured, in nanoseconds: which of two ways is quicker.
 _SWAP, _LARGE_SWAP, _BAR_OF_SERIES = 9.5, 12.0, 2.0
 _BAR_OF_PAIR, _LARGE_BAR_OF_PAIR, _PAIR, _EVENT = 0.2, 0.4, 80.0, 3.5
 _LARGE = 600  # series whose tables outgrow the cache of a core
-_WORTH_A_THREAD = 1e6
 
 _MOST_SERIES = 4096  # pairs of series have a table of their own
 _FEW = 1 << 18  # bars of all pairs below which no choice is worth its time
@@ -196,7 +195,7 @@ def _events_of_pairs(pairs: _SeriesPairs) -> Events:
     series = _Series.of(pairs)
     n_series = series.n
     if n_series > _MOST_SERIES:
-        return _compared(pairs, _n_parts(_cost_of_comparing(pairs)))
+        return _compared(pairs, threads.parts_for(_cost_of_comparing(pairs)))
     table = np.full(n_series * n_series, -1, np.int32)
     codes = np.empty(len(series.high), np.int32)
     n_pairs = pair_table(series.high, series.low, n_series, table, codes)
@@ -205,7 +204,7 @@ def _events_of_pairs(pairs: _SeriesPairs) -> Events:
     found = _kinetic(series, n_pairs, table, dense)
     if found is None:
         if n_pairs == len(codes):
-            return _compared(pairs, _n_parts(dense))
+            return _compared(pairs, threads.parts_for(dense))
         first = np.full(n_pairs + 1, -1, np.int64)
         first[codes[::-1] >> 1] = np.arange(len(codes))[::-1]
         first = first[:n_pairs]
@@ -215,7 +214,7 @@ def _events_of_pairs(pairs: _SeriesPairs) -> Events:
             up=_UP,
             down=_DOWN,
         )
-        starts, bars, actions = _compared(some, _n_parts(dense))
+        starts, bars, actions = _compared(some, threads.parts_for(dense))
         found = starts, 2 * bars + (actions == _DOWN)
     starts, events = found
     if is_plain:
@@ -227,13 +226,6 @@ def _events_of_pairs(pairs: _SeriesPairs) -> Events:
     bars, actions = np.empty(n_events, np.int32), np.empty(n_events, np.uint8)
     n_events = deal(starts, events, codes, pairs.up, pairs.down, out_starts, bars, actions)
     return Events(out_starts, bars[:n_events], actions[:n_events])
-
-
-def _n_parts(cost: float) -> int:
-    """Return how many threads something is worth that costs so many nanoseconds."""
-    if cost < 2 * _WORTH_A_THREAD:
-        return 1
-    return min(threads.spare_cores(), int(cost / _WORTH_A_THREAD))
 
 
 def _cost_of_comparing(pairs: _SeriesPairs) -> float:
@@ -250,7 +242,7 @@ def _compared(pairs: _SeriesPairs, n_parts: int) -> Events:
         starts = np.empty(n + 1, np.int64)
         return Events(starts, *compare(*pairs, starts))
     none = np.empty(0, np.int64)
-    bounds = [n * part // n_parts for part in range(n_parts + 1)]
+    bounds = threads.bounds_of(n, n_parts)
     found: list[Events] = [Events(none, none, none)] * n_parts
 
     def work(part: int) -> None:
@@ -403,7 +395,7 @@ def _kinetic(
     if cost > dense:
         return None
     entering = np.argsort(series.starts, kind="stable")
-    seams = series.seams(_n_parts(cost))
+    seams = series.seams(threads.parts_for(cost))
     bounds = [*(bar for bar, _ in seams), n_bars]
     n_parts = len(seams)
     # What was seen of it may say little of the rest: it ends where it has cost more than comparing.

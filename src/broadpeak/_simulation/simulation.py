@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from broadpeak._core import threads
 from broadpeak._core.arrays import read_only
 from broadpeak._metrics._kernels.summary import MOMENTS, N_FIGURES, as_summary
 from broadpeak._signals.crossing import Crossing
@@ -59,6 +60,7 @@ from broadpeak.errors import ParamError, broken_rule
 from broadpeak.types import AnyArray, BoolArray, FloatArray, IntArray
 
 RESULTS = 1 << 16  # result columns of an axis that are simulated at a time
+BAR_OF_COLUMN = 0.5  # nanoseconds, about, where little happens
 CHUNK = 1 << 22  # values of one input that are copied at a time, where copying is needed
 _VALUES = operator.attrgetter("values")
 _ONE_ROW = read_only(np.zeros((1, 6), dtype=np.int64))
@@ -318,15 +320,28 @@ class Simulation:
         """Return the summary as rows of numbers, from signals that are given."""
         long = self.are_long()
         market, signals, cash, settings, terms = self.kernel_inputs()
-        watches = terms.has_distances or terms.has_lifetime
-        if not long.all() or watches or self.prices.has_nan or not self.are_single:
+        expires = terms.has_lifetime
+        if not long.all() or expires or self.prices.has_nan or not self.are_single:
             return self.by_loop(needs, start, long)
         out = np.zeros((len(long), N_FIGURES))
-        small = [
-            add_figures(out, needs, trades, self.prices, self.price_rows, cash)
-            for trades in trades_from_signals(market, signals, settings, next_open=terms.next_open)
-        ]
-        return self._checked(out, np.concatenate(small), needs, start)
+        small = np.empty(len(long), np.bool_)
+        self.prices.table_for(needs)  # made before threads ask for it
+        cuts = self._cuts(len(long))
+
+        def work(part: int) -> None:
+            first, last = cuts[part], cuts[part + 1]
+            for trades in trades_from_signals(first, last, market, signals, settings, terms):
+                small[trades.first : trades.last] = add_figures(
+                    out, needs, trades, self.prices, self.price_rows, cash
+                )
+
+        threads.share(work, len(cuts) - 1)
+        return self._checked(out, small, needs, start)
+
+    def _cuts(self, n: int) -> list[int]:
+        """Return where columns, or groups, are cut into parts for the cores that are free."""
+        cost = len(self.price_rows) * self.prices.shape[1] * BAR_OF_COLUMN
+        return threads.bounds_of(n, max(1, min(threads.parts_for(cost), n)))
 
     def _by_crossings(self, needs: int, start: FloatArray) -> FloatArray:
         entries, exits = self.crossings()
@@ -373,11 +388,21 @@ class Simulation:
         `long`: which columns are long or out, with all their cash.
         """
         table = self.prices.table_for(needs) if long.any() else NO_TABLE
-        found: FloatArray = summarize_groups(
-            needs, self.groups, *self.kernel_inputs(), self.prices.own, self.costs(), start, long,
-            table,
-        )  # fmt: skip
-        return found
+        market, signals, cash, settings, terms = self.kernel_inputs()
+        own, costs, (order, bounds, shared) = self.prices.own, self.costs(), self.groups
+        cuts = self._cuts(len(bounds) - 1)
+        found: list[FloatArray] = [start] * (len(cuts) - 1)
+
+        def work(part: int) -> None:
+            first, last = cuts[part], cuts[part + 1]
+            groups = Groups(order, bounds[first : last + 1], shared)
+            found[part] = summarize_groups(
+                needs, groups, market, signals, cash[first:last] if shared else cash, settings,
+                terms, own, costs, start[first:last], long, table,
+            )  # fmt: skip
+
+        threads.share(work, len(found))
+        return found[0] if len(found) == 1 else np.concatenate(found)
 
     @property
     def are_single(self) -> bool:
