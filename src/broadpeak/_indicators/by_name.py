@@ -16,7 +16,7 @@ from broadpeak._core.arrays import read_only, unwrap
 from broadpeak._indicators.catalog import find
 from broadpeak._indicators.columnwise import Column, taken, zip_lists
 from broadpeak._indicators.definition import Definition, bind
-from broadpeak._indicators.family import FamilyRows, rows_of, stack
+from broadpeak._indicators.family import FamilyRows, first_places, rows_of, stack, unchangeable
 from broadpeak._indicators.output import IndicatorResult
 from broadpeak._indicators.panel import PanelLevel, Shape
 from broadpeak._prices.table import PriceTable
@@ -135,7 +135,7 @@ def _level(name: str, column: Column, values: object, codes: IntArray) -> PanelL
 def _coded(column: Column) -> _Codes:
     """Return each value once, in the order in which they come, and which of them each is."""
     if isinstance(column, np.ndarray):
-        firsts, codes = _first_places(column)
+        firsts, codes = first_places(column)
         return _Codes(column[firsts], codes)
     try:
         seen: dict[object, int] = {}
@@ -143,26 +143,6 @@ def _coded(column: Column) -> _Codes:
     except TypeError:  # a value without a hash: refused once all are known
         return _Codes(column, np.arange(len(column)))
     return _Codes(list(seen), codes)
-
-
-def _first_places(column: AnyArray) -> tuple[IntArray, IntArray]:
-    """Return where each value of an array comes first, in this order, and which of them each is."""
-    n = len(column)
-    if column.dtype == np.int64:
-        low, high = int(column.min()), int(column.max())
-        if high - low < 4 * n + 1000:
-            # A table of all values in between instead of sorting.
-            offset = column - low
-            first = np.full(high - low + 1, -1)
-            first[offset[::-1]] = np.arange(n - 1, -1, -1)
-            firsts = np.sort(first[first >= 0])
-            first[offset[firsts]] = np.arange(len(firsts))
-            return firsts, first[offset]
-    _, firsts, codes = np.unique(column, return_index=True, return_inverse=True)
-    order = np.argsort(firsts)
-    rank = np.empty(len(order), np.int64)
-    rank[order] = np.arange(len(order))
-    return firsts[order], rank[codes]
 
 
 def _hidden_parameters(definition: Definition, hide_params: object) -> set[str]:
@@ -189,9 +169,9 @@ def _distinct(settings: Sequence[object]) -> tuple[list[tuple[Any, ...]], IntArr
     """
     listed = [setting for setting in settings if isinstance(setting, _Codes)]
     take = listed[0].codes
-    firsts = _first_places(take)[0]
+    firsts = first_places(take)[0]
     for values, codes in listed[1:]:
-        firsts, take = _first_places(take * len(values) + codes)
+        firsts, take = first_places(take * len(values) + codes)
     columns = []
     for setting in settings:
         if isinstance(setting, _Codes):
@@ -218,7 +198,7 @@ def _stacked(
     """Return the outputs of distinct combinations, computed or remembered."""
 
     def compute(some: Sequence[tuple[Any, ...]]) -> tuple[AnyArray, ...]:
-        return stack([_computed(table, definition, inputs, one, keep=False) for one in some])
+        return _compute_all(table, definition, inputs, some)
 
     # NaN is not equal to itself and would fill the memory with copies.
     is_known = _are_price_names(inputs) and not any(
@@ -228,6 +208,31 @@ def _stacked(
         return FamilyRows(compute(combinations), np.arange(len(combinations)), None)
     key = ("rows", definition.name, *inputs.values())
     return rows_of(table.memo, key, combinations, compute)
+
+
+def _compute_all(
+    table: PriceTable,
+    definition: Definition,
+    inputs: Mapping[str, object],
+    combinations: Sequence[tuple[Any, ...]],
+) -> tuple[AnyArray, ...]:
+    """Return the outputs of combinations, one below the other."""
+    if len(combinations) > 1 and table.single and table.without_gaps:
+        arrays = [_input(table, definition, key, field)[0] for key, field in inputs.items()]
+        wholes: list[AnyArray] = []
+        for i, values in enumerate(combinations):
+            columns = definition.compute(*arrays, *values)
+            if not i:
+                n = len(combinations)
+                wholes = [np.empty((n, column.size), column.dtype) for column in columns]
+            elif any(x.dtype != y.dtype for x, y in zip(columns, wholes, strict=True)):
+                break
+            for whole, column in zip(wholes, columns, strict=True):
+                whole[i] = column
+        else:
+            return tuple(map(unchangeable, wholes))
+    found = [_computed(table, definition, inputs, values, keep=False) for values in combinations]
+    return stack(found)
 
 
 def _computed(
@@ -304,7 +309,7 @@ def _compute(
     arrays = [_input(table, definition, key, field) for key, field in inputs.items()]
     if len(table.symbols) == 1 and table.own_bars[0] is None:
         outs = definition.compute(*[array[0] for array in arrays], *values)
-        return tuple(read_only(out[np.newaxis, :]) for out in outs)
+        return tuple([unchangeable(out)[np.newaxis, :] for out in outs])
     outputs: list[AnyArray] = []
     for position, own in enumerate(table.own_bars):
         bars = slice(None) if own is None else own
@@ -320,7 +325,7 @@ def _compute(
             ]
         for output, result in zip(outputs, results, strict=True):
             output[position, bars] = result
-    return tuple(map(read_only, outputs))
+    return tuple(map(unchangeable, outputs))
 
 
 def _input(table: PriceTable, definition: Definition, key: str, field: object) -> FloatArray:

@@ -78,10 +78,34 @@ def stack(found: Sequence[Outputs]) -> Outputs:
     """Return outputs of combinations, one below the other; nobody can write to them."""
     if len(found) == 1:
         return found[0]
-    stacked = tuple([np.concatenate(parts) for parts in zip(*found, strict=True)])
-    for array in stacked:
-        array.setflags(write=False)
-    return stacked
+    return tuple([unchangeable(np.concatenate(parts)) for parts in zip(*found, strict=True)])
+
+
+def unchangeable(array: AnyArray) -> AnyArray:
+    """Return an array of ours, in C order, to which nobody can write from now on."""
+    array = np.ascontiguousarray(array)
+    array.setflags(write=False)
+    return array
+
+
+def first_places(column: AnyArray) -> tuple[IntArray, IntArray]:
+    """Return where each value of an array comes first, in this order, and which of them each is."""
+    n = len(column)
+    if column.dtype == np.int64:
+        low, high = int(column.min()), int(column.max())
+        if high - low < 4 * n + 1000:
+            # A table of all values in between instead of sorting.
+            offset = column - low
+            first = np.full(high - low + 1, -1)
+            first[offset[::-1]] = np.arange(n - 1, -1, -1)
+            firsts = np.sort(first[first >= 0])
+            first[offset[firsts]] = np.arange(len(firsts))
+            return firsts, first[offset]
+    _, firsts, codes = np.unique(column, return_index=True, return_inverse=True)
+    order = np.argsort(firsts)
+    rank = np.empty(len(order), np.int64)
+    rank[order] = np.arange(len(order))
+    return firsts[order], rank[codes]
 
 
 def rows_of(

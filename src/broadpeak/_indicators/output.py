@@ -14,6 +14,7 @@ import pandas as pd
 from broadpeak._core import check
 from broadpeak._core.aliases import Index, Table, Values
 from broadpeak._core.arrays import read_only, user_copy
+from broadpeak._indicators.family import first_places
 from broadpeak._indicators.panel import Pairing, Panel, PanelLevel, Shape
 from broadpeak._prices.table import PriceTable
 from broadpeak._signals.levels import LISTS, Listed, level_index
@@ -251,9 +252,10 @@ class IndicatorResult:
     def __reduce__(self) -> tuple[object, ...]:
         shape, stored = self._shape, self._stored
         if shape.take is not None:
-            # Only what it shows: what it shares with other results stays here.
-            used, take = np.unique(shape.take, return_inverse=True)
-            shape = Shape(shape.table, take.astype(np.int64), shape.levels, shape.hidden)
+            # Only what it shows, in the order of its columns: what else was computed stays here.
+            firsts, take = first_places(shape.take)
+            used = shape.take[firsts]
+            shape = Shape(shape.table, take, shape.levels, shape.hidden)
             rows = (used[:, np.newaxis] * shape.width + np.arange(shape.width)).ravel()
             stored = tuple([array[rows] for array in stored])
         return _revived, (self.outputs, stored, shape)

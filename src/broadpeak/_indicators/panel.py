@@ -14,6 +14,7 @@ from broadpeak._core.aliases import Index, Table, Values
 from broadpeak._core.arrays import Wrapping, check_labels, read_only, unwrap
 from broadpeak._core.columns import pair_counts
 from broadpeak._core.lazyframe import LazyIndex, is_frozen, lazy_frame, lazy_series
+from broadpeak._indicators.family import unchangeable
 from broadpeak._prices.table import PriceTable
 from broadpeak._signals._kernels.cross import crossed_level
 from broadpeak._signals.cross import cross_pairs, pair_tables
@@ -135,7 +136,9 @@ class Shape:
     def labels(self) -> LazyIndex:
         """Labels of the columns, made at the first look: the same object each time."""
         if self._labels is None:
-            self._labels = LazyIndex(self._columns)
+            # Of a twin: what waits for a look must not hold itself in memory.
+            twin = Shape(self.table, self.take, self.levels, self.hidden)
+            self._labels = LazyIndex(twin._columns)
         return self._labels
 
     def stored_columns(self) -> IntArray:
@@ -272,9 +275,9 @@ class Panel:
     def wrap(self) -> Table:
         """Return the values as a Series or frame that cannot be written to."""
         shape = self.shape
-        return shape.wrap(
-            self.array if shape.take is None else read_only(self.array[shape.stored_columns()])
-        )
+        if shape.take is None:
+            return shape.wrap(self.array)
+        return shape.wrap(unchangeable(self.array[shape.stored_columns()]))
 
     def pair(self, other: Panel) -> Pairing:
         """Return which columns meet where this crosses `other`.
@@ -292,9 +295,12 @@ class Panel:
             return Pairing(left, _FIRST, _FIRST)
         return left.pair(right)
 
-    def crossed(self, other: Panel, pairing: Pairing, *, above: bool) -> Table:
-        """Return where this has crossed `other`, pair by pair, as a bool Series or frame."""
-        pairs, take, other_take = pairing
+    def crossed(self, other: Panel, pairing: Pairing | None = None, *, above: bool) -> Table:
+        """Return where this has crossed `other`, pair by pair, as a bool Series or frame.
+
+        `pairing` is what `pair` returns for both.
+        """
+        pairs, take, other_take = pairing or self.pair(other)
         if self.shape.table.without_gaps:
             left, right = self.numbers, other.numbers
             if (
