@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from types import NoneType
 from typing import Any, TypeVar, overload
@@ -33,6 +34,7 @@ from broadpeak._portfolio.streamed import Block, Kept
 from broadpeak._run.keeping import check_reducer
 from broadpeak._simulation._kernels.layout import ONE_COLUMN, Groups
 from broadpeak._simulation.fills import Fills
+from broadpeak._simulation.rules import Setting
 from broadpeak._simulation.simulation import Simulation
 from broadpeak.errors import ParamError, ParamTypeError, broken_rule, warn
 from broadpeak.types import AnyArray, FloatArray, IntArray, Reducer
@@ -418,9 +420,7 @@ class Portfolio:
     @cached_property
     def _start(self) -> FloatArray:
         """Value of each group before the first bar."""
-        simulation = self._simulated
-        start = simulation.start()
-        return start if simulation.axis is None else np.repeat(start, len(simulation.axis))
+        return self._simulated.start()
 
     @property
     def _simulated(self) -> Simulation:
@@ -573,7 +573,7 @@ class Portfolio:
                 return summary
         if self._simulation is not None and "_fills" not in self.__dict__:
             self._asked |= needs
-            found = self._simulation.summary(needs, self._simulation.start())
+            found = self._simulation.summary(needs, self._start)
         else:
             found = self._fills.summary(needs, self._groups, self._start, self._capital)
         self._summaries[needs] = found
@@ -747,7 +747,7 @@ class Portfolio:
             blocks: Iterable[Block] = [(np.arange(len(rows)), rows)]
             return kept.run(blocks, self._per_year, self._labels.groups_at, None)
         self._asked |= needs
-        start = simulation.start()
+        start = replace(simulation, axis=None).start()
         floor = kept.floor(start)
         blocks = simulation.stream(needs, start, floor)
         return kept.run(blocks, self._per_year, self._labels.groups_at, floor)
@@ -799,9 +799,9 @@ class Portfolio:
             raise ParamError("A strategy's portfolio must stay whole. Use its components instead.")
         items = []
         for number, name in enumerate(self._group_labels):
-            part = simulation.part(number, number + 1)
+            part = _part(simulation, number)
             columns, group = None, None
-            if part.axis is None and len(part.price_rows) > 1:
+            if len(part.price_rows) > 1:
                 first, last = self._groups.bounds[number : number + 2]
                 columns = self.columns[self._groups.order[first:last]]
                 group = self._group_labels[number : number + 1]
@@ -813,6 +813,19 @@ class Portfolio:
         count = self._labels.n_columns
         columns = "1 column" if count == 1 else f"{count} columns"
         return f"Portfolio({columns}, {self._n_bars} bars)"
+
+
+def _part(simulation: Simulation, number: int) -> Simulation:
+    """Return the simulation of one group, or of one column with one of the stops it meets."""
+    axis = simulation.axis
+    if axis is None:
+        return simulation.part(number, number + 1)
+    base, value = divmod(number, len(axis))
+    own = replace(simulation, axis=None).part(base, base + 1)
+    stops: dict[str, Setting] = dict(own.rules.stops)
+    for name, values in axis.stops.items():
+        stops[name] = None if math.isnan(values[value]) else float(values[value])
+    return replace(own, rules=replace(own.rules, stops=stops))
 
 
 PF = Portfolio

@@ -320,7 +320,7 @@ def summarize_long(
     counted = own_orders(log.orders, log.starts[c], log.ends[c], own)
     at = settings.offsets[min(c, settings.offsets.shape[0] - 1)]
     m = log_trades(orders, counted, close, settings.values, at, settings.steps, bars, money)
-    add_figures(summary, needs, bars, money, m, close, table, row, start)
+    add_figures(summary, needs, bars[:m], money[:m], close, table, row, start)
 
 
 @kernel
