@@ -27,6 +27,9 @@ class Plan(NamedTuple):
     evaluator: str
     why: str
 
+    def __str__(self) -> str:
+        return f"{self.evaluator}: {self.why}"
+
 
 @dataclass(slots=True)
 class Floor:

@@ -96,8 +96,11 @@ class Simulation:
         """Return the value of each group, or result column, before the first bar."""
         if self.axis is not None:
             return np.repeat(replace(self, axis=None).start(), len(self.axis))
+        given = self.rules.init_cash
+        if self.groups is ONE_COLUMN and type(given) is float:
+            return np.array([given])
         n_columns, n_groups = len(self.price_rows), len(self.groups.bounds) - 1
-        cash = np.asarray(self.rules.init_cash, dtype=np.float64)
+        cash = np.asarray(given, dtype=np.float64)
         if self.groups.shared or n_groups == n_columns:
             return np.full(n_groups, cash)
         if cash.ndim == 0 and n_groups == 1:
