@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, NamedTuple, TypeAlias, cast
 
 import numpy as np
@@ -378,8 +378,20 @@ def check_reducer(name: str, value: object) -> Reducer:
     return cast("Reducer", value)
 
 
-def add_many(reducer: Reducer, state: Any, positions: Sequence[int], values: Values) -> Any:
+class OneFigure(NamedTuple):
+    """The figure that a reducer asks for of an object that holds many, such as a `Portfolio`."""
+
+    figures: AnyArray
+
+
+def add_many(
+    reducer: Reducer, state: Any, positions: Sequence[int], values: Values | OneFigure
+) -> Any:
     """Return `state` with many results taken in, by ``add_many`` where `reducer` has it."""
+    if isinstance(values, OneFigure):
+        values = values.figures
+        if isinstance(reducer, (Best, Bins)):
+            reducer = replace(reducer, by=None)
     if isinstance(values, ResultColumns):
         values = (
             values.by_name() if isinstance(reducer, (Best, Bins)) else None
@@ -480,7 +492,7 @@ def _floats(array: Any, keep: object) -> FloatArray:
 
 
 def _figure(value: Any, by: str | None, keep: object) -> float:
-    figure = value if by is None else _named_figure(value, by, keep)
+    figure = value if by is None else named_figure(value, by, keep)
     if isinstance(figure, (bool, np.bool_)):
         return float(figure)
     if check.real(figure) is None:
@@ -488,7 +500,8 @@ def _figure(value: Any, by: str | None, keep: object) -> float:
     return check.as_float(figure)
 
 
-def _named_figure(value: Any, by: str, keep: object) -> Any:
+def named_figure(value: Any, by: str, keep: object) -> Any:
+    """Return the figure `by` of a mapping, Series, or of an object with that attribute."""
     if isinstance(value, (Mapping, pd.Series)):
         if by not in (names := list(value.keys())):
             raise _unknown_figure(by, names, keep)
@@ -510,7 +523,7 @@ def _result(value: Any, by: str | None, keep: object) -> Any:
         return dict(value.items())
     if isinstance(value, tuple) and hasattr(value, "_asdict"):
         return dict(value._asdict())
-    figure = _named_figure(value, by, keep)
+    figure = named_figure(value, by, keep)
     return figure[()] if isinstance(figure, np.ndarray) else figure
 
 
