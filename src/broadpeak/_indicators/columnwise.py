@@ -6,7 +6,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar, cast
+from typing import Any, TypeAlias, TypeVar, cast
 
 import numpy as np
 import pandas as pd
@@ -17,9 +17,11 @@ from broadpeak._core.arrays import Wrapping, single_column, unwrap, unwrap_all
 from broadpeak._core.columns import pair_values, with_levels
 from broadpeak._signals.levels import LISTS, plain_labels
 from broadpeak.errors import ParamError, broken_rule
-from broadpeak.types import AnyArray
+from broadpeak.types import AnyArray, IntArray
 
 Func = TypeVar("Func", bound=Callable[..., Any])
+Column: TypeAlias = "list[object] | AnyArray"
+"""Values of a parameter, one a combination."""
 Compute = Callable[..., Sequence[AnyArray]]
 """Columns of the inputs, shape (n_bars,), then the settings, to one column an output."""
 
@@ -141,9 +143,16 @@ def _values(name: str, listed: object) -> list[object]:
     return column
 
 
+def taken(column: Column, codes: IntArray) -> Column:
+    """Return values of a list or an array at positions."""
+    if isinstance(column, np.ndarray):
+        return column[codes]
+    return [column[code] for code in codes.tolist()]
+
+
 def zip_lists(
-    columns: Mapping[str, list[object]], remedy: str, length: int | None = None
-) -> dict[str, list[object]]:
+    columns: Mapping[str, Column], remedy: str, length: int | None = None
+) -> dict[str, Column]:
     """Return lists of one length; one value is repeated.
 
     `remedy` says what to type if lengths differ; `length` is that of the combinations of a
@@ -155,7 +164,7 @@ def zip_lists(
         If a list is empty, or of another length.
     """
     for key, column in columns.items():
-        if not column:
+        if not len(column):
             raise ParamError(broken_rule(key, "have at least one value", column))
     rule = "have one value or as many as the longest list"
     if length is None:
@@ -165,4 +174,7 @@ def zip_lists(
     for key, column in columns.items():
         if len(column) not in {1, length}:
             raise ParamError(broken_rule(key, f"{rule}, {length}", len(column), remedy))
-    return {key: column * length if len(column) == 1 else column for key, column in columns.items()}
+    zeros = np.zeros(length, np.int64)
+    return {
+        key: taken(column, zeros) if len(column) == 1 else column for key, column in columns.items()
+    }

@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Protocol, TypeAlias, runtime_checkable
 
 from broadpeak._run.batches import Batch, BatchResult, lost, run_batch
+from broadpeak._run.calls import Calls
 from broadpeak._run.remote import Token, load_result, not_sent
 from broadpeak._run.shared import SharedObjects
 from broadpeak._run.taskqueue import TaskQueue
 from broadpeak.errors import EngineError
 
-TARGET_SECONDS = 0.05  # of a batch: long against a dispatch (0.1 ms), short against patience
 _GROWTH = 8  # at most this much larger than the last batch: the first tasks may not be typical
 _LARGEST = 100_000
 _SHORT_SECONDS = 0.2  # batches this short go out one ahead, so that a worker never waits
@@ -53,6 +53,8 @@ class BatchSizes:
     ----------
     n_workers : int
         How many share the rest of the tasks.
+    target : float
+        Seconds that a batch is to take.
 
     Examples
     --------
@@ -64,8 +66,9 @@ class BatchSizes:
     (8, 3)
     """
 
-    def __init__(self, n_workers: int) -> None:
+    def __init__(self, n_workers: int, target: float = Calls.seconds) -> None:
         self._n_workers = n_workers
+        self._target = target
         self._size = 1
         self.seconds = float("inf")  # of the last batch
 
@@ -74,7 +77,7 @@ class BatchSizes:
         if n_tasks < 1:
             return
         self.seconds = seconds
-        fitting = TARGET_SECONDS * n_tasks / max(seconds, 1e-9)
+        fitting = self._target * n_tasks / max(seconds, 1e-9)
         # A late result of a small batch must not undo what larger ones have shown since.
         largest = max(_GROWTH * n_tasks, self._size)
         self._size = max(1, min(int(fitting), largest, _LARGEST))
@@ -220,7 +223,7 @@ class FutureEngine:
         self, queue: TaskQueue
     ) -> Iterator[tuple[Batch, BatchResult]]:
         """Yield the result of every batch as it finishes."""
-        sizes = BatchSizes(self.n_workers)
+        sizes = BatchSizes(self.n_workers, queue.seconds)
         flight: dict[Ticket, Batch] = {}
         ready: deque[WorkItem] = deque()  # pickled, but there was no room
         suspects: deque[Batch] = deque()  # were on the way when the executor broke

@@ -75,6 +75,8 @@ class TaskQueue:
         How many tasks have never been given out; None if that is not known.
     n_taken, n_chunks : int
         How many tasks and chunks have been given out.
+    seconds : float
+        How long a batch is to take.
     """
 
     def __init__(
@@ -95,6 +97,7 @@ class TaskQueue:
     ) -> None:
         self.n_left = n_tasks
         self.n_taken = self.n_chunks = 0
+        self.seconds = tasks.seconds if isinstance(tasks, Calls) else Calls.seconds
         self._tasks: Sequence[Task] = tasks if isinstance(tasks, Sequence) else ()
         self._items = None if isinstance(tasks, Sequence) else checked_tasks(tasks)
         self._held: list[Task] = []  # the next item, if it was read to learn whether there is one

@@ -13,7 +13,9 @@ from broadpeak._core import recall
 from broadpeak._core.aliases import ArrayLike, Index, Many, Plain, Series, Values
 from broadpeak._core.arrays import Wrapping, check_labels, single_column, unwrap
 from broadpeak._core.columns import pair_columns, pair_counts, pair_values, with_levels
+from broadpeak._core.lazyframe import is_frozen
 from broadpeak._signals._kernels import cross
+from broadpeak._signals.crossing import Crossing
 from broadpeak._signals.levels import LISTS, level_index, level_number, level_numbers
 from broadpeak.errors import DataError, broken_rule
 from broadpeak.types import BoolArray, FloatArray, IntArray
@@ -173,6 +175,9 @@ def _crossed(left: object, right: object, *, above: bool) -> Values:
     take, other_take, wrapping = pair_tables(
         (len(left_values), labels), (len(right_values), other_labels)
     )
+    if wrapping.index is not None and is_frozen(left_values) and is_frozen(right_values):
+        # Prices of a `Data`, say: nobody can change them before somebody looks.
+        return wrapping.lazy(Crossing(left_values, take, right_values, other_take, above))
     return wrapping.wrap(cross_pairs(left_values, take, right_values, other_take, above=above))
 
 

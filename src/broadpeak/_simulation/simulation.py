@@ -14,35 +14,41 @@ array([100., 101., 102., 103.])
 from __future__ import annotations
 
 import operator
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from broadpeak._core.arrays import read_only
+from broadpeak._metrics._kernels.summary import N_FIGURES, as_summary
 from broadpeak._signals.crossing import Crossing
 from broadpeak._simulation._kernels.layout import (
     ONE_COLUMN,
     Groups,
     Market,
+    PriceSums,
     SettingsPool,
     Signals,
     Terms,
 )
+from broadpeak._simulation._kernels.longs import summarize_long_signals
 from broadpeak._simulation._kernels.run import run_groups, summarize_groups
 from broadpeak._simulation.fills import NO_DAYS, Fills
+from broadpeak._simulation.plans import Floor, Plan
 from broadpeak._simulation.rules import (
+    NO_TABLE,
     ExitAxis,
     Orders,
     Prices,
     Rules,
     SharedRows,
+    are_given,
     as_rows,
     settings_pool,
 )
 from broadpeak.errors import ParamError, broken_rule
-from broadpeak.types import AnyArray, FloatArray, IntArray
+from broadpeak.types import AnyArray, BoolArray, FloatArray, IntArray
 
 CHUNK = 1 << 22  # values of one input that are copied at a time, where copying is needed
 _VALUES = operator.attrgetter("values")
@@ -127,12 +133,33 @@ class Simulation:
         """Run everything and keep the order log."""
         if self.is_described:
             return self.expanded().fills()
-        log = run_groups(self.groups, *self.kernel_inputs())
-        return Fills(self.prices, self.price_rows, log, self.costs())
+        inputs = self.kernel_inputs()
+        log = run_groups(self.groups, *inputs)
+        return Fills(
+            self.prices, self.price_rows, log, self.costs(), self.are_long(), inputs[3]
+        )  # fmt: skip
+
+    def are_long(self) -> BoolArray:
+        """Return which columns are long or out, on their own account, with all their cash.
+
+        What such a column earns follows from its trades in closed form.
+        """
+        n = len(self.price_rows)
+        long = self.rules.invests_all(n)
+        if self.groups.shared:
+            long[:] = False
+        for signal in self.signals[2:]:
+            if isinstance(signal, SharedRows):
+                long &= np.logical_not(are_given(signal, n))
+            else:
+                long[:] = False
+        return long
 
     def summary(self, needs: int, start: FloatArray) -> AnyArray:
         """Run, and keep of each group only its summary (dtype `SUMMARY`)."""
         if self.is_described:
+            if self.axis is not None:
+                start = np.repeat(start, len(self.axis))
             return self.expanded().summary(needs, start)
         # Kernels take signals in C order and settings in one array; what is large is copied part
         # by part, so that never all of it is there twice.
@@ -148,14 +175,90 @@ class Simulation:
         begin = 0
         for part in parts:
             end = begin + len(part.groups.bounds) - 1
-            inputs = part.kernel_inputs()
-            found.append(
-                summarize_groups(
-                    needs, part.groups, *inputs, part.prices.own, part.costs(), start[begin:end]
-                )
-            )
+            found.append(part.rows_of_summary(needs, start[begin:end]))
             begin = end
-        return found[0] if len(found) == 1 else np.concatenate(found)
+        return as_summary(found[0] if len(found) == 1 else np.concatenate(found))
+
+    def rows_of_summary(self, needs: int, start: FloatArray) -> FloatArray:
+        """Return the summary as rows of numbers, by the shortest way that finds it."""
+        inputs = self.kernel_inputs()
+        long = self.are_long()
+        table = self.prices.table_for(needs) if long.any() else NO_TABLE
+        market, signals, cash, settings, terms = inputs
+        watches = terms.has_distances or terms.has_lifetime
+        if not long.all() or watches or self.prices.has_nan or not self._are_single:
+            return self.by_loop(needs, start, long, table)
+        n_columns = len(self.price_rows)
+        out = np.zeros((n_columns, N_FIGURES))
+        doubt = np.zeros(n_columns, np.bool_)
+        summarize_long_signals(
+            needs, 0, n_columns, market.open, market.close, signals.long_entries,
+            signals.long_exits, signals.rows, cash, settings, terms.next_open, table, out, doubt,
+        )  # fmt: skip
+        if doubt.any():
+            unsure = np.flatnonzero(doubt)
+            out[unsure] = self.take(unsure).by_loop(needs, start[unsure], long[unsure], table)
+        return out
+
+    def by_loop(
+        self, needs: int, start: FloatArray, long: BoolArray, table: PriceSums
+    ) -> FloatArray:
+        """Return the summary as rows of numbers, from the orders of every column."""
+        found: FloatArray = summarize_groups(
+            needs, self.groups, *self.kernel_inputs(), self.prices.own, self.costs(), start, long,
+            table,
+        )  # fmt: skip
+        return found
+
+    @property
+    def _are_single(self) -> bool:
+        """Whether every column is a group, in order."""
+        order = self.groups.order
+        n = len(order)
+        return n == len(self.groups.bounds) - 1 and (n == 1 or bool((order == np.arange(n)).all()))
+
+    def take(self, columns: IntArray) -> Simulation:
+        """Return the simulation of some columns, each on its own account."""
+        rules, n = self.rules, len(self.price_rows)
+        changed: dict[str, Any] = {
+            name: value.taken(columns, n)
+            for name in ("size", "fees", "fixed_fees", "slippage")
+            if isinstance(value := getattr(rules, name), SharedRows)
+        }
+        cash = np.asarray(rules.init_cash)
+        if cash.ndim:
+            changed["init_cash"] = cash[columns]
+        changed["stops"] = {
+            name: value.taken(columns, n) if isinstance(value, SharedRows) else value
+            for name, value in rules.stops.items()
+        }
+        signals = [
+            one.taken(columns, n) if isinstance(one, SharedRows) else one.take(columns)
+            for one in self.signals
+        ]
+        return Simulation(
+            self.prices, self.price_rows[columns], signals, replace(rules, **changed),
+            Groups.single(len(columns)), self.axis,
+        )  # fmt: skip
+
+    def plan(self, needs: int) -> Plan:
+        """Return which evaluator runs for figures of these needs."""
+        del needs
+        return Plan("dense", "every bar of every column is looked at")
+
+    def stream(
+        self, needs: int, start: FloatArray, floor: Floor | None = None
+    ) -> Iterator[tuple[IntArray, AnyArray]]:
+        """Yield positions of result columns and their summaries, block by block."""
+        del floor
+        n_values = 1 if self.axis is None else len(self.axis)
+        if self.axis is None:
+            yield np.arange(len(start)), self.summary(needs, start)
+            return
+        for k in range(len(start)):
+            part = replace(self, axis=None).part(k, k + 1)
+            rows = replace(part, axis=self.axis).summary(needs, start[k : k + 1])
+            yield np.arange(k * n_values, (k + 1) * n_values), rows
 
     def costs(self) -> FloatArray:
         """Return what every column pays per unit, shape (1, 4), as the kernels read it."""
@@ -206,7 +309,9 @@ class Simulation:
         return parts
 
     def part(self, first: int, last: int) -> Simulation:
-        """Return the simulation of groups first..last-1."""
+        """Return the simulation of groups first..last-1; with an axis of these result columns."""
+        if self.axis is not None:
+            return self.expanded().part(first, last)
         bounds = self.groups.bounds[first : last + 1]
         columns = self.groups.order[bounds[0] : bounds[-1]]
         rules = self.rules
@@ -225,10 +330,17 @@ class Simulation:
         return Simulation(
             self.prices,
             self.price_rows[columns],
-            [rows.part(columns) for rows in self.signals],
+            [_part_of(signal, columns) for signal in self.signals],
             replace(rules, **changed),
             Groups(np.arange(len(columns), dtype=np.int64), bounds - bounds[0], self.groups.shared),
         )
+
+
+def _part_of(signal: SharedRows | Crossing, columns: IntArray) -> SharedRows | Crossing:
+    """Return what some columns read of a signal."""
+    if isinstance(signal, Crossing):
+        return signal if signal.shape[0] == 1 else signal.take(columns)
+    return signal.part(columns)
 
 
 def simulate(prices: Prices, orders: Orders, rules: Rules) -> Fills:

@@ -29,7 +29,7 @@ _NO_ANNOTATIONS: Keywords = {}
 _HOW = frozenset(  # where and how visibly calls are made, not what they return
     (
         *("engine", "n_workers", "engine_options", "show_progress", "pbar_kwargs", "warmup"),
-        *("store", "store_key", "cache_chunks", "timeout", "retries"),
+        *("store", "store_key", "cache_chunks", "timeout", "retries", "mono"),
         *(f"{point}_{what}" for what in ("func", "kwargs") for point in POINTS),
     )
 )
@@ -353,7 +353,8 @@ class Decorated(ABC):
         annotated = {
             name: self.annotations.get(name) for name in self.arguments.signature.parameters
         }
-        return self.func, self.options.own, rest, annotated, self.annotations.get("return")
+        own = {name: value for name, value in self.options.own.items() if name not in _HOW}
+        return self.func, own, rest, annotated, self.annotations.get("return")
 
     @abstractmethod
     def call(self, args: tuple[Any, ...], kwargs: dict[str, Any], options: Options) -> Any:
@@ -388,7 +389,7 @@ class Decorated(ABC):
     def settings(self, options: Options) -> Settings:
         """Return the options of `execute`, checked; the return annotation may name the merge."""
         values = dict(options.execute)
-        if "merge_func" not in values:
+        if "merge_func" not in values and values.get("keep") is None:
             merge = self._annotated_merge()
             if merge is not None:
                 values["merge_func"] = merge

@@ -20,10 +20,12 @@ from broadpeak._merge.blocks import merge_blocks
 from broadpeak._merge.merge_func import MergeSpec, resolve_merge_func
 from broadpeak._run.chunks import Auto, Chunk, ChunkMeta, in_order, order_of, plan_chunks
 from broadpeak._run.execute import run
+from broadpeak._run.keeping import Best
 from broadpeak._run.options import ChunkOptions, DispatchOptions, Settings
 from broadpeak._run.sinks import Finished
 from broadpeak._run.templates import substitute
 from broadpeak._space.combine import Column, Combos, select_combos
+from broadpeak._space.lazycombos import ComboBlocks
 from broadpeak._space.param import Param
 from broadpeak._sweep.decorating import (
     Decorated,
@@ -35,8 +37,10 @@ from broadpeak._sweep.decorating import (
     options_given,
     own_options,
 )
-from broadpeak.errors import ConditionError
-from broadpeak.types import Function, IntArray, Keywords, NoResult, ParamValues
+from broadpeak._sweep.mono import LEAST, checked_mono, run_listed
+from broadpeak._sweep.streaming import Wanted, run_kept, run_mono_kept
+from broadpeak.errors import ConditionError, ParamError, broken_rule
+from broadpeak.types import Function, IntArray, Keywords, NoResult, ParamValues, Reducer
 
 Params: TypeAlias = dict[str, Param]
 Places: TypeAlias = dict[str, int | str]
@@ -51,12 +55,14 @@ def parameterized(
     *,
     merge_func: MergeSpec | None = None,
     merge_kwargs: Keywords | None = None,
+    keep: Reducer | None = None,
     return_param_index: bool = False,
     eval_id: object = None,
     random_subset: float | None = None,
     seed: int | None = None,
     grid_indices: slice | Sequence[int] | IntArray | None = None,
     max_misses: int | None = None,
+    mono: bool | str = "auto",
     mono_n_chunks: Auto = None,
     mono_chunk_len: Auto = None,
     mono_chunk_meta: ChunkMeta = None,
@@ -82,6 +88,10 @@ def parameterized(
         annotation if it is one of them; otherwise results are a list, in order of combinations.
     merge_kwargs : mapping, optional
         Arguments of the merge; templates allowed.
+    keep : Reducer, optional
+        `broadpeak.top`, `bottom`, `histogram` or your own `types.Reducer`: takes results as they
+        arrive. Neither results, nor combinations, nor their index are held but for what is kept,
+        so that there may be any number. Not with `merge_func`.
     return_param_index : bool
         Whether ``(results, index)`` is returned.
     eval_id : hashable, optional
@@ -95,6 +105,11 @@ def parameterized(
     max_misses : int, optional
         For `random_subset`, where conditions can only be met by drawing and rejecting: the number
         of misses in a row after which drawing ends with what was found; see `combine_params`.
+    mono : {"auto", True, False}
+        Whether many combinations may go to one call, as lists. "auto": where the function passes
+        its parameters on to the library alone, and some combinations gave the same bits and labels
+        singly and as a list; nothing but the speed shows it. True: also other functions are tried,
+        and whatever speaks against lists is an error. False: never.
     mono_n_chunks, mono_chunk_len : int or "auto", optional
         Number of mono-chunks, or of combinations in each: one call gets many combinations, every
         Param as the list of its values. "auto" is the number of cores. See also `Param`.
@@ -153,7 +168,8 @@ class Parameterized(Decorated):
 
     owner = "parameterized"
     own_names = own_options(parameterized)
-    rivals = ("mono_n_chunks", "mono_chunk_len", "mono_chunk_meta")
+    rivals = ("mono", "mono_n_chunks", "mono_chunk_len", "mono_chunk_meta")
+    rules = rivals[1:]  # of mono-chunks
 
     def __init__(self, func: Function, given: Keywords, local_names: Keywords) -> None:
         super().__init__(func, given, local_names)
@@ -171,11 +187,20 @@ class Parameterized(Decorated):
         if not params:
             return self.func(*args, **kwargs)
         settings = options.settings or self.settings(options)
-        combos = self._combos(params, own_values)
-        if not own_values.keys().isdisjoint(self.rivals) and any(
-            own_values.get(name) is not None for name in self.rivals
+        mono = checked_mono(own_values["mono"]) if "mono" in own_values else "auto"
+        if settings.keep is not None:
+            arguments = args, kwargs, params, positions
+            reducer = settings.keep
+            return self._run_kept(arguments, settings, reducer, own_values, with_index=with_index)
+        combos: Combos = self._combos(params, own_values)
+        if not own_values.keys().isdisjoint(self.rules) and any(
+            own_values.get(name) is not None for name in self.rules
         ):
-            chunks = plan_chunks(len(combos), *map(own_values.get, self.rivals), prefix="mono_")
+            if mono is False:
+                rules = [name for name in self.rules if own_values.get(name) is not None]
+                rule = f"not be False beside {' and '.join(rules)}"
+                raise ParamError(broken_rule("mono", rule, mono, "Leave out one of them."))
+            chunks = plan_chunks(len(combos), *map(own_values.get, self.rules), prefix="mono_")
             arguments = args, kwargs, params, positions
             finished, index = self._run_chunks(arguments, combos, chunks, settings)
         else:
@@ -184,13 +209,18 @@ class Parameterized(Decorated):
             for name, position in positions.items():
                 column = combos.columns[name]
                 varying[position] = (column.values, column.codes)
-            finished = run(
-                self.calls(args, kwargs, varying, len(combos)),
-                settings,
+            calls = self.calls(args, kwargs, varying, len(combos))
+            do = partial(
+                run,
+                settings=settings,
                 keys=index,
                 label=partial(describe, combos),
                 names=partial(_names, combos, index),
             )
+            if mono is False or len(combos) < (2 if mono is True else LEAST):
+                finished = do(calls)
+            else:
+                finished = run_listed(do, calls, mono, params, settings)
             if finished.kept is not None:
                 index = index[finished.kept]
         if with_index and finished.value is not NoResult:
@@ -257,10 +287,52 @@ class Parameterized(Decorated):
         )
         return finished, seen(finished.kept)[1]
 
-    def _combos(self, params: Params, own_values: Keywords) -> Combos:
-        """Return the chosen combinations."""
+    def _run_kept(
+        self,
+        arguments: tuple[tuple[object, ...], dict[str, object], Params, Places],
+        settings: Settings,
+        reducer: Reducer,
+        own_values: Keywords,
+        *,
+        with_index: bool,
+    ) -> Any:
+        """Return what the reducer of `settings` keeps, with `with_index` also its combinations."""
+        args, kwargs, params, positions = arguments
+        if with_index and not isinstance(reducer, Best):
+            rule = "be left out with a reducer that keeps no combinations"
+            raise ParamError(broken_rule("return_param_index", rule, reducer))
+        combos: ComboBlocks = self._combos(params, own_values, ComboBlocks)
+        wanted = Wanted(
+            combos,
+            {name: param.values for name, param in combos.axes.params.items()},
+            settings,
+            reducer,
+            lambda varying, n: self.calls(
+                args, kwargs, {positions[name]: coded for name, coded in varying.items()}, n
+            ),
+            describe,
+        )
+        rules = [own_values.get(name) for name in self.rules]
+        if all(rule is None for rule in rules):
+            finished = run_kept(wanted)
+        else:
+            context = settings.template_context or {}
+            chunks = plan_chunks(len(combos), *rules, prefix="mono_")
+            finished = run_mono_kept(
+                wanted,
+                chunks,
+                lambda name, column, rows: _mono_values(params[name], column, rows, context),
+            )
+        if with_index and finished.value is not NoResult:
+            return finished.value, finished.value.index
+        return finished.value
+
+    def _combos(
+        self, params: Params, own_values: Keywords, select: Function = select_combos
+    ) -> Any:
+        """Return the chosen combinations, made by `select`."""
         try:
-            return select_combos(
+            return select(
                 params,
                 grid_indices=own_values.get("grid_indices"),
                 random_subset=own_values.get("random_subset"),

@@ -158,7 +158,7 @@ class TrainArguments(DispatchOptions, ChunkOptions, total=False):
     on_step: Callable[[StepInfo], object] | None
 
 
-_NOT_PASSED_ON = {"merge_func", "merge_kwargs", "raise_no_results"}
+_NOT_PASSED_ON = {"merge_func", "merge_kwargs", "keep", "raise_no_results"}
 EXECUTE_OPTIONS = frozenset(Settings.__dataclass_fields__) - _NOT_PASSED_ON
 """Options of `execute` that a training passes on."""
 

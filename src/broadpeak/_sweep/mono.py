@@ -1,0 +1,496 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Batches of a sweep as one call on lists of parameters, where that is known to change nothing.
+
+A batch that an engine takes is then a mono-chunk: one call, whose result is taken apart into what
+single calls return. So labels, merges, progress and engines have nothing to know of it, and an
+error in a list is found again singly, in its own combination. Before that `bodies` says whether the
+function can be given lists at all; a trial on combinations from all over the grid, and two more in
+every chunk, are compared bit by bit with single calls.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import random
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain, count
+from pathlib import Path
+from time import perf_counter
+from typing import Any, ClassVar, Final, TypeAlias
+
+import numpy as np
+
+from broadpeak._core import check
+from broadpeak._merge.pieces import UnlikePieceError, same_bits, split_piece
+from broadpeak._run.batches import Nesting, nested, nesting
+from broadpeak._run.calls import Calls, CallTemplate, Task
+from broadpeak._run.options import Settings
+from broadpeak._run.sinks import Finished
+from broadpeak._space.param import Param
+from broadpeak._sweep.bodies import read_body
+from broadpeak._sweep.listable import NotListable, Rules
+from broadpeak.errors import ParamError, described
+from broadpeak.types import IntArray, ParamValues
+
+try:
+    import resource
+except ImportError:  # Windows has none
+    resource = None  # type: ignore[assignment]
+
+Mono: TypeAlias = "bool | str"
+
+LEAST: Final = 16
+"""So many combinations a sweep must have for lists to be worth a trial."""
+
+_SHORTEST = 4  # fewer are quicker singly
+_LONGEST = 0.5  # seconds of a single call from which on lists are not tried
+_SPOTS = 2  # combinations of every chunk that are compared
+_MOST_BYTES = 256 * 2**20
+_PAGE = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
+_MADE = 10  # tables that a body is taken to make, where it is not read
+_SLOWER = 1.5  # so much longer than single calls a list may take
+_SEEN = 0.02  # seconds of a list from which on its rate is compared with that of single calls
+_MOST_PLANS = 8
+_PLAIN = frozenset((int, float, str, bool, type(None)))
+_OFF: Final = {  # options under which every combination must be called by itself
+    **dict.fromkeys(("store", "timeout", "n_chunks", "chunk_len", "chunk_meta"), None),
+    **dict.fromkeys(("pre_execute_func", "pre_chunk_func"), None),
+    **dict.fromkeys(("post_execute_func", "post_chunk_func"), None),
+    "on_error": "raise",
+    "retries": 0,
+    "distribute": "tasks",
+    "cache_chunks": False,
+}
+
+
+class UnequalListError(ParamError):
+    """A call on lists gives something else than single calls."""
+
+
+def checked_mono(value: object) -> Mono:
+    """Return the option `mono` if it is one.
+
+    Raises
+    ------
+    ParamError
+        If it is neither True, False nor "auto".
+    """
+    if isinstance(value, (bool, np.bool_)):
+        return bool(value)
+    return str(check.one_of("mono", value, ["auto", True, False]))
+
+
+class MonoPlan:
+    """What the chunks of one run share; every process has one of its own.
+
+    Attributes
+    ----------
+    name : str
+        Name of the function.
+    insists : bool
+        Whether ``mono=True`` was passed.
+    known : dict of int to result
+        Results that are there already, by number of combination.
+    sample : object
+        What a single call returned: it shows how to take the result of a list apart.
+    is_on : bool
+        Whether lists are used.
+    single_seconds : float
+        How long a single call takes.
+    """
+
+    def __init__(self, name: str, *, insists: bool, bytes_each: float) -> None:
+        self.name = name
+        self.insists = insists
+        self.known: dict[int, Any] = {}
+        self.sample: Any = None
+        self.is_on = True
+        self.single_seconds = math.inf
+        self._bytes_each = self._most_bytes_each = bytes_each
+        self._n_failed = self._n_slow = 0
+        self._token = f"{os.getpid()}-{next(_tokens)}"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _plan_here, (self._token, dict(self.__dict__))
+
+    @classmethod
+    def here(cls, token: str, state: dict[str, Any]) -> MonoPlan:
+        """Return the plan of this name in this process, which has learnt from earlier chunks."""
+        if token not in _plans:
+            while len(_plans) >= _MOST_PLANS:
+                _plans.pop(next(iter(_plans)))
+            plan = _plans[token] = cls.__new__(cls)
+            plan.__dict__.update(state)
+        return _plans[token]
+
+    def most(self) -> int:
+        """Return how many combinations a chunk may have for the memory it takes."""
+        return max(_SHORTEST, int(_room() / self._bytes_each))
+
+    def measured(self, n: int, seconds: float, n_bytes: float | None) -> None:
+        """Note what a chunk of `n` combinations took, in time and, at most, in memory."""
+        if n_bytes is not None:
+            self._bytes_each = min(self._most_bytes_each, max(n_bytes / n, 1.0))
+        ratio = seconds / n / self.single_seconds
+        self._n_slow = self._n_slow + 1 if seconds > _SEEN and ratio > _SLOWER else 0
+        if self._n_slow > 1:  # the first one may have compiled something
+            self.give_up(f"a list takes {ratio:.1f} times as long")
+
+    def failed(self, error: Exception) -> None:
+        """Note that a list raised what single calls do not."""
+        if self.insists:
+            raise UnequalListError(f"a list raises {described(error)}, and single calls do not")
+        self._n_failed += 1
+        if self._n_failed > 1:
+            self.give_up(f"lists raise {described(error)}")
+
+    def give_up(self, why: str) -> None:
+        """Go on singly."""
+        if self.is_on and not self.insists:
+            self.is_on = False
+            say(self.name, why)
+
+
+_tokens = count()
+_plans: dict[str, MonoPlan] = {}
+_plan_here = MonoPlan.here
+
+
+class ListedCalls(Calls):
+    """Calls that are made as one on lists, batch by batch, and give what single calls give."""
+
+    __slots__ = ("_plan",)
+
+    seconds: ClassVar[float] = 0.4
+    """Of a batch: what lists share is worth much, and they have no place to stop at."""
+
+    _plan: MonoPlan
+
+    @classmethod
+    def over(cls, calls: Calls, plan: MonoPlan) -> ListedCalls:
+        """Return `calls` under a plan; their last column says which combination a call is of."""
+        template, values, codes = calls.columns()
+        n = len(calls)
+        return cls.rebuilt(template, (*values, range(n)), (*codes, np.arange(n)), n, plan)
+
+    @classmethod
+    def _of(
+        cls,
+        template: CallTemplate,
+        values: tuple[Sequence[object], ...],
+        codes: tuple[IntArray, ...],
+        n: int,
+    ) -> ListedCalls:
+        made = super()._of(template, values, codes, n)
+        assert isinstance(made, cls)  # noqa: S101  # it is made of this class
+        return made
+
+    @classmethod
+    def rebuilt(
+        cls,
+        template: CallTemplate,
+        values: tuple[Sequence[object], ...],
+        codes: tuple[IntArray, ...],
+        n: int,
+        plan: MonoPlan,
+    ) -> ListedCalls:
+        """Return calls of their columns."""
+        return cls._of(template, values, codes, n).under(plan)
+
+    def under(self, plan: MonoPlan) -> ListedCalls:
+        """Return these calls, which now have a plan."""
+        self._plan = plan
+        return self
+
+    def _singles(self) -> Calls:
+        columns = self._values[:-1], self._codes[:-1]
+        return Calls._of(self.template, *columns, self._n)  # noqa: SLF001  # of the class above
+
+    def __getitem__(self, item: Any) -> Any:
+        if isinstance(item, slice):
+            part: Any = super().__getitem__(item)
+            return part.under(self._plan)
+        return self._singles()[item]
+
+    def pick(self, positions: Sequence[int]) -> ListedCalls:
+        """Return the calls at `positions`, in that order."""
+        part: Any = super().pick(positions)
+        found: ListedCalls = part.under(self._plan)
+        return found
+
+    def __iter__(self) -> Iterator[Task]:
+        return iter(self._singles())
+
+    def results(self) -> Iterator[object]:
+        """Return an iterator over the results: chunk by chunk, or singly where lists do not do."""
+        return chain.from_iterable(self._parts())
+
+    def _parts(self) -> Iterator[Iterable[object]]:
+        start, plan = 0, self._plan
+        while start < self._n:
+            n = min(self._n - start, plan.most()) if plan.is_on else 0
+            if n < _SHORTEST:
+                yield self[start:].each()
+                return
+            yield self[start : start + n].chunk()
+            start += n
+
+    def numbers(self) -> list[int]:
+        """Return which combination of the run every call is of."""
+        numbers: Any = self._values[-1]
+        return [numbers[code] for code in self._codes[-1].tolist()]
+
+    def each(self) -> Iterator[object]:
+        """Make the calls one by one, but those whose results are known."""
+        known, numbers = self._plan.known, self.numbers()
+        if known.keys().isdisjoint(numbers):
+            yield from self._singles().results()
+            return
+        for number, task in zip(numbers, self._singles(), strict=True):
+            yield known[number] if number in known else task()
+
+    def chunk(self) -> Iterable[object]:
+        """Make one call on lists, compare some of its results, and return them all."""
+        plan = self._plan
+        before, begun = _memory(), perf_counter()
+        try:
+            values = self.on_lists()
+        except UnlikePieceError as error:
+            raise UnequalListError(str(error)) from None
+        except Exception as error:  # noqa: BLE001  # whose combination it is, single calls will say
+            return self._after(error)
+        seconds, after = perf_counter() - begun, _memory(peak=True)
+        plan.measured(self._n, seconds, after - before if before and after else None)
+        self._compare(values)
+        return values
+
+    def _after(self, error: Exception) -> Iterator[object]:
+        """Make the calls one by one, of which one may raise what the list has raised."""
+        last: list[object] = []  # held back: what is found at the end counts for this call
+        try:
+            for value in self.each():
+                yield from last
+                last = [value]
+        except BaseException:
+            yield from last
+            raise
+        self._plan.failed(error)
+        yield from last
+
+    def on_lists(self) -> list[Any]:
+        """Return the results of one call on the lists of all values.
+
+        Raises
+        ------
+        UnlikePieceError
+            If that call returns something else than single calls do, for each combination.
+        """
+        pairs = zip(self._values[:-1], self._codes[:-1], strict=True)
+        lists = [ParamValues(map(values.__getitem__, codes.tolist())) for values, codes in pairs]
+        return split_piece(self.template.task(lists)(), self._n, self._plan.sample)
+
+    def _compare(self, values: list[Any]) -> None:
+        """Refuse results of a list of which some are not those of single calls."""
+        singles = self._singles()
+        for spot in _drawn(_SPOTS, self._n, seed=self[:1].numbers()[0]):
+            try:
+                single = singles[spot]()
+            except Exception as error:
+                text = f"a single call raises {described(error)}, and a list does not"
+                raise UnequalListError(text) from error
+            if not same_bits(single, values[spot]):
+                raise UnequalListError("a list gives other results than single calls")
+
+    def __reduce__(self) -> tuple[object, ...]:
+        rebuild, arguments = super().__reduce__()
+        return _listed_calls, (rebuild, arguments, self._plan)
+
+
+def _listed_calls(rebuild: Any, arguments: tuple[Any, ...], plan: MonoPlan) -> ListedCalls:
+    calls: Calls = rebuild(*arguments)
+    template, values, codes = calls.columns()
+    return ListedCalls.rebuilt(template, values, codes, len(calls), plan)
+
+
+# --- deciding ------------------------------------------------------------------------------------
+
+
+def run_listed(
+    run: Callable[..., Finished],
+    calls: Calls,
+    mono: Mono,
+    params: Mapping[str, Param],
+    settings: Settings,
+) -> Finished:
+    """Run calls on lists where that is safe, and singly elsewhere.
+
+    Parameters
+    ----------
+    run : callable
+        Runs calls.
+    calls : Calls
+        One call a combination, in which only the parameters vary.
+    mono : "auto" or True
+        True: whatever speaks against lists is an error.
+    params : mapping
+        The parameters, by name.
+    settings : Settings
+        Options of the run.
+
+    Raises
+    ------
+    ParamError
+        If `mono` is True, and lists do not give what single calls give.
+    """
+    insists = mono is True
+    name = getattr(calls.func, "__name__", None) or type(calls.func).__name__
+    try:
+        _check_options(settings)
+        found = _tried(calls, name, params, insists=insists)
+    except NotListable as why:
+        if insists:
+            raise refusal(why) from None
+        say(name, str(why))
+        return run(calls)
+    try:
+        return run(found, passthrough=(UnequalListError,))
+    except UnequalListError as why:  # what was run so far is not to be trusted, either
+        if insists:
+            raise refusal(why) from None
+        say(name, str(why))
+    return run(calls)
+
+
+def _tried(calls: Calls, name: str, params: Mapping[str, Param], *, insists: bool) -> ListedCalls:
+    """Return calls that are made on lists, or that are to go on singly after the trial."""
+    if insists:
+        n_bytes = 8.0 * _MADE * _longest(calls)
+    else:
+        _check_params(params)
+        rules = _read(calls, params)
+        n_bytes = 8.0 * max(rules.n_made * rules.n_bars, 1)
+    plan = MonoPlan(name, insists=insists, bytes_each=n_bytes)
+    found = ListedCalls.over(calls, plan)
+    try:
+        _try(found, plan)
+    except NotListable as why:
+        if insists:
+            raise
+        plan.give_up(str(why))
+    return found
+
+
+def refusal(why: object) -> ParamError:
+    """Return the error of ``mono=True`` where lists do not do."""
+    return ParamError(
+        "mono=True must get the same from a call on lists of parameters as from single calls, got: "
+        f"{why}. Pass mono='auto' or False."
+    )
+
+
+def say(name: str, why: str) -> None:
+    """Tell whoever asks for it why a sweep runs singly."""
+    logging.getLogger("broadpeak").debug("%s runs one combination at a time: %s", name, why)
+
+
+def _check_options(settings: Settings) -> None:
+    for option, default in _OFF.items():
+        if getattr(settings, option) != default:
+            raise NotListable(f"{option} is given")
+
+
+def _check_params(params: Mapping[str, Param]) -> None:
+    """Refuse values of which lists make something else: objects, numbers of several types."""
+    for name, param in params.items():
+        if param.mono_reduce or param.mono_merge_func is not None:
+            raise NotListable(f"{name} says itself how its list is passed")
+        kinds = set(map(type, param.values))
+        if not kinds <= _PLAIN:
+            raise NotListable(f"values of {name} are not plain")
+        if len(kinds & {int, float, bool}) > 1:  # 1, 1.0 and True are one key of a memory
+            raise NotListable(f"values of {name} are numbers of several types")
+        if float in kinds and any(_is_minus_zero(value) for value in param.values):
+            raise NotListable(f"a value of {name} is minus zero")
+
+
+def _is_minus_zero(value: Any) -> bool:
+    return value is not None and value == 0.0 and math.copysign(1.0, value) < 0
+
+
+def _read(calls: Calls, params: Mapping[str, Param]) -> Rules:
+    """Return what was seen in the body, which takes lists."""
+    template, _, _ = calls.columns()
+    names = dict(zip(template.slots, params, strict=True))
+    return read_body(template.func, template.args, template.kwargs, names)
+
+
+def _longest(calls: Calls) -> int:
+    """Return the length of the longest argument that all calls share."""
+    template, _, _ = calls.columns()
+    shared: list[Any] = [*template.args, *template.kwargs.values()]
+    return max([1, *(len(one) for one in shared if hasattr(type(one), "__len__"))])
+
+
+def _try(calls: ListedCalls, plan: MonoPlan) -> None:
+    """Run some combinations singly and as one list; refuse what is not the same.
+
+    An error of a single call is left to the run, which finds it in its turn.
+    """
+    n = len(calls)
+    numbers = sorted({0, n // 2, n - 1, *_drawn(2, n, seed=n)})
+    outer = nesting.get()
+    with nested(Nesting(outer.depth + 1, outer.n_beside)):
+        for number in numbers:
+            begun = perf_counter()
+            try:
+                plan.known[number] = check.finished(calls[number]())
+            except Exception:  # noqa: BLE001  # whatever it is
+                plan.give_up("a single call raises an error")
+                plan.is_on = False
+                return
+            is_first = number == numbers[0]  # it may compile something
+            plan.single_seconds = min(plan.single_seconds, perf_counter() - begun)
+            if plan.single_seconds > _LONGEST and not is_first and not plan.insists:
+                raise NotListable("a single call takes long enough")
+        plan.sample = plan.known[numbers[0]]
+        try:
+            values = calls.pick(numbers).on_lists()
+        except UnlikePieceError as error:
+            raise NotListable(str(error)) from None
+        except Exception as error:
+            raise NotListable(f"a list raises {described(error)}") from error
+    if not all(map(same_bits, values, plan.known.values())):
+        raise NotListable("a list gives other results than single calls")
+
+
+def _drawn(count: int, n: int, *, seed: int) -> list[int]:
+    """Return some of `n` positions, the same ones every time."""
+    return random.Random(seed).sample(range(n), min(count, n))
+
+
+# --- memory --------------------------------------------------------------------------------------
+
+
+def _memory(*, peak: bool = False) -> float | None:
+    """Return the bytes that this process has, or has had at most; None where that is not known."""
+    try:
+        pages = Path("/proc/self/statm").read_bytes().split()[1]
+    except (OSError, IndexError):
+        return None
+    if peak:
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024.0
+    return float(pages) * _PAGE
+
+
+def _room() -> float:
+    """Return how much memory a chunk may take, in bytes."""
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return _MOST_BYTES
+    for line in lines:
+        if line.startswith("MemAvailable:"):
+            return min(_MOST_BYTES, float(line.split()[1]) * 1024 / 4)
+    return _MOST_BYTES
