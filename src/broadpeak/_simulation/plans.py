@@ -1,25 +1,40 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Which evaluator runs a simulation, and why; what a stream of summaries may leave out."""
+"""How a summary is found, and what may be left out of one."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """Which evaluator runs, and why."""
+class Plan(NamedTuple):
+    """Which evaluator finds the summary of a simulation.
+
+    Attributes
+    ----------
+    evaluator : "crossings", "events" or "dense"
+        From the bars of crossings alone; from order to order; bar by bar.
+    why : str
+        What of the description decided it, in a sentence.
+    """
 
     evaluator: str
     why: str
 
-    def __str__(self) -> str:
-        return f"{self.evaluator}: {self.why}"
-
 
 @dataclass(slots=True)
 class Floor:
-    """What need not be streamed: rows that are certainly worse than `bound`."""
+    """What a row must reach to be worth keeping; its holder may move `bound` at any time.
+
+    Attributes
+    ----------
+    figure : "sharpe" or "end"
+        Mean over standard deviation (ddof 1) of bar returns, per bar; or the end value, in money.
+    best : "high" or "low"
+        Whether rows below the bound, or those above it, may be left out.
+    bound : float or None
+        None: nothing is left out.
+    """
 
     figure: str
     best: str = "high"

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import Any, NamedTuple, TypeAlias
@@ -15,7 +15,7 @@ import numpy as np
 from broadpeak._core.arrays import read_only
 from broadpeak._core.check import one_of
 from broadpeak._metrics._kernels.summary import DOWNSIDE, DRAWDOWN
-from broadpeak._simulation._kernels.held import empty_table, fill_table
+from broadpeak._simulation._kernels.held import BLOCK, add_price_falls, add_price_sums
 from broadpeak._simulation._kernels.layout import (
     N_SETTINGS,
     SIZE_TYPES,
@@ -236,10 +236,23 @@ class Prices:
 
 def _table(prices: Prices, *, falls: bool) -> PriceSums:
     n, n_bars = prices.shape
-    table = empty_table(n, n_bars, falls)
     close, _, bounds = prices.own
-    for row in range(n):
-        fill_table(table, row, close[bounds[row] : bounds[row + 1]])
+    rows = [close[bounds[row] : bounds[row + 1]] for row in range(n)]
+    return sums_of_prices(rows, n_bars, falls=falls)
+
+
+def sums_of_prices(prices: Sequence[FloatArray], n_bars: int, *, falls: bool) -> PriceSums:
+    """Return the running sums of prices, each of at most `n_bars` bars."""
+    n, n_blocks = len(prices), (n_bars + BLOCK - 1) // BLOCK
+    more = n if falls else 0
+    table = PriceSums(
+        np.empty((n, n_bars, 2)), np.empty((n, n_blocks, 4)), np.empty((n, 2)),
+        np.empty((more, n_bars)), np.empty((more, n_blocks, 2)), np.empty((more, n_blocks, 3)),
+    )  # fmt: skip
+    for row, close in enumerate(prices):
+        add_price_sums(close, table.sums[row], table.bases[row], table.limits[row])
+        if falls:
+            add_price_falls(close, table.downs[row], table.down_bases[row], table.ranges[row])
     return table
 
 

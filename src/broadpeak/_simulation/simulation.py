@@ -20,24 +20,32 @@ from typing import Any
 
 import numpy as np
 
+from broadpeak._core import threads
 from broadpeak._core.arrays import read_only
-from broadpeak._metrics._kernels.summary import N_FIGURES, as_summary
+from broadpeak._metrics._kernels.summary import MOMENTS, N_FIGURES, as_summary
 from broadpeak._signals.crossing import Crossing
 from broadpeak._simulation._kernels.layout import (
     ONE_COLUMN,
     Groups,
     Market,
-    PriceSums,
     SettingsPool,
     Signals,
     Terms,
 )
-from broadpeak._simulation._kernels.longs import summarize_long_signals
 from broadpeak._simulation._kernels.run import run_groups, summarize_groups
+from broadpeak._simulation.events import event_blocks
+from broadpeak._simulation.figures import (
+    add_figures,
+    are_reversed,
+    moments_of_pair,
+    trades_from_events,
+    trades_from_signals,
+)
 from broadpeak._simulation.fills import NO_DAYS, Fills
 from broadpeak._simulation.plans import Floor, Plan
 from broadpeak._simulation.rules import (
     NO_TABLE,
+    ROOM,
     ExitAxis,
     Orders,
     Prices,
@@ -50,6 +58,8 @@ from broadpeak._simulation.rules import (
 from broadpeak.errors import ParamError, broken_rule
 from broadpeak.types import AnyArray, BoolArray, FloatArray, IntArray
 
+RESULTS = 1 << 16  # result columns of an axis that are simulated at a time
+BAR_OF_COLUMN = 0.5  # nanoseconds, about, where little happens
 CHUNK = 1 << 22  # values of one input that are copied at a time, where copying is needed
 _VALUES = operator.attrgetter("values")
 _ONE_ROW = read_only(np.zeros((1, 6), dtype=np.int64))
@@ -82,7 +92,9 @@ class Simulation:
     axis: ExitAxis | None = None
 
     def start(self) -> FloatArray:
-        """Return the value of each group before the first bar."""
+        """Return the value of each group, or result column, before the first bar."""
+        if self.axis is not None:
+            return np.repeat(replace(self, axis=None).start(), len(self.axis))
         n_columns, n_groups = len(self.price_rows), len(self.groups.bounds) - 1
         cash = np.asarray(self.rules.init_cash, dtype=np.float64)
         if self.groups.shared or n_groups == n_columns:
@@ -155,63 +167,164 @@ class Simulation:
                 long[:] = False
         return long
 
+    def plan(self, needs: int) -> Plan:
+        """Return which evaluator finds a summary of this, and why."""
+        if self.groups.shared:
+            return Plan("dense", "Columns share cash, so that they take turns on every bar.")
+        if self.rules.accumulate:
+            return Plan("dense", "Entries add to what is held, and exits take from it.")
+        reason = self._not_by_crossings()
+        if reason:
+            return Plan("events", f"From order to order, since {reason}.")
+        what = "Entries and exits are crossings, of all cash and of all that is held"
+        if self._watches:
+            what += ", and a stop depends on the entry bar and its level alone"
+        return Plan("crossings", f"{what}.")
+
+    def _not_by_crossings(self) -> str:
+        """Return what keeps figures from following from crossings alone; "" for nothing."""
+        entries, exits = self.signals[:2]
+        if not isinstance(entries, Crossing):
+            return "entries are given bar by bar"
+        if not isinstance(exits, Crossing):
+            return "exits are given bar by bar"
+        if self.prices.has_nan:
+            return "prices have gaps"
+        if not self.are_single:
+            return "columns are valued in groups"
+        if not self.are_long().all():
+            return "positions are short, or not all cash is bought with"
+        if self._watches:
+            return "there are stops"
+        return ""
+
+    def crossings(self) -> tuple[Crossing, Crossing]:
+        """Return entries and exits where both are crossings."""
+        entries, exits = self.signals[:2]
+        if not (isinstance(entries, Crossing) and isinstance(exits, Crossing)):
+            raise ParamError("Entries and exits must be crossings.")
+        return entries, exits
+
+    @property
+    def _watches(self) -> bool:
+        """Whether anything but a signal closes a position."""
+        stops = self.rules.stops.values()
+        return self.axis is not None or any(stop is not None for stop in stops)
+
     def summary(self, needs: int, start: FloatArray) -> AnyArray:
         """Run, and keep of each group only its summary (dtype `SUMMARY`)."""
-        if self.is_described:
-            if self.axis is not None:
-                start = np.repeat(start, len(self.axis))
-            return self.expanded().summary(needs, start)
-        # Kernels take signals in C order and settings in one array; what is large is copied part
-        # by part, so that never all of it is there twice.
+        return as_summary(self.rows_of_summary(needs, start))
+
+    def rows_of_summary(self, needs: int, start: FloatArray) -> FloatArray:
+        """Return the summary as rows of numbers, by the shortest way that finds it."""
+        if not self.is_described:
+            parts = self._parts() if self._copies > CHUNK else [self]
+        elif self._not_by_crossings() == "":
+            return self._by_crossings(needs, start)
+        else:
+            # Bools of some columns at a time, never of all.
+            parts = self._parts(1 if self.axis is None else len(self.axis))
+        found: list[FloatArray] = []
+        begin = 0
+        for part in parts:
+            one = part.expanded() if part.is_described else part
+            end = begin + len(one.groups.bounds) - 1
+            found.append(one.by_signals(needs, start[begin:end]))
+            begin = end
+        return found[0] if len(found) == 1 else np.concatenate(found)
+
+    @property
+    def _copies(self) -> int:
+        """The size of the largest input of which the kernels need a copy."""
         copied = 0
         for rows in self.signals:
-            if not rows.values.flags.c_contiguous:
+            if isinstance(rows, SharedRows) and not rows.values.flags.c_contiguous:
                 copied = max(copied, rows.values.size)
         for value in self.rules.settings():
             if isinstance(value, SharedRows):
                 copied = max(copied, value.values.size)
-        parts = [self] if copied <= CHUNK else self._parts()
-        found: list[AnyArray] = []
-        begin = 0
-        for part in parts:
-            end = begin + len(part.groups.bounds) - 1
-            found.append(part.rows_of_summary(needs, start[begin:end]))
-            begin = end
-        return as_summary(found[0] if len(found) == 1 else np.concatenate(found))
+        return copied
 
-    def rows_of_summary(self, needs: int, start: FloatArray) -> FloatArray:
-        """Return the summary as rows of numbers, by the shortest way that finds it."""
-        inputs = self.kernel_inputs()
+    def by_signals(self, needs: int, start: FloatArray) -> FloatArray:
+        """Return the summary as rows of numbers, from signals that are given."""
         long = self.are_long()
-        table = self.prices.table_for(needs) if long.any() else NO_TABLE
-        market, signals, cash, settings, terms = inputs
+        market, signals, cash, settings, terms = self.kernel_inputs()
         watches = terms.has_distances or terms.has_lifetime
-        if not long.all() or watches or self.prices.has_nan or not self._are_single:
-            return self.by_loop(needs, start, long, table)
-        n_columns = len(self.price_rows)
-        out = np.zeros((n_columns, N_FIGURES))
-        doubt = np.zeros(n_columns, np.bool_)
-        summarize_long_signals(
-            needs, 0, n_columns, market.open, market.close, signals.long_entries,
-            signals.long_exits, signals.rows, cash, settings, terms.next_open, table, out, doubt,
-        )  # fmt: skip
-        if doubt.any():
-            unsure = np.flatnonzero(doubt)
-            out[unsure] = self.take(unsure).by_loop(needs, start[unsure], long[unsure], table)
+        if not long.all() or watches or self.prices.has_nan or not self.are_single:
+            return self.by_loop(needs, start, long)
+        out = np.zeros((len(long), N_FIGURES))
+        small = [
+            add_figures(out, needs, trades, self.prices, self.price_rows, cash)
+            for trades in trades_from_signals(market, signals, settings, next_open=terms.next_open)
+        ]
+        return self._checked(out, np.concatenate(small), needs, start)
+
+    def _by_crossings(self, needs: int, start: FloatArray) -> FloatArray:
+        entries, exits = self.crossings()
+        n = len(self.price_rows)
+        out = np.zeros((n, N_FIGURES))
+        market, cash, settings, terms = self._inputs()
+        late = terms.next_open
+        if (
+            n == 1
+            and needs & ~MOMENTS == 0
+            and self.prices.close.size <= ROOM
+            and not settings.steps.any()
+            and are_reversed(entries, exits)
+        ):
+            state = moments_of_pair(
+                out, entries, market, settings, self.prices, int(self.price_rows[0]),
+                cash=float(cash[0]), next_open=late,
+            )  # fmt: skip
+            if state == 0:
+                return out
+        if len(entries.left_rows) < n and len(exits.left_rows) < n:
+            entries = entries.take(np.zeros(n, np.int64))
+        small = [
+            add_figures(out, needs, trades, self.prices, self.price_rows, cash)
+            for block in event_blocks(entries, exits)
+            for trades in trades_from_events(
+                market, block, self.price_rows, settings, next_open=late
+            )
+        ]
+        return self._checked(out, np.concatenate(small), needs, start)
+
+    def _checked(
+        self, out: FloatArray, small: BoolArray, needs: int, start: FloatArray
+    ) -> FloatArray:
+        """Return rows of numbers, of columns with very small orders as the loop finds them."""
+        if small.any():
+            columns = np.flatnonzero(small)
+            part = self.take(columns)
+            part = part.expanded() if part.is_described else part
+            out[columns] = part.by_loop(needs, start[columns], np.ones(len(columns), np.bool_))
         return out
 
-    def by_loop(
-        self, needs: int, start: FloatArray, long: BoolArray, table: PriceSums
-    ) -> FloatArray:
-        """Return the summary as rows of numbers, from the orders of every column."""
-        found: FloatArray = summarize_groups(
-            needs, self.groups, *self.kernel_inputs(), self.prices.own, self.costs(), start, long,
-            table,
-        )  # fmt: skip
-        return found
+    def by_loop(self, needs: int, start: FloatArray, long: BoolArray) -> FloatArray:
+        """Return the summary as rows of numbers, from the orders of every column.
+
+        `long`: which columns are long or out, with all their cash.
+        """
+        table = self.prices.table_for(needs) if long.any() else NO_TABLE
+        market, signals, cash, settings, terms = self.kernel_inputs()
+        own, costs, (order, bounds, shared) = self.prices.own, self.costs(), self.groups
+        n_parts = threads.parts_for(len(long) * self.prices.shape[1] * BAR_OF_COLUMN)
+        cuts = threads.bounds_of(len(bounds) - 1, max(1, min(n_parts, len(bounds) - 1)))
+        found: list[FloatArray] = [start] * (len(cuts) - 1)
+
+        def work(part: int) -> None:
+            first, last = cuts[part], cuts[part + 1]
+            groups = Groups(order, bounds[first : last + 1], shared)
+            found[part] = summarize_groups(
+                needs, groups, market, signals, cash[first:last] if shared else cash, settings,
+                terms, own, costs, start[first:last], long, table,
+            )  # fmt: skip
+
+        threads.share(work, len(found))
+        return found[0] if len(found) == 1 else np.concatenate(found)
 
     @property
-    def _are_single(self) -> bool:
+    def are_single(self) -> bool:
         """Whether every column is a group, in order."""
         order = self.groups.order
         n = len(order)
@@ -233,7 +346,7 @@ class Simulation:
             for name, value in rules.stops.items()
         }
         signals = [
-            one.taken(columns, n) if isinstance(one, SharedRows) else one.take(columns)
+            one.taken(columns, n) if isinstance(one, SharedRows) else _taken(one, columns)
             for one in self.signals
         ]
         return Simulation(
@@ -241,24 +354,24 @@ class Simulation:
             Groups.single(len(columns)), self.axis,
         )  # fmt: skip
 
-    def plan(self, needs: int) -> Plan:
-        """Return which evaluator runs for figures of these needs."""
-        del needs
-        return Plan("dense", "every bar of every column is looked at")
-
     def stream(
         self, needs: int, start: FloatArray, floor: Floor | None = None
     ) -> Iterator[tuple[IntArray, AnyArray]]:
-        """Yield positions of result columns and their summaries, block by block."""
+        """Yield positions of result columns and their summaries, block by block.
+
+        `start` has one value a column (group) without the axis.
+        """
         del floor
         n_values = 1 if self.axis is None else len(self.axis)
-        if self.axis is None:
-            yield np.arange(len(start)), self.summary(needs, start)
-            return
-        for k in range(len(start)):
-            part = replace(self, axis=None).part(k, k + 1)
-            rows = replace(part, axis=self.axis).summary(needs, start[k : k + 1])
-            yield np.arange(k * n_values, (k + 1) * n_values), rows
+        begin = 0
+        for part in self._parts(n_values):
+            n = len(part.groups.bounds) - 1
+            own = np.repeat(start[begin : begin + n], n_values)
+            yield (
+                np.arange(begin * n_values, (begin + n) * n_values),
+                part.summary(needs, own),
+            )
+            begin += n
 
     def costs(self) -> FloatArray:
         """Return what every column pays per unit, shape (1, 4), as the kernels read it."""
@@ -266,18 +379,33 @@ class Simulation:
         row = (costs.spread + costs.commission, costs.roll_long, costs.roll_short, costs.lot_amount)
         return np.array([row], dtype=np.float64)
 
+    def given_signals(self) -> list[SharedRows]:
+        """Return the signals, which all have to be given bar by bar."""
+        given = [one for one in self.signals if isinstance(one, SharedRows)]
+        if len(given) < len(self.signals):
+            raise ParamError("Signals must be given bar by bar: call expanded() first.")
+        return given
+
     def kernel_inputs(self) -> tuple[Market, Signals, FloatArray, SettingsPool, Terms]:
         """Return what the kernels take, as they take it."""
-        prices, rules, groups = self.prices, self.rules, self.groups
         n_columns = len(self.price_rows)
-        signals = list(map(read_only, map(_VALUES, self.signals)))
+        market, cash, settings, terms = self._inputs()
+        given = self.given_signals()
+        signals = list(map(read_only, map(_VALUES, given)))
         numbers = _ONE_ROW
-        if max(n_columns, len(prices.close), *map(len, signals)) > 1:
+        if max(n_columns, len(market.close), *map(len, signals)) > 1:
             numbers = np.empty((n_columns, 6), dtype=np.int64)
             numbers[:, 0] = self.price_rows
-            for k, rows in enumerate(self.signals):
+            for k, rows in enumerate(given):
                 numbers[:, k + 1] = rows.of_columns(n_columns)
             numbers = read_only(numbers)
+        lanes = Signals(signals[0], signals[1], signals[2], signals[3], signals[4], numbers)
+        return market, lanes, cash, settings, terms
+
+    def _inputs(self) -> tuple[Market, FloatArray, SettingsPool, Terms]:
+        """Return what the kernels take beside signals."""
+        prices, rules, groups = self.prices, self.rules, self.groups
+        n_columns = len(self.price_rows)
         terms = rules.terms()
         rolls = terms.roll_long != 0.0 or terms.roll_short != 0.0
         close = prices.close
@@ -288,15 +416,17 @@ class Simulation:
         cash[:] = rules.init_cash
         return (
             Market(open_, high, low, close, prices.days if rolls else NO_DAYS),
-            Signals(signals[0], signals[1], signals[2], signals[3], signals[4], numbers),
             cash,
             settings_pool(rules.settings(), n_columns, prices.close.shape[1]),
             terms,
         )
 
-    def _parts(self) -> list[Simulation]:
-        """Return simulations of some groups each, `CHUNK` values an input unless one has more."""
-        step = max(1, CHUNK // max(1, self.prices.close.shape[1]))
+    def _parts(self, n_values: int = 1) -> list[Simulation]:
+        """Return simulations of some groups each, `CHUNK` values an input unless one has more.
+
+        Each of their columns is `n_values` result columns.
+        """
+        step = max(1, min(CHUNK // max(1, self.prices.close.shape[1]), RESULTS // n_values))
         bounds = self.groups.bounds
         parts = []
         first = 0
@@ -309,9 +439,7 @@ class Simulation:
         return parts
 
     def part(self, first: int, last: int) -> Simulation:
-        """Return the simulation of groups first..last-1; with an axis of these result columns."""
-        if self.axis is not None:
-            return self.expanded().part(first, last)
+        """Return the simulation of groups first..last-1."""
         bounds = self.groups.bounds[first : last + 1]
         columns = self.groups.order[bounds[0] : bounds[-1]]
         rules = self.rules
@@ -330,17 +458,19 @@ class Simulation:
         return Simulation(
             self.prices,
             self.price_rows[columns],
-            [_part_of(signal, columns) for signal in self.signals],
+            [
+                one.part(columns) if isinstance(one, SharedRows) else _taken(one, columns)
+                for one in self.signals
+            ],
             replace(rules, **changed),
             Groups(np.arange(len(columns), dtype=np.int64), bounds - bounds[0], self.groups.shared),
+            self.axis,
         )
 
 
-def _part_of(signal: SharedRows | Crossing, columns: IntArray) -> SharedRows | Crossing:
-    """Return what some columns read of a signal."""
-    if isinstance(signal, Crossing):
-        return signal if signal.shape[0] == 1 else signal.take(columns)
-    return signal.part(columns)
+def _taken(crossing: Crossing, columns: IntArray) -> Crossing:
+    """Return what some columns read; a crossing of one column is every column's."""
+    return crossing if len(crossing.left_rows) == 1 else crossing.take(columns)
 
 
 def simulate(prices: Prices, orders: Orders, rules: Rules) -> Fills:

@@ -17,6 +17,7 @@ import numpy as np
 from broadpeak._core.compile import inline_kernel, kernel
 from broadpeak._metrics._kernels.measures import downside_of, mean_of, std_of
 from broadpeak._metrics._kernels.summary import (
+    BARS,
     BARS_HELD,
     CLOSED,
     DEPTH,
@@ -29,6 +30,7 @@ from broadpeak._metrics._kernels.summary import (
     GAINS,
     LARGEST_LOSS,
     LARGEST_WIN,
+    LAST,
     LOSSES,
     MEAN,
     MOMENTS,
@@ -36,6 +38,7 @@ from broadpeak._metrics._kernels.summary import (
     PNL_MEAN,
     PNL_STD,
     RETURN_TERM,
+    START,
     STD,
     TRADE_COUNT,
     TRADE_TERM,
@@ -43,7 +46,7 @@ from broadpeak._metrics._kernels.summary import (
     WINS,
 )
 from broadpeak._simulation._kernels.layout import MIN_ORDER, PriceSums
-from broadpeak.types import FloatArray, IntArray
+from broadpeak.types import AnyArray, FloatArray, IntArray
 
 SHIFT = 4
 BLOCK = 1 << SHIFT  # bars over which sums are plain; from block to block they are compensated
@@ -52,6 +55,7 @@ STRETCH = 1024  # changes of prices that are made at a time
 ROUNDING = 2.0**-53  # of one operation
 CERTAIN = 2e9  # how many times its bound of rounding a sum of squares must be, to be relied on
 CERTAIN_MEAN = 1e11  # the same for a mean against its deviation
+SMALL, UNSURE = 1, 2
 CLEARLY = 1.0 + 1e-6  # how far an order must be from the smallest one for the loop to agree
 
 
@@ -188,37 +192,32 @@ def bound_of_rounding(m: int, n: int, squares: float, top: float, whole: float) 
     return ROUNDING * (apart + (ROUNDING * 16.0 * n * whole if m > 0 else 0.0))
 
 
-@inline_kernel
-def is_certain(s: float, q: float, m: int, n: int, top: float, whole: float) -> bool:
-    """Return whether rounding leaves nine digits of mean and deviation."""
-    squares = q - s * (s / n)
-    off = ROUNDING * (m + 8.0) * 16.0 * math.sqrt(top) * CERTAIN_MEAN
-    off = off if m > 0 else 0.0
-    return squares >= CERTAIN * bound_of_rounding(m, n, q, top, whole) and squares * n >= off * off
-
-
 @kernel
 def add_moments(
     out: FloatArray,
+    c: int,
     bars: IntArray,
     money: FloatArray,
-    m: int,
+    a: int,
+    b: int,
     close: FloatArray,
     sums: FloatArray,
     bases: FloatArray,
     limits: FloatArray,
     cash: float,
-) -> tuple[bool, bool]:
-    """Write end value, mean and deviation of `m` trades.
+) -> int:
+    """Write end value, mean and deviation of trades a..b-1; return bits of what they leave open.
 
-    Return whether rounding leaves their digits, and whether every order is large enough to be sent.
+    SMALL: an order is so small that only the loop over orders knows its fate. UNSURE: rounding
+    leaves too few digits of mean and deviation.
     """
     n = close.shape[0]
+    m = b - a
     worth = 1.0
     least = math.inf
     s = 0.0
     q = 0.0
-    for i in range(m):
+    for i in range(a, b):
         e = bars[i, 0]
         x = bars[i, 1]
         cost = money[i, 0] * (1.0 + money[i, 1])
@@ -234,28 +233,39 @@ def add_moments(
         q += squares
         worth *= grown
     mean = s / n
-    out[END] = cash * worth
-    out[MEAN] = mean
-    out[RETURN_TERM] = 1.0
-    out[STD] = math.sqrt(max(q - s * mean, 0.0) / (n - 1)) if n > 1 else math.nan
-    return is_certain(s, q, m, n, limits[0], limits[1]), cash * least >= MIN_ORDER * CLEARLY
+    squares = q - s * mean
+    out[c, START] = cash
+    out[c, END] = cash * worth
+    out[c, BARS] = n
+    out[c, LAST] = max(n - 1, 0)
+    out[c, MEAN] = mean
+    out[c, RETURN_TERM] = 1.0
+    out[c, STD] = math.sqrt(max(squares, 0.0) / (n - 1)) if n > 1 else math.nan
+    off = ROUNDING * (m + 8.0) * 16.0 * math.sqrt(limits[0]) * CERTAIN_MEAN if m > 0 else 0.0
+    sure = squares >= CERTAIN * bound_of_rounding(m, n, q, limits[0], limits[1])
+    sure = sure and squares * n >= off * off
+    small = 0 if cash * least >= MIN_ORDER * CLEARLY else SMALL
+    return small if sure else small | UNSURE
 
 
 @kernel
 def add_downside(
     out: FloatArray,
+    c: int,
     bars: IntArray,
     money: FloatArray,
-    m: int,
+    a: int,
+    b: int,
     close: FloatArray,
     downs: FloatArray,
     bases: FloatArray,
     limits: FloatArray,
 ) -> bool:
-    """Write the root mean square of losses of `m` trades; return whether rounding leaves it."""
+    """Write the root mean square of losses of trades; return whether rounding leaves it."""
     n = close.shape[0]
+    m = b - a
     d = 0.0
-    for i in range(m):
+    for i in range(a, b):
         e = bars[i, 0]
         x = bars[i, 1]
         cost = money[i, 0] * (1.0 + money[i, 1])
@@ -263,14 +273,14 @@ def add_downside(
         if x > e:
             first = min(close[e] / cost - 1.0, 0.0)
             last = min(proceeds / close[x - 1] - 1.0, 0.0)
-            a = e >> SHIFT
-            b = (x - 1) >> SHIFT
-            far = (bases[b, 0] - bases[a, 0]) + (bases[b, 1] - bases[a, 1])
+            k = e >> SHIFT
+            j = (x - 1) >> SHIFT
+            far = (bases[j, 0] - bases[k, 0]) + (bases[j, 1] - bases[k, 1])
             d += (first * first + ((downs[x - 1] - downs[e]) + far)) + last * last
         else:
             last = min(proceeds / cost - 1.0, 0.0)
             d += last * last
-    out[DOWN] = math.sqrt(max(d, 0.0) / n)
+    out[c, DOWN] = math.sqrt(max(d, 0.0) / n)
     return d >= CERTAIN * bound_of_rounding(m, n, d, limits[0], limits[1])
 
 
@@ -318,17 +328,19 @@ def price_range(
 @kernel
 def add_depth(
     out: FloatArray,
+    c: int,
     bars: IntArray,
     money: FloatArray,
-    m: int,
+    a: int,
+    b: int,
     close: FloatArray,
     ranges: FloatArray,
 ) -> None:
-    """Write the deepest fall of the value of `m` trades from its peak; the first is the start."""
+    """Write the deepest fall of the value of trades from its peak; the first is the start."""
     worth = 1.0
     peak = 1.0
     worst = 0.0
-    for i in range(m):
+    for i in range(a, b):
         e = bars[i, 0]
         x = bars[i, 1]
         cost = money[i, 0] * (1.0 + money[i, 1])
@@ -340,18 +352,18 @@ def add_depth(
         worth *= money[i, 2] * (1.0 - money[i, 3]) / cost
         worst = deeper(worst, worth, peak)
         peak = max(peak, worth)
-    out[DEPTH] = worst
+    out[c, DEPTH] = worst
 
 
 @kernel
 def add_results(
-    out: FloatArray, bars: IntArray, money: FloatArray, m: int, n: int, cash: float
+    out: FloatArray, c: int, bars: IntArray, money: FloatArray, a: int, b: int, n: int, cash: float
 ) -> None:
-    """Write the statistics of `m` trades, as of their records; an exit at bar `n` is none."""
+    """Write the statistics of trades, as of their records; an exit at bar `n` is none."""
     worth = 1.0
     mean = 0.0
     squares = 0.0
-    for i in range(m):
+    for i in range(a, b):
         e = bars[i, 0]
         x = bars[i, 1]
         entry = money[i, 0]
@@ -362,37 +374,37 @@ def add_results(
         fees = size * entry * money[i, 1]
         exit_fees = size * price * money[i, 3]
         pnl = (price - entry) * size - fees - exit_fees
-        out[TRADE_COUNT] += 1.0
-        out[NET] += pnl
-        out[FEES_PAID] += fees + exit_fees
-        out[EXPOSED] += x - e
+        out[c, TRADE_COUNT] += 1.0
+        out[c, NET] += pnl
+        out[c, FEES_PAID] += fees + exit_fees
+        out[c, EXPOSED] += x - e
         if x == n:
             continue
-        out[CLOSED] += 1.0
+        out[c, CLOSED] += 1.0
         if pnl > 0.0:
-            out[WINS] += 1.0
-            out[GAINS] += pnl
-            out[LARGEST_WIN] = max(out[LARGEST_WIN], pnl)
+            out[c, WINS] += 1.0
+            out[c, GAINS] += pnl
+            out[c, LARGEST_WIN] = max(out[c, LARGEST_WIN], pnl)
         else:
-            out[LOSSES] -= pnl
-            out[LARGEST_LOSS] = min(out[LARGEST_LOSS], pnl)
-        out[BARS_HELD] += x - e
-        out[TRADE_TERM] = max(out[TRADE_TERM], size * max(entry, price), abs(pnl))
+            out[c, LOSSES] -= pnl
+            out[c, LARGEST_LOSS] = min(out[c, LARGEST_LOSS], pnl)
+        out[c, BARS_HELD] += x - e
+        out[c, TRADE_TERM] = max(out[c, TRADE_TERM], size * max(entry, price), abs(pnl))
         step = pnl - mean
-        mean += step / out[CLOSED]
+        mean += step / out[c, CLOSED]
         squares += step * (pnl - mean)
-    closed = out[CLOSED]
-    out[PNL_MEAN] = mean if closed > 0.0 else math.nan
-    out[PNL_STD] = math.sqrt(squares / (closed - 1.0)) if closed > 1.0 else math.nan
+    closed = out[c, CLOSED]
+    out[c, PNL_MEAN] = mean if closed > 0.0 else math.nan
+    out[c, PNL_STD] = math.sqrt(squares / (closed - 1.0)) if closed > 1.0 else math.nan
 
 
 @kernel
 def trade_returns(
-    bars: IntArray, money: FloatArray, m: int, close: FloatArray, out: FloatArray
+    bars: IntArray, money: FloatArray, a: int, b: int, close: FloatArray, out: FloatArray
 ) -> int:
-    """Write the returns of the bars of `m` trades, all others are 0; return how many."""
+    """Write the returns of the bars of trades, all others are 0; return how many."""
     k = 0
-    for i in range(m):
+    for i in range(a, b):
         e = bars[i, 0]
         x = bars[i, 1]
         cost = money[i, 0] * (1.0 + money[i, 1])
@@ -414,8 +426,31 @@ def trade_returns(
 
 
 @kernel
+def walk_moments(
+    out: FloatArray,
+    c: int,
+    needs: int,
+    bars: IntArray,
+    money: FloatArray,
+    a: int,
+    b: int,
+    close: FloatArray,
+) -> None:
+    """Write mean, deviation and downside of trades from the return of every bar held."""
+    n = close.shape[0]
+    returns = np.empty(n)
+    k = trade_returns(bars, money, a, b, close, returns)
+    if needs & MOMENTS != 0:
+        out[c, MEAN] = mean_of(returns[:k], n - k)
+        out[c, STD] = std_of(returns[:k], out[c, MEAN], n - k)
+    if needs & DOWNSIDE != 0:
+        out[c, DOWN] = downside_of(returns[:k], n - k)
+
+
+@kernel
 def add_figures(
     out: FloatArray,
+    c: int,
     needs: int,
     bars: IntArray,
     money: FloatArray,
@@ -424,32 +459,134 @@ def add_figures(
     table: PriceSums,
     row: int,
     cash: float,
-) -> bool:
-    """Write what is needed of `m` trades; return whether every order is large enough to be sent."""
-    n = close.shape[0]
+) -> None:
+    """Write what is needed of `m` trades, and the moments."""
     limits = table.limits[row]
-    sure, sent = add_moments(
-        out, bars, money, m, close, table.sums[row], table.bases[row], limits, cash
+    state = add_moments(
+        out, c, bars, money, 0, m, close, table.sums[row], table.bases[row], limits, cash
     )
-    sure_down = True
+    walk = MOMENTS if state & UNSURE != 0 else 0
     if needs & DOWNSIDE != 0:
-        sure_down = add_downside(
-            out, bars, money, m, close, table.downs[row], table.down_bases[row], limits
-        )
-    if needs & (MOMENTS | DOWNSIDE) != 0 and not (sure and sure_down):
-        # Rounding leaves too few digits of a difference of sums: bar by bar, then.
-        returns = np.empty(n)
-        k = trade_returns(bars, money, m, close, returns)
-        if not sure:
-            out[MEAN] = mean_of(returns[:k], n - k)
-            out[STD] = std_of(returns[:k], out[MEAN], n - k)
-        if not sure_down:
-            out[DOWN] = downside_of(returns[:k], n - k)
+        downs = table.downs[row]
+        bases = table.down_bases[row]
+        if not add_downside(out, c, bars, money, 0, m, close, downs, bases, limits):
+            walk |= DOWNSIDE
+    if needs & walk != 0:
+        walk_moments(out, c, needs & walk, bars, money, 0, m, close)
     if needs & DRAWDOWN != 0:
-        add_depth(out, bars, money, m, close, table.ranges[row])
+        add_depth(out, c, bars, money, 0, m, close, table.ranges[row])
     if needs & TRADES != 0:
-        add_results(out, bars, money, m, n, cash)
-    return sent
+        add_results(out, c, bars, money, 0, m, close.shape[0], cash)
+
+
+# The same for columns whose trades stand one after another, those of column c at
+# ``starts[c]:starts[c + 1]``; `rows` are those of prices and `places` those of their sums. A kernel
+# for each figure, so that only what is asked is compiled. Slices of arrays are made where a row is
+# another one, for each costs as much as a trade.
+
+
+@kernel
+def moments_of_columns(
+    out: FloatArray,
+    starts: IntArray,
+    bars: IntArray,
+    money: FloatArray,
+    close: FloatArray,
+    rows: IntArray,
+    places: IntArray,
+    sums: FloatArray,
+    bases: FloatArray,
+    limits: FloatArray,
+    cash: FloatArray,
+    state: AnyArray,
+) -> None:
+    """Write `add_moments` of columns, and what they leave open."""
+    c = 0
+    while c < out.shape[0]:
+        row, p = rows[c], places[c]
+        price, price_sums, price_bases, bounds = close[row], sums[p], bases[p], limits[p]
+        while c < out.shape[0] and rows[c] == row:
+            state[c] = add_moments(
+                out, c, bars, money, starts[c], starts[c + 1], price, price_sums, price_bases,
+                bounds, cash[c],
+            )  # fmt: skip
+            c += 1
+
+
+@kernel
+def downsides_of_columns(
+    out: FloatArray,
+    starts: IntArray,
+    bars: IntArray,
+    money: FloatArray,
+    close: FloatArray,
+    rows: IntArray,
+    places: IntArray,
+    downs: FloatArray,
+    bases: FloatArray,
+    limits: FloatArray,
+) -> None:
+    """Write the downside of columns; where rounding leaves too little of it, bar by bar."""
+    c = 0
+    while c < out.shape[0]:
+        row, p = rows[c], places[c]
+        price, price_downs, price_bases, bounds = close[row], downs[p], bases[p], limits[p]
+        while c < out.shape[0] and rows[c] == row:
+            a, b = starts[c], starts[c + 1]
+            if not add_downside(out, c, bars, money, a, b, price, price_downs, price_bases, bounds):
+                walk_moments(out, c, DOWNSIDE, bars, money, a, b, price)
+            c += 1
+
+
+@kernel
+def walk_columns(
+    out: FloatArray,
+    starts: IntArray,
+    bars: IntArray,
+    money: FloatArray,
+    close: FloatArray,
+    rows: IntArray,
+    state: AnyArray,
+) -> None:
+    """Write mean and deviation of the columns of which they are unsure."""
+    for c in range(out.shape[0]):
+        if state[c] & UNSURE != 0:
+            walk_moments(out, c, MOMENTS, bars, money, starts[c], starts[c + 1], close[rows[c]])
+
+
+@kernel
+def depths_of_columns(
+    out: FloatArray,
+    starts: IntArray,
+    bars: IntArray,
+    money: FloatArray,
+    close: FloatArray,
+    rows: IntArray,
+    places: IntArray,
+    ranges: FloatArray,
+) -> None:
+    """Write `add_depth` of columns."""
+    c = 0
+    while c < out.shape[0]:
+        row = rows[c]
+        price, blocks = close[row], ranges[places[c]]
+        while c < out.shape[0] and rows[c] == row:
+            add_depth(out, c, bars, money, starts[c], starts[c + 1], price, blocks)
+            c += 1
+
+
+@kernel
+def results_of_columns(
+    out: FloatArray,
+    starts: IntArray,
+    bars: IntArray,
+    money: FloatArray,
+    n_bars: int,
+    cash: FloatArray,
+) -> None:
+    """Write `add_results` of columns."""
+    for c in range(out.shape[0]):
+        add_results(out, c, bars, money, starts[c], starts[c + 1], n_bars, cash[c])
 
 
 @kernel

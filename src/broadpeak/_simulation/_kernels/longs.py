@@ -9,16 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from broadpeak._core.compile import inline_kernel, kernel
-from broadpeak._metrics._kernels.summary import (
-    BARS,
-    DOWNSIDE,
-    DRAWDOWN,
-    LAST,
-    START,
-)
+from broadpeak._core.compile import kernel
 from broadpeak._simulation._kernels.columns import next_action
-from broadpeak._simulation._kernels.held import add_figures, empty_table, fill_table
 from broadpeak._simulation._kernels.layout import (
     FEES,
     L_BAR,
@@ -27,27 +19,12 @@ from broadpeak._simulation._kernels.layout import (
     LONG_IN,
     LONG_OUT,
     SLIP,
-    PriceSums,
-    SettingsPool,
 )
 from broadpeak._simulation._kernels.stops import setting
 from broadpeak.types import AnyArray, FloatArray, IntArray
 
-
-@inline_kernel
-def write_entry(bars: IntArray, money: FloatArray, m: int, t: int, p: float, rate: float) -> None:
-    """Begin trade `m`."""
-    bars[m, 0] = t
-    money[m, 0] = p
-    money[m, 1] = rate
-
-
-@inline_kernel
-def write_exit(bars: IntArray, money: FloatArray, m: int, t: int, p: float, rate: float) -> None:
-    """End trade `m`."""
-    bars[m, 1] = t
-    money[m, 2] = p
-    money[m, 3] = rate
+# Each trade is a row of `bars` (entry, exit) and of `money` (price and fees of the entry, price and
+# fees of the exit).
 
 
 @kernel
@@ -72,13 +49,19 @@ def log_trades(
         rate = setting(values, at, step, FEES, int(orders[i, L_BAR]))
         held = orders[i, L_UNITS] > 0.0
         if held:
-            write_entry(bars, money, m, t, orders[i, L_PRICE], rate)
+            bars[m, 0] = t
+            money[m, 0] = orders[i, L_PRICE]
+            money[m, 1] = rate
         else:
-            write_exit(bars, money, m, t, orders[i, L_PRICE], rate)
+            bars[m, 1] = t
+            money[m, 2] = orders[i, L_PRICE]
+            money[m, 3] = rate
             m += 1
     if held:
         n = close.shape[0]
-        write_exit(bars, money, m, n, close[n - 1], 0.0)
+        bars[m, 1] = n
+        money[m, 2] = close[n - 1]
+        money[m, 3] = 0.0
         m += 1
     return m
 
@@ -116,66 +99,57 @@ def word_trades(
         if t >= n:
             return m
         raw = price[t] * (1.0 + setting(values, at, step, SLIP, t))
-        write_entry(bars, money, m, t, raw, setting(values, at, step, FEES, t))
+        bars[m, 0] = t
+        money[m, 0] = raw
+        money[m, 1] = setting(values, at, step, FEES, t)
         # The bar of a fill at the open still has its own signal to come.
         t = next_action(words, t + 1 - late, leaves, n) + late
         if t >= n:
-            write_exit(bars, money, m, n, close[n - 1], 0.0)
+            bars[m, 1] = n
+            money[m, 2] = close[n - 1]
+            money[m, 3] = 0.0
             return m + 1
         raw = price[t] * (1.0 - setting(values, at, step, SLIP, t))
-        write_exit(bars, money, m, t, raw, setting(values, at, step, FEES, t))
+        bars[m, 1] = t
+        money[m, 2] = raw
+        money[m, 3] = setting(values, at, step, FEES, t)
         m += 1
         t += 1 - late
 
 
 @kernel
-def write_span(out: FloatArray, n: int, cash: float) -> None:
-    """Write the start value of a column without gaps, and its bars."""
-    out[START] = cash
-    out[BARS] = n
-    out[LAST] = max(n - 1, 0)
-
-
-@kernel
-def summarize_long_signals(
-    needs: int,
+def trades_of_signals(
     first: int,
-    last: int,
     open_: FloatArray,
     close: FloatArray,
     entries: AnyArray,
     exits: AnyArray,
     rows: IntArray,
-    cash: FloatArray,
-    settings: SettingsPool,
+    values: FloatArray,
+    offsets: IntArray,
+    step: IntArray,
     next_open: bool,
-    table: PriceSums,
-    out: FloatArray,
-    doubt: AnyArray,
-) -> None:
-    """Write the summaries of columns first..last-1.
+    starts: IntArray,
+    bars: IntArray,
+    money: FloatArray,
+) -> int:
+    """Write the trades of columns from `first` on while there is room; return the column after.
 
-    In `doubt` are those with an order so small that only the loop over orders knows its fate.
+    There is room for those of one column at least.
     """
-    values, offsets, step = settings
     n = close.shape[1]
     words = np.zeros((n + 7) >> 3, np.uint64)
     code = words.view(np.uint8)
-    bars = np.empty((n // 2 + 1, 2), np.int64)
-    money = np.empty((n // 2 + 1, 4))
-    made = table.sums.shape[0] > 0
-    if not made:
-        table = empty_table(1, n, needs & (DOWNSIDE | DRAWDOWN) != 0)
-    known = -1
-    for c in range(first, last):
+    c = first
+    k = 0
+    starts[0] = 0
+    while c < rows.shape[0] and k + n // 2 + 1 <= bars.shape[0]:
         p = rows[c, 0]
-        if not made and p != known:
-            fill_table(table, 0, close[p])
-            known = p
         encode_long(code, entries[rows[c, 1]], exits[rows[c, 2]])
-        at = offsets[min(c, offsets.shape[0] - 1)]
-        m = word_trades(words, next_open, open_[p], close[p], values, at, step, bars, money)
-        write_span(out[c], n, cash[c])
-        doubt[c] = not add_figures(
-            out[c], needs, bars, money, m, close[p], table, p if made else 0, cash[c]
-        )
+        k += word_trades(
+            words, next_open, open_[p], close[p], values, offsets[min(c, offsets.shape[0] - 1)],
+            step, bars[k:], money[k:],
+        )  # fmt: skip
+        c += 1
+        starts[c - first] = k
+    return c
