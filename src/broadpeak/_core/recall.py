@@ -8,6 +8,7 @@ While a thread has such a memory, functions of this library look there before th
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -100,30 +101,25 @@ class Recall:
 
         That is so unless the first arguments are arrays that are known, and all others are numbers.
         """
-        n_arrays, key = 0, list[Any]([function])
-        for value in args:
-            kind = type(value)
-            if kind is np.ndarray:
-                if len(key) > n_arrays + 1:
-                    return NOTHING
-                n_arrays += 1
-                key.append(id(value))
-            elif kind in _NUMBERS:
-                key.append(value or repr(value))  # 0.0 is equal to -0.0, and not the same
-            else:
+        n_arrays = 0 if kwargs else _N_ARRAYS.get(tuple(map(type, args)), 0)
+        numbers = args[n_arrays:]
+        if n_arrays and all(numbers):
+            # Their number tells ids from settings.
+            key: tuple[Any, ...] = (function, n_arrays, *map(id, args[:n_arrays]), *numbers)
+        else:
+            n_arrays, found = _any_key(args, kwargs)
+            if not n_arrays:
                 return NOTHING
-        for name, value in kwargs.items():
-            if type(value) not in _NUMBERS:
-                return NOTHING
-            key += (name, value or repr(value))
-        # The number of arrays tells ids from settings.
-        whole = (n_arrays, *key)
-        found = self.get(whole)
-        if found is not NOTHING:
-            return found
+            key = (function, *found)
+        entry = self._young.get(key)
+        if entry is not None:
+            return entry[0]
+        value = self.get(key)
+        if value is not NOTHING:
+            return value
         known = self._known
         inputs = args[:n_arrays]
-        if not n_arrays or any(id(array) not in known for array in inputs):
+        if any(id(array) not in known for array in inputs):
             return NOTHING
         made = function(*args, **kwargs)
         arrays = made if isinstance(made, tuple) else (made,)
@@ -137,7 +133,7 @@ class Recall:
         sealed = [_sealed(array) for array in arrays]
         size = sum(array.nbytes for array in sealed)
         value = sealed[0] if arrays is not made else _like(made, sealed)
-        return self._put(whole, (value, inputs, size))
+        return self._put(key, (value, inputs, size))
 
     @property
     def shares(self) -> bool:
@@ -171,6 +167,28 @@ class Recall:
 
 _Entry = tuple[Any, tuple[AnyArray, ...], int]
 """Value, the arrays that its key names, and its size in bytes."""
+
+
+_N_ARRAYS = {
+    (*[np.ndarray] * n_arrays, *kinds): n_arrays
+    for n_arrays in range(1, 5)
+    for n_numbers in range(4)
+    for kinds in itertools.product(_NUMBERS, repeat=n_numbers)
+}
+"""Number of arrays by types of arguments, of most calls."""
+
+
+def _any_key(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[int, tuple[object, ...]]:
+    """Return the number of arrays, and what tells such a call from others; 0 for other calls."""
+    n_arrays = 0
+    while n_arrays < len(args) and type(args[n_arrays]) is np.ndarray:
+        n_arrays += 1
+    numbers = (*args[n_arrays:], *kwargs.values())
+    if not _NUMBERS.issuperset(map(type, numbers)):
+        return 0, ()
+    # 0.0 is equal to -0.0, and not the same.
+    shown = [number or repr(number) for number in numbers]
+    return n_arrays, (-n_arrays, *map(id, args[:n_arrays]), *shown, *kwargs)
 
 
 def _like(made: tuple[Any, ...], arrays: list[AnyArray]) -> tuple[Any, ...]:

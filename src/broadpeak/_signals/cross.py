@@ -73,8 +73,10 @@ def crossed_above(left: Side, right: Side) -> Values:
     2.5    1
     dtype: int64
     """
-    if recall.n_active:
-        return _recalled(left, right, above=True)
+    if recall.n_active and (memory := recall.here.memory) is not None:
+        found: Values = memory.result(_crossed_above, (left, right), _NO_SETTINGS)
+        if found is not recall.NOTHING:
+            return found
     return _crossed(left, right, above=True)
 
 
@@ -116,19 +118,14 @@ def crossed_below(left: Side, right: Side) -> Values:
     >>> crossed_below(np.array([3.0, 2.0, 1.0]), np.array([2.0, 2.0, 2.0]))
     array([False, False,  True])
     """
-    if recall.n_active:
-        return _recalled(left, right, above=False)
+    if recall.n_active and (memory := recall.here.memory) is not None:
+        found: Values = memory.result(_crossed_below, (left, right), _NO_SETTINGS)
+        if found is not recall.NOTHING:
+            return found
     return _crossed(left, right, above=False)
 
 
-def _recalled(left: object, right: object, *, above: bool) -> Values:
-    if (memory := recall.here.memory) is not None:
-        found: Values = memory.result(
-            _crossed_above if above else _crossed_below, (left, right), {}
-        )
-        if found is not recall.NOTHING:
-            return found
-    return _crossed(left, right, above=above)
+_NO_SETTINGS: dict[str, object] = {}
 
 
 def _crossed_above(left: object, right: object) -> Values:

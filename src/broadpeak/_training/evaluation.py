@@ -23,9 +23,9 @@ from broadpeak._store.fingerprint import under_key
 from broadpeak._training.components import Bars, Component
 from broadpeak._training.fits import FittedModels, ModelKey
 from broadpeak._training.objective import NamedObjective, Objective, OwnObjective
-from broadpeak._training.orders import Account, SimulatedOrders, simulate_orders
+from broadpeak._training.orders import Account, OrderRow, SimulatedOrders, simulate_orders
 from broadpeak._training.performance import FIELDS, Stats, values_of
-from broadpeak._training.recorded import Recorded, Workspace, n_together
+from broadpeak._training.recorded import Workspace, n_together
 from broadpeak._training.strategy import (
     OptimizePosition,
     RunState,
@@ -261,10 +261,7 @@ def evaluate(
         if see is not None:
             see(runs[0].state, step)
         return evaluation_of(setup, runs)
-    run = record(setup, step, known)
-    if see is not None:
-        see(run.state, step)
-    return score_recorded(setup, [run])[0]
+    return score_recorded(setup, [record(setup, step, known, see)])[0]
 
 
 SeeRun: TypeAlias = Callable[[RunState, SearchStep], object]
@@ -272,46 +269,44 @@ SeeRun: TypeAlias = Callable[[RunState, SearchStep], object]
 
 
 class RecordedRun(NamedTuple):
-    """One call of the strategy, and what it ordered; not simulated yet."""
+    """What one call of the strategy left behind; its orders are not simulated yet."""
 
-    state: RunState
-    values: Trial
-    recorded: Recorded
+    row: OrderRow
+    stopped: bool
+    watched: bool
+    computed: dict[int, float]
 
 
 def record(
-    setup: EvaluationSetup, step: SearchStep, known: Discovered | None = None
+    setup: EvaluationSetup,
+    step: SearchStep,
+    known: Discovered | None = None,
+    see: SeeRun | None = None,
 ) -> RecordedRun:
-    """Run the strategy at one point; `known` is as for `evaluate`."""
+    """Run the strategy at one point; `known` and `see` are as for `evaluate`."""
     state, values = _called(setup, setup, step, known)
     account, book = setup.account, state.orders_of(setup.component)
     row = book.row(account.first, unit_lots=account.unit_lots, memory=state.memory)
-    return RecordedRun(state, values, Recorded(row, book))
+    if see is not None:
+        see(state, step)
+    return RecordedRun(row, state.stopped, state.watched, values.computed)
 
 
 def score_recorded(setup: EvaluationSetup, runs: Sequence[RecordedRun]) -> list[Evaluation]:
     """Simulate the orders of several runs together, and score each."""
     account, objective = setup.account, setup.objective
-    recorded = [one.recorded for one in runs]
-    found = setup.workspace.stats(recorded, account, setup.recency, curves=setup.curves)
-    values = values_of(found.records, account.years)
+    rows = [run.row for run in runs]
+    found, equity = setup.workspace.stats(rows, account, setup.recency, curves=setup.curves)
+    values = values_of(found, account.years)
     if isinstance(objective, NamedObjective):
-        scores = objective.of_records(found.records)
+        scores = objective.of_records(found)
     else:
         scores = [objective(Stats(*one)) for one in values]  # type: ignore[arg-type]  # see `values`
-    curves = [*found.curves] if setup.curves else [None] * len(runs)
+    curves = [*equity] if setup.curves else [None] * len(runs)
     return [
-        Evaluation(
-            score,
-            of_run,
-            run.state.stopped,
-            run.state.watched,
-            n_unprotected,
-            run.values.computed or None,
-            curve,
-        )
-        for run, score, of_run, n_unprotected, curve in zip(
-            runs, scores, values, found.n_unprotected, curves, strict=True
+        Evaluation(score, of_run, stopped, watched, row.n_unprotected, computed or None, curve)
+        for (row, stopped, watched, computed), score, of_run, curve in zip(
+            runs, scores, values, curves, strict=True
         )
     ]
 
@@ -507,10 +502,8 @@ def evaluate_in_batches(
         before = recall.swap(setup.workspace.memory(setup.bars))
         try:
             for step in steps[first : first + size]:
-                run = record(setup, step, known(step))
-                see(run.state, step)
-                runs.append(run)
-                if run.state.stopped:
+                runs.append(record(setup, step, known(step), see))
+                if runs[-1].stopped:
                     break
         except (Exception, SystemExit) as error:  # noqa: BLE001  # raised below, in its turn
             failed = error

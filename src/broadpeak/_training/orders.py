@@ -7,8 +7,8 @@ Calls such as ``s.enter_long(when, stop=…)`` are collected in an `OrderBook`, 
 
 from __future__ import annotations
 
+import itertools
 import math
-import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple, TypeAlias
@@ -19,12 +19,13 @@ import pandas as pd
 from broadpeak._core import check
 from broadpeak._core.arrays import as_bools, plain_array, read_only
 from broadpeak._core.recall import NOTHING, Recall
+from broadpeak._simulation._kernels.layout import LONG_IN, LONG_OUT, SHORT_IN, SHORT_OUT
 from broadpeak._simulation.costs import Costs
 from broadpeak._simulation.fills import Fills
 from broadpeak._simulation.rules import Orders, Prices, Rules
 from broadpeak._simulation.simulation import simulate
 from broadpeak._simulation.stops import STOPS
-from broadpeak._training._kernels.recorded import encode_orders
+from broadpeak._training._kernels.recorded import encode_orders, take_checked
 from broadpeak._training.components import Bars
 from broadpeak._training.performance import Stats
 from broadpeak.errors import DataError, StrategyError, broken_rule
@@ -126,14 +127,28 @@ class OrderArrays:
 class OrderRow(NamedTuple):
     """The orders of one component as the kernel of a training reads them.
 
-    `words` are the actions, eight bars a word, before positions are closed at the end; `settings`
-    are those of `SETTINGS`. With `n_unprotected` -1 it is not known yet whether they fit the bars
-    of entries.
+    `words` are the actions, eight bars a word, before positions are closed at the end; `entries`
+    the bars of entries. `settings` are those of `SETTINGS`, arrays with one value an entry.
     """
 
     words: AnyArray
+    entries: IntArray
     settings: tuple[Setting, ...]
     n_unprotected: int
+
+    def whole(self, n_bars: int) -> OrderArrays:
+        """Return the same orders as arrays over all bars."""
+        codes = self.words.view(np.uint8)[:n_bars]
+        bits = (LONG_IN, LONG_OUT, SHORT_IN, SHORT_OUT)
+        enter_long, exit_long, enter_short, exit_short = ((codes & bit) != 0 for bit in bits)
+        settings: dict[str, Setting] = {}
+        for name, value in zip(SETTINGS, self.settings, strict=True):
+            settings[name] = value
+            if isinstance(value, np.ndarray):
+                settings[name] = over = np.full(n_bars, np.nan)
+                over[self.entries] = value
+        masks = enter_long, exit_long, enter_short, exit_short
+        return OrderArrays(*masks, settings, self.n_unprotected)
 
 
 class OrderBook:
@@ -171,33 +186,38 @@ class OrderBook:
         """
         settings = self._plain_settings()
         if settings is None:
-            orders = self.merged(first, self._n_bars, unit_lots=unit_lots)
-            masks = (orders.enter_long, orders.exit_long, orders.enter_short, orders.exit_short)
-            shown = tuple(map(orders.settings.__getitem__, SETTINGS))
-            return OrderRow(_words(masks, first), shown, orders.n_unprotected)
-        if unit_lots:
-            settings = (1.0, *settings[1:])
+            return self._merged_row(first, unit_lots=unit_lots)
         (long, short), (leave_long, leave_short) = self._entries.values(), self._exits.values()
-        signals = [
-            *[entry.when for entry in long],
-            *leave_long,
-            *[entry.when for entry in short],
-            *leave_short,
-        ]
-        key: tuple[object, ...] = ()
-        if memory is not None and all(map(memory.knows, signals)):
-            counts = (len(long), len(leave_long), len(short), len(leave_short))
-            key = (OrderRow, first, *counts, *map(id, signals))
-            words = memory.get(key)
-            if words is not NOTHING:
-                return OrderRow(words, settings, -1)
-        joined = ([entry.when for entry in long], leave_long, [one.when for one in short])
-        words = _words([_any_of(masks, self._n_bars) for masks in (*joined, leave_short)], first)
-        if key and memory is not None:
-            memory.put(key, words, signals, words.nbytes)
-        return OrderRow(words, settings, -1)
+        signals = [[one.when for one in long], leave_long, [one.when for one in short], leave_short]
+        inputs = [*itertools.chain(*signals)]
+        key = (first, *map(len, signals), *map(id, inputs))
+        if memory is None or (placed := memory.get(key)) is NOTHING:
+            placed = _placed([_any_of(masks, self._n_bars) for masks in signals], first)
+            if memory is not None and all(map(memory.knows, inputs)):
+                memory.put(key, placed, inputs, placed[0].nbytes + placed[1].nbytes)
+        words, entries = placed
+        if unit_lots:
+            settings[0] = 1.0
+        for place, of_stop in ((1, True), (2, False), (3, False)):
+            value = settings[place]
+            if type(value) is np.ndarray:
+                settings[place] = at_entries = np.empty(len(entries))
+                if take_checked(value, entries, at_entries, of_stop):
+                    return self._merged_row(first, unit_lots=unit_lots)
+        return OrderRow(words, entries, (*settings,), 0)
 
-    def _plain_settings(self) -> tuple[Setting, ...] | None:
+    def _merged_row(self, first: int, *, unit_lots: bool) -> OrderRow:
+        """Return the orders from bar `first` on, looked at closely."""
+        orders = self.merged(first, self._n_bars, unit_lots=unit_lots)
+        masks = (orders.enter_long, orders.exit_long, orders.enter_short, orders.exit_short)
+        words, entries = _placed(masks, first)
+        settings = tuple(
+            value[entries] if isinstance(value, np.ndarray) else value
+            for value in map(orders.settings.__getitem__, SETTINGS)
+        )
+        return OrderRow(words, entries, settings, orders.n_unprotected)
+
+    def _plain_settings(self) -> list[Setting] | None:
         """Return the settings of all entries, where they are the same and need no closer look."""
         long, short = self._entries.values()
         if len(long) > 1 or len(short) > 1:
@@ -215,7 +235,7 @@ class OrderBook:
             if life < 0.5:
                 return None
             life = life if math.isnan(life) else float(check.window("lifetime", life))
-        return lots, stop, target, trail, life
+        return [lots, stop, target, trail, life]
 
     def merged(self, first: int, last: int, *, unit_lots: bool) -> OrderArrays:
         """Return the orders of bars [first, last); `unit_lots` makes every size 1, except 0."""
@@ -266,8 +286,11 @@ _NO_ENTRY = Entry(np.zeros(0, dtype=np.bool_), dict.fromkeys(SETTINGS) | {"lots"
 
 def _are_same(one: Mapping[str, Setting], other: Mapping[str, Setting]) -> bool:
     """Return whether two calls have the same settings: the same arrays, or equal numbers."""
-    if all(map(operator.is_, one.values(), other.values())) and [*one] == [*other]:
-        return True
+    try:
+        if one == other:
+            return True
+    except ValueError:  # different arrays
+        return False
     for name in SETTINGS:
         first, second = one.get(name), other.get(name)
         if first is not second and not (type(first) is float is type(second) and first == second):
@@ -284,12 +307,17 @@ def _any_of(masks: Sequence[BoolArray], n_bars: int) -> BoolArray:
     return found
 
 
-def _words(masks: Sequence[BoolArray], first: int) -> AnyArray:
-    """Return entries and exits, long and short, as actions of eight bars a word."""
-    words = np.zeros((len(masks[0]) + 7) >> 3, dtype=np.uint64)
+def _placed(masks: Sequence[BoolArray], first: int) -> tuple[AnyArray, IntArray]:
+    """Return entries and exits, long and short, as actions of eight bars a word; bars of entries.
+
+    Only bars from `first` on count.
+    """
+    n_bars = len(masks[0])
+    words = np.zeros((n_bars + 7) >> 3, dtype=np.uint64)
     enter_long, exit_long, enter_short, exit_short = map(read_only, masks)
     encode_orders(enter_long, exit_long, enter_short, exit_short, first, words)
-    return words
+    entries = np.flatnonzero(words.view(np.uint8)[:n_bars] & (LONG_IN | SHORT_IN))
+    return words, entries.astype(np.int64, copy=False)
 
 
 def _joined_setting(

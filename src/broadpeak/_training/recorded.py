@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 
@@ -25,44 +24,18 @@ from broadpeak._training.components import Bars
 from broadpeak._training.orders import (
     SETTINGS,
     Account,
-    OrderBook,
     OrderRow,
-    Setting,
     simulate_orders,
 )
 from broadpeak.types import AnyArray, FloatArray, IntArray
 
 MOST_ROWS = 128
 MOST_BYTES = 32 * 2**20
-"""Evaluations, and bytes of their settings, that are simulated together."""
+"""Evaluations that are simulated together, and what one value a bar of all of them takes."""
 
 _LARGEST = 1e300
 _DISTANCES, _LIFETIME = ("stop", "take_profit", "trail"), "lifetime"
 _N_FIELDS = len(STATS.names or ())
-
-
-class Recorded(NamedTuple):
-    """What one evaluation ordered: as the kernel reads it, and as the strategy wrote it."""
-
-    row: OrderRow
-    book: OrderBook
-
-
-class RecordedStats(NamedTuple):
-    """Statistics of several evaluations.
-
-    Attributes
-    ----------
-    records : array of dtype `STATS`, shape (n,)
-    n_unprotected : list of int
-        Entries of each whose stop was not known yet.
-    curves : array of float, shape (n, evaluated bars)
-        Profit at each evaluated close; no rows where nobody wants it.
-    """
-
-    records: AnyArray
-    n_unprotected: list[int]
-    curves: FloatArray
 
 
 class _Inputs:
@@ -91,7 +64,7 @@ class _Inputs:
                 dtype=np.float64,
             )
         )
-        self.tail = rules.settings()[FEES:]
+        self.tail = np.array(rules.settings()[FEES:], dtype=np.float64)
         self.terms: dict[tuple[str, ...], Terms] = {}
 
     def _rules(self, *stops: str) -> Rules:
@@ -122,13 +95,12 @@ class Workspace:
         Whether there is a memory; a strategy that writes to what it gets has none.
     """
 
-    __slots__ = ("_buffer", "_inputs", "_memory", "_remembers")
+    __slots__ = ("_inputs", "_memory", "_remembers")
 
     def __init__(self, remembers: bool = True) -> None:
         self._remembers = remembers
         self._memory: Recall | None = None
         self._inputs: _Inputs | None = None
-        self._buffer = np.empty(0)
 
     def __reduce__(self) -> tuple[type[Workspace], tuple[bool]]:
         return Workspace, (self._remembers,)
@@ -146,107 +118,96 @@ class Workspace:
         self._remembers, self._memory = False, None
 
     def stats(
-        self, recorded: Sequence[Recorded], account: Account, recency: float, *, curves: bool
-    ) -> RecordedStats:
+        self, rows: Sequence[OrderRow], account: Account, recency: float, *, curves: bool
+    ) -> tuple[AnyArray, FloatArray]:
         """Return the statistics of several evaluations of one account.
+
+        Returns
+        -------
+        array of dtype `STATS`, shape (n,)
+        array of float, shape (n, evaluated bars)
+            Profit at each evaluated close; no rows unless `curves` are wanted.
 
         Raises
         ------
-        OrderError, ParamError
-            Those of the first evaluation that has one.
+        ParamError
+            If a result is beyond all floats.
         """
         if self._inputs is None or self._inputs.account is not account:
             self._inputs = _Inputs(account)
         inputs = self._inputs
-        n, first = len(recorded), account.first
+        n, first = len(rows), account.first
         n_bars = account.prices.shape[1]
-        words, word_rows = _distinct([one.row.words for one in recorded])
-        values, at, steps, stops = self._settings([one.row.settings for one in recorded], inputs)
+        words, word_rows, entries, bounds = _distinct(rows)
+        numbers, starts, distances, stops = _settings(rows, inputs.tail)
         records = np.zeros(n, STATS)
-        odd = np.zeros(n, dtype=np.uint8)
         found = np.empty((n if curves else 0, n_bars - first))
         terms = inputs.terms_with(stops)
         close = inputs.prices[3]
         looks = terms.next_open or terms.has_distances
         open_, high, low = inputs.prices[:3] if looks else (close, close, close)
         evaluate_recorded(
-            records, found, odd, 0, n, words, word_rows, inputs.flatten, open_, high, low, close,
-            inputs.days, values, at, steps, terms, inputs.costs, first, account.slope,
-            float(recency), account.capital, TINY,
+            records, found, 0, n, words, word_rows, entries, bounds, numbers, starts, distances,
+            inputs.flatten, open_, high, low, close, inputs.days, terms, inputs.costs, first,
+            account.slope, float(recency), account.capital, TINY,
         )  # fmt: skip
-        n_unprotected = [one.row.n_unprotected for one in recorded]
-        numbers = records.view(np.float64)
-        endless = np.isinf(values[: n * N_SETTINGS : N_SETTINGS])  # lots without a limit
-        if odd.any() or endless.any() or not (np.abs(numbers) < _LARGEST).all():
-            large = ~(np.abs(numbers.reshape(n, _N_FIELDS)) < _LARGEST).all(axis=1) | endless
-            self._look_closely(recorded, account, recency, odd, large, n_unprotected)
-        return RecordedStats(records, [max(number, 0) for number in n_unprotected], found)
+        # Lots without a limit are refused, too, also where nothing is entered.
+        endless = np.isinf(numbers[:, 0])
+        if endless.any() or not (np.abs(records.view(np.float64)) < _LARGEST).all():
+            fields = records.view(np.float64).reshape(n, _N_FIELDS)
+            large = ~(np.abs(fields) < _LARGEST).all(axis=1) | endless
+            for i in np.flatnonzero(large).tolist():
+                orders = rows[i].whole(n_bars)
+                simulate_orders(orders, account).stats(account, recency=recency)
+        return records, found
 
-    def _settings(
-        self, rows: Sequence[tuple[Setting, ...]], inputs: _Inputs
-    ) -> tuple[FloatArray, IntArray, IntArray, tuple[str, ...]]:
-        """Return settings in one array, where those of each row stand, and which stops there are.
 
-        An array that several rows share is there once.
-        """
-        n = len(rows)
-        head = np.empty((n, N_SETTINGS))
-        head[:, len(SETTINGS) :] = inputs.tail
-        at = np.arange(n * N_SETTINGS, dtype=np.int64).reshape(n, N_SETTINGS)
-        steps = np.zeros((n, N_SETTINGS), dtype=np.int64)
-        arrays: dict[int, tuple[int, FloatArray]] = {}
-        stops, end = [], head.size
-        for k, column in enumerate(zip(*rows, strict=True)):
-            kinds = set(map(type, column))
-            if k and kinds != {type(None)}:
-                stops.append(SETTINGS[k])
-            if np.ndarray not in kinds:
-                head[:, k] = column  # None becomes NaN
-                continue
+def _settings(
+    rows: Sequence[OrderRow], tail: FloatArray
+) -> tuple[FloatArray, IntArray, FloatArray, tuple[str, ...]]:
+    """Return settings that are numbers, where the others begin, these, and which stops there are.
+
+    `tail` are the costs of all of them.
+    """
+    n = len(rows)
+    numbers = np.empty((n, N_SETTINGS))
+    numbers[:, len(SETTINGS) :] = tail
+    starts = np.full((n, N_SETTINGS), -1, dtype=np.int64)
+    arrays: list[FloatArray] = []
+    stops, end = [], 0
+    for k, column in enumerate(zip(*[row.settings for row in rows], strict=True)):
+        kinds = set(map(type, column))
+        if k and kinds != {type(None)}:
+            stops.append(SETTINGS[k])
+        if kinds == {np.ndarray}:
+            lengths = np.fromiter(map(len, column), np.int64, n)
+            starts[:, k] = end + np.cumsum(lengths) - lengths
+            end += int(lengths.sum())
+            arrays += column
+        elif np.ndarray not in kinds:
+            numbers[:, k] = column  # None becomes NaN
+        else:
             for i, value in enumerate(column):
                 if isinstance(value, np.ndarray):
-                    place = arrays.get(id(value))
-                    if place is None:
-                        place = arrays[id(value)] = end, value
-                        end += len(value)
-                    at[i, k] = place[0]
-                    steps[i, k] = 1
+                    starts[i, k] = end
+                    end += len(value)
+                    arrays.append(value)
                 else:
-                    head[i, k] = math.nan if value is None else value
-        if n > 1 and len(self._buffer) < end:
-            self._buffer = np.empty(end)
-        # A single one may be of a thread of several.
-        values = self._buffer[:end] if n > 1 else np.empty(end)
-        np.concatenate([head.ravel(), *(array for _, array in arrays.values())], out=values)
-        return values, at, steps, tuple(stops)
-
-    def _look_closely(
-        self,
-        recorded: Sequence[Recorded],
-        account: Account,
-        recency: float,
-        odd: AnyArray,
-        large: AnyArray,
-        n_unprotected: list[int],
-    ) -> None:
-        """Go through evaluations that may be wrong, one by one; count entries without a stop."""
-        for number, one in enumerate(recorded):
-            unknown = odd[number] and n_unprotected[number] < 0
-            if unknown or large[number]:
-                orders = one.book.merged(
-                    account.first, account.prices.shape[1], unit_lots=account.unit_lots
-                )
-                n_unprotected[number] = orders.n_unprotected
-                if large[number]:
-                    simulate_orders(orders, account).stats(account, recency=recency)
+                    numbers[i, k] = math.nan if value is None else value
+    distances = np.concatenate(arrays) if arrays else np.empty(0)
+    return numbers, starts, distances, tuple(stops)
 
 
-def _distinct(arrays: Sequence[AnyArray]) -> tuple[AnyArray, IntArray]:
-    """Return the distinct ones of these rows, and which one each is."""
+def _distinct(rows: Sequence[OrderRow]) -> tuple[AnyArray, IntArray, IntArray, IntArray]:
+    """Return the distinct rows of actions, which one each is, bars of entries and their bounds."""
     known: dict[int, int] = {}
-    places = [known.setdefault(id(array), len(known)) for array in arrays]
-    by_id = {id(array): array for array in arrays}
-    return np.stack([by_id[one] for one in known]), np.array(places, dtype=np.int64)
+    places = [known.setdefault(id(row.words), len(known)) for row in rows]
+    distinct = [*{id(row.words): row for row in rows}.values()]
+    bounds = np.zeros(len(distinct) + 1, dtype=np.int64)
+    np.cumsum([len(row.entries) for row in distinct], out=bounds[1:])
+    words = np.stack([row.words for row in distinct])
+    entries = np.concatenate([row.entries for row in distinct])
+    return words, np.array(places, dtype=np.int64), entries, bounds
 
 
 def n_together(n_bars: int) -> int:

@@ -342,7 +342,7 @@ class RunState:
                 "Orders must be placed inside s.loop(), got some after it. Move them into the loop."
             )
             raise StrategyError(msg)
-        component = self.here()
+        component = self.current or self.here()
         book = self.books.get(component)
         if book is None:
             book = self.books[component] = OrderBook(len(self.bars[component.asset]))
@@ -641,8 +641,8 @@ class StrategyRun:
             placed before the loop.
         """
         state = self._state
-        symbols = list(state.symbols) if assets is None else _names("assets", assets)
-        for symbol in symbols:
+        symbols = [*state.symbols] if assets is None else _names("assets", assets)
+        for symbol in () if assets is None else symbols:
             if symbol not in state.symbols:
                 rule = f"hold symbols of the data ({', '.join(state.symbols)})"
                 hint = did_you_mean(symbol, state.symbols)
@@ -775,13 +775,24 @@ class StrategyRun:
         drawn = PlotLine(name, np.broadcast_to(np.asarray(line), len(bars)), where)
         self._state.lines.setdefault(self._state.here(), {})[name] = drawn
 
-    def _enter(self, side: str, when: ArrayLike, *entry_settings: EntrySetting) -> None:
+    def _enter(
+        self,
+        side: str,
+        when: ArrayLike,
+        lots: EntrySetting,
+        stop: EntrySetting,
+        take_profit: EntrySetting,
+        trail: EntrySetting,
+        lifetime: EntrySetting,
+    ) -> None:
         state = self._state
         book, bars, memory = state.book(), self._bars(), state.memory
         settings = state.settings.copy()
-        for name, value in zip(SETTINGS, entry_settings, strict=True):
-            if value is not None:
-                settings[name] = setting(name, value, bars, memory)
+        if not (lots is stop is take_profit is trail is lifetime is None):
+            given = (lots, stop, take_profit, trail, lifetime)
+            for name, value in zip(SETTINGS, given, strict=True):
+                if value is not None:
+                    settings[name] = setting(name, value, bars, memory)
         book.enter(side, Entry(signal(f"enter_{side}", when, bars, memory), settings))
 
     def _leave(self, side: str, when: ArrayLike) -> None:

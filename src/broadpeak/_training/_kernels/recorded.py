@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """From recorded orders to statistics, one evaluation after the other, with the steps of a test.
 
-Notation: m rows of actions, eight bars a word; n evaluations, each of which reads one of them, and
-its settings as ``values[at[i, k] + bar * steps[i, k]]``.
+Notation: m rows of actions, eight bars a word, with entries on the bars
+``entries[bounds[row]:bounds[row + 1]]``; n evaluations, each of which reads one of these rows.
+Setting k of evaluation i is ``numbers[i, k]``, or ``distances[starts[i, k] + j]`` at entry j where
+it is one an entry.
 """
 
 from __future__ import annotations
@@ -12,26 +14,19 @@ import math
 import numpy as np
 
 from broadpeak._core.compile import kernel
-from broadpeak._simulation._kernels.columns import encode, next_action, run_column
+from broadpeak._simulation._kernels.columns import encode, run_column
 from broadpeak._simulation._kernels.layout import (
-    FEES,
-    FIRST_STOP,
     FLATTEN,
     L_BAR,
     L_POS,
-    LONG_IN,
     N_LOG,
-    SHORT_IN,
-    SIZE,
+    N_SETTINGS,
     TRADE,
     Terms,
 )
-from broadpeak._simulation._kernels.stops import LIFE, STOP
 from broadpeak._simulation._kernels.trades import add_pnl, make_trades
 from broadpeak._training._kernels.stats import write_stats
 from broadpeak.types import AnyArray, BoolArray, FloatArray, IntArray
-
-FINE, ODD = 0, 1
 
 
 @kernel
@@ -52,44 +47,38 @@ def encode_orders(
 
 
 @kernel
-def looks_odd(
-    words: AnyArray, n_bars: int, values: FloatArray, at: IntArray, step: IntArray
-) -> bool:
-    """Return whether a setting is out of its range at an entry, or a stop is not known there."""
-    enters = np.uint64(0x0101010101010101) * np.uint64(LONG_IN | SHORT_IN)
-    t = next_action(words, 0, enters, n_bars)
-    while t < n_bars:
-        size = values[at[SIZE] + t * step[SIZE]]
-        if not (size >= 0.0 and size < math.inf):
-            return True
-        for k in range(FIRST_STOP, FEES):
-            value = values[at[k] + t * step[k]]
-            if value < (0.5 if k == LIFE else 5e-324):  # NaN is no distance
-                return True
-            if k == STOP and step[k] != 0 and math.isnan(value):
-                return True
-        t = next_action(words, t + 1, enters, n_bars)
-    return False
+def take_checked(distances: FloatArray, bars: IntArray, out: FloatArray, is_known: bool) -> bool:
+    """Write distances of some bars; return whether one is none, where that is to be looked at.
+
+    One that is not positive always is, NaN where it should be known.
+    """
+    is_odd = False
+    for j in range(bars.shape[0]):
+        value = distances[bars[j]]
+        out[j] = value
+        is_odd |= value < 5e-324 or (is_known and math.isnan(value))
+    return is_odd
 
 
 @kernel
 def evaluate_recorded(
     out: AnyArray,
     curves: FloatArray,
-    state: AnyArray,
     begin: int,
     end: int,
     words: AnyArray,
     word_rows: IntArray,
+    entries: IntArray,
+    bounds: IntArray,
+    numbers: FloatArray,
+    starts: IntArray,
+    distances: FloatArray,
     flatten: IntArray,
     open_: FloatArray,
     high: FloatArray,
     low: FloatArray,
     close: FloatArray,
     days: IntArray,
-    values: FloatArray,
-    at: IntArray,
-    steps: IntArray,
     terms: Terms,
     costs: FloatArray,
     first: int,
@@ -100,27 +89,37 @@ def evaluate_recorded(
 ) -> None:
     """Write the statistics of evaluations begin..end-1, and their profit at each evaluated close.
 
-    `curves` has no rows if nobody wants them; `state` becomes ODD where settings must be looked at.
+    `curves` has no rows if nobody wants them.
     """
     n_bars = close.shape[0]
     scratch = np.zeros(words.shape[1], np.uint64)
     codes = scratch.view(np.uint8)
+    # Settings by bar, of which only those at entries are ever read.
+    values = np.empty(N_SETTINGS * n_bars)
+    at = np.arange(N_SETTINGS) * n_bars
+    step = np.zeros(N_SETTINGS, np.int64)
     log = np.empty((64, N_LOG), np.float64)
     trades = np.empty(64, TRADE)
     equity = np.empty(n_bars)
     all_bars = np.empty(0, np.int64)
     for i in range(begin, end):
-        scratch[:] = words[word_rows[i]]
-        if looks_odd(scratch, n_bars, values, at[i], steps[i]):
-            state[i] = ODD
+        row = word_rows[i]
+        scratch[:] = words[row]
         for j in range(flatten.shape[0]):
             codes[flatten[j]] = FLATTEN
+        a, b = bounds[row], bounds[row + 1]
+        for k in range(N_SETTINGS):
+            begins = starts[i, k]
+            step[k] = 1 if begins >= 0 else 0
+            values[at[k]] = numbers[i, k]
+            for j in range(b - a if begins >= 0 else 0):
+                values[at[k] + entries[a + j]] = distances[begins + j]
         log, n = run_column(
-            0, open_, high, low, close, days, scratch, 0.0, values, at[i], steps[i], terms, log, 0
+            0, open_, high, low, close, days, scratch, 0.0, values, at, step, terms, log, 0
         )
         if trades.shape[0] <= n:
             trades = np.empty(2 * n + 1, TRADE)
-        k = make_trades(
+        m = make_trades(
             log[:n], 0, close, close, close, close, costs, days, all_bars, trades, 0, False
         )
         equity[:] = 0.0
@@ -128,7 +127,7 @@ def evaluate_recorded(
         if slope != 0.0:
             take_out_trend(equity, log[:n], slope)
         write_stats(
-            out[i : i + 1], trades[:k], equity[first:], first, slope, recency, capital, 0.0, tiny
+            out[i : i + 1], trades[:m], equity[first:], first, slope, recency, capital, 0.0, tiny
         )
         if curves.shape[0] > 0:
             curves[i] = equity[first:]
