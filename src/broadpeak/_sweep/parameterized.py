@@ -294,7 +294,7 @@ class Parameterized(Decorated):
             ),
             describe,
         )
-        rules = [own_values.get(name) for name in self.rivals]
+        rules = [own_values.get(f"mono_{name}") for name in ("n_chunks", "chunk_len", "chunk_meta")]
         if all(rule is None for rule in rules):
             finished = run_kept(wanted)
         else:
