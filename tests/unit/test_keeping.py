@@ -2,7 +2,10 @@
 """`keep=`: results are reduced as they arrive."""
 
 import gc
+import os
 import re
+import subprocess
+import sys
 import weakref
 from types import SimpleNamespace
 from typing import NamedTuple
@@ -404,3 +407,37 @@ def test_the_bar_counts_combinations(monkeypatch):
         Param(range(30)), Param(range(10)), _mono_chunk_len=7, **options
     )
     assert sum(shown) == 600
+
+
+_LARGE = """
+import resource, sys
+import numba
+import broadpeak as bp
+bp.parameterized, bp.top, bp.Param
+
+def peak():
+    unit = 2**20 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
+
+def scatter(a, b):
+    return (a * 2654435761 + b * 40503 + a * b) % 1000003
+
+before = peak()
+func = numba.njit(scatter) if sys.argv[1] == "compiled" else scatter
+condition = sys.argv[2] or None
+grid = bp.Param(range(10_000), condition=condition), bp.Param(range(1000))
+found = bp.parameterized(func, keep=bp.top(1000))(*grid)
+print(len(found), found.iloc[0], peak() - before)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="peaks are known on Unix")
+@pytest.mark.parametrize("condition", ["", "a < b * 11", "(a + b) % 10 > 0"])
+@pytest.mark.parametrize("kind", ["compiled", "python"])
+def test_ten_million_combinations_in_bounded_memory(kind, condition):
+    command = [sys.executable, "-c", _LARGE, kind, condition]
+    run = subprocess.run(command, capture_output=True, text=True, check=True)
+    n, best, added = run.stdout.split()
+    assert (n, best) == ("1000", "1000002")
+    assert float(added) < 300

@@ -17,6 +17,7 @@ import broadpeak as bp
 from broadpeak import Param, parameterized
 from broadpeak._run import batches, looped
 from broadpeak._run.looped import LoopRun, ResultColumns, _is_pure, typed
+from broadpeak._run.sinks import ResultList
 
 
 class Pair(NamedTuple):
@@ -100,7 +101,6 @@ def runs(monkeypatch):
         return plain(self, n_beside)
 
     monkeypatch.setattr(batches, "FEWEST_CALLS", 0)
-    monkeypatch.setattr(batches, "FEWEST_IN_BATCH", 1)
     monkeypatch.setattr(LoopRun, "run", run)
     return made
 
@@ -251,6 +251,7 @@ def test_random_numbers_come_in_order(runs):
 @pytest.mark.parametrize("func", [whole, picky])
 def test_in_threads(runs, monkeypatch, func):
     monkeypatch.setattr(looped, "_PART_SECONDS", 1e-12)
+    monkeypatch.setattr(looped, "_BEGIN_SECONDS", 0)
     monkeypatch.setattr(looped, "_spare_cores", lambda n_beside: 3)
     started = []
     monkeypatch.setattr(looped, "threading", _Threads(started))
@@ -360,6 +361,55 @@ def test_merges_and_chunks(runs):
     assert found.dtype == bool
     assert chunks.__defaults__[0][0] == [False, False, False, True]
     assert runs
+
+
+@pytest.mark.parametrize(
+    "merge", ["concat", ("concat", "row_stack", "concat"), len, "row_stack", None]
+)
+@pytest.mark.parametrize("fails", [False, True])
+@pytest.mark.filterwarnings("ignore::broadpeak.errors.SkippedWarning")
+def test_merges(runs, merge, fails):
+    """A merge gets what it would get of single calls, or what is as good."""
+    func = picky if fails else three if isinstance(merge, tuple) else whole
+    if fails and isinstance(merge, tuple):
+        merge = "concat"
+    grid = Param(range(1, 40)), Param(range(1, 30))
+    found = parameterized(func, merge_func=merge, on_error="skip")(*grid)
+    assert runs
+    expected = parameterized(func.py_func, merge_func=merge, on_error="skip")(*grid)
+    for one, other in zip(
+        found if isinstance(found, tuple) else [found],
+        expected if isinstance(expected, tuple) else [expected],
+        strict=True,
+    ):
+        if isinstance(one, pd.Series):
+            pd.testing.assert_series_equal(one, other)
+        elif isinstance(one, pd.DataFrame):
+            pd.testing.assert_frame_equal(one, other)
+        else:
+            assert one == other
+            assert type(one) is type(other)
+
+
+def test_results_in_arrays_stay_arrays(runs, monkeypatch):
+    """Merged by concat, no number of them becomes an object of its own."""
+    monkeypatch.setattr("broadpeak._run.execute.resolve_merge_func", None)
+    found = parameterized(whole, merge_func="concat")(Param(range(40)), Param(range(30)))
+    assert found.dtype == np.int64
+    assert len(runs) > 2
+    results = ResultList()
+    results.put(range(2), np.array([1.0, 2.0]), 0)
+    results.put(range(2, 3), np.array([3.0]), 0)
+    assert results.finish(3).value.tolist() == [1.0, 2.0, 3.0]
+    results.put(range(4, 5), np.array([5.0]), 0)
+    found = results.finish(5)
+    assert (found.value, found.kept.tolist()) == ([1.0, 2.0, 3.0, 5.0], [0, 1, 2, 4])
+    assert set(map(type, found.value)) == {float}
+    results = ResultList()
+    results.put(range(2), np.array([1, 2]), 0)
+    results.put(range(2, 3), np.array([3.0]), 0)
+    results.put([3], [True], 0)
+    assert list(map(type, results.finish(4).value)) == [int, int, float, bool]
 
 
 def test_a_function_that_was_compiled_again(runs):

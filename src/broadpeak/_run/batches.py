@@ -21,7 +21,7 @@ from broadpeak._core import check
 from broadpeak._core.stopping import Stops, TaskStopped, Unstopped, here
 from broadpeak._core.threads import Nesting, nesting
 from broadpeak._run.calls import Calls, Task
-from broadpeak._run.looped import FEWEST_CALLS, FEWEST_IN_BATCH
+from broadpeak._run.looped import FEWEST_CALLS
 from broadpeak.errors import ParamTypeError, described, traceback_text
 
 Status: TypeAlias = Literal["ok", "failed", "timeout", "died"]
@@ -261,7 +261,7 @@ def _run_calls(batch: Batch, result: BatchResult) -> None:
 
 def _run_loop(batch: Batch, calls: Calls, result: BatchResult) -> bool:
     """Make the calls of `batch` in a compiled loop, which ends at one that raised; False if not."""
-    loop = calls.loop() if len(calls) >= FEWEST_IN_BATCH else None
+    loop = calls.loop()
     if loop is None:
         return False
     n, start, values, n_beside = len(calls), 0, result.values, nesting.get().n_beside

@@ -12,13 +12,14 @@ from collections.abc import Callable, Collection, Container, Iterable, Iterator,
 from functools import partial
 from typing import Any, TypeAlias, Unpack
 
+import numpy as np
 import pandas as pd
 
 from broadpeak._core import check
 from broadpeak._core.aliases import Index
 from broadpeak._core.labels import as_keys_index
 from broadpeak._core.threads import Nesting, core_count, nesting
-from broadpeak._merge.merge_func import resolve_merge_func
+from broadpeak._merge.merge_func import MergeFunc, resolve_merge_func
 from broadpeak._run.batches import Batch, BatchResult, Outcome
 from broadpeak._run.calls import Calls, CallStream, Task
 from broadpeak._run.chunks import END, Chunk, endless_chunks, plan_chunks
@@ -46,7 +47,7 @@ from broadpeak.errors import (
     described,
     warn,
 )
-from broadpeak.types import Function, IntArray, Keywords, NoResult
+from broadpeak.types import AnyArray, Function, IntArray, Keywords, NoResult
 
 Label: TypeAlias = Callable[[int], str]
 Names: TypeAlias = Callable[[IntArray | None], Keywords]
@@ -496,6 +497,12 @@ class TaskRun:
     def merged(self, finished: Finished, by_name: Function | None) -> Finished:
         """Return the results merged, if they are to be."""
         settings, results, kept = self._settings, finished.value, finished.kept
+        if isinstance(results, np.ndarray) and settings.keep is None:
+            series = self._series(results)
+            if series is not None:
+                return Finished(series, kept)
+            results = results.tolist()
+            finished = Finished(results, kept)
         self._results, self._kept, self._named = results, kept, None
         if kept is not None and self._keys is not None:
             self._keys = self._keys[kept]
@@ -531,6 +538,15 @@ class TaskRun:
             by_name=None if by_name is None else partial(by_name, kept),
         )
         return Finished(value, kept)
+
+    def _series(self, results: AnyArray) -> Any:
+        """Return the results of a compiled loop as `concat` does; None if that is not asked for."""
+        settings, merge = self._settings, self._settings.merge_func
+        if self._keys is None or settings.post_execute_func is not None or settings.merge_kwargs:
+            return None
+        if repr(merge) != repr(MergeFunc("concat")):  # without options
+            return None
+        return pd.Series(results, index=self._keys, copy=False)
 
     def _fill(
         self, kwargs: dict[str, Any], context: Keywords | None, eval_id: object

@@ -30,8 +30,6 @@ from broadpeak.types import AnyArray, IntArray
 FEWEST_CALLS: Final = 1 << 18
 """Calls of a run from which on it pays to compile a loop (0.2 s)."""
 
-FEWEST_IN_BATCH: Final = 16
-
 _TYPES: Final[dict[type, Any]] = {int: np.int64, float: np.float64, bool: np.bool_} | {
     kind: kind
     for kind in (
@@ -43,6 +41,7 @@ _TYPES: Final[dict[type, Any]] = {int: np.int64, float: np.float64, bool: np.boo
 
 _FIXED: Final = (int, float, bool, str, bytes, type(None), np.ndarray, np.generic)
 _LOOPS: Final = "_broadpeak_loops"
+_BEGIN_SECONDS: Final = 5e-5  # until a loop has begun
 _PART_SECONDS: Final = 1e-3  # of work from which on it pays to start a thread
 _UNSURE: Final = frozenset({"random", "seed", "print", "objmode", "parallel_chunksize"})
 _PURE_MODULES: Final = ("math", "cmath", "numpy", "numba", "builtins", "operator")
@@ -197,7 +196,8 @@ class LoopRun:
                 self.done = int(counter[0])
                 raise error
         self.done = self._n
-        loop.seconds = (perf_counter() - begun) * n_parts / max(n_left, 1)
+        took = max(0.0, perf_counter() - begun - _BEGIN_SECONDS)
+        loop.seconds = took * n_parts / max(n_left, 1)
 
     def skip(self) -> None:
         """Leave out the call that failed."""

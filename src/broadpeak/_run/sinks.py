@@ -16,7 +16,7 @@ import numpy as np
 from broadpeak._core.aliases import Index
 from broadpeak._run.batches import Outcome
 from broadpeak._run.keeping import OneFigure, Values, add_many, finished, kept_positions
-from broadpeak.types import IntArray, NoResult, Reducer
+from broadpeak.types import AnyArray, IntArray, NoResult, Reducer
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,8 @@ class Finished:
     Attributes
     ----------
     value : object
-        The merged results; the list of results without a merge; `NoResult` if all were dropped.
+        The merged results; the list of results without a merge, or an array of them before they
+        are merged; `NoResult` if all were dropped.
     kept : int64 array, optional
         Positions of the tasks that have a result; None if all have one, or where these make one.
     """
@@ -66,13 +67,20 @@ class ResultList:
         Whether a failed task leaves its `Outcome`; else it leaves nothing.
     """
 
+    takes_arrays = True
+
     def __init__(self, *, record: bool = False) -> None:
         self._results: list[object] = []
+        self._arrays: list[AnyArray] = []  # while all results come in arrays, in order
         self._record = record
 
-    def put(self, positions: Sequence[int], values: Sequence[object], seconds: float) -> None:
+    def put(self, positions: Sequence[int], values: Any, seconds: float) -> None:
         """Put every result where its task is."""
         results = self._results
+        if self._arrays or type(values) is not list:
+            if self._has_appended(positions, values):
+                return
+            values = values if isinstance(values, (list, tuple)) else values.tolist()
         if isinstance(positions, range) and positions.step == 1:
             start = positions.start
             if start > len(results):
@@ -84,6 +92,22 @@ class ResultList:
                 results.extend([NoResult] * (position + 1 - len(results)))
             results[position] = value
 
+    def _has_appended(self, positions: Sequence[int], values: Any) -> bool:
+        """Take an array that follows the others; make a list of them if this is none."""
+        arrays, results = self._arrays, self._results
+        fits = isinstance(values, np.ndarray) and isinstance(positions, range) and not results
+        if (
+            fits
+            and positions[:1] == range(n := sum(map(len, arrays)), n + 1)
+            and (not arrays or arrays[0].dtype == values.dtype)
+        ):
+            arrays.append(values)
+            return True
+        self._arrays = []
+        for array in arrays:
+            results.extend(array.tolist())
+        return False
+
     def fail(self, outcome: Outcome) -> None:
         """Put the outcome where a result would be, if failures are recorded."""
         if self._record:
@@ -92,7 +116,11 @@ class ResultList:
             self.put([outcome.index], [outcome], outcome.seconds)
 
     def finish(self, n_tasks: int) -> Finished:
-        """Return the results other than `NoResult`."""
+        """Return the results other than `NoResult`; one array if they came in arrays."""
+        if self._arrays and sum(map(len, self._arrays)) == n_tasks:
+            return Finished(np.concatenate(self._arrays), None)
+        if self._arrays:
+            self._has_appended((), [])
         results = self._results
         results.extend([NoResult] * (n_tasks - len(results)))
         mark = id(NoResult)
