@@ -1,170 +1,340 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""All timings in one run, and the table of the README: ``python -m benchmarks``.
+"""All timings in one run, and the table of the README.
 
-    python -m benchmarks --peer /path/to/python/with/vectorbt   # or BROADPEAK_PEER=…
-    python -m benchmarks --only-table --quick
+    python -m benchmarks                              # everything: goals, table, growth, details
+    python -m benchmarks --only-table [--quick]       # the table only
+    python -m benchmarks --only-table --write         # … and into the README, between its marks
+    python -m benchmarks --peer vectorbt=/path/to/python --peer phasor=/path/to/other/python
 
-The peer is the open-source vectorised library; it is never imported here, only run by an
-interpreter of its own. Without one its rows stay empty and say so.
+Peers are other libraries. They are never imported here, only run by interpreters of their own,
+given as above or in BROADPEAK_PEERS (``name=path`` with the separator of PATH between them); where
+none is given the table says "–". Losses are printed like wins.
 """
 
 from __future__ import annotations
 
 import argparse
-import itertools
-import os
+import datetime as dt
+import math
 import platform
+import re
 import runpy
 import sys
-import warnings
+from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any, NamedTuple
 
-import joblib
+from benchmarks import floors, peers, running, significance
+from benchmarks.cases import Result
+from benchmarks.measuring import CORES, ROOT, FailedError, in_words, spawn
 
-import broadpeak as bp
-from benchmarks import (
-    bench_parameterized,
-    dispatch,
-    grids,
-    indicators,
-    portfolio,
-    significance,
-    training,
-)
-
-SCRIPTS = ["bench_parameterized", "dispatch", "grids", "indicators", "bench_search", "training"]
+README = ROOT / "README.md"
+BEGIN = "<!-- table: python -m benchmarks --only-table --write -->"
+END = "<!-- end of table -->"
 NONE = "–"
-Row = tuple[str, str, str, str]
+DETAILS = ["dispatch", "grids", "indicators", "searchers", "training"]
 
 
-def seconds(value: float) -> str:
-    """Return a time in the unit that reads best."""
-    for size, unit in ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs")):
-        if value >= size:
-            return f"{value / size:.3g} {unit}"
-    return f"{value * 1e9:.3g} ns"
+class Job(NamedTuple):
+    """A row of the table: a case in words, the peers it is compared with, what they do less."""
+
+    case: str
+    what: str
+    peers: tuple[str, ...] = ()
+    each: bool = False
+    """Whether to show the time of one of its backtests or calls."""
 
 
-def row(what: str, ours: float, peer: str, theirs: float | None) -> Row:
-    if theirs is None:
-        return what, seconds(ours), NONE, NONE
-    return what, seconds(ours), f"{seconds(theirs)} ({peer})", f"{theirs / ours:,.3g} ×"
+EVERY = ("vectorbt", "vectorbt-rust", "raptorbt", "phasor", "qrucible", "tradix", "backtesting")
+CLASSES: dict[str, list[Job]] = {
+    "Crossings": [
+        Job("pairs", "{n:,} pairs of averages to Sharpe ratios", EVERY),
+        Job("many", "{n:,} pairs"),
+        Job("stops", "{n:,} pairs × levels of a stop-loss"),
+        Job("billion", "{n:,} pairs × levels, the best 1,000 kept"),
+    ],
+    "Given signals": [
+        Job("sparse", "{n} columns × {bars:,} bars to return, Sharpe ratio, drawdown"),
+        Job("one", "one `from_signals` to its Sharpe ratio", each=True),
+    ],
+    "Dense with stops": [
+        Job("dense", "{n:,} columns × 5,000 bars, three stops, to returns", EVERY[:4]),
+    ],
+    "Training": [
+        Job("ascent", "training by ascent, 57 backtests"),
+        Job("brute", "training by brute force, 3,971 backtests"),
+        Job("walk", "walk-forward, 10 trainings by ascent"),
+    ],
+    "Calls and grids": [
+        Job("plain", "a plain function of one combination, {n:,} of them, each", each=True),
+        Job("single", "… whose body can't take lists, each", each=True),
+        Job("compiled", "{n:,} combinations of a compiled function, the best 1,000 kept"),
+        Job("empty", "{n:,} empty calls to a Series with its index"),
+        Job("pool", "{n:,} empty calls in two processes"),
+        Job("cells", "{n:,} cells, three conditions, 91,125 left"),
+        Job("searches", "a step of a random search, each", each=True),
+    ],
+    "Start-up": [
+        Job("first", "first Sharpe ratio of a machine, nothing compiled"),
+        Job("first_training", "first training of a machine, nothing compiled"),
+        Job("import", "`import broadpeak` beyond NumPy"),
+    ],
+}
+TITLES = {
+    "vectorbt": "vectorbt, Numba", "vectorbt-rust": "vectorbt, Rust", "raptorbt": "RaptorBT",
+    "backtesting": "backtesting.py", "c": "C loop",
+}  # fmt: skip
 
 
-def backtests(peer: str, quick: bool) -> list[Row]:
-    """Measure the cases that the peer knows too, each in a process of its own."""
-    count, columns = (31, 200) if quick else (101, 2000)
-    cases = {
-        "pairs": (count, f"{count * (count - 1) // 2:,} pairs of averages to Sharpe ratios"),
-        "stops": (columns, f"{columns:,} columns of signals with three stops to returns"),
-    }
-    rows = []
-    for case, (size, what) in cases.items():
-        mine = portfolio.spawn(sys.executable, case, False, size, 5)
-        theirs = portfolio.spawn(peer, case, True, size, 2) if peer else None
-        rows.append(row(what, mine["seconds"], "vectorbt", theirs and theirs["seconds"]))
-        if case == "pairs":
-            # Growth after a warm-up says nothing of the peer: it read 4, 389 and 3,210 MB.
-            rows.append(("… memory beyond the prices", f"{mine['mb']:,.0f} MB", NONE, NONE))
-    one = portfolio.spawn(sys.executable, "single", False, 1, 3)["seconds"] / 1000
-    rows.append(row("one `from_signals` to its Sharpe ratio", one, "", None))
-    return rows
+def times_as_fast(ours: Result, theirs: Result, scale: float = 1.0) -> str:
+    """Return the ratio of wall times, and of CPU times where it is another one."""
+    wall = theirs["wall"] * scale / ours["wall"]
+    cpu = theirs["cpu"] * scale / ours["cpu"]
+    text = in_times(wall)
+    if math.isnan(cpu) or abs(math.log(cpu / wall)) < 0.1:
+        return text
+    return f"{text} (CPU {in_times(cpu)})"
 
 
-def sweeps() -> list[Row]:
-    """Measure what the library adds to calls and grids."""
-    n_fast, n_slow, no_op = 100, 1000, bench_parameterized.no_op
-    sweep = bp.parameterized(no_op, merge_func="concat", show_progress=False)
-    ours = dispatch.best(lambda: sweep(bp.Param(range(n_fast)), bp.Param(range(n_slow))), 5)
-    pairs = list(itertools.product(range(n_fast), range(n_slow)))
-    jobs = joblib.Parallel(n_jobs=1)
-    theirs = dispatch.best(lambda: jobs(joblib.delayed(no_op)(a, b) for a, b in pairs))
-    calls = dispatch.calls_of(dispatch.N)
-    options = {"engine": "processpool", "n_workers": 2, "distribute": "chunks"}
-    bp.execute(calls, **options)
-    pool = dispatch.best(lambda: bp.execute(calls, **options)) / dispatch.N
-    two, few = joblib.Parallel(n_jobs=2), dispatch.N_JOBLIB_PROCESSES
-    two(joblib.delayed(no_op)(i, 2) for i in range(100))
-    other = dispatch.best(lambda: two(joblib.delayed(no_op)(i, 2) for i in range(few)), 1) / few
-    ten = range(10)
-    grid = dispatch.best(lambda: bp.combine_params(grids.three_pairs(), build_index=False), 9)
-    plain = dispatch.best(
-        lambda: [
-            (a, b, c, d, e, f)
-            for a in ten for b in ten for c in ten for d in ten for e in ten for f in ten
-            if a < b and c < d and e < f
-        ],
-        5,
-    )  # fmt: skip
-    return [
-        row("100,000 empty calls to a Series with its index", ours, "joblib, no index", theirs),
-        row("an empty call in two processes", pool, "joblib", other),
-        row("10⁶ cells, three conditions, 91,125 left", grid, "list comprehension", plain),
-    ]
+def in_times(ratio: float) -> str:
+    """Return a ratio with three digits, and never as a power of ten."""
+    return f"{ratio:,.0f} ×" if ratio >= 100 else f"{ratio:.3g} ×"
 
 
-def trainings() -> list[Row]:
-    """Measure the example strategy on 3,270 bars."""
-    warnings.simplefilter("ignore", UserWarning)
-    strategy, data, options = training.trend, training.DATA, {"min_trades": 30}
-    ascent, _ = training.times(lambda: bp.train(strategy, data, **options), 9)
-    brute, _ = training.times(lambda: bp.train(strategy, data, method="brute", **options), 3)
-    walk, _ = training.times(lambda: bp.walk_forward(strategy, data, cycles=10, **options), 5)
-    peer, _ = training.times(lambda: training.in_pandas(30.0, 3.0, 3.0), 3)
-    return [
-        row("training by ascent, 57 backtests", ascent, "", None),
-        row("training by brute force, 3,971 backtests", brute, "", None),
-        row("walk-forward, 10 trainings by ascent", walk, "", None),
-        row("one backtest of those 3,971", brute / 3971, "pandas and a loop", peer),
-    ]
+def beside(job: Job, found: Result, quick: bool, pythons: dict[str, str]) -> Iterator[list[str]]:
+    """Yield name, time and ratio of everything that a job is compared with."""
+    others: dict[str, Result] = dict(found.get("beside", {}))
+    if "c" in found:
+        others["c"] = {"wall": found["c"], "cpu": found["c_cpu"]}
+    for name, theirs in others.items():
+        scale = found["n"] if job.each else 1
+        time = in_words(theirs["wall"] / scale)
+        yield [f"{time} ({TITLES.get(name, name)})", times_as_fast(found, theirs)]
+    for name in job.peers:
+        title = TITLES.get(name, name)
+        if name not in pythons:
+            yield [f"{NONE} ({title})", NONE]
+            continue
+        theirs = peers.run(name, job.case, pythons[name], quick)
+        if "failed" in theirs:
+            yield [f"failed ({title})", NONE]
+            continue
+        # A peer that would take minutes for all of it gets a part: its rate counts.
+        scale = found["n"] / theirs["n"]
+        yield [
+            f"{in_words(theirs['wall'] * scale)} ({title})",
+            times_as_fast(found, theirs, scale),
+        ]
 
 
-def choices() -> list[Row]:
-    """Measure the statistics of a choice beside NumPy loops, a process each."""
-    rows = []
+def rows(quick: bool, pythons: dict[str, str]) -> Iterator[list[str]]:
+    """Yield the rows of the table, class by class."""
+    for title, jobs in CLASSES.items():
+        yield [f"**{title}**", "", "", "", "", ""]
+        for job in jobs:
+            yield from rows_of(job, running.run(job.case, quick), quick, pythons)
+        if title == "Training":
+            one, other = running.run("brute", quick), running.run("in_pandas", quick)
+            if "wall" in one and "wall" in other:
+                each = {key: one[key] / one["n"] for key in ("wall", "cpu")}
+                time = f"{in_words(other['wall'])} (pandas and a loop)"
+                yield [
+                    "one backtest of those 3,971", in_words(each["wall"]), in_words(each["cpu"]),
+                    NONE, time, times_as_fast(each, other),
+                ]  # fmt: skip
+    yield ["**Statistics and indicators**", "", "", "", "", ""]
+    yield from choices()
+    yield from averages()
+
+
+def rows_of(
+    job: Job, found: Result, quick: bool, pythons: dict[str, str]
+) -> Iterator[list[str]]:  # fmt: skip
+    """Yield a row for a job, and one more for each of the others it is compared with."""
+    if "wall" not in found:
+        reason = "not yet" if "not_yet" in found else "failed"
+        yield [re.sub(r"\{\w+:?,?\} ", "", job.what), reason, *[NONE] * 4]
+        return
+    what = job.what.format(**found)
+    scale = found["n"] if job.each else 1
+    cpu = NONE if math.isnan(found["cpu"]) else in_words(found["cpu"] / scale)
+    memory = f"{found['mb']:,.0f} MB" if "mb" in found else NONE
+    first = [what, in_words(found["wall"] / scale), cpu, memory]
+    empty = True
+    for other in beside(job, found, quick, pythons):
+        yield [*first, *other]
+        first, empty = ["…", "", "", ""], False
+    if empty:
+        yield [*first, NONE, NONE]
+
+
+def choices() -> Iterator[list[str]]:
+    """Yield the statistics of a choice beside NumPy loops, a process each."""
     for case in ("pbo", "spa", "permutations, one process"):
-        found = significance.spawn(sys.executable, "--case", case)
         what = significance.WHAT[case.partition(",")[0]].partition(", two")[0]
-        loop = found["loop"]
-        rows.append(row(what, found["cpu"], "NumPy loop", loop if loop > 0 else None))
-    return rows
+        try:
+            found = significance.spawn("", "--case", case)
+        except FailedError:
+            yield [what, "failed", *[NONE] * 4]
+            continue
+        other, ratio = NONE, NONE
+        if found["loop"] > 0:
+            other = f"{in_words(found['loop'])} (NumPy loop)"
+            ratio = in_times(found["loop"] / found["cpu"])
+        memory = f"{found['mb']:,.0f} MB"
+        yield [what, in_words(found["wall"]), in_words(found["cpu"]), memory, other, ratio]
 
 
-def averages() -> list[Row]:
-    name, ours, talib, pandas = next(iter(indicators.indicators()))
-    times = [indicators.best(func) * 1e-6 for func in (ours, talib, pandas)]
-    what = f"{name} of 3,270 bars"
-    return [row(what, times[0], "TA-Lib", times[1]), row(what, times[0], "pandas", times[2])]
+def averages() -> Iterator[list[str]]:
+    """Yield an average beside TA-Lib and pandas, which needs TA-Lib."""
+    try:
+        from benchmarks import indicators
+    except ImportError:
+        return
+    name, ours, *others = next(iter(indicators.indicators()))
+    mine = indicators.best(ours) * 1e-6
+    first = [f"{name} of 3,270 bars", in_words(mine), NONE, NONE]
+    for title, func in zip(("TA-Lib", "pandas"), others, strict=True):
+        theirs = indicators.best(func) * 1e-6
+        yield [*first, f"{in_words(theirs)} ({title})", in_times(theirs / mine)]
+        first = ["…", "", "", ""]
 
 
 def machine() -> str:
+    """Say when and where this was measured."""
     names = ("broadpeak", "numpy", "pandas", "numba", "joblib")
     return (
-        f"{os.cpu_count()} cores {platform.machine()}, {platform.system()}, "
-        f"Python {platform.python_version()}, "
+        f"{dt.date.today().isoformat()}, {CORES} cores {platform.machine()} "
+        f"{processor()}, {platform.system()}, Python {platform.python_version()}, "
         + ", ".join(f"{name} {version(name)}" for name in names)
     )
 
 
+def processor() -> str:
+    """Return what the processor calls itself."""
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:
+        return platform.processor() or "unknown processor"
+    found = text.partition("model name")[2].partition(":")[2].splitlines()
+    return " ".join(found[0].split()) if found else "unknown processor"
+
+
+def floor_lines(quick: bool) -> Iterator[str]:
+    """Yield the machine's floors, measured now, in words."""
+    for case in floors.CASES:
+        found: dict[str, Any] = running.run(case, quick)
+        what = {
+            "read": "reading both float64 series of every pair",
+            "events": "touching 38 events a pair once",
+            "memory": "reading memory from end to end",
+        }[case]
+        yield f"{what} {floors.said(case, found)}"
+
+
+def table(quick: bool, pythons: dict[str, str]) -> str:
+    """Measure, and return the table with what is below it."""
+    lines = ["| Job | Wall | CPU | Memory | Peer | Times as fast |", "|---" * 6 + "|"]
+    print("\n".join(lines), flush=True)
+    measured, job = [], ""
+    for cells in rows(quick, pythons):
+        job = job if cells[0] == "…" else cells[0]
+        measured.append([job, *cells[1:]])
+        lines.append(f"| {' | '.join(cells)} |")
+        print(lines[-1], flush=True)
+    known = ", ".join(
+        f"{TITLES.get(name, name)} {found}"
+        for name, found in versions(pythons).items()
+        if name != "vectorbt-rust"
+    )
+    lines += [
+        "",
+        f"Best of several runs, warm but for start-up, on {machine()}. Memory is the peak of a "
+        "fresh process above its imports. Peers that would take minutes ran a part, and their rate "
+        f"counts. The machine's floors: {'; '.join(floor_lines(quick))}."
+        + (f" Peers: {known}." if known else "")
+        + (" Quick sizes." if quick else ""),
+    ]
+    slower = [cells for cells in measured if is_loss(cells)]
+    if slower:
+        said = "; ".join(f"{cells[0]}, {cells[4]}: {cells[5]}" for cells in slower)
+        lines[-1] += f" **Slower than its peer**: {said}."
+    print("\n".join(lines[-2:]))
+    return "\n".join(lines)
+
+
+def is_loss(cells: list[str]) -> bool:
+    """Whether a row says that its peer is faster."""
+    ratio = cells[5].partition(" ×")[0].replace(",", "")
+    return ratio.replace(".", "", 1).isdecimal() and float(ratio) < 1
+
+
+def versions(pythons: dict[str, str]) -> dict[str, str]:
+    """Return the version of each peer that is there."""
+    found = {}
+    for name, python in pythons.items():
+        try:
+            found[name] = spawn("benchmarks.peers", "--version", name, python=python)["version"]
+        except FailedError:
+            found[name] = "?"
+    return found
+
+
+def write(text: str, path: Path = README) -> None:
+    """Put the table between the marks of a page.
+
+    Raises
+    ------
+    SystemExit
+        The page has no marks.
+    """
+    page = path.read_text(encoding="utf-8")
+    before, mark, rest = page.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not mark or not end:
+        raise SystemExit(f"{path.name} must have the lines {BEGIN} and {END}, but has not.")
+    path.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{after}", encoding="utf-8")
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--peer", default=os.environ.get("BROADPEAK_PEER", ""))
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks", description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    parser.add_argument("--peer", action="append", default=[], metavar="NAME=PYTHON")
     parser.add_argument("--only-table", action="store_true")
-    parser.add_argument("--quick", action="store_true", help="fewer columns against the peer")
+    parser.add_argument("--quick", action="store_true", help="smaller sizes")
+    parser.add_argument("--write", action="store_true", help="put the table into the README")
+    parser.add_argument("--html", default="", metavar="FILE", help="a page with growth curves")
     args = parser.parse_args()
+    pythons = peers.given(args.peer)
+    if not pythons:
+        print("No peers: give their interpreters with --peer or BROADPEAK_PEERS.")
     if not args.only_table:
-        for script in SCRIPTS:
+        options = ["--quick"] if args.quick else []
+        given = [item for name, path in pythons.items() for item in ("--peer", f"{name}={path}")]
+        for script, line in (
+            ("goals", [*options, *given]),
+            ("growth", [*options, *(["--html", args.html] if args.html else [])]),
+            *((name, []) for name in DETAILS),
+        ):
             print(f"\n== {script}", flush=True)
-            runpy.run_module(f"benchmarks.{script}", run_name="__main__")
-    if not args.peer:
-        print("\nvectorbt is not compared: give its interpreter with --peer or BROADPEAK_PEER.")
-    elif not Path(args.peer).exists():
-        raise SystemExit(f"There is no interpreter at {args.peer}.")
-    rows = [*backtests(args.peer, args.quick), *sweeps(), *trainings(), *choices(), *averages()]
-    print("\n| Job | broadpeak | Peer | Faster |\n|---|---|---|---|")
-    print("\n".join(f"| {' | '.join(cells)} |" for cells in rows))
-    print(f"\nBest of several runs, warm. {machine()}.")
+            run_script(script, line)
+        print()
+    text = table(args.quick, pythons)
+    if args.write:
+        write(text)
+
+
+def run_script(name: str, line: list[str]) -> None:
+    """Run a script of this folder as if from the shell."""
+    before = sys.argv
+    sys.argv = [name, *line]
+    try:
+        runpy.run_module(f"benchmarks.{name}", run_name="__main__")
+    finally:
+        sys.argv = before
 
 
 if __name__ == "__main__":

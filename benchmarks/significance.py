@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What it costs to tell luck from skill, beside NumPy loops of the papers and beside `arch`.
 
-    python benchmarks/significance.py [--peer /path/to/python/with/arch]
+    python -m benchmarks.significance [--peer /path/to/python/with/arch]
 
 Wall time and CPU time are the best of several runs, warm. Memory is the growth of the peak resident
 set above that after the imports and the data, in a process of its own. A loop whose whole would
@@ -12,10 +12,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import json
 import math
-import resource
-import subprocess
 import sys
 import time
 import warnings
@@ -24,6 +21,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from benchmarks import measuring
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "examples"))
 
@@ -115,9 +114,9 @@ GOALS = {"pbo": 0.2, "spa": 3.0, "permutations": 8.0, "permutations of a random 
 def measure(name: str, repeat: int) -> dict[str, float]:
     warnings.simplefilter("ignore", UserWarning)
     func, loop, part = cases()[name]
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = measuring.peak_mb()
     func()
-    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    grown = measuring.peak_mb() - before
     wall, cpu = math.inf, math.inf
     for _ in range(repeat):
         start, spent = time.perf_counter(), time.process_time()
@@ -129,7 +128,7 @@ def measure(name: str, repeat: int) -> dict[str, float]:
         start = time.process_time()
         loop()
         peer = part * (time.process_time() - start)
-    return {"wall": wall, "cpu": cpu, "mb": grown / 1024, "loop": peer}
+    return {"wall": wall, "cpu": cpu, "mb": grown, "loop": peer}
 
 
 def by_arch() -> float:
@@ -144,12 +143,7 @@ def by_arch() -> float:
 
 
 def spawn(python: str, *arguments: str) -> dict[str, float]:
-    done = subprocess.run(
-        [python, __file__, *arguments], capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        raise SystemExit(done.stderr)
-    return dict(json.loads(done.stdout.splitlines()[-1]))
+    return measuring.spawn("benchmarks.significance", *arguments, python=python)
 
 
 def main() -> None:
@@ -158,14 +152,14 @@ def main() -> None:
     parser.add_argument("--case", default="")
     args = parser.parse_args()
     if args.case == "arch":
-        print(json.dumps({"cpu": by_arch()}))
+        measuring.report({"cpu": by_arch()})
         return
     if args.case:
-        print(json.dumps(measure(args.case, 3)))
+        measuring.report(measure(args.case, 3))
         return
     print("| Job | Wall | CPU | Memory | Beside | Ratio of CPU | Goal |\n" + "|---" * 7 + "|")
     for name, what in WHAT.items():
-        got = spawn(sys.executable, "--case", name)
+        got = spawn("", "--case", name)
         beside = [("a NumPy loop, in part", got["loop"])] if got["loop"] > 0 else []
         if name == "spa" and args.peer:
             beside.append(("arch, not studentised", spawn(args.peer, "--case", "arch")["cpu"]))

@@ -1,62 +1,67 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What training costs: the example strategy on 3,270 daily bars, beside pandas and a loop.
+"""Training: the example strategy on 3,270 daily bars, beside pandas and a loop.
 
-Run: ``python benchmarks/training.py``
+Run: ``python -m benchmarks.training``
 """
 
 from __future__ import annotations
 
-import statistics
 import sys
-import time
 import warnings
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-import broadpeak as bp
+from benchmarks.cases import Case, Result
+from benchmarks.measuring import ROOT, best, in_turn, in_words
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "examples"))
-from trend import trend
-
-DATA = bp.Data.sample("AAPL")
+OPTIONS = {"min_trades": 30}
 
 
-def times(func: Callable[[], Any], repeat: int) -> tuple[float, float]:
-    """Return the shortest and the median of `repeat` times, in seconds, after one warm call."""
-    func()
-    found = []
-    for _ in range(repeat):
-        start = time.perf_counter()
-        func()
-        found.append(time.perf_counter() - start)
-    return min(found), statistics.median(found)
+def example() -> tuple[Any, Any]:
+    """Return the example strategy, and its prices: 3,270 daily bars."""
+    import broadpeak as bp
+
+    sys.path.insert(0, str(ROOT / "examples"))
+    from trend import trend
+
+    warnings.simplefilter("ignore", UserWarning)
+    return trend, bp.Data.sample("AAPL")
 
 
-def in_turn(funcs: list[Callable[[], Any]], rounds: int) -> list[tuple[float, float]]:
-    """Return the shortest and the median time of each, taken in turn, so that all share noise."""
-    for func in funcs:
-        func()
-    found: list[list[float]] = [[] for _ in funcs]
-    for _ in range(rounds):
-        for func, seconds in zip(funcs, found, strict=True):
-            start = time.perf_counter()
-            func()
-            seconds.append(time.perf_counter() - start)
-    return [(min(seconds), statistics.median(seconds)) for seconds in found]
+def trained(quick: bool, n: int, **options: Any) -> Result:
+    """Measure a training of the example strategy."""
+    import broadpeak as bp
+
+    strategy, data = example()
+    job = lambda: bp.train(strategy, data, **OPTIONS, **options)  # noqa: E731
+    job()
+    return {**best(job, 1.0 if quick else 4.0, 20)._asdict(), "n": n}
 
 
-def show(name: str, found: tuple[float, float], limit: float | None = None) -> None:
-    best, median = found
-    goal = "" if limit is None else f"   goal {limit * 1e3:7.0f} ms"
-    print(f"{name:<52}{best * 1e3:9.1f} ms  median {median * 1e3:9.1f} ms{goal}")
+def brute(quick: bool) -> Result:
+    """Brute force."""
+    return trained(quick, 3971, method="brute")
 
 
-def in_pandas(cycle: float, factor: float, stop: float) -> float:
+def ascent(quick: bool) -> Result:
+    """The ascent, from parameter to parameter."""
+    return trained(quick, 57)
+
+
+def walk(quick: bool) -> Result:
+    """Ten trainings by ascent, each tested on the bars after it."""
+    import broadpeak as bp
+
+    strategy, data = example()
+    job = lambda: bp.walk_forward(strategy, data, cycles=10, **OPTIONS)  # noqa: E731
+    job()
+    return {**best(job, 1.0 if quick else 4.0, 20)._asdict(), "n": 10}
+
+
+def in_pandas(data: Any, cycle: float, factor: float, stop: float) -> float:
     """The same strategy as most people write it first: pandas columns and a loop over bars."""
-    frame = {name: getattr(DATA, name) for name in ("open", "high", "low", "close")}
+    frame = {name: getattr(data, name) for name in ("open", "high", "low", "close")}
     price = sum(frame.values()) / 4
     slow_period = int(cycle * factor + 0.5)
     fast, slow = price.rolling(int(cycle + 0.5)).mean(), price.rolling(slow_period).mean()
@@ -78,30 +83,32 @@ def in_pandas(cycle: float, factor: float, stop: float) -> float:
     return float(total)
 
 
+def in_pandas_case(quick: bool) -> Result:
+    """One of those backtests in pandas."""
+    del quick
+    data = example()[1]
+    return {**best(lambda: in_pandas(data, 30.0, 3.0, 3.0), 1.0)._asdict(), "n": 1}
+
+
+CASES: dict[str, Case] = {
+    "brute": brute, "ascent": ascent, "walk": walk, "in_pandas": in_pandas_case,
+}  # fmt: skip
+
+
 def main() -> None:
-    warnings.simplefilter("ignore", UserWarning)
-    options = {"min_trades": 30}
-    ascent = times(lambda: bp.train(trend, DATA, **options), 9)
-    brute, two = in_turn(
-        [
-            lambda: bp.train(trend, DATA, method="brute", **options),
-            lambda: bp.train(
-                trend, DATA, method="brute", engine="processpool", n_workers=2, **options
-            ),
-        ],
-        6,
-    )
-    walk = times(lambda: bp.walk_forward(trend, DATA, cycles=10, **options), 5)
-    show("ascent, 57 evaluations", ascent, 0.040)
-    show("brute force, 3,971 combinations", brute, 2.0)
-    show("walk-forward, 10 ascent cycles", walk, 0.6)
-    show("test with given parameters", times(lambda: bp.test(trend, DATA), 9))
-    show("brute force, two processes", two)
-    print(f"two processes against one core: {brute[0] / two[0]:.2f} times (goal 1.7)")
-    peer = times(lambda: in_pandas(30.0, 3.0, 3.0), 3)
-    show("one evaluation written in pandas and a loop", peer)
-    each = brute[0] / 3971
-    print(f"one evaluation here: {each * 1e6:.0f} µs, {peer[0] / each:.0f} times faster")
+    import broadpeak as bp
+
+    for name, case in CASES.items():
+        found = case(False)
+        each = in_words(found["wall"] / found["n"])
+        print(f"{name:10} {in_words(found['wall']):>10}, {each} each of {found['n']:,}")
+    strategy, data = example()
+    one = lambda: bp.train(strategy, data, method="brute", **OPTIONS)  # noqa: E731
+    pool = {"engine": "processpool", "n_workers": 2}
+    two = lambda: bp.train(strategy, data, method="brute", **pool, **OPTIONS)  # noqa: E731
+    two()
+    alone, both = in_turn([one, two], 5.0)
+    print(f"brute force in two processes: {alone.wall / both.wall:.2f} times as fast as in one")
 
 
 if __name__ == "__main__":

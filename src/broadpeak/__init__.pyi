@@ -30,6 +30,9 @@ from ._portfolio.portfolio import Portfolio as Portfolio
 from ._run.batches import Outcome as Outcome
 from ._run.calls import Task as Task
 from ._run.execute import execute as execute
+from ._run.keeping import bottom as bottom
+from ._run.keeping import histogram as histogram
+from ._run.keeping import top as top
 from ._run.templates import Rep as Rep
 from ._run.templates import RepEval as RepEval
 from ._run.templates import RepFunc as RepFunc

@@ -17,6 +17,7 @@ __all__ = [
     "IntArray",
     "NoResult",
     "ParamValues",
+    "Reducer",
     "Splittable",
     "atomic_dict",
 ]
@@ -102,3 +103,41 @@ class Splittable(Protocol):
 
     def split_params(self) -> tuple[Sequence[Any], Any]:
         """Return the items and a pandas Index (or MultiIndex) that labels them."""
+
+
+class Reducer(Protocol):
+    """Takes results one after another and holds only what it wants of them: see ``keep=``.
+
+    `broadpeak.top`, `bottom` and `histogram` are reducers. Your own is any object with `start`,
+    `add` and `merge`. Results come in any order and from several workers, so the state that
+    remains must not depend on order: ``merge`` must be associative and commutative.
+
+    Two more methods are used where they are there. ``add_many(state, positions, values)`` takes
+    many results at once: `positions` is an int64 array, and `values` a list, a one-dimensional
+    array, or a dict of such arrays where a result has several figures. ``finish(state)`` makes of
+    the last state what the run returns; without it the state is returned.
+
+    Examples
+    --------
+    >>> import broadpeak as bp
+    >>> class Total:
+    ...     def start(self):
+    ...         return 0
+    ...
+    ...     def add(self, state, position, value):
+    ...         return state + value
+    ...
+    ...     def merge(self, left, right):
+    ...         return left + right
+    >>> bp.execute([bp.Task(pow, 2, n) for n in range(10)], keep=Total())
+    1023
+    """
+
+    def start(self) -> Any:
+        """Return the state before the first result: plain values that can be pickled."""
+
+    def add(self, state: Any, position: int, value: Any) -> Any:
+        """Return `state` with the result of the call at `position` taken in."""
+
+    def merge(self, left: Any, right: Any) -> Any:
+        """Return the state that all results behind both states would have given."""

@@ -78,6 +78,7 @@ def test_version_and_help(capsys: pytest.CaptureFixture[str]) -> None:
     text = output(capsys, "--help")
     for command in (
         "demo", "train", "test", "walk-forward", "sweep", "signals", "report", "store", "doctor",
+        "warm",
     ):  # fmt: skip
         assert command in text
         assert "Usage" in output(capsys, command, "--help")

@@ -47,7 +47,25 @@ row(
     of=bp.PF.from_signals,
     then=figures,
 )
+row(
+    "Portfolio.from_signals(params)",
+    lambda w: {
+        "close": w.one,
+        "entries": w.one.run("bp:ma", window=[3, 5]).ma_crossed_above(10.0),
+        "sl_stop": bp.Param([0.05, None]),
+        "tp_stop": bp.Param([0.1], name="target"),
+    },
+    lambda w: bp.Portfolio.from_signals,
+    of=bp.Portfolio.from_signals,
+    then=figures,
+)
 method("Portfolio.metrics", bp.Portfolio.metrics, lambda w: w.portfolio, {"names": "sharpe_ratio"})
+method(
+    "Portfolio.metrics(keep)",
+    bp.Portfolio.metrics,
+    lambda w: w.portfolio,
+    {"names": ["sharpe_ratio", "num_trades"], "keep": bp.top(2, by="sharpe_ratio")},
+)
 row("Portfolio.split_params", {}, lambda w: w.portfolio.split_params)
 row("Portfolio.stats", {}, lambda w: w.portfolio.stats)
 row(

@@ -62,6 +62,11 @@ row(
 )
 row("Task", {0: area, 1: 2, 2: 3}, then=lambda w, task: bp.execute([task]))
 row("Outcome", {"index": 0, "status": "ok"})
+_keep = lambda w, reducer: bp.execute([bp.Task(float, k) for k in range(4)], keep=reducer)
+row("top", {"n": 2}, then=_keep, more=("by",))
+row("bottom", {"n": 2}, then=_keep, more=("by",))
+row("histogram", {"bins": [0, 1, 2]}, then=_keep, more=("range", "by"))
+row("histogram(number)", {"bins": 3, "range": (0, 2)}, lambda w: bp.histogram, then=_keep)
 _sweep = lambda w, f: f(bp.Param([1, 2, 3]), bp.Param([4, 5]))
 row(
     "parameterized",

@@ -1,11 +1,14 @@
 """Compiled kernels: cached on disk, and never older than a kernel they call."""
 
 import ast
+import getpass
+import os
 import subprocess
 import sys
 import textwrap
 from pathlib import Path
 
+import numpy as np
 import pytest
 from numba.core.caching import IndexDataCacheFile
 
@@ -166,3 +169,93 @@ def test_kernels_are_found_again_in_another_process():
             [sys.executable, "-c", script], capture_output=True, text=True, check=True
         )
     assert done.stdout.split() == ["1", "0"]
+
+
+NOWHERE = """
+import os, sys, tempfile, warnings
+import numba.core.caching as caching
+
+tempfile.tempdir = sys.argv[1]
+for locator in (caching.InTreeCacheLocator, caching.UserWideCacheLocator):
+    locator.from_function = classmethod(lambda cls, func, file: None)
+import numpy as np, broadpeak as bp
+with warnings.catch_warnings(record=True) as said:
+    warnings.simplefilter("always")
+    print(bp.sma(np.arange(5.0), 2)[-1], bp.crossed_above(np.arange(5.0), 2.0).sum())
+for one in said:
+    print(one.message)
+from broadpeak._indicators._kernels.windowed import mean
+print(sum(mean.stats.cache_hits.values()))
+"""
+
+
+def run_nowhere(folder, **environment):
+    done = subprocess.run(
+        [sys.executable, "-c", NOWHERE, str(folder)],
+        capture_output=True, text=True, check=True, env={**os.environ, **environment},
+    )  # fmt: skip
+    return done.stdout.splitlines()
+
+
+def test_without_any_cache_folder_code_is_kept_among_temporary_files_and_that_is_said_once(
+    tmp_path,
+):
+    """Also where the folder that the user chose cannot be made."""
+    numbers, said, hits = run_nowhere(tmp_path, NUMBA_CACHE_DIR=os.devnull)
+    assert numbers == "3.5 1"
+    assert str(tmp_path) in said
+    assert "NUMBA_CACHE_DIR" in said
+    assert hits == "0"
+    assert run_nowhere(tmp_path, NUMBA_CACHE_DIR=os.devnull)[-1] == "1"
+
+
+def test_temporary_files_that_others_can_write_are_not_run(tmp_path):
+    folder = tmp_path / f"broadpeak-kernels-{getpass.getuser()}"
+    folder.mkdir()
+    folder.chmod(0o777)
+    numbers, said, _ = run_nowhere(tmp_path, NUMBA_CACHE_DIR=os.devnull)
+    assert numbers == "3.5 1"
+    assert "belongs to somebody else" in said
+    assert not list(folder.iterdir())
+
+
+def test_a_folder_that_cannot_be_written_is_read(tmp_path):
+    """As in an image that another user has filled."""
+    with_folder = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
+    fill = "import numpy as np, broadpeak as bp; bp.sma(np.arange(9.0), 3)"
+    subprocess.run([sys.executable, "-c", fill], check=True, env=with_folder)
+    script = textwrap.dedent(
+        """
+        import os, warnings
+        import numba.core.caching as caching
+        warnings.simplefilter("error")
+        locator = caching.UserProvidedCacheLocator
+        locator.from_function = classmethod(lambda cls, func, file: None)
+        may = os.access
+        os.access = lambda path, mode: mode != os.W_OK and may(path, mode)
+        import numpy as np, broadpeak as bp
+        bp.sma(np.arange(9.0), 3)
+        from broadpeak._indicators._kernels.windowed import mean
+        print(sum(mean.stats.cache_hits.values()))
+        """
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, env=with_folder
+    )
+    assert done.stdout.split() == ["1"]
+
+
+def test_code_that_cannot_be_saved_runs_and_that_is_said(monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    from broadpeak._indicators._kernels.windowed import mean
+
+    fresh = compiling.kernel(mean.py_func)
+    monkeypatch.setattr(fresh._cache, "_save_overload", full)
+    monkeypatch.setattr(fresh._cache, "load_overload", lambda *_: None)
+    compiling._say_once.cache_clear()
+    out = np.empty(3)
+    with pytest.warns(UserWarning, match="No space left on device.*broadpeak warm"):
+        fresh(np.arange(3.0), 1, out)
+    assert out.tolist() == [0.0, 1.0, 2.0]

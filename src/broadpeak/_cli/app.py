@@ -24,6 +24,7 @@ from broadpeak._cli.commands import (
     test,
     train,
     walk_forward,
+    warm,
 )
 from broadpeak.errors import BroadpeakError, TaskError
 
@@ -67,6 +68,7 @@ app.command("signals")(signals.signals)
 app.command("report")(report.report)
 app.command("store")(store.store)
 app.command("doctor")(doctor.doctor)
+app.command("warm")(warm.warm)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -23,6 +23,7 @@ import pandas as pd
 
 from broadpeak._core.aliases import Index, Table, Values
 from broadpeak._core.labels import span
+from broadpeak._core.lazyframe import LazyIndex, Recipe, lazy_frame, lazy_series
 from broadpeak.errors import DataError, broken_rule
 from broadpeak.types import AnyArray, BoolArray, FloatArray
 
@@ -58,6 +59,17 @@ class Wrapping:
         if self.kind == "frame":
             return pd.DataFrame(columns.T, index=self.index, columns=self.columns, copy=False)
         return columns[0] if self.kind == "array1d" else columns.T
+
+    def lazy(self, recipe: Recipe) -> Values:
+        """Return what `wrap` makes of the values of `recipe`, once somebody looks at them."""
+        if self.index is None:
+            return self.wrap(recipe.bools())
+        if self.kind == "series":
+            return lazy_series(recipe, self.index, self.name)
+        columns = self.columns
+        if columns is None:
+            columns = pd.RangeIndex(recipe.shape[0])
+        return lazy_frame(recipe, self.index, LazyIndex(lambda: columns))
 
 
 @overload

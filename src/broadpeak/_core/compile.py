@@ -8,18 +8,23 @@ function stays reachable as ``kernel.py_func``.
 
 from __future__ import annotations
 
+import getpass
+import os
+import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar, cast
 
 import numba
 import numba.core.event as numba_events
+from numba.core import caching
 from numba.core.registry import CPUDispatcher
 
 from broadpeak._core import env, stopping
 from broadpeak._core.stopping import Unstopped, here
+from broadpeak.errors import warn
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -27,8 +32,8 @@ R = TypeVar("R")
 
 def kernel(func: Callable[P, R]) -> Callable[P, R]:
     """Compile `func` in nopython mode, without the GIL, cached on disk; division as in NumPy."""
-    compiled = numba.njit(nogil=True, cache=env.numba_cache(), error_model="numpy")(func)
-    if env.numba_cache() and not _follow_all_kernels(compiled):
+    compiled = _kept(func) if env.numba_cache() else None
+    if compiled is None:
         compiled = numba.njit(nogil=True, error_model="numpy")(func)
     if isinstance(compiled, CPUDispatcher):  # with NUMBA_DISABLE_JIT it is the plain function
         _kernels.append(compiled)
@@ -75,20 +80,84 @@ def inline_kernel(func: Callable[P, R]) -> Callable[P, R]:
     return cast("Callable[P, R]", compiled)
 
 
-def _follow_all_kernels(compiled: object) -> bool:
-    """Tie the cached code of a kernel to the present state of all kernels; False if that fails.
+def _kept(func: Callable[P, R]) -> Any | None:
+    """Return a kernel whose code is kept on disk, or None where nothing may be kept.
 
     Numba looks only at the file of the kernel itself: one that calls a kernel of another file would
-    keep that one's old code when it changes. If this version of Numba keeps its stamp elsewhere,
-    nothing may be cached.
+    keep that one's old code when it changes. So the code is tied to the present state of all
+    kernels. If this version of Numba keeps its stamp elsewhere, nothing may be kept.
     """
+    # A folder that is there and cannot be written, as in an image that another user has filled, is
+    # read all the same; what it lacks is kept in the folder that Numba finds instead.
+    read_only = [folder for folder in _folders_of(func) if not _can_be_written(folder)]
+    try:
+        compiled = numba.njit(nogil=True, cache=True, error_model="numpy")(func)
+    except RuntimeError:  # Numba found no folder that it can write
+        if not _use_temporary_folder():
+            return None
+        compiled = numba.njit(nogil=True, cache=True, error_model="numpy")(func)
     cache: Any = getattr(compiled, "_cache", None)
     stored: Any = getattr(cache, "_cache_file", None)
-    if not hasattr(stored, "_source_stamp"):
+    name = getattr(getattr(cache, "_impl", None), "filename_base", None)
+    if not hasattr(stored, "_source_stamp") or name is None:
+        return None if isinstance(compiled, CPUDispatcher) else compiled
+    stamp = (stored._source_stamp, _state_of_kernels())  # noqa: SLF001
+    stored._source_stamp = stamp  # noqa: SLF001
+    others = [type(stored)(folder, name, stamp) for folder in read_only]
+    chosen = numba.config.CACHE_DIR
+    if chosen and not str(cache.cache_path).startswith(chosen) and not others:
+        _say_once(f"Compiled code cannot be kept in {chosen}. It is kept beside the sources")
+    cache._cache_file = _LabelledFile(stored, others)  # noqa: SLF001
+    save = cache.save_overload
+
+    def save_if_possible(*arguments: object) -> None:
+        try:
+            save(*arguments)
+        except OSError as error:  # the disk is full, or the folder can no longer be written
+            _say_once(f"Compiled code cannot be kept: {error}. It works, and is compiled again")
+
+    cache.save_overload = save_if_possible
+    return compiled
+
+
+def _folders_of(func: Callable[..., object]) -> list[str]:
+    """Return the folders that may hold the code of a kernel: the user's, and beside its source."""
+    home = Path(func.__code__.co_filename).parent
+    folders = [str(home / "__pycache__")]
+    if numba.config.CACHE_DIR:
+        locate = caching._CacheLocator.get_suitable_cache_subpath  # noqa: SLF001
+        folders.insert(0, str(Path(numba.config.CACHE_DIR) / locate(str(home / "_"))))
+    return [folder for folder in folders if Path(folder).is_dir()]
+
+
+@cache
+def _can_be_written(folder: str) -> bool:
+    return os.access(folder, os.W_OK)
+
+
+@cache
+def _use_temporary_folder() -> bool:
+    """Keep code in a folder of this user among temporary files; return whether that is possible."""
+    folder = Path(tempfile.gettempdir()) / f"broadpeak-kernels-{getpass.getuser()}"
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        found = folder.stat()
+        # What stands in it is run: nobody else may have put it there.
+        if hasattr(os, "getuid") and (found.st_uid != os.getuid() or found.st_mode & 0o022):
+            raise PermissionError(f"{folder} belongs to somebody else")
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        _say_once(f"Compiled code cannot be kept: {error}. It works, and is compiled again")
         return False
-    stored._source_stamp = (stored._source_stamp, _state_of_kernels())  # noqa: SLF001
-    cache._cache_file = _LabelledFile(stored)  # noqa: SLF001
+    numba.config.CACHE_DIR = os.environ["NUMBA_CACHE_DIR"] = str(folder)  # workers inherit it
+    _say_once(f"Compiled code is kept in {folder}, which may not last: no other folder")
     return True
+
+
+@cache
+def _say_once(what: str) -> None:
+    remedy = "Set NUMBA_CACHE_DIR to a folder that can be written, then type: broadpeak warm"
+    warn(f"{what}. {remedy}", UserWarning)
 
 
 class _LabelledFile:
@@ -100,8 +169,9 @@ class _LabelledFile:
     arguments that were never passed.
     """
 
-    def __init__(self, file: Any) -> None:
+    def __init__(self, file: Any, others: Sequence[Any] = ()) -> None:
         self._file = file
+        self._others = others
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._file, name)
@@ -112,9 +182,10 @@ class _LabelledFile:
 
     def load(self, key: object) -> object:
         """Return the code for `key`; None where there is none, or one with another label."""
-        found = self._file.load(key)
-        if isinstance(found, tuple) and len(found) == 2 and found[0] == self._label(key):
-            return found[1]
+        for file in (self._file, *self._others):
+            found = file.load(key)
+            if isinstance(found, tuple) and len(found) == 2 and found[0] == self._label(key):
+                return found[1]
         return None
 
     def _label(self, key: object) -> str:

@@ -41,9 +41,31 @@ class Memo:
                 return
             self._arrays[key] = arrays
             self._bytes += size
-            while self._bytes > LIMIT:
-                oldest = self._arrays.pop(next(iter(self._arrays)))
-                self._bytes -= sum(array.nbytes for array in oldest)
+            self._trim()
+
+    def replace(
+        self, key: Hashable, old: tuple[AnyArray, ...] | None, new: tuple[AnyArray, ...]
+    ) -> bool:
+        """Store `new` where `old` is, which may be nothing; False where another thread was first.
+
+        What alone would take half of the room is not stored.
+        """
+        size = sum(array.nbytes for array in new)
+        with _lock:
+            if self._arrays.get(key) is not old:
+                return False
+            if old is not None:
+                self._bytes -= sum(array.nbytes for array in self._arrays.pop(key))
+            if size <= LIMIT // 2:
+                self._arrays[key] = new
+                self._bytes += size
+                self._trim()
+            return True
+
+    def _trim(self) -> None:
+        while self._bytes > LIMIT:
+            oldest = self._arrays.pop(next(iter(self._arrays)))
+            self._bytes -= sum(array.nbytes for array in oldest)
 
     def clear(self) -> None:
         """Forget everything."""

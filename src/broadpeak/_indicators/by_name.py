@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
 from collections.abc import Hashable, Mapping, Sequence
-from itertools import product
-from typing import Any
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -13,8 +14,9 @@ import pandas as pd
 from broadpeak._core import check
 from broadpeak._core.arrays import read_only, unwrap
 from broadpeak._indicators.catalog import find
-from broadpeak._indicators.columnwise import zip_lists
+from broadpeak._indicators.columnwise import Column, taken, zip_lists
 from broadpeak._indicators.definition import Definition, bind
+from broadpeak._indicators.family import FamilyRows, first_places, rows_of, stack, unchangeable
 from broadpeak._indicators.output import IndicatorResult
 from broadpeak._indicators.panel import PanelLevel, Shape
 from broadpeak._prices.table import PriceTable
@@ -22,6 +24,7 @@ from broadpeak.errors import DataError, ParamError, broken_rule, shown
 from broadpeak.types import AnyArray, FloatArray, IntArray
 
 _LISTS = (list, tuple, range, np.ndarray, pd.Index, pd.Series)
+_PLAIN: Final = frozenset({np.dtype(np.int64), np.dtype(np.float64)})
 
 
 def run(
@@ -53,43 +56,93 @@ def run(
     all_hidden = len(hidden) == len(params)
     if not lists and table.codes is None:
         arrays = _computed(table, definition, inputs, tuple(values))
-        return IndicatorResult(definition.outputs, [arrays], Shape(table, hidden=all_hidden))
+        return IndicatorResult(definition.outputs, arrays, Shape(table, hidden=all_hidden))
     columns = _combine(lists, product_of_all=param_product) if lists else {}
     if table.codes is not None:
         remedy = "Pass one value, or the list that the function was given."
         columns = zip_lists(columns, remedy, len(table.codes))
+    coded = {key: _coded(column) for key, column in columns.items()}
     levels = [
-        PanelLevel(f"{definition.short}_{key}", column)
+        _level(f"{definition.short}_{key}", column, *coded[key])
         for key, column in columns.items()
         if key not in hidden
     ]
-    n = len(next(iter(columns.values()))) if table.codes is None else len(table.codes)
-    filled = [
-        columns.get(key, None) or [value] * n for key, value in zip(params, values, strict=True)
-    ]
+    settings = [coded.get(key, value) for key, value in zip(params, values, strict=True)]
     if table.codes is None:
-        distinct, take = _distinct(list(zip(*filled, strict=True)))
-        found = [_computed(table, definition, inputs, combination) for combination in distinct]
-    else:
-        # Where an array replaces prices, combinations differ by it as well.
-        own = table.codes if _are_price_names(inputs) else np.arange(n)
-        rows = zip(table.codes.tolist(), own.tolist(), *filled, strict=True)
-        distinct, take = _distinct(list(rows))
-        found = [_outputs_of(table, definition, inputs, combination) for combination in distinct]
-    return IndicatorResult(definition.outputs, found, Shape(table, take, levels, all_hidden))
+        distinct, take = _distinct(settings)
+        rows = _stacked(table, definition, inputs, distinct)
+        shape = Shape(table, rows.take[take], levels, all_hidden)
+        return IndicatorResult(definition.outputs, rows.arrays, shape, rows.owner)
+    # Where an array replaces prices, combinations differ by it as well.
+    everything = np.arange(len(table.codes))
+    own = table.codes if _are_price_names(inputs) else everything
+    places = [_Codes(range(codes.max() + 1), codes) for codes in (table.codes, own)]
+    distinct, take = _distinct([*places, *settings])
+    found = [_outputs_of(table, definition, inputs, combination) for combination in distinct]
+    return IndicatorResult(definition.outputs, stack(found), Shape(table, take, levels, all_hidden))
 
 
-def _combine(lists: Mapping[str, object], *, product_of_all: bool) -> dict[str, list[object]]:
+class _Codes(NamedTuple):
+    """A listed parameter: distinct values, and which of them each combination has."""
+
+    values: Any  # a sequence or an array
+    codes: IntArray
+
+
+def _combine(lists: Mapping[str, object], *, product_of_all: bool) -> dict[str, Column]:
     """Return the values of each listed parameter, one a combination."""
-    columns: dict[str, list[object]] = {}
+    columns: dict[str, Column] = {}
     for key, value in lists.items():
         if isinstance(value, np.ndarray) and value.ndim > 1:
             raise ParamError(broken_rule("a list of parameters", "be one-dimensional", value.shape))
-        columns[key] = value.tolist() if isinstance(value, np.ndarray) else list(value)  # type: ignore[call-overload]  # one of _LISTS
-    if product_of_all and all(columns.values()):  # an empty one is refused below
-        rows = list(product(*columns.values()))
-        return {key: [row[i] for row in rows] for i, key in enumerate(columns)}
+        columns[key] = _as_column(value)
+    if product_of_all and all(map(len, columns.values())):  # an empty one is refused below
+        size = math.prod(map(len, columns.values()))
+        inner = size
+        for key, column in columns.items():
+            inner //= len(column)
+            columns[key] = taken(column, np.arange(size) // inner % len(column))
+        return columns
     return zip_lists(columns, "Pass param_product=True to combine every value with every other.")
+
+
+def _as_column(listed: Any) -> Column:
+    """Return values as an array if they are plain ints or floats and no NaN, else as a list."""
+    array = listed
+    if isinstance(listed, (pd.Series, pd.Index)):
+        array = listed.to_numpy() if listed.dtype in _PLAIN else None
+    elif isinstance(listed, (list, tuple)):
+        kinds = set(map(type, listed))
+        array = None
+        if kinds in ({int}, {float}):
+            with contextlib.suppress(OverflowError):  # an int beyond 64 bits
+                array = np.array(listed, np.int64 if kinds == {int} else np.float64)
+    elif isinstance(listed, range):
+        array = np.array(listed) if len(listed) else None
+    if array is None or array.dtype not in _PLAIN or not len(array):
+        return listed.tolist() if isinstance(listed, np.ndarray) else list(listed)
+    if array.dtype == np.float64 and np.isnan(array).any():
+        return list(array.tolist())
+    return np.asarray(array)
+
+
+def _level(name: str, column: Column, values: object, codes: IntArray) -> PanelLevel:
+    if isinstance(column, np.ndarray) and isinstance(values, np.ndarray):
+        return PanelLevel(name, values, codes)
+    return PanelLevel(name, column)
+
+
+def _coded(column: Column) -> _Codes:
+    """Return each value once, in the order in which they come, and which of them each is."""
+    if isinstance(column, np.ndarray):
+        firsts, codes = first_places(column)
+        return _Codes(column[firsts], codes)
+    try:
+        seen: dict[object, int] = {}
+        codes = np.array([seen.setdefault(value, len(seen)) for value in column], np.int64)
+    except TypeError:  # a value without a hash: refused once all are known
+        return _Codes(column, np.arange(len(column)))
+    return _Codes(list(seen), codes)
 
 
 def _hidden_parameters(definition: Definition, hide_params: object) -> set[str]:
@@ -109,17 +162,77 @@ def _hidden_parameters(definition: Definition, hide_params: object) -> set[str]:
     raise ParamError(broken_rule("hide_params", rule, wrong))
 
 
-def _distinct(
-    combinations: list[tuple[object, ...]],
-) -> tuple[list[tuple[object, ...]], IntArray]:
-    """Return every combination once, and which of them each is."""
+def _distinct(settings: Sequence[object]) -> tuple[list[tuple[Any, ...]], IntArray]:
+    """Return every combination once, in the order in which they come, and which of them each is.
+
+    A setting is a value for all combinations, or values and codes.
+    """
+    listed = [setting for setting in settings if isinstance(setting, _Codes)]
+    take = listed[0].codes
+    firsts = first_places(take)[0]
+    for values, codes in listed[1:]:
+        firsts, take = first_places(take * len(values) + codes)
+    columns = []
+    for setting in settings:
+        if isinstance(setting, _Codes):
+            values = setting.values
+            chosen = taken(values, setting.codes[firsts])
+            columns.append(chosen.tolist() if isinstance(chosen, np.ndarray) else chosen)
+        else:
+            columns.append([setting] * len(firsts))
+    combinations = list(zip(*columns, strict=True))
     try:
-        seen: dict[tuple[object, ...], int] = {}
-        take = [seen.setdefault(row, len(seen)) for row in combinations]
+        set(combinations)
     except TypeError as error:
         rule = "be plain values"
         raise ParamError(broken_rule("parameters", rule, combinations[0])) from error
-    return list(seen), np.array(take, np.int64)
+    return combinations, take
+
+
+def _stacked(
+    table: PriceTable,
+    definition: Definition,
+    inputs: Mapping[str, object],
+    combinations: list[tuple[Any, ...]],
+) -> FamilyRows:
+    """Return the outputs of distinct combinations, computed or remembered."""
+
+    def compute(some: Sequence[tuple[Any, ...]]) -> tuple[AnyArray, ...]:
+        return _compute_all(table, definition, inputs, some)
+
+    # NaN is not equal to itself and would fill the memory with copies.
+    is_known = _are_price_names(inputs) and not any(
+        isinstance(value, float) and math.isnan(value) for one in combinations for value in one
+    )
+    if not is_known:
+        return FamilyRows(compute(combinations), np.arange(len(combinations)), None)
+    key = ("rows", definition.name, *inputs.values())
+    return rows_of(table.memo, key, combinations, compute)
+
+
+def _compute_all(
+    table: PriceTable,
+    definition: Definition,
+    inputs: Mapping[str, object],
+    combinations: Sequence[tuple[Any, ...]],
+) -> tuple[AnyArray, ...]:
+    """Return the outputs of combinations, one below the other."""
+    if len(combinations) > 1 and table.single and table.without_gaps:
+        arrays = [_input(table, definition, key, field)[0] for key, field in inputs.items()]
+        wholes: list[AnyArray] = []
+        for i, values in enumerate(combinations):
+            columns = definition.compute(*arrays, *values)
+            if not i:
+                n = len(combinations)
+                wholes = [np.empty((n, column.size), column.dtype) for column in columns]
+            elif any(x.dtype != y.dtype for x, y in zip(columns, wholes, strict=True)):
+                break
+            for whole, column in zip(wholes, columns, strict=True):
+                whole[i] = column
+        else:
+            return tuple(map(unchangeable, wholes))
+    found = [_computed(table, definition, inputs, values, keep=False) for values in combinations]
+    return stack(found)
 
 
 def _computed(
@@ -127,8 +240,10 @@ def _computed(
     definition: Definition,
     inputs: Mapping[str, object],
     values: tuple[object, ...],
+    *,
+    keep: bool = True,
 ) -> tuple[AnyArray, ...]:
-    """Return one array an output, symbols × bars, computed or remembered."""
+    """Return one array an output, symbols × bars, computed or remembered, and so from now on."""
     key: Hashable = (definition.name, values)
     if inputs is not definition.inputs:
         if not _are_price_names(inputs):
@@ -144,7 +259,8 @@ def _computed(
         return _compute(table, definition, inputs, values)
     if found is None:
         found = _compute(table, definition, inputs, values)
-        table.memo.put(key, found)
+        if keep:
+            table.memo.put(key, found)
     return found
 
 
@@ -193,7 +309,7 @@ def _compute(
     arrays = [_input(table, definition, key, field) for key, field in inputs.items()]
     if len(table.symbols) == 1 and table.own_bars[0] is None:
         outs = definition.compute(*[array[0] for array in arrays], *values)
-        return tuple(read_only(out[np.newaxis, :]) for out in outs)
+        return tuple([unchangeable(out)[np.newaxis, :] for out in outs])
     outputs: list[AnyArray] = []
     for position, own in enumerate(table.own_bars):
         bars = slice(None) if own is None else own
@@ -209,7 +325,7 @@ def _compute(
             ]
         for output, result in zip(outputs, results, strict=True):
             output[position, bars] = result
-    return tuple(map(read_only, outputs))
+    return tuple(map(unchangeable, outputs))
 
 
 def _input(table: PriceTable, definition: Definition, key: str, field: object) -> FloatArray:

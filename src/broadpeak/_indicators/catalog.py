@@ -69,6 +69,9 @@ def _definition_of(
     names = [*inputs, *params]
 
     def compute(*values: object) -> tuple[AnyArray, ...]:
+        if not keywords:
+            result = function(*values)
+            return result if isinstance(result, tuple) else (result,)
         named = dict(zip(names[positional:], values[positional:], strict=True))
         result = function(*values[:positional], **named)
         return tuple(result) if isinstance(result, tuple) else (result,)

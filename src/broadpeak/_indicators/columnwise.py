@@ -6,20 +6,22 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar, cast
+from typing import Any, TypeAlias, TypeVar, cast
 
 import numpy as np
 import pandas as pd
 
-from broadpeak._core import check
+from broadpeak._core import check, recall
 from broadpeak._core.aliases import ArrayLike, Index, Values
 from broadpeak._core.arrays import Wrapping, single_column, unwrap, unwrap_all
 from broadpeak._core.columns import pair_values, with_levels
 from broadpeak._signals.levels import LISTS, plain_labels
 from broadpeak.errors import ParamError, broken_rule
-from broadpeak.types import AnyArray
+from broadpeak.types import AnyArray, IntArray
 
 Func = TypeVar("Func", bound=Callable[..., Any])
+Column: TypeAlias = "list[object] | AnyArray"
+"""Values of a parameter, one a combination."""
 Compute = Callable[..., Sequence[AnyArray]]
 """Columns of the inputs, shape (n_bars,), then the settings, to one column an output."""
 
@@ -55,12 +57,13 @@ def over_many(
     return tuple(wrapping.wrap(np.stack(columns)) for columns in zip(*results, strict=True))
 
 
-def takes_lists(function: Func) -> Func:
+def takes_lists(function: Func, *, remembered: bool = True) -> Func:
     """Let an array function take lists for its settings, as `Data.run` does.
 
     Arguments without a default are its inputs, all others are settings. Lists, tuples, ranges and
     pandas Indexes are zipped: equal lengths, or one value. Every asset among the columns meets
     every value; columns that are combinations of parameters meet as many values one to one.
+    `remembered` says that results depend on arguments alone.
     """
     parameters = inspect.signature(function).parameters
     inputs = [key for key, parameter in parameters.items() if parameter.default is parameter.empty]
@@ -68,6 +71,10 @@ def takes_lists(function: Func) -> Func:
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
+        if recall.n_active and remembered and (memory := recall.here.memory) is not None:
+            found = memory.result(function, args, kwargs)
+            if found is not recall.NOTHING:
+                return found
         for value in args[n_inputs:]:
             if type(value) is not int and isinstance(value, LISTS):
                 return spread(args, kwargs)
@@ -136,9 +143,16 @@ def _values(name: str, listed: object) -> list[object]:
     return column
 
 
+def taken(column: Column, codes: IntArray) -> Column:
+    """Return values of a list or an array at positions."""
+    if isinstance(column, np.ndarray):
+        return column[codes]
+    return [column[code] for code in codes.tolist()]
+
+
 def zip_lists(
-    columns: Mapping[str, list[object]], remedy: str, length: int | None = None
-) -> dict[str, list[object]]:
+    columns: Mapping[str, Column], remedy: str, length: int | None = None
+) -> dict[str, Column]:
     """Return lists of one length; one value is repeated.
 
     `remedy` says what to type if lengths differ; `length` is that of the combinations of a
@@ -150,7 +164,7 @@ def zip_lists(
         If a list is empty, or of another length.
     """
     for key, column in columns.items():
-        if not column:
+        if not len(column):
             raise ParamError(broken_rule(key, "have at least one value", column))
     rule = "have one value or as many as the longest list"
     if length is None:
@@ -160,4 +174,7 @@ def zip_lists(
     for key, column in columns.items():
         if len(column) not in {1, length}:
             raise ParamError(broken_rule(key, f"{rule}, {length}", len(column), remedy))
-    return {key: column * length if len(column) == 1 else column for key, column in columns.items()}
+    zeros = np.zeros(length, np.int64)
+    return {
+        key: taken(column, zeros) if len(column) == 1 else column for key, column in columns.items()
+    }

@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from functools import partial
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache, partial
 from typing import Any
+from weakref import ref
 
 import numpy as np
 import pandas as pd
@@ -14,7 +14,8 @@ import pandas as pd
 from broadpeak._core import check
 from broadpeak._core.aliases import Index, Table, Values
 from broadpeak._core.arrays import read_only, user_copy
-from broadpeak._indicators.panel import Panel, PanelLevel, Shape
+from broadpeak._indicators.family import first_places
+from broadpeak._indicators.panel import Pairing, Panel, PanelLevel, Shape
 from broadpeak._prices.table import PriceTable
 from broadpeak._signals.levels import LISTS, Listed, level_index
 from broadpeak.errors import DataError, ParamError, broken_rule
@@ -57,16 +58,31 @@ class IndicatorResult:
     dtype: int64
     """
 
-    __slots__ = ("_panels", "_shape", "_stored", "_tables", "outputs")
+    __slots__ = (
+        "__weakref__",
+        "_last",
+        "_owner",
+        "_panels",
+        "_shape",
+        "_stored",
+        "_tables",
+        "outputs",
+    )
 
     def __init__(
-        self, outputs: tuple[str, ...], stored: Sequence[tuple[AnyArray, ...]], shape: Shape
+        self,
+        outputs: tuple[str, ...],
+        stored: tuple[AnyArray, ...],
+        shape: Shape,
+        owner: object = None,
     ) -> None:
         self.outputs = outputs
+        self._owner = owner
         self._stored = stored
         self._shape = shape
-        self._panels: dict[int, Panel] = {}
+        self._panels: dict[str, Panel] = {}
         self._tables: dict[str, Table] = {}
+        self._last: tuple[str, Callable[[], object], Panel, Panel, Pairing] | None = None
 
     @property
     def levels(self) -> list[str]:
@@ -111,9 +127,9 @@ class IndicatorResult:
                 rule = f"be one of {', '.join(map(repr, self.levels))}"
                 raise ParamError(broken_rule("a level", rule, old, remedy))
         old_shape = self._shape
-        levels = [PanelLevel(names.get(name, name), labels) for name, labels in old_shape.levels]
-        shape = replace(old_shape, levels=levels)
-        return IndicatorResult(self.outputs, self._stored, shape)
+        levels = [level.renamed(names.get(level.name, level.name)) for level in old_shape.levels]
+        shape = Shape(old_shape.table, old_shape.take, levels, old_shape.hidden)
+        return IndicatorResult(self.outputs, self._stored, shape, self._owner)
 
     def split_params(self) -> tuple[Sequence[IndicatorResult], Index]:
         """Return one result a combination and their labels, for use in a `Param`.
@@ -136,8 +152,11 @@ class IndicatorResult:
         if shape.take is not None:
             if shape.table.codes is not None:
                 return [self._of_combination(i) for i in range(shape.count)], shape.columns()
-            alone = Shape(shape.table)
-            parts = [IndicatorResult(self.outputs, [self._stored[i]], alone) for i in shape.take]
+            alone, n = Shape(shape.table), shape.width
+            parts = []
+            for first in (shape.take * n).tolist():
+                stored = tuple([array[first : first + n] for array in self._stored])
+                parts.append(IndicatorResult(self.outputs, stored, alone))
             return parts, shape.index()
         if shape.table.single:
             rule = "have listed parameters or several symbols to be split"
@@ -145,14 +164,12 @@ class IndicatorResult:
         return [self._of_symbol(i) for i in range(len(shape.table.symbols))], shape.columns()
 
     def _of_symbol(self, position: int) -> IndicatorResult:
-        return self._on_own_bars(
-            self._shape.table, position, [x[position] for x in self._stored[0]]
-        )
+        return self._on_own_bars(self._shape.table, position, [x[position] for x in self._stored])
 
     def _of_combination(self, number: int) -> IndicatorResult:
         shape = self._shape
         stored = number if shape.take is None else shape.take[number]
-        columns = [x[0] for x in self._stored[stored]]
+        columns = [x[stored] for x in self._stored]
         return self._on_own_bars(shape.table, int(shape.symbol_codes()[number]), columns)
 
     def _on_own_bars(
@@ -162,7 +179,7 @@ class IndicatorResult:
         own_bars = table.own_bars[position]
         bars = slice(None) if own_bars is None else own_bars
         stored = tuple(read_only(column[np.newaxis, bars]) for column in columns)
-        return IndicatorResult(self.outputs, [stored], Shape(table.part(position)))
+        return IndicatorResult(self.outputs, stored, Shape(table.part(position)))
 
     def panel(self, output: object = "") -> Panel:
         """Return one output, by default of the only one.
@@ -172,17 +189,19 @@ class IndicatorResult:
         DataError
             If there are several outputs and none is named.
         """
+        found = self._panels.get(output) if isinstance(output, str) else None
+        if found is not None:
+            return found
         if not isinstance(output, str) or (output and output not in self.outputs):
             check.one_of("output", output, list[object](self.outputs))
         if not output and len(self.outputs) > 1:
             remedy = f"Pass one of them: other.{self.outputs[0]}"
             raise DataError(broken_rule("other", "have one output", self.outputs, remedy))
-        position = self.outputs.index(str(output)) if output else 0
-        if position not in self._panels:
-            arrays = [outputs[position] for outputs in self._stored]
-            array = arrays[0] if len(arrays) == 1 else read_only(np.concatenate(arrays))
-            self._panels[position] = Panel(array, self._shape)
-        return self._panels[position]
+        array = self._stored[self.outputs.index(output) if output else 0]
+        owner = self._owner if len(self.outputs) == 1 else None
+        panel = Panel(array, self._shape, owner)
+        self._panels[str(output)] = panel
+        return panel
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
@@ -191,28 +210,33 @@ class IndicatorResult:
             if name not in self._tables:
                 self._tables[name] = self.panel(name).wrap()
             return user_copy(self._tables[name])
-        for ending, above in _CROSSINGS.items():
-            output = name.removesuffix(ending)
-            if output != name and output in self.outputs:
-                return partial(self._crossed, output, above=above)
+        crossing = _crossings(self.outputs).get(name)
+        if crossing is not None:
+            return partial(self._crossed, *crossing)
         hint = check.did_you_mean(name, dir(self)) or f"It has {', '.join(self.outputs)}."
         msg = f"this indicator has no {name!r}. {hint}"
         raise AttributeError(msg)
 
-    def _crossed(self, output: str, other: object, *, above: bool) -> Values:
-        panel = self.panel(output)
+    def _crossed(self, output: str, above: bool, other: object) -> Values:
         if isinstance(other, IndicatorResult):
-            return panel.crossed(other.panel(), above=above)
+            last = self._last
+            if last is None or last[0] != output or last[1]() is not other:
+                here, there = self.panel(output), other.panel()
+                last = output, ref(other), here, there, here.pair(there)
+                self._last = last
+            return last[2].crossed(last[3], last[4], above=above)
+        panel = self.panel(output)
         if isinstance(other, np.ndarray) and other.ndim == 0:
             other = other.item()
         if isinstance(other, (int, float, np.number)):
-            level = check.number("other", other, finite=False)
-            return panel.crossed_levels(level, above=above)
+            height = check.number("other", other, finite=False)
+            return panel.crossed_levels(*panel.pair_levels(height), above=above)
         levels = _as_levels(other, len(self._shape.table.index))
         if levels is not None:
             name = f"{output}{_ABOVE if above else _BELOW}"
             labels = level_index(levels, name)
-            return panel.crossed_levels(PanelLevel(str(labels.name), list(labels)), above=above)
+            level = PanelLevel(str(labels.name), list(labels))
+            return panel.crossed_levels(*panel.pair_levels(level), above=above)
         return panel.crossed_values(other, above=above)
 
     def __dir__(self) -> list[str]:
@@ -226,7 +250,32 @@ class IndicatorResult:
         return f"IndicatorResult({names}; combinations={combinations}, symbols={symbols})"
 
     def __reduce__(self) -> tuple[object, ...]:
-        return IndicatorResult, (self.outputs, self._stored, self._shape)
+        shape, stored = self._shape, self._stored
+        if shape.take is not None:
+            # Only what it shows, in the order of its columns: what else was computed stays here.
+            firsts, take = first_places(shape.take)
+            used = shape.take[firsts]
+            shape = Shape(shape.table, take, shape.levels, shape.hidden)
+            rows = (used[:, np.newaxis] * shape.width + np.arange(shape.width)).ravel()
+            stored = tuple([array[rows] for array in stored])
+        return _revived, (self.outputs, stored, shape)
+
+
+def _revived(
+    outputs: tuple[str, ...], stored: tuple[AnyArray, ...], shape: Shape
+) -> IndicatorResult:
+    """Return a result that was sent from another process: its arrays are read-only again."""
+    return IndicatorResult(outputs, tuple(map(read_only, stored)), shape)
+
+
+@cache
+def _crossings(outputs: tuple[str, ...]) -> dict[str, tuple[str, bool]]:
+    """Return the methods that cross outputs: which output, and whether above."""
+    return {
+        f"{output}{ending}": (output, above)
+        for output in outputs
+        for ending, above in _CROSSINGS.items()
+    }
 
 
 def _as_levels(other: object, n_bars: int) -> Listed | None:

@@ -183,4 +183,5 @@ def _function(name: str) -> Callable[..., Any]:
             ),
         ]
     )
-    return takes_lists(function)
+    # What it returns depends on settings of TA-Lib, too, such as its unstable periods.
+    return takes_lists(function, remembered=False)

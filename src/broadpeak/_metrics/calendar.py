@@ -9,9 +9,11 @@ import numpy as np
 import pandas as pd
 
 from broadpeak._core import check
+from broadpeak._core.identity import ByIdentity
 from broadpeak.errors import ParamError, broken_rule
 from broadpeak.types import AnyArray, FloatArray
 
+_known_spans: ByIdentity[tuple[tuple[int, int, int], float]] = ByIdentity()
 _YEAR = 365.25 * 86400.0
 _PER_SECOND = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}
 
@@ -46,6 +48,24 @@ def bars_per_year_of(index: pd.Index | None, spans: AnyArray) -> FloatArray:
     unique, which = np.unique(np.stack([bars, first, last], axis=1), axis=0, return_inverse=True)
     found = [_per_year(index, int(a), int(b), int(n)) for n, a, b in unique.tolist()]
     return np.array(found)[which.ravel()]
+
+
+def per_year(index: pd.Index | None, first: int, last: int, count: int) -> float:
+    """Return the bars a year of a span of an index, which is worked out once for its last span.
+
+    Examples
+    --------
+    >>> round(per_year(pd.date_range("2020-01-01", periods=731), 0, 730, 366), 2)
+    182.62
+    """
+    known = _known_spans.get(index)
+    span = (first, last, count)
+    if known is not None and known[0] == span:
+        return known[1]
+    found = _per_year(index, first, last, count)
+    if index is not None:
+        _known_spans.put(index, (span, found))
+    return found
 
 
 def _per_year(index: pd.Index | None, first: int, last: int, count: int) -> float:

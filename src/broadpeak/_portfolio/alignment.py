@@ -19,6 +19,7 @@ from broadpeak._core.columns import (
     with_levels,
 )
 from broadpeak._core.labels import span
+from broadpeak._signals.crossing import Crossing
 from broadpeak.errors import DataError, broken_rule
 from broadpeak.types import COMBINATION, AnyArray, IntArray
 
@@ -31,7 +32,8 @@ class Operand:
     ----------
     name : str
         The argument of `Portfolio.from_signals` that it was.
-    array : array, shape (rows, bars) or (rows, 1)
+    array : array, shape (rows, bars) or (rows, 1), or Crossing
+        A crossing stands for the signals that nobody has looked at.
     columns : pd.Index or None
         Labels of the rows, where the user gave any.
     kind : str
@@ -43,10 +45,23 @@ class Operand:
     """
 
     name: str
-    array: AnyArray
+    array: AnyArray | Crossing
     columns: Index | None = None
     kind: str = "table"
     wide: bool = False
+
+    @property
+    def n_rows(self) -> int:
+        """Number of columns that the user gave."""
+        return int(self.array.shape[0])
+
+    @property
+    def rows(self) -> AnyArray:
+        """The array; the values of a crossing are not asked for here."""
+        if isinstance(self.array, Crossing):
+            msg = f"{self.name} is a crossing, whose values are made by who needs them"
+            raise TypeError(msg)
+        return self.array
 
 
 @dataclass(slots=True)
@@ -88,7 +103,7 @@ def resolve(arguments: Sequence[Operand], n_prices: int) -> Columns:
     widest, owner = _widest(arguments)
     tables = [argument for argument in arguments if argument.kind == "table"]
     wide = any(argument.wide for argument in tables)
-    count = len(widest) if widest is not None else max(len(argument.array) for argument in tables)
+    count = len(widest) if widest is not None else max(argument.n_rows for argument in tables)
     rows: dict[str, IntArray | None] = {}
     labels = widest
     for argument in tables:
@@ -112,7 +127,7 @@ def resolve(arguments: Sequence[Operand], n_prices: int) -> Columns:
         and not one_each
         and _makes_columns(lists, only_prices=only_prices, wide=wide)
     ):
-        singles = {argument.name for argument in arguments if len(argument.array) == 1}
+        singles = {argument.name for argument in arguments if argument.n_rows == 1}
         return _multiplied(lists, labels, count, rows, singles)
     for argument in lists:
         rows[argument.name] = _list_rows(argument, count, 1 if one_each else n_prices)
@@ -123,7 +138,7 @@ def _is_list(argument: Operand, count: int, *, wide: bool) -> bool:
     """Whether an argument holds values of a parameter: an array may hold one value a column."""
     if argument.kind != "across":
         return argument.kind == "list"
-    return len(argument.array) != count or not wide
+    return argument.n_rows != count or not wide
 
 
 def _makes_columns(lists: Sequence[Operand], *, only_prices: bool, wide: bool) -> bool:
@@ -188,11 +203,11 @@ def _rows(argument: Operand, labels: Index | None, owner: str, count: int) -> In
         raise DataError(broken_rule(argument.name, rule, span(argument.columns)))
     if argument.columns is not None and labels is not None:
         return _project(argument, labels, owner)
-    if len(argument.array) in {1, count}:
+    if argument.n_rows in {1, count}:
         return None
     against = "" if labels is None else f", the columns of {owner}"
     rule = f"have 1 or {count} columns{against}"
-    raise DataError(broken_rule(argument.name, rule, len(argument.array)))
+    raise DataError(broken_rule(argument.name, rule, argument.n_rows))
 
 
 def _project(argument: Operand, labels: Index, owner: str) -> IntArray | None:
@@ -233,7 +248,7 @@ def _values_by_label(its_columns: Index, labels: Index) -> IntArray | None:
 
 
 def _common_length(lists: Sequence[Operand]) -> int:
-    lengths = {argument.name: len(argument.array) for argument in lists if len(argument.array) > 1}
+    lengths = {argument.name: argument.n_rows for argument in lists if argument.n_rows > 1}
     if len(set(lengths.values())) > 1:
         shown = ", ".join(f"{name}: {length}" for name, length in lengths.items())
         msg = f"Lists of parameters must be of one length, got {shown}. Pass zipped lists."
@@ -243,7 +258,7 @@ def _common_length(lists: Sequence[Operand]) -> int:
 
 def _list_rows(argument: Operand, count: int, n_prices: int) -> IntArray | None:
     """Match a list with the columns: one value each, or one for each block of price columns."""
-    length = len(argument.array)
+    length = argument.n_rows
     if length in {1, count}:
         return None
     if length * n_prices == count:
@@ -269,11 +284,9 @@ def _multiplied(
         if name in singles:
             tiled[name] = np.zeros_like(inner)
     for argument in lists:
-        tiled[argument.name] = block if len(argument.array) > 1 else np.zeros_like(block)
+        tiled[argument.name] = block if argument.n_rows > 1 else np.zeros_like(block)
     levels = [
-        pd.Index(
-            argument.array[block if len(argument.array) > 1 else block * 0, 0], name=argument.name
-        )
+        pd.Index(argument.rows[block if argument.n_rows > 1 else block * 0, 0], name=argument.name)
         for argument in lists
     ]
     if labels is not None:

@@ -11,30 +11,46 @@ from __future__ import annotations
 import math
 import numbers
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import NoReturn, TypeAlias
 
 import numpy as np
 import pandas as pd
 
-from broadpeak._core.aliases import ArrayLike
+from broadpeak._core.aliases import ArrayLike, Index
 from broadpeak._core.arrays import as_bools, as_floats, plain_array, read_only
 from broadpeak._core.check import as_float, one_of
 from broadpeak._core.labels import span
+from broadpeak._core.lazyframe import recipe_of
 from broadpeak._data.data import Data
 from broadpeak._portfolio.alignment import Columns, Operand, resolve
 from broadpeak._portfolio.grouping import group_columns
-from broadpeak._prices.schema import check_index, inconsistent
+from broadpeak._portfolio.known import check_bars, prices_of_table
+from broadpeak._portfolio.labelling import Labels, StopColumns
+from broadpeak._prices.schema import inconsistent
+from broadpeak._signals.crossing import Crossing
 from broadpeak._simulation._kernels.layout import ONE_COLUMN, SIZE_TYPES, Groups
 from broadpeak._simulation._kernels.prices import check_prices
-from broadpeak._simulation.rules import Prices, Rules, Setting, SharedRows
+from broadpeak._simulation.rules import (
+    ExitAxis,
+    Prices,
+    Rules,
+    Setting,
+    SharedRows,
+    no_signal,
+)
 from broadpeak._simulation.simulation import Simulation
 from broadpeak._simulation.stops import STOPS
+from broadpeak._space.combine import Combos, select_combos
+from broadpeak._space.param import Param
 from broadpeak.errors import DataError, ParamError, broken_rule
 from broadpeak.types import AnyArray, FloatArray, IntArray
 
 SettingLike: TypeAlias = "float | ArrayLike | Sequence[float | None] | pd.Index | None"
 """A number, or one for each bar, each column, or each value of a parameter; None: none."""
+
+StopLike: TypeAlias = "SettingLike | Param"
+"""A setting, or a parameter whose values every column meets."""
 
 GroupBy: TypeAlias = "bool | Hashable | Sequence[Hashable] | pd.Index | pd.Series"
 """True for one group, level name or number, or one label a column; None: no groups."""
@@ -53,16 +69,18 @@ DEFAULTS: dict[str, float | None] = {
 }
 """Every setting and its default, which needs no check; None is the default."""
 
-_RANGES: dict[str, tuple[float | None, float | None, str]] = {
+_STOP_RANGE = (None, math.inf, "be above 0; None is no stop")
+RANGES: dict[str, tuple[float | None, float | None, str]] = {
     "size": (0.0, math.inf, "be 0 or more"),
     "fees": (0.0, None, "be 0 or more and finite"),
     "fixed_fees": (0.0, None, "be 0 or more and finite"),
     "slippage": (0.0, 1.0, "be at least 0 and below 1, a share of price"),
     "init_cash": (None, None, "be positive and finite"),
+    **{kind.argument: _STOP_RANGE for kind in STOPS if kind.argument is not None},
 }
 """Least value (None: above 0), value above all (None: below infinity), rule in words."""
+_STOP_OF = {kind.argument: kind.name for kind in STOPS if kind.argument is not None}
 _FIRST_ROW = read_only(np.zeros(1, dtype=np.int64))
-_STOP_RANGE = (None, math.inf, "be above 0; None is no stop")
 
 
 class SharedIndex:
@@ -89,8 +107,7 @@ class SharedIndex:
         if self.index is None:
             if len(index) != self.count:
                 self.refuse_length(name, len(index))
-            stamps = index.to_timestamp() if isinstance(index, pd.PeriodIndex) else index
-            check_index(name, stamps)
+            check_bars(name, index)
             self.index = index
             self.owner = name
         elif not index.equals(self.index):
@@ -103,31 +120,6 @@ class SharedIndex:
     def refuse_length(self, name: str, length: int) -> NoReturn:
         """Raise `DataError` for an array of another number of bars."""
         raise DataError(broken_rule(name, f"have {self.count} bars, as close has", length))
-
-
-@dataclass(frozen=True, slots=True)
-class Labels:
-    """How results are labelled.
-
-    Attributes
-    ----------
-    index : pd.Index or None
-        Bars; None without pandas input.
-    columns : pd.Index or None
-        None for one column without labels.
-    groups : pd.Index or None
-        Columns, or groups of them.
-    name : object
-        Name of a single column.
-    single : bool
-        Whether metrics are scalars and paths are Series: one-dimensional input, or one account.
-    """
-
-    index: pd.Index | None
-    columns: pd.Index | None
-    groups: pd.Index | None
-    name: Hashable = None
-    single: bool = True
 
 
 def simulation_of(
@@ -159,6 +151,12 @@ def simulation_of(
 
     # What a `Data` holds was checked when it was made.
     checked = isinstance(close, Data) and all(passed is None for passed in price_args.values())
+    axis, combos = None, None
+    if any(isinstance(value, Param) for value in setting_args.values()):
+        axis, combos = _axis_of(setting_args)
+        setting_args = {
+            key: None if isinstance(value, Param) else value for key, value in setting_args.items()
+        }
     arrays, settings, bars, name = _unwrapped(
         close, price_args, signal_args, setting_args, size_type
     )
@@ -170,30 +168,21 @@ def simulation_of(
         flat &= argument.kind == "table" and not argument.wide
     columns = Columns(1, None, dict.fromkeys(arrays))
     if not flat:
-        columns = resolve(list(arrays.values()), len(arrays["close"].array))
-    prices, price_rows = _used_prices(arrays, columns, bars, name, checked=checked)
-    groups, group_labels = ONE_COLUMN, columns.labels
-    grouped = cash_sharing if group_by is None else group_by is not False
-    if grouped:
-        codes, group_labels = group_columns(group_by, columns.labels, columns.count)
-        groups = Groups.of_codes(codes, len(group_labels), shared=cash_sharing)
-    elif columns.count > 1:
-        groups = Groups.single(columns.count)
+        columns = resolve(list(arrays.values()), arrays["close"].n_rows)
+    prices, price_rows = _used_prices(
+        arrays, columns, bars, name, checked=close if checked else None
+    )
 
     # Settings and signals as the simulation takes them.
     for key in setting_args:
         if key in arrays:
-            rows = SharedRows(arrays[key].array, columns.rows[key])
+            rows = SharedRows(arrays[key].rows, columns.rows[key])
             settings[key] = rows
             if key in COSTS:
                 _check_known(key, rows, prices, price_rows)
     cash = settings.pop("init_cash", None)
     if not isinstance(cash, float):
-        cash = (
-            _cash_of_columns(cash, columns.count)
-            if pot is None
-            else _cash_of_groups(pot, len(groups.bounds) - 1)
-        )
+        cash = 0.0 if pot is not None else _cash_of_columns(cash, columns.count)
     stops: dict[str, Setting] = {}
     for kind in STOPS:
         if kind.argument is not None:
@@ -210,26 +199,86 @@ def simulation_of(
         accumulate=bool(accumulate),
         init_cash=cash,
     )
-    nothing = SharedRows(np.zeros((1, bars.count), dtype=np.uint8))
-    given: list[SharedRows] = []
-    for key in signal_args:
-        here = key in arrays
-        given.append(
-            SharedRows(arrays[key].array.view(np.uint8), columns.rows[key]) if here else nothing
-        )
-    signals = [*given, nothing]
-    if direction != "longonly":
-        short = direction == "shortonly"
-        meant = (nothing, nothing, *given[:2]) if short else (given[0], nothing, given[1], nothing)
-        signals = [*meant, nothing]
-    # One account for everything is one whole, however many columns it has.
-    single = columns.labels is None
-    if grouped:
-        single = group_by is None or group_by is True
-    return (
-        Simulation(prices, price_rows, signals, rules, groups),
-        Labels(bars.index, columns.labels, group_labels, name, single),
+    nothing = no_signal(bars.count)
+    given = [_signal(arrays[key], columns.rows[key]) if key in arrays else nothing
+             for key in signal_args]  # fmt: skip
+    simulation = Simulation(
+        prices,
+        price_rows,
+        [*_meant(given, nothing, direction), nothing],
+        rules,
+        ONE_COLUMN if columns.count == 1 else Groups.single(columns.count),
+        axis,
     )
+    shown: Index | StopColumns | None = columns.labels
+    if combos is not None:
+        shown = StopColumns(columns.labels, columns.count, combos)
+    grouped = cash_sharing if group_by is None else group_by is not False
+    if not grouped:
+        return simulation, Labels(bars.index, shown, shown, name, shown is None)
+    # Columns that are valued together need a row each, also where stops multiply them.
+    simulation = simulation.expanded() if axis is not None else simulation
+    labels = shown.index() if isinstance(shown, StopColumns) else shown
+    codes, group_labels = group_columns(group_by, labels, len(simulation.price_rows))
+    groups = Groups.of_codes(codes, len(group_labels), shared=cash_sharing)
+    if pot is not None:
+        rules = replace(simulation.rules, init_cash=_cash_of_groups(pot, len(group_labels)))
+        simulation = replace(simulation, rules=rules)
+    # One account for everything is one whole, however many columns it has.
+    single = group_by is None or group_by is True
+    return (
+        replace(simulation, groups=groups),
+        Labels(bars.index, labels, group_labels, name, single),
+    )
+
+
+def _axis_of(setting_args: Mapping[str, object]) -> tuple[ExitAxis, Combos]:
+    """Return the stops that are parameters, and their combinations.
+
+    Raises
+    ------
+    ParamError
+        If another setting is one, or a value is no distance.
+    """
+    params: dict[str, Param] = {}
+    for name, value in setting_args.items():
+        if not isinstance(value, Param):
+            continue
+        if name not in _STOP_OF:
+            rule = "be a number or an array of numbers"
+            remedy = (
+                f"Only stops may be a Param. Type {name}=[…]: the values of a list are columns; "
+                "or give a Param to a function under @bp.parameterized that calls from_signals."
+            )
+            raise ParamError(broken_rule(name, rule, value, remedy))
+        params[name] = value
+    combos = select_combos(params)
+    stops: dict[str, FloatArray] = {}
+    for name, column in combos.columns.items():
+        given = _from_list(name, column.values)
+        check_range(name, given, "amount")
+        stops[_STOP_OF[name]] = read_only(given.rows[column.codes, 0])
+    return ExitAxis(stops), combos
+
+
+def _signal(argument: Operand, rows: IntArray | None) -> SharedRows | Crossing:
+    """Return a signal as the simulation takes it."""
+    array = argument.array
+    if not isinstance(array, Crossing):
+        return SharedRows(array.view(np.uint8), rows)
+    return array if rows is None or argument.n_rows == 1 else array.take(rows)
+
+
+def _meant(
+    given: Sequence[SharedRows | Crossing], nothing: SharedRows, direction: str
+) -> Sequence[SharedRows | Crossing]:
+    """Return long entries and exits, short entries and exits, of what was given as these."""
+    if direction == "longonly":
+        return given
+    entries, exits = given[:2]
+    if direction == "shortonly":
+        return nothing, nothing, entries, exits
+    return entries, nothing, exits, nothing
 
 
 def _check_options(
@@ -257,23 +306,7 @@ def _unwrapped(
     size_type: str,
 ) -> tuple[dict[str, Operand], dict[str, Setting], SharedIndex, Hashable]:
     """Return arguments that are arrays, settings that are numbers, the bars, and a close's name."""
-    name = None
-    if isinstance(close, pd.Series):
-        name = close.name
-    elif not isinstance(close, (np.ndarray, pd.DataFrame)):
-        close, price_args, name = _prices_of(close, price_args)
-    if isinstance(close, (np.ndarray, pd.Series, pd.DataFrame)):
-        shape = close.shape
-    else:
-        shape = plain_array("close", close).shape
-    if len(shape) not in {1, 2} or 0 in shape:
-        rule = "be one- or two-dimensional with at least one bar and one column"
-        raise DataError(broken_rule("close", rule, shape if shape else close))
-    bars = SharedIndex(shape[0])
-    arrays = {"close": table("close", close, bars, as_floats)}
-    for key, value in price_args.items():
-        if value is not None:
-            arrays[key] = table(key, value, bars, as_floats)
+    arrays, bars, name = _unwrapped_prices(close, price_args)
     for key, value in signal_args.items():
         if isinstance(value, (bool, np.bool_)):
             arrays[key] = Operand(key, np.full((1, bars.count), bool(value)))
@@ -294,6 +327,43 @@ def _unwrapped(
             # A stop that is NaN is none; `check_range` lets nothing else be NaN.
             settings[key] = None if math.isnan(given) else given
     return arrays, settings, bars, name
+
+
+def _unwrapped_prices(
+    close: object, price_args: Mapping[str, object]
+) -> tuple[dict[str, Operand], SharedIndex, Hashable]:
+    """Return prices, close first, their bars, and the name of a single close."""
+    arrays: dict[str, Operand] = {}
+    name = None
+    if type(close) is Data and len(close):
+        held = close._table  # noqa: SLF001  # its frames would be made only to be taken apart
+        bars = SharedIndex(len(held.index), held.index)
+        for key in ("close", *price_args):
+            passed = price_args.get(key)
+            if passed is not None:
+                arrays[key] = table(key, passed, bars, as_floats)
+            elif key in held.fields:  # closes only, as fund values are, have no others
+                values = held.fields[key] if held.codes is None else held.fields[key][held.codes]
+                columns = None if held.single else held.columns.view()
+                arrays[key] = Operand(key, values, columns, wide=not held.single)
+        return arrays, bars, held.symbols[0] if held.single else None
+    if isinstance(close, pd.Series):
+        name = close.name
+    elif not isinstance(close, (np.ndarray, pd.DataFrame)):
+        close, price_args, name = _prices_of(close, price_args)
+    if isinstance(close, (np.ndarray, pd.Series, pd.DataFrame)):
+        shape = close.shape
+    else:
+        shape = plain_array("close", close).shape
+    if len(shape) not in {1, 2} or 0 in shape:
+        rule = "be one- or two-dimensional with at least one bar and one column"
+        raise DataError(broken_rule("close", rule, shape if shape else close))
+    bars = SharedIndex(shape[0])
+    arrays["close"] = table("close", close, bars, as_floats)
+    for key, value in price_args.items():
+        if value is not None:
+            arrays[key] = table(key, value, bars, as_floats)
+    return arrays, bars, name
 
 
 def _check_direction(signal_args: Mapping[str, object], direction: str) -> None:
@@ -339,6 +409,9 @@ def table(
     if isinstance(value, (pd.Series, pd.DataFrame)):
         bars.check(name, value.index)
         columns = value.columns if isinstance(value, pd.DataFrame) else None
+        recipe = recipe_of(value) if convert is as_bools else None
+        if isinstance(recipe, Crossing):
+            return _with_rows(Operand(name, recipe, columns, wide=columns is not None))
     array = convert(name, value)
     if array.ndim not in {1, 2}:
         rule = "be one-dimensional (bars) or two-dimensional (bars × columns)"
@@ -351,7 +424,7 @@ def table(
 
 
 def _with_rows(argument: Operand) -> Operand:
-    if not len(argument.array):
+    if not argument.n_rows:
         raise DataError(broken_rule(argument.name, "hold at least one value or column", "none"))
     return argument
 
@@ -420,8 +493,8 @@ def check_range(name: str, value: Operand | float, size_type: str) -> None:
     ParamError
         With the rule and the first wrong value.
     """
-    low, high, rule = _RANGES.get(name, _STOP_RANGE)
-    array = np.asarray(value.array if isinstance(value, Operand) else [[value]])
+    low, high, rule = RANGES[name]
+    array = np.asarray(value.rows if isinstance(value, Operand) else [[value]])
     if name == "size" and size_type == "percent":
         rule = "be a share above 0 and up to 1 with size_type='percent'"
         outside = (array <= 0.0) | (array > 1.0)
@@ -431,7 +504,7 @@ def check_range(name: str, value: Operand | float, size_type: str) -> None:
             outside |= array == math.inf
         elif math.isfinite(high):
             outside |= array >= high
-    if name in _RANGES and array.shape[1] == 1:
+    if name not in _STOP_OF and array.shape[1] == 1:
         outside |= np.isnan(array)
     if outside.any():
         raise ParamError(broken_rule(name, rule, float(array[outside][0])))
@@ -446,9 +519,15 @@ def _used_prices(
     bars: SharedIndex,
     name: Hashable,
     *,
-    checked: bool,
+    checked: object,
 ) -> tuple[Prices, IntArray]:
-    """Return prices and the price row of every column, all price arguments in one shape."""
+    """Return prices and the price row of every column, all price arguments in one shape.
+
+    `checked` is a `Data` that brought all of them, or None.
+    """
+    if type(checked) is Data and checked._table.codes is None:  # noqa: SLF001
+        rows_read = SharedRows(arrays["close"].rows, columns.rows["close"])
+        return prices_of_table(checked._table), rows_read.of_columns(columns.count)  # noqa: SLF001
     prices: dict[str, FloatArray] = {}
     rows: dict[str, SharedRows] = {}
     has_nan = False
@@ -456,7 +535,7 @@ def _used_prices(
     for key in ("close", "open", "high", "low"):
         if key not in arrays:
             continue
-        prices[key] = read_only(arrays[key].array)
+        prices[key] = read_only(arrays[key].rows)
         rows[key] = SharedRows(prices[key], columns.rows[key])
         row, bar, missing = check_prices(prices[key])
         has_nan |= missing and key == "close"
@@ -471,7 +550,7 @@ def _used_prices(
         )
         apart |= len(prices[key]) != len(prices["close"]) or not same
     numbers = _FIRST_ROW if columns.count == 1 else rows["close"].of_columns(columns.count)
-    if len(prices) > 1 and not checked:
+    if len(prices) > 1 and checked is None:
         # The rows that stand together in some column are checked against one another, once each.
         met = np.tile(np.arange(len(prices["close"])), (len(prices), 1))
         if apart:
@@ -547,8 +626,9 @@ def _cash_of_columns(init_cash: Setting, n_columns: int) -> FloatArray | float:
 
 def _cash_of_groups(argument: Operand, n_groups: int) -> FloatArray:
     """Return the cash of every group."""
-    if len(argument.array) not in {1, n_groups} or argument.array.shape[1] != 1:
+    array = argument.rows
+    if len(array) not in {1, n_groups} or array.shape[1] != 1:
         rule = f"be one number, or {n_groups}: one a group"
-        raise ParamError(broken_rule("init_cash", rule, argument.array.shape))
-    cash: FloatArray = np.broadcast_to(argument.array[:, 0], (n_groups,))
+        raise ParamError(broken_rule("init_cash", rule, array.shape))
+    cash: FloatArray = np.broadcast_to(array[:, 0], (n_groups,))
     return cash

@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from types import NoneType
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 
 import numpy as np
 import pandas as pd
@@ -18,16 +19,29 @@ from broadpeak._core.arrays import user_copy
 from broadpeak._core.labels import plain
 from broadpeak._data.data import Data
 from broadpeak._metrics import measures
-from broadpeak._metrics.calendar import bars_per_year_of, check_bars_per_year, has_dates
-from broadpeak._metrics.formulas import IN_STATS, METRICS, needs_of
-from broadpeak._portfolio.argument import GroupBy, Labels, SettingLike, simulation_of
+from broadpeak._metrics._kernels.summary import N_FIGURES, as_summary
+from broadpeak._metrics.calendar import (
+    bars_per_year_of,
+    check_bars_per_year,
+    has_dates,
+    per_year,
+)
+from broadpeak._metrics.formulas import IN_STATS, METRICS, PLACES, SummaryRow, needs_of
+from broadpeak._portfolio.argument import GroupBy, SettingLike, StopLike, simulation_of
+from broadpeak._portfolio.labelling import Labels
+from broadpeak._portfolio.onecolumn import one_column
 from broadpeak._portfolio.records import drawdowns_frame, trades_frame
+from broadpeak._portfolio.streamed import Block, Kept
+from broadpeak._run.keeping import check_reducer
 from broadpeak._simulation._kernels.layout import ONE_COLUMN, Groups
 from broadpeak._simulation.fills import Fills
+from broadpeak._simulation.plans import Plan
+from broadpeak._simulation.rules import Setting
 from broadpeak._simulation.simulation import Simulation
 from broadpeak.errors import ParamError, ParamTypeError, broken_rule, warn
-from broadpeak.types import AnyArray, FloatArray, IntArray
+from broadpeak.types import AnyArray, FloatArray, IntArray, Reducer
 
+_BARS, _FIRST, _LAST = (PLACES[name] for name in ("bars", "first", "last"))
 Frame = TypeVar("Frame", Table, pd.DataFrame)
 
 
@@ -56,6 +70,8 @@ class Portfolio:
     max_drawdown, win_rate, profit_factor, expectancy, sqn, num_trades, exposure
         A number for one-dimensional input, a Series for frames and lists of parameters, also with
         one column or one value.
+    plan : Plan
+        Which evaluator computes figures, and why.
     components : dict
         For strategy runs the portfolio of each component; otherwise empty. A component that trades
         an ensemble has one column for each member.
@@ -91,18 +107,18 @@ class Portfolio:
             rule = "be made by one of its constructors"
             remedy = "Type: Portfolio.from_signals(close, entries, exits)."
             raise ParamTypeError(broken_rule("Portfolio", rule, passed, remedy))
-        if simulation is not None:
-            groups, start = simulation.groups, simulation.start()
-        if groups is None or start is None:
+        if simulation is None and (groups is None or start is None):
             msg = "A Portfolio must have a simulation, or fills with groups and start values."
             raise ParamError(msg)
         self._simulation = simulation
         self._labels = labels
-        self._groups = groups
-        self._start = start
+        self._opened = start
+        if simulation is None:
+            self.__dict__.update(_groups=groups)
         self._capital = capital
-        self._summaries: dict[int, AnyArray] = {}  # by what they hold
+        self._summaries: dict[int, FloatArray] = {}  # rows of numbers, by what they hold
         self._kept: dict[str, Any] = {}  # frames by the name of their attribute
+        self._asked = 0  # what summaries had to hold so far
         self._warned = False
         self._has_members = False  # the columns of a component are the members of its ensemble
         self._bars_per_year = None if bars_per_year is None else check_bars_per_year(bars_per_year)
@@ -133,9 +149,9 @@ class Portfolio:
         fees: SettingLike = 0.0,
         fixed_fees: SettingLike = 0.0,
         slippage: SettingLike = 0.0,
-        sl_stop: SettingLike = None,
-        tp_stop: SettingLike = None,
-        tsl_stop: SettingLike = None,
+        sl_stop: StopLike = None,
+        tp_stop: StopLike = None,
+        tsl_stop: StopLike = None,
         stop_unit: str = "fraction",
         init_cash: SettingLike = 100.0,
         bars_per_year: float | None = None,
@@ -173,8 +189,9 @@ class Portfolio:
             Money paid for each order.
         slippage : float or array-like
             Adverse share of price for market orders and stops.
-        sl_stop, tp_stop, tsl_stop : float or array-like, optional
+        sl_stop, tp_stop, tsl_stop : float, array-like or Param, optional
             Stop-loss, take-profit and trailing stop; None or NaN is none. Read at the signal bar.
+            A `Param` multiplies the columns: each meets every value.
         stop_unit : "fraction" or "price"
             Fractions of the entry price (trailing: of the peak), or distances in price.
         init_cash : float or array-like
@@ -195,7 +212,8 @@ class Portfolio:
         DataError
             If indexes, columns or shapes do not fit, or a price is not positive.
         ParamError
-            If an option is unknown or a number out of its range.
+            If an option is unknown or a number out of its range, or a setting other than a stop is
+            a `Param`.
 
         Notes
         -----
@@ -204,6 +222,11 @@ class Portfolio:
         of a parameter: one for each column, or for each block of price columns, or, where there
         are no parameter columns yet, it makes them. Frames of different columns are joined by
         shared level names, such as (fast, slow, symbol) with (symbol).
+
+        The level of a `Param` comes last and is the fastest; several multiply in the order of the
+        signature, the last fastest, and `level=`, `condition=`, `name=`, `keys=` and `hide=` work
+        as they do for `parameterized`. What stops do is worked out once for each bar on which a
+        trade begins, not once for each column, so a thousand stops cost little more than one.
 
         The rules for fills, sizes, stops and records stand in the page "Portfolio" of the
         documentation.
@@ -218,7 +241,39 @@ class Portfolio:
         0.1    0.1
         0.2    0.2
         Name: total_return, dtype: float64
+
+        >>> from broadpeak import Param
+        >>> pf = Portfolio.from_signals(
+        ...     close, entries, tp_stop=Param([0.1, 0.2]), sl_stop=Param([0.05, None])
+        ... )
+        >>> pf.total_return
+        sl_stop  tp_stop
+        0.05     0.1        0.1
+                 0.2       -0.1
+        None     0.1        0.1
+                 0.2        0.2
+        Name: total_return, dtype: float64
         """
+        # One column, which is most of what is asked for, needs nothing to be matched.
+        if (
+            short_entries is None
+            and short_exits is None
+            and open is None
+            and high is None
+            and low is None
+            and type(direction) is str
+            and direction == "longonly"
+            and accumulate is False
+            and cash_sharing is False
+            and (group_by is None or group_by is False)
+        ):
+            settings = (
+                price, size_type, stop_unit,
+                size, fees, fixed_fees, slippage, init_cash, sl_stop, tp_stop, tsl_stop,
+            )  # fmt: skip
+            found = one_column(close, entries, exits, settings)
+            if found is not None:
+                return cls(*found, bars_per_year=bars_per_year)
         simulation, labels = simulation_of(
             close,
             {"open": open, "high": high, "low": low},
@@ -316,15 +371,13 @@ class Portfolio:
     def index(self) -> pd.Index:
         """Labels of the bars; numbers without pandas input."""
         index = self._labels.index
-        return pd.RangeIndex(self._n_bars) if index is None else index
+        # A view, since an index can be given other names, and this one may be that of a `Data`.
+        return pd.RangeIndex(self._n_bars) if index is None else index.view()
 
     @property
     def columns(self) -> pd.Index:
         """Labels of the columns; for one without labels the name of the close, or 0."""
-        labels = self._labels
-        if labels.columns is not None:
-            return labels.columns
-        return pd.Index([0 if labels.name is None else labels.name])
+        return self._labels.columns
 
     @property
     def bars_per_year(self) -> Metric:
@@ -355,14 +408,32 @@ class Portfolio:
 
     @cached_property
     def _fills(self) -> Fills:
-        if self._simulation is None:
-            raise ParamError("A Portfolio must have a simulation or fills.")
-        return self._simulation.fills()
+        return self._simulated.fills()
 
     @property
     def _group_labels(self) -> pd.Index:
-        groups = self._labels.groups
-        return self.columns[:1] if groups is None else groups
+        return self._labels.groups
+
+    @cached_property
+    def _groups(self) -> Groups:
+        """Which result columns are valued together."""
+        simulation = self._simulated
+        if simulation.axis is None:
+            return simulation.groups
+        return Groups.single(self._labels.n_columns)
+
+    @property
+    def _start(self) -> FloatArray:
+        """Value of each group before the first bar."""
+        if self._opened is None:
+            self._opened = self._simulated.start()
+        return self._opened
+
+    @property
+    def _simulated(self) -> Simulation:
+        if self._simulation is None:
+            raise ParamError("A Portfolio must have a simulation or fills.")
+        return self._simulation
 
     # Paths
 
@@ -430,7 +501,7 @@ class Portfolio:
     def _positions(self) -> Table:
         held = self._fills.positions()
         # The only component of a strategy run is the run itself.
-        single = self._labels.columns is None or (self._simulation is None and len(held) == 1)
+        single = not self._labels.has_columns or (self._simulation is None and len(held) == 1)
         return self._wrap(held, self.columns, single=single)
 
     @property
@@ -443,8 +514,11 @@ class Portfolio:
 
     def _close(self) -> Table:
         source = self._fills if self._simulation is None else self._simulation
-        prices = source.prices.close[source.price_rows]
-        single = self._labels.columns is None or (self._simulation is None and len(prices) == 1)
+        rows = source.price_rows
+        if isinstance(source, Simulation) and source.axis is not None:
+            rows = np.repeat(rows, len(source.axis))
+        prices = source.prices.close[rows]
+        single = not self._labels.has_columns or (self._simulation is None and len(prices) == 1)
         return self._wrap(prices, self.columns, single=single)
 
     @property
@@ -495,28 +569,51 @@ class Portfolio:
 
     # Metrics
 
-    def _summary(self, needs: int) -> AnyArray:
-        """Return a summary that holds what is needed; only what is not yet known is run.
+    def _rows(self, needs: int) -> FloatArray:
+        """Return summaries that hold what is needed, as rows of numbers; what is known is not run.
 
         Once paths or trades have been computed there is an order log, which is reduced without
         another run.
         """
-        for known, summary in self._summaries.items():
+        for known, rows in self._summaries.items():
             if known & needs == needs:
-                return summary
+                return rows
         if self._simulation is not None and "_fills" not in self.__dict__:
-            found = self._simulation.summary(needs, self._start)
+            self._asked |= needs
+            found = self._simulation.rows_of_summary(needs, self._start)
         else:
-            found = self._fills.summary(needs, self._groups, self._start, self._capital)
+            summary = self._fills.summary(needs, self._groups, self._start, self._capital)
+            found = summary.view(np.float64).reshape(len(summary), N_FIGURES)
         self._summaries[needs] = found
         return found
 
+    def _summary(self, needs: int) -> AnyArray:
+        """Return the summary of each group, dtype `SUMMARY`, with what is needed."""
+        return as_summary(self._rows(needs))
+
     def _metric(self, name: str) -> Metric:
-        values = self._values_of(name)
         if self._labels.single:
-            value: float = values[0].item()
+            return self._number(name)
+        return pd.Series(self._values_of(name), index=self._group_labels, name=name, copy=True)
+
+    def _number(self, name: str) -> float:
+        """Return a metric of the one account there is, past arrays where that can be."""
+        metric = METRICS[name]
+        if metric.single is None:
+            value: float = self._values_of(name)[0].item()
             return value
-        return pd.Series(values, index=self._group_labels, name=name, copy=True)
+        row = self._rows(metric.needs)[0].tolist()
+        per_year = math.nan
+        if metric.annual:
+            per_year = self._bars_per_year or self._implied_per_year(row)
+        return metric.single(row, per_year)
+
+    def _implied_per_year(self, row: SummaryRow) -> float:
+        """Return the bars a year that the dates of one account imply."""
+        index = self._labels.index
+        if not has_dates(index):
+            return float(self._per_year(self._summary(0))[0])
+        return per_year(index, int(row[_FIRST]), int(row[_LAST]), int(row[_BARS]))
 
     def _values_of(self, name: str) -> AnyArray:
         metric = METRICS[name]
@@ -589,24 +686,37 @@ class Portfolio:
         """Share of bars with a position at the close."""
         return self._metric("exposure")
 
-    def metrics(self, names: str | Sequence[str]) -> pd.DataFrame:
-        """Return some metrics of every column.
+    @overload
+    def metrics(self, names: str | Sequence[str], *, keep: None = None) -> pd.DataFrame: ...
+    @overload
+    def metrics(self, names: str | Sequence[str], *, keep: Reducer) -> Any: ...
+    def metrics(self, names: str | Sequence[str], *, keep: Reducer | None = None) -> Any:
+        """Return some metrics of every column, or of those that are kept.
 
         Parameters
         ----------
         names : str or sequence of str
             Names of scalar attributes; also "net" (profit and loss of all trades),
             "largest_win", "largest_loss", "mean_bars" (of closed trades), "fees_paid".
+        keep : Reducer, optional
+            What is kept of the columns while they are simulated, such as
+            ``bp.top(1000, by="sharpe_ratio")``, ``bp.bottom``, ``bp.histogram`` or a reducer of
+            your own, which gets the metrics of a column as a dict, or as a number where `names` is
+            a string. The others are forgotten at once, with their labels, so that there may be a
+            billion of them.
 
         Returns
         -------
         DataFrame
-            One row a column (or group), one column a metric.
+            One row a column (or group), one column a metric. With ``keep=bp.top(…)`` or
+            ``bp.bottom(…)`` only the rows that are kept, best first; with another reducer what it
+            makes of them.
 
         Raises
         ------
         ParamError
-            If a name is unknown.
+            If a name is unknown, or `keep` is no reducer or does not say which of several metrics
+            it compares.
 
         Examples
         --------
@@ -614,6 +724,16 @@ class Portfolio:
         >>> pf.metrics(["total_return", "num_trades"])
            total_return  num_trades
         0           2.0           1
+
+        >>> from broadpeak import Param, top
+        >>> pf = Portfolio.from_signals(
+        ...     np.array([10.0, 11.0, 9.0]), [True, False, False], tp_stop=Param([0.05, 0.1, 0.2])
+        ... )
+        >>> pf.metrics("total_return", keep=top(2))["total_return"]
+        tp_stop
+        0.05    0.1
+        0.10    0.1
+        Name: total_return, dtype: float64
         """
         listed = [names] if isinstance(names, str) else names
         chosen = list(check.iterable("names", listed, "be names of metrics"))
@@ -621,10 +741,53 @@ class Portfolio:
             if not isinstance(name, str) or name not in METRICS:
                 hint = check.did_you_mean(name, METRICS) or f"Known names: {', '.join(METRICS)}."
                 raise ParamError(broken_rule("names", "be names of metrics", name, hint))
+        if keep is not None:
+            reducer = check_reducer("keep", keep)
+            return self._kept_of(Kept.of(chosen, reducer, alone=isinstance(names, str)))
         self._summary(needs_of(chosen))
         return pd.DataFrame(
             {name: self._values_of(name) for name in chosen}, index=self._group_labels
         )
+
+    def _kept_of(self, kept: Kept) -> Any:
+        """Stream the metrics of the columns to who keeps some of them."""
+        needs = needs_of(kept.needed)
+        simulation = self._simulation
+        known = any(have & needs == needs for have in self._summaries)
+        if simulation is None or known or "_fills" in self.__dict__:
+            rows = self._summary(needs)
+            blocks: Iterable[Block] = [(np.arange(len(rows)), rows)]
+            return kept.run(blocks, self._per_year, self._labels.groups_at, None)
+        self._asked |= needs
+        start = replace(simulation, axis=None).start()
+        floor = kept.floor(start)
+        blocks = simulation.stream(needs, start, floor)
+        return kept.run(blocks, self._per_year, self._labels.groups_at, floor)
+
+    @property
+    def plan(self) -> Plan:
+        """How figures are computed: ``evaluator`` and ``why``, in words.
+
+        "crossings": from the bars on which series cross, without a look at the others; "events":
+        from order to order; "dense": bar by bar. All of them give the same figures, and which one
+        runs follows from what was asked for, so there is nothing to set.
+
+        Examples
+        --------
+        >>> pf = Portfolio.from_signals(np.array([1.0, 2.0, 3.0]), [True, False, False])
+        >>> print(pf.plan)
+        events: From order to order, since entries are given bar by bar.
+        """
+        simulation = self._simulation
+        if simulation is None:
+            return Plan("events", "From order to order: a strategy's orders, which are all kept.")
+        found = simulation.plan(self._asked)
+        if found.evaluator == "crossings" and "_fills" in self.__dict__:
+            why = (
+                "From order to order, since paths or trades were asked for, which need each order."
+            )
+            return Plan("events", why)
+        return found
 
     def stats(self) -> Table:
         """Return every metric, with start, end, bars, initial and final value.
@@ -673,7 +836,7 @@ class Portfolio:
             raise ParamError("A strategy's portfolio must stay whole. Use its components instead.")
         items = []
         for number, name in enumerate(self._group_labels):
-            part = simulation.part(number, number + 1)
+            part = _part(simulation, number)
             columns, group = None, None
             if len(part.price_rows) > 1:
                 first, last = self._groups.bounds[number : number + 2]
@@ -684,8 +847,22 @@ class Portfolio:
         return items, self._group_labels
 
     def __repr__(self) -> str:
-        columns = "1 column" if len(self.columns) == 1 else f"{len(self.columns)} columns"
+        count = self._labels.n_columns
+        columns = "1 column" if count == 1 else f"{count} columns"
         return f"Portfolio({columns}, {self._n_bars} bars)"
+
+
+def _part(simulation: Simulation, number: int) -> Simulation:
+    """Return the simulation of one group, or of one column with one of the stops it meets."""
+    axis = simulation.axis
+    if axis is None:
+        return simulation.part(number, number + 1)
+    base, value = divmod(number, len(axis))
+    own = replace(simulation, axis=None).part(base, base + 1)
+    stops: dict[str, Setting] = dict(own.rules.stops)
+    for name, values in axis.stops.items():
+        stops[name] = None if math.isnan(values[value]) else float(values[value])
+    return replace(own, rules=replace(own.rules, stops=stops))
 
 
 PF = Portfolio

@@ -69,6 +69,11 @@ class PriceTable:
         present = np.isfinite(self.fields["close"])
         return [None if row.all() else np.flatnonzero(row) for row in present]
 
+    @cached_property
+    def without_gaps(self) -> bool:
+        """Whether every symbol has a bar wherever one of them has."""
+        return all(bars is None for bars in self.own_bars)
+
     def part(self, position: int) -> PriceTable:
         """Return one symbol alone: always the same object, so that its results are found again."""
         if self.single:

@@ -6,7 +6,9 @@ from __future__ import annotations
 import hashlib
 import operator
 import reprlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import repeat
 from typing import Any, ClassVar, TypeAlias, overload
@@ -14,14 +16,15 @@ from typing import Any, ClassVar, TypeAlias, overload
 import numpy as np
 import numpy.typing as npt
 
+from broadpeak._run.looped import Loop, LoopRun, loop_of, typed
 from broadpeak.errors import ParamError, ParamTypeError, broken_rule
-from broadpeak.types import Function, IntArray
+from broadpeak.types import AnyArray, Function, IntArray
 
 Coded: TypeAlias = tuple[Sequence[object], npt.ArrayLike | Sequence[int]]  # values, codes
 Varying: TypeAlias = Mapping[int | str, Coded] | Mapping[int, Coded] | Mapping[str, Coded]
 _LINE = 100  # characters of a repr
 _OPEN = object()  # stands at a position without an argument
-_OPEN = object()  # stands at a position without an argument
+_HELD_BLOCKS = 16  # of codes that are behind: engines go back a little, in order of their batches
 _KEY = 16  # bytes of the digest of one call
 
 
@@ -105,9 +108,13 @@ def _shorten(value: object) -> str:
 
 
 class CallTemplate:
-    """What all calls of a `Calls` share; one object, so that it is sent to a worker once."""
+    """What all calls of a `Calls` share; one object, so that it is sent to a worker once.
 
-    __slots__ = ("args", "func", "kwargs", "slots")
+    `total` is the number of calls of the run if Numba compiled the function, which decides whether
+    they are made in a compiled loop; `loop` is that loop once there is one.
+    """
+
+    __slots__ = ("args", "func", "kwargs", "loop", "slots", "total")
 
     def __init__(
         self,
@@ -115,14 +122,17 @@ class CallTemplate:
         args: tuple[object, ...],
         kwargs: dict[str, object],
         slots: tuple[int | str, ...],
+        total: int = 0,
     ) -> None:
         self.func = func
         self.args = args
         self.kwargs = kwargs
         self.slots = slots
+        self.total = total
+        self.loop: tuple[object, list[AnyArray], Loop | None] | None = None
 
     def __reduce__(self) -> tuple[object, ...]:
-        return CallTemplate, (self.func, self.args, self.kwargs, self.slots)
+        return CallTemplate, (self.func, self.args, self.kwargs, self.slots, self.total)
 
     def task(self, values: Sequence[object]) -> Task:
         """Return the call with `values` in the slots."""
@@ -187,7 +197,7 @@ class Calls(Sequence[Task]):
     [4, 81]
     """
 
-    __slots__ = ("_codes", "_n", "_template", "_values")
+    __slots__ = ("_codes", "_n", "_values", "template")
 
     seconds: ClassVar[float] = 0.05
     """How long a batch of them is to take: long against a dispatch (0.1 ms), short against
@@ -237,7 +247,8 @@ class Calls(Sequence[Task]):
         self._values = tuple(map(operator.itemgetter(0), varying.values()))
         self._codes = tuple(columns)
         self._n = lengths.pop()
-        self._template = CallTemplate(func, tuple(padded), constants, tuple(varying))
+        total = self._n if hasattr(func, "py_func") else 0
+        self.template = CallTemplate(func, tuple(padded), constants, tuple(varying), total)
 
     @classmethod
     def _of(
@@ -248,17 +259,23 @@ class Calls(Sequence[Task]):
         n: int,
     ) -> Calls:
         self = cls.__new__(cls)
-        self._template, self._values, self._codes, self._n = template, values, codes, n
+        self.template, self._values, self._codes, self._n = template, values, codes, n
         return self
 
     def columns(self) -> tuple[CallTemplate, tuple[Sequence[object], ...], tuple[IntArray, ...]]:
         """Return what the calls share, and the values and codes of every slot."""
-        return self._template, self._values, self._codes
+        return self.template, self._values, self._codes
 
     @property
     def func(self) -> Function:
         """The function that is called."""
-        return self._template.func
+        return self.template.func
+
+    def with_codes(self, codes: Sequence[IntArray], n: int) -> Calls:
+        """Return `n` other calls of the same values."""
+        if not codes:
+            codes = [column[:0] for column in self._codes]
+        return self._of(self.template, self._values, tuple(codes), n)
 
     def __len__(self) -> int:
         return self._n
@@ -270,29 +287,29 @@ class Calls(Sequence[Task]):
     def __getitem__(self, item: int | slice) -> Task | Calls:
         if isinstance(item, slice):
             codes = tuple(map(operator.itemgetter(item), self._codes))
-            return self._of(self._template, self._values, codes, len(range(self._n)[item]))
+            return self._of(self.template, self._values, codes, len(range(self._n)[item]))
         position = range(self._n)[operator.index(item)]
         columns = zip(self._values, self._codes, strict=True)
-        return self._template.task([values[int(codes[position])] for values, codes in columns])
+        return self.template.task([values[int(codes[position])] for values, codes in columns])
 
     def pick(self, positions: Sequence[int]) -> Calls:
         """Return the calls at `places`, in that order."""
         codes = tuple(column[np.asarray(positions, dtype=np.int64)] for column in self._codes)
-        return self._of(self._template, self._values, codes, len(positions))
+        return self._of(self.template, self._values, codes, len(positions))
 
     def __iter__(self) -> Iterator[Task]:
         if not self._codes:
-            return map(self._template.task, repeat((), self._n))
+            return map(self.template.task, repeat((), self._n))
         pairs = zip(self._values, self._codes, strict=True)
         columns = [map(values.__getitem__, codes.tolist()) for values, codes in pairs]
-        return map(self._template.task, zip(*columns, strict=True))
+        return map(self.template.task, zip(*columns, strict=True))
 
     def fingerprints(self, digest: Callable[..., bytes]) -> tuple[bytes, list[bytes]]:
         """Return `digest` of the arguments that all calls share, and of what varies one a call.
 
         A value that several calls use is digested once; a call costs no more than a short hash.
         """
-        common = self._template
+        common = self.template
         shared = digest(common.args, sorted(common.kwargs.items()), common.slots)
         if not self._codes:
             return shared, [digest()] * self._n
@@ -304,12 +321,28 @@ class Calls(Sequence[Task]):
         rows = map(b"".join, zip(*columns, strict=True))  # all digests are of one length
         return shared, [hashlib.blake2b(row, digest_size=_KEY).digest() for row in rows]
 
+    def loop(self) -> LoopRun | None:
+        """Return these calls as a compiled loop; None where single calls are to be made."""
+        template, values = self.template, self._values
+        known = template.loop
+        if known is None or known[0] is not values:
+            arrays = [] if template.kwargs else [typed(column) for column in values]
+            there = [array for array in arrays if array is not None]
+            loop = None
+            if there and len(there) == len(values):
+                loop = loop_of(template.func, template.args, template.slots, there)
+            template.loop = known = values, there, loop
+        if known[2] is None:
+            return None
+        pairs = zip(known[1], self._codes, strict=True)
+        return known[2].on([array[codes] for array, codes in pairs])
+
     def results(self) -> Iterator[object]:
         """Return an iterator that makes one call per result, as results are taken.
 
         It goes on after a call that raised, with the call after it.
         """
-        template = self._template
+        template = self.template
         streams: list[Iterator[object]] = list(map(repeat, template.args))
         named: dict[str, Iterator[object]] = {}
         for slot, values, codes in zip(template.slots, self._values, self._codes, strict=True):
@@ -333,7 +366,85 @@ class Calls(Sequence[Task]):
 
     def __reduce__(self) -> tuple[object, ...]:
         used = [_only_used(*column) for column in zip(self._values, self._codes, strict=True)]
-        return _calls, (self._template, used, self._n)
+        return _calls, (self.template, used, self._n)
+
+
+class CodeWindow:
+    """Codes that come block after block, looked at by number: the blocks seen last are held.
+
+    Parameters
+    ----------
+    blocks : iterable
+        Blocks of codes, each a list of arrays of one length. It is begun again where somebody asks
+        for what is held no more.
+    """
+
+    def __init__(self, blocks: Iterable[Sequence[IntArray]]) -> None:
+        self._blocks = blocks
+        self._lock = threading.Lock()
+        self._begin()
+
+    def _begin(self) -> None:
+        self._rest = iter(self._blocks)
+        self._held: deque[tuple[int, Sequence[IntArray]]] = deque()
+        self._stop = 0
+
+    def between(self, start: int, stop: int) -> list[IntArray]:
+        """Return the codes of rows `start` to `stop`."""
+        with self._lock:
+            if self._held and start < self._held[0][0]:
+                self._begin()
+            while self._stop < stop:
+                block = next(self._rest)
+                self._held.append((self._stop, block))
+                self._stop += len(block[0])
+                while len(self._held) > _HELD_BLOCKS and self._held[1][0] <= start:
+                    self._held.popleft()
+            parts = [
+                [column[max(start - first, 0) : stop - first] for column in block]
+                for first, block in self._held
+                if first < stop and first + len(block[0]) > start
+            ]
+        if len(parts) == 1:
+            return parts[0]
+        return [np.concatenate(columns) for columns in zip(*parts, strict=True)]
+
+
+class CallStream(Sequence[Task]):
+    """Calls of one function whose codes are not held: a slice of it are `Calls`.
+
+    Parameters
+    ----------
+    calls : Calls
+        What all calls share, and the values of what varies; how many it has does not matter.
+    blocks : iterable
+        The codes, block after block, one array a varying argument.
+    n : int
+        Number of calls.
+    """
+
+    def __init__(self, calls: Calls, blocks: Iterable[Sequence[IntArray]], n: int) -> None:
+        self._calls, self._window, self._n = calls, CodeWindow(blocks), n
+        if hasattr(calls.func, "py_func"):
+            calls.template.total = n
+
+    def __len__(self) -> int:
+        return self._n
+
+    @overload
+    def __getitem__(self, item: int) -> Task: ...
+    @overload
+    def __getitem__(self, item: slice) -> Calls: ...
+    def __getitem__(self, item: int | slice) -> Task | Calls:
+        if not isinstance(item, slice):
+            position = range(self._n)[operator.index(item)]
+            return self[position : position + 1][0]
+        rows = range(self._n)[item]
+        if not rows:
+            return self._calls.with_codes([], 0)
+        low, high = min(rows[0], rows[-1]), max(rows[0], rows[-1])
+        codes = self._window.between(low, high + 1)
+        return self._calls.with_codes([code[:: rows.step] for code in codes], len(rows))
 
 
 def _calls(template: CallTemplate, columns: list[tuple[list[object], IntArray]], n: int) -> Calls:

@@ -12,16 +12,17 @@ from collections.abc import Callable, Collection, Container, Iterable, Iterator,
 from functools import partial
 from typing import Any, TypeAlias, Unpack
 
+import numpy as np
 import pandas as pd
 
 from broadpeak._core import check
 from broadpeak._core.aliases import Index
 from broadpeak._core.labels import as_keys_index
-from broadpeak._merge.merge_func import resolve_merge_func
-from broadpeak._run.batches import Batch, BatchResult, Nesting, Outcome, nesting
-from broadpeak._run.calls import Calls, Task
+from broadpeak._core.threads import Nesting, core_count, nesting
+from broadpeak._merge.merge_func import MergeFunc, resolve_merge_func
+from broadpeak._run.batches import Batch, BatchResult, Outcome
+from broadpeak._run.calls import Calls, CallStream, Task
 from broadpeak._run.chunks import END, Chunk, endless_chunks, plan_chunks
-from broadpeak._run.cores import core_count
 from broadpeak._run.dispatch import Engine
 from broadpeak._run.options import (
     OPTION_NAMES,
@@ -31,7 +32,7 @@ from broadpeak._run.options import (
 )
 from broadpeak._run.progress import progress_bar
 from broadpeak._run.registry import create, is_serial
-from broadpeak._run.sinks import ChunkResults, Finished, ResultList, Sink
+from broadpeak._run.sinks import ChunkResults, Finished, KeptResults, ResultList, Sink
 from broadpeak._run.stored import StoredResults, open_stored
 from broadpeak._run.taskqueue import TaskQueue, checked_tasks
 from broadpeak._run.templates import substitute
@@ -46,7 +47,7 @@ from broadpeak.errors import (
     described,
     warn,
 )
-from broadpeak.types import Function, IntArray, Keywords, NoResult
+from broadpeak.types import AnyArray, Function, IntArray, Keywords, NoResult
 
 Label: TypeAlias = Callable[[int], str]
 Names: TypeAlias = Callable[[IntArray | None], Keywords]
@@ -97,6 +98,9 @@ def execute(
         See `broadpeak.resolve_merge_func`.
     merge_kwargs : mapping, optional
         Passed to the merge; templates allowed.
+    keep : Reducer, optional
+        `broadpeak.top`, `bottom`, `histogram` or your own `types.Reducer`: takes results as they
+        arrive, and none but what it keeps is held. Not with `merge_func`.
     show_progress : bool, optional
         Default: only on a terminal or in a notebook, not inside another run.
     pbar_kwargs : mapping, optional
@@ -133,7 +137,8 @@ def execute(
     Returns
     -------
     object
-        The merged results, or the list of results in task order. `NoResult`s are left out.
+        The merged results, or the list of results in task order. `NoResult`s are left out. With
+        `keep`, what is kept.
 
     Raises
     ------
@@ -219,7 +224,9 @@ def run(
     if settings.pre_execute_func is not None:
         task_run.call("pre_execute")  # what it changes counts in the key of a stored run
     record = settings.on_error == "record"
-    if sink is None:
+    if sink is None and settings.keep is not None:
+        sink = KeptResults(settings.keep, pd.Index if keys is None else keys.__getitem__)
+    elif sink is None:
         sink = ResultList(record=record)
     if settings.post_chunk_func is not None:
         sink = task_run.open_results = ChunkResults(sink, record=record)
@@ -246,7 +253,7 @@ class TaskRun:
     ) -> None:
         if size is not None:
             size = check.integer("size", size, 0)
-        items = tasks if isinstance(tasks, Calls) else _as_list(tasks, settings, size)
+        items = tasks if isinstance(tasks, (Calls, CallStream)) else _as_list(tasks, settings, size)
         n_tasks = len(items) if isinstance(items, Sequence) else size
         if size is not None and n_tasks != size:
             raise ParamError(broken_rule("size", f"be the number of tasks, {n_tasks}", size))
@@ -384,6 +391,8 @@ class TaskRun:
             raise KeyboardInterrupt
         if self._stored is not None:
             self._take_arrived(self._stored.news())
+        if type(result.values) is not list and not getattr(self._sink, "takes_arrays", False):
+            result.values = result.values.tolist()
         again: list[Batch] = []
         n_done, n_failed = len(result.values), 0
         if result.status != "ok":
@@ -488,6 +497,12 @@ class TaskRun:
     def merged(self, finished: Finished, by_name: Function | None) -> Finished:
         """Return the results merged, if they are to be."""
         settings, results, kept = self._settings, finished.value, finished.kept
+        if isinstance(results, np.ndarray) and settings.keep is None:
+            series = self._series(results)
+            if series is not None:
+                return Finished(series, kept)
+            results = results.tolist()
+            finished = Finished(results, kept)
         self._results, self._kept, self._named = results, kept, None
         if kept is not None and self._keys is not None:
             self._keys = self._keys[kept]
@@ -523,6 +538,15 @@ class TaskRun:
             by_name=None if by_name is None else partial(by_name, kept),
         )
         return Finished(value, kept)
+
+    def _series(self, results: AnyArray) -> Any:
+        """Return the results of a compiled loop as `concat` does; None if that is not asked for."""
+        settings, merge = self._settings, self._settings.merge_func
+        if self._keys is None or settings.post_execute_func is not None or settings.merge_kwargs:
+            return None
+        if repr(merge) != repr(MergeFunc("concat")):  # without options
+            return None
+        return pd.Series(results, index=self._keys, copy=False)
 
     def _fill(
         self, kwargs: dict[str, Any], context: Keywords | None, eval_id: object

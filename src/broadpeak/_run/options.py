@@ -19,9 +19,10 @@ from broadpeak._core import check
 from broadpeak._merge.merge_func import MergeFunc, MergeSpec, resolve_merge_func
 from broadpeak._run.chunks import Auto, ChunkMeta, chunk_count
 from broadpeak._run.dispatch import Engine
+from broadpeak._run.keeping import check_reducer
 from broadpeak._store.store import Store
-from broadpeak.errors import ParamTypeError, broken_rule
-from broadpeak.types import Function, Keywords
+from broadpeak.errors import ParamError, ParamTypeError, broken_rule
+from broadpeak.types import Function, Keywords, Reducer
 
 OnError: TypeAlias = Literal["raise", "skip", "record"]
 StoreLike: TypeAlias = "Store | str | os.PathLike[str] | None"
@@ -76,10 +77,11 @@ class ResultOptions(TypedDict, total=False):
 
 
 class MergeOptions(TypedDict, total=False):
-    """How results are joined."""
+    """How results are joined, or which of them are kept."""
 
     merge_func: MergeSpec | None
     merge_kwargs: Keywords | None
+    keep: Reducer | None
 
 
 class ExecuteOptions(DispatchOptions, ChunkOptions, ResultOptions, MergeOptions, total=False):
@@ -100,6 +102,7 @@ class Settings:
     warmup: bool = False
     merge_func: MergeSpec | None = None
     merge_kwargs: Keywords | None = None
+    keep: Reducer | None = None
     show_progress: bool | None = None
     pbar_kwargs: Keywords | None = None
     pre_execute_func: _Callback = None
@@ -126,6 +129,18 @@ class Settings:
             value = getattr(self, name)
             if value is not _DEFAULTS[name]:
                 object.__setattr__(self, name, rule(name, value))
+        if self.keep is not None:
+            self._check_keep()
+
+    def _check_keep(self) -> None:
+        """Refuse what needs the results that are not held."""
+        if self.merge_func is not None:
+            rule = "be left out with keep=, which returns what is kept"
+            remedy = "Type merge_func=None to keep, or keep=None to merge."
+            raise ParamError(broken_rule("merge_func", rule, self.merge_func, remedy))
+        if self.on_error == "record":
+            rule = "be 'raise' or 'skip' with keep=, which holds results only"
+            raise ParamError(broken_rule("on_error", rule, self.on_error))
 
 
 def _merge(_: str, value: Any) -> MergeFunc | None:
@@ -162,6 +177,7 @@ _RULES: Final[dict[str, _Rule]] = {
     "distribute": lambda name, value: check.one_of(name, value, ("tasks", "chunks")),
     "on_error": lambda name, value: check.one_of(name, value, ("raise", "skip", "record")),
     "merge_func": _merge,
+    "keep": check_reducer,
     "store": _store,
     "store_key": _store_key,
     **dict.fromkeys(("warmup", "show_progress", "raise_no_results", "cache_chunks"), check.flag),

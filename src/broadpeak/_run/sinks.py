@@ -7,14 +7,16 @@ the sink has made of them. So a run may hold a list, only the best hundred, or n
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 
+from broadpeak._core.aliases import Index
 from broadpeak._run.batches import Outcome
-from broadpeak.types import IntArray, NoResult
+from broadpeak._run.keeping import OneFigure, Values, add_many, finished, kept_positions
+from broadpeak.types import AnyArray, IntArray, NoResult, Reducer
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,9 +26,10 @@ class Finished:
     Attributes
     ----------
     value : object
-        The merged results; the list of results without a merge; `NoResult` if all were dropped.
+        The merged results; the list of results without a merge, or an array of them before they
+        are merged; `NoResult` if all were dropped.
     kept : int64 array, optional
-        Positions of the tasks that have a result; None if all have one.
+        Positions of the tasks that have a result; None if all have one, or where these make one.
     """
 
     value: Any
@@ -36,7 +39,8 @@ class Finished:
 class Sink(Protocol):
     """Takes the results of one run.
 
-    Results come in any order, batch by batch; each task is put, or fails, at most once. A sink that
+    Results come in any order, batch by batch; each task is put, or fails, at most once. One that
+    `takes_arrays` may get the results of a compiled loop as they are. A sink that
     returns anything but a list of one result a task has nothing that could be merged.
     """
 
@@ -63,13 +67,20 @@ class ResultList:
         Whether a failed task leaves its `Outcome`; else it leaves nothing.
     """
 
+    takes_arrays = True
+
     def __init__(self, *, record: bool = False) -> None:
         self._results: list[object] = []
+        self._arrays: list[AnyArray] = []  # while all results come in arrays, in order
         self._record = record
 
-    def put(self, positions: Sequence[int], values: Sequence[object], seconds: float) -> None:
+    def put(self, positions: Sequence[int], values: Any, seconds: float) -> None:
         """Put every result where its task is."""
         results = self._results
+        if self._arrays or type(values) is not list:
+            if self._has_appended(positions, values):
+                return
+            values = values if isinstance(values, (list, tuple)) else values.tolist()
         if isinstance(positions, range) and positions.step == 1:
             start = positions.start
             if start > len(results):
@@ -81,6 +92,22 @@ class ResultList:
                 results.extend([NoResult] * (position + 1 - len(results)))
             results[position] = value
 
+    def _has_appended(self, positions: Sequence[int], values: Any) -> bool:
+        """Take an array that follows the others; make a list of them if this is none."""
+        arrays, results = self._arrays, self._results
+        fits = isinstance(values, np.ndarray) and isinstance(positions, range) and not results
+        if (
+            fits
+            and positions[:1] == range(n := sum(map(len, arrays)), n + 1)
+            and (not arrays or arrays[0].dtype == values.dtype)
+        ):
+            arrays.append(values)
+            return True
+        self._arrays = []
+        for array in arrays:
+            results.extend(array.tolist())
+        return False
+
     def fail(self, outcome: Outcome) -> None:
         """Put the outcome where a result would be, if failures are recorded."""
         if self._record:
@@ -89,7 +116,11 @@ class ResultList:
             self.put([outcome.index], [outcome], outcome.seconds)
 
     def finish(self, n_tasks: int) -> Finished:
-        """Return the results other than `NoResult`."""
+        """Return the results other than `NoResult`; one array if they came in arrays."""
+        if self._arrays and sum(map(len, self._arrays)) == n_tasks:
+            return Finished(np.concatenate(self._arrays), None)
+        if self._arrays:
+            self._has_appended((), [])
         results = self._results
         results.extend([NoResult] * (n_tasks - len(results)))
         mark = id(NoResult)
@@ -98,6 +129,51 @@ class ResultList:
         ids = np.fromiter(map(id, results), dtype=np.uint64, count=len(results))
         kept = np.flatnonzero(ids != mark)
         return Finished([results[position] for position in kept.tolist()], kept)
+
+
+class KeptResults:
+    """A sink that holds no results: a reducer takes them as they come.
+
+    Parameters
+    ----------
+    reducer : Reducer
+        What to keep.
+    labels : callable
+        Positions of tasks -> their labels.
+    """
+
+    takes_arrays = True
+
+    def __init__(self, reducer: Reducer, labels: Callable[[IntArray], Index]) -> None:
+        self._reducer, self._labels = reducer, labels
+        self._state = reducer.start()
+        self._n = 0
+
+    def put(self, positions: Sequence[int], values: Sequence[object], seconds: float) -> None:
+        """Let the reducer see all results but `NoResult`."""
+        del seconds
+        if isinstance(values, list) and id(NoResult) in map(id, values):
+            pairs = zip(positions, values, strict=False)
+            there = [pair for pair in pairs if pair[1] is not NoResult]
+            positions = [position for position, _ in there]
+            values = [value for _, value in there]
+        self.put_many(positions[: len(values)], values)
+
+    def put_many(self, positions: Sequence[int], values: Values | OneFigure) -> None:
+        """Let the reducer see results, none of which is `NoResult`, also as arrays."""
+        if len(positions):
+            self._n += len(positions)
+            self._state = add_many(self._reducer, self._state, positions, values)
+
+    def fail(self, outcome: Outcome) -> None:
+        """Leave a failed task out."""
+
+    def finish(self, n_tasks: int) -> Finished:
+        """Return what the reducer makes of its state."""
+        if n_tasks and not self._n:
+            return Finished([], np.empty(0, dtype=np.int64))
+        kept = kept_positions(self._reducer, self._state)
+        return Finished(finished(self._reducer, self._state, self._labels), kept)
 
 
 class ChunkResults:

@@ -9,10 +9,13 @@ from typing import TypeAlias, overload
 import numpy as np
 import pandas as pd
 
+from broadpeak._core import recall
 from broadpeak._core.aliases import ArrayLike, Index, Many, Plain, Series, Values
-from broadpeak._core.arrays import Wrapping, check_labels, single_column, unwrap
+from broadpeak._core.arrays import Wrapping, check_labels, read_only, single_column, unwrap
 from broadpeak._core.columns import pair_columns, pair_counts, pair_values, with_levels
+from broadpeak._core.lazyframe import is_frozen
 from broadpeak._signals._kernels import cross
+from broadpeak._signals.crossing import Crossing
 from broadpeak._signals.levels import LISTS, level_index, level_number, level_numbers
 from broadpeak.errors import DataError, broken_rule
 from broadpeak.types import BoolArray, FloatArray, IntArray
@@ -70,6 +73,10 @@ def crossed_above(left: Side, right: Side) -> Values:
     2.5    1
     dtype: int64
     """
+    if recall.n_active and (memory := recall.here.memory) is not None:
+        found: Values = memory.result(_crossed_above, (left, right), _NO_SETTINGS)
+        if found is not recall.NOTHING:
+            return found
     return _crossed(left, right, above=True)
 
 
@@ -111,6 +118,21 @@ def crossed_below(left: Side, right: Side) -> Values:
     >>> crossed_below(np.array([3.0, 2.0, 1.0]), np.array([2.0, 2.0, 2.0]))
     array([False, False,  True])
     """
+    if recall.n_active and (memory := recall.here.memory) is not None:
+        found: Values = memory.result(_crossed_below, (left, right), _NO_SETTINGS)
+        if found is not recall.NOTHING:
+            return found
+    return _crossed(left, right, above=False)
+
+
+_NO_SETTINGS: dict[str, object] = {}
+
+
+def _crossed_above(left: object, right: object) -> Values:
+    return _crossed(left, right, above=True)
+
+
+def _crossed_below(left: object, right: object) -> Values:
     return _crossed(left, right, above=False)
 
 
@@ -137,6 +159,9 @@ def _crossed(left: object, right: object, *, above: bool) -> Values:
             cross.crossed_level(left_column, level, above, hits)
             return hits
         columns, wrapping = unwrap("left", left)
+        if wrapping.index is not None and is_frozen(columns):
+            every, first = pair_counts(len(columns), 1)
+            return wrapping.lazy(Crossing(columns, every, _as_rows([level]), first, above))
         out = np.empty(columns.shape, np.bool_)
         for column, target in zip(columns, out, strict=True):
             cross.crossed_level(column, level, above, target)
@@ -153,6 +178,9 @@ def _crossed(left: object, right: object, *, above: bool) -> Values:
     take, other_take, wrapping = pair_tables(
         (len(left_values), labels), (len(right_values), other_labels)
     )
+    if wrapping.index is not None and is_frozen(left_values) and is_frozen(right_values):
+        # Prices of a `Data`, say: nobody can change them before somebody looks.
+        return wrapping.lazy(Crossing(left_values, take, right_values, other_take, above))
     return wrapping.wrap(cross_pairs(left_values, take, right_values, other_take, above=above))
 
 
@@ -169,12 +197,20 @@ def _crossed_levels(values: object, levels: Index, *, above: bool) -> Values:
         take = np.tile(np.arange(n), len(levels))
         number = np.repeat(np.arange(len(levels)), n)
         labels = levels
+    if wrapping.index is not None and is_frozen(columns):
+        crossing = Crossing(columns, take, _as_rows(heights), number, above)
+        return Wrapping("frame", wrapping.index, labels).lazy(crossing)
     out = np.empty((len(take), columns.shape[1]), np.bool_)
     for target, column, level in zip(out, take, number, strict=True):
         cross.crossed_level(columns[column], heights[level], above, target)
     if wrapping.index is None:
         return Wrapping("array2d").wrap(out)
     return Wrapping("frame", wrapping.index, labels).wrap(out)
+
+
+def _as_rows(levels: list[float] | FloatArray) -> FloatArray:
+    """Return levels as series of one bar, which stands for all."""
+    return read_only(np.array(levels, np.float64)[:, np.newaxis])
 
 
 def pair_tables(

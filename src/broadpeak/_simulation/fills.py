@@ -10,6 +10,7 @@ from functools import cached_property
 import numpy as np
 
 from broadpeak._core.arrays import read_only
+from broadpeak._metrics._kernels.summary import as_summary
 from broadpeak._simulation._kernels.layout import (
     L_BAR,
     L_COLUMN,
@@ -17,11 +18,12 @@ from broadpeak._simulation._kernels.layout import (
     ROLL_SHORT,
     Groups,
     OrderLog,
+    SettingsPool,
 )
 from broadpeak._simulation._kernels.run import summarize_log
 from broadpeak._simulation._kernels.trades import all_trades, pnl_paths, position_paths
-from broadpeak._simulation.rules import Prices
-from broadpeak.types import AnyArray, FloatArray, IntArray
+from broadpeak._simulation.rules import NO_CHARGES, NO_TABLE, Prices
+from broadpeak.types import AnyArray, BoolArray, FloatArray, IntArray
 
 NO_DAYS = read_only(np.zeros(1, dtype=np.int64))
 
@@ -39,12 +41,18 @@ class Fills:
         Column after column, as ``_kernels/layout`` names it.
     costs : float64 array, shape (1 or columns, 4)
         Unit cost, rollover long and short, lot amount.
+    long : bool array, shape (columns,), optional
+        Which columns are long or out, with all their cash; None: that is not known of any.
+    charges : SettingsPool
+        Settings of the simulation; those of fees are read where `long` is given.
     """
 
     prices: Prices
     price_rows: IntArray
     log: OrderLog
     costs: FloatArray
+    long: BoolArray | None = None
+    charges: SettingsPool = NO_CHARGES
 
     @property
     def n_columns(self) -> int:
@@ -111,11 +119,14 @@ class Fills:
 
     def summary(self, needs: int, groups: Groups, start: FloatArray, capital: float) -> AnyArray:
         """Return the summary (dtype `SUMMARY`) of each group."""
-        found: AnyArray = summarize_log(
+        known = self.long is not None and bool(self.long.any())
+        found: FloatArray = summarize_log(
             needs, groups, self.log, self.price_rows, self.prices.shape[1], self.prices.own,
             self.costs, self._days, np.ascontiguousarray(start), capital,
+            np.zeros(self.n_columns, np.bool_) if self.long is None else self.long, self.charges,
+            self.prices.table_for(needs) if known else NO_TABLE,
         )  # fmt: skip
-        return found
+        return as_summary(found)
 
     def positions(self) -> FloatArray:
         """Return signed units at each close, shape (columns, bars)."""

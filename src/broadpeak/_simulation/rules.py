@@ -4,19 +4,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+import operator
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
 from broadpeak._core.arrays import read_only
 from broadpeak._core.check import one_of
+from broadpeak._metrics._kernels.summary import DOWNSIDE, DRAWDOWN
+from broadpeak._simulation._kernels.held import BLOCK, add_price_falls, add_price_sums
 from broadpeak._simulation._kernels.layout import (
     N_SETTINGS,
     SIZE_TYPES,
     OwnPrices,
+    PriceSums,
     SettingsPool,
     Terms,
 )
@@ -30,6 +34,13 @@ Setting: TypeAlias = "float | FloatArray | SharedRows | None"
 """One number, an array (bars,), or rows (columns, bars), (columns, 1); None or NaN: none."""
 
 NO_COSTS = Costs()
+_PLAIN: tuple[tuple[str, Callable[[Any, float], Any], float], ...] = (
+    ("size", operator.eq, math.inf),
+    ("fixed_fees", operator.eq, 0.0),
+    ("fees", operator.lt, 1.0),
+)
+"""What settings are where an entry is all cash and an exit everything that is held."""
+ROOM = 1 << 21  # values of prices whose running sums are kept
 _STOP_NAMES = tuple(kind.name for kind in STOPS)
 _CHOICES = (
     ("price", ("close", "nextopen")),
@@ -64,11 +75,29 @@ class SharedRows(NamedTuple):
         """Return what the columns in this order read, of the same rows."""
         return SharedRows(self.values, self.of_columns(int(columns.max()) + 1)[columns])
 
+    def taken(self, columns: IntArray, n_columns: int) -> SharedRows:
+        """Return what some of `n_columns` columns read, of the same rows."""
+        return SharedRows(self.values, self.of_columns(n_columns)[columns])
+
     def part(self, columns: IntArray) -> SharedRows:
         """Return the rows of some columns, and only those."""
         numbers = self.of_columns(int(columns.max()) + 1)[columns]
         first, last = int(numbers.min()), int(numbers.max()) + 1
         return SharedRows(np.ascontiguousarray(self.values[first:last]), numbers - first)
+
+
+@lru_cache(maxsize=8)
+def no_signal(n_bars: int) -> SharedRows:
+    """Return the row of a signal that is never given, always the same one for a length."""
+    return SharedRows(read_only(np.zeros((1, n_bars), dtype=np.uint8)))
+
+
+def are_given(signal: SharedRows, n_columns: int) -> BoolArray | bool:
+    """Return for each column whether a signal is given to it at all; False: to none."""
+    if signal is no_signal(signal.values.shape[1]) or not signal.values.any():
+        return False
+    given = np.asarray(signal.values.any(axis=1))
+    return given[signal.of_columns(n_columns)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +207,25 @@ class Prices:
         """Return prices without the bars that a column does not have, one after another."""
         return read_only(prices[~np.isnan(self.close)] if self.has_nan else prices.reshape(-1))
 
+    def table_for(self, needs: int) -> PriceSums:
+        """Return the running sums of price changes, made once; no rows where they are too many.
+
+        With those of losses and the ranges of prices where `needs` (``_kernels/summary.py``) asks.
+        """
+        if self.close.size > ROOM:
+            return NO_TABLE
+        return self._falls if needs & (DOWNSIDE | DRAWDOWN) else self._sums
+
+    @cached_property
+    def _sums(self) -> PriceSums:
+        if "_falls" in self.__dict__:
+            return self._falls
+        return _table(self, falls=False)
+
+    @cached_property
+    def _falls(self) -> PriceSums:
+        return _table(self, falls=True)
+
     @cached_property
     def days(self) -> IntArray:
         """Calendar day of each bar."""
@@ -186,7 +234,37 @@ class Prices:
         return read_only(np.asarray(self._days, dtype=np.int64))
 
 
+def _table(prices: Prices, *, falls: bool) -> PriceSums:
+    n, n_bars = prices.shape
+    close, _, bounds = prices.own
+    rows = [close[bounds[row] : bounds[row + 1]] for row in range(n)]
+    return sums_of_prices(rows, n_bars, falls=falls)
+
+
+def sums_of_prices(prices: Sequence[FloatArray], n_bars: int, *, falls: bool) -> PriceSums:
+    """Return the running sums of prices, each of at most `n_bars` bars."""
+    n, n_blocks = len(prices), (n_bars + BLOCK - 1) // BLOCK
+    more = n if falls else 0
+    table = PriceSums(
+        np.empty((n, n_bars, 2)), np.empty((n, n_blocks, 4)), np.empty((n, 2)),
+        np.empty((more, n_bars)), np.empty((more, n_blocks, 2)), np.empty((more, n_blocks, 3)),
+    )  # fmt: skip
+    for row, close in enumerate(prices):
+        add_price_sums(close, table.sums[row], table.bases[row], table.limits[row])
+        if falls:
+            add_price_falls(close, table.downs[row], table.down_bases[row], table.ranges[row])
+    return table
+
+
 _NO_BARS = read_only(np.empty(0, dtype=np.int64))
+NO_TABLE = PriceSums(
+    np.empty((0, 0, 2)),
+    np.empty((0, 0, 4)),
+    np.empty((0, 2)),
+    np.empty((0, 0)),
+    np.empty((0, 0, 2)),
+    np.empty((0, 0, 3)),
+)
 
 
 class Orders(NamedTuple):
@@ -270,6 +348,26 @@ class Rules:
             costs.slippage if self.slippage is None else self.slippage,
         ]
 
+    def invests_all(self, n_columns: int) -> BoolArray:
+        """Return for each column whether an entry is all its cash and an exit all it holds."""
+        costs = self.costs
+        plain = self.size_type == "amount" and self.limited and not self.accumulate
+        plain &= costs.spread == 0.0 and costs.commission == 0.0
+        every = np.full(n_columns, plain)
+        if not plain:
+            return every
+        for name, fits, bound in _PLAIN:
+            value = getattr(self, name)
+            if value is None:
+                value = getattr(costs, name, math.nan)
+            if isinstance(value, (int, float)):
+                if not fits(value, bound):
+                    every[:] = False
+            else:
+                rows = value if isinstance(value, SharedRows) else SharedRows(as_rows(value))
+                every &= fits(rows.values, bound).all(axis=1)[rows.of_columns(n_columns)]
+        return every
+
     def terms(self) -> Terms:
         """Return what the kernels take as single numbers."""
         costs = self.costs
@@ -322,3 +420,7 @@ def settings_pool(settings: list[Setting], n_columns: int, n_bars: int) -> Setti
     return SettingsPool(
         read_only(np.concatenate(parts, dtype=np.float64)), read_only(offsets), read_only(steps)
     )
+
+
+NO_CHARGES = settings_pool([0.0] * N_SETTINGS, 1, 1)
+"""Settings of a simulation that has none to tell."""

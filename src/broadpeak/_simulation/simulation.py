@@ -14,13 +14,15 @@ array([100., 101., 102., 103.])
 from __future__ import annotations
 
 import operator
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from broadpeak._core import threads
 from broadpeak._core.arrays import read_only
+from broadpeak._metrics._kernels.summary import MOMENTS, N_FIGURES, as_summary
 from broadpeak._signals.crossing import Crossing
 from broadpeak._simulation._kernels.layout import (
     ONE_COLUMN,
@@ -31,19 +33,34 @@ from broadpeak._simulation._kernels.layout import (
     Terms,
 )
 from broadpeak._simulation._kernels.run import run_groups, summarize_groups
+from broadpeak._simulation.events import Events, event_blocks
+from broadpeak._simulation.figures import (
+    add_figures,
+    are_reversed,
+    moments_of_pair,
+    trades_from_events,
+    trades_from_signals,
+)
 from broadpeak._simulation.fills import NO_DAYS, Fills
+from broadpeak._simulation.plans import Floor, Plan
 from broadpeak._simulation.rules import (
+    NO_TABLE,
+    ROOM,
     ExitAxis,
     Orders,
     Prices,
     Rules,
     SharedRows,
+    are_given,
     as_rows,
     settings_pool,
 )
+from broadpeak._simulation.tables import ExitWorld, exit_rows, tables_fit
 from broadpeak.errors import ParamError, broken_rule
-from broadpeak.types import AnyArray, FloatArray, IntArray
+from broadpeak.types import AnyArray, BoolArray, FloatArray, IntArray
 
+RESULTS = 1 << 16  # result columns of an axis that are simulated at a time
+BAR_OF_COLUMN = 0.5  # nanoseconds, about, where little happens
 CHUNK = 1 << 22  # values of one input that are copied at a time, where copying is needed
 _VALUES = operator.attrgetter("values")
 _ONE_ROW = read_only(np.zeros((1, 6), dtype=np.int64))
@@ -76,9 +93,14 @@ class Simulation:
     axis: ExitAxis | None = None
 
     def start(self) -> FloatArray:
-        """Return the value of each group before the first bar."""
+        """Return the value of each group, or result column, before the first bar."""
+        if self.axis is not None:
+            return np.repeat(replace(self, axis=None).start(), len(self.axis))
+        given = self.rules.init_cash
+        if self.groups is ONE_COLUMN and type(given) is float:
+            return np.array([given])
         n_columns, n_groups = len(self.price_rows), len(self.groups.bounds) - 1
-        cash = np.asarray(self.rules.init_cash, dtype=np.float64)
+        cash = np.asarray(given, dtype=np.float64)
         if self.groups.shared or n_groups == n_columns:
             return np.full(n_groups, cash)
         if cash.ndim == 0 and n_groups == 1:
@@ -93,69 +115,328 @@ class Simulation:
 
     def expanded(self) -> Simulation:
         """Return the same simulation with a row of signals and stops for every result column."""
-        signals = [
-            SharedRows(one.bools().view(np.uint8)) if isinstance(one, Crossing) else one
-            for one in self.signals
-        ]
         if self.axis is None:
+            signals = [
+                SharedRows(one.bools().view(np.uint8)) if isinstance(one, Crossing) else one
+                for one in self.signals
+            ]
             return replace(self, signals=signals)
-        n, n_values = len(self.price_rows), len(self.axis)
-        base, value = np.repeat(np.arange(n), n_values), np.tile(np.arange(n_values), n)
-        settings: dict[str, Any] = {
-            name: given.repeated(base)
-            for name in ("size", "fees", "fixed_fees", "slippage")
-            if isinstance(given := getattr(self.rules, name), SharedRows)
-        }
-        stops = {
-            name: given.repeated(base) if isinstance(given, SharedRows) else given
-            for name, given in self.rules.stops.items()
-        }
+        return self.cells(np.arange(len(self.price_rows) * len(self.axis)))
+
+    def cells(self, positions: IntArray) -> Simulation:
+        """Return the simulation of single result columns, each with its stops as settings."""
+        if self.axis is None:
+            return self.take(positions).expanded()
+        column, value = np.divmod(positions, len(self.axis))
+        used, base = np.unique(column, return_inverse=True)
+        own = replace(self, axis=None).take(used).expanded().take(base.reshape(-1))
+        stops = dict(own.rules.stops)
         for name, values in self.axis.stops.items():
             stops[name] = SharedRows(values[:, np.newaxis], value)
-        cash = np.asarray(self.rules.init_cash)
-        if cash.ndim:
-            settings["init_cash"] = cash[base]
-        return Simulation(
-            self.prices,
-            self.price_rows[base],
-            [one.repeated(base) for one in signals],
-            replace(self.rules, stops=stops, **settings),
-            Groups.single(n * n_values),
-        )
+        return replace(own, rules=replace(own.rules, stops=stops))
 
     def fills(self) -> Fills:
         """Run everything and keep the order log."""
         if self.is_described:
             return self.expanded().fills()
-        log = run_groups(self.groups, *self.kernel_inputs())
-        return Fills(self.prices, self.price_rows, log, self.costs())
+        inputs = self.kernel_inputs()
+        log = run_groups(self.groups, *inputs)
+        return Fills(
+            self.prices, self.price_rows, log, self.costs(), self.are_long(), inputs[3]
+        )  # fmt: skip
+
+    def are_long(self) -> BoolArray:
+        """Return which columns are long or out, on their own account, with all their cash.
+
+        What such a column earns follows from its trades in closed form.
+        """
+        n = len(self.price_rows)
+        long = self.rules.invests_all(n)
+        if self.groups.shared:
+            long[:] = False
+        for signal in self.signals[2:]:
+            if isinstance(signal, SharedRows):
+                long &= np.logical_not(are_given(signal, n))
+            else:
+                long[:] = False
+        return long
+
+    def plan(self, needs: int) -> Plan:
+        """Return which evaluator finds a summary of this, and why."""
+        if self.groups.shared:
+            return Plan("dense", "Columns share cash, so that they take turns on every bar.")
+        if self.rules.accumulate:
+            return Plan("dense", "Entries add to what is held, and exits take from it.")
+        reason = self._not_by_crossings()
+        if reason:
+            return Plan("events", f"From order to order, since {reason}.")
+        what = "Entries and exits are crossings, of all cash and of all that is held"
+        if self._watches:
+            what += ", and a stop depends on the entry bar and its level alone"
+        return Plan("crossings", f"{what}.")
+
+    def _not_by_crossings(self) -> str:
+        """Return what keeps figures from following from crossings alone; "" for nothing."""
+        entries, exits = self.signals[:2]
+        if not isinstance(entries, Crossing):
+            return "entries are given bar by bar"
+        if not isinstance(exits, Crossing):
+            return "exits are given bar by bar"
+        if self.prices.has_nan:
+            return "prices have gaps"
+        if not self.are_single:
+            return "columns are valued in groups"
+        if not self.are_long().all():
+            return "positions are short, or not all cash is bought with"
+        if not self._watches:
+            return ""
+        if self.prices.close.size > ROOM:
+            return "stops meet more prices than tables are made of"
+        return tables_fit(self.rules)
+
+    def crossings(self) -> tuple[Crossing, Crossing]:
+        """Return entries and exits where both are crossings."""
+        entries, exits = self.signals[:2]
+        if not (isinstance(entries, Crossing) and isinstance(exits, Crossing)):
+            raise ParamError("Entries and exits must be crossings.")
+        return entries, exits
+
+    @property
+    def _watches(self) -> bool:
+        """Whether anything but a signal closes a position."""
+        stops = self.rules.stops.values()
+        return self.axis is not None or any(stop is not None for stop in stops)
 
     def summary(self, needs: int, start: FloatArray) -> AnyArray:
-        """Run, and keep of each group only its summary (dtype `SUMMARY`)."""
-        if self.is_described:
-            return self.expanded().summary(needs, start)
-        # Kernels take signals in C order and settings in one array; what is large is copied part
-        # by part, so that never all of it is there twice.
+        """Run, and keep of each group, or result column, only its summary (dtype `SUMMARY`)."""
+        return as_summary(self.rows_of_summary(needs, start))
+
+    def rows_of_summary(self, needs: int, start: FloatArray) -> FloatArray:
+        """Return the summary as rows of numbers, by the shortest way that finds it."""
+        if not self.is_described:
+            parts = self._parts() if self._copies > CHUNK else [self]
+        elif self._not_by_crossings() == "":
+            if not self._watches:
+                return self._by_crossings(needs, start)
+            out = np.zeros((len(self.price_rows) * self._n_values, N_FIGURES))
+            for positions, rows in self._by_tables(needs, None):
+                out[positions] = rows
+            return out
+        else:
+            # Bools of some columns at a time, never of all.
+            parts = self._parts(self._n_values)
+        found: list[FloatArray] = []
+        begin = 0
+        for part in parts:
+            one = part.expanded() if part.is_described else part
+            end = begin + len(one.groups.bounds) - 1
+            found.append(one.by_signals(needs, start[begin:end]))
+            begin = end
+        return found[0] if len(found) == 1 else np.concatenate(found)
+
+    @property
+    def _n_values(self) -> int:
+        """Number of result columns of each column."""
+        return 1 if self.axis is None else len(self.axis)
+
+    def stream(
+        self, needs: int, start: FloatArray, floor: Floor | None = None
+    ) -> Iterator[tuple[IntArray, AnyArray]]:
+        """Yield positions and summaries of groups, or result columns, some at a time.
+
+        Parameters
+        ----------
+        needs : int
+        start : float64 array, shape (groups,)
+            Value before the first bar, of columns and not of result columns.
+        floor : Floor, optional
+            Rows that certainly do not reach its bound may be missing; it may move between blocks.
+
+        Yields
+        ------
+        positions : int64 array, shape (rows,)
+            In no particular order from block to block.
+        summary : array of dtype `SUMMARY`, shape (rows,)
+        """
+        if self.is_described and self._watches and self._not_by_crossings() == "":
+            blocks = self._by_tables(needs, floor)
+        else:
+            blocks = self._by_parts(needs, start)
+        for positions, rows in blocks:
+            summary = as_summary(rows)
+            if floor is None or floor.bound is None:
+                yield positions, summary
+                continue
+            near = floor.reached_by(summary)
+            if near.any():
+                yield positions[near], summary[near]
+
+    def _by_parts(self, needs: int, start: FloatArray) -> Iterator[tuple[IntArray, FloatArray]]:
+        """Yield positions and rows of numbers of some groups at a time."""
+        begin = 0
+        n = self._n_values
+        described = self.is_described and self._not_by_crossings() != ""
+        step = CHUNK // max(1, self.prices.close.shape[1]) if described else RESULTS
+        for first in range(0, len(self.groups.bounds) - 1, max(1, min(step, RESULTS // n))):
+            last = min(first + max(1, min(step, RESULTS // n)), len(self.groups.bounds) - 1)
+            part = self.part(first, last)
+            rows = part.rows_of_summary(needs, np.repeat(start[first:last], n))
+            yield np.arange(begin, begin + len(rows)), rows
+            begin += len(rows)
+
+    def _by_tables(self, needs: int, floor: Floor | None) -> Iterator[tuple[IntArray, FloatArray]]:
+        """Yield positions and rows of numbers of columns at the levels of their stops."""
+        market, cash, settings, _ = self._inputs()
+        world = ExitWorld(
+            self.prices, market, self.price_rows, cash, self.rules, settings, self.axis
+        )
+        for positions, rows, doubtful in exit_rows(world, needs, self._event_blocks(), floor):
+            which = np.flatnonzero(doubtful)
+            step = max(1, CHUNK // max(1, self.prices.close.shape[1]))
+            for begin in range(0, len(which), step):
+                some = which[begin : begin + step]
+                own = self.cells(positions[some])
+                rows[some] = own.by_loop(needs, own.start(), own.are_long())
+            yield positions, rows
+
+    def _event_blocks(self) -> Iterator[tuple[int, int, Events]]:
+        """Yield first column, last column + 1, and the events of some columns at a time."""
+        entries, exits = self.crossings()
+        n = len(self.price_rows)
+        if len(entries.left_rows) < n and len(exits.left_rows) < n:
+            entries = entries.take(np.zeros(n, np.int64))
+        return event_blocks(entries, exits)
+
+    @property
+    def _copies(self) -> int:
+        """The size of the largest input of which the kernels need a copy."""
         copied = 0
         for rows in self.signals:
-            if not rows.values.flags.c_contiguous:
+            if isinstance(rows, SharedRows) and not rows.values.flags.c_contiguous:
                 copied = max(copied, rows.values.size)
         for value in self.rules.settings():
             if isinstance(value, SharedRows):
                 copied = max(copied, value.values.size)
-        parts = [self] if copied <= CHUNK else self._parts()
-        found: list[AnyArray] = []
-        begin = 0
-        for part in parts:
-            end = begin + len(part.groups.bounds) - 1
-            inputs = part.kernel_inputs()
-            found.append(
-                summarize_groups(
-                    needs, part.groups, *inputs, part.prices.own, part.costs(), start[begin:end]
+        return copied
+
+    def by_signals(self, needs: int, start: FloatArray) -> FloatArray:
+        """Return the summary as rows of numbers, from signals that are given."""
+        long = self.are_long()
+        market, signals, cash, settings, terms = self.kernel_inputs()
+        expires = terms.has_lifetime
+        if not long.all() or expires or self.prices.has_nan or not self.are_single:
+            return self.by_loop(needs, start, long)
+        out = np.zeros((len(long), N_FIGURES))
+        small = np.empty(len(long), np.bool_)
+        self.prices.table_for(needs)  # made before threads ask for it
+        cuts = self._cuts(len(long))
+
+        def work(part: int) -> None:
+            first, last = cuts[part], cuts[part + 1]
+            for trades in trades_from_signals(first, last, market, signals, settings, terms):
+                small[trades.first : trades.last] = add_figures(
+                    out, needs, trades, self.prices, self.price_rows, cash
                 )
+
+        threads.share(work, len(cuts) - 1)
+        return self._checked(out, small, needs, start)
+
+    def _cuts(self, n: int) -> list[int]:
+        """Return where columns, or groups, are cut into parts for the cores that are free."""
+        cost = len(self.price_rows) * self.prices.shape[1] * BAR_OF_COLUMN
+        return threads.bounds_of(n, max(1, min(threads.parts_for(cost), n)))
+
+    def _by_crossings(self, needs: int, start: FloatArray) -> FloatArray:
+        entries, exits = self.crossings()
+        n = len(self.price_rows)
+        out = np.zeros((n, N_FIGURES))
+        market, cash, settings, terms = self._inputs()
+        late = terms.next_open
+        if (
+            n == 1
+            and needs & ~MOMENTS == 0
+            and self.prices.close.size <= ROOM
+            and not settings.steps.any()
+            and are_reversed(entries, exits)
+        ):
+            state = moments_of_pair(
+                out, entries, market, settings, self.prices, int(self.price_rows[0]),
+                cash=float(cash[0]), next_open=late,
+            )  # fmt: skip
+            if state == 0:
+                return out
+        small = [
+            add_figures(out, needs, trades, self.prices, self.price_rows, cash)
+            for block in self._event_blocks()
+            for trades in trades_from_events(
+                market, block, self.price_rows, settings, next_open=late
             )
-            begin = end
+        ]
+        return self._checked(out, np.concatenate(small), needs, start)
+
+    def _checked(
+        self, out: FloatArray, small: BoolArray, needs: int, start: FloatArray
+    ) -> FloatArray:
+        """Return rows of numbers, of columns with very small orders as the loop finds them."""
+        if small.any():
+            columns = np.flatnonzero(small)
+            part = self.take(columns)
+            part = part.expanded() if part.is_described else part
+            out[columns] = part.by_loop(needs, start[columns], np.ones(len(columns), np.bool_))
+        return out
+
+    def by_loop(self, needs: int, start: FloatArray, long: BoolArray) -> FloatArray:
+        """Return the summary as rows of numbers, from the orders of every column.
+
+        `long`: which columns are long or out, with all their cash.
+        """
+        table = self.prices.table_for(needs) if long.any() else NO_TABLE
+        market, signals, cash, settings, terms = self.kernel_inputs()
+        own, costs, (order, bounds, shared) = self.prices.own, self.costs(), self.groups
+        cuts = self._cuts(len(bounds) - 1)
+        found: list[FloatArray] = [start] * (len(cuts) - 1)
+
+        def work(part: int) -> None:
+            first, last = cuts[part], cuts[part + 1]
+            groups = Groups(order, bounds[first : last + 1], shared)
+            found[part] = summarize_groups(
+                needs, groups, market, signals, cash[first:last] if shared else cash, settings,
+                terms, own, costs, start[first:last], long, table,
+            )  # fmt: skip
+
+        threads.share(work, len(found))
         return found[0] if len(found) == 1 else np.concatenate(found)
+
+    @property
+    def are_single(self) -> bool:
+        """Whether every column is a group, in order."""
+        order = self.groups.order
+        n = len(order)
+        return n == len(self.groups.bounds) - 1 and (n == 1 or bool((order == np.arange(n)).all()))
+
+    def take(self, columns: IntArray) -> Simulation:
+        """Return the simulation of some columns, each on its own account."""
+        rules, n = self.rules, len(self.price_rows)
+        changed: dict[str, Any] = {
+            name: value.taken(columns, n)
+            for name in ("size", "fees", "fixed_fees", "slippage")
+            if isinstance(value := getattr(rules, name), SharedRows)
+        }
+        cash = np.asarray(rules.init_cash)
+        if cash.ndim:
+            changed["init_cash"] = cash[columns]
+        changed["stops"] = {
+            name: value.taken(columns, n) if isinstance(value, SharedRows) else value
+            for name, value in rules.stops.items()
+        }
+        signals = [
+            one.taken(columns, n) if isinstance(one, SharedRows) else _taken(one, columns)
+            for one in self.signals
+        ]
+        return Simulation(
+            self.prices, self.price_rows[columns], signals, replace(rules, **changed),
+            Groups.single(len(columns)), self.axis,
+        )  # fmt: skip
 
     def costs(self) -> FloatArray:
         """Return what every column pays per unit, shape (1, 4), as the kernels read it."""
@@ -163,18 +444,33 @@ class Simulation:
         row = (costs.spread + costs.commission, costs.roll_long, costs.roll_short, costs.lot_amount)
         return np.array([row], dtype=np.float64)
 
+    def given_signals(self) -> list[SharedRows]:
+        """Return the signals, which all have to be given bar by bar."""
+        given = [one for one in self.signals if isinstance(one, SharedRows)]
+        if len(given) < len(self.signals):
+            raise ParamError("Signals must be given bar by bar: call expanded() first.")
+        return given
+
     def kernel_inputs(self) -> tuple[Market, Signals, FloatArray, SettingsPool, Terms]:
         """Return what the kernels take, as they take it."""
-        prices, rules, groups = self.prices, self.rules, self.groups
         n_columns = len(self.price_rows)
-        signals = list(map(read_only, map(_VALUES, self.signals)))
+        market, cash, settings, terms = self._inputs()
+        given = self.given_signals()
+        signals = list(map(read_only, map(_VALUES, given)))
         numbers = _ONE_ROW
-        if max(n_columns, len(prices.close), *map(len, signals)) > 1:
+        if max(n_columns, len(market.close), *map(len, signals)) > 1:
             numbers = np.empty((n_columns, 6), dtype=np.int64)
             numbers[:, 0] = self.price_rows
-            for k, rows in enumerate(self.signals):
+            for k, rows in enumerate(given):
                 numbers[:, k + 1] = rows.of_columns(n_columns)
             numbers = read_only(numbers)
+        lanes = Signals(signals[0], signals[1], signals[2], signals[3], signals[4], numbers)
+        return market, lanes, cash, settings, terms
+
+    def _inputs(self) -> tuple[Market, FloatArray, SettingsPool, Terms]:
+        """Return what the kernels take beside signals."""
+        prices, rules, groups = self.prices, self.rules, self.groups
+        n_columns = len(self.price_rows)
         terms = rules.terms()
         rolls = terms.roll_long != 0.0 or terms.roll_short != 0.0
         close = prices.close
@@ -185,15 +481,17 @@ class Simulation:
         cash[:] = rules.init_cash
         return (
             Market(open_, high, low, close, prices.days if rolls else NO_DAYS),
-            Signals(signals[0], signals[1], signals[2], signals[3], signals[4], numbers),
             cash,
             settings_pool(rules.settings(), n_columns, prices.close.shape[1]),
             terms,
         )
 
-    def _parts(self) -> list[Simulation]:
-        """Return simulations of some groups each, `CHUNK` values an input unless one has more."""
-        step = max(1, CHUNK // max(1, self.prices.close.shape[1]))
+    def _parts(self, n_values: int = 1) -> list[Simulation]:
+        """Return simulations of some groups each, `CHUNK` values an input unless one has more.
+
+        Each of their columns is `n_values` result columns.
+        """
+        step = max(1, min(CHUNK // max(1, self.prices.close.shape[1]), RESULTS // n_values))
         bounds = self.groups.bounds
         parts = []
         first = 0
@@ -225,10 +523,19 @@ class Simulation:
         return Simulation(
             self.prices,
             self.price_rows[columns],
-            [rows.part(columns) for rows in self.signals],
+            [
+                one.part(columns) if isinstance(one, SharedRows) else _taken(one, columns)
+                for one in self.signals
+            ],
             replace(rules, **changed),
             Groups(np.arange(len(columns), dtype=np.int64), bounds - bounds[0], self.groups.shared),
+            self.axis,
         )
+
+
+def _taken(crossing: Crossing, columns: IntArray) -> Crossing:
+    """Return what some columns read; a crossing of one column is every column's."""
+    return crossing if len(crossing.left_rows) == 1 else crossing.take(columns)
 
 
 def simulate(prices: Prices, orders: Orders, rules: Rules) -> Fills:

@@ -9,11 +9,10 @@ from typing import Any, Final
 
 from broadpeak._core import check
 from broadpeak._space.axes import Axes, AxisLookup
-from broadpeak._space.product import Product
-from broadpeak._space.solve import Solver, TooManyError, pose
+from broadpeak._space.lazycombos import grid_pieces
+from broadpeak._space.solve import pose
 from broadpeak._space.subset import Positions, SubsetRule, is_integer, select_codes
 from broadpeak.errors import (
-    ConditionError,
     ParamError,
     ParamTypeError,
     PositionError,
@@ -22,8 +21,6 @@ from broadpeak.errors import (
 )
 from broadpeak.types import IntArray
 
-_ITERATED_ROWS: Final = 1 << 22
-_ITERATED_CELLS: Final = 1 << 26
 _ITERATED_BLOCK: Final = 1 << 14
 
 
@@ -152,7 +149,7 @@ class ParamGrid:
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         names = tuple(self._axes.params)
-        for codes in self._pieces():
+        for codes in grid_pieces(self._problem, _ITERATED_BLOCK):
             columns = [
                 [param.values[code] for code in self._axes.param_codes(name, codes).tolist()]
                 for name, param in self._axes.params.items()
@@ -222,27 +219,3 @@ class ParamGrid:
     def _combination(self, codes: Sequence[int]) -> dict[str, Any]:
         params = self._axes.params
         return {name: p.values[self._axes.param_codes(name, codes)] for name, p in params.items()}
-
-    def _pieces(self) -> Iterator[list[IntArray]]:
-        """Yield codes of all that pass, in grid order."""
-        problem, axes = self._problem, self._axes
-        try:
-            tables = {
-                solver.axes: solver.table(_ITERATED_ROWS, _ITERATED_CELLS)
-                for solver in problem.solvers
-                if solver.conditions
-            }
-        except TooManyError:
-            # What passes does not fit into memory: it is yielded as it is found, in grid order.
-            every = range(len(axes.lengths))
-            conditions = [
-                condition for solver in problem.solvers for condition in solver.conditions
-            ]
-            whole = Solver(axes, every, conditions, in_grid_order=True)
-            for rows in whole.stream(block=_ITERATED_BLOCK):
-                yield [rows[axis] for axis in every]
-        except ConditionError:
-            if not problem.nothing_passes():
-                raise
-        else:
-            yield from Product(tables, axes.lengths).pieces(_ITERATED_BLOCK)

@@ -107,7 +107,7 @@ def select_codes(problem: Problem, rule: SubsetRule, *, raise_empty: bool) -> li
     else:
         codes = _everything(problem)
     if check.flag("raise_empty", raise_empty) and not len(codes[0]):
-        raise _nothing_left_error(problem.axes)
+        raise nothing_left_error(problem.axes)
     return codes
 
 
@@ -271,7 +271,8 @@ def _no_rows(axes: Axes) -> list[IntArray]:
     return [np.zeros(0, dtype=code_type(length)) for length in axes.lengths]
 
 
-def _nothing_left_error(axes: Axes) -> ParamError:
+def nothing_left_error(axes: Axes) -> ParamError:
+    """Return the error of a run whose conditions nothing passes."""
     conditions = [shown(p.condition) for p in axes.params.values() if p.condition is not None]
     named = f" Conditions: {', '.join(conditions)}." if conditions else ""
     msg = (

@@ -23,8 +23,9 @@ from typing import Any, ClassVar, Final, TypeAlias
 import numpy as np
 
 from broadpeak._core import check
+from broadpeak._core.threads import Nesting, nesting
 from broadpeak._merge.pieces import UnlikePieceError, same_bits, split_piece
-from broadpeak._run.batches import Nesting, nested, nesting
+from broadpeak._run.batches import nested
 from broadpeak._run.calls import Calls, CallTemplate, Task
 from broadpeak._run.options import Settings
 from broadpeak._run.sinks import Finished
@@ -206,7 +207,7 @@ class ListedCalls(Calls):
 
     def _singles(self) -> Calls:
         columns = self._values[:-1], self._codes[:-1]
-        return Calls._of(self._template, *columns, self._n)  # noqa: SLF001  # of the class above
+        return Calls._of(self.template, *columns, self._n)  # noqa: SLF001  # of the class above
 
     def __getitem__(self, item: Any) -> Any:
         if isinstance(item, slice):
@@ -289,7 +290,7 @@ class ListedCalls(Calls):
         """
         pairs = zip(self._values[:-1], self._codes[:-1], strict=True)
         lists = [ParamValues(map(values.__getitem__, codes.tolist())) for values, codes in pairs]
-        return split_piece(self._template.task(lists)(), self._n, self._plan.sample)
+        return split_piece(self.template.task(lists)(), self._n, self._plan.sample)
 
     def _compare(self, values: list[Any]) -> None:
         """Refuse results of a list of which some are not those of single calls."""

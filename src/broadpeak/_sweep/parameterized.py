@@ -20,10 +20,12 @@ from broadpeak._merge.blocks import merge_blocks
 from broadpeak._merge.merge_func import MergeSpec, resolve_merge_func
 from broadpeak._run.chunks import Auto, Chunk, ChunkMeta, in_order, order_of, plan_chunks
 from broadpeak._run.execute import run
+from broadpeak._run.keeping import Best
 from broadpeak._run.options import ChunkOptions, DispatchOptions, Settings
 from broadpeak._run.sinks import Finished
 from broadpeak._run.templates import substitute
 from broadpeak._space.combine import Column, Combos, select_combos
+from broadpeak._space.lazycombos import ComboBlocks
 from broadpeak._space.param import Param
 from broadpeak._sweep.decorating import (
     Decorated,
@@ -36,8 +38,9 @@ from broadpeak._sweep.decorating import (
     own_options,
 )
 from broadpeak._sweep.mono import LEAST, checked_mono, run_listed
+from broadpeak._sweep.streaming import Wanted, run_kept, run_mono_kept
 from broadpeak.errors import ConditionError, ParamError, broken_rule
-from broadpeak.types import Function, IntArray, Keywords, NoResult, ParamValues
+from broadpeak.types import Function, IntArray, Keywords, NoResult, ParamValues, Reducer
 
 Params: TypeAlias = dict[str, Param]
 Places: TypeAlias = dict[str, int | str]
@@ -52,6 +55,7 @@ def parameterized(
     *,
     merge_func: MergeSpec | None = None,
     merge_kwargs: Keywords | None = None,
+    keep: Reducer | None = None,
     return_param_index: bool = False,
     eval_id: object = None,
     random_subset: float | None = None,
@@ -84,6 +88,10 @@ def parameterized(
         annotation if it is one of them; otherwise results are a list, in order of combinations.
     merge_kwargs : mapping, optional
         Arguments of the merge; templates allowed.
+    keep : Reducer, optional
+        `broadpeak.top`, `bottom`, `histogram` or your own `types.Reducer`: takes results as they
+        arrive. Neither results, nor combinations, nor their index are held but for what is kept,
+        so that there may be any number. Not with `merge_func`.
     return_param_index : bool
         Whether ``(results, index)`` is returned.
     eval_id : hashable, optional
@@ -179,8 +187,12 @@ class Parameterized(Decorated):
         if not params:
             return self.func(*args, **kwargs)
         settings = options.settings or self.settings(options)
-        combos = self._combos(params, own_values)
         mono = checked_mono(own_values["mono"]) if "mono" in own_values else "auto"
+        if settings.keep is not None:
+            arguments = args, kwargs, params, positions
+            reducer = settings.keep
+            return self._run_kept(arguments, settings, reducer, own_values, with_index=with_index)
+        combos: Combos = self._combos(params, own_values)
         if not own_values.keys().isdisjoint(self.rules) and any(
             own_values.get(name) is not None for name in self.rules
         ):
@@ -275,10 +287,52 @@ class Parameterized(Decorated):
         )
         return finished, seen(finished.kept)[1]
 
-    def _combos(self, params: Params, own_values: Keywords) -> Combos:
-        """Return the chosen combinations."""
+    def _run_kept(
+        self,
+        arguments: tuple[tuple[object, ...], dict[str, object], Params, Places],
+        settings: Settings,
+        reducer: Reducer,
+        own_values: Keywords,
+        *,
+        with_index: bool,
+    ) -> Any:
+        """Return what the reducer of `settings` keeps, with `with_index` also its combinations."""
+        args, kwargs, params, positions = arguments
+        if with_index and not isinstance(reducer, Best):
+            rule = "be left out with a reducer that keeps no combinations"
+            raise ParamError(broken_rule("return_param_index", rule, reducer))
+        combos: ComboBlocks = self._combos(params, own_values, ComboBlocks)
+        wanted = Wanted(
+            combos,
+            {name: param.values for name, param in combos.axes.params.items()},
+            settings,
+            reducer,
+            lambda varying, n: self.calls(
+                args, kwargs, {positions[name]: coded for name, coded in varying.items()}, n
+            ),
+            describe,
+        )
+        rules = [own_values.get(name) for name in self.rules]
+        if all(rule is None for rule in rules):
+            finished = run_kept(wanted)
+        else:
+            context = settings.template_context or {}
+            chunks = plan_chunks(len(combos), *rules, prefix="mono_")
+            finished = run_mono_kept(
+                wanted,
+                chunks,
+                lambda name, column, rows: _mono_values(params[name], column, rows, context),
+            )
+        if with_index and finished.value is not NoResult:
+            return finished.value, finished.value.index
+        return finished.value
+
+    def _combos(
+        self, params: Params, own_values: Keywords, select: Function = select_combos
+    ) -> Any:
+        """Return the chosen combinations, made by `select`."""
         try:
-            return select_combos(
+            return select(
                 params,
                 grid_indices=own_values.get("grid_indices"),
                 random_subset=own_values.get("random_subset"),

@@ -49,6 +49,11 @@ class Bars:
     def __len__(self) -> int:
         return len(self.close)
 
+    @property
+    def arrays(self) -> tuple[FloatArray, ...]:
+        """All columns."""
+        return self.open, self.high, self.low, self.close, self.volume, self.price
+
     def window(self, first: int, last: int) -> Bars:
         """Return the bars [first, last)."""
         if first == 0 and last == len(self):

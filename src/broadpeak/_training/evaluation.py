@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import partial
 from typing import Any, NamedTuple, TypeAlias, TypeVar
@@ -11,6 +11,8 @@ from typing import Any, NamedTuple, TypeAlias, TypeVar
 import numpy as np
 import pandas as pd
 
+from broadpeak._core import recall
+from broadpeak._core.recall import Recall
 from broadpeak._run.batches import Outcome
 from broadpeak._run.calls import Calls
 from broadpeak._run.execute import run
@@ -20,10 +22,17 @@ from broadpeak._search.searchspace import Dimension
 from broadpeak._store.fingerprint import under_key
 from broadpeak._training.components import Bars, Component
 from broadpeak._training.fits import FittedModels, ModelKey
-from broadpeak._training.objective import Objective, OwnObjective
-from broadpeak._training.orders import Account, SimulatedOrders, simulate_orders
-from broadpeak._training.performance import FIELDS, Stats
-from broadpeak._training.strategy import OptimizePosition, RunState, Strategy, run_strategy
+from broadpeak._training.objective import NamedObjective, Objective, OwnObjective
+from broadpeak._training.orders import Account, OrderRow, SimulatedOrders, simulate_orders
+from broadpeak._training.performance import FIELDS, Stats, values_of
+from broadpeak._training.recorded import Workspace, n_together
+from broadpeak._training.strategy import (
+    OptimizePosition,
+    RunState,
+    Strategy,
+    WrittenResultError,
+    run_strategy,
+)
 from broadpeak._training.values import Discovery, OptimizeCall, Trial
 from broadpeak.errors import (
     DataError,
@@ -92,6 +101,8 @@ class EvaluationSetup:
         What `s.fit` fitted so far; every process has its own.
     stops : dict
         Batch → position of the step that ended it; shared by the evaluations of one process.
+    workspace : Workspace
+        What the evaluations of one process know of one another.
     data_key : str
         Fingerprint of all prices the training was given, under which a store counts its trials.
     search_key : str
@@ -117,6 +128,7 @@ class EvaluationSetup:
     half_objective: Objective | None = None
     models: FittedModels = field(default_factory=FittedModels)
     stops: dict[int, int] = field(default_factory=dict)
+    workspace: Workspace = field(default_factory=Workspace)
 
     @property
     def search_name(self) -> str:
@@ -125,7 +137,7 @@ class EvaluationSetup:
 
     def fingerprint(self) -> dict[str, object]:
         """Return what an evaluation depends on, by which a store recognises it."""
-        aside = {"stops", "models", "data_key", "search_key", "store_key"}
+        aside = {"stops", "models", "workspace", "data_key", "search_key", "store_key"}
         names = (one.name for one in fields(self) if one.name not in aside)
         content = {name: getattr(self, name) for name in names}
         stand_ins = by_store_key(self.strategy, self.objective, self.store_key)
@@ -244,47 +256,102 @@ def evaluate(
     StrategyError
         If the strategy leaves out its component, or its `optimize` calls are not those known.
     """
-    runs = run_samples(setup, step, known)
-    if see is not None:
-        see(runs[0].state, step)
-    return evaluation_of(setup, runs)
+    if setup.samples or setup.half_objective is not None:
+        runs = run_samples(setup, step, known)
+        if see is not None:
+            see(runs[0].state, step)
+        return evaluation_of(setup, runs)
+    return score_recorded(setup, [record(setup, step, known, see)])[0]
 
 
 SeeRun: TypeAlias = Callable[[RunState, SearchStep], object]
 """Is shown the run of a step."""
 
 
+class RecordedRun(NamedTuple):
+    """What one call of the strategy left behind; its orders are not simulated yet."""
+
+    row: OrderRow
+    stopped: bool
+    watched: bool
+    computed: dict[int, float]
+
+
+def record(
+    setup: EvaluationSetup,
+    step: SearchStep,
+    known: Discovered | None = None,
+    see: SeeRun | None = None,
+) -> RecordedRun:
+    """Run the strategy at one point; `known` and `see` are as for `evaluate`."""
+    state, values = _called(setup, setup, step, known)
+    account, book = setup.account, state.orders_of(setup.component)
+    row = book.row(account.first, unit_lots=account.unit_lots, memory=state.memory)
+    if see is not None:
+        see(state, step)
+    return RecordedRun(row, state.stopped, state.watched, values.computed)
+
+
+def score_recorded(setup: EvaluationSetup, runs: Sequence[RecordedRun]) -> list[Evaluation]:
+    """Simulate the orders of several runs together, and score each."""
+    account, objective = setup.account, setup.objective
+    rows = [run.row for run in runs]
+    found, equity = setup.workspace.stats(rows, account, setup.recency, curves=setup.curves)
+    values = values_of(found, account.years)
+    if isinstance(objective, NamedObjective):
+        scores = objective.of_records(found)
+    else:
+        scores = [objective(Stats(*one)) for one in values]  # type: ignore[arg-type]  # see `values`
+    curves = [*equity] if setup.curves else [None] * len(runs)
+    return [
+        Evaluation(score, of_run, stopped, watched, row.n_unprotected, computed or None, curve)
+        for (row, stopped, watched, computed), score, of_run, curve in zip(
+            runs, scores, values, curves, strict=True
+        )
+    ]
+
+
 def run_samples(
     setup: EvaluationSetup, step: SearchStep, known: Discovered | None = None
 ) -> list[SampleRun]:
     """Run the strategy at one point on every cut of the prices; the first is without a shift."""
-    component = setup.component
-    n_calls = len(setup.calls)
-    position = OptimizePosition(
-        step.par_cycle or n_calls, step.step_cycle, n_calls, step.train_cycle
-    )
     runs = []
     for sample in (setup, *setup.samples):
-        values = Trial(setup.calls, step.point)
-        bars, account = sample.bars, sample.account
-        if known is not None and sample is setup:
-            state = known.run
-            for position_of, call in enumerate(known.calls):
-                values.value(position_of, call, component)
-        else:
-            state = RunState(
-                *({component.asset: bars}, setup.symbols, values, "train", component, position),
-                models=sample.models,
-            )
-            run_strategy(setup.strategy, state)
-            state.check_visited()
-        values.check_complete()
-        orders = state.orders_of(component).merged(
-            account.first, len(bars), unit_lots=account.unit_lots
+        state, values = _called(setup, sample, step, known if sample is setup else None)
+        account = sample.account
+        orders = state.orders_of(setup.component).merged(
+            account.first, len(sample.bars), unit_lots=account.unit_lots
         )
         simulated = simulate_orders(orders, account)
         runs.append(SampleRun(account, state, values, orders.n_unprotected, simulated))
     return runs
+
+
+def _called(
+    setup: EvaluationSetup, sample: EvaluationSetup, step: SearchStep, known: Discovered | None
+) -> tuple[RunState, Trial]:
+    """Call the strategy at one point on one cut of the prices."""
+    component, values = setup.component, Trial(setup.calls, step.point)
+    if known is not None:
+        for position, call in enumerate(known.calls):
+            values.value(position, call, component)
+        values.check_complete()
+        return known.run, values
+    n_calls = len(setup.calls)
+    where = OptimizePosition(step.par_cycle or n_calls, step.step_cycle, n_calls, step.train_cycle)
+    bars, workspace = sample.bars, sample.workspace
+    memory = workspace.memory(bars)
+    given = ({component.asset: bars}, setup.symbols, values, "train", component, where)
+    state = RunState(*given, models=sample.models, memory=memory)
+    try:
+        run_strategy(setup.strategy, state)
+    except WrittenResultError:
+        # It may write to what it was given, but not to what others will be given, too.
+        workspace.forget()
+        return _called(setup, sample, step, None)
+    state.check_visited()
+    values.check_complete()
+    return state, values
 
 
 def evaluation_of(setup: EvaluationSetup, runs: Sequence[SampleRun]) -> Evaluation:
@@ -410,6 +477,58 @@ def evaluate_here(
         raise failed_call(error, number, label, partial(evaluate, setup, step)) from error
 
 
+def evaluate_in_batches(
+    setup: EvaluationSetup,
+    steps: Sequence[SearchStep],
+    names: Sequence[str],
+    *,
+    known: Callable[[SearchStep], Discovered | None],
+    see: SeeRun,
+) -> Iterator[Evaluation]:
+    """Evaluate steps in this process, many together, up to one that ends the search.
+
+    The strategy is called for one after the other, as `evaluate_here` does; what it ordered is
+    simulated later. `known` and `see` are asked and told for each step.
+
+    Raises
+    ------
+    TaskError
+        If the strategy raises anything that is no error of this library.
+    """
+    size = n_together(len(setup.bars))
+    for first in range(0, len(steps), size):
+        runs: list[RecordedRun] = []
+        failed: Exception | SystemExit | None = None
+        before = recall.swap(setup.workspace.memory(setup.bars))
+        try:
+            for step in steps[first : first + size]:
+                runs.append(record(setup, step, known(step), see))
+                if runs[-1].stopped:
+                    break
+        except (Exception, SystemExit) as error:  # noqa: BLE001  # raised below, in its turn
+            failed = error
+        finally:
+            recall.swap(before)
+        if runs:
+            yield from score_recorded(setup, runs)
+        if isinstance(failed, OWN_MISTAKES):
+            raise failed
+        if failed is not None:
+            number = first + len(runs)
+            label = label_of(setup.component.key, names, steps[number].point)
+            rerun = partial(evaluate, setup, steps[number])
+            raise failed_call(failed, number, label, rerun) from failed
+
+
+def is_batched(setup: EvaluationSetup) -> bool:
+    """Return whether nobody can see in which order runs are called and scored.
+
+    An objective of the user may look at what the strategy keeps outside of itself.
+    """
+    is_named = isinstance(setup.objective, NamedObjective)
+    return is_named and not setup.samples and setup.half_objective is None
+
+
 def failed_call(
     error: BaseException, number: int, label: str, rerun: Callable[[], object]
 ) -> TaskError:
@@ -462,6 +581,8 @@ class Discovered(NamedTuple):
         The strategy looked at the progress of the search.
     run : RunState
         What the call left behind.
+    writes : bool
+        It wrote to a result of this library, so that others cannot be given the same.
     """
 
     components: tuple[Component, ...]
@@ -470,6 +591,7 @@ class Discovered(NamedTuple):
     common: tuple[bool, ...]
     watched: bool
     run: RunState
+    writes: bool = False
 
     @property
     def is_repeated(self) -> bool:
@@ -496,7 +618,9 @@ def discover(
     common = tuple(values.common) if state.components else (False,) * len(values.calls)
     calls, dimensions = tuple(values.calls), tuple(values.dimensions)
     state.models.keep()
-    return Discovered(components, calls, dimensions, common, state.watched, state)
+    memory, state.memory = state.memory, None
+    writes = memory is not None and memory.is_changed()
+    return Discovered(components, calls, dimensions, common, state.watched, state, writes)
 
 
 def discover_all(strategy: Strategy, bars: Mapping[str, Bars]) -> list[Discovered]:
@@ -509,7 +633,10 @@ def _first_run(
     strategy: Strategy, bars: Mapping[str, Bars], chosen: Component | None
 ) -> tuple[RunState, Discovery]:
     values = Discovery(RESERVED)
-    state = RunState(bars, tuple(bars), values, "train", chosen, models=FittedModels())
+    memory = Recall(watches=True)
+    memory.learn(array for one in bars.values() for array in one.arrays)
+    models = FittedModels()
+    state = RunState(bars, tuple(bars), values, "train", chosen, models=models, memory=memory)
     run_strategy(strategy, state)
     return state, values
 

@@ -14,9 +14,13 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
+import numpy as np
+
 from broadpeak._core import check
+from broadpeak._metrics.formulas import is_zero
 from broadpeak._training.performance import Stats
 from broadpeak.errors import ParamError, ParamTypeError, UnknownNameError, broken_rule
+from broadpeak.types import AnyArray, FloatArray
 
 MIN_TRADES = 5
 """Fewer trades than this score 0."""
@@ -180,6 +184,74 @@ def _enough(stats: object, min_trades: float) -> bool:
     return stats.num_trades >= max(check.number("min_trades", min_trades, 0), 1)
 
 
+# ------------------------------------------------------------------ the same of many at once
+
+
+class _Records:
+    """Statistics of many runs, dtype `STATS`, with what objectives read beside the fields."""
+
+    def __init__(self, records: AnyArray, min_trades: float) -> None:
+        self._records = records
+        self.num_trades = records["num_win"] + records["num_loss"]
+        self.enough = self.num_trades >= max(check.number("min_trades", min_trades, 0), 1)
+
+    def __getitem__(self, name: str) -> AnyArray:
+        column: AnyArray = self._records[name]
+        return column
+
+    @property
+    def net(self) -> FloatArray:
+        found: FloatArray = self["win_total"] - self["loss_total"]
+        return found
+
+
+def _prr(of: _Records) -> FloatArray:
+    n_win, n_loss = of["num_win"], of["num_loss"]
+    win, loss = of["win_total"].copy(), of["loss_total"].copy()
+    damped = n_loss > 1
+    with np.errstate(all="ignore"):  # what does not count is computed along
+        win -= np.where(damped, of["win_max"] * (n_win - 1) / n_win, 0.0)
+        loss -= np.where(damped, of["loss_max"] * (n_loss - 1) / n_loss, 0.0)
+        doubt = (1 - 1 / np.sqrt(1 + n_win)) / (1 + 1 / np.sqrt(1 + n_loss))
+        scores: FloatArray = doubt * (1 + win) / (1 + loss)
+    return np.where(n_win < 2, 0.0, scores)
+
+
+def _profit_factor(of: _Records) -> FloatArray:
+    win, loss = of["win_total"], of["loss_total"]
+    with np.errstate(all="ignore"):
+        factor = win / loss
+    return np.where(is_zero(loss, win), np.where(win > 0, 10.0, 0.0), factor)
+
+
+def _sharpe(of: _Records) -> FloatArray:
+    mean, std = of["return_mean"], of["return_std"]
+    with np.errstate(all="ignore"):
+        found = mean / std
+    return np.where(is_zero(std, mean), 0.0, found)
+
+
+def _sqn(of: _Records) -> FloatArray:
+    mean, std = of["trade_mean"], of["trade_std"]
+    term = np.maximum(np.maximum(abs(mean), of["win_max"]), of["loss_max"])
+    with np.errstate(all="ignore"):
+        found = np.sqrt(of.num_trades) * mean / std
+    return np.where(is_zero(std, term), 0.0, found)
+
+
+_OF_RECORDS: dict[str, Callable[[_Records], FloatArray]] = {
+    "prr": _prr,
+    "profit": lambda of: of.net,
+    "profit_factor": _profit_factor,
+    "calmar": lambda of: of.net / np.maximum(1.0, of["drawdown_max"]),
+    "sharpe": _sharpe,
+    "sqn": _sqn,
+    "r2": lambda of: of["return_r2"],
+    "r2_prr": lambda of: of["return_r2"] * _prr(of),
+    "binary": lambda of: of["num_win"] / np.maximum(1, of["num_loss"]),
+}
+
+
 _BY_NAME: dict[str, ScoreFunction] = {
     "prr": prr,
     "profit": profit,
@@ -203,6 +275,12 @@ class NamedObjective:
     def __call__(self, stats: Stats) -> float:
         """Return the score of `stats`."""
         return float(_BY_NAME[self.name](stats, self.min_trades))
+
+    def of_records(self, records: AnyArray) -> list[float]:
+        """Return the scores of records of dtype `STATS`, bit by bit those of their `Stats`."""
+        of = _Records(records, self.min_trades)
+        scores: list[float] = np.where(of.enough, _OF_RECORDS[self.name](of), 0.0).tolist()
+        return scores
 
 
 @dataclass(frozen=True, slots=True)

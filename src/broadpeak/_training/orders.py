@@ -7,8 +7,9 @@ Calls such as ``s.enter_long(when, stop=…)`` are collected in an `OrderBook`, 
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple, TypeAlias
 
@@ -16,12 +17,15 @@ import numpy as np
 import pandas as pd
 
 from broadpeak._core import check
-from broadpeak._core.arrays import as_bools, plain_array
+from broadpeak._core.arrays import as_bools, plain_array, read_only
+from broadpeak._core.recall import NOTHING, Recall
+from broadpeak._simulation._kernels.layout import LONG_IN, LONG_OUT, SHORT_IN, SHORT_OUT
 from broadpeak._simulation.costs import Costs
 from broadpeak._simulation.fills import Fills
 from broadpeak._simulation.rules import Orders, Prices, Rules
 from broadpeak._simulation.simulation import simulate
 from broadpeak._simulation.stops import STOPS
+from broadpeak._training._kernels.recorded import encode_orders, take_checked
 from broadpeak._training.components import Bars
 from broadpeak._training.performance import Stats
 from broadpeak.errors import DataError, StrategyError, broken_rule
@@ -120,6 +124,33 @@ class OrderArrays:
         )
 
 
+class OrderRow(NamedTuple):
+    """The orders of one component as the kernel of a training reads them.
+
+    `words` are the actions, eight bars a word, before positions are closed at the end; `entries`
+    the bars of entries. `settings` are those of `SETTINGS`, arrays with one value an entry.
+    """
+
+    words: AnyArray
+    entries: IntArray
+    settings: tuple[Setting, ...]
+    n_unprotected: int
+
+    def whole(self, n_bars: int) -> OrderArrays:
+        """Return the same orders as arrays over all bars."""
+        codes = self.words.view(np.uint8)[:n_bars]
+        bits = (LONG_IN, LONG_OUT, SHORT_IN, SHORT_OUT)
+        enter_long, exit_long, enter_short, exit_short = ((codes & bit) != 0 for bit in bits)
+        settings: dict[str, Setting] = {}
+        for name, value in zip(SETTINGS, self.settings, strict=True):
+            settings[name] = value
+            if isinstance(value, np.ndarray):
+                settings[name] = over = np.full(n_bars, np.nan)
+                over[self.entries] = value
+        masks = enter_long, exit_long, enter_short, exit_short
+        return OrderArrays(*masks, settings, self.n_unprotected)
+
+
 class OrderBook:
     """The order calls of one component in one run."""
 
@@ -147,6 +178,64 @@ class OrderBook:
         for side, exits in self._exits.items():
             found += [OrderCall(f"exit_{side}", at, when, {}) for at, when in enumerate(exits, 1)]
         return found
+
+    def row(self, first: int, *, unit_lots: bool, memory: Recall | None) -> OrderRow:
+        """Return the orders of bars from `first` on, as `merged` does; most need no array of it.
+
+        A `memory` knows what became of signals that it has seen before.
+        """
+        settings = self._plain_settings()
+        if settings is None:
+            return self._merged_row(first, unit_lots=unit_lots)
+        (long, short), (leave_long, leave_short) = self._entries.values(), self._exits.values()
+        signals = [[one.when for one in long], leave_long, [one.when for one in short], leave_short]
+        inputs = [*itertools.chain(*signals)]
+        key = (first, *map(len, signals), *map(id, inputs))
+        if memory is None or (placed := memory.get(key)) is NOTHING:
+            placed = _placed([_any_of(masks, self._n_bars) for masks in signals], first)
+            if memory is not None and all(map(memory.knows, inputs)):
+                memory.put(key, placed, inputs, placed[0].nbytes + placed[1].nbytes)
+        words, entries = placed
+        if unit_lots:
+            settings[0] = 1.0
+        for place, of_stop in ((1, True), (2, False), (3, False)):
+            value = settings[place]
+            if type(value) is np.ndarray:
+                settings[place] = at_entries = np.empty(len(entries))
+                if take_checked(value, entries, at_entries, of_stop):
+                    return self._merged_row(first, unit_lots=unit_lots)
+        return OrderRow(words, entries, (*settings,), 0)
+
+    def _merged_row(self, first: int, *, unit_lots: bool) -> OrderRow:
+        """Return the orders from bar `first` on, looked at closely."""
+        orders = self.merged(first, self._n_bars, unit_lots=unit_lots)
+        masks = (orders.enter_long, orders.exit_long, orders.enter_short, orders.exit_short)
+        words, entries = _placed(masks, first)
+        settings = tuple(
+            value[entries] if isinstance(value, np.ndarray) else value
+            for value in map(orders.settings.__getitem__, SETTINGS)
+        )
+        return OrderRow(words, entries, settings, orders.n_unprotected)
+
+    def _plain_settings(self) -> list[Setting] | None:
+        """Return the settings of all entries, where they are the same and need no closer look."""
+        long, short = self._entries.values()
+        if len(long) > 1 or len(short) > 1:
+            return None
+        found = (long or short or [_NO_ENTRY])[0].settings
+        if long and short and not _are_same(found, short[0].settings):
+            return None
+        lots, stop, target, trail, life = map(found.get, SETTINGS)
+        if type(lots) is not float or not 0 < lots < math.inf or type(life) is np.ndarray:
+            return None
+        for distance in (stop, target, trail):
+            if type(distance) is float and distance <= 0:
+                return None
+        if type(life) is float:
+            if life < 0.5:
+                return None
+            life = life if math.isnan(life) else float(check.window("lifetime", life))
+        return [lots, stop, target, trail, life]
 
     def merged(self, first: int, last: int, *, unit_lots: bool) -> OrderArrays:
         """Return the orders of bars [first, last); `unit_lots` makes every size 1, except 0."""
@@ -190,6 +279,45 @@ class OrderBook:
         return OrderArrays(
             enter["long"], leave["long"], enter["short"], leave["short"], settings, n_unprotected
         )
+
+
+_NO_ENTRY = Entry(np.zeros(0, dtype=np.bool_), dict.fromkeys(SETTINGS) | {"lots": 1.0})
+
+
+def _are_same(one: Mapping[str, Setting], other: Mapping[str, Setting]) -> bool:
+    """Return whether two calls have the same settings: the same arrays, or equal numbers."""
+    try:
+        if one == other:
+            return True
+    except ValueError:  # different arrays
+        return False
+    for name in SETTINGS:
+        first, second = one.get(name), other.get(name)
+        if first is not second and not (type(first) is float is type(second) and first == second):
+            return False
+    return True
+
+
+def _any_of(masks: Sequence[BoolArray], n_bars: int) -> BoolArray:
+    if not masks:
+        return np.zeros(n_bars, dtype=np.bool_)
+    found = masks[0]
+    for mask in masks[1:]:
+        found = found | mask
+    return found
+
+
+def _placed(masks: Sequence[BoolArray], first: int) -> tuple[AnyArray, IntArray]:
+    """Return entries and exits, long and short, as actions of eight bars a word; bars of entries.
+
+    Only bars from `first` on count.
+    """
+    n_bars = len(masks[0])
+    words = np.zeros((n_bars + 7) >> 3, dtype=np.uint64)
+    enter_long, exit_long, enter_short, exit_short = map(read_only, masks)
+    encode_orders(enter_long, exit_long, enter_short, exit_short, first, words)
+    entries = np.flatnonzero(words.view(np.uint8)[:n_bars] & (LONG_IN | SHORT_IN))
+    return words, entries.astype(np.int64, copy=False)
 
 
 def _joined_setting(
@@ -262,29 +390,53 @@ def _before_warm(stop: FloatArray, entering: BoolArray) -> int:
 # ------------------------------------------------------------------ what a strategy passes
 
 
-def signal(name: str, when: object, index: pd.Index) -> BoolArray:
-    """Return `when` as a bool array of its own, one value a bar; NaN is false."""
-    if type(when) is np.ndarray and when.dtype == np.bool_ and when.shape == (len(index),):
+def signal(name: str, when: object, bars: Bars, memory: Recall | None = None) -> BoolArray:
+    """Return `when` as a bool array of its own, one value a bar; NaN is false.
+
+    What a `memory` knows cannot be changed, and is taken as it is.
+    """
+    if type(when) is np.ndarray and when.dtype == _BOOL and when.shape == bars.close.shape:
+        if memory is not None and memory.knows(when):
+            return when
         return when.copy()  # the strategy may go on using its array
+    index = bars.index
     truth: BoolArray = _column(f"{name}(when)", when, index, as_bools)
     return truth.copy()
 
 
-def setting(name: str, value: object, index: pd.Index) -> Setting:
-    """Return `value` as a float, as a read-only float array of its own (bars,), or as None."""
-    if value is None:
-        return None
+_LARGE = 2.0**1000  # what is larger, or no number, is looked at closely
+_BOOL, _FLOAT = np.dtype(np.bool_), np.dtype(np.float64)
+
+
+def setting(name: str, value: object, bars: Bars | None, memory: Recall | None = None) -> Setting:
+    """Return `value` as a float, as a read-only float array of its own (bars,), or as None.
+
+    A Python number needs no bars. A `memory` is as for `signal`.
+    """
+    if value is None or (type(value) is float and abs(value) < _LARGE):
+        return value
+    if type(value) is np.ndarray and bars is not None and value.dtype == _FLOAT:
+        if memory is not None and memory.knows(value) and value.shape == bars.close.shape:
+            return value
+        if value.shape == bars.close.shape:
+            return _own(value)
     if isinstance(value, (bool, np.bool_, str)):
         raise OrderError(broken_rule(name, "be a number, or an array with one number a bar", value))
     if (number := check.real(value)) is not None:
         if abs(number) >= 2**1023 and math.isfinite(number):
             raise OrderError(broken_rule(name, "be a number that a float can hold", value))
         return float(number)
-    raw = _column(name, value, index, plain_array)
+    if bars is None:
+        raise OrderError(broken_rule(name, "be a number", value))
+    raw = _column(name, value, bars.index, plain_array)
     if raw.ndim == 0 and raw.dtype != np.bool_:
         return float(raw)
-    own = np.array(raw, dtype=np.float64)
-    own.flags.writeable = False
+    return _own(raw)
+
+
+def _own(values: AnyArray) -> FloatArray:
+    own = np.array(values, dtype=np.float64)
+    own.setflags(write=False)
     return own
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import operator
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -343,9 +343,7 @@ class Stats:
             columns = columns._replace(enter=columns.enter - first, leave=columns.leave - first)
         balance = check.number("balance", balance)
         found = stats_of(columns, curve, float(recency), float(capital), balance, TINY)
-        with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is refused below
-            totals = [float(np.sum(values)) for values in paid]
-        values: list[Any] = [*found[0].item(), *totals, years]
+        values = _with_totals(found, paid, years)
         if not math.isfinite(sum(values)):
             _refuse_infinite(columns.pnl, curve, *paid)
         return cls(*values)
@@ -367,11 +365,10 @@ class Stats:
 
         `slope` is a trend per bar that is taken out of the results.
         """
-        found, paid = stats_of_records(
+        found = stats_of_records(
             trades, equity, first, slope, float(recency), capital, balance, TINY
         )
-        with np.errstate(over="ignore", invalid="ignore"):
-            values: list[Any] = [*found[0].item(), *paid.sum(axis=1).tolist(), years]
+        values: list[Any] = [*found[0].item(), years]
         if not math.isfinite(sum(values)):
             columns, paid = columns_of(trades, first, slope)
             _refuse_infinite(columns.pnl, equity, *paid)
@@ -392,11 +389,21 @@ class Stats:
         opened = trades.ordered(np.argsort(trades.enter, kind="stable"))
         stats = stats_of_pool(trades, opened, equity, float(recency), capital, 0.0, TINY)
         paid = np.concatenate([one for _, one in found], axis=1)
-        with np.errstate(over="ignore", invalid="ignore"):
-            values: list[Any] = [*stats[0].item(), *paid.sum(axis=1).tolist(), years]
+        values = _with_totals(stats, paid, years)
         if not math.isfinite(sum(values)):
             _refuse_infinite(trades.pnl, equity, *paid)
         return cls(*values)
+
+
+_TOTALS = ("cost_total", "roll_total", "points_total")
+
+
+def _with_totals(found: AnyArray, paid: Iterable[FloatArray], years: float) -> list[Any]:
+    """Return the values of a record, with the sums of what trades paid and won."""
+    with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is refused later
+        for name, column in zip(_TOTALS, paid, strict=True):
+            found[name] = np.sum(column)
+    return [*found[0].item(), years]
 
 
 def _refuse_infinite(*columns: FloatArray) -> None:
@@ -409,6 +416,14 @@ def _refuse_infinite(*columns: FloatArray) -> None:
 
 FIELDS = tuple(field.name for field in dataclasses.fields(Stats))
 """Names of the fields of `Stats`, in order."""
+
+_WON, _LOST = FIELDS.index("win_total"), FIELDS.index("loss_total")
+
+
+def values_of(records: AnyArray, years: float) -> list[tuple[float, ...]]:
+    """Return the values of all fields for each record of dtype `STATS`."""
+    return [(*one, years, one[_WON] - one[_LOST]) for one in records.tolist()]
+
 
 _PLAIN = frozenset({int, float})
 _VALUES = operator.attrgetter(*FIELDS)

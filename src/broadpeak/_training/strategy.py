@@ -12,9 +12,10 @@ from typing import Any, NamedTuple, TypeAlias, TypedDict, overload
 import numpy as np
 import pandas as pd
 
-from broadpeak._core import check
+from broadpeak._core import check, recall
 from broadpeak._core.aliases import ArrayLike
 from broadpeak._core.check import did_you_mean
+from broadpeak._core.recall import Recall
 from broadpeak._run.carried import Carried, by_name
 from broadpeak._training.components import Bars, Component
 from broadpeak._training.fits import FitFunction, FittedModels, ModelKey, no_models
@@ -52,6 +53,10 @@ class StrategySettings(TypedDict):
 
 class UnknownMemberError(StrategyError, AttributeError):
     """A strategy used a name that the run `s` does not have."""
+
+
+class WrittenResultError(Exception):
+    """A strategy wrote to a result that other runs are given, too."""
 
 
 class Strategy:
@@ -289,6 +294,8 @@ class RunState:
         does not look for it.
     models : FittedModels
         What `s.fit` returns.
+    memory : Recall, optional
+        What is known of these bars from earlier runs.
     asked : dict of Component or None
         Values of the parameters so far; None: those outside of the loop.
     fitted : dict of (Component, key)
@@ -313,6 +320,7 @@ class RunState:
     watched: bool = False
     is_first_look: bool = False
     models: FittedModels = field(default_factory=no_models)
+    memory: Recall | None = None
     asked: dict[Component | None, list[float]] = field(default_factory=dict)
     fitted: dict[tuple[Component, Hashable], tuple[ModelKey, object]] = field(default_factory=dict)
 
@@ -334,7 +342,7 @@ class RunState:
                 "Orders must be placed inside s.loop(), got some after it. Move them into the loop."
             )
             raise StrategyError(msg)
-        component = self.here()
+        component = self.current or self.here()
         book = self.books.get(component)
         if book is None:
             book = self.books[component] = OrderBook(len(self.bars[component.asset]))
@@ -633,8 +641,8 @@ class StrategyRun:
             placed before the loop.
         """
         state = self._state
-        symbols = list(state.symbols) if assets is None else _names("assets", assets)
-        for symbol in symbols:
+        symbols = [*state.symbols] if assets is None else _names("assets", assets)
+        for symbol in () if assets is None else symbols:
             if symbol not in state.symbols:
                 rule = f"hold symbols of the data ({', '.join(state.symbols)})"
                 hint = did_you_mean(symbol, state.symbols)
@@ -704,7 +712,7 @@ class StrategyRun:
         StrategyError
             If a shape or type does not fit, or a distance is not positive where it is used.
         """
-        self._enter("long", when, (lots, stop, take_profit, trail, lifetime))
+        self._enter("long", when, lots, stop, take_profit, trail, lifetime)
 
     def enter_short(
         self,
@@ -730,15 +738,15 @@ class StrategyRun:
         StrategyError
             As for `enter_long`.
         """
-        self._enter("short", when, (lots, stop, take_profit, trail, lifetime))
+        self._enter("short", when, lots, stop, take_profit, trail, lifetime)
 
     def exit_long(self, when: ArrayLike) -> None:
         """Close an open long at the bars where `when` (bool, shape (bars,)) is true."""
-        self._state.book().leave("long", signal("exit_long", when, self.index))
+        self._leave("long", when)
 
     def exit_short(self, when: ArrayLike) -> None:
         """Close an open short at the bars where `when` (bool, shape (bars,)) is true."""
-        self._state.book().leave("short", signal("exit_short", when, self.index))
+        self._leave("short", when)
 
     def plot(self, name: str, values: EntrySetting, *, panel: int = 0) -> None:
         """Show a line in the trade chart.
@@ -756,25 +764,41 @@ class StrategyRun:
             return
         if not isinstance(name, str):
             raise OrderError(broken_rule("the name of a plot", "be a string", name))
-        index = self.index
-        line = setting(f"plot {name!r}", values, index)
+        bars = self._bars()
+        line = setting(f"plot {name!r}", values, bars)
         if line is None:
             raise OrderError(broken_rule(f"plot {name!r}", "hold one number a bar", values))
         where = check.real(panel)
         if not isinstance(where, int) or not 0 <= where < MOST_PANELS:
             rule = f"be an integer from 0 to {MOST_PANELS - 1}"
             raise OrderError(broken_rule(f"panel of plot {name!r}", rule, panel))
-        drawn = PlotLine(name, np.broadcast_to(np.asarray(line), len(index)), where)
+        drawn = PlotLine(name, np.broadcast_to(np.asarray(line), len(bars)), where)
         self._state.lines.setdefault(self._state.here(), {})[name] = drawn
 
-    def _enter(self, side: str, when: ArrayLike, entry_settings: tuple[EntrySetting, ...]) -> None:
-        book = self._state.book()
-        index = self._bars().index
-        settings = dict(self._state.settings)
-        for name, value in zip(SETTINGS, entry_settings, strict=True):
-            if value is not None:
-                settings[name] = setting(name, value, index)
-        book.enter(side, Entry(signal(f"enter_{side}", when, index), settings))
+    def _enter(
+        self,
+        side: str,
+        when: ArrayLike,
+        lots: EntrySetting,
+        stop: EntrySetting,
+        take_profit: EntrySetting,
+        trail: EntrySetting,
+        lifetime: EntrySetting,
+    ) -> None:
+        state = self._state
+        book, bars, memory = state.book(), self._bars(), state.memory
+        settings = state.settings.copy()
+        if not (lots is stop is take_profit is trail is lifetime is None):
+            given = (lots, stop, take_profit, trail, lifetime)
+            for name, value in zip(SETTINGS, given, strict=True):
+                if value is not None:
+                    settings[name] = setting(name, value, bars, memory)
+        book.enter(side, Entry(signal(f"enter_{side}", when, bars, memory), settings))
+
+    def _leave(self, side: str, when: ArrayLike) -> None:
+        state = self._state
+        book = state.book()
+        book.leave(side, signal(f"exit_{side}", when, self._bars(), state.memory))
 
     def _bars(self) -> Bars:
         state = self._state
@@ -818,9 +842,10 @@ class StrategyRun:
         if name in SETTINGS:
             if value is None and name == "lots":
                 raise OrderError(broken_rule("lots", "be a number or an array", value))
-            is_number = type(value) is float or type(value) is int
-            index = pd.RangeIndex(0) if is_number or value is None else self.index
-            self._state.settings[name] = setting(name, value, index)
+            state = self._state
+            is_number = value is None or type(value) is float or type(value) is int
+            bars = None if is_number else self._bars()
+            state.settings[name] = setting(name, value, bars, state.memory)
             return
         if name in _MEMBERS:
             msg = f"s.{name} cannot be assigned. Assignable are {', '.join(SETTINGS)}."
@@ -856,22 +881,41 @@ def run_strategy(strategy: Strategy, state: RunState) -> None:
         If it used a member that there is not, or wrote to the prices.
     """
     run = StrategyRun(state)
+    before = recall.swap(state.memory)
     try:
         check.finished(strategy.func(run))
-    except ValueError as error:
+    except Exception as error:
+        memory = state.memory
+        if memory is not None and memory.shares and _is_about_writing(error):
+            raise WrittenResultError from error
         # Prices are shared by all evaluations, hence read-only.
         is_rude = "read-only" in str(error) or "WRITEABLE" in str(error)
-        if is_rude and not isinstance(error, BroadpeakError):
+        is_own = isinstance(error, BroadpeakError)
+        if is_rude and isinstance(error, ValueError) and not is_own:
             msg = (
                 "The arrays of s must not be changed, because all evaluations share them. "
                 "Work on a copy: s.close.copy()."
             )
             raise StrategyError(msg) from error
-        raise
-    except AttributeError as error:
-        if error.obj is run and not isinstance(error, BroadpeakError):
+        if isinstance(error, AttributeError) and error.obj is run and not is_own:
             raise UnknownMemberError(str(error)) from error
         raise
+    finally:
+        recall.swap(before)
+
+
+def _is_about_writing(error: BaseException | None) -> bool:
+    """Return whether an error, or one that led to it, may be that of an array that is read-only."""
+    while error is not None:
+        text = str(error).lower()
+        if any(words in text for words in _ABOUT_WRITING):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+# The last one is what Numba says where a function takes writeable arrays alone.
+_ABOUT_WRITING = ("read-only", "readonly", "writeable", "writable", "no matching definition")
 
 
 def _unknown_name_error(name: str, what: str, known: Iterable[str]) -> UnknownMemberError:

@@ -65,7 +65,9 @@ from broadpeak._training.evaluation import (
     by_store_key,
     discover_all,
     evaluate_here,
+    evaluate_in_batches,
     evaluate_request,
+    is_batched,
     label_of,
     models_at,
     run_requests,
@@ -76,6 +78,7 @@ from broadpeak._training.jointsearch import JointSettings, search_together
 from broadpeak._training.objective import Objective, objective_name, resolve_objective
 from broadpeak._training.orders import account_on
 from broadpeak._training.performance import Stats
+from broadpeak._training.recorded import Workspace
 from broadpeak._training.result import (
     VERSIONS,
     ComponentTraining,
@@ -83,7 +86,7 @@ from broadpeak._training.result import (
     Training,
     TrialLog,
 )
-from broadpeak._training.strategy import Strategy, StrategyFunction, as_strategy
+from broadpeak._training.strategy import RunState, Strategy, StrategyFunction, as_strategy
 from broadpeak._training.test import SIZINGS, unprotected_note
 from broadpeak.errors import BroadpeakError, DataError, ParamError, StrategyError, broken_rule
 from broadpeak.types import IntArray
@@ -155,7 +158,7 @@ class TrainArguments(DispatchOptions, ChunkOptions, total=False):
     on_step: Callable[[StepInfo], object] | None
 
 
-_NOT_PASSED_ON = {"merge_func", "merge_kwargs", "raise_no_results"}
+_NOT_PASSED_ON = {"merge_func", "merge_kwargs", "keep", "raise_no_results"}
 EXECUTE_OPTIONS = frozenset(Settings.__dataclass_fields__) - _NOT_PASSED_ON
 """Options of `execute` that a training passes on."""
 
@@ -791,6 +794,7 @@ def _setup(
         search_key="" if options.execute.get("store") is None else plan.search_key(),
         store_key=options.execute.get("store_key"),
         half_objective=_half_objective(plan) if options.borrow == AUTO else None,
+        workspace=Workspace(not discovered.writes),
     )
 
 
@@ -908,28 +912,40 @@ class ComponentSearch:
     def _scores(self, steps: Sequence[SearchStep]) -> list[float]:
         """Return the scores of `steps`, up to the one that ends the parameter."""
         self._n_batches += 1
-        known = [] if self._here else self._on_engine(steps)
         scores: list[float] = []
-        for number, step in enumerate(steps):
-            found = self._in_turn(step, number) if self._here else known[number]
+        on_step = self._options.on_step
+        for step, found in zip(steps, self._evaluations(steps), strict=False):
             self._by_step[step] = self.by_point[step.point] = found
             self._trials.add(step)
             self._watched |= found.watched
             stop = found.stopped
-            if self._options.on_step is not None:
-                stop |= self._options.on_step(self._info(step, found)) is False
+            if on_step is not None:
+                stop |= on_step(self._info(step, found)) is False
             scores.append(StoppingScore(found.score) if stop else found.score)
             if stop:
                 break
         return scores
 
+    def _evaluations(self, steps: Sequence[SearchStep]) -> Iterable[Evaluation]:
+        """Return one evaluation a step; those made here are made as they are asked for."""
+        if not self._here:
+            return self._on_engine(steps)
+        setup, names, checked = self.setup, self.space.names, self.check
+        if self._options.on_step is not None or not is_batched(setup):
+            return map(self._in_turn, steps, itertools.count())
+        see = _see_nothing if checked is None else checked.see
+        return evaluate_in_batches(setup, steps, names, known=self._known_run, see=see)
+
     def _in_turn(self, step: SearchStep, number: int) -> Evaluation:
         """Return the evaluation of one step, made here, and of use for the check on the way."""
-        setup, names, checked = self.setup, self.space.names, self.check
-        if checked is None:
-            return evaluate_here(setup, step, number, names)
-        known = self._discovered if checked.instead(step.point) else None
-        return evaluate_here(setup, step, number, names, known=known, see=checked.see)
+        see = _see_nothing if self.check is None else self.check.see
+        known = self._known_run(step)
+        return evaluate_here(self.setup, step, number, self.space.names, known=known, see=see)
+
+    def _known_run(self, step: SearchStep) -> Discovered | None:
+        """Return what the strategy orders at a step, if it was called on a copy instead."""
+        checked = self.check
+        return self._discovered if checked is not None and checked.instead(step.point) else None
 
     def _on_engine(self, steps: Sequence[SearchStep]) -> list[Evaluation]:
         """Return one evaluation a step; those that failed and were skipped are unusable."""
@@ -1190,6 +1206,10 @@ def _crossed_members(
         )
         crossed.append((tuple(values), share * weight))
     return tuple(crossed)
+
+
+def _see_nothing(run: RunState, step: SearchStep) -> None:
+    """Look at no run."""
 
 
 _UNUSED_HERE = {"n_workers", "store_key", "engine", "show_progress"}

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from broadpeak.types import AnyArray, FloatArray
+
 MOMENTS, DOWNSIDE, DRAWDOWN, TRADES = 1, 2, 4, 8
 """What a summary may hold besides the end value, as bits."""
 
@@ -42,3 +44,16 @@ SUMMARY = np.dtype(
     ]
 )
 """What is left of a group of columns once it is simulated; 0 where it was not needed."""
+
+FIELDS = SUMMARY.names or ()
+"""Places in a row of numbers, which is how kernels write a summary: every field is a float64."""
+
+START, END, BARS, FIRST, LAST, MEAN, STD, RETURN_TERM, DOWN, DEPTH = range(10)
+TRADE_COUNT, NET, FEES_PAID, CLOSED, WINS, GAINS, LOSSES, LARGEST_WIN, LARGEST_LOSS = range(10, 19)
+BARS_HELD, PNL_MEAN, PNL_STD, TRADE_TERM, EXPOSED = range(19, 24)
+N_FIGURES = len(FIELDS)
+
+
+def as_summary(rows: FloatArray) -> AnyArray:
+    """Return rows of numbers (n × `N_FIGURES`, C order) as records of dtype `SUMMARY`."""
+    return rows.reshape(-1).view(SUMMARY)

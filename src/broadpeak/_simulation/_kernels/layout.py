@@ -39,6 +39,21 @@ class OwnPrices(NamedTuple):
     bounds: IntArray
 
 
+class PriceSums(NamedTuple):
+    """Running sums of each price's own changes, price columns first, as `held.py` makes them.
+
+    Of changes and their squares, per bar and before each block, and bounds of their rounding; of
+    squared losses likewise, and the range of each block. No rows: not made.
+    """
+
+    sums: FloatArray
+    bases: FloatArray
+    limits: FloatArray
+    downs: FloatArray
+    down_bases: FloatArray
+    ranges: FloatArray
+
+
 class Signals(NamedTuple):
     """Signals as bytes, rows × bars, and `rows` (columns × 6): what each column reads.
 

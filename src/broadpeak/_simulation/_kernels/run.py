@@ -9,9 +9,40 @@ import numpy as np
 
 from broadpeak._core.compile import kernel
 from broadpeak._metrics._kernels.measures import bar_returns, deepest, downside_of, mean_of, std_of
-from broadpeak._metrics._kernels.summary import DOWNSIDE, DRAWDOWN, MOMENTS, SUMMARY, TRADES
+from broadpeak._metrics._kernels.summary import (
+    BARS,
+    BARS_HELD,
+    CLOSED,
+    DEPTH,
+    DOWN,
+    DOWNSIDE,
+    DRAWDOWN,
+    END,
+    EXPOSED,
+    FEES_PAID,
+    FIRST,
+    GAINS,
+    LARGEST_LOSS,
+    LARGEST_WIN,
+    LAST,
+    LOSSES,
+    MEAN,
+    MOMENTS,
+    N_FIGURES,
+    NET,
+    PNL_MEAN,
+    PNL_STD,
+    RETURN_TERM,
+    START,
+    STD,
+    TRADE_COUNT,
+    TRADE_TERM,
+    TRADES,
+    WINS,
+)
 from broadpeak._simulation._kernels.columns import encode, run_column
 from broadpeak._simulation._kernels.groups import run_group, sort_log
+from broadpeak._simulation._kernels.held import add_figures, empty_table, fill_table
 from broadpeak._simulation._kernels.layout import (
     L_BAR,
     L_POS,
@@ -23,14 +54,16 @@ from broadpeak._simulation._kernels.layout import (
     Market,
     OrderLog,
     OwnPrices,
+    PriceSums,
     SettingsPool,
     Signals,
     Terms,
 )
+from broadpeak._simulation._kernels.longs import log_trades
 from broadpeak._simulation._kernels.own import joint_bars, own_days, own_orders
 from broadpeak._simulation._kernels.returns import held_returns, price_changes
 from broadpeak._simulation._kernels.trades import add_column, add_pnl, last_pnl, make_trades
-from broadpeak.types import AnyArray, FloatArray, IntArray
+from broadpeak.types import AnyArray, BoolArray, FloatArray, IntArray
 
 
 @kernel
@@ -121,29 +154,29 @@ def run_groups(
 
 @kernel
 def add_trades(
-    summary: AnyArray, trades: AnyArray, n: int, mean: float, squares: float
+    summary: FloatArray, trades: AnyArray, n: int, mean: float, squares: float
 ) -> tuple[float, float]:
     """Add trade records to the summary of a group; return mean and squares of P&L so far."""
     for i in range(n):
         pnl = trades[i]["pnl"]
-        summary["trades"] += 1.0
-        summary["net"] += pnl
-        summary["fees"] += trades[i]["entry_fees"] + trades[i]["exit_fees"]
+        summary[TRADE_COUNT] += 1.0
+        summary[NET] += pnl
+        summary[FEES_PAID] += trades[i]["entry_fees"] + trades[i]["exit_fees"]
         if trades[i]["status"] == 0:
             continue
-        summary["closed"] += 1.0
+        summary[CLOSED] += 1.0
         if pnl > 0.0:
-            summary["wins"] += 1.0
-            summary["gains"] += pnl
-            summary["largest_win"] = max(summary["largest_win"], pnl)
+            summary[WINS] += 1.0
+            summary[GAINS] += pnl
+            summary[LARGEST_WIN] = max(summary[LARGEST_WIN], pnl)
         else:
-            summary["losses"] -= pnl
-            summary["largest_loss"] = min(summary["largest_loss"], pnl)
-        summary["bars_held"] += trades[i]["bars"]
+            summary[LOSSES] -= pnl
+            summary[LARGEST_LOSS] = min(summary[LARGEST_LOSS], pnl)
+        summary[BARS_HELD] += trades[i]["bars"]
         worth = trades[i]["size"] * max(trades[i]["entry_price"], trades[i]["exit_price"])
-        summary["trade_term"] = max(summary["trade_term"], worth, abs(pnl))
+        summary[TRADE_TERM] = max(summary[TRADE_TERM], worth, abs(pnl))
         step = pnl - mean
-        mean += step / summary["closed"]
+        mean += step / summary[CLOSED]
         squares += step * (pnl - mean)
     return mean, squares
 
@@ -159,8 +192,7 @@ def mark_exposed(exposed: AnyArray, orders: FloatArray, first: int, last: int) -
 
 @kernel
 def summarize_group(
-    out: AnyArray,
-    g: int,
+    summary: FloatArray,
     needs: int,
     members: IntArray,
     log: OrderLog,
@@ -177,9 +209,8 @@ def summarize_group(
 ) -> None:
     """Write what is needed of one group from its orders, on the bars on which it has a price.
 
-    `scratch` (three rows), `places` and `exposed` are as long as all bars.
+    `scratch` (three rows), `joint` and `exposed` are as long as all bars.
     """
-    summary = out[g]
     c = members[0]
     p = price_rows[c]
     a, b = own.bounds[p], own.bounds[p + 1]
@@ -188,10 +219,10 @@ def summarize_group(
     if members.shape[0] > 1 and own.bars.shape[0] > 0:
         n = joint_bars(members, price_rows, own.bars, own.bounds, joint)
         group_bars = joint[:n]
-    summary["bars"] = n
+    summary[BARS] = n
     if n > 0:
-        summary["first"] = group_bars[0] if group_bars.shape[0] > 0 else 0
-        summary["last"] = group_bars[n - 1] if group_bars.shape[0] > 0 else n - 1
+        summary[FIRST] = group_bars[0] if group_bars.shape[0] > 0 else 0
+        summary[LAST] = group_bars[n - 1] if group_bars.shape[0] > 0 else n - 1
     value = scratch[0, :n]
     buffer = scratch[1, :n]
     cost = costs[min(c, costs.shape[0] - 1)]
@@ -199,10 +230,10 @@ def summarize_group(
     alone &= cost[ROLL_LONG] == 0.0 and cost[ROLL_SHORT] == 0.0
     moments = needs & (MOMENTS | DOWNSIDE) != 0
     path = needs & DRAWDOWN != 0 or (moments and not alone)
-    summary["start"] = start
-    end = start
+    summary[START] = start
     if path:
         value[:] = start
+    end = start
     for c in members:
         p = price_rows[c]
         bars = own.bars[own.bounds[p] : own.bounds[p + 1]]
@@ -215,10 +246,10 @@ def summarize_group(
             add_pnl(value, orders, close, cost, own_day)
         elif path:
             add_column(value, group_bars, orders, bars, close, cost, own_day, scratch[2])
-    summary["end"] = end
+    summary[END] = end
     if moments:
         k = n
-        summary["return_term"] = 1.0
+        summary[RETURN_TERM] = 1.0
         if alone:
             orders = own_orders(log.orders, log.starts[c], log.ends[c], group_bars)
             k = held_returns(orders, own.close[a:b], changes[a:b], start, buffer)
@@ -226,14 +257,14 @@ def summarize_group(
             bar_returns(value, start, capital, buffer)
             if capital != 0.0:
                 for t in range(n):
-                    summary["return_term"] = max(summary["return_term"], abs(value[t]) / capital)
+                    summary[RETURN_TERM] = max(summary[RETURN_TERM], abs(value[t]) / capital)
         mean = mean_of(buffer[:k], n - k)
-        summary["mean"] = mean
-        summary["std"] = std_of(buffer[:k], mean, n - k)
+        summary[MEAN] = mean
+        summary[STD] = std_of(buffer[:k], mean, n - k)
         if needs & DOWNSIDE != 0:
-            summary["downside"] = downside_of(buffer[:k], n - k)
+            summary[DOWN] = downside_of(buffer[:k], n - k)
     if needs & DRAWDOWN != 0:
-        summary["drawdown"] = deepest(value, start)
+        summary[DEPTH] = deepest(value, start)
     if needs & TRADES == 0:
         return
     mean = 0.0
@@ -250,13 +281,45 @@ def summarize_group(
         )  # fmt: skip
         mean, squares = add_trades(summary, trades, m, mean, squares)
         mark_exposed(exposed, log.orders, log.starts[c], log.ends[c])
-    closed = summary["closed"]
-    summary["pnl_mean"] = mean if closed > 0.0 else math.nan
-    summary["pnl_std"] = math.sqrt(squares / (closed - 1.0)) if closed > 1.0 else math.nan
+    closed = summary[CLOSED]
+    summary[PNL_MEAN] = mean if closed > 0.0 else math.nan
+    summary[PNL_STD] = math.sqrt(squares / (closed - 1.0)) if closed > 1.0 else math.nan
     held = 0.0
     for k in range(n):
         held += exposed[group_bars[k]] if group_bars.shape[0] > 0 else exposed[k]
-    summary["exposed"] = held
+    summary[EXPOSED] = held
+
+
+@kernel
+def summarize_long(
+    out: FloatArray,
+    g: int,
+    needs: int,
+    log: OrderLog,
+    c: int,
+    own: IntArray,
+    close: FloatArray,
+    table: PriceSums,
+    row: int,
+    settings: SettingsPool,
+    start: float,
+) -> None:
+    """Write what is needed of a column that is long or out, with all its cash, from its orders.
+
+    `own` and `close` are the bars and prices that the column has.
+    """
+    n = close.shape[0]
+    orders = log.orders[log.starts[c] : log.ends[c]]
+    room = orders.shape[0] // 2 + 1
+    bars = np.empty((room, 2), np.int64)
+    money = np.empty((room, 4))
+    counted = own_orders(log.orders, log.starts[c], log.ends[c], own)
+    at = settings.offsets[min(c, settings.offsets.shape[0] - 1)]
+    m = log_trades(orders, counted, close, settings.values, at, settings.steps, bars, money)
+    add_figures(out, g, needs, bars, money, m, close, table, row, start)
+    if n > 0 and own.shape[0] > 0:
+        out[g, FIRST] = own[0]
+        out[g, LAST] = own[n - 1]
 
 
 @kernel
@@ -271,25 +334,46 @@ def summarize_groups(
     own: OwnPrices,
     costs: FloatArray,
     start: FloatArray,
-) -> AnyArray:
-    """Return the summary of each group; the orders of a group are dropped once it is made."""
+    long: BoolArray,
+    table: PriceSums,
+) -> FloatArray:
+    """Return the summary of each group; the orders of a group are dropped once it is made.
+
+    `long`: which columns are long or out, with all their cash.
+    """
     n_bars = market.close.shape[1]
     n_groups = groups.bounds.shape[0] - 1
-    out = np.zeros(n_groups, SUMMARY)
+    out = np.zeros((n_groups, N_FIGURES))
     words = room_for_actions(groups, n_bars)
     log = empty_log(signals.rows.shape[0])
     scratch = np.empty((3, n_bars))
     joint = np.empty(n_bars, np.int64)
     exposed = np.empty(n_bars, np.uint8)
-    changes = price_changes(own.close, own.bounds, n_groups)
+    changes = price_changes(own.close, own.bounds, 0 if long.all() else n_groups)
+    made = table.sums.shape[0] > 0
+    if not made:
+        table = empty_table(1, n_bars, needs & (DOWNSIDE | DRAWDOWN) != 0)
+    known = -1
     none = int(np.int64(0))  # typed, so that run_members compiles once
     for g in range(n_groups):
         members = groups.order[groups.bounds[g] : groups.bounds[g + 1]]
         log, _n = run_members(
             g, members, groups.shared, market, signals, cash, settings, terms, words, log, none
         )
+        c = members[0]
+        if long[c] and members.shape[0] == 1:
+            p = signals.rows[c, 0]
+            close = own.close[own.bounds[p] : own.bounds[p + 1]]
+            if not made and p != known:
+                fill_table(table, 0, close)
+                known = p
+            summarize_long(
+                out, g, needs, log, c, own.bars[own.bounds[p] : own.bounds[p + 1]], close, table,
+                p if made else none, settings, start[g],
+            )  # fmt: skip
+            continue
         summarize_group(
-            out, g, needs, members, log, signals.rows[:, 0], own, changes, costs, market.days,
+            out[g], needs, members, log, signals.rows[:, 0], own, changes, costs, market.days,
             start[g], 0.0, scratch, joint, exposed,
         )  # fmt: skip
     return out
@@ -307,17 +391,38 @@ def summarize_log(
     days: IntArray,
     start: FloatArray,
     capital: float,
-) -> AnyArray:
+    long: BoolArray,
+    settings: SettingsPool,
+    table: PriceSums,
+) -> FloatArray:
     """Return the summary of each group from orders that are already there."""
     n_groups = groups.bounds.shape[0] - 1
-    out = np.zeros(n_groups, SUMMARY)
+    out = np.zeros((n_groups, N_FIGURES))
     scratch = np.empty((3, n_bars))
     joint = np.empty(n_bars, np.int64)
     exposed = np.empty(n_bars, np.uint8)
-    changes = price_changes(own.close, own.bounds, n_groups)
+    changes = price_changes(own.close, own.bounds, 0 if long.all() else n_groups)
+    made = table.sums.shape[0] > 0
+    if not made:
+        table = empty_table(1, n_bars, needs & (DOWNSIDE | DRAWDOWN) != 0)
+    known = -1
+    none = int(np.int64(0))
     for g in range(n_groups):
+        members = groups.order[groups.bounds[g] : groups.bounds[g + 1]]
+        c = members[0]
+        if long[c] and members.shape[0] == 1:
+            p = price_rows[c]
+            close = own.close[own.bounds[p] : own.bounds[p + 1]]
+            if not made and p != known:
+                fill_table(table, 0, close)
+                known = p
+            summarize_long(
+                out, g, needs, log, c, own.bars[own.bounds[p] : own.bounds[p + 1]], close, table,
+                p if made else none, settings, start[g],
+            )  # fmt: skip
+            continue
         summarize_group(
-            out, g, needs, groups.order[groups.bounds[g] : groups.bounds[g + 1]], log, price_rows,
-            own, changes, costs, days, start[g], capital, scratch, joint, exposed,
+            out[g], needs, members, log, price_rows, own, changes, costs, days, start[g], capital,
+            scratch, joint, exposed,
         )  # fmt: skip
     return out

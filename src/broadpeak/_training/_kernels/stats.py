@@ -30,6 +30,7 @@ STATS = np.dtype(
             "loss_max_long", "loss_max_short", "win_streak_total", "loss_streak_total",
             "trade_mean", "trade_std", "drawdown_max", "drawdown_equity", "drawdown_share",
             "return_mean", "return_std", "return_r2", "return_lr", "return_ulcer",
+            "cost_total", "roll_total", "points_total",
         )),
     ]
 )  # fmt: skip
@@ -90,6 +91,7 @@ def stats_of_pool(
     """Return the statistics as `stats_of` of trades that overlap, as those of several components.
 
     `trades` are in the order of their exits, `opened` are the same in the order of their entries.
+    What they paid is left out.
     """
     out = np.zeros(1, STATS)
     add_trades(out, trades, recency, len(equity), tiny)
@@ -124,10 +126,87 @@ def stats_of_records(
     capital: float,
     balance: float,
     tiny: float,
-) -> tuple[AnyArray, FloatArray]:
-    """Return the statistics of records as `stats_of`, and what trades paid as `columns_of`."""
+) -> AnyArray:
+    """Return the statistics of records as `stats_of`, and what trades paid and won."""
+    out = np.zeros(1, STATS)
+    write_stats(out, trades, equity, first, slope, recency, capital, balance, tiny)
+    return out
+
+
+@kernel
+def write_stats(
+    out: AnyArray,
+    trades: AnyArray,
+    equity: FloatArray,
+    first: int,
+    slope: float,
+    recency: float,
+    capital: float,
+    balance: float,
+    tiny: float,
+) -> None:
+    """Write to one record of zeros what `stats_of_records` returns."""
     columns, paid = columns_of(trades, first, slope)
-    return stats_of(columns, equity, recency, capital, balance, tiny), paid
+    add_trades(out, columns, recency, len(equity), tiny)
+    add_equity(out, columns, columns, equity, capital, balance, tiny)
+    out[0]["cost_total"] = sum_of(paid[0])
+    out[0]["roll_total"] = sum_of(paid[1])
+    out[0]["points_total"] = sum_of(paid[2])
+
+
+@kernel
+def sum_of(values: FloatArray) -> float:
+    """Return the sum, added as NumPy adds: in pairs of halves down to 128 values."""
+    firsts = np.empty(64, np.int64)
+    sizes = np.empty(64, np.int64)
+    lefts = np.empty(64)
+    knows_left = np.zeros(64, np.bool_)
+    depth = 0
+    firsts[0] = 0
+    sizes[0] = values.shape[0]
+    while True:
+        if sizes[depth] > 128:
+            half = sizes[depth] // 2
+            half -= half % 8
+            knows_left[depth] = False
+            firsts[depth + 1] = firsts[depth]
+            sizes[depth + 1] = half
+            depth += 1
+            continue
+        total = sum_of_few(values[firsts[depth] : firsts[depth] + sizes[depth]])
+        while depth > 0 and knows_left[depth - 1]:
+            depth -= 1
+            total = lefts[depth] + total
+        if depth == 0:
+            return 0.0 + total
+        half = sizes[depth]
+        whole = sizes[depth - 1]
+        lefts[depth - 1] = total
+        knows_left[depth - 1] = True
+        firsts[depth] = firsts[depth - 1] + half
+        sizes[depth] = whole - half
+
+
+@kernel
+def sum_of_few(values: FloatArray) -> float:
+    """Return the sum of at most 128 values, eight of them side by side."""
+    n = values.shape[0]
+    if n < 8:
+        few = 0.0
+        for i in range(n):
+            few += values[i]
+        return few
+    r = np.empty(8)
+    for j in range(8):
+        r[j] = values[j]
+    whole = n - n % 8
+    for i in range(8, whole, 8):
+        for j in range(8):
+            r[j] += values[i + j]
+    total: float = ((r[0] + r[1]) + (r[2] + r[3])) + ((r[4] + r[5]) + (r[6] + r[7]))
+    for i in range(whole, n):
+        total += values[i]
+    return total
 
 
 @kernel

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What searching itself costs, without any strategy: run `python benchmarks/bench_search.py`."""
+"""What searching itself costs, without any strategy: run `python -m benchmarks.searchers`."""
 
 from __future__ import annotations
 

@@ -1,0 +1,214 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Summaries of columns that are long or out, with all their cash, from their trades."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from broadpeak._core.arrays import read_only
+from broadpeak._metrics._kernels.summary import DOWNSIDE, DRAWDOWN, MOMENTS, TRADES
+from broadpeak._signals.crossing import Crossing
+from broadpeak._simulation._kernels import held
+from broadpeak._simulation._kernels.crossings import pair_moments, trades_of_events
+from broadpeak._simulation._kernels.layout import (
+    FEES,
+    SLIP,
+    Market,
+    PriceSums,
+    SettingsPool,
+    Signals,
+    Terms,
+)
+from broadpeak._simulation._kernels.longs import trades_of_signals
+from broadpeak._simulation._kernels.stopped import stopped_trades
+from broadpeak._simulation.events import Events
+from broadpeak._simulation.rules import ROOM, Prices, sums_of_prices
+from broadpeak.types import BoolArray, FloatArray, IntArray
+
+TRADE_ROOM = 1 << 16  # trades that are held at a time, unless one column may have more
+
+
+class ColumnTrades(NamedTuple):
+    """Trades of columns first..last-1, those of column c at ``starts[c - first]`` and on.
+
+    `bars` (entry, exit) and `money` are as in ``_kernels/held.py``.
+    """
+
+    first: int
+    last: int
+    starts: IntArray
+    bars: IntArray
+    money: FloatArray
+
+
+def trades_from_signals(
+    first: int, end: int, market: Market, signals: Signals, settings: SettingsPool, terms: Terms
+) -> Iterator[ColumnTrades]:
+    """Yield the trades of columns first..end-1 with given signals, some columns at a time."""
+    n_bars = market.close.shape[1]
+    # Where stops are touched inside bars, there may be a trade on each of them.
+    most = n_bars + 1 if terms.has_distances else n_bars // 2 + 1
+    room = max(min(TRADE_ROOM, (end - first) * most), most)
+    bars, money = np.empty((room, 2), np.int64), np.empty((room, 4))
+    entries, exits, rows = signals.long_entries, signals.long_exits, signals.rows
+    while first < end:
+        starts = np.empty(end - first + 1, np.int64)
+        if terms.has_distances:
+            last = stopped_trades(
+                first, end, market, entries, exits, rows, settings.values, settings.offsets,
+                settings.steps, terms, starts, bars, money,
+            )  # fmt: skip
+        else:
+            last = trades_of_signals(
+                first, market.open, market.close, entries, exits, rows[:end], settings.values,
+                settings.offsets, settings.steps, terms.next_open, starts, bars, money,
+            )  # fmt: skip
+        yield ColumnTrades(first, last, starts, bars, money)
+        first = last
+
+
+def trades_from_events(
+    market: Market,
+    block: tuple[int, int, Events],
+    price_rows: IntArray,
+    settings: SettingsPool,
+    *,
+    next_open: bool,
+) -> Iterator[ColumnTrades]:
+    """Yield the trades of columns that buy and sell at events, some columns at a time.
+
+    `block` are the first column, the one after the last, and their events.
+    """
+    begin, end, events = block
+    rows, offsets = price_rows[begin:end], settings.offsets
+    if len(offsets) > 1:
+        offsets = offsets[begin:end]
+    counts = np.diff(events.starts) // 2 + 1
+    room = max(min(TRADE_ROOM, int(counts.sum())), int(counts.max(initial=1)))
+    bars, money = np.empty((room, 2), np.int64), np.empty((room, 4))
+    first = 0
+    while first < len(rows):
+        starts = np.empty(len(rows) - first + 1, np.int64)
+        last = trades_of_events(
+            first, events.starts, events.bars, events.actions, int(next_open),
+            market.open if next_open else market.close, market.close, rows, settings.values,
+            offsets, settings.steps, starts, bars, money,
+        )  # fmt: skip
+        yield ColumnTrades(begin + first, begin + last, starts, bars, money)
+        first = last
+
+
+def moments_of_pair(
+    out: FloatArray,
+    entries: Crossing,
+    market: Market,
+    settings: SettingsPool,
+    prices: Prices,
+    row: int,
+    *,
+    cash: float,
+    next_open: bool,
+) -> int:
+    """Write the moments of one column whose exit is the reverse of its entry, in one step.
+
+    `row` is that of its price, of which there are running sums.
+
+    Return what they leave open, as ``_kernels/held.py`` does.
+    """
+    left, right = entries.left[entries.left_rows[0]], entries.right[entries.right_rows[0]]
+    if len(right) != len(left):
+        right = np.full(len(left), right[0])
+    table, values, at = prices.table_for(MOMENTS), settings.values, settings.offsets[0]
+    close = market.close[row]
+    state: int = pair_moments(
+        read_only(left), read_only(right), 1 if entries.above else 2, int(next_open),
+        market.open[row] if next_open else close, close, values[at[SLIP]], values[at[FEES]], cash,
+        table.sums[row], table.bases[row], table.limits[row], out,
+    )  # fmt: skip
+    return state
+
+
+def add_figures(
+    out: FloatArray,
+    needs: int,
+    trades: ColumnTrades,
+    prices: Prices,
+    price_rows: IntArray,
+    cash: FloatArray,
+) -> BoolArray:
+    """Write the summaries of the columns of trades into rows `out` of all columns.
+
+    Return which of them have an order so small that only the loop over orders knows its fate.
+    """
+    first, last, starts, bars, money = trades
+    n_bars = prices.shape[1]
+    table = prices.table_for(needs)
+    if len(table.sums):
+        places = price_rows[first:last]
+        return _add_figures(out, needs, trades, prices.close, (price_rows, places), table, cash)
+    # Sums of all prices would be too many: those of some columns at a time.
+    small = np.empty(last - first, np.bool_)
+    step = max(1, ROOM // max(1, n_bars))
+    for a in range(first, last, step):
+        b = min(a + step, last)
+        used, places = np.unique(price_rows[a:b], return_inverse=True)
+        falls = bool(needs & (DOWNSIDE | DRAWDOWN))
+        table = sums_of_prices([*map(read_only, prices.close[used])], n_bars, falls=falls)
+        part = ColumnTrades(a, b, starts[a - first : b - first + 1], bars, money)
+        small[a - first : b - first] = _add_figures(
+            out, needs, part, prices.close, (price_rows, places.reshape(-1)), table, cash
+        )
+    return small
+
+
+def _add_figures(
+    out: FloatArray,
+    needs: int,
+    trades: ColumnTrades,
+    close: FloatArray,
+    rows_and_places: tuple[IntArray, IntArray],
+    table: PriceSums,
+    cash: FloatArray,
+) -> BoolArray:
+    """Write summaries; `rows_and_places`: rows of prices of all columns, of sums of these."""
+    first, last, starts, bars, money = trades
+    rows, places = rows_and_places
+    target, rows, cash = out[first:last], rows[first:last], cash[first:last]
+    state = np.empty(last - first, np.uint8)
+    held.moments_of_columns(
+        target, starts, bars, money, close, rows, places, table.sums, table.bases, table.limits,
+        cash, state,
+    )  # fmt: skip
+    if needs & (MOMENTS | DOWNSIDE) and (state & held.UNSURE).any():
+        held.walk_columns(target, starts, bars, money, close, rows, state)
+    if needs & DOWNSIDE:
+        held.downsides_of_columns(
+            target, starts, bars, money, close, rows, places, table.downs, table.down_bases,
+            table.limits,
+        )  # fmt: skip
+    if needs & DRAWDOWN:
+        held.depths_of_columns(target, starts, bars, money, close, rows, places, table.ranges)
+    if needs & TRADES:
+        held.results_of_columns(target, starts, bars, money, close.shape[1], cash)
+    small: BoolArray = (state & held.SMALL) != 0
+    return small
+
+
+def are_reversed(entries: object, exits: object) -> bool:
+    """Return whether exits are the crossings of entries the other way."""
+    return (
+        isinstance(entries, Crossing)
+        and isinstance(exits, Crossing)
+        and entries.above != exits.above
+        and entries.left is exits.left
+        and entries.right is exits.right
+        and _are_equal(entries.left_rows, exits.left_rows)
+        and _are_equal(entries.right_rows, exits.right_rows)
+    )
+
+
+def _are_equal(one: IntArray, other: IntArray) -> bool:
+    return one is other or (one.shape == other.shape and bool((one == other).all()))

@@ -1,0 +1,226 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""`parameterized` with `keep=`: combinations come in blocks, and only what is kept has labels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from broadpeak._run.batches import Outcome
+from broadpeak._run.calls import Calls, CallStream, Coded, CodeWindow
+from broadpeak._run.chunks import Chunk, in_order, order_of
+from broadpeak._run.execute import run
+from broadpeak._run.keeping import OneFigure, Values, named_figure
+from broadpeak._run.options import Settings
+from broadpeak._run.sinks import Finished, KeptResults
+from broadpeak._space.combine import Column, Combos
+from broadpeak._space.lazycombos import MOST_HELD, ComboBlocks
+from broadpeak.errors import ParamError, broken_rule
+from broadpeak.types import AnyArray, IntArray, Keywords, NoResult, Reducer
+
+
+@dataclass
+class Wanted:
+    """A run with `keep`: what `parameterized` knows of it."""
+
+    combos: ComboBlocks
+    values: Mapping[str, Sequence[Any]]  # the values of each parameter
+    settings: Settings
+    reducer: Reducer  # the `keep` of these
+    calls: Callable[[Mapping[str, Coded], int], Calls]  # what varies, and how many calls
+    describe: Callable[[Combos, int], str]  # a combination in words
+
+    def label(self, position: int) -> str:
+        """Return the combination at `position` in words."""
+        return self.describe(self.combos.combos(np.array([position])), 0)
+
+    def names(self, kept: IntArray | None) -> Keywords:
+        """Return names for templates: of what is kept; of all combinations if they are few."""
+        if kept is None:
+            if len(self.combos) > MOST_HELD:
+                return {}
+            kept = np.arange(len(self.combos))
+        lists = self.combos.combos(kept).lists()
+        return {"param_index": self.combos.index(kept), "param_product": lists}
+
+
+@dataclass
+class AxisCodes:
+    """The codes of some parameters, block after block."""
+
+    combos: ComboBlocks
+    names: Sequence[str]
+
+    def __iter__(self) -> Iterator[list[IntArray]]:
+        for codes in self.combos:
+            yield [self.combos.axes.param_codes(name, codes) for name in self.names]
+
+
+def run_kept(wanted: Wanted) -> Finished:
+    """Call the function on every combination, and return what is kept."""
+    combos, settings = wanted.combos, wanted.settings
+    none = np.empty(0, dtype=np.int64)
+    calls = wanted.calls({name: (values, none) for name, values in wanted.values.items()}, 0)
+    tasks: Calls | CallStream = CallStream(
+        calls, AxisCodes(combos, list(wanted.values)), len(combos)
+    )
+    keys = None
+    if settings.store is not None or settings.cache_chunks:  # it labels and keeps every result
+        tasks, keys = tasks[:], combos.index(np.arange(len(combos)))
+    elif settings.chunk_meta is not None:
+        tasks = tasks[:]  # calls are asked for in any order
+    return run(
+        tasks,
+        settings,
+        keys=keys,
+        label=wanted.label,
+        names=wanted.names,
+        sink=KeptResults(wanted.reducer, combos.index),
+    )
+
+
+def run_mono_kept(
+    wanted: Wanted,
+    chunks: Sequence[Chunk],
+    mono_values: Callable[[str, Column, Sequence[range]], Sequence[Any]],
+) -> Finished:
+    """Call the function on every mono-chunk, and return what is kept of their combinations.
+
+    ``mono_values(name, column, stretches)`` is what a parameter passes to each chunk.
+    """
+    combos, names = wanted.combos, list(wanted.values)
+    sizes = [len(chunk) for chunk in chunks]
+    stretches = [range(end - size, end) for size, end in zip(sizes, accumulate(sizes), strict=True)]
+    order = None if in_order(chunks) else order_of(chunks)
+    columns: dict[str, Any] = {}
+    if order is None:
+        window = CodeWindow(AxisCodes(combos, names))
+        for at, name in enumerate(names):
+            columns[name] = _LazyColumn(wanted.values[name], _LazyCodes(window, at))
+    else:
+        columns.update(combos.combos(order).columns)
+    numbers = np.arange(len(chunks))
+    varying = {name: (mono_values(name, columns[name], stretches), numbers) for name in names}
+
+    def positions(rows: range) -> range | IntArray:
+        return rows if order is None else order[rows.start : rows.stop]
+
+    def label(number: int) -> str:
+        rows = positions(stretches[number])
+        first, last = wanted.label(rows[0]), wanted.label(rows[-1])
+        return first if len(rows) == 1 else f"{len(rows)} combinations from {first} to {last}"
+
+    kept = KeptResults(wanted.reducer, combos.index)
+    return run(
+        wanted.calls(varying, len(chunks)),
+        wanted.settings,
+        label=label,
+        names=wanted.names,
+        weights=sizes,
+        sink=PieceSink(kept, [positions(rows) for rows in stretches], wanted.reducer),
+    )
+
+
+@dataclass
+class _LazyCodes:
+    """The codes of one parameter, by stretches."""
+
+    window: CodeWindow
+    at: int
+
+    def __getitem__(self, rows: slice) -> IntArray:
+        return self.window.between(rows.start, rows.stop)[self.at]
+
+
+@dataclass
+class _LazyColumn:
+    """Stands for a `Column` whose codes are asked for by stretches."""
+
+    values: Sequence[Any]
+    codes: _LazyCodes
+
+
+class PieceSink:
+    """A sink for the results of mono-chunks: takes each apart for the combinations in it.
+
+    Parameters
+    ----------
+    inner : KeptResults
+        Takes the results of combinations.
+    positions : sequence
+        The combinations of every chunk.
+    reducer : Reducer
+        What keeps them.
+    """
+
+    def __init__(
+        self, inner: KeptResults, positions: Sequence[Sequence[int] | IntArray], reducer: Reducer
+    ) -> None:
+        self._inner, self._positions, self._reducer = inner, positions, reducer
+
+    def put(self, positions: Sequence[int], values: Sequence[object], seconds: float) -> None:
+        """Take pieces apart and pass them on."""
+        for number, piece in zip(positions, values, strict=False):
+            if piece is NoResult:
+                continue
+            rows: Any = self._positions[number]
+            entries = entries_of(piece, len(rows), self._reducer, number)
+            if isinstance(entries, list):
+                self._inner.put(rows, entries, seconds)
+            else:
+                self._inner.put_many(rows, entries)
+
+    def fail(self, outcome: Outcome) -> None:
+        """Leave a failed chunk out."""
+        self._inner.fail(outcome)
+
+    def finish(self, n_tasks: int) -> Finished:
+        """Return what is kept."""
+        return self._inner.finish(n_tasks)
+
+
+def entries_of(piece: Any, size: int, reducer: Reducer, number: int) -> Values | OneFigure:
+    """Return the result of a mono-chunk as one entry a combination, `size` of them.
+
+    Raises
+    ------
+    ParamError
+        If it is not that.
+    """
+    by = getattr(reducer, "by", None)
+    if size == 1 and _is_one(piece, by):
+        return [piece]
+    if isinstance(piece, (Mapping, pd.DataFrame)):
+        columns = {name: np.asarray(piece[name]) for name in piece}
+        if columns and all(column.shape == (size,) for column in columns.values()):
+            return columns
+    elif isinstance(piece, (pd.Series, pd.Index, np.ndarray)):
+        found: AnyArray = np.asarray(piece)
+        if found.shape == (size,):
+            return found
+    elif isinstance(piece, (list, tuple)):
+        if len(piece) == size:
+            return list(piece)
+    elif by is not None:  # an object that has it for all combinations
+        found = np.atleast_1d(np.asarray(named_figure(piece, by, reducer)))
+        if found.shape == (size,):
+            return OneFigure(found)
+    rule = f"give one entry for each of the {size} combinations of mono-chunk {number} with keep="
+    remedy = "Return an array, a list, or a dict or frame of figures, in order of combinations."
+    raise ParamError(broken_rule("The result", rule, piece, remedy))
+
+
+def _is_one(piece: Any, by: str | None) -> bool:
+    """Whether the result of a mono-chunk of one combination is that of a single call."""
+    if isinstance(piece, Mapping):
+        return all(np.ndim(value) == 0 for value in piece.values())
+    if isinstance(piece, pd.Series):
+        return by is not None and by in piece.index
+    if isinstance(piece, tuple) and hasattr(piece, "_fields"):
+        return all(np.ndim(value) == 0 for value in piece)
+    return np.ndim(piece) == 0 and by is None

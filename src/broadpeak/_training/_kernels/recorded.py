@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""From recorded orders to statistics, one evaluation after the other, with the steps of a test.
+
+Notation: m rows of actions, eight bars a word, with entries on the bars
+``entries[bounds[row]:bounds[row + 1]]``; n evaluations, each of which reads one of these rows.
+Setting k of evaluation i is ``numbers[i, k]``, or ``distances[starts[i, k] + j]`` at entry j where
+it is one an entry.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from broadpeak._core.compile import kernel
+from broadpeak._simulation._kernels.columns import encode, run_column
+from broadpeak._simulation._kernels.layout import (
+    FLATTEN,
+    L_BAR,
+    L_POS,
+    N_LOG,
+    N_SETTINGS,
+    TRADE,
+    Terms,
+)
+from broadpeak._simulation._kernels.trades import add_pnl, make_trades
+from broadpeak._training._kernels.stats import write_stats
+from broadpeak.types import AnyArray, BoolArray, FloatArray, IntArray
+
+
+@kernel
+def encode_orders(
+    le: BoolArray, lx: BoolArray, se: BoolArray, sx: BoolArray, first: int, words: AnyArray
+) -> None:
+    """Write the actions of bars from `first` on; conflicting signals cancel."""
+    n = le.shape[0]
+    none = np.zeros(n - first, np.uint8)
+    encode(
+        words.view(np.uint8)[first:n],
+        le.view(np.uint8)[first:],
+        lx.view(np.uint8)[first:],
+        se.view(np.uint8)[first:],
+        sx.view(np.uint8)[first:],
+        none,
+    )
+
+
+@kernel
+def take_checked(distances: FloatArray, bars: IntArray, out: FloatArray, is_known: bool) -> bool:
+    """Write distances of some bars; return whether one is none, where that is to be looked at.
+
+    One that is not positive always is, NaN where it should be known.
+    """
+    is_odd = False
+    for j in range(bars.shape[0]):
+        value = distances[bars[j]]
+        out[j] = value
+        is_odd |= value < 5e-324 or (is_known and math.isnan(value))
+    return is_odd
+
+
+@kernel
+def evaluate_recorded(
+    out: AnyArray,
+    curves: FloatArray,
+    begin: int,
+    end: int,
+    words: AnyArray,
+    word_rows: IntArray,
+    entries: IntArray,
+    bounds: IntArray,
+    numbers: FloatArray,
+    starts: IntArray,
+    distances: FloatArray,
+    flatten: IntArray,
+    open_: FloatArray,
+    high: FloatArray,
+    low: FloatArray,
+    close: FloatArray,
+    days: IntArray,
+    terms: Terms,
+    costs: FloatArray,
+    first: int,
+    slope: float,
+    recency: float,
+    capital: float,
+    tiny: float,
+) -> None:
+    """Write the statistics of evaluations begin..end-1, and their profit at each evaluated close.
+
+    `curves` has no rows if nobody wants them.
+    """
+    n_bars = close.shape[0]
+    scratch = np.zeros(words.shape[1], np.uint64)
+    codes = scratch.view(np.uint8)
+    # Settings by bar, of which only those at entries are ever read.
+    values = np.empty(N_SETTINGS * n_bars)
+    at = np.arange(N_SETTINGS) * n_bars
+    step = np.zeros(N_SETTINGS, np.int64)
+    log = np.empty((64, N_LOG), np.float64)
+    trades = np.empty(64, TRADE)
+    equity = np.empty(n_bars)
+    all_bars = np.empty(0, np.int64)
+    for i in range(begin, end):
+        row = word_rows[i]
+        scratch[:] = words[row]
+        for j in range(flatten.shape[0]):
+            codes[flatten[j]] = FLATTEN
+        a, b = bounds[row], bounds[row + 1]
+        for k in range(N_SETTINGS):
+            begins = starts[i, k]
+            step[k] = 1 if begins >= 0 else 0
+            values[at[k]] = numbers[i, k]
+            for j in range(b - a if begins >= 0 else 0):
+                values[at[k] + entries[a + j]] = distances[begins + j]
+        log, n = run_column(
+            0, open_, high, low, close, days, scratch, 0.0, values, at, step, terms, log, 0
+        )
+        if trades.shape[0] <= n:
+            trades = np.empty(2 * n + 1, TRADE)
+        m = make_trades(
+            log[:n], 0, close, close, close, close, costs, days, all_bars, trades, 0, False
+        )
+        equity[:] = 0.0
+        add_pnl(equity, log[:n], close, costs, days)
+        if slope != 0.0:
+            take_out_trend(equity, log[:n], slope)
+        write_stats(
+            out[i : i + 1], trades[:m], equity[first:], first, slope, recency, capital, 0.0, tiny
+        )
+        if curves.shape[0] > 0:
+            curves[i] = equity[first:]
+
+
+@kernel
+def take_out_trend(equity: FloatArray, log: FloatArray, slope: float) -> None:
+    """Take from the profit at each close what a trend per bar gave to the units held before."""
+    held = 0.0
+    units = 0.0
+    i = 0
+    for t in range(equity.shape[0]):
+        equity[t] -= slope * held
+        while i < log.shape[0] and int(log[i, L_BAR]) <= t:
+            units = log[i, L_POS]
+            i += 1
+        held += units

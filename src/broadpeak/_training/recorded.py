@@ -1,0 +1,215 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Orders of many evaluations, recorded first and simulated together, in one call of a kernel.
+
+What comes out is what `simulate_orders` and `Stats.of_records` give, bit by bit: the kernel walks
+the same steps for one evaluation after the other. What is spared is all that Python does between.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from broadpeak._core.arrays import read_only
+from broadpeak._core.recall import Recall
+from broadpeak._metrics.formulas import TINY
+from broadpeak._simulation._kernels.layout import FEES, N_SETTINGS, Terms
+from broadpeak._simulation.fills import NO_DAYS
+from broadpeak._simulation.rules import Rules
+from broadpeak._training._kernels.recorded import evaluate_recorded
+from broadpeak._training._kernels.stats import STATS
+from broadpeak._training.components import Bars
+from broadpeak._training.orders import (
+    SETTINGS,
+    Account,
+    OrderRow,
+    simulate_orders,
+)
+from broadpeak.types import AnyArray, FloatArray, IntArray
+
+MOST_ROWS = 128
+MOST_BYTES = 32 * 2**20
+"""Evaluations that are simulated together, and what one value a bar of all of them takes."""
+
+_LARGEST = 1e300
+_DISTANCES, _LIFETIME = ("stop", "take_profit", "trail"), "lifetime"
+_N_FIELDS = len(STATS.names or ())
+
+
+class _Inputs:
+    """What the kernel gets for every evaluation of an account."""
+
+    __slots__ = ("account", "costs", "days", "flatten", "prices", "tail", "terms")
+
+    def __init__(self, account: Account) -> None:
+        self.account = account
+        rules = self._rules()
+        closed = account.flatten
+        self.flatten = np.flatnonzero([] if closed is None else closed).astype(np.int64)
+        close = account.prices.close[0]
+        self.prices = (*(rows[0] for rows in account.prices.filled), close)
+        rolls = account.costs.roll_long or account.costs.roll_short
+        self.days = account.prices.days if rolls else NO_DAYS
+        costs = account.costs
+        self.costs = read_only(
+            np.array(
+                [
+                    costs.spread + costs.commission,
+                    costs.roll_long,
+                    costs.roll_short,
+                    costs.lot_amount,
+                ],
+                dtype=np.float64,
+            )
+        )
+        self.tail = np.array(rules.settings()[FEES:], dtype=np.float64)
+        self.terms: dict[tuple[str, ...], Terms] = {}
+
+    def _rules(self, *stops: str) -> Rules:
+        account = self.account
+        return Rules(
+            price=account.fill,
+            size=1.0,
+            stops=dict.fromkeys(stops, 1.0),
+            stop_unit="price",
+            limited=False,
+            init_cash=0.0,
+            costs=account.costs,
+        )
+
+    def terms_with(self, stops: tuple[str, ...]) -> Terms:
+        """Return the modes of evaluations that use these stops."""
+        if stops not in self.terms:
+            self.terms[stops] = self._rules(*stops).terms()
+        return self.terms[stops]
+
+
+class Workspace:
+    """What the evaluations of one component share in a process: a memory, and inputs of the kernel.
+
+    Parameters
+    ----------
+    remembers : bool
+        Whether there is a memory; a strategy that writes to what it gets has none.
+    """
+
+    __slots__ = ("_inputs", "_memory", "_remembers")
+
+    def __init__(self, remembers: bool = True) -> None:
+        self._remembers = remembers
+        self._memory: Recall | None = None
+        self._inputs: _Inputs | None = None
+
+    def __reduce__(self) -> tuple[type[Workspace], tuple[bool]]:
+        return Workspace, (self._remembers,)
+
+    def memory(self, bars: Bars) -> Recall | None:
+        """Return the memory of these bars; None where there is none."""
+        if self._memory is None and self._remembers:
+            memory = Recall()
+            memory.learn(bars.arrays)
+            self._memory = memory
+        return self._memory
+
+    def forget(self) -> None:
+        """Go on without a memory."""
+        self._remembers, self._memory = False, None
+
+    def stats(
+        self, rows: Sequence[OrderRow], account: Account, recency: float, *, curves: bool
+    ) -> tuple[AnyArray, FloatArray]:
+        """Return the statistics of several evaluations of one account.
+
+        Returns
+        -------
+        array of dtype `STATS`, shape (n,)
+        array of float, shape (n, evaluated bars)
+            Profit at each evaluated close; no rows unless `curves` are wanted.
+
+        Raises
+        ------
+        ParamError
+            If a result is beyond all floats.
+        """
+        if self._inputs is None or self._inputs.account is not account:
+            self._inputs = _Inputs(account)
+        inputs = self._inputs
+        n, first = len(rows), account.first
+        n_bars = account.prices.shape[1]
+        words, word_rows, entries, bounds = _distinct(rows)
+        numbers, starts, distances, stops = _settings(rows, inputs.tail)
+        records = np.zeros(n, STATS)
+        found = np.empty((n if curves else 0, n_bars - first))
+        terms = inputs.terms_with(stops)
+        close = inputs.prices[3]
+        looks = terms.next_open or terms.has_distances
+        open_, high, low = inputs.prices[:3] if looks else (close, close, close)
+        evaluate_recorded(
+            records, found, 0, n, words, word_rows, entries, bounds, numbers, starts, distances,
+            inputs.flatten, open_, high, low, close, inputs.days, terms, inputs.costs, first,
+            account.slope, float(recency), account.capital, TINY,
+        )  # fmt: skip
+        # Lots without a limit are refused, too, also where nothing is entered.
+        endless = np.isinf(numbers[:, 0])
+        if endless.any() or not (np.abs(records.view(np.float64)) < _LARGEST).all():
+            fields = records.view(np.float64).reshape(n, _N_FIELDS)
+            large = ~(np.abs(fields) < _LARGEST).all(axis=1) | endless
+            for i in np.flatnonzero(large).tolist():
+                orders = rows[i].whole(n_bars)
+                simulate_orders(orders, account).stats(account, recency=recency)
+        return records, found
+
+
+def _settings(
+    rows: Sequence[OrderRow], tail: FloatArray
+) -> tuple[FloatArray, IntArray, FloatArray, tuple[str, ...]]:
+    """Return settings that are numbers, where the others begin, these, and which stops there are.
+
+    `tail` are the costs of all of them.
+    """
+    n = len(rows)
+    numbers = np.empty((n, N_SETTINGS))
+    numbers[:, len(SETTINGS) :] = tail
+    starts = np.full((n, N_SETTINGS), -1, dtype=np.int64)
+    arrays: list[FloatArray] = []
+    stops, end = [], 0
+    for k, column in enumerate(zip(*[row.settings for row in rows], strict=True)):
+        kinds = set(map(type, column))
+        if k and kinds != {type(None)}:
+            stops.append(SETTINGS[k])
+        if kinds == {np.ndarray}:
+            lengths = np.fromiter(map(len, column), np.int64, n)
+            starts[:, k] = end + np.cumsum(lengths) - lengths
+            end += int(lengths.sum())
+            arrays += column
+        elif np.ndarray not in kinds:
+            numbers[:, k] = column  # None becomes NaN
+        else:
+            for i, value in enumerate(column):
+                if isinstance(value, np.ndarray):
+                    starts[i, k] = end
+                    end += len(value)
+                    arrays.append(value)
+                else:
+                    numbers[i, k] = math.nan if value is None else value
+    distances = np.concatenate(arrays) if arrays else np.empty(0)
+    return numbers, starts, distances, tuple(stops)
+
+
+def _distinct(rows: Sequence[OrderRow]) -> tuple[AnyArray, IntArray, IntArray, IntArray]:
+    """Return the distinct rows of actions, which one each is, bars of entries and their bounds."""
+    known: dict[int, int] = {}
+    places = [known.setdefault(id(row.words), len(known)) for row in rows]
+    distinct = [*{id(row.words): row for row in rows}.values()]
+    bounds = np.zeros(len(distinct) + 1, dtype=np.int64)
+    np.cumsum([len(row.entries) for row in distinct], out=bounds[1:])
+    words = np.stack([row.words for row in distinct])
+    entries = np.concatenate([row.entries for row in distinct])
+    return words, np.array(places, dtype=np.int64), entries, bounds
+
+
+def n_together(n_bars: int) -> int:
+    """Return how many evaluations on so many bars are simulated together."""
+    return max(1, min(MOST_ROWS, MOST_BYTES // (8 * n_bars)))
