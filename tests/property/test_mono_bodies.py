@@ -242,6 +242,8 @@ def test_no_body_of_many_shows_it(text, kind, grid, merge):
 def test_safe_pieces_do_run_as_lists(pieces, monkeypatch):
     """Else the laws above would hold for nothing."""
     seen: list[int] = []
+    monkeypatch.setattr(mono_module, "_SLOWER", math.inf)
+    monkeypatch.setattr(mono_module, "_LONGEST", math.inf)
     real = ListedCalls.on_lists
     monkeypatch.setattr(
         ListedCalls, "on_lists", lambda calls: (seen.append(len(calls)), real(calls))[1]
