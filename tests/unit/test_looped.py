@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 import broadpeak as bp
 from broadpeak import Param, parameterized
-from broadpeak._run import batches, looped
 from broadpeak._core.threads import share
+from broadpeak._run import batches, looped
 from broadpeak._run.looped import LoopRun, ResultColumns, _is_pure, typed
 from broadpeak._run.sinks import ResultList
 
