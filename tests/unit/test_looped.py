@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 import broadpeak as bp
 from broadpeak import Param, parameterized
 from broadpeak._run import batches, looped
-from broadpeak._run.looped import ResultColumns, LoopRun, _is_pure, typed
+from broadpeak._run.looped import LoopRun, ResultColumns, _is_pure, typed
 
 
 class Pair(NamedTuple):

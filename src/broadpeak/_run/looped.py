@@ -24,7 +24,7 @@ from typing import Any, Final, overload
 import numpy as np
 
 from broadpeak._core.stopping import Unstopped
-from broadpeak._run.cores import core_count
+from broadpeak._core.threads import core_count
 from broadpeak.types import AnyArray, IntArray
 
 FEWEST_CALLS: Final = 1 << 18

@@ -23,8 +23,9 @@ from typing import Any, ClassVar, Final, TypeAlias
 import numpy as np
 
 from broadpeak._core import check
+from broadpeak._core.threads import Nesting, nesting
 from broadpeak._merge.pieces import UnlikePieceError, same_bits, split_piece
-from broadpeak._run.batches import Nesting, nested, nesting
+from broadpeak._run.batches import nested
 from broadpeak._run.calls import Calls, CallTemplate, Task
 from broadpeak._run.options import Settings
 from broadpeak._run.sinks import Finished
