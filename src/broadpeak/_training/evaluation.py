@@ -261,7 +261,7 @@ def evaluate(
         if see is not None:
             see(runs[0].state, step)
         return evaluation_of(setup, runs)
-    return score_recorded(setup, [record(setup, step, known, see)])[0]
+    return StartedRuns(setup, [record(setup, step, known, see)]).evaluations()[0]
 
 
 SeeRun: TypeAlias = Callable[[RunState, SearchStep], object]
@@ -292,23 +292,35 @@ def record(
     return RecordedRun(row, state.stopped, state.watched, values.computed)
 
 
-def score_recorded(setup: EvaluationSetup, runs: Sequence[RecordedRun]) -> list[Evaluation]:
-    """Simulate the orders of several runs together, and score each."""
-    account, objective = setup.account, setup.objective
-    rows = [run.row for run in runs]
-    found, equity = setup.workspace.stats(rows, account, setup.recency, curves=setup.curves)
-    values = values_of(found, account.years)
-    if isinstance(objective, NamedObjective):
-        scores = objective.of_records(found)
-    else:
-        scores = [objective(Stats(*one)) for one in values]  # type: ignore[arg-type]  # see `values`
-    curves = [*equity] if setup.curves else [None] * len(runs)
-    return [
-        Evaluation(score, of_run, stopped, watched, row.n_unprotected, computed or None, curve)
-        for (row, stopped, watched, computed), score, of_run, curve in zip(
-            runs, scores, values, curves, strict=True
+class StartedRuns:
+    """Recorded runs that are being simulated together; with `goes_on` beside what follows here."""
+
+    def __init__(
+        self, setup: EvaluationSetup, runs: Sequence[RecordedRun], *, goes_on: bool = False
+    ) -> None:
+        self._setup, self._runs = setup, runs
+        rows = [run.row for run in runs]
+        self._started = setup.workspace.start(
+            rows, setup.account, setup.recency, curves=setup.curves, goes_on=goes_on
         )
-    ]
+        self.wait = self._started.wait
+
+    def evaluations(self) -> list[Evaluation]:
+        """Return the runs with their scores."""
+        setup, objective = self._setup, self._setup.objective
+        found, equity = self._started.result()
+        values = values_of(found, setup.account.years)
+        if isinstance(objective, NamedObjective):
+            scores = objective.of_records(found)
+        else:
+            scores = [objective(Stats(*one)) for one in values]  # type: ignore[arg-type]  # see `values`
+        curves = [*equity] if setup.curves else [None] * len(values)
+        return [
+            Evaluation(score, of_run, stopped, watched, row.n_unprotected, computed or None, curve)
+            for (row, stopped, watched, computed), score, of_run, curve in zip(
+                self._runs, scores, values, curves, strict=True
+            )
+        ]
 
 
 def run_samples(
@@ -496,28 +508,51 @@ def evaluate_in_batches(
         If the strategy raises anything that is no error of this library.
     """
     size = n_together(len(setup.bars))
-    for first in range(0, len(steps), size):
-        runs: list[RecordedRun] = []
-        failed: Exception | SystemExit | None = None
-        before = recall.swap(setup.workspace.memory(setup.bars))
-        try:
-            for step in steps[first : first + size]:
-                runs.append(record(setup, step, known(step), see))
-                if runs[-1].stopped:
-                    break
-        except (Exception, SystemExit) as error:  # noqa: BLE001  # raised below, in its turn
-            failed = error
-        finally:
-            recall.swap(before)
-        if runs:
-            yield from score_recorded(setup, runs)
-        if isinstance(failed, OWN_MISTAKES):
-            raise failed
-        if failed is not None:
-            number = first + len(runs)
-            label = label_of(setup.component.key, names, steps[number].point)
-            rerun = partial(evaluate, setup, steps[number])
-            raise failed_call(failed, number, label, rerun) from failed
+    started: StartedRuns | None = None
+    try:
+        for first in range(0, len(steps), size):
+            runs, failed = _recorded(setup, steps[first : first + size], known, see)
+            is_last = first + size >= len(steps) or len(runs) < size
+            # While these are simulated, the strategy is called for those that follow.
+            before = started
+            started = StartedRuns(setup, runs, goes_on=not is_last) if runs else None
+            if before is not None:
+                yield from before.evaluations()
+            if is_last and started is not None:
+                yield from started.evaluations()
+            if isinstance(failed, OWN_MISTAKES):
+                raise failed
+            if failed is not None:
+                number = first + len(runs)
+                label = label_of(setup.component.key, names, steps[number].point)
+                rerun = partial(evaluate, setup, steps[number])
+                raise failed_call(failed, number, label, rerun) from failed
+            if is_last:
+                return
+    finally:
+        if started is not None:
+            started.wait()
+
+
+def _recorded(
+    setup: EvaluationSetup,
+    steps: Sequence[SearchStep],
+    known: Callable[[SearchStep], Discovered | None],
+    see: SeeRun,
+) -> tuple[list[RecordedRun], Exception | SystemExit | None]:
+    """Return the runs of steps, up to one that ends the search, or fails, and how."""
+    runs: list[RecordedRun] = []
+    before = recall.swap(setup.workspace.memory(setup.bars))
+    try:
+        for step in steps:
+            runs.append(record(setup, step, known(step), see))
+            if runs[-1].stopped:
+                break
+    except (Exception, SystemExit) as error:  # noqa: BLE001  # raised in its turn
+        return runs, error
+    finally:
+        recall.swap(before)
+    return runs, None
 
 
 def is_batched(setup: EvaluationSetup) -> bool:
