@@ -237,7 +237,10 @@ def table(quick: bool, pythons: dict[str, str]) -> str:
     """Measure, and return the table with what is below it."""
     lines = ["| Job | Wall | CPU | Memory | Peer | Times as fast |", "|---" * 6 + "|"]
     print("\n".join(lines), flush=True)
+    measured, job = [], ""
     for cells in rows(quick, pythons):
+        job = job if cells[0] == "…" else cells[0]
+        measured.append([job, *cells[1:]])
         lines.append(f"| {' | '.join(cells)} |")
         print(lines[-1], flush=True)
     known = ", ".join(
@@ -253,8 +256,18 @@ def table(quick: bool, pythons: dict[str, str]) -> str:
         + (f" Peers: {known}." if known else "")
         + (" Quick sizes." if quick else ""),
     ]
+    slower = [cells for cells in measured if is_loss(cells)]
+    if slower:
+        said = "; ".join(f"{cells[0]}, {cells[4]}: {cells[5]}" for cells in slower)
+        lines[-1] += f" **Slower than its peer**: {said}."
     print("\n".join(lines[-2:]))
     return "\n".join(lines)
+
+
+def is_loss(cells: list[str]) -> bool:
+    """Whether a row says that its peer is faster."""
+    ratio = cells[5].partition(" ×")[0].replace(",", "")
+    return ratio.replace(".", "", 1).isdecimal() and float(ratio) < 1
 
 
 def versions(pythons: dict[str, str]) -> dict[str, str]:

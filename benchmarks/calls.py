@@ -83,7 +83,8 @@ def compiled(quick: bool) -> Result:
     a, b = np.arange(rows)[:, None], np.arange(columns)
     every = ((a * 2654435761 + b * 40503 + a * b) % 1000003).ravel().astype(float)
     check = gap(np.sort(found)[::-1], np.sort(every)[::-1][:1000])
-    return {**times._asdict(), "peak": peak, "n": rows * columns, "check": check}
+    own = 1  # the function itself is the user's to compile
+    return {**times._asdict(), "peak": peak, "n": rows * columns, "check": check, "own": own}
 
 
 def no_op(fast: int, slow: int) -> float:

@@ -16,6 +16,7 @@ import subprocess
 import tempfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -87,21 +88,24 @@ def pointer(array: np.ndarray) -> ctypes.c_void_p:
     return ctypes.c_void_p(array.ctypes.data)
 
 
-def in_threads(
-    part: Callable[[int, int], None], count: int, threads: int = CORES
-) -> Callable[[], None]:
-    """Return a job that calls `part` for equal ranges of a count, a thread each."""
-    pool = ThreadPoolExecutor(threads)
-    ends = [count * number // threads for number in range(threads + 1)]
+@cache
+def pool() -> ThreadPoolExecutor:
+    """Return as many threads as there are cores, the same at every call."""
+    return ThreadPoolExecutor(CORES)
+
+
+def in_threads(part: Callable[[int, int], None], count: int) -> Callable[[], None]:
+    """Return a job that calls `part` for equal ranges of a count, a core each."""
+    ends = [count * number // CORES for number in range(CORES + 1)]
 
     def job() -> None:
-        for waiting in [pool.submit(part, *ends[k : k + 2]) for k in range(threads)]:
+        for waiting in [pool().submit(part, *ends[k : k + 2]) for k in range(CORES)]:
             waiting.result()
 
     return job
 
 
-def loop(fees: float, year: float, threads: int = CORES) -> Loop | None:
+def loop(fees: float, year: float) -> Loop | None:
     """Compile the loop; None without a compiler.
 
     It takes averages (rows, bars), the rows of both sides (pairs,) and closes (bars,), and returns
@@ -125,7 +129,7 @@ def loop(fees: float, year: float, threads: int = CORES) -> Loop | None:
                 ctypes.c_double(fees), ctypes.c_double(year), pointer(found),
             )  # fmt: skip
 
-        in_threads(part, len(fast), threads)()
+        in_threads(part, len(fast))()
         return found
 
     return run

@@ -64,7 +64,7 @@ def run(case: str, quick: bool = False) -> Result:
         if case in startup.CASES:
             return cold(line)
         result = spawn("benchmarks.running", *line)
-        if result.get("compiled"):  # LLVM needs memory of its own
+        if result.get("compiled", 0) > result.get("own", 0):  # LLVM needs memory of its own
             result = spawn("benchmarks.running", *line)
     except FailedError as error:
         return {"failed": str(error)}

@@ -44,6 +44,18 @@ def test_a_table_is_written_between_the_marks_and_nowhere_else(bench: Any, tmp_p
         main.write("| new |", page)
 
 
+def test_losses_are_told_from_wins(bench: Any) -> None:
+    main = bench("__main__")
+    ratios = {"0.72 ×": True, "0.36 × (CPU 1.4 ×)": True, "1.01 ×": False, "1,234 ×": False}
+    ratios |= {main.NONE: False, "": False}
+    for ratio, loss in ratios.items():
+        assert main.is_loss(["job", "1 s", "1 s", "1 MB", "2 s (peer)", ratio]) is loss
+    assert main.times_as_fast({"wall": 2.0, "cpu": 2.0}, {"wall": 1.0, "cpu": 2.0}) == (
+        "0.5 × (CPU 1 ×)"
+    )
+    assert main.times_as_fast({"wall": 1e-3, "cpu": 1e-3}, {"wall": 2.0, "cpu": 2.0}) == "2,000 ×"
+
+
 def test_every_row_has_a_case_and_every_case_a_name(bench: Any) -> None:
     main, goals, running, peers = (
         bench(name) for name in ("__main__", "goals", "running", "peers")

@@ -4,9 +4,11 @@
 import numpy as np
 import pandas as pd
 import pytest
+from numba import njit
 
 import broadpeak as bp
 from broadpeak import Chunked, NoResult, Param, chunked, iterated, parameterized
+from broadpeak._run import batches
 
 ENGINES = ["threadpool", "processpool", "pathos"]
 
@@ -76,3 +78,38 @@ def test_closures_lambdas_and_mono_chunks(engine, distribute):
     pd.testing.assert_index_equal(index, same)
     mono = parameterized(lambda x: np.array(x) * offset, merge_func="concat", mono_chunk_len=3)
     pd.testing.assert_series_equal(mono(Param(range(7)), **options), mono(Param(range(7))))
+
+
+@parameterized
+def score(a, b):
+    return (a * 31 + b * 17) % 101 if (a + b) % 7 else NoResult
+
+
+@njit
+def compiled_score(a, b):
+    return (a * 31 + b * 17) % 101
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize("engine", ENGINES)
+def test_what_is_kept(engine):
+    grid = Param(range(40)), Param(range(30))
+    options = {"_engine": engine, "_n_workers": 2}
+    every = score(*grid, _merge_func="concat")
+    found = score(*grid, _keep=bp.top(20), **options)
+    expected = every.sort_values(ascending=False, kind="stable")[:20]
+    pd.testing.assert_series_equal(found, expected)
+    counted = score(*grid, _keep=bp.histogram(5, range=(0, 100)), **options)
+    assert counted.counts.tolist() == np.histogram(every, 5, range=(0, 100))[0].tolist()
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize("engine", ENGINES)
+def test_compiled_functions_in_loops(engine, monkeypatch):
+    monkeypatch.setattr(batches, "FEWEST_CALLS", 0)  # here; workers see the number of calls
+    grid = Param(range(600)), Param(range(500))
+    found = parameterized(compiled_score)(*grid, _keep=bp.top(20), _engine=engine, _n_workers=2)
+    expected = parameterized(compiled_score)(*grid, _keep=bp.top(20))
+    pd.testing.assert_series_equal(found, expected)
+    a, b = np.arange(600)[:, None], np.arange(500)
+    assert found.to_list() == np.sort(((a * 31 + b * 17) % 101).ravel())[::-1][:20].tolist()

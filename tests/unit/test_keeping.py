@@ -279,3 +279,128 @@ def test_arguments_of_reducers():
     assert repr(bp.top(3, by="x")) == "top(3, by='x')"
     assert repr(bp.bottom(3)) == "bottom(3)"
     assert repr(bp.histogram([0, 1.5])) == "histogram([0, 1.5])"
+
+
+@pytest.mark.parametrize(
+    "chunks", [{"mono_chunk_len": 4}, {"mono_chunk_meta": [[5, 0, 3], [1, 2, 4]]}]
+)
+@pytest.mark.parametrize(
+    "pack",
+    [
+        lambda rows: np.array([one["x"] for one in rows]),
+        lambda rows: [one["x"] for one in rows],
+        lambda rows: tuple(one["x"] for one in rows),
+        lambda rows: pd.Series([one["x"] for one in rows]),
+    ],
+    ids=["array", "list", "tuple", "series"],
+)
+def test_mono_chunks_are_taken_apart(chunks, pack):
+    def scores(a, b):
+        return pack([{"x": (left * 5 + right) % 7} for left, right in zip(a, b, strict=True)])
+
+    found = bp.parameterized(scores, **chunks)(Param([1, 2, 3]), Param([4, 5]), _keep=bp.top(3))
+    every = bp.parameterized(lambda a, b: (a * 5 + b) % 7, merge_func="concat")(
+        Param([1, 2, 3]), Param([4, 5])
+    )
+    pd.testing.assert_series_equal(found, every.sort_values(ascending=False, kind="stable")[:3])
+
+
+@pytest.mark.parametrize("size", [1, 2, 5])
+@pytest.mark.parametrize(
+    "pack",
+    [
+        lambda a: {"x": np.array(a) % 3, "y": np.array(a)},
+        lambda a: pd.DataFrame({"x": np.array(a) % 3, "y": np.array(a)}),
+        lambda a: (
+            {"x": [one % 3 for one in a], "y": a} if len(a) > 1 else {"x": a[0] % 3, "y": a[0]}
+        ),
+    ],
+    ids=["dict", "frame", "lists"],
+)
+def test_figures_of_mono_chunks(size, pack):
+    found = bp.parameterized(pack, mono_chunk_len=size)(Param(range(5)), _keep=bp.top(3, by="x"))
+    expected = pd.DataFrame({"x": [2, 1, 1], "y": [2, 1, 4]}, pd.Index([2, 1, 4], name="a"))
+    pd.testing.assert_frame_equal(found, expected)
+
+
+def test_portfolios_of_mono_chunks():
+    close = pd.Series(np.linspace(1, 2, 60) + np.sin(np.arange(60)) / 9)
+
+    def backtest(fees):
+        up = close > close.rolling(5).mean()
+        return bp.PF.from_signals(close, up, ~up, fees=fees, bars_per_year=252)
+
+    fees = Param([0.003, 0.001, 0.002])
+    many = bp.parameterized(backtest, mono_n_chunks=1)(fees, _keep=bp.top(2, by="sharpe_ratio"))
+    single = bp.parameterized(backtest)(fees, _keep=bp.top(2, by="sharpe_ratio"))
+    pd.testing.assert_series_equal(many, single)
+    assert many.index.to_list() == [0.001, 0.002]
+    single = bp.parameterized(backtest, mono_chunk_len=1)(fees, _keep=bp.top(2, by="sharpe_ratio"))
+    pd.testing.assert_series_equal(many, single)
+
+
+def test_a_figure_that_portfolios_do_not_have():
+    close = pd.Series(np.linspace(1, 2, 60))
+
+    def backtest(fees):
+        return bp.PF.from_signals(close, close > 1.5, close > 1.8, fees=fees)
+
+    for options in ({}, {"mono_n_chunks": 1}):
+        with pytest.raises(ParamError, match="Did you mean 'sharpe_ratio'"):
+            bp.parameterized(backtest, keep=bp.top(1, by="sharp_ratio"), **options)(
+                Param([0.001, 0.002])
+            )
+
+
+def test_mono_chunks_that_do_not_fit():
+    for result in (1.0, [1.0], np.ones((2, 2)), {"x": 1.0}, None, "ab"):
+        with pytest.raises(ParamError, match="one entry for each of the 2 combinations of mono-ch"):
+            bp.parameterized(lambda a, r=result: r, mono_chunk_len=2)(
+                Param([1, 2, 3, 4]), _keep=bp.top(1)
+            )
+    found = bp.parameterized(lambda a: NoResult if 1 in a else a, mono_chunk_len=2)(
+        Param([1, 2, 3, 4]), _keep=bp.top(3)
+    )
+    assert found.to_dict() == {4: 4, 3: 3}
+
+
+def test_a_failed_mono_chunk_names_its_combinations():
+    def bad(a, b):
+        raise ValueError("bad")
+
+    with pytest.raises(bp.TaskError, match=r"3 combinations from a=1, b=1 to a=1, b=3"):
+        bp.parameterized(bad, mono_chunk_len=3, keep=bp.top(1))(Param([1, 2]), Param([1, 2, 3]))
+
+
+def test_callbacks_know_what_is_kept():
+    seen = {}
+    bp.parameterized(
+        lambda a: a * 2,
+        keep=bp.top(2),
+        pre_execute_func=lambda index: seen.update(before=index),
+        pre_execute_kwargs={"index": bp.Rep("param_index")},
+        post_execute_func=lambda **known: seen.update(known),
+        post_execute_kwargs={
+            "results": bp.Rep("results"),
+            "index": bp.Rep("param_index"),
+            "product": bp.Rep("param_product"),
+        },
+    )(Param([1, 2, 3]))
+    assert seen["before"].to_list() == [1, 2, 3]
+    assert seen["results"].to_dict() == {3: 6, 2: 4}
+    assert seen["index"].to_list() == [3, 2]
+    assert seen["product"] == {"a": [3, 2]}
+
+
+def test_the_bar_counts_combinations(monkeypatch):
+    shown = []
+    monkeypatch.setattr(
+        "broadpeak._run.progress.ProgressBar.update", lambda self, n, failed=0: shown.append(n)
+    )
+    options = {"_show_progress": True, "_pbar_kwargs": {"disable": True}, "_keep": bp.top(1)}
+    bp.parameterized(lambda a, b: 1)(Param(range(30)), Param(range(10)), **options)
+    assert sum(shown) == 300
+    bp.parameterized(lambda a, b: a)(
+        Param(range(30)), Param(range(10)), _mono_chunk_len=7, **options
+    )
+    assert sum(shown) == 600

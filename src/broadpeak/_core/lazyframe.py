@@ -157,21 +157,24 @@ def _lazy_class(plain: type) -> Any:
         _look(lazy, plain)
         return lazy.__reduce_ex__(protocol)
 
+    def names(lazy: Any) -> list[str]:
+        _look(lazy, plain)
+        return dir(lazy)
+
     body: dict[str, Any] = {
         "__doc__": plain.__doc__,
         "__module__": plain.__module__,
         "__qualname__": plain.__qualname__,
         "__class__": property(lambda _: plain),
+        "__dir__": names,
         "__reduce_ex__": reduce,
         "__len__": lambda lazy: len(lazy.index),
         "index": _labelled("index", plain, lambda waiting: waiting.index),
-        "plain": plain,
     }
     if plain is pd.DataFrame:
         body["columns"] = _labelled("columns", plain, lambda waiting: waiting.columns())
     for name in _ATTRIBUTES[plain] - {"_name"}:
         body[name] = _looked(name, plain)
-    del body["plain"]
     made = _Alike.__new__(_Alike, plain.__name__, (plain,), body)
     made.plain = plain
     return made

@@ -13,7 +13,7 @@ largest term it is made of is rounding, and counts as zero.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias, overload
 
@@ -22,7 +22,7 @@ import numpy as np
 from broadpeak._metrics._kernels.summary import DOWNSIDE, DRAWDOWN, MOMENTS, SUMMARY, TRADES
 from broadpeak.types import AnyArray, BoolArray, FloatArray
 
-SummaryRow: TypeAlias = tuple[float, ...]
+SummaryRow: TypeAlias = Sequence[float]
 """The summary of one account as numbers, in the order of `SUMMARY`."""
 
 PLACES = {name: place for place, name in enumerate(SUMMARY.names or ())}

@@ -12,7 +12,6 @@ import math
 import numbers
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from functools import lru_cache
 from typing import NoReturn, TypeAlias
 
 import numpy as np
@@ -32,7 +31,14 @@ from broadpeak._prices.schema import inconsistent
 from broadpeak._signals.crossing import Crossing
 from broadpeak._simulation._kernels.layout import ONE_COLUMN, SIZE_TYPES, Groups
 from broadpeak._simulation._kernels.prices import check_prices
-from broadpeak._simulation.rules import ExitAxis, Prices, Rules, Setting, SharedRows
+from broadpeak._simulation.rules import (
+    ExitAxis,
+    Prices,
+    Rules,
+    Setting,
+    SharedRows,
+    no_signal,
+)
 from broadpeak._simulation.simulation import Simulation
 from broadpeak._simulation.stops import STOPS
 from broadpeak._space.combine import Combos, select_combos
@@ -253,12 +259,6 @@ def _axis_of(setting_args: Mapping[str, object]) -> tuple[ExitAxis, Combos]:
         check_range(name, given, "amount")
         stops[_STOP_OF[name]] = read_only(given.rows[column.codes, 0])
     return ExitAxis(stops), combos
-
-
-@lru_cache(maxsize=64)
-def no_signal(n_bars: int) -> SharedRows:
-    """Return the row of a signal that is never given."""
-    return SharedRows(read_only(np.zeros((1, n_bars), dtype=np.uint8)))
 
 
 def _signal(argument: Operand, rows: IntArray | None) -> SharedRows | Crossing:

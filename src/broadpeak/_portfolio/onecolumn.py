@@ -18,12 +18,12 @@ from broadpeak._core.aliases import Index
 from broadpeak._core.check import as_float
 from broadpeak._core.lazyframe import recipe_of
 from broadpeak._data.data import Data
-from broadpeak._portfolio.argument import DEFAULTS, RANGES, no_signal
+from broadpeak._portfolio.argument import DEFAULTS, RANGES
 from broadpeak._portfolio.known import check_bars, prices_of_close, prices_of_table
 from broadpeak._portfolio.labelling import Labels
 from broadpeak._signals.crossing import Crossing
 from broadpeak._simulation._kernels.layout import ONE_COLUMN
-from broadpeak._simulation.rules import Prices, Rules, SharedRows
+from broadpeak._simulation.rules import Prices, Rules, SharedRows, no_signal
 from broadpeak._simulation.simulation import Simulation
 from broadpeak._simulation.stops import STOPS
 from broadpeak.errors import DataError

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from types import NoneType
 from typing import Any, TypeVar, overload
@@ -18,6 +19,7 @@ from broadpeak._core.arrays import user_copy
 from broadpeak._core.labels import plain
 from broadpeak._data.data import Data
 from broadpeak._metrics import measures
+from broadpeak._metrics._kernels.summary import N_FIGURES, as_summary
 from broadpeak._metrics.calendar import (
     bars_per_year_of,
     check_bars_per_year,
@@ -33,6 +35,8 @@ from broadpeak._portfolio.streamed import Block, Kept
 from broadpeak._run.keeping import check_reducer
 from broadpeak._simulation._kernels.layout import ONE_COLUMN, Groups
 from broadpeak._simulation.fills import Fills
+from broadpeak._simulation.plans import Plan
+from broadpeak._simulation.rules import Setting
 from broadpeak._simulation.simulation import Simulation
 from broadpeak.errors import ParamError, ParamTypeError, broken_rule, warn
 from broadpeak.types import AnyArray, FloatArray, IntArray, Reducer
@@ -66,6 +70,8 @@ class Portfolio:
     max_drawdown, win_rate, profit_factor, expectancy, sqn, num_trades, exposure
         A number for one-dimensional input, a Series for frames and lists of parameters, also with
         one column or one value.
+    plan : Plan
+        Which evaluator computes figures, and why.
     components : dict
         For strategy runs the portfolio of each component; otherwise empty. A component that trades
         an ensemble has one column for each member.
@@ -106,10 +112,11 @@ class Portfolio:
             raise ParamError(msg)
         self._simulation = simulation
         self._labels = labels
+        self._opened = start
         if simulation is None:
-            self.__dict__.update(_groups=groups, _start=start)
+            self.__dict__.update(_groups=groups)
         self._capital = capital
-        self._summaries: dict[int, AnyArray] = {}  # by what they hold
+        self._summaries: dict[int, FloatArray] = {}  # rows of numbers, by what they hold
         self._kept: dict[str, Any] = {}  # frames by the name of their attribute
         self._asked = 0  # what summaries had to hold so far
         self._warned = False
@@ -415,12 +422,12 @@ class Portfolio:
             return simulation.groups
         return Groups.single(self._labels.n_columns)
 
-    @cached_property
+    @property
     def _start(self) -> FloatArray:
         """Value of each group before the first bar."""
-        simulation = self._simulated
-        start = simulation.start()
-        return start if simulation.axis is None else np.repeat(start, len(simulation.axis))
+        if self._opened is None:
+            self._opened = self._simulated.start()
+        return self._opened
 
     @property
     def _simulated(self) -> Simulation:
@@ -562,22 +569,27 @@ class Portfolio:
 
     # Metrics
 
-    def _summary(self, needs: int) -> AnyArray:
-        """Return a summary that holds what is needed; only what is not yet known is run.
+    def _rows(self, needs: int) -> FloatArray:
+        """Return summaries that hold what is needed, as rows of numbers; what is known is not run.
 
         Once paths or trades have been computed there is an order log, which is reduced without
         another run.
         """
-        for known, summary in self._summaries.items():
+        for known, rows in self._summaries.items():
             if known & needs == needs:
-                return summary
+                return rows
         if self._simulation is not None and "_fills" not in self.__dict__:
             self._asked |= needs
-            found = self._simulation.summary(needs, self._simulation.start())
+            found = self._simulation.rows_of_summary(needs, self._start)
         else:
-            found = self._fills.summary(needs, self._groups, self._start, self._capital)
+            summary = self._fills.summary(needs, self._groups, self._start, self._capital)
+            found = summary.view(np.float64).reshape(len(summary), N_FIGURES)
         self._summaries[needs] = found
         return found
+
+    def _summary(self, needs: int) -> AnyArray:
+        """Return the summary of each group, dtype `SUMMARY`, with what is needed."""
+        return as_summary(self._rows(needs))
 
     def _metric(self, name: str) -> Metric:
         if self._labels.single:
@@ -590,7 +602,7 @@ class Portfolio:
         if metric.single is None:
             value: float = self._values_of(name)[0].item()
             return value
-        row = self._summary(metric.needs)[0].item()
+        row = self._rows(metric.needs)[0].tolist()
         per_year = math.nan
         if metric.annual:
             per_year = self._bars_per_year or self._implied_per_year(row)
@@ -747,10 +759,35 @@ class Portfolio:
             blocks: Iterable[Block] = [(np.arange(len(rows)), rows)]
             return kept.run(blocks, self._per_year, self._labels.groups_at, None)
         self._asked |= needs
-        start = simulation.start()
+        start = replace(simulation, axis=None).start()
         floor = kept.floor(start)
         blocks = simulation.stream(needs, start, floor)
         return kept.run(blocks, self._per_year, self._labels.groups_at, floor)
+
+    @property
+    def plan(self) -> Plan:
+        """How figures are computed: ``evaluator`` and ``why``, in words.
+
+        "crossings": from the bars on which series cross, without a look at the others; "events":
+        from order to order; "dense": bar by bar. All of them give the same figures, and which one
+        runs follows from what was asked for, so there is nothing to set.
+
+        Examples
+        --------
+        >>> pf = Portfolio.from_signals(np.array([1.0, 2.0, 3.0]), [True, False, False])
+        >>> print(pf.plan)
+        events: From order to order, since entries are given bar by bar.
+        """
+        simulation = self._simulation
+        if simulation is None:
+            return Plan("events", "From order to order: a strategy's orders, which are all kept.")
+        found = simulation.plan(self._asked)
+        if found.evaluator == "crossings" and "_fills" in self.__dict__:
+            why = (
+                "From order to order, since paths or trades were asked for, which need each order."
+            )
+            return Plan("events", why)
+        return found
 
     def stats(self) -> Table:
         """Return every metric, with start, end, bars, initial and final value.
@@ -799,9 +836,9 @@ class Portfolio:
             raise ParamError("A strategy's portfolio must stay whole. Use its components instead.")
         items = []
         for number, name in enumerate(self._group_labels):
-            part = simulation.part(number, number + 1)
+            part = _part(simulation, number)
             columns, group = None, None
-            if part.axis is None and len(part.price_rows) > 1:
+            if len(part.price_rows) > 1:
                 first, last = self._groups.bounds[number : number + 2]
                 columns = self.columns[self._groups.order[first:last]]
                 group = self._group_labels[number : number + 1]
@@ -813,6 +850,19 @@ class Portfolio:
         count = self._labels.n_columns
         columns = "1 column" if count == 1 else f"{count} columns"
         return f"Portfolio({columns}, {self._n_bars} bars)"
+
+
+def _part(simulation: Simulation, number: int) -> Simulation:
+    """Return the simulation of one group, or of one column with one of the stops it meets."""
+    axis = simulation.axis
+    if axis is None:
+        return simulation.part(number, number + 1)
+    base, value = divmod(number, len(axis))
+    own = replace(simulation, axis=None).part(base, base + 1)
+    stops: dict[str, Setting] = dict(own.rules.stops)
+    for name, values in axis.stops.items():
+        stops[name] = None if math.isnan(values[value]) else float(values[value])
+    return replace(own, rules=replace(own.rules, stops=stops))
 
 
 PF = Portfolio

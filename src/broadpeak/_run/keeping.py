@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, NamedTuple, TypeAlias, cast
 
 import numpy as np
@@ -19,7 +19,7 @@ from broadpeak._core import check
 from broadpeak._core.aliases import Index
 from broadpeak._merge.named import concat
 from broadpeak._run.looped import ResultColumns
-from broadpeak.errors import ParamError, ParamTypeError, broken_rule
+from broadpeak.errors import ParamError, ParamTypeError, broken_rule, shown
 from broadpeak.types import AnyArray, FloatArray, IntArray, Reducer
 
 Values: TypeAlias = "Sequence[Any] | AnyArray | Mapping[Any, AnyArray] | pd.DataFrame"
@@ -173,8 +173,9 @@ class Bins:
 
     def __repr__(self) -> str:
         by = "" if self.by is None else f", by={self.by!r}"
-        edges = ", ".join(f"{edge:g}" for edge in self.edges)
-        return f"histogram([{edges}]{by})"
+        edges = ", ".join(f"{edge:g}" for edge in self.edges[:9])
+        more = ", …" if len(self.edges) > 9 else ""
+        return f"histogram([{edges}{more}]{by})"
 
     def start(self) -> Tallies:
         """Return the state that has counted nothing."""
@@ -337,7 +338,8 @@ def histogram(
             remedy = "Type: histogram(50, range=(-1, 3))."
             raise ParamError(broken_rule("range", "be given with a number of bins", None, remedy))
         low, high = _edges("range", range)[[0, -1]]
-        edges = np.linspace(low, high, count + 1)
+        with np.errstate(over="ignore", invalid="ignore"):
+            edges = np.linspace(low, high, count + 1)
     else:
         if range is not None:
             rule = "be left out where bins are edges"
@@ -359,7 +361,7 @@ def _edges(name: str, value: object) -> FloatArray:
     if name == "range" and len(edges) != 2:
         raise ParamError(broken_rule(name, "be two numbers", value))
     with np.errstate(invalid="ignore"):
-        if len(edges) < 2 or not np.isfinite(edges).all() or not (np.diff(edges) > 0).all():
+        if len(edges) < 2 or not np.isfinite(edges).all() or not (edges[1:] > edges[:-1]).all():
             raise ParamError(broken_rule(name, rule, value))
     return edges
 
@@ -378,8 +380,20 @@ def check_reducer(name: str, value: object) -> Reducer:
     return cast("Reducer", value)
 
 
-def add_many(reducer: Reducer, state: Any, positions: Sequence[int], values: Values) -> Any:
+class OneFigure(NamedTuple):
+    """The figure that a reducer asks for of an object that holds many, such as a `Portfolio`."""
+
+    figures: AnyArray
+
+
+def add_many(
+    reducer: Reducer, state: Any, positions: Sequence[int], values: Values | OneFigure
+) -> Any:
     """Return `state` with many results taken in, by ``add_many`` where `reducer` has it."""
+    if isinstance(values, OneFigure):
+        values = values.figures
+        if isinstance(reducer, (Best, Bins)):
+            reducer = replace(reducer, by=None)
     if isinstance(values, ResultColumns):
         values = (
             values.by_name() if isinstance(reducer, (Best, Bins)) else None
@@ -480,7 +494,7 @@ def _floats(array: Any, keep: object) -> FloatArray:
 
 
 def _figure(value: Any, by: str | None, keep: object) -> float:
-    figure = value if by is None else _named_figure(value, by, keep)
+    figure = value if by is None else named_figure(value, by, keep)
     if isinstance(figure, (bool, np.bool_)):
         return float(figure)
     if check.real(figure) is None:
@@ -488,7 +502,8 @@ def _figure(value: Any, by: str | None, keep: object) -> float:
     return check.as_float(figure)
 
 
-def _named_figure(value: Any, by: str, keep: object) -> Any:
+def named_figure(value: Any, by: str, keep: object) -> Any:
+    """Return the figure `by` of a mapping, Series, or of an object with that attribute."""
     if isinstance(value, (Mapping, pd.Series)):
         if by not in (names := list(value.keys())):
             raise _unknown_figure(by, names, keep)
@@ -510,27 +525,27 @@ def _result(value: Any, by: str | None, keep: object) -> Any:
         return dict(value.items())
     if isinstance(value, tuple) and hasattr(value, "_asdict"):
         return dict(value._asdict())
-    figure = _named_figure(value, by, keep)
+    figure = named_figure(value, by, keep)
     return figure[()] if isinstance(figure, np.ndarray) else figure
 
 
 def _no_number(value: object, keep: object) -> ParamTypeError:
     rule = "be a number to be compared"
-    spelling = repr(keep).replace(")", ", by='…')")
+    spelling = shown(keep).replace(")", ", by='…')")
     remedy = f"Return one, or name one of its figures: keep={spelling}."
-    return ParamTypeError(broken_rule(f"A result with keep={keep}", rule, value, remedy))
+    return ParamTypeError(broken_rule(f"A result with keep={shown(keep)}", rule, value, remedy))
 
 
 def _no_figure(value: object, by: str, keep: object) -> ParamTypeError:
-    rule = f"have one number {by!r}"
+    rule = f"have one number {shown(by)}"
     remedy = "Leave out by= where results are numbers."
-    return ParamTypeError(broken_rule(f"A result with keep={keep}", rule, value, remedy))
+    return ParamTypeError(broken_rule(f"A result with keep={shown(keep)}", rule, value, remedy))
 
 
 def _unknown_figure(
     by: str, names: Sequence[Hashable], keep: object, value: object = None
 ) -> ParamError:
-    rule = f"have the figure {by!r}"
+    rule = f"have the figure {shown(by)}"
     hint = check.did_you_mean(by, names)
     got = ", ".join(map(str, names[:20])) if value is None else type(value).__name__
-    return ParamError(broken_rule(f"A result with keep={keep}", rule, got, hint))
+    return ParamError(broken_rule(f"A result with keep={shown(keep)}", rule, got, hint))

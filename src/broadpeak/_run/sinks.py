@@ -15,7 +15,7 @@ import numpy as np
 
 from broadpeak._core.aliases import Index
 from broadpeak._run.batches import Outcome
-from broadpeak._run.keeping import Values, add_many, finished, kept_positions
+from broadpeak._run.keeping import OneFigure, Values, add_many, finished, kept_positions
 from broadpeak.types import IntArray, NoResult, Reducer
 
 
@@ -131,7 +131,7 @@ class KeptResults:
             values = [value for _, value in there]
         self.put_many(positions[: len(values)], values)
 
-    def put_many(self, positions: Sequence[int], values: Values) -> None:
+    def put_many(self, positions: Sequence[int], values: Values | OneFigure) -> None:
         """Let the reducer see results, none of which is `NoResult`, also as arrays."""
         if len(positions):
             self._n += len(positions)

@@ -263,7 +263,7 @@ def _signature(func: Function) -> inspect.Signature:
 
 def _unknown_name_error(template: Template, name: str, context: Collection[str]) -> ParamError:
     names: Collection[object] = context  # users may pass other keys than strings
-    known = ", ".join(sorted(one if isinstance(one, str) else shown(one) for one in names))
+    known = ", ".join(sorted(one[:100] if isinstance(one, str) else shown(one) for one in names))
     known = known or "none"
     hint = check.did_you_mean(name, context)
     rule = f"use a name that is known at this point, not {shown(name)}"

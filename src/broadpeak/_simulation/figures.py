@@ -20,8 +20,10 @@ from broadpeak._simulation._kernels.layout import (
     PriceSums,
     SettingsPool,
     Signals,
+    Terms,
 )
 from broadpeak._simulation._kernels.longs import trades_of_signals
+from broadpeak._simulation._kernels.stopped import stopped_trades
 from broadpeak._simulation.events import Events
 from broadpeak._simulation.rules import ROOM, Prices, sums_of_prices
 from broadpeak.types import BoolArray, FloatArray, IntArray
@@ -43,20 +45,27 @@ class ColumnTrades(NamedTuple):
 
 
 def trades_from_signals(
-    market: Market, signals: Signals, settings: SettingsPool, *, next_open: bool
+    first: int, end: int, market: Market, signals: Signals, settings: SettingsPool, terms: Terms
 ) -> Iterator[ColumnTrades]:
-    """Yield the trades of columns with given signals, some columns at a time."""
-    n_columns, n_bars = len(signals.rows), market.close.shape[1]
-    room = max(min(TRADE_ROOM, n_columns * (n_bars // 2 + 1)), n_bars // 2 + 1)
+    """Yield the trades of columns first..end-1 with given signals, some columns at a time."""
+    n_bars = market.close.shape[1]
+    # Where stops are touched inside bars, there may be a trade on each of them.
+    most = n_bars + 1 if terms.has_distances else n_bars // 2 + 1
+    room = max(min(TRADE_ROOM, (end - first) * most), most)
     bars, money = np.empty((room, 2), np.int64), np.empty((room, 4))
-    first = 0
-    while first < n_columns:
-        starts = np.empty(n_columns - first + 1, np.int64)
-        last = trades_of_signals(
-            first, market.open, market.close, signals.long_entries, signals.long_exits,
-            signals.rows, settings.values, settings.offsets, settings.steps, next_open, starts,
-            bars, money,
-        )  # fmt: skip
+    entries, exits, rows = signals.long_entries, signals.long_exits, signals.rows
+    while first < end:
+        starts = np.empty(end - first + 1, np.int64)
+        if terms.has_distances:
+            last = stopped_trades(
+                first, end, market, entries, exits, rows, settings.values, settings.offsets,
+                settings.steps, terms, starts, bars, money,
+            )  # fmt: skip
+        else:
+            last = trades_of_signals(
+                first, market.open, market.close, entries, exits, rows[:end], settings.values,
+                settings.offsets, settings.steps, terms.next_open, starts, bars, money,
+            )  # fmt: skip
         yield ColumnTrades(first, last, starts, bars, money)
         first = last
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import dis
 import inspect
+import sys
 import types
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
@@ -22,9 +23,9 @@ from broadpeak._sweep.listable import (
     Kind,
     Known,
     Listed,
-    Named,
+    ListRules,
+    NamedItems,
     NotListable,
-    Rules,
     alike,
 )
 
@@ -42,8 +43,9 @@ _SILENT = frozenset(
         "TO_BOOL",
     )
 )
-_JOINED = "LOAD_METHOD" not in dis.opmap  # 3.12: one instruction reads attributes and methods
-_ALWAYS_NAMED = "BINARY_SUBSCR" not in dis.opmap  # 3.14: every call spreads keywords, be it none
+_VERSION: tuple[int, ...] = tuple(sys.version_info[:2])
+_JOINED = _VERSION >= (3, 12)  # one instruction reads attributes and methods
+_ALWAYS_NAMED = _VERSION >= (3, 14)  # every call that spreads passes keywords, be it none
 _ON_NONE = {"NONE": True, "NOT_NONE": False}
 _NULL = Known(None)  # marks an empty place below a call; compared by identity
 
@@ -96,7 +98,7 @@ class Reader:
     """Reads bodies, one after another as they call each other."""
 
     def __init__(self) -> None:
-        self.rules = Rules()
+        self.rules = ListRules()
         self._left = _MOST_STEPS
         self._depth = 0
 
@@ -210,15 +212,15 @@ class Reader:
         frame.stack.append(self._call(func, args, named))
 
     def _act_call_spread(self, frame: Frame, step: _Step) -> None:
-        named: Kind = Named({})
+        named: Kind = NamedItems({})
         if step.opname == "CALL_FUNCTION_EX" and (_ALWAYS_NAMED or (step.arg or 0) & 1):
             named = frame.stack.pop()
         args = frame.stack.pop()
         first, second = frame.pop(2)
         func = second if first is _NULL else first
         if named is _NULL:
-            named = Named({})
-        if not isinstance(args, Items) or not isinstance(named, Named):
+            named = NamedItems({})
+        if not isinstance(args, Items) or not isinstance(named, NamedItems):
             raise NotListable("it passes arguments on that are not known")
         frame.stack.append(self._call(func, args.items, named.items))
 
@@ -312,18 +314,18 @@ class Reader:
     def _build_map(self, frame: Frame, step: _Step) -> None:
         pairs = frame.pop(2 * (step.arg or 0))
         keys = [self.rules.string(key) for key in pairs[::2]]
-        frame.stack.append(Named(dict(zip(keys, pairs[1::2], strict=True))))
+        frame.stack.append(NamedItems(dict(zip(keys, pairs[1::2], strict=True))))
 
     def _build_const_map(self, frame: Frame, step: _Step) -> None:
         keys = self.rules.strings(frame.stack.pop())
-        frame.stack.append(Named(dict(zip(keys, frame.pop(step.arg or 0), strict=True))))
+        frame.stack.append(NamedItems(dict(zip(keys, frame.pop(step.arg or 0), strict=True))))
 
     def _merge_map(self, frame: Frame, step: _Step) -> None:
         more = self.rules.named(frame.stack.pop())
         into = frame.stack[-(step.arg or 1)]
-        if not isinstance(into, Named) or not into.items.keys().isdisjoint(more):
+        if not isinstance(into, NamedItems) or not into.items.keys().isdisjoint(more):
             raise NotListable("it joins dicts that are not known")
-        frame.stack[-(step.arg or 1)] = Named({**into.items, **more})
+        frame.stack[-(step.arg or 1)] = NamedItems({**into.items, **more})
 
     def _extend(self, frame: Frame, step: _Step) -> None:
         more = self.rules.items(frame.stack.pop())
@@ -434,7 +436,7 @@ def _bound(
         names[code.co_varnames[at]] = Items(rest)
         rest, at = (), at + 1
     if code.co_flags & inspect.CO_VARKEYWORDS:
-        names[code.co_varnames[at]] = Named(more)
+        names[code.co_varnames[at]] = NamedItems(more)
         more = {}
     if rest or more or not names.keys() >= set(declared):
         raise NotListable(f"{func.__name__} is not called with its arguments")
@@ -443,7 +445,7 @@ def _bound(
 
 def read_body(
     func: Any, args: Sequence[Any], named: Mapping[str, Any], varying: Mapping[int | str, str]
-) -> Rules:
+) -> ListRules:
     """See to it that `func` returns, for lists, a column or an entry a combination, or several.
 
     Parameters
@@ -457,7 +459,7 @@ def read_body(
 
     Returns
     -------
-    Rules
+    ListRules
         What was seen on the way.
 
     Raises

@@ -110,7 +110,7 @@ class Items:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Named:
+class NamedItems:
     """A dict with known keys."""
 
     items: Mapping[str, Kind]
@@ -124,7 +124,7 @@ class Bound:
     name: str
 
 
-Kind: TypeAlias = "Known | Listed | Same | Each | Items | Named | Bound"
+Kind: TypeAlias = "Known | Listed | Same | Each | Items | NamedItems | Bound"
 
 _SCALARS: Final = (int, float, bool, str, type(None), np.bool_, np.integer, np.floating)
 _NUMBERS: Final = (int, float, np.integer, np.floating)
@@ -193,7 +193,7 @@ def _listed(value: Kind) -> bool:
     """Return whether a value differs between combinations, or may hold what does."""
     if isinstance(value, Items):
         return any(map(_listed, value.items))
-    if isinstance(value, Named):
+    if isinstance(value, NamedItems):
         return any(map(_listed, value.items.values()))
     if isinstance(value, Bound):
         return _listed(value.owner)
@@ -211,11 +211,17 @@ def _named(value: Kind) -> str:
         return shown if isinstance(shown, str) else type(value.value).__name__
     if isinstance(value, Bound):
         return f"{value.name} of {_named(value.owner)}"
-    return "a list" if isinstance(value, Items) else "a dict" if isinstance(value, Named) else "it"
+    return (
+        "a list"
+        if isinstance(value, Items)
+        else "a dict"
+        if isinstance(value, NamedItems)
+        else "it"
+    )
 
 
 @dataclass(slots=True)
-class Rules:
+class ListRules:
     """What the library does with lists.
 
     Attributes
@@ -248,7 +254,7 @@ class Rules:
             _no(f"it branches on {_named(value)}")
         if isinstance(value, Items):
             return bool(value.items)
-        return bool(value.items) if isinstance(value, Named) else None
+        return bool(value.items) if isinstance(value, NamedItems) else None
 
     def is_none(self, value: Kind) -> bool | None:
         """Return whether a value is None; None: one answer for all combinations."""
@@ -278,7 +284,7 @@ class Rules:
 
     def named(self, value: Kind) -> Mapping[str, Kind]:
         """Return what is in a dict with strings as keys."""
-        if isinstance(value, Named):
+        if isinstance(value, NamedItems):
             return value.items
         found = value.value if isinstance(value, Known) else None
         if type(found) is dict and all(isinstance(key, str) for key in found):
@@ -310,7 +316,7 @@ class Rules:
                 return owner.items[plain]
             if isinstance(plain, slice):
                 return Items(owner.items[plain])
-        elif isinstance(owner, Named):
+        elif isinstance(owner, NamedItems):
             if isinstance(plain, str) and plain in owner.items:
                 return owner.items[plain]
         elif isinstance(owner, Known) and type(owner.value) in {tuple, list, dict}:
@@ -580,7 +586,7 @@ class Rules:
         if func is tuple and len(args) == 1:
             return Items(self.items(args[0]))
         for arg in args:  # no method of the user's may be behind it
-            if not isinstance(arg, (Items, Named)):
+            if not isinstance(arg, (Items, NamedItems)):
                 self._shared(arg)
         return Same("number" if func in {abs, float, int, len, round} else "other")
 
@@ -612,7 +618,7 @@ class Rules:
         if "inplace" in named or "out" in named:
             _no("it changes a table")
         for value in (*args, *named.values()):
-            if not isinstance(value, (Items, Named)):
+            if not isinstance(value, (Items, NamedItems)):
                 self._shared(value)
         return Same("table", owner.bars)
 

@@ -31,7 +31,7 @@ from broadpeak._run.options import Settings
 from broadpeak._run.sinks import Finished
 from broadpeak._space.param import Param
 from broadpeak._sweep.bodies import read_body
-from broadpeak._sweep.listable import NotListable, Rules
+from broadpeak._sweep.listable import ListRules, NotListable
 from broadpeak.errors import ParamError, described
 from broadpeak.types import IntArray, ParamValues
 
@@ -420,7 +420,7 @@ def _is_minus_zero(value: Any) -> bool:
     return value is not None and value == 0.0 and math.copysign(1.0, value) < 0
 
 
-def _read(calls: Calls, params: Mapping[str, Param]) -> Rules:
+def _read(calls: Calls, params: Mapping[str, Param]) -> ListRules:
     """Return what was seen in the body, which takes lists."""
     template, _, _ = calls.columns()
     names = dict(zip(template.slots, params, strict=True))

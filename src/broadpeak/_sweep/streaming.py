@@ -15,13 +15,13 @@ from broadpeak._run.batches import Outcome
 from broadpeak._run.calls import Calls, CallStream, Coded, CodeWindow
 from broadpeak._run.chunks import Chunk, in_order, order_of
 from broadpeak._run.execute import run
-from broadpeak._run.keeping import Values
+from broadpeak._run.keeping import OneFigure, Values, named_figure
 from broadpeak._run.options import Settings
 from broadpeak._run.sinks import Finished, KeptResults
 from broadpeak._space.combine import Column, Combos
 from broadpeak._space.lazycombos import MOST_HELD, ComboBlocks
 from broadpeak.errors import ParamError, broken_rule
-from broadpeak.types import IntArray, Keywords, NoResult, Reducer
+from broadpeak.types import AnyArray, IntArray, Keywords, NoResult, Reducer
 
 
 @dataclass
@@ -184,7 +184,7 @@ class PieceSink:
         return self._inner.finish(n_tasks)
 
 
-def entries_of(piece: Any, size: int, reducer: Reducer, number: int = 0) -> Values:
+def entries_of(piece: Any, size: int, reducer: Reducer, number: int) -> Values | OneFigure:
     """Return the result of a mono-chunk as one entry a combination, `size` of them.
 
     Raises
@@ -195,22 +195,24 @@ def entries_of(piece: Any, size: int, reducer: Reducer, number: int = 0) -> Valu
     by = getattr(reducer, "by", None)
     if size == 1 and _is_one(piece, by):
         return [piece]
-    found: Any = piece
     if isinstance(piece, (Mapping, pd.DataFrame)):
-        found = {name: np.asarray(piece[name]) for name in piece}
-        fits = bool(found) and all(column.shape == (size,) for column in found.values())
-    else:
-        if by is not None and not isinstance(piece, (pd.Series, pd.Index, np.ndarray, list, tuple)):
-            found = getattr(piece, by, None)
-            found = found if isinstance(found, list) else {by: np.atleast_1d(np.asarray(found))}
-            return _checked(found, found[by].shape == (size,), piece, size, number)
-        if isinstance(piece, (pd.Series, pd.Index)):
-            found = piece.to_numpy()
-        elif isinstance(piece, tuple):
-            found = list(piece)
-        is_listed = isinstance(found, list) and len(found) == size
-        fits = is_listed or (isinstance(found, np.ndarray) and found.shape == (size,))
-    return _checked(found, fits, piece, size, number)
+        columns = {name: np.asarray(piece[name]) for name in piece}
+        if columns and all(column.shape == (size,) for column in columns.values()):
+            return columns
+    elif isinstance(piece, (pd.Series, pd.Index, np.ndarray)):
+        found: AnyArray = np.asarray(piece)
+        if found.shape == (size,):
+            return found
+    elif isinstance(piece, (list, tuple)):
+        if len(piece) == size:
+            return list(piece)
+    elif by is not None:  # an object that has it for all combinations
+        found = np.atleast_1d(np.asarray(named_figure(piece, by, reducer)))
+        if found.shape == (size,):
+            return OneFigure(found)
+    rule = f"give one entry for each of the {size} combinations of mono-chunk {number} with keep="
+    remedy = "Return an array, a list, or a dict or frame of figures, in order of combinations."
+    raise ParamError(broken_rule("The result", rule, piece, remedy))
 
 
 def _is_one(piece: Any, by: str | None) -> bool:
@@ -222,12 +224,3 @@ def _is_one(piece: Any, by: str | None) -> bool:
     if isinstance(piece, tuple) and hasattr(piece, "_fields"):
         return all(np.ndim(value) == 0 for value in piece)
     return np.ndim(piece) == 0 and by is None
-
-
-def _checked(found: Any, fits: bool, piece: object, size: int, number: int) -> Values:
-    if fits:
-        entries: Values = found
-        return entries
-    rule = f"give one entry for each of the {size} combinations of mono-chunk {number} with keep="
-    remedy = "Return an array, a list, or a dict or frame of figures, in order of combinations."
-    raise ParamError(broken_rule("The result", rule, piece, remedy))

@@ -33,6 +33,7 @@ _RULE = (
 )
 
 # Names inside the compiled function; a user's name never gets there, so none can collide.
+_LONGEST = 100  # letters of a name that a message lists
 _GUARDED = {ast.Pow: "_power", ast.Mult: "_times", ast.Mod: "_remainder"}
 _GLOBALS: dict[str, object] = {
     "__builtins__": {},
@@ -110,7 +111,7 @@ class Expression:
 
 def unknown_name(name: str, known: Collection[object], where: str) -> ConditionError:
     """Return the error for a name that `where` may not use."""
-    names = (key if isinstance(key, str) else shown(key) for key in known)
+    names = (key[:_LONGEST] if isinstance(key, str) else shown(key) for key in known)
     choices = ", ".join(sorted(names)) or "none"
     hint = did_you_mean(name, known) or "Check the spelling."
     msg = f"{where} must use known names only, got {name!r}. {hint} Known names: {choices}."
