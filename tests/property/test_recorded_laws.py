@@ -20,7 +20,7 @@ import broadpeak as bp
 from broadpeak._training import evaluation, recorded, train
 from broadpeak._training._kernels.stats import STATS
 from broadpeak._training.objective import NamedObjective
-from broadpeak._training.performance import Stats, values_of
+from broadpeak._training.performance import RecordBlock
 from broadpeak._training.recorded import Workspace
 
 LOOKBACK = 20
@@ -257,5 +257,6 @@ def test_scores_of_records_are_those_of_their_statistics(seed, name, min_trades)
             records[field] = np.where(rng.random(50) < 0.3, 0.0, values)
     objective = NamedObjective(name, min_trades)
     scores = objective.of_records(records)
-    singly = [objective(Stats(*values)) for values in values_of(records, 3.0)]
+    block = RecordBlock(records, 3.0)
+    singly = [objective(block.stats(row)) for row in range(len(records))]
     assert np.array(scores).tobytes() == np.array(singly).tobytes()

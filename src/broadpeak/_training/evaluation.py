@@ -24,7 +24,7 @@ from broadpeak._training.components import Bars, Component
 from broadpeak._training.fits import FittedModels, ModelKey
 from broadpeak._training.objective import NamedObjective, Objective, OwnObjective
 from broadpeak._training.orders import Account, OrderRow, SimulatedOrders, simulate_orders
-from broadpeak._training.performance import FIELDS, Stats, values_of
+from broadpeak._training.performance import FIELDS, RecordBlock, Stats
 from broadpeak._training.recorded import Workspace, n_together
 from broadpeak._training.strategy import (
     OptimizePosition,
@@ -168,9 +168,9 @@ class Evaluation(NamedTuple):
     ----------
     score : float
         Value of the objective.
-    values : tuple of float, or None
-        The fields of `stats`; None where the step was left out or failed. Thousands come back from
-        workers, so they travel as plain numbers.
+    plain : tuple of float, or None
+        The fields of `stats`; None where the step was left out or failed, or where they stand in
+        `block`. Thousands come back from workers, so they travel as plain numbers.
     stopped : bool
         The strategy ended the search of this parameter.
     watched : bool
@@ -183,16 +183,21 @@ class Evaluation(NamedTuple):
         Profit at each evaluated close.
     halves : tuple of float, or None
         Scores of the first and the second half of the bars, where the setup asks for them.
+    block, row : RecordBlock or None, int
+        Where the fields of `stats` stand, if they are not in `plain`: as few objects an evaluation
+        as may be.
     """
 
     score: float
-    values: tuple[float, ...] | None = None
+    plain: tuple[float, ...] | None = None
     stopped: bool = False
     watched: bool = False
     n_unprotected: int = 0
     computed: dict[int, float] | None = None
     curve: FloatArray | None = None
     halves: tuple[float, float] | None = None
+    block: RecordBlock | None = None
+    row: int = 0
 
     @classmethod
     def of(cls, stored: object) -> Evaluation:
@@ -214,16 +219,28 @@ class Evaluation(NamedTuple):
         )
         raise StoreError(msg)
 
+    def travelling(self) -> tuple[object, ...]:
+        """Return the plain tuple of which `of` makes the evaluation again."""
+        return (self.score, self.values, *self[2:8])
+
+    @property
+    def values(self) -> tuple[float, ...] | None:
+        """The fields of `stats`; None where there are none."""
+        return self.plain if self.block is None else self.block.values(self.row)
+
     @property
     def stats(self) -> Stats | None:
         """Statistics of the run; None where there was none."""
+        values = self.values
         # Counts of pooled samples may be fractions.
-        return None if self.values is None else Stats(*self.values)  # type: ignore[arg-type]
+        return None if values is None else Stats(*values)  # type: ignore[arg-type]
 
     @property
     def n_trades(self) -> float:
         """Number of trades."""
-        return 0 if self.values is None else self.values[_N_WIN] + self.values[_N_LOSS]
+        if self.block is not None:
+            return self.block.n_trades[self.row]
+        return 0 if self.plain is None else self.plain[_N_WIN] + self.plain[_N_LOSS]
 
 
 _N_WIN, _N_LOSS = FIELDS.index("num_win"), FIELDS.index("num_loss")
@@ -309,18 +326,21 @@ class StartedRuns:
         """Return the runs with their scores."""
         setup, objective = self._setup, self._setup.objective
         found, equity = self._started.result()
-        values = values_of(found, setup.account.years)
+        block = RecordBlock(found, setup.account.years)
         if isinstance(objective, NamedObjective):
             scores = objective.of_records(found)
         else:
-            scores = [objective(Stats(*one)) for one in values]  # type: ignore[arg-type]  # see `values`
-        curves = [*equity] if setup.curves else [None] * len(values)
+            scores = [objective(block.stats(row)) for row in range(len(found))]
+        curves = [*equity] if setup.curves else [None] * len(found)
         return [
-            Evaluation(score, of_run, stopped, watched, row.n_unprotected, computed or None, curve)
-            for (row, stopped, watched, computed), score, of_run, curve in zip(
-                self._runs, scores, values, curves, strict=True
+            Evaluation(
+                score, None, stopped, watched, row.n_unprotected, computed or None, curve, None,
+                block, at,
             )
-        ]
+            for at, ((row, stopped, watched, computed), score, curve) in enumerate(
+                zip(self._runs, scores, curves, strict=True)
+            )
+        ]  # fmt: skip
 
 
 def run_samples(
@@ -418,11 +438,11 @@ def evaluate_request(setup: EvaluationSetup, request: StepRequest) -> tuple[obje
     """
     step, batch, position = request
     if position > setup.stops.get(batch, position):
-        return tuple(Evaluation(np.nan))  # an earlier step of the batch ended it
+        return Evaluation(np.nan).travelling()  # an earlier step of the batch ended it
     found = evaluate(setup, SearchStep(*step))
     if found.stopped:
         setup.stops[batch] = position
-    return tuple(found)
+    return found.travelling()
 
 
 def run_requests(

@@ -31,11 +31,11 @@ from broadpeak._training.orders import (
 )
 from broadpeak.types import AnyArray, FloatArray, IntArray
 
-MOST_ROWS = 128
+MOST_ROWS = 256
 MOST_BYTES = 32 * 2**20
 """Evaluations that are simulated together, and what one value a bar of all of them takes."""
 
-BAR_COST = 4.0
+BAR_COST = 5.0
 """About what a bar of an evaluation takes, in ns; below a millisecond no thread is started."""
 
 _LARGEST = 1e300
@@ -185,7 +185,9 @@ class StartedRows:
             )  # fmt: skip
 
         self._wait: Callable[[], None] | None = None
-        n_parts = parts_for(BAR_COST * n * n_bars)
+        cost = BAR_COST * n * n_bars
+        # As a whole in another thread while this one goes on, or in parts.
+        n_parts = parts_for(2 * cost if goes_on else cost)
         if n_parts > 1 and goes_on:
             self._wait = beside(partial(run, 0, n))
         else:
