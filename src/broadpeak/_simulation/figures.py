@@ -43,6 +43,17 @@ class ColumnTrades(NamedTuple):
     bars: IntArray
     money: FloatArray
 
+    @property
+    def size(self) -> int:
+        """How many trades there are."""
+        return int(self.starts[self.last - self.first])
+
+    def copied(self) -> ColumnTrades:
+        """Return the same trades in memory of their own."""
+        starts = self.starts[: self.last - self.first + 1].copy()
+        n = self.size
+        return self._replace(starts=starts, bars=self.bars[:n].copy(), money=self.money[:n].copy())
+
 
 def trades_from_signals(
     first: int, end: int, market: Market, signals: Signals, settings: SettingsPool, terms: Terms

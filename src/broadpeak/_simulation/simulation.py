@@ -14,9 +14,9 @@ array([100., 101., 102., 103.])
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -35,6 +35,7 @@ from broadpeak._simulation._kernels.layout import (
 from broadpeak._simulation._kernels.run import run_groups, summarize_groups
 from broadpeak._simulation.events import Events, event_blocks
 from broadpeak._simulation.figures import (
+    ColumnTrades,
     add_figures,
     are_reversed,
     moments_of_pair,
@@ -60,7 +61,9 @@ from broadpeak.errors import ParamError, broken_rule
 from broadpeak.types import AnyArray, BoolArray, FloatArray, IntArray
 
 RESULTS = 1 << 16  # result columns of an axis that are simulated at a time
-BAR_OF_COLUMN = 0.5  # nanoseconds, about, where little happens
+BAR_OF_COLUMN, EVENT = 0.5, 20.0  # nanoseconds, about
+TRADES_KEPT = 1 << 17  # trades that a simulation keeps for the next summary
+Finder: TypeAlias = "Callable[[int, int], Iterator[ColumnTrades]]"
 CHUNK = 1 << 22  # values of one input that are copied at a time, where copying is needed
 _VALUES = operator.attrgetter("values")
 _ONE_ROW = read_only(np.zeros((1, 6), dtype=np.int64))
@@ -91,6 +94,7 @@ class Simulation:
     rules: Rules
     groups: Groups
     axis: ExitAxis | None = None
+    _found: list[ColumnTrades] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def start(self) -> FloatArray:
         """Return the value of each group, or result column, before the first bar."""
@@ -323,19 +327,45 @@ class Simulation:
         expires = terms.has_lifetime
         if not long.all() or expires or self.prices.has_nan or not self.are_single:
             return self.by_loop(needs, start, long)
-        out = np.zeros((len(long), N_FIGURES))
-        small = np.empty(len(long), np.bool_)
+        cost = len(long) * self.prices.shape[1] * BAR_OF_COLUMN
+
+        def find(first: int, last: int) -> Iterator[ColumnTrades]:
+            return trades_from_signals(first, last, market, signals, settings, terms)
+
+        return self._by_trades(needs, start, cash, [(0, len(long), cost, find)])
+
+    def _by_trades(
+        self,
+        needs: int,
+        start: FloatArray,
+        cash: FloatArray,
+        sources: Iterable[tuple[int, int, float, Finder]],
+    ) -> FloatArray:
+        """Return the summary as rows of numbers, from the trades of columns.
+
+        `sources`: columns first..last-1, what to find their trades costs in nanoseconds, and what
+        yields those of some of them. Few trades are kept for the next summary.
+        """
+        n = len(self.price_rows)
+        out, small = np.zeros((n, N_FIGURES)), np.empty(n, np.bool_)
         self.prices.table_for(needs)  # made before threads ask for it
-        cuts = self._cuts(len(long))
 
-        def work(part: int) -> None:
-            first, last = cuts[part], cuts[part + 1]
-            for trades in trades_from_signals(first, last, market, signals, settings, terms):
-                small[trades.first : trades.last] = add_figures(
-                    out, needs, trades, self.prices, self.price_rows, cash
-                )
+        def add(trades: ColumnTrades) -> None:
+            small[trades.first : trades.last] = add_figures(
+                out, needs, trades, self.prices, self.price_rows, cash
+            )
 
-        threads.share(work, len(cuts) - 1)
+        if self._found:
+            for known in self._found:
+                add(known)
+            return self._checked(out, small, needs, start)
+        kept: list[ColumnTrades] = []
+        for source in sources:
+            kept += _found_and_added(*source, add)
+            if sum(trades.size for trades in kept) > TRADES_KEPT:
+                kept.clear()
+        if sum(trades.last - trades.first for trades in kept) == n:
+            self._found.extend(kept)
         return self._checked(out, small, needs, start)
 
     def _cuts(self, n: int) -> list[int]:
@@ -346,7 +376,6 @@ class Simulation:
     def _by_crossings(self, needs: int, start: FloatArray) -> FloatArray:
         entries, exits = self.crossings()
         n = len(self.price_rows)
-        out = np.zeros((n, N_FIGURES))
         market, cash, settings, terms = self._inputs()
         late = terms.next_open
         if (
@@ -356,20 +385,30 @@ class Simulation:
             and not settings.steps.any()
             and are_reversed(entries, exits)
         ):
+            out = np.zeros((n, N_FIGURES))
             state = moments_of_pair(
                 out, entries, market, settings, self.prices, int(self.price_rows[0]),
                 cash=float(cash[0]), next_open=late,
             )  # fmt: skip
             if state == 0:
                 return out
-        small = [
-            add_figures(out, needs, trades, self.prices, self.price_rows, cash)
-            for block in self._event_blocks()
-            for trades in trades_from_events(
-                market, block, self.price_rows, settings, next_open=late
-            )
-        ]
-        return self._checked(out, np.concatenate(small), needs, start)
+
+        def sources() -> Iterator[tuple[int, int, float, Finder]]:
+            for first, last, events in self._event_blocks():
+                cost = len(events.bars) * EVENT
+
+                def find(
+                    begin: int, end: int, events: Events = events, first: int = first
+                ) -> Iterator[ColumnTrades]:
+                    starts = events.starts[begin - first : end - first + 1]
+                    return trades_from_events(
+                        market, (begin, end, events._replace(starts=starts)), self.price_rows,
+                        settings, next_open=late,
+                    )  # fmt: skip
+
+                yield first, last, cost, find
+
+        return self._by_trades(needs, start, cash, sources())
 
     def _checked(
         self, out: FloatArray, small: BoolArray, needs: int, start: FloatArray
@@ -533,6 +572,26 @@ class Simulation:
 def _taken(crossing: Crossing, columns: IntArray) -> Crossing:
     """Return what some columns read; a crossing of one column is every column's."""
     return crossing if len(crossing.left_rows) == 1 else crossing.take(columns)
+
+
+def _found_and_added(
+    first: int, last: int, cost: float, find: Finder, add: Callable[[ColumnTrades], None]
+) -> list[ColumnTrades]:
+    """Find the trades of columns on the cores that are free and add them; return them if few."""
+    n_parts = max(1, min(threads.parts_for(cost), last - first))
+    cuts = [first + cut for cut in threads.bounds_of(last - first, n_parts)]
+    found: list[list[ColumnTrades]] = [[] for _ in range(n_parts)]
+
+    def work(part: int) -> None:
+        room = TRADES_KEPT
+        for trades in find(cuts[part], cuts[part + 1]):
+            add(trades)
+            room -= trades.size
+            if room >= 0:
+                found[part].append(trades.copied())
+
+    threads.share(work, n_parts)
+    return [trades for part in found for trades in part]
 
 
 def simulate(prices: Prices, orders: Orders, rules: Rules) -> Fills:
