@@ -14,9 +14,10 @@ array([100., 101., 102., 103.])
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeAlias
+from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -35,9 +36,12 @@ from broadpeak._simulation._kernels.layout import (
 from broadpeak._simulation._kernels.run import run_groups, summarize_groups
 from broadpeak._simulation.events import Events, event_blocks
 from broadpeak._simulation.figures import (
-    ColumnTrades,
+    EventBlock,
+    KeptTrades,
     add_figures,
     are_reversed,
+    column_parts,
+    figures_of_columns,
     moments_of_pair,
     trades_from_events,
     trades_from_signals,
@@ -61,9 +65,7 @@ from broadpeak.errors import ParamError, broken_rule
 from broadpeak.types import AnyArray, BoolArray, FloatArray, IntArray
 
 RESULTS = 1 << 16  # result columns of an axis that are simulated at a time
-BAR_OF_COLUMN, EVENT = 0.5, 20.0  # nanoseconds, about
-TRADES_KEPT = 1 << 17  # trades that a simulation keeps for the next summary
-Finder: TypeAlias = "Callable[[int, int], Iterator[ColumnTrades]]"
+EVENT, COLUMN = 6, 30  # what they cost, in about nanoseconds
 CHUNK = 1 << 22  # values of one input that are copied at a time, where copying is needed
 _VALUES = operator.attrgetter("values")
 _ONE_ROW = read_only(np.zeros((1, 6), dtype=np.int64))
@@ -94,7 +96,7 @@ class Simulation:
     rules: Rules
     groups: Groups
     axis: ExitAxis | None = None
-    _found: list[ColumnTrades] = field(default_factory=list, init=False, repr=False, compare=False)
+    _kept: list[KeptTrades] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def start(self) -> FloatArray:
         """Return the value of each group, or result column, before the first bar."""
@@ -327,51 +329,32 @@ class Simulation:
         expires = terms.has_lifetime
         if not long.all() or expires or self.prices.has_nan or not self.are_single:
             return self.by_loop(needs, start, long)
-        cost = len(long) * self.prices.shape[1] * BAR_OF_COLUMN
+        again = self._from_kept(needs, start, cash)
+        if again is not None:
+            return again
+        out, kept = np.zeros((len(long), N_FIGURES)), KeptTrades(len(long) * self.prices.shape[1])
+        trades = partial(trades_from_signals, market, signals, settings, terms)
+        parts = column_parts(market.close.shape[1], len(long))
+        account = self.prices, self.price_rows, cash
+        small = figures_of_columns(out, needs, parts, trades, account, kept)
+        self._keep(kept)
+        return self._checked(out, small, needs, start)
 
-        def find(first: int, last: int) -> Iterator[ColumnTrades]:
-            return trades_from_signals(first, last, market, signals, settings, terms)
+    def _keep(self, kept: KeptTrades) -> None:
+        if kept.room >= 0 and kept.columns == len(self.price_rows):
+            self._kept.append(kept)
 
-        return self._by_trades(needs, start, cash, [(0, len(long), cost, find)])
-
-    def _by_trades(
-        self,
-        needs: int,
-        start: FloatArray,
-        cash: FloatArray,
-        sources: Iterable[tuple[int, int, float, Finder]],
-    ) -> FloatArray:
-        """Return the summary as rows of numbers, from the trades of columns.
-
-        `sources`: columns first..last-1, what to find their trades costs in nanoseconds, and what
-        yields those of some of them. Few trades are kept for the next summary.
-        """
+    def _from_kept(self, needs: int, start: FloatArray, cash: FloatArray) -> FloatArray | None:
+        """Return a summary from the trades of the last one; None where there were too many."""
+        if not self._kept:
+            return None
         n = len(self.price_rows)
         out, small = np.zeros((n, N_FIGURES)), np.empty(n, np.bool_)
-        self.prices.table_for(needs)  # made before threads ask for it
-
-        def add(trades: ColumnTrades) -> None:
+        for trades in self._kept[0].found:
             small[trades.first : trades.last] = add_figures(
                 out, needs, trades, self.prices, self.price_rows, cash
             )
-
-        if self._found:
-            for known in self._found:
-                add(known)
-            return self._checked(out, small, needs, start)
-        kept: list[ColumnTrades] = []
-        for source in sources:
-            kept += _found_and_added(*source, add)
-            if sum(trades.size for trades in kept) > TRADES_KEPT:
-                kept.clear()
-        if sum(trades.last - trades.first for trades in kept) == n:
-            self._found.extend(kept)
         return self._checked(out, small, needs, start)
-
-    def _cuts(self, n: int) -> list[int]:
-        """Return where columns, or groups, are cut into parts for the cores that are free."""
-        cost = len(self.price_rows) * self.prices.shape[1] * BAR_OF_COLUMN
-        return threads.bounds_of(n, max(1, min(threads.parts_for(cost), n)))
 
     def _by_crossings(self, needs: int, start: FloatArray) -> FloatArray:
         entries, exits = self.crossings()
@@ -392,23 +375,22 @@ class Simulation:
             )  # fmt: skip
             if state == 0:
                 return out
-
-        def sources() -> Iterator[tuple[int, int, float, Finder]]:
-            for first, last, events in self._event_blocks():
-                cost = len(events.bars) * EVENT
-
-                def find(
-                    begin: int, end: int, events: Events = events, first: int = first
-                ) -> Iterator[ColumnTrades]:
-                    starts = events.starts[begin - first : end - first + 1]
-                    return trades_from_events(
-                        market, (begin, end, events._replace(starts=starts)), self.price_rows,
-                        settings, next_open=late,
-                    )  # fmt: skip
-
-                yield first, last, cost, find
-
-        return self._by_trades(needs, start, cash, sources())
+        again = self._from_kept(needs, start, cash)
+        if again is not None:
+            return again
+        out, kept = np.zeros((n, N_FIGURES)), KeptTrades(n * self.prices.shape[1])
+        small = np.empty(n, np.bool_)
+        for first, last, events in self._event_blocks():
+            block = EventBlock.of((first, last, events), self.price_rows, settings)
+            costs = np.diff(events.starts) * EVENT + COLUMN
+            parts = column_parts(costs, last - first)
+            trades = partial(trades_from_events, market, block, next_open=late)
+            account = self.prices, block.rows, cash[first:last]
+            small[first:last] = figures_of_columns(
+                out[first:last], needs, parts, trades, account, kept, first
+            )
+        self._keep(kept)
+        return self._checked(out, small, needs, start)
 
     def _checked(
         self, out: FloatArray, small: BoolArray, needs: int, start: FloatArray
@@ -429,18 +411,20 @@ class Simulation:
         table = self.prices.table_for(needs) if long.any() else NO_TABLE
         market, signals, cash, settings, terms = self.kernel_inputs()
         own, costs, (order, bounds, shared) = self.prices.own, self.costs(), self.groups
-        cuts = self._cuts(len(bounds) - 1)
-        found: list[FloatArray] = [start] * (len(cuts) - 1)
+        n_groups = len(bounds) - 1
+        columns = -(-len(long) // max(n_groups, 1))
+        parts = column_parts(market.close.shape[1] * columns, n_groups)
+        found: list[FloatArray] = [start] * len(parts)
 
         def work(part: int) -> None:
-            first, last = cuts[part], cuts[part + 1]
-            groups = Groups(order, bounds[first : last + 1], shared)
+            first, last = parts[part]
             found[part] = summarize_groups(
-                needs, groups, market, signals, cash[first:last] if shared else cash, settings,
-                terms, own, costs, start[first:last], long, table,
+                needs, Groups(order, bounds[first : last + 1], shared), market, signals,
+                cash[first:last] if shared else cash, settings, terms, own, costs,
+                start[first:last], long, table,
             )  # fmt: skip
 
-        threads.share(work, len(found))
+        threads.share(work, len(parts))
         return found[0] if len(found) == 1 else np.concatenate(found)
 
     @property
@@ -572,26 +556,6 @@ class Simulation:
 def _taken(crossing: Crossing, columns: IntArray) -> Crossing:
     """Return what some columns read; a crossing of one column is every column's."""
     return crossing if len(crossing.left_rows) == 1 else crossing.take(columns)
-
-
-def _found_and_added(
-    first: int, last: int, cost: float, find: Finder, add: Callable[[ColumnTrades], None]
-) -> list[ColumnTrades]:
-    """Find the trades of columns on the cores that are free and add them; return them if few."""
-    n_parts = max(1, min(threads.parts_for(cost), last - first))
-    cuts = [first + cut for cut in threads.bounds_of(last - first, n_parts)]
-    found: list[list[ColumnTrades]] = [[] for _ in range(n_parts)]
-
-    def work(part: int) -> None:
-        room = TRADES_KEPT
-        for trades in find(cuts[part], cuts[part + 1]):
-            add(trades)
-            room -= trades.size
-            if room >= 0:
-                found[part].append(trades.copied())
-
-    threads.share(work, n_parts)
-    return [trades for part in found for trades in part]
 
 
 def simulate(prices: Prices, orders: Orders, rules: Rules) -> Fills:
