@@ -31,7 +31,7 @@ from broadpeak._portfolio.argument import GroupBy, SettingLike, StopLike, simula
 from broadpeak._portfolio.labelling import Labels
 from broadpeak._portfolio.onecolumn import one_column
 from broadpeak._portfolio.records import drawdowns_frame, trades_frame
-from broadpeak._portfolio.streamed import Block, Kept
+from broadpeak._portfolio.streamed import Block, KeptMetrics
 from broadpeak._run.keeping import check_reducer
 from broadpeak._simulation._kernels.layout import ONE_COLUMN, Groups
 from broadpeak._simulation.fills import Fills
@@ -743,13 +743,13 @@ class Portfolio:
                 raise ParamError(broken_rule("names", "be names of metrics", name, hint))
         if keep is not None:
             reducer = check_reducer("keep", keep)
-            return self._kept_of(Kept.of(chosen, reducer, alone=isinstance(names, str)))
+            return self._kept_of(KeptMetrics.of(chosen, reducer, alone=isinstance(names, str)))
         self._summary(needs_of(chosen))
         return pd.DataFrame(
             {name: self._values_of(name) for name in chosen}, index=self._group_labels
         )
 
-    def _kept_of(self, kept: Kept) -> Any:
+    def _kept_of(self, kept: KeptMetrics) -> Any:
         """Stream the metrics of the columns to who keeps some of them."""
         needs = needs_of(kept.needed)
         simulation = self._simulation
