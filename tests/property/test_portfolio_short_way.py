@@ -184,6 +184,7 @@ def test_a_part_of_what_is_remembered_is_not_the_whole():
     whole = PF.from_signals(SEALED, HELD).total_return
     assert whole == SEALED[-1] / SEALED[0] - 1.0
     for part in (SEALED[:20], SEALED[5:], SEALED[::-1], SEALED[::2]):
+        assert len(PF.from_signals(part).value) == len(part)
         held = HELD[: len(part)]
         got = PF.from_signals(part, held).total_return
         assert got == PF.from_signals(part.copy(), held).total_return
