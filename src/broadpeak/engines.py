@@ -8,7 +8,8 @@
 
 from __future__ import annotations
 
-from broadpeak._run.batches import Batch, BatchResult, lost, nesting, run_batch
+from broadpeak._core.threads import nesting
+from broadpeak._run.batches import Batch, BatchResult, lost, run_batch
 from broadpeak._run.dispatch import NOT_BEGUN, Engine, FutureEngine, WorkItem
 from broadpeak._run.registry import available, names, register, shutdown
 from broadpeak._run.remote import run_remotely

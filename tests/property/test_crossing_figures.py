@@ -11,10 +11,11 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from broadpeak._metrics._kernels.summary import DOWNSIDE, DRAWDOWN, MOMENTS, SUMMARY, TRADES
+from broadpeak._metrics._kernels.summary import DOWNSIDE, DRAWDOWN, MOMENTS, TRADES
 from broadpeak._signals.crossing import Crossing
 from broadpeak._simulation._kernels.layout import Groups
-from broadpeak._simulation.rules import Prices, SharedRows, no_signal
+from broadpeak._simulation.plans import Floor
+from broadpeak._simulation.rules import ExitAxis, Prices, SharedRows, no_signal
 from broadpeak._simulation.simulation import Simulation
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -94,8 +95,84 @@ def test_what_crossings_cannot_tell_goes_by_signals(kind, seed):
     start = simulation.start()
     size = float(rng.choice([0.5, 1e-7])) if rng.random() < 0.5 else np.inf
     stops = {"stop": 0.03, "take_profit": SharedRows(rng.uniform(0.01, 0.1, (len(start), 1)))}
+    if len(start) == 1:
+        size = 0.5
     simulation = replace(simulation, rules=replace(simulation.rules, size=size, stops=stops))
     assert simulation.plan(EVERYTHING).evaluator == "events"
     want = simulation.expanded().summary(EVERYTHING, start)
     same(simulation.summary(EVERYTHING, start), want)
-    assert SUMMARY.names
+
+
+def stopped_simulation(kind: str, rng: np.random.Generator) -> Simulation:
+    """Return crossings with stops: of an axis, the same for all, by bar, in price or fractions."""
+    simulation = crossing_simulation(kind, rng)
+    n, count = simulation.prices.shape[1], int(rng.integers(1, 6))
+    by_price = bool(rng.random() < 0.3)
+    typical = np.median(simulation.prices.close) if by_price else 1.0
+    reaches = np.array([1e-9, 0.001, 0.01, 0.03, 0.03, 0.1, 0.5, 2.0]) * typical
+    levels, stops = {}, {}
+    for name in ("stop", "take_profit", "trail"):
+        if rng.random() < 0.5:
+            levels[name] = rng.choice([*reaches, np.nan], count)
+        elif rng.random() < 0.3:
+            stops[name] = float(rng.choice(reaches))
+        elif rng.random() < 0.3:
+            by_bar = rng.choice([*reaches, np.nan], (1, n))
+            stops[name] = SharedRows(by_bar)
+    if rng.random() < 0.2:
+        levels["lifetime"] = rng.choice([0.0, 1.0, 2.5, 7.0, np.nan], count)
+    elif rng.random() < 0.2:
+        stops["lifetime"] = float(rng.integers(1, 9))
+    if not levels and not stops:
+        stops["stop"] = 0.02
+    fees = simulation.rules.fees if isinstance(simulation.rules.fees, float) else 0.001
+    slippage = simulation.rules.slippage
+    if isinstance(slippage, SharedRows) and len(slippage.values) > 1:
+        slippage = SharedRows(slippage.values[:1])
+    rules = replace(
+        simulation.rules, stops=stops, stop_unit="price" if by_price else "fraction", fees=fees,
+        slippage=slippage,
+    )  # fmt: skip
+    return replace(simulation, rules=rules, axis=ExitAxis(levels) if levels else None)
+
+
+@LAWS
+@given(st.sampled_from(KINDS), st.integers(0, 2**31))
+def test_tables_of_exits_are_the_simulations_of_each_level(kind, seed):
+    simulation = stopped_simulation(kind, np.random.default_rng(seed))
+    start = simulation.start()
+    assert simulation.plan(EVERYTHING).evaluator == "crossings"
+    want = simulation.expanded().summary(EVERYTHING, start)
+    same(simulation.summary(EVERYTHING, start), want)
+    moments = simulation.summary(MOMENTS, start)
+    for name in ("start", "end", "bars", "last", "mean", "std", "return_term"):
+        np.testing.assert_array_equal(moments[name], want[name], err_msg=name)
+
+
+@LAWS
+@given(
+    st.sampled_from(KINDS), st.integers(0, 2**31), st.sampled_from(["sharpe", "end"]),
+    st.sampled_from(["high", "low"]),
+)  # fmt: skip
+def test_a_floor_leaves_out_nothing_that_reaches_it(kind, seed, figure, best):
+    rng = np.random.default_rng(seed)
+    simulation = stopped_simulation(kind, rng)
+    want = simulation.expanded().summary(MOMENTS, simulation.start())
+    with np.errstate(all="ignore"):
+        values = want["mean"] / want["std"] if figure == "sharpe" else want["end"]
+    known = values[np.isfinite(values)]
+    bound = float(rng.choice(known)) if len(known) and rng.random() < 0.9 else None
+    start = replace(simulation, axis=None).start()
+    found = [*simulation.stream(MOMENTS, start, Floor(figure, best, bound))]
+    positions = np.concatenate([np.empty(0, np.int64), *(one for one, _ in found)])
+    assert len(np.unique(positions)) == len(positions)
+    for places, rows in found:
+        for name in ("start", "end", "mean", "std"):
+            np.testing.assert_array_equal(rows[name], want[name][places])
+    reach = np.ones(len(values), bool)
+    if bound is not None:
+        reach = values >= bound if best == "high" else values <= bound
+        slack = 1e-6 * abs(bound)
+        near = values >= bound - slack if best == "high" else values <= bound + slack
+        assert near[positions].all()
+    assert np.isin(np.flatnonzero(reach), positions).all()

@@ -15,10 +15,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from time import perf_counter
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from broadpeak._core import check
 from broadpeak._core.stopping import Stops, TaskStopped, Unstopped, here
+from broadpeak._core.threads import Nesting, nesting
 from broadpeak._run.calls import Calls, Task
 from broadpeak.errors import ParamTypeError, described, traceback_text
 
@@ -168,27 +169,6 @@ class BatchResult:
 def lost(status: Status, error: BaseException, seconds: float = math.nan) -> BatchResult:
     """Return the result of a batch that was lost as a whole."""
     return BatchResult(status=status, error=error, seconds=seconds)
-
-
-class Nesting(NamedTuple):
-    """How deep inside other runs code is.
-
-    Attributes
-    ----------
-    depth : int
-        How many runs it is inside of; 0 outside of any task.
-    n_beside : int
-        How many tasks of those runs may run at the same time, and share the cores.
-    """
-
-    depth: int = 0
-    n_beside: int = 1
-
-
-_OUTSIDE = Nesting()
-nesting: contextvars.ContextVar[Nesting] = contextvars.ContextVar(
-    "broadpeak_nesting", default=_OUTSIDE
-)
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 from broadpeak._core import check
-from broadpeak._run.cores import core_count
+from broadpeak._core.threads import core_count
 from broadpeak.errors import ParamError, ParamTypeError, broken_rule
 from broadpeak.types import IntArray
 

@@ -17,11 +17,11 @@ import pandas as pd
 from broadpeak._core import check
 from broadpeak._core.aliases import Index
 from broadpeak._core.labels import as_keys_index
+from broadpeak._core.threads import Nesting, core_count, nesting
 from broadpeak._merge.merge_func import resolve_merge_func
-from broadpeak._run.batches import Batch, BatchResult, Nesting, Outcome, nesting
+from broadpeak._run.batches import Batch, BatchResult, Outcome
 from broadpeak._run.calls import Calls, CallStream, Task
 from broadpeak._run.chunks import END, Chunk, endless_chunks, plan_chunks
-from broadpeak._run.cores import core_count
 from broadpeak._run.dispatch import Engine
 from broadpeak._run.options import (
     OPTION_NAMES,

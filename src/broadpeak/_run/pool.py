@@ -23,8 +23,9 @@ from multiprocessing.connection import Connection, wait
 from time import perf_counter
 from typing import Any, Protocol
 
+from broadpeak._core.threads import nesting
 from broadpeak._run import worker as far
-from broadpeak._run.batches import late, lost, nesting
+from broadpeak._run.batches import late, lost
 from broadpeak._run.dispatch import NOT_BEGUN, Answer, Ticket, WorkItem
 from broadpeak.errors import EngineError
 

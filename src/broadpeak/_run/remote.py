@@ -23,10 +23,10 @@ from typing import Any, Literal, TypeAlias
 import cloudpickle
 import numpy as np
 
+from broadpeak._core.threads import Nesting
 from broadpeak._run.batches import (
     Batch,
     BatchResult,
-    Nesting,
     Outcome,
     lost,
     nested,

@@ -23,7 +23,8 @@ import pandas as pd
 
 from broadpeak._core.aliases import Index
 from broadpeak._core.labels import plain
-from broadpeak._run.batches import Outcome, nesting
+from broadpeak._core.threads import nesting
+from broadpeak._run.batches import Outcome
 from broadpeak._run.calls import Calls, Task
 from broadpeak._run.options import Settings
 from broadpeak._run.sinks import Finished, Sink

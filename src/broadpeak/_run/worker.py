@@ -76,7 +76,7 @@ def main_of_fresh(connection: Connection, facts: Mapping[str, Any]) -> None:
 def _serve(connection: Connection) -> None:
     # By name, so that the environment is set before anything loads a numeric library.
     boundary = importlib.import_module("broadpeak._run.remote")
-    batches = importlib.import_module("broadpeak._run.batches")
+    threads = importlib.import_module("broadpeak._core.threads")
 
     def note_loaded() -> None:
         connection.send_bytes(LOADED)
@@ -94,7 +94,7 @@ def _serve(connection: Connection) -> None:
             connection.send_bytes(boundary.serve(payload, on_loaded=note_loaded, mark=RESULT))
         elif kind == SETTING:
             path, folder, inside = pickle.loads(body)
-            batches.nesting.set(inside)
+            threads.nesting.set(inside)
             _follow(path, folder)
         elif kind == FORGET:
             boundary.forget(bytes(body).decode())

@@ -6,6 +6,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import numpy as np
+
+from broadpeak.types import AnyArray, BoolArray
+
+_ROUNDING = 1e-9
+
 
 class Plan(NamedTuple):
     """Which evaluator finds the summary of a simulation.
@@ -42,3 +48,14 @@ class Floor:
     figure: str
     best: str = "high"
     bound: float | None = None
+
+    def reached_by(self, summary: AnyArray) -> BoolArray:
+        """Return which summaries may reach the bound, rounding included."""
+        found = summary["end"]
+        if self.figure == "sharpe":
+            found = summary["mean"] / np.where(summary["std"] > 0.0, summary["std"], np.nan)
+        if self.bound is None:
+            return np.ones(len(summary), np.bool_)
+        room = abs(self.bound) * _ROUNDING
+        near = found <= self.bound + room if self.best == "low" else found >= self.bound - room
+        return np.asarray(near)

@@ -32,7 +32,7 @@ from broadpeak._simulation._kernels.layout import (
     Terms,
 )
 from broadpeak._simulation._kernels.run import run_groups, summarize_groups
-from broadpeak._simulation.events import event_blocks
+from broadpeak._simulation.events import Events, event_blocks
 from broadpeak._simulation.figures import (
     add_figures,
     are_reversed,
@@ -54,6 +54,7 @@ from broadpeak._simulation.rules import (
     as_rows,
     settings_pool,
 )
+from broadpeak._simulation.tables import ExitWorld, exit_rows, tables_fit
 from broadpeak.errors import ParamError, broken_rule
 from broadpeak.types import AnyArray, BoolArray, FloatArray, IntArray
 
@@ -112,35 +113,25 @@ class Simulation:
 
     def expanded(self) -> Simulation:
         """Return the same simulation with a row of signals and stops for every result column."""
-        signals = [
-            SharedRows(one.bools().view(np.uint8)) if isinstance(one, Crossing) else one
-            for one in self.signals
-        ]
         if self.axis is None:
+            signals = [
+                SharedRows(one.bools().view(np.uint8)) if isinstance(one, Crossing) else one
+                for one in self.signals
+            ]
             return replace(self, signals=signals)
-        n, n_values = len(self.price_rows), len(self.axis)
-        base, value = np.repeat(np.arange(n), n_values), np.tile(np.arange(n_values), n)
-        settings: dict[str, Any] = {
-            name: given.repeated(base)
-            for name in ("size", "fees", "fixed_fees", "slippage")
-            if isinstance(given := getattr(self.rules, name), SharedRows)
-        }
-        stops = {
-            name: given.repeated(base) if isinstance(given, SharedRows) else given
-            for name, given in self.rules.stops.items()
-        }
+        return self.cells(np.arange(len(self.price_rows) * len(self.axis)))
+
+    def cells(self, positions: IntArray) -> Simulation:
+        """Return the simulation of single result columns, each with its stops as settings."""
+        if self.axis is None:
+            return self.take(positions).expanded()
+        column, value = np.divmod(positions, len(self.axis))
+        used, base = np.unique(column, return_inverse=True)
+        own = replace(self, axis=None).take(used).expanded().take(base.reshape(-1))
+        stops = dict(own.rules.stops)
         for name, values in self.axis.stops.items():
             stops[name] = SharedRows(values[:, np.newaxis], value)
-        cash = np.asarray(self.rules.init_cash)
-        if cash.ndim:
-            settings["init_cash"] = cash[base]
-        return Simulation(
-            self.prices,
-            self.price_rows[base],
-            [one.repeated(base) for one in signals],
-            replace(self.rules, stops=stops, **settings),
-            Groups.single(n * n_values),
-        )
+        return replace(own, rules=replace(own.rules, stops=stops))
 
     def fills(self) -> Fills:
         """Run everything and keep the order log."""
@@ -195,9 +186,11 @@ class Simulation:
             return "columns are valued in groups"
         if not self.are_long().all():
             return "positions are short, or not all cash is bought with"
-        if self._watches:
-            return "there are stops"
-        return ""
+        if not self._watches:
+            return ""
+        if self.prices.close.size > ROOM:
+            return "stops meet more prices than tables are made of"
+        return tables_fit(self.rules)
 
     def crossings(self) -> tuple[Crossing, Crossing]:
         """Return entries and exits where both are crossings."""
@@ -213,7 +206,7 @@ class Simulation:
         return self.axis is not None or any(stop is not None for stop in stops)
 
     def summary(self, needs: int, start: FloatArray) -> AnyArray:
-        """Run, and keep of each group only its summary (dtype `SUMMARY`)."""
+        """Run, and keep of each group, or result column, only its summary (dtype `SUMMARY`)."""
         return as_summary(self.rows_of_summary(needs, start))
 
     def rows_of_summary(self, needs: int, start: FloatArray) -> FloatArray:
@@ -221,10 +214,15 @@ class Simulation:
         if not self.is_described:
             parts = self._parts() if self._copies > CHUNK else [self]
         elif self._not_by_crossings() == "":
-            return self._by_crossings(needs, start)
+            if not self._watches:
+                return self._by_crossings(needs, start)
+            out = np.zeros((len(self.price_rows) * self._n_values, N_FIGURES))
+            for positions, rows in self._by_tables(needs, None):
+                out[positions] = rows
+            return out
         else:
             # Bools of some columns at a time, never of all.
-            parts = self._parts(1 if self.axis is None else len(self.axis))
+            parts = self._parts(self._n_values)
         found: list[FloatArray] = []
         begin = 0
         for part in parts:
@@ -233,6 +231,79 @@ class Simulation:
             found.append(one.by_signals(needs, start[begin:end]))
             begin = end
         return found[0] if len(found) == 1 else np.concatenate(found)
+
+    @property
+    def _n_values(self) -> int:
+        """Number of result columns of each column."""
+        return 1 if self.axis is None else len(self.axis)
+
+    def stream(
+        self, needs: int, start: FloatArray, floor: Floor | None = None
+    ) -> Iterator[tuple[IntArray, AnyArray]]:
+        """Yield positions and summaries of groups, or result columns, some at a time.
+
+        Parameters
+        ----------
+        needs : int
+        start : float64 array, shape (groups,)
+            Value before the first bar, of columns and not of result columns.
+        floor : Floor, optional
+            Rows that certainly do not reach its bound may be missing; it may move between blocks.
+
+        Yields
+        ------
+        positions : int64 array, shape (rows,)
+            In no particular order from block to block.
+        summary : array of dtype `SUMMARY`, shape (rows,)
+        """
+        if self.is_described and self._watches and self._not_by_crossings() == "":
+            blocks = self._by_tables(needs, floor)
+        else:
+            blocks = self._by_parts(needs, start)
+        for positions, rows in blocks:
+            summary = as_summary(rows)
+            if floor is None or floor.bound is None:
+                yield positions, summary
+                continue
+            near = floor.reached_by(summary)
+            if near.any():
+                yield positions[near], summary[near]
+
+    def _by_parts(self, needs: int, start: FloatArray) -> Iterator[tuple[IntArray, FloatArray]]:
+        """Yield positions and rows of numbers of some groups at a time."""
+        begin = 0
+        n = self._n_values
+        described = self.is_described and self._not_by_crossings() != ""
+        step = CHUNK // max(1, self.prices.close.shape[1]) if described else RESULTS
+        for first in range(0, len(self.groups.bounds) - 1, max(1, min(step, RESULTS // n))):
+            last = min(first + max(1, min(step, RESULTS // n)), len(self.groups.bounds) - 1)
+            part = self.part(first, last)
+            rows = part.rows_of_summary(needs, np.repeat(start[first:last], n))
+            yield np.arange(begin, begin + len(rows)), rows
+            begin += len(rows)
+
+    def _by_tables(self, needs: int, floor: Floor | None) -> Iterator[tuple[IntArray, FloatArray]]:
+        """Yield positions and rows of numbers of columns at the levels of their stops."""
+        market, cash, settings, _ = self._inputs()
+        world = ExitWorld(
+            self.prices, market, self.price_rows, cash, self.rules, settings, self.axis
+        )
+        for positions, rows, doubtful in exit_rows(world, needs, self._event_blocks(), floor):
+            which = np.flatnonzero(doubtful)
+            step = max(1, CHUNK // max(1, self.prices.close.shape[1]))
+            for begin in range(0, len(which), step):
+                some = which[begin : begin + step]
+                own = self.cells(positions[some])
+                rows[some] = own.by_loop(needs, own.start(), own.are_long())
+            yield positions, rows
+
+    def _event_blocks(self) -> Iterator[tuple[int, int, Events]]:
+        """Yield first column, last column + 1, and the events of some columns at a time."""
+        entries, exits = self.crossings()
+        n = len(self.price_rows)
+        if len(entries.left_rows) < n and len(exits.left_rows) < n:
+            entries = entries.take(np.zeros(n, np.int64))
+        return event_blocks(entries, exits)
 
     @property
     def _copies(self) -> int:
@@ -274,16 +345,14 @@ class Simulation:
             and are_reversed(entries, exits)
         ):
             state = moments_of_pair(
-                out[0], entries, market, settings, self.prices, int(self.price_rows[0]),
+                out, entries, market, settings, self.prices, int(self.price_rows[0]),
                 cash=float(cash[0]), next_open=late,
             )  # fmt: skip
             if state == 0:
                 return out
-        if len(entries.left_rows) < n and len(exits.left_rows) < n:
-            entries = entries.take(np.zeros(n, np.int64))
         small = [
             add_figures(out, needs, trades, self.prices, self.price_rows, cash)
-            for block in event_blocks(entries, exits)
+            for block in self._event_blocks()
             for trades in trades_from_events(
                 market, block, self.price_rows, settings, next_open=late
             )
@@ -343,25 +412,6 @@ class Simulation:
             self.prices, self.price_rows[columns], signals, replace(rules, **changed),
             Groups.single(len(columns)), self.axis,
         )  # fmt: skip
-
-    def stream(
-        self, needs: int, start: FloatArray, floor: Floor | None = None
-    ) -> Iterator[tuple[IntArray, AnyArray]]:
-        """Yield positions of result columns and their summaries, block by block.
-
-        `start` has one value a column (group) without the axis.
-        """
-        del floor
-        n_values = 1 if self.axis is None else len(self.axis)
-        begin = 0
-        for part in self._parts(n_values):
-            n = len(part.groups.bounds) - 1
-            own = np.repeat(start[begin : begin + n], n_values)
-            yield (
-                np.arange(begin * n_values, (begin + n) * n_values),
-                part.summary(needs, own),
-            )
-            begin += n
 
     def costs(self) -> FloatArray:
         """Return what every column pays per unit, shape (1, 4), as the kernels read it."""

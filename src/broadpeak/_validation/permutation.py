@@ -14,10 +14,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from broadpeak._core import check, rng
+from broadpeak._core.threads import core_count
 from broadpeak._data.data import Data
 from broadpeak._prices.table import PriceTable
 from broadpeak._run.calls import Task
-from broadpeak._run.cores import core_count
 from broadpeak._run.execute import execute
 from broadpeak._run.registry import is_serial
 from broadpeak._significance.returns import MOST_DRAWS, probability

@@ -20,8 +20,9 @@ import joblib
 from joblib.parallel import BatchedCalls
 
 from broadpeak._core import check
+from broadpeak._core.threads import Nesting, nesting
 from broadpeak._run import worker
-from broadpeak._run.batches import Batch, BatchResult, Nesting, nested, nesting, run_batch
+from broadpeak._run.batches import Batch, BatchResult, nested, run_batch
 from broadpeak._run.dispatch import Answer, FutureEngine, Ticket, WorkItem
 from broadpeak._run.remote import run_remotely
 from broadpeak.errors import BroadpeakError, EngineError, described

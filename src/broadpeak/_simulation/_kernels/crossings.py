@@ -17,6 +17,8 @@ from broadpeak.types import AnyArray, FloatArray, IntArray
 def event_trades(
     at_bars: AnyArray,
     actions: AnyArray,
+    first: int,
+    last: int,
     late: int,
     price: FloatArray,
     close: FloatArray,
@@ -25,19 +27,27 @@ def event_trades(
     step: IntArray,
     bars: IntArray,
     money: FloatArray,
+    m: int,
 ) -> int:
-    """Write the trades that events make, filled `late` bars later; return their number."""
+    """Write the trades that events first..last-1 make, from number `m` on; return the next number.
+
+    They are filled `late` bars later.
+    """
     n = close.shape[0]
-    m = 0
     held = False
-    for i in range(at_bars.shape[0]):
-        if actions[i] & (LONG_OUT if held else LONG_IN) == 0:
+    wanted = np.uint8(LONG_IN)
+    slip = values[at[SLIP]]
+    rate = values[at[FEES]]
+    varies = step[SLIP] != 0 or step[FEES] != 0
+    for i in range(first, last):
+        if actions[i] & wanted == 0:
             continue
         t = int(at_bars[i]) + late
         if t >= n:
             break
-        slip = setting(values, at, step, SLIP, t)
-        rate = setting(values, at, step, FEES, t)
+        if varies:
+            slip = setting(values, at, step, SLIP, t)
+            rate = setting(values, at, step, FEES, t)
         if held:
             bars[m, 1] = t
             money[m, 2] = price[t] * (1.0 - slip)
@@ -48,6 +58,7 @@ def event_trades(
             money[m, 0] = price[t] * (1.0 + slip)
             money[m, 1] = rate
         held = not held
+        wanted = np.uint8(LONG_OUT if held else LONG_IN)
     if held:
         bars[m, 1] = n
         money[m, 2] = close[n - 1]
@@ -80,15 +91,22 @@ def trades_of_events(
     c = first
     k = 0
     begin[0] = 0
-    while c < rows.shape[0] and k + (starts[c + 1] - starts[c]) // 2 + 1 <= bars.shape[0]:
+    many = offsets.shape[0] > 1
+    while c < rows.shape[0]:
+        # Slices are made where a row is another one, for each costs as much as a trade.
         p = rows[c]
-        a, b = starts[c], starts[c + 1]
-        k += event_trades(
-            at_bars[a:b], actions[a:b], late, price[p], close[p], values,
-            offsets[min(c, offsets.shape[0] - 1)], step, bars[k:], money[k:],
-        )  # fmt: skip
-        c += 1
-        begin[c - first] = k
+        fills, marks, at = price[p], close[p], offsets[c if many else 0]
+        while c < rows.shape[0] and rows[c] == p:
+            if k + (starts[c + 1] - starts[c]) // 2 + 1 > bars.shape[0]:
+                return c
+            k = event_trades(
+                at_bars, actions, starts[c], starts[c + 1], late, fills, marks, values, at, step,
+                bars, money, k,
+            )  # fmt: skip
+            c += 1
+            begin[c - first] = k
+            if many:
+                break
     return c
 
 
@@ -189,4 +207,4 @@ def pair_moments(
     bars = np.empty((n // 2 + 1, 2), np.int64)
     money = np.empty((n // 2 + 1, 4))
     m = pair_trades(left, right, enters, late, price, close, slip, rate, bars, money)
-    return add_moments(out, bars[:m], money[:m], close, sums, bases, limits, cash)
+    return add_moments(out, 0, bars, money, 0, m, close, sums, bases, limits, cash)

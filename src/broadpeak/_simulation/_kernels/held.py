@@ -195,26 +195,29 @@ def bound_of_rounding(m: int, n: int, squares: float, top: float, whole: float) 
 @kernel
 def add_moments(
     out: FloatArray,
+    c: int,
     bars: IntArray,
     money: FloatArray,
+    a: int,
+    b: int,
     close: FloatArray,
     sums: FloatArray,
     bases: FloatArray,
     limits: FloatArray,
     cash: float,
 ) -> int:
-    """Write end value, mean and deviation of trades; return bits of what they leave open.
+    """Write end value, mean and deviation of trades a..b-1; return bits of what they leave open.
 
     SMALL: an order is so small that only the loop over orders knows its fate. UNSURE: rounding
     leaves too few digits of mean and deviation.
     """
     n = close.shape[0]
-    m = bars.shape[0]
+    m = b - a
     worth = 1.0
     least = math.inf
     s = 0.0
     q = 0.0
-    for i in range(m):
+    for i in range(a, b):
         e = bars[i, 0]
         x = bars[i, 1]
         cost = money[i, 0] * (1.0 + money[i, 1])
@@ -231,13 +234,13 @@ def add_moments(
         worth *= grown
     mean = s / n
     squares = q - s * mean
-    out[START] = cash
-    out[END] = cash * worth
-    out[BARS] = n
-    out[LAST] = max(n - 1, 0)
-    out[MEAN] = mean
-    out[RETURN_TERM] = 1.0
-    out[STD] = math.sqrt(max(squares, 0.0) / (n - 1)) if n > 1 else math.nan
+    out[c, START] = cash
+    out[c, END] = cash * worth
+    out[c, BARS] = n
+    out[c, LAST] = max(n - 1, 0)
+    out[c, MEAN] = mean
+    out[c, RETURN_TERM] = 1.0
+    out[c, STD] = math.sqrt(max(squares, 0.0) / (n - 1)) if n > 1 else math.nan
     off = ROUNDING * (m + 8.0) * 16.0 * math.sqrt(limits[0]) * CERTAIN_MEAN if m > 0 else 0.0
     sure = squares >= CERTAIN * bound_of_rounding(m, n, q, limits[0], limits[1])
     sure = sure and squares * n >= off * off
@@ -248,8 +251,11 @@ def add_moments(
 @kernel
 def add_downside(
     out: FloatArray,
+    c: int,
     bars: IntArray,
     money: FloatArray,
+    a: int,
+    b: int,
     close: FloatArray,
     downs: FloatArray,
     bases: FloatArray,
@@ -257,9 +263,9 @@ def add_downside(
 ) -> bool:
     """Write the root mean square of losses of trades; return whether rounding leaves it."""
     n = close.shape[0]
-    m = bars.shape[0]
+    m = b - a
     d = 0.0
-    for i in range(m):
+    for i in range(a, b):
         e = bars[i, 0]
         x = bars[i, 1]
         cost = money[i, 0] * (1.0 + money[i, 1])
@@ -267,14 +273,14 @@ def add_downside(
         if x > e:
             first = min(close[e] / cost - 1.0, 0.0)
             last = min(proceeds / close[x - 1] - 1.0, 0.0)
-            a = e >> SHIFT
-            b = (x - 1) >> SHIFT
-            far = (bases[b, 0] - bases[a, 0]) + (bases[b, 1] - bases[a, 1])
+            k = e >> SHIFT
+            j = (x - 1) >> SHIFT
+            far = (bases[j, 0] - bases[k, 0]) + (bases[j, 1] - bases[k, 1])
             d += (first * first + ((downs[x - 1] - downs[e]) + far)) + last * last
         else:
             last = min(proceeds / cost - 1.0, 0.0)
             d += last * last
-    out[DOWN] = math.sqrt(max(d, 0.0) / n)
+    out[c, DOWN] = math.sqrt(max(d, 0.0) / n)
     return d >= CERTAIN * bound_of_rounding(m, n, d, limits[0], limits[1])
 
 
@@ -322,8 +328,11 @@ def price_range(
 @kernel
 def add_depth(
     out: FloatArray,
+    c: int,
     bars: IntArray,
     money: FloatArray,
+    a: int,
+    b: int,
     close: FloatArray,
     ranges: FloatArray,
 ) -> None:
@@ -331,7 +340,7 @@ def add_depth(
     worth = 1.0
     peak = 1.0
     worst = 0.0
-    for i in range(bars.shape[0]):
+    for i in range(a, b):
         e = bars[i, 0]
         x = bars[i, 1]
         cost = money[i, 0] * (1.0 + money[i, 1])
@@ -343,16 +352,18 @@ def add_depth(
         worth *= money[i, 2] * (1.0 - money[i, 3]) / cost
         worst = deeper(worst, worth, peak)
         peak = max(peak, worth)
-    out[DEPTH] = worst
+    out[c, DEPTH] = worst
 
 
 @kernel
-def add_results(out: FloatArray, bars: IntArray, money: FloatArray, n: int, cash: float) -> None:
+def add_results(
+    out: FloatArray, c: int, bars: IntArray, money: FloatArray, a: int, b: int, n: int, cash: float
+) -> None:
     """Write the statistics of trades, as of their records; an exit at bar `n` is none."""
     worth = 1.0
     mean = 0.0
     squares = 0.0
-    for i in range(bars.shape[0]):
+    for i in range(a, b):
         e = bars[i, 0]
         x = bars[i, 1]
         entry = money[i, 0]
@@ -363,35 +374,37 @@ def add_results(out: FloatArray, bars: IntArray, money: FloatArray, n: int, cash
         fees = size * entry * money[i, 1]
         exit_fees = size * price * money[i, 3]
         pnl = (price - entry) * size - fees - exit_fees
-        out[TRADE_COUNT] += 1.0
-        out[NET] += pnl
-        out[FEES_PAID] += fees + exit_fees
-        out[EXPOSED] += x - e
+        out[c, TRADE_COUNT] += 1.0
+        out[c, NET] += pnl
+        out[c, FEES_PAID] += fees + exit_fees
+        out[c, EXPOSED] += x - e
         if x == n:
             continue
-        out[CLOSED] += 1.0
+        out[c, CLOSED] += 1.0
         if pnl > 0.0:
-            out[WINS] += 1.0
-            out[GAINS] += pnl
-            out[LARGEST_WIN] = max(out[LARGEST_WIN], pnl)
+            out[c, WINS] += 1.0
+            out[c, GAINS] += pnl
+            out[c, LARGEST_WIN] = max(out[c, LARGEST_WIN], pnl)
         else:
-            out[LOSSES] -= pnl
-            out[LARGEST_LOSS] = min(out[LARGEST_LOSS], pnl)
-        out[BARS_HELD] += x - e
-        out[TRADE_TERM] = max(out[TRADE_TERM], size * max(entry, price), abs(pnl))
+            out[c, LOSSES] -= pnl
+            out[c, LARGEST_LOSS] = min(out[c, LARGEST_LOSS], pnl)
+        out[c, BARS_HELD] += x - e
+        out[c, TRADE_TERM] = max(out[c, TRADE_TERM], size * max(entry, price), abs(pnl))
         step = pnl - mean
-        mean += step / out[CLOSED]
+        mean += step / out[c, CLOSED]
         squares += step * (pnl - mean)
-    closed = out[CLOSED]
-    out[PNL_MEAN] = mean if closed > 0.0 else math.nan
-    out[PNL_STD] = math.sqrt(squares / (closed - 1.0)) if closed > 1.0 else math.nan
+    closed = out[c, CLOSED]
+    out[c, PNL_MEAN] = mean if closed > 0.0 else math.nan
+    out[c, PNL_STD] = math.sqrt(squares / (closed - 1.0)) if closed > 1.0 else math.nan
 
 
 @kernel
-def trade_returns(bars: IntArray, money: FloatArray, close: FloatArray, out: FloatArray) -> int:
+def trade_returns(
+    bars: IntArray, money: FloatArray, a: int, b: int, close: FloatArray, out: FloatArray
+) -> int:
     """Write the returns of the bars of trades, all others are 0; return how many."""
     k = 0
-    for i in range(bars.shape[0]):
+    for i in range(a, b):
         e = bars[i, 0]
         x = bars[i, 1]
         cost = money[i, 0] * (1.0 + money[i, 1])
@@ -414,49 +427,62 @@ def trade_returns(bars: IntArray, money: FloatArray, close: FloatArray, out: Flo
 
 @kernel
 def walk_moments(
-    out: FloatArray, needs: int, bars: IntArray, money: FloatArray, close: FloatArray
+    out: FloatArray,
+    c: int,
+    needs: int,
+    bars: IntArray,
+    money: FloatArray,
+    a: int,
+    b: int,
+    close: FloatArray,
 ) -> None:
     """Write mean, deviation and downside of trades from the return of every bar held."""
     n = close.shape[0]
     returns = np.empty(n)
-    k = trade_returns(bars, money, close, returns)
+    k = trade_returns(bars, money, a, b, close, returns)
     if needs & MOMENTS != 0:
-        out[MEAN] = mean_of(returns[:k], n - k)
-        out[STD] = std_of(returns[:k], out[MEAN], n - k)
+        out[c, MEAN] = mean_of(returns[:k], n - k)
+        out[c, STD] = std_of(returns[:k], out[c, MEAN], n - k)
     if needs & DOWNSIDE != 0:
-        out[DOWN] = downside_of(returns[:k], n - k)
+        out[c, DOWN] = downside_of(returns[:k], n - k)
 
 
 @kernel
 def add_figures(
     out: FloatArray,
+    c: int,
     needs: int,
     bars: IntArray,
     money: FloatArray,
+    m: int,
     close: FloatArray,
     table: PriceSums,
     row: int,
     cash: float,
 ) -> None:
-    """Write what is needed of trades, and the moments."""
+    """Write what is needed of `m` trades, and the moments."""
     limits = table.limits[row]
-    state = add_moments(out, bars, money, close, table.sums[row], table.bases[row], limits, cash)
+    state = add_moments(
+        out, c, bars, money, 0, m, close, table.sums[row], table.bases[row], limits, cash
+    )
     walk = MOMENTS if state & UNSURE != 0 else 0
     if needs & DOWNSIDE != 0:
-        down_bases = table.down_bases[row]
-        if not add_downside(out, bars, money, close, table.downs[row], down_bases, limits):
+        downs = table.downs[row]
+        bases = table.down_bases[row]
+        if not add_downside(out, c, bars, money, 0, m, close, downs, bases, limits):
             walk |= DOWNSIDE
-    if walk != 0:
-        walk_moments(out, walk, bars, money, close)
+    if needs & walk != 0:
+        walk_moments(out, c, needs & walk, bars, money, 0, m, close)
     if needs & DRAWDOWN != 0:
-        add_depth(out, bars, money, close, table.ranges[row])
+        add_depth(out, c, bars, money, 0, m, close, table.ranges[row])
     if needs & TRADES != 0:
-        add_results(out, bars, money, close.shape[0], cash)
+        add_results(out, c, bars, money, 0, m, close.shape[0], cash)
 
 
 # The same for columns whose trades stand one after another, those of column c at
 # ``starts[c]:starts[c + 1]``; `rows` are those of prices and `places` those of their sums. A kernel
-# for each figure, so that only what is asked is compiled.
+# for each figure, so that only what is asked is compiled. Slices of arrays are made where a row is
+# another one, for each costs as much as a trade.
 
 
 @kernel
@@ -475,12 +501,16 @@ def moments_of_columns(
     state: AnyArray,
 ) -> None:
     """Write `add_moments` of columns, and what they leave open."""
-    for c in range(out.shape[0]):
-        p = places[c]
-        a, b = starts[c], starts[c + 1]
-        state[c] = add_moments(
-            out[c], bars[a:b], money[a:b], close[rows[c]], sums[p], bases[p], limits[p], cash[c]
-        )
+    c = 0
+    while c < out.shape[0]:
+        row, p = rows[c], places[c]
+        price, price_sums, price_bases, bounds = close[row], sums[p], bases[p], limits[p]
+        while c < out.shape[0] and rows[c] == row:
+            state[c] = add_moments(
+                out, c, bars, money, starts[c], starts[c + 1], price, price_sums, price_bases,
+                bounds, cash[c],
+            )  # fmt: skip
+            c += 1
 
 
 @kernel
@@ -497,12 +527,15 @@ def downsides_of_columns(
     limits: FloatArray,
 ) -> None:
     """Write the downside of columns; where rounding leaves too little of it, bar by bar."""
-    for c in range(out.shape[0]):
-        p = places[c]
-        a, b = starts[c], starts[c + 1]
-        prices = close[rows[c]]
-        if not add_downside(out[c], bars[a:b], money[a:b], prices, downs[p], bases[p], limits[p]):
-            walk_moments(out[c], DOWNSIDE, bars[a:b], money[a:b], prices)
+    c = 0
+    while c < out.shape[0]:
+        row, p = rows[c], places[c]
+        price, price_downs, price_bases, bounds = close[row], downs[p], bases[p], limits[p]
+        while c < out.shape[0] and rows[c] == row:
+            a, b = starts[c], starts[c + 1]
+            if not add_downside(out, c, bars, money, a, b, price, price_downs, price_bases, bounds):
+                walk_moments(out, c, DOWNSIDE, bars, money, a, b, price)
+            c += 1
 
 
 @kernel
@@ -517,9 +550,8 @@ def walk_columns(
 ) -> None:
     """Write mean and deviation of the columns of which they are unsure."""
     for c in range(out.shape[0]):
-        a, b = starts[c], starts[c + 1]
         if state[c] & UNSURE != 0:
-            walk_moments(out[c], MOMENTS, bars[a:b], money[a:b], close[rows[c]])
+            walk_moments(out, c, MOMENTS, bars, money, starts[c], starts[c + 1], close[rows[c]])
 
 
 @kernel
@@ -534,9 +566,13 @@ def depths_of_columns(
     ranges: FloatArray,
 ) -> None:
     """Write `add_depth` of columns."""
-    for c in range(out.shape[0]):
-        a, b = starts[c], starts[c + 1]
-        add_depth(out[c], bars[a:b], money[a:b], close[rows[c]], ranges[places[c]])
+    c = 0
+    while c < out.shape[0]:
+        row = rows[c]
+        price, blocks = close[row], ranges[places[c]]
+        while c < out.shape[0] and rows[c] == row:
+            add_depth(out, c, bars, money, starts[c], starts[c + 1], price, blocks)
+            c += 1
 
 
 @kernel
@@ -550,8 +586,7 @@ def results_of_columns(
 ) -> None:
     """Write `add_results` of columns."""
     for c in range(out.shape[0]):
-        a, b = starts[c], starts[c + 1]
-        add_results(out[c], bars[a:b], money[a:b], n_bars, cash[c])
+        add_results(out, c, bars, money, starts[c], starts[c + 1], n_bars, cash[c])
 
 
 @kernel

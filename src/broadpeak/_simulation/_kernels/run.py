@@ -292,7 +292,8 @@ def summarize_group(
 
 @kernel
 def summarize_long(
-    summary: FloatArray,
+    out: FloatArray,
+    g: int,
     needs: int,
     log: OrderLog,
     c: int,
@@ -308,11 +309,6 @@ def summarize_long(
     `own` and `close` are the bars and prices that the column has.
     """
     n = close.shape[0]
-    summary[START] = start
-    summary[BARS] = n
-    if n > 0:
-        summary[FIRST] = own[0] if own.shape[0] > 0 else 0
-        summary[LAST] = own[n - 1] if own.shape[0] > 0 else n - 1
     orders = log.orders[log.starts[c] : log.ends[c]]
     room = orders.shape[0] // 2 + 1
     bars = np.empty((room, 2), np.int64)
@@ -320,7 +316,10 @@ def summarize_long(
     counted = own_orders(log.orders, log.starts[c], log.ends[c], own)
     at = settings.offsets[min(c, settings.offsets.shape[0] - 1)]
     m = log_trades(orders, counted, close, settings.values, at, settings.steps, bars, money)
-    add_figures(summary, needs, bars[:m], money[:m], close, table, row, start)
+    add_figures(out, g, needs, bars, money, m, close, table, row, start)
+    if n > 0 and own.shape[0] > 0:
+        out[g, FIRST] = own[0]
+        out[g, LAST] = own[n - 1]
 
 
 @kernel
@@ -369,7 +368,7 @@ def summarize_groups(
                 fill_table(table, 0, close)
                 known = p
             summarize_long(
-                out[g], needs, log, c, own.bars[own.bounds[p] : own.bounds[p + 1]], close, table,
+                out, g, needs, log, c, own.bars[own.bounds[p] : own.bounds[p + 1]], close, table,
                 p if made else none, settings, start[g],
             )  # fmt: skip
             continue
@@ -418,7 +417,7 @@ def summarize_log(
                 fill_table(table, 0, close)
                 known = p
             summarize_long(
-                out[g], needs, log, c, own.bars[own.bounds[p] : own.bounds[p + 1]], close, table,
+                out, g, needs, log, c, own.bars[own.bounds[p] : own.bounds[p + 1]], close, table,
                 p if made else none, settings, start[g],
             )  # fmt: skip
             continue

@@ -1,0 +1,311 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Crossings among many series, from bar to bar: a sorted list in which neighbours change places.
+
+The series of a bar are kept in ascending order. That of the next bar is reached from it by
+insertion, and whenever a value passes another one, the pair of their series has crossed: what did
+not cross is not looked at. Equal values stay where they are, which keeps the last side.
+
+Notation: a *series* is a row of the left or right family, those that are used, left ones first;
+``key = p * n_series + o``: series p has risen above series o. A *pair* is one of two series that
+somebody asked for.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from broadpeak._core.compile import inline_kernel, kernel
+from broadpeak.types import AnyArray, FloatArray, IntArray
+
+LANES = 8  # values that are passed at a time
+PANEL = 16  # bars that are transposed at a time
+FINE, GAPS, TOO_MANY = 0, 1, 2
+
+
+@inline_kernel
+def pass_eight(
+    values: FloatArray,
+    order: AnyArray,
+    keys: AnyArray,
+    at: np.uint64,
+    n: np.uint64,
+    value: float,
+    base: np.int32,
+) -> np.uint64:
+    """Move those of the next eight values that are below `value` down by one; return how many.
+
+    Written out, and read before it is written, so that the compiler makes vectors of it. Eight keys
+    are written in any case: those that are none are overwritten by the next.
+    """
+    j1, j2, j3 = at + np.uint64(1), at + np.uint64(2), at + np.uint64(3)
+    j4, j5, j6 = at + np.uint64(4), at + np.uint64(5), at + np.uint64(6)
+    j7, j8 = at + np.uint64(7), at + np.uint64(8)
+    v0, v1, v2, v3, v4 = values[at], values[j1], values[j2], values[j3], values[j4]
+    v5, v6, v7, v8 = values[j5], values[j6], values[j7], values[j8]
+    p0, p1, p2, p3, p4 = order[at], order[j1], order[j2], order[j3], order[j4]
+    p5, p6, p7, p8 = order[j5], order[j6], order[j7], order[j8]
+    b1, b2, b3, b4 = v1 < value, v2 < value, v3 < value, v4 < value
+    b5, b6, b7, b8 = v5 < value, v6 < value, v7 < value, v8 < value
+    passed = np.uint64(b1) + np.uint64(b2) + np.uint64(b3) + np.uint64(b4)
+    passed += np.uint64(b5) + np.uint64(b6) + np.uint64(b7) + np.uint64(b8)
+    keys[n] = base + p1
+    keys[n + np.uint64(1)] = base + p2
+    keys[n + np.uint64(2)] = base + p3
+    keys[n + np.uint64(3)] = base + p4
+    keys[n + np.uint64(4)] = base + p5
+    keys[n + np.uint64(5)] = base + p6
+    keys[n + np.uint64(6)] = base + p7
+    keys[n + np.uint64(7)] = base + p8
+    values[at] = v1 if b1 else v0
+    values[j1] = v2 if b2 else v1
+    values[j2] = v3 if b3 else v2
+    values[j3] = v4 if b4 else v3
+    values[j4] = v5 if b5 else v4
+    values[j5] = v6 if b6 else v5
+    values[j6] = v7 if b7 else v6
+    values[j7] = v8 if b8 else v7
+    order[at] = p1 if b1 else p0
+    order[j1] = p2 if b2 else p1
+    order[j2] = p3 if b3 else p2
+    order[j3] = p4 if b4 else p3
+    order[j4] = p5 if b5 else p4
+    order[j5] = p6 if b6 else p5
+    order[j6] = p7 if b7 else p6
+    order[j7] = p8 if b8 else p7
+    return passed
+
+
+@kernel
+def with_room(array: AnyArray, n: int, size: int) -> AnyArray:
+    """Return an array of `size` that begins as `array` does; a loop, as slices compile long."""
+    out = np.empty(size, array.dtype)
+    for i in range(n):
+        out[i] = array[i]
+    return out
+
+
+@kernel
+def fill_panel(
+    panel: FloatArray, family: FloatArray, used: IntArray, starts: IntArray, first: int, t: int
+) -> bool:
+    """Write the next bars of series first, first + 1 and so on; return whether all are there."""
+    n_bars = family.shape[1]
+    good = True
+    for i in range(used.shape[0]):
+        row = family[used[i]]
+        if n_bars == 1:
+            for b in range(panel.shape[0]):
+                panel[b, first + i] = row[0]
+            continue
+        begin = max(starts[first + i] - t, 0)
+        for b in range(min(panel.shape[0], n_bars - t)):
+            panel[b, first + i] = row[t + b]
+        for b in range(begin, min(panel.shape[0], n_bars - t)):
+            good &= row[t + b] == row[t + b]
+    return good
+
+
+@kernel
+def swaps(
+    left: FloatArray,
+    left_used: IntArray,
+    right: FloatArray,
+    right_used: IntArray,
+    starts: IntArray,
+    entering: IntArray,
+    order_before: IntArray,
+    begin: int,
+    end: int,
+    keys: AnyArray,
+    most: int,
+) -> tuple[AnyArray, IntArray, int]:
+    """Return the keys of bars begin..end-1, where those of each bar end, and how it went.
+
+    Series i has values from bar ``starts[i]`` on; `entering` are the series by their starts.
+    `order_before` are those of bar begin - 1 by their values, no two of which are equal.
+    """
+    n_left = left_used.shape[0]
+    n_series = n_left + right_used.shape[0]
+    values = np.full(n_series + 2 * LANES, np.inf)
+    order = np.zeros(n_series + 2 * LANES, np.int32)
+    ends = np.zeros(end - begin, np.int64)
+    panel = np.empty((PANEL, n_series))
+    n_there = order_before.shape[0]
+    for i in range(n_there):
+        order[i] = order_before[i]
+    # Pairs that were equal since both are there have no side yet: where they part, none crosses.
+    ties = np.empty(64, np.int32)
+    n_ties = 0
+    silent = np.zeros(0, np.bool_)
+    n = np.uint64(0)
+    for t in range(begin, end):
+        b = (t - begin) % PANEL
+        if b == 0:
+            good = fill_panel(panel, left, left_used, starts, 0, t)
+            good &= fill_panel(panel, right, right_used, starts, n_left, t)
+            if not good:
+                return keys[:0], ends, GAPS
+        row = panel[b]
+        room = (n_there * n_there) // 2 + LANES
+        if int(n) + room > keys.shape[0]:
+            keys = with_room(keys, int(n), 2 * keys.shape[0] + room)
+        n_before = n
+        n_silent = 0
+        k = 0
+        for i in range(n_ties):
+            key = ties[i]
+            p, o = key // n_series, key % n_series
+            if row[p] == row[o]:
+                ties[k] = key
+                k += 1
+            elif row[p] > row[o]:
+                silent[key] = True
+                n_silent += 1
+        n_ties = k
+        for i in range(n_there):
+            values[i] = row[np.uint32(order[i])]
+        at = np.uint64(max(n_there - 1, 0))
+        while at > np.uint64(0):
+            at -= np.uint64(1)
+            value = values[at]
+            if values[at + np.uint64(1)] < value:
+                moved = order[at]
+                base = np.int32(moved * n_series)
+                j = at
+                passed = np.uint64(LANES)
+                while passed == np.uint64(LANES):
+                    passed = pass_eight(values, order, keys, j, n, value, base)
+                    n += passed
+                    j += passed
+                values[j] = value
+                order[j] = moved
+        if n_silent > 0:
+            last = n
+            n = n_before
+            for e in range(n_before, last):
+                key = keys[e]
+                if silent[key]:
+                    silent[key] = False
+                else:
+                    keys[n] = key
+                    n += np.uint64(1)
+        while n_there < n_series and starts[entering[n_there]] <= t:
+            s = entering[n_there]
+            value = row[s]
+            q = n_there
+            while q > 0 and values[q - 1] > value:
+                values[q] = values[q - 1]
+                order[q] = order[q - 1]
+                q -= 1
+            values[q] = value
+            order[q] = s
+            n_there += 1
+            while q > 0 and values[q - 1] == value:
+                q -= 1
+                if n_ties == ties.shape[0]:
+                    ties = with_room(ties, n_ties, 2 * n_ties)
+                if silent.shape[0] == 0:
+                    silent = np.zeros(n_series * n_series, np.bool_)
+                ties[n_ties] = order[q] * n_series + s
+                n_ties += 1
+        ends[t - begin] = n
+        if int(n) > most:
+            return keys[:0], ends, TOO_MANY
+    return keys[:n], ends, FINE
+
+
+@kernel
+def pair_table(
+    high: IntArray, low: IntArray, n_series: int, table: AnyArray, codes: AnyArray
+) -> int:
+    """Give each pair of the columns a number; return how many there are.
+
+    `table` (of keys) and `codes` (of columns) get twice the number of the pair, and 1 more where
+    the series are the other way round; what is no pair of a column gets twice their number.
+    """
+    n = 0
+    for c in range(high.shape[0]):
+        a, b = high[c], low[c]
+        if a == b:
+            codes[c] = -1
+            continue
+        code = table[a * n_series + b]
+        if code < 0:
+            code = np.int32(2 * n)
+            table[a * n_series + b] = code
+            table[b * n_series + a] = code + 1
+            n += 1
+        codes[c] = code
+    for key in range(table.shape[0]):
+        if table[key] < 0:
+            table[key] = 2 * n
+    for c in range(codes.shape[0]):
+        if codes[c] < 0:
+            codes[c] = 2 * n
+    return n
+
+
+@kernel
+def tally(keys: AnyArray, ends: IntArray, table: AnyArray, counts: AnyArray) -> None:
+    """Write codes over keys, without those that nobody wants, and count the events of each pair.
+
+    `counts` has one value more, for what nobody wants.
+    """
+    unwanted = 2 * (counts.shape[0] - 1)
+    n = 0
+    e = 0
+    for t in range(ends.shape[0]):
+        last = ends[t]
+        while e < last:
+            code = table[np.uint32(keys[e])]
+            keys[n] = code
+            n += code < unwanted
+            counts[np.uint32(code) >> np.uint32(1)] += 1
+            e += 1
+        ends[t] = n
+
+
+@kernel
+def scatter(codes: AnyArray, ends: IntArray, begin: int, nexts: AnyArray, out: AnyArray) -> None:
+    """Put events, in the order of bars, to their pairs, each at its next place.
+
+    An event is twice its bar, and 1 more where the series are the other way round.
+    """
+    e = np.uint64(0)
+    for t in range(ends.shape[0]):
+        event = np.int32(2 * (begin + t))
+        last = np.uint64(ends[t])
+        while e < last:
+            code = np.uint32(codes[e])
+            pair = code >> np.uint32(1)
+            at = np.uint64(nexts[pair])
+            out[at] = event | np.int32(code & np.uint32(1))
+            nexts[pair] = np.int32(at + np.uint64(1))
+            e += np.uint64(1)
+
+
+@kernel
+def inversions(before: FloatArray, after: FloatArray) -> int:
+    """Return how many pairs of values are in one order before, and in the other one after."""
+    n = 0
+    for i in range(before.shape[0]):
+        a, b = before[i], after[i]
+        for j in range(i):
+            n += ((before[j] < a) & (after[j] > b)) | ((before[j] > a) & (after[j] < b))
+    return n
+
+
+@kernel
+def first_value(row: FloatArray) -> int:
+    """Return the bar of the first value that is not missing; the number of bars where none is."""
+    t = 0
+    while t < row.shape[0] and row[t] != row[t]:
+        t += 1
+    return t
+
+
+@kernel
+def first_values(family: FloatArray, used: IntArray, out: IntArray) -> None:
+    """Write the bar of the first value of some rows; 0 for a level, which is on every bar."""
+    for i in range(used.shape[0]):
+        out[i] = first_value(family[used[i]]) if family.shape[1] > 1 else 0
