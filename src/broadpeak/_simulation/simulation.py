@@ -16,6 +16,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -34,8 +35,10 @@ from broadpeak._simulation._kernels.layout import (
 from broadpeak._simulation._kernels.run import run_groups, summarize_groups
 from broadpeak._simulation.events import Events, event_blocks
 from broadpeak._simulation.figures import (
-    add_figures,
+    EventBlock,
     are_reversed,
+    column_parts,
+    figures_of_columns,
     moments_of_pair,
     trades_from_events,
     trades_from_signals,
@@ -59,6 +62,7 @@ from broadpeak.errors import ParamError, broken_rule
 from broadpeak.types import AnyArray, BoolArray, FloatArray, IntArray
 
 RESULTS = 1 << 16  # result columns of an axis that are simulated at a time
+EVENT, COLUMN = 6, 30  # what they cost, in about nanoseconds
 CHUNK = 1 << 22  # values of one input that are copied at a time, where copying is needed
 _VALUES = operator.attrgetter("values")
 _ONE_ROW = read_only(np.zeros((1, 6), dtype=np.int64))
@@ -325,11 +329,12 @@ class Simulation:
         if not long.all() or watches or self.prices.has_nan or not self.are_single:
             return self.by_loop(needs, start, long)
         out = np.zeros((len(long), N_FIGURES))
-        small = [
-            add_figures(out, needs, trades, self.prices, self.price_rows, cash)
-            for trades in trades_from_signals(market, signals, settings, next_open=terms.next_open)
-        ]
-        return self._checked(out, np.concatenate(small), needs, start)
+        late = terms.next_open
+        trades = partial(trades_from_signals, market, signals, settings, next_open=late)
+        parts = column_parts(market.close.shape[1], len(long))
+        account = self.prices, self.price_rows, cash
+        small = figures_of_columns(out, needs, parts, trades, account)
+        return self._checked(out, small, needs, start)
 
     def _by_crossings(self, needs: int, start: FloatArray) -> FloatArray:
         entries, exits = self.crossings()
@@ -350,14 +355,15 @@ class Simulation:
             )  # fmt: skip
             if state == 0:
                 return out
-        small = [
-            add_figures(out, needs, trades, self.prices, self.price_rows, cash)
-            for block in self._event_blocks()
-            for trades in trades_from_events(
-                market, block, self.price_rows, settings, next_open=late
-            )
-        ]
-        return self._checked(out, np.concatenate(small), needs, start)
+        small = np.empty(n, np.bool_)
+        for first, last, events in self._event_blocks():
+            block = EventBlock.of((first, last, events), self.price_rows, settings)
+            costs = np.diff(events.starts) * EVENT + COLUMN
+            parts = column_parts(costs, last - first)
+            trades = partial(trades_from_events, market, block, next_open=late)
+            account = self.prices, block.rows, cash[first:last]
+            small[first:last] = figures_of_columns(out[first:last], needs, parts, trades, account)
+        return self._checked(out, small, needs, start)
 
     def _checked(
         self, out: FloatArray, small: BoolArray, needs: int, start: FloatArray
