@@ -92,6 +92,27 @@ WINDOWS = st.integers(1, 6)
 @LAW
 @given(
     data=markets(),
+    levels=st.lists(
+        st.sampled_from([-1.0, 0.0, 3.0, 7.25, 100.0, math.inf]), min_size=1, max_size=3
+    ),
+    above=st.booleans(),
+)
+def test_array_functions_of_prices_and_levels(data, levels, above) -> None:
+    assume(not data.close.isna().to_numpy().any())
+    call = bp.crossed_above if above else bp.crossed_below
+    closes = columns_of(data.close).to_numpy()
+    check(data, call(data.close, levels[0]), closes, np.full_like(closes, levels[0]), above=above)
+    several = call(data.close, levels)
+    right = np.repeat(np.array(levels), closes.shape[1])[np.newaxis, :].repeat(len(closes), 0)
+    check(data, several, closes, right, above=above)
+    # A copy is the user's own, and is crossed at once: with the same labels.
+    same(several, call(data.close.copy() + 0.0, levels))
+    same(call(data.close, levels[0]), call(data.close + 0.0, levels[0]))
+
+
+@LAW
+@given(
+    data=markets(),
     pairs=st.lists(st.tuples(WINDOWS, WINDOWS), min_size=1, max_size=6),
     above=st.booleans(),
     hidden=st.booleans(),
@@ -179,10 +200,12 @@ def test_values_that_change_afterwards(data, windows, above, kind) -> None:
 
 
 @LAW
-@given(data=markets(symbols=("A",)), fast=WINDOWS, slow=WINDOWS, above=st.booleans())
-def test_series_of_results(data, fast, slow, above) -> None:
+@given(
+    data=markets(symbols=("A",)), fast=WINDOWS, slow=WINDOWS, above=st.booleans(), own=st.booleans()
+)
+def test_series_of_results(data, fast, slow, above, own) -> None:
     results = [data.run("bp:ma", window) for window in (fast, slow)]
-    left, right = (result.ma for result in results)
+    left, right = (result.ma.copy() if own else result.ma for result in results)
     call = bp.crossed_above if above else bp.crossed_below
     ours, theirs = left.to_numpy(copy=True), right.to_numpy(copy=True)
     crossing, plain = call(left, right), call(ours, theirs)
@@ -196,7 +219,7 @@ def test_series_of_results(data, fast, slow, above) -> None:
 @given(
     data=markets(symbols=("A", "AB")),
     one=st.lists(WINDOWS, min_size=1, max_size=5),
-    later=st.lists(st.lists(WINDOWS, min_size=1, max_size=5), max_size=3),
+    later=st.lists(st.lists(WINDOWS, min_size=1, max_size=5), min_size=1, max_size=3),
 )
 def test_rows_of_a_family_do_not_move(data, one, later) -> None:
     first = data.run("bp:ma", one)
@@ -205,6 +228,11 @@ def test_rows_of_a_family_do_not_move(data, one, later) -> None:
         result = data.run("bp:ma", windows)
         wanted = np.hstack([alone[window] for window in windows])
         assert columns_of(result.ma).to_numpy().tobytes() == wanted.tobytes()
+        if len(windows) == len(one):
+            # Both lie in one piece, of which the later list may have seen more.
+            ours, theirs = (columns_of(x.ma).to_numpy() for x in (first, result))
+            check(data, first.ma_crossed_above(result), ours, theirs, above=True)
+            check(data, result.ma_crossed_above(first), theirs, ours, above=True)
         up, down = first.ma_crossed_above(first), first.ma_crossed_below(first)
         assert labels_of(up) is labels_of(down)
         assert not columns_of(up).to_numpy().any()

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from broadpeak._core.aliases import ArrayLike, Index, Many, Plain, Series, Values
-from broadpeak._core.arrays import Wrapping, check_labels, single_column, unwrap
+from broadpeak._core.arrays import Wrapping, check_labels, read_only, single_column, unwrap
 from broadpeak._core.columns import pair_columns, pair_counts, pair_values, with_levels
 from broadpeak._core.lazyframe import is_frozen
 from broadpeak._signals._kernels import cross
@@ -139,6 +139,9 @@ def _crossed(left: object, right: object, *, above: bool) -> Values:
             cross.crossed_level(left_column, level, above, hits)
             return hits
         columns, wrapping = unwrap("left", left)
+        if wrapping.index is not None and is_frozen(columns):
+            every, first = pair_counts(len(columns), 1)
+            return wrapping.lazy(Crossing(columns, every, _as_rows([level]), first, above))
         out = np.empty(columns.shape, np.bool_)
         for column, target in zip(columns, out, strict=True):
             cross.crossed_level(column, level, above, target)
@@ -174,12 +177,20 @@ def _crossed_levels(values: object, levels: Index, *, above: bool) -> Values:
         take = np.tile(np.arange(n), len(levels))
         number = np.repeat(np.arange(len(levels)), n)
         labels = levels
+    if wrapping.index is not None and is_frozen(columns):
+        crossing = Crossing(columns, take, _as_rows(heights), number, above)
+        return Wrapping("frame", wrapping.index, labels).lazy(crossing)
     out = np.empty((len(take), columns.shape[1]), np.bool_)
     for target, column, level in zip(out, take, number, strict=True):
         cross.crossed_level(columns[column], heights[level], above, target)
     if wrapping.index is None:
         return Wrapping("array2d").wrap(out)
     return Wrapping("frame", wrapping.index, labels).wrap(out)
+
+
+def _as_rows(levels: list[float] | FloatArray) -> FloatArray:
+    """Return levels as series of one bar, which stands for all."""
+    return read_only(np.array(levels, np.float64)[:, np.newaxis])
 
 
 def pair_tables(

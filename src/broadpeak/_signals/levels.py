@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Sequence
 from typing import Final, TypeAlias
 
@@ -48,6 +49,9 @@ def level_numbers(labels: Listed) -> FloatArray:
     owner, rule = "A list of levels", "be a list of at least one number"
     if len(labels) == 0:
         raise DataError(broken_rule(owner, rule, list(labels)))
+    if set(map(type, labels)) <= {int, float}:
+        with contextlib.suppress(OverflowError):  # an int that no float can hold
+            return np.array(labels, np.float64)
     return np.array([level_number(label, owner, rule) for label in labels])
 
 
