@@ -180,6 +180,22 @@ def test_an_array_that_changed_is_looked_at_again():
         PF.from_signals(sealed, UP, DOWN)
 
 
+def test_what_a_portfolio_was_made_of_stays():
+    prices = WALK.copy()
+    pf = PF.from_signals(prices, HELD)
+    prices[:] = 1.0
+    assert pf.total_return == WALK[-1] / WALK[0] - 1.0
+
+
+def test_the_same_ends_are_not_the_same_prices():
+    other = WALK.copy()
+    other[1:-1] = other[1:-1][::-1]
+    want = [PF.from_signals(one.tolist(), UP, DOWN).total_return for one in (WALK, other)]
+    assert [PF.from_signals(one, UP, DOWN).total_return for one in (WALK, other)] == want
+    assert [PF.from_signals(one, UP, DOWN).total_return for one in (WALK, other)] == want
+    assert want[0] != want[1]
+
+
 def test_a_part_of_what_is_remembered_is_not_the_whole():
     whole = PF.from_signals(SEALED, HELD).total_return
     assert whole == SEALED[-1] / SEALED[0] - 1.0
@@ -202,12 +218,10 @@ def test_prices_of_a_data_are_checked_once(monkeypatch: pytest.MonkeyPatch):
 
 def test_what_is_remembered_is_bounded_and_forgotten(monkeypatch: pytest.MonkeyPatch):
     bp.flush()
-    monkeypatch.setattr(known, "LIMIT", 3 * WALK.nbytes)
-    for k in range(5):
-        sealed = WALK + k
-        sealed.setflags(write=False)
-        PF.from_signals(sealed, UP)
-    assert len(known._of_owners) == 3
+    monkeypatch.setattr(known, "LIMIT", 4 * WALK.nbytes)
+    for k in range(6):
+        PF.from_signals(WALK + k, UP)
+    assert len(known._of_closes) == 4
     kept = len(known._of_tables._facts)
     data = DATA[:]
     PF.from_signals(data, UP)
@@ -216,7 +230,7 @@ def test_what_is_remembered_is_bounded_and_forgotten(monkeypatch: pytest.MonkeyP
     gc.collect()
     assert len(known._of_tables._facts) == kept
     bp.flush()
-    assert not known._of_owners
+    assert not known._of_closes
     assert not known._of_tables._facts
 
 
