@@ -487,8 +487,8 @@ class Simulation:
             for k, rows in enumerate(given):
                 numbers[:, k + 1] = rows.of_columns(n_columns)
             numbers = read_only(numbers)
-        lanes = Signals(signals[0], signals[1], signals[2], signals[3], signals[4], numbers)
-        return market, lanes, cash, settings, terms
+        arrays = Signals(signals[0], signals[1], signals[2], signals[3], signals[4], numbers)
+        return market, arrays, cash, settings, terms
 
     def _inputs(self) -> tuple[Market, FloatArray, SettingsPool, Terms]:
         """Return what the kernels take beside signals."""
