@@ -383,13 +383,97 @@ def check_reducer(name: str, value: object) -> Reducer:
 class OneFigure(NamedTuple):
     """The figure that a reducer asks for of an object that holds many, such as a `Portfolio`."""
 
-    figures: AnyArray
+    figures: AnyArray  # one each, or one for every entry of one call
+    labels: Index | None = None  # of the entries of one call
+
+
+class Inner(NamedTuple):
+    """Results of calls that have several entries each."""
+
+    values: Values | OneFigure  # of the first call, then of the second, …
+    labels: Index  # of the entries of one call, the same for all
+
+
+def inner_of(values: Sequence[Any], reducer: Reducer) -> Inner | None:
+    """Return the entries of results that have several; None where each result is one entry.
+
+    A Series without `by` has one for each of its labels, a frame one for each row, and any other
+    object one for each label of the Series that its figure is.
+
+    Raises
+    ------
+    ParamError
+        If results have other entries than the first one.
+    """
+    if (
+        not isinstance(reducer, (Best, Bins))
+        or not len(values)
+        or _NUMBERS & set(map(type, values))
+    ):
+        return None
+    by, parts, labels = reducer.by, [], None
+    for value in values:
+        part, own = _entries(value, by, reducer)
+        if own is None:
+            if labels is not None:
+                raise other_entries(labels, value, reducer)
+            return None
+        if labels is None:
+            labels = own
+        elif own is not labels and not same_labels(own, labels):
+            raise other_entries(labels, own, reducer)
+        parts.append(part)
+    assert labels is not None  # noqa: S101  # there is a result
+    if isinstance(parts[0], pd.DataFrame):
+        names = list(parts[0])
+        for part in parts:
+            if list(part) != names:
+                raise other_entries(pd.Index(names), part.columns, reducer)
+        columns = {
+            name: np.concatenate([part[name].to_numpy() for part in parts]) for name in names
+        }
+        return Inner(columns, labels)
+    array = np.concatenate(parts)
+    return Inner(array if isinstance(values[0], pd.Series) else OneFigure(array), labels)
+
+
+def same_labels(left: Index, right: Index) -> bool:
+    """Return whether two calls have the same entries."""
+    return left.names == right.names and bool(left.equals(right))
+
+
+def _entries(value: Any, by: str | None, keep: Reducer) -> tuple[Any, Index | None]:
+    """Return the entries of one result and their labels; no labels where it is one entry."""
+    if isinstance(value, OneFigure):
+        return value.figures, value.labels
+    if isinstance(value, pd.DataFrame):
+        return value, value.index
+    if isinstance(value, pd.Series):
+        return (value.to_numpy(), value.index) if by is None else (value, None)
+    if by is None or isinstance(value, (Mapping, tuple)):
+        return value, None
+    figure = named_figure(value, by, keep)
+    return (figure.to_numpy(), figure.index) if isinstance(figure, pd.Series) else (figure, None)
+
+
+def other_entries(labels: Index, got: object, keep: object) -> ParamError:
+    """Return the error of calls that differ in what entries they have."""
+    rule = f"have the entries of the first one, {shown(list(labels[:5]))}"
+    return ParamError(broken_rule(f"A result with keep={shown(keep)}", rule, got))
+
+
+def inner_labels(outer: Index, inner: Index) -> Index:
+    """Return labels of calls and, beside them, labels of entries."""
+    levels = [index.get_level_values(at) for index in (outer, inner) for at in range(index.nlevels)]
+    return pd.MultiIndex.from_arrays(levels, names=[*outer.names, *inner.names])
 
 
 def add_many(
     reducer: Reducer, state: Any, positions: Sequence[int], values: Values | OneFigure
 ) -> Any:
     """Return `state` with many results taken in, by ``add_many`` where `reducer` has it."""
+    if isinstance(values, list) and values and isinstance(values[0], OneFigure):
+        values = OneFigure(np.array([value.figures for value in values]))
     if isinstance(values, OneFigure):
         values = values.figures
         if isinstance(reducer, (Best, Bins)):

@@ -17,7 +17,7 @@ import random
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain, count
 from pathlib import Path
-from time import perf_counter
+from time import thread_time  # what else the machine does counts for nothing
 from typing import Any, ClassVar, Final, TypeAlias
 
 import numpy as np
@@ -266,14 +266,14 @@ class ListedCalls(Calls):
     def chunk(self) -> Iterable[object]:
         """Make one call on lists, compare some of its results, and return them all."""
         plan = self._plan
-        before, begun = _memory(), perf_counter()
+        before, begun = _memory(), thread_time()
         try:
             values = self.on_lists()
         except UnlikePieceError as error:
             raise UnequalListError(str(error)) from None
         except Exception as error:  # noqa: BLE001  # whose combination it is, single calls will say
             return self._after(error)
-        seconds, after = perf_counter() - begun, _memory(peak=True)
+        seconds, after = thread_time() - begun, _memory(peak=True)
         plan.measured(self._n, seconds, after - before if before and after else None)
         self._compare(values)
         return values
@@ -490,7 +490,7 @@ def _try(calls: ListedCalls, numbers: Sequence[int], plan: MonoPlan) -> None:
     outer = nesting.get()
     with nested(Nesting(outer.depth + 1, outer.n_beside)):
         for at, number in enumerate(numbers):
-            begun = perf_counter()
+            begun = thread_time()
             try:
                 plan.known[number] = check.finished(calls[at]())
             except Exception:  # noqa: BLE001  # whatever it is
@@ -498,7 +498,7 @@ def _try(calls: ListedCalls, numbers: Sequence[int], plan: MonoPlan) -> None:
                 plan.is_on = False
                 return
             is_first = at == 0  # it may compile something
-            plan.single_seconds = min(plan.single_seconds, perf_counter() - begun)
+            plan.single_seconds = min(plan.single_seconds, thread_time() - begun)
             if plan.single_seconds > _LONGEST and not is_first and not plan.insists:
                 raise NotListable("a single call takes long enough")
         plan.sample = plan.known[numbers[0]]
