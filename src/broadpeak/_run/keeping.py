@@ -387,6 +387,14 @@ class OneFigure(NamedTuple):
     labels: Index | None = None  # of the entries of one call
 
 
+class Part(NamedTuple):
+    """What a reducer knows of the results of many calls, by position in the run."""
+
+    state: Any
+    n: int  # calls
+    labels: Index | None  # of the entries of one call, if it has several
+
+
 class Inner(NamedTuple):
     """Results of calls that have several entries each."""
 
@@ -445,7 +453,7 @@ def same_labels(left: Index, right: Index) -> bool:
 def _entries(value: Any, by: str | None, keep: Reducer) -> tuple[Any, Index | None]:
     """Return the entries of one result and their labels; no labels where it is one entry."""
     if isinstance(value, OneFigure):
-        return value.figures, value.labels
+        return value
     if isinstance(value, pd.DataFrame):
         return value, value.index
     if isinstance(value, pd.Series):
@@ -456,9 +464,10 @@ def _entries(value: Any, by: str | None, keep: Reducer) -> tuple[Any, Index | No
     return (figure.to_numpy(), figure.index) if isinstance(figure, pd.Series) else (figure, None)
 
 
-def other_entries(labels: Index, got: object, keep: object) -> ParamError:
+def other_entries(labels: Index | None, got: object, keep: object) -> ParamError:
     """Return the error of calls that differ in what entries they have."""
-    rule = f"have the entries of the first one, {shown(list(labels[:5]))}"
+    first = "one alone" if labels is None else shown(list(labels[:5]))
+    rule = f"have the entries of the first one, {first}"
     return ParamError(broken_rule(f"A result with keep={shown(keep)}", rule, got))
 
 
@@ -510,6 +519,30 @@ def _positions_at(positions: Sequence[int] | IntArray, at: IntArray) -> IntArray
     if isinstance(positions, range):  # never made
         return positions.start + at * positions.step
     return np.asarray(positions, dtype=np.int64)[at]
+
+
+def figure_alone(value: Any, by: str, keep: object) -> OneFigure:
+    """Return the figure of an object, so that it can go."""
+    figure = named_figure(value, by, keep)
+    if isinstance(figure, pd.Series):
+        return OneFigure(figure.to_numpy(), figure.index)
+    return OneFigure(np.asarray(figure))
+
+
+def state_of_calls(
+    reducer: Best | Bins, numbers: Sequence[int] | IntArray, figures: Sequence[OneFigure]
+) -> Any:
+    """Return the state after some calls, whose figure is all that is left of them."""
+    n = figures[0].figures.size
+    positions = np.asarray(numbers, dtype=np.int64)[:, np.newaxis] * n + np.arange(n)
+    flat = np.concatenate([np.ravel(one.figures) for one in figures])
+    return add_many(reducer, reducer.start(), positions.reshape(-1), OneFigure(flat))
+
+
+def same_state(left: Any, right: Any) -> bool:
+    """Return whether two states of `Best`, or of `Bins`, are the same to the bit."""
+    pairs = zip(left, right, strict=True)
+    return all(np.asarray(one).tobytes() == np.asarray(other).tobytes() for one, other in pairs)
 
 
 def kept_positions(reducer: Reducer, state: Any) -> IntArray | None:

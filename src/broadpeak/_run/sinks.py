@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
-import pandas as pd
 
 from broadpeak._core.aliases import Index
 from broadpeak._run.batches import Outcome
 from broadpeak._run.keeping import (
     Inner,
     OneFigure,
+    Part,
     Values,
     add_many,
     finished,
@@ -168,6 +168,10 @@ class KeptResults:
         if isinstance(values, list) and id(NoResult) in map(id, values):
             pairs = zip(positions, values, strict=False)
             there = [pair for pair in pairs if pair[1] is not NoResult]
+            for _, value in there:
+                if type(value) is Part:
+                    self._put_part(value)
+            there = [pair for pair in there if type(pair[1]) is not Part]
             positions = [position for position, _ in there]
             values = [value for _, value in there]
         positions = positions[: len(values)]
@@ -180,18 +184,30 @@ class KeptResults:
     def put_many(self, positions: Sequence[int], values: Values | OneFigure) -> None:
         """Let the reducer see results, none of which is `NoResult`, also as arrays."""
         if len(positions):
-            if self._inner is not None:
-                raise other_entries(self._inner, "one entry", self._reducer)
+            self._note(None)
             self._n += len(positions)
             self._state = add_many(self._reducer, self._state, positions, values)
 
+    def _put_part(self, part: Part) -> None:
+        """Take what is known of many calls."""
+        self._note(part.labels)
+        self._n += part.n
+        self._state = self._reducer.merge(self._state, part.state)
+
+    def _note(self, labels: Index | None) -> None:
+        """See to it that all calls have the same entries."""
+        if not self._n:
+            self._inner = labels
+        elif labels is None or self._inner is None:
+            if labels is not self._inner:
+                got = "one entry" if labels is None else list(labels[:5])
+                raise other_entries(self._inner, got, self._reducer)
+        elif not same_labels(self._inner, labels):
+            raise other_entries(self._inner, list(labels[:5]), self._reducer)
+
     def _put_inner(self, positions: Sequence[int], inner: Inner) -> None:
         """Let the reducer see results with several entries each; these are the fastest axis."""
-        if self._inner is None and not self._n:
-            self._inner = inner.labels
-        elif self._inner is None or not same_labels(self._inner, inner.labels):
-            first = pd.Index([0])[:0] if self._inner is None else self._inner
-            raise other_entries(first, inner.labels, self._reducer)
+        self._note(inner.labels)
         n = len(inner.labels)
         self._n += len(positions)
         numbers = np.asarray(positions, dtype=np.int64)[:, np.newaxis] * n + np.arange(n)
