@@ -478,7 +478,7 @@ def inner_labels(outer: Index, inner: Index) -> Index:
 
 
 def add_many(
-    reducer: Reducer, state: Any, positions: Sequence[int], values: Values | OneFigure
+    reducer: Reducer, state: Any, positions: Sequence[int] | IntArray, values: Values | OneFigure
 ) -> Any:
     """Return `state` with many results taken in, by ``add_many`` where `reducer` has it."""
     if isinstance(values, list) and values and isinstance(values[0], OneFigure):
@@ -494,7 +494,7 @@ def add_many(
     many: Any = getattr(reducer, "add_many", None)
     if many is not None:
         if not isinstance(reducer, (Best, Bins)):
-            positions = _positions_at(positions, np.arange(len(positions)))  # type: ignore[assignment]
+            positions = _positions_at(positions, np.arange(len(positions)))
         return many(state, positions, values)
     if isinstance(values, (Mapping, pd.DataFrame)):
         names = list(values)

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain, count, repeat
 from pathlib import Path
 from time import thread_time  # what else the machine does counts for nothing
-from typing import Any, ClassVar, Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 
@@ -189,10 +189,15 @@ class ListedCalls(Calls):
 
     __slots__ = ("_plan",)
 
-    seconds: ClassVar[float] = 0.4
-    """Of a batch: what lists share is worth much, and they have no place to stop at."""
-
     _plan: MonoPlan
+
+    @property
+    def seconds(self) -> float:  # type: ignore[override]
+        """Of a batch: what lists share is worth much, and they have no place to stop at.
+
+        A portfolio that is streamed has one, and shares what it found of every entry.
+        """
+        return 0.4 if self._plan.keep is None else 2.0
 
     @classmethod
     def over(cls, calls: Calls, plan: MonoPlan, n_all: int | None = None) -> ListedCalls:
@@ -373,7 +378,7 @@ class ListedCalls(Calls):
         """Return whether what is kept of these calls is right about some of them."""
         keep = self._plan.keep
         assert keep is not None  # noqa: S101  # that is why this is called
-        if not isinstance(state, Kept):  # of sums nothing can be taken out: they are counted again
+        if not isinstance(keep, Best):  # of sums nothing can be taken out: they are counted again
             again: Part = self.pick(spots).part()[0]
             return same_state(again.state, state_of_calls(keep, spots, singles))
         numbers = self.numbers()
