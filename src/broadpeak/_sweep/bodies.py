@@ -15,7 +15,7 @@ import dis
 import inspect
 import sys
 import types
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, ClassVar, TypeAlias
 
@@ -471,7 +471,7 @@ def read_body(
     func: Any,
     args: Sequence[Any],
     named: Mapping[str, Any],
-    varying: Mapping[int | str, str],
+    varying: Collection[int | str],
     by: str | None = None,
 ) -> ListRules:
     """See to it that `func` returns, for lists, a column or an entry a combination, or several.
@@ -482,8 +482,8 @@ def read_body(
         The function of a sweep.
     args, named
         What it is called with.
-    varying : mapping
-        Position or keyword of every parameter, and its name.
+    varying : collection
+        Position or keyword of every parameter.
     by : str, optional
         The metric that is all that is wanted of a portfolio.
 
@@ -497,12 +497,15 @@ def read_body(
     NotListable
         If it is not certain that a list gives what single calls give; it says why.
     """
+    declared = list(inspect.signature(func).parameters)
+    names = dict(enumerate(declared))
     passed: list[Kind] = [
-        Listed(varying[at]) if at in varying else Known(value) for at, value in enumerate(args)
+        Listed(names.get(at, f"{at}")) if at in varying else Known(value)
+        for at, value in enumerate(args)
     ]
     by_name: dict[str, Kind] = {
         **{name: Known(value) for name, value in named.items()},
-        **{at: Listed(name) for at, name in varying.items() if isinstance(at, str)},
+        **{name: Listed(name) for name in varying if isinstance(name, str)},
     }
     reader = Reader()
     try:

@@ -492,7 +492,7 @@ def _tried(
         n_bytes = 8.0 * _MADE * _longest(shared)
     else:
         _check_params(params)
-        rules = _read(shared, params, by)
+        rules = _read(shared, by)
         n_bytes = 8.0 * max(rules.n_made * rules.n_bars, 1)
     plan = MonoPlan(name, insists=insists, bytes_each=n_bytes, keep=keep)
     found: ListedCalls | ListedStream
@@ -549,11 +549,10 @@ def _is_minus_zero(value: Any) -> bool:
     return value is not None and value == 0.0 and math.copysign(1.0, value) < 0
 
 
-def _read(calls: Calls, params: Mapping[str, Param], by: str | None) -> ListRules:
+def _read(calls: Calls, by: str | None) -> ListRules:
     """Return what was seen in the body, which takes lists."""
     template, _, _ = calls.columns()
-    names = dict(zip(template.slots, params, strict=True))
-    return read_body(template.func, template.args, template.kwargs, names, by)
+    return read_body(template.func, template.args, template.kwargs, template.slots, by)
 
 
 def _longest(calls: Calls) -> int:
