@@ -32,7 +32,7 @@ from broadpeak._portfolio.labelling import Labels
 from broadpeak._portfolio.onecolumn import one_column
 from broadpeak._portfolio.records import drawdowns_frame, trades_frame
 from broadpeak._portfolio.streamed import Block, KeptMetrics
-from broadpeak._run.keeping import check_reducer
+from broadpeak._run.keeping import Best, check_reducer
 from broadpeak._simulation._kernels.layout import ONE_COLUMN, Groups
 from broadpeak._simulation.fills import Fills
 from broadpeak._simulation.plans import Floor, Plan
@@ -796,16 +796,31 @@ class Portfolio:
 
     def _kept_of(self, kept: KeptMetrics) -> Any:
         """Stream the metrics of the columns to who keeps some of them."""
+        blocks, floor = self._blocks_of(kept)
+        return kept.run(blocks, self._per_year, self._labels.groups_at, floor)
+
+    def _state_of(self, by: str, keep: Reducer) -> tuple[Any, int]:
+        """Return what the reducer knows of one metric of all columns, and how many there are.
+
+        Of `top` and `bottom` the results are numbers.
+        """
+        kept = KeptMetrics.of([by], keep, alone=True)
+        blocks, floor = self._blocks_of(kept)
+        state: Any = kept.state(blocks, self._per_year, floor)
+        if isinstance(keep, Best):
+            state = state._replace(results=[result[by] for result in state.results])
+        return state, self._labels.n_groups
+
+    def _blocks_of(self, kept: KeptMetrics) -> tuple[Iterable[Block], Floor | None]:
+        """Return the summaries of columns as they come, and what they need not reach."""
         needs = needs_of(kept.needed)
         simulation = self._simulation
         known = any(have & needs == needs for have in self._summaries)
         if simulation is None or known or "_fills" in self.__dict__:
             rows = self._summary(needs)
-            blocks: Iterable[Block] = [(np.arange(len(rows)), rows)]
-            return kept.run(blocks, self._per_year, self._labels.groups_at, None)
+            return [(np.arange(len(rows)), rows)], None
         floor = kept.floor(replace(simulation, axis=None).start())
-        blocks = self._blocks(needs, floor)
-        return kept.run(blocks, self._per_year, self._labels.groups_at, floor)
+        return self._blocks(needs, floor), floor
 
     @property
     def plan(self) -> Plan:

@@ -20,6 +20,7 @@ from functools import lru_cache
 from typing import Any, ClassVar, TypeAlias
 
 from broadpeak._sweep.listable import (
+    Each,
     Items,
     Kind,
     Known,
@@ -467,7 +468,11 @@ def _bound(
 
 
 def read_body(
-    func: Any, args: Sequence[Any], named: Mapping[str, Any], varying: Collection[int | str]
+    func: Any,
+    args: Sequence[Any],
+    named: Mapping[str, Any],
+    varying: Collection[int | str],
+    by: str | None = None,
 ) -> ListRules:
     """See to it that `func` returns, for lists, a column or an entry a combination, or several.
 
@@ -479,6 +484,8 @@ def read_body(
         What it is called with.
     varying : collection
         Position or keyword of every parameter.
+    by : str, optional
+        The metric that is all that is wanted of a portfolio.
 
     Returns
     -------
@@ -507,5 +514,7 @@ def read_body(
         raise
     except Exception as error:  # an attribute of the user's that raises, a stack that is not ours
         raise NotListable(f"{type(error).__name__}: {error}") from error
+    if by is not None and isinstance(found, Each) and found.kind == "portfolio":
+        found = reader.rules.attribute(found, by)
     reader.rules.check_result(found)
     return reader.rules
