@@ -22,13 +22,19 @@ from broadpeak._merge.pieces import same_bits
 from broadpeak._sweep import mono as mono_module
 from broadpeak._sweep.mono import ListedCalls
 
-LAWS = settings(max_examples=40)
+LAWS = settings(max_examples=25)
 MANY = settings(max_examples=800)
 SAMPLE = bp.Data.sample()["2006-01":"2006-09"]
+FRAME = pd.DataFrame(
+    {name: getattr(SAMPLE.select("IBM"), name) for name in ("open", "high", "low", "close")}
+)
 DATA = {
     "one": SAMPLE.select("IBM"),
     "a list of one": SAMPLE.select(["IBM"]),
     "two": SAMPLE.select(["MSFT", "AAPL"]),
+    "gaps": bp.Data.from_frames(
+        {"A": FRAME, "B": FRAME.iloc[40:] * 1.5, "C": FRAME[np.arange(len(FRAME)) % 7 != 3]}
+    ),
 }
 
 SAFE_WINDOWS = ["a", "b", "a", "b", "7"]
@@ -139,9 +145,11 @@ def bodies(draw: Any) -> str:
             "if b: a = 4", "for x in (1, 2): a = x", "SEEN.append(a)", "data = data.select(data.symbols[0])",
             "assert a < 1000", "a, b = b, a", "a = [a]", "if a is None: return 1.0", "del a; a = 3",
         ])))  # fmt: skip
+    if draw(st.integers(0, 5)) == 0:
+        lines.append("data = data.select(d)")
     n = draw(st.sampled_from([1, 1, 2]))
     lines.append(f"return {', '.join(figure() for _ in range(n))}")
-    return "def body(data, a, b, c):\n" + "".join(f"    {line}\n" for line in lines)
+    return "def body(data, a, b, c, d):\n" + "".join(f"    {line}\n" for line in lines)
 
 
 def PF_OF(window: int) -> Any:  # noqa: N802  # as the text has it
@@ -178,6 +186,8 @@ def check_same(one: Any, other: Any) -> None:
 
 def check(text: str, kind: str, grid: dict[str, bp.Param], merge: Any) -> None:
     body, data = function(text), DATA[kind]
+    symbols = [data.symbols[number % len(data.symbols)] for number in grid["d"]]
+    grid = {**grid, "d": bp.Param(symbols)}
     got = outcome(body, data, grid, merge_func=merge)
     want = outcome(body, data, grid, merge_func=merge, mono=False)
     check_same(got, want)
@@ -191,7 +201,8 @@ def spaces(draw: Any) -> dict[str, bp.Param]:
     a = draw(st.lists(windows, min_size=5, max_size=8))
     b = draw(st.lists(windows, min_size=5, max_size=7))
     c = draw(st.sampled_from([[0.01], [0.02, 0.1], [0.05, math.inf]]))
-    return {"a": bp.Param(a), "b": bp.Param(b, condition=condition), "c": bp.Param(c)}
+    d = draw(st.lists(st.integers(0, 2), min_size=1, max_size=2))
+    return {"a": bp.Param(a), "b": bp.Param(b, condition=condition), "c": bp.Param(c), "d": d}
 
 
 @LAWS
@@ -231,6 +242,8 @@ def test_no_body_of_many_shows_it(text, kind, grid, merge):
 def test_safe_pieces_do_run_as_lists(pieces, monkeypatch):
     """Else the laws above would hold for nothing."""
     seen: list[int] = []
+    monkeypatch.setattr(mono_module, "_SLOWER", math.inf)
+    monkeypatch.setattr(mono_module, "_LONGEST", math.inf)
     real = ListedCalls.on_lists
     monkeypatch.setattr(
         ListedCalls, "on_lists", lambda calls: (seen.append(len(calls)), real(calls))[1]
@@ -238,10 +251,15 @@ def test_safe_pieces_do_run_as_lists(pieces, monkeypatch):
     pf = "PF.from_signals(data, {s}, {s2}, fees=0.001)"
     s = SAFE_SIGNALS[0].format(w="a", v="b", hide=", hide_params=True")
     s2 = SAFE_SIGNALS[1].format(w="a", v="b", hide=", hide_params=True")
-    grid = {"a": bp.Param([3, 5, 8, 13]), "b": bp.Param([4, 9, 30]), "c": bp.Param([0.1, 0.2])}
+    grid = {
+        "a": bp.Param([3, 5, 8, 13]),
+        "b": bp.Param([4, 9, 30]),
+        "c": bp.Param([0.1, 0.2]),
+        "d": [0],
+    }
     for piece in pieces:
         text = piece.format(pf=pf.format(s=s, s2=s2), s=s, r="data.run('bp:ma', a).ma")
-        text = f"def body(data, a, b, c):\n    return {text}\n"
+        text = f"def body(data, a, b, c, d):\n    return {text}\n"
         for kind in DATA:
             seen.clear()
             check(text, kind, grid, None)

@@ -35,7 +35,7 @@ SEEN: list[Any] = []
 
 @pytest.fixture
 def lists(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Return how many combinations each call on lists had, in the order of calls."""
+    """Return how many combinations each call on lists had; none is given up for its time."""
     seen: list[int] = []
     real = ListedCalls.on_lists
 
@@ -44,6 +44,8 @@ def lists(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         return real(calls)
 
     monkeypatch.setattr(ListedCalls, "on_lists", on_lists)
+    monkeypatch.setattr(mono_module, "_SLOWER", math.inf)
+    monkeypatch.setattr(mono_module, "_LONGEST", math.inf)
     return seen
 
 
@@ -316,6 +318,32 @@ def test_whatever_is_not_certain_runs_singly(name, lists, caplog, capsys):
     assert repr(got) == repr(want)
 
 
+def test_columns_that_would_meet_by_their_labels(lists, caplog):
+    """Averages of 5 and 10 bars, against those of 10 and 5, would each meet their own."""
+    caplog.set_level(logging.DEBUG, "broadpeak")
+
+    def body(data, fast, slow):
+        fast_ma, slow_ma = data.run("bp:ma", fast).ma, data.run("bp:ma", slow).ma
+        return bp.crossed_above(fast_ma, slow_ma).sum()
+
+    run = bp.parameterized(body)
+    both = {"fast": Param([5, 10] * 10, level=0), "slow": Param([10, 5] * 10, level=0)}
+    same(run(TWO, **both), run(TWO, **both, _mono=False))
+    assert lists == []
+    assert reasons(caplog) == ["columns of two parameters would meet by their labels"]
+    same(run(IBM, **both), run(IBM, **both, _mono=False))
+    assert lists, "without symbols they meet by position"
+
+    def nested(data, fast, slow):
+        fast_rsi = data.run("bp:rsi", fast)
+        return bp.crossed_above(fast_rsi.rsi, bp.sma(data.run("bp:rsi", slow).rsi, fast)).sum()
+
+    lists.clear()
+    run = bp.parameterized(nested)
+    same(run(IBM, **both), run(IBM, **both, _mono=False))
+    assert lists == []
+
+
 def test_calls_that_could_be_counted_are_not_changed(lists):
     def body(fast, slow):
         return fast - slow
@@ -362,12 +390,16 @@ def test_few_combinations_are_not_worth_a_trial(lists):
 
 @pytest.mark.parametrize(
     "values",
-    [[3, 4.0, True], [3, 4.0], [np.array(3), 4], [bp.Data, 3], [0.0, -0.0, 2.0]],
+    [[0, 0.5, True], [0, 0.5], [False, 0.5], [np.array(0.1), 0.2], [bp.Data, 0.1], [0.0, -0.0]],
     ids=repr,
 )
 def test_values_that_a_list_would_mix_up(values, lists):
-    run = bp.parameterized(plain)
-    grid = {"fast": Param([*values, *values, *values]), "slow": Param([20, 30])}
+    def body(data, stop, slow):
+        entries = data.run("bp:ma", slow).ma_crossed_below(data.close)
+        return PF.from_signals(data, entries, fees=stop).total_return
+
+    run = bp.parameterized(body)
+    grid = {"stop": Param(values * 3), "slow": Param([20, 30, 40, 50])}
 
     def outcome(**options: Any) -> Any:
         try:

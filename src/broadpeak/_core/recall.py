@@ -51,15 +51,20 @@ class Recall:
         Bytes of results that are kept.
     watches : bool
         Nothing is handed out twice, nor read-only: see `is_changed`.
+
+    Attributes
+    ----------
+    known : dict of int to array
+        By their ids the arrays themselves, and what was handed out.
     """
 
-    __slots__ = ("_bytes", "_known", "_limit", "_lock", "_old", "_sources", "_watched", "_young")
+    __slots__ = ("_bytes", "_limit", "_lock", "_old", "_sources", "_watched", "_young", "known")
 
     def __init__(self, limit: int = LIMIT, *, watches: bool = False) -> None:
         self._limit = limit
         self._lock = threading.Lock()
         self._sources: tuple[AnyArray, ...] = ()
-        self._known: dict[int, AnyArray] = {}
+        self.known: dict[int, AnyArray] = {}
         # An entry keeps the arrays of its key, so that no other array can have their ids.
         self._young: dict[tuple[Any, ...], _Entry] = {}
         self._old: dict[tuple[Any, ...], _Entry] = {}
@@ -73,11 +78,7 @@ class Recall:
         """Know these arrays, as far as they cannot be changed."""
         if not self._sources:
             self._sources = tuple(array for array in sources if not array.flags.writeable)
-            self._known.update((id(array), array) for array in self._sources)
-
-    def knows(self, array: object) -> bool:
-        """Return whether it is one of the arrays themselves, or what was handed out."""
-        return id(array) in self._known
+            self.known.update((id(array), array) for array in self._sources)
 
     def get(self, key: tuple[Any, ...]) -> Any:
         """Return what was put under a key, or `NOTHING`."""
@@ -117,7 +118,7 @@ class Recall:
         value = self.get(key)
         if value is not NOTHING:
             return value
-        known = self._known
+        known = self.known
         inputs = args[:n_arrays]
         if any(id(array) not in known for array in inputs):
             return NOTHING
@@ -153,7 +154,7 @@ class Recall:
             self._bytes += entry[2]
             if self._bytes > self._limit // 2:
                 self._old, self._young, self._bytes = self._young, {}, 0
-                self._known = {id(array): array for array in self._sources}
+                self.known = {id(array): array for array in self._sources}
                 for one in self._old.values():
                     self._note(one)
         return entry[0]
@@ -162,7 +163,7 @@ class Recall:
         value = entry[0]
         for array in value if isinstance(value, tuple) else (value,):
             if type(array) is np.ndarray:
-                self._known[id(array)] = array
+                self.known[id(array)] = array
 
 
 _Entry = tuple[Any, tuple[AnyArray, ...], int]

@@ -28,7 +28,7 @@ _SLACK = 1e-9
 
 
 @dataclass(frozen=True)
-class Kept:
+class KeptMetrics:
     """What is kept of some metrics.
 
     Attributes
@@ -48,7 +48,7 @@ class Kept:
     by: str | None
 
     @classmethod
-    def of(cls, names: Sequence[str], keep: Reducer, *, alone: bool) -> Kept:
+    def of(cls, names: Sequence[str], keep: Reducer, *, alone: bool) -> KeptMetrics:
         """Return what is to be kept, checked.
 
         Raises

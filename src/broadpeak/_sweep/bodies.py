@@ -10,11 +10,12 @@ So the answer depends on the shape of the body, never on values, and holds for e
 
 from __future__ import annotations
 
+import builtins
 import dis
 import inspect
 import sys
 import types
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, ClassVar, TypeAlias
 
@@ -281,6 +282,26 @@ class Reader:
     def _load_const(self, frame: Frame, step: _Step) -> None:
         frame.stack.append(Known(step.argval))
 
+    def _import(self, frame: Frame, step: _Step) -> None:
+        """Read an import of what is there already, which runs nothing."""
+        level, wanted = frame.pop(2)
+        name: str = step.argval
+        known: Any = frame.scope.get("__builtins__", {})
+        known = known if isinstance(known, dict) else vars(known)
+        is_plain = known.get("__import__") is builtins.__import__
+        if not is_plain or not isinstance(level, Known) or level.value != 0:
+            raise NotListable(f"it imports {name}")
+        is_whole = (
+            isinstance(wanted, Known) and wanted.value is None
+        )  # then the first part is bound
+        module = sys.modules.get(name.partition(".")[0] if is_whole else name)
+        if name not in sys.modules or not isinstance(module, types.ModuleType):
+            raise NotListable(f"it imports {name}")
+        frame.stack.append(Known(module))
+
+    def _import_from(self, frame: Frame, step: _Step) -> None:
+        frame.stack.append(self.rules.attribute(frame.stack[-1], step.argval))
+
     def _push_null(self, frame: Frame, _: _Step) -> None:
         frame.stack.append(_NULL)
 
@@ -378,6 +399,8 @@ class Reader:
         "COPY": _copy,
         "DICT_MERGE": _merge_map,
         "DICT_UPDATE": _merge_map,
+        "IMPORT_FROM": _import_from,
+        "IMPORT_NAME": _import,
         "IS_OP": _compare,
         "KW_NAMES": _name_keywords,
         "LIST_APPEND": _append,
@@ -444,7 +467,7 @@ def _bound(
 
 
 def read_body(
-    func: Any, args: Sequence[Any], named: Mapping[str, Any], varying: Mapping[int | str, str]
+    func: Any, args: Sequence[Any], named: Mapping[str, Any], varying: Collection[int | str]
 ) -> ListRules:
     """See to it that `func` returns, for lists, a column or an entry a combination, or several.
 
@@ -454,8 +477,8 @@ def read_body(
         The function of a sweep.
     args, named
         What it is called with.
-    varying : mapping
-        Position or keyword of every parameter, and its name.
+    varying : collection
+        Position or keyword of every parameter.
 
     Returns
     -------
@@ -467,12 +490,15 @@ def read_body(
     NotListable
         If it is not certain that a list gives what single calls give; it says why.
     """
+    declared = list(inspect.signature(func).parameters)
+    names = dict(enumerate(declared))
     passed: list[Kind] = [
-        Listed(varying[at]) if at in varying else Known(value) for at, value in enumerate(args)
+        Listed(names.get(at, f"{at}")) if at in varying else Known(value)
+        for at, value in enumerate(args)
     ]
     by_name: dict[str, Kind] = {
         **{name: Known(value) for name, value in named.items()},
-        **{at: Listed(name) for at, name in varying.items() if isinstance(at, str)},
+        **{name: Listed(name) for name in varying if isinstance(name, str)},
     }
     reader = Reader()
     try:

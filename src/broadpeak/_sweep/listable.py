@@ -236,6 +236,7 @@ class ListRules:
     n_bars: int = 0
     _places: dict[int, Same] = field(default_factory=dict)
     _gapless: set[Hashable] = field(default_factory=set)
+    _single: set[Hashable] = field(default_factory=set)
     _numbers: count[int] = field(default_factory=count)
 
     # --- plain Python -------------------------------------------------------------------------
@@ -487,6 +488,8 @@ class ListRules:
                     _no("its data have one symbol a combination already")
                 if all(bars is None for bars in table.own_bars):
                     self._gapless.add(id(table))
+                if table.single:
+                    self._single.add(id(table))
                 self._places[key] = Same("data", id(table))
             elif type(value) is IndicatorResult:
                 shape = value._shape  # noqa: SLF001  # whether it has columns of parameters
@@ -571,7 +574,7 @@ class ListRules:
         elif not any(map(_listed, (*args, *named.values()))):
             if any(value is one for one in _PURE_BUILTINS):
                 return self._builtin(value, args, named)
-            if type(value) is np.ufunc and not named:
+            if type(value) is np.ufunc and not named and len(args) == value.nin:
                 kinds = set(map(self._operand, args))
                 return Same("table" if "table" in kinds else "number")
         passed = next(filter(_listed, (*args, *named.values())), None)
@@ -749,6 +752,8 @@ class ListRules:
             _no("it crosses columns of other data")
         if left.made == right.made or not left.names or not right.names:
             return
+        if left.names == right.names and left.bars in self._single:
+            return  # columns are numbers alone: they meet by position
         if left.names <= right.names or right.names <= left.names:
             _no("columns of two parameters would meet by their labels")
 
@@ -804,7 +809,8 @@ class ListRules:
             else:
                 self._shared(value)
         if not each and not lists:
-            return Same("table") if not _is_many(func) else _no("it returns several tables")
+            n_outputs = _is_many(func)
+            return Items((Same("table"),) * n_outputs) if n_outputs else Same("table")
         bars = set(map(self._bars_of, inputs.values()))
         if len(bars) > 1:
             _no("an indicator gets tables of several data")

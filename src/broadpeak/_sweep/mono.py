@@ -26,9 +26,10 @@ from broadpeak._core import check
 from broadpeak._core.threads import Nesting, nesting
 from broadpeak._merge.pieces import UnlikePieceError, same_bits, split_piece
 from broadpeak._run.batches import nested
-from broadpeak._run.calls import Calls, CallTemplate, Task
+from broadpeak._run.calls import Calls, CallStream, CallTemplate, CodeBlocks, Task
 from broadpeak._run.options import Settings
 from broadpeak._run.sinks import Finished
+from broadpeak._space.lazycombos import MOST_HELD
 from broadpeak._space.param import Param
 from broadpeak._sweep.bodies import read_body
 from broadpeak._sweep.listable import ListRules, NotListable
@@ -170,11 +171,15 @@ class ListedCalls(Calls):
     _plan: MonoPlan
 
     @classmethod
-    def over(cls, calls: Calls, plan: MonoPlan) -> ListedCalls:
-        """Return `calls` under a plan; their last column says which combination a call is of."""
+    def over(cls, calls: Calls, plan: MonoPlan, n_all: int | None = None) -> ListedCalls:
+        """Return `calls` under a plan; their last column says which combination a call is of.
+
+        They are the first of `n_all` combinations, by default all of them.
+        """
         template, values, codes = calls.columns()
         n = len(calls)
-        return cls.rebuilt(template, (*values, range(n)), (*codes, np.arange(n)), n, plan)
+        numbers = range(n if n_all is None else n_all)
+        return cls.rebuilt(template, (*values, numbers), (*codes, np.arange(n)), n, plan)
 
     @classmethod
     def _of(
@@ -214,6 +219,12 @@ class ListedCalls(Calls):
             part: Any = super().__getitem__(item)
             return part.under(self._plan)
         return self._singles()[item]
+
+    def with_codes(self, codes: Sequence[IntArray], n: int) -> ListedCalls:
+        """Return `n` other calls of the same values."""
+        part: Any = super().with_codes(codes, n)
+        found: ListedCalls = part.under(self._plan)
+        return found
 
     def pick(self, positions: Sequence[int]) -> ListedCalls:
         """Return the calls at `positions`, in that order."""
@@ -315,12 +326,38 @@ def _listed_calls(rebuild: Any, arguments: tuple[Any, ...], plan: MonoPlan) -> L
     return ListedCalls.rebuilt(template, values, codes, len(calls), plan)
 
 
+class NumberedBlocks:
+    """Blocks of codes, and beside them the numbers of their combinations."""
+
+    def __init__(self, blocks: CodeBlocks) -> None:
+        self._blocks = blocks
+
+    def __iter__(self) -> Iterator[list[IntArray]]:
+        start = 0
+        for block in self._blocks:
+            stop = start + len(block[0])
+            yield [*block, np.arange(start, stop)]
+            start = stop
+
+    def at(self, numbers: IntArray) -> list[IntArray]:
+        """Return the codes of the combinations with these numbers, and the numbers."""
+        return [*self._blocks.at(numbers), numbers]
+
+
+class ListedStream(CallStream):
+    """Calls on lists whose codes are not held."""
+
+    def __init__(self, stream: CallStream, plan: MonoPlan) -> None:
+        n = len(stream)
+        super().__init__(ListedCalls.over(stream.calls, plan, n), NumberedBlocks(stream.blocks), n)
+
+
 # --- deciding ------------------------------------------------------------------------------------
 
 
 def run_listed(
     run: Callable[..., Finished],
-    calls: Calls,
+    calls: Calls | CallStream,
     mono: Mono,
     params: Mapping[str, Param],
     settings: Settings,
@@ -331,7 +368,7 @@ def run_listed(
     ----------
     run : callable
         Runs calls.
-    calls : Calls
+    calls : Calls or CallStream
         One call a combination, in which only the parameters vary.
     mono : "auto" or True
         True: whatever speaks against lists is an error.
@@ -346,7 +383,8 @@ def run_listed(
         If `mono` is True, and lists do not give what single calls give.
     """
     insists = mono is True
-    name = getattr(calls.func, "__name__", None) or type(calls.func).__name__
+    shared = calls.calls if isinstance(calls, CallStream) else calls
+    name = getattr(shared.func, "__name__", None) or type(shared.func).__name__
     try:
         _check_options(settings)
         found = _tried(calls, name, params, insists=insists)
@@ -364,18 +402,28 @@ def run_listed(
     return run(calls)
 
 
-def _tried(calls: Calls, name: str, params: Mapping[str, Param], *, insists: bool) -> ListedCalls:
+def _tried(
+    calls: Calls | CallStream, name: str, params: Mapping[str, Param], *, insists: bool
+) -> ListedCalls | ListedStream:
     """Return calls that are made on lists, or that are to go on singly after the trial."""
+    shared = calls.calls if isinstance(calls, CallStream) else calls
     if insists:
-        n_bytes = 8.0 * _MADE * _longest(calls)
+        n_bytes = 8.0 * _MADE * _longest(shared)
     else:
         _check_params(params)
-        rules = _read(calls, params)
+        rules = _read(shared)
         n_bytes = 8.0 * max(rules.n_made * rules.n_bars, 1)
     plan = MonoPlan(name, insists=insists, bytes_each=n_bytes)
-    found = ListedCalls.over(calls, plan)
+    found: ListedCalls | ListedStream
+    if isinstance(calls, CallStream):
+        found = ListedStream(calls, plan)
+    else:
+        found = ListedCalls.over(calls, plan)
+    n = min(len(found), MOST_HELD)  # of more the grid would have to be walked
+    numbers = sorted({0, n // 2, n - 1, *_drawn(2, n, seed=n)})
+    trial: Any = found.pick(numbers)
     try:
-        _try(found, plan)
+        _try(trial, numbers, plan)
     except NotListable as why:
         if insists:
             raise
@@ -420,11 +468,10 @@ def _is_minus_zero(value: Any) -> bool:
     return value is not None and value == 0.0 and math.copysign(1.0, value) < 0
 
 
-def _read(calls: Calls, params: Mapping[str, Param]) -> ListRules:
+def _read(calls: Calls) -> ListRules:
     """Return what was seen in the body, which takes lists."""
     template, _, _ = calls.columns()
-    names = dict(zip(template.slots, params, strict=True))
-    return read_body(template.func, template.args, template.kwargs, names)
+    return read_body(template.func, template.args, template.kwargs, template.slots)
 
 
 def _longest(calls: Calls) -> int:
@@ -434,30 +481,28 @@ def _longest(calls: Calls) -> int:
     return max([1, *(len(one) for one in shared if hasattr(type(one), "__len__"))])
 
 
-def _try(calls: ListedCalls, plan: MonoPlan) -> None:
+def _try(calls: ListedCalls, numbers: Sequence[int], plan: MonoPlan) -> None:
     """Run some combinations singly and as one list; refuse what is not the same.
 
     An error of a single call is left to the run, which finds it in its turn.
     """
-    n = len(calls)
-    numbers = sorted({0, n // 2, n - 1, *_drawn(2, n, seed=n)})
     outer = nesting.get()
     with nested(Nesting(outer.depth + 1, outer.n_beside)):
-        for number in numbers:
+        for at, number in enumerate(numbers):
             begun = perf_counter()
             try:
-                plan.known[number] = check.finished(calls[number]())
+                plan.known[number] = check.finished(calls[at]())
             except Exception:  # noqa: BLE001  # whatever it is
                 plan.give_up("a single call raises an error")
                 plan.is_on = False
                 return
-            is_first = number == numbers[0]  # it may compile something
+            is_first = at == 0  # it may compile something
             plan.single_seconds = min(plan.single_seconds, perf_counter() - begun)
             if plan.single_seconds > _LONGEST and not is_first and not plan.insists:
                 raise NotListable("a single call takes long enough")
         plan.sample = plan.known[numbers[0]]
         try:
-            values = calls.pick(numbers).on_lists()
+            values = calls.on_lists()
         except UnlikePieceError as error:
             raise NotListable(str(error)) from None
         except Exception as error:
