@@ -77,6 +77,8 @@ class SharedRows(NamedTuple):
 
     def taken(self, columns: IntArray, n_columns: int) -> SharedRows:
         """Return what some of `n_columns` columns read, of the same rows."""
+        if self.numbers is None and len(self.values) == 1:
+            return self
         return SharedRows(self.values, self.of_columns(n_columns)[columns])
 
     def part(self, columns: IntArray) -> SharedRows:
@@ -94,7 +96,7 @@ def no_signal(n_bars: int) -> SharedRows:
 
 def are_given(signal: SharedRows, n_columns: int) -> BoolArray | bool:
     """Return for each column whether a signal is given to it at all; False: to none."""
-    if signal is no_signal(signal.values.shape[1]) or not signal.values.any():
+    if not signal.values.any():
         return False
     given = np.asarray(signal.values.any(axis=1))
     return given[signal.of_columns(n_columns)]
@@ -236,6 +238,8 @@ class Prices:
 
 def _table(prices: Prices, *, falls: bool) -> PriceSums:
     n, n_bars = prices.shape
+    if not prices.has_nan:
+        return sums_of_prices([*prices.close], n_bars, falls=falls)
     close, _, bounds = prices.own
     rows = [close[bounds[row] : bounds[row + 1]] for row in range(n)]
     return sums_of_prices(rows, n_bars, falls=falls)
@@ -244,16 +248,16 @@ def _table(prices: Prices, *, falls: bool) -> PriceSums:
 def sums_of_prices(prices: Sequence[FloatArray], n_bars: int, *, falls: bool) -> PriceSums:
     """Return the running sums of prices, each of at most `n_bars` bars."""
     n, n_blocks = len(prices), (n_bars + BLOCK - 1) // BLOCK
-    more = n if falls else 0
-    table = PriceSums(
-        np.empty((n, n_bars, 2)), np.empty((n, n_blocks, 4)), np.empty((n, 2)),
-        np.empty((more, n_bars)), np.empty((more, n_blocks, 2)), np.empty((more, n_blocks, 3)),
-    )  # fmt: skip
+    sums, bases, limits = np.empty((n, n_bars, 2)), np.empty((n, n_blocks, 4)), np.empty((n, 2))
+    downs, down_bases, ranges = NO_TABLE[3:]
+    if falls:
+        downs, down_bases = np.empty((n, n_bars)), np.empty((n, n_blocks, 2))
+        ranges = np.empty((n, n_blocks, 3))
     for row, close in enumerate(prices):
-        add_price_sums(close, table.sums[row], table.bases[row], table.limits[row])
+        add_price_sums(close, sums[row], bases[row], limits[row])
         if falls:
-            add_price_falls(close, table.downs[row], table.down_bases[row], table.ranges[row])
-    return table
+            add_price_falls(close, downs[row], down_bases[row], ranges[row])
+    return PriceSums(sums, bases, limits, downs, down_bases, ranges)
 
 
 _NO_BARS = read_only(np.empty(0, dtype=np.int64))
@@ -279,6 +283,16 @@ class Orders(NamedTuple):
     short_entries: BoolArray | None = None
     short_exits: BoolArray | None = None
     flatten: BoolArray | None = None
+
+
+class PlainRules(NamedTuple):
+    """Rules that are numbers, with entries of all cash and without stops."""
+
+    next_open: bool
+    fees: float
+    slippage: float
+    cash: float
+    settings: SettingsPool
 
 
 @dataclass(frozen=True)
@@ -347,6 +361,24 @@ class Rules:
             self.fixed_fees,
             costs.slippage if self.slippage is None else self.slippage,
         ]
+
+    @cached_property
+    def plain(self) -> PlainRules | None:
+        """These rules as numbers, where entries are all cash and nothing but signals closes."""
+        numbers: list[float] = []
+        for value in (
+            self.costs.fees if self.fees is None else self.fees,
+            self.costs.slippage if self.slippage is None else self.slippage,
+            self.init_cash, self.size, self.fixed_fees,
+        ):  # fmt: skip
+            if not isinstance(value, (int, float)):
+                return None
+            numbers.append(float(value))
+        if any(stop is not None for stop in self.stops.values()) or not self.invests_all(1).all():
+            return None
+        settings = settings_pool(self.settings(), 1, 1)
+        fees, slippage, cash = numbers[:3]
+        return PlainRules(self.price == "nextopen", fees, slippage, cash, settings)
 
     def invests_all(self, n_columns: int) -> BoolArray:
         """Return for each column whether an entry is all its cash and an exit all it holds."""
