@@ -79,6 +79,8 @@ class SharedRows(NamedTuple):
 
     def taken(self, columns: IntArray, n_columns: int) -> SharedRows:
         """Return what some of `n_columns` columns read, of the same rows."""
+        if self.numbers is None and len(self.values) == 1:
+            return self
         return SharedRows(self.values, self.of_columns(n_columns)[columns])
 
     def part(self, columns: IntArray) -> SharedRows:
@@ -96,7 +98,7 @@ def no_signal(n_bars: int) -> SharedRows:
 
 def are_given(signal: SharedRows, n_columns: int) -> BoolArray | bool:
     """Return for each column whether a signal is given to it at all; False: to none."""
-    if signal is no_signal(signal.values.shape[1]) or not signal.values.any():
+    if not signal.values.any():
         return False
     given = np.asarray(signal.values.any(axis=1))
     return given[signal.of_columns(n_columns)]
@@ -238,6 +240,8 @@ class Prices:
 
 def _table(prices: Prices, *, falls: bool, known: PriceSums | None = None) -> PriceSums:
     n, n_bars = prices.shape
+    if not prices.has_nan:
+        return sums_of_prices([*prices.close], n_bars, falls=falls)
     close, _, bounds = prices.own
     rows = [close[bounds[row] : bounds[row + 1]] for row in range(n)]
     return sums_of_prices(rows, n_bars, falls=falls, known=known)
@@ -298,6 +302,16 @@ class Orders(NamedTuple):
     short_entries: BoolArray | None = None
     short_exits: BoolArray | None = None
     flatten: BoolArray | None = None
+
+
+class PlainRules(NamedTuple):
+    """Rules that are numbers, with entries of all cash and without stops."""
+
+    next_open: bool
+    fees: float
+    slippage: float
+    cash: float
+    settings: SettingsPool
 
 
 @dataclass(frozen=True)
@@ -366,6 +380,24 @@ class Rules:
             self.fixed_fees,
             costs.slippage if self.slippage is None else self.slippage,
         ]
+
+    @cached_property
+    def plain(self) -> PlainRules | None:
+        """These rules as numbers, where entries are all cash and nothing but signals closes."""
+        numbers: list[float] = []
+        for value in (
+            self.costs.fees if self.fees is None else self.fees,
+            self.costs.slippage if self.slippage is None else self.slippage,
+            self.init_cash, self.size, self.fixed_fees,
+        ):  # fmt: skip
+            if not isinstance(value, (int, float)):
+                return None
+            numbers.append(float(value))
+        if any(stop is not None for stop in self.stops.values()) or not self.invests_all(1).all():
+            return None
+        settings = settings_pool(self.settings(), 1, 1)
+        fees, slippage, cash = numbers[:3]
+        return PlainRules(self.price == "nextopen", fees, slippage, cash, settings)
 
     def invests_all(self, n_columns: int) -> BoolArray:
         """Return for each column whether an entry is all its cash and an exit all it holds."""

@@ -39,10 +39,9 @@ from broadpeak._simulation.figures import (
     EventBlock,
     KeptTrades,
     add_figures,
-    are_reversed,
     column_parts,
     figures_of_columns,
-    moments_of_pair,
+    moments_of_one,
     trades_from_events,
     trades_from_signals,
 )
@@ -58,6 +57,7 @@ from broadpeak._simulation.rules import (
     SharedRows,
     are_given,
     as_rows,
+    no_signal,
     settings_pool,
 )
 from broadpeak._simulation.tables import ExitWorld, exit_rows, tables_fit
@@ -160,7 +160,10 @@ class Simulation:
         long = self.rules.invests_all(n)
         if self.groups.shared:
             long[:] = False
+        nothing = no_signal(self.prices.close.shape[1])
         for signal in self.signals[2:]:
+            if signal is nothing:
+                continue
             if isinstance(signal, SharedRows):
                 long &= np.logical_not(are_given(signal, n))
             else:
@@ -219,6 +222,12 @@ class Simulation:
 
     def rows_of_summary(self, needs: int, start: FloatArray) -> FloatArray:
         """Return the summary as rows of numbers, by the shortest way that finds it."""
+        if needs & ~MOMENTS == 0 and self._is_plain and self.rules.plain is not None:
+            out = np.zeros((1, N_FIGURES))
+            entries, exits = self.signals[:2]
+            row = int(self.price_rows[0])
+            if moments_of_one(out, entries, exits, self.prices, row, self.rules.plain):
+                return out
         if not self.is_described:
             parts = self._parts() if self._copies > CHUNK else [self]
         elif self._not_by_crossings() == "":
@@ -314,6 +323,17 @@ class Simulation:
         return event_blocks(entries, exits)
 
     @property
+    def _is_plain(self) -> bool:
+        """Whether this is one long column, without gaps or stops that are an axis."""
+        if len(self.price_rows) != 1 or self.axis is not None or self.groups.shared:
+            return False
+        prices = self.prices
+        if prices.has_nan or prices.close.size > ROOM:
+            return False
+        nothing = no_signal(prices.close.shape[1])
+        return all(one is nothing for one in self.signals[2:])
+
+    @property
     def _copies(self) -> int:
         """The size of the largest input of which the kernels need a copy."""
         copied = 0
@@ -329,9 +349,9 @@ class Simulation:
         """Return the summary as rows of numbers, from signals that are given."""
         long = self.are_long()
         market, signals, cash, settings, terms = self.kernel_inputs()
-        expires = terms.has_lifetime
-        if not long.all() or expires or self.prices.has_nan or not self.are_single:
-            return self.by_loop(needs, start, long)
+        watches = terms.has_lifetime
+        if watches or self.prices.has_nan or not long.all() or not self.are_single:
+            return self.by_loop(needs, start, long, (market, signals, cash, settings, terms))
         again = self._from_kept(needs, start, cash)
         if again is not None:
             return again
@@ -360,24 +380,9 @@ class Simulation:
         return self._checked(out, small, needs, start)
 
     def _by_crossings(self, needs: int, start: FloatArray) -> FloatArray:
-        entries, exits = self.crossings()
         n = len(self.price_rows)
         market, cash, settings, terms = self._inputs()
         late = terms.next_open
-        if (
-            n == 1
-            and needs & ~MOMENTS == 0
-            and self.prices.close.size <= ROOM
-            and not settings.steps.any()
-            and are_reversed(entries, exits)
-        ):
-            out = np.zeros((n, N_FIGURES))
-            state = moments_of_pair(
-                out, entries, market, settings, self.prices, int(self.price_rows[0]),
-                cash=float(cash[0]), next_open=late,
-            )  # fmt: skip
-            if state == 0:
-                return out
         again = self._from_kept(needs, start, cash)
         if again is not None:
             return again
@@ -406,13 +411,20 @@ class Simulation:
             out[columns] = part.by_loop(needs, start[columns], np.ones(len(columns), np.bool_))
         return out
 
-    def by_loop(self, needs: int, start: FloatArray, long: BoolArray) -> FloatArray:
+    def by_loop(
+        self,
+        needs: int,
+        start: FloatArray,
+        long: BoolArray,
+        inputs: tuple[Market, Signals, FloatArray, SettingsPool, Terms] | None = None,
+    ) -> FloatArray:
         """Return the summary as rows of numbers, from the orders of every column.
 
-        `long`: which columns are long or out, with all their cash.
+        `long`: which columns are long or out, with all their cash; `inputs`: those of the kernels,
+        where they are there already.
         """
         table = self.prices.table_for(needs) if long.any() else NO_TABLE
-        market, signals, cash, settings, terms = self.kernel_inputs()
+        market, signals, cash, settings, terms = inputs or self.kernel_inputs()
         own, costs, (order, bounds, shared) = self.prices.own, self.costs(), self.groups
         n_groups = len(bounds) - 1
         columns = -(-len(long) // max(n_groups, 1))
