@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import logging
 import math
+import subprocess
+import sys
 from typing import Any
 
 import numpy as np
@@ -337,3 +339,40 @@ def test_own_reducers_get_whole_results():
 
     got = bp.parameterized(lambda a: pd.Series([a, -a]), keep=All())(a=Param([1, 2]))
     assert sorted(got) == [(0, [1, -1]), (1, [2, -2])]
+
+
+def test_a_sweep_streams_what_one_portfolio_of_all_pairs_streams(lists):
+    windows = range(3, 18)
+    pairs = [(fast, slow) for fast in windows for slow in windows if fast < slow]
+    fast, slow = (list(side) for side in zip(*pairs, strict=True))
+    want = stopped(IBM, fast, slow).metrics("sharpe_ratio", keep=bp.top(50))["sharpe_ratio"]
+    grid = Param(windows, condition="fast < slow"), Param(windows)
+    got = bp.parameterized(stopped, keep=bp.top(50, by="sharpe_ratio"))(IBM, *grid)
+    np.testing.assert_array_equal(got.to_numpy(), want.to_numpy())
+    assert [one[-1] for one in got.index] == [one[-1] for one in want.index]
+    assert sum(lists) >= len(pairs)
+
+
+@pytest.mark.slow
+def test_memory_does_not_grow_with_combinations():
+    """Twenty times as many results take no more memory than a list does."""
+    code = """if 1:
+        import resource
+        import numpy as np
+        import broadpeak as bp
+        from tests.unit.test_mono_keep import IBM, crossings
+        def body(data, fast, slow):
+            up, down = crossings(data, fast, slow)
+            return bp.PF.from_signals(data, up, down, sl_stop=bp.Param(stops))
+        stops = np.linspace(0.01, 0.2, 200)
+        sweep = bp.parameterized(body, keep=bp.top(100, by="sharpe_ratio"))
+        peaks = []
+        for n in (30, 200):
+            windows = bp.Param(range(2, n), condition="fast < slow"), bp.Param(range(2, n))
+            assert len(sweep(IBM, *windows)) == 100
+            peaks.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+        print(peaks[1] - peaks[0])
+    """
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert float(done.stdout) < 100  # their figures alone would be 31 MB, their summaries 500
