@@ -231,7 +231,8 @@ def top(n: int, by: str | None = None) -> Best:
         For ``keep=`` of `execute`, `parameterized`, `iterated` and `Portfolio.metrics`. The run
         then returns what is kept, best first: a Series of numbers, or a frame where results are
         mappings, Series or named tuples of several figures. It is labelled as usual: by
-        parameters, `keys`, or positions.
+        parameters, `keys`, or positions. Entries of a Series without `by`, rows of a frame, and
+        columns of a `Portfolio` are kept one by one; their labels follow those of the call.
 
     Raises
     ------
