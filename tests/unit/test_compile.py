@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numba.core.caching import IndexDataCacheFile
+from numba.core.errors import TypingError
 
 from broadpeak._core import compile as compiling
 from broadpeak._indicators._kernels import windowed
@@ -280,3 +281,31 @@ def test_kernels_are_compiled_once_for_all_calls_of_one_kind_from_kernels():
     assert len(inner._called_by_kernels.overloads) == 1
     assert not inner.overloads, "nothing but kernels called it"
     assert inner(1.0, 2) == 3.0
+
+
+def test_arrays_that_a_kernel_only_reads_may_be_of_both_kinds():
+    def inner(values):
+        return values[0]
+
+    def outer(fixed):
+        return inner(fixed) + inner(np.ones(1))
+
+    inner = compiling.kernel(inner)
+    compiling.reads_only(inner, "values")
+    fixed = np.arange(1.0, 3.0)
+    fixed.flags.writeable = False
+    assert compiling.kernel(outer)(fixed) == 2.0
+    assert len(inner._called_by_kernels.overloads) == 1
+
+
+def test_an_array_that_is_said_to_be_only_read_cannot_be_written_to():
+    def inner(values):
+        values[0] = 1.0
+
+    def outer():
+        inner(np.ones(1))
+
+    inner = compiling.kernel(inner)
+    compiling.reads_only(inner, "values")
+    with pytest.raises(TypingError, match="read ?only"):
+        compiling.kernel(outer)()

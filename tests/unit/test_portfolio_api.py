@@ -13,8 +13,8 @@ import pytest
 
 import broadpeak as bp
 from broadpeak import PF
+from broadpeak._core import compile as compiling
 from broadpeak._portfolio.portfolio import Portfolio
-from broadpeak._simulation._kernels.run import summarize_groups
 from broadpeak._simulation.fills import join_fills
 from broadpeak._simulation.rules import Orders, Prices, Rules
 from broadpeak._simulation.simulation import simulate
@@ -258,11 +258,11 @@ class TestColumns:
 
     def test_cash_by_column_compiles_nothing_again(self):
         PF.from_signals(CLOSE, ENTRIES, EXITS).stats()
-        kinds = list(getattr(summarize_groups, "signatures", []))
+        kinds = [list(one.signatures) for one in compiling._kernels]
         for cash in ([50.0], np.array([10.0])):
             metrics = PF.from_signals(CLOSE, ENTRIES, EXITS, init_cash=cash).stats()
             assert np.isfinite(metrics["total_return"]).all()
-        assert list(getattr(summarize_groups, "signatures", [])) == kinds
+        assert [list(one.signatures) for one in compiling._kernels] == kinds
 
     def test_numpy_columns(self):
         entries = np.random.default_rng(1).random((6, 3)) < 0.5

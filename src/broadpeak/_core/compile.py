@@ -9,6 +9,7 @@ function stays reachable as ``kernel.py_func``.
 from __future__ import annotations
 
 import getpass
+import inspect
 import os
 import tempfile
 import threading
@@ -55,8 +56,10 @@ class _Kernel(CPUDispatcher):  # type: ignore[misc]  # it has no types
     def get_call_template(self, args: Any, kws: Any) -> Any:
         """Compile the twin for the types of a call from another kernel, and return its type."""
         _, args = self.fold_argument_types(args, kws)
-        plain = tuple(numba.types.unliteral(one) for one in args)
-        return CPUDispatcher.get_call_template(self._called_by_kernels, plain, {})
+        plain = [numba.types.unliteral(one) for one in args]
+        for at in self.__dict__.get("reads", ()):
+            plain[at] = plain[at].copy(readonly=True)
+        return CPUDispatcher.get_call_template(self._called_by_kernels, tuple(plain), {})
 
     def get_overload(self, sig: Any) -> Any:
         """Return the twin's code."""
@@ -82,6 +85,16 @@ class _UnstoppedDispatcher(_Kernel):
             return CPUDispatcher.__call__(self, *arguments)
         with Unstopped():
             return CPUDispatcher.__call__(self, *arguments)
+
+
+def reads_only(func: Callable[..., object], *names: str) -> None:
+    """Declare arrays that a kernel never writes to and never returns.
+
+    Calls from other kernels then compile it once, whether or not these arrays can be written to.
+    """
+    if isinstance(func, _Kernel):
+        known = list(inspect.signature(func.py_func).parameters)
+        func.__dict__["reads"] = [known.index(name) for name in names]
 
 
 _kernels: list[CPUDispatcher] = []

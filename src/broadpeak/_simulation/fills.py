@@ -10,7 +10,7 @@ from functools import cached_property
 import numpy as np
 
 from broadpeak._core.arrays import read_only
-from broadpeak._metrics._kernels.summary import as_summary
+from broadpeak._metrics._kernels.summary import N_FIGURES, as_summary
 from broadpeak._simulation._kernels.layout import (
     L_BAR,
     L_COLUMN,
@@ -20,9 +20,9 @@ from broadpeak._simulation._kernels.layout import (
     OrderLog,
     SettingsPool,
 )
-from broadpeak._simulation._kernels.run import summarize_log
+from broadpeak._simulation._kernels.run import summarize_log, summarize_long_log
 from broadpeak._simulation._kernels.trades import all_trades, pnl_paths, position_paths
-from broadpeak._simulation.rules import NO_CHARGES, NO_TABLE, Prices
+from broadpeak._simulation.rules import NO_CHARGES, Prices
 from broadpeak.types import AnyArray, BoolArray, FloatArray, IntArray
 
 NO_DAYS = read_only(np.zeros(1, dtype=np.int64))
@@ -119,13 +119,19 @@ class Fills:
 
     def summary(self, needs: int, groups: Groups, start: FloatArray, capital: float) -> AnyArray:
         """Return the summary (dtype `SUMMARY`) of each group."""
-        known = self.long is not None and bool(self.long.any())
-        found: FloatArray = summarize_log(
-            needs, groups, self.log, self.price_rows, self.prices.shape[1], self.prices.own,
-            self.costs, self._days, np.ascontiguousarray(start), capital,
-            np.zeros(self.n_columns, np.bool_) if self.long is None else self.long, self.charges,
-            self.prices.table_for(needs) if known else NO_TABLE,
-        )  # fmt: skip
+        found = np.zeros((len(groups.bounds) - 1, N_FIGURES))
+        own, start, n_bars = self.prices.own, np.ascontiguousarray(start), self.prices.shape[1]
+        long = groups.alone(self.long)
+        if long.any():
+            summarize_long_log(
+                found, needs, groups, self.log, self.price_rows, n_bars, own, start, long,
+                self.charges, self.prices.table_for(needs),
+            )  # fmt: skip
+        if not long.all():
+            summarize_log(
+                found, needs, groups, self.log, self.price_rows, n_bars, own, self.costs,
+                self._days, start, capital, long,
+            )  # fmt: skip
         return as_summary(found)
 
     def positions(self) -> FloatArray:

@@ -33,7 +33,13 @@ from broadpeak._simulation._kernels.layout import (
     Signals,
     Terms,
 )
-from broadpeak._simulation._kernels.run import run_groups, summarize_groups
+from broadpeak._simulation._kernels.run import (
+    run_columns,
+    run_groups,
+    summarize_groups,
+    summarize_log,
+    summarize_longs,
+)
 from broadpeak._simulation.events import Events, event_blocks
 from broadpeak._simulation.figures import (
     EventBlock,
@@ -146,7 +152,10 @@ class Simulation:
         if self.is_described:
             return self.expanded().fills()
         inputs = self.kernel_inputs()
-        log = run_groups(self.groups, *inputs)
+        if self.groups.shared:
+            log = run_groups(self.groups, *inputs)
+        else:
+            log = run_columns(self.groups.order, *inputs)
         return Fills(
             self.prices, self.price_rows, log, self.costs(), self.are_long(), inputs[3]
         )  # fmt: skip
@@ -423,24 +432,38 @@ class Simulation:
         `long`: which columns are long or out, with all their cash; `inputs`: those of the kernels,
         where they are there already.
         """
-        table = self.prices.table_for(needs) if long.any() else NO_TABLE
         market, signals, cash, settings, terms = inputs or self.kernel_inputs()
         own, costs, (order, bounds, shared) = self.prices.own, self.costs(), self.groups
         n_groups = len(bounds) - 1
         columns = -(-len(long) // max(n_groups, 1))
         parts = column_parts(market.close.shape[1] * columns, n_groups)
-        found: list[FloatArray] = [start] * len(parts)
+        out = np.zeros((n_groups, N_FIGURES))
+        lone = self.groups.alone(long)
+        table = self.prices.table_for(needs) if lone.any() else NO_TABLE
 
         def work(part: int) -> None:
-            first, last = parts[part]
-            found[part] = summarize_groups(
-                needs, Groups(order, bounds[first : last + 1], shared), market, signals,
-                cash[first:last] if shared else cash, settings, terms, own, costs,
-                start[first:last], long, table,
-            )  # fmt: skip
+            at = slice(*parts[part])
+            groups = Groups(order, bounds[at.start : at.stop + 1], shared)
+            if shared:
+                log = run_groups(groups, market, signals, cash[at], settings, terms)
+                summarize_log(
+                    out[at], needs, groups, log, self.price_rows, market.close.shape[1], own,
+                    costs, market.days, start[at], 0.0, lone[at],
+                )  # fmt: skip
+                return
+            if lone[at].any():
+                summarize_longs(
+                    out[at], needs, groups, market, signals, cash, settings, terms, own, start[at],
+                    lone[at], table,
+                )  # fmt: skip
+            if not lone[at].all():
+                summarize_groups(
+                    out[at], needs, groups, market, signals, cash, settings, terms, own, costs,
+                    start[at], lone[at],
+                )  # fmt: skip
 
         threads.share(work, len(parts))
-        return found[0] if len(found) == 1 else np.concatenate(found)
+        return out
 
     @property
     def are_single(self) -> bool:

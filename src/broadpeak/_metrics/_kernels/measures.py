@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 
-from broadpeak._core.compile import kernel
+from broadpeak._core.compile import kernel, reads_only
 from broadpeak.types import FloatArray, IntArray
 
 
@@ -24,6 +24,9 @@ def bar_returns(value: FloatArray, start: float, capital: float, out: FloatArray
     for t in range(1, n):
         change = value[t] / value[t - 1] - 1.0
         out[t] = change if value[t - 1] > 0.0 else math.nan
+
+
+reads_only(bar_returns, "value")
 
 
 @kernel

@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 
-from broadpeak._core.compile import inline_kernel, kernel
+from broadpeak._core.compile import inline_kernel, kernel, reads_only
 from broadpeak._simulation._kernels.layout import (
     AT_CLOSE,
     AT_OPEN,
@@ -281,3 +281,6 @@ def run_column(
         sig = bar if next_open and when != AT_CLOSE else bar + 1
         chk = sig
     return log, n
+
+
+reads_only(run_column, "values", "at", "step")

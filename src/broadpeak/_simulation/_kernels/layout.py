@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from broadpeak._simulation.stops import EXIT_REASONS, STOPS
-from broadpeak.types import AnyArray, FloatArray, IntArray
+from broadpeak.types import AnyArray, BoolArray, FloatArray, IntArray
 
 
 class Market(NamedTuple):
@@ -121,6 +121,16 @@ class Groups(NamedTuple):
         codes = np.empty(len(self.order), dtype=np.int64)
         codes[self.order] = np.repeat(np.arange(len(self.bounds) - 1), np.diff(self.bounds))
         return codes
+
+    def alone(self, columns: BoolArray | None) -> BoolArray:
+        """Return which groups are one column each, and that one of `columns`."""
+        if columns is None:
+            return np.zeros(len(self.bounds) - 1, np.bool_)
+        sizes = np.diff(self.bounds)
+        if not sizes.all():  # a group without columns has no first one
+            return np.zeros(len(sizes), np.bool_)
+        found: BoolArray = columns[self.order[self.bounds[:-1]]] & (sizes == 1)
+        return found
 
 
 ONE_COLUMN = Groups.single(1)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from broadpeak._core.compile import kernel
+from broadpeak._core.compile import kernel, reads_only
 from broadpeak._simulation._kernels.layout import L_BAR, N_LOG
 from broadpeak.types import FloatArray, IntArray
 
@@ -68,3 +68,6 @@ def add_path(out: FloatArray, axis: IntArray, path: FloatArray, own: IntArray) -
             k += 1
         if k > 0:
             out[i] += path[k - 1]
+
+
+reads_only(add_path, "axis")

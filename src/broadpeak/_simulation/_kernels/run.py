@@ -28,7 +28,6 @@ from broadpeak._metrics._kernels.summary import (
     LOSSES,
     MEAN,
     MOMENTS,
-    N_FIGURES,
     NET,
     PNL_MEAN,
     PNL_STD,
@@ -67,51 +66,33 @@ from broadpeak.types import AnyArray, BoolArray, FloatArray, IntArray
 
 
 @kernel
-def run_members(
-    group: int,
-    members: IntArray,
-    shared: bool,
+def run_alone(
+    c: int,
     market: Market,
     signals: Signals,
     cash: FloatArray,
     settings: SettingsPool,
     terms: Terms,
     words: AnyArray,
-    log: OrderLog,
+    orders: FloatArray,
     n: int,
-) -> tuple[OrderLog, int]:
-    """Append the orders of one group to the log, column after column."""
-    codes = words.view(np.uint8)
-    orders, starts, ends = log
+) -> tuple[FloatArray, int]:
+    """Append the orders of a column on its own account; `words` are the room for its actions."""
     rows = signals.rows
-    for j in range(members.shape[0]):
-        c = members[j]
-        w = j if shared else 0
-        encode(
-            codes[w],
-            signals.long_entries[rows[c, 1]],
-            signals.long_exits[rows[c, 2]],
-            signals.short_entries[rows[c, 3]],
-            signals.short_exits[rows[c, 4]],
-            signals.flatten[rows[c, 5]],
-        )
-        if not shared:
-            p = rows[c, 0]
-            starts[c] = n
-            orders, n = run_column(
-                c, market.open[p], market.high[p], market.low[p], market.close[p], market.days,
-                words[0], cash[c], settings.values,
-                settings.offsets[min(c, settings.offsets.shape[0] - 1)], settings.steps, terms,
-                orders, n,
-            )  # fmt: skip
-            ends[c] = n
-    if shared:
-        first = n
-        orders, n = run_group(
-            members, rows[:, 0], market, codes, cash[group], settings, terms, orders, n
-        )
-        sort_log(orders, first, n, members, starts, ends)
-    return OrderLog(orders, starts, ends), n
+    encode(
+        words.view(np.uint8),
+        signals.long_entries[rows[c, 1]],
+        signals.long_exits[rows[c, 2]],
+        signals.short_entries[rows[c, 3]],
+        signals.short_exits[rows[c, 4]],
+        signals.flatten[rows[c, 5]],
+    )
+    p = rows[c, 0]
+    return run_column(
+        c, market.open[p], market.high[p], market.low[p], market.close[p], market.days, words,
+        cash[c], settings.values, settings.offsets[min(c, settings.offsets.shape[0] - 1)],
+        settings.steps, terms, orders, n,
+    )  # fmt: skip
 
 
 @kernel
@@ -122,13 +103,23 @@ def empty_log(n_columns: int) -> OrderLog:
 
 
 @kernel
-def room_for_actions(groups: Groups, n_bars: int) -> AnyArray:
-    """Return words of actions, eight bars each, for the columns that are simulated at a time."""
-    most = 1
-    if groups.shared:
-        for g in range(groups.bounds.shape[0] - 1):
-            most = max(most, groups.bounds[g + 1] - groups.bounds[g])
-    return np.zeros((most, (n_bars + 7) >> 3), np.uint64)
+def run_columns(
+    columns: IntArray,
+    market: Market,
+    signals: Signals,
+    cash: FloatArray,
+    settings: SettingsPool,
+    terms: Terms,
+) -> OrderLog:
+    """Return the orders of columns, each on its own account."""
+    words = np.zeros((market.close.shape[1] + 7) >> 3, np.uint64)
+    orders, starts, ends = empty_log(signals.rows.shape[0])
+    n = 0
+    for c in columns:
+        starts[c] = n
+        orders, n = run_alone(c, market, signals, cash, settings, terms, words, orders, n)
+        ends[c] = n
+    return OrderLog(orders[:n], starts, ends)
 
 
 @kernel
@@ -140,16 +131,32 @@ def run_groups(
     settings: SettingsPool,
     terms: Terms,
 ) -> OrderLog:
-    """Return the orders of all columns."""
-    words = room_for_actions(groups, market.close.shape[1])
-    log = empty_log(signals.rows.shape[0])
-    n = int(np.int64(0))  # typed, so that run_members compiles once
-    for g in range(groups.bounds.shape[0] - 1):
-        members = groups.order[groups.bounds[g] : groups.bounds[g + 1]]
-        log, n = run_members(
-            g, members, groups.shared, market, signals, cash, settings, terms, words, log, n
+    """Return the orders of columns that share the cash of their group."""
+    order, bounds, rows = groups.order, groups.bounds, signals.rows
+    most = 1
+    for g in range(bounds.shape[0] - 1):
+        most = max(most, bounds[g + 1] - bounds[g])
+    codes = np.zeros((most, (market.close.shape[1] + 7) >> 3), np.uint64).view(np.uint8)
+    orders, starts, ends = empty_log(rows.shape[0])
+    n = 0
+    for g in range(bounds.shape[0] - 1):
+        members = order[bounds[g] : bounds[g + 1]]
+        for j in range(members.shape[0]):
+            c = members[j]
+            encode(
+                codes[j],
+                signals.long_entries[rows[c, 1]],
+                signals.long_exits[rows[c, 2]],
+                signals.short_entries[rows[c, 3]],
+                signals.short_exits[rows[c, 4]],
+                signals.flatten[rows[c, 5]],
+            )
+        first = n
+        orders, n = run_group(
+            members, rows[:, 0], market, codes, cash[g], settings, terms, orders, n
         )
-    return OrderLog(log.orders[:n], log.starts, log.ends)
+        sort_log(orders, first, n, members, starts, ends)
+    return OrderLog(orders[:n], starts, ends)
 
 
 @kernel
@@ -324,6 +331,7 @@ def summarize_long(
 
 @kernel
 def summarize_groups(
+    out: FloatArray,
     needs: int,
     groups: Groups,
     market: Market,
@@ -335,52 +343,75 @@ def summarize_groups(
     costs: FloatArray,
     start: FloatArray,
     long: BoolArray,
-    table: PriceSums,
-) -> FloatArray:
-    """Return the summary of each group; the orders of a group are dropped once it is made.
+) -> None:
+    """Write the summary of each group that is not `long`; its orders are dropped once it is made.
 
-    `long`: which columns are long or out, with all their cash.
+    Every column is on its own account.
     """
     n_bars = market.close.shape[1]
-    n_groups = groups.bounds.shape[0] - 1
-    out = np.zeros((n_groups, N_FIGURES))
-    words = room_for_actions(groups, n_bars)
-    log = empty_log(signals.rows.shape[0])
+    words = np.zeros((n_bars + 7) >> 3, np.uint64)
+    orders, starts, ends = empty_log(signals.rows.shape[0])
     scratch = np.empty((3, n_bars))
     joint = np.empty(n_bars, np.int64)
     exposed = np.empty(n_bars, np.uint8)
-    changes = price_changes(own.close, own.bounds, 0 if long.all() else n_groups)
+    changes = price_changes(own.close, own.bounds, out.shape[0])
+    for g in range(out.shape[0]):
+        if long[g]:
+            continue
+        members = groups.order[groups.bounds[g] : groups.bounds[g + 1]]
+        n = 0
+        for c in members:
+            starts[c] = n
+            orders, n = run_alone(c, market, signals, cash, settings, terms, words, orders, n)
+            ends[c] = n
+        summarize_group(
+            out[g], needs, members, OrderLog(orders, starts, ends), signals.rows[:, 0], own,
+            changes, costs, market.days, start[g], 0.0, scratch, joint, exposed,
+        )  # fmt: skip
+
+
+@kernel
+def summarize_longs(
+    out: FloatArray,
+    needs: int,
+    groups: Groups,
+    market: Market,
+    signals: Signals,
+    cash: FloatArray,
+    settings: SettingsPool,
+    terms: Terms,
+    own: OwnPrices,
+    start: FloatArray,
+    long: BoolArray,
+    table: PriceSums,
+) -> None:
+    """Write the summary of each group that is `long`; its orders are dropped once it is made."""
     made = table.sums.shape[0] > 0
     if not made:
-        table = empty_table(1, n_bars, needs & (DOWNSIDE | DRAWDOWN) != 0)
+        table = empty_table(1, market.close.shape[1], needs & (DOWNSIDE | DRAWDOWN) != 0)
     known = -1
-    none = int(np.int64(0))  # typed, so that run_members compiles once
-    for g in range(n_groups):
-        members = groups.order[groups.bounds[g] : groups.bounds[g + 1]]
-        log, _n = run_members(
-            g, members, groups.shared, market, signals, cash, settings, terms, words, log, none
-        )
-        c = members[0]
-        if long[c] and members.shape[0] == 1:
+    words = np.zeros((market.close.shape[1] + 7) >> 3, np.uint64)
+    orders, starts, ends = empty_log(signals.rows.shape[0])
+    for g in range(out.shape[0]):
+        if long[g]:
+            c = groups.order[groups.bounds[g]]
+            orders, n = run_alone(c, market, signals, cash, settings, terms, words, orders, 0)
             p = signals.rows[c, 0]
-            close = own.close[own.bounds[p] : own.bounds[p + 1]]
+            a, b = own.bounds[p], own.bounds[p + 1]
             if not made and p != known:
-                fill_table(table, 0, close)
+                fill_table(table, 0, own.close[a:b])
                 known = p
+            starts[c] = 0
+            ends[c] = n
             summarize_long(
-                out, g, needs, log, c, own.bars[own.bounds[p] : own.bounds[p + 1]], close, table,
-                p if made else none, settings, start[g],
+                out, g, needs, OrderLog(orders, starts, ends), c, own.bars[a:b], own.close[a:b],
+                table, p if made else 0, settings, start[g],
             )  # fmt: skip
-            continue
-        summarize_group(
-            out[g], needs, members, log, signals.rows[:, 0], own, changes, costs, market.days,
-            start[g], 0.0, scratch, joint, exposed,
-        )  # fmt: skip
-    return out
 
 
 @kernel
 def summarize_log(
+    out: FloatArray,
     needs: int,
     groups: Groups,
     log: OrderLog,
@@ -392,37 +423,49 @@ def summarize_log(
     start: FloatArray,
     capital: float,
     long: BoolArray,
-    settings: SettingsPool,
-    table: PriceSums,
-) -> FloatArray:
-    """Return the summary of each group from orders that are already there."""
-    n_groups = groups.bounds.shape[0] - 1
-    out = np.zeros((n_groups, N_FIGURES))
+) -> None:
+    """Write the summary of each group that is not `long`, from orders that are already there."""
     scratch = np.empty((3, n_bars))
     joint = np.empty(n_bars, np.int64)
     exposed = np.empty(n_bars, np.uint8)
-    changes = price_changes(own.close, own.bounds, 0 if long.all() else n_groups)
+    changes = price_changes(own.close, own.bounds, out.shape[0])
+    for g in range(out.shape[0]):
+        if not long[g]:
+            members = groups.order[groups.bounds[g] : groups.bounds[g + 1]]
+            summarize_group(
+                out[g], needs, members, log, price_rows, own, changes, costs, days, start[g],
+                capital, scratch, joint, exposed,
+            )  # fmt: skip
+
+
+@kernel
+def summarize_long_log(
+    out: FloatArray,
+    needs: int,
+    groups: Groups,
+    log: OrderLog,
+    price_rows: IntArray,
+    n_bars: int,
+    own: OwnPrices,
+    start: FloatArray,
+    long: BoolArray,
+    settings: SettingsPool,
+    table: PriceSums,
+) -> None:
+    """Write the summary of each group that is `long`, from orders that are already there."""
     made = table.sums.shape[0] > 0
     if not made:
         table = empty_table(1, n_bars, needs & (DOWNSIDE | DRAWDOWN) != 0)
     known = -1
-    none = int(np.int64(0))
-    for g in range(n_groups):
-        members = groups.order[groups.bounds[g] : groups.bounds[g + 1]]
-        c = members[0]
-        if long[c] and members.shape[0] == 1:
+    for g in range(out.shape[0]):
+        if long[g]:
+            c = groups.order[groups.bounds[g]]
             p = price_rows[c]
-            close = own.close[own.bounds[p] : own.bounds[p + 1]]
+            a, b = own.bounds[p], own.bounds[p + 1]
             if not made and p != known:
-                fill_table(table, 0, close)
+                fill_table(table, 0, own.close[a:b])
                 known = p
             summarize_long(
-                out, g, needs, log, c, own.bars[own.bounds[p] : own.bounds[p + 1]], close, table,
-                p if made else none, settings, start[g],
+                out, g, needs, log, c, own.bars[a:b], own.close[a:b], table, p if made else 0,
+                settings, start[g],
             )  # fmt: skip
-            continue
-        summarize_group(
-            out[g], needs, members, log, price_rows, own, changes, costs, days, start[g], capital,
-            scratch, joint, exposed,
-        )  # fmt: skip
-    return out

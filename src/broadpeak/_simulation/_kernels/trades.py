@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from broadpeak._core.compile import kernel
+from broadpeak._core.compile import kernel, reads_only
 from broadpeak._simulation._kernels.layout import (
     AT_CLOSE,
     AT_OPEN,
@@ -38,6 +38,9 @@ def rollover(pos: float, since: int, bar: int, costs: FloatArray, days: IntArray
         return 0.0
     paid: float = abs(pos) * rate * (days[bar] - days[since])
     return paid
+
+
+reads_only(rollover, "costs")
 
 
 @kernel
@@ -79,6 +82,9 @@ def write_trade(
     row["bars"] = last - first
     row["mae"] = min(d * (worst / entry - 1.0), 0.0)
     row["mfe"] = max(d * (best / entry - 1.0), 0.0)
+
+
+reads_only(write_trade, "own")
 
 
 @kernel
@@ -200,6 +206,9 @@ def make_trades(
     return k
 
 
+reads_only(make_trades, "costs", "own")
+
+
 @kernel
 def all_trades(
     log: OrderLog,
@@ -255,6 +264,9 @@ def add_pnl(
             start = end
 
 
+reads_only(add_pnl, "costs")
+
+
 @kernel
 def last_pnl(log: FloatArray, mark: FloatArray, costs: FloatArray, days: IntArray) -> float:
     """Return the profit and loss of one column at its last close, as the path would end."""
@@ -271,6 +283,9 @@ def last_pnl(log: FloatArray, mark: FloatArray, costs: FloatArray, days: IntArra
     paid = rollover(pos, int(log[last - 1, L_BAR]), end, costs, days)
     pnl: float = (total + pos * mark[end]) - paid
     return pnl
+
+
+reads_only(last_pnl, "costs")
 
 
 @kernel
@@ -295,6 +310,9 @@ def add_column(
     path[:] = 0.0
     add_pnl(path, log, mark, costs, days)
     add_path(out, axis, path, own)
+
+
+reads_only(add_column, "axis", "costs")
 
 
 @kernel

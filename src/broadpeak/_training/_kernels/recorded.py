@@ -129,7 +129,8 @@ def evaluate_recorded(
     all_bars = np.empty(0, np.int64)
     for i in range(begin, end):
         row = word_rows[i]
-        scratch[:] = words[row]
+        for j in range(scratch.shape[0]):  # a slice would bring text for an error with it
+            scratch[j] = words[row, j]
         for j in range(flatten.shape[0]):
             codes[flatten[j]] = FLATTEN
         a, b = bounds[row], bounds[row + 1]
@@ -160,7 +161,8 @@ def evaluate_recorded(
             out[i : i + 1], trades[:m], equity[first:], first, slope, recency, capital, 0.0, tiny
         )
         if curves.shape[0] > 0:
-            curves[i] = equity[first:]
+            for t in range(n_bars - first):
+                curves[i, t] = equity[first + t]
 
 
 @kernel
