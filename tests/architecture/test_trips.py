@@ -15,12 +15,14 @@ TOOL = Path(__file__).resolve().parents[2] / "tools" / "trips.py"
 # From Python 3.12 on comprehensions are no functions of their own, and trips are shorter still.
 # A fifth of the walk of `train` is the check for look-ahead, which has its own file. It makes its
 # calls where the search can spare them, which takes a dozen functions more than calls before it.
+# A portfolio asks first whether its figures follow from trades in closed form, which takes nine
+# functions and three files more than a walk over all bars, and a tenth of its time.
 CEILINGS = {
-    "from_signals": (40, 10),
+    "from_signals": (49, 13),
     "execute": (45, 9),
     "parameterized": (150, 22),
-    "train": (250, 30),
-    "test": (138, 24),
+    "train": (256, 30),
+    "test": (144, 24),
 }
 
 

@@ -110,7 +110,7 @@ class Simulation:
     @property
     def is_described(self) -> bool:
         """Whether signals or stops are descriptions that no kernel reads as they are."""
-        return self.axis is not None or any(isinstance(one, Crossing) for one in self.signals)
+        return self.axis is not None or Crossing in map(type, self.signals)
 
     def expanded(self) -> Simulation:
         """Return the same simulation with a row of signals and stops for every result column."""
@@ -151,8 +151,9 @@ class Simulation:
         """
         n = len(self.price_rows)
         long = self.rules.invests_all(n)
-        if self.groups.shared:
+        if self.groups.shared or not long.any():
             long[:] = False
+            return long
         nothing = no_signal(self.prices.close.shape[1])
         for signal in self.signals[2:]:
             if signal is nothing:
@@ -324,7 +325,10 @@ class Simulation:
         if prices.has_nan or prices.close.size > ROOM:
             return False
         nothing = no_signal(prices.close.shape[1])
-        return all(one is nothing for one in self.signals[2:])
+        for one in self.signals[2:]:
+            if one is not nothing and (isinstance(one, Crossing) or one.values.any()):
+                return False
+        return True
 
     @property
     def _copies(self) -> int:
