@@ -12,9 +12,10 @@ import numpy as np
 
 from broadpeak._core import threads
 from broadpeak._signals.crossing import Crossing
-from broadpeak._simulation._kernels.compared import compare, deal, joined, split_events
+from broadpeak._simulation._kernels.compared import compare, deal, joined, place, split_events
 from broadpeak._simulation._kernels.kinetic import (
     FINE,
+    families_of,
     first_values,
     inversions,
     pair_table,
@@ -28,14 +29,14 @@ from broadpeak.types import AnyArray, FloatArray, IntArray
 MOST = 1 << 24  # events that are held at a time
 _UP, _DOWN = 1, 2
 
-# Measured, in nanoseconds: which of two ways is quicker, and what is worth a thread.
+# Measured, in nanoseconds: which of two ways is quicker.
 _SWAP, _LARGE_SWAP, _BAR_OF_SERIES = 9.5, 12.0, 2.0
 _BAR_OF_PAIR, _LARGE_BAR_OF_PAIR, _PAIR, _EVENT = 0.2, 0.4, 80.0, 3.5
 _LARGE = 600  # series whose tables outgrow the cache of a core
-_WORTH_A_THREAD = 1e6
 
 _MOST_SERIES = 4096  # pairs of series have a table of their own
 _FEW = 1 << 18  # bars of all pairs below which no choice is worth its time
+_PAIRS_OF_FAMILY = 64  # on average, to look at families one by one
 _SAMPLES, _SAMPLED = 8, 512
 _NEAR = 64  # bars in which a seam is looked for
 
@@ -195,8 +196,12 @@ def _events_of_pairs(pairs: _SeriesPairs) -> Events:
         return _compared(pairs, 1)
     series = _Series.of(pairs)
     n_series = series.n
+    family = np.empty(n_series, np.int64)
+    n_families = families_of(series.high, series.low, family)
+    if n_families > 1 and n_columns >= n_families * _PAIRS_OF_FAMILY:
+        return _events_of_families(pairs, family[series.high], n_families)
     if n_series > _MOST_SERIES:
-        return _compared(pairs, _n_parts(_cost_of_comparing(pairs)))
+        return _compared(pairs, threads.parts_for(_cost_of_comparing(pairs)))
     table = np.full(n_series * n_series, -1, np.int32)
     codes = np.empty(len(series.high), np.int32)
     n_pairs = pair_table(series.high, series.low, n_series, table, codes)
@@ -205,7 +210,7 @@ def _events_of_pairs(pairs: _SeriesPairs) -> Events:
     found = _kinetic(series, n_pairs, table, dense)
     if found is None:
         if n_pairs == len(codes):
-            return _compared(pairs, _n_parts(dense))
+            return _compared(pairs, threads.parts_for(dense))
         first = np.full(n_pairs + 1, -1, np.int64)
         first[codes[::-1] >> 1] = np.arange(len(codes))[::-1]
         first = first[:n_pairs]
@@ -215,7 +220,7 @@ def _events_of_pairs(pairs: _SeriesPairs) -> Events:
             up=_UP,
             down=_DOWN,
         )
-        starts, bars, actions = _compared(some, _n_parts(dense))
+        starts, bars, actions = _compared(some, threads.parts_for(dense))
         found = starts, 2 * bars + (actions == _DOWN)
     starts, events = found
     if is_plain:
@@ -229,11 +234,23 @@ def _events_of_pairs(pairs: _SeriesPairs) -> Events:
     return Events(out_starts, bars[:n_events], actions[:n_events])
 
 
-def _n_parts(cost: float) -> int:
-    """Return how many threads something is worth that costs so many nanoseconds."""
-    if cost < 2 * _WORTH_A_THREAD:
-        return 1
-    return min(threads.spare_cores(), int(cost / _WORTH_A_THREAD))
+def _events_of_families(pairs: _SeriesPairs, family: IntArray, n_families: int) -> Events:
+    """Return events of pairs whose series form families, such as symbols, that never meet."""
+    order = np.argsort(family, kind="stable")
+    cuts = np.searchsorted(family[order], np.arange(n_families + 1))
+    parts: list[tuple[IntArray, Events]] = []
+    counts = np.zeros(len(family) + 1, np.int64)
+    for first, last in itertools.pairwise(cuts):
+        columns = order[first:last]
+        left_rows, right_rows = pairs.left_rows[columns], pairs.right_rows[columns]
+        one = _events_of_pairs(pairs._replace(left_rows=left_rows, right_rows=right_rows))
+        counts[columns + 1] = np.diff(one.starts)
+        parts.append((columns, one))
+    starts = np.cumsum(counts)
+    bars, actions = np.empty(starts[-1], np.int32), np.empty(starts[-1], np.uint8)
+    for columns, one in parts:
+        place(columns, *one, starts, bars, actions)
+    return Events(starts, bars, actions)
 
 
 def _cost_of_comparing(pairs: _SeriesPairs) -> float:
@@ -250,7 +267,7 @@ def _compared(pairs: _SeriesPairs, n_parts: int) -> Events:
         starts = np.empty(n + 1, np.int64)
         return Events(starts, *compare(*pairs, starts))
     none = np.empty(0, np.int64)
-    bounds = [n * part // n_parts for part in range(n_parts + 1)]
+    bounds = threads.bounds_of(n, n_parts)
     found: list[Events] = [Events(none, none, none)] * n_parts
 
     def work(part: int) -> None:
@@ -403,7 +420,7 @@ def _kinetic(
     if cost > dense:
         return None
     entering = np.argsort(series.starts, kind="stable")
-    seams = series.seams(_n_parts(cost))
+    seams = series.seams(threads.parts_for(cost))
     bounds = [*(bar for bar, _ in seams), n_bars]
     n_parts = len(seams)
     # What was seen of it may say little of the rest: it ends where it has cost more than comparing.

@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from broadpeak._core import threads
 from broadpeak._core.arrays import read_only
-from broadpeak._core.threads import share, spare_cores
 from broadpeak._metrics._kernels.summary import DOWNSIDE, DRAWDOWN, MOMENTS, TRADES
 from broadpeak._signals.crossing import Crossing
 from broadpeak._simulation._kernels import held
@@ -20,13 +20,15 @@ from broadpeak._simulation._kernels.layout import (
     PriceSums,
     SettingsPool,
     Signals,
+    Terms,
 )
 from broadpeak._simulation._kernels.longs import signal_moments, trades_of_signals
+from broadpeak._simulation._kernels.stopped import stopped_trades
 from broadpeak._simulation.events import Events
 from broadpeak._simulation.rules import ROOM, PlainRules, Prices, SharedRows, sums_of_prices
 from broadpeak.types import BoolArray, FloatArray, IntArray
 
-WORTH_A_THREAD = 1_000_000  # nanoseconds
+TRADES_KEPT, WORTH_KEEPING = 1 << 17, 1 << 18  # trades at most; columns × bars at least
 TRADE_ROOM = 1 << 16  # trades that are held at a time, unless one column may have more
 
 
@@ -42,29 +44,49 @@ class ColumnTrades(NamedTuple):
     bars: IntArray
     money: FloatArray
 
+    @property
+    def size(self) -> int:
+        """How many trades there are."""
+        return int(self.starts[self.last - self.first])
+
+    def copied(self, offset: int) -> ColumnTrades:
+        """Return the same trades, of columns `offset` further on, in memory of their own."""
+        n = self.size
+        return ColumnTrades(
+            self.first + offset, self.last + offset,
+            self.starts[: self.last - self.first + 1].copy(), self.bars[:n].copy(),
+            self.money[:n].copy(),
+        )  # fmt: skip
+
 
 def trades_from_signals(
     market: Market,
     signals: Signals,
     settings: SettingsPool,
+    terms: Terms,
     columns: tuple[int, int],
-    *,
-    next_open: bool,
 ) -> Iterator[ColumnTrades]:
     """Yield the trades of columns first..last-1 with given signals, some columns at a time."""
     begin, end = columns
     n_bars = market.close.shape[1]
-    most = n_bars // 2 + 1
+    # Where stops are touched inside bars, there may be a trade on each of them.
+    most = n_bars + 1 if terms.has_distances else n_bars // 2 + 1
     room = max(min(TRADE_ROOM, (end - begin) * most), most)
     bars, money = np.empty((room, 2), np.int64), np.empty((room, 4))
+    entries, exits, rows = signals.long_entries, signals.long_exits, signals.rows
     first = begin
     while first < end:
         starts = np.empty(end - first + 1, np.int64)
-        last = trades_of_signals(
-            first, end, market.open, market.close, signals.long_entries, signals.long_exits,
-            signals.rows, settings.values, settings.offsets, settings.steps, next_open, starts,
-            bars, money,
-        )  # fmt: skip
+        if terms.has_distances:
+            last = stopped_trades(
+                first, end, market, entries, exits, rows, settings.values, settings.offsets,
+                settings.steps, terms, starts, bars, money,
+            )  # fmt: skip
+        else:
+            last = trades_of_signals(
+                first, end, market.open, market.close, entries, exits, rows, settings.values,
+                settings.offsets, settings.steps, terms.next_open, starts, bars, money,
+            )  # fmt: skip
         yield ColumnTrades(first, last, starts, bars, money)
         first = last
 
@@ -244,9 +266,7 @@ def column_parts(costs: IntArray | int, n_columns: int) -> list[tuple[int, int]]
     `costs` are those of every column, or of each, in about nanoseconds.
     """
     total = costs * n_columns if isinstance(costs, int) else int(costs.sum())
-    n_parts = min(n_columns, int(total // WORTH_A_THREAD) + 1)
-    if n_parts > 1:
-        n_parts = min(n_parts, spare_cores())
+    n_parts = min(threads.parts_for(total), n_columns)
     if n_parts <= 1:
         return [(0, n_columns)]
     goals = [total * k // n_parts for k in range(1, n_parts)]
@@ -257,27 +277,63 @@ def column_parts(costs: IntArray | int, n_columns: int) -> list[tuple[int, int]]
     return list(itertools.pairwise([0, *cuts, n_columns]))
 
 
+class KeptTrades:
+    """The trades of all columns from one summary to the next: few ones that took long to find."""
+
+    __slots__ = ("columns", "found", "room")
+
+    def __init__(self) -> None:
+        self.found: list[ColumnTrades] = []
+        self.columns = 0
+        self.room = TRADES_KEPT
+
+    @classmethod
+    def of(cls, size: int) -> KeptTrades | None:
+        """Return room for trades where so many bars of columns make it worth to keep them."""
+        return cls() if size >= WORTH_KEEPING else None
+
+    def add(self, parts: list[list[ColumnTrades]]) -> None:
+        """Keep the trades of further columns, or let all of them go."""
+        for trades in itertools.chain.from_iterable(parts):
+            self.room -= trades.size
+            self.columns += trades.last - trades.first
+            self.found.append(trades)
+        if self.room < 0:
+            self.found = []
+
+
 def figures_of_columns(
     out: FloatArray,
     needs: int,
     parts: Sequence[tuple[int, int]],
     trades_of: Callable[[tuple[int, int]], Iterator[ColumnTrades]],
     account: tuple[Prices, IntArray, FloatArray],
+    kept: KeptTrades | None,
+    first: int = 0,
 ) -> BoolArray:
     """Write the summaries of all columns, each part of them in a thread.
 
     `trades_of` yields the trades of a range of columns, `account` are prices, rows of prices and
-    cash. Return which columns have an order so small that only the loop over orders knows.
+    cash. Trades are `kept` where there is room, their columns numbered from `first` on. Return
+    which columns have an order so small that only the loop over orders knows.
     """
     prices, price_rows, cash = account
     prices.table_for(needs)  # made once, before threads meet
     small = np.empty(len(out), np.bool_)
+    found: list[list[ColumnTrades]] = [[] for _ in parts]
 
     def work(part: int) -> None:
+        room = 0 if kept is None else kept.room
         for trades in trades_of(parts[part]):
             small[trades.first : trades.last] = add_figures(
                 out, needs, trades, prices, price_rows, cash
             )
+            if kept is not None:
+                room -= trades.size
+                if room >= 0:
+                    found[part].append(trades.copied(first))
 
-    share(work, len(parts))
+    threads.share(work, len(parts))
+    if kept is not None:
+        kept.add(found)
     return small

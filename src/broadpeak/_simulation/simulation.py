@@ -15,12 +15,13 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 
+from broadpeak._core import threads
 from broadpeak._core.arrays import read_only
 from broadpeak._metrics._kernels.summary import MOMENTS, N_FIGURES, as_summary
 from broadpeak._signals.crossing import Crossing
@@ -36,6 +37,8 @@ from broadpeak._simulation._kernels.run import run_groups, summarize_groups
 from broadpeak._simulation.events import Events, event_blocks
 from broadpeak._simulation.figures import (
     EventBlock,
+    KeptTrades,
+    add_figures,
     column_parts,
     figures_of_columns,
     moments_of_one,
@@ -93,6 +96,7 @@ class Simulation:
     rules: Rules
     groups: Groups
     axis: ExitAxis | None = None
+    _kept: list[KeptTrades] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def start(self) -> FloatArray:
         """Return the value of each group, or result column, before the first bar."""
@@ -346,22 +350,37 @@ class Simulation:
         """Return the summary as rows of numbers, from signals that are given."""
         long = self.are_long()
         market, signals, cash, settings, terms = self.kernel_inputs()
-        watches = terms.has_distances or terms.has_lifetime
-        if watches or self.prices.has_nan or not long.all() or not self.are_single:
+        if terms.has_lifetime or self.prices.has_nan or not long.all() or not self.are_single:
             return self.by_loop(needs, start, long, (market, signals, cash, settings, terms))
+        if self._kept:
+            return self._from_kept(needs, start, cash)
         out = np.zeros((len(long), N_FIGURES))
-        late = terms.next_open
-        trades = partial(trades_from_signals, market, signals, settings, next_open=late)
+        kept = KeptTrades.of(len(long) * market.close.shape[1])
+        trades = partial(trades_from_signals, market, signals, settings, terms)
         parts = column_parts(market.close.shape[1], len(long))
         account = self.prices, self.price_rows, cash
-        small = figures_of_columns(out, needs, parts, trades, account)
+        small = figures_of_columns(out, needs, parts, trades, account, kept)
+        if kept is not None and kept.room >= 0 and kept.columns == len(out):
+            self._kept.append(kept)
+        return self._checked(out, small, needs, start)
+
+    def _from_kept(self, needs: int, start: FloatArray, cash: FloatArray) -> FloatArray:
+        """Return the summary as rows of numbers, from trades that another one has found."""
+        n = len(self.price_rows)
+        out, small = np.zeros((n, N_FIGURES)), np.empty(n, np.bool_)
+        for trades in self._kept[0].found:
+            small[trades.first : trades.last] = add_figures(
+                out, needs, trades, self.prices, self.price_rows, cash
+            )
         return self._checked(out, small, needs, start)
 
     def _by_crossings(self, needs: int, start: FloatArray) -> FloatArray:
         n = len(self.price_rows)
-        out = np.zeros((n, N_FIGURES))
         market, cash, settings, terms = self._inputs()
         late = terms.next_open
+        if self._kept:
+            return self._from_kept(needs, start, cash)
+        out, kept = np.zeros((n, N_FIGURES)), KeptTrades.of(n * market.close.shape[1])
         small = np.empty(n, np.bool_)
         for first, last, events in self._event_blocks():
             block = EventBlock.of((first, last, events), self.price_rows, settings)
@@ -369,7 +388,11 @@ class Simulation:
             parts = column_parts(costs, last - first)
             trades = partial(trades_from_events, market, block, next_open=late)
             account = self.prices, block.rows, cash[first:last]
-            small[first:last] = figures_of_columns(out[first:last], needs, parts, trades, account)
+            small[first:last] = figures_of_columns(
+                out[first:last], needs, parts, trades, account, kept, first
+            )
+        if kept is not None and kept.room >= 0 and kept.columns == len(out):
+            self._kept.append(kept)
         return self._checked(out, small, needs, start)
 
     def _checked(
@@ -396,11 +419,23 @@ class Simulation:
         where they are there already.
         """
         table = self.prices.table_for(needs) if long.any() else NO_TABLE
-        found: FloatArray = summarize_groups(
-            needs, self.groups, *(inputs or self.kernel_inputs()), self.prices.own, self.costs(),
-            start, long, table,
-        )  # fmt: skip
-        return found
+        market, signals, cash, settings, terms = inputs or self.kernel_inputs()
+        own, costs, (order, bounds, shared) = self.prices.own, self.costs(), self.groups
+        n_groups = len(bounds) - 1
+        columns = -(-len(long) // max(n_groups, 1))
+        parts = column_parts(market.close.shape[1] * columns, n_groups)
+        found: list[FloatArray] = [start] * len(parts)
+
+        def work(part: int) -> None:
+            first, last = parts[part]
+            found[part] = summarize_groups(
+                needs, Groups(order, bounds[first : last + 1], shared), market, signals,
+                cash[first:last] if shared else cash, settings, terms, own, costs,
+                start[first:last], long, table,
+            )  # fmt: skip
+
+        threads.share(work, len(parts))
+        return found[0] if len(found) == 1 else np.concatenate(found)
 
     @property
     def are_single(self) -> bool:
