@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from broadpeak._core import threads
 from broadpeak._metrics._kernels.summary import DOWNSIDE, DRAWDOWN, MOMENTS, TRADES
 from broadpeak._simulation import figures, rules, simulation, tables
 from broadpeak._simulation._kernels.layout import Groups
@@ -66,7 +67,9 @@ def test_rooms_and_threads_change_nothing(monkeypatch, seed):
     runs += [stopped_simulation("usual", rng) for _ in range(4)]
     want = [results(run) for run in runs]
     streamed = [{**by_position(run)} for run in runs]
-    monkeypatch.setattr(figures, "WORTH_A_THREAD", 1)
+    monkeypatch.setattr(threads, "_WORTH_A_THREAD", 1)
+    monkeypatch.setattr(figures, "WORTH_KEEPING", 1)
+    monkeypatch.setattr(figures, "TRADES_KEPT", 40)
     monkeypatch.setattr(figures, "TRADE_ROOM", 3)
     monkeypatch.setattr(tables, "ROWS", 2)
     monkeypatch.setattr(tables, "TABLE_ROOM", 1)

@@ -282,10 +282,15 @@ class KeptTrades:
 
     __slots__ = ("columns", "found", "room")
 
-    def __init__(self, size: int) -> None:
+    def __init__(self) -> None:
         self.found: list[ColumnTrades] = []
         self.columns = 0
-        self.room = TRADES_KEPT if size >= WORTH_KEEPING else -1
+        self.room = TRADES_KEPT
+
+    @classmethod
+    def of(cls, size: int) -> KeptTrades | None:
+        """Return room for trades where so many bars of columns make it worth to keep them."""
+        return cls() if size >= WORTH_KEEPING else None
 
     def add(self, parts: list[list[ColumnTrades]]) -> None:
         """Keep the trades of further columns, or let all of them go."""
@@ -303,14 +308,14 @@ def figures_of_columns(
     parts: Sequence[tuple[int, int]],
     trades_of: Callable[[tuple[int, int]], Iterator[ColumnTrades]],
     account: tuple[Prices, IntArray, FloatArray],
-    kept: KeptTrades,
+    kept: KeptTrades | None,
     first: int = 0,
 ) -> BoolArray:
     """Write the summaries of all columns, each part of them in a thread.
 
     `trades_of` yields the trades of a range of columns, `account` are prices, rows of prices and
-    cash; the columns are those from `first` on of the ones whose trades are kept. Return which
-    columns have an order so small that only the loop over orders knows.
+    cash. Trades are `kept` where there is room, their columns numbered from `first` on. Return
+    which columns have an order so small that only the loop over orders knows.
     """
     prices, price_rows, cash = account
     prices.table_for(needs)  # made once, before threads meet
@@ -318,15 +323,17 @@ def figures_of_columns(
     found: list[list[ColumnTrades]] = [[] for _ in parts]
 
     def work(part: int) -> None:
-        room = kept.room
+        room = 0 if kept is None else kept.room
         for trades in trades_of(parts[part]):
             small[trades.first : trades.last] = add_figures(
                 out, needs, trades, prices, price_rows, cash
             )
-            room -= trades.size
-            if room >= 0:
-                found[part].append(trades.copied(first))
+            if kept is not None:
+                room -= trades.size
+                if room >= 0:
+                    found[part].append(trades.copied(first))
 
     threads.share(work, len(parts))
-    kept.add(found)
+    if kept is not None:
+        kept.add(found)
     return small
