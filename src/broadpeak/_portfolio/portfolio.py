@@ -803,7 +803,9 @@ class Portfolio:
             rows = self._summary(needs)
             blocks: Iterable[Block] = [(np.arange(len(rows)), rows)]
             return kept.run(blocks, self._per_year, self._labels.groups_at, None)
-        floor = kept.floor(replace(simulation, axis=None).start())
+        start = replace(simulation, axis=None).start()
+        same_years = self._bars_per_year is not None or not simulation.prices.has_nan
+        floor = kept.floor(start, same_years=same_years)
         blocks = self._blocks(needs, floor)
         return kept.run(blocks, self._per_year, self._labels.groups_at, floor)
 

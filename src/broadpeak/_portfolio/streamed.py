@@ -77,12 +77,15 @@ class KeptMetrics:
             return self.names
         return (self.by, *self.names)
 
-    def floor(self, starts: FloatArray) -> Floor | None:
-        """Return what the simulation may leave out; None where nothing can be."""
+    def floor(self, starts: FloatArray, *, same_years: bool) -> Floor | None:
+        """Return what the simulation may leave out; None where nothing can be.
+
+        A Sharpe ratio of a bar says which column is better only where all have `same_years`.
+        """
         if not isinstance(self.keep, Best):
             return None
         best = "high" if self.keep.largest else "low"
-        if self.by == "sharpe_ratio":
+        if self.by == "sharpe_ratio" and same_years:
             return Floor("sharpe", best)
         if self.by == "total_return" and (starts == starts[0]).all():
             return Floor("end", best)
@@ -131,8 +134,6 @@ class KeptMetrics:
         if floor is None or not len(rows) or not math.isfinite(last):
             return
         if floor.figure == "sharpe":
-            if not (years == years[0]).all():  # columns that have other bars may have other years
-                return
             bound = last / math.sqrt(years[0])
         else:
             bound = (last + 1.0) * float(rows["start"][0])
