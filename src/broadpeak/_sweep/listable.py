@@ -127,6 +127,7 @@ class Bound:
 Kind: TypeAlias = "Known | Listed | Same | Each | Items | NamedItems | Bound"
 
 _SCALARS: Final = (int, float, bool, str, type(None), np.bool_, np.integer, np.floating)
+_FUNCTIONS: Final = (types.FunctionType, types.MethodType)
 _NUMBERS: Final = (int, float, np.integer, np.floating)
 _TABLES: Final = (pd.Series, pd.DataFrame, pd.Index, np.ndarray)
 _LARGEST: Final = 2**53  # integers up to here are floats as well
@@ -565,8 +566,8 @@ class ListRules:
         if not isinstance(func, Known):
             _no(f"it calls {_named(func)}")
         value = func.value
-        inner = value.__func__ if isinstance(value, types.MethodType) else value
-        if isinstance(inner, types.FunctionType):
+        inner = getattr(value, "__func__", value)
+        if isinstance(inner, types.FunctionType) and isinstance(value, _FUNCTIONS):
             module = inner.__globals__.get("__name__")
             if module == "broadpeak._portfolio.portfolio" and inner.__name__ == "from_signals":
                 return self._simulated(value, args, named)
