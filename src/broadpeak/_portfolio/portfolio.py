@@ -661,6 +661,10 @@ class Portfolio:
         """Return the summaries of all columns, some at a time."""
         self._asked |= needs
         simulation = self._simulated
+        if self._bars_per_year is None and simulation.prices.has_nan:
+            # Columns of other bars may have other years: what a bound means in one block of
+            # columns it does not mean in the next.
+            floor = floor if floor is not None and floor.figure == "end" else None
         return simulation.stream(needs, replace(simulation, axis=None).start(), floor)
 
     @property
@@ -803,9 +807,7 @@ class Portfolio:
             rows = self._summary(needs)
             blocks: Iterable[Block] = [(np.arange(len(rows)), rows)]
             return kept.run(blocks, self._per_year, self._labels.groups_at, None)
-        start = replace(simulation, axis=None).start()
-        same_years = self._bars_per_year is not None or not simulation.prices.has_nan
-        floor = kept.floor(start, same_years=same_years)
+        floor = kept.floor(replace(simulation, axis=None).start())
         blocks = self._blocks(needs, floor)
         return kept.run(blocks, self._per_year, self._labels.groups_at, floor)
 

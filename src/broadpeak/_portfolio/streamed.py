@@ -77,15 +77,12 @@ class KeptMetrics:
             return self.names
         return (self.by, *self.names)
 
-    def floor(self, starts: FloatArray, *, same_years: bool) -> Floor | None:
-        """Return what the simulation may leave out; None where nothing can be.
-
-        A Sharpe ratio of a bar says which column is better only where all have `same_years`.
-        """
+    def floor(self, starts: FloatArray) -> Floor | None:
+        """Return what the simulation may leave out; None where nothing can be."""
         if not isinstance(self.keep, Best):
             return None
         best = "high" if self.keep.largest else "low"
-        if self.by == "sharpe_ratio" and same_years:
+        if self.by == "sharpe_ratio":
             return Floor("sharpe", best)
         if self.by == "total_return" and (starts == starts[0]).all():
             return Floor("end", best)
