@@ -167,7 +167,7 @@ class Simulation:
                 long[:] = False
         return long
 
-    def plan(self, needs: int) -> Plan:
+    def plan(self) -> Plan:
         """Return which evaluator finds a summary of this, and why."""
         if self.groups.shared:
             return Plan("dense", "Columns share cash, so that they take turns on every bar.")
