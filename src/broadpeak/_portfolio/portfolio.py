@@ -122,7 +122,6 @@ class Portfolio:
         self._summaries: dict[int, FloatArray] = {}  # rows of numbers, by what they hold
         self._kept: dict[str, Any] = {}  # frames by the name of their attribute
         self._figures: dict[str, AnyArray] = {}  # by metric, where there are very many columns
-        self._asked = 0  # what summaries had to hold so far
         self._warned = False
         self._has_members = False  # the columns of a component are the members of its ensemble
         self._bars_per_year = None if bars_per_year is None else check_bars_per_year(bars_per_year)
@@ -583,7 +582,6 @@ class Portfolio:
             if known & needs == needs:
                 return rows
         if self._simulation is not None and "_fills" not in self.__dict__:
-            self._asked |= needs
             found = self._simulation.rows_of_summary(needs, self._start)
         else:
             summary = self._fills.summary(needs, self._groups, self._start, self._capital)
@@ -659,8 +657,11 @@ class Portfolio:
 
     def _blocks(self, needs: int, floor: Floor | None) -> Iterable[Block]:
         """Return the summaries of all columns, some at a time."""
-        self._asked |= needs
         simulation = self._simulated
+        if self._bars_per_year is None and simulation.prices.has_nan:
+            # Columns of other bars may have other years: what a bound means in one block of
+            # columns it does not mean in the next.
+            floor = floor if floor is not None and floor.figure == "end" else None
         return simulation.stream(needs, replace(simulation, axis=None).start(), floor)
 
     @property
@@ -839,7 +840,7 @@ class Portfolio:
         simulation = self._simulation
         if simulation is None:
             return Plan("events", "From order to order: a strategy's orders, which are all kept.")
-        found = simulation.plan(self._asked)
+        found = simulation.plan()
         if found.evaluator == "crossings" and "_fills" in self.__dict__:
             why = (
                 "From order to order, since paths or trades were asked for, which need each order."

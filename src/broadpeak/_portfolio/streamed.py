@@ -141,8 +141,6 @@ class KeptMetrics:
         if floor is None or not len(rows) or not math.isfinite(last):
             return
         if floor.figure == "sharpe":
-            if not (years == years[0]).all():  # columns that have other bars may have other years
-                return
             bound = last / math.sqrt(years[0])
         else:
             bound = (last + 1.0) * float(rows["start"][0])

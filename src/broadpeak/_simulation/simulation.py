@@ -17,7 +17,7 @@ import operator
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -123,7 +123,7 @@ class Simulation:
     @property
     def is_described(self) -> bool:
         """Whether signals or stops are descriptions that no kernel reads as they are."""
-        return self.axis is not None or any(isinstance(one, Crossing) for one in self.signals)
+        return self.axis is not None or Crossing in map(type, self.signals)
 
     def expanded(self) -> Simulation:
         """Return the same simulation with a row of signals and stops for every result column."""
@@ -179,7 +179,7 @@ class Simulation:
                 long[:] = False
         return long
 
-    def plan(self, needs: int) -> Plan:
+    def plan(self) -> Plan:
         """Return which evaluator finds a summary of this, and why."""
         if self.groups.shared:
             return Plan("dense", "Columns share cash, so that they take turns on every bar.")
@@ -502,18 +502,11 @@ class Simulation:
         row = (costs.spread + costs.commission, costs.roll_long, costs.roll_short, costs.lot_amount)
         return np.array([row], dtype=np.float64)
 
-    def given_signals(self) -> list[SharedRows]:
-        """Return the signals, which all have to be given bar by bar."""
-        given = [one for one in self.signals if isinstance(one, SharedRows)]
-        if len(given) < len(self.signals):
-            raise ParamError("Signals must be given bar by bar: call expanded() first.")
-        return given
-
     def kernel_inputs(self) -> tuple[Market, Signals, FloatArray, SettingsPool, Terms]:
-        """Return what the kernels take, as they take it."""
+        """Return what the kernels take, as they take it; signals are given bar by bar."""
         n_columns = len(self.price_rows)
         market, cash, settings, terms = self._inputs()
-        given = self.given_signals()
+        given = cast("Sequence[SharedRows]", self.signals)
         signals = list(map(read_only, map(_VALUES, given)))
         numbers = _ONE_ROW
         if max(n_columns, len(market.close), *map(len, signals)) > 1:

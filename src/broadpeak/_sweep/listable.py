@@ -128,6 +128,7 @@ class Bound:
 Kind: TypeAlias = "Known | Listed | Same | Each | Items | NamedItems | Bound"
 
 _SCALARS: Final = (int, float, bool, str, type(None), np.bool_, np.integer, np.floating)
+_FUNCTIONS: Final = (types.FunctionType, types.MethodType)
 _NUMBERS: Final = (int, float, np.integer, np.floating)
 _TABLES: Final = (pd.Series, pd.DataFrame, pd.Index, np.ndarray)
 _LARGEST: Final = 2**53  # integers up to here are floats as well
@@ -151,6 +152,7 @@ _PURE_METHODS: Final = frozenset(  # of pandas and NumPy: they change nothing
         *("T", "to_numpy", "values", "var", "where"),
     )
 )
+_OF_TWO: Final = frozenset(("clip", "mask", "where"))  # methods that read two tables
 _PURE_BUILTINS: Final[tuple[Any, ...]] = (
     *(abs, bool, float, int, len, max, min, range, round, str, tuple),
 )
@@ -260,6 +262,8 @@ class ListRules:
         """Return whether a value is None; None: one answer for all combinations."""
         if isinstance(value, Listed):
             _no(f"it branches on {_named(value)}")
+        if isinstance(value, Same) and value.kind == "other":
+            return None
         return value.value is None if isinstance(value, Known) else False
 
     def string(self, value: Kind) -> str:
@@ -367,12 +371,12 @@ class ListRules:
             _no(f"it does {symbol} with {_named(left if _listed(left) else right)}")
         if symbol.removeprefix("not ") in {"is", "in"}:
             return self._compared(symbol, left, right)
-        symbol = symbol if symbol in _COMPARED else symbol.removesuffix("=")
         kinds = {self._operand(left), self._operand(right)}
         if "table" in kinds:
-            if symbol not in _KNOWN_SYMBOLS:
+            if symbol not in _KNOWN_SYMBOLS:  # += would write to it
                 _no(f"it does {symbol} with a table")
             return Same("table")
+        symbol = symbol if symbol in _COMPARED else symbol.removesuffix("=")
         if isinstance(left, Known) and isinstance(right, Known):
             act = _ARITHMETIC.get(symbol) or _COMPARED.get(symbol)
             is_short = isinstance(left.value, _NUMBERS) and isinstance(right.value, _NUMBERS)
@@ -564,7 +568,7 @@ class ListRules:
         if value is Param:
             return self._axis(args, named)
         inner = getattr(value, "__func__", value)
-        if isinstance(inner, types.FunctionType):
+        if isinstance(inner, types.FunctionType) and isinstance(value, _FUNCTIONS):
             module = inner.__globals__.get("__name__")
             if module == "broadpeak._portfolio.portfolio" and inner.__name__ == "from_signals":
                 return self._simulated(value, args, named)
@@ -604,9 +608,7 @@ class ListRules:
             return Known(func(*(arg.value for arg in args if isinstance(arg, Known))))
         if func is tuple and len(args) == 1:
             return Items(self.items(args[0]))
-        for arg in args:  # no method of the user's may be behind it
-            if not isinstance(arg, (Items, NamedItems)):
-                self._shared(arg)
+        self._check_shared(*args)  # no method of the user's may be behind it
         return Same("number" if func in {abs, float, int, len, round} else "other")
 
     def _shared(self, value: Kind) -> Kind:
@@ -616,6 +618,19 @@ class ListRules:
         if not (isinstance(value, Known) and isinstance(value.value, (*_SCALARS, slice))):
             self._place(value)
         return value
+
+    def _is_table(self, value: Kind) -> bool:
+        return isinstance(value, (Known, Same)) and self._operand(value) == "table"
+
+    def _check_shared(self, *values: Kind) -> None:
+        """Refuse values, and what is in lists and dicts, as `_shared` does."""
+        for value in values:
+            if isinstance(value, Items):
+                self._check_shared(*value.items)
+            elif isinstance(value, NamedItems):
+                self._check_shared(*value.items.values())
+            else:
+                self._shared(value)
 
     def _call_bound(self, func: Bound, args: Sequence[Kind], named: Mapping[str, Kind]) -> Kind:
         owner, name = func.owner, func.name
@@ -630,15 +645,17 @@ class ListRules:
         if name in _CROSSINGS and not named:
             return self._crossed(name, [owner, *args], {})
         if isinstance(owner, Same):
-            return self._pure(owner, args, named)
+            return self._pure(owner, name, args, named)
         return _columnwise(owner, name, args, named)
 
-    def _pure(self, owner: Same, args: Sequence[Kind], named: Mapping[str, Kind]) -> Kind:
-        if "inplace" in named or "out" in named:
+    def _pure(
+        self, owner: Same, name: str, args: Sequence[Kind], named: Mapping[str, Kind]
+    ) -> Kind:
+        self._check_shared(*args, *named.values())
+        # Methods of NumPy may be given, behind what they read, an array that they write to.
+        behind = args[2 if name in _OF_TWO else 1 :]
+        if "inplace" in named or "out" in named or any(map(self._is_table, behind)):
             _no("it changes a table")
-        for value in (*args, *named.values()):
-            if not isinstance(value, (Items, NamedItems)):
-                self._shared(value)
         return Same("table", owner.bars)
 
     def _selected(
