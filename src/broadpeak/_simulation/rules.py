@@ -260,6 +260,9 @@ def sums_of_prices(
     if falls:
         downs, down_bases = np.empty((n, n_bars)), np.empty((n, n_blocks, 2))
         ranges = np.empty((n, n_blocks, 3))
+    if n == 1 and known is None and not falls:
+        add_price_sums(prices[0], sums[0][0], sums[1][0], sums[2][0])
+        return PriceSums(*sums, downs, down_bases, ranges)
     n_sums = n if known is None else 0
     n_jobs = n_sums + (n if falls else 0)
 
@@ -271,9 +274,7 @@ def sums_of_prices(
             else:
                 add_price_falls(prices[row], downs[row], down_bases[row], ranges[row])
 
-    n_parts = 1
-    if n_jobs > 1:
-        n_parts = max(1, min(threads.parts_for(n_jobs * n_bars * BAR_OF_SUMS), n_jobs))
+    n_parts = max(1, min(threads.parts_for(n_jobs * n_bars * BAR_OF_SUMS), n_jobs))
     threads.share(work, n_parts)
     return PriceSums(*sums, downs, down_bases, ranges)
 
