@@ -241,7 +241,7 @@ class Prices:
 def _table(prices: Prices, *, falls: bool, known: PriceSums | None = None) -> PriceSums:
     n, n_bars = prices.shape
     if not prices.has_nan:
-        return sums_of_prices([*prices.close], n_bars, falls=falls)
+        return sums_of_prices([*prices.close], n_bars, falls=falls, known=known)
     close, _, bounds = prices.own
     rows = [close[bounds[row] : bounds[row + 1]] for row in range(n)]
     return sums_of_prices(rows, n_bars, falls=falls, known=known)
@@ -252,18 +252,19 @@ def sums_of_prices(
 ) -> PriceSums:
     """Return the running sums of prices, each of at most `n_bars` bars; `known`: all but falls."""
     n, n_blocks = len(prices), (n_bars + BLOCK - 1) // BLOCK
-    more = n if falls else 0
     if known is None:
         sums = np.empty((n, n_bars, 2)), np.empty((n, n_blocks, 4)), np.empty((n, 2))
     else:
         sums = known.sums, known.bases, known.limits
-    table = PriceSums(
-        *sums,
-        np.empty((more, n_bars)), np.empty((more, n_blocks, 2)), np.empty((more, n_blocks, 3)),
-    )  # fmt: skip
+    downs, down_bases, ranges = NO_TABLE[3:]
+    if falls:
+        downs, down_bases = np.empty((n, n_bars)), np.empty((n, n_blocks, 2))
+        ranges = np.empty((n, n_blocks, 3))
+    if n == 1 and known is None and not falls:
+        add_price_sums(prices[0], sums[0][0], sums[1][0], sums[2][0])
+        return PriceSums(*sums, downs, down_bases, ranges)
     n_sums = n if known is None else 0
-    n_jobs = n_sums + more
-    n_parts = max(1, min(threads.parts_for(n_jobs * n_bars * BAR_OF_SUMS), n_jobs))
+    n_jobs = n_sums + (n if falls else 0)
 
     def work(part: int) -> None:
         for job in range(part, n_jobs, n_parts):
@@ -271,12 +272,11 @@ def sums_of_prices(
             if job < n_sums:
                 add_price_sums(prices[row], sums[0][row], sums[1][row], sums[2][row])
             else:
-                add_price_falls(
-                    prices[row], table.downs[row], table.down_bases[row], table.ranges[row]
-                )
+                add_price_falls(prices[row], downs[row], down_bases[row], ranges[row])
 
+    n_parts = max(1, min(threads.parts_for(n_jobs * n_bars * BAR_OF_SUMS), n_jobs))
     threads.share(work, n_parts)
-    return table
+    return PriceSums(*sums, downs, down_bases, ranges)
 
 
 _NO_BARS = read_only(np.empty(0, dtype=np.int64))

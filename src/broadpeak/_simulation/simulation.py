@@ -358,28 +358,22 @@ class Simulation:
         """Return the summary as rows of numbers, from signals that are given."""
         long = self.are_long()
         market, signals, cash, settings, terms = self.kernel_inputs()
-        watches = terms.has_lifetime
-        if watches or self.prices.has_nan or not long.all() or not self.are_single:
+        if terms.has_lifetime or self.prices.has_nan or not long.all() or not self.are_single:
             return self.by_loop(needs, start, long, (market, signals, cash, settings, terms))
-        again = self._from_kept(needs, start, cash)
-        if again is not None:
-            return again
-        out, kept = np.zeros((len(long), N_FIGURES)), KeptTrades(len(long) * self.prices.shape[1])
+        if self._kept:
+            return self._from_kept(needs, start, cash)
+        out = np.zeros((len(long), N_FIGURES))
+        kept = KeptTrades.of(len(long) * market.close.shape[1])
         trades = partial(trades_from_signals, market, signals, settings, terms)
         parts = column_parts(market.close.shape[1], len(long))
         account = self.prices, self.price_rows, cash
         small = figures_of_columns(out, needs, parts, trades, account, kept)
-        self._keep(kept)
+        if kept is not None and kept.room >= 0 and kept.columns == len(out):
+            self._kept.append(kept)
         return self._checked(out, small, needs, start)
 
-    def _keep(self, kept: KeptTrades) -> None:
-        if kept.room >= 0 and kept.columns == len(self.price_rows):
-            self._kept.append(kept)
-
-    def _from_kept(self, needs: int, start: FloatArray, cash: FloatArray) -> FloatArray | None:
-        """Return a summary from the trades of the last one; None where there were too many."""
-        if not self._kept:
-            return None
+    def _from_kept(self, needs: int, start: FloatArray, cash: FloatArray) -> FloatArray:
+        """Return the summary as rows of numbers, from trades that another one has found."""
         n = len(self.price_rows)
         out, small = np.zeros((n, N_FIGURES)), np.empty(n, np.bool_)
         for trades in self._kept[0].found:
@@ -392,10 +386,9 @@ class Simulation:
         n = len(self.price_rows)
         market, cash, settings, terms = self._inputs()
         late = terms.next_open
-        again = self._from_kept(needs, start, cash)
-        if again is not None:
-            return again
-        out, kept = np.zeros((n, N_FIGURES)), KeptTrades(n * self.prices.shape[1])
+        if self._kept:
+            return self._from_kept(needs, start, cash)
+        out, kept = np.zeros((n, N_FIGURES)), KeptTrades.of(n * market.close.shape[1])
         small = np.empty(n, np.bool_)
         for first, last, events in self._event_blocks():
             block = EventBlock.of((first, last, events), self.price_rows, settings)
@@ -406,7 +399,8 @@ class Simulation:
             small[first:last] = figures_of_columns(
                 out[first:last], needs, parts, trades, account, kept, first
             )
-        self._keep(kept)
+        if kept is not None and kept.room >= 0 and kept.columns == len(out):
+            self._kept.append(kept)
         return self._checked(out, small, needs, start)
 
     def _checked(
