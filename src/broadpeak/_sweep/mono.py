@@ -17,7 +17,7 @@ import random
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain, count
 from pathlib import Path
-from time import perf_counter
+from time import thread_time
 from typing import Any, ClassVar, Final, TypeAlias
 
 import numpy as np
@@ -52,7 +52,8 @@ _MOST_BYTES = 256 * 2**20
 _PAGE = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 _MADE = 10  # tables that a body is taken to make, where it is not read
 _SLOWER = 1.5  # so much longer than single calls a list may take
-_SEEN = 0.02  # seconds of a list from which on its rate is compared with that of single calls
+_FALLING = 0.6  # of the seconds a combination of the last list: a longer one may be quicker yet
+_SEEN = 0.05  # seconds of a list from which on its rate is compared with that of single calls
 _MOST_PLANS = 8
 _PLAIN = frozenset((int, float, str, bool, type(None)))
 _OFF: Final = {  # options under which every combination must be called by itself
@@ -99,7 +100,7 @@ class MonoPlan:
     is_on : bool
         Whether lists are used.
     single_seconds : float
-        How long a single call takes.
+        Time of this thread that a single call takes: not that of others on the same core.
     """
 
     def __init__(self, name: str, *, insists: bool, bytes_each: float) -> None:
@@ -111,6 +112,7 @@ class MonoPlan:
         self.single_seconds = math.inf
         self._bytes_each = self._most_bytes_each = bytes_each
         self._n_failed = self._n_slow = 0
+        self._rate = math.inf
         self._token = f"{os.getpid()}-{next(_tokens)}"
 
     def __reduce__(self) -> tuple[object, ...]:
@@ -134,8 +136,10 @@ class MonoPlan:
         """Note what a chunk of `n` combinations took, in time and, at most, in memory."""
         if n_bytes is not None:
             self._bytes_each = min(self._most_bytes_each, max(n_bytes / n, 1.0))
-        ratio = seconds / n / self.single_seconds
-        self._n_slow = self._n_slow + 1 if seconds > _SEEN and ratio > _SLOWER else 0
+        rate, ratio = seconds / n, seconds / n / self.single_seconds
+        is_slow = seconds > _SEEN and ratio > _SLOWER and rate > _FALLING * self._rate
+        self._rate = rate
+        self._n_slow = self._n_slow + 1 if is_slow else 0
         if self._n_slow > 1:  # the first one may have compiled something
             self.give_up(f"a list takes {ratio:.1f} times as long")
 
@@ -255,14 +259,14 @@ class ListedCalls(Calls):
     def chunk(self) -> Iterable[object]:
         """Make one call on lists, compare some of its results, and return them all."""
         plan = self._plan
-        before, begun = _memory(), perf_counter()
+        before, begun = _memory(), thread_time()
         try:
             values = self.on_lists()
         except UnlikePieceError as error:
             raise UnequalListError(str(error)) from None
         except Exception as error:  # noqa: BLE001  # whose combination it is, single calls will say
             return self._after(error)
-        seconds, after = perf_counter() - begun, _memory(peak=True)
+        seconds, after = thread_time() - begun, _memory(peak=True)
         plan.measured(self._n, seconds, after - before if before and after else None)
         self._compare(values)
         return values
@@ -443,7 +447,7 @@ def _try(calls: ListedCalls, plan: MonoPlan) -> None:
     outer = nesting.get()
     with nested(Nesting(outer.depth + 1, outer.n_beside)):
         for number in numbers:
-            begun = perf_counter()
+            begun = thread_time()
             try:
                 plan.known[number] = check.finished(calls[number]())
             except Exception:  # noqa: BLE001  # whatever it is
@@ -451,7 +455,7 @@ def _try(calls: ListedCalls, plan: MonoPlan) -> None:
                 plan.is_on = False
                 return
             is_first = number == numbers[0]  # it may compile something
-            plan.single_seconds = min(plan.single_seconds, perf_counter() - begun)
+            plan.single_seconds = min(plan.single_seconds, thread_time() - begun)
             if plan.single_seconds > _LONGEST and not is_first and not plan.insists:
                 raise NotListable("a single call takes long enough")
         plan.sample = plan.known[numbers[0]]
