@@ -563,6 +563,7 @@ def test_true_tries_any_function(lists):
         (float, {}, "a list raises TypeError"),
         (lambda x: (x, x) if isinstance(x, list) else x, {}, "returns tuple for a list"),
         (lambda x: x, {"_retries": 1}, "retries is given"),
+        (lambda x: x, {"_keep": bp.top(3)}, "keep is given"),
     ],
 )
 def test_true_says_why_not(body, options, why):

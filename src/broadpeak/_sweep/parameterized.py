@@ -37,7 +37,7 @@ from broadpeak._sweep.decorating import (
     options_given,
     own_options,
 )
-from broadpeak._sweep.mono import LEAST, checked_mono, run_listed
+from broadpeak._sweep.mono import LEAST, checked_mono, refusal, run_listed
 from broadpeak._sweep.streaming import Wanted, run_kept, run_mono_kept
 from broadpeak.errors import ConditionError, ParamError, broken_rule
 from broadpeak.types import Function, IntArray, Keywords, NoResult, ParamValues, Reducer
@@ -189,6 +189,8 @@ class Parameterized(Decorated):
         settings = options.settings or self.settings(options)
         mono = checked_mono(own_values["mono"]) if "mono" in own_values else "auto"
         if settings.keep is not None:
+            if mono is True:
+                raise refusal("keep is given")
             arguments = args, kwargs, params, positions
             reducer = settings.keep
             return self._run_kept(arguments, settings, reducer, own_values, with_index=with_index)
