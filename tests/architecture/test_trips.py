@@ -13,8 +13,8 @@ import pytest
 TOOL = Path(__file__).resolve().parents[2] / "tools" / "trips.py"
 
 # From Python 3.12 on comprehensions are no functions of their own, and trips are shorter still.
-# Before every run it is asked whether signals are descriptions (2). Labels that are made when looked
-# at, prices that were checked before and the short way for one column have a file each.
+# Before every run it is asked whether signals are descriptions (2). Labels that are made when
+# looked at, prices that were checked before and the short way for one column have a file each.
 # A fifth of the walk of `train` is the check for look-ahead, which has its own file. It makes its
 # calls where the search can spare them, which takes a dozen functions more than calls before it.
 # Another tenth is what is remembered from run to run, and how runs are scored together.

@@ -39,6 +39,7 @@ def found_by(way: str, n_threads: int) -> Iterator[list[bool]]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "_FEW", -1)
+        patch.setattr(module, "_PAIRS_OF_FAMILY", 1)
         patch.setattr(module, "_kinetic", kinetic)
         patch.setattr(threads, "parts_for", lambda _: n_threads)
         yield ran
@@ -205,6 +206,23 @@ def test_pairs_of_both_directions_and_repeats_share_what_is_found() -> None:
     for way in WAYS:
         with found_by(way, 2):
             assert_same(crossing_events(**signals), expected)
+
+
+def test_series_that_never_meet_are_no_neighbours() -> None:
+    """Averages of three symbols at one level: what crosses between symbols is nobody's pair."""
+    symbols = [averages(20, 600, seed) for seed in range(3)]
+    lines = np.concatenate([symbols[k % 3][k // 3 : k // 3 + 1] for k in range(60)])
+    a, b = np.triu_indices(60, 1)
+    own = a % 3 == b % 3
+    signals = {
+        "long_entries": Crossing(lines, a[own], lines, b[own], True),
+        "long_exits": Crossing(lines, a[own], lines, b[own], False),
+    }
+    expected = twin(signals)
+    for way in WAYS:
+        with found_by(way, 2) as ran:
+            assert_same(crossing_events(**signals), expected)
+        assert ran == [way == "kinetic"] * 3
 
 
 def test_a_gap_inside_is_compared() -> None:

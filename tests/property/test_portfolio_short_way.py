@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import gc
+import itertools
 import math
 import warnings
 
@@ -15,9 +16,11 @@ from hypothesis import strategies as st
 
 import broadpeak as bp
 from broadpeak import PF
+from broadpeak._core.identity import ByIdentity
 from broadpeak._metrics._kernels.summary import SUMMARY
 from broadpeak._metrics.formulas import METRICS
 from broadpeak._portfolio import known, portfolio
+from broadpeak._portfolio.argument import DEFAULTS
 
 RNG = np.random.default_rng(3)
 DATA = bp.Data.sample("IBM")["2004-01-01":"2004-03-29"]
@@ -88,6 +91,16 @@ def same(left: object, right: object) -> bool:
     return type(left) is type(right) and left == right
 
 
+def check_both_ways(arguments: dict[str, object]) -> None:
+    short = outcome(**arguments)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(portfolio, "one_column", lambda *_: None)
+        long = outcome(**arguments)
+    assert type(short) is type(long)
+    assert len(short) == len(long)
+    assert all(map(same, short, long)), (short, long)
+
+
 @settings(max_examples=100)
 @given(st.data())
 def test_both_ways_say_the_same(data):
@@ -106,13 +119,15 @@ def test_both_ways_say_the_same(data):
     }.items():  # fmt: skip
         if data.draw(st.integers(0, 9)) == 0:
             arguments[name] = data.draw(st.sampled_from(values))
-    short = outcome(**arguments)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(portfolio, "one_column", lambda *_: None)
-        long = outcome(**arguments)
-    assert type(short) is type(long)
-    assert len(short) == len(long)
-    assert all(map(same, short, long)), (short, long)
+    check_both_ways(arguments)
+
+
+@pytest.mark.parametrize("name", [*DEFAULTS])
+def test_both_ways_say_the_same_of_every_number(name):
+    for size_type in ("amount", "value", "percent"):
+        for value in NUMBERS:
+            arguments = {"close": DATA, "entries": UP, "exits": DOWN, name: value}
+            check_both_ways({**arguments, "size_type": size_type})
 
 
 def test_the_short_way_is_taken(monkeypatch: pytest.MonkeyPatch):
@@ -122,18 +137,21 @@ def test_the_short_way_is_taken(monkeypatch: pytest.MonkeyPatch):
         assert PF.from_signals(close, up, fees=0.001, sl_stop=0.1, bars_per_year=252).sharpe_ratio
 
 
-@settings(max_examples=200)
-@given(st.lists(st.one_of(st.floats(), st.sampled_from([0.0, 1.0, 1e-17])), min_size=24,
-                max_size=24), st.floats(1e-3, 1e6))  # fmt: skip
-def test_numbers_have_the_bits_of_arrays(values, per_year):
-    row = np.array([tuple(values)], SUMMARY)
-    row["start"] = 100.0
-    for metric in METRICS.values():
-        if metric.single is not None:
-            with np.errstate(all="ignore"):
-                want = metric.formula(row, np.array([per_year]))[0].item()
-            got = metric.single(row[0].item(), per_year)
-            np.testing.assert_equal(got, want)
+@pytest.mark.parametrize("name", [name for name in METRICS if METRICS[name].single is not None])
+def test_numbers_have_the_bits_of_arrays(name):
+    metric = METRICS[name]
+    values = [0.0, 1.0, -1.0, 3e-4, 1e-17, 1e300, math.inf, -math.inf, math.nan]
+    rows = np.array(list(itertools.product(values, values, values)))
+    for fields in (("mean", "std", "return_term"), ("end", "drawdown", "start")):
+        summary = np.zeros(len(rows), SUMMARY)
+        summary["start"] = 100.0
+        for field, column in zip(fields, rows.T, strict=True):
+            summary[field] = np.abs(column) if field in {"std", "return_term"} else column
+        summary = summary[summary["start"] > 0.0]
+        with np.errstate(all="ignore"):
+            want = metric.formula(summary, np.full(len(summary), 252.0))
+        got = [metric.single(row.item(), 252.0) for row in summary]
+        np.testing.assert_array_equal(got, want)
 
 
 def test_an_array_that_changed_is_looked_at_again():
@@ -152,8 +170,40 @@ def test_an_array_that_changed_is_looked_at_again():
     sealed = view.view()
     sealed.setflags(write=False)  # its owner can still be written to
     assert PF.from_signals(sealed, HELD).total_return == first
+    assert PF.from_signals(sealed, UP, DOWN, bars_per_year=252).sharpe_ratio
     view[10:] *= 2
     assert PF.from_signals(sealed, HELD).total_return == second
+    got = PF.from_signals(sealed, UP, DOWN, bars_per_year=252).sharpe_ratio
+    assert got == PF.from_signals(prices, UP, DOWN, bars_per_year=252).sharpe_ratio
+    view[5] = -1.0
+    with pytest.raises(bp.DataError, match="close must be positive"):
+        PF.from_signals(sealed, UP, DOWN)
+
+
+def test_what_a_portfolio_was_made_of_stays():
+    prices = WALK.copy()
+    pf = PF.from_signals(prices, HELD)
+    prices[:] = 1.0
+    assert pf.total_return == WALK[-1] / WALK[0] - 1.0
+
+
+def test_the_same_ends_are_not_the_same_prices():
+    other = WALK.copy()
+    other[1:-1] = other[1:-1][::-1]
+    want = [PF.from_signals(one.tolist(), UP, DOWN).total_return for one in (WALK, other)]
+    assert [PF.from_signals(one, UP, DOWN).total_return for one in (WALK, other)] == want
+    assert [PF.from_signals(one, UP, DOWN).total_return for one in (WALK, other)] == want
+    assert want[0] != want[1]
+
+
+def test_a_part_of_what_is_remembered_is_not_the_whole():
+    whole = PF.from_signals(SEALED, HELD).total_return
+    assert whole == SEALED[-1] / SEALED[0] - 1.0
+    for part in (SEALED[:20], SEALED[5:], SEALED[::-1], SEALED[::2]):
+        assert len(PF.from_signals(part).value) == len(part)
+        held = HELD[: len(part)]
+        got = PF.from_signals(part, held).total_return
+        assert got == PF.from_signals(part.copy(), held).total_return
 
 
 def test_prices_of_a_data_are_checked_once(monkeypatch: pytest.MonkeyPatch):
@@ -168,12 +218,10 @@ def test_prices_of_a_data_are_checked_once(monkeypatch: pytest.MonkeyPatch):
 
 def test_what_is_remembered_is_bounded_and_forgotten(monkeypatch: pytest.MonkeyPatch):
     bp.flush()
-    monkeypatch.setattr(known, "LIMIT", 3 * WALK.nbytes)
-    for k in range(5):
-        sealed = WALK + k
-        sealed.setflags(write=False)
-        PF.from_signals(sealed, UP)
-    assert len(known._of_owners) == 3
+    monkeypatch.setattr(known, "LIMIT", 4 * WALK.nbytes)
+    for k in range(6):
+        PF.from_signals(WALK + k, UP)
+    assert len(known._of_closes) == 4
     kept = len(known._of_tables._facts)
     data = DATA[:]
     PF.from_signals(data, UP)
@@ -182,7 +230,7 @@ def test_what_is_remembered_is_bounded_and_forgotten(monkeypatch: pytest.MonkeyP
     gc.collect()
     assert len(known._of_tables._facts) == kept
     bp.flush()
-    assert not known._of_owners
+    assert not known._of_closes
     assert not known._of_tables._facts
 
 
@@ -192,3 +240,16 @@ def test_an_index_of_a_result_is_a_users_own():
     pf.value.index.name = "mine"
     assert DATA.index.name != "mine"
     assert pf.index.name != "mine"
+
+
+def test_a_fact_is_that_of_the_very_object():
+    facts: ByIdentity[str] = ByIdentity()
+    one, other = pd.RangeIndex(3), pd.RangeIndex(3)
+    facts.put(one, "one")
+    assert facts.get(one) == "one"
+    assert facts.get(other) is None
+    facts._facts[id(other)] = facts._facts[id(one)]  # as if the number had been used before
+    assert facts.get(other) is None
+    del one
+    gc.collect()
+    assert list(facts._facts) == [id(other)]

@@ -17,10 +17,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import broadpeak as bp
-from broadpeak._training import evaluation, train
+from broadpeak._training import evaluation, recorded, train
 from broadpeak._training._kernels.stats import STATS
 from broadpeak._training.objective import NamedObjective
-from broadpeak._training.performance import Stats, values_of
+from broadpeak._training.performance import RecordBlock
 from broadpeak._training.recorded import Workspace
 
 LOOKBACK = 20
@@ -116,6 +116,8 @@ def cases(draw):
         "lots": draw(st.sampled_from([1, 2.5, "array", "zero"])),
         "manner": draw(st.sampled_from(MANNERS)),
         "fill": draw(st.sampled_from(["nextopen", "close"])),
+        "n_together": draw(st.sampled_from([1, 3, 128])),
+        "n_threads": draw(st.sampled_from([1, 3])),
         "options": {
             "method": draw(st.sampled_from(["brute", "ascent", "random", "genetic"])),
             "objective": draw(st.sampled_from([*bp.objectives])),
@@ -221,7 +223,14 @@ def strategy_of(case):
 def test_every_bit_is_that_of_plain_calls(plainly, case):
     data = make_data(case["seed"], case["n"], case["kind"])
     found = []
-    for way in (lambda func: func(), plainly):
+
+    def together(func):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(recorded, "MOST_ROWS", case["n_together"])
+            patch.setattr(recorded, "parts_for", lambda cost: case["n_threads"])
+            return func()
+
+    for way in (together, plainly):
         drawn, calls = strategy_of(case)
         options = {**case["options"], "check": case["manner"] != "counts"}
         training = partial(bp.train, drawn, data, **options)
@@ -248,5 +257,6 @@ def test_scores_of_records_are_those_of_their_statistics(seed, name, min_trades)
             records[field] = np.where(rng.random(50) < 0.3, 0.0, values)
     objective = NamedObjective(name, min_trades)
     scores = objective.of_records(records)
-    singly = [objective(Stats(*values)) for values in values_of(records, 3.0)]
+    block = RecordBlock(records, 3.0)
+    singly = [objective(block.stats(row)) for row in range(len(records))]
     assert np.array(scores).tobytes() == np.array(singly).tobytes()

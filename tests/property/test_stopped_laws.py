@@ -107,3 +107,23 @@ def test_groups_in_threads_are_groups(seed: int, shared: bool, short: bool) -> N
             found.append(simulation.summary(EVERYTHING, simulation.start()))
     same(found[1], found[0])
     same(found[2], found[0])
+
+
+@pytest.mark.parametrize("stopped", [False, True])
+def test_trades_that_are_kept_give_the_same_figures(stopped: bool) -> None:
+    found = []
+    with pytest.MonkeyPatch.context() as patch:
+        for worth, most in ((0, 10**6), (10**9, 10**6), (0, 5)):
+            patch.setattr(figures, "WORTH_KEEPING", worth)
+            patch.setattr(figures, "TRADES_KEPT", most)
+            simulation = random_simulation("usual", np.random.default_rng(4))
+            if not stopped:
+                simulation = replace(simulation, rules=replace(simulation.rules, stops={}))
+            start = simulation.start()
+            ends = simulation.summary(0, start)["end"]
+            assert len(simulation._kept) == ((worth, most) == (0, 10**6))
+            found.append(simulation.summary(EVERYTHING, start))
+            np.testing.assert_array_equal(found[-1]["end"], ends)
+    same(found[1], found[0])
+    same(found[2], found[0])
+    assert found[0]["trades"].sum() > 5

@@ -259,3 +259,24 @@ def test_code_that_cannot_be_saved_runs_and_that_is_said(monkeypatch):
     with pytest.warns(UserWarning, match="No space left on device.*broadpeak warm"):
         fresh(np.arange(3.0), 1, out)
     assert out.tolist() == [0.0, 1.0, 2.0]
+
+
+def test_kernels_are_compiled_once_for_all_calls_of_one_kind_from_kernels():
+    """Numba alone compiles one for the 0 that a counter begins with, and one for all else."""
+
+    def inner(x, at):
+        return x + at
+
+    def outer(n):
+        total = 0.0
+        at = 0
+        while at < n:
+            total = inner(total, at)
+            at += 1
+        return total + inner(1.0, 7)
+
+    inner = compiling.kernel(inner)
+    assert compiling.kernel(outer)(4) == 14.0
+    assert len(inner._called_by_kernels.overloads) == 1
+    assert not inner.overloads, "nothing but kernels called it"
+    assert inner(1.0, 2) == 3.0

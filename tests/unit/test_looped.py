@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 import broadpeak as bp
 from broadpeak import Param, parameterized
+from broadpeak._core.threads import share
 from broadpeak._run import batches, looped
 from broadpeak._run.looped import LoopRun, ResultColumns, _is_pure, typed
 from broadpeak._run.sinks import ResultList
@@ -96,9 +97,9 @@ def runs(monkeypatch):
     made = []
     plain = LoopRun.run
 
-    def run(self, n_beside=1):
+    def run(self):
         made.append(self._n - self.done)
-        return plain(self, n_beside)
+        return plain(self)
 
     monkeypatch.setattr(batches, "FEWEST_CALLS", 0)
     monkeypatch.setattr(LoopRun, "run", run)
@@ -250,11 +251,15 @@ def test_random_numbers_come_in_order(runs):
 
 @pytest.mark.parametrize("func", [whole, picky])
 def test_in_threads(runs, monkeypatch, func):
-    monkeypatch.setattr(looped, "_PART_SECONDS", 1e-12)
-    monkeypatch.setattr(looped, "_BEGIN_SECONDS", 0)
-    monkeypatch.setattr(looped, "_spare_cores", lambda n_beside: 3)
     started = []
-    monkeypatch.setattr(looped, "threading", _Threads(started))
+
+    def shared(work, n_parts):
+        started.append(n_parts)
+        share(work, n_parts)
+
+    monkeypatch.setattr(looped, "_BEGIN_SECONDS", 0)
+    monkeypatch.setattr(looped, "parts_for", lambda nanoseconds: 3 if nanoseconds > 0 else 1)
+    monkeypatch.setattr(looped, "share", shared)
     grid = Param(list(range(1, 30))), Param(list(range(1, 9)))
     rows = [(a, b) for a in range(1, 30) for b in range(1, 9)]
     expected = []
@@ -270,17 +275,7 @@ def test_in_threads(runs, monkeypatch, func):
     else:
         found = area(*grid)
     assert list(map(bits, found)) == [one for one in expected if one is not None]
-    assert started
-
-
-class _Threads:
-    def __init__(self, started):
-        self._started, self._threads = started, looped.threading
-
-    def __getattr__(self, name):
-        if name == "Thread":
-            self._started.append(1)
-        return getattr(self._threads, name)
+    assert 3 in started
 
 
 def test_which_functions_are_pure():

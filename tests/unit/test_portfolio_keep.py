@@ -136,3 +136,20 @@ def test_very_many_columns_are_only_described():
 def test_what_cannot_be_kept(names, keep, message):
     with pytest.raises(bp.ParamError, match=message):
         portfolio().metrics(names, keep=keep)
+
+
+def test_figures_of_very_many_columns_are_those_of_few(monkeypatch: pytest.MonkeyPatch):
+    names = list(METRICS)
+    want, whole = portfolio().metrics(names), portfolio()
+    monkeypatch.setattr("broadpeak._portfolio.portfolio.VAST", 5)
+    for options in ({}, {"group_by": "fast"}):
+        pf = portfolio(**options)
+        if options:
+            whole = portfolio(**options)
+            assert len(whole.trades)  # figures of an order log are not streamed
+            want = whole.metrics(names)
+        pd.testing.assert_frame_equal(pf.metrics(names), want, check_exact=True)
+        assert not pf._summaries
+        for name in ("sharpe_ratio", "num_trades", "sqn"):
+            pd.testing.assert_series_equal(getattr(portfolio(**options), name), want[name])
+        pd.testing.assert_frame_equal(pf.stats(), whole.stats(), check_exact=True)

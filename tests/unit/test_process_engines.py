@@ -17,8 +17,8 @@ import numpy as np
 import pytest
 
 from broadpeak import EngineError, Task, TaskError, engines, execute
-from broadpeak._run import fresh, pool, shared
 from broadpeak._core.threads import nesting
+from broadpeak._run import fresh, pool, shared
 from broadpeak._run.calls import Calls
 from broadpeak._run.dispatch import BatchSizes
 from broadpeak._run.shared import SharedObjects

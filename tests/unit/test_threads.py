@@ -15,7 +15,7 @@ import pytest
 import broadpeak as bp
 from broadpeak._core import threads
 from broadpeak._core.stopping import Stops, TaskStopped
-from broadpeak._core.threads import Nesting, core_count, nesting, share, spare_cores
+from broadpeak._core.threads import Nesting, beside, core_count, nesting, share, spare_cores
 
 
 @pytest.fixture(autouse=True)
@@ -39,8 +39,8 @@ def test_what_limits_numeric_libraries_limits_threads(monkeypatch: pytest.Monkey
 
 def test_tasks_beside_one_another_share_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(threads, "core_count", lambda: 8)
-    for beside, expected in ((1, 8), (3, 2), (8, 1), (50, 1)):
-        token = nesting.set(Nesting(1, beside))
+    for n_beside, expected in ((1, 8), (3, 2), (8, 1), (50, 1)):
+        token = nesting.set(Nesting(1, n_beside))
         assert spare_cores() == expected
         nesting.reset(token)
 
@@ -151,3 +151,40 @@ def test_a_fork_has_threads_of_its_own() -> None:
         except BaseException:  # a child of a test must not go on as the test
             os._exit(2)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_work_goes_on_beside_its_caller() -> None:
+    may_end, found = threading.Event(), []
+
+    def work() -> None:
+        assert may_end.wait(60)
+        found.append(nesting.get())
+
+    token = nesting.set(Nesting(1, 2))
+    wait = beside(work)
+    nesting.reset(token)
+    assert found == []
+    may_end.set()
+    wait()
+    assert found == [Nesting(1, 2)]
+    wait()  # twice is no mistake
+
+
+def test_an_error_beside_is_raised_where_it_is_waited_for() -> None:
+    def work() -> None:
+        raise KeyError("beside")
+
+    wait = beside(work)
+    with pytest.raises(KeyError, match="beside"):
+        wait()
+
+
+def test_work_is_done_here_where_there_are_no_more_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(self: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    found: list[int] = []
+    wait = beside(lambda: found.append(1))
+    assert found == [1]
+    wait()

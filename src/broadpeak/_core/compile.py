@@ -13,7 +13,7 @@ import os
 import tempfile
 import threading
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar, cast
 
@@ -29,20 +29,46 @@ from broadpeak.errors import warn
 P = ParamSpec("P")
 R = TypeVar("R")
 
+# Nobody calls kernels from C.
+_OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True}
+
 
 def kernel(func: Callable[P, R]) -> Callable[P, R]:
     """Compile `func` in nopython mode, without the GIL, cached on disk; division as in NumPy."""
     compiled = _kept(func) if env.numba_cache() else None
     if compiled is None:
-        compiled = numba.njit(nogil=True, error_model="numpy")(func)
+        compiled = numba.njit(**_OPTIONS)(func)
     if isinstance(compiled, CPUDispatcher):  # with NUMBA_DISABLE_JIT it is the plain function
         _kernels.append(compiled)
-        if stopping.is_possible:
-            compiled.__class__ = _UnstoppedDispatcher
+        compiled.__class__ = _UnstoppedDispatcher if stopping.is_possible else _Kernel
     return cast("Callable[P, R]", compiled)
 
 
-class _UnstoppedDispatcher(CPUDispatcher):  # type: ignore[misc]  # it has no types
+class _Kernel(CPUDispatcher):  # type: ignore[misc]  # it has no types
+    """A kernel, and its twin for calls from other kernels.
+
+    The twin has no wrapper for Python, and is kept on disk as part of its callers only. What a
+    caller passes as a constant is compiled as any number is: Numba would compile a loop's counter
+    twice, as the 0 that it begins with and as what it becomes.
+    """
+
+    def get_call_template(self, args: Any, kws: Any) -> Any:
+        """Compile the twin for the types of a call from another kernel, and return its type."""
+        _, args = self.fold_argument_types(args, kws)
+        plain = tuple(numba.types.unliteral(one) for one in args)
+        return CPUDispatcher.get_call_template(self._called_by_kernels, plain, {})
+
+    def get_overload(self, sig: Any) -> Any:
+        """Return the twin's code."""
+        return CPUDispatcher.get_overload(self._called_by_kernels, sig)
+
+    @cached_property
+    def _called_by_kernels(self) -> Any:
+        inline = self.targetoptions.get("forceinline", False)
+        return numba.njit(forceinline=inline, no_cpython_wrapper=True, **_OPTIONS)(self.py_func)
+
+
+class _UnstoppedDispatcher(_Kernel):
     """A kernel as Python calls it: a thread is not stopped before it is back.
 
     Numba reads and makes named tuples by calling back into Python, and goes on where such a call
@@ -76,7 +102,9 @@ def inline_kernel(func: Callable[P, R]) -> Callable[P, R]:
     and return numbers, and tuples of them; arrays only where the body has no branch, for across
     branches Numba counts references again.
     """
-    compiled = numba.njit(nogil=True, error_model="numpy", forceinline=True)(func)
+    compiled = numba.njit(forceinline=True, **_OPTIONS)(func)
+    if isinstance(compiled, CPUDispatcher):
+        compiled.__class__ = _Kernel
     return cast("Callable[P, R]", compiled)
 
 
@@ -91,11 +119,11 @@ def _kept(func: Callable[P, R]) -> Any | None:
     # read all the same; what it lacks is kept in the folder that Numba finds instead.
     read_only = [folder for folder in _folders_of(func) if not _can_be_written(folder)]
     try:
-        compiled = numba.njit(nogil=True, cache=True, error_model="numpy")(func)
+        compiled = numba.njit(cache=True, **_OPTIONS)(func)
     except RuntimeError:  # Numba found no folder that it can write
         if not _use_temporary_folder():
             return None
-        compiled = numba.njit(nogil=True, cache=True, error_model="numpy")(func)
+        compiled = numba.njit(cache=True, **_OPTIONS)(func)
     cache: Any = getattr(compiled, "_cache", None)
     stored: Any = getattr(cache, "_cache_file", None)
     name = getattr(getattr(cache, "_impl", None), "filename_base", None)

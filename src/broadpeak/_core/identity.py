@@ -6,10 +6,7 @@ from __future__ import annotations
 import weakref
 from typing import Any, Generic, TypeVar
 
-import numpy as np
-
 from broadpeak._core import caches
-from broadpeak.types import AnyArray
 
 Known = TypeVar("Known")
 
@@ -20,9 +17,9 @@ class ByIdentity(Generic[Known]):
     Examples
     --------
     >>> facts: ByIdentity[int] = ByIdentity()
-    >>> days = np.arange(3)
+    >>> days = {1, 2}
     >>> facts.put(days, 7)
-    >>> facts.get(days), facts.get(np.arange(3))
+    >>> facts.get(days), facts.get({1, 2})
     (7, None)
     """
 
@@ -47,11 +44,3 @@ class ByIdentity(Generic[Known]):
                 del facts[number]
 
         facts[number] = (weakref.ref(thing, forget), fact)
-
-
-def owner_of(array: AnyArray) -> AnyArray | None:
-    """Return the array that owns the memory of `array`, if nobody can write to it."""
-    owner: Any = array
-    while isinstance(owner.base, np.ndarray):
-        owner = owner.base
-    return owner if owner.base is None and not owner.flags.writeable else None

@@ -11,7 +11,7 @@ import contextvars
 import os
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -109,6 +109,50 @@ def bounds_of(n: int, n_parts: int) -> list[int]:
     return [n * part // n_parts for part in range(n_parts + 1)]
 
 
+def beside(work: Callable[[], object]) -> Callable[[], None]:
+    """Call `work` in a thread of its own; return what waits until it has ended.
+
+    An exception in it is raised by whoever waits. Ctrl-C and stops wait for it, too, for what a
+    kernel writes to must not go while it runs.
+    """
+    errors: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            work()
+        except BaseException as error:  # noqa: BLE001  # carried to who waits
+            errors.append(error)
+
+    context = contextvars.copy_context()
+    thread = threading.Thread(target=context.run, args=(run,), name="broadpeak-part", daemon=True)
+    with Unstopped():
+        try:
+            thread.start()
+        except RuntimeError:  # the system allows no more
+            run()
+
+    def wait() -> None:
+        with Unstopped():
+            _join([thread])
+        if errors:
+            raise errors.pop()
+
+    return wait
+
+
+def _join(threads: Iterable[threading.Thread]) -> None:
+    """Wait for threads to end; Ctrl-C meanwhile counts afterwards."""
+    interrupt: BaseException | None = None
+    for thread in threads:
+        while thread.is_alive():
+            try:
+                thread.join()
+            except KeyboardInterrupt as error:
+                interrupt = error
+    if interrupt is not None:
+        raise interrupt
+
+
 def share(work: Callable[[int], None], n_parts: int) -> None:
     """Call `work` with 0 .. n_parts - 1, each in its own thread, the first one in this.
 
@@ -142,15 +186,7 @@ def share(work: Callable[[int], None], n_parts: int) -> None:
                     threads.append(thread)
             run(0)
         finally:
-            interrupt: BaseException | None = None
-            for thread in threads:
-                while thread.is_alive():
-                    try:
-                        thread.join()
-                    except KeyboardInterrupt as error:
-                        interrupt = error
-            if interrupt is not None:
-                raise interrupt
+            _join(threads)
     for found in errors:
         if found is not None:
             raise found

@@ -19,7 +19,7 @@ from broadpeak._core.arrays import user_copy
 from broadpeak._core.labels import plain
 from broadpeak._data.data import Data
 from broadpeak._metrics import measures
-from broadpeak._metrics._kernels.summary import N_FIGURES, as_summary
+from broadpeak._metrics._kernels.summary import N_FIGURES, SUMMARY, as_summary
 from broadpeak._metrics.calendar import (
     bars_per_year_of,
     check_bars_per_year,
@@ -31,15 +31,18 @@ from broadpeak._portfolio.argument import GroupBy, SettingLike, StopLike, simula
 from broadpeak._portfolio.labelling import Labels
 from broadpeak._portfolio.onecolumn import one_column
 from broadpeak._portfolio.records import drawdowns_frame, trades_frame
-from broadpeak._portfolio.streamed import Block, Kept
-from broadpeak._run.keeping import check_reducer
+from broadpeak._portfolio.streamed import Block, KeptMetrics
+from broadpeak._run.keeping import Best, check_reducer
 from broadpeak._simulation._kernels.layout import ONE_COLUMN, Groups
 from broadpeak._simulation.fills import Fills
-from broadpeak._simulation.plans import Plan
+from broadpeak._simulation.plans import Floor, Plan
 from broadpeak._simulation.rules import Setting
 from broadpeak._simulation.simulation import Simulation
 from broadpeak.errors import ParamError, ParamTypeError, broken_rule, warn
 from broadpeak.types import AnyArray, FloatArray, IntArray, Reducer
+
+VAST = 1 << 18
+"""Columns beyond which figures are kept, but not the summaries behind them."""
 
 _BARS, _FIRST, _LAST = (PLACES[name] for name in ("bars", "first", "last"))
 Frame = TypeVar("Frame", Table, pd.DataFrame)
@@ -118,6 +121,7 @@ class Portfolio:
         self._capital = capital
         self._summaries: dict[int, FloatArray] = {}  # rows of numbers, by what they hold
         self._kept: dict[str, Any] = {}  # frames by the name of their attribute
+        self._figures: dict[str, AnyArray] = {}  # by metric, where there are very many columns
         self._asked = 0  # what summaries had to hold so far
         self._warned = False
         self._has_members = False  # the columns of a component are the members of its ensemble
@@ -617,9 +621,47 @@ class Portfolio:
 
     def _values_of(self, name: str) -> AnyArray:
         metric = METRICS[name]
+        if self._is_vast(metric.needs):
+            return self._figures_of([name])[name]
         summary = self._summary(metric.needs)
         per_year = self._per_year(summary) if metric.annual else np.full(len(summary), math.nan)
         return metric.formula(summary, per_year)
+
+    def _is_vast(self, needs: int) -> bool:
+        """Whether summaries of all columns, which are not known yet, would take too much room."""
+        return (
+            self._simulation is not None
+            and self._labels.n_columns > VAST
+            and "_fills" not in self.__dict__
+            and not any(known & needs == needs for known in self._summaries)
+        )
+
+    def _figures_of(self, names: Sequence[str]) -> dict[str, AnyArray]:
+        """Return metrics of very many columns: their figures are kept, their summaries are not."""
+        missing = [name for name in names if name not in self._figures]
+        if missing:
+            empty = np.zeros(0, dtype=SUMMARY)
+            simulation = self._simulated
+            n_groups = len(simulation.groups.bounds) - 1
+            n_results = n_groups * (1 if simulation.axis is None else len(simulation.axis))
+            found = {
+                name: np.empty(n_results, METRICS[name].formula(empty, np.zeros(0)).dtype)
+                for name in missing
+            }
+            for positions, rows in self._blocks(needs_of(missing), None):
+                years = np.full(len(rows), math.nan)
+                if any(METRICS[name].annual for name in missing):
+                    years = self._per_year(rows)
+                for name in missing:
+                    found[name][positions] = METRICS[name].formula(rows, years)
+            self._figures.update(found)
+        return {name: self._figures[name] for name in names}
+
+    def _blocks(self, needs: int, floor: Floor | None) -> Iterable[Block]:
+        """Return the summaries of all columns, some at a time."""
+        self._asked |= needs
+        simulation = self._simulated
+        return simulation.stream(needs, replace(simulation, axis=None).start(), floor)
 
     @property
     def total_return(self) -> Metric:
@@ -743,26 +785,42 @@ class Portfolio:
                 raise ParamError(broken_rule("names", "be names of metrics", name, hint))
         if keep is not None:
             reducer = check_reducer("keep", keep)
-            return self._kept_of(Kept.of(chosen, reducer, alone=isinstance(names, str)))
-        self._summary(needs_of(chosen))
+            return self._kept_of(KeptMetrics.of(chosen, reducer, alone=isinstance(names, str)))
+        needs = needs_of(chosen)
+        if self._is_vast(needs):
+            return pd.DataFrame(self._figures_of(chosen), index=self._group_labels)
+        self._rows(needs)
         return pd.DataFrame(
             {name: self._values_of(name) for name in chosen}, index=self._group_labels
         )
 
-    def _kept_of(self, kept: Kept) -> Any:
+    def _kept_of(self, kept: KeptMetrics) -> Any:
         """Stream the metrics of the columns to who keeps some of them."""
+        blocks, floor = self._blocks_of(kept)
+        return kept.run(blocks, self._per_year, self._labels.groups_at, floor)
+
+    def _state_of(self, by: str, keep: Reducer) -> tuple[Any, int]:
+        """Return what the reducer knows of one metric of all columns, and how many there are.
+
+        Of `top` and `bottom` the results are numbers.
+        """
+        kept = KeptMetrics.of([by], keep, alone=True)
+        blocks, floor = self._blocks_of(kept)
+        state: Any = kept.state(blocks, self._per_year, floor)
+        if isinstance(keep, Best):
+            state = state._replace(results=[result[by] for result in state.results])
+        return state, self._labels.n_groups
+
+    def _blocks_of(self, kept: KeptMetrics) -> tuple[Iterable[Block], Floor | None]:
+        """Return the summaries of columns as they come, and what they need not reach."""
         needs = needs_of(kept.needed)
         simulation = self._simulation
         known = any(have & needs == needs for have in self._summaries)
         if simulation is None or known or "_fills" in self.__dict__:
             rows = self._summary(needs)
-            blocks: Iterable[Block] = [(np.arange(len(rows)), rows)]
-            return kept.run(blocks, self._per_year, self._labels.groups_at, None)
-        self._asked |= needs
-        start = replace(simulation, axis=None).start()
-        floor = kept.floor(start)
-        blocks = simulation.stream(needs, start, floor)
-        return kept.run(blocks, self._per_year, self._labels.groups_at, floor)
+            return [(np.arange(len(rows)), rows)], None
+        floor = kept.floor(replace(simulation, axis=None).start())
+        return self._blocks(needs, floor), floor
 
     @property
     def plan(self) -> Plan:
@@ -803,8 +861,8 @@ class Portfolio:
         >>> Portfolio.from_signals(close, [True, False, False]).stats()["end_value"]
         300.0
         """
-        frame = self.metrics(IN_STATS)
         summary = self._summary(needs_of(IN_STATS))
+        frame = self.metrics(IN_STATS)
         first, last, bars = (summary[name].astype(np.int64) for name in ("first", "last", "bars"))
         frame.insert(0, "start", self.index[first])
         frame.insert(1, "end", self.index[last])

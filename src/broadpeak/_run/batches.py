@@ -264,11 +264,11 @@ def _run_loop(batch: Batch, calls: Calls, result: BatchResult) -> bool:
     loop = calls.loop()
     if loop is None:
         return False
-    n, start, values, n_beside = len(calls), 0, result.values, nesting.get().n_beside
+    n, start, values = len(calls), 0, result.values
     while loop.done < n:
         begun = perf_counter()
         try:
-            loop.run(n_beside)
+            loop.run()
         except _FOR_THE_RUN:
             raise
         except BaseException as error:  # noqa: BLE001  # as of single calls

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import repeat
-from typing import Any, ClassVar, TypeAlias, overload
+from typing import Any, ClassVar, Protocol, TypeAlias, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -410,6 +410,15 @@ class CodeWindow:
         return [np.concatenate(columns) for columns in zip(*parts, strict=True)]
 
 
+class CodeBlocks(Protocol):
+    """Codes block after block, or by number."""
+
+    def __iter__(self) -> Iterator[list[IntArray]]: ...
+
+    def at(self, numbers: IntArray) -> list[IntArray]:
+        """Return the codes of the rows with these numbers."""
+
+
 class CallStream(Sequence[Task]):
     """Calls of one function whose codes are not held: a slice of it are `Calls`.
 
@@ -417,16 +426,27 @@ class CallStream(Sequence[Task]):
     ----------
     calls : Calls
         What all calls share, and the values of what varies; how many it has does not matter.
-    blocks : iterable
-        The codes, block after block, one array a varying argument.
+    blocks : CodeBlocks
+        The codes, one array a varying argument.
     n : int
         Number of calls.
     """
 
-    def __init__(self, calls: Calls, blocks: Iterable[Sequence[IntArray]], n: int) -> None:
+    def __init__(self, calls: Calls, blocks: CodeBlocks, n: int) -> None:
         self._calls, self._window, self._n = calls, CodeWindow(blocks), n
+        self.blocks = blocks
         if hasattr(calls.func, "py_func"):
             calls.template.total = n
+
+    @property
+    def seconds(self) -> float:
+        """How long a batch of them is to take."""
+        return self._calls.seconds
+
+    @property
+    def calls(self) -> Calls:
+        """What all calls share, and the values of what varies."""
+        return self._calls
 
     def __len__(self) -> int:
         return self._n
@@ -445,6 +465,11 @@ class CallStream(Sequence[Task]):
         low, high = min(rows[0], rows[-1]), max(rows[0], rows[-1])
         codes = self._window.between(low, high + 1)
         return self._calls.with_codes([code[:: rows.step] for code in codes], len(rows))
+
+    def pick(self, positions: Sequence[int]) -> Calls:
+        """Return the calls at `positions`, in that order."""
+        numbers = np.asarray(positions, dtype=np.int64)
+        return self._calls.with_codes(self.blocks.at(numbers), len(numbers))
 
 
 def _calls(template: CallTemplate, columns: list[tuple[list[object], IntArray]], n: int) -> Calls:

@@ -15,7 +15,6 @@ import builtins
 import inspect
 import operator
 import sys
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from time import perf_counter
 from types import CodeType, ModuleType
@@ -24,7 +23,7 @@ from typing import Any, Final, overload
 import numpy as np
 
 from broadpeak._core.stopping import Unstopped
-from broadpeak._core.threads import core_count
+from broadpeak._core.threads import bounds_of, parts_for, share
 from broadpeak.types import AnyArray, IntArray
 
 FEWEST_CALLS: Final = 1 << 18
@@ -42,7 +41,6 @@ _TYPES: Final[dict[type, Any]] = {int: np.int64, float: np.float64, bool: np.boo
 _FIXED: Final = (int, float, bool, str, bytes, type(None), np.ndarray, np.generic)
 _LOOPS: Final = "_broadpeak_loops"
 _BEGIN_SECONDS: Final = 5e-5  # until a loop has begun
-_PART_SECONDS: Final = 1e-3  # of work from which on it pays to start a thread
 _UNSURE: Final = frozenset({"random", "seed", "print", "objmode", "parallel_chunksize"})
 _PURE_MODULES: Final = ("math", "cmath", "numpy", "numba", "builtins", "operator")
 
@@ -162,17 +160,15 @@ class LoopRun:
         self._in_order = not loop.is_pure
         self.done = 0
 
-    def run(self, n_beside: int = 1) -> None:
-        """Make all calls that are left, in threads on the cores that `n_beside` tasks share.
+    def run(self) -> None:
+        """Make all calls that are left, on the cores that are free.
 
         What a call raises passes; `done` says which one it was, and the next `run` begins after it.
         """
         loop, begun, start = self._loop, perf_counter(), self.done
-        n_left, n_parts = self._n - start, 1
-        seconds = loop.seconds * n_left
-        if not self._in_order and seconds > 2 * _PART_SECONDS:
-            n_parts = int(max(1, min(seconds / _PART_SECONDS, _spare_cores(n_beside))))
-        edges = [start + n_left * part // n_parts for part in range(n_parts + 1)]
+        n_left = self._n - start
+        n_parts = 1 if self._in_order else parts_for(loop.seconds * n_left * 1e9)
+        edges = [start + at for at in bounds_of(n_left, n_parts)]
         counters = [np.array([edge]) for edge in edges[:-1]]
         errors: list[BaseException | None] = [None] * n_parts
 
@@ -184,12 +180,7 @@ class LoopRun:
                 errors[part] = error
 
         with Unstopped():
-            threads = [threading.Thread(target=work, args=(part,)) for part in range(1, n_parts)]
-            for thread in threads:
-                thread.start()
-            work(0)
-            for thread in threads:
-                thread.join()
+            share(work, n_parts)
         for counter, error in zip(counters, errors, strict=True):
             if error is not None:
                 self._in_order = True  # the parts behind are made again, and now in order
@@ -207,13 +198,6 @@ class LoopRun:
         """Return the results of some calls."""
         arrays, make = [out[start:stop] for out in self._outs], self._loop.make
         return arrays[0] if make is None else ResultColumns(arrays, make)
-
-
-def _spare_cores(n_beside: int) -> int:
-    """Return how many threads a loop may have where `n_beside` tasks share the cores."""
-    if threading.current_thread() is not threading.main_thread():
-        return 1
-    return max(1, core_count() // n_beside)
 
 
 def loop_of(func: Any, args: Sequence[object], slots: Sequence[Any], values: Any) -> Loop | None:

@@ -97,7 +97,7 @@ class TaskQueue:
     ) -> None:
         self.n_left = n_tasks
         self.n_taken = self.n_chunks = 0
-        self.seconds = tasks.seconds if isinstance(tasks, Calls) else Calls.seconds
+        self.seconds: float = getattr(tasks, "seconds", Calls.seconds)
         self._tasks: Sequence[Task] = tasks if isinstance(tasks, Sequence) else ()
         self._items = None if isinstance(tasks, Sequence) else checked_tasks(tasks)
         self._held: list[Task] = []  # the next item, if it was read to learn whether there is one

@@ -430,7 +430,9 @@ class _Evaluations:
         scores = list(check.iterable("evaluate_many", answer, "return a list of scores"))
         fresh: dict[Hashable, float] = {}
         for key, score in zip(new, scores, strict=False):
-            value = check.number("every score of evaluate_many", score, finite=False)
+            value = score
+            if type(score) is not float:
+                value = check.number("every score of evaluate_many", score, finite=False)
             fresh[key] = value if math.isfinite(value) else math.nan
             if isinstance(score, StoppingScore):
                 return fresh, key
@@ -472,11 +474,16 @@ class _Evaluations:
 def _checked_points(points: object, space: SearchSpace) -> list[Point]:
     """Return the points that a searcher wants; each must have a finite value a dimension."""
     checked = []
+    n, plain = len(space.dimensions), {float}
     for point in check.iterable("a searcher", points, "ask for a list of points"):
+        is_plain = type(point) is tuple and len(point) == n and plain.issuperset(map(type, point))
+        if is_plain and all(map(math.isfinite, point)):
+            checked.append(point)
+            continue
         # An array without dimensions counts as iterable, and is not.
         listed = isinstance(point, Iterable) and getattr(point, "ndim", 1) == 1
         values = list(map(check.as_float, point)) if listed else []
-        if len(values) != len(space.dimensions) or not all(map(math.isfinite, values)):
+        if len(values) != n or not all(map(math.isfinite, values)):
             rule = f"ask for points of {len(space)} finite values, one for each of {space.names}"
             raise ParamError(broken_rule("a searcher", rule, point))
         checked.append(tuple(values))

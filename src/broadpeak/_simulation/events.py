@@ -12,9 +12,10 @@ import numpy as np
 
 from broadpeak._core import threads
 from broadpeak._signals.crossing import Crossing
-from broadpeak._simulation._kernels.compared import compare, deal, joined, split_events
+from broadpeak._simulation._kernels.compared import compare, deal, joined, place, split_events
 from broadpeak._simulation._kernels.kinetic import (
     FINE,
+    families_of,
     first_values,
     inversions,
     pair_table,
@@ -35,6 +36,7 @@ _LARGE = 600  # series whose tables outgrow the cache of a core
 
 _MOST_SERIES = 4096  # pairs of series have a table of their own
 _FEW = 1 << 18  # bars of all pairs below which no choice is worth its time
+_PAIRS_OF_FAMILY = 64  # on average, to look at families one by one
 _SAMPLES, _SAMPLED = 8, 512
 _NEAR = 64  # bars in which a seam is looked for
 
@@ -194,6 +196,10 @@ def _events_of_pairs(pairs: _SeriesPairs) -> Events:
         return _compared(pairs, 1)
     series = _Series.of(pairs)
     n_series = series.n
+    family = np.empty(n_series, np.int64)
+    n_families = families_of(series.high, series.low, family)
+    if n_families > 1 and n_columns >= n_families * _PAIRS_OF_FAMILY:
+        return _events_of_families(pairs, family[series.high], n_families)
     if n_series > _MOST_SERIES:
         return _compared(pairs, threads.parts_for(_cost_of_comparing(pairs)))
     table = np.full(n_series * n_series, -1, np.int32)
@@ -226,6 +232,25 @@ def _events_of_pairs(pairs: _SeriesPairs) -> Events:
     bars, actions = np.empty(n_events, np.int32), np.empty(n_events, np.uint8)
     n_events = deal(starts, events, codes, pairs.up, pairs.down, out_starts, bars, actions)
     return Events(out_starts, bars[:n_events], actions[:n_events])
+
+
+def _events_of_families(pairs: _SeriesPairs, family: IntArray, n_families: int) -> Events:
+    """Return events of pairs whose series form families, such as symbols, that never meet."""
+    order = np.argsort(family, kind="stable")
+    cuts = np.searchsorted(family[order], np.arange(n_families + 1))
+    parts: list[tuple[IntArray, Events]] = []
+    counts = np.zeros(len(family) + 1, np.int64)
+    for first, last in itertools.pairwise(cuts):
+        columns = order[first:last]
+        left_rows, right_rows = pairs.left_rows[columns], pairs.right_rows[columns]
+        one = _events_of_pairs(pairs._replace(left_rows=left_rows, right_rows=right_rows))
+        counts[columns + 1] = np.diff(one.starts)
+        parts.append((columns, one))
+    starts = np.cumsum(counts)
+    bars, actions = np.empty(starts[-1], np.int32), np.empty(starts[-1], np.uint8)
+    for columns, one in parts:
+        place(columns, *one, starts, bars, actions)
+    return Events(starts, bars, actions)
 
 
 def _cost_of_comparing(pairs: _SeriesPairs) -> float:

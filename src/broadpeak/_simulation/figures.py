@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
+from broadpeak._core import threads
 from broadpeak._core.arrays import read_only
 from broadpeak._metrics._kernels.summary import DOWNSIDE, DRAWDOWN, MOMENTS, TRADES
 from broadpeak._signals.crossing import Crossing
@@ -28,6 +30,7 @@ from broadpeak._simulation.events import Events
 from broadpeak._simulation.rules import ROOM, Prices, sums_of_prices
 from broadpeak.types import BoolArray, FloatArray, IntArray
 
+TRADES_KEPT, WORTH_KEEPING = 1 << 17, 1 << 18  # trades at most; columns × bars at least
 TRADE_ROOM = 1 << 16  # trades that are held at a time, unless one column may have more
 
 
@@ -43,17 +46,37 @@ class ColumnTrades(NamedTuple):
     bars: IntArray
     money: FloatArray
 
+    @property
+    def size(self) -> int:
+        """How many trades there are."""
+        return int(self.starts[self.last - self.first])
+
+    def copied(self, offset: int) -> ColumnTrades:
+        """Return the same trades, of columns `offset` further on, in memory of their own."""
+        n = self.size
+        return ColumnTrades(
+            self.first + offset, self.last + offset,
+            self.starts[: self.last - self.first + 1].copy(), self.bars[:n].copy(),
+            self.money[:n].copy(),
+        )  # fmt: skip
+
 
 def trades_from_signals(
-    first: int, end: int, market: Market, signals: Signals, settings: SettingsPool, terms: Terms
+    market: Market,
+    signals: Signals,
+    settings: SettingsPool,
+    terms: Terms,
+    columns: tuple[int, int],
 ) -> Iterator[ColumnTrades]:
-    """Yield the trades of columns first..end-1 with given signals, some columns at a time."""
+    """Yield the trades of columns first..last-1 with given signals, some columns at a time."""
+    begin, end = columns
     n_bars = market.close.shape[1]
     # Where stops are touched inside bars, there may be a trade on each of them.
     most = n_bars + 1 if terms.has_distances else n_bars // 2 + 1
-    room = max(min(TRADE_ROOM, (end - first) * most), most)
+    room = max(min(TRADE_ROOM, (end - begin) * most), most)
     bars, money = np.empty((room, 2), np.int64), np.empty((room, 4))
     entries, exits, rows = signals.long_entries, signals.long_exits, signals.rows
+    first = begin
     while first < end:
         starts = np.empty(end - first + 1, np.int64)
         if terms.has_distances:
@@ -63,41 +86,57 @@ def trades_from_signals(
             )  # fmt: skip
         else:
             last = trades_of_signals(
-                first, market.open, market.close, entries, exits, rows[:end], settings.values,
+                first, end, market.open, market.close, entries, exits, rows, settings.values,
                 settings.offsets, settings.steps, terms.next_open, starts, bars, money,
             )  # fmt: skip
         yield ColumnTrades(first, last, starts, bars, money)
         first = last
 
 
-def trades_from_events(
-    market: Market,
-    block: tuple[int, int, Events],
-    price_rows: IntArray,
-    settings: SettingsPool,
-    *,
-    next_open: bool,
-) -> Iterator[ColumnTrades]:
-    """Yield the trades of columns that buy and sell at events, some columns at a time.
+class EventBlock(NamedTuple):
+    """The events of some columns, and what these columns read; columns count from 0.
 
-    `block` are the first column, the one after the last, and their events.
+    Attributes
+    ----------
+    events : Events
+    rows : int64 array, shape (columns,)
+        Rows of prices.
+    settings : SettingsPool
     """
-    begin, end, events = block
-    rows, offsets = price_rows[begin:end], settings.offsets
-    if len(offsets) > 1:
-        offsets = offsets[begin:end]
-    counts = np.diff(events.starts) // 2 + 1
+
+    events: Events
+    rows: IntArray
+    settings: SettingsPool
+
+    @classmethod
+    def of(
+        cls, block: tuple[int, int, Events], price_rows: IntArray, settings: SettingsPool
+    ) -> EventBlock:
+        """Return the block of columns first..last-1."""
+        first, last, events = block
+        if len(settings.offsets) > 1:
+            settings = settings._replace(offsets=settings.offsets[first:last])
+        return cls(events, price_rows[first:last], settings)
+
+
+def trades_from_events(
+    market: Market, block: EventBlock, columns: tuple[int, int], *, next_open: bool
+) -> Iterator[ColumnTrades]:
+    """Yield the trades of columns first..last-1 of a block, some columns at a time."""
+    begin, end = columns
+    events, rows, settings = block
+    counts = np.diff(events.starts[begin : end + 1]) // 2 + 1
     room = max(min(TRADE_ROOM, int(counts.sum())), int(counts.max(initial=1)))
     bars, money = np.empty((room, 2), np.int64), np.empty((room, 4))
-    first = 0
-    while first < len(rows):
-        starts = np.empty(len(rows) - first + 1, np.int64)
+    first = begin
+    while first < end:
+        starts = np.empty(end - first + 1, np.int64)
         last = trades_of_events(
-            first, events.starts, events.bars, events.actions, int(next_open),
+            first, end, events.starts, events.bars, events.actions, int(next_open),
             market.open if next_open else market.close, market.close, rows, settings.values,
-            offsets, settings.steps, starts, bars, money,
+            settings.offsets, settings.steps, starts, bars, money,
         )  # fmt: skip
-        yield ColumnTrades(begin + first, begin + last, starts, bars, money)
+        yield ColumnTrades(first, last, starts, bars, money)
         first = last
 
 
@@ -212,3 +251,75 @@ def are_reversed(entries: object, exits: object) -> bool:
 
 def _are_equal(one: IntArray, other: IntArray) -> bool:
     return one is other or (one.shape == other.shape and bool((one == other).all()))
+
+
+def column_parts(costs: IntArray | int, n_columns: int) -> list[tuple[int, int]]:
+    """Return ranges of columns that cost about the same, one for each core that is free.
+
+    `costs` are those of every column, or of each, in about nanoseconds.
+    """
+    total = costs * n_columns if isinstance(costs, int) else int(costs.sum())
+    n_parts = min(threads.parts_for(total), n_columns)
+    if n_parts <= 1:
+        return [(0, n_columns)]
+    goals = [total * k // n_parts for k in range(1, n_parts)]
+    if isinstance(costs, int):
+        cuts = [goal // costs for goal in goals]
+    else:
+        cuts = [int(cut) for cut in np.searchsorted(np.cumsum(costs), goals)]
+    return list(itertools.pairwise([0, *cuts, n_columns]))
+
+
+class KeptTrades:
+    """The trades of all columns from one summary to the next: few ones that took long to find."""
+
+    __slots__ = ("columns", "found", "room")
+
+    def __init__(self, size: int) -> None:
+        self.found: list[ColumnTrades] = []
+        self.columns = 0
+        self.room = TRADES_KEPT if size >= WORTH_KEEPING else -1
+
+    def add(self, parts: list[list[ColumnTrades]]) -> None:
+        """Keep the trades of further columns, or let all of them go."""
+        for trades in itertools.chain.from_iterable(parts):
+            self.room -= trades.size
+            self.columns += trades.last - trades.first
+            self.found.append(trades)
+        if self.room < 0:
+            self.found = []
+
+
+def figures_of_columns(
+    out: FloatArray,
+    needs: int,
+    parts: Sequence[tuple[int, int]],
+    trades_of: Callable[[tuple[int, int]], Iterator[ColumnTrades]],
+    account: tuple[Prices, IntArray, FloatArray],
+    kept: KeptTrades,
+    first: int = 0,
+) -> BoolArray:
+    """Write the summaries of all columns, each part of them in a thread.
+
+    `trades_of` yields the trades of a range of columns, `account` are prices, rows of prices and
+    cash; the columns are those from `first` on of the ones whose trades are kept. Return which
+    columns have an order so small that only the loop over orders knows.
+    """
+    prices, price_rows, cash = account
+    prices.table_for(needs)  # made once, before threads meet
+    small = np.empty(len(out), np.bool_)
+    found: list[list[ColumnTrades]] = [[] for _ in parts]
+
+    def work(part: int) -> None:
+        room = kept.room
+        for trades in trades_of(parts[part]):
+            small[trades.first : trades.last] = add_figures(
+                out, needs, trades, prices, price_rows, cash
+            )
+            room -= trades.size
+            if room >= 0:
+                found[part].append(trades.copied(first))
+
+    threads.share(work, len(parts))
+    kept.add(found)
+    return small

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
+from broadpeak._core import threads
 from broadpeak._core.arrays import read_only
 from broadpeak._core.check import one_of
 from broadpeak._metrics._kernels.summary import DOWNSIDE, DRAWDOWN
@@ -40,6 +41,7 @@ _PLAIN: tuple[tuple[str, Callable[[Any, float], Any], float], ...] = (
     ("fees", operator.lt, 1.0),
 )
 """What settings are where an entry is all cash and an exit everything that is held."""
+BAR_OF_SUMS = 1.5  # nanoseconds, about
 ROOM = 1 << 21  # values of prices whose running sums are kept
 _STOP_NAMES = tuple(kind.name for kind in STOPS)
 _CHOICES = (
@@ -224,7 +226,7 @@ class Prices:
 
     @cached_property
     def _falls(self) -> PriceSums:
-        return _table(self, falls=True)
+        return _table(self, falls=True, known=self.__dict__.get("_sums"))
 
     @cached_property
     def days(self) -> IntArray:
@@ -234,25 +236,42 @@ class Prices:
         return read_only(np.asarray(self._days, dtype=np.int64))
 
 
-def _table(prices: Prices, *, falls: bool) -> PriceSums:
+def _table(prices: Prices, *, falls: bool, known: PriceSums | None = None) -> PriceSums:
     n, n_bars = prices.shape
     close, _, bounds = prices.own
     rows = [close[bounds[row] : bounds[row + 1]] for row in range(n)]
-    return sums_of_prices(rows, n_bars, falls=falls)
+    return sums_of_prices(rows, n_bars, falls=falls, known=known)
 
 
-def sums_of_prices(prices: Sequence[FloatArray], n_bars: int, *, falls: bool) -> PriceSums:
-    """Return the running sums of prices, each of at most `n_bars` bars."""
+def sums_of_prices(
+    prices: Sequence[FloatArray], n_bars: int, *, falls: bool, known: PriceSums | None = None
+) -> PriceSums:
+    """Return the running sums of prices, each of at most `n_bars` bars; `known`: all but falls."""
     n, n_blocks = len(prices), (n_bars + BLOCK - 1) // BLOCK
     more = n if falls else 0
+    if known is None:
+        sums = np.empty((n, n_bars, 2)), np.empty((n, n_blocks, 4)), np.empty((n, 2))
+    else:
+        sums = known.sums, known.bases, known.limits
     table = PriceSums(
-        np.empty((n, n_bars, 2)), np.empty((n, n_blocks, 4)), np.empty((n, 2)),
+        *sums,
         np.empty((more, n_bars)), np.empty((more, n_blocks, 2)), np.empty((more, n_blocks, 3)),
     )  # fmt: skip
-    for row, close in enumerate(prices):
-        add_price_sums(close, table.sums[row], table.bases[row], table.limits[row])
-        if falls:
-            add_price_falls(close, table.downs[row], table.down_bases[row], table.ranges[row])
+    n_sums = n if known is None else 0
+    n_jobs = n_sums + more
+    n_parts = max(1, min(threads.parts_for(n_jobs * n_bars * BAR_OF_SUMS), n_jobs))
+
+    def work(part: int) -> None:
+        for job in range(part, n_jobs, n_parts):
+            row = job if job < n_sums else job - n_sums
+            if job < n_sums:
+                add_price_sums(prices[row], sums[0][row], sums[1][row], sums[2][row])
+            else:
+                add_price_falls(
+                    prices[row], table.downs[row], table.down_bases[row], table.ranges[row]
+                )
+
+    threads.share(work, n_parts)
     return table
 
 

@@ -15,7 +15,8 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -35,8 +36,12 @@ from broadpeak._simulation._kernels.layout import (
 from broadpeak._simulation._kernels.run import run_groups, summarize_groups
 from broadpeak._simulation.events import Events, event_blocks
 from broadpeak._simulation.figures import (
+    EventBlock,
+    KeptTrades,
     add_figures,
     are_reversed,
+    column_parts,
+    figures_of_columns,
     moments_of_pair,
     trades_from_events,
     trades_from_signals,
@@ -60,7 +65,7 @@ from broadpeak.errors import ParamError, broken_rule
 from broadpeak.types import AnyArray, BoolArray, FloatArray, IntArray
 
 RESULTS = 1 << 16  # result columns of an axis that are simulated at a time
-BAR_OF_COLUMN = 0.5  # nanoseconds, about, where little happens
+EVENT, COLUMN = 6, 30  # what they cost, in about nanoseconds
 CHUNK = 1 << 22  # values of one input that are copied at a time, where copying is needed
 _VALUES = operator.attrgetter("values")
 _ONE_ROW = read_only(np.zeros((1, 6), dtype=np.int64))
@@ -91,6 +96,7 @@ class Simulation:
     rules: Rules
     groups: Groups
     axis: ExitAxis | None = None
+    _kept: list[KeptTrades] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def start(self) -> FloatArray:
         """Return the value of each group, or result column, before the first bar."""
@@ -326,30 +332,36 @@ class Simulation:
         expires = terms.has_lifetime
         if not long.all() or expires or self.prices.has_nan or not self.are_single:
             return self.by_loop(needs, start, long)
-        out = np.zeros((len(long), N_FIGURES))
-        small = np.empty(len(long), np.bool_)
-        self.prices.table_for(needs)  # made before threads ask for it
-        cuts = self._cuts(len(long))
-
-        def work(part: int) -> None:
-            first, last = cuts[part], cuts[part + 1]
-            for trades in trades_from_signals(first, last, market, signals, settings, terms):
-                small[trades.first : trades.last] = add_figures(
-                    out, needs, trades, self.prices, self.price_rows, cash
-                )
-
-        threads.share(work, len(cuts) - 1)
+        again = self._from_kept(needs, start, cash)
+        if again is not None:
+            return again
+        out, kept = np.zeros((len(long), N_FIGURES)), KeptTrades(len(long) * self.prices.shape[1])
+        trades = partial(trades_from_signals, market, signals, settings, terms)
+        parts = column_parts(market.close.shape[1], len(long))
+        account = self.prices, self.price_rows, cash
+        small = figures_of_columns(out, needs, parts, trades, account, kept)
+        self._keep(kept)
         return self._checked(out, small, needs, start)
 
-    def _cuts(self, n: int) -> list[int]:
-        """Return where columns, or groups, are cut into parts for the cores that are free."""
-        cost = len(self.price_rows) * self.prices.shape[1] * BAR_OF_COLUMN
-        return threads.bounds_of(n, max(1, min(threads.parts_for(cost), n)))
+    def _keep(self, kept: KeptTrades) -> None:
+        if kept.room >= 0 and kept.columns == len(self.price_rows):
+            self._kept.append(kept)
+
+    def _from_kept(self, needs: int, start: FloatArray, cash: FloatArray) -> FloatArray | None:
+        """Return a summary from the trades of the last one; None where there were too many."""
+        if not self._kept:
+            return None
+        n = len(self.price_rows)
+        out, small = np.zeros((n, N_FIGURES)), np.empty(n, np.bool_)
+        for trades in self._kept[0].found:
+            small[trades.first : trades.last] = add_figures(
+                out, needs, trades, self.prices, self.price_rows, cash
+            )
+        return self._checked(out, small, needs, start)
 
     def _by_crossings(self, needs: int, start: FloatArray) -> FloatArray:
         entries, exits = self.crossings()
         n = len(self.price_rows)
-        out = np.zeros((n, N_FIGURES))
         market, cash, settings, terms = self._inputs()
         late = terms.next_open
         if (
@@ -359,20 +371,29 @@ class Simulation:
             and not settings.steps.any()
             and are_reversed(entries, exits)
         ):
+            out = np.zeros((n, N_FIGURES))
             state = moments_of_pair(
                 out, entries, market, settings, self.prices, int(self.price_rows[0]),
                 cash=float(cash[0]), next_open=late,
             )  # fmt: skip
             if state == 0:
                 return out
-        small = [
-            add_figures(out, needs, trades, self.prices, self.price_rows, cash)
-            for block in self._event_blocks()
-            for trades in trades_from_events(
-                market, block, self.price_rows, settings, next_open=late
+        again = self._from_kept(needs, start, cash)
+        if again is not None:
+            return again
+        out, kept = np.zeros((n, N_FIGURES)), KeptTrades(n * self.prices.shape[1])
+        small = np.empty(n, np.bool_)
+        for first, last, events in self._event_blocks():
+            block = EventBlock.of((first, last, events), self.price_rows, settings)
+            costs = np.diff(events.starts) * EVENT + COLUMN
+            parts = column_parts(costs, last - first)
+            trades = partial(trades_from_events, market, block, next_open=late)
+            account = self.prices, block.rows, cash[first:last]
+            small[first:last] = figures_of_columns(
+                out[first:last], needs, parts, trades, account, kept, first
             )
-        ]
-        return self._checked(out, np.concatenate(small), needs, start)
+        self._keep(kept)
+        return self._checked(out, small, needs, start)
 
     def _checked(
         self, out: FloatArray, small: BoolArray, needs: int, start: FloatArray
@@ -393,18 +414,20 @@ class Simulation:
         table = self.prices.table_for(needs) if long.any() else NO_TABLE
         market, signals, cash, settings, terms = self.kernel_inputs()
         own, costs, (order, bounds, shared) = self.prices.own, self.costs(), self.groups
-        cuts = self._cuts(len(bounds) - 1)
-        found: list[FloatArray] = [start] * (len(cuts) - 1)
+        n_groups = len(bounds) - 1
+        columns = -(-len(long) // max(n_groups, 1))
+        parts = column_parts(market.close.shape[1] * columns, n_groups)
+        found: list[FloatArray] = [start] * len(parts)
 
         def work(part: int) -> None:
-            first, last = cuts[part], cuts[part + 1]
-            groups = Groups(order, bounds[first : last + 1], shared)
+            first, last = parts[part]
             found[part] = summarize_groups(
-                needs, groups, market, signals, cash[first:last] if shared else cash, settings,
-                terms, own, costs, start[first:last], long, table,
+                needs, Groups(order, bounds[first : last + 1], shared), market, signals,
+                cash[first:last] if shared else cash, settings, terms, own, costs,
+                start[first:last], long, table,
             )  # fmt: skip
 
-        threads.share(work, len(found))
+        threads.share(work, len(parts))
         return found[0] if len(found) == 1 else np.concatenate(found)
 
     @property
@@ -464,8 +487,8 @@ class Simulation:
             for k, rows in enumerate(given):
                 numbers[:, k + 1] = rows.of_columns(n_columns)
             numbers = read_only(numbers)
-        lanes = Signals(signals[0], signals[1], signals[2], signals[3], signals[4], numbers)
-        return market, lanes, cash, settings, terms
+        arrays = Signals(signals[0], signals[1], signals[2], signals[3], signals[4], numbers)
+        return market, arrays, cash, settings, terms
 
     def _inputs(self) -> tuple[Market, FloatArray, SettingsPool, Terms]:
         """Return what the kernels take beside signals."""

@@ -5,23 +5,30 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from broadpeak._core.threads import share
 from broadpeak._metrics._kernels.summary import MOMENTS, N_FIGURES
 from broadpeak._simulation._kernels import exits
 from broadpeak._simulation._kernels.held import SMALL, UNSURE
 from broadpeak._simulation._kernels.layout import FEES, Market, SettingsPool
 from broadpeak._simulation.events import Events
-from broadpeak._simulation.figures import ColumnTrades, add_figures, trades_from_events
+from broadpeak._simulation.figures import (
+    ColumnTrades,
+    EventBlock,
+    add_figures,
+    column_parts,
+    trades_from_events,
+)
 from broadpeak._simulation.plans import Floor
 from broadpeak._simulation.rules import ExitAxis, Prices, Rules, SharedRows
 from broadpeak._simulation.stops import STOPS
 from broadpeak.types import AnyArray, BoolArray, FloatArray, IntArray
 
 TABLE_ROOM = 1 << 27  # bytes of a table
-ROWS = 1 << 16  # rows of summaries that are made at a time
+ROWS = 1 << 14  # rows of summaries that are made at a time
 _CELL = 28  # bytes of a table for each entry and level
 _KINDS = [kind.name for kind in STOPS if kind.unit == "distance"]
 
@@ -67,7 +74,7 @@ class ExitLevels(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ExitWorld:
-    """What tables are made from: prices, rules and the cash of each column."""
+    """What tables are made from: prices, rules, the cash of each column, and an axis."""
 
     prices: Prices
     market: Market
@@ -87,11 +94,10 @@ class ExitWorld:
         """Number of levels."""
         return 1 if self.axis is None else len(self.axis)
 
-    def trades(self, block: tuple[int, int, Events]) -> Iterator[ColumnTrades]:
+    def trades(self, block: EventBlock) -> Iterator[ColumnTrades]:
         """Yield the trades that signals alone make."""
-        return trades_from_events(
-            self.market, block, self.price_rows, self.settings, next_open=bool(self.late)
-        )
+        columns = (0, len(block.rows))
+        return trades_from_events(self.market, block, columns, next_open=bool(self.late))
 
 
 class ExitTable(NamedTuple):
@@ -105,12 +111,12 @@ class ExitTable(NamedTuple):
     growths: FloatArray
 
 
-def until_when(world: ExitWorld, block: tuple[int, int, Events]) -> AnyArray:
+def until_when(world: ExitWorld, block: EventBlock) -> AnyArray:
     """Return the last bar on which a stop matters of each price and entry bar; -1: no entry."""
     until = np.full(world.market.close.shape, -1, np.int32)
     for first, last, starts, bars, _ in world.trades(block):
         exits.mark_entries(
-            starts[: last - first + 1], bars, world.price_rows[first:last], world.late, until
+            starts[: last - first + 1], bars, block.rows[first:last], world.late, until
         )
     return until
 
@@ -157,8 +163,9 @@ def exit_rows(
     after a stop, and of orders that may be too small.
     """
     axis, count = world.axis, world.count
-    for block in blocks:
-        first, last, events = block
+    for first, last, events in blocks:
+        block = EventBlock.of((first, last, events), world.price_rows, world.settings)
+        cash = world.cash[first:last]
         again = np.empty(last - first, np.bool_)
         exits.enters_again(events.starts, events.actions, again)
         until = until_when(world, block)
@@ -170,87 +177,101 @@ def exit_rows(
             levels = ExitLevels.of(world.rules, given, high - low)
             table = table_of(world, until, levels, high - low)
             for trades in world.trades(block):
-                skipped = again[trades.first - first : trades.last - first]
-                for found in _rows_of_trades(world, needs, trades, table, skipped, floor):
-                    column, level = np.divmod(found.positions, high - low)
-                    places = (trades.first + column) * count + low + level
-                    yield found._replace(positions=places)
+                some = slice(trades.first, trades.last)
+                desk = _Desk(world, table, trades, block.rows[some], cash[some], again[some])
+                for positions, rows, doubtful in desk.rows_of_trades(needs, floor):
+                    column, level = np.divmod(positions, high - low)
+                    places = (first + trades.first + column) * count + low + level
+                    yield ExitRows(places, rows, doubtful)
         unsure = np.flatnonzero(again) + first
-        if len(unsure):
-            places = (unsure[:, np.newaxis] * count + np.arange(count)).reshape(-1)
-            for begin in range(0, len(places), ROWS):
-                some = places[begin : begin + ROWS]
-                yield ExitRows(some, np.zeros((len(some), N_FIGURES)), np.ones(len(some), np.bool_))
+        places = (unsure[:, np.newaxis] * count + np.arange(count)).reshape(-1)
+        for begin in range(0, len(places), ROWS):
+            one = places[begin : begin + ROWS]
+            yield ExitRows(one, np.zeros((len(one), N_FIGURES)), np.ones(len(one), np.bool_))
 
 
-def _rows_of_trades(
-    world: ExitWorld,
-    needs: int,
-    trades: ColumnTrades,
-    table: ExitTable,
-    skipped: BoolArray,
-    floor: Floor | None,
-) -> Iterator[ExitRows]:
-    """Yield the summaries of some columns, positions counted from the first of them."""
-    first, last, starts, bars, money = trades
-    rows, cash = world.price_rows[first:last], world.cash[first:last]
-    sums = world.prices.table_for(0)
-    rate = float(world.settings.values[FEES])
-    own = np.empty((int(starts[last - first]), 3))
-    starts = starts[: last - first + 1]
-    exits.sums_of_trades(starts, bars, money, rows, world.market.close, sums.sums, sums.bases, own)
-    count = table.bars.shape[1]
-    room = max(count, min(ROWS, count * (last - first)))
-    done = 0
-    while done < last - first:
+class _Desk(NamedTuple):
+    """The trades of some columns, counted from 0, before a table of exits."""
+
+    world: ExitWorld
+    table: ExitTable
+    trades: ColumnTrades
+    rows: IntArray
+    cash: FloatArray
+    skipped: BoolArray
+
+    def rows_of_trades(self, needs: int, floor: Floor | None) -> Iterator[ExitRows]:
+        """Yield the summaries of the columns at every level, parts of them in threads."""
+        world, table = self.world, self.table
+        _, _, starts, bars, money = self.trades
+        n, count = len(self.rows), table.bars.shape[1]
+        starts = starts[: n + 1]
+        sums = world.prices.table_for(0)
+        own = np.empty((int(starts[n]), 3))
+        exits.sums_of_trades(
+            starts, bars, money, self.rows, world.market.close, sums.sums, sums.bases, own
+        )
+        costs = np.diff(starts) * (count // 2 + 10) + count
+        todo = [[a, b] for a, b in column_parts(costs, n)]
+        while todo:
+            found: list[ExitRows | None] = [None] * len(todo)
+
+            def work(part: int, todo: list[list[int]] = todo, found: Any = found) -> None:
+                a, b = todo[part]
+                todo[part][0], found[part] = self._some_rows(a, b, own, needs, floor)
+
+            share(work, len(todo))
+            todo = [part for part in todo if part[0] < part[1]]
+            yield from (one for one in found if one is not None and len(one.positions))
+
+    def _some_rows(
+        self, first: int, last: int, own: FloatArray, needs: int, floor: Floor | None
+    ) -> tuple[int, ExitRows]:
+        """Return the column after those that there was room for, and their summaries."""
+        world, table = self.world, self.table
+        _, _, starts, bars, money = self.trades
+        count = table.bars.shape[1]
+        room = max(count, min(ROWS, count * (last - first)))
         out, state = np.zeros((room, N_FIGURES)), np.empty(room, np.uint8)
         positions = np.empty(room, np.int64)
         kind, bound = exits.NO_FLOOR, 0.0
         if floor is not None and floor.bound is not None:
             kind = exits.BY_SHARPE if floor.figure == "sharpe" else exits.BY_END
             bound = float(floor.bound)
+        rate = float(world.settings.values[FEES])
         done, n = exits.exit_moments(
-            done, last - first, starts, bars, money, own, rows, table.places, world.late, rate,
-            world.market.close.shape[1], sums.limits, table.bars, table.prices, table.totals,
-            table.squares, table.growths, cash, kind, floor is not None and floor.best == "low",
-            bound, skipped, out, positions, state,
+            first, last, starts, bars, money, own, self.rows, table.places, world.late, rate,
+            world.market.close.shape[1], world.prices.table_for(0).limits, table.bars,
+            table.prices, table.totals, table.squares, table.growths, self.cash, kind,
+            floor is not None and floor.best == "low", bound, self.skipped, out, positions, state,
         )  # fmt: skip
-        if n == 0:
-            continue
         out, positions, state = out[:n], positions[:n], state[:n]
         doubtful = (state & SMALL) != 0
         again = np.full(n, needs & ~MOMENTS != 0) | ((state & UNSURE) != 0)
         again &= ~doubtful
         if again.any():
             which = np.flatnonzero(again)
-            out[which] = _walked(world, needs, trades, table, positions[which], rate)
-        yield ExitRows(positions, out, doubtful)
+            out[which] = self._walked(needs, positions[which])
+        return done, ExitRows(positions, out, doubtful)
 
-
-def _walked(
-    world: ExitWorld,
-    needs: int,
-    trades: ColumnTrades,
-    table: ExitTable,
-    positions: IntArray,
-    rate: float,
-) -> FloatArray:
-    """Return the summaries of single levels from their trades, one by one."""
-    first, last, starts, bars, money = trades
-    column = positions // table.bars.shape[1]
-    rows, cash = world.price_rows[first:last], world.cash[first:last]
-    most = int((starts[column + 1] - starts[column]).max(initial=1))
-    room = max(most, ROWS)
-    out = np.zeros((len(positions), N_FIGURES))
-    cell_bars, cell_money = np.empty((room, 2), np.int64), np.empty((room, 4))
-    done = 0
-    while done < len(positions):
-        cell_starts = np.empty(len(positions) - done + 1, np.int64)
-        end = exits.trades_of_cells(
-            done, positions, starts, bars, money, rows, table.places, world.late, rate, table.bars,
-            table.prices, cell_starts, cell_bars, cell_money,
-        )  # fmt: skip
-        part = ColumnTrades(done, end, cell_starts, cell_bars, cell_money)
-        add_figures(out, needs, part, world.prices, rows[column], cash[column])
-        done = end
-    return out
+    def _walked(self, needs: int, positions: IntArray) -> FloatArray:
+        """Return the summaries of single levels from their trades, one by one."""
+        world, table = self.world, self.table
+        _, _, starts, bars, money = self.trades
+        rate = float(world.settings.values[FEES])
+        column = positions // table.bars.shape[1]
+        most = int((starts[column + 1] - starts[column]).max(initial=1))
+        room = max(most, ROWS)
+        out = np.zeros((len(positions), N_FIGURES))
+        cell_bars, cell_money = np.empty((room, 2), np.int64), np.empty((room, 4))
+        done = 0
+        while done < len(positions):
+            cell_starts = np.empty(len(positions) - done + 1, np.int64)
+            end = exits.trades_of_cells(
+                done, positions, starts, bars, money, self.rows, table.places, world.late, rate,
+                table.bars, table.prices, cell_starts, cell_bars, cell_money,
+            )  # fmt: skip
+            part = ColumnTrades(done, end, cell_starts, cell_bars, cell_money)
+            add_figures(out, needs, part, world.prices, self.rows[column], self.cash[column])
+            done = end
+        return out

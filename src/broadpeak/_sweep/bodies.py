@@ -10,6 +10,7 @@ So the answer depends on the shape of the body, never on values, and holds for e
 
 from __future__ import annotations
 
+import builtins
 import dis
 import inspect
 import sys
@@ -19,6 +20,7 @@ from functools import lru_cache
 from typing import Any, ClassVar, TypeAlias
 
 from broadpeak._sweep.listable import (
+    Each,
     Items,
     Kind,
     Known,
@@ -281,6 +283,26 @@ class Reader:
     def _load_const(self, frame: Frame, step: _Step) -> None:
         frame.stack.append(Known(step.argval))
 
+    def _import(self, frame: Frame, step: _Step) -> None:
+        """Read an import of what is there already, which runs nothing."""
+        level, wanted = frame.pop(2)
+        name: str = step.argval
+        known: Any = frame.scope.get("__builtins__", {})
+        known = known if isinstance(known, dict) else vars(known)
+        is_plain = known.get("__import__") is builtins.__import__
+        if not is_plain or not isinstance(level, Known) or level.value != 0:
+            raise NotListable(f"it imports {name}")
+        is_whole = (
+            isinstance(wanted, Known) and wanted.value is None
+        )  # then the first part is bound
+        module = sys.modules.get(name.partition(".")[0] if is_whole else name)
+        if name not in sys.modules or not isinstance(module, types.ModuleType):
+            raise NotListable(f"it imports {name}")
+        frame.stack.append(Known(module))
+
+    def _import_from(self, frame: Frame, step: _Step) -> None:
+        frame.stack.append(self.rules.attribute(frame.stack[-1], step.argval))
+
     def _push_null(self, frame: Frame, _: _Step) -> None:
         frame.stack.append(_NULL)
 
@@ -378,6 +400,8 @@ class Reader:
         "COPY": _copy,
         "DICT_MERGE": _merge_map,
         "DICT_UPDATE": _merge_map,
+        "IMPORT_FROM": _import_from,
+        "IMPORT_NAME": _import,
         "IS_OP": _compare,
         "KW_NAMES": _name_keywords,
         "LIST_APPEND": _append,
@@ -444,7 +468,11 @@ def _bound(
 
 
 def read_body(
-    func: Any, args: Sequence[Any], named: Mapping[str, Any], varying: Collection[int | str]
+    func: Any,
+    args: Sequence[Any],
+    named: Mapping[str, Any],
+    varying: Collection[int | str],
+    by: str | None = None,
 ) -> ListRules:
     """See to it that `func` returns, for lists, a column or an entry a combination, or several.
 
@@ -456,6 +484,8 @@ def read_body(
         What it is called with.
     varying : collection
         Position or keyword of every parameter.
+    by : str, optional
+        The metric that is all that is wanted of a portfolio.
 
     Returns
     -------
@@ -484,5 +514,7 @@ def read_body(
         raise
     except Exception as error:  # an attribute of the user's that raises, a stack that is not ours
         raise NotListable(f"{type(error).__name__}: {error}") from error
+    if by is not None and isinstance(found, Each) and found.kind == "portfolio":
+        found = reader.rules.attribute(found, by)
     reader.rules.check_result(found)
     return reader.rules

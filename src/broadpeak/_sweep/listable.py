@@ -26,6 +26,7 @@ from broadpeak._indicators.catalog import find
 from broadpeak._indicators.definition import bind
 from broadpeak._indicators.output import IndicatorResult
 from broadpeak._metrics.formulas import METRICS
+from broadpeak._space.param import Param
 
 
 class NotListable(Exception):  # noqa: N818  # an answer, not an error
@@ -136,12 +137,9 @@ _PRICES: Final = frozenset(
     ("open", "high", "low", "close", "volume", "hlc3", "ohlc4", "returns", "symbols", "index")
 )
 _PATHS: Final = frozenset(("value", "returns", "positions", "close"))
-_SETTINGS: Final = frozenset(
-    (
-        *("size", "fees", "fixed_fees", "slippage", "init_cash"),
-        *("sl_stop", "tp_stop", "tsl_stop"),
-    )
-)
+_STOPS: Final = frozenset(("sl_stop", "tp_stop", "tsl_stop"))
+_SETTINGS: Final = _STOPS | {"size", "fees", "fixed_fees", "slippage", "init_cash"}
+_OF_AXIS: Final = frozenset(("value", "name", "level", "keys", "hide"))
 _SIGNALS: Final = frozenset(("entries", "exits", "short_entries", "short_exits"))
 _PURE_METHODS: Final = frozenset(  # of pandas and NumPy: they change nothing
     (
@@ -238,6 +236,7 @@ class ListRules:
     _gapless: set[Hashable] = field(default_factory=set)
     _single: set[Hashable] = field(default_factory=set)
     _numbers: count[int] = field(default_factory=count)
+    _axes: list[Known] = field(default_factory=list)
 
     # --- plain Python -------------------------------------------------------------------------
 
@@ -444,7 +443,7 @@ class ListRules:
 
     @staticmethod
     def _is_plain_owner(value: object) -> bool:
-        return not isinstance(value, (Data, IndicatorResult, *_TABLES)) and not _is_portfolio(
+        return not isinstance(value, (Data, IndicatorResult, *_TABLES)) and not is_portfolio(
             type(value)
         )
 
@@ -454,7 +453,7 @@ class ListRules:
             if name in vars(value) or value.__name__ == "broadpeak":
                 return Known(getattr(value, name))
             _no(f"{value.__name__}.{name} is not there")
-        if _is_portfolio(value) and name == "from_signals":
+        if is_portfolio(value) and name == "from_signals":
             return Known(value.from_signals)
         kind: Any = value if isinstance(value, type) else type(value)
         reads: Any = type(value).__getattribute__
@@ -499,7 +498,7 @@ class ListRules:
                 self._places[key] = Same("indicator", data, outputs, shape.hidden)
             elif isinstance(value, _TABLES):
                 self._places[key] = Same("table", key)
-            elif _is_portfolio(type(value)):
+            elif is_portfolio(type(value)):
                 self._places[key] = Same("portfolio", key)
             else:
                 _no(f"it uses {_named(owner)}")
@@ -562,6 +561,8 @@ class ListRules:
         if not isinstance(func, Known):
             _no(f"it calls {_named(func)}")
         value = func.value
+        if value is Param:
+            return self._axis(args, named)
         inner = getattr(value, "__func__", value)
         if isinstance(inner, types.FunctionType):
             module = inner.__globals__.get("__name__")
@@ -580,6 +581,21 @@ class ListRules:
         passed = next(filter(_listed, (*args, *named.values())), None)
         with_ = "" if passed is None else f" with {_named(passed)}"
         return _no(f"it calls {_named(func)}{with_}")
+
+    def _axis(self, args: Sequence[Kind], named: Mapping[str, Kind]) -> Kind:
+        """Return the parameter of a stop, of which every combination meets every value."""
+        values = args[0] if args else named.get("value")
+        if len(args) > 1 or values is None or not named.keys() <= _OF_AXIS:
+            _no("it makes a parameter")
+        options = {key: one for key, one in named.items() if key != "value"}
+        parts = values.items if isinstance(values, Items) else (values,)
+        known = [one.value for one in (*parts, *options.values()) if isinstance(one, Known)]
+        if len(known) < len(parts) + len(options):
+            _no("it makes a parameter of what is not known")
+        found: Any = known[: len(parts)] if isinstance(values, Items) else known[0]
+        if not isinstance(found, (list, tuple, range, np.ndarray, pd.Index)):
+            _no("it makes a parameter of what is not plain")
+        return Known(Param(found, **dict(zip(options, known[len(parts) :], strict=True))))
 
     def _builtin(self, func: Any, args: Sequence[Kind], named: Mapping[str, Kind]) -> Kind:
         if all(isinstance(arg, Known) and isinstance(arg.value, _SCALARS) for arg in args):
@@ -834,7 +850,7 @@ class ListRules:
 
     def _simulated(self, func: Any, args: Sequence[Kind], named: Mapping[str, Kind]) -> Kind:
         """Return what ``PF.from_signals(…)`` gives."""
-        if not _is_portfolio(func.__self__):
+        if not is_portfolio(func.__self__):
             return _no("it simulates with a class of its own")
         bound = signature(func).bind(*args, **named).arguments
         made: list[Any] = ["portfolio"]
@@ -844,6 +860,11 @@ class ListRules:
             if name in {"group_by", "cash_sharing"}:
                 if not (isinstance(value, Known) and value.value in (None, False)):
                     _no("it groups columns")
+            elif isinstance(value, Known) and type(value.value) is Param:
+                if name not in _STOPS:
+                    _no(f"{name} of a portfolio is a Param")
+                self._axes.append(value)  # so that its id stays its own
+                made.append((name, "axis", id(value.value)))
             elif isinstance(value, Listed):
                 if name not in _SETTINGS:
                     _no(f"{name} of a portfolio is a parameter")
@@ -858,7 +879,7 @@ class ListRules:
                 self._shared(value)
             if name == "close":
                 bars = self._bars_of(value)
-        if len(made) == 1:
+        if not any(isinstance(value, (Each, Listed)) for value in bound.values()):
             return Same("portfolio")
         return self._made(Each("portfolio", bars, tuple(made), is_zipped=is_zipped))
 
@@ -935,7 +956,7 @@ def _is_small(value: object) -> bool:
     return type(value) is float or abs(value) <= _LARGEST  # type: ignore[arg-type]  # an int
 
 
-def _is_portfolio(kind: object) -> bool:
+def is_portfolio(kind: object) -> bool:
     """Return whether a class is the library's `Portfolio`, which this layer does not import."""
     return (
         isinstance(kind, type)

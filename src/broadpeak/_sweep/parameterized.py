@@ -37,7 +37,7 @@ from broadpeak._sweep.decorating import (
     options_given,
     own_options,
 )
-from broadpeak._sweep.mono import LEAST, checked_mono, refusal, run_listed
+from broadpeak._sweep.mono import LEAST, Mono, checked_mono, run_listed
 from broadpeak._sweep.streaming import Wanted, run_kept, run_mono_kept
 from broadpeak.errors import ConditionError, ParamError, broken_rule
 from broadpeak.types import Function, IntArray, Keywords, NoResult, ParamValues, Reducer
@@ -188,20 +188,18 @@ class Parameterized(Decorated):
             return self.func(*args, **kwargs)
         settings = options.settings or self.settings(options)
         mono = checked_mono(own_values["mono"]) if "mono" in own_values else "auto"
-        if settings.keep is not None:
-            if mono is True:
-                raise refusal("keep is given")
-            arguments = args, kwargs, params, positions
-            reducer = settings.keep
-            return self._run_kept(arguments, settings, reducer, own_values, with_index=with_index)
-        combos: Combos = self._combos(params, own_values)
-        if not own_values.keys().isdisjoint(self.rules) and any(
+        has_rules = not own_values.keys().isdisjoint(self.rules) and any(
             own_values.get(name) is not None for name in self.rules
-        ):
-            if mono is False:
-                rules = [name for name in self.rules if own_values.get(name) is not None]
-                rule = f"not be False beside {' and '.join(rules)}"
-                raise ParamError(broken_rule("mono", rule, mono, "Leave out one of them."))
+        )
+        if has_rules and mono is False:
+            rules = [name for name in self.rules if own_values.get(name) is not None]
+            rule = f"not be False beside {' and '.join(rules)}"
+            raise ParamError(broken_rule("mono", rule, mono, "Leave out one of them."))
+        if settings.keep is not None:
+            arguments = args, kwargs, params, positions
+            return self._run_kept(arguments, settings, mono, own_values, with_index=with_index)
+        combos: Combos = self._combos(params, own_values)
+        if has_rules:
             chunks = plan_chunks(len(combos), *map(own_values.get, self.rules), prefix="mono_")
             arguments = args, kwargs, params, positions
             finished, index = self._run_chunks(arguments, combos, chunks, settings)
@@ -293,13 +291,15 @@ class Parameterized(Decorated):
         self,
         arguments: tuple[tuple[object, ...], dict[str, object], Params, Places],
         settings: Settings,
-        reducer: Reducer,
+        mono: Mono,
         own_values: Keywords,
         *,
         with_index: bool,
     ) -> Any:
         """Return what the reducer of `settings` keeps, with `with_index` also its combinations."""
         args, kwargs, params, positions = arguments
+        reducer = settings.keep
+        assert reducer is not None  # noqa: S101  # that is why this is called
         if with_index and not isinstance(reducer, Best):
             rule = "be left out with a reducer that keeps no combinations"
             raise ParamError(broken_rule("return_param_index", rule, reducer))
@@ -316,7 +316,7 @@ class Parameterized(Decorated):
         )
         rules = [own_values.get(name) for name in self.rules]
         if all(rule is None for rule in rules):
-            finished = run_kept(wanted)
+            finished = run_kept(wanted, mono)
         else:
             context = settings.template_context or {}
             chunks = plan_chunks(len(combos), *rules, prefix="mono_")

@@ -20,6 +20,7 @@ from broadpeak._run.options import Settings
 from broadpeak._run.sinks import Finished, KeptResults
 from broadpeak._space.combine import Column, Combos
 from broadpeak._space.lazycombos import MOST_HELD, ComboBlocks
+from broadpeak._sweep.mono import LEAST, Mono, run_listed
 from broadpeak.errors import ParamError, broken_rule
 from broadpeak.types import AnyArray, IntArray, Keywords, NoResult, Reducer
 
@@ -60,9 +61,14 @@ class AxisCodes:
         for codes in self.combos:
             yield [self.combos.axes.param_codes(name, codes) for name in self.names]
 
+    def at(self, numbers: IntArray) -> list[IntArray]:
+        """Return the codes of the combinations with these numbers."""
+        codes = self.combos.codes_at(numbers)
+        return [self.combos.axes.param_codes(name, codes) for name in self.names]
 
-def run_kept(wanted: Wanted) -> Finished:
-    """Call the function on every combination, and return what is kept."""
+
+def run_kept(wanted: Wanted, mono: Mono = False) -> Finished:
+    """Call the function on every combination, as lists where `mono` allows; return what is kept."""
     combos, settings = wanted.combos, wanted.settings
     none = np.empty(0, dtype=np.int64)
     calls = wanted.calls({name: (values, none) for name, values in wanted.values.items()}, 0)
@@ -74,14 +80,16 @@ def run_kept(wanted: Wanted) -> Finished:
         tasks, keys = tasks[:], combos.index(np.arange(len(combos)))
     elif settings.chunk_meta is not None:
         tasks = tasks[:]  # calls are asked for in any order
-    return run(
-        tasks,
-        settings,
-        keys=keys,
-        label=wanted.label,
-        names=wanted.names,
-        sink=KeptResults(wanted.reducer, combos.index),
-    )
+
+    def do(tasks: Calls | CallStream, **options: Any) -> Finished:
+        sink = KeptResults(wanted.reducer, combos.index)  # every run begins with nothing
+        label, names = wanted.label, wanted.names
+        return run(tasks, settings, keys=keys, label=label, names=names, sink=sink, **options)
+
+    if mono is False or len(combos) < (2 if mono is True else LEAST):
+        return do(tasks)
+    params = {name: combos.axes.params[name] for name in wanted.values}
+    return run_listed(do, tasks, mono, params, settings)
 
 
 def run_mono_kept(

@@ -24,7 +24,7 @@ from broadpeak._training.components import Bars, Component
 from broadpeak._training.fits import FittedModels, ModelKey
 from broadpeak._training.objective import NamedObjective, Objective, OwnObjective
 from broadpeak._training.orders import Account, OrderRow, SimulatedOrders, simulate_orders
-from broadpeak._training.performance import FIELDS, Stats, values_of
+from broadpeak._training.performance import FIELDS, RecordBlock, Stats
 from broadpeak._training.recorded import Workspace, n_together
 from broadpeak._training.strategy import (
     OptimizePosition,
@@ -168,9 +168,9 @@ class Evaluation(NamedTuple):
     ----------
     score : float
         Value of the objective.
-    values : tuple of float, or None
-        The fields of `stats`; None where the step was left out or failed. Thousands come back from
-        workers, so they travel as plain numbers.
+    plain : tuple of float, or None
+        The fields of `stats`; None where the step was left out or failed, or where they stand in
+        `block`. Thousands come back from workers, so they travel as plain numbers.
     stopped : bool
         The strategy ended the search of this parameter.
     watched : bool
@@ -183,16 +183,21 @@ class Evaluation(NamedTuple):
         Profit at each evaluated close.
     halves : tuple of float, or None
         Scores of the first and the second half of the bars, where the setup asks for them.
+    block, row : RecordBlock or None, int
+        Where the fields of `stats` stand, if they are not in `plain`: as few objects an evaluation
+        as may be.
     """
 
     score: float
-    values: tuple[float, ...] | None = None
+    plain: tuple[float, ...] | None = None
     stopped: bool = False
     watched: bool = False
     n_unprotected: int = 0
     computed: dict[int, float] | None = None
     curve: FloatArray | None = None
     halves: tuple[float, float] | None = None
+    block: RecordBlock | None = None
+    row: int = 0
 
     @classmethod
     def of(cls, stored: object) -> Evaluation:
@@ -214,16 +219,33 @@ class Evaluation(NamedTuple):
         )
         raise StoreError(msg)
 
+    def travelling(self) -> tuple[object, ...]:
+        """Return the plain tuple of which `of` makes the evaluation again."""
+        return (self.score, self.values, *self[2:8])
+
+    @property
+    def values(self) -> tuple[float, ...] | None:
+        """The fields of `stats`; None where there are none."""
+        return self.plain if self.block is None else self.block.values(self.row)
+
     @property
     def stats(self) -> Stats | None:
         """Statistics of the run; None where there was none."""
+        values = self.values
         # Counts of pooled samples may be fractions.
-        return None if self.values is None else Stats(*self.values)  # type: ignore[arg-type]
+        return None if values is None else Stats(*values)  # type: ignore[arg-type]
+
+    @property
+    def counts(self) -> tuple[float, float]:
+        """Numbers of wins and losses; NaN where nothing is known."""
+        if self.block is not None:
+            return self.block.counts[self.row]
+        return (np.nan, np.nan) if self.plain is None else (self.plain[_N_WIN], self.plain[_N_LOSS])
 
     @property
     def n_trades(self) -> float:
         """Number of trades."""
-        return 0 if self.values is None else self.values[_N_WIN] + self.values[_N_LOSS]
+        return 0 if self.block is None and self.plain is None else sum(self.counts)
 
 
 _N_WIN, _N_LOSS = FIELDS.index("num_win"), FIELDS.index("num_loss")
@@ -261,7 +283,7 @@ def evaluate(
         if see is not None:
             see(runs[0].state, step)
         return evaluation_of(setup, runs)
-    return score_recorded(setup, [record(setup, step, known, see)])[0]
+    return StartedRuns(setup, [record(setup, step, known, see)]).evaluations()[0]
 
 
 SeeRun: TypeAlias = Callable[[RunState, SearchStep], object]
@@ -292,23 +314,38 @@ def record(
     return RecordedRun(row, state.stopped, state.watched, values.computed)
 
 
-def score_recorded(setup: EvaluationSetup, runs: Sequence[RecordedRun]) -> list[Evaluation]:
-    """Simulate the orders of several runs together, and score each."""
-    account, objective = setup.account, setup.objective
-    rows = [run.row for run in runs]
-    found, equity = setup.workspace.stats(rows, account, setup.recency, curves=setup.curves)
-    values = values_of(found, account.years)
-    if isinstance(objective, NamedObjective):
-        scores = objective.of_records(found)
-    else:
-        scores = [objective(Stats(*one)) for one in values]  # type: ignore[arg-type]  # see `values`
-    curves = [*equity] if setup.curves else [None] * len(runs)
-    return [
-        Evaluation(score, of_run, stopped, watched, row.n_unprotected, computed or None, curve)
-        for (row, stopped, watched, computed), score, of_run, curve in zip(
-            runs, scores, values, curves, strict=True
+class StartedRuns:
+    """Recorded runs that are being simulated together; with `goes_on` beside what follows here."""
+
+    def __init__(
+        self, setup: EvaluationSetup, runs: Sequence[RecordedRun], *, goes_on: bool = False
+    ) -> None:
+        self._setup, self._runs = setup, runs
+        rows = [run.row for run in runs]
+        self._started = setup.workspace.start(
+            rows, setup.account, setup.recency, curves=setup.curves, goes_on=goes_on
         )
-    ]
+        self.wait = self._started.wait
+
+    def evaluations(self) -> list[Evaluation]:
+        """Return the runs with their scores."""
+        setup, objective = self._setup, self._setup.objective
+        found, equity = self._started.result()
+        block = RecordBlock(found, setup.account.years)
+        if isinstance(objective, NamedObjective):
+            scores = objective.of_records(found)
+        else:
+            scores = [objective(block.stats(row)) for row in range(len(found))]
+        curves = [*equity] if setup.curves else [None] * len(found)
+        return [
+            Evaluation(
+                score, None, stopped, watched, row.n_unprotected, computed or None, curve, None,
+                block, at,
+            )
+            for at, ((row, stopped, watched, computed), score, curve) in enumerate(
+                zip(self._runs, scores, curves, strict=True)
+            )
+        ]  # fmt: skip
 
 
 def run_samples(
@@ -406,11 +443,11 @@ def evaluate_request(setup: EvaluationSetup, request: StepRequest) -> tuple[obje
     """
     step, batch, position = request
     if position > setup.stops.get(batch, position):
-        return tuple(Evaluation(np.nan))  # an earlier step of the batch ended it
+        return Evaluation(np.nan).travelling()  # an earlier step of the batch ended it
     found = evaluate(setup, SearchStep(*step))
     if found.stopped:
         setup.stops[batch] = position
-    return tuple(found)
+    return found.travelling()
 
 
 def run_requests(
@@ -496,28 +533,51 @@ def evaluate_in_batches(
         If the strategy raises anything that is no error of this library.
     """
     size = n_together(len(setup.bars))
-    for first in range(0, len(steps), size):
-        runs: list[RecordedRun] = []
-        failed: Exception | SystemExit | None = None
-        before = recall.swap(setup.workspace.memory(setup.bars))
-        try:
-            for step in steps[first : first + size]:
-                runs.append(record(setup, step, known(step), see))
-                if runs[-1].stopped:
-                    break
-        except (Exception, SystemExit) as error:  # noqa: BLE001  # raised below, in its turn
-            failed = error
-        finally:
-            recall.swap(before)
-        if runs:
-            yield from score_recorded(setup, runs)
-        if isinstance(failed, OWN_MISTAKES):
-            raise failed
-        if failed is not None:
-            number = first + len(runs)
-            label = label_of(setup.component.key, names, steps[number].point)
-            rerun = partial(evaluate, setup, steps[number])
-            raise failed_call(failed, number, label, rerun) from failed
+    started: StartedRuns | None = None
+    try:
+        for first in range(0, len(steps), size):
+            runs, failed = _recorded(setup, steps[first : first + size], known, see)
+            is_last = first + size >= len(steps) or len(runs) < size
+            # While these are simulated, the strategy is called for those that follow.
+            before = started
+            started = StartedRuns(setup, runs, goes_on=not is_last) if runs else None
+            if before is not None:
+                yield from before.evaluations()
+            if is_last and started is not None:
+                yield from started.evaluations()
+            if isinstance(failed, OWN_MISTAKES):
+                raise failed
+            if failed is not None:
+                number = first + len(runs)
+                label = label_of(setup.component.key, names, steps[number].point)
+                rerun = partial(evaluate, setup, steps[number])
+                raise failed_call(failed, number, label, rerun) from failed
+            if is_last:
+                return
+    finally:
+        if started is not None:
+            started.wait()
+
+
+def _recorded(
+    setup: EvaluationSetup,
+    steps: Sequence[SearchStep],
+    known: Callable[[SearchStep], Discovered | None],
+    see: SeeRun,
+) -> tuple[list[RecordedRun], Exception | SystemExit | None]:
+    """Return the runs of steps, up to one that ends the search, or fails, and how."""
+    runs: list[RecordedRun] = []
+    before = recall.swap(setup.workspace.memory(setup.bars))
+    try:
+        for step in steps:
+            runs.append(record(setup, step, known(step), see))
+            if runs[-1].stopped:
+                break
+    except (Exception, SystemExit) as error:  # noqa: BLE001  # raised in its turn
+        return runs, error
+    finally:
+        recall.swap(before)
+    return runs, None
 
 
 def is_batched(setup: EvaluationSetup) -> bool:

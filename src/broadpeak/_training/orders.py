@@ -11,6 +11,7 @@ import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -190,10 +191,10 @@ class OrderBook:
         (long, short), (leave_long, leave_short) = self._entries.values(), self._exits.values()
         signals = [[one.when for one in long], leave_long, [one.when for one in short], leave_short]
         inputs = [*itertools.chain(*signals)]
-        key = (first, *map(len, signals), *map(id, inputs))
+        key = (first, len(long), len(leave_long), len(short), *map(id, inputs))
         if memory is None or (placed := memory.get(key)) is NOTHING:
             placed = _placed([_any_of(masks, self._n_bars) for masks in signals], first)
-            if memory is not None and all(map(memory.knows, inputs)):
+            if memory is not None and all(map(memory.known.__contains__, map(id, inputs))):
                 memory.put(key, placed, inputs, placed[0].nbytes + placed[1].nbytes)
         words, entries = placed
         if unit_lots:
@@ -298,9 +299,14 @@ def _are_same(one: Mapping[str, Setting], other: Mapping[str, Setting]) -> bool:
     return True
 
 
+@lru_cache(maxsize=4)
+def _never(n_bars: int) -> BoolArray:
+    return read_only(np.zeros(n_bars, dtype=np.bool_))
+
+
 def _any_of(masks: Sequence[BoolArray], n_bars: int) -> BoolArray:
     if not masks:
-        return np.zeros(n_bars, dtype=np.bool_)
+        return _never(n_bars)
     found = masks[0]
     for mask in masks[1:]:
         found = found | mask
@@ -312,12 +318,9 @@ def _placed(masks: Sequence[BoolArray], first: int) -> tuple[AnyArray, IntArray]
 
     Only bars from `first` on count.
     """
-    n_bars = len(masks[0])
-    words = np.zeros((n_bars + 7) >> 3, dtype=np.uint64)
     enter_long, exit_long, enter_short, exit_short = map(read_only, masks)
-    encode_orders(enter_long, exit_long, enter_short, exit_short, first, words)
-    entries = np.flatnonzero(words.view(np.uint8)[:n_bars] & (LONG_IN | SHORT_IN))
-    return words, entries.astype(np.int64, copy=False)
+    never = _never(len(enter_long))
+    return encode_orders(enter_long, exit_long, enter_short, exit_short, never, first)
 
 
 def _joined_setting(
@@ -395,8 +398,8 @@ def signal(name: str, when: object, bars: Bars, memory: Recall | None = None) ->
 
     What a `memory` knows cannot be changed, and is taken as it is.
     """
-    if type(when) is np.ndarray and when.dtype == _BOOL and when.shape == bars.close.shape:
-        if memory is not None and memory.knows(when):
+    if type(when) is np.ndarray and when.dtype is _BOOL and when.shape == bars.close.shape:
+        if memory is not None and id(when) in memory.known:
             return when
         return when.copy()  # the strategy may go on using its array
     index = bars.index
@@ -415,11 +418,17 @@ def setting(name: str, value: object, bars: Bars | None, memory: Recall | None =
     """
     if value is None or (type(value) is float and abs(value) < _LARGE):
         return value
-    if type(value) is np.ndarray and bars is not None and value.dtype == _FLOAT:
-        if memory is not None and memory.knows(value) and value.shape == bars.close.shape:
+    if (
+        type(value) is np.ndarray
+        and value.dtype is _FLOAT
+        and bars is not None
+        and value.shape == bars.close.shape
+    ):
+        if memory is not None and id(value) in memory.known:
             return value
-        if value.shape == bars.close.shape:
-            return _own(value)
+        own: FloatArray = value.copy()
+        own.flags.writeable = False
+        return own
     if isinstance(value, (bool, np.bool_, str)):
         raise OrderError(broken_rule(name, "be a number, or an array with one number a bar", value))
     if (number := check.real(value)) is not None:
@@ -431,12 +440,8 @@ def setting(name: str, value: object, bars: Bars | None, memory: Recall | None =
     raw = _column(name, value, bars.index, plain_array)
     if raw.ndim == 0 and raw.dtype != np.bool_:
         return float(raw)
-    return _own(raw)
-
-
-def _own(values: AnyArray) -> FloatArray:
-    own = np.array(values, dtype=np.float64)
-    own.setflags(write=False)
+    own = np.array(raw, dtype=np.float64)
+    own.flags.writeable = False
     return own
 
 

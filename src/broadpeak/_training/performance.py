@@ -420,9 +420,49 @@ FIELDS = tuple(field.name for field in dataclasses.fields(Stats))
 _WON, _LOST = FIELDS.index("win_total"), FIELDS.index("loss_total")
 
 
-def values_of(records: AnyArray, years: float) -> list[tuple[float, ...]]:
-    """Return the values of all fields for each record of dtype `STATS`."""
-    return [(*one, years, one[_WON] - one[_LOST]) for one in records.tolist()]
+class RecordBlock:
+    """Statistics of several runs, made when somebody looks at one.
+
+    Attributes
+    ----------
+    records : array of dtype `STATS`, shape (n,)
+    years : float
+        Length of the evaluated period.
+    """
+
+    __slots__ = ("_counts", "records", "years")
+
+    def __init__(self, records: AnyArray, years: float) -> None:
+        self.records, self.years = records, years
+        self._counts: list[tuple[int, int]] | None = None
+
+    def __reduce__(self) -> tuple[type[RecordBlock], tuple[AnyArray, float]]:
+        return RecordBlock, (self.records, self.years)
+
+    @property
+    def counts(self) -> list[tuple[int, int]]:
+        """Numbers of wins and losses of each run."""
+        if self._counts is None:
+            columns = (self.records[name].tolist() for name in ("num_win", "num_loss"))
+            self._counts = [*zip(*columns, strict=True)]
+        return self._counts
+
+    def values(self, row: int) -> tuple[float, ...]:
+        """Return the values of all fields of one run."""
+        one: tuple[float, ...] = self.records[row].item()
+        return (*one, self.years, one[_WON] - one[_LOST])
+
+    def stats(self, row: int) -> Stats:
+        """Return the statistics of one run."""
+        return Stats(*self.values(row))  # type: ignore[arg-type]  # integers where they belong
+
+    def columns(self, rows: IntArray) -> dict[str, AnyArray]:
+        """Return the values of some runs by field."""
+        taken = self.records[rows]
+        found: dict[str, AnyArray] = {name: taken[name] for name in taken.dtype.names or ()}
+        found["years"] = np.full(len(rows), self.years)
+        found["net"] = found["win_total"] - found["loss_total"]
+        return found
 
 
 _PLAIN = frozenset({int, float})

@@ -179,9 +179,9 @@ def evaluate_pooled(setup: PooledSetup, request: PooledRequest) -> tuple[object,
     """
     steps, batch, position = request
     if position > setup.stops.get(batch, position):
-        left_out = tuple(Evaluation(np.nan))  # an earlier step of the batch ended it
+        left_out = Evaluation(np.nan).travelling()  # an earlier step of the batch ended it
         return left_out, (left_out,) * len(steps)
     whole, own = evaluate_together(setup, [SearchStep(*step) for step in steps])
     if whole.stopped:
         setup.stops[batch] = position
-    return tuple(whole), tuple(map(tuple, own))
+    return whole.travelling(), tuple(one.travelling() for one in own)

@@ -8,12 +8,14 @@ the same steps for one evaluation after the other. What is spared is all that Py
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 
 from broadpeak._core.arrays import read_only
 from broadpeak._core.recall import Recall
+from broadpeak._core.threads import beside, bounds_of, parts_for, share
 from broadpeak._metrics.formulas import TINY
 from broadpeak._simulation._kernels.layout import FEES, N_SETTINGS, Terms
 from broadpeak._simulation.fills import NO_DAYS
@@ -29,9 +31,12 @@ from broadpeak._training.orders import (
 )
 from broadpeak.types import AnyArray, FloatArray, IntArray
 
-MOST_ROWS = 128
+MOST_ROWS = 256
 MOST_BYTES = 32 * 2**20
 """Evaluations that are simulated together, and what one value a bar of all of them takes."""
+
+BAR_COST = 5.0
+"""About what a bar of an evaluation takes, in ns; below a millisecond no thread is started."""
 
 _LARGEST = 1e300
 _DISTANCES, _LIFETIME = ("stop", "take_profit", "trail"), "lifetime"
@@ -117,49 +122,107 @@ class Workspace:
         """Go on without a memory."""
         self._remembers, self._memory = False, None
 
-    def stats(
-        self, rows: Sequence[OrderRow], account: Account, recency: float, *, curves: bool
-    ) -> tuple[AnyArray, FloatArray]:
-        """Return the statistics of several evaluations of one account.
+    def start(
+        self,
+        rows: Sequence[OrderRow],
+        account: Account,
+        recency: float,
+        *,
+        curves: bool,
+        goes_on: bool = False,
+    ) -> StartedRows:
+        """Simulate several evaluations of one account; with `goes_on` beside what follows here."""
+        if self._inputs is None or self._inputs.account is not account:
+            self._inputs = _Inputs(account)
+        return StartedRows(rows, self._inputs, recency, curves=curves, goes_on=goes_on)
+
+
+class StartedRows:
+    """Evaluations that are being simulated.
+
+    Parameters
+    ----------
+    rows : sequence of OrderRow
+    inputs : _Inputs
+    recency : float
+    curves : bool
+        Whether the profit at each close is wanted.
+    goes_on : bool
+        The caller has more to do before it asks for the result.
+    """
+
+    __slots__ = ("_curves", "_inputs", "_recency", "_records", "_refused", "_rows", "_wait")
+
+    def __init__(
+        self,
+        rows: Sequence[OrderRow],
+        inputs: _Inputs,
+        recency: float,
+        *,
+        curves: bool,
+        goes_on: bool,
+    ) -> None:
+        self._rows, self._inputs, self._recency = rows, inputs, float(recency)
+        account = inputs.account
+        n, first = len(rows), account.first
+        n_bars = account.prices.shape[1]
+        words, word_rows, entries, bounds = _distinct(rows)
+        numbers, starts, distances, stops = _settings(rows, inputs.tail)
+        self._records = np.zeros(n, STATS)
+        self._curves = np.empty((n if curves else 0, n_bars - first))
+        # Lots without a limit are refused, too, also where nothing is entered.
+        self._refused = np.isinf(numbers[:, 0])
+        terms = inputs.terms_with(stops)
+        close = inputs.prices[3]
+        looks = terms.next_open or terms.has_distances
+        open_, high, low = inputs.prices[:3] if looks else (close, close, close)
+
+        def run(begin: int, end: int) -> None:
+            evaluate_recorded(
+                self._records, self._curves, begin, end, words, word_rows, entries, bounds,
+                numbers, starts, distances, inputs.flatten, open_, high, low, close, inputs.days,
+                terms, inputs.costs, first, account.slope, self._recency, account.capital, TINY,
+            )  # fmt: skip
+
+        self._wait: Callable[[], None] | None = None
+        cost = BAR_COST * n * n_bars
+        # As a whole in another thread while this one goes on, or in parts.
+        n_parts = parts_for(2 * cost if goes_on else cost)
+        if n_parts > 1 and goes_on:
+            self._wait = beside(partial(run, 0, n))
+        else:
+            places = bounds_of(n, n_parts)
+            share(lambda part: run(places[part], places[part + 1]), n_parts)
+
+    def result(self) -> tuple[AnyArray, FloatArray]:
+        """Return the statistics, when they are there.
 
         Returns
         -------
         array of dtype `STATS`, shape (n,)
         array of float, shape (n, evaluated bars)
-            Profit at each evaluated close; no rows unless `curves` are wanted.
+            Profit at each evaluated close; no rows unless it is wanted.
 
         Raises
         ------
         ParamError
             If a result is beyond all floats.
         """
-        if self._inputs is None or self._inputs.account is not account:
-            self._inputs = _Inputs(account)
-        inputs = self._inputs
-        n, first = len(rows), account.first
-        n_bars = account.prices.shape[1]
-        words, word_rows, entries, bounds = _distinct(rows)
-        numbers, starts, distances, stops = _settings(rows, inputs.tail)
-        records = np.zeros(n, STATS)
-        found = np.empty((n if curves else 0, n_bars - first))
-        terms = inputs.terms_with(stops)
-        close = inputs.prices[3]
-        looks = terms.next_open or terms.has_distances
-        open_, high, low = inputs.prices[:3] if looks else (close, close, close)
-        evaluate_recorded(
-            records, found, 0, n, words, word_rows, entries, bounds, numbers, starts, distances,
-            inputs.flatten, open_, high, low, close, inputs.days, terms, inputs.costs, first,
-            account.slope, float(recency), account.capital, TINY,
-        )  # fmt: skip
-        # Lots without a limit are refused, too, also where nothing is entered.
-        endless = np.isinf(numbers[:, 0])
-        if endless.any() or not (np.abs(records.view(np.float64)) < _LARGEST).all():
-            fields = records.view(np.float64).reshape(n, _N_FIELDS)
-            large = ~(np.abs(fields) < _LARGEST).all(axis=1) | endless
-            for i in np.flatnonzero(large).tolist():
-                orders = rows[i].whole(n_bars)
-                simulate_orders(orders, account).stats(account, recency=recency)
-        return records, found
+        self.wait()
+        refused, fields = self._refused, self._records.view(np.float64).reshape(-1, _N_FIELDS)
+        if refused.any() or not (np.abs(fields) < _LARGEST).all():
+            account = self._inputs.account
+            refused |= ~(np.abs(fields) < _LARGEST).all(axis=1)
+            for i in np.flatnonzero(refused).tolist():
+                orders = self._rows[i].whole(account.prices.shape[1])
+                simulate_orders(orders, account).stats(account, recency=self._recency)
+        return self._records, self._curves
+
+    def wait(self) -> None:
+        """Wait until the kernel has ended."""
+        wait, self._wait = self._wait, None
+        if wait is not None:
+            wait()
 
 
 def _settings(

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import html
 import itertools
+import operator
 import platform
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -38,7 +39,7 @@ from broadpeak._training.objective import objective_name
 from broadpeak._training.performance import FIELDS, Stats
 from broadpeak._training.strategy import Strategy
 from broadpeak.errors import ParamError, broken_rule
-from broadpeak.types import FloatArray, IntArray
+from broadpeak.types import AnyArray, FloatArray, IntArray
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -696,9 +697,7 @@ def _trial_frame(log: TrialLog) -> pd.DataFrame:
     for row, (_, found) in enumerate(trials):
         for at, value in (found.computed or {}).items():
             points[row, at] = value  # stored, not searched: what the strategy computed in this run
-    empty = Stats().values()
-    columns = [*zip(*(found.values or empty for _, found in trials), strict=True)]
-    stats = dict(zip(FIELDS, columns or [()] * len(FIELDS), strict=True))
+    stats = _stats_columns([found for _, found in trials])
     table = {
         "component": log.component,
         "pass": [step.train_cycle for step, _ in trials],
@@ -713,6 +712,20 @@ def _trial_frame(log: TrialLog) -> pd.DataFrame:
     if log.blended is not None:
         table[BLENDED] = np.array(log.blended, dtype=np.float64)
     return pd.DataFrame(table, index=pd.RangeIndex(len(trials)))
+
+
+def _stats_columns(found: Sequence[Evaluation]) -> dict[str, Any]:
+    """Return the statistics of evaluations by field."""
+    if found and all(one.block is not None for one in found):
+        columns: dict[str, list[AnyArray]] = {name: [] for name in FIELDS}
+        for block, rows in itertools.groupby(found, key=operator.attrgetter("block")):
+            places = np.array([one.row for one in rows])
+            for name, values in block.columns(places).items():
+                columns[name].append(values)
+        return {name: np.concatenate(parts) for name, parts in columns.items()}
+    empty = Stats().values()
+    rows_of = [*zip(*(one.values or empty for one in found), strict=True)]
+    return dict(zip(FIELDS, rows_of or [()] * len(FIELDS), strict=True))
 
 
 def _curve_frame(log: TrialLog) -> pd.DataFrame:

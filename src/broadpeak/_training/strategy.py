@@ -786,7 +786,8 @@ class StrategyRun:
         lifetime: EntrySetting,
     ) -> None:
         state = self._state
-        book, bars, memory = state.book(), self._bars(), state.memory
+        book, memory = state.book(), state.memory
+        bars = state.bars[state.here().asset]
         settings = state.settings.copy()
         if not (lots is stop is take_profit is trail is lifetime is None):
             given = (lots, stop, take_profit, trail, lifetime)

@@ -8,8 +8,6 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 import broadpeak as bp
 from broadpeak._cli import console, example, flags
 from broadpeak._cli.commands import doctor
@@ -60,7 +58,7 @@ def jobs() -> dict[str, Callable[[], object]]:
         "crossings": lambda: _crossings(data, several),
         "signals": lambda: _signals(data, several),
         "trainings": lambda: _trainings(data),
-        "statistics": lambda: _statistics(data),
+        "statistics": lambda: _statistics(several),
     }
 
 
@@ -103,8 +101,8 @@ def _trainings(data: bp.Data) -> None:
     bp.test(strategy, data, training).stats()
 
 
-def _statistics(data: bp.Data) -> None:
-    returns = np.column_stack([data.returns.fillna(0.0)] * 3) * [1.0, 0.5, -1.0]
+def _statistics(several: bp.Data) -> None:
+    returns = several.returns.fillna(0.0)
     bp.stats.spa(returns, n=20)
     bp.stats.pbo(returns, n_blocks=4)
-    bp.stats.bootstrap(returns[:, 0], np.mean, n=5)
+    bp.stats.bootstrap(returns, lambda sample: float(sample.mean()), n=5)

@@ -186,6 +186,25 @@ def deal(
 
 
 @kernel
+def place(
+    columns: IntArray,
+    one_starts: IntArray,
+    one_bars: AnyArray,
+    one_actions: AnyArray,
+    starts: IntArray,
+    bars: AnyArray,
+    actions: AnyArray,
+) -> None:
+    """Write the events of some columns to where they stand among those of all."""
+    for k in range(columns.shape[0]):
+        n = starts[columns[k]]
+        for i in range(one_starts[k], one_starts[k + 1]):
+            bars[n] = one_bars[i]
+            actions[n] = one_actions[i]
+            n += 1
+
+
+@kernel
 def joined(
     one_starts: IntArray,
     one_bars: AnyArray,

@@ -70,6 +70,7 @@ def event_trades(
 @kernel
 def trades_of_events(
     first: int,
+    end: int,
     starts: IntArray,
     at_bars: AnyArray,
     actions: AnyArray,
@@ -86,17 +87,18 @@ def trades_of_events(
 ) -> int:
     """Write the trades of columns from `first` on while there is room; return the column after.
 
-    There is room for those of one column at least. `begin` is where those of each column do.
+    They are before `end`. There is room for those of one column at least. `begin` is where those of
+    each column begin.
     """
     c = first
     k = 0
     begin[0] = 0
     many = offsets.shape[0] > 1
-    while c < rows.shape[0]:
+    while c < end:
         # Slices are made where a row is another one, for each costs as much as a trade.
         p = rows[c]
         fills, marks, at = price[p], close[p], offsets[c if many else 0]
-        while c < rows.shape[0] and rows[c] == p:
+        while c < end and rows[c] == p:
             if k + (starts[c + 1] - starts[c]) // 2 + 1 > bars.shape[0]:
                 return c
             k = event_trades(

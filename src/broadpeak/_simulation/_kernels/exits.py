@@ -242,6 +242,7 @@ def sums_of_trades(
 @kernel
 def add_worths(
     worth: FloatArray,
+    least: FloatArray,
     first: int,
     last: int,
     bars: IntArray,
@@ -254,14 +255,19 @@ def add_worths(
     exit_bars: AnyArray,
     exit_prices: FloatArray,
 ) -> None:
-    """Write what the trades first..last-1 of a column leave of 1 at each level."""
+    """Write what trades first..last-1 of a column leave of 1 at each level, and the least units.
+
+    That is the smallest number of units that 1 buys at any entry.
+    """
     worth[:] = 1.0
+    least[:] = math.inf
     for i in range(first, last):
         k = places[p, bars[i, 0]]
         x = np.int32(bars[i, 1] - late)
         cost = money[i, 0] * (1.0 + money[i, 1])
         grown = own[i, 2]
         for v in range(worth.shape[0]):
+            least[v] = min(least[v], worth[v] / cost)
             stopped = exit_prices[k, v] * (1.0 - rate) / cost
             worth[v] *= stopped if exit_bars[k, v] <= x else grown
 
@@ -303,10 +309,10 @@ def exit_moments(
     s = np.empty(levels)
     q = np.empty(levels)
     worth = np.empty(levels)
+    units = np.empty(levels)
     kept = np.empty(levels, np.bool_)
     side = -1.0 if low else 1.0
     goal = side * bound
-    whole = limits[0, 1]
     c = first
     m = 0
     while c < last and m + levels <= positions.shape[0]:
@@ -331,13 +337,21 @@ def exit_moments(
             least = min(least, lowest / (money[i, 0] * (1.0 + money[i, 1])))
             lowest *= min(growths[k], own[i, 2])
         n_trades = b - a
-        small = 0 if cash[c] * least >= MIN_ORDER * CLEARLY else SMALL
+        # The worst level of every trade, one after another, is worse than any one level.
+        some_small = not cash[c] * least >= MIN_ORDER * CLEARLY
         off = 0.0
         if n_trades > 0:
             off = ROUNDING * (n_trades + 8.0) * 16.0 * math.sqrt(top) * CERTAIN_MEAN
+        found_worths = some_small or floor != BY_SHARPE
+        if found_worths:
+            add_worths(
+                worth, units, a, b, bars, money, own, p, places, late, rate, exit_bars, exit_prices
+            )
         # What cannot be told apart from the bound stays.
-        some = floor == NO_FLOOR or small != 0
-        if floor == BY_SHARPE and small == 0:
+        some = floor == NO_FLOOR
+        if floor == NO_FLOOR:
+            kept[:] = True
+        elif floor == BY_SHARPE:
             goal_squares = goal * goal * (NEAR if goal > 0.0 else 2.0 - NEAR) / (n_bars - 1)
             for v in range(levels):
                 mean = s[v] / n_bars
@@ -353,8 +367,7 @@ def exit_moments(
                     keep = (mean >= 0.0) | (mean * mean <= goal_squares * rest)
                 kept[v] = keep | unsure
                 some |= kept[v]
-        elif floor == BY_END and small == 0:
-            add_worths(worth, a, b, bars, money, own, p, places, late, rate, exit_bars, exit_prices)
+        else:
             goal_worth = bound / cash[c]
             for v in range(levels):
                 if low:
@@ -362,13 +375,16 @@ def exit_moments(
                 else:
                     kept[v] = worth[v] >= goal_worth * NEAR
                 some |= kept[v]
+        if some_small:
+            for v in range(levels):
+                kept[v] |= not cash[c] * units[v] >= MIN_ORDER * CLEARLY
+                some |= kept[v]
         if some:
-            if floor == NO_FLOOR or small != 0:
-                kept[:] = True
-            if floor != BY_END or small != 0:
+            if not found_worths:
                 add_worths(
-                    worth, a, b, bars, money, own, p, places, late, rate, exit_bars, exit_prices
-                )
+                    worth, units, a, b, bars, money, own, p, places, late, rate, exit_bars,
+                    exit_prices,
+                )  # fmt: skip
             for v in range(levels):
                 if not kept[v]:
                     continue
@@ -380,10 +396,11 @@ def exit_moments(
                 out[m, LAST] = n_bars - 1
                 out[m, MEAN] = mean
                 out[m, RETURN_TERM] = 1.0
-                out[m, STD] = math.sqrt(max(rest, 0.0) / (n_bars - 1))
+                out[m, STD] = math.sqrt(max(rest, 0.0) / (n_bars - 1)) if n_bars > 1 else math.nan
                 sure = rest >= CERTAIN * bound_of_rounding(n_trades, n_bars, q[v], top, whole)
                 sure = sure and rest * n_bars >= off * off
-                state[m] = small if sure else small | UNSURE
+                small = not cash[c] * units[v] >= MIN_ORDER * CLEARLY
+                state[m] = (SMALL if small else 0) | (0 if sure else UNSURE)
                 positions[m] = c * levels + v
                 m += 1
         c += 1

@@ -296,6 +296,33 @@ def inversions(before: FloatArray, after: FloatArray) -> int:
 
 
 @kernel
+def families_of(high: IntArray, low: IntArray, family: IntArray) -> int:
+    """Give series that are compared, directly or by way of others, one number; return how many.
+
+    `family` gets the number of each series.
+    """
+    for i in range(family.shape[0]):
+        family[i] = i
+    for c in range(high.shape[0]):
+        a, b = high[c], low[c]
+        while family[a] != a:
+            family[a] = family[family[a]]
+            a = family[a]
+        while family[b] != b:
+            family[b] = family[family[b]]
+            b = family[b]
+        family[max(a, b)] = min(a, b)
+    n = 0
+    for i in range(family.shape[0]):  # the first of a family comes before all others
+        if family[i] == i:
+            family[i] = n
+            n += 1
+        else:
+            family[i] = family[family[i]]
+    return n
+
+
+@kernel
 def first_value(row: FloatArray) -> int:
     """Return the bar of the first value that is not missing; the number of bars where none is."""
     t = 0

@@ -120,6 +120,7 @@ def word_trades(
 @kernel
 def trades_of_signals(
     first: int,
+    last: int,
     open_: FloatArray,
     close: FloatArray,
     entries: AnyArray,
@@ -135,7 +136,7 @@ def trades_of_signals(
 ) -> int:
     """Write the trades of columns from `first` on while there is room; return the column after.
 
-    There is room for those of one column at least.
+    They end before `last`. There is room for those of one column at least.
     """
     n = close.shape[1]
     words = np.zeros((n + 7) >> 3, np.uint64)
@@ -143,7 +144,7 @@ def trades_of_signals(
     c = first
     k = 0
     starts[0] = 0
-    while c < rows.shape[0] and k + n // 2 + 1 <= bars.shape[0]:
+    while c < last and k + n // 2 + 1 <= bars.shape[0]:
         p = rows[c, 0]
         encode_long(code, entries[rows[c, 1]], exits[rows[c, 2]])
         k += word_trades(
