@@ -533,9 +533,13 @@ def test_lists_that_are_slower_are_left():
     plan = MonoPlan("body", insists=False, bytes_each=8.0)
     plan.single_seconds = 0.001
     for n, seconds, is_on in [
-        (100, 0.2, True),  # perhaps it compiled something
+        (100, 9.0, True),  # perhaps it compiled something
+        (100, 0.2, True),
+        (200, 0.2, True),  # half as long for each
         (100, 0.1, True),
         (1, 0.015, True),  # too short to tell
+        (100, 0.4, True),
+        (100, 0.2, True),
         (100, 0.2, True),
         (100, 0.2, False),
     ]:

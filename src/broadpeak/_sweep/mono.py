@@ -65,6 +65,7 @@ _MOST_BYTES = 256 * 2**20
 _PAGE = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 _MADE = 10  # tables that a body is taken to make, where it is not read
 _SLOWER = 1.5  # so much longer than single calls a list may take
+_FALLING = 0.6  # of the seconds a combination of the last list: a longer one may be quicker yet
 _SEEN = 0.1  # seconds of a list from which on its rate counts: the first ones load kernels
 _MOST_PLANS = 8
 _PLAIN = frozenset((int, float, str, bool, type(None)))
@@ -112,7 +113,7 @@ class MonoPlan:
     is_on : bool
         Whether lists are used.
     single_seconds : float
-        How long a single call takes.
+        Time of this thread that a single call takes: not that of others on the same core.
     keep : Best or Bins, optional
         Where single calls return a portfolio, of which it needs one figure and no more.
     """
@@ -129,6 +130,7 @@ class MonoPlan:
         self.single_seconds = math.inf
         self._bytes_each = self._most_bytes_each = bytes_each
         self._n_failed = self._n_slow = 0
+        self._rate = math.inf
         self._token = f"{os.getpid()}-{next(_tokens)}"
 
     def __reduce__(self) -> tuple[object, ...]:
@@ -152,8 +154,10 @@ class MonoPlan:
         """Note what a chunk of `n` combinations took, in time and, at most, in memory."""
         if n_bytes is not None:
             self._bytes_each = min(self._most_bytes_each, max(n_bytes / n, 1.0))
-        ratio = seconds / n / self.single_seconds
-        self._n_slow = self._n_slow + 1 if seconds > _SEEN and ratio > _SLOWER else 0
+        rate, ratio = seconds / n, seconds / n / self.single_seconds
+        is_slow = seconds > _SEEN and ratio > _SLOWER and rate > _FALLING * self._rate
+        self._rate = rate
+        self._n_slow = self._n_slow + 1 if is_slow else 0
         if self._n_slow > 1:  # the first one may have compiled something
             self.give_up(f"a list takes {ratio:.1f} times as long")
 
