@@ -537,7 +537,8 @@ def evaluate_in_batches(
     try:
         for first in range(0, len(steps), size):
             runs, failed = _recorded(setup, steps[first : first + size], known, see)
-            is_last = first + size >= len(steps) or len(runs) < size
+            ends = len(runs) < size or runs[-1].stopped
+            is_last = ends or first + size >= len(steps)
             # While these are simulated, the strategy is called for those that follow.
             before = started
             started = StartedRuns(setup, runs, goes_on=not is_last) if runs else None
