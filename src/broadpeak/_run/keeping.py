@@ -657,6 +657,8 @@ def _no_number(value: object, keep: object) -> ParamTypeError:
 def _no_figure(value: object, by: str, keep: object) -> ParamTypeError:
     rule = f"have one number {shown(by)}"
     remedy = "Leave out by= where results are numbers."
+    if check.real(value) is None:
+        remedy = "Return one number, or a mapping of names to numbers, for each call."
     return ParamTypeError(broken_rule(f"A result with keep={shown(keep)}", rule, value, remedy))
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from typing import Any, NamedTuple, TypeAlias
 
@@ -418,6 +418,12 @@ class Rules:
                 rows = value if isinstance(value, SharedRows) else SharedRows(as_rows(value))
                 every &= fits(rows.values, bound).all(axis=1)[rows.of_columns(n_columns)]
         return every
+
+    def why_not_all(self, n_columns: int) -> str:
+        """Return what keeps some column from entering with all its cash, in words."""
+        if replace(self, fixed_fees=0.0, fees=0.0).invests_all(n_columns).all():
+            return "an order has a fixed fee, or costs as much as it is worth"
+        return "an entry does not take all the cash"
 
     def terms(self) -> Terms:
         """Return what the kernels take as single numbers."""

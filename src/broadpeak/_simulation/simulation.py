@@ -73,6 +73,7 @@ from broadpeak.types import AnyArray, BoolArray, FloatArray, IntArray
 RESULTS = 1 << 16  # result columns of an axis that are simulated at a time
 EVENT, COLUMN = 6, 30  # what they cost, in about nanoseconds
 CHUNK = 1 << 22  # values of one input that are copied at a time, where copying is needed
+_SHORT = "positions may be short"
 _VALUES = operator.attrgetter("values")
 _ONE_ROW = read_only(np.zeros((1, 6), dtype=np.int64))
 
@@ -196,21 +197,39 @@ class Simulation:
     def _not_by_crossings(self) -> str:
         """Return what keeps figures from following from crossings alone; "" for nothing."""
         entries, exits = self.signals[:2]
-        if not isinstance(entries, Crossing):
-            return "entries are given bar by bar"
-        if not isinstance(exits, Crossing):
-            return "exits are given bar by bar"
+        if not (isinstance(entries, Crossing) and isinstance(exits, Crossing)):
+            return self._why_not_crossings()
         if self.prices.has_nan:
             return "prices have gaps"
         if not self.are_single:
             return "columns are valued in groups"
         if not self.are_long().all():
-            return "positions are short, or not all cash is bought with"
+            if self._may_be_short():
+                return _SHORT
+            return self.rules.why_not_all(len(self.price_rows))
         if not self._watches:
             return ""
         if self.prices.close.size > ROOM:
             return "stops meet more prices than tables are made of"
         return tables_fit(self.rules)
+
+    def _why_not_crossings(self) -> str:
+        if self._may_be_short():
+            return _SHORT
+        for name, signal in zip(("entries", "exits"), self.signals, strict=False):
+            if isinstance(signal, SharedRows):
+                if signal is no_signal(signal.values.shape[1]):
+                    return f"no {name} are given"
+                return f"{name} are given bar by bar"
+        raise AssertionError("Entries and exits are crossings.")
+
+    def _may_be_short(self) -> bool:
+        """Return whether any column has a signal of the short side."""
+        n = len(self.price_rows)
+        return any(
+            isinstance(signal, Crossing) or bool(np.any(are_given(signal, n)))
+            for signal in self.signals[2:4]
+        )
 
     def crossings(self) -> tuple[Crossing, Crossing]:
         """Return entries and exits where both are crossings."""
