@@ -22,7 +22,7 @@ TOOL = Path(__file__).resolve().parents[2] / "tools" / "trips.py"
 # A portfolio asks first whether its figures follow from trades in closed form, which takes nine
 # functions and three files more than a walk over all bars, and a tenth of its time.
 CEILINGS = {
-    "from_signals": (60, 15),
+    "from_signals": (32, 13),
     "execute": (45, 9),
     "parameterized": (150, 22),
     "train": (295, 30),

@@ -103,21 +103,21 @@ def test_plans_say_what_decided():
     rng = np.random.default_rng(1)
     run = crossing_simulation("usual", rng)
     run = replace(run, rules=Rules(), price_rows=np.zeros(len(run.price_rows), np.int64))
-    assert run.plan(MOMENTS).evaluator == "crossings"
+    assert run.plan().evaluator == "crossings"
     given = run.expanded()
-    assert "entries are given bar by bar" in given.plan(MOMENTS).why
+    assert "entries are given bar by bar" in given.plan().why
     held = replace(run, rules=Rules(size=2.0))
-    assert held.plan(MOMENTS).evaluator == "events"
-    assert "not all cash" in held.plan(MOMENTS).why
-    assert replace(run, rules=Rules(accumulate=True)).plan(MOMENTS).evaluator == "dense"
+    assert held.plan().evaluator == "events"
+    assert "not all cash" in held.plan().why
+    assert replace(run, rules=Rules(accumulate=True)).plan().evaluator == "dense"
     shared = replace(
         run, groups=Groups.of_codes(np.zeros(len(run.price_rows), int), 1, shared=True)
     )
-    assert shared.plan(MOMENTS).evaluator == "dense"
+    assert shared.plan().evaluator == "dense"
     stopped = replace(run, axis=ExitAxis({"stop": np.array([0.01, 0.02])}))
-    assert "stop" in stopped.plan(MOMENTS).why
+    assert "stop" in stopped.plan().why
     by_column = {"stop": SharedRows(np.linspace(0.01, 0.1, len(run.price_rows))[:, np.newaxis])}
-    other = replace(run, rules=Rules(stops=by_column)).plan(MOMENTS)
+    other = replace(run, rules=Rules(stops=by_column)).plan()
     if len(run.price_rows) > 1:
         assert other.why == "From order to order, since stop differs from column to column."
 
