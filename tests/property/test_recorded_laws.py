@@ -166,6 +166,8 @@ def signal_of(s, kind, days):
     if kind == "series":
         above = pd.Series(bp.highest(s.high, days), s.index).shift() < s.close
         return above, ~above
+    if kind == "never":
+        return s.close < 0, s.close < 0
     return np.ones(len(s.close), dtype=bool), bp.crossed_below(fast, slow)
 
 
@@ -281,6 +283,15 @@ def test_every_stop_gives_what_plain_calls_give(plainly, stop):
 @pytest.mark.parametrize("lifetime", [3, 0.7, "array", 0.4])
 def test_every_size_and_lifetime_gives_what_plain_calls_give(plainly, lots, lifetime):
     check_case(plainly, case_with(lots=lots, lifetime=lifetime, target="range", trail="share"))
+
+
+@pytest.mark.parametrize("lots", [1e307, float("inf"), float("nan"), -1.0, 0])
+@pytest.mark.parametrize("sizing", ["unit", "script"])
+@pytest.mark.parametrize("signals", [["averages"], ["never"]])
+def test_what_no_float_can_hold_is_refused_as_by_plain_calls(plainly, lots, sizing, signals):
+    found = check_case(plainly, case_with(lots=lots, sizing=sizing, signals=signals))
+    if lots == 1e307 and signals == ["averages"] and sizing == "script":
+        assert "hold finite numbers" in found[1]
 
 
 @settings(max_examples=25)
