@@ -239,6 +239,8 @@ def broken_rule(name: str, rule: str, got: object, remedy: str = "") -> str:
     'window must be at least 1, got 0 (int). Pass a length in bars.'
     """
     text = f"{name} must {rule}, got {shown(got)} ({type(got).__name__})."
+    if not remedy and type(got).__name__ == "Param":  # whose class is above this module
+        remedy = _NO_PARAM
     # Rules and remedies name what else was given.
     return _ADDRESS.sub("", f"{text} {remedy}" if remedy else text)
 
@@ -269,5 +271,9 @@ def shown(value: object, limit: int = 120) -> str:
     return text if len(text) <= limit else f"{text[: limit - 1]}…"
 
 
+_NO_PARAM = (
+    "Give the Param to a function under @bp.parameterized, which passes its values on; "
+    "or, where values make columns, pass a list."
+)
 _PRINTED_BITS = 1_000
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")

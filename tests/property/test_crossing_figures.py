@@ -75,7 +75,7 @@ def crossing_simulation(kind: str, rng: np.random.Generator) -> Simulation:
 def test_crossings_are_the_signals_that_they_describe(kind, seed):
     simulation = crossing_simulation(kind, np.random.default_rng(seed))
     start = simulation.start()
-    assert simulation.plan(EVERYTHING).evaluator == "crossings"
+    assert simulation.plan().evaluator == "crossings"
     want = simulation.expanded().summary(EVERYTHING, start)
     same(simulation.summary(EVERYTHING, start), want)
     for column in range(len(start)):
@@ -98,7 +98,7 @@ def test_what_crossings_cannot_tell_goes_by_signals(kind, seed):
     if len(start) == 1:
         size = 0.5
     simulation = replace(simulation, rules=replace(simulation.rules, size=size, stops=stops))
-    assert simulation.plan(EVERYTHING).evaluator == "events"
+    assert simulation.plan().evaluator == "events"
     want = simulation.expanded().summary(EVERYTHING, start)
     same(simulation.summary(EVERYTHING, start), want)
 
@@ -141,7 +141,7 @@ def stopped_simulation(kind: str, rng: np.random.Generator) -> Simulation:
 def test_tables_of_exits_are_the_simulations_of_each_level(kind, seed):
     simulation = stopped_simulation(kind, np.random.default_rng(seed))
     start = simulation.start()
-    assert simulation.plan(EVERYTHING).evaluator == "crossings"
+    assert simulation.plan().evaluator == "crossings"
     want = simulation.expanded().summary(EVERYTHING, start)
     same(simulation.summary(EVERYTHING, start), want)
     moments = simulation.summary(MOMENTS, start)

@@ -218,9 +218,27 @@ def strategy_of(case):
     return drawn, calls
 
 
-@settings(max_examples=60)
-@given(cases())
-def test_every_bit_is_that_of_plain_calls(plainly, case):
+def case_with(**changes):
+    """Return a plain case with some parts replaced, those of its options too."""
+    options = {
+        "method": "brute", "objective": "prr", "sizing": "script", "recency": 1, "detrend": None,
+        "curves": False, "costs": COSTS, "min_trades": 0, "borrow": 0.0, "population": 8,
+        "generations": 2, "mutation_rate": 0.2,
+    }  # fmt: skip
+    case = {
+        "seed": 2, "n": 150, "kind": "walk", "signals": ["averages", "numpy"],
+        "sides": [True, False, True], "stop": "range", "target": "none", "trail": "none",
+        "lifetime": None, "lots": 1, "manner": "plain", "fill": "nextopen", "n_together": 3,
+        "n_threads": 3,
+    }  # fmt: skip
+    options.update({name: value for name, value in changes.items() if name in options})
+    case.update({name: value for name, value in changes.items() if name in case})
+    assert {*changes} <= {*options, *case}
+    return {**case, "options": options}
+
+
+def check_case(plainly, case):
+    """Train in both ways and compare."""
     data = make_data(case["seed"], case["n"], case["kind"])
     found = []
 
@@ -240,6 +258,42 @@ def test_every_bit_is_that_of_plain_calls(plainly, case):
     if case["manner"] != "writes at some":  # a call that found it cannot write is made again
         is_error = isinstance(ours[0], type)
         assert (our_calls[: len(their_calls)] if is_error else our_calls) == their_calls
+    return ours
+
+
+@pytest.mark.parametrize("n_together", [1, 2, 7, 128])
+@pytest.mark.parametrize("manner", [*dict.fromkeys(MANNERS)])
+def test_every_manner_gives_what_plain_calls_give(plainly, manner, n_together):
+    found = check_case(plainly, case_with(manner=manner, n_together=n_together))
+    fails = {"raises": "no more", "bad distance": "stop must be positive"}
+    assert (fails[manner] in found[1]) if manner in fails else not isinstance(found[0], type)
+
+
+@pytest.mark.parametrize("stop", [*dict.fromkeys(STOPS)])
+def test_every_stop_gives_what_plain_calls_give(plainly, stop):
+    *_, notes, _ = check_case(plainly, case_with(stop=stop, lots="array", curves=True))
+    assert any("no stop" in note or "without a stop" in note for note in notes) is (
+        stop == "unknown"
+    )
+
+
+@pytest.mark.parametrize("lots", [1, 2.5, "array", "zero"])
+@pytest.mark.parametrize("lifetime", [3, 0.7, "array", 0.4])
+def test_every_size_and_lifetime_gives_what_plain_calls_give(plainly, lots, lifetime):
+    check_case(plainly, case_with(lots=lots, lifetime=lifetime, target="range", trail="share"))
+
+
+@settings(max_examples=25)
+@given(cases())
+def test_every_bit_is_that_of_plain_calls(plainly, case):
+    check_case(plainly, case)
+
+
+@pytest.mark.slow
+@settings(max_examples=300)
+@given(cases())
+def test_every_bit_is_that_of_plain_calls_for_long(plainly, case):
+    check_case(plainly, case)
 
 
 @given(st.integers(0, 100_000), st.sampled_from([*bp.objectives]), st.sampled_from([0, 1, 5, 2.5]))

@@ -155,6 +155,25 @@ def test_anything_can_be_shown():
     assert broken_rule("x", "be so", object) == "x must be so, got <class 'object'> (type)."
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda data, values: data.run("bp:ma", values),
+        lambda data, values: bp.sma(data.close, values),
+        lambda data, values: bp.crossed_above(data.close, values),
+        lambda data, values: data.run("bp:ma", 5).ma_crossed_above(values),
+        bp.PF.from_signals,
+        lambda data, values: bp.PF.from_signals(data, price=values),
+        lambda data, values: bp.PF.from_signals(data, fees=values),
+    ],
+    ids=["run", "indicator", "crossed", "method", "entries", "price", "fees"],
+)
+def test_what_takes_no_param_says_where_one_goes(wrong):
+    data = bp.Data.sample("IBM")["2004":"2005"]
+    with pytest.raises(bp.BroadpeakError, match=r"a function under @bp\.parameterized"):
+        wrong(data, bp.Param([5, 10]))
+
+
 def test_errors_are_also_those_of_python():
     with pytest.raises(IndexError, match="grid position must lie in a grid of 2 combinations"):
         bp.ParamGrid({"x": [1, 2]})[2]

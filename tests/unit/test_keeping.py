@@ -255,6 +255,8 @@ def test_chunks_are_no_results():
         ({"sharp": 1}, bp.top(1, by="sharpe"), "Did you mean 'sharp'"),
         ({"a": "x"}, bp.top(1, by="a"), "have one number 'a'"),
         (1.0, bp.top(1, by="a"), "Leave out by="),
+        ({"a": [1.0, 2.0]}, bp.top(1, by="a"), "Return one number, or a mapping"),
+        (np.ones(2), bp.top(1, by="a"), "Return one number, or a mapping"),
         (pd.Series({"b": 1}), bp.top(1, by="a"), "have the figure 'a'"),
         (Figures(1, 2), bp.histogram([0, 1], by="sharp"), "Did you mean 'sharpe'"),
     ],

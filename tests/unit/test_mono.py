@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 import math
 import pickle
@@ -19,7 +20,9 @@ from broadpeak import PF, Param
 from broadpeak._merge.pieces import UnlikePieceError, same_bits, split_piece
 from broadpeak._run.calls import Calls
 from broadpeak._run.taskqueue import TaskQueue
+from broadpeak._sweep import bodies
 from broadpeak._sweep import mono as mono_module
+from broadpeak._sweep.listable import NotListable
 from broadpeak._sweep.mono import ListedCalls, MonoPlan
 
 SAMPLE = bp.Data.sample()["2008":"2009"]
@@ -31,6 +34,7 @@ GRID = {
 }
 FEES = {"fees": 0.001}
 SEEN: list[Any] = []
+TOTALS = np.ones(3)
 
 
 @pytest.fixture
@@ -258,11 +262,26 @@ def loops(data, fast, slow):
     return total
 
 
+def adds_in_place(data, fast, slow):
+    total = TOTALS
+    total += 1.0
+    return plain(data, fast, slow)
+
+
+class Counted:
+    """Notes every comparison."""
+
+    def __gt__(self, other):
+        SEEN.append(other)
+        return True
+
+
 def sets(data, fast, slow):
     data.last = fast
     return plain(data, fast, slow)
 
 
+COUNTED = Counted()
 NOT_LISTABLE = {
     "a list is repeated": lambda data, fast, slow: plain(data, fast * 2, slow),
     "lists are joined": lambda data, fast, slow: plain(data, fast + slow, slow),
@@ -287,12 +306,27 @@ NOT_LISTABLE = {
     "not of parameters": lambda data, fast, slow: plain(data, 3, 5),
     "a portfolio": lambda data, fast, slow: _backtest(data, fast, slow, 0.0)[2],
     "no result of ours": lambda data, fast, slow: fast,
+    "an array is written to": lambda data, fast, slow: (
+        TOTALS.cumsum(0, None, TOTALS),
+        plain(data, fast, slow),
+    )[1],
+    "a parameter inside a dict": lambda data, fast, slow: (
+        data.close.fillna({0: fast}),
+        plain(data, fast, slow),
+    )[1],
+    "objects that are compared": lambda data, fast, slow: (
+        max([COUNTED, COUNTED]),
+        plain(data, fast, slow),
+    )[1],
+    "what may be None": lambda data, fast, slow: (
+        plain(data, fast, slow) if max([None]) is not None else random.random()
+    ),
     "product": lambda data, fast, slow: data.run(
         "bp:bbands", fast, slow, param_product=True
     ).upper.iloc[-1],
     **{
         one.__name__: one
-        for one in (catches, writes, appends, prints, draws, branches, loops, sets)
+        for one in (catches, writes, appends, prints, draws, branches, loops, adds_in_place, sets)
     },
 }
 
@@ -316,6 +350,25 @@ def test_whatever_is_not_certain_runs_singly(name, lists, caplog, capsys):
     assert len(reasons(caplog)) == 1
     want = outcome(_mono=False)
     assert repr(got) == repr(want)
+
+
+def test_another_python_is_not_read(monkeypatch, lists, caplog):
+    """It may mean something else by an instruction of the same name."""
+    caplog.set_level(logging.DEBUG, "broadpeak")
+    monkeypatch.setattr(bodies, "_IS_KNOWN", False)
+    same(bp.parameterized(plain)(IBM, **GRID), bp.parameterized(plain)(IBM, **GRID, _mono=False))
+    assert lists == []
+    assert reasons(caplog) == ["this Python is not known"]
+
+
+def test_signatures_that_give_two_parameters_one_name():
+    def wrapper(data, one, *, fast):
+        return plain(data, one, fast)
+
+    assert bodies.read_body(wrapper, (IBM, 3), {"fast": 5}, [1, "fast"]).n_made > 0
+    wrapper.__signature__ = inspect.signature(plain)
+    with pytest.raises(NotListable, match="one name"):
+        bodies.read_body(wrapper, (IBM, 3), {"fast": 5}, [1, "fast"])
 
 
 def test_columns_that_would_meet_by_their_labels(lists, caplog):
@@ -480,9 +533,13 @@ def test_lists_that_are_slower_are_left():
     plan = MonoPlan("body", insists=False, bytes_each=8.0)
     plan.single_seconds = 0.001
     for n, seconds, is_on in [
-        (100, 0.2, True),  # perhaps it compiled something
+        (100, 9.0, True),  # perhaps it compiled something
+        (100, 0.2, True),
+        (200, 0.2, True),  # half as long for each
         (100, 0.1, True),
         (1, 0.015, True),  # too short to tell
+        (100, 0.4, True),
+        (100, 0.2, True),
         (100, 0.2, True),
         (100, 0.2, False),
     ]:
@@ -515,7 +572,7 @@ def test_what_a_chunk_took_counts_for_the_next_one(monkeypatch):
 
 def test_a_batch_of_lists_may_take_longer():
     calls = ListedCalls.over(powers(), MonoPlan("pow", insists=False, bytes_each=8.0))
-    assert TaskQueue(calls, []).seconds == ListedCalls.seconds > TaskQueue(powers(), []).seconds
+    assert TaskQueue(calls, []).seconds == calls.seconds > TaskQueue(powers(), []).seconds
 
 
 def powers():

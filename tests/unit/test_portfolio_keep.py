@@ -153,3 +153,22 @@ def test_figures_of_very_many_columns_are_those_of_few(monkeypatch: pytest.Monke
         for name in ("sharpe_ratio", "num_trades", "sqn"):
             pd.testing.assert_series_equal(getattr(portfolio(**options), name), want[name])
         pd.testing.assert_frame_equal(pf.stats(), whole.stats(), check_exact=True)
+
+
+@pytest.mark.parametrize("keep", [bp.top, bp.bottom])
+@pytest.mark.parametrize("first", ["sparse", "full"])
+def test_columns_of_other_bars_are_not_left_out(keep, first, monkeypatch: pytest.MonkeyPatch):
+    """Their Sharpe ratios are of other years: no bound per bar is one for all blocks."""
+    monkeypatch.setattr("broadpeak._simulation.simulation.RESULTS", 8)
+    columns = pd.RangeIndex(24)
+    steps = RNG.normal(0.0005, 0.02, (N, 24))
+    close = pd.DataFrame(30 * np.exp(np.cumsum(steps, axis=0)), INDEX, columns)
+    close.iloc[np.arange(N) % 3 != 0, slice(12) if first == "sparse" else slice(12, 24)] = np.nan
+    up, down = (pd.DataFrame(RNG.random((N, 24)) < 0.2, INDEX, columns) for _ in range(2))
+
+    def made() -> PF:
+        return PF.from_signals(close, up, down, sl_stop=Param([0.02, 0.05, None, 0.3]))
+
+    want = expected(made(), "sharpe_ratio", 5, NAMES, largest=keep is bp.top)
+    got = made().metrics(NAMES, keep=keep(5, by="sharpe_ratio"))
+    pd.testing.assert_frame_equal(got, want, check_exact=True)

@@ -22,8 +22,14 @@ def signals() -> tuple[object, object]:
     [
         ({}, "crossings", "crossings"),
         ({"short_entries": np.zeros(len(DATA), bool)}, "crossings", "crossings"),
-        ({"size": 1.0}, "events", "not all cash"),
-        ({"direction": "both"}, "events", "."),
+        ({"size": 1.0}, "events", "an entry does not take all the cash"),
+        ({"size": [1.0, np.inf]}, "events", "an entry does not take all the cash"),
+        ({"size_type": "percent", "size": 0.5}, "events", "an entry does not take all the cash"),
+        ({"fixed_fees": 1.0}, "events", "a fixed fee"),
+        ({"fees": [0.01, 1.5]}, "events", "costs as much as it is worth"),
+        ({"direction": "both"}, "events", "positions may be short"),
+        ({"direction": "shortonly"}, "events", "positions may be short"),
+        ({"short_entries": np.arange(len(DATA)) == 5}, "events", "positions may be short"),
         ({"group_by": True}, "events", "groups"),
         ({"accumulate": True}, "dense", "add to what is held"),
         ({"cash_sharing": True}, "dense", "share cash"),
@@ -36,7 +42,7 @@ def test_what_the_description_holds_decides(options, evaluator, why):
     assert why in before.why
     assert str(before) == f"{evaluator}: {before.why}"
     assert before.why.endswith(".")
-    assert np.isfinite(pf.sharpe_ratio).all()
+    assert len(np.ravel(pf.sharpe_ratio)) == (1 if {"group_by", "cash_sharing"} & {*options} else 2)
     assert pf.plan == before
 
 
@@ -44,6 +50,14 @@ def test_signals_that_were_looked_at_are_given_bar_by_bar():
     up, down = signals()
     assert up.sum().sum() > 0
     assert PF.from_signals(DATA, up, down).plan.evaluator == "events"
+
+
+def test_a_crossing_is_called_neither_given_nor_missing():
+    up, down = signals()
+    assert "positions may be short" in PF.from_signals(DATA, up, short_entries=down).plan.why
+    assert "no exits are given" in PF.from_signals(DATA, up).plan.why
+    assert "no entries are given" in PF.from_signals(DATA, None, down).plan.why
+    assert "exits are given bar by bar" in PF.from_signals(DATA, up, ~down).plan.why
 
 
 def test_figures_of_paths_and_records_need_every_order():

@@ -9,6 +9,7 @@ While a thread has such a memory, functions of this library look there before th
 from __future__ import annotations
 
 import itertools
+import operator
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -23,6 +24,7 @@ LIMIT = 64 * 2**20
 NOTHING: Any = object()
 """Stands for a result that is not remembered."""
 
+_N_BYTES = operator.attrgetter("nbytes")
 _NUMBERS = frozenset({int, float, np.float64, np.int64})
 
 
@@ -118,23 +120,23 @@ class Recall:
         value = self.get(key)
         if value is not NOTHING:
             return value
-        known = self.known
         inputs = args[:n_arrays]
-        if any(id(array) not in known for array in inputs):
+        if not all(map(self.known.__contains__, map(id, inputs))):
             return NOTHING
         made = function(*args, **kwargs)
-        arrays = made if isinstance(made, tuple) else (made,)
-        if any(type(array) is not np.ndarray for array in arrays):
+        if type(made) is np.ndarray:
+            arrays: tuple[AnyArray, ...] = (made,)
+        elif isinstance(made, tuple) and {*map(type, made)} == {np.ndarray}:
+            arrays = made
+        else:
             return made
         if self._watched is not None:
             self._watched += [(array, array.tobytes()) for array in arrays]
             with self._lock:
-                known.update((id(array), array) for array in arrays)
+                self.known.update((id(array), array) for array in arrays)
             return made
-        sealed = [_sealed(array) for array in arrays]
-        size = sum(array.nbytes for array in sealed)
-        value = sealed[0] if arrays is not made else _like(made, sealed)
-        return self._put(key, (value, inputs, size))
+        value = _sealed(made) if arrays is not made else _like(made, [*map(_sealed, arrays)])
+        return self._put(key, (value, inputs, sum(map(_N_BYTES, arrays))))
 
     @property
     def shares(self) -> bool:
@@ -150,20 +152,20 @@ class Recall:
             first = self._young.setdefault(key, entry)
             if first is not entry:
                 return first[0]
-            self._note(entry)
+            self._note(entry[0])
             self._bytes += entry[2]
             if self._bytes > self._limit // 2:
                 self._old, self._young, self._bytes = self._young, {}, 0
                 self.known = {id(array): array for array in self._sources}
-                for one in self._old.values():
-                    self._note(one)
+                for value, _, _ in self._old.values():
+                    self._note(value)
         return entry[0]
 
-    def _note(self, entry: _Entry) -> None:
-        value = entry[0]
-        for array in value if isinstance(value, tuple) else (value,):
-            if type(array) is np.ndarray:
-                self.known[id(array)] = array
+    def _note(self, value: Any) -> None:
+        if type(value) is np.ndarray:
+            self.known[id(value)] = value
+        elif isinstance(value, tuple):
+            self.known.update((id(array), array) for array in value)
 
 
 _Entry = tuple[Any, tuple[AnyArray, ...], int]

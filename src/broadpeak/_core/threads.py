@@ -123,21 +123,30 @@ def beside(work: Callable[[], object]) -> Callable[[], None]:
         except BaseException as error:  # noqa: BLE001  # carried to who waits
             errors.append(error)
 
-    context = contextvars.copy_context()
-    thread = threading.Thread(target=context.run, args=(run,), name="broadpeak-part", daemon=True)
     with Unstopped():
-        try:
-            thread.start()
-        except RuntimeError:  # the system allows no more
-            run()
+        threads = _started(run)
 
     def wait() -> None:
         with Unstopped():
-            _join([thread])
+            _join(threads)
         if errors:
             raise errors.pop()
 
     return wait
+
+
+def _started(run: Callable[..., None], *arguments: object) -> list[threading.Thread]:
+    """Return a thread that calls `run`; none where the system allows no more, and it is done."""
+    context = contextvars.copy_context()
+    thread = threading.Thread(
+        target=context.run, args=(run, *arguments), name="broadpeak-part", daemon=True
+    )
+    try:
+        thread.start()
+    except RuntimeError:
+        run(*arguments)
+        return []
+    return [thread]
 
 
 def _join(threads: Iterable[threading.Thread]) -> None:
@@ -170,20 +179,11 @@ def share(work: Callable[[int], None], n_parts: int) -> None:
         except BaseException as error:  # noqa: BLE001  # carried to the thread that waits
             errors[part] = error
 
-    threads = []
+    threads: list[threading.Thread] = []
     with Unstopped():
         try:
             for part in range(1, n_parts):
-                context = contextvars.copy_context()
-                thread = threading.Thread(
-                    target=context.run, args=(run, part), name="broadpeak-part", daemon=True
-                )
-                try:
-                    thread.start()
-                except RuntimeError:  # the system allows no more: its part is done here
-                    run(part)
-                else:
-                    threads.append(thread)
+                threads += _started(run, part)
             run(0)
         finally:
             _join(threads)

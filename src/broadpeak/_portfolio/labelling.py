@@ -126,6 +126,11 @@ class Labels:
         return groups.take(positions) if groups is not None else self.columns.take(positions)
 
     @property
+    def n_groups(self) -> int:
+        """Number of groups."""
+        return 1 if self._groups is None else len(self._groups)
+
+    @property
     def has_columns(self) -> bool:
         """Whether columns have labels of their own."""
         return self._columns is not None

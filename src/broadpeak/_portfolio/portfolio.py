@@ -32,7 +32,7 @@ from broadpeak._portfolio.labelling import Labels
 from broadpeak._portfolio.onecolumn import one_column
 from broadpeak._portfolio.records import drawdowns_frame, trades_frame
 from broadpeak._portfolio.streamed import Block, KeptMetrics
-from broadpeak._run.keeping import check_reducer
+from broadpeak._run.keeping import Best, check_reducer
 from broadpeak._simulation._kernels.layout import ONE_COLUMN, Groups
 from broadpeak._simulation.fills import Fills
 from broadpeak._simulation.plans import Floor, Plan
@@ -122,7 +122,6 @@ class Portfolio:
         self._summaries: dict[int, FloatArray] = {}  # rows of numbers, by what they hold
         self._kept: dict[str, Any] = {}  # frames by the name of their attribute
         self._figures: dict[str, AnyArray] = {}  # by metric, where there are very many columns
-        self._asked = 0  # what summaries had to hold so far
         self._warned = False
         self._has_members = False  # the columns of a component are the members of its ensemble
         self._bars_per_year = None if bars_per_year is None else check_bars_per_year(bars_per_year)
@@ -583,7 +582,6 @@ class Portfolio:
             if known & needs == needs:
                 return rows
         if self._simulation is not None and "_fills" not in self.__dict__:
-            self._asked |= needs
             found = self._simulation.rows_of_summary(needs, self._start)
         else:
             summary = self._fills.summary(needs, self._groups, self._start, self._capital)
@@ -659,8 +657,11 @@ class Portfolio:
 
     def _blocks(self, needs: int, floor: Floor | None) -> Iterable[Block]:
         """Return the summaries of all columns, some at a time."""
-        self._asked |= needs
         simulation = self._simulated
+        if self._bars_per_year is None and simulation.prices.has_nan:
+            # Columns of other bars may have other years: what a bound means in one block of
+            # columns it does not mean in the next.
+            floor = floor if floor is not None and floor.figure == "end" else None
         return simulation.stream(needs, replace(simulation, axis=None).start(), floor)
 
     @property
@@ -796,16 +797,31 @@ class Portfolio:
 
     def _kept_of(self, kept: KeptMetrics) -> Any:
         """Stream the metrics of the columns to who keeps some of them."""
+        blocks, floor = self._blocks_of(kept)
+        return kept.run(blocks, self._per_year, self._labels.groups_at, floor)
+
+    def _state_of(self, by: str, keep: Reducer) -> tuple[Any, int]:
+        """Return what the reducer knows of one metric of all columns, and how many there are.
+
+        Of `top` and `bottom` the results are numbers.
+        """
+        kept = KeptMetrics.of([by], keep, alone=True)
+        blocks, floor = self._blocks_of(kept)
+        state: Any = kept.state(blocks, self._per_year, floor)
+        if isinstance(keep, Best):
+            state = state._replace(results=[result[by] for result in state.results])
+        return state, self._labels.n_groups
+
+    def _blocks_of(self, kept: KeptMetrics) -> tuple[Iterable[Block], Floor | None]:
+        """Return the summaries of columns as they come, and what they need not reach."""
         needs = needs_of(kept.needed)
         simulation = self._simulation
         known = any(have & needs == needs for have in self._summaries)
         if simulation is None or known or "_fills" in self.__dict__:
             rows = self._summary(needs)
-            blocks: Iterable[Block] = [(np.arange(len(rows)), rows)]
-            return kept.run(blocks, self._per_year, self._labels.groups_at, None)
+            return [(np.arange(len(rows)), rows)], None
         floor = kept.floor(replace(simulation, axis=None).start())
-        blocks = self._blocks(needs, floor)
-        return kept.run(blocks, self._per_year, self._labels.groups_at, floor)
+        return self._blocks(needs, floor), floor
 
     @property
     def plan(self) -> Plan:
@@ -824,7 +840,7 @@ class Portfolio:
         simulation = self._simulation
         if simulation is None:
             return Plan("events", "From order to order: a strategy's orders, which are all kept.")
-        found = simulation.plan(self._asked)
+        found = simulation.plan()
         if found.evaluator == "crossings" and "_fills" in self.__dict__:
             why = (
                 "From order to order, since paths or trades were asked for, which need each order."

@@ -96,6 +96,22 @@ class KeptMetrics:
         floor: Floor | None,
     ) -> Any:
         """Return what is left of all blocks."""
+        state = self.state(blocks, per_year, floor)
+        if not isinstance(self.keep, Best):
+            return finished(self.keep, state, labels)
+        if not state.results:
+            empty = np.zeros(0, dtype=SUMMARY)
+            nothing = {name: METRICS[name].formula(empty, np.zeros(0)) for name in self.names}
+            return pd.DataFrame(nothing, index=labels(state.positions))
+        return pd.DataFrame(state.results, index=labels(state.positions))[list(self.names)]
+
+    def state(
+        self,
+        blocks: Iterable[Block],
+        per_year: Callable[[AnyArray], FloatArray],
+        floor: Floor | None,
+    ) -> Any:
+        """Return the state of the reducer after all blocks; of `Best`, whose results are dicts."""
         keep, by = self.keep, self.by
         state: Any = keep.start()
         annual = any(METRICS[name].annual for name in self.needed)
@@ -118,21 +134,13 @@ class KeptMetrics:
                 self._set(floor, keep.floor(state), years, rows)
             else:
                 state = add_many(keep, state, cast("Sequence[int]", positions), values)
-        if not isinstance(keep, Best):
-            return finished(keep, state, labels)
-        if not state.results:
-            empty = np.zeros(0, dtype=SUMMARY)
-            nothing = {name: METRICS[name].formula(empty, np.zeros(0)) for name in self.names}
-            return pd.DataFrame(nothing, index=labels(state.positions))
-        return pd.DataFrame(state.results, index=labels(state.positions))[list(self.names)]
+        return state
 
     def _set(self, floor: Floor | None, last: float, years: FloatArray, rows: AnyArray) -> None:
         """Tell the simulation what need not come any more."""
         if floor is None or not len(rows) or not math.isfinite(last):
             return
         if floor.figure == "sharpe":
-            if not (years == years[0]).all():  # columns that have other bars may have other years
-                return
             bound = last / math.sqrt(years[0])
         else:
             bound = (last + 1.0) * float(rows["start"][0])

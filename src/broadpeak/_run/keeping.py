@@ -231,7 +231,8 @@ def top(n: int, by: str | None = None) -> Best:
         For ``keep=`` of `execute`, `parameterized`, `iterated` and `Portfolio.metrics`. The run
         then returns what is kept, best first: a Series of numbers, or a frame where results are
         mappings, Series or named tuples of several figures. It is labelled as usual: by
-        parameters, `keys`, or positions.
+        parameters, `keys`, or positions. Entries of a Series without `by`, rows of a frame, and
+        columns of a `Portfolio` are kept one by one; their labels follow those of the call.
 
     Raises
     ------
@@ -383,13 +384,106 @@ def check_reducer(name: str, value: object) -> Reducer:
 class OneFigure(NamedTuple):
     """The figure that a reducer asks for of an object that holds many, such as a `Portfolio`."""
 
-    figures: AnyArray
+    figures: AnyArray  # one each, or one for every entry of one call
+    labels: Index | None = None  # of the entries of one call
+
+
+class Part(NamedTuple):
+    """What a reducer knows of the results of many calls, by position in the run."""
+
+    state: Any
+    n: int  # calls
+    labels: Index | None  # of the entries of one call, if it has several
+
+
+class Inner(NamedTuple):
+    """Results of calls that have several entries each."""
+
+    values: Values | OneFigure  # of the first call, then of the second, …
+    labels: Index  # of the entries of one call, the same for all
+
+
+def inner_of(values: Sequence[Any], reducer: Reducer) -> Inner | None:
+    """Return the entries of results that have several; None where each result is one entry.
+
+    A Series without `by` has one for each of its labels, a frame one for each row, and any other
+    object one for each label of the Series that its figure is.
+
+    Raises
+    ------
+    ParamError
+        If results have other entries than the first one.
+    """
+    if (
+        not isinstance(reducer, (Best, Bins))
+        or not len(values)
+        or _NUMBERS & set(map(type, values))
+    ):
+        return None
+    by, parts, labels = reducer.by, [], None
+    for value in values:
+        part, own = _entries(value, by, reducer)
+        if own is None:
+            if labels is not None:
+                raise other_entries(labels, value, reducer)
+            return None
+        if labels is None:
+            labels = own
+        elif own is not labels and not same_labels(own, labels):
+            raise other_entries(labels, own, reducer)
+        parts.append(part)
+    assert labels is not None  # noqa: S101  # there is a result
+    if isinstance(parts[0], pd.DataFrame):
+        names = list(parts[0])
+        for part in parts:
+            if list(part) != names:
+                raise other_entries(pd.Index(names), part.columns, reducer)
+        columns = {
+            name: np.concatenate([part[name].to_numpy() for part in parts]) for name in names
+        }
+        return Inner(columns, labels)
+    array = np.concatenate(parts)
+    return Inner(array if isinstance(values[0], pd.Series) else OneFigure(array), labels)
+
+
+def same_labels(left: Index, right: Index) -> bool:
+    """Return whether two calls have the same entries."""
+    return left.names == right.names and bool(left.equals(right))
+
+
+def _entries(value: Any, by: str | None, keep: Reducer) -> tuple[Any, Index | None]:
+    """Return the entries of one result and their labels; no labels where it is one entry."""
+    if isinstance(value, OneFigure):
+        return value
+    if isinstance(value, pd.DataFrame):
+        return value, value.index
+    if isinstance(value, pd.Series):
+        return (value.to_numpy(), value.index) if by is None else (value, None)
+    if by is None or isinstance(value, (Mapping, tuple)):
+        return value, None
+    figure = named_figure(value, by, keep)
+    return (figure.to_numpy(), figure.index) if isinstance(figure, pd.Series) else (figure, None)
+
+
+def other_entries(labels: Index | None, got: object, keep: object) -> ParamError:
+    """Return the error of calls that differ in what entries they have."""
+    first = "one alone" if labels is None else shown(list(labels[:5]))
+    rule = f"have the entries of the first one, {first}"
+    return ParamError(broken_rule(f"A result with keep={shown(keep)}", rule, got))
+
+
+def inner_labels(outer: Index, inner: Index) -> Index:
+    """Return labels of calls and, beside them, labels of entries."""
+    levels = [index.get_level_values(at) for index in (outer, inner) for at in range(index.nlevels)]
+    return pd.MultiIndex.from_arrays(levels, names=[*outer.names, *inner.names])
 
 
 def add_many(
-    reducer: Reducer, state: Any, positions: Sequence[int], values: Values | OneFigure
+    reducer: Reducer, state: Any, positions: Sequence[int] | IntArray, values: Values | OneFigure
 ) -> Any:
     """Return `state` with many results taken in, by ``add_many`` where `reducer` has it."""
+    if isinstance(values, list) and values and isinstance(values[0], OneFigure):
+        values = OneFigure(np.array([value.figures for value in values]))
     if isinstance(values, OneFigure):
         values = values.figures
         if isinstance(reducer, (Best, Bins)):
@@ -401,7 +495,7 @@ def add_many(
     many: Any = getattr(reducer, "add_many", None)
     if many is not None:
         if not isinstance(reducer, (Best, Bins)):
-            positions = _positions_at(positions, np.arange(len(positions)))  # type: ignore[assignment]
+            positions = _positions_at(positions, np.arange(len(positions)))
         return many(state, positions, values)
     if isinstance(values, (Mapping, pd.DataFrame)):
         names = list(values)
@@ -426,6 +520,30 @@ def _positions_at(positions: Sequence[int] | IntArray, at: IntArray) -> IntArray
     if isinstance(positions, range):  # never made
         return positions.start + at * positions.step
     return np.asarray(positions, dtype=np.int64)[at]
+
+
+def figure_alone(value: Any, by: str, keep: object) -> OneFigure:
+    """Return the figure of an object, so that it can go."""
+    figure = named_figure(value, by, keep)
+    if isinstance(figure, pd.Series):
+        return OneFigure(figure.to_numpy(), figure.index)
+    return OneFigure(np.asarray(figure))
+
+
+def state_of_calls(
+    reducer: Best | Bins, numbers: Sequence[int] | IntArray, figures: Sequence[OneFigure]
+) -> Any:
+    """Return the state after some calls, whose figure is all that is left of them."""
+    n = figures[0].figures.size
+    positions = np.asarray(numbers, dtype=np.int64)[:, np.newaxis] * n + np.arange(n)
+    flat = np.concatenate([np.ravel(one.figures) for one in figures])
+    return add_many(reducer, reducer.start(), positions.reshape(-1), OneFigure(flat))
+
+
+def same_state(left: Any, right: Any) -> bool:
+    """Return whether two states of `Best`, or of `Bins`, are the same to the bit."""
+    pairs = zip(left, right, strict=True)
+    return all(np.asarray(one).tobytes() == np.asarray(other).tobytes() for one, other in pairs)
 
 
 def kept_positions(reducer: Reducer, state: Any) -> IntArray | None:
@@ -539,6 +657,8 @@ def _no_number(value: object, keep: object) -> ParamTypeError:
 def _no_figure(value: object, by: str, keep: object) -> ParamTypeError:
     rule = f"have one number {shown(by)}"
     remedy = "Leave out by= where results are numbers."
+    if check.real(value) is None:
+        remedy = "Return one number, or a mapping of names to numbers, for each call."
     return ParamTypeError(broken_rule(f"A result with keep={shown(keep)}", rule, value, remedy))
 
 

@@ -15,7 +15,19 @@ import numpy as np
 
 from broadpeak._core.aliases import Index
 from broadpeak._run.batches import Outcome
-from broadpeak._run.keeping import OneFigure, Values, add_many, finished, kept_positions
+from broadpeak._run.keeping import (
+    Inner,
+    OneFigure,
+    Part,
+    Values,
+    add_many,
+    finished,
+    inner_labels,
+    inner_of,
+    kept_positions,
+    other_entries,
+    same_labels,
+)
 from broadpeak.types import AnyArray, IntArray, NoResult, Reducer
 
 
@@ -148,6 +160,7 @@ class KeptResults:
         self._reducer, self._labels = reducer, labels
         self._state = reducer.start()
         self._n = 0
+        self._inner: Index | None = None  # labels of the entries of one call, if it has several
 
     def put(self, positions: Sequence[int], values: Sequence[object], seconds: float) -> None:
         """Let the reducer see all results but `NoResult`."""
@@ -155,15 +168,56 @@ class KeptResults:
         if isinstance(values, list) and id(NoResult) in map(id, values):
             pairs = zip(positions, values, strict=False)
             there = [pair for pair in pairs if pair[1] is not NoResult]
+            for _, value in there:
+                if type(value) is Part:
+                    self._put_part(value)
+            there = [pair for pair in there if type(pair[1]) is not Part]
             positions = [position for position, _ in there]
             values = [value for _, value in there]
-        self.put_many(positions[: len(values)], values)
+        positions = positions[: len(values)]
+        inner = inner_of(values, self._reducer) if isinstance(values, list) else None
+        if inner is None:
+            self.put_many(positions, values)
+        else:
+            self._put_inner(positions, inner)
 
     def put_many(self, positions: Sequence[int], values: Values | OneFigure) -> None:
         """Let the reducer see results, none of which is `NoResult`, also as arrays."""
         if len(positions):
+            self._note(None)
             self._n += len(positions)
             self._state = add_many(self._reducer, self._state, positions, values)
+
+    def _put_part(self, part: Part) -> None:
+        """Take what is known of many calls."""
+        self._note(part.labels)
+        self._n += part.n
+        self._state = self._reducer.merge(self._state, part.state)
+
+    def _note(self, labels: Index | None) -> None:
+        """See to it that all calls have the same entries."""
+        if not self._n:
+            self._inner = labels
+        elif labels is None or self._inner is None:
+            if labels is not self._inner:
+                got = "one entry" if labels is None else list(labels[:5])
+                raise other_entries(self._inner, got, self._reducer)
+        elif not same_labels(self._inner, labels):
+            raise other_entries(self._inner, list(labels[:5]), self._reducer)
+
+    def _put_inner(self, positions: Sequence[int], inner: Inner) -> None:
+        """Let the reducer see results with several entries each; these are the fastest axis."""
+        self._note(inner.labels)
+        n = len(inner.labels)
+        self._n += len(positions)
+        numbers = np.asarray(positions, dtype=np.int64)[:, np.newaxis] * n + np.arange(n)
+        self._state = add_many(self._reducer, self._state, numbers.reshape(-1), inner.values)
+
+    def _labels_of(self, positions: IntArray) -> Index:
+        if self._inner is None:
+            return self._labels(positions)
+        rows, at = np.divmod(positions, max(len(self._inner), 1))
+        return inner_labels(self._labels(rows), self._inner.take(at))
 
     def fail(self, outcome: Outcome) -> None:
         """Leave a failed task out."""
@@ -173,7 +227,9 @@ class KeptResults:
         if n_tasks and not self._n:
             return Finished([], np.empty(0, dtype=np.int64))
         kept = kept_positions(self._reducer, self._state)
-        return Finished(finished(self._reducer, self._state, self._labels), kept)
+        if kept is not None and self._inner is not None:
+            kept = kept // max(len(self._inner), 1)
+        return Finished(finished(self._reducer, self._state, self._labels_of), kept)
 
 
 class ChunkResults:

@@ -16,18 +16,16 @@ from broadpeak._signals.crossing import Crossing
 from broadpeak._simulation._kernels import held
 from broadpeak._simulation._kernels.crossings import pair_moments, trades_of_events
 from broadpeak._simulation._kernels.layout import (
-    FEES,
-    SLIP,
     Market,
     PriceSums,
     SettingsPool,
     Signals,
     Terms,
 )
-from broadpeak._simulation._kernels.longs import trades_of_signals
+from broadpeak._simulation._kernels.longs import signal_moments, trades_of_signals
 from broadpeak._simulation._kernels.stopped import stopped_trades
 from broadpeak._simulation.events import Events
-from broadpeak._simulation.rules import ROOM, Prices, sums_of_prices
+from broadpeak._simulation.rules import ROOM, PlainRules, Prices, SharedRows, sums_of_prices
 from broadpeak.types import BoolArray, FloatArray, IntArray
 
 TRADES_KEPT, WORTH_KEEPING = 1 << 17, 1 << 18  # trades at most; columns × bars at least
@@ -140,34 +138,39 @@ def trades_from_events(
         first = last
 
 
-def moments_of_pair(
+def moments_of_one(
     out: FloatArray,
-    entries: Crossing,
-    market: Market,
-    settings: SettingsPool,
+    entries: SharedRows | Crossing,
+    exits: SharedRows | Crossing,
     prices: Prices,
     row: int,
-    *,
-    cash: float,
-    next_open: bool,
-) -> int:
-    """Write the moments of one column whose exit is the reverse of its entry, in one step.
+    rules: PlainRules,
+) -> bool:
+    """Write the moments of one column in one step; return False where that leaves something open.
 
     `row` is that of its price, of which there are running sums.
-
-    Return what they leave open, as ``_kernels/held.py`` does.
     """
+    table, close = prices.table_for(MOMENTS), prices.close[row]
+    fills = prices.filled[0][row] if rules.next_open else close
+    sums = table.sums[row], table.bases[row], table.limits[row]
+    if isinstance(entries, SharedRows) and isinstance(exits, SharedRows):
+        enter, leave = (read_only(one.values[one.of_columns(1)[0]]) for one in (entries, exits))
+        values, offsets, steps = rules.settings
+        state = signal_moments(
+            enter, leave, rules.next_open, fills, close, values, offsets[0], steps, rules.cash,
+            *sums, out,
+        )  # fmt: skip
+        return state == 0
+    if not isinstance(entries, Crossing) or not are_reversed(entries, exits):
+        return False
     left, right = entries.left[entries.left_rows[0]], entries.right[entries.right_rows[0]]
     if len(right) != len(left):
         right = np.full(len(left), right[0])
-    table, values, at = prices.table_for(MOMENTS), settings.values, settings.offsets[0]
-    close = market.close[row]
-    state: int = pair_moments(
-        read_only(left), read_only(right), 1 if entries.above else 2, int(next_open),
-        market.open[row] if next_open else close, close, values[at[SLIP]], values[at[FEES]], cash,
-        table.sums[row], table.bases[row], table.limits[row], out,
+    state = pair_moments(
+        read_only(left), read_only(right), 1 if entries.above else 2, int(rules.next_open), fills,
+        close, rules.slippage, rules.fees, rules.cash, *sums, out,
     )  # fmt: skip
-    return state
+    return state == 0
 
 
 def add_figures(
@@ -250,7 +253,11 @@ def are_reversed(entries: object, exits: object) -> bool:
 
 
 def _are_equal(one: IntArray, other: IntArray) -> bool:
-    return one is other or (one.shape == other.shape and bool((one == other).all()))
+    if one is other:
+        return True
+    if len(one) == len(other) == 1:
+        return int(one[0]) == int(other[0])
+    return one.shape == other.shape and bool((one == other).all())
 
 
 def column_parts(costs: IntArray | int, n_columns: int) -> list[tuple[int, int]]:
@@ -275,10 +282,15 @@ class KeptTrades:
 
     __slots__ = ("columns", "found", "room")
 
-    def __init__(self, size: int) -> None:
+    def __init__(self) -> None:
         self.found: list[ColumnTrades] = []
         self.columns = 0
-        self.room = TRADES_KEPT if size >= WORTH_KEEPING else -1
+        self.room = TRADES_KEPT
+
+    @classmethod
+    def of(cls, size: int) -> KeptTrades | None:
+        """Return room for trades where so many bars of columns make it worth to keep them."""
+        return cls() if size >= WORTH_KEEPING else None
 
     def add(self, parts: list[list[ColumnTrades]]) -> None:
         """Keep the trades of further columns, or let all of them go."""
@@ -296,14 +308,14 @@ def figures_of_columns(
     parts: Sequence[tuple[int, int]],
     trades_of: Callable[[tuple[int, int]], Iterator[ColumnTrades]],
     account: tuple[Prices, IntArray, FloatArray],
-    kept: KeptTrades,
+    kept: KeptTrades | None,
     first: int = 0,
 ) -> BoolArray:
     """Write the summaries of all columns, each part of them in a thread.
 
     `trades_of` yields the trades of a range of columns, `account` are prices, rows of prices and
-    cash; the columns are those from `first` on of the ones whose trades are kept. Return which
-    columns have an order so small that only the loop over orders knows.
+    cash. Trades are `kept` where there is room, their columns numbered from `first` on. Return
+    which columns have an order so small that only the loop over orders knows.
     """
     prices, price_rows, cash = account
     prices.table_for(needs)  # made once, before threads meet
@@ -311,15 +323,17 @@ def figures_of_columns(
     found: list[list[ColumnTrades]] = [[] for _ in parts]
 
     def work(part: int) -> None:
-        room = kept.room
+        room = 0 if kept is None else kept.room
         for trades in trades_of(parts[part]):
             small[trades.first : trades.last] = add_figures(
                 out, needs, trades, prices, price_rows, cash
             )
-            room -= trades.size
-            if room >= 0:
-                found[part].append(trades.copied(first))
+            if kept is not None:
+                room -= trades.size
+                if room >= 0:
+                    found[part].append(trades.copied(first))
 
     threads.share(work, len(parts))
-    kept.add(found)
+    if kept is not None:
+        kept.add(found)
     return small

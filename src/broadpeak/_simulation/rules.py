@@ -6,7 +6,7 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from typing import Any, NamedTuple, TypeAlias
 
@@ -79,6 +79,8 @@ class SharedRows(NamedTuple):
 
     def taken(self, columns: IntArray, n_columns: int) -> SharedRows:
         """Return what some of `n_columns` columns read, of the same rows."""
+        if self.numbers is None and len(self.values) == 1:
+            return self
         return SharedRows(self.values, self.of_columns(n_columns)[columns])
 
     def part(self, columns: IntArray) -> SharedRows:
@@ -96,7 +98,7 @@ def no_signal(n_bars: int) -> SharedRows:
 
 def are_given(signal: SharedRows, n_columns: int) -> BoolArray | bool:
     """Return for each column whether a signal is given to it at all; False: to none."""
-    if signal is no_signal(signal.values.shape[1]) or not signal.values.any():
+    if not signal.values.any():
         return False
     given = np.asarray(signal.values.any(axis=1))
     return given[signal.of_columns(n_columns)]
@@ -238,6 +240,8 @@ class Prices:
 
 def _table(prices: Prices, *, falls: bool, known: PriceSums | None = None) -> PriceSums:
     n, n_bars = prices.shape
+    if not prices.has_nan:
+        return sums_of_prices([*prices.close], n_bars, falls=falls, known=known)
     close, _, bounds = prices.own
     rows = [close[bounds[row] : bounds[row + 1]] for row in range(n)]
     return sums_of_prices(rows, n_bars, falls=falls, known=known)
@@ -248,18 +252,19 @@ def sums_of_prices(
 ) -> PriceSums:
     """Return the running sums of prices, each of at most `n_bars` bars; `known`: all but falls."""
     n, n_blocks = len(prices), (n_bars + BLOCK - 1) // BLOCK
-    more = n if falls else 0
     if known is None:
         sums = np.empty((n, n_bars, 2)), np.empty((n, n_blocks, 4)), np.empty((n, 2))
     else:
         sums = known.sums, known.bases, known.limits
-    table = PriceSums(
-        *sums,
-        np.empty((more, n_bars)), np.empty((more, n_blocks, 2)), np.empty((more, n_blocks, 3)),
-    )  # fmt: skip
+    downs, down_bases, ranges = NO_TABLE[3:]
+    if falls:
+        downs, down_bases = np.empty((n, n_bars)), np.empty((n, n_blocks, 2))
+        ranges = np.empty((n, n_blocks, 3))
+    if n == 1 and known is None and not falls:
+        add_price_sums(prices[0], sums[0][0], sums[1][0], sums[2][0])
+        return PriceSums(*sums, downs, down_bases, ranges)
     n_sums = n if known is None else 0
-    n_jobs = n_sums + more
-    n_parts = max(1, min(threads.parts_for(n_jobs * n_bars * BAR_OF_SUMS), n_jobs))
+    n_jobs = n_sums + (n if falls else 0)
 
     def work(part: int) -> None:
         for job in range(part, n_jobs, n_parts):
@@ -267,12 +272,11 @@ def sums_of_prices(
             if job < n_sums:
                 add_price_sums(prices[row], sums[0][row], sums[1][row], sums[2][row])
             else:
-                add_price_falls(
-                    prices[row], table.downs[row], table.down_bases[row], table.ranges[row]
-                )
+                add_price_falls(prices[row], downs[row], down_bases[row], ranges[row])
 
+    n_parts = max(1, min(threads.parts_for(n_jobs * n_bars * BAR_OF_SUMS), n_jobs))
     threads.share(work, n_parts)
-    return table
+    return PriceSums(*sums, downs, down_bases, ranges)
 
 
 _NO_BARS = read_only(np.empty(0, dtype=np.int64))
@@ -298,6 +302,16 @@ class Orders(NamedTuple):
     short_entries: BoolArray | None = None
     short_exits: BoolArray | None = None
     flatten: BoolArray | None = None
+
+
+class PlainRules(NamedTuple):
+    """Rules that are numbers, with entries of all cash and without stops."""
+
+    next_open: bool
+    fees: float
+    slippage: float
+    cash: float
+    settings: SettingsPool
 
 
 @dataclass(frozen=True)
@@ -367,6 +381,24 @@ class Rules:
             costs.slippage if self.slippage is None else self.slippage,
         ]
 
+    @cached_property
+    def plain(self) -> PlainRules | None:
+        """These rules as numbers, where entries are all cash and nothing but signals closes."""
+        numbers: list[float] = []
+        for value in (
+            self.costs.fees if self.fees is None else self.fees,
+            self.costs.slippage if self.slippage is None else self.slippage,
+            self.init_cash, self.size, self.fixed_fees,
+        ):  # fmt: skip
+            if not isinstance(value, (int, float)):
+                return None
+            numbers.append(float(value))
+        if any(stop is not None for stop in self.stops.values()) or not self.invests_all(1).all():
+            return None
+        settings = settings_pool(self.settings(), 1, 1)
+        fees, slippage, cash = numbers[:3]
+        return PlainRules(self.price == "nextopen", fees, slippage, cash, settings)
+
     def invests_all(self, n_columns: int) -> BoolArray:
         """Return for each column whether an entry is all its cash and an exit all it holds."""
         costs = self.costs
@@ -386,6 +418,12 @@ class Rules:
                 rows = value if isinstance(value, SharedRows) else SharedRows(as_rows(value))
                 every &= fits(rows.values, bound).all(axis=1)[rows.of_columns(n_columns)]
         return every
+
+    def why_not_all(self, n_columns: int) -> str:
+        """Return what keeps some column from entering with all its cash, in words."""
+        if replace(self, fixed_fees=0.0, fees=0.0).invests_all(n_columns).all():
+            return "an order has a fixed fee, or costs as much as it is worth"
+        return "an entry does not take all the cash"
 
     def terms(self) -> Terms:
         """Return what the kernels take as single numbers."""

@@ -17,7 +17,7 @@ import operator
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -45,10 +45,9 @@ from broadpeak._simulation.figures import (
     EventBlock,
     KeptTrades,
     add_figures,
-    are_reversed,
     column_parts,
     figures_of_columns,
-    moments_of_pair,
+    moments_of_one,
     trades_from_events,
     trades_from_signals,
 )
@@ -64,6 +63,7 @@ from broadpeak._simulation.rules import (
     SharedRows,
     are_given,
     as_rows,
+    no_signal,
     settings_pool,
 )
 from broadpeak._simulation.tables import ExitWorld, exit_rows, tables_fit
@@ -73,6 +73,7 @@ from broadpeak.types import AnyArray, BoolArray, FloatArray, IntArray
 RESULTS = 1 << 16  # result columns of an axis that are simulated at a time
 EVENT, COLUMN = 6, 30  # what they cost, in about nanoseconds
 CHUNK = 1 << 22  # values of one input that are copied at a time, where copying is needed
+_SHORT = "positions may be short"
 _VALUES = operator.attrgetter("values")
 _ONE_ROW = read_only(np.zeros((1, 6), dtype=np.int64))
 
@@ -123,7 +124,7 @@ class Simulation:
     @property
     def is_described(self) -> bool:
         """Whether signals or stops are descriptions that no kernel reads as they are."""
-        return self.axis is not None or any(isinstance(one, Crossing) for one in self.signals)
+        return self.axis is not None or Crossing in map(type, self.signals)
 
     def expanded(self) -> Simulation:
         """Return the same simulation with a row of signals and stops for every result column."""
@@ -169,14 +170,17 @@ class Simulation:
         long = self.rules.invests_all(n)
         if self.groups.shared:
             long[:] = False
+        nothing = no_signal(self.prices.close.shape[1])
         for signal in self.signals[2:]:
+            if signal is nothing:
+                continue
             if isinstance(signal, SharedRows):
                 long &= np.logical_not(are_given(signal, n))
             else:
                 long[:] = False
         return long
 
-    def plan(self, needs: int) -> Plan:
+    def plan(self) -> Plan:
         """Return which evaluator finds a summary of this, and why."""
         if self.groups.shared:
             return Plan("dense", "Columns share cash, so that they take turns on every bar.")
@@ -193,21 +197,39 @@ class Simulation:
     def _not_by_crossings(self) -> str:
         """Return what keeps figures from following from crossings alone; "" for nothing."""
         entries, exits = self.signals[:2]
-        if not isinstance(entries, Crossing):
-            return "entries are given bar by bar"
-        if not isinstance(exits, Crossing):
-            return "exits are given bar by bar"
+        if not (isinstance(entries, Crossing) and isinstance(exits, Crossing)):
+            return self._why_not_crossings()
         if self.prices.has_nan:
             return "prices have gaps"
         if not self.are_single:
             return "columns are valued in groups"
         if not self.are_long().all():
-            return "positions are short, or not all cash is bought with"
+            if self._may_be_short():
+                return _SHORT
+            return self.rules.why_not_all(len(self.price_rows))
         if not self._watches:
             return ""
         if self.prices.close.size > ROOM:
             return "stops meet more prices than tables are made of"
         return tables_fit(self.rules)
+
+    def _why_not_crossings(self) -> str:
+        if self._may_be_short():
+            return _SHORT
+        for name, signal in zip(("entries", "exits"), self.signals, strict=False):
+            if isinstance(signal, SharedRows):
+                if signal is no_signal(signal.values.shape[1]):
+                    return f"no {name} are given"
+                return f"{name} are given bar by bar"
+        raise AssertionError("Entries and exits are crossings.")
+
+    def _may_be_short(self) -> bool:
+        """Return whether any column has a signal of the short side."""
+        n = len(self.price_rows)
+        return any(
+            isinstance(signal, Crossing) or bool(np.any(are_given(signal, n)))
+            for signal in self.signals[2:4]
+        )
 
     def crossings(self) -> tuple[Crossing, Crossing]:
         """Return entries and exits where both are crossings."""
@@ -228,6 +250,12 @@ class Simulation:
 
     def rows_of_summary(self, needs: int, start: FloatArray) -> FloatArray:
         """Return the summary as rows of numbers, by the shortest way that finds it."""
+        if needs & ~MOMENTS == 0 and self._is_plain and self.rules.plain is not None:
+            out = np.zeros((1, N_FIGURES))
+            entries, exits = self.signals[:2]
+            row = int(self.price_rows[0])
+            if moments_of_one(out, entries, exits, self.prices, row, self.rules.plain):
+                return out
         if not self.is_described:
             parts = self._parts() if self._copies > CHUNK else [self]
         elif self._not_by_crossings() == "":
@@ -323,6 +351,17 @@ class Simulation:
         return event_blocks(entries, exits)
 
     @property
+    def _is_plain(self) -> bool:
+        """Whether this is one long column, without gaps or stops that are an axis."""
+        if len(self.price_rows) != 1 or self.axis is not None or self.groups.shared:
+            return False
+        prices = self.prices
+        if prices.has_nan or prices.close.size > ROOM:
+            return False
+        nothing = no_signal(prices.close.shape[1])
+        return all(one is nothing for one in self.signals[2:])
+
+    @property
     def _copies(self) -> int:
         """The size of the largest input of which the kernels need a copy."""
         copied = 0
@@ -338,28 +377,22 @@ class Simulation:
         """Return the summary as rows of numbers, from signals that are given."""
         long = self.are_long()
         market, signals, cash, settings, terms = self.kernel_inputs()
-        expires = terms.has_lifetime
-        if not long.all() or expires or self.prices.has_nan or not self.are_single:
-            return self.by_loop(needs, start, long)
-        again = self._from_kept(needs, start, cash)
-        if again is not None:
-            return again
-        out, kept = np.zeros((len(long), N_FIGURES)), KeptTrades(len(long) * self.prices.shape[1])
+        if terms.has_lifetime or self.prices.has_nan or not long.all() or not self.are_single:
+            return self.by_loop(needs, start, long, (market, signals, cash, settings, terms))
+        if self._kept:
+            return self._from_kept(needs, start, cash)
+        out = np.zeros((len(long), N_FIGURES))
+        kept = KeptTrades.of(len(long) * market.close.shape[1])
         trades = partial(trades_from_signals, market, signals, settings, terms)
         parts = column_parts(market.close.shape[1], len(long))
         account = self.prices, self.price_rows, cash
         small = figures_of_columns(out, needs, parts, trades, account, kept)
-        self._keep(kept)
+        if kept is not None and kept.room >= 0 and kept.columns == len(out):
+            self._kept.append(kept)
         return self._checked(out, small, needs, start)
 
-    def _keep(self, kept: KeptTrades) -> None:
-        if kept.room >= 0 and kept.columns == len(self.price_rows):
-            self._kept.append(kept)
-
-    def _from_kept(self, needs: int, start: FloatArray, cash: FloatArray) -> FloatArray | None:
-        """Return a summary from the trades of the last one; None where there were too many."""
-        if not self._kept:
-            return None
+    def _from_kept(self, needs: int, start: FloatArray, cash: FloatArray) -> FloatArray:
+        """Return the summary as rows of numbers, from trades that another one has found."""
         n = len(self.price_rows)
         out, small = np.zeros((n, N_FIGURES)), np.empty(n, np.bool_)
         for trades in self._kept[0].found:
@@ -369,28 +402,12 @@ class Simulation:
         return self._checked(out, small, needs, start)
 
     def _by_crossings(self, needs: int, start: FloatArray) -> FloatArray:
-        entries, exits = self.crossings()
         n = len(self.price_rows)
         market, cash, settings, terms = self._inputs()
         late = terms.next_open
-        if (
-            n == 1
-            and needs & ~MOMENTS == 0
-            and self.prices.close.size <= ROOM
-            and not settings.steps.any()
-            and are_reversed(entries, exits)
-        ):
-            out = np.zeros((n, N_FIGURES))
-            state = moments_of_pair(
-                out, entries, market, settings, self.prices, int(self.price_rows[0]),
-                cash=float(cash[0]), next_open=late,
-            )  # fmt: skip
-            if state == 0:
-                return out
-        again = self._from_kept(needs, start, cash)
-        if again is not None:
-            return again
-        out, kept = np.zeros((n, N_FIGURES)), KeptTrades(n * self.prices.shape[1])
+        if self._kept:
+            return self._from_kept(needs, start, cash)
+        out, kept = np.zeros((n, N_FIGURES)), KeptTrades.of(n * market.close.shape[1])
         small = np.empty(n, np.bool_)
         for first, last, events in self._event_blocks():
             block = EventBlock.of((first, last, events), self.price_rows, settings)
@@ -401,7 +418,8 @@ class Simulation:
             small[first:last] = figures_of_columns(
                 out[first:last], needs, parts, trades, account, kept, first
             )
-        self._keep(kept)
+        if kept is not None and kept.room >= 0 and kept.columns == len(out):
+            self._kept.append(kept)
         return self._checked(out, small, needs, start)
 
     def _checked(
@@ -415,12 +433,19 @@ class Simulation:
             out[columns] = part.by_loop(needs, start[columns], np.ones(len(columns), np.bool_))
         return out
 
-    def by_loop(self, needs: int, start: FloatArray, long: BoolArray) -> FloatArray:
+    def by_loop(
+        self,
+        needs: int,
+        start: FloatArray,
+        long: BoolArray,
+        inputs: tuple[Market, Signals, FloatArray, SettingsPool, Terms] | None = None,
+    ) -> FloatArray:
         """Return the summary as rows of numbers, from the orders of every column.
 
-        `long`: which columns are long or out, with all their cash.
+        `long`: which columns are long or out, with all their cash; `inputs`: those of the kernels,
+        where they are there already.
         """
-        market, signals, cash, settings, terms = self.kernel_inputs()
+        market, signals, cash, settings, terms = inputs or self.kernel_inputs()
         own, costs, (order, bounds, shared) = self.prices.own, self.costs(), self.groups
         n_groups = len(bounds) - 1
         columns = -(-len(long) // max(n_groups, 1))
@@ -490,18 +515,11 @@ class Simulation:
         row = (costs.spread + costs.commission, costs.roll_long, costs.roll_short, costs.lot_amount)
         return np.array([row], dtype=np.float64)
 
-    def given_signals(self) -> list[SharedRows]:
-        """Return the signals, which all have to be given bar by bar."""
-        given = [one for one in self.signals if isinstance(one, SharedRows)]
-        if len(given) < len(self.signals):
-            raise ParamError("Signals must be given bar by bar: call expanded() first.")
-        return given
-
     def kernel_inputs(self) -> tuple[Market, Signals, FloatArray, SettingsPool, Terms]:
-        """Return what the kernels take, as they take it."""
+        """Return what the kernels take, as they take it; signals are given bar by bar."""
         n_columns = len(self.price_rows)
         market, cash, settings, terms = self._inputs()
-        given = self.given_signals()
+        given = cast("Sequence[SharedRows]", self.signals)
         signals = list(map(read_only, map(_VALUES, given)))
         numbers = _ONE_ROW
         if max(n_columns, len(market.close), *map(len, signals)) > 1:

@@ -20,6 +20,7 @@ from functools import lru_cache
 from typing import Any, ClassVar, TypeAlias
 
 from broadpeak._sweep.listable import (
+    Each,
     Items,
     Kind,
     Known,
@@ -45,6 +46,8 @@ _SILENT = frozenset(
     )
 )
 _VERSION: tuple[int, ...] = tuple(sys.version_info[:2])
+# Another interpreter may mean something else by a name that is known here.
+_IS_KNOWN = sys.implementation.name == "cpython" and (3, 11) <= _VERSION <= (3, 14)
 _JOINED = _VERSION >= (3, 12)  # one instruction reads attributes and methods
 _ALWAYS_NAMED = _VERSION >= (3, 14)  # every call that spreads passes keywords, be it none
 _ON_NONE = {"NONE": True, "NOT_NONE": False}
@@ -202,23 +205,16 @@ class Reader:
             names = self.rules.strings(frame.stack.pop())
         frame.keywords = ()
         passed = frame.pop(step.arg or 0)
-        first, second = frame.pop(2)
         n_positional = len(passed) - len(names)
         named = dict(zip(names, passed[n_positional:], strict=True))
-        args = passed[:n_positional]
-        if first is _NULL or second is _NULL:
-            func = second if first is _NULL else first
-        else:
-            func, args = first, [second, *args]
-        frame.stack.append(self._call(func, args, named))
+        frame.stack.append(self._call(_called(frame), passed[:n_positional], named))
 
     def _act_call_spread(self, frame: Frame, step: _Step) -> None:
         named: Kind = NamedItems({})
         if step.opname == "CALL_FUNCTION_EX" and (_ALWAYS_NAMED or (step.arg or 0) & 1):
             named = frame.stack.pop()
         args = frame.stack.pop()
-        first, second = frame.pop(2)
-        func = second if first is _NULL else first
+        func = _called(frame)
         if named is _NULL:
             named = NamedItems({})
         if not isinstance(args, Items) or not isinstance(named, NamedItems):
@@ -430,6 +426,17 @@ class Reader:
     }
 
 
+def _called(frame: Frame) -> Kind:
+    """Take what is called off the stack, and the empty place before or behind it.
+
+    Methods are read as attributes, so nothing else can stand there.
+    """
+    first, second = frame.pop(2)
+    if (first is _NULL) is (second is _NULL):
+        raise NotListable("of a call that is not known")
+    return second if first is _NULL else first
+
+
 def _bound(
     func: types.FunctionType, args: Sequence[Kind], named: Mapping[str, Kind]
 ) -> dict[str, Kind]:
@@ -467,7 +474,11 @@ def _bound(
 
 
 def read_body(
-    func: Any, args: Sequence[Any], named: Mapping[str, Any], varying: Collection[int | str]
+    func: Any,
+    args: Sequence[Any],
+    named: Mapping[str, Any],
+    varying: Collection[int | str],
+    by: str | None = None,
 ) -> ListRules:
     """See to it that `func` returns, for lists, a column or an entry a combination, or several.
 
@@ -479,6 +490,8 @@ def read_body(
         What it is called with.
     varying : collection
         Position or keyword of every parameter.
+    by : str, optional
+        The metric that is all that is wanted of a portfolio.
 
     Returns
     -------
@@ -490,6 +503,8 @@ def read_body(
     NotListable
         If it is not certain that a list gives what single calls give; it says why.
     """
+    if not _IS_KNOWN:
+        raise NotListable("this Python is not known")
     declared = list(inspect.signature(func).parameters)
     names = dict(enumerate(declared))
     passed: list[Kind] = [
@@ -500,6 +515,9 @@ def read_body(
         **{name: Known(value) for name, value in named.items()},
         **{name: Listed(name) for name in varying if isinstance(name, str)},
     }
+    lists = [one.name for one in (*passed, *by_name.values()) if isinstance(one, Listed)]
+    if len(set(lists)) < len(lists):  # a signature that is not the function's own
+        raise NotListable("two parameters have one name")
     reader = Reader()
     try:
         found = reader.returned(func, passed, by_name)
@@ -507,5 +525,7 @@ def read_body(
         raise
     except Exception as error:  # an attribute of the user's that raises, a stack that is not ours
         raise NotListable(f"{type(error).__name__}: {error}") from error
+    if by is not None and isinstance(found, Each) and found.kind == "portfolio":
+        found = reader.rules.attribute(found, by)
     reader.rules.check_result(found)
     return reader.rules

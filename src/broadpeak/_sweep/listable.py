@@ -26,6 +26,7 @@ from broadpeak._indicators.catalog import find
 from broadpeak._indicators.definition import bind
 from broadpeak._indicators.output import IndicatorResult
 from broadpeak._metrics.formulas import METRICS
+from broadpeak._space.param import Param
 
 
 class NotListable(Exception):  # noqa: N818  # an answer, not an error
@@ -127,6 +128,7 @@ class Bound:
 Kind: TypeAlias = "Known | Listed | Same | Each | Items | NamedItems | Bound"
 
 _SCALARS: Final = (int, float, bool, str, type(None), np.bool_, np.integer, np.floating)
+_FUNCTIONS: Final = (types.FunctionType, types.MethodType)
 _NUMBERS: Final = (int, float, np.integer, np.floating)
 _TABLES: Final = (pd.Series, pd.DataFrame, pd.Index, np.ndarray)
 _LARGEST: Final = 2**53  # integers up to here are floats as well
@@ -136,12 +138,9 @@ _PRICES: Final = frozenset(
     ("open", "high", "low", "close", "volume", "hlc3", "ohlc4", "returns", "symbols", "index")
 )
 _PATHS: Final = frozenset(("value", "returns", "positions", "close"))
-_SETTINGS: Final = frozenset(
-    (
-        *("size", "fees", "fixed_fees", "slippage", "init_cash"),
-        *("sl_stop", "tp_stop", "tsl_stop"),
-    )
-)
+_STOPS: Final = frozenset(("sl_stop", "tp_stop", "tsl_stop"))
+_SETTINGS: Final = _STOPS | {"size", "fees", "fixed_fees", "slippage", "init_cash"}
+_OF_AXIS: Final = frozenset(("value", "name", "level", "keys", "hide"))
 _SIGNALS: Final = frozenset(("entries", "exits", "short_entries", "short_exits"))
 _PURE_METHODS: Final = frozenset(  # of pandas and NumPy: they change nothing
     (
@@ -153,6 +152,7 @@ _PURE_METHODS: Final = frozenset(  # of pandas and NumPy: they change nothing
         *("T", "to_numpy", "values", "var", "where"),
     )
 )
+_OF_TWO: Final = frozenset(("clip", "mask", "where"))  # methods that read two tables
 _PURE_BUILTINS: Final[tuple[Any, ...]] = (
     *(abs, bool, float, int, len, max, min, range, round, str, tuple),
 )
@@ -238,6 +238,7 @@ class ListRules:
     _gapless: set[Hashable] = field(default_factory=set)
     _single: set[Hashable] = field(default_factory=set)
     _numbers: count[int] = field(default_factory=count)
+    _axes: list[Known] = field(default_factory=list)
 
     # --- plain Python -------------------------------------------------------------------------
 
@@ -261,6 +262,8 @@ class ListRules:
         """Return whether a value is None; None: one answer for all combinations."""
         if isinstance(value, Listed):
             _no(f"it branches on {_named(value)}")
+        if isinstance(value, Same) and value.kind == "other":
+            return None
         return value.value is None if isinstance(value, Known) else False
 
     def string(self, value: Kind) -> str:
@@ -368,12 +371,12 @@ class ListRules:
             _no(f"it does {symbol} with {_named(left if _listed(left) else right)}")
         if symbol.removeprefix("not ") in {"is", "in"}:
             return self._compared(symbol, left, right)
-        symbol = symbol if symbol in _COMPARED else symbol.removesuffix("=")
         kinds = {self._operand(left), self._operand(right)}
         if "table" in kinds:
-            if symbol not in _KNOWN_SYMBOLS:
+            if symbol not in _KNOWN_SYMBOLS:  # += would write to it
                 _no(f"it does {symbol} with a table")
             return Same("table")
+        symbol = symbol if symbol in _COMPARED else symbol.removesuffix("=")
         if isinstance(left, Known) and isinstance(right, Known):
             act = _ARITHMETIC.get(symbol) or _COMPARED.get(symbol)
             is_short = isinstance(left.value, _NUMBERS) and isinstance(right.value, _NUMBERS)
@@ -444,7 +447,7 @@ class ListRules:
 
     @staticmethod
     def _is_plain_owner(value: object) -> bool:
-        return not isinstance(value, (Data, IndicatorResult, *_TABLES)) and not _is_portfolio(
+        return not isinstance(value, (Data, IndicatorResult, *_TABLES)) and not is_portfolio(
             type(value)
         )
 
@@ -454,7 +457,7 @@ class ListRules:
             if name in vars(value) or value.__name__ == "broadpeak":
                 return Known(getattr(value, name))
             _no(f"{value.__name__}.{name} is not there")
-        if _is_portfolio(value) and name == "from_signals":
+        if is_portfolio(value) and name == "from_signals":
             return Known(value.from_signals)
         kind: Any = value if isinstance(value, type) else type(value)
         reads: Any = type(value).__getattribute__
@@ -499,7 +502,7 @@ class ListRules:
                 self._places[key] = Same("indicator", data, outputs, shape.hidden)
             elif isinstance(value, _TABLES):
                 self._places[key] = Same("table", key)
-            elif _is_portfolio(type(value)):
+            elif is_portfolio(type(value)):
                 self._places[key] = Same("portfolio", key)
             else:
                 _no(f"it uses {_named(owner)}")
@@ -562,8 +565,10 @@ class ListRules:
         if not isinstance(func, Known):
             _no(f"it calls {_named(func)}")
         value = func.value
+        if value is Param:
+            return self._axis(args, named)
         inner = getattr(value, "__func__", value)
-        if isinstance(inner, types.FunctionType):
+        if isinstance(inner, types.FunctionType) and isinstance(value, _FUNCTIONS):
             module = inner.__globals__.get("__name__")
             if module == "broadpeak._portfolio.portfolio" and inner.__name__ == "from_signals":
                 return self._simulated(value, args, named)
@@ -581,6 +586,21 @@ class ListRules:
         with_ = "" if passed is None else f" with {_named(passed)}"
         return _no(f"it calls {_named(func)}{with_}")
 
+    def _axis(self, args: Sequence[Kind], named: Mapping[str, Kind]) -> Kind:
+        """Return the parameter of a stop, of which every combination meets every value."""
+        values = args[0] if args else named.get("value")
+        if len(args) > 1 or values is None or not named.keys() <= _OF_AXIS:
+            _no("it makes a parameter")
+        options = {key: one for key, one in named.items() if key != "value"}
+        parts = values.items if isinstance(values, Items) else (values,)
+        known = [one.value for one in (*parts, *options.values()) if isinstance(one, Known)]
+        if len(known) < len(parts) + len(options):
+            _no("it makes a parameter of what is not known")
+        found: Any = known[: len(parts)] if isinstance(values, Items) else known[0]
+        if not isinstance(found, (list, tuple, range, np.ndarray, pd.Index)):
+            _no("it makes a parameter of what is not plain")
+        return Known(Param(found, **dict(zip(options, known[len(parts) :], strict=True))))
+
     def _builtin(self, func: Any, args: Sequence[Kind], named: Mapping[str, Kind]) -> Kind:
         if all(isinstance(arg, Known) and isinstance(arg.value, _SCALARS) for arg in args):
             if named or func is range:
@@ -588,9 +608,7 @@ class ListRules:
             return Known(func(*(arg.value for arg in args if isinstance(arg, Known))))
         if func is tuple and len(args) == 1:
             return Items(self.items(args[0]))
-        for arg in args:  # no method of the user's may be behind it
-            if not isinstance(arg, (Items, NamedItems)):
-                self._shared(arg)
+        self._check_shared(*args)  # no method of the user's may be behind it
         return Same("number" if func in {abs, float, int, len, round} else "other")
 
     def _shared(self, value: Kind) -> Kind:
@@ -600,6 +618,19 @@ class ListRules:
         if not (isinstance(value, Known) and isinstance(value.value, (*_SCALARS, slice))):
             self._place(value)
         return value
+
+    def _is_table(self, value: Kind) -> bool:
+        return isinstance(value, (Known, Same)) and self._operand(value) == "table"
+
+    def _check_shared(self, *values: Kind) -> None:
+        """Refuse values, and what is in lists and dicts, as `_shared` does."""
+        for value in values:
+            if isinstance(value, Items):
+                self._check_shared(*value.items)
+            elif isinstance(value, NamedItems):
+                self._check_shared(*value.items.values())
+            else:
+                self._shared(value)
 
     def _call_bound(self, func: Bound, args: Sequence[Kind], named: Mapping[str, Kind]) -> Kind:
         owner, name = func.owner, func.name
@@ -614,15 +645,17 @@ class ListRules:
         if name in _CROSSINGS and not named:
             return self._crossed(name, [owner, *args], {})
         if isinstance(owner, Same):
-            return self._pure(owner, args, named)
+            return self._pure(owner, name, args, named)
         return _columnwise(owner, name, args, named)
 
-    def _pure(self, owner: Same, args: Sequence[Kind], named: Mapping[str, Kind]) -> Kind:
-        if "inplace" in named or "out" in named:
+    def _pure(
+        self, owner: Same, name: str, args: Sequence[Kind], named: Mapping[str, Kind]
+    ) -> Kind:
+        self._check_shared(*args, *named.values())
+        # Methods of NumPy may be given, behind what they read, an array that they write to.
+        behind = args[2 if name in _OF_TWO else 1 :]
+        if "inplace" in named or "out" in named or any(map(self._is_table, behind)):
             _no("it changes a table")
-        for value in (*args, *named.values()):
-            if not isinstance(value, (Items, NamedItems)):
-                self._shared(value)
         return Same("table", owner.bars)
 
     def _selected(
@@ -834,7 +867,7 @@ class ListRules:
 
     def _simulated(self, func: Any, args: Sequence[Kind], named: Mapping[str, Kind]) -> Kind:
         """Return what ``PF.from_signals(…)`` gives."""
-        if not _is_portfolio(func.__self__):
+        if not is_portfolio(func.__self__):
             return _no("it simulates with a class of its own")
         bound = signature(func).bind(*args, **named).arguments
         made: list[Any] = ["portfolio"]
@@ -844,6 +877,11 @@ class ListRules:
             if name in {"group_by", "cash_sharing"}:
                 if not (isinstance(value, Known) and value.value in (None, False)):
                     _no("it groups columns")
+            elif isinstance(value, Known) and type(value.value) is Param:
+                if name not in _STOPS:
+                    _no(f"{name} of a portfolio is a Param")
+                self._axes.append(value)  # so that its id stays its own
+                made.append((name, "axis", id(value.value)))
             elif isinstance(value, Listed):
                 if name not in _SETTINGS:
                     _no(f"{name} of a portfolio is a parameter")
@@ -858,7 +896,7 @@ class ListRules:
                 self._shared(value)
             if name == "close":
                 bars = self._bars_of(value)
-        if len(made) == 1:
+        if not any(isinstance(value, (Each, Listed)) for value in bound.values()):
             return Same("portfolio")
         return self._made(Each("portfolio", bars, tuple(made), is_zipped=is_zipped))
 
@@ -935,7 +973,7 @@ def _is_small(value: object) -> bool:
     return type(value) is float or abs(value) <= _LARGEST  # type: ignore[arg-type]  # an int
 
 
-def _is_portfolio(kind: object) -> bool:
+def is_portfolio(kind: object) -> bool:
     """Return whether a class is the library's `Portfolio`, which this layer does not import."""
     return (
         isinstance(kind, type)

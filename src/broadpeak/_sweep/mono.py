@@ -15,26 +15,38 @@ import math
 import os
 import random
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import chain, count
+from itertools import chain, count, repeat
 from pathlib import Path
-from time import perf_counter
-from typing import Any, ClassVar, Final, TypeAlias
+from time import thread_time  # what else the machine does counts for nothing
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 
 from broadpeak._core import check
 from broadpeak._core.threads import Nesting, nesting
 from broadpeak._merge.pieces import UnlikePieceError, same_bits, split_piece
+from broadpeak._metrics.formulas import METRICS
 from broadpeak._run.batches import nested
 from broadpeak._run.calls import Calls, CallStream, CallTemplate, CodeBlocks, Task
+from broadpeak._run.keeping import (
+    Best,
+    Bins,
+    Kept,
+    OneFigure,
+    Part,
+    figure_alone,
+    same_labels,
+    same_state,
+    state_of_calls,
+)
 from broadpeak._run.options import Settings
 from broadpeak._run.sinks import Finished
 from broadpeak._space.lazycombos import MOST_HELD
 from broadpeak._space.param import Param
 from broadpeak._sweep.bodies import read_body
-from broadpeak._sweep.listable import ListRules, NotListable
+from broadpeak._sweep.listable import ListRules, NotListable, is_portfolio
 from broadpeak.errors import ParamError, described
-from broadpeak.types import IntArray, ParamValues
+from broadpeak.types import IntArray, NoResult, ParamValues, Reducer
 
 try:
     import resource
@@ -53,7 +65,8 @@ _MOST_BYTES = 256 * 2**20
 _PAGE = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 _MADE = 10  # tables that a body is taken to make, where it is not read
 _SLOWER = 1.5  # so much longer than single calls a list may take
-_SEEN = 0.02  # seconds of a list from which on its rate is compared with that of single calls
+_FALLING = 0.6  # of the seconds a combination of the last list: a longer one may be quicker yet
+_SEEN = 0.1  # seconds of a list from which on its rate counts: the first ones load kernels
 _MOST_PLANS = 8
 _PLAIN = frozenset((int, float, str, bool, type(None)))
 _OFF: Final = {  # options under which every combination must be called by itself
@@ -100,18 +113,24 @@ class MonoPlan:
     is_on : bool
         Whether lists are used.
     single_seconds : float
-        How long a single call takes.
+        Time of this thread that a single call takes: not that of others on the same core.
+    keep : Best or Bins, optional
+        Where single calls return a portfolio, of which it needs one figure and no more.
     """
 
-    def __init__(self, name: str, *, insists: bool, bytes_each: float) -> None:
+    def __init__(
+        self, name: str, *, insists: bool, bytes_each: float, keep: Best | Bins | None = None
+    ) -> None:
         self.name = name
         self.insists = insists
+        self.keep = keep
         self.known: dict[int, Any] = {}
         self.sample: Any = None
         self.is_on = True
         self.single_seconds = math.inf
         self._bytes_each = self._most_bytes_each = bytes_each
         self._n_failed = self._n_slow = 0
+        self._rate = math.inf
         self._token = f"{os.getpid()}-{next(_tokens)}"
 
     def __reduce__(self) -> tuple[object, ...]:
@@ -135,8 +154,10 @@ class MonoPlan:
         """Note what a chunk of `n` combinations took, in time and, at most, in memory."""
         if n_bytes is not None:
             self._bytes_each = min(self._most_bytes_each, max(n_bytes / n, 1.0))
-        ratio = seconds / n / self.single_seconds
-        self._n_slow = self._n_slow + 1 if seconds > _SEEN and ratio > _SLOWER else 0
+        rate, ratio = seconds / n, seconds / n / self.single_seconds
+        is_slow = seconds > _SEEN and ratio > _SLOWER and rate > _FALLING * self._rate
+        self._rate = rate
+        self._n_slow = self._n_slow + 1 if is_slow else 0
         if self._n_slow > 1:  # the first one may have compiled something
             self.give_up(f"a list takes {ratio:.1f} times as long")
 
@@ -147,6 +168,13 @@ class MonoPlan:
         self._n_failed += 1
         if self._n_failed > 1:
             self.give_up(f"lists raise {described(error)}")
+
+    def seen(self, value: Any) -> Any:
+        """Return what is needed of the result of a single call."""
+        keep = self.keep
+        if keep is None or keep.by is None or not is_portfolio(type(value)):
+            return value
+        return figure_alone(value, keep.by, keep)
 
     def give_up(self, why: str) -> None:
         """Go on singly."""
@@ -165,10 +193,15 @@ class ListedCalls(Calls):
 
     __slots__ = ("_plan",)
 
-    seconds: ClassVar[float] = 0.4
-    """Of a batch: what lists share is worth much, and they have no place to stop at."""
-
     _plan: MonoPlan
+
+    @property
+    def seconds(self) -> float:  # type: ignore[override]
+        """Of a batch: what lists share is worth much, and they have no place to stop at.
+
+        A portfolio that is streamed has one, and shares what it found of every entry.
+        """
+        return 0.4 if self._plan.keep is None else 2.0
 
     @classmethod
     def over(cls, calls: Calls, plan: MonoPlan, n_all: int | None = None) -> ListedCalls:
@@ -258,25 +291,53 @@ class ListedCalls(Calls):
         """Make the calls one by one, but those whose results are known."""
         known, numbers = self._plan.known, self.numbers()
         if known.keys().isdisjoint(numbers):
-            yield from self._singles().results()
+            results = self._singles().results()
+            yield from results if self._plan.keep is None else map(self._plan.seen, results)
             return
         for number, task in zip(numbers, self._singles(), strict=True):
-            yield known[number] if number in known else task()
+            yield known[number] if number in known else self._plan.seen(task())
 
     def chunk(self) -> Iterable[object]:
         """Make one call on lists, compare some of its results, and return them all."""
         plan = self._plan
-        before, begun = _memory(), perf_counter()
+        before, begun = _memory(), thread_time()
         try:
-            values = self.on_lists()
+            values = self.on_lists() if plan.keep is None else self.part()
         except UnlikePieceError as error:
             raise UnequalListError(str(error)) from None
         except Exception as error:  # noqa: BLE001  # whose combination it is, single calls will say
             return self._after(error)
-        seconds, after = perf_counter() - begun, _memory(peak=True)
+        seconds, after = thread_time() - begun, _memory(peak=True)
         plan.measured(self._n, seconds, after - before if before and after else None)
         self._compare(values)
         return values
+
+    def part(self) -> list[Any]:
+        """Return what is kept of one call on the lists of all values, which returns a portfolio.
+
+        It stands at the first of the calls; the others have nothing more to say.
+        """
+        plan, n, sample = self._plan, self._n, self._plan.sample
+        assert plan.keep is not None  # noqa: S101  # that is why this is called
+        assert plan.keep.by is not None  # noqa: S101
+        portfolio = self._listed()
+        if not is_portfolio(type(portfolio)):
+            raise UnlikePieceError(f"returns {type(portfolio).__name__} for a list")
+        state, n_columns = portfolio._state_of(plan.keep.by, plan.keep)  # noqa: SLF001
+        n_inner = sample.figures.size
+        if n_columns != n * n_inner:
+            raise UnlikePieceError(f"returns {n_columns} columns for a list of {n}")
+        if isinstance(state, Kept):
+            rows, at = np.divmod(state.positions, max(n_inner, 1))
+            numbers = np.array(self.numbers(), dtype=np.int64)
+            state = state._replace(positions=numbers[rows] * n_inner + at)
+        return [Part(state, n, sample.labels), *repeat(NoResult, n - 1)]
+
+    def _listed(self) -> Any:
+        """Return what one call on the lists of all values returns."""
+        pairs = zip(self._values[:-1], self._codes[:-1], strict=True)
+        lists = [ParamValues(map(values.__getitem__, codes.tolist())) for values, codes in pairs]
+        return self.template.task(lists)()
 
     def _after(self, error: Exception) -> Iterator[object]:
         """Make the calls one by one, of which one may raise what the list has raised."""
@@ -299,21 +360,38 @@ class ListedCalls(Calls):
         UnlikePieceError
             If that call returns something else than single calls do, for each combination.
         """
-        pairs = zip(self._values[:-1], self._codes[:-1], strict=True)
-        lists = [ParamValues(map(values.__getitem__, codes.tolist())) for values, codes in pairs]
-        return split_piece(self.template.task(lists)(), self._n, self._plan.sample)
+        return split_piece(self._listed(), self._n, self._plan.sample)
 
     def _compare(self, values: list[Any]) -> None:
         """Refuse results of a list of which some are not those of single calls."""
-        singles = self._singles()
-        for spot in _drawn(_SPOTS, self._n, seed=self[:1].numbers()[0]):
+        singles, plan, seen = self._singles(), self._plan, []
+        spots = _drawn(_SPOTS, self._n, seed=self[:1].numbers()[0])
+        for spot in spots:
             try:
-                single = singles[spot]()
+                single = plan.seen(singles[spot]())
             except Exception as error:
                 text = f"a single call raises {described(error)}, and a list does not"
                 raise UnequalListError(text) from error
-            if not same_bits(single, values[spot]):
+            if plan.keep is None and not same_bits(single, values[spot]):
                 raise UnequalListError("a list gives other results than single calls")
+            seen.append(single)
+        if plan.keep is not None and not self._holds(values[0].state, spots, seen):
+            raise UnequalListError("a list gives other results than single calls")
+
+    def _holds(self, state: Any, spots: Sequence[int], singles: Sequence[OneFigure]) -> bool:
+        """Return whether what is kept of these calls is right about some of them."""
+        keep = self._plan.keep
+        assert keep is not None  # noqa: S101  # that is why this is called
+        if not isinstance(keep, Best):  # of sums nothing can be taken out: they are counted again
+            again: Part = self.pick(spots).part()[0]
+            return same_state(again.state, state_of_calls(keep, spots, singles))
+        numbers = self.numbers()
+        own = state_of_calls(keep, [numbers[spot] for spot in spots], singles)
+        n = max(self._plan.sample.figures.size, 1)
+        others = ~np.isin(state.positions // n, [numbers[spot] for spot in spots])
+        results = [state.results[at] for at in np.flatnonzero(others).tolist()]
+        rest = Kept(state.positions[others], state.figures[others], results)
+        return same_state(keep.merge(rest, own), state)
 
     def __reduce__(self) -> tuple[object, ...]:
         rebuild, arguments = super().__reduce__()
@@ -387,7 +465,7 @@ def run_listed(
     name = getattr(shared.func, "__name__", None) or type(shared.func).__name__
     try:
         _check_options(settings)
-        found = _tried(calls, name, params, insists=insists)
+        found = _tried(calls, name, params, settings.keep, insists=insists)
     except NotListable as why:
         if insists:
             raise refusal(why) from None
@@ -403,17 +481,24 @@ def run_listed(
 
 
 def _tried(
-    calls: Calls | CallStream, name: str, params: Mapping[str, Param], *, insists: bool
+    calls: Calls | CallStream,
+    name: str,
+    params: Mapping[str, Param],
+    reducer: Reducer | None,
+    *,
+    insists: bool,
 ) -> ListedCalls | ListedStream:
     """Return calls that are made on lists, or that are to go on singly after the trial."""
     shared = calls.calls if isinstance(calls, CallStream) else calls
+    keep = reducer if isinstance(reducer, (Best, Bins)) and reducer.by in METRICS else None
+    by = None if keep is None else keep.by
     if insists:
         n_bytes = 8.0 * _MADE * _longest(shared)
     else:
         _check_params(params)
-        rules = _read(shared)
+        rules = _read(shared, by)
         n_bytes = 8.0 * max(rules.n_made * rules.n_bars, 1)
-    plan = MonoPlan(name, insists=insists, bytes_each=n_bytes)
+    plan = MonoPlan(name, insists=insists, bytes_each=n_bytes, keep=keep)
     found: ListedCalls | ListedStream
     if isinstance(calls, CallStream):
         found = ListedStream(calls, plan)
@@ -468,10 +553,10 @@ def _is_minus_zero(value: Any) -> bool:
     return value is not None and value == 0.0 and math.copysign(1.0, value) < 0
 
 
-def _read(calls: Calls) -> ListRules:
+def _read(calls: Calls, by: str | None) -> ListRules:
     """Return what was seen in the body, which takes lists."""
     template, _, _ = calls.columns()
-    return read_body(template.func, template.args, template.kwargs, template.slots)
+    return read_body(template.func, template.args, template.kwargs, template.slots, by)
 
 
 def _longest(calls: Calls) -> int:
@@ -489,26 +574,42 @@ def _try(calls: ListedCalls, numbers: Sequence[int], plan: MonoPlan) -> None:
     outer = nesting.get()
     with nested(Nesting(outer.depth + 1, outer.n_beside)):
         for at, number in enumerate(numbers):
-            begun = perf_counter()
+            begun = thread_time()
             try:
-                plan.known[number] = check.finished(calls[at]())
+                plan.known[number] = plan.seen(check.finished(calls[at]()))
             except Exception:  # noqa: BLE001  # whatever it is
                 plan.give_up("a single call raises an error")
                 plan.is_on = False
                 return
             is_first = at == 0  # it may compile something
-            plan.single_seconds = min(plan.single_seconds, perf_counter() - begun)
+            plan.single_seconds = min(plan.single_seconds, thread_time() - begun)
             if plan.single_seconds > _LONGEST and not is_first and not plan.insists:
                 raise NotListable("a single call takes long enough")
         plan.sample = plan.known[numbers[0]]
+        if not isinstance(plan.sample, OneFigure):
+            plan.keep = None
         try:
-            values = calls.on_lists()
+            values = calls.on_lists() if plan.keep is None else calls.part()
         except UnlikePieceError as error:
             raise NotListable(str(error)) from None
         except Exception as error:
             raise NotListable(f"a list raises {described(error)}") from error
-    if not all(map(same_bits, values, plan.known.values())):
+    singles = list(plan.known.values())
+    if plan.keep is None:
+        is_same = all(map(same_bits, values, singles))
+    else:
+        is_same = all(_same_entries(single, plan.sample) for single in singles) and same_state(
+            values[0].state, state_of_calls(plan.keep, numbers, singles)
+        )
+    if not is_same:
         raise NotListable("a list gives other results than single calls")
+
+
+def _same_entries(one: OneFigure, other: OneFigure) -> bool:
+    """Return whether two calls have the same entries."""
+    if one.labels is None or other.labels is None:
+        return one.labels is other.labels
+    return same_labels(one.labels, other.labels)
 
 
 def _drawn(count: int, n: int, *, seed: int) -> list[int]:

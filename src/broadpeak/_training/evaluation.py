@@ -236,11 +236,16 @@ class Evaluation(NamedTuple):
         return None if values is None else Stats(*values)  # type: ignore[arg-type]
 
     @property
+    def counts(self) -> tuple[float, float]:
+        """Numbers of wins and losses; NaN where nothing is known."""
+        if self.block is not None:
+            return self.block.counts[self.row]
+        return (np.nan, np.nan) if self.plain is None else (self.plain[_N_WIN], self.plain[_N_LOSS])
+
+    @property
     def n_trades(self) -> float:
         """Number of trades."""
-        if self.block is not None:
-            return self.block.n_trades[self.row]
-        return 0 if self.plain is None else self.plain[_N_WIN] + self.plain[_N_LOSS]
+        return 0 if self.block is None and self.plain is None else sum(self.counts)
 
 
 _N_WIN, _N_LOSS = FIELDS.index("num_win"), FIELDS.index("num_loss")
@@ -532,7 +537,8 @@ def evaluate_in_batches(
     try:
         for first in range(0, len(steps), size):
             runs, failed = _recorded(setup, steps[first : first + size], known, see)
-            is_last = first + size >= len(steps) or len(runs) < size
+            ends = len(runs) < size or runs[-1].stopped
+            is_last = ends or first + size >= len(steps)
             # While these are simulated, the strategy is called for those that follow.
             before = started
             started = StartedRuns(setup, runs, goes_on=not is_last) if runs else None

@@ -11,6 +11,7 @@ import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -298,9 +299,14 @@ def _are_same(one: Mapping[str, Setting], other: Mapping[str, Setting]) -> bool:
     return True
 
 
+@lru_cache(maxsize=4)
+def _never(n_bars: int) -> BoolArray:
+    return read_only(np.zeros(n_bars, dtype=np.bool_))
+
+
 def _any_of(masks: Sequence[BoolArray], n_bars: int) -> BoolArray:
     if not masks:
-        return np.zeros(n_bars, dtype=np.bool_)
+        return _never(n_bars)
     found = masks[0]
     for mask in masks[1:]:
         found = found | mask
@@ -312,12 +318,9 @@ def _placed(masks: Sequence[BoolArray], first: int) -> tuple[AnyArray, IntArray]
 
     Only bars from `first` on count.
     """
-    n_bars = len(masks[0])
-    words = np.zeros((n_bars + 7) >> 3, dtype=np.uint64)
     enter_long, exit_long, enter_short, exit_short = map(read_only, masks)
-    encode_orders(enter_long, exit_long, enter_short, exit_short, first, words)
-    entries = np.flatnonzero(words.view(np.uint8)[:n_bars] & (LONG_IN | SHORT_IN))
-    return words, entries.astype(np.int64, copy=False)
+    never = _never(len(enter_long))
+    return encode_orders(enter_long, exit_long, enter_short, exit_short, never, first)
 
 
 def _joined_setting(

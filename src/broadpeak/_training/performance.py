@@ -430,21 +430,22 @@ class RecordBlock:
         Length of the evaluated period.
     """
 
-    __slots__ = ("_n_trades", "records", "years")
+    __slots__ = ("_counts", "records", "years")
 
     def __init__(self, records: AnyArray, years: float) -> None:
         self.records, self.years = records, years
-        self._n_trades: list[int] | None = None
+        self._counts: list[tuple[int, int]] | None = None
 
     def __reduce__(self) -> tuple[type[RecordBlock], tuple[AnyArray, float]]:
         return RecordBlock, (self.records, self.years)
 
     @property
-    def n_trades(self) -> list[int]:
-        """Number of trades of each run."""
-        if self._n_trades is None:
-            self._n_trades = (self.records["num_win"] + self.records["num_loss"]).tolist()
-        return self._n_trades
+    def counts(self) -> list[tuple[int, int]]:
+        """Numbers of wins and losses of each run."""
+        if self._counts is None:
+            columns = (self.records[name].tolist() for name in ("num_win", "num_loss"))
+            self._counts = [*zip(*columns, strict=True)]
+        return self._counts
 
     def values(self, row: int) -> tuple[float, ...]:
         """Return the values of all fields of one run."""

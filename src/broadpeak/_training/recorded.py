@@ -191,6 +191,7 @@ class StartedRows:
         if n_parts > 1 and goes_on:
             self._wait = beside(partial(run, 0, n))
         else:
+            n_parts = min(n_parts, n)
             places = bounds_of(n, n_parts)
             share(lambda part: run(places[part], places[part + 1]), n_parts)
 

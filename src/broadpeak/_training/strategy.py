@@ -379,7 +379,9 @@ class StrategyRun:
     """The `s` of a strategy: prices, parameters and orders of one evaluation.
 
     Made by the library for every call of a strategy function. Price arrays are float64, shape
-    (bars,), and read-only: whoever wants to change one takes a copy.
+    (bars,), and read-only: whoever wants to change one takes a copy. In a training that holds for
+    what functions of this library make of them, too, since it is made once for all evaluations; a
+    strategy that writes to it is called without such help.
 
     Attributes
     ----------

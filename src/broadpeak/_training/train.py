@@ -1090,14 +1090,13 @@ class ComponentSearch:
 
     def _curve(self, curve: SearchCurve) -> StepCurve:
         """Return the steps of one parameter with the trades that each one made."""
-        wins, losses, own = [], [], []
-        for step, _ in self._steps:
-            if step.train_cycle == curve.pass_ and step.parameter == curve.parameter:
-                found = self._by_step[step]
-                stats = found.stats
-                own.append(found.score)
-                wins.append(np.nan if stats is None else stats.num_win)
-                losses.append(np.nan if stats is None else stats.num_loss)
+        found = [
+            self._by_step[step]
+            for step, _ in self._steps
+            if step.train_cycle == curve.pass_ and step.parameter == curve.parameter
+        ]
+        own = [one.score for one in found]
+        wins, losses = zip(*(one.counts for one in found), strict=True) if found else ((), ())
         scores, blended = np.array(curve.scores), None
         if curve.parameter in self.borrowed:
             scores, blended = np.array(own), scores

@@ -124,34 +124,43 @@ def add_price_falls(
     n = close.shape[0]
     total = 0.0
     lost = 0.0
-    before = close[0] if n > 0 else 0.0
-    for first in range(0, n, BLOCK):
-        k = first >> SHIFT
-        bases[k, 0] = total
-        bases[k, 1] = lost
-        d = 0.0
-        high = close[first]
-        low = high
-        under = high  # lowest price since the highest one
-        worst = 0.0
-        for t in range(first, min(first + BLOCK, n)):
-            p = close[t]
-            r = min(p / before - 1.0, 0.0)
-            before = p
-            d += r * r
-            downs[t] = d
-            if p >= high:
-                worst = min(worst, under / high - 1.0)
-                high = p
-                under = p
-            under = min(under, p)
-            low = min(low, p)
-        ranges[k, 0] = high
-        ranges[k, 1] = low
-        ranges[k, 2] = min(worst, under / high - 1.0)
-        more = total + d
-        lost += lost_in(total, d, more)
-        total = more
+    losses = np.empty(STRETCH)
+    losses[0] = 0.0
+    for begin in range(0, n, STRETCH):
+        end = min(begin + STRETCH, n)
+        skip = 1 if begin == 0 else 0
+        before = close[begin + skip - 1 : end - 1]
+        after = close[begin + skip : end]
+        out = losses[skip:]
+        for t in range(after.shape[0]):
+            r = min(after[t] / before[t] - 1.0, 0.0)
+            out[t] = r * r
+        for first in range(begin, end, BLOCK):
+            k = first >> SHIFT
+            bases[k, 0] = total
+            bases[k, 1] = lost
+            d = 0.0
+            high = close[first]
+            low = high
+            under = high  # lowest price since the highest one
+            worst = 0.0
+            for t in range(first, min(first + BLOCK, end)):
+                d += losses[t - begin]
+                downs[t] = d
+                p = close[t]
+                if p >= high:
+                    if under < high:
+                        worst = min(worst, under / high - 1.0)
+                    high = p
+                    under = p
+                under = min(under, p)
+                low = min(low, p)
+            ranges[k, 0] = high
+            ranges[k, 1] = low
+            ranges[k, 2] = min(worst, under / high - 1.0)
+            more = total + d
+            lost += lost_in(total, d, more)
+            total = more
 
 
 @inline_kernel

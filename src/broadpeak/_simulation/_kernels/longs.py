@@ -11,6 +11,7 @@ import numpy as np
 
 from broadpeak._core.compile import kernel
 from broadpeak._simulation._kernels.columns import next_action
+from broadpeak._simulation._kernels.held import add_moments
 from broadpeak._simulation._kernels.layout import (
     FEES,
     L_BAR,
@@ -154,3 +155,29 @@ def trades_of_signals(
         c += 1
         starts[c - first] = k
     return c
+
+
+@kernel
+def signal_moments(
+    entries: AnyArray,
+    exits: AnyArray,
+    next_open: bool,
+    open_: FloatArray,
+    close: FloatArray,
+    values: FloatArray,
+    at: IntArray,
+    step: IntArray,
+    cash: float,
+    sums: FloatArray,
+    bases: FloatArray,
+    limits: FloatArray,
+    out: FloatArray,
+) -> int:
+    """Write the moments of one column with given signals, and return what `add_moments` does."""
+    n = close.shape[0]
+    words = np.zeros((n + 7) >> 3, np.uint64)
+    bars = np.empty((n // 2 + 1, 2), np.int64)
+    money = np.empty((n // 2 + 1, 4))
+    encode_long(words.view(np.uint8), entries, exits)
+    m = word_trades(words, next_open, open_, close, values, at, step, bars, money)
+    return add_moments(out, 0, bars, money, 0, m, close, sums, bases, limits, cash)

@@ -14,13 +14,15 @@ import math
 import numpy as np
 
 from broadpeak._core.compile import kernel
-from broadpeak._simulation._kernels.columns import encode, run_column
+from broadpeak._simulation._kernels.columns import encode, next_action, run_column
 from broadpeak._simulation._kernels.layout import (
     FLATTEN,
     L_BAR,
     L_POS,
+    LONG_IN,
     N_LOG,
     N_SETTINGS,
+    SHORT_IN,
     TRADE,
     Terms,
 )
@@ -31,19 +33,36 @@ from broadpeak.types import AnyArray, BoolArray, FloatArray, IntArray
 
 @kernel
 def encode_orders(
-    le: BoolArray, lx: BoolArray, se: BoolArray, sx: BoolArray, first: int, words: AnyArray
-) -> None:
-    """Write the actions of bars from `first` on; conflicting signals cancel."""
+    le: BoolArray, lx: BoolArray, se: BoolArray, sx: BoolArray, never: BoolArray, first: int
+) -> tuple[AnyArray, IntArray]:
+    """Return the actions of bars from `first` on as words, and the bars of entries.
+
+    Conflicting signals cancel; `never` is false on all bars.
+    """
     n = le.shape[0]
-    none = np.zeros(n - first, np.uint8)
+    words = np.zeros((n + 7) >> 3, np.uint64)
     encode(
         words.view(np.uint8)[first:n],
         le.view(np.uint8)[first:],
         lx.view(np.uint8)[first:],
         se.view(np.uint8)[first:],
         sx.view(np.uint8)[first:],
-        none,
+        never.view(np.uint8)[first:],
     )
+    enters = np.uint64(0x0101010101010101) * np.uint64(LONG_IN | SHORT_IN)
+    k = 0
+    t = next_action(words, first, enters, n)
+    while t < n:
+        k += 1
+        t = next_action(words, t + 1, enters, n)
+    entries = np.empty(k, np.int64)
+    k = 0
+    t = next_action(words, first, enters, n)
+    while t < n:
+        entries[k] = t
+        k += 1
+        t = next_action(words, t + 1, enters, n)
+    return words, entries
 
 
 @kernel
@@ -94,10 +113,16 @@ def evaluate_recorded(
     n_bars = close.shape[0]
     scratch = np.zeros(words.shape[1], np.uint64)
     codes = scratch.view(np.uint8)
-    # Settings by bar, of which only those at entries are ever read.
-    values = np.empty(N_SETTINGS * n_bars)
-    at = np.arange(N_SETTINGS) * n_bars
-    step = np.zeros(N_SETTINGS, np.int64)
+    # Numbers first, then settings by bar, of which only those at entries are ever read.
+    n_arrays = 0
+    for k in range(N_SETTINGS):
+        for i in range(begin, end):
+            if starts[i, k] >= 0:
+                n_arrays += 1
+                break
+    values = np.empty(N_SETTINGS + n_arrays * n_bars)
+    at = np.empty(N_SETTINGS, np.int64)
+    step = np.empty(N_SETTINGS, np.int64)
     log = np.empty((64, N_LOG), np.float64)
     trades = np.empty(64, TRADE)
     equity = np.empty(n_bars)
@@ -109,12 +134,17 @@ def evaluate_recorded(
         for j in range(flatten.shape[0]):
             codes[flatten[j]] = FLATTEN
         a, b = bounds[row], bounds[row + 1]
+        place = N_SETTINGS
         for k in range(N_SETTINGS):
-            begins = starts[i, k]
-            step[k] = 1 if begins >= 0 else 0
-            values[at[k]] = numbers[i, k]
-            for j in range(b - a if begins >= 0 else 0):
-                values[at[k] + entries[a + j]] = distances[begins + j]
+            at[k] = k
+            step[k] = 0
+            values[k] = numbers[i, k]
+            if starts[i, k] >= 0:
+                at[k] = place
+                step[k] = 1
+                for j in range(a, b):
+                    values[place + entries[j]] = distances[starts[i, k] + j - a]
+                place += n_bars
         log, n = run_column(
             0, open_, high, low, close, days, scratch, 0.0, values, at, step, terms, log, 0
         )

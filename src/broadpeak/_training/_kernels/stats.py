@@ -157,6 +157,8 @@ def write_stats(
 @kernel
 def sum_of(values: FloatArray) -> float:
     """Return the sum, added as NumPy adds: in pairs of halves down to 128 values."""
+    if values.shape[0] <= 128:
+        return 0.0 + sum_of_few(values)
     firsts = np.empty(64, np.int64)
     sizes = np.empty(64, np.int64)
     lefts = np.empty(64)
@@ -196,14 +198,19 @@ def sum_of_few(values: FloatArray) -> float:
         for i in range(n):
             few += values[i]
         return few
-    r = np.empty(8)
-    for j in range(8):
-        r[j] = values[j]
+    r, s, t, u = values[0], values[1], values[2], values[3]
+    v, w, x, y = values[4], values[5], values[6], values[7]
     whole = n - n % 8
     for i in range(8, whole, 8):
-        for j in range(8):
-            r[j] += values[i + j]
-    total: float = ((r[0] + r[1]) + (r[2] + r[3])) + ((r[4] + r[5]) + (r[6] + r[7]))
+        r += values[i]
+        s += values[i + 1]
+        t += values[i + 2]
+        u += values[i + 3]
+        v += values[i + 4]
+        w += values[i + 5]
+        x += values[i + 6]
+        y += values[i + 7]
+    total: float = ((r + s) + (t + u)) + ((v + w) + (x + y))
     for i in range(whole, n):
         total += values[i]
     return total
@@ -290,15 +297,21 @@ def add_equity(
     tiny: float,
 ) -> None:
     """Write drawdowns, returns of the bars in the market, and the regression line of equity."""
+    # Bars between two fills are alike: loops over them ask only what may differ, and add to numbers
+    # of their own, for what is written to a record waits for the write before it.
     s = out[0]
     pnl, leave = trades.pnl, trades.leave
     enter, held_to = opened.enter, opened.leave
     n = len(equity)
     n_trades = len(pnl)
-    s["bars"] = n
     peak = 0.0
     under = 0
+    n_under = 0
+    longest = 0
+    deepest = 0.0
+    largest = 0.0
     balance_peak = max(balance, 0.0)
+    fall = 0.0
     retreat = 0.0
     total = 0.0
     lean = 0.0
@@ -312,36 +325,62 @@ def add_equity(
     change_sum = 0.0
     entered = 0
     until = -1
-    for t in range(n):
-        value = equity[t]
-        term = max(term, abs(value))
-        while closed < n_trades and leave[closed] <= t:
+    first = 0
+    while first < n:
+        while closed < n_trades and leave[closed] <= first:
             balance += pnl[closed]
             closed += 1
         balance_peak = max(balance_peak, balance)
-        s["drawdown_max"] = max(s["drawdown_max"], balance_peak - value)
-        if value >= peak:
-            peak = value
-            under = 0
-        else:
-            under += 1
-            s["drawdown_bars"] += 1
-            s["drawdown_bars_max"] = max(s["drawdown_bars_max"], under)
-            depth = peak - value
-            s["drawdown_equity"] = max(s["drawdown_equity"], depth)
-            share = depth / (capital + peak)
-            s["drawdown_share"] = max(s["drawdown_share"], share)
-            retreat += share * share
-        while entered < n_trades and enter[entered] <= t:
+        while entered < n_trades and enter[entered] <= first:
             until = max(until, held_to[entered])
             entered += 1
-        if t <= until:
-            in_market += 1
-            change_sum += value - previous
-        previous = value
-        total += value - base
-        lean += (t - half) * (value - base)
+        last = n
+        if closed < n_trades:
+            last = min(last, leave[closed])
+        if entered < n_trades:
+            last = min(last, enter[entered])
+        if first <= until:
+            last = min(last, until + 1)
+            in_market += last - first
+            for t in range(first, last):
+                change_sum += equity[t] - previous
+                previous = equity[t]
+        low = equity[first]
+        high = equity[first]
+        for t in range(first, last):
+            value = equity[t]
+            if value < low:
+                low = value
+            if value > high:
+                high = value
+            if value >= peak:
+                peak = value
+                if under > longest:
+                    longest = under
+                under = 0
+            else:
+                under += 1
+                n_under += 1
+                depth = peak - value
+                if depth > deepest:
+                    deepest = depth
+                share = depth / (capital + peak)
+                if share > largest:
+                    largest = share
+                retreat += share * share
+            total += value - base
+            lean += (t - half) * (value - base)
+        term = max(term, high, -low)
+        fall = max(fall, balance_peak - low)
+        previous = equity[last - 1]
+        first = last
+    s["bars"] = n
     s["bars_in_market"] = in_market
+    s["drawdown_max"] = fall
+    s["drawdown_bars"] = n_under
+    s["drawdown_bars_max"] = max(longest, under)
+    s["drawdown_equity"] = deepest
+    s["drawdown_share"] = largest
     mean_rise = total / n if n > 0 else 0.0
     mean_change = change_sum / in_market if in_market > 0 else 0.0
     # A second pass for the two variances: a difference of large sums would lose all digits.
@@ -350,17 +389,26 @@ def add_equity(
     previous = 0.0
     entered = 0
     until = -1
-    for t in range(n):
-        value = equity[t]
-        rise = value - base - mean_rise
-        spread += rise * rise
-        while entered < n_trades and enter[entered] <= t:
+    first = 0
+    while first < n:
+        while entered < n_trades and enter[entered] <= first:
             until = max(until, held_to[entered])
             entered += 1
-        if t <= until:
-            off = value - previous - mean_change
+        last = n
+        if entered < n_trades:
+            last = min(last, enter[entered])
+        is_held = first <= until
+        if is_held:
+            last = min(last, until + 1)
+        for t in range(first, last):
+            rise = equity[t] - base - mean_rise
+            spread += rise * rise
+        for t in range(first, last if is_held else first):
+            off = equity[t] - previous - mean_change
             square += off * off
-        previous = value
+            previous = equity[t]
+        previous = equity[last - 1]
+        first = last
     s["return_mean"] = mean_change / capital
     deviation = math.sqrt(square / (in_market - 1)) if in_market > 1 else 0.0
     s["return_std"] = deviation / capital if deviation >= tiny * term else 0.0
