@@ -77,8 +77,19 @@ def _crossings(data: bp.Data, several: bp.Data) -> None:
                 for price in ("close", "nextopen"):
                     pf = bp.PF.from_signals(prices, up, down, price=price, fees=0.001, **stops)
                     pf.sharpe_ratio, pf.stats()  # each is an evaluation
+            _streamed(prices, up, down)
             up.sum()
         prices.run("bp:rsi", 14).rsi_crossed_above([30, 40]).sum()
+
+
+def _streamed(prices: bp.Data, up: Any, down: Any) -> None:
+    """Vary stops as parameters, and keep the best."""
+    for price in ("close", "nextopen"):
+        for stops in ({"sl_stop": [0.05, 0.1]}, {"tp_stop": [0.1, 0.2], "tsl_stop": [0.05, 0.1]}):
+            values: dict[str, Any] = {name: bp.Param(given) for name, given in stops.items()}
+            pf = bp.PF.from_signals(prices, up, down, price=price, fees=0.001, **values)
+            pf.sharpe_ratio, pf.stats()
+            pf.metrics(["sharpe_ratio"], keep=bp.top(2, by="sharpe_ratio"))
 
 
 def _signals(data: bp.Data, several: bp.Data) -> None:
@@ -97,8 +108,10 @@ def _signals(data: bp.Data, several: bp.Data) -> None:
 
 def _trainings(data: bp.Data) -> None:
     strategy = example.make_trend()
+    bp.train(strategy, data, method="brute", min_trades=1)
     training = bp.train(strategy, data, min_trades=1)
     bp.test(strategy, data, training).stats()
+    bp.walk_forward(strategy, data, cycles=2, min_trades=1)
 
 
 def _statistics(several: bp.Data) -> None:
