@@ -611,16 +611,52 @@ def test_true_tries_any_function(lists):
 @pytest.mark.parametrize(
     ("body", "options", "why"),
     [
-        (lambda x: x * 2, {}, "returns list for a list where it returns int"),
+        (lambda x: x * 2, {}, "it returns list for a list, int for one combination"),
         (lambda x: np.zeros(len(x)) if isinstance(x, list) else 1.0, {}, "other results"),
         (float, {}, "a list raises TypeError"),
-        (lambda x: (x, x) if isinstance(x, list) else x, {}, "returns tuple for a list"),
+        (lambda x: (x, x) if isinstance(x, list) else x, {}, "it returns tuple for a list"),
         (lambda x: x, {"_retries": 1}, "retries is given"),
     ],
 )
 def test_true_says_why_not(body, options, why):
     with pytest.raises(bp.ParamError, match=f"mono=True must get the same .*{re.escape(why)}"):
         bp.parameterized(body)(Param(range(20)), _mono=True, **options)
+
+
+def test_errors_of_single_calls_do_not_show_why_there_are_no_lists(caplog):
+    def body(x):
+        return 1 // (x - 7)
+
+    with caplog.at_level("DEBUG", "broadpeak"), pytest.raises(bp.TaskError) as found:
+        bp.parameterized(body)(Param(range(20)))
+    assert "body runs one combination at a time: it does - with" in caplog.text
+    told, error = [], found.value
+    while error is not None:
+        told.append(type(error).__name__)
+        error = error.__cause__ or error.__context__
+    assert told == ["TaskError", "ZeroDivisionError"]
+
+
+def test_the_reason_is_in_words(caplog):
+    seen = {}
+
+    def writes(x):
+        seen["x"] = 1
+        return IBM.run("bp:ma", x).ma
+
+    def walks(x):
+        for _ in range(2):
+            found = IBM.run("bp:ma", x).ma
+        return found
+
+    def tells(x):
+        return f"{IBM}", IBM.run("bp:ma", x).ma
+
+    with caplog.at_level("DEBUG", "broadpeak"):
+        for body in (writes, walks, tells):
+            bp.parameterized(body)(Param(range(2, 20)))
+    said = [message.partition(": ")[2] for message in caplog.messages]
+    assert said == ["it writes to an item", "it has a loop", "it makes text"]
 
 
 def test_true_says_so_in_a_later_chunk():

@@ -49,7 +49,7 @@ def split_piece(piece: Any, n: int, sample: Any) -> list[Any]:
     """
     if type(sample) is tuple:
         if type(piece) is not tuple or len(piece) != len(sample):
-            raise UnlikePieceError(f"returns {_shape(piece)}, not a tuple of {len(sample)}")
+            raise UnlikePieceError(f"it returns {_shape(piece)}, not a tuple of {len(sample)}")
         parts = [split_piece(*pair) for pair in zip(piece, [n] * len(piece), sample, strict=True)]
         return list(zip(*parts, strict=True))
     if isinstance(sample, (pd.Series, pd.DataFrame)):
@@ -82,7 +82,7 @@ def _split_labelled(piece: Any, n: int, sample: Any) -> list[Any]:
             raise _unlike(piece, sample)
     elif isinstance(piece, pd.DataFrame):
         if piece.index is not sample.index and not piece.index.equals(sample.index):
-            raise UnlikePieceError("returns other rows")
+            raise UnlikePieceError("it returns other rows for a list")
         dtypes = {sample.dtype} if isinstance(sample, pd.Series) else set(sample.dtypes)
         if set(piece.dtypes) != dtypes or len(dtypes) != 1:
             raise _unlike(piece, sample)
@@ -110,7 +110,7 @@ def _columns(piece: AnyArray, n: int, sample: AnyArray) -> list[AnyArray]:
 
 def _unlike(piece: object, sample: object) -> UnlikePieceError:
     return UnlikePieceError(
-        f"returns {_shape(piece)} for a list where it returns {_shape(sample)} for one combination"
+        f"it returns {_shape(piece)} for a list, {_shape(sample)} for one combination"
     )
 
 

@@ -155,7 +155,7 @@ class Reader:
                 continue
             act = self._acts.get(name)
             if act is None:
-                raise NotListable(f"of the instruction {name}")
+                raise _unknown(name)
             act(self, frame, step)
 
     # --- ways ---------------------------------------------------------------------------------
@@ -182,7 +182,7 @@ class Reader:
             if is_taken is not None:
                 is_taken = is_taken is (wanted == "TRUE")
         else:
-            raise NotListable(f"of the instruction {step.opname}")
+            raise _unknown(step.opname)
         if is_taken is None:  # the same for all combinations: either way, but one for all
             waiting.append(frame.fork(target))
         if is_taken:
@@ -360,7 +360,7 @@ class Reader:
 
     def _to_tuple(self, frame: Frame, step: _Step) -> None:
         if step.opname == "CALL_INTRINSIC_1" and step.argrepr != "INTRINSIC_LIST_TO_TUPLE":
-            raise NotListable(f"of the instruction {step.argrepr}")
+            raise _unknown(step.argrepr)
         if not isinstance(frame.stack[-1], Items):
             raise NotListable("it joins lists that are not known")
 
@@ -529,3 +529,22 @@ def read_body(
         found = reader.rules.attribute(found, by)
     reader.rules.check_result(found)
     return reader.rules
+
+
+_IN_WORDS = {
+    "STORE_SUBSCR": "it writes to an item",
+    "STORE_SLICE": "it writes to an item",
+    "STORE_ATTR": "it writes to an attribute",
+    "STORE_GLOBAL": "it writes to a global name",
+    "STORE_DEREF": "it has functions inside",
+    "MAKE_FUNCTION": "it has functions inside",
+    "GET_ITER": "it has a loop",
+    "FORMAT_VALUE": "it makes text",
+    "FORMAT_SIMPLE": "it makes text",
+    "RAISE_VARARGS": "it raises an error itself",
+}
+
+
+def _unknown(instruction: str) -> NotListable:
+    """Return the answer for an instruction that is not followed."""
+    return NotListable(_IN_WORDS.get(instruction, f"it has the instruction {instruction}"))

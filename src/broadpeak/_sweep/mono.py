@@ -466,18 +466,12 @@ def run_listed(
     try:
         _check_options(settings)
         found = _tried(calls, name, params, settings.keep, insists=insists)
-    except NotListable as why:
-        if insists:
-            raise refusal(why) from None
-        say(name, str(why))
-        return run(calls)
-    try:
         return run(found, passthrough=(UnequalListError,))
-    except UnequalListError as why:  # what was run so far is not to be trusted, either
+    except (NotListable, UnequalListError) as why:  # what ran so far is not to be trusted, either
         if insists:
             raise refusal(why) from None
         say(name, str(why))
-    return run(calls)
+    return run(calls)  # out of the block above, which is no reason for an error of a call
 
 
 def _tried(
