@@ -98,9 +98,15 @@ def test_what_crossings_cannot_tell_goes_by_signals(kind, seed):
     if len(start) == 1:
         size = 0.5
     simulation = replace(simulation, rules=replace(simulation.rules, size=size, stops=stops))
+    if rng.random() < 0.5:
+        simulation = replace(simulation, axis=ExitAxis({"trail": np.array([0.01, np.nan, 0.2])}))
+    start = simulation.start()
+    found = [*simulation.stream(EVERYTHING, replace(simulation, axis=None).start())]
+    rows = np.concatenate([rows for _, rows in found])
     assert simulation.plan().evaluator == "events"
     want = simulation.expanded().summary(EVERYTHING, start)
     same(simulation.summary(EVERYTHING, start), want)
+    same(rows, want[np.concatenate([places for places, _ in found])])
 
 
 def stopped_simulation(kind: str, rng: np.random.Generator) -> Simulation:

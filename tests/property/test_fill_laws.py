@@ -25,6 +25,12 @@ sys.path.insert(0, str(Path(__file__).parent))
 from hostile import KINDS, hostile_prices, random_rules, same
 
 LAWS = settings(max_examples=60)
+PARTS = {
+    MOMENTS: ("end", "mean", "std", "return_term"),
+    DOWNSIDE: ("mean", "downside", "return_term"),
+    DRAWDOWN: ("end", "drawdown"),
+    TRADES: ("trades", "pnl_mean", "pnl_std", "exposed"),
+}
 EVERYTHING = MOMENTS | DOWNSIDE | DRAWDOWN | TRADES
 
 
@@ -124,6 +130,9 @@ def test_every_way_to_find_the_fills_gives_the_same_bits(kind, seed, stops):
         alone = simulation.take(one).summary(EVERYTHING, start[one])
         same(alone, want[column : column + 1])
     # Whatever else is asked for, a figure is the same.
-    moments = simulation.summary(MOMENTS, start)
-    for name in ("end", "mean", "std"):
-        np.testing.assert_array_equal(moments[name], want[name])
+    for needs, names in PARTS.items():
+        some = simulation.summary(needs, start)
+        log = fills.summary(needs, simulation.groups, start, 0.0)
+        for name in names:
+            np.testing.assert_array_equal(some[name], want[name], err_msg=name)
+            np.testing.assert_array_equal(log[name], want[name], err_msg=name)

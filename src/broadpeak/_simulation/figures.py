@@ -224,13 +224,13 @@ def _add_figures(
         target, starts, bars, money, close, rows, places, table.sums, table.bases, table.limits,
         cash, state,
     )  # fmt: skip
-    if needs & (MOMENTS | DOWNSIDE) and (state & held.UNSURE).any():
-        held.walk_columns(target, starts, bars, money, close, rows, state)
     if needs & DOWNSIDE:
         held.downsides_of_columns(
             target, starts, bars, money, close, rows, places, table.downs, table.down_bases,
-            table.limits,
+            table.limits, state,
         )  # fmt: skip
+    if needs & (MOMENTS | DOWNSIDE) and (state & ~np.uint8(held.SMALL)).any():
+        held.walk_columns(target, starts, bars, money, close, rows, state)
     if needs & DRAWDOWN:
         held.depths_of_columns(target, starts, bars, money, close, rows, places, table.ranges)
     if needs & TRADES:

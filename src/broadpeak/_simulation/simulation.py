@@ -42,6 +42,7 @@ from broadpeak._simulation._kernels.run import (
 )
 from broadpeak._simulation.events import Events, event_blocks
 from broadpeak._simulation.figures import (
+    TRADES_KEPT,
     EventBlock,
     KeptTrades,
     add_figures,
@@ -410,6 +411,8 @@ class Simulation:
         out, kept = np.zeros((n, N_FIGURES)), KeptTrades.of(n * market.close.shape[1])
         small = np.empty(n, np.bool_)
         for first, last, events in self._event_blocks():
+            if len(events.bars) > 2 * TRADES_KEPT:
+                kept = None
             block = EventBlock.of((first, last, events), self.price_rows, settings)
             costs = np.diff(events.starts) * EVENT + COLUMN
             parts = column_parts(costs, last - first)

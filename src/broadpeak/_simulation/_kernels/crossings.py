@@ -91,7 +91,7 @@ def trades_of_events(
     each column begin.
     """
     c = first
-    k = 0
+    k = int(np.int64(0))  # typed, so that what it calls compiles once
     begin[0] = 0
     many = offsets.shape[0] > 1
     while c < end:
@@ -209,4 +209,5 @@ def pair_moments(
     bars = np.empty((n // 2 + 1, 2), np.int64)
     money = np.empty((n // 2 + 1, 4))
     m = pair_trades(left, right, enters, late, price, close, slip, rate, bars, money)
-    return add_moments(out, 0, bars, money, 0, m, close, sums, bases, limits, cash)
+    none = int(np.int64(0))  # typed, as in lists of columns
+    return add_moments(out, none, bars, money, none, m, close, sums, bases, limits, cash)

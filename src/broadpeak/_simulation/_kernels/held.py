@@ -55,7 +55,8 @@ STRETCH = 1024  # changes of prices that are made at a time
 ROUNDING = 2.0**-53  # of one operation
 CERTAIN = 2e9  # how many times its bound of rounding a sum of squares must be, to be relied on
 CERTAIN_MEAN = 1e11  # the same for a mean against its deviation
-SMALL, UNSURE = 1, 2
+SMALL, UNSURE, UNSURE_DOWN = 1, 2, 4
+NEARLY = 1.0 + 2.0**-50  # more than rounding adds to a product
 CLEARLY = 1.0 + 1e-6  # how far an order must be from the smallest one for the loop to agree
 
 
@@ -301,37 +302,36 @@ def deeper(worst: float, low: float, peak: float) -> float:
 
 @kernel
 def price_range(
-    close: FloatArray, ranges: FloatArray, first: int, last: int
+    close: FloatArray, ranges: FloatArray, first: int, last: int, worst: float
 ) -> tuple[float, float, float]:
-    """Return the highest and lowest close of bars first..last, and the deepest fall among them.
+    """Return the highest and lowest close of bars first..last, and the deepest fall so far.
 
     A fall is the ratio of two prices, so that the result does not depend on where blocks begin.
+    Most are not as deep as `worst`, which a product tells without a division.
     """
     high = close[first]
     low = high
-    under = high  # lowest price since the highest one
-    worst = 0.0
-    t = first
-    while t <= last:
-        if t & (BLOCK - 1) == 0 and t + BLOCK - 1 <= last:
-            k = t >> SHIFT
-            worst = min(deeper(worst, ranges[k, 1], high), ranges[k, 2])
-            low = min(low, ranges[k, 1])
-            if ranges[k, 0] >= high:
+    reach = (1.0 + worst) * NEARLY
+    # Bars up to where a block begins, whole blocks, and the bars after them.
+    middle = min((first + BLOCK - 1) & ~(BLOCK - 1), last + 1)
+    after = max((last + 1) & ~(BLOCK - 1), middle)
+    for part in range(2):
+        for t in range(first if part == 0 else after, middle if part == 0 else last + 1):
+            p = close[t]
+            high = max(high, p)
+            low = min(low, p)
+            if p < high * reach:
+                worst = deeper(worst, p, high)
+                reach = (1.0 + worst) * NEARLY
+        for k in range(middle >> SHIFT, (after if part == 0 else middle) >> SHIFT):
+            under = ranges[k, 1]
+            low = min(low, under)
+            worst = min(worst, ranges[k, 2])
+            if under < high * reach:
                 worst = deeper(worst, under, high)
-                high = ranges[k, 0]
-                under = high
-            t += BLOCK
-            continue
-        p = close[t]
-        if p >= high:
-            worst = deeper(worst, under, high)
-            high = p
-            under = p
-        under = min(under, p)
-        low = min(low, p)
-        t += 1
-    return high, low, deeper(worst, under, high)
+                reach = (1.0 + worst) * NEARLY
+            high = max(high, ranges[k, 0])
+    return high, low, worst
 
 
 @kernel
@@ -355,8 +355,8 @@ def add_depth(
         cost = money[i, 0] * (1.0 + money[i, 1])
         units = worth / cost
         if x > e:
-            high, low, inside = price_range(close, ranges, e, x - 1)
-            worst = min(deeper(worst, units * low, peak), inside)
+            high, low, worst = price_range(close, ranges, e, x - 1, worst)
+            worst = deeper(worst, units * low, peak)
             peak = max(peak, units * high)
         worth *= money[i, 2] * (1.0 - money[i, 3]) / cost
         worst = deeper(worst, worth, peak)
@@ -480,8 +480,8 @@ def add_figures(
         bases = table.down_bases[row]
         if not add_downside(out, c, bars, money, 0, m, close, downs, bases, limits):
             walk |= DOWNSIDE
-    if needs & walk != 0:
-        walk_moments(out, c, needs & walk, bars, money, 0, m, close)
+    if needs & (MOMENTS | DOWNSIDE) != 0 and walk != 0:
+        walk_moments(out, c, walk, bars, money, 0, m, close)
     if needs & DRAWDOWN != 0:
         add_depth(out, c, bars, money, 0, m, close, table.ranges[row])
     if needs & TRADES != 0:
@@ -510,7 +510,7 @@ def moments_of_columns(
     state: AnyArray,
 ) -> None:
     """Write `add_moments` of columns, and what they leave open."""
-    c = 0
+    c = int(np.int64(0))  # typed, so that what it calls compiles once
     while c < out.shape[0]:
         row, p = rows[c], places[c]
         price, price_sums, price_bases, bounds = close[row], sums[p], bases[p], limits[p]
@@ -534,16 +534,17 @@ def downsides_of_columns(
     downs: FloatArray,
     bases: FloatArray,
     limits: FloatArray,
+    state: AnyArray,
 ) -> None:
-    """Write the downside of columns; where rounding leaves too little of it, bar by bar."""
-    c = 0
+    """Write `add_downside` of columns, and add to what they leave open."""
+    c = int(np.int64(0))  # typed, so that what it calls compiles once
     while c < out.shape[0]:
         row, p = rows[c], places[c]
         price, price_downs, price_bases, bounds = close[row], downs[p], bases[p], limits[p]
         while c < out.shape[0] and rows[c] == row:
             a, b = starts[c], starts[c + 1]
             if not add_downside(out, c, bars, money, a, b, price, price_downs, price_bases, bounds):
-                walk_moments(out, c, DOWNSIDE, bars, money, a, b, price)
+                state[c] |= UNSURE_DOWN
             c += 1
 
 
@@ -557,10 +558,13 @@ def walk_columns(
     rows: IntArray,
     state: AnyArray,
 ) -> None:
-    """Write mean and deviation of the columns of which they are unsure."""
+    """Write what columns are unsure of, bar by bar."""
     for c in range(out.shape[0]):
-        if state[c] & UNSURE != 0:
-            walk_moments(out, c, MOMENTS, bars, money, starts[c], starts[c + 1], close[rows[c]])
+        walk = MOMENTS if state[c] & UNSURE != 0 else 0
+        walk |= DOWNSIDE if state[c] & UNSURE_DOWN != 0 else 0
+        if walk != 0:
+            a, b = starts[c], starts[c + 1]
+            walk_moments(out, c, walk, bars, money, a, b, close[rows[c]])
 
 
 @kernel
@@ -575,7 +579,7 @@ def depths_of_columns(
     ranges: FloatArray,
 ) -> None:
     """Write `add_depth` of columns."""
-    c = 0
+    c = int(np.int64(0))  # typed, so that what it calls compiles once
     while c < out.shape[0]:
         row = rows[c]
         price, blocks = close[row], ranges[places[c]]

@@ -180,4 +180,5 @@ def signal_moments(
     money = np.empty((n // 2 + 1, 4))
     encode_long(words.view(np.uint8), entries, exits)
     m = word_trades(words, next_open, open_, close, values, at, step, bars, money)
-    return add_moments(out, 0, bars, money, 0, m, close, sums, bases, limits, cash)
+    none = int(np.int64(0))  # typed, as in lists of columns
+    return add_moments(out, none, bars, money, none, m, close, sums, bases, limits, cash)
