@@ -627,8 +627,10 @@ def test_errors_of_single_calls_do_not_show_why_there_are_no_lists(caplog):
     def body(x):
         return 1 // (x - 7)
 
-    with caplog.at_level("DEBUG", "broadpeak"), pytest.raises(bp.TaskError, match="x=7") as found:
-        bp.parameterized(body)(Param(range(20)))
+    sweep = bp.parameterized(body)
+    caplog.set_level("DEBUG", "broadpeak")
+    with pytest.raises(bp.TaskError, match="Call 7 ") as found:
+        sweep(Param(range(20)))
     assert "body runs one combination at a time: it does - with" in caplog.text
     told, error = [], found.value
     while error is not None:

@@ -828,8 +828,9 @@ class Portfolio:
         """How figures are computed: ``evaluator`` and ``why``, in words.
 
         "crossings": from the bars on which series cross, without a look at the others; "events":
-        from order to order; "dense": bar by bar. All of them give the same figures, and which one
-        runs follows from what was asked for, so there is nothing to set.
+        from order to order; "dense": in the loop that knows every rule, with shared cash bar by
+        bar. All of them give the same figures, and which one runs follows from what was asked for,
+        so there is nothing to set.
 
         Examples
         --------
