@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from broadpeak._metrics._kernels.summary import DOWNSIDE, DRAWDOWN, MOMENTS, TRADES
+from broadpeak._metrics.formulas import METRICS
 from broadpeak._signals.crossing import Crossing
 from broadpeak._simulation._kernels.layout import Groups
 from broadpeak._simulation.plans import Floor
@@ -182,3 +183,21 @@ def test_a_floor_leaves_out_nothing_that_reaches_it(kind, seed, figure, best):
         near = values >= bound - slack if best == "high" else values <= bound + slack
         assert near[positions].all()
     assert np.isin(np.flatnonzero(reach), positions).all()
+
+
+@LAWS
+@given(st.sampled_from(KINDS), st.integers(0, 2**31))
+def test_a_metric_asked_alone_is_what_it_is_among_others(kind, seed):
+    simulation = crossing_simulation(kind, np.random.default_rng(seed))
+    start, fills = simulation.start(), simulation.fills()
+    every = simulation.summary(EVERYTHING, start)
+    years = np.full(len(every), 252.0)
+    for name, metric in METRICS.items():
+        needs, want = metric.needs, metric.formula(every, years)
+        ways = {
+            "crossings": simulation.summary(needs, start),
+            "signals": simulation.expanded().summary(needs, start),
+            "orders": fills.summary(needs, simulation.groups, start, 0.0),
+        }
+        for way, found in ways.items():
+            np.testing.assert_array_equal(metric.formula(found, years), want, f"{name}, {way}")

@@ -474,13 +474,14 @@ def add_figures(
     state = add_moments(
         out, c, bars, money, 0, m, close, table.sums[row], table.bases[row], limits, cash
     )
-    walk = MOMENTS if state & UNSURE != 0 else 0
+    # What the downside is of, such as the Sortino ratio, has the mean above it.
+    walk = MOMENTS if state & UNSURE != 0 and needs & (MOMENTS | DOWNSIDE) != 0 else 0
     if needs & DOWNSIDE != 0:
         downs = table.downs[row]
         bases = table.down_bases[row]
         if not add_downside(out, c, bars, money, 0, m, close, downs, bases, limits):
             walk |= DOWNSIDE
-    if needs & (MOMENTS | DOWNSIDE) != 0 and walk != 0:
+    if walk != 0:
         walk_moments(out, c, walk, bars, money, 0, m, close)
     if needs & DRAWDOWN != 0:
         add_depth(out, c, bars, money, 0, m, close, table.ranges[row])
