@@ -108,7 +108,7 @@ def test_plans_say_what_decided():
     assert "entries are given bar by bar" in given.plan().why
     held = replace(run, rules=Rules(size=2.0))
     assert held.plan().evaluator == "events"
-    assert "not all cash" in held.plan().why
+    assert "does not take all the cash" in held.plan().why
     assert replace(run, rules=Rules(accumulate=True)).plan().evaluator == "dense"
     shared = replace(
         run, groups=Groups.of_codes(np.zeros(len(run.price_rows), int), 1, shared=True)

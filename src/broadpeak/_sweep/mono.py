@@ -136,16 +136,6 @@ class MonoPlan:
     def __reduce__(self) -> tuple[object, ...]:
         return _plan_here, (self._token, dict(self.__dict__))
 
-    @classmethod
-    def here(cls, token: str, state: dict[str, Any]) -> MonoPlan:
-        """Return the plan of this name in this process, which has learnt from earlier chunks."""
-        if token not in _plans:
-            while len(_plans) >= _MOST_PLANS:
-                _plans.pop(next(iter(_plans)))
-            plan = _plans[token] = cls.__new__(cls)
-            plan.__dict__.update(state)
-        return _plans[token]
-
     def most(self) -> int:
         """Return how many combinations a chunk may have for the memory it takes."""
         return max(_SHORTEST, int(_room() / self._bytes_each))
@@ -185,7 +175,20 @@ class MonoPlan:
 
 _tokens = count()
 _plans: dict[str, MonoPlan] = {}
-_plan_here = MonoPlan.here
+
+
+def _plan_here(token: str, state: dict[str, Any]) -> MonoPlan:
+    """Return the plan of this name in this process, which has learnt from earlier chunks.
+
+    A function of the module, for it must be found there by name: a method of the class would
+    travel by value, and take a `_plans` of its own along.
+    """
+    if token not in _plans:
+        while len(_plans) >= _MOST_PLANS:
+            _plans.pop(next(iter(_plans)))
+        plan = _plans[token] = MonoPlan.__new__(MonoPlan)
+        plan.__dict__.update(state)
+    return _plans[token]
 
 
 class ListedCalls(Calls):
