@@ -60,11 +60,11 @@ row(
     then=figures,
 )
 method("Portfolio.metrics", bp.Portfolio.metrics, lambda w: w.portfolio, {"names": "sharpe_ratio"})
-method(
+row(
     "Portfolio.metrics(keep)",
-    bp.Portfolio.metrics,
-    lambda w: w.portfolio,
     {"names": ["sharpe_ratio", "num_trades"], "keep": bp.top(2, by="sharpe_ratio")},
+    lambda w: w.portfolio.metrics,
+    of=bp.Portfolio.metrics,
 )
 row("Portfolio.split_params", {}, lambda w: w.portfolio.split_params)
 row("Portfolio.stats", {}, lambda w: w.portfolio.stats)
