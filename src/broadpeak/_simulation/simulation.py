@@ -72,6 +72,7 @@ from broadpeak.errors import ParamError, broken_rule
 from broadpeak.types import AnyArray, BoolArray, FloatArray, IntArray
 
 RESULTS = 1 << 16  # result columns of an axis that are simulated at a time
+COLUMNS = 1 << 19  # and columns of crossings: every block of them finds what crosses anew
 EVENT, COLUMN = 6, 30  # what they cost, in about nanoseconds
 CHUNK = 1 << 22  # values of one input that are copied at a time, where copying is needed
 _SHORT = "positions may be short"
@@ -319,10 +320,15 @@ class Simulation:
         """Yield positions and rows of numbers of some groups at a time."""
         begin = 0
         n = self._n_values
-        described = self.is_described and self._not_by_crossings() != ""
-        step = CHUNK // max(1, self.prices.close.shape[1]) if described else RESULTS
-        for first in range(0, len(self.groups.bounds) - 1, max(1, min(step, RESULTS // n))):
-            last = min(first + max(1, min(step, RESULTS // n)), len(self.groups.bounds) - 1)
+        n_groups = len(self.groups.bounds) - 1
+        step = max(1, RESULTS // n)
+        if self.is_described:
+            if self._not_by_crossings() == "":
+                step = max(1, COLUMNS // n)
+            else:
+                step = max(1, min(step, CHUNK // max(1, self.prices.close.shape[1])))
+        for first in range(0, n_groups, step):
+            last = min(first + step, n_groups)
             part = self.part(first, last)
             rows = part.rows_of_summary(needs, np.repeat(start[first:last], n))
             yield np.arange(begin, begin + len(rows)), rows
