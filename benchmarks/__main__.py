@@ -294,6 +294,13 @@ def write(text: str, path: Path = README) -> None:
     _, end, after = rest.partition(END)
     if not mark or not end:
         raise SystemExit(f"{path.name} must have the lines {BEGIN} and {END}, but has not.")
+    # A peer that was not run has a line in the terminal, which says so, and none on the page.
+    lines = [
+        line
+        for line in text.split("\n")
+        if not line.startswith("| … |") or f"| {NONE} (" not in line
+    ]
+    text = "\n".join(lines)
     path.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{after}", encoding="utf-8")
 
 

@@ -39,6 +39,8 @@ def test_a_table_is_written_between_the_marks_and_nowhere_else(bench: Any, tmp_p
     for _ in range(2):
         main.write("| new |", page)
         assert page.read_text("utf-8") == f"above\n{main.BEGIN}\n\n| new |\n\n{main.END}\nbelow\n"
+    main.write(f"| job | 1 s | {main.NONE} (one) |\n| … |  | {main.NONE} (two) |", page)
+    assert f"| job | 1 s | {main.NONE} (one) |\n\n{main.END}" in page.read_text("utf-8")
     page.write_text("no marks", encoding="utf-8")
     with pytest.raises(SystemExit, match=r"page\.md must have the lines"):
         main.write("| new |", page)
