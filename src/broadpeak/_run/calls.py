@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import repeat
-from typing import Any, ClassVar, Protocol, TypeAlias, overload
+from typing import Any, ClassVar, Protocol, Self, TypeAlias, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -257,7 +257,7 @@ class Calls(Sequence[Task]):
         values: tuple[Sequence[object], ...],
         codes: tuple[IntArray, ...],
         n: int,
-    ) -> Calls:
+    ) -> Self:
         self = cls.__new__(cls)
         self.template, self._values, self._codes, self._n = template, values, codes, n
         return self

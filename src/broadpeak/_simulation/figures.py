@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -67,26 +67,39 @@ def trades_from_signals(
     columns: tuple[int, int],
 ) -> Iterator[ColumnTrades]:
     """Yield the trades of columns first..last-1 with given signals, some columns at a time."""
-    begin, end = columns
     n_bars = market.close.shape[1]
     # Where stops are touched inside bars, there may be a trade on each of them.
     most = n_bars + 1 if terms.has_distances else n_bars // 2 + 1
-    room = max(min(TRADE_ROOM, (end - begin) * most), most)
-    bars, money = np.empty((room, 2), np.int64), np.empty((room, 4))
     entries, exits, rows = signals.long_entries, signals.long_exits, signals.rows
-    first = begin
+
+    def fill(first: int, end: int, *into: Any) -> int:
+        if terms.has_distances:
+            return stopped_trades(
+                first, end, market, entries, exits, rows, settings.values, settings.offsets,
+                settings.steps, terms, *into,
+            )  # fmt: skip
+        return trades_of_signals(
+            first, end, market.open, market.close, entries, exits, rows, settings.values,
+            settings.offsets, settings.steps, terms.next_open, *into,
+        )  # fmt: skip
+
+    yield from _filled(fill, columns, (columns[1] - columns[0]) * most, most)
+
+
+def _filled(
+    fill: Callable[..., int], columns: tuple[int, int], n_all: int, most: int
+) -> Iterator[ColumnTrades]:
+    """Yield the trades of columns first..last-1, as many columns at a time as have room.
+
+    There are at most `n_all`, and at most `most` of a column. `fill(first, end, starts, bars,
+    money)` writes those of columns from first on, and returns the first whose trades have none.
+    """
+    first, end = columns
+    room = max(min(TRADE_ROOM, n_all), most)
+    bars, money = np.empty((room, 2), np.int64), np.empty((room, 4))
     while first < end:
         starts = np.empty(end - first + 1, np.int64)
-        if terms.has_distances:
-            last = stopped_trades(
-                first, end, market, entries, exits, rows, settings.values, settings.offsets,
-                settings.steps, terms, starts, bars, money,
-            )  # fmt: skip
-        else:
-            last = trades_of_signals(
-                first, end, market.open, market.close, entries, exits, rows, settings.values,
-                settings.offsets, settings.steps, terms.next_open, starts, bars, money,
-            )  # fmt: skip
+        last = fill(first, end, starts, bars, money)
         yield ColumnTrades(first, last, starts, bars, money)
         first = last
 
@@ -124,18 +137,15 @@ def trades_from_events(
     begin, end = columns
     events, rows, settings = block
     counts = np.diff(events.starts[begin : end + 1]) // 2 + 1
-    room = max(min(TRADE_ROOM, int(counts.sum())), int(counts.max(initial=1)))
-    bars, money = np.empty((room, 2), np.int64), np.empty((room, 4))
-    first = begin
-    while first < end:
-        starts = np.empty(end - first + 1, np.int64)
-        last = trades_of_events(
+
+    def fill(first: int, end: int, *into: Any) -> int:
+        return trades_of_events(
             first, end, events.starts, events.bars, events.actions, int(next_open),
             market.open if next_open else market.close, market.close, rows, settings.values,
-            settings.offsets, settings.steps, starts, bars, money,
+            settings.offsets, settings.steps, *into,
         )  # fmt: skip
-        yield ColumnTrades(first, last, starts, bars, money)
-        first = last
+
+    yield from _filled(fill, columns, int(counts.sum()), int(counts.max(initial=1)))
 
 
 def moments_of_one(
@@ -291,6 +301,10 @@ class KeptTrades:
     def of(cls, size: int) -> KeptTrades | None:
         """Return room for trades where so many bars of columns make it worth to keep them."""
         return cls() if size >= WORTH_KEEPING else None
+
+    def are_all(self, n_columns: int) -> bool:
+        """Return whether the trades of every column had room."""
+        return self.room >= 0 and self.columns == n_columns
 
     def add(self, parts: list[list[ColumnTrades]]) -> None:
         """Keep the trades of further columns, or let all of them go."""

@@ -51,11 +51,11 @@ class Floor:
 
     def reached_by(self, summary: AnyArray) -> BoolArray:
         """Return which summaries may reach the bound, rounding included."""
+        if self.bound is None:
+            return np.ones(len(summary), np.bool_)
         found = summary["end"]
         if self.figure == "sharpe":
             found = summary["mean"] / np.where(summary["std"] > 0.0, summary["std"], np.nan)
-        if self.bound is None:
-            return np.ones(len(summary), np.bool_)
         room = abs(self.bound) * _ROUNDING
         near = found <= self.bound + room if self.best == "low" else found >= self.bound - room
         return np.asarray(near)

@@ -14,7 +14,7 @@ array([100., 101., 102., 103.])
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, cast
@@ -309,7 +309,7 @@ class Simulation:
             blocks = self._by_parts(needs, start)
         for positions, rows in blocks:
             summary = as_summary(rows)
-            if floor is None or floor.bound is None:
+            if floor is None:
                 yield positions, summary
                 continue
             near = floor.reached_by(summary)
@@ -394,7 +394,7 @@ class Simulation:
         parts = column_parts(market.close.shape[1], len(long))
         account = self.prices, self.price_rows, cash
         small = figures_of_columns(out, needs, parts, trades, account, kept)
-        if kept is not None and kept.room >= 0 and kept.columns == len(out):
+        if kept is not None and kept.are_all(len(out)):
             self._kept.append(kept)
         return self._checked(out, small, needs, start)
 
@@ -427,7 +427,7 @@ class Simulation:
             small[first:last] = figures_of_columns(
                 out[first:last], needs, parts, trades, account, kept, first
             )
-        if kept is not None and kept.room >= 0 and kept.columns == len(out):
+        if kept is not None and kept.are_all(len(out)):
             self._kept.append(kept)
         return self._checked(out, small, needs, start)
 
@@ -496,27 +496,33 @@ class Simulation:
 
     def take(self, columns: IntArray) -> Simulation:
         """Return the simulation of some columns, each on its own account."""
-        rules, n = self.rules, len(self.price_rows)
-        changed: dict[str, Any] = {
-            name: value.taken(columns, n)
-            for name in ("size", "fees", "fixed_fees", "slippage")
-            if isinstance(value := getattr(rules, name), SharedRows)
-        }
-        cash = np.asarray(rules.init_cash)
-        if cash.ndim:
-            changed["init_cash"] = cash[columns]
-        changed["stops"] = {
-            name: value.taken(columns, n) if isinstance(value, SharedRows) else value
-            for name, value in rules.stops.items()
-        }
+        n = len(self.price_rows)
+        rules = self._rules_with(lambda value: value.taken(columns, n), columns)
         signals = [
             one.taken(columns, n) if isinstance(one, SharedRows) else _taken(one, columns)
             for one in self.signals
         ]
         return Simulation(
-            self.prices, self.price_rows[columns], signals, replace(rules, **changed),
-            Groups.single(len(columns)), self.axis,
+            self.prices, self.price_rows[columns], signals, rules, Groups.single(len(columns)),
+            self.axis,
         )  # fmt: skip
+
+    def _rules_with(self, pick: Callable[[SharedRows], SharedRows], cash_of: Any) -> Rules:
+        """Return the rules of some columns: of settings what `pick` takes, of cash `cash_of`."""
+        rules = self.rules
+        changed: dict[str, Any] = {
+            name: pick(value)
+            for name in ("size", "fees", "fixed_fees", "slippage")
+            if isinstance(value := getattr(rules, name), SharedRows)
+        }
+        cash = np.asarray(rules.init_cash)
+        if cash.ndim:
+            changed["init_cash"] = cash[cash_of]
+        changed["stops"] = {
+            name: pick(value) if isinstance(value, SharedRows) else value
+            for name, value in rules.stops.items()
+        }
+        return replace(rules, **changed)
 
     def costs(self) -> FloatArray:
         """Return what every column pays per unit, shape (1, 4), as the kernels read it."""
@@ -580,19 +586,7 @@ class Simulation:
         """Return the simulation of groups first..last-1."""
         bounds = self.groups.bounds[first : last + 1]
         columns = self.groups.order[bounds[0] : bounds[-1]]
-        rules = self.rules
-        changed: dict[str, Any] = {
-            name: value.part(columns)
-            for name in ("size", "fees", "fixed_fees", "slippage")
-            if isinstance(value := getattr(rules, name), SharedRows)
-        }
-        cash = np.asarray(rules.init_cash)
-        if cash.ndim:
-            changed["init_cash"] = cash[first:last] if self.groups.shared else cash[columns]
-        changed["stops"] = {
-            name: value.part(columns) if isinstance(value, SharedRows) else value
-            for name, value in rules.stops.items()
-        }
+        cash_of = slice(first, last) if self.groups.shared else columns
         return Simulation(
             self.prices,
             self.price_rows[columns],
@@ -600,7 +594,7 @@ class Simulation:
                 one.part(columns) if isinstance(one, SharedRows) else _taken(one, columns)
                 for one in self.signals
             ],
-            replace(rules, **changed),
+            self._rules_with(lambda value: value.part(columns), cash_of),
             Groups(np.arange(len(columns), dtype=np.int64), bounds - bounds[0], self.groups.shared),
             self.axis,
         )

@@ -218,18 +218,6 @@ class ListedCalls(Calls):
         return cls.rebuilt(template, (*values, numbers), (*codes, np.arange(n)), n, plan)
 
     @classmethod
-    def _of(
-        cls,
-        template: CallTemplate,
-        values: tuple[Sequence[object], ...],
-        codes: tuple[IntArray, ...],
-        n: int,
-    ) -> ListedCalls:
-        made = super()._of(template, values, codes, n)
-        assert isinstance(made, cls)  # noqa: S101  # it is made of this class
-        return made
-
-    @classmethod
     def rebuilt(
         cls,
         template: CallTemplate,

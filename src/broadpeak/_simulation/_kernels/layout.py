@@ -158,7 +158,6 @@ AMOUNT, VALUE, PERCENT = range(3)
 
 # Costs of a column (float64): per unit at the entry, rollover per unit and day.
 UNIT_COST, ROLL_LONG, ROLL_SHORT, LOT = range(4)
-N_COSTS = 4
 
 # Order log (float64): one row an order, column after column.
 L_COLUMN, L_BAR, L_REASON, L_WHEN, L_UNITS, L_PRICE, L_FEES, L_FLOW, L_POS = range(9)
