@@ -82,9 +82,9 @@ from ._training.objective import objectives as objectives
 from ._training.optimal_f import optimal_f as optimal_f
 from ._training.performance import Stats as Stats
 from ._training.result import Training as Training
+from ._training.signals import signals as signals
 from ._training.strategy import StrategyRun as StrategyRun
 from ._training.strategy import strategy as strategy
-from ._training.test import signals as signals
 from ._training.test import test as test
 from ._training.train import train as train
 from ._validation.splitters import split_walk_forward as split_walk_forward
