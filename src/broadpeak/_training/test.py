@@ -40,7 +40,6 @@ from broadpeak._training.sizing import Budget, Sizing
 from broadpeak._training.stitching import PlaceOrders, place_orders
 from broadpeak._training.strategy import PlotLine, Strategy, StrategyFunction, as_strategy
 from broadpeak._training.terms import (
-    CostsLike,
     ParamsLike,
     Replay,
     Stretch,
@@ -207,7 +206,7 @@ class PlannedRun:
             costs={asset: self.costs[asset] for asset in traded_assets(tests)},
             costs_from=terms.costs_from,
             sizing_from=terms.sizing_from,
-            params=terms.table(made.components),
+            params=terms.values.table(made.components),
             same_prices=same_prices,
             provenance=origin,
         )
@@ -346,7 +345,8 @@ def _replayed(
 def _is_over(views: Mapping[str, Bars], after: object) -> bool:
     """Return whether the bars end with the last one of a training."""
     return any(
-        span_of(one.index, (after, after)) == slice(len(one) - 1, len(one)) for one in views.values()
+        span_of(one.index, (after, after)) == slice(len(one) - 1, len(one))
+        for one in views.values()
     )
 
 
