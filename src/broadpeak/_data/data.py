@@ -119,11 +119,11 @@ class Data:
         frames : dict of symbol to DataFrame (or Series of closes), or one DataFrame
             Columns open, high, low, close, volume in any case and order; only close must be
             there. Other columns of numbers (or true and false) are kept as they are, see `column`;
-            those of words and dates are left out. Bars are labelled by a sorted index of dates (with or
-            without time zone) or numbers, or by a column of dates (``time``, ``date``, ``unix`` …),
-            strings and numbers of which are read as `from_csv` reads them. Without dates bars are
-            numbered. One frame must name its symbols: in a column of symbols, or above or below the
-            fields, as ``yfinance.download`` returns it.
+            those of words and dates are left out. Bars are labelled by a sorted index of dates
+            (with or without time zone) or numbers, or by a column of dates (``time``, ``date``,
+            ``unix`` …), strings and numbers of which are read as `from_csv` reads them. Without
+            dates bars are numbered. One frame must name its symbols: in a column of symbols, or
+            above or below the fields, as ``yfinance.download`` returns it.
         calendar : "union" or "intersection"
             How bars of symbols with different calendars are joined; see the class.
         adjust : bool

@@ -21,7 +21,15 @@ from broadpeak._simulation.costs import Costs
 from broadpeak._simulation.fills import join_fills, stack_fills
 from broadpeak._simulation.rules import NO_COSTS
 from broadpeak._store.par import Parameters, read_par
-from broadpeak._training.components import Bars, Component, bars_of, per_asset, window
+from broadpeak._training.components import (
+    Bars,
+    BarWindow,
+    Component,
+    bars_of,
+    per_asset,
+    window,
+    windows_of,
+)
 from broadpeak._training.evaluation import labelled
 from broadpeak._training.fits import FittedModels
 from broadpeak._training.guard import MOST_CHECKED, Subject, check_subject
@@ -177,9 +185,9 @@ def component_tests(
     lookback = strategy.lookback
     views = bars_of(data)
     table = per_asset("costs", costs, views, NO_COSTS, Costs)
-    for symbol, bars in views.items():
-        where = window(bars, lookback, *period)
-        views[symbol] = bars.window(where.first - lookback, where.last)
+    spans = {symbol: window(bars, lookback, *period) for symbol, bars in views.items()}
+    spans = {s: BarWindow(one.first - lookback, one.last) for s, one in spans.items()}
+    views = windows_of(views, spans)
     tests, n_unprotected = [], 0
     notes: list[str] | None = [] if guarded else None
     values = values_for(strategy, params)

@@ -369,9 +369,7 @@ def to_long_table(table: pd.DataFrame, owner: str) -> pd.DataFrame:
         if field_of(name) and str(symbols[position])
     }
     own = [
-        position
-        for position, name in enumerate(fields)
-        if symbols[position] in known and str(name)
+        position for position, name in enumerate(fields) if symbols[position] in known and str(name)
     ]
     others = {
         name: position for position in range(len(labels)) if (name := _unpaired(labels[position]))
