@@ -26,9 +26,10 @@ from broadpeak._training.components import (
     Bars,
     BarWindow,
     Component,
+    Market,
     bars_of,
-    frozen_bars,
     per_asset,
+    windows_of,
 )
 from broadpeak._training.evaluation import OWN_MISTAKES
 from broadpeak._training.fits import FittedModels
@@ -133,6 +134,8 @@ def _noise(again: _Rerun, least: float, base: float, seed: int) -> _Row:
             symbol: _shaken(bars, rng.generator(seed, number, place))
             for place, (symbol, bars) in enumerate(again.views.items())
         }
+        market = again.market.changed(lambda whole: whole.followed_by(views[whole.asset]))
+        views = {symbol: bars.within(market) for symbol, bars in views.items()}
         return again.trade(again.orders(views=views)).sharpe
 
     try:
@@ -282,15 +285,16 @@ class _Rerun(NamedTuple):
         bars = bars_of(result.data)
         costs = per_asset("costs", result.settings.get("costs"), bars, NO_COSTS, Costs)
         if isinstance(result, Training):
-            views = {asset: _between(own, *result.period) for asset, own in bars.items()}
+            spans = {asset: _between(own, *result.period) for asset, own in bars.items()}
             segment = {}
             for found in result.components.values():
                 own = bars[found.asset]
                 first, end = _position(own, found.first), _position(own, found.last) + 1
-                views[found.asset] = own.window(first - strategy.lookback, end)
+                spans[found.asset] = BarWindow(first - strategy.lookback, end)
                 segment[found.asset] = BarWindow(strategy.lookback, end - first + strategy.lookback)
             # What is seen is what was trained on, so that models can be fitted here as there.
             models = (FittedModels(),)
+            views = windows_of(bars, spans)
             by_money = result.settings["sizing"] in {"money", "equity"}
             values = (_members(result),)
             return cls(strategy, views, costs, values, (segment,), models, unit_lots=by_money)
@@ -311,8 +315,9 @@ class _Rerun(NamedTuple):
             fitted.append(training.models)
             segments.append(segment)
         last = rows["test_end"].iloc[-1]
-        views = {asset: _between(own, own.index[0], last) for asset, own in bars.items()}
-        views |= {asset: bars[asset].window(0, one.last) for asset, one in segments[-1].items()}
+        spans = {asset: _between(own, own.index[0], last) for asset, own in bars.items()}
+        spans |= {asset: BarWindow(0, one.last) for asset, one in segments[-1].items()}
+        views = windows_of(bars, spans)
         return cls(
             strategy,
             views,
@@ -324,6 +329,11 @@ class _Rerun(NamedTuple):
             result.settings["border"] == "close",
             result.portfolio.facts["sizing"] != "script",
         )
+
+    @property
+    def market(self) -> Market:
+        """The bars of all symbols that the strategy can ask for."""
+        return next(iter(self.views.values())).market  # type: ignore[return-value]  # all have it
 
     def orders(
         self, *, views: Mapping[str, Bars] | None = None, values: Sequence[Values] | None = None
@@ -432,10 +442,10 @@ def _late(weights: float | FloatArray) -> float | FloatArray:
     return np.concatenate([weights[:1], weights[:-1]])
 
 
-def _between(bars: Bars, first: object, last: object) -> Bars:
+def _between(bars: Bars, first: object, last: object) -> BarWindow:
     """Return the bars from label `first` to label `last`, for symbols that no component trades."""
     cut = bars.index.slice_indexer(first, last)
-    return bars.window(cut.start, cut.stop)
+    return BarWindow(cut.start, cut.stop)
 
 
 def _position(bars: Bars, label: object) -> int:
@@ -457,7 +467,7 @@ def _shaken(bars: Bars, generator: np.random.Generator) -> Bars:
         moved = dict.fromkeys(moved, moved["close"])
     four = tuple(moved.values())
     moved["high"], moved["low"] = np.maximum.reduce(four), np.minimum.reduce(four)
-    return frozen_bars(bars.asset, bars.index, {**moved, "volume": bars.volume})
+    return bars.with_prices(moved)
 
 
 _COST_NAMES = ("spread", "commission", "fees", "roll_long", "roll_short", "slippage")
