@@ -299,7 +299,7 @@ def test_doctor_knows_versions_and_engines(capsys: pytest.CaptureFixture[str]) -
         (("plans.py:momentum", "--data", "IBM.csv", "--cost", "fees=x"), "must be a number"),
         (
             ("plans.py:momentum", "--data", "IBM.csv", "--symbol", "A", "--symbol", "B"),
-            "got 2 and 1",
+            "must be one name where there is no column of symbols",
         ),
         (("plans.py:momentum", "--data", "IBM.csv", "--passes", "0"), "--passes"),
     ],

@@ -193,11 +193,11 @@ class Data:
         ----------
         path : path, file, pattern, list of them, or dict of symbol to path
             A pattern such as ``"prices/*.csv"`` names all files that match, in the order of their
-            names. Packed files (zip, gz, bz2, xz) are unpacked. Notes above and below the table, header,
-            delimiter, decimal mark, thousands, dates, a time beside them, and a column of symbols
-            are recognised; ``docs/market-data.md`` lists what is. A column has one format, decided
-            by all its rows; where two are possible, it is an error. Files written newest first are
-            turned round.
+            names. Packed files (zip, gz, bz2, xz) are unpacked. Notes above and below the table,
+            header, delimiter, decimal mark, thousands, dates, a time beside them, and a column of
+            symbols are recognised; ``docs/market-data.md`` lists what is. A column has one format,
+            decided by all its rows; where two are possible, it is an error. Files written newest
+            first are turned round.
         symbol : str or list, optional
             Name of the symbol of a file without a column of symbols (default: the name of the
             file), or those to take from a file with one. Of several files: those to take, where

@@ -9,6 +9,7 @@ import typer
 
 import broadpeak as bp
 from broadpeak._cli import console, flags, inputs, summary
+from broadpeak._cli.price_files import PriceSource
 from broadpeak._core import drawing
 
 _UNASKED = "Whether this result is more than luck was left open: --no-verdict."
@@ -19,12 +20,12 @@ _UNKNOWN = (
 )
 
 
+@inputs.takes_prices
 def report(
     strategy: flags.StrategyFile,
-    data: flags.PriceFiles,
+    data: PriceSource,
     *,
     params: flags.ParFile = None,
-    symbol: flags.Symbols = None,
     start: flags.Start = None,
     end: flags.End = None,
     cost: flags.CostList = None,
@@ -34,7 +35,7 @@ def report(
 ) -> None:
     """Write an HTML page: a strategy with the parameters of a .par file beside its defaults."""
     plan = inputs.strategy(strategy)
-    prices = inputs.prices(data, symbol or [])
+    prices = data.read()
     chosen = inputs.parameters(params)
     settings: dict[str, Any] = {"start": start, "end": end, "costs": inputs.costs(cost or [])}
 

@@ -5,19 +5,20 @@ from __future__ import annotations
 
 import broadpeak as bp
 from broadpeak._cli import console, flags, inputs
+from broadpeak._cli.price_files import PriceSource
 
 
+@inputs.takes_prices
 def signals(
     strategy: flags.StrategyFile,
-    data: flags.PriceFiles,
+    data: PriceSource,
     *,
     params: flags.ParFile = None,
-    symbol: flags.Symbols = None,
     as_json: flags.AsJson = False,
 ) -> None:
     """Show the orders that are due on the bar after the last one."""
     plan = inputs.strategy(strategy)
-    prices = inputs.prices(data, symbol or [])
+    prices = data.read()
     chosen = inputs.parameters(params)
     orders, notes = inputs.with_warnings(lambda: bp.signals(plan, prices, chosen))
     name = inputs.name_of(plan)

@@ -9,15 +9,16 @@ import typer
 
 import broadpeak as bp
 from broadpeak._cli import console, flags, inputs, summary
+from broadpeak._cli.price_files import PriceSource
 from broadpeak._core.files import make_folder
 
 
+@inputs.takes_prices
 def run_test(
     strategy: flags.StrategyFile,
-    data: flags.PriceFiles,
+    data: PriceSource,
     *,
     params: flags.ParFile = None,
-    symbol: flags.Symbols = None,
     start: flags.Start = None,
     end: flags.End = None,
     cost: flags.CostList = None,
@@ -31,7 +32,7 @@ def run_test(
 ) -> None:
     """Test a strategy with parameters from a .par file; with --out, write trades and equity."""
     plan = inputs.strategy(strategy)
-    prices = inputs.prices(data, symbol or [])
+    prices = data.read()
     chosen = inputs.parameters(params)
     settings: dict[str, Any] = {
         "start": start,

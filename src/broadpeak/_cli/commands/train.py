@@ -9,14 +9,15 @@ import typer
 
 import broadpeak as bp
 from broadpeak._cli import console, flags, inputs, summary
+from broadpeak._cli.price_files import PriceSource
 
 
+@inputs.takes_prices
 @inputs.takes_search
 def train(
     strategy: flags.StrategyFile,
-    data: flags.PriceFiles,
+    data: PriceSource,
     *,
-    symbol: flags.Symbols = None,
     search: dict[str, Any],
     out: flags.OutFolder = None,
     report: Annotated[bool, typer.Option(help="Write report.html.")] = True,
@@ -25,7 +26,7 @@ def train(
 ) -> None:
     """Train the parameters of a strategy; with --out, write parameter file, trials and report."""
     plan = inputs.strategy(strategy)
-    prices = inputs.prices(data, symbol or [])
+    prices = data.read()
     training, notes = inputs.with_warnings(lambda: bp.train(plan, prices, **search))
     name = inputs.name_of(plan)
     how = {name: search[name] for name in ("engine", "n_workers")}

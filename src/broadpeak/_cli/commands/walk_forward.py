@@ -9,13 +9,15 @@ import typer
 
 import broadpeak as bp
 from broadpeak._cli import console, flags, inputs, summary
+from broadpeak._cli.price_files import PriceSource
 from broadpeak._core.files import make_folder
 
 
+@inputs.takes_prices
 @inputs.takes_search
 def walk_forward(
     strategy: flags.StrategyFile,
-    data: flags.PriceFiles,
+    data: PriceSource,
     *,
     cycles: Annotated[
         int | None, typer.Option("--cycles", min=2, help="Number of cycles. Default: 10.")
@@ -30,7 +32,6 @@ def walk_forward(
     anchored: Annotated[
         bool, typer.Option("--anchored", help="Every training starts at the first bar.")
     ] = False,
-    symbol: flags.Symbols = None,
     search: dict[str, Any],
     out: flags.OutFolder = None,
     verdict: flags.Judge = True,
@@ -40,7 +41,7 @@ def walk_forward(
     if cycles is not None and period is not None:
         raise typer.BadParameter("give --cycles or --period, not both.")
     plan = inputs.strategy(strategy)
-    prices = inputs.prices(data, symbol or [])
+    prices = data.read()
     settings = {"cycles": cycles, "period": period, "split": split, "anchored": anchored, **search}
     result, notes = inputs.with_warnings(lambda: bp.walk_forward(plan, prices, **settings))
     name = inputs.name_of(plan)

@@ -178,7 +178,7 @@ def frames_of_table(
         raise DataError(broken_rule(owner, "have a column of dates", known, remedy))
     table = table.set_axis(dates, axis=0)
     if tidy is None or runs is None:
-        _refuse_long(table, owner)
+        _refuse_long(table, owner, in_frame=options.dates.in_frame)
         if isinstance(symbol, (list, tuple)):
             if len(symbol) != 1:
                 rule = "be one name where there is no column of symbols"
@@ -397,7 +397,7 @@ def distinguishing_label(table: pd.DataFrame) -> Hashable | None:
 _LETTER = re.compile(r"[^\W\d_]")
 
 
-def _refuse_long(table: pd.DataFrame, owner: str) -> None:
+def _refuse_long(table: pd.DataFrame, owner: str, *, in_frame: bool) -> None:
     """Say that a table holds several symbols, where dates come again with another name beside."""
     if not len(table) or table.index.is_unique:
         return
@@ -406,7 +406,10 @@ def _refuse_long(table: pd.DataFrame, owner: str) -> None:
         return
     some = list(map(str, table[label].unique()[:4]))
     got = f"{table.index[table.index.duplicated()][0]} twice, with {some} in {label!r}"
-    remedy = f"It looks like a long table of several symbols: columns={{{label!r}: 'symbol'}}."
+    said = f"symbol_column={label!r}"
+    if in_frame or not isinstance(label, str):
+        said = f"columns={{{label!r}: 'symbol'}}"
+    remedy = f"It looks like a long table of several symbols: {said}."
     raise DataError(broken_rule(owner, "have every bar once", got, remedy))
 
 
