@@ -18,6 +18,7 @@ import broadpeak
 from broadpeak._cli.commands import (
     demo,
     doctor,
+    new,
     report,
     signals,
     store,
@@ -62,6 +63,7 @@ def _options(
 
 
 app.command("demo")(demo.demo)
+app.command("new")(new.new)
 app.command("train")(train.train)
 app.command("test")(test.run_test)
 app.command("walk-forward")(walk_forward.walk_forward)

@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+import ast
 import linecache
 import os
 import re
 import site
+import sys
 import sysconfig
 from collections.abc import Iterator
 from functools import cache
@@ -15,7 +17,10 @@ from types import TracebackType
 
 import broadpeak as bp
 
-_FRAME = re.compile(r'^ *File "(?P<file>[^"]+)", line (?P<line>\d+)', re.MULTILINE)
+_FRAME = re.compile(
+    r'^ *File "(?P<file>[^"]+)", line (?P<line>\d+)(?:, in (?P<name>\w+))?', re.MULTILINE
+)
+_CARRIED = "<dynamic-code>"
 
 
 def place_of(error: BaseException) -> str:
@@ -60,12 +65,35 @@ def _places(error: BaseException) -> Iterator[tuple[str, int]]:
     if type(error).__name__.lstrip("_") == "RemoteTraceback":
         text = str(error)
     for match in _FRAME.finditer(text):
-        if is_users(match["file"]):
-            yield match["file"], int(match["line"])
+        file, line = match["file"], int(match["line"])
+        if file == _CARRIED:
+            # Code that crossed by value has lost its file, but not its lines.
+            file = _file_of(match["name"], line)
+        if is_users(file):
+            yield file, line
     # A file with a slip in it never ran.
-    file, line = (error.filename, error.lineno) if isinstance(error, SyntaxError) else ("", 0)
-    if file and line and is_users(file):
-        yield file, line
+    if isinstance(error, SyntaxError) and is_users(error.filename or "<none>"):
+        yield str(error.filename), error.lineno or 1
+
+
+def _file_of(name: str | None, line: int) -> str:
+    """Return the one file of the user that has a function of this name at this line."""
+    modules = [getattr(module, "__file__", None) for module in list(sys.modules.values())]
+    files = {file for file in modules if isinstance(file, str) and is_users(file)}
+    found = [file for file in files if any(_functions(file, str(name), line))]
+    return found[0] if len(found) == 1 else _CARRIED
+
+
+def _functions(file: str, name: str, line: int) -> Iterator[bool]:
+    try:
+        tree = ast.parse(Path(file).read_bytes())
+    except (OSError, SyntaxError, ValueError):
+        return
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.FunctionDef, ast.Lambda)):
+            called = getattr(node, "name", "<lambda>")
+            if called == name and node.lineno <= line <= (node.end_lineno or line):
+                yield True
 
 
 def is_users(file: str) -> bool:
