@@ -9,6 +9,7 @@ from typing import Annotated, TypeAlias
 import typer
 
 METHODS = ("ascent", "brute", "genetic", "random")
+SIZINGS = ("unit", "script", "money", "equity")
 SELECTORS = ("hill", "plateau", "peak", "ensemble")
 
 StrategyFile: TypeAlias = Annotated[
@@ -82,6 +83,27 @@ End: TypeAlias = Annotated[str | None, typer.Option("--end", help="Last day.")]
 CostList: TypeAlias = Annotated[
     list[str] | None,
     typer.Option("--cost", help="A cost, as in fees=0.0005 or spread=0.02; may be repeated."),
+]
+SizingKind: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--sizing",
+        help=f"How large trades are: {', '.join(SIZINGS)}. Default: that of the parameters; else "
+        "the strategy's lots, or money where it sets none.",
+    ),
+]
+Capital: TypeAlias = Annotated[
+    float | None,
+    typer.Option("--capital", help="Money of all components together. Default: 10,000."),
+]
+Whole: TypeAlias = Annotated[
+    bool, typer.Option("--whole", help="Whole lots only: what money buys is rounded down.")
+]
+TrainSizing: TypeAlias = Annotated[
+    str,
+    typer.Option(
+        "--train-sizing", help=f"How large trades of the trainings are: {', '.join(SIZINGS)}."
+    ),
 ]
 ParFile: TypeAlias = Annotated[
     str | None,

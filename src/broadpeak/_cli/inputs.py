@@ -257,6 +257,30 @@ def search_settings(
     }
 
 
+def sizing_settings(
+    *,
+    sizing: flags.SizingKind = None,
+    capital: flags.Capital = None,
+    whole: flags.Whole = False,
+) -> dict[str, Any]:
+    """Return how large trades are by the names that `bp.test` has for it.
+
+    Raises
+    ------
+    typer.BadParameter
+        If there is no such sizing, or capital is no amount of money.
+    """
+    if sizing is not None:
+        one_of("--sizing", sizing, flags.SIZINGS)
+    if capital is not None and not 0 < capital < math.inf:
+        msg = f"must be an amount of money above 0, got {capital}."
+        raise typer.BadParameter(msg, param_hint="--capital")
+    if whole and sizing in {"unit", "script"}:
+        msg = f"rounds what money buys, and --sizing {sizing} buys lots. Type: --sizing money"
+        raise typer.BadParameter(msg, param_hint="--whole")
+    return {"sizing": sizing, "capital": capital, "whole": whole}
+
+
 def share_to_borrow(text: str) -> float | str:
     """Return the share that `text` names: a number from 0 to 1, or "auto"."""
     if text == "auto":
@@ -286,6 +310,12 @@ def takes_prices(command: Callable[..., None]) -> Callable[..., None]:
     first = inspect.signature(some_price_settings, eval_str=True).parameters["data"]
     options = [first, *list(needed.parameters.values())[1:]]
     return _takes(command, "data", inspect.Signature(options), some_price_settings)
+
+
+def takes_sizing(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options of `sizing_settings`, and pass them to it as `size`."""
+    signature = inspect.signature(sizing_settings, eval_str=True)
+    return _takes(command, "size", signature, sizing_settings)
 
 
 def _takes(

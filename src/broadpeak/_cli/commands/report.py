@@ -21,6 +21,7 @@ _UNKNOWN = (
 
 
 @inputs.takes_prices
+@inputs.takes_sizing
 def report(
     strategy: flags.StrategyFile,
     data: PriceSource,
@@ -29,6 +30,7 @@ def report(
     start: flags.Start = None,
     end: flags.End = None,
     cost: flags.CostList = None,
+    size: dict[str, Any],
     check: flags.Check = True,
     out: Annotated[str, typer.Option("--out", help="The HTML file.")] = "report.html",
     verdict: flags.Judge = True,
@@ -38,6 +40,7 @@ def report(
     prices = data.read()
     chosen = inputs.parameters(params)
     settings: dict[str, Any] = {"start": start, "end": end, "costs": inputs.costs(cost or [])}
+    settings |= size
 
     def both() -> tuple[bp.Portfolio, bp.Portfolio | None]:
         tested = bp.test(plan, prices, chosen, **settings, check=check)

@@ -3,9 +3,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
-
-import typer
+from typing import Any
 
 import broadpeak as bp
 from broadpeak._cli import console, flags, inputs, summary
@@ -14,6 +12,7 @@ from broadpeak._core.files import make_folder
 
 
 @inputs.takes_prices
+@inputs.takes_sizing
 def run_test(
     strategy: flags.StrategyFile,
     data: PriceSource,
@@ -22,10 +21,7 @@ def run_test(
     start: flags.Start = None,
     end: flags.End = None,
     cost: flags.CostList = None,
-    capital: Annotated[
-        float | None,
-        typer.Option("--capital", help="Initial capital. Default: the price of one position."),
-    ] = None,
+    size: dict[str, Any],
     check: flags.Check = True,
     out: flags.OutFolder = None,
     as_json: flags.AsJson = False,
@@ -38,18 +34,32 @@ def run_test(
         "start": start,
         "end": end,
         "costs": inputs.costs(cost or []),
-        "capital": capital,
         "check": check,
+        **size,
     }
     portfolio, notes = inputs.with_warnings(lambda: bp.test(plan, prices, chosen, **settings))
     name = inputs.name_of(plan)
     files = _write(portfolio, out) if out else {}
-    stats = summary.statistics(portfolio)
+    stats, held = summary.statistics(portfolio), summary.holding(portfolio)
+    components = summary.component_rows(portfolio)
     if as_json:
-        console.show_json({"strategy": name, "stats": stats, "files": files, "warnings": notes})
+        console.show_json(
+            {
+                "strategy": name,
+                "stats": stats,
+                "hold": held,
+                "components": components,
+                "files": files,
+                "warnings": notes,
+            }
+        )
         return
     console.show_warnings(notes)
-    summary.show_statistics(stats, f"{name}: test with {params or 'the defaults'}")
+    sample = portfolio.facts.get("sample") or ""
+    title = f"{name}: test with {params or 'the defaults'}{sample and f', {sample}'}"
+    summary.show_statistics(stats, title, held)
+    summary.show_components(components, f"{name}: components")
+    console.show_lines(summary.terms(portfolio))
     summary.show_files(files)
 
 
