@@ -81,17 +81,14 @@ class Portfolio:
     held : Portfolio or None
         For strategy runs: the same symbols, bought and held.
     facts : dict
-        For strategy runs what was decided: ``sizing``, ``capital``, ``whole``; otherwise empty.
-
-    facts : dict
         For strategy runs what was tested and how; otherwise empty. ``strategy`` (its name),
         ``period`` (first and last tested bar), ``sample`` ("in sample" where all of these bars were
         trained on, "partly in sample", "out of sample", or "" where that is not known), ``sizing``,
         ``capital``, ``whole``, ``costs`` ({asset: Costs}), ``costs_from`` and ``sizing_from``
         ("argument", "training", "file", "walk-forward"; "none" for no costs, "strategy" for the
-        size that follows from the strategy), ``params`` ({component: {name: value}}), ``same_prices``
-        (whether the bars that were trained on have the prices of then; None: not known), and
-        ``provenance`` (`Provenance` of the parameters, or None).
+        size that follows from the strategy), ``params`` ({component: {name: value}}),
+        ``same_prices`` (whether the bars that were trained on have the prices of then; None: not
+        known), and ``provenance`` (`Provenance` of the parameters, or None).
 
     Notes
     -----
@@ -144,7 +141,6 @@ class Portfolio:
         if fills is not None:
             self.__dict__["_fills"] = fills
         self.components: dict[str, Portfolio] = dict(components or {})
-        self.facts: dict[str, Any] = {}
         self._plots = dict(plots or {})
         self._hold = hold
         self._held: Portfolio | None = None
