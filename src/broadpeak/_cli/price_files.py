@@ -269,5 +269,5 @@ def _frame(data: bp.Data) -> Any:
     for name in ("open", "high", "low", "close", "volume"):
         with suppress(bp.DataError):  # closes alone are prices too
             columns[name] = getattr(data, name)
-    first = columns["close"]
-    return first.to_frame("close").assign(**columns)
+    extra = {name: array[0] for name, array in data.extra.items()}
+    return columns["close"].to_frame("close").assign(**columns, **extra)

@@ -25,7 +25,7 @@ from broadpeak._prices.reading.names import field_of
 from broadpeak._prices.reading.opening import checked_path
 from broadpeak._prices.reading.vendor_table import Columns
 from broadpeak._prices.resample import Rule, resample_bars
-from broadpeak._prices.schema import bars_of, frames_of
+from broadpeak._prices.schema import FIELDS, bars_of, frames_of
 from broadpeak._prices.slicing import positions
 from broadpeak._prices.table import PriceTable
 from broadpeak.errors import DataError, ParamTypeError, broken_rule
@@ -60,6 +60,9 @@ class Data:
         mean of high, low and close, `ohlc4` that of all four.
     fields : dict of str to array, shape (symbols, bars)
         The prices that were given, by name; read-only.
+    extra : dict of str to array, shape (symbols, bars)
+        Other columns of numbers that were given, by name; read-only, and NaN where a symbol has
+        none. `column` gives them with labels.
     returns : Series or DataFrame
         Change of the close against the close of the symbol's bar before, as a fraction.
 
@@ -115,7 +118,8 @@ class Data:
         ----------
         frames : dict of symbol to DataFrame (or Series of closes), or one DataFrame
             Columns open, high, low, close, volume in any case and order; only close must be
-            there, other columns are left out. Bars are labelled by a sorted index of dates (with or
+            there. Other columns of numbers (or true and false) are kept as they are, see `column`;
+            those of words and dates are left out. Bars are labelled by a sorted index of dates (with or
             without time zone) or numbers, or by a column of dates (``time``, ``date``, ``unix`` …),
             strings and numbers of which are read as `from_csv` reads them. Without dates bars are
             numbered. One frame must name its symbols: in a column of symbols, or above or below the
@@ -536,6 +540,47 @@ symbol_column
             return dict(fields)
         return {name: read_only(array[codes]) for name, array in fields.items()}
 
+    @property
+    def extra(self) -> dict[str, FloatArray]:
+        """Other columns by name, as arrays symbols × bars; they are read-only."""
+        extra, codes = self._table.extra, self._table.codes
+        if codes is None:
+            return dict(extra)
+        return {name: read_only(array[codes]) for name, array in extra.items()}
+
+    def column(self, name: str) -> Table:
+        """Return a column as it was given: one of the prices, or any other one of numbers.
+
+        Parameters
+        ----------
+        name : str
+            Its label in the frame or file.
+
+        Returns
+        -------
+        Series or DataFrame
+            A Series for one symbol, a frame for several; NaN where a symbol has no value.
+
+        Raises
+        ------
+        DataError
+            If there is no such column, or it does not hold numbers.
+
+        Notes
+        -----
+        Other columns follow the bars: into `select`, slices and `resample`, which takes the last
+        known value of a span, and into the fingerprint. ``adjust=True`` leaves them as they are.
+
+        Examples
+        --------
+        >>> from broadpeak import Data
+        >>> days = pd.date_range("2024-01-01", periods=3)
+        >>> frame = pd.DataFrame({"Close": [1.0, 2.0, 3.0], "vix": [14, 13, 15]}, index=days)
+        >>> Data.from_frames({"X": frame}).column("vix").to_list()
+        [14.0, 13.0, 15.0]
+        """
+        return self._table.column(name)
+
     def __len__(self) -> int:
         return len(self._table.index)
 
@@ -623,12 +668,7 @@ symbol_column
             remedy = f"Type: data.select({bars!r})"
             raise DataError(broken_rule("data[…]", "be given dates, not symbols", bars, remedy))
         table = self._table
-        rows = positions(table.index, bars)
-        fields = {
-            name: np.ascontiguousarray(array[:, rows]) for name, array in table.fields.items()
-        }
-        index = table.index[rows]
-        return Data(PriceTable(index, table.symbols, fields, table.single, table.codes))
+        return Data(table.rows(positions(table.index, bars)))
 
     def resample(self, rule: Rule, **options: object) -> Data:
         """Return longer bars.
@@ -643,8 +683,8 @@ symbol_column
         Returns
         -------
         Data
-            First open, highest high, lowest low, last close, sum of volume. Spans without a bar
-            give none.
+            First open, highest high, lowest low, last close, sum of volume, and the last known
+            value of other columns. Spans without a bar give none.
 
         Raises
         ------
@@ -791,6 +831,9 @@ def _digest(table: PriceTable) -> str:
     for name in sorted(table.fields):
         digest.update(name.encode())
         digest.update(np.ascontiguousarray(table.fields[name]).reshape(-1).data)
+    for name in sorted(table.extra):
+        digest.update(repr(name).encode())
+        digest.update(np.ascontiguousarray(table.extra[name]).reshape(-1).data)
     return digest.hexdigest()
 
 
@@ -814,8 +857,10 @@ def _checked(
 
 
 def _aligned(bars: dict[Hashable, Bars], calendar: str, *, single: bool) -> PriceTable:
-    index, fields = align(bars, calendar)
-    return PriceTable(index, tuple(bars), fields, single)
+    index, columns = align(bars, calendar)
+    fields = {name: array for name, array in columns.items() if name in FIELDS}
+    extra = {name: array for name, array in columns.items() if name not in FIELDS}
+    return PriceTable(index, tuple(bars), fields, single, extra=extra)
 
 
 def _read_parquet(path: File) -> pd.DataFrame:

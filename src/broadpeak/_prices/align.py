@@ -20,7 +20,7 @@ Bars = tuple["Index", dict[str, FloatArray]]
 
 
 def align(bars: dict[Hashable, Bars], calendar: str) -> Bars:
-    """Return one index and arrays by field, symbols × bars.
+    """Return one index and arrays by field and other column, symbols × bars.
 
     "union": every bar any symbol has, NaN where a symbol has none. "intersection": the bars all
     symbols have.
@@ -80,4 +80,5 @@ def _common_fields(bars: dict[Hashable, Bars]) -> list[str]:
         if lacking and field in PRICES:
             rule = f"all have a column {field!r}, or none"
             raise DataError(broken_rule("the symbols", rule, f"none for {lacking}"))
-    return present
+    others = dict.fromkeys(name for _, fields in bars.values() for name in fields)
+    return [*present, *(name for name in others if name not in FIELDS)]

@@ -30,7 +30,7 @@ def resample_bars(
 ) -> tuple[Index, dict[str, FloatArray]]:
     """Return the bars of `rule`: first open, highest high, lowest low, last close, summed volume.
 
-    Spans without a bar give none.
+    Of other columns the last value that is known. Spans without a bar give none.
     """
     if not isinstance(index, pd.DatetimeIndex):
         raise DataError(broken_rule("resample", "have bars with dates", type(index).__name__))
@@ -46,7 +46,7 @@ def resample_bars(
         if field == "volume":
             columns[field] = groups[field].sum(min_count=1)
         else:
-            columns[field] = getattr(groups[field], _HOW[field])()
+            columns[field] = getattr(groups[field], _HOW.get(field, "last"))()
     result = pd.DataFrame(columns)
     result = result[result["close"].notna()]
     return result.index, {field: result[field].to_numpy(copy=True) for field in fields}

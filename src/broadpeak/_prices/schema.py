@@ -46,6 +46,8 @@ from broadpeak._prices.reading.vendor_table import (
     frames_of_table,
     holds_symbols,
     index_to_columns,
+    other_columns,
+    other_numbers,
     plain_numbers,
     to_long_table,
     with_labels,
@@ -118,6 +120,19 @@ def _numbers(symbol: object, label: str, column: Series) -> FloatArray:
         raise DataError(
             broken_rule(f"column {label!r} of {symbol}{at}", "hold numbers", wrong, remedy)
         ) from error
+
+
+def _others(symbol: object, frame: pd.DataFrame) -> dict[str, FloatArray]:
+    """Return by name the columns of numbers that are kept beside the prices."""
+    used = {*_positions(symbol, frame).values()}
+    frame = other_numbers(frame, f"the prices of {symbol}", ".", _IN_FRAME)
+    found = {}
+    for label, position in other_columns(frame).items():
+        column = frame.iloc[:, position]
+        numeric = pd.api.types.is_numeric_dtype(column.dtype) and column.dtype.kind != "c"
+        if position not in used and (numeric or pd.api.types.is_bool_dtype(column.dtype)):
+            found[label] = column.to_numpy(dtype=np.float64, na_value=np.nan, copy=True)
+    return found
 
 
 def _adjusted(
@@ -278,7 +293,7 @@ _MISSING = (
 def bars_of(
     symbol: Hashable, frame: Any, *, adjust: bool, drop: bool, columns: Columns = None
 ) -> tuple[Index, dict[str, FloatArray]]:
-    """Return the checked index and fields of one symbol's frame."""
+    """Return the checked index of one symbol's frame, its fields, and its other columns."""
     if isinstance(frame, pd.Series):
         frame = frame.to_frame("close")
     if not isinstance(frame, pd.DataFrame):
@@ -299,7 +314,7 @@ def bars_of(
         field: frame.columns[position] for field, position in _positions(symbol, frame).items()
     }
     check_prices(symbol, frame.index, fields, labels)
-    return frame.index, fields
+    return frame.index, {**fields, **_others(symbol, frame)}
 
 
 def _about_repeated(frame: pd.DataFrame) -> str:

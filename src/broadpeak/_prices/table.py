@@ -10,6 +10,7 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
+from broadpeak._core import check
 from broadpeak._core.aliases import Index, Table
 from broadpeak._core.arrays import read_only, user_copy
 from broadpeak._core.memo import Memo
@@ -36,6 +37,8 @@ class PriceTable:
     codes
         In a mono-chunk, the position of the symbol of every combination: columns are combinations
         then, not symbols. None everywhere else.
+    extra
+        Other columns of numbers by name, arrays as `fields` has them; NaN where there is none.
     memo
         What was computed of these prices.
     """
@@ -45,12 +48,13 @@ class PriceTable:
     fields: Mapping[str, FloatArray]
     single: bool
     codes: IntArray | None = None
+    extra: Mapping[str, FloatArray] = field(default_factory=dict)
     memo: Memo = field(default_factory=Memo, repr=False)
     _parts: dict[int, PriceTable] = field(default_factory=dict, repr=False)
     _wrapped: dict[str, Table] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
-        for array in self.fields.values():
+        for array in (*self.fields.values(), *self.extra.values()):
             array.setflags(write=False)
 
     @cached_property
@@ -84,23 +88,36 @@ class PriceTable:
 
     def take(self, positions: list[int], *, single: bool) -> PriceTable:
         """Return some symbols, without the bars at which none of them has a price."""
-        fields = {name: array[positions] for name, array in self.fields.items()}
+        fields, extra = (
+            {name: array[positions] for name, array in arrays.items()}
+            for arrays in (self.fields, self.extra)
+        )
         index = self.index
         present = np.isfinite(fields["close"]).any(axis=0)
         if not present.all():
             bars = np.flatnonzero(present)
             index = index[bars]
-            fields = {name: array.take(bars, axis=1) for name, array in fields.items()}
-        return PriceTable(
-            index, tuple(self.symbols[position] for position in positions), fields, single
+            fields, extra = (
+                {name: array.take(bars, axis=1) for name, array in arrays.items()}
+                for arrays in (fields, extra)
+            )
+        symbols = tuple(self.symbols[position] for position in positions)
+        return PriceTable(index, symbols, fields, single, extra=extra)
+
+    def rows(self, rows: slice | AnyArray) -> PriceTable:
+        """Return some of the bars."""
+        fields, extra = (
+            {name: np.ascontiguousarray(array[:, rows]) for name, array in arrays.items()}
+            for arrays in (self.fields, self.extra)
         )
+        return PriceTable(self.index[rows], self.symbols, fields, self.single, self.codes, extra)
 
     def zipped(self, positions: Sequence[int]) -> PriceTable:
         """Return one column a combination, each of its own symbol, which is held once."""
         distinct = list(dict.fromkeys(positions))
         codes = np.array([distinct.index(position) for position in positions], np.int64)
         few = self.take(distinct, single=False)
-        table = PriceTable(few.index, few.symbols, few.fields, single=False, codes=codes)
+        table = PriceTable(few.index, few.symbols, few.fields, False, codes, few.extra)
         table._parts.update({code: self.part(position) for code, position in enumerate(distinct)})
         return table
 
@@ -123,19 +140,26 @@ class PriceTable:
         return found[0]
 
     def own(self, position: int) -> tuple[Index, dict[str, FloatArray]]:
-        """Return the bars of one symbol, and its prices on them."""
-        bars = self.own_bars[position]
+        """Return the bars of one symbol; its prices and other columns on them."""
+        bars, arrays = self.own_bars[position], {**self.fields, **self.extra}
         if bars is None:
-            return self.index, {name: array[position] for name, array in self.fields.items()}
-        return self.index[bars], {
-            name: array[position, bars] for name, array in self.fields.items()
-        }
+            return self.index, {name: array[position] for name, array in arrays.items()}
+        return self.index[bars], {name: array[position, bars] for name, array in arrays.items()}
 
     def prices(self, name: str) -> Table:
         """Return a field as a Series or frame that the user may change without changing this."""
         if name not in self._wrapped:
             self._wrapped[name] = self.wrap(self.array(name))
         return user_copy(self._wrapped[name])
+
+    def column(self, name: object) -> Table:
+        """Return one of the other columns, or of the prices, as `prices` does."""
+        passed = check.identifier("the name of a column", name)
+        if passed in self.extra:
+            return user_copy(self.wrap(self.extra[str(passed)]))
+        if passed in self.fields:
+            return self.prices(str(passed))
+        raise unknown_column(passed, [*self.fields, *self.extra])
 
     def wrap(self, array: AnyArray) -> Table:
         """Return an array symbols × bars as a Series for one symbol and as a frame for several."""
@@ -146,4 +170,14 @@ class PriceTable:
         return pd.DataFrame(array.T, index=self.index, columns=self.columns, copy=False)
 
     def __reduce__(self) -> tuple[object, ...]:
-        return PriceTable, (self.index, self.symbols, dict(self.fields), self.single, self.codes)
+        fields, extra = dict(self.fields), dict(self.extra)
+        return PriceTable, (self.index, self.symbols, fields, self.single, self.codes, extra)
+
+
+def unknown_column(name: object, known: Sequence[str]) -> DataError:
+    """Return the error about a column that the data does not have."""
+    remedy = check.did_you_mean(name, known) or (
+        "Columns of numbers are kept when data is read; those of words and dates are not."
+    )
+    rule = f"be one of {', '.join(map(repr, known))}"
+    return DataError(broken_rule("the column", rule, name, remedy))

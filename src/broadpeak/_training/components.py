@@ -66,9 +66,7 @@ class Bars:
         """Return the bars and one more, with the last label, on which every price is the close."""
         columns = {name: np.append(getattr(self, name), self.close[-1]) for name in COLUMNS[:4]}
         index = self.index.append(self.index[-1:])
-        return frozen_bars(
-            self.asset, index, {**columns, "volume": np.append(self.volume, np.nan)}
-        )
+        return frozen_bars(self.asset, index, {**columns, "volume": np.append(self.volume, np.nan)})
 
     def tilted(self, factors: FloatArray) -> Bars:
         """Return the bars with prices multiplied by `factors`, one a bar."""

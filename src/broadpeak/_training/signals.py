@@ -192,9 +192,7 @@ def _held(test: ComponentTest, last: int, *, at_open: bool) -> _Held:
     )
 
 
-def _next_order(
-    test: ComponentTest, last: int, held: float, *, at_open: bool
-) -> dict[str, object]:
+def _next_order(test: ComponentTest, last: int, held: float, *, at_open: bool) -> dict[str, object]:
     """Return the order that the next open fills, or the close of the last bar."""
     bar, when = (last + 1, AT_OPEN) if at_open else (last, AT_CLOSE)
     for row in _log(test):

@@ -35,7 +35,7 @@ class PlaceOrders(NamedTuple):
         return self._replace(
             ordered=self.ordered._replace(bars=bars.longer(), lines={}),
             orders=self.orders.longer(),
-            flatten=None if flatten is None else np.append(flatten, False),  # noqa: FBT003
+            flatten=None if flatten is None else np.append(flatten, False),
             weights=np.append(weights, 0.0) if isinstance(weights, np.ndarray) else weights,
         )
 

@@ -40,7 +40,6 @@ from broadpeak._training.sizing import Budget, Sizing
 from broadpeak._training.stitching import PlaceOrders, place_orders
 from broadpeak._training.strategy import PlotLine, Strategy, StrategyFunction, as_strategy
 from broadpeak._training.terms import (
-    CostsLike,
     ParamsLike,
     Replay,
     Stretch,
@@ -346,7 +345,8 @@ def _replayed(
 def _is_over(views: Mapping[str, Bars], after: object) -> bool:
     """Return whether the bars end with the last one of a training."""
     return any(
-        span_of(one.index, (after, after)) == slice(len(one) - 1, len(one)) for one in views.values()
+        span_of(one.index, (after, after)) == slice(len(one) - 1, len(one))
+        for one in views.values()
     )
 
 

@@ -85,7 +85,7 @@ def bar_permutation(data: Data, seed: int | None) -> Data:
     Returns
     -------
     Data
-        With the same symbols and index; volume moves with its bar.
+        With the same symbols and index; volume and other columns move with their bar.
 
     Raises
     ------
@@ -117,6 +117,7 @@ def _shuffled(data: Data, generator: np.random.Generator, border: int = 0) -> Da
     groups = _groups(present, border)
     bars, gaps = (_shuffled_bars(groups, present.shape[1], generator) for _ in range(2))
     moved = {name: np.full(present.shape, np.nan) for name in table.fields}
+    extra = {name: np.full(present.shape, np.nan) for name in table.extra}
     for row, symbol in enumerate(table.symbols):
         own_bars = np.flatnonzero(present[row])
         if not len(own_bars):
@@ -134,7 +135,9 @@ def _shuffled(data: Data, generator: np.random.Generator, border: int = 0) -> Da
                 )
                 raise DataError(msg)
             moved[name][row, own_bars] = values
-    return Data(PriceTable(table.index, table.symbols, moved, table.single, table.codes))
+        for name, values in table.extra.items():
+            extra[name][row, own_bars] = values[row, bars[own_bars]]
+    return Data(PriceTable(table.index, table.symbols, moved, table.single, table.codes, extra))
 
 
 def _groups(present: BoolArray, border: int) -> list[IntArray]:

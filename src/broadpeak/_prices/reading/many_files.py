@@ -218,6 +218,8 @@ def _joined(
                 f" symbol={name!r}."
             )
             raise DataError(broken_rule("the files", rule, f"{name} twice", remedy))
+        if len(files) > 1:
+            _check_zones(name, files)
         tables = {file.name: file.table for file in files}
         if len(tables) > 1 and tuple(tables) not in checked:
             checked.add(tuple(tables))  # the symbols of one set of files are looked at together
@@ -226,25 +228,33 @@ def _joined(
     return frames
 
 
-def _one_series(name: Hashable, files: Sequence[_FileOfSymbols]) -> pd.DataFrame:
-    """Return the bars of parts of one series, oldest first."""
+def _check_zones(name: Hashable, files: Sequence[_FileOfSymbols]) -> None:
+    """Refuse parts of one series of which some have a time zone and others none."""
     zones = {str(getattr(file.only.index, "tz", None)) for file in files}
     if len({zone == "None" for zone in zones}) > 1:
         rule, remedy = "all have a time zone, or none", "Type: tz='UTC'"
         raise DataError(broken_rule(f"the files of {name}", rule, sorted(zones), remedy))
-    before = files[0].only.index
-    for file in files[1:]:
-        again = file.only.index.intersection(before)
-        if len(again):
-            held = next(one.name for one in files if again[0] in one.only.index)
-            rule = "hold each bar once"
-            got = f"{again[0]} in {held} and in {file.name}"
-            remedy = "Leave one of them out; different symbols need a name each."
-            raise DataError(broken_rule(f"the files of {name}", rule, got, remedy))
-        before = before.append(file.only.index)
-    parts = [file.only for file in files if len(file.only)]
+
+
+def _one_series(name: Hashable, files: Sequence[_FileOfSymbols]) -> pd.DataFrame:
+    """Return the bars of parts of one series, oldest first."""
+    parts = [file for file in files if len(file.only)]
     if not parts:
         return files[0].only  # refused later, in words
-    parts.sort(key=lambda part: part.index[0])
-    joined = pd.concat(parts)
+    parts.sort(key=lambda file: file.only.index[0])
+    joined = pd.concat([file.only for file in parts])
+    if not joined.index.is_unique:
+        _refuse_common_bars(name, parts)
     return joined if joined.index.is_monotonic_increasing else joined.sort_index(kind="stable")
+
+
+def _refuse_common_bars(name: Hashable, files: Sequence[_FileOfSymbols]) -> None:
+    """Name a bar that two files hold; one that a file holds twice is refused later."""
+    holders: dict[Hashable, str] = {}
+    for file in files:
+        for bar in file.only.index:
+            if holders.setdefault(bar, file.name) != file.name:
+                rule = "hold each bar once"
+                got = f"{bar} in {holders[bar]} and in {file.name}"
+                remedy = "Leave one of them out; different symbols need a name each."
+                raise DataError(broken_rule(f"the files of {name}", rule, got, remedy))

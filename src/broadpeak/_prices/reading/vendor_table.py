@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
@@ -176,7 +177,7 @@ def frames_of_table(
         known = list(map(str, table.columns))
         remedy = "Pass its name: date_column='…'."
         raise DataError(broken_rule(owner, "have a column of dates", known, remedy))
-    table = table.set_axis(dates, axis=0)
+    table = other_numbers(table.set_axis(dates, axis=0), owner, decimal, options)
     if tidy is None or runs is None:
         _refuse_long(table, owner, in_frame=options.dates.in_frame)
         if isinstance(symbol, (list, tuple)):
@@ -256,12 +257,16 @@ def check_dates_of_parts(
     first = next(iter(parts.values()))[0]
     if any(list(part.columns) != list(first.columns) for part, _ in parts.values()):
         return  # they come from several places, and may well differ
-    alone, runs, n_runs = [], [], 0
+    alone, runs, n_runs, zoned = [], [], 0, set()
     for name, (part, decimal) in parts.items():
         own = _symbols_of_rows(part, name)[1]
-        alone.append(_instants(dates_of(part, name, dates, own, european=decimal == ",")))
+        found = dates_of(part, name, dates, own, european=decimal == ",")
+        zoned.add(getattr(found, "tz", None) is not None)
+        alone.append(_instants(found))
         runs.append((np.zeros(len(part), np.int64) if own is None else own) + n_runs)
         n_runs += int(runs[-1].max(initial=0)) + 1
+    if len(zoned) > 1:
+        return  # written in two ways, as anybody can see
     is_labelled = all(is_dated(part.index) for part, _ in parts.values())
     whole = pd.concat([part for part, _ in parts.values()], ignore_index=not is_labelled)
     european = any(decimal == "," for _, decimal in parts.values())
@@ -429,10 +434,13 @@ def to_long_table(table: pd.DataFrame, owner: str) -> pd.DataFrame:
         rule = "have a column 'close' in one of two header rows"
         raise DataError(broken_rule(owner, rule, [str(label) for label in labels[:6]]))
     fields, symbols = labels.get_level_values(level), labels.get_level_values(1 - level)
-    own = [
-        position
+    known = {
+        symbols[position]
         for position, name in enumerate(fields)
         if field_of(name) and str(symbols[position])
+    }
+    own = [
+        position for position, name in enumerate(fields) if symbols[position] in known and str(name)
     ]
     others = {
         name: position for position in range(len(labels)) if (name := _unpaired(labels[position]))
@@ -444,7 +452,7 @@ def to_long_table(table: pd.DataFrame, owner: str) -> pd.DataFrame:
     for symbol, positions in places_of.items():
         part = table.iloc[:, positions]
         part = part.set_axis(pd.Index([str(fields[k]) for k in positions], dtype=object), axis=1)
-        prices = [x for x in part.columns if field_of(x) != "volume"]
+        prices = [x for x in part.columns if field_of(x) not in {"volume", None}]
         if not prices:
             continue
         traded = _traded(part[prices], f"{symbol} in {owner}")
@@ -595,6 +603,62 @@ def plain_numbers(
     for position, array in numbers.items():
         out.isetitem(position, array)
     return out, decimal
+
+
+def other_columns(table: pd.DataFrame) -> dict[str, int]:
+    """Return by name where columns stand that may be kept beside the prices.
+
+    Dates and symbols are none, an adjusted close serves `adjust` alone, and a name that occurs
+    twice says nothing.
+    """
+    labels = [str(label) for label in table.columns]
+    counts = Counter(labels)
+    return {
+        label: position
+        for position, label in enumerate(labels)
+        if counts[label] == 1
+        and table.columns[position] != table.index.name
+        and label not in _PRICE_NAMES
+        and word(label) not in _NO_NUMBERS
+        and field_of(label) != "adjclose"
+    }
+
+
+_PRICE_NAMES = {"open", "high", "low", "close", "volume"}
+_NO_NUMBERS = {*names.DATES, *names.TIMES, *names.SYMBOLS, ""}
+
+
+def other_numbers(
+    table: pd.DataFrame, owner: str, decimal: str, options: TableOptions
+) -> pd.DataFrame:
+    """Return a table, its dates read, in which strings of other columns are numbers if they can be.
+
+    The prices have decided how numbers are written; what does not fit stays as it is.
+    """
+    out = table
+    for label, position in other_columns(table).items():
+        values = table.iloc[:, position]
+        plain = values.dtype == object or pd.api.types.is_string_dtype(values.dtype)
+        if not plain or field_of(label):
+            continue
+        cells = _cells_of(values)
+        head = [cell for cell in cells[:_LOOKED_AT] if cell.strip() not in BLANKS]
+        if head and not any(map(_has_digit, head)):
+            continue  # words
+        in_frame = options.dates.in_frame
+        try:
+            found, _ = read_numbers(
+                {label: cells}, owner, decimal, options.thousands, in_frame=in_frame
+            )
+        except DataError:
+            continue
+        if label in found:
+            out = table.copy(deep=False) if out is table else out
+            out.isetitem(position, found[label])
+    return out
+
+
+_LOOKED_AT = 1000
 
 
 def _cells_of(values: Series) -> AnyArray:
