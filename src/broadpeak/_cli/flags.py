@@ -82,7 +82,10 @@ Start: TypeAlias = Annotated[
 End: TypeAlias = Annotated[str | None, typer.Option("--end", help="Last day.")]
 CostList: TypeAlias = Annotated[
     list[str] | None,
-    typer.Option("--cost", help="A cost, as in fees=0.0005 or spread=0.02; may be repeated."),
+    typer.Option(
+        "--cost",
+        help="A cost, as in fees=0.0005 or spread=0.02; repeated. Default: those of --params.",
+    ),
 ]
 SizingKind: TypeAlias = Annotated[
     str | None,
@@ -107,7 +110,10 @@ TrainSizing: TypeAlias = Annotated[
 ]
 ParFile: TypeAlias = Annotated[
     str | None,
-    typer.Option("--params", help="A .par file. Default: the strategy's own defaults."),
+    typer.Option(
+        "--params",
+        help="A .par file, or the folder of a walk-forward run. Default: the strategy's defaults.",
+    ),
 ]
 Method: TypeAlias = Annotated[
     str, typer.Option("--method", help=f"How to search: {', '.join(METHODS)}.")

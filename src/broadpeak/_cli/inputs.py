@@ -165,13 +165,25 @@ def _module(file: str, target: str, what: str) -> ModuleType:
     return _load(path)
 
 
-def parameters(path: str | None) -> bp.Parameters | None:
-    """Return the parameters in a ``.par`` file, or None for the defaults."""
+def parameters(path: str | None) -> bp.Parameters | Path | None:
+    """Return the parameters in a ``.par`` file, or None for the defaults.
+
+    A folder, which holds the files of a walk-forward run, stays a path.
+    """
     if path is None:
         return None
+    if _is_folder(path):
+        return Path(path)
     if not is_file(path):
         raise typer.BadParameter(f"there is no file {shown(path)}.", param_hint="--params")
     return bp.read_par(path)
+
+
+def _is_folder(path: str) -> bool:
+    try:
+        return Path(path).is_dir()
+    except (OSError, ValueError):
+        return False
 
 
 def costs(settings: Sequence[str]) -> bp.Costs | None:

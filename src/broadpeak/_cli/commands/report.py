@@ -46,7 +46,10 @@ def report(
         tested = bp.test(plan, prices, chosen, **settings, check=check)
         if chosen is None:
             return tested, None
-        return tested, bp.test(plan, prices, None, **settings, check=False)
+        # On the terms of the first, which may be those in the file.
+        names = ("costs", "sizing", "capital", "whole")
+        same = {**settings, **{name: tested.facts[name] for name in names}}
+        return tested, bp.test(plan, prices, None, **same, check=False)
 
     (tested, defaults), notes = inputs.with_warnings(both)
     # Whoever chose the values of a file tried others; their number is not in it.
