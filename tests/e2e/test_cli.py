@@ -147,7 +147,8 @@ def test_an_ensemble_is_trained_tested_and_traded(
     members = found["components"]["IBM"]["members"]
     assert [member["weight"] for member in members] == [0.5, 0.5]
     words = ("plans.py:momentum", "--data", "IBM.csv", "--params", found["files"]["parameters"])
-    tested = json.loads(output(capsys, "test", *words, "--out", "two", "--json"))
+    lots = ("--sizing", "unit", "--out", "two", "--json")
+    tested = json.loads(output(capsys, "test", *words, *lots))
     trades = pd.read_csv(tested["files"]["trades"])
     assert set(trades["member"]) == {1, 2}
     assert set(trades["size"]) == {0.5}
@@ -299,7 +300,7 @@ def test_doctor_knows_versions_and_engines(capsys: pytest.CaptureFixture[str]) -
         (("plans.py:momentum", "--data", "IBM.csv", "--cost", "fees=x"), "must be a number"),
         (
             ("plans.py:momentum", "--data", "IBM.csv", "--symbol", "A", "--symbol", "B"),
-            "got 2 and 1",
+            "must be one name where there is no column of symbols",
         ),
         (("plans.py:momentum", "--data", "IBM.csv", "--passes", "0"), "--passes"),
     ],

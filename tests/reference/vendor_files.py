@@ -578,7 +578,7 @@ REFUSED = {
     ),
     "a long table with a column of any name": (
         "Date,Firma A,Close\n2024-01-02,X,1\n2024-01-02,Y,5\n2024-01-03,X,1\n2024-01-03,Y,5\n",
-        "long table of several symbols: columns={'Firma A': 'symbol'}",
+        "long table of several symbols: symbol_column='Firma A'",
     ),
     "high and low exchanged": (
         "Date,Open,High,Low,Close\n2024-01-02,1,0.5,2,1.5\n2024-01-03,1,0.5,2,1.4\n",

@@ -6,6 +6,7 @@ Exit status: 0 done, 1 the run failed, 2 the command line is wrong.
 
 from __future__ import annotations
 
+import re
 import sys
 import traceback
 from collections.abc import Sequence
@@ -17,6 +18,7 @@ import broadpeak
 from broadpeak._cli.commands import (
     demo,
     doctor,
+    new,
     report,
     signals,
     store,
@@ -26,6 +28,7 @@ from broadpeak._cli.commands import (
     walk_forward,
     warm,
 )
+from broadpeak._cli.users_code import place_of
 from broadpeak.errors import BroadpeakError, TaskError
 
 DEBUG = "--debug"
@@ -60,6 +63,7 @@ def _options(
 
 
 app.command("demo")(demo.demo)
+app.command("new")(new.new)
 app.command("train")(train.train)
 app.command("test")(test.run_test)
 app.command("walk-forward")(walk_forward.walk_forward)
@@ -78,7 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     debug = DEBUG in passed
     words = [word for word in passed if word != DEBUG]
     try:
-        app(args=words, prog_name="broadpeak")
+        app(args=spread(words), prog_name="broadpeak")
     except KeyboardInterrupt:
         sys.exit(130)
     except Exception as error:  # noqa: BLE001  # the last stop: every error becomes one line
@@ -90,9 +94,43 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _one_line(error: Exception) -> str:
-    """Return what went wrong, and the way to see more where the error is not one of ours."""
-    text = " ".join(str(error).split()) or "no message"
+    """Return what went wrong and where in the user's files; the way to more, if it is not ours."""
+    # What to type in Python is no advice here.
+    text = " ".join(_FOR_PYTHON.sub("", str(error)).split()) or "no message"
+    place = place_of(error)
+    at = f" At {place}" if place else ""
     if isinstance(error, BroadpeakError) and not isinstance(error, TaskError):
-        return f"error: {text}"
+        return f"error: {text}{at}"
     kind = "" if isinstance(error, TaskError) else f"{type(error).__name__}: "
-    return f"error: {kind}{text.rstrip('.')}. Repeat with {DEBUG} to see the traceback."
+    more = f"Repeat with {DEBUG} to see the traceback."
+    return f"error: {kind}{text.rstrip('.')}.{at and f'{at}.'} {more}"
+
+
+_FOR_PYTHON = re.compile(r"^Call \.rerun\(\) .*$", re.MULTILINE)
+_STRATEGY = re.compile(r".*\.py(:[^:\\/]*)?")
+_REPEATED = {"--data", "--symbol"}
+
+
+def spread(words: Sequence[str]) -> list[str]:
+    """Return a command line with an option for each of several words after one.
+
+    A shell makes several words of a pattern: ``--data prices/*.csv``. They end at the next option,
+    or at a strategy file.
+
+    Examples
+    --------
+    >>> spread(["train", "--data", "a.csv", "b.csv", "trend.py", "--seed", "1"])
+    ['train', '--data', 'a.csv', '--data', 'b.csv', 'trend.py', '--seed', '1']
+    """
+    out: list[str] = []
+    option = ""
+    for position, word in enumerate(words):
+        if word.startswith("-"):
+            option = word if word in _REPEATED else ""
+        elif option and words[position - 1] != option:
+            if _STRATEGY.fullmatch(word):
+                option = ""
+            else:
+                out.append(option)
+        out.append(word)
+    return out

@@ -9,6 +9,7 @@ from typing import Annotated, TypeAlias
 import typer
 
 METHODS = ("ascent", "brute", "genetic", "random")
+SIZINGS = ("unit", "script", "money", "equity")
 SELECTORS = ("hill", "plateau", "peak", "ensemble")
 
 StrategyFile: TypeAlias = Annotated[
@@ -16,11 +17,64 @@ StrategyFile: TypeAlias = Annotated[
 ]
 PriceFiles: TypeAlias = Annotated[
     list[str],
-    typer.Option("--data", help="Prices: a CSV or Parquet file for each symbol, or `sample`."),
+    typer.Option(
+        "--data",
+        help="Prices: CSV or Parquet files, or patterns such as 'prices/*.csv'; or `sample`.",
+    ),
+]
+SomePriceFiles: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option("--data", help="Prices, the function's first argument: files, or `sample`."),
 ]
 Symbols: TypeAlias = Annotated[
     list[str] | None,
-    typer.Option("--symbol", help="Symbol of each --data, in order. Default: the file name."),
+    typer.Option(
+        "--symbol",
+        help="Symbols to take; or a name for each file, in order. Default: that of the file.",
+    ),
+]
+SymbolColumn: TypeAlias = Annotated[
+    str | None,
+    typer.Option("--symbol-column", help="Column that says which symbol a row is of."),
+]
+DateColumn: TypeAlias = Annotated[
+    str | None, typer.Option("--date-column", help="Column of the dates.")
+]
+DateFormat: TypeAlias = Annotated[
+    str | None, typer.Option("--date-format", help="How dates are written, as in %d.%m.%Y.")
+]
+DayFirst: TypeAlias = Annotated[
+    bool | None,
+    typer.Option("--dayfirst/--monthfirst", help="What 01/02/2024 is, if nothing shows it."),
+]
+TimeZone: TypeAlias = Annotated[
+    str | None, typer.Option("--tz", help="Time zone, as in America/New_York.")
+]
+ColumnList: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--columns",
+        help="NAME=FIELD, as in Schluss=close, repeated; or all columns: date,open,high,low,close.",
+    ),
+]
+Adjust: TypeAlias = Annotated[
+    bool, typer.Option("--adjust", help="Adjust prices by the column of adjusted closes.")
+]
+Missing: TypeAlias = Annotated[
+    str, typer.Option("--missing", help="Bars without any price: raise (an error) or drop.")
+]
+Calendar: TypeAlias = Annotated[
+    str,
+    typer.Option("--calendar", help="Bars of several symbols: union or intersection."),
+]
+Separator: TypeAlias = Annotated[
+    str | None, typer.Option("--sep", help="The mark between columns.")
+]
+DecimalMark: TypeAlias = Annotated[
+    str | None, typer.Option("--decimal", help="The mark before fractions: . or ,")
+]
+ThousandsMark: TypeAlias = Annotated[
+    str | None, typer.Option("--thousands", help="The mark between thousands.")
 ]
 Start: TypeAlias = Annotated[
     str | None, typer.Option("--start", help="First day, as in 2005-01-31.")
@@ -28,11 +82,38 @@ Start: TypeAlias = Annotated[
 End: TypeAlias = Annotated[str | None, typer.Option("--end", help="Last day.")]
 CostList: TypeAlias = Annotated[
     list[str] | None,
-    typer.Option("--cost", help="A cost, as in fees=0.0005 or spread=0.02; may be repeated."),
+    typer.Option(
+        "--cost",
+        help="A cost, as in fees=0.0005 or spread=0.02; repeated. Default: those of --params.",
+    ),
+]
+SizingKind: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--sizing",
+        help=f"How large trades are: {', '.join(SIZINGS)}. Default: that of the parameters; else "
+        "the strategy's lots, or money where it sets none.",
+    ),
+]
+Capital: TypeAlias = Annotated[
+    float | None,
+    typer.Option("--capital", help="Money of all components together. Default: 10,000."),
+]
+Whole: TypeAlias = Annotated[
+    bool, typer.Option("--whole", help="Whole lots only: what money buys is rounded down.")
+]
+TrainSizing: TypeAlias = Annotated[
+    str,
+    typer.Option(
+        "--train-sizing", help=f"How large trades of the trainings are: {', '.join(SIZINGS)}."
+    ),
 ]
 ParFile: TypeAlias = Annotated[
     str | None,
-    typer.Option("--params", help="A .par file. Default: the strategy's own defaults."),
+    typer.Option(
+        "--params",
+        help="A .par file, or the folder of a walk-forward run. Default: the strategy's defaults.",
+    ),
 ]
 Method: TypeAlias = Annotated[
     str, typer.Option("--method", help=f"How to search: {', '.join(METHODS)}.")

@@ -13,7 +13,6 @@ import sys
 import warnings
 import zlib
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
 from dataclasses import fields
 from pathlib import Path
 from types import ModuleType
@@ -23,10 +22,11 @@ import typer
 
 import broadpeak as bp
 from broadpeak._cli import flags
+from broadpeak._cli.price_files import price_settings, some_price_settings
+from broadpeak._cli.usage import is_file, one_of
 from broadpeak._core.check import did_you_mean
 from broadpeak.errors import shown
 
-SAMPLE = "sample"
 Value: TypeAlias = int | float | bool | str | None
 T = TypeVar("T")
 
@@ -165,58 +165,25 @@ def _module(file: str, target: str, what: str) -> ModuleType:
     return _load(path)
 
 
-def prices(sources: Sequence[str], symbols: Sequence[str]) -> bp.Data:
-    """Return the prices of ``--data``: CSV or Parquet files, one a symbol, or the sample.
+def parameters(path: str | None) -> bp.Parameters | Path | None:
+    """Return the parameters in a ``.par`` file, or None for the defaults.
 
-    Raises
-    ------
-    typer.BadParameter
-        If a file is missing, or the number of symbols is not that of the files.
+    A folder, which holds the files of a walk-forward run, stays a path.
     """
-    if list(sources) == [SAMPLE]:
-        # One symbol gives Series, as one file does.
-        return bp.Data.sample(symbols[0] if len(symbols) == 1 else list(symbols) or None)
-    for source in sources:
-        if not is_file(source):
-            hint = " Use --data sample for the prices that come with broadpeak."
-            raise typer.BadParameter(
-                f"there is no file {shown(source)}.{hint}", param_hint="--data"
-            )
-    if symbols and len(symbols) != len(sources):
-        raise typer.BadParameter(
-            f"there must be one --symbol for each --data, got {len(symbols)} and {len(sources)}.",
-            param_hint="--symbol",
-        )
-    loaded: dict[Any, Any] = {}
-    for position, source in enumerate(sources):
-        data = _read(source, symbols[position] if symbols else None)
-        name = symbols[position] if symbols else Path(source).name.split(".")[0]
-        # A file of several symbols names them itself; one of a single symbol is called like it.
-        several = {each: data.select(each) for each in data.symbols}
-        for each, own in (several if len(several) > 1 else {name: data}).items():
-            if each in loaded:
-                raise typer.BadParameter("symbols must differ; name them with --symbol.")
-            loaded[each] = frame(own)
-    return bp.Data.from_frames(loaded)
-
-
-def frame(data: bp.Data) -> Any:
-    """Return the prices of a one-symbol `Data` as a frame."""
-    columns = {}
-    for name in ("open", "high", "low", "close", "volume"):
-        with suppress(bp.DataError):  # closes alone are prices too
-            columns[name] = getattr(data, name)
-    first = columns["close"]
-    return first.to_frame("close").assign(**columns)
-
-
-def parameters(path: str | None) -> bp.Parameters | None:
-    """Return the parameters in a ``.par`` file, or None for the defaults."""
     if path is None:
         return None
+    if _is_folder(path):
+        return Path(path)
     if not is_file(path):
         raise typer.BadParameter(f"there is no file {shown(path)}.", param_hint="--params")
     return bp.read_par(path)
+
+
+def _is_folder(path: str) -> bool:
+    try:
+        return Path(path).is_dir()
+    except (OSError, ValueError):
+        return False
 
 
 def costs(settings: Sequence[str]) -> bp.Costs | None:
@@ -240,17 +207,6 @@ def costs(settings: Sequence[str]) -> bp.Costs | None:
                 f"{name} must be a number, got {text!r}.", param_hint="--cost"
             ) from None
     return bp.Costs(**values)
-
-
-def one_of(option: str, value: str, allowed: Iterable[str]) -> str:
-    """Return `value` if it is allowed; otherwise it is bad usage."""
-    names = sorted(allowed)
-    if value in names:
-        return value
-    hint = did_you_mean(value, names)
-    raise typer.BadParameter(
-        f"must be one of {', '.join(names)}, got {value!r}. {hint}".rstrip(), param_hint=option
-    )
 
 
 def selector(text: str) -> str | bp.Ensemble:
@@ -313,6 +269,30 @@ def search_settings(
     }
 
 
+def sizing_settings(
+    *,
+    sizing: flags.SizingKind = None,
+    capital: flags.Capital = None,
+    whole: flags.Whole = False,
+) -> dict[str, Any]:
+    """Return how large trades are by the names that `bp.test` has for it.
+
+    Raises
+    ------
+    typer.BadParameter
+        If there is no such sizing, or capital is no amount of money.
+    """
+    if sizing is not None:
+        one_of("--sizing", sizing, flags.SIZINGS)
+    if capital is not None and not 0 < capital < math.inf:
+        msg = f"must be an amount of money above 0, got {capital}."
+        raise typer.BadParameter(msg, param_hint="--capital")
+    if whole and sizing in {"unit", "script"}:
+        msg = f"rounds what money buys, and --sizing {sizing} buys lots. Type: --sizing money"
+        raise typer.BadParameter(msg, param_hint="--whole")
+    return {"sizing": sizing, "capital": capital, "whole": whole}
+
+
 def share_to_borrow(text: str) -> float | str:
     """Return the share that `text` names: a number from 0 to 1, or "auto"."""
     if text == "auto":
@@ -328,28 +308,56 @@ def share_to_borrow(text: str) -> float | str:
 
 def takes_search(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command the options of `search_settings`, and pass them to it as `search`."""
-    options = inspect.signature(search_settings, eval_str=True).parameters
+    return _takes(
+        command, "search", inspect.signature(search_settings, eval_str=True), search_settings
+    )
+
+
+def takes_prices(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options of `price_settings`, and pass them to it as `data`."""
+    needed = inspect.signature(price_settings, eval_str=True)
+    given = inspect.signature(command, eval_str=True).parameters["data"]
+    if given.default is inspect.Parameter.empty:
+        return _takes(command, "data", needed, price_settings)
+    first = inspect.signature(some_price_settings, eval_str=True).parameters["data"]
+    options = [first, *list(needed.parameters.values())[1:]]
+    return _takes(command, "data", inspect.Signature(options), some_price_settings)
+
+
+def takes_sizing(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options of `sizing_settings`, and pass them to it as `size`."""
+    signature = inspect.signature(sizing_settings, eval_str=True)
+    return _takes(command, "size", signature, sizing_settings)
+
+
+def _takes(
+    command: Callable[..., None],
+    place: str,
+    settings: inspect.Signature,
+    make: Callable[..., object],
+) -> Callable[..., None]:
+    """Replace parameter `place` of a command by several, of which `make` makes its value."""
+    options = settings.parameters
     parameters: dict[str, inspect.Parameter] = {}
     for name, parameter in inspect.signature(command, eval_str=True).parameters.items():
-        parameters |= options if name == "search" else {name: parameter}
+        if name == place:
+            # Where it stood, all by name: the program passes nothing else.
+            parameters |= {
+                key: one.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+                for key, one in options.items()
+            }
+        else:
+            parameters[name] = parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
 
     @functools.wraps(command)
-    def with_search(**arguments: Any) -> None:
-        search = search_settings(**{name: arguments.pop(name) for name in options})
-        command(**arguments, search=search)
+    def with_options(**arguments: Any) -> None:
+        made = make(**{name: arguments.pop(name) for name in options})
+        command(**arguments, **{place: made})
 
     # What the program reads: the signature for the options, the annotations for their types.
-    with_search.__signature__ = inspect.Signature([*parameters.values()])  # type: ignore[attr-defined]
-    with_search.__annotations__ = {name: one.annotation for name, one in parameters.items()}
-    return with_search
-
-
-def is_file(path: str | Path) -> bool:
-    """Return whether the path is that of a file; False for a string that cannot be a path."""
-    try:
-        return Path(path).is_file()
-    except (OSError, ValueError):
-        return False
+    with_options.__signature__ = inspect.Signature([*parameters.values()])  # type: ignore[attr-defined]
+    with_options.__annotations__ = {name: one.annotation for name, one in parameters.items()}
+    return with_options
 
 
 def _split(target: str) -> tuple[str, str]:
@@ -398,13 +406,6 @@ def is_strategy(value: object) -> bool:
 
 def _joined_names(names: Iterable[str]) -> str:
     return ", ".join(sorted(names)) or "none; write @bp.strategy above a function"
-
-
-def _read(source: str, symbol: str | None) -> bp.Data:
-    reader = (
-        bp.Data.from_parquet if Path(source).suffix in {".parquet", ".pq"} else bp.Data.from_csv
-    )
-    return reader(source, symbol=symbol)
 
 
 def environment(data: bp.Data) -> dict[str, str]:

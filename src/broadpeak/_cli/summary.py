@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import broadpeak as bp
 from broadpeak._cli import console
@@ -147,7 +149,7 @@ def show_files(files: Mapping[str, str]) -> None:
     console.show_lines(f"{name:<{width}}  {path}" for name, path in files.items())
 
 
-def statistics(portfolio: bp.Portfolio) -> dict[str, object]:
+def statistics(portfolio: bp.Portfolio) -> dict[str, Any]:
     """Return the statistics of a portfolio as plain values; columns side by side if several."""
     stats = portfolio.stats()
     if hasattr(stats, "columns"):
@@ -155,15 +157,108 @@ def statistics(portfolio: bp.Portfolio) -> dict[str, object]:
     return dict(stats)
 
 
-def show_statistics(stats: Mapping[str, object], title: str) -> None:
-    """Print statistics, one line each, one column an account."""
+def holding(portfolio: bp.Portfolio) -> dict[str, Any] | None:
+    """Return the statistics of holding the same symbols instead; None where nothing is known."""
+    held = portfolio.held
+    return None if held is None else statistics(held)
+
+
+def component_rows(portfolio: bp.Portfolio) -> dict[str, dict[str, Any]]:
+    """Return the figures of each component of a strategy run, and the return of holding it."""
+    rows: dict[str, dict[str, Any]] = {}
+    for key, component in portfolio.components.items():
+        stats = statistics(component)
+        held = holding(component)
+        rows[key] = {
+            **{name: stats.get(name) for name in _OF_A_COMPONENT},
+            "net": stats["end_value"] - stats["start_value"],
+            "hold_return": None if held is None else held["total_return"],
+        }
+    return rows
+
+
+_OF_A_COMPONENT = (
+    *("num_trades", "win_rate", "profit_factor", "total_return", "sharpe_ratio"),
+    "max_drawdown",
+)
+_HEADINGS = {
+    "num_trades": "trades",
+    "win_rate": "win rate",
+    "profit_factor": "profit factor",
+    "net": "net result",
+    "total_return": "return",
+    "hold_return": "return of holding",
+    "sharpe_ratio": "Sharpe ratio",
+    "max_drawdown": "max drawdown",
+}
+
+
+def show_components(rows: Mapping[str, Mapping[str, Any]], title: str) -> None:
+    """Print the figures of each component, where there are several."""
+    if len(rows) < 2:
+        return
+
+    def cell(name: str, value: Any) -> str:
+        return console.signed(value) if name == "net" else console.cell(value)
+
+    console.show_table(
+        title,
+        ["component", *_HEADINGS.values()],
+        [[key, *(cell(name, row[name]) for name in _HEADINGS)] for key, row in rows.items()],
+    )
+
+
+def terms(portfolio: bp.Portfolio) -> list[str]:
+    """Return the line that says how a test traded: sizes, money and costs, and where from."""
+    facts = portfolio.facts
+    if not facts:
+        return []
+    parts = [f"sizing {facts['sizing']}{_from(facts.get('sizing_from'))}"]
+    if facts.get("capital") is not None:
+        parts.append(f"capital {console.number(facts['capital'])}")
+    if facts.get("whole"):
+        parts.append("whole lots")
+    if "costs" in facts:
+        charged = {asset: costs_text(costs) for asset, costs in facts["costs"].items()}
+        several = len(set(charged.values())) > 1
+        texts = [f"{asset} {text}" for asset, text in charged.items()]
+        listed = "; ".join(texts) if several else next(iter(charged.values()), "none")
+        parts.append(f"costs: {listed}{_from(facts.get('costs_from'))}")
+    return [", ".join(parts), ""]
+
+
+def _from(source: object) -> str:
+    places = {
+        "training": "the training",
+        "file": "the file",
+        "walk-forward": "the walk-forward run",
+    }
+    return f" (from {places[str(source)]})" if source in places else ""
+
+
+def costs_text(costs: bp.Costs) -> str:
+    """Return costs in one line, without those that are not charged."""
+    plain = bp.Costs()
+    given = {one.name: getattr(costs, one.name) for one in fields(costs)}
+    changed = [
+        f"{name} {console.number(value)}"
+        for name, value in given.items()
+        if value != getattr(plain, name)
+    ]
+    return ", ".join(changed) or "none"
+
+
+def show_statistics(
+    stats: Mapping[str, object], title: str, held: Mapping[str, object] | None = None
+) -> None:
+    """Print statistics, one line each, one column an account; beside one those of holding."""
     columns = [value for value in stats.values() if isinstance(value, Mapping)]
     if columns:  # then all of them are
         rows = [[name, *(console.cell(one.get(name)) for one in columns)] for name in columns[0]]
         console.show_table(title, ["statistic", *stats], rows)
         return
-    console.show_table(
-        title,
-        ["statistic", "value"],
-        [(name, console.cell(value)) for name, value in stats.items()],
-    )
+    heads, values = ["statistic", "value"], [stats]
+    if held is not None:
+        heads, values = ["statistic", "strategy", "buy and hold"], [stats, held]
+    rows = [[name, *(console.cell(one.get(name)) for one in values)] for name in stats]
+    console.show_table(title, heads, rows)

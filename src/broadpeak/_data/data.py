@@ -19,7 +19,7 @@ from broadpeak._data import bundled, feeds
 from broadpeak._indicators.by_name import run
 from broadpeak._indicators.output import IndicatorResult
 from broadpeak._prices.align import Bars, align
-from broadpeak._prices.reading import vendor_table
+from broadpeak._prices.reading import many_files, vendor_table
 from broadpeak._prices.reading.dates import DateOptions, is_dated
 from broadpeak._prices.reading.names import field_of
 from broadpeak._prices.reading.opening import checked_path
@@ -185,6 +185,7 @@ class Data:
         date_column: str | None = None,
         date_format: str | None = None,
         dayfirst: bool | None = None,
+        symbol_column: str | None = None,
         columns: Columns = None,
         sep: str | None = None,
         decimal: str | None = None,
@@ -194,15 +195,18 @@ class Data:
 
         Parameters
         ----------
-        path : path, file, list of paths, or dict of symbol to path
-            Packed files (zip, gz, bz2, xz) are unpacked. Notes above and below the table, header,
-            delimiter, decimal mark, thousands, dates, a time beside them, and a column of symbols
-            are recognised; ``docs/market-data.md`` lists what is. A column has one format, decided
-            by all its rows; where two are possible, it is an error. Files written newest first are
-            turned round.
+        path : path, file, pattern, list of them, or dict of symbol to path
+            A pattern such as ``"prices/*.csv"`` names all files that match, in the order of their
+            names. Packed files (zip, gz, bz2, xz) are unpacked. Notes above and below the table,
+            header, delimiter, decimal mark, thousands, dates, a time beside them, and a column of
+            symbols are recognised; ``docs/market-data.md`` lists what is. A column has one format,
+            decided by all its rows; where two are possible, it is an error. Files written newest
+            first are turned round.
         symbol : str or list, optional
             Name of the symbol of a file without a column of symbols (default: the name of the
-            file), or those to take from a file with one.
+            file), or those to take from a file with one. Of several files: those to take, where
+            they are known by these names; otherwise one name for each file, in order; one name for
+            all says that they are parts of one series.
         calendar, adjust, missing
             As in `from_frames`.
         tz : str, optional
@@ -211,6 +215,9 @@ class Data:
             numbers give UTC.
         date_column, date_format : str, optional
             Where the date stands and how it is written, where this is not recognised.
+        symbol_column : str, optional
+            Which column says what symbol a row is of, where this is not recognised. Files that hold
+            the same symbols of different times, one a year perhaps, are joined.
         dayfirst : bool, optional
             Whether 01/02/2024 is the first of February, where the file does not show it.
         columns : dict or list, optional
@@ -245,8 +252,10 @@ class Data:
         Name: AAPL, dtype: float64
         """
         dates = DateOptions(tz, date_column, date_format, dayfirst)
-        options = vendor_table.TableOptions(dates, columns, sep, decimal, thousands)
-        frames = vendor_table.read_frames(path, symbol, options)
+        options = vendor_table.TableOptions(
+            dates, columns, sep, decimal, thousands, symbol_column=symbol_column
+        )
+        frames = many_files.read_frames(path, symbol, options)
         return cls(_checked(frames, len(frames) == 1, calendar, adjust, missing))
 
     @classmethod
@@ -262,15 +271,17 @@ class Data:
         date_column: str | None = None,
         date_format: str | None = None,
         dayfirst: bool | None = None,
+        symbol_column: str | None = None,
         columns: Columns = None,
     ) -> Self:
         """Read prices from Parquet files.
 
         Parameters
         ----------
-        path : path, list of paths, or dict of symbol to path
+        path : path, pattern, list of them, or dict of symbol to path
             Tables as in `from_csv`; dates may also be the index that pandas stored.
-        symbol, calendar, adjust, missing, tz, date_column, date_format, dayfirst
+        symbol, calendar, adjust, missing, tz, date_column, date_format, dayfirst, \
+symbol_column
             As in `from_csv`.
         columns : dict, optional
             As in `from_frames`.
@@ -297,8 +308,8 @@ class Data:
         """
         optional.load("pyarrow", extra="parquet", purpose="Data.from_parquet")
         dates = DateOptions(tz, date_column, date_format, dayfirst)
-        options = vendor_table.TableOptions(dates, columns)
-        frames = vendor_table.read_frames(path, symbol, options, read=_read_parquet)
+        options = vendor_table.TableOptions(dates, columns, symbol_column=symbol_column)
+        frames = many_files.read_frames(path, symbol, options, read=_read_parquet)
         return cls(_checked(frames, len(frames) == 1, calendar, adjust, missing))
 
     @classmethod

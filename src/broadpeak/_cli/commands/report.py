@@ -9,6 +9,7 @@ import typer
 
 import broadpeak as bp
 from broadpeak._cli import console, flags, inputs, summary
+from broadpeak._cli.price_files import PriceSource
 from broadpeak._core import drawing
 
 _UNASKED = "Whether this result is more than luck was left open: --no-verdict."
@@ -19,30 +20,36 @@ _UNKNOWN = (
 )
 
 
+@inputs.takes_prices
+@inputs.takes_sizing
 def report(
     strategy: flags.StrategyFile,
-    data: flags.PriceFiles,
+    data: PriceSource,
     *,
     params: flags.ParFile = None,
-    symbol: flags.Symbols = None,
     start: flags.Start = None,
     end: flags.End = None,
     cost: flags.CostList = None,
+    size: dict[str, Any],
     check: flags.Check = True,
     out: Annotated[str, typer.Option("--out", help="The HTML file.")] = "report.html",
     verdict: flags.Judge = True,
 ) -> None:
     """Write an HTML page: a strategy with the parameters of a .par file beside its defaults."""
     plan = inputs.strategy(strategy)
-    prices = inputs.prices(data, symbol or [])
+    prices = data.read()
     chosen = inputs.parameters(params)
     settings: dict[str, Any] = {"start": start, "end": end, "costs": inputs.costs(cost or [])}
+    settings |= size
 
     def both() -> tuple[bp.Portfolio, bp.Portfolio | None]:
         tested = bp.test(plan, prices, chosen, **settings, check=check)
         if chosen is None:
             return tested, None
-        return tested, bp.test(plan, prices, None, **settings, check=False)
+        # On the terms of the first, which may be those in the file.
+        names = ("costs", "sizing", "capital", "whole")
+        same = {**settings, **{name: tested.facts[name] for name in names}}
+        return tested, bp.test(plan, prices, None, **same, check=False)
 
     (tested, defaults), notes = inputs.with_warnings(both)
     # Whoever chose the values of a file tried others; their number is not in it.

@@ -11,7 +11,8 @@ import typer
 from rich import markup
 
 import broadpeak as bp
-from broadpeak._cli import console, flags, inputs, summary
+from broadpeak._cli import console, flags, summary
+from broadpeak._cli.usage import is_file
 
 MOST_ROWS = 20
 
@@ -26,7 +27,7 @@ def store(
     as_json: flags.AsJson = False,
 ) -> None:
     """List the runs in a store, or the trials of one of them."""
-    if not inputs.is_file(file):  # opening it would make one
+    if not is_file(file):  # opening it would make one
         raise typer.BadParameter(f"there is no file {file!r}.", param_hint="STORE")
     opened = bp.Store(file)
     frame = opened.runs() if run is None else opened.trials(run)

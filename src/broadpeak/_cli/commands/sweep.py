@@ -12,12 +12,15 @@ import typer
 
 import broadpeak as bp
 from broadpeak._cli import console, flags, inputs, summary
+from broadpeak._cli.price_files import PriceSource
+from broadpeak._cli.usage import one_of
 from broadpeak._core.files import make_folder
 from broadpeak.errors import broken_rule
 
 MOST_ROWS = 10
 
 
+@inputs.takes_prices
 def sweep(
     function: Annotated[
         str, typer.Argument(metavar="FILE.py:FUNCTION", help="It returns one number, the score.")
@@ -29,10 +32,7 @@ def sweep(
         ),
     ],
     *,
-    data: Annotated[
-        list[str] | None, typer.Option("--data", help="Prices, its first argument; see train.")
-    ] = None,
-    symbol: flags.Symbols = None,
+    data: PriceSource | None = None,
     where: Annotated[
         str | None, typer.Option("--where", help="Which combinations: 'fast < slow'.")
     ] = None,
@@ -54,15 +54,15 @@ def sweep(
     as_json: flags.AsJson = False,
 ) -> None:
     """Score all combinations of values; show the best, and the middle of the broad peak."""
-    inputs.one_of("--engine", engine, bp.engines.available())
-    chooser = inputs.one_of("--select", select or "hill", flags.SELECTORS)
+    one_of("--engine", engine, bp.engines.available())
+    chooser = one_of("--select", select or "hill", flags.SELECTORS)
     func = inputs.function(function)
     grid = {name: bp.Param(values) for name, values in inputs.grid(param).items()}
     _check_call(func, data is not None, grid, function)
     if where is not None:
         first = next(iter(grid))
         grid[first] = bp.Param(grid[first].value, condition=where)
-    prices = [] if data is None else [inputs.prices(data, symbol or [])]
+    prices = [] if data is None else [data.read()]
     swept: Any = bp.parameterized(
         func,
         merge_func="concat",

@@ -3,52 +3,63 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
-
-import typer
+from typing import Any
 
 import broadpeak as bp
 from broadpeak._cli import console, flags, inputs, summary
+from broadpeak._cli.price_files import PriceSource
 from broadpeak._core.files import make_folder
 
 
+@inputs.takes_prices
+@inputs.takes_sizing
 def run_test(
     strategy: flags.StrategyFile,
-    data: flags.PriceFiles,
+    data: PriceSource,
     *,
     params: flags.ParFile = None,
-    symbol: flags.Symbols = None,
     start: flags.Start = None,
     end: flags.End = None,
     cost: flags.CostList = None,
-    capital: Annotated[
-        float | None,
-        typer.Option("--capital", help="Initial capital. Default: the price of one position."),
-    ] = None,
+    size: dict[str, Any],
     check: flags.Check = True,
     out: flags.OutFolder = None,
     as_json: flags.AsJson = False,
 ) -> None:
     """Test a strategy with parameters from a .par file; with --out, write trades and equity."""
     plan = inputs.strategy(strategy)
-    prices = inputs.prices(data, symbol or [])
+    prices = data.read()
     chosen = inputs.parameters(params)
     settings: dict[str, Any] = {
         "start": start,
         "end": end,
         "costs": inputs.costs(cost or []),
-        "capital": capital,
         "check": check,
+        **size,
     }
     portfolio, notes = inputs.with_warnings(lambda: bp.test(plan, prices, chosen, **settings))
     name = inputs.name_of(plan)
     files = _write(portfolio, out) if out else {}
-    stats = summary.statistics(portfolio)
+    stats, held = summary.statistics(portfolio), summary.holding(portfolio)
+    components = summary.component_rows(portfolio)
     if as_json:
-        console.show_json({"strategy": name, "stats": stats, "files": files, "warnings": notes})
+        console.show_json(
+            {
+                "strategy": name,
+                "stats": stats,
+                "hold": held,
+                "components": components,
+                "files": files,
+                "warnings": notes,
+            }
+        )
         return
     console.show_warnings(notes)
-    summary.show_statistics(stats, f"{name}: test with {params or 'the defaults'}")
+    sample = portfolio.facts.get("sample") or ""
+    title = f"{name}: test with {params or 'the defaults'}{sample and f', {sample}'}"
+    summary.show_statistics(stats, title, held)
+    summary.show_components(components, f"{name}: components")
+    console.show_lines(summary.terms(portfolio))
     summary.show_files(files)
 
 

@@ -9,24 +9,29 @@ import typer
 
 import broadpeak as bp
 from broadpeak._cli import console, flags, inputs, summary
+from broadpeak._cli.price_files import PriceSource
 
 
+@inputs.takes_prices
 @inputs.takes_search
+@inputs.takes_sizing
 def train(
     strategy: flags.StrategyFile,
-    data: flags.PriceFiles,
+    data: PriceSource,
     *,
-    symbol: flags.Symbols = None,
     search: dict[str, Any],
+    size: dict[str, Any],
     out: flags.OutFolder = None,
     report: Annotated[bool, typer.Option(help="Write report.html.")] = True,
     verdict: flags.Judge = True,
     as_json: flags.AsJson = False,
 ) -> None:
     """Train the parameters of a strategy; with --out, write parameter file, trials and report."""
+    # One lot, as the manual has it, unless somebody says otherwise.
+    size = {**size, "sizing": size["sizing"] or "unit"}
     plan = inputs.strategy(strategy)
-    prices = inputs.prices(data, symbol or [])
-    training, notes = inputs.with_warnings(lambda: bp.train(plan, prices, **search))
+    prices = data.read()
+    training, notes = inputs.with_warnings(lambda: bp.train(plan, prices, **search, **size))
     name = inputs.name_of(plan)
     how = {name: search[name] for name in ("engine", "n_workers")}
     judged = summary.judge(training, wanted=verdict, **how)

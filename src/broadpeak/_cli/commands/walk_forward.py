@@ -9,13 +9,17 @@ import typer
 
 import broadpeak as bp
 from broadpeak._cli import console, flags, inputs, summary
+from broadpeak._cli.price_files import PriceSource
+from broadpeak._cli.usage import one_of
 from broadpeak._core.files import make_folder
 
 
+@inputs.takes_prices
 @inputs.takes_search
+@inputs.takes_sizing
 def walk_forward(
     strategy: flags.StrategyFile,
-    data: flags.PriceFiles,
+    data: PriceSource,
     *,
     cycles: Annotated[
         int | None, typer.Option("--cycles", min=2, help="Number of cycles. Default: 10.")
@@ -30,8 +34,9 @@ def walk_forward(
     anchored: Annotated[
         bool, typer.Option("--anchored", help="Every training starts at the first bar.")
     ] = False,
-    symbol: flags.Symbols = None,
     search: dict[str, Any],
+    size: dict[str, Any],
+    train_sizing: flags.TrainSizing = "unit",
     out: flags.OutFolder = None,
     verdict: flags.Judge = True,
     as_json: flags.AsJson = False,
@@ -39,15 +44,18 @@ def walk_forward(
     """Run a walk-forward test; with --out, write one .par file a cycle, cycles and report."""
     if cycles is not None and period is not None:
         raise typer.BadParameter("give --cycles or --period, not both.")
+    one_of("--train-sizing", train_sizing, flags.SIZINGS)
     plan = inputs.strategy(strategy)
-    prices = inputs.prices(data, symbol or [])
+    prices = data.read()
     settings = {"cycles": cycles, "period": period, "split": split, "anchored": anchored, **search}
+    settings |= {**size, "train_sizing": train_sizing}
     result, notes = inputs.with_warnings(lambda: bp.walk_forward(plan, prices, **settings))
     name = inputs.name_of(plan)
     how = {name: search[name] for name in ("engine", "n_workers")}
     judged = summary.judge(result, wanted=verdict, **how)
     files = _write(result, out, verdict=verdict) if out else {}
-    stats = summary.statistics(result.portfolio)
+    stats, held = summary.statistics(result.portfolio), summary.holding(result.portfolio)
+    components = summary.component_rows(result.portfolio)
     if as_json:
         rows = result.cycles.reset_index().to_dict(orient="records")
         console.show_json(
@@ -55,6 +63,8 @@ def walk_forward(
                 "strategy": name,
                 "cycles": rows,
                 "stats": stats,
+                "hold": held,
+                "components": components,
                 "files": files,
                 "verdict": judged and judged.to_dict(),
                 "warnings": notes,
@@ -63,7 +73,9 @@ def walk_forward(
         return
     console.show_warnings(notes)
     console.show_frame(f"{name}: cycles", result.cycles.reset_index())
-    summary.show_statistics(stats, f"{name}: out of sample, all cycles")
+    summary.show_statistics(stats, f"{name}: out of sample, all cycles", held)
+    summary.show_components(components, f"{name}: components, out of sample")
+    console.show_lines(summary.terms(result.portfolio))
     summary.show_verdict(judged)
     summary.show_files(files)
 

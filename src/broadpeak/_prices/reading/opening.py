@@ -77,7 +77,7 @@ def checked_path(path: object, reader: str = "from_csv") -> Path:
     try:
         found = Path(os.fsdecode(text))
         if found.is_dir():
-            remedy = f"Pass its files: Data.{reader}(sorted(Path(folder).glob('*')))"
+            remedy = f"Pass its files: Data.{reader}('{found.name or '.'}/*.csv')"
             raise DataError(broken_rule("path", "be a file, not a folder", str(found), remedy))
         if not found.exists():
             raise missing_file_error(found)

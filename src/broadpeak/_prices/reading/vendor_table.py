@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -28,9 +28,9 @@ from broadpeak._prices.reading.dates import (
 from broadpeak._prices.reading.deciding import DateColumn
 from broadpeak._prices.reading.layout import parse_table
 from broadpeak._prices.reading.names import field_of, find_column, ranked_field, split_labels, word
-from broadpeak._prices.reading.opening import read_text, shown, stem
+from broadpeak._prices.reading.opening import read_text, shown
 from broadpeak.errors import DataError, ParamError, broken_rule
-from broadpeak.types import AnyArray, BoolArray
+from broadpeak.types import AnyArray, BoolArray, IntArray
 
 Columns: TypeAlias = "Mapping[Any, str] | Sequence[str | None] | None"
 """What columns hold: by their names, or in order."""
@@ -50,6 +50,8 @@ class TableOptions:
         What its columns hold.
     sep, decimal, thousands : str, optional
         How its text is written.
+    symbol_column : str, optional
+        Which column says what symbol a row is of.
     """
 
     dates: DateOptions = field(default_factory=DateOptions)
@@ -57,6 +59,7 @@ class TableOptions:
     sep: str | None = None
     decimal: str | None = None
     thousands: str | None = None
+    symbol_column: str | None = None
 
     def __post_init__(self) -> None:
         for name in ("decimal", "thousands"):
@@ -70,6 +73,8 @@ class TableOptions:
         given: object = self.sep
         if given is not None and not (isinstance(given, str) and len(given) == 1):
             raise ParamError(broken_rule("sep", "be one character", self.sep))
+        if self.symbol_column is not None:
+            check.string("symbol_column", self.symbol_column)
 
 
 def check_columns(columns: object) -> None:
@@ -91,51 +96,6 @@ def check_columns(columns: object) -> None:
             check.identifier("a name in columns", name)
 
 
-def check_symbol(symbol: Hashable) -> None:
-    """Refuse anything but the name of a symbol or a list of names.
-
-    Raises
-    ------
-    ParamTypeError
-        If a name cannot be told from others.
-    """
-    for name in symbol if isinstance(symbol, (list, tuple)) else [symbol]:
-        if symbol is not None:
-            check.identifier("symbol", name)
-
-
-def read_frames(
-    path: object,
-    symbol: Hashable,
-    options: TableOptions,
-    read: Callable[[Any], pd.DataFrame] | None = None,
-) -> dict[Hashable, pd.DataFrame]:
-    """Return the frames of one file, of a list of files, or of a dict of symbol to file."""
-    check_symbol(symbol)
-    if isinstance(path, (Mapping, list, tuple)) and not path:
-        raise DataError(broken_rule("path", "name at least one file", path))
-    if isinstance(path, Mapping):
-        frames: dict[Hashable, pd.DataFrame] = {}
-        for name, each in path.items():
-            frames.update(read_frames(each, name, options, read))
-        return frames
-    if isinstance(path, (list, tuple)):
-        frames = {}
-        for each in path:
-            if isinstance(each, (list, tuple, Mapping)):
-                rule = "be a list of files, none of them a list"
-                raise DataError(broken_rule("path", rule, path))
-            for name, frame in read_frames(each, None, options, read).items():
-                if name in frames:
-                    rule = "hold different symbols"
-                    remedy = "Type: Data.from_csv({'SPX': path, …})"
-                    raise DataError(broken_rule("the files", rule, f"{name} twice", remedy))
-                frames[name] = frame
-        return frames
-    table = read(path) if read else read_table(path, options)
-    return frames_of_table(table, shown(path), stem(path), symbol, options)
-
-
 def read_table(path: object, options: TableOptions) -> pd.DataFrame:
     """Return the table in a text file, its header and delimiter recognised."""
     text, owner = read_text(path), shown(path)
@@ -144,7 +104,8 @@ def read_table(path: object, options: TableOptions) -> pd.DataFrame:
     wanted = (
         [str(label) for pair in said.items() for label in pair] if isinstance(said, Mapping) else []
     )
-    wanted += [] if options.dates.date_column is None else [str(options.dates.date_column)]
+    named = (options.dates.date_column, options.symbol_column)
+    wanted += [str(label) for label in named if label is not None]
     table = parse_table(text, owner, options.sep, wanted, listed, options.decimal)
     if table.columns.inferred_type == "integer" and not listed:
         table = named_by_content(table, owner, options.dates, options.decimal, options.thousands)
@@ -209,17 +170,8 @@ def frames_of_table(
     DataError
         If it is no table of prices.
     """
-    table = to_long_table(index_to_columns(table, owner), owner)
-    table = with_labels(table, options.columns, owner)
-    table, decimal = plain_numbers(_without_notes(table), owner, options)
-    table = _with_volume(table)
-    tidy = _symbol_column(table)
-    runs, found = None, pd.Index([])
-    if tidy is not None:
-        runs, found = pd.factorize(pd.Index(table[tidy]))
-        if (runs < 0).any():
-            rule = f"have a symbol in every row of column {tidy!r}"
-            raise DataError(broken_rule(owner, rule, f"none in row {int(np.argmin(runs)) + 1}"))
+    table, decimal = tidied(table, owner, options)
+    tidy, runs, found = _symbols_of_rows(table, owner)
     dates = dates_of(table, owner, options.dates, runs, european=decimal == ",")
     if dates is None:
         known = list(map(str, table.columns))
@@ -227,7 +179,7 @@ def frames_of_table(
         raise DataError(broken_rule(owner, "have a column of dates", known, remedy))
     table = other_numbers(table.set_axis(dates, axis=0), owner, decimal, options)
     if tidy is None or runs is None:
-        _refuse_long(table, owner)
+        _refuse_long(table, owner, in_frame=options.dates.in_frame)
         if isinstance(symbol, (list, tuple)):
             if len(symbol) != 1:
                 rule = "be one name where there is no column of symbols"
@@ -240,6 +192,122 @@ def frames_of_table(
         found[position]: oldest_first(part) for position, part in positions
     }
     return _selected(parts, symbol)
+
+
+def tidied(table: pd.DataFrame, owner: str, options: TableOptions) -> tuple[pd.DataFrame, str]:
+    """Return a table with its columns called as the caller says, in numbers, and the decimal mark.
+
+    Raises
+    ------
+    DataError
+        If it has no such columns, or numbers that can be read in two ways.
+    """
+    table = to_long_table(index_to_columns(table, owner), owner)
+    table = with_labels(table, options.columns, owner)
+    table = _with_symbol_column(table, options.symbol_column, owner)
+    table, decimal = plain_numbers(_without_notes(table), owner, options)
+    return _with_volume(table), decimal
+
+
+def _symbols_of_rows(
+    table: pd.DataFrame, owner: str
+) -> tuple[Hashable | None, IntArray | None, pd.Index]:
+    """Return the column of symbols if there is one, which symbol each row is of, and all of them.
+
+    Raises
+    ------
+    DataError
+        If a row has none.
+    """
+    tidy = _symbol_column(table)
+    if tidy is None:
+        return None, None, pd.Index([])
+    runs, found = pd.factorize(pd.Index(table[tidy]))
+    if (runs < 0).any():
+        rule = f"have a symbol in every row of column {tidy!r}"
+        raise DataError(broken_rule(owner, rule, f"none in row {int(np.argmin(runs)) + 1}"))
+    return tidy, runs, found
+
+
+def check_dates_of_parts(
+    tables: Mapping[str, pd.DataFrame], what: str, options: TableOptions
+) -> None:
+    """Refuse parts of one table whose dates mean something else when they are read together.
+
+    A file of the fifth of February alone may be one of the second of May.
+
+    Parameters
+    ----------
+    tables : dict of name to DataFrame
+        The parts by the names of their files.
+    what : str
+        How messages call all of them.
+    options : TableOptions
+        What the caller knows.
+
+    Raises
+    ------
+    DataError
+        If they do, or cannot be read together.
+    """
+    dates = replace(options.dates, tz=None)
+    if dates.date_format is not None or dates.day_first is not None:
+        return
+    parts = {name: tidied(table, name, options) for name, table in tables.items()}
+    first = next(iter(parts.values()))[0]
+    if any(list(part.columns) != list(first.columns) for part, _ in parts.values()):
+        return  # they come from several places, and may well differ
+    alone, runs, n_runs, zoned = [], [], 0, set()
+    for name, (part, decimal) in parts.items():
+        own = _symbols_of_rows(part, name)[1]
+        found = dates_of(part, name, dates, own, european=decimal == ",")
+        zoned.add(getattr(found, "tz", None) is not None)
+        alone.append(_instants(found))
+        runs.append((np.zeros(len(part), np.int64) if own is None else own) + n_runs)
+        n_runs += int(runs[-1].max(initial=0)) + 1
+    if len(zoned) > 1:
+        return  # written in two ways, as anybody can see
+    is_labelled = all(is_dated(part.index) for part, _ in parts.values())
+    whole = pd.concat([part for part, _ in parts.values()], ignore_index=not is_labelled)
+    european = any(decimal == "," for _, decimal in parts.values())
+    together = dates_of(whole, what, dates, np.concatenate(runs), european=european)
+    each, joint = pd.concat(alone, ignore_index=True), _instants(together)
+    if not each.equals(joint):
+        row = int(np.argmax((each != joint).to_numpy()))
+        sizes = np.cumsum([len(part) for part, _ in parts.values()])
+        name = list(parts)[int(np.searchsorted(sizes, row, side="right"))]
+        got = f"{each[row].date()} in {name}, which beside the others is {joint[row].date()}"
+        remedy = "Type: dayfirst=True, or dayfirst=False, or date_format='%d/%m/%Y'."
+        raise DataError(broken_rule(what, "show how dates are written", got, remedy))
+
+
+def _instants(dates: pd.DatetimeIndex | None) -> Series:
+    """Return dates in one zone and unit, to be compared."""
+    index = pd.DatetimeIndex([] if dates is None else dates)
+    utc = index.tz_localize("UTC") if index.tz is None else index.tz_convert("UTC")
+    return pd.Series(utc.as_unit("ns"))
+
+
+def _with_symbol_column(table: pd.DataFrame, said: str | None, owner: str) -> pd.DataFrame:
+    """Return a table whose column of symbols, as the caller says, is called so.
+
+    Raises
+    ------
+    DataError
+        If there is no such column, or a row of it is empty.
+    """
+    if said is None:
+        return table
+    known = {str(label): label for label in table.columns}
+    if said not in known:
+        remedy = check.did_you_mean(said, known)
+        rule = f"be one of {list(known)}"
+        raise DataError(broken_rule("symbol_column", rule, said, remedy))
+    blank = _is_blank(table[known[said]])
+    if blank.all():
+        rule = f"have a symbol in every row of column {said!r}"
+        raise DataError(broken_rule(owner, rule, "none"))
+    return with_labels(table, {known[said]: "symbol"}, owner)
 
 
 def _selected(
@@ -334,7 +402,7 @@ def distinguishing_label(table: pd.DataFrame) -> Hashable | None:
 _LETTER = re.compile(r"[^\W\d_]")
 
 
-def _refuse_long(table: pd.DataFrame, owner: str) -> None:
+def _refuse_long(table: pd.DataFrame, owner: str, *, in_frame: bool) -> None:
     """Say that a table holds several symbols, where dates come again with another name beside."""
     if not len(table) or table.index.is_unique:
         return
@@ -343,7 +411,10 @@ def _refuse_long(table: pd.DataFrame, owner: str) -> None:
         return
     some = list(map(str, table[label].unique()[:4]))
     got = f"{table.index[table.index.duplicated()][0]} twice, with {some} in {label!r}"
-    remedy = f"It looks like a long table of several symbols: columns={{{label!r}: 'symbol'}}."
+    said = f"symbol_column={label!r}"
+    if in_frame or not isinstance(label, str):
+        said = f"columns={{{label!r}: 'symbol'}}"
+    remedy = f"It looks like a long table of several symbols: {said}."
     raise DataError(broken_rule(owner, "have every bar once", got, remedy))
 
 
