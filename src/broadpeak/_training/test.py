@@ -17,24 +17,6 @@ from broadpeak._portfolio.portfolio import Portfolio
 from broadpeak._simulation.costs import Costs
 from broadpeak._simulation.fills import join_fills, stack_fills
 from broadpeak._simulation.rules import NO_COSTS
-<<<<<<< HEAD
-from broadpeak._training.components import (
-    Bars,
-    BarWindow,
-    Component,
-    bars_of,
-    per_asset,
-    window,
-)
-from broadpeak._training.ordering import StrategyOrders, strategy_orders
-||||||| 02016c3
-from broadpeak._store.par import Parameters, read_par
-from broadpeak._training.components import Bars, Component, bars_of, per_asset, window
-from broadpeak._training.evaluation import labelled
-from broadpeak._training.fits import FittedModels
-from broadpeak._training.guard import MOST_CHECKED, Subject, check_subject
-=======
-from broadpeak._store.par import Parameters, read_par
 from broadpeak._training.components import (
     Bars,
     BarWindow,
@@ -44,10 +26,7 @@ from broadpeak._training.components import (
     window,
     windows_of,
 )
-from broadpeak._training.evaluation import labelled
-from broadpeak._training.fits import FittedModels
-from broadpeak._training.guard import MOST_CHECKED, Subject, check_subject
->>>>>>> wt-series
+from broadpeak._training.ordering import StrategyOrders, strategy_orders
 from broadpeak._training.orders import (
     Account,
     Entry,
@@ -263,7 +242,6 @@ def planned_run(
     orders meet one bar that it did not see, on which every price is the last close.
     """
     lookback = strategy.lookback
-<<<<<<< HEAD
     bars = bars_of(data)
     costs = per_asset("costs", terms.costs_of(bars), bars, NO_COSTS, Costs)
     windows = {symbol: window(one, lookback, *period) for symbol, one in bars.items()}
@@ -271,10 +249,8 @@ def planned_run(
     if terms.replay is not None:
         found, sizing = _replayed(strategy, bars, windows, terms, mode=mode, notes=notes)
     else:
-        views = {
-            symbol: bars[symbol].window(first - lookback, last)
-            for symbol, (first, last) in windows.items()
-        }
+        spans = {s: BarWindow(one.first - lookback, one.last) for s, one in windows.items()}
+        views = windows_of(bars, spans)
         ordered_all = strategy_orders(strategy, views, terms.values, mode=mode, notes=notes)
         sizing = decided_sizing(terms.sizing, ordered_all)
         found = []
@@ -296,39 +272,6 @@ def planned_run(
                 flatten=flatten,
                 weights=weights,
                 budget=budget,
-||||||| 02016c3
-    views = bars_of(data)
-    table = per_asset("costs", costs, views, NO_COSTS, Costs)
-    for symbol, bars in views.items():
-        where = window(bars, lookback, *period)
-        views[symbol] = bars.window(where.first - lookback, where.last)
-    tests, n_unprotected = [], 0
-    notes: list[str] | None = [] if guarded else None
-    values = values_for(strategy, params)
-    for ordered in strategy_orders(strategy, views, values, mode=mode, notes=notes):
-        orders = ordered.book.merged(lookback, len(ordered.bars), unit_lots=unit_lots)
-        n_unprotected = max(n_unprotected, orders.n_unprotected)
-        costs_of = table[ordered.component.asset]
-        tests.append(
-            component_test(
-                ordered, orders, lookback, strategy.fill, costs_of, weights=ordered.weight
-=======
-    views = bars_of(data)
-    table = per_asset("costs", costs, views, NO_COSTS, Costs)
-    spans = {symbol: window(bars, lookback, *period) for symbol, bars in views.items()}
-    spans = {s: BarWindow(one.first - lookback, one.last) for s, one in spans.items()}
-    views = windows_of(views, spans)
-    tests, n_unprotected = [], 0
-    notes: list[str] | None = [] if guarded else None
-    values = values_for(strategy, params)
-    for ordered in strategy_orders(strategy, views, values, mode=mode, notes=notes):
-        orders = ordered.book.merged(lookback, len(ordered.bars), unit_lots=unit_lots)
-        n_unprotected = max(n_unprotected, orders.n_unprotected)
-        costs_of = table[ordered.component.asset]
-        tests.append(
-            component_test(
-                ordered, orders, lookback, strategy.fill, costs_of, weights=ordered.weight
->>>>>>> wt-series
             )
         )
     return PlannedRun(strategy, terms, sizing, plans, bars, costs)
@@ -349,7 +292,7 @@ def _replayed(
     that one. As in the run itself the strategy sees the whole history with each training's values.
     """
     replay = terms.replay or Replay((), "carry", 0)
-    views = {symbol: one.window(0, windows[symbol].last) for symbol, one in bars.items()}
+    views = windows_of(bars, {s: BarWindow(0, one.last) for s, one in windows.items()})
     ends = {symbol: len(one) for symbol, one in views.items()}
     begins = [
         {symbol: bar_after(one.index, stretch.after) for symbol, one in views.items()}
