@@ -296,8 +296,8 @@ class _Rerun(NamedTuple):
             models = (FittedModels(),)
             views = windows_of(bars, spans)
             by_money = result.settings["sizing"] in {"money", "equity"}
-            values = (_members(result),)
-            return cls(strategy, views, costs, values, (segment,), models, unit_lots=by_money)
+            members = (_members(result),)
+            return cls(strategy, views, costs, members, (segment,), models, unit_lots=by_money)
         rows = result.table[result.table["test_start"].notna()]
         values, segments, fitted = [], [], []
         for number, training in enumerate(result.trainings, 1):
