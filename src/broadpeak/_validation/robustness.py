@@ -291,8 +291,10 @@ class _Rerun(NamedTuple):
             # What is seen is what was trained on, so that models can be fitted here as there.
             models = (FittedModels(),)
             by_money = result.settings["sizing"] in {"money", "equity"}
-            values = (_members(result),)
-            return cls(strategy, views, costs, values, (segment,), models, unit_lots=by_money)
+            segments_of = (segment,)
+            return cls(
+                strategy, views, costs, (_members(result),), segments_of, models, unit_lots=by_money
+            )
         rows = result.table[result.table["test_start"].notna()]
         values, segments, fitted = [], [], []
         for number, training in enumerate(result.trainings, 1):
