@@ -161,7 +161,9 @@ def terms_of(
     )
 
 
-def _opened(strategy: Strategy, params: ParamsLike) -> tuple[Replay | None, _KnownTerms, ParamsLike]:
+def _opened(
+    strategy: Strategy, params: ParamsLike
+) -> tuple[Replay | None, _KnownTerms, ParamsLike]:
     """Return the run to trade again, if there is one, what is known, and the values to go by."""
     if isinstance(params, (str, os.PathLike)):
         path = check.path("params", params, _REMEDY)
@@ -382,15 +384,33 @@ def sample_of(
     """
     if origin is None or origin.period is None:
         return ""
-    n_bars, n_seen = 0, 0
+    found = set()
     for index in indexes:
-        span = span_of(index, origin.period)
-        if span is None or not (same_prices or isinstance(index, pd.DatetimeIndex)):
+        if not (same_prices or isinstance(index, pd.DatetimeIndex)):
             return ""
-        n_bars, n_seen = n_bars + len(index), n_seen + span.stop - span.start
-    if n_seen == 0:
-        return "out of sample"
-    return "in sample" if n_seen == n_bars else "partly in sample"
+        found.add(_share_of(index, origin.period))
+    if len(found) > 1 and None not in found:
+        return "partly in sample"
+    return found.pop() or "" if len(found) == 1 else ""
+
+
+def _share_of(index: pd.Index, period: tuple[Any, Any]) -> str | None:
+    """Return how much of `index` is within a period; None where labels are of another kind."""
+    first, last = period
+    if isinstance(index, pd.DatetimeIndex):
+        first, last = _moment(first, index), _moment(last, index)
+    begin, end = index[0], index[-1]
+    try:  # most tests need no search
+        if begin >= first and end <= last:
+            return "in sample"
+        if end < first or begin > last:
+            return "out of sample"
+    except TypeError:
+        return None
+    span = span_of(index, period)
+    if span is None:
+        return None
+    return "partly in sample" if span.stop > span.start else "out of sample"
 
 
 # ------------------------------------------------------------------ parameters as users pass them

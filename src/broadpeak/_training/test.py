@@ -220,9 +220,13 @@ def traded_assets(tests: Iterable[ComponentTest]) -> list[str]:
 
 def state_facts(made: Portfolio, **facts: Any) -> None:
     """Write down in a portfolio and in those of its components what was tested and how."""
+    index = made.index
+    period = (index[0], index[-1])
     for one in (made, *made.components.values()):
-        index = one.index
-        one.facts = {"period": (index[0], index[-1]), **one.facts, **facts}
+        if one.index is not index:
+            index = one.index
+            period = (index[0], index[-1])
+        one.facts = {"period": period, **one.facts, **facts}
 
 
 def planned_run(
