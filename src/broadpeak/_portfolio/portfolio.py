@@ -78,6 +78,17 @@ class Portfolio:
     components : dict
         For strategy runs the portfolio of each component; otherwise empty. A component that trades
         an ensemble has one column for each member.
+    held : Portfolio or None
+        For strategy runs: the same symbols, bought and held.
+    facts : dict
+        For strategy runs what was tested and how; otherwise empty. ``strategy`` (its name),
+        ``period`` (first and last tested bar), ``sample`` ("in sample" where all of these bars were
+        trained on, "partly in sample", "out of sample", or "" where that is not known), ``sizing``,
+        ``capital``, ``whole``, ``costs`` ({asset: Costs}), ``costs_from`` and ``sizing_from``
+        ("argument", "training", "file", "walk-forward"; "none" for no costs, "strategy" for the
+        size that follows from the strategy), ``params`` ({component: {name: value}}),
+        ``same_prices`` (whether the bars that were trained on have the prices of then; None: not
+        known), and ``provenance`` (`Provenance` of the parameters, or None).
 
     Notes
     -----
@@ -104,6 +115,8 @@ class Portfolio:
         bars_per_year: float | None = None,
         components: Mapping[str, Portfolio] | None = None,
         plots: Mapping[tuple[int, str], FloatArray] | None = None,
+        hold: Callable[[], Portfolio] | None = None,
+        facts: Mapping[str, Any] | None = None,
     ) -> None:
         passed: object = simulation
         if not isinstance(passed, (Simulation, NoneType)) or not isinstance(labels, Labels):
@@ -129,6 +142,9 @@ class Portfolio:
             self.__dict__["_fills"] = fills
         self.components: dict[str, Portfolio] = dict(components or {})
         self._plots = dict(plots or {})
+        self._hold = hold
+        self._held: Portfolio | None = None
+        self.facts: dict[str, Any] = dict(facts or {})
 
     # Making
 
@@ -313,12 +329,15 @@ class Portfolio:
         index: pd.Index | None,
         *,
         capital: float,
+        compounds: bool = False,
         columns: pd.Index | None = None,
         name: Hashable = None,
         bars_per_year: float | None = None,
         components: Mapping[str, Portfolio] | None = None,
         plots: Mapping[tuple[int, str], FloatArray] | None = None,
         members: Iterable[int] | None = None,
+        hold: Callable[[], Portfolio] | None = None,
+        facts: Mapping[str, Any] | None = None,
     ) -> Portfolio:
         """Return the portfolio of a strategy run: all columns on one capital.
 
@@ -330,6 +349,8 @@ class Portfolio:
             Labels of the bars.
         capital : float
             Value is capital plus profit and loss; returns are changes over capital.
+        compounds : bool
+            Returns are changes over the value before instead.
         columns : pd.Index, optional
             Names of the components.
         name : object
@@ -340,6 +361,10 @@ class Portfolio:
             Lines that the strategy plotted.
         members : iterable of int, optional
             Where components trade ensembles: which member of its component each column is.
+        hold : callable, optional
+            Makes the portfolio of the same symbols, held.
+        facts : mapping, optional
+            What is known of the run.
 
         Returns
         -------
@@ -360,10 +385,12 @@ class Portfolio:
             fills=fills,
             groups=groups,
             start=np.array([float(capital)]),
-            capital=float(capital),
+            capital=0.0 if compounds else float(capital),
             bars_per_year=bars_per_year,
             components=components,
             plots=plots,
+            hold=hold,
+            facts=facts,
         )
         made._has_members = members is not None
         return made
@@ -486,7 +513,7 @@ class Portfolio:
 
         NaN where the value before was not positive, and on bars on which a column has no price:
         they do not exist for it. For strategy runs changes are over the fixed capital and do not
-        compound.
+        compound, unless their sizing is "equity".
         """
         return self._lend("returns", self._returns)
 
@@ -495,6 +522,17 @@ class Portfolio:
             self._value, self._start, capital=self._capital, own=self._own_bars
         )
         return self._wrap(changes, self._group_labels, single=self._labels.single)
+
+    @property
+    def held(self) -> Portfolio | None:
+        """For strategy runs: the same symbols, bought at the first tested bar and held to the last.
+
+        Bought at its close with all of the capital, in equal amounts of money, at the same costs,
+        and not sold. What the strategy is held against; None for signals.
+        """
+        if self._held is None and self._hold is not None:
+            self._held = self._hold()
+        return self._held
 
     @property
     def positions(self) -> Table:
@@ -852,6 +890,8 @@ class Portfolio:
     def stats(self) -> Table:
         """Return every metric, with start, end, bars, initial and final value.
 
+        Where it is known, ``sample`` says whether a strategy was trained on these bars.
+
         Returns
         -------
         Series or DataFrame
@@ -871,6 +911,8 @@ class Portfolio:
         frame.insert(2, "bars", bars)
         frame.insert(3, "start_value", self._start)
         frame.insert(4, "end_value", summary["end"])
+        if sample := self.facts.get("sample"):
+            frame.insert(3, "sample", sample)
         if not self._labels.single:
             return frame
         row = {name: frame[name].iloc[0] for name in frame.columns}

@@ -86,6 +86,12 @@ class Bars:
         """Return the same bars among those of other symbols, or (None) alone."""
         return replace(self, market=market, made={})
 
+    def longer(self) -> Bars:
+        """Return the bars and one more, with the last label, on which every price is the close."""
+        columns = {name: np.append(getattr(self, name), self.close[-1]) for name in COLUMNS[:4]}
+        index = self.index.append(self.index[-1:])
+        return frozen_bars(self.asset, index, {**columns, "volume": np.append(self.volume, np.nan)})
+
     def tilted(self, factors: FloatArray) -> Bars:
         """Return the bars alone, with prices multiplied by `factors`, one a bar."""
         return self.with_prices({name: getattr(self, name) * factors for name in COLUMNS[:4]})

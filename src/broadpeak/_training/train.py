@@ -88,14 +88,15 @@ from broadpeak._training.orders import account_on
 from broadpeak._training.performance import Stats
 from broadpeak._training.recorded import Workspace
 from broadpeak._training.result import (
-    VERSIONS,
     ComponentTraining,
     StepCurve,
     Training,
     TrialLog,
+    environment_of,
 )
+from broadpeak._training.sizing import SIZINGS, Budget, Sizing
 from broadpeak._training.strategy import RunState, Strategy, StrategyFunction, as_strategy
-from broadpeak._training.test import SIZINGS, unprotected_note
+from broadpeak._training.test import unprotected_note
 from broadpeak.errors import BroadpeakError, DataError, ParamError, StrategyError, broken_rule
 from broadpeak.types import IntArray
 
@@ -136,8 +137,8 @@ class StepInfo(NamedTuple):
     stats: Stats | None
 
 
-class TrainArguments(DispatchOptions, ChunkOptions, total=False):
-    """The options of a training by name and type, for ``**options: Unpack[TrainArguments]``.
+class SearchArguments(DispatchOptions, ChunkOptions, total=False):
+    """The options of a training by name and type, but for the size of its trades.
 
     Those of `execute` that a training passes on are among them.
     """
@@ -151,7 +152,6 @@ class TrainArguments(DispatchOptions, ChunkOptions, total=False):
     passes: int
     min_trades: int
     costs: Costs | Mapping[str, Costs] | None
-    sizing: str
     recency: float
     detrend: str | None
     population: int
@@ -164,6 +164,14 @@ class TrainArguments(DispatchOptions, ChunkOptions, total=False):
     samples: tuple[str, int] | None
     check: bool
     on_step: Callable[[StepInfo], object] | None
+
+
+class TrainArguments(SearchArguments, total=False):
+    """The options of a training by name and type, for ``**options: Unpack[TrainArguments]``."""
+
+    sizing: str
+    capital: float | None
+    whole: bool
 
 
 _NOT_PASSED_ON = {"merge_func", "merge_kwargs", "keep", "raise_no_results"}
@@ -186,6 +194,8 @@ class TrainOptions:
     min_trades: int = 5
     costs: Costs | Mapping[str, Costs] | None = None
     sizing: str = "unit"
+    capital: float | None = None
+    whole: bool = False
     recency: float = 1.0
     detrend: str | None = None
     population: int = 100
@@ -221,7 +231,13 @@ class TrainOptions:
         return cls(**training_options, execute=execute)
 
     def __post_init__(self) -> None:
-        check.one_of("sizing", self.sizing, SIZINGS)
+        if self.sizing != "unit" or self.capital is not None or self.whole is not False:
+            check.one_of("sizing", self.sizing, SIZINGS)
+            Sizing.of(self.sizing, capital=self.capital, whole=self.whole)
+            if self.capital is not None and self.sizing in {"unit", "script"}:
+                rule = f"be left out where sizing is {self.sizing!r}"
+                remedy = 'Lots cost what they cost. Pass sizing="money" or sizing="equity" with it.'
+                raise ParamError(broken_rule("capital", rule, self.capital, remedy))
         check.one_of("detrend", self.detrend, DETRENDS)
         _check_borrow(self.borrow)
         remedy = "1 weighs all trades alike, 2 the last ones twice as much as the first."
@@ -244,6 +260,10 @@ class TrainOptions:
                 raise check.unknown_option("train", name, {*EXECUTE_OPTIONS, *_NAMES})
         if self.execute:
             Settings(**self.execute)
+
+    def size(self) -> Sizing:
+        """Return how large the trades of evaluations are."""
+        return Sizing.of(self.sizing, capital=self.capital, whole=self.whole)
 
     def settings(self) -> dict[str, Any]:
         """Return all options by name, those of `execute` among them."""
@@ -388,8 +408,15 @@ def train(
         First and last evaluated bar, both included. Bars before `start` serve as look-back.
     costs : Costs or dict of asset to Costs, optional
         Spread, commission, fees and rollover are charged; slippage is left out in training.
-    sizing : "unit" or "script"
-        Trade one lot, or the lots that the strategy sets. Lots of 0 are no trade in both.
+    sizing : "unit", "script", "money" or "equity"
+        Trade one lot, the lots that the strategy sets, the same money each time, or all that the
+        component is worth by then. Lots of 0 are no trade in all of them. At one lot the years
+        with the highest prices decide; a warning says so where prices changed more than three
+        times.
+    capital : float, optional
+        With "money" and "equity": money of all components together. Default: 10,000.
+    whole : bool, default False
+        With "money" and "equity": round lots down to whole ones.
     recency : float >= 1, default 1
         Weight of the last trades over the first in the sums of wins and losses.
     detrend : None, "trades" or "prices"
@@ -529,7 +556,7 @@ class TrainingPlan(NamedTuple):
         return fingerprint(strategy, self.costs, settings).hex()
 
 
-_OF_AN_EVALUATION = ("min_trades", "sizing", "recency", "detrend", "samples")
+_OF_AN_EVALUATION = ("min_trades", "sizing", "capital", "whole", "recency", "detrend", "samples")
 """Options that an evaluation depends on; others decide which evaluations there are."""
 
 
@@ -587,13 +614,15 @@ class TrainingTask(NamedTuple):
         checks = [self._check(one, alone=not together) for one in found] if check else []
         checked = _joined(one.before() for one in checks)
         searches: list[ComponentSearch] = []
+        budget = options.size().budget(len(found))
         samples = [(cut, _views(cut, windows)) for cut, windows in self.samples]
         for component, one in zip(found[0].components, found, strict=True):
-            setup = _setup(plan, component, views[component.asset], one)
+            setup = _setup(plan, component, views[component.asset], one, budget)
             setup = replace(setup, models=one.run.models)
             if self.samples:
                 others = [
-                    _setup(cut, component, cuts[component.asset], one) for cut, cuts in samples
+                    _setup(cut, component, cuts[component.asset], one, budget)
+                    for cut, cuts in samples
                 ]
                 setup = replace(setup, samples=tuple(others))
             searches.append(ComponentSearch(setup, one, options))
@@ -627,7 +656,7 @@ class TrainingTask(NamedTuple):
             strategy=strategy,
             data=data,  # type: ignore[arg-type]  # on a worker `train_many` puts it in again
             settings={"start": start, "end": end, **options.settings()},
-            environment={} if data is None else {**VERSIONS, "data": data.fingerprint()},
+            environment=environment_of(data),
             seconds=time.perf_counter() - began,
             notes=(
                 *(Note(kind, text) for kind, text in checked.items()),
@@ -738,7 +767,7 @@ def train_many(
     trainings = []
     for training, task in zip(finished.value, tasks, strict=True):
         data, settings_of = task.plan.data, {**training.settings, **execute}
-        known = {} if data is None else {**VERSIONS, "data": data.fingerprint()}
+        known = environment_of(data)
         trainings.append(replace(training, data=data, environment=known, settings=settings_of))
     return trainings
 
@@ -785,7 +814,11 @@ def _detrended(bars: Bars, where: BarWindow, lookback: int) -> Bars:
 
 
 def _setup(
-    plan: TrainingPlan, component: Component, bars: Bars, discovered: Discovered
+    plan: TrainingPlan,
+    component: Component,
+    bars: Bars,
+    discovered: Discovered,
+    budget: Budget | None,
 ) -> EvaluationSetup:
     """Return what the evaluations of a component have in common."""
     strategy, options = plan.strategy, plan.options
@@ -801,9 +834,10 @@ def _setup(
         strategy.lookback,
         strategy.fill,
         costs,
-        unit_lots=options.sizing == "unit",
+        unit_lots=options.sizing != "script",
         flatten=flatten,
         detrend=options.detrend == "trades",
+        budget=budget,
     )
     return EvaluationSetup(
         strategy,

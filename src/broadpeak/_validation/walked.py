@@ -6,10 +6,10 @@ from __future__ import annotations
 import html
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -21,7 +21,7 @@ from broadpeak._data.data import Data
 from broadpeak._metrics.formulas import is_zero
 from broadpeak._portfolio.portfolio import Portfolio
 from broadpeak._run.carried import Travelling
-from broadpeak._training.backtests import buy_and_hold
+from broadpeak._store.provenance import CycleOfRun, Provenance
 from broadpeak._training.objective import objective_name
 from broadpeak._training.result import StepCurve, Training
 from broadpeak._training.strategy import Strategy
@@ -124,18 +124,34 @@ class WalkForward(Travelling):
         return self.trainings[-1].params
 
     @property
+    def provenance(self) -> Provenance:
+        """Where the values of the last training come from, and how the tests traded."""
+        return self._provenance_of(len(self.trainings))
+
+    def _provenance_of(self, number: int) -> Provenance:
+        """Return where the values of a cycle come from, the first being 1."""
+        settings, facts = self.settings, self.portfolio.facts
+        kind, capital = facts.get("sizing", ""), settings.get("capital")
+        if kind in {"money", "equity"}:
+            capital = facts["capital"]
+        cycle = CycleOfRun(
+            number=number,
+            cycles=settings["cycles"],
+            border=settings["border"],
+            horizon=settings["horizon"],
+            sizing=kind,
+            capital=capital,
+            whole=bool(facts.get("whole")),
+        )
+        return replace(self.trainings[number - 1].provenance, cycle=cycle)
+
+    @property
     def held(self) -> Portfolio:
         """The same symbols, bought at the first tested bar and held to the last one.
 
-        With equal amounts of money and the same costs: what the strategy is held against.
+        ``portfolio.held``: what the strategy is held against.
         """
-        kept: Portfolio | None = self.__dict__.get("_held")
-        if kept is None:
-            assets = [found.asset for found in self.trainings[0].components.values()]
-            costs = self.settings.get("costs")
-            kept = buy_and_hold(self.data, assets, self.portfolio, costs=costs)
-            self.__dict__["_held"] = kept
-        return kept
+        return cast("Portfolio", self.portfolio.held)  # there is one for every strategy run
 
     @property
     def stats(self) -> pd.Series[Any]:
@@ -208,7 +224,9 @@ class WalkForward(Travelling):
     def to_par(self, folder: str | Path) -> list[Path]:
         """Write one parameter file a cycle: ``name_1.par``, …; the last one is ``name.par``.
 
-        In file names, underscores stand for what cannot be in one, such as a slash.
+        The files say which bars their cycle was trained on and how the tests traded: `test` and
+        `signals` take the folder in place of the run. In file names, underscores stand for what
+        cannot be in one, such as a slash.
 
         Parameters
         ----------
@@ -224,7 +242,7 @@ class WalkForward(Travelling):
         stem = file_stem(self.name)
         n_cycles = self.settings["cycles"]
         return [
-            training.to_par(
+            replace(training.parameters(), provenance=self._provenance_of(number)).write(
                 where / (f"{stem}.par" if number == n_cycles else f"{stem}_{number}.par")
             )
             for number, training in enumerate(self.trainings, 1)
