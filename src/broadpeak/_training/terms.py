@@ -73,7 +73,7 @@ class Replay(NamedTuple):
     horizon: int
 
 
-class Terms(NamedTuple):
+class TestTerms(NamedTuple):
     """What a test is run with.
 
     Attributes
@@ -107,7 +107,7 @@ class Terms(NamedTuple):
         return {asset: self.costs[asset] for asset in assets if asset in self.costs}
 
 
-class _Known(NamedTuple):
+class _KnownTerms(NamedTuple):
     """What parameters say of costs and sizes."""
 
     source: str
@@ -119,7 +119,7 @@ class _Known(NamedTuple):
     data: object = None
 
 
-_NOTHING_KNOWN = _Known("none", None, None, None, False, None)
+_NOTHING_KNOWN = _KnownTerms("none", None, None, None, False, None)
 
 
 def terms_of(
@@ -130,7 +130,7 @@ def terms_of(
     sizing: str | None,
     capital: float | None,
     whole: bool,
-) -> Terms:
+) -> TestTerms:
     """Return what a test is run with: what was passed, else what the parameters say.
 
     Where a sizing is passed, its capital and `whole` are those that were passed as well.
@@ -149,7 +149,7 @@ def terms_of(
         sizing, sizing_from = known.sizing, known.source
         capital = known.capital if capital is None else capital
         whole = whole or known.whole
-    return Terms(
+    return TestTerms(
         values,
         known.costs if costs is None else costs,
         known.source if costs is None else "argument",
@@ -161,7 +161,7 @@ def terms_of(
     )
 
 
-def _opened(strategy: Strategy, params: ParamsLike) -> tuple[Replay | None, _Known, ParamsLike]:
+def _opened(strategy: Strategy, params: ParamsLike) -> tuple[Replay | None, _KnownTerms, ParamsLike]:
     """Return the run to trade again, if there is one, what is known, and the values to go by."""
     if isinstance(params, (str, os.PathLike)):
         path = check.path("params", params, _REMEDY)
@@ -175,7 +175,7 @@ def _opened(strategy: Strategy, params: ParamsLike) -> tuple[Replay | None, _Kno
     return None, _known(params), params
 
 
-def _known(params: ParamsLike) -> _Known:
+def _known(params: ParamsLike) -> _KnownTerms:
     """Return what a training or a file says of costs and sizes."""
     if isinstance(params, Parameters):
         origin = params.provenance
@@ -188,16 +188,16 @@ def _known(params: ParamsLike) -> _Known:
     )
     origin = getattr(params, "provenance", None)
     data = getattr(params, "data", None)
-    return _Known("training", settings["costs"], sizing, capital, whole, origin, data)
+    return _KnownTerms("training", settings["costs"], sizing, capital, whole, origin, data)
 
 
-def _known_of_file(origin: Provenance) -> _Known:
+def _known_of_file(origin: Provenance) -> _KnownTerms:
     table = {asset: _costs(asset, numbers) for asset, numbers in origin.costs.items()}
     traded = _traded(origin.sizing, origin.capital, whole=origin.whole)
     cycle = origin.cycle
     if cycle is not None and cycle.sizing:  # how the run that it belongs to was tested
         traded = cycle.sizing, cycle.capital, cycle.whole
-    return _Known("file", table, *traded, origin)
+    return _KnownTerms("file", table, *traded, origin)
 
 
 def _traded(
@@ -224,7 +224,7 @@ def _costs(asset: str, numbers: Mapping[str, float]) -> Costs:
 # ------------------------------------------------------------------ a walk-forward run again
 
 
-def _replay_of_run(run: Any) -> tuple[Replay, _Known]:
+def _replay_of_run(run: Any) -> tuple[Replay, _KnownTerms]:
     """Return a `WalkForward` as trainings that rule bars, and its costs and sizes."""
     settings = run.settings
     stretches = tuple(
@@ -235,7 +235,7 @@ def _replay_of_run(run: Any) -> tuple[Replay, _Known]:
     sizing = facts.get("sizing") or settings.get("sizing")
     capital = settings.get("capital")
     whole = bool(settings.get("whole", False))
-    known = _Known(
+    known = _KnownTerms(
         "walk-forward", settings.get("costs"), sizing, capital, whole, run.provenance, run.data
     )
     return Replay(stretches, settings["border"], settings["horizon"]), known
@@ -293,7 +293,7 @@ def _cycle_files(strategy: Strategy, folder: Path) -> list[Parameters]:
     return [found[number] for number in sorted(found)]
 
 
-def _replay_of_files(strategy: Strategy, files: Sequence[Parameters]) -> tuple[Replay, _Known]:
+def _replay_of_files(strategy: Strategy, files: Sequence[Parameters]) -> tuple[Replay, _KnownTerms]:
     """Return the files of a walk-forward run as trainings that rule bars; its costs and sizes."""
     stretches = []
     for one in files:

@@ -44,7 +44,7 @@ from broadpeak._training.terms import (
     ParamsLike,
     Replay,
     Stretch,
-    Terms,
+    TestTerms,
     bar_after,
     prices_key,
     sample_of,
@@ -166,7 +166,7 @@ class PlannedRun:
     Attributes
     ----------
     strategy : Strategy
-    terms : Terms
+    terms : TestTerms
     sizing : Sizing
         What was decided on.
     plans : list of PlannedTest
@@ -175,7 +175,7 @@ class PlannedRun:
     """
 
     strategy: Strategy
-    terms: Terms
+    terms: TestTerms
     sizing: Sizing
     plans: list[PlannedTest]
     bars: Mapping[str, Bars]
@@ -229,7 +229,7 @@ def state_facts(made: Portfolio, **facts: Any) -> None:
 def planned_run(
     strategy: Strategy,
     data: Data,
-    terms: Terms,
+    terms: TestTerms,
     period: tuple[Hashable, Hashable],
     *,
     mode: str,
@@ -281,7 +281,7 @@ def _replayed(
     strategy: Strategy,
     bars: Mapping[str, Bars],
     windows: Mapping[str, BarWindow],
-    terms: Terms,
+    terms: TestTerms,
     *,
     mode: str,
     notes: list[str] | None,
