@@ -253,7 +253,7 @@ def planned_run(
     if terms.replay is not None:
         found, sizing = _replayed(strategy, bars, windows, terms, mode=mode, notes=notes)
     else:
-        spans = {s: BarWindow(one.first - lookback, one.last) for s, one in windows.items()}
+        spans = {s: BarWindow(first - lookback, last) for s, (first, last) in windows.items()}
         views = windows_of(bars, spans)
         ordered_all = strategy_orders(strategy, views, terms.values, mode=mode, notes=notes)
         sizing = decided_sizing(terms.sizing, ordered_all)
