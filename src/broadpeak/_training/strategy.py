@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial, update_wrapper
-from typing import Any, NamedTuple, TypeAlias, TypedDict, overload
+from typing import Any, Literal, NamedTuple, TypeAlias, TypedDict, overload
 
 import numpy as np
 import pandas as pd
@@ -18,6 +18,7 @@ from broadpeak._core.check import did_you_mean
 from broadpeak._core.recall import Recall
 from broadpeak._prices.resample import Rule
 from broadpeak._run.carried import Carried, by_name
+from broadpeak._search.protocol import Stop
 from broadpeak._training.components import Bars, Component
 from broadpeak._training.fits import FitFunction, FittedModels, ModelKey, no_models
 from broadpeak._training.orders import (
@@ -292,8 +293,10 @@ class RunState:
         Assets and algos of the last loop.
     looks_around : bool
         It asked for other symbols or for longer bars.
-    stopped, watched : bool
-        Whether the strategy ended the search, and whether it looked at where the search stands.
+    stopped : int
+        What the strategy ended, as in `Stop`.
+    watched : bool
+        Whether the strategy looked at where the search stands.
     is_first_look : bool
         A later run may order something else: the strategy asked for the number of parameters,
         which a discovery does not know, or its loops name the first component where a discovery
@@ -326,7 +329,7 @@ class RunState:
     n_inside: dict[Component, int] = field(default_factory=dict)
     looped: tuple[list[str], list[str | None]] = field(default_factory=lambda: ([], []))
     looks_around: bool = False
-    stopped: bool = False
+    stopped: int = Stop.NO
     watched: bool = False
     is_first_look: bool = False
     models: FittedModels = field(default_factory=no_models)
@@ -976,9 +979,24 @@ class StrategyRun:
         """Number of the training pass, from 1."""
         return self._watched_position().train_cycle
 
-    def stop_search(self) -> None:
-        """End the search of the current parameter (ascent) or the whole search after this step."""
-        self._state.stopped = True
+    def stop_search(self, what: Literal["parameter", "all"] = "parameter") -> None:
+        """End the search after this step: that of the current parameter, or all of it.
+
+        Parameters
+        ----------
+        what : "parameter" or "all", default "parameter"
+            "parameter": an ascent goes on with the next parameter; a search that moves several
+            parameters together ends. "all": the search of this component ends, and of those that
+            share parameters or scores with it. What it has found of the current parameter counts;
+            later parameters keep their defaults. Other components are searched as ever.
+
+        Raises
+        ------
+        ParamError
+            If `what` is something else.
+        """
+        check.one_of("what", what, _STOPS)
+        self._state.stopped = max(self._state.stopped, _STOPS[what])
 
     def _watched_position(self) -> OptimizePosition:
         # Who looks at the position may act on it, so equal parameters need not give equal results.
@@ -1020,6 +1038,7 @@ class StrategyRun:
         return f"<run of {what}, mode={state.mode!r}>"
 
 
+_STOPS = {"parameter": Stop.PARAMETER, "all": Stop.SEARCH}
 _MEMBERS = frozenset([*SETTINGS, *(name for name in vars(StrategyRun) if name[0] != "_")])
 
 
