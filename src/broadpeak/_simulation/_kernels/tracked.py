@@ -115,17 +115,19 @@ def track(
     n = entries.shape[0]
     low, width = np.uint32(2 * first_pair), np.uint32(2 * (end_pair - first_pair))
     flip = np.uint32(enters)
-    opened = np.empty(64, np.int32)
-    closed = np.empty(64, np.int32)
+    room = np.uint64(64)
+    opened, closed = np.empty(room, np.int32), np.empty(room, np.int32)
+    begun, worths = np.empty(room, np.int32), np.empty(room)
     e = np.uint64(0)
     for b in range(ends.shape[0]):
         t = begin + b
         last = np.uint64(ends[b])
         if t >= n:
             break
-        if last - e > np.uint64(opened.shape[0]):
-            opened = np.empty(2 * int(last - e), np.int32)
-            closed = np.empty(2 * int(last - e), np.int32)
+        if last - e > room:
+            room = np.uint64(2) * (last - e)
+            opened, closed = np.empty(room, np.int32), np.empty(room, np.int32)
+            begun, worths = np.empty(room, np.int32), np.empty(room)
         # No pair crosses twice on a bar. Entries and exits are told apart without a branch, which
         # would be guessed wrongly half of the time.
         n_opened, n_closed = np.uint64(0), np.uint64(0)
@@ -143,9 +145,14 @@ def track(
         end, end_squares = leaves[t, 2], leaves[t, 3]
         j = max(t - 1, 0) >> SHIFT
         base, lost, base_squares, lost_squares = bases[j, 0], bases[j, 1], bases[j, 2], bases[j, 3]
+        # What is far away in memory is asked for first, as much of it at a time as there is.
         for i in range(n_closed):
             pair = closed[i]
-            x = since[pair]
+            begun[i] = since[pair]
+            since[pair] = -1
+            worths[i] = totals[pair, 2]
+        for i in range(n_closed):
+            pair, x = closed[i], begun[i]
             if x < 0:
                 continue
             k = x >> SHIFT
@@ -157,10 +164,9 @@ def track(
                 first * first, final * final, entries[x, 3], end_squares, bases[k, 2], bases[k, 3],
                 base_squares, lost_squares,
             )  # fmt: skip
-            worth = totals[pair, 2] * (proceeds / entries[x, 1])
+            worth = worths[i] * (proceeds / entries[x, 1])
             totals[pair, 2] = worth
             totals[pair, 3] += 1.0
-            since[pair] = -1
             if not worth >= thin:
                 doubtful[pair] = True
         for i in range(n_opened):
