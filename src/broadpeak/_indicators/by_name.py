@@ -67,7 +67,7 @@ def run(
         columns = zip_lists(columns, remedy, len(table.codes))
     coded = {key: _coded(column) for key, column in columns.items()}
     levels = [
-        _level(f"{definition.short}_{key}", column, *coded[key])
+        _level(f"{definition.short}_{key}", column, *coded[key][:2])
         for key, column in columns.items()
         if key not in hidden
     ]
