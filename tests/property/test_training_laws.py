@@ -93,7 +93,7 @@ def test_training_and_test_agree(plan):
     data = make_data(seed)
     costs = bp.Costs(spread=0.05, commission=0.01, roll_long=0.002, roll_short=-0.001)
     training = quiet(bp.train, strategy, data, costs=costs, min_trades=0)
-    tested = bp.test(strategy, data, training, costs=costs)
+    tested = bp.test(strategy, data, training, costs=costs, sizing="unit")
     stats = training.components["X"].stats
     net = tested.value.iloc[-1] - data.close.iloc[LOOKBACK]
     # With close fills a training drops the last bar's order, which a test fills for nothing yet.

@@ -88,7 +88,7 @@ def sharpe(values, per_year=365.25):
 
 
 def by_hand(strategy, params, costs=None):
-    portfolio = quiet(bp.test, strategy, DATA, {"X": params}, costs=costs)
+    portfolio = quiet(bp.test, strategy, DATA, {"X": params}, costs=costs, sizing="script")
     return sharpe(returns(portfolio, X["close"].to_numpy()[LOOKBACK:]))
 
 
@@ -175,7 +175,7 @@ def test_a_neighbour_is_a_step_or_the_end_of_the_range(step, value, down, up):
 
 
 def test_halves(training):
-    portfolio = quiet(bp.test, crossing, DATA, training, costs=FEES)
+    portfolio = quiet(bp.test, crossing, DATA, training, costs=FEES, sizing="script")
     values = returns(portfolio, X["close"].to_numpy()[LOOKBACK:])
     halves = [sharpe(part) for part in (values[:280], values[280:])]
     row = rows(training)[HALVES]
@@ -328,7 +328,7 @@ def stitched(wf, shift):
         s.enter_short(below, stop=0.02 * s.close)
 
     start = cycles["test_start"].iloc[0]
-    portfolio = quiet(bp.test, once, DATA, costs=FEES, start=start)
+    portfolio = quiet(bp.test, once, DATA, costs=FEES, start=start, sizing="script")
     return returns(portfolio, X["close"][start:].to_numpy())
 
 
