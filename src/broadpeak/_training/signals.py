@@ -72,11 +72,11 @@ def signals(
     DataFrame
         One row a component, of ensembles one a member, in the order of the strategy's loop:
 
-        * ``component, asset, algo``; ``last_bar`` (label of the asset's last bar) and its ``close``;
+        * ``component, asset, algo``, ``last_bar`` (label of the asset's last bar), its ``close``;
         * what is held: ``position`` (signed units; 0: nothing), ``since`` (label of the bar that
-          opened it), ``entry_price``; ``stop, trail, target`` (prices at which the next bar closes
-          it; NaN: none; of stop and trail the nearer one counts), ``bars_left`` (after so many more
-          bars its lifetime ends; NaN: no limit);
+          opened it), ``entry_price``, ``stop, trail, target`` (prices at which the next bar closes
+          it; NaN: none; of stop and trail the nearer one counts), ``bars_left`` (after so many
+          more bars its lifetime ends; NaN: no limit);
         * ``next_order`` ("enter_long", "enter_short", "exit_long", "exit_short", or None), its
           ``reason`` ("signal" or "lifetime"), its ``lots``, and of an entry ``order_stop,
           order_trail, order_target`` (distances in price from its fill) and ``order_lifetime``

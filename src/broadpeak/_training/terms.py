@@ -51,7 +51,7 @@ ParamsLike: TypeAlias = (
 CostsLike: TypeAlias = "Costs | Mapping[str, Costs] | None"
 
 TRADED_SIZINGS = frozenset({"script", "money", "equity"})
-"""What a test takes over from a training. One lot is how a training compares, not a way to trade."""
+"""What a test takes over from a training: one lot is how values are compared, not traded."""
 
 
 class Stretch(NamedTuple):
@@ -80,8 +80,6 @@ class Terms(NamedTuple):
     ----------
     values : TrainedValues or Defaults
         Of a walk-forward run those of its last training.
-    params : mapping
-        The same as {component: {name: value}}; empty for defaults.
     costs, costs_from
         What is charged, and who said so: "argument", "training", "file", "walk-forward", "none".
     sizing, sizing_from
@@ -94,7 +92,6 @@ class Terms(NamedTuple):
     """
 
     values: TrainedValues | Defaults
-    params: Mapping[str, Mapping[str, float]]
     costs: CostsLike
     costs_from: str
     sizing: Sizing
@@ -102,12 +99,6 @@ class Terms(NamedTuple):
     provenance: Provenance | None
     replay: Replay | None
     data: object
-
-    def table(self, keys: Iterable[str]) -> dict[str, dict[str, float]]:
-        """Return the values by component and name, also where they are the defaults."""
-        if isinstance(self.values, Defaults):
-            return self.values.table(keys)
-        return {key: dict(values) for key, values in self.params.items()}
 
     def costs_of(self, assets: Iterable[str]) -> CostsLike:
         """Return the costs of these assets; those that were taken over may know more of them."""
@@ -150,21 +141,8 @@ def terms_of(
         If `params` is nothing that holds parameters, or belongs to another strategy.
     """
     Sizing.of(sizing, capital=capital, whole=whole)  # checked, whatever the parameters say
-    replay = None
-    if isinstance(params, (str, os.PathLike)):
-        path = check.path("params", params, _REMEDY)
-        params = _cycle_files(strategy, path) if path.is_dir() else read_par(path)
-    if isinstance(params, list):
-        replay, known = _replay_of_files(strategy, params)
-        params = params[-1]
-    elif hasattr(params, "trainings") and hasattr(params, "settings"):  # a WalkForward
-        replay, known = _replay_of_run(params)
-        params = params.trainings[-1]
-    else:
-        known = _known(params)
-    values = values_for(strategy, params)
-    table = {} if params is None or isinstance(params, Defaults) else params
-    costs_from = known.source if costs is None else "argument"
+    replay, known, chosen = _opened(strategy, params)
+    values = values_for(strategy, chosen)
     if sizing is not None or known.sizing is None:
         sizing_from = "strategy" if sizing is None else "argument"
     else:
@@ -173,15 +151,28 @@ def terms_of(
         whole = whole or known.whole
     return Terms(
         values,
-        getattr(table, "params", table),
         known.costs if costs is None else costs,
-        costs_from,
+        known.source if costs is None else "argument",
         Sizing.of(sizing, capital=capital, whole=whole),
         sizing_from,
         known.provenance,
         replay,
         known.data,
     )
+
+
+def _opened(strategy: Strategy, params: ParamsLike) -> tuple[Replay | None, _Known, ParamsLike]:
+    """Return the run to trade again, if there is one, what is known, and the values to go by."""
+    if isinstance(params, (str, os.PathLike)):
+        path = check.path("params", params, _REMEDY)
+        if path.is_dir():
+            files = _cycle_files(strategy, path)
+            return (*_replay_of_files(strategy, files), files[-1])
+        params = read_par(path)
+    trainings = getattr(params, "trainings", None)
+    if trainings:  # a WalkForward
+        return (*_replay_of_run(params), trainings[-1])
+    return None, _known(params), params
 
 
 def _known(params: ParamsLike) -> _Known:
@@ -286,9 +277,9 @@ def _cycle_files(strategy: Strategy, folder: Path) -> list[Parameters]:
         number, cycles = origin.cycle.number, origin.cycle.cycles
         if number in found or n_cycles not in {0, cycles}:
             msg = (
-                f"{shown(str(folder))} must hold the files of one walk-forward run, got {path.name} "
-                f"of cycle {number} of {cycles} beside {first.name} of {n_cycles} cycles. Delete "
-                "the files of the other run."
+                f"{shown(str(folder))} must hold the files of one walk-forward run, got "
+                f"{path.name} of cycle {number} of {cycles} beside {first.name} of {n_cycles} "
+                "cycles. Delete the files of the other run."
             )
             raise ParFileError(msg)
         n_cycles, found[number] = cycles, one
@@ -351,8 +342,8 @@ def _moment(label: Any, index: pd.DatetimeIndex) -> Any:
         moment = pd.Timestamp(label)
     except (TypeError, ValueError):
         return label
-    if isinstance(label, (int, float)) or moment is pd.NaT:
-        return "no date"  # a number of a bar is none
+    if isinstance(label, (int, float)):
+        return label  # the number of a bar is no date
     if (moment.tz is None) is (index.tz is None):
         return moment
     return moment.tz_localize(index.tz if moment.tz is None else None)
@@ -471,4 +462,5 @@ def trained_values(
         error=error,
         sets=sets,
         models=models if isinstance(models, FittedModels) else None,
+        centre=trained.params,
     )

@@ -206,7 +206,7 @@ class PlannedRun:
             costs={asset: self.costs[asset] for asset in traded_assets(tests)},
             costs_from=terms.costs_from,
             sizing_from=terms.sizing_from,
-            params=terms.table(made.components),
+            params=terms.values.table(made.components),
             same_prices=same_prices,
             provenance=origin,
         )
