@@ -160,14 +160,21 @@ class TestCalls:
         assert first.stats.num_trades > 0
         assert seen[-1].par_cycle == 0
 
-    def test_on_step_can_end_a_parameter(self):
-        training = quiet(
-            make_trend(),
-            min_trades=1,
-            on_step=lambda info: not (info.parameter == "fast" and info.step_cycle == 2),
-        )
-        curves = training.components["X"].steps
-        assert [len(curves[name].values) for name in ("fast", "factor", "stop")] == [2, 4, 5]
+    @pytest.mark.parametrize("false", [False, np.False_])
+    def test_on_step_can_end_the_search(self, false):
+        def on_step(info):
+            is_last = info.parameter == "factor" and info.step_cycle == 2
+            return false if is_last else None
+
+        training = quiet(make_trend(), min_trades=1, on_step=on_step)
+        found = training.components["X"]
+        whole = quiet(make_trend(), min_trades=1).components["X"]
+        assert {name: len(curve.values) for name, curve in found.steps.items()} == {
+            "fast": len(whole.steps["fast"].values),
+            "factor": 2,
+        }
+        assert found.params["fast"] == whole.params["fast"]
+        assert found.params["stop"] == 3  # its default
 
 
 class TestResult:

@@ -107,7 +107,7 @@ class TestPlainCalls:
     @pytest.mark.usefixtures("no_engine")
     @pytest.mark.parametrize(
         "options",
-        [{"engine": "threadpool"}, {"retries": 1}, {"show_progress": True}, {"chunk_len": 2}],
+        [{"engine": "threadpool"}, {"retries": 1}, {"warmup": True}, {"chunk_len": 2}],
         ids=lambda options: next(iter(options)),
     )
     def test_an_option_of_a_run_is_obeyed(self, options):

@@ -30,7 +30,7 @@ from broadpeak._run.options import (
     Settings,
     shows_options,
 )
-from broadpeak._run.progress import progress_bar
+from broadpeak._run.progress import ProgressBar, progress_bar
 from broadpeak._run.registry import create, is_serial
 from broadpeak._run.sinks import ChunkResults, Finished, KeptResults, ResultList, Sink
 from broadpeak._run.stored import StoredResults, open_stored
@@ -186,6 +186,7 @@ def run(
     passthrough: tuple[type[Exception], ...] = (),
     by_name: Function | None = None,
     sink: Sink | None = None,
+    bar: ProgressBar | None = None,
 ) -> Finished:
     """Do what `execute` does; return also which tasks have a result.
 
@@ -208,6 +209,8 @@ def run(
         is not one key for each result.
     sink : Sink, optional
         Takes the results; by default a list.
+    bar : ProgressBar, optional
+        The bar of a caller that counts these calls among others, in place of one of the run.
     """
     if keys is not None and not isinstance(keys, pd.Index):
         keys = as_keys_index(check.labels("keys", keys, "be a list of labels, one a task"))
@@ -220,6 +223,7 @@ def run(
         names=names,
         weights=weights,
         passthrough=passthrough,
+        bar=bar,
     )
     if settings.pre_execute_func is not None:
         task_run.call("pre_execute")  # what it changes counts in the key of a stored run
@@ -250,6 +254,7 @@ class TaskRun:
         names: Names | None,
         weights: Sequence[int] | None,
         passthrough: tuple[type[Exception], ...],
+        bar: ProgressBar | None,
     ) -> None:
         if size is not None:
             size = check.integer("size", size, 0)
@@ -270,6 +275,7 @@ class TaskRun:
         self._named: Keywords | None = None
         self._weights = weights
         self._passthrough = passthrough
+        self._bar = bar
         self._chunks, self._n_chunks = _planned_chunks(items, n_tasks, settings)
         n_workers = settings.n_workers
         if n_workers is None:  # cores are counted only where it matters: it takes 40 µs
@@ -335,7 +341,10 @@ class TaskRun:
         )
         total = self._n_tasks if self._weights is None else sum(self._weights)
         outer = nesting.get()
-        self._bar = progress_bar(total, settings.show_progress, settings.pbar_kwargs, outer.depth)
+        own: ProgressBar | None = None
+        if self._bar is None:
+            show, options = settings.show_progress, settings.pbar_kwargs
+            own = self._bar = progress_bar(total, show, options, outer.depth)
         token = nesting.set(Nesting(outer.depth + 1, outer.n_beside * engine.n_workers))
         try:
             if stored is not None:
@@ -349,8 +358,8 @@ class TaskRun:
                 self._drive()
         finally:
             nesting.reset(token)
-            if self._bar is not None:
-                self._bar.close()
+            if own is not None:
+                own.close()
         if self._failure is not None and settings.on_error == "raise":
             raise self._error(self._failure)
         self._n_chunks = queue.n_chunks

@@ -29,13 +29,16 @@ def progress_bar(
     With `show` None it is shown only on a terminal or in a notebook, and not inside another run,
     which `depth` counts.
     """
-    if show is None:
-        show = depth == 0 and is_watched()
-    if not show:
-        return None
-    if not _has_stream() and "file" not in (options or {}):
+    if not is_shown(show, options, depth):
         return None
     return ProgressBar(total, options or {})
+
+
+def is_shown(show: bool | None, options: Keywords | None, depth: int) -> bool:
+    """Return whether there is to be a bar, as `progress_bar` decides it."""
+    if show is None:
+        show = depth == 0 and is_watched()
+    return show and (_has_stream() or "file" in (options or {}))
 
 
 def is_watched() -> bool:
@@ -88,6 +91,21 @@ class ProgressBar:
                 self._failed += failed
                 self._bar.set_postfix(failed=self._failed, refresh=False)
             self._bar.update(n)
+
+    def set_total(self, total: int | None) -> None:
+        """Correct the number of calls; it is never less than what was counted."""
+        bar = self._bar
+        if bar is None:
+            return
+        bar.total = None if total is None else max(total, bar.n)
+        widgets: Any = getattr(getattr(bar, "container", None), "children", ())
+        if len(widgets) > 1 and bar.total:  # of a notebook, which draws the bar itself
+            widgets[1].max = bar.total
+
+    def describe(self, text: str) -> None:
+        """Put `text` before the bar, from the next time it is drawn."""
+        if self._bar is not None:
+            self._bar.set_description(text, refresh=False)
 
     @contextmanager
     def _without_ending_the_run(self) -> Iterator[None]:

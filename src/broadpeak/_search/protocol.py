@@ -28,6 +28,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Generator, Hashable, Iterable, Sequence
 from dataclasses import dataclass
+from enum import IntEnum
 from operator import attrgetter
 from typing import Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
@@ -115,6 +116,49 @@ class StoppingScore(float):
     """
 
     __slots__ = ()
+
+
+class EndingScore(StoppingScore):
+    """A score after which the whole search ends: what was not searched yet keeps its default.
+
+    Examples
+    --------
+    >>> isinstance(EndingScore(1.5), StoppingScore)
+    True
+    """
+
+    __slots__ = ()
+
+
+class Stop(IntEnum):
+    """What ends after a step: nothing, the search of its parameter, or the whole search."""
+
+    NO = 0
+    PARAMETER = 1
+    SEARCH = 2
+
+    def marked(self, score: float) -> float:
+        """Return `score` as one that says so."""
+        if self is Stop.NO:
+            return score
+        return StoppingScore(score) if self is Stop.PARAMETER else EndingScore(score)
+
+    @classmethod
+    def of(cls, score: float) -> Stop:
+        """Return what a score says."""
+        if not isinstance(score, StoppingScore):
+            return cls.NO
+        return cls.SEARCH if isinstance(score, EndingScore) else cls.PARAMETER
+
+
+class _Ended(tuple[float, ...]):
+    """No scores: of a type of its own, as there is only one empty tuple."""
+
+    __slots__ = ()
+
+
+ENDED: Sequence[float] = _Ended()
+"""The answer to steps that are not evaluated, because the search ends before them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,7 +288,8 @@ def maximise(
     evaluate_many : callable
         Gets the list of new `SearchStep` and returns one score for each, in order. A score that is
         not finite is unusable. A `StoppingScore` ends the current parameter after its step: what
-        follows it in the list is ignored, and may be left out of the returned sequence.
+        follows it in the list is ignored, and may be left out of the returned sequence. An
+        `EndingScore` ends the search.
     seed : int or None
         For searchers that draw; None: fresh entropy.
     on_step : callable, optional
@@ -327,17 +372,18 @@ def propose(
             position = searcher.position(state)
         else:
             position = SearchPosition(par_cycle=n_asks)
-        scores, stopped = yield from evaluations.run(points, position)
+        scores, stop = yield from evaluations.run(points, position)
         points = points[: len(scores)]
-        if not stopped:
+        if stop is Stop.NO:
             state = searcher.tell(state, points, scores)
-        elif hasattr(searcher, "stop"):
-            state = searcher.stop(state, points, scores)
-        else:
-            state = searcher.tell(state, points, scores)
+        elif points:
+            state = getattr(searcher, "stop", searcher.tell)(state, points, scores)
+        if stop is Stop.SEARCH or (stop is Stop.PARAMETER and not hasattr(searcher, "stop")):
             break
         idle = 0 if len(evaluations.known) > n_before else idle + 1
-    choice = searcher.choice(state) if hasattr(searcher, "choice") else evaluations.best()
+    # A search that was ended before it began has nothing to choose from.
+    chooses = hasattr(searcher, "choice") and not (n_asks and not evaluations.known)
+    choice = searcher.choice(state) if chooses else evaluations.best()
     score = yield from evaluations.final(choice)
     n_evaluations = len(evaluations.known)
     return SearchResult(space.rounded(choice.values), score, choice, n_evaluations, state)
@@ -391,8 +437,8 @@ class _Evaluations:
 
     def run(
         self, points: list[Point], position: SearchPosition
-    ) -> Generator[list[SearchStep], Sequence[float], tuple[list[float], bool]]:
-        """Return the scores of `points` up to a stop, NaN where unusable, and if there was one."""
+    ) -> Generator[list[SearchStep], Sequence[float], tuple[list[float], Stop]]:
+        """Return the scores of `points` up to a stop, NaN where unusable, and what it ends."""
         cycles = (position.train_cycle, position.par_cycle)
         self._train_cycle = position.train_cycle
         steps = []
@@ -405,28 +451,30 @@ class _Evaluations:
         for key, step in zip(keys, steps, strict=True):
             if key not in self.known:
                 new.setdefault(key, step)
-        fresh, stop_at = (yield from self._evaluate(new)) if new else ({}, None)
+        fresh, stop, stop_at = (yield from self._evaluate(new)) if new else ({}, Stop.NO, None)
         scores: list[float] = []
         for step, key, point in zip(steps, keys, points, strict=True):
             repeated = key in self.known
             if not repeated:
+                if key not in fresh:
+                    break  # the search ended before this step
                 self.known[key] = fresh[key]
             score = self.known[key]
             scores.append(score)
             self._seen.setdefault(point, score)
             if self._on_step is not None:
                 self._on_step(step, score, repeated)
-            if stop_at is not None and not repeated and key == stop_at:
-                return scores, True
-        return scores, False
+            if stop is not Stop.NO and not repeated and key == stop_at:
+                break
+        return scores, stop
 
     def _evaluate(
         self, new: dict[Hashable, SearchStep]
-    ) -> Generator[
-        list[SearchStep], Sequence[float], tuple[dict[Hashable, float], Hashable | None]
-    ]:
-        """Return the scores of new steps by identity, and the one that stops, if there is one."""
+    ) -> Generator[list[SearchStep], Sequence[float], tuple[dict[Hashable, float], Stop, Hashable]]:
+        """Return the scores of new steps by identity, what is to end, and after which of them."""
         answer = yield list(new.values())
+        if answer is ENDED:
+            return {}, Stop.SEARCH, None
         scores = list(check.iterable("evaluate_many", answer, "return a list of scores"))
         fresh: dict[Hashable, float] = {}
         for key, score in zip(new, scores, strict=False):
@@ -434,12 +482,12 @@ class _Evaluations:
             if type(score) is not float:
                 value = check.number("every score of evaluate_many", score, finite=False)
             fresh[key] = value if math.isfinite(value) else math.nan
-            if isinstance(score, StoppingScore):
-                return fresh, key
+            if (stop := Stop.of(score)) is not Stop.NO:
+                return fresh, stop, key
         if len(scores) != len(new):
             rule = f"return one score for each of its {len(new)} steps"
             raise ParamError(broken_rule("evaluate_many", rule, len(scores)))
-        return fresh, None
+        return fresh, Stop.NO, None
 
     def best(self) -> Choice:
         """Return the best point seen, for a searcher that does not choose itself."""

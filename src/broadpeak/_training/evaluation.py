@@ -17,7 +17,8 @@ from broadpeak._run.batches import Outcome
 from broadpeak._run.calls import Calls
 from broadpeak._run.execute import run
 from broadpeak._run.options import Settings
-from broadpeak._search.protocol import Point, SearchStep
+from broadpeak._run.progress import ProgressBar
+from broadpeak._search.protocol import Point, SearchStep, Stop
 from broadpeak._search.searchspace import Dimension
 from broadpeak._store.fingerprint import under_key
 from broadpeak._training.components import Bars, Component
@@ -171,8 +172,8 @@ class Evaluation(NamedTuple):
     plain : tuple of float, or None
         The fields of `stats`; None where the step was left out or failed, or where they stand in
         `block`. Thousands come back from workers, so they travel as plain numbers.
-    stopped : bool
-        The strategy ended the search of this parameter.
+    stopped : int
+        What the strategy ended, as in `Stop`: the search of this parameter, or all of it.
     watched : bool
         The strategy looked at the progress of the search.
     n_unprotected : int
@@ -190,7 +191,7 @@ class Evaluation(NamedTuple):
 
     score: float
     plain: tuple[float, ...] | None = None
-    stopped: bool = False
+    stopped: int = Stop.NO
     watched: bool = False
     n_unprotected: int = 0
     computed: dict[int, float] | None = None
@@ -203,13 +204,14 @@ class Evaluation(NamedTuple):
     def of(cls, stored: object) -> Evaluation:
         """Return the evaluation of a plain tuple; what came out of a file may be anything."""
         kinds: tuple[tuple[type, ...], ...] = (
-            *((int, float, np.number), (tuple, type(None)), (bool, np.bool_), (bool, np.bool_)),
-            *((int, np.integer), (dict, type(None)), (np.ndarray, type(None))),
+            *((int, float, np.number), (tuple, type(None)), (int, np.integer, np.bool_)),
+            *((bool, np.bool_), (int, np.integer), (dict, type(None)), (np.ndarray, type(None))),
             (tuple, type(None)),
         )
         if isinstance(stored, tuple) and len(stored) == len(kinds):
             fits = [isinstance(one, kind) for one, kind in zip(stored, kinds, strict=True)]
-            if all(fits) and (stored[1] is None or len(stored[1]) == len(FIELDS)):
+            fits.append(stored[1] is None or len(stored[1]) == len(FIELDS))
+            if all(fits) and stored[2] in tuple(Stop):
                 halves: Sequence[object] = stored[-1] or (0.0, 0.0)
                 if len(halves) == 2 and all(isinstance(half, kinds[0]) for half in halves):
                     return cls(*stored)
@@ -221,7 +223,7 @@ class Evaluation(NamedTuple):
 
     def travelling(self) -> tuple[object, ...]:
         """Return the plain tuple of which `of` makes the evaluation again."""
-        return (self.score, self.values, *self[2:8])
+        return (self.score, self.values, int(self.stopped), *self[3:8])
 
     @property
     def values(self) -> tuple[float, ...] | None:
@@ -294,7 +296,7 @@ class RecordedRun(NamedTuple):
     """What one call of the strategy left behind; its orders are not simulated yet."""
 
     row: OrderRow
-    stopped: bool
+    stopped: int
     watched: bool
     computed: dict[int, float]
 
@@ -458,18 +460,21 @@ def run_requests(
     label: Callable[[int], str],
     names: Sequence[str],
     columns: Callable[[], Iterable[list[Any]]],
+    *,
+    bar: ProgressBar | None = None,
 ) -> list[object]:
     """Evaluate requests on an engine: ``evaluate_one(setup, request)`` each.
 
     `label` names a request in errors; `names` and `columns` are what a store writes beside each
-    result. None stands for what failed and was skipped.
+    result; `bar` counts them. None stands for what failed and was skipped.
     """
     calls = Calls(evaluate_one, (setup, None), varying={1: (requests, np.arange(len(requests)))})
-    settings = Settings(raise_no_results=False, **execute)
+    # The bar is that of the training, of which these are a part.
+    settings = Settings(**{**execute, "raise_no_results": False, "show_progress": False})
     keys = None
     if settings.store is not None:
         keys = pd.MultiIndex.from_arrays([*columns()], names=[*names])
-    finished = run(calls, settings, keys=keys, label=label, passthrough=OWN_MISTAKES)
+    finished = run(calls, settings, keys=keys, label=label, passthrough=OWN_MISTAKES, bar=bar)
     found: list[object] = [None] * len(requests)
     positions = range(len(requests)) if finished.kept is None else finished.kept.tolist()
     values = [] if finished.value is NoResult else finished.value

@@ -24,13 +24,14 @@ from broadpeak._core import rng
 from broadpeak._search.ascent import Ascent
 from broadpeak._search.genetic import Genetic
 from broadpeak._search.protocol import (
+    ENDED,
     Choice,
     Point,
     Proposals,
     Searcher,
     SearchResult,
     SearchStep,
-    StoppingScore,
+    Stop,
     finish,
     propose,
 )
@@ -46,6 +47,7 @@ from broadpeak._training.evaluation import (
     label_of,
     run_requests,
 )
+from broadpeak._training.evaluationbar import EvaluationBar
 from broadpeak._training.objective import NamedObjective
 from broadpeak._training.pooled import (
     PooledEvaluation,
@@ -66,6 +68,7 @@ class OneSearch(Protocol[ResultT_co]):
     space: SearchSpace
     blended: dict[SearchStep, float]
     borrowed: dict[str, float]
+    cut: bool
 
     @property
     def discovered(self) -> Discovered:
@@ -77,7 +80,7 @@ class OneSearch(Protocol[ResultT_co]):
     def proposals(self, searcher: Searcher, seed: int | None) -> Proposals:
         """Return the steps that a searcher wants."""
 
-    def own_scores(self, steps: Sequence[SearchStep]) -> list[float]:
+    def own_scores(self, steps: Sequence[SearchStep]) -> Sequence[float]:
         """Return the component's own scores, up to a stop; none is evaluated twice."""
 
     def found_at(self, step: SearchStep) -> Evaluation:
@@ -105,14 +108,17 @@ class JointSettings(NamedTuple):
     here : bool
         Evaluations are plain calls, not tasks of an engine.
     watch : callable
-        Gets each step that is taken together, names and evaluation; returns whether to stop.
+        Gets each step that is taken together, names and evaluation; returns what to end.
+    bar : EvaluationBar, optional
+        Counts the steps that are taken together.
     """
 
     borrow: float | str
     seed: int | None
     execute: Mapping[str, Any]
     here: bool
-    watch: Callable[[SearchStep, Mapping[str, float], Evaluation], bool]
+    watch: Callable[[SearchStep, Mapping[str, float], Evaluation], Stop]
+    bar: EvaluationBar | None = None
 
 
 class JointLog(NamedTuple):
@@ -171,6 +177,10 @@ def search_together(
     if pooled[0] and (is_whole or not isinstance(searcher, Ascent)):
         prior = _search_pool(pool, searcher, settings)
         pool.positions = [[] for _ in searches]
+        if pool.ended:  # what was not searched yet keeps its default
+            is_whole, share = True, 0.0
+            for search in searches:
+                search.hold(dict(enumerate(search.space.rounded(search.space.defaults))))
     if share != 0:
         _check_searcher(searcher, share)
         if settings.seed is None:  # what is drawn must be the same for all
@@ -277,6 +287,7 @@ class Pool:
         self._known: dict[Hashable, PooledEvaluation] = {}
         self._trials: list[tuple[SearchStep, Evaluation]] = []
         self._n_batches = 0
+        self.ended = False
 
     def log(self) -> JointLog:
         """Return the steps that were evaluated; more may follow."""
@@ -290,7 +301,8 @@ class Pool:
         for key, row in zip(keys, rows, strict=True):
             if key not in self._known:
                 new.setdefault(key, row)
-        stop_at = self._evaluate(new)
+        stop, stop_at = self._evaluate(new)
+        self.ended |= stop is Stop.SEARCH
         scores: list[float] = []
         for key, row in zip(keys, rows, strict=True):
             if key not in self._known:
@@ -298,8 +310,8 @@ class Pool:
             found = self._known[key]
             is_new = new.get(key) is row
             self._hand_out(row, found, is_new=is_new)
-            stops = is_new and key == stop_at
-            scores.append(StoppingScore(found.whole.score) if stops else found.whole.score)
+            stops = stop is not Stop.NO and is_new and key == stop_at
+            scores.append(stop.marked(found.whole.score) if stops else found.whole.score)
             if stops:
                 break
         return scores
@@ -307,20 +319,22 @@ class Pool:
     def _identity(self, row: Sequence[SearchStep]) -> Hashable:
         return tuple(row) if self.is_watched else tuple(step.point for step in row)
 
-    def _evaluate(self, new: Mapping[Hashable, Sequence[SearchStep]]) -> Hashable:
-        """Evaluate steps up to one that stops; return its key."""
+    def _evaluate(self, new: Mapping[Hashable, Sequence[SearchStep]]) -> tuple[Stop, Hashable]:
+        """Evaluate steps up to one that stops; return what it ends, and its key."""
         self._n_batches += 1
         rows = list(new.values())
         known = [] if self._settings.here or not rows else self._on_engine(rows)
         for number, (key, row) in enumerate(new.items()):
             found = self._here(row, number) if self._settings.here else known[number]
+            if self._settings.here and self._settings.bar is not None:
+                self._settings.bar.update(1)
             self._known[key] = found
             self.is_watched |= found.whole.watched
             values = {self._names[at]: row[0].point[at] for at in sorted(self._logged)}
-            stops = self._settings.watch(row[0], values, found.whole)
-            if stops or found.whole.stopped:
-                return key
-        return None
+            stop = self._settings.watch(row[0], values, found.whole)
+            if stop or found.whole.stopped:
+                return Stop(max(stop, found.whole.stopped)), key
+        return Stop.NO, None
 
     def _here(self, row: Sequence[SearchStep], number: int) -> PooledEvaluation:
         try:
@@ -347,6 +361,7 @@ class Pool:
                 [ALL_COMPONENTS] * len(rows),
                 *([row[0].point[at] for row in rows] for at in at_names),
             ],
+            bar=self._settings.bar,
         )
         skipped = PooledEvaluation(Evaluation(np.nan), (Evaluation(np.nan),) * n_parts)
         return [
@@ -479,6 +494,7 @@ class _Lockstep:
         self._proposals = [search.proposals(searcher, settings.seed) for search in searches]
         self._asked: dict[int, list[SearchStep]] = {}
         self._found: dict[int, SearchResult] = {}
+        self._ended = False
 
     def run(self) -> list[SearchResult]:
         """Search to the end."""
@@ -486,14 +502,17 @@ class _Lockstep:
             self._send(number, None)
         while self._asked:
             ready = [number for number in self._asked if not self._waits(number)]
-            if not ready:
+            if self._ended:
+                self._end()
+            elif not ready:
                 self._together()
             elif self._share != 0:
                 self._blend(ready)
             else:
                 for number in ready:
                     while number in self._asked and not self._waits(number):
-                        self._send(number, self._own_scores(number))
+                        if not self._send_own(number):
+                            break
         return [self._found[number] for number in range(len(self._searches))]
 
     def _waits(self, number: int) -> bool:
@@ -507,13 +526,29 @@ class _Lockstep:
         except StopIteration as end:
             self._found[number] = end.value
 
-    def _own_scores(self, number: int) -> list[float]:
-        return self._searches[number].own_scores(self._asked[number])
+    def _send_own(self, number: int) -> bool:
+        """Let a component take its steps; return whether the search goes on."""
+        if not self._ended:
+            self._send(number, self._own_scores(number))
+        return not self._ended
+
+    def _own_scores(self, number: int) -> Sequence[float]:
+        scores = self._searches[number].own_scores(self._asked[number])
+        self._ended |= any(Stop.of(score) is Stop.SEARCH for score in scores[-1:])
+        return scores
+
+    def _end(self) -> None:
+        """End all searches, since one of them was: only what they chose is evaluated yet."""
+        for number, steps in list(self._asked.items()):
+            is_final = steps[0].par_cycle == 0
+            self._searches[number].cut |= not is_final
+            self._send(number, self._own_scores(number) if is_final else ENDED)
 
     def _together(self) -> None:
         """Let all components take the steps of a common parameter."""
         rows = list(zip(*self._asked.values(), strict=True))
         scores = self._pool.scores(rows)
+        self._ended |= self._pool.ended
         for number in list(self._asked):
             self._send(number, scores)
 
@@ -521,7 +556,7 @@ class _Lockstep:
         """Let components take their steps, and blend the scores of those that are no final ones."""
         own = {number: self._own_scores(number) for number in ready}
         moving = [number for number in ready if self._asked[number][0].par_cycle > 0]
-        scores = {number: own[number] for number in ready}
+        scores: dict[int, Sequence[float]] = {number: own[number] for number in ready}
         if len(moving) > 1:
             names, points = zip(*(self._moved(number) for number in moving), strict=True)
             if any(one != points[0] for one in points):
@@ -535,7 +570,7 @@ class _Lockstep:
                 search.blended.update(zip(self._asked[number], values, strict=False))
                 search.borrowed.update(dict.fromkeys(moved, share))
                 scores[number] = [
-                    StoppingScore(value) if isinstance(score, StoppingScore) else value
+                    Stop.of(score).marked(value)
                     for score, value in zip(own[number], values, strict=True)
                 ]
         for number in ready:

@@ -123,7 +123,7 @@ def evaluate_together(setup: PooledSetup, steps: Sequence[SearchStep]) -> Pooled
     whole = Evaluation(
         first.objective(stats),
         stats.values(),
-        any(one.stopped for one in own),
+        max(one.stopped for one in own),
         any(one.watched for one in own),
         sum(one.n_unprotected for one in own),
         None,

@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial, update_wrapper
-from typing import Any, NamedTuple, TypeAlias, TypedDict, overload
+from typing import Any, Literal, NamedTuple, TypeAlias, TypedDict, overload
 
 import numpy as np
 import pandas as pd
@@ -17,6 +17,7 @@ from broadpeak._core.aliases import ArrayLike
 from broadpeak._core.check import did_you_mean
 from broadpeak._core.recall import Recall
 from broadpeak._run.carried import Carried, by_name
+from broadpeak._search.protocol import Stop
 from broadpeak._training.components import Bars, Component
 from broadpeak._training.fits import FitFunction, FittedModels, ModelKey, no_models
 from broadpeak._training.orders import (
@@ -286,8 +287,10 @@ class RunState:
         What the loops named so far.
     n_common, n_inside
         How many `optimize` calls were made outside of the loop, and inside for each component.
-    stopped, watched : bool
-        Whether the strategy ended the search, and whether it looked at where the search stands.
+    stopped : int
+        What the strategy ended, as in `Stop`.
+    watched : bool
+        Whether the strategy looked at where the search stands.
     is_first_look : bool
         A later run may order something else: the strategy asked for the number of parameters,
         which a discovery does not know, or its loops name the first component where a discovery
@@ -318,7 +321,7 @@ class RunState:
     components: list[Component] = field(default_factory=list)
     n_common: int = 0
     n_inside: dict[Component, int] = field(default_factory=dict)
-    stopped: bool = False
+    stopped: int = Stop.NO
     watched: bool = False
     is_first_look: bool = False
     models: FittedModels = field(default_factory=no_models)
@@ -835,9 +838,24 @@ class StrategyRun:
         """Number of the training pass, from 1."""
         return self._watched_position().train_cycle
 
-    def stop_search(self) -> None:
-        """End the search of the current parameter (ascent) or the whole search after this step."""
-        self._state.stopped = True
+    def stop_search(self, what: Literal["parameter", "all"] = "parameter") -> None:
+        """End the search after this step: that of the current parameter, or all of it.
+
+        Parameters
+        ----------
+        what : "parameter" or "all", default "parameter"
+            "parameter": an ascent goes on with the next parameter; a search that moves several
+            parameters together ends. "all": the search of this component ends, and of those that
+            share parameters or scores with it. What it has found of the current parameter counts;
+            later parameters keep their defaults. Other components are searched as ever.
+
+        Raises
+        ------
+        ParamError
+            If `what` is something else.
+        """
+        check.one_of("what", what, _STOPS)
+        self._state.stopped = max(self._state.stopped, _STOPS[what])
 
     def _watched_position(self) -> OptimizePosition:
         # Who looks at the position may act on it, so equal parameters need not give equal results.
@@ -879,6 +897,7 @@ class StrategyRun:
         return f"<run of {what}, mode={state.mode!r}>"
 
 
+_STOPS = {"parameter": Stop.PARAMETER, "all": Stop.SEARCH}
 _MEMBERS = frozenset([*SETTINGS, *(name for name in vars(StrategyRun) if name[0] != "_")])
 
 

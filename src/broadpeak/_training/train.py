@@ -29,12 +29,12 @@ from broadpeak._data.data import Data
 from broadpeak._run.calls import Calls
 from broadpeak._run.execute import run
 from broadpeak._run.options import ChunkOptions, DispatchOptions, Settings
-from broadpeak._run.progress import is_watched
 from broadpeak._run.registry import is_serial
 from broadpeak._search.ascent import MAX_MEMBERS, Ascent
 from broadpeak._search.brute import Brute
 from broadpeak._search.genetic import Genetic
 from broadpeak._search.protocol import (
+    ENDED,
     Choice,
     Point,
     Proposals,
@@ -42,7 +42,7 @@ from broadpeak._search.protocol import (
     Searcher,
     SearchResult,
     SearchStep,
-    StoppingScore,
+    Stop,
     check_searcher,
     finite_scores,
     maximise,
@@ -62,6 +62,7 @@ from broadpeak._training.evaluation import (
     Discovered,
     Evaluation,
     EvaluationSetup,
+    SeeRun,
     by_store_key,
     discover_all,
     evaluate_here,
@@ -72,6 +73,7 @@ from broadpeak._training.evaluation import (
     models_at,
     run_requests,
 )
+from broadpeak._training.evaluationbar import CountedTrainings, EvaluationBar, evaluation_bar
 from broadpeak._training.fits import ModelKey, trained_models
 from broadpeak._training.guard import MOST_CHECKED, TrainingCheck, check_chosen
 from broadpeak._training.jointsearch import JointSettings, search_together
@@ -427,15 +429,19 @@ def train(
         Call the strategy on a few copies of the prices as well, to see that no order depends on
         later bars, nor on more bars before it than `lookback`.
     on_step : callable, optional
-        Called with a `StepInfo` after each evaluation, in order; returning False ends the search
-        of the current parameter.
+        Called with a `StepInfo` after each evaluation, in order. Returning False ends the search of
+        the component, as ``s.stop_search("all")`` does: what was found of the current parameter
+        counts, later parameters keep their defaults, and the next component is searched as ever. An
+        error that it raises ends the training; its attribute `training` is the `Training` of what
+        was finished.
     samples : (bar, m), optional
         Oversampling: `data` has finer bars, such as 15 minutes, and `bar` is the bar to trade, such
         as "4h". Every combination is evaluated on m cuts of the data into such bars, each shifted
         by bar / m, and every statistic is the mean over the cuts. A value that only works with one
         way of cutting the day does not win then. Results are those of the cut without a shift.
     **execute_options
-        As of `execute`: ``engine=``, ``n_workers=``, ``show_progress=``, ``chunk_len=``, …
+        As of `execute`: ``engine=``, ``n_workers=``, ``show_progress=``, ``chunk_len=``, … The
+        progress bar is one for the whole training, and counts evaluations.
 
     Returns
     -------
@@ -482,7 +488,9 @@ def train(
         plan = plan_training(as_strategy(strategy), cut, settings)
         trained.append((plan, plan.windows(start, end)))
     (plan, windows), *others = trained
-    training = TrainingTask(plan, windows, (start, end), tuple(others)).run(check=settings.check)
+    task = TrainingTask(plan, windows, (start, end), tuple(others))
+    with evaluation_bar(settings.execute, plan.strategy.name) as bar:
+        training = task.run(check=settings.check, bar=bar)
     for note in training.notes:
         warnings.warn(note, stacklevel=2)
     return training
@@ -579,8 +587,10 @@ class TrainingTask(NamedTuple):
     period: tuple[Hashable, Hashable] | None = None
     samples: tuple[tuple[TrainingPlan, Mapping[str, BarWindow]], ...] = ()
 
-    def run(self, *, check: bool = False) -> Training:
+    def run(self, *, check: bool = False, bar: EvaluationBar | None = None) -> Training:
         """Train every component; `check` the strategy for look-ahead and look-back before.
+
+        `bar` counts the evaluations.
 
         Raises
         ------
@@ -588,9 +598,12 @@ class TrainingTask(NamedTuple):
             If the strategy breaks a rule, or has no parameter.
         TaskError
             If it raises anything that is no error of this library.
+        Exception
+            What `on_step` raised, with what was finished as its attribute `training`.
         """
         began = time.perf_counter()
         plan, options = self.plan, self.plan.options
+        watcher = _NOBODY if options.on_step is None else StepWatcher(options.on_step)
         strategy, data = plan.strategy, plan.data
         views = {symbol: _view(plan, symbol, one) for symbol, one in self.windows.items()}
         found = discover_all(strategy, views)
@@ -600,9 +613,7 @@ class TrainingTask(NamedTuple):
                 "got none. bp.test(strategy, data) runs it as it is."
             )
             raise StrategyError(msg)
-        together = len(found) > 1 and (
-            options.borrow != 0 or any(map(any, (f.common for f in found)))
-        )
+        together = _is_joint(options, found)
         checks = [self._check(one, alone=not together) for one in found] if check else []
         checked = _joined(one.before() for one in checks)
         searches: list[ComponentSearch] = []
@@ -622,13 +633,18 @@ class TrainingTask(NamedTuple):
                     for cut, cuts in self.samples
                 ]
                 setup = replace(setup, samples=tuple(others))
-            searches.append(ComponentSearch(setup, one, options))
+            searches.append(ComponentSearch(setup, one, options, watcher, bar))
         logs: list[TrialLog] = []
         shared: list[frozenset[str]] = [frozenset()] * len(searches)
         for search, one_check in zip(searches, checks, strict=False):
             search.check = one_check
+        if bar is not None:
+            bar.begin(_expected_searches(plan, found, together=together))
         if together:
-            results, joint, shared = search_together(searches, plan.searcher, _joint(options))
+            settings = _joint(options, watcher, bar)
+            results, joint, shared = search_together(searches, plan.searcher, settings)
+            if bar is not None:
+                bar.end_search()
             if joint is not None:
                 logs.append(_trial_log(ALL_COMPONENTS, *joint))
         else:
@@ -648,7 +664,7 @@ class TrainingTask(NamedTuple):
                 unseen = [point for point in dict.fromkeys(points) if point != seen]
                 check_chosen(strategy, one, unseen[:n_checked], trained_models(models))
         start, end = _bounds(plan, self.windows) if self.period is None else self.period
-        return Training(
+        training = Training(
             components={one.key: one for one in results},
             strategy=strategy,
             data=data,  # type: ignore[arg-type]  # on a worker `train_many` puts it in again
@@ -662,6 +678,9 @@ class TrainingTask(NamedTuple):
             logs=tuple(logs),
             models=trained_models(models),
         )
+        if watcher.error is not None:
+            raise _with_finished(watcher.error, "training", training)
+        return training
 
     def _check(self, one: Discovered, *, alone: bool) -> TrainingCheck:
         """Return the check of a component; a search of it `alone` can help."""
@@ -678,6 +697,39 @@ def _joined(found: Iterable[dict[str, str]]) -> dict[str, str]:
     for one in found:
         joined = {**one, **joined}
     return joined
+
+
+def _is_joint(options: TrainOptions, found: Sequence[Discovered]) -> bool:
+    """Return whether components share parameters or scores."""
+    return len(found) > 1 and (options.borrow != 0 or any(map(any, (one.common for one in found))))
+
+
+def _expected_searches(
+    plan: TrainingPlan, found: Sequence[Discovered], *, together: bool
+) -> list[int]:
+    """Return about how many evaluations each search makes, 0 where that is not known.
+
+    Components that share parameters or scores are one search, in which a step that all of them take
+    counts once.
+    """
+    if not together:
+        return [_expected(plan.searcher, one.dimensions)[0] for one in found]
+    is_pooled = plan.options.borrow == 1
+    common = [
+        dim
+        for dim, is_common in zip(found[0].dimensions, found[0].common, strict=True)
+        if is_common or is_pooled
+    ]
+    own = [
+        [
+            dim
+            for dim, is_common in zip(one.dimensions, one.common, strict=True)
+            if not (is_common or is_pooled)
+        ]
+        for one in found
+    ]
+    parts = [_expected(plan.searcher, dims)[0] for dims in (common, *own)]
+    return [sum(parts) if all(parts) else 0]
 
 
 def _expected(searcher: Searcher, dimensions: Sequence[Dimension]) -> tuple[int, bool]:
@@ -737,7 +789,8 @@ def train_many(
     in_turn |= any(task.plan.options.on_step is not None for task in tasks)
     in_turn |= is_serial(settings.engine)
     if in_turn:
-        return [task.run() for task in tasks]
+        with evaluation_bar(execute, tasks[0].plan.strategy.name, len(tasks)) as bar:
+            return _run_in_turn(tasks, bar)
     # Prices go to a worker once, and need not come back with every training.
     kept_options = {name: value for name, value in execute.items() if name == "store_key"}
     plans = {id(task.plan): task.plan for task in tasks}
@@ -753,7 +806,13 @@ def train_many(
         1: (rest, np.arange(len(rest))),
     }
     calls = Calls(_run_task, (None, None), varying=varying)
-    finished = run(calls, settings, label=label, passthrough=(BroadpeakError,))
+    settings = replace(settings, show_progress=False)
+    with evaluation_bar(execute, tasks[0].plan.strategy.name, len(tasks)) as bar:
+        sink = None
+        if bar is not None:
+            bar.expect(_expected_length(tasks[0]))
+            sink = CountedTrainings(bar)
+        finished = run(calls, settings, label=label, passthrough=(BroadpeakError,), sink=sink)
     if len(finished.value) < len(tasks):
         msg = "Every training must succeed, got one that failed and was skipped."
         raise ParamError(msg)
@@ -763,6 +822,42 @@ def train_many(
         known = environment_of(data)
         trainings.append(replace(training, data=data, environment=known, settings=settings_of))
     return trainings
+
+
+def _run_in_turn(tasks: Sequence[TrainingTask], bar: EvaluationBar | None) -> list[Training]:
+    """Run trainings one after the other; an error of `on_step` keeps those that are finished."""
+    trainings: list[Training] = []
+    for task in tasks:
+        try:
+            trainings.append(task.run(bar=bar))
+        except Exception as error:
+            last = getattr(error, "training", None)
+            if isinstance(last, Training):
+                _with_finished(error, "trainings", (*trainings, last))
+            raise
+    return trainings
+
+
+def _with_finished(error: Exception, name: str, finished: object) -> Exception:
+    """Return what `on_step` raised, with what was finished before as an attribute."""
+    try:
+        setattr(error, name, finished)
+    except AttributeError:  # a class of the user may refuse it
+        return error
+    error.add_note(f"What was finished before on_step failed is kept: error.{name}")
+    return error
+
+
+def _expected_length(task: TrainingTask) -> int | None:
+    """Return about how many evaluations a training makes, None where that is not known."""
+    plan = task.plan
+    try:
+        views = {symbol: _view(plan, symbol, one) for symbol, one in task.windows.items()}
+        found = discover_all(plan.strategy, views)
+    except Exception:  # noqa: BLE001  # the training itself tells of it, and better
+        return None
+    parts = _expected_searches(plan, found, together=_is_joint(plan.options, found))
+    return sum(parts) if all(parts) else None
 
 
 _RestOfTask: TypeAlias = tuple[
@@ -843,15 +938,14 @@ def _half_objective(plan: TrainingPlan) -> Objective:
     return resolve_objective(options.objective, options.min_trades / 2)
 
 
-def _joint(options: TrainOptions) -> JointSettings:
+def _joint(options: TrainOptions, watcher: StepWatcher, bar: EvaluationBar | None) -> JointSettings:
     """Return how several components are searched."""
 
-    def watch(step: SearchStep, params: Mapping[str, float], found: Evaluation) -> bool:
-        info = _step_info(ALL_COMPONENTS, step, params, found)
-        return options.on_step is not None and options.on_step(info) is False
+    def watch(step: SearchStep, params: Mapping[str, float], found: Evaluation) -> Stop:
+        return watcher.see(_step_info(ALL_COMPONENTS, step, params, found))
 
     here = not _needs_engine(options.execute)
-    return JointSettings(options.borrow, options.seed, options.execute, here, watch)
+    return JointSettings(options.borrow, options.seed, options.execute, here, watch, bar)
 
 
 def offset_cuts(data: Data, samples: object) -> list[Data]:
@@ -889,11 +983,47 @@ def offset_cuts(data: Data, samples: object) -> list[Data]:
 # ------------------------------------------------------------------ the search of one component
 
 
+class StepWatcher:
+    """Tells `on_step` of every evaluation, and what it wants to end.
+
+    An error in it ends the search, too, so that what is finished can be kept; `error` is then
+    raised in the end, and nobody is told of what follows.
+    """
+
+    def __init__(self, on_step: Callable[[StepInfo], object] | None) -> None:
+        self.error: Exception | None = None
+        self._on_step = on_step
+
+    def see(self, info: StepInfo) -> Stop:
+        """Tell of an evaluation."""
+        if self._on_step is None:
+            return Stop.NO
+        if self.error is None:
+            try:
+                answer = self._on_step(info)
+            except Exception as error:  # noqa: BLE001  # raised in the end
+                self.error = error
+            else:
+                # A comparison of numbers of numpy gives its kind of False.
+                ends = isinstance(answer, (bool, np.bool_)) and not answer
+                return Stop.SEARCH if ends else Stop.NO
+        return Stop.SEARCH
+
+
+_NOBODY = StepWatcher(None)
+"""Where nobody watches nothing can fail, so all trainings share it."""
+
+
 class ComponentSearch:
     """The search of one component: evaluates what a searcher proposes, and keeps it in order."""
 
     def __init__(
-        self, setup: EvaluationSetup, discovered: Discovered, options: TrainOptions
+        self,
+        setup: EvaluationSetup,
+        discovered: Discovered,
+        options: TrainOptions,
+        watcher: StepWatcher,
+        bar: EvaluationBar | None = None,
     ) -> None:
         self.setup = setup
         self.discovered = discovered
@@ -901,7 +1031,10 @@ class ComponentSearch:
         self.by_point: dict[Point, Evaluation] = {}
         self.check: TrainingCheck | None = None  # what is checked on the way
         self.narrow: tuple[str, ...] = ()  # what was chosen from too narrow a peak
+        self.cut = False  # whether it was ended with steps that have no score
         self._discovered = discovered
+        self._watcher = watcher
+        self._bar = bar
         # Where steps are not judged by the component's own score alone: the scores they are judged
         # by, and the share that other components have in them, by parameter.
         self.blended: dict[SearchStep, float] = {}
@@ -927,7 +1060,10 @@ class ComponentSearch:
             on_step=self.keep,
             identity=self._identity,
         )
-        return self.result(found, time.perf_counter() - began)
+        result = self.result(found, time.perf_counter() - began)
+        if self._bar is not None:
+            self._bar.end_search()
+        return result
 
     def log(self) -> TrialLog:
         """Return the steps that were evaluated, without the final run of the chosen values."""
@@ -948,8 +1084,16 @@ class ComponentSearch:
         """Return what makes two steps the same: their values, or all if the strategy looks."""
         return step if self._watched else step.point
 
-    def _scores(self, steps: Sequence[SearchStep]) -> list[float]:
-        """Return the scores of `steps`, up to the one that ends the parameter."""
+    @property
+    def tried(self) -> bool:
+        """Whether any step of the search was evaluated."""
+        return any(step.par_cycle for step in self._trials)
+
+    def _scores(self, steps: Sequence[SearchStep]) -> Sequence[float]:
+        """Return the scores of `steps`, up to the one that ends the parameter, or the search."""
+        if self._watcher.error is not None and steps[0].par_cycle:
+            self.cut = True
+            return ENDED
         self._n_batches += 1
         scores: list[float] = []
         on_step = self._options.on_step
@@ -959,27 +1103,41 @@ class ComponentSearch:
             self._watched |= found.watched
             stop = found.stopped
             if on_step is not None:
-                stop |= on_step(self._info(step, found)) is False
-            scores.append(StoppingScore(found.score) if stop else found.score)
-            if stop:
+                stop = max(stop, self._watcher.see(self._info(step, found)))
+            if stop and step.par_cycle:  # after the last step nothing is left to end
+                scores.append(Stop(stop).marked(found.score))
                 break
+            scores.append(found.score)
         return scores
 
     def _evaluations(self, steps: Sequence[SearchStep]) -> Iterable[Evaluation]:
         """Return one evaluation a step; those made here are made as they are asked for."""
         if not self._here:
             return self._on_engine(steps)
-        setup, names, checked = self.setup, self.space.names, self.check
+        setup, names = self.setup, self.space.names
         if self._options.on_step is not None or not is_batched(setup):
             return map(self._in_turn, steps, itertools.count())
-        see = _see_nothing if checked is None else checked.see
+        see = self._see
         return evaluate_in_batches(setup, steps, names, known=self._known_run, see=see)
 
     def _in_turn(self, step: SearchStep, number: int) -> Evaluation:
         """Return the evaluation of one step, made here, and of use for the check on the way."""
-        see = _see_nothing if self.check is None else self.check.see
         known = self._known_run(step)
-        return evaluate_here(self.setup, step, number, self.space.names, known=known, see=see)
+        return evaluate_here(self.setup, step, number, self.space.names, known=known, see=self._see)
+
+    @property
+    def _see(self) -> SeeRun:
+        """What is shown every run of a step that is made here, as soon as it ended."""
+        see = _see_nothing if self.check is None else self.check.see
+        bar = self._bar
+        if bar is None:
+            return see
+
+        def counted(run: RunState, step: SearchStep) -> None:
+            bar.update(1)
+            see(run, step)
+
+        return counted
 
     def _known_run(self, step: SearchStep) -> Discovered | None:
         """Return what the strategy orders at a step, if it was called on a copy instead."""
@@ -997,6 +1155,7 @@ class ComponentSearch:
             lambda at: label_of(key, names, steps[at].point),
             ["component", *names],
             lambda: [[key] * len(steps), *map(list, zip(*(s.point for s in steps), strict=True))],
+            bar=self._bar,
         )
         return [Evaluation(np.nan) if value is None else Evaluation.of(value) for value in values]
 
@@ -1018,14 +1177,17 @@ class ComponentSearch:
             searcher, self.space, seed=seed, on_step=self.keep, identity=lambda step: step
         )
 
-    def own_scores(self, steps: Sequence[SearchStep]) -> list[float]:
+    def own_scores(self, steps: Sequence[SearchStep]) -> Sequence[float]:
         """Return the component's own scores, up to a stop; none is evaluated twice."""
         keys = [self._identity(step) for step in steps]
         new: dict[Hashable, SearchStep] = {}
         for key, step in zip(keys, steps, strict=True):
             if key not in self._known:
                 new.setdefault(key, step)
-        fresh = dict(zip(new, self._scores(list(new.values())) if new else [], strict=False))
+        evaluated = self._scores(list(new.values())) if new else []
+        if evaluated is ENDED:
+            return ENDED
+        fresh = dict(zip(new, evaluated, strict=False))
         self._known |= {key: self._by_step[new[key]] for key in fresh}
         scores: list[float] = []
         for key, step in zip(keys, steps, strict=True):
@@ -1037,7 +1199,7 @@ class ComponentSearch:
                 self._unseen.discard(key)
                 self._trials.add(step)
             scores.append(fresh.pop(key, found.score))
-            if isinstance(scores[-1], StoppingScore):
+            if Stop.of(scores[-1]) is not Stop.NO:
                 break
         return scores
 
@@ -1250,16 +1412,15 @@ def _see_nothing(run: RunState, step: SearchStep) -> None:
     """Look at no run."""
 
 
-_UNUSED_HERE = {"n_workers", "store_key", "engine", "show_progress"}
+_UNUSED_HERE = {"n_workers", "store_key", "engine", "show_progress", "pbar_kwargs"}
 
 
 def _needs_engine(execute: Mapping[str, Any]) -> bool:
-    """Return whether evaluations go through a run: for an engine, a store, callbacks, a bar, ….
+    """Return whether evaluations go through a run: for an engine, a store, callbacks, ….
 
     Otherwise they are plain calls, one after the other.
     """
-    shown = execute.get("show_progress")
-    if not is_serial(execute.get("engine", "serial")) or (is_watched() if shown is None else shown):
+    if not is_serial(execute.get("engine", "serial")):
         return True
     return any(value is not None for name, value in execute.items() if name not in _UNUSED_HERE)
 
@@ -1302,6 +1463,8 @@ def _notes(
         n_together += n_chosen
         if not n_trades:
             silent.append(found.key)
+        elif not found.usable and search.cut and not search.tried:
+            continue  # the search was ended before it came to this component
         elif not found.usable:
             unusable.append(found.key)
         elif n_chosen < MIN_TRADES_PER_PARAMETER * n_params:
