@@ -411,6 +411,7 @@ def test_defaults_of_the_search_are_those_of_train() -> None:
     defaults = {"engine": "serial", "n_workers": None}
     defaults |= {name: one.default for name, one in inspect.signature(bp.train).parameters.items()}
     options = dict(inspect.signature(inputs.search_settings).parameters)
+    assert options.pop("progress").default is None  # as `execute` decides
     assert len(options) == 14
     # A share or a word: typed as a string.
     assert inputs.share_to_borrow(options.pop("borrow").default) == defaults["borrow"]

@@ -1,18 +1,27 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Every Python example in README and docs runs, page by page, in order, in one namespace."""
+"""Every Python example in README and docs runs, page by page, in order, in one namespace.
+
+So does every block of shell commands that says so: ``sh run``.
+"""
 
 from __future__ import annotations
 
 import re
+import shlex
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from broadpeak._cli.app import main
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 # A block of text right below an example is what the example prints.
 BLOCK = re.compile(
-    r"^```python(?P<info>[^\n]*)\n(?P<code>.*?)^```$(?:\n\n```text\n(?P<printed>.*?)^```$)?",
+    r"^```(?P<language>python|sh run)(?P<info>[^\n]*)\n(?P<code>.*?)^```$"
+    r"(?:\n\n```text\n(?P<printed>.*?)^```$)?",
     re.MULTILINE | re.DOTALL,
 )
 LINK = re.compile(r"\]\((?!https?:|#|mailto:)(?P<target>[^)#]+)")
@@ -31,17 +40,46 @@ def test_examples_run(
 ) -> None:
     # Examples write files; they do so in a folder of their own.
     monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)  # as for a script in this folder
     text = page.read_text(encoding="utf-8")
     namespace: dict[str, object] = {"__name__": "__main__"}
     for block in BLOCK.finditer(text):
         if "no-run" in block["info"]:
             continue
-        # Leading lines keep the line numbers of the page in tracebacks.
-        lead = "\n" * text.count("\n", 0, block.start("code"))
-        exec(compile(lead + block["code"], str(page), "exec"), namespace)
+        if block["language"] == "python":
+            # Leading lines keep the line numbers of the page in tracebacks.
+            lead = "\n" * text.count("\n", 0, block.start("code"))
+            exec(compile(lead + block["code"], str(page), "exec"), namespace)
+        else:
+            run_commands(block["code"])
         printed = capsys.readouterr().out
         if block["printed"] is not None:
-            assert printed == block["printed"]
+            assert without_ends(printed) == without_ends(block["printed"])
+
+
+@pytest.fixture(autouse=True)
+def forget(tmp_path: Path) -> Iterator[None]:
+    """What a page imports from its folder is unknown to the next page."""
+    yield
+    for name, module in list(sys.modules.items()):
+        if str(getattr(module, "__file__", None) or "").startswith(str(tmp_path)):
+            del sys.modules[name]
+
+
+def run_commands(code: str) -> None:
+    """Run the lines of a block as a shell does, in this process; each must succeed."""
+    for line in code.replace("\\\n", " ").splitlines():
+        program, *words = shlex.split(line, comments=True) or [""]
+        if program:
+            assert program == "broadpeak", line
+            with pytest.raises(SystemExit) as end:
+                main(words)
+            assert not end.value.code, line
+
+
+def without_ends(printed: str) -> list[str]:
+    """Return lines without the blanks at their ends, which tables have and pages have not."""
+    return [line.rstrip() for line in printed.strip("\n").splitlines()]
 
 
 @pytest.mark.parametrize("page", sorted({*PAGES, *ROOT.glob("*.md")}), ids=name_of)

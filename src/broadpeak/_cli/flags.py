@@ -150,6 +150,12 @@ Workers: TypeAlias = Annotated[
 ]
 
 
+Progress: TypeAlias = Annotated[
+    bool | None,
+    typer.Option(
+        "--progress/--no-progress", help="Show a bar on stderr. Default: if that is a terminal."
+    ),
+]
 Check: TypeAlias = Annotated[
     bool, typer.Option("--check/--no-check", help="Refuse a strategy that looks ahead.")
 ]

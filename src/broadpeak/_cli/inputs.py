@@ -243,6 +243,7 @@ def search_settings(
     engine: flags.Engine = "serial",
     workers: flags.Workers = None,
     check: flags.Check = True,
+    progress: flags.Progress = None,
 ) -> dict[str, Any]:
     """Return the options of a search by the names they have in `bp.train`.
 
@@ -266,7 +267,13 @@ def search_settings(
         "engine": engine,
         "n_workers": workers,
         "check": check,
+        **shown_progress(progress),
     }
+
+
+def shown_progress(wanted: bool | None) -> dict[str, Any]:
+    """Return the option of `execute` for a bar; without a word a terminal has one."""
+    return {} if wanted is None else {"show_progress": wanted}
 
 
 def sizing_settings(

@@ -49,6 +49,8 @@ def signals(
     found, notes = inputs.with_warnings(lambda: bp.signals(plan, prices, chosen, **settings))
     name = inputs.name_of(plan)
     rows: list[dict[Any, Any]] = found.to_dict(orient="records")
+    for row in rows:  # pandas may write NaN for no order beside one
+        row["next_order"], row["reason"] = _text(row["next_order"]), _text(row["reason"])
     due = [row for row in rows if row["next_order"] is not None]
     if as_json:
         console.show_json({"strategy": name, "signals": rows, "orders": due, "warnings": notes})
@@ -60,6 +62,10 @@ def signals(
     console.show_lines(lines or [f"{name}: no order is due on the next bar."])
     trained = sorted({row["trained"] for row in rows if row["trained"]})
     console.show_lines([f"values trained on {period}" for period in trained])
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
 
 
 def _show_rows(rows: Sequence[Mapping[Any, Any]], title: str) -> None:

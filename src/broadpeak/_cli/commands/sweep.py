@@ -50,6 +50,7 @@ def sweep(
         str | None,
         typer.Option("--store-key", help="Your name for the function's version; see docs/stores."),
     ] = None,
+    progress: flags.Progress = None,
     out: flags.OutFolder = None,
     as_json: flags.AsJson = False,
 ) -> None:
@@ -73,6 +74,7 @@ def sweep(
             "n_workers": workers,
             "store": store,
             "store_key": store_key,
+            **inputs.shown_progress(progress),
         },
     )
     scores, notes = inputs.with_warnings(lambda: swept(*prices, **grid))

@@ -132,7 +132,9 @@ def with_labels(table: pd.DataFrame, columns: Columns, owner: str) -> pd.DataFra
             pd.Index([columns[position] for position in keep], dtype=object), axis=1
         )
     known = list(table.columns)
-    if not any(label in known for label in columns) and all(x in known for x in columns.values()):
+    # A dict the other way round says the same, unless its keys are no fields but slips.
+    turned = all(label in ROLES and label not in known for label in columns)
+    if turned and all(label in known for label in columns.values()):
         columns = {label: str(role) for role, label in columns.items()}
     for label, role in columns.items():
         if label not in known:
