@@ -6,9 +6,17 @@ from __future__ import annotations
 import plotly.graph_objects as go
 
 from broadpeak._core import drawing
+from broadpeak._report import theme
 from broadpeak._report.backtest_page import backtest_report
-from broadpeak._report.charts.heatmap import heatmap_figure, line_figure, surface_figure
+from broadpeak._report.charts.heatmap import (
+    grid_figure,
+    grid_surface,
+    heatmap_figure,
+    line_figure,
+    surface_figure,
+)
 from broadpeak._report.charts.parameter import parameter_figure
+from broadpeak._report.charts.scores import cuts_figure, lines_figure, volume_figure
 from broadpeak._report.charts.walk_chart import walk_forward_figure
 from broadpeak._report.sections import one_line
 from broadpeak._report.training_page import training_report
@@ -62,8 +70,12 @@ def _walk_forward(walked: WalkForward) -> go.Figure:
 drawing.register("parameter-chart", parameter_figure)
 drawing.register("heatmap", _heatmap)
 drawing.register("surface", _surface)
-drawing.register("score-heatmap", heatmap_figure)
-drawing.register("score-line", line_figure)
+drawing.register("score-grid", grid_figure)
+drawing.register("score-surface", grid_surface)
+drawing.register("score-volume", volume_figure)
+drawing.register("score-lines", lines_figure)
+drawing.register("score-cuts", cuts_figure)
+drawing.register("dark", theme.darkened)
 drawing.register("walk-forward-chart", _walk_forward)
 drawing.register("training-report", training_report)
 drawing.register("backtest-report", backtest_report)

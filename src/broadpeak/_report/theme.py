@@ -7,6 +7,9 @@ from collections.abc import Iterable
 from typing import TypeAlias
 
 import plotly.graph_objects as go
+from plotly.io import from_json
+
+from broadpeak.errors import ParamTypeError, broken_rule
 
 Spec: TypeAlias = dict[str, object]
 """A part of a Plotly figure as plain values: a trace, an axis, a shape."""
@@ -23,9 +26,10 @@ DEFAULTS = "#8d99a6"
 TRAINED = "#1767c9"
 HELD = "#e08a00"
 SHADE = "rgba(102,114,127,0.11)"
+BAND = "rgba(102,114,127,0.2)"
 LINES = ("#1767c9", "#e08a00", "#0b7a4b", "#9a3fb5", "#c2410c", "#0e7c86")
 SCALE = [
-    [0.0, "#f4f7fb"],
+    [0.0, "#e4edf7"],
     [0.25, "#bfdcf8"],
     [0.5, "#6fb2ee"],
     [0.75, "#2472c4"],
@@ -43,6 +47,15 @@ DARK = {
     TRAINED: "#5aa2ff",
     OBJECTIVE: "#ff6b7d",
     "#ffffff": "#161c22",
+    "#9a3fb5": "#c678dd",
+    "#c2410c": "#f08a50",
+    "#0e7c86": "#3cb8c4",
+    # The scale runs the other way: low scores keep close to the ground, high ones shine.
+    "#e4edf7": "#22303f",
+    "#bfdcf8": "#24507f",
+    "#6fb2ee": "#2b7fcb",
+    "#2472c4": "#72b9f2",
+    "#0c2f63": "#e9f4ff",
 }
 
 
@@ -61,6 +74,30 @@ def axis(title: str = "", **options: object) -> Spec:
     }
     settings.update(options)
     return settings
+
+
+def colour_bar() -> Spec:
+    """Return the settings of the bar that explains colours."""
+    return {
+        "outlinewidth": 0,
+        "len": 0.9,
+        "thickness": 14,
+        "tickfont": {"size": 11, "color": MUTED},
+    }
+
+
+def edge(title: str, **options: object) -> Spec:
+    """Return the settings of one axis in space."""
+    return {
+        "title": {"text": title, "font": {"size": 12, "color": MUTED}},
+        "tickfont": {"size": 10, "color": MUTED},
+        "gridcolor": GRID,
+        "linecolor": GRID,
+        "zerolinecolor": GRID,
+        "showbackground": False,
+        "showspikes": False,
+        **options,
+    }
 
 
 def figure(traces: Iterable[Spec], title: str, *, height: int = 340, **layout: object) -> go.Figure:
@@ -113,3 +150,15 @@ def empty(title: str, message: str) -> go.Figure:
     }
     hidden = {"visible": False}
     return figure([], title, height=200, xaxis=hidden, yaxis=hidden, annotations=[note])
+
+
+def darkened(drawn: object) -> go.Figure:
+    """Return a copy of a figure as a dark screen shows it."""
+    if not isinstance(drawn, go.Figure):
+        remedy = "Pass what a function of bp.plot, or the chart() of a result, returned."
+        raise ParamTypeError(broken_rule("figure", "be a Plotly figure", drawn, remedy))
+    text = str(drawn.to_json())
+    for light, night in DARK.items():
+        text = text.replace(light, night)
+    night_figure: go.Figure = from_json(text)
+    return night_figure.update_layout(paper_bgcolor=DARK["#ffffff"])
