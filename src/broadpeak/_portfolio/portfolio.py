@@ -79,6 +79,10 @@ class Portfolio:
     components : dict
         For strategy runs the portfolio of each component; otherwise empty. A component that trades
         an ensemble has one column for each member.
+    held : Portfolio or None
+        For strategy runs: the same symbols, bought and held.
+    facts : dict
+        For strategy runs what was decided: ``sizing``, ``capital``, ``whole``; otherwise empty.
 
     facts : dict
         For strategy runs what was tested and how; otherwise empty. ``strategy`` (its name),
@@ -115,6 +119,8 @@ class Portfolio:
         bars_per_year: float | None = None,
         components: Mapping[str, Portfolio] | None = None,
         plots: Mapping[tuple[int, str], FloatArray] | None = None,
+        hold: Callable[[], Portfolio] | None = None,
+        facts: Mapping[str, Any] | None = None,
     ) -> None:
         passed: object = simulation
         if not isinstance(passed, (Simulation, NoneType)) or not isinstance(labels, Labels):
@@ -141,6 +147,9 @@ class Portfolio:
         self.components: dict[str, Portfolio] = dict(components or {})
         self.facts: dict[str, Any] = {}
         self._plots = dict(plots or {})
+        self._hold = hold
+        self._held: Portfolio | None = None
+        self.facts: dict[str, Any] = dict(facts or {})
 
     # Making
 
@@ -325,12 +334,15 @@ class Portfolio:
         index: pd.Index | None,
         *,
         capital: float,
+        compounds: bool = False,
         columns: pd.Index | None = None,
         name: Hashable = None,
         bars_per_year: float | None = None,
         components: Mapping[str, Portfolio] | None = None,
         plots: Mapping[tuple[int, str], FloatArray] | None = None,
         members: Iterable[int] | None = None,
+        hold: Callable[[], Portfolio] | None = None,
+        facts: Mapping[str, Any] | None = None,
     ) -> Portfolio:
         """Return the portfolio of a strategy run: all columns on one capital.
 
@@ -342,6 +354,8 @@ class Portfolio:
             Labels of the bars.
         capital : float
             Value is capital plus profit and loss; returns are changes over capital.
+        compounds : bool
+            Returns are changes over the value before instead.
         columns : pd.Index, optional
             Names of the components.
         name : object
@@ -352,6 +366,10 @@ class Portfolio:
             Lines that the strategy plotted.
         members : iterable of int, optional
             Where components trade ensembles: which member of its component each column is.
+        hold : callable, optional
+            Makes the portfolio of the same symbols, held.
+        facts : mapping, optional
+            What is known of the run.
 
         Returns
         -------
@@ -372,10 +390,12 @@ class Portfolio:
             fills=fills,
             groups=groups,
             start=np.array([float(capital)]),
-            capital=float(capital),
+            capital=0.0 if compounds else float(capital),
             bars_per_year=bars_per_year,
             components=components,
             plots=plots,
+            hold=hold,
+            facts=facts,
         )
         made._has_members = members is not None
         return made
@@ -498,7 +518,7 @@ class Portfolio:
 
         NaN where the value before was not positive, and on bars on which a column has no price:
         they do not exist for it. For strategy runs changes are over the fixed capital and do not
-        compound.
+        compound, unless their sizing is "equity".
         """
         return self._lend("returns", self._returns)
 
@@ -507,6 +527,17 @@ class Portfolio:
             self._value, self._start, capital=self._capital, own=self._own_bars
         )
         return self._wrap(changes, self._group_labels, single=self._labels.single)
+
+    @property
+    def held(self) -> Portfolio | None:
+        """For strategy runs: the same symbols, bought at the first tested bar and held to the last.
+
+        Bought at its close with all of the capital, in equal amounts of money, at the same costs,
+        and not sold. What the strategy is held against; None for signals.
+        """
+        if self._held is None and self._hold is not None:
+            self._held = self._hold()
+        return self._held
 
     @property
     def positions(self) -> Table:

@@ -23,13 +23,11 @@ from __future__ import annotations
 import datetime as dt
 import json
 import math
+import numbers
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
-
-import numpy as np
-import pandas as pd
 
 from broadpeak._core import check
 from broadpeak.errors import ParFileError, broken_rule
@@ -104,7 +102,7 @@ class Provenance:
 
     Examples
     --------
-    >>> Provenance(period=(pd.Timestamp("2001-01-02"), pd.Timestamp("2012-12-31"))).trained
+    >>> Provenance(period=(dt.datetime(2001, 1, 2), dt.datetime(2012, 12, 31))).trained
     '2001-01-02 to 2012-12-31'
     """
 
@@ -174,13 +172,12 @@ def label_text(label: object) -> str:
 
     Examples
     --------
-    >>> label_text(pd.Timestamp("2001-01-02")), label_text(250)
+    >>> label_text(dt.datetime(2001, 1, 2)), label_text(250)
     ('2001-01-02', '250')
     """
-    if isinstance(label, (dt.datetime, np.datetime64)):
-        moment = pd.Timestamp(label)
-        is_day = moment == moment.normalize() and moment.tz is None
-        return moment.strftime("%Y-%m-%d") if is_day else moment.isoformat(sep=" ")
+    if isinstance(label, dt.datetime):
+        text = label.isoformat(sep=" ")
+        return text.removesuffix(" 00:00:00") if label.tzinfo is None else text
     return str(label)
 
 
@@ -188,15 +185,13 @@ def _written_label(label: object) -> str:
     """Return a label as one that `_read_label` makes the same label of."""
     if isinstance(label, str):
         return json.dumps(label)
-    if isinstance(label, (dt.datetime, np.datetime64)):
+    if isinstance(label, dt.date):  # a datetime is one, and so is a Timestamp
         return label_text(label).replace(" ", "T")
-    if isinstance(label, dt.date):
-        return label.isoformat()
     number = check.real(label)
     if number is None or not math.isfinite(number):
         rule = "be a date, a number or a string to be written"
         raise ParFileError(broken_rule("the label of a bar", rule, label))
-    return repr(int(number) if isinstance(label, (int, np.integer)) else float(number))
+    return repr(int(number) if isinstance(label, numbers.Integral) else float(number))
 
 
 def _read_label(text: str) -> Any:
@@ -207,10 +202,11 @@ def _read_label(text: str) -> Any:
         return int(text)
     if _FLOAT.fullmatch(text):
         return float(text)
-    moment = pd.Timestamp(text)
-    if moment is pd.NaT:
-        raise ValueError(text)
-    return moment
+    if _NANOSECONDS.search(text):
+        import pandas as pd  # noqa: PLC0415  # a file of parameters is read without it
+
+        return pd.Timestamp(text)
+    return dt.datetime.fromisoformat(text)
 
 
 def with_line(known: Provenance | None, line: str, where: str) -> Provenance | None:
@@ -289,6 +285,7 @@ def _read_tests(known: Provenance, key: str, text: str) -> Provenance:
     return replace(known, cycle=cycle)
 
 
+_NANOSECONDS = re.compile(r"\.[0-9]{7,9}(?![0-9])")
 _FLOAT = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _PERIOD = re.compile(r'(?P<first>"(?:[^"\\]|\\.)*"|\S+) to (?P<last>"(?:[^"\\]|\\.)*"|\S+)')
 _READERS: dict[str, tuple[Callable[[Provenance, str, str], Provenance], str]] = {

@@ -366,9 +366,13 @@ class Training(Travelling):
         """The chosen values beside the defaults, on all bars and on those after the training.
 
         The strategy runs when this is looked at for the first time; the portfolios are kept. Costs
-        are those of the training. As in `test`, slippage counts, and sizes are the strategy's own.
+        are those of the training, and so is the sizing where it was trained with money or equity;
+        else it is the one that `test` takes by itself. As in `test`, slippage counts.
         """
         strategy, costs = self.strategy, self.settings.get("costs")
+        sizing = {}
+        if self.settings.get("sizing") in {"money", "equity"}:
+            sizing = {name: self.settings[name] for name in ("sizing", "capital", "whole")}
         # Whoever changes a strategy after its training is not shown what it was before.
         basis = (
             strategy.func,
@@ -382,16 +386,15 @@ class Training(Travelling):
         kept: tuple[object, Backtests] | None = self.__dict__.get("_backtests")
         if kept is None or kept[0] != basis:
             last = self.period[1]
-            assets = [found.asset for found in self.components.values()]
             kept = (
                 basis,
                 run_backtests(
                     strategy,
                     self.data,
                     self,
-                    assets=assets,
                     models=self.models,
                     costs=costs,
+                    sizing=sizing,
                     last=last,
                 ),
             )
