@@ -68,6 +68,13 @@ row(
 )
 row("Portfolio.split_params", {}, lambda w: w.portfolio.split_params)
 row("Portfolio.stats", {}, lambda w: w.portfolio.stats)
+row("Portfolio.monthly_returns", {}, lambda w: w.portfolio.monthly_returns)
+row("Portfolio.yearly_returns", {}, lambda w: w.portfolio.yearly_returns)
+row("Portfolio.rolling_sharpe", {"bars": 20}, lambda w: w.portfolio.rolling_sharpe)
+row("Portfolio.worst_drawdowns", {"n": 3}, lambda w: w.portfolio.worst_drawdowns)
+row("Portfolio.trade_stats", {}, lambda w: w.portfolio.trade_stats)
+row("Portfolio.profits", {}, lambda w: w.portfolio.profits)
+row("Portfolio.correlation", {}, lambda w: w.portfolio.correlation)
 row(
     "Portfolio",
     lambda w: {"simulation": w.portfolio._simulation, "labels": w.portfolio._labels},

@@ -27,6 +27,7 @@ from broadpeak._metrics.calendar import (
     per_year,
 )
 from broadpeak._metrics.formulas import IN_STATS, METRICS, PLACES, SummaryRow, needs_of
+from broadpeak._portfolio import periods
 from broadpeak._portfolio.argument import GroupBy, SettingLike, StopLike, simulation_of
 from broadpeak._portfolio.labelling import Labels
 from broadpeak._portfolio.onecolumn import one_column
@@ -78,6 +79,20 @@ class Portfolio:
     components : dict
         For strategy runs the portfolio of each component; otherwise empty. A component that trades
         an ensemble has one column for each member.
+    held : Portfolio or None
+        For strategy runs: the same symbols, bought and held.
+    facts : dict
+        For strategy runs what was decided: ``sizing``, ``capital``, ``whole``; otherwise empty.
+
+    facts : dict
+        For strategy runs what was tested and how; otherwise empty. ``strategy`` (its name),
+        ``period`` (first and last tested bar), ``sample`` ("in sample" where all of these bars were
+        trained on, "partly in sample", "out of sample", or "" where that is not known), ``sizing``,
+        ``capital``, ``whole``, ``costs`` ({asset: Costs}), ``costs_from`` and ``sizing_from``
+        ("argument", "training", "file", "walk-forward"; "none" for no costs, "strategy" for the
+        size that follows from the strategy), ``params`` ({component: {name: value}}), ``same_prices``
+        (whether the bars that were trained on have the prices of then; None: not known), and
+        ``provenance`` (`Provenance` of the parameters, or None).
 
     Notes
     -----
@@ -104,6 +119,8 @@ class Portfolio:
         bars_per_year: float | None = None,
         components: Mapping[str, Portfolio] | None = None,
         plots: Mapping[tuple[int, str], FloatArray] | None = None,
+        hold: Callable[[], Portfolio] | None = None,
+        facts: Mapping[str, Any] | None = None,
     ) -> None:
         passed: object = simulation
         if not isinstance(passed, (Simulation, NoneType)) or not isinstance(labels, Labels):
@@ -128,7 +145,11 @@ class Portfolio:
         if fills is not None:
             self.__dict__["_fills"] = fills
         self.components: dict[str, Portfolio] = dict(components or {})
+        self.facts: dict[str, Any] = {}
         self._plots = dict(plots or {})
+        self._hold = hold
+        self._held: Portfolio | None = None
+        self.facts: dict[str, Any] = dict(facts or {})
 
     # Making
 
@@ -313,12 +334,15 @@ class Portfolio:
         index: pd.Index | None,
         *,
         capital: float,
+        compounds: bool = False,
         columns: pd.Index | None = None,
         name: Hashable = None,
         bars_per_year: float | None = None,
         components: Mapping[str, Portfolio] | None = None,
         plots: Mapping[tuple[int, str], FloatArray] | None = None,
         members: Iterable[int] | None = None,
+        hold: Callable[[], Portfolio] | None = None,
+        facts: Mapping[str, Any] | None = None,
     ) -> Portfolio:
         """Return the portfolio of a strategy run: all columns on one capital.
 
@@ -330,6 +354,8 @@ class Portfolio:
             Labels of the bars.
         capital : float
             Value is capital plus profit and loss; returns are changes over capital.
+        compounds : bool
+            Returns are changes over the value before instead.
         columns : pd.Index, optional
             Names of the components.
         name : object
@@ -340,6 +366,10 @@ class Portfolio:
             Lines that the strategy plotted.
         members : iterable of int, optional
             Where components trade ensembles: which member of its component each column is.
+        hold : callable, optional
+            Makes the portfolio of the same symbols, held.
+        facts : mapping, optional
+            What is known of the run.
 
         Returns
         -------
@@ -360,10 +390,12 @@ class Portfolio:
             fills=fills,
             groups=groups,
             start=np.array([float(capital)]),
-            capital=float(capital),
+            capital=0.0 if compounds else float(capital),
             bars_per_year=bars_per_year,
             components=components,
             plots=plots,
+            hold=hold,
+            facts=facts,
         )
         made._has_members = members is not None
         return made
@@ -486,7 +518,7 @@ class Portfolio:
 
         NaN where the value before was not positive, and on bars on which a column has no price:
         they do not exist for it. For strategy runs changes are over the fixed capital and do not
-        compound.
+        compound, unless their sizing is "equity".
         """
         return self._lend("returns", self._returns)
 
@@ -495,6 +527,17 @@ class Portfolio:
             self._value, self._start, capital=self._capital, own=self._own_bars
         )
         return self._wrap(changes, self._group_labels, single=self._labels.single)
+
+    @property
+    def held(self) -> Portfolio | None:
+        """For strategy runs: the same symbols, bought at the first tested bar and held to the last.
+
+        Bought at its close with all of the capital, in equal amounts of money, at the same costs,
+        and not sold. What the strategy is held against; None for signals.
+        """
+        if self._held is None and self._hold is not None:
+            self._held = self._hold()
+        return self._held
 
     @property
     def positions(self) -> Table:
@@ -852,6 +895,8 @@ class Portfolio:
     def stats(self) -> Table:
         """Return every metric, with start, end, bars, initial and final value.
 
+        Where it is known, ``sample`` says whether a strategy was trained on these bars.
+
         Returns
         -------
         Series or DataFrame
@@ -871,11 +916,251 @@ class Portfolio:
         frame.insert(2, "bars", bars)
         frame.insert(3, "start_value", self._start)
         frame.insert(4, "end_value", summary["end"])
+        if sample := self.facts.get("sample"):
+            frame.insert(3, "sample", sample)
         if not self._labels.single:
             return frame
         row = {name: frame[name].iloc[0] for name in frame.columns}
         values = {name: plain(value) for name, value in row.items()}
         return pd.Series(values, name=self._labels.name, dtype=object)
+
+    # What a broker's report shows
+
+    def monthly_returns(self) -> pd.DataFrame:
+        """Return the change of each month, years down and months across.
+
+        Returns
+        -------
+        DataFrame, shape (years, 12)
+            Index `year`, columns `month` from 1 to 12; with several accounts their labels stand
+            before the year. A change is over the value before the month; in strategy runs whose
+            returns do not compound, over the capital, so that months add up to the years. NaN in
+            months without a bar.
+
+        Raises
+        ------
+        DataError
+            If the index has no dates.
+
+        Examples
+        --------
+        >>> days = pd.to_datetime(["2024-01-30", "2024-01-31", "2024-02-01"])
+        >>> close = pd.Series([1.0, 2.0, 3.0], index=days)
+        >>> pf = Portfolio.from_signals(close, [True, False, False])
+        >>> pf.monthly_returns().loc[2024, [1, 2]].tolist()
+        [1.0, 0.5]
+        """
+        return self._lend("monthly_returns", self._monthly_returns)
+
+    def _monthly_returns(self) -> pd.DataFrame:
+        dates = periods.dates_of(self.index, "monthly_returns()")
+        months = dates.year.to_numpy().astype(np.int64) * 12 + dates.month.to_numpy() - 1
+        found = self._period_returns(months)
+        at = np.unique(months)
+        years = np.arange(at[0] // 12, at[-1] // 12 + 1) if len(at) else np.arange(0)
+        table = np.full((len(found), len(years), 12), np.nan)
+        if len(at):
+            table[:, at // 12 - years[0], at % 12] = found
+        rows = pd.Index(years, name="year")
+        if not self._labels.single:
+            groups = self._group_labels
+            parts = [
+                pd.Index(groups.get_level_values(level)).repeat(len(years))
+                for level in range(groups.nlevels)
+            ]
+            each = np.tile(years, len(found))
+            rows = pd.MultiIndex.from_arrays([*parts, each], names=[*groups.names, "year"])
+        columns = pd.RangeIndex(1, 13, name="month")
+        return pd.DataFrame(table.reshape(-1, 12), index=rows, columns=columns)
+
+    def yearly_returns(self) -> Table:
+        """Return the change of each year; the first and the last may be parts of years.
+
+        Returns
+        -------
+        Series or DataFrame, shape (years,) or (years, accounts)
+            Index `year`; defined as those of `monthly_returns`.
+
+        Raises
+        ------
+        DataError
+            If the index has no dates.
+
+        Examples
+        --------
+        >>> days = pd.to_datetime(["2023-12-28", "2023-12-29", "2024-01-02"])
+        >>> close = pd.Series([1.0, 2.0, 3.0], index=days)
+        >>> Portfolio.from_signals(close, [True, False, False]).yearly_returns().tolist()
+        [1.0, 0.5]
+        """
+        return self._lend("yearly_returns", self._yearly_returns)
+
+    def _yearly_returns(self) -> Table:
+        dates = periods.dates_of(self.index, "yearly_returns()")
+        years = dates.year.to_numpy().astype(np.int64)
+        rows = pd.Index(np.unique(years), name="year")
+        found = self._period_returns(years)
+        if self._labels.single:
+            return pd.Series(found[0], index=rows, name=self._labels.name)
+        return pd.DataFrame(found.T, index=rows, columns=self._group_labels)
+
+    def _period_returns(self, codes: AnyArray) -> FloatArray:
+        return periods.period_returns(
+            self._value, self._start, codes, capital=self._capital, own=self._own_bars
+        )
+
+    def rolling_sharpe(self, bars: int | None = None) -> Table:
+        """Return the annualised Sharpe ratio of the last bars, at each bar.
+
+        Parameters
+        ----------
+        bars : int, optional
+            Length of the window, at least 2; default: one year, by `bars_per_year`.
+
+        Returns
+        -------
+        Series or DataFrame, shape (bars,) or (bars, accounts)
+            NaN before the first full window, and where returns do not vary.
+
+        Raises
+        ------
+        ParamError
+            If `bars` is below 2, or not given where the index tells no year.
+
+        Examples
+        --------
+        >>> close = np.array([1.0, 2.0, 3.0, 3.0])
+        >>> pf = Portfolio.from_signals(close, [True, False, False, False], bars_per_year=4)
+        >>> pf.rolling_sharpe(3).round(3).tolist()
+        [nan, nan, 2.0, 2.0]
+        """
+        per_year = self._per_year(self._summary(0))
+        if bars is None:
+            usual = per_year[~np.isnan(per_year)]
+            if not len(usual):
+                remedy = "Pass the length of the window: rolling_sharpe(252)."
+                raise ParamError(broken_rule("bars", "be given without dates", bars, remedy))
+            bars = max(2, round(float(np.median(usual))))
+        window = check.integer("bars", bars, least=2)
+        changes = measures.returns(
+            self._value, self._start, capital=self._capital, own=self._own_bars
+        )
+        found = periods.rolling_sharpe(changes, window, per_year)
+        return self._wrap(found, self._group_labels, single=self._labels.single)
+
+    def worst_drawdowns(self, n: int = 5) -> pd.DataFrame:
+        """Return the deepest drawdowns of each account, deepest first.
+
+        Parameters
+        ----------
+        n : int
+            How many of each account.
+
+        Returns
+        -------
+        DataFrame
+            Columns of `drawdowns`, and `days`: calendar days from the peak to the recovery, or to
+            the last bar; NaN where the index has no dates.
+
+        Raises
+        ------
+        ParamError
+            If `n` is below 1.
+
+        Examples
+        --------
+        >>> close = pd.Series([2.0, 1.0, 2.0], index=pd.date_range("2024-01-01", periods=3))
+        >>> pf = Portfolio.from_signals(close, [True, False, False])
+        >>> pf.worst_drawdowns(1)[["depth", "bars", "days"]].values.tolist()
+        [[-0.5, 2.0, 2.0]]
+        """
+        most = check.integer("n", n)
+        return self._worst_drawdowns(most)
+
+    def _worst_drawdowns(self, most: int) -> pd.DataFrame:
+        records = measures.drawdowns(self._value, self._start, own=self._own_bars)
+        frame = drawdowns_frame(records, self._group_labels, self.index)
+        frame["days"] = math.nan
+        if has_dates(self.index):
+            dates = periods.dates_of(self.index, "days")
+            spans = dates[records["end"]] - dates[records["peak"]]
+            frame["days"] = spans / pd.Timedelta(days=1)
+        order = np.lexsort((records["depth"], records["column"]))
+        rank = pd.Series(records["column"][order]).groupby(records["column"][order]).cumcount()
+        return frame.iloc[order[rank.to_numpy() < most]].reset_index(drop=True)
+
+    def trade_stats(self) -> pd.DataFrame:
+        """Return what all trades gave, what the long ones and what the short ones did.
+
+        Returns
+        -------
+        DataFrame
+            Index `direction`: "all", "long", "short"; trades of all columns together. Columns
+            `num_trades` and `net` (those still open among them); of closed ones `closed` (how
+            many), `win_rate`, `expectancy` (mean profit in money), `profit_factor`, `mean_return`,
+            `median_return`, `best_return`, `worst_return` (fractions of what was bought),
+            `mean_bars`, `mean_mae`, `mean_mfe`. NaN where there is no trade.
+
+        Examples
+        --------
+        >>> close = np.array([10.0, 15.0, 11.0])
+        >>> pf = Portfolio.from_signals(close, [True, False, False], [False, True, False])
+        >>> pf.trade_stats().loc["long", ["num_trades", "win_rate", "mean_return"]].tolist()
+        [1.0, 1.0, 0.5]
+        """
+        return periods.side_table(self.trades)
+
+    def profits(self) -> pd.DataFrame:
+        """Return the profit and loss since the start, at each close.
+
+        Returns
+        -------
+        DataFrame, shape (bars, components) or (bars, accounts)
+            In money, of each component of a strategy run; otherwise of each account. What a
+            component had is carried over bars that it does not have.
+
+        Examples
+        --------
+        >>> close = np.array([10.0, 15.0, 11.0])
+        >>> pf = Portfolio.from_signals(close, [True, False, False], init_cash=100)
+        >>> pf.profits()[0].tolist()
+        [0.0, 50.0, 10.0]
+        """
+        return self._lend("profits", self._profits)
+
+    def _profits(self) -> pd.DataFrame:
+        if not self.components:
+            gained = self._value - self._start[:, None]
+            return pd.DataFrame(gained.T, index=self.index, columns=self._group_labels)
+        names = pd.Index([*self.components], name="component")
+        # A component of a strategy run is one account, whatever it is made of.
+        paths = [one.profits().iloc[:, 0] for one in self.components.values()]
+        return periods.joined(paths, names, self.index).ffill().fillna(0.0)
+
+    def correlation(self) -> pd.DataFrame:
+        """Return how bar returns of the components, or accounts, move together.
+
+        Returns
+        -------
+        DataFrame, shape (components, components) or (accounts, accounts)
+            Pearson's correlation of the returns on bars that both have; NaN where one of two does
+            not vary, or they have fewer than three such bars.
+
+        Examples
+        --------
+        >>> close = pd.DataFrame({"a": [1.0, 2.0, 1.5, 3.0], "b": [4.0, 2.0, 3.0, 1.0]})
+        >>> pf = Portfolio.from_signals(close, [True, False, False, False])
+        >>> bool(pf.correlation().loc["a", "b"] < -0.9)
+        True
+        """
+        return self._lend("correlation", self._correlation)
+
+    def _correlation(self) -> pd.DataFrame:
+        if not self.components:
+            return periods.correlation(pd.DataFrame(self.returns))
+        names = pd.Index([*self.components], name="component")
+        parts = [pd.DataFrame(one.returns).iloc[:, 0] for one in self.components.values()]
+        return periods.correlation(periods.joined(parts, names, self.index))
 
     # Splitting
 

@@ -134,6 +134,16 @@ class Fills:
             )  # fmt: skip
         return as_summary(found)
 
+    def single(self, column: int) -> Fills:
+        """Return the fills of one column alone."""
+        first, last = int(self.log.starts[column]), int(self.log.ends[column])
+        orders = self.log.orders[first:last].copy()
+        orders[:, L_COLUMN] = 0
+        bounds = np.zeros(1, dtype=np.int64), np.array([last - first], dtype=np.int64)
+        row = self.price_rows[column : column + 1]
+        costs = self.costs[column : column + 1] if len(self.costs) > 1 else self.costs
+        return Fills(self.prices, row, OrderLog(orders, *bounds), costs)
+
     def positions(self) -> FloatArray:
         """Return signed units at each close, shape (columns, bars)."""
         out = np.empty((self.n_columns, self.prices.shape[1]))

@@ -18,8 +18,8 @@ from broadpeak._core.check import one_of
 from broadpeak._metrics._kernels.summary import DOWNSIDE, DRAWDOWN
 from broadpeak._simulation._kernels.held import BLOCK, add_price_falls, add_price_sums
 from broadpeak._simulation._kernels.layout import (
+    ALL_SIZE_TYPES,
     N_SETTINGS,
-    SIZE_TYPES,
     OwnPrices,
     PriceSums,
     SettingsPool,
@@ -46,7 +46,7 @@ ROOM = 1 << 21  # values of prices whose running sums are kept
 _STOP_NAMES = tuple(kind.name for kind in STOPS)
 _CHOICES = (
     ("price", ("close", "nextopen")),
-    ("size_type", SIZE_TYPES),
+    ("size_type", ALL_SIZE_TYPES),
     ("stop_unit", ("fraction", "price")),
 )
 
@@ -324,7 +324,11 @@ class Rules:
         Where an order fills: at the close of its signal bar, or at the next open.
     size : Setting
         Read at the signal bar.
-    size_type : "amount", "value" or "percent"
+    size_type : "amount", "value", "percent", "budget" or "equity"
+        "budget" is money with all costs of the entry inside; "equity" a share of what the account
+        is worth when the order fills, costs inside, too. Both need ``limited=False``.
+    whole : bool
+        Lots are rounded down, with "budget" and "equity".
     stops : dict of str to Setting
         By the names of `stops.STOPS`, read at the signal bar; a missing name, None and NaN are
         none. Distances are fractions of the entry price (of the peak, for a trailing stop), or
@@ -354,12 +358,16 @@ class Rules:
     limited: bool = True
     init_cash: float | FloatArray = 100.0
     costs: Costs = NO_COSTS
+    whole: bool = False
 
     def __post_init__(self) -> None:
         for name, allowed in _CHOICES:
             if getattr(self, name) not in allowed:
                 one_of(name, getattr(self, name), allowed)
         if self.limited:
+            if self.size_type in {"budget", "equity"}:
+                remedy = "Pass limited=False: the money is the limit."
+                raise ParamError(broken_rule("limited", "be False", True, remedy))
             if self.costs.roll_long or self.costs.roll_short:
                 remedy = "Pass limited=False, or costs without rollover."
                 raise ParamError(broken_rule("limited", "be False with rollover", True, remedy))
@@ -433,10 +441,10 @@ class Rules:
             if self.stops.get(kind.name) is not None:
                 units.add(kind.unit)
         return Terms(
-            self.price == "nextopen", SIZE_TYPES.index(self.size_type), self.stop_unit == "price",
-            self.accumulate, self.limited, "distance" in units, "bars" in units,
-            float(costs.spread + costs.commission), float(costs.roll_long),
-            float(costs.roll_short), float(costs.lot_amount),
+            self.price == "nextopen", ALL_SIZE_TYPES.index(self.size_type),
+            self.stop_unit == "price", self.accumulate, self.limited, "distance" in units,
+            "bars" in units, float(costs.spread + costs.commission), float(costs.roll_long),
+            float(costs.roll_short), float(costs.lot_amount), self.whole,
         )  # fmt: skip
 
 

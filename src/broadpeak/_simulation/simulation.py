@@ -605,8 +605,8 @@ def _taken(crossing: Crossing, columns: IntArray) -> Crossing:
     return crossing if len(crossing.left_rows) == 1 else crossing.take(columns)
 
 
-def simulate(prices: Prices, orders: Orders, rules: Rules) -> Fills:
-    """Simulate every column on its own account.
+def simulate(prices: Prices, orders: Orders, rules: Rules, *, shared: bool = False) -> Fills:
+    """Simulate every column on its own account, or all on one.
 
     Parameters
     ----------
@@ -614,6 +614,8 @@ def simulate(prices: Prices, orders: Orders, rules: Rules) -> Fills:
         One price column for all, or one each.
     orders : Orders
     rules : Rules
+    shared : bool
+        All columns are on one account, `rules.init_cash`.
 
     Returns
     -------
@@ -641,4 +643,6 @@ def simulate(prices: Prices, orders: Orders, rules: Rules) -> Fills:
             raise ParamError(broken_rule("prices and orders", rule, shape))
     price_rows = SharedRows(prices.close).of_columns(n_columns)
     groups = ONE_COLUMN if n_columns == 1 else Groups.single(n_columns)
+    if shared and n_columns > 1:
+        groups = Groups.of_codes(np.zeros(n_columns, dtype=np.int64), 1, shared=True)
     return Simulation(prices, price_rows, signals, rules, groups).fills()

@@ -23,17 +23,21 @@ from broadpeak._core.recall import NOTHING, Recall
 from broadpeak._simulation._kernels.layout import LONG_IN, LONG_OUT, SHORT_IN, SHORT_OUT
 from broadpeak._simulation.costs import Costs
 from broadpeak._simulation.fills import Fills
-from broadpeak._simulation.rules import Orders, Prices, Rules
+from broadpeak._simulation.rules import Orders, Prices, Rules, SharedRows
 from broadpeak._simulation.simulation import simulate
 from broadpeak._simulation.stops import STOPS
 from broadpeak._training._kernels.recorded import encode_orders, take_checked
 from broadpeak._training.components import Bars
 from broadpeak._training.performance import Stats
+from broadpeak._training.sizing import Budget
 from broadpeak.errors import DataError, StrategyError, broken_rule
 from broadpeak.types import AnyArray, BoolArray, FloatArray, IntArray
 
 Setting: TypeAlias = float | FloatArray | None
 """A distance, size or lifetime: none, the same at every bar, or one a bar (bars,)."""
+
+Rule: TypeAlias = float | FloatArray | SharedRows | None
+"""A setting of one column, or of several in rows."""
 
 UNIT_OF = {**{kind.name: kind.unit for kind in STOPS}, "lots": "size"}
 """All settings of an entry, and what kind of number each one is."""
@@ -155,10 +159,11 @@ class OrderRow(NamedTuple):
 class OrderBook:
     """The order calls of one component in one run."""
 
-    __slots__ = ("_entries", "_exits", "_n_bars")
+    __slots__ = ("_entries", "_exits", "_n_bars", "sets_lots")
 
     def __init__(self, n_bars: int) -> None:
         self._n_bars = n_bars
+        self.sets_lots = False  # whether an entry was given lots
         self._entries: dict[str, list[Entry]] = {"long": [], "short": []}
         self._exits: dict[str, list[BoolArray]] = {"long": [], "short": []}
 
@@ -482,11 +487,13 @@ class Account:
     flatten : array of bool (n_bars,), or None
         Bars at whose close the position is closed.
     capital : float
-        What returns are shares of: one lot at the first evaluated close.
+        What returns are shares of: the budget, or one lot at the first evaluated close.
     years : float
         Length of the evaluated period; 0 without dates.
     slope : float
         Trend per bar that is taken out of the results; 0 leaves them.
+    budget : Budget, optional
+        The money that sizes are bought with; a lot is then the share of it that a trade takes.
     """
 
     prices: Prices
@@ -498,6 +505,40 @@ class Account:
     capital: float
     years: float
     slope: float = 0.0
+    budget: Budget | None = None
+
+    @property
+    def compounds(self) -> bool:
+        """Whether sizes, and so returns, follow what the account is worth."""
+        return self.budget is not None and self.budget.compounds
+
+    def rules(self, size: Rule, stops: Mapping[str, Rule]) -> Rules:
+        """Return how orders become fills: `size` in lots, or as a share of the budget."""
+        size_type, cash, whole = "amount", 0.0, False
+        if self.budget is not None:
+            amount, compounds, whole = self.budget
+            size_type = "equity" if compounds else "budget"
+            cash = amount if compounds else 0.0
+            if not compounds:
+                size = self.money(size)
+        return Rules(
+            price=self.fill,
+            size=size,
+            size_type=size_type,
+            stops=stops,
+            stop_unit="price",
+            limited=False,
+            init_cash=cash,
+            costs=self.costs,
+            whole=whole,
+        )
+
+    def money(self, share: Rule) -> Rule:
+        """Return a share of the budget as money."""
+        amount = self.capital if self.budget is None else self.budget.amount
+        if isinstance(share, SharedRows):
+            return share._replace(values=share.values * amount)
+        return None if share is None else share * amount
 
 
 def account_on(
@@ -509,6 +550,7 @@ def account_on(
     unit_lots: bool = False,
     flatten: BoolArray | None = None,
     detrend: bool = False,
+    budget: Budget | None = None,
 ) -> Account:
     """Return the account of a component whose signals count from bar `first` on."""
     slope = (bars.close[-1] - bars.close[first]) / (len(bars) - 1 - first) if detrend else 0.0
@@ -522,9 +564,10 @@ def account_on(
         costs=costs,
         unit_lots=unit_lots,
         flatten=flatten,
-        capital=float(bars.close[first]) * costs.lot_amount,
+        capital=float(bars.close[first]) * costs.lot_amount if budget is None else budget.amount,
         years=years_of(index, first),
         slope=float(slope),
+        budget=budget,
     )
 
 
@@ -561,6 +604,7 @@ class SimulatedOrders:
             years=account.years,
             recency=recency,
             slope=account.slope,
+            compounds=account.compounds,
         )
 
     def segment(
@@ -585,11 +629,12 @@ class SimulatedOrders:
             ended,
             equity[first:last] - before,
             first=begin,
-            capital=account.capital,
+            capital=account.capital + (before if account.compounds else 0.0),
             years=account.years * (last - first) / len(equity),
             recency=recency,
             slope=account.slope,
             balance=float(balance),
+            compounds=account.compounds,
         )
         return stats, float(equity[last - 1] - before)
 
@@ -599,23 +644,56 @@ def simulate_orders(orders: OrderArrays, account: Account) -> SimulatedOrders:
     settings = orders.settings
     fills = simulate(
         account.prices,
-        Orders(
-            orders.enter_long,
-            orders.exit_long,
-            orders.enter_short,
-            orders.exit_short,
-            account.flatten,
-        ),
-        Rules(
-            price=account.fill,
-            size=settings["lots"],
-            stops={kind.name: settings[kind.name] for kind in STOPS},
-            stop_unit="price",
-            limited=False,
-            init_cash=0.0,
-            costs=account.costs,
-        ),
+        _signals(orders, account.flatten),
+        account.rules(settings["lots"], {kind.name: settings[kind.name] for kind in STOPS}),
     )
+    return _simulated(fills, account)
+
+
+def simulate_members(
+    members: Sequence[OrderArrays], accounts: Sequence[Account]
+) -> list[SimulatedOrders]:
+    """Simulate the members of an ensemble: where equity compounds, all spend of one account.
+
+    Their accounts differ in the bars on which positions are closed, and in nothing else.
+    """
+    account = accounts[0]
+    if not account.compounds or len(members) == 1:
+        return [*map(simulate_orders, members, accounts)]
+    n_bars = account.prices.shape[1]
+
+    def rows(name: str) -> Rule:
+        """Return a setting of all members, one row each."""
+        values = [one.settings[name] for one in members]
+        if all(value is None for value in values):
+            return None
+        table = np.full((len(members), n_bars), np.nan)
+        for row, value in zip(table, values, strict=True):
+            if value is not None:
+                row[:] = value
+        return SharedRows(table)
+
+    never = np.zeros(n_bars, dtype=np.bool_)
+    signals = [
+        _signals(one, never if own.flatten is None else own.flatten)
+        for one, own in zip(members, accounts, strict=True)
+    ]
+    fills = simulate(
+        account.prices,
+        Orders(*(np.stack(masks) for masks in zip(*signals, strict=True))),
+        account.rules(rows("lots"), {kind.name: rows(kind.name) for kind in STOPS}),
+        shared=True,
+    )
+    return [_simulated(fills.single(column), account) for column in range(len(members))]
+
+
+def _signals(orders: OrderArrays, flatten: BoolArray | None) -> Orders:
+    return Orders(
+        orders.enter_long, orders.exit_long, orders.enter_short, orders.exit_short, flatten
+    )
+
+
+def _simulated(fills: Fills, account: Account) -> SimulatedOrders:
     equity = fills.pnl()[0]
     if account.slope:
         held = np.concatenate([[0.0], np.cumsum(fills.positions()[0])[:-1]])

@@ -360,13 +360,15 @@ class Stats:
         recency: float = 1.0,
         slope: float = 0.0,
         balance: float = 0.0,
+        compounds: bool = False,
     ) -> Stats:
         """Return the statistics of a simulation's trade records, as `from_trades` would.
 
-        `slope` is a trend per bar that is taken out of the results.
+        `slope` is a trend per bar that is taken out of the results. Where the account `compounds`,
+        returns are shares of what it was worth before.
         """
         found = stats_of_records(
-            trades, equity, first, slope, float(recency), capital, balance, TINY
+            trades, equity, first, slope, float(recency), capital, balance, TINY, compounds
         )
         values: list[Any] = [*found[0].item(), years]
         if not math.isfinite(sum(values)):
@@ -376,18 +378,25 @@ class Stats:
 
     @classmethod
     def of_pool(
-        cls, parts: Sequence[PoolPart], *, capital: float, years: float, recency: float = 1.0
+        cls,
+        parts: Sequence[PoolPart],
+        *,
+        capital: float,
+        years: float,
+        recency: float = 1.0,
+        compounds: bool = False,
     ) -> Stats:
         """Return the statistics of the trades of several components, and of the sum of equity.
 
-        Trades count in the order of their exits; of those at one bar, by component.
+        Trades count in the order of their exits; of those at one bar, by component. `compounds`
+        is as for `of_records`.
         """
         found = [part.columns() for part in parts]
         equity = np.sum([part.curve() for part in parts], axis=0)
         joined = TradeColumns(*map(np.concatenate, zip(*(one for one, _ in found), strict=True)))
         trades = joined.ordered(np.argsort(joined.leave, kind="stable"))
         opened = trades.ordered(np.argsort(trades.enter, kind="stable"))
-        stats = stats_of_pool(trades, opened, equity, float(recency), capital, 0.0, TINY)
+        stats = stats_of_pool(trades, opened, equity, float(recency), capital, 0.0, TINY, compounds)
         paid = np.concatenate([one for _, one in found], axis=1)
         values = _with_totals(stats, paid, years)
         if not math.isfinite(sum(values)):

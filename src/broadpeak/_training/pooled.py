@@ -156,7 +156,10 @@ def _pool_parts(runs: Sequence[SampleRun], calendar: JointCalendar) -> list[Pool
 def _pooled_stats(runs: Sequence[SampleRun], calendar: JointCalendar, recency: float) -> Stats:
     capital = sum(run.account.capital for run in runs)
     parts = _pool_parts(runs, calendar)
-    return Stats.of_pool(parts, capital=capital, years=calendar.years, recency=recency)
+    compounds = runs[0].account.compounds
+    return Stats.of_pool(
+        parts, capital=capital, years=calendar.years, recency=recency, compounds=compounds
+    )
 
 
 def _summed_equity(runs: Sequence[SampleRun], calendar: JointCalendar) -> FloatArray:

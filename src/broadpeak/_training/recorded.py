@@ -73,16 +73,7 @@ class _Inputs:
         self.terms: dict[tuple[str, ...], Terms] = {}
 
     def _rules(self, *stops: str) -> Rules:
-        account = self.account
-        return Rules(
-            price=account.fill,
-            size=1.0,
-            stops=dict.fromkeys(stops, 1.0),
-            stop_unit="price",
-            limited=False,
-            init_cash=0.0,
-            costs=account.costs,
-        )
+        return self.account.rules(1.0, dict.fromkeys(stops, 1.0))
 
     def terms_with(self, stops: tuple[str, ...]) -> Terms:
         """Return the modes of evaluations that use these stops."""
@@ -168,6 +159,8 @@ class StartedRows:
         n_bars = account.prices.shape[1]
         words, word_rows, entries, bounds = _distinct(rows)
         numbers, starts, distances, stops = _settings(rows, inputs.tail)
+        if account.budget is not None:  # lots are shares of it, and one without arrays
+            numbers[:, 0] = account.rules(numbers[:, 0], {}).size
         self._records = np.zeros(n, STATS)
         self._curves = np.empty((n if curves else 0, n_bars - first))
         # Lots without a limit are refused, too, also where nothing is entered.
@@ -182,6 +175,7 @@ class StartedRows:
                 self._records, self._curves, begin, end, words, word_rows, entries, bounds,
                 numbers, starts, distances, inputs.flatten, open_, high, low, close, inputs.days,
                 terms, inputs.costs, first, account.slope, self._recency, account.capital, TINY,
+                account.compounds,
             )  # fmt: skip
 
         self._wait: Callable[[], None] | None = None

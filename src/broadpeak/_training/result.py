@@ -35,6 +35,7 @@ from broadpeak._training.evaluation import (
     Evaluation,
 )
 from broadpeak._training.fits import FittedModels, no_models
+from broadpeak._training.meanings import objective_meaning
 from broadpeak._training.objective import objective_name
 from broadpeak._training.performance import FIELDS, Stats
 from broadpeak._training.strategy import Strategy
@@ -343,6 +344,11 @@ class Training(Travelling):
         return objective_name(self.settings.get("objective", "objective"))
 
     @property
+    def objective_meaning(self) -> str:
+        """What the objective measures, in a few words; empty for a function without a docstring."""
+        return objective_meaning(self.settings.get("objective", ""))
+
+    @property
     def period(self) -> tuple[Any, Any]:
         """Labels of the first and the last evaluated bar, over all components."""
         found = self.components.values()
@@ -360,9 +366,13 @@ class Training(Travelling):
         """The chosen values beside the defaults, on all bars and on those after the training.
 
         The strategy runs when this is looked at for the first time; the portfolios are kept. Costs
-        are those of the training. As in `test`, slippage counts, and sizes are the strategy's own.
+        are those of the training, and so is the sizing where it was trained with money or equity;
+        else it is the one that `test` takes by itself. As in `test`, slippage counts.
         """
         strategy, costs = self.strategy, self.settings.get("costs")
+        sizing = {}
+        if self.settings.get("sizing") in {"money", "equity"}:
+            sizing = {name: self.settings[name] for name in ("sizing", "capital", "whole")}
         # Whoever changes a strategy after its training is not shown what it was before.
         basis = (
             strategy.func,
@@ -376,16 +386,15 @@ class Training(Travelling):
         kept: tuple[object, Backtests] | None = self.__dict__.get("_backtests")
         if kept is None or kept[0] != basis:
             last = self.period[1]
-            assets = [found.asset for found in self.components.values()]
             kept = (
                 basis,
                 run_backtests(
                     strategy,
                     self.data,
                     self,
-                    assets=assets,
                     models=self.models,
                     costs=costs,
+                    sizing=sizing,
                     last=last,
                 ),
             )

@@ -12,6 +12,7 @@ import pandas as pd
 from broadpeak._data.data import Data
 from broadpeak._simulation.stops import EXIT_REASONS
 from broadpeak._training.orders import SETTINGS, Setting
+from broadpeak._training.sizing import SCRIPT
 from broadpeak._training.strategy import Strategy, StrategyFunction, as_strategy
 from broadpeak._training.test import ComponentTest, ParamsLike, component_tests
 
@@ -67,7 +68,7 @@ def signals(
     True
     """
     plan = as_strategy(strategy)
-    tests = component_tests(plan, data, params, (None, None), None, mode="trade", unit_lots=False)
+    tests, _ = component_tests(plan, data, params, (None, None), None, mode="trade", sizing=SCRIPT)
     rows = [row for test in tests for row in _due_orders(test, plan.fill)]
     return pd.DataFrame(rows, columns=list(_COLUMNS))
 

@@ -298,6 +298,8 @@ class RunState:
         What is known of these bars from earlier runs.
     asked : dict of Component or None
         Values of the parameters so far; None: those outside of the loop.
+    sets_lots : bool
+        The strategy set `s.lots`.
     fitted : dict of (Component, key)
         The models that were asked for, by what they are known by.
     """
@@ -321,6 +323,7 @@ class RunState:
     is_first_look: bool = False
     models: FittedModels = field(default_factory=no_models)
     memory: Recall | None = None
+    sets_lots: bool = False
     asked: dict[Component | None, list[float]] = field(default_factory=dict)
     fitted: dict[tuple[Component, Hashable], tuple[ModelKey, object]] = field(default_factory=dict)
 
@@ -796,6 +799,8 @@ class StrategyRun:
             for name, value in zip(SETTINGS, given, strict=True):
                 if value is not None:
                     settings[name] = setting(name, value, bars, memory)
+        if lots is not None or state.sets_lots:
+            book.sets_lots = True
         book.enter(side, Entry(signal(f"enter_{side}", when, bars, memory), settings))
 
     def _leave(self, side: str, when: ArrayLike) -> None:
@@ -849,6 +854,8 @@ class StrategyRun:
             is_number = value is None or type(value) is float or type(value) is int
             bars = None if is_number else self._bars()
             state.settings[name] = setting(name, value, bars, state.memory)
+            if name == "lots":
+                state.sets_lots = True
             return
         if name in _MEMBERS:
             msg = f"s.{name} cannot be assigned. Assignable are {', '.join(SETTINGS)}."

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import NamedTuple, Protocol, TypeAlias
@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from broadpeak._core import check
-from broadpeak._core.check import flag, one_of
+from broadpeak._core.check import flag
 from broadpeak._data.data import Data
 from broadpeak._portfolio.portfolio import Portfolio
 from broadpeak._simulation.costs import Costs
@@ -27,13 +27,15 @@ from broadpeak._training.fits import FittedModels
 from broadpeak._training.guard import MOST_CHECKED, Subject, check_subject
 from broadpeak._training.orders import (
     Account,
+    Entry,
     OrderArrays,
     OrderBook,
     SimulatedOrders,
     account_on,
     days_of,
-    simulate_orders,
+    simulate_members,
 )
+from broadpeak._training.sizing import Budget, Sizing
 from broadpeak._training.strategy import (
     PlotLine,
     RunState,
@@ -51,8 +53,6 @@ from broadpeak.errors import (
     broken_rule,
 )
 from broadpeak.types import BoolArray, FloatArray
-
-SIZINGS = ("unit", "script")
 
 
 class _Trained(Protocol):
@@ -80,13 +80,14 @@ def test(
     end: Hashable = None,
     costs: Costs | Mapping[str, Costs] | None = None,
     capital: float | None = None,
-    sizing: str = "script",
+    sizing: str | None = None,
+    whole: bool = False,
     check: bool = True,
 ) -> Portfolio:
     """Simulate a strategy with trained parameters, or with its defaults.
 
-    Unlike in training, slippage counts, sizes are those the strategy sets, and a position that is
-    open at the end stays an open record.
+    Unlike in training, slippage counts, trades cost money instead of being one lot unless the
+    strategy sets lots, and a position that is open at the end stays an open record.
 
     Parameters
     ----------
@@ -103,10 +104,15 @@ def test(
     costs : Costs or dict of asset to Costs, optional
         Default: none. They are not taken over from a training.
     capital : float, optional
-        Start of the equity. Default: price · lots · lot amount at the first tested bar, summed
-        over components. It never limits what is traded.
-    sizing : "script" or "unit"
-        Trade the lots that the strategy sets, or one lot.
+        Start of the equity, shared by the components. Default: 10,000; with "unit" and "script"
+        price · lots · lot amount at the first tested bar, summed over components.
+    sizing : "money", "equity", "script" or "unit", optional
+        "money": each trade costs its component's share of `capital`, fees and spread inside.
+        "equity": it costs all that the component is worth by then, so that profits compound.
+        "script": the lots that the strategy sets. "unit": one lot. Default: "script" if the
+        strategy sets lots, else "money".
+    whole : bool, default False
+        With "money" and "equity": round lots down to whole ones.
     check : bool, default True
         Call the strategy on a few copies of the prices as well, to see that no order depends on
         later bars, nor on more bars before it than `lookback`.
@@ -114,7 +120,9 @@ def test(
     Returns
     -------
     Portfolio
-        Equity of all components together: capital + profit and loss. ``.components`` holds one
+        Equity of all components together: capital + profit and loss; returns are shares of
+        `capital`, with sizing "equity" of the value before. ``.held`` is what holding the same
+        symbols would have given, ``.facts`` says what was decided, and ``.components`` holds one
         portfolio a component, by key. Where a component trades an ensemble, columns are
         (component, member), and trades have a column ``member``.
 
@@ -127,10 +135,15 @@ def test(
 
     Notes
     -----
+    A trade buys amount / (price of the fill · (1 + fees) + spread + commission) units. Cash never
+    limits it: a component that has lost its money goes on with "money", as it does with lots, and
+    ends with "equity".
+
     The members of an ensemble are separate positions on one account: the strategy runs once for
-    each, for one component at a time as in training, its lots are multiplied by the member's
-    weight, and profits, costs and equity are the sums. Nothing is netted: where one member is long
-    and another short, both positions are held and both pay their costs.
+    each, for one component at a time as in training. A member trades its weight: that share of the
+    lots, of the component's money, or of the component's equity when it enters. Profits, costs and
+    equity are the sums. Nothing is netted: where one member is long and another short, both
+    positions are held and both pay their costs.
 
     Examples
     --------
@@ -144,18 +157,18 @@ def test(
     >>> list(portfolio.components)
     ['IBM']
     """
-    one_of("sizing", sizing, SIZINGS)
-    tests = component_tests(
+    size = Sizing.of(sizing, capital=capital, whole=whole)
+    tests, size = component_tests(
         as_strategy(strategy),
         data,
         params,
         (start, end),
         costs,
         mode="test",
-        unit_lots=sizing == "unit",
+        sizing=size,
         guarded=flag("check", check),
     )
-    return strategy_portfolio(tests, capital)
+    return strategy_portfolio(tests, size)
 
 
 # A test runner that imports this name must not take it for a test of its own.
@@ -170,33 +183,55 @@ def component_tests(
     costs: Costs | Mapping[str, Costs] | None,
     *,
     mode: str,
-    unit_lots: bool,
+    sizing: Sizing,
     guarded: bool = False,
-) -> list[ComponentTest]:
-    """Run the strategy and simulate every component from its first evaluated bar on."""
+) -> tuple[list[ComponentTest], Sizing]:
+    """Run the strategy and simulate every component from its first evaluated bar on.
+
+    With them comes the sizing that was decided on.
+    """
     lookback = strategy.lookback
     views = bars_of(data)
     table = per_asset("costs", costs, views, NO_COSTS, Costs)
     for symbol, bars in views.items():
         where = window(bars, lookback, *period)
         views[symbol] = bars.window(where.first - lookback, where.last)
-    tests, n_unprotected = [], 0
     notes: list[str] | None = [] if guarded else None
     values = values_for(strategy, params)
-    for ordered in strategy_orders(strategy, views, values, mode=mode, notes=notes):
-        orders = ordered.book.merged(lookback, len(ordered.bars), unit_lots=unit_lots)
+    ordered_all = strategy_orders(strategy, views, values, mode=mode, notes=notes)
+    sizing = decided_sizing(sizing, ordered_all)
+    budget = sizing.budget(n_components(ordered_all))
+    plans, n_unprotected = [], 0
+    for ordered in ordered_all:
+        orders = ordered.book.merged(lookback, len(ordered.bars), unit_lots=sizing.unit_lots)
         n_unprotected = max(n_unprotected, orders.n_unprotected)
         costs_of = table[ordered.component.asset]
-        tests.append(
-            component_test(
-                ordered, orders, lookback, strategy.fill, costs_of, weights=ordered.weight
+        plans.append(
+            planned_test(
+                ordered,
+                orders,
+                lookback,
+                strategy.fill,
+                costs_of,
+                weights=ordered.weight,
+                budget=budget,
             )
         )
     if n_unprotected:
         notes = [*(notes or ()), unprotected_note(strategy, n_unprotected)]
     for note in notes or ():
         warnings.warn(note, stacklevel=3)
-    return tests
+    return simulated_tests(plans), sizing
+
+
+def decided_sizing(sizing: Sizing, ordered: Iterable[StrategyOrders]) -> Sizing:
+    """Return how trades are sized, now that it is known whether the strategy sets lots."""
+    return sizing.decided(sets_lots=any(one.book.sets_lots for one in ordered))
+
+
+def n_components(ordered: Iterable[StrategyOrders]) -> int:
+    """Return how many components there are, an ensemble as one."""
+    return len({one.component for one in ordered})
 
 
 def unprotected_note(strategy: Strategy, n_entries: int) -> str:
@@ -361,7 +396,22 @@ class ComponentTest:
         return capital * self.weight
 
 
-def component_test(
+class PlannedTest(NamedTuple):
+    """A test of a component, or of one member of its ensemble, that is not simulated yet.
+
+    `orders` are as in `ComponentTest`, and `traded` the same at the lots of the member.
+    """
+
+    ordered: StrategyOrders
+    bars: Bars
+    orders: OrderArrays
+    traded: OrderArrays
+    account: Account
+    lines: dict[str, PlotLine]
+    weight: float
+
+
+def planned_test(
     ordered: StrategyOrders,
     orders: OrderArrays,
     first: int,
@@ -370,14 +420,15 @@ def component_test(
     *,
     flatten: BoolArray | None = None,
     weights: float | FloatArray = 1.0,
-) -> ComponentTest:
-    """Simulate merged `orders` of a component on its bars from `first` on.
+    budget: Budget | None = None,
+) -> PlannedTest:
+    """Return the test of merged `orders` of a component on its bars from `first` on.
 
     `weights` are the shares of the lots that the member trades: one, or one for each of `orders`.
     """
     tested = ordered.bars.window(first, len(ordered.bars))
     flatten = None if flatten is None else flatten[first:]
-    account = account_on(tested, 0, fill, costs, flatten=flatten)
+    account = account_on(tested, 0, fill, costs, flatten=flatten, budget=budget)
     orders = traded = orders.since(first)
     if isinstance(weights, np.ndarray):
         weights = weights[first:]
@@ -388,48 +439,78 @@ def component_test(
         name: line._replace(values=np.asarray(line.values)[first:])
         for name, line in ordered.lines.items()
     }
-    return ComponentTest(
-        ordered.component,
-        tested,
-        orders,
-        account,
-        simulate_orders(traded, account),
-        lines,
-        ordered.member,
-        float(weights[0]) if isinstance(weights, np.ndarray) else weights,
-    )
+    weight = float(weights[0]) if isinstance(weights, np.ndarray) else weights
+    return PlannedTest(ordered, tested, orders, traded, account, lines, weight)
 
 
-def strategy_portfolio(tests: Sequence[ComponentTest], capital: float | None) -> Portfolio:
+def simulated_tests(plans: Sequence[PlannedTest]) -> list[ComponentTest]:
+    """Simulate tests; those of one component are the members of its ensemble."""
+    members: dict[str, list[PlannedTest]] = {}
+    for plan in plans:
+        members.setdefault(plan.ordered.component.key, []).append(plan)
+    found: dict[int, SimulatedOrders] = {}
+    for ones in members.values():
+        simulated = simulate_members([one.traded for one in ones], [one.account for one in ones])
+        found |= zip(map(id, ones), simulated, strict=True)
+    return [
+        ComponentTest(
+            plan.ordered.component,
+            plan.bars,
+            plan.orders,
+            plan.account,
+            found[id(plan)],
+            plan.lines,
+            plan.ordered.member,
+            plan.weight,
+        )
+        for plan in plans
+    ]
+
+
+def component_test(
+    ordered: StrategyOrders,
+    orders: OrderArrays,
+    first: int,
+    fill: str,
+    costs: Costs,
+    *,
+    flatten: BoolArray | None = None,
+    weights: float | FloatArray = 1.0,
+) -> ComponentTest:
+    """Simulate merged `orders` of a component on its bars from `first` on, at lots.
+
+    `flatten` and `weights` are as for `planned_test`.
+    """
+    plan = planned_test(ordered, orders, first, fill, costs, flatten=flatten, weights=weights)
+    return simulated_tests([plan])[0]
+
+
+def strategy_portfolio(
+    tests: Sequence[ComponentTest], sizing: Sizing, *, is_held: bool = False
+) -> Portfolio:
     """Return the portfolio of all components: each on its own bars, equity on all of them.
 
     Parameters
     ----------
     tests : sequence of ComponentTest
-    capital : float or None
-        Start of the equity; None: price · lots · lot amount at each component's first bar, summed.
-
-    Raises
-    ------
-    ParamError
-        If `capital` is not a positive number.
+    sizing : Sizing
+        Its `capital` is the start of the equity; None: price · lots · lot amount at each
+        component's first bar, summed.
+    is_held : bool
+        These are the symbols held, with nothing to be held against.
     """
     sets: dict[str, list[ComponentTest]] = {}
-    own: dict[str, float] = {}
     keys, numbers = [], []
     for test in tests:
-        key = test.component.key
-        sets.setdefault(key, []).append(test)
-        own[key] = own.get(key, 0.0) + test.own_capital()
-        keys.append(key)
+        sets.setdefault(test.component.key, []).append(test)
+        keys.append(test.component.key)
         numbers.append(test.member or 1)
     has_members = len(tests) > len(sets)
-    capitals = np.array([*own.values()])
-    total = float(capitals.sum()) if capital is None else check_capital(capital)
-    # A capital that was passed is divided in the proportion that components have by default.
-    shares = capitals * (total / capitals.sum())
+    shares = _capitals(sets, sizing)
+    total = float(sum(shares.values())) if sizing.capital is None else sizing.capital
+    compounds = sizing.kind == "equity"
     components, parts, indexes = {}, [], []
-    for (key, (first, *others)), share in zip(sets.items(), shares, strict=True):
+    for key, (first, *others) in sets.items():
         fills, lines = first.simulated.fills, first.lines
         if others:  # what was plotted belongs to a member, not to the whole
             fills, lines = stack_fills([one.simulated.fills for one in sets[key]]), {}
@@ -438,11 +519,14 @@ def strategy_portfolio(tests: Sequence[ComponentTest], capital: float | None) ->
         components[key] = Portfolio.from_fills(
             fills,
             first.bars.index,
-            capital=float(share),
+            capital=shares[key],
+            compounds=compounds,
             columns=pd.Index([key] * (1 + len(others)), name="component"),
             name=key,
             plots={(line.panel, line.name): line.values for line in lines.values()},
             members=range(1, 2 + len(others)) if has_members else None,
+            hold=None if is_held else Holding.of([first], shares[key], sizing),
+            facts=_facts(sizing, shares[key]),
         )
     index = indexes[0]
     for each in indexes[1:]:
@@ -456,18 +540,66 @@ def strategy_portfolio(tests: Sequence[ComponentTest], capital: float | None) ->
         fills,
         index,
         capital=total,
+        compounds=compounds,
         columns=pd.Index(keys, name="component"),
         components=components,
         members=numbers if has_members else None,
+        hold=None if is_held else Holding.of(tests, total, sizing),
+        facts=_facts(sizing, total),
     )
 
 
-def check_capital(capital: object) -> float:
-    """Return `capital` as a float, or raise `ParamError` unless it is a positive number."""
-    money = check.real(capital)
-    if money is None or not 1e-100 < money < 1e100:
-        raise ParamError(broken_rule("capital", "be a positive number of money", capital))
-    return float(money)
+def _facts(sizing: Sizing, capital: float) -> dict[str, object]:
+    return {"sizing": sizing.kind, "capital": capital, "whole": sizing.whole}
+
+
+def _capitals(sets: Mapping[str, Sequence[ComponentTest]], sizing: Sizing) -> dict[str, float]:
+    """Return the capital of every component."""
+    budget = sizing.budget(len(sets))
+    if budget is not None:
+        return dict.fromkeys(sets, budget.amount)
+    own = np.array([sum(one.own_capital() for one in members) for members in sets.values()])
+    if sizing.capital is not None:
+        # A capital that was passed is divided in the proportion that components have by default.
+        own = own * (sizing.capital / own.sum())
+    return dict(zip(sets, own.tolist(), strict=True))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Holding:
+    """Symbols bought at the first tested close and held to the last one, when asked for.
+
+    Attributes
+    ----------
+    assets : tuple of (Bars, Costs)
+    capital : float
+        Money of all symbols together, in equal parts.
+    whole : bool
+        Only whole lots are bought.
+    """
+
+    assets: tuple[tuple[Bars, Costs], ...]
+    capital: float
+    whole: bool
+
+    @classmethod
+    def of(cls, tests: Iterable[ComponentTest], capital: float, sizing: Sizing) -> Holding:
+        """Return the holding of the symbols that were tested."""
+        assets = {one.component.asset: (one.bars, one.account.costs) for one in tests}
+        return cls((*assets.values(),), capital, sizing.whole)
+
+    def __call__(self) -> Portfolio:
+        """Return the portfolio."""
+        sizing = Sizing("equity", self.whole, self.capital)
+        budget = sizing.budget(len(self.assets))
+        plans = []
+        for bars, costs in self.assets:
+            book = OrderBook(len(bars))
+            book.enter("long", Entry(np.arange(len(bars)) == 0, {"lots": 1.0}))
+            orders = book.merged(0, len(bars), unit_lots=True)
+            held = StrategyOrders(Component(bars.asset), bars, book, {})
+            plans.append(planned_test(held, orders, 0, "close", costs, budget=budget))
+        return strategy_portfolio(simulated_tests(plans), sizing, is_held=True)
 
 
 # ------------------------------------------------------------------ parameters as users pass them

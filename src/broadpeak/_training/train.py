@@ -86,8 +86,9 @@ from broadpeak._training.result import (
     Training,
     TrialLog,
 )
+from broadpeak._training.sizing import SIZINGS, Budget, Sizing
 from broadpeak._training.strategy import RunState, Strategy, StrategyFunction, as_strategy
-from broadpeak._training.test import SIZINGS, unprotected_note
+from broadpeak._training.test import unprotected_note
 from broadpeak.errors import BroadpeakError, DataError, ParamError, StrategyError, broken_rule
 from broadpeak.types import IntArray
 
@@ -128,8 +129,8 @@ class StepInfo(NamedTuple):
     stats: Stats | None
 
 
-class TrainArguments(DispatchOptions, ChunkOptions, total=False):
-    """The options of a training by name and type, for ``**options: Unpack[TrainArguments]``.
+class SearchArguments(DispatchOptions, ChunkOptions, total=False):
+    """The options of a training by name and type, but for the size of its trades.
 
     Those of `execute` that a training passes on are among them.
     """
@@ -143,7 +144,6 @@ class TrainArguments(DispatchOptions, ChunkOptions, total=False):
     passes: int
     min_trades: int
     costs: Costs | Mapping[str, Costs] | None
-    sizing: str
     recency: float
     detrend: str | None
     population: int
@@ -156,6 +156,14 @@ class TrainArguments(DispatchOptions, ChunkOptions, total=False):
     samples: tuple[str, int] | None
     check: bool
     on_step: Callable[[StepInfo], object] | None
+
+
+class TrainArguments(SearchArguments, total=False):
+    """The options of a training by name and type, for ``**options: Unpack[TrainArguments]``."""
+
+    sizing: str
+    capital: float | None
+    whole: bool
 
 
 _NOT_PASSED_ON = {"merge_func", "merge_kwargs", "keep", "raise_no_results"}
@@ -178,6 +186,8 @@ class TrainOptions:
     min_trades: int = 5
     costs: Costs | Mapping[str, Costs] | None = None
     sizing: str = "unit"
+    capital: float | None = None
+    whole: bool = False
     recency: float = 1.0
     detrend: str | None = None
     population: int = 100
@@ -213,7 +223,13 @@ class TrainOptions:
         return cls(**training_options, execute=execute)
 
     def __post_init__(self) -> None:
-        check.one_of("sizing", self.sizing, SIZINGS)
+        if self.sizing != "unit" or self.capital is not None or self.whole is not False:
+            check.one_of("sizing", self.sizing, SIZINGS)
+            Sizing.of(self.sizing, capital=self.capital, whole=self.whole)
+            if self.capital is not None and self.sizing in {"unit", "script"}:
+                rule = f"be left out where sizing is {self.sizing!r}"
+                remedy = 'Lots cost what they cost. Pass sizing="money" or sizing="equity" with it.'
+                raise ParamError(broken_rule("capital", rule, self.capital, remedy))
         check.one_of("detrend", self.detrend, DETRENDS)
         _check_borrow(self.borrow)
         remedy = "1 weighs all trades alike, 2 the last ones twice as much as the first."
@@ -236,6 +252,10 @@ class TrainOptions:
                 raise check.unknown_option("train", name, {*EXECUTE_OPTIONS, *_NAMES})
         if self.execute:
             Settings(**self.execute)
+
+    def size(self) -> Sizing:
+        """Return how large the trades of evaluations are."""
+        return Sizing.of(self.sizing, capital=self.capital, whole=self.whole)
 
     def settings(self) -> dict[str, Any]:
         """Return all options by name, those of `execute` among them."""
@@ -380,8 +400,15 @@ def train(
         First and last evaluated bar, both included. Bars before `start` serve as look-back.
     costs : Costs or dict of asset to Costs, optional
         Spread, commission, fees and rollover are charged; slippage is left out in training.
-    sizing : "unit" or "script"
-        Trade one lot, or the lots that the strategy sets. Lots of 0 are no trade in both.
+    sizing : "unit", "script", "money" or "equity"
+        Trade one lot, the lots that the strategy sets, the same money each time, or all that the
+        component is worth by then. Lots of 0 are no trade in all of them. At one lot the years
+        with the highest prices decide; a warning says so where prices changed more than three
+        times.
+    capital : float, optional
+        With "money" and "equity": money of all components together. Default: 10,000.
+    whole : bool, default False
+        With "money" and "equity": round lots down to whole ones.
     recency : float >= 1, default 1
         Weight of the last trades over the first in the sums of wins and losses.
     detrend : None, "trades" or "prices"
@@ -521,7 +548,7 @@ class TrainingPlan(NamedTuple):
         return fingerprint(strategy, self.costs, settings).hex()
 
 
-_OF_AN_EVALUATION = ("min_trades", "sizing", "recency", "detrend", "samples")
+_OF_AN_EVALUATION = ("min_trades", "sizing", "capital", "whole", "recency", "detrend", "samples")
 """Options that an evaluation depends on; others decide which evaluations there are."""
 
 
@@ -579,12 +606,19 @@ class TrainingTask(NamedTuple):
         checks = [self._check(one, alone=not together) for one in found] if check else []
         checked = _joined(one.before() for one in checks)
         searches: list[ComponentSearch] = []
+        budget = options.size().budget(len(found))
         for component, one in zip(found[0].components, found, strict=True):
-            setup = _setup(plan, component, views[component.asset], one)
+            setup = _setup(plan, component, views[component.asset], one, budget)
             setup = replace(setup, models=one.run.models)
             if self.samples:
                 others = [
-                    _setup(cut, component, _view(cut, component.asset, cuts[component.asset]), one)
+                    _setup(
+                        cut,
+                        component,
+                        _view(cut, component.asset, cuts[component.asset]),
+                        one,
+                        budget,
+                    )
                     for cut, cuts in self.samples
                 ]
                 setup = replace(setup, samples=tuple(others))
@@ -761,7 +795,11 @@ def _view(plan: TrainingPlan, symbol: str, where: BarWindow) -> Bars:
 
 
 def _setup(
-    plan: TrainingPlan, component: Component, bars: Bars, discovered: Discovered
+    plan: TrainingPlan,
+    component: Component,
+    bars: Bars,
+    discovered: Discovered,
+    budget: Budget | None,
 ) -> EvaluationSetup:
     """Return what the evaluations of a component have in common."""
     strategy, options = plan.strategy, plan.options
@@ -775,9 +813,10 @@ def _setup(
         strategy.lookback,
         strategy.fill,
         costs,
-        unit_lots=options.sizing == "unit",
+        unit_lots=options.sizing != "script",
         flatten=flatten,
         detrend=options.detrend == "trades",
+        budget=budget,
     )
     return EvaluationSetup(
         strategy,

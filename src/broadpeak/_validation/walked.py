@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -21,7 +21,7 @@ from broadpeak._data.data import Data
 from broadpeak._metrics.formulas import is_zero
 from broadpeak._portfolio.portfolio import Portfolio
 from broadpeak._run.carried import Travelling
-from broadpeak._training.backtests import buy_and_hold
+from broadpeak._training.meanings import objective_meaning
 from broadpeak._training.objective import objective_name
 from broadpeak._training.result import StepCurve, Training
 from broadpeak._training.strategy import Strategy
@@ -119,6 +119,11 @@ class WalkForward(Travelling):
         return objective_name(self.settings.get("objective", "objective"))
 
     @property
+    def objective_meaning(self) -> str:
+        """What the objective measures, in a few words; empty for a function without a docstring."""
+        return objective_meaning(self.settings.get("objective", ""))
+
+    @property
     def params(self) -> dict[str, dict[str, float]]:
         """Values of the last training: those to trade with; of an ensemble its centre."""
         return self.trainings[-1].params
@@ -127,15 +132,9 @@ class WalkForward(Travelling):
     def held(self) -> Portfolio:
         """The same symbols, bought at the first tested bar and held to the last one.
 
-        With equal amounts of money and the same costs: what the strategy is held against.
+        ``portfolio.held``: what the strategy is held against.
         """
-        kept: Portfolio | None = self.__dict__.get("_held")
-        if kept is None:
-            assets = [found.asset for found in self.trainings[0].components.values()]
-            costs = self.settings.get("costs")
-            kept = buy_and_hold(self.data, assets, self.portfolio, costs=costs)
-            self.__dict__["_held"] = kept
-        return kept
+        return cast("Portfolio", self.portfolio.held)  # there is one for every strategy run
 
     @property
     def stats(self) -> pd.Series[Any]:

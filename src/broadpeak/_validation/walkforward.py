@@ -29,18 +29,20 @@ from broadpeak._training.orders import (
     simulate_orders,
 )
 from broadpeak._training.result import ComponentTraining, Training
+from broadpeak._training.sizing import SIZINGS, Budget, Sizing
 from broadpeak._training.strategy import Strategy, StrategyFunction, as_strategy
 from broadpeak._training.test import (
     ComponentTest,
     StrategyOrders,
-    check_capital,
-    component_test,
+    decided_sizing,
+    planned_test,
+    simulated_tests,
     strategy_orders,
     strategy_portfolio,
     trained_values,
 )
 from broadpeak._training.train import (
-    TrainArguments,
+    SearchArguments,
     TrainingPlan,
     TrainingTask,
     TrainOptions,
@@ -70,10 +72,13 @@ def walk_forward(
     horizon: int = 0,
     border: str = "carry",
     capital: float | None = None,
+    sizing: str | None = None,
+    whole: bool = False,
+    train_sizing: str = "unit",
     retrain_last: bool = True,
     start: Any = None,
     end: Any = None,
-    **train_options: Unpack[TrainArguments],
+    **train_options: Unpack[SearchArguments],
 ) -> WalkForward:
     """Train on a window of history, test on the bars after it, and move on.
 
@@ -101,8 +106,12 @@ def walk_forward(
     border : "carry" or "close"
         Whether positions are carried into the next cycle, which then rules their exit, or closed
         at the last close of a cycle.
-    capital : float, optional
-        As for `test`.
+    capital, sizing, whole
+        How large the trades of the tests are: as for `test`. The tests are one account, from the
+        first tested bar to the last.
+    train_sizing : "unit", "script", "money" or "equity", default "unit"
+        How large the trades of the trainings are: ``sizing`` of `train`. With "money" and "equity"
+        `capital` and `whole` count for them, too.
     retrain_last : bool, default True
         Whether the last cycle is trained, on the most recent bars.
     start, end : labels of the index, optional
@@ -157,10 +166,13 @@ def walk_forward(
     check.one_of("border", border, BORDERS)
     check.flag("retrain_last", retrain_last)
     horizon = check.integer("horizon", horizon, 0)
-    if capital is not None:
-        check_capital(capital)
+    size = Sizing.of(sizing, capital=capital, whole=whole)
     own_names = inspect.signature(walk_forward).parameters
-    options = TrainOptions.of("walk_forward", train_options, own_names)
+    check.one_of("train_sizing", train_sizing, SIZINGS)
+    of_trades: dict[str, Any] = {"sizing": train_sizing}
+    if train_sizing in {"money", "equity"}:
+        of_trades |= {"capital": capital, "whole": whole}
+    options = TrainOptions.of("walk_forward", {**train_options, **of_trades}, own_names)
     if options.samples is not None:
         remedy = "Resample the data, or train each window with bp.train(…, start=, end=, samples=)."
         rule = "be left out of a walk-forward run"
@@ -173,7 +185,7 @@ def walk_forward(
         options.execute,
         label=lambda at: f"cycle={at + 1}",
     )
-    tests = _cycle_tests(plan, trainings, spans, horizon=horizon, border=border)
+    tests, size = _cycle_tests(plan, trainings, spans, size, horizon=horizon, border=border)
     settings = {
         "cycles": len(spans),
         "period": period,
@@ -181,15 +193,18 @@ def walk_forward(
         "anchored": anchored,
         "horizon": horizon,
         "border": border,
-        "capital": capital,
         "retrain_last": retrain_last,
         "start": start,
         "end": end,
         **options.settings(),
+        "train_sizing": train_sizing,
+        "sizing": sizing,
+        "capital": capital,
+        "whole": whole,
     }
     result = WalkForward(
         table=_cycle_table(plan, trainings, spans, tests),
-        portfolio=strategy_portfolio([one.test for one in tests], capital),
+        portfolio=strategy_portfolio([one.test for one in tests], size),
         trainings=tuple(trainings),
         strategy=plan.strategy,
         data=data,
@@ -296,15 +311,17 @@ def _cycle_tests(
     plan: TrainingPlan,
     trainings: Sequence[Training],
     spans: Sequence[_CycleSpans],
+    sizing: Sizing,
     *,
     horizon: int,
     border: str,
-) -> list[_PlaceTest]:
+) -> tuple[list[_PlaceTest], Sizing]:
     """Return one test of each component, in which every cycle's values rule its own bars.
 
     The strategy runs over the whole history with each cycle's values, so that indicators are warm
     and make no false crossing at a border; of its orders those of the cycle's bars are taken.
-    Of ensembles there is one test for each place in them.
+    Of ensembles there is one test for each place in them. With them comes the sizing that was
+    decided on.
     """
     ends = spans[-1].train
     views = {symbol: bars.window(0, ends[symbol].last) for symbol, bars in plan.bars.items()}
@@ -319,14 +336,17 @@ def _cycle_tests(
             for ordered in ordered_all:
                 of_component.setdefault(ordered.component, []).append(ordered)
             runs.append((span.test, training, of_component))
+    every = [one for _, _, orders in runs for ones in orders.values() for one in ones]
+    sizing = decided_sizing(sizing, every)
+    budget = sizing.budget(len(runs[0][2]))
     found = []
     for component in runs[0][2]:
         segments = [test[component.asset] for test, _, _ in runs]
         sets = [orders[component] for _, _, orders in runs]
         points = [_points(training.components[component.key]) for _, training, _ in runs]
-        places = place_orders(sets, points, segments, horizon, border)
-        found += [_place_test(plan, place, segments[0].first) for place in places]
-    return found
+        places = place_orders(sets, points, segments, horizon, border, unit_lots=sizing.unit_lots)
+        found += _place_tests(plan, places, segments[0].first, budget)
+    return found, sizing
 
 
 class PlaceOrders(NamedTuple):
@@ -349,6 +369,8 @@ def place_orders(
     segments: Sequence[BarWindow],
     horizon: int,
     border: str,
+    *,
+    unit_lots: bool = False,
 ) -> list[PlaceOrders]:
     """Return the orders of each place of a component, of which there is one without ensembles.
 
@@ -363,6 +385,8 @@ def place_orders(
     horizon : int
         Bars at the start of each segment on which nothing is entered.
     border : "carry" or "close"
+    unit_lots : bool
+        One lot each, whatever size the strategy sets.
     """
     places: list[list[int | None]] = [[0] * len(sets)]
     if max(map(len, sets)) > 1:
@@ -388,7 +412,7 @@ def place_orders(
             PlaceOrders(
                 # What was plotted belongs to a cycle, not to the whole.
                 sets[0][0]._replace(lines={}, member=member),
-                _stitched_orders(books, bounds, cuts, n_bars, horizon),
+                _stitched_orders(books, bounds, cuts, n_bars, horizon, unit_lots=unit_lots),
                 flatten if any(cuts) else None,
                 weights if len(set(shares)) > 1 else shares[0],
                 shares,
@@ -397,22 +421,30 @@ def place_orders(
     return found
 
 
-def _place_test(plan: TrainingPlan, place: PlaceOrders, first: int) -> _PlaceTest:
-    """Return the test of a place, on its bars from `first` on."""
-    costs = plan.costs[place.ordered.component.asset]
-    test = component_test(
-        place.ordered,
-        place.orders,
-        first,
-        plan.strategy.fill,
-        costs,
-        flatten=place.flatten,
-        weights=place.weights,
-    )
-    full = test.simulated
-    if set(place.shares) != {1.0}:
-        full = simulate_orders(test.orders, test.account)
-    return _PlaceTest(test, place.shares, full)
+def _place_tests(
+    plan: TrainingPlan, places: Sequence[PlaceOrders], first: int, budget: Budget | None
+) -> list[_PlaceTest]:
+    """Return the tests of the places of a component, on its bars from `first` on."""
+    plans = [
+        planned_test(
+            place.ordered,
+            place.orders,
+            first,
+            plan.strategy.fill,
+            plan.costs[place.ordered.component.asset],
+            flatten=place.flatten,
+            weights=place.weights,
+            budget=budget,
+        )
+        for place in places
+    ]
+    found = []
+    for place, test in zip(places, simulated_tests(plans), strict=True):
+        full = test.simulated
+        if set(place.shares) != {1.0}:
+            full = simulate_orders(test.orders, test.account)
+        found.append(_PlaceTest(test, place.shares, full))
+    return found
 
 
 def _points(found: ComponentTraining) -> list[tuple[float, ...]]:
@@ -457,6 +489,8 @@ def _stitched_orders(
     cuts: Sequence[bool],
     n_bars: int,
     horizon: int,
+    *,
+    unit_lots: bool,
 ) -> OrderArrays:
     """Join orders: bar t obeys the cycle whose segment holds it.
 
@@ -467,7 +501,7 @@ def _stitched_orders(
     parts: dict[str, list[Setting]] = {name: [] for name in SETTINGS}
     n_unprotected = 0
     for book, segment, is_cut in zip(books, segments, cuts, strict=True):
-        merged = book.merged(segment.first, segment.last - is_cut, unit_lots=False)
+        merged = book.merged(segment.first, segment.last - is_cut, unit_lots=unit_lots)
         for name in _MASKS:
             masks[name] |= getattr(merged, name)
         for name in ("enter_long", "enter_short"):

@@ -12,6 +12,7 @@ from broadpeak._simulation._kernels.layout import (
     AT_CLOSE,
     AT_OPEN,
     ENTRY,
+    EQUITY,
     FLATTEN,
     LONG_IN,
     LONG_OUT,
@@ -238,7 +239,7 @@ def run_column(
                     if bar == n_bars:
                         break
                 raw = open_[bar] if next_open else close[bar]
-        if terms.limited:
+        if terms.limited or terms.size_type == EQUITY:
             # An account that was worth nothing at any close opens nothing afterwards, even if
             # prices recover. Closes between orders were skipped, so they are made up for here,
             # but only where ruin is possible: a long that was paid for in full, but for rounding,

@@ -12,6 +12,7 @@ from broadpeak._simulation._kernels.layout import (
     AT_CLOSE,
     AT_OPEN,
     ENTRY,
+    EQUITY,
     FLATTEN,
     L_COLUMN,
     LONG_IN,
@@ -27,6 +28,7 @@ from broadpeak._simulation._kernels.layout import (
 from broadpeak._simulation._kernels.orders import (
     Funds,
     Order,
+    Position,
     charges_at,
     grown_log,
     nothing_held,
@@ -63,7 +65,7 @@ def may_open(action: int, held: float, size: float, raw: float, terms: Terms) ->
     same = LONG_IN if held > 0.0 else SHORT_IN
     if held == 0.0 or (terms.accumulate and action & same != 0):
         return True
-    if not terms.accumulate or action & opposite == 0 or terms.size_type == PERCENT:
+    if not terms.accumulate or action & opposite == 0 or terms.size_type >= PERCENT:
         return action & opposite != 0
     return not size_in_units(size, terms.size_type, raw, terms.lot) <= abs(held)
 
@@ -75,6 +77,20 @@ def worth_of(units: FloatArray, prices: FloatArray) -> float:
     for j in range(units.shape[0]):
         if units[j] != 0.0:
             total += units[j] * prices[j]
+    return total
+
+
+@kernel
+def due_rollover(
+    positions: list[Position], but: int, days: IntArray, bar: int, terms: Terms
+) -> float:
+    """Return the rollover that is due on all positions `but` one, booked at their next fill."""
+    total = 0.0
+    for j in range(len(positions)):
+        held = positions[j].units
+        if j != but and held != 0.0:
+            rate = terms.roll_long if held > 0.0 else terms.roll_short
+            total += abs(held) * rate * (days[bar] - days[positions[j].since])
     return total
 
 
@@ -179,6 +195,8 @@ def run_group(
                             reason = ENTRY
                             # The account is worth what all columns hold, at last known prices.
                             others = worth_of(units, last) - held * last[j]
+                            if rolls:
+                                others -= due_rollover(positions, j, days, t, terms)
                             order[j] = -1
                     elif position.levels.due <= t:
                         reason = EXPIRED
@@ -217,7 +235,7 @@ def run_group(
                 if not math.isnan(raw[j]) and codes[j, t] & FLATTEN == 0:
                     order[j] = t if codes[j, t] != 0 else -1
         # Ruin is judged at closes and lasts: no column opens a position again.
-        if terms.limited and cash + worth_of(units, last) <= 0.0:
+        if (terms.limited or terms.size_type == EQUITY) and cash + worth_of(units, last) <= 0.0:
             ruined = True
     return log, n
 

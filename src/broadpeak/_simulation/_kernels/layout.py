@@ -90,6 +90,7 @@ class Terms(NamedTuple):
     roll_long: float
     roll_short: float
     lot: float
+    whole: bool
 
 
 class Groups(NamedTuple):
@@ -154,7 +155,10 @@ FEES, FIXED, SLIP = (FIRST_STOP + len(STOPS) + k for k in range(3))
 N_SETTINGS = SLIP + 1
 
 SIZE_TYPES = ("amount", "value", "percent")
-AMOUNT, VALUE, PERCENT = range(3)
+# Only strategy runs know these: money with all costs of the entry inside, and a share of what the
+# account is worth, with them inside, too.
+ALL_SIZE_TYPES = (*SIZE_TYPES, "budget", "equity")
+AMOUNT, VALUE, PERCENT, BUDGET, EQUITY = range(5)
 
 # Costs of a column (float64): per unit at the entry, rollover per unit and day.
 UNIT_COST, ROLL_LONG, ROLL_SHORT, LOT = range(4)

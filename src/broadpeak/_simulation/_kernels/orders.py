@@ -15,8 +15,10 @@ import numpy as np
 from broadpeak._core.compile import inline_kernel, kernel
 from broadpeak._simulation._kernels.layout import (
     AMOUNT,
+    BUDGET,
     DUST,
     ENTRY,
+    EQUITY,
     FEES,
     FIXED,
     L_BAR,
@@ -135,17 +137,31 @@ def size_in_units(size: float, size_type: int, raw: float, lot: float) -> float:
 
 
 @inline_kernel
+def bought_units(money: float, each: float, terms: Terms) -> float:
+    """Return how many units `money` buys at `each`, costs included; whole lots if asked for."""
+    units = money / each
+    if terms.whole:
+        # A number of lots that only rounding keeps from being whole is whole.
+        units = np.floor(units / terms.lot * (1.0 + ROUNDING)) * terms.lot
+    return units
+
+
+@inline_kernel
 def entry_units(
-    size: float, terms: Terms, closing: float, free: float, raw: float, fixed_units: float
+    size: float, terms: Terms, closing: float, free: float, raw: float, each: float, fixed: float
 ) -> tuple[float, float]:
     """Return how many units an entry closes and how many it opens, at most `free`.
 
-    `fixed_units` is what the fixed fee would buy; `free` leaves room for it.
+    `each` is what a unit costs, and `fixed` the fee of the order; `free` leaves room for it. A
+    share of what the account is worth comes here as money.
     """
-    if terms.size_type == PERCENT:
+    if terms.size_type >= BUDGET:
+        units = bought_units(size, each, terms)
+    elif terms.size_type == PERCENT:
         # The fixed fee is paid out of the share, not on top of it. While entries accumulate, the
         # share counts the position too; that part is free of the fee, since what closes always
         # fills in full.
+        fixed_units = fixed / each
         units = max(size * (free + fixed_units) - fixed_units, 0.0)
         if terms.accumulate:
             units += size * closing
@@ -256,6 +272,9 @@ def send_order(
     closing = held
     opening = 0.0
     d = -1.0 if position.units > 0.0 else 1.0
+    paid = 0.0
+    if nights != 0.0 and held > 0.0:
+        paid = held * (terms.roll_long if position.units > 0.0 else terms.roll_short) * nights
     # A target is a limit order, which fills at its price or better; all others slip.
     slip = 0.0 if reason == TARGETED else charges.slip
     if reason == ENTRY:
@@ -267,8 +286,14 @@ def send_order(
             # An entry. Only cash limits it.
             price = order.raw * (1.0 + d * slip)
             free = math.inf
-            if terms.limited:
+            size = charges.size
+            if terms.limited or terms.size_type == EQUITY:
                 ruined |= account.cash + account.others + position.units * order.raw <= 0.0
+            if terms.size_type == EQUITY:
+                # What the account is worth once the order has closed what stands against it.
+                left = account.cash + account.others - closing * price * (d + charges.rate) - paid
+                size = 0.0 if ruined else size * left
+            if terms.limited:
                 # A ruined account, worth nothing or less at any close or at this price, closes
                 # positions but never opens one again. A further short leaves the proceeds of open
                 # shorts alone, and as much again as margin; a purchase may spend them.
@@ -277,8 +302,8 @@ def send_order(
                     price, charges, terms,
                 )  # fmt: skip
             closing, opening = entry_units(
-                charges.size, terms, closing, free, order.raw,
-                charges.fixed / (price * (1.0 + charges.rate) + terms.unit_cost),
+                size, terms, closing, free, order.raw,
+                price * (1.0 + charges.rate) + terms.unit_cost, charges.fixed,
             )  # fmt: skip
         elif terms.accumulate and closing > 0.0:
             closing = exit_units(charges.size, terms, held, order.raw)
@@ -290,9 +315,6 @@ def send_order(
     if not closing + opening > 0.0:
         return FilledOrder(reason, 0.0, 0.0, 0.0, 0.0, False), position, ruined
     price = order.raw * (1.0 + d * slip)
-    paid = 0.0
-    if nights != 0.0 and held > 0.0:
-        paid = held * (terms.roll_long if position.units > 0.0 else terms.roll_short) * nights
     units, fees, flow, after, basis = book_order(
         position, d, closing, opening, price, charges, terms.unit_cost
     )

@@ -105,6 +105,7 @@ def evaluate_recorded(
     recency: float,
     capital: float,
     tiny: float,
+    compounds: bool,
 ) -> None:
     """Write the statistics of evaluations begin..end-1, and their profit at each evaluated close.
 
@@ -127,6 +128,7 @@ def evaluate_recorded(
     trades = np.empty(64, TRADE)
     equity = np.empty(n_bars)
     all_bars = np.empty(0, np.int64)
+    cash = capital if compounds else 0.0
     for i in range(begin, end):
         row = word_rows[i]
         for j in range(scratch.shape[0]):  # a slice would bring text for an error with it
@@ -146,7 +148,7 @@ def evaluate_recorded(
                     values[place + entries[j]] = distances[starts[i, k] + j - a]
                 place += n_bars
         log, n = run_column(
-            0, open_, high, low, close, days, scratch, 0.0, values, at, step, terms, log, 0
+            0, open_, high, low, close, days, scratch, cash, values, at, step, terms, log, 0
         )
         if trades.shape[0] <= n:
             trades = np.empty(2 * n + 1, TRADE)
@@ -158,8 +160,9 @@ def evaluate_recorded(
         if slope != 0.0:
             take_out_trend(equity, log[:n], slope)
         write_stats(
-            out[i : i + 1], trades[:m], equity[first:], first, slope, recency, capital, 0.0, tiny
-        )
+            out[i : i + 1], trades[:m], equity[first:], first, slope, recency, capital, 0.0, tiny,
+            compounds,
+        )  # fmt: skip
         if curves.shape[0] > 0:
             for t in range(n_bars - first):
                 curves[i, t] = equity[first + t]

@@ -87,15 +87,19 @@ def stats_of_pool(
     capital: float,
     balance: float,
     tiny: float,
+    compounds: bool = False,
 ) -> AnyArray:
     """Return the statistics as `stats_of` of trades that overlap, as those of several components.
 
     `trades` are in the order of their exits, `opened` are the same in the order of their entries.
-    What they paid is left out.
+    What they paid is left out. Where the account `compounds`, returns are shares of what it was
+    worth before.
     """
     out = np.zeros(1, STATS)
     add_trades(out, trades, recency, len(equity), tiny)
     add_equity(out, trades, opened, equity, capital, balance, tiny)
+    if compounds:
+        add_compounded(out, opened, equity, capital, tiny)
     return out
 
 
@@ -126,10 +130,11 @@ def stats_of_records(
     capital: float,
     balance: float,
     tiny: float,
+    compounds: bool,
 ) -> AnyArray:
     """Return the statistics of records as `stats_of`, and what trades paid and won."""
     out = np.zeros(1, STATS)
-    write_stats(out, trades, equity, first, slope, recency, capital, balance, tiny)
+    write_stats(out, trades, equity, first, slope, recency, capital, balance, tiny, compounds)
     return out
 
 
@@ -144,11 +149,14 @@ def write_stats(
     capital: float,
     balance: float,
     tiny: float,
+    compounds: bool,
 ) -> None:
     """Write to one record of zeros what `stats_of_records` returns."""
     columns, paid = columns_of(trades, first, slope)
     add_trades(out, columns, recency, len(equity), tiny)
     add_equity(out, columns, columns, equity, capital, balance, tiny)
+    if compounds:
+        add_compounded(out, columns, equity, capital, tiny)
     out[0]["cost_total"] = sum_of(paid[0])
     out[0]["roll_total"] = sum_of(paid[1])
     out[0]["points_total"] = sum_of(paid[2])
@@ -418,3 +426,44 @@ def add_equity(
     s["return_r2"] = slope * lean / spread if lean > 0.0 and moves else 0.0
     s["return_lr"] = slope * (n - 1)
     s["return_ulcer"] = math.sqrt(retreat / n) if n > 0 else 0.0
+
+
+@kernel
+def add_compounded(
+    out: AnyArray, opened: TradeColumns, equity: FloatArray, capital: float, tiny: float
+) -> None:
+    """Write mean and deviation of returns as shares of what the account was worth before.
+
+    Of the bars in the market, as in `add_equity`. What was worth nothing has no return.
+    """
+    s = out[0]
+    n = len(equity)
+    total = 0.0
+    square = 0.0
+    largest = 0.0
+    mean = 0.0
+    count = 0
+    for is_second in (False, True):
+        entered = 0
+        until = -1
+        before = capital
+        for t in range(n):
+            while entered < len(opened.enter) and opened.enter[entered] <= t:
+                until = max(until, opened.leave[entered])
+                entered += 1
+            value = capital + equity[t]
+            if t <= until:
+                change = (value - before) / before if before > 0.0 else 0.0
+                if is_second:
+                    square += (change - mean) * (change - mean)
+                else:
+                    total += change
+                    count += 1
+                    largest = max(largest, abs(change))
+            before = value
+        if not is_second and count > 0:
+            mean = total / count
+    s["return_mean"] = mean
+    deviation = math.sqrt(square / (count - 1)) if count > 1 else 0.0
+    # A change is a difference of values, so that its rounding is a share of 1.
+    s["return_std"] = deviation if deviation >= tiny * max(1.0, largest) else 0.0
