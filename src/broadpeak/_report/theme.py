@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import html
+import textwrap
+from collections.abc import Iterable, Sequence
 from typing import TypeAlias
 
 import plotly.graph_objects as go
@@ -28,7 +30,7 @@ HELD = "#e08a00"
 GAINS = "#0b7a4b"
 FALLS = "#d7263d"
 SHADE = "rgba(102,114,127,0.11)"
-BAND = "rgba(102,114,127,0.2)"
+BAND = "rgba(102,114,127,0.25)"
 LINES = ("#1767c9", "#e08a00", "#0b7a4b", "#9a3fb5", "#c2410c", "#0e7c86")
 SCALE = [
     [0.0, "#e4edf7"],
@@ -137,6 +139,54 @@ def figure(traces: Iterable[Spec], title: str, *, height: int = 340, **layout: o
     }
     settings.update(layout)
     return go.Figure({"data": list(traces), "layout": settings})
+
+
+def headed(
+    traces: Sequence[Spec],
+    heading: str,
+    note: str = "",
+    *,
+    height: int,
+    below: int = 46,
+    above: int = 0,
+    narrow: Spec | None = None,
+    narrow_trace: Spec | None = None,
+    **layout: object,
+) -> go.Figure:
+    """Return a figure whose title, with a note in lines of its own below it, fits any screen.
+
+    `height` is that of the plot, without title and axis; `above` and `below` are pixels kept free
+    there. On pages narrow screens get `narrow` of the layout, and `narrow_trace` of each trace.
+    """
+    n_names = sum(trace.get("showlegend") is not False and "name" in trace for trace in traces)
+    n_names = 0 if layout.get("showlegend") is False else n_names
+    texts, tops = [], []
+    for letters, rows in ((150, min(n_names, 1)), (44, n_names)):
+        words = textwrap.wrap(heading, letters) or [""]
+        remarks = textwrap.wrap(note, letters)
+        bold = "<br>".join(f"<b>{html.escape(line)}</b>" for line in words)
+        muted = "".join(
+            f"<br><span style='font-size:12px;color:{MUTED}'>{html.escape(line)}</span>"
+            for line in remarks
+        )
+        texts.append(bold + muted)
+        tops.append(22 + 19 * len(words) + 17 * len(remarks) + 20 * rows + above)
+    own: Spec = {
+        "title": {"text": texts[1]},
+        "height": height + tops[1] + below,
+        "margin": {"t": tops[1], "b": below},
+        "legend": {"y": 1.01, "yanchor": "bottom"},
+    }
+    own |= narrow or {}
+    side = {"l": 62, "r": 58, **dict(layout.pop("margin", None) or {})}  # type: ignore[call-overload]
+    return figure(
+        traces,
+        texts[0],
+        height=height + tops[0] + below,
+        margin={**side, "t": tops[0], "b": below},
+        meta={"narrow": {"layout": own, "trace": narrow_trace or {}}},
+        **layout,
+    )
 
 
 def empty(title: str, message: str) -> go.Figure:

@@ -291,18 +291,18 @@ def _grid(
     scores: object,
     given: tuple[str | None, ...],
     roles: str,
-    others: object,
-    at: object,
+    others: str | None,
+    at: Mapping[Any, Any] | None,
     most_cells: int,
 ) -> ScoreGrid:
     """Return the grid of a picture with these axes, arguments checked."""
     read = _read(scores)
-    rules = (*RULES, HELD) if read.chosen is not None else RULES
-    if others == HELD and isinstance(others, str) and read.chosen is None:
+    if others is None:
+        others = "mean" if read.chosen is None else HELD
+    elif read.chosen is None and type(others) is str and others == HELD:
         remedy = 'Choose first: bp.plot.heatmap(bp.select(scores)), or pass others="mean".'
         raise ParamError(broken_rule("others", f"be one of {', '.join(RULES)}", others, remedy))
-    rule = rules[-1] if others is None and read.chosen is not None else others
-    rule = check.one_of("others", "mean" if rule is None else rule, rules)
+    rule = check.one_of("others", others, RULES if read.chosen is None else (*RULES, HELD))
     held = _at(at)
     names = axes_of(read, given, list(roles), held)
     limits = [most_cells, most_cells, SLIDER_STEPS][: len(names)]

@@ -44,10 +44,13 @@ class ScoreAxis:
         The parameter.
     places : tuple of float or of str
         Where its steps stand, ascending: numbers, or names that stand at equal distances.
+    is_joined : bool
+        Whether steps hold more than one label each, so that their places are only about right.
     """
 
     name: str
     places: tuple[Place, ...]
+    is_joined: bool = False
 
     @property
     def is_named(self) -> bool:
@@ -188,7 +191,7 @@ def score_grid(
     rule = others if others in RULES else "mean"
     flat, shared = _reduced(cell, scores.values[rows], math.prod(shape), rule)
     varied = [level.name for level in rest if len(np.unique(level.codes[tried])) > 1]
-    is_joined = any(step.is_joined for step in steps)
+    is_joined = any(step.axis.is_joined for step in steps)
     note = _note(held, varied, rule, shape, len(rows), is_joined=is_joined, shared=shared)
     values = flat.reshape(shape)
     marks = _marks(scores, levels, steps, seen, values, follows=others == HELD)
@@ -257,7 +260,7 @@ def _limits(
 ) -> list[int]:
     """Return how many steps each axis gets, so that cells are few enough, and filled enough."""
     limits = [min(size, limit) for size, limit in zip(sizes, most or sizes, strict=True)]
-    if len(sizes) > 1 and n_rows < SPARSE * math.prod(limits):
+    if len(sizes) > 1 and 0 < n_rows < SPARSE * math.prod(limits):
         # As many cells as rows halved: most of them then hold some, as long as draws are even.
         fair = max(LEAST_STEPS, math.ceil((n_rows / 2) ** (1 / len(sizes))))
         limits = [
@@ -281,7 +284,6 @@ class AxisSteps:
     axis: ScoreAxis
     step_of: IntArray
     words: tuple[str, ...]  # a name of each step
-    is_joined: bool
 
 
 def steps_of(level: LabelLevel, used: IntArray, limit: int, *, alone: bool) -> AxisSteps:
@@ -295,7 +297,7 @@ def steps_of(level: LabelLevel, used: IntArray, limit: int, *, alone: bool) -> A
             places: tuple[Place, ...] = tuple(numbers.tolist())
         else:
             places = words
-        return AxisSteps(ScoreAxis(level.name, places), step_of, words, is_joined=False)
+        return AxisSteps(ScoreAxis(level.name, places), step_of, words)
     if numbers is not None and not _is_even(numbers, 1.5):
         low, width = float(numbers[0]), float(numbers[-1] - numbers[0]) / limit
         step_of[used] = np.minimum(((numbers - low) / width).astype(np.int64), limit - 1)
@@ -313,13 +315,13 @@ def steps_of(level: LabelLevel, used: IntArray, limit: int, *, alone: bool) -> A
                 for first, last in zip(firsts, lasts, strict=True)
             ]
             words = _distinct(ends)
-            return AxisSteps(ScoreAxis(level.name, words), step_of, words, is_joined=True)
+            return AxisSteps(ScoreAxis(level.name, words, is_joined=True), step_of, words)
         centres = (numbers[firsts] + numbers[lasts]) / 2
         if len(centres) > 2:  # the last step may hold fewer, and would look narrower
             centres = centres[0] + (centres[1] - centres[0]) * np.arange(len(centres))
     places = tuple(centres.tolist())
     words = tuple(f"about {centre:.4g}" for centre in centres)
-    return AxisSteps(ScoreAxis(level.name, places), step_of, words, is_joined=True)
+    return AxisSteps(ScoreAxis(level.name, places, is_joined=True), step_of, words)
 
 
 def _is_even(numbers: FloatArray, most: float = UNEVEN) -> bool:
@@ -330,7 +332,7 @@ def _is_even(numbers: FloatArray, most: float = UNEVEN) -> bool:
 def step_text(label: Any) -> str:
     """Return a label in few letters."""
     if isinstance(label, float):
-        return f"{label:.6g}"
+        return "NaN" if math.isnan(label) else f"{label:.6g}"
     if isinstance(label, dt.datetime) and label.time() == dt.time(0):
         text = label.strftime("%Y-%m-%d")
     else:
@@ -432,6 +434,8 @@ def _row_mark(
     row: int,
 ) -> ScoreMark:
     """Return the mark of one combination."""
+    # Of a value between two steps the score is the mean that it was chosen by.
+    is_between = kind == "chosen" and scores.between is not None
     at: list[Place] = []
     words = []
     for level, step in zip(levels, steps, strict=True):
@@ -440,11 +444,11 @@ def _row_mark(
         word = step_text(level.labels[code])
         if not step.axis.is_named and level.numbers is not None:
             place = float(level.numbers[code])
-            if kind == "chosen" and scores.between is not None:
+            if is_between and scores.between is not None:
                 place, word = scores.between, step_text(scores.between)
         at.append(place)
         words.append(word)
-    score = scores.chosen_score if kind == "chosen" else float(scores.values[row])
+    score = scores.chosen_score if is_between else float(scores.values[row])
     return ScoreMark(kind, tuple(at), tuple(words), score)
 
 

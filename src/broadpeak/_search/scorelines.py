@@ -201,4 +201,5 @@ def _cut(
         place = float(level.numbers[code])
     kind = "chosen" if centre == scores.chosen else "highest"
     mark = ScoreMark(kind, (place,), (step_text(level.labels[code]),), float(scores.values[centre]))
-    return ScoreCut(steps.axis, through, *quartiles, mark)
+    low, middle, high = quartiles
+    return ScoreCut(steps.axis, through, low, middle, high, mark)

@@ -16,10 +16,9 @@ import plotly.graph_objects as go
 from broadpeak._report import theme
 from broadpeak._report.wording import count, number
 from broadpeak._search.scoregrid import ScoreAxis, ScoreGrid, ScoreMark
-from broadpeak.types import AnyArray, FloatArray
+from broadpeak.types import FloatArray
 
 MOST_CELLS = 100_000
-NOTHING = "No usable score to draw."
 
 
 def heatmap_figure(
@@ -40,7 +39,7 @@ def heatmap_figure(
     heading = title or f"{objective} over {x} and {y}"
     shown, note = _drawable(cells, most_cells)
     if shown.empty:
-        return theme.empty(f"<b>{html.escape(heading)}</b>", NOTHING)
+        return nothing(heading, "")
     sides = _numbered(x, shown.columns), _numbered(y, shown.index)
     position = (chosen or {}).get(x, math.nan), (chosen or {}).get(y, math.nan)
     marks = []
@@ -53,7 +52,7 @@ def heatmap_figure(
 def grid_figure(grid: ScoreGrid) -> go.Figure:
     """Return the scores of a grid as colour over two parameters, or as a line over one."""
     if not np.isfinite(grid.values).any():
-        return theme.empty(heading_of(grid.title, grid.note), NOTHING)
+        return nothing(grid.title, grid.note)
     if len(grid.axes) == 1:
         return _line(grid)
     sides = grid.axes[0], grid.axes[1]
@@ -68,7 +67,7 @@ def surface_figure(
     heading = title or f"{objective} over {x} and {y}"
     shown, note = _drawable(cells, MOST_CELLS)
     if shown.empty:
-        return theme.empty(f"<b>{html.escape(heading)}</b>", NOTHING)
+        return nothing(heading, "")
     sides = _numbered(x, shown.columns), _numbered(y, shown.index)
     return _hill(sides, shown.to_numpy(dtype=np.float64), objective, heading, note, ())
 
@@ -76,7 +75,7 @@ def surface_figure(
 def grid_surface(grid: ScoreGrid) -> go.Figure:
     """Return the scores of a grid as height over two parameters."""
     if not np.isfinite(grid.values).any():
-        return theme.empty(heading_of(grid.title, grid.note), NOTHING)
+        return nothing(grid.title, grid.note)
     wide = [axis for axis in grid.axes if len(axis.places) > 1]
     if len(wide) < 2:  # no surface, but still a curve
         return _line(along_one(grid))
@@ -89,10 +88,16 @@ def line_figure(
 ) -> go.Figure:
     """Return the objective over one parameter, which is on the index of `curve`, by its name."""
     side = _numbered(str(curve.index.name), curve.index)
-    grid = ScoreGrid((side,), curve.to_numpy(dtype=np.float64), objective, "", ())
+    grid = ScoreGrid((side,), np.array(curve, dtype=np.float64), objective, "", ())
     if not np.isfinite(grid.values).any():
-        return theme.empty(heading_of(title or grid.title, ""), NOTHING)
+        return nothing(title or grid.title, "")
     return _line(grid, title)
+
+
+def nothing(heading: str, note: str) -> go.Figure:
+    """Return a figure that says that no score is usable."""
+    text = f"{heading} ({note})" if note else heading
+    return theme.empty(f"<b>{html.escape(text)}</b>", "No usable score to draw.")
 
 
 def along_one(grid: ScoreGrid) -> ScoreGrid:
@@ -138,10 +143,11 @@ def heat_trace(
     }
 
 
-def steps_on(side: ScoreAxis) -> AnyArray:
+def steps_on(side: ScoreAxis) -> FloatArray | list[str]:
     """Return where the steps of an axis are drawn."""
     if side.is_named:
-        return np.array([html.escape(str(place)) for place in side.places], dtype=object)
+        # No array: a page would take "2020" for a date.
+        return [html.escape(str(place)) for place in side.places]
     return np.array(side.places, dtype=np.float64)
 
 
@@ -150,7 +156,7 @@ def axis_of(side: ScoreAxis, **options: object) -> theme.Spec:
     if side.is_named:
         order = [html.escape(str(place)) for place in side.places]
         options |= {"type": "category", "categoryorder": "array", "categoryarray": order}
-    elif len(side.places) <= 20:
+    elif len(side.places) <= 20 and not side.is_joined:
         options |= {
             "tickvals": list(side.places),
             "ticktext": [number(place) for place in side.places],
@@ -184,6 +190,7 @@ _RING: theme.Spec = {
 _CROSS: theme.Spec = {
     "symbol": "x-thin",
     "size": 9,
+    "color": theme.OBJECTIVE,
     "line": {"width": 2.5, "color": theme.OBJECTIVE},
 }
 
@@ -196,10 +203,11 @@ def _map(
     note: str,
     marks: Sequence[ScoreMark],
 ) -> go.Figure:
-    return theme.figure(
+    return theme.headed(
         [heat_trace(sides, values, score), *(mark_trace(mark) for mark in marks)],
-        heading_of(heading, note),
-        height=460,
+        heading,
+        note,
+        height=340,
         hovermode="closest",
         xaxis=axis_of(sides[0], showgrid=False),
         yaxis=axis_of(sides[1], showgrid=False),
@@ -232,18 +240,25 @@ def _hill(
         "xaxis": _edge(sides[0]),
         "yaxis": _edge(sides[1]),
         "zaxis": theme.edge(names[2]),
-        "camera": {"eye": {"x": -1.5, "y": -1.6, "z": 0.9}},
+        "camera": {
+            "eye": {"x": -1.15, "y": -1.25, "z": 0.75},
+            "center": {"x": 0, "y": 0, "z": -0.12},
+        },
         "aspectmode": "manual",
         "aspectratio": {"x": 1, "y": 1, "z": 0.7},
     }
     points = [_point(mark, sides) for mark in marks if math.isfinite(mark.score)]
-    return theme.figure(
+    return theme.headed(
         [surface, *points],
-        heading_of(heading, note),
-        height=540,
+        heading,
+        note,
+        height=480,
+        below=16,
         scene=scene,
         hovermode="closest",
-        margin={"l": 8, "r": 8, "t": 80, "b": 16},
+        margin={"l": 8, "r": 8},
+        narrow={"scene": {**scene, "camera": {"eye": {"x": -1.95, "y": -2.05, "z": 1.25}}}},
+        narrow_trace={"showscale": False},
     )
 
 
@@ -279,10 +294,9 @@ def _point(mark: ScoreMark, sides: tuple[ScoreAxis, ScoreAxis]) -> theme.Spec:
         "y": [y],
         "z": [mark.score],
         "marker": {
-            "symbol": "circle-open" if mark.kind == "chosen" else "x",
-            "size": 8 if mark.kind == "chosen" else 4,
-            "color": theme.OBJECTIVE,
-            "line": {"width": 3, "color": theme.OBJECTIVE},
+            "symbol": "circle" if mark.kind == "chosen" else "diamond",
+            "size": 7 if mark.kind == "chosen" else 5,
+            "color": theme.OBJECTIVE if mark.kind == "chosen" else theme.HELD,
         },
         "hoverinfo": "name",
         "showlegend": True,
@@ -299,7 +313,7 @@ def _line(grid: ScoreGrid, title: str = "") -> go.Figure:
             "type": "scatter",
             "mode": "markers" if side.is_named else mode,
             "name": score,
-            "x": steps_on(side)[known],
+            "x": [place for place, there in zip(steps_on(side), known, strict=True) if there],
             "y": grid.values[known],
             "line": {"color": theme.TRAINED, "width": 2.2},
             "marker": {"color": theme.TRAINED, "size": 9 if side.is_named else 6},
@@ -313,23 +327,16 @@ def _line(grid: ScoreGrid, title: str = "") -> go.Figure:
         for mark in grid.marks
         if math.isfinite(mark.score)
     ]
-    return theme.figure(
+    return theme.headed(
         traces,
-        heading_of(title or grid.title, grid.note),
+        title or grid.title,
+        grid.note,
+        height=240,
         showlegend=len(traces) > 1,
         hovermode="closest",
         xaxis=axis_of(side) if side.is_named else theme.axis(name),
         yaxis=theme.axis(score),
     )
-
-
-def heading_of(heading: str, note: str) -> str:
-    """Return the title of a figure, the note in a line of its own below it."""
-    text = f"<b>{html.escape(heading)}</b>"
-    if not note:
-        return text
-    muted = f"font-size:12px;color:{theme.MUTED}"
-    return f"{text}<br><span style='{muted}'>{html.escape(note)}</span>"
 
 
 def _word(place: object) -> str:

@@ -6,30 +6,30 @@ from __future__ import annotations
 import html
 import math
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
 
 from broadpeak._report import theme
 from broadpeak._report.charts.heatmap import (
-    NOTHING,
     axis_of,
-    heading_of,
     heat_trace,
     mark_trace,
+    nothing,
     steps_on,
 )
 from broadpeak._report.wording import number
 from broadpeak._search.scoregrid import ScoreAxis, ScoreGrid, ScoreMark
 from broadpeak._search.scorelines import ScoreCut, ScoreCuts, ScoreLines
 
-PANEL, GAP, ABOVE, BELOW = 150, 64, 96, 56  # pixels
+PANEL, GAP = 150, 64  # pixels
 
 
 def volume_figure(grid: ScoreGrid) -> go.Figure:
     """Return a heat map of the first two axes, and a slider for the third."""
     if not np.isfinite(grid.values).any():
-        return theme.empty(heading_of(grid.title, grid.note), NOTHING)
+        return nothing(grid.title, grid.note)
     x, y, z = grid.axes
     low, high = float(np.nanmin(grid.values)), float(np.nanmax(grid.values))
     words = [place if isinstance(place, str) else number(place) for place in z.places]
@@ -73,13 +73,14 @@ def volume_figure(grid: ScoreGrid) -> go.Figure:
     signs = {"chosen": "○", "highest": "×"}
     parts = [f"{signs[mark.kind]} {mark.kind} {' / '.join(mark.words)}" for mark in grid.marks]
     note = " · ".join([*parts, grid.note] if grid.note else parts)
-    return theme.figure(
+    return theme.headed(
         [*maps, *marks],
-        heading_of(grid.title, note),
-        height=560,
+        grid.title,
+        note,
+        height=360,
+        below=140,
         hovermode="closest",
         showlegend=False,
-        margin={"l": 62, "r": 58, "t": 70, "b": 130},
         xaxis=axis_of(x, showgrid=False),
         yaxis=axis_of(y, showgrid=False),
         sliders=[slider],
@@ -98,7 +99,7 @@ def lines_figure(lines: ScoreLines) -> go.Figure:
     """Return combinations as lines over parallel axes, coloured by their scores."""
     title = f"{lines.score} of each combination"
     if not len(lines.values):
-        return theme.empty(heading_of(title, lines.note), NOTHING)
+        return nothing(title, lines.note)
     axes: list[theme.Spec] = []
     for side, places in zip(lines.axes, lines.places.T, strict=True):
         ticks: theme.Spec = {}
@@ -109,6 +110,11 @@ def lines_figure(lines: ScoreLines) -> go.Figure:
                 "tickvals": list(range(0, len(texts), every)),
                 "ticktext": texts[::every],
                 "range": [0, len(texts) - 1],
+            }
+        elif len(side.places) <= 12:
+            ticks = {
+                "tickvals": list(side.places),
+                "ticktext": [number(place) for place in side.places],
             }
         axes.append({"label": html.escape(side.name), "values": places, **ticks})
     axes.append({"label": html.escape(lines.score), "values": lines.values})
@@ -121,15 +127,20 @@ def lines_figure(lines: ScoreLines) -> go.Figure:
             "showscale": False,
         },
         "labelfont": {"size": 12, "color": theme.INK},
-        "tickfont": {"size": 11, "color": theme.MUTED},
+        "tickfont": {"size": 11, "color": theme.INK},
         "rangefont": {"size": 10, "color": "rgba(0,0,0,0)"},
         "unselected": {"line": {"color": theme.DEFAULTS, "opacity": 0.12}},
     }
-    return theme.figure(
+    return theme.headed(
         [trace],
-        heading_of(title, lines.note),
-        height=440,
-        margin={"l": 62, "r": 58, "t": 104, "b": 28},
+        title,
+        lines.note,
+        height=320,
+        above=44,
+        below=24,
+        paper_bgcolor="#ffffff",  # it is drawn around the ticks, so that they are read over lines
+        narrow={"margin": {"t": 150, "l": 34, "r": 62, "b": 24}, "height": 494},
+        narrow_trace={"labelangle": -40},
     )
 
 
@@ -137,11 +148,11 @@ def cuts_figure(cuts: ScoreCuts) -> go.Figure:
     """Return one panel a parameter: scores through one combination, and the spread of all."""
     title = f"{cuts.score} along each parameter"
     if not cuts.cuts:
-        return theme.empty(heading_of(title, cuts.note), NOTHING)
+        return nothing(title, cuts.note)
     n = len(cuts.cuts)
     room = n * PANEL + (n - 1) * GAP
     traces: list[theme.Spec] = []
-    axes: theme.Spec = {}
+    axes: dict[str, Any] = {}
     for position, cut in enumerate(cuts.cuts):
         mark = "" if position == 0 else str(position + 1)
         top = 1 - position * (PANEL + GAP) / room
@@ -158,11 +169,11 @@ def cuts_figure(cuts: ScoreCuts) -> go.Figure:
         )
         traces += _cut_traces(cut, mark)
     note = "; ".join(text for text in (cuts.through, cuts.note) if text)
-    return theme.figure(
+    return theme.headed(
         traces,
-        heading_of(title, note),
-        height=room + ABOVE + BELOW,
-        margin={"l": 62, "r": 58, "t": ABOVE, "b": BELOW},
+        title,
+        note,
+        height=room,
         hovermode="x",
         **axes,
     )
