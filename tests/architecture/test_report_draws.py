@@ -14,6 +14,7 @@ RESULTS = {
     "broadpeak._portfolio.portfolio",
     "broadpeak._search.scoregrid",  # scores as a picture shows them
     "broadpeak._search.scorelines",
+    "broadpeak._search.select",  # a choice
     "broadpeak._search.searchspace",  # a parameter and its range
     "broadpeak._training.backtests",
     "broadpeak._training.result",
@@ -38,6 +39,7 @@ NAMES = {
     "Strategy",
 }
 NAMES |= {"ScoreAxis", "ScoreCut", "ScoreCuts", "ScoreGrid", "ScoreLines", "ScoreMark"}
+NAMES |= {"Selection", "SelectionPictures"}
 NAMES |= {"Training", "Verdict", "WalkForward"}
 
 

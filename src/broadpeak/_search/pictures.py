@@ -21,12 +21,11 @@ from broadpeak._search.scoregrid import (
     score_grid,
 )
 from broadpeak._search.scorelines import score_cuts, score_lines
-from broadpeak._search.select import Selection, by_level
+from broadpeak._search.select import SLIDER_STEPS, Selection, by_level
 from broadpeak.errors import ParamError, broken_rule
 
 MOST_LINES = 1_000
 SURFACE_CELLS = 20_000
-SLIDER_STEPS = 40
 
 
 def heatmap(

@@ -6,6 +6,7 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, overload
 
 import numpy as np
@@ -15,7 +16,8 @@ from broadpeak._core import check, drawing
 from broadpeak._core.aliases import Index, Series
 from broadpeak._search.cells import Cells, choose_cell, edges, make_cells, robustness
 from broadpeak._search.labelled import LabelLevel, level_names, read_level, score_values
-from broadpeak._search.scoregrid import HELD, LevelScores, axes_of, score_grid
+from broadpeak._search.scoregrid import HELD, LevelScores, ScoreGrid, axes_of, score_grid
+from broadpeak._search.scorelines import ScoreCuts, ScoreLines, score_cuts, score_lines
 from broadpeak._search.selectors import (
     HILL,
     HILL_OF_SEVERAL,
@@ -33,6 +35,11 @@ from broadpeak.errors import ParamError, broken_rule
 from broadpeak.types import FloatArray, IntArray
 
 __all__ = ["EdgeFlags", "Ensemble", "Hill", "Peak", "Plateau", "Selection", "select"]
+
+
+MAP_CELLS = 30_000  # of all maps of a slider on a page
+SLIDER_STEPS = 40
+PAGE_LINES = 300
 
 
 class EdgeFlags(dict[str, bool]):
@@ -195,13 +202,57 @@ class Selection:
         names = axes_of(read, (x, y), ("x", "y"))
         return drawing.draw("score-grid", score_grid(read, names, others=HELD))
 
-    def __str__(self) -> str:
-        text = f"{_shown(self.params)}: score {self.score:.4g}"
-        if not math.isnan(self.robustness):
-            text += f", robustness {self.robustness:.2g}"
-        if self.peak_params != self.params:
-            text += f" (highest score {self.peak_score:.4g} at {_shown(self.peak_params)})"
-        lines = [text]
+    def report(self, path: str | Path) -> Path:
+        """Write a page about the choice: what was chosen and why, maps, cuts and the best scores.
+
+        Parameters
+        ----------
+        path : str or Path
+            Where to write the HTML file, which opens offline; its folder is made.
+
+        Returns
+        -------
+        Path
+
+        Raises
+        ------
+        ParamError
+            If `path` is none, or cannot be written.
+
+        Examples
+        --------
+        >>> import pandas as pd, tempfile
+        >>> chosen = select(pd.Series([1.0, 3.0, 4.0, 3.0, 1.0]))
+        >>> chosen.report(f"{tempfile.mkdtemp()}/choice.html").name
+        'choice.html'
+        """
+        target = check.path("path", path, 'Type: selection.report("choice.html").')
+        read = by_level(self)
+        names = axes_of(read, (None, None), ("x", "y"))
+        several = [level.name for level in read.levels if len(level.labels) > 1]
+        many = axes_of(read, (None, None, None), ("x", "y", "z")) if len(several) > 2 else []
+        limits = (MAP_CELLS, MAP_CELLS, SLIDER_STEPS)
+        pictures = SelectionPictures(
+            choice=score_grid(read, names, others=HELD),
+            average=score_grid(read, names, others="mean") if len(several) > 2 else None,
+            volume=score_grid(read, many, others=HELD, most=limits, most_cells=MAP_CELLS)
+            if many
+            else None,
+            lines=score_lines(read, at=None, most=PAGE_LINES),
+            cuts=score_cuts(read, at=None, through=None),
+        )
+        return Path(drawing.draw("selection-report", self, path=target, pictures=pictures))
+
+    def cautions(self) -> list[str]:
+        """Return what to know before the choice is believed, a sentence each; often none.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> select(pd.Series([1.0, 2.0, 3.0])).cautions()
+        ['At the edge of level_0: a wider range may hold a better one.']
+        """
+        lines = []
         if is_narrow(self.robustness, len(self.scores)):
             lines.append("Low robustness: the scores beside this choice do not carry it.")
         edges_at = [name for name, flag in self.at_edge.items() if flag]
@@ -211,10 +262,29 @@ class Selection:
             )
         if self.unused:
             lines.append(f"No difference to any score: {_listed(self.unused)}.")
-        return "\n".join(lines)
+        return lines
+
+    def __str__(self) -> str:
+        text = f"{_shown(self.params)}: score {self.score:.4g}"
+        if not math.isnan(self.robustness):
+            text += f", robustness {self.robustness:.2g}"
+        if self.peak_params != self.params:
+            text += f" (highest score {self.peak_score:.4g} at {_shown(self.peak_params)})"
+        return "\n".join([text, *self.cautions()])
 
     def __repr__(self) -> str:
         return f"<Selection {self}>"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SelectionPictures:
+    """What the page of a choice draws; None where there are too few parameters for it."""
+
+    choice: ScoreGrid
+    average: ScoreGrid | None
+    volume: ScoreGrid | None
+    lines: ScoreLines
+    cuts: ScoreCuts
 
 
 def by_level(selection: Selection) -> LevelScores:

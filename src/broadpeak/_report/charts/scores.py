@@ -22,6 +22,7 @@ from broadpeak._report.charts.heatmap import (
 from broadpeak._report.wording import number
 from broadpeak._search.scoregrid import ScoreAxis, ScoreGrid, ScoreMark
 from broadpeak._search.scorelines import ScoreCut, ScoreCuts, ScoreLines
+from broadpeak.types import FloatArray
 
 PANEL, GAP = 150, 64  # pixels
 
@@ -142,6 +143,95 @@ def lines_figure(lines: ScoreLines) -> go.Figure:
         narrow={"margin": {"t": 150, "l": 34, "r": 62, "b": 24}, "height": 494},
         narrow_trace={"labelangle": -40},
     )
+
+
+def plain_lines_figure(lines: ScoreLines) -> go.Figure:
+    """Return the same without WebGL: it prints, and needs no more than the small plot library."""
+    title = f"{lines.score} of each combination"
+    if not len(lines.values):
+        return nothing(title, lines.note)
+    axes = [*lines.axes, None]
+    columns = [*lines.places.T, lines.values]
+    ends = [
+        (0.0, len(side.places) - 1.0) if side is not None and side.is_named else _ends(column)
+        for side, column in zip(axes, columns, strict=True)
+    ]
+    heights = np.column_stack(
+        [(column - low) / (high - low) for column, (low, high) in zip(columns, ends, strict=True)]
+    )
+    names = [
+        html.escape(side.name) if side is not None else html.escape(lines.score) for side in axes
+    ]
+    traces: list[theme.Spec] = []
+    for shade, rows in enumerate(np.array_split(np.arange(len(heights)), len(theme.SCALE))):
+        if not len(rows):
+            continue
+        # One trace a shade, its lines broken by a gap.
+        y = np.column_stack([heights[rows], np.full(len(rows), np.nan)]).ravel()
+        x = np.tile([*range(len(names)), len(names) - 1], len(rows))
+        traces.append(
+            {
+                "type": "scatter",
+                "mode": "lines",
+                "x": x.astype(np.float64),
+                "y": y,
+                "line": {"color": theme.SCALE[shade][1], "width": 1.2},
+                "hoverinfo": "skip",
+                "showlegend": False,
+            }
+        )
+    notes = [
+        _tick(place, 0.0 if at == 0 else 1.0, number(end) if text is None else text)
+        for place, (side, pair) in enumerate(zip(axes, ends, strict=True))
+        for at, end in enumerate(pair)
+        for text in [None if side is None or not side.is_named else str(side.places[round(end)])]
+    ]
+    bars = [
+        {
+            "type": "line",
+            "x0": place,
+            "x1": place,
+            "y0": 0,
+            "y1": 1,
+            "line": {"color": theme.DEFAULTS, "width": 1},
+        }
+        for place in range(len(names))
+    ]
+    return theme.headed(
+        traces,
+        title,
+        lines.note,
+        height=300,
+        above=16,
+        below=64,
+        hovermode=False,
+        xaxis=theme.axis(
+            tickvals=list(range(len(names))),
+            ticktext=names,
+            showgrid=False,
+            zeroline=False,
+            range=[-0.25, len(names) - 0.75],
+        ),
+        yaxis={"visible": False, "range": [-0.02, 1.02]},
+        shapes=bars,
+        annotations=notes,
+    )
+
+
+def _ends(column: FloatArray) -> tuple[float, float]:
+    low, high = float(column.min()), float(column.max())
+    return (low, high) if high > low else (low - 0.5, high + 0.5)
+
+
+def _tick(place: int, at: float, text: str) -> theme.Spec:
+    return {
+        "x": place,
+        "y": at,
+        "text": html.escape(text),
+        "showarrow": False,
+        "yanchor": "top" if at == 0 else "bottom",
+        "font": {"size": 10, "color": theme.MUTED},
+    }
 
 
 def cuts_figure(cuts: ScoreCuts) -> go.Figure:
