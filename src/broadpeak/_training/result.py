@@ -40,6 +40,7 @@ from broadpeak._training.evaluation import (
     Evaluation,
 )
 from broadpeak._training.fits import FittedModels, no_models
+from broadpeak._training.meanings import objective_meaning
 from broadpeak._training.objective import objective_name
 from broadpeak._training.performance import FIELDS, Stats
 from broadpeak._training.sizing import OF_TRADES
@@ -349,6 +350,11 @@ class Training(Travelling):
     def objective_name(self) -> str:
         """What was maximised."""
         return objective_name(self.settings.get("objective", "objective"))
+
+    @property
+    def objective_meaning(self) -> str:
+        """What the objective measures, in a few words; empty for a function without a docstring."""
+        return objective_meaning(self.settings.get("objective", ""))
 
     @property
     def period(self) -> tuple[Any, Any]:
