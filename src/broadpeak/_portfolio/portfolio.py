@@ -90,9 +90,9 @@ class Portfolio:
         trained on, "partly in sample", "out of sample", or "" where that is not known), ``sizing``,
         ``capital``, ``whole``, ``costs`` ({asset: Costs}), ``costs_from`` and ``sizing_from``
         ("argument", "training", "file", "walk-forward"; "none" for no costs, "strategy" for the
-        size that follows from the strategy), ``params`` ({component: {name: value}}), ``same_prices``
-        (whether the bars that were trained on have the prices of then; None: not known), and
-        ``provenance`` (`Provenance` of the parameters, or None).
+        size that follows from the strategy), ``params`` ({component: {name: value}}),
+        ``same_prices`` (whether the bars that were trained on have the prices of then; None: not
+        known), and ``provenance`` (`Provenance` of the parameters, or None).
 
     Notes
     -----
@@ -145,9 +145,9 @@ class Portfolio:
         if fills is not None:
             self.__dict__["_fills"] = fills
         self.components: dict[str, Portfolio] = dict(components or {})
-        self.facts: dict[str, Any] = {}
         self._plots = dict(plots or {})
         self._hold = hold
+        self._retrade: Callable[[float], Portfolio] | None = None
         self._held: Portfolio | None = None
         self.facts: dict[str, Any] = dict(facts or {})
 
@@ -342,6 +342,7 @@ class Portfolio:
         plots: Mapping[tuple[int, str], FloatArray] | None = None,
         members: Iterable[int] | None = None,
         hold: Callable[[], Portfolio] | None = None,
+        retrade: Callable[[float], Portfolio] | None = None,
         facts: Mapping[str, Any] | None = None,
     ) -> Portfolio:
         """Return the portfolio of a strategy run: all columns on one capital.
@@ -368,6 +369,8 @@ class Portfolio:
             Where components trade ensembles: which member of its component each column is.
         hold : callable, optional
             Makes the portfolio of the same symbols, held.
+        retrade : callable, optional
+            Makes the portfolio of the same orders at a multiple of the costs.
         facts : mapping, optional
             What is known of the run.
 
@@ -398,6 +401,7 @@ class Portfolio:
             facts=facts,
         )
         made._has_members = members is not None
+        made._retrade = retrade
         return made
 
     # Looking
@@ -1136,6 +1140,43 @@ class Portfolio:
         # A component of a strategy run is one account, whatever it is made of.
         paths = [one.profits().iloc[:, 0] for one in self.components.values()]
         return periods.joined(paths, names, self.index).ffill().fillna(0.0)
+
+    @property
+    def compounds(self) -> bool:
+        """Whether returns are over the value before; if not, over the fixed capital of the run."""
+        return self._capital == 0.0
+
+    def at_costs(self, factor: float) -> Portfolio:
+        """Return the same orders at a multiple of the costs.
+
+        Parameters
+        ----------
+        factor : float
+            Of fees, spread, commission, slippage and rollover that is paid; 0 is without costs, 2
+            twice as much. Orders stay as they are; sizes that fees are a part of follow.
+
+        Returns
+        -------
+        Portfolio
+
+        Raises
+        ------
+        ParamError
+            If `factor` is negative or not finite.
+
+        Examples
+        --------
+        >>> close = np.array([10.0, 15.0, 11.0])
+        >>> pf = Portfolio.from_signals(close, [True, False, False], fees=0.01, size=1)
+        >>> [round(one.value.iloc[-1], 2) for one in (pf.at_costs(0), pf, pf.at_costs(2))]
+        [101.0, 100.9, 100.8]
+        """
+        times = check.number("factor", factor, 0.0)
+        if self._retrade is not None:
+            return self._retrade(times)
+        simulation = self._simulated
+        again = replace(simulation, rules=simulation.rules.at_costs(times))
+        return Portfolio(again, self._labels, bars_per_year=self._bars_per_year)
 
     def correlation(self) -> pd.DataFrame:
         """Return how bar returns of the components, or accounts, move together.

@@ -203,7 +203,7 @@ def _read_label(text: str) -> Any:
     if _FLOAT.fullmatch(text):
         return float(text)
     if _NANOSECONDS.search(text):
-        import pandas as pd  # noqa: PLC0415  # a file of parameters is read without it
+        import pandas as pd  # a file of parameters is read without it
 
         return pd.Timestamp(text)
     return dt.datetime.fromisoformat(text)

@@ -21,7 +21,7 @@ MOST_POINTS = 1_500  # trades in a picture
 def years_figure(years: Mapping[str, pd.Series[float]]) -> go.Figure:
     """Return a bar for each year and account."""
     colours = (theme.TRAINED, theme.HELD, theme.DEFAULTS)
-    traces = [
+    traces: list[theme.Spec] = [
         {
             "type": "bar",
             "name": html.escape(name),
@@ -64,7 +64,7 @@ def spread_figure(trades: pd.DataFrame) -> go.Figure:
         ("loss", returns[returns <= 0], theme.FALLS),
     )
     low, high = float(returns.min(initial=0.0)), float(returns.max(initial=0.0))
-    traces = [
+    traces: list[theme.Spec] = [
         {
             "type": "histogram",
             "name": name,
