@@ -18,7 +18,7 @@ import broadpeak as bp
 DAYS = pd.bdate_range("2003-11-03", periods=700)
 
 
-@bp.strategy(lookback=30)
+@bp.strategy(lookback=60)
 def momentum(s: Any) -> None:
     for _ in s.loop():
         change = bp.roc(s.close, s.optimize(20, 10, 50, 10, name="days"))
