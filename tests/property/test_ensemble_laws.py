@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 import broadpeak as bp
 from broadpeak._search.protocol import Choice
 from broadpeak._store.par import ComponentParameters, Member, Parameters
-from broadpeak._validation.walkforward import _places
+from broadpeak._training.stitching import _places
 from broadpeak.searchers import Brute
 
 QUICK = settings(max_examples=25)

@@ -35,6 +35,7 @@ from broadpeak._portfolio.records import drawdowns_frame, trades_frame
 from broadpeak._portfolio.streamed import Block, KeptMetrics
 from broadpeak._run.keeping import Best, check_reducer
 from broadpeak._simulation._kernels.layout import ONE_COLUMN, Groups
+from broadpeak._simulation.costs import scaled
 from broadpeak._simulation.fills import Fills
 from broadpeak._simulation.plans import Floor, Plan
 from broadpeak._simulation.rules import Setting
@@ -81,9 +82,6 @@ class Portfolio:
         an ensemble has one column for each member.
     held : Portfolio or None
         For strategy runs: the same symbols, bought and held.
-    facts : dict
-        For strategy runs what was decided: ``sizing``, ``capital``, ``whole``; otherwise empty.
-
     facts : dict
         For strategy runs what was tested and how; otherwise empty. ``strategy`` (its name),
         ``period`` (first and last tested bar), ``sample`` ("in sample" where all of these bars were
@@ -1173,10 +1171,15 @@ class Portfolio:
         """
         times = check.number("factor", factor, 0.0)
         if self._retrade is not None:
-            return self._retrade(times)
+            again = self._retrade(times)
+            again.facts = dict(self.facts)
+            if "costs" in again.facts:
+                charged = again.facts["costs"].items()
+                again.facts["costs"] = {asset: scaled(costs, times) for asset, costs in charged}
+            return again
         simulation = self._simulated
-        again = replace(simulation, rules=simulation.rules.at_costs(times))
-        return Portfolio(again, self._labels, bars_per_year=self._bars_per_year)
+        dearer = replace(simulation, rules=simulation.rules.at_costs(times))
+        return Portfolio(dearer, self._labels, bars_per_year=self._bars_per_year)
 
     def correlation(self) -> pd.DataFrame:
         """Return how bar returns of the components, or accounts, move together.

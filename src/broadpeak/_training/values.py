@@ -50,11 +50,19 @@ class Defaults:
 
     def __init__(self, models: FittedModels | None = None) -> None:
         self.models = no_models() if models is None else models
+        self._asked: dict[Component | None, dict[str, float]] = {}
 
     def value(self, position: int, call: OptimizeCall, component: Component | None) -> float:
         """Return the default of the call."""
         dimension = call.dimension(position)
-        return dimension.rounded(dimension.default)
+        found = dimension.rounded(dimension.default)
+        self._asked.setdefault(component, {})[dimension.name] = found
+        return found
+
+    def table(self, keys: Iterable[str]) -> dict[str, dict[str, float]]:
+        """Return what components asked for so far: {component: {name: value}}."""
+        own = {one.key: values for one, values in self._asked.items() if one is not None}
+        return {key: {**self._asked.get(None, {}), **own.get(key, {})} for key in keys}
 
 
 class Discovery:
