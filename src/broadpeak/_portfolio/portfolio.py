@@ -7,16 +7,18 @@ import math
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
+from pathlib import Path
 from types import NoneType
 from typing import Any, TypeVar, overload
 
 import numpy as np
 import pandas as pd
 
-from broadpeak._core import check
+from broadpeak._core import check, drawing
 from broadpeak._core.aliases import ArrayLike, Metric, Table
 from broadpeak._core.arrays import user_copy
 from broadpeak._core.labels import plain
+from broadpeak._core.versions import VERSIONS
 from broadpeak._data.data import Data
 from broadpeak._metrics import measures
 from broadpeak._metrics._kernels.summary import N_FIGURES, SUMMARY, as_summary
@@ -1205,6 +1207,48 @@ class Portfolio:
         names = pd.Index([*self.components], name="component")
         parts = [pd.DataFrame(one.returns).iloc[:, 0] for one in self.components.values()]
         return periods.correlation(periods.joined(parts, names, self.index))
+
+    def report(self, path: str | Path, *, title: str = "", verdict: bool = True) -> Path:
+        """Write one HTML page about this account, which opens offline.
+
+        Parameters
+        ----------
+        path : str or Path
+            The file to write.
+        title : str
+            The heading; default: the name of the strategy, or "Portfolio".
+        verdict : bool, default True
+            Put on top whether this is more than luck, unless the values were chosen on these bars,
+            which tells nothing. False: the page says that it was not judged.
+
+        Returns
+        -------
+        Path
+
+        Raises
+        ------
+        ParamError
+            If there are several accounts: a page is about one.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> close = pd.Series(np.linspace(10, 20, 50), pd.date_range("2024-01-01", periods=50))
+        >>> pf = Portfolio.from_signals(close, close > 12, close > 18)
+        >>> folder = tempfile.TemporaryDirectory()
+        >>> pf.report(f"{folder.name}/page.html", verdict=False).name
+        'page.html'
+        >>> folder.cleanup()
+        """
+        check.flag("verdict", verdict)
+        check.string("title", title)
+        target = check.path("path", path)
+        if self._labels.n_groups != 1:
+            remedy = "Choose one: parts, names = pf.split_params(), then parts[0].report(path)."
+            rule = "hold one account to have a page"
+            raise ParamError(broken_rule("portfolio", rule, self, remedy))
+        options = {"title": title, "verdict": verdict, "environment": VERSIONS}
+        return Path(drawing.draw("portfolio-report", self, path=target, **options))
 
     # Splitting
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import plotly.graph_objects as go
 
 from broadpeak._core import drawing
-from broadpeak._report.backtest_page import backtest_report
+from broadpeak._report.backtest_page import backtest_report, portfolio_report
 from broadpeak._report.charts.heatmap import heatmap_figure, line_figure, surface_figure
 from broadpeak._report.charts.parameter import parameter_figure
 from broadpeak._report.charts.walk_chart import walk_forward_figure
@@ -67,4 +67,5 @@ drawing.register("score-line", line_figure)
 drawing.register("walk-forward-chart", _walk_forward)
 drawing.register("training-report", training_report)
 drawing.register("backtest-report", backtest_report)
+drawing.register("portfolio-report", portfolio_report)
 drawing.register("walk-forward-report", walk_forward_report)

@@ -21,6 +21,8 @@ from broadpeak._report.charts.trade_chart import trade_figure
 from broadpeak._report.page import (
     LEFT,
     RIGHT,
+    Card,
+    Cards,
     Caution,
     Cell,
     Chart,
@@ -86,6 +88,30 @@ def account_section(
         metrics_table(metrics, compounds=next(iter(accounts.values())).compounds),
     ]
     return Section(title, parts, lead)
+
+
+def result_section(
+    name: str, account: Portfolio, held: Portfolio | None, lines: Sequence[str] = ()
+) -> Section:
+    """Return what came out, beside buying and holding."""
+    cards = [_result_card(name, account, lines)]
+    if held is not None:
+        words = "the same symbols, equal amounts, the same costs"
+        cards.append(_result_card("Buy and hold on the same bars", held, [words]))
+    return Section("Result", [Cards(cards)])
+
+
+def _result_card(title: str, account: Portfolio, lines: Sequence[str]) -> Card:
+    metrics = metrics_of(account)
+    sharpe, fall = ratio(metrics["sharpe_ratio"]), percent(metrics["max_drawdown"])
+    yearly = f", {percent(metrics['annual_return'])} a year"
+    text = [f"Sharpe ratio {sharpe}, largest drawdown {fall}"]
+    if lines or len(account.trades) > 1:
+        text.append(f"{count(metrics['num_trades'])} trades")
+    total = f"{percent(metrics['total_return'])} on capital"
+    return Card(
+        title, total + (yearly if math.isfinite(metrics["annual_return"]) else ""), [*text, *lines]
+    )
 
 
 def metrics_table(accounts: Mapping[str, Mapping[str, float]], *, compounds: bool) -> Table:
@@ -308,10 +334,22 @@ def parameter_section(
     parts: list[Part] = []
     if names:
         parts.append(Table(["Component", *names], rows, title="Values"))
+    else:
+        parts.append(Paragraph("This strategy has no parameter."))
     if origin:
-        known: list[list[str | Cell]] = [[name, text] for name, text in origin.items()]
-        parts.append(Table(["", "Trained"], known, [LEFT, LEFT], title="Where they come from"))
-    return Section(title, parts or [Paragraph("This strategy has no parameter.")], lead)
+        parts.append(provenance_table(origin))
+    return Section(title, parts, lead)
+
+
+def provenance_table(origin: Mapping[str, str]) -> Table:
+    """Return where values come from, as `Provenance.rows` tells it."""
+    rows: list[list[str | Cell]] = [[name, text] for name, text in origin.items()]
+    return Table(["Trained", "as"], rows, [LEFT, LEFT], title="Where the values come from")
+
+
+def meaning(objective: str, words: str) -> list[Part]:
+    """Return what an objective is, for the one place of a page that says it."""
+    return [Paragraph(f"{objective}: {words}.")] if words else []
 
 
 def how_it_was_made(
@@ -332,9 +370,7 @@ def how_it_was_made(
     }
     if seconds is not None:
         shown["time"] = f"{seconds:.2f} s"
-    versions = dict(environment)
-    if "platform" in versions:  # the build of a system may show whose it is
-        versions["platform"] = versions["platform"].partition("-")[0]
+    versions = _versions(environment)
     cautions: list[Part] = [Caution(note) for note in dict.fromkeys(notes)]
     return Section(
         "How it was made",
@@ -344,6 +380,18 @@ def how_it_was_made(
             Fold("Versions", [_settings_table(versions)], is_open=False),
         ],
     )
+
+
+def settings_section(environment: Mapping[str, str]) -> Section:
+    """Return the versions alone, where nothing else is known of a result."""
+    return Section("How it was made", [_settings_table(_versions(environment))])
+
+
+def _versions(environment: Mapping[str, str]) -> dict[str, str]:
+    versions = dict(environment)
+    if "platform" in versions:  # the build of a system may show whose it is
+        versions["platform"] = versions["platform"].partition("-")[0]
+    return versions
 
 
 def _settings_table(settings: Mapping[str, str]) -> Table:
