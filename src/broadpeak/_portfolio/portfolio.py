@@ -1208,14 +1208,14 @@ class Portfolio:
         parts = [pd.DataFrame(one.returns).iloc[:, 0] for one in self.components.values()]
         return periods.correlation(periods.joined(parts, names, self.index))
 
-    def report(self, path: str | Path, *, title: str = "", verdict: bool = True) -> Path:
+    def report(self, path: str | Path, *, title: str | None = None, verdict: bool = True) -> Path:
         """Write one HTML page about this account, which opens offline.
 
         Parameters
         ----------
         path : str or Path
             The file to write.
-        title : str
+        title : str, optional
             The heading; default: the name of the strategy, or "Portfolio".
         verdict : bool, default True
             Put on top whether this is more than luck, unless the values were chosen on these bars,
@@ -1241,13 +1241,13 @@ class Portfolio:
         >>> folder.cleanup()
         """
         check.flag("verdict", verdict)
-        check.string("title", title)
+        heading = "" if title is None else check.string("title", title)
         target = check.path("path", path)
         if self._labels.n_groups != 1:
             remedy = "Choose one: parts, names = pf.split_params(), then parts[0].report(path)."
             rule = "hold one account to have a page"
             raise ParamError(broken_rule("portfolio", rule, self, remedy))
-        options = {"title": title, "verdict": verdict, "environment": VERSIONS}
+        options = {"title": heading, "verdict": verdict, "environment": VERSIONS}
         return Path(drawing.draw("portfolio-report", self, path=target, **options))
 
     # Splitting
