@@ -45,6 +45,8 @@ from broadpeak._simulation.simulation import Simulation
 from broadpeak.errors import ParamError, ParamTypeError, broken_rule, warn
 from broadpeak.types import AnyArray, FloatArray, IntArray, Reducer
 
+MOST_DRAWN = 12  # lines that can be told apart
+
 VAST = 1 << 18
 """Columns beyond which figures are kept, but not the summaries behind them."""
 
@@ -1208,13 +1210,89 @@ class Portfolio:
         parts = [pd.DataFrame(one.returns).iloc[:, 0] for one in self.components.values()]
         return periods.correlation(periods.joined(parts, names, self.index))
 
-    def report(self, path: str | Path, *, title: str | None = None, verdict: bool = True) -> Path:
+    # Drawing
+
+    def chart(
+        self, column: Hashable = None, *, kind: str = "value", title: str | None = None
+    ) -> Any:
+        """Draw an account: its value over its drawdown, or its trades on prices.
+
+        Parameters
+        ----------
+        column : label, optional
+            One column or group, by its label (a tuple where there are several levels); for
+            strategy runs one component. Default: the whole.
+        kind : "value" or "trades"
+            Value with drawdown, beside buying and holding where one account is drawn; or closing
+            prices with entries and exits.
+        title : str, optional
+            Default: what is drawn, of which column.
+
+        Returns
+        -------
+        plotly.graph_objects.Figure
+
+        Raises
+        ------
+        ParamError
+            If there is no such column, there are more than 12 to be drawn together, or trades of
+            more than one are asked for.
+
+        Notes
+        -----
+        Of signals, holding is all cash at the first close, without costs; of strategy runs it is
+        `held`.
+
+        Examples
+        --------
+        >>> close = pd.Series([10.0, 15.0, 11.0], index=pd.date_range("2024-01-01", periods=3))
+        >>> pf = Portfolio.from_signals(close, [True, False, False], [False, True, False])
+        >>> [trace.name for trace in pf.chart().data[:2]]
+        ['value', 'buy and hold']
+        """
+        check.one_of("kind", kind, ("value", "trades"))
+        what = "Value and drawdown" if kind == "value" else "Prices and trades"
+        heading = what if title is None else check.string("title", title)
+        if column is not None:
+            part, name = self._part_at(column)
+            return part.chart(kind=kind, title=title or f"{name}: {what[0].lower()}{what[1:]}")
+        of_signals = self._simulation is not None
+        if kind == "trades":
+            if len(self.components) == 1:
+                return next(iter(self.components.values())).chart(kind=kind, title=heading)
+            if self.components or (of_signals and self._labels.n_columns > 1):
+                raise ParamError(self._choose_one("name the one whose trades are drawn"))
+            return drawing.draw("trades", self, title=heading)
+        if of_signals and self._labels.n_groups > MOST_DRAWN:
+            rule = f"be named where there are more than {MOST_DRAWN}"
+            raise ParamError(self._choose_one(rule))
+        value, note = self.value, ""
+        values = value.to_frame("value") if isinstance(value, pd.Series) else value
+        held = None if self.held is None else self.held.value
+        if of_signals and self._labels.n_columns == 1:
+            close = pd.Series(np.asarray(self.close, dtype=np.float64).ravel(), index=self.index)
+            held = (close / close.bfill().iloc[0] * self._start[0]).ffill()
+            note = "Buy and hold: all cash at the first close, without costs"
+        values = values.set_axis([_label(label) for label in values.columns], axis=1)
+        return drawing.draw("values", values, title=heading, held=held, note=note)
+
+    def report(
+        self,
+        path: str | Path,
+        column: Hashable = None,
+        *,
+        title: str | None = None,
+        verdict: bool = True,
+    ) -> Path:
         """Write one HTML page about this account, which opens offline.
 
         Parameters
         ----------
         path : str or Path
             The file to write.
+        column : label, optional
+            One column or group, or one component of a strategy run, as of `chart`. Default: the
+            whole.
         title : str, optional
             The heading; default: the name of the strategy, or "Portfolio".
         verdict : bool, default True
@@ -1228,7 +1306,8 @@ class Portfolio:
         Raises
         ------
         ParamError
-            If there are several accounts: a page is about one.
+            If there is no such column, or none is named where there are several accounts: a page is
+            about one.
 
         Examples
         --------
@@ -1243,12 +1322,46 @@ class Portfolio:
         check.flag("verdict", verdict)
         heading = "" if title is None else check.string("title", title)
         target = check.path("path", path)
+        if column is not None:
+            part, name = self._part_at(column)
+            return part.report(path, title=title or name, verdict=verdict)
         if self._labels.n_groups != 1:
-            remedy = "Choose one: parts, names = pf.split_params(), then parts[0].report(path)."
-            rule = "hold one account to have a page"
-            raise ParamError(broken_rule("portfolio", rule, self, remedy))
+            message = self._choose_one("be named where there are several accounts")
+            raise ParamError(message.replace("pf.chart(", "pf.report(path, "))
         options = {"title": heading, "verdict": verdict, "environment": VERSIONS}
         return Path(drawing.draw("portfolio-report", self, path=target, **options))
+
+    def _choose_one(self, rule: str) -> str:
+        """Return the message that one of many columns must be named."""
+        labels = pd.Index(list(self.components)) if self.components else self._group_labels
+        if len(labels) == 1:  # columns that are valued together
+            remedy = "Simulate it without group_by to draw the trades of one column."
+            return broken_rule("column", rule, list(self.columns[:5]), remedy)
+        remedy = f"Choose one: pf.chart({plain(labels[0])!r})"
+        if not self.components:
+            remedy += ", or draw a figure of all: bp.plot.heatmap(pf.sharpe_ratio)"
+        return broken_rule("column", rule, len(labels), f"{remedy}.")
+
+    def _part_at(self, column: Hashable) -> tuple[Portfolio, str]:
+        """Return the portfolio of a component, or of one column (or group), and its name."""
+        if self.components:
+            if column not in self.components:
+                check.one_of("column", column, list(self.components))
+            return self.components[str(column)], str(column)
+        labels = self._group_labels
+        if self._simulation is None or self._labels.single:
+            rule, remedy = "be left out where there is but one", "Type: pf.chart()."
+            raise ParamError(broken_rule("column", rule, column, remedy))
+        try:
+            place = labels.get_loc(column)
+        except (KeyError, TypeError, ValueError):
+            place = None
+        if not isinstance(place, int):
+            some = ", ".join(repr(plain(label)) for label in labels[:5])
+            more = f", … ({len(labels):,} in all)" if len(labels) > 5 else ""
+            rule = "be the label of one column"
+            raise ParamError(broken_rule("column", rule, column, f"Labels: {some}{more}."))
+        return self._item(place, labels[place]), _label(labels[place])
 
     # Splitting
 
@@ -1267,22 +1380,30 @@ class Portfolio:
         simulation = self._simulation
         if simulation is None:
             raise ParamError("A strategy's portfolio must stay whole. Use its components instead.")
-        items = []
-        for number, name in enumerate(self._group_labels):
-            part = _part(simulation, number)
-            columns, group = None, None
-            if len(part.price_rows) > 1:
-                first, last = self._groups.bounds[number : number + 2]
-                columns = self.columns[self._groups.order[first:last]]
-                group = self._group_labels[number : number + 1]
-            labels = Labels(self._labels.index, columns, group, name)
-            items.append(Portfolio(part, labels, bars_per_year=self._bars_per_year))
-        return items, self._group_labels
+        labels = self._group_labels
+        return [self._item(number, name) for number, name in enumerate(labels)], labels
+
+    def _item(self, number: int, name: Hashable) -> Portfolio:
+        """Return the portfolio of one column (or group)."""
+        part = _part(self._simulated, number)
+        columns, group = None, None
+        if len(part.price_rows) > 1:
+            first, last = self._groups.bounds[number : number + 2]
+            columns = self.columns[self._groups.order[first:last]]
+            group = self._group_labels[number : number + 1]
+        labels = Labels(self._labels.index, columns, group, name)
+        return Portfolio(part, labels, bars_per_year=self._bars_per_year)
 
     def __repr__(self) -> str:
         count = self._labels.n_columns
         columns = "1 column" if count == 1 else f"{count} columns"
         return f"Portfolio({columns}, {self._n_bars} bars)"
+
+
+def _label(label: Any) -> str:
+    """Return a label as a name in a picture."""
+    parts = label if isinstance(label, tuple) else (label,)
+    return " / ".join(str(plain(part)) for part in parts)
 
 
 def _part(simulation: Simulation, number: int) -> Simulation:

@@ -102,6 +102,12 @@
       figure.layout.height = (figure.layout.height || 340) + 20 * rows;
       const title = figure.layout.title;
       if (title && title.font) title.font.size = 13;
+      // A figure may know better what a narrow screen has room for.
+      const { layout: own = {}, trace: changes = {} } = (figure.layout.meta || {}).narrow || {};
+      for (const [name, value] of Object.entries(own)) {
+        figure.layout[name] = value instanceof Object ? Object.assign(figure.layout[name] || {}, value) : value;
+      }
+      figure.data.forEach((trace) => Object.assign(trace, changes));
     }
     target.className = "plot";
     Plotly.react(target, figure.data, figure.layout, { ...settings, displayModeBar: narrow ? false : "hover" });
