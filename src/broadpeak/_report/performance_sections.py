@@ -199,7 +199,7 @@ def components_section(account: Portfolio, defaults: Portfolio | None = None) ->
 def _correlation(value: float, *, value_of: bool) -> Cell:
     if not np.isfinite(value):
         return Cell(DASH, None)
-    return Cell(ratio(value), float(value), -float(value) * 0.8 if value_of else 0.0)
+    return Cell(ratio(value), float(value), float(value) if value_of else 0.0, is_neutral=True)
 
 
 def costs_section(account: Portfolio) -> Section:

@@ -94,14 +94,14 @@ def result_section(
     name: str, account: Portfolio, held: Portfolio | None, lines: Sequence[str] = ()
 ) -> Section:
     """Return what came out, beside buying and holding."""
-    cards = [_result_card(name, account, lines)]
+    cards = [result_card(name, account, lines)]
     if held is not None:
         words = "the same symbols, equal amounts, the same costs"
-        cards.append(_result_card("Buy and hold on the same bars", held, [words]))
+        cards.append(result_card("Buy and hold on the same bars", held, [words]))
     return Section("Result", [Cards(cards)])
 
 
-def _result_card(title: str, account: Portfolio, lines: Sequence[str]) -> Card:
+def result_card(title: str, account: Portfolio, lines: Sequence[str]) -> Card:
     metrics = metrics_of(account)
     sharpe, fall = ratio(metrics["sharpe_ratio"]), percent(metrics["max_drawdown"])
     yearly = f", {percent(metrics['annual_return'])} a year"
@@ -132,7 +132,7 @@ def component_table(chosen: Portfolio, defaults: Portfolio | None) -> Table:
     names = ("net", "sharpe_ratio", "max_drawdown", "num_trades", "win_rate", "profit_factor")
     columns = ["Component", *(METRICS[name].label for name in names)]
     if defaults is not None:
-        columns += ["Net, defaults", "Trades, defaults"]
+        columns.append("Net, defaults")
     rows: list[list[str | Cell]] = []
     for key, component in chosen.components.items():
         metrics = metrics_of(component)
@@ -142,10 +142,10 @@ def component_table(chosen: Portfolio, defaults: Portfolio | None) -> Table:
         ]
         if defaults is not None:
             other = metrics_of(defaults.components[key]) if key in defaults.components else {}
-            net, trades = other.get("net", math.nan), other.get("num_trades", math.nan)
-            row += [Cell(money(net), net), Cell(count(trades), trades)]
+            net = other.get("net", math.nan)
+            row.append(Cell(money(net), net))
         rows.append(row)
-    minor = ["Profit factor", "Winning trades", "Trades", "Trades, defaults"]
+    minor = ["Profit factor", "Winning trades", "Trades", "Net, defaults"]
     return Table(columns, rows, minor=minor, title="Each component")
 
 
@@ -257,7 +257,7 @@ def trade_table(trades: pd.DataFrame) -> Table:
         columns.insert(1, "Member")
         align.insert(1, RIGHT)
     return Table(
-        columns, rows, align, note=note, title="All trades", minor=minor, shown=SHOWN_TRADES
+        columns, rows, align, note=note, title="All trades", minor=minor, shown=SHOWN_TRADES, dense=True
     )
 
 
@@ -285,8 +285,11 @@ def _trade(row: Mapping[Hashable, Any]) -> list[str | Cell]:
     ]
 
 
-def frame_table(frame: pd.DataFrame) -> Table:
-    """Return a frame as a table; numbers in few digits, moments without their midnight."""
+def frame_table(frame: pd.DataFrame, *, minor: Sequence[str] = ()) -> Table:
+    """Return a frame as a table; numbers in few digits, moments without their midnight.
+
+    `minor` are columns that give way on narrow screens.
+    """
     columns = [str(name).replace("_", " ") for name in frame.columns]
     rows: list[list[str | Cell]] = [
         [
@@ -296,7 +299,8 @@ def frame_table(frame: pd.DataFrame) -> Table:
         for row in frame.itertuples(index=False, name=None)
     ]
     numeric = [kind.kind in "iuf" for kind in frame.dtypes]
-    return Table(columns, rows, [RIGHT if right else LEFT for right in numeric])
+    align = [RIGHT if right else LEFT for right in numeric]
+    return Table(columns, rows, align, minor=minor)
 
 
 def _text(value: object) -> str:

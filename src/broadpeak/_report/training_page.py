@@ -38,6 +38,7 @@ from broadpeak._report.sections import (
     how_it_was_made,
     meaning,
     provenance_table,
+    result_card,
     trade_section,
 )
 from broadpeak._report.verdict_section import judged, verdict_section
@@ -78,7 +79,8 @@ def training_report(training: Training, *, path: str | Path, verdict: bool) -> P
     n_evaluations = sum(found.n_evaluations for found in training.components.values())
     sections = [
         verdict_section(*judged(training, wanted=verdict), "in sample"),
-        _headline(pages, training, backtests),
+        _result(backtests, where),
+        _headline(pages, training),
         account_section(
             {f"{name}, {where}": account for name, account in accounts.items()},
             spans=spans,
@@ -147,19 +149,31 @@ def _curves(training: Training, found: ComponentTraining) -> dict[str, list[Step
     return curves
 
 
-def _headline(pages: Sequence[_ComponentPage], training: Training, backtests: Backtests) -> Section:
+def _result(backtests: Backtests, where: str) -> Section:
+    """Return what came out where training has not looked, or that there is no such bar."""
     chosen, held = backtests.chosen_unseen, backtests.held_unseen
+    same = "the same symbols, equal amounts, the same costs"
+    inside = result_card(f"Chosen, {where}", backtests.chosen, [])
     if chosen is None or held is None or backtests.defaults_unseen is None:
+        cards = [inside, result_card(f"Buy and hold, {where}", backtests.held, [same])]
         proof = "No bar is left that training has not seen; a walk-forward test makes some."
     else:
+        cards = [
+            result_card("Chosen, unseen", chosen, ["out of sample"]),
+            result_card("Buy and hold, unseen", held, [same]),
+            inside,
+        ]
         proof = (
             f"On prices that training did not see, the chosen parameters return "
             f"{percent(chosen.total_return)}, the defaults "
             f"{percent(backtests.defaults_unseen.total_return)}, buying and holding "
             f"{percent(held.total_return)}."
         )
+    return Section("Result", [Cards(cards), Paragraph(proof)])
+
+
+def _headline(pages: Sequence[_ComponentPage], training: Training) -> Section:
     parts: list[Part] = [Cards([_card(page, training.objective_name) for page in pages])]
-    parts.append(Paragraph(proof))
     parts += meaning(training.objective_name, training.objective_meaning)
     return Section("What was chosen", parts)
 

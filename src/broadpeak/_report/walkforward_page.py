@@ -93,7 +93,8 @@ def _cycle_table(table: pd.DataFrame) -> Table:
         "tested": _spans(table["test_start"], table["test_end"]),
     }
     rest = table.drop(columns=list(_BOUNDS)).reset_index(drop=True)
-    return frame_table(pd.concat([keys, pd.DataFrame(spans), rest], axis=1))
+    frame = pd.concat([keys, pd.DataFrame(spans), rest], axis=1)
+    return frame_table(frame, minor=["trained", "tested", "in sample", "trades", "members"])
 
 
 def _spans(first: pd.Series, last: pd.Series) -> list[str]:
