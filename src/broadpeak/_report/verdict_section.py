@@ -67,7 +67,7 @@ def _counted(findings: Sequence[Finding]) -> str:
     """Return how the tests ended, for the line that opens them."""
     words = Counter(finding.word for finding in findings)
     ends = ", ".join(
-        f"{words[word]} {word}" for word in (*LEVELS, NOT_TESTED, SHOWN) if words[word]
+        f"{words[word]} {word}" for word in (*reversed(LEVELS), NOT_TESTED, SHOWN) if words[word]
     )
     return f"The {len(findings)} tests it rests on: {ends}"
 

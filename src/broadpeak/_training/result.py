@@ -42,6 +42,7 @@ from broadpeak._training.fits import FittedModels, no_models
 from broadpeak._training.meanings import objective_meaning
 from broadpeak._training.objective import objective_name
 from broadpeak._training.performance import FIELDS, Stats
+from broadpeak._training.sizing import OF_TRADES
 from broadpeak._training.strategy import Strategy
 from broadpeak._training.terms import prices_key
 from broadpeak.errors import ParamError, broken_rule
@@ -404,7 +405,7 @@ class Training(Travelling):
         strategy, costs = self.strategy, self.settings.get("costs")
         sizing = {}
         if self.settings.get("sizing") in {"money", "equity"}:
-            sizing = {name: self.settings[name] for name in ("sizing", "capital", "whole")}
+            sizing = {name: self.settings[name] for name in OF_TRADES}
         # Whoever changes a strategy after its training is not shown what it was before.
         basis = (
             strategy.func,

@@ -799,7 +799,7 @@ def _setup(
     component: Component,
     bars: Bars,
     discovered: Discovered,
-    budget: Budget | None,
+    budget: Budget | None = None,
 ) -> EvaluationSetup:
     """Return what the evaluations of a component have in common."""
     strategy, options = plan.strategy, plan.options

@@ -261,6 +261,8 @@ class _Rerun(NamedTuple):
         What `s.fit` returns in each segment.
     horizon, is_closed
         Bars without entries at the start of a segment; whether positions end with it.
+    unit_lots : bool
+        The lots that the strategy sets do not count.
     """
 
     strategy: Strategy
@@ -271,6 +273,7 @@ class _Rerun(NamedTuple):
     models: tuple[FittedModels, ...]
     horizon: int = 0
     is_closed: bool = False
+    unit_lots: bool = False
 
     @classmethod
     def of(cls, result: Training | WalkForward) -> _Rerun:
@@ -288,7 +291,11 @@ class _Rerun(NamedTuple):
                 segment[found.asset] = BarWindow(strategy.lookback, end - first + strategy.lookback)
             # What is seen is what was trained on, so that models can be fitted here as there.
             models = (FittedModels(),)
-            return cls(strategy, views, costs, (_members(result),), (segment,), models)
+            by_money = result.settings["sizing"] in {"money", "equity"}
+            segments_of = (segment,)
+            return cls(
+                strategy, views, costs, (_members(result),), segments_of, models, unit_lots=by_money
+            )
         rows = result.table[result.table["test_start"].notna()]
         values, segments, fitted = [], [], []
         for number, training in enumerate(result.trainings, 1):
@@ -317,6 +324,7 @@ class _Rerun(NamedTuple):
             tuple(fitted),
             result.settings["horizon"],
             result.settings["border"] == "close",
+            result.portfolio.facts["sizing"] != "script",
         )
 
     def orders(
@@ -340,7 +348,12 @@ class _Rerun(NamedTuple):
             segments = [segment[component.asset] for segment in self.segments]
             border = "close" if self.is_closed else "carry"
             for place in place_orders(
-                [run[component] for run in runs], points, segments, self.horizon, border
+                [run[component] for run in runs],
+                points,
+                segments,
+                self.horizon,
+                border,
+                unit_lots=self.unit_lots,
             ):
                 # What was seen decides; real prices are traded.
                 bars = self.views[component.asset]
