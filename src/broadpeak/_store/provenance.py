@@ -258,11 +258,13 @@ def _read_sizing(known: Provenance, key: str, text: str) -> Provenance:
 
 
 def _read_text(known: Provenance, key: str, text: str) -> Provenance:
-    return replace(known, **{key: text})
+    changed: dict[str, Any] = {key: text}
+    return replace(known, **changed)
 
 
 def _read_count(known: Provenance, key: str, text: str) -> Provenance:
-    return replace(known, **{key: _count(text)})
+    changed: dict[str, Any] = {key: _count(text)}
+    return replace(known, **changed)
 
 
 def _read_cycle(known: Provenance, key: str, text: str) -> Provenance:

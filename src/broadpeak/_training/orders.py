@@ -105,14 +105,18 @@ class OrderArrays:
 
     def longer(self) -> OrderArrays:
         """Return the orders with one bar more, on which there is none."""
-        masks = (self.enter_long, self.exit_long, self.enter_short, self.exit_short)
-        settings = {
-            name: np.append(value, np.nan) if isinstance(value, np.ndarray) else value
-            for name, value in self.settings.items()
-        }
         none = np.zeros(1, dtype=np.bool_)
-        longer = (np.concatenate([mask, none]) for mask in masks)
-        return OrderArrays(*longer, settings, self.n_unprotected)
+        return OrderArrays(
+            np.concatenate([self.enter_long, none]),
+            np.concatenate([self.exit_long, none]),
+            np.concatenate([self.enter_short, none]),
+            np.concatenate([self.exit_short, none]),
+            {
+                name: np.append(value, np.nan) if isinstance(value, np.ndarray) else value
+                for name, value in self.settings.items()
+            },
+            self.n_unprotected,
+        )
 
     def delayed(self, closed: BoolArray | None = None) -> OrderArrays:
         """Return every order one bar later, with the settings it was given.

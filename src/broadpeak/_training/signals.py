@@ -72,11 +72,11 @@ def signals(
     DataFrame
         One row a component, of ensembles one a member, in the order of the strategy's loop:
 
-        * ``component, asset, algo``; ``last_bar`` (label of the asset's last bar) and its ``close``;
+        * ``component, asset, algo``, ``last_bar`` (label of the asset's last bar), its ``close``;
         * what is held: ``position`` (signed units; 0: nothing), ``since`` (label of the bar that
-          opened it), ``entry_price``; ``stop, trail, target`` (prices at which the next bar closes
-          it; NaN: none; of stop and trail the nearer one counts), ``bars_left`` (after so many more
-          bars its lifetime ends; NaN: no limit);
+          opened it), ``entry_price``, ``stop, trail, target`` (prices at which the next bar closes
+          it; NaN: none; of stop and trail the nearer one counts), ``bars_left`` (after so many
+          more bars its lifetime ends; NaN: no limit);
         * ``next_order`` ("enter_long", "enter_short", "exit_long", "exit_short", or None), its
           ``reason`` ("signal" or "lifetime"), its ``lots``, and of an entry ``order_stop,
           order_trail, order_target`` (distances in price from its fill) and ``order_lifetime``
@@ -141,7 +141,7 @@ def _row(test: ComponentTest, trained: str, *, at_open: bool) -> dict[str, objec
     }
 
 
-class _Held(NamedTuple):
+class _OpenPosition(NamedTuple):
     """The position before the next order, and what closes it without one."""
 
     position: float = 0.0
@@ -153,7 +153,7 @@ class _Held(NamedTuple):
     bars_left: float = math.nan
 
 
-def _held(test: ComponentTest, last: int, *, at_open: bool) -> _Held:
+def _held(test: ComponentTest, last: int, *, at_open: bool) -> _OpenPosition:
     """Return what is held when the orders of bar `last` are sent."""
     fills, bars, settings = test.simulated.fills, test.bars, test.orders.settings
     trades = fills.results
@@ -165,11 +165,11 @@ def _held(test: ComponentTest, last: int, *, at_open: bool) -> _Held:
         is_due = (log[:, L_BAR] == last) & (log[:, L_WHEN] == AT_CLOSE)
         before = log[~is_due]
         if not len(before) or before[-1, L_POS] == 0:
-            return _Held()
+            return _OpenPosition()
         is_held = trades["entry_index"] < last
         is_held &= (trades["exit_index"] >= last) | (trades["status"] == 0)
     if not is_held.any():
-        return _Held()
+        return _OpenPosition()
     trade = trades[is_held][-1]
     side, entry = float(trade["direction"]), int(trade["entry_index"])
     price = float(trade["entry_price"])
@@ -181,7 +181,7 @@ def _held(test: ComponentTest, last: int, *, at_open: bool) -> _Held:
     seen = slice(entry if at_open else entry + 1, last + 1)
     best: FloatArray = bars.high[seen] if side > 0 else -bars.low[seen]
     peak = max(side * price, float(best.max(initial=-math.inf)))
-    return _Held(
+    return _OpenPosition(
         position=side * float(trade["size"]),
         since=bars.index[entry],
         entry_price=price,

@@ -51,7 +51,7 @@ ParamsLike: TypeAlias = (
 CostsLike: TypeAlias = "Costs | Mapping[str, Costs] | None"
 
 TRADED_SIZINGS = frozenset({"script", "money", "equity"})
-"""What a test takes over from a training. One lot is how a training compares, not a way to trade."""
+"""What a test takes over from a training: one lot is how values are compared, not traded."""
 
 
 class Stretch(NamedTuple):
@@ -73,15 +73,13 @@ class Replay(NamedTuple):
     horizon: int
 
 
-class Terms(NamedTuple):
+class TestTerms(NamedTuple):
     """What a test is run with.
 
     Attributes
     ----------
     values : TrainedValues or Defaults
         Of a walk-forward run those of its last training.
-    params : mapping
-        The same as {component: {name: value}}; empty for defaults.
     costs, costs_from
         What is charged, and who said so: "argument", "training", "file", "walk-forward", "none".
     sizing, sizing_from
@@ -94,7 +92,6 @@ class Terms(NamedTuple):
     """
 
     values: TrainedValues | Defaults
-    params: Mapping[str, Mapping[str, float]]
     costs: CostsLike
     costs_from: str
     sizing: Sizing
@@ -103,12 +100,6 @@ class Terms(NamedTuple):
     replay: Replay | None
     data: object
 
-    def table(self, keys: Iterable[str]) -> dict[str, dict[str, float]]:
-        """Return the values by component and name, also where they are the defaults."""
-        if isinstance(self.values, Defaults):
-            return self.values.table(keys)
-        return {key: dict(values) for key, values in self.params.items()}
-
     def costs_of(self, assets: Iterable[str]) -> CostsLike:
         """Return the costs of these assets; those that were taken over may know more of them."""
         if self.costs_from == "argument" or not isinstance(self.costs, Mapping):
@@ -116,7 +107,7 @@ class Terms(NamedTuple):
         return {asset: self.costs[asset] for asset in assets if asset in self.costs}
 
 
-class _Known(NamedTuple):
+class _KnownTerms(NamedTuple):
     """What parameters say of costs and sizes."""
 
     source: str
@@ -128,7 +119,7 @@ class _Known(NamedTuple):
     data: object = None
 
 
-_NOTHING_KNOWN = _Known("none", None, None, None, False, None)
+_NOTHING_KNOWN = _KnownTerms("none", None, None, None, False, None)
 
 
 def terms_of(
@@ -139,7 +130,7 @@ def terms_of(
     sizing: str | None,
     capital: float | None,
     whole: bool,
-) -> Terms:
+) -> TestTerms:
     """Return what a test is run with: what was passed, else what the parameters say.
 
     Where a sizing is passed, its capital and `whole` are those that were passed as well.
@@ -150,32 +141,18 @@ def terms_of(
         If `params` is nothing that holds parameters, or belongs to another strategy.
     """
     Sizing.of(sizing, capital=capital, whole=whole)  # checked, whatever the parameters say
-    replay = None
-    if isinstance(params, (str, os.PathLike)):
-        path = check.path("params", params, _REMEDY)
-        params = _cycle_files(strategy, path) if path.is_dir() else read_par(path)
-    if isinstance(params, list):
-        replay, known = _replay_of_files(strategy, params)
-        params = params[-1]
-    elif hasattr(params, "trainings") and hasattr(params, "settings"):  # a WalkForward
-        replay, known = _replay_of_run(params)
-        params = params.trainings[-1]
-    else:
-        known = _known(params)
-    values = values_for(strategy, params)
-    table = {} if params is None or isinstance(params, Defaults) else params
-    costs_from = known.source if costs is None else "argument"
+    replay, known, chosen = _opened(strategy, params)
+    values = values_for(strategy, chosen)
     if sizing is not None or known.sizing is None:
         sizing_from = "strategy" if sizing is None else "argument"
     else:
         sizing, sizing_from = known.sizing, known.source
         capital = known.capital if capital is None else capital
         whole = whole or known.whole
-    return Terms(
+    return TestTerms(
         values,
-        getattr(table, "params", table),
         known.costs if costs is None else costs,
-        costs_from,
+        known.source if costs is None else "argument",
         Sizing.of(sizing, capital=capital, whole=whole),
         sizing_from,
         known.provenance,
@@ -184,7 +161,23 @@ def terms_of(
     )
 
 
-def _known(params: ParamsLike) -> _Known:
+def _opened(
+    strategy: Strategy, params: ParamsLike
+) -> tuple[Replay | None, _KnownTerms, ParamsLike]:
+    """Return the run to trade again, if there is one, what is known, and the values to go by."""
+    if isinstance(params, (str, os.PathLike)):
+        path = check.path("params", params, _REMEDY)
+        if path.is_dir():
+            files = _cycle_files(strategy, path)
+            return (*_replay_of_files(strategy, files), files[-1])
+        params = read_par(path)
+    trainings = getattr(params, "trainings", None)
+    if trainings:  # a WalkForward
+        return (*_replay_of_run(params), trainings[-1])
+    return None, _known(params), params
+
+
+def _known(params: ParamsLike) -> _KnownTerms:
     """Return what a training or a file says of costs and sizes."""
     if isinstance(params, Parameters):
         origin = params.provenance
@@ -197,16 +190,16 @@ def _known(params: ParamsLike) -> _Known:
     )
     origin = getattr(params, "provenance", None)
     data = getattr(params, "data", None)
-    return _Known("training", settings["costs"], sizing, capital, whole, origin, data)
+    return _KnownTerms("training", settings["costs"], sizing, capital, whole, origin, data)
 
 
-def _known_of_file(origin: Provenance) -> _Known:
+def _known_of_file(origin: Provenance) -> _KnownTerms:
     table = {asset: _costs(asset, numbers) for asset, numbers in origin.costs.items()}
     traded = _traded(origin.sizing, origin.capital, whole=origin.whole)
     cycle = origin.cycle
     if cycle is not None and cycle.sizing:  # how the run that it belongs to was tested
         traded = cycle.sizing, cycle.capital, cycle.whole
-    return _Known("file", table, *traded, origin)
+    return _KnownTerms("file", table, *traded, origin)
 
 
 def _traded(
@@ -233,7 +226,7 @@ def _costs(asset: str, numbers: Mapping[str, float]) -> Costs:
 # ------------------------------------------------------------------ a walk-forward run again
 
 
-def _replay_of_run(run: Any) -> tuple[Replay, _Known]:
+def _replay_of_run(run: Any) -> tuple[Replay, _KnownTerms]:
     """Return a `WalkForward` as trainings that rule bars, and its costs and sizes."""
     settings = run.settings
     stretches = tuple(
@@ -244,7 +237,7 @@ def _replay_of_run(run: Any) -> tuple[Replay, _Known]:
     sizing = facts.get("sizing") or settings.get("sizing")
     capital = settings.get("capital")
     whole = bool(settings.get("whole", False))
-    known = _Known(
+    known = _KnownTerms(
         "walk-forward", settings.get("costs"), sizing, capital, whole, run.provenance, run.data
     )
     return Replay(stretches, settings["border"], settings["horizon"]), known
@@ -286,9 +279,9 @@ def _cycle_files(strategy: Strategy, folder: Path) -> list[Parameters]:
         number, cycles = origin.cycle.number, origin.cycle.cycles
         if number in found or n_cycles not in {0, cycles}:
             msg = (
-                f"{shown(str(folder))} must hold the files of one walk-forward run, got {path.name} "
-                f"of cycle {number} of {cycles} beside {first.name} of {n_cycles} cycles. Delete "
-                "the files of the other run."
+                f"{shown(str(folder))} must hold the files of one walk-forward run, got "
+                f"{path.name} of cycle {number} of {cycles} beside {first.name} of {n_cycles} "
+                "cycles. Delete the files of the other run."
             )
             raise ParFileError(msg)
         n_cycles, found[number] = cycles, one
@@ -302,7 +295,7 @@ def _cycle_files(strategy: Strategy, folder: Path) -> list[Parameters]:
     return [found[number] for number in sorted(found)]
 
 
-def _replay_of_files(strategy: Strategy, files: Sequence[Parameters]) -> tuple[Replay, _Known]:
+def _replay_of_files(strategy: Strategy, files: Sequence[Parameters]) -> tuple[Replay, _KnownTerms]:
     """Return the files of a walk-forward run as trainings that rule bars; its costs and sizes."""
     stretches = []
     for one in files:
@@ -351,8 +344,8 @@ def _moment(label: Any, index: pd.DatetimeIndex) -> Any:
         moment = pd.Timestamp(label)
     except (TypeError, ValueError):
         return label
-    if isinstance(label, (int, float)) or moment is pd.NaT:
-        return "no date"  # a number of a bar is none
+    if isinstance(label, (int, float)):
+        return label  # the number of a bar is no date
     if (moment.tz is None) is (index.tz is None):
         return moment
     return moment.tz_localize(index.tz if moment.tz is None else None)
@@ -391,15 +384,33 @@ def sample_of(
     """
     if origin is None or origin.period is None:
         return ""
-    n_bars, n_seen = 0, 0
+    found = set()
     for index in indexes:
-        span = span_of(index, origin.period)
-        if span is None or not (same_prices or isinstance(index, pd.DatetimeIndex)):
+        if not (same_prices or isinstance(index, pd.DatetimeIndex)):
             return ""
-        n_bars, n_seen = n_bars + len(index), n_seen + span.stop - span.start
-    if n_seen == 0:
-        return "out of sample"
-    return "in sample" if n_seen == n_bars else "partly in sample"
+        found.add(_share_of(index, origin.period))
+    if len(found) > 1 and None not in found:
+        return "partly in sample"
+    return found.pop() or "" if len(found) == 1 else ""
+
+
+def _share_of(index: pd.Index, period: tuple[Any, Any]) -> str | None:
+    """Return how much of `index` is within a period; None where labels are of another kind."""
+    first, last = period
+    if isinstance(index, pd.DatetimeIndex):
+        first, last = _moment(first, index), _moment(last, index)
+    begin, end = index[0], index[-1]
+    try:  # most tests need no search
+        if begin >= first and end <= last:
+            return "in sample"
+        if end < first or begin > last:
+            return "out of sample"
+    except TypeError:
+        return None
+    span = span_of(index, period)
+    if span is None:
+        return None
+    return "partly in sample" if span.stop > span.start else "out of sample"
 
 
 # ------------------------------------------------------------------ parameters as users pass them
@@ -471,4 +482,5 @@ def trained_values(
         error=error,
         sets=sets,
         models=models if isinstance(models, FittedModels) else None,
+        centre=trained.params,
     )

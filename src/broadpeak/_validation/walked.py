@@ -231,7 +231,8 @@ class WalkForward(Travelling):
         """Write one parameter file a cycle: ``name_1.par``, …; the last one is ``name.par``.
 
         The files say which bars their cycle was trained on and how the tests traded: `test` and
-        `signals` take the folder in place of the run. In file names, underscores stand for what cannot be in one, such as a slash.
+        `signals` take the folder in place of the run. In file names, underscores stand for what
+        cannot be in one, such as a slash.
 
         Parameters
         ----------
