@@ -101,6 +101,17 @@ row(
     then=lambda w, s: s,
 )
 row("Selection.heatmap", {}, lambda w: bp.select(w.scores).heatmap)
+row(
+    "Selection.report",
+    lambda w: {"path": w.folder / "choice.html"},
+    lambda w: bp.select(w.scores).report,
+)
+for _name in ("heatmap", "surface", "volume"):
+    row(f"plot.{_name}", lambda w: {"scores": w.scores, "others": "max", "at": {"fast": 1}})
+row("plot.parallel", lambda w: {"scores": w.scores, "most": 5})
+row("plot.slices", lambda w: {"scores": w.scores, "through": {"fast": 2}})
+row("plot.dark", lambda w: {"figure": bp.plot.heatmap(w.scores)})
+row("Portfolio.chart", {"kind": "trades"}, lambda w: w.portfolio.chart)
 row("Peak", {}, then=lambda w, m: bp.select(w.scores, method=m))
 row("Stats", {"num_win": 3})
 row(

@@ -343,7 +343,7 @@ def _findings(rows: Sequence[Finding]) -> str:
     )
     return (
         f'<div class="box"><table class="findings"><thead><tr>{head}</tr></thead>'
-        f'<tbody>{body}</tbody></table>'
+        f"<tbody>{body}</tbody></table>"
         f'<div class="under"><div class="tools">{_COPY}</div></div></div>'
     )
 

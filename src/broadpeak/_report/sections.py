@@ -257,7 +257,14 @@ def trade_table(trades: pd.DataFrame) -> Table:
         columns.insert(1, "Member")
         align.insert(1, RIGHT)
     return Table(
-        columns, rows, align, note=note, title="All trades", minor=minor, shown=SHOWN_TRADES, dense=True
+        columns,
+        rows,
+        align,
+        note=note,
+        title="All trades",
+        minor=minor,
+        shown=SHOWN_TRADES,
+        dense=True,
     )
 
 

@@ -48,13 +48,10 @@ def sweep_report(selection: Selection, *, path: Path, pictures: SelectionPicture
 def _choice_section(selection: Selection, score: str) -> Section:
     chosen = [Fact(name, _label(value)) for name, value in selection.params.items()]
     peak = ", ".join(f"{name} {_label(value)}" for name, value in selection.peak_params.items())
+    how = type(selection.method).__name__.lower()
     facts = [
         *chosen,
-        Fact(
-            score,
-            number(selection.score),
-            f"by {type(selection.method).__name__.lower()}, in sample",
-        ),
+        Fact(score, number(selection.score), f"by {how}, in sample"),
         Fact("highest", number(selection.peak_score), peak),
         Fact(
             "robustness",

@@ -6,10 +6,9 @@ from __future__ import annotations
 import html
 import textwrap
 from collections.abc import Iterable, Sequence
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import plotly.graph_objects as go
-from plotly.io import from_json
 
 from broadpeak.errors import ParamTypeError, broken_rule
 
@@ -149,14 +148,16 @@ def headed(
     height: int,
     below: int = 46,
     above: int = 0,
-    narrow: Spec | None = None,
+    sides: dict[str, int] | None = None,
+    narrow: dict[str, Any] | None = None,
     narrow_trace: Spec | None = None,
     **layout: object,
 ) -> go.Figure:
     """Return a figure whose title, with a note in lines of its own below it, fits any screen.
 
     `height` is that of the plot, without title and axis; `above` and `below` are pixels kept free
-    there. On pages narrow screens get `narrow` of the layout, and `narrow_trace` of each trace.
+    there, `sides` the margins beside it. On pages narrow screens get `narrow` of the layout, and
+    `narrow_trace` of each trace.
     """
     n_names = sum(trace.get("showlegend") is not False and "name" in trace for trace in traces)
     n_names = 0 if layout.get("showlegend") is False else n_names
@@ -171,19 +172,21 @@ def headed(
         )
         texts.append(bold + muted)
         tops.append(22 + 19 * len(words) + 17 * len(remarks) + 20 * rows + above)
-    own: Spec = {
+    own: dict[str, Any] = {
         "title": {"text": texts[1]},
         "height": height + tops[1] + below,
         "margin": {"t": tops[1], "b": below},
         "legend": {"y": 1.01, "yanchor": "bottom"},
     }
-    own |= narrow or {}
-    side = {"l": 62, "r": 58, **dict(layout.pop("margin", None) or {})}  # type: ignore[call-overload]
+    for name, value in (narrow or {}).items():
+        # What is given of the margin is added to what was found.
+        both = isinstance(value, dict) and isinstance(own.get(name), dict)
+        own[name] = own[name] | value if both else value
     return figure(
         traces,
         texts[0],
         height=height + tops[0] + below,
-        margin={**side, "t": tops[0], "b": below},
+        margin={"l": 62, "r": 58, **(sides or {}), "t": tops[0], "b": below},
         meta={"narrow": {"layout": own, "trace": narrow_trace or {}}},
         **layout,
     )
@@ -209,8 +212,20 @@ def darkened(drawn: object) -> go.Figure:
     if not isinstance(drawn, go.Figure):
         remedy = "Pass what a function of bp.plot, or the chart() of a result, returned."
         raise ParamTypeError(broken_rule("figure", "be a Plotly figure", drawn, remedy))
-    text = str(drawn.to_json())
-    for light, night in DARK.items():
-        text = text.replace(light, night)
-    night_figure: go.Figure = from_json(text)
-    return night_figure.update_layout(paper_bgcolor=DARK["#ffffff"])
+    content = {
+        "data": [trace.to_plotly_json() for trace in drawn.data],
+        "layout": drawn.layout.to_plotly_json(),
+    }
+    return go.Figure(_at_night(content)).update_layout(paper_bgcolor=DARK["#ffffff"])
+
+
+def _at_night(part: Any) -> Any:
+    """Return a part of a figure with the colours of a dark screen; arrays stay as they are."""
+    if isinstance(part, dict):
+        return {name: _at_night(value) for name, value in part.items()}
+    if isinstance(part, (list, tuple)):
+        return [_at_night(value) for value in part]
+    if isinstance(part, str):
+        for light, night in DARK.items():
+            part = part.replace(light, night)
+    return part

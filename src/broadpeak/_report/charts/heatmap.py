@@ -256,7 +256,7 @@ def _hill(
         below=16,
         scene=scene,
         hovermode="closest",
-        margin={"l": 8, "r": 8},
+        sides={"l": 8, "r": 8},
         narrow={"scene": {**scene, "camera": {"eye": {"x": -1.95, "y": -2.05, "z": 1.25}}}},
         narrow_trace={"showscale": False},
     )
