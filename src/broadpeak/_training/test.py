@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,7 +14,7 @@ import pandas as pd
 from broadpeak._core.check import flag
 from broadpeak._data.data import Data
 from broadpeak._portfolio.portfolio import Portfolio
-from broadpeak._simulation.costs import Costs
+from broadpeak._simulation.costs import Costs, scaled
 from broadpeak._simulation.fills import join_fills, stack_fills
 from broadpeak._simulation.rules import NO_COSTS
 from broadpeak._training.components import (
@@ -395,6 +395,8 @@ class ComponentTest:
         Number of the member, from 1; 0 where the component trades one combination.
     weight : float
         The member's share of the lots at the first tested bar.
+    traded : OrderArrays
+        The orders at the lots of the member.
     """
 
     component: Component
@@ -405,6 +407,7 @@ class ComponentTest:
     lines: dict[str, PlotLine] = field(default_factory=dict)
     member: int = 0
     weight: float = 1.0
+    traded: OrderArrays | None = None
 
     def own_capital(self) -> float:
         """Return price · lots · lot amount at the first bar (or lots of the first entry)."""
@@ -484,6 +487,7 @@ def simulated_tests(plans: Sequence[PlannedTest]) -> list[ComponentTest]:
             plan.lines,
             plan.ordered.member,
             plan.weight,
+            plan.traded,
         )
         for plan in plans
     ]
@@ -548,6 +552,7 @@ def strategy_portfolio(
             plots={(line.panel, line.name): line.values for line in lines.values()},
             members=range(1, 2 + len(others)) if has_members else None,
             hold=None if is_held else Holding.of([first], shares[key], sizing),
+            retrade=Retrading.of(sets[key], shares[key], sizing, key),
             facts=_facts(sizing, shares[key]),
         )
     index = indexes[0]
@@ -567,6 +572,7 @@ def strategy_portfolio(
         components=components,
         members=numbers if has_members else None,
         hold=None if is_held else Holding.of(tests, total, sizing),
+        retrade=Retrading.of(tests, total, sizing),
         facts=_facts(sizing, total),
     )
 
@@ -622,3 +628,46 @@ class Holding:
             held = StrategyOrders(Component(bars.asset), bars, book, {})
             plans.append(planned_test(held, orders, 0, "close", costs, budget=budget))
         return strategy_portfolio(simulated_tests(plans), sizing, is_held=True)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Retrading:
+    """The orders of a test, to be traded again at other costs when that is asked for.
+
+    Attributes
+    ----------
+    tests : tuple of ComponentTest
+        Without what was plotted.
+    sizing : Sizing
+        With the capital of then, which may have followed from the prices.
+    component : str
+        The key of the one component that is wanted; empty: all of them as one.
+    """
+
+    tests: tuple[ComponentTest, ...]
+    sizing: Sizing
+    component: str = ""
+
+    @classmethod
+    def of(
+        cls, tests: Iterable[ComponentTest], capital: float, sizing: Sizing, component: str = ""
+    ) -> Retrading:
+        """Return what is needed of some tests."""
+        return cls((*tests,), replace(sizing, capital=capital), component)
+
+    def __call__(self, factor: float) -> Portfolio:
+        """Return the portfolio at `factor` times the costs."""
+        plans = [
+            PlannedTest(
+                StrategyOrders(one.component, one.bars, OrderBook(0), {}, one.member, one.weight),
+                one.bars,
+                one.orders,
+                one.orders if one.traded is None else one.traded,
+                replace(one.account, costs=scaled(one.account.costs, factor)),
+                one.lines,
+                one.weight,
+            )
+            for one in self.tests
+        ]
+        made = strategy_portfolio(simulated_tests(plans), self.sizing)
+        return made.components[self.component] if self.component else made

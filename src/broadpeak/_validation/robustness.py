@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -19,7 +18,7 @@ import pandas as pd
 from broadpeak._core import rng
 from broadpeak._metrics.formulas import is_zero
 from broadpeak._search.searchspace import DEFAULT_PERCENT, N_EVEN_STEPS, Dimension
-from broadpeak._simulation.costs import Costs
+from broadpeak._simulation.costs import Costs, is_free, scaled
 from broadpeak._simulation.rules import NO_COSTS
 from broadpeak._training.components import (
     COLUMNS,
@@ -161,14 +160,15 @@ def _delay(again: _Rerun, orders: _Orders, least: float, base: float) -> _Row:
 
 
 def _costs(again: _Rerun, orders: _Orders, plain: _Traded, least: float) -> _Row:
-    free = [asset for asset, costs in again.costs.items() if _is_free(costs)]
+    free = [asset for asset, costs in again.costs.items() if is_free(costs)]
     if len(free) == len(again.costs):
         fee = plain.net / plain.turnover
         meaning = "No costs were given, so what they leave is not known."
         if fee > 0:
             meaning += f" Fees of {100 * fee:.2f} % a fill would take all of the profit."
         return math.nan, least, DOUBTFUL, meaning
-    figure = again.trade(orders, costs=_doubled(again.costs)).sharpe
+    twice = {asset: scaled(costs, 2.0) for asset, costs in again.costs.items()}
+    figure = again.trade(orders, costs=twice).sharpe
     status = _status([figure], least)
     meaning = f"With twice the costs the Sharpe ratio is {figure:.2f}; as given {plain.sharpe:.2f}."
     if free:
@@ -468,23 +468,6 @@ def _shaken(bars: Bars, generator: np.random.Generator) -> Bars:
     four = tuple(moved.values())
     moved["high"], moved["low"] = np.maximum.reduce(four), np.minimum.reduce(four)
     return bars.with_prices(moved)
-
-
-_COST_NAMES = ("spread", "commission", "fees", "roll_long", "roll_short", "slippage")
-
-
-def _is_free(costs: Costs) -> bool:
-    return not any(getattr(costs, name) for name in _COST_NAMES)
-
-
-def _doubled(table: Mapping[str, Costs]) -> dict[str, Costs]:
-    """Return twice of what is paid; rollover that is received stays as it is."""
-    doubled = {}
-    for asset, costs in table.items():
-        twice = {name: max(getattr(costs, name), 2 * getattr(costs, name)) for name in _COST_NAMES}
-        twice["slippage"] = min(twice["slippage"], 0.999)  # a share of the price
-        doubled[asset] = replace(costs, **twice)
-    return doubled
 
 
 def _a_step_away(trainings: Sequence[Training], values: Sequence[Values]) -> list[list[Values]]:
