@@ -859,7 +859,7 @@ def _expected_length(task: TrainingTask) -> int | None:
     """Return about how many evaluations a training makes, None where that is not known."""
     plan = task.plan
     try:
-        views = {symbol: _view(plan, symbol, one) for symbol, one in task.windows.items()}
+        views = _views(plan, task.windows)
         found = discover_all(plan.strategy, views)
     except Exception:  # noqa: BLE001  # the training itself tells of it, and better
         return None
