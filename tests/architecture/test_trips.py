@@ -21,12 +21,14 @@ TOOL = Path(__file__).resolve().parents[2] / "tools" / "trips.py"
 # Another tenth is what is remembered from run to run, and how runs are scored together.
 # A portfolio asks first whether its figures follow from trades in closed form, which takes nine
 # functions and three files more than a walk over all bars, and a tenth of its time.
+# How large trades are is decided in a file of its own, before a test is simulated and not while its
+# orders are merged; and what the run is held against is noted for each component: 19 functions.
 CEILINGS = {
     "from_signals": (32, 13),
     "execute": (45, 9),
     "parameterized": (150, 22),
-    "train": (295, 30),
-    "test": (145, 26),
+    "train": (299, 30),
+    "test": (164, 27),
 }
 
 
