@@ -453,7 +453,7 @@ class TestFolders:
         return tmp_path
 
     def message(self, folder) -> str:
-        with pytest.raises(ParFileError, match=r"swing") as caught:
+        with pytest.raises(ParFileError, match="must") as caught:
             test(swing, ONE, folder)
         return str(caught.value)
 
