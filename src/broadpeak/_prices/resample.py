@@ -109,11 +109,12 @@ def _ends(index: pd.DatetimeIndex) -> pd.DatetimeIndex:
     is_regular = np.logical_or.accumulate(pd.Index(between).duplicated())
     length = np.concatenate([[0], np.where(is_regular, shortest, 0)])
     ends = (index.as_unit("ns") + pd.to_timedelta(length, unit="ns")).as_unit(index.unit)
-    midnight = np.asarray(index == index.normalize())
+    clock = index.tz_localize(None)
+    midnight = np.asarray(clock == clock.normalize())
     is_date = midnight & np.concatenate([[False], midnight[:-1]])
     if not is_date.any():
         return ends
-    days = index.tz_localize(None).normalize() + pd.Timedelta(days=1)
+    days = clock.normalize() + pd.Timedelta(days=1)
     if index.tz is not None:  # a day is as long as the clock says
         first = np.ones(len(days), dtype=np.bool_)
         days = days.tz_localize(index.tz, nonexistent="shift_forward", ambiguous=first)

@@ -161,7 +161,9 @@ def terms_of(
     )
 
 
-def _opened(strategy: Strategy, params: ParamsLike) -> tuple[Replay | None, _KnownTerms, ParamsLike]:
+def _opened(
+    strategy: Strategy, params: ParamsLike
+) -> tuple[Replay | None, _KnownTerms, ParamsLike]:
     """Return the run to trade again, if there is one, what is known, and the values to go by."""
     if isinstance(params, (str, os.PathLike)):
         path = check.path("params", params, _REMEDY)
