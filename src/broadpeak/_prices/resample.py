@@ -78,6 +78,10 @@ def completed_spans(index: Index, rule: Rule) -> Spans:
     ends = _ends(index)
     order = np.argsort(np.concatenate([index.asi8, ends.asi8]), kind="stable")
     moments = index.append(ends)[order]
+    if moments.tz is not None and _is_counted(span):
+        # Days are those of the clock, also where there is no midnight, or an hour comes twice.
+        clock = moments.tz_localize(None)
+        moments = pd.DatetimeIndex(np.maximum.accumulate(clock.to_numpy()))
     try:
         sizes = pd.Series(0, index=moments).resample(span).size().to_numpy()
     except (TypeError, ValueError, ArithmeticError, AttributeError) as error:
@@ -109,11 +113,12 @@ def _ends(index: pd.DatetimeIndex) -> pd.DatetimeIndex:
     is_regular = np.logical_or.accumulate(pd.Index(between).duplicated())
     length = np.concatenate([[0], np.where(is_regular, shortest, 0)])
     ends = (index.as_unit("ns") + pd.to_timedelta(length, unit="ns")).as_unit(index.unit)
-    midnight = np.asarray(index == index.normalize())
+    clock = index.tz_localize(None)
+    midnight = np.asarray(clock == clock.normalize())
     is_date = midnight & np.concatenate([[False], midnight[:-1]])
     if not is_date.any():
         return ends
-    days = index.tz_localize(None).normalize() + pd.Timedelta(days=1)
+    days = clock.normalize() + pd.Timedelta(days=1)
     if index.tz is not None:  # a day is as long as the clock says
         first = np.ones(len(days), dtype=np.bool_)
         days = days.tz_localize(index.tz, nonexistent="shift_forward", ambiguous=first)
@@ -143,6 +148,11 @@ def _checked_span(rule: object, index: Index) -> pd.offsets.BaseOffset:
     return cast(pd.offsets.BaseOffset, span)
 
 
+def _is_counted(span: pd.offsets.BaseOffset) -> bool:
+    """Return whether the calendar counts a span, in days or longer; others have a fixed length."""
+    return isinstance(span, pd.offsets.Day) or not isinstance(span, pd.offsets.Tick)
+
+
 def _span_error(rule: object, reason: str = "") -> ParamError:
     remedy = "Type a pandas offset such as '1h', '1D', 'W', 'ME'."
     if reason:  # what pandas says of spans of nothing and of more than it can count
@@ -156,7 +166,6 @@ def _check_options(span: pd.offsets.BaseOffset, rule: Rule, options: Mapping[str
             raise check.unknown_option("resample", name, _OPTIONS)
     for name in ("label", "closed"):
         check.one_of(name, options.get(name), (None, "left", "right"))
-    counted = not isinstance(span, (pd.offsets.Tick, pd.offsets.Day))
     for name, usual in (("origin", "start_day"), ("offset", None)):
         value = options.get(name)
         if value is None:
@@ -164,6 +173,6 @@ def _check_options(span: pd.offsets.BaseOffset, rule: Rule, options: Mapping[str
         if not isinstance(value, (str, dt.timedelta, dt.datetime)):
             allowed = "be a string, a time or a span of time"
             raise ParamError(broken_rule(name, allowed, value))
-        if counted and value != usual:
+        if _is_counted(span) and not isinstance(span, pd.offsets.Day) and value != usual:
             alone = f"be left out where rule is {rule!r}, which the calendar counts"
             raise ParamError(broken_rule(name, alone, value, "Type for example rule='7D'."))

@@ -311,8 +311,11 @@ def known_at(index: pd.Index, other: pd.Index) -> IntArray:
         return np.arange(len(index))
     own, theirs = _stamps(index), _stamps(other)
     at = np.searchsorted(theirs, own, side="right") - 1
-    lengths, length = _shortest(theirs)[np.maximum(at, 0)], _shortest(own)
-    return np.maximum(at - (lengths > length), -1)
+    length, lengths = _shortest(own), _shortest(theirs)
+    if len(theirs) and theirs[0] != own[0]:
+        lengths[0] = np.inf  # nothing shows yet how long it is; else the two first bars do
+    at = np.maximum(at - (lengths[np.maximum(at, 0)] > length), -1)
+    return np.maximum.accumulate(at)  # what is known stays known
 
 
 def _stamps(index: pd.Index) -> AnyArray:
@@ -320,6 +323,8 @@ def _stamps(index: pd.Index) -> AnyArray:
 
 
 def _shortest(stamps: AnyArray) -> FloatArray:
-    """Return the shortest time between two bars up to each; infinite at the first."""
+    """Return the shortest time between two bars up to each; of the first that to the second."""
     between = np.diff(stamps).astype(np.float64)
-    return np.concatenate([[np.inf], np.minimum.accumulate(between)])[: len(stamps)]
+    if not len(between):
+        return np.full(len(stamps), np.inf)
+    return np.minimum.accumulate(np.concatenate([between[:1], between]))

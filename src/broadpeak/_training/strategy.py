@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial, update_wrapper
 from typing import Any, Literal, NamedTuple, TypeAlias, TypedDict, overload
@@ -327,7 +327,7 @@ class RunState:
     components: list[Component] = field(default_factory=list)
     n_common: int = 0
     n_inside: dict[Component, int] = field(default_factory=dict)
-    looped: tuple[list[str], list[str | None]] = field(default_factory=lambda: ([], []))
+    looped: tuple[Sequence[str], Sequence[str | None]] = ((), ())
     looks_around: bool = False
     stopped: int = Stop.NO
     watched: bool = False
@@ -793,9 +793,9 @@ class StrategyRun:
         names: list[str | None] = [None] if algos is None else [*_names("algos", algos)]
         if state.phase == "inside":
             outer_assets, outer_names = state.looped
-            every = symbols if assets is not None else outer_assets
+            every = [*(outer_assets if assets is None else symbols)]
             shown = "" if every == [*state.symbols] else repr(every)
-            if (algos_of := names if algos is not None else outer_names) != [None]:
+            if (algos_of := [*(outer_names if algos is None else names)]) != [None]:
                 shown = f"{shown or None}, {algos_of}"
             msg = (
                 "s.loop() must not be nested, got one inside of another. One loop goes through all "

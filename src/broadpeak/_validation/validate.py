@@ -274,7 +274,8 @@ def _with_parts(
     if result.settings.get("samples") is not None:
         if data is None:
             rule = "come with its finer prices, for it was trained with samples="
-            remedy = "Type: bp.validate(result, data=finer)"
+            name = "training" if isinstance(result, Training) else "wf"
+            remedy = f"Type: bp.validate({name}, data=finer)"
             raise DataError(broken_rule("result", rule, own, remedy))
         return result
     if data is None:
