@@ -303,6 +303,10 @@ class RunState:
         Values of the parameters so far; None: those outside of the loop.
     fitted : dict of (Component, key)
         The models that were asked for, by what they are known by.
+    unread : dict
+        Names of the settings that were set and that no entry took yet.
+    lost : list of (str, str)
+        Component and name of those that the loop left behind.
     """
 
     bars: Mapping[str, Bars]
@@ -326,6 +330,8 @@ class RunState:
     memory: Recall | None = None
     asked: dict[Component | None, list[float]] = field(default_factory=dict)
     fitted: dict[tuple[Component, Hashable], tuple[ModelKey, object]] = field(default_factory=dict)
+    unread: dict[str, bool] = field(default_factory=dict)
+    lost: list[tuple[str | None, str]] = field(default_factory=list)
 
     def here(self) -> Component:
         """Return the current component."""
@@ -682,7 +688,11 @@ class StrategyRun:
             for component in visited:
                 state.current = component
                 state.settings = dict(before)
+                waiting = dict(state.unread)
                 yield component.asset, component.algo
+                inside = [name for name in state.unread if name not in waiting]
+                state.lost += [(component.key, name) for name in inside]
+                state.unread = {name: True for name in state.unread if name in waiting}
         finally:
             state.phase = "after"
             state.current = outside
@@ -793,12 +803,16 @@ class StrategyRun:
         state = self._state
         book, memory = state.book(), state.memory
         bars = state.bars[state.here().asset]
-        settings = state.settings.copy()
+        settings, unread = state.settings.copy(), state.unread
         if not (lots is stop is take_profit is trail is lifetime is None):
             given = (lots, stop, take_profit, trail, lifetime)
             for name, value in zip(SETTINGS, given, strict=True):
                 if value is not None:
                     settings[name] = setting(name, value, bars, memory)
+                else:
+                    unread.pop(name, None)
+        elif unread:
+            unread.clear()
         book.enter(side, Entry(signal(f"enter_{side}", when, bars, memory), settings))
 
     def _leave(self, side: str, when: ArrayLike) -> None:
@@ -867,6 +881,10 @@ class StrategyRun:
             is_number = value is None or type(value) is float or type(value) is int
             bars = None if is_number else self._bars()
             state.settings[name] = setting(name, value, bars, state.memory)
+            if value is None:
+                state.unread.pop(name, None)
+            else:
+                state.unread[name] = True
             return
         if name in _MEMBERS:
             msg = f"s.{name} cannot be assigned. Assignable are {', '.join(SETTINGS)}."
@@ -876,6 +894,7 @@ class StrategyRun:
     def __getattr__(self, name: str) -> Any:
         if name in SETTINGS:
             value = self._state.settings.get(name)
+            self._state.unread.pop(name, None)
             return value.copy() if isinstance(value, np.ndarray) else value
         if name.startswith("_"):
             raise AttributeError(name)

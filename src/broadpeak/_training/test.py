@@ -25,6 +25,7 @@ from broadpeak._training.components import Bars, Component, bars_of, per_asset, 
 from broadpeak._training.evaluation import labelled
 from broadpeak._training.fits import FittedModels
 from broadpeak._training.guard import MOST_CHECKED, Subject, check_subject
+from broadpeak._training.mistakes import order_notes
 from broadpeak._training.orders import (
     Account,
     OrderArrays,
@@ -269,6 +270,7 @@ def _strategy_orders(
         values.check_complete(ran)
     if notes is not None:
         notes += check_subject(Subject(strategy, state, views, chosen, lambda: values)).values()
+        notes += order_notes(strategy, [state]).values()
     return [
         StrategyOrders(
             component,

@@ -19,6 +19,7 @@ from broadpeak._data.data import Data
 from broadpeak._training.components import Bars, BarWindow, Component, check_enough, window
 from broadpeak._training.evaluation import discover_all
 from broadpeak._training.guard import check_discovered
+from broadpeak._training.mistakes import order_notes
 from broadpeak._training.objective import resolve_objective
 from broadpeak._training.orders import (
     SETTINGS,
@@ -210,7 +211,9 @@ def _checked(plan: TrainingPlan, spans: Sequence[_CycleSpans]) -> dict[str, str]
         symbol: bars.window(first[symbol].first - lookback, last[symbol].last)
         for symbol, bars in plan.bars.items()
     }
-    return check_discovered(plan.strategy, discover_all(plan.strategy, views))
+    found = discover_all(plan.strategy, views)
+    checked = check_discovered(plan.strategy, found)
+    return checked | order_notes(plan.strategy, (one.run for one in found))
 
 
 class _CycleSpans(NamedTuple):
@@ -266,7 +269,7 @@ def _cycle_spans(
         train, test = {}, {}
         for symbol, bars in plan.bars.items():
             first = max(begin[symbol], lookback)
-            check_enough(symbol, end[symbol] - first, lookback, len(bars))
+            check_enough(symbol, end[symbol] - first, lookback, bars.index)
             train[symbol] = BarWindow(first, end[symbol])
             if until is not None:
                 if until[symbol] <= end[symbol]:
