@@ -133,7 +133,8 @@ def window(bars: Bars, lookback: int, start: Hashable = None, end: Hashable = No
             cut = bars.index.slice_indexer(start, end)
         except (TypeError, ValueError, KeyError, OverflowError) as error:
             rule = f"be labels of the index ({bars.index.dtype})"
-            raise DataError(broken_rule("start and end", rule, (start, end))) from error
+            remedy = f"Type for example {str(bars.index[0])[:10]!r}."
+            raise DataError(broken_rule("start and end", rule, (start, end), remedy)) from error
     first = max(cut.start, lookback)
     index = bars.index
     if cut.stop <= cut.start and len(index):
@@ -176,9 +177,9 @@ def per_asset(
     for symbol in known:
         of_symbol = table.get(symbol)
         if of_symbol is not None and not isinstance(of_symbol, kind):
-            raise ParamError(
-                broken_rule(name, f"be a {kind.__name__} or a dict of them", of_symbol)
-            )
+            rule = f"be a {kind.__name__} or a dict of them"
+            remedy = "Type: costs=bp.Costs(fees=0.001)" if name == "costs" else ""
+            raise ParamError(broken_rule(name, rule, of_symbol, remedy))
         result[symbol] = default if of_symbol is None else of_symbol
     return result
 

@@ -16,6 +16,7 @@ from broadpeak._core import check, recall
 from broadpeak._core.aliases import ArrayLike
 from broadpeak._core.check import did_you_mean
 from broadpeak._core.recall import Recall
+from broadpeak._data.data import Data
 from broadpeak._run.carried import Carried, by_name
 from broadpeak._search.protocol import Stop
 from broadpeak._training.components import Bars, Component
@@ -92,6 +93,8 @@ class Strategy:
         if not callable(passed):
             rule = "be a function of one argument, the run"
             remedy = "Write @strategy above the function, or @strategy(lookback=…)."
+            if isinstance(passed, (Data, pd.DataFrame)):
+                remedy = "The strategy comes first. Type: bp.train(strategy, data)"
             raise ParamError(broken_rule("func", rule, func, remedy))
         check.plain_function("A strategy", func)
         if name is None:
@@ -109,6 +112,10 @@ class Strategy:
 
     def __call__(self, s: StrategyRun) -> object:
         """Call the function with the run `s`."""
+        passed: object = s
+        if isinstance(passed, (Data, pd.DataFrame)):
+            remedy = "Type: bp.train(strategy, data) or bp.test(strategy, data)"
+            raise ParamError(broken_rule("s", "be a run of the strategy", passed, remedy))
         return self.func(s)
 
     @property
@@ -959,8 +966,32 @@ def _is_about_writing(error: BaseException | None) -> bool:
 _ABOUT_WRITING = ("read-only", "readonly", "writeable", "writable", "no matching definition")
 
 
+# What other packages call it.
+_ELSEWHERE = {
+    "buy": "enter_long(when)",
+    "long": "enter_long(when)",
+    "entry": "enter_long(when)",
+    "sell": "exit_long(when), or s.enter_short(when)",
+    "short": "enter_short(when)",
+    "cover": "exit_short(when)",
+    "data": "close, s.open, s.high, s.low, s.volume",
+    "param": "optimize(default, min, max, step, name=…)",
+    "size": "lots",
+    "stop_loss": "stop = distance in price",
+    "sl": "stop = distance in price",
+    "tp": "take_profit = distance in price",
+    "target": "take_profit = distance in price",
+    "symbol": "asset",
+    "time": "index",
+    "date": "index",
+    "dates": "index",
+}
+
+
 def _unknown_name_error(name: str, what: str, known: Iterable[str]) -> UnknownMemberError:
-    hint = did_you_mean(name, known) or f"Known are {', '.join(sorted(known))}."
+    meant = _ELSEWHERE.get(name)
+    hint = f"Type: s.{meant}" if meant else did_you_mean(name, known)
+    hint = hint or f"Known are {', '.join(sorted(known))}."
     return UnknownMemberError(f"s.{name} cannot {what}: a run has no such member. {hint}")
 
 
