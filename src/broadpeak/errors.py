@@ -211,7 +211,9 @@ def _restore_task_error(message: str, index: int, label: str, worker_traceback: 
 
 
 def described(error: BaseException) -> str:
-    """Return the class of `error` and its message, even if making the message fails.
+    """Return the class of `error`, its message, and a remedy where what was meant is known.
+
+    It does so even if making the message fails.
 
     Examples
     --------
@@ -222,7 +224,32 @@ def described(error: BaseException) -> str:
         text = str(error)
     except Exception as failed:  # noqa: BLE001  # a class of the user may raise anything
         text = f"<{type(failed).__name__} while making the message>"
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+    if not text:
+        return type(error).__name__
+    known = _REMEDIES if isinstance(error, (ValueError, TypeError, IndexError)) else ()
+    remedy = next((f". {remedy}" for words, remedy in known if words.search(text)), "")
+    return f"{type(error).__name__}: {text.removesuffix('.') if remedy else text}{remedy}"
+
+
+_AND = (
+    "Words such as `and`, `or`, `not`, `if` and `a < b < c` take one truth value, not one a bar. "
+    "Type & for and, | for or, ~ for not, with every comparison in parentheses: (a > b) & (b > c)."
+)
+_PARENTHESES = (
+    "& and | bind tighter than comparisons. Put every comparison in parentheses: (a > b) & (b > c)."
+)
+_INTEGER = "A length must be an integer here. Type integer=True in s.optimize(…), or int(length)."
+# What Python and its packages say of the usual mistakes with arrays, and what to type instead.
+_REMEDIES = [
+    (re.compile("truth value of an? .*ambiguous"), _AND),
+    (re.compile("'bitwise_(and|or|xor)' not supported"), _PARENTHESES),
+    (re.compile(r"unsupported operand type\(s\) for [&|^]:|rand_|ror_"), _PARENTHESES),
+    (re.compile("'(numpy.)?float(64)?' object cannot be interpreted as an integer"), _INTEGER),
+    (re.compile("slice indices must be integers|must be an integer 0 or greater"), _INTEGER),
+    (re.compile("expected a sequence of integers or a single integer"), _INTEGER),
+    (re.compile("only integer scalar arrays|only integers, slices"), _INTEGER),
+    (re.compile("periods must be an integer"), _INTEGER),
+]
 
 
 def traceback_text(error: BaseException) -> str:

@@ -98,6 +98,7 @@ def same(left, right):
         pd.testing.assert_frame_equal(left, right)
 
 
+@pytest.mark.filterwarnings("ignore:Results of .* are (None|dicts)")
 @LAWS
 @given(st.data(), st.sampled_from(sorted(SCALARS)))
 def test_scalars(data, kind):

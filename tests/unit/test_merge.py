@@ -137,6 +137,7 @@ def test_array_likes_count_as_arrays():
     pd.testing.assert_series_equal(merged("concat", zero, keys=KEYS), pd.Series([1.0, 2.0], KEYS))
 
 
+@pytest.mark.filterwarnings("ignore:Results of .* are dicts")
 def test_integers_beyond_64_bits_and_objects():
     huge = merged("concat", [2**70, 1], keys=KEYS)
     assert huge.to_list() == [2**70, 1]

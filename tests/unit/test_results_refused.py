@@ -58,6 +58,7 @@ def test_objects_under_a_named_merge_are_refused(how, value):
     ],
     ids=lambda value: f"{type(value).__name__} {value}",
 )  # fmt: skip
+@pytest.mark.filterwarnings("ignore:Results of .* are (None|dicts)")
 def test_plain_values_of_any_kind_are_merged(value):
     got = bp.parameterized(lambda x: value, merge_func="concat")(Param([1, 2]))
     pd.testing.assert_series_equal(got, pd.Series([value] * 2, index=pd.Index([1, 2], name="x")))

@@ -387,6 +387,7 @@ class TestConflicts:
 
     @pytest.mark.parametrize("fill", ["nextopen", "close"])
     @pytest.mark.parametrize("lots", [0.0, 1.0])
+    @pytest.mark.filterwarnings("ignore:'run' enters X with stop = 0.001")
     def test_an_entry_that_cancels_leaves_the_field_to_the_other_side(self, fill, lots):
         def run(s):
             s.enter_short(self.at(4))

@@ -439,7 +439,7 @@ class TestErrors:
             ({"crossover_rate": "x"}, bp.ParamError, "crossover_rate must be a share from 0 to 1"),
             ({"seed": -1}, bp.ParamError, "seed must be an integer of at least 0"),
             ({"n_evaluations": 0}, bp.ParamError, "n_evaluations must be an integer"),
-            ({"start": "2030"}, bp.DataError, "at least lookback"),
+            ({"start": "2030"}, bp.DataError, "leave bars of X, .* 2020-01-01 to 2021-02-03"),
             ({"engine": "quantum"}, bp.EngineError, "quantum"),
         ],
     )

@@ -12,7 +12,7 @@ from uuid import UUID
 import numpy as np
 import pandas as pd
 
-from broadpeak.errors import ParamError, ParamTypeError, broken_rule
+from broadpeak.errors import ParamError, ParamTypeError, broken_rule, warn
 
 _HOLDERS = (np.ndarray, list, pd.Index, pd.api.extensions.ExtensionArray)
 _PANDAS = (pd.Series, pd.DataFrame)
@@ -49,6 +49,7 @@ def sort_out(results: Sequence[Any], how: str) -> tuple[Kind, list[Any]]:
     types = set(map(type, values))
     if not any(issubclass(kind, (*_HOLDERS, *_PANDAS)) for kind in types):
         refuse_objects(values, how, types)
+        _tell_of_objects(types, how)
         return Kind.SCALAR, values
     for value in values if list in types else ():
         if isinstance(value, list):
@@ -86,8 +87,25 @@ def refuse_objects(values: Sequence[Any], how: str, types: Set[type] | None = No
             raise ParamTypeError(
                 f"Results of {how} must be numbers, strings, dates, arrays, Series or DataFrames, "
                 f"got {kind.__name__}. Return a value computed from it (of a Portfolio, one of its "
-                f"metrics), or leave out merge_func to get the list of results."
+                "metrics: return portfolio.sharpe_ratio), or leave out merge_func to get the list "
+                "of results."
             )
+
+
+def _tell_of_objects(types: Set[type], how: str) -> None:
+    """Warn of results that merge, but hardly into what was wanted."""
+    if types == {type(None)}:
+        text = (
+            f"Results of {how} are None, all of them: does the function return what it computes? "
+            "End it with: return result. NoResult leaves a call out."
+        )
+        warn(text, UserWarning)
+    elif types == {dict}:
+        text = (
+            f"Results of {how} are dicts, which stay whole in one column. For one column a key "
+            'return pd.Series(result) under "concat", and type .unstack() behind the call.'
+        )
+        warn(text, UserWarning)
 
 
 def _as_array(value: object) -> Any:

@@ -12,7 +12,7 @@ import math
 import numbers
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import NoReturn, TypeAlias
+from typing import Any, NoReturn, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -43,7 +43,7 @@ from broadpeak._simulation.simulation import Simulation
 from broadpeak._simulation.stops import STOPS
 from broadpeak._space.combine import Combos, select_combos
 from broadpeak._space.param import Param
-from broadpeak.errors import DataError, ParamError, broken_rule
+from broadpeak.errors import DataError, ParamError, broken_rule, warn
 from broadpeak.types import AnyArray, FloatArray, IntArray
 
 SettingLike: TypeAlias = "float | ArrayLike | Sequence[float | None] | pd.Index | None"
@@ -230,6 +230,30 @@ def simulation_of(
         replace(simulation, groups=groups),
         Labels(bars.index, labels, group_labels, name, single),
     )
+
+
+def tell_of_wide_stops(stop_unit: str, **stops: object) -> None:
+    """Warn of stops that are a whole price away: percent, most likely, where fractions are meant.
+
+    What is no number is refused elsewhere.
+    """
+    for name, given in stops.items():
+        if given is None or stop_unit != "fraction" or (type(given) is float and given < 1.0):
+            continue
+        values: Any = given.values if isinstance(given, Param) else given
+        try:
+            levels = np.asarray(values, dtype=np.float64)
+        except (TypeError, ValueError):
+            continue
+        wide = levels[(levels >= 1.0) & (levels < np.inf)]
+        if wide.size:
+            level = float(wide.min())
+            warn(
+                f"{name} is a fraction of price, got {level:g}: that is {level:.0%}, which a long "
+                f"position never loses. For {level:g} % type {name}={level / 100:g}; for a "
+                'distance in price add stop_unit="price".',
+                UserWarning,
+            )
 
 
 def _axis_of(setting_args: Mapping[str, object]) -> tuple[ExitAxis, Combos]:

@@ -30,7 +30,13 @@ from broadpeak._metrics.calendar import (
 )
 from broadpeak._metrics.formulas import IN_STATS, METRICS, PLACES, SummaryRow, needs_of
 from broadpeak._portfolio import periods
-from broadpeak._portfolio.argument import GroupBy, SettingLike, StopLike, simulation_of
+from broadpeak._portfolio.argument import (
+    GroupBy,
+    SettingLike,
+    StopLike,
+    simulation_of,
+    tell_of_wide_stops,
+)
 from broadpeak._portfolio.labelling import Labels
 from broadpeak._portfolio.onecolumn import one_column
 from broadpeak._portfolio.records import drawdowns_frame, trades_frame
@@ -281,6 +287,8 @@ class Portfolio:
         Name: total_return, dtype: float64
         """
         # One column, which is most of what is asked for, needs nothing to be matched.
+        if sl_stop is not None or tsl_stop is not None:
+            tell_of_wide_stops(stop_unit, sl_stop=sl_stop, tsl_stop=tsl_stop)
         if (
             short_entries is None
             and short_exits is None

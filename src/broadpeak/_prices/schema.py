@@ -52,7 +52,7 @@ from broadpeak._prices.reading.vendor_table import (
     to_long_table,
     with_labels,
 )
-from broadpeak.errors import DataError, broken_rule
+from broadpeak.errors import DataError, broken_rule, warn
 from broadpeak.types import BoolArray, FloatArray
 
 FIELDS = (*PRICES, "volume")
@@ -140,6 +140,8 @@ def _adjusted(
 ) -> dict[str, FloatArray]:
     adjusted = fields.pop("adjclose", None)
     if not adjust:
+        if adjusted is not None:
+            _tell_of_jumps(symbol, fields["close"], adjusted)
         return fields
     if adjusted is None:
         rule = "have a column 'Adj Close' for adjust=True"
@@ -151,6 +153,26 @@ def _adjusted(
             # The adjusted close itself is taken as it is, free of the rounding of the ratio.
             fields[field] = adjusted.copy() if field == "close" else fields[field] * ratio
     return fields
+
+
+_JUMP = 0.05
+"""Beyond this share in one bar it is no dividend: a split, most likely."""
+
+
+def _tell_of_jumps(symbol: object, close: FloatArray, adjusted: FloatArray) -> None:
+    """Warn of prices as traded, in which splits look like losses."""
+    with np.errstate(all="ignore"):  # what is no price is refused afterwards
+        ratio = adjusted / close
+        jumps = np.abs(ratio[1:] / ratio[:-1] - 1)
+    jumps[~np.isfinite(jumps)] = 0.0
+    if (jumps > _JUMP).any():
+        bar = int(jumps.argmax()) + 1
+        warn(
+            f"The prices of {symbol} are not adjusted: close and adjusted close part by "
+            f"{jumps[bar - 1]:.0%} at bar {bar}, which looks like a gain or loss and is a split or "
+            "dividend. Pass adjust=True.",
+            UserWarning,
+        )
 
 
 def check_index(symbol: object, index: Index, repeated: str = "") -> None:
@@ -396,8 +418,30 @@ def _with_dates(symbol: Hashable, frame: pd.DataFrame) -> pd.DataFrame:
                 raise
     dates_found = dates_of(frame.reset_index(drop=True), owner, options)
     if dates_found is None:
+        _tell_of_numbers(owner, frame)
         return frame
     return oldest_first(frame.set_axis(dates_found, axis=0))
+
+
+def _tell_of_numbers(owner: str, frame: pd.DataFrame) -> None:
+    """Warn where bars are only numbered beside a column that looks like their times."""
+    for position, label in enumerate(frame.columns):
+        values = frame.iloc[:, position]
+        if field_of(label) or not pd.api.types.is_numeric_dtype(values.dtype) or len(values) < 2:
+            continue
+        numbers = values.to_numpy(np.float64, na_value=np.nan)
+        runs_on = values.is_monotonic_increasing or values.is_monotonic_decreasing
+        if runs_on and numbers.min() >= _FIRST_EPOCH and numbers.max() < _LAST_EPOCH:
+            warn(
+                f"Bars of {owner} are numbered, for there are no dates; column {label!r} looks "
+                f"like seconds or milliseconds since 1970. If it is the time of the bar, pass "
+                f"columns={{{label!r}: 'date'}}.",
+                UserWarning,
+            )
+            return
+
+
+_FIRST_EPOCH, _LAST_EPOCH = 1e8, 1e19  # seconds of 1973; nanoseconds of 2286
 
 
 def _may_be_dates(index: Index) -> bool:

@@ -382,8 +382,10 @@ def propose(
             break
         idle = 0 if len(evaluations.known) > n_before else idle + 1
     # A search that was ended before it began has nothing to choose from.
-    chooses = hasattr(searcher, "choice") and not (n_asks and not evaluations.known)
-    choice = searcher.choice(state) if chooses else evaluations.best()
+    if hasattr(searcher, "choice") and (evaluations.known or not n_asks):
+        choice = searcher.choice(state)
+    else:
+        choice = evaluations.best()
     score = yield from evaluations.final(choice)
     n_evaluations = len(evaluations.known)
     return SearchResult(space.rounded(choice.values), score, choice, n_evaluations, state)

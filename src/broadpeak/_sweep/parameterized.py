@@ -9,7 +9,7 @@ from __future__ import annotations
 import reprlib
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from itertools import accumulate
+from itertools import accumulate, islice
 from typing import Any, TypeAlias, Unpack
 
 import numpy as np
@@ -369,6 +369,8 @@ class Parameterized(Decorated):
                 param = param.with_defaults(rule)
             if isinstance(param, Param) and param.eval_id == eval_id:
                 params[name], positions[name] = param, position
+            elif type(value) in _CONTAINERS:
+                _refuse_inside(name, value, eval_id)
         if rules and any(param.condition is not None for param in params.values()):
             # Conditions may also name what is a parameter by annotation and left at its default.
             seen = {argument.name for argument in passed}
@@ -387,6 +389,24 @@ class Parameterized(Decorated):
         if self.annotations.are_final:
             self._rules = rules
         return rules
+
+
+_CONTAINERS = frozenset({list, tuple, dict})
+_FEW = 1000  # items that are looked at: nobody writes more of them
+
+
+def _refuse_inside(name: str, value: Any, eval_id: object) -> None:
+    """Refuse a Param inside a list, tuple or dict: nobody would take its values one by one."""
+    items = value.values() if type(value) is dict else value
+    for item in islice(items, _FEW):
+        if isinstance(item, Param) and item.eval_id == eval_id:
+            remedy = (
+                f"Type {name}=Param([…]) with whole lists or dicts as values, or give the Param an "
+                "argument of its own. One that another decorator is to take needs its eval_id=."
+            )
+            raise ParamError(broken_rule(name, "be a Param, or hold none", value, remedy))
+        if type(item) in _CONTAINERS:
+            _refuse_inside(name, item, eval_id)
 
 
 def _names(combos: Combos, index: Index, kept: IntArray | None) -> Keywords:

@@ -241,19 +241,26 @@ def window(bars: Bars, lookback: int, start: Hashable = None, end: Hashable = No
             cut = bars.index.slice_indexer(start, end)
         except (TypeError, ValueError, KeyError, OverflowError) as error:
             rule = f"be labels of the index ({bars.index.dtype})"
-            raise DataError(broken_rule("start and end", rule, (start, end))) from error
+            remedy = f"Type for example {str(bars.index[0])[:10]!r}."
+            raise DataError(broken_rule("start and end", rule, (start, end), remedy)) from error
     first = max(cut.start, lookback)
-    check_enough(bars.asset, cut.stop - first, lookback, len(bars))
+    index = bars.index
+    if cut.stop <= cut.start and len(index):
+        rule = f"leave bars of {bars.asset}, which has them{_span(index)}"
+        remedy = "Pass labels between these, the earlier one as start."
+        raise DataError(broken_rule("start and end", rule, (start, end), remedy))
+    check_enough(bars.asset, cut.stop - first, lookback, bars.index)
     return BarWindow(first, cut.stop)
 
 
-def check_enough(asset: str, n_after: int, lookback: int, n_bars: int) -> None:
-    """Raise `DataError` unless two bars remain after the look-back."""
+def check_enough(asset: str, n_after: int, lookback: int, index: pd.Index) -> None:
+    """Raise `DataError` unless two bars remain after the look-back; `index` has all there are."""
     if n_after < 2:
         msg = (
             f"{asset} must have at least lookback + 2 = {lookback + 2} bars up to the end of the "
             f"requested period, with two of them in it, got {max(n_after, 0)} after the look-back "
-            f"({n_bars} bars in all). Pass more history, another period or a smaller lookback."
+            f"({len(index)} bars in all{_span(index)}). Pass more history, another period or a "
+            "smaller lookback."
         )
         raise DataError(msg)
 
@@ -278,8 +285,16 @@ def per_asset(
     for symbol in known:
         of_symbol = table.get(symbol)
         if of_symbol is not None and not isinstance(of_symbol, kind):
-            raise ParamError(
-                broken_rule(name, f"be a {kind.__name__} or a dict of them", of_symbol)
-            )
+            rule = f"be a {kind.__name__} or a dict of them"
+            remedy = "Type: costs=bp.Costs(fees=0.001)" if name == "costs" else ""
+            raise ParamError(broken_rule(name, rule, of_symbol, remedy))
         result[symbol] = default if of_symbol is None else of_symbol
     return result
+
+
+def _span(index: pd.Index) -> str:
+    """Return how a message shows which bars there are; days without their midnight."""
+    if not len(index):
+        return ""
+    first, last = (str(label).removesuffix(" 00:00:00") for label in (index[0], index[-1]))
+    return f" from {first} to {last}"

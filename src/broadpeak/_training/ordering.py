@@ -10,6 +10,7 @@ from typing import NamedTuple
 from broadpeak._training.components import Bars, Component
 from broadpeak._training.evaluation import labelled
 from broadpeak._training.guard import MOST_CHECKED, Subject, check_subject
+from broadpeak._training.mistakes import order_notes
 from broadpeak._training.orders import OrderBook
 from broadpeak._training.strategy import PlotLine, RunState, Strategy, run_strategy
 from broadpeak._training.values import Defaults, TrainedValues
@@ -74,6 +75,7 @@ def _strategy_orders(
         values.check_complete(ran)
     if notes is not None:
         notes += check_subject(Subject(strategy, state, views, chosen, lambda: values)).values()
+        notes += order_notes(strategy, [state]).values()
     return [
         StrategyOrders(
             component,

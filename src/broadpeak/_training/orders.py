@@ -190,6 +190,11 @@ class OrderBook:
         """Add an exit; several are joined by or."""
         self._exits[side].append(when)
 
+    @property
+    def has_entries(self) -> bool:
+        """Whether an entry was called for."""
+        return any(self._entries.values())
+
     def calls(self) -> list[OrderCall]:
         """Return all calls, by side."""
         found = []

@@ -16,6 +16,7 @@ from broadpeak._core import check, recall
 from broadpeak._core.aliases import ArrayLike
 from broadpeak._core.check import did_you_mean
 from broadpeak._core.recall import Recall
+from broadpeak._data.data import Data
 from broadpeak._prices.resample import Rule
 from broadpeak._run.carried import Carried, by_name
 from broadpeak._search.protocol import Stop
@@ -94,6 +95,8 @@ class Strategy:
         if not callable(passed):
             rule = "be a function of one argument, the run"
             remedy = "Write @strategy above the function, or @strategy(lookback=…)."
+            if isinstance(passed, (Data, pd.DataFrame)):
+                remedy = "The strategy comes first. Type: bp.train(strategy, data)"
             raise ParamError(broken_rule("func", rule, func, remedy))
         check.plain_function("A strategy", func)
         if name is None:
@@ -111,6 +114,10 @@ class Strategy:
 
     def __call__(self, s: StrategyRun) -> object:
         """Call the function with the run `s`."""
+        passed: object = s
+        if isinstance(passed, (Data, pd.DataFrame)):
+            remedy = "Type: bp.train(strategy, data) or bp.test(strategy, data)"
+            raise ParamError(broken_rule("s", "be a run of the strategy", passed, remedy))
         return self.func(s)
 
     @property
@@ -311,6 +318,10 @@ class RunState:
         The strategy set `s.lots`.
     fitted : dict of (Component, key)
         The models that were asked for, by what they are known by.
+    unread : dict
+        Names of the settings that were set and that no entry took yet.
+    lost : list of (str, str)
+        Component and name of those that the loop left behind.
     """
 
     bars: Mapping[str, Bars]
@@ -337,6 +348,8 @@ class RunState:
     sets_lots: bool = False
     asked: dict[Component | None, list[float]] = field(default_factory=dict)
     fitted: dict[tuple[Component, Hashable], tuple[ModelKey, object]] = field(default_factory=dict)
+    unread: dict[str, bool] = field(default_factory=dict)
+    lost: list[tuple[str | None, str]] = field(default_factory=list)
 
     def here(self) -> Component:
         """Return the current component."""
@@ -826,7 +839,11 @@ class StrategyRun:
             for component in visited:
                 state.current = component
                 state.settings = dict(before)
+                waiting = dict(state.unread)
                 yield component.asset, component.algo
+                inside = [name for name in state.unread if name not in waiting]
+                state.lost += [(component.key, name) for name in inside]
+                state.unread = {name: True for name in state.unread if name in waiting}
         finally:
             state.phase = "after"
             state.current = outside
@@ -937,12 +954,16 @@ class StrategyRun:
         state = self._state
         book, memory = state.book(), state.memory
         bars = state.bars[state.here().asset]
-        settings = state.settings.copy()
+        settings, unread = state.settings.copy(), state.unread
         if not (lots is stop is take_profit is trail is lifetime is None):
             given = (lots, stop, take_profit, trail, lifetime)
             for name, value in zip(SETTINGS, given, strict=True):
                 if value is not None:
                     settings[name] = setting(name, value, bars, memory)
+                else:
+                    unread.pop(name, None)
+        elif unread:
+            unread.clear()
         if lots is not None or state.sets_lots:
             book.sets_lots = True
         book.enter(side, Entry(signal(f"enter_{side}", when, bars, memory), settings))
@@ -1015,6 +1036,10 @@ class StrategyRun:
             state.settings[name] = setting(name, value, bars, state.memory)
             if name == "lots":
                 state.sets_lots = True
+            if value is None:
+                state.unread.pop(name, None)
+            else:
+                state.unread[name] = True
             return
         if name in _MEMBERS:
             msg = f"s.{name} cannot be assigned. Assignable are {', '.join(SETTINGS)}."
@@ -1024,6 +1049,7 @@ class StrategyRun:
     def __getattr__(self, name: str) -> Any:
         if name in SETTINGS:
             value = self._state.settings.get(name)
+            self._state.unread.pop(name, None)
             return value.copy() if isinstance(value, np.ndarray) else value
         if name.startswith("_"):
             raise AttributeError(name)
@@ -1088,8 +1114,32 @@ def _is_about_writing(error: BaseException | None) -> bool:
 _ABOUT_WRITING = ("read-only", "readonly", "writeable", "writable", "no matching definition")
 
 
+# What other packages call it.
+_ELSEWHERE = {
+    "buy": "enter_long(when)",
+    "long": "enter_long(when)",
+    "entry": "enter_long(when)",
+    "sell": "exit_long(when), or s.enter_short(when)",
+    "short": "enter_short(when)",
+    "cover": "exit_short(when)",
+    "data": "close, s.open, s.high, s.low, s.volume",
+    "param": "optimize(default, min, max, step, name=…)",
+    "size": "lots",
+    "stop_loss": "stop = distance in price",
+    "sl": "stop = distance in price",
+    "tp": "take_profit = distance in price",
+    "target": "take_profit = distance in price",
+    "symbol": "asset",
+    "time": "index",
+    "date": "index",
+    "dates": "index",
+}
+
+
 def _unknown_name_error(name: str, what: str, known: Iterable[str]) -> UnknownMemberError:
-    hint = did_you_mean(name, known) or f"Known are {', '.join(sorted(known))}."
+    meant = _ELSEWHERE.get(name)
+    hint = f"Type: s.{meant}" if meant else did_you_mean(name, known)
+    hint = hint or f"Known are {', '.join(sorted(known))}."
     return UnknownMemberError(f"s.{name} cannot {what}: a run has no such member. {hint}")
 
 

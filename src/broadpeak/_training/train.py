@@ -85,7 +85,13 @@ from broadpeak._training.evaluationbar import CountedTrainings, EvaluationBar, e
 from broadpeak._training.fits import ModelKey, trained_models
 from broadpeak._training.guard import MOST_CHECKED, TrainingCheck, check_chosen
 from broadpeak._training.jointsearch import JointSettings, search_together
-from broadpeak._training.objective import Objective, objective_name, resolve_objective
+from broadpeak._training.mistakes import order_notes
+from broadpeak._training.objective import (
+    NamedObjective,
+    Objective,
+    objective_name,
+    resolve_objective,
+)
 from broadpeak._training.orders import account_on
 from broadpeak._training.performance import Stats
 from broadpeak._training.recorded import Workspace
@@ -624,6 +630,8 @@ class TrainingTask(NamedTuple):
         together = _is_joint(options, found)
         checks = [self._check(one, alone=not together) for one in found] if check else []
         checked = _joined(one.before() for one in checks)
+        if check:
+            checked |= order_notes(strategy, (one.run for one in found))
         searches: list[ComponentSearch] = []
         budget = options.size().budget(len(found))
         samples = [(cut, _views(cut, windows)) for cut, windows in self.samples]
@@ -676,7 +684,7 @@ class TrainingTask(NamedTuple):
             seconds=time.perf_counter() - began,
             notes=(
                 *(Note(kind, text) for kind, text in checked.items()),
-                *_notes(strategy, results, searches, shared),
+                *_notes(strategy, results, searches, shared, options),
             ),
             logs=tuple(logs),
             models=trained_models(models),
@@ -1474,6 +1482,7 @@ def _notes(
     results: Sequence[ComponentTraining],
     searches: Sequence[ComponentSearch],
     shared: Sequence[frozenset[str]],
+    options: TrainOptions,
 ) -> tuple[Note, ...]:
     """Return the warnings about a training; `shared` rest on the trades of all components."""
     silent, unusable, few, n_unprotected = [], [], [], 0
@@ -1491,7 +1500,7 @@ def _notes(
         elif not found.usable and search.cut and not search.tried:
             continue  # the search was ended before it came to this component
         elif not found.usable:
-            unusable.append(found.key)
+            unusable.append(f"{found.key}: {_why_unusable(search, options)}")
         elif n_chosen < MIN_TRADES_PER_PARAMETER * n_params:
             few.append(f"{found.key} {n_chosen} for {n_params}")
     if shared[0] and n_together < MIN_TRADES_PER_PARAMETER * len(shared[0]):
@@ -1504,7 +1513,7 @@ def _notes(
     if unusable:
         text = f"{name} has no step with a usable objective ({_and_more(unusable)}): the "
         text += (
-            "defaults are kept, objective 0. None scored above 0, so there is no edge to choose; "
+            "defaults are kept, objective 0. Where none scored above 0 there is no edge to choose; "
         )
         notes.append(Note("unusable", f"{text}`bp.select` would take the least bad of them."))
     if few:
@@ -1552,6 +1561,18 @@ def _steep(searches: Sequence[ComponentSearch]) -> list[str]:
         if times > MOST_CHANGE:
             found[search.setup.component.asset] = f"{search.setup.component.asset} {times:.3g}"
     return [*found.values()]
+
+
+def _why_unusable(search: ComponentSearch, options: TrainOptions) -> str:
+    """Return how many trades the steps of a search made, and why none of them counts."""
+    found = search.by_point.values()
+    most = max((one.n_trades for one in found), default=0.0)
+    trades = f"at most {most:g} trade{'s' * (most != 1)} a step"
+    if isinstance(search.setup.objective, NamedObjective) and most < options.min_trades:
+        return f"{trades}, and min_trades={options.min_trades:g} wants more"
+    scores = [one.score for one in found if math.isfinite(one.score)]
+    best = f"the best objective is {max(scores):.4g}" if scores else "no objective is a number"
+    return f"{trades}, {best}"
 
 
 def _and_more(names: Sequence[str], most: int = 3) -> str:

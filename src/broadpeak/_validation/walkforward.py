@@ -26,6 +26,7 @@ from broadpeak._training.components import (
 )
 from broadpeak._training.evaluation import discover_all
 from broadpeak._training.guard import check_discovered
+from broadpeak._training.mistakes import order_notes
 from broadpeak._training.objective import resolve_objective
 from broadpeak._training.ordering import StrategyOrders, strategy_orders
 from broadpeak._training.orders import Account, SimulatedOrders, simulate_orders
@@ -239,8 +240,9 @@ def _checked(plan: TrainingPlan, spans: Sequence[_CycleSpans]) -> dict[str, str]
     lookback = plan.strategy.lookback
     first, last = spans[0].train, spans[-1].train
     seen = {s: BarWindow(first[s].first - lookback, last[s].last) for s in plan.bars}
-    views = windows_of(plan.bars, seen)
-    return check_discovered(plan.strategy, discover_all(plan.strategy, views))
+    found = discover_all(plan.strategy, windows_of(plan.bars, seen))
+    checked = check_discovered(plan.strategy, found)
+    return checked | order_notes(plan.strategy, (one.run for one in found))
 
 
 class _CycleSpans(NamedTuple):
@@ -296,7 +298,7 @@ def _cycle_spans(
         train, test = {}, {}
         for symbol, bars in plan.bars.items():
             first = max(begin[symbol], lookback)
-            check_enough(symbol, end[symbol] - first, lookback, len(bars))
+            check_enough(symbol, end[symbol] - first, lookback, bars.index)
             train[symbol] = BarWindow(first, end[symbol])
             if until is not None:
                 if until[symbol] <= end[symbol]:

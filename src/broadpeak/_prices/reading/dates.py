@@ -310,7 +310,7 @@ def _only_blanks(values: Series) -> bool:
 def reads(column: DateColumn, label: Hashable, values: Series) -> bool:
     """Return whether a column holds dates."""
     try:
-        parse_dates(replace(column, label=label), values, None)
+        parse_dates(replace(column, label=label, is_tried=True), values, None)
     except DataError:
         return False
     return True

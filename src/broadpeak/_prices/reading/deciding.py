@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from broadpeak.errors import DataError, broken_rule
+from broadpeak.errors import DataError, broken_rule, warn
 from broadpeak.types import AnyArray, BoolArray, IntArray
 
 DAY = 86_400_000_000_000  # nanoseconds
@@ -42,6 +42,8 @@ class DateColumn:
         What the caller says of it.
     european : bool
         Whether numbers beside it have decimal commas: the month is never written first there.
+    is_tried : bool
+        Whether it is only asked if these may be dates, so that nobody is told of anything.
     """
 
     owner: str
@@ -52,6 +54,7 @@ class DateColumn:
     intraday: bool = False
     day_first: bool | None = None
     european: bool = False
+    is_tried: bool = False
 
     def unreadable(self, got: object, remedy: str = "") -> DataError:
         """Return the error for dates that cannot be read."""
@@ -82,6 +85,23 @@ class DateColumn:
         last = len(self.strings) - 1
         return DataError(
             broken_rule(self.owner, rule, f"{self.row(0)} to {self.row(last)}", remedy)
+        )
+
+    def tell_of_convention(self, taken: Reading, other: Reading) -> None:
+        """Warn that the month was taken to come first, where the rows make sense in two ways.
+
+        Dots and decimal commas say plainly enough that the day does.
+        """
+        if self.is_tried or (taken.format[:2], other.format[:2]) != ("%m", "%d"):
+            return
+        remedy = "pass dayfirst=True; dayfirst=False says that this is right"
+        if self.in_frame:
+            remedy = f"type pd.to_datetime(…, format={other.format!r})"
+        warn(
+            f"The dates in column {self.label!r} of {self.owner}, {self.row(0)} to "
+            f"{self.row(len(self.strings) - 1)}, can be read in two ways and are taken as "
+            f"{taken.name}. If they are {other.name}, {remedy}.",
+            UserWarning,
         )
 
 
@@ -189,6 +209,9 @@ def decide(
     known = seen[0]
     if known is None or any(each is None for each in seen):
         if convention:
+            # Bars within one day are the usual sample of a vendor.
+            if len(usual.days) == 1 and len(str(column.strings[0])) <= len("01/02/2024"):
+                column.tell_of_convention(usual, possible[1])
             return usual
         raise column.ambiguous(usual, possible[1])
     ranks = [each.rank if each else 0 for each in seen]
@@ -210,6 +233,9 @@ def decide(
         raise column.ambiguous(usual, rivals[0])
     if 0 in winners or (convention and best < 2):
         if convention or len(winners) == 1:
+            others = [position for position in winners if position]
+            if others:
+                column.tell_of_convention(usual, possible[others[0]])
             return usual
         raise column.ambiguous(usual, possible[winners[1]])
     if len(winners) > 1:
