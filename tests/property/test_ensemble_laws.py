@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 import broadpeak as bp
 from broadpeak._search.protocol import Choice
 from broadpeak._store.par import ComponentParameters, Member, Parameters
-from broadpeak._validation.walkforward import _places
+from broadpeak._training.stitching import _places
 from broadpeak.searchers import Brute
 
 QUICK = settings(max_examples=25)
@@ -221,7 +221,7 @@ def test_signals_are_what_a_test_fills(plan, shares, draw, cut):
     for n in range(cut, cut + 8):
         due = bp.signals(strategy, data[: data.index[n - 1]], trained)
         last = n if one_later else n - 1
-        trades = bp.test(strategy, data[: data.index[last]], trained).trades
+        trades = bp.test(strategy, data[: data.index[last]], trained, sizing="script").trades
         if "member" not in trades:
             trades["member"] = 1
         entered = trades[trades["entry_index"] == last - LOOKBACK].sort_values("member")

@@ -147,7 +147,7 @@ def test_training_and_test_are_those_of_the_twin(kind, costs, fill):
     assert found.objective == pytest.approx(figures(chosen, MIN_TRADES)["objective"], rel=1e-9)
 
     twin = played(frame, kind, fill, costs, found.params, train=False)
-    tested = bp.test(strategy, data, training, costs=costs)
+    tested = bp.test(strategy, data, training, costs=costs, sizing="script")
     closed = tested.trades[tested.trades["status"] == "closed"]
     assert closed["exit_reason"].tolist() == [trade["reason"] for trade in twin.trades]
     np.testing.assert_allclose(closed["pnl"], [trade["pnl"] for trade in twin.trades], atol=1e-9)

@@ -132,7 +132,9 @@ def test_the_p_value_of_a_training(data: bp.Data, options: dict[str, Any]) -> No
     def result(prices: bp.Data) -> float:
         found = bp.train(swing, prices, **options)
         window = {name: options[name] for name in ("start", "end") if name in options}
-        account = bp.test(swing, prices, found.params, costs=options.get("costs"), **window)
+        account = bp.test(
+            swing, prices, found.params, costs=options.get("costs"), sizing="unit", **window
+        )
         return twin_t(twin_returns(account, prices, first))
 
     observed = result(known)
@@ -156,7 +158,9 @@ def years(index: pd.DatetimeIndex) -> float:
 
 
 def test_the_p_value_of_a_walk(data: bp.Data) -> None:
-    n, options = 9, {"cycles": 4, "split": 0.7, "horizon": 2, "border": "close", "costs": COSTS}
+    n = 9
+    options = {"cycles": 4, "split": 0.7, "horizon": 2, "border": "close", "costs": COSTS}
+    options |= {"sizing": "unit"}
     walked = bp.walk_forward(swing, data, **options)
     verdict = bp.validate(walked, n_permutations=n, seed=SEED, alpha=0.45)
 
@@ -184,7 +188,9 @@ def test_every_trial_is_traded_again(data: bp.Data) -> None:
         assert frame.shape == (found.n_bars, len(points))
         for column in (0, len(points) // 2, len(points) - 1):
             values = points.iloc[column].to_dict()
-            account = bp.test(swing, data, {**training.params, key: values}, costs=COSTS)
+            account = bp.test(
+                swing, data, {**training.params, key: values}, costs=COSTS, sizing="unit"
+            )
             part = account.components[key]
             alone = part.value.diff().fillna(0.0).to_numpy()
             trades = part.trades

@@ -135,7 +135,7 @@ class TestTraining:
 
         training = quiet(bp.train, looped, BOTH)
         assert sorted(fitted) == ["A", "A", "B", "B"]
-        tested = quiet(bp.test, looped, BOTH, training)
+        tested = quiet(bp.test, looped, BOTH, training, sizing="unit")
         assert sorted(fitted) == ["A", "A", "B", "B"]
         for key, found in training.components.items():
             value = tested.components[key].value
@@ -151,7 +151,7 @@ class TestTraining:
                 levels(s, -s.close, -low, -1.5 * low)
 
         training = quiet(bp.train, looped, BOTH)
-        tested = quiet(bp.test, looped, BOTH, training)
+        tested = quiet(bp.test, looped, BOTH, training, sizing="unit")
         assert list(tested.components) == ["A", "B"]
 
     def test_samples_fit_on_their_own_bars(self):
@@ -172,7 +172,7 @@ class TestTesting:
         plan = make(fitted)
         training = quiet(bp.train, plan, ONE, end=ONE.index[299])
         n_fitted = len(fitted)
-        tested = quiet(bp.test, plan, ONE, training, end=ONE.index[299])
+        tested = quiet(bp.test, plan, ONE, training, end=ONE.index[299], sizing="unit")
         value = tested.value
         assert value.iloc[-1] - value.iloc[0] == pytest.approx(training.components["X"].stats.net)
         later = quiet(bp.test, plan, ONE, training, start=ONE.index[300])

@@ -18,7 +18,7 @@ import broadpeak as bp
 DAYS = pd.bdate_range("2003-11-03", periods=700)
 
 
-@bp.strategy(lookback=30)
+@bp.strategy(lookback=60)
 def momentum(s: Any) -> None:
     for _ in s.loop():
         change = bp.roc(s.close, s.optimize(20, 10, 50, 10, name="days"))
@@ -198,3 +198,58 @@ def test_periods_multiply_to_the_whole(steps: list[float], first: int, held: boo
     months = pf.monthly_returns()
     assert np.nanprod(1 + months.to_numpy()) - 1 == pytest.approx(pf.total_return, abs=1e-9)
     assert set(months.index) == set(dates.year)
+
+
+COSTS = bp.Costs(spread=0.02, commission=0.01, fees=0.0005, slippage=0.0002, roll_short=-0.001)
+TWICE = bp.Costs(spread=0.04, commission=0.02, fees=0.001, slippage=0.0004, roll_short=-0.001)
+
+
+@pytest.mark.parametrize("sizing", ["unit", "money", "equity"])
+def test_a_test_at_twice_the_costs_is_a_test_with_twice_the_costs(sizing: str) -> None:
+    data = bp.Data.sample(["IBM", "MSFT"])["2004":"2006"]
+    options: dict[str, Any] = {"sizing": sizing, "capital": 50_000}
+    found = bp.test(momentum, data, costs=COSTS, **options)
+    expected = bp.test(momentum, data, costs=TWICE, **options)
+    pd.testing.assert_frame_equal(found.at_costs(2).trades, expected.trades)
+    pd.testing.assert_series_equal(found.at_costs(2).value, expected.value)
+    pd.testing.assert_series_equal(found.at_costs(1).value, found.value)
+    free = bp.test(momentum, data, costs=bp.Costs(roll_short=-0.001), **options)
+    pd.testing.assert_series_equal(found.at_costs(0).value, free.value)
+    for key, component in found.components.items():
+        value = component.at_costs(2).value
+        pd.testing.assert_series_equal(value, expected.components[key].value)
+    travelled = pickle.loads(pickle.dumps(found))
+    assert travelled.at_costs(2).total_return == expected.total_return
+
+
+def test_a_walk_forward_and_an_ensemble_are_traded_again_as_they_were() -> None:
+    data = bp.Data.sample(["IBM"])["2003":"2008"]
+    walked = bp.walk_forward(momentum, data, cycles=3, costs=COSTS)
+    again = walked.portfolio.at_costs(1)
+    pd.testing.assert_series_equal(again.value, walked.portfolio.value)
+    members = bp.train(momentum, data, costs=COSTS, select=bp.Ensemble(0.4)).portfolio
+    pd.testing.assert_series_equal(members.at_costs(1).value, members.value)
+    assert members.at_costs(2).total_return < members.total_return
+
+
+@pytest.mark.parametrize("fees", [0.001, np.linspace(0, 0.002, len(DAYS)), np.array([0.0, 0.01])])
+def test_signals_at_twice_the_costs(fees: Any) -> None:
+    rng = np.random.default_rng(5)
+    close = pd.DataFrame(np.exp(rng.normal(0, 0.02, (len(DAYS), 2)).cumsum(axis=0)), DAYS)
+    entries, exits = rng.random((2, *close.shape)) < 0.1
+    paid: dict[str, Any] = {"fixed_fees": 0.01, "slippage": 0.002}
+    twice: dict[str, Any] = {"fixed_fees": 0.02, "slippage": 0.004}
+    found = bp.Portfolio.from_signals(close, entries, exits, fees=fees, **paid).at_costs(2)
+    expected = bp.Portfolio.from_signals(close, entries, exits, fees=fees * 2, **twice)
+    pd.testing.assert_frame_equal(found.value, expected.value)
+    with pytest.raises(bp.ParamError, match="factor must be"):
+        found.at_costs(-1)
+
+
+def test_returns_compound_where_they_are_over_the_value_before(tested: bp.Portfolio) -> None:
+    assert not tested.compounds
+    data = bp.Data.sample(["IBM"])["2004":"2006"]
+    compounding = bp.test(momentum, data, sizing="equity")
+    assert compounding.compounds
+    total = (1 + compounding.yearly_returns()).prod() - 1
+    assert total == pytest.approx(compounding.total_return)

@@ -16,7 +16,6 @@ import pytest
 import broadpeak as bp
 from broadpeak._report.page import page
 from broadpeak._report.verdict_section import verdict_section
-from broadpeak._training.backtests import buy_and_hold
 from broadpeak._training.result import Training
 from broadpeak._validation.verdict import Verdict, VerdictRow, row_table
 
@@ -203,31 +202,32 @@ def test_a_page_computes_the_verdict_once(training: bp.Training, tmp_path: Path)
     assert training.report(tmp_path / "b.html").read_bytes() == first
 
 
-def test_holding_is_the_mean_of_the_prices_bought_at_the_second_open(
+def test_holding_is_the_mean_of_the_prices_bought_at_the_first_tested_close(
     training: bp.Training,
 ) -> None:
     held = training.backtests.held
     closes = DATA.close.iloc[60:]
-    opens = DATA.open.iloc[61]
-    capital = training.portfolio.value.iloc[0]
-    gains = (closes - opens) / closes.iloc[0]
-    gains.iloc[0] = 0.0
-    want = capital * (1 + gains.mean(axis=1))
+    want = 10_000 * (closes / closes.iloc[0]).mean(axis=1)
     assert held.value.to_numpy() == pytest.approx(want.to_numpy())
+    assert held.returns.to_numpy()[1:] == pytest.approx(want.pct_change().to_numpy()[1:])
     assert held.index.equals(training.portfolio.index)
     assert held.num_trades == 2
 
 
 def test_holding_pays_the_same_costs_and_spares_what_is_not_traded() -> None:
     prices = {name: DATA.select(name) for name in ("IBM", "MSFT")}
-    tested = bp.test(momentum, prices["IBM"])
-    costs = {"IBM": bp.Costs(fees=0.01, lot_amount=100), "MSFT": bp.Costs(fees=0.5)}
-    free = buy_and_hold(DATA, ["IBM"], tested)
-    paid = buy_and_hold(DATA, ["IBM", "IBM"], tested, costs=costs)
+    costs = {"IBM": bp.Costs(fees=0.01, lot_amount=100)}
+    free = held_of(bp.test(momentum, prices["IBM"]))
+    paid = held_of(bp.test(momentum, prices["IBM"], costs=costs))
     assert list(paid.components) == ["IBM"]
-    bought = prices["IBM"].open.iloc[61] / prices["IBM"].close.iloc[60]
-    fee = 0.01 * bought * tested.value.iloc[0]
-    assert free.value.iloc[-1] - paid.value.iloc[-1] == pytest.approx(fee)
+    assert paid.value.iloc[0] == pytest.approx(10_000 / 1.01)
+    assert paid.value.iloc[-1] == pytest.approx(free.value.iloc[-1] / 1.01)
+    assert paid.held is None
+
+
+def held_of(tested: bp.Portfolio) -> bp.Portfolio:
+    assert tested.held is not None
+    return tested.held
 
 
 def test_holding_starts_with_each_symbol_of_its_own_calendar() -> None:
@@ -237,12 +237,14 @@ def test_holding_starts_with_each_symbol_of_its_own_calendar() -> None:
         {"IBM": pd.DataFrame({"close": early}), "MSFT": pd.DataFrame({"close": late})}
     )
     tested = bp.test(momentum, data, start=data.index[100])
-    held = buy_and_hold(data, ["IBM", "MSFT"], tested)
-    value = held.value.to_numpy()
-    capital = float(tested.value.iloc[0])
+    held = held_of(tested)
     ibm = early.iloc[100:].to_numpy()
+    begins = int(data.index.get_loc(late.index[60])) - 100
     # Until the other one begins, half of the money waits.
-    np.testing.assert_allclose(value[1:300], capital * (1 + 0.5 * (ibm[1:300] - ibm[1]) / ibm[0]))
+    shares = 5_000 * ibm / ibm[0]
+    np.testing.assert_allclose(held.value.to_numpy()[:begins], shares[:begins] + 5_000)
+    other = 5_000 * late.iloc[-1] / late.iloc[60]
+    np.testing.assert_allclose(held.value.iloc[-1], shares[-1] + other)
 
 
 def test_holding_in_a_walk_forward_spans_its_tests(walked: bp.WalkForward) -> None:

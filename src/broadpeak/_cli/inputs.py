@@ -409,7 +409,7 @@ def _read(source: str, symbol: str | None) -> bp.Data:
 
 def environment(data: bp.Data) -> dict[str, str]:
     """Return versions and the fingerprint of the data, as a training notes them."""
-    from broadpeak._training.result import VERSIONS  # loads pandas
+    from broadpeak._core.versions import VERSIONS  # loads pandas
 
     return {**VERSIONS, "data": data.fingerprint()}
 

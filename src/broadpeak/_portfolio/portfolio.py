@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
+from pathlib import Path
 from types import NoneType
 from typing import Any, TypeVar, overload
 
@@ -17,6 +18,7 @@ from broadpeak._core import check, drawing
 from broadpeak._core.aliases import ArrayLike, Metric, Table
 from broadpeak._core.arrays import user_copy
 from broadpeak._core.labels import plain
+from broadpeak._core.versions import VERSIONS
 from broadpeak._data.data import Data
 from broadpeak._metrics import measures
 from broadpeak._metrics._kernels.summary import N_FIGURES, SUMMARY, as_summary
@@ -35,6 +37,7 @@ from broadpeak._portfolio.records import drawdowns_frame, trades_frame
 from broadpeak._portfolio.streamed import Block, KeptMetrics
 from broadpeak._run.keeping import Best, check_reducer
 from broadpeak._simulation._kernels.layout import ONE_COLUMN, Groups
+from broadpeak._simulation.costs import scaled
 from broadpeak._simulation.fills import Fills
 from broadpeak._simulation.plans import Floor, Plan
 from broadpeak._simulation.rules import Setting
@@ -84,17 +87,14 @@ class Portfolio:
     held : Portfolio or None
         For strategy runs: the same symbols, bought and held.
     facts : dict
-        For strategy runs what was decided: ``sizing``, ``capital``, ``whole``; otherwise empty.
-
-    facts : dict
         For strategy runs what was tested and how; otherwise empty. ``strategy`` (its name),
         ``period`` (first and last tested bar), ``sample`` ("in sample" where all of these bars were
         trained on, "partly in sample", "out of sample", or "" where that is not known), ``sizing``,
         ``capital``, ``whole``, ``costs`` ({asset: Costs}), ``costs_from`` and ``sizing_from``
         ("argument", "training", "file", "walk-forward"; "none" for no costs, "strategy" for the
-        size that follows from the strategy), ``params`` ({component: {name: value}}), ``same_prices``
-        (whether the bars that were trained on have the prices of then; None: not known), and
-        ``provenance`` (`Provenance` of the parameters, or None).
+        size that follows from the strategy), ``params`` ({component: {name: value}}),
+        ``same_prices`` (whether the bars that were trained on have the prices of then; None: not
+        known), and ``provenance`` (`Provenance` of the parameters, or None).
 
     Notes
     -----
@@ -147,9 +147,9 @@ class Portfolio:
         if fills is not None:
             self.__dict__["_fills"] = fills
         self.components: dict[str, Portfolio] = dict(components or {})
-        self.facts: dict[str, Any] = {}
         self._plots = dict(plots or {})
         self._hold = hold
+        self._retrade: Callable[[float], Portfolio] | None = None
         self._held: Portfolio | None = None
         self.facts: dict[str, Any] = dict(facts or {})
 
@@ -344,6 +344,7 @@ class Portfolio:
         plots: Mapping[tuple[int, str], FloatArray] | None = None,
         members: Iterable[int] | None = None,
         hold: Callable[[], Portfolio] | None = None,
+        retrade: Callable[[float], Portfolio] | None = None,
         facts: Mapping[str, Any] | None = None,
     ) -> Portfolio:
         """Return the portfolio of a strategy run: all columns on one capital.
@@ -370,6 +371,8 @@ class Portfolio:
             Where components trade ensembles: which member of its component each column is.
         hold : callable, optional
             Makes the portfolio of the same symbols, held.
+        retrade : callable, optional
+            Makes the portfolio of the same orders at a multiple of the costs.
         facts : mapping, optional
             What is known of the run.
 
@@ -400,6 +403,7 @@ class Portfolio:
             facts=facts,
         )
         made._has_members = members is not None
+        made._retrade = retrade
         return made
 
     # Looking
@@ -1139,6 +1143,48 @@ class Portfolio:
         paths = [one.profits().iloc[:, 0] for one in self.components.values()]
         return periods.joined(paths, names, self.index).ffill().fillna(0.0)
 
+    @property
+    def compounds(self) -> bool:
+        """Whether returns are over the value before; if not, over the fixed capital of the run."""
+        return self._capital == 0.0
+
+    def at_costs(self, factor: float) -> Portfolio:
+        """Return the same orders at a multiple of the costs.
+
+        Parameters
+        ----------
+        factor : float
+            Of fees, spread, commission, slippage and rollover that is paid; 0 is without costs, 2
+            twice as much. Orders stay as they are; sizes that fees are a part of follow.
+
+        Returns
+        -------
+        Portfolio
+
+        Raises
+        ------
+        ParamError
+            If `factor` is negative or not finite.
+
+        Examples
+        --------
+        >>> close = np.array([10.0, 15.0, 11.0])
+        >>> pf = Portfolio.from_signals(close, [True, False, False], fees=0.01, size=1)
+        >>> [round(one.value.iloc[-1], 2) for one in (pf.at_costs(0), pf, pf.at_costs(2))]
+        [101.0, 100.9, 100.8]
+        """
+        times = check.number("factor", factor, 0.0)
+        if self._retrade is not None:
+            again = self._retrade(times)
+            again.facts = dict(self.facts)
+            if "costs" in again.facts:
+                charged = again.facts["costs"].items()
+                again.facts["costs"] = {asset: scaled(costs, times) for asset, costs in charged}
+            return again
+        simulation = self._simulated
+        dearer = replace(simulation, rules=simulation.rules.at_costs(times))
+        return Portfolio(dearer, self._labels, bars_per_year=self._bars_per_year)
+
     def correlation(self) -> pd.DataFrame:
         """Return how bar returns of the components, or accounts, move together.
 
@@ -1229,6 +1275,61 @@ class Portfolio:
             note = "Buy and hold: all cash at the first close, without costs"
         values = values.set_axis([_label(label) for label in values.columns], axis=1)
         return drawing.draw("values", values, title=heading, held=held, note=note)
+
+    def report(
+        self,
+        path: str | Path,
+        column: Hashable = None,
+        *,
+        title: str | None = None,
+        verdict: bool = True,
+    ) -> Path:
+        """Write one HTML page about this account, which opens offline.
+
+        Parameters
+        ----------
+        path : str or Path
+            The file to write.
+        column : label, optional
+            One column or group, or one component of a strategy run, as of `chart`. Default: the
+            whole.
+        title : str, optional
+            The heading; default: the name of the strategy, or "Portfolio".
+        verdict : bool, default True
+            Put on top whether this is more than luck, unless the values were chosen on these bars,
+            which tells nothing. False: the page says that it was not judged.
+
+        Returns
+        -------
+        Path
+
+        Raises
+        ------
+        ParamError
+            If there is no such column, or none is named where there are several accounts: a page is
+            about one.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> close = pd.Series(np.linspace(10, 20, 50), pd.date_range("2024-01-01", periods=50))
+        >>> pf = Portfolio.from_signals(close, close > 12, close > 18)
+        >>> folder = tempfile.TemporaryDirectory()
+        >>> pf.report(f"{folder.name}/page.html", verdict=False).name
+        'page.html'
+        >>> folder.cleanup()
+        """
+        check.flag("verdict", verdict)
+        heading = "" if title is None else check.string("title", title)
+        target = check.path("path", path)
+        if column is not None:
+            part, name = self._part_at(column)
+            return part.report(path, title=title or name, verdict=verdict)
+        if self._labels.n_groups != 1:
+            message = self._choose_one("be named where there are several accounts")
+            raise ParamError(message.replace("pf.chart(", "pf.report(path, "))
+        options = {"title": heading, "verdict": verdict, "environment": VERSIONS}
+        return Path(drawing.draw("portfolio-report", self, path=target, **options))
 
     def _choose_one(self, rule: str) -> str:
         """Return the message that one of many columns must be named."""

@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 from broadpeak._core import drawing
 from broadpeak._portfolio.portfolio import Portfolio
 from broadpeak._report import theme
-from broadpeak._report.backtest_page import backtest_report
+from broadpeak._report.backtest_page import backtest_report, portfolio_report
 from broadpeak._report.charts.heatmap import (
     grid_figure,
     grid_surface,
@@ -111,4 +111,5 @@ drawing.register("selection-report", sweep_report)
 drawing.register("walk-forward-chart", _walk_forward)
 drawing.register("training-report", training_report)
 drawing.register("backtest-report", backtest_report)
+drawing.register("portfolio-report", portfolio_report)
 drawing.register("walk-forward-report", walk_forward_report)

@@ -29,7 +29,7 @@ from broadpeak.types import AnyArray
 
 OK, DOUBT, BAD, OPEN = "ok", "doubt", "bad", "open"
 LEFT, RIGHT = "left", "right"
-GAIN, LOSS = "gain", "loss"
+GAIN, LOSS, PLAIN = "gain", "loss", "size"
 LONG = 400  # points; below it the plain form is small enough
 
 
@@ -129,11 +129,14 @@ class Cell:
         The whole figure; None where the text is all there is.
     shade : float
         From -1 (a loss) over 0 (no colour) to 1 (a gain): the colour behind the figure.
+    is_neutral : bool
+        The colour says how large a figure is, neither gain nor loss.
     """
 
     text: str
     value: float | str | None = None
     shade: float = 0.0
+    is_neutral: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -339,8 +342,9 @@ def _findings(rows: Sequence[Finding]) -> str:
         for row in rows
     )
     return (
-        f'<div class="box">{_TOOLS}<table class="findings"><thead><tr>{head}</tr></thead>'
-        f"<tbody>{body}</tbody></table></div>"
+        f'<div class="box"><table class="findings"><thead><tr>{head}</tr></thead>'
+        f"<tbody>{body}</tbody></table>"
+        f'<div class="under"><div class="tools">{_COPY}</div></div></div>'
     )
 
 
@@ -368,7 +372,7 @@ def _asset(name: str) -> str:
     return resources.files("broadpeak._report").joinpath("assets", name).read_text("utf-8")
 
 
-_TOOLS = '<div class="tools"><button type="button" class="copy" hidden>Copy as CSV</button></div>'
+_COPY = '<button type="button" class="copy" hidden>Copy as CSV</button>'
 
 
 def _sorter(name: str) -> str:
@@ -394,17 +398,17 @@ def table_html(table: Table) -> str:
         body = f'<tr><td class="none" colspan="{len(table.columns)}">none</td></tr>'
     note = f'<p class="note">{html.escape(table.note)}</p>' if table.note else ""
     title = f"<h3>{html.escape(table.title)}</h3>" if table.title else ""
-    buttons = _TOOLS if table.rows else ""
+    buttons = ""
     if 0 < table.shown < len(table.rows):
-        n_rows = f"{len(table.rows):,}"
-        buttons += f'<button type="button" class="all" hidden>Show all {n_rows} rows</button>'
+        buttons += f'<button type="button" class="all" hidden>All {len(table.rows):,} rows</button>'
     if any(kind.endswith("minor") for kind in kinds):
-        buttons += '<button type="button" class="wide" hidden>Show all columns</button>'
+        buttons += '<button type="button" class="wide" hidden>All columns</button>'
+    copy = _COPY if table.rows else ""
     dense = " dense" if table.dense else ""
     return (
-        f'<div class="box{dense}">{title}{buttons.replace(_TOOLS, "")}{_TOOLS if buttons else ""}'
-        f'<div class="scroll" tabindex="0"><table><thead><tr>{head}</tr></thead>'
-        f"<tbody>{body}</tbody></table></div>{note}</div>"
+        f'<div class="box{dense}">{title}<div class="scroll" tabindex="0"><table><thead>'
+        f"<tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+        f'<div class="under">{note}<div class="tools">{buttons}{copy}</div></div></div>'
     )
 
 
@@ -423,7 +427,7 @@ def _cell(tag: str, cell: str | Cell, kind: str) -> str:
         whole = f"{cell.value:.10g}" if isinstance(cell.value, float) else str(cell.value)
         value = f' data-v="{html.escape(whole)}"' if whole != cell.text else ""
     if cell.shade:
-        kind += f" {GAIN if cell.shade > 0 else LOSS}"
+        kind += f" {PLAIN if cell.is_neutral else GAIN if cell.shade > 0 else LOSS}"
         style = f' style="--s:{min(1.0, abs(cell.shade)):.2f}"'
     return f'<{tag} class="{kind}"{value}{style}>{html.escape(cell.text)}</{closed}>'
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from broadpeak._metrics.formulas import METRICS
 from broadpeak._portfolio.portfolio import Portfolio
 from broadpeak._report import theme
 from broadpeak._report.charts.account_charts import (
@@ -18,11 +19,32 @@ from broadpeak._report.charts.account_charts import (
 )
 from broadpeak._report.charts.lines import Line, Span
 from broadpeak._report.page import LEFT, RIGHT, Cell, Chart, Paragraph, Part, Section, Table
+from broadpeak._report.sections import WRITE, component_table
 from broadpeak._report.wording import DASH, count, moment, money, percent, ratio
 
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 WORST = 5  # drawdowns of each account
 MOST_CORRELATED = 12  # components of a table of correlations
+
+
+def sample_spans(trained: tuple[object, object] | None, index: pd.Index) -> list[Span]:
+    """Return which bars are in sample, shaded, and which are not, named alone.
+
+    `trained` holds the labels of the first and the last bar that values were chosen on.
+    """
+    if trained is None or not len(index):
+        return []
+    first, last = trained
+    inside = (index >= first) & (index <= last)
+    spans = []
+    for name, bars, colour in (
+        ("before the training", index[index < first], ""),
+        ("in sample", index[inside], theme.SHADE),
+        ("out of sample", index[index > last], ""),
+    ):
+        if len(bars) and inside.any():
+            spans.append(Span(name, bars[0], bars[-1], colour))
+    return spans
 
 
 def has_dates(account: Portfolio) -> bool:
@@ -139,8 +161,8 @@ def _moving(accounts: Mapping[str, Portfolio]) -> list[Part]:
     return [Chart(moving_figure(lines, "year"), words)]
 
 
-def components_section(account: Portfolio) -> list[Section]:
-    """Return paths and correlation of the components; none where there is only one."""
+def components_section(account: Portfolio, defaults: Portfolio | None = None) -> list[Section]:
+    """Return figures, paths and correlation of the components; none where there is only one."""
     if len(account.components) < 2:
         return []
     profits = account.profits()
@@ -154,7 +176,7 @@ def components_section(account: Portfolio) -> list[Section]:
         largest = last.abs().nlargest(MOST_LINES).index
         profits = profits[[name for name in profits.columns if name in set(largest)]]
         words += f" The {MOST_LINES} that moved the account most are drawn."
-    parts: list[Part] = [Chart(profits_figure(profits), words)]
+    parts: list[Part] = [component_table(account, defaults), Chart(profits_figure(profits), words)]
     table = account.correlation()
     if len(table) <= MOST_CORRELATED:
         rows: list[list[str | Cell]] = [
@@ -177,26 +199,36 @@ def components_section(account: Portfolio) -> list[Section]:
 def _correlation(value: float, *, value_of: bool) -> Cell:
     if not np.isfinite(value):
         return Cell(DASH, None)
-    return Cell(ratio(value), float(value), -float(value) * 0.8 if value_of else 0.0)
+    return Cell(ratio(value), float(value), float(value) if value_of else 0.0, is_neutral=True)
 
 
-def costs_section(account: Portfolio, twice: Portfolio | None) -> list[Section]:
-    """Return what costs took and what is left at twice as much."""
+def costs_section(account: Portfolio) -> Section:
+    """Return what costs took, and what is left at twice as much."""
     names = ("net", "total_return", "sharpe_ratio", "max_drawdown", "fees_paid")
-    shown = {"As charged": account}
-    if twice is not None:
-        shown["At twice the costs"] = twice
-    figures = {name: one.metrics(list(names)).iloc[0] for name, one in shown.items()}
-    if not figures["As charged"]["fees_paid"] > 0 and twice is None:
-        text = (
-            "No costs were charged, so none of these figures is what would have been left. "
-            "Pass costs=bp.Costs(spread=…, commission=…, fees=…)."
-        )
-        return [Section("Costs", [Paragraph(text)])]
-    writers = (money, percent, ratio, percent, money)
-    labels = ("Net result", "Return on capital", "Sharpe ratio", "Largest drawdown", "Costs paid")
+    shown = {"Without costs": 0.0, "As charged": 1.0, "At twice the costs": 2.0}
+    figures = {
+        name: (account if factor == 1.0 else account.at_costs(factor)).metrics(list(names)).iloc[0]
+        for name, factor in shown.items()
+    }
+    free, paid, twice = figures.values()
+    if free["net"] == twice["net"] and not paid["fees_paid"]:
+        return Section("Costs", [Paragraph(_NO_COSTS)])
     rows: list[list[str | Cell]] = [
-        [label, *(Cell(write(one[name]), float(one[name])) for one in figures.values())]
-        for label, write, name in zip(labels, writers, names, strict=True)
+        [
+            METRICS[name].label,
+            *(Cell(write(one[name]), float(one[name])) for one in figures.values()),
+        ]
+        for name in names
+        for write in [WRITE[METRICS[name].form]]
     ]
-    return [Section("Costs", [Table(["", *figures], rows)])]
+    note = (
+        "The same orders, traded again. Slippage is in the prices of fills, not among costs paid."
+    )
+    return Section("Costs", [Table(["", *figures], rows, note=note)])
+
+
+_NO_COSTS = (
+    "No costs were charged, so nobody would have been left with these figures. Pass "
+    "costs=bp.Costs(spread=…, commission=…, fees=…) to see what they take, and what is left at "
+    "twice as much."
+)

@@ -203,7 +203,7 @@ def _read_label(text: str) -> Any:
     if _FLOAT.fullmatch(text):
         return float(text)
     if _NANOSECONDS.search(text):
-        import pandas as pd  # noqa: PLC0415  # a file of parameters is read without it
+        import pandas as pd  # a file of parameters is read without it
 
         return pd.Timestamp(text)
     return dt.datetime.fromisoformat(text)
@@ -258,11 +258,13 @@ def _read_sizing(known: Provenance, key: str, text: str) -> Provenance:
 
 
 def _read_text(known: Provenance, key: str, text: str) -> Provenance:
-    return replace(known, **{key: text})
+    changed: dict[str, Any] = {key: text}
+    return replace(known, **changed)
 
 
 def _read_count(known: Provenance, key: str, text: str) -> Provenance:
-    return replace(known, **{key: _count(text)})
+    changed: dict[str, Any] = {key: _count(text)}
+    return replace(known, **changed)
 
 
 def _read_cycle(known: Provenance, key: str, text: str) -> Provenance:

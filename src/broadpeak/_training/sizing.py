@@ -12,6 +12,9 @@ from broadpeak.errors import ParamError, broken_rule
 SIZINGS = ("unit", "script", "money", "equity")
 """Every kind: one lot, the lots that the strategy sets, the same money for each trade, equity."""
 
+OF_TRADES = ("sizing", "capital", "whole")
+"""Options that say how large trades are."""
+
 CAPITAL = 10_000.0
 """Money of a run, all components together, where nobody says how much."""
 

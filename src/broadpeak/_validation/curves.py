@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Returns that count every year alike: of what was chosen, of what was tried, of holding on.
 
-Strategies trade lots, so that in money the years with high prices decide. Here the profit of a bar
-is a share of what one position cost at the close before; components weigh the same.
+Of strategies that trade lots, the years with high prices decide in money. Here the profit of a bar
+is a share of what one position cost at the close before; components weigh the same. Those that
+trade with money have such returns already.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import numpy as np
 import pandas as pd
 
 from broadpeak._data.data import Data
+from broadpeak._metrics import measures
 from broadpeak._metrics.calendar import bars_per_year
 from broadpeak._metrics.formulas import is_zero
 from broadpeak._portfolio.portfolio import Portfolio
@@ -24,14 +26,17 @@ from broadpeak._simulation.costs import Costs
 from broadpeak._simulation.rules import NO_COSTS
 from broadpeak._training.components import Bars, bars_of, per_asset, window
 from broadpeak._training.fits import FittedModels
+from broadpeak._training.ordering import strategy_orders
 from broadpeak._training.result import Training
+from broadpeak._training.sizing import OF_TRADES, Sizing
 from broadpeak._training.strategy import Strategy
+from broadpeak._training.terms import values_for
 from broadpeak._training.test import (
     ComponentTest,
-    component_test,
-    strategy_orders,
+    n_components,
+    planned_test,
+    simulated_tests,
     test,
-    values_for,
 )
 from broadpeak._training.train import offset_cuts
 from broadpeak._validation.walked import WalkForward
@@ -92,6 +97,12 @@ def account_curve(account: Portfolio, bars: Mapping[str, Bars], assets: Mapping[
     parts, n_trades = [], 0
     for key, component in account.components.items():
         value = component.value
+        if component.facts["sizing"] in {"money", "equity"}:
+            # What is worth nothing has no return.
+            changes = component.returns.to_numpy(dtype=np.float64, na_value=0.0).reshape(-1)
+            parts.append((value.index, changes))
+            n_trades += _n_trades(component.trades)
+            continue
         own = bars[assets[key]]
         places = own.index.get_indexer(value.index)
         before = own.close[np.maximum(places - 1, 0)]
@@ -106,6 +117,14 @@ def account_curve(account: Portfolio, bars: Mapping[str, Bars], assets: Mapping[
         n_trades += round(float(trades["size"].abs().sum()) / size) if size else len(trades)
         parts.append((value.index, change.sum(axis=1) / (before * (size or 1.0))))
     return Curve(*_mean(parts), n_trades)
+
+
+def _n_trades(trades: pd.DataFrame) -> int:
+    """Return the number of trades; of an ensemble at full size, of which each is a share."""
+    if "member" not in trades or not len(trades):
+        return len(trades)
+    spent = (trades["size"].abs() * trades["entry_price"]).groupby(trades["member"])
+    return round(float(spent.sum().sum() / spent.mean().sum()))
 
 
 def usual_sizes(trades: pd.DataFrame) -> pd.Series[float]:
@@ -162,7 +181,7 @@ def _tested(training: Training, data: Data, start: Any, end: Any) -> Portfolio:
         start=start,
         end=end,
         costs=settings["costs"],
-        sizing=settings["sizing"],
+        **{name: settings[name] for name in OF_TRADES},
         check=False,
     )
 
@@ -208,7 +227,7 @@ class _Shop(NamedTuple):
     strategy: Strategy
     views: dict[str, Bars]
     costs: dict[str, Costs]
-    unit_lots: bool
+    sizing: Sizing
     models: FittedModels
 
     def curves(self, values: Mapping[str, Mapping[str, float]]) -> dict[str, Curve]:
@@ -216,16 +235,25 @@ class _Shop(NamedTuple):
         source = values_for(self.strategy, _Tried(values, self.models))
         lookback = self.strategy.lookback
         found = {}
-        for ordered in strategy_orders(self.strategy, self.views, source, mode="test"):
-            orders = ordered.book.merged(lookback, len(ordered.bars), unit_lots=self.unit_lots)
+        runs = strategy_orders(self.strategy, self.views, source, mode="test")
+        budget, unit_lots = self.sizing.budget(n_components(runs)), self.sizing.unit_lots
+        for ordered in runs:
+            orders = ordered.book.merged(lookback, len(ordered.bars), unit_lots=unit_lots)
             costs = self.costs[ordered.component.asset]
-            tested = component_test(ordered, orders, lookback, self.strategy.fill, costs)
-            found[ordered.component.key] = _simulated_curve(tested)
+            plan = planned_test(ordered, orders, lookback, self.strategy.fill, costs, budget=budget)
+            found[ordered.component.key] = _simulated_curve(*simulated_tests([plan]))
         return found
 
 
 def _simulated_curve(tested: ComponentTest) -> Curve:
     close, trades = tested.bars.close, tested.simulated.trades
+    account = tested.account
+    if account.budget is not None:
+        start = np.array([account.capital])
+        capital = 0.0 if account.compounds else account.capital
+        value = (account.capital + tested.simulated.equity)[np.newaxis]
+        returns = np.nan_to_num(measures.returns(value, start, capital=capital)[0], nan=0.0)
+        return Curve(tested.bars.index, returns, len(trades))
     before = np.concatenate([close[:1], close[:-1]])
     size = float(np.abs(trades["size"]).mean()) if len(trades) else 1.0
     change = np.diff(tested.simulated.equity, prepend=0.0)
@@ -247,7 +275,7 @@ def trial_curves(training: Training, data: Data, most: int = MOST_TRIALS) -> lis
         where = window(own, lookback, settings["start"], settings["end"])
         views[symbol] = own.window(where.first - lookback, where.last)
     # The bars are those of the training, so that models are fitted as they were in the search.
-    shop = _Shop(strategy, views, costs, settings["sizing"] == "unit", FittedModels())
+    shop = _Shop(strategy, views, costs, _sizing_of(settings), FittedModels())
     common = {name for found in training.components.values() for name in found.common}
     tried = {key: _tried(training, key, most) for key in training.components}
     curves: dict[str, list[FloatArray]] = {key: [] for key in tried}
@@ -277,6 +305,11 @@ def trial_curves(training: Training, data: Data, most: int = MOST_TRIALS) -> lis
         for key, columns in curves.items()
         if columns
     ]
+
+
+def _sizing_of(settings: Mapping[str, Any]) -> Sizing:
+    """Return how large the trades of a training are."""
+    return Sizing.of(settings["sizing"], capital=settings["capital"], whole=settings["whole"])
 
 
 def _tried(training: Training, key: str, most: int) -> list[dict[str, float]]:

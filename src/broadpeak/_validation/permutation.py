@@ -22,6 +22,7 @@ from broadpeak._run.execute import execute
 from broadpeak._run.registry import is_serial
 from broadpeak._significance.returns import MOST_DRAWS, probability
 from broadpeak._store.store import Store
+from broadpeak._training.sizing import OF_TRADES
 from broadpeak._training.strategy import Strategy, StrategyFunction, as_strategy
 from broadpeak._training.train import (
     EXECUTE_OPTIONS,
@@ -339,6 +340,8 @@ class Search(NamedTuple):
         rest = {**options, **(walk or {})}
         start, end = rest.get("start"), rest.get("end")
         settings = {name: value for name, value in rest.items() if name in _TRAIN_OPTIONS}
+        if walk is not None:  # these are of its tests
+            settings = {name: settings[name] for name in settings.keys() - {*OF_TRADES}}
         samples = settings.get("samples")
         cut = data if samples is None else offset_cuts(data, samples)[0]
         plan = plan_training(strategy, cut, TrainOptions(**settings))

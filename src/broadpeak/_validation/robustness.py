@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -19,7 +18,7 @@ import pandas as pd
 from broadpeak._core import rng
 from broadpeak._metrics.formulas import is_zero
 from broadpeak._search.searchspace import DEFAULT_PERCENT, N_EVEN_STEPS, Dimension
-from broadpeak._simulation.costs import Costs
+from broadpeak._simulation.costs import Costs, is_free, scaled
 from broadpeak._simulation.rules import NO_COSTS
 from broadpeak._training.components import (
     COLUMNS,
@@ -32,14 +31,15 @@ from broadpeak._training.components import (
 )
 from broadpeak._training.evaluation import OWN_MISTAKES
 from broadpeak._training.fits import FittedModels
+from broadpeak._training.ordering import StrategyOrders, strategy_orders
 from broadpeak._training.result import Training
+from broadpeak._training.stitching import PlaceOrders, place_orders
 from broadpeak._training.strategy import Strategy
-from broadpeak._training.test import ComponentTest, StrategyOrders, component_test, strategy_orders
+from broadpeak._training.test import ComponentTest, component_test
 from broadpeak._training.values import TrainedValues, WeightedValues
 from broadpeak._validation.curves import per_year
 from broadpeak._validation.verdict import DOUBTFUL, FAIL, PASS, UNTESTED
 from broadpeak._validation.walked import WalkForward
-from broadpeak._validation.walkforward import PlaceOrders, place_orders
 from broadpeak.errors import ParamError, TaskError
 from broadpeak.types import FloatArray
 
@@ -157,14 +157,15 @@ def _delay(again: _Rerun, orders: _Orders, least: float, base: float) -> _Row:
 
 
 def _costs(again: _Rerun, orders: _Orders, plain: _Traded, least: float) -> _Row:
-    free = [asset for asset, costs in again.costs.items() if _is_free(costs)]
+    free = [asset for asset, costs in again.costs.items() if is_free(costs)]
     if len(free) == len(again.costs):
         fee = plain.net / plain.turnover
         meaning = "No costs were given, so what they leave is not known."
         if fee > 0:
             meaning += f" Fees of {100 * fee:.2f} % a fill would take all of the profit."
         return math.nan, least, DOUBTFUL, meaning
-    figure = again.trade(orders, costs=_doubled(again.costs)).sharpe
+    twice = {asset: scaled(costs, 2.0) for asset, costs in again.costs.items()}
+    figure = again.trade(orders, costs=twice).sharpe
     status = _status([figure], least)
     meaning = f"With twice the costs the Sharpe ratio is {figure:.2f}; as given {plain.sharpe:.2f}."
     if free:
@@ -260,6 +261,8 @@ class _Rerun(NamedTuple):
         What `s.fit` returns in each segment.
     horizon, is_closed
         Bars without entries at the start of a segment; whether positions end with it.
+    unit_lots : bool
+        The lots that the strategy sets do not count.
     """
 
     strategy: Strategy
@@ -270,6 +273,7 @@ class _Rerun(NamedTuple):
     models: tuple[FittedModels, ...]
     horizon: int = 0
     is_closed: bool = False
+    unit_lots: bool = False
 
     @classmethod
     def of(cls, result: Training | WalkForward) -> _Rerun:
@@ -287,7 +291,11 @@ class _Rerun(NamedTuple):
                 segment[found.asset] = BarWindow(strategy.lookback, end - first + strategy.lookback)
             # What is seen is what was trained on, so that models can be fitted here as there.
             models = (FittedModels(),)
-            return cls(strategy, views, costs, (_members(result),), (segment,), models)
+            by_money = result.settings["sizing"] in {"money", "equity"}
+            segments_of = (segment,)
+            return cls(
+                strategy, views, costs, (_members(result),), segments_of, models, unit_lots=by_money
+            )
         rows = result.table[result.table["test_start"].notna()]
         values, segments, fitted = [], [], []
         for number, training in enumerate(result.trainings, 1):
@@ -316,6 +324,7 @@ class _Rerun(NamedTuple):
             tuple(fitted),
             result.settings["horizon"],
             result.settings["border"] == "close",
+            result.portfolio.facts["sizing"] != "script",
         )
 
     def orders(
@@ -339,7 +348,12 @@ class _Rerun(NamedTuple):
             segments = [segment[component.asset] for segment in self.segments]
             border = "close" if self.is_closed else "carry"
             for place in place_orders(
-                [run[component] for run in runs], points, segments, self.horizon, border
+                [run[component] for run in runs],
+                points,
+                segments,
+                self.horizon,
+                border,
+                unit_lots=self.unit_lots,
             ):
                 # What was seen decides; real prices are traded.
                 bars = self.views[component.asset]
@@ -446,23 +460,6 @@ def _shaken(bars: Bars, generator: np.random.Generator) -> Bars:
     four = tuple(moved.values())
     moved["high"], moved["low"] = np.maximum.reduce(four), np.minimum.reduce(four)
     return frozen_bars(bars.asset, bars.index, {**moved, "volume": bars.volume})
-
-
-_COST_NAMES = ("spread", "commission", "fees", "roll_long", "roll_short", "slippage")
-
-
-def _is_free(costs: Costs) -> bool:
-    return not any(getattr(costs, name) for name in _COST_NAMES)
-
-
-def _doubled(table: Mapping[str, Costs]) -> dict[str, Costs]:
-    """Return twice of what is paid; rollover that is received stays as it is."""
-    doubled = {}
-    for asset, costs in table.items():
-        twice = {name: max(getattr(costs, name), 2 * getattr(costs, name)) for name in _COST_NAMES}
-        twice["slippage"] = min(twice["slippage"], 0.999)  # a share of the price
-        doubled[asset] = replace(costs, **twice)
-    return doubled
 
 
 def _a_step_away(trainings: Sequence[Training], values: Sequence[Values]) -> list[list[Values]]:

@@ -21,6 +21,7 @@ from broadpeak._significance.edge import edge_test
 from broadpeak._significance.returns import MOST_DRAWS, Returns, return_table, varies
 from broadpeak._store.store import Store
 from broadpeak._training.result import Training
+from broadpeak._training.sizing import OF_TRADES
 from broadpeak._training.strategy import Strategy, StrategyFunction, as_strategy
 from broadpeak._training.train import EXECUTE_OPTIONS, TrainOptions, plan_training
 from broadpeak._validation import evidence
@@ -312,14 +313,16 @@ def _of_training(training: Training, data: Data, how: _How) -> Verdict:
 
 def _of_walk(walked: WalkForward, how: _How) -> Verdict:
     settings, data = walked.settings, walked.data
+    trained = walked.trainings[0].settings
+    searched = {**settings, **{name: trained[name] for name in OF_TRADES}}
     curve = walked_curve(walked, data)
-    options = _train_options(settings)
+    options = _train_options(searched)
     n_own = sum(
         found.n_evaluations
         for training in walked.trainings
         for found in training.components.values()
     )
-    ledger = _ledger_of(walked.strategy, data, settings, n_own, how)
+    ledger = _ledger_of(walked.strategy, data, searched, n_own, how)
     if how.n_permutations:
         names = inspect.signature(walk_forward).parameters
         walk = {

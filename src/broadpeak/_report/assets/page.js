@@ -96,9 +96,10 @@
     const target = box.querySelector(".plot") || box.appendChild(document.createElement("div"));
     if (narrow) {
       // A narrow screen has no room for the legend beside the title.
-      const rows = figure.layout.showlegend === false ? 0 : Math.min(6, figure.data.length);
-      Object.assign(figure.layout.legend || (figure.layout.legend = {}), { y: -0.16, yanchor: "top" });
-      figure.layout.margin = Object.assign({}, figure.layout.margin, { t: 44, l: 8, r: 10, b: 40 + 20 * rows });
+      const named = figure.data.filter((trace) => trace.name && trace.showlegend !== false).length;
+      const rows = figure.layout.showlegend === false || named < 2 ? 0 : Math.min(6, named < 3 ? 1 : named);
+      Object.assign(figure.layout.legend || (figure.layout.legend = {}), { yref: "container", y: 0, yanchor: "bottom" });
+      figure.layout.margin = Object.assign({}, figure.layout.margin, { t: 44, l: 8, r: 10, b: 48 + 20 * rows });
       figure.layout.height = (figure.layout.height || 340) + 20 * rows;
       const title = figure.layout.title;
       if (title && title.font) title.font.size = 13;

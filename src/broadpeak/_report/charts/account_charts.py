@@ -21,7 +21,7 @@ MOST_POINTS = 1_500  # trades in a picture
 def years_figure(years: Mapping[str, pd.Series[float]]) -> go.Figure:
     """Return a bar for each year and account."""
     colours = (theme.TRAINED, theme.HELD, theme.DEFAULTS)
-    traces = [
+    traces: list[theme.Spec] = [
         {
             "type": "bar",
             "name": html.escape(name),
@@ -64,7 +64,7 @@ def spread_figure(trades: pd.DataFrame) -> go.Figure:
         ("loss", returns[returns <= 0], theme.FALLS),
     )
     low, high = float(returns.min(initial=0.0)), float(returns.max(initial=0.0))
-    traces = [
+    traces: list[theme.Spec] = [
         {
             "type": "histogram",
             "name": name,
@@ -73,7 +73,7 @@ def spread_figure(trades: pd.DataFrame) -> go.Figure:
             "marker": {"color": colour, "line": {"width": 0}},
             "hovertemplate": f"%{{y}} trades with a {name} of %{{x}}<extra></extra>",
         }
-        for step in [nice_step(high - low)]
+        for step in [_step_of(returns, high - low)]
         for name, values, colour in parts
         if len(values)
     ]
@@ -89,13 +89,19 @@ def spread_figure(trades: pd.DataFrame) -> go.Figure:
     )
 
 
-def nice_step(width: float, most: int = 40) -> float:
+def _step_of(returns: FloatArray, width: float) -> float:
+    """Return the width of a bar: a few trades far out do not decide it."""
+    inner = float(np.subtract(*np.quantile(returns, [0.95, 0.05])))
+    return nice_step(max(inner, width * 0.15))
+
+
+def nice_step(width: float, most: int = 30) -> float:
     """Return a round width of bars, so that at most about `most` of them cover `width`.
 
     Examples
     --------
     >>> nice_step(1.3), nice_step(0.09), nice_step(0.0)
-    (0.05, 0.0025, 0.01)
+    (0.05, 0.005, 0.01)
     """
     if not width > 0:
         return 0.01
