@@ -225,7 +225,7 @@ def test_names_that_are_dates_stay_names_on_a_page() -> None:
     scores = product(year=[str(year) for year in range(1000, 1500)], n=[1, 2])
     figure = bp.plot.heatmap(scores, "year", "n")
     text = page("t", "", [Section("s", [Chart(figure, "words")])], "")
-    assert '"1000","1001"' in text
+    assert text.count('"1000","1001"') == 2  # steps of the trace, and order of the axis
 
 
 def test_a_volume_shows_one_map_and_its_marks_at_a_time() -> None:
