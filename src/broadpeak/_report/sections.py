@@ -21,6 +21,7 @@ from broadpeak._report.charts.trade_chart import trade_figure
 from broadpeak._report.page import (
     LEFT,
     RIGHT,
+    TEXT,
     Card,
     Cards,
     Caution,
@@ -355,7 +356,7 @@ def parameter_section(
 def provenance_table(origin: Mapping[str, str]) -> Table:
     """Return where values come from, as `Provenance.rows` tells it."""
     rows: list[list[str | Cell]] = [[name, text] for name, text in origin.items()]
-    return Table(["Trained", "as"], rows, [LEFT, LEFT], title="Where the values come from")
+    return Table(["Trained", "as"], rows, [LEFT, TEXT], title="Where the values come from")
 
 
 def meaning(objective: str, words: str) -> list[Part]:
@@ -406,7 +407,7 @@ def _versions(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def _settings_table(settings: Mapping[str, str]) -> Table:
-    return Table(["Setting", "Value"], [list(item) for item in settings.items()], [LEFT, LEFT])
+    return Table(["Setting", "Value"], [list(item) for item in settings.items()], [LEFT, TEXT])
 
 
 def setting_string(value: object) -> str:
