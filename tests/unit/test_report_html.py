@@ -282,7 +282,7 @@ def records(n: int) -> pd.DataFrame:
 def test_of_many_trades_the_ends_are_shown(n: int) -> None:
     table = trade_table(records(n))
     gaps = [row[1] for row in table.rows if row[0] == "…"]
-    assert gaps == ([f"{n - MOST_TRADES} more"] if n > MOST_TRADES else [])
+    assert gaps == ([f"{n - MOST_TRADES:,} more"] if n > MOST_TRADES else [])
     assert len(table.rows) - len(gaps) == min(n, MOST_TRADES)
     assert bool(table.note) == (n > MOST_TRADES)
     table_html(table)

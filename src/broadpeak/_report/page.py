@@ -175,7 +175,7 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True)
-class Columns:
+class Beside:
     """Parts side by side where there is room, one below the other where there is not."""
 
     parts: Sequence[Part]
@@ -200,7 +200,7 @@ class Section:
 
 
 Part: TypeAlias = (
-    Paragraph | Caution | Answer | Facts | Findings | Cards | Table | Chart | Fold | Columns
+    Paragraph | Caution | Answer | Facts | Findings | Cards | Table | Chart | Fold | Beside
 )
 
 
@@ -270,7 +270,7 @@ class _Content:
                 return table_html(part)
             case Chart(figure, words):
                 return self.chart(figure, words)
-            case Columns(parts):
+            case Beside(parts):
                 each = "".join(f"<div>{self.part(one)}</div>" for one in parts)
                 return f'<div class="columns">{each}</div>'
             case Fold(title, parts, is_open):

@@ -22,12 +22,12 @@ from broadpeak._report.page import (
     LEFT,
     RIGHT,
     TEXT,
+    Beside,
     Card,
     Cards,
     Caution,
     Cell,
     Chart,
-    Columns,
     Fold,
     Paragraph,
     Part,
@@ -177,7 +177,7 @@ def _trade_pictures(account: Portfolio) -> list[Part]:
     )
     parts.append(Chart(spread_figure(closed), words))
     parts.append(
-        Columns(
+        Beside(
             [
                 Chart(
                     excursion_figure(closed, "mae"),
