@@ -92,13 +92,17 @@ def account_section(
 
 
 def result_section(
-    name: str, account: Portfolio, held: Portfolio | None, lines: Sequence[str] = ()
+    name: str,
+    account: Portfolio,
+    held: Portfolio | None,
+    lines: Sequence[str] = (),
+    *,
+    how: str = "the same symbols, equal amounts, the same costs",
 ) -> Section:
-    """Return what came out, beside buying and holding."""
+    """Return what came out, beside buying and holding; `how` says how that was done."""
     cards = [result_card(name, account, lines)]
     if held is not None:
-        words = "the same symbols, equal amounts, the same costs"
-        cards.append(result_card("Buy and hold on the same bars", held, [words]))
+        cards.append(result_card("Buy and hold on the same bars", held, [how]))
     return Section("Result", [Cards(cards)])
 
 
@@ -430,6 +434,6 @@ def footer(environment: Mapping[str, str]) -> str:
     """Return the last line of every page."""
     version = environment.get("broadpeak", "")
     return (
-        f"Made by broadpeak {version}. Past results say little about future ones; "
+        f"Made by {f'broadpeak {version}'.strip()}. Past results say little about future ones; "
         "nothing here is investment advice."
     )
