@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import http.client
 import json
 import os
 import shutil
@@ -12,7 +13,6 @@ import socket
 import struct
 import subprocess
 import time
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -159,8 +159,10 @@ def browser(folder: Path) -> Iterator[Page]:
             assert time.monotonic() < end, "the browser does not answer"
             assert process.poll() is None, "the browser ended"
         port = port_file.read_text().split()[0]
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/json", timeout=PATIENCE) as answer:
-            targets = json.loads(answer.read())
+        asked = http.client.HTTPConnection("127.0.0.1", int(port), timeout=PATIENCE)
+        asked.request("GET", "/json")
+        targets = json.loads(asked.getresponse().read())
+        asked.close()
         address = next(one["webSocketDebuggerUrl"] for one in targets if one["type"] == "page")
         page = Page(address)
         try:

@@ -75,6 +75,11 @@ row("Portfolio.worst_drawdowns", {"n": 3}, lambda w: w.portfolio.worst_drawdowns
 row("Portfolio.trade_stats", {}, lambda w: w.portfolio.trade_stats)
 row("Portfolio.profits", {}, lambda w: w.portfolio.profits)
 row("Portfolio.at_costs", {"factor": 2.0}, lambda w: w.portfolio.at_costs)
+row(
+    "Portfolio.report",
+    lambda w: {"path": w.folder / "account.html", "title": "An account", "verdict": False},
+    lambda w: w.portfolio.report,
+)
 row("Portfolio.correlation", {}, lambda w: w.portfolio.correlation)
 row(
     "Portfolio",

@@ -268,7 +268,8 @@ def test_walk_forward_shows_both_objectives_and_the_cycles() -> None:
     figure = walk_forward_figure(equity, cycles, objective="prr")
     shown = traces(figure)
     assert list(shown["in sample"].y) == [1.5, 1.4, 1.2]
-    assert len(figure.layout.shapes) == 1
+    assert [shape.type for shape in figure.layout.shapes] == ["line", "line"]  # and no bands
+    assert figure.layout.yaxis2.range is None
     assert (
         "no out-of-sample" in walk_forward_figure(equity[:0], cycles[:0]).layout.annotations[0].text
     )

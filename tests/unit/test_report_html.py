@@ -6,6 +6,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+import zlib
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 import pytest
+from plotly.offline import get_plotlyjs
 
 from broadpeak._report import page, wording
 from broadpeak._report.page import (
@@ -20,6 +22,7 @@ from broadpeak._report.page import (
     Card,
     Cards,
     Caution,
+    Cell,
     Chart,
     Fact,
     Facts,
@@ -90,8 +93,62 @@ def test_a_page_is_well_formed_and_holds_the_plot_library_once() -> None:
     text = page.page("trend", "IBM", sections(), "the end")
     seen = parsed(text).seen
     assert seen.count("h1") == 1
-    assert text.count("plotly.js v") == 1
-    assert len(text) < 5_500_000
+    assert text.count("const PLOTLY=") == 1
+    assert len(text) < 800_000
+    library = packed_library(text)
+    assert library.startswith("/**\n* plotly.js (cartesian - minified) v")
+    assert "MIT license" in library[:300]
+
+
+def packed_library(text: str) -> str:
+    packed = json.loads(re.search(r"const PLOTLY=(\{.*?\});", text)[1])  # type: ignore[index]
+    raw = zlib.decompress(base64.b64decode(packed["data"]), -15)
+    assert len(raw) == packed["size"]
+    return raw.decode("utf-8")
+
+
+def test_a_picture_in_space_brings_the_whole_library() -> None:
+    figure = go.Figure({"data": [{"type": "surface", "z": [[1, 2], [3, 4]]}]})
+    text = page.page("t", "", [Section("A", [Chart(figure, "a surface")])], "")
+    assert packed_library(text) == get_plotlyjs()
+
+
+def test_dates_that_lines_share_are_written_once() -> None:
+    dates = np.datetime_as_string(np.arange(900).astype("datetime64[D]"))
+    line = {"type": "scatter", "x": dates, "y": np.arange(900.0)}
+    other = {"type": "scatter", "x": dates[:500], "y": np.arange(500.0)}
+    charts = [Chart(go.Figure({"data": [line, line, other]}), "a"), Chart(go.Figure([line]), "b")]
+    text = page.page("t", "", [Section("A", charts)], "")
+    shared = json.loads(re.search(r"const SHARED=(\[.*?\]);", text)[1])  # type: ignore[index]
+    assert [len(base64.b64decode(one["days"])) // 4 for one in shared] == [900, 500]
+    found = re.findall(r'"x":\{"shared":(\d)\}', text)
+    assert found == ["0", "0", "1", "0"]
+
+
+def test_cells_keep_the_whole_figure_and_their_colour() -> None:
+    cells = [Cell("1.2 %", 0.0123456), Cell("3", 3), Cell("-", None), Cell("up", "u", 0.5)]
+    text = table_html(Table(["a", "b", "c", "d"], [cells]))
+    assert 'data-v="0.0123456">1.2 %' in text
+    assert '<td class="right">3</td>' in text
+    assert '<td class="right">-</td>' in text
+    assert '<td class="right gain" data-v="u" style="--s:0.50">up</td>' in text
+    assert 'class="right loss"' in table_html(Table(["a", "b"], [["x", Cell("1", 1.0, -2.0)]]))
+    neutral = Cell("1", 1.0, -0.4, is_neutral=True)
+    assert 'class="right size"' in table_html(Table(["a", "b"], [["x", neutral]]))
+
+
+def test_long_and_wide_tables_have_their_buttons() -> None:
+    rows = [[str(row), "b"] for row in range(5)]
+    text = table_html(Table(["a", "b"], rows, minor=["b"], shown=3, title="All"))
+    assert text.count('<tr class="later">') == 2
+    assert "All 5 rows" in text
+    assert "All columns" in text
+    assert text.count("right minor") == 6
+    plain = table_html(Table(["a", "b"], rows))
+    assert "All 5 rows" not in plain
+    assert "All columns" not in plain
+    assert "Copy as CSV" in plain
+    assert "Copy as CSV" not in table_html(Table(["a", "b"], []))
 
 
 def test_a_page_without_charts_is_small() -> None:
@@ -213,17 +270,19 @@ def records(n: int) -> pd.DataFrame:
             "pnl": np.arange(n) - 1.0,
             "return": 0.1,
             "bars": 1,
+            "mae": -0.01,
+            "mfe": 0.11,
             "status": ["closed"] * (n - 1) + ["open"] if n else [],
             "exit_reason": "signal",
         }
     )
 
 
-@pytest.mark.parametrize("n", [0, 1, MOST_TRADES, MOST_TRADES + 1, 500])
+@pytest.mark.parametrize("n", [0, 1, MOST_TRADES, MOST_TRADES + 1, 2500])
 def test_of_many_trades_the_ends_are_shown(n: int) -> None:
     table = trade_table(records(n))
     gaps = [row[1] for row in table.rows if row[0] == "…"]
-    assert gaps == ([f"{n - MOST_TRADES} more"] if n > MOST_TRADES else [])
+    assert gaps == ([f"{n - MOST_TRADES:,} more"] if n > MOST_TRADES else [])
     assert len(table.rows) - len(gaps) == min(n, MOST_TRADES)
     assert bool(table.note) == (n > MOST_TRADES)
     table_html(table)
@@ -240,5 +299,6 @@ def test_a_frame_becomes_a_table() -> None:
         }
     )
     table = frame_table(frame)
-    assert list(table.rows[0]) == ["2001-01-01", "IBM fast 3", "1.235", "–", "x"]
+    score = Cell("1.235", 1.23456)
+    assert list(table.rows[0]) == ["2001-01-01", "IBM fast 3", score, "–", "x"]
     assert table.columns[0] == "train start"

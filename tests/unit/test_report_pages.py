@@ -55,11 +55,16 @@ def titles(page: str) -> list[str]:
 def test_sections_stand_in_order(page: str) -> None:
     assert re.findall(r"<h2[^>]*>([^<]*)</h2>", page) == [
         "Verdict",
+        "Result",
         "What was chosen",
+        "Test",
+        "Months and years",
+        "Drawdowns and steadiness",
         "Chosen parameters",
         "Parameter charts",
-        "Test",
         "Trades",
+        "Components side by side",
+        "Costs",
         "How it was made",
     ]
 
@@ -77,7 +82,10 @@ def test_bars_after_the_training_get_columns_of_their_own(page: str) -> None:
     assert "Defaults, unseen" in page
     assert "On prices that training did not see" in page
     equity = next(f for f in figures(page) if "Equity" in f["layout"]["title"]["text"])
-    assert equity["layout"]["shapes"][0]["x1"] == "2007-12-31"
+    inside, outside = equity["layout"]["shapes"]
+    assert (inside["label"]["text"], inside["x1"]) == ("in sample", "2007-12-31")
+    assert (outside["label"]["text"], outside["x0"]) == ("out of sample", "2008-01-02")
+    assert outside["fillcolor"] == "rgba(0,0,0,0)"
 
 
 def test_without_bars_after_the_training_the_page_says_so(data: bp.Data, tmp_path: Path) -> None:
@@ -92,7 +100,8 @@ def test_bars_before_the_training_are_not_called_in_sample(data: bp.Data, tmp_pa
     trained = bp.train(momentum, data, start="2006-01-01")
     text = trained.report(tmp_path / "a.html", verdict=False).read_text(encoding="utf-8")
     assert "Chosen, all bars" in text
-    assert "The shaded bars are in sample: the values were chosen on them.</p>" in text
+    assert "the values were chosen on them. The others were not seen.</p>" in text
+    assert "before the training" in text
     assert "Test, in sample" not in text
 
 
@@ -150,10 +159,17 @@ def test_walk_forward_has_its_page_and_chart(data: bp.Data, tmp_path: Path) -> N
         "Verdict",
         "Result",
         "Out of sample",
+        "Months and years",
+        "Drawdowns and steadiness",
         "Cycles",
         "Trades",
+        "Components side by side",
+        "Costs",
+        "Parameters to trade",
         "How it was made",
     ]
+    assert text.count("pessimistic return ratio") == 1
+    assert {"days", "limit"} <= set(titles(text))  # their drift
     assert {"IBM: prices and trades", "MSFT: prices and trades"} <= set(titles(text))
     figure = walked.chart()
     np.testing.assert_allclose(figure.data[0].y, np.asarray(walked.portfolio.value).ravel())

@@ -46,6 +46,8 @@ _HOW_ALONE = frozenset({"engine", "n_workers", "engine_options", "show_progress"
 def _drawer(kind: str) -> Callable[..., Any]:
     if kind not in _drawers:
         importlib.import_module(
-            "broadpeak._validation.validate" if kind == "verdict" else "broadpeak._report.drawers"
+            "broadpeak._validation.validate"
+            if kind.startswith("verdict")
+            else "broadpeak._report.drawers"
         )
     return _drawers[kind]

@@ -1336,8 +1336,18 @@ class Portfolio:
         if self._labels.n_groups != 1:
             message = self._choose_one("be named where there are several accounts")
             raise ParamError(message.replace("pf.chart(", "pf.report(path, "))
-        options = {"title": heading, "verdict": verdict, "environment": VERSIONS}
+        held = self.held if self._simulation is None else self._all_held()
+        options = {"title": heading, "verdict": verdict, "environment": VERSIONS, "held": held}
         return Path(drawing.draw("portfolio-report", self, path=target, **options))
+
+    def _all_held(self) -> Portfolio:
+        """Return all cash of one account of signals in its columns, from their first closes on."""
+        close = pd.DataFrame(self.close).set_axis(range(len(self.columns)), axis=1)
+        first = close.notna() & (close.notna().cumsum() == 1)
+        cash = float(self._start[0]) / close.shape[1]
+        return Portfolio.from_signals(
+            close, first, init_cash=cash, group_by=True, bars_per_year=self._bars_per_year
+        )
 
     def _choose_one(self, rule: str) -> str:
         """Return the message that one of many columns must be named."""

@@ -52,6 +52,14 @@ _SOURCES = {
 }
 
 
+_PARTLY = (
+    "The values were chosen on some of these bars, which tell nothing about luck. Test them on the "
+    "others alone (start=…), or judge the training: training.report(path)."
+)
+_HELD = "the same symbols, equal amounts, the same costs"
+_HELD_CLOSE = "all cash at the first close, in equal amounts, without costs"
+
+
 def backtest_report(
     tested: Portfolio,
     *,
@@ -67,13 +75,15 @@ def backtest_report(
     """Write the page and return its path; `why_not` says why there is no verdict."""
     made = how_it_was_made(strategy, settings, environment, notes)
     judged = verdict_section(verdict, why_not, "")
-    return _write(path, tested, strategy.name, [judged], [made], defaults, environment)
+    ends = (judged, made)
+    return _write(path, tested, tested.held, strategy.name, ends, defaults, environment)
 
 
 def portfolio_report(
     account: Portfolio,
     *,
     path: str | Path,
+    held: Portfolio | None,
     title: str,
     verdict: bool,
     environment: Mapping[str, str],
@@ -82,16 +92,16 @@ def portfolio_report(
     name = title or str(account.facts.get("strategy", "")) or "Portfolio"
     made = settings_section({name: str(text) for name, text in environment.items()})
     judged = verdict_section(*_judged(account, wanted=verdict), _sample(account))
-    return _write(path, account, name, [judged], [made], None, environment)
+    return _write(path, account, held, name, (judged, made), None, environment)
 
 
 def _judged(account: Portfolio, *, wanted: bool) -> tuple[Verdict | None, str]:
     if not wanted:
         return None, WITHOUT
     if _sample(account) in {"in sample", "partly in sample"}:
-        return None, IN_SAMPLE
+        return None, IN_SAMPLE if _sample(account) == "in sample" else _PARTLY
     try:
-        return drawing.draw("verdict", None, returns=account), ""
+        return drawing.draw("verdict-on-account", account), ""
     except BroadpeakError as error:  # a page is not lost for want of a verdict
         return None, f"The verdict could not be reached: {error}"
 
@@ -103,13 +113,13 @@ def _sample(account: Portfolio) -> str:
 def _write(
     path: str | Path,
     tested: Portfolio,
+    held: Portfolio | None,
     name: str,
-    first: Sequence[Section],
-    last: Sequence[Section],
+    ends: tuple[Section, Section],
     defaults: Portfolio | None,
     environment: Mapping[str, str],
 ) -> Path:
-    facts, held, sample = tested.facts, tested.held, _sample(tested)
+    facts, sample = tested.facts, _sample(tested)
     origin = facts.get("provenance")
     called = "Parameters" if facts.get("params") else "Account"
     shown = {called: tested}
@@ -124,8 +134,8 @@ def _write(
     if sample == "partly in sample":
         lead = "The shaded bars are in sample: the values were chosen on them."
     sections = [
-        *first,
-        result_section(called, tested, held, _terms(facts)),
+        ends[0],
+        result_section(called, tested, held, _terms(facts), how=_HELD if facts else _HELD_CLOSE),
         account_section(
             shown, spans=spans if sample != "out of sample" else [], lead=lead, title=_title(sample)
         ),
@@ -137,7 +147,7 @@ def _write(
     ]
     if facts.get("params"):
         sections.append(parameter_section(facts["params"], {} if origin is None else origin.rows()))
-    sections += last
+    sections.append(ends[1])
     who = ", ".join(tested.components) or str(tested.columns[0])
     period = f"{moment(tested.index[0])} to {moment(tested.index[-1])}"
     heading = f"{name}: test, {sample}" if sample else f"{name}: test"

@@ -28,7 +28,7 @@ from broadpeak._report import theme
 from broadpeak.types import AnyArray
 
 OK, DOUBT, BAD, OPEN = "ok", "doubt", "bad", "open"
-LEFT, RIGHT = "left", "right"
+LEFT, RIGHT, TEXT = "left", "right", "text"
 GAIN, LOSS, PLAIN = "gain", "loss", "size"
 LONG = 400  # points; below it the plain form is small enough
 
@@ -149,8 +149,9 @@ class Table:
         Heading of each column.
     rows : sequence of sequences of str or Cell
         Cells; a plain string is its own figure.
-    align : sequence of "left" or "right"
-        One a column; the first column is left and the others right when it is empty.
+    align : sequence of "left", "right" or "text"
+        One a column; the first column is left and the others right when it is empty. "text" is left
+        and may take several lines.
     note : str
         A line below the table.
     title : str
@@ -174,7 +175,7 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True)
-class Columns:
+class Beside:
     """Parts side by side where there is room, one below the other where there is not."""
 
     parts: Sequence[Part]
@@ -199,7 +200,7 @@ class Section:
 
 
 Part: TypeAlias = (
-    Paragraph | Caution | Answer | Facts | Findings | Cards | Table | Chart | Fold | Columns
+    Paragraph | Caution | Answer | Facts | Findings | Cards | Table | Chart | Fold | Beside
 )
 
 
@@ -220,10 +221,13 @@ def page(title: str, subtitle: str, sections: Sequence[Section], footer: str) ->
         f'<a href="#{_anchor(section.title)}">{html.escape(section.title)}</a>'
         for section in sections
     )
-    constants = {"DARK": theme.DARK, "SHARED": content.shared}
+    constants: dict[str, object] = {"DARK": theme.DARK, "SHARED": content.shared}
+    licence = ""
     if content.n_figures:
         constants["PLOTLY"] = _library(whole=not content.kinds <= SMALL_BUILD)
-    script = "".join(f"const {name}={json.dumps(value)};" for name, value in constants.items())
+        licence = "/* plotly.js, Copyright Plotly, Inc., MIT licence; its notice is packed too */"
+    values = (f"const {name}={json.dumps(value)};" for name, value in constants.items())
+    script = licence + "".join(values)
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
@@ -266,7 +270,7 @@ class _Content:
                 return table_html(part)
             case Chart(figure, words):
                 return self.chart(figure, words)
-            case Columns(parts):
+            case Beside(parts):
                 each = "".join(f"<div>{self.part(one)}</div>" for one in parts)
                 return f'<div class="columns">{each}</div>'
             case Fold(title, parts, is_open):

@@ -21,12 +21,13 @@ from broadpeak._report.charts.trade_chart import trade_figure
 from broadpeak._report.page import (
     LEFT,
     RIGHT,
+    TEXT,
+    Beside,
     Card,
     Cards,
     Caution,
     Cell,
     Chart,
-    Columns,
     Fold,
     Paragraph,
     Part,
@@ -91,13 +92,17 @@ def account_section(
 
 
 def result_section(
-    name: str, account: Portfolio, held: Portfolio | None, lines: Sequence[str] = ()
+    name: str,
+    account: Portfolio,
+    held: Portfolio | None,
+    lines: Sequence[str] = (),
+    *,
+    how: str = "the same symbols, equal amounts, the same costs",
 ) -> Section:
-    """Return what came out, beside buying and holding."""
+    """Return what came out, beside buying and holding; `how` says how that was done."""
     cards = [result_card(name, account, lines)]
     if held is not None:
-        words = "the same symbols, equal amounts, the same costs"
-        cards.append(result_card("Buy and hold on the same bars", held, [words]))
+        cards.append(result_card("Buy and hold on the same bars", held, [how]))
     return Section("Result", [Cards(cards)])
 
 
@@ -176,7 +181,7 @@ def _trade_pictures(account: Portfolio) -> list[Part]:
     )
     parts.append(Chart(spread_figure(closed), words))
     parts.append(
-        Columns(
+        Beside(
             [
                 Chart(
                     excursion_figure(closed, "mae"),
@@ -355,7 +360,7 @@ def parameter_section(
 def provenance_table(origin: Mapping[str, str]) -> Table:
     """Return where values come from, as `Provenance.rows` tells it."""
     rows: list[list[str | Cell]] = [[name, text] for name, text in origin.items()]
-    return Table(["Trained", "as"], rows, [LEFT, LEFT], title="Where the values come from")
+    return Table(["Trained", "as"], rows, [LEFT, TEXT], title="Where the values come from")
 
 
 def meaning(objective: str, words: str) -> list[Part]:
@@ -406,7 +411,7 @@ def _versions(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def _settings_table(settings: Mapping[str, str]) -> Table:
-    return Table(["Setting", "Value"], [list(item) for item in settings.items()], [LEFT, LEFT])
+    return Table(["Setting", "Value"], [list(item) for item in settings.items()], [LEFT, TEXT])
 
 
 def setting_string(value: object) -> str:
@@ -429,6 +434,6 @@ def footer(environment: Mapping[str, str]) -> str:
     """Return the last line of every page."""
     version = environment.get("broadpeak", "")
     return (
-        f"Made by broadpeak {version}. Past results say little about future ones; "
+        f"Made by {f'broadpeak {version}'.strip()}. Past results say little about future ones; "
         "nothing here is investment advice."
     )

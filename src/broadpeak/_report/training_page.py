@@ -309,8 +309,8 @@ def _charts(training: Training, pages: Sequence[_ComponentPage]) -> Section:
     lead = (
         "A broad hill says that a small error in the value costs little, not that there is an "
         "edge: luck makes hills too. The red line is the plain objective of each step, in sample; "
-        "the value is chosen by the average over the shaded steps. The bars count winning and "
-        "losing trades."
+        "the figure beside the chosen value is the average over the shaded steps. The bars count "
+        "winning and losing trades."
     )
     return Section("Parameter charts", folds, lead)
 

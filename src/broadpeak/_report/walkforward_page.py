@@ -12,8 +12,8 @@ from broadpeak._portfolio.portfolio import Portfolio
 from broadpeak._report.charts.account_charts import MOST_LINES, drift_figure
 from broadpeak._report.charts.walk_chart import walk_forward_figure
 from broadpeak._report.page import (
+    Beside,
     Chart,
-    Columns,
     Fold,
     Part,
     Section,
@@ -141,9 +141,9 @@ def _drift(walked: WalkForward) -> list[Part]:
         charts.append(Chart(drift_figure(drawn, cycles, name, (dim.min, dim.max)), words))
     if len(charts) < 2:
         return charts
-    parts: list[Part] = [Columns(charts[:OPEN_DRIFTS])]
+    parts: list[Part] = [Beside(charts[:OPEN_DRIFTS])]
     if len(charts) > OPEN_DRIFTS:
-        parts.append(Fold("More parameters", [Columns(charts[OPEN_DRIFTS:])], is_open=False))
+        parts.append(Fold("More parameters", [Beside(charts[OPEN_DRIFTS:])], is_open=False))
     return parts
 
 

@@ -590,4 +590,10 @@ def _verdict_on(result: Training | WalkForward, /, **options: Any) -> Verdict:
     return validate(result, **options)
 
 
+def _verdict_on_account(account: Portfolio) -> Verdict:
+    """Return the verdict on one account of which nothing but its returns is known."""
+    return validate(returns=account)
+
+
 drawing.register("verdict", _verdict_on)
+drawing.register("verdict-on-account", _verdict_on_account)

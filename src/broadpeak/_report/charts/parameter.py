@@ -184,7 +184,8 @@ def _band(chart: StepCurve) -> list[theme.Spec]:
 def _label(chart: StepCurve, *, log: bool) -> theme.Spec:
     text = f"<b>{number(chart.chosen)}</b>"
     if chart.window is not None:
-        text += f"  ·  {html.escape(chart.objective_name)} {number(chart.score, 3)}"
+        smoothed = " smoothed" if chart.window[0] < chart.window[1] else ""
+        text += f"  ·  {html.escape(chart.objective_name)} {number(chart.score, 3)}{smoothed}"
     if chart.at_edge:
         text += "  ⚠ at the edge"
     low, high = float(chart.values[0]), float(chart.values[-1])
