@@ -221,7 +221,7 @@ def test_signals_are_what_a_test_fills(plan, shares, draw, cut):
     for n in range(cut, cut + 8):
         due = bp.signals(strategy, data[: data.index[n - 1]], trained)
         last = n if one_later else n - 1
-        trades = bp.test(strategy, data[: data.index[last]], trained).trades
+        trades = bp.test(strategy, data[: data.index[last]], trained, sizing="script").trades
         if "member" not in trades:
             trades["member"] = 1
         entered = trades[trades["entry_index"] == last - LOOKBACK].sort_values("member")

@@ -53,10 +53,10 @@ def order(s, kind: str) -> None:
     if "short" in kind:
         s.enter_short(bp.crossed_below(change, 0.0), stop=2.0 if "own" in kind else None)
     if "zero" in kind:
-        s.enter_short(bp.crossed_below(change, -0.05), lots=0)
+        s.enter_short(bp.crossed_below(change, -5.0), lots=0)
     if "exit" in kind:
-        s.exit_long(bp.crossed_below(change, 0.02))
-        s.exit_short(bp.crossed_above(change, -0.02))
+        s.exit_long(bp.crossed_below(change, 2.0))
+        s.exit_short(bp.crossed_above(change, -2.0))
 
 
 def make_strategy(kind: str) -> bp.Strategy:
@@ -109,7 +109,7 @@ def check_position(row: pd.Series, held: pd.DataFrame) -> None:
 
 
 def check_order(
-    row: pd.Series, trades: pd.DataFrame, held: pd.DataFrame, filled: object, sizing: dict
+    row: pd.Series, trades: pd.DataFrame, held: pd.DataFrame, filled: object, facts: dict
 ) -> None:
     """Compare the next order with what was filled at bar `filled`, after all."""
     entered = trades[trades["entry_time"] == filled]
@@ -120,9 +120,9 @@ def check_order(
         assert row["next_order"] == f"enter_{trade['direction']}"
         assert row["reason"] == "signal"
         units = row["lots"] * COSTS.lot_amount
-        if sizing.get("sizing") in {"script", "unit"} or row["lots"] == trade["size"]:
+        if facts["sizing"] in {"script", "unit"} or units == trade["size"]:
             assert units == pytest.approx(trade["size"], rel=1e-12)
-        elif not sizing.get("whole") and len(left) == 0:  # the same money, at a price known later
+        elif not facts["whole"] and len(left) == 0:  # the same money, at a price known later
             side = 1 if trade["direction"] == "long" else -1
             per_unit = COSTS.spread + COSTS.commission
             fill = row["close"] * (1 + side * COSTS.slippage)
@@ -195,7 +195,7 @@ def check_days(strategy, data, params, sizing, days) -> dict[str, int]:
             filled = last if at_close else following[0] if len(following) else None
             if filled is None:
                 continue  # this asset has no bar on that day
-            check_order(row, trades, held, filled, sizing)
+            check_order(row, trades, held, filled, tested.facts)
             if row["position"] and row["next_order"] is None and len(following):
                 bar = pd.Series(
                     {name: getattr(own, name)[following[0]] for name in ("open", "high", "low")},

@@ -80,8 +80,9 @@ COSTS = bp.Costs(spread=0.05, commission=0.01, fees=0.001, roll_long=0.002, roll
 @given(plans())
 def test_trades_add_up_to_the_change_of_equity(plan):
     seed, strategy = plan
-    tested = bp.test(strategy, make_data(seed), costs=COSTS)
-    change = tested.value.iloc[-1] - make_data(seed).close.iloc[LOOKBACK]
+    sizing = ("money", "equity")[seed % 2]
+    tested = bp.test(strategy, make_data(seed), costs=COSTS, sizing=sizing)
+    change = tested.value.iloc[-1] - 10_000
     np.testing.assert_allclose(tested.trades["pnl"].sum(), change, atol=1e-9)
 
 
@@ -140,9 +141,10 @@ def test_walk_forward_adds_up(plan, cycles, close):
         split=0.6,
         border="close" if close else "carry",
         costs=COSTS,
+        sizing=("money", "equity", "unit")[seed % 3],
     )
     trades, value = wf.portfolio.trades, wf.portfolio.value
-    capital = make_data(seed).close[value.index[0]]
+    capital = wf.portfolio.facts["capital"]
     np.testing.assert_allclose(wf.cycles["net"].sum(), value.iloc[-1] - capital, atol=1e-9)
     np.testing.assert_allclose(trades["pnl"].sum(), value.iloc[-1] - capital, atol=1e-9)
     assert wf.cycles["trades"].sum() == (trades["status"] == "closed").sum()

@@ -158,7 +158,9 @@ def years(index: pd.DatetimeIndex) -> float:
 
 
 def test_the_p_value_of_a_walk(data: bp.Data) -> None:
-    n, options = 9, {"cycles": 4, "split": 0.7, "horizon": 2, "border": "close", "costs": COSTS}
+    n = 9
+    options = {"cycles": 4, "split": 0.7, "horizon": 2, "border": "close", "costs": COSTS}
+    options |= {"sizing": "unit"}
     walked = bp.walk_forward(swing, data, **options)
     verdict = bp.validate(walked, n_permutations=n, seed=SEED, alpha=0.45)
 

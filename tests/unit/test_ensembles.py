@@ -157,7 +157,7 @@ def test_nothing_usable_keeps_the_defaults_and_no_set():
 
 
 def test_a_test_has_a_column_for_each_member(training):
-    tested = bp.test(cross, IBM, training)
+    tested = bp.test(cross, IBM, training, sizing="script")
     members = training.components["IBM"].members
     assert tested.columns.tolist() == [("IBM", k + 1) for k in range(len(members))]
     assert tested.columns.names == ["component", "member"]

@@ -202,17 +202,14 @@ def test_a_page_computes_the_verdict_once(training: bp.Training, tmp_path: Path)
     assert training.report(tmp_path / "b.html").read_bytes() == first
 
 
-def test_holding_is_the_mean_of_the_prices_bought_at_the_second_open(
+def test_holding_is_the_mean_of_the_prices_bought_at_the_first_tested_close(
     training: bp.Training,
 ) -> None:
     held = training.backtests.held
     closes = DATA.close.iloc[60:]
-    opens = DATA.open.iloc[61]
-    capital = training.portfolio.value.iloc[0]
-    gains = (closes - opens) / closes.iloc[0]
-    gains.iloc[0] = 0.0
-    want = capital * (1 + gains.mean(axis=1))
+    want = 10_000 * (closes / closes.iloc[0]).mean(axis=1)
     assert held.value.to_numpy() == pytest.approx(want.to_numpy())
+    assert held.returns.to_numpy()[1:] == pytest.approx(want.pct_change().to_numpy()[1:])
     assert held.index.equals(training.portfolio.index)
     assert held.num_trades == 2
 

@@ -357,7 +357,7 @@ def test_a_rerun_is_the_stitched_test(border, horizon):
         for _ in s.loop():
             orders(s, s.optimize(10, 4, 20, 2, name="days"))
 
-    options = {"border": border, "horizon": horizon, "costs": FEES}
+    options = {"border": border, "horizon": horizon, "costs": FEES, "sizing": "unit"}
     wf = quiet(bp.walk_forward, both, data, cycles=3, **options)
     again = robustness._Rerun.of(wf)
     late = again.trade(again.orders(), is_late=True)
@@ -428,9 +428,8 @@ def test_prices_without_dates_have_years_of_252_bars():
 
 def test_a_training_on_a_part_of_the_prices():
     part = quiet(bp.train, crossing, DATA, start="2020-06-01", end="2021-06-01", costs=FEES)
-    portfolio = quiet(
-        bp.test, crossing, DATA, part, costs=FEES, start="2020-06-01", end="2021-06-01"
-    )
+    window = {"start": "2020-06-01", "end": "2021-06-01"}
+    portfolio = quiet(bp.test, crossing, DATA, part, costs=FEES, sizing="unit", **window)
     values = returns(portfolio, X["close"]["2020-06-01":"2021-06-01"].to_numpy())
     again = robustness._Rerun.of(part)
     assert again.trade(again.orders()).returns == pytest.approx(values, abs=1e-12)

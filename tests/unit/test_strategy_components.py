@@ -238,7 +238,10 @@ class TestTest:
     def test_equity_is_the_sum(self):
         training = quiet(looped, BOTH)
         together = bp.test(looped, BOTH, training)
-        parts = [bp.test(single, BOTH.select(s), {s: training.params[s]}) for s in ("X", "Y")]
+        parts = [
+            bp.test(single, BOTH.select(s), {s: training.params[s]}, capital=5_000)
+            for s in ("X", "Y")
+        ]
         total = sum(one.value for one in parts)
         pd.testing.assert_series_equal(together.value, total, check_names=False)
         for symbol, alone in zip(("X", "Y"), parts, strict=True):
@@ -257,18 +260,18 @@ class TestTest:
         assert len(together.components["Y"].value) == 40
 
     def test_costs_by_asset(self):
-        free = bp.test(looped, BOTH)
+        free = bp.test(looped, BOTH, sizing="unit")
         costs = {"Y": bp.Costs(spread=1.0)}
-        paid = bp.test(looped, BOTH, costs=costs)
+        paid = bp.test(looped, BOTH, costs=costs, sizing="unit")
         assert paid.components["X"].value.equals(free.components["X"].value)
         n_trades = (free.trades["column"] == "Y").sum()
         assert free.value.iloc[-1] - paid.value.iloc[-1] == pytest.approx(n_trades)
 
     def test_capital(self):
-        default = bp.test(looped, BOTH)
+        default = bp.test(looped, BOTH, sizing="unit")
         first = X["close"].iloc[60] + Y["close"].iloc[60]
         assert default.value.iloc[0] == pytest.approx(first)
-        given = bp.test(looped, BOTH, capital=5000)
+        given = bp.test(looped, BOTH, capital=5000, sizing="unit")
         assert given.value.iloc[0] == 5000
         assert given.trades["pnl"].sum() == pytest.approx(default.trades["pnl"].sum())
         parts = sum(one.value.iloc[0] for one in given.components.values())
@@ -306,7 +309,8 @@ class TestTest:
 
     def test_final_training_run_equals_the_test(self):
         training = quiet(looped, BOTH, costs=bp.Costs(spread=0.1, roll_long=0.01))
-        tested = bp.test(looped, BOTH, training, costs=bp.Costs(spread=0.1, roll_long=0.01))
+        costs = bp.Costs(spread=0.1, roll_long=0.01)
+        tested = bp.test(looped, BOTH, training, costs=costs, sizing="unit")
         for key, found in training.components.items():
             value = tested.components[key].value
             assert value.iloc[-1] - value.iloc[0] == pytest.approx(found.stats.net)

@@ -120,7 +120,15 @@ def signals(
     run = planned_run(plan, data, terms, (None, end), mode="trade", one_more=at_open)
     trained = "" if terms.provenance is None else terms.provenance.trained
     rows = [_row(test, trained, at_open=at_open) for test in simulated_tests(run.plans)]
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+    # What may be None stays None, whatever stands in other rows.
+    columns = {
+        name: pd.Series([row[name] for row in rows], dtype=object if name in _MAY_MISS else None)
+        for name in COLUMNS
+    }
+    return pd.DataFrame(columns)
+
+
+_MAY_MISS = frozenset({"algo", "since", "next_order", "reason"})
 
 
 def _row(test: ComponentTest, trained: str, *, at_open: bool) -> dict[str, object]:
@@ -141,7 +149,7 @@ def _row(test: ComponentTest, trained: str, *, at_open: bool) -> dict[str, objec
     }
 
 
-class _Held(NamedTuple):
+class _OpenPosition(NamedTuple):
     """The position before the next order, and what closes it without one."""
 
     position: float = 0.0
@@ -153,7 +161,7 @@ class _Held(NamedTuple):
     bars_left: float = math.nan
 
 
-def _held(test: ComponentTest, last: int, *, at_open: bool) -> _Held:
+def _held(test: ComponentTest, last: int, *, at_open: bool) -> _OpenPosition:
     """Return what is held when the orders of bar `last` are sent."""
     fills, bars, settings = test.simulated.fills, test.bars, test.orders.settings
     trades = fills.results
@@ -165,11 +173,11 @@ def _held(test: ComponentTest, last: int, *, at_open: bool) -> _Held:
         is_due = (log[:, L_BAR] == last) & (log[:, L_WHEN] == AT_CLOSE)
         before = log[~is_due]
         if not len(before) or before[-1, L_POS] == 0:
-            return _Held()
+            return _OpenPosition()
         is_held = trades["entry_index"] < last
         is_held &= (trades["exit_index"] >= last) | (trades["status"] == 0)
     if not is_held.any():
-        return _Held()
+        return _OpenPosition()
     trade = trades[is_held][-1]
     side, entry = float(trade["direction"]), int(trade["entry_index"])
     price = float(trade["entry_price"])
@@ -181,7 +189,7 @@ def _held(test: ComponentTest, last: int, *, at_open: bool) -> _Held:
     seen = slice(entry if at_open else entry + 1, last + 1)
     best: FloatArray = bars.high[seen] if side > 0 else -bars.low[seen]
     peak = max(side * price, float(best.max(initial=-math.inf)))
-    return _Held(
+    return _OpenPosition(
         position=side * float(trade["size"]),
         since=bars.index[entry],
         entry_price=price,
@@ -195,27 +203,40 @@ def _held(test: ComponentTest, last: int, *, at_open: bool) -> _Held:
 def _next_order(test: ComponentTest, last: int, held: float, *, at_open: bool) -> dict[str, object]:
     """Return the order that the next open fills, or the close of the last bar."""
     bar, when = (last + 1, AT_OPEN) if at_open else (last, AT_CLOSE)
+    nothing: dict[str, object] = {
+        "next_order": None,
+        "reason": None,
+        **dict.fromkeys(_OF_ORDERS, math.nan),
+    }
     for row in _log(test):
         reason = int(row[L_REASON])
         if row[L_BAR] != bar or row[L_WHEN] != when:
             continue
         if reason in {ENTRY, REVERSE}:
             settings, lot = test.orders.settings, test.account.costs.lot_amount
-            names = {"order_stop": "stop", "order_trail": "trail", "order_target": "take_profit"}
-            names["order_lifetime"] = "lifetime"
             return {
                 "next_order": f"enter_{_side(row[L_POS])}",
                 "reason": "signal",
                 "lots": abs(float(row[L_POS])) / lot,
-                **{key: _value_at(settings[name], last) for key, name in names.items()},
+                **{key: _value_at(settings[name], last) for key, name in _ORDER_SETTINGS.items()},
             }
         if reason in {SIGNAL, EXPIRED}:
             return {
+                **nothing,
                 "next_order": f"exit_{_side(held)}",
                 "reason": "signal" if reason == SIGNAL else "lifetime",
                 "lots": abs(held) / test.account.costs.lot_amount,
             }
-    return {"next_order": None, "reason": None}
+    return nothing
+
+
+_ORDER_SETTINGS = {
+    "order_stop": "stop",
+    "order_trail": "trail",
+    "order_target": "take_profit",
+    "order_lifetime": "lifetime",
+}
+_OF_ORDERS = ("lots", *_ORDER_SETTINGS)
 
 
 def _log(test: ComponentTest) -> FloatArray:

@@ -43,7 +43,7 @@ from broadpeak._training.terms import (
     ParamsLike,
     Replay,
     Stretch,
-    Terms,
+    TestTerms,
     bar_after,
     prices_key,
     sample_of,
@@ -165,7 +165,7 @@ class PlannedRun:
     Attributes
     ----------
     strategy : Strategy
-    terms : Terms
+    terms : TestTerms
     sizing : Sizing
         What was decided on.
     plans : list of PlannedTest
@@ -174,7 +174,7 @@ class PlannedRun:
     """
 
     strategy: Strategy
-    terms: Terms
+    terms: TestTerms
     sizing: Sizing
     plans: list[PlannedTest]
     bars: Mapping[str, Bars]
@@ -220,15 +220,19 @@ def traded_assets(tests: Iterable[ComponentTest]) -> list[str]:
 
 def state_facts(made: Portfolio, **facts: Any) -> None:
     """Write down in a portfolio and in those of its components what was tested and how."""
+    index = made.index
+    period = (index[0], index[-1])
     for one in (made, *made.components.values()):
-        index = one.index
-        one.facts = {"period": (index[0], index[-1]), **one.facts, **facts}
+        if one.index is not index:
+            index = one.index
+            period = (index[0], index[-1])
+        one.facts = {"period": period, **one.facts, **facts}
 
 
 def planned_run(
     strategy: Strategy,
     data: Data,
-    terms: Terms,
+    terms: TestTerms,
     period: tuple[Hashable, Hashable],
     *,
     mode: str,
@@ -282,7 +286,7 @@ def _replayed(
     strategy: Strategy,
     bars: Mapping[str, Bars],
     windows: Mapping[str, BarWindow],
-    terms: Terms,
+    terms: TestTerms,
     *,
     mode: str,
     notes: list[str] | None,
