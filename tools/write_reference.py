@@ -18,13 +18,23 @@ SUBJECTS = {
     "Prices, indicators, signals": ("_data", "_indicators", "_signals"),
     "Portfolio": ("_portfolio", "_simulation"),
     "Training and walk-forward": ("_training", "_validation", "splits"),
-    "Searching and choosing": ("_search", "searchers", "stats"),
+    "Searching and choosing": ("_search", "searchers", "stats", "plot"),
     "Keeping results": ("_store",),
     "Errors": ("errors",),
     "For authors of engines and searchers": ("testing",),
 }
 
-MODULES = ("engines", "errors", "objectives", "searchers", "splits", "stats", "testing", "types")
+MODULES = (
+    "engines",
+    "errors",
+    "objectives",
+    "plot",
+    "searchers",
+    "splits",
+    "stats",
+    "testing",
+    "types",
+)
 
 # Values, which have no docstrings of their own.
 VALUES = {

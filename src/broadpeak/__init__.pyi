@@ -2,6 +2,7 @@
 # The one table of public names: `__init__.py`, editors and type checkers all read it.
 from . import engines as engines
 from . import errors as errors
+from . import plot as plot
 from . import searchers as searchers
 from . import splits as splits
 from . import stats as stats

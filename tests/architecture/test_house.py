@@ -170,7 +170,17 @@ def test_the_type_stub_is_the_table_of_names() -> None:
     assert missing == []
 
 
-PUBLIC = {"engines", "errors", "objectives", "searchers", "splits", "stats", "testing", "types"}
+PUBLIC = {
+    "engines",
+    "errors",
+    "objectives",
+    "plot",
+    "searchers",
+    "splits",
+    "stats",
+    "testing",
+    "types",
+}
 
 
 def test_what_may_be_imported_is_seen_from_the_path() -> None:

@@ -12,6 +12,9 @@ REPORT = Path(__file__).resolve().parents[2] / "src" / "broadpeak" / "_report"
 RESULTS = {
     "broadpeak._metrics.formulas",  # how the metrics are called and written
     "broadpeak._portfolio.portfolio",
+    "broadpeak._search.scoregrid",  # scores as a picture shows them
+    "broadpeak._search.scorelines",
+    "broadpeak._search.select",  # a choice
     "broadpeak._search.searchspace",  # a parameter and its range
     "broadpeak._training.backtests",
     "broadpeak._training.result",
@@ -35,6 +38,8 @@ NAMES = {
     "StepCurve",
     "Strategy",
 }
+NAMES |= {"ScoreAxis", "ScoreCut", "ScoreCuts", "ScoreGrid", "ScoreLines", "ScoreMark"}
+NAMES |= {"Selection", "SelectionPictures"}
 NAMES |= {"Training", "Verdict", "WalkForward"}
 
 

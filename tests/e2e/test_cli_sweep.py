@@ -71,6 +71,12 @@ def test_all_combinations_are_scored_and_the_middle_is_chosen(
     table = pd.read_csv(found["files"]["scores"])
     assert table.columns.tolist() == ["a", "b", "score"]
     assert len(table) == 45
+    written = Path(found["files"]["report"]).read_text(encoding="utf-8")
+    assert "Highest scores" in written
+    assert len(written) < 2_000_000
+    # Without a usable score there is nothing to draw, but still a table.
+    nothing = swept(capsys, "scores.py:nothing", "--param", "a=1,2", "--out", "none")
+    assert [*nothing["files"]] == ["scores"]
 
 
 def test_names_and_mixed_numbers_are_chosen_from(capsys: pytest.CaptureFixture[str]) -> None:

@@ -68,6 +68,14 @@ row(
 )
 row("Portfolio.split_params", {}, lambda w: w.portfolio.split_params)
 row("Portfolio.stats", {}, lambda w: w.portfolio.stats)
+row("Portfolio.monthly_returns", {}, lambda w: w.portfolio.monthly_returns)
+row("Portfolio.yearly_returns", {}, lambda w: w.portfolio.yearly_returns)
+row("Portfolio.rolling_sharpe", {"bars": 20}, lambda w: w.portfolio.rolling_sharpe)
+row("Portfolio.worst_drawdowns", {"n": 3}, lambda w: w.portfolio.worst_drawdowns)
+row("Portfolio.trade_stats", {}, lambda w: w.portfolio.trade_stats)
+row("Portfolio.profits", {}, lambda w: w.portfolio.profits)
+row("Portfolio.at_costs", {"factor": 2.0}, lambda w: w.portfolio.at_costs)
+row("Portfolio.correlation", {}, lambda w: w.portfolio.correlation)
 row(
     "Portfolio",
     lambda w: {"simulation": w.portfolio._simulation, "labels": w.portfolio._labels},
@@ -93,6 +101,17 @@ row(
     then=lambda w, s: s,
 )
 row("Selection.heatmap", {}, lambda w: bp.select(w.scores).heatmap)
+row(
+    "Selection.report",
+    lambda w: {"path": w.folder / "choice.html"},
+    lambda w: bp.select(w.scores).report,
+)
+for _name in ("heatmap", "surface", "volume"):
+    row(f"plot.{_name}", lambda w: {"scores": w.scores, "others": "max", "at": {"fast": 1}})
+row("plot.parallel", lambda w: {"scores": w.scores, "most": 5})
+row("plot.slices", lambda w: {"scores": w.scores, "through": {"fast": 2}})
+row("plot.dark", lambda w: {"figure": bp.plot.heatmap(w.scores)})
+row("Portfolio.chart", {"kind": "trades"}, lambda w: w.portfolio.chart)
 row("Peak", {}, then=lambda w, m: bp.select(w.scores, method=m))
 row("Stats", {"num_win": 3})
 row(

@@ -51,6 +51,7 @@ row("Data.from_yfinance", {"symbols": ["X"]}, then=_look)
 row("Data.from_ccxt", {"symbols": ["X"], "exchange": Exchange(), "end": "2020-02-01"}, then=_look)
 row("Data.sample", {"symbols": "IBM"}, then=_look)
 method("Data.select", bp.Data.select, lambda w: w.data, {"symbols": "X"}, then=_look)
+method("Data.chart", bp.Data.chart, lambda w: w.data, {"symbols": "X"})
 method(
     "Data.resample",
     bp.Data.resample,

@@ -484,7 +484,8 @@ def test_heatmap_of_one_two_and_more_parameters():
     assert "kind=up" in cut.layout.title.text
     assert [trace.name for trace in cut.data[1:]] == ["chosen 6 / 4"]  # the highest is elsewhere
     named = chosen.heatmap("kind", "a")
-    assert named.layout.xaxis.ticktext == ("&lt;b&gt;", "up")
+    assert named.data[0].x == ("&lt;b&gt;", "up")
+    assert named.layout.xaxis.type == "category"
     assert named.data[1].name == "chosen up / 6"
     with pytest.raises(ParamError, match="be two parameters"):
         chosen.heatmap("a", "a")

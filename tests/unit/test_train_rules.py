@@ -244,10 +244,6 @@ class TestSamples:
         with pytest.raises(error, match=match):
             bp.train(self.swing, self.fine, samples=samples)
 
-    def test_not_in_walk_forward(self):
-        with pytest.raises(bp.ParamError, match="be left out of a walk-forward run"):
-            bp.walk_forward(self.swing, self.fine, samples=("4h", 4))
-
 
 class TestWarmUp:
     def test_entry_with_an_unknown_stop_warns(self):

@@ -417,7 +417,7 @@ def _joined_names(names: Iterable[str]) -> str:
 
 def environment(data: bp.Data) -> dict[str, str]:
     """Return versions and the fingerprint of the data, as a training notes them."""
-    from broadpeak._training.result import VERSIONS  # loads pandas
+    from broadpeak._core.versions import VERSIONS  # loads pandas
 
     return {**VERSIONS, "data": data.fingerprint()}
 

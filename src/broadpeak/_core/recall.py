@@ -82,6 +82,13 @@ class Recall:
             self._sources = tuple(array for array in sources if not array.flags.writeable)
             self.known.update((id(array), array) for array in self._sources)
 
+    def also(self, source: AnyArray) -> None:
+        """Know one more array, which cannot be changed."""
+        if id(source) not in self.known:
+            with self._lock:
+                self._sources = (*self._sources, source)
+                self.known[id(source)] = source
+
     def get(self, key: tuple[Any, ...]) -> Any:
         """Return what was put under a key, or `NOTHING`."""
         found = self._young.get(key)

@@ -12,7 +12,7 @@ from typing import IO, Any, Literal, Self, TypeAlias, overload
 import numpy as np
 import pandas as pd
 
-from broadpeak._core import check, optional
+from broadpeak._core import check, drawing, optional
 from broadpeak._core.aliases import Index, Table
 from broadpeak._core.arrays import read_only
 from broadpeak._data import bundled, feeds
@@ -39,6 +39,8 @@ Files: TypeAlias = "File | Sequence[File] | Mapping[Any, File]"
 
 Symbols: TypeAlias = "Hashable | Sequence[Hashable]"
 """One symbol, which gives Series, or several, which give frames."""
+
+MOST_DRAWN = 12  # lines that can be told apart
 
 Day: TypeAlias = "str | dt.date | np.datetime64 | None"
 """A bar, by its date."""
@@ -119,11 +121,11 @@ class Data:
         frames : dict of symbol to DataFrame (or Series of closes), or one DataFrame
             Columns open, high, low, close, volume in any case and order; only close must be
             there. Other columns of numbers (or true and false) are kept as they are, see `column`;
-            those of words and dates are left out. Bars are labelled by a sorted index of dates (with or
-            without time zone) or numbers, or by a column of dates (``time``, ``date``, ``unix`` …),
-            strings and numbers of which are read as `from_csv` reads them. Without dates bars are
-            numbered. One frame must name its symbols: in a column of symbols, or above or below the
-            fields, as ``yfinance.download`` returns it.
+            those of words and dates are left out. Bars are labelled by a sorted index of dates
+            (with or without time zone) or numbers, or by a column of dates (``time``, ``date``,
+            ``unix`` …), strings and numbers of which are read as `from_csv` reads them. Without
+            dates bars are numbered. One frame must name its symbols: in a column of symbols, or
+            above or below the fields, as ``yfinance.download`` returns it.
         calendar : "union" or "intersection"
             How bars of symbols with different calendars are joined; see the class.
         adjust : bool
@@ -655,6 +657,53 @@ symbol_column
             # One object a symbol, so that what was computed from it is found again.
             self._selected[symbols] = result
         return result
+
+    def chart(self, symbols: Symbols | None = None) -> Any:
+        """Draw the prices.
+
+        Parameters
+        ----------
+        symbols : one symbol or several, optional
+            Default: all of them.
+
+        Returns
+        -------
+        plotly.graph_objects.Figure
+            One symbol: candles for up to 260 bars where there are open, high and low, else a line
+            of closes; volume below where it is known. Several: closes as multiples of those at the
+            first bar that all have, or each of its own first bar where there is no such bar.
+
+        Raises
+        ------
+        DataError
+            If a symbol is unknown, or there are more than 12.
+
+        Examples
+        --------
+        >>> [trace.name for trace in Data.sample().chart().data]
+        ['AAPL', 'IBM', 'MSFT']
+        >>> Data.sample("IBM")["2012"].chart().data[0].type
+        'candlestick'
+        """
+        part = self if symbols is None else self.select(symbols)
+        names = part.symbols
+        if len(names) > MOST_DRAWN:
+            rule = f"be at most {MOST_DRAWN} symbols to be drawn together"
+            remedy = f"Choose some: data.chart({names[:2]!r})."
+            raise DataError(broken_rule("symbols", rule, len(names), remedy))
+        if len(names) == 1:
+            fields = {name: array[0] for name, array in part.fields.items()}
+            bars = pd.DataFrame(fields, index=part.index)
+            bars = bars[bars["close"].notna()]
+            return drawing.draw("prices", bars, title=f"{names[0]}: prices")
+        closes = pd.DataFrame(part.array("close").T, index=part.index, columns=pd.Index(names))
+        shared = closes.notna().all(axis=1).to_numpy()
+        base, note = closes.bfill().iloc[:1], "Each from its own first bar"
+        if shared.any():
+            base = closes.iloc[[int(np.argmax(shared))]]
+            note = f"From {_day(base.index[0])}, the first bar that all have"
+        growth = closes / base.to_numpy() if len(base) else closes
+        return drawing.draw("growth", growth, title="Prices", note=note)
 
     def _position_of(self, symbol: Hashable) -> int:
         if check.identifier("symbol", symbol) in self._table.symbols:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import marshal
 import math
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
@@ -24,6 +25,9 @@ from broadpeak.errors import DataError, ParamError, broken_rule, shown
 from broadpeak.types import AnyArray, FloatArray, IntArray
 
 _LISTS = (list, tuple, range, np.ndarray, pd.Index, pd.Series)
+_FEW = 1000  # values of a list that are looked at one by one
+_RECORDS: Final = {int: (b"i", "<i4"), float: (b"g", "<f8")}  # as `marshal` writes them
+_HEAD = 5  # bytes before them
 _PLAIN: Final = frozenset({np.dtype(np.int64), np.dtype(np.float64)})
 
 
@@ -63,7 +67,7 @@ def run(
         columns = zip_lists(columns, remedy, len(table.codes))
     coded = {key: _coded(column) for key, column in columns.items()}
     levels = [
-        _level(f"{definition.short}_{key}", column, *coded[key])
+        _level(f"{definition.short}_{key}", column, *coded[key][:2])
         for key, column in columns.items()
         if key not in hidden
     ]
@@ -83,10 +87,14 @@ def run(
 
 
 class _Codes(NamedTuple):
-    """A listed parameter: distinct values, and which of them each combination has."""
+    """A listed parameter: distinct values, and which of them each combination has.
+
+    `firsts` are the combinations in which each comes first, where that is known.
+    """
 
     values: Any  # a sequence or an array
     codes: IntArray
+    firsts: IntArray | None = None
 
 
 def _combine(lists: Mapping[str, object], *, product_of_all: bool) -> dict[str, Column]:
@@ -112,8 +120,8 @@ def _as_column(listed: Any) -> Column:
     if isinstance(listed, (pd.Series, pd.Index)):
         array = listed.to_numpy() if listed.dtype in _PLAIN else None
     elif isinstance(listed, (list, tuple)):
-        kinds = set(map(type, listed))
-        array = None
+        array = _of_plain_numbers(listed) if len(listed) > _FEW else None
+        kinds = set(map(type, listed)) if array is None else set()
         if kinds in ({int}, {float}):
             with contextlib.suppress(OverflowError):  # an int beyond 64 bits
                 array = np.array(listed, np.int64 if kinds == {int} else np.float64)
@@ -126,6 +134,30 @@ def _as_column(listed: Any) -> Column:
     return np.asarray(array)
 
 
+def _of_plain_numbers(listed: Sequence[Any]) -> AnyArray | None:
+    """Return a long list of plain floats, or of plain ints of 32 bits, as an array, else None.
+
+    To ask every value for its type and then for its number takes five times as long as to have both
+    written down at once, which is what `marshal` is for.
+    """
+    kind = type(listed[0])
+    if kind not in _RECORDS:
+        return None
+    try:
+        text = marshal.dumps(listed, 2)
+    except ValueError:  # something else is among them
+        return None
+    # After the length of the list every value is its code and its number, and so all of them are
+    # where all codes stand where they should.
+    record = np.dtype([("code", "S1"), ("value", _RECORDS[kind][1])])
+    if len(text) != _HEAD + len(listed) * record.itemsize:
+        return None
+    records = np.frombuffer(text, record, offset=_HEAD)
+    if (records["code"] != _RECORDS[kind][0]).any():
+        return None
+    return records["value"].astype(np.int64 if kind is int else np.float64)
+
+
 def _level(name: str, column: Column, values: object, codes: IntArray) -> PanelLevel:
     if isinstance(column, np.ndarray) and isinstance(values, np.ndarray):
         return PanelLevel(name, values, codes)
@@ -136,7 +168,7 @@ def _coded(column: Column) -> _Codes:
     """Return each value once, in the order in which they come, and which of them each is."""
     if isinstance(column, np.ndarray):
         firsts, codes = first_places(column)
-        return _Codes(column[firsts], codes)
+        return _Codes(column[firsts], codes, firsts)
     try:
         seen: dict[object, int] = {}
         codes = np.array([seen.setdefault(value, len(seen)) for value in column], np.int64)
@@ -169,8 +201,10 @@ def _distinct(settings: Sequence[object]) -> tuple[list[tuple[Any, ...]], IntArr
     """
     listed = [setting for setting in settings if isinstance(setting, _Codes)]
     take = listed[0].codes
-    firsts = first_places(take)[0]
-    for values, codes in listed[1:]:
+    firsts = listed[0].firsts
+    if firsts is None:
+        firsts = first_places(take)[0]
+    for values, codes, _ in listed[1:]:
         firsts, take = first_places(take * len(values) + codes)
     columns = []
     for setting in settings:

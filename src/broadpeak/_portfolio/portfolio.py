@@ -7,16 +7,18 @@ import math
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
+from pathlib import Path
 from types import NoneType
 from typing import Any, TypeVar, overload
 
 import numpy as np
 import pandas as pd
 
-from broadpeak._core import check
+from broadpeak._core import check, drawing
 from broadpeak._core.aliases import ArrayLike, Metric, Table
 from broadpeak._core.arrays import user_copy
 from broadpeak._core.labels import plain
+from broadpeak._core.versions import VERSIONS
 from broadpeak._data.data import Data
 from broadpeak._metrics import measures
 from broadpeak._metrics._kernels.summary import N_FIGURES, SUMMARY, as_summary
@@ -27,6 +29,7 @@ from broadpeak._metrics.calendar import (
     per_year,
 )
 from broadpeak._metrics.formulas import IN_STATS, METRICS, PLACES, SummaryRow, needs_of
+from broadpeak._portfolio import periods
 from broadpeak._portfolio.argument import GroupBy, SettingLike, StopLike, simulation_of
 from broadpeak._portfolio.labelling import Labels
 from broadpeak._portfolio.onecolumn import one_column
@@ -34,12 +37,15 @@ from broadpeak._portfolio.records import drawdowns_frame, trades_frame
 from broadpeak._portfolio.streamed import Block, KeptMetrics
 from broadpeak._run.keeping import Best, check_reducer
 from broadpeak._simulation._kernels.layout import ONE_COLUMN, Groups
+from broadpeak._simulation.costs import scaled
 from broadpeak._simulation.fills import Fills
 from broadpeak._simulation.plans import Floor, Plan
 from broadpeak._simulation.rules import Setting
 from broadpeak._simulation.simulation import Simulation
 from broadpeak.errors import ParamError, ParamTypeError, broken_rule, warn
 from broadpeak.types import AnyArray, FloatArray, IntArray, Reducer
+
+MOST_DRAWN = 12  # lines that can be told apart
 
 VAST = 1 << 18
 """Columns beyond which figures are kept, but not the summaries behind them."""
@@ -143,6 +149,7 @@ class Portfolio:
         self.components: dict[str, Portfolio] = dict(components or {})
         self._plots = dict(plots or {})
         self._hold = hold
+        self._retrade: Callable[[float], Portfolio] | None = None
         self._held: Portfolio | None = None
         self.facts: dict[str, Any] = dict(facts or {})
 
@@ -337,6 +344,7 @@ class Portfolio:
         plots: Mapping[tuple[int, str], FloatArray] | None = None,
         members: Iterable[int] | None = None,
         hold: Callable[[], Portfolio] | None = None,
+        retrade: Callable[[float], Portfolio] | None = None,
         facts: Mapping[str, Any] | None = None,
     ) -> Portfolio:
         """Return the portfolio of a strategy run: all columns on one capital.
@@ -363,6 +371,8 @@ class Portfolio:
             Where components trade ensembles: which member of its component each column is.
         hold : callable, optional
             Makes the portfolio of the same symbols, held.
+        retrade : callable, optional
+            Makes the portfolio of the same orders at a multiple of the costs.
         facts : mapping, optional
             What is known of the run.
 
@@ -393,6 +403,7 @@ class Portfolio:
             facts=facts,
         )
         made._has_members = members is not None
+        made._retrade = retrade
         return made
 
     # Looking
@@ -919,6 +930,439 @@ class Portfolio:
         values = {name: plain(value) for name, value in row.items()}
         return pd.Series(values, name=self._labels.name, dtype=object)
 
+    # What a broker's report shows
+
+    def monthly_returns(self) -> pd.DataFrame:
+        """Return the change of each month, years down and months across.
+
+        Returns
+        -------
+        DataFrame, shape (years, 12)
+            Index `year`, columns `month` from 1 to 12; with several accounts their labels stand
+            before the year. A change is over the value before the month; in strategy runs whose
+            returns do not compound, over the capital, so that months add up to the years. NaN in
+            months without a bar.
+
+        Raises
+        ------
+        DataError
+            If the index has no dates.
+
+        Examples
+        --------
+        >>> days = pd.to_datetime(["2024-01-30", "2024-01-31", "2024-02-01"])
+        >>> close = pd.Series([1.0, 2.0, 3.0], index=days)
+        >>> pf = Portfolio.from_signals(close, [True, False, False])
+        >>> pf.monthly_returns().loc[2024, [1, 2]].tolist()
+        [1.0, 0.5]
+        """
+        return self._lend("monthly_returns", self._monthly_returns)
+
+    def _monthly_returns(self) -> pd.DataFrame:
+        dates = periods.dates_of(self.index, "monthly_returns()")
+        months = dates.year.to_numpy().astype(np.int64) * 12 + dates.month.to_numpy() - 1
+        found = self._period_returns(months)
+        at = np.unique(months)
+        years = np.arange(at[0] // 12, at[-1] // 12 + 1) if len(at) else np.arange(0)
+        table = np.full((len(found), len(years), 12), np.nan)
+        if len(at):
+            table[:, at // 12 - years[0], at % 12] = found
+        rows = pd.Index(years, name="year")
+        if not self._labels.single:
+            groups = self._group_labels
+            parts = [
+                pd.Index(groups.get_level_values(level)).repeat(len(years))
+                for level in range(groups.nlevels)
+            ]
+            each = np.tile(years, len(found))
+            rows = pd.MultiIndex.from_arrays([*parts, each], names=[*groups.names, "year"])
+        columns = pd.RangeIndex(1, 13, name="month")
+        return pd.DataFrame(table.reshape(-1, 12), index=rows, columns=columns)
+
+    def yearly_returns(self) -> Table:
+        """Return the change of each year; the first and the last may be parts of years.
+
+        Returns
+        -------
+        Series or DataFrame, shape (years,) or (years, accounts)
+            Index `year`; defined as those of `monthly_returns`.
+
+        Raises
+        ------
+        DataError
+            If the index has no dates.
+
+        Examples
+        --------
+        >>> days = pd.to_datetime(["2023-12-28", "2023-12-29", "2024-01-02"])
+        >>> close = pd.Series([1.0, 2.0, 3.0], index=days)
+        >>> Portfolio.from_signals(close, [True, False, False]).yearly_returns().tolist()
+        [1.0, 0.5]
+        """
+        return self._lend("yearly_returns", self._yearly_returns)
+
+    def _yearly_returns(self) -> Table:
+        dates = periods.dates_of(self.index, "yearly_returns()")
+        years = dates.year.to_numpy().astype(np.int64)
+        rows = pd.Index(np.unique(years), name="year")
+        found = self._period_returns(years)
+        if self._labels.single:
+            return pd.Series(found[0], index=rows, name=self._labels.name)
+        return pd.DataFrame(found.T, index=rows, columns=self._group_labels)
+
+    def _period_returns(self, codes: AnyArray) -> FloatArray:
+        return periods.period_returns(
+            self._value, self._start, codes, capital=self._capital, own=self._own_bars
+        )
+
+    def rolling_sharpe(self, bars: int | None = None) -> Table:
+        """Return the annualised Sharpe ratio of the last bars, at each bar.
+
+        Parameters
+        ----------
+        bars : int, optional
+            Length of the window, at least 2; default: one year, by `bars_per_year`.
+
+        Returns
+        -------
+        Series or DataFrame, shape (bars,) or (bars, accounts)
+            NaN before the first full window, and where returns do not vary.
+
+        Raises
+        ------
+        ParamError
+            If `bars` is below 2, or not given where the index tells no year.
+
+        Examples
+        --------
+        >>> close = np.array([1.0, 2.0, 3.0, 3.0])
+        >>> pf = Portfolio.from_signals(close, [True, False, False, False], bars_per_year=4)
+        >>> pf.rolling_sharpe(3).round(3).tolist()
+        [nan, nan, 2.0, 2.0]
+        """
+        per_year = self._per_year(self._summary(0))
+        if bars is None:
+            usual = per_year[~np.isnan(per_year)]
+            if not len(usual):
+                remedy = "Pass the length of the window: rolling_sharpe(252)."
+                raise ParamError(broken_rule("bars", "be given without dates", bars, remedy))
+            bars = max(2, round(float(np.median(usual))))
+        window = check.integer("bars", bars, least=2)
+        changes = measures.returns(
+            self._value, self._start, capital=self._capital, own=self._own_bars
+        )
+        found = periods.rolling_sharpe(changes, window, per_year)
+        return self._wrap(found, self._group_labels, single=self._labels.single)
+
+    def worst_drawdowns(self, n: int = 5) -> pd.DataFrame:
+        """Return the deepest drawdowns of each account, deepest first.
+
+        Parameters
+        ----------
+        n : int
+            How many of each account.
+
+        Returns
+        -------
+        DataFrame
+            Columns of `drawdowns`, and `days`: calendar days from the peak to the recovery, or to
+            the last bar; NaN where the index has no dates.
+
+        Raises
+        ------
+        ParamError
+            If `n` is below 1.
+
+        Examples
+        --------
+        >>> close = pd.Series([2.0, 1.0, 2.0], index=pd.date_range("2024-01-01", periods=3))
+        >>> pf = Portfolio.from_signals(close, [True, False, False])
+        >>> pf.worst_drawdowns(1)[["depth", "bars", "days"]].values.tolist()
+        [[-0.5, 2.0, 2.0]]
+        """
+        most = check.integer("n", n)
+        return self._worst_drawdowns(most)
+
+    def _worst_drawdowns(self, most: int) -> pd.DataFrame:
+        records = measures.drawdowns(self._value, self._start, own=self._own_bars)
+        frame = drawdowns_frame(records, self._group_labels, self.index)
+        frame["days"] = math.nan
+        if has_dates(self.index):
+            dates = periods.dates_of(self.index, "days")
+            spans = dates[records["end"]] - dates[records["peak"]]
+            frame["days"] = spans / pd.Timedelta(days=1)
+        order = np.lexsort((records["depth"], records["column"]))
+        rank = pd.Series(records["column"][order]).groupby(records["column"][order]).cumcount()
+        return frame.iloc[order[rank.to_numpy() < most]].reset_index(drop=True)
+
+    def trade_stats(self) -> pd.DataFrame:
+        """Return what all trades gave, what the long ones and what the short ones did.
+
+        Returns
+        -------
+        DataFrame
+            Index `direction`: "all", "long", "short"; trades of all columns together. Columns
+            `num_trades` and `net` (those still open among them); of closed ones `closed` (how
+            many), `win_rate`, `expectancy` (mean profit in money), `profit_factor`, `mean_return`,
+            `median_return`, `best_return`, `worst_return` (fractions of what was bought),
+            `mean_bars`, `mean_mae`, `mean_mfe`. NaN where there is no trade.
+
+        Examples
+        --------
+        >>> close = np.array([10.0, 15.0, 11.0])
+        >>> pf = Portfolio.from_signals(close, [True, False, False], [False, True, False])
+        >>> pf.trade_stats().loc["long", ["num_trades", "win_rate", "mean_return"]].tolist()
+        [1.0, 1.0, 0.5]
+        """
+        return periods.side_table(self.trades)
+
+    def profits(self) -> pd.DataFrame:
+        """Return the profit and loss since the start, at each close.
+
+        Returns
+        -------
+        DataFrame, shape (bars, components) or (bars, accounts)
+            In money, of each component of a strategy run; otherwise of each account. What a
+            component had is carried over bars that it does not have.
+
+        Examples
+        --------
+        >>> close = np.array([10.0, 15.0, 11.0])
+        >>> pf = Portfolio.from_signals(close, [True, False, False], init_cash=100)
+        >>> pf.profits()[0].tolist()
+        [0.0, 50.0, 10.0]
+        """
+        return self._lend("profits", self._profits)
+
+    def _profits(self) -> pd.DataFrame:
+        if not self.components:
+            gained = self._value - self._start[:, None]
+            return pd.DataFrame(gained.T, index=self.index, columns=self._group_labels)
+        names = pd.Index([*self.components], name="component")
+        # A component of a strategy run is one account, whatever it is made of.
+        paths = [one.profits().iloc[:, 0] for one in self.components.values()]
+        return periods.joined(paths, names, self.index).ffill().fillna(0.0)
+
+    @property
+    def compounds(self) -> bool:
+        """Whether returns are over the value before; if not, over the fixed capital of the run."""
+        return self._capital == 0.0
+
+    def at_costs(self, factor: float) -> Portfolio:
+        """Return the same orders at a multiple of the costs.
+
+        Parameters
+        ----------
+        factor : float
+            Of fees, spread, commission, slippage and rollover that is paid; 0 is without costs, 2
+            twice as much. Orders stay as they are; sizes that fees are a part of follow.
+
+        Returns
+        -------
+        Portfolio
+
+        Raises
+        ------
+        ParamError
+            If `factor` is negative or not finite.
+
+        Examples
+        --------
+        >>> close = np.array([10.0, 15.0, 11.0])
+        >>> pf = Portfolio.from_signals(close, [True, False, False], fees=0.01, size=1)
+        >>> [round(one.value.iloc[-1], 2) for one in (pf.at_costs(0), pf, pf.at_costs(2))]
+        [101.0, 100.9, 100.8]
+        """
+        times = check.number("factor", factor, 0.0)
+        if self._retrade is not None:
+            again = self._retrade(times)
+            again.facts = dict(self.facts)
+            if "costs" in again.facts:
+                charged = again.facts["costs"].items()
+                again.facts["costs"] = {asset: scaled(costs, times) for asset, costs in charged}
+            return again
+        simulation = self._simulated
+        dearer = replace(simulation, rules=simulation.rules.at_costs(times))
+        return Portfolio(dearer, self._labels, bars_per_year=self._bars_per_year)
+
+    def correlation(self) -> pd.DataFrame:
+        """Return how bar returns of the components, or accounts, move together.
+
+        Returns
+        -------
+        DataFrame, shape (components, components) or (accounts, accounts)
+            Pearson's correlation of the returns on bars that both have; NaN where one of two does
+            not vary, or they have fewer than three such bars.
+
+        Examples
+        --------
+        >>> close = pd.DataFrame({"a": [1.0, 2.0, 1.5, 3.0], "b": [4.0, 2.0, 3.0, 1.0]})
+        >>> pf = Portfolio.from_signals(close, [True, False, False, False])
+        >>> bool(pf.correlation().loc["a", "b"] < -0.9)
+        True
+        """
+        return self._lend("correlation", self._correlation)
+
+    def _correlation(self) -> pd.DataFrame:
+        if not self.components:
+            return periods.correlation(pd.DataFrame(self.returns))
+        names = pd.Index([*self.components], name="component")
+        parts = [pd.DataFrame(one.returns).iloc[:, 0] for one in self.components.values()]
+        return periods.correlation(periods.joined(parts, names, self.index))
+
+    # Drawing
+
+    def chart(
+        self, column: Hashable = None, *, kind: str = "value", title: str | None = None
+    ) -> Any:
+        """Draw an account: its value over its drawdown, or its trades on prices.
+
+        Parameters
+        ----------
+        column : label, optional
+            One column or group, by its label (a tuple where there are several levels); for
+            strategy runs one component. Default: the whole.
+        kind : "value" or "trades"
+            Value with drawdown, beside buying and holding where one account is drawn; or closing
+            prices with entries and exits.
+        title : str, optional
+            Default: what is drawn, of which column.
+
+        Returns
+        -------
+        plotly.graph_objects.Figure
+
+        Raises
+        ------
+        ParamError
+            If there is no such column, there are more than 12 to be drawn together, or trades of
+            more than one are asked for.
+
+        Notes
+        -----
+        Of signals, holding is all cash at the first close, without costs; of strategy runs it is
+        `held`.
+
+        Examples
+        --------
+        >>> close = pd.Series([10.0, 15.0, 11.0], index=pd.date_range("2024-01-01", periods=3))
+        >>> pf = Portfolio.from_signals(close, [True, False, False], [False, True, False])
+        >>> [trace.name for trace in pf.chart().data[:2]]
+        ['value', 'buy and hold']
+        """
+        check.one_of("kind", kind, ("value", "trades"))
+        what = "Value and drawdown" if kind == "value" else "Prices and trades"
+        heading = what if title is None else check.string("title", title)
+        if column is not None:
+            part, name = self._part_at(column)
+            return part.chart(kind=kind, title=title or f"{name}: {what[0].lower()}{what[1:]}")
+        of_signals = self._simulation is not None
+        if kind == "trades":
+            if len(self.components) == 1:
+                return next(iter(self.components.values())).chart(kind=kind, title=heading)
+            if self.components or (of_signals and self._labels.n_columns > 1):
+                raise ParamError(self._choose_one("name the one whose trades are drawn"))
+            return drawing.draw("trades", self, title=heading)
+        if of_signals and self._labels.n_groups > MOST_DRAWN:
+            rule = f"be named where there are more than {MOST_DRAWN}"
+            raise ParamError(self._choose_one(rule))
+        value, note = self.value, ""
+        values = value.to_frame("value") if isinstance(value, pd.Series) else value
+        held = None if self.held is None else self.held.value
+        if of_signals and self._labels.n_columns == 1:
+            close = pd.Series(np.asarray(self.close, dtype=np.float64).ravel(), index=self.index)
+            held = (close / close.bfill().iloc[0] * self._start[0]).ffill()
+            note = "Buy and hold: all cash at the first close, without costs"
+        values = values.set_axis([_label(label) for label in values.columns], axis=1)
+        return drawing.draw("values", values, title=heading, held=held, note=note)
+
+    def report(
+        self,
+        path: str | Path,
+        column: Hashable = None,
+        *,
+        title: str | None = None,
+        verdict: bool = True,
+    ) -> Path:
+        """Write one HTML page about this account, which opens offline.
+
+        Parameters
+        ----------
+        path : str or Path
+            The file to write.
+        column : label, optional
+            One column or group, or one component of a strategy run, as of `chart`. Default: the
+            whole.
+        title : str, optional
+            The heading; default: the name of the strategy, or "Portfolio".
+        verdict : bool, default True
+            Put on top whether this is more than luck, unless the values were chosen on these bars,
+            which tells nothing. False: the page says that it was not judged.
+
+        Returns
+        -------
+        Path
+
+        Raises
+        ------
+        ParamError
+            If there is no such column, or none is named where there are several accounts: a page is
+            about one.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> close = pd.Series(np.linspace(10, 20, 50), pd.date_range("2024-01-01", periods=50))
+        >>> pf = Portfolio.from_signals(close, close > 12, close > 18)
+        >>> folder = tempfile.TemporaryDirectory()
+        >>> pf.report(f"{folder.name}/page.html", verdict=False).name
+        'page.html'
+        >>> folder.cleanup()
+        """
+        check.flag("verdict", verdict)
+        heading = "" if title is None else check.string("title", title)
+        target = check.path("path", path)
+        if column is not None:
+            part, name = self._part_at(column)
+            return part.report(path, title=title or name, verdict=verdict)
+        if self._labels.n_groups != 1:
+            message = self._choose_one("be named where there are several accounts")
+            raise ParamError(message.replace("pf.chart(", "pf.report(path, "))
+        options = {"title": heading, "verdict": verdict, "environment": VERSIONS}
+        return Path(drawing.draw("portfolio-report", self, path=target, **options))
+
+    def _choose_one(self, rule: str) -> str:
+        """Return the message that one of many columns must be named."""
+        labels = pd.Index(list(self.components)) if self.components else self._group_labels
+        if len(labels) == 1:  # columns that are valued together
+            remedy = "Simulate it without group_by to draw the trades of one column."
+            return broken_rule("column", rule, list(self.columns[:5]), remedy)
+        remedy = f"Choose one: pf.chart({plain(labels[0])!r})"
+        if not self.components:
+            remedy += ", or draw a figure of all: bp.plot.heatmap(pf.sharpe_ratio)"
+        return broken_rule("column", rule, len(labels), f"{remedy}.")
+
+    def _part_at(self, column: Hashable) -> tuple[Portfolio, str]:
+        """Return the portfolio of a component, or of one column (or group), and its name."""
+        if self.components:
+            if column not in self.components:
+                check.one_of("column", column, list(self.components))
+            return self.components[str(column)], str(column)
+        labels = self._group_labels
+        if self._simulation is None or self._labels.single:
+            rule, remedy = "be left out where there is but one", "Type: pf.chart()."
+            raise ParamError(broken_rule("column", rule, column, remedy))
+        try:
+            place = labels.get_loc(column)
+        except (KeyError, TypeError, ValueError):
+            place = None
+        if not isinstance(place, int):
+            some = ", ".join(repr(plain(label)) for label in labels[:5])
+            more = f", … ({len(labels):,} in all)" if len(labels) > 5 else ""
+            rule = "be the label of one column"
+            raise ParamError(broken_rule("column", rule, column, f"Labels: {some}{more}."))
+        return self._item(place, labels[place]), _label(labels[place])
+
     # Splitting
 
     def split_params(self) -> tuple[list[Portfolio], pd.Index]:
@@ -936,22 +1380,30 @@ class Portfolio:
         simulation = self._simulation
         if simulation is None:
             raise ParamError("A strategy's portfolio must stay whole. Use its components instead.")
-        items = []
-        for number, name in enumerate(self._group_labels):
-            part = _part(simulation, number)
-            columns, group = None, None
-            if len(part.price_rows) > 1:
-                first, last = self._groups.bounds[number : number + 2]
-                columns = self.columns[self._groups.order[first:last]]
-                group = self._group_labels[number : number + 1]
-            labels = Labels(self._labels.index, columns, group, name)
-            items.append(Portfolio(part, labels, bars_per_year=self._bars_per_year))
-        return items, self._group_labels
+        labels = self._group_labels
+        return [self._item(number, name) for number, name in enumerate(labels)], labels
+
+    def _item(self, number: int, name: Hashable) -> Portfolio:
+        """Return the portfolio of one column (or group)."""
+        part = _part(self._simulated, number)
+        columns, group = None, None
+        if len(part.price_rows) > 1:
+            first, last = self._groups.bounds[number : number + 2]
+            columns = self.columns[self._groups.order[first:last]]
+            group = self._group_labels[number : number + 1]
+        labels = Labels(self._labels.index, columns, group, name)
+        return Portfolio(part, labels, bars_per_year=self._bars_per_year)
 
     def __repr__(self) -> str:
         count = self._labels.n_columns
         columns = "1 column" if count == 1 else f"{count} columns"
         return f"Portfolio({columns}, {self._n_bars} bars)"
+
+
+def _label(label: Any) -> str:
+    """Return a label as a name in a picture."""
+    parts = label if isinstance(label, tuple) else (label,)
+    return " / ".join(str(plain(part)) for part in parts)
 
 
 def _part(simulation: Simulation, number: int) -> Simulation:

@@ -5,15 +5,16 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from typing import Any, TypeAlias, cast
+from typing import Any, NamedTuple, TypeAlias, cast
 
+import numpy as np
 import pandas as pd
 from pandas.tseries.frequencies import to_offset
 
 from broadpeak._core import check
 from broadpeak._core.aliases import Index, Series
 from broadpeak.errors import DataError, ParamError, broken_rule
-from broadpeak.types import FloatArray
+from broadpeak.types import FloatArray, IntArray
 
 Rule: TypeAlias = "str | dt.timedelta | pd.offsets.BaseOffset"
 """A span of time."""
@@ -32,8 +33,6 @@ def resample_bars(
 
     Of other columns the last value that is known. Spans without a bar give none.
     """
-    if not isinstance(index, pd.DatetimeIndex):
-        raise DataError(broken_rule("resample", "have bars with dates", type(index).__name__))
     span = _checked_span(rule, index)
     _check_options(span, rule, options)
     frame = pd.DataFrame(dict(fields), index=index, copy=False)
@@ -52,8 +51,79 @@ def resample_bars(
     return result.index, {field: result[field].to_numpy(copy=True) for field in fields}
 
 
-def _checked_span(rule: object, index: pd.DatetimeIndex) -> pd.offsets.BaseOffset:
+class Spans(NamedTuple):
+    """Longer bars as they become known.
+
+    Attributes
+    ----------
+    starts : array of int
+        First bar of each.
+    known : array of int, one a bar
+        The last longer bar that is complete when a bar has ended; -1 before the first.
+    """
+
+    starts: IntArray
+    known: IntArray
+
+
+def completed_spans(index: Index, rule: Rule) -> Spans:
+    """Return the spans of `rule` in which bars fall, and when each is complete.
+
+    A span is complete with the bar that ends where it ends, or later. Otherwise, as where its last
+    day is a holiday, it is known to be complete when the next span has begun. All is decided by a
+    bar and those before it: more bars never change it.
+    """
+    span = _checked_span(rule, index)
+    index = cast(pd.DatetimeIndex, index)  # as was checked
+    ends = _ends(index)
+    order = np.argsort(np.concatenate([index.asi8, ends.asi8]), kind="stable")
+    moments = index.append(ends)[order]
+    try:
+        sizes = pd.Series(0, index=moments).resample(span).size().to_numpy()
+    except (TypeError, ValueError, ArithmeticError, AttributeError) as error:
+        raise _span_error(rule, str(error)) from error
+    codes = np.empty(2 * len(index), np.int64)
+    codes[order] = np.repeat(np.arange(len(sizes)), sizes)
+    own, after = codes[: len(index)], codes[len(index) :]
+    is_complete = after != own
+    begins = np.ones(len(index), dtype=np.bool_)
+    # A bar that comes after its span was complete, where days and hours are mixed, begins another.
+    begins[1:] = (own[1:] != own[:-1]) | is_complete[:-1]
+    return Spans(np.flatnonzero(begins), np.cumsum(begins) - 1 - ~is_complete)
+
+
+_DAY = 86_400 * 10**9
+
+
+def _ends(index: pd.DatetimeIndex) -> pd.DatetimeIndex:
+    """Return when each bar has ended, or its label where that is not known.
+
+    Labels are beginnings. A bar of dates ends with its day, another one after the shortest time
+    between two bars so far, once some time between them has been seen twice.
+    """
+    stamps = index.as_unit("ns").asi8
+    if len(index) < 2:
+        return index
+    between = np.diff(stamps)
+    shortest = np.minimum(np.minimum.accumulate(between), _DAY)
+    is_regular = np.logical_or.accumulate(pd.Index(between).duplicated())
+    length = np.concatenate([[0], np.where(is_regular, shortest, 0)])
+    ends = (index.as_unit("ns") + pd.to_timedelta(length, unit="ns")).as_unit(index.unit)
+    midnight = np.asarray(index == index.normalize())
+    is_date = midnight & np.concatenate([[False], midnight[:-1]])
+    if not is_date.any():
+        return ends
+    days = index.tz_localize(None).normalize() + pd.Timedelta(days=1)
+    if index.tz is not None:  # a day is as long as the clock says
+        first = np.ones(len(days), dtype=np.bool_)
+        days = days.tz_localize(index.tz, nonexistent="shift_forward", ambiguous=first)
+    return ends.where(~is_date, days)
+
+
+def _checked_span(rule: object, index: Index) -> pd.offsets.BaseOffset:
     """Return `rule` as a span of time that goes forward and is not far shorter than the bars."""
+    if not isinstance(index, pd.DatetimeIndex):
+        raise DataError(broken_rule("resample", "have bars with dates", type(index).__name__))
     if not isinstance(rule, (str, dt.timedelta, pd.offsets.BaseOffset)):
         raise _span_error(rule)
     try:

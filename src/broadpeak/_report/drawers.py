@@ -3,14 +3,28 @@
 
 from __future__ import annotations
 
+import pandas as pd
 import plotly.graph_objects as go
 
 from broadpeak._core import drawing
-from broadpeak._report.backtest_page import backtest_report
-from broadpeak._report.charts.heatmap import heatmap_figure, line_figure, surface_figure
+from broadpeak._portfolio.portfolio import Portfolio
+from broadpeak._report import theme
+from broadpeak._report.backtest_page import backtest_report, portfolio_report
+from broadpeak._report.charts.heatmap import (
+    grid_figure,
+    grid_surface,
+    heatmap_figure,
+    line_figure,
+    surface_figure,
+)
+from broadpeak._report.charts.lines import Line
 from broadpeak._report.charts.parameter import parameter_figure
+from broadpeak._report.charts.scores import cuts_figure, lines_figure, volume_figure
+from broadpeak._report.charts.trade_chart import trade_figure
+from broadpeak._report.charts.value_chart import growth_figure, price_figure, value_figure
 from broadpeak._report.charts.walk_chart import walk_forward_figure
 from broadpeak._report.sections import one_line
+from broadpeak._report.sweep_page import sweep_report
 from broadpeak._report.training_page import training_report
 from broadpeak._report.walkforward_page import walk_forward_report
 from broadpeak._training.result import Training
@@ -59,12 +73,43 @@ def _walk_forward(walked: WalkForward) -> go.Figure:
     )
 
 
+def _values(
+    values: pd.DataFrame, *, title: str, held: pd.Series[float] | None, note: str
+) -> go.Figure:
+    """Return the value of accounts, a column each, and of holding their symbols."""
+    lines = [
+        Line(str(name), values.iloc[:, place], theme.LINES[place % len(theme.LINES)])
+        for place, name in enumerate(values.columns)
+    ]
+    if held is not None:
+        lines.append(Line("buy and hold", held, theme.HELD))
+    return value_figure(lines, title, note)
+
+
+def _trades(portfolio: Portfolio, *, title: str) -> go.Figure:
+    """Return the trades of one account on its closing prices."""
+    close = portfolio.close
+    if isinstance(close, pd.DataFrame):  # the members of an ensemble, all at the same prices
+        close = close.iloc[:, 0]
+    return trade_figure(close, portfolio.trades, portfolio.plots, title)
+
+
 drawing.register("parameter-chart", parameter_figure)
 drawing.register("heatmap", _heatmap)
 drawing.register("surface", _surface)
-drawing.register("score-heatmap", heatmap_figure)
-drawing.register("score-line", line_figure)
+drawing.register("score-grid", grid_figure)
+drawing.register("score-surface", grid_surface)
+drawing.register("score-volume", volume_figure)
+drawing.register("score-lines", lines_figure)
+drawing.register("score-cuts", cuts_figure)
+drawing.register("dark", theme.darkened)
+drawing.register("values", _values)
+drawing.register("trades", _trades)
+drawing.register("prices", price_figure)
+drawing.register("growth", growth_figure)
+drawing.register("selection-report", sweep_report)
 drawing.register("walk-forward-chart", _walk_forward)
 drawing.register("training-report", training_report)
 drawing.register("backtest-report", backtest_report)
+drawing.register("portfolio-report", portfolio_report)
 drawing.register("walk-forward-report", walk_forward_report)

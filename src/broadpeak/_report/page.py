@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """One self-contained HTML page: its parts, and how they become HTML.
 
-The plot library is inlined once. Names and other strings are escaped here and nowhere else.
+The plot library is packed into the page once, the small build of it wherever that draws all there
+is. Names and other strings are escaped here and nowhere else.
 """
 
 from __future__ import annotations
@@ -9,8 +10,10 @@ from __future__ import annotations
 import base64
 import html
 import json
-from collections.abc import Sequence
+import zlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib import resources
 from pathlib import Path
 from typing import TypeAlias
@@ -26,6 +29,7 @@ from broadpeak.types import AnyArray
 
 OK, DOUBT, BAD, OPEN = "ok", "doubt", "bad", "open"
 LEFT, RIGHT = "left", "right"
+GAIN, LOSS, PLAIN = "gain", "loss", "size"
 LONG = 400  # points; below it the plain form is small enough
 
 
@@ -114,25 +118,66 @@ class Chart:
 
 
 @dataclass(frozen=True, slots=True)
+class Cell:
+    """A figure of a table as it is read, and as it is sorted and copied.
+
+    Attributes
+    ----------
+    text : str
+        Plain text, rounded for reading.
+    value : float, str or None
+        The whole figure; None where the text is all there is.
+    shade : float
+        From -1 (a loss) over 0 (no colour) to 1 (a gain): the colour behind the figure.
+    is_neutral : bool
+        The colour says how large a figure is, neither gain nor loss.
+    """
+
+    text: str
+    value: float | str | None = None
+    shade: float = 0.0
+    is_neutral: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Table:
-    """Rows of text under a heading.
+    """Rows of text under a heading, which a reader can sort and copy as CSV.
 
     Attributes
     ----------
     columns : sequence of str
         Heading of each column.
-    rows : sequence of sequences of str
-        Cells, plain text.
+    rows : sequence of sequences of str or Cell
+        Cells; a plain string is its own figure.
     align : sequence of "left" or "right"
         One a column; the first column is left and the others right when it is empty.
     note : str
         A line below the table.
+    title : str
+        A line above it.
+    minor : sequence of str
+        Columns that give way on a narrow screen, where a button brings them back.
+    shown : int
+        Rows that are seen before a button shows the others; 0: all.
+    dense : bool
+        Whether columns stand close to each other, as in a calendar.
     """
 
     columns: Sequence[str]
-    rows: Sequence[Sequence[str]]
+    rows: Sequence[Sequence[str | Cell]]
     align: Sequence[str] = ()
     note: str = ""
+    title: str = ""
+    minor: Sequence[str] = ()
+    shown: int = 0
+    dense: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Parts side by side where there is room, one below the other where there is not."""
+
+    parts: Sequence[Part]
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +198,9 @@ class Section:
     lead: str = ""
 
 
-Part: TypeAlias = Paragraph | Caution | Answer | Facts | Findings | Cards | Table | Chart | Fold
+Part: TypeAlias = (
+    Paragraph | Caution | Answer | Facts | Findings | Cards | Table | Chart | Fold | Columns
+)
 
 
 def write_page(
@@ -173,24 +220,30 @@ def page(title: str, subtitle: str, sections: Sequence[Section], footer: str) ->
         f'<a href="#{_anchor(section.title)}">{html.escape(section.title)}</a>'
         for section in sections
     )
-    script = f"<script>{_plotly()}</script>" if content.n_figures else ""
+    constants = {"DARK": theme.DARK, "SHARED": content.shared}
+    if content.n_figures:
+        constants["PLOTLY"] = _library(whole=not content.kinds <= SMALL_BUILD)
+    script = "".join(f"const {name}={json.dumps(value)};" for name, value in constants.items())
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         '<meta name="color-scheme" content="light dark">'
-        f"<title>{html.escape(title)}</title><style>{_asset('page.css')}</style>{script}</head>"
-        f"<body><header><h1>{html.escape(title)}</h1><p>{html.escape(subtitle)}</p>"
+        f"<title>{html.escape(title)}</title><style>{_asset('page.css')}</style></head>"
+        f'<body><header><button type="button" id="theme" hidden></button>'
+        f"<h1>{html.escape(title)}</h1><p>{html.escape(subtitle)}</p>"
         f'<nav aria-label="Sections">{links}</nav></header><main>{body}</main>'
         f"<footer>{html.escape(footer)}</footer>"
-        f"<script>const DARK={json.dumps(theme.DARK)};{_asset('page.js')}</script></body></html>\n"
+        f"<script>{script}{_asset('page.js')}</script></body></html>\n"
     )
 
 
 class _Content:
-    """Turns parts into HTML and counts the figures."""
+    """Turns parts into HTML, and notes what the figures need: their kinds, what they share."""
 
     def __init__(self) -> None:
         self.n_figures = 0
+        self.kinds: set[str] = set()
+        self.shared: list[Mapping[str, str]] = []
 
     def section(self, section: Section) -> str:
         anchor = _anchor(section.title)
@@ -213,6 +266,9 @@ class _Content:
                 return table_html(part)
             case Chart(figure, words):
                 return self.chart(figure, words)
+            case Columns(parts):
+                each = "".join(f"<div>{self.part(one)}</div>" for one in parts)
+                return f'<div class="columns">{each}</div>'
             case Fold(title, parts, is_open):
                 inner = "".join(self.part(each) for each in parts)
                 state = " open" if is_open else ""
@@ -222,11 +278,12 @@ class _Content:
 
     def chart(self, figure: go.Figure, words: str) -> str:
         self.n_figures += 1
+        self.kinds |= {str(trace.type) for trace in figure.data}
         height = figure.layout.height or 340
         return (
             f'<figure><div class="chart" role="img" aria-label="{html.escape(words)}" '
             f'style="min-height:{height}px">'
-            f'<script type="application/json">{figure_json(figure)}</script></div>'
+            f'<script type="application/json">{figure_json(figure, self.shared)}</script></div>'
             f"<figcaption>{html.escape(words)}</figcaption></figure>"
         )
 
@@ -275,7 +332,7 @@ _FINDING_COLUMNS = ("Test", "Figure", "Threshold", "Status", "What it means")
 
 
 def _findings(rows: Sequence[Finding]) -> str:
-    head = "".join(f'<th scope="col">{name}</th>' for name in _FINDING_COLUMNS)
+    head = "".join(f'<th scope="col">{_sorter(name)}</th>' for name in _FINDING_COLUMNS)
     body = "".join(
         f'<tr class="{row.level}"><th scope="row">{html.escape(row.test)}</th>'
         f'<td class="right" data-name="Figure">{html.escape(row.figure)}</td>'
@@ -284,50 +341,103 @@ def _findings(rows: Sequence[Finding]) -> str:
         f'<td class="meaning">{_prose(row.meaning)}</td></tr>'
         for row in rows
     )
-    return f'<table class="findings"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+    return (
+        f'<div class="box"><table class="findings"><thead><tr>{head}</tr></thead>'
+        f"<tbody>{body}</tbody></table>"
+        f'<div class="under"><div class="tools">{_COPY}</div></div></div>'
+    )
 
 
 def _anchor(title: str) -> str:
     return "".join(letter if letter.isalnum() else "-" for letter in title.lower())
 
 
-def _plotly() -> str:
-    return str(get_plotlyjs()).replace("</script", "<\\/script")
+SMALL_BUILD = frozenset(
+    {"bar", "box", "contour", "heatmap", "histogram", "pie", "scatter", "violin"}
+)
+"""Kinds of traces that the small build of the plot library draws."""
+
+
+@lru_cache(maxsize=2)
+def _library(*, whole: bool) -> dict[str, object]:
+    """Return the plot library, deflated: a page of a megabyte less can be sent by mail."""
+    text = str(get_plotlyjs()) if whole else _asset("plotly-cartesian.min.js")
+    raw = text.encode("utf-8")
+    packer = zlib.compressobj(9, zlib.DEFLATED, -15)
+    packed = packer.compress(raw) + packer.flush()
+    return {"size": len(raw), "data": base64.b64encode(packed).decode("ascii")}
 
 
 def _asset(name: str) -> str:
     return resources.files("broadpeak._report").joinpath("assets", name).read_text("utf-8")
 
 
+_COPY = '<button type="button" class="copy" hidden>Copy as CSV</button>'
+
+
+def _sorter(name: str) -> str:
+    return f'<button type="button" class="sort">{html.escape(name)}</button>' if name else ""
+
+
 def table_html(table: Table) -> str:
     """Return the table as HTML, in a box that scrolls sideways on narrow screens."""
     align = list(table.align) or [LEFT, *[RIGHT] * (len(table.columns) - 1)]
-    head = "".join(
-        f'<th scope="col" class="{side}">{html.escape(name)}</th>'
+    kinds = [
+        f"{side} minor" if name in table.minor else side
         for name, side in zip(table.columns, align, strict=True)
+    ]
+    head = "".join(
+        f'<th scope="col" class="{kind}">{_sorter(name)}</th>'
+        for name, kind in zip(table.columns, kinds, strict=True)
     )
-    body = "".join(_row(row, align) for row in table.rows)
+    body = "".join(
+        _row(row, kinds, later=0 < table.shown <= position)
+        for position, row in enumerate(table.rows)
+    )
     if not table.rows:
         body = f'<tr><td class="none" colspan="{len(table.columns)}">none</td></tr>'
     note = f'<p class="note">{html.escape(table.note)}</p>' if table.note else ""
+    title = f"<h3>{html.escape(table.title)}</h3>" if table.title else ""
+    buttons = ""
+    if 0 < table.shown < len(table.rows):
+        buttons += f'<button type="button" class="all" hidden>All {len(table.rows):,} rows</button>'
+    if any(kind.endswith("minor") for kind in kinds):
+        buttons += '<button type="button" class="wide" hidden>All columns</button>'
+    copy = _COPY if table.rows else ""
+    dense = " dense" if table.dense else ""
     return (
-        f'<div class="scroll" tabindex="0"><table><thead><tr>{head}</tr></thead>'
-        f"<tbody>{body}</tbody></table></div>{note}"
+        f'<div class="box{dense}">{title}<div class="scroll" tabindex="0"><table><thead>'
+        f"<tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+        f'<div class="under">{note}<div class="tools">{buttons}{copy}</div></div></div>'
     )
 
 
-def _row(row: Sequence[str], align: Sequence[str]) -> str:
-    first, *rest = zip(row, align, strict=True)
-    cells = f'<th scope="row" class="{first[1]}">{html.escape(first[0])}</th>'
-    cells += "".join(f'<td class="{side}">{html.escape(text)}</td>' for text, side in rest)
-    return f"<tr>{cells}</tr>"
+def _row(row: Sequence[str | Cell], kinds: Sequence[str], *, later: bool) -> str:
+    first, *rest = zip(row, kinds, strict=True)
+    cells = _cell('th scope="row"', *first) + "".join(_cell("td", *each) for each in rest)
+    return f'<tr class="later">{cells}</tr>' if later else f"<tr>{cells}</tr>"
 
 
-def figure_json(figure: go.Figure) -> str:
+def _cell(tag: str, cell: str | Cell, kind: str) -> str:
+    closed = tag.partition(" ")[0]
+    if isinstance(cell, str):
+        return f'<{tag} class="{kind}">{html.escape(cell)}</{closed}>'
+    value = style = ""
+    if cell.value is not None:
+        whole = f"{cell.value:.10g}" if isinstance(cell.value, float) else str(cell.value)
+        value = f' data-v="{html.escape(whole)}"' if whole != cell.text else ""
+    if cell.shade:
+        kind += f" {PLAIN if cell.is_neutral else GAIN if cell.shade > 0 else LOSS}"
+        style = f' style="--s:{min(1.0, abs(cell.shade)):.2f}"'
+    return f'<{tag} class="{kind}"{value}{style}>{html.escape(cell.text)}</{closed}>'
+
+
+def figure_json(figure: go.Figure, shared: list[Mapping[str, str]] | None = None) -> str:
     """Return the figure as JSON that may stand inside a script element.
 
     Single precision is finer than any screen. The page turns ``{"days": …}`` and ``{"ms": …}``
-    back into dates.
+    back into dates. Where `shared` is given, dates go there once, however many lines are drawn over
+    them, and the trace holds ``{"shared": position}``.
     """
     content = figure.to_dict()
     for trace, drawn in zip(content["data"], figure.data, strict=True):
@@ -335,6 +445,10 @@ def figure_json(figure: go.Figure) -> str:
             values = getattr(drawn, name, None)
             if isinstance(values, np.ndarray) and len(values) >= LONG:
                 trace[name] = _smaller(values, trace[name])
+                if shared is not None and {"days", "ms"} & set(trace[name]):
+                    if trace[name] not in shared:
+                        shared.append(trace[name])
+                    trace[name] = {"shared": shared.index(trace[name])}
         cells = getattr(drawn, "z", None)
         if isinstance(cells, np.ndarray) and cells.ndim == 2 and cells.size >= LONG:
             shape = f"{cells.shape[0]},{cells.shape[1]}"

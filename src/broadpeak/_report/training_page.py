@@ -4,19 +4,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
 
 from broadpeak._report.charts.heatmap import heatmap_figure
-from broadpeak._report.charts.lines import Span
 from broadpeak._report.charts.parameter import describe, parameter_figure
 from broadpeak._report.page import (
     Card,
     Cards,
     Caution,
+    Cell,
     Chart,
     Fold,
     Paragraph,
@@ -25,7 +25,22 @@ from broadpeak._report.page import (
     Table,
     write_page,
 )
-from broadpeak._report.sections import account_section, footer, how_it_was_made, trade_section
+from broadpeak._report.performance_sections import (
+    components_section,
+    costs_section,
+    falls_section,
+    months_section,
+    sample_spans,
+)
+from broadpeak._report.sections import (
+    account_section,
+    footer,
+    how_it_was_made,
+    meaning,
+    provenance_table,
+    result_card,
+    trade_section,
+)
 from broadpeak._report.verdict_section import judged, verdict_section
 from broadpeak._report.wording import count, moment, number, percent
 from broadpeak._search.searchspace import Dimension
@@ -50,35 +65,43 @@ def training_report(training: Training, *, path: str | Path, verdict: bool) -> P
     where = "in sample" if is_seen else "all bars"
     accounts = {
         "Chosen": backtests.chosen,
-        "Defaults": backtests.defaults,
         "Buy and hold": backtests.held,
+        "Defaults": backtests.defaults,
     }
-    unseen = (backtests.chosen_unseen, backtests.defaults_unseen, backtests.held_unseen)
+    unseen = (backtests.chosen_unseen, backtests.held_unseen, backtests.defaults_unseen)
     more = {
         f"{name}, unseen": account
         for name, account in zip(accounts, unseen, strict=True)
         if account is not None
     }
+    spans = sample_spans(training.period, backtests.chosen.index)
+    trained = next((span for span in spans if span.colour), None)
     n_evaluations = sum(found.n_evaluations for found in training.components.values())
     sections = [
         verdict_section(*judged(training, wanted=verdict), "in sample"),
-        _headline(pages, training.objective_name, backtests),
-        Section(
-            "Chosen parameters",
-            [
-                _parameter_table(pages, training.objective_name),
-                *_ensembles(pages, training.objective_name),
-            ],
-        ),
-        _charts(training, pages),
+        _result(backtests, where),
+        _headline(pages, training),
         account_section(
             {f"{name}, {where}": account for name, account in accounts.items()},
-            spans=[Span("training", first, last)],
+            spans=spans,
             more=more,
             title="Test, in sample" if is_seen else "Test",
             lead=_IN_SAMPLE if is_seen else _SHADED + (_UNSEEN if more else ""),
         ),
+        *months_section("Chosen", backtests.chosen, backtests.held, trained=trained),
+        falls_section({"Chosen": backtests.chosen, "Buy and hold": backtests.held}),
+        Section(
+            "Chosen parameters",
+            [
+                _parameter_table(pages, training),
+                *_ensembles(pages, training.objective_name),
+                provenance_table(training.provenance.rows()),
+            ],
+        ),
+        _charts(training, pages),
         trade_section(backtests.chosen),
+        *components_section(backtests.chosen, backtests.defaults),
+        costs_section(backtests.chosen),
         how_it_was_made(
             training.strategy,
             {**training.settings, "evaluations": n_evaluations},
@@ -101,7 +124,7 @@ _IN_SAMPLE = (
     "These are the prices that the values were chosen on, so the curve shows how well they fit the "
     "past; the defaults and buying and holding did not have that advantage."
 )
-_SHADED = "The shaded bars are in sample: the values were chosen on them."
+_SHADED = "The shaded bars are in sample: the values were chosen on them. The others were not seen."
 _UNSEEN = " Only the columns marked unseen are out of sample."
 
 
@@ -126,19 +149,33 @@ def _curves(training: Training, found: ComponentTraining) -> dict[str, list[Step
     return curves
 
 
-def _headline(pages: Sequence[_ComponentPage], objective: str, backtests: Backtests) -> Section:
+def _result(backtests: Backtests, where: str) -> Section:
+    """Return what came out where training has not looked, or that there is no such bar."""
     chosen, held = backtests.chosen_unseen, backtests.held_unseen
+    same = "the same symbols, equal amounts, the same costs"
+    inside = result_card(f"Chosen, {where}", backtests.chosen, [])
     if chosen is None or held is None or backtests.defaults_unseen is None:
+        cards = [inside, result_card(f"Buy and hold, {where}", backtests.held, [same])]
         proof = "No bar is left that training has not seen; a walk-forward test makes some."
     else:
+        cards = [
+            result_card("Chosen, unseen", chosen, ["out of sample"]),
+            result_card("Buy and hold, unseen", held, [same]),
+            inside,
+        ]
         proof = (
             f"On prices that training did not see, the chosen parameters return "
             f"{percent(chosen.total_return)}, the defaults "
             f"{percent(backtests.defaults_unseen.total_return)}, buying and holding "
             f"{percent(held.total_return)}."
         )
-    cards = [_card(page, objective) for page in pages]
-    return Section("What was chosen", [Cards(cards), Paragraph(proof)])
+    return Section("Result", [Cards(cards), Paragraph(proof)])
+
+
+def _headline(pages: Sequence[_ComponentPage], training: Training) -> Section:
+    parts: list[Part] = [Cards([_card(page, training.objective_name) for page in pages])]
+    parts += meaning(training.objective_name, training.objective_meaning)
+    return Section("What was chosen", parts)
 
 
 def _n_trades(found: ComponentTraining) -> float:
@@ -165,15 +202,16 @@ def _card(page: _ComponentPage, objective: str) -> Card:
         found.key,
         values or "no parameter",
         [
-            f"{objective} {number(found.objective, 3)} in sample{beside}",
+            f"{objective} {number(found.objective, 3)} in sample, not smoothed{beside}",
             f"{count(n_trades)} trades in sample{each}",
         ],
         cautions,
     )
 
 
-def _parameter_table(pages: Sequence[_ComponentPage], objective: str) -> Table:
-    rows = []
+def _parameter_table(pages: Sequence[_ComponentPage], training: Training) -> Table:
+    objective = training.objective_name
+    rows: list[list[str | Cell]] = []
     for page in pages:
         found = page.found
         for dim in found.dimensions:
@@ -182,12 +220,12 @@ def _parameter_table(pages: Sequence[_ComponentPage], objective: str) -> Table:
                 [
                     found.key,
                     dim.name,
-                    number(found.params[dim.name], 5),
+                    Cell(number(found.params[dim.name], 5), float(found.params[dim.name])),
                     number(found.defaults[dim.name]),
                     f"{number(dim.min)} to {number(dim.max)}",
                     _step(dim),
-                    number(curve.neighbourhood if curve else None, 3),
-                    percent(curve.breadth if curve else None, 0),
+                    _figure(curve.neighbourhood if curve else None, number),
+                    _figure(curve.breadth if curve else None, percent),
                     "yes" if found.at_edge.get(dim.name, False) else "no",
                 ]
             )
@@ -199,18 +237,25 @@ def _parameter_table(pages: Sequence[_ComponentPage], objective: str) -> Table:
             "Default",
             "Range",
             "Step",
-            "Score",
+            "Smoothed score",
             "Of highest",
             "Edge",
         ],
         rows,
         ["left", "left", *["right"] * 7],
         note=(
-            f"Score: {objective} in sample, averaged over the steps around the chosen value, "
-            "weighted to the middle. Of highest: that score as a share of the highest single step. "
+            f"Smoothed score: {objective} in sample, averaged over the steps around the chosen "
+            "value and weighted to the middle; the figure above is the plain one, at the chosen "
+            "values alone. Of highest: the smoothed score as a share of the highest single step. "
             "Edge: whether the best lies at the end of the range."
         ),
+        minor=["Component", "Step", "Of highest", "Edge"] if len(pages) == 1 else ["Step", "Edge"],
     )
+
+
+def _figure(value: float | None, write: Callable[..., str]) -> Cell:
+    places = 3 if write is number else 0
+    return Cell(write(value, places), None if value is None else float(value))
 
 
 def _ensembles(pages: Sequence[_ComponentPage], objective: str) -> list[Part]:
@@ -263,8 +308,9 @@ def _charts(training: Training, pages: Sequence[_ComponentPage]) -> Section:
         folds.append(Fold(page.found.key, parts, len(pages) <= OPEN_COMPONENTS))
     lead = (
         "A broad hill says that a small error in the value costs little, not that there is an "
-        "edge: luck makes hills too. The red line is the objective in sample, the bars count "
-        "winning and losing trades."
+        "edge: luck makes hills too. The red line is the plain objective of each step, in sample; "
+        "the value is chosen by the average over the shaded steps. The bars count winning and "
+        "losing trades."
     )
     return Section("Parameter charts", folds, lead)
 

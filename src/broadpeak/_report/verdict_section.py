@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from broadpeak._report.page import (
@@ -17,6 +18,7 @@ from broadpeak._report.page import (
     Facts,
     Finding,
     Findings,
+    Fold,
     Part,
     Section,
 )
@@ -27,6 +29,7 @@ from broadpeak._validation.walked import WalkForward
 from broadpeak.errors import BroadpeakError
 
 NOT_JUDGED = "not judged"
+NOT_TESTED, SHOWN = "not tested", "shown only"
 LEVELS = {"pass": OK, "doubtful": DOUBT, "fail": BAD}
 
 
@@ -55,8 +58,18 @@ def verdict_section(verdict: Verdict | None, why_not: str, where: str) -> Sectio
     answer = Answer(verdict.status, LEVELS.get(verdict.status, OPEN), verdict.summary)
     parts: list[Part] = [answer, Facts(_facts(verdict, where))]
     if len(verdict.tests):
-        parts.append(Findings(_findings(verdict)))
+        found = _findings(verdict)
+        parts.append(Fold(_counted(found), [Findings(found)], is_open=False))
     return Section("Verdict", parts)
+
+
+def _counted(findings: Sequence[Finding]) -> str:
+    """Return how the tests ended, for the line that opens them."""
+    words = Counter(finding.word for finding in findings)
+    ends = ", ".join(
+        f"{words[word]} {word}" for word in (*reversed(LEVELS), NOT_TESTED, SHOWN) if words[word]
+    )
+    return f"The {len(findings)} tests it rests on: {ends}"
 
 
 def _facts(verdict: Verdict, where: str) -> list[Fact]:
@@ -95,7 +108,7 @@ def _words(row: Mapping[str, Any]) -> str:
     """Return the status as the page says it: a figure without one is shown for itself."""
     if row["status"] != "-":
         return str(row["status"])
-    return "not tested" if row["figure"] is None else "shown only"
+    return NOT_TESTED if row["figure"] is None else SHOWN
 
 
 def _findings(verdict: Verdict) -> list[Finding]:

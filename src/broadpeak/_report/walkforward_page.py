@@ -3,32 +3,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from broadpeak._portfolio.portfolio import Portfolio
+from broadpeak._report.charts.account_charts import MOST_LINES, drift_figure
 from broadpeak._report.charts.walk_chart import walk_forward_figure
 from broadpeak._report.page import (
-    Card,
-    Cards,
     Chart,
+    Columns,
+    Fold,
+    Part,
     Section,
     Table,
     write_page,
+)
+from broadpeak._report.performance_sections import (
+    components_section,
+    costs_section,
+    falls_section,
+    months_section,
 )
 from broadpeak._report.sections import (
     account_section,
     footer,
     frame_table,
     how_it_was_made,
-    metrics_of,
+    meaning,
     one_line,
+    parameter_section,
+    result_section,
     trade_section,
 )
 from broadpeak._report.verdict_section import judged, verdict_section
-from broadpeak._report.wording import DASH, count, moment, percent, ratio
+from broadpeak._report.wording import DASH, count, moment, number
 from broadpeak._validation.walked import WalkForward
 
 _BOUNDS = ("train_start", "train_end", "test_start", "test_end")
@@ -42,20 +52,25 @@ def walk_forward_report(walked: WalkForward, *, path: str | Path, verdict: bool)
     value = one_line(walked.portfolio.value)
     chart = walk_forward_figure(value, cycles, objective=objective, held=one_line(held.value))
     words = (
-        f"Account value over the {count(len(cycles))} cycles, none of its bars seen in training; "
+        f"Account value over the {count(len(cycles))} cycles, a dotted line where a cycle begins; "
         f"below, {objective} of each cycle in and out of sample."
     )
     sections = [
         verdict_section(*judged(walked, wanted=verdict), "out of sample"),
         _headline(walked, held),
         account_section(
-            {"Out of sample": walked.portfolio},
-            more={"Buy and hold": held},
+            {"Out of sample": walked.portfolio, "Buy and hold": held},
             title="Out of sample",
+            lead="No bar of this section was seen by the training that traded it.",
             equity=Chart(chart, words),
         ),
-        Section("Cycles", [_cycle_table(walked.cycles)]),
+        *months_section("Out of sample", walked.portfolio, held),
+        falls_section({"Out of sample": walked.portfolio, "Buy and hold": held}),
+        Section("Cycles", [_cycle_table(walked.cycles), *_drift(walked)], _DRIFT),
         trade_section(walked.portfolio),
+        *components_section(walked.portfolio),
+        costs_section(walked.portfolio),
+        _last_parameters(walked),
         how_it_was_made(
             walked.strategy, walked.settings, environment, walked.notes, seconds=walked.seconds
         ),
@@ -78,7 +93,8 @@ def _cycle_table(table: pd.DataFrame) -> Table:
         "tested": _spans(table["test_start"], table["test_end"]),
     }
     rest = table.drop(columns=list(_BOUNDS)).reset_index(drop=True)
-    return frame_table(pd.concat([keys, pd.DataFrame(spans), rest], axis=1))
+    frame = pd.concat([keys, pd.DataFrame(spans), rest], axis=1)
+    return frame_table(frame, minor=["trained", "tested", "in sample", "trades", "members"])
 
 
 def _spans(first: pd.Series, last: pd.Series) -> list[str]:
@@ -91,23 +107,48 @@ def _spans(first: pd.Series, last: pd.Series) -> list[str]:
 def _headline(walked: WalkForward, held: Portfolio) -> Section:
     stats = walked.stats
     won, tested = stats["profitable_cycles"], stats["tested_cycles"]
-    traded = Card(
-        "All test segments, out of sample",
-        f"{percent(stats['total_return'])} on capital",
-        [
-            _sharpe_and_fall(metrics_of(walked.portfolio)),
-            f"{count(stats['num_trades'])} trades; {won} of {tested} test segments won",
-        ],
-    )
-    metrics = metrics_of(held)
-    beside = Card(
-        "Buy and hold on the same bars",
-        f"{percent(metrics['total_return'])} on capital",
-        [_sharpe_and_fall(metrics), "the same symbols, equal amounts, the same costs"],
-    )
-    return Section("Result", [Cards([traded, beside])])
+    lines = [f"{won} of {tested} test segments won"]
+    section = result_section("All test segments, out of sample", walked.portfolio, held, lines)
+    words = meaning(walked.objective_name, walked.objective_meaning)
+    return Section(section.title, [*section.parts, *words])
 
 
-def _sharpe_and_fall(metrics: Mapping[str, float]) -> str:
-    sharpe, fall = ratio(metrics["sharpe_ratio"]), percent(metrics["max_drawdown"])
-    return f"Sharpe ratio on capital {sharpe}, largest drawdown {fall}"
+_DRIFT = (
+    "Values that stay where they are from cycle to cycle were found; values that jump from end to "
+    "end of their range were drawn."
+)
+OPEN_DRIFTS = 4  # parameters whose drift is open
+
+
+def _drift(walked: WalkForward) -> list[Part]:
+    """Return what each cycle chose for each parameter, over the range that was searched."""
+    dimensions = {
+        dim.name: dim
+        for found in walked.trainings[-1].components.values()
+        for dim in found.dimensions
+        if dim.searched
+    }
+    cycles = [str(number) for number in range(1, len(walked.trainings) + 1)]
+    charts: list[Part] = []
+    for name, dim in dimensions.items():
+        values = {
+            key: np.array([one.params[key].get(name, np.nan) for one in walked.trainings])
+            for key, found in walked.trainings[-1].params.items()
+            if name in found
+        }
+        drawn = dict(list(values.items())[:MOST_LINES])
+        words = f"{name} as each cycle chose it, between {number(dim.min)} and {number(dim.max)}."
+        charts.append(Chart(drift_figure(drawn, cycles, name, (dim.min, dim.max)), words))
+    if len(charts) < 2:
+        return charts
+    parts: list[Part] = [Columns(charts[:OPEN_DRIFTS])]
+    if len(charts) > OPEN_DRIFTS:
+        parts.append(Fold("More parameters", [Columns(charts[OPEN_DRIFTS:])], is_open=False))
+    return parts
+
+
+def _last_parameters(walked: WalkForward) -> Section:
+    first, last = walked.trainings[-1].period
+    lead = f"Of the last training, on {moment(first)} to {moment(last)}: those to trade with."
+    origin = walked.provenance.rows()
+    return parameter_section(walked.params, origin, title="Parameters to trade", lead=lead)

@@ -3,14 +3,10 @@
 
 from __future__ import annotations
 
-import datetime as dt
-import decimal
-import enum
-import fractions
 import math
-import numbers
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, overload
 
 import numpy as np
@@ -18,9 +14,10 @@ import pandas as pd
 
 from broadpeak._core import check, drawing
 from broadpeak._core.aliases import Index, Series
-from broadpeak._core.labels import factorize, plain
 from broadpeak._search.cells import Cells, choose_cell, edges, make_cells, robustness
-from broadpeak._search.protocol import LARGEST
+from broadpeak._search.labelled import LabelLevel, level_names, read_level, score_values
+from broadpeak._search.scoregrid import HELD, LevelScores, ScoreGrid, axes_of, score_grid
+from broadpeak._search.scorelines import ScoreCuts, ScoreLines, score_cuts, score_lines
 from broadpeak._search.selectors import (
     HILL,
     HILL_OF_SEVERAL,
@@ -38,6 +35,11 @@ from broadpeak.errors import ParamError, broken_rule
 from broadpeak.types import FloatArray, IntArray
 
 __all__ = ["EdgeFlags", "Ensemble", "Hill", "Peak", "Plateau", "Selection", "select"]
+
+
+MAP_CELLS = 30_000  # of all maps of a slider on a page
+SLIDER_STEPS = 40
+PAGE_LINES = 300
 
 
 class EdgeFlags(dict[str, bool]):
@@ -196,33 +198,61 @@ class Selection:
         >>> [trace.name for trace in figure.data]
         ['score', 'chosen 2', 'highest 2']
         """
-        read = _read(self.scores)
-        names = [level.name for level in read.levels]
-        several = [level for level in read.levels if len(level.labels) > 1]
-        # Numbers before names: a hill can be seen over them.
-        wide = [level.name for level in sorted(several, key=lambda level: level.numbers is None)]
-        for role, name in (("x", x), ("y", y)):
-            if name is not None:
-                check.one_of(role, name, names)
-        if x is not None and x == y:
-            raise ParamError(broken_rule("x and y", "be two parameters", (x, y)))
-        given = [name for name in (x, y) if name is not None]
-        others = [name for name in [*wide, *names] if name not in given]
-        first = x if x is not None else others.pop(0) if others else None
-        if first in others:
-            others.remove(first)
-        second = y if y is not None else next(iter(others), None)
-        if first is None:
-            first, second = second, None
-        return _drawn(self, read, [name for name in (first, second) if name is not None])
+        read = by_level(self)
+        names = axes_of(read, (x, y), ("x", "y"))
+        return drawing.draw("score-grid", score_grid(read, names, others=HELD))
 
-    def __str__(self) -> str:
-        text = f"{_shown(self.params)}: score {self.score:.4g}"
-        if not math.isnan(self.robustness):
-            text += f", robustness {self.robustness:.2g}"
-        if self.peak_params != self.params:
-            text += f" (highest score {self.peak_score:.4g} at {_shown(self.peak_params)})"
-        lines = [text]
+    def report(self, path: str | Path) -> Path:
+        """Write a page about the choice: what was chosen and why, maps, cuts and the best scores.
+
+        Parameters
+        ----------
+        path : str or Path
+            Where to write the HTML file, which opens offline; its folder is made.
+
+        Returns
+        -------
+        Path
+
+        Raises
+        ------
+        ParamError
+            If `path` is none, or cannot be written.
+
+        Examples
+        --------
+        >>> import pandas as pd, tempfile
+        >>> chosen = select(pd.Series([1.0, 3.0, 4.0, 3.0, 1.0]))
+        >>> chosen.report(f"{tempfile.mkdtemp()}/choice.html").name
+        'choice.html'
+        """
+        target = check.path("path", path, 'Type: selection.report("choice.html").')
+        read = by_level(self)
+        names = axes_of(read, (None, None), ("x", "y"))
+        several = [level.name for level in read.levels if len(level.labels) > 1]
+        many = axes_of(read, (None, None, None), ("x", "y", "z")) if len(several) > 2 else []
+        limits = (MAP_CELLS, MAP_CELLS, SLIDER_STEPS)
+        pictures = SelectionPictures(
+            choice=score_grid(read, names, others=HELD),
+            average=score_grid(read, names, others="mean") if len(several) > 2 else None,
+            volume=score_grid(read, many, others=HELD, most=limits, most_cells=MAP_CELLS)
+            if many
+            else None,
+            lines=score_lines(read, at=None, most=PAGE_LINES),
+            cuts=score_cuts(read, at=None, through=None),
+        )
+        return Path(drawing.draw("selection-report", self, path=target, pictures=pictures))
+
+    def cautions(self) -> list[str]:
+        """Return what to know before the choice is believed, a sentence each; often none.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> select(pd.Series([1.0, 2.0, 3.0])).cautions()
+        ['At the edge of level_0: a wider range may hold a better one.']
+        """
+        lines = []
         if is_narrow(self.robustness, len(self.scores)):
             lines.append("Low robustness: the scores beside this choice do not carry it.")
         edges_at = [name for name, flag in self.at_edge.items() if flag]
@@ -232,66 +262,43 @@ class Selection:
             )
         if self.unused:
             lines.append(f"No difference to any score: {_listed(self.unused)}.")
-        return "\n".join(lines)
+        return lines
+
+    def __str__(self) -> str:
+        text = f"{_shown(self.params)}: score {self.score:.4g}"
+        if not math.isnan(self.robustness):
+            text += f", robustness {self.robustness:.2g}"
+        if self.peak_params != self.params:
+            text += f" (highest score {self.peak_score:.4g} at {_shown(self.peak_params)})"
+        return "\n".join([text, *self.cautions()])
 
     def __repr__(self) -> str:
         return f"<Selection {self}>"
 
 
-def _drawn(selection: Selection, read: _ReadScores, names: list[str]) -> Any:
-    """Draw the scores over one or two levels, the others as chosen."""
-    shown = [next(level for level in read.levels if level.name == name) for name in names]
-    others = [level for level in read.levels if level.name not in names]
-    seen = np.ones(len(read.values), dtype=np.bool_)
-    for level in others:
-        code = level.codes[selection.cell]
-        seen &= level.codes == code
-    ticks = {
-        level.name: [str(label) for label in level.labels]
-        for level in shown
-        if level.numbers is None
-    }
-    steps = [
-        np.arange(float(len(level.labels))) if level.numbers is None else level.numbers
-        for level in shown
-    ]
+@dataclass(frozen=True, slots=True, eq=False)
+class SelectionPictures:
+    """What the page of a choice draws; None where there are too few parameters for it."""
 
-    def at(row: int) -> dict[str, float]:
-        return {
-            level.name: float(step[level.codes[row]])
-            for level, step in zip(shown, steps, strict=True)
-        }
+    choice: ScoreGrid
+    average: ScoreGrid | None
+    volume: ScoreGrid | None
+    lines: ScoreLines
+    cuts: ScoreCuts
 
-    objective = "score" if selection.scores.name is None else str(selection.scores.name)
-    title = f"{objective} over {' and '.join(names)}"
-    held = _shown(
-        {one.name: one.labels[one.codes[selection.cell]] for one in others if len(one.labels) > 1}
-    )
-    title += f" ({held})" if held else ""
-    chosen, highest = at(selection.cell), at(selection.peak) if seen[selection.peak] else None
-    if len(names) == 1:
-        (name,), (step,) = names, steps
-        value = chosen[name] if name in ticks else float(selection.params[name])
-        return drawing.draw(
-            "score-line",
-            pd.Series(read.values[seen], index=pd.Index(step[shown[0].codes[seen]], name=name)),
-            objective=objective,
-            title=title,
-            chosen=(value, selection.score),
-            highest=None if highest is None else (highest[name], selection.peak_score),
-            ticks=ticks.get(name),
-        )
-    table = np.full((len(steps[1]), len(steps[0])), np.nan)
-    table[shown[1].codes[seen], shown[0].codes[seen]] = read.values[seen]
-    columns, index = pd.Index(steps[0], name=names[0]), pd.Index(steps[1], name=names[1])
-    return drawing.draw(
-        "score-heatmap",
-        pd.DataFrame(table, index=index, columns=columns),
-        objective=objective,
-        chosen=chosen,
-        highest=highest,
-        ticks=ticks,
-        title=title,
+
+def by_level(selection: Selection) -> LevelScores:
+    """Return what was chosen from by the labels of its levels, with the choice and the peak."""
+    scores = selection.scores
+    read = _read(scores)
+    return LevelScores(
+        read.levels,
+        _checked_scores(scores),
+        "score" if scores.name is None else str(scores.name),
+        chosen=selection.cell,
+        chosen_score=selection.score,
+        between=None if read.x is None else float(next(iter(selection.params.values()))),
+        highest=selection.peak,
     )
 
 
@@ -376,7 +383,7 @@ def select(
     """
     if by is not None:
         _checked_scores(scores)
-        return _each(scores, _names(scores.index), method, by)
+        return _each(scores, level_names(scores.index), method, by)
     read = _read(scores)
     cells, codes, order = read.cells, read.cells.codes, read.order
     names = [level.name for level in read.levels]
@@ -440,7 +447,7 @@ class _ReadScores:
 def _read(scores: Series) -> _ReadScores:
     """Return `scores` as cells of a grid, checked."""
     values = _checked_scores(scores)
-    names = _names(scores.index)
+    names = level_names(scores.index)
     levels = [read_level(scores.index, position, name) for position, name in enumerate(names)]
     codes = np.column_stack([level.codes for level in levels])
     order = np.lexsort(codes.T[::-1])
@@ -484,19 +491,7 @@ def _each(
 
 
 def _checked_scores(scores: object) -> FloatArray:
-    remedy = "Pass a Series with one index level a parameter, such as the result of a sweep."
-    if not isinstance(scores, pd.Series):
-        raise ParamError(broken_rule("scores", "be a pandas Series", scores, remedy))
-    if scores.empty:
-        raise ParamError(broken_rule("scores", "hold at least one score", len(scores), remedy))
-    rule = "hold numbers that a float can hold"
-    if scores.dtype.kind in "cmM":  # numpy would count nanoseconds, and leave out imaginary parts
-        raise ParamError(broken_rule("scores", rule, str(scores.dtype)))
-    try:
-        values = scores.to_numpy(dtype=np.float64, na_value=np.nan)
-    except (TypeError, ValueError, OverflowError) as error:
-        raise ParamError(broken_rule("scores", rule, scores.dtype)) from error
-    values = np.where(np.abs(values) > LARGEST, np.inf, values)
+    values = score_values(scores)
     if not np.isfinite(values).any():
         rule = "hold at least one finite score"
         remedy = "No combination was usable: look at the trades of one of them."
@@ -511,103 +506,3 @@ def _check_duplicates(index: Index, codes: IntArray, order: IntArray) -> None:
         twice = index[int(order[1:][same][0])]
         remedy = "Average or drop the others first, as in scores.groupby(level=[...]).mean()."
         raise ParamError(broken_rule("scores", "have one row a combination", twice, remedy))
-
-
-def _names(index: Index) -> list[str]:
-    names = [
-        f"level_{position}" if name is None else str(name)
-        for position, name in enumerate(index.names)
-    ]
-    if len(set(names)) < len(names):
-        remedy = "Rename them with scores.rename_axis([...])."
-        raise ParamError(broken_rule("the index levels", "have distinct names", names, remedy))
-    return names
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class LabelLevel:
-    """One level of the index of some scores."""
-
-    name: str
-    # Each label once: numbers and dates ascending, then names. The order does not depend on the
-    # order of the rows.
-    labels: tuple[Any, ...]
-    # The run of each label. Labels of one run are neighbours in their order: the numbers are one
-    # run, dates another; a name (a string, a boolean, None, NaN, anything else) is alone.
-    runs: IntArray
-    # The label of each row.
-    codes: IntArray
-
-    @property
-    def numbers(self) -> FloatArray | None:
-        """The labels as numbers; None where one of them is no finite number."""
-        if self.runs[-1] or not isinstance(self.labels[0], numbers.Number):
-            return None
-        if isinstance(self.labels[0], (bool, enum.Enum)):
-            return None
-        try:
-            values = np.array([float(label) for label in self.labels])
-        except (OverflowError, TypeError):
-            return None
-        return values if np.isfinite(values).all() else None
-
-
-def read_level(index: Index, position: int, name: str) -> LabelLevel:
-    """Return the level of `index` at `position`."""
-    if isinstance(index, pd.MultiIndex):
-        level, codes_of_rows = (
-            index.levels[position],
-            np.asarray(index.codes[position], dtype=np.int64),
-        )
-    else:
-        level, codes_of_rows = index, np.arange(len(index))
-    unique, recode = factorize(level)
-    used, codes = np.unique(np.append(recode, -1)[codes_of_rows], return_inverse=True)
-    # The last code stands for what pandas calls missing.
-    labels = [*map(plain, unique), pd.NaT if level.dtype.kind in "mM" else math.nan]
-    if isinstance(level.dtype, pd.CategoricalDtype) and level.dtype.ordered:
-        kinds: list[Hashable] = [*["given"] * len(unique), None]
-        ranked = [*(code for code in used if code >= 0), *(code for code in used if code < 0)]
-    else:
-        kinds = list(map(_kind, labels))
-        ranked = sorted(used, key=lambda code: _sort_key(kinds[code], labels[code]))
-    code_of = {code: rank for rank, code in enumerate(ranked)}
-    positions = np.array([code_of[code] for code in used], dtype=np.int64)
-    runs = _runs([kinds[code] for code in ranked])
-    return LabelLevel(name, tuple(labels[code] for code in ranked), runs, positions[codes])
-
-
-def _runs(kinds: list[Hashable]) -> IntArray:
-    """Return the run of each label, from their kinds in order: a name is one of its own."""
-    runs = np.zeros(len(kinds), dtype=np.int64)
-    for i in range(1, len(kinds)):
-        begins = kinds[i] is None or kinds[i] != kinds[i - 1]
-        runs[i] = runs[i - 1] + begins
-    return runs
-
-
-def _kind(label: Any) -> Hashable:
-    """Return what a label can be ordered with; None for a name."""
-    if isinstance(label, (bool, enum.Enum)) or (pd.api.types.is_scalar(label) and pd.isna(label)):
-        return None
-    if isinstance(label, (int, float, decimal.Decimal, fractions.Fraction)):
-        return "a number"
-    if isinstance(label, dt.datetime):
-        return "b time", label.tzinfo is not None
-    if isinstance(label, dt.timedelta):
-        return "d span"
-    for kind, name in ((dt.date, "c date"), (dt.time, "e hour")):
-        if isinstance(label, kind):
-            return name
-    return ("f period", label.freqstr) if isinstance(label, pd.Period) else None
-
-
-def _sort_key(kind: Hashable, label: Any) -> tuple[Any, ...]:
-    """Return a key under which labels of one kind lie side by side, and names come last."""
-    type_name = type(label).__name__
-    if kind is None:
-        return "z", type_name, repr(label)
-    name, more = kind if isinstance(kind, tuple) else (kind, "")
-    if name == "a number" and type(label) is not int and math.isfinite(label):
-        return name, more, fractions.Fraction(label), type_name
-    return name, more, label, type_name

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 from broadpeak._core import check
 from broadpeak.errors import ParamError, broken_rule
@@ -62,3 +62,33 @@ def _check(name: str, value: object) -> None:
         raise ParamError(broken_rule(name, "be 0 or more", value))
     if name == "slippage" and number >= 1.0:
         raise ParamError(broken_rule(name, "be below 1, a share of price", value))
+
+
+_PAID = ("spread", "commission", "fees", "roll_long", "roll_short", "slippage")
+MOST_SLIPPAGE = 0.999  # a share of the price
+
+
+def is_free(costs: Costs) -> bool:
+    """Return whether nothing is charged, nor paid out.
+
+    Examples
+    --------
+    >>> is_free(Costs(lot_amount=100)), is_free(Costs(spread=0.02))
+    (True, False)
+    """
+    return not any(getattr(costs, name) for name in _PAID)
+
+
+def scaled(costs: Costs, factor: float) -> Costs:
+    """Return `factor` times what is paid; rollover that is received stays as it is.
+
+    Examples
+    --------
+    >>> twice = scaled(Costs(fees=0.001, roll_short=-0.01), 2.0)
+    >>> twice.fees, twice.roll_short
+    (0.002, -0.01)
+    """
+    values = {name: getattr(costs, name) for name in _PAID}
+    paid = {name: value * factor if value > 0 else value for name, value in values.items()}
+    paid["slippage"] = min(paid["slippage"], MOST_SLIPPAGE)
+    return replace(costs, **paid)

@@ -202,9 +202,7 @@ def _events_of_pairs(pairs: _SeriesPairs) -> Events:
         return _events_of_families(pairs, family[series.high], n_families)
     if n_series > _MOST_SERIES:
         return _compared(pairs, threads.parts_for(_cost_of_comparing(pairs)))
-    table = np.full(n_series * n_series, -1, np.int32)
-    codes = np.empty(len(series.high), np.int32)
-    n_pairs = pair_table(series.high, series.low, n_series, table, codes)
+    table, codes, n_pairs = _numbered(series)
     is_plain = n_pairs == len(codes) and bool(pairs.up) and bool(pairs.down)
     dense = _cost_of_comparing(pairs) * n_pairs / len(codes)
     found = _kinetic(series, n_pairs, table, dense)
@@ -232,6 +230,35 @@ def _events_of_pairs(pairs: _SeriesPairs) -> Events:
     bars, actions = np.empty(n_events, np.int32), np.empty(n_events, np.uint8)
     n_events = deal(starts, events, codes, pairs.up, pairs.down, out_starts, bars, actions)
     return Events(out_starts, bars[:n_events], actions[:n_events])
+
+
+def _numbered(series: _Series) -> tuple[AnyArray, AnyArray, int]:
+    """Return the code of each key and of each column, and the number of pairs (`pair_table`)."""
+    table = np.full(series.n * series.n, -1, np.int32)
+    codes = np.empty(len(series.high), np.int32)
+    return table, codes, pair_table(series.high, series.low, series.n, table, codes)
+
+
+def listed_pairs(
+    entries: Crossing, exits: Crossing, keys_at_a_time: float
+) -> tuple[SortedLists, AnyArray, AnyArray, int, bool] | None:
+    """Return sorted lists of all series of entries and exits that are the reverse of each other.
+
+    With them come the code of each key and of each column, how many pairs there are, and whether
+    even codes, which are those of a rise, are entries. None where another way is quicker.
+    """
+    groups = _groups((entries, exits, None, None))
+    pairs = groups[0]
+    if len(groups) > 1 or {pairs.up, pairs.down} != {LONG_IN, LONG_OUT} or pairs.left.shape[1] < 2:
+        return None
+    series = _Series.of(pairs)
+    family = np.empty(series.n, np.int64)
+    if series.n > _MOST_SERIES or families_of(series.high, series.low, family) > 1:
+        return None
+    table, codes, n_pairs = _numbered(series)
+    dense = _cost_of_comparing(pairs) * n_pairs / len(codes)
+    lists = SortedLists.of(series, n_pairs, dense, keys_at_a_time) if n_pairs else None
+    return None if lists is None else (lists, table, codes, n_pairs, pairs.up == LONG_IN)
 
 
 def _events_of_families(pairs: _SeriesPairs, family: IntArray, n_families: int) -> Events:
@@ -401,6 +428,71 @@ def _twins(
     return found
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class SortedLists:
+    """Sorted lists of series, one for each stretch of bars; what changes places has crossed.
+
+    Attributes
+    ----------
+    series : _Series
+    entering : int64 array, shape (series,)
+        The series by their starts.
+    seams : list of int, int64 array
+        The first bar of each stretch, and the series by their values on the bar before.
+    bounds : list of int
+        Where stretches begin and end.
+    n_keys : int
+        About how many pairs change places on one stretch.
+    most : int
+        How many are too many.
+    """
+
+    series: _Series
+    entering: IntArray
+    seams: list[tuple[int, IntArray]]
+    bounds: list[int]
+    n_keys: int
+    most: int
+
+    @classmethod
+    def of(
+        cls, series: _Series, n_pairs: int, dense: float, keys_at_a_time: float = np.inf
+    ) -> SortedLists | None:
+        """Return the lists of series; None where comparing, which costs `dense`, is quicker.
+
+        There is one for each core that is free, and as many times that as hold so many keys.
+        """
+        n_bars = series.left.shape[1]
+        swap = _LARGE_SWAP if series.n > _LARGE else _SWAP
+        n_swaps = series.swaps_of_a_bar() * n_bars
+        fixed = series.n * n_bars * _BAR_OF_SERIES
+        share = min(1.0, n_pairs / (0.5 * series.n * (series.n - 1)))
+        cost = n_swaps * swap + fixed
+        dense += n_swaps * share * _EVENT
+        if cost > dense:
+            return None
+        n_parts = threads.parts_for(cost)
+        n_parts *= max(1, min(round(n_swaps / n_parts / keys_at_a_time), n_bars // _NEAR))
+        seams = series.seams(n_parts)
+        n_parts = len(seams)
+        # What was seen of it may say little of the rest: it ends where it has cost more than
+        # comparing.
+        most = int(min(2.0 * dense / swap / n_parts, 2.0**30 / n_parts))
+        return cls(
+            series, np.argsort(series.starts, kind="stable"), seams,
+            [*(bar for bar, _ in seams), n_bars], int(n_swaps / n_parts), most,
+        )  # fmt: skip
+
+    def look(self, part: int) -> tuple[AnyArray, IntArray, int]:
+        """Return the keys of a stretch, where those of each bar end, and how it went."""
+        one = self.series
+        keys = np.empty(int(1.25 * self.n_keys) + 1024, np.int32)
+        return swaps(
+            one.left, one.left_used, one.right, one.right_used, one.starts, self.entering,
+            self.seams[part][1], self.bounds[part], self.bounds[part + 1], keys, self.most,
+        )  # fmt: skip
+
+
 def _kinetic(
     series: _Series, n_pairs: int, table: AnyArray, dense: float
 ) -> tuple[IntArray, AnyArray] | None:
@@ -408,32 +500,17 @@ def _kinetic(
 
     None where comparing, which costs `dense`, is quicker, or a series has gaps.
     """
-    n_bars = series.left.shape[1]
     if n_pairs == 0:
         return np.zeros(1, np.int64), np.zeros(0, np.int32)
-    swap = _LARGE_SWAP if series.n > _LARGE else _SWAP
-    n_swaps = series.swaps_of_a_bar() * n_bars
-    fixed = series.n * n_bars * _BAR_OF_SERIES
-    share = min(1.0, n_pairs / (0.5 * series.n * (series.n - 1)))
-    cost = n_swaps * swap + fixed
-    dense += n_swaps * share * _EVENT
-    if cost > dense:
+    lists = SortedLists.of(series, n_pairs, dense)
+    if lists is None:
         return None
-    entering = np.argsort(series.starts, kind="stable")
-    seams = series.seams(threads.parts_for(cost))
-    bounds = [*(bar for bar, _ in seams), n_bars]
-    n_parts = len(seams)
-    # What was seen of it may say little of the rest: it ends where it has cost more than comparing.
-    most = int(min(2.0 * dense / swap / n_parts, 2.0**30 / n_parts))
+    n_parts = len(lists.seams)
     counts = np.zeros((n_parts, n_pairs + 1), np.int32)
-    found: list[tuple[AnyArray, IntArray, int]] = [(counts[0], bounds[0], 0)] * n_parts
+    found: list[tuple[AnyArray, IntArray, int]] = [(counts[0], lists.entering, 0)] * n_parts
 
     def look(part: int) -> None:
-        keys = np.empty(int(1.25 * n_swaps / n_parts) + 1024, np.int32)
-        found[part] = swaps(
-            series.left, series.left_used, series.right, series.right_used, series.starts,
-            entering, seams[part][1], bounds[part], bounds[part + 1], keys, most,
-        )  # fmt: skip
+        found[part] = lists.look(part)
         keys, ends, how = found[part]
         if how == FINE:
             tally(keys, ends, table, counts[part])
@@ -449,7 +526,7 @@ def _kinetic(
 
     def put(part: int) -> None:
         keys, ends, _ = found[part]
-        scatter(keys[: ends[-1]], ends, bounds[part], nexts[part], events)
+        scatter(keys[: ends[-1]], ends, lists.bounds[part], nexts[part], events)
 
     threads.share(put, n_parts)
     return starts, events

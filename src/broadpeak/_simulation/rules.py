@@ -26,7 +26,7 @@ from broadpeak._simulation._kernels.layout import (
     Terms,
 )
 from broadpeak._simulation._kernels.prices import any_nan, fill_missing
-from broadpeak._simulation.costs import Costs
+from broadpeak._simulation.costs import MOST_SLIPPAGE, Costs, scaled
 from broadpeak._simulation.stops import STOPS
 from broadpeak.errors import ParamError, broken_rule
 from broadpeak.types import AnyArray, BoolArray, FloatArray, IntArray
@@ -360,6 +360,17 @@ class Rules:
     costs: Costs = NO_COSTS
     whole: bool = False
 
+    def at_costs(self, factor: float) -> Rules:
+        """Return these rules at a multiple of all that is paid."""
+        slippage = _scaled(self.slippage, factor, MOST_SLIPPAGE)
+        return replace(
+            self,
+            fees=_scaled(self.fees, factor),
+            fixed_fees=_scaled(self.fixed_fees, factor),
+            slippage=slippage,
+            costs=scaled(self.costs, factor),
+        )
+
     def __post_init__(self) -> None:
         for name, allowed in _CHOICES:
             if getattr(self, name) not in allowed:
@@ -489,3 +500,13 @@ def settings_pool(settings: list[Setting], n_columns: int, n_bars: int) -> Setti
 
 NO_CHARGES = settings_pool([0.0] * N_SETTINGS, 1, 1)
 """Settings of a simulation that has none to tell."""
+
+
+def _scaled(setting: Setting, factor: float, most: float = math.inf) -> Setting:
+    """Return a multiple of a cost, at most `most`."""
+    if setting is None:
+        return None
+    if isinstance(setting, SharedRows):
+        return setting._replace(values=np.minimum(setting.values * factor, most))
+    found: float | FloatArray = np.minimum(setting * factor, most)
+    return found if isinstance(setting, np.ndarray) else float(found)

@@ -53,6 +53,7 @@ from broadpeak._simulation.figures import (
     trades_from_signals,
 )
 from broadpeak._simulation.fills import NO_DAYS, Fills
+from broadpeak._simulation.passage import Passed, pass_over
 from broadpeak._simulation.plans import Floor, Plan
 from broadpeak._simulation.rules import (
     NO_TABLE,
@@ -73,6 +74,8 @@ from broadpeak.types import AnyArray, BoolArray, FloatArray, IntArray
 
 RESULTS = 1 << 16  # result columns of an axis that are simulated at a time
 COLUMNS = 1 << 19  # and columns of crossings: every block of them finds what crosses anew
+COLUMNS_PASSED = 1 << 21  # where none is kept, and every column takes some bytes
+PASSED = 1 << 24  # bars of columns from which on crossings are not kept, where that can be
 EVENT, COLUMN = 6, 30  # what they cost, in about nanoseconds
 CHUNK = 1 << 22  # values of one input that are copied at a time, where copying is needed
 _SHORT = "positions may be short"
@@ -324,15 +327,33 @@ class Simulation:
         step = max(1, RESULTS // n)
         if self.is_described:
             if self._not_by_crossings() == "":
-                step = max(1, COLUMNS // n)
-            else:
-                step = max(1, min(step, CHUNK // max(1, self.prices.close.shape[1])))
+                yield from self._by_passes(needs, start)
+                return
+            step = max(1, min(step, CHUNK // max(1, self.prices.close.shape[1])))
         for first in range(0, n_groups, step):
             last = min(first + step, n_groups)
             part = self.part(first, last)
             rows = part.rows_of_summary(needs, np.repeat(start[first:last], n))
             yield np.arange(begin, begin + len(rows)), rows
             begin += len(rows)
+
+    def _by_passes(self, needs: int, start: FloatArray) -> Iterator[tuple[IntArray, FloatArray]]:
+        """Yield positions and rows of numbers of columns of crossings, some at a time."""
+        n = len(self.price_rows)
+        step = COLUMNS_PASSED
+        for begin in range(0, n, step):
+            end = min(begin + step, n)
+            part = self if end - begin == n else self.part(begin, end)
+            passed = part._passed(needs)
+            block = COLUMNS if passed is None else RESULTS
+            for first in range(begin, end, block):
+                last = min(first + block, end)
+                if passed is None:
+                    rows = self.part(first, last)._by_events(needs, start[first:last])
+                else:
+                    rows = np.zeros((last - first, N_FIGURES))
+                    part._write_passed(passed, rows, first - begin, needs, start[first:last])
+                yield np.arange(first, last), rows
 
     def _by_tables(self, needs: int, floor: Floor | None) -> Iterator[tuple[IntArray, FloatArray]]:
         """Yield positions and rows of numbers of columns at the levels of their stops."""
@@ -409,6 +430,43 @@ class Simulation:
         return self._checked(out, small, needs, start)
 
     def _by_crossings(self, needs: int, start: FloatArray) -> FloatArray:
+        passed = self._passed(needs)
+        if passed is None:
+            return self._by_events(needs, start)
+        out = np.zeros((len(self.price_rows), N_FIGURES))
+        self._write_passed(passed, out, 0, needs, start)
+        return out
+
+    def _passed(self, needs: int) -> Passed | None:
+        """Return the moments of very many crossings in one pass, where that is the quickest way."""
+        n, n_bars = len(self.price_rows), self.prices.shape[1]
+        rows = self.price_rows
+        if needs & ~MOMENTS or self._kept or n * n_bars < PASSED or self.prices.close.size > ROOM:
+            return None
+        entries, exits = self.crossings()
+        if len(entries.left_rows) < n or bool((rows != rows[0]).any()):
+            return None
+        _, cash, settings, terms = self._inputs()
+        if len(settings.offsets) > 1:
+            return None
+        account = self.prices, int(rows[0]), cash
+        return pass_over(
+            entries, exits, account, settings, 2 * TRADES_KEPT, next_open=terms.next_open
+        )
+
+    def _write_passed(
+        self, passed: Passed, out: FloatArray, first: int, needs: int, start: FloatArray
+    ) -> None:
+        """Write rows of numbers of the columns from `first` on."""
+        last = first + len(out)
+        cash = np.empty(len(out))
+        given = np.asarray(self.rules.init_cash)
+        cash[:] = given[first:last] if given.ndim else given
+        left = np.flatnonzero(passed.write(out, first, last, cash))
+        if len(left):
+            out[left] = self.take(left + first)._by_events(needs, start[left])
+
+    def _by_events(self, needs: int, start: FloatArray) -> FloatArray:
         n = len(self.price_rows)
         market, cash, settings, terms = self._inputs()
         late = terms.next_open

@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Hashable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -14,6 +14,7 @@ import pandas as pd
 from broadpeak._core.arrays import frozen
 from broadpeak._data.data import Data
 from broadpeak._prices.slicing import is_label
+from broadpeak._store.fingerprint import fingerprint
 from broadpeak.errors import DataError, ParamError, broken_rule
 from broadpeak.types import FloatArray
 
@@ -35,7 +36,21 @@ class Component(NamedTuple):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Bars:
-    """Prices of one symbol on its own calendar; every array is float64 (n_bars,) and read-only."""
+    """Prices of one symbol on its own calendar; every array is float64 (n_bars,) and read-only.
+
+    Attributes
+    ----------
+    asset : str
+    index : pandas.Index
+        Time of each bar.
+    open, high, low, close, volume, price : array
+    extra : dict of str to array
+        Other columns of the data.
+    market : Market, optional
+        Bars of all symbols, by which other series are known here.
+    made : dict
+        Series that were made to fit these bars, so that each is made once.
+    """
 
     asset: str
     index: pd.Index
@@ -45,6 +60,9 @@ class Bars:
     close: FloatArray
     volume: FloatArray
     price: FloatArray
+    extra: Mapping[str, FloatArray] = field(default_factory=dict)
+    market: Market | None = None
+    made: dict[Hashable, Any] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.close)
@@ -52,7 +70,8 @@ class Bars:
     @property
     def arrays(self) -> tuple[FloatArray, ...]:
         """All columns."""
-        return self.open, self.high, self.low, self.close, self.volume, self.price
+        prices = self.open, self.high, self.low, self.close, self.volume, self.price
+        return (*prices, *self.extra.values())
 
     def window(self, first: int, last: int) -> Bars:
         """Return the bars [first, last)."""
@@ -60,7 +79,12 @@ class Bars:
             return self
         cut = slice(first, last)
         columns = {name: getattr(self, name)[cut] for name in (*COLUMNS, "price")}
-        return Bars(self.asset, self.index[cut], **columns)
+        extra = {name: values[cut] for name, values in self.extra.items()}
+        return Bars(self.asset, self.index[cut], **columns, extra=extra, market=self.market)
+
+    def within(self, market: Market | None) -> Bars:
+        """Return the same bars among those of other symbols, or (None) alone."""
+        return replace(self, market=market, made={})
 
     def longer(self) -> Bars:
         """Return the bars and one more, with the last label, on which every price is the close."""
@@ -69,16 +93,92 @@ class Bars:
         return frozen_bars(self.asset, index, {**columns, "volume": np.append(self.volume, np.nan)})
 
     def tilted(self, factors: FloatArray) -> Bars:
-        """Return the bars with prices multiplied by `factors`, one a bar."""
-        prices = {name: getattr(self, name) * factors for name in COLUMNS[:4]}
-        return frozen_bars(self.asset, self.index, {**prices, "volume": self.volume})
+        """Return the bars alone, with prices multiplied by `factors`, one a bar."""
+        return self.with_prices({name: getattr(self, name) * factors for name in COLUMNS[:4]})
+
+    def with_prices(self, prices: Mapping[str, FloatArray]) -> Bars:
+        """Return the bars alone, with other prices and nothing else changed."""
+        return frozen_bars(self.asset, self.index, {**self.extra, "volume": self.volume, **prices})
+
+    def followed_by(self, last: Bars) -> Bars:
+        """Return bars alone of which the last ones are others."""
+        first, columns = self.window(0, len(self) - len(last)), {}
+        for name in (*COLUMNS, *self.extra):
+            parts = [
+                one.extra[name] if name in self.extra else getattr(one, name)
+                for one in (first, last)
+            ]
+            columns[name] = np.concatenate(parts)
+        return frozen_bars(self.asset, self.index, columns)
+
+    def fingerprint(self) -> dict[str, object]:
+        """Return what a run on these bars depends on."""
+        prices = {name: getattr(self, name) for name in COLUMNS}
+        return {
+            "asset": self.asset,
+            "index": self.index,
+            **prices,
+            "extra": dict(self.extra),
+            "market": self.market,
+        }
+
+    def __reduce__(self) -> tuple[object, ...]:
+        columns = (getattr(self, name) for name in (*COLUMNS, "price"))
+        return Bars, (self.asset, self.index, *columns, self.extra, self.market)
+
+
+class Market:
+    """Bars of all symbols, each up to the last one that a run may see; found when asked for.
+
+    Parameters
+    ----------
+    symbols : sequence of str
+    find : callable
+        Symbol → its bars, from the first of the data on.
+    """
+
+    __slots__ = ("_find", "_found", "_key", "symbols")
+
+    def __init__(self, symbols: Iterable[str], find: Callable[[str], Bars]) -> None:
+        self.symbols = tuple(symbols)
+        self._find = find
+        self._found: dict[str, Bars] = {}
+        self._key = b""
+
+    def bars(self, symbol: str) -> Bars:
+        """Return all bars of a symbol: always the same object."""
+        found = self._found.get(symbol)
+        return self._found.setdefault(symbol, self._find(symbol)) if found is None else found
+
+    def changed(self, change: Callable[[Bars], Bars]) -> Market:
+        """Return a market whose bars are made of these."""
+        return Market(self.symbols, lambda symbol: change(self.bars(symbol)))
+
+    def fingerprint(self) -> bytes:
+        """Return what the bars of all symbols count by in the key of a run."""
+        self._key = self._key or fingerprint([self.bars(symbol) for symbol in self.symbols])
+        return self._key
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _market_of, ({symbol: self.bars(symbol) for symbol in self.symbols},)
+
+
+def _market_of(bars: Mapping[str, Bars]) -> Market:
+    return Market(bars, bars.__getitem__)
+
+
+def windows_of(bars: Mapping[str, Bars], spans: Mapping[str, BarWindow]) -> dict[str, Bars]:
+    """Return the bars of each symbol in its span, among all bars up to the ends of the spans."""
+    market = Market(spans, lambda symbol: bars[symbol].window(0, spans[symbol].last))
+    return {symbol: bars[symbol].window(*span).within(market) for symbol, span in spans.items()}
 
 
 def frozen_bars(asset: str, index: pd.Index, columns: Mapping[str, FloatArray]) -> Bars:
-    """Return bars that nobody can change, with their mean price."""
-    arrays = {name: frozen(columns[name]) for name in COLUMNS}
-    mean = frozen((arrays["open"] + arrays["high"] + arrays["low"] + arrays["close"]) / 4)
-    return Bars(asset, index, **arrays, price=mean)
+    """Return bars that nobody can change, with their mean price; other columns are extra."""
+    arrays = {name: frozen(values) for name, values in columns.items()}
+    open_, high, low, close, volume = (arrays.pop(name) for name in COLUMNS)
+    mean = frozen((open_ + high + low + close) / 4)
+    return Bars(asset, index, open_, high, low, close, volume, mean, arrays)
 
 
 def bars_of(data: Data) -> dict[str, Bars]:
@@ -93,7 +193,7 @@ def bars_of(data: Data) -> dict[str, Bars]:
     if not isinstance(passed, Data):
         remedy = "Wrap frames with bp.Data.from_frames({symbol: frame}), or use bp.Data.sample()."
         raise ParamError(broken_rule("data", "be a bp.Data", data, remedy))
-    fields, found = data.fields, {}
+    fields, extra, found = data.fields, data.extra, {}
     for place, symbol in enumerate(data.symbols):
         has_price = ~np.isnan(fields["close"][place])
         is_whole = has_price.all()
@@ -107,6 +207,8 @@ def bars_of(data: Data) -> dict[str, Bars]:
         columns.setdefault("high", np.maximum(open_, close))
         columns.setdefault("low", np.minimum(open_, close))
         columns.setdefault("volume", np.full(len(close), np.nan))
+        for name, rows in extra.items():
+            columns[name] = rows[place] if is_whole else rows[place][has_price]
         index = data.index if is_whole else data.index[has_price]
         found[str(symbol)] = frozen_bars(str(symbol), index, columns)
     return found

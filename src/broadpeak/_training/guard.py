@@ -17,8 +17,10 @@ from functools import cached_property, partial
 from typing import NamedTuple, NoReturn, TypeAlias
 
 import numpy as np
+import pandas as pd
 
 from broadpeak._core import rng
+from broadpeak._core.arrays import frozen
 from broadpeak._search.protocol import SearchStep
 from broadpeak._search.searchspace import Dimension
 from broadpeak._training.components import Bars, Component
@@ -573,14 +575,20 @@ def _copy(
     `n_others` None: as many others as there are bars.
     """
     copied, spans, own = {}, {}, bars[cut.asset].index
+
+    def span(index: pd.Index) -> tuple[int, int]:
+        # Without a start all symbols keep their own, which may be earlier than that of another.
+        first = int(index.searchsorted(own[start])) if start else 0
+        return first, int(index.searchsorted(own[cut.bar], side="right"))
+
+    def change(one: Bars) -> Bars:
+        return _with_other_end(one, *span(one.index), cut.factor, n_others)
+
     for symbol, one in bars.items():
-        first, last = start, cut.bar + 1
-        if one.index is not own:
-            # Without a start all symbols keep their own, which may be earlier than that of another.
-            first = int(one.index.searchsorted(own[start])) if start else 0
-            last = int(one.index.searchsorted(own[cut.bar], side="right"))
-        copied[symbol] = _with_other_end(one, first, last, cut.factor, n_others)
-        spans[symbol] = first, last
+        spans[symbol] = (start, cut.bar + 1) if one.index is own else span(one.index)
+        # Other series of the strategy have other ends, too.
+        market = None if one.market is None else one.market.changed(change)
+        copied[symbol] = _with_other_end(one, *spans[symbol], cut.factor, n_others).within(market)
     return copied, spans
 
 
@@ -602,7 +610,29 @@ def _with_other_end(bars: Bars, first: int, last: int, factor: float, n_others: 
     np.divide(last_volume**2, near, out=near, where=near > 0)
     others[5] = others[:4].sum(axis=0) / 4
     columns.flags.writeable = False
-    return Bars(bars.asset, bars.index[first:end], *columns)
+    extra = {
+        name: _other_values(values[first:end], last - first, factor)
+        for name, values in bars.extra.items()
+    }
+    open_, high, low, close, volume, price = columns
+    index = bars.index[first:end]
+    return Bars(bars.asset, index, open_, high, low, close, volume, price, extra)
+
+
+def _other_values(values: FloatArray, n_same: int, factor: float) -> FloatArray:
+    """Return a column of any numbers with others from `n_same` on: mirrored, and moved far off."""
+    values = values.copy()
+    same, others = values[:n_same], values[n_same:]
+    known = same[np.isfinite(same)]
+    last = float(known[-1]) if len(known) else 0.0
+    size = max(float(np.abs(known).max(initial=0.0)), 1e-300) * FACTOR
+    others[~np.isfinite(others)] = last
+    sign = 1.0 if factor > 1 else -1.0
+    moved = np.where(np.arange(len(others)) < N_FIRST, sign * size, -sign * size)
+    with np.errstate(over="ignore"):  # what is infinite is another value, too
+        others[:] = 2 * last - others + moved
+    values.flags.writeable = False
+    return values
 
 
 _MIRRORED = [0, 2, 1, 3]  # what was the low is the high
@@ -714,10 +744,10 @@ def _examine(subject: Subject, copied: _Calls, spans: _Spans) -> None:
     # such as a Fourier transform, that looks nowhere.
     aside: dict[_CallKey, BoolArray] = {}
     for number in range(N_NOISES):
-        noisy = {
-            symbol: bars.tilted(1 + NOISE * rng.generator(0, number).standard_normal(len(bars)))
-            for symbol, bars in subject.bars.items()
-        }
+        noisy = {}
+        for symbol, bars in subject.bars.items():
+            market = None if bars.market is None else bars.market.changed(partial(_noisy, number))
+            noisy[symbol] = _noisy(number, bars).within(market)
         for component, calls in subject.on(noisy).items():
             known = _by_key(subject.calls, component)
             for call in calls:
@@ -729,6 +759,14 @@ def _examine(subject: Subject, copied: _Calls, spans: _Spans) -> None:
     left = _differences(subject.calls, copied, spans, skipped=skipped, aside=aside)
     if left:
         _refuse_later_bars(subject, _earliest(left))
+
+
+def _noisy(number: int, bars: Bars) -> Bars:
+    """Return bars whose prices and other columns differ in their last digits."""
+    factors = 1 + NOISE * rng.generator(0, number).standard_normal(len(bars))
+    changed = bars.tilted(factors)
+    extra = {name: frozen(values * factors) for name, values in bars.extra.items()}
+    return replace(changed, extra=extra)
 
 
 def _earliest(found: Sequence[_Difference]) -> _Difference:

@@ -7,7 +7,6 @@ import datetime as dt
 import html
 import itertools
 import operator
-import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cached_property
@@ -17,10 +16,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-import broadpeak
 from broadpeak._core import check, drawing
 from broadpeak._core.arrays import user_copy
 from broadpeak._core.files import writing
+from broadpeak._core.versions import VERSIONS
 from broadpeak._data.data import Data
 from broadpeak._portfolio.portfolio import Portfolio
 from broadpeak._run.carried import Travelling
@@ -40,6 +39,7 @@ from broadpeak._training.evaluation import (
     Evaluation,
 )
 from broadpeak._training.fits import FittedModels, no_models
+from broadpeak._training.meanings import objective_meaning
 from broadpeak._training.objective import objective_name
 from broadpeak._training.performance import FIELDS, Stats
 from broadpeak._training.sizing import OF_TRADES
@@ -349,6 +349,11 @@ class Training(Travelling):
     def objective_name(self) -> str:
         """What was maximised."""
         return objective_name(self.settings.get("objective", "objective"))
+
+    @property
+    def objective_meaning(self) -> str:
+        """What the objective measures, in a few words; empty for a function without a docstring."""
+        return objective_meaning(self.settings.get("objective", ""))
 
     @property
     def period(self) -> tuple[Any, Any]:
@@ -716,16 +721,6 @@ class Training(Travelling):
     def _repr_html_(self) -> str:
         title = f"Training of {self.name}: {self.objective_name}"
         return f"<p><b>{html.escape(title)}</b></p>{self.summary().to_html()}"
-
-
-VERSIONS = {
-    "broadpeak": broadpeak.__version__,
-    "python": platform.python_version(),
-    "numpy": np.__version__,
-    "pandas": pd.__version__,
-    "platform": platform.platform(),
-}
-"""What numbers depend on besides the data, whose fingerprint stands beside it in a training."""
 
 
 def environment_of(data: Data | None) -> dict[str, str]:

@@ -16,6 +16,7 @@ from broadpeak._core import check, recall
 from broadpeak._core.aliases import ArrayLike
 from broadpeak._core.check import did_you_mean
 from broadpeak._core.recall import Recall
+from broadpeak._prices.resample import Rule
 from broadpeak._run.carried import Carried, by_name
 from broadpeak._search.protocol import Stop
 from broadpeak._training.components import Bars, Component
@@ -29,6 +30,7 @@ from broadpeak._training.orders import (
     setting,
     signal,
 )
+from broadpeak._training.series import AlignedBars, column_of, longer_bars, other_bars
 from broadpeak._training.values import OptimizeCall, ValueSource
 from broadpeak.errors import BroadpeakError, ParamError, StrategyError, broken_rule
 from broadpeak.types import FloatArray
@@ -287,6 +289,10 @@ class RunState:
         What the loops named so far.
     n_common, n_inside
         How many `optimize` calls were made outside of the loop, and inside for each component.
+    looped : tuple of list of str and list of (str or None)
+        Assets and algos of the last loop.
+    looks_around : bool
+        It asked for other symbols or for longer bars.
     stopped : int
         What the strategy ended, as in `Stop`.
     watched : bool
@@ -321,6 +327,8 @@ class RunState:
     components: list[Component] = field(default_factory=list)
     n_common: int = 0
     n_inside: dict[Component, int] = field(default_factory=dict)
+    looped: tuple[list[str], list[str | None]] = field(default_factory=lambda: ([], []))
+    looks_around: bool = False
     stopped: int = Stop.NO
     watched: bool = False
     is_first_look: bool = False
@@ -467,6 +475,133 @@ class StrategyRun:
     def price(self) -> FloatArray:
         """Mean prices (open + high + low + close) / 4, shape (bars,)."""
         return self._bars().price
+
+    def column(self, name: str) -> FloatArray:
+        """Return another column of the data, such as ``s.column("vix")``.
+
+        Parameters
+        ----------
+        name : str
+            Its label in the file or frame: columns of numbers are kept beside the prices (see
+            `Data.column`). The prices have their own names here too.
+
+        Returns
+        -------
+        array of float, shape (bars,)
+            Read-only. NaN where the current asset has no value; nothing is filled in.
+
+        Raises
+        ------
+        StrategyError
+            If there is no such column.
+
+        Notes
+        -----
+        A value is taken to be known at the close of its bar. What is published later belongs to the
+        row of the bar at which it was known.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> import broadpeak as bp
+        >>> @bp.strategy(lookback=2)
+        ... def calm(s):
+        ...     s.enter_long(s.column("vix") < 15)
+        ...     s.exit_long(s.column("vix") > 20)
+        >>> days = pd.date_range("2024-01-01", periods=6)
+        >>> frame = pd.DataFrame({"close": [9.0, 10, 11, 12, 13, 14], "vix": 14.0}, index=days)
+        >>> len(bp.test(calm, bp.Data.from_frames({"X": frame}), check=False).trades)
+        1
+        """
+        return column_of(self._bars(), name)
+
+    def other(self, symbol: str) -> AlignedBars:
+        """Return the bars of another symbol of the data, as far as they are known at each bar.
+
+        Parameters
+        ----------
+        symbol : str
+            Any symbol of the data, also one that is not traded.
+
+        Returns
+        -------
+        AlignedBars
+            ``open, high, low, close, volume, price`` and ``column(name)`` are arrays of shape
+            (bars,), read-only: the last known value where that symbol has no bar, NaN before its
+            first one. ``apply(func)`` computes on its own bars, ``resample(rule)`` gives longer
+            ones.
+
+        Raises
+        ------
+        StrategyError
+            If there is no such symbol, or it is asked for on a condition that is not met at the
+            defaults.
+
+        Notes
+        -----
+        A bar of the same label is known at the close of the current one. Where bars of the other
+        symbol are longer, such as days beside hours, one is known when the next one has begun:
+        a bar's label is its beginning, and its close lies ahead.
+
+        Examples
+        --------
+        >>> import broadpeak as bp
+        >>> @bp.strategy(lookback=60)
+        ... def pair(s):
+        ...     for asset, algo in s.loop(["IBM"]):
+        ...         ratio = s.close / s.other("MSFT").close
+        ...         s.enter_long(ratio < bp.lowest(ratio, 20) * 1.001)
+        ...         s.exit_long(ratio > bp.sma(ratio, 20))
+        >>> bp.test(pair, bp.Data.sample()).trades.empty
+        False
+        """
+        bars = self._bars()
+        self._state.looks_around = True
+        return other_bars(bars, symbol)
+
+    def resample(self, rule: Rule) -> AlignedBars:
+        """Return longer bars of the current asset, as far as they are complete at each bar.
+
+        Parameters
+        ----------
+        rule : str or offset
+            A span as for `Data.resample`: "W", "W-FRI", "ME", "4h".
+
+        Returns
+        -------
+        AlignedBars
+            ``close`` and its like are arrays of shape (bars,), read-only: those of the last
+            complete longer bar, NaN before the first. ``apply(func)`` computes on the longer bars
+            themselves: ``s.resample("W").apply(lambda week: bp.sma(week.close, 10))``.
+
+        Raises
+        ------
+        ParamError, DataError
+            If `rule` is no span of time, or the bars have no dates.
+        StrategyError
+            If it is asked for on a condition that is not met at the defaults.
+
+        Notes
+        -----
+        A longer bar is complete with the bar that ends where it ends; otherwise when the next one
+        has begun. So Friday sees its own week under "W-FRI". Under "W", which ends with Sunday,
+        Monday is the first to see it, as it is after a holiday on Friday. Bars of the data before
+        those of the training or test count too.
+
+        Examples
+        --------
+        >>> import broadpeak as bp
+        >>> @bp.strategy(lookback=60)
+        ... def weekly_break(s):
+        ...     week = s.resample("W-FRI")
+        ...     s.enter_long(s.close > week.high)
+        ...     s.exit_long(s.close < week.low)
+        >>> bp.test(weekly_break, bp.Data.sample("IBM")).trades.empty
+        False
+        """
+        bars = self._bars()
+        self._state.looks_around = True
+        return longer_bars(bars, rule)
 
     @property
     def index(self) -> pd.Index:
@@ -657,14 +792,20 @@ class StrategyRun:
                 raise OrderError(broken_rule("assets of s.loop()", rule, symbol, hint))
         names: list[str | None] = [None] if algos is None else [*_names("algos", algos)]
         if state.phase == "inside":
+            outer_assets, outer_names = state.looped
+            every = symbols if assets is not None else outer_assets
+            shown = "" if every == [*state.symbols] else repr(every)
+            if (algos_of := names if algos is not None else outer_names) != [None]:
+                shown = f"{shown or None}, {algos_of}"
             msg = (
-                "s.loop() must not be nested. "
-                "Write one loop: for asset, algo in s.loop(assets, algos)."
+                "s.loop() must not be nested, got one inside of another. One loop goes through all "
+                f"pairs. Write: for asset, algo in s.loop({shown}): …"
             )
             raise StrategyError(msg)
         if state.phase == "before" and state.books:
             msg = "Orders must be placed inside s.loop(), got some before it. Move them there."
             raise StrategyError(msg)
+        state.looped = symbols, names
         return self._iterate([Component(symbol, algo) for symbol in symbols for algo in names])
 
     def _iterate(self, components: list[Component]) -> Iterator[tuple[str, str | None]]:

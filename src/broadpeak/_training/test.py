@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,7 +14,7 @@ import pandas as pd
 from broadpeak._core.check import flag
 from broadpeak._data.data import Data
 from broadpeak._portfolio.portfolio import Portfolio
-from broadpeak._simulation.costs import Costs
+from broadpeak._simulation.costs import Costs, scaled
 from broadpeak._simulation.fills import join_fills, stack_fills
 from broadpeak._simulation.rules import NO_COSTS
 from broadpeak._training.components import (
@@ -24,6 +24,7 @@ from broadpeak._training.components import (
     bars_of,
     per_asset,
     window,
+    windows_of,
 )
 from broadpeak._training.ordering import StrategyOrders, strategy_orders
 from broadpeak._training.orders import (
@@ -252,10 +253,8 @@ def planned_run(
     if terms.replay is not None:
         found, sizing = _replayed(strategy, bars, windows, terms, mode=mode, notes=notes)
     else:
-        views = {
-            symbol: bars[symbol].window(first - lookback, last)
-            for symbol, (first, last) in windows.items()
-        }
+        spans = {s: BarWindow(first - lookback, last) for s, (first, last) in windows.items()}
+        views = windows_of(bars, spans)
         ordered_all = strategy_orders(strategy, views, terms.values, mode=mode, notes=notes)
         sizing = decided_sizing(terms.sizing, ordered_all)
         found = []
@@ -297,7 +296,7 @@ def _replayed(
     that one. As in the run itself the strategy sees the whole history with each training's values.
     """
     replay = terms.replay or Replay((), "carry", 0)
-    views = {symbol: one.window(0, windows[symbol].last) for symbol, one in bars.items()}
+    views = windows_of(bars, {s: BarWindow(0, one.last) for s, one in windows.items()})
     ends = {symbol: len(one) for symbol, one in views.items()}
     begins = [
         {symbol: bar_after(one.index, stretch.after) for symbol, one in views.items()}
@@ -396,6 +395,8 @@ class ComponentTest:
         Number of the member, from 1; 0 where the component trades one combination.
     weight : float
         The member's share of the lots at the first tested bar.
+    traded : OrderArrays
+        The orders at the lots of the member.
     """
 
     component: Component
@@ -406,6 +407,7 @@ class ComponentTest:
     lines: dict[str, PlotLine] = field(default_factory=dict)
     member: int = 0
     weight: float = 1.0
+    traded: OrderArrays | None = None
 
     def own_capital(self) -> float:
         """Return price · lots · lot amount at the first bar (or lots of the first entry)."""
@@ -485,6 +487,7 @@ def simulated_tests(plans: Sequence[PlannedTest]) -> list[ComponentTest]:
             plan.lines,
             plan.ordered.member,
             plan.weight,
+            plan.traded,
         )
         for plan in plans
     ]
@@ -549,6 +552,7 @@ def strategy_portfolio(
             plots={(line.panel, line.name): line.values for line in lines.values()},
             members=range(1, 2 + len(others)) if has_members else None,
             hold=None if is_held else Holding.of([first], shares[key], sizing),
+            retrade=Retrading.of(sets[key], shares[key], sizing, key),
             facts=_facts(sizing, shares[key]),
         )
     index = indexes[0]
@@ -568,6 +572,7 @@ def strategy_portfolio(
         components=components,
         members=numbers if has_members else None,
         hold=None if is_held else Holding.of(tests, total, sizing),
+        retrade=Retrading.of(tests, total, sizing),
         facts=_facts(sizing, total),
     )
 
@@ -623,3 +628,46 @@ class Holding:
             held = StrategyOrders(Component(bars.asset), bars, book, {})
             plans.append(planned_test(held, orders, 0, "close", costs, budget=budget))
         return strategy_portfolio(simulated_tests(plans), sizing, is_held=True)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Retrading:
+    """The orders of a test, to be traded again at other costs when that is asked for.
+
+    Attributes
+    ----------
+    tests : tuple of ComponentTest
+        Without what was plotted.
+    sizing : Sizing
+        With the capital of then, which may have followed from the prices.
+    component : str
+        The key of the one component that is wanted; empty: all of them as one.
+    """
+
+    tests: tuple[ComponentTest, ...]
+    sizing: Sizing
+    component: str = ""
+
+    @classmethod
+    def of(
+        cls, tests: Iterable[ComponentTest], capital: float, sizing: Sizing, component: str = ""
+    ) -> Retrading:
+        """Return what is needed of some tests."""
+        return cls((*tests,), replace(sizing, capital=capital), component)
+
+    def __call__(self, factor: float) -> Portfolio:
+        """Return the portfolio at `factor` times the costs."""
+        plans = [
+            PlannedTest(
+                StrategyOrders(one.component, one.bars, OrderBook(0), {}, one.member, one.weight),
+                one.bars,
+                one.orders,
+                one.orders if one.traded is None else one.traded,
+                replace(one.account, costs=scaled(one.account.costs, factor)),
+                one.lines,
+                one.weight,
+            )
+            for one in self.tests
+        ]
+        made = strategy_portfolio(simulated_tests(plans), self.sizing)
+        return made.components[self.component] if self.component else made

@@ -56,7 +56,15 @@ from broadpeak._simulation.rules import NO_COSTS
 from broadpeak._store.fingerprint import fingerprint
 from broadpeak._store.par import Member
 from broadpeak._training.borrowing import AUTO
-from broadpeak._training.components import Bars, BarWindow, Component, bars_of, per_asset, window
+from broadpeak._training.components import (
+    Bars,
+    BarWindow,
+    Component,
+    bars_of,
+    per_asset,
+    window,
+    windows_of,
+)
 from broadpeak._training.evaluation import (
     ALL_COMPONENTS,
     Discovered,
@@ -605,7 +613,7 @@ class TrainingTask(NamedTuple):
         plan, options = self.plan, self.plan.options
         watcher = _NOBODY if options.on_step is None else StepWatcher(options.on_step)
         strategy, data = plan.strategy, plan.data
-        views = {symbol: _view(plan, symbol, one) for symbol, one in self.windows.items()}
+        views = _views(plan, self.windows)
         found = discover_all(strategy, views)
         if not any(one.calls for one in found):
             msg = (
@@ -618,19 +626,14 @@ class TrainingTask(NamedTuple):
         checked = _joined(one.before() for one in checks)
         searches: list[ComponentSearch] = []
         budget = options.size().budget(len(found))
+        samples = [(cut, _views(cut, windows)) for cut, windows in self.samples]
         for component, one in zip(found[0].components, found, strict=True):
             setup = _setup(plan, component, views[component.asset], one, budget)
             setup = replace(setup, models=one.run.models)
             if self.samples:
                 others = [
-                    _setup(
-                        cut,
-                        component,
-                        _view(cut, component.asset, cuts[component.asset]),
-                        one,
-                        budget,
-                    )
-                    for cut, cuts in self.samples
+                    _setup(cut, component, cuts[component.asset], one, budget)
+                    for cut, cuts in samples
                 ]
                 setup = replace(setup, samples=tuple(others))
             searches.append(ComponentSearch(setup, one, options, watcher, bar))
@@ -793,14 +796,18 @@ def train_many(
             return _run_in_turn(tasks, bar)
     # Prices go to a worker once, and need not come back with every training.
     kept_options = {name: value for name, value in execute.items() if name == "store_key"}
-    plans = {id(task.plan): task.plan for task in tasks}
+    plans = [(task.plan, *(cut for cut, _ in task.samples)) for task in tasks]
+    keys = [tuple(map(id, of_task)) for of_task in plans]
     inner = [
-        plan._replace(data=None, options=replace(plan.options, execute=kept_options))
-        for plan in plans.values()
+        tuple(
+            plan._replace(data=None, options=replace(plan.options, execute=kept_options))
+            for plan in of_task
+        )
+        for of_task in dict(zip(keys, plans, strict=True)).values()
     ]
-    number_of = {key: number for number, key in enumerate(plans)}
-    codes = np.array([number_of[id(task.plan)] for task in tasks])
-    rest = [task[1:] for task in tasks]
+    number_of = {key: number for number, key in enumerate(dict.fromkeys(keys))}
+    codes = np.array([number_of[key] for key in keys])
+    rest = [(task.windows, task.period, [cuts for _, cuts in task.samples]) for task in tasks]
     varying: dict[int, tuple[Sequence[object], IntArray]] = {
         0: (inner, codes),
         1: (rest, np.arange(len(rest))),
@@ -852,7 +859,7 @@ def _expected_length(task: TrainingTask) -> int | None:
     """Return about how many evaluations a training makes, None where that is not known."""
     plan = task.plan
     try:
-        views = {symbol: _view(plan, symbol, one) for symbol, one in task.windows.items()}
+        views = _views(plan, task.windows)
         found = discover_all(plan.strategy, views)
     except Exception:  # noqa: BLE001  # the training itself tells of it, and better
         return None
@@ -863,12 +870,14 @@ def _expected_length(task: TrainingTask) -> int | None:
 _RestOfTask: TypeAlias = tuple[
     Mapping[str, BarWindow],
     tuple[Hashable, Hashable] | None,
-    tuple[tuple[TrainingPlan, Mapping[str, BarWindow]], ...],
+    Sequence[Mapping[str, BarWindow]],
 ]
 
 
-def _run_task(plan: TrainingPlan, rest: _RestOfTask) -> Training:
-    return TrainingTask(plan, *rest).run()
+def _run_task(plans: tuple[TrainingPlan, ...], rest: _RestOfTask) -> Training:
+    plan, *cuts = plans
+    windows, period, of_cuts = rest
+    return TrainingTask(plan, windows, period, tuple(zip(cuts, of_cuts, strict=True))).run()
 
 
 def _bounds(plan: TrainingPlan, windows: Mapping[str, BarWindow]) -> tuple[Hashable, Hashable]:
@@ -878,15 +887,25 @@ def _bounds(plan: TrainingPlan, windows: Mapping[str, BarWindow]) -> tuple[Hasha
     return min(firsts), max(lasts)
 
 
-def _view(plan: TrainingPlan, symbol: str, where: BarWindow) -> Bars:
-    """Return look-back and evaluated bars of a symbol, detrended if the options say so."""
-    lookback = plan.strategy.lookback
-    bars = plan.bars[symbol].window(where.first - lookback, where.last)
-    if plan.options.detrend != "prices":
-        return bars
-    # Level from the first evaluated close to the last; the look-back is tilted along.
-    growth = np.log(bars.close[-1] / bars.close[lookback]) / (len(bars) - 1 - lookback)
-    return bars.tilted(np.exp(-growth * (np.arange(len(bars)) - lookback)))
+def _views(plan: TrainingPlan, windows: Mapping[str, BarWindow]) -> dict[str, Bars]:
+    """Return look-back and evaluated bars of all symbols, detrended if the options say so."""
+    lookback, bars = plan.strategy.lookback, plan.bars
+    spans = {s: BarWindow(one.first - lookback, one.last) for s, one in windows.items()}
+    if plan.options.detrend == "prices":
+        # Of symbols that nobody asks for, too: it is a product with each price.
+        bars = {s: _detrended(bars[s], one, lookback) for s, one in windows.items()}
+    return windows_of(bars, spans)
+
+
+def _detrended(bars: Bars, where: BarWindow, lookback: int) -> Bars:
+    """Return bars up to the end of a window, level from its first evaluated close to its last.
+
+    The look-back is tilted along; bars before it are moved as its first one is.
+    """
+    bars = bars.window(0, where.last)
+    growth = np.log(bars.close[-1] / bars.close[where.first]) / (where.last - 1 - where.first)
+    at = np.maximum(np.arange(len(bars)) - where.first, -lookback)
+    return bars.tilted(np.exp(-growth * at))
 
 
 def _setup(
@@ -903,6 +922,8 @@ def _setup(
     # Slippage is chance; it is left out so that steps can be compared.
     costs = plan.costs[component.asset]
     costs = costs if costs.slippage == 0 else replace(costs, slippage=0.0)
+    if not discovered.run.looks_around:
+        bars = bars.within(None)  # what nobody asks for need not travel, nor be part of a key
     account = account_on(
         bars,
         strategy.lookback,

@@ -24,7 +24,7 @@ from broadpeak._metrics.formulas import is_zero
 from broadpeak._portfolio.portfolio import Portfolio
 from broadpeak._simulation.costs import Costs
 from broadpeak._simulation.rules import NO_COSTS
-from broadpeak._training.components import Bars, bars_of, per_asset, window
+from broadpeak._training.components import Bars, BarWindow, bars_of, per_asset, window, windows_of
 from broadpeak._training.fits import FittedModels
 from broadpeak._training.ordering import strategy_orders
 from broadpeak._training.result import Training
@@ -150,7 +150,7 @@ def _mean(parts: Sequence[tuple[pd.Index[Any], FloatArray]]) -> tuple[pd.Index[A
 
 def chosen_curve(training: Training, data: Data) -> Curve:
     """Return what the chosen values earn on the bars that they were trained on."""
-    data = _traded(training, data)
+    data = traded_data(training, data)
     settings = training.settings
     account = _tested(training, data, settings["start"], settings["end"])
     return account_curve(account, bars_of(data), assets_of(training))
@@ -158,7 +158,7 @@ def chosen_curve(training: Training, data: Data) -> Curve:
 
 def unseen_curve(training: Training, data: Data) -> tuple[Portfolio, Curve] | None:
     """Return what the chosen values earn after the training; None with fewer than two bars."""
-    data = _traded(training, data)
+    data = traded_data(training, data)
     after = data.index[data.index > training.period[1]]
     if len(after) < 2:
         return None
@@ -166,9 +166,9 @@ def unseen_curve(training: Training, data: Data) -> tuple[Portfolio, Curve] | No
     return account, account_curve(account, bars_of(data), assets_of(training))
 
 
-def _traded(training: Training, data: Data) -> Data:
+def traded_data(result: Training | WalkForward, data: Data) -> Data:
     """Return the bars that are traded, where `data` is the finer one of `samples`."""
-    samples = training.settings.get("samples")
+    samples = result.settings.get("samples")
     return data if samples is None else offset_cuts(data, samples)[0]
 
 
@@ -188,7 +188,8 @@ def _tested(training: Training, data: Data, start: Any, end: Any) -> Portfolio:
 
 def walked_curve(walked: WalkForward, data: Data) -> Curve:
     """Return what the tests of a walk-forward earn, one after the other."""
-    return account_curve(walked.portfolio, bars_of(data), assets_of(walked.trainings[0]))
+    bars = bars_of(traded_data(walked, data))
+    return account_curve(walked.portfolio, bars, assets_of(walked.trainings[0]))
 
 
 def assets_of(training: Training) -> dict[str, str]:
@@ -268,12 +269,13 @@ def trial_curves(training: Training, data: Data, most: int = MOST_TRIALS) -> lis
     values are not among them unless they were tried.
     """
     strategy, settings = training.strategy, training.settings
-    bars = bars_of(_traded(training, data))
+    bars = bars_of(traded_data(training, data))
     costs = per_asset("costs", settings["costs"], bars, NO_COSTS, Costs)
-    views, lookback = {}, strategy.lookback
+    spans, lookback = {}, strategy.lookback
     for symbol, own in bars.items():
         where = window(own, lookback, settings["start"], settings["end"])
-        views[symbol] = own.window(where.first - lookback, where.last)
+        spans[symbol] = BarWindow(where.first - lookback, where.last)
+    views = windows_of(bars, spans)
     # The bars are those of the training, so that models are fitted as they were in the search.
     shop = _Shop(strategy, views, costs, _sizing_of(settings), FittedModels())
     common = {name for found in training.components.values() for name in found.common}

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -19,16 +18,17 @@ import pandas as pd
 from broadpeak._core import rng
 from broadpeak._metrics.formulas import is_zero
 from broadpeak._search.searchspace import DEFAULT_PERCENT, N_EVEN_STEPS, Dimension
-from broadpeak._simulation.costs import Costs
+from broadpeak._simulation.costs import Costs, is_free, scaled
 from broadpeak._simulation.rules import NO_COSTS
 from broadpeak._training.components import (
     COLUMNS,
     Bars,
     BarWindow,
     Component,
+    Market,
     bars_of,
-    frozen_bars,
     per_asset,
+    windows_of,
 )
 from broadpeak._training.evaluation import OWN_MISTAKES
 from broadpeak._training.fits import FittedModels
@@ -133,6 +133,8 @@ def _noise(again: _Rerun, least: float, base: float, seed: int) -> _Row:
             symbol: _shaken(bars, rng.generator(seed, number, place))
             for place, (symbol, bars) in enumerate(again.views.items())
         }
+        market = again.market.changed(lambda whole: whole.followed_by(views[whole.asset]))
+        views = {symbol: bars.within(market) for symbol, bars in views.items()}
         return again.trade(again.orders(views=views)).sharpe
 
     try:
@@ -158,14 +160,15 @@ def _delay(again: _Rerun, orders: _Orders, least: float, base: float) -> _Row:
 
 
 def _costs(again: _Rerun, orders: _Orders, plain: _Traded, least: float) -> _Row:
-    free = [asset for asset, costs in again.costs.items() if _is_free(costs)]
+    free = [asset for asset, costs in again.costs.items() if is_free(costs)]
     if len(free) == len(again.costs):
         fee = plain.net / plain.turnover
         meaning = "No costs were given, so what they leave is not known."
         if fee > 0:
             meaning += f" Fees of {100 * fee:.2f} % a fill would take all of the profit."
         return math.nan, least, DOUBTFUL, meaning
-    figure = again.trade(orders, costs=_doubled(again.costs)).sharpe
+    twice = {asset: scaled(costs, 2.0) for asset, costs in again.costs.items()}
+    figure = again.trade(orders, costs=twice).sharpe
     status = _status([figure], least)
     meaning = f"With twice the costs the Sharpe ratio is {figure:.2f}; as given {plain.sharpe:.2f}."
     if free:
@@ -282,20 +285,19 @@ class _Rerun(NamedTuple):
         bars = bars_of(result.data)
         costs = per_asset("costs", result.settings.get("costs"), bars, NO_COSTS, Costs)
         if isinstance(result, Training):
-            views = {asset: _between(own, *result.period) for asset, own in bars.items()}
+            spans = {asset: _between(own, *result.period) for asset, own in bars.items()}
             segment = {}
             for found in result.components.values():
                 own = bars[found.asset]
                 first, end = _position(own, found.first), _position(own, found.last) + 1
-                views[found.asset] = own.window(first - strategy.lookback, end)
+                spans[found.asset] = BarWindow(first - strategy.lookback, end)
                 segment[found.asset] = BarWindow(strategy.lookback, end - first + strategy.lookback)
             # What is seen is what was trained on, so that models can be fitted here as there.
             models = (FittedModels(),)
+            views = windows_of(bars, spans)
             by_money = result.settings["sizing"] in {"money", "equity"}
-            segments_of = (segment,)
-            return cls(
-                strategy, views, costs, (_members(result),), segments_of, models, unit_lots=by_money
-            )
+            members = (_members(result),)
+            return cls(strategy, views, costs, members, (segment,), models, unit_lots=by_money)
         rows = result.table[result.table["test_start"].notna()]
         values, segments, fitted = [], [], []
         for number, training in enumerate(result.trainings, 1):
@@ -313,8 +315,9 @@ class _Rerun(NamedTuple):
             fitted.append(training.models)
             segments.append(segment)
         last = rows["test_end"].iloc[-1]
-        views = {asset: _between(own, own.index[0], last) for asset, own in bars.items()}
-        views |= {asset: bars[asset].window(0, one.last) for asset, one in segments[-1].items()}
+        spans = {asset: _between(own, own.index[0], last) for asset, own in bars.items()}
+        spans |= {asset: BarWindow(0, one.last) for asset, one in segments[-1].items()}
+        views = windows_of(bars, spans)
         return cls(
             strategy,
             views,
@@ -326,6 +329,11 @@ class _Rerun(NamedTuple):
             result.settings["border"] == "close",
             result.portfolio.facts["sizing"] != "script",
         )
+
+    @property
+    def market(self) -> Market:
+        """The bars of all symbols that the strategy can ask for."""
+        return next(iter(self.views.values())).market  # type: ignore[return-value]  # all have it
 
     def orders(
         self, *, views: Mapping[str, Bars] | None = None, values: Sequence[Values] | None = None
@@ -434,10 +442,10 @@ def _late(weights: float | FloatArray) -> float | FloatArray:
     return np.concatenate([weights[:1], weights[:-1]])
 
 
-def _between(bars: Bars, first: object, last: object) -> Bars:
+def _between(bars: Bars, first: object, last: object) -> BarWindow:
     """Return the bars from label `first` to label `last`, for symbols that no component trades."""
     cut = bars.index.slice_indexer(first, last)
-    return bars.window(cut.start, cut.stop)
+    return BarWindow(cut.start, cut.stop)
 
 
 def _position(bars: Bars, label: object) -> int:
@@ -459,24 +467,7 @@ def _shaken(bars: Bars, generator: np.random.Generator) -> Bars:
         moved = dict.fromkeys(moved, moved["close"])
     four = tuple(moved.values())
     moved["high"], moved["low"] = np.maximum.reduce(four), np.minimum.reduce(four)
-    return frozen_bars(bars.asset, bars.index, {**moved, "volume": bars.volume})
-
-
-_COST_NAMES = ("spread", "commission", "fees", "roll_long", "roll_short", "slippage")
-
-
-def _is_free(costs: Costs) -> bool:
-    return not any(getattr(costs, name) for name in _COST_NAMES)
-
-
-def _doubled(table: Mapping[str, Costs]) -> dict[str, Costs]:
-    """Return twice of what is paid; rollover that is received stays as it is."""
-    doubled = {}
-    for asset, costs in table.items():
-        twice = {name: max(getattr(costs, name), 2 * getattr(costs, name)) for name in _COST_NAMES}
-        twice["slippage"] = min(twice["slippage"], 0.999)  # a share of the price
-        doubled[asset] = replace(costs, **twice)
-    return doubled
+    return bars.with_prices(moved)
 
 
 def _a_step_away(trainings: Sequence[Training], values: Sequence[Values]) -> list[list[Values]]:

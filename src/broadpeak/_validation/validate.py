@@ -30,6 +30,7 @@ from broadpeak._validation.curves import (
     chosen_curve,
     per_year,
     t_statistic,
+    traded_data,
     trial_curves,
     walked_curve,
 )
@@ -94,7 +95,7 @@ def validate(
     strategy : Strategy or function, optional
         Only if it is another object than the one in `result`, which knows its own.
     data : Data, optional
-        The prices, if `result` has lost them, or, of a training with ``samples=``, the finer ones.
+        The prices, if `result` has lost them, or, with ``samples=``, the finer ones.
         With `returns`: what was traded. What holding it earns is then no skill, and the ledger of
         `store` says what else was tried on it.
     returns : frame, array of shape (bars, configurations), Series or Portfolio, optional
@@ -184,10 +185,11 @@ def validate(
         rule = "be a Training or a WalkForward"
         raise ParamTypeError(broken_rule("result", rule, result, remedy))
     judged = _with_parts(result, strategy, data)
+    # The finer prices of samples are no part of a result.
+    prices = judged.data if data is None else data
     if isinstance(judged, Training):
-        # The finer prices of samples are no part of a training.
-        return _of_training(judged, judged.data if data is None else data, how)
-    return _of_walk(judged, how)
+        return _of_training(judged, prices, how)
+    return _of_walk(judged, prices, how)
 
 
 class _How(NamedTuple):
@@ -272,7 +274,7 @@ def _with_parts(
     if result.settings.get("samples") is not None:
         if data is None:
             rule = "come with its finer prices, for it was trained with samples="
-            remedy = "Type: bp.validate(training, data=finer)"
+            remedy = "Type: bp.validate(result, data=finer)"
             raise DataError(broken_rule("result", rule, own, remedy))
         return result
     if data is None:
@@ -299,7 +301,8 @@ def _of_training(training: Training, data: Data, how: _How) -> Verdict:
         )
         gate = _permuted("permutation", search, curve, ledger, how)
     else:
-        market = evidence.market_of(data, training.components.values(), curve.index)
+        traded = traded_data(training, data)
+        market = evidence.market_of(traded, training.components.values(), curve.index)
         gate = _resampled(evidence.side_by_side(trials, curve), market, ledger, how)
     rows = [
         *evidence.overfitting_rows(trials, how.seed),
@@ -311,8 +314,8 @@ def _of_training(training: Training, data: Data, how: _How) -> Verdict:
     return _verdict(training, curve, trials, gate, ledger, rows, how)
 
 
-def _of_walk(walked: WalkForward, how: _How) -> Verdict:
-    settings, data = walked.settings, walked.data
+def _of_walk(walked: WalkForward, data: Data, how: _How) -> Verdict:
+    settings = walked.settings
     trained = walked.trainings[0].settings
     searched = {**settings, **{name: trained[name] for name in OF_TRADES}}
     curve = walked_curve(walked, data)
@@ -336,7 +339,7 @@ def _of_walk(walked: WalkForward, how: _How) -> Verdict:
         gate = _permuted("walk-forward permutation", search, curve, ledger, how)
     else:
         components = walked.trainings[0].components.values()
-        market = evidence.market_of(data, components, curve.index)
+        market = evidence.market_of(traded_data(walked, data), components, curve.index)
         gate = _resampled(curve.frame(), market, ledger, how)
     rows = [*evidence.out_of_sample_rows(walked, curve), *_robustness_rows(walked, how)]
     return _verdict(walked, curve, [], gate, ledger, rows, how)

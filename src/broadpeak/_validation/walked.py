@@ -22,6 +22,7 @@ from broadpeak._metrics.formulas import is_zero
 from broadpeak._portfolio.portfolio import Portfolio
 from broadpeak._run.carried import Travelling
 from broadpeak._store.provenance import CycleOfRun, Provenance
+from broadpeak._training.meanings import objective_meaning
 from broadpeak._training.objective import objective_name
 from broadpeak._training.result import StepCurve, Training
 from broadpeak._training.strategy import Strategy
@@ -117,6 +118,11 @@ class WalkForward(Travelling):
     def objective_name(self) -> str:
         """What was maximised."""
         return objective_name(self.settings.get("objective", "objective"))
+
+    @property
+    def objective_meaning(self) -> str:
+        """What the objective measures, in a few words; empty for a function without a docstring."""
+        return objective_meaning(self.settings.get("objective", ""))
 
     @property
     def params(self) -> dict[str, dict[str, float]]:

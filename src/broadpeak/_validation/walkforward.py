@@ -7,7 +7,7 @@ import inspect
 import math
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Unpack
 
 import numpy as np
@@ -15,7 +15,14 @@ import pandas as pd
 
 from broadpeak._core import check
 from broadpeak._data.data import Data
-from broadpeak._training.components import Bars, BarWindow, Component, check_enough, window
+from broadpeak._training.components import (
+    Bars,
+    BarWindow,
+    Component,
+    check_enough,
+    window,
+    windows_of,
+)
 from broadpeak._training.evaluation import discover_all
 from broadpeak._training.guard import check_discovered
 from broadpeak._training.objective import resolve_objective
@@ -40,6 +47,7 @@ from broadpeak._training.train import (
     TrainingTask,
     TrainOptions,
     joined_notes,
+    offset_cuts,
     plan_training,
     train_many,
 )
@@ -111,7 +119,8 @@ def walk_forward(
         First and last bar of the whole run, both included. Bars before `start` serve as look-back.
     **train_options
         As of `train`, including those of `execute`. With an engine other than serial, workers train
-        whole cycles.
+        whole cycles. With ``samples=`` each cycle trains on all cuts of the finer data, and trades
+        the one without a shift; cycles are counted in its bars.
 
     Returns
     -------
@@ -166,15 +175,16 @@ def walk_forward(
     if train_sizing in {"money", "equity"}:
         of_trades |= {"capital": capital, "whole": whole}
     options = TrainOptions.of("walk_forward", {**train_options, **of_trades}, own_names)
-    if options.samples is not None:
-        remedy = "Resample the data, or train each window with bp.train(…, start=, end=, samples=)."
-        rule = "be left out of a walk-forward run"
-        raise ParamError(broken_rule("samples", rule, options.samples, remedy))
-    plan = plan_training(as_strategy(strategy), data, options)
+    cuts = [data] if options.samples is None else offset_cuts(data, options.samples)
+    plan, *others = (plan_training(as_strategy(strategy), cut, options) for cut in cuts)
     spans = _cycle_spans(plan, (start, end), cycles, period, split, anchored=anchored)
     checked = _checked(plan, spans) if options.check else {}
     trainings = train_many(
-        [TrainingTask(plan, one.train) for one in spans if retrain_last or one.test is not None],
+        [
+            TrainingTask(plan, one.train, samples=_sample_windows(plan, others, one.train))
+            for one in spans
+            if retrain_last or one.test is not None
+        ],
         options.execute,
         label=lambda at: f"cycle={at + 1}",
     )
@@ -201,7 +211,7 @@ def walk_forward(
         portfolio=portfolio,
         trainings=tuple(trainings),
         strategy=plan.strategy,
-        data=data,
+        data=cuts[0],
         settings=settings,
         notes=(*checked.values(), *joined_notes(trainings)),
         seconds=time.perf_counter() - began,
@@ -226,10 +236,8 @@ def _checked(plan: TrainingPlan, spans: Sequence[_CycleSpans]) -> dict[str, str]
     """Check the strategy once, on the bars of all cycles; return what to warn about."""
     lookback = plan.strategy.lookback
     first, last = spans[0].train, spans[-1].train
-    views = {
-        symbol: bars.window(first[symbol].first - lookback, last[symbol].last)
-        for symbol, bars in plan.bars.items()
-    }
+    seen = {s: BarWindow(first[s].first - lookback, last[s].last) for s in plan.bars}
+    views = windows_of(plan.bars, seen)
     return check_discovered(plan.strategy, discover_all(plan.strategy, views))
 
 
@@ -300,6 +308,24 @@ def _cycle_spans(
     return spans
 
 
+def _sample_windows(
+    plan: TrainingPlan, others: Sequence[TrainingPlan], windows: Mapping[str, BarWindow]
+) -> tuple[tuple[TrainingPlan, dict[str, BarWindow]], ...]:
+    """Return the bars of other cuts of the data, from the first label of a training to its last.
+
+    They begin earlier than its last bar does, so that none of them ends after it.
+    """
+    found = []
+    for other in others:
+        spans = {}
+        for symbol, one in windows.items():
+            index = plan.bars[symbol].index
+            labels = index[one.first], index[one.last - 1]
+            spans[symbol] = window(other.bars[symbol], other.strategy.lookback, *labels)
+        found.append((other, spans))
+    return tuple(found)
+
+
 class _PlaceTest(NamedTuple):
     """The test of one component, or of one place in its ensembles, over all cycles.
 
@@ -329,7 +355,7 @@ def _cycle_tests(
     decided on.
     """
     ends = spans[-1].train
-    views = {symbol: bars.window(0, ends[symbol].last) for symbol, bars in plan.bars.items()}
+    views = windows_of(plan.bars, {s: BarWindow(0, ends[s].last) for s in plan.bars})
     runs: list[tuple[dict[str, BarWindow], Training, dict[Component, list[StrategyOrders]]]] = []
     for span, training in zip(spans, trainings, strict=False):
         if span.test is not None:

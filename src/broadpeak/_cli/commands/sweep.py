@@ -79,8 +79,8 @@ def sweep(
     )
     scores, notes = inputs.with_warnings(lambda: swept(*prices, **grid))
     _check(scores, list(grid), function)
-    choice = _choice(scores, chooser)
-    files = _write(scores, out)
+    choice, found = _choice(scores, chooser)
+    files = _write(scores, found, out)
     if as_json:
         rows = scores.rename("score").reset_index().to_dict(orient="records")
         console.show_json({"scores": rows, **choice, "files": files, "warnings": notes})
@@ -121,26 +121,31 @@ def _is_numeric(labelled: object) -> bool:
     return getattr(getattr(labelled, "dtype", None), "kind", "O") in "biuf"
 
 
-def _choice(scores: Any, chooser: str) -> dict[str, Any]:
-    """Return the highest score and the robust choice."""
+def _choice(scores: Any, chooser: str) -> tuple[dict[str, Any], bp.Selection | None]:
+    """Return the highest score and the robust choice, in words and as it is."""
     some = scores.dropna()
     if some.empty:
-        return {"highest": None, "chosen": None}
+        return {"highest": None, "chosen": None}, None
     best = some.idxmax()
     names = list(scores.index.names)
     position = best if isinstance(best, tuple) else (best,)
     highest = {"params": dict(zip(names, position, strict=True)), "score": float(some.max())}
-    found = bp.select(scores, method=chooser)
-    return {"highest": highest, "chosen": {"params": dict(found.params), "score": found.score}}
+    found = bp.select(scores.rename("score"), method=chooser)
+    chosen = {"params": dict(found.params), "score": found.score}
+    return {"highest": highest, "chosen": chosen}, found
 
 
-def _write(scores: Any, out: str | None) -> dict[str, str]:
+def _write(scores: Any, found: bp.Selection | None, out: str | None) -> dict[str, str]:
+    """Write the scores as a table and, where one was chosen, the page with its pictures."""
     if out is None:
         return {}
     folder = make_folder(out)
     path = folder / "scores.csv"
     scores.rename("score").to_csv(path)
-    return {"scores": str(path)}
+    files = {"scores": str(path)}
+    if found is not None:
+        files["report"] = str(found.report(folder / "report.html"))
+    return files
 
 
 def _show(scores: Any, choice: dict[str, Any], function: str, chooser: str) -> None:

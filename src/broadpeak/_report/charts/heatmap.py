@@ -6,6 +6,7 @@ from __future__ import annotations
 import html
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,8 @@ import plotly.graph_objects as go
 
 from broadpeak._report import theme
 from broadpeak._report.wording import count, number
+from broadpeak._search.scoregrid import ScoreAxis, ScoreGrid, ScoreMark
+from broadpeak.types import FloatArray
 
 MOST_CELLS = 100_000
 
@@ -23,15 +26,10 @@ def heatmap_figure(
     *,
     objective: str = "objective",
     chosen: Mapping[str, float] | None = None,
-    highest: Mapping[str, float] | None = None,
-    ticks: Mapping[str, Sequence[str]] | None = None,
     title: str = "",
     most_cells: int = MOST_CELLS,
 ) -> go.Figure:
-    """Return the objective as colour over two parameters.
-
-    `chosen` and `highest` are combinations to mark. `ticks` names the steps of a parameter that has
-    no numbers; they stand at 0, 1, ….
+    """Return the objective as colour over two parameters; `chosen` is a combination to mark.
 
     `cells` has one parameter on its index (drawn upwards) and one on its columns, both named.
     Combinations that were never evaluated are NaN and stay empty. More than `most_cells` are joined
@@ -41,37 +39,24 @@ def heatmap_figure(
     heading = title or f"{objective} over {x} and {y}"
     shown, note = _drawable(cells, most_cells)
     if shown.empty:
-        return theme.empty(f"<b>{html.escape(heading)}</b>", "No usable objective to draw.")
-    names = [html.escape(name) for name in (x, y, objective)]
-    traces: list[theme.Spec] = [
-        {
-            "type": "heatmap",
-            "x": shown.columns.to_numpy(dtype=np.float64),
-            "y": shown.index.to_numpy(dtype=np.float64),
-            "z": shown.to_numpy(dtype=np.float64),
-            "colorscale": theme.SCALE,
-            "hoverongaps": False,
-            "colorbar": {"title": {"text": names[2]}, "outlinewidth": 0, "len": 0.9},
-            "hovertemplate": (
-                f"{names[0]} %{{x:.6g}}<br>{names[1]} %{{y:.6g}}<br>"
-                f"{names[2]} %{{z:.4g}}<extra></extra>"
-            ),
-        }
-    ]
-    for marked, mark in ((chosen, _ring), (highest, _cross)):
-        position = (marked or {}).get(x, math.nan), (marked or {}).get(y, math.nan)
-        if all(math.isfinite(value) for value in position):
-            traces.append(
-                mark(*position, [_tick(ticks, x, position[0]), _tick(ticks, y, position[1])])
-            )
-    return theme.figure(
-        traces,
-        _heading(heading, note),
-        height=460,
-        hovermode="closest",
-        xaxis=theme.axis(names[0], showgrid=False, **_named_steps(shown.columns, ticks, x)),
-        yaxis=theme.axis(names[1], showgrid=False, **_named_steps(shown.index, ticks, y)),
-    )
+        return nothing(heading, "")
+    sides = _numbered(x, shown.columns), _numbered(y, shown.index)
+    position = (chosen or {}).get(x, math.nan), (chosen or {}).get(y, math.nan)
+    marks = []
+    if all(math.isfinite(value) for value in position):
+        words = number(position[0]), number(position[1])
+        marks.append(ScoreMark("chosen", position, words, math.nan))
+    return _map(sides, shown.to_numpy(dtype=np.float64), objective, heading, note, marks)
+
+
+def grid_figure(grid: ScoreGrid) -> go.Figure:
+    """Return the scores of a grid as colour over two parameters, or as a line over one."""
+    if not np.isfinite(grid.values).any():
+        return nothing(grid.title, grid.note)
+    if len(grid.axes) == 1:
+        return _line(grid)
+    sides = grid.axes[0], grid.axes[1]
+    return _map(sides, grid.values, grid.score, grid.title, grid.note, grid.marks)
 
 
 def surface_figure(
@@ -82,67 +67,280 @@ def surface_figure(
     heading = title or f"{objective} over {x} and {y}"
     shown, note = _drawable(cells, MOST_CELLS)
     if shown.empty:
-        return theme.empty(f"<b>{html.escape(heading)}</b>", "No usable objective to draw.")
-    surface: theme.Spec = {
-        "type": "surface",
-        "x": shown.columns.to_numpy(dtype=np.float64),
-        "y": shown.index.to_numpy(dtype=np.float64),
-        "z": shown.to_numpy(dtype=np.float64),
-        "colorscale": theme.SCALE,
-        "colorbar": {"title": {"text": html.escape(objective)}, "outlinewidth": 0, "len": 0.8},
-    }
-    scene = {
-        "xaxis": {"title": {"text": html.escape(x)}},
-        "yaxis": {"title": {"text": html.escape(y)}},
-        "zaxis": {"title": {"text": html.escape(objective)}},
-        "camera": {"eye": {"x": -1.5, "y": -1.6, "z": 0.9}},
-    }
-    return theme.figure([surface], _heading(heading, note), height=540, scene=scene)
+        return nothing(heading, "")
+    sides = _numbered(x, shown.columns), _numbered(y, shown.index)
+    return _hill(sides, shown.to_numpy(dtype=np.float64), objective, heading, note, ())
+
+
+def grid_surface(grid: ScoreGrid) -> go.Figure:
+    """Return the scores of a grid as height over two parameters."""
+    if not np.isfinite(grid.values).any():
+        return nothing(grid.title, grid.note)
+    wide = [axis for axis in grid.axes if len(axis.places) > 1]
+    if len(wide) < 2:  # no surface, but still a curve
+        return _line(along_one(grid))
+    sides = grid.axes[0], grid.axes[1]
+    return _hill(sides, grid.values, grid.score, grid.title, grid.note, grid.marks)
 
 
 def line_figure(
-    curve: pd.Series[float],
-    *,
-    objective: str = "objective",
-    title: str = "",
-    chosen: tuple[float, float] | None = None,
-    highest: tuple[float, float] | None = None,
-    ticks: Sequence[str] | None = None,
+    curve: pd.Series[float], *, objective: str = "objective", title: str = ""
 ) -> go.Figure:
-    """Return the objective over one parameter, which is on the index of `curve`, by its name.
+    """Return the objective over one parameter, which is on the index of `curve`, by its name."""
+    side = _numbered(str(curve.index.name), curve.index)
+    grid = ScoreGrid((side,), np.array(curve, dtype=np.float64), objective, "", ())
+    if not np.isfinite(grid.values).any():
+        return nothing(title or grid.title, "")
+    return _line(grid, title)
 
-    `chosen` and `highest` are points (value, objective) to mark; `ticks` as for `heatmap_figure`.
-    """
-    name = str(curve.index.name)
-    x = html.escape(name)
-    heading = title or f"{objective} over {name}"
-    known = curve[np.isfinite(curve.to_numpy(dtype=np.float64))]
-    if known.empty:
-        return theme.empty(f"<b>{html.escape(heading)}</b>", "No usable objective to draw.")
-    named = None if ticks is None else {name: ticks}
+
+def nothing(heading: str, note: str) -> go.Figure:
+    """Return a figure that says that no score is usable."""
+    text = f"{heading} ({note})" if note else heading
+    return theme.empty(f"<b>{html.escape(text)}</b>", "No usable score to draw.")
+
+
+def along_one(grid: ScoreGrid) -> ScoreGrid:
+    """Return a grid of which but one axis has one step as one over that axis."""
+    longest = max(range(len(grid.axes)), key=lambda number: len(grid.axes[number].places))
+    others = [
+        f"{axis.name}={_word(axis.places[0])}"
+        for number, axis in enumerate(grid.axes)
+        if number != longest
+    ]
+    marks = tuple(
+        replace(mark, at=(mark.at[longest],), words=(mark.words[longest],)) for mark in grid.marks
+    )
+    note = "; ".join([*others, grid.note] if grid.note else others)
+    return replace(
+        grid, axes=(grid.axes[longest],), values=grid.values.ravel(), note=note, marks=marks
+    )
+
+
+def _numbered(name: str, values: pd.Index[Any]) -> ScoreAxis:
+    return ScoreAxis(name, tuple(values.to_numpy(dtype=np.float64).tolist()))
+
+
+def heat_trace(
+    sides: tuple[ScoreAxis, ScoreAxis], values: FloatArray, score: str, **options: object
+) -> theme.Spec:
+    """Return the trace of a heat map, values (y, x)."""
+    names = [html.escape(name) for name in (sides[0].name, sides[1].name, score)]
+    forms = ["" if side.is_named else ":.6g" for side in sides]
+    return {
+        "type": "heatmap",
+        "x": steps_on(sides[0]),
+        "y": steps_on(sides[1]),
+        "z": values,
+        "colorscale": theme.SCALE,
+        "hoverongaps": False,
+        "colorbar": theme.colour_bar(),
+        "hovertemplate": (
+            f"{names[0]} %{{x{forms[0]}}}<br>{names[1]} %{{y{forms[1]}}}<br>"
+            f"{names[2]} %{{z:.4g}}<extra></extra>"
+        ),
+        **options,
+    }
+
+
+def steps_on(side: ScoreAxis) -> FloatArray | list[str]:
+    """Return where the steps of an axis are drawn."""
+    if side.is_named:
+        # No array: a page would take "2020" for a date.
+        return [html.escape(str(place)) for place in side.places]
+    return np.array(side.places, dtype=np.float64)
+
+
+def axis_of(side: ScoreAxis, **options: object) -> theme.Spec:
+    """Return the settings of the axis of a parameter."""
+    if side.is_named:
+        order = [html.escape(str(place)) for place in side.places]
+        options |= {"type": "category", "categoryorder": "array", "categoryarray": order}
+    elif len(side.places) <= 20 and not side.is_joined:
+        options |= {
+            "tickvals": list(side.places),
+            "ticktext": [number(place) for place in side.places],
+        }
+    return theme.axis(html.escape(side.name), **options)
+
+
+def mark_trace(mark: ScoreMark, **options: object) -> theme.Spec:
+    """Return the trace of a mark on a map or a curve; the last place may be the score."""
+    x, y = (html.escape(place) if isinstance(place, str) else place for place in mark.at)
+    shape = _RING if mark.kind == "chosen" else _CROSS
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "name": html.escape(f"{mark.kind} {' / '.join(mark.words)}"),
+        "x": [x],
+        "y": [y],
+        "marker": shape,
+        "hoverinfo": "name",
+        "showlegend": True,
+        **options,
+    }
+
+
+_RING: theme.Spec = {
+    "symbol": "circle-open",
+    "size": 15,
+    "color": theme.OBJECTIVE,
+    "line": {"width": 3},
+}
+_CROSS: theme.Spec = {
+    "symbol": "x-thin",
+    "size": 9,
+    "color": theme.OBJECTIVE,
+    "line": {"width": 2.5, "color": theme.OBJECTIVE},
+}
+
+
+def _map(
+    sides: tuple[ScoreAxis, ScoreAxis],
+    values: FloatArray,
+    score: str,
+    heading: str,
+    note: str,
+    marks: Sequence[ScoreMark],
+) -> go.Figure:
+    return theme.headed(
+        [heat_trace(sides, values, score), *(mark_trace(mark) for mark in marks)],
+        heading,
+        note,
+        height=340,
+        hovermode="closest",
+        xaxis=axis_of(sides[0], showgrid=False),
+        yaxis=axis_of(sides[1], showgrid=False),
+    )
+
+
+def _hill(
+    sides: tuple[ScoreAxis, ScoreAxis],
+    values: FloatArray,
+    score: str,
+    heading: str,
+    note: str,
+    marks: Sequence[ScoreMark],
+) -> go.Figure:
+    names = [html.escape(name) for name in (sides[0].name, sides[1].name, score)]
+    surface: theme.Spec = {
+        "type": "surface",
+        "x": _heights_at(sides[0]),
+        "y": _heights_at(sides[1]),
+        "z": values,
+        "colorscale": theme.SCALE,
+        "colorbar": theme.colour_bar(),
+        "hovertemplate": "<br>".join(
+            f"{name} %{{{key}{form}}}"
+            for name, key, form in zip(names, "xyz", ("", "", ":.4g"), strict=True)
+        )
+        + "<extra></extra>",
+    }
+    scene = {
+        "xaxis": _edge(sides[0]),
+        "yaxis": _edge(sides[1]),
+        "zaxis": theme.edge(names[2]),
+        "camera": {
+            "eye": {"x": -1.15, "y": -1.25, "z": 0.75},
+            "center": {"x": 0, "y": 0, "z": -0.12},
+        },
+        "aspectmode": "manual",
+        "aspectratio": {"x": 1, "y": 1, "z": 0.7},
+    }
+    points = [_point(mark, sides) for mark in marks if math.isfinite(mark.score)]
+    return theme.headed(
+        [surface, *points],
+        heading,
+        note,
+        height=480,
+        below=16,
+        scene=scene,
+        hovermode="closest",
+        sides={"l": 8, "r": 8},
+        narrow={"scene": {**scene, "camera": {"eye": {"x": -1.95, "y": -2.05, "z": 1.25}}}},
+        narrow_trace={"showscale": False},
+    )
+
+
+def _heights_at(side: ScoreAxis) -> FloatArray:
+    """Return where the steps of an axis in space are; names there stand at 0, 1, …."""
+    if side.is_named:
+        return np.arange(float(len(side.places)))
+    return np.array(side.places, dtype=np.float64)
+
+
+def _edge(side: ScoreAxis) -> theme.Spec:
+    ticks: theme.Spec = {}
+    if side.is_named:
+        every = max(1, math.ceil(len(side.places) / 10))
+        texts = [html.escape(str(place)) for place in side.places]
+        ticks = {
+            "tickvals": list(range(0, len(texts), every)),
+            "ticktext": texts[::every],
+        }
+    return theme.edge(html.escape(side.name), **ticks)
+
+
+def _point(mark: ScoreMark, sides: tuple[ScoreAxis, ScoreAxis]) -> theme.Spec:
+    x, y = (
+        float(side.places.index(place)) if isinstance(place, str) else place
+        for place, side in zip(mark.at, sides, strict=True)
+    )
+    return {
+        "type": "scatter3d",
+        "mode": "markers",
+        "name": html.escape(f"{mark.kind} {' / '.join(mark.words)}"),
+        "x": [x],
+        "y": [y],
+        "z": [mark.score],
+        "marker": {
+            "symbol": "circle" if mark.kind == "chosen" else "diamond",
+            "size": 7 if mark.kind == "chosen" else 5,
+            "color": theme.OBJECTIVE if mark.kind == "chosen" else theme.HELD,
+        },
+        "hoverinfo": "name",
+        "showlegend": True,
+    }
+
+
+def _line(grid: ScoreGrid, title: str = "") -> go.Figure:
+    (side,) = grid.axes
+    known = np.isfinite(grid.values)
+    name, score = html.escape(side.name), html.escape(grid.score)
+    mode = "lines+markers" if known.sum() <= 200 else "lines"
     traces: list[theme.Spec] = [
         {
             "type": "scatter",
-            "mode": "lines+markers" if len(known) <= 200 else "lines",
-            "name": html.escape(objective),
-            "x": known.index.to_numpy(),
-            "y": known.to_numpy(dtype=np.float64),
-            "line": {"color": theme.OBJECTIVE, "width": 2.2},
-            "hovertemplate": f"{x} %{{x:.6g}}<br>%{{y:.4g}}<extra></extra>",
+            "mode": "markers" if side.is_named else mode,
+            "name": score,
+            "x": [place for place, there in zip(steps_on(side), known, strict=True) if there],
+            "y": grid.values[known],
+            "line": {"color": theme.TRAINED, "width": 2.2},
+            "marker": {"color": theme.TRAINED, "size": 9 if side.is_named else 6},
+            "hovertemplate": (
+                f"{name} %{{x{'' if side.is_named else ':.6g'}}}<br>%{{y:.4g}}<extra></extra>"
+            ),
         }
     ]
     traces += [
-        mark(*point, [_tick(named, name, point[0])])
-        for point, mark in ((chosen, _ring), (highest, _cross))
-        if point is not None
+        mark_trace(replace(mark, at=(mark.at[0], mark.score)))
+        for mark in grid.marks
+        if math.isfinite(mark.score)
     ]
-    return theme.figure(
+    return theme.headed(
         traces,
-        _heading(heading, ""),
+        title or grid.title,
+        grid.note,
+        height=240,
         showlegend=len(traces) > 1,
-        xaxis=theme.axis(x, **(_named_steps(curve.index, named, name) if named else {})),
-        yaxis=theme.axis(html.escape(objective)),
+        hovermode="closest",
+        xaxis=axis_of(side) if side.is_named else theme.axis(name),
+        yaxis=theme.axis(score),
     )
+
+
+def _word(place: object) -> str:
+    return place if isinstance(place, str) else number(place)
 
 
 def _drawable(cells: pd.DataFrame, most: int) -> tuple[pd.DataFrame, str]:
@@ -175,61 +373,3 @@ def _coarser(cells: pd.DataFrame, most: int) -> pd.DataFrame:
         index=pd.Series(cells.index).groupby(by_row).mean().rename_axis(None).to_numpy(),
         columns=pd.Series(cells.columns).groupby(by_column).mean().to_numpy(),
     )
-
-
-def _ring(x: float, y: float, named: Sequence[str]) -> theme.Spec:
-    marker: theme.Spec = {
-        "symbol": "circle-open",
-        "size": 15,
-        "color": theme.OBJECTIVE,
-        "line": {"width": 3},
-    }
-    return _mark(x, y, f"chosen {' / '.join(named)}", marker)
-
-
-def _cross(x: float, y: float, named: Sequence[str]) -> theme.Spec:
-    marker: theme.Spec = {
-        "symbol": "x-thin",
-        "size": 9,
-        "line": {"width": 2.5, "color": theme.INK},
-    }
-    return _mark(x, y, f"highest {' / '.join(named)}", marker)
-
-
-def _mark(x: float, y: float, name: str, marker: theme.Spec) -> theme.Spec:
-    return {
-        "type": "scatter",
-        "mode": "markers",
-        "name": html.escape(name),
-        "x": [x],
-        "y": [y],
-        "marker": marker,
-        "hoverinfo": "name",
-        "showlegend": True,
-    }
-
-
-def _tick(ticks: Mapping[str, Sequence[str]] | None, name: str, value: float) -> str:
-    """Return a step in words."""
-    named = (ticks or {}).get(name)
-    return number(value) if named is None else named[round(value)]
-
-
-def _heading(heading: str, note: str) -> str:
-    text = f"<b>{html.escape(heading)}</b>"
-    return (
-        f"{text}<span style='color:{theme.MUTED}'>  ·  {html.escape(note)}</span>" if note else text
-    )
-
-
-def _named_steps(
-    values: pd.Index[Any], ticks: Mapping[str, Sequence[str]] | None = None, name: str = ""
-) -> theme.Spec:
-    """Name every step when there are few of them, and always those that have no numbers."""
-    named = (ticks or {}).get(name)
-    if named is not None and len(named) == len(values):
-        texts = [html.escape(text) for text in named]
-        return {"tickvals": list(values), "ticktext": texts}
-    if len(values) > 20 or named is not None:
-        return {}
-    return {"tickvals": list(values), "ticktext": [number(value) for value in values]}

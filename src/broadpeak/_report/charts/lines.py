@@ -17,6 +17,7 @@ from broadpeak._report.wording import axis_values
 from broadpeak.types import FloatArray, IntArray
 
 MOST_POINTS = 3_000
+WIDE = 8.0  # highest over lowest value from which a logarithmic axis reads better
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,10 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A stretch of bars with a name, from the first to the last label, both inside."""
+    """A stretch of bars with a name, from the first to the last label, both inside.
+
+    One without a colour is named only.
+    """
 
     name: str
     first: object
@@ -99,10 +103,51 @@ def span_shape(span: Span) -> theme.Spec:
         "y1": 1,
         "layer": "below",
         "line": {"width": 0},
-        "fillcolor": span.colour,
+        "fillcolor": span.colour or "rgba(0,0,0,0)",
         "name": html.escape(span.name),
-        "showlegend": True,
+        "label": {
+            "text": html.escape(span.name),
+            "textposition": "top left",
+            "font": {"size": 11, "color": theme.MUTED},
+        },
     }
+
+
+def border_shape(label: object) -> theme.Spec:
+    """Return the dotted line at a bar where something begins anew."""
+    (at,) = axis_values(pd.Index([label]))
+    return {
+        "type": "line",
+        "xref": "x",
+        "yref": "y domain",
+        "x0": at,
+        "x1": at,
+        "y0": 0,
+        "y1": 1,
+        "layer": "below",
+        "line": {"width": 1, "dash": "dot", "color": theme.MUTED},
+        "opacity": 0.6,
+    }
+
+
+def is_wide(values: Sequence[pd.Series[float]]) -> bool:
+    """Return whether a logarithmic axis reads better, and can hold every value.
+
+    Examples
+    --------
+    >>> is_wide([pd.Series([1.0, 9.0])]), is_wide([pd.Series([0.0, 9.0])])
+    (True, False)
+    """
+    low = min((float(one.min()) for one in values), default=1.0)
+    high = max((float(one.max()) for one in values), default=1.0)
+    return bool(low > 0 and np.isfinite(high) and high / low > WIDE)
+
+
+def value_axis(values: Sequence[pd.Series[float]], title: str, **options: object) -> theme.Spec:
+    """Return the axis of money or prices, logarithmic where that helps."""
+    if not is_wide(values):
+        return theme.axis(title, **options)
+    return theme.axis(f"{title}, logarithmic", type="log", dtick="D2", tickformat=",~g", **options)
 
 
 def equity_figure(
@@ -113,7 +158,7 @@ def equity_figure(
     unit: str = "value",
     height: int = 380,
 ) -> go.Figure:
-    """Return account values over time, one line each, training spans shaded."""
+    """Return account values over time, one line each; spans are shaded and named."""
     drawn = [line for line in lines if len(line.values)]
     if not drawn:
         return theme.empty(title, "There is no bar to draw.")
@@ -123,7 +168,7 @@ def equity_figure(
         height=height,
         hovermode="x unified",
         xaxis=theme.axis(showgrid=False),
-        yaxis=theme.axis(unit),
+        yaxis=value_axis([line.values for line in drawn], unit),
         shapes=[span_shape(span) for span in spans],
     )
 

@@ -11,11 +11,8 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from broadpeak._report import theme
-from broadpeak._report.charts.lines import Line, line_trace
+from broadpeak._report.charts.lines import Line, is_wide, line_trace
 from broadpeak._report.wording import axis_values
-
-WIDE = 8.0  # highest over lowest price from which a logarithmic axis reads better
-_GAIN, _LOSS = "#0b7a4b", "#d7263d"
 
 
 def trade_figure(
@@ -46,23 +43,16 @@ def trade_figure(
         height=420 + 140 * (len(panels) - 1),
         hovermode="x unified",
         xaxis=theme.axis(showgrid=False, anchor=axes[panels[-1]]),
-        **_panel_axes(panels, log=_spread(close) > WIDE),
+        **_panel_axes(panels, log=is_wide([close])),
     )
-
-
-def _spread(close: pd.Series[float]) -> float:
-    """Return highest over lowest price; 1 where that says nothing."""
-    low, high = float(close.min()), float(close.max())
-    return high / low if low > 0 and np.isfinite(high) else 1.0
 
 
 def _panel_axes(panels: Sequence[int], *, log: bool) -> theme.Spec:
     """Return the y axes: prices take what the panels below leave, a quarter each at most."""
     below = len(panels) - 1
     share = min(0.25, 0.6 / below) if below else 0.0
-    price = theme.axis(
-        "price", domain=[share * below, 1.0], **({"type": "log", "dtick": "D2"} if log else {})
-    )
+    settings = {"type": "log", "dtick": "D2", "tickformat": ",~g"} if log else {}
+    price = theme.axis("price", domain=[share * below, 1.0], **settings)
     axes: theme.Spec = {"yaxis": price}
     for row in range(below):
         top = share * (below - row)
@@ -75,8 +65,8 @@ def _panel_axes(panels: Sequence[int], *, log: bool) -> theme.Spec:
 def _fills(trades: pd.DataFrame) -> list[theme.Spec]:
     if trades.empty:
         return []
-    traces = [_holds(trades, trades["pnl"] > 0, "gain", _GAIN)]
-    traces.append(_holds(trades, ~(trades["pnl"] > 0), "loss", _LOSS))
+    traces = [_holds(trades, trades["pnl"] > 0, "gain", theme.GAINS)]
+    traces.append(_holds(trades, ~(trades["pnl"] > 0), "loss", theme.FALLS))
     for side, symbol in (("long", "triangle-up"), ("short", "triangle-down")):
         rows = trades[trades["direction"] == side]
         if len(rows):

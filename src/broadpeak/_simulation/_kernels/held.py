@@ -165,12 +165,28 @@ def add_price_falls(
 
 
 @inline_kernel
+def sum_apart(
+    first: float,
+    last: float,
+    base_first: float,
+    lost_first: float,
+    base_last: float,
+    lost_last: float,
+) -> float:
+    """Return the difference of two running sums: those inside blocks, and those before them."""
+    total: float = (last - first) + ((base_last - base_first) + (lost_last - lost_first))
+    return total
+
+
+@inline_kernel
 def held_sum(sums: FloatArray, bases: FloatArray, first: int, last: int, k: int) -> float:
     """Return the sum over bars first+1..last: 0 of changes, 1 of squares."""
     a = first >> SHIFT
     b = last >> SHIFT
-    far = (bases[b, 2 * k] - bases[a, 2 * k]) + (bases[b, 2 * k + 1] - bases[a, 2 * k + 1])
-    total: float = (sums[last, k] - sums[first, k]) + far
+    total: float = sum_apart(
+        sums[first, k], sums[last, k], bases[a, 2 * k], bases[a, 2 * k + 1], bases[b, 2 * k],
+        bases[b, 2 * k + 1],
+    )  # fmt: skip
     return total
 
 
@@ -200,6 +216,37 @@ def bound_of_rounding(m: int, n: int, squares: float, top: float, whole: float) 
     """
     apart = 4.0 * m * top + (m + 8.0) * squares
     return ROUNDING * (apart + (ROUNDING * 16.0 * n * whole if m > 0 else 0.0))
+
+
+@kernel
+def write_moments(
+    out: FloatArray,
+    c: int,
+    n: int,
+    m: int,
+    s: float,
+    q: float,
+    worth: float,
+    limits: FloatArray,
+    cash: float,
+) -> bool:
+    """Write end value, mean and deviation; return whether rounding leaves enough digits of them.
+
+    Over `n` bars and `m` trades `s` and `q` are the sums of returns and of their squares, and
+    `worth` is the end value of 1.
+    """
+    mean = s / n
+    squares = q - s * mean
+    out[c, START] = cash
+    out[c, END] = cash * worth
+    out[c, BARS] = n
+    out[c, LAST] = max(n - 1, 0)
+    out[c, MEAN] = mean
+    out[c, RETURN_TERM] = 1.0
+    out[c, STD] = math.sqrt(max(squares, 0.0) / (n - 1)) if n > 1 else math.nan
+    off = ROUNDING * (m + 8.0) * 16.0 * math.sqrt(limits[0]) * CERTAIN_MEAN if m > 0 else 0.0
+    sure = squares >= CERTAIN * bound_of_rounding(m, n, q, limits[0], limits[1])
+    return sure and squares * n >= off * off
 
 
 @kernel
@@ -242,18 +289,7 @@ def add_moments(
         s += more
         q += squares
         worth *= grown
-    mean = s / n
-    squares = q - s * mean
-    out[c, START] = cash
-    out[c, END] = cash * worth
-    out[c, BARS] = n
-    out[c, LAST] = max(n - 1, 0)
-    out[c, MEAN] = mean
-    out[c, RETURN_TERM] = 1.0
-    out[c, STD] = math.sqrt(max(squares, 0.0) / (n - 1)) if n > 1 else math.nan
-    off = ROUNDING * (m + 8.0) * 16.0 * math.sqrt(limits[0]) * CERTAIN_MEAN if m > 0 else 0.0
-    sure = squares >= CERTAIN * bound_of_rounding(m, n, q, limits[0], limits[1])
-    sure = sure and squares * n >= off * off
+    sure = write_moments(out, c, n, m, s, q, worth, limits, cash)
     small = 0 if cash * least >= MIN_ORDER * CLEARLY else SMALL
     return small if sure else small | UNSURE
 

@@ -14,65 +14,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from broadpeak._core.compile import inline_kernel, kernel
+from broadpeak._core.compile import kernel
 from broadpeak.types import AnyArray, FloatArray, IntArray
 
-LANES = 8  # values that are passed at a time
 PANEL = 16  # bars that are transposed at a time
 FINE, GAPS, TOO_MANY = 0, 1, 2
-
-
-@inline_kernel
-def pass_eight(
-    values: FloatArray,
-    order: AnyArray,
-    keys: AnyArray,
-    at: np.uint64,
-    n: np.uint64,
-    value: float,
-    base: np.int32,
-) -> np.uint64:
-    """Move those of the next eight values that are below `value` down by one; return how many.
-
-    Written out, and read before it is written, so that the compiler makes vectors of it. Eight keys
-    are written in any case: those that are none are overwritten by the next.
-    """
-    j1, j2, j3 = at + np.uint64(1), at + np.uint64(2), at + np.uint64(3)
-    j4, j5, j6 = at + np.uint64(4), at + np.uint64(5), at + np.uint64(6)
-    j7, j8 = at + np.uint64(7), at + np.uint64(8)
-    v0, v1, v2, v3, v4 = values[at], values[j1], values[j2], values[j3], values[j4]
-    v5, v6, v7, v8 = values[j5], values[j6], values[j7], values[j8]
-    p0, p1, p2, p3, p4 = order[at], order[j1], order[j2], order[j3], order[j4]
-    p5, p6, p7, p8 = order[j5], order[j6], order[j7], order[j8]
-    b1, b2, b3, b4 = v1 < value, v2 < value, v3 < value, v4 < value
-    b5, b6, b7, b8 = v5 < value, v6 < value, v7 < value, v8 < value
-    passed = np.uint64(b1) + np.uint64(b2) + np.uint64(b3) + np.uint64(b4)
-    passed += np.uint64(b5) + np.uint64(b6) + np.uint64(b7) + np.uint64(b8)
-    keys[n] = base + p1
-    keys[n + np.uint64(1)] = base + p2
-    keys[n + np.uint64(2)] = base + p3
-    keys[n + np.uint64(3)] = base + p4
-    keys[n + np.uint64(4)] = base + p5
-    keys[n + np.uint64(5)] = base + p6
-    keys[n + np.uint64(6)] = base + p7
-    keys[n + np.uint64(7)] = base + p8
-    values[at] = v1 if b1 else v0
-    values[j1] = v2 if b2 else v1
-    values[j2] = v3 if b3 else v2
-    values[j3] = v4 if b4 else v3
-    values[j4] = v5 if b5 else v4
-    values[j5] = v6 if b6 else v5
-    values[j6] = v7 if b7 else v6
-    values[j7] = v8 if b8 else v7
-    order[at] = p1 if b1 else p0
-    order[j1] = p2 if b2 else p1
-    order[j2] = p3 if b3 else p2
-    order[j3] = p4 if b4 else p3
-    order[j4] = p5 if b5 else p4
-    order[j5] = p6 if b6 else p5
-    order[j6] = p7 if b7 else p6
-    order[j7] = p8 if b8 else p7
-    return passed
 
 
 @kernel
@@ -126,8 +72,8 @@ def swaps(
     """
     n_left = left_used.shape[0]
     n_series = n_left + right_used.shape[0]
-    values = np.full(n_series + 2 * LANES, np.inf)
-    order = np.zeros(n_series + 2 * LANES, np.int32)
+    values = np.full(n_series + 1, np.inf)
+    order = np.zeros(n_series + 1, np.int32)
     ends = np.zeros(end - begin, np.int64)
     panel = np.empty((PANEL, n_series))
     n_there = order_before.shape[0]
@@ -146,7 +92,7 @@ def swaps(
             if not good:
                 return keys[:0], ends, GAPS
         row = panel[b]
-        room = (n_there * n_there) // 2 + LANES
+        room = (n_there * n_there) // 2 + 1
         if int(n) + room > keys.shape[0]:
             keys = with_room(keys, int(n), 2 * keys.shape[0] + room)
         n_before = n
@@ -162,23 +108,32 @@ def swaps(
                 silent[key] = True
                 n_silent += 1
         n_ties = k
-        for i in range(n_there):
-            values[i] = row[np.uint32(order[i])]
-        at = np.uint64(max(n_there - 1, 0))
+        # From the top down: `least` of those above is the next one, or where none is, inf.
+        least = np.inf
+        at = np.uint64(n_there)
         while at > np.uint64(0):
             at -= np.uint64(1)
-            value = values[at]
-            if values[at + np.uint64(1)] < value:
-                moved = order[at]
+            moved = order[at]
+            value = row[np.uint32(moved)]
+            if least < value:
                 base = np.int32(moved * n_series)
                 j = at
-                passed = np.uint64(LANES)
-                while passed == np.uint64(LANES):
-                    passed = pass_eight(values, order, keys, j, n, value, base)
-                    n += passed
-                    j += passed
+                above = at + np.uint64(1)
+                passed = least
+                while passed < value:
+                    p = order[above]
+                    keys[n] = base + p
+                    n += np.uint64(1)
+                    values[j] = passed
+                    order[j] = p
+                    j = above
+                    above += np.uint64(1)
+                    passed = values[above]
                 values[j] = value
                 order[j] = moved
+            else:
+                values[at] = value
+                least = value
         if n_silent > 0:
             last = n
             n = n_before

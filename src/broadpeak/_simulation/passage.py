@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Moments of very many pairs in one pass over their crossings, of which none is kept."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from broadpeak._core import threads
+from broadpeak._core.arrays import read_only
+from broadpeak._metrics._kernels.summary import MOMENTS
+from broadpeak._signals.crossing import Crossing
+from broadpeak._simulation._kernels.held import CLEARLY
+from broadpeak._simulation._kernels.kinetic import FINE
+from broadpeak._simulation._kernels.layout import MIN_ORDER, SettingsPool
+from broadpeak._simulation._kernels.tracked import terms_of_bars, track, wanted, write_tracked
+from broadpeak._simulation.events import SortedLists, listed_pairs
+from broadpeak._simulation.rules import Prices
+from broadpeak.types import AnyArray, BoolArray, FloatArray, IntArray
+
+KEYS = 1 << 21  # crossings that a core holds at a time
+_SAMPLED = 4096  # of them say where pairs are cut
+_COLUMN = 15  # nanoseconds that one is written in
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Terms:
+    """What trades need of the bars on which they begin and end, as `_kernels/tracked.py` has it."""
+
+    entries: FloatArray
+    leaves: FloatArray
+    bases: FloatArray
+    limits: FloatArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Passed:
+    """What one pass has found of all pairs, from which the columns are written.
+
+    `codes` are those of columns; the rest is as in `_kernels/tracked.py`, with a second row where
+    there are columns of both directions.
+    """
+
+    codes: AnyArray
+    terms: _Terms
+    since: AnyArray
+    totals: FloatArray
+    doubtful: BoolArray
+
+    def write(self, out: FloatArray, first: int, last: int, cash: FloatArray) -> BoolArray:
+        """Write the moments of columns first..last-1 into as many rows.
+
+        Return which of them have to be found in another way, for orders that may be too small, or
+        for rounding.
+        """
+        left = np.empty(last - first, np.bool_)
+        codes = self.codes[first:last]
+        n_parts = threads.parts_for(_COLUMN * len(codes))
+        bounds = threads.bounds_of(len(codes), n_parts)
+        terms = self.terms
+
+        def work(part: int) -> None:
+            at = slice(bounds[part], bounds[part + 1])
+            write_tracked(
+                out[at], codes[at], self.since, self.totals, self.doubtful, terms.entries,
+                terms.leaves, terms.bases, terms.limits, cash[at], left[at],
+            )  # fmt: skip
+
+        threads.share(work, n_parts)
+        return left
+
+
+def pass_over(
+    entries: Crossing,
+    exits: Crossing,
+    account: tuple[Prices, int, FloatArray],
+    settings: SettingsPool,
+    least: int,
+    *,
+    next_open: bool,
+) -> Passed | None:
+    """Return the moments of columns that buy at a crossing and sell at its reverse.
+
+    All of them have one price, of which there are running sums, and the same settings.
+
+    Parameters
+    ----------
+    entries, exits : Crossing
+    account : Prices, int, float64 array
+        Prices, the row of them, and the cash of each column.
+    settings : SettingsPool
+    least : int
+        Crossings below which it is not worth while.
+    next_open : bool
+
+    Returns
+    -------
+    Passed or None
+        None where another way is quicker, or orders may be too small.
+    """
+    prices, row, cash = account
+    found = listed_pairs(entries, exits, KEYS)
+    if found is None:
+        return None
+    lists, table, codes, n_pairs, rises = found
+    share = n_pairs / (0.5 * lists.series.n * (lists.series.n - 1))
+    if lists.n_keys * len(lists.seams) * share < least:
+        return None
+    close = prices.close[row]
+    sums = prices.table_for(MOMENTS)
+    terms = _Terms(
+        np.empty((len(close), 4)), np.empty((len(close) + 1, 4)), sums.bases[row], sums.limits[row]
+    )
+    most = terms_of_bars(
+        read_only(prices.filled[0][row]) if next_open else close, close, settings.values,
+        settings.offsets[0], settings.steps, sums.sums[row], terms.entries, terms.leaves,
+    )  # fmt: skip
+    # Of 1, below which the smallest of the orders may be too small.
+    thin = MIN_ORDER * CLEARLY**2 * most / float(cash.min())
+    n_sides = 1 + bool((codes & 1).any())
+    passed = Passed(
+        codes, terms, np.full((n_sides, n_pairs + 1), -1, np.int32),
+        np.zeros((n_sides, n_pairs + 1, 4)), np.full((n_sides, n_pairs + 1), not thin < 1.0),
+    )  # fmt: skip
+    passed.totals[:, :, 2] = 1.0
+    late = int(next_open)
+    return passed if _track_all(passed, lists, table, thin, late, rises=rises) else None
+
+
+def _track_all(
+    passed: Passed, lists: SortedLists, table: AnyArray, thin: float, late: int, *, rises: bool
+) -> bool:
+    """Take in all crossings, some stretches of bars at a time; return whether that went well."""
+    n_pairs = passed.since.shape[1] - 1
+    terms = passed.terms
+    n_parts = len(lists.seams)
+    step = min(threads.parts_for(1e12), n_parts)
+    cuts: IntArray | None = None
+    for begin in range(0, n_parts, step):
+        some = range(begin, min(begin + step, n_parts))
+        found: list[tuple[AnyArray, IntArray, int]] = [(table, passed.codes, 0)] * len(some)
+
+        def look(k: int) -> None:
+            found[k] = keys, ends, how = lists.look(some[k])  # noqa: B023
+            if how == FINE:
+                wanted(keys, ends, table, 2 * n_pairs)
+
+        threads.share(look, len(some))
+        if any(how != FINE for _, _, how in found):
+            return False
+        if cuts is None:
+            cuts = _cuts([codes[: ends[-1]] for codes, ends, _ in found], n_pairs, step)
+
+        def take(part: int) -> None:
+            for k, (codes, ends, _) in zip(some, found, strict=True):  # noqa: B023
+                for side in range(len(passed.since)):
+                    track(
+                        codes, ends, lists.bounds[k] + late, cuts[part], cuts[part + 1],  # noqa: B023
+                        side ^ (not rises), terms.entries, terms.leaves, terms.bases, thin,
+                        passed.since[side], passed.totals[side], passed.doubtful[side],
+                    )  # fmt: skip
+
+        threads.share(take, len(cuts) - 1)
+    return True
+
+
+def _cuts(codes: list[AnyArray], n_pairs: int, n_parts: int) -> IntArray:
+    """Return where pairs are cut into parts with about as many crossings each."""
+    step = max(1, sum(map(len, codes)) // _SAMPLED)
+    sample = np.sort(np.concatenate([some[::step] for some in codes])) >> 1
+    inner = sample[len(sample) * np.arange(1, n_parts) // n_parts] if len(sample) else []
+    return np.unique(np.array([0, *inner, n_pairs], np.int64))
