@@ -321,21 +321,23 @@ def test_orders_are_said_in_words(capsys: pytest.CaptureFixture[str]) -> None:
     words = ("signals", "plans.py:swings", "--data", "IBM.csv", "MSFT.csv", "--sizing", "unit")
     plan = inputs.strategy("plans.py:swings")
     data = bp.Data.from_csv(["IBM.csv", "MSFT.csv"])
-    verbs = {"enter_long": "buy", "exit_short": "buy", "enter_short": "sell", "exit_long": "sell"}
-    seen = set()
-    for day in data.index[-60:]:
-        due = bp.signals(plan, data, end=day, sizing="unit")
-        text = run(capsys, *words, "--end", str(day.date())) if len(seen) < 3 else ""
-        for row in due.to_dict(orient="records"):
-            kind = row["next_order"]
-            if not text or not isinstance(kind, str):
-                continue
-            seen.add((kind, row["asset"]))
-            said = f"due at the next open: {verbs[kind]} {row['asset']} to {kind.replace('_', ' ')}"
-            assert f"{said}, 1 lots, stop 2 from the fill" in text
-        if text and not due["next_order"].notna().any():
-            assert "no order is due" in text
-    assert {kind for kind, _ in seen} == {"enter_long", "enter_short"}
+    trades = bp.test(plan, data, sizing="unit").components["IBM"].trades
+    for direction, verb in (("long", "buy"), ("short", "sell")):
+        entry = trades[trades["direction"] == direction]["entry_time"].iloc[-1]
+        evening = data.index[data.index.get_loc(entry) - 1]  # the order fills at the next open
+        text = run(capsys, *words, "--end", str(evening.date()))
+        said = (
+            f"due at the next open: {verb} IBM to enter {direction}, 1 lots, stop 2 from the fill"
+        )
+        assert said in text
+    trades = bp.test(inputs.strategy("plans.py:lots"), data.select("IBM")).trades
+    evening = data.index[data.index.get_loc(trades["exit_time"].iloc[-2]) - 1]
+    leaving = ("signals", "plans.py:lots", "--data", "IBM.csv", "--end", str(evening.date()))
+    said = "due at the next open: sell IBM to exit long, 3 lots"
+    assert said in run(capsys, *leaving).splitlines()
+    quiet = bp.signals(plan, data, end="2007-06-29", sizing="unit")
+    assert not quiet["next_order"].notna().any()
+    assert "no order is due" in run(capsys, *words, "--end", "2007-06-29")
 
 
 @pytest.mark.usefixtures("folder")
