@@ -18,10 +18,17 @@ COMMANDS = {
         "train {file}:swing --data {csv} --method ascent --objective prr --out {folder}/out"
         " --no-verdict"
     ),
-    "test": "test {file}:swing --data {csv} --params {par} --start 2020-02-01 --cost fees=0.001",
+    "test": (
+        "test {file}:swing --data {csv} --params {par} --start 2020-02-01 --cost fees=0.001"
+        " --sizing money --capital 5000 --whole --missing drop --tz UTC"
+    ),
     "walk-forward": "walk-forward {file}:swing --data {csv} --cycles 3 --split 0.8 --no-verdict",
     "sweep": "sweep {file}:area --param width=1:3 --param height=2,3 --seed 1 --select hill",
-    "signals": "signals {file}:swing --data {csv} --params {par}",
+    "signals": (
+        "signals {file}:swing --data {csv} --params {par} --end 2020-03-02 --sizing equity"
+        " --date-column Date --columns Close=close --calendar union"
+    ),
+    "new": "new {folder}/idea.py",
     "report": "report {file}:swing --data {csv} --params {par} --out {folder}/page.html",
     "store": "store {store} --run 1",
 }

@@ -17,6 +17,7 @@ import broadpeak as bp
 from broadpeak._cli import flags
 from broadpeak._cli.usage import is_file, one_of
 from broadpeak._core.check import did_you_mean
+from broadpeak._prices.reading.patterns import expanded
 from broadpeak.errors import shown
 
 SAMPLE = "sample"
@@ -83,8 +84,6 @@ class PriceSource:
         return bp.Data.sample(self._symbol)
 
     def _found(self) -> list[str]:
-        from broadpeak._prices.reading.many_files import expanded  # loads pandas
-
         try:
             files = expanded(list(self.files))
         except bp.errors.MissingDataError:

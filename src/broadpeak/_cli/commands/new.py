@@ -95,13 +95,14 @@ def new(
     name = _checked_name(path)
     text = TEMPLATE.format(file=path.as_posix(), name=name)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.parent.is_dir():
+            path.parent.mkdir(parents=True)
         with path.open("x", encoding="utf-8") as out:  # never over a file that is there
             out.write(text)
-    except FileExistsError as error:
-        msg = f"{shown(file)} is there already and is not overwritten. Choose another name."
-        raise typer.BadParameter(msg) from error
     except (OSError, ValueError) as error:  # ValueError: a null in the path
+        if isinstance(error, FileExistsError) and path.parent.is_dir():
+            msg = f"{shown(file)} is there already and is not overwritten. Choose another name."
+            raise typer.BadParameter(msg) from error
         reason = getattr(error, "strerror", None) or error
         msg = f"must be a file that can be written, got {shown(file)}: {reason}."
         raise typer.BadParameter(msg) from error

@@ -3,23 +3,21 @@
 
 from __future__ import annotations
 
-import glob
-import os
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
 
 from broadpeak._core import check
 from broadpeak._prices.reading.opening import shown, stem
+from broadpeak._prices.reading.patterns import expanded
 from broadpeak._prices.reading.vendor_table import (
     TableOptions,
     check_dates_of_parts,
     frames_of_table,
     read_table,
 )
-from broadpeak.errors import DataError, MissingDataError, broken_rule
+from broadpeak.errors import DataError, broken_rule
 
 Frames = dict[Hashable, pd.DataFrame]
 
@@ -93,49 +91,6 @@ def read_frames(
         return frames_of_table(table, shown(files[0]), stem(files[0]), symbol, options)
     found = [_read_one(file, options, read) for file in files]
     return _joined(found, options) if symbol is None else _of_wanted(found, symbol, options)
-
-
-def expanded(path: object) -> list[Any]:
-    """Return the files that a path, a pattern such as ``prices/*.csv``, or a list of them names.
-
-    Raises
-    ------
-    MissingDataError
-        If a pattern matches nothing.
-    DataError
-        If there is a list in the list.
-    """
-    if not isinstance(path, (list, tuple)):
-        return _matching(path)
-    files = []
-    for each in path:
-        if isinstance(each, (list, tuple, Mapping)):
-            rule = "be a list of files, none of them a list"
-            raise DataError(broken_rule("path", rule, path))
-        files += _matching(each)
-    return files
-
-
-def _matching(path: object) -> list[Any]:
-    """Return the files that match a pattern, by name; what is no pattern as it is."""
-    if not isinstance(path, (str, os.PathLike)):
-        return [path]
-    text = os.fspath(path)
-    # A text passed by mistake is refused later, in words.
-    if not isinstance(text, str) or not glob.has_magic(text) or "\n" in text or "\0" in text:
-        return [path]
-    try:
-        if Path(text).exists():  # a name with brackets in it
-            return [path]
-        # On every machine in the same order; folders and what is hidden are no prices.
-        found = glob.glob(text, recursive=True)  # noqa: PTH207  # may begin at the root
-        files = sorted(each for each in found if Path(each).is_file())
-    except OSError:  # a name too long: said later, in words
-        return [path]
-    if not files:
-        rule, remedy = "match files", "Check the folder; relative ones begin at the working one."
-        raise MissingDataError(broken_rule("path", rule, text, remedy))
-    return list(files)
 
 
 def _read_one(
