@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Moments of many pairs from one pass over their crossings are those of their trades, bit by bit."""
+"""Moments of many pairs from one pass over crossings are those of their trades, bit by bit."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def same_bits(one: np.ndarray, other: np.ndarray) -> None:
 def check(simulation: Simulation, n_threads: int, keys: int, *, may_fail: bool) -> None:
     start = simulation.start()
     want = simulation.expanded().rows_of_summary(MOMENTS, start)
-    same_bits(simulation._by_events(MOMENTS, start), want)
+    same_bits(simulation.by_events(MOMENTS, start), want)
     with passed_over(n_threads, keys) as ran:
         same_bits(simulation.rows_of_summary(MOMENTS, start), want)
         found = [*simulation.stream(MOMENTS, start)]

@@ -134,7 +134,7 @@ def _as_column(listed: Any) -> Column:
     return np.asarray(array)
 
 
-def _of_plain_numbers(listed: Sequence[Any]) -> AnyArray | None:
+def _of_plain_numbers(listed: list[Any] | tuple[Any, ...]) -> AnyArray | None:
     """Return a long list of plain floats, or of plain ints of 32 bits, as an array, else None.
 
     To ask every value for its type and then for its number takes five times as long as to have both

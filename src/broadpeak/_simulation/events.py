@@ -19,6 +19,7 @@ from broadpeak._simulation._kernels.kinetic import (
     first_values,
     inversions,
     pair_table,
+    pair_tiles,
     scatter,
     swaps,
     tally,
@@ -202,7 +203,9 @@ def _events_of_pairs(pairs: _SeriesPairs) -> Events:
         return _events_of_families(pairs, family[series.high], n_families)
     if n_series > _MOST_SERIES:
         return _compared(pairs, threads.parts_for(_cost_of_comparing(pairs)))
-    table, codes, n_pairs = _numbered(series)
+    table = np.full(n_series * n_series, -1, np.int32)
+    codes = np.empty(len(series.high), np.int32)
+    n_pairs = pair_table(series.high, series.low, n_series, table, codes)
     is_plain = n_pairs == len(codes) and bool(pairs.up) and bool(pairs.down)
     dense = _cost_of_comparing(pairs) * n_pairs / len(codes)
     found = _kinetic(series, n_pairs, table, dense)
@@ -232,13 +235,6 @@ def _events_of_pairs(pairs: _SeriesPairs) -> Events:
     return Events(out_starts, bars[:n_events], actions[:n_events])
 
 
-def _numbered(series: _Series) -> tuple[AnyArray, AnyArray, int]:
-    """Return the code of each key and of each column, and the number of pairs (`pair_table`)."""
-    table = np.full(series.n * series.n, -1, np.int32)
-    codes = np.empty(len(series.high), np.int32)
-    return table, codes, pair_table(series.high, series.low, series.n, table, codes)
-
-
 def listed_pairs(
     entries: Crossing, exits: Crossing, keys_at_a_time: float
 ) -> tuple[SortedLists, AnyArray, AnyArray, int, bool] | None:
@@ -252,10 +248,15 @@ def listed_pairs(
     if len(groups) > 1 or {pairs.up, pairs.down} != {LONG_IN, LONG_OUT} or pairs.left.shape[1] < 2:
         return None
     series = _Series.of(pairs)
-    family = np.empty(series.n, np.int64)
-    if series.n > _MOST_SERIES or families_of(series.high, series.low, family) > 1:
+    n = series.n
+    if n > _MOST_SERIES:
         return None
-    table, codes, n_pairs = _numbered(series)
+    table, codes = np.full(n * n, -1, np.int32), np.empty(len(series.high), np.int32)
+    n_pairs = pair_tiles(series.high, series.low, n, table, codes)
+    # More pairs leave no series alone, nor in families of their own.
+    are_all = 2 * n_pairs > (n - 1) * (n - 2)
+    if not are_all and families_of(series.high, series.low, np.empty(n, np.int64)) > 1:
+        return None
     dense = _cost_of_comparing(pairs) * n_pairs / len(codes)
     lists = SortedLists.of(series, n_pairs, dense, keys_at_a_time) if n_pairs else None
     return None if lists is None else (lists, table, codes, n_pairs, pairs.up == LONG_IN)

@@ -19,7 +19,7 @@ from broadpeak._simulation.events import SortedLists, listed_pairs
 from broadpeak._simulation.rules import Prices
 from broadpeak.types import AnyArray, BoolArray, FloatArray, IntArray
 
-KEYS = 1 << 21  # crossings that a core holds at a time
+KEYS = 1 << 19  # crossings that a core holds at a time
 _SAMPLED = 4096  # of them say where pairs are cut
 _COLUMN = 15  # nanoseconds that one is written in
 
@@ -118,6 +118,11 @@ def pass_over(
     )  # fmt: skip
     # Of 1, below which the smallest of the orders may be too small.
     thin = MIN_ORDER * CLEARLY**2 * most / float(cash.min())
+    # Columns of one direction have sums of their own.
+    turned = bool((codes & 1).all())
+    if turned:
+        codes ^= 1
+        rises = not rises
     n_sides = 1 + bool((codes & 1).any())
     passed = Passed(
         codes, terms, np.full((n_sides, n_pairs + 1), -1, np.int32),
@@ -169,5 +174,5 @@ def _cuts(codes: list[AnyArray], n_pairs: int, n_parts: int) -> IntArray:
     """Return where pairs are cut into parts with about as many crossings each."""
     step = max(1, sum(map(len, codes)) // _SAMPLED)
     sample = np.sort(np.concatenate([some[::step] for some in codes])) >> 1
-    inner = sample[len(sample) * np.arange(1, n_parts) // n_parts] if len(sample) else []
+    inner = sample[len(sample) * np.arange(1, n_parts) // n_parts] if len(sample) else sample
     return np.unique(np.array([0, *inner, n_pairs], np.int64))

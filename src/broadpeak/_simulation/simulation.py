@@ -344,15 +344,15 @@ class Simulation:
         for begin in range(0, n, step):
             end = min(begin + step, n)
             part = self if end - begin == n else self.part(begin, end)
-            passed = part._passed(needs)
+            passed = part.passed_over(needs)
             block = COLUMNS if passed is None else RESULTS
             for first in range(begin, end, block):
                 last = min(first + block, end)
                 if passed is None:
-                    rows = self.part(first, last)._by_events(needs, start[first:last])
+                    rows = self.part(first, last).by_events(needs, start[first:last])
                 else:
                     rows = np.zeros((last - first, N_FIGURES))
-                    part._write_passed(passed, rows, first - begin, needs, start[first:last])
+                    part.write_passed(passed, rows, first - begin, needs, start[first:last])
                 yield np.arange(first, last), rows
 
     def _by_tables(self, needs: int, floor: Floor | None) -> Iterator[tuple[IntArray, FloatArray]]:
@@ -430,14 +430,14 @@ class Simulation:
         return self._checked(out, small, needs, start)
 
     def _by_crossings(self, needs: int, start: FloatArray) -> FloatArray:
-        passed = self._passed(needs)
+        passed = self.passed_over(needs)
         if passed is None:
-            return self._by_events(needs, start)
+            return self.by_events(needs, start)
         out = np.zeros((len(self.price_rows), N_FIGURES))
-        self._write_passed(passed, out, 0, needs, start)
+        self.write_passed(passed, out, 0, needs, start)
         return out
 
-    def _passed(self, needs: int) -> Passed | None:
+    def passed_over(self, needs: int) -> Passed | None:
         """Return the moments of very many crossings in one pass, where that is the quickest way."""
         n, n_bars = len(self.price_rows), self.prices.shape[1]
         rows = self.price_rows
@@ -454,7 +454,7 @@ class Simulation:
             entries, exits, account, settings, 2 * TRADES_KEPT, next_open=terms.next_open
         )
 
-    def _write_passed(
+    def write_passed(
         self, passed: Passed, out: FloatArray, first: int, needs: int, start: FloatArray
     ) -> None:
         """Write rows of numbers of the columns from `first` on."""
@@ -464,9 +464,9 @@ class Simulation:
         cash[:] = given[first:last] if given.ndim else given
         left = np.flatnonzero(passed.write(out, first, last, cash))
         if len(left):
-            out[left] = self.take(left + first)._by_events(needs, start[left])
+            out[left] = self.take(left + first).by_events(needs, start[left])
 
-    def _by_events(self, needs: int, start: FloatArray) -> FloatArray:
+    def by_events(self, needs: int, start: FloatArray) -> FloatArray:
         n = len(self.price_rows)
         market, cash, settings, terms = self._inputs()
         late = terms.next_open

@@ -18,6 +18,7 @@ from broadpeak._core.compile import kernel
 from broadpeak.types import AnyArray, FloatArray, IntArray
 
 PANEL = 16  # bars that are transposed at a time
+TILE = 4  # series whose pairs get numbers one after the other
 FINE, GAPS, TOO_MANY = 0, 1, 2
 
 
@@ -197,6 +198,36 @@ def pair_table(
     for c in range(codes.shape[0]):
         if codes[c] < 0:
             codes[c] = 2 * n
+    return n
+
+
+@kernel
+def pair_tiles(
+    high: IntArray, low: IntArray, n_series: int, table: AnyArray, codes: AnyArray
+) -> int:
+    """Give pairs numbers as `pair_table` does, but such of near series near ones.
+
+    Codes are even where the first series of a pair is the high one.
+    """
+    for c in range(high.shape[0]):
+        table[high[c] * n_series + low[c]] = 0
+    n = 0
+    for first in range(0, n_series, TILE):
+        for other in range(first, n_series, TILE):
+            for a in range(first, min(first + TILE, n_series)):
+                for b in range(max(other, a + 1), min(other + TILE, n_series)):
+                    here, there = a * n_series + b, b * n_series + a
+                    if table[here] & table[there] == 0:  # one of them is 0, others are -1
+                        table[here] = 2 * n
+                        table[there] = 2 * n + 1
+                        n += 1
+    for a in range(n_series):
+        table[a * n_series + a] = -1
+    for key in range(table.shape[0]):
+        if table[key] < 0:
+            table[key] = 2 * n
+    for c in range(codes.shape[0]):
+        codes[c] = table[high[c] * n_series + low[c]]
     return n
 
 
