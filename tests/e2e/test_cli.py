@@ -150,7 +150,8 @@ def test_an_ensemble_is_trained_tested_and_traded(
     tested = json.loads(output(capsys, "test", *words, "--out", "two", "--json"))
     trades = pd.read_csv(tested["files"]["trades"])
     assert set(trades["member"]) == {1, 2}
-    assert set(trades["size"]) == {0.5}
+    spent = trades["size"] * trades["entry_price"]
+    assert spent.to_numpy() == pytest.approx([5_000.0] * len(trades))
     orders = json.loads(output(capsys, "signals", *words, "--json"))["orders"]
     assert all(order["weight"] == 0.5 for order in orders)
     text = output(capsys, "train", "plans.py:momentum", "--data", "IBM.csv", *search)

@@ -141,7 +141,7 @@ class TestCalls:
             trials[(trials["parameter"] == name) & (trials["a"] == a)] for name in "ab"
         )
         assert before["net"].item() != after["net"].iloc[1]
-        tested = bp.test(staged, DATA, training)
+        tested = bp.test(staged, DATA, training, sizing="unit")
         net = tested.value.iloc[-1] - tested.value.iloc[0]
         assert net == pytest.approx(found.stats.net)
 

@@ -214,7 +214,8 @@ class TestStitched:
     def test_position_is_carried(self):
         cut = bp.split_walk_forward(N - 10, 3, 0.5)
         border = 10 + cut[1].test_start
-        wf = walk(constant(enter_long=[border - 5], exit_long=[border + 5]), cycles=3, split=0.5)
+        strategy = constant(enter_long=[border - 5], exit_long=[border + 5])
+        wf = walk(strategy, cycles=3, split=0.5, sizing="unit")
         trade = wf.portfolio.trades.iloc[0]
         assert (trade["entry_time"], trade["exit_time"]) == (
             X.index[border - 4],
@@ -242,7 +243,8 @@ class TestStitched:
         def paid(stats):
             return 1.0 + stats.cost_total + abs(stats.points_total)
 
-        wf = walk(cycles=3, objective=paid, costs=bp.Costs(spread=0.2, commission=0.1))
+        costs = bp.Costs(spread=0.2, commission=0.1)
+        wf = walk(cycles=3, objective=paid, costs=costs, sizing="unit")
         trades = wf.portfolio.trades
         for number, cycle in wf.cycles.loc[:2].iterrows():
             dates = trades["exit_time"]
@@ -255,6 +257,23 @@ class TestStitched:
             fees = (mine["entry_fees"] + mine["exit_fees"]).sum()
             assert fees > 0
             assert cycle["out_of_sample"] == pytest.approx(1 + fees + abs(points.sum()))
+
+    def test_an_objective_is_of_the_same_size_in_both_samples(self):
+        """In money, too: what the tests trade with changes net, and not what cycles score."""
+        small, large = (
+            walk(cycles=3, objective="profit", sizing="unit"),
+            walk(cycles=3, objective="profit"),
+        )
+        columns = ["in_sample", "out_of_sample", "trades"]
+        pd.testing.assert_frame_equal(small.cycles[columns], large.cycles[columns])
+        assert (large.cycles["net"].dropna().abs() > 10 * small.cycles["net"].dropna().abs()).all()
+        money = walk(cycles=3, objective="profit", train_sizing="money")
+        tested = money.cycles["out_of_sample"].dropna()
+        carried = money.cycles["net"].dropna()
+        assert tested.sum() == pytest.approx(
+            money.portfolio.trades.query("status == 'closed'")["pnl"].sum()
+        )
+        assert len(tested) == len(carried)
 
     def test_position_is_closed_at_the_border(self):
         cut = bp.split_walk_forward(N - 10, 3, 0.5)
@@ -304,7 +323,7 @@ class TestComponents:
         wf = walk(data=self.BOTH, cycles=3)
         assert wf.cycles.index.tolist() == [(k, s) for k in (1, 2, 3) for s in ("X", "Y")]
         assert list(wf.portfolio.components) == ["X", "Y"]
-        alone = walk(cycles=3)
+        alone = walk(cycles=3, capital=5_000)
         mine = wf.cycles.xs("X", level="component")
         pd.testing.assert_frame_equal(mine, alone.cycles)
         pd.testing.assert_series_equal(

@@ -306,7 +306,12 @@ class OwnObjective:
 
 
 def objective_name(objective: object) -> str:
-    """Return the name of an objective, which is a name or a function."""
+    """Return what an objective, which is a name or a function, is called where it is shown.
+
+    "sharpe" is shown as "sharpe per bar", since it is another figure than `sharpe_ratio`.
+    """
+    if objective == "sharpe" or objective is sharpe:
+        return "sharpe per bar"
     if isinstance(objective, str):
         return objective
     return str(getattr(objective, "__name__", type(objective).__name__))

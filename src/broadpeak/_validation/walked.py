@@ -41,12 +41,12 @@ class WalkForward(Travelling):
         train_end, test_start, test_end`` (labels of first and last bar; NaT or None for the last
         cycle, which has no test),
         ``in_sample`` (objective of the training), ``out_of_sample`` (the same objective of the
-        test's trades, with no minimum number of them), ``trades`` (closed in the test), ``net``
-        (profit and loss of the test's bars, marked to market at the borders), ``members`` (only
-        where a cycle has an ensemble), and one column a parameter. Of an ensemble ``in_sample`` and
-        ``out_of_sample`` are the weighted means of what its members score one by one, at full
-        size: pooled, their trades would count as if each were another one. ``net`` is the sum at
-        their weights, and parameters are those of the centre.
+        test's trades at the size of the training, with no minimum number of them), ``trades``
+        (closed in the test), ``net`` (profit and loss of the test's bars, marked to market at the
+        borders), ``members`` (only where a cycle has an ensemble), and one column a parameter. Of
+        an ensemble ``in_sample`` and ``out_of_sample`` are the weighted means of what its members
+        score one by one, at full size: pooled, their trades would count as if each were another
+        one. ``net`` is the sum at their weights, and parameters are those of the centre.
     table : DataFrame
         The original of the copies that `cycles` returns.
     portfolio : Portfolio

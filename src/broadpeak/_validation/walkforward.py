@@ -8,6 +8,7 @@ import math
 import time
 import warnings
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, NamedTuple, Unpack
 
 import numpy as np
@@ -20,7 +21,7 @@ from broadpeak._training.evaluation import discover_all
 from broadpeak._training.guard import check_discovered
 from broadpeak._training.objective import resolve_objective
 from broadpeak._training.ordering import StrategyOrders, strategy_orders
-from broadpeak._training.orders import SimulatedOrders, simulate_orders
+from broadpeak._training.orders import Account, SimulatedOrders, simulate_orders
 from broadpeak._training.result import Training
 from broadpeak._training.sizing import SIZINGS, Budget, Sizing
 from broadpeak._training.stitching import PlaceOrders, place_orders
@@ -28,6 +29,7 @@ from broadpeak._training.strategy import Strategy, StrategyFunction, as_strategy
 from broadpeak._training.terms import points_of, trained_values
 from broadpeak._training.test import (
     ComponentTest,
+    PlannedTest,
     decided_sizing,
     planned_test,
     simulated_tests,
@@ -46,7 +48,7 @@ from broadpeak._training.train import (
 from broadpeak._validation.splitters import cycles_for_period, split_walk_forward
 from broadpeak._validation.walked import WalkForward
 from broadpeak.errors import DataError, ParamError, broken_rule
-from broadpeak.types import FloatArray
+from broadpeak.types import AnyArray, FloatArray
 
 __all__ = ["WalkForward", "split_walk_forward", "walk_forward"]
 
@@ -303,13 +305,15 @@ def _cycle_spans(
 class _PlaceTest(NamedTuple):
     """The test of one component, or of one place in its ensembles, over all cycles.
 
-    `weights` has the share of the lots in each tested cycle, 0 where nobody takes the place; `full`
-    is what becomes of the orders at full lots.
+    `weights` has the share of the lots in each tested cycle, 0 where nobody takes the place. `full`
+    is what becomes of the orders at full size and that of the training, on `account`, so that
+    objectives in and out of sample are of the same trades.
     """
 
     test: ComponentTest
     weights: list[float]
     full: SimulatedOrders
+    account: Account
 
 
 def _cycle_tests(
@@ -342,24 +346,38 @@ def _cycle_tests(
                 of_component.setdefault(ordered.component, []).append(ordered)
             runs.append((span.test, training, of_component))
     every = [one for _, _, orders in runs for ones in orders.values() for one in ones]
-    sizing = decided_sizing(sizing, every)
-    budget = sizing.budget(len(runs[0][2]))
+    sizing, trained = decided_sizing(sizing, every), plan.options.size()
+    n = len(runs[0][2])
     found = []
     for component in runs[0][2]:
         segments = [test[component.asset] for test, _, _ in runs]
         sets = [orders[component] for _, _, orders in runs]
         points = [points_of(training.components)[component.key] for _, training, _ in runs]
-        places = place_orders(sets, points, segments, horizon, border, unit_lots=sizing.unit_lots)
-        found += _place_tests(plan, places, segments[0].first, budget)
+        for_size = partial(place_orders, sets, points, segments, horizon, border)
+        places = for_size(unit_lots=sizing.unit_lots)
+        full = places
+        if sizing.unit_lots != trained.unit_lots:
+            full = for_size(unit_lots=trained.unit_lots)
+        budgets = sizing.budget(n), trained.budget(n)
+        found += _place_tests(plan, places, full, segments[0].first, budgets)
     return found, sizing
 
 
 def _place_tests(
-    plan: TrainingPlan, places: Sequence[PlaceOrders], first: int, budget: Budget | None
+    plan: TrainingPlan,
+    places: Sequence[PlaceOrders],
+    trained: Sequence[PlaceOrders],
+    first: int,
+    budgets: tuple[Budget | None, Budget | None],
 ) -> list[_PlaceTest]:
-    """Return the tests of the places of a component, on its bars from `first` on."""
-    plans = [
-        planned_test(
+    """Return the tests of the places of a component, on its bars from `first` on.
+
+    `trained` are the places with the lots of the training; `budgets` are those of the tests and of
+    the training.
+    """
+
+    def planned(place: PlaceOrders, budget: Budget | None) -> PlannedTest:
+        return planned_test(
             place.ordered,
             place.orders,
             first,
@@ -369,14 +387,17 @@ def _place_tests(
             weights=place.weights,
             budget=budget,
         )
-        for place in places
-    ]
+
+    of_tests, of_training = budgets
+    tests = simulated_tests([planned(place, of_tests) for place in places])
     found = []
-    for place, test in zip(places, simulated_tests(plans), strict=True):
-        full = test.simulated
-        if set(place.shares) != {1.0}:
-            full = simulate_orders(test.orders, test.account)
-        found.append(_PlaceTest(test, place.shares, full))
+    for place, full, test in zip(places, trained, tests, strict=True):
+        simulated, account = test.simulated, test.account
+        if full is not place or of_training != of_tests or set(place.shares) != {1.0}:
+            again = planned(full, of_training)
+            account = again.account
+            simulated = simulate_orders(again.orders, account)
+        found.append(_PlaceTest(test, place.shares, simulated, account))
     return found
 
 
@@ -413,12 +434,12 @@ def _cycle_table(
                 first, last = span.test[asset]
                 start = spans[0].train[asset].last  # where the test begins
                 score, n_trades, net = 0.0, 0, 0.0
-                for test, weights, full in of_component:
+                for test, weights, full, account in of_component:
                     if weight := weights[number - 1]:
                         bars = (first - start, last - start)
-                        stats, _ = full.segment(test.account, *bars)
+                        stats, _ = full.segment(account, *bars)
                         score += weight * objective(stats)
-                        n_trades += stats.num_trades
+                        n_trades += _n_closed(test.simulated.trades, *bars)
                         net += _segment_net(test.simulated.equity, *bars)
                 row |= {
                     "test_start": index[first],
@@ -442,6 +463,12 @@ def _cycle_table(
         # Dates stay dates where a cycle has no test: NaT instead of None.
         table = table.astype({"test_start": dates, "test_end": dates})
     return table
+
+
+def _n_closed(trades: AnyArray, first: int, last: int) -> int:
+    """Return how many trades were closed on bars [first, last)."""
+    ended = (trades["exit_index"] >= first) & (trades["exit_index"] < last)
+    return int((ended & (trades["status"] == 1)).sum())
 
 
 def _segment_net(equity: FloatArray, first: int, last: int) -> float:
