@@ -21,12 +21,14 @@ TOOL = Path(__file__).resolve().parents[2] / "tools" / "trips.py"
 # Another tenth is what is remembered from run to run, and how runs are scored together.
 # A portfolio asks first whether its figures follow from trades in closed form, which takes nine
 # functions and three files more than a walk over all bars, and a tenth of its time.
+# A test asks what its parameters know of costs, sizes and bars that were trained on, and buys with
+# money: four files, a dozen functions of each kind, and little time.
 CEILINGS = {
     "from_signals": (32, 13),
     "execute": (45, 9),
     "parameterized": (150, 22),
-    "train": (295, 30),
-    "test": (145, 26),
+    "train": (302, 31),
+    "test": (190, 30),
 }
 
 

@@ -203,9 +203,7 @@ def _read_label(text: str) -> Any:
     if _FLOAT.fullmatch(text):
         return float(text)
     if _NANOSECONDS.search(text):
-        import pandas as pd  # a file of parameters is read without it
-
-        return pd.Timestamp(text)
+        return text  # a datetime cannot hold it; who compares it with dates makes one of it
     return dt.datetime.fromisoformat(text)
 
 

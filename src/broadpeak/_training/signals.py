@@ -120,7 +120,15 @@ def signals(
     run = planned_run(plan, data, terms, (None, end), mode="trade", one_more=at_open)
     trained = "" if terms.provenance is None else terms.provenance.trained
     rows = [_row(test, trained, at_open=at_open) for test in simulated_tests(run.plans)]
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+    # What may be None stays None, whatever stands in other rows.
+    columns = {
+        name: pd.Series([row[name] for row in rows], dtype=object if name in _MAY_MISS else None)
+        for name in COLUMNS
+    }
+    return pd.DataFrame(columns)
+
+
+_MAY_MISS = frozenset({"algo", "since", "next_order", "reason"})
 
 
 def _row(test: ComponentTest, trained: str, *, at_open: bool) -> dict[str, object]:
@@ -195,27 +203,40 @@ def _held(test: ComponentTest, last: int, *, at_open: bool) -> _OpenPosition:
 def _next_order(test: ComponentTest, last: int, held: float, *, at_open: bool) -> dict[str, object]:
     """Return the order that the next open fills, or the close of the last bar."""
     bar, when = (last + 1, AT_OPEN) if at_open else (last, AT_CLOSE)
+    nothing: dict[str, object] = {
+        "next_order": None,
+        "reason": None,
+        **dict.fromkeys(_OF_ORDERS, math.nan),
+    }
     for row in _log(test):
         reason = int(row[L_REASON])
         if row[L_BAR] != bar or row[L_WHEN] != when:
             continue
         if reason in {ENTRY, REVERSE}:
             settings, lot = test.orders.settings, test.account.costs.lot_amount
-            names = {"order_stop": "stop", "order_trail": "trail", "order_target": "take_profit"}
-            names["order_lifetime"] = "lifetime"
             return {
                 "next_order": f"enter_{_side(row[L_POS])}",
                 "reason": "signal",
                 "lots": abs(float(row[L_POS])) / lot,
-                **{key: _value_at(settings[name], last) for key, name in names.items()},
+                **{key: _value_at(settings[name], last) for key, name in _ORDER_SETTINGS.items()},
             }
         if reason in {SIGNAL, EXPIRED}:
             return {
+                **nothing,
                 "next_order": f"exit_{_side(held)}",
                 "reason": "signal" if reason == SIGNAL else "lifetime",
                 "lots": abs(held) / test.account.costs.lot_amount,
             }
-    return {"next_order": None, "reason": None}
+    return nothing
+
+
+_ORDER_SETTINGS = {
+    "order_stop": "stop",
+    "order_trail": "trail",
+    "order_target": "take_profit",
+    "order_lifetime": "lifetime",
+}
+_OF_ORDERS = ("lots", *_ORDER_SETTINGS)
 
 
 def _log(test: ComponentTest) -> FloatArray:

@@ -81,7 +81,8 @@ def place_orders(
                 # What nobody takes over ends with its cycle, whatever the border.
                 ends = border == "close" or place[cycle + 1 :][:1] == [None]
                 cuts.append(ends and segment is not segments[-1])
-                flatten[segment.last - 1] = cuts[-1]
+                if segment.last:  # one without bars ends with those before it
+                    flatten[segment.last - 1] |= cuts[-1]
                 books.append(sets[cycle][at].book)
                 bounds.append(segment)
         member = number if len(places) > 1 else 0

@@ -1267,6 +1267,10 @@ def _needs_engine(execute: Mapping[str, Any]) -> bool:
 # ------------------------------------------------------------------ warnings
 
 
+MOST_CHANGE = 3
+"""How many times prices may change within a training at one lot before a warning says so."""
+
+
 class Note(str):
     """A warning and its kind, so that those of several trainings can be joined."""
 
@@ -1335,7 +1339,35 @@ def _notes(
         notes.append(Note("narrow", text))
     if n_unprotected:
         notes.append(Note("unprotected", unprotected_note(strategy, n_unprotected)))
+    steep = _steep(searches)
+    if steep:
+        text = (
+            f"{name} was trained at one lot on prices that changed more than {MOST_CHANGE} times "
+            f"within the period ({_and_more(steep)}), so that the years with the highest prices "
+            'decide. Pass sizing="money", in walk_forward train_sizing="money", to let all years '
+            "count alike."
+        )
+        notes.append(Note("steep", text))
     return tuple(notes)
+
+
+def _steep(searches: Sequence[ComponentSearch]) -> list[str]:
+    """Return the assets that trade one lot while their prices change too much for it, and how much.
+
+    Counted are the last close against the first, and the mean of each tenth of the bars against
+    that of the others, so that a short extreme is none.
+    """
+    found: dict[str, str] = {}
+    for search in searches:
+        account = search.setup.account
+        if not account.unit_lots or account.budget is not None:
+            continue
+        close = account.prices.close[0, account.first :]
+        means = [part.mean() for part in np.array_split(close, min(10, len(close)))]
+        times = max(max(means) / min(means), close[-1] / close[0], close[0] / close[-1])
+        if times > MOST_CHANGE:
+            found[search.setup.component.asset] = f"{search.setup.component.asset} {times:.3g}"
+    return [*found.values()]
 
 
 def _and_more(names: Sequence[str], most: int = 3) -> str:
