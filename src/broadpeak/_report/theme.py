@@ -38,6 +38,7 @@ SCALE = [
     [0.75, "#2472c4"],
     [1.0, "#0c2f63"],
 ]
+NARROW = 300  # pixels that the plot has on a narrow screen
 FONT = "Inter, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 
 # What a dark screen shows instead, so that lines keep their contrast.
@@ -159,10 +160,17 @@ def headed(
     there, `sides` the margins beside it. On pages narrow screens get `narrow` of the layout, and
     `narrow_trace` of each trace.
     """
-    n_names = sum(trace.get("showlegend") is not False and "name" in trace for trace in traces)
-    n_names = 0 if layout.get("showlegend") is False else n_names
+    names = [
+        str(trace["name"])
+        for trace in traces
+        if trace.get("name")
+        and trace.get("showlegend") is not False
+        and layout.get("showlegend") is not False
+    ]
+    longest = max(map(len, names), default=0)
+    in_a_row = max(1, NARROW // (50 + 7 * longest))  # columns are as wide as the longest name
     texts, tops = [], []
-    for letters, rows in ((150, min(n_names, 1)), (44, n_names)):
+    for letters, rows in ((150, longest > 0), (44, -(-len(names) // in_a_row) * (longest > 0))):
         words = textwrap.wrap(heading, letters) or [""]
         remarks = textwrap.wrap(note, letters)
         bold = "<br>".join(f"<b>{html.escape(line)}</b>" for line in words)
@@ -176,7 +184,7 @@ def headed(
         "title": {"text": texts[1]},
         "height": height + tops[1] + below,
         "margin": {"t": tops[1], "b": below},
-        "legend": {"y": 1.01, "yanchor": "bottom"},
+        "legend": {"yref": "paper", "y": 1.01, "yanchor": "bottom"},
     }
     for name, value in (narrow or {}).items():
         # What is given of the margin is added to what was found.
