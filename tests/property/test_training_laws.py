@@ -165,4 +165,4 @@ def test_signals_are_what_a_test_fills(plan, cut):
         left = trades[(trades["exit_index"] == bar) & (trades["status"] == "closed")]
         left = left.loc[left["exit_reason"].isin(["signal", "lifetime"]), "direction"]
         filled = [f"enter_{side}" for side in entered] or [f"exit_{side}" for side in left]
-        assert due["action"].tolist() == filled
+        assert due["next_order"].dropna().tolist() == filled

@@ -475,50 +475,121 @@ class TestSignals:
 
         return last
 
-    def rows(self, **calls):
-        return bp.signals(self.at_last(**calls), BOTH.select("X"))
+    def row(self, **calls):
+        """Return the only row, sized in lots unless told otherwise."""
+        found = bp.signals(self.at_last(**calls), BOTH.select("X"), sizing="script")
+        assert len(found) == 1
+        return found.iloc[0]
 
     def test_columns(self):
-        empty = self.rows()
-        assert empty.empty
-        assert list(empty.columns)[:6] == ["component", "asset", "algo", "time", "action", "reason"]
+        assert list(bp.signals(self.at_last(), BOTH.select("X")).columns) == [
+            *("component", "asset", "algo", "last_bar", "close", "position", "since"),
+            *("entry_price", "stop", "trail", "target", "bars_left", "next_order", "reason"),
+            *("lots", "order_stop", "order_trail", "order_target", "order_lifetime"),
+            *("member", "weight", "trained"),
+        ]
+
+    def test_nothing_held_and_nothing_due(self):
+        row = self.row()
+        assert (row["component"], row["asset"], row["algo"]) == ("X", "X", None)
+        assert row["last_bar"] == X.index[-1]
+        assert row["close"] == pytest.approx(X["close"].iloc[-1])
+        assert (row["position"], row["since"], row["next_order"], row["reason"]) == (
+            0,
+            None,
+            None,
+            None,
+        )
+        assert (row["member"], row["weight"], row["trained"]) == (1, 1, "")
+        assert row["entry_price":"bars_left"].isna().all()
+        assert row["lots":"order_lifetime"].isna().all()
 
     def test_entry(self):
-        row = self.rows(enter_long={"stop": 3.0, "lots": 2, "trail": 5.0, "lifetime": 7}).iloc[0]
-        assert (row["component"], row["asset"], row["algo"]) == ("X", "X", None)
-        assert (row["action"], row["reason"]) == ("enter_long", "signal")
-        assert row["time"] == X.index[-1]
-        assert (row["lots"], row["stop"], row["trail"], row["lifetime"]) == (2, 3, 5, 7)
-        assert np.isnan(row["take_profit"])
-        assert row["close"] == pytest.approx(X["close"].iloc[-1])
-        assert row["position"] == 0
+        row = self.row(enter_long={"stop": 3.0, "lots": 2, "trail": 5.0, "lifetime": 7})
+        assert (row["next_order"], row["reason"], row["position"]) == ("enter_long", "signal", 0)
+        assert (row["lots"], row["order_stop"], row["order_trail"]) == (2, 3, 5)
+        assert row["order_lifetime"] == 7
+        assert np.isnan(row["order_target"])
+        assert np.isnan(row["stop"])
 
     def test_entry_in_the_direction_held_is_no_order(self):
-        assert self.rows(held="long", enter_long={}).empty
+        row = self.row(held="long", enter_long={})
+        assert (row["position"], row["next_order"]) == (1, None)
 
     def test_reversal(self):
-        row = self.rows(held="long", enter_short={}).iloc[0]
-        assert (row["action"], row["position"]) == ("enter_short", 1)
+        row = self.row(held="long", enter_short={"lots": 3})
+        assert (row["next_order"], row["position"], row["lots"]) == ("enter_short", 1, 3)
 
     def test_exit(self):
-        row = self.rows(held="short", exit_short={}).iloc[0]
-        assert (row["action"], row["position"], row["lots"]) == ("exit_short", -1, 1)
-        assert self.rows(exit_short={}).empty
-        assert self.rows(held="long", exit_short={}).empty
+        row = self.row(held="short", exit_short={})
+        assert (row["next_order"], row["position"], row["lots"]) == ("exit_short", -1, 1)
+        assert self.row(exit_short={})["next_order"] is None
+        assert self.row(held="long", exit_short={})["next_order"] is None
 
     def test_conflicts(self):
-        assert self.rows(enter_long={}, enter_short={}).empty
-        assert self.rows(held="long", enter_long={}, exit_long={}).empty
+        assert self.row(enter_long={}, enter_short={})["next_order"] is None
+        assert self.row(held="long", enter_long={}, exit_long={})["next_order"] is None
 
     def test_zero_lots_only_close(self):
-        row = self.rows(held="short", enter_long={"lots": 0}).iloc[0]
-        assert row["action"] == "exit_short"
+        assert self.row(held="short", enter_long={"lots": 0})["next_order"] == "exit_short"
+        assert self.row(enter_long={"lots": 0})["next_order"] is None
 
     def test_lifetime(self):
         # Entered at bar 21; due at the open of bar 300, the one after the last.
-        row = self.rows(held="long", lifetime=300 - 21).iloc[0]
-        assert (row["action"], row["reason"]) == ("exit_long", "lifetime")
-        assert self.rows(held="long", lifetime=300 - 20).empty
+        row = self.row(held="long", lifetime=300 - 21)
+        assert (row["next_order"], row["reason"], row["bars_left"]) == ("exit_long", "lifetime", 1)
+        row = self.row(held="long", lifetime=300 - 20)
+        assert (row["next_order"], row["bars_left"]) == (None, 2)
+
+    @pytest.mark.parametrize("side", ["long", "short"])
+    def test_levels(self, side):
+        sign = 1 if side == "long" else -1
+
+        @bp.strategy(lookback=10)
+        def plan(s):
+            enter = s.enter_long if side == "long" else s.enter_short
+            enter(np.arange(len(s.close)) == 295, stop=50.0, trail=60.0, take_profit=70.0)
+
+        row = bp.signals(plan, BOTH.select("X"), sizing="unit").iloc[0]
+        price = X["open"].iloc[296]
+        assert row["position"] == sign
+        assert (row["since"], row["entry_price"]) == (X.index[296], pytest.approx(price))
+        assert row["stop"] == pytest.approx(price - sign * 50)
+        assert row["target"] == pytest.approx(price + sign * 70)
+        best = X["high"].iloc[296:].max() if sign > 0 else X["low"].iloc[296:].min()
+        assert row["trail"] == pytest.approx(best - sign * 60)
+        assert np.isnan(row["bars_left"])
+
+    def test_money(self):
+        row = bp.signals(self.at_last(enter_long={}), BOTH.select("X"), capital=5_000.0).iloc[0]
+        assert row["lots"] == pytest.approx(5_000 / row["close"])
+        told = {"capital": 5_000.0, "whole": True, "sizing": "equity"}
+        row = bp.signals(self.at_last(enter_long={}), BOTH.select("X"), **told).iloc[0]
+        assert row["lots"] == np.floor(5_000 / row["close"])
+        costs = bp.Costs(fees=0.1, lot_amount=2)
+        row = bp.signals(self.at_last(enter_long={}), BOTH.select("X"), costs=costs).iloc[0]
+        assert row["lots"] == pytest.approx(10_000 / row["close"] / 1.1 / 2)
+
+    def test_end(self):
+        one = BOTH.select("X")
+        for day in (100, 150, 220):
+            cut = bp.signals(single, one[: X.index[day]])
+            pd.testing.assert_frame_equal(bp.signals(single, one, end=X.index[day]), cut)
+            assert cut["last_bar"].iloc[0] == X.index[day]
+
+    def test_what_parameters_know_is_used(self, tmp_path):
+        one = BOTH.select("X")
+        training = quiet(single, one, costs=bp.Costs(slippage=0.01), end=X.index[200])
+        path = training.to_par(tmp_path / "single.par")
+        told = {"costs": bp.Costs(slippage=0.01)}
+        for day in range(210, 300, 10):
+            free = bp.signals(single, one, training.params, **told, end=X.index[day])
+            for params in (training, path):
+                found = bp.signals(single, one, params, end=X.index[day])
+                assert found["trained"].iloc[0] == training.provenance.trained
+                pd.testing.assert_frame_equal(
+                    found.drop(columns="trained"), free.drop(columns="trained")
+                )
 
     def test_mode_and_components(self):
         modes = []
@@ -540,6 +611,6 @@ class TestSignals:
         entries = []
         for n in range(150, 300):
             due = bp.signals(single, one[: X.index[n - 1]], {"X": {"days": 15}})
-            entries += [X.index[n] for action in due["action"] if action.startswith("enter")]
+            entries += [X.index[n] for one in due["next_order"] if one and one.startswith("enter")]
         filled = whole.trades["entry_time"]
         assert entries == filled[(filled >= X.index[150]) & (filled <= X.index[299])].tolist()

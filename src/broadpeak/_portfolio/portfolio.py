@@ -81,7 +81,14 @@ class Portfolio:
     held : Portfolio or None
         For strategy runs: the same symbols, bought and held.
     facts : dict
-        For strategy runs what was decided: ``sizing``, ``capital``, ``whole``; otherwise empty.
+        For strategy runs what was tested and how; otherwise empty. ``strategy`` (its name),
+        ``period`` (first and last tested bar), ``sample`` ("in sample" where all of these bars were
+        trained on, "partly in sample", "out of sample", or "" where that is not known), ``sizing``,
+        ``capital``, ``whole``, ``costs`` ({asset: Costs}), ``costs_from`` and ``sizing_from``
+        ("argument", "training", "file", "walk-forward"; "none" for no costs, "strategy" for the
+        size that follows from the strategy), ``params`` ({component: {name: value}}),
+        ``same_prices`` (whether the bars that were trained on have the prices of then; None: not
+        known), and ``provenance`` (`Provenance` of the parameters, or None).
 
     Notes
     -----
@@ -883,6 +890,8 @@ class Portfolio:
     def stats(self) -> Table:
         """Return every metric, with start, end, bars, initial and final value.
 
+        Where it is known, ``sample`` says whether a strategy was trained on these bars.
+
         Returns
         -------
         Series or DataFrame
@@ -902,6 +911,8 @@ class Portfolio:
         frame.insert(2, "bars", bars)
         frame.insert(3, "start_value", self._start)
         frame.insert(4, "end_value", summary["end"])
+        if sample := self.facts.get("sample"):
+            frame.insert(3, "sample", sample)
         if not self._labels.single:
             return frame
         row = {name: frame[name].iloc[0] for name in frame.columns}

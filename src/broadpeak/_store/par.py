@@ -20,6 +20,8 @@ the lots above it; the first line is the centre, and one of weight 0 is shown, n
     # weight 0.5
     IBM 41.5 2.5 => 0.9644
 
+Below the strategy stand the lines of `Provenance`: what the values were trained on, and how.
+
 Numbers are written so that reading gives exactly the same float. Other lines that begin with ``#``
 are remarks. Files without any comment, as others write them, are read too: their columns are
 called ``p1, p2, …``.
@@ -35,10 +37,12 @@ import tempfile
 from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import NoneType
 from typing import Any
 from urllib.parse import quote, unquote
 
 from broadpeak._core import check
+from broadpeak._store.provenance import Provenance, with_line
 from broadpeak.errors import (
     MissingParFileError,
     ParamError,
@@ -133,6 +137,8 @@ class Parameters:
         `ComponentParameters` by key, ``"ASSET"`` or ``"ASSET:ALGO"``, in the order of the lines.
     strategy : str
         Name of the strategy that was trained; empty if not known.
+    provenance : Provenance or None
+        What the values were trained on, and how; None where the file says nothing of it.
 
     Examples
     --------
@@ -143,6 +149,7 @@ class Parameters:
 
     components: dict[str, ComponentParameters]
     strategy: str = ""
+    provenance: Provenance | None = None
 
     def __post_init__(self) -> None:
         lines: Mapping[object, object] = check.mapping("components", self.components)
@@ -155,6 +162,9 @@ class Parameters:
         name: object = self.strategy
         if not isinstance(name, str):
             raise ParamTypeError(broken_rule("strategy", "be the name of one", name))
+        origin: object = self.provenance
+        if not isinstance(origin, (Provenance, NoneType)):
+            raise ParamTypeError(broken_rule("provenance", "be a Provenance or None", origin))
 
     @property
     def params(self) -> dict[str, dict[str, float]]:
@@ -185,6 +195,8 @@ class Parameters:
         lines = [HEADER]
         if self.strategy:
             lines.append(f"# strategy {_one_line(self.strategy)}")
+        if self.provenance is not None:
+            lines += self.provenance.lines()
         declared: list[str] = []
         for key, component in self.components.items():
             declarations = _declarations(component)
@@ -241,6 +253,7 @@ def read_par(path: str | Path) -> Parameters:
     lines = [line.strip() for line in text.splitlines()]
     is_ours = any(line == HEADER for line in lines)
     strategy = ""
+    provenance: Provenance | None = None
     declared: dict[str, ParRange | None] = {}
     fresh = True
     weight: float | None = None  # of the line that comes next
@@ -259,6 +272,8 @@ def read_par(path: str | Path) -> Parameters:
             elif is_ours and (share := _WEIGHT.match(line)):
                 _check_followed(weight, where)
                 weight = _read_weight(share, where)
+            elif is_ours:
+                provenance = with_line(provenance, line, where)
         elif line:
             key, component = _parsed(line, declared, where, is_ours=is_ours)
             earlier = found.setdefault(key, [])
@@ -273,7 +288,9 @@ def read_par(path: str | Path) -> Parameters:
         msg = f"{path} must hold at least one line with a component, got none. Type {_LINE}."
         raise ParFileError(msg)
     components = {key: _joined(rows, key, path) for key, rows in found.items()}
-    return Parameters(components, strategy)
+    if provenance is not None:
+        provenance = replace(provenance, strategy=strategy)
+    return Parameters(components, strategy, provenance)
 
 
 def _joined(

@@ -12,7 +12,8 @@ from broadpeak._portfolio.portfolio import Portfolio
 from broadpeak._simulation.costs import Costs
 from broadpeak._training.fits import FittedModels
 from broadpeak._training.strategy import Strategy
-from broadpeak._training.test import ParamsLike, test
+from broadpeak._training.terms import ParamsLike
+from broadpeak._training.test import test
 from broadpeak._training.values import Defaults
 
 
@@ -61,12 +62,12 @@ def run_backtests(
         untrained = Defaults(models)
         # The training was checked.
         quick: dict[str, Any] = {"costs": costs, "check": False, **sizing}
-        chosen = test(strategy, data, params, **quick)
+        chosen = test(strategy, data, params, check=False)  # costs and sizes are its own
         defaults = test(strategy, data, untrained, **quick)
         held = _held(chosen)
         chosen_unseen = defaults_unseen = held_unseen = None
         if len(unseen) > 1:
-            chosen_unseen = test(strategy, data, params, start=unseen[0], **quick)
+            chosen_unseen = test(strategy, data, params, start=unseen[0], check=False)
             defaults_unseen = test(strategy, data, untrained, start=unseen[0], **quick)
             held_unseen = _held(chosen_unseen)
     notes = dict.fromkeys(str(one.message) for one in caught)

@@ -62,6 +62,12 @@ class Bars:
         columns = {name: getattr(self, name)[cut] for name in (*COLUMNS, "price")}
         return Bars(self.asset, self.index[cut], **columns)
 
+    def longer(self) -> Bars:
+        """Return the bars and one more, with the last label, on which every price is the close."""
+        columns = {name: np.append(getattr(self, name), self.close[-1]) for name in COLUMNS[:4]}
+        index = self.index.append(self.index[-1:])
+        return frozen_bars(self.asset, index, {**columns, "volume": np.append(self.volume, np.nan)})
+
     def tilted(self, factors: FloatArray) -> Bars:
         """Return the bars with prices multiplied by `factors`, one a bar."""
         prices = {name: getattr(self, name) * factors for name in COLUMNS[:4]}

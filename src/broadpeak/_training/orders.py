@@ -103,6 +103,21 @@ class OrderArrays:
             self.n_unprotected,
         )
 
+    def longer(self) -> OrderArrays:
+        """Return the orders with one bar more, on which there is none."""
+        none = np.zeros(1, dtype=np.bool_)
+        return OrderArrays(
+            np.concatenate([self.enter_long, none]),
+            np.concatenate([self.exit_long, none]),
+            np.concatenate([self.enter_short, none]),
+            np.concatenate([self.exit_short, none]),
+            {
+                name: np.append(value, np.nan) if isinstance(value, np.ndarray) else value
+                for name, value in self.settings.items()
+            },
+            self.n_unprotected,
+        )
+
     def delayed(self, closed: BoolArray | None = None) -> OrderArrays:
         """Return every order one bar later, with the settings it was given.
 

@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import html
 import itertools
 import operator
 import platform
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -25,8 +26,12 @@ from broadpeak._portfolio.portfolio import Portfolio
 from broadpeak._run.carried import Travelling
 from broadpeak._search.protocol import SearchStep
 from broadpeak._search.searchspace import Dimension
+from broadpeak._simulation.costs import Costs
+from broadpeak._simulation.rules import NO_COSTS
 from broadpeak._store.par import ComponentParameters, Member, Parameters, ParRange
+from broadpeak._store.provenance import Provenance
 from broadpeak._training.backtests import Backtests, run_backtests
+from broadpeak._training.components import bars_of, per_asset
 from broadpeak._training.evaluation import (
     ALL_COMPONENTS,
     BLENDED,
@@ -39,6 +44,7 @@ from broadpeak._training.objective import objective_name
 from broadpeak._training.performance import FIELDS, Stats
 from broadpeak._training.sizing import OF_TRADES
 from broadpeak._training.strategy import Strategy
+from broadpeak._training.terms import prices_key
 from broadpeak.errors import ParamError, broken_rule
 from broadpeak.types import AnyArray, FloatArray, IntArray
 
@@ -264,7 +270,8 @@ class Training(Travelling):
     settings : dict
         All arguments of the training.
     environment : dict
-        Versions of Python and of packages that results depend on, and a fingerprint of the data.
+        Versions of Python and of packages that results depend on, a fingerprint of the data, and
+        the date of the training (UTC).
     seconds : float
         Time the whole training took.
     notes : tuple of str
@@ -349,6 +356,32 @@ class Training(Travelling):
         found = self.components.values()
         return min(component.first for component in found), max(
             component.last for component in found
+        )
+
+    @cached_property
+    def provenance(self) -> Provenance:
+        """Where the values come from: what they were trained on, when and how.
+
+        Parameter files hold it, and `test`, `signals` and pages go by it.
+        """
+        settings, found = self.settings, self.components.values()
+        assets = [*dict.fromkeys(one.asset for one in found)]
+        bars = bars_of(self.data)
+        costs = per_asset("costs", settings.get("costs"), bars, NO_COSTS, Costs)
+        return Provenance(
+            strategy=self.name,
+            period=self.period,
+            costs={asset: _charged(costs[asset]) for asset in assets},
+            sizing=settings.get("sizing", ""),
+            capital=settings.get("capital"),
+            whole=bool(settings.get("whole")),
+            objective=self.objective_name,
+            method=_method_text(settings),
+            passes=settings.get("passes"),
+            trades=sum(one.stats.num_trades if one.stats else 0 for one in found),
+            version=self.environment.get("broadpeak", ""),
+            prices=prices_key(bars, assets, self.period),
+            date=self.environment.get("date", ""),
         )
 
     @property
@@ -457,10 +490,10 @@ class Training(Travelling):
     def parameters(self) -> Parameters:
         """Return the chosen values as what a `.par` file holds."""
         lines = {key: _line(found) for key, found in self.components.items()}
-        return Parameters(lines, self.strategy.name)
+        return Parameters(lines, self.strategy.name, self.provenance)
 
     def to_par(self, path: str | Path) -> Path:
-        """Write the chosen values to a parameter file.
+        """Write the chosen values to a parameter file, with their provenance in comments.
 
         Parameters
         ----------
@@ -693,6 +726,31 @@ VERSIONS = {
     "platform": platform.platform(),
 }
 """What numbers depend on besides the data, whose fingerprint stands beside it in a training."""
+
+
+def environment_of(data: Data | None) -> dict[str, str]:
+    """Return what numbers depend on besides the strategy, and today's date (UTC)."""
+    if data is None:
+        return {}
+    today = dt.datetime.now(dt.UTC).date().isoformat()
+    return {**VERSIONS, "data": data.fingerprint(), "date": today}
+
+
+def _charged(costs: Costs) -> dict[str, float]:
+    """Return the costs that are not what they are by default."""
+    numbers = {one.name: float(getattr(costs, one.name)) for one in fields(Costs)}
+    return {name: value for name, value in numbers.items() if value != getattr(NO_COSTS, name)}
+
+
+def _method_text(settings: Mapping[str, Any]) -> str:
+    """Return how a search went, in a line: "brute, Ensemble(share=0.1)"."""
+    words = []
+    for name in ("method", "select"):
+        value = settings.get(name)
+        if value is not None:
+            shown = value if isinstance(value, str) else repr(value)
+            words.append(type(value).__name__ if " at 0x" in shown else shown)
+    return ", ".join(words)
 
 
 def _trial_frame(log: TrialLog) -> pd.DataFrame:

@@ -3,28 +3,29 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
-from typing import NamedTuple, Protocol, TypeAlias
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from broadpeak._core import check
 from broadpeak._core.check import flag
 from broadpeak._data.data import Data
 from broadpeak._portfolio.portfolio import Portfolio
 from broadpeak._simulation.costs import Costs
 from broadpeak._simulation.fills import join_fills, stack_fills
 from broadpeak._simulation.rules import NO_COSTS
-from broadpeak._store.par import Parameters, read_par
-from broadpeak._training.components import Bars, Component, bars_of, per_asset, window
-from broadpeak._training.evaluation import labelled
-from broadpeak._training.fits import FittedModels
-from broadpeak._training.guard import MOST_CHECKED, Subject, check_subject
+from broadpeak._training.components import (
+    Bars,
+    BarWindow,
+    Component,
+    bars_of,
+    per_asset,
+    window,
+)
+from broadpeak._training.ordering import StrategyOrders, strategy_orders
 from broadpeak._training.orders import (
     Account,
     Entry,
@@ -36,39 +37,21 @@ from broadpeak._training.orders import (
     simulate_members,
 )
 from broadpeak._training.sizing import Budget, Sizing
-from broadpeak._training.strategy import (
-    PlotLine,
-    RunState,
-    Strategy,
-    StrategyFunction,
-    as_strategy,
-    run_strategy,
+from broadpeak._training.stitching import PlaceOrders, place_orders
+from broadpeak._training.strategy import PlotLine, Strategy, StrategyFunction, as_strategy
+from broadpeak._training.terms import (
+    ParamsLike,
+    Replay,
+    Stretch,
+    TestTerms,
+    bar_after,
+    prices_key,
+    sample_of,
+    span_of,
+    terms_of,
 )
-from broadpeak._training.values import Defaults, TrainedValues
-from broadpeak.errors import (
-    BroadpeakError,
-    ParamError,
-    ParFileError,
-    StrategyError,
-    broken_rule,
-)
+from broadpeak.errors import DataError, broken_rule
 from broadpeak.types import BoolArray, FloatArray
-
-
-class _Trained(Protocol):
-    """An object with chosen values, such as a `Training`; components may have `members`."""
-
-    @property
-    def params(self) -> Mapping[str, Mapping[str, float]]: ...
-    @property
-    def components(self) -> Mapping[str, object]: ...
-
-
-ParamsLike: TypeAlias = (
-    "_Trained | Parameters | Defaults | str | os.PathLike[str] | "
-    "Mapping[str, Mapping[str, float]] | None"
-)
-"""A training, what `read_par` returns, a path, ``{component: {name: value}}``, or the defaults."""
 
 
 def test(
@@ -98,19 +81,24 @@ def test(
     params : Training, Parameters, path or dict, optional
         Trained values: a training, what `read_par` returns, the path of a parameter file, or
         ``{component: {name: value}}``. None: the defaults of the strategy. An ensemble of a
-        training or a file is traded as a whole: each member with its weight.
+        training or a file is traded as a whole: each member with its weight. A walk-forward run, or
+        the folder with all of its numbered files, is traded as in its tests: each bar with the
+        values of the last training that ended before it, those after the last training with
+        that one's.
     start, end : labels of the index, optional
         First and last tested bar, both included. Bars before `start` serve as look-back.
     costs : Costs or dict of asset to Costs, optional
-        Default: none. They are not taken over from a training.
+        Default: those of `params`, where a training, a walk-forward run or a file with provenance
+        knows them; else none.
     capital : float, optional
         Start of the equity, shared by the components. Default: 10,000; with "unit" and "script"
         price · lots · lot amount at the first tested bar, summed over components.
     sizing : "money", "equity", "script" or "unit", optional
         "money": each trade costs its component's share of `capital`, fees and spread inside.
         "equity": it costs all that the component is worth by then, so that profits compound.
-        "script": the lots that the strategy sets. "unit": one lot. Default: "script" if the
-        strategy sets lots, else "money".
+        "script": the lots that the strategy sets. "unit": one lot. Default: that of `params`, with
+        its `capital` and `whole`, where the tests of a walk-forward run had one or a training was
+        not made at one lot; else "script" if the strategy sets lots, and "money" if not.
     whole : bool, default False
         With "money" and "equity": round lots down to whole ones.
     check : bool, default True
@@ -157,71 +145,213 @@ def test(
     >>> list(portfolio.components)
     ['IBM']
     """
-    size = Sizing.of(sizing, capital=capital, whole=whole)
-    tests, size = component_tests(
-        as_strategy(strategy),
-        data,
-        params,
-        (start, end),
-        costs,
-        mode="test",
-        sizing=size,
-        guarded=flag("check", check),
-    )
-    return strategy_portfolio(tests, size)
+    plan = as_strategy(strategy)
+    terms = terms_of(plan, params, costs=costs, sizing=sizing, capital=capital, whole=whole)
+    notes: list[str] | None = [] if flag("check", check) else None
+    run = planned_run(plan, data, terms, (start, end), mode="test", notes=notes)
+    for note in (*(notes or ()), *run.notes()):
+        warnings.warn(note, stacklevel=2)
+    return run.portfolio(data)
 
 
 # A test runner that imports this name must not take it for a test of its own.
 test.__test__ = False  # type: ignore[attr-defined]
 
 
-def component_tests(
+@dataclass(frozen=True, slots=True, eq=False)
+class PlannedRun:
+    """One run of a strategy, before its orders are simulated.
+
+    Attributes
+    ----------
+    strategy : Strategy
+    terms : TestTerms
+    sizing : Sizing
+        What was decided on.
+    plans : list of PlannedTest
+    bars, costs : mapping of str
+        By asset: all bars of the data, and what is charged.
+    """
+
+    strategy: Strategy
+    terms: TestTerms
+    sizing: Sizing
+    plans: list[PlannedTest]
+    bars: Mapping[str, Bars]
+    costs: Mapping[str, Costs]
+
+    def notes(self) -> list[str]:
+        """Return what to warn about."""
+        n_unprotected = max(one.orders.n_unprotected for one in self.plans)
+        return [unprotected_note(self.strategy, n_unprotected)] if n_unprotected else []
+
+    def portfolio(self, data: Data) -> Portfolio:
+        """Return what becomes of the orders, and what is known of the run on `data`."""
+        tests = simulated_tests(self.plans)
+        terms, origin = self.terms, self.terms.provenance
+        same_prices = None
+        if origin is not None and origin.prices:
+            same_prices = terms.data is data or (
+                prices_key(self.bars, origin.costs, origin.period) == origin.prices
+            )
+        sample = "out of sample"  # each bar of a replay is ruled by a training that ended before it
+        if terms.replay is None:
+            indexes = (one.bars.index for one in tests)
+            sample = sample_of(indexes, origin, same_prices=same_prices)
+        made = strategy_portfolio(tests, self.sizing)
+        state_facts(
+            made,
+            strategy=self.strategy.name,
+            sample=sample,
+            costs={asset: self.costs[asset] for asset in traded_assets(tests)},
+            costs_from=terms.costs_from,
+            sizing_from=terms.sizing_from,
+            params=terms.values.table(made.components),
+            same_prices=same_prices,
+            provenance=origin,
+        )
+        return made
+
+
+def traded_assets(tests: Iterable[ComponentTest]) -> list[str]:
+    """Return the assets of all components, each once."""
+    return [*dict.fromkeys(one.component.asset for one in tests)]
+
+
+def state_facts(made: Portfolio, **facts: Any) -> None:
+    """Write down in a portfolio and in those of its components what was tested and how."""
+    index = made.index
+    period = (index[0], index[-1])
+    for one in (made, *made.components.values()):
+        if one.index is not index:
+            index = one.index
+            period = (index[0], index[-1])
+        one.facts = {"period": period, **one.facts, **facts}
+
+
+def planned_run(
     strategy: Strategy,
     data: Data,
-    params: ParamsLike,
+    terms: TestTerms,
     period: tuple[Hashable, Hashable],
-    costs: Costs | Mapping[str, Costs] | None,
     *,
     mode: str,
-    sizing: Sizing,
-    guarded: bool = False,
-) -> tuple[list[ComponentTest], Sizing]:
-    """Run the strategy and simulate every component from its first evaluated bar on.
+    notes: list[str] | None = None,
+    one_more: bool = False,
+) -> PlannedRun:
+    """Run the strategy on all components; its orders count from the first evaluated bar on.
 
-    With them comes the sizing that was decided on.
+    Where there are `notes`, it is checked, and warnings are added to them. With `one_more` its
+    orders meet one bar that it did not see, on which every price is the last close.
     """
     lookback = strategy.lookback
-    views = bars_of(data)
-    table = per_asset("costs", costs, views, NO_COSTS, Costs)
-    for symbol, bars in views.items():
-        where = window(bars, lookback, *period)
-        views[symbol] = bars.window(where.first - lookback, where.last)
-    notes: list[str] | None = [] if guarded else None
-    values = values_for(strategy, params)
-    ordered_all = strategy_orders(strategy, views, values, mode=mode, notes=notes)
-    sizing = decided_sizing(sizing, ordered_all)
-    budget = sizing.budget(n_components(ordered_all))
-    plans, n_unprotected = [], 0
-    for ordered in ordered_all:
-        orders = ordered.book.merged(lookback, len(ordered.bars), unit_lots=sizing.unit_lots)
-        n_unprotected = max(n_unprotected, orders.n_unprotected)
-        costs_of = table[ordered.component.asset]
+    bars = bars_of(data)
+    costs = per_asset("costs", terms.costs_of(bars), bars, NO_COSTS, Costs)
+    windows = {symbol: window(one, lookback, *period) for symbol, one in bars.items()}
+    found: list[tuple[PlaceOrders, int]]
+    if terms.replay is not None:
+        found, sizing = _replayed(strategy, bars, windows, terms, mode=mode, notes=notes)
+    else:
+        views = {
+            symbol: bars[symbol].window(first - lookback, last)
+            for symbol, (first, last) in windows.items()
+        }
+        ordered_all = strategy_orders(strategy, views, terms.values, mode=mode, notes=notes)
+        sizing = decided_sizing(terms.sizing, ordered_all)
+        found = []
+        for one in ordered_all:
+            orders = one.book.merged(lookback, len(one.bars), unit_lots=sizing.unit_lots)
+            found.append((PlaceOrders(one, orders, None, one.weight, []), lookback))
+    budget = sizing.budget(n_components(place.ordered for place, _ in found))
+    plans = []
+    for place, first in found:
+        ordered, orders, flatten, weights, _ = place.longer() if one_more else place
+        cost = costs[ordered.component.asset]
         plans.append(
             planned_test(
                 ordered,
                 orders,
-                lookback,
+                first,
                 strategy.fill,
-                costs_of,
-                weights=ordered.weight,
+                cost,
+                flatten=flatten,
+                weights=weights,
                 budget=budget,
             )
         )
-    if n_unprotected:
-        notes = [*(notes or ()), unprotected_note(strategy, n_unprotected)]
-    for note in notes or ():
-        warnings.warn(note, stacklevel=3)
-    return simulated_tests(plans), sizing
+    return PlannedRun(strategy, terms, sizing, plans, bars, costs)
+
+
+def _replayed(
+    strategy: Strategy,
+    bars: Mapping[str, Bars],
+    windows: Mapping[str, BarWindow],
+    terms: TestTerms,
+    *,
+    mode: str,
+    notes: list[str] | None,
+) -> tuple[list[tuple[PlaceOrders, int]], Sizing]:
+    """Return the orders of a walk-forward run, and the bars from which they count.
+
+    Each bar obeys the last training that ended before it, and those after the last training obey
+    that one. As in the run itself the strategy sees the whole history with each training's values.
+    """
+    replay = terms.replay or Replay((), "carry", 0)
+    views = {symbol: one.window(0, windows[symbol].last) for symbol, one in bars.items()}
+    ends = {symbol: len(one) for symbol, one in views.items()}
+    begins = [
+        {symbol: bar_after(one.index, stretch.after) for symbol, one in views.items()}
+        for stretch in replay.stretches
+    ]
+    begins.append(ends)
+    runs: list[tuple[Stretch, list[StrategyOrders]]] = []
+    segments: list[dict[str, BarWindow]] = []
+    for stretch, first, last in zip(replay.stretches, begins, begins[1:], strict=False):
+        own = {symbol: BarWindow(first[symbol], last[symbol]) for symbol in views}
+        is_empty = first == last
+        # Who trades knows after the last bar of a cycle what the border does with the position,
+        # before there is any bar of the next one.
+        if is_empty and not (mode == "trade" and runs and _is_over(views, stretch.after)):
+            continue
+        ordered = strategy_orders(strategy, views, stretch.values, mode=mode, notes=notes)
+        runs.append((stretch, ordered))
+        segments.append(own)
+        if is_empty:
+            break
+    if not runs:
+        rule = "go on after the first training of the walk-forward run"
+        got = max((one.index[-1] for one in views.values()), default=None)
+        raise DataError(broken_rule("data", rule, got, "Pass more prices, or a later end."))
+    sizing = decided_sizing(terms.sizing, [one for _, ordered in runs for one in ordered])
+    found = []
+    for component in dict.fromkeys(one.component for one in runs[0][1]):
+        asset = component.asset
+        own_segments = [segment[asset] for segment in segments]
+        first_bar = max(own_segments[0].first, windows[asset].first)
+        if ends[asset] - first_bar < 2:
+            msg = (
+                f"{asset} must have at least two bars after the first training of the walk-forward "
+                f"run, got {max(ends[asset] - first_bar, 0)}. Pass more prices, or a later end."
+            )
+            raise DataError(msg)
+        places = place_orders(
+            [[one for one in ordered if one.component == component] for _, ordered in runs],
+            [stretch.points[component.key] for stretch, _ in runs],
+            own_segments,
+            replay.horizon,
+            replay.border,
+            unit_lots=sizing.unit_lots,
+        )
+        found += [(place, first_bar) for place in places]
+    return found, sizing
+
+
+def _is_over(views: Mapping[str, Bars], after: object) -> bool:
+    """Return whether the bars end with the last one of a training."""
+    return any(
+        span_of(one.index, (after, after)) == slice(len(one) - 1, len(one))
+        for one in views.values()
+    )
 
 
 def decided_sizing(sizing: Sizing, ordered: Iterable[StrategyOrders]) -> Sizing:
@@ -243,114 +373,7 @@ def unprotected_note(strategy: Strategy, n_entries: int) -> str:
     )
 
 
-# ------------------------------------------------------------------ one run over all components
-
-
-class StrategyOrders(NamedTuple):
-    """What a strategy ordered and plotted for one component; not simulated yet.
-
-    `bars` are the look-back and the evaluated bars. Of an ensemble it is one `member`, from 1, with
-    its `weight`; 0 where a component trades one combination.
-    """
-
-    component: Component
-    bars: Bars
-    book: OrderBook
-    lines: dict[str, PlotLine]
-    member: int = 0
-    weight: float = 1.0
-
-
-def strategy_orders(
-    strategy: Strategy,
-    views: Mapping[str, Bars],
-    values: TrainedValues | Defaults,
-    *,
-    mode: str,
-    notes: list[str] | None = None,
-) -> list[StrategyOrders]:
-    """Call the strategy once over all its components; of ensembles once for each member.
-
-    Where there are `notes`, it is checked for look-ahead, and warnings about it are added to them.
-
-    Raises
-    ------
-    ParamError, ParFileError, StrategyError, DataError
-        If the strategy or its parameters break a rule.
-    TaskError
-        If it raises anything else.
-    """
-    label = f"component={', '.join(views)}"
-    if isinstance(values, TrainedValues) and values.sets:
-        return labelled(label, partial(_ensemble_orders, strategy, views, values, mode, notes))
-    return labelled(label, partial(_strategy_orders, strategy, views, values, mode, notes))
-
-
-def _strategy_orders(
-    strategy: Strategy,
-    views: Mapping[str, Bars],
-    values: TrainedValues | Defaults,
-    mode: str,
-    notes: list[str] | None = None,
-    chosen: Component | None = None,
-) -> list[StrategyOrders]:
-    if isinstance(values, TrainedValues):
-        values.belongs_to(views)
-    state = RunState(views, tuple(views), values, mode, chosen, models=values.models)
-    run_strategy(strategy, state)
-    components = state.finished_components()
-    if isinstance(values, TrainedValues):
-        ran = components if chosen is None else [one for one in components if one == chosen]
-        values.check_complete(ran)
-    if notes is not None:
-        notes += check_subject(Subject(strategy, state, views, chosen, lambda: values)).values()
-    return [
-        StrategyOrders(
-            component,
-            views[component.asset],
-            state.orders_of(component),
-            state.lines.get(component, {}),
-        )
-        for component in components
-    ]
-
-
-def _ensemble_orders(
-    strategy: Strategy,
-    views: Mapping[str, Bars],
-    values: TrainedValues,
-    mode: str,
-    notes: list[str] | None,
-) -> list[StrategyOrders]:
-    """Run the strategy once for each member of each component, that component alone.
-
-    So each member has all of its own values, the common ones and the models for them, too. The
-    first few members of each component are checked.
-    """
-    first = values.first_component(views)
-    known = _strategy_orders(strategy, views, values.at(0, first.key), mode, notes, first)
-    found = []
-    others: list[str] = []
-    for at, ordered in enumerate(known):
-        component = ordered.component
-        for rank, (_, weight) in enumerate(values.members(component.key)):
-            own = ordered
-            if rank or component != first:
-                source = values.at(rank, component.key)
-                checked = notes if rank == 0 or notes is None else others
-                checked = checked if rank < MOST_CHECKED else None
-                runs = _strategy_orders(strategy, views, source, mode, checked, component)
-                if [one.component for one in runs] != [one.component for one in known]:
-                    msg = (
-                        "s.loop() must list the same components in every run, got others for "
-                        f"member {rank + 1} of {component.key!r}."
-                    )
-                    raise StrategyError(msg)
-                own = runs[at]
-            found.append(own._replace(member=rank + 1, weight=weight))
-    if notes is not None and not notes:
-        notes += others[:1]  # what is said of one member need not be said of all
-    return found
+# ------------------------------------------------------------------ what becomes of the orders
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -600,75 +623,3 @@ class Holding:
             held = StrategyOrders(Component(bars.asset), bars, book, {})
             plans.append(planned_test(held, orders, 0, "close", costs, budget=budget))
         return strategy_portfolio(simulated_tests(plans), sizing, is_held=True)
-
-
-# ------------------------------------------------------------------ parameters as users pass them
-
-_REMEDY = "Pass a Training, bp.read_par(path), or {component: {name: value}}."
-
-
-def values_for(strategy: Strategy, params: ParamsLike) -> TrainedValues | Defaults:
-    """Return the source of values that `params` means; None means the defaults.
-
-    Raises
-    ------
-    ParamError, ParFileError
-        If `params` is nothing that holds parameters, or belongs to another strategy.
-    """
-    if params is None:
-        return Defaults()
-    if isinstance(params, Defaults):
-        return params
-    if isinstance(params, (str, os.PathLike)):
-        params = read_par(check.path("params", params, _REMEDY))
-    if isinstance(params, Parameters):
-        if params.strategy and params.strategy != strategy.name:
-            msg = (
-                f"The parameter file must be of strategy {strategy.name!r}, got one of "
-                f"{params.strategy!r}. Train this strategy, or correct the line '# strategy' if it "
-                "was renamed."
-            )
-            raise ParFileError(msg)
-        named = all(line.named for line in params.components.values())
-        return trained_values(params, "The parameter file", named=named, error=ParFileError)
-    if hasattr(params, "params") and hasattr(params, "components"):  # a Training
-        return trained_values(params, "The training")
-    if not isinstance(params, Mapping):
-        raise ParamError(broken_rule("params", "hold parameters", params, _REMEDY))
-    for key, values in params.items():
-        typed: tuple[object, object] = (key, values)
-        if not isinstance(typed[0], str) or not isinstance(typed[1], Mapping):
-            rule = "be {component: {name: value}}"
-            raise ParamError(broken_rule("params", rule, params, _REMEDY))
-        for name, value in values.items():
-            check.number(f"params[{key!r}][{name!r}]", value)
-    if not params:
-        raise ParamError(broken_rule("params", "name at least one component", params, _REMEDY))
-    return TrainedValues(dict(params), named=True, source="params", error=ParamError)
-
-
-def trained_values(
-    trained: _Trained,
-    source: str,
-    *,
-    named: bool = True,
-    error: type[BroadpeakError] = ParamError,
-) -> TrainedValues:
-    """Return the values of a training or a file; of an ensemble all members."""
-    table = dict(trained.params)
-    sets = {}
-    for key, one in trained.components.items():
-        if members := getattr(one, "members", ()):
-            table[key] = members[0].params
-            sets[key] = [(member.params, member.weight) for member in members]
-    if sets:
-        sets = {key: sets.get(key) or [(values, 1.0)] for key, values in table.items()}
-    models = getattr(trained, "models", None)
-    return TrainedValues(
-        table,
-        named=named,
-        source=source,
-        error=error,
-        sets=sets,
-        models=models if isinstance(models, FittedModels) else None,
-    )

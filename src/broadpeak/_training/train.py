@@ -80,11 +80,11 @@ from broadpeak._training.orders import account_on
 from broadpeak._training.performance import Stats
 from broadpeak._training.recorded import Workspace
 from broadpeak._training.result import (
-    VERSIONS,
     ComponentTraining,
     StepCurve,
     Training,
     TrialLog,
+    environment_of,
 )
 from broadpeak._training.sizing import SIZINGS, Budget, Sizing
 from broadpeak._training.strategy import RunState, Strategy, StrategyFunction, as_strategy
@@ -653,7 +653,7 @@ class TrainingTask(NamedTuple):
             strategy=strategy,
             data=data,  # type: ignore[arg-type]  # on a worker `train_many` puts it in again
             settings={"start": start, "end": end, **options.settings()},
-            environment={} if data is None else {**VERSIONS, "data": data.fingerprint()},
+            environment=environment_of(data),
             seconds=time.perf_counter() - began,
             notes=(
                 *(Note(kind, text) for kind, text in checked.items()),
@@ -760,7 +760,7 @@ def train_many(
     trainings = []
     for training, task in zip(finished.value, tasks, strict=True):
         data, settings_of = task.plan.data, {**training.settings, **execute}
-        known = {} if data is None else {**VERSIONS, "data": data.fingerprint()}
+        known = environment_of(data)
         trainings.append(replace(training, data=data, environment=known, settings=settings_of))
     return trainings
 

@@ -50,11 +50,19 @@ class Defaults:
 
     def __init__(self, models: FittedModels | None = None) -> None:
         self.models = no_models() if models is None else models
+        self._asked: dict[Component | None, dict[str, float]] = {}
 
     def value(self, position: int, call: OptimizeCall, component: Component | None) -> float:
         """Return the default of the call."""
         dimension = call.dimension(position)
-        return dimension.rounded(dimension.default)
+        found = dimension.rounded(dimension.default)
+        self._asked.setdefault(component, {})[dimension.name] = found
+        return found
+
+    def table(self, keys: Iterable[str]) -> dict[str, dict[str, float]]:
+        """Return what components asked for so far: {component: {name: value}}."""
+        own = {one.key: values for one, values in self._asked.items() if one is not None}
+        return {key: {**self._asked.get(None, {}), **own.get(key, {})} for key in keys}
 
 
 class Discovery:
@@ -144,8 +152,8 @@ class TrainedValues:
 
     A common parameter takes its value from the first component of the assets that run; without a
     loop that is the only one. `models` are what `s.fit` returns beside them. Where components trade
-    ensembles, `sets` holds the members of every component; a run of the strategy then gets one
-    member of one component, with `at`.
+    ensembles, `sets` holds the members of every component, and `centre` what is shown of them; a
+    run of the strategy then gets one member of one component, with `at`.
     """
 
     def __init__(
@@ -158,8 +166,10 @@ class TrainedValues:
         sets: Mapping[str, Sequence[WeightedValues]] | None = None,
         first: str = "",
         models: FittedModels | None = None,
+        centre: Mapping[str, Mapping[str, float]] | None = None,
     ) -> None:
         self.sets = sets or {}
+        self._centre = table if centre is None else centre
         self._table = table
         self._named = named
         self._source = source
@@ -168,6 +178,10 @@ class TrainedValues:
         self._used: dict[str, list[str]] = {}
         self._wanted_first = first
         self._first = first or next(iter(table), "")
+
+    def table(self, keys: Iterable[str]) -> dict[str, dict[str, float]]:
+        """Return the values of components, of an ensemble its centre."""
+        return {key: dict(self._centre[key]) for key in keys if key in self._centre}
 
     def members(self, key: str) -> Sequence[WeightedValues]:
         """Return the ensemble of component `key`."""

@@ -26,17 +26,17 @@ from broadpeak._simulation.costs import Costs
 from broadpeak._simulation.rules import NO_COSTS
 from broadpeak._training.components import Bars, bars_of, per_asset, window
 from broadpeak._training.fits import FittedModels
+from broadpeak._training.ordering import strategy_orders
 from broadpeak._training.result import Training
 from broadpeak._training.sizing import OF_TRADES, Sizing
 from broadpeak._training.strategy import Strategy
+from broadpeak._training.terms import values_for
 from broadpeak._training.test import (
     ComponentTest,
     n_components,
     planned_test,
     simulated_tests,
-    strategy_orders,
     test,
-    values_for,
 )
 from broadpeak._training.train import offset_cuts
 from broadpeak._validation.walked import WalkForward

@@ -32,14 +32,15 @@ from broadpeak._training.components import (
 )
 from broadpeak._training.evaluation import OWN_MISTAKES
 from broadpeak._training.fits import FittedModels
+from broadpeak._training.ordering import StrategyOrders, strategy_orders
 from broadpeak._training.result import Training
+from broadpeak._training.stitching import PlaceOrders, place_orders
 from broadpeak._training.strategy import Strategy
-from broadpeak._training.test import ComponentTest, StrategyOrders, component_test, strategy_orders
+from broadpeak._training.test import ComponentTest, component_test
 from broadpeak._training.values import TrainedValues, WeightedValues
 from broadpeak._validation.curves import per_year
 from broadpeak._validation.verdict import DOUBTFUL, FAIL, PASS, UNTESTED
 from broadpeak._validation.walked import WalkForward
-from broadpeak._validation.walkforward import PlaceOrders, place_orders
 from broadpeak.errors import ParamError, TaskError
 from broadpeak.types import FloatArray
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import html
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
@@ -21,6 +21,7 @@ from broadpeak._data.data import Data
 from broadpeak._metrics.formulas import is_zero
 from broadpeak._portfolio.portfolio import Portfolio
 from broadpeak._run.carried import Travelling
+from broadpeak._store.provenance import CycleOfRun, Provenance
 from broadpeak._training.objective import objective_name
 from broadpeak._training.result import StepCurve, Training
 from broadpeak._training.strategy import Strategy
@@ -123,6 +124,28 @@ class WalkForward(Travelling):
         return self.trainings[-1].params
 
     @property
+    def provenance(self) -> Provenance:
+        """Where the values of the last training come from, and how the tests traded."""
+        return self._provenance_of(len(self.trainings))
+
+    def _provenance_of(self, number: int) -> Provenance:
+        """Return where the values of a cycle come from, the first being 1."""
+        settings, facts = self.settings, self.portfolio.facts
+        kind, capital = facts.get("sizing", ""), settings.get("capital")
+        if kind in {"money", "equity"}:
+            capital = facts["capital"]
+        cycle = CycleOfRun(
+            number=number,
+            cycles=settings["cycles"],
+            border=settings["border"],
+            horizon=settings["horizon"],
+            sizing=kind,
+            capital=capital,
+            whole=bool(facts.get("whole")),
+        )
+        return replace(self.trainings[number - 1].provenance, cycle=cycle)
+
+    @property
     def held(self) -> Portfolio:
         """The same symbols, bought at the first tested bar and held to the last one.
 
@@ -201,7 +224,9 @@ class WalkForward(Travelling):
     def to_par(self, folder: str | Path) -> list[Path]:
         """Write one parameter file a cycle: ``name_1.par``, …; the last one is ``name.par``.
 
-        In file names, underscores stand for what cannot be in one, such as a slash.
+        The files say which bars their cycle was trained on and how the tests traded: `test` and
+        `signals` take the folder in place of the run. In file names, underscores stand for what
+        cannot be in one, such as a slash.
 
         Parameters
         ----------
@@ -217,7 +242,7 @@ class WalkForward(Travelling):
         stem = file_stem(self.name)
         n_cycles = self.settings["cycles"]
         return [
-            training.to_par(
+            replace(training.parameters(), provenance=self._provenance_of(number)).write(
                 where / (f"{stem}.par" if number == n_cycles else f"{stem}_{number}.par")
             )
             for number, training in enumerate(self.trainings, 1)

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import inspect
-import itertools
 import math
 import time
 import warnings
@@ -21,28 +20,21 @@ from broadpeak._training.components import Bars, BarWindow, Component, check_eno
 from broadpeak._training.evaluation import discover_all
 from broadpeak._training.guard import check_discovered
 from broadpeak._training.objective import resolve_objective
-from broadpeak._training.orders import (
-    SETTINGS,
-    Account,
-    OrderArrays,
-    OrderBook,
-    Setting,
-    SimulatedOrders,
-    simulate_orders,
-)
-from broadpeak._training.result import ComponentTraining, Training
+from broadpeak._training.ordering import StrategyOrders, strategy_orders
+from broadpeak._training.orders import Account, SimulatedOrders, simulate_orders
+from broadpeak._training.result import Training
 from broadpeak._training.sizing import SIZINGS, Budget, Sizing
+from broadpeak._training.stitching import PlaceOrders, place_orders
 from broadpeak._training.strategy import Strategy, StrategyFunction, as_strategy
+from broadpeak._training.terms import points_of, trained_values
 from broadpeak._training.test import (
     ComponentTest,
     PlannedTest,
-    StrategyOrders,
     decided_sizing,
     planned_test,
     simulated_tests,
-    strategy_orders,
+    state_facts,
     strategy_portfolio,
-    trained_values,
 )
 from broadpeak._training.train import (
     SearchArguments,
@@ -56,7 +48,7 @@ from broadpeak._training.train import (
 from broadpeak._validation.splitters import cycles_for_period, split_walk_forward
 from broadpeak._validation.walked import WalkForward
 from broadpeak.errors import DataError, ParamError, broken_rule
-from broadpeak.types import AnyArray, BoolArray, FloatArray
+from broadpeak.types import AnyArray, FloatArray
 
 __all__ = ["WalkForward", "split_walk_forward", "walk_forward"]
 
@@ -205,15 +197,27 @@ def walk_forward(
         "capital": capital,
         "whole": whole,
     }
+    portfolio = strategy_portfolio([one.test for one in tests], size)
     result = WalkForward(
         table=_cycle_table(plan, trainings, spans, tests),
-        portfolio=strategy_portfolio([one.test for one in tests], size),
+        portfolio=portfolio,
         trainings=tuple(trainings),
         strategy=plan.strategy,
         data=data,
         settings=settings,
         notes=(*checked.values(), *joined_notes(trainings)),
         seconds=time.perf_counter() - began,
+    )
+    state_facts(
+        portfolio,
+        strategy=plan.strategy.name,
+        sample="out of sample",
+        costs={one.test.component.asset: one.test.account.costs for one in tests},
+        costs_from="none" if options.costs is None else "argument",
+        sizing_from="strategy" if sizing is None else "argument",
+        params=result.params,
+        same_prices=True,
+        provenance=result.provenance,
     )
     for note in result.notes:
         warnings.warn(note, stacklevel=2)
@@ -348,7 +352,7 @@ def _cycle_tests(
     for component in runs[0][2]:
         segments = [test[component.asset] for test, _, _ in runs]
         sets = [orders[component] for _, _, orders in runs]
-        points = [_points(training.components[component.key]) for _, training, _ in runs]
+        points = [points_of(training.components)[component.key] for _, training, _ in runs]
         for_size = partial(place_orders, sets, points, segments, horizon, border)
         places = for_size(unit_lots=sizing.unit_lots)
         full = places
@@ -357,78 +361,6 @@ def _cycle_tests(
         budgets = sizing.budget(n), trained.budget(n)
         found += _place_tests(plan, places, full, segments[0].first, budgets)
     return found, sizing
-
-
-class PlaceOrders(NamedTuple):
-    """The orders of those who take a place in the ensembles of a component, one after the other.
-
-    `shares` has the share of the lots in each segment, 0 where nobody takes the place, and
-    `weights` the same at each bar, or one number for all; positions end at the bars of `flatten`.
-    """
-
-    ordered: StrategyOrders
-    orders: OrderArrays
-    flatten: BoolArray | None
-    weights: float | FloatArray
-    shares: list[float]
-
-
-def place_orders(
-    sets: Sequence[Sequence[StrategyOrders]],
-    points: Sequence[Sequence[tuple[float, ...]]],
-    segments: Sequence[BarWindow],
-    horizon: int,
-    border: str,
-    *,
-    unit_lots: bool = False,
-) -> list[PlaceOrders]:
-    """Return the orders of each place of a component, of which there is one without ensembles.
-
-    Parameters
-    ----------
-    sets : sequence of sequences of StrategyOrders
-        For each segment the orders of its members, on all bars.
-    points : sequence of sequences of tuple
-        Their values.
-    segments : sequence of BarWindow
-        The bars that each set rules.
-    horizon : int
-        Bars at the start of each segment on which nothing is entered.
-    border : "carry" or "close"
-    unit_lots : bool
-        One lot each, whatever size the strategy sets.
-    """
-    places: list[list[int | None]] = [[0] * len(sets)]
-    if max(map(len, sets)) > 1:
-        places = _places(points)
-    n_bars = len(sets[0][0].bars)
-    found = []
-    for number, place in enumerate(places, 1):
-        books, bounds, cuts, shares = [], [], [], []
-        weights = np.zeros(n_bars)
-        flatten = np.zeros(n_bars, dtype=np.bool_)
-        for cycle, (at, segment) in enumerate(zip(place, segments, strict=True)):
-            shares.append(0.0 if at is None else sets[cycle][at].weight)
-            if at is not None:
-                weights[segment.first : segment.last] = shares[-1]
-                # What nobody takes over ends with its cycle, whatever the border.
-                ends = border == "close" or place[cycle + 1 :][:1] == [None]
-                cuts.append(ends and segment is not segments[-1])
-                flatten[segment.last - 1] = cuts[-1]
-                books.append(sets[cycle][at].book)
-                bounds.append(segment)
-        member = number if len(places) > 1 else 0
-        found.append(
-            PlaceOrders(
-                # What was plotted belongs to a cycle, not to the whole.
-                sets[0][0]._replace(lines={}, member=member),
-                _stitched_orders(books, bounds, cuts, n_bars, horizon, unit_lots=unit_lots),
-                flatten if any(cuts) else None,
-                weights if len(set(shares)) > 1 else shares[0],
-                shares,
-            )
-        )
-    return found
 
 
 def _place_tests(
@@ -467,88 +399,6 @@ def _place_tests(
             simulated = simulate_orders(again.orders, account)
         found.append(_PlaceTest(test, place.shares, simulated, account))
     return found
-
-
-def _points(found: ComponentTraining) -> list[tuple[float, ...]]:
-    """Return the values of each member of what was chosen, or those of the only one."""
-    if not found.members:
-        return [tuple(found.params.values())]
-    return [tuple(member.params.values()) for member in found.members]
-
-
-def _places(sets: Sequence[Sequence[tuple[float, ...]]]) -> list[list[int | None]]:
-    """Return who takes the places: for each place the number of its member in each cycle.
-
-    A combination that is in the next set too keeps its place, and with it its position. The others
-    take the places of those that left, in order of rank; None where nobody takes one.
-    """
-    places: list[list[int | None]] = []
-    for cycle, members in enumerate(sets):
-        left: dict[tuple[float, ...], list[int]] = {}
-        empty = []
-        for place, held in enumerate(places):
-            before = held[-1]
-            if before is None:
-                empty.append(place)
-            else:
-                left.setdefault(sets[cycle - 1][before], []).append(place)
-            held.append(None)
-        stays = {
-            number: left[values].pop(0) for number, values in enumerate(members) if left.get(values)
-        }
-        free = [*itertools.chain(*left.values()), *empty]
-        for number in range(len(members)):
-            place = stays[number] if number in stays else free.pop(0) if free else len(places)
-            if place == len(places):
-                places.append([None] * (cycle + 1))
-            places[place][-1] = number
-    return places
-
-
-def _stitched_orders(
-    books: Sequence[OrderBook],
-    segments: Sequence[BarWindow],
-    cuts: Sequence[bool],
-    n_bars: int,
-    horizon: int,
-    *,
-    unit_lots: bool,
-) -> OrderArrays:
-    """Join orders: bar t obeys the cycle whose segment holds it.
-
-    Entries of the first `horizon` bars of each segment are left out; exits are not. Where a segment
-    is cut, so that its close ends the position, the orders of its last bar are dropped.
-    """
-    masks = {name: np.zeros(n_bars, dtype=np.bool_) for name in _MASKS}
-    parts: dict[str, list[Setting]] = {name: [] for name in SETTINGS}
-    n_unprotected = 0
-    for book, segment, is_cut in zip(books, segments, cuts, strict=True):
-        merged = book.merged(segment.first, segment.last - is_cut, unit_lots=unit_lots)
-        for name in _MASKS:
-            masks[name] |= getattr(merged, name)
-        for name in ("enter_long", "enter_short"):
-            masks[name][segment.first : segment.first + horizon] = False
-        for name, values in parts.items():
-            values.append(merged.settings[name])
-        n_unprotected += merged.n_unprotected
-    settings = {name: _joined_setting(values, segments, n_bars) for name, values in parts.items()}
-    return OrderArrays(**masks, settings=settings, n_unprotected=n_unprotected)
-
-
-_MASKS = ("enter_long", "exit_long", "enter_short", "exit_short")
-
-
-def _joined_setting(
-    values: Sequence[Setting], segments: Sequence[BarWindow], n_bars: int
-) -> Setting:
-    """Return one setting for all segments: a number where it is the same in all of them."""
-    if not any(isinstance(value, np.ndarray) for value in values) and len(set(values)) == 1:
-        return values[0]
-    joined: FloatArray = np.full(n_bars, np.nan)
-    for value, (first, last) in zip(values, segments, strict=True):
-        if value is not None:
-            joined[first:last] = value[first:last] if isinstance(value, np.ndarray) else value
-    return joined
 
 
 def _cycle_table(
