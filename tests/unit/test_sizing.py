@@ -53,7 +53,9 @@ def test_what_is_decided() -> None:
         s.enter_long(np.arange(len(s.close)) == 5)
 
     def facts(strategy: bp.Strategy, **options: Any) -> dict[str, Any]:
-        return bp.test(strategy, DATA, check=False, **options).facts
+        found = bp.test(strategy, DATA, check=False, **options)
+        assert found.components["X"].facts["sizing"] == found.facts["sizing"]
+        return {name: found.facts[name] for name in ("sizing", "capital", "whole")}
 
     assert facts(plain) == {"sizing": "money", "capital": 10_000, "whole": False}
     assert facts(plain, whole=True, capital=500)["whole"] is True
