@@ -43,7 +43,7 @@ from broadpeak._training.terms import (
     ParamsLike,
     Replay,
     Stretch,
-    TestTerms,
+    RunTerms,
     bar_after,
     prices_key,
     sample_of,
@@ -165,7 +165,7 @@ class PlannedRun:
     Attributes
     ----------
     strategy : Strategy
-    terms : TestTerms
+    terms : RunTerms
     sizing : Sizing
         What was decided on.
     plans : list of PlannedTest
@@ -174,7 +174,7 @@ class PlannedRun:
     """
 
     strategy: Strategy
-    terms: TestTerms
+    terms: RunTerms
     sizing: Sizing
     plans: list[PlannedTest]
     bars: Mapping[str, Bars]
@@ -232,7 +232,7 @@ def state_facts(made: Portfolio, **facts: Any) -> None:
 def planned_run(
     strategy: Strategy,
     data: Data,
-    terms: TestTerms,
+    terms: RunTerms,
     period: tuple[Hashable, Hashable],
     *,
     mode: str,
@@ -286,7 +286,7 @@ def _replayed(
     strategy: Strategy,
     bars: Mapping[str, Bars],
     windows: Mapping[str, BarWindow],
-    terms: TestTerms,
+    terms: RunTerms,
     *,
     mode: str,
     notes: list[str] | None,
