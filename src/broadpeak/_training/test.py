@@ -42,8 +42,8 @@ from broadpeak._training.strategy import PlotLine, Strategy, StrategyFunction, a
 from broadpeak._training.terms import (
     ParamsLike,
     Replay,
-    Stretch,
     RunTerms,
+    Stretch,
     bar_after,
     prices_key,
     sample_of,
