@@ -31,7 +31,7 @@ CEILINGS = {
     "from_signals": (32, 13),
     "execute": (45, 9),
     "parameterized": (150, 22),
-    "train": (320, 34),
+    "train": (325, 34),
     "test": (210, 32),
 }
 

@@ -75,7 +75,7 @@ def test_stored_tested_and_traded(trend, data, training, tmp_path):
         value = tested.components[key].value
         assert value.iloc[-1] - value.iloc[0] == pytest.approx(found.stats.net)
     orders = bp.signals(trend, data, path)
-    assert set(orders["component"]) <= set(training.params)
+    assert orders["component"].tolist() == list(training.params)
 
 
 def test_charts_and_page(training, tmp_path):

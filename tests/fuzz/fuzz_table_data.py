@@ -61,6 +61,7 @@ method(
     more=("label", "closed", "origin", "offset"),
 )
 method("Data.array", bp.Data.array, lambda w: w.data, {"name": "close"})
+method("Data.column", bp.Data.column, lambda w: w.data, {"name": "close"})
 row("Data[]", {0: slice("2020-01-10", "2020-02-01")}, lambda w: w.data.__getitem__, then=_look)
 row("Data[a:b]", {0: "2020-01-10", 1: "2020-02-01", 2: 1}, lambda w: lambda *a: w.data[slice(*a)])
 method(

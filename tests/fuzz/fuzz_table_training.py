@@ -153,6 +153,9 @@ row(
     of=StrategyRun.plot,
 )
 row("s.fit", {"key": "a", "func": len}, lambda w: _fitted, of=StrategyRun.fit)
+row("s.column", {"name": "close"}, lambda w: _inside("column"), of=StrategyRun.column)
+row("s.other", {"symbol": "X"}, lambda w: _inside("other"), of=StrategyRun.other)
+row("s.resample", {"rule": "W"}, lambda w: _inside("resample"), of=StrategyRun.resample)
 row("s.stop_search", {}, lambda w: _inside("stop_search"), of=StrategyRun.stop_search)
 for _name in ("stop", "take_profit", "trail", "lots", "lifetime"):
     row(f"s.{_name} =", {0: 1.0}, lambda w, n=_name: _assigned(n))

@@ -196,8 +196,9 @@ class TestTraining:
             for _ in s.loop(algos="fast"):
                 crossing(s, s.optimize(10, 5, 20, 5, name="days"))
             for _ in s.loop(algos="slow"):
-                crossing(s, s.optimize(40, 30, 50, 5, name="days"))
+                days = s.optimize(40, 30, 50, 5, name="days")
                 s.stop = s.close * s.optimize(0.05, 0.01, 0.1, 0.01, name="risk")
+                crossing(s, days)
 
         training = quiet(two, BOTH)
         assert {key: list(found) for key, found in training.params.items()} == {

@@ -237,8 +237,10 @@ def tell_of_wide_stops(stop_unit: str, **stops: object) -> None:
 
     What is no number is refused elsewhere.
     """
+    if type(stop_unit) is not str or stop_unit != "fraction":
+        return
     for name, given in stops.items():
-        if given is None or stop_unit != "fraction" or (type(given) is float and given < 1.0):
+        if given is None or (type(given) is float and given < 1.0):
             continue
         values: Any = given.values if isinstance(given, Param) else given
         try:

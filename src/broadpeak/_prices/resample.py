@@ -77,7 +77,7 @@ def completed_spans(index: Index, rule: Rule) -> Spans:
     index = cast(pd.DatetimeIndex, index)  # as was checked
     ends = _ends(index)
     order = np.argsort(np.concatenate([index.asi8, ends.asi8]), kind="stable")
-    moments = index.append(ends)[order]
+    moments = cast(pd.DatetimeIndex, index.append(ends)[order])
     if moments.tz is not None and _is_counted(span):
         # Days are those of the clock, also where there is no midnight, or an hour comes twice.
         clock = moments.tz_localize(None)

@@ -22,6 +22,7 @@ from broadpeak.types import AnyArray, BoolArray, FloatArray, IntArray
 KEYS = 1 << 19  # crossings that a core holds at a time
 _SAMPLED = 4096  # of them say where pairs are cut
 _COLUMN = 15  # nanoseconds that one is written in
+_BEFORE = np.array([0.0, 0.0, 1.0, 0.0])  # sums of returns and squares, worth, number of trades
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -119,16 +120,14 @@ def pass_over(
     # Of 1, below which the smallest of the orders may be too small.
     thin = MIN_ORDER * CLEARLY**2 * most / float(cash.min())
     # Columns of one direction have sums of their own.
-    turned = bool((codes & 1).all())
-    if turned:
+    n_turned = int(np.count_nonzero(codes & 1))
+    if n_turned == len(codes):
         codes ^= 1
         rises = not rises
-    n_sides = 1 + bool((codes & 1).any())
+    shape = 2 if 0 < n_turned < len(codes) else 1, n_pairs + 1
     passed = Passed(
-        codes, terms, np.full((n_sides, n_pairs + 1), -1, np.int32),
-        np.zeros((n_sides, n_pairs + 1, 4)), np.full((n_sides, n_pairs + 1), not thin < 1.0),
-    )  # fmt: skip
-    passed.totals[:, :, 2] = 1.0
+        codes, terms, np.empty(shape, np.int32), np.empty((*shape, 4)), np.empty(shape, np.bool_)
+    )
     late = int(next_open)
     return passed if _track_all(passed, lists, table, thin, late, rises=rises) else None
 
@@ -155,9 +154,14 @@ def _track_all(
         if any(how != FINE for _, _, how in found):
             return False
         if cuts is None:
-            cuts = _cuts([codes[: ends[-1]] for codes, ends, _ in found], n_pairs, step)
+            cuts = _cuts([codes[: ends[-1]] for codes, ends, _ in found], n_pairs + 1, step)
 
         def take(part: int) -> None:
+            if some.start == 0:  # noqa: B023
+                own = slice(cuts[part], cuts[part + 1])  # noqa: B023
+                passed.since[:, own] = -1
+                passed.totals[:, own] = _BEFORE
+                passed.doubtful[:, own] = not thin < 1.0
             for k, (codes, ends, _) in zip(some, found, strict=True):  # noqa: B023
                 for side in range(len(passed.since)):
                     track(
@@ -171,7 +175,7 @@ def _track_all(
 
 
 def _cuts(codes: list[AnyArray], n_pairs: int, n_parts: int) -> IntArray:
-    """Return where pairs are cut into parts with about as many crossings each."""
+    """Return where pairs are cut into parts with about as many crossings each, ends included."""
     step = max(1, sum(map(len, codes)) // _SAMPLED)
     sample = np.sort(np.concatenate([some[::step] for some in codes])) >> 1
     inner = sample[len(sample) * np.arange(1, n_parts) // n_parts] if len(sample) else sample

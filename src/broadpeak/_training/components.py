@@ -46,7 +46,7 @@ class Bars:
     open, high, low, close, volume, price : array
     extra : dict of str to array
         Other columns of the data.
-    market : Market, optional
+    market : MarketBars, optional
         Bars of all symbols, by which other series are known here.
     made : dict
         Series that were made to fit these bars, so that each is made once.
@@ -61,7 +61,7 @@ class Bars:
     volume: FloatArray
     price: FloatArray
     extra: Mapping[str, FloatArray] = field(default_factory=dict)
-    market: Market | None = None
+    market: MarketBars | None = None
     made: dict[Hashable, Any] = field(default_factory=dict)
 
     def __len__(self) -> int:
@@ -82,7 +82,7 @@ class Bars:
         extra = {name: values[cut] for name, values in self.extra.items()}
         return Bars(self.asset, self.index[cut], **columns, extra=extra, market=self.market)
 
-    def within(self, market: Market | None) -> Bars:
+    def within(self, market: MarketBars | None) -> Bars:
         """Return the same bars among those of other symbols, or (None) alone."""
         return replace(self, market=market, made={})
 
@@ -127,7 +127,7 @@ class Bars:
         return Bars, (self.asset, self.index, *columns, self.extra, self.market)
 
 
-class Market:
+class MarketBars:
     """Bars of all symbols, each up to the last one that a run may see; found when asked for.
 
     Parameters
@@ -150,9 +150,9 @@ class Market:
         found = self._found.get(symbol)
         return self._found.setdefault(symbol, self._find(symbol)) if found is None else found
 
-    def changed(self, change: Callable[[Bars], Bars]) -> Market:
+    def changed(self, change: Callable[[Bars], Bars]) -> MarketBars:
         """Return a market whose bars are made of these."""
-        return Market(self.symbols, lambda symbol: change(self.bars(symbol)))
+        return MarketBars(self.symbols, lambda symbol: change(self.bars(symbol)))
 
     def fingerprint(self) -> bytes:
         """Return what the bars of all symbols count by in the key of a run."""
@@ -163,20 +163,20 @@ class Market:
         return _market_of, ({symbol: self.bars(symbol) for symbol in self.symbols},)
 
 
-def _market_of(bars: Mapping[str, Bars]) -> Market:
-    return Market(bars, bars.__getitem__)
+def _market_of(bars: Mapping[str, Bars]) -> MarketBars:
+    return MarketBars(bars, bars.__getitem__)
 
 
 def windows_of(bars: Mapping[str, Bars], spans: Mapping[str, BarWindow]) -> dict[str, Bars]:
     """Return the bars of each symbol in its span, among all bars up to the ends of the spans."""
-    market = Market(spans, lambda symbol: bars[symbol].window(0, spans[symbol].last))
+    market = MarketBars(spans, lambda symbol: bars[symbol].window(0, spans[symbol].last))
     return {symbol: bars[symbol].window(*span).within(market) for symbol, span in spans.items()}
 
 
 def frozen_bars(asset: str, index: pd.Index, columns: Mapping[str, FloatArray]) -> Bars:
     """Return bars that nobody can change, with their mean price; other columns are extra."""
     arrays = {name: frozen(values) for name, values in columns.items()}
-    open_, high, low, close, volume = (arrays.pop(name) for name in COLUMNS)
+    open_, high, low, close, volume = map(arrays.pop, COLUMNS)
     mean = frozen((open_ + high + low + close) / 4)
     return Bars(asset, index, open_, high, low, close, volume, mean, arrays)
 

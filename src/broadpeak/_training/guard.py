@@ -610,10 +610,9 @@ def _with_other_end(bars: Bars, first: int, last: int, factor: float, n_others: 
     np.divide(last_volume**2, near, out=near, where=near > 0)
     others[5] = others[:4].sum(axis=0) / 4
     columns.flags.writeable = False
-    extra = {
-        name: _other_values(values[first:end], last - first, factor)
-        for name, values in bars.extra.items()
-    }
+    extra = {}
+    for name, values in bars.extra.items():
+        extra[name] = _other_values(values[first:end], last - first, factor)
     open_, high, low, close, volume, price = columns
     index = bars.index[first:end]
     return Bars(bars.asset, index, open_, high, low, close, volume, price, extra)

@@ -548,7 +548,6 @@ class _Lockstep:
         """Let all components take the steps of a common parameter."""
         rows = list(zip(*self._asked.values(), strict=True))
         scores = self._pool.scores(rows)
-        self._ended |= self._pool.ended
         for number in list(self._asked):
             self._send(number, scores)
 

@@ -13,9 +13,9 @@ from broadpeak._core import recall
 from broadpeak._core.arrays import frozen
 from broadpeak._core.check import did_you_mean
 from broadpeak._prices.resample import Rule, Spans, completed_spans
-from broadpeak._training.components import COLUMNS, Bars, Market, frozen_bars
+from broadpeak._training.components import COLUMNS, Bars, MarketBars, frozen_bars
 from broadpeak._training.orders import OrderError
-from broadpeak.errors import StrategyError, broken_rule
+from broadpeak.errors import StrategyError, broken_rule, shown
 from broadpeak.types import AnyArray, FloatArray, IntArray
 
 T = TypeVar("T")
@@ -138,8 +138,8 @@ class AlignedBars:
         """Return longer bars of the same symbol; see `StrategyRun.resample`."""
         if self._is_longer:
             msg = (
-                f"Bars must be resampled once, got resample({rule!r}) of longer bars. "
-                f"Write: s.resample({rule!r})."
+                f"Bars must be resampled once, got resample({shown(rule)}) of longer bars. "
+                f"Write: s.resample({shown(rule)})."
             )
             raise StrategyError(msg)
         return _longer(self._source, rule, self._at)
@@ -189,7 +189,7 @@ def other_bars(view: Bars, symbol: str) -> AlignedBars:
     StrategyError
         If there is no such symbol.
     """
-    market = _market(view, f"other({symbol!r})")
+    market = _market(view, "other", symbol)
     passed: object = symbol
     if not isinstance(passed, str) or passed not in market.symbols:
         rule = f"be one of the data ({', '.join(market.symbols)})"
@@ -211,7 +211,7 @@ def longer_bars(view: Bars, rule: Rule) -> AlignedBars:
     ParamError, DataError
         If `rule` is no span of time, or the bars have no dates.
     """
-    whole = _market(view, f"resample({rule!r})").bars(view.asset)
+    whole = _market(view, "resample", rule).bars(view.asset)
 
     def make() -> AlignedBars:
         return _longer(whole, rule, np.arange(len(whole))[_own(view, whole)])
@@ -249,11 +249,12 @@ def column_of(bars: Bars, name: str) -> FloatArray:
     raise OrderError(broken_rule("the name of s.column()", rule, name, remedy))
 
 
-def _market(view: Bars, call: str) -> Market:
+def _market(view: Bars, name: str, argument: object) -> MarketBars:
     if view.market is None:
         msg = (
-            f"s.other() and s.resample() must be called in every run, or in none, got s.{call} in "
-            "a run after one with the defaults that called neither. Call it above the condition."
+            "s.other() and s.resample() must be called in every run, or in none, got "
+            f"s.{name}({shown(argument)}) in a run after one with the defaults that called "
+            "neither. Call it above the condition."
         )
         raise StrategyError(msg)
     return view.market

@@ -25,7 +25,7 @@ from broadpeak._training.components import (
     Bars,
     BarWindow,
     Component,
-    Market,
+    MarketBars,
     bars_of,
     per_asset,
     windows_of,
@@ -331,7 +331,7 @@ class _Rerun(NamedTuple):
         )
 
     @property
-    def market(self) -> Market:
+    def market(self) -> MarketBars:
         """The bars of all symbols that the strategy can ask for."""
         return next(iter(self.views.values())).market  # type: ignore[return-value]  # all have it
 
