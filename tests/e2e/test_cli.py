@@ -147,8 +147,7 @@ def test_an_ensemble_is_trained_tested_and_traded(
     members = found["components"]["IBM"]["members"]
     assert [member["weight"] for member in members] == [0.5, 0.5]
     words = ("plans.py:momentum", "--data", "IBM.csv", "--params", found["files"]["parameters"])
-    lots = ("--sizing", "unit", "--out", "two", "--json")
-    tested = json.loads(output(capsys, "test", *words, *lots))
+    tested = json.loads(output(capsys, "test", *words, "--out", "two", "--json"))
     trades = pd.read_csv(tested["files"]["trades"])
     assert set(trades["member"]) == {1, 2}
     spent = trades["size"] * trades["entry_price"]

@@ -17,10 +17,10 @@ from broadpeak._cli.app import main, spread
 from broadpeak._cli.price_files import (
     PriceSource,
     columns_of,
-    in_options,
     price_settings,
     some_price_settings,
 )
+from broadpeak._cli.usage import in_options
 
 STRATEGY = """
 import broadpeak as bp
@@ -105,10 +105,9 @@ def test_adjusting_and_calendars(folder: Path) -> None:
     prices["Adj Close"] = frame("IBM")["close"]
     prices.to_csv("split.csv")
     frame("MSFT").iloc[10:].to_csv("MSFT.csv")
-    files = ["split.csv", "MSFT.csv"]
-    both = price_settings(files[:1], adjust=True).read()
-    assert both.close.to_numpy() == pytest.approx(frame("IBM")["close"].to_numpy())
-    found = price_settings(files, calendar="intersection").read()
+    smooth = price_settings(["split.csv"], adjust=True).read()
+    assert smooth.close.to_numpy() == pytest.approx(frame("IBM")["close"].to_numpy())
+    found = price_settings(["IBM.csv", "MSFT.csv"], calendar="intersection").read()
     assert len(found) == len(frame("MSFT")) - 10
     tabbed = frame("IBM").to_csv(sep="\t")
     (folder / "tabs.csv").write_text(tabbed, encoding="utf-8")
@@ -184,7 +183,7 @@ def test_files_of_several_symbols(folder: Path, capsys: pytest.CaptureFixture[st
     data = bp.Data.sample(["AAPL", "IBM"])["2006":"2007"]
     assert found["stats"]["bars"] == len(data) - 60
     assert components(capsys, *words, "--symbol", "IBM") == ["IBM"]
-    assert "--symbol-column 'Paper'" in run(capsys, "test", "plan.py", *words[:2], status=1)
+    assert "--symbol-column Paper" in run(capsys, "test", "plan.py", *words[:2], status=1)
 
 
 def test_text_and_parquet_together(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -247,14 +246,29 @@ def test_a_wrong_option_is_named_as_it_was_typed(
         ("Pass its name: date_column='…'.", "Pass its name: --date-column '…'."),
         ("dayfirst=True, or dayfirst=False", "--dayfirst, or --monthfirst"),
         ("Pass decimal= and thousands= if", "Pass --decimal and --thousands if"),
-        ("Pass missing='drop' to leave", "Pass --missing 'drop' to leave"),
+        ("Pass missing='drop' to leave", "Pass --missing drop to leave"),
         ("pass adjust=True.", "pass --adjust."),
         ("Type: columns={'Wert': 'close'}", "Type: --columns 'Wert=close'"),
         ("Type: columns=['date', 'close']", "Type: --columns 'date,close'"),
         ("Type: Data.from_parquet(path)", "Type: --data with a name that ends in .parquet"),
         ("Pass its files: Data.from_csv('old/*.csv')", "Pass its files: --data 'old/*.csv'"),
+        ('Pass sizing="money", in walk_forward', "Pass --sizing money, in walk_forward"),
+        ("or pass check=False.", "or pass --no-check."),
+        ("a higher min_trades", "a higher min_trades"),
         ("no option here", "no option here"),
     ],
 )
 def test_messages_name_options(message: str, shown: str) -> None:
     assert in_options(message) == shown
+
+
+@pytest.mark.usefixtures("folder")
+def test_what_a_file_leaves_open_is_told_in_options(capsys: pytest.CaptureFixture[str]) -> None:
+    prices = frame("IBM")
+    prices.iloc[:100, :4] *= 4  # as traded before a split, the adjusted close beside it
+    prices.assign(**{"Adj Close": frame("IBM")["close"]}).to_csv("split.csv")
+    words = ("test", "plan.py", "--data", "split.csv", "--json")
+    found = json.loads(run(capsys, *words))
+    assert [text for text in found["warnings"] if "--adjust" in text]
+    assert not [text for text in found["warnings"] if "adjust=True" in text]
+    assert "--adjust" not in " ".join(json.loads(run(capsys, *words, "--adjust"))["warnings"])

@@ -230,17 +230,24 @@ SIZES = [
 def test_sizes_reach_tests_and_signals(
     typed: tuple[str, ...], options: dict[str, object], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    words = ("plans.py:lots", "--data", "IBM.csv", *typed)
+    words = ("plans.py:lots", "--data", "IBM.csv", *typed, "--cost", "fees=0.01")
     found = json.loads(run(capsys, "test", *words, "--json"))
     plan, data = inputs.strategy("plans.py:lots"), bp.Data.from_csv("IBM.csv")
+    options = {"costs": bp.Costs(fees=0.01), **options}
     want = bp.test(plan, data, **options)
     assert found["stats"]["end_value"] == want.value.iloc[-1]
     assert found["hold"]["end_value"] == want.held.value.iloc[-1]
     kind = options.get("sizing", "script")
     assert f"sizing {kind}" in run(capsys, "test", *words)
-    rows = json.loads(run(capsys, "signals", *words, "--json"))["signals"]
-    due = bp.signals(plan, data, **options)
-    assert [row["position"] for row in rows] == due["position"].to_list()
+    evening = str(want.trades["exit_time"].iloc[-2].date())  # the order to leave is due before
+    evening = str(data[:evening].index[-2].date())
+    rows = json.loads(run(capsys, "signals", *words, "--end", evening, "--json"))["signals"]
+    due = bp.signals(plan, data, end=evening, **options)
+    assert (
+        [row["position"] for row in rows]
+        == due["position"].to_list()
+        == [want.trades["size"].iloc[-2]]
+    )
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")  # of few trades on few years

@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import math
 import string
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -22,6 +24,7 @@ from broadpeak._store.par import (
     ParRange,
     write_par,
 )
+from broadpeak._store.provenance import CycleOfRun, Provenance
 from broadpeak.errors import BroadpeakError, ParFileError
 
 WORDS = st.sampled_from(
@@ -29,6 +32,16 @@ WORDS = st.sampled_from(
         *("AAPL", "IBM:trend", "EURUSD:", "1.5", "+3", "-2e3", "1e999", "nan", "inf", "=>", "+"),
         *("#", "# parameter", '"a"', "default=1", "min=0", "max=1e999", "integer=yes", "step=x"),
         *(HEADER, "# strategy x", "# parameters without names", "\x00", "\ufeff", "\u2028", "%zz"),
+        *(
+            "# period:",
+            "# costs:",
+            "# sizing: money",
+            "# cycle: 1 of 2",
+            "# tests:",
+            "# date:",
+            "to",
+        ),
+        *("2001-01-02", "2001-13-02", "capital=1e999", "fees=0.1", "border=carry", "horizon=x"),
         *("# weight", "# weight 0.5", "# weight 0", "# weight 1", "0.5"),
         *("1" * 5_000, "1." * 3_000, "a" * 5_000, "=" * 5_000, "\ud7ff", "٣", "1_000", "0x1"),
     ]
@@ -175,3 +188,63 @@ def test_what_no_file_can_hold_is_refused(
     with pytest.raises(BroadpeakError, match=rule):
         write_par(tmp_path / "x.par", make())
     assert list(tmp_path.iterdir()) == []
+
+
+NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
+MOMENTS = st.datetimes(dt.datetime(1800, 1, 1), dt.datetime(2200, 1, 1))
+LABELS = MOMENTS | MOMENTS.map(pd.Timestamp) | st.integers(-(10**18), 10**18) | NUMBERS | st.text()
+NAMES = st.text(max_size=12).map(lambda text: " ".join(text.split()))
+ONE_WORD = st.sampled_from(["", "unit", "script", "money", "equity"])
+SIZES = st.tuples(ONE_WORD, st.none() | NUMBERS, st.booleans())
+
+
+def sized(size: tuple[str, float | None, bool]) -> dict[str, Any]:
+    """Return a size; without a kind there is nothing to say of money."""
+    kind, capital, whole = size
+    return {"sizing": kind, "capital": capital, "whole": whole} if kind else {}
+
+
+@settings(max_examples=60)
+@given(
+    period=st.none() | st.tuples(LABELS, LABELS),
+    costs=st.dictionaries(
+        st.text(max_size=6), st.dictionaries(st.sampled_from(["fees", "spread"]), NUMBERS)
+    ),
+    size=SIZES,
+    counts=st.tuples(st.none() | st.integers(0, 10**9), st.none() | st.integers(0, 10**9)),
+    names=st.lists(NAMES, min_size=5, max_size=5),
+    cycle=st.none() | st.tuples(st.integers(1, 5), st.sampled_from(["carry", "close"]), SIZES),
+)
+def test_provenance_is_read_as_it_was_written(
+    period: Any,
+    costs: dict[str, dict[str, float]],
+    size: tuple[str, float | None, bool],
+    counts: tuple[int | None, int | None],
+    names: list[str],
+    cycle: Any,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    run = None
+    if cycle is not None:
+        run = CycleOfRun(cycle[0], 5, cycle[1], 3, **sized(cycle[2]))
+    objective, method, version, prices, date = names
+    origin = Provenance(
+        strategy="s",
+        period=period,
+        costs=costs,
+        objective=objective,
+        method=method,
+        passes=counts[0],
+        trades=counts[1],
+        version=version,
+        prices=prices,
+        date=date,
+        cycle=run,
+        **sized(size),
+    )
+    path = tmp_path_factory.getbasetemp() / "origin.par"
+    whole = Parameters({"A": ComponentParameters({"x": 1.0}, 2.0)}, "s", origin)
+    empty = Provenance(strategy="s")
+    read = read_par(write_par(path, whole))
+    assert read.provenance == (None if origin == empty else origin)
+    assert read.components == whole.components

@@ -108,6 +108,18 @@ def check_position(row: pd.Series, held: pd.DataFrame) -> None:
     assert row["entry_price"] == trade["entry_price"]
 
 
+def index_of(data: bp.Data, symbol: str) -> pd.Index:
+    return data.select(symbol).close.index
+
+
+def check_life(row: pd.Series, trades: pd.DataFrame, index: pd.Index) -> None:
+    """A trade that its lifetime ends, in the end, has the bars left that are told."""
+    trade = trades[trades["entry_time"] == row["since"]].iloc[0]
+    if trade["exit_reason"] == "lifetime":
+        left = index.get_loc(trade["exit_time"]) - index.get_loc(row["last_bar"])
+        assert row["bars_left"] == left
+
+
 def check_order(
     row: pd.Series, trades: pd.DataFrame, held: pd.DataFrame, filled: object, facts: dict
 ) -> None:
@@ -177,6 +189,7 @@ def check_days(strategy, data, params, sizing, days) -> dict[str, int]:
     at_close = strategy.fill == "close"
     seen = dict.fromkeys(("held", "enter", "exit", "lifetime", "levels"), 0)
     given = {"costs": COSTS, **sizing}
+    whole = quiet(bp.test, strategy, data, params, check=False, **given)
     for day in days:
         due = quiet(bp.signals, strategy, data[: data.index[day]], params, **given)
         later = data[: data.index[day + 1]]
@@ -191,6 +204,8 @@ def check_days(strategy, data, params, sizing, days) -> dict[str, int]:
             trades = trades_of(tested, row)
             held = held_in(trades, last, at_close=at_close)
             check_position(row, held)
+            if len(held):
+                check_life(row, trades_of(whole, row), index_of(data, row["asset"]))
             following = index[index > last]
             filled = last if at_close else following[0] if len(following) else None
             if filled is None:

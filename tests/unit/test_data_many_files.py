@@ -148,6 +148,15 @@ def test_dates_of_parts_are_decided_by_all_of_them(folder: Path) -> None:
         frame("IBM", slice(day, day)).to_csv(folder / f"{name}.csv", date_format=DMY)
     with pytest.raises(bp.DataError, match=r"2005-01-02 in d1\.csv, which beside .* 2005-02-01"):
         bp.Data.from_csv("d?.csv", symbol="IBM")
+    # Two files that say nothing of each other are told of one by one.
+    with pytest.warns(UserWarning, match=r"d1\.csv, 01/02/2005 .* can be read in two ways"):
+        bp.Data.from_csv(["d1.csv", "IBM.csv"])
+    # Parts that leave it open together are told of together, once.
+    frame("IBM", slice("2005-03-01", "2005-03-01")).to_csv(folder / "d2.csv", date_format=DMY)
+    with pytest.warns(UserWarning, match="The dates .* of the files of IBM") as told:
+        bp.Data.from_csv("d?.csv", symbol="IBM")
+    assert len(told) == 1
+    frame("IBM", slice("2005-02-16", "2005-02-16")).to_csv(folder / "d2.csv", date_format=DMY)
     found = bp.Data.from_csv("d?.csv", symbol="IBM", dayfirst=True)
     assert [str(day.date()) for day in found.index] == ["2005-02-01", "2005-02-16"]
 

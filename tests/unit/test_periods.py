@@ -213,6 +213,9 @@ def test_a_test_at_twice_the_costs_is_a_test_with_twice_the_costs(sizing: str) -
     pd.testing.assert_frame_equal(found.at_costs(2).trades, expected.trades)
     pd.testing.assert_series_equal(found.at_costs(2).value, expected.value)
     pd.testing.assert_series_equal(found.at_costs(1).value, found.value)
+    known = {"strategy": "momentum", "sizing": sizing, "costs": {"IBM": TWICE, "MSFT": TWICE}}
+    assert found.at_costs(2).facts.items() >= known.items()
+    assert found.facts["costs"] == {"IBM": COSTS, "MSFT": COSTS}
     free = bp.test(momentum, data, costs=bp.Costs(roll_short=-0.001), **options)
     pd.testing.assert_series_equal(found.at_costs(0).value, free.value)
     for key, component in found.components.items():

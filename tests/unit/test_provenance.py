@@ -306,6 +306,11 @@ class TestSample:
         facts = test(swing, bp.Data.from_frames({"X": adjusted}), path, end=X.index[299]).facts
         assert (facts["sample"], facts["same_prices"]) == ("in sample", False)
         assert test(swing, ONE, path).facts["same_prices"] is True
+        for name in ("open", "high", "low", "close"):
+            revised = X.copy()
+            revised.iloc[200, X.columns.get_loc(name)] *= 1.0001
+            data = bp.Data.from_frames({"X": revised})
+            assert test(swing, data, path).facts["same_prices"] is False
         longer = bp.Data.from_frames({"X": X.assign(volume=5.0)})
         assert test(swing, longer, path).facts["same_prices"] is True
 

@@ -372,6 +372,18 @@ class TestEverywhere:
         quiet(bp.train, look, make_data(), detrend="prices", check=False)
         np.testing.assert_allclose(np.concatenate([*levels.values()]), 1.0, rtol=1e-12)
 
+    def test_signals_are_what_the_next_bar_fills(self) -> None:
+        mixed, data, n_due = make_mixed(), make_data(), 0
+        for n in range(300, 340):
+            due = bp.signals(mixed, data[:n])
+            then = bp.test(mixed, data[: n + 1], check=False)
+            for _, row in due.iterrows():
+                trades = then.components[row["component"]].trades
+                opened = (trades["entry_time"] == LONG[n]).any()
+                assert opened == (row["next_order"] == "enter_long")
+                n_due += bool(opened)
+        assert n_due > 1
+
     def test_permutations_move_all_symbols_together(self) -> None:
         data = make_data()
         other = bp.stats.bar_permutation(data, 3)
@@ -578,6 +590,7 @@ class TestSamples:
         pd.testing.assert_index_equal(walked.portfolio.index, plain.portfolio.index)
 
     @pytest.mark.engine
+    @pytest.mark.slow
     def test_workers_train_the_same(self) -> None:
         fine = bp.Data.from_frames({"X": priced(self.hours, 1)})
         here, there = (

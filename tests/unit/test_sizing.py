@@ -53,7 +53,9 @@ def test_what_is_decided() -> None:
         s.enter_long(np.arange(len(s.close)) == 5)
 
     def facts(strategy: bp.Strategy, **options: Any) -> dict[str, Any]:
-        return bp.test(strategy, DATA, check=False, **options).facts
+        found = bp.test(strategy, DATA, check=False, **options)
+        assert found.components["X"].facts["sizing"] == found.facts["sizing"]
+        return {name: found.facts[name] for name in ("sizing", "capital", "whole")}
 
     assert facts(plain) == {"sizing": "money", "capital": 10_000, "whole": False}
     assert facts(plain, whole=True, capital=500)["whole"] is True
@@ -143,14 +145,14 @@ def test_too_little_money_for_one_share(kind: str) -> None:
 
 
 def test_rounding_does_not_cost_a_share() -> None:
-    close = np.full(60, 0.1)
-    for fees in (0.0, 0.001, 0.002):
-        money = 70 * 0.1 * (1 + fees)
+    for price, fees, n in ((0.1, 0.002, 7), (0.1, 0.003, 70), (0.7, 0.0, 29)):
+        money = n * price * (1 + fees)
+        assert money / (price * (1 + fees)) < n  # by rounding alone
         found = bp.test(
-            at(ONE_LONG), data_of(close), sizing="money", whole=True, capital=money,
+            at(ONE_LONG), data_of(np.full(60, price)), sizing="money", whole=True, capital=money,
             costs=bp.Costs(fees=fees), check=False,
         )  # fmt: skip
-        assert found.trades["size"].item() == 70, fees
+        assert found.trades["size"].tolist() == [n], (price, fees)
 
 
 def test_a_target_zero_lots_and_lifetimes_are_as_with_lots() -> None:

@@ -28,6 +28,7 @@ from broadpeak._cli.commands import (
     walk_forward,
     warm,
 )
+from broadpeak._cli.usage import in_options
 from broadpeak._cli.users_code import place_of
 from broadpeak.errors import BroadpeakError, TaskError
 
@@ -96,7 +97,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _one_line(error: Exception) -> str:
     """Return what went wrong and where in the user's files; the way to more, if it is not ours."""
     # What to type in Python is no advice here.
-    text = " ".join(_FOR_PYTHON.sub("", str(error)).split()) or "no message"
+    said = _FOR_PYTHON.sub("", str(error))
+    if isinstance(error, BroadpeakError):
+        said = in_options(said)
+    text = " ".join(said.split()) or "no message"
     place = place_of(error)
     at = f" At {place}" if place else ""
     if isinstance(error, BroadpeakError) and not isinstance(error, TaskError):

@@ -23,7 +23,7 @@ import typer
 import broadpeak as bp
 from broadpeak._cli import flags
 from broadpeak._cli.price_files import price_settings, some_price_settings
-from broadpeak._cli.usage import is_file, one_of
+from broadpeak._cli.usage import in_options, is_file, one_of
 from broadpeak._core.check import did_you_mean
 from broadpeak.errors import shown
 
@@ -427,7 +427,7 @@ def with_warnings(call: Callable[[], T]) -> tuple[T, list[str]]:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         result = call()
-    return result, list(dict.fromkeys(str(item.message) for item in caught))
+    return result, list(dict.fromkeys(in_options(str(item.message)) for item in caught))
 
 
 def name_of(strategy: Callable[..., object]) -> str:

@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import ast
-import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,7 +13,7 @@ import typer
 
 import broadpeak as bp
 from broadpeak._cli import flags
-from broadpeak._cli.usage import is_file, one_of
+from broadpeak._cli.usage import READING, in_options, is_file, one_of, option_of
 from broadpeak._core.check import did_you_mean
 from broadpeak._prices.reading.patterns import expanded
 from broadpeak.errors import shown
@@ -206,58 +204,11 @@ def columns_of(settings: Sequence[str]) -> dict[str, str] | list[str] | None:
     return pairs
 
 
-def option_of(name: str) -> str:
-    """Return the option that passes an argument of `Data.from_csv`."""
-    return f"--{name.replace('_', '-')}"
-
-
-_NAMES = (
-    *("symbol_column", "date_column", "date_format", "dayfirst", "tz", "columns", "adjust"),
-    *("missing", "calendar", "sep", "decimal", "thousands", "symbol"),
-)
-_ARGUMENT = re.compile(
-    rf"\b({'|'.join(_NAMES)})="
-    r"('[^']*'|\"[^\"]*\"|True|False|\{[^{}]*\}|\[[^\[\]]*\])?"
-)
-_PER_FILE = re.compile(r"Data\.from_\w+\(\{'SPX': path, …\}\)")
-_ALL_FILES = re.compile(r"Data\.from_\w+\(('[^']*')\)")
-_FROM_PYTHON = re.compile(r"Data\.from_parquet\(path\)")
-
-
-def in_options(text: str) -> str:
-    """Return a message about arguments of `Data.from_csv`, with the options that pass them.
-
-    Examples
-    --------
-    >>> in_options("Pass its name: date_column='Tag', or dayfirst=True.")
-    "Pass its name: --date-column 'Tag', or --dayfirst."
-    """
-    text = _PER_FILE.sub("--symbol with one name for each file", text)
-    text = _ALL_FILES.sub(r"--data \1", text)
-    text = _FROM_PYTHON.sub("--data with a name that ends in .parquet", text)
-    return _ARGUMENT.sub(_option, text)
-
-
-def _option(match: re.Match[str]) -> str:
-    name, value = match.group(1), match.group(2)
-    if name == "dayfirst" and value in {"True", "False"}:
-        return "--dayfirst" if value == "True" else "--monthfirst"
-    if value is None or value in {"True", "False"}:
-        return option_of(name)
-    with suppress(ValueError, SyntaxError):
-        said = ast.literal_eval(value)
-        if isinstance(said, dict):
-            return " ".join(f"{option_of(name)} '{key}={role}'" for key, role in said.items())
-        if isinstance(said, list):
-            return f"{option_of(name)} '{','.join(map(str, said))}'"
-    return f"{option_of(name)} {value}"
-
-
 def _in_options(error: bp.DataError | bp.ParamError) -> Exception:
     """Return an error about prices in the words of the command line; bad usage where it is that."""
     text = in_options(str(error))
     name, _, rest = text.partition(" ")
-    if name in _NAMES and rest.startswith("must "):
+    if name in READING and rest.startswith("must "):
         return typer.BadParameter(rest, param_hint=option_of(name))
     return type(error)(text)
 

@@ -43,7 +43,9 @@ def sample_spans(trained: tuple[object, object] | None, index: pd.Index) -> list
         ("out of sample", index[index > last], ""),
     ):
         if len(bars) and inside.any():
-            spans.append(Span(name, bars[0], bars[-1], colour))
+            # What is last may be narrower than its name, which then reaches into what is before.
+            side = "right" if name == "out of sample" else "left"
+            spans.append(Span(name, bars[0], bars[-1], colour, side))
     return spans
 
 

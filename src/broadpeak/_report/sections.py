@@ -76,7 +76,8 @@ def account_section(
     """
     styles = ((theme.TRAINED, "solid"), (theme.HELD, "solid"), (theme.DEFAULTS, "dot"))
     values = {name: one_line(account.value) for name, account in accounts.items()}
-    metrics = {name: metrics_of(one) for name, one in {**accounts, **(more or {})}.items()}
+    # What was not seen in training comes first: on a narrow screen nobody looks further.
+    metrics = {name: metrics_of(one) for name, one in {**(more or {}), **accounts}.items()}
     lines = [
         Line(name, value, *style)
         for (name, value), style in zip(values.items(), styles, strict=False)
@@ -129,7 +130,8 @@ def metrics_table(accounts: Mapping[str, Mapping[str, float]], *, compounds: boo
             rows.append([metric.label, *(Cell(write(value), float(value)) for value in values)])
     base = "the value before each bar" if compounds else "the capital, which do not compound"
     note = f"Ratios are annualised from returns on {base}, without a risk-free rate."
-    return Table(["", *accounts], rows, note=note)
+    minor = [name for name in accounts if name.startswith("Defaults")]
+    return Table(["", *accounts], rows, note=note, minor=minor if len(accounts) > 3 else [])
 
 
 def component_table(chosen: Portfolio, defaults: Portfolio | None) -> Table:

@@ -26,7 +26,7 @@ _BEFORE = np.array([0.0, 0.0, 1.0, 0.0])  # sums of returns and squares, worth, 
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Terms:
+class _TermsOfBars:
     """What trades need of the bars on which they begin and end, as `_kernels/tracked.py` has it."""
 
     entries: FloatArray
@@ -44,7 +44,7 @@ class Passed:
     """
 
     codes: AnyArray
-    terms: _Terms
+    terms: _TermsOfBars
     since: AnyArray
     totals: FloatArray
     doubtful: BoolArray
@@ -110,7 +110,7 @@ def pass_over(
         return None
     close = prices.close[row]
     sums = prices.table_for(MOMENTS)
-    terms = _Terms(
+    terms = _TermsOfBars(
         np.empty((len(close), 4)), np.empty((len(close) + 1, 4)), sums.bases[row], sums.limits[row]
     )
     most = terms_of_bars(

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Hashable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -77,14 +77,20 @@ class Bars:
         """Return the bars [first, last)."""
         if first == 0 and last == len(self):
             return self
-        cut = slice(first, last)
-        columns = {name: getattr(self, name)[cut] for name in (*COLUMNS, "price")}
-        extra = {name: values[cut] for name, values in self.extra.items()}
-        return Bars(self.asset, self.index[cut], **columns, extra=extra, market=self.market)
+        cut, extra = slice(first, last), self.extra
+        if extra:
+            extra = {name: values[cut] for name, values in extra.items()}
+        return Bars(
+            self.asset, self.index[cut], self.open[cut], self.high[cut], self.low[cut],
+            self.close[cut], self.volume[cut], self.price[cut], extra, self.market,
+        )  # fmt: skip
 
     def within(self, market: MarketBars | None) -> Bars:
         """Return the same bars among those of other symbols, or (None) alone."""
-        return replace(self, market=market, made={})
+        return Bars(
+            self.asset, self.index, self.open, self.high, self.low, self.close, self.volume,
+            self.price, self.extra, market,
+        )  # fmt: skip
 
     def longer(self) -> Bars:
         """Return the bars and one more, with the last label, on which every price is the close."""

@@ -73,7 +73,7 @@ class Replay(NamedTuple):
     horizon: int
 
 
-class TestTerms(NamedTuple):
+class RunTerms(NamedTuple):
     """What a test is run with.
 
     Attributes
@@ -130,7 +130,7 @@ def terms_of(
     sizing: str | None,
     capital: float | None,
     whole: bool,
-) -> TestTerms:
+) -> RunTerms:
     """Return what a test is run with: what was passed, else what the parameters say.
 
     Where a sizing is passed, its capital and `whole` are those that were passed as well.
@@ -149,7 +149,7 @@ def terms_of(
         sizing, sizing_from = known.sizing, known.source
         capital = known.capital if capital is None else capital
         whole = whole or known.whole
-    return TestTerms(
+    return RunTerms(
         values,
         known.costs if costs is None else costs,
         known.source if costs is None else "argument",

@@ -43,8 +43,8 @@ from broadpeak._training.strategy import PlotLine, Strategy, StrategyFunction, a
 from broadpeak._training.terms import (
     ParamsLike,
     Replay,
+    RunTerms,
     Stretch,
-    TestTerms,
     bar_after,
     prices_key,
     sample_of,
@@ -166,7 +166,7 @@ class PlannedRun:
     Attributes
     ----------
     strategy : Strategy
-    terms : TestTerms
+    terms : RunTerms
     sizing : Sizing
         What was decided on.
     plans : list of PlannedTest
@@ -175,7 +175,7 @@ class PlannedRun:
     """
 
     strategy: Strategy
-    terms: TestTerms
+    terms: RunTerms
     sizing: Sizing
     plans: list[PlannedTest]
     bars: Mapping[str, Bars]
@@ -233,7 +233,7 @@ def state_facts(made: Portfolio, **facts: Any) -> None:
 def planned_run(
     strategy: Strategy,
     data: Data,
-    terms: TestTerms,
+    terms: RunTerms,
     period: tuple[Hashable, Hashable],
     *,
     mode: str,
@@ -285,7 +285,7 @@ def _replayed(
     strategy: Strategy,
     bars: Mapping[str, Bars],
     windows: Mapping[str, BarWindow],
-    terms: TestTerms,
+    terms: RunTerms,
     *,
     mode: str,
     notes: list[str] | None,

@@ -37,7 +37,7 @@ def report(
 ) -> None:
     """Write an HTML page: a strategy with the parameters of a .par file beside its defaults."""
     plan = inputs.strategy(strategy)
-    prices = data.read()
+    prices, reading_notes = inputs.with_warnings(data.read)
     chosen = inputs.parameters(params)
     settings: dict[str, Any] = {"start": start, "end": end, "costs": inputs.costs(cost or [])}
     settings |= size
@@ -52,6 +52,7 @@ def report(
         return tested, bp.test(plan, prices, None, **same, check=False)
 
     (tested, defaults), notes = inputs.with_warnings(both)
+    notes = [*reading_notes, *notes]
     # Whoever chose the values of a file tried others; their number is not in it.
     judged = bp.validate(returns=tested) if verdict and chosen is None else None
     path = drawing.draw(

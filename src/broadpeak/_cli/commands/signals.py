@@ -43,10 +43,11 @@ def signals(
 ) -> None:
     """Show what is held after the last bar, and the orders that are due on the next one."""
     plan = inputs.strategy(strategy)
-    prices = data.read()
+    prices, reading_notes = inputs.with_warnings(data.read)
     chosen = inputs.parameters(params)
     settings: dict[str, Any] = {"end": end, "costs": inputs.costs(cost or []), **size}
     found, notes = inputs.with_warnings(lambda: bp.signals(plan, prices, chosen, **settings))
+    notes = [*reading_notes, *notes]
     name = inputs.name_of(plan)
     rows: list[dict[Any, Any]] = found.to_dict(orient="records")
     for row in rows:  # pandas may write NaN for no order beside one

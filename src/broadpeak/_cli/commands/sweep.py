@@ -63,7 +63,7 @@ def sweep(
     if where is not None:
         first = next(iter(grid))
         grid[first] = bp.Param(grid[first].value, condition=where)
-    prices = [] if data is None else [data.read()]
+    prices, reading_notes = inputs.with_warnings(lambda: [] if data is None else [data.read()])
     swept: Any = bp.parameterized(
         func,
         merge_func="concat",
@@ -78,6 +78,7 @@ def sweep(
         },
     )
     scores, notes = inputs.with_warnings(lambda: swept(*prices, **grid))
+    notes = [*reading_notes, *notes]
     _check(scores, list(grid), function)
     choice, found = _choice(scores, chooser)
     files = _write(scores, found, out)

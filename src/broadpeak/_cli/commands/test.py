@@ -28,7 +28,7 @@ def run_test(
 ) -> None:
     """Test a strategy with parameters from a .par file; with --out, write trades and equity."""
     plan = inputs.strategy(strategy)
-    prices = data.read()
+    prices, reading_notes = inputs.with_warnings(data.read)
     chosen = inputs.parameters(params)
     settings: dict[str, Any] = {
         "start": start,
@@ -38,6 +38,7 @@ def run_test(
         **size,
     }
     portfolio, notes = inputs.with_warnings(lambda: bp.test(plan, prices, chosen, **settings))
+    notes = [*reading_notes, *notes]
     name = inputs.name_of(plan)
     files = _write(portfolio, out) if out else {}
     stats, held = summary.statistics(portfolio), summary.holding(portfolio)

@@ -30,8 +30,9 @@ def train(
     # One lot, as the manual has it, unless somebody says otherwise.
     size = {**size, "sizing": size["sizing"] or "unit"}
     plan = inputs.strategy(strategy)
-    prices = data.read()
+    prices, reading_notes = inputs.with_warnings(data.read)
     training, notes = inputs.with_warnings(lambda: bp.train(plan, prices, **search, **size))
+    notes = [*reading_notes, *notes]
     name = inputs.name_of(plan)
     how = {name: search[name] for name in ("engine", "n_workers")}
     judged = summary.judge(training, wanted=verdict, **how)

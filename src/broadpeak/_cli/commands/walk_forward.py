@@ -46,10 +46,11 @@ def walk_forward(
         raise typer.BadParameter("give --cycles or --period, not both.")
     one_of("--train-sizing", train_sizing, flags.SIZINGS)
     plan = inputs.strategy(strategy)
-    prices = data.read()
+    prices, reading_notes = inputs.with_warnings(data.read)
     settings = {"cycles": cycles, "period": period, "split": split, "anchored": anchored, **search}
     settings |= {**size, "train_sizing": train_sizing}
     result, notes = inputs.with_warnings(lambda: bp.walk_forward(plan, prices, **settings))
+    notes = [*reading_notes, *notes]
     name = inputs.name_of(plan)
     how = {name: search[name] for name in ("engine", "n_workers")}
     judged = summary.judge(result, wanted=verdict, **how)

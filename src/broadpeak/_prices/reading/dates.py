@@ -6,7 +6,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Hashable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta, timezone
 from functools import cache
 from typing import Any, TypeAlias
@@ -41,6 +41,8 @@ class DateOptions:
         Whether 01/02 is the first of February.
     in_frame : bool
         Whether the table came in memory, where these options do not exist.
+    notes : list of str, optional
+        Takes what there is to tell of the dates, where it may not be told yet.
     """
 
     tz: Zone = None
@@ -48,6 +50,7 @@ class DateOptions:
     date_format: str | None = None
     day_first: bool | None = None
     in_frame: bool = False
+    notes: list[str] | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         for name in ("date_column", "date_format"):
@@ -102,6 +105,7 @@ def dates_of(
         options.in_frame,
         day_first=options.day_first,
         european=european,
+        notes=options.notes,
     )
     if label is None and is_dated(table.index):
         dates = with_clock(as_dates(table.index), table, column)

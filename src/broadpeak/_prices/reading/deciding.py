@@ -44,6 +44,8 @@ class DateColumn:
         Whether numbers beside it have decimal commas: the month is never written first there.
     is_tried : bool
         Whether it is only asked if these may be dates, so that nobody is told of anything.
+    notes : list of str, optional
+        Takes what there is to tell, for the caller to tell it once more is known.
     """
 
     owner: str
@@ -55,6 +57,7 @@ class DateColumn:
     day_first: bool | None = None
     european: bool = False
     is_tried: bool = False
+    notes: list[str] | None = None
 
     def unreadable(self, got: object, remedy: str = "") -> DataError:
         """Return the error for dates that cannot be read."""
@@ -97,12 +100,15 @@ class DateColumn:
         remedy = "pass dayfirst=True; dayfirst=False says that this is right"
         if self.in_frame:
             remedy = f"type pd.to_datetime(…, format={other.format!r})"
-        warn(
+        note = (
             f"The dates in column {self.label!r} of {self.owner}, {self.row(0)} to "
             f"{self.row(len(self.strings) - 1)}, can be read in two ways and are taken as "
-            f"{taken.name}. If they are {other.name}, {remedy}.",
-            UserWarning,
+            f"{taken.name}. If they are {other.name}, {remedy}."
         )
+        if self.notes is None:
+            warn(note, UserWarning)
+        else:
+            self.notes.append(note)
 
 
 @dataclass(frozen=True)
@@ -210,7 +216,8 @@ def decide(
     if known is None or any(each is None for each in seen):
         if convention:
             # Bars within one day are the usual sample of a vendor.
-            if len(usual.days) == 1 and len(str(column.strings[0])) <= len("01/02/2024"):
+            n_runs = 1 if column.runs is None else len(np.unique(column.runs))
+            if len(usual.days) == n_runs and len(str(column.strings[0])) <= len("01/02/2024"):
                 column.tell_of_convention(usual, possible[1])
             return usual
         raise column.ambiguous(usual, possible[1])

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -17,7 +18,7 @@ from broadpeak._prices.reading.vendor_table import (
     frames_of_table,
     read_table,
 )
-from broadpeak.errors import DataError, broken_rule
+from broadpeak.errors import DataError, broken_rule, warn
 
 Frames = dict[Hashable, pd.DataFrame]
 
@@ -35,12 +36,15 @@ class _FileOfSymbols(NamedTuple):
         The table says which symbols these are; otherwise it is the name of the file.
     table : DataFrame
         As it was read.
+    notes : tuple of str
+        What there is to tell of its dates, if no other file says more.
     """
 
     name: str
     frames: Frames
     is_named: bool
     table: pd.DataFrame
+    notes: tuple[str, ...] = ()
 
     @property
     def only(self) -> pd.DataFrame:
@@ -97,8 +101,11 @@ def _read_one(
     file: object, options: TableOptions, read: Callable[[Any], pd.DataFrame] | None
 ) -> _FileOfSymbols:
     table = read(file) if read else read_table(file, options)
+    notes: list[str] = []
+    options = replace(options, dates=replace(options.dates, notes=notes))
     frames = frames_of_table(table, shown(file), stem(file), None, options)
-    return _FileOfSymbols(shown(file), frames, list(frames) != [stem(file)], table)
+    is_named = list(frames) != [stem(file)]
+    return _FileOfSymbols(shown(file), frames, is_named, table, tuple(notes))
 
 
 def _of_wanted(found: Sequence[_FileOfSymbols], symbol: Hashable, options: TableOptions) -> Frames:
@@ -180,6 +187,9 @@ def _joined(
             checked.add(tuple(tables))  # the symbols of one set of files are looked at together
             check_dates_of_parts(tables, f"the files of {name}", options)
         frames[name] = files[0].only if len(files) == 1 else _one_series(name, files)
+    alone = [file for file in found if not any(file.name in names for names in checked)]
+    for note in (note for file in alone for note in file.notes):
+        warn(note, UserWarning)
     return frames
 
 

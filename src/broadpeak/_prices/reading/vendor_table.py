@@ -262,7 +262,8 @@ def check_dates_of_parts(
     alone, runs, n_runs, zoned = [], [], 0, set()
     for name, (part, decimal) in parts.items():
         own = _symbols_of_rows(part, name)[1]
-        found = dates_of(part, name, dates, own, european=decimal == ",")
+        unsaid = replace(dates, notes=[])  # of each alone, which is not the last word
+        found = dates_of(part, name, unsaid, own, european=decimal == ",")
         zoned.add(getattr(found, "tz", None) is not None)
         alone.append(_instants(found))
         runs.append((np.zeros(len(part), np.int64) if own is None else own) + n_runs)

@@ -44,13 +44,14 @@ class Line:
 class Span:
     """A stretch of bars with a name, from the first to the last label, both inside.
 
-    One without a colour is named only.
+    One without a colour is named only; `side` is where the name stands, "left" or "right".
     """
 
     name: str
     first: object
     last: object
     colour: str = theme.SHADE
+    side: str = "left"
 
 
 def thin(values: FloatArray, most: int = MOST_POINTS) -> IntArray:
@@ -107,7 +108,7 @@ def span_shape(span: Span) -> theme.Spec:
         "name": html.escape(span.name),
         "label": {
             "text": html.escape(span.name),
-            "textposition": "top left",
+            "textposition": f"top {span.side}",
             "font": {"size": 11, "color": theme.MUTED},
         },
     }

@@ -189,7 +189,7 @@ def _label(chart: StepCurve, *, log: bool) -> theme.Spec:
     if chart.at_edge:
         text += "  ⚠ at the edge"
     low, high = float(chart.values[0]), float(chart.values[-1])
-    right_half = _axis_fraction(chart.chosen, low, high, log=log) > 0.6
+    right_half = _axis_fraction(chart.chosen, low, high, log=log) > 0.45
     return {
         "text": text,
         # Annotations, unlike traces and shapes, want the logarithm on a log axis.

@@ -27,7 +27,13 @@ from broadpeak._simulation._kernels.layout import (
     Terms,
 )
 from broadpeak._simulation._kernels.trades import add_pnl, make_trades
-from broadpeak._training._kernels.stats import write_stats
+from broadpeak._training._kernels.stats import (
+    add_compounded,
+    add_equity,
+    add_paid,
+    add_trades,
+    columns_of,
+)
 from broadpeak.types import AnyArray, BoolArray, FloatArray, IntArray
 
 
@@ -155,14 +161,19 @@ def evaluate_recorded(
         m = make_trades(
             log[:n], 0, close, close, close, close, costs, days, all_bars, trades, 0, False
         )
-        equity[:] = 0.0
+        for t in range(n_bars):  # an assignment to a slice compiles long
+            equity[t] = 0.0
         add_pnl(equity, log[:n], close, costs, days)
         if slope != 0.0:
             take_out_trend(equity, log[:n], slope)
-        write_stats(
-            out[i : i + 1], trades[:m], equity[first:], first, slope, recency, capital, 0.0, tiny,
-            compounds,
-        )  # fmt: skip
+        # The steps of `stats_of_records`: every level of calls is compiled once more.
+        one, held = out[i : i + 1], equity[first:]
+        columns, paid = columns_of(trades[:m], first, slope)
+        add_trades(one, columns, recency, n_bars - first, tiny)
+        add_equity(one, columns, columns, held, capital, 0.0, tiny)
+        if compounds:
+            add_compounded(one, columns, held, capital, tiny)
+        add_paid(one, paid)
         if curves.shape[0] > 0:
             for t in range(n_bars - first):
                 curves[i, t] = equity[first + t]

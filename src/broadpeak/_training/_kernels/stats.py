@@ -134,32 +134,22 @@ def stats_of_records(
 ) -> AnyArray:
     """Return the statistics of records as `stats_of`, and what trades paid and won."""
     out = np.zeros(1, STATS)
-    write_stats(out, trades, equity, first, slope, recency, capital, balance, tiny, compounds)
-    return out
-
-
-@kernel
-def write_stats(
-    out: AnyArray,
-    trades: AnyArray,
-    equity: FloatArray,
-    first: int,
-    slope: float,
-    recency: float,
-    capital: float,
-    balance: float,
-    tiny: float,
-    compounds: bool,
-) -> None:
-    """Write to one record of zeros what `stats_of_records` returns."""
     columns, paid = columns_of(trades, first, slope)
     add_trades(out, columns, recency, len(equity), tiny)
     add_equity(out, columns, columns, equity, capital, balance, tiny)
     if compounds:
         add_compounded(out, columns, equity, capital, tiny)
-    out[0]["cost_total"] = sum_of(paid[0])
-    out[0]["roll_total"] = sum_of(paid[1])
-    out[0]["points_total"] = sum_of(paid[2])
+    add_paid(out, paid)
+    return out
+
+
+@kernel
+def add_paid(out: AnyArray, paid: FloatArray) -> None:
+    """Write what trades paid and won, of which `columns_of` has the rows."""
+    s = out[0]
+    s["cost_total"] = sum_of(paid[0])
+    s["roll_total"] = sum_of(paid[1])
+    s["points_total"] = sum_of(paid[2])
 
 
 @kernel
