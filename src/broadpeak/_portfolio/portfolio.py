@@ -392,8 +392,12 @@ class Portfolio:
         if n > 1:
             groups = Groups.of_codes(np.zeros(n, dtype=np.int64), 1, shared=False)
         account = None
+        if n > 1 and columns is not None:
+            # One account of several columns goes by none of their names, as with group_by=True.
+            account = columns.unique()
+            if len(account) > 1:
+                account = pd.Index(["group"])
         if members is not None and columns is not None:
-            account = columns[:1]
             columns = pd.MultiIndex.from_arrays(
                 [columns, [*members]], names=["component", "member"]
             )
