@@ -80,7 +80,7 @@ def test_months_are_those_of_the_account_and_years_say_their_sample(tested: bp.P
         assert values(row)[3] == pytest.approx(held.yearly_returns()[year] * 100)
         expected = [None if math.isnan(one) else one * 100 for one in months.loc[year]]
         assert values(row)[4:] == pytest.approx(expected)
-    assert "not compounded" in shown.note
+    assert "of the capital, not compounded; Hold: of the value before" in shown.note
     losses = [cell for row in shown.rows for cell in row[4:] if cell.value and cell.value < 0]
     assert losses
     assert all(cell.shade < 0 for cell in losses)
