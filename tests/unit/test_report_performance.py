@@ -123,6 +123,16 @@ def test_one_account_of_several_is_named_by_all_of_them(
     assert "AAPL, IBM, MSFT, 2010-01-04 to" in text
 
 
+def test_one_account_is_judged_as_one_trial_and_its_page_says_so(tmp_path: Path) -> None:
+    """Whoever chose it after a sweep must not read "pass" as if nothing else had been tried."""
+    close = bp.Data.sample("IBM").close["2004":"2012"]  # type: ignore[misc]
+    pf = bp.Portfolio.from_signals(close, close > close.shift(60), close < close.shift(60))
+    text = pf.report(tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "Judged as the only one that was tried" in text
+    text = pf.report(tmp_path / "page.html", verdict=False).read_text(encoding="utf-8")
+    assert "Judged as the only one" not in text
+
+
 def test_years_have_no_sample_where_all_are_alike(tested: bp.Portfolio) -> None:
     for trained in (None, Span("in sample", "2000-01-01", "2010-01-01")):
         (section,) = months_section("Account", tested, None, trained=trained)

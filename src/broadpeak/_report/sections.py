@@ -38,6 +38,7 @@ from broadpeak._report.wording import DASH, count, moment, money, number, percen
 from broadpeak._training.strategy import Strategy
 
 PRICE_CHARTS = 6
+WIDE = 9  # columns that fit a page; more of them stand closer
 FEWEST_DRAWN = 5  # closed trades in a picture
 MOST_TRADES = 1_000
 SHOWN_TRADES = 20  # before a button shows the others
@@ -331,7 +332,7 @@ def frame_table(frame: pd.DataFrame, *, minor: Sequence[str] = ()) -> Table:
     ]
     numeric = [kind.kind in "iuf" for kind in frame.dtypes]
     align = [RIGHT if right else LEFT for right in numeric]
-    return Table(columns, rows, align, minor=minor)
+    return Table(columns, rows, align, minor=minor, dense=len(columns) > WIDE)
 
 
 def _text(value: object) -> str:
