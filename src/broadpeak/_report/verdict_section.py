@@ -41,7 +41,7 @@ WITHOUT = (
 
 _ALONE = (
     "Judged as the only one that was tried. If it was chosen from others, as after a sweep, luck "
-    "had as many chances, and this says too much: bp.validate(returns=…) judges all of them together."
+    "had as many chances, and this says too much: bp.validate(returns=…) judges them all together."
 )
 
 
