@@ -57,12 +57,13 @@ TRADED_SIZINGS = frozenset({"script", "money", "equity"})
 class Stretch(NamedTuple):
     """A training whose values rule the bars after its own last one, `after`.
 
-    `points` are the values of each member of each component.
+    `points` are the values of each member of each component, `trained` is its period as text.
     """
 
     values: TrainedValues
     points: Mapping[str, list[tuple[float, ...]]]
     after: Any
+    trained: str
 
 
 class Replay(NamedTuple):
@@ -230,7 +231,12 @@ def _replay_of_run(run: Any) -> tuple[Replay, _KnownTerms]:
     """Return a `WalkForward` as trainings that rule bars, and its costs and sizes."""
     settings = run.settings
     stretches = tuple(
-        Stretch(trained_values(one, "The training"), points_of(one.components), one.period[1])
+        Stretch(
+            trained_values(one, "The training"),
+            points_of(one.components),
+            one.period[1],
+            Provenance(period=one.period).trained,
+        )
         for one in run.trainings
     )
     facts = run.portfolio.facts
@@ -301,7 +307,8 @@ def _replay_of_files(strategy: Strategy, files: Sequence[Parameters]) -> tuple[R
     for one in files:
         origin, values = one.provenance, values_for(strategy, one)
         if isinstance(values, TrainedValues) and origin is not None and origin.period is not None:
-            stretches.append(Stretch(values, points_of(one.components), origin.period[1]))
+            points = points_of(one.components)
+            stretches.append(Stretch(values, points, origin.period[1], origin.trained))
     last = files[-1].provenance
     if last is None or last.cycle is None:
         raise ParFileError(broken_rule("a file of a walk-forward run", "name its cycle", last))
@@ -313,9 +320,7 @@ def _replay_of_files(strategy: Strategy, files: Sequence[Parameters]) -> tuple[R
 
 def span_of(index: pd.Index, period: tuple[Any, Any]) -> slice | None:
     """Return the bars of `index` within a period; None where labels are of another kind."""
-    first, last = period
-    if isinstance(index, pd.DatetimeIndex):
-        first, last = (_moment(label, index) for label in period)
+    first, last = _as_labels(index, period)
     try:
         return slice(
             int(index.searchsorted(first, side="left")), int(index.searchsorted(last, side="right"))
@@ -374,6 +379,40 @@ def prices_key(
     return digest.hexdigest()
 
 
+def same_prices_as(
+    origin: Provenance, bars: Mapping[str, Bars], *, is_same_data: bool
+) -> bool | None:
+    """Return whether bars have the prices that were trained on; None where nobody can know.
+
+    Bars that begin or end within the period of the training have only some of those prices, and no
+    fingerprint of these is known.
+    """
+    if not origin.prices or origin.period is None:
+        return None
+    if is_same_data or prices_key(bars, origin.costs, origin.period) == origin.prices:
+        return True
+    indexes = [bars[asset].index for asset in origin.costs if asset in bars]
+    if len(indexes) < len(origin.costs):
+        return None
+    try:
+        edges = [
+            (one[0] <= first, one[-1] >= last)
+            for one in indexes
+            for first, last in [_as_labels(one, origin.period)]
+        ]
+    except TypeError:  # labels of another kind: other prices
+        return False
+    # An asset may begin later than others; none of them does where the data is cut.
+    return False if all(map(any, zip(*edges, strict=True))) else None
+
+
+def _as_labels(index: pd.Index, period: tuple[Any, Any]) -> tuple[Any, Any]:
+    first, last = period
+    if isinstance(index, pd.DatetimeIndex):
+        return _moment(first, index), _moment(last, index)
+    return first, last
+
+
 def sample_of(
     indexes: Iterable[pd.Index], origin: Provenance | None, *, same_prices: bool | None
 ) -> str:
@@ -396,9 +435,7 @@ def sample_of(
 
 def _share_of(index: pd.Index, period: tuple[Any, Any]) -> str | None:
     """Return how much of `index` is within a period; None where labels are of another kind."""
-    first, last = period
-    if isinstance(index, pd.DatetimeIndex):
-        first, last = _moment(first, index), _moment(last, index)
+    first, last = _as_labels(index, period)
     begin, end = index[0], index[-1]
     try:  # most tests need no search
         if begin >= first and end <= last:

@@ -46,13 +46,15 @@ def report(
         tested = bp.test(plan, prices, chosen, **settings, check=check)
         if chosen is None:
             return tested, None
-        # On the terms of the first, which may be those in the file.
+        # On the terms of the first, which may be those in the file, and on its bars: a walk-forward
+        # run begins after its first training.
         names = ("costs", "sizing", "capital", "whole")
         same = {**settings, **{name: tested.facts[name] for name in names}}
+        same["start"], same["end"] = tested.index[0], tested.index[-1]
         return tested, bp.test(plan, prices, None, **same, check=False)
 
     (tested, defaults), notes = inputs.with_warnings(both)
-    notes = [*reading_notes, *notes]
+    notes = [*reading_notes, *notes, *summary.changed_prices(tested.facts.get("same_prices"))]
     # Whoever chose the values of a file tried others; their number is not in it.
     judged = bp.validate(returns=tested) if verdict and chosen is None else None
     path = drawing.draw(
