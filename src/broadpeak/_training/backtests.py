@@ -12,8 +12,8 @@ from broadpeak._portfolio.portfolio import Portfolio
 from broadpeak._simulation.costs import Costs
 from broadpeak._training.fits import FittedModels
 from broadpeak._training.strategy import Strategy
-from broadpeak._training.terms import ParamsLike
 from broadpeak._training.test import test
+from broadpeak._training.trained import ParamsLike
 from broadpeak._training.values import Defaults
 
 

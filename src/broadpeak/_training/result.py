@@ -39,12 +39,12 @@ from broadpeak._training.evaluation import (
     Evaluation,
 )
 from broadpeak._training.fits import FittedModels, no_models
+from broadpeak._training.insample import prices_key
 from broadpeak._training.meanings import objective_meaning
 from broadpeak._training.objective import objective_name
 from broadpeak._training.performance import FIELDS, Stats
 from broadpeak._training.sizing import OF_TRADES
 from broadpeak._training.strategy import Strategy
-from broadpeak._training.terms import prices_key
 from broadpeak.errors import ParamError, broken_rule
 from broadpeak.types import AnyArray, FloatArray, IntArray
 

@@ -24,10 +24,12 @@ from broadpeak._simulation._kernels.layout import (
 )
 from broadpeak._simulation._kernels.stops import EXPIRED
 from broadpeak._simulation.costs import Costs
+from broadpeak._training.accounts import ComponentTest, simulated_tests
 from broadpeak._training.orders import Setting
 from broadpeak._training.strategy import Strategy, StrategyFunction, as_strategy
-from broadpeak._training.terms import ParamsLike, terms_of
-from broadpeak._training.test import ComponentTest, planned_run, simulated_tests
+from broadpeak._training.terms import terms_of
+from broadpeak._training.test import planned_run
+from broadpeak._training.trained import ParamsLike
 from broadpeak.types import FloatArray
 
 COLUMNS = (

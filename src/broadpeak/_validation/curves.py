@@ -24,21 +24,16 @@ from broadpeak._metrics.formulas import is_zero
 from broadpeak._portfolio.portfolio import Portfolio
 from broadpeak._simulation.costs import Costs
 from broadpeak._simulation.rules import NO_COSTS
+from broadpeak._training.accounts import ComponentTest, n_components, planned_test, simulated_tests
 from broadpeak._training.components import Bars, BarWindow, bars_of, per_asset, window, windows_of
 from broadpeak._training.fits import FittedModels
 from broadpeak._training.ordering import strategy_orders
 from broadpeak._training.result import Training
 from broadpeak._training.sizing import OF_TRADES, Sizing
 from broadpeak._training.strategy import Strategy
-from broadpeak._training.terms import values_for
-from broadpeak._training.test import (
-    ComponentTest,
-    n_components,
-    planned_test,
-    simulated_tests,
-    test,
-)
+from broadpeak._training.test import test
 from broadpeak._training.train import offset_cuts
+from broadpeak._training.trained import values_for
 from broadpeak._validation.walked import WalkForward
 from broadpeak.types import FloatArray
 

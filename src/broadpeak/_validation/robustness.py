@@ -20,6 +20,7 @@ from broadpeak._metrics.formulas import is_zero
 from broadpeak._search.searchspace import DEFAULT_PERCENT, N_EVEN_STEPS, Dimension
 from broadpeak._simulation.costs import Costs, is_free, scaled
 from broadpeak._simulation.rules import NO_COSTS
+from broadpeak._training.accounts import ComponentTest, component_test
 from broadpeak._training.components import (
     COLUMNS,
     Bars,
@@ -36,7 +37,6 @@ from broadpeak._training.ordering import StrategyOrders, strategy_orders
 from broadpeak._training.result import Training
 from broadpeak._training.stitching import PlaceOrders, place_orders
 from broadpeak._training.strategy import Strategy
-from broadpeak._training.test import ComponentTest, component_test
 from broadpeak._training.values import TrainedValues, WeightedValues
 from broadpeak._validation.curves import per_year
 from broadpeak._validation.verdict import DOUBTFUL, FAIL, PASS, UNTESTED

@@ -16,6 +16,15 @@ import pandas as pd
 
 from broadpeak._core import check
 from broadpeak._data.data import Data
+from broadpeak._training.accounts import (
+    ComponentTest,
+    PlannedTest,
+    decided_sizing,
+    planned_test,
+    simulated_tests,
+    state_facts,
+    strategy_portfolio,
+)
 from broadpeak._training.components import (
     Bars,
     BarWindow,
@@ -34,26 +43,16 @@ from broadpeak._training.result import Training
 from broadpeak._training.sizing import SIZINGS, Budget, Sizing
 from broadpeak._training.stitching import PlaceOrders, place_orders
 from broadpeak._training.strategy import Strategy, StrategyFunction, as_strategy
-from broadpeak._training.terms import points_of, trained_values
-from broadpeak._training.test import (
-    ComponentTest,
-    PlannedTest,
-    decided_sizing,
-    planned_test,
-    simulated_tests,
-    state_facts,
-    strategy_portfolio,
-)
 from broadpeak._training.train import (
-    SearchArguments,
     TrainingPlan,
     TrainingTask,
-    TrainOptions,
-    joined_notes,
     offset_cuts,
     plan_training,
     train_many,
 )
+from broadpeak._training.trained import points_of, trained_values
+from broadpeak._training.trainingnotes import joined_notes
+from broadpeak._training.trainoptions import SearchArguments, TrainOptions
 from broadpeak._validation.splitters import cycles_for_period, split_walk_forward
 from broadpeak._validation.walked import WalkForward
 from broadpeak.errors import DataError, ParamError, broken_rule
