@@ -148,24 +148,6 @@ def simulated_tests(plans: Sequence[PlannedTest]) -> list[ComponentTest]:
     ]
 
 
-def component_test(
-    ordered: StrategyOrders,
-    orders: OrderArrays,
-    first: int,
-    fill: str,
-    costs: Costs,
-    *,
-    flatten: BoolArray | None = None,
-    weights: float | FloatArray = 1.0,
-) -> ComponentTest:
-    """Simulate merged `orders` of a component on its bars from `first` on, at lots.
-
-    `flatten` and `weights` are as for `planned_test`.
-    """
-    plan = planned_test(ordered, orders, first, fill, costs, flatten=flatten, weights=weights)
-    return simulated_tests([plan])[0]
-
-
 def strategy_portfolio(
     tests: Sequence[ComponentTest], sizing: Sizing, *, is_held: bool = False
 ) -> Portfolio:

@@ -43,7 +43,7 @@ from broadpeak._training.insample import prices_key
 from broadpeak._training.meanings import objective_meaning
 from broadpeak._training.objective import objective_name
 from broadpeak._training.performance import FIELDS, Stats
-from broadpeak._training.sizing import OF_TRADES
+from broadpeak._training.sizing import OF_MONEY, OF_TRADES
 from broadpeak._training.strategy import Strategy
 from broadpeak.errors import ParamError, broken_rule
 from broadpeak.types import AnyArray, FloatArray, IntArray
@@ -404,7 +404,7 @@ class Training(Travelling):
         """
         strategy, costs = self.strategy, self.settings.get("costs")
         sizing = {}
-        if self.settings.get("sizing") in {"money", "equity"}:
+        if self.settings.get("sizing") in OF_MONEY:
             sizing = {name: self.settings[name] for name in OF_TRADES}
         # Whoever changes a strategy after its training is not shown what it was before.
         basis = (

@@ -40,7 +40,7 @@ from broadpeak._training.objective import resolve_objective
 from broadpeak._training.ordering import StrategyOrders, strategy_orders
 from broadpeak._training.orders import Account, SimulatedOrders, simulate_orders
 from broadpeak._training.result import Training
-from broadpeak._training.sizing import SIZINGS, Budget, Sizing
+from broadpeak._training.sizing import OF_MONEY, SIZINGS, Budget, Sizing
 from broadpeak._training.stitching import PlaceOrders, place_orders
 from broadpeak._training.strategy import Strategy, StrategyFunction, as_strategy
 from broadpeak._training.train import (
@@ -174,7 +174,7 @@ def walk_forward(
     own_names = inspect.signature(walk_forward).parameters
     check.one_of("train_sizing", train_sizing, SIZINGS)
     of_trades: dict[str, Any] = {"sizing": train_sizing}
-    if train_sizing in {"money", "equity"}:
+    if train_sizing in OF_MONEY:
         of_trades |= {"capital": capital, "whole": whole}
     options = TrainOptions.of("walk_forward", {**train_options, **of_trades}, own_names)
     cuts = [data] if options.samples is None else offset_cuts(data, options.samples)
