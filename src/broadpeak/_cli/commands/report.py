@@ -46,9 +46,9 @@ def report(
         tested = bp.test(plan, prices, chosen, **settings, check=check)
         if chosen is None:
             return tested, None
-        # On the terms of the first, which may be those in the file.
-        names = ("costs", "sizing", "capital", "whole")
-        same = {**settings, **{name: tested.facts[name] for name in names}}
+        from broadpeak._training.backtests import terms_as  # loads pandas
+
+        same = {**settings, **terms_as(tested)}  # which may be those in the file
         return tested, bp.test(plan, prices, None, **same, check=False)
 
     (tested, defaults), notes = inputs.with_warnings(both)
