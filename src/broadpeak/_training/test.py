@@ -25,11 +25,11 @@ from broadpeak._training.accounts import (
 from broadpeak._training.components import Bars, BarWindow, bars_of, per_asset, window, windows_of
 from broadpeak._training.insample import bar_after, prices_key, sample_of, span_of
 from broadpeak._training.mistakes import unprotected_note
-from broadpeak._training.ordering import StrategyOrders, strategy_orders
+from broadpeak._training.ordering import strategy_orders
 from broadpeak._training.sizing import Sizing
-from broadpeak._training.stitching import PlaceOrders, place_orders
+from broadpeak._training.stitching import PlaceOrders, Turn, stitched_orders
 from broadpeak._training.strategy import Strategy, StrategyFunction, as_strategy
-from broadpeak._training.terms import Replay, RunTerms, Stretch, terms_of
+from broadpeak._training.terms import Replay, RunTerms, terms_of
 from broadpeak._training.trained import ParamsLike
 from broadpeak.errors import DataError, broken_rule
 
@@ -266,44 +266,34 @@ def _replayed(
         for stretch in replay.stretches
     ]
     begins.append(ends)
-    runs: list[tuple[Stretch, list[StrategyOrders]]] = []
-    segments: list[dict[str, BarWindow]] = []
+    turns: list[Turn] = []
     for stretch, first, last in zip(replay.stretches, begins, begins[1:], strict=False):
-        own = {symbol: BarWindow(first[symbol], last[symbol]) for symbol in views}
         is_empty = first == last
         # Who trades knows after the last bar of a cycle what the border does with the position,
         # before there is any bar of the next one.
-        if is_empty and not (mode == "trade" and runs and _is_over(views, stretch.after)):
+        if is_empty and not (mode == "trade" and turns and _is_over(views, stretch.after)):
             continue
         ordered = strategy_orders(strategy, views, stretch.values, mode=mode, notes=notes)
-        runs.append((stretch, ordered))
-        segments.append(own)
+        segments = {symbol: BarWindow(first[symbol], last[symbol]) for symbol in views}
+        turns.append(Turn(ordered, stretch.points, segments))
         if is_empty:
             break
-    if not runs:
+    if not turns:
         rule = "go on after the first training of the walk-forward run"
         got = max((one.index[-1] for one in views.values()), default=None)
         raise DataError(broken_rule("data", rule, got, "Pass more prices, or a later end."))
-    sizing = decided_sizing(terms.sizing, [one for _, ordered in runs for one in ordered])
+    sizing = decided_sizing(terms.sizing, [one for turn in turns for one in turn.orders])
+    stitched = stitched_orders(turns, replay.horizon, replay.border, unit_lots=sizing.unit_lots)
     found = []
-    for component in dict.fromkeys(one.component for one in runs[0][1]):
+    for component, places in stitched.items():
         asset = component.asset
-        own_segments = [segment[asset] for segment in segments]
-        first_bar = max(own_segments[0].first, windows[asset].first)
+        first_bar = max(turns[0].segments[asset].first, windows[asset].first)
         if ends[asset] - first_bar < 2:
             msg = (
                 f"{asset} must have at least two bars after the first training of the walk-forward "
                 f"run, got {max(ends[asset] - first_bar, 0)}. Pass more prices, or a later end."
             )
             raise DataError(msg)
-        places = place_orders(
-            [[one for one in ordered if one.component == component] for _, ordered in runs],
-            [stretch.points[component.key] for stretch, _ in runs],
-            own_segments,
-            replay.horizon,
-            replay.border,
-            unit_lots=sizing.unit_lots,
-        )
         found += [(place, first_bar) for place in places]
     return found, sizing
 

@@ -24,7 +24,6 @@ from broadpeak._training.components import (
     COLUMNS,
     Bars,
     BarWindow,
-    Component,
     MarketBars,
     bars_of,
     per_asset,
@@ -32,10 +31,10 @@ from broadpeak._training.components import (
 )
 from broadpeak._training.evaluation import OWN_MISTAKES
 from broadpeak._training.fits import FittedModels
-from broadpeak._training.ordering import StrategyOrders, strategy_orders
+from broadpeak._training.ordering import strategy_orders
 from broadpeak._training.result import Training
 from broadpeak._training.sizing import Sizing
-from broadpeak._training.stitching import PlaceOrders, place_orders
+from broadpeak._training.stitching import PlaceOrders, Turn, stitched_orders
 from broadpeak._training.strategy import Strategy
 from broadpeak._training.values import TrainedValues, WeightedValues
 from broadpeak._validation.curves import curve_of_tests, per_year, sizing_of, t_statistic
@@ -336,31 +335,23 @@ class _Rerun(NamedTuple):
         """Return what the strategy orders if it sees `views`, or has other `values`."""
         seen = self.views if views is None else views
         values = self.values if values is None else values
-        runs: list[dict[Component, list[StrategyOrders]]] = []
-        for sets, models in zip(values, self.models, strict=True):
-            of_component: dict[Component, list[StrategyOrders]] = {}
-            for ordered in strategy_orders(self.strategy, seen, _source(sets, models), mode="test"):
-                of_component.setdefault(ordered.component, []).append(ordered)
-            runs.append(of_component)
-        found = []
-        for component in runs[0]:
+        turns = []
+        for sets, own, models, segments in zip(
+            values, self.values, self.models, self.segments, strict=True
+        ):
+            ordered = strategy_orders(self.strategy, seen, _source(sets, models), mode="test")
             # Whoever has a place keeps it, whatever the change.
-            points = [
-                [tuple(one.values()) for one, _ in sets[component.key]] for sets in self.values
-            ]
-            segments = [segment[component.asset] for segment in self.segments]
-            for place in place_orders(
-                [run[component] for run in runs],
-                points,
-                segments,
-                self.horizon,
-                self.border,
-                unit_lots=self.sizing.unit_lots,
-            ):
-                # What was seen decides; real prices are traded.
-                bars = self.views[component.asset]
-                found.append(place._replace(ordered=place.ordered._replace(bars=bars)))
-        return found
+            points = {key: [tuple(one.values()) for one, _ in sets] for key, sets in own.items()}
+            turns.append(Turn(ordered, points, segments))
+        stitched = stitched_orders(
+            turns, self.horizon, self.border, unit_lots=self.sizing.unit_lots
+        )
+        # What was seen decides; real prices are traded.
+        return [
+            place._replace(ordered=place.ordered._replace(bars=self.views[component.asset]))
+            for component, places in stitched.items()
+            for place in places
+        ]
 
     def trade(
         self, orders: _Orders, *, is_late: bool = False, costs: Mapping[str, Costs] | None = None
