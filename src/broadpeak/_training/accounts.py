@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -31,38 +31,39 @@ from broadpeak.types import BoolArray, FloatArray
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class ComponentTest:
-    """The simulated test of one component, or of one member of its ensemble.
+class PlannedTest:
+    """A test of one component, or of one member of its ensemble, that is not simulated yet.
 
     Attributes
     ----------
     component : Component
+    member : int
+        Number of the member, from 1; 0 where the component trades one combination.
     bars : Bars
         Tested bars, without the look-back.
     orders : OrderArrays
         Its orders, counted in those bars, at the lots that the strategy set.
+    traded : OrderArrays
+        The same at the lots of the member.
     account : Account
-    simulated : SimulatedOrders
-        What became of them at the lots of the member.
     lines : dict of str to PlotLine
         What the strategy plotted, over the tested bars.
-    member : int
-        Number of the member, from 1; 0 where the component trades one combination.
-    weight : float
-        The member's share of the lots at the first tested bar.
-    traded : OrderArrays
-        The orders at the lots of the member.
+    weights : float or array
+        The member's share of the lots: the same at every bar, or one a bar.
     """
 
     component: Component
+    member: int
     bars: Bars
     orders: OrderArrays
+    traded: OrderArrays
     account: Account
-    simulated: SimulatedOrders
-    lines: dict[str, PlotLine] = field(default_factory=dict)
-    member: int = 0
-    weight: float = 1.0
-    traded: OrderArrays | None = None
+    lines: Mapping[str, PlotLine]
+    weights: float | FloatArray
+
+    def weight_at(self, bar: int) -> float:
+        """Return the member's share of the lots at a bar."""
+        return float(self.weights[bar]) if isinstance(self.weights, np.ndarray) else self.weights
 
     def own_capital(self) -> float:
         """Return price · lots · lot amount at the first bar (or lots of the first entry)."""
@@ -73,22 +74,30 @@ class ComponentTest:
             # Entries with lots of their own leave the other bars without a number.
             lots = first if first > 0 else float(lots[entering.argmax()]) if entering.any() else 1.0
         capital = self.account.capital * (lots if lots is not None and lots > 0 else 1.0)
-        return capital * self.weight
+        return capital * self.weight_at(0)
 
 
-class PlannedTest(NamedTuple):
-    """A test of a component, or of one member of its ensemble, that is not simulated yet.
+@dataclass(frozen=True, slots=True, eq=False)
+class ComponentTest:
+    """A planned test, and what became of its orders at the lots of the member."""
 
-    `orders` are as in `ComponentTest`, and `traded` the same at the lots of the member.
-    """
+    plan: PlannedTest
+    simulated: SimulatedOrders
 
-    ordered: StrategyOrders
-    bars: Bars
-    orders: OrderArrays
-    traded: OrderArrays
-    account: Account
-    lines: dict[str, PlotLine]
-    weight: float
+    @property
+    def component(self) -> Component:
+        """What was tested."""
+        return self.plan.component
+
+    @property
+    def bars(self) -> Bars:
+        """Tested bars, without the look-back."""
+        return self.plan.bars
+
+    @property
+    def account(self) -> Account:
+        """How its orders became trades."""
+        return self.plan.account
 
 
 def planned_test(
@@ -119,33 +128,20 @@ def planned_test(
         name: line._replace(values=np.asarray(line.values)[first:])
         for name, line in ordered.lines.items()
     }
-    weight = float(weights[0]) if isinstance(weights, np.ndarray) else weights
-    return PlannedTest(ordered, tested, orders, traded, account, lines, weight)
+    component, member = ordered.component, ordered.member
+    return PlannedTest(component, member, tested, orders, traded, account, lines, weights)
 
 
 def simulated_tests(plans: Sequence[PlannedTest]) -> list[ComponentTest]:
     """Simulate tests; those of one component are the members of its ensemble."""
     members: dict[str, list[PlannedTest]] = {}
     for plan in plans:
-        members.setdefault(plan.ordered.component.key, []).append(plan)
+        members.setdefault(plan.component.key, []).append(plan)
     found: dict[int, SimulatedOrders] = {}
     for ones in members.values():
         simulated = simulate_members([one.traded for one in ones], [one.account for one in ones])
         found |= zip(map(id, ones), simulated, strict=True)
-    return [
-        ComponentTest(
-            plan.ordered.component,
-            plan.bars,
-            plan.orders,
-            plan.account,
-            found[id(plan)],
-            plan.lines,
-            plan.ordered.member,
-            plan.weight,
-            plan.traded,
-        )
-        for plan in plans
-    ]
+    return [ComponentTest(plan, found[id(plan)]) for plan in plans]
 
 
 def strategy_portfolio(
@@ -167,14 +163,14 @@ def strategy_portfolio(
     for test in tests:
         sets.setdefault(test.component.key, []).append(test)
         keys.append(test.component.key)
-        numbers.append(test.member or 1)
+        numbers.append(test.plan.member or 1)
     has_members = len(tests) > len(sets)
     shares = _capitals(sets, sizing)
     total = float(sum(shares.values())) if sizing.capital is None else sizing.capital
     compounds = sizing.kind == "equity"
     components, parts, indexes = {}, [], []
     for key, (first, *others) in sets.items():
-        fills, lines = first.simulated.fills, first.lines
+        fills, lines = first.simulated.fills, first.plan.lines
         if others:  # what was plotted belongs to a member, not to the whole
             fills, lines = stack_fills([one.simulated.fills for one in sets[key]]), {}
         parts.append(fills)
@@ -223,7 +219,7 @@ def _capitals(sets: Mapping[str, Sequence[ComponentTest]], sizing: Sizing) -> di
     budget = sizing.budget(len(sets))
     if budget is not None:
         return dict.fromkeys(sets, budget.amount)
-    own = np.array([sum(one.own_capital() for one in members) for members in sets.values()])
+    own = np.array([sum(one.plan.own_capital() for one in members) for members in sets.values()])
     if sizing.capital is not None:
         # A capital that was passed is divided in the proportion that components have by default.
         own = own * (sizing.capital / own.sum())
@@ -273,15 +269,14 @@ class Retrading:
 
     Attributes
     ----------
-    tests : tuple of ComponentTest
-        Without what was plotted.
+    plans : tuple of PlannedTest
     sizing : Sizing
         With the capital of then, which may have followed from the prices.
     component : str
         The key of the one component that is wanted; empty: all of them as one.
     """
 
-    tests: tuple[ComponentTest, ...]
+    plans: tuple[PlannedTest, ...]
     sizing: Sizing
     component: str = ""
 
@@ -290,21 +285,14 @@ class Retrading:
         cls, tests: Iterable[ComponentTest], capital: float, sizing: Sizing, component: str = ""
     ) -> Retrading:
         """Return what is needed of some tests."""
-        return cls((*tests,), replace(sizing, capital=capital), component)
+        plans = tuple(one.plan for one in tests)
+        return cls(plans, replace(sizing, capital=capital), component)
 
     def __call__(self, factor: float) -> Portfolio:
         """Return the portfolio at `factor` times the costs."""
         plans = [
-            PlannedTest(
-                StrategyOrders(one.component, one.bars, OrderBook(0), {}, one.member, one.weight),
-                one.bars,
-                one.orders,
-                one.orders if one.traded is None else one.traded,
-                replace(one.account, costs=scaled(one.account.costs, factor)),
-                one.lines,
-                one.weight,
-            )
-            for one in self.tests
+            replace(one, account=replace(one.account, costs=scaled(one.account.costs, factor)))
+            for one in self.plans
         ]
         made = strategy_portfolio(simulated_tests(plans), self.sizing)
         return made.components[self.component] if self.component else made
