@@ -12,6 +12,7 @@ import pytest
 
 import broadpeak as bp
 from broadpeak._search.searchspace import Dimension
+from broadpeak._simulation.costs import scaled
 from broadpeak._training.components import bars_of
 from broadpeak._validation import robustness
 from broadpeak._validation.curves import chosen_curve, walked_curve
@@ -113,6 +114,13 @@ def test_costs_are_doubled(training):
     twice = bp.Costs(fees=0.001, spread=0.04)
     assert rows(training)[COSTS].figure == pytest.approx(
         by_hand(crossing, training.params["X"], twice), rel=1e-12
+    )
+
+
+def test_what_is_received_is_not_doubled():
+    costs = bp.Costs(fees=0.0005, roll_long=-0.01, roll_short=0.02, slippage=0.6, lot_amount=3)
+    assert scaled(costs, 2.0) == bp.Costs(
+        fees=0.001, roll_long=-0.01, roll_short=0.04, slippage=0.999, lot_amount=3
     )
 
 

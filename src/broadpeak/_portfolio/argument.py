@@ -243,9 +243,13 @@ def tell_of_wide_stops(stop_unit: str, **stops: object) -> None:
         if given is None or (type(given) is float and given < 1.0):
             continue
         values: Any = given.values if isinstance(given, Param) else given
+        if isinstance(values, (list, tuple)):
+            values = [one for one in values if type(one) is float or type(one) is int]
         try:
-            levels = np.asarray(values, dtype=np.float64)
+            levels = np.asarray(values)
         except (TypeError, ValueError):
+            continue
+        if levels.dtype.kind not in "fiu":
             continue
         wide = levels[(levels >= 1.0) & (levels < np.inf)]
         if wide.size:

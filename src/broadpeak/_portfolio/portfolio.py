@@ -1178,8 +1178,8 @@ class Portfolio:
         --------
         >>> close = np.array([10.0, 15.0, 11.0])
         >>> pf = Portfolio.from_signals(close, [True, False, False], fees=0.01, size=1)
-        >>> [round(one.value.iloc[-1], 2) for one in (pf.at_costs(0), pf, pf.at_costs(2))]
-        [101.0, 100.9, 100.8]
+        >>> [f"{one.value.iloc[-1]:.2f}" for one in (pf.at_costs(0), pf, pf.at_costs(2))]
+        ['101.00', '100.90', '100.80']
         """
         times = check.number("factor", factor, 0.0)
         if self._retrade is not None:
