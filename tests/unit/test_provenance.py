@@ -116,6 +116,16 @@ class TestFiles:
             assert read.provenance == training.provenance
             assert read.write(tmp_path / "b.par").read_text() == (tmp_path / "a.par").read_text()
 
+    @pytest.mark.parametrize("name", ["two  words", " lead", "trail\t", "\u00a0n"])
+    def test_white_space_of_a_name_is_no_other_strategy(self, name, tmp_path):
+        plan = bp.strategy(order, name=name, lookback=LOOKBACK, unstable_period=0)
+        training = train(plan)
+        path = training.to_par(tmp_path / "a.par")
+        known, found = test(plan, ONE, training), test(plan, ONE, path)
+        pd.testing.assert_frame_equal(found.trades, known.trades)
+        with pytest.raises(ParFileError, match="must be of strategy 'swing'"):
+            test(swing, ONE, path)
+
     def test_older_files_are_read(self, tmp_path):
         path = tmp_path / "old.par"
         path.write_text('# broadpeak parameters\n# strategy swing\n# parameter "days"\nX 8 => 1\n')
@@ -168,6 +178,13 @@ class TestFiles:
         assert rows["costs"] == '"X" spread=0.05 fees=0.001 slippage=0.0005'
         assert rows["cycle"] == "4 of 4"
         assert rows["tests"] == "border=carry horizon=0 sizing=money capital=10000"
+
+    def test_nanoseconds_read_the_same_from_a_file(self, tmp_path):
+        index = pd.date_range("2020-01-01 00:00:00.000000123", periods=N, freq="7ns")
+        training = train(data=bp.Data.from_frames({"X": make_frame(1, index=index)}))
+        read = bp.read_par(training.to_par(tmp_path / "a.par"))
+        assert read.provenance.trained == training.provenance.trained
+        assert read.provenance.trained.startswith("2020-01-01 00:00:00.000000263 to ")
 
     def test_numbered_bars_and_times(self, tmp_path):
         hours = pd.date_range("2020-01-01 09:30", periods=N, freq="h", tz="Europe/Berlin")

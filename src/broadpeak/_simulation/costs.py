@@ -23,7 +23,8 @@ class Costs:
     fees : float
         Share of the order value, paid at each fill.
     roll_long, roll_short : float
-        Money per unit and calendar day held; positive is paid, negative is received.
+        Money per unit and calendar day held; positive is paid, negative is received. Where bars are
+        numbered, a number is a day.
     slippage : float
         Adverse share of the price of market orders and stops. Training switches it off.
     lot_amount : float

@@ -178,7 +178,9 @@ def label_text(label: object) -> str:
     if isinstance(label, dt.datetime):
         text = label.isoformat(sep=" ")
         return text.removesuffix(" 00:00:00") if label.tzinfo is None else text
-    return str(label)
+    text = str(label)
+    # Nanoseconds stay text when they are read from a file; see `_read_label`.
+    return text.replace("T", " ", 1) if _NANOSECONDS.search(text) else text
 
 
 def _written_label(label: object) -> str:

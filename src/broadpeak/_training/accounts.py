@@ -71,7 +71,7 @@ class PlannedTest:
         if isinstance(lots, np.ndarray):
             entering = self.orders.enter_long | self.orders.enter_short
             first = float(lots[0])
-            # Entries with lots of their own leave the other bars without a number.
+            # Lots that are made of prices may not be known yet at the first bar.
             lots = first if first > 0 else float(lots[entering.argmax()]) if entering.any() else 1.0
         capital = self.account.capital * (lots if lots is not None and lots > 0 else 1.0)
         return capital * self.weight_at(0)

@@ -396,12 +396,14 @@ _RULES = {
 
 
 def _spread(name: str, placed: list[tuple[str, BoolArray, Entry]]) -> FloatArray:
-    """Return at each bar the setting of the call that enters there, NaN where none does."""
+    """Return at each bar the setting of the call that enters there, else that of the first call."""
     values = np.full(len(placed[0][1]), np.nan)
+    first = placed[0][2].settings.get(name)
+    if first is not None:
+        values[:] = first
     for _, mask, entry in placed:
         setting = entry.settings.get(name)
-        if setting is not None:
-            np.copyto(values, setting, where=mask)
+        np.copyto(values, np.nan if setting is None else setting, where=mask)
     return values
 
 
@@ -598,10 +600,14 @@ def years_of(index: pd.Index, first: int = 0) -> float:
     return float((index[-1] - index[first]) / pd.Timedelta(days=365.25))
 
 
-def days_of(index: pd.Index) -> IntArray | None:
-    """Return the calendar day of each bar, in the time zone of the index; None without dates."""
+def days_of(index: pd.Index) -> IntArray:
+    """Return the calendar day of each bar, in the time zone of the index; of numbers their own.
+
+    A bar has the same day whatever other bars there are, so that what components pay adds up.
+    """
     if not isinstance(index, pd.DatetimeIndex):
-        return None
+        numbers = np.clip(np.floor(index.to_numpy(np.float64)), -(2.0**53), 2.0**53)
+        return numbers.astype(np.int64)
     days: IntArray = index.tz_localize(None).to_numpy().astype("datetime64[D]").astype(np.int64)
     return days
 

@@ -48,7 +48,8 @@ def values_for(strategy: Strategy, params: ParamsLike) -> TrainedValues | Defaul
     if isinstance(params, (str, os.PathLike)):
         params = read_par(check.path("params", params, REMEDY))
     if isinstance(params, Parameters):
-        if params.strategy and params.strategy != strategy.name:
+        # Names that a file cannot hold as they are: white space is one blank in it.
+        if params.strategy and params.strategy.split() != strategy.name.split():
             msg = (
                 f"The parameter file must be of strategy {strategy.name!r}, got one of "
                 f"{params.strategy!r}. Train this strategy, or correct the line '# strategy' if it "

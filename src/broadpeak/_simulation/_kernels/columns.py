@@ -244,7 +244,13 @@ def run_column(
             # prices recover. Closes between orders were skipped, so they are made up for here,
             # but only where ruin is possible: a long that was paid for in full, but for rounding,
             # cannot fall to zero, and most columns never pay for this loop.
-            if held < 0.0 or (held > 0.0 and cash < -PAID_IN_FULL * position.basis):
+            if rolls and held != 0.0:
+                # Rollover that is due counts, although it is booked with the next fill.
+                each = abs(held) * (terms.roll_long if held > 0.0 else terms.roll_short)
+                for t in range(unwatched, bar):
+                    nights = days[t] - days[position.since]
+                    ruined |= cash + held * close[t] - each * nights <= 0.0
+            elif held < 0.0 or (held > 0.0 and cash < -PAID_IN_FULL * position.basis):
                 lost = False
                 for t in range(unwatched, bar):
                     lost |= cash + held * close[t] <= 0.0

@@ -235,8 +235,11 @@ def run_group(
                 if not math.isnan(raw[j]) and codes[j, t] & FLATTEN == 0:
                     order[j] = t if codes[j, t] != 0 else -1
         # Ruin is judged at closes and lasts: no column opens a position again.
-        if (terms.limited or terms.size_type == EQUITY) and cash + worth_of(units, last) <= 0.0:
-            ruined = True
+        if terms.limited or terms.size_type == EQUITY:
+            worth = cash + worth_of(units, last)
+            if rolls:
+                worth -= due_rollover(positions, -1, days, t, terms)
+            ruined |= worth <= 0.0
     return log, n
 
 

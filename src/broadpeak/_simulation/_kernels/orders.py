@@ -288,7 +288,8 @@ def send_order(
             free = math.inf
             size = charges.size
             if terms.limited or terms.size_type == EQUITY:
-                ruined |= account.cash + account.others + position.units * order.raw <= 0.0
+                worth = account.cash + account.others + position.units * order.raw - paid
+                ruined |= worth <= 0.0
             if terms.size_type == EQUITY:
                 # What the account is worth once the order has closed what stands against it.
                 left = account.cash + account.others - closing * price * (d + charges.rate) - paid
