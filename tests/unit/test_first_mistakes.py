@@ -268,8 +268,16 @@ MISTAKES = {
         ("no step with a usable objective", "trades a step, and min_trades=999 wants more"),
     ),
     "fees in percent": (
-        lambda: bp.train(plain, DATA, costs=bp.Costs(fees=5)),
-        ("no step with a usable objective", "trades a step, the best objective is 0"),
+        lambda: bp.train(plain, DATA, costs=bp.Costs(fees=0.05)),
+        ("fees is a share of the money of each order", "5 % of it", "For 0.05 % type fees=0.0005"),
+    ),
+    "slippage in percent": (
+        lambda: bp.Costs(slippage=0.1),
+        ("slippage is a share of the money", "For 0.1 % type slippage=0.001"),
+    ),
+    "fees of a portfolio in percent": (
+        lambda: bp.PF.from_signals(CLOSE, CLOSE > 5, fees=0.1),
+        ("fees is a share of the money", "10 % of it", "For 0.1 % type fees=0.001"),
     ),
     "never trades": (
         lambda: trained(lambda s, d: s.enter_long(s.close < 0)),

@@ -117,6 +117,7 @@ def test_costs_are_doubled(training):
     )
 
 
+@pytest.mark.filterwarnings("ignore:slippage is a share of the money:UserWarning")
 def test_what_is_received_is_not_doubled():
     costs = bp.Costs(fees=0.0005, roll_long=-0.01, roll_short=0.02, slippage=0.6, lot_amount=3)
     assert scaled(costs, 2.0) == bp.Costs(

@@ -142,6 +142,7 @@ def test_a_walk_is_judged_by_its_tests() -> None:
     assert verdict.tests.loc["out of sample: break-even", "status"] == "fail"
 
 
+@pytest.mark.filterwarnings("ignore:fees is a share of the money:UserWarning")
 def test_costs_that_eat_the_edge_are_no_edge() -> None:
     """What is judged is what is left after costs."""
     data = wave()

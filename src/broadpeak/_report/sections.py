@@ -107,13 +107,18 @@ def result_section(
     return Section("Result", [Cards(cards)])
 
 
+def trades_text(number: float) -> str:
+    """Return a number of trades in words."""
+    return f"{count(number)} trade{'' if number == 1 else 's'}"
+
+
 def result_card(title: str, account: Portfolio, lines: Sequence[str]) -> Card:
     metrics = metrics_of(account)
     sharpe, fall = ratio(metrics["sharpe_ratio"]), percent(metrics["max_drawdown"])
     yearly = f", {percent(metrics['annual_return'])} a year"
     text = [f"Sharpe ratio {sharpe}, largest drawdown {fall}"]
     if lines or len(account.trades) > 1:
-        text.append(f"{count(metrics['num_trades'])} trades")
+        text.append(trades_text(metrics["num_trades"]))
     total = f"{percent(metrics['total_return'])} on capital"
     return Card(
         title, total + (yearly if math.isfinite(metrics["annual_return"]) else ""), [*text, *lines]

@@ -17,9 +17,7 @@ from broadpeak.errors import ParamError, broken_rule
 
 def span_of(index: pd.Index, period: tuple[Any, Any]) -> slice | None:
     """Return the bars of `index` within a period; None where labels are of another kind."""
-    first, last = period
-    if isinstance(index, pd.DatetimeIndex):
-        first, last = (_moment(label, index) for label in period)
+    first, last = _as_labels(index, period)
     try:
         return slice(
             int(index.searchsorted(first, side="left")), int(index.searchsorted(last, side="right"))
@@ -78,6 +76,40 @@ def prices_key(
     return digest.hexdigest()
 
 
+def same_prices_as(
+    origin: Provenance, bars: Mapping[str, Bars], *, is_same_data: bool
+) -> bool | None:
+    """Return whether bars have the prices that were trained on; None where nobody can know.
+
+    Bars that begin or end within the period of the training have only some of those prices, and no
+    fingerprint of these is known. The assets are those that costs are known of.
+    """
+    if not (origin.prices and origin.costs) or origin.period is None:
+        return None
+    if is_same_data or prices_key(bars, origin.costs, origin.period) == origin.prices:
+        return True
+    indexes = [bars[asset].index for asset in origin.costs if asset in bars]
+    if len(indexes) < len(origin.costs):
+        return None
+    try:
+        edges = [
+            (one[0] <= first, one[-1] >= last)
+            for one in indexes
+            for first, last in [_as_labels(one, origin.period)]
+        ]
+    except TypeError:  # labels of another kind: other prices
+        return False
+    # An asset may begin later than others; none of them does where the data is cut.
+    return False if all(map(any, zip(*edges, strict=True))) else None
+
+
+def _as_labels(index: pd.Index, period: tuple[Any, Any]) -> tuple[Any, Any]:
+    first, last = period
+    if isinstance(index, pd.DatetimeIndex):
+        return _moment(first, index), _moment(last, index)
+    return first, last
+
+
 def sample_of(
     indexes: Iterable[pd.Index], origin: Provenance | None, *, same_prices: bool | None
 ) -> str:
@@ -100,9 +132,7 @@ def sample_of(
 
 def _share_of(index: pd.Index, period: tuple[Any, Any]) -> str | None:
     """Return how much of `index` is within a period; None where labels are of another kind."""
-    first, last = period
-    if isinstance(index, pd.DatetimeIndex):
-        first, last = _moment(first, index), _moment(last, index)
+    first, last = _as_labels(index, period)
     begin, end = index[0], index[-1]
     try:  # most tests need no search
         if begin >= first and end <= last:

@@ -84,7 +84,11 @@ def signals(
           order_trail, order_target`` (distances in price from its fill) and ``order_lifetime``
           (bars);
         * ``member`` of an ensemble and its ``weight``, the share of a trade that it would begin now
-          (else 1 and 1), and ``trained``, the period that the values were trained on, or "".
+          (else 1 and 1), and ``trained``, the period that the values were trained on, or ""; of a
+          walk-forward run that of the training whose values rule the next bar.
+
+        ``attrs["same_prices"]`` says whether the bars that were trained on have the prices of then,
+        as ``Portfolio.facts`` does; None: not known.
 
     Raises
     ------
@@ -120,14 +124,15 @@ def signals(
     at_open = plan.fill == "nextopen"
     # What the next open fills is seen on a bar that is added: every price of it is the last close.
     run = planned_run(plan, data, terms, (None, end), mode="trade", one_more=at_open)
-    trained = "" if terms.provenance is None else terms.provenance.trained
-    rows = [_row(test, trained, at_open=at_open) for test in simulated_tests(run.plans)]
+    rows = [_row(test, run.trained, at_open=at_open) for test in simulated_tests(run.plans)]
     # What may be None stays None, whatever stands in other rows.
     columns = {
         name: pd.Series([row[name] for row in rows], dtype=object if name in _MAY_MISS else None)
         for name in COLUMNS
     }
-    return pd.DataFrame(columns)
+    table = pd.DataFrame(columns)
+    table.attrs["same_prices"] = run.same_prices(data)
+    return table
 
 
 _MAY_MISS = frozenset({"algo", "since", "next_order", "reason"})

@@ -30,12 +30,13 @@ TRADED_SIZINGS = frozenset({"script", "money", "equity"})
 class Stretch(NamedTuple):
     """A training whose values rule the bars after its own last one, `after`.
 
-    `points` are the values of each member of each component.
+    `points` are the values of each member of each component, `trained` is its period as text.
     """
 
     values: TrainedValues
     points: Mapping[str, list[tuple[float, ...]]]
     after: Any
+    trained: str
 
 
 class Replay(NamedTuple):
@@ -203,7 +204,12 @@ def _replay_of_run(run: Any) -> tuple[Replay, _KnownTerms]:
     """Return a `WalkForward` as trainings that rule bars, and its costs and sizes."""
     settings = run.settings
     stretches = tuple(
-        Stretch(trained_values(one, "The training"), points_of(one.components), one.period[1])
+        Stretch(
+            trained_values(one, "The training"),
+            points_of(one.components),
+            one.period[1],
+            Provenance(period=one.period).trained,
+        )
         for one in run.trainings
     )
     facts = run.portfolio.facts
@@ -265,7 +271,8 @@ def _replay_of_files(strategy: Strategy, files: Sequence[Parameters]) -> tuple[R
     for one in files:
         origin, values = one.provenance, values_for(strategy, one)
         if isinstance(values, TrainedValues) and origin is not None and origin.period is not None:
-            stretches.append(Stretch(values, points_of(one.components), origin.period[1]))
+            points = points_of(one.components)
+            stretches.append(Stretch(values, points, origin.period[1], origin.trained))
     last = files[-1].provenance
     if last is None or last.cycle is None:
         raise ParFileError(broken_rule("a file of a walk-forward run", "name its cycle", last))

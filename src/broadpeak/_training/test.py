@@ -23,7 +23,7 @@ from broadpeak._training.accounts import (
     traded_assets,
 )
 from broadpeak._training.components import Bars, BarWindow, bars_of, per_asset, window, windows_of
-from broadpeak._training.insample import bar_after, prices_key, sample_of, span_of
+from broadpeak._training.insample import bar_after, same_prices_as, sample_of, span_of
 from broadpeak._training.mistakes import unprotected_note
 from broadpeak._training.ordering import strategy_orders
 from broadpeak._training.sizing import Sizing
@@ -151,6 +151,8 @@ class PlannedRun:
     plans : list of PlannedTest
     bars, costs : mapping of str
         By asset: all bars of the data, and what is charged.
+    trained : str
+        The period of the training that rules the next bar, as text.
     """
 
     strategy: Strategy
@@ -159,21 +161,25 @@ class PlannedRun:
     plans: list[PlannedTest]
     bars: Mapping[str, Bars]
     costs: Mapping[str, Costs]
+    trained: str
 
     def notes(self) -> list[str]:
         """Return what to warn about."""
         n_unprotected = max(one.orders.n_unprotected for one in self.plans)
         return [unprotected_note(self.strategy, n_unprotected)] if n_unprotected else []
 
+    def same_prices(self, data: Data) -> bool | None:
+        """Return whether `data` has the prices that were trained on; None: not known."""
+        origin = self.terms.provenance
+        if origin is None:
+            return None
+        return same_prices_as(origin, self.bars, is_same_data=self.terms.data is data)
+
     def portfolio(self, data: Data) -> Portfolio:
         """Return what becomes of the orders, and what is known of the run on `data`."""
         tests = simulated_tests(self.plans)
         terms, origin = self.terms, self.terms.provenance
-        same_prices = None
-        if origin is not None and origin.prices:
-            same_prices = terms.data is data or (
-                prices_key(self.bars, origin.costs, origin.period) == origin.prices
-            )
+        same_prices = self.same_prices(data)
         sample = "out of sample"  # each bar of a replay is ruled by a training that ended before it
         if terms.replay is None:
             indexes = (one.bars.index for one in tests)
@@ -214,8 +220,9 @@ def planned_run(
     windows = {symbol: window(one, lookback, *period) for symbol, one in bars.items()}
     found: list[tuple[PlaceOrders, int]]
     if terms.replay is not None:
-        found, sizing = _replayed(strategy, bars, windows, terms, mode=mode, notes=notes)
+        found, sizing, trained = _replayed(strategy, bars, windows, terms, mode=mode, notes=notes)
     else:
+        trained = "" if terms.provenance is None else terms.provenance.trained
         spans = {s: BarWindow(first - lookback, last) for s, (first, last) in windows.items()}
         views = windows_of(bars, spans)
         ordered_all = strategy_orders(strategy, views, terms.values, mode=mode, notes=notes)
@@ -241,7 +248,7 @@ def planned_run(
                 budget=budget,
             )
         )
-    return PlannedRun(strategy, terms, sizing, plans, bars, costs)
+    return PlannedRun(strategy, terms, sizing, plans, bars, costs, trained)
 
 
 def _replayed(
@@ -252,8 +259,8 @@ def _replayed(
     *,
     mode: str,
     notes: list[str] | None,
-) -> tuple[list[tuple[PlaceOrders, int]], Sizing]:
-    """Return the orders of a walk-forward run, and the bars from which they count.
+) -> tuple[list[tuple[PlaceOrders, int]], Sizing, str]:
+    """Return the orders of a walk-forward run, the bars from which they count, and who rules last.
 
     Each bar obeys the last training that ended before it, and those after the last training obey
     that one. As in the run itself the strategy sees the whole history with each training's values.
@@ -267,6 +274,7 @@ def _replayed(
     ]
     begins.append(ends)
     turns: list[Turn] = []
+    trained = ""
     for stretch, first, last in zip(replay.stretches, begins, begins[1:], strict=False):
         is_empty = first == last
         # Who trades knows after the last bar of a cycle what the border does with the position,
@@ -276,6 +284,7 @@ def _replayed(
         ordered = strategy_orders(strategy, views, stretch.values, mode=mode, notes=notes)
         segments = {symbol: BarWindow(first[symbol], last[symbol]) for symbol in views}
         turns.append(Turn(ordered, stretch.points, segments))
+        trained = stretch.trained
         if is_empty:
             break
     if not turns:
@@ -295,7 +304,7 @@ def _replayed(
             )
             raise DataError(msg)
         found += [(place, first_bar) for place in places]
-    return found, sizing
+    return found, sizing, trained
 
 
 def _is_over(views: Mapping[str, Bars], after: object) -> bool:
