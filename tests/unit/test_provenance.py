@@ -331,6 +331,15 @@ class TestSample:
         longer = bp.Data.from_frames({"X": X.assign(volume=5.0)})
         assert test(swing, longer, path).facts["same_prices"] is True
 
+    def test_whoever_deletes_the_costs_of_a_file_hears_of_no_other_prices(self, tmp_path):
+        """The lines say which assets the fingerprint is of."""
+        path = train().to_par(tmp_path / "a.par")
+        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+        kept = [line for line in lines if not line.startswith("# costs:")]
+        assert len(kept) == len(lines) - 1
+        path.write_text("".join(kept), encoding="utf-8")
+        assert test(swing, ONE, path).facts["same_prices"] is None
+
     def test_some_of_the_bars_of_the_training_say_nothing_of_its_prices(self, tmp_path):
         path = train().to_par(tmp_path / "a.par")
         for data in (ONE[X.index[150] :], ONE[: X.index[200]]):

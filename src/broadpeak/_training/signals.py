@@ -24,10 +24,12 @@ from broadpeak._simulation._kernels.layout import (
 )
 from broadpeak._simulation._kernels.stops import EXPIRED
 from broadpeak._simulation.costs import Costs
+from broadpeak._training.accounts import ComponentTest, simulated_tests
 from broadpeak._training.orders import Setting
 from broadpeak._training.strategy import Strategy, StrategyFunction, as_strategy
-from broadpeak._training.terms import ParamsLike, terms_of
-from broadpeak._training.test import ComponentTest, planned_run, simulated_tests
+from broadpeak._training.terms import terms_of
+from broadpeak._training.test import planned_run
+from broadpeak._training.trained import ParamsLike
 from broadpeak.types import FloatArray
 
 COLUMNS = (
@@ -81,9 +83,9 @@ def signals(
           ``reason`` ("signal" or "lifetime"), its ``lots``, and of an entry ``order_stop,
           order_trail, order_target`` (distances in price from its fill) and ``order_lifetime``
           (bars);
-        * ``member`` and ``weight`` of an ensemble (else 1 and 1), and ``trained``, the period that
-          the values were trained on, or ""; of a walk-forward run that of the training whose values
-          rule the next bar.
+        * ``member`` of an ensemble and its ``weight``, the share of a trade that it would begin now
+          (else 1 and 1), and ``trained``, the period that the values were trained on, or ""; of a
+          walk-forward run that of the training whose values rule the next bar.
 
         ``attrs["same_prices"]`` says whether the bars that were trained on have the prices of then,
         as ``Portfolio.facts`` does; None: not known.
@@ -148,8 +150,8 @@ def _row(test: ComponentTest, trained: str, *, at_open: bool) -> dict[str, objec
         "close": float(test.bars.close[last]),
         **held._asdict(),
         **_next_order(test, last, held.position, at_open=at_open),
-        "member": test.member or 1,
-        "weight": test.weight,
+        "member": test.plan.member or 1,
+        "weight": test.plan.weight_at(last),
         "trained": trained,
     }
 
@@ -168,7 +170,7 @@ class _OpenPosition(NamedTuple):
 
 def _held(test: ComponentTest, last: int, *, at_open: bool) -> _OpenPosition:
     """Return what is held when the orders of bar `last` are sent."""
-    fills, bars, settings = test.simulated.fills, test.bars, test.orders.settings
+    fills, bars, settings = test.simulated.fills, test.bars, test.plan.orders.settings
     trades = fills.results
     if at_open:
         is_held = (trades["entry_index"] <= last) & (trades["exit_index"] > last)
@@ -218,7 +220,7 @@ def _next_order(test: ComponentTest, last: int, held: float, *, at_open: bool) -
         if row[L_BAR] != bar or row[L_WHEN] != when:
             continue
         if reason in {ENTRY, REVERSE}:
-            settings, lot = test.orders.settings, test.account.costs.lot_amount
+            settings, lot = test.plan.orders.settings, test.account.costs.lot_amount
             return {
                 "next_order": f"enter_{_side(row[L_POS])}",
                 "reason": "signal",

@@ -46,11 +46,10 @@ def report(
         tested = bp.test(plan, prices, chosen, **settings, check=check)
         if chosen is None:
             return tested, None
-        # On the terms of the first, which may be those in the file, and on its bars: a walk-forward
-        # run begins after its first training.
-        names = ("costs", "sizing", "capital", "whole")
-        same = {**settings, **{name: tested.facts[name] for name in names}}
-        same["start"], same["end"] = tested.index[0], tested.index[-1]
+        from broadpeak._training.backtests import terms_as  # loads pandas
+
+        # Terms may be those in the file, and bars those after the first training of a run.
+        same = {**settings, **terms_as(tested), "start": tested.index[0], "end": tested.index[-1]}
         return tested, bp.test(plan, prices, None, **same, check=False)
 
     (tested, defaults), notes = inputs.with_warnings(both)
