@@ -23,7 +23,7 @@ from broadpeak._training.components import (
     Component,
     bars_of,
     per_asset,
-    window,
+    windows_in,
     windows_of,
 )
 from broadpeak._training.ordering import StrategyOrders, strategy_orders
@@ -248,7 +248,7 @@ def planned_run(
     lookback = strategy.lookback
     bars = bars_of(data)
     costs = per_asset("costs", terms.costs_of(bars), bars, NO_COSTS, Costs)
-    windows = {symbol: window(one, lookback, *period) for symbol, one in bars.items()}
+    windows = windows_in(bars, lookback, *period)
     found: list[tuple[PlaceOrders, int]]
     if terms.replay is not None:
         found, sizing = _replayed(strategy, bars, windows, terms, mode=mode, notes=notes)

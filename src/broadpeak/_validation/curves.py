@@ -24,7 +24,14 @@ from broadpeak._metrics.formulas import is_zero
 from broadpeak._portfolio.portfolio import Portfolio
 from broadpeak._simulation.costs import Costs
 from broadpeak._simulation.rules import NO_COSTS
-from broadpeak._training.components import Bars, BarWindow, bars_of, per_asset, window, windows_of
+from broadpeak._training.components import (
+    Bars,
+    BarWindow,
+    bars_of,
+    per_asset,
+    windows_in,
+    windows_of,
+)
 from broadpeak._training.fits import FittedModels
 from broadpeak._training.ordering import strategy_orders
 from broadpeak._training.result import Training
@@ -271,10 +278,11 @@ def trial_curves(training: Training, data: Data, most: int = MOST_TRIALS) -> lis
     strategy, settings = training.strategy, training.settings
     bars = bars_of(traded_data(training, data))
     costs = per_asset("costs", settings["costs"], bars, NO_COSTS, Costs)
-    spans, lookback = {}, strategy.lookback
-    for symbol, own in bars.items():
-        where = window(own, lookback, settings["start"], settings["end"])
-        spans[symbol] = BarWindow(where.first - lookback, where.last)
+    lookback = strategy.lookback
+    spans = {
+        symbol: BarWindow(where.first - lookback, where.last)
+        for symbol, where in windows_in(bars, lookback, settings["start"], settings["end"]).items()
+    }
     views = windows_of(bars, spans)
     # The bars are those of the training, so that models are fitted as they were in the search.
     shop = _Shop(strategy, views, costs, _sizing_of(settings), FittedModels())

@@ -20,8 +20,11 @@ from broadpeak._training.components import (
     Bars,
     BarWindow,
     Component,
+    TooFewBarsError,
     check_enough,
+    only_seen,
     window,
+    windows_in,
     windows_of,
 )
 from broadpeak._training.evaluation import discover_all
@@ -296,18 +299,19 @@ def _cycle_spans(
         begin, end = at(cycle.train_start), at(cycle.train_end)
         until = None if cycle.test_end is None else at(cycle.test_end)
         train, test = {}, {}
+        refused: TooFewBarsError | None = None
         for symbol, bars in plan.bars.items():
             first = max(begin[symbol], lookback)
-            check_enough(symbol, end[symbol] - first, lookback, bars.index)
-            train[symbol] = BarWindow(first, end[symbol])
+            try:
+                check_enough(symbol, end[symbol] - first, lookback, bars.index)
+                train[symbol] = BarWindow(first, end[symbol])
+            except TooFewBarsError as error:  # it may be looked at, not traded
+                refused = refused or error
+                train[symbol] = only_seen(end[symbol], lookback)
             if until is not None:
-                if until[symbol] <= end[symbol]:
-                    msg = (
-                        f"{symbol} must have bars in every test, got none in one of them "
-                        f"({len(bars)} bars in all). Pass fewer cycles or another period."
-                    )
-                    raise DataError(msg)
                 test[symbol] = BarWindow(end[symbol], until[symbol])
+        if refused is not None and all(one.first >= one.last for one in train.values()):
+            raise refused
         spans.append(_CycleSpans(train, None if until is None else test))
     return spans
 
@@ -321,11 +325,17 @@ def _sample_windows(
     """
     found = []
     for other in others:
-        spans = {}
+        spans: dict[str, BarWindow] = {}
+        lookback = other.strategy.lookback
         for symbol, one in windows.items():
             index = plan.bars[symbol].index
-            labels = index[one.first], index[one.last - 1]
-            spans[symbol] = window(other.bars[symbol], other.strategy.lookback, *labels)
+            own = {symbol: other.bars[symbol]}
+            if one.first < one.last:
+                labels = index[one.first], index[one.last - 1]
+                spans |= windows_in(own, lookback, *labels)
+            else:  # it is only looked at
+                last = own[symbol].index.searchsorted(index[one.last - 1], side="right")
+                spans[symbol] = only_seen(int(last) if one.last else 0, lookback)
         found.append((other, spans))
     return tuple(found)
 
@@ -379,6 +389,13 @@ def _cycle_tests(
     found = []
     for component in runs[0][2]:
         segments = [test[component.asset] for test, _, _ in runs]
+        if any(one.first >= one.last for one in segments):
+            msg = (
+                f"{component.asset} must have bars in every test, got none in one of them "
+                f"({len(plan.bars[component.asset])} bars in all). Pass fewer cycles or another "
+                "period."
+            )
+            raise DataError(msg)
         sets = [orders[component] for _, _, orders in runs]
         points = [points_of(training.components)[component.key] for _, training, _ in runs]
         for_size = partial(place_orders, sets, points, segments, horizon, border)
