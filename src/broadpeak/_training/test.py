@@ -22,7 +22,14 @@ from broadpeak._training.accounts import (
     strategy_portfolio,
     traded_assets,
 )
-from broadpeak._training.components import Bars, BarWindow, bars_of, per_asset, window, windows_of
+from broadpeak._training.components import (
+    Bars,
+    BarWindow,
+    bars_of,
+    per_asset,
+    windows_in,
+    windows_of,
+)
 from broadpeak._training.insample import bar_after, same_prices_as, sample_of, span_of
 from broadpeak._training.mistakes import unprotected_note
 from broadpeak._training.ordering import strategy_orders
@@ -217,7 +224,7 @@ def planned_run(
     lookback = strategy.lookback
     bars = bars_of(data)
     costs = per_asset("costs", terms.costs_of(bars), bars, NO_COSTS, Costs)
-    windows = {symbol: window(one, lookback, *period) for symbol, one in bars.items()}
+    windows = windows_in(bars, lookback, *period)
     found: list[tuple[PlaceOrders, int]]
     if terms.replay is not None:
         found, sizing, trained = _replayed(strategy, bars, windows, terms, mode=mode, notes=notes)

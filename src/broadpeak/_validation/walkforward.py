@@ -29,8 +29,11 @@ from broadpeak._training.components import (
     Bars,
     BarWindow,
     Component,
+    TooFewBarsError,
     check_enough,
+    only_seen,
     window,
+    windows_in,
     windows_of,
 )
 from broadpeak._training.evaluation import discover_all
@@ -295,18 +298,19 @@ def _cycle_spans(
         begin, end = at(cycle.train_start), at(cycle.train_end)
         until = None if cycle.test_end is None else at(cycle.test_end)
         train, test = {}, {}
+        refused: TooFewBarsError | None = None
         for symbol, bars in plan.bars.items():
             first = max(begin[symbol], lookback)
-            check_enough(symbol, end[symbol] - first, lookback, bars.index)
-            train[symbol] = BarWindow(first, end[symbol])
+            try:
+                check_enough(symbol, end[symbol] - first, lookback, bars.index)
+                train[symbol] = BarWindow(first, end[symbol])
+            except TooFewBarsError as error:  # it may be looked at, not traded
+                refused = refused or error
+                train[symbol] = only_seen(end[symbol], lookback)
             if until is not None:
-                if until[symbol] <= end[symbol]:
-                    msg = (
-                        f"{symbol} must have bars in every test, got none in one of them "
-                        f"({len(bars)} bars in all). Pass fewer cycles or another period."
-                    )
-                    raise DataError(msg)
                 test[symbol] = BarWindow(end[symbol], until[symbol])
+        if refused is not None and all(one.first >= one.last for one in train.values()):
+            raise refused
         spans.append(_CycleSpans(train, None if until is None else test))
     return spans
 
@@ -320,11 +324,17 @@ def _sample_windows(
     """
     found = []
     for other in others:
-        spans = {}
+        spans: dict[str, BarWindow] = {}
+        lookback = other.strategy.lookback
         for symbol, one in windows.items():
             index = plan.bars[symbol].index
-            labels = index[one.first], index[one.last - 1]
-            spans[symbol] = window(other.bars[symbol], other.strategy.lookback, *labels)
+            own = {symbol: other.bars[symbol]}
+            if one.first < one.last:
+                labels = index[one.first], index[one.last - 1]
+                spans |= windows_in(own, lookback, *labels)
+            else:  # it is only looked at
+                last = own[symbol].index.searchsorted(index[one.last - 1], side="right")
+                spans[symbol] = only_seen(int(last) if one.last else 0, lookback)
         found.append((other, spans))
     return tuple(found)
 
@@ -370,6 +380,13 @@ def _cycle_tests(
             ordered = strategy_orders(plan.strategy, views, values, mode="test", notes=notes)
             turns.append(Turn(ordered, points_of(training.components), span.test))
     every = [one for turn in turns for one in turn.orders]
+    for asset in dict.fromkeys(one.component.asset for one in every):
+        if any(turn.segments[asset].first >= turn.segments[asset].last for turn in turns):
+            msg = (
+                f"{asset} must have bars in every test, got none in one of them "
+                f"({len(plan.bars[asset])} bars in all). Pass fewer cycles or another period."
+            )
+            raise DataError(msg)
     sizing, trained = decided_sizing(sizing, every), plan.options.size()
     stitched = partial(stitched_orders, turns, horizon, border)
     traded = full = stitched(unit_lots=sizing.unit_lots)
