@@ -280,6 +280,16 @@ def test_who_forgets_to_adjust_is_told_before_an_order(
         assert "--adjust" in warning
 
 
+def test_parameters_of_another_symbol_are_no_fault_of_the_strategy(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = train_json(capsys, "--out", "one", "--no-report")["files"]
+    words = ("plans.py:momentum", "--data", "IBM.csv", "--symbol", "X")
+    text = failure(capsys, 1, "test", *words, "--params", files["parameters"])
+    assert "must have parameters of component 'X', got those of IBM" in text
+    assert "plans.py, line" not in text
+
+
 def test_several_files_are_several_symbols(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -79,6 +79,18 @@ def test_all_combinations_are_scored_and_the_middle_is_chosen(
     assert [*nothing["files"]] == ["scores"]
 
 
+def test_the_only_function_of_a_file_needs_no_name(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "one.py").write_text("def score(a):\n    return -abs(a - 5)\n", encoding="utf-8")
+    assert swept(capsys, "one.py", "--param", "a=1:9")["highest"]["params"] == {"a": 5}
+    status, _, err = run(capsys, "sweep", "scores.py", "--param", "a=1:9")
+    assert status == 2
+    assert "must name one function of scores.py: " in err
+    status, _, err = run(capsys, "sweep", "one", "--param", "a=1:9")
+    assert "must be FILE.py:FUNCTION, got 'one'. Type: one.py" in err
+
+
 def test_names_and_mixed_numbers_are_chosen_from(capsys: pytest.CaptureFixture[str]) -> None:
     words = ("scores.py:named", "--param", "kind=sma,hull,ema", "--param", "n=1,2.5,4")
     found = swept(capsys, *words)

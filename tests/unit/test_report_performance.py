@@ -80,7 +80,7 @@ def test_months_are_those_of_the_account_and_years_say_their_sample(tested: bp.P
         assert values(row)[3] == pytest.approx(held.yearly_returns()[year] * 100)
         expected = [None if math.isnan(one) else one * 100 for one in months.loc[year]]
         assert values(row)[4:] == pytest.approx(expected)
-    assert "not compounded" in shown.note
+    assert "of the capital, not compounded; Hold: of the value before" in shown.note
     losses = [cell for row in shown.rows for cell in row[4:] if cell.value and cell.value < 0]
     assert losses
     assert all(cell.shade < 0 for cell in losses)
@@ -121,6 +121,16 @@ def test_one_account_of_several_is_named_by_all_of_them(
     pf = bp.Portfolio.from_signals(close, close > close.shift(20), group_by=True)
     text = pf.report(tmp_path / "page.html", verdict=False).read_text(encoding="utf-8")
     assert "AAPL, IBM, MSFT, 2010-01-04 to" in text
+
+
+def test_one_account_is_judged_as_one_trial_and_its_page_says_so(tmp_path: Path) -> None:
+    """Whoever chose it after a sweep must not read "pass" as if nothing else had been tried."""
+    close = bp.Data.sample("IBM").close["2004":"2012"]  # type: ignore[misc]
+    pf = bp.Portfolio.from_signals(close, close > close.shift(60), close < close.shift(60))
+    text = pf.report(tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "Judged as the only one that was tried" in text
+    text = pf.report(tmp_path / "page.html", verdict=False).read_text(encoding="utf-8")
+    assert "Judged as the only one" not in text
 
 
 def test_years_have_no_sample_where_all_are_alike(tested: bp.Portfolio) -> None:

@@ -92,7 +92,7 @@ def portfolio_report(
     """Write the page of any account and return its path."""
     name = title or str(account.facts.get("strategy", "")) or "Portfolio"
     made = settings_section({name: str(text) for name, text in environment.items()})
-    judged = verdict_section(*_judged(account, wanted=verdict), _sample(account))
+    judged = verdict_section(*_judged(account, wanted=verdict), _sample(account), is_alone=True)
     return _write(path, account, held, name, (judged, made), None, environment)
 
 

@@ -85,7 +85,10 @@ def months_section(
         if others is not None:
             cells.append(_share(others.get(year), 0.0))
         rows.append([*cells, *(_share(value, size, 1) for value in row.to_numpy(dtype=float))])
-    note = f"In percent of {_base(account)}. A year at either end may be a part of one."
+    other = (
+        f"; Hold: of {_base(held)}" if held is not None and _base(held) != _base(account) else ""
+    )
+    note = f"In percent of {_base(account)}{other}. A year at either end may be a part of one."
     table = Table(columns, rows, [LEFT, *[RIGHT] * (len(columns) - 1)], note=note, dense=True)
     drawn = {name: years}
     if others is not None:
