@@ -51,8 +51,6 @@ from broadpeak._simulation.simulation import Simulation
 from broadpeak.errors import ParamError, ParamTypeError, broken_rule, warn
 from broadpeak.types import AnyArray, FloatArray, IntArray, Reducer
 
-MOST_DRAWN = 12  # lines that can be told apart
-
 VAST = 1 << 18
 """Columns beyond which figures are kept, but not the summaries behind them."""
 
@@ -128,6 +126,7 @@ class Portfolio:
         components: Mapping[str, Portfolio] | None = None,
         plots: Mapping[tuple[int, str], FloatArray] | None = None,
         hold: Callable[[], Portfolio] | None = None,
+        retrade: Callable[[float], Portfolio] | None = None,
         facts: Mapping[str, Any] | None = None,
     ) -> None:
         passed: object = simulation
@@ -155,7 +154,7 @@ class Portfolio:
         self.components: dict[str, Portfolio] = dict(components or {})
         self._plots = dict(plots or {})
         self._hold = hold
-        self._retrade: Callable[[float], Portfolio] | None = None
+        self._retrade = retrade
         self._held: Portfolio | None = None
         self.facts: dict[str, Any] = dict(facts or {})
 
@@ -416,10 +415,10 @@ class Portfolio:
             components=components,
             plots=plots,
             hold=hold,
+            retrade=retrade,
             facts=facts,
         )
         made._has_members = members is not None
-        made._retrade = retrade
         return made
 
     # Looking
@@ -1279,15 +1278,14 @@ class Portfolio:
             if self.components or (of_signals and self._labels.n_columns > 1):
                 raise ParamError(self._choose_one("name the one whose trades are drawn"))
             return drawing.draw("trades", self, title=heading)
-        if of_signals and self._labels.n_groups > MOST_DRAWN:
-            rule = f"be named where there are more than {MOST_DRAWN}"
+        if of_signals and self._labels.n_groups > drawing.MOST_LINES:
+            rule = f"be named where there are more than {drawing.MOST_LINES}"
             raise ParamError(self._choose_one(rule))
         value, note = self.value, ""
         values = value.to_frame("value") if isinstance(value, pd.Series) else value
         held = None if self.held is None else self.held.value
         if of_signals and self._labels.n_columns == 1:
-            close = pd.Series(np.asarray(self.close, dtype=np.float64).ravel(), index=self.index)
-            held = (close / close.bfill().iloc[0] * self._start[0]).ffill()
+            held = self._all_held().value
             note = "Buy and hold: all cash at the first close, without costs"
         values = values.set_axis([_label(label) for label in values.columns], axis=1)
         return drawing.draw("values", values, title=heading, held=held, note=note)
@@ -1342,8 +1340,8 @@ class Portfolio:
             part, name = self._part_at(column)
             return part.report(path, title=title or name, verdict=verdict)
         if self._labels.n_groups != 1:
-            message = self._choose_one("be named where there are several accounts")
-            raise ParamError(message.replace("pf.chart(", "pf.report(path, "))
+            rule = "be named where there are several accounts"
+            raise ParamError(self._choose_one(rule, "pf.report(path, "))
         held = self.held if self._simulation is None else self._all_held()
         options = {"title": heading, "verdict": verdict, "environment": VERSIONS, "held": held}
         return Path(drawing.draw("portfolio-report", self, path=target, **options))
@@ -1357,13 +1355,13 @@ class Portfolio:
             close, first, init_cash=cash, group_by=True, bars_per_year=self._bars_per_year
         )
 
-    def _choose_one(self, rule: str) -> str:
-        """Return the message that one of many columns must be named."""
+    def _choose_one(self, rule: str, call: str = "pf.chart(") -> str:
+        """Return the message that one of many columns must be named, as in this call."""
         labels = pd.Index(list(self.components)) if self.components else self._group_labels
         if len(labels) == 1:  # columns that are valued together
             remedy = "Simulate it without group_by to draw the trades of one column."
             return broken_rule("column", rule, list(self.columns[:5]), remedy)
-        remedy = f"Choose one: pf.chart({plain(labels[0])!r})"
+        remedy = f"Choose one: {call}{plain(labels[0])!r})"
         if not self.components:
             remedy += ", or draw a figure of all: bp.plot.heatmap(pf.sharpe_ratio)"
         return broken_rule("column", rule, len(labels), f"{remedy}.")

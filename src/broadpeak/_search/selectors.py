@@ -177,7 +177,7 @@ Selector: TypeAlias = Hill | Plateau | Peak | Ensemble
 Members: TypeAlias = tuple[tuple[int, float], ...]
 """Positions and weights of an ensemble, the best first; weights sum to 1."""
 
-_NAMES = ("hill", "plateau", "peak", "ensemble")
+SELECTORS = ("hill", "plateau", "peak", "ensemble")
 
 
 def resolve_selector(method: str | Selector, *, several: bool = False) -> Selector:
@@ -202,7 +202,7 @@ def resolve_selector(method: str | Selector, *, several: bool = False) -> Select
     """
     if isinstance(method, (Hill, Plateau, Peak, Ensemble)):
         return method
-    name = check.one_of("the selector", method, _NAMES)
+    name = check.one_of("the selector", method, SELECTORS)
     if name == "hill":
         return HILL_OF_SEVERAL if several else HILL
     if name == "ensemble":

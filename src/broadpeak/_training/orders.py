@@ -541,11 +541,9 @@ class Account:
             amount, compounds, whole = self.budget
             size_type = "equity" if compounds else "budget"
             cash = amount if compounds else 0.0
-            if not compounds:
-                size = self.money(size)
         return Rules(
             price=self.fill,
-            size=size,
+            size=self.sizes(size),
             size_type=size_type,
             stops=stops,
             stop_unit="price",
@@ -555,12 +553,13 @@ class Account:
             whole=whole,
         )
 
-    def money(self, share: Rule) -> Rule:
-        """Return a share of the budget as money."""
-        amount = self.capital if self.budget is None else self.budget.amount
-        if isinstance(share, SharedRows):
-            return share._replace(values=share.values * amount)
-        return None if share is None else share * amount
+    def sizes(self, lots: Rule) -> Rule:
+        """Return lots as sizes of `rules`: money where that is spent, else as they are."""
+        if lots is None or self.budget is None or self.compounds:
+            return lots
+        if isinstance(lots, SharedRows):
+            return lots._replace(values=lots.values * self.budget.amount)
+        return lots * self.budget.amount
 
 
 def account_on(

@@ -160,7 +160,7 @@ class StartedRows:
         words, word_rows, entries, bounds = _distinct(rows)
         numbers, starts, distances, stops = _settings(rows, inputs.tail)
         if account.budget is not None:  # lots are shares of it, and one without arrays
-            numbers[:, 0] = account.rules(numbers[:, 0], {}).size
+            numbers[:, 0] = account.sizes(numbers[:, 0])
         self._records = np.zeros(n, STATS)
         self._curves = np.empty((n if curves else 0, n_bars - first))
         # Lots without a limit are refused, too, also where nothing is entered.

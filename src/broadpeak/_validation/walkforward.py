@@ -278,14 +278,14 @@ def _cycle_spans(
     if index is not calendar.index:
         calendar = Bars("the data", index, *(np.empty(len(index)),) * 6)
     lookback = plan.strategy.lookback
-    whole = window(calendar, lookback, *bounds)
-    n_bars = whole.last - whole.first
+    span = window(calendar, lookback, *bounds)
+    n_bars = span.last - span.first
     if period is not None:
         cycles = cycles_for_period(n_bars, period, split)
 
     def at(bar: int) -> dict[str, int]:
         """Return the first bar of each asset that is not before evaluated bar `bar`."""
-        bar += whole.first
+        bar += span.first
         if bar >= len(index):
             return {symbol: len(bars) for symbol, bars in plan.bars.items()}
         return {
