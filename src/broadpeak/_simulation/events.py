@@ -18,14 +18,14 @@ from broadpeak._simulation._kernels.kinetic import (
     families_of,
     first_values,
     inversions,
+    keys_of_columns,
     pair_table,
-    pair_tiles,
     scatter,
     swaps,
     tally,
 )
 from broadpeak._simulation._kernels.layout import LONG_IN, LONG_OUT, SHORT_IN, SHORT_OUT
-from broadpeak.types import AnyArray, FloatArray, IntArray
+from broadpeak.types import AnyArray, BoolArray, FloatArray, IntArray
 
 MOST = 1 << 24  # events that are held at a time
 _UP, _DOWN = 1, 2
@@ -40,6 +40,8 @@ _FEW = 1 << 18  # bars of all pairs below which no choice is worth its time
 _PAIRS_OF_FAMILY = 64  # on average, to look at families one by one
 _SAMPLES, _SAMPLED = 8, 512
 _NEAR = 64  # bars in which a seam is looked for
+_TILE = 4  # series whose pairs have places one after the other
+_KEY = 2  # nanoseconds that one is written in
 
 
 class Events(NamedTuple):
@@ -203,9 +205,9 @@ def _events_of_pairs(pairs: _SeriesPairs) -> Events:
         return _events_of_families(pairs, family[series.high], n_families)
     if n_series > _MOST_SERIES:
         return _compared(pairs, threads.parts_for(_cost_of_comparing(pairs)))
-    table = np.full(n_series * n_series, -1, np.int32)
-    codes = np.empty(len(series.high), np.int32)
-    n_pairs = pair_table(series.high, series.low, n_series, table, codes)
+    firsts, seconds, n_places = _places(n_series)
+    table, codes = np.full(2 * n_places, -1, np.int32), np.empty(len(series.high), np.int32)
+    n_pairs = pair_table(series.high, series.low, firsts, seconds, table, codes)
     is_plain = n_pairs == len(codes) and bool(pairs.up) and bool(pairs.down)
     dense = _cost_of_comparing(pairs) * n_pairs / len(codes)
     found = _kinetic(series, n_pairs, table, dense)
@@ -235,13 +237,33 @@ def _events_of_pairs(pairs: _SeriesPairs) -> Events:
     return Events(out_starts, bars[:n_events], actions[:n_events])
 
 
-def listed_pairs(
-    entries: Crossing, exits: Crossing, keys_at_a_time: float
-) -> tuple[SortedLists, AnyArray, AnyArray, int, bool] | None:
+class ListedPairs(NamedTuple):
+    """Pairs of columns, and the lists in which they cross.
+
+    Attributes
+    ----------
+    lists : SortedLists
+    keys : int32 array, shape (columns,)
+        Those of columns.
+    wanted : bool array, shape (places,)
+        Which places are pairs.
+    n_pairs : int
+        How many are.
+    rises : bool
+        Whether even keys, which are those of a rise, are entries.
+    """
+
+    lists: SortedLists
+    keys: AnyArray
+    wanted: BoolArray
+    n_pairs: int
+    rises: bool
+
+
+def listed_pairs(entries: Crossing, exits: Crossing, keys_at_a_time: float) -> ListedPairs | None:
     """Return sorted lists of all series of entries and exits that are the reverse of each other.
 
-    With them come the code of each key and of each column, how many pairs there are, and whether
-    even codes, which are those of a rise, are entries. None where another way is quicker.
+    None where another way is quicker.
     """
     groups = _groups((entries, exits, None, None))
     pairs = groups[0]
@@ -251,15 +273,24 @@ def listed_pairs(
     n = series.n
     if n > _MOST_SERIES:
         return None
-    table, codes = np.full(n * n, -1, np.int32), np.empty(len(series.high), np.int32)
-    n_pairs = pair_tiles(series.high, series.low, n, table, codes)
+    firsts, seconds, n_places = _places(n)
+    keys, wanted = np.empty(len(series.high), np.int32), np.zeros(n_places, np.bool_)
+    n_parts = threads.parts_for(_KEY * len(keys))
+    bounds = threads.bounds_of(len(keys), n_parts)
+
+    def work(part: int) -> None:
+        at = slice(bounds[part], bounds[part + 1])
+        keys_of_columns(series.high[at], series.low[at], firsts, seconds, wanted, keys[at])
+
+    threads.share(work, n_parts)
+    n_pairs = int(np.count_nonzero(wanted))
     # More pairs leave no series alone, nor in families of their own.
     are_all = 2 * n_pairs > (n - 1) * (n - 2)
     if not are_all and families_of(series.high, series.low, np.empty(n, np.int64)) > 1:
         return None
-    dense = _cost_of_comparing(pairs) * n_pairs / len(codes)
+    dense = _cost_of_comparing(pairs) * n_pairs / len(keys)
     lists = SortedLists.of(series, n_pairs, dense, keys_at_a_time) if n_pairs else None
-    return None if lists is None else (lists, table, codes, n_pairs, pairs.up == LONG_IN)
+    return None if lists is None else ListedPairs(lists, keys, wanted, n_pairs, pairs.up == LONG_IN)
 
 
 def _events_of_families(pairs: _SeriesPairs, family: IntArray, n_families: int) -> Events:
@@ -279,6 +310,22 @@ def _events_of_families(pairs: _SeriesPairs, family: IntArray, n_families: int) 
     for columns, one in parts:
         place(columns, *one, starts, bars, actions)
     return Events(starts, bars, actions)
+
+
+def _places(n_series: int) -> tuple[AnyArray, AnyArray, int]:
+    """Return what the keys of pairs are sums of, one a series, and how many places there are.
+
+    Pairs are in tiles, those of some series and some others, and tiles row after row, without those
+    below the diagonal. On it are places that are nobody's.
+    """
+    series = np.arange(n_series)
+    row, inside = series // _TILE, series % _TILE
+    n_rows = -(-n_series // _TILE)
+    before = row * n_rows - row * (row - 1) // 2 - row  # tiles, of those of column 0
+    firsts = 2 * _TILE * (_TILE * before + inside)
+    seconds = 2 * (_TILE * _TILE * row + inside)
+    n_places = _TILE * _TILE * (n_rows * (n_rows + 1) // 2)
+    return firsts.astype(np.int32), seconds.astype(np.int32), n_places
 
 
 def _cost_of_comparing(pairs: _SeriesPairs) -> float:
@@ -488,9 +535,11 @@ class SortedLists:
         """Return the keys of a stretch, where those of each bar end, and how it went."""
         one = self.series
         keys = np.empty(int(1.25 * self.n_keys) + 1024, np.int32)
+        firsts, seconds, _ = _places(one.n)
         return swaps(
             one.left, one.left_used, one.right, one.right_used, one.starts, self.entering,
-            self.seams[part][1], self.bounds[part], self.bounds[part + 1], keys, self.most,
+            self.seams[part][1], self.bounds[part], self.bounds[part + 1], firsts, seconds, keys,
+            self.most,
         )  # fmt: skip
 
 

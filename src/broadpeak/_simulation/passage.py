@@ -14,7 +14,7 @@ from broadpeak._signals.crossing import Crossing
 from broadpeak._simulation._kernels.held import CLEARLY
 from broadpeak._simulation._kernels.kinetic import FINE
 from broadpeak._simulation._kernels.layout import MIN_ORDER, SettingsPool
-from broadpeak._simulation._kernels.tracked import terms_of_bars, track, wanted, write_tracked
+from broadpeak._simulation._kernels.tracked import keep_wanted, terms_of_bars, track, write_tracked
 from broadpeak._simulation.events import SortedLists, listed_pairs
 from broadpeak._simulation.rules import Prices
 from broadpeak.types import AnyArray, BoolArray, FloatArray, IntArray
@@ -22,6 +22,7 @@ from broadpeak.types import AnyArray, BoolArray, FloatArray, IntArray
 KEYS = 1 << 19  # crossings that a core holds at a time
 _SAMPLED = 4096  # of them say where pairs are cut
 _COLUMN = 15  # nanoseconds that one is written in
+_MOST = 0.8  # of all pairs, from which on those that nobody wants cost less than to sort them out
 _BEFORE = np.array([0.0, 0.0, 1.0, 0.0])  # sums of returns and squares, worth, number of trades
 
 
@@ -104,7 +105,7 @@ def pass_over(
     found = listed_pairs(entries, exits, KEYS)
     if found is None:
         return None
-    lists, table, codes, n_pairs, rises = found
+    lists, codes, wanted, n_pairs, rises = found
     share = n_pairs / (0.5 * lists.series.n * (lists.series.n - 1))
     if lists.n_keys * len(lists.seams) * share < least:
         return None
@@ -124,37 +125,49 @@ def pass_over(
     if n_turned == len(codes):
         codes ^= 1
         rises = not rises
-    shape = 2 if 0 < n_turned < len(codes) else 1, n_pairs + 1
+    shape = 2 if 0 < n_turned < len(codes) else 1, len(wanted)
     passed = Passed(
         codes, terms, np.empty(shape, np.int32), np.empty((*shape, 4)), np.empty(shape, np.bool_)
     )
     late = int(next_open)
-    return passed if _track_all(passed, lists, table, thin, late, rises=rises) else None
+    some = wanted if share < _MOST else None
+    return passed if _track_all(passed, lists, some, thin, late, rises=rises) else None
 
 
 def _track_all(
-    passed: Passed, lists: SortedLists, table: AnyArray, thin: float, late: int, *, rises: bool
+    passed: Passed,
+    lists: SortedLists,
+    wanted: BoolArray | None,
+    thin: float,
+    late: int,
+    *,
+    rises: bool,
 ) -> bool:
-    """Take in all crossings, some stretches of bars at a time; return whether that went well."""
-    n_pairs = passed.since.shape[1] - 1
+    """Take in all crossings, some stretches of bars at a time; return whether that went well.
+
+    Those of places that are not `wanted` are left out, where it says which.
+    """
+    n_places = passed.since.shape[1]
     terms = passed.terms
     n_parts = len(lists.seams)
     step = min(threads.parts_for(1e12), n_parts)
     cuts: IntArray | None = None
     for begin in range(0, n_parts, step):
         some = range(begin, min(begin + step, n_parts))
-        found: list[tuple[AnyArray, IntArray, int]] = [(table, passed.codes, 0)] * len(some)
+        found: list[tuple[AnyArray, IntArray, int]] = [(passed.codes, lists.entering, 0)] * len(
+            some
+        )
 
         def look(k: int) -> None:
             found[k] = keys, ends, how = lists.look(some[k])  # noqa: B023
-            if how == FINE:
-                wanted(keys, ends, table, 2 * n_pairs)
+            if how == FINE and wanted is not None:
+                keep_wanted(keys, ends, wanted)
 
         threads.share(look, len(some))
         if any(how != FINE for _, _, how in found):
             return False
         if cuts is None:
-            cuts = _cuts([codes[: ends[-1]] for codes, ends, _ in found], n_pairs + 1, step)
+            cuts = _cuts([codes[: ends[-1]] for codes, ends, _ in found], n_places, step)
 
         def take(part: int) -> None:
             if some.start == 0:  # noqa: B023
@@ -174,9 +187,9 @@ def _track_all(
     return True
 
 
-def _cuts(codes: list[AnyArray], n_pairs: int, n_parts: int) -> IntArray:
-    """Return where pairs are cut into parts with about as many crossings each, ends included."""
+def _cuts(codes: list[AnyArray], n_places: int, n_parts: int) -> IntArray:
+    """Return where places are cut into parts with about as many crossings each, ends included."""
     step = max(1, sum(map(len, codes)) // _SAMPLED)
     sample = np.sort(np.concatenate([some[::step] for some in codes])) >> 1
     inner = sample[len(sample) * np.arange(1, n_parts) // n_parts] if len(sample) else sample
-    return np.unique(np.array([0, *inner, n_pairs], np.int64))
+    return np.unique(np.array([0, *inner, n_places], np.int64))

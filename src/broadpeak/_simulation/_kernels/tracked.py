@@ -77,16 +77,16 @@ def stretch(
 
 
 @kernel
-def wanted(keys: AnyArray, ends: IntArray, table: AnyArray, unwanted: int) -> None:
-    """Write codes over keys, without those that nobody wants."""
+def keep_wanted(codes: AnyArray, ends: IntArray, wanted: BoolArray) -> None:
+    """Write codes over codes, without those of pairs that nobody wants."""
     n = np.uint64(0)
     e = np.uint64(0)
     for t in range(ends.shape[0]):
         last = np.uint64(ends[t])
         while e < last:
-            code = table[np.uint32(keys[e])]
-            keys[n] = code
-            n += np.uint64(code < unwanted)
+            code = np.uint32(codes[e])
+            codes[n] = codes[e]
+            n += np.uint64(wanted[code >> np.uint32(1)])
             e += np.uint64(1)
         ends[t] = n
 
