@@ -28,7 +28,7 @@ from hostile import KINDS, hostile_prices, random_rules
 
 
 @contextmanager
-def passed_over(n_threads: int, keys: int = 1 << 21) -> Iterator[list[bool]]:
+def passed_over(n_threads: int, keys: int = 1 << 21, large: int = 1 << 17) -> Iterator[list[bool]]:
     """Have crossings passed over wherever that can be; say of every simulation whether it was."""
     known = module.pass_over
     ran: list[bool] = []
@@ -44,6 +44,7 @@ def passed_over(n_threads: int, keys: int = 1 << 21) -> Iterator[list[bool]]:
         patch.setattr(module, "RESULTS", 7)
         patch.setattr(module, "pass_over", noted)
         patch.setattr(passage, "KEYS", keys)
+        patch.setattr(passage, "LARGE", large)
         patch.setattr(events, "_cost_of_comparing", lambda _: 1e18)
         patch.setattr(threads, "parts_for", lambda _: n_threads)
         yield ran
@@ -75,12 +76,14 @@ def check(simulation: Simulation, n_threads: int, keys: int, *, may_fail: bool) 
     start = simulation.start()
     want = simulation.expanded().rows_of_summary(MOMENTS, start)
     same_bits(simulation.by_events(MOMENTS, start), want)
-    with passed_over(n_threads, keys) as ran:
-        same_bits(simulation.rows_of_summary(MOMENTS, start), want)
-        found = [*simulation.stream(MOMENTS, start)]
-    assert may_fail or ran == [True, True]
-    same_bits(np.concatenate([rows for _, rows in found]).view(np.float64), want.reshape(-1))
-    np.testing.assert_array_equal(np.concatenate([at for at, _ in found]), np.arange(len(start)))
+    for large in (1 << 17, 0):  # places as they are, and in blocks
+        with passed_over(n_threads, keys, large) as ran:
+            same_bits(simulation.rows_of_summary(MOMENTS, start), want)
+            found = [*simulation.stream(MOMENTS, start)]
+        assert may_fail or ran == [True, True]
+        same_bits(np.concatenate([rows for _, rows in found]).view(np.float64), want.reshape(-1))
+        places = np.concatenate([at for at, _ in found])
+        np.testing.assert_array_equal(places, np.arange(len(start)))
 
 
 @settings(max_examples=80)

@@ -15,10 +15,10 @@ from broadpeak._signals.crossing import Crossing
 from broadpeak._simulation._kernels.compared import compare, deal, joined, place, split_events
 from broadpeak._simulation._kernels.kinetic import (
     FINE,
+    codes_of_columns,
     families_of,
     first_values,
     inversions,
-    keys_of_columns,
     pair_table,
     scatter,
     swaps,
@@ -41,7 +41,8 @@ _PAIRS_OF_FAMILY = 64  # on average, to look at families one by one
 _SAMPLES, _SAMPLED = 8, 512
 _NEAR = 64  # bars in which a seam is looked for
 _TILE = 4  # series whose pairs have places one after the other
-_KEY = 2  # nanoseconds that one is written in
+_BLOCKS = 4  # the places of a tile are of 2 to the power of it
+_CODE = 2  # nanoseconds that one is written in
 
 
 class Events(NamedTuple):
@@ -243,8 +244,10 @@ class ListedPairs(NamedTuple):
     Attributes
     ----------
     lists : SortedLists
-    keys : int32 array, shape (columns,)
-        Those of columns.
+    codes : int32 array, shape (columns,)
+        Keys of columns, with places inside of one block after those inside of another.
+    n_blocks : int
+        How many there are; the lowest bits of a place say which one it is of.
     wanted : bool array, shape (places,)
         Which places are pairs.
     n_pairs : int
@@ -254,16 +257,19 @@ class ListedPairs(NamedTuple):
     """
 
     lists: SortedLists
-    keys: AnyArray
+    codes: AnyArray
+    n_blocks: int
     wanted: BoolArray
     n_pairs: int
     rises: bool
 
 
-def listed_pairs(entries: Crossing, exits: Crossing, keys_at_a_time: float) -> ListedPairs | None:
+def listed_pairs(
+    entries: Crossing, exits: Crossing, keys_at_a_time: float, large: float
+) -> ListedPairs | None:
     """Return sorted lists of all series of entries and exits that are the reverse of each other.
 
-    None where another way is quicker.
+    There are blocks of places where these are more than `large`. None where another way is quicker.
     """
     groups = _groups((entries, exits, None, None))
     pairs = groups[0]
@@ -274,13 +280,15 @@ def listed_pairs(entries: Crossing, exits: Crossing, keys_at_a_time: float) -> L
     if n > _MOST_SERIES:
         return None
     firsts, seconds, n_places = _places(n)
-    keys, wanted = np.empty(len(series.high), np.int32), np.zeros(n_places, np.bool_)
-    n_parts = threads.parts_for(_KEY * len(keys))
-    bounds = threads.bounds_of(len(keys), n_parts)
+    codes, wanted = np.empty(len(series.high), np.int32), np.zeros(n_places, np.bool_)
+    blocks = _BLOCKS if n_places > large else 0
+    n_parts = threads.parts_for(_CODE * len(codes))
+    bounds = threads.bounds_of(len(codes), n_parts)
 
     def work(part: int) -> None:
         at = slice(bounds[part], bounds[part + 1])
-        keys_of_columns(series.high[at], series.low[at], firsts, seconds, wanted, keys[at])
+        high, low = series.high[at], series.low[at]
+        codes_of_columns(high, low, firsts, seconds, blocks, wanted, codes[at])
 
     threads.share(work, n_parts)
     n_pairs = int(np.count_nonzero(wanted))
@@ -288,9 +296,11 @@ def listed_pairs(entries: Crossing, exits: Crossing, keys_at_a_time: float) -> L
     are_all = 2 * n_pairs > (n - 1) * (n - 2)
     if not are_all and families_of(series.high, series.low, np.empty(n, np.int64)) > 1:
         return None
-    dense = _cost_of_comparing(pairs) * n_pairs / len(keys)
+    dense = _cost_of_comparing(pairs) * n_pairs / len(codes)
     lists = SortedLists.of(series, n_pairs, dense, keys_at_a_time) if n_pairs else None
-    return None if lists is None else ListedPairs(lists, keys, wanted, n_pairs, pairs.up == LONG_IN)
+    if lists is None:
+        return None
+    return ListedPairs(lists, codes, 1 << blocks, wanted, n_pairs, pairs.up == LONG_IN)
 
 
 def _events_of_families(pairs: _SeriesPairs, family: IntArray, n_families: int) -> Events:

@@ -184,21 +184,28 @@ def swaps(
 
 
 @kernel
-def keys_of_columns(
+def codes_of_columns(
     high: IntArray,
     low: IntArray,
     firsts: AnyArray,
     seconds: AnyArray,
+    blocks: int,
     seen: BoolArray,
-    out: AnyArray,
+    codes: AnyArray,
 ) -> None:
-    """Write the keys of columns, and which places of two series are `seen` among them."""
+    """Write the keys of columns, and which places of two series are `seen` among them.
+
+    With 2^`blocks` blocks, places are those in which one block stands after another: the lowest
+    bits of a place say which it is of.
+    """
+    mask, each = (1 << blocks) - 1, seen.shape[0] >> blocks
     for c in range(high.shape[0]):
         a, b = high[c], low[c]
         key = key_of(a, b, firsts, seconds)
-        out[c] = key
+        place = key >> 1
         if a != b:
-            seen[key >> 1] = True
+            seen[place] = True
+        codes[c] = 2 * ((place & mask) * each + (place >> blocks)) + (key & 1)
 
 
 @kernel
