@@ -412,9 +412,11 @@ class _Series:
             used[pairs.right_rows] = True
         number = np.cumsum(used) - 1
         left_used = np.flatnonzero(used)
-        high, right_used = number[pairs.left_rows], left_used[:0]
+        are_all = len(left_used) == len(left)  # and so have the numbers of their rows
+        high = pairs.left_rows if are_all else number[pairs.left_rows]
+        right_used = left_used[:0]
         if left is right:
-            low = number[pairs.right_rows]
+            low = pairs.right_rows if are_all else number[pairs.right_rows]
         else:
             # A row that both families have is one series.
             own = np.zeros(len(right), np.bool_)

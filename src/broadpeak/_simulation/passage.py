@@ -29,7 +29,7 @@ from broadpeak.types import AnyArray, BoolArray, FloatArray, IntArray
 KEYS = 1 << 21  # crossings that a core holds at a time
 LARGE = 1 << 17  # places whose sums outgrow what a core keeps near it
 _SAMPLED = 4096  # of them say where pairs are cut
-_COLUMN = 15  # nanoseconds that one is written in
+_COLUMN = 16  # nanoseconds that one is written in
 _MOST = 0.8  # of all pairs, from which on those that nobody wants cost less than to sort them out
 _BEFORE = np.array([0.0, 0.0, 1.0, 0.0])  # sums of returns and squares, worth, number of trades
 
