@@ -138,11 +138,11 @@ def pass_over(
         codes, terms, np.empty(shape, np.int32), np.empty((*shape, 4)), np.empty(shape, np.bool_)
     )
     wanted = found.wanted if share < _MOST else None
-    taken = _Taken(passed, thin, int(next_open), int(not rises))
+    taken = _TakenIn(passed, thin, int(next_open), int(not rises))
     return passed if _track_all(taken, lists, wanted, found.n_blocks) else None
 
 
-class _Stretch(NamedTuple):
+class _DealtBars(NamedTuple):
     """Crossings of some bars, those of one block after those of another, or in one piece.
 
     Attributes
@@ -164,7 +164,7 @@ class _Stretch(NamedTuple):
     @classmethod
     def of(
         cls, lists: SortedLists, part: int, wanted: BoolArray | None, n_blocks: int
-    ) -> _Stretch | None:
+    ) -> _DealtBars | None:
         """Return what the lists find on a stretch, None where that does not go well."""
         codes, ends, how = lists.look(part)
         if how != FINE:
@@ -180,7 +180,7 @@ class _Stretch(NamedTuple):
         return cls(begin, dealt, starts, of_blocks)
 
 
-class _Taken(NamedTuple):
+class _TakenIn(NamedTuple):
     """What is taken in, and how.
 
     `thin` is as in `track`, `late`: how many bars after a crossing it is traded, `enters`: the
@@ -198,7 +198,7 @@ class _Taken(NamedTuple):
         self.passed.totals[:, at] = _BEFORE
         self.passed.doubtful[:, at] = not self.thin < 1.0
 
-    def take(self, stretch: _Stretch, block: int, at: slice) -> None:
+    def take(self, stretch: _DealtBars, block: int, at: slice) -> None:
         """Take in the crossings of a stretch of some places, which are a block where there are."""
         passed, terms = self.passed, self.passed.terms
         first = at.start
@@ -215,7 +215,9 @@ class _Taken(NamedTuple):
             )  # fmt: skip
 
 
-def _track_all(taken: _Taken, lists: SortedLists, wanted: BoolArray | None, n_blocks: int) -> bool:
+def _track_all(
+    taken: _TakenIn, lists: SortedLists, wanted: BoolArray | None, n_blocks: int
+) -> bool:
     """Take in all crossings, some stretches of bars at a time; return whether that went well.
 
     Those of places that are not `wanted` are left out, where it says which.
@@ -225,10 +227,10 @@ def _track_all(taken: _Taken, lists: SortedLists, wanted: BoolArray | None, n_bl
     n_parts = len(lists.seams)
     step = min(threads.parts_for(1e12), n_parts)
     for begin in range(0, n_parts, step):
-        found: list[_Stretch | None] = [None] * min(step, n_parts - begin)
+        found: list[_DealtBars | None] = [None] * min(step, n_parts - begin)
 
         def look(k: int) -> None:
-            found[k] = _Stretch.of(lists, begin + k, wanted, n_blocks)  # noqa: B023
+            found[k] = _DealtBars.of(lists, begin + k, wanted, n_blocks)  # noqa: B023
 
         threads.share(look, len(found))
         stretches = [one for one in found if one is not None]
