@@ -54,6 +54,8 @@ from broadpeak.types import AnyArray, FloatArray, IntArray, Reducer
 VAST = 1 << 18
 """Columns beyond which figures are kept, but not the summaries behind them."""
 
+_PIECE = 1 << 13  # summaries whose figures are computed at a time: what comes between stays near
+
 _BARS, _FIRST, _LAST = (PLACES[name] for name in ("bars", "first", "last"))
 Frame = TypeVar("Frame", Table, pd.DataFrame)
 
@@ -710,12 +712,14 @@ class Portfolio:
                 name: np.empty(n_results, METRICS[name].formula(empty, np.zeros(0)).dtype)
                 for name in missing
             }
+            annual = any(METRICS[name].annual for name in missing)
             for positions, rows in self._blocks(needs_of(missing), None):
-                years = np.full(len(rows), math.nan)
-                if any(METRICS[name].annual for name in missing):
-                    years = self._per_year(rows)
-                for name in missing:
-                    found[name][positions] = METRICS[name].formula(rows, years)
+                years = self._per_year(rows) if annual else np.full(len(rows), math.nan)
+                for first in range(0, len(rows), _PIECE):
+                    at = slice(first, first + _PIECE)
+                    for name in missing:
+                        values = METRICS[name].formula(rows[at], years[at])
+                        found[name][positions[at]] = values
             self._figures.update(found)
         return {name: self._figures[name] for name in names}
 
