@@ -4,8 +4,9 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache, partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -188,30 +189,32 @@ class PlannedRun:
 
     def portfolio(self, data: Data) -> Portfolio:
         """Return what becomes of the orders, and what is known of the run on `data`."""
-        tests = simulated_tests(self.plans)
-        terms, origin = self.terms, self.terms.provenance
-        same_prices = None
-        if origin is not None and origin.prices:
-            same_prices = terms.data is data or (
-                prices_key(self.bars, origin.costs, origin.period) == origin.prices
-            )
-        sample = "out of sample"  # each bar of a replay is ruled by a training that ended before it
-        if terms.replay is None:
-            indexes = (one.bars.index for one in tests)
-            sample = sample_of(indexes, origin, same_prices=same_prices)
+        tests, terms = simulated_tests(self.plans), self.terms
         made = strategy_portfolio(tests, self.sizing)
+        indexes = [one.bars.index for one in tests]
         state_facts(
             made,
+            partial(_origin_facts, terms, self.bars, indexes, is_own=terms.data is data),
             strategy=self.strategy.name,
-            sample=sample,
             costs={asset: self.costs[asset] for asset in traded_assets(tests)},
             costs_from=terms.costs_from,
             sizing_from=terms.sizing_from,
             params=terms.values.table(made.components),
-            same_prices=same_prices,
-            provenance=origin,
         )
         return made
+
+
+def _origin_facts(
+    terms: RunTerms, bars: Mapping[str, Bars], indexes: Iterable[pd.Index], *, is_own: bool
+) -> dict[str, Any]:
+    """Return what is known of the bars that the values come from; `is_own`: these very prices."""
+    origin, same_prices = terms.provenance, None
+    if origin is not None and origin.prices:
+        same_prices = is_own or prices_key(bars, origin.costs, origin.period) == origin.prices
+    sample = "out of sample"  # each bar of a replay is ruled by a training that ended before it
+    if terms.replay is None:
+        sample = sample_of(indexes, origin, same_prices=same_prices)
+    return {"sample": sample, "same_prices": same_prices, "provenance": origin}
 
 
 def traded_assets(tests: Iterable[ComponentTest]) -> list[str]:
@@ -219,15 +222,14 @@ def traded_assets(tests: Iterable[ComponentTest]) -> list[str]:
     return [*dict.fromkeys(one.component.asset for one in tests)]
 
 
-def state_facts(made: Portfolio, **facts: Any) -> None:
-    """Write down in a portfolio and in those of its components what was tested and how."""
-    index = made.index
-    period = (index[0], index[-1])
+def state_facts(made: Portfolio, find: Callable[[], Mapping[str, Any]], **facts: Any) -> None:
+    """Write down in a portfolio and in those of its components what was tested and how.
+
+    What takes a while is found by `find`, once for all of them, when somebody asks.
+    """
+    found = cache(lambda: {**facts, **find()})
     for one in (made, *made.components.values()):
-        if one.index is not index:
-            index = one.index
-            period = (index[0], index[-1])
-        one.facts = {"period": period, **one.facts, **facts}
+        one.tell(found)
 
 
 def planned_run(

@@ -1556,6 +1556,8 @@ def _steep(searches: Sequence[ComponentSearch]) -> list[str]:
         if not account.unit_lots or account.budget is not None:
             continue
         close = account.prices.close[0, account.first :]
+        if close.max() < MOST_CHANGE * close.min():
+            continue  # nor do means change more
         means = [part.mean() for part in np.array_split(close, min(10, len(close)))]
         times = max(max(means) / min(means), close[-1] / close[0], close[0] / close[-1])
         if times > MOST_CHANGE:

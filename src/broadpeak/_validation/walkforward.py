@@ -55,7 +55,7 @@ from broadpeak._training.train import (
     train_many,
 )
 from broadpeak._validation.splitters import cycles_for_period, split_walk_forward
-from broadpeak._validation.walked import WalkForward
+from broadpeak._validation.walked import WalkForward, cycle_provenance
 from broadpeak.errors import DataError, ParamError, broken_rule
 from broadpeak.types import AnyArray, FloatArray
 
@@ -219,8 +219,10 @@ def walk_forward(
         notes=(*checked.values(), *joined_notes(trainings)),
         seconds=time.perf_counter() - began,
     )
+    origin = partial(cycle_provenance, trainings[-1], len(trainings), settings, portfolio.facts)
     state_facts(
         portfolio,
+        lambda: {"provenance": origin()},
         strategy=plan.strategy.name,
         sample="out of sample",
         costs={one.test.component.asset: one.test.account.costs for one in tests},
@@ -228,7 +230,6 @@ def walk_forward(
         sizing_from="strategy" if sizing is None else "argument",
         params=result.params,
         same_prices=True,
-        provenance=result.provenance,
     )
     for note in result.notes:
         warnings.warn(note, stacklevel=2)

@@ -39,14 +39,21 @@ from broadpeak.types import AnyArray, BoolArray, FloatArray, IntArray
 
 @kernel
 def encode_orders(
-    le: BoolArray, lx: BoolArray, se: BoolArray, sx: BoolArray, never: BoolArray, first: int
-) -> tuple[AnyArray, IntArray]:
-    """Return the actions of bars from `first` on as words, and the bars of entries.
+    le: BoolArray,
+    lx: BoolArray,
+    se: BoolArray,
+    sx: BoolArray,
+    never: BoolArray,
+    first: int,
+    words: AnyArray,
+    entries: IntArray,
+) -> int:
+    """Write the actions of bars from `first` on into words of zeros, and the bars of entries.
 
-    Conflicting signals cancel; `never` is false on all bars.
+    Return how many entries there are. Conflicting signals cancel; `never` is false on all bars.
+    Arrays that a kernel returns cost more than those it is given: to compile, and in each call.
     """
     n = le.shape[0]
-    words = np.zeros((n + 7) >> 3, np.uint64)
     encode(
         words.view(np.uint8)[first:n],
         le.view(np.uint8)[first:],
@@ -59,16 +66,10 @@ def encode_orders(
     k = 0
     t = next_action(words, first, enters, n)
     while t < n:
-        k += 1
-        t = next_action(words, t + 1, enters, n)
-    entries = np.empty(k, np.int64)
-    k = 0
-    t = next_action(words, first, enters, n)
-    while t < n:
         entries[k] = t
         k += 1
         t = next_action(words, t + 1, enters, n)
-    return words, entries
+    return k
 
 
 @kernel
