@@ -443,6 +443,9 @@ def _cycle_table(
     for one in tests:
         places.setdefault(one.test.component, []).append(one)
     rows, keys, has_members = [], [], False
+    dates = next(iter(plan.bars.values())).index.dtype
+    has_dates = isinstance(dates, pd.DatetimeTZDtype) or dates.kind == "M"
+    never = pd.NaT if has_dates else None  # dates stay dates where a cycle has no test
     for number, (training, span) in enumerate(zip(trainings, spans, strict=False), 1):
         for component, of_component in places.items():
             asset = component.asset
@@ -452,8 +455,8 @@ def _cycle_table(
             row: dict[str, Any] = {
                 "train_start": index[train.first],
                 "train_end": index[train.last - 1],
-                "test_start": None,
-                "test_end": None,
+                "test_start": never,
+                "test_end": never,
                 "in_sample": found.traded_objective,
                 "out_of_sample": math.nan,
                 "trades": math.nan,
@@ -487,10 +490,10 @@ def _cycle_table(
     table = pd.DataFrame(rows, index=labels)
     if not has_members:
         del table["members"]
-    dates = table["train_start"].dtype
-    if isinstance(dates, pd.DatetimeTZDtype) or dates.kind == "M":
-        # Dates stay dates where a cycle has no test: NaT instead of None.
-        table = table.astype({"test_start": dates, "test_end": dates})
+    if has_dates:
+        dates = table["train_start"].dtype
+        other = {name: dates for name in ("test_start", "test_end") if table[name].dtype != dates}
+        table = table.astype(other) if other else table
     return table
 
 
