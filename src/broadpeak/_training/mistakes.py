@@ -32,10 +32,10 @@ def _distance_notes(strategy: Strategy, run: RunState) -> dict[str, str]:
         bars = run.bars[component.asset]
         for call in book.calls():
             at = first + call.when[first:-1].nonzero()[0]
-            highest = float(bars.close[at].max()) if len(at) else 0.0
+            least = 2 * LEAST_SHARE * bars.close[at]
             for name in _DISTANCES if len(at) else ():
                 value = call.settings.get(name)
-                if value is None or _is_plain(value, at, highest):
+                if value is None or _is_plain(value, at, least):
                     continue
                 distance = float(np.nanmedian(_at(value, at))) if np.size(value) else np.nan
                 share = distance / float(np.median(bars.close[at]))
@@ -50,10 +50,10 @@ def _distance_notes(strategy: Strategy, run: RunState) -> dict[str, str]:
     return {}
 
 
-def _is_plain(value: float | FloatArray, at: IntArray, highest: float) -> bool:
-    """Return whether no distance can be suspect, without a median; NaN is looked at closely."""
-    least = value[at].min() if isinstance(value, np.ndarray) and value.ndim else value
-    return bool(least > 2 * LEAST_SHARE * highest)
+def _is_plain(value: float | FloatArray, at: IntArray, least: FloatArray) -> bool:
+    """Return whether the median cannot be suspect, since no distance is; NaN is looked at."""
+    values = value[at] if isinstance(value, np.ndarray) and value.ndim else value
+    return bool(np.all(values > least))
 
 
 def _at(value: float | FloatArray, at: IntArray) -> FloatArray:
