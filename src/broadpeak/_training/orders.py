@@ -344,10 +344,14 @@ def _placed(masks: Sequence[BoolArray], first: int) -> tuple[AnyArray, IntArray]
     Only bars from `first` on count.
     """
     n_bars = len(masks[0])
-    signals = [read_only(mask).view(np.uint8)[first:] for mask in (*masks, _never(n_bars))]
+    enter_long, exit_long, enter_short, exit_short, never = (
+        read_only(mask).view(np.uint8)[first:] for mask in (*masks, _never(n_bars))
+    )
     words, entries = np.zeros((n_bars + 7) >> 3, dtype=np.uint64), np.empty(n_bars, dtype=np.int64)
     codes = words.view(np.uint8)[first:n_bars]
-    n_entries = encode_orders(*signals, first, codes, words, entries)
+    n_entries = encode_orders(
+        enter_long, exit_long, enter_short, exit_short, never, first, codes, words, entries
+    )
     return words, entries[:n_entries].copy()
 
 
