@@ -128,7 +128,7 @@ RESULTS = {
     "rule": (lambda: bp.ChunkedArray(axis=1) | bp.ArraySizer(axis=1), repr),
     "wrapped value": (lambda: bp.Chunked([1, 2]), lambda one: one.value),
     "template": (lambda: bp.RepEval("a + 1"), repr),
-    "costs": (lambda: bp.Costs(fees=0.1), repr),
+    "costs": (lambda: bp.Costs(fees=0.01), repr),
     "selector": (lambda: bp.Hill(width=3), repr),
     "split": (
         lambda: bp.splits.PurgedKFold(3),

@@ -245,6 +245,51 @@ def test_report_writes_a_page(folder: Path, capsys: pytest.CaptureFixture[str]) 
     assert str(folder) not in text
 
 
+def test_the_defaults_are_reported_on_the_bars_of_the_test(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A walk-forward run begins after its first training; what stands beside it begins there."""
+    words = ("plans.py:momentum", "--data", "IBM.csv")
+    output(capsys, "walk-forward", *words, "--cycles", "3", "--out", "walk", "--no-verdict")
+    drawn: dict[str, Any] = {}
+
+    def draw(name: str, tested: Any, **options: Any) -> Path:
+        drawn.update(options, tested=tested)
+        return Path("page.html")
+
+    monkeypatch.setattr("broadpeak._core.drawing.draw", draw)
+    output(capsys, "report", *words, "--params", "walk")
+    assert len(drawn["tested"].index) < len(pd.read_csv("IBM.csv")) / 2
+    assert drawn["defaults"].index.equals(drawn["tested"].index)
+    assert drawn["defaults"].facts["capital"] == drawn["tested"].facts["capital"]
+
+
+def test_who_forgets_to_adjust_is_told_before_an_order(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = train_json(capsys, "--end", "2007", "--out", "one", "--no-report")["files"]
+    words = ("plans.py:momentum", "--data", "IBM.csv", "--params", files["parameters"], "--json")
+    for command in ("signals", "test"):
+        assert json.loads(output(capsys, command, *words))["warnings"] == []
+    table = pd.read_csv("IBM.csv")
+    table[["open", "high", "low", "close"]] *= 2
+    table.to_csv("IBM.csv", index=False)
+    for command in ("signals", "test"):
+        (warning,) = json.loads(output(capsys, command, *words))["warnings"]
+        assert "have other prices here" in warning
+        assert "--adjust" in warning
+
+
+def test_parameters_of_another_symbol_are_no_fault_of_the_strategy(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = train_json(capsys, "--out", "one", "--no-report")["files"]
+    words = ("plans.py:momentum", "--data", "IBM.csv", "--symbol", "X")
+    text = failure(capsys, 1, "test", *words, "--params", files["parameters"])
+    assert "must have parameters of component 'X', got those of IBM" in text
+    assert "plans.py, line" not in text
+
+
 def test_several_files_are_several_symbols(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

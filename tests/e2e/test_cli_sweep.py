@@ -79,6 +79,18 @@ def test_all_combinations_are_scored_and_the_middle_is_chosen(
     assert [*nothing["files"]] == ["scores"]
 
 
+def test_the_only_function_of_a_file_needs_no_name(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "one.py").write_text("def score(a):\n    return -abs(a - 5)\n", encoding="utf-8")
+    assert swept(capsys, "one.py", "--param", "a=1:9")["highest"]["params"] == {"a": 5}
+    status, _, err = run(capsys, "sweep", "scores.py", "--param", "a=1:9")
+    assert status == 2
+    assert "must name one function of scores.py: " in err
+    status, _, err = run(capsys, "sweep", "one", "--param", "a=1:9")
+    assert "must be FILE.py:FUNCTION, got 'one'. Type: one.py" in err
+
+
 def test_names_and_mixed_numbers_are_chosen_from(capsys: pytest.CaptureFixture[str]) -> None:
     words = ("scores.py:named", "--param", "kind=sma,hull,ema", "--param", "n=1,2.5,4")
     found = swept(capsys, *words)
@@ -209,7 +221,8 @@ def test_truth_values_and_none_reach_the_function(capsys: pytest.CaptureFixture[
     assert [row["score"] for row in found["scores"]] == [1, 2, 2]
     assert [row["value"] for row in found["scores"]] == [True, False, None]
     # They are names without neighbours: the choice is one of the highest.
-    assert found["chosen"] == {"params": {"value": None}, "score": 2.0}
+    chosen = found["chosen"]
+    assert (chosen["params"], chosen["score"], chosen["plain_score"]) == ({"value": None}, 2.0, 2.0)
     mixed = swept(capsys, "scores.py:kind_of", "--param", "value=none,10,0.5", "--param", "n=1,2")
     assert sorted(row["score"] for row in mixed["scores"]) == [2, 3, 4, 4, 6, 8]
     status, out, _ = run(capsys, "sweep", "scores.py:kind_of", "--param", "value=true,false")

@@ -14,7 +14,8 @@ import broadpeak as bp
 from broadpeak._run import stored
 from broadpeak._run.calls import Calls, Task
 from broadpeak._store.fingerprint import fingerprint
-from broadpeak._training.train import TrainOptions, plan_training
+from broadpeak._training.train import plan_training
+from broadpeak._training.trainoptions import TrainOptions
 
 CALLS: list[int] = []
 SETTINGS = {"shift": 0, "factor": 1}

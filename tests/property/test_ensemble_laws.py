@@ -379,6 +379,20 @@ def test_positions_are_carried_and_those_nobody_takes_are_closed(plan, cycles):
                 assert path[last] == 0
 
 
+@FEW
+@given(plans(with_lots=False), st.integers(2, 4))
+def test_signals_of_a_walk_forward_have_the_weights_of_the_set_that_rules(plan, cycles):
+    """Sets differ in size and weights; those of the first are not those of now."""
+    seed, strategy = plan
+    data = make_data(seed)
+    found = walk(strategy, data, method=Above(), cycles=cycles)
+    ruling = [one for one in found.trainings if one.period[1] < data.index[-1]][-1]
+    rows = bp.signals(strategy, data, found)
+    weights = [member.weight for member in ruling.components["X"].members]
+    known = [*weights, *[0.0] * (len(rows) - len(weights))]
+    np.testing.assert_allclose(sorted(rows["weight"]), sorted(known), rtol=1e-12)
+
+
 @given(st.lists(st.lists(st.integers(0, 6), min_size=1, max_size=5, unique=True), min_size=1))
 def test_every_member_has_one_place_and_keeps_it_while_it_stays(sets):
     points = [[(float(value),) for value in members] for members in sets]

@@ -189,8 +189,9 @@ def test_components_of_a_strategy_are_what_they_are_alone():
             alone = bp.train(momentum, data, costs=costs, min_trades=1)
             trials = both.trials[both.trials["component"] == symbol].reset_index(drop=True)
             pd.testing.assert_frame_equal(trials, alone.trials, check_exact=True)
-            tested = bp.test(momentum, bp.Data.from_frames(frames), both, costs=costs)
-            own = bp.test(momentum, data, alone, costs=costs)
+            money = {"costs": costs, "sizing": "money"}
+            own = bp.test(momentum, data, alone, **money, capital=5_000.0)
+            tested = bp.test(momentum, bp.Data.from_frames(frames), both, **money)  # half of 10,000
             np.testing.assert_equal(
                 list(tested.components[symbol].stats()), list(own.components[symbol].stats())
             )

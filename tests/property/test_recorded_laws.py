@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import broadpeak as bp
-from broadpeak._training import evaluation, recorded, train
+from broadpeak._training import componentsearch, evaluation, recorded
 from broadpeak._training._kernels.stats import STATS
 from broadpeak._training.objective import NamedObjective
 from broadpeak._training.performance import RecordBlock
@@ -65,7 +65,7 @@ def plainly():
 
     def call(func):
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(train, "is_batched", lambda setup: False)
+            patch.setattr(componentsearch, "is_batched", lambda setup: False)
             patch.setattr(evaluation, "evaluate", one_by_one)
             patch.setattr(Workspace, "memory", lambda self, bars: None)
             return func()

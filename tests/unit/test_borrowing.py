@@ -18,7 +18,8 @@ from broadpeak._search.protocol import SearchStep
 from broadpeak._search.selectors import choose_step, resolve_selector
 from broadpeak._training.borrowing import blended_scores, estimated_share
 from broadpeak._training.evaluation import discover, evaluate, run_samples
-from broadpeak._training.train import TrainOptions, _setup, plan_training
+from broadpeak._training.train import _setup, plan_training
+from broadpeak._training.trainoptions import TrainOptions
 
 LOOKBACK, N = 40, 240
 STEPS = (5.0, 10.0, 15.0, 20.0, 25.0, 30.0)

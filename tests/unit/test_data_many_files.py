@@ -142,6 +142,19 @@ def test_a_bar_in_two_files_is_refused(folder: Path) -> None:
         bp.Data.from_csv(["p1.csv", "p2.csv"])
 
 
+def test_files_of_which_no_two_share_a_bar_are_parts_most_likely(folder: Path) -> None:
+    frame("IBM", slice("2005-01", "2005-06")).to_csv(folder / "p1.csv")
+    frame("IBM", slice("2005-07", "2005-12")).to_csv(folder / "p2.csv")
+    with pytest.warns(UserWarning, match=r"symbols \(p1, p2\) have a bar in common.*symbol='SPX'"):
+        assert bp.Data.from_csv("p?.csv").symbols == ["p1", "p2"]
+    # Not where the caller has named them, and not where any two meet.
+    assert bp.Data.from_csv("p?.csv", symbol="IBM").symbols == ["IBM"]
+    assert bp.Data.from_csv("p?.csv", symbol=["A", "B"]).symbols == ["A", "B"]
+    frame("IBM", slice("2005-12", "2006-06")).to_csv(folder / "p3.csv")
+    assert len(bp.Data.from_csv("p?.csv").symbols) == 3
+
+
+@pytest.mark.filterwarnings("ignore:No two of the 2 symbols:UserWarning")
 def test_dates_of_parts_are_decided_by_all_of_them(folder: Path) -> None:
     """A file of the first of February alone is read as one of the second of January."""
     for name, day in (("d1", "2005-02-01"), ("d2", "2005-02-16")):

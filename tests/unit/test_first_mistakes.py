@@ -116,7 +116,7 @@ def seconds(unit):
 
 AND = ("& for and, | for or, ~ for not", "in parentheses")
 INTEGER = ("must be an integer", "integer=True", "s.optimize")
-PERIOD = ("leave bars of IBM", "2000-03-01 to 2013-03-01", "Pass labels between these")
+PERIOD = ("leave bars of IBM", "2000-03-01 to 2013-03-01", "Pass a label between these")
 
 MISTAKES = {
     # Words of Python on arrays.
@@ -249,10 +249,26 @@ MISTAKES = {
     "strategy called": (lambda: plain(DATA), ("be a run", "Type: bp.train(strategy, data)")),
     "swapped": (
         lambda: bp.train(DATA, plain),
-        ("The strategy comes first", "bp.train(strategy, data)"),
+        ("The strategy comes first, then the data", "bp.train(strategy, data)"),
     ),
     "data by name": (lambda: bp.train(plain, "AAPL"), ("bp.Data.from_frames({symbol: frame})",)),
     "data as Series": (lambda: bp.train(plain, CLOSE), ("bp.Data.from_frames({symbol: frame})",)),
+    "data as a path": (
+        lambda: bp.train(plain, "prices.csv"),
+        ("Read the file first", "bp.Data.from_csv('prices.csv')"),
+    ),
+    "costs as a dict": (
+        lambda: bp.test(plain, DATA, costs={"fees": 0.001}),
+        ("name assets of the data (IBM)", "Type: costs=bp.Costs(fees=0.001)"),
+    ),
+    "costs of a wrong asset": (
+        lambda: bp.test(plain, DATA, costs={"IBN": bp.Costs()}),
+        ("Did you mean 'IBM'?",),
+    ),
+    "scores as a table": (
+        lambda: bp.plot.heatmap(pd.DataFrame(np.eye(3), columns=np.array([5, 10, 20]))),
+        ("as in scores[5]", "scores.stack()"),
+    ),
     "costs as a number": (lambda: bp.train(plain, DATA, costs=0.001), ("bp.Costs(fees=0.001)",)),
     "objective": (lambda: bp.train(plain, DATA, objective="sharp"), ("Did you mean 'sharpe'?",)),
     "method": (lambda: bp.train(plain, DATA, method="grid"), ("'ascent', 'brute', 'genetic'",)),
@@ -268,8 +284,16 @@ MISTAKES = {
         ("no step with a usable objective", "trades a step, and min_trades=999 wants more"),
     ),
     "fees in percent": (
-        lambda: bp.train(plain, DATA, costs=bp.Costs(fees=5)),
-        ("no step with a usable objective", "trades a step, the best objective is 0"),
+        lambda: bp.train(plain, DATA, costs=bp.Costs(fees=0.05)),
+        ("fees is a share of the money of each order", "5 % of it", "For 0.05 % type fees=0.0005"),
+    ),
+    "slippage in percent": (
+        lambda: bp.Costs(slippage=0.1),
+        ("slippage is a share of the money", "For 0.1 % type slippage=0.001"),
+    ),
+    "fees of a portfolio in percent": (
+        lambda: bp.PF.from_signals(CLOSE, CLOSE > 5, fees=0.1),
+        ("fees is a share of the money", "10 % of it", "For 0.1 % type fees=0.001"),
     ),
     "never trades": (
         lambda: trained(lambda s, d: s.enter_long(s.close < 0)),
@@ -278,7 +302,22 @@ MISTAKES = {
     # Periods.
     "start after the last bar": (lambda: bp.train(plain, DATA, start="2030"), PERIOD),
     "end before the first bar": (lambda: bp.test(plain, DATA, end="1990"), PERIOD),
-    "start after end": (lambda: bp.train(plain, DATA, start="2010", end="2005"), PERIOD),
+    "start after end": (
+        lambda: bp.train(plain, DATA, start="2010", end="2005"),
+        (*PERIOD[:2], "('2010', '2005')", "the earlier one as start"),
+    ),
+    "a day that no month has": (
+        lambda: bp.signals(plain, DATA, end="2012-6-31"),
+        ("end must be a date that there is", "'2012-6-31'", "end='2000-03-01'"),
+    ),
+    "a year as a number": (
+        lambda: bp.train(plain, DATA, end=2009),
+        ("end must be a date that there is", "Type for example end='2009'"),
+    ),
+    "a day as a number": (
+        lambda: bp.train(plain, DATA, start=20050131),
+        ("start must be a date", "Type for example start='20050131'"),
+    ),
     "period of a walk-forward": (lambda: bp.walk_forward(plain, DATA, start="2030"), PERIOD),
     "start that is no date": (lambda: bp.train(plain, DATA, start="foo"), ("'2000-03-01'",)),
     "too few bars": (
@@ -293,7 +332,7 @@ MISTAKES = {
     ),
     "not adjusted": (
         lambda: bp.Data.from_frames({"X": split()}),
-        ("X are not adjusted", "part by 100%", "Pass adjust=True"),
+        ("X are not adjusted", "part by 100% at 20", "Pass adjust=True"),
     ),
     "no adjusted close": (
         lambda: bp.Data.from_frames({"X": FRAME}, adjust=True),

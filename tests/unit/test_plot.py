@@ -381,7 +381,7 @@ def test_the_page_of_a_choice_shows_choice_pictures_and_scores(tmp_path: Path) -
     path = chosen.report(tmp_path / "deep" / "choice.html")
     text = path.read_text(encoding="utf-8")
     assert path.stat().st_size < 2_000_000
-    for part in ("Choice", "Pictures", "Highest scores", "robustness", "sliders"):
+    for part in ("Choice", "Pictures", "Highest scores", "robustness", "sliders", "smoothed"):
         assert part in text
     assert "<a>" not in text.replace("<a>", "", 0).split("<main>")[1].replace("<a href", "")
     assert f"{scores.max():.3f}"[:5] in text

@@ -352,10 +352,10 @@ class TestCostsMustBeKnown:
 
 
 class TestNumbersOfOtherKinds:
-    @pytest.mark.parametrize("value", [Decimal("0.1"), Fraction(1, 10), np.float32(0.1), 0.1])
+    @pytest.mark.parametrize("value", [Decimal("0.01"), Fraction(1, 100), np.float32(0.01), 0.01])
     def test_are_taken(self, value):
-        assert float(bp.Costs(fees=value).fees) == pytest.approx(0.1)
-        right = PF.from_signals(CLOSE, ENTRIES, fees=0.1).value.iloc[-2]
+        assert float(bp.Costs(fees=value).fees) == pytest.approx(0.01)
+        right = PF.from_signals(CLOSE, ENTRIES, fees=0.01).value.iloc[-2]
         found = PF.from_signals(CLOSE, ENTRIES, fees=value).value.iloc[-2]
         assert found == pytest.approx(right, rel=1e-6)
 

@@ -10,6 +10,8 @@ import pytest
 from broadpeak import PF, Portfolio
 
 T, F = True, False
+# Round fees and slippage of a tenth, so that figures can be told at a glance.
+pytestmark = pytest.mark.filterwarnings("ignore:.* is a share of the money:UserWarning")
 
 
 def run(close, entries=None, exits=None, **options):

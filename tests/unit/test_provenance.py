@@ -331,6 +331,26 @@ class TestSample:
         longer = bp.Data.from_frames({"X": X.assign(volume=5.0)})
         assert test(swing, longer, path).facts["same_prices"] is True
 
+    def test_whoever_deletes_the_costs_of_a_file_hears_of_no_other_prices(self, tmp_path):
+        """The lines say which assets the fingerprint is of."""
+        path = train().to_par(tmp_path / "a.par")
+        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+        kept = [line for line in lines if not line.startswith("# costs:")]
+        assert len(kept) == len(lines) - 1
+        path.write_text("".join(kept), encoding="utf-8")
+        assert test(swing, ONE, path).facts["same_prices"] is None
+
+    def test_some_of_the_bars_of_the_training_say_nothing_of_its_prices(self, tmp_path):
+        path = train().to_par(tmp_path / "a.par")
+        for data in (ONE[X.index[150] :], ONE[: X.index[200]]):
+            assert test(swing, data, path).facts["same_prices"] is None
+            assert bp.signals(swing, data, path).attrs["same_prices"] is None
+        halved = X.assign(**{name: X[name] / 2 for name in ("open", "high", "low", "close")})
+        data = bp.Data.from_frames({"X": halved})
+        assert bp.signals(swing, data, path).attrs["same_prices"] is False
+        assert bp.signals(swing, ONE, path).attrs["same_prices"] is True
+        assert bp.signals(swing, ONE).attrs["same_prices"] is None
+
     def test_numbers_of_bars_are_not_dates(self, tmp_path):
         data = bp.Data.from_frames({"X": make_frame(1, index=pd.RangeIndex(N))})
         other = bp.Data.from_frames({"X": make_frame(9, index=pd.RangeIndex(N))})
@@ -465,7 +485,21 @@ class TestReplay:
                 assert str(due["next_order"]).startswith("enter") == came.any()
                 n_held += held != 0
             assert n_held > 20
-            assert due["trained"] == wf.provenance.trained
+            # The last training, which has seen the last bar of all, rules what comes after it.
+            assert due["trained"] == wf.trainings[-2].provenance.trained
+            assert bp.signals(swing, ONE, wf)["trained"].tolist() == [wf.provenance.trained]
+
+    def test_signals_name_the_training_that_rules_their_bar(self, tmp_path):
+        run = walk()
+        run.to_par(tmp_path)
+        periods = [one.provenance.trained for one in run.trainings]
+        for params in (run, tmp_path):
+            for number, row in run.cycles.dropna(subset=["test_start"]).reset_index().iterrows():
+                due = quiet(
+                    bp.signals, swing, ONE, params, end=row["test_start"] + pd.Timedelta(9, "D")
+                )
+                assert due["trained"].tolist() == [periods[number]]
+            assert quiet(bp.signals, swing, ONE, params)["trained"].tolist() == periods[-1:]
 
 
 class TestFolders:

@@ -100,6 +100,7 @@ def test_bars_before_the_training_are_not_called_in_sample(data: bp.Data, tmp_pa
     trained = bp.train(momentum, data, start="2006-01-01")
     text = trained.report(tmp_path / "a.html", verdict=False).read_text(encoding="utf-8")
     assert "Chosen, all bars" in text
+    assert ">partly in sample<" in text
     assert "the values were chosen on them. The others were not seen.</p>" in text
     assert "before the training" in text
     assert "Test, in sample" not in text

@@ -80,10 +80,57 @@ def test_months_are_those_of_the_account_and_years_say_their_sample(tested: bp.P
         assert values(row)[3] == pytest.approx(held.yearly_returns()[year] * 100)
         expected = [None if math.isnan(one) else one * 100 for one in months.loc[year]]
         assert values(row)[4:] == pytest.approx(expected)
-    assert "not compounded" in shown.note
+    assert "of the capital, not compounded; Hold: of the value before" in shown.note
     losses = [cell for row in shown.rows for cell in row[4:] if cell.value and cell.value < 0]
     assert losses
     assert all(cell.shade < 0 for cell in losses)
+
+
+def test_a_year_of_which_only_trained_bars_were_traded_is_in_sample(tested: bp.Portfolio) -> None:
+    """The account begins in the middle of a year, and so does the training."""
+    first, *_, last = tested.index
+    assert first.day_of_year > 60
+    trained = Span("in sample", first, pd.Timestamp("2006-12-31"))
+    (section,) = months_section("Account", tested, None, trained=trained)
+    assert [row[1] for row in table(section).rows] == ["in", "in", "in", "out", "out"]
+    trained = Span("in sample", first + pd.Timedelta(days=20), last)
+    (section,) = months_section("Account", tested, None, trained=trained)
+    assert [row[1] for row in table(section).rows] == ["partly", "in", "in", "in", "in"]
+
+
+def test_a_walk_forward_that_is_traded_again_has_no_bar_in_sample(
+    data: bp.Data, tmp_path: Path
+) -> None:
+    """Its last training saw most of these bars, but its values trade none of them."""
+    walk = bp.walk_forward(momentum, data, cycles=3, min_trades=0)
+    replayed = bp.test(momentum, data, walk)
+    text = replayed.report(tmp_path / "page.html", verdict=False).read_text(encoding="utf-8")
+    assert "momentum: test, out of sample" in text
+    assert "Months and years" in text
+    assert ">Sample<" not in text
+    text = bp.test(momentum, data, walk.trainings[0]).report(tmp_path / "page.html", verdict=False)
+    assert ">Sample<" in text.read_text(encoding="utf-8")
+
+
+def test_one_account_of_several_is_named_by_all_of_them(
+    tested: bp.Portfolio, tmp_path: Path
+) -> None:
+    assert set(tested.worst_drawdowns()["column"]) == {"group"}
+    assert set(tested.components["IBM"].worst_drawdowns()["column"]) == {"IBM"}
+    close = bp.Data.sample().close["2010":"2011"]  # type: ignore[misc]
+    pf = bp.Portfolio.from_signals(close, close > close.shift(20), group_by=True)
+    text = pf.report(tmp_path / "page.html", verdict=False).read_text(encoding="utf-8")
+    assert "AAPL, IBM, MSFT, 2010-01-04 to" in text
+
+
+def test_one_account_is_judged_as_one_trial_and_its_page_says_so(tmp_path: Path) -> None:
+    """Whoever chose it after a sweep must not read "pass" as if nothing else had been tried."""
+    close = bp.Data.sample("IBM").close["2004":"2012"]  # type: ignore[misc]
+    pf = bp.Portfolio.from_signals(close, close > close.shift(60), close < close.shift(60))
+    text = pf.report(tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "Judged as the only one that was tried" in text
+    text = pf.report(tmp_path / "page.html", verdict=False).read_text(encoding="utf-8")
+    assert "Judged as the only one" not in text
 
 
 def test_years_have_no_sample_where_all_are_alike(tested: bp.Portfolio) -> None:

@@ -82,6 +82,22 @@ def test_backtests_are_those_that_test_gives(training: bp.Training, data: bp.Dat
     assert training.period == (data.index[60], pd.Timestamp("2007-12-31"))
 
 
+@pytest.mark.parametrize("sizing", ["unit", "script", "money", "equity"])
+def test_the_defaults_are_traded_on_the_terms_of_the_choice(data: bp.Data, sizing: str) -> None:
+    """Also where lots were trained on and the strategy sets none."""
+    training = bp.train(momentum, data, sizing=sizing, end="2008-12-31", costs=bp.Costs(fees=0.001))
+    found = training.backtests
+    assert found.chosen_unseen is not None
+    assert found.defaults_unseen is not None
+    for one, other in (
+        (found.chosen, found.defaults),
+        (found.chosen_unseen, found.defaults_unseen),
+    ):
+        assert one.facts["sizing"] == {"unit": "money"}.get(sizing, sizing)
+        for name in ("sizing", "capital", "whole", "costs"):
+            assert one.facts[name] == other.facts[name]
+
+
 def test_backtests_run_once_and_again_when_something_changed(data: bp.Data) -> None:
     training = bp.train(momentum, data.select("IBM"), costs=bp.Costs(fees=0.001))
     CALLS.clear()

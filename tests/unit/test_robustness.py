@@ -15,6 +15,7 @@ from broadpeak._search.searchspace import Dimension
 from broadpeak._simulation.costs import scaled
 from broadpeak._training.components import bars_of
 from broadpeak._validation import robustness
+from broadpeak._validation.curves import chosen_curve, walked_curve
 from broadpeak._validation.robustness import TESTS, robustness_tests
 
 NOISE, LATE, COSTS, STEP, HALVES = TESTS
@@ -116,6 +117,7 @@ def test_costs_are_doubled(training):
     )
 
 
+@pytest.mark.filterwarnings("ignore:slippage is a share of the money:UserWarning")
 def test_what_is_received_is_not_doubled():
     costs = bp.Costs(fees=0.0005, roll_long=-0.01, roll_short=0.02, slippage=0.6, lot_amount=3)
     assert scaled(costs, 2.0) == bp.Costs(
@@ -192,7 +194,7 @@ def test_a_bad_half_is_judged_by_what_chance_does(first, second, status):
     noise = np.random.default_rng(0).normal(size=252)
     noise = (noise - noise.mean()) / noise.std(ddof=1)
     made = np.concatenate([noise + annual / math.sqrt(252) for annual in (first, second)])
-    traded = robustness._Traded(made, 10, 1.0, 1.0, 252.0)
+    traded = robustness._Traded(made, 10, 1.0, 252.0)
     figure, threshold, found, _ = robustness._halves(traded)
     assert figure == pytest.approx(min(first, second))
     assert (threshold, found) == (0.0, status)
@@ -328,8 +330,7 @@ def stitched(wf, shift):
         s.enter_short(below, stop=0.02 * s.close)
 
     start = cycles["test_start"].iloc[0]
-    portfolio = quiet(bp.test, once, DATA, costs=FEES, start=start, sizing="script")
-    return returns(portfolio, X["close"][start:].to_numpy())
+    return quiet(bp.test, once, DATA, costs=FEES, start=start, sizing="money").returns.to_numpy()
 
 
 def test_a_walk_forward_keeps_the_values_of_each_cycle(walked):
@@ -370,6 +371,35 @@ def test_a_rerun_is_the_stitched_test(border, horizon):
     assert tested.returns == pytest.approx(total.to_numpy(), abs=1e-12)
     assert late.n_trades > 0
     assert late.sharpe != tested.sharpe
+
+
+@bp.strategy(lookback=LOOKBACK)
+def both_sized(s):
+    """Two components, of which each trade has lots of its own."""
+    for _ in s.loop():
+        s.lots = np.where(s.close > bp.sma(s.close, 20), 2.0, 1.0)
+        orders(s, s.optimize(10, 4, 20, 2, name="days"))
+
+
+@pytest.mark.parametrize("sizing", ["unit", "script", "money", "equity"])
+@pytest.mark.parametrize("select", ["hill", "ensemble"])
+def test_what_is_rerun_is_what_the_verdict_judges(sizing, select):
+    """One rule for both: unchanged, a rerun has the returns of the account that is judged."""
+    data = bp.Data.from_frames({"X": X, "Y": frame(seed=2).iloc[::2]})
+    method = {"hill": "ascent", "ensemble": "brute"}[select]
+    options = {"costs": FEES, "method": method, "select": select}
+    trained = quiet(bp.train, both_sized, data, sizing=sizing, **options)
+    walked = quiet(bp.walk_forward, both_sized, data, cycles=3, sizing=sizing, **options)
+    for result, judged in (
+        (trained, chosen_curve(trained, data)),
+        (walked, walked_curve(walked, data)),
+    ):
+        again = robustness._Rerun.of(result)
+        found = again.trade(again.orders())
+        assert found.returns == pytest.approx(judged.returns, abs=1e-12)
+        assert found.n_trades == judged.n_trades > 10
+        sharpe_ratio = quiet(bp.validate, result, n_permutations=1).sharpe
+        assert found.sharpe == pytest.approx(sharpe_ratio, rel=1e-9)
 
 
 def test_nothing_is_held_over_a_border_that_closes():

@@ -358,10 +358,16 @@ def test_the_text_of_a_selection_is_short_and_says_what_is_wrong():
     spiked.loc[(2, 2)] = 50.0
     chosen = bp.select(spiked)
     assert chosen.robustness > 0.5  # the spike elsewhere does not count against the choice
-    assert str(chosen).startswith("a=6, b=4: score -0.")
+    assert str(chosen).startswith("a=6, b=4: score ")
+    # What the chosen combination scored is one figure, what it was chosen by is another.
+    assert chosen.plain_score == spiked.loc[(6, 4)] != chosen.score
+    assert f": score {chosen.plain_score:.4g}, smoothed {chosen.score:.4g}, rob" in str(chosen)
+    flat = bp.select(spiked, method="plateau")
+    assert f", mean of the plateau {flat.score:.4g}" in str(flat)
     assert "(highest score 50 at a=2, b=2)" in str(chosen)
     assert "Low robustness" not in str(chosen)
     alone = bp.select(spiked, method="peak")
+    assert str(alone).startswith("a=2, b=2: score 50, robustness")
     assert alone.robustness == 0 or alone.robustness < 0.05
     assert "Low robustness: the scores beside this choice do not carry it." in repr(alone)
     assert len(repr(alone)) < 200

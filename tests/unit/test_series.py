@@ -502,7 +502,8 @@ class TestStores:
         """Return what the evaluations of A are known by."""
         from broadpeak._store.fingerprint import fingerprint
         from broadpeak._training.evaluation import discover_all
-        from broadpeak._training.train import TrainOptions, _setup, _views, plan_training
+        from broadpeak._training.train import _setup, _views, plan_training
+        from broadpeak._training.trainoptions import TrainOptions
 
         plan = plan_training(strategy, data, TrainOptions())
         views = _views(plan, plan.windows(None, options.get("end")))

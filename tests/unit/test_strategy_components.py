@@ -567,9 +567,9 @@ class TestSignals:
         told = {"capital": 5_000.0, "whole": True, "sizing": "equity"}
         row = bp.signals(self.at_last(enter_long={}), BOTH.select("X"), **told).iloc[0]
         assert row["lots"] == np.floor(5_000 / row["close"])
-        costs = bp.Costs(fees=0.1, lot_amount=2)
+        costs = bp.Costs(fees=0.01, lot_amount=2)
         row = bp.signals(self.at_last(enter_long={}), BOTH.select("X"), costs=costs).iloc[0]
-        assert row["lots"] == pytest.approx(10_000 / row["close"] / 1.1 / 2)
+        assert row["lots"] == pytest.approx(10_000 / row["close"] / 1.01 / 2)
 
     def test_end(self):
         one = BOTH.select("X")

@@ -13,7 +13,8 @@ import pytest
 import broadpeak as bp
 from broadpeak._training import evaluation as evaluation_module
 from broadpeak._training import train as training_module
-from broadpeak._training.train import TrainingTask, TrainOptions, plan_training, train_many
+from broadpeak._training.train import TrainingTask, plan_training, train_many
+from broadpeak._training.trainoptions import TrainOptions
 
 DATA = bp.Data.sample("IBM")["2004":"2007"]
 

@@ -142,6 +142,7 @@ def test_a_walk_is_judged_by_its_tests() -> None:
     assert verdict.tests.loc["out of sample: break-even", "status"] == "fail"
 
 
+@pytest.mark.filterwarnings("ignore:fees is a share of the money:UserWarning")
 def test_costs_that_eat_the_edge_are_no_edge() -> None:
     """What is judged is what is left after costs."""
     data = wave()
@@ -419,6 +420,18 @@ def test_samples_need_the_finer_prices() -> None:
         bp.validate(training)
     verdict = sound(bp.validate(training, data=fine, n_permutations=19))
     assert verdict.n_bars == 600 - 30
+
+
+def test_holding_is_on_the_bars_that_are_traded_also_with_samples() -> None:
+    fine = noise(2400, index=pd.date_range("2020", periods=2400, freq="h"))
+    training = train(fine, samples=("4h", 4), end="2020-03-01")
+    row = bp.validate(training, data=fine, n_permutations=9).tests.loc[
+        "on unseen bars: buy and hold"
+    ]
+    close = fine.resample("4h").close["2020-03-02":]  # type: ignore[misc]  # labels are dates
+    change = close.pct_change().fillna(0.0)
+    known = change.mean() / change.std() * math.sqrt(6 * 365.25)
+    assert row["threshold"] == pytest.approx(known, rel=0.01)
 
 
 # ------------------------------------------------------------------ what it keeps and counts

@@ -30,7 +30,7 @@ from broadpeak._cli.commands import (
 )
 from broadpeak._cli.usage import in_options
 from broadpeak._cli.users_code import place_of
-from broadpeak.errors import BroadpeakError, TaskError
+from broadpeak.errors import BroadpeakError, ParFileError, TaskError
 
 DEBUG = "--debug"
 
@@ -101,7 +101,8 @@ def _one_line(error: Exception) -> str:
     if isinstance(error, BroadpeakError):
         said = in_options(said)
     text = " ".join(said.split()) or "no message"
-    place = place_of(error)
+    # What is wrong with a parameter file is not in the line that asks for a parameter.
+    place = "" if isinstance(error, ParFileError) else place_of(error)
     at = f" At {place}" if place else ""
     if isinstance(error, BroadpeakError) and not isinstance(error, TaskError):
         return f"error: {text}{at}"

@@ -74,10 +74,14 @@ def function(target: str) -> Callable[..., object]:
         for key, value in vars(module).items()
         if callable(value) and getattr(value, "__module__", "") == module.__name__
     ]
+    if not name and len(known) == 1:
+        name = known[0]
     if name in known:
         found: Callable[..., object] = getattr(module, name)
         return found
     listed = ", ".join(sorted(known)) or "none"
+    if not name:
+        raise typer.BadParameter(f"must name one function of {file}: {listed}.")
     hint = did_you_mean(name, known)
     raise typer.BadParameter(
         f"there is no function {name!r} in {file}. It has: {listed}. {hint}".rstrip()
@@ -159,7 +163,8 @@ def _module(file: str, target: str, what: str) -> ModuleType:
     """Return the user's file as a module, or say what is wrong with its name."""
     path = Path(file)
     if path.suffix != ".py":
-        raise typer.BadParameter(f"must be FILE.py:{what}, got {shown(target)}.")
+        hint = f" Type: {file}.py" if is_file(f"{file}.py") else ""
+        raise typer.BadParameter(f"must be FILE.py:{what}, got {shown(target)}.{hint}")
     if not is_file(path):
         raise typer.BadParameter(f"there is no file {shown(file)}.")
     return _load(path)

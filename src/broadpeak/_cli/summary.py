@@ -227,6 +227,17 @@ def terms(portfolio: bp.Portfolio) -> list[str]:
     return [", ".join(parts), ""]
 
 
+def changed_prices(same: bool | None) -> list[str]:
+    """Return the warning that values are traded on other prices than they were trained on."""
+    return [_CHANGED] if same is False else []
+
+
+_CHANGED = (
+    "The bars that the values were trained on have other prices here: adjusted anew, not adjusted "
+    "(--adjust), or of another source. Values that fit the old ones may not fit these. Train again."
+)
+
+
 def _from(source: object) -> str:
     places = {
         "training": "the training",

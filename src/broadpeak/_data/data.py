@@ -28,7 +28,7 @@ from broadpeak._prices.resample import Rule, resample_bars
 from broadpeak._prices.schema import FIELDS, bars_of, frames_of
 from broadpeak._prices.slicing import positions
 from broadpeak._prices.table import PriceTable
-from broadpeak.errors import DataError, ParamTypeError, broken_rule
+from broadpeak.errors import DataError, ParamTypeError, broken_rule, warn
 from broadpeak.types import AnyArray, FloatArray, ParamValues
 
 File: TypeAlias = "str | Path | IO[Any]"
@@ -258,7 +258,10 @@ class Data:
             dates, columns, sep, decimal, thousands, symbol_column=symbol_column
         )
         frames = many_files.read_frames(path, symbol, options)
-        return cls(_checked(frames, len(frames) == 1, calendar, adjust, missing))
+        table = _checked(frames, len(frames) == 1, calendar, adjust, missing)
+        if symbol is None:
+            _tell_of_parts(table)
+        return cls(table)
 
     @classmethod
     def from_parquet(
@@ -312,7 +315,10 @@ symbol_column
         dates = DateOptions(tz, date_column, date_format, dayfirst)
         options = vendor_table.TableOptions(dates, columns, symbol_column=symbol_column)
         frames = many_files.read_frames(path, symbol, options, read=_read_parquet)
-        return cls(_checked(frames, len(frames) == 1, calendar, adjust, missing))
+        table = _checked(frames, len(frames) == 1, calendar, adjust, missing)
+        if symbol is None:
+            _tell_of_parts(table)
+        return cls(table)
 
     @classmethod
     def from_yfinance(
@@ -903,6 +909,18 @@ def _checked(
         for symbol, frame in frames.items()
     }
     return _aligned(bars, calendar, single=single)
+
+
+def _tell_of_parts(table: PriceTable) -> None:
+    """Warn of symbols of which no two have a bar in common: parts of one series, most likely."""
+    close = table.fields["close"]
+    if len(close) > 1 and (np.isfinite(close).sum(axis=0) == 1).all():
+        names = ", ".join(map(str, table.symbols[:5])) + (", …" if len(table.symbols) > 5 else "")
+        warn(
+            f"No two of the {len(close)} symbols ({names}) have a bar in common. If the files are "
+            "parts of one series, name it: pass symbol='SPX'.",
+            UserWarning,
+        )
 
 
 def _aligned(bars: dict[Hashable, Bars], calendar: str, *, single: bool) -> PriceTable:

@@ -43,7 +43,7 @@ from broadpeak._portfolio.records import drawdowns_frame, trades_frame
 from broadpeak._portfolio.streamed import Block, KeptMetrics
 from broadpeak._run.keeping import Best, check_reducer
 from broadpeak._simulation._kernels.layout import ONE_COLUMN, Groups
-from broadpeak._simulation.costs import scaled
+from broadpeak._simulation.costs import LARGE_SHARE, scaled, tell_of_large_share
 from broadpeak._simulation.fills import Fills
 from broadpeak._simulation.plans import Floor, Plan
 from broadpeak._simulation.rules import Setting
@@ -289,6 +289,10 @@ class Portfolio:
         # One column, which is most of what is asked for, needs nothing to be matched.
         if sl_stop is not None or tsl_stop is not None:
             tell_of_wide_stops(stop_unit, sl_stop=sl_stop, tsl_stop=tsl_stop)
+        if type(fees) is float and fees >= LARGE_SHARE:
+            tell_of_large_share("fees", fees)
+        if type(slippage) is float and LARGE_SHARE <= slippage < 1.0:
+            tell_of_large_share("slippage", slippage)
         if (
             short_entries is None
             and short_exits is None
@@ -392,8 +396,12 @@ class Portfolio:
         if n > 1:
             groups = Groups.of_codes(np.zeros(n, dtype=np.int64), 1, shared=False)
         account = None
+        if n > 1 and columns is not None:
+            # One account of several columns goes by none of their names, as with group_by=True.
+            account = columns.unique()
+            if len(account) > 1:
+                account = pd.Index(["group"])
         if members is not None and columns is not None:
-            account = columns[:1]
             columns = pd.MultiIndex.from_arrays(
                 [columns, [*members]], names=["component", "member"]
             )

@@ -80,7 +80,7 @@ def fields_of(symbol: object, frame: pd.DataFrame, *, adjust: bool) -> dict[str,
         field: _numbers(symbol, str(frame.columns[position]), frame.iloc[:, position])
         for field, position in positions.items()
     }
-    return _adjusted(symbol, fields, adjust=adjust)
+    return _adjusted(symbol, fields, frame.index, adjust=adjust)
 
 
 def _positions(symbol: object, frame: pd.DataFrame) -> dict[str, int]:
@@ -136,12 +136,12 @@ def _others(symbol: object, frame: pd.DataFrame) -> dict[str, FloatArray]:
 
 
 def _adjusted(
-    symbol: object, fields: dict[str, FloatArray], *, adjust: bool
+    symbol: object, fields: dict[str, FloatArray], index: Index, *, adjust: bool
 ) -> dict[str, FloatArray]:
     adjusted = fields.pop("adjclose", None)
     if not adjust:
         if adjusted is not None:
-            _tell_of_jumps(symbol, fields["close"], adjusted)
+            _tell_of_jumps(symbol, fields["close"], adjusted, index)
         return fields
     if adjusted is None:
         rule = "have a column 'Adj Close' for adjust=True"
@@ -159,7 +159,7 @@ _JUMP = 0.05
 """Beyond this share in one bar it is no dividend: a split, most likely."""
 
 
-def _tell_of_jumps(symbol: object, close: FloatArray, adjusted: FloatArray) -> None:
+def _tell_of_jumps(symbol: object, close: FloatArray, adjusted: FloatArray, index: Index) -> None:
     """Warn of prices as traded, in which splits look like losses."""
     with np.errstate(all="ignore"):  # what is no price is refused afterwards
         ratio = adjusted / close
@@ -169,10 +169,15 @@ def _tell_of_jumps(symbol: object, close: FloatArray, adjusted: FloatArray) -> N
         bar = int(jumps.argmax()) + 1
         warn(
             f"The prices of {symbol} are not adjusted: close and adjusted close part by "
-            f"{jumps[bar - 1]:.0%} at bar {bar}, which looks like a gain or loss and is a split or "
-            "dividend. Pass adjust=True.",
+            f"{jumps[bar - 1]:.0%} at {_place(index, bar)}, which looks like a gain or loss and is "
+            "a split or dividend. Pass adjust=True.",
             UserWarning,
         )
+
+
+def _place(index: Index, bar: int) -> str:
+    label = index[bar]
+    return str(label).removesuffix(" 00:00:00") if isinstance(label, pd.Timestamp) else f"bar {bar}"
 
 
 def check_index(symbol: object, index: Index, repeated: str = "") -> None:

@@ -56,6 +56,7 @@ _PARTLY = (
     "The values were chosen on some of these bars, which tell nothing about luck. Test them on the "
     "others alone (start=…), or judge the training: training.report(path)."
 )
+MOST_NAMED = 5  # columns of an account in the line under its title
 _HELD = "the same symbols, equal amounts, the same costs"
 _HELD_CLOSE = "all cash at the first close, in equal amounts, without costs"
 
@@ -91,7 +92,7 @@ def portfolio_report(
     """Write the page of any account and return its path."""
     name = title or str(account.facts.get("strategy", "")) or "Portfolio"
     made = settings_section({name: str(text) for name, text in environment.items()})
-    judged = verdict_section(*_judged(account, wanted=verdict), _sample(account))
+    judged = verdict_section(*_judged(account, wanted=verdict), _sample(account), is_alone=True)
     return _write(path, account, held, name, (judged, made), None, environment)
 
 
@@ -128,7 +129,10 @@ def _write(
     beside = dict(shown)
     if defaults is not None:
         shown["Defaults"] = defaults
-    spans = [] if origin is None else sample_spans(origin.period, tested.index)
+    # A walk-forward run traded again has bars of its last training, but trades each of them with
+    # the values of an earlier one.
+    is_unseen = sample == "out of sample"
+    spans = [] if origin is None or is_unseen else sample_spans(origin.period, tested.index)
     trained = next((span for span in spans if span.colour), None)
     lead = IN_SAMPLE if sample == "in sample" else ""
     if sample == "partly in sample":
@@ -136,9 +140,7 @@ def _write(
     sections = [
         ends[0],
         result_section(called, tested, held, _terms(facts), how=_HELD if facts else _HELD_CLOSE),
-        account_section(
-            shown, spans=spans if sample != "out of sample" else [], lead=lead, title=_title(sample)
-        ),
+        account_section(shown, spans=spans, lead=lead, title=_title(sample)),
         *months_section(called, tested, held, trained=trained),
         falls_section(beside),
         trade_section(tested),
@@ -148,7 +150,11 @@ def _write(
     if facts.get("params"):
         sections.append(parameter_section(facts["params"], {} if origin is None else origin.rows()))
     sections.append(ends[1])
-    who = ", ".join(tested.components) or str(tested.columns[0])
+    columns = [
+        " / ".join(map(str, one if isinstance(one, tuple) else (one,))) for one in tested.columns
+    ]
+    more = f" and {len(columns) - MOST_NAMED} more" if len(columns) > MOST_NAMED else ""
+    who = ", ".join(tested.components) or f"{', '.join(columns[:MOST_NAMED])}{more}"
     period = f"{moment(tested.index[0])} to {moment(tested.index[-1])}"
     heading = f"{name}: test, {sample}" if sample else f"{name}: test"
     return write_page(path, heading, f"{who}, {period}", sections, footer(environment))
@@ -170,4 +176,6 @@ def _terms(facts: Mapping[str, Any]) -> list[str]:
     if facts.get("costs_from"):
         source = str(facts["costs_from"])
         lines.append(f"costs: {_SOURCES.get(source, source)}")
+    if facts.get("same_prices") is False:
+        lines.append("the bars of the training have other prices here than it had")
     return lines

@@ -66,7 +66,11 @@ def months_section(
     months, years = account.monthly_returns(), pd.Series(account.yearly_returns())
     others = None if held is None else pd.Series(held.yearly_returns())
     columns = ["Year", "Total", *(["Hold"] if others is not None else []), *MONTHS]
-    samples = None if trained is None else [_sample(year, trained) for year in months.index]
+    samples = (
+        None
+        if trained is None
+        else [_sample(account.index, year, trained) for year in months.index]
+    )
     if samples is not None and len(set(samples)) > 1:
         columns.insert(1, "Sample")
     else:
@@ -81,7 +85,10 @@ def months_section(
         if others is not None:
             cells.append(_share(others.get(year), 0.0))
         rows.append([*cells, *(_share(value, size, 1) for value in row.to_numpy(dtype=float))])
-    note = f"In percent of {_base(account)}. A year at either end may be a part of one."
+    other = (
+        f"; Hold: of {_base(held)}" if held is not None and _base(held) != _base(account) else ""
+    )
+    note = f"In percent of {_base(account)}{other}. A year at either end may be a part of one."
     table = Table(columns, rows, [LEFT, *[RIGHT] * (len(columns) - 1)], note=note, dense=True)
     drawn = {name: years}
     if others is not None:
@@ -110,13 +117,18 @@ def _share(value: float | None, full: float, places: int = 1) -> Cell:
     return Cell(text, float(value) * 100, shade)
 
 
-def _sample(year: int, trained: Span) -> str:
-    first, last = (pd.Timestamp(str(label)) for label in (trained.first, trained.last))
-    begin, end = pd.Timestamp(year=year, month=1, day=1), pd.Timestamp(year=year, month=12, day=31)
-    begin, end = (one.tz_localize(first.tz) for one in (begin, end))
-    if end < first or begin > last:
-        return "out"
-    return "in" if begin >= first and end <= last else "partly"
+def _sample(index: pd.Index, year: int, trained: Span) -> str:
+    """Return how many of the bars of a year that the account has were trained on."""
+    dates = pd.DatetimeIndex(index.to_timestamp() if isinstance(index, pd.PeriodIndex) else index)
+    own = dates[dates.year == year]
+    first, last = (_moment(label, own) for label in (trained.first, trained.last))
+    inside = (own >= first) & (own <= last)
+    return "in" if inside.all() else "partly" if inside.any() else "out"
+
+
+def _moment(label: object, index: pd.DatetimeIndex) -> pd.Timestamp:
+    moment = pd.Timestamp(str(label))
+    return moment if moment.tz is not None or index.tz is None else moment.tz_localize(index.tz)
 
 
 def falls_section(accounts: Mapping[str, Portfolio]) -> Section:

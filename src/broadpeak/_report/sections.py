@@ -38,6 +38,7 @@ from broadpeak._report.wording import DASH, count, moment, money, number, percen
 from broadpeak._training.strategy import Strategy
 
 PRICE_CHARTS = 6
+WIDE = 9  # columns that fit a page; more of them stand closer
 FEWEST_DRAWN = 5  # closed trades in a picture
 MOST_TRADES = 1_000
 SHOWN_TRADES = 20  # before a button shows the others
@@ -87,7 +88,7 @@ def account_section(
     parts: list[Part] = [
         equity or Chart(equity_figure(lines, spans=spans), f"Account value at the end. {ends}."),
         Chart(drawdown_figure(lines), f"Largest fall below the last peak. {falls}."),
-        metrics_table(metrics, compounds=next(iter(accounts.values())).compounds),
+        metrics_table(metrics, {name: one.compounds for name, one in accounts.items()}),
     ]
     return Section(title, parts, lead)
 
@@ -107,29 +108,46 @@ def result_section(
     return Section("Result", [Cards(cards)])
 
 
+_BASES = {True: "the value before each bar", False: "the capital, which do not compound"}
+
+
+def trades_text(number: float) -> str:
+    """Return a number of trades in words."""
+    return f"{count(number)} trade{'' if number == 1 else 's'}"
+
+
 def result_card(title: str, account: Portfolio, lines: Sequence[str]) -> Card:
     metrics = metrics_of(account)
     sharpe, fall = ratio(metrics["sharpe_ratio"]), percent(metrics["max_drawdown"])
     yearly = f", {percent(metrics['annual_return'])} a year"
     text = [f"Sharpe ratio {sharpe}, largest drawdown {fall}"]
     if lines or len(account.trades) > 1:
-        text.append(f"{count(metrics['num_trades'])} trades")
+        text.append(trades_text(metrics["num_trades"]))
     total = f"{percent(metrics['total_return'])} on capital"
     return Card(
         title, total + (yearly if math.isfinite(metrics["annual_return"]) else ""), [*text, *lines]
     )
 
 
-def metrics_table(accounts: Mapping[str, Mapping[str, float]], *, compounds: bool) -> Table:
-    """Return the metrics of accounts side by side; a row without any number is left out."""
+def metrics_table(
+    accounts: Mapping[str, Mapping[str, float]], compounds: Mapping[str, bool]
+) -> Table:
+    """Return the metrics of accounts side by side; a row without any number is left out.
+
+    `compounds` says of some of them whether their returns are shares of the value before.
+    """
     rows: list[list[str | Cell]] = []
     for name, metric in METRICS.items():
         values = [metrics[name] for metrics in accounts.values()]
         if any(not math.isnan(value) for value in values):
             write = WRITE[metric.form]
             rows.append([metric.label, *(Cell(write(value), float(value)) for value in values)])
-    base = "the value before each bar" if compounds else "the capital, which do not compound"
-    note = f"Ratios are annualised from returns on {base}, without a risk-free rate."
+    (_, first_compounds), *others = compounds.items()
+    base = _BASES[first_compounds]
+    for name, its in others:
+        if its is not first_compounds and name.startswith("Buy and hold"):
+            base += f"; of buying and holding, on {_BASES[its]}"
+    note = f"Ratios are annualised from returns on {base}; without a risk-free rate."
     minor = [name for name in accounts if name.startswith("Defaults")]
     return Table(["", *accounts], rows, note=note, minor=minor if len(accounts) > 3 else [])
 
@@ -314,7 +332,7 @@ def frame_table(frame: pd.DataFrame, *, minor: Sequence[str] = ()) -> Table:
     ]
     numeric = [kind.kind in "iuf" for kind in frame.dtypes]
     align = [RIGHT if right else LEFT for right in numeric]
-    return Table(columns, rows, align, minor=minor)
+    return Table(columns, rows, align, minor=minor, dense=len(columns) > WIDE)
 
 
 def _text(value: object) -> str:

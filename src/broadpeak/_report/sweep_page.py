@@ -51,7 +51,12 @@ def _choice_section(selection: Selection, score: str) -> Section:
     how = type(selection.method).__name__.lower()
     facts = [
         *chosen,
-        Fact(score, number(selection.score), f"by {how}, in sample"),
+        Fact(score, number(selection.plain_score), "of the choice, in sample"),
+        *(
+            [Fact(selection.smoothing, number(selection.score), f"what decided, by {how}")]
+            if selection.smoothing
+            else []
+        ),
         Fact("highest", number(selection.peak_score), peak),
         Fact(
             "robustness",

@@ -153,7 +153,10 @@ def _result(backtests: Backtests, where: str) -> Section:
     """Return what came out where training has not looked, or that there is no such bar."""
     chosen, held = backtests.chosen_unseen, backtests.held_unseen
     same = "the same symbols, equal amounts, the same costs"
-    inside = result_card(f"Chosen, {where}", backtests.chosen, [])
+    sample = str(backtests.chosen.facts.get("sample", ""))
+    inside = result_card(
+        f"Chosen, {where}", backtests.chosen, [sample] if sample and sample != where else []
+    )
     if chosen is None or held is None or backtests.defaults_unseen is None:
         cards = [inside, result_card(f"Buy and hold, {where}", backtests.held, [same])]
         proof = "No bar is left that training has not seen; a walk-forward test makes some."

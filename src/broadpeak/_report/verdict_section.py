@@ -14,6 +14,7 @@ from broadpeak._report.page import (
     OK,
     OPEN,
     Answer,
+    Caution,
     Fact,
     Facts,
     Finding,
@@ -38,6 +39,12 @@ WITHOUT = (
 )
 
 
+_ALONE = (
+    "Judged as the only one that was tried. If it was chosen from others, as after a sweep, luck "
+    "had as many chances, and this says too much: bp.validate(returns=…) judges them all together."
+)
+
+
 def judged(result: Training | WalkForward, *, wanted: bool) -> tuple[Verdict | None, str]:
     """Return the verdict, or None and why there is none."""
     if not wanted:
@@ -48,15 +55,20 @@ def judged(result: Training | WalkForward, *, wanted: bool) -> tuple[Verdict | N
         return None, f"The verdict could not be reached: {error}"
 
 
-def verdict_section(verdict: Verdict | None, why_not: str, where: str) -> Section:
+def verdict_section(
+    verdict: Verdict | None, why_not: str, where: str, *, is_alone: bool = False
+) -> Section:
     """Return the section; `why_not` is said where there is no verdict.
 
-    `where` says of which bars the Sharpe ratio is, such as "in sample".
+    `where` says of which bars the Sharpe ratio is, such as "in sample". With `is_alone` nothing is
+    known of what was tried besides.
     """
     if verdict is None:
         return Section("Verdict", [Answer(NOT_JUDGED, OPEN, why_not)])
     answer = Answer(verdict.status, LEVELS.get(verdict.status, OPEN), verdict.summary)
     parts: list[Part] = [answer, Facts(_facts(verdict, where))]
+    if is_alone:
+        parts.insert(1, Caution(_ALONE, "one trial"))
     if len(verdict.tests):
         found = _findings(verdict)
         parts.append(Fold(_counted(found), [Findings(found)], is_open=False))

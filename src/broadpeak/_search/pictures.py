@@ -10,6 +10,7 @@ import pandas as pd
 
 from broadpeak._core import check, drawing
 from broadpeak._core.aliases import Series
+from broadpeak._core.labels import plain
 from broadpeak._search.labelled import level_names, read_level, score_values
 from broadpeak._search.scoregrid import (
     HELD,
@@ -323,8 +324,8 @@ def _read(scores: object) -> LevelScores:
         if scores.shape[1] != 1:
             rule = "be one column of scores"
             remedy = (
-                f"Choose one, as in scores[{scores.columns[0]!r}]; a table of two parameters "
-                "becomes one column by scores.stack()."
+                f"Choose one, as in scores[{plain(scores.columns[0])!r}]; a table of two "
+                "parameters becomes one column by scores.stack()."
                 if scores.shape[1]
                 else "It has no column."
             )

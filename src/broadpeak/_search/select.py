@@ -122,6 +122,21 @@ class Selection:
     cell: int
     peak: int
 
+    @property
+    def plain_score(self) -> float:
+        """Score of the chosen combination itself; of a value between two steps, of the nearest one.
+
+        `score`, which decided, is smoothed over its neighbours by every selector but the peak.
+        """
+        return float(self.scores.iloc[self.cell])
+
+    @property
+    def smoothing(self) -> str:
+        """What `score` is: "smoothed", "mean of the plateau", or "" where it is `plain_score`."""
+        if isinstance(self.method, Peak) or self.score == self.plain_score:
+            return ""
+        return "mean of the plateau" if isinstance(self.method, Plateau) else "smoothed"
+
     def ensemble(self, share: float | None = None) -> Series:
         """Return the best share of the combinations as a set with weights.
 
@@ -265,7 +280,9 @@ class Selection:
         return lines
 
     def __str__(self) -> str:
-        text = f"{_shown(self.params)}: score {self.score:.4g}"
+        text = f"{_shown(self.params)}: score {self.plain_score:.4g}"
+        if self.smoothing:
+            text += f", {self.smoothing} {self.score:.4g}"
         if not math.isnan(self.robustness):
             text += f", robustness {self.robustness:.2g}"
         if self.peak_params != self.params:

@@ -3,10 +3,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+import math
+from dataclasses import dataclass, fields
+from typing import Final
 
 from broadpeak._core import check
-from broadpeak.errors import ParamError, broken_rule
+from broadpeak.errors import ParamError, broken_rule, warn
+
+LARGE_SHARE: Final = 0.05
+"""A share of each order from which on it was meant in percent, most likely: no broker takes it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +58,8 @@ class Costs:
     def __post_init__(self) -> None:
         for field in fields(self):
             _check(field.name, getattr(self, field.name))
+        for name in ("fees", "slippage"):
+            tell_of_large_share(name, float(getattr(self, name)))
 
 
 def _check(name: str, value: object) -> None:
@@ -63,6 +70,16 @@ def _check(name: str, value: object) -> None:
         raise ParamError(broken_rule(name, "be 0 or more", value))
     if name == "slippage" and number >= 1.0:
         raise ParamError(broken_rule(name, "be below 1, a share of price", value))
+
+
+def tell_of_large_share(name: str, value: float) -> None:
+    """Warn of a share of each order that is percent, most likely."""
+    if LARGE_SHARE <= value < math.inf:
+        warn(
+            f"{name} is a share of the money of each order, got {value:g}: that is "
+            f"{value * 100:g} % of it each time. For {value:g} % type {name}={value / 100:g}.",
+            UserWarning,
+        )
 
 
 _PAID = ("spread", "commission", "fees", "roll_long", "roll_short", "slippage")
@@ -92,4 +109,7 @@ def scaled(costs: Costs, factor: float) -> Costs:
     values = {name: getattr(costs, name) for name in _PAID}
     paid = {name: value * factor if value > 0 else value for name, value in values.items()}
     paid["slippage"] = min(paid["slippage"], MOST_SLIPPAGE)
-    return replace(costs, **paid)
+    made: Costs = object.__new__(Costs)  # not checked again: nobody typed these
+    for field in fields(Costs):
+        object.__setattr__(made, field.name, paid.get(field.name, getattr(costs, field.name)))
+    return made

@@ -4,16 +4,15 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
 from typing import Any, NamedTuple, cast
 
 from broadpeak._data.data import Data
 from broadpeak._portfolio.portfolio import Portfolio
-from broadpeak._simulation.costs import Costs
 from broadpeak._training.fits import FittedModels
+from broadpeak._training.sizing import OF_TRADES
 from broadpeak._training.strategy import Strategy
-from broadpeak._training.terms import ParamsLike
 from broadpeak._training.test import test
+from broadpeak._training.trained import ParamsLike
 from broadpeak._training.values import Defaults
 
 
@@ -47,32 +46,34 @@ def run_backtests(
     params: ParamsLike,
     *,
     models: FittedModels,
-    costs: Costs | Mapping[str, Costs] | None,
-    sizing: Mapping[str, Any],
     last: Any,
 ) -> Backtests:
     """Test `params` and the defaults; label `last` is the last bar that the training saw.
 
-    `models` are those that the training fitted, for the defaults as well; `sizing` are arguments of
-    `test`.
+    `models` are those that the training fitted, for the defaults as well. Costs and sizes are what
+    `test` takes over from `params`, and the same for the defaults.
     """
     unseen = data.index[data.index > last]
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         untrained = Defaults(models)
-        # The training was checked.
-        quick: dict[str, Any] = {"costs": costs, "check": False, **sizing}
-        chosen = test(strategy, data, params, check=False)  # costs and sizes are its own
-        defaults = test(strategy, data, untrained, **quick)
+        chosen = test(strategy, data, params, check=False)  # the training was checked
+        defaults = test(strategy, data, untrained, check=False, **terms_as(chosen))
         held = _held(chosen)
         chosen_unseen = defaults_unseen = held_unseen = None
         if len(unseen) > 1:
-            chosen_unseen = test(strategy, data, params, start=unseen[0], check=False)
-            defaults_unseen = test(strategy, data, untrained, start=unseen[0], **quick)
+            quick: dict[str, Any] = {"start": unseen[0], "check": False}
+            chosen_unseen = test(strategy, data, params, **quick)
+            defaults_unseen = test(strategy, data, untrained, **quick, **terms_as(chosen_unseen))
             held_unseen = _held(chosen_unseen)
     notes = dict.fromkeys(str(one.message) for one in caught)
     unseen_ones = (chosen_unseen, defaults_unseen, held_unseen)
     return Backtests(chosen, defaults, held, *unseen_ones, tuple(notes))
+
+
+def terms_as(tested: Portfolio) -> dict[str, Any]:
+    """Return the arguments by which `test` trades other values on the terms of this test."""
+    return {name: tested.facts[name] for name in ("costs", *OF_TRADES)}
 
 
 def _held(tested: Portfolio) -> Portfolio:

@@ -4,13 +4,16 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import pandas as pd
 
+from broadpeak._core import check
 from broadpeak._core.arrays import frozen
 from broadpeak._data.data import Data
 from broadpeak._prices.slicing import is_label
@@ -198,6 +201,8 @@ def bars_of(data: Data) -> dict[str, Bars]:
     passed: object = data
     if not isinstance(passed, Data):
         remedy = "Wrap frames with bp.Data.from_frames({symbol: frame}), or use bp.Data.sample()."
+        if isinstance(passed, (str, os.PathLike)) and Path(passed).suffix:
+            remedy = f"Read the file first: data = bp.Data.from_csv({str(passed)!r})"
         raise ParamError(broken_rule("data", "be a bp.Data", data, remedy))
     fields, extra, found = data.fields, data.extra, {}
     for place, symbol in enumerate(data.symbols):
@@ -280,18 +285,19 @@ def window(bars: Bars, lookback: int, start: Hashable = None, end: Hashable = No
                 raise DataError(broken_rule(name, rule, label, "Type for example '2005-01-31'."))
         # A date without a time means the whole day, as its ISO string does.
         start, end = (one.isoformat() if type(one) is dt.date else one for one in (start, end))
-        try:
-            cut = bars.index.slice_indexer(start, end)
-        except (TypeError, ValueError, KeyError, OverflowError) as error:
-            rule = f"be labels of the index ({bars.index.dtype})"
-            remedy = f"Type for example {str(bars.index[0])[:10]!r}."
-            raise DataError(broken_rule("start and end", rule, (start, end), remedy)) from error
+        for name, label in (("start", start), ("end", end)):
+            _check_label(name, label, bars.index)
+        cut = bars.index.slice_indexer(start, end)
     first = max(cut.start, lookback)
     index = bars.index
     if cut.stop <= cut.start and len(index):
         rule = f"leave bars of {bars.asset}, which has them{_span(index)}"
-        remedy = "Pass labels between these, the earlier one as start."
-        none = TooFewBarsError(broken_rule("start and end", rule, (start, end), remedy))
+        if start is None or end is None:
+            name, label = ("start", start) if end is None else ("end", end)
+            none = TooFewBarsError(broken_rule(name, rule, label, "Pass a label between these."))
+        else:
+            remedy = "Pass labels between these, the earlier one as start."
+            none = TooFewBarsError(broken_rule("start and end", rule, (start, end), remedy))
         none.last = cut.stop
         raise none
     try:
@@ -306,6 +312,27 @@ def check_traded(view: Bars, lookback: int) -> None:
     """Raise `DataError` unless a symbol that is traded has look-back and two bars in its view."""
     index = view.index if view.market is None else view.market.bars(view.asset).index
     check_enough(view.asset, len(view) - lookback, lookback, index)
+
+
+def _check_label(name: str, label: Hashable, index: pd.Index) -> None:
+    """Refuse what is no label of the index, or, among dates, no date that there is."""
+    try:
+        index.slice_indexer(label, None)
+    except (TypeError, ValueError, KeyError, OverflowError) as error:
+        rule, example = f"be a label of the index ({index.dtype})", str(index[0])
+        if isinstance(index, (pd.DatetimeIndex, pd.PeriodIndex)):
+            rule, example = "be a date that there is", example[:10]
+            if isinstance(label, int) and _is_date(str(label)):
+                example = str(label)
+        remedy = f"Type for example {name}={example!r}."
+        raise DataError(broken_rule(name, rule, label, remedy)) from error
+
+
+def _is_date(text: str) -> bool:
+    try:
+        return 1900 <= pd.Timestamp(text).year <= 2200
+    except (ValueError, OverflowError):
+        return False
 
 
 def check_enough(asset: str, n_after: int, lookback: int, index: pd.Index) -> None:
@@ -335,7 +362,10 @@ def per_asset(
     for key in table:
         if key not in known:
             rule = f"name assets of the data ({', '.join(known)})"
-            raise ParamError(broken_rule(name, rule, key))
+            remedy = check.did_you_mean(key, known)
+            if name == "costs" and key in getattr(kind, "__dataclass_fields__", {}):
+                remedy = f"Type: costs=bp.Costs({key}={table[key]!r})"
+            raise ParamError(broken_rule(name, rule, key, remedy))
     result = {}
     for symbol in known:
         of_symbol = table.get(symbol)

@@ -74,3 +74,12 @@ def _unread_notes(strategy: Strategy, run: RunState) -> dict[str, str]:
             )
             return {"unread": text}
     return {}
+
+
+def unprotected_note(strategy: Strategy, n_entries: int) -> str:
+    """Return the warning about entries whose stop was not known yet."""
+    return (
+        f"{strategy.name!r} entered up to {n_entries} trades while its stop was NaN because of "
+        f"warm-up, so without a stop. Raise lookback={strategy.lookback} by the period of the stop "
+        f"plus unstable_period={strategy.unstable_period}."
+    )

@@ -39,12 +39,12 @@ from broadpeak._training.evaluation import (
     Evaluation,
 )
 from broadpeak._training.fits import FittedModels, no_models
+from broadpeak._training.insample import prices_key
 from broadpeak._training.meanings import objective_meaning
 from broadpeak._training.objective import objective_name
 from broadpeak._training.performance import FIELDS, Stats
 from broadpeak._training.sizing import OF_TRADES
 from broadpeak._training.strategy import Strategy
-from broadpeak._training.terms import prices_key
 from broadpeak.errors import ParamError, broken_rule
 from broadpeak.types import AnyArray, FloatArray, IntArray
 
@@ -399,13 +399,10 @@ class Training(Travelling):
         """The chosen values beside the defaults, on all bars and on those after the training.
 
         The strategy runs when this is looked at for the first time; the portfolios are kept. Costs
-        are those of the training, and so is the sizing where it was trained with money or equity;
-        else it is the one that `test` takes by itself. As in `test`, slippage counts.
+        and sizes are those that `test` takes over from a training, for the defaults as for the
+        chosen values. As in `test`, slippage counts.
         """
-        strategy, costs = self.strategy, self.settings.get("costs")
-        sizing = {}
-        if self.settings.get("sizing") in {"money", "equity"}:
-            sizing = {name: self.settings[name] for name in OF_TRADES}
+        strategy = self.strategy
         # Whoever changes a strategy after its training is not shown what it was before.
         basis = (
             strategy.func,
@@ -414,22 +411,14 @@ class Training(Travelling):
             strategy.fill,
             self.params,
             [found.members for found in self.components.values()],
-            costs,
+            [self.settings.get(name) for name in ("costs", *OF_TRADES)],
         )
         kept: tuple[object, Backtests] | None = self.__dict__.get("_backtests")
         if kept is None or kept[0] != basis:
             last = self.period[1]
             kept = (
                 basis,
-                run_backtests(
-                    strategy,
-                    self.data,
-                    self,
-                    models=self.models,
-                    costs=costs,
-                    sizing=sizing,
-                    last=last,
-                ),
+                run_backtests(strategy, self.data, self, models=self.models, last=last),
             )
             self.__dict__["_backtests"] = kept
         return kept[1]

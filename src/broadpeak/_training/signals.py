@@ -24,10 +24,12 @@ from broadpeak._simulation._kernels.layout import (
 )
 from broadpeak._simulation._kernels.stops import EXPIRED
 from broadpeak._simulation.costs import Costs
+from broadpeak._training.accounts import ComponentTest, simulated_tests
 from broadpeak._training.orders import Setting
 from broadpeak._training.strategy import Strategy, StrategyFunction, as_strategy
-from broadpeak._training.terms import ParamsLike, terms_of
-from broadpeak._training.test import ComponentTest, planned_run, simulated_tests
+from broadpeak._training.terms import terms_of
+from broadpeak._training.test import planned_run
+from broadpeak._training.trained import ParamsLike
 from broadpeak.types import FloatArray
 
 COLUMNS = (
@@ -81,8 +83,12 @@ def signals(
           ``reason`` ("signal" or "lifetime"), its ``lots``, and of an entry ``order_stop,
           order_trail, order_target`` (distances in price from its fill) and ``order_lifetime``
           (bars);
-        * ``member`` and ``weight`` of an ensemble (else 1 and 1), and ``trained``, the period that
-          the values were trained on, or "".
+        * ``member`` of an ensemble and its ``weight``, the share of a trade that it would begin now
+          (else 1 and 1), and ``trained``, the period that the values were trained on, or ""; of a
+          walk-forward run that of the training whose values rule the next bar.
+
+        ``attrs["same_prices"]`` says whether the bars that were trained on have the prices of then,
+        as ``Portfolio.facts`` does; None: not known.
 
     Raises
     ------
@@ -118,14 +124,15 @@ def signals(
     at_open = plan.fill == "nextopen"
     # What the next open fills is seen on a bar that is added: every price of it is the last close.
     run = planned_run(plan, data, terms, (None, end), mode="trade", one_more=at_open)
-    trained = "" if terms.provenance is None else terms.provenance.trained
-    rows = [_row(test, trained, at_open=at_open) for test in simulated_tests(run.plans)]
+    rows = [_row(test, run.trained, at_open=at_open) for test in simulated_tests(run.plans)]
     # What may be None stays None, whatever stands in other rows.
     columns = {
         name: pd.Series([row[name] for row in rows], dtype=object if name in _MAY_MISS else None)
         for name in COLUMNS
     }
-    return pd.DataFrame(columns)
+    table = pd.DataFrame(columns)
+    table.attrs["same_prices"] = run.same_prices(data)
+    return table
 
 
 _MAY_MISS = frozenset({"algo", "since", "next_order", "reason"})
@@ -143,8 +150,8 @@ def _row(test: ComponentTest, trained: str, *, at_open: bool) -> dict[str, objec
         "close": float(test.bars.close[last]),
         **held._asdict(),
         **_next_order(test, last, held.position, at_open=at_open),
-        "member": test.member or 1,
-        "weight": test.weight,
+        "member": test.plan.member or 1,
+        "weight": test.plan.weight_at(last),
         "trained": trained,
     }
 
@@ -163,7 +170,7 @@ class _OpenPosition(NamedTuple):
 
 def _held(test: ComponentTest, last: int, *, at_open: bool) -> _OpenPosition:
     """Return what is held when the orders of bar `last` are sent."""
-    fills, bars, settings = test.simulated.fills, test.bars, test.orders.settings
+    fills, bars, settings = test.simulated.fills, test.bars, test.plan.orders.settings
     trades = fills.results
     if at_open:
         is_held = (trades["entry_index"] <= last) & (trades["exit_index"] > last)
@@ -213,7 +220,7 @@ def _next_order(test: ComponentTest, last: int, held: float, *, at_open: bool) -
         if row[L_BAR] != bar or row[L_WHEN] != when:
             continue
         if reason in {ENTRY, REVERSE}:
-            settings, lot = test.orders.settings, test.account.costs.lot_amount
+            settings, lot = test.plan.orders.settings, test.account.costs.lot_amount
             return {
                 "next_order": f"enter_{_side(row[L_POS])}",
                 "reason": "signal",

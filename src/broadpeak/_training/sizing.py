@@ -12,6 +12,9 @@ from broadpeak.errors import ParamError, broken_rule
 SIZINGS = ("unit", "script", "money", "equity")
 """Every kind: one lot, the lots that the strategy sets, the same money for each trade, equity."""
 
+OF_MONEY = frozenset({"money", "equity"})
+"""Those that buy with money, and so have a capital of their own."""
+
 OF_TRADES = ("sizing", "capital", "whole")
 """Options that say how large trades are."""
 
@@ -83,7 +86,7 @@ class Sizing:
         """Return what the sizing is for a strategy that sets lots or not."""
         kind = self.kind or ("script" if sets_lots else "money")
         capital = self.capital
-        if capital is None and kind in {"money", "equity"}:
+        if capital is None and kind in OF_MONEY:
             capital = CAPITAL
         return replace(self, kind=kind, capital=capital)
 
@@ -100,7 +103,7 @@ class Sizing:
 
     def budget(self, n_components: int) -> Budget | None:
         """Return what each of the components has to spend; None where it trades lots."""
-        if self.kind not in {"money", "equity"}:
+        if self.kind not in OF_MONEY:
             return None
         money = CAPITAL if self.capital is None else self.capital
         return Budget(money / n_components, self.kind == "equity", self.whole)

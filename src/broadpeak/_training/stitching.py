@@ -4,12 +4,12 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from broadpeak._training.components import BarWindow
+from broadpeak._training.components import BarWindow, Component
 from broadpeak._training.ordering import StrategyOrders
 from broadpeak._training.orders import SETTINGS, OrderArrays, OrderBook, Setting
 from broadpeak.types import BoolArray, FloatArray
@@ -40,31 +40,61 @@ class PlaceOrders(NamedTuple):
         )
 
 
-def place_orders(
-    sets: Sequence[Sequence[StrategyOrders]],
-    points: Sequence[Sequence[tuple[float, ...]]],
-    segments: Sequence[BarWindow],
-    horizon: int,
-    border: str,
-    *,
-    unit_lots: bool = False,
-) -> list[PlaceOrders]:
-    """Return the orders of each place of a component, of which there is one without ensembles.
+class Turn(NamedTuple):
+    """What a training orders, and where it is its turn.
+
+    Attributes
+    ----------
+    orders : sequence of StrategyOrders
+        Of all components and their members, on all bars.
+    points : mapping of str
+        By component the values of each member.
+    segments : mapping of str to BarWindow
+        By asset the bars that it rules.
+    """
+
+    orders: Sequence[StrategyOrders]
+    points: Mapping[str, Sequence[tuple[float, ...]]]
+    segments: Mapping[str, BarWindow]
+
+
+def stitched_orders(
+    turns: Sequence[Turn], horizon: int, border: str, *, unit_lots: bool
+) -> dict[Component, list[PlaceOrders]]:
+    """Return the orders of each place of each component, of which there is one without ensembles.
 
     Parameters
     ----------
-    sets : sequence of sequences of StrategyOrders
-        For each segment the orders of its members, on all bars.
-    points : sequence of sequences of tuple
-        Their values.
-    segments : sequence of BarWindow
-        The bars that each set rules.
+    turns : sequence of Turn
+        In order of their bars.
     horizon : int
         Bars at the start of each segment on which nothing is entered.
     border : "carry" or "close"
     unit_lots : bool
         One lot each, whatever size the strategy sets.
     """
+    found = {}
+    for component in dict.fromkeys(one.component for one in turns[0].orders):
+        found[component] = _place_orders(
+            [[one for one in turn.orders if one.component == component] for turn in turns],
+            [turn.points[component.key] for turn in turns],
+            [turn.segments[component.asset] for turn in turns],
+            horizon,
+            border,
+            unit_lots=unit_lots,
+        )
+    return found
+
+
+def _place_orders(
+    sets: Sequence[Sequence[StrategyOrders]],
+    points: Sequence[Sequence[tuple[float, ...]]],
+    segments: Sequence[BarWindow],
+    horizon: int,
+    border: str,
+    *,
+    unit_lots: bool,
+) -> list[PlaceOrders]:
     places: list[list[int | None]] = [[0] * len(sets)]
     if max(map(len, sets)) > 1:
         places = _places(points)

@@ -96,7 +96,7 @@ class Strategy:
             rule = "be a function of one argument, the run"
             remedy = "Write @strategy above the function, or @strategy(lookback=…)."
             if isinstance(passed, (Data, pd.DataFrame)):
-                remedy = "The strategy comes first. Type: bp.train(strategy, data)"
+                remedy = "The strategy comes first, then the data, as in bp.train(strategy, data)."
             raise ParamError(broken_rule("func", rule, func, remedy))
         check.plain_function("A strategy", func)
         if name is None:

@@ -3,50 +3,23 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, TypeAlias
-
-import numpy as np
-import pandas as pd
+from typing import Any, NamedTuple, TypeAlias
 
 from broadpeak._core import check
 from broadpeak._core.filenames import file_stem
 from broadpeak._simulation.costs import Costs
 from broadpeak._store.par import Parameters, read_par
 from broadpeak._store.provenance import Provenance
-from broadpeak._training.components import Bars
-from broadpeak._training.fits import FittedModels
 from broadpeak._training.sizing import Sizing
 from broadpeak._training.strategy import Strategy
+from broadpeak._training.trained import REMEDY, ParamsLike, points_of, trained_values, values_for
 from broadpeak._training.values import Defaults, TrainedValues
-from broadpeak.errors import (
-    BroadpeakError,
-    ParamError,
-    ParFileError,
-    broken_rule,
-    shown,
-)
-
-
-class _Trained(Protocol):
-    """An object with chosen values, such as a `Training`; components may have `members`."""
-
-    @property
-    def params(self) -> Mapping[str, Mapping[str, float]]: ...
-    @property
-    def components(self) -> Mapping[str, object]: ...
-
-
-ParamsLike: TypeAlias = (
-    "_Trained | Parameters | Defaults | str | os.PathLike[str] | "
-    "Mapping[str, Mapping[str, float]] | None"
-)
-"""A training, what `read_par` returns, a path, ``{component: {name: value}}``, or the defaults."""
+from broadpeak.errors import ParamError, ParFileError, broken_rule, shown
 
 CostsLike: TypeAlias = "Costs | Mapping[str, Costs] | None"
 
@@ -57,12 +30,13 @@ TRADED_SIZINGS = frozenset({"script", "money", "equity"})
 class Stretch(NamedTuple):
     """A training whose values rule the bars after its own last one, `after`.
 
-    `points` are the values of each member of each component.
+    `points` are the values of each member of each component, `trained` is its period as text.
     """
 
     values: TrainedValues
     points: Mapping[str, list[tuple[float, ...]]]
     after: Any
+    trained: str
 
 
 class Replay(NamedTuple):
@@ -166,7 +140,7 @@ def _opened(
 ) -> tuple[Replay | None, _KnownTerms, ParamsLike]:
     """Return the run to trade again, if there is one, what is known, and the values to go by."""
     if isinstance(params, (str, os.PathLike)):
-        path = check.path("params", params, _REMEDY)
+        path = check.path("params", params, REMEDY)
         if path.is_dir():
             files = _cycle_files(strategy, path)
             return (*_replay_of_files(strategy, files), files[-1])
@@ -230,7 +204,12 @@ def _replay_of_run(run: Any) -> tuple[Replay, _KnownTerms]:
     """Return a `WalkForward` as trainings that rule bars, and its costs and sizes."""
     settings = run.settings
     stretches = tuple(
-        Stretch(trained_values(one, "The training"), points_of(one.components), one.period[1])
+        Stretch(
+            trained_values(one, "The training"),
+            points_of(one.components),
+            one.period[1],
+            Provenance(period=one.period).trained,
+        )
         for one in run.trainings
     )
     facts = run.portfolio.facts
@@ -241,15 +220,6 @@ def _replay_of_run(run: Any) -> tuple[Replay, _KnownTerms]:
         "walk-forward", settings.get("costs"), sizing, capital, whole, run.provenance, run.data
     )
     return Replay(stretches, settings["border"], settings["horizon"]), known
-
-
-def points_of(components: Mapping[str, Any]) -> dict[str, list[tuple[float, ...]]]:
-    """Return the values of each member of what was chosen, or those of the only one."""
-    return {
-        key: [tuple(member.params.values()) for member in found.members]
-        or [tuple(found.params.values())]
-        for key, found in components.items()
-    }
 
 
 def _cycle_files(strategy: Strategy, folder: Path) -> list[Parameters]:
@@ -301,187 +271,9 @@ def _replay_of_files(strategy: Strategy, files: Sequence[Parameters]) -> tuple[R
     for one in files:
         origin, values = one.provenance, values_for(strategy, one)
         if isinstance(values, TrainedValues) and origin is not None and origin.period is not None:
-            stretches.append(Stretch(values, points_of(one.components), origin.period[1]))
+            points = points_of(one.components)
+            stretches.append(Stretch(values, points, origin.period[1], origin.trained))
     last = files[-1].provenance
     if last is None or last.cycle is None:
         raise ParFileError(broken_rule("a file of a walk-forward run", "name its cycle", last))
     return Replay(tuple(stretches), last.cycle.border, last.cycle.horizon), _known_of_file(last)
-
-
-# ------------------------------------------------------------------ what was trained on
-
-
-def span_of(index: pd.Index, period: tuple[Any, Any]) -> slice | None:
-    """Return the bars of `index` within a period; None where labels are of another kind."""
-    first, last = period
-    if isinstance(index, pd.DatetimeIndex):
-        first, last = (_moment(label, index) for label in period)
-    try:
-        return slice(
-            int(index.searchsorted(first, side="left")), int(index.searchsorted(last, side="right"))
-        )
-    except (TypeError, ValueError):
-        return None
-
-
-def bar_after(index: pd.Index, label: Any) -> int:
-    """Return the first bar of `index` after a label.
-
-    Raises
-    ------
-    ParamError
-        If the label is of another kind than those of the index.
-    """
-    span = span_of(index, (label, label))
-    if span is None:
-        rule = f"end at a label of the index ({index.dtype})"
-        raise ParamError(broken_rule("a training", rule, label, "Pass the prices it had."))
-    return int(span.stop)
-
-
-def _moment(label: Any, index: pd.DatetimeIndex) -> Any:
-    try:
-        moment = pd.Timestamp(label)
-    except (TypeError, ValueError):
-        return label
-    if isinstance(label, (int, float)):
-        return label  # the number of a bar is no date
-    if (moment.tz is None) is (index.tz is None):
-        return moment
-    return moment.tz_localize(index.tz if moment.tz is None else None)
-
-
-def prices_key(
-    bars: Mapping[str, Bars], assets: Iterable[str], period: tuple[Any, Any] | None
-) -> str:
-    """Return a fingerprint of the prices of some assets within a period; "" where there is none.
-
-    Volume does not count: vendors correct it.
-    """
-    digest = hashlib.blake2b(digest_size=8)
-    for asset in assets:
-        own = bars.get(asset)
-        span = None if own is None or period is None else span_of(own.index, period)
-        if own is None or span is None or span.start >= span.stop:
-            return ""
-        index = own.index[span]
-        if isinstance(index, pd.DatetimeIndex):
-            digest.update(index.as_unit("us").asi8.tobytes())
-        else:
-            digest.update("\0".join(map(str, index)).encode())
-        for column in (own.open, own.high, own.low, own.close):
-            digest.update(np.ascontiguousarray(column[span]).tobytes())
-    return digest.hexdigest()
-
-
-def sample_of(
-    indexes: Iterable[pd.Index], origin: Provenance | None, *, same_prices: bool | None
-) -> str:
-    """Return "in sample" where all of these bars were trained on, "" where nobody knows.
-
-    Bars without dates are those of the training only where their prices are: any other prices have
-    bars of the same numbers.
-    """
-    if origin is None or origin.period is None:
-        return ""
-    found = set()
-    for index in indexes:
-        if not (same_prices or isinstance(index, pd.DatetimeIndex)):
-            return ""
-        found.add(_share_of(index, origin.period))
-    if len(found) > 1 and None not in found:
-        return "partly in sample"
-    return found.pop() or "" if len(found) == 1 else ""
-
-
-def _share_of(index: pd.Index, period: tuple[Any, Any]) -> str | None:
-    """Return how much of `index` is within a period; None where labels are of another kind."""
-    first, last = period
-    if isinstance(index, pd.DatetimeIndex):
-        first, last = _moment(first, index), _moment(last, index)
-    begin, end = index[0], index[-1]
-    try:  # most tests need no search
-        if begin >= first and end <= last:
-            return "in sample"
-        if end < first or begin > last:
-            return "out of sample"
-    except TypeError:
-        return None
-    span = span_of(index, period)
-    if span is None:
-        return None
-    return "partly in sample" if span.stop > span.start else "out of sample"
-
-
-# ------------------------------------------------------------------ parameters as users pass them
-
-_REMEDY = "Pass a Training, bp.read_par(path), or {component: {name: value}}."
-
-
-def values_for(strategy: Strategy, params: ParamsLike) -> TrainedValues | Defaults:
-    """Return the source of values that `params` means; None means the defaults.
-
-    Raises
-    ------
-    ParamError, ParFileError
-        If `params` is nothing that holds parameters, or belongs to another strategy.
-    """
-    if params is None:
-        return Defaults()
-    if isinstance(params, Defaults):
-        return params
-    if isinstance(params, (str, os.PathLike)):
-        params = read_par(check.path("params", params, _REMEDY))
-    if isinstance(params, Parameters):
-        # Names that a file cannot hold as they are: white space is one blank in it.
-        if params.strategy and params.strategy.split() != strategy.name.split():
-            msg = (
-                f"The parameter file must be of strategy {strategy.name!r}, got one of "
-                f"{params.strategy!r}. Train this strategy, or correct the line '# strategy' if it "
-                "was renamed."
-            )
-            raise ParFileError(msg)
-        named = all(line.named for line in params.components.values())
-        return trained_values(params, "The parameter file", named=named, error=ParFileError)
-    if hasattr(params, "params") and hasattr(params, "components"):  # a Training
-        return trained_values(params, "The training")
-    if not isinstance(params, Mapping):
-        raise ParamError(broken_rule("params", "hold parameters", params, _REMEDY))
-    for key, values in params.items():
-        typed: tuple[object, object] = (key, values)
-        if not isinstance(typed[0], str) or not isinstance(typed[1], Mapping):
-            rule = "be {component: {name: value}}"
-            raise ParamError(broken_rule("params", rule, params, _REMEDY))
-        for name, value in values.items():
-            check.number(f"params[{key!r}][{name!r}]", value)
-    if not params:
-        raise ParamError(broken_rule("params", "name at least one component", params, _REMEDY))
-    return TrainedValues(dict(params), named=True, source="params", error=ParamError)
-
-
-def trained_values(
-    trained: _Trained,
-    source: str,
-    *,
-    named: bool = True,
-    error: type[BroadpeakError] = ParamError,
-) -> TrainedValues:
-    """Return the values of a training or a file; of an ensemble all members."""
-    table = dict(trained.params)
-    sets = {}
-    for key, one in trained.components.items():
-        if members := getattr(one, "members", ()):
-            table[key] = members[0].params
-            sets[key] = [(member.params, member.weight) for member in members]
-    if sets:
-        sets = {key: sets.get(key) or [(values, 1.0)] for key, values in table.items()}
-    models = getattr(trained, "models", None)
-    return TrainedValues(
-        table,
-        named=named,
-        source=source,
-        error=error,
-        sets=sets,
-        models=models if isinstance(models, FittedModels) else None,
-        centre=trained.params,
-    )

@@ -18,15 +18,16 @@ import numpy as np
 import pandas as pd
 
 from broadpeak._data.data import Data
-from broadpeak._metrics import measures
 from broadpeak._metrics.calendar import bars_per_year
 from broadpeak._metrics.formulas import is_zero
 from broadpeak._portfolio.portfolio import Portfolio
 from broadpeak._simulation.costs import Costs
 from broadpeak._simulation.rules import NO_COSTS
+from broadpeak._training.accounts import ComponentTest, n_components, planned_test, simulated_tests
 from broadpeak._training.components import (
     Bars,
     BarWindow,
+    Component,
     bars_of,
     per_asset,
     windows_in,
@@ -35,17 +36,11 @@ from broadpeak._training.components import (
 from broadpeak._training.fits import FittedModels
 from broadpeak._training.ordering import strategy_orders
 from broadpeak._training.result import Training
-from broadpeak._training.sizing import OF_TRADES, Sizing
+from broadpeak._training.sizing import OF_MONEY, OF_TRADES, Sizing
 from broadpeak._training.strategy import Strategy
-from broadpeak._training.terms import values_for
-from broadpeak._training.test import (
-    ComponentTest,
-    n_components,
-    planned_test,
-    simulated_tests,
-    test,
-)
+from broadpeak._training.test import test
 from broadpeak._training.train import offset_cuts
+from broadpeak._training.trained import values_for
 from broadpeak._validation.walked import WalkForward
 from broadpeak.types import FloatArray
 
@@ -103,12 +98,12 @@ def account_curve(account: Portfolio, bars: Mapping[str, Bars], assets: Mapping[
     """
     parts, n_trades = [], 0
     for key, component in account.components.items():
-        value = component.value
-        if component.facts["sizing"] in {"money", "equity"}:
+        value, trades = component.value, component.trades
+        if component.facts["sizing"] in OF_MONEY:
             # What is worth nothing has no return.
             changes = component.returns.to_numpy(dtype=np.float64, na_value=0.0).reshape(-1)
             parts.append((value.index, changes))
-            n_trades += _n_trades(component.trades)
+            n_trades += _at_full_size(_by_member(trades, trades["size"] * trades["entry_price"]))
             continue
         own = bars[assets[key]]
         places = own.index.get_indexer(value.index)
@@ -117,21 +112,10 @@ def account_curve(account: Portfolio, bars: Mapping[str, Bars], assets: Mapping[
         first = component.returns.to_numpy(dtype=np.float64).reshape(len(value), -1)[0]
         # A return is a share of the capital, also the first one.
         change = np.diff(equity, axis=0, prepend=(equity[0] / (1.0 + first))[np.newaxis])
-        trades = component.trades
-        # A position of usual size is the money of this component; of an ensemble, one of all its
-        # members, each of whose trades is as much less than a trade of the component.
-        size = float(usual_sizes(trades).sum()) if len(trades) else 1.0
-        n_trades += round(float(trades["size"].abs().sum()) / size) if size else len(trades)
-        parts.append((value.index, change.sum(axis=1) / (before * (size or 1.0))))
+        sizes = _by_member(trades, trades["size"])
+        n_trades += _at_full_size(sizes)
+        parts.append((value.index, change.sum(axis=1) / (before * _usual_size(sizes))))
     return Curve(*_mean(parts), n_trades)
-
-
-def _n_trades(trades: pd.DataFrame) -> int:
-    """Return the number of trades; of an ensemble at full size, of which each is a share."""
-    if "member" not in trades or not len(trades):
-        return len(trades)
-    spent = (trades["size"].abs() * trades["entry_price"]).groupby(trades["member"])
-    return round(float(spent.sum().sum() / spent.mean().sum()))
 
 
 def usual_sizes(trades: pd.DataFrame) -> pd.Series[float]:
@@ -141,6 +125,79 @@ def usual_sizes(trades: pd.DataFrame) -> pd.Series[float]:
         means: pd.Series[float] = sizes.groupby(trades["member"]).mean()
         return means
     return pd.Series([sizes.mean()])
+
+
+def _by_member(trades: pd.DataFrame, values: pd.Series[float]) -> list[FloatArray]:
+    """Return the sizes of `values` of trades, those of each member of an ensemble alone."""
+    if "member" not in trades:
+        return [np.array(values.abs(), dtype=np.float64)]
+    return [np.array(part, dtype=np.float64) for _, part in values.abs().groupby(trades["member"])]
+
+
+def _usual_size(sizes: Sequence[FloatArray]) -> float:
+    """Return the size of a usual position; of an ensemble that of all of its members together."""
+    return sum(float(one.mean()) for one in sizes if len(one)) or 1.0
+
+
+def _at_full_size(sizes: Sequence[FloatArray]) -> int:
+    """Return the number of trades; of an ensemble at full size, of which each is a share."""
+    if len(sizes) < 2:
+        return sum(map(len, sizes))
+    return round(sum(float(one.sum()) for one in sizes) / _usual_size(sizes))
+
+
+# ------------------------------------------------------------------ the same of tests
+
+
+class EarnedCurve(NamedTuple):
+    """What tests earned that nobody made a portfolio of.
+
+    Attributes
+    ----------
+    curve : Curve
+        As `account_curve` has it.
+    turnover : float
+        What all fills were worth, in the unit of returns: the mean over components.
+    """
+
+    curve: Curve
+    turnover: float
+
+
+def curve_of_tests(tests: Sequence[ComponentTest]) -> EarnedCurve:
+    """Return what `account_curve` says of the portfolio of these tests, without making it."""
+    sets: dict[Component, list[ComponentTest]] = {}
+    for one in tests:
+        sets.setdefault(one.component, []).append(one)
+    parts, turnover, n_trades = [], 0.0, 0
+    for members in sets.values():
+        records = [one.simulated.trades for one in members]
+        sizes = [np.abs(trades["size"]) for trades in records]
+        equity = np.sum([one.simulated.equity for one in members], axis=0)
+        stakes = _stakes(members[0], equity, sizes)
+        parts.append((members[0].bars.index, np.diff(equity, prepend=0.0) / stakes))
+        entered = [
+            size * trades["entry_price"] for trades, size in zip(records, sizes, strict=True)
+        ]
+        n_trades += _at_full_size(sizes if members[0].account.budget is None else entered)
+        for trades, size, money in zip(records, sizes, entered, strict=True):
+            left = (size * trades["exit_price"] / stakes[trades["exit_index"]])[
+                trades["status"] == 1
+            ]
+            earlier = money / stakes[trades["entry_index"]]
+            turnover += float(earlier.sum() + left.sum()) / len(sets)
+    return EarnedCurve(Curve(*_mean(parts), n_trades), turnover)
+
+
+def _stakes(first: ComponentTest, equity: FloatArray, sizes: Sequence[FloatArray]) -> FloatArray:
+    """Return what the returns of a component are shares of, bar by bar."""
+    account = first.account
+    if account.budget is None:
+        close = first.bars.close
+        return np.concatenate([close[:1], close[:-1]]) * _usual_size(sizes)
+    before = account.capital + np.concatenate([[0.0], equity[:-1]])
+    stakes = before if account.compounds else np.full(len(before), account.capital)
+    return np.where(before > 0.0, stakes, np.inf)  # what is worth nothing has no return
 
 
 def _mean(parts: Sequence[tuple[pd.Index[Any], FloatArray]]) -> tuple[pd.Index[Any], FloatArray]:
@@ -249,23 +306,8 @@ class _Shop(NamedTuple):
             orders = ordered.book.merged(lookback, len(ordered.bars), unit_lots=unit_lots)
             costs = self.costs[ordered.component.asset]
             plan = planned_test(ordered, orders, lookback, self.strategy.fill, costs, budget=budget)
-            found[ordered.component.key] = _simulated_curve(*simulated_tests([plan]))
+            found[ordered.component.key] = curve_of_tests(simulated_tests([plan])).curve
         return found
-
-
-def _simulated_curve(tested: ComponentTest) -> Curve:
-    close, trades = tested.bars.close, tested.simulated.trades
-    account = tested.account
-    if account.budget is not None:
-        start = np.array([account.capital])
-        capital = 0.0 if account.compounds else account.capital
-        value = (account.capital + tested.simulated.equity)[np.newaxis]
-        returns = np.nan_to_num(measures.returns(value, start, capital=capital)[0], nan=0.0)
-        return Curve(tested.bars.index, returns, len(trades))
-    before = np.concatenate([close[:1], close[:-1]])
-    size = float(np.abs(trades["size"]).mean()) if len(trades) else 1.0
-    change = np.diff(tested.simulated.equity, prepend=0.0)
-    return Curve(tested.bars.index, change / (before * (size or 1.0)), len(trades))
 
 
 def trial_curves(training: Training, data: Data, most: int = MOST_TRIALS) -> list[pd.DataFrame]:
@@ -285,7 +327,7 @@ def trial_curves(training: Training, data: Data, most: int = MOST_TRIALS) -> lis
     }
     views = windows_of(bars, spans)
     # The bars are those of the training, so that models are fitted as they were in the search.
-    shop = _Shop(strategy, views, costs, _sizing_of(settings), FittedModels())
+    shop = _Shop(strategy, views, costs, sizing_of(settings), FittedModels())
     common = {name for found in training.components.values() for name in found.common}
     tried = {key: _tried(training, key, most) for key in training.components}
     curves: dict[str, list[FloatArray]] = {key: [] for key in tried}
@@ -317,7 +359,7 @@ def trial_curves(training: Training, data: Data, most: int = MOST_TRIALS) -> lis
     ]
 
 
-def _sizing_of(settings: Mapping[str, Any]) -> Sizing:
+def sizing_of(settings: Mapping[str, Any]) -> Sizing:
     """Return how large the trades of a training are."""
     return Sizing.of(settings["sizing"], capital=settings["capital"], whole=settings["whole"])
 

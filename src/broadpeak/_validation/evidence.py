@@ -32,6 +32,7 @@ from broadpeak._validation.curves import (
     holding_curve,
     per_year,
     t_statistic,
+    traded_data,
     unseen_curve,
     usual_sizes,
 )
@@ -339,9 +340,9 @@ def unseen_rows(training: Training, data: Data) -> list[VerdictRow]:
     if found is None:
         return []
     account, curve = found
-    assets = assets_of(training)
+    assets, traded = assets_of(training), traded_data(training, data)
     objective = training.settings["objective"]
-    return _against_no_skill(account, curve, data, assets, objective, "on unseen bars")
+    return _against_no_skill(account, curve, traded, assets, objective, "on unseen bars")
 
 
 def _against_no_skill(

@@ -24,13 +24,8 @@ from broadpeak._significance.returns import MOST_DRAWS, probability
 from broadpeak._store.store import Store
 from broadpeak._training.sizing import OF_TRADES
 from broadpeak._training.strategy import Strategy, StrategyFunction, as_strategy
-from broadpeak._training.train import (
-    EXECUTE_OPTIONS,
-    TrainOptions,
-    offset_cuts,
-    plan_training,
-    train,
-)
+from broadpeak._training.train import offset_cuts, plan_training, train
+from broadpeak._training.trainoptions import EXECUTE_OPTIONS, TrainOptions
 from broadpeak._validation.curves import chosen_curve, t_statistic, walked_curve
 from broadpeak._validation.walkforward import walk_forward
 from broadpeak.errors import DataError, ParamError, broken_rule

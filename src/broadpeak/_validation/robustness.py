@@ -2,8 +2,8 @@
 """What is left of a choice when something about it is a little different.
 
 Every figure is a net annual Sharpe ratio: of a training on the bars it was trained on, of a
-walk-forward on its tests, each cycle with its own values. Returns are shares of the price before
-the bar, averaged over components, so that every year counts alike however high its prices.
+walk-forward on its tests, each cycle with its own values. Trades are as large, and returns are
+shares of the same, as in the account that the verdict judges: see `curves`.
 """
 
 from __future__ import annotations
@@ -16,15 +16,14 @@ import numpy as np
 import pandas as pd
 
 from broadpeak._core import rng
-from broadpeak._metrics.formulas import is_zero
 from broadpeak._search.searchspace import DEFAULT_PERCENT, N_EVEN_STEPS, Dimension
 from broadpeak._simulation.costs import Costs, is_free, scaled
 from broadpeak._simulation.rules import NO_COSTS
+from broadpeak._training.accounts import n_components, planned_test, simulated_tests
 from broadpeak._training.components import (
     COLUMNS,
     Bars,
     BarWindow,
-    Component,
     MarketBars,
     bars_of,
     per_asset,
@@ -32,13 +31,13 @@ from broadpeak._training.components import (
 )
 from broadpeak._training.evaluation import OWN_MISTAKES
 from broadpeak._training.fits import FittedModels
-from broadpeak._training.ordering import StrategyOrders, strategy_orders
+from broadpeak._training.ordering import strategy_orders
 from broadpeak._training.result import Training
-from broadpeak._training.stitching import PlaceOrders, place_orders
+from broadpeak._training.sizing import Sizing
+from broadpeak._training.stitching import PlaceOrders, Turn, stitched_orders
 from broadpeak._training.strategy import Strategy
-from broadpeak._training.test import ComponentTest, component_test
 from broadpeak._training.values import TrainedValues, WeightedValues
-from broadpeak._validation.curves import per_year
+from broadpeak._validation.curves import curve_of_tests, per_year, sizing_of, t_statistic
 from broadpeak._validation.verdict import DOUBTFUL, FAIL, PASS, UNTESTED
 from broadpeak._validation.walked import WalkForward
 from broadpeak.errors import ParamError, TaskError
@@ -162,7 +161,7 @@ def _delay(again: _Rerun, orders: _Orders, least: float, base: float) -> _Row:
 def _costs(again: _Rerun, orders: _Orders, plain: _Traded, least: float) -> _Row:
     free = [asset for asset, costs in again.costs.items() if is_free(costs)]
     if len(free) == len(again.costs):
-        fee = plain.net / plain.turnover
+        fee = float(plain.returns.sum()) / plain.turnover
         meaning = "No costs were given, so what they leave is not known."
         if fee > 0:
             meaning += f" Fees of {100 * fee:.2f} % a fill would take all of the profit."
@@ -222,17 +221,13 @@ class _Traded(NamedTuple):
 
     returns: FloatArray
     n_trades: int
-    net: float
     turnover: float
     per_year: float
 
     @property
     def sharpe(self) -> float:
         """Annual Sharpe ratio; 0 where returns do not differ."""
-        if len(self.returns) < 2:
-            return 0.0
-        mean, deviation = float(self.returns.mean()), float(self.returns.std(ddof=1))
-        return 0.0 if is_zero(deviation, mean) else mean / deviation * math.sqrt(self.per_year)
+        return t_statistic(self.returns) / math.sqrt(self.years)
 
     @property
     def years(self) -> float:
@@ -262,10 +257,10 @@ class _Rerun(NamedTuple):
         Bars on which each of them rules, by asset.
     models : tuple of FittedModels
         What `s.fit` returns in each segment.
-    horizon, is_closed
-        Bars without entries at the start of a segment; whether positions end with it.
-    unit_lots : bool
-        The lots that the strategy sets do not count.
+    sizing : Sizing
+        How large trades are.
+    horizon, border
+        Bars without entries at the start of a segment; what becomes of positions at its end.
     """
 
     strategy: Strategy
@@ -274,9 +269,9 @@ class _Rerun(NamedTuple):
     values: tuple[Values, ...]
     segments: tuple[dict[str, BarWindow], ...]
     models: tuple[FittedModels, ...]
+    sizing: Sizing
     horizon: int = 0
-    is_closed: bool = False
-    unit_lots: bool = False
+    border: str = "carry"
 
     @classmethod
     def of(cls, result: Training | WalkForward) -> _Rerun:
@@ -295,9 +290,8 @@ class _Rerun(NamedTuple):
             # What is seen is what was trained on, so that models can be fitted here as there.
             models = (FittedModels(),)
             views = windows_of(bars, spans)
-            by_money = result.settings["sizing"] in {"money", "equity"}
-            members = (_members(result),)
-            return cls(strategy, views, costs, members, (segment,), models, unit_lots=by_money)
+            sizing = sizing_of(result.settings)
+            return cls(strategy, views, costs, (_members(result),), (segment,), models, sizing)
         rows = result.table[result.table["test_start"].notna()]
         values, segments, fitted = [], [], []
         for number, training in enumerate(result.trainings, 1):
@@ -325,9 +319,9 @@ class _Rerun(NamedTuple):
             tuple(values),
             tuple(segments),
             tuple(fitted),
+            sizing_of(result.portfolio.facts),
             result.settings["horizon"],
-            result.settings["border"] == "close",
-            result.portfolio.facts["sizing"] != "script",
+            result.settings["border"],
         )
 
     @property
@@ -341,43 +335,35 @@ class _Rerun(NamedTuple):
         """Return what the strategy orders if it sees `views`, or has other `values`."""
         seen = self.views if views is None else views
         values = self.values if values is None else values
-        runs: list[dict[Component, list[StrategyOrders]]] = []
-        for sets, models in zip(values, self.models, strict=True):
-            of_component: dict[Component, list[StrategyOrders]] = {}
-            for ordered in strategy_orders(self.strategy, seen, _source(sets, models), mode="test"):
-                of_component.setdefault(ordered.component, []).append(ordered)
-            runs.append(of_component)
-        found = []
-        for component in runs[0]:
+        turns = []
+        for sets, own, models, segments in zip(
+            values, self.values, self.models, self.segments, strict=True
+        ):
+            ordered = strategy_orders(self.strategy, seen, _source(sets, models), mode="test")
             # Whoever has a place keeps it, whatever the change.
-            points = [
-                [tuple(one.values()) for one, _ in sets[component.key]] for sets in self.values
-            ]
-            segments = [segment[component.asset] for segment in self.segments]
-            border = "close" if self.is_closed else "carry"
-            for place in place_orders(
-                [run[component] for run in runs],
-                points,
-                segments,
-                self.horizon,
-                border,
-                unit_lots=self.unit_lots,
-            ):
-                # What was seen decides; real prices are traded.
-                bars = self.views[component.asset]
-                found.append(place._replace(ordered=place.ordered._replace(bars=bars)))
-        return found
+            points = {key: [tuple(one.values()) for one, _ in sets] for key, sets in own.items()}
+            turns.append(Turn(ordered, points, segments))
+        stitched = stitched_orders(
+            turns, self.horizon, self.border, unit_lots=self.sizing.unit_lots
+        )
+        # What was seen decides; real prices are traded.
+        return [
+            place._replace(ordered=place.ordered._replace(bars=self.views[component.asset]))
+            for component, places in stitched.items()
+            for place in places
+        ]
 
     def trade(
         self, orders: _Orders, *, is_late: bool = False, costs: Mapping[str, Costs] | None = None
     ) -> _Traded:
         """Trade the orders, one bar later or at other costs."""
         table = self.costs if costs is None else costs
-        tests = []
+        budget = self.sizing.budget(n_components(place.ordered for place in orders))
+        plans = []
         for place in orders:
             asset = place.ordered.component.asset
-            tests.append(
-                component_test(
+            plans.append(
+                planned_test(
                     place.ordered,
                     place.orders.delayed(place.flatten) if is_late else place.orders,
                     self.segments[0][asset].first,
@@ -385,34 +371,12 @@ class _Rerun(NamedTuple):
                     table[asset],
                     flatten=place.flatten,
                     weights=_late(place.weights) if is_late else place.weights,
+                    budget=budget,
                 )
             )
-        return _traded(tests)
-
-
-def _traded(tests: Sequence[ComponentTest]) -> _Traded:
-    """Return the mean of the components' returns; each on the price before the bar."""
-    index = tests[0].bars.index
-    for test in tests[1:]:
-        if not test.bars.index.equals(index):
-            index = index.union(test.bars.index)
-    returns = np.zeros(len(index))
-    n_trades, net, turnover = 0, 0.0, 0.0
-    one_lots: dict[Component, float] = {}  # of an ensemble, those of all members
-    for test in tests:
-        key = test.component
-        one_lots[key] = one_lots.get(key, 0.0) + test.own_capital() / test.bars.close[0]
-    for test in tests:
-        close, one_lot = test.bars.close, one_lots[test.component]
-        before = np.concatenate([close[:1], close[:-1]])
-        change = np.diff(test.simulated.equity, prepend=0.0) / (before * one_lot)
-        returns[index.get_indexer(test.bars.index)] += change / len(one_lots)
-        trades = test.simulated.trades
-        fills = np.where(trades["status"] == 1, 2, 1)
-        n_trades += len(trades)
-        net += float(change.sum())
-        turnover += float((fills * np.abs(trades["size"])).sum() / one_lot)
-    return _Traded(returns, n_trades, net, turnover, per_year(index))
+        curve, turnover = curve_of_tests(simulated_tests(plans))
+        n_trades = 0 if curve.n_trades is None else curve.n_trades
+        return _Traded(curve.returns, n_trades, turnover, per_year(curve.index))
 
 
 def _members(training: Training) -> Values:

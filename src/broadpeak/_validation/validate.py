@@ -23,7 +23,8 @@ from broadpeak._store.store import Store
 from broadpeak._training.result import Training
 from broadpeak._training.sizing import OF_TRADES
 from broadpeak._training.strategy import Strategy, StrategyFunction, as_strategy
-from broadpeak._training.train import EXECUTE_OPTIONS, TrainOptions, plan_training
+from broadpeak._training.train import plan_training
+from broadpeak._training.trainoptions import EXECUTE_OPTIONS, TrainOptions
 from broadpeak._validation import evidence
 from broadpeak._validation.curves import (
     Curve,

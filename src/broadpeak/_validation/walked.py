@@ -25,6 +25,7 @@ from broadpeak._store.provenance import CycleOfRun, Provenance
 from broadpeak._training.meanings import objective_meaning
 from broadpeak._training.objective import objective_name
 from broadpeak._training.result import StepCurve, Training
+from broadpeak._training.sizing import OF_MONEY
 from broadpeak._training.strategy import Strategy
 from broadpeak._validation.verdict import Verdict
 from broadpeak.errors import ParamError, broken_rule
@@ -138,7 +139,7 @@ class WalkForward(Travelling):
         """Return where the values of a cycle come from, the first being 1."""
         settings, facts = self.settings, self.portfolio.facts
         kind, capital = facts.get("sizing", ""), settings.get("capital")
-        if kind in {"money", "equity"}:
+        if kind in OF_MONEY:
             capital = facts["capital"]
         cycle = CycleOfRun(
             number=number,

@@ -16,6 +16,15 @@ import pandas as pd
 
 from broadpeak._core import check
 from broadpeak._data.data import Data
+from broadpeak._training.accounts import (
+    ComponentTest,
+    PlannedTest,
+    decided_sizing,
+    planned_test,
+    simulated_tests,
+    state_facts,
+    strategy_portfolio,
+)
 from broadpeak._training.components import (
     Bars,
     BarWindow,
@@ -31,32 +40,22 @@ from broadpeak._training.evaluation import discover_all
 from broadpeak._training.guard import check_discovered
 from broadpeak._training.mistakes import order_notes
 from broadpeak._training.objective import resolve_objective
-from broadpeak._training.ordering import StrategyOrders, strategy_orders
+from broadpeak._training.ordering import strategy_orders
 from broadpeak._training.orders import Account, SimulatedOrders, simulate_orders
 from broadpeak._training.result import Training
-from broadpeak._training.sizing import SIZINGS, Budget, Sizing
-from broadpeak._training.stitching import PlaceOrders, place_orders
+from broadpeak._training.sizing import OF_MONEY, SIZINGS, Budget, Sizing
+from broadpeak._training.stitching import PlaceOrders, Turn, stitched_orders
 from broadpeak._training.strategy import Strategy, StrategyFunction, as_strategy
-from broadpeak._training.terms import points_of, trained_values
-from broadpeak._training.test import (
-    ComponentTest,
-    PlannedTest,
-    decided_sizing,
-    planned_test,
-    simulated_tests,
-    state_facts,
-    strategy_portfolio,
-)
 from broadpeak._training.train import (
-    SearchArguments,
     TrainingPlan,
     TrainingTask,
-    TrainOptions,
-    joined_notes,
     offset_cuts,
     plan_training,
     train_many,
 )
+from broadpeak._training.trained import points_of, trained_values
+from broadpeak._training.trainingnotes import joined_notes
+from broadpeak._training.trainoptions import SearchArguments, TrainOptions
 from broadpeak._validation.splitters import cycles_for_period, split_walk_forward
 from broadpeak._validation.walked import WalkForward
 from broadpeak.errors import DataError, ParamError, broken_rule
@@ -178,7 +177,7 @@ def walk_forward(
     own_names = inspect.signature(walk_forward).parameters
     check.one_of("train_sizing", train_sizing, SIZINGS)
     of_trades: dict[str, Any] = {"sizing": train_sizing}
-    if train_sizing in {"money", "equity"}:
+    if train_sizing in OF_MONEY:
         of_trades |= {"capital": capital, "whole": whole}
     options = TrainOptions.of("walk_forward", {**train_options, **of_trades}, own_names)
     cuts = [data] if options.samples is None else offset_cuts(data, options.samples)
@@ -372,23 +371,24 @@ def _cycle_tests(
     """
     ends = spans[-1].train
     views = windows_of(plan.bars, {s: BarWindow(0, ends[s].last) for s in plan.bars})
-    runs: list[tuple[dict[str, BarWindow], Training, dict[Component, list[StrategyOrders]]]] = []
+    turns = []
     for span, training in zip(spans, trainings, strict=False):
         if span.test is not None:
-            of_component: dict[Component, list[StrategyOrders]] = {}
             values = trained_values(training, "The training")
             # Chosen values may look ahead where the defaults do not.
             notes: list[str] | None = [] if plan.options.check else None
-            ordered_all = strategy_orders(plan.strategy, views, values, mode="test", notes=notes)
-            for ordered in ordered_all:
-                of_component.setdefault(ordered.component, []).append(ordered)
-            runs.append((span.test, training, of_component))
-    every = [one for _, _, orders in runs for ones in orders.values() for one in ones]
+            ordered = strategy_orders(plan.strategy, views, values, mode="test", notes=notes)
+            turns.append(Turn(ordered, points_of(training.components), span.test))
+    every = [one for turn in turns for one in turn.orders]
     sizing, trained = decided_sizing(sizing, every), plan.options.size()
-    n = len(runs[0][2])
+    stitched = partial(stitched_orders, turns, horizon, border)
+    traded = full = stitched(unit_lots=sizing.unit_lots)
+    if sizing.unit_lots != trained.unit_lots:
+        full = stitched(unit_lots=trained.unit_lots)
+    budgets = sizing.budget(len(traded)), trained.budget(len(traded))
     found = []
-    for component in runs[0][2]:
-        segments = [test[component.asset] for test, _, _ in runs]
+    for component, places in traded.items():
+        segments = [turn.segments[component.asset] for turn in turns]
         if any(one.first >= one.last for one in segments):
             msg = (
                 f"{component.asset} must have bars in every test, got none in one of them "
@@ -396,15 +396,8 @@ def _cycle_tests(
                 "period."
             )
             raise DataError(msg)
-        sets = [orders[component] for _, _, orders in runs]
-        points = [points_of(training.components)[component.key] for _, training, _ in runs]
-        for_size = partial(place_orders, sets, points, segments, horizon, border)
-        places = for_size(unit_lots=sizing.unit_lots)
-        full = places
-        if sizing.unit_lots != trained.unit_lots:
-            full = for_size(unit_lots=trained.unit_lots)
-        budgets = sizing.budget(n), trained.budget(n)
-        found += _place_tests(plan, places, full, segments[0].first, budgets)
+        first = segments[0].first
+        found += _place_tests(plan, places, full[component], first, budgets)
     return found, sizing
 
 

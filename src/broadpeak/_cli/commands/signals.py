@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import broadpeak as bp
-from broadpeak._cli import console, flags, inputs
+from broadpeak._cli import console, flags, inputs, summary
 from broadpeak._cli.price_files import PriceSource
 
 _SHOWN = {
@@ -47,7 +47,7 @@ def signals(
     chosen = inputs.parameters(params)
     settings: dict[str, Any] = {"end": end, "costs": inputs.costs(cost or []), **size}
     found, notes = inputs.with_warnings(lambda: bp.signals(plan, prices, chosen, **settings))
-    notes = [*reading_notes, *notes]
+    notes = [*reading_notes, *notes, *summary.changed_prices(found.attrs.get("same_prices"))]
     name = inputs.name_of(plan)
     rows: list[dict[Any, Any]] = found.to_dict(orient="records")
     for row in rows:  # pandas may write NaN for no order beside one

@@ -132,7 +132,12 @@ def _choice(scores: Any, chooser: str) -> tuple[dict[str, Any], bp.Selection | N
     position = best if isinstance(best, tuple) else (best,)
     highest = {"params": dict(zip(names, position, strict=True)), "score": float(some.max())}
     found = bp.select(scores.rename("score"), method=chooser)
-    chosen = {"params": dict(found.params), "score": found.score}
+    chosen = {
+        "params": dict(found.params),
+        "score": found.score,
+        "plain_score": found.plain_score,
+        "smoothing": found.smoothing,
+    }
     return {"highest": highest, "chosen": chosen}, found
 
 
@@ -158,6 +163,9 @@ def _show(scores: Any, choice: dict[str, Any], function: str, chooser: str) -> N
     title = f"{function}: the highest of {len(scores):,} scores"
     console.show_table(title, [*map(str, scores.index.names), "score"], rows, text_columns=0)
     if choice["chosen"] is not None and math.isfinite(choice["chosen"]["score"]):
-        params, score = choice["chosen"]["params"], choice["chosen"]["score"]
-        text = f"broad peak ({chooser}): {summary.chosen(params)}, score {console.number(score)}"
+        found = choice["chosen"]
+        text = f"broad peak ({chooser}): {summary.chosen(found['params'])}, "
+        text += f"score {console.number(found['plain_score'])}"
+        if found["smoothing"]:
+            text += f", {found['smoothing']} {console.number(found['score'])}"
         console.show_lines([text, ""])

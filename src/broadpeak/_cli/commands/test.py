@@ -38,7 +38,7 @@ def run_test(
         **size,
     }
     portfolio, notes = inputs.with_warnings(lambda: bp.test(plan, prices, chosen, **settings))
-    notes = [*reading_notes, *notes]
+    notes = [*reading_notes, *notes, *summary.changed_prices(portfolio.facts.get("same_prices"))]
     name = inputs.name_of(plan)
     files = _write(portfolio, out) if out else {}
     stats, held = summary.statistics(portfolio), summary.holding(portfolio)
