@@ -29,12 +29,13 @@ TOOL = Path(__file__).resolve().parents[2] / "tools" / "trips.py"
 # money: four files, a dozen functions of each kind, and little time.
 # The search of a component, the options of a training and the accounts of a test have a file each:
 # as many functions, two files more.
+# A symbol may be only looked at: what is traded has its bars counted where the loop comes to it.
 CEILINGS = {
     "from_signals": (32, 13),
     "execute": (45, 9),
     "parameterized": (150, 22),
     "train": (325, 36),
-    "test": (205, 34),
+    "test": (207, 34),
 }
 
 

@@ -49,10 +49,10 @@ def hostile_costs(rng: np.random.Generator, price: float) -> bp.Costs:
     return bp.Costs(
         spread=one_of(0, 0.002, 0.05) * price,
         commission=one_of(0, 0.001) * price,
-        fees=one_of(0, 0.001, 0.3),
+        fees=one_of(0, 0.001, 0.02),
         roll_long=one_of(0, 0.001, -0.001, 0.05) * price,
         roll_short=one_of(0, -0.002, 0.1) * price,
-        slippage=one_of(0, 0.001, 0.2),
+        slippage=one_of(0, 0.001, 0.02),
         lot_amount=one_of(1, 10, 0.1),
     )
 

@@ -91,6 +91,37 @@ def test_a_walk_forward(tmp_path: Path, detrend: str | None) -> None:
         pd.testing.assert_frame_equal(again.trades, found.portfolio.trades)
 
 
+def test_before_its_first_bar_nothing_is_known() -> None:
+    late = bp.Data.from_frames({"M": MONTHLY[MONTHLY.index >= "2020-01-01"], "X": X})
+    seen_of: dict[str, Any] = {}
+
+    @bp.strategy(name="late", lookback=LOOKBACK)
+    def looks(s: bp.StrategyRun) -> None:
+        for _ in s.loop(["X"]):
+            other = s.other("M")
+            seen_of.update(
+                close=other.close,
+                mean=other.apply(lambda bars: bp.sma(bars.close, 2)),
+                year=other.resample("YE").high,
+                above=other.apply(lambda bars: bars.close > 0),
+            )
+            orders(s, np.where(np.isnan(other.close), 100, other.close))
+
+    checked = bp.test(looks, late, end="2019-11-29")
+    tested = bp.test(looks, late, end="2019-11-29", check=False)
+    pd.testing.assert_frame_equal(checked.trades, tested.trades)
+    assert not tested.trades.empty
+    for name in ("close", "mean", "year"):
+        assert seen_of[name].shape == seen_of["above"].shape
+        assert np.isnan(seen_of[name]).all()
+    assert not seen_of["above"].any()
+    whole = bp.test(looks, late, check=False)
+    assert np.isnan(seen_of["close"][:280]).all()
+    assert np.isfinite(seen_of["close"]).any()
+    closed = tested.trades[tested.trades["status"] == "closed"]
+    pd.testing.assert_frame_equal(closed, whole.trades[: len(closed)])
+
+
 def test_what_is_traded_needs_its_history() -> None:
     rule = "M must have at least lookback [+] 2 = 62 bars"
     for run in (bp.test, bp.train, bp.signals, bp.walk_forward):
@@ -98,7 +129,7 @@ def test_what_is_traded_needs_its_history() -> None:
             run(every, BOTH)
     with pytest.raises(bp.DataError, match=r"M must have .*got 0 .*20 bars in all from 2018"):
         bp.test(every, BOTH, start="2020-07-02")
-    with pytest.raises(bp.DataError, match="start and end must leave bars of M"):
+    with pytest.raises(bp.DataError, match="start must leave bars of M"):
         bp.test(seen, BOTH, start="2031")
     with pytest.raises(bp.DataError, match="must have at least lookback"):
         bp.test(seen, BOTH[:"2019-02-01"])

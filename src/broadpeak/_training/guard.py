@@ -594,6 +594,8 @@ def _copy(
 
 def _with_other_end(bars: Bars, first: int, last: int, factor: float, n_others: int | None) -> Bars:
     """Return bars [first, last), and others after them: mirrored in the last close, and moved."""
+    if not len(bars):  # a symbol that is only looked at, and begins later
+        return bars
     end = len(bars) if n_others is None else min(len(bars), last + n_others)
     columns = np.empty((6, end - first))
     whole = (bars.open, bars.high, bars.low, bars.close, bars.volume, bars.price)

@@ -171,7 +171,8 @@ class AlignedBars:
             raise OrderError(broken_rule("func of apply()", rule, got, remedy))
         is_known = self._at >= 0
         if not len(array):
-            return np.full(len(self._at), np.nan)
+            nothing = False if array.dtype == np.bool_ else np.nan
+            return np.full(len(self._at), nothing)
         taken = array[np.maximum(self._at, 0)]
         if array.dtype == np.bool_:
             return taken & is_known
@@ -272,6 +273,8 @@ def _longer(bars: Bars, rule: Rule, at: IntArray) -> AlignedBars:
         return resampled(bars, spans), spans
 
     longer, spans = _made_once(bars, ("spans", rule), make)
+    if not len(bars):
+        return AlignedBars(longer, at, is_longer=True)
     known = np.where(at >= 0, spans.known[np.maximum(at, 0)], -1)
     return AlignedBars(longer, known, is_longer=True)
 
@@ -310,6 +313,8 @@ def known_at(index: pd.Index, other: pd.Index) -> IntArray:
     """
     if other is index or other.equals(index):
         return np.arange(len(index))
+    if not len(other):  # it begins after the last bar of a run
+        return np.full(len(index), -1)
     own, theirs = _stamps(index), _stamps(other)
     at = np.searchsorted(theirs, own, side="right") - 1
     length, lengths = _shortest(own), _shortest(theirs)
