@@ -427,6 +427,13 @@ def environment(data: bp.Data) -> dict[str, str]:
     return {**VERSIONS, "data": data.fingerprint()}
 
 
+def terms_as(tested: bp.Portfolio) -> dict[str, Any]:
+    """Return the arguments by which `bp.test` trades other values on the terms of a test."""
+    from broadpeak._training.backtests import terms_as  # loads pandas
+
+    return terms_as(tested)
+
+
 def with_warnings(call: Callable[[], T]) -> tuple[T, list[str]]:
     """Return what `call` returns, and the warnings it raised, each once."""
     with warnings.catch_warnings(record=True) as caught:

@@ -46,10 +46,13 @@ def report(
         tested = bp.test(plan, prices, chosen, **settings, check=check)
         if chosen is None:
             return tested, None
-        from broadpeak._training.backtests import terms_as  # loads pandas
-
         # Terms may be those in the file, and bars those after the first training of a run.
-        same = {**settings, **terms_as(tested), "start": tested.index[0], "end": tested.index[-1]}
+        same = {
+            **settings,
+            **inputs.terms_as(tested),
+            "start": tested.index[0],
+            "end": tested.index[-1],
+        }
         return tested, bp.test(plan, prices, None, **same, check=False)
 
     (tested, defaults), notes = inputs.with_warnings(both)
