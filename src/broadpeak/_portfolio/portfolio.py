@@ -54,6 +54,8 @@ from broadpeak.types import AnyArray, FloatArray, IntArray, Reducer
 VAST = 1 << 18
 """Columns beyond which figures are kept, but not the summaries behind them."""
 
+_PIECE = 1 << 13  # summaries whose figures are computed at a time: what comes between stays near
+
 _BARS, _FIRST, _LAST = (PLACES[name] for name in ("bars", "first", "last"))
 Frame = TypeVar("Frame", Table, pd.DataFrame)
 
@@ -156,7 +158,12 @@ class Portfolio:
         self._hold = hold
         self._retrade = retrade
         self._held: Portfolio | None = None
-        self.facts: dict[str, Any] = dict(facts or {})
+        self._facts: dict[str, Any] = dict(facts or {})
+        self._more_facts: Callable[[], Mapping[str, Any]] | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        self._find_facts()
+        return self.__dict__
 
     # Making
 
@@ -421,7 +428,24 @@ class Portfolio:
         made._has_members = members is not None
         return made
 
+    def tell(self, more_facts: Callable[[], Mapping[str, Any]]) -> None:
+        """Know more facts of the run, found when somebody asks."""
+        self._more_facts = more_facts
+
     # Looking
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What was tested and how; empty but for strategy runs."""
+        self._find_facts()
+        return self._facts
+
+    def _find_facts(self) -> None:
+        find = self._more_facts
+        if find is not None:
+            period = (self.index[0], self.index[-1])
+            self._facts = {"period": period, **self._facts, **find()}
+            self._more_facts = None
 
     @property
     def index(self) -> pd.Index:
@@ -710,12 +734,14 @@ class Portfolio:
                 name: np.empty(n_results, METRICS[name].formula(empty, np.zeros(0)).dtype)
                 for name in missing
             }
+            annual = any(METRICS[name].annual for name in missing)
             for positions, rows in self._blocks(needs_of(missing), None):
-                years = np.full(len(rows), math.nan)
-                if any(METRICS[name].annual for name in missing):
-                    years = self._per_year(rows)
-                for name in missing:
-                    found[name][positions] = METRICS[name].formula(rows, years)
+                years = self._per_year(rows) if annual else np.full(len(rows), math.nan)
+                for first in range(0, len(rows), _PIECE):
+                    at = slice(first, first + _PIECE)
+                    for name in missing:
+                        values = METRICS[name].formula(rows[at], years[at])
+                        found[name][positions[at]] = values
             self._figures.update(found)
         return {name: self._figures[name] for name in names}
 
@@ -1191,10 +1217,11 @@ class Portfolio:
         times = check.number("factor", factor, 0.0)
         if self._retrade is not None:
             again = self._retrade(times)
-            again.facts = dict(self.facts)
-            if "costs" in again.facts:
-                charged = again.facts["costs"].items()
-                again.facts["costs"] = {asset: scaled(costs, times) for asset, costs in charged}
+            facts = dict(self.facts)
+            if "costs" in facts:
+                charged = facts["costs"].items()
+                facts["costs"] = {asset: scaled(costs, times) for asset, costs in charged}
+            again.tell(lambda: facts)
             return again
         simulation = self._simulated
         dearer = replace(simulation, rules=simulation.rules.at_costs(times))

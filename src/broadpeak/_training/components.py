@@ -78,15 +78,22 @@ class Bars:
 
     def window(self, first: int, last: int) -> Bars:
         """Return the bars [first, last)."""
+        return self if first == 0 and last == len(self) else self._cut(first, last, self.market)
+
+    def _cut(self, first: int, last: int, market: MarketBars | None) -> Bars:
         if first == 0 and last == len(self):
-            return self
+            return self.within(market)
         cut, extra = slice(first, last), self.extra
         if extra:
             extra = {name: values[cut] for name, values in extra.items()}
         return Bars(
             self.asset, self.index[cut], self.open[cut], self.high[cut], self.low[cut],
-            self.close[cut], self.volume[cut], self.price[cut], extra, self.market,
+            self.close[cut], self.volume[cut], self.price[cut], extra, market,
         )  # fmt: skip
+
+    def window_within(self, where: BarWindow, market: MarketBars) -> Bars:
+        """Return the bars of a window, among those of other symbols."""
+        return self._cut(*where, market)
 
     def within(self, market: MarketBars | None) -> Bars:
         """Return the same bars among those of other symbols, or (None) alone."""
@@ -179,7 +186,7 @@ def _market_of(bars: Mapping[str, Bars]) -> MarketBars:
 def windows_of(bars: Mapping[str, Bars], spans: Mapping[str, BarWindow]) -> dict[str, Bars]:
     """Return the bars of each symbol in its span, among all bars up to the ends of the spans."""
     market = MarketBars(spans, lambda symbol: bars[symbol].window(0, spans[symbol].last))
-    return {symbol: bars[symbol].window(*span).within(market) for symbol, span in spans.items()}
+    return {symbol: bars[symbol].window_within(span, market) for symbol, span in spans.items()}
 
 
 def frozen_bars(asset: str, index: pd.Index, columns: Mapping[str, FloatArray]) -> Bars:
@@ -232,6 +239,43 @@ class BarWindow(NamedTuple):
     last: int
 
 
+class TooFewBarsError(DataError):
+    """A symbol has too few bars to be traded; `last` is the end of those there are."""
+
+    last = 0
+
+
+def only_seen(last: int, lookback: int) -> BarWindow:
+    """Return the window of a symbol with too few bars up to `last`: none to be evaluated."""
+    return BarWindow(max(last, lookback), last)
+
+
+def windows_in(
+    bars: Mapping[str, Bars], lookback: int, start: Hashable = None, end: Hashable = None
+) -> dict[str, BarWindow]:
+    """Return where to evaluate each symbol; see `window`.
+
+    A symbol with too few bars can still be looked at by strategies that trade others: its window
+    is empty, and `check_traded` refuses it to those that trade it.
+
+    Raises
+    ------
+    DataError
+        If no symbol has enough bars.
+    """
+    found: dict[str, BarWindow] = {}
+    refused: TooFewBarsError | None = None
+    for symbol, one in bars.items():
+        try:
+            found[symbol] = window(one, lookback, start, end)
+        except TooFewBarsError as error:
+            refused = refused or error
+            found[symbol] = only_seen(error.last, lookback)
+    if refused is not None and all(one.first >= one.last for one in found.values()):
+        raise refused
+    return found
+
+
 def window(bars: Bars, lookback: int, start: Hashable = None, end: Hashable = None) -> BarWindow:
     """Return where to evaluate: from `start` (after the look-back) to `end`, both included.
 
@@ -259,8 +303,14 @@ def window(bars: Bars, lookback: int, start: Hashable = None, end: Hashable = No
             name, label = ("start", start) if end is None else ("end", end)
             raise DataError(broken_rule(name, rule, label, "Pass a label between these."))
         remedy = "Pass labels between these, the earlier one as start."
-        raise DataError(broken_rule("start and end", rule, (start, end), remedy))
-    check_enough(bars.asset, cut.stop - first, lookback, bars.index)
+        none = TooFewBarsError(broken_rule("start and end", rule, (start, end), remedy))
+        none.last = cut.stop
+        raise none
+    try:
+        check_enough(bars.asset, cut.stop - first, lookback, bars.index)
+    except TooFewBarsError as error:
+        error.last = cut.stop
+        raise
     return BarWindow(first, cut.stop)
 
 
@@ -285,6 +335,12 @@ def _is_date(text: str) -> bool:
         return False
 
 
+def check_traded(view: Bars, lookback: int) -> None:
+    """Raise `DataError` unless a symbol that is traded has look-back and two bars in its view."""
+    index = view.index if view.market is None else view.market.bars(view.asset).index
+    check_enough(view.asset, len(view) - lookback, lookback, index)
+
+
 def check_enough(asset: str, n_after: int, lookback: int, index: pd.Index) -> None:
     """Raise `DataError` unless two bars remain after the look-back; `index` has all there are."""
     if n_after < 2:
@@ -294,7 +350,7 @@ def check_enough(asset: str, n_after: int, lookback: int, index: pd.Index) -> No
             f"({len(index)} bars in all{_span(index)}). Pass more history, another period or a "
             "smaller lookback."
         )
-        raise DataError(msg)
+        raise TooFewBarsError(msg)
 
 
 def per_asset(

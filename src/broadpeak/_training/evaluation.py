@@ -702,7 +702,16 @@ def _first_run(
     memory = Recall(watches=True)
     memory.learn(array for one in bars.values() for array in one.arrays)
     models = FittedModels()
-    state = RunState(bars, tuple(bars), values, "train", chosen, models=models, memory=memory)
+    state = RunState(
+        bars,
+        tuple(bars),
+        values,
+        "train",
+        chosen,
+        lookback=strategy.lookback,
+        models=models,
+        memory=memory,
+    )
     run_strategy(strategy, state)
     return state, values
 

@@ -67,7 +67,9 @@ def _strategy_orders(
 ) -> list[StrategyOrders]:
     if isinstance(values, TrainedValues):
         values.belongs_to(views)
-    state = RunState(views, tuple(views), values, mode, chosen, models=values.models)
+    state = RunState(
+        views, tuple(views), values, mode, chosen, lookback=strategy.lookback, models=values.models
+    )
     run_strategy(strategy, state)
     components = state.finished_components()
     if isinstance(values, TrainedValues):

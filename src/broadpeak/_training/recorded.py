@@ -169,10 +169,14 @@ class StartedRows:
         close = inputs.prices[3]
         looks = terms.next_open or terms.has_distances
         open_, high, low = inputs.prices[:3] if looks else (close, close, close)
+        n_values = N_SETTINGS + int((starts >= 0).any(axis=0).sum()) * n_bars
 
         def run(begin: int, end: int) -> None:
+            scratch = np.zeros(words.shape[1], dtype=np.uint64)
             evaluate_recorded(
-                self._records, self._curves, begin, end, words, word_rows, entries, bounds,
+                self._records, self._curves, scratch, scratch.view(np.uint8), np.empty(n_values),
+                np.empty((3, N_SETTINGS), dtype=np.int64), np.empty(n_bars),
+                begin, end, words, word_rows, entries, bounds,
                 numbers, starts, distances, inputs.flatten, open_, high, low, close, inputs.days,
                 terms, inputs.costs, first, account.slope, self._recency, account.capital, TINY,
                 account.compounds,

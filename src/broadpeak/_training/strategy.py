@@ -20,7 +20,7 @@ from broadpeak._data.data import Data
 from broadpeak._prices.resample import Rule
 from broadpeak._run.carried import Carried, by_name
 from broadpeak._search.protocol import Stop
-from broadpeak._training.components import Bars, Component
+from broadpeak._training.components import Bars, Component, check_traded
 from broadpeak._training.fits import FitFunction, FittedModels, ModelKey, no_models
 from broadpeak._training.orders import (
     SETTINGS,
@@ -322,6 +322,8 @@ class RunState:
         Names of the settings that were set and that no entry took yet.
     lost : list of (str, str)
         Component and name of those that the loop left behind.
+    lookback : int, optional
+        Of the strategy, where every symbol that is traded must have so many bars and two more.
     """
 
     bars: Mapping[str, Bars]
@@ -350,6 +352,7 @@ class RunState:
     fitted: dict[tuple[Component, Hashable], tuple[ModelKey, object]] = field(default_factory=dict)
     unread: dict[str, bool] = field(default_factory=dict)
     lost: list[tuple[str | None, str]] = field(default_factory=list)
+    lookback: int | None = None
 
     def here(self) -> Component:
         """Return the current component."""
@@ -685,7 +688,8 @@ class StrategyRun:
         StrategyError
             If number, order or arguments of the calls differ between runs.
         """
-        call = OptimizeCall(default, min, max, step, bias, name, integer)
+        # Without the function that a named tuple has to be made with: it is made often.
+        call = tuple.__new__(OptimizeCall, (default, min, max, step, bias, name, integer))
         state = self._state
         if state.phase == "inside":
             component = state.here()
@@ -837,6 +841,8 @@ class StrategyRun:
         state.phase = "inside"
         try:
             for component in visited:
+                if state.lookback is not None:
+                    check_traded(state.bars[component.asset], state.lookback)
                 state.current = component
                 state.settings = dict(before)
                 waiting = dict(state.unread)

@@ -41,7 +41,7 @@ from broadpeak._training.components import (
     Component,
     bars_of,
     per_asset,
-    window,
+    windows_in,
     windows_of,
 )
 from broadpeak._training.componentsearch import (
@@ -258,7 +258,7 @@ class TrainingPlan(NamedTuple):
     def windows(self, start: Hashable, end: Hashable) -> dict[str, BarWindow]:
         """Return the bars of each symbol from label `start` to label `end`."""
         lookback = self.strategy.lookback
-        return {symbol: window(bars, lookback, start, end) for symbol, bars in self.bars.items()}
+        return windows_in(self.bars, lookback, start, end)
 
     def fingerprint(self) -> dict[str, object]:
         """Return what a training depends on, by which a store recognises it."""
@@ -602,9 +602,9 @@ def _run_task(plans: tuple[TrainingPlan, ...], rest: _RestOfTask) -> Training:
 
 def _bounds(plan: TrainingPlan, windows: Mapping[str, BarWindow]) -> tuple[Hashable, Hashable]:
     """Return first and last evaluated bar over all assets, as `train` would be given them."""
-    firsts = [plan.bars[symbol].index[span.first] for symbol, span in windows.items()]
-    lasts = [plan.bars[symbol].index[span.last - 1] for symbol, span in windows.items()]
-    return min(firsts), max(lasts)
+    spans = [(plan.bars[s].index, one) for s, one in windows.items() if one.first < one.last]
+    firsts = [index[span.first] for index, span in spans]
+    return min(firsts), max(index[span.last - 1] for index, span in spans)
 
 
 def _views(plan: TrainingPlan, windows: Mapping[str, BarWindow]) -> dict[str, Bars]:
@@ -623,6 +623,8 @@ def _detrended(bars: Bars, where: BarWindow, lookback: int) -> Bars:
     The look-back is tilted along; bars before it are moved as its first one is.
     """
     bars = bars.window(0, where.last)
+    if where.first >= where.last:  # no bar is evaluated
+        return bars
     growth = np.log(bars.close[-1] / bars.close[where.first]) / (where.last - 1 - where.first)
     at = np.maximum(np.arange(len(bars)) - where.first, -lookback)
     return bars.tilted(np.exp(-growth * at))

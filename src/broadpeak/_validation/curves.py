@@ -30,7 +30,7 @@ from broadpeak._training.components import (
     Component,
     bars_of,
     per_asset,
-    window,
+    windows_in,
     windows_of,
 )
 from broadpeak._training.fits import FittedModels
@@ -320,10 +320,11 @@ def trial_curves(training: Training, data: Data, most: int = MOST_TRIALS) -> lis
     strategy, settings = training.strategy, training.settings
     bars = bars_of(traded_data(training, data))
     costs = per_asset("costs", settings["costs"], bars, NO_COSTS, Costs)
-    spans, lookback = {}, strategy.lookback
-    for symbol, own in bars.items():
-        where = window(own, lookback, settings["start"], settings["end"])
-        spans[symbol] = BarWindow(where.first - lookback, where.last)
+    lookback = strategy.lookback
+    spans = {
+        symbol: BarWindow(where.first - lookback, where.last)
+        for symbol, where in windows_in(bars, lookback, settings["start"], settings["end"]).items()
+    }
     views = windows_of(bars, spans)
     # The bars are those of the training, so that models are fitted as they were in the search.
     shop = _Shop(strategy, views, costs, sizing_of(settings), FittedModels())

@@ -344,7 +344,11 @@ class Search(NamedTuple):
         cut = data if samples is None else offset_cuts(data, samples)[0]
         plan = plan_training(strategy, cut, TrainOptions(**settings))
         spans = plan.windows(start, end)
-        first = min(plan.bars[symbol].index[span.first] for symbol, span in spans.items())
+        first = min(
+            plan.bars[symbol].index[span.first]
+            for symbol, span in spans.items()
+            if span.first < span.last  # others are only looked at
+        )
         if end is not None:
             data = data[:end]
         border = int(data.index.searchsorted(first))

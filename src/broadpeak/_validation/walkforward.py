@@ -29,8 +29,11 @@ from broadpeak._training.components import (
     Bars,
     BarWindow,
     Component,
+    TooFewBarsError,
     check_enough,
+    only_seen,
     window,
+    windows_in,
     windows_of,
 )
 from broadpeak._training.evaluation import discover_all
@@ -54,7 +57,7 @@ from broadpeak._training.trained import points_of, trained_values
 from broadpeak._training.trainingnotes import joined_notes
 from broadpeak._training.trainoptions import SearchArguments, TrainOptions
 from broadpeak._validation.splitters import cycles_for_period, split_walk_forward
-from broadpeak._validation.walked import WalkForward
+from broadpeak._validation.walked import WalkForward, cycle_provenance
 from broadpeak.errors import DataError, ParamError, broken_rule
 from broadpeak.types import AnyArray, FloatArray
 
@@ -218,8 +221,10 @@ def walk_forward(
         notes=(*checked.values(), *joined_notes(trainings)),
         seconds=time.perf_counter() - began,
     )
+    origin = partial(cycle_provenance, trainings[-1], len(trainings), settings, portfolio.facts)
     state_facts(
         portfolio,
+        lambda: {"provenance": origin()},
         strategy=plan.strategy.name,
         sample="out of sample",
         costs={one.test.component.asset: one.test.account.costs for one in tests},
@@ -227,7 +232,6 @@ def walk_forward(
         sizing_from="strategy" if sizing is None else "argument",
         params=result.params,
         same_prices=True,
-        provenance=result.provenance,
     )
     for note in result.notes:
         warnings.warn(note, stacklevel=2)
@@ -295,18 +299,19 @@ def _cycle_spans(
         begin, end = at(cycle.train_start), at(cycle.train_end)
         until = None if cycle.test_end is None else at(cycle.test_end)
         train, test = {}, {}
+        refused: TooFewBarsError | None = None
         for symbol, bars in plan.bars.items():
             first = max(begin[symbol], lookback)
-            check_enough(symbol, end[symbol] - first, lookback, bars.index)
-            train[symbol] = BarWindow(first, end[symbol])
+            try:
+                check_enough(symbol, end[symbol] - first, lookback, bars.index)
+                train[symbol] = BarWindow(first, end[symbol])
+            except TooFewBarsError as error:  # it may be looked at, not traded
+                refused = refused or error
+                train[symbol] = only_seen(end[symbol], lookback)
             if until is not None:
-                if until[symbol] <= end[symbol]:
-                    msg = (
-                        f"{symbol} must have bars in every test, got none in one of them "
-                        f"({len(bars)} bars in all). Pass fewer cycles or another period."
-                    )
-                    raise DataError(msg)
                 test[symbol] = BarWindow(end[symbol], until[symbol])
+        if refused is not None and all(one.first >= one.last for one in train.values()):
+            raise refused
         spans.append(_CycleSpans(train, None if until is None else test))
     return spans
 
@@ -320,11 +325,17 @@ def _sample_windows(
     """
     found = []
     for other in others:
-        spans = {}
+        spans: dict[str, BarWindow] = {}
+        lookback = other.strategy.lookback
         for symbol, one in windows.items():
             index = plan.bars[symbol].index
-            labels = index[one.first], index[one.last - 1]
-            spans[symbol] = window(other.bars[symbol], other.strategy.lookback, *labels)
+            own = {symbol: other.bars[symbol]}
+            if one.first < one.last:
+                labels = index[one.first], index[one.last - 1]
+                spans |= windows_in(own, lookback, *labels)
+            else:  # it is only looked at
+                last = own[symbol].index.searchsorted(index[one.last - 1], side="right")
+                spans[symbol] = only_seen(int(last) if one.last else 0, lookback)
         found.append((other, spans))
     return tuple(found)
 
@@ -370,6 +381,13 @@ def _cycle_tests(
             ordered = strategy_orders(plan.strategy, views, values, mode="test", notes=notes)
             turns.append(Turn(ordered, points_of(training.components), span.test))
     every = [one for turn in turns for one in turn.orders]
+    for asset in dict.fromkeys(one.component.asset for one in every):
+        if any(turn.segments[asset].first >= turn.segments[asset].last for turn in turns):
+            msg = (
+                f"{asset} must have bars in every test, got none in one of them "
+                f"({len(plan.bars[asset])} bars in all). Pass fewer cycles or another period."
+            )
+            raise DataError(msg)
     sizing, trained = decided_sizing(sizing, every), plan.options.size()
     stitched = partial(stitched_orders, turns, horizon, border)
     traded = full = stitched(unit_lots=sizing.unit_lots)
@@ -434,6 +452,9 @@ def _cycle_table(
     for one in tests:
         places.setdefault(one.test.component, []).append(one)
     rows, keys, has_members = [], [], False
+    dates = next(iter(plan.bars.values())).index.dtype
+    has_dates = isinstance(dates, pd.DatetimeTZDtype) or dates.kind == "M"
+    never = pd.NaT if has_dates else None  # dates stay dates where a cycle has no test
     for number, (training, span) in enumerate(zip(trainings, spans, strict=False), 1):
         for component, of_component in places.items():
             asset = component.asset
@@ -443,8 +464,8 @@ def _cycle_table(
             row: dict[str, Any] = {
                 "train_start": index[train.first],
                 "train_end": index[train.last - 1],
-                "test_start": None,
-                "test_end": None,
+                "test_start": never,
+                "test_end": never,
                 "in_sample": found.traded_objective,
                 "out_of_sample": math.nan,
                 "trades": math.nan,
@@ -478,10 +499,10 @@ def _cycle_table(
     table = pd.DataFrame(rows, index=labels)
     if not has_members:
         del table["members"]
-    dates = table["train_start"].dtype
-    if isinstance(dates, pd.DatetimeTZDtype) or dates.kind == "M":
-        # Dates stay dates where a cycle has no test: NaT instead of None.
-        table = table.astype({"test_start": dates, "test_end": dates})
+    if has_dates:
+        dates = table["train_start"].dtype
+        other = {name: dates for name in ("test_start", "test_end") if table[name].dtype != dates}
+        table = table.astype(other) if other else table
     return table
 
 
