@@ -427,8 +427,8 @@ def environment(data: bp.Data) -> dict[str, str]:
     return {**VERSIONS, "data": data.fingerprint()}
 
 
-def terms_of(tested: bp.Portfolio) -> dict[str, Any]:
-    """Return costs and sizes of a test, as arguments of another."""
+def terms_as(tested: bp.Portfolio) -> dict[str, Any]:
+    """Return the arguments by which `bp.test` trades other values on the terms of a test."""
     from broadpeak._training.backtests import terms_as  # loads pandas
 
     return terms_as(tested)

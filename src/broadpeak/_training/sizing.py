@@ -111,10 +111,6 @@ class Sizing:
         return Budget(money / n_components, self.kind == "equity", self.whole)
 
 
-SCRIPT = Sizing("script")
-"""The lots that the strategy sets."""
-
-
 def check_capital(capital: object) -> float:
     """Return `capital` as a float, or raise `ParamError` unless it is a positive number."""
     money = check.real(capital)

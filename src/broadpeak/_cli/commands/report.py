@@ -49,7 +49,7 @@ def report(
         # Terms may be those in the file, and bars those after the first training of a run.
         same = {
             **settings,
-            **inputs.terms_of(tested),
+            **inputs.terms_as(tested),
             "start": tested.index[0],
             "end": tested.index[-1],
         }
