@@ -142,6 +142,7 @@ def test_figures_of_very_many_columns_are_those_of_few(monkeypatch: pytest.Monke
     names = list(METRICS)
     want, whole = portfolio().metrics(names), portfolio()
     monkeypatch.setattr("broadpeak._portfolio.portfolio.VAST", 5)
+    monkeypatch.setattr("broadpeak._portfolio.portfolio._PIECE", 3)
     for options in ({}, {"group_by": "fast"}):
         pf = portfolio(**options)
         if options:
