@@ -46,6 +46,7 @@ CLASSES: dict[str, type] = {
 INSIDE = {
     *(
         "Portfolio.from_fills",
+        "Portfolio.tell",
         "Stats.of_records",
         "Stats.of_pool",
         "Store.begin",

@@ -451,7 +451,8 @@ def _cycle_table(
     places: dict[Component, list[_PlaceTest]] = {}
     for one in tests:
         places.setdefault(one.test.component, []).append(one)
-    rows, keys, has_members = [], [], False
+    rows, keys = [], []
+    has_members = any(found.members for one in trainings for found in one.components.values())
     dates = next(iter(plan.bars.values())).index.dtype
     has_dates = isinstance(dates, pd.DatetimeTZDtype) or dates.kind == "M"
     never = pd.NaT if has_dates else None  # dates stay dates where a cycle has no test
@@ -489,16 +490,15 @@ def _cycle_table(
                     "trades": n_trades,
                     "net": net,
                 }
-            row["members"] = max(len(found.members), 1)
-            has_members |= bool(found.members)
+            if has_members:
+                row["members"] = max(len(found.members), 1)
             rows.append({**row, **found.params})
             keys.append((number, component.key))
-    labels: pd.Index[Any] = pd.MultiIndex.from_tuples(keys, names=["number", "component"])
     if len(places) == 1:
-        labels = pd.Index([number for number, _ in keys], name="number")
+        labels: pd.Index[Any] = pd.Index([number for number, _ in keys], name="number")
+    else:
+        labels = pd.MultiIndex.from_tuples(keys, names=["number", "component"])
     table = pd.DataFrame(rows, index=labels)
-    if not has_members:
-        del table["members"]
     if has_dates:
         dates = table["train_start"].dtype
         other = {name: dates for name in ("test_start", "test_end") if table[name].dtype != dates}
