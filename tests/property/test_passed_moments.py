@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from broadpeak._core import threads
-from broadpeak._metrics._kernels.summary import DRAWDOWN, MOMENTS
+from broadpeak._metrics._kernels.summary import DRAWDOWN, MOMENTS, N_MOMENTS
 from broadpeak._signals.crossing import Crossing
 from broadpeak._simulation import events, passage
 from broadpeak._simulation import simulation as module
@@ -28,7 +28,7 @@ from hostile import KINDS, hostile_prices, random_rules
 
 
 @contextmanager
-def passed_over(n_threads: int, keys: int = 1 << 21) -> Iterator[list[bool]]:
+def passed_over(n_threads: int, keys: int = 1 << 21, large: int = 1 << 17) -> Iterator[list[bool]]:
     """Have crossings passed over wherever that can be; say of every simulation whether it was."""
     known = module.pass_over
     ran: list[bool] = []
@@ -41,9 +41,10 @@ def passed_over(n_threads: int, keys: int = 1 << 21) -> Iterator[list[bool]]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "PASSED", 0)
         patch.setattr(module, "TRADES_KEPT", 0)
-        patch.setattr(module, "RESULTS", 7)
+        patch.setattr(module, "RESULTS_PASSED", 7)
         patch.setattr(module, "pass_over", noted)
         patch.setattr(passage, "KEYS", keys)
+        patch.setattr(passage, "LARGE", large)
         patch.setattr(events, "_cost_of_comparing", lambda _: 1e18)
         patch.setattr(threads, "parts_for", lambda _: n_threads)
         yield ran
@@ -71,16 +72,26 @@ def same_bits(one: np.ndarray, other: np.ndarray) -> None:
     np.testing.assert_array_equal(one.view(np.int64), other.view(np.int64))
 
 
+def same_moments(rows: np.ndarray, want: np.ndarray) -> None:
+    """Rows of one pass end with the moments, and nothing else is there."""
+    same_bits(rows[:, :N_MOMENTS], want[:, :N_MOMENTS])
+    assert not want[:, N_MOMENTS:].any()
+    assert not rows[:, N_MOMENTS:].any()
+
+
 def check(simulation: Simulation, n_threads: int, keys: int, *, may_fail: bool) -> None:
     start = simulation.start()
     want = simulation.expanded().rows_of_summary(MOMENTS, start)
     same_bits(simulation.by_events(MOMENTS, start), want)
-    with passed_over(n_threads, keys) as ran:
-        same_bits(simulation.rows_of_summary(MOMENTS, start), want)
-        found = [*simulation.stream(MOMENTS, start)]
-    assert may_fail or ran == [True, True]
-    same_bits(np.concatenate([rows for _, rows in found]).view(np.float64), want.reshape(-1))
-    np.testing.assert_array_equal(np.concatenate([at for at, _ in found]), np.arange(len(start)))
+    for large in (1 << 17, 0):  # places as they are, and in blocks
+        with passed_over(n_threads, keys, large) as ran:
+            same_moments(simulation.rows_of_summary(MOMENTS, start), want)
+            found = [*simulation.stream(MOMENTS, start)]
+        assert may_fail or ran == [True, True]
+        rows = np.concatenate([rows for _, rows in found])
+        same_moments(rows.view(np.float64).reshape(len(rows), -1), want)
+        places = np.concatenate([at for at, _ in found])
+        np.testing.assert_array_equal(places, np.arange(len(start)))
 
 
 @settings(max_examples=80)

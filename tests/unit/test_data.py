@@ -217,7 +217,9 @@ def test_volume_may_be_unknown() -> None:
 def test_adjusting() -> None:
     frame = ohlcv()
     frame["Adj Close"] = frame["Close"] * [0.5, 0.5, 0.5, 1, 1, 1]
-    with pytest.warns(UserWarning, match="not adjusted: .* part by 100% at bar 3.*adjust=True"):
+    with pytest.warns(
+        UserWarning, match="not adjusted: .* part by 100% at 2024-01-04.*adjust=True"
+    ):
         plain = bp.Data.from_frames({"A": frame})
     pd.testing.assert_series_equal(plain.close, frame["Close"].rename("A"))
     adjusted = bp.Data.from_frames({"A": frame}, adjust=True)

@@ -17,6 +17,10 @@ from typing import Any
 _drawers: dict[str, Callable[..., Any]] = {}
 
 
+MOST_LINES = 12
+"""Lines of one picture that can be told apart."""
+
+
 def register(kind: str, drawer: Callable[..., Any]) -> None:
     """Have `draw(kind, …)` call `drawer`."""
     _drawers[kind] = drawer

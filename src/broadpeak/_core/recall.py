@@ -124,14 +124,17 @@ class Recall:
         entry = self._young.get(key)
         if entry is not None:
             return entry[0]
-        value = self.get(key)
-        if value is not NOTHING:
-            return value
-        inputs = args[:n_arrays]
-        if not all(map(self.known.__contains__, map(id, inputs))):
-            return NOTHING
+        entry = self._old.get(key)
+        if entry is not None:
+            return self._put(key, entry)
+        inputs, known = args[:n_arrays], self.known
+        for array in inputs:
+            if id(array) not in known:
+                return NOTHING
         made = function(*args, **kwargs)
         if type(made) is np.ndarray:
+            if self._watched is None:
+                return self._put(key, (_sealed(made), inputs, made.nbytes))
             arrays: tuple[AnyArray, ...] = (made,)
         elif isinstance(made, tuple) and {*map(type, made)} == {np.ndarray}:
             arrays = made
@@ -207,7 +210,8 @@ def _like(made: tuple[Any, ...], arrays: list[AnyArray]) -> tuple[Any, ...]:
 
 def _sealed(array: AnyArray) -> AnyArray:
     """Return a view that cannot be made writeable, of an array that nobody else has."""
-    owner: Any = array
+    array.setflags(write=False)
+    owner = array.base
     while isinstance(owner, np.ndarray):
         owner.setflags(write=False)
         owner = owner.base

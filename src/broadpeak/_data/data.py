@@ -40,8 +40,6 @@ Files: TypeAlias = "File | Sequence[File] | Mapping[Any, File]"
 Symbols: TypeAlias = "Hashable | Sequence[Hashable]"
 """One symbol, which gives Series, or several, which give frames."""
 
-MOST_DRAWN = 12  # lines that can be told apart
-
 Day: TypeAlias = "str | dt.date | np.datetime64 | None"
 """A bar, by its date."""
 
@@ -693,8 +691,8 @@ symbol_column
         """
         part = self if symbols is None else self.select(symbols)
         names = part.symbols
-        if len(names) > MOST_DRAWN:
-            rule = f"be at most {MOST_DRAWN} symbols to be drawn together"
+        if len(names) > drawing.MOST_LINES:
+            rule = f"be at most {drawing.MOST_LINES} symbols to be drawn together"
             remedy = f"Choose some: data.chart({names[:2]!r})."
             raise DataError(broken_rule("symbols", rule, len(names), remedy))
         if len(names) == 1:

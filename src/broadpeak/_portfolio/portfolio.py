@@ -51,10 +51,10 @@ from broadpeak._simulation.simulation import Simulation
 from broadpeak.errors import ParamError, ParamTypeError, broken_rule, warn
 from broadpeak.types import AnyArray, FloatArray, IntArray, Reducer
 
-MOST_DRAWN = 12  # lines that can be told apart
-
 VAST = 1 << 18
 """Columns beyond which figures are kept, but not the summaries behind them."""
+
+_PIECE = 1 << 13  # summaries whose figures are computed at a time: what comes between stays near
 
 _BARS, _FIRST, _LAST = (PLACES[name] for name in ("bars", "first", "last"))
 Frame = TypeVar("Frame", Table, pd.DataFrame)
@@ -128,6 +128,7 @@ class Portfolio:
         components: Mapping[str, Portfolio] | None = None,
         plots: Mapping[tuple[int, str], FloatArray] | None = None,
         hold: Callable[[], Portfolio] | None = None,
+        retrade: Callable[[float], Portfolio] | None = None,
         facts: Mapping[str, Any] | None = None,
     ) -> None:
         passed: object = simulation
@@ -155,9 +156,14 @@ class Portfolio:
         self.components: dict[str, Portfolio] = dict(components or {})
         self._plots = dict(plots or {})
         self._hold = hold
-        self._retrade: Callable[[float], Portfolio] | None = None
+        self._retrade = retrade
         self._held: Portfolio | None = None
-        self.facts: dict[str, Any] = dict(facts or {})
+        self._facts: dict[str, Any] = dict(facts or {})
+        self._more_facts: Callable[[], Mapping[str, Any]] | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        self._find_facts()
+        return self.__dict__
 
     # Making
 
@@ -416,13 +422,30 @@ class Portfolio:
             components=components,
             plots=plots,
             hold=hold,
+            retrade=retrade,
             facts=facts,
         )
         made._has_members = members is not None
-        made._retrade = retrade
         return made
 
+    def tell(self, more_facts: Callable[[], Mapping[str, Any]]) -> None:
+        """Know more facts of the run, found when somebody asks."""
+        self._more_facts = more_facts
+
     # Looking
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What was tested and how; empty but for strategy runs."""
+        self._find_facts()
+        return self._facts
+
+    def _find_facts(self) -> None:
+        find = self._more_facts
+        if find is not None:
+            period = (self.index[0], self.index[-1])
+            self._facts = {"period": period, **self._facts, **find()}
+            self._more_facts = None
 
     @property
     def index(self) -> pd.Index:
@@ -711,12 +734,14 @@ class Portfolio:
                 name: np.empty(n_results, METRICS[name].formula(empty, np.zeros(0)).dtype)
                 for name in missing
             }
+            annual = any(METRICS[name].annual for name in missing)
             for positions, rows in self._blocks(needs_of(missing), None):
-                years = np.full(len(rows), math.nan)
-                if any(METRICS[name].annual for name in missing):
-                    years = self._per_year(rows)
-                for name in missing:
-                    found[name][positions] = METRICS[name].formula(rows, years)
+                years = self._per_year(rows) if annual else np.full(len(rows), math.nan)
+                for first in range(0, len(rows), _PIECE):
+                    at = slice(first, first + _PIECE)
+                    for name in missing:
+                        values = METRICS[name].formula(rows[at], years[at])
+                        found[name][positions[at]] = values
             self._figures.update(found)
         return {name: self._figures[name] for name in names}
 
@@ -1192,10 +1217,11 @@ class Portfolio:
         times = check.number("factor", factor, 0.0)
         if self._retrade is not None:
             again = self._retrade(times)
-            again.facts = dict(self.facts)
-            if "costs" in again.facts:
-                charged = again.facts["costs"].items()
-                again.facts["costs"] = {asset: scaled(costs, times) for asset, costs in charged}
+            facts = dict(self.facts)
+            if "costs" in facts:
+                charged = facts["costs"].items()
+                facts["costs"] = {asset: scaled(costs, times) for asset, costs in charged}
+            again.tell(lambda: facts)
             return again
         simulation = self._simulated
         dearer = replace(simulation, rules=simulation.rules.at_costs(times))
@@ -1279,15 +1305,14 @@ class Portfolio:
             if self.components or (of_signals and self._labels.n_columns > 1):
                 raise ParamError(self._choose_one("name the one whose trades are drawn"))
             return drawing.draw("trades", self, title=heading)
-        if of_signals and self._labels.n_groups > MOST_DRAWN:
-            rule = f"be named where there are more than {MOST_DRAWN}"
+        if of_signals and self._labels.n_groups > drawing.MOST_LINES:
+            rule = f"be named where there are more than {drawing.MOST_LINES}"
             raise ParamError(self._choose_one(rule))
         value, note = self.value, ""
         values = value.to_frame("value") if isinstance(value, pd.Series) else value
         held = None if self.held is None else self.held.value
         if of_signals and self._labels.n_columns == 1:
-            close = pd.Series(np.asarray(self.close, dtype=np.float64).ravel(), index=self.index)
-            held = (close / close.bfill().iloc[0] * self._start[0]).ffill()
+            held = self._all_held().value
             note = "Buy and hold: all cash at the first close, without costs"
         values = values.set_axis([_label(label) for label in values.columns], axis=1)
         return drawing.draw("values", values, title=heading, held=held, note=note)
@@ -1342,8 +1367,8 @@ class Portfolio:
             part, name = self._part_at(column)
             return part.report(path, title=title or name, verdict=verdict)
         if self._labels.n_groups != 1:
-            message = self._choose_one("be named where there are several accounts")
-            raise ParamError(message.replace("pf.chart(", "pf.report(path, "))
+            rule = "be named where there are several accounts"
+            raise ParamError(self._choose_one(rule, "pf.report(path, "))
         held = self.held if self._simulation is None else self._all_held()
         options = {"title": heading, "verdict": verdict, "environment": VERSIONS, "held": held}
         return Path(drawing.draw("portfolio-report", self, path=target, **options))
@@ -1357,13 +1382,13 @@ class Portfolio:
             close, first, init_cash=cash, group_by=True, bars_per_year=self._bars_per_year
         )
 
-    def _choose_one(self, rule: str) -> str:
-        """Return the message that one of many columns must be named."""
+    def _choose_one(self, rule: str, call: str = "pf.chart(") -> str:
+        """Return the message that one of many columns must be named, as in this call."""
         labels = pd.Index(list(self.components)) if self.components else self._group_labels
         if len(labels) == 1:  # columns that are valued together
             remedy = "Simulate it without group_by to draw the trades of one column."
             return broken_rule("column", rule, list(self.columns[:5]), remedy)
-        remedy = f"Choose one: pf.chart({plain(labels[0])!r})"
+        remedy = f"Choose one: {call}{plain(labels[0])!r})"
         if not self.components:
             remedy += ", or draw a figure of all: bp.plot.heatmap(pf.sharpe_ratio)"
         return broken_rule("column", rule, len(labels), f"{remedy}.")

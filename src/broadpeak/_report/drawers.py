@@ -7,7 +7,6 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from broadpeak._core import drawing
-from broadpeak._portfolio.portfolio import Portfolio
 from broadpeak._report import theme
 from broadpeak._report.backtest_page import backtest_report, portfolio_report
 from broadpeak._report.charts.heatmap import (
@@ -20,7 +19,7 @@ from broadpeak._report.charts.heatmap import (
 from broadpeak._report.charts.lines import Line
 from broadpeak._report.charts.parameter import parameter_figure
 from broadpeak._report.charts.scores import cuts_figure, lines_figure, volume_figure
-from broadpeak._report.charts.trade_chart import trade_figure
+from broadpeak._report.charts.trade_chart import account_trades
 from broadpeak._report.charts.value_chart import growth_figure, price_figure, value_figure
 from broadpeak._report.charts.walk_chart import walk_forward_figure
 from broadpeak._report.sections import one_line
@@ -86,14 +85,6 @@ def _values(
     return value_figure(lines, title, note)
 
 
-def _trades(portfolio: Portfolio, *, title: str) -> go.Figure:
-    """Return the trades of one account on its closing prices."""
-    close = portfolio.close
-    if isinstance(close, pd.DataFrame):  # the members of an ensemble, all at the same prices
-        close = close.iloc[:, 0]
-    return trade_figure(close, portfolio.trades, portfolio.plots, title)
-
-
 drawing.register("parameter-chart", parameter_figure)
 drawing.register("heatmap", _heatmap)
 drawing.register("surface", _surface)
@@ -104,7 +95,7 @@ drawing.register("score-lines", lines_figure)
 drawing.register("score-cuts", cuts_figure)
 drawing.register("dark", theme.darkened)
 drawing.register("values", _values)
-drawing.register("trades", _trades)
+drawing.register("trades", account_trades)
 drawing.register("prices", price_figure)
 drawing.register("growth", growth_figure)
 drawing.register("selection-report", sweep_report)

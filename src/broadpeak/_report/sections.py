@@ -17,7 +17,7 @@ from broadpeak._portfolio.portfolio import Portfolio
 from broadpeak._report import theme
 from broadpeak._report.charts.account_charts import excursion_figure, spread_figure
 from broadpeak._report.charts.lines import Line, Span, drawdown_figure, equity_figure
-from broadpeak._report.charts.trade_chart import trade_figure
+from broadpeak._report.charts.trade_chart import account_trades
 from broadpeak._report.page import (
     LEFT,
     RIGHT,
@@ -251,13 +251,9 @@ def side_table(account: Portfolio) -> Table:
 
 
 def _price_chart(key: str, component: Portfolio) -> Chart:
-    trades = component.trades
-    title = f"{key}: prices and trades"
-    close = component.close
-    if isinstance(close, pd.DataFrame):  # the members of an ensemble, all at the same prices
-        close = close.iloc[:, 0]
-    figure = trade_figure(close, trades, component.plots, title)
-    return Chart(figure, f"{count(len(trades))} trades of {key} on its closing prices.")
+    figure = account_trades(component, f"{key}: prices and trades")
+    words = f"{count(len(component.trades))} trades of {key} on its closing prices."
+    return Chart(figure, words)
 
 
 def trade_table(trades: pd.DataFrame) -> Table:

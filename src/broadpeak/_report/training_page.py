@@ -42,7 +42,7 @@ from broadpeak._report.sections import (
     trade_section,
 )
 from broadpeak._report.verdict_section import judged, verdict_section
-from broadpeak._report.wording import count, moment, number, percent
+from broadpeak._report.wording import count, number, percent, period
 from broadpeak._search.searchspace import Dimension
 from broadpeak._training.backtests import Backtests
 from broadpeak._training.result import ComponentTraining, StepCurve, Training
@@ -114,7 +114,7 @@ def training_report(training: Training, *, path: str | Path, verdict: bool) -> P
     return write_page(
         path,
         f"{training.name}: trained parameters",
-        f"{who}, {moment(first)} to {moment(last)}, maximised: {training.objective_name}",
+        f"{who}, {period(first, last)}, maximised: {training.objective_name}",
         sections,
         footer(training.environment),
     )

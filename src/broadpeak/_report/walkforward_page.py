@@ -38,7 +38,7 @@ from broadpeak._report.sections import (
     trade_section,
 )
 from broadpeak._report.verdict_section import judged, verdict_section
-from broadpeak._report.wording import DASH, count, moment, number
+from broadpeak._report.wording import count, number, period
 from broadpeak._validation.walked import WalkForward
 
 _BOUNDS = ("train_start", "train_end", "test_start", "test_end")
@@ -79,7 +79,7 @@ def walk_forward_report(walked: WalkForward, *, path: str | Path, verdict: bool)
     tested = cycles[cycles["test_start"].notna()]
     if len(tested):
         first, last = tested["test_start"].iloc[0], tested["test_end"].iloc[-1]
-        subtitle += f", tested {moment(first)} to {moment(last)}"
+        subtitle += f", tested {period(first, last)}"
     title = f"{walked.name}: walk-forward test"
     return write_page(path, title, subtitle, sections, footer(environment))
 
@@ -98,10 +98,7 @@ def _cycle_table(table: pd.DataFrame) -> Table:
 
 
 def _spans(first: pd.Series, last: pd.Series) -> list[str]:
-    return [
-        f"{moment(a)} to {moment(b)}" if pd.notna(a) else DASH
-        for a, b in zip(first, last, strict=True)
-    ]
+    return [period(*bounds) for bounds in zip(first, last, strict=True)]
 
 
 def _headline(walked: WalkForward, held: Portfolio) -> Section:
@@ -148,7 +145,6 @@ def _drift(walked: WalkForward) -> list[Part]:
 
 
 def _last_parameters(walked: WalkForward) -> Section:
-    first, last = walked.trainings[-1].period
-    lead = f"Of the last training, on {moment(first)} to {moment(last)}: those to trade with."
+    lead = f"Of the last training, on {period(*walked.trainings[-1].period)}: those to trade with."
     origin = walked.provenance.rows()
     return parameter_section(walked.params, origin, title="Parameters to trade", lead=lead)

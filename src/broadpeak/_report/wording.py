@@ -113,6 +113,17 @@ def moment(value: Any) -> str:
     return str(value)
 
 
+def period(first: Any, last: Any) -> str:
+    """Return a period by its first and last moment; a dash where it is missing.
+
+    Examples
+    --------
+    >>> period(np.datetime64("2001-02-03"), np.datetime64("2001-03-04")), period(None, None)
+    ('2001-02-03 to 2001-03-04', '–')
+    """
+    return DASH if pd.isna(first) else f"{moment(first)} to {moment(last)}"
+
+
 def axis_values(index: Sequence[object] | pd.Index[Any] | pd.Series[Any]) -> AnyArray:
     """Return an index as positions on an axis: dates as short ISO strings, numbers as they are."""
     labels = pd.Index(index)

@@ -480,9 +480,10 @@ class _Evaluations:
         scores = list(check.iterable("evaluate_many", answer, "return a list of scores"))
         fresh: dict[Hashable, float] = {}
         for key, score in zip(new, scores, strict=False):
-            value = score
-            if type(score) is not float:
-                value = check.number("every score of evaluate_many", score, finite=False)
+            if type(score) is float:  # none that ends anything
+                fresh[key] = score if math.isfinite(score) else math.nan
+                continue
+            value = check.number("every score of evaluate_many", score, finite=False)
             fresh[key] = value if math.isfinite(value) else math.nan
             if (stop := Stop.of(score)) is not Stop.NO:
                 return fresh, stop, key

@@ -15,17 +15,17 @@ from broadpeak._signals.crossing import Crossing
 from broadpeak._simulation._kernels.compared import compare, deal, joined, place, split_events
 from broadpeak._simulation._kernels.kinetic import (
     FINE,
+    codes_of_columns,
     families_of,
     first_values,
     inversions,
     pair_table,
-    pair_tiles,
     scatter,
     swaps,
     tally,
 )
 from broadpeak._simulation._kernels.layout import LONG_IN, LONG_OUT, SHORT_IN, SHORT_OUT
-from broadpeak.types import AnyArray, FloatArray, IntArray
+from broadpeak.types import AnyArray, BoolArray, FloatArray, IntArray
 
 MOST = 1 << 24  # events that are held at a time
 _UP, _DOWN = 1, 2
@@ -40,6 +40,9 @@ _FEW = 1 << 18  # bars of all pairs below which no choice is worth its time
 _PAIRS_OF_FAMILY = 64  # on average, to look at families one by one
 _SAMPLES, _SAMPLED = 8, 512
 _NEAR = 64  # bars in which a seam is looked for
+_TILE = 4  # series whose pairs have places one after the other
+_BLOCKS = 4  # the places of a tile are of 2 to the power of it
+_CODE = 2  # nanoseconds that one is written in
 
 
 class Events(NamedTuple):
@@ -203,9 +206,9 @@ def _events_of_pairs(pairs: _SeriesPairs) -> Events:
         return _events_of_families(pairs, family[series.high], n_families)
     if n_series > _MOST_SERIES:
         return _compared(pairs, threads.parts_for(_cost_of_comparing(pairs)))
-    table = np.full(n_series * n_series, -1, np.int32)
-    codes = np.empty(len(series.high), np.int32)
-    n_pairs = pair_table(series.high, series.low, n_series, table, codes)
+    firsts, seconds, n_places = _places(n_series)
+    table, codes = np.full(2 * n_places, -1, np.int32), np.empty(len(series.high), np.int32)
+    n_pairs = pair_table(series.high, series.low, firsts, seconds, table, codes)
     is_plain = n_pairs == len(codes) and bool(pairs.up) and bool(pairs.down)
     dense = _cost_of_comparing(pairs) * n_pairs / len(codes)
     found = _kinetic(series, n_pairs, table, dense)
@@ -235,13 +238,38 @@ def _events_of_pairs(pairs: _SeriesPairs) -> Events:
     return Events(out_starts, bars[:n_events], actions[:n_events])
 
 
+class ListedPairs(NamedTuple):
+    """Pairs of columns, and the lists in which they cross.
+
+    Attributes
+    ----------
+    lists : SortedLists
+    codes : int32 array, shape (columns,)
+        Keys of columns, with places inside of one block after those inside of another.
+    n_blocks : int
+        How many there are; the lowest bits of a place say which one it is of.
+    wanted : bool array, shape (places,)
+        Which places are pairs.
+    n_pairs : int
+        How many are.
+    rises : bool
+        Whether even keys, which are those of a rise, are entries.
+    """
+
+    lists: SortedLists
+    codes: AnyArray
+    n_blocks: int
+    wanted: BoolArray
+    n_pairs: int
+    rises: bool
+
+
 def listed_pairs(
-    entries: Crossing, exits: Crossing, keys_at_a_time: float
-) -> tuple[SortedLists, AnyArray, AnyArray, int, bool] | None:
+    entries: Crossing, exits: Crossing, keys_at_a_time: float, large: float
+) -> ListedPairs | None:
     """Return sorted lists of all series of entries and exits that are the reverse of each other.
 
-    With them come the code of each key and of each column, how many pairs there are, and whether
-    even codes, which are those of a rise, are entries. None where another way is quicker.
+    There are blocks of places where these are more than `large`. None where another way is quicker.
     """
     groups = _groups((entries, exits, None, None))
     pairs = groups[0]
@@ -251,15 +279,28 @@ def listed_pairs(
     n = series.n
     if n > _MOST_SERIES:
         return None
-    table, codes = np.full(n * n, -1, np.int32), np.empty(len(series.high), np.int32)
-    n_pairs = pair_tiles(series.high, series.low, n, table, codes)
+    firsts, seconds, n_places = _places(n)
+    codes, wanted = np.empty(len(series.high), np.int32), np.zeros(n_places, np.bool_)
+    blocks = _BLOCKS if n_places > large else 0
+    n_parts = threads.parts_for(_CODE * len(codes))
+    bounds = threads.bounds_of(len(codes), n_parts)
+
+    def work(part: int) -> None:
+        at = slice(bounds[part], bounds[part + 1])
+        high, low = series.high[at], series.low[at]
+        codes_of_columns(high, low, firsts, seconds, blocks, wanted, codes[at])
+
+    threads.share(work, n_parts)
+    n_pairs = int(np.count_nonzero(wanted))
     # More pairs leave no series alone, nor in families of their own.
     are_all = 2 * n_pairs > (n - 1) * (n - 2)
     if not are_all and families_of(series.high, series.low, np.empty(n, np.int64)) > 1:
         return None
     dense = _cost_of_comparing(pairs) * n_pairs / len(codes)
     lists = SortedLists.of(series, n_pairs, dense, keys_at_a_time) if n_pairs else None
-    return None if lists is None else (lists, table, codes, n_pairs, pairs.up == LONG_IN)
+    if lists is None:
+        return None
+    return ListedPairs(lists, codes, 1 << blocks, wanted, n_pairs, pairs.up == LONG_IN)
 
 
 def _events_of_families(pairs: _SeriesPairs, family: IntArray, n_families: int) -> Events:
@@ -279,6 +320,22 @@ def _events_of_families(pairs: _SeriesPairs, family: IntArray, n_families: int) 
     for columns, one in parts:
         place(columns, *one, starts, bars, actions)
     return Events(starts, bars, actions)
+
+
+def _places(n_series: int) -> tuple[AnyArray, AnyArray, int]:
+    """Return what the keys of pairs are sums of, one a series, and how many places there are.
+
+    Pairs are in tiles, those of some series and some others, and tiles row after row, without those
+    below the diagonal. On it are places that are nobody's.
+    """
+    series = np.arange(n_series)
+    row, inside = series // _TILE, series % _TILE
+    n_rows = -(-n_series // _TILE)
+    before = row * n_rows - row * (row - 1) // 2 - row  # tiles, of those of column 0
+    firsts = 2 * _TILE * (_TILE * before + inside)
+    seconds = 2 * (_TILE * _TILE * row + inside)
+    n_places = _TILE * _TILE * (n_rows * (n_rows + 1) // 2)
+    return firsts.astype(np.int32), seconds.astype(np.int32), n_places
 
 
 def _cost_of_comparing(pairs: _SeriesPairs) -> float:
@@ -355,9 +412,11 @@ class _Series:
             used[pairs.right_rows] = True
         number = np.cumsum(used) - 1
         left_used = np.flatnonzero(used)
-        high, right_used = number[pairs.left_rows], left_used[:0]
+        are_all = len(left_used) == len(left)  # and so have the numbers of their rows
+        high = pairs.left_rows if are_all else number[pairs.left_rows]
+        right_used = left_used[:0]
         if left is right:
-            low = number[pairs.right_rows]
+            low = pairs.right_rows if are_all else number[pairs.right_rows]
         else:
             # A row that both families have is one series.
             own = np.zeros(len(right), np.bool_)
@@ -488,9 +547,11 @@ class SortedLists:
         """Return the keys of a stretch, where those of each bar end, and how it went."""
         one = self.series
         keys = np.empty(int(1.25 * self.n_keys) + 1024, np.int32)
+        firsts, seconds, _ = _places(one.n)
         return swaps(
             one.left, one.left_used, one.right, one.right_used, one.starts, self.entering,
-            self.seams[part][1], self.bounds[part], self.bounds[part + 1], keys, self.most,
+            self.seams[part][1], self.bounds[part], self.bounds[part + 1], firsts, seconds, keys,
+            self.most,
         )  # fmt: skip
 
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -14,14 +15,22 @@ from broadpeak._signals.crossing import Crossing
 from broadpeak._simulation._kernels.held import CLEARLY
 from broadpeak._simulation._kernels.kinetic import FINE
 from broadpeak._simulation._kernels.layout import MIN_ORDER, SettingsPool
-from broadpeak._simulation._kernels.tracked import terms_of_bars, track, wanted, write_tracked
+from broadpeak._simulation._kernels.tracked import (
+    deal_blocks,
+    keep_wanted,
+    terms_of_bars,
+    track,
+    write_tracked,
+)
 from broadpeak._simulation.events import SortedLists, listed_pairs
 from broadpeak._simulation.rules import Prices
 from broadpeak.types import AnyArray, BoolArray, FloatArray, IntArray
 
-KEYS = 1 << 19  # crossings that a core holds at a time
+KEYS = 1 << 21  # crossings that a core holds at a time
+LARGE = 1 << 17  # places whose sums outgrow what a core keeps near it
 _SAMPLED = 4096  # of them say where pairs are cut
-_COLUMN = 15  # nanoseconds that one is written in
+_COLUMN = 16  # nanoseconds that one is written in
+_MOST = 0.8  # of all pairs, from which on those that nobody wants cost less than to sort them out
 _BEFORE = np.array([0.0, 0.0, 1.0, 0.0])  # sums of returns and squares, worth, number of trades
 
 
@@ -101,11 +110,11 @@ def pass_over(
         None where another way is quicker, or orders may be too small.
     """
     prices, row, cash = account
-    found = listed_pairs(entries, exits, KEYS)
+    found = listed_pairs(entries, exits, KEYS, LARGE)
     if found is None:
         return None
-    lists, table, codes, n_pairs, rises = found
-    share = n_pairs / (0.5 * lists.series.n * (lists.series.n - 1))
+    lists, codes, rises = found.lists, found.codes, found.rises
+    share = found.n_pairs / (0.5 * lists.series.n * (lists.series.n - 1))
     if lists.n_keys * len(lists.seams) * share < least:
         return None
     close = prices.close[row]
@@ -124,59 +133,129 @@ def pass_over(
     if n_turned == len(codes):
         codes ^= 1
         rises = not rises
-    shape = 2 if 0 < n_turned < len(codes) else 1, n_pairs + 1
+    shape = 2 if 0 < n_turned < len(codes) else 1, len(found.wanted)
     passed = Passed(
         codes, terms, np.empty(shape, np.int32), np.empty((*shape, 4)), np.empty(shape, np.bool_)
     )
-    late = int(next_open)
-    return passed if _track_all(passed, lists, table, thin, late, rises=rises) else None
+    wanted = found.wanted if share < _MOST else None
+    taken = _TakenIn(passed, thin, int(next_open), int(not rises))
+    return passed if _track_all(taken, lists, wanted, found.n_blocks) else None
+
+
+class _DealtBars(NamedTuple):
+    """Crossings of some bars, those of one block after those of another, or in one piece.
+
+    Attributes
+    ----------
+    begin : int
+        The first bar.
+    codes : int32 array
+    starts : int64 array, shape (blocks + 1,)
+        Where those of each block begin.
+    ends : int64 array, shape (blocks, bars)
+        Where those of each bar end in their block.
+    """
+
+    begin: int
+    codes: AnyArray
+    starts: IntArray
+    ends: IntArray
+
+    @classmethod
+    def of(
+        cls, lists: SortedLists, part: int, wanted: BoolArray | None, n_blocks: int
+    ) -> _DealtBars | None:
+        """Return what the lists find on a stretch, None where that does not go well."""
+        codes, ends, how = lists.look(part)
+        if how != FINE:
+            return None
+        if wanted is not None:
+            keep_wanted(codes, ends, wanted)
+        n, begin = int(ends[-1]), lists.bounds[part]
+        if n_blocks == 1:
+            return cls(begin, codes[:n], np.array([0, n]), ends[np.newaxis])
+        starts = np.zeros(n_blocks + 1, np.int64)
+        dealt, of_blocks = np.empty(n, np.int32), np.empty((n_blocks, len(ends)), np.int64)
+        deal_blocks(codes, ends, dealt, starts, of_blocks)
+        return cls(begin, dealt, starts, of_blocks)
+
+
+class _TakenIn(NamedTuple):
+    """What is taken in, and how.
+
+    `thin` is as in `track`, `late`: how many bars after a crossing it is traded, `enters`: the
+    lowest bit of codes that are entries.
+    """
+
+    passed: Passed
+    thin: float
+    late: int
+    enters: int
+
+    def begin(self, at: slice) -> None:
+        """Begin the sums of some places."""
+        self.passed.since[:, at] = -1
+        self.passed.totals[:, at] = _BEFORE
+        self.passed.doubtful[:, at] = not self.thin < 1.0
+
+    def take(self, stretch: _DealtBars, block: int, at: slice) -> None:
+        """Take in the crossings of a stretch of some places, which are a block where there are."""
+        passed, terms = self.passed, self.passed.terms
+        first = at.start
+        if len(stretch.ends) > 1:  # codes are of their block
+            first = 0
+        else:
+            block = 0
+        codes = stretch.codes[stretch.starts[block] : stretch.starts[block + 1]]
+        for side in range(len(passed.since)):
+            track(
+                codes, stretch.ends[block], stretch.begin + self.late, first, side ^ self.enters,
+                terms.entries, terms.leaves, terms.bases, self.thin, passed.since[side, at],
+                passed.totals[side, at], passed.doubtful[side, at],
+            )  # fmt: skip
 
 
 def _track_all(
-    passed: Passed, lists: SortedLists, table: AnyArray, thin: float, late: int, *, rises: bool
+    taken: _TakenIn, lists: SortedLists, wanted: BoolArray | None, n_blocks: int
 ) -> bool:
-    """Take in all crossings, some stretches of bars at a time; return whether that went well."""
-    n_pairs = passed.since.shape[1] - 1
-    terms = passed.terms
+    """Take in all crossings, some stretches of bars at a time; return whether that went well.
+
+    Those of places that are not `wanted` are left out, where it says which.
+    """
+    n_places = taken.passed.since.shape[1]
+    bounds = np.arange(n_blocks + 1) * (n_places // n_blocks)
     n_parts = len(lists.seams)
     step = min(threads.parts_for(1e12), n_parts)
-    cuts: IntArray | None = None
     for begin in range(0, n_parts, step):
-        some = range(begin, min(begin + step, n_parts))
-        found: list[tuple[AnyArray, IntArray, int]] = [(table, passed.codes, 0)] * len(some)
+        found: list[_DealtBars | None] = [None] * min(step, n_parts - begin)
 
         def look(k: int) -> None:
-            found[k] = keys, ends, how = lists.look(some[k])  # noqa: B023
-            if how == FINE:
-                wanted(keys, ends, table, 2 * n_pairs)
+            found[k] = _DealtBars.of(lists, begin + k, wanted, n_blocks)  # noqa: B023
 
-        threads.share(look, len(some))
-        if any(how != FINE for _, _, how in found):
+        threads.share(look, len(found))
+        stretches = [one for one in found if one is not None]
+        if len(stretches) < len(found):
             return False
-        if cuts is None:
-            cuts = _cuts([codes[: ends[-1]] for codes, ends, _ in found], n_pairs + 1, step)
+        if begin == 0 and n_blocks == 1:
+            bounds = _cuts([one.codes for one in stretches], n_places, step)
+        # Who is done takes the next one: cores are not always as quick as each other.
+        queue = iter(range(len(bounds) - 1))
 
-        def take(part: int) -> None:
-            if some.start == 0:  # noqa: B023
-                own = slice(cuts[part], cuts[part + 1])  # noqa: B023
-                passed.since[:, own] = -1
-                passed.totals[:, own] = _BEFORE
-                passed.doubtful[:, own] = not thin < 1.0
-            for k, (codes, ends, _) in zip(some, found, strict=True):  # noqa: B023
-                for side in range(len(passed.since)):
-                    track(
-                        codes, ends, lists.bounds[k] + late, cuts[part], cuts[part + 1],  # noqa: B023
-                        side ^ (not rises), terms.entries, terms.leaves, terms.bases, thin,
-                        passed.since[side], passed.totals[side], passed.doubtful[side],
-                    )  # fmt: skip
+        def take(_: int) -> None:
+            for block in queue:  # noqa: B023
+                at = slice(bounds[block], bounds[block + 1])  # noqa: B023
+                if begin == 0:  # noqa: B023
+                    taken.begin(at)
+                for one in stretches:  # noqa: B023
+                    taken.take(one, block, at)
 
-        threads.share(take, len(cuts) - 1)
+        threads.share(take, min(step, len(bounds) - 1))
     return True
 
 
-def _cuts(codes: list[AnyArray], n_pairs: int, n_parts: int) -> IntArray:
-    """Return where pairs are cut into parts with about as many crossings each, ends included."""
+def _cuts(codes: list[AnyArray], n_places: int, n_parts: int) -> IntArray:
+    """Return where places are cut into parts with about as many crossings each, ends included."""
     step = max(1, sum(map(len, codes)) // _SAMPLED)
     sample = np.sort(np.concatenate([some[::step] for some in codes])) >> 1
     inner = sample[len(sample) * np.arange(1, n_parts) // n_parts] if len(sample) else sample
-    return np.unique(np.array([0, *inner, n_pairs], np.int64))
+    return np.unique(np.array([0, *inner, n_places], np.int64))

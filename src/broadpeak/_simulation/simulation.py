@@ -23,7 +23,7 @@ import numpy as np
 
 from broadpeak._core import threads
 from broadpeak._core.arrays import read_only
-from broadpeak._metrics._kernels.summary import MOMENTS, N_FIGURES, as_summary
+from broadpeak._metrics._kernels.summary import MOMENTS, N_FIGURES, N_MOMENTS, as_summary
 from broadpeak._signals.crossing import Crossing
 from broadpeak._simulation._kernels.layout import (
     ONE_COLUMN,
@@ -75,6 +75,7 @@ from broadpeak.types import AnyArray, BoolArray, FloatArray, IntArray
 RESULTS = 1 << 16  # result columns of an axis that are simulated at a time
 COLUMNS = 1 << 19  # and columns of crossings: every block of them finds what crosses anew
 COLUMNS_PASSED = 1 << 21  # where none is kept, and every column takes some bytes
+RESULTS_PASSED = 1 << 17  # and columns of them that are written at a time, by all cores
 PASSED = 1 << 24  # bars of columns from which on crossings are not kept, where that can be
 EVENT, COLUMN = 6, 30  # what they cost, in about nanoseconds
 CHUNK = 1 << 22  # values of one input that are copied at a time, where copying is needed
@@ -345,13 +346,13 @@ class Simulation:
             end = min(begin + step, n)
             part = self if end - begin == n else self.part(begin, end)
             passed = part.passed_over(needs)
-            block = COLUMNS if passed is None else RESULTS
+            block = COLUMNS if passed is None else RESULTS_PASSED
             for first in range(begin, end, block):
                 last = min(first + block, end)
                 if passed is None:
                     rows = self.part(first, last).by_events(needs, start[first:last])
                 else:
-                    rows = np.zeros((last - first, N_FIGURES))
+                    rows = np.empty((last - first, N_MOMENTS))
                     part.write_passed(passed, rows, first - begin, needs, start[first:last])
                 yield np.arange(first, last), rows
 
@@ -433,7 +434,7 @@ class Simulation:
         passed = self.passed_over(needs)
         if passed is None:
             return self.by_events(needs, start)
-        out = np.zeros((len(self.price_rows), N_FIGURES))
+        out = np.empty((len(self.price_rows), N_MOMENTS))
         self.write_passed(passed, out, 0, needs, start)
         return out
 
@@ -457,14 +458,15 @@ class Simulation:
     def write_passed(
         self, passed: Passed, out: FloatArray, first: int, needs: int, start: FloatArray
     ) -> None:
-        """Write rows of numbers of the columns from `first` on."""
+        """Write rows of numbers of the columns from `first` on, which end with the moments."""
         last = first + len(out)
         cash = np.empty(len(out))
         given = np.asarray(self.rules.init_cash)
         cash[:] = given[first:last] if given.ndim else given
         left = np.flatnonzero(passed.write(out, first, last, cash))
         if len(left):
-            out[left] = self.take(left + first).by_events(needs, start[left])
+            found = self.take(left + first).by_events(needs, start[left])
+            out[left] = found[:, :N_MOMENTS]
 
     def by_events(self, needs: int, start: FloatArray) -> FloatArray:
         n = len(self.price_rows)

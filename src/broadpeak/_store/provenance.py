@@ -15,7 +15,8 @@
     # date: 2026-03-31
 
 A file of a walk-forward run also says which of its cycles it belongs to, and how its tests traded:
-``# cycle: 3 of 10``, ``# tests: border=carry horizon=0 sizing=money capital=10000 whole=no``.
+``# cycle: 3 of 10``, ``# tests: border=carry horizon=0 sizing=money capital=10000``. Sizes that
+are rounded down have ``whole=yes`` behind them.
 """
 
 from __future__ import annotations
@@ -37,7 +38,8 @@ _LONGEST = 1_100  # characters of a number: every float written to its last digi
 _SETTING = re.compile(r"(\w+)=(\S+)")
 _QUOTED = re.compile(r'(?P<name>"(?:[^"\\]|\\.)*")(?P<rest>.*)\Z')
 _LINE = re.compile(r"#\s*(?P<key>[a-z]+):\s+(?P<text>.*)\Z")
-_BORDERS = frozenset({"carry", "close"})
+BORDERS = frozenset({"carry", "close"})
+_OF_TESTS = frozenset({"border", "horizon", "sizing", "capital", "whole"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,8 @@ class Provenance:
     period : tuple of labels, or None
         First and last bar that was trained on, over all components.
     costs : dict of str to dict of str to float
-        By asset what was charged, without what is 0; a lot amount that is not 1. Empty: nothing.
+        By asset that was trained on what was charged, without what is 0; a lot amount that is not
+        1. Empty: not known.
     sizing : str
         How large trades were in the training; "unit" is one lot.
     capital : float or None
@@ -279,7 +282,7 @@ def _read_tests(known: Provenance, key: str, text: str) -> Provenance:
     if known.cycle is None:  # whoever deleted the line above wants none
         return known
     settings = dict(_SETTING.findall(text))
-    if settings["border"] not in _BORDERS:
+    if settings["border"] not in BORDERS:
         raise ValueError(text)
     found = _sizing_of(text) if "sizing" in settings else {}
     horizon = _count(settings["horizon"])
@@ -293,7 +296,7 @@ _PERIOD = re.compile(r'(?P<first>"(?:[^"\\]|\\.)*"|\S+) to (?P<last>"(?:[^"\\]|\
 _READERS: dict[str, tuple[Callable[[Provenance, str, str], Provenance], str]] = {
     "period": (_read_period, "2001-01-02 to 2012-12-31"),
     "costs": (_read_costs, '"AAPL" spread=0.02 fees=0.001'),
-    "sizing": (_read_sizing, "money capital=10000 whole=no"),
+    "sizing": (_read_sizing, "money capital=10000 whole=yes"),
     "objective": (_read_text, "prr"),
     "method": (_read_text, "ascent"),
     "passes": (_read_count, "2"),
@@ -302,7 +305,7 @@ _READERS: dict[str, tuple[Callable[[Provenance, str, str], Provenance], str]] = 
     "prices": (_read_text, "9f86d081884c7d65"),
     "date": (_read_text, "2026-03-31"),
     "cycle": (_read_cycle, "3 of 10"),
-    "tests": (_read_tests, "border=carry horizon=0 sizing=money capital=10000 whole=no"),
+    "tests": (_read_tests, "border=carry horizon=0 sizing=money capital=10000 whole=yes"),
 }
 
 
@@ -313,14 +316,14 @@ def _sizing_text(kind: str, capital: float | None, *, whole: bool) -> str:
 
 def _sizing_of(text: str) -> dict[str, Any]:
     settings = dict(_SETTING.findall(text))
-    kind = settings["sizing"]
-    if not kind.isidentifier():
+    kind, whole = settings["sizing"], settings.get("whole", "no")
+    if not kind.isidentifier() or whole not in {"yes", "no"} or not settings.keys() <= _OF_TESTS:
         raise ValueError(text)
     capital = settings.get("capital")
     return {
         "sizing": kind,
         "capital": None if capital is None else _read_number(capital),
-        "whole": settings.get("whole") == "yes",
+        "whole": whole == "yes",
     }
 
 

@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -303,15 +304,14 @@ def traded_assets(tests: Iterable[ComponentTest]) -> list[str]:
     return [*dict.fromkeys(one.component.asset for one in tests)]
 
 
-def state_facts(made: Portfolio, **facts: Any) -> None:
-    """Write down in a portfolio and in those of its components what was tested and how."""
-    index = made.index
-    period = (index[0], index[-1])
+def state_facts(made: Portfolio, find: Callable[[], Mapping[str, Any]], **facts: Any) -> None:
+    """Write down in a portfolio and in those of its components what was tested and how.
+
+    What takes a while is found by `find`, once for all of them, when somebody asks.
+    """
+    found = cache(lambda: {**facts, **find()})
     for one in (made, *made.components.values()):
-        if one.index is not index:
-            index = one.index
-            period = (index[0], index[-1])
-        one.facts = {"period": period, **one.facts, **facts}
+        one.tell(found)
 
 
 def decided_sizing(sizing: Sizing, ordered: Iterable[StrategyOrders]) -> Sizing:

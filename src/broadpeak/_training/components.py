@@ -78,15 +78,22 @@ class Bars:
 
     def window(self, first: int, last: int) -> Bars:
         """Return the bars [first, last)."""
+        return self if first == 0 and last == len(self) else self._cut(first, last, self.market)
+
+    def _cut(self, first: int, last: int, market: MarketBars | None) -> Bars:
         if first == 0 and last == len(self):
-            return self
+            return self.within(market)
         cut, extra = slice(first, last), self.extra
         if extra:
             extra = {name: values[cut] for name, values in extra.items()}
         return Bars(
             self.asset, self.index[cut], self.open[cut], self.high[cut], self.low[cut],
-            self.close[cut], self.volume[cut], self.price[cut], extra, self.market,
+            self.close[cut], self.volume[cut], self.price[cut], extra, market,
         )  # fmt: skip
+
+    def window_within(self, where: BarWindow, market: MarketBars) -> Bars:
+        """Return the bars of a window, among those of other symbols."""
+        return self._cut(*where, market)
 
     def within(self, market: MarketBars | None) -> Bars:
         """Return the same bars among those of other symbols, or (None) alone."""
@@ -179,7 +186,7 @@ def _market_of(bars: Mapping[str, Bars]) -> MarketBars:
 def windows_of(bars: Mapping[str, Bars], spans: Mapping[str, BarWindow]) -> dict[str, Bars]:
     """Return the bars of each symbol in its span, among all bars up to the ends of the spans."""
     market = MarketBars(spans, lambda symbol: bars[symbol].window(0, spans[symbol].last))
-    return {symbol: bars[symbol].window(*span).within(market) for symbol, span in spans.items()}
+    return {symbol: bars[symbol].window_within(span, market) for symbol, span in spans.items()}
 
 
 def frozen_bars(asset: str, index: pd.Index, columns: Mapping[str, FloatArray]) -> Bars:

@@ -32,9 +32,10 @@ def _distance_notes(strategy: Strategy, run: RunState) -> dict[str, str]:
         bars = run.bars[component.asset]
         for call in book.calls():
             at = first + call.when[first:-1].nonzero()[0]
+            least = 2 * LEAST_SHARE * bars.close[at]
             for name in _DISTANCES if len(at) else ():
                 value = call.settings.get(name)
-                if value is None:
+                if value is None or _is_plain(value, at, least):
                     continue
                 distance = float(np.nanmedian(_at(value, at))) if np.size(value) else np.nan
                 share = distance / float(np.median(bars.close[at]))
@@ -47,6 +48,12 @@ def _distance_notes(strategy: Strategy, run: RunState) -> dict[str, str]:
                     )
                     return {"distance": text}
     return {}
+
+
+def _is_plain(value: float | FloatArray, at: IntArray, least: FloatArray) -> bool:
+    """Return whether the median cannot be suspect, since no distance is; NaN is looked at."""
+    values = value[at] if isinstance(value, np.ndarray) and value.ndim else value
+    return bool(np.all(values > least))
 
 
 def _at(value: float | FloatArray, at: IntArray) -> FloatArray:

@@ -343,9 +343,16 @@ def _placed(masks: Sequence[BoolArray], first: int) -> tuple[AnyArray, IntArray]
 
     Only bars from `first` on count.
     """
-    enter_long, exit_long, enter_short, exit_short = map(read_only, masks)
-    never = _never(len(enter_long))
-    return encode_orders(enter_long, exit_long, enter_short, exit_short, never, first)
+    n_bars = len(masks[0])
+    enter_long, exit_long, enter_short, exit_short, never = (
+        read_only(mask).view(np.uint8)[first:] for mask in (*masks, _never(n_bars))
+    )
+    words, entries = np.zeros((n_bars + 7) >> 3, dtype=np.uint64), np.empty(n_bars, dtype=np.int64)
+    codes = words.view(np.uint8)[first:n_bars]
+    n_entries = encode_orders(
+        enter_long, exit_long, enter_short, exit_short, never, first, codes, words, entries
+    )
+    return words, entries[:n_entries].copy()
 
 
 def _joined_setting(
@@ -541,11 +548,9 @@ class Account:
             amount, compounds, whole = self.budget
             size_type = "equity" if compounds else "budget"
             cash = amount if compounds else 0.0
-            if not compounds:
-                size = self.money(size)
         return Rules(
             price=self.fill,
-            size=size,
+            size=self.sizes(size),
             size_type=size_type,
             stops=stops,
             stop_unit="price",
@@ -555,12 +560,13 @@ class Account:
             whole=whole,
         )
 
-    def money(self, share: Rule) -> Rule:
-        """Return a share of the budget as money."""
-        amount = self.capital if self.budget is None else self.budget.amount
-        if isinstance(share, SharedRows):
-            return share._replace(values=share.values * amount)
-        return None if share is None else share * amount
+    def sizes(self, lots: Rule) -> Rule:
+        """Return lots as sizes of `rules`: money where that is spent, else as they are."""
+        if lots is None or self.budget is None or self.compounds:
+            return lots
+        if isinstance(lots, SharedRows):
+            return lots._replace(values=lots.values * self.budget.amount)
+        return lots * self.budget.amount
 
 
 def account_on(
@@ -597,7 +603,8 @@ def years_of(index: pd.Index, first: int = 0) -> float:
     """Return the years from bar `first` to the last one; 0 without dates."""
     if not isinstance(index, pd.DatetimeIndex) or len(index) <= first + 1:
         return 0.0
-    return float((index[-1] - index[first]) / pd.Timedelta(days=365.25))
+    numbers = index.asi8  # their difference is that of the labels, without making these
+    return (int(numbers[-1]) - int(numbers[first])) / _YEAR[index.unit]
 
 
 def days_of(index: pd.Index) -> IntArray:
@@ -608,8 +615,14 @@ def days_of(index: pd.Index) -> IntArray:
     if not isinstance(index, pd.DatetimeIndex):
         numbers = np.clip(np.floor(index.to_numpy(np.float64)), -(2.0**53), 2.0**53)
         return numbers.astype(np.int64)
+    if index.tz is None:
+        return index.asi8 // _DAY[index.unit]
     days: IntArray = index.tz_localize(None).to_numpy().astype("datetime64[D]").astype(np.int64)
     return days
+
+
+_DAY = {"s": 86_400, "ms": 86_400_000, "us": 86_400_000_000, "ns": 86_400_000_000_000}
+_YEAR = {unit: 1461 * day / 4 for unit, day in _DAY.items()}  # 365.25 days
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -160,7 +160,7 @@ class StartedRows:
         words, word_rows, entries, bounds = _distinct(rows)
         numbers, starts, distances, stops = _settings(rows, inputs.tail)
         if account.budget is not None:  # lots are shares of it, and one without arrays
-            numbers[:, 0] = account.rules(numbers[:, 0], {}).size
+            numbers[:, 0] = account.sizes(numbers[:, 0])
         self._records = np.zeros(n, STATS)
         self._curves = np.empty((n if curves else 0, n_bars - first))
         # Lots without a limit are refused, too, also where nothing is entered.
@@ -169,10 +169,14 @@ class StartedRows:
         close = inputs.prices[3]
         looks = terms.next_open or terms.has_distances
         open_, high, low = inputs.prices[:3] if looks else (close, close, close)
+        n_values = N_SETTINGS + int((starts >= 0).any(axis=0).sum()) * n_bars
 
         def run(begin: int, end: int) -> None:
+            scratch = np.zeros(words.shape[1], dtype=np.uint64)
             evaluate_recorded(
-                self._records, self._curves, begin, end, words, word_rows, entries, bounds,
+                self._records, self._curves, scratch, scratch.view(np.uint8), np.empty(n_values),
+                np.empty((3, N_SETTINGS), dtype=np.int64), np.empty(n_bars),
+                begin, end, words, word_rows, entries, bounds,
                 numbers, starts, distances, inputs.flatten, open_, high, low, close, inputs.days,
                 terms, inputs.costs, first, account.slope, self._recency, account.capital, TINY,
                 account.compounds,

@@ -88,6 +88,8 @@ class Sizing:
         capital = self.capital
         if capital is None and kind in OF_MONEY:
             capital = CAPITAL
+        if kind == self.kind and capital == self.capital:
+            return self
         return replace(self, kind=kind, capital=capital)
 
     def __post_init__(self) -> None:

@@ -688,7 +688,8 @@ class StrategyRun:
         StrategyError
             If number, order or arguments of the calls differ between runs.
         """
-        call = OptimizeCall(default, min, max, step, bias, name, integer)
+        # Without the function that a named tuple has to be made with: it is made often.
+        call = tuple.__new__(OptimizeCall, (default, min, max, step, bias, name, integer))
         state = self._state
         if state.phase == "inside":
             component = state.here()

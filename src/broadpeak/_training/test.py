@@ -4,8 +4,12 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import pandas as pd
 
 from broadpeak._core.check import flag
 from broadpeak._data.data import Data
@@ -177,33 +181,39 @@ class PlannedRun:
 
     def same_prices(self, data: Data) -> bool | None:
         """Return whether `data` has the prices that were trained on; None: not known."""
-        origin = self.terms.provenance
-        if origin is None:
-            return None
-        return same_prices_as(origin, self.bars, is_same_data=self.terms.data is data)
+        return _same_prices(self.terms, self.bars, is_own=self.terms.data is data)
 
     def portfolio(self, data: Data) -> Portfolio:
         """Return what becomes of the orders, and what is known of the run on `data`."""
-        tests = simulated_tests(self.plans)
-        terms, origin = self.terms, self.terms.provenance
-        same_prices = self.same_prices(data)
-        sample = "out of sample"  # each bar of a replay is ruled by a training that ended before it
-        if terms.replay is None:
-            indexes = (one.bars.index for one in tests)
-            sample = sample_of(indexes, origin, same_prices=same_prices)
+        tests, terms = simulated_tests(self.plans), self.terms
         made = strategy_portfolio(tests, self.sizing)
+        indexes = [one.bars.index for one in tests]
         state_facts(
             made,
+            partial(_origin_facts, terms, self.bars, indexes, is_own=terms.data is data),
             strategy=self.strategy.name,
-            sample=sample,
             costs={asset: self.costs[asset] for asset in traded_assets(tests)},
             costs_from=terms.costs_from,
             sizing_from=terms.sizing_from,
             params=terms.values.table(made.components),
-            same_prices=same_prices,
-            provenance=origin,
         )
         return made
+
+
+def _origin_facts(
+    terms: RunTerms, bars: Mapping[str, Bars], indexes: Iterable[pd.Index], *, is_own: bool
+) -> dict[str, Any]:
+    """Return what is known of the bars that the values come from; `is_own`: these very prices."""
+    same_prices = _same_prices(terms, bars, is_own=is_own)
+    sample = "out of sample"  # each bar of a replay is ruled by a training that ended before it
+    if terms.replay is None:
+        sample = sample_of(indexes, terms.provenance, same_prices=same_prices)
+    return {"sample": sample, "same_prices": same_prices, "provenance": terms.provenance}
+
+
+def _same_prices(terms: RunTerms, bars: Mapping[str, Bars], *, is_own: bool) -> bool | None:
+    origin = terms.provenance
+    return None if origin is None else same_prices_as(origin, bars, is_same_data=is_own)
 
 
 def planned_run(

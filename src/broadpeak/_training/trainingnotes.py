@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -116,11 +117,20 @@ def _steep(searches: Sequence[ComponentSearch]) -> list[str]:
         if not account.unit_lots or account.budget is not None:
             continue
         close = account.prices.close[0, account.first :]
-        means = [part.mean() for part in np.array_split(close, min(10, len(close)))]
+        if close.max() < MOST_CHANGE * close.min():
+            continue  # nor do means change more
+        edges = _even_edges(len(close), min(10, len(close)))
+        means = [np.add.reduce(close[begin:end]) / (end - begin) for begin, end in pairwise(edges)]
         times = max(max(means) / min(means), close[-1] / close[0], close[0] / close[-1])
         if times > MOST_CHANGE:
             found[search.setup.component.asset] = f"{search.setup.component.asset} {times:.3g}"
     return [*found.values()]
+
+
+def _even_edges(n: int, n_parts: int) -> list[int]:
+    """Return where parts of n things begin and end; the first ones are longer by one."""
+    size, longer = divmod(n, n_parts)
+    return [part * size + min(part, longer) for part in range(n_parts + 1)]
 
 
 def _why_unusable(search: ComponentSearch, options: TrainOptions) -> str:

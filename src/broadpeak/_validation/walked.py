@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import html
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -30,6 +30,28 @@ from broadpeak._training.strategy import Strategy
 from broadpeak._validation.verdict import Verdict
 from broadpeak.errors import ParamError, broken_rule
 from broadpeak.types import FloatArray
+
+
+def cycle_provenance(
+    training: Training, number: int, settings: Mapping[str, Any], facts: Mapping[str, Any]
+) -> Provenance:
+    """Return where the values of a cycle come from, the first being 1.
+
+    `settings` are those of the run, and `facts` say how its tests traded.
+    """
+    kind, capital = facts.get("sizing", ""), settings.get("capital")
+    if kind in OF_MONEY:
+        capital = facts["capital"]
+    cycle = CycleOfRun(
+        number=number,
+        cycles=settings["cycles"],
+        border=settings["border"],
+        horizon=settings["horizon"],
+        sizing=kind,
+        capital=capital,
+        whole=bool(facts.get("whole")),
+    )
+    return replace(training.provenance, cycle=cycle)
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,20 +159,8 @@ class WalkForward(Travelling):
 
     def _provenance_of(self, number: int) -> Provenance:
         """Return where the values of a cycle come from, the first being 1."""
-        settings, facts = self.settings, self.portfolio.facts
-        kind, capital = facts.get("sizing", ""), settings.get("capital")
-        if kind in OF_MONEY:
-            capital = facts["capital"]
-        cycle = CycleOfRun(
-            number=number,
-            cycles=settings["cycles"],
-            border=settings["border"],
-            horizon=settings["horizon"],
-            sizing=kind,
-            capital=capital,
-            whole=bool(facts.get("whole")),
-        )
-        return replace(self.trainings[number - 1].provenance, cycle=cycle)
+        facts = self.portfolio.facts
+        return cycle_provenance(self.trainings[number - 1], number, self.settings, facts)
 
     @property
     def held(self) -> Portfolio:

@@ -57,7 +57,7 @@ from broadpeak._training.trained import points_of, trained_values
 from broadpeak._training.trainingnotes import joined_notes
 from broadpeak._training.trainoptions import SearchArguments, TrainOptions
 from broadpeak._validation.splitters import cycles_for_period, split_walk_forward
-from broadpeak._validation.walked import WalkForward
+from broadpeak._validation.walked import WalkForward, cycle_provenance
 from broadpeak.errors import DataError, ParamError, broken_rule
 from broadpeak.types import AnyArray, FloatArray
 
@@ -221,8 +221,10 @@ def walk_forward(
         notes=(*checked.values(), *joined_notes(trainings)),
         seconds=time.perf_counter() - began,
     )
+    origin = partial(cycle_provenance, trainings[-1], len(trainings), settings, portfolio.facts)
     state_facts(
         portfolio,
+        lambda: {"provenance": origin()},
         strategy=plan.strategy.name,
         sample="out of sample",
         costs={one.test.component.asset: one.test.account.costs for one in tests},
@@ -230,7 +232,6 @@ def walk_forward(
         sizing_from="strategy" if sizing is None else "argument",
         params=result.params,
         same_prices=True,
-        provenance=result.provenance,
     )
     for note in result.notes:
         warnings.warn(note, stacklevel=2)
@@ -278,14 +279,14 @@ def _cycle_spans(
     if index is not calendar.index:
         calendar = Bars("the data", index, *(np.empty(len(index)),) * 6)
     lookback = plan.strategy.lookback
-    whole = window(calendar, lookback, *bounds)
-    n_bars = whole.last - whole.first
+    span = window(calendar, lookback, *bounds)
+    n_bars = span.last - span.first
     if period is not None:
         cycles = cycles_for_period(n_bars, period, split)
 
     def at(bar: int) -> dict[str, int]:
         """Return the first bar of each asset that is not before evaluated bar `bar`."""
-        bar += whole.first
+        bar += span.first
         if bar >= len(index):
             return {symbol: len(bars) for symbol, bars in plan.bars.items()}
         return {
@@ -380,6 +381,13 @@ def _cycle_tests(
             ordered = strategy_orders(plan.strategy, views, values, mode="test", notes=notes)
             turns.append(Turn(ordered, points_of(training.components), span.test))
     every = [one for turn in turns for one in turn.orders]
+    for asset in dict.fromkeys(one.component.asset for one in every):
+        if any(turn.segments[asset].first >= turn.segments[asset].last for turn in turns):
+            msg = (
+                f"{asset} must have bars in every test, got none in one of them "
+                f"({len(plan.bars[asset])} bars in all). Pass fewer cycles or another period."
+            )
+            raise DataError(msg)
     sizing, trained = decided_sizing(sizing, every), plan.options.size()
     stitched = partial(stitched_orders, turns, horizon, border)
     traded = full = stitched(unit_lots=sizing.unit_lots)
@@ -452,6 +460,9 @@ def _cycle_table(
     for one in tests:
         places.setdefault(one.test.component, []).append(one)
     rows, keys, has_members = [], [], False
+    dates = next(iter(plan.bars.values())).index.dtype
+    has_dates = isinstance(dates, pd.DatetimeTZDtype) or dates.kind == "M"
+    never = pd.NaT if has_dates else None  # dates stay dates where a cycle has no test
     for number, (training, span) in enumerate(zip(trainings, spans, strict=False), 1):
         for component, of_component in places.items():
             asset = component.asset
@@ -461,8 +472,8 @@ def _cycle_table(
             row: dict[str, Any] = {
                 "train_start": index[train.first],
                 "train_end": index[train.last - 1],
-                "test_start": None,
-                "test_end": None,
+                "test_start": never,
+                "test_end": never,
                 "in_sample": found.traded_objective,
                 "out_of_sample": math.nan,
                 "trades": math.nan,
@@ -496,10 +507,10 @@ def _cycle_table(
     table = pd.DataFrame(rows, index=labels)
     if not has_members:
         del table["members"]
-    dates = table["train_start"].dtype
-    if isinstance(dates, pd.DatetimeTZDtype) or dates.kind == "M":
-        # Dates stay dates where a cycle has no test: NaT instead of None.
-        table = table.astype({"test_start": dates, "test_end": dates})
+    if has_dates:
+        dates = table["train_start"].dtype
+        other = {name: dates for name in ("test_start", "test_end") if table[name].dtype != dates}
+        table = table.astype(other) if other else table
     return table
 
 

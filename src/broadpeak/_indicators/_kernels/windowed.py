@@ -42,7 +42,7 @@ def mean(x: FloatArray, w: int, out: FloatArray) -> None:
         total += x[t] - x[0]
     out[w - 1] = x[0] + total / w
     left = np.empty(w)
-    right = np.zeros(w)
+    right = np.empty(w)
     for start in range(w, n, w):
         r = x[start]
         before = x[start - w : start]

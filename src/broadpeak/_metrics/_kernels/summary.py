@@ -52,8 +52,15 @@ START, END, BARS, FIRST, LAST, MEAN, STD, RETURN_TERM, DOWN, DEPTH = range(10)
 TRADE_COUNT, NET, FEES_PAID, CLOSED, WINS, GAINS, LOSSES, LARGEST_WIN, LARGEST_LOSS = range(10, 19)
 BARS_HELD, PNL_MEAN, PNL_STD, TRADE_TERM, EXPOSED = range(19, 24)
 N_FIGURES = len(FIELDS)
+N_MOMENTS = RETURN_TERM + 1
+"""Width of rows that end with MOMENTS: those of very many columns take a third of the memory."""
+
+_NARROW = np.dtype(SUMMARY.descr[:N_MOMENTS])
 
 
 def as_summary(rows: FloatArray) -> AnyArray:
-    """Return rows of numbers (n × `N_FIGURES`, C order) as records of dtype `SUMMARY`."""
-    return rows.reshape(-1).view(SUMMARY)
+    """Return rows of numbers (n × `N_FIGURES`, C order) as records of dtype `SUMMARY`.
+
+    Those of n × `N_MOMENTS` lack the fields after MOMENTS.
+    """
+    return rows.reshape(-1).view(SUMMARY if rows.shape[1] == N_FIGURES else _NARROW)

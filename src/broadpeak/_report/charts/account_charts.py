@@ -10,11 +10,12 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from broadpeak._core import drawing
 from broadpeak._report import theme
 from broadpeak._report.charts.lines import Line, line_trace
 from broadpeak.types import FloatArray
 
-MOST_LINES = 12  # components whose paths can be told apart
+MOST_LINES = drawing.MOST_LINES
 MOST_POINTS = 1_500  # trades in a picture
 
 

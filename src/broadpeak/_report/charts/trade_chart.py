@@ -10,9 +10,18 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from broadpeak._portfolio.portfolio import Portfolio
 from broadpeak._report import theme
 from broadpeak._report.charts.lines import Line, is_wide, line_trace
 from broadpeak._report.wording import axis_values
+
+
+def account_trades(account: Portfolio, title: str) -> go.Figure:
+    """Return the trades of one account on its closing prices, with what its strategy plots."""
+    close = account.close
+    if isinstance(close, pd.DataFrame):  # the members of an ensemble, all at the same prices
+        close = close.iloc[:, 0]
+    return trade_figure(close, account.trades, account.plots, title)
 
 
 def trade_figure(

@@ -27,6 +27,7 @@ from broadpeak._metrics._kernels.summary import (
     END,
     EXPOSED,
     FEES_PAID,
+    FIRST,
     GAINS,
     LARGEST_LOSS,
     LARGEST_WIN,
@@ -240,6 +241,7 @@ def write_moments(
     out[c, START] = cash
     out[c, END] = cash * worth
     out[c, BARS] = n
+    out[c, FIRST] = 0.0
     out[c, LAST] = max(n - 1, 0)
     out[c, MEAN] = mean
     out[c, RETURN_TERM] = 1.0

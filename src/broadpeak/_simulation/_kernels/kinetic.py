@@ -5,20 +5,21 @@ The series of a bar are kept in ascending order. That of the next bar is reached
 insertion, and whenever a value passes another one, the pair of their series has crossed: what did
 not cross is not looked at. Equal values stay where they are, which keeps the last side.
 
-Notation: a *series* is a row of the left or right family, those that are used, left ones first;
-``key = p * n_series + o``: series p has risen above series o. A *pair* is one of two series that
-somebody asked for.
+Notation: a *series* is a row of the left or right family, those that are used, left ones first. A
+*pair* is one of two series that somebody asked for. Series a and b, a < b, have a *place* among all
+pairs, such of near series near ones, so that what is kept of them is. A *key* is twice the place:
+series a has risen above series b; and 1 more: b has risen above a. It is ``firsts[a] +
+seconds[b]``, so that no table of all pairs is asked for it.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from broadpeak._core.compile import kernel
-from broadpeak.types import AnyArray, FloatArray, IntArray
+from broadpeak._core.compile import inline_kernel, kernel
+from broadpeak.types import AnyArray, BoolArray, FloatArray, IntArray
 
 PANEL = 16  # bars that are transposed at a time
-TILE = 4  # series whose pairs get numbers one after the other
 FINE, GAPS, TOO_MANY = 0, 1, 2
 
 
@@ -29,6 +30,14 @@ def with_room(array: AnyArray, n: int, size: int) -> AnyArray:
     for i in range(n):
         out[i] = array[i]
     return out
+
+
+@inline_kernel
+def key_of(a: int, b: int, firsts: AnyArray, seconds: AnyArray) -> int:
+    """Return the key of series a above series b."""
+    up: int = firsts[a] + seconds[b]
+    down: int = firsts[b] + seconds[a] + 1
+    return up if a <= b else down
 
 
 @kernel
@@ -63,6 +72,8 @@ def swaps(
     order_before: IntArray,
     begin: int,
     end: int,
+    firsts: AnyArray,
+    seconds: AnyArray,
     keys: AnyArray,
     most: int,
 ) -> tuple[AnyArray, IntArray, int]:
@@ -100,13 +111,12 @@ def swaps(
         n_silent = 0
         k = 0
         for i in range(n_ties):
-            key = ties[i]
-            p, o = key // n_series, key % n_series
+            p, o = ties[i] // n_series, ties[i] % n_series
             if row[p] == row[o]:
-                ties[k] = key
+                ties[k] = ties[i]
                 k += 1
             elif row[p] > row[o]:
-                silent[key] = True
+                silent[key_of(p, o, firsts, seconds)] = True
                 n_silent += 1
         n_ties = k
         # From the top down: `least` of those above is the next one, or where none is, inf.
@@ -117,13 +127,16 @@ def swaps(
             moved = order[at]
             value = row[np.uint32(moved)]
             if least < value:
-                base = np.int32(moved * n_series)
+                first, second = firsts[np.uint32(moved)], seconds[np.uint32(moved)]
                 j = at
                 above = at + np.uint64(1)
                 passed = least
                 while passed < value:
                     p = order[above]
-                    keys[n] = base + p
+                    # Which of the two it is would be guessed wrongly half of the time.
+                    upward = first + seconds[np.uint32(p)]
+                    downward = firsts[np.uint32(p)] + second + 1
+                    keys[n] = upward if moved < p else downward
                     n += np.uint64(1)
                     values[j] = passed
                     order[j] = p
@@ -161,7 +174,7 @@ def swaps(
                 if n_ties == ties.shape[0]:
                     ties = with_room(ties, n_ties, 2 * n_ties)
                 if silent.shape[0] == 0:
-                    silent = np.zeros(n_series * n_series, np.bool_)
+                    silent = np.zeros(firsts[n_series - 1] + seconds[n_series - 1] + 2, np.bool_)
                 ties[n_ties] = order[q] * n_series + s
                 n_ties += 1
         ends[t - begin] = n
@@ -171,8 +184,38 @@ def swaps(
 
 
 @kernel
+def codes_of_columns(
+    high: IntArray,
+    low: IntArray,
+    firsts: AnyArray,
+    seconds: AnyArray,
+    blocks: int,
+    seen: BoolArray,
+    codes: AnyArray,
+) -> None:
+    """Write the keys of columns, and which places of two series are `seen` among them.
+
+    With 2^`blocks` blocks, places are those in which one block stands after another: the lowest
+    bits of a place say which it is of.
+    """
+    mask, each = (1 << blocks) - 1, seen.shape[0] >> blocks
+    for c in range(high.shape[0]):
+        a, b = high[c], low[c]
+        key = key_of(a, b, firsts, seconds)
+        place = key >> 1
+        if a != b:
+            seen[place] = True
+        codes[c] = 2 * ((place & mask) * each + (place >> blocks)) + (key & 1)
+
+
+@kernel
 def pair_table(
-    high: IntArray, low: IntArray, n_series: int, table: AnyArray, codes: AnyArray
+    high: IntArray,
+    low: IntArray,
+    firsts: AnyArray,
+    seconds: AnyArray,
+    table: AnyArray,
+    codes: AnyArray,
 ) -> int:
     """Give each pair of the columns a number; return how many there are.
 
@@ -185,11 +228,12 @@ def pair_table(
         if a == b:
             codes[c] = -1
             continue
-        code = table[a * n_series + b]
+        key = key_of(a, b, firsts, seconds)
+        code = table[key]
         if code < 0:
             code = np.int32(2 * n)
-            table[a * n_series + b] = code
-            table[b * n_series + a] = code + 1
+            table[key] = code
+            table[key ^ 1] = code + 1
             n += 1
         codes[c] = code
     for key in range(table.shape[0]):
@@ -198,36 +242,6 @@ def pair_table(
     for c in range(codes.shape[0]):
         if codes[c] < 0:
             codes[c] = 2 * n
-    return n
-
-
-@kernel
-def pair_tiles(
-    high: IntArray, low: IntArray, n_series: int, table: AnyArray, codes: AnyArray
-) -> int:
-    """Give pairs numbers as `pair_table` does, but such of near series near ones.
-
-    Codes are even where the first series of a pair is the high one.
-    """
-    for c in range(high.shape[0]):
-        table[high[c] * n_series + low[c]] = 0
-    n = 0
-    for first in range(0, n_series, TILE):
-        for other in range(first, n_series, TILE):
-            for a in range(first, min(first + TILE, n_series)):
-                for b in range(max(other, a + 1), min(other + TILE, n_series)):
-                    here, there = a * n_series + b, b * n_series + a
-                    if table[here] & table[there] == 0:  # one of them is 0, others are -1
-                        table[here] = 2 * n
-                        table[there] = 2 * n + 1
-                        n += 1
-    for a in range(n_series):
-        table[a * n_series + a] = -1
-    for key in range(table.shape[0]):
-        if table[key] < 0:
-            table[key] = 2 * n
-    for c in range(codes.shape[0]):
-        codes[c] = table[high[c] * n_series + low[c]]
     return n
 
 

@@ -77,18 +77,53 @@ def stretch(
 
 
 @kernel
-def wanted(keys: AnyArray, ends: IntArray, table: AnyArray, unwanted: int) -> None:
-    """Write codes over keys, without those that nobody wants."""
+def keep_wanted(codes: AnyArray, ends: IntArray, wanted: BoolArray) -> None:
+    """Write codes over codes, without those of pairs that nobody wants."""
     n = np.uint64(0)
     e = np.uint64(0)
     for t in range(ends.shape[0]):
         last = np.uint64(ends[t])
         while e < last:
-            code = table[np.uint32(keys[e])]
-            keys[n] = code
-            n += np.uint64(code < unwanted)
+            code = np.uint32(codes[e])
+            codes[n] = codes[e]
+            n += np.uint64(wanted[code >> np.uint32(1)])
             e += np.uint64(1)
         ends[t] = n
+
+
+@kernel
+def deal_blocks(
+    codes: AnyArray, ends: IntArray, out: AnyArray, starts: IntArray, of_blocks: IntArray
+) -> None:
+    """Put crossings, in the order of bars, to their blocks, with codes inside of these.
+
+    `starts` (blocks + 1, 0 at first) is where those of each block begin, `of_blocks` (blocks ×
+    bars) where those of each bar end, from there on. There are 2^k blocks, of which the lowest bits
+    of a place say which: neighbours are of different ones, for to count two of one block one after
+    the other is to wait for memory.
+    """
+    n_blocks = of_blocks.shape[0]
+    mask = np.uint32(n_blocks - 1)
+    down = np.uint32(1)
+    while n_blocks >> int(down) > 0:
+        down += np.uint32(1)
+    for e in range(ends[ends.shape[0] - 1]):
+        starts[((np.uint32(codes[np.uint64(e)]) >> np.uint32(1)) & mask) + np.uint32(1)] += 1
+    for k in range(n_blocks):
+        starts[k + 1] += starts[k]
+    nexts = starts.astype(np.uint64)
+    first = np.uint64(0)
+    for t in range(ends.shape[0]):
+        last = np.uint64(ends[t])
+        while first < last:
+            code = np.uint32(codes[first])
+            block = (code >> np.uint32(1)) & mask
+            at = nexts[block]
+            out[at] = (code >> down) << np.uint32(1) | code & np.uint32(1)
+            nexts[block] = at + np.uint64(1)
+            first += np.uint64(1)
+        for i in range(n_blocks):
+            of_blocks[i, t] = nexts[i] - starts[i]
 
 
 @kernel
@@ -96,8 +131,7 @@ def track(
     codes: AnyArray,
     ends: IntArray,
     begin: int,
-    first_pair: int,
-    end_pair: int,
+    first: int,
     enters: int,
     entries: FloatArray,
     leaves: FloatArray,
@@ -107,13 +141,14 @@ def track(
     totals: FloatArray,
     doubtful: BoolArray,
 ) -> None:
-    """Take in the crossings of the bars from `begin` on, of pairs first_pair..end_pair-1.
+    """Take in the crossings of the bars from `begin` on, of pairs from `first` on.
 
     A code is twice the pair, and 1 more where it crosses the other way; those whose lowest bit is
-    `enters` are entries. Pairs whose worth falls below `thin` become `doubtful`.
+    `enters` are entries. `since` and the like are those of these pairs, others are left out. Pairs
+    whose worth falls below `thin` become `doubtful`.
     """
     n = entries.shape[0]
-    low, width = np.uint32(2 * first_pair), np.uint32(2 * (end_pair - first_pair))
+    low, width = np.uint32(2 * first), np.uint32(2 * since.shape[0])
     flip = np.uint32(enters)
     room = np.uint64(64)
     opened, closed = np.empty(room, np.int32), np.empty(room, np.int32)
@@ -132,8 +167,8 @@ def track(
         # would be guessed wrongly half of the time.
         n_opened, n_closed = np.uint64(0), np.uint64(0)
         while e < last:
-            code = np.uint32(codes[e])
-            is_here = np.uint64(np.uint32(code - low) < width)
+            code = np.uint32(np.uint32(codes[e]) - low)
+            is_here = np.uint64(code < width)
             leaves_now = np.uint64((code ^ flip) & np.uint32(1))
             pair = np.int32(code >> np.uint32(1))
             opened[n_opened] = pair
@@ -156,12 +191,12 @@ def track(
             if x < 0:
                 continue
             k = x >> SHIFT
-            first = entries[x, 0]
+            start = entries[x, 0]
             totals[pair, 0] += stretch(
-                first, final, entries[x, 2], end, bases[k, 0], bases[k, 1], base, lost
+                start, final, entries[x, 2], end, bases[k, 0], bases[k, 1], base, lost
             )
             totals[pair, 1] += stretch(
-                first * first, final * final, entries[x, 3], end_squares, bases[k, 2], bases[k, 3],
+                start * start, final * final, entries[x, 3], end_squares, bases[k, 2], bases[k, 3],
                 base_squares, lost_squares,
             )  # fmt: skip
             worth = worths[i] * (proceeds / entries[x, 1])

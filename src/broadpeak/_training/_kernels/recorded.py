@@ -34,41 +34,37 @@ from broadpeak._training._kernels.stats import (
     add_trades,
     columns_of,
 )
-from broadpeak.types import AnyArray, BoolArray, FloatArray, IntArray
+from broadpeak.types import AnyArray, FloatArray, IntArray
 
 
 @kernel
 def encode_orders(
-    le: BoolArray, lx: BoolArray, se: BoolArray, sx: BoolArray, never: BoolArray, first: int
-) -> tuple[AnyArray, IntArray]:
-    """Return the actions of bars from `first` on as words, and the bars of entries.
+    le: AnyArray,
+    lx: AnyArray,
+    se: AnyArray,
+    sx: AnyArray,
+    never: AnyArray,
+    first: int,
+    codes: AnyArray,
+    words: AnyArray,
+    entries: IntArray,
+) -> int:
+    """Write the actions of bars from `first` on into words of zeros, and the bars of entries.
 
-    Conflicting signals cancel; `never` is false on all bars.
+    Return how many entries there are. Signals are bytes from `first` on, and conflicting ones
+    cancel; `never` is 0 on all bars. `codes` are the bytes of `words` from there on. Arrays that a
+    kernel makes, cuts or returns cost more than those it is given: to compile, and in each call.
     """
-    n = le.shape[0]
-    words = np.zeros((n + 7) >> 3, np.uint64)
-    encode(
-        words.view(np.uint8)[first:n],
-        le.view(np.uint8)[first:],
-        lx.view(np.uint8)[first:],
-        se.view(np.uint8)[first:],
-        sx.view(np.uint8)[first:],
-        never.view(np.uint8)[first:],
-    )
+    n = first + le.shape[0]
+    encode(codes, le, lx, se, sx, never)
     enters = np.uint64(0x0101010101010101) * np.uint64(LONG_IN | SHORT_IN)
-    k = 0
-    t = next_action(words, first, enters, n)
-    while t < n:
-        k += 1
-        t = next_action(words, t + 1, enters, n)
-    entries = np.empty(k, np.int64)
     k = 0
     t = next_action(words, first, enters, n)
     while t < n:
         entries[k] = t
         k += 1
         t = next_action(words, t + 1, enters, n)
-    return words, entries
+    return k
 
 
 @kernel
@@ -89,6 +85,11 @@ def take_checked(distances: FloatArray, bars: IntArray, out: FloatArray, is_know
 def evaluate_recorded(
     out: AnyArray,
     curves: FloatArray,
+    scratch: AnyArray,
+    codes: AnyArray,
+    values: FloatArray,
+    places: IntArray,
+    equity: FloatArray,
     begin: int,
     end: int,
     words: AnyArray,
@@ -115,25 +116,15 @@ def evaluate_recorded(
 ) -> None:
     """Write the statistics of evaluations begin..end-1, and their profit at each evaluated close.
 
-    `curves` has no rows if nobody wants them.
+    `curves` has no rows if nobody wants them. The arrays after it are room to work in: for the
+    words of one evaluation, and the same as bytes; for its settings, numbers first and then those
+    by bar, of which only those at entries are ever read; for where these begin and what they step
+    by; for its equity.
     """
     n_bars = close.shape[0]
-    scratch = np.zeros(words.shape[1], np.uint64)
-    codes = scratch.view(np.uint8)
-    # Numbers first, then settings by bar, of which only those at entries are ever read.
-    n_arrays = 0
-    for k in range(N_SETTINGS):
-        for i in range(begin, end):
-            if starts[i, k] >= 0:
-                n_arrays += 1
-                break
-    values = np.empty(N_SETTINGS + n_arrays * n_bars)
-    at = np.empty(N_SETTINGS, np.int64)
-    step = np.empty(N_SETTINGS, np.int64)
+    at, step, all_bars = places[0], places[1], places[2, :0]
     log = np.empty((64, N_LOG), np.float64)
     trades = np.empty(64, TRADE)
-    equity = np.empty(n_bars)
-    all_bars = np.empty(0, np.int64)
     cash = capital if compounds else 0.0
     for i in range(begin, end):
         row = word_rows[i]

@@ -159,8 +159,8 @@ def sum_of(values: FloatArray) -> float:
         return 0.0 + sum_of_few(values)
     firsts = np.empty(64, np.int64)
     sizes = np.empty(64, np.int64)
+    knows_left = np.empty(64, np.int64)
     lefts = np.empty(64)
-    knows_left = np.zeros(64, np.bool_)
     depth = 0
     firsts[0] = 0
     sizes[0] = values.shape[0]
@@ -168,13 +168,13 @@ def sum_of(values: FloatArray) -> float:
         if sizes[depth] > 128:
             half = sizes[depth] // 2
             half -= half % 8
-            knows_left[depth] = False
+            knows_left[depth] = 0
             firsts[depth + 1] = firsts[depth]
             sizes[depth + 1] = half
             depth += 1
             continue
         total = sum_of_few(values[firsts[depth] : firsts[depth] + sizes[depth]])
-        while depth > 0 and knows_left[depth - 1]:
+        while depth > 0 and knows_left[depth - 1] != 0:
             depth -= 1
             total = lefts[depth] + total
         if depth == 0:
@@ -182,7 +182,7 @@ def sum_of(values: FloatArray) -> float:
         half = sizes[depth]
         whole = sizes[depth - 1]
         lefts[depth - 1] = total
-        knows_left[depth - 1] = True
+        knows_left[depth - 1] = 1
         firsts[depth] = firsts[depth - 1] + half
         sizes[depth] = whole - half
 
