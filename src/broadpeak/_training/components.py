@@ -301,9 +301,10 @@ def window(bars: Bars, lookback: int, start: Hashable = None, end: Hashable = No
         rule = f"leave bars of {bars.asset}, which has them{_span(index)}"
         if start is None or end is None:
             name, label = ("start", start) if end is None else ("end", end)
-            raise DataError(broken_rule(name, rule, label, "Pass a label between these."))
-        remedy = "Pass labels between these, the earlier one as start."
-        none = TooFewBarsError(broken_rule("start and end", rule, (start, end), remedy))
+            none = TooFewBarsError(broken_rule(name, rule, label, "Pass a label between these."))
+        else:
+            remedy = "Pass labels between these, the earlier one as start."
+            none = TooFewBarsError(broken_rule("start and end", rule, (start, end), remedy))
         none.last = cut.stop
         raise none
     try:
@@ -312,6 +313,12 @@ def window(bars: Bars, lookback: int, start: Hashable = None, end: Hashable = No
         error.last = cut.stop
         raise
     return BarWindow(first, cut.stop)
+
+
+def check_traded(view: Bars, lookback: int) -> None:
+    """Raise `DataError` unless a symbol that is traded has look-back and two bars in its view."""
+    index = view.index if view.market is None else view.market.bars(view.asset).index
+    check_enough(view.asset, len(view) - lookback, lookback, index)
 
 
 def _check_label(name: str, label: Hashable, index: pd.Index) -> None:
@@ -333,12 +340,6 @@ def _is_date(text: str) -> bool:
         return 1900 <= pd.Timestamp(text).year <= 2200
     except (ValueError, OverflowError):
         return False
-
-
-def check_traded(view: Bars, lookback: int) -> None:
-    """Raise `DataError` unless a symbol that is traded has look-back and two bars in its view."""
-    index = view.index if view.market is None else view.market.bars(view.asset).index
-    check_enough(view.asset, len(view) - lookback, lookback, index)
 
 
 def check_enough(asset: str, n_after: int, lookback: int, index: pd.Index) -> None:
