@@ -262,6 +262,20 @@ def test_code_that_cannot_be_saved_runs_and_that_is_said(monkeypatch):
     assert out.tolist() == [0.0, 1.0, 2.0]
 
 
+def test_code_whose_handing_over_was_interrupted_runs(monkeypatch):
+    def lost(*_):
+        raise RuntimeError("no compiled object yet")
+
+    from broadpeak._indicators._kernels.windowed import mean
+
+    fresh = compiling.kernel(mean.py_func)
+    monkeypatch.setattr(fresh._cache, "_save_overload", lost)
+    monkeypatch.setattr(fresh._cache, "load_overload", lambda *_: None)
+    out = np.empty(3)
+    fresh(np.arange(3.0), 1, out)
+    assert out.tolist() == [0.0, 1.0, 2.0]
+
+
 def test_kernels_are_compiled_once_for_all_calls_of_one_kind_from_kernels():
     """Numba alone compiles one for the 0 that a counter begins with, and one for all else."""
 

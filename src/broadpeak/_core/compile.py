@@ -156,6 +156,10 @@ def _kept(func: Callable[P, R]) -> Any | None:
             save(*arguments)
         except OSError as error:  # the disk is full, or the folder can no longer be written
             _say_once(f"Compiled code cannot be kept: {error}. It works, and is compiled again")
+        except RuntimeError:
+            # Ctrl-C came while the compiler handed over its code, which Python calls back for and
+            # cannot be left from: the code works, and this process alone has it.
+            pass
 
     cache.save_overload = save_if_possible
     return compiled
