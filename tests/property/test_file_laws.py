@@ -16,6 +16,13 @@ from vendor_files import READ, REFUSED
 
 import broadpeak as bp
 
+# What is read by convention, or looks unadjusted, is told; here it matters what is read.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:The dates in column .* can be read in two ways:UserWarning"),
+    pytest.mark.filterwarnings("ignore:The prices of .* are not adjusted:UserWarning"),
+    pytest.mark.filterwarnings("ignore:No two of the .* have a bar in common:UserWarning"),
+]
+
 DELIMITERS = [",", ";", "\t", "|"]
 HEADERS = [
     ["Date", "Open", "High", "Low", "Close", "Volume"],
@@ -143,8 +150,6 @@ def check(case):
     return True
 
 
-# One day of a month below 13 is read by convention, which is told.
-@pytest.mark.filterwarnings("ignore:The dates in column .* can be read in two ways:UserWarning")
 @settings(max_examples=150)
 @given(case=tables())
 def test_a_table_is_read_back_as_it_was_or_refused(case) -> None:
