@@ -132,6 +132,8 @@ def spawn(
 
 def in_words(value: float) -> str:
     """Return a time in the unit that reads best."""
+    if value >= 1000:
+        return f"{value:,.0f} s"  # three digits would be a power of ten
     for size, unit in ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs")):
         if value >= size:
             return f"{value / size:.3g} {unit}"
