@@ -149,8 +149,8 @@ def test_money_is_the_same_amount_each_time(
     size = np.zeros(len(AAPL) - LOOKBACK)
     bar = trades["entry_index"] - (1 if fill == "nextopen" else 0)
     size[bar] = trades["size"]
-    known = from_signals(fill, costs, stops, tested=found, init_cash=1e9, size=size)
-    np.testing.assert_allclose(found.value - CAPITAL, known.value - 1e9, rtol=0, atol=2e-6)
+    known = from_signals(fill, costs, stops, tested=found, init_cash=1e6, size=size)
+    np.testing.assert_allclose(found.value, known.value - 1e6 + CAPITAL, rtol=1e-11)
     change = np.diff(found.value, prepend=CAPITAL) / CAPITAL
     np.testing.assert_allclose(found.returns, change, rtol=0, atol=1e-15)
     assert len(trades) == len(known.trades) > 50

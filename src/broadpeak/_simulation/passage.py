@@ -227,30 +227,53 @@ def _track_all(
     n_parts = len(lists.seams)
     step = min(threads.parts_for(1e12), n_parts)
     for begin in range(0, n_parts, step):
-        found: list[_DealtBars | None] = [None] * min(step, n_parts - begin)
-
-        def look(k: int) -> None:
-            found[k] = _DealtBars.of(lists, begin + k, wanted, n_blocks)  # noqa: B023
-
-        threads.share(look, len(found))
-        stretches = [one for one in found if one is not None]
-        if len(stretches) < len(found):
+        parts = range(begin, min(begin + step, n_parts))
+        stretches = _looked_at(lists, parts, wanted, n_blocks)
+        if stretches is None:
             return False
         if begin == 0 and n_blocks == 1:
             bounds = _cuts([one.codes for one in stretches], n_places, step)
-        # Who is done takes the next one: cores are not always as quick as each other.
-        queue = iter(range(len(bounds) - 1))
-
-        def take(_: int) -> None:
-            for block in queue:  # noqa: B023
-                at = slice(bounds[block], bounds[block + 1])  # noqa: B023
-                if begin == 0:  # noqa: B023
-                    taken.begin(at)
-                for one in stretches:  # noqa: B023
-                    taken.take(one, block, at)
-
-        threads.share(take, min(step, len(bounds) - 1))
+        _take_in(taken, stretches, bounds, step, are_first=begin == 0)
     return True
+
+
+def _looked_at(
+    lists: SortedLists, parts: range, wanted: BoolArray | None, n_blocks: int
+) -> list[_DealtBars] | None:
+    """Return what the lists find on some stretches, None where that does not go well."""
+    found: list[_DealtBars | None] = [None] * len(parts)
+
+    def look(k: int) -> None:
+        found[k] = _DealtBars.of(lists, parts[k], wanted, n_blocks)
+
+    threads.share(look, len(parts))
+    stretches = [one for one in found if one is not None]
+    return stretches if len(stretches) == len(found) else None
+
+
+def _take_in(
+    taken: _TakenIn,
+    stretches: list[_DealtBars],
+    bounds: IntArray,
+    most: int,
+    *,
+    are_first: bool,
+) -> None:
+    """Take in the crossings of some stretches, by up to `most` cores; places begin with the first.
+
+    Who is done takes the next block: cores are not always as quick as each other.
+    """
+    queue = iter(range(len(bounds) - 1))
+
+    def take(_: int) -> None:
+        for block in queue:
+            at = slice(bounds[block], bounds[block + 1])
+            if are_first:
+                taken.begin(at)
+            for one in stretches:
+                taken.take(one, block, at)
+
+    threads.share(take, min(most, len(bounds) - 1))
 
 
 def _cuts(codes: list[AnyArray], n_places: int, n_parts: int) -> IntArray:
