@@ -49,8 +49,6 @@ class LocalDask:
 
     Parameters
     ----------
-    n_workers : int
-        How many there are while a run goes on.
     environment : mapping
         Variables of the workers.
 
@@ -62,8 +60,8 @@ class LocalDask:
         The folder in which batches that run have a file.
     """
 
-    def __init__(self, n_workers: int, environment: Mapping[str, str]) -> None:
-        self._n_workers = n_workers
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._n_workers = 0
         self._environment = environment
         self._names = itertools.count()
         self._workers: list[FreshProcess] = []
@@ -98,13 +96,23 @@ class LocalDask:
             )
         self._quiet.thread = self.client.run_on_scheduler(threading.get_ident)
 
-    def begin_run(self) -> None:
-        """Replace workers that have ended, and wait until all are there."""
-        self._failed_starts = 0
+    @property
+    def n_ready(self) -> int:
+        """How many workers there are."""
+        return len(self._ready)
+
+    def begin_run(self, n_workers: int) -> None:
+        """Have `n_workers` started, and wait until the first is there.
+
+        Workers of a run that had more of them stay.
+        """
+        self._n_workers, self._failed_starts = n_workers, 0
         self.replace_ended()
         until = perf_counter() + _START_SECONDS
-        while len(self._ready) < self._n_workers:
+        while not self._ready:
             self._wait_for_ready(until - perf_counter())
+            if perf_counter() > until:
+                self._failed_starts = _FAILED_STARTS
             self.replace_ended()
 
     def replace_ended(self) -> None:
@@ -115,7 +123,7 @@ class LocalDask:
                 self._remove(process)
         if self._failed_starts >= _FAILED_STARTS:
             msg = (
-                "Worker processes of Dask must start, but they ended before they began with a task, "
+                "Worker processes of Dask must start, but they did not get to their first task, "
                 f"{self._failed_starts} times in a row. What they printed says why; "
                 "engine='threadpool' or 'serial' runs without processes."
             )

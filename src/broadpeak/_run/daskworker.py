@@ -107,7 +107,7 @@ def _stoppable() -> Iterator[None]:
         here.stops = before
 
 
-class StopDropped(distributed.WorkerPlugin):  # type: ignore[misc]  # its library has no types
+class StopDropped(distributed.WorkerPlugin):
     """Stops batches whose results nobody waits for: cancelled, or of a process that is gone."""
 
     idempotent = True
@@ -119,7 +119,7 @@ class StopDropped(distributed.WorkerPlugin):  # type: ignore[misc]  # its librar
             if stops is not None:
                 stops.stop()
 
-    def teardown(self, worker: Any) -> None:  # noqa: ARG002  # it is called with this name
+    def teardown(self, worker: Any) -> None:
         """Stop all: the worker closes, for instance because its scheduler is gone."""
         for stops in list(_running.values()):
             stops.stop()

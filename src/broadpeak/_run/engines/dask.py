@@ -11,6 +11,7 @@ import uuid
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import nullcontext, suppress
+from functools import partial
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from time import perf_counter
@@ -125,6 +126,7 @@ class DaskEngine(FutureEngine):
                 joined = self._join()
                 n_workers = joined.count()
                 self._leave(joined)
+        self._n_asked = n_workers
         super().__init__(n_workers)
 
     def _find(self) -> Any:
@@ -168,12 +170,12 @@ class DaskEngine(FutureEngine):
         if self._is_here:
             return
         if self._way is None:
-            key = ("dask", self.n_workers, tuple(self._limits.items()))
-            self._key = key
+            self._key = key = ("dask", tuple(self._limits.items()))
             with _as_engine_errors():
-                self._local = pools.check_out(key, self._make_local) if self._reuse else None
-                self._local = self._local or self._make_local()
-                self._local.begin_run()
+                make = partial(LocalDask, self._limits)
+                self._local = pools.check_out(key, make) if self._reuse else make()
+                self._local.begin_run(self._n_asked)
+            self.n_workers = min(self._n_asked, self._local.n_ready)
             self._client = self._local.client
             return
         self._joined = self._join()
@@ -183,9 +185,6 @@ class DaskEngine(FutureEngine):
             with suppress(Exception):  # a thread that is none of Dask's blocks none of its own
                 distributed.secede()
                 self._has_seceded = True
-
-    def _make_local(self) -> LocalDask:
-        return LocalDask(self.n_workers, self._limits)
 
     def submit(self, item: WorkItem) -> Ticket:
         """Pass a batch to the scheduler."""
@@ -230,9 +229,11 @@ class DaskEngine(FutureEngine):
                 numbers.append(self._ended.get(timeout=_POLL_SECONDS))
                 while True:
                     numbers.append(self._ended.get_nowait())
+            answers = list(self._answers(numbers))
+            n_before = self.n_workers
             self._look_after()
-            if numbers:
-                return list(self._answers(numbers))
+            if answers or self.n_workers > n_before:  # there is room for more
+                return answers
 
     def _answers(self, numbers: list[int]) -> Iterator[tuple[Ticket, Answer]]:
         """Yield the answers of futures that have ended."""
@@ -258,9 +259,9 @@ class DaskEngine(FutureEngine):
                 return MISSING  # what it refers to was on a worker that is gone
             address = self._way if isinstance(self._way, str) else "of this run"
             return EngineError(
-                f"The Dask scheduler {address} must be there until the run ends, but the connection "
-                "to it was lost. Start it again and repeat the call; with store= it goes on where "
-                "it was."
+                f"The Dask scheduler {address} must be there until the run ends, but the "
+                "connection to it was lost. Start it again and repeat the call: with store= it "
+                "goes on where it was."
             )
         error = future.exception()
         if not isinstance(error, distributed.KilledWorker):
@@ -302,6 +303,7 @@ class DaskEngine(FutureEngine):
                         self._late.add(number)
                         self._local.kill(pid)
             self._local.replace_ended()
+            self.n_workers = max(1, min(self._n_asked, self._local.n_ready))
         elif self._joined is not None and perf_counter() - self._seconds > _COUNT_SECONDS:
             self._seconds = perf_counter()
             n_workers = self._joined.count()
