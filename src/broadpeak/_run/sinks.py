@@ -7,7 +7,7 @@ the sink has made of them. So a run may hold a list, only the best hundred, or n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -17,6 +17,7 @@ from broadpeak._core.aliases import Index
 from broadpeak._run.batches import Outcome
 from broadpeak._run.keeping import (
     OneFigure,
+    Part,
     Values,
     finished,
     inner_labels,
@@ -172,6 +173,14 @@ class KeptResults:
     def drop(self, positions: Sequence[int] | IntArray) -> None:
         """Take note that calls have no result."""
         self._reduction.drop(positions)
+
+    def parts(self) -> list[Part]:
+        """Return all that is known: another such sink may take it up, and go on from there."""
+        return self._reduction.parts()
+
+    def restore(self, parts: Iterable[Part]) -> None:
+        """Take up what was known of other calls."""
+        self._reduction.take(parts)
 
     def _labels_of(self, positions: IntArray) -> Index:
         inner = self._reduction.labels
