@@ -77,16 +77,22 @@ class Reducing:
     ----------
     reducer : Reducer
         What takes them.
+    *more
+        What else a subclass needs there.
     """
 
-    def __init__(self, reducer: Reducer) -> None:
-        self._held = CallTemplate(reducer_itself, (reducer,), {}, ())
+    def __init__(self, reducer: Reducer, *more: object) -> None:
+        self._held = CallTemplate(reducer_itself, (reducer, *more), {}, ())
 
     @property
     def reducer(self) -> Reducer:
         """What takes the results."""
-        reducer: Any = self._held.args[0]
-        return cast("Reducer", reducer)
+        return cast("Reducer", self._held.args[0])
+
+    @property
+    def more(self) -> tuple[Any, ...]:
+        """What else there is."""
+        return self._held.args[1:]
 
     def travels(self) -> bool:
         """Return whether the reducer can be sent to a worker; if not, results are sent here."""
@@ -117,8 +123,9 @@ class Reducing:
         reduction.put(positions, values)
 
 
-def reducer_itself(reducer: Reducer) -> Reducer:
+def reducer_itself(reducer: Reducer, *more: object) -> Reducer:
     """Return `reducer`: what is shared with workers has the form of a call."""
+    del more
     return reducer
 
 
