@@ -17,6 +17,7 @@ from broadpeak._run.chunks import Chunk, in_order, order_of
 from broadpeak._run.execute import run
 from broadpeak._run.keeping import OneFigure, Values, named_figure
 from broadpeak._run.options import Settings
+from broadpeak._run.reducing import ReducedResults, Reducing, Reduction
 from broadpeak._run.sinks import Finished, KeptResults
 from broadpeak._space.combine import Column, Combos
 from broadpeak._space.lazycombos import MOST_HELD, ComboBlocks
@@ -170,26 +171,57 @@ class PieceSink:
         self, inner: KeptResults, positions: Sequence[Sequence[int] | IntArray], reducer: Reducer
     ) -> None:
         self._inner, self._positions, self._reducer = inner, positions, reducer
+        self.reducing = PieceReducing(reducer, positions)
 
-    def put(self, positions: Sequence[int], values: Sequence[object], seconds: float) -> None:
-        """Take pieces apart and pass them on."""
-        for number, piece in zip(positions, values, strict=False):
-            if piece is NoResult:
-                continue
-            rows: Any = self._positions[number]
-            entries = entries_of(piece, len(rows), self._reducer, number)
-            if isinstance(entries, list):
+    def put(self, positions: Sequence[int], values: Any, seconds: float) -> None:
+        """Take pieces apart and pass them on, unless a worker has done so."""
+        if type(values) is ReducedResults:
+            self._inner.put(positions, values, seconds)
+            return
+        for rows, entries in taken_apart(self._positions, positions, values, self._reducer):
+            if entries is NoResult:
+                self._inner.drop(rows)
+            elif isinstance(entries, list):
                 self._inner.put(rows, entries, seconds)
             else:
                 self._inner.put_many(rows, entries)
 
     def fail(self, outcome: Outcome) -> None:
         """Leave a failed chunk out."""
-        self._inner.fail(outcome)
+        self._inner.drop(self._positions[outcome.index])
 
     def finish(self, n_tasks: int) -> Finished:
         """Return what is kept."""
         return self._inner.finish(n_tasks)
+
+
+class PieceReducing(Reducing):
+    """How a worker reduces the results of mono-chunks: a second argument says what is in which."""
+
+    def put(self, reduction: Reduction, positions: Any, values: Any) -> None:
+        """Let `reduction` see the results of the combinations in some chunks."""
+        for rows, entries in taken_apart(self.more[0], positions, values, self.reducer):
+            if entries is NoResult:
+                reduction.drop(rows)
+            elif isinstance(entries, list):
+                reduction.put(rows, entries)
+            else:
+                reduction.put_many(rows, entries)
+
+
+def taken_apart(
+    stretches: Sequence[Sequence[int] | IntArray],
+    numbers: Sequence[int],
+    pieces: Sequence[Any],
+    reducer: Reducer,
+) -> Iterator[tuple[Any, Any]]:
+    """Yield the combinations of every chunk, and their entries or `NoResult`."""
+    for number, piece in zip(numbers, pieces, strict=False):
+        rows = stretches[number]
+        if piece is NoResult:
+            yield rows, NoResult
+        else:
+            yield rows, entries_of(piece, len(rows), reducer, number)
 
 
 def entries_of(piece: Any, size: int, reducer: Reducer, number: int) -> Values | OneFigure:
