@@ -225,7 +225,7 @@ class OrderedReduction(Reduction):
 
     def __init__(self, reducer: Reducer) -> None:
         super().__init__(reducer)
-        self._size = _BLOCK if hasattr(reducer, "add_many") else 1
+        self._size = leaf_size(reducer)
         self._nodes: dict[int, tuple[int, _Node]] = {}  # first leaf -> leaves, their node
         self._open: dict[int, list[tuple[int, Any]]] = {}  # block -> first position, its results
 
@@ -362,6 +362,11 @@ class OrderedReduction(Reduction):
 def reduction_of(reducer: Reducer) -> Reduction:
     """Return what takes results for `reducer`, and knows nothing yet."""
     return Reduction(reducer) if isinstance(reducer, (Best, Bins)) else OrderedReduction(reducer)
+
+
+def leaf_size(reducer: Reducer) -> int:
+    """Return how many results a reducer of a user gets at a time."""
+    return _BLOCK if hasattr(reducer, "add_many") else 1
 
 
 def _first(piece: tuple[int, Any]) -> int:

@@ -67,6 +67,10 @@ class AxisCodes:
         codes = self.combos.codes_at(numbers)
         return [self.combos.axes.param_codes(name, codes) for name in self.names]
 
+    def identity(self, digest: Callable[..., bytes]) -> bytes:
+        """Return a digest of which combinations these are, in which order."""
+        return digest(list(self.names), self.combos.identity(digest))
+
 
 def run_kept(wanted: Wanted, mono: Mono = False) -> Finished:
     """Call the function on every combination, as lists where `mono` allows; return what is kept."""
@@ -76,16 +80,15 @@ def run_kept(wanted: Wanted, mono: Mono = False) -> Finished:
     tasks: Calls | CallStream = CallStream(
         calls, AxisCodes(combos, list(wanted.values)), len(combos)
     )
-    keys = None
-    if settings.store is not None or settings.cache_chunks:  # it labels and keeps every result
-        tasks, keys = tasks[:], combos.index(np.arange(len(combos)))
-    elif settings.chunk_meta is not None:
+    identity = tasks.identity  # however they are cut
+    if settings.chunk_meta is not None:
         tasks = tasks[:]  # calls are asked for in any order
 
     def do(tasks: Calls | CallStream, **options: Any) -> Finished:
         sink = KeptResults(wanted.reducer, combos.index)  # every run begins with nothing
         label, names = wanted.label, wanted.names
-        return run(tasks, settings, keys=keys, label=label, names=names, sink=sink, **options)
+        options |= {"label": label, "names": names, "sink": sink, "identity": identity}
+        return run(tasks, settings, **options)
 
     if mono is False or len(combos) < (2 if mono is True else LEAST):
         return do(tasks)
@@ -171,6 +174,7 @@ class PieceSink:
         self, inner: KeptResults, positions: Sequence[Sequence[int] | IntArray], reducer: Reducer
     ) -> None:
         self._inner, self._positions, self._reducer = inner, positions, reducer
+        self.kept = inner
         self.reducing = PieceReducing(reducer, positions)
 
     def put(self, positions: Sequence[int], values: Any, seconds: float) -> None:
