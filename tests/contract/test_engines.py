@@ -58,3 +58,20 @@ class TestStartMethods(EngineContract):
     @pytest.fixture(autouse=True)
     def _start_method(self, start_method: str) -> None:
         type(self).engine_options = {"start_method": start_method}
+
+
+@pytest.mark.engine
+class TestMpire(EngineContract):
+    engine = "mpire"
+
+
+@pytest.mark.engine
+@pytest.mark.slow
+@pytest.mark.parametrize("start_method", ["fork", "spawn", "forkserver"], scope="class")
+@pytest.mark.parametrize("use_dill", [False, True], scope="class")
+class TestMpireStartMethods(EngineContract):
+    engine = "mpire"
+
+    @pytest.fixture(autouse=True)
+    def _options(self, start_method: str, use_dill: bool) -> None:
+        type(self).engine_options = {"start_method": start_method, "use_dill": use_dill}

@@ -29,6 +29,7 @@ _BUILT_IN: dict[str, tuple[str, str | None]] = {
     "processpool": ("broadpeak._run.engines.processpool:ProcessEngine", None),
     "joblib": ("broadpeak._run.engines.joblib:JoblibEngine", None),
     "pathos": ("broadpeak._run.engines.pathos:PathosEngine", "pathos"),
+    "mpire": ("broadpeak._run.engines.mpire:MpireEngine", "mpire"),
 }
 
 # What no machine has the cores for is a slip of the pen, and would bring one to its knees.
