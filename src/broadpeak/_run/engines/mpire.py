@@ -42,6 +42,11 @@ _LARGE = 16 * 1024
 _FAILED_STARTS = 3
 _STARTED = -1  # on the board: the worker is there
 
+_NEVER_BEGAN = (
+    "Worker processes must start, but they ended before they began with a task. What they printed "
+    "says why; engine='threadpool' or 'serial' runs without processes."
+)
+
 _numbers = itertools.count(1)
 _forking: _Shared | None = None  # what the workers get that are being forked
 Parcel: TypeAlias = "bytes | str"  # bytes, or the path of a file that has them
@@ -136,14 +141,16 @@ class MpireEngine(FutureEngine):
         self._pool.submit(number, *self._packed(item), lambda answer: answers.put((number, answer)))
         return number
 
-    def _packed(self, item: WorkItem) -> tuple[Parcel, str, float | None]:
+    def _packed(self, item: WorkItem) -> tuple[Parcel, Path | None, float | None]:
         """Return the payload, the path of a file for the answer, and when mpire is to give up."""
         assert self.shared is not None  # noqa: S101  # batches are pickled
-        payload = item.payload
-        path = self.shared.new_path(len(payload))
+        path = place = None
+        with suppress(OSError):  # no room
+            path = self.shared.new_path(len(item.payload))
+            place = path.with_name(f"{path.name}-answer")
         timeout = item.batch.timeout
         limit = None if timeout is None else timeout + _GRACE_SECONDS
-        return _wrapped(payload, path), f"{path}-answer", limit
+        return _wrapped(item.payload, path), place, limit
 
     def wait(self) -> list[tuple[Ticket, Answer]]:
         """Wait for a worker to answer or to die."""
@@ -184,7 +191,7 @@ class MpireEngine(FutureEngine):
         self._flight.clear()
         self._end_pool()
         if self._failed_starts >= _FAILED_STARTS:
-            raise EngineError(_never_began(self._failed_starts))
+            raise EngineError(_NEVER_BEGAN)
         return ended
 
     def _after_error(self, number: int, error: BaseException) -> list[tuple[Ticket, Answer]]:
@@ -241,20 +248,15 @@ class MpireEngine(FutureEngine):
         except EngineError:
             raise
         except Exception as error:
+            if isinstance(error, (TypeError, ValueError)) and self._cpu_ids is not None:
+                rule = f"suit mpire.WorkerPool (it raised {described(error)})"
+                raise ParamError(broken_rule("cpu_ids", rule, self._cpu_ids)) from error
             msg = (
                 f"Worker processes of mpire must start, but engine='mpire' with start_method="
                 f"{self.start_method!r} met {described(error).rstrip('.')}. Correct "
                 "engine_options, or pass engine='processpool', 'threadpool' or 'serial'."
             )
             raise EngineError(msg) from error
-
-
-def _never_began(times: int) -> str:
-    return (
-        f"Worker processes must start, but they ended before they began with a task, {times} times "
-        "in a row. What they printed says why; engine='threadpool' or 'serial' runs without "
-        "processes."
-    )
 
 
 class _Shared:
@@ -368,14 +370,14 @@ class _Workers:
                 n_left -= 1
                 continue
             if self.dead() or time.monotonic() > until:
-                raise EngineError(_never_began(1))
+                raise EngineError(_NEVER_BEGAN)
         self._board[:] = [0] * n_workers
 
     def submit(
         self,
         number: int,
         parcel: Parcel,
-        place: str,
+        place: Path | None,
         timeout: float | None,
         note: Callable[[object], None],
     ) -> None:
@@ -437,9 +439,9 @@ def _children() -> list[Any]:
     return found if multiprocess is None else [*found, *multiprocess.active_children()]
 
 
-def _wrapped(data: Buffer, path: Path) -> Parcel:
+def _wrapped(data: Buffer, path: Path | None) -> Parcel:
     """Return `data` as it travels: in a file at `path` if it is large and there is room."""
-    if len(data) > _LARGE:
+    if len(data) > _LARGE and path is not None:
         with suppress(OSError):
             path.write_bytes(data)
             return str(path)
@@ -476,7 +478,7 @@ def _work(
     shared: _Shared,
     number: int,
     parcel: Parcel,
-    place: str,
+    place: Path | None,
     inside: Nesting,
     here: tuple[list[str], str | None],
 ) -> Parcel:
@@ -486,6 +488,6 @@ def _work(
         worker.follow(*here)
         payload: list[Any] = [_unwrapped(parcel)]
         with nested(inside):
-            return _wrapped(serve(payload), Path(place))
+            return _wrapped(serve(payload), place)
     finally:
         shared.board[worker_id] = 0
