@@ -73,3 +73,20 @@ class TestDask(EngineContract):
     )
     def test_worker_that_dies(self, distribute: str, tmp_path: Path) -> None:
         super().test_worker_that_dies(distribute, tmp_path)
+
+
+@pytest.mark.engine
+class TestMpire(EngineContract):
+    engine = "mpire"
+
+
+@pytest.mark.engine
+@pytest.mark.slow
+@pytest.mark.parametrize("start_method", ["fork", "spawn", "forkserver"], scope="class")
+@pytest.mark.parametrize("use_dill", [False, True], scope="class")
+class TestMpireStartMethods(EngineContract):
+    engine = "mpire"
+
+    @pytest.fixture(autouse=True)
+    def _options(self, start_method: str, use_dill: bool) -> None:
+        type(self).engine_options = {"start_method": start_method, "use_dill": use_dill}

@@ -32,6 +32,7 @@ _BUILT_IN: dict[str, tuple[str, str | None]] = {
     "joblib": ("broadpeak._run.engines.joblib:JoblibEngine", None),
     "pathos": ("broadpeak._run.engines.pathos:PathosEngine", "pathos"),
     "dask": ("broadpeak._run.engines.dask:DaskEngine", "distributed"),
+    "mpire": ("broadpeak._run.engines.mpire:MpireEngine", "mpire"),
 }
 
 # What no machine has the cores for is a slip of the pen, and would bring one to its knees.
