@@ -125,6 +125,7 @@ class StoredResults:
         Returns which tasks they have finished, and which nobody works on any more: these are for
         this run.
         """
+        self._store.sync()
         pause = _SHORTEST_PAUSE
         while True:
             granted = self._claim_next(list(positions))
@@ -169,8 +170,13 @@ class StoredResults:
         self._sink.fail(outcome)
 
     def finish(self, n_tasks: int) -> Finished:
-        """Return what the next sink returns."""
+        """Return what the next sink returns, of results that a power cut can no longer take."""
+        self._store.sync()
         return self._sink.finish(n_tasks)
+
+    def sync(self) -> None:
+        """Wait until a power cut can no longer take what was put."""
+        self._store.sync()
 
     def check(self) -> None:
         """Raise if the store is no longer where it was opened."""
@@ -182,6 +188,8 @@ class StoredResults:
             self._owner.leave()
             if self._has_asked:
                 # On a full disk the results that are there still count.
+                with suppress(StoreError):
+                    self._store.sync()  # of a run that failed, or was ended by hand
                 with suppress(StoreError):
                     self._store.release(self._run, self._owner.name)
         if self._is_own:
