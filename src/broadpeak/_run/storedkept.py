@@ -167,6 +167,7 @@ class StoredKept:
         Returns which tasks they have finished, and which nobody works on any more: these are for
         this run.
         """
+        self._store.sync()
         pause = _SHORTEST_PAUSE
         while True:
             granted = self._look(away, max(self._batch, len(away) // 2))
@@ -200,6 +201,7 @@ class StoredKept:
         self._write()
         if self._has_written:
             self._mark = self._run.fold(self._owner.name, self._whole, _now())
+        self._store.sync()
         self._kept.forget()
         tasks = Spans()
         for one in self._run.states():
@@ -208,6 +210,11 @@ class StoredKept:
         for position in Spans([range(n_tasks)]).minus(tasks):
             self._sink.fail(Outcome(position, "failed"))
         return self._sink.finish(n_tasks)
+
+    def sync(self) -> None:
+        """Wait until a power cut can no longer take what was put."""
+        self._write()
+        self._store.sync()
 
     def check(self) -> None:
         """Raise if the store is no longer where it was opened."""
@@ -222,6 +229,8 @@ class StoredKept:
             self._owner.leave()
             if self._has_written:
                 # On a full disk the results that are there still count.
+                with suppress(StoreError):
+                    self._store.sync()  # of a run that failed, or was ended by hand
                 with suppress(StoreError):
                     self._run.release(self._owner.name)
 
