@@ -27,6 +27,7 @@ class Engine(Protocol):
     """Runs batches of tasks; every engine, serial included, is used in this one way.
 
     An engine is made for one run by its factory in the registry: ``factory(n_workers, **options)``.
+    Where the factory has an attribute `counts_workers` that is true, `n_workers` may be None.
     `FutureEngine` is the short way to one.
 
     Attributes
@@ -148,6 +149,9 @@ class FutureEngine:
     ends_late : bool
         The engine itself ends batches after ``item.batch.timeout``. If not, the task is left behind
         in its thread, which works only while it does not hold the interpreter lock in C code.
+    counts_workers : bool
+        The engine is made with ``n_workers=None`` where the user did not say, and sets its
+        attribute `n_workers` itself: a cluster that is joined has workers of its own number.
 
     Examples
     --------
@@ -180,6 +184,7 @@ class FutureEngine:
     mark: ClassVar[bytes] = b""
     lazy: ClassVar[bool] = False
     ends_late: ClassVar[bool] = False
+    counts_workers: ClassVar[bool] = False
 
     def __init__(self, n_workers: int) -> None:
         self.n_workers = n_workers

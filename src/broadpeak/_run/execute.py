@@ -18,7 +18,7 @@ import pandas as pd
 from broadpeak._core import check
 from broadpeak._core.aliases import Index
 from broadpeak._core.labels import as_keys_index
-from broadpeak._core.threads import Nesting, core_count, nesting
+from broadpeak._core.threads import Nesting, nesting
 from broadpeak._merge.merge_func import MergeFunc, resolve_merge_func
 from broadpeak._run.batches import Batch, BatchResult, Outcome
 from broadpeak._run.calls import Calls, CallStream, Task
@@ -31,7 +31,7 @@ from broadpeak._run.options import (
     shows_options,
 )
 from broadpeak._run.progress import ProgressBar, progress_bar
-from broadpeak._run.registry import create, is_serial
+from broadpeak._run.registry import create
 from broadpeak._run.sinks import ChunkResults, Finished, KeptResults, ResultList, Sink
 from broadpeak._run.stored import StoredResults, open_stored
 from broadpeak._run.taskqueue import TaskQueue, checked_tasks
@@ -81,7 +81,8 @@ def execute(
     engine : str, Engine or callable
         A name of `broadpeak.engines.available()`, or a factory ``(n_workers, **options)``.
     n_workers : int, optional
-        Default: the cores that this process may use, divided among the tasks that run beside it.
+        Default: the cores that this process may use, divided among the tasks that run beside it;
+        on a cluster that is joined, its workers.
     engine_options : mapping, optional
         Passed to the engine.
     n_chunks, chunk_len : int or "auto", optional
@@ -276,13 +277,13 @@ class TaskRun:
         self._weights = weights
         self._passthrough = passthrough
         self._bar = bar
-        self._chunks, self._n_chunks = _planned_chunks(items, n_tasks, settings)
-        n_workers = settings.n_workers
-        if n_workers is None:  # cores are counted only where it matters: it takes 40 µs
-            n_workers = 1
-            if not is_serial(settings.engine):
-                n_workers = max(1, core_count() // nesting.get().n_beside)
-        self._engine: Engine = create(settings.engine, n_workers, settings.engine_options)
+        engine = create(settings.engine, settings.n_workers, settings.engine_options)
+        self._engine: Engine = engine
+        # An engine that counts workers knows them better than this machine's cores say.
+        n_cores = settings.n_workers
+        if n_cores is None and getattr(engine, "counts_workers", False):
+            n_cores = engine.n_workers
+        self._chunks, self._n_chunks = _planned_chunks(items, n_tasks, settings, n_cores)
         self._kept: IntArray | None = None
         self.open_results: ChunkResults
         self._n_failed = 0
@@ -580,7 +581,7 @@ def _as_list(tasks: Iterable[Task], settings: Settings, size: int | None) -> Tas
 
 
 def _planned_chunks(
-    tasks: Tasks, n_tasks: int | None, settings: Settings
+    tasks: Tasks, n_tasks: int | None, settings: Settings, n_cores: int | None
 ) -> tuple[Iterable[Chunk], int | None]:
     """Return the chunks of `tasks`, and their number if it is known."""
     n_chunks, chunk_len, chunk_meta = settings.n_chunks, settings.chunk_len, settings.chunk_meta
@@ -590,8 +591,8 @@ def _planned_chunks(
         elif isinstance(tasks, Sequence):
             return ([Chunk(0, range(len(tasks)))], 1) if len(tasks) else ([], 0)
     if n_tasks is None:
-        return endless_chunks(chunk_len, settings.n_workers), None
-    chunks = plan_chunks(n_tasks, n_chunks, chunk_len, chunk_meta, n_cores=settings.n_workers)
+        return endless_chunks(chunk_len, n_cores), None
+    chunks = plan_chunks(n_tasks, n_chunks, chunk_len, chunk_meta, n_cores=n_cores)
     if isinstance(tasks, Sequence):
         return chunks, len(chunks)
     # Tasks of an iterator beyond its size form one more chunk; the number of keys is checked later.
