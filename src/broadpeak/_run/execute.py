@@ -31,6 +31,7 @@ from broadpeak._run.options import (
     shows_options,
 )
 from broadpeak._run.progress import ProgressBar, progress_bar
+from broadpeak._run.reducing import ReducedResults, Reducing
 from broadpeak._run.registry import create
 from broadpeak._run.sinks import ChunkResults, Finished, KeptResults, ResultList, Sink
 from broadpeak._run.stored import StoredResults, open_stored
@@ -336,6 +337,7 @@ class TaskRun:
             stop=settings.on_error == "raise" and settings.retries == 0,
             timed=settings.on_error == "record",
             timeout=settings.timeout,
+            reducing=self._reducing(sink if stored is None else stored),
             warmup=settings.warmup,
             on_open=None if settings.pre_chunk_func is None else self._open_chunk,
             on_close=None if settings.post_chunk_func is None else self._close_chunk,
@@ -374,6 +376,12 @@ class TaskRun:
             raise ParamError(broken_rule("keys", rule, len(keys)))
         return sink.finish(n_tasks)
 
+    def _reducing(self, sink: Sink) -> Reducing | None:
+        """Return what reduces results in workers, where `sink` takes them so."""
+        reducing: Reducing | None = getattr(sink, "reducing", None)
+        leaves_process = getattr(self._engine, "pickles", False)
+        return reducing if leaves_process and reducing is not None and reducing.travels() else None
+
     def _drive(self) -> None:
         """Let the engine run what the queue holds for this process."""
         results = self._engine.run(self._queue)
@@ -401,8 +409,11 @@ class TaskRun:
             raise KeyboardInterrupt
         if self._stored is not None:
             self._take_arrived(self._stored.news())
-        if type(result.values) is not list and not getattr(self._sink, "takes_arrays", False):
-            result.values = result.values.tolist()
+        values = result.values
+        if type(values) not in (list, ReducedResults) and not getattr(
+            self._sink, "takes_arrays", False
+        ):
+            result.values = values.tolist()
         again: list[Batch] = []
         n_done, n_failed = len(result.values), 0
         if result.status != "ok":
@@ -443,7 +454,10 @@ class TaskRun:
         failed = set(result.failures)
         good = [offset for offset in range(len(result.values)) if offset not in failed]
         positions = [batch.positions[offset] for offset in good]
-        self._sink.put(positions, [result.values[at] for at in good], result.seconds)
+        values = result.values
+        if type(values) is not ReducedResults:
+            values = [values[offset] for offset in good]
+        self._sink.put(positions, values, result.seconds)
         if batch.attempt < self._settings.retries:
             return [batch.retry(result)], 0
         tasks = batch.failed_tasks(result)

@@ -174,9 +174,10 @@ class PieceSink:
     def put(self, positions: Sequence[int], values: Sequence[object], seconds: float) -> None:
         """Take pieces apart and pass them on."""
         for number, piece in zip(positions, values, strict=False):
-            if piece is NoResult:
-                continue
             rows: Any = self._positions[number]
+            if piece is NoResult:
+                self._inner.drop(rows)
+                continue
             entries = entries_of(piece, len(rows), self._reducer, number)
             if isinstance(entries, list):
                 self._inner.put(rows, entries, seconds)
@@ -185,7 +186,7 @@ class PieceSink:
 
     def fail(self, outcome: Outcome) -> None:
         """Leave a failed chunk out."""
-        self._inner.fail(outcome)
+        self._inner.drop(self._positions[outcome.index])
 
     def finish(self, n_tasks: int) -> Finished:
         """Return what is kept."""
