@@ -36,6 +36,10 @@ class TestJoblib(EngineContract):
     def test_worker_that_dies(self, distribute: str, tmp_path: Path) -> None:
         super().test_worker_that_dies(distribute, tmp_path)
 
+    @pytest.mark.slow
+    def test_worker_that_dies_keeps_what_is_finished(self, tmp_path: Path) -> None:
+        super().test_worker_that_dies_keeps_what_is_finished(tmp_path)
+
 
 @pytest.mark.engine
 class TestJoblibThreads(EngineContract):

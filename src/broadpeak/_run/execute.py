@@ -359,6 +359,8 @@ class TaskRun:
                 self._take_arrived(arrived)
                 queue.offer(granted)
                 self._drive()
+            if self._failure is None or settings.on_error != "raise":
+                self._check_complete()
         finally:
             nesting.reset(token)
             if own is not None:
@@ -395,6 +397,21 @@ class TaskRun:
             if close is not None:
                 close()
 
+    def _check_complete(self) -> None:
+        """Raise if the engine ended too early: a gap in the results must not go unseen."""
+        queue = self._queue
+        missing = queue.lost()
+        if not missing and (left := queue.take()) is not None:
+            missing = list(left.positions)
+        if missing:
+            got = f"none for call {missing[0]}"
+            rule = f"give one result for each batch of calls that it takes, and take all, got {got}"
+            msg = (
+                f"An engine must {rule}. Whoever wrote engine={self._settings.engine!r} finds with "
+                "broadpeak.testing.EngineContract what is wrong; until then pass engine='serial'."
+            )
+            raise EngineError(msg)
+
     def _is_decided(self) -> bool:
         """Return whether a failure ends the run: one that no earlier task can still precede.
 
@@ -405,6 +422,8 @@ class TaskRun:
         return not self._queue.waits_before(self._failure.index)
 
     def _collect(self, batch: Batch, result: BatchResult) -> None:
+        if not self._queue.is_out(batch):
+            return  # a second report, or one of a batch that was given up: what is known stands
         if result.interrupted:
             raise KeyboardInterrupt
         if self._stored is not None:

@@ -113,7 +113,7 @@ class TaskQueue:
         self._on_open, self._on_close = on_open, on_close
         self._is_cold, self._is_warming = warmup, False
         self._again: deque[Batch] = deque()
-        self._pending: dict[int, int] = {}  # id of a batch on the way -> its first position
+        self._pending: dict[int, Batch] = {}  # id -> batch on the way
         self._open: dict[int, OpenChunk] = {}  # in order of chunks
         self._current: OpenChunk | None = None
         self._limit: int | None = None
@@ -132,13 +132,22 @@ class TaskQueue:
         if batch is None and self._limit is None and not (self._is_warming and self._pending):
             batch = self._cut(n, lazy=lazy)
         if batch is not None:
-            self._pending[id(batch)] = batch.positions[0]
+            self._pending[id(batch)] = batch
         return batch
 
+    def is_out(self, batch: Batch) -> bool:
+        """Return whether `batch` was taken, and has neither finished nor been put back."""
+        return self._pending.get(id(batch)) is batch
+
+    def lost(self) -> list[int]:
+        """Return the positions of batches on the way, once no engine is at work any more."""
+        return sorted(chain.from_iterable(batch.positions for batch in self._pending.values()))
+
     def put_back(self, batch: Batch) -> None:
-        """Return a batch that was taken but never started."""
-        del self._pending[id(batch)]
-        self._again.appendleft(batch)
+        """Return a batch that was taken but never started; nothing, if it is not on the way."""
+        if self.is_out(batch):
+            del self._pending[id(batch)]
+            self._again.appendleft(batch)
 
     def finish(
         self, batch: Batch, n_done: int, again: Sequence[Batch] = (), n_lost: int = 0
@@ -190,8 +199,8 @@ class TaskQueue:
 
     def waits_before(self, position: int) -> bool:
         """Return whether any task before `position` is still on its way."""
-        firsts = chain(self._pending.values(), (batch.positions[0] for batch in self._again))
-        return any(first < position for first in firsts)
+        waiting = chain(self._pending.values(), self._again)
+        return any(batch.positions[0] < position for batch in waiting)
 
     def _cut(self, n: int, *, lazy: bool) -> Batch | None:
         """Return the next tasks that were never tried; None at a barrier and at the end."""
