@@ -309,12 +309,20 @@ def attach(run: str, path: str, layout: Layout) -> AnyArray:
     held = _objects_of_run(run)
     held[_FOLDER] = os.path.dirname(path)  # noqa: PTH120  # many times a second
     if path not in held:
+        _let_go(held)
         with Path(path).open("rb") as file:
             memory = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
         dtype, shape, order = layout
         held[path] = np.ndarray(shape, dtype, buffer=memory, order=order)
     array: AnyArray = held[path]
     return array
+
+
+def _let_go(held: Held) -> None:
+    """Hold no longer the arrays whose files were removed."""
+    for path in [path for path in held if type(path) is str and path != _FOLDER]:
+        if not os.path.exists(path):  # noqa: PTH110  # it is a string
+            del held[path]
 
 
 def rebuilt_array(data: bytes, layout: Layout) -> AnyArray:

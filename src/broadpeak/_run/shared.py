@@ -16,18 +16,21 @@ import pickle
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+import weakref
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import FunctionType
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 import cloudpickle
 import numpy as np
 from loky.backend import resource_tracker
 
-from broadpeak._run.calls import CallTemplate
+from broadpeak._run.calls import Calls, CallTemplate, Task
+from broadpeak._run.footprint import BATCH_BYTES
 from broadpeak._run.remote import Layout, Token, attach, rebuilt_array, recall, recall_file
 from broadpeak._run.streams import streams_taken
 from broadpeak.errors import EngineError, described
@@ -38,10 +41,35 @@ _INLINE = 16 * 1024  # bytes of a template up to which it travels with every bat
 _MEMORY = Path("/dev/shm")  # a folder of our own is made in it
 _BLOCK_WORDS = 32 * 1024
 _MOST_SEEN: Final = 10_000  # arrays that a run remembers to have sent
-_SEEN: Final = "seen"  # of an array: sent once, and not placed
 
 _numbers = itertools.count()
 Reduced: TypeAlias = "tuple[object, ...]"  # as `__reduce__` gives it
+Layered: TypeAlias = "tuple[object, ...]"  # address and layout of an array
+
+
+class TooLargeError(Exception):
+    """Raised while a batch is pickled to more bytes than it may have."""
+
+
+class _Known(NamedTuple):
+    """An array that was sent before.
+
+    Attributes
+    ----------
+    owner : weakref, optional
+        Who has the memory. Once it is gone, another array may have the same address.
+    placed : _PlacedArray, optional
+        Where it is, if it was sent twice.
+    changes : bool
+        Others were there under the same owner: it is sent whenever it comes.
+    """
+
+    owner: weakref.ref[Any] | None
+    placed: _PlacedArray | None = None
+    changes: bool = False
+
+    def is_gone(self) -> bool:
+        return self.owner is not None and self.owner() is None
 
 
 class SharedObjects:
@@ -70,37 +98,82 @@ class SharedObjects:
         self._put = put
         self._folder: Path | None = None
         self._templates: dict[int, tuple[CallTemplate, _Placed]] = {}
-        self._arrays: dict[tuple[object, ...], _PlacedArray | Literal["seen"] | None] = {}
+        self._arrays: dict[Layered, _Known] = {}
+        self._fresh: list[Layered] = []  # arrays met first in what is being pickled
         self._placed: dict[int, _Placed] = {}
+        self._n_placed = 0
+        self._users: Counter[int] = Counter()  # number -> batches on the way that refer to it
         self._needed: dict[int, None] = {}  # numbers that what is being pickled refers to, in order
         self._is_in_full = False
+        self._is_counting = False  # nothing is sent
         self._always = 0  # inside a template: place arrays at first sight
 
     def dumps(
-        self, obj: object, *, in_full: bool = False, mark: bytes = b""
-    ) -> tuple[bytes, dict[Token, object]]:
-        """Return `obj` pickled behind `mark`, and the references that `put` gave for what it needs.
+        self, obj: object, *, in_full: bool = False, mark: bytes = b"", most: int | None = None
+    ) -> tuple[bytes, dict[Token, object], tuple[int, ...]]:
+        """Return `obj` pickled behind `mark`, and what it needs.
 
-        With `in_full` all that is in no file is included, for a worker that does not have it.
+        That is the references that `put` gave, and the numbers of all it refers to: these stay
+        where they are until they are released.
+
+        Parameters
+        ----------
+        in_full : bool
+            Include all that is in no file, for a worker that does not have it.
+        most : int, optional
+            Bytes it may have; `TooLargeError` is raised as soon as it has more.
         """
         self._needed, self._is_in_full = {}, in_full
-        data = self._dumps(obj, mark)
+        data = self._dumps(obj, mark, most)
         references = {
             (self.name, number): self._placed[number].reference
             for number in self._needed
             if self._placed[number].reference is not None
         }
-        return data, references
+        needed = tuple(self._needed)
+        self._users.update(needed)
+        return data, references, needed
 
-    def _dumps(self, obj: object, mark: bytes = b"") -> bytes:
-        file = io.BytesIO(mark)
+    def release(self, needed: Iterable[int]) -> None:
+        """Take note that what needed these numbers is on the way no more."""
+        self._users.subtract(needed)
+
+    def fitting(self, tasks: Calls | Iterable[Task]) -> tuple[int, int]:
+        """Return how many of `tasks` may travel together, and the bytes of the first.
+
+        What the others add to it is what counts; it is counted as it would be written.
+        """
+        rows: Iterable[object] = tasks.rows() if isinstance(tasks, Calls) else tasks
+        counted = _Counted()
+        pickler = _Pickler(counted, self)
+        first = n = 0
+        self._is_counting = True
+        try:
+            for row in rows:
+                try:
+                    pickler.dump(row)
+                except Exception:  # noqa: BLE001  # pickle raises whatever objects raise
+                    counted.n += 0 if self._pickler is None else len(self._pickler(row))
+                first = first if n else counted.n
+                if counted.n - first > BATCH_BYTES:
+                    break
+                n += 1
+        finally:
+            self._is_counting = False
+        return n, first
+
+    def _dumps(self, obj: object, mark: bytes = b"", most: int | None = None) -> bytes:
+        file = io.BytesIO(mark) if most is None else _Limited(mark, most)
         file.seek(len(mark))
+        self._fresh = []
         try:
             _Pickler(file, self).dump(_with_names(obj))
         except EngineError:
             raise
-        except Exception:
-            if self._pickler is None:
+        except Exception as error:
+            for key in self._fresh:  # it was not sent after all
+                self._arrays.pop(key, None)
+            if self._pickler is None or isinstance(error, TooLargeError):
                 raise
             return mark + self._pickler(obj)
         return file.getvalue()
@@ -128,7 +201,7 @@ class SharedObjects:
             self._always -= 1
             inner = list(self._needed)
             self._needed, self._is_in_full = outer
-        placed = _Placed(len(self._placed), data, inner)
+        placed = _Placed(self._next_number(), data, inner)
         self._place(placed, len(data))
         self._templates[id(template)] = (template, placed)  # held, so that its id is not reused
         return self._refer(placed)
@@ -140,19 +213,49 @@ class SharedObjects:
         of the same memory is compared with what was placed: a buffer that changes is never shared.
         """
         key = (array.ctypes.data, array.shape, array.strides, array.dtype)
-        if key not in self._arrays and not self._always:
-            if len(self._arrays) > _MOST_SEEN:
-                self._arrays = {k: seen for k, seen in self._arrays.items() if seen is not _SEEN}
-            self._arrays[key] = _SEEN
+        known = self._arrays.get(key)
+        if known is not None and known.is_gone():
+            known = None
+        placed = None if known is None else known.placed
+        if self._is_counting:
+            return None if placed is None else self._refer(placed)
+        if known is None and not self._always:
+            self._note(key, array)
             return None
-        placed = self._arrays.get(key, _SEEN)
-        if placed == _SEEN:
-            placed = _PlacedArray(len(self._placed), array)
+        if known is None or placed is None:
+            if known is not None and known.changes:
+                return None
+            self._drop_ended()
+            placed = _PlacedArray(self._next_number(), array)
+            owner = _owner(array)
+            if not self._always:
+                placed.owner = owner
             self._place(placed, array.nbytes)
-        elif placed is not None and not placed.holds(array):
-            placed = None
-        self._arrays[key] = placed
-        return None if placed is None else self._refer(placed)
+            self._arrays[key] = _Known(owner, placed)
+        elif not placed.holds(array):
+            self._arrays[key] = _Known(known.owner, changes=True)
+            return None
+        return self._refer(placed)
+
+    def _note(self, key: Layered, array: AnyArray) -> None:
+        """Remember that an array was sent."""
+        if len(self._arrays) > _MOST_SEEN:
+            known = self._arrays.items()
+            self._arrays = {key: one for key, one in known if one.placed or one.changes}
+        self._arrays[key] = _Known(_owner(array))
+        self._fresh.append(key)
+
+    def _next_number(self) -> int:
+        self._n_placed += 1
+        return self._n_placed - 1
+
+    def _drop_ended(self) -> None:
+        """Remove arrays that nobody has any more and no batch on the way needs."""
+        self._arrays = {key: one for key, one in self._arrays.items() if not one.is_gone()}
+        for number, placed in list(self._placed.items()):
+            if placed.is_gone() and self._users[number] <= 0:
+                placed.remove()
+                del self._placed[number], self._users[number]
 
     def _place(self, placed: _Placed, n_bytes: int) -> None:
         """Put `placed` where workers find it."""
@@ -234,6 +337,13 @@ class _Placed:
     def keep(self) -> None:
         """Hold it in this process, as it is now."""
 
+    def is_gone(self) -> bool:
+        """Return whether nobody can send it any more."""
+        return False
+
+    def remove(self) -> None:
+        """Remove it where it was placed."""
+
     def write(self, path: Path) -> None:
         """Move it to a file."""
         path.write_bytes(self._data)
@@ -244,8 +354,27 @@ class _Placed:
         return recall_file, (run, self.number, str(self.path))
 
 
+def _owner(array: AnyArray) -> weakref.ref[Any] | None:
+    """Return a reference to who has the memory of `array`, if that can be told."""
+    owner: Any = array
+    while (base := getattr(owner, "base", None)) is not None:
+        owner = base
+    try:
+        return weakref.ref(owner)
+    except TypeError:
+        return None
+
+
 class _PlacedArray(_Placed):
-    """A large array. Its bytes, in a file or here, can be compared with another array."""
+    """A large array. Its bytes, in a file or here, can be compared with another array.
+
+    Attributes
+    ----------
+    owner : weakref, optional
+        Who has its memory, where it is not for the whole run.
+    """
+
+    owner: weakref.ref[Any] | None = None
 
     def __init__(self, number: int, array: AnyArray) -> None:
         super().__init__(number, b"", [])
@@ -268,6 +397,17 @@ class _PlacedArray(_Placed):
         with streams_taken():  # the mapping holds the file open
             self._bytes = np.memmap(path, dtype=np.uint8, mode="r")
 
+    def is_gone(self) -> bool:
+        """Return whether nobody can send it any more."""
+        return self.owner is not None and self.owner() is None
+
+    def remove(self) -> None:
+        """Remove it where it was placed; workers that mapped its file let go of it by and by."""
+        self.reference = None
+        self._bytes = self._bytes[:0].copy()  # of the mapping
+        if self.path is not None:
+            self.path.unlink(missing_ok=True)
+
     def from_file(self, run: str) -> Reduced:
         return attach, (run, str(self.path), self._layout)
 
@@ -288,6 +428,30 @@ def _blocks(flat: AnyArray) -> Iterator[AnyArray]:
     for start in range(0, len(machine_words), _BLOCK_WORDS):
         yield machine_words[start : start + _BLOCK_WORDS]
     yield flat[8 * len(machine_words) :]
+
+
+class _Limited(io.BytesIO):
+    """A file in memory that is not to be large."""
+
+    def __init__(self, mark: bytes, most: int) -> None:
+        super().__init__(mark)
+        self._most = most
+
+    def write(self, data: Any) -> int:
+        """Write a part; pickle writes large objects at once, others together."""
+        if self.tell() + len(data) > self._most:
+            raise TooLargeError
+        return super().write(data)
+
+
+class _Counted(io.BytesIO):
+    """A file that only counts."""
+
+    n = 0
+
+    def write(self, data: Any) -> int:
+        self.n += len(data)
+        return len(data)
 
 
 class _Pickler(cloudpickle.CloudPickler):
