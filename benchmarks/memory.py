@@ -217,7 +217,7 @@ def used(processes: list[int]) -> int:
     """
     anonymous = mapped = 0
     for process in processes:
-        with suppress(OSError):
+        with suppress(OSError, KeyError):  # it ends just now
             lines = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()
             pss = {line.split(":")[0]: int(line.split()[1]) for line in lines[1:]}
             anonymous += pss["Pss_Anon"] + pss["Pss_File"]

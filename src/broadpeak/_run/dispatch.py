@@ -331,7 +331,7 @@ class FutureEngine:
                         if suspects:
                             batch: Batch | None = suspects.popleft()
                         else:
-                            batch = queue.take(sizes.next(queue.n_left), lazy=self.lazy)
+                            batch = queue.take(sizes.next(queue.n_waiting()), lazy=self.lazy)
                         if batch is None:
                             break
                         made = (

@@ -390,6 +390,7 @@ class TaskRun:
         try:
             for batch, result in results:
                 self._collect(batch, result)
+                del batch, result  # while the next are made, for they may be large
                 if self._failure is not None and self._is_decided():
                     break
         finally:

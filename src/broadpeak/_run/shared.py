@@ -30,7 +30,7 @@ import numpy as np
 from loky.backend import resource_tracker
 
 from broadpeak._run.calls import Calls, CallTemplate, Task
-from broadpeak._run.footprint import BATCH_BYTES
+from broadpeak._run.footprint import BATCH_BYTES, free_memory
 from broadpeak._run.remote import Layout, Token, attach, rebuilt_array, recall, recall_file
 from broadpeak._run.streams import streams_taken
 from broadpeak.errors import EngineError, described
@@ -40,6 +40,7 @@ LARGE = 32 * 1024  # bytes of an array from which a file is cheaper than a copy 
 _INLINE = 16 * 1024  # bytes of a template up to which it travels with every batch
 _MEMORY = Path("/dev/shm")  # a folder of our own is made in it
 _BLOCK_WORDS = 32 * 1024
+_MOST_IDLE = 128 * 2**20  # bytes that may wait for tasks to come, besides a share of the memory
 _MOST_SEEN: Final = 10_000  # arrays that a run remembers to have sent
 
 _numbers = itertools.count()
@@ -101,7 +102,7 @@ class SharedObjects:
         self._arrays: dict[Layered, _Known] = {}
         self._fresh: list[Layered] = []  # arrays met first in what is being pickled
         self._placed: dict[int, _Placed] = {}
-        self._n_placed = 0
+        self._n_placed = self._n_sent = 0
         self._users: Counter[int] = Counter()  # number -> batches on the way that refer to it
         self._needed: dict[int, None] = {}  # numbers that what is being pickled refers to, in order
         self._is_in_full = False
@@ -225,16 +226,18 @@ class SharedObjects:
         if known is None or placed is None:
             if known is not None and known.changes:
                 return None
-            self._drop_ended()
+            self._make_room(array.nbytes)
             placed = _PlacedArray(self._next_number(), array)
             owner = _owner(array)
             if not self._always:
-                placed.owner = owner
+                placed.owner, placed.may_go = owner, True
             self._place(placed, array.nbytes)
             self._arrays[key] = _Known(owner, placed)
         elif not placed.holds(array):
             self._arrays[key] = _Known(known.owner, changes=True)
             return None
+        self._n_sent += 1
+        placed.last_sent = self._n_sent
         return self._refer(placed)
 
     def _note(self, key: Layered, array: AnyArray) -> None:
@@ -249,12 +252,30 @@ class SharedObjects:
         self._n_placed += 1
         return self._n_placed - 1
 
-    def _drop_ended(self) -> None:
-        """Remove arrays that nobody has any more and no batch on the way needs."""
+    def _make_room(self, n_bytes: int) -> None:
+        """Remove arrays that no batch on the way needs.
+
+        Those that nobody has any more can never be sent again; of the others, the ones that were
+        not sent for longest, if all together are much for this machine.
+        """
         self._arrays = {key: one for key, one in self._arrays.items() if not one.is_gone()}
-        for number, placed in list(self._placed.items()):
-            if placed.is_gone() and self._users[number] <= 0:
-                placed.remove()
+        idle = [
+            (key, one.placed)
+            for key, one in self._arrays.items()
+            if one.placed is not None and one.placed.may_go and self._users[one.placed.number] <= 0
+        ]
+        n_idle = n_bytes + sum(placed.n_bytes for _, placed in idle)
+        if n_idle > _MOST_IDLE:
+            n_idle -= int(free_memory() / 8)
+            for key, placed in sorted(idle, key=_last_sent):
+                if n_idle <= _MOST_IDLE:
+                    break
+                n_idle -= placed.n_bytes
+                del self._arrays[key]
+                placed.owner = _nobody
+        for number, one in list(self._placed.items()):
+            if one.is_gone() and self._users[number] <= 0:
+                one.remove()
                 del self._placed[number], self._users[number]
 
     def _place(self, placed: _Placed, n_bytes: int) -> None:
@@ -365,6 +386,14 @@ def _owner(array: AnyArray) -> weakref.ref[Any] | None:
         return None
 
 
+def _nobody() -> None:
+    """Stand for an owner that is gone."""
+
+
+def _last_sent(one: tuple[Layered, _PlacedArray]) -> int:
+    return one[1].last_sent
+
+
 class _PlacedArray(_Placed):
     """A large array. Its bytes, in a file or here, can be compared with another array.
 
@@ -372,13 +401,20 @@ class _PlacedArray(_Placed):
     ----------
     owner : weakref, optional
         Who has its memory, where it is not for the whole run.
+    may_go : bool
+        It is not for the whole run.
+    last_sent : int
+        When it was sent last.
     """
 
-    owner: weakref.ref[Any] | None = None
+    owner: Callable[[], Any] | None = None
+    may_go = False
+    last_sent = 0
 
     def __init__(self, number: int, array: AnyArray) -> None:
         super().__init__(number, b"", [])
         self.is_small = False
+        self.n_bytes = array.nbytes
         order: Literal["C", "F"] = (
             "F" if array.flags.f_contiguous and not array.flags.c_contiguous else "C"
         )
@@ -439,7 +475,7 @@ class _Limited(io.BytesIO):
 
     def write(self, data: Any) -> int:
         """Write a part; pickle writes large objects at once, others together."""
-        if self.tell() + len(data) > self._most:
+        if self.tell() + memoryview(data).nbytes > self._most:
             raise TooLargeError
         return super().write(data)
 
@@ -450,8 +486,9 @@ class _Counted(io.BytesIO):
     n = 0
 
     def write(self, data: Any) -> int:
-        self.n += len(data)
-        return len(data)
+        n_bytes = memoryview(data).nbytes
+        self.n += n_bytes
+        return n_bytes
 
 
 class _Pickler(cloudpickle.CloudPickler):

@@ -147,6 +147,12 @@ class TaskQueue:
         """Return the positions of batches on the way, once no engine is at work any more."""
         return sorted(chain.from_iterable(batch.positions for batch in self._pending.values()))
 
+    def n_waiting(self) -> int | None:
+        """Return how many tasks are there for the next batch; None if that is not known."""
+        if self.n_left is None or not self._again:
+            return self.n_left
+        return self.n_left + len(self._again[0])
+
     def cut(self, batch: Batch, n: int) -> Batch:
         """Return the first `n` tasks of a batch that was taken; the others come again at once."""
         first, rest = batch.split(n)
