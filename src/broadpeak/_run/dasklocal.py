@@ -38,7 +38,8 @@ _FAILED_STARTS = 3
 _PATIENCE_SECONDS = 1.0
 _CLOSE_SECONDS = 5.0
 _LOGGERS = tuple(
-    f"distributed.{name}" for name in ("scheduler", "core", "batched", "worker", "http.proxy")
+    f"distributed.{name}"
+    for name in ("scheduler", "core", "batched", "worker", "http.proxy", "diskutils")
 )
 
 _disowned: list[LocalDask] = []  # held, for what is left of them in a fork must not be closed
@@ -89,6 +90,7 @@ class LocalDask:
                     "allowed_failures": 0,
                     "worker_ttl": 0,
                     "dashboard_address": "127.0.0.1:0",
+                    "local_directory": str(self.marks),
                 },
             )
             self.client = distributed.Client(

@@ -110,7 +110,14 @@ class DaskEngine(FutureEngine):
         self._joined: _Joined | None = None
         self._local: LocalDask | None = None
         self._is_task = _in_task()
-        self._is_here = False
+        self._is_here = _fork.is_one and nesting.get().depth > 0
+        if _fork.is_one and not self._is_here:
+            msg = (
+                "Dask must be used in the process that began to, but this is a fork of it, in "
+                "which its threads are gone. Start this process by 'spawn' or 'forkserver', or pass "
+                "engine='processpool'."
+            )
+            raise EngineError(msg)
         if self._is_task and nesting.get().depth and client is None:
             theirs = distributed.get_worker().scheduler.address
             self._is_here = address is None or _same(address, theirs)
@@ -176,10 +183,10 @@ class DaskEngine(FutureEngine):
                 self._local = pools.check_out(key, make) if self._reuse else make()
                 self._local.begin_run(self._n_asked)
             self.n_workers = min(self._n_asked, self._local.n_ready)
-            self._client = self._local.client
+            self._client, _fork.is_in_use = self._local.client, True
             return
         self._joined = self._join()
-        self._client = self._joined.client
+        self._client, _fork.is_in_use = self._joined.client, True
         self._joined.check_workers()
         if self._is_task:
             with suppress(Exception):  # a thread that is none of Dask's blocks none of its own
@@ -203,7 +210,7 @@ class DaskEngine(FutureEngine):
             mark = str(self._local.marks / f"{self._run_name}-{number}")
             setting = Setting(nesting.get(), tuple(objects), mark, sys.path[:], _folder())
         is_large = len(item.payload) > _LARGE
-        quiet = dask.config.set({_WARNS_OF_SIZE: "1 EiB"}) if is_large else nullcontext()
+        quiet = dask.config.set({_WARNS_OF_SIZE: "1 PB"}) if is_large else nullcontext()
         with quiet, _as_engine_errors():
             future = self._client.submit(
                 run_on_dask,
@@ -427,6 +434,31 @@ class _Joined:
         """Forget it: it belongs to the process that this one was forked from."""
         _disowned.append(self.client)
 
+
+class _Fork:
+    """Whether this process is a fork of one that used Dask, which hangs in it.
+
+    Attributes
+    ----------
+    is_in_use : bool
+        This engine has used it in this process.
+    is_one : bool
+        This is such a fork.
+    """
+
+    is_in_use = False
+    is_one = False
+
+    def note(self) -> None:
+        """Note that this process has just been forked."""
+        with suppress(ValueError):
+            self.is_in_use = self.is_in_use or distributed.default_client() is not None
+        self.is_one = self.is_one or self.is_in_use
+
+
+_fork = _Fork()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_fork.note)
 
 _disowned: list[Any] = []  # held, for what is left of them in a fork must not be closed
 
