@@ -66,7 +66,7 @@ class DaskEngine(FutureEngine):
         that is joined, while they come and go; on this machine one for each core.
     address : str, optional
         Of the scheduler, as ``dask scheduler`` prints it: ``"tcp://10.0.0.5:8786"``. Every worker
-        needs this version of broadpeak and this version of Python.
+        and the scheduler itself need this version of broadpeak and this version of Python.
     client : distributed.Client, optional
         What is connected to a cluster already; it stays open.
     threads_per_worker : int, optional
@@ -114,8 +114,8 @@ class DaskEngine(FutureEngine):
         if _fork.is_one and not self._is_here:
             msg = (
                 "Dask must be used in the process that began to, but this is a fork of it, in "
-                "which its threads are gone. Start this process by 'spawn' or 'forkserver', or pass "
-                "engine='processpool'."
+                "which its threads are gone. Start this process by 'spawn' or 'forkserver', or "
+                "pass engine='processpool'."
             )
             raise EngineError(msg)
         if self._is_task and nesting.get().depth and client is None:
@@ -404,10 +404,11 @@ class _Joined:
         with _as_engine_errors():
             if self._fit.issuperset(workers := self.client.nthreads()):
                 return
-            found = self.client.get_versions(packages=["broadpeak"])["workers"]
+            found = self.client.get_versions(packages=["broadpeak"])
         ours = {"broadpeak": broadpeak.__version__, "python": _minor(sys.version_info)}
-        for address, worker in found.items():
-            theirs = dict(worker["packages"])
+        # The scheduler reads what is submitted, too.
+        for address, info in {"the scheduler": found["scheduler"], **found["workers"]}.items():
+            theirs = dict(info["packages"])
             theirs["python"] = _minor(str(theirs["python"]).split("."))
             for package, version in ours.items():
                 if theirs.get(package) == version:
@@ -415,10 +416,10 @@ class _Joined:
                 got = theirs.get(package) or "none"
                 how = f"pip install broadpeak=={version}"
                 if package == "python":
-                    how = f"start the worker with Python {version}"
+                    how = f"start it with Python {version}"
                 msg = (
-                    f"Workers of Dask must have {package} {version}, as this process has, but the "
-                    f"one at {address} has {got}. There, {how}"
+                    f"Scheduler and workers of Dask must have {package} {version}, as this process "
+                    f"has, but {address} has {got}. There, {how}"
                 )
                 raise EngineError(f"{msg}.")
         self._fit.update(workers)
