@@ -4,25 +4,21 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
-import textwrap
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
 
 import distributed
-import numpy as np
 import pytest
 
 import broadpeak as bp
 from broadpeak import Task, execute
-from broadpeak._run.engines import dask as engine_module
-from broadpeak.engines import shutdown
+from broadpeak.engines import nesting, shutdown
 from broadpeak.errors import EngineError, ParamError, TaskError
 from broadpeak.testing import EngineContract
 
@@ -219,12 +215,12 @@ def test_modules_of_the_user_travel(
 ) -> None:
     (tmp_path / "rules_of_the_user.py").write_text(OWN)
     monkeypatch.syspath_prepend(tmp_path)
-    import rules_of_the_user as own  # noqa: PLC0415  # it has just been written
+    import rules_of_the_user as own
 
     found = run(cluster, [Task(own.triple, own.Pair(number)) for number in range(4)])
     assert [pair.first for pair in found] == [0, 3, 6, 9]
     assert all(type(pair) is own.Pair for pair in found)
-    with pytest.raises(TaskError) as caught:
+    with pytest.raises(TaskError, match="OwnError") as caught:
         run(cluster, [Task(own.fail, 5)])
     assert type(caught.value.__cause__) is own.OwnError
     monkeypatch.setattr(own, "FACTOR", 5)  # what is changed here counts there, too
@@ -244,6 +240,9 @@ def test_runs_inside_of_tasks_do_not_block(cluster: Cluster) -> None:
     with distributed.Client(cluster.address, set_as_default=False) as client:
         futures = client.map(outer_in_a_run, range(6), pure=False)
         assert client.gather(futures) == [[n * n] * 3 for n in range(6)]
+        # Dask starts tasks in the context of others: none may take itself for one of a run.
+        depths = client.map(lambda n: (outer_in_a_run(n), nesting.get().depth)[1], range(6))
+        assert client.gather(depths) == [0] * 6
 
 
 def mark_and_wait(folder: str, number: int) -> None:

@@ -22,9 +22,9 @@ import distributed
 
 import broadpeak
 from broadpeak._core import check
-from broadpeak._core.threads import core_count, nesting
+from broadpeak._core.threads import Nesting, core_count, nesting
 from broadpeak._run import pool as pools
-from broadpeak._run.batches import late, lost, run_batch
+from broadpeak._run.batches import late, lost, nested, run_batch
 from broadpeak._run.dasklocal import LocalDask, held_by, seconds_of
 from broadpeak._run.daskworker import Setting, died, run_on_dask
 from broadpeak._run.dispatch import NOT_BEGUN, Answer, FutureEngine, Ticket, WorkItem
@@ -189,7 +189,9 @@ class DaskEngine(FutureEngine):
         self._client, _fork.is_in_use = self._joined.client, True
         self._joined.check_workers()
         if self._is_task:
-            with suppress(Exception):  # a thread that is none of Dask's blocks none of its own
+            # The worker starts other tasks at once, in a copy of this context: they are not inside
+            # of this run. A thread that is none of Dask's blocks none of its own.
+            with suppress(Exception), nested(Nesting()):
                 distributed.secede()
                 self._has_seceded = True
 
