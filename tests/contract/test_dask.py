@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -18,7 +18,7 @@ import pytest
 
 import broadpeak as bp
 from broadpeak import Task, execute
-from broadpeak.engines import nesting, shutdown
+from broadpeak.engines import shutdown
 from broadpeak.errors import EngineError, ParamError, TaskError
 from broadpeak.testing import EngineContract
 
@@ -39,7 +39,14 @@ def wait_for(condition: Callable[[], bool], seconds: float = SECONDS) -> bool:
 class Cluster:
     """A scheduler and workers, started as a user would type it."""
 
-    def __init__(self, folder: Path, n_workers: int = 2, config: dict[str, str] | None = None):
+    def __init__(
+        self,
+        folder: Path,
+        n_workers: int = 2,
+        config: dict[str, str] | None = None,
+        nanny: str = "--no-nanny",
+    ) -> None:
+        self.nanny = nanny
         self.folder = folder
         self.environment = {**os.environ, **QUIET, **(config or {}), "TMPDIR": str(folder)}
         self.processes: list[subprocess.Popen[bytes]] = []
@@ -59,11 +66,15 @@ class Cluster:
         return process
 
     def worker(self) -> subprocess.Popen[bytes]:
-        words = ("--nthreads", "1", "--no-nanny", "--memory-limit", "0")
+        words = ("--nthreads", "1", self.nanny, "--memory-limit", "0")
         return self.type("worker", self.address, *words)
 
     def close(self) -> None:
         for process in self.processes:
+            process.terminate()
+        for process in self.processes:
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(5)
             process.kill()
             process.wait()
 
@@ -241,7 +252,9 @@ def test_runs_inside_of_tasks_do_not_block(cluster: Cluster) -> None:
         futures = client.map(outer_in_a_run, range(6), pure=False)
         assert client.gather(futures) == [[n * n] * 3 for n in range(6)]
         # Dask starts tasks in the context of others: none may take itself for one of a run.
-        depths = client.map(lambda n: (outer_in_a_run(n), nesting.get().depth)[1], range(6))
+        depths = client.map(
+            lambda n: (outer_in_a_run(n), bp.engines.nesting.get().depth)[1], range(6), pure=False
+        )
         assert client.gather(depths) == [0] * 6
 
 
@@ -273,4 +286,105 @@ def test_abandoned_work_stops_on_the_cluster(
     with pytest.raises(TaskError, match="ValueError"):
         run(cluster, tasks[::-1], timeout=timeout, distribute="chunks", chunk_len=1)
     assert wait_for(lambda: not is_beating(tmp_path))
+    assert run(cluster, [Task(abs, -1)] * 4) == [1] * 4
+
+
+@pytest.mark.slow  # workers start four times
+def test_a_worker_of_a_cluster_that_is_lost(tmp_path: Path) -> None:
+    """Its batch is tried elsewhere; one that ends every worker is lost, and it alone."""
+    config = {"DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "0"}
+    with cluster_of(tmp_path, config=config, nanny="--nanny") as own:
+        marker = tmp_path / "once"
+
+        def die_once(number: int) -> int:
+            if number == 3 and not marker.exists():
+                marker.touch()
+                os._exit(7)
+            return number
+
+        assert run(own, [Task(die_once, number) for number in range(8)], timeout=60) == [*range(8)]
+
+        def die_at(number: int) -> int:
+            if number == 3:
+                os._exit(7)
+            return number
+
+        tasks = [Task(die_at, number) for number in range(6)]
+        results = run(own, tasks, timeout=60, on_error="record")
+        assert [r for r in results if isinstance(r, int)] == [0, 1, 2, 4, 5]
+        assert results[3].status == "died"
+        assert "workers" in str(results[3].error)
+
+
+def test_a_scheduler_that_is_gone(tmp_path: Path) -> None:
+    """The run ends with what to type; what was finished is in the store, and the rest follows."""
+    store = tmp_path / "store.db"
+    folder = tmp_path / "beats"
+    folder.mkdir()
+    target = str(tmp_path / "stop")
+
+    def work(number: int) -> int:
+        if number < 10 or Path(target).exists():
+            return number * number
+        mark_and_wait(str(folder), number)
+        return -1
+
+    tasks = [Task(work, number) for number in range(12)]
+    cluster_folder = tmp_path / "one"
+    cluster_folder.mkdir()
+    with cluster_of(cluster_folder) as own:
+
+        def end() -> None:
+            assert wait_for(lambda: len(list(folder.iterdir())) == 2)
+            own.scheduler.kill()
+
+        ender = threading.Thread(target=end)
+        ender.start()
+        with pytest.raises(EngineError, match=r"scheduler .* must be there.*with store="):
+            run(own, tasks, store=store, store_key="1")
+        ender.join()
+        assert wait_for(lambda: not is_beating(folder))  # no orphan goes on with it
+        with pytest.raises(EngineError, match="must be that of a Dask scheduler"):
+            run(own, tasks, store=store, store_key="1")
+    assert len(bp.Store(store).trials(1)) == 10
+    Path(target).touch()
+    results = execute(tasks, store=store, store_key="1")
+    assert results == [number * number for number in range(12)]
+
+
+DRIVER = """
+import os, sys, time
+from pathlib import Path
+import broadpeak as bp
+
+address, folder = sys.argv[1:]
+
+def beat(number):
+    path = Path(folder, f"{number}-{os.getpid()}")
+    for count in range(3000):
+        path.write_text(str(count))
+        time.sleep(0.02)
+
+options = {"address": address} if address else {}
+tasks = [bp.Task(beat, number) for number in range(2)]
+how = {"distribute": "chunks", "chunk_len": 1, "engine_options": options}
+bp.execute(tasks, engine="dask", n_workers=2, **how)
+"""
+
+
+@pytest.mark.parametrize("is_joined", [True, pytest.param(False, marks=pytest.mark.slow)])
+def test_no_work_goes_on_for_a_program_that_was_killed(
+    is_joined: bool, cluster: Cluster, tmp_path: Path
+) -> None:
+    folder = tmp_path / "beats"
+    folder.mkdir()
+    script = tmp_path / "driver.py"
+    script.write_text(DRIVER)
+    address = cluster.address if is_joined else ""
+    with subprocess.Popen([sys.executable, str(script), address, str(folder)]) as process:
+        try:
+            assert wait_for(lambda: len(list(folder.iterdir())) == 2, 60.0)
+        finally:
+            process.kill()
+    assert wait_for(lambda: not is_beating(folder))
     assert run(cluster, [Task(abs, -1)] * 4) == [1] * 4
