@@ -62,3 +62,14 @@ class TestStartMethods(EngineContract):
     @pytest.fixture(autouse=True)
     def _start_method(self, start_method: str) -> None:
         type(self).engine_options = {"start_method": start_method}
+
+
+@pytest.mark.engine
+class TestDask(EngineContract):
+    engine = "dask"
+
+    @pytest.mark.parametrize(
+        "distribute", ["tasks", pytest.param("chunks", marks=pytest.mark.slow)]
+    )
+    def test_worker_that_dies(self, distribute: str, tmp_path: Path) -> None:
+        super().test_worker_that_dies(distribute, tmp_path)

@@ -418,11 +418,15 @@ def _run_in_time(batch: Batch, timeout: float) -> BatchResult:
 
     context = contextvars.copy_context()
     thread = threading.Thread(target=context.run, args=(work,), name="broadpeak-task", daemon=True)
-    started = perf_counter()
+    started, outer = perf_counter(), getattr(here, "stops", None)
     thread.start()
     try:
+        if outer is not None:
+            outer.pass_on(stops)
         thread.join(timeout)
     finally:
+        if outer is not None:
+            outer.pass_on(None)
         if thread.is_alive():
             stops.stop()
     if not ended:

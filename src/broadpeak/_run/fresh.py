@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import subprocess
 import sys
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from multiprocessing import resource_tracker, spawn
 from multiprocessing.connection import Connection, wait
 
@@ -29,8 +30,8 @@ from multiprocessing.connection import Connection
 def start(pipe):
     facts = pipe.recv()
     sys.path[:] = facts.pop("path")
-    from broadpeak._run import worker
-    worker.main_of_fresh(pipe, facts)
+    from importlib import import_module
+    import_module(sys.argv[2]).main_of_fresh(pipe, facts)
 
 start(Connection(int(sys.argv[1])))
 """
@@ -43,6 +44,8 @@ class FreshProcess:
     ----------
     environment : mapping
         Variables to set besides those of this process.
+    home : str
+        The module whose `main_of_fresh` it runs.
 
     Attributes
     ----------
@@ -55,7 +58,7 @@ class FreshProcess:
         end of the pipe shows it.
     """
 
-    def __init__(self, environment: Mapping[str, str]) -> None:
+    def __init__(self, environment: Mapping[str, str], home: str = "broadpeak._run.worker") -> None:
         if getattr(sys, "frozen", False) or not sys.executable:
             msg = (
                 "A fresh interpreter must be there to start as a worker, but this program has its "
@@ -70,7 +73,7 @@ class FreshProcess:
             tracker, end = _tracker(), there.fileno()
         try:
             self._popen = subprocess.Popen(
-                [*_interpreter(), "-P", "-c", _BOOT, str(end)],
+                [*_interpreter(), "-P", "-c", _BOOT, str(end), home],
                 env={**os.environ, **environment},
                 stdin=subprocess.DEVNULL,
                 stdout=_stream(1),
@@ -156,3 +159,16 @@ def _tracker() -> int | None:
     with suppress(Exception):
         return resource_tracker.getfd()
     return None
+
+
+@contextmanager
+def no_interrupt() -> Iterator[None]:
+    """Hold Ctrl-C back: the new process inherits that until it has its own way to ignore it."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

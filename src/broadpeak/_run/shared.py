@@ -14,15 +14,18 @@ import itertools
 import os
 import pickle
 import shutil
+import site
 import sys
+import sysconfig
 import tempfile
 import weakref
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from importlib.machinery import ModuleSpec
+from functools import cache
+from importlib.machinery import EXTENSION_SUFFIXES, ModuleSpec
 from pathlib import Path
-from types import FunctionType
+from types import FunctionType, ModuleType
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 import cloudpickle
@@ -84,6 +87,12 @@ class SharedObjects:
         Whether the workers see the files of this machine.
     put : callable, optional
         Where there are no files: places bytes with the workers and returns a reference, or None.
+
+    Attributes
+    ----------
+    files : bool
+        As passed. Where there are none, workers are elsewhere: functions of the user's own modules
+        travel as code, for nobody has these files there.
     """
 
     def __init__(
@@ -95,7 +104,7 @@ class SharedObjects:
     ) -> None:
         self.name = f"{os.getpid()}-{next(_numbers)}"
         self._pickler = pickler
-        self._files = files
+        self.files = files
         self._put = put
         self._folder: Path | None = None
         self._templates: dict[int, tuple[CallTemplate, _Placed]] = {}
@@ -161,14 +170,16 @@ class SharedObjects:
                 n += 1
         finally:
             self._is_counting = False
+            pickler.close()
         return n, first
 
     def _dumps(self, obj: object, mark: bytes = b"", most: int | None = None) -> bytes:
         file = io.BytesIO(mark) if most is None else _Limited(mark, most)
         file.seek(len(mark))
         self._fresh = []
+        pickler = _Pickler(file, self)
         try:
-            _Pickler(file, self).dump(_with_names(obj))
+            pickler.dump(_with_names(obj))
         except EngineError:
             raise
         except Exception as error:
@@ -177,6 +188,8 @@ class SharedObjects:
             if self._pickler is None or isinstance(error, TooLargeError):
                 raise
             return mark + self._pickler(obj)
+        finally:
+            pickler.close()
         return file.getvalue()
 
     def reduce_template(self, template: CallTemplate) -> Reduced:
@@ -283,12 +296,12 @@ class SharedObjects:
         self._placed[placed.number] = placed
         if placed.is_small:
             return
-        if self._files:
+        if self.files:
             with suppress(OSError):  # no room: sent on request
                 placed.write(self._new_path(n_bytes))
                 return
         placed.keep()
-        if not self._files and self._put is not None:
+        if not self.files and self._put is not None:
             placed.reference = self._put(placed.data())
 
     def _refer(self, placed: _Placed) -> Reduced:
@@ -497,6 +510,7 @@ class _Pickler(cloudpickle.CloudPickler):
     def __init__(self, file: io.BytesIO, shared: SharedObjects) -> None:
         super().__init__(file, protocol=pickle.HIGHEST_PROTOCOL)
         self._shared = shared
+        self._by_value: dict[str, ModuleType] = {}  # modules that are so for this pickle only
 
     def reducer_override(self, obj: Any) -> Any:
         kind = type(obj)
@@ -510,10 +524,27 @@ class _Pickler(cloudpickle.CloudPickler):
             return self._shared.reduce_template(obj)
         if kind is FunctionType or issubclass(kind, type):
             send_by_value_if_hidden(obj.__module__)
+            if not self._shared.files:
+                self._send_if_only_here(obj.__module__)
         by_value = getattr(kind, "reduce_by_value", None)
         if by_value is not None:  # what the user changed here must be the same in a worker
             return by_value(obj)
         return super().reducer_override(obj)
+
+    def _send_if_only_here(self, name: str | None) -> None:
+        """Let functions of the module `name` travel as code if other machines do not have it."""
+        if name is None or name in self._by_value or not is_only_here(name):
+            return
+        module = sys.modules[name]
+        if name not in cloudpickle.list_registry_pickle_by_value():
+            cloudpickle.register_pickle_by_value(module)
+            self._by_value[name] = module
+
+    def close(self) -> None:
+        """Leave to others how they pickle these modules."""
+        for module in self._by_value.values():
+            with suppress(ValueError):  # another thread has done it
+                cloudpickle.unregister_pickle_by_value(module)
 
 
 class _Named:
@@ -554,6 +585,36 @@ def is_hidden(name: str) -> bool:
     spec = _find_module(name)
     origin = getattr(module, "__file__", None)
     return spec is None or (origin is not None and spec.origin not in {origin, None})
+
+
+@cache
+def _site_folders() -> tuple[str, ...]:
+    """Return where installed packages are."""
+    places = [
+        sysconfig.get_path("purelib"),
+        sysconfig.get_path("platlib"),
+        site.getusersitepackages(),
+    ]
+    return tuple({os.path.realpath(place) + os.sep for place in [*places, *site.getsitepackages()]})
+
+
+@cache
+def is_only_here(name: str) -> bool:
+    """Return whether the module `name` is a file of the user, which other machines do not have.
+
+    Those have what is installed, but neither the folder of a script nor what is installed in
+    place, for editing. Code in C cannot travel.
+    """
+    top = name.partition(".")[0]
+    module = sys.modules.get(name)
+    if module is None or top in sys.stdlib_module_names or top in {"broadpeak", "__main__"}:
+        return False
+    origin = getattr(module, "__file__", None)
+    if origin is None:
+        return True
+    if origin.endswith(tuple(EXTENSION_SUFFIXES)):
+        return False
+    return not os.path.realpath(origin).startswith(_site_folders())
 
 
 def _find_module(name: str) -> ModuleSpec | None:

@@ -44,7 +44,7 @@ def main(
     parent : Parent
         That process.
     """
-    _ignore_interrupts()
+    ignore_interrupts()
     parent.watch()
     os.environ.update(environment)
     try:
@@ -61,6 +61,11 @@ def main(
 
 def main_of_fresh(connection: Connection, facts: Mapping[str, Any]) -> None:
     """Be the worker that `multiprocessing` would have made of this interpreter, then serve."""
+    main(connection, {}, become_worker(connection, facts))
+
+
+def become_worker(connection: Connection, facts: Mapping[str, Any]) -> Parent:
+    """Make this interpreter what `multiprocessing` would have made of it; return its parent."""
     os.set_inheritable(connection.fileno(), False)
     sys.argv[:] = facts["argv"]
     this = multiprocessing.current_process()
@@ -70,7 +75,7 @@ def main_of_fresh(connection: Connection, facts: Mapping[str, Any]) -> None:
         os.set_inheritable(facts["tracker"], False)
         # As `multiprocessing.spawn` does it; there is no public way to say so.
         resource_tracker._resource_tracker._fd = facts["tracker"]  # type: ignore[attr-defined]  # noqa: SLF001
-    main(connection, {}, Parent(facts["parent"]))
+    return Parent(facts["parent"])
 
 
 def _serve(connection: Connection) -> None:
@@ -95,7 +100,7 @@ def _serve(connection: Connection) -> None:
         elif kind == SETTING:
             path, folder, inside = pickle.loads(body)
             threads.nesting.set(inside)
-            _follow(path, folder)
+            follow(path, folder)
         elif kind == FORGET:
             boundary.forget(bytes(body).decode())
         else:
@@ -103,7 +108,7 @@ def _serve(connection: Connection) -> None:
     connection.send_bytes(BYE)
 
 
-def _follow(path: list[str], folder: str | None) -> None:
+def follow(path: list[str], folder: str | None) -> None:
     """Look for modules and files where the parent does."""
     sys.path[:] = path
     if folder is not None:
@@ -111,7 +116,7 @@ def _follow(path: list[str], folder: str | None) -> None:
             os.chdir(folder)
 
 
-def _ignore_interrupts() -> None:
+def ignore_interrupts() -> None:
     """Leave Ctrl-C to the parent, which ends its workers, and let its SIGTERM do so at once."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)

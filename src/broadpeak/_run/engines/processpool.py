@@ -6,7 +6,6 @@ from __future__ import annotations
 import importlib
 import multiprocessing
 import os
-import signal
 import sys
 import threading
 from collections.abc import Iterator
@@ -19,7 +18,7 @@ from broadpeak._core import check
 from broadpeak._run import pool as pools
 from broadpeak._run import worker
 from broadpeak._run.dispatch import Answer, FutureEngine, Ticket, WorkItem
-from broadpeak._run.fresh import FreshProcess
+from broadpeak._run.fresh import FreshProcess, no_interrupt
 from broadpeak.errors import EngineError, ParamError, broken_rule, described
 
 _THREAD_LIMITS = (
@@ -95,7 +94,7 @@ class ProcessEngine(FutureEngine):
         if threads_per_worker is not None:
             threads_per_worker = check.integer("threads_per_worker", threads_per_worker)
         self._reuse = reuse
-        self._limits = _limits(threads_per_worker)
+        self._limits = thread_limits(threads_per_worker)
 
     def start(self) -> None:
         """Take the workers of the last run, if there are any."""
@@ -136,7 +135,7 @@ class ProcessEngine(FutureEngine):
     def _start(self) -> tuple[pools.WorkerProcess, Connection]:
         """Return a process and the pipe to it."""
         try:
-            with _starting, _no_interrupt():
+            with _starting, no_interrupt():
                 if self.start_method == "fresh":
                     process = FreshProcess(self._limits)
                     return process, process.pipe
@@ -171,7 +170,8 @@ class ProcessEngine(FutureEngine):
         return process, here
 
 
-def _limits(threads: int | None) -> dict[str, str]:
+def thread_limits(threads: int | None) -> dict[str, str]:
+    """Return the variables that limit the threads of numeric libraries in a worker."""
     return {name: str(threads or os.environ.get(name) or 1) for name in _THREAD_LIMITS}
 
 
@@ -206,16 +206,3 @@ def _without_main() -> Iterator[None]:
         yield
     finally:
         sys.modules["__main__"] = main
-
-
-@contextmanager
-def _no_interrupt() -> Iterator[None]:
-    """Hold Ctrl-C back: the new process inherits that until it has its own way to ignore it."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
