@@ -11,7 +11,7 @@ from typing import ClassVar, Protocol, TypeAlias, runtime_checkable
 
 from broadpeak._run.batches import Batch, BatchResult, lost, run_batch
 from broadpeak._run.calls import Calls
-from broadpeak._run.remote import Token, load_result, not_sent
+from broadpeak._run.remote import Token, load_result, not_sent, note_driver
 from broadpeak._run.shared import SharedObjects
 from broadpeak._run.taskqueue import TaskQueue
 from broadpeak.errors import EngineError
@@ -237,6 +237,8 @@ class FutureEngine:
         ready: deque[WorkItem] = deque()  # pickled, but there was no room
         suspects: deque[Batch] = deque()  # were on the way when the executor broke
         is_careful = False  # one batch at a time, to see which it is
+        if self.pickles:
+            note_driver()
         self.start()
         self.shared = shared = (
             SharedObjects(self.pickler(), files=self.files, put=self.put) if self.pickles else None

@@ -35,6 +35,7 @@ from broadpeak._run.batches import (
     nested,
     run_batch,
 )
+from broadpeak._run.starting import thread_limits
 from broadpeak.errors import EngineError, described
 from broadpeak.types import AnyArray
 
@@ -43,7 +44,24 @@ Held: TypeAlias = "dict[int | str, Any]"
 Layout: TypeAlias = "tuple[np.dtype[Any], tuple[int, ...], Literal['C', 'F']]"
 Token: TypeAlias = "tuple[str, int]"  # the run, and the number of what is shared in it
 
+# The process that has limited its libraries, or in which runs begin: its threads are the user's.
+_settled = 0
+
 MISSING = b""  # the answer of a worker that does not hold what a batch refers to
+
+
+def note_driver() -> None:
+    """Note that this process is no mere worker, even if it should be one, too."""
+    global _settled  # noqa: PLW0603
+    _settled = os.getpid()
+
+
+def _settle() -> None:
+    """Limit the threads of numeric libraries, if this worker is none of ours and the first time."""
+    if _settled != os.getpid():
+        note_driver()
+        library_threads = importlib.import_module("broadpeak._run.librarythreads")
+        library_threads.limit_threads(thread_limits())
 
 
 def run_remotely(
@@ -70,6 +88,7 @@ def run_remotely(
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that wants results
     if path is not None and sys.path != path:
         sys.path[:] = path
+    _settle()
     with nested(inside):
         return bytes(serve([payload], dict(zip(tokens, data, strict=True))))
 

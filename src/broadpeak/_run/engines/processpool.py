@@ -35,7 +35,7 @@ class ProcessEngine(FutureEngine):
         who know that nothing in it minds.
     threads_per_worker : int, optional
         Limit of BLAS, OpenMP and Numba threads in a worker. Default: 1, or what the environment
-        says. A forked worker keeps the limits of libraries that are loaded already.
+        says.
     reuse : bool
         Use the workers of the last run, and keep them for the next.
 
