@@ -95,7 +95,7 @@ class ProcessEngine(FutureEngine):
         if threads_per_worker is not None:
             threads_per_worker = check.integer("threads_per_worker", threads_per_worker)
         self._reuse = reuse
-        self._limits = _limits(threads_per_worker)
+        self._limits = thread_limits(threads_per_worker)
 
     def start(self) -> None:
         """Take the workers of the last run, if there are any."""
@@ -161,7 +161,7 @@ class ProcessEngine(FutureEngine):
         try:
             args = (there, self._limits, parent)
             process = context.Process(target=worker.main, args=args, name="broadpeak-worker")
-            with _environment(self._limits), _without_main():
+            with environment(self._limits), _without_main():
                 process.start()
         except BaseException:
             here.close()
@@ -171,12 +171,13 @@ class ProcessEngine(FutureEngine):
         return process, here
 
 
-def _limits(threads: int | None) -> dict[str, str]:
+def thread_limits(threads: int | None) -> dict[str, str]:
+    """Return the variables that limit the threads of numeric libraries in a worker."""
     return {name: str(threads or os.environ.get(name) or 1) for name in _THREAD_LIMITS}
 
 
 @contextmanager
-def _environment(values: dict[str, str]) -> Iterator[None]:
+def environment(values: dict[str, str]) -> Iterator[None]:
     """Set variables while a process starts, which reads them before it loads anything."""
     before = {name: os.environ.get(name) for name in values}
     os.environ.update(values)
