@@ -283,12 +283,14 @@ def test_one_profile_decides_how_examples_are_drawn() -> None:
 def test_floors_are_those_of_the_project_file() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
-    wanted = [*project["dependencies"], *extras["talib"], *extras["pathos"], *extras["parquet"]]
-    wanted += extras["optuna"]
+    wanted = list(project["dependencies"])
+    for extra in ("talib", "pathos", "mpire", "dask", "ray", "parquet", "optuna"):
+        wanted += [requirement.replace("[distributed]", "") for requirement in extras[extra]]
+    wanted += [requirement for requirement in extras["dev"] if requirement.startswith("apsw")]
     lines = (ROOT / "constraints/floors.txt").read_text(encoding="utf-8").splitlines()
     floors = dict(line.split("==") for line in lines if not line.startswith("#"))
     allowed = dict(requirement.split(">=") for requirement in wanted)
-    assert floors.keys() - allowed.keys() == {"click"}  # which typer needs
+    assert floors.keys() - allowed.keys() == {"click", "distributed"}  # which typer and dask need
     assert allowed.keys() <= floors.keys()
     for name, version in allowed.items():
         # A floor 2.2 is tried at 2.2.0.

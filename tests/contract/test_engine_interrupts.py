@@ -73,6 +73,10 @@ def is_alive(pid: int) -> bool:
         ("processpool", "forkserver"),
         ("joblib", ""),
         ("pathos", ""),
+        ("dask", ""),
+        ("mpire", "fork"),
+        ("mpire", "spawn"),
+        ("mpire", "forkserver"),
     ],
 )
 def test_interrupt_leaves_no_worker(
@@ -148,6 +152,8 @@ def files_of(pid: int, folder: Path) -> list[str]:
         ("joblib", ""),
         *[pytest.param("processpool", m, marks=pytest.mark.slow) for m in METHODS],
         *[pytest.param("pathos", m, marks=pytest.mark.slow) for m in METHODS[1:]],
+        pytest.param("dask", "", marks=pytest.mark.slow),
+        *[pytest.param("mpire", m, marks=pytest.mark.slow) for m in METHODS[1:]],
     ],
 )
 def test_killed_parent_leaves_no_process_and_no_file(

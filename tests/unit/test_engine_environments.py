@@ -156,6 +156,7 @@ SLOW = {"task of every engine"}
         "processpool",
         pytest.param("joblib", marks=pytest.mark.slow),
         pytest.param("pathos", marks=pytest.mark.slow),
+        pytest.param("dask", marks=pytest.mark.slow),
     ],
 )
 def test_place(engine: str, place: str, tmp_path: Path) -> None:

@@ -41,6 +41,8 @@ class Engine(Protocol):
     def run(self, queue: TaskQueue) -> Iterator[tuple[Batch, BatchResult]]:
         """Yield the result of every batch as it finishes, in any order.
 
+        Each batch that was taken is yielded itself, and counts once: whatever comes of one that is
+        not on the way (any more) is ignored.
         A failing task never raises here; `EngineError` means that the engine itself cannot go on.
         If the iterator is closed early or an exception (`KeyboardInterrupt`) passes, whatever runs
         is stopped and no worker goes on with abandoned batches.
@@ -196,7 +198,8 @@ class FutureEngine:
         """Pass one batch to the executor and return the ticket by which `wait` knows it.
 
         None means that there is no room now: the batch is offered again when another has ended.
-        While nothing is on the way there must be room.
+        While nothing is on the way there must be room. Where the executor may report twice, no two
+        tickets of a run may be equal: a late report must not be taken for that of another batch.
         """
         raise NotImplementedError
 
@@ -205,7 +208,8 @@ class FutureEngine:
 
         An answer is what `run_remotely` or `run_batch` returned; `NOT_BEGUN`; a
         `concurrent.futures.BrokenExecutor` if a worker died and took others with it; or any other
-        exception, which ends the run. The answer may be empty: `wait` is then called again.
+        exception, which ends the run. The answer may be empty: `wait` is then called again. Tickets
+        of which the end has been reported before are ignored.
         """
         raise NotImplementedError
 
@@ -277,7 +281,11 @@ class FutureEngine:
                 broken: BrokenExecutor | None = None
                 fallen: list[Batch] = []
                 for ticket, answer in self.wait():
-                    ended = flight.pop(ticket)
+                    ended = flight.pop(ticket, None)
+                    if ended is None:
+                        # Clusters report twice, and of work that they have given up for lost. What
+                        # is known stands: a second report must neither count nor end the run.
+                        continue
                     if isinstance(answer, _NotBegun):
                         queue.put_back(ended)
                     elif isinstance(answer, BrokenExecutor):

@@ -25,7 +25,7 @@ from loky.backend import resource_tracker
 
 import broadpeak
 from broadpeak._core import optional
-from broadpeak._run.engines.processpool import environment, thread_limits
+from broadpeak._run.starting import environment, no_interrupt, thread_limits
 from broadpeak._run.streams import streams_taken
 from broadpeak.errors import EngineError, broken_rule, described
 
@@ -261,7 +261,7 @@ def _started(ray: Any, n_workers: int | None, options: Mapping[str, object]) -> 
     with suppress(Exception), streams_taken():
         resource_tracker.register(str(folder), "folder")
     limits = {
-        **thread_limits(None),
+        **thread_limits(),
         "RAY_ROTATION_MAX_BYTES": os.environ.get("RAY_ROTATION_MAX_BYTES", _LOG_BYTES),
         "RAY_ROTATION_BACKUP_COUNT": os.environ.get("RAY_ROTATION_BACKUP_COUNT", "1"),
     }
@@ -272,7 +272,7 @@ def _started(ray: Any, n_workers: int | None, options: Mapping[str, object]) -> 
     }
     cluster = RayCluster((), is_ours=True, is_local=True, folder=folder, files=True)
     try:
-        with environment(limits):
+        with environment(limits), no_interrupt():
             _init(ray, {**ours, **options, "address": "local", "num_cpus": n_workers or 1})
     except BaseException as error:
         shutil.rmtree(folder, ignore_errors=True)
@@ -332,7 +332,7 @@ def _joined(
 ) -> RayCluster:
     """Join the cluster at `address`."""
     _look(address)
-    ours: dict[str, object] = {"runtime_env": {"env_vars": thread_limits(None)}}
+    ours: dict[str, object] = {"runtime_env": {"env_vars": thread_limits()}}
     # Ray itself tries for minutes, and cannot be seen otherwise; some versions read a variable.
     patience = {"RAY_gcs_server_port_wait_time_s": "5"}
     with environment(patience):

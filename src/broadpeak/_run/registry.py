@@ -23,13 +23,16 @@ from broadpeak.errors import (
     described,
 )
 
-# Name -> where its factory is, and the extra package it cannot do without.
+# Name -> where its factory is, and the package it cannot do without; the extra that brings that
+# has the name of the engine.
 _BUILT_IN: dict[str, tuple[str, str | None]] = {
     "serial": ("broadpeak._run.dispatch:SerialEngine", None),
     "threadpool": ("broadpeak._run.engines.threadpool:ThreadEngine", None),
     "processpool": ("broadpeak._run.engines.processpool:ProcessEngine", None),
     "joblib": ("broadpeak._run.engines.joblib:JoblibEngine", None),
     "pathos": ("broadpeak._run.engines.pathos:PathosEngine", "pathos"),
+    "dask": ("broadpeak._run.engines.dask:DaskEngine", "distributed"),
+    "mpire": ("broadpeak._run.engines.mpire:MpireEngine", "mpire"),
     "ray": ("broadpeak._run.engines.ray:RayEngine", "ray"),
 }
 
@@ -124,7 +127,7 @@ def create(
             if package is not None and not _is_installed(package):
                 msg = (
                     f"engine={engine!r} needs the package {package!r}, which is not "
-                    f'installed. Type: pip install "broadpeak[{package}]"'
+                    f'installed. Type: pip install "broadpeak[{engine}]"'
                 )
                 raise MissingExtraError(msg, name=package)
             module, _, attribute = home.partition(":")

@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import os
+import pickle
+import signal
 import sys
 import threading
 import time
@@ -18,8 +20,10 @@ import pytest
 from broadpeak._run.batches import Outcome
 from broadpeak._run.calls import Calls, Task
 from broadpeak._run.execute import execute
+from broadpeak._run.keeping import bottom, histogram, top
 from broadpeak._run.templates import Rep
-from broadpeak.errors import BroadpeakError, SkippedWarning, TaskError
+from broadpeak._store.store import Store
+from broadpeak.errors import BroadpeakError, ParamTypeError, SkippedWarning, TaskError
 from broadpeak.types import NoResult
 
 
@@ -115,6 +119,35 @@ class EngineContract:
         expected = [walk.tobytes() for walk in execute(calls, show_progress=False)]
         for options in ({}, {"distribute": "chunks"}, {"chunk_len": 7}, {"n_workers": 3}):
             assert [walk.tobytes() for walk in self.run(calls, **options)] == expected
+
+    def test_results_are_reduced_where_they_are_computed(self) -> None:
+        """With `keep=` the state of a reducer leaves a worker, and its results do not."""
+        calls = Calls(abs, (None,), varying={0: (range(600), range(600))})
+        processes = self.run(calls, keep=Processes())
+        assert (processes == {os.getpid()}) if self.in_process else (os.getpid() not in processes)
+
+    def test_what_is_kept_equals_serial_to_the_bit(self) -> None:
+        """Sums of floats, too, depend on no order, worker count or size of a batch."""
+        calls = Calls(wave, (None,), varying={0: (range(5000), range(5000))})
+        for keep in (top(7), bottom(3, "figure"), histogram(5, range=(-1, 1)), Sum(), SumOfMany()):
+            tasks = calls if getattr(keep, "by", None) is None else figures_of(calls[:99])
+            expected = execute(tasks, keep=keep, show_progress=False)
+            options: dict[str, Any]
+            for options in ({}, {"distribute": "chunks", "chunk_len": 777}):
+                assert_same_bits(self.run(tasks, keep=keep, **options), expected)
+
+    def test_keep_leaves_failures_out(self, tmp_path: Path) -> None:
+        """What failed is tried again by itself; what is not kept to the end is in no state."""
+        tasks = [Task(fail_from_three, number) for number in range(6)]
+        with pytest.warns(SkippedWarning, match="3 of 6 calls failed"):
+            assert self.run(tasks, keep=Sum(), on_error="skip") == 3.0
+        tasks = [Task(fail_twice, tmp_path / str(number), number) for number in range(4)]
+        assert self.run(tasks, keep=Sum(), retries=2) == 6.0
+
+    def test_an_error_of_a_reducer_is_raised(self) -> None:
+        """It is no failure of a task: the run ends with it."""
+        with pytest.raises(ParamTypeError, match="must be a number to be compared"):
+            self.run([Task(str, number) for number in range(9)], keep=top(2), on_error="skip")
 
     def test_exception(self) -> None:
         """The first failed task in task order is named, with its traceback, and can be rerun."""
@@ -255,6 +288,64 @@ class EngineContract:
         options: dict[str, object] = {"distribute": distribute, "chunk_len": 1}
         assert self.run(tasks, retries=1, **options) == ["alive"] * 3
 
+    def test_worker_that_dies_keeps_what_is_finished(self, tmp_path: Path) -> None:
+        """The system kills a worker: the store has all the rest, and only what died runs again."""
+        if self.in_process:
+            return
+        store, log, alive = tmp_path / "a.db", tmp_path / "log", tmp_path / "alive"
+        tasks = [Task(killed_unless, alive, log, number, {2, 5}) for number in range(8)]
+        results = self.run(tasks, on_error="record", store=store)
+        rest = [0, 1, 3, 4, 6, 7]
+        assert [results[number] for number in rest] == rest
+        assert [(results[number].index, results[number].status) for number in (2, 5)] == [
+            (2, "died"),
+            (5, "died"),
+        ]
+        kept = Store(store).trials(1)
+        assert sorted(kept["value"]) == rest
+        log.unlink()
+        alive.touch()
+        assert self.run(tasks, store=store) == list(range(8))
+        assert numbers_in(log) == [2, 5]
+
+    def test_error_keeps_what_is_finished(self, tmp_path: Path) -> None:
+        """A run with a store goes on where it ended: nothing finished runs again."""
+        store, log, sound = tmp_path / "a.db", tmp_path / "log", tmp_path / "sound"
+        tasks = [Task(raise_unless, sound, log, number, 17, ValueError) for number in range(30)]
+        with pytest.raises(TaskError, match="ValueError"):
+            self.run(tasks, store=store)
+        kept = self.check_resumed(tasks, store, log, sound)
+        assert set(range(17)) <= kept  # what comes before the failure is waited for
+
+    def test_interrupt_keeps_what_is_finished(self, tmp_path: Path) -> None:
+        """Ctrl-C ends a run with a store, and the same call goes on from there."""
+        store, log, sound = tmp_path / "a.db", tmp_path / "log", tmp_path / "sound"
+        interrupted = KeyboardInterrupt
+        tasks = [Task(raise_unless, sound, log, number, 17, interrupted) for number in range(30)]
+        with pytest.raises(KeyboardInterrupt):
+            self.run(tasks, store=store, distribute="chunks", chunk_len=2)
+        self.check_resumed(tasks, store, log, sound, distribute="chunks", chunk_len=2)
+
+    def check_resumed(
+        self, tasks: list[Task], store: Path, log: Path, sound: Path, **options: Any
+    ) -> set[int]:
+        """Run the rest of 30 `tasks`; return what the store had, which must not run again."""
+        kept = list(Store(store).trials(1)["value"])
+        assert 0 < len(kept) < 30
+        log.unlink()
+        sound.touch()
+        assert self.run(tasks, store=store, **options) == list(range(30))
+        assert sorted(numbers_in(log) + kept) == list(range(30))
+        return set(kept)
+
+    def test_late_task_is_tried_again(self, tmp_path: Path) -> None:
+        """A task that hangs once is given up once; what it reports later is ignored."""
+        marks = [tmp_path / str(number) for number in range(3)]
+        tasks = [Task(hang_once, mark, number) for number, mark in enumerate(marks)]
+        for mark in marks[::2]:
+            mark.touch()
+        assert self.run(tasks, timeout=0.5, retries=1) == [0, 1, 2]
+
     def test_timeout(self) -> None:
         """A task that takes too long is given up; the others are not."""
         tasks = [Task(pause_and_return, pause, pause) for pause in (0.0, 30.0, 0.0)]
@@ -317,6 +408,49 @@ class EngineContract:
         assert self.run([Task(abs, -1)] * 3) == [1, 1, 1]
 
 
+class Sum:
+    """A reducer that adds floats, of which sums depend on their grouping."""
+
+    def start(self) -> float:
+        """Return the sum of nothing."""
+        return 0.0
+
+    def add(self, state: float, position: int, value: float) -> float:
+        """Return the sum with one more value."""
+        del position
+        return state + value
+
+    def merge(self, left: float, right: float) -> float:
+        """Return the sum of two sums."""
+        return left + right
+
+
+class SumOfMany(Sum):
+    """The same, many at a time."""
+
+    def add_many(self, state: float, positions: Any, values: Any) -> float:
+        """Return the sum with many more values."""
+        del positions
+        return state + float(np.sum(np.asarray(values)))
+
+
+class Processes:
+    """A reducer that notes which processes it works in."""
+
+    def start(self) -> frozenset[int]:
+        """Return no process."""
+        return frozenset()
+
+    def add(self, state: frozenset[int], position: int, value: object) -> frozenset[int]:
+        """Add this process."""
+        del position, value
+        return state | {os.getpid()}
+
+    def merge(self, left: frozenset[int], right: frozenset[int]) -> frozenset[int]:
+        """Return the processes of both."""
+        return left | right
+
+
 class StubbornError(Exception):
     """Cannot be rebuilt from its arguments."""
 
@@ -359,6 +493,31 @@ def same(value: object) -> Any:
 def random_walk(seed: int, n: int) -> Any:
     """Return floats whose last bits depend on every operation."""
     return np.exp(np.random.default_rng(seed).normal(0, 1e-3, n).cumsum())
+
+
+def wave(number: int) -> float:
+    """Return a float that is no sum of few powers of two."""
+    return float(np.sin(0.1 * number)) / 3
+
+
+def as_figures(number: int) -> dict[str, float]:
+    """Return several figures."""
+    return {"figure": wave(number), "number": number}
+
+
+def figures_of(calls: Calls) -> list[Task]:
+    """Return tasks that give the results of `calls` with a figure beside them."""
+    return [Task(as_figures, *call.args) for call in calls]
+
+
+def assert_same_bits(found: Any, expected: Any) -> None:
+    """See to it that two results are the same, bit by bit."""
+    if isinstance(expected, pd.Series):
+        pd.testing.assert_series_equal(found, expected, check_exact=True)
+    elif isinstance(expected, pd.DataFrame):
+        pd.testing.assert_frame_equal(found, expected, check_exact=True)
+    else:
+        assert pickle.dumps(found) == pickle.dumps(expected)
 
 
 def fail_from_three(number: int) -> int:
@@ -443,15 +602,50 @@ def die_once(marker: Path) -> str:
     return "alive"
 
 
-def fail_twice(marker: Path) -> str:
-    """Raise at the first two calls, return at the third."""
+def killed_unless(alive: Path, log: Path, number: int, fatal: set[int]) -> int:
+    """Return `number`, unless the system kills the process: at those that are `fatal`."""
+    note(log, number)
+    if number in fatal and not alive.exists():
+        os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))
+    return number
+
+
+def raise_unless(sound: Path, log: Path, number: int, bad: int, kind: type[BaseException]) -> int:
+    """Return `number`, but raise at `bad` until `sound` exists."""
+    note(log, number)
+    if number == bad and not sound.exists():
+        raise kind
+    return number
+
+
+def hang_once(marker: Path, number: int) -> int:
+    """Return `number`; hang at the first call, unless `marker` exists."""
+    if not marker.exists():
+        marker.touch()
+        time.sleep(30.0)
+    return number
+
+
+def note(log: Path, number: int) -> None:
+    """Write that the call of `number` has begun; several processes may write at once."""
+    with log.open("a", encoding="ascii") as file:
+        file.write(f"{number}\n")
+
+
+def numbers_in(log: Path) -> list[int]:
+    """Return which calls have begun, ascending."""
+    return sorted(int(line) for line in log.read_text(encoding="ascii").split())
+
+
+def fail_twice(marker: Path, value: object = "done") -> Any:
+    """Raise at the first two calls, return `value` at the third."""
     for attempt in range(2):
         path = marker.with_suffix(f".{attempt}")
         if not path.exists():
             path.touch()
             msg = "not yet"
             raise ValueError(msg)
-    return "done"
+    return value
 
 
 def interrupt() -> None:
