@@ -185,7 +185,7 @@ class FutureEngine:
     ahead: bool = True
     mark: ClassVar[bytes] = b""
     lazy: ClassVar[bool] = False
-    ends_late: ClassVar[bool] = False
+    ends_late: bool = False
     counts_workers: ClassVar[bool] = False
 
     def __init__(self, n_workers: int) -> None:

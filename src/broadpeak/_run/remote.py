@@ -65,11 +65,11 @@ def _settle() -> None:
 
 
 def run_remotely(
-    payload: bytes,
+    payload: Buffer,
     inside: Nesting,
     path: list[str] | None = None,
     tokens: Sequence[Token] = (),
-    *data: bytes,
+    *data: Buffer,
 ) -> bytes:
     """Run a batch in a worker that is not ours: the function to submit to an executor.
 
@@ -95,7 +95,7 @@ def run_remotely(
 
 def serve(
     payload: list[Buffer],
-    objects: Mapping[Token, bytes] | None = None,
+    objects: Mapping[Token, Buffer] | None = None,
     *,
     on_loaded: Callable[[], None] | None = None,
     mark: bytes = b"",
@@ -256,7 +256,7 @@ class _NotHeldError(Exception):
 class _Unread:
     """An object of a run that has arrived and that no batch needed so far."""
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: Buffer) -> None:
         self.data = data
 
 
@@ -287,7 +287,7 @@ def forget_ended() -> None:
 def recall(
     run: str,
     number: int,
-    data: bytes | None = None,
+    data: Buffer | None = None,
     inner: Sequence[tuple[int, bytes]] = (),
 ) -> Any:
     """Return the object of a run that has this number, rebuilt only the first time.

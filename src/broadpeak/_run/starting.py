@@ -63,14 +63,14 @@ def starting(limits: Mapping[str, str], *, by_library: bool) -> Iterator[None]:
         stack.enter_context(_starting)
         stack.enter_context(no_interrupt())
         if by_library:
-            stack.enter_context(_environment(limits))
+            stack.enter_context(environment(limits))
             stack.enter_context(_without_main())
             stack.enter_context(_quiet_forks())
         yield
 
 
 @contextmanager
-def _environment(values: Mapping[str, str]) -> Iterator[None]:
+def environment(values: Mapping[str, str]) -> Iterator[None]:
     """Set variables while a process starts, which reads them before it loads anything."""
     before = {name: os.environ.get(name) for name in values}
     os.environ.update(values)
