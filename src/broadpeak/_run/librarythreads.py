@@ -36,7 +36,7 @@ def limit_threads(limits: Mapping[str, str]) -> None:
     if numba is not None:
         with suppress(
             Exception
-        ):  # none of its threading layers can be loaded: there are no threads
+        ):  # it finds no threading layer: there are no threads
             most = numba.config.NUMBA_NUM_THREADS
             numba.set_num_threads(min(_number(limits["NUMBA_NUM_THREADS"]), most))
 

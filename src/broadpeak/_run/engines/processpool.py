@@ -129,6 +129,8 @@ class ProcessEngine(FutureEngine):
 
     def _start_by_library(self) -> tuple[pools.WorkerProcess, Connection]:
         context = self.context()
+        if self.start_method == "fork":  # here once, not in every fork
+            importlib.import_module("broadpeak._run.librarythreads")
         util = importlib.import_module(f"{self.library}.util")
         folder = util.get_temp_dir() if self.start_method == "forkserver" else None
         parent = worker.Parent(os.getpid(), self.library, folder)
