@@ -74,6 +74,9 @@ def is_alive(pid: int) -> bool:
         ("joblib", ""),
         ("pathos", ""),
         ("dask", ""),
+        ("mpire", "fork"),
+        ("mpire", "spawn"),
+        ("mpire", "forkserver"),
     ],
 )
 def test_interrupt_leaves_no_worker(
@@ -150,6 +153,7 @@ def files_of(pid: int, folder: Path) -> list[str]:
         *[pytest.param("processpool", m, marks=pytest.mark.slow) for m in METHODS],
         *[pytest.param("pathos", m, marks=pytest.mark.slow) for m in METHODS[1:]],
         pytest.param("dask", "", marks=pytest.mark.slow),
+        *[pytest.param("mpire", m, marks=pytest.mark.slow) for m in METHODS[1:]],
     ],
 )
 def test_killed_parent_leaves_no_process_and_no_file(

@@ -29,7 +29,8 @@ from loky.backend import resource_tracker
 
 from broadpeak._run import pool as pools
 from broadpeak._run.daskworker import LEFT
-from broadpeak._run.fresh import FreshProcess, no_interrupt
+from broadpeak._run.fresh import FreshProcess
+from broadpeak._run.starting import no_interrupt
 from broadpeak._run.streams import streams_taken
 from broadpeak.errors import EngineError
 

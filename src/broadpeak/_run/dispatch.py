@@ -12,7 +12,7 @@ from typing import ClassVar, Protocol, TypeAlias, runtime_checkable
 from broadpeak._run.batches import Batch, BatchResult, lost, run_batch
 from broadpeak._run.calls import Calls
 from broadpeak._run.footprint import BATCH_BYTES, has_room
-from broadpeak._run.remote import Token, load_result, not_sent
+from broadpeak._run.remote import Token, load_result, not_sent, note_driver
 from broadpeak._run.shared import SharedObjects, TooLargeError
 from broadpeak._run.taskqueue import TaskQueue
 from broadpeak.errors import EngineError
@@ -256,7 +256,7 @@ class FutureEngine:
     ahead: bool = True
     mark: ClassVar[bytes] = b""
     lazy: ClassVar[bool] = False
-    ends_late: ClassVar[bool] = False
+    ends_late: bool = False
     counts_workers: ClassVar[bool] = False
 
     def __init__(self, n_workers: int) -> None:
@@ -307,6 +307,8 @@ class FutureEngine:
         ready: deque[WorkItem] = deque()  # pickled, but there was no room
         suspects: deque[Batch] = deque()  # were on the way when the executor broke
         is_careful = False  # one batch at a time, to see which it is
+        if self.pickles:
+            note_driver()
         self.start()
         self.shared = shared = (
             SharedObjects(self.pickler(), files=self.files, put=self.put) if self.pickles else None

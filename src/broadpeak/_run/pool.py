@@ -90,7 +90,7 @@ class _Worker:
             for held in self.held:
                 if held.payload is None:
                     continue
-                setting = (sys.path[:], _folder(), nesting.get())
+                setting = (sys.path[:], folder_here(), nesting.get())
                 if setting != self.setting:
                     path, folder, inside = setting
                     self.pipe.send_bytes(far.SETTING + pickle.dumps((path, folder[0], inside)))
@@ -289,7 +289,7 @@ class WorkerPool:
                 disown()
 
 
-def _folder() -> tuple[str | None, int, int]:
+def folder_here() -> tuple[str | None, int, int]:
     """Return the working folder, None if it is gone, and its device and inode."""
     try:
         here = os.stat(".")  # noqa: PTH116  # for every batch
@@ -330,7 +330,7 @@ def _close_all(workers: list[_Worker]) -> None:
 
 
 def how_it_ended(process: WorkerProcess) -> str:
-    """Return what became of `process`, as the end of a sentence."""
+    """Return in words how `process` ended."""
     process.join(_PATIENCE_SECONDS)
     code = process.exitcode
     if code is None or code >= 0:
@@ -343,26 +343,26 @@ def how_it_ended(process: WorkerProcess) -> str:
     return f"was killed by {name}{hint}"
 
 
-class Pool(Protocol):
-    """What may wait for the next run: worker processes, or the way to a cluster."""
+class Reusable(Protocol):
+    """Workers that may wait for another run."""
 
     def shutdown(self) -> None: ...
     def disown(self) -> None: ...
 
 
-_P = TypeVar("_P", bound=Pool)
-_idle: dict[Hashable, Pool] = {}
+_AnyPool = TypeVar("_AnyPool", bound=Reusable)
+_idle: dict[Hashable, Reusable] = {}
 _lock = threading.Lock()
 
 
-def check_out(key: Hashable, make: Callable[[], _P]) -> _P:
+def check_out(key: Hashable, make: Callable[[], _AnyPool]) -> _AnyPool:
     """Return the idle pool of `key` if there is one, else a new one, for the caller alone."""
     with _lock:
-        pool: Any = _idle.pop(key, None)
+        pool: Any = _idle.pop(key, None)  # what was checked in with this key
     return make() if pool is None else pool
 
 
-def check_in(key: Hashable, pool: Pool) -> None:
+def check_in(key: Hashable, pool: Reusable) -> None:
     """Keep `pool` for the next run; one is kept for each key."""
     with _lock:
         other = _idle.get(key)

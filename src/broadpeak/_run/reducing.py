@@ -77,16 +77,22 @@ class Reducing:
     ----------
     reducer : Reducer
         What takes them.
+    *more
+        What else a subclass needs there.
     """
 
-    def __init__(self, reducer: Reducer) -> None:
-        self._held = CallTemplate(reducer_itself, (reducer,), {}, ())
+    def __init__(self, reducer: Reducer, *more: object) -> None:
+        self._held = CallTemplate(reducer_itself, (reducer, *more), {}, ())
 
     @property
     def reducer(self) -> Reducer:
         """What takes the results."""
-        reducer: Any = self._held.args[0]
-        return cast("Reducer", reducer)
+        return cast("Reducer", self._held.args[0])
+
+    @property
+    def more(self) -> tuple[Any, ...]:
+        """What else there is."""
+        return self._held.args[1:]
 
     def travels(self) -> bool:
         """Return whether the reducer can be sent to a worker; if not, results are sent here."""
@@ -117,8 +123,9 @@ class Reducing:
         reduction.put(positions, values)
 
 
-def reducer_itself(reducer: Reducer) -> Reducer:
+def reducer_itself(reducer: Reducer, *more: object) -> Reducer:
     """Return `reducer`: what is shared with workers has the form of a call."""
+    del more
     return reducer
 
 
@@ -218,7 +225,7 @@ class OrderedReduction(Reduction):
 
     def __init__(self, reducer: Reducer) -> None:
         super().__init__(reducer)
-        self._size = _BLOCK if hasattr(reducer, "add_many") else 1
+        self._size = leaf_size(reducer)
         self._nodes: dict[int, tuple[int, _Node]] = {}  # first leaf -> leaves, their node
         self._open: dict[int, list[tuple[int, Any]]] = {}  # block -> first position, its results
 
@@ -275,11 +282,12 @@ class OrderedReduction(Reduction):
     def _put_stretch(self, first: int, values: Any) -> None:
         """Take the results of calls that follow one another."""
         size, n = self._size, _length(values)
-        self.n += n
+        n_dropped = 0
         if isinstance(values, list):
-            self.n -= sum(value is NoResult for value in values)
+            n_dropped = list(map(id, values)).count(id(NoResult))
+        self.n += n - n_dropped
         if size == 1:
-            self._add_all(first, self._leaves(first, values))
+            self._add_singles(first, _rows(values), is_whole=not n_dropped)
             return
         at = 0
         while at < n:
@@ -291,15 +299,6 @@ class OrderedReduction(Reduction):
                 del self._open[block]
                 self._add(block, 1, self._leaf(pieces))
             at += count
-
-    def _leaves(self, first: int, values: Any) -> list[_Node]:
-        """Return the node of every single result."""
-        reducer, rows = self.reducer, _rows(values)
-        start, add = reducer.start, reducer.add
-        return [
-            (1, add(start(), position, value)) if value is not NoResult else _EMPTY
-            for position, value in enumerate(rows, first)
-        ]
 
     def _leaf(self, pieces: list[tuple[int, Any]]) -> _Node:
         """Return the node of the results of a block."""
@@ -316,18 +315,30 @@ class OrderedReduction(Reduction):
             return _EMPTY
         return len(positions), add_many(self.reducer, self.reducer.start(), positions, values)
 
-    def _add_all(self, first: int, nodes: list[_Node]) -> None:
-        """Add leaves that follow one another."""
-        at, n, join = 0, len(nodes), self._joined
+    def _add_singles(self, first: int, values: Sequence[Any], *, is_whole: bool) -> None:
+        """Add the results of calls that follow one another, each of which is a leaf."""
+        start, add, join = self.reducer.start, self.reducer.add, self.reducer.merge
+        at, n = 0, len(values)
         while at < n:
             number = first + at
             count = 1 << (n - at).bit_length() - 1  # as many as form one node
             if number:
                 count = min(count, number & -number)
-            level = nodes[at : at + count]
-            while len(level) > 1:
-                level = list(map(join, level[::2], level[1::2]))
-            self._add(number, count, level[0])
+            rows = enumerate(values[at : at + count], number)
+            if is_whole:  # no node needs to say how many results it has
+                states = [add(start(), position, value) for position, value in rows]
+                while len(states) > 1:
+                    states = list(map(join, states[::2], states[1::2]))
+                node = count, states[0]
+            else:
+                level = [
+                    _EMPTY if value is NoResult else (1, add(start(), position, value))
+                    for position, value in rows
+                ]
+                while len(level) > 1:
+                    level = list(map(self._joined, level[::2], level[1::2]))
+                node = level[0]
+            self._add(number, count, node)
             at += count
 
     def _add(self, first: int, leaves: int, node: _Node) -> None:
@@ -351,6 +362,11 @@ class OrderedReduction(Reduction):
 def reduction_of(reducer: Reducer) -> Reduction:
     """Return what takes results for `reducer`, and knows nothing yet."""
     return Reduction(reducer) if isinstance(reducer, (Best, Bins)) else OrderedReduction(reducer)
+
+
+def leaf_size(reducer: Reducer) -> int:
+    """Return how many results a reducer of a user gets at a time."""
+    return _BLOCK if hasattr(reducer, "add_many") else 1
 
 
 def _first(piece: tuple[int, Any]) -> int:

@@ -35,6 +35,7 @@ from broadpeak._run.batches import (
     nested,
     run_batch,
 )
+from broadpeak._run.starting import thread_limits
 from broadpeak.errors import EngineError, described
 from broadpeak.types import AnyArray
 
@@ -43,15 +44,32 @@ Held: TypeAlias = "dict[int | str, Any]"
 Layout: TypeAlias = "tuple[np.dtype[Any], tuple[int, ...], Literal['C', 'F']]"
 Token: TypeAlias = "tuple[str, int]"  # the run, and the number of what is shared in it
 
+# The process that has limited its libraries, or in which runs begin: its threads are the user's.
+_settled = 0
+
 MISSING = b""  # the answer of a worker that does not hold what a batch refers to
 
 
+def note_driver() -> None:
+    """Note that this process is no mere worker, even if it should be one, too."""
+    global _settled  # noqa: PLW0603
+    _settled = os.getpid()
+
+
+def _settle() -> None:
+    """Limit the threads of numeric libraries, if this worker is none of ours and the first time."""
+    if _settled != os.getpid():
+        note_driver()
+        library_threads = importlib.import_module("broadpeak._run.librarythreads")
+        library_threads.limit_threads(thread_limits())
+
+
 def run_remotely(
-    payload: bytes,
+    payload: Buffer,
     inside: Nesting,
     path: list[str] | None = None,
     tokens: Sequence[Token] = (),
-    *data: bytes,
+    *data: Buffer,
 ) -> bytes:
     """Run a batch in a worker that is not ours: the function to submit to an executor.
 
@@ -70,13 +88,14 @@ def run_remotely(
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that wants results
     if path is not None and sys.path != path:
         sys.path[:] = path
+    _settle()
     with nested(inside):
         return bytes(serve([payload], dict(zip(tokens, data, strict=True))))
 
 
 def serve(
     payload: list[Buffer],
-    objects: Mapping[Token, bytes] | None = None,
+    objects: Mapping[Token, Buffer] | None = None,
     *,
     on_loaded: Callable[[], None] | None = None,
     mark: bytes = b"",
@@ -237,7 +256,7 @@ class _NotHeldError(Exception):
 class _Unread:
     """An object of a run that has arrived and that no batch needed so far."""
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: Buffer) -> None:
         self.data = data
 
 
@@ -268,7 +287,7 @@ def forget_ended() -> None:
 def recall(
     run: str,
     number: int,
-    data: bytes | None = None,
+    data: Buffer | None = None,
     inner: Sequence[tuple[int, bytes]] = (),
 ) -> Any:
     """Return the object of a run that has this number, rebuilt only the first time.

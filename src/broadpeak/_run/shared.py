@@ -298,7 +298,7 @@ class SharedObjects:
             return
         if self.files:
             with suppress(OSError):  # no room: sent on request
-                placed.write(self._new_path(n_bytes))
+                placed.write(self.new_path(n_bytes))
                 return
         placed.keep()
         if not self.files and self._put is not None:
@@ -315,7 +315,8 @@ class SharedObjects:
         along = [(one.number, one.data()) for one in inner if one.path is None]
         return recall, (self.name, placed.number, placed.data(), along)
 
-    def _new_path(self, n_bytes: int) -> Path:
+    def new_path(self, n_bytes: int) -> Path:
+        """Return the path of a new file of `n_bytes`, which is removed with the others."""
         if self._folder is None:
             self._folder = Path(
                 tempfile.mkdtemp(prefix=f"broadpeak-{os.getpid()}-", dir=_roomy(n_bytes))

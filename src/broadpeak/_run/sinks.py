@@ -182,7 +182,22 @@ class KeptResults:
         """Take up what was known of other calls."""
         self._reduction.take(parts)
 
-    def _labels_of(self, positions: IntArray) -> Index:
+    @property
+    def kept(self) -> KeptResults:
+        """The sink that reduces, as of every sink in front of it."""
+        return self
+
+    @property
+    def reducer(self) -> Reducer:
+        """What to keep."""
+        return self._reducer
+
+    def forget(self) -> None:
+        """Begin anew."""
+        self._reduction = reduction_of(self._reducer)
+
+    def labels_of(self, positions: IntArray) -> Index:
+        """Return the labels of what is kept."""
         inner = self._reduction.labels
         if inner is None:
             return self._labels(positions)
@@ -201,7 +216,7 @@ class KeptResults:
         kept = kept_positions(self._reducer, state)
         if kept is not None and inner is not None:
             kept = kept // max(len(inner), 1)
-        return Finished(finished(self._reducer, state, self._labels_of), kept)
+        return Finished(finished(self._reducer, state, self.labels_of), kept)
 
 
 class ChunkResults:
@@ -217,6 +232,7 @@ class ChunkResults:
 
     def __init__(self, inner: Sink, *, record: bool = False) -> None:
         self._inner = inner
+        self.kept: KeptResults | None = getattr(inner, "kept", None)
         self._record = record
         self._open: dict[int, object] = {}
 

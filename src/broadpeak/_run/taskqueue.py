@@ -329,7 +329,7 @@ class TaskQueue:
         count = len(self._claimed) if n is None else min(n, len(self._claimed))
         return [self._claimed.popleft() for _ in range(count)]
 
-    def _batch(self, positions: list[int], chunk: int) -> Batch:
+    def _batch(self, positions: Sequence[int], chunk: int) -> Batch:
         return Batch(positions, self._tasks_at(positions), chunk, 0, *self._marks)
 
     def _tasks_at(self, positions: Sequence[int]) -> Sequence[Task]:

@@ -21,6 +21,7 @@ from typing import Any
 
 _IDLE_SECONDS = 300.0
 _WATCH_SECONDS = 1.0
+_BEGIN_SECONDS = 0.01
 
 # First byte of a message. To the worker:
 BATCH, SETTING, FORGET, QUIT = b"u", b"s", b"f", b"q"
@@ -48,6 +49,9 @@ def main(
     parent.watch()
     os.environ.update(environment)
     try:
+        if "numpy" in sys.modules:  # this is a fork, and the libraries do not look again
+            library_threads = importlib.import_module("broadpeak._run.librarythreads")
+            library_threads.limit_threads(environment)
         _serve(connection)
     except (EOFError, OSError):  # the process that wanted results is gone
         parent.clear_up()
@@ -142,20 +146,23 @@ class Parent:
         self, number: int, library: str = "multiprocessing", server_folder: str | None = None
     ) -> None:
         self._number = number
-        self._library = library
+        self.library = library
         self._server_folder = server_folder
         self._sentinel: int | None = None
 
     def watch(self) -> None:
         """End this process soon after its parent is gone, even in the middle of a task."""
-        if self._server_folder is not None:
-            # The parent by number is that server, which goes on without the one we work for.
-            self._number = os.getppid()
-            self._sentinel = importlib.import_module(self._library).parent_process().sentinel
         if os.name == "posix":
             threading.Thread(target=self._watch, daemon=True).start()
 
     def _watch(self) -> None:
+        if self._server_folder is not None:
+            # The parent by number is that server, which goes on without the one we work for.
+            self._number = os.getppid()
+            library = importlib.import_module(self.library)
+            while (parent := library.parent_process()) is None:  # this process has only begun
+                time.sleep(_BEGIN_SECONDS)
+            self._sentinel = parent.sentinel
         while not self._is_gone(_WATCH_SECONDS):
             if self._sentinel is None:
                 time.sleep(_WATCH_SECONDS)

@@ -8,7 +8,7 @@ again for the few combinations that somebody asks for by number.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -107,6 +107,27 @@ class ComboBlocks:
         if not found:
             return [np.zeros(0, dtype=np.int64) for _ in self.axes.lengths]
         return [np.concatenate(columns)[rank] for columns in zip(*found, strict=True)]
+
+    def identity(self, digest: Callable[..., bytes]) -> bytes:
+        """Return a digest of which combinations these are, in which order; none is made for it.
+
+        Codes that are held say it all. A grid that is walked is known by what decides about it: its
+        axes and conditions, and what these look at.
+        """
+        axes = self.axes
+        shape = axes.axis_of, axes.lengths
+        if self._held is not None:
+            columns = [np.ascontiguousarray(codes) for codes in self._held]
+            return digest("codes", shape, [column.dtype.str for column in columns], *columns)
+        rules: list[object] = []
+        if self._problem.conditions:
+            for name, param in axes.params.items():
+                context = None if param.condition is None else param.context
+                rules.append((name, param.values, param.condition, context))
+            rules += [(level.name, level.labels, level.param) for level in axes.levels]
+        places = self._places
+        taken = None if places is None else (places.start, places.stop, places.step)
+        return digest("grid", shape, rules, taken)
 
     def combos(self, numbers: IntArray) -> Combos:
         """Return the combinations with these numbers."""

@@ -29,8 +29,8 @@ from broadpeak._run.batches import Batch, late, lost, nested, run_batch
 from broadpeak._run.dasklocal import LocalDask, Quiet, held_by, seconds_of
 from broadpeak._run.daskworker import Setting, died, run_on_dask
 from broadpeak._run.dispatch import NOT_BEGUN, Answer, FutureEngine, Ticket, WorkItem
-from broadpeak._run.engines.processpool import thread_limits
 from broadpeak._run.remote import MISSING
+from broadpeak._run.starting import thread_limits
 from broadpeak.errors import EngineError, ParamError, broken_rule, described, warn
 
 _POLL_SECONDS = 0.5

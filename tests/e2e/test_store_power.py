@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""A power cut at any moment: what was reported is there, however the disk ordered its writes.
+
+A run is recorded, operation by operation. Then the disk is built as it may be after any of them:
+what was never synced is lost, or there, or there in part, by sectors and in any order, and the
+newest names of files may be missing.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import broadpeak as bp
+from broadpeak._run.sinks import ResultList
+from broadpeak._store import file
+
+pytest.importorskip("apsw")
+sys.path.insert(0, str(Path(__file__).parent))
+from fault_files import Disk, after_power_cut, through
+
+N_TASKS, N_CHUNKS = 8, 4
+CALLS: list[int] = []
+_MARKS = {"reported", "open", "closed"}  # no operations, but what is noted among them
+
+
+def third(a: int) -> Any:
+    CALLS.append(a)
+    return np.full(300, a / 3) if a % 3 == 0 else a / 3
+
+
+RIGHT = [np.asarray(third(a)).tobytes() for a in range(N_TASKS)]
+
+
+def _run(store: Any, **options: Any) -> list[bytes]:
+    CALLS.clear()
+    tasks = [bp.Task(third, a) for a in range(N_TASKS)]
+    results = bp.execute(tasks, store=store, store_key="3", **options)
+    return [np.asarray(one).tobytes() for one in results]
+
+
+def _recorded(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, share: float, pages: int = 6
+) -> list[Any]:
+    """Return what happened in a run, and when what was reported.
+
+    With `share` 1 every result is safe before it is passed on, with 0 only before a callback gets
+    it and before the run returns.
+    """
+    monkeypatch.setattr(file, "_MOST_SYNCING", share or 1e-12)
+    folder.mkdir()
+    disk = Disk(folder, remembers=True)
+    path = folder / "a.db"
+    options: dict[str, Any] = {}
+    with through(disk, pages=pages):
+        bp.execute([bp.Task(abs, -1)], store=path)
+    if share:
+        put = ResultList.put
+
+        def noted(self: Any, positions: Any, values: Any, seconds: float) -> None:
+            disk.note("reported", list(positions))
+            put(self, positions, values, seconds)
+
+        monkeypatch.setattr(ResultList, "put", noted)
+    else:
+        options = {
+            "n_chunks": N_CHUNKS,
+            "post_chunk_func": lambda at: disk.note("reported", list(at)),
+            "post_chunk_kwargs": {"at": bp.Rep("chunk_meta")},
+        }
+    with through(disk, pages=pages):
+        with bp.Store(path) as store:
+            assert _run(store, **options) == RIGHT
+            disk.note("reported", list(range(N_TASKS)))
+            disk.note("open")
+        disk.note("closed")
+    monkeypatch.undo()
+    # With few pages there is a checkpoint in mid-run, which moves the log into the file.
+    moves = [event[0] == "write" and event[1] == "a.db" for event in disk.events]
+    assert pages > 100 or any(moves[: disk.events.index(("open",))])
+    return disk.events
+
+
+def _is_kept(path: Path, reported: set[int]) -> bool:
+    """Return whether the promise holds for what a power cut left."""
+    kept: dict[int, bytes] = {}
+    if path.exists():
+        with bp.Store(path) as store:
+            for run in store.runs()["run"]:
+                head = store.runs().set_index("run").loc[run]
+                if head["name"] == "abs":
+                    continue
+                trials = store.trials(run)
+                for _, row in trials.iterrows():
+                    kept[row["call"]] = np.asarray(row["value"]).tobytes()
+                assert len(kept) == head["trials"] == len(trials)
+    if not set(kept) >= reported:
+        return False
+    assert all(RIGHT[at] == value for at, value in kept.items())
+    assert _run(path) == RIGHT
+    assert sorted(CALLS) == [a for a in range(N_TASKS) if a not in kept]
+    return True
+
+
+def _cuts(events: list[Any], folder: Path, step: int, seeds: int) -> Iterator[tuple[Any, bool]]:
+    """Yield each moment and what becomes of the rest, and whether the promise holds then."""
+    ways = [("synced", 0), ("all", 0), *(("some", seed) for seed in range(seeds))]
+    for at in range(0, len(events) + 1, step):
+        happened = [event for event in events[:at] if event[0] not in _MARKS]
+        told = {a for event in events[:at] if event[0] == "reported" for a in event[1]}
+        for keeps, seed in ways:
+            place = folder / f"{at}-{keeps}-{seed}"
+            place.mkdir(parents=True)
+            after_power_cut(happened, place, keeps, seed=1000 * at + seed)
+            yield (at, keeps, seed), _is_kept(place / "a.db", told)
+
+
+@pytest.mark.parametrize("share", [1, 0], ids=["each result", "each callback"])
+@pytest.mark.parametrize(
+    ("step", "seeds"), [(23, 1), pytest.param(1, 6, marks=pytest.mark.slow)], ids=["some", "all"]
+)
+def test_what_was_reported_survives_a_power_cut(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, share: float, step: int, seeds: int
+) -> None:
+    events = _recorded(tmp_path / "first", monkeypatch, share)
+    wrong = [cut for cut, holds in _cuts(events, tmp_path / "cut", step, seeds) if not holds]
+    assert wrong == []
+
+
+def test_without_syncing_a_power_cut_takes_what_was_reported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk here does lose what a careless store would lose."""
+    events = _recorded(tmp_path / "first", monkeypatch, 1)
+    careless = [event for event in events if event[:2] != ("sync", "a.db-wal")]
+    lost = 0
+    for at in [at for at, event in enumerate(careless) if event[0] == "reported"]:
+        place = tmp_path / f"cut {at}"
+        place.mkdir()
+        happened = [event for event in careless[:at] if event[0] != "reported"]
+        after_power_cut(happened, place, "synced")
+        lost += not _is_kept(place / "a.db", set(careless[at][1]))
+    assert lost > 2
+
+
+@pytest.mark.parametrize("share", [1, 0])
+def test_claims_wait_for_no_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, share: float
+) -> None:
+    events = _recorded(tmp_path / "first", monkeypatch, share, pages=1000)
+    began = next(at for at, event in enumerate(events) if event[0] == "reported")
+    during = events[began : events.index(("open",))]
+    n_syncs = sum(event[:2] == ("sync", "a.db-wal") for event in during)
+    assert n_syncs == (N_TASKS if share else N_CHUNKS) - 1
