@@ -16,8 +16,8 @@ import signal
 import sys
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
@@ -84,13 +84,26 @@ def run_remotely(
     tokens, *data
         Keys of ``item.objects``, and what was put in the place of its values.
     """
+    with in_place(inside, path):
+        return bytes(serve([payload], dict(zip(tokens, data, strict=True))))
+
+
+@contextmanager
+def in_place(inside: Nesting, path: list[str] | None) -> Iterator[None]:
+    """Make a worker that is not ours one in which a batch runs as in any other.
+
+    Parameters
+    ----------
+    inside, path
+        As for `run_remotely`.
+    """
     if threading.current_thread() is threading.main_thread() and os.name == "posix":
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that wants results
     if path is not None and sys.path != path:
         sys.path[:] = path
     _settle()
     with nested(inside):
-        return bytes(serve([payload], dict(zip(tokens, data, strict=True))))
+        yield
 
 
 def serve(
@@ -113,18 +126,34 @@ def serve(
     mark : bytes
         What the answer begins with.
     """
+    batch = rebuilt_batch(payload, objects)
+    if not isinstance(batch, list):
+        return mark + batch if mark else batch
+    if on_loaded is not None:
+        on_loaded()
+    return answer_of(batch, mark)
+
+
+def rebuilt_batch(
+    payload: list[Buffer], objects: Mapping[Token, Buffer] | None = None
+) -> list[Batch] | Buffer:
+    """Return a list of the batch in `payload`, or the answer if it cannot be rebuilt."""
     for (run, number), data in (objects or {}).items():
         _objects_of_run(run).setdefault(number, _Unread(data))
     try:
         batch: Batch = pickle.loads(payload.pop())  # written by the process that started this one
     except _NotHeldError:
-        return mark + MISSING
+        return MISSING
     except BaseException as error:  # noqa: BLE001  # anything may happen while foreign objects are built
-        return _dumps(lost("failed", _not_rebuilt("The task", error)), mark)
+        return _dumps(lost("failed", _not_rebuilt("The task", error)))
     if "pandas" in sys.modules:  # which the task may have brought along: then `.bp` is there, too
         importlib.import_module("broadpeak._signals.accessor")
-    if on_loaded is not None:
-        on_loaded()
+    return [batch]
+
+
+def answer_of(batches: list[Batch], mark: bytes = b"") -> Buffer:
+    """Run the batch, which is taken out of its list, and return its pickled result."""
+    batch = batches.pop()
     try:
         result = run_batch(batch)
     except KeyboardInterrupt:
