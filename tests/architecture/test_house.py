@@ -43,6 +43,7 @@ MAY_IMPORT_LATE = {
     "_core/drawing.py",  # the report, and what judges, register themselves on the first call
     "_run/registry.py",  # an engine loads when it is named
     "_run/engines/processpool.py",  # so does the library that starts its processes
+    "_run/raycluster.py",  # a function that travels to where broadpeak may not be installed
     "_run/remote.py",  # the accessor, where what a worker was sent has loaded pandas
     "_run/worker.py",  # a worker sets its environment before numeric libraries load
     "_store/following.py",  # what a function of the user imports when it is called

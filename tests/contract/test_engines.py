@@ -54,6 +54,17 @@ class TestPathos(EngineContract):
 
 
 @pytest.mark.engine
+class TestRay(EngineContract):
+    engine = "ray"
+
+    @pytest.mark.parametrize(
+        "distribute", ["tasks", pytest.param("chunks", marks=pytest.mark.slow)]
+    )
+    def test_worker_that_dies(self, distribute: str, tmp_path: Path) -> None:
+        super().test_worker_that_dies(distribute, tmp_path)
+
+
+@pytest.mark.engine
 @pytest.mark.slow
 @pytest.mark.parametrize("start_method", ["fork", "spawn", "forkserver"], scope="class")
 class TestStartMethods(EngineContract):

@@ -33,6 +33,7 @@ _BUILT_IN: dict[str, tuple[str, str | None]] = {
     "pathos": ("broadpeak._run.engines.pathos:PathosEngine", "pathos"),
     "dask": ("broadpeak._run.engines.dask:DaskEngine", "distributed"),
     "mpire": ("broadpeak._run.engines.mpire:MpireEngine", "mpire"),
+    "ray": ("broadpeak._run.engines.ray:RayEngine", "ray"),
 }
 
 # What no machine has the cores for is a slip of the pen, and would bring one to its knees.
@@ -195,6 +196,7 @@ def shutdown() -> None:
     --------
     >>> shutdown()
     """
-    workers = sys.modules.get("broadpeak._run.pool")
-    if workers is not None:
-        workers.shutdown()
+    for home in ("broadpeak._run.pool", "broadpeak._run.raycluster"):
+        workers = sys.modules.get(home)
+        if workers is not None:
+            workers.shutdown()
