@@ -11,7 +11,7 @@ import contextvars
 import math
 import reprlib
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from time import perf_counter
@@ -93,6 +93,8 @@ class Batch:
         Measure every task.
     timeout : float, optional
         Seconds the batch may take.
+    reducing : Reducing, optional
+        Reduces results that would have to leave the process in which they were computed.
     """
 
     positions: Sequence[int]
@@ -103,6 +105,7 @@ class Batch:
     stop: bool = False
     timed: bool = False
     timeout: float | None = None
+    reducing: Callable[[Sequence[int], BatchResult], Any] | None = None
 
     def __len__(self) -> int:
         return len(self.positions)
@@ -141,10 +144,11 @@ class BatchResult:
 
     Attributes
     ----------
-    values : list, array or ResultColumns
+    values : list, array, ResultColumns or ReducedResults
         One result a task, in order; an `Outcome` where `failures` says so. Shorter than the batch
         if that was to stop at a failure, or if a lazy batch came to the end of its tasks. What a
-        compiled loop gave is no list.
+        compiled loop gave is no list. With `reducing`, what a reducer made of the results may
+        stand in their place.
     failures : list of int
         Offsets of failed tasks in `values`, ascending.
     failed_tasks : list of Task

@@ -31,9 +31,12 @@ from broadpeak._run.options import (
     shows_options,
 )
 from broadpeak._run.progress import ProgressBar, progress_bar
+from broadpeak._run.reducing import ReducedResults, Reducing
 from broadpeak._run.registry import create, is_serial
 from broadpeak._run.sinks import ChunkResults, Finished, KeptResults, ResultList, Sink
+from broadpeak._run.spanqueue import SpanQueue, left_of
 from broadpeak._run.stored import StoredResults, open_stored
+from broadpeak._run.storedkept import Identity, StoredKept, open_kept
 from broadpeak._run.taskqueue import TaskQueue, checked_tasks
 from broadpeak._run.templates import substitute
 from broadpeak.errors import (
@@ -187,6 +190,7 @@ def run(
     by_name: Function | None = None,
     sink: Sink | None = None,
     bar: ProgressBar | None = None,
+    identity: Identity | None = None,
 ) -> Finished:
     """Do what `execute` does; return also which tasks have a result.
 
@@ -211,6 +215,9 @@ def run(
         Takes the results; by default a list.
     bar : ProgressBar, optional
         The bar of a caller that counts these calls among others, in place of one of the run.
+    identity : callable, optional
+        Gives the digest of all arguments of all tasks, by which a stored run with `keep` is known;
+        by default that of `tasks`.
     """
     if keys is not None and not isinstance(keys, pd.Index):
         keys = as_keys_index(check.labels("keys", keys, "be a list of labels, one a task"))
@@ -236,6 +243,10 @@ def run(
         sink = task_run.open_results = ChunkResults(sink, record=record)
     if settings.store is None and not settings.cache_chunks:
         return task_run.merged(task_run.perform(sink), by_name)
+    if getattr(sink, "kept", None) is not None:
+        tasks = task_run.tasks
+        with open_kept(settings, tasks, sink, identity=identity, weights=weights) as kept:
+            return task_run.merged(task_run.perform(kept, kept), by_name)
     with open_stored(settings, task_run.tasks, sink, keys, label) as stored:
         return task_run.merged(task_run.perform(stored, stored), by_name)
 
@@ -323,24 +334,11 @@ class TaskRun:
 
     # --- the loop -----------------------------------------------------------------------------
 
-    def perform(self, sink: Sink, stored: StoredResults | None = None) -> Finished:
+    def perform(self, sink: Sink, stored: StoredResults | StoredKept | None = None) -> Finished:
         """Run all that is not in the store; return what the sink makes of the results."""
         settings, keys, engine = self._settings, self._keys, self._engine
         self._sink, self._stored = sink, stored
-        self._queue = queue = TaskQueue(
-            self.tasks,
-            self._chunks if stored is None else _without(self._chunks, stored.found),
-            n_tasks=self._n_tasks,
-            whole=settings.distribute == "chunks",
-            single=stored is not None,
-            claims=None if stored is None else stored.claims,
-            stop=settings.on_error == "raise" and settings.retries == 0,
-            timed=settings.on_error == "record",
-            timeout=settings.timeout,
-            warmup=settings.warmup,
-            on_open=None if settings.pre_chunk_func is None else self._open_chunk,
-            on_close=None if settings.post_chunk_func is None else self._close_chunk,
-        )
+        self._queue = queue = self._made_queue(sink, stored)
         total = self._n_tasks if self._weights is None else sum(self._weights)
         outer = nesting.get()
         own: ProgressBar | None = None
@@ -353,10 +351,7 @@ class TaskRun:
                 self._show(stored.news())
             self._drive()
             # Other processes work on what is left: wait until it is there, or until they are gone.
-            while stored is not None and not self._is_decided() and (away := queue.away()):
-                arrived, granted = stored.wait(away)
-                self._take_arrived(arrived)
-                queue.offer(granted)
+            while stored is not None and not self._is_decided() and self._go_on(stored):
                 self._drive()
         finally:
             nesting.reset(token)
@@ -374,6 +369,52 @@ class TaskRun:
             rule = f"have one label a task, {n_tasks}"
             raise ParamError(broken_rule("keys", rule, len(keys)))
         return sink.finish(n_tasks)
+
+    def _reducing(self, sink: Sink) -> Reducing | None:
+        """Return what reduces results in workers, where `sink` takes them so."""
+        reducing: Reducing | None = getattr(sink, "reducing", None)
+        leaves_process = getattr(self._engine, "pickles", False)
+        return reducing if leaves_process and reducing is not None and reducing.travels() else None
+
+    def _made_queue(self, sink: Sink, stored: StoredResults | StoredKept | None) -> Any:
+        """Return the queue of what is left to run."""
+        settings = self._settings
+        options: dict[str, Any] = {
+            "n_tasks": self._n_tasks,
+            "whole": settings.distribute == "chunks",
+            "stop": settings.on_error == "raise" and settings.retries == 0,
+            "timed": settings.on_error == "record",
+            "timeout": settings.timeout,
+            "reducing": self._reducing(sink if stored is None else stored),
+            "warmup": settings.warmup,
+            "on_open": None if settings.pre_chunk_func is None else self._open_chunk,
+            "on_close": None if settings.post_chunk_func is None else self._close_chunk,
+        }
+        if isinstance(stored, StoredKept):
+            listed = settings.pre_chunk_func is not None or settings.post_chunk_func is not None
+            chunks = left_of(list(self._chunks), stored.found, listed=listed)
+            tasks: Any = self.tasks
+            return SpanQueue(tasks, chunks, stretches=stored, **options)
+        if stored is None:
+            return TaskQueue(self.tasks, self._chunks, **options)
+        chunks = _without(self._chunks, stored.found)
+        return TaskQueue(self.tasks, chunks, single=True, claims=stored.claims, **options)
+
+    def _go_on(self, stored: StoredResults | StoredKept) -> bool:
+        """Return whether more is to be run here, once other processes have done what they hold."""
+        queue: Any = self._queue
+        if isinstance(stored, StoredKept) and (again := stored.dropped()):
+            queue.append(again)
+            return True
+        away = queue.away()
+        if not away:
+            return False
+        arrived: Any
+        granted: Any
+        arrived, granted = stored.wait(away)
+        self._take_arrived(arrived)
+        queue.offer(granted)
+        return True
 
     def _drive(self) -> None:
         """Let the engine run what the queue holds for this process."""
@@ -402,8 +443,11 @@ class TaskRun:
             raise KeyboardInterrupt
         if self._stored is not None:
             self._take_arrived(self._stored.news())
-        if type(result.values) is not list and not getattr(self._sink, "takes_arrays", False):
-            result.values = result.values.tolist()
+        values = result.values
+        if type(values) not in (list, ReducedResults) and not getattr(
+            self._sink, "takes_arrays", False
+        ):
+            result.values = values.tolist()
         again: list[Batch] = []
         n_done, n_failed = len(result.values), 0
         if result.status != "ok":
@@ -444,7 +488,10 @@ class TaskRun:
         failed = set(result.failures)
         good = [offset for offset in range(len(result.values)) if offset not in failed]
         positions = [batch.positions[offset] for offset in good]
-        self._sink.put(positions, [result.values[at] for at in good], result.seconds)
+        values = result.values
+        if type(values) is not ReducedResults:
+            values = [values[offset] for offset in good]
+        self._sink.put(positions, values, result.seconds)
         if batch.attempt < self._settings.retries:
             return [batch.retry(result)], 0
         tasks = batch.failed_tasks(result)

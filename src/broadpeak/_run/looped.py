@@ -79,6 +79,11 @@ class ResultColumns(Sequence[Any]):
         rows = zip(*(array.tolist() for array in self._arrays), strict=True)
         return list(rows) if self._make is tuple else [self._make(*row) for row in rows]
 
+    def joined(self, parts: Sequence[ResultColumns]) -> ResultColumns:
+        """Return the results of `parts`, of which this is one, behind each other."""
+        columns = zip(*(part._arrays for part in parts), strict=True)  # noqa: SLF001  # of this class
+        return ResultColumns([np.concatenate(arrays) for arrays in columns], self._make)
+
     def by_name(self) -> Mapping[str, AnyArray] | None:
         """Return the arrays by the name of their field, if fields have names."""
         names = getattr(self._make, "_fields", None)

@@ -17,7 +17,10 @@ import sys
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
+from time import perf_counter
 from typing import Any, Literal, TypeAlias
 
 import cloudpickle
@@ -109,15 +112,35 @@ def serve(
         result = BatchResult(interrupted=True)
     except BaseException as error:  # noqa: BLE001  # the worker outlives its tasks
         result = lost("failed", portable(error))
-    positions = batch.positions
+    positions, reducing = batch.positions, batch.reducing
     del batch  # what it holds may be as large as its results
     for offset in result.failures:
         _make_portable(result, offset)
+    if reducing is not None and len(result.values):
+        reduced = _reduced(positions, result, reducing)
+        if reduced is not None:
+            with suppress(BaseException):  # a state that cannot be pickled is made again elsewhere
+                return _dumps(reduced, mark)
     try:
         return _dumps(result, mark)
     except BaseException:  # noqa: BLE001  # some result cannot be pickled; find out which
         _drop_unpicklable(positions, result)
         return _dumps(result, mark)
+
+
+def _reduced(
+    positions: Sequence[int], result: BatchResult, reducing: Callable[..., Any]
+) -> BatchResult | None:
+    """Return `result` with its values reduced; None if the reducer raises an error.
+
+    Then results travel as they are: the process that wants them meets the error itself.
+    """
+    begun = perf_counter()
+    try:
+        values = reducing(positions, result)
+    except BaseException:  # noqa: BLE001  # reducers of users may raise anything
+        return None
+    return replace(result, values=values, seconds=result.seconds + perf_counter() - begun)
 
 
 def load_result(data: Buffer) -> BatchResult | None:

@@ -83,9 +83,9 @@ class StoredResults:
         self._keys = _distinct_keys(keys)
         self._run = self._store.begin(
             head,
-            name=_run_name(tasks),
-            data=_data_key(tasks),
-            settings={"tasks": len(tasks), **_search_of(tasks)},
+            name=run_name(tasks),
+            data=data_key(tasks),
+            settings={"tasks": len(tasks), **search_of(tasks)},
         )
         self._positions = {key: position for position, key in enumerate(self._keys)}
         self._n_known = self._store.count(self._run)
@@ -275,16 +275,21 @@ def _identify(tasks: Sequence[Task], store_key: str | None) -> tuple[bytes, list
     Looked at before the first call is made: what a function changes while it runs does not count.
     """
     digest = Fingerprints()
-    function = _ByFunction(digest, store_key)
+    function = ByFunction(digest, store_key)
     if isinstance(tasks, Calls):
         shared, keys = tasks.fingerprints(digest)
-        return _joined_digest([_environment(), function(tasks.func), shared]), keys
-    keys = [
-        _joined_digest([function(task.func), digest(*task.args), *_parts_of(task, digest)])
+        return joined_digest([environment(), function(tasks.func), shared]), keys
+    keys = keys_of_tasks(tasks, digest, function)
+    functions = sorted({function(task.func) for task in tasks})
+    return joined_digest([environment(), *functions]), keys
+
+
+def keys_of_tasks(tasks: Sequence[Task], digest: Fingerprints, function: ByFunction) -> list[bytes]:
+    """Return a digest of every task, of its function and its arguments."""
+    return [
+        joined_digest([function(task.func), digest(*task.args), *_parts_of(task, digest)])
         for task in tasks
     ]
-    functions = sorted({function(task.func) for task in tasks})
-    return _joined_digest([_environment(), *functions]), keys
 
 
 def _parts_of(task: Task, digest: Callable[[Any], bytes]) -> Iterable[bytes]:
@@ -293,7 +298,7 @@ def _parts_of(task: Task, digest: Callable[[Any], bytes]) -> Iterable[bytes]:
         yield digest(value)
 
 
-class _ByFunction:
+class ByFunction:
     """Digests of functions, each computed once; with a store key, of their names alone."""
 
     def __init__(self, digest: Callable[..., bytes], store_key: str | None) -> None:
@@ -309,12 +314,12 @@ class _ByFunction:
         return self._known[id(func)]
 
 
-def _environment() -> bytes:
+def environment() -> bytes:
     """Return the digest of the versions that every result depends on."""
     return fingerprint(platform.python_version(), *((name, version(name)) for name in _PACKAGES))
 
 
-def _joined_digest(parts: Iterable[bytes]) -> bytes:
+def joined_digest(parts: Iterable[bytes]) -> bytes:
     total = hashlib.blake2b(digest_size=16)
     for part in parts:
         total.update(len(part).to_bytes(4, "little"))
@@ -334,17 +339,17 @@ def _distinct_keys(keys: list[bytes]) -> list[bytes]:
     return unique
 
 
-def _run_name(tasks: Sequence[Task]) -> str:
+def run_name(tasks: Sequence[Task]) -> str:
     func: Any = tasks.func if isinstance(tasks, Calls) else tasks[0].func if tasks else None
     return name_of(func)
 
 
-def _data_key(tasks: Sequence[Task]) -> str | None:
+def data_key(tasks: Sequence[Task]) -> str | None:
     """Return the fingerprint of the prices that the tasks have in common, for the ledger."""
     return _note(tasks, "data_key")
 
 
-def _search_of(tasks: Sequence[Task]) -> dict[str, str]:
+def search_of(tasks: Sequence[Task]) -> dict[str, str]:
     """Return which search the run is a part of, where it says so: a training is several runs."""
     key, name = _note(tasks, "search_key"), _note(tasks, "search_name")
     return {} if key is None else {"search": key, "strategy": name or ""}

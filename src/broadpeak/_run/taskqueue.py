@@ -7,9 +7,9 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
-from typing import Protocol
+from typing import Any, Protocol
 
-from broadpeak._run.batches import Batch
+from broadpeak._run.batches import Batch, BatchResult
 from broadpeak._run.calls import Calls, Task
 from broadpeak._run.chunks import Chunk
 from broadpeak.errors import ParamTypeError, broken_rule
@@ -61,7 +61,7 @@ class TaskQueue:
     claims : Claims, optional
         Says which tasks of a sequence are for this run; the others are away until they have arrived
         or are offered.
-    stop, timed, timeout
+    stop, timed, timeout, reducing
         Put on every batch.
     warmup : bool
         The first task is finished before any other is given out.
@@ -91,6 +91,7 @@ class TaskQueue:
         stop: bool = False,
         timed: bool = False,
         timeout: float | None = None,
+        reducing: Callable[[Sequence[int], BatchResult], Any] | None = None,
         warmup: bool = False,
         on_open: Callable[[Chunk], object] | None = None,
         on_close: Callable[[Chunk, Sequence[int]], object] | None = None,
@@ -103,7 +104,8 @@ class TaskQueue:
         self._held: list[Task] = []  # the next item, if it was read to learn whether there is one
         self._position = 0  # of the next item
         self._chunks = iter(chunks)
-        self._whole, self._stop, self._timed, self._timeout = whole, stop, timed, timeout
+        self._whole = whole
+        self._marks = whole, stop, timed, timeout, reducing
         self._single = (single or timeout is not None) and not whole
         self._claims = claims
         self._claimed: deque[int] = deque()  # tasks of the current chunk that are for this run
@@ -232,8 +234,7 @@ class TaskQueue:
             self.n_taken += count
             if self.n_left is not None:
                 self.n_left -= count
-            marks = (self._whole, self._stop, self._timed, self._timeout)
-            return Batch(positions, tasks, chunk.chunk.number, 0, *marks)
+            return Batch(positions, tasks, chunk.chunk.number, 0, *self._marks)
         return None
 
     def _current_chunk(self) -> OpenChunk | None:
@@ -276,9 +277,8 @@ class TaskQueue:
         count = len(self._claimed) if n is None else min(n, len(self._claimed))
         return [self._claimed.popleft() for _ in range(count)]
 
-    def _batch(self, positions: list[int], chunk: int) -> Batch:
-        marks = (self._whole, self._stop, self._timed, self._timeout)
-        return Batch(positions, self._tasks_at(positions), chunk, 0, *marks)
+    def _batch(self, positions: Sequence[int], chunk: int) -> Batch:
+        return Batch(positions, self._tasks_at(positions), chunk, 0, *self._marks)
 
     def _tasks_at(self, positions: Sequence[int]) -> Sequence[Task]:
         tasks = self._tasks

@@ -77,6 +77,18 @@ def held_by_others(connection: sqlite3.Connection, run: int, owner: str) -> set[
     return held
 
 
+def at_work(connection: sqlite3.Connection, run: int) -> set[bytes]:
+    """Return the living owners that have claimed something of `run`."""
+    query = "SELECT owner, until FROM claims WHERE run = ?"
+    return {
+        bytes(name)
+        for name, until in connection.execute(query, (run,))
+        if isinstance(name, bytes)
+        and isinstance(until, float)
+        and is_alive(name.decode(errors="replace"), until)
+    }
+
+
 def write(connection: sqlite3.Connection, run: int, owner: str, keys: Sequence[bytes]) -> None:
     """Make `keys` of `run` all that `owner` has claimed of it."""
     if keys:

@@ -27,7 +27,8 @@ from typing import Any, Final, TypeAlias, TypeVar
 from broadpeak.errors import StoreError, broken_rule, shown
 
 APPLICATION: Final = 0x62706B73  # "bpks", where SQLite says whose file it is
-FORMAT: Final = 2  # of the tables below; a store of another one is refused
+FORMAT: Final = 3  # the newest; a store of a later one is refused
+_PLAIN_FORMAT: Final = 2  # without spans: what older versions read, too, so long as it will do
 DIGEST_SIZE: Final = 16
 NO_DIGESTS: Final = bytes(DIGEST_SIZE)
 """The sum of no digests."""
@@ -77,7 +78,21 @@ TABLES: Final = {
     until REAL NOT NULL,
     PRIMARY KEY (run, owner)
 ) WITHOUT ROWID""",
+    "spans": """CREATE TABLE spans (
+    run INTEGER NOT NULL REFERENCES runs (id),
+    owner TEXT NOT NULL,
+    places BLOB NOT NULL,
+    trials INTEGER NOT NULL,
+    seconds REAL NOT NULL,
+    created TEXT NOT NULL,
+    content BLOB NOT NULL,
+    digest BLOB NOT NULL,
+    state BLOB NOT NULL,
+    PRIMARY KEY (run, owner)
+) WITHOUT ROWID""",
 }
+_SINCE: Final = {"spans": 3}
+"""Table -> the first format that has it; a file is of the lowest that will do."""
 
 T = TypeVar("T")
 FileIdentity: TypeAlias = tuple[int, int]
@@ -219,6 +234,25 @@ class StoreFile:
             self._check_place()
             return result
 
+    def grow(self) -> None:
+        """Give the file the tables of the newest format, if it has not got them."""
+
+        def has_all(connection: sqlite3.Connection) -> bool:
+            return _format_of(connection) == FORMAT
+
+        def add(connection: sqlite3.Connection) -> None:
+            found = _format_of(connection)  # another process may have been first
+            for name, since in _SINCE.items():
+                if found < since:
+                    connection.execute(TABLES[name])
+            connection.execute(f"PRAGMA user_version = {FORMAT}")
+
+        if not self.read(has_all):
+            self.write(add)
+            with self._guarded(), suppress(sqlite3.OperationalError):
+                # An older version looks at the file, not at its log, to see that it is too new.
+                self._connected().connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+
     def close(self) -> None:
         """Close the file; it opens again on the next use."""
         with self._lock:
@@ -333,9 +367,10 @@ class StoreFile:
             for name, sql in connection.execute("SELECT name, sql FROM sqlite_master")
             if not name.startswith(b"sqlite_")
         }
-        if found != TABLES:
+        tables = _tables_of(_format_of(connection))
+        if found != tables:
             wrong = sorted(
-                name for name in {*found, *TABLES} if found.get(name) != TABLES.get(name)
+                name for name in {*found, *tables} if found.get(name) != tables.get(name)
             )
             raise self.damaged(f"tables that are not those of a store ({', '.join(wrong)})")
 
@@ -385,6 +420,16 @@ if hasattr(os, "register_at_fork"):
     )
 
 
+def _format_of(connection: sqlite3.Connection) -> int:
+    found: int = connection.execute("PRAGMA user_version").fetchone()[0]
+    return found
+
+
+def _tables_of(found: int) -> dict[str, str]:
+    """Return the tables of a format."""
+    return {name: sql for name, sql in TABLES.items() if _SINCE.get(name, 0) <= found}
+
+
 def _make(path: Path) -> None:
     """Make a store that is whole from the moment its name exists."""
     fresh = path.with_name(f".{uuid.uuid4().hex}.new")
@@ -392,8 +437,8 @@ def _make(path: Path) -> None:
         with closing(_meet(f"{fresh.as_uri()}?mode=rwc")) as connection:
             connection.execute("BEGIN")
             connection.execute(f"PRAGMA application_id = {APPLICATION}")
-            connection.execute(f"PRAGMA user_version = {FORMAT}")
-            for table in TABLES.values():
+            connection.execute(f"PRAGMA user_version = {_PLAIN_FORMAT}")
+            for table in _tables_of(_PLAIN_FORMAT).values():
                 connection.execute(table)
             digest = digest_of_meta(0, NO_DIGESTS)
             connection.execute("INSERT INTO meta VALUES (1, 0, ?, ?)", (NO_DIGESTS, digest))
@@ -452,8 +497,9 @@ def _check_header(path: Path, shown: str) -> None:
     if found > FORMAT:
         rule = f"be of format {FORMAT} or older"
         raise StoreError(broken_rule(name, rule, found, "Upgrade: pip install -U broadpeak"))
-    if found != FORMAT:
-        raise StoreError(broken_rule(name, f"be of format {FORMAT}", found, _RESTORE))
+    if found < _PLAIN_FORMAT:
+        rule = f"be of format {_PLAIN_FORMAT} or {FORMAT}"
+        raise StoreError(broken_rule(name, rule, found, _RESTORE))
 
 
 def _is_first_format(path: Path) -> bool:

@@ -412,6 +412,10 @@ class NumberedBlocks:
         """Return the codes of the combinations with these numbers, and the numbers."""
         return [*self._blocks.at(numbers), numbers]
 
+    def identity(self, digest: Callable[..., bytes]) -> bytes:
+        """Return a digest of the combinations."""
+        return self._blocks.identity(digest)
+
 
 class ListedStream(CallStream):
     """Calls on lists whose codes are not held."""

@@ -17,6 +17,7 @@ from broadpeak._run.chunks import Chunk, in_order, order_of
 from broadpeak._run.execute import run
 from broadpeak._run.keeping import OneFigure, Values, named_figure
 from broadpeak._run.options import Settings
+from broadpeak._run.reducing import ReducedResults, Reducing, Reduction
 from broadpeak._run.sinks import Finished, KeptResults
 from broadpeak._space.combine import Column, Combos
 from broadpeak._space.lazycombos import MOST_HELD, ComboBlocks
@@ -66,6 +67,10 @@ class AxisCodes:
         codes = self.combos.codes_at(numbers)
         return [self.combos.axes.param_codes(name, codes) for name in self.names]
 
+    def identity(self, digest: Callable[..., bytes]) -> bytes:
+        """Return a digest of which combinations these are, in which order."""
+        return digest(list(self.names), self.combos.identity(digest))
+
 
 def run_kept(wanted: Wanted, mono: Mono = False) -> Finished:
     """Call the function on every combination, as lists where `mono` allows; return what is kept."""
@@ -75,16 +80,15 @@ def run_kept(wanted: Wanted, mono: Mono = False) -> Finished:
     tasks: Calls | CallStream = CallStream(
         calls, AxisCodes(combos, list(wanted.values)), len(combos)
     )
-    keys = None
-    if settings.store is not None or settings.cache_chunks:  # it labels and keeps every result
-        tasks, keys = tasks[:], combos.index(np.arange(len(combos)))
-    elif settings.chunk_meta is not None:
+    identity = tasks.identity  # however they are cut
+    if settings.chunk_meta is not None:
         tasks = tasks[:]  # calls are asked for in any order
 
     def do(tasks: Calls | CallStream, **options: Any) -> Finished:
         sink = KeptResults(wanted.reducer, combos.index)  # every run begins with nothing
         label, names = wanted.label, wanted.names
-        return run(tasks, settings, keys=keys, label=label, names=names, sink=sink, **options)
+        options |= {"label": label, "names": names, "sink": sink, "identity": identity}
+        return run(tasks, settings, **options)
 
     if mono is False or len(combos) < (2 if mono is True else LEAST):
         return do(tasks)
@@ -170,26 +174,58 @@ class PieceSink:
         self, inner: KeptResults, positions: Sequence[Sequence[int] | IntArray], reducer: Reducer
     ) -> None:
         self._inner, self._positions, self._reducer = inner, positions, reducer
+        self.kept = inner
+        self.reducing = PieceReducing(reducer, positions)
 
-    def put(self, positions: Sequence[int], values: Sequence[object], seconds: float) -> None:
-        """Take pieces apart and pass them on."""
-        for number, piece in zip(positions, values, strict=False):
-            if piece is NoResult:
-                continue
-            rows: Any = self._positions[number]
-            entries = entries_of(piece, len(rows), self._reducer, number)
-            if isinstance(entries, list):
+    def put(self, positions: Sequence[int], values: Any, seconds: float) -> None:
+        """Take pieces apart and pass them on, unless a worker has done so."""
+        if type(values) is ReducedResults:
+            self._inner.put(positions, values, seconds)
+            return
+        for rows, entries in taken_apart(self._positions, positions, values, self._reducer):
+            if entries is NoResult:
+                self._inner.drop(rows)
+            elif isinstance(entries, list):
                 self._inner.put(rows, entries, seconds)
             else:
                 self._inner.put_many(rows, entries)
 
     def fail(self, outcome: Outcome) -> None:
         """Leave a failed chunk out."""
-        self._inner.fail(outcome)
+        self._inner.drop(self._positions[outcome.index])
 
     def finish(self, n_tasks: int) -> Finished:
         """Return what is kept."""
         return self._inner.finish(n_tasks)
+
+
+class PieceReducing(Reducing):
+    """How a worker reduces the results of mono-chunks: a second argument says what is in which."""
+
+    def put(self, reduction: Reduction, positions: Any, values: Any) -> None:
+        """Let `reduction` see the results of the combinations in some chunks."""
+        for rows, entries in taken_apart(self.more[0], positions, values, self.reducer):
+            if entries is NoResult:
+                reduction.drop(rows)
+            elif isinstance(entries, list):
+                reduction.put(rows, entries)
+            else:
+                reduction.put_many(rows, entries)
+
+
+def taken_apart(
+    stretches: Sequence[Sequence[int] | IntArray],
+    numbers: Sequence[int],
+    pieces: Sequence[Any],
+    reducer: Reducer,
+) -> Iterator[tuple[Any, Any]]:
+    """Yield the combinations of every chunk, and their entries or `NoResult`."""
+    for number, piece in zip(numbers, pieces, strict=False):
+        rows = stretches[number]
+        if piece is NoResult:
+            yield rows, NoResult
+        else:
+            yield rows, entries_of(piece, len(rows), reducer, number)
 
 
 def entries_of(piece: Any, size: int, reducer: Reducer, number: int) -> Values | OneFigure:
