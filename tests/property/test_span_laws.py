@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Spans are sets of positions."""
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -23,7 +25,7 @@ def _check(spans, expected):
     assert bool(spans) == bool(expected)
     ranges = spans.ranges()
     assert all(len(one) for one in ranges)
-    assert all(left.stop < right.start for left, right in zip(ranges, ranges[1:], strict=False))
+    assert all(left.stop < right.start for left, right in pairwise(ranges))
     assert Spans.unpack(spans.pack()) == spans
     assert Spans.of(sorted(expected, reverse=True)) == spans
 
@@ -51,7 +53,7 @@ def test_the_first_are_the_lowest(ranges, n):
 def test_bytes_that_are_no_stretches_are_refused(ends):
     raw = b"".join(end.to_bytes(8, "little", signed=True) for end in ends)
     is_good = len(ends) % 2 == 0 and all(0 <= end <= 10 for end in ends)
-    is_good = is_good and all(low < high for low, high in zip(ends, ends[1:], strict=False))
+    is_good = is_good and all(low < high for low, high in pairwise(ends))
     if is_good:
         assert Spans.unpack(raw, 10).pack() == raw
     else:

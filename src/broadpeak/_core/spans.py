@@ -10,6 +10,8 @@ from itertools import chain, pairwise
 
 import numpy as np
 
+from broadpeak.types import IntArray
+
 _PLACE = np.dtype("<i8")
 
 
@@ -114,8 +116,9 @@ class Spans:
         few, many = (self, other) if len(self._starts) < len(other._starts) else (other, self)
         made = Spans()
         for one in few.ranges():
-            for at in many._touched(one):
-                made.add(range(max(one.start, many._starts[at]), min(one.stop, many._stops[at])))
+            for at in many._touched(one):  # noqa: SLF001  # of this class
+                start, stop = many._starts[at], many._stops[at]  # noqa: SLF001  # of this class
+                made.add(range(max(one.start, start), min(one.stop, stop)))
         return made
 
     def minus(self, other: Spans) -> Spans:
@@ -128,6 +131,14 @@ class Spans:
                 start = other._stops[at]
             made.add(range(start, one.stop))
         return made
+
+    def covers(self, positions: IntArray) -> bool:
+        """Return whether all of many positions are in the set."""
+        if not len(positions):
+            return True
+        at = np.searchsorted(np.array(self._starts), positions, side="right") - 1
+        stops = np.array(self._stops)
+        return bool(self._stops) and bool((at >= 0).all() and (positions < stops[at]).all())
 
     def first(self, n: int) -> Spans:
         """Return the `n` lowest positions."""

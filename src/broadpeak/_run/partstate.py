@@ -85,7 +85,7 @@ def from_plain(reducer: Reducer, state: Any, tasks: Spans, size: int | None) -> 
             n_inner = 1 if part.labels is None else max(len(part.labels), 1)
             calls = part.state.positions // n_inner
             inside = tasks if size is None else Spans([range(size)])
-            _check(not Spans.of(calls.tolist()).minus(inside))
+            _check(inside.covers(calls))
     return [part for part in parts if part.n or part.span is not None]
 
 
@@ -113,7 +113,7 @@ def _best(reducer: Best, state: Any) -> Part:
     _check(_is_column(positions, np.int64) and _is_column(figures, np.float64))
     _check(len(positions) == len(figures) == len(results) <= reducer.n)
     _check(np.isfinite(figures).all() and len(np.unique(positions)) == len(positions))
-    _check(not len(positions) or positions.min() >= 0)
+    _check(not len(positions) or (positions.min() >= 0 and (labels is None or len(labels))))
     again = np.lexsort([positions, -figures if reducer.largest else figures])
     _check(np.array_equal(again, np.arange(len(positions))))
     has_many = all(isinstance(result, dict) for result in results)

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """A sink that keeps in a store what a reducer keeps of a run, and which tasks that is made of.
 
-Ten million results through `top(1000)` are a thousand rows and a few stretches of positions, written
-again and again as they grow: in one step, so that a task counts as finished exactly when the state
-has its result in it.
+Ten million results through `top(1000)` are a thousand rows and a few stretches of positions. Both
+are written again and again as they grow, in one step, so that a task counts as finished exactly
+when its result is in the state.
 """
 
 from __future__ import annotations
@@ -46,7 +46,8 @@ from broadpeak.types import IntArray, Reducer
 
 Identity = Callable[[Callable[..., bytes]], bytes]
 
-_SHARE = 10  # times as long as the last write took, the next one waits: a tenth at most is lost
+_SHARE = 30  # times as long as the last write took, the next one waits: it costs a thirtieth
+_PLAIN = frozenset({int, float, str, bool})
 _MOMENT_SECONDS = 0.25  # what is claimed at a time
 _GROWTH = 16  # at most so much larger than the last claim
 _SHORTEST_PAUSE, _LONGEST_PAUSE = 0.01, 0.5  # seconds between looks at what others have done
@@ -198,16 +199,21 @@ class StoredKept:
 
     def finish(self, n_tasks: int) -> Finished:
         """Return what the next sink makes of what all processes have kept."""
-        self._write()
         if self._has_written:
+            self._look(Spans(), 0, is_last=True)
+            if self._known == self._done:  # nobody else has a part in it
+                return self._finished(n_tasks)
             self._mark = self._run.fold(self._owner.name, self._whole, _now())
         self._store.sync()
         self._kept.forget()
-        tasks = Spans()
+        self._done = Spans()
         for one in self._run.states():
             self._kept.restore(self._parts_of(one))
-            tasks.update(one.places)
-        for position in Spans([range(n_tasks)]).minus(tasks):
+            self._done.update(one.places)
+        return self._finished(n_tasks)
+
+    def _finished(self, n_tasks: int) -> Finished:
+        for position in Spans([range(n_tasks)]).minus(self._done):
             self._sink.fail(Outcome(position, "failed"))
         return self._sink.finish(n_tasks)
 
@@ -240,14 +246,16 @@ class StoredKept:
         if self._new:
             self._look(Spans(), 0)
 
-    def _look(self, wanted: Spans, most: int) -> Spans:
+    def _look(self, wanted: Spans, most: int, *, is_last: bool = False) -> Spans:
         """Write what is new, claim the first of `wanted`, and see what others have done."""
         begun = perf_counter()
         change = None
-        if self._new:
+        if self._new or is_last:
             done = self._done.copy()
             done.update(self._new)
             state = to_plain(self._reducer, self._kept.parts())
+            if is_last:
+                self._label(state)
             change = Growth(done, self._trials, self._seconds, state)
         held = self._mine.minus(self._new)
         self._has_written = True
@@ -307,11 +315,15 @@ class StoredKept:
     def _whole(self, rows: list[Growth]) -> Growth:
         """Return the same with labels, for whoever looks into the store."""
         whole = self._joined(rows)
-        if whole.state["kind"] == "best" and len(whole.state["positions"]):
-            self._kept.forget()
-            self._kept.restore(self._parts_of(whole))
-            whole.state["labels"] = _columns(self._kept, whole.state["positions"])
+        self._kept.forget()
+        self._kept.restore(self._parts_of(whole))
+        self._label(whole.state)
         return whole
+
+    def _label(self, state: dict[str, Any]) -> None:
+        """Note the labels of what is kept, for whoever looks into the store."""
+        if state["kind"] == "best" and len(state["positions"]):
+            state["labels"] = _columns(self._kept, state["positions"])
 
     def _weight_of(self, positions: Iterable[int]) -> int:
         weights = self._weights
@@ -319,12 +331,12 @@ class StoredKept:
         return sum(weights[position] for position in positions)
 
     def _next_batch(self, n_left: int) -> int:
-        """Return how many tasks to claim: enough for a moment's work, leaving some for others."""
+        """Return how many tasks to claim: enough for a moment's work."""
         now = perf_counter()
         fitting = self._n_granted * _MOMENT_SECONDS / max(now - self._since, 1e-6)
         self._since = now
         self._batch = max(1, min(int(fitting), _GROWTH * self._batch))
-        return min(self._batch, -(-n_left // 2))
+        return min(self._batch, n_left)
 
 
 @contextmanager
@@ -404,8 +416,13 @@ def _columns(kept: KeptResults, positions: IntArray) -> Any:
     if names == ["level_0"]:
         names = ["call"]
     levels = [index.get_level_values(at) for at in range(index.nlevels)]
-    columns = ([storable(plain(label)) for label in level] for level in levels)
+    columns = (_storable(level) for level in levels)
     return pack([dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)])
+
+
+def _storable(level: Any) -> list[object]:
+    labels = [plain(label) for label in level]
+    return labels if set(map(type, labels)) <= _PLAIN else [storable(label) for label in labels]
 
 
 def _now() -> bytes:
