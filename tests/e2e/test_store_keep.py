@@ -16,7 +16,7 @@ import pytest
 
 import broadpeak as bp
 from broadpeak import Param
-from broadpeak._core.spans import Spans
+from broadpeak._core.spans import PositionSpans
 from broadpeak._run import storedkept
 from broadpeak._run.keeping import Best
 from broadpeak._run.sinks import KeptResults
@@ -524,7 +524,7 @@ class Share:
         self.stored = StoredKept(store, b"k" * 16, tasks, self.sink)
 
     def claim(self, *places):
-        granted, _ = self.stored.claim_span(Spans(places), whole=True)
+        granted, _ = self.stored.claim_span(PositionSpans(places), whole=True)
         return granted
 
     def put(self, one):
@@ -536,21 +536,21 @@ class Share:
 def test_who_wakes_too_late_gives_up_what_others_have_done(tmp_path, monkeypatch, keep):
     store = bp.Store(tmp_path / "a.db")
     sleeper = Share(store, keep)
-    assert sleeper.claim(range(6)) == Spans([range(6)])
+    assert sleeper.claim(range(6)) == PositionSpans([range(6)])
     sleeper.put(range(3))
     # It is taken for dead: what it holds is run by another, and its row is folded.
     with monkeypatch.context() as patched:
         patched.setattr(claims, "is_alive", lambda name, until: False)
         other = Share(store, keep)
-    assert other.stored.found == Spans([range(3)])
-    assert other.claim(range(3, 5)) == Spans()  # now it is seen to live
+    assert other.stored.found == PositionSpans([range(3)])
+    assert other.claim(range(3, 5)) == PositionSpans()  # now it is seen to live
     with monkeypatch.context() as patched:
         patched.setattr(claims, "is_alive", lambda name, until: False)
-        assert other.claim(range(3, 5)) == Spans([range(3, 5)])
+        assert other.claim(range(3, 5)) == PositionSpans([range(3, 5)])
     other.put(range(3, 5))
     sleeper.put(range(3, 6))  # 3 and 4 are there, 5 is not
-    assert sleeper.stored.dropped() == Spans([range(5, 6)])
-    assert sleeper.claim(range(12)) == Spans([range(5, 12)])
+    assert sleeper.stored.dropped() == PositionSpans([range(5, 6)])
+    assert sleeper.claim(range(12)) == PositionSpans([range(5, 12)])
     sleeper.put(range(5, 12))
     got = sleeper.stored.finish(12).value
     assert exactly(got) == exactly(bp.execute([bp.Task(float, a) for a in range(12)], keep=keep))
@@ -562,13 +562,13 @@ def test_who_wakes_too_late_gives_up_what_others_have_done(tmp_path, monkeypatch
 def test_claims_keep_others_off_while_their_owner_lives(tmp_path):
     store = bp.Store(tmp_path / "a.db")
     first, second = Share(store), Share(store)
-    assert first.claim(range(4)) == Spans([range(4)])
-    assert second.claim(range(6)) == Spans([range(4, 6)])
+    assert first.claim(range(4)) == PositionSpans([range(4)])
+    assert second.claim(range(6)) == PositionSpans([range(4, 6)])
     first.stored.fail(bp.Outcome(2, "failed"))
     first.put(range(2))
-    assert second.claim(range(12)) == Spans([range(2, 3), range(4, 12)])
+    assert second.claim(range(12)) == PositionSpans([range(2, 3), range(4, 12)])
     first.stored.close()  # what it has claimed is free again
-    assert second.claim(range(4)) == Spans([range(2, 4)])
+    assert second.claim(range(4)) == PositionSpans([range(2, 4)])
     second.stored.close()
 
 

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from broadpeak._core.labels import plain
-from broadpeak._core.spans import Spans
+from broadpeak._core.spans import PositionSpans
 from broadpeak._core.threads import nesting
 from broadpeak._run.batches import Outcome
 from broadpeak._run.calls import Task
@@ -76,7 +76,7 @@ class StoredKept:
 
     Attributes
     ----------
-    found : Spans
+    found : PositionSpans
         The tasks that were finished before.
     reducing : Reducing, optional
         Of the sink.
@@ -112,11 +112,11 @@ class StoredKept:
         self._shares = nesting.get().depth == 0
         self._has_written = False
         self._mark: bytes | None = None  # of the own row
-        self._done = Spans()  # tasks of the own row
+        self._done = PositionSpans()  # tasks of the own row
         self._trials, self._seconds = 0, 0.0  # of the own row, as it will be
-        self._new = Spans()  # tasks whose results are in the state, but not in the row
-        self._mine = Spans()  # claimed, and not in the row
-        self._dropped = Spans()  # were in the state, and could not be written
+        self._new = PositionSpans()  # tasks whose results are in the state, but not in the row
+        self._mine = PositionSpans()  # claimed, and not in the row
+        self._dropped = PositionSpans()  # were in the state, and could not be written
         self._is_sound = True  # the state is that of `_done` and `_new`, and of no others
         self._last, self._cost = 0.0, 0.0  # when it was written, and how long that took
         self._known = self.found = self._run.done()
@@ -136,13 +136,15 @@ class StoredKept:
         """Begin anew with the own row as it is in the file."""
         self._kept.forget()
         row = self._run.state_of(self._owner.name)
-        self._done, self._trials, self._seconds = Spans(), 0, 0.0
+        self._done, self._trials, self._seconds = PositionSpans(), 0, 0.0
         if row is not None:
             self._kept.restore(self._parts_of(row))
             self._done, self._trials, self._seconds = row.places, row.trials, row.seconds
         self._is_sound = True
 
-    def claim_span(self, wanted: Spans, *, whole: bool) -> tuple[Spans, Spans]:
+    def claim_span(
+        self, wanted: PositionSpans, *, whole: bool
+    ) -> tuple[PositionSpans, PositionSpans]:
         """Claim the first of `wanted`, with `whole` all of them; return these, and what is done."""
         if not self._shares:
             return wanted.minus(self._known), self._known
@@ -151,18 +153,18 @@ class StoredKept:
         self._n_granted = len(granted)
         return granted, self._known
 
-    def news(self) -> Spans:
+    def news(self) -> PositionSpans:
         """Return what others have finished since the last call."""
-        news, self._news = self._news, Spans()
+        news, self._news = self._news, PositionSpans()
         return news
 
-    def dropped(self) -> Spans:
+    def dropped(self) -> PositionSpans:
         """Return what must be run again: another process had taken it for its own meanwhile."""
         self._write()
-        dropped, self._dropped = self._dropped, Spans()
+        dropped, self._dropped = self._dropped, PositionSpans()
         return dropped.minus(self._known)
 
-    def wait(self, away: Spans) -> tuple[Spans, Spans]:
+    def wait(self, away: PositionSpans) -> tuple[PositionSpans, PositionSpans]:
         """Wait for other processes that work on `away`.
 
         Returns which tasks they have finished, and which nobody works on any more: these are for
@@ -185,7 +187,7 @@ class StoredKept:
             return
         self._is_sound = False  # an error leaves half of them in the state
         self._sink.put(positions, values, seconds)
-        done = Spans.of(positions)
+        done = PositionSpans.of(positions)
         self._new.update(done)
         self._trials += len(done) if self._weights is None else self._weight_of(positions)
         self._seconds += seconds
@@ -195,25 +197,25 @@ class StoredKept:
 
     def fail(self, outcome: Outcome) -> None:
         """Let another process try the task; the reducer hears of it at the end."""
-        self._mine = self._mine.minus(Spans([range(outcome.index, outcome.index + 1)]))
+        self._mine = self._mine.minus(PositionSpans([range(outcome.index, outcome.index + 1)]))
 
     def finish(self, n_tasks: int) -> Finished:
         """Return what the next sink makes of what all processes have kept."""
         if self._has_written:
-            self._look(Spans(), 0, is_last=True)
+            self._look(PositionSpans(), 0, is_last=True)
             if self._known == self._done:  # nobody else has a part in it
                 return self._finished(n_tasks)
             self._mark = self._run.fold(self._owner.name, self._whole, _now())
         self._store.sync()
         self._kept.forget()
-        self._done = Spans()
+        self._done = PositionSpans()
         for one in self._run.states():
             self._kept.restore(self._parts_of(one))
             self._done.update(one.places)
         return self._finished(n_tasks)
 
     def _finished(self, n_tasks: int) -> Finished:
-        for position in Spans([range(n_tasks)]).minus(self._done):
+        for position in PositionSpans([range(n_tasks)]).minus(self._done):
             self._sink.fail(Outcome(position, "failed"))
         return self._sink.finish(n_tasks)
 
@@ -244,9 +246,9 @@ class StoredKept:
 
     def _write(self) -> None:
         if self._new:
-            self._look(Spans(), 0)
+            self._look(PositionSpans(), 0)
 
-    def _look(self, wanted: Spans, most: int, *, is_last: bool = False) -> Spans:
+    def _look(self, wanted: PositionSpans, most: int, *, is_last: bool = False) -> PositionSpans:
         """Write what is new, claim the first of `wanted`, and see what others have done."""
         begun = perf_counter()
         change = None
@@ -280,10 +282,10 @@ class StoredKept:
             # While this process was thought dead, its row was joined to another's, or its tasks
             # were run elsewhere. The state cannot be taken apart: what was not written is lost.
             self._dropped.update(self._new)
-            self._mine = Spans()
+            self._mine = PositionSpans()
             self._reload()
             own = self._done
-        self._new = Spans()
+        self._new = PositionSpans()
         self._news.update(answer.done.minus(self._known).minus(own))
         self._known = answer.done
         return answer.granted
@@ -304,7 +306,7 @@ class StoredKept:
     def _joined(self, rows: list[Growth]) -> Growth:
         """Return what several processes have done as one."""
         together = KeptResults(self._reducer, self._kept.labels_of)
-        tasks = Spans()
+        tasks = PositionSpans()
         for row in rows:
             together.restore(self._parts_of(row))
             tasks.update(row.places)
