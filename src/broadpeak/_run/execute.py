@@ -386,10 +386,14 @@ class TaskRun:
         return sink.finish(n_tasks)
 
     def _reducing(self, sink: Sink) -> Reducing | None:
-        """Return what reduces results in workers, where `sink` takes them so."""
+        """Return what reduces results where they are computed, if `sink` takes them so."""
         reducing: Reducing | None = getattr(sink, "reducing", None)
-        leaves_process = getattr(self._engine, "pickles", False)
-        return reducing if leaves_process and reducing is not None and reducing.travels() else None
+        if reducing is None:
+            return None
+        if getattr(self._engine, "pickles", False):
+            return reducing if reducing.travels() else None
+        # In this process a batch is soon here: only chunks may have more results than can be held.
+        return reducing if self._settings.distribute == "chunks" else None
 
     def _drive(self) -> None:
         """Let the engine run what the queue holds for this process."""

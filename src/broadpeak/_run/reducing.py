@@ -66,6 +66,9 @@ class ReducedResults:
     def __getitem__(self, offset: int) -> Outcome:
         return self.failed[offset]
 
+    def __setitem__(self, offset: int, outcome: Outcome) -> None:
+        self.failed[offset] = outcome
+
 
 class Reducing:
     """How a worker reduces the results of a batch; travels once a worker.
@@ -101,18 +104,31 @@ class Reducing:
             return False
         return True
 
-    def __call__(self, positions: Sequence[int], result: BatchResult) -> ReducedResults:
+    def reduced(self, positions: Sequence[int], result: BatchResult) -> ReducedResults:
         """Return what is to travel in place of the values of `result`."""
+        values, reduction = result.values, self.begin()
+        self.take(reduction, positions, result)
+        return self.ended(
+            reduction, len(values), {offset: values[offset] for offset in result.failures}
+        )
+
+    def begin(self) -> Reduction:
+        """Return what takes results and knows nothing yet."""
+        return reduction_of(self.reducer)
+
+    def take(self, reduction: Reduction, positions: Sequence[int], result: BatchResult) -> None:
+        """Let `reduction` see the values of `result`, but those that failed."""
         values = result.values
-        failed = {offset: values[offset] for offset in result.failures}
-        n = len(values)
-        positions = positions[:n]
-        if failed:
-            good = [offset for offset in range(n) if offset not in failed]
+        positions = positions[: len(values)]
+        if result.failures:
+            failed = set(result.failures)
+            good = [offset for offset in range(len(values)) if offset not in failed]
             positions = [positions[offset] for offset in good]
             values = [values[offset] for offset in good]
-        reduction = reduction_of(self.reducer)
         self.put(reduction, positions, values)
+
+    def ended(self, reduction: Reduction, n: int, failed: dict[int, Outcome]) -> ReducedResults:
+        """Return what stands in place of `n` results, of which some failed."""
         return ReducedResults(n, reduction.parts(), failed)
 
     def put(self, reduction: Reduction, positions: Positions, values: Any) -> None:
