@@ -11,12 +11,12 @@ import contextvars
 import math
 import reprlib
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from time import perf_counter
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias
 
 from broadpeak._core import check
 from broadpeak._core.stopping import Stops, TaskStopped, Unstopped, here
@@ -73,6 +73,22 @@ class Outcome:
         return f"Outcome({self.index}, {self.status!r}, {shown})"
 
 
+class Reduces(Protocol):
+    """How results are reduced: `Reducing`, as it is seen from here."""
+
+    def begin(self) -> Any:
+        """Return what takes results and knows nothing yet."""
+
+    def take(self, reduction: Any, positions: Sequence[int], result: BatchResult) -> None:
+        """Let it see the results of calls, but those that failed."""
+
+    def reduced(self, positions: Sequence[int], result: BatchResult) -> Any:
+        """Return what is to travel in place of the values of `result`."""
+
+    def ended(self, reduction: Any, n: int, failed: dict[int, Outcome]) -> Any:
+        """Return what stands in place of `n` results, of which some failed."""
+
+
 @dataclass(slots=True)
 class Batch:
     """Tasks that are dispatched in one piece.
@@ -96,7 +112,8 @@ class Batch:
     timeout : float, optional
         Seconds the batch may take.
     reducing : Reducing, optional
-        Reduces results that would have to leave the process in which they were computed.
+        Reduces results that would have to leave the process in which they were computed, and those
+        of a whole chunk, which may be too many to be held.
     n_bytes : float
         Memory of the tasks, where it was estimated.
     """
@@ -109,7 +126,7 @@ class Batch:
     stop: bool = False
     timed: bool = False
     timeout: float | None = None
-    reducing: Callable[[Sequence[int], BatchResult], Any] | None = None
+    reducing: Reduces | None = None
     n_bytes: float = 0.0
 
     def __len__(self) -> int:
@@ -211,6 +228,8 @@ def nested(inside: Nesting) -> Iterator[None]:
 
 
 # Whatever else a task raises is its own failure, SystemExit included: the same on every engine.
+_REDUCED_SECONDS = 0.05
+_MOST_IN_PIECE = 100_000
 _FOR_THE_RUN = (KeyboardInterrupt, TaskStopped)
 _UNFINISHED = frozenset(check.UNFINISHED_TYPES)
 _PIECE_SECONDS = 25e-6  # looking at the types of a piece takes 1 µs, and 0.02 µs a result
@@ -231,13 +250,14 @@ def run_batch(batch: Batch) -> BatchResult:
     started = perf_counter()
     result = BatchResult()
     stops: Stops | None = getattr(here, "stops", None)
+    run_calls = _run_calls if batch.reducing is None or not batch.whole else _run_in_pieces
     if stops is None:
-        _run_calls(batch, result)
+        run_calls(batch, result)
     else:
         was_open = stops.close()  # a run inside a task of another one
         try:
             stops.open()
-            _run_calls(batch, result)
+            run_calls(batch, result)
         finally:
             stops.close()
             if was_open:
@@ -349,6 +369,38 @@ class _Weighed:
             return 0
         fitting = (BATCH_BYTES - result.n_bytes) * n_done / max(result.n_bytes, 1.0)
         return int(max(1.0, min(fitting, _LONGEST_PIECE)))
+
+
+def _run_in_pieces(batch: Batch, result: BatchResult) -> None:
+    """Make the calls of a whole chunk and reduce their results as they come."""
+    reducing, tasks = batch.reducing, batch.tasks
+    if reducing is None or not isinstance(tasks, Sequence):
+        _run_calls(batch, result)
+        return
+    try:
+        reduction = reducing.begin()
+        failed: dict[int, Outcome] = {}
+        start, size = 0, 1
+        while start < len(tasks):
+            rows = slice(start, start + size)
+            piece = replace(batch, positions=batch.positions[rows], tasks=tasks[rows])
+            part, begun = BatchResult(), perf_counter()
+            _run_calls(piece, part)
+            reducing.take(reduction, piece.positions, part)
+            failed |= {start + offset: part.values[offset] for offset in part.failures}
+            start += len(part.values)
+            if batch.stop and failed:
+                break
+            if perf_counter() - begun < _REDUCED_SECONDS:
+                size = min(8 * size, _MOST_IN_PIECE)
+            elif size > 1:
+                size //= 2
+        result.values = reducing.ended(reduction, start, failed)
+        result.failures = sorted(failed)
+    except _FOR_THE_RUN:
+        raise
+    except Exception:  # noqa: BLE001  # of a reducer: met again where it is the run's, with all results
+        _run_calls(batch, result)
 
 
 def _run_loop(batch: Batch, calls: Calls, result: BatchResult) -> bool:
