@@ -17,6 +17,7 @@ import sys
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -224,6 +225,18 @@ def _objects_of_run(run: str) -> Held:
     while len(_held) > _RUNS_HELD:
         _held.popitem(last=False)
     return held
+
+
+def hold(token: Token, path: str, layout: Layout) -> None:
+    """Hold the array in the file `path` as what `token` stands for, if the file is there.
+
+    If not, the worker says that it lacks what a batch refers to.
+    """
+    run, number = token
+    held = _objects_of_run(run)
+    if number not in held:
+        with suppress(OSError):
+            held[number] = attach(run, path, layout)
 
 
 def forget(run: str) -> None:
