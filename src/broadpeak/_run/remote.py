@@ -310,6 +310,18 @@ def _objects_of_run(run: str) -> Held:
     return held
 
 
+def hold(token: Token, path: str, layout: Layout) -> None:
+    """Hold the array in the file `path` as what `token` stands for, if the file is there.
+
+    If not, the worker says that it lacks what a batch refers to.
+    """
+    run, number = token
+    held = _objects_of_run(run)
+    if number not in held:
+        with suppress(OSError):
+            held[number] = attach(run, path, layout)
+
+
 def forget(run: str) -> None:
     """Forget what was shared in `run`."""
     _held.pop(run, None)
