@@ -235,11 +235,11 @@ def _close(ray: Any) -> None:
     ended, _ours = _ours, None
     if ended is None:
         return
-    ended.ended.set()
     if _identity(ray) == ended.identity:
         with suppress(Exception), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             ray.shutdown()
+    ended.ended.set()
     if ended.folder is not None:
         shutil.rmtree(ended.folder, ignore_errors=True)
         with suppress(Exception):
@@ -301,15 +301,13 @@ def _started(ray: Any, n_workers: int | None, options: Mapping[str, object]) -> 
         "_temp_dir": str(folder),
     }
     cluster = RayCluster((), is_ours=True, is_local=True, folder=folder, files=True)
-    try:
-        with environment(limits), no_interrupt():
-            _init(ray, {**ours, **options, "address": "local", "num_cpus": n_workers or 1})
-    except BaseException as error:
+    all_options = {**ours, **options, "address": "local", "num_cpus": n_workers or 1}
+    with no_interrupt():
+        error = _kept_alive(cluster, lambda: _init(ray, all_options), limits)
+    if error is not None:
         shutil.rmtree(folder, ignore_errors=True)
         with suppress(Exception):
             resource_tracker.unregister(str(folder), "folder")
-        if not isinstance(error, Exception):
-            raise
         msg = (
             f"Ray must be able to start here, but it raised {described(error).rstrip('.')}. "
             "Correct engine_options, or pass engine='processpool', 'threadpool' or 'serial'."
@@ -319,6 +317,31 @@ def _started(ray: Any, n_workers: int | None, options: Mapping[str, object]) -> 
     cluster.n_cpus = n_workers or 1
     cluster.head = _split(ray.get_runtime_context().gcs_address)
     return _watched(cluster)
+
+
+def _kept_alive(
+    cluster: RayCluster, work: Callable[[], None], variables: Mapping[str, str]
+) -> BaseException | None:
+    """Start processes by `work` in a thread that lives as long as `cluster`; return what it raised.
+
+    The system ends them with the thread that started them, and that of the caller may end first.
+    """
+    errors: list[BaseException] = []
+    is_done = threading.Event()
+
+    def run() -> None:
+        try:
+            with environment(variables):
+                work()
+        except BaseException as error:  # noqa: BLE001  # carried to who waits
+            errors.append(error)
+            cluster.ended.set()
+        is_done.set()
+        cluster.ended.wait()
+
+    threading.Thread(target=run, name="broadpeak-ray-parent", daemon=True).start()
+    is_done.wait()
+    return errors[0] if errors else None
 
 
 def _short_folder() -> str | None:
