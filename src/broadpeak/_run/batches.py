@@ -14,6 +14,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from time import perf_counter
 from typing import Any, Literal, TypeAlias
 
@@ -21,6 +22,7 @@ from broadpeak._core import check
 from broadpeak._core.stopping import Stops, TaskStopped, Unstopped, here
 from broadpeak._core.threads import Nesting, nesting
 from broadpeak._run.calls import Calls, Task
+from broadpeak._run.footprint import BATCH_BYTES, PLAIN, Footprint
 from broadpeak._run.looped import FEWEST_CALLS
 from broadpeak.errors import ParamTypeError, described, traceback_text
 
@@ -95,6 +97,8 @@ class Batch:
         Seconds the batch may take.
     reducing : Reducing, optional
         Reduces results that would have to leave the process in which they were computed.
+    n_bytes : float
+        Memory of the tasks, where it was estimated.
     """
 
     positions: Sequence[int]
@@ -106,6 +110,7 @@ class Batch:
     timed: bool = False
     timeout: float | None = None
     reducing: Callable[[Sequence[int], BatchResult], Any] | None = None
+    n_bytes: float = 0.0
 
     def __len__(self) -> int:
         return len(self.positions)
@@ -121,6 +126,17 @@ class Batch:
             raise TypeError(msg)
         positions = [self.positions[offset] for offset in offsets]
         return replace(self, positions=positions, tasks=tasks, attempt=attempt)
+
+    def split(self, n: int) -> tuple[Batch, Batch]:
+        """Return the batch of the first `n` tasks, and that of the others."""
+        if not isinstance(self.tasks, Sequence):
+            msg = "A lazy batch has no parts."
+            raise TypeError(msg)
+        cuts = slice(None, n), slice(n, None)
+        first, rest = (
+            replace(self, positions=self.positions[cut], tasks=self.tasks[cut]) for cut in cuts
+        )
+        return first, rest
 
     def failed_tasks(self, result: BatchResult) -> list[Task]:
         """Return the tasks that failed, in order."""
@@ -146,7 +162,8 @@ class BatchResult:
     ----------
     values : list, array, ResultColumns or ReducedResults
         One result a task, in order; an `Outcome` where `failures` says so. Shorter than the batch
-        if that was to stop at a failure, or if a lazy batch came to the end of its tasks. What a
+        if that was to stop at a failure, if it is cut, or if a lazy batch came to the end of its
+        tasks. What a
         compiled loop gave is no list. With `reducing`, what a reducer made of the results may
         stand in their place.
     failures : list of int
@@ -161,6 +178,10 @@ class BatchResult:
         Why the batch was lost.
     interrupted : bool
         A task raised `KeyboardInterrupt`, which is meant for the run.
+    is_cut : bool
+        The batch ended early, for its results are many bytes: the rest of it has not been run.
+    n_bytes : float
+        Memory of the results, estimated.
     """
 
     values: Any = field(default_factory=list)
@@ -170,6 +191,8 @@ class BatchResult:
     status: Status = "ok"
     error: BaseException | None = None
     interrupted: bool = False
+    is_cut: bool = False
+    n_bytes: float = 0.0
 
 
 def lost(status: Status, error: BaseException, seconds: float = math.nan) -> BatchResult:
@@ -190,6 +213,9 @@ def nested(inside: Nesting) -> Iterator[None]:
 # Whatever else a task raises is its own failure, SystemExit included: the same on every engine.
 _FOR_THE_RUN = (KeyboardInterrupt, TaskStopped)
 _UNFINISHED = frozenset(check.UNFINISHED_TYPES)
+_PIECE_SECONDS = 25e-6  # looking at the types of a piece takes 1 µs, and 0.02 µs a result
+_LONGEST_PIECE = 128
+_SMALL = 64 * 1024  # bytes of a result
 
 
 def run_batch(batch: Batch) -> BatchResult:
@@ -228,31 +254,21 @@ def _run_calls(batch: Batch, result: BatchResult) -> None:
     if isinstance(batch.tasks, Calls) and not batch.timed:
         if batch.tasks.template.total >= FEWEST_CALLS and _run_loop(batch, batch.tasks, result):
             return
-        # One C loop makes the calls, at 0.05 µs each. It ends at a call that raised, which is found
-        # by counting the results, and goes on with the call after it.
-        n, results = len(batch.tasks), batch.tasks.results()
-        while len(values) < n:
-            begun = perf_counter()
-            try:
-                values.extend(results)
-                if len(values) < n:  # the loop took an exception for the end of the results
-                    _raise_stop_iteration()
-            except _FOR_THE_RUN:
-                raise
-            except BaseException as error:  # noqa: BLE001  # SystemExit and the like are failures, too
-                _note_failure(batch, result, error, perf_counter() - begun)
-                if batch.stop:
-                    break
-        if not _UNFINISHED.isdisjoint(map(type, values)):
-            _refuse_unfinished(batch, result)
+        _run_columns(batch, batch.tasks, result)
     else:
         is_lazy, begun = not isinstance(batch.tasks, Sequence), math.nan
+        weighed = _Weighed(batch, result)
         for task in batch.tasks:
             if batch.timed:
                 begun = perf_counter()
             try:
                 value = task()
-                values.append(value if type(value) not in _UNFINISHED else check.finished(value))
+                if type(value) in PLAIN:
+                    values.append(value)
+                else:
+                    values.append(check.finished(value))
+                    if weighed.is_full(value):
+                        break
             except _FOR_THE_RUN:
                 raise
             except BaseException as error:  # noqa: BLE001  # SystemExit and the like are failures, too
@@ -261,6 +277,78 @@ def _run_calls(batch: Batch, result: BatchResult) -> None:
                     result.failed_tasks.append(task)
                 if batch.stop:
                     break
+
+
+def _run_columns(batch: Batch, calls: Calls, result: BatchResult) -> None:
+    """Make calls by column, a piece after the other.
+
+    A C loop makes those of a piece, at 0.05 µs each. It ends at a call that raised, which is found
+    by counting the results, and goes on with the call after it. Pieces are long against looking
+    at their results, which are what may fill the memory, and short, as sizes are not known before.
+    """
+    n, results, values = len(calls), calls.results(), result.values
+    size, is_refused = 1, False
+    weighed = _Weighed(batch, result)
+    while (start := len(values)) < n:
+        stop = min(start + size, n)
+        begun = perf_counter()
+        try:
+            values.extend(islice(results, stop - start))
+            if len(values) < stop:  # the loop took an exception for the end of the results
+                _raise_stop_iteration()
+        except _FOR_THE_RUN:
+            raise
+        except BaseException as error:  # noqa: BLE001  # SystemExit and the like are failures, too
+            _note_failure(batch, result, error, perf_counter() - begun)
+            if batch.stop:
+                break
+        seconds = perf_counter() - begun
+        if seconds < _PIECE_SECONDS:
+            size = min(2 * size, _LONGEST_PIECE)
+        elif size > 1:
+            size //= 2
+        piece = values[start:]
+        if not PLAIN.issuperset(map(type, piece)):
+            is_refused = is_refused or not _UNFINISHED.isdisjoint(map(type, piece))
+            size = min(size, weighed.more_than(piece))
+            if not size:
+                break
+    if is_refused:
+        _refuse_unfinished(batch, result)
+
+
+class _Weighed:
+    """Says when the results of a batch are as many bytes as may travel together."""
+
+    def __init__(self, batch: Batch, result: BatchResult) -> None:
+        self._n = None if batch.whole else len(batch)  # a chunk is one piece
+        self._result = result
+        self._footprint = Footprint()
+        self._stride, self._left = 1, 0  # of small results every eighth is looked at
+
+    def is_full(self, value: object) -> bool:
+        """Take the last result, unless it is one of many small ones; whether that was enough."""
+        if self._left:
+            self._left -= 1
+            return False
+        found = self._footprint.of(value)
+        self._result.n_bytes += self._stride * found
+        self._stride = 1 if found > _SMALL else min(2 * self._stride, 8)
+        self._left = self._stride - 1
+        return self.more_than(()) == 0
+
+    def more_than(self, piece: Sequence[object]) -> int:
+        """Take results; return how many more may follow, none if that was enough."""
+        result = self._result
+        result.n_bytes += self._footprint.of_some(piece)
+        n_done = len(result.values)
+        if self._n is None or n_done == self._n:
+            return self._n or _LONGEST_PIECE
+        if result.n_bytes >= BATCH_BYTES:
+            result.is_cut = True
+            return 0
+        fitting = (BATCH_BYTES - result.n_bytes) * n_done / max(result.n_bytes, 1.0)
+        return int(max(1.0, min(fitting, _LONGEST_PIECE)))
 
 
 def _run_loop(batch: Batch, calls: Calls, result: BatchResult) -> bool:

@@ -425,6 +425,7 @@ class TaskRun:
         try:
             for batch, result in results:
                 self._collect(batch, result)
+                del batch, result  # while the next are made, for they may be large
                 if self._failure is not None and self._is_decided():
                     break
         finally:
@@ -479,7 +480,11 @@ class TaskRun:
             self._sink.put(batch.positions, result.values, result.seconds)
         # A failure that ends the run leaves its chunk open, for it has no results for a callback.
         n_lost = n_failed if self._settings.on_error == "raise" else 0
-        self._queue.finish(batch, n_done, again, n_lost)
+        n_left = 0
+        if result.is_cut and isinstance(batch.tasks, Sequence):  # its results are many bytes
+            again.append(batch.split(n_done)[1])
+            n_left = len(again[-1])
+        self._queue.finish(batch, n_done + n_left, again, n_lost)
         if self._bar is not None:
             ended = set(batch.positions[:n_done]).difference(
                 *(second_try.positions for second_try in again)

@@ -35,6 +35,7 @@ from broadpeak._run.batches import (
     nested,
     run_batch,
 )
+from broadpeak._run.starting import thread_limits
 from broadpeak.errors import EngineError, described
 from broadpeak.types import AnyArray
 
@@ -43,7 +44,24 @@ Held: TypeAlias = "dict[int | str, Any]"
 Layout: TypeAlias = "tuple[np.dtype[Any], tuple[int, ...], Literal['C', 'F']]"
 Token: TypeAlias = "tuple[str, int]"  # the run, and the number of what is shared in it
 
+# The process that has limited its libraries, or in which runs begin: its threads are the user's.
+_settled = 0
+
 MISSING = b""  # the answer of a worker that does not hold what a batch refers to
+
+
+def note_driver() -> None:
+    """Note that this process is no mere worker, even if it should be one, too."""
+    global _settled  # noqa: PLW0603
+    _settled = os.getpid()
+
+
+def _settle() -> None:
+    """Limit the threads of numeric libraries, if this worker is none of ours and the first time."""
+    if _settled != os.getpid():
+        note_driver()
+        library_threads = importlib.import_module("broadpeak._run.librarythreads")
+        library_threads.limit_threads(thread_limits())
 
 
 def run_remotely(
@@ -83,6 +101,7 @@ def in_place(inside: Nesting, path: list[str] | None) -> Iterator[None]:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that wants results
     if path is not None and sys.path != path:
         sys.path[:] = path
+    _settle()
     with nested(inside):
         yield
 
@@ -338,12 +357,20 @@ def attach(run: str, path: str, layout: Layout) -> AnyArray:
     held = _objects_of_run(run)
     held[_FOLDER] = os.path.dirname(path)  # noqa: PTH120  # many times a second
     if path not in held:
+        _let_go(held)
         with Path(path).open("rb") as file:
             memory = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
         dtype, shape, order = layout
         held[path] = np.ndarray(shape, dtype, buffer=memory, order=order)
     array: AnyArray = held[path]
     return array
+
+
+def _let_go(held: Held) -> None:
+    """Hold no longer the arrays whose files were removed."""
+    for path in [path for path in held if type(path) is str and path != _FOLDER]:
+        if not os.path.exists(path):  # noqa: PTH110  # it is a string
+            del held[path]
 
 
 def rebuilt_array(data: bytes, layout: Layout) -> AnyArray:

@@ -12,6 +12,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from types import ModuleType
 
+from broadpeak._core import env
+
 _THREAD_LIMITS = (
     "OMP_NUM_THREADS",
     "OPENBLAS_NUM_THREADS",
@@ -38,9 +40,11 @@ if hasattr(os, "register_at_fork"):
 def thread_limits(threads: int | None = None) -> dict[str, str]:
     """Return the variables that limit the threads of numeric libraries in a worker.
 
-    Default: 1 thread, or what the environment says.
+    Default: what the environment says for the library, or for all by ``OMP_NUM_THREADS``, else 1.
     """
-    return {name: str(threads or os.environ.get(name) or 1) for name in _THREAD_LIMITS}
+    said = env.most_threads()
+    default = 1 if said == float("inf") else int(said)
+    return {name: str(threads or os.environ.get(name) or default) for name in _THREAD_LIMITS}
 
 
 @contextmanager

@@ -49,6 +49,9 @@ def main(
     parent.watch()
     os.environ.update(environment)
     try:
+        if "numpy" in sys.modules:  # this is a fork, and the libraries do not look again
+            library_threads = importlib.import_module("broadpeak._run.librarythreads")
+            library_threads.limit_threads(environment)
         _serve(connection)
     except (EOFError, OSError):  # the process that wanted results is gone
         parent.clear_up()

@@ -25,6 +25,7 @@ from broadpeak._run import worker
 from broadpeak._run.batches import Batch, late, lost, nested
 from broadpeak._run.dispatch import NOT_BEGUN, Answer, FutureEngine, Ticket, WorkItem
 from broadpeak._run.engines.pathos import dumps_by_dill
+from broadpeak._run.librarythreads import limit_threads
 from broadpeak._run.remote import Buffer, serve
 from broadpeak._run.starting import starting, thread_limits
 from broadpeak.errors import EngineError, ParamError, broken_rule, described
@@ -467,7 +468,7 @@ def _begin(worker_id: int, shared: _Shared) -> None:
     for name in ("SIGTERM", "SIGHUP"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_DFL)
-    os.environ.update(shared.limits)
+    limit_threads(shared.limits)
     shared.board[worker_id] = _STARTED
     while 0 in shared.board[:]:
         time.sleep(_BARRIER_SECONDS)

@@ -35,7 +35,7 @@ class ProcessEngine(FutureEngine):
         who know that nothing in it minds.
     threads_per_worker : int, optional
         Limit of BLAS, OpenMP and Numba threads in a worker. Default: 1, or what the environment
-        says. A forked worker keeps the limits of libraries that are loaded already.
+        says.
     reuse : bool
         Use the workers of the last run, and keep them for the next.
 
@@ -129,6 +129,8 @@ class ProcessEngine(FutureEngine):
 
     def _start_by_library(self) -> tuple[pools.WorkerProcess, Connection]:
         context = self.context()
+        if self.start_method == "fork":  # here once, not in every fork
+            importlib.import_module("broadpeak._run.librarythreads")
         util = importlib.import_module(f"{self.library}.util")
         folder = util.get_temp_dir() if self.start_method == "forkserver" else None
         parent = worker.Parent(os.getpid(), self.library, folder)
