@@ -349,9 +349,7 @@ class FutureEngine:
                     n_bytes = sizes.bytes_of(item)
                     is_ahead = len(flight) >= self.n_workers
                     waits = is_ahead and len(item.payload) > _MOST_AHEAD
-                    ticket = None
-                    if not waits and flight.takes(n_bytes):
-                        ticket = self.submit(item)
+                    ticket = self.submit(item) if not waits and flight.takes(n_bytes) else None
                     if ticket is None:
                         ready.appendleft(item)
                         break
