@@ -168,6 +168,7 @@ class StoredKept:
         Returns which tasks they have finished, and which nobody works on any more: these are for
         this run.
         """
+        self.sync()
         pause = _SHORTEST_PAUSE
         while True:
             granted = self._look(away, max(self._batch, len(away) // 2))
@@ -210,14 +211,22 @@ class StoredKept:
             self._done.update(one.places)
         return self._finished(n_tasks)
 
+    def sync(self) -> None:
+        """Wait until a power cut can no longer take what was put."""
+        self._write()
+        with self._counting():
+            self._store.sync()
+
     def _finished(self, n_tasks: int) -> Finished:
+        self.sync()
         for position in Spans([range(n_tasks)]).minus(self._done):
             self._sink.fail(Outcome(position, "failed"))
         return self._sink.finish(n_tasks)
 
     def check(self) -> None:
         """Raise if the store is no longer where it was opened."""
-        self._store.check_place()
+        with self._counting():
+            self._store.check_place()
 
     def close(self) -> None:
         """Write what is not yet written, also after an error, and release what was claimed."""
@@ -228,6 +237,8 @@ class StoredKept:
             self._owner.leave()
             if self._has_written:
                 # On a full disk the results that are there still count.
+                with suppress(StoreError):
+                    self._store.sync()  # of a run that failed, or was ended by hand
                 with suppress(StoreError):
                     self._run.release(self._owner.name)
 
@@ -250,14 +261,10 @@ class StoredKept:
             change = Growth(done, self._trials, self._seconds, state)
         held = self._mine.minus(self._new)
         self._has_written = True
-        try:
+        with self._counting():
             answer = self._run.grow(
                 self._owner.name, self._mark, change, wanted, most, held, _now()
             )
-        except StoreError as error:
-            n_kept = len(self._known)
-            msg = f"{error} {n_kept:,} of {self._n_tasks:,} results of this run had been kept."
-            raise StoreError(msg) from error
         self._mark = answer.mark
         self._last = perf_counter()
         own = self._done
@@ -278,6 +285,16 @@ class StoredKept:
         self._news.update(answer.done.minus(self._known).minus(own))
         self._known = answer.done
         return answer.granted
+
+    @contextmanager
+    def _counting(self) -> Iterator[None]:
+        """Let errors of the store say how much of the run it holds."""
+        try:
+            yield
+        except StoreError as error:
+            n_kept = len(self._known)
+            msg = f"{error} {n_kept:,} of {self._n_tasks:,} results of this run had been kept."
+            raise StoreError(msg) from error
 
     def _parts_of(self, row: Growth) -> list[Part]:
         """Return the state of a row, or refuse it."""
