@@ -42,7 +42,7 @@ from broadpeak._store.keptstate import pack
 from broadpeak._store.spanrows import Growth
 from broadpeak._store.store import Store, open_temporary, storable
 from broadpeak.errors import StoreError, shown
-from broadpeak.types import IntArray, Reducer
+from broadpeak.types import IntArray, Keywords, Reducer
 
 Identity = Callable[[Callable[..., bytes]], bytes]
 
@@ -71,6 +71,8 @@ class StoredKept:
         Gets every result at once.
     weights : sequence of int, optional
         How many combinations each task stands for; default 1.
+    n_workers : int
+        How many tasks run at a time.
     at_once : bool
         Write before the caller sees that a task is finished: callbacks are told.
 
@@ -90,6 +92,7 @@ class StoredKept:
         sink: Sink,
         *,
         weights: Sequence[int] | None = None,
+        n_workers: int = 1,
         at_once: bool = False,
     ) -> None:
         self._store, self._sink = store, sink
@@ -99,7 +102,7 @@ class StoredKept:
         self.takes_arrays: bool = getattr(sink, "takes_arrays", False)
         self.reducing: Reducing | None = getattr(sink, "reducing", None)
         self._n_tasks, self._weights = len(tasks), weights
-        self._at_once = at_once
+        self._n_workers, self._at_once = n_workers, at_once
         number = store.begin_kept(
             key,
             name=run_name(tasks),
@@ -119,6 +122,7 @@ class StoredKept:
         self._dropped = PositionSpans()  # were in the state, and could not be written
         self._is_sound = True  # the state is that of `_done` and `_new`, and of no others
         self._last, self._cost = 0.0, 0.0  # when it was written, and how long that took
+        self._at_stake = 0.0  # seconds of work that are not written
         self._known = self.found = self._run.done()
         self._news = self.found.copy()
         self._batch, self._n_granted, self._since = 1, 0, perf_counter()
@@ -190,8 +194,9 @@ class StoredKept:
         self._new.update(done)
         self._trials += len(done) if self._weights is None else self._weight_of(positions)
         self._seconds += seconds
+        self._at_stake += seconds
         self._is_sound = True
-        if self._at_once or perf_counter() - self._last >= _SHARE * self._cost:
+        if self._at_once or self._is_due():
             self._write()
 
     def fail(self, outcome: Outcome) -> None:
@@ -232,6 +237,17 @@ class StoredKept:
                 # On a full disk the results that are there still count.
                 with suppress(StoreError):
                     self._run.release(self._owner.name)
+
+    def _is_due(self) -> bool:
+        """Return whether to write: it pays for what is at stake, or has not been done for long.
+
+        What took long must not wait for the next result, which may take as long; where many workers
+        give results all the time, writing must not keep this thread from them.
+        """
+        patience = _SHARE * self._cost
+        return (
+            self._at_stake >= patience * self._n_workers or perf_counter() - self._last >= patience
+        )
 
     # --- what is in the store -------------------------------------------------------------------
 
@@ -276,7 +292,7 @@ class StoredKept:
             self._mine = PositionSpans()
             self._reload()
             own = self._done
-        self._new = PositionSpans()
+        self._new, self._at_stake = PositionSpans(), 0.0
         self._news.update(answer.done.minus(self._known).minus(own))
         self._known = answer.done
         return answer.granted
@@ -340,6 +356,7 @@ def open_kept(
     *,
     identity: Identity | None = None,
     weights: Sequence[int] | None = None,
+    n_workers: int = 1,
 ) -> Iterator[StoredKept]:
     """Yield the sink of a stored run with a reducer in front of `sink`.
 
@@ -350,8 +367,9 @@ def open_kept(
     given = settings.store
 
     def opened(store: Store) -> StoredKept:
+        options: Keywords = {"weights": weights, "n_workers": n_workers}
         at_once = settings.post_chunk_func is not None
-        return StoredKept(store, key, tasks, sink, weights=weights, at_once=at_once)
+        return StoredKept(store, key, tasks, sink, at_once=at_once, **options)
 
     if given is None:
         with open_temporary(key) as temporary, closing(opened(temporary)) as stored:
