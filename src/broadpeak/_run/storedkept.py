@@ -229,8 +229,9 @@ class StoredKept:
     def close(self) -> None:
         """Write what is not yet written, also after an error, and release what was claimed."""
         try:
-            if self._is_sound and self._new:
-                self._write()
+            if self._is_sound:
+                with suppress(StoreError):  # an error is on its way already, or all is written
+                    self._write()
         finally:
             self._owner.leave()
             if self._has_written:
