@@ -349,6 +349,8 @@ class TaskRun:
 
     def _close_chunk(self, chunk: Chunk, positions: Sequence[int]) -> None:
         results = self.open_results.taken(positions)
+        if self._stored is not None:
+            self._stored.sync()  # a callback may tell the world
         known = {"chunk_idx": chunk.number, "chunk_meta": list(positions)}
         self.call("post_chunk", **known, chunk_results=results)
 

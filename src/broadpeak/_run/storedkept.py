@@ -42,7 +42,7 @@ from broadpeak._store.keptstate import pack
 from broadpeak._store.spanrows import Growth
 from broadpeak._store.store import Store, open_temporary, storable
 from broadpeak.errors import StoreError, shown
-from broadpeak.types import IntArray, Keywords, Reducer
+from broadpeak.types import IntArray, Reducer
 
 Identity = Callable[[Callable[..., bytes]], bytes]
 
@@ -73,8 +73,6 @@ class StoredKept:
         How many combinations each task stands for; default 1.
     n_workers : int
         How many tasks run at a time.
-    at_once : bool
-        Write before the caller sees that a task is finished: callbacks are told.
 
     Attributes
     ----------
@@ -93,7 +91,6 @@ class StoredKept:
         *,
         weights: Sequence[int] | None = None,
         n_workers: int = 1,
-        at_once: bool = False,
     ) -> None:
         self._store, self._sink = store, sink
         kept: KeptResults = sink.kept  # type: ignore[attr-defined]  # of every sink that reduces
@@ -102,7 +99,7 @@ class StoredKept:
         self.takes_arrays: bool = getattr(sink, "takes_arrays", False)
         self.reducing: Reducing | None = getattr(sink, "reducing", None)
         self._n_tasks, self._weights = len(tasks), weights
-        self._n_workers, self._at_once = n_workers, at_once
+        self._n_workers = n_workers
         number = store.begin_kept(
             key,
             name=run_name(tasks),
@@ -174,6 +171,7 @@ class StoredKept:
         Returns which tasks they have finished, and which nobody works on any more: these are for
         this run.
         """
+        self.sync()
         pause = _SHORTEST_PAUSE
         while True:
             granted = self._look(away, max(self._batch, len(away) // 2))
@@ -196,7 +194,7 @@ class StoredKept:
         self._seconds += seconds
         self._at_stake += seconds
         self._is_sound = True
-        if self._at_once or self._is_due():
+        if self._is_due():
             self._write()
 
     def fail(self, outcome: Outcome) -> None:
@@ -217,14 +215,22 @@ class StoredKept:
             self._done.update(one.places)
         return self._finished(n_tasks)
 
+    def sync(self) -> None:
+        """Wait until a power cut can no longer take what was put."""
+        self._write()
+        with self._counting():
+            self._store.sync()
+
     def _finished(self, n_tasks: int) -> Finished:
+        self.sync()
         for position in PositionSpans([range(n_tasks)]).minus(self._done):
             self._sink.fail(Outcome(position, "failed"))
         return self._sink.finish(n_tasks)
 
     def check(self) -> None:
         """Raise if the store is no longer where it was opened."""
-        self._store.check_place()
+        with self._counting():
+            self._store.check_place()
 
     def close(self) -> None:
         """Write what is not yet written, also after an error, and release what was claimed."""
@@ -236,6 +242,8 @@ class StoredKept:
             self._owner.leave()
             if self._has_written:
                 # On a full disk the results that are there still count.
+                with suppress(StoreError):
+                    self._store.sync()  # of a run that failed, or was ended by hand
                 with suppress(StoreError):
                     self._run.release(self._owner.name)
 
@@ -269,14 +277,10 @@ class StoredKept:
             change = Growth(done, self._trials, self._seconds, state)
         held = self._mine.minus(self._new)
         self._has_written = True
-        try:
+        with self._counting():
             answer = self._run.grow(
                 self._owner.name, self._mark, change, wanted, most, held, _now()
             )
-        except StoreError as error:
-            n_kept = len(self._known)
-            msg = f"{error} {n_kept:,} of {self._n_tasks:,} results of this run had been kept."
-            raise StoreError(msg) from error
         self._mark = answer.mark
         self._last = perf_counter()
         own = self._done
@@ -297,6 +301,16 @@ class StoredKept:
         self._news.update(answer.done.minus(self._known).minus(own))
         self._known = answer.done
         return answer.granted
+
+    @contextmanager
+    def _counting(self) -> Iterator[None]:
+        """Let errors of the store say how much of the run it holds."""
+        try:
+            yield
+        except StoreError as error:
+            n_kept = len(self._known)
+            msg = f"{error} {n_kept:,} of {self._n_tasks:,} results of this run had been kept."
+            raise StoreError(msg) from error
 
     def _parts_of(self, row: Growth) -> list[Part]:
         """Return the state of a row, or refuse it."""
@@ -368,9 +382,7 @@ def open_kept(
     given = settings.store
 
     def opened(store: Store) -> StoredKept:
-        options: Keywords = {"weights": weights, "n_workers": n_workers}
-        at_once = settings.post_chunk_func is not None
-        return StoredKept(store, key, tasks, sink, at_once=at_once, **options)
+        return StoredKept(store, key, tasks, sink, weights=weights, n_workers=n_workers)
 
     if given is None:
         with open_temporary(key) as temporary, closing(opened(temporary)) as stored:

@@ -365,7 +365,7 @@ class Store:
             yield row.key, self._value(row.value, head, row)
 
     def add(self, run: int, records: Iterable[Record]) -> list[bytes]:
-        """Make `records` durable, all or none.
+        """Keep `records`, all or none: from now on for other processes, from `sync` on for all.
 
         Returns
         -------
@@ -402,7 +402,7 @@ class Store:
             claims.write(connection, run, owner, [*held, *granted])
             return head, done, granted
 
-        head, done, granted = self._file.write(take)
+        head, done, granted = self._file.write(take, passing=True)
         return Claimed(set(granted), {row.key: self._value(row.value, head, row) for row in done})
 
     def release(self, run: int, owner: str) -> None:
@@ -412,11 +412,15 @@ class Store:
             claims.write(connection, run, owner, ())
             claims.sweep(connection, run)
 
-        self._file.write(forget)
+        self._file.write(forget, passing=True)
 
     def count(self, run: int) -> int:
         """Return how many results `run` has."""
         return self._file.read(lambda connection: self._rows.head(connection, run)).trials
+
+    def sync(self) -> None:
+        """Wait until a power cut can no longer take any result that was added."""
+        self._file.sync()
 
     @property
     def is_read_only(self) -> bool:
