@@ -37,7 +37,7 @@ from broadpeak._run.stored import (
     search_of,
 )
 from broadpeak._store.claims import Owner
-from broadpeak._store.fingerprint import Fingerprints, fingerprint
+from broadpeak._store.fingerprint import Fingerprints
 from broadpeak._store.keptstate import pack
 from broadpeak._store.spanrows import Growth
 from broadpeak._store.store import Store, open_temporary, storable
