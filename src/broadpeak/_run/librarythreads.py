@@ -34,9 +34,7 @@ def limit_threads(limits: Mapping[str, str]) -> None:
         loaded.select(internal_api=library).limit(limits=_number(limits[variable]))
     numba = sys.modules.get("numba")
     if numba is not None:
-        with suppress(
-            Exception
-        ):  # it finds no threading layer: there are no threads
+        with suppress(Exception):  # it finds no threading layer: there are no threads
             most = numba.config.NUMBA_NUM_THREADS
             numba.set_num_threads(min(_number(limits["NUMBA_NUM_THREADS"]), most))
 
