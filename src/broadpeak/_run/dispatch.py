@@ -9,7 +9,7 @@ from concurrent.futures import BrokenExecutor
 from dataclasses import dataclass, field
 from typing import ClassVar, Protocol, TypeAlias, runtime_checkable
 
-from broadpeak._run.batches import Batch, BatchResult, lost, run_batch
+from broadpeak._run.batches import Batch, BatchResult, died_text, lost, run_batch
 from broadpeak._run.calls import Calls
 from broadpeak._run.footprint import BATCH_BYTES, has_room
 from broadpeak._run.remote import Token, load_result, not_sent, note_driver
@@ -446,7 +446,7 @@ class FutureEngine:
 
 def _died_result(broken: BrokenExecutor) -> BatchResult:
     first = str(broken).strip().partition("\n")[0]
-    return lost("died", EngineError(f"The worker process must live, but it ended: {first}"))
+    return lost("died", EngineError(died_text(f"ended: {first.rstrip('.')}")))
 
 
 class SerialEngine(FutureEngine):

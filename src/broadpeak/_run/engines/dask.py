@@ -27,7 +27,7 @@ import broadpeak
 from broadpeak._core import check
 from broadpeak._core.threads import Nesting, core_count, nesting
 from broadpeak._run import pool as pools
-from broadpeak._run.batches import Batch, late, lost, nested, run_batch
+from broadpeak._run.batches import Batch, died_text, late, lost, nested, run_batch
 from broadpeak._run.dasklocal import LocalDask, Quiet, held_by, seconds_of
 from broadpeak._run.daskworker import ArrayFile, Places, Setting, died, host_of, run_on_dask
 from broadpeak._run.dispatch import NOT_BEGUN, Answer, FutureEngine, Ticket, WorkItem
@@ -311,7 +311,7 @@ class DaskEngine(FutureEngine):
         pid = held_by(mark)
         how = "ended" if pid is None else self._local.how_it_ended(pid)
         mark.unlink(missing_ok=True)
-        return died(f"The worker process must live, but it {how}.")
+        return died(died_text(how))
 
     def _lost_on_cluster(self, number: int, error: BaseException) -> Answer:
         """Return the answer for a batch that Dask gave up, since it was where workers were lost.
