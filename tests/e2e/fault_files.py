@@ -40,6 +40,7 @@ KINDS = {
     "error": {*_CODES, "link", "stat", "look"},  # each operation may fail
     "full": {"write", "link"},
     "torn": {"write"},  # a part is written before the error
+    "unsynced": {"sync"},
     "locked": {"lock", "begin"},
 }
 """Kind of fault -> the operations that it can hit."""
@@ -168,7 +169,12 @@ class _File(apsw.VFSFile):
         self._disk.note("truncate", self._name, size)
 
     def xSync(self, flags: int) -> None:  # noqa: N802
-        self._disk.ask("sync")  # that is all: it is not the disk of this machine that is tested
+        # Nothing more is done: it is not the disk of this machine that is tested.
+        try:
+            self._disk.ask("sync")
+        except apsw.Error:
+            self._disk.note("lost", self._name)
+            raise
         self._disk.note("sync", self._name)
         if self._syncs_names:
             self._syncs_names = False
@@ -340,6 +346,8 @@ def after_power_cut(events: list[tuple[Any, ...]], folder: Path, keeps: str, see
                 for change in unsafe:
                     _apply(safe, change)
                 unsafe.clear()
+            case "lost", name:  # as Linux has it: what it could not write it tries no more
+                files[names[name]][1].clear()
             case ("sync names",):
                 safe_names = dict(names)
                 pending.clear()

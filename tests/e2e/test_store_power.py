@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -45,12 +47,12 @@ def _run(store: Any, **options: Any) -> list[bytes]:
 
 
 def _recorded(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, share: float, pages: int = 6
+    folder: Path, monkeypatch: pytest.MonkeyPatch, share: float, pages: int = 6, fault: int = 0
 ) -> list[Any]:
     """Return what happened in a run, and when what was reported.
 
     With `share` 1 every result is safe before it is passed on, with 0 only before a callback gets
-    it and before the run returns.
+    it and before the run returns. A `fault` makes that sync fail, and the run is repeated.
     """
     monkeypatch.setattr(file, "_MOST_SYNCING", share or 1e-12)
     folder.mkdir()
@@ -75,6 +77,11 @@ def _recorded(
         }
     with through(disk, pages=pages):
         with bp.Store(path) as store:
+            if fault:
+                disk.arm("unsynced", fault, lasting=False)
+                with suppress(bp.StoreError):
+                    _run(store, **options)
+                disk.disarm()
             assert _run(store, **options) == RIGHT
             disk.note("reported", list(range(N_TASKS)))
             disk.note("open")
@@ -125,22 +132,50 @@ def _cuts(events: list[Any], folder: Path, step: int, seeds: int) -> Iterator[tu
     ("step", "seeds"), [(23, 1), pytest.param(1, 6, marks=pytest.mark.slow)], ids=["some", "all"]
 )
 def test_what_was_reported_survives_a_power_cut(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, share: float, step: int, seeds: int
+    quick_path: Path, monkeypatch: pytest.MonkeyPatch, share: float, step: int, seeds: int
 ) -> None:
-    events = _recorded(tmp_path / "first", monkeypatch, share)
-    wrong = [cut for cut, holds in _cuts(events, tmp_path / "cut", step, seeds) if not holds]
+    events = _recorded(quick_path / "first", monkeypatch, share)
+    wrong = [cut for cut, holds in _cuts(events, quick_path / "cut", step, seeds) if not holds]
     assert wrong == []
 
 
+@pytest.mark.parametrize(
+    ("pages", "step"),
+    [
+        (1000, 5),
+        pytest.param(1000, 1, marks=pytest.mark.slow),
+        pytest.param(6, 1, marks=pytest.mark.slow),
+    ],
+)
+def test_what_is_reported_after_a_failed_sync_survives_a_power_cut(
+    quick_path: Path, monkeypatch: pytest.MonkeyPatch, pages: int, step: int
+) -> None:
+    for fault in count(1, step):
+        folder = quick_path / str(fault)
+        events = _recorded(folder, monkeypatch, 1, pages, fault)
+        if not any(event[0] == "lost" for event in events):
+            break
+        told: set[int] = set()
+        for at, event in enumerate(events):
+            if event[0] == "reported" and not told.issuperset(event[1]):
+                told.update(event[1])
+                place = folder / f"cut {at}"
+                place.mkdir()
+                happened = [event for event in events[:at] if event[0] not in _MARKS]
+                after_power_cut(happened, place, "synced")
+                assert _is_kept(place / "a.db", told), (fault, at)
+    assert fault > 8
+
+
 def test_without_syncing_a_power_cut_takes_what_was_reported(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    quick_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The disk here does lose what a careless store would lose."""
-    events = _recorded(tmp_path / "first", monkeypatch, 1)
+    events = _recorded(quick_path / "first", monkeypatch, 1)
     careless = [event for event in events if event[:2] != ("sync", "a.db-wal")]
     lost = 0
     for at in [at for at, event in enumerate(careless) if event[0] == "reported"]:
-        place = tmp_path / f"cut {at}"
+        place = quick_path / f"cut {at}"
         place.mkdir()
         happened = [event for event in careless[:at] if event[0] != "reported"]
         after_power_cut(happened, place, "synced")
@@ -150,9 +185,9 @@ def test_without_syncing_a_power_cut_takes_what_was_reported(
 
 @pytest.mark.parametrize("share", [1, 0])
 def test_claims_wait_for_no_disk(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, share: float
+    quick_path: Path, monkeypatch: pytest.MonkeyPatch, share: float
 ) -> None:
-    events = _recorded(tmp_path / "first", monkeypatch, share, pages=1000)
+    events = _recorded(quick_path / "first", monkeypatch, share, pages=1000)
     began = next(at for at, event in enumerate(events) if event[0] == "reported")
     during = events[began : events.index(("open",))]
     n_syncs = sum(event[:2] == ("sync", "a.db-wal") for event in during)

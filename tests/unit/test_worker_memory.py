@@ -117,7 +117,7 @@ def test_what_ended_runs_shared_is_forgotten() -> None:
     ended, other = SharedObjects(), SharedObjects()
     calls = [ended.dumps(Task(np.sum, array))[0] for array in [np.ones(100_000)] * 2]
     other.dumps([kept := np.ones(100_000)])
-    rest, _ = other.dumps([kept])
+    rest = other.dumps([kept])[0]
     for data in (calls[1], rest):
         pickle.loads(data)
     ended.close()

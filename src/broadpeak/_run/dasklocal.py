@@ -38,9 +38,7 @@ _START_SECONDS = 120.0
 _FAILED_STARTS = 3
 _PATIENCE_SECONDS = 1.0
 _CLOSE_SECONDS = 5.0
-_LOGGERS = tuple(
-    f"distributed.{name}" for name in ("scheduler", "core", "batched", "worker", "http.proxy")
-)
+_LOGGERS = ("scheduler", "core", "batched", "worker", "http.proxy", "diskutils")
 
 _disowned: list[LocalDask] = []  # held, for what is left of them in a fork must not be closed
 
@@ -68,9 +66,7 @@ class LocalDask:
         self._workers: list[FreshProcess] = []
         self._ready: set[int] = set()
         self._failed_starts = 0
-        self._quiet = _Quiet()
-        for name in _LOGGERS:
-            logging.getLogger(name).addFilter(self._quiet)
+        self._quiet = Quiet(_LOGGERS)
         with streams_taken():
             self.marks = Path(tempfile.mkdtemp(prefix=f"broadpeak-{os.getpid()}-"))
             # Somebody must remove it should this process be killed.
@@ -90,6 +86,7 @@ class LocalDask:
                     "allowed_failures": 0,
                     "worker_ttl": 0,
                     "dashboard_address": "127.0.0.1:0",
+                    "local_directory": str(self.marks),
                 },
             )
             self.client = distributed.Client(
@@ -186,8 +183,7 @@ class LocalDask:
         with suppress(Exception), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             self._cluster.close(timeout=_CLOSE_SECONDS)
-        for name in _LOGGERS:
-            logging.getLogger(name).removeFilter(self._quiet)
+        self._quiet.end()
         shutil.rmtree(self.marks, ignore_errors=True)
         with suppress(Exception):
             resource_tracker.unregister(str(self.marks), "folder")
@@ -253,20 +249,32 @@ def seconds_of(mark: Path) -> float:
         return 0.0
 
 
-class _Quiet(logging.Filter):
-    """Drops what a scheduler of ours logs: that it lost a worker is said by the engine.
+class Quiet(logging.Filter):
+    """Drops what Dask logs in a thread that is ours: what there is to say the engine says.
 
-    Attributes
+    Parameters
     ----------
+    loggers : tuple of str
+        Parts of Dask.
     thread : int, optional
-        The one that the scheduler runs in; not known while that starts.
+        That thread; all of them while it is not known.
     """
 
-    thread: int | None = None
+    def __init__(self, loggers: tuple[str, ...], thread: int | None = None) -> None:
+        super().__init__()
+        self.thread = thread
+        self._loggers = [logging.getLogger(f"distributed.{name}") for name in loggers]
+        for logger in self._loggers:
+            logger.addFilter(self)
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Return whether `record` is not of that thread."""
+        """Return whether `record` is of another thread."""
         return self.thread is not None and record.thread != self.thread
+
+    def end(self) -> None:
+        """Let everything be logged again."""
+        for logger in self._loggers:
+            logger.removeFilter(self)
 
 
 atexit.register(pools.shutdown)  # before what `distributed` has registered for the same moment

@@ -49,6 +49,9 @@ class Setting:
     mark : str, optional
         A file that is there while the batch runs and holds the number of the process: it tells a
         batch that was at work when its worker died from one that only waited there.
+    event : str, optional
+        The name of a `distributed.Event` that is set before the batch begins: it tells the same
+        where there are no files to share.
     path, folder : optional
         Where modules and files are looked for, on the machine of who wants the results.
     """
@@ -58,6 +61,7 @@ class Setting:
     mark: str | None = None
     path: list[str] | None = None
     folder: str | None = None
+    event: str | None = None
 
 
 def run_on_dask(payload: bytes, setting: bytes, *data: bytes) -> bytes:
@@ -65,6 +69,8 @@ def run_on_dask(payload: bytes, setting: bytes, *data: bytes) -> bytes:
     given: Setting = pickle.loads(setting)  # written by the engine
     if given.path is not None:
         worker.follow(given.path, given.folder)
+    if given.event is not None:
+        distributed.Event(given.event, client=distributed.get_client()).set()
     with _marked(given.mark), _stoppable():
         return run_remotely(payload, given.inside, given.path, given.tokens, *data)
 

@@ -16,8 +16,8 @@ import signal
 import sys
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
@@ -31,6 +31,7 @@ from broadpeak._run.batches import (
     Batch,
     BatchResult,
     Outcome,
+    Reduces,
     lost,
     nested,
     run_batch,
@@ -84,13 +85,26 @@ def run_remotely(
     tokens, *data
         Keys of ``item.objects``, and what was put in the place of its values.
     """
+    with in_place(inside, path):
+        return bytes(serve([payload], dict(zip(tokens, data, strict=True))))
+
+
+@contextmanager
+def in_place(inside: Nesting, path: list[str] | None) -> Iterator[None]:
+    """Make a worker that is not ours one in which a batch runs as in any other.
+
+    Parameters
+    ----------
+    inside, path
+        As for `run_remotely`.
+    """
     if threading.current_thread() is threading.main_thread() and os.name == "posix":
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that wants results
     if path is not None and sys.path != path:
         sys.path[:] = path
     _settle()
     with nested(inside):
-        return bytes(serve([payload], dict(zip(tokens, data, strict=True))))
+        yield
 
 
 def serve(
@@ -113,18 +127,34 @@ def serve(
     mark : bytes
         What the answer begins with.
     """
+    batch = rebuilt_batch(payload, objects)
+    if not isinstance(batch, list):
+        return mark + batch if mark else batch
+    if on_loaded is not None:
+        on_loaded()
+    return answer_of(batch, mark)
+
+
+def rebuilt_batch(
+    payload: list[Buffer], objects: Mapping[Token, Buffer] | None = None
+) -> list[Batch] | Buffer:
+    """Return a list of the batch in `payload`, or the answer if it cannot be rebuilt."""
     for (run, number), data in (objects or {}).items():
         _objects_of_run(run).setdefault(number, _Unread(data))
     try:
         batch: Batch = pickle.loads(payload.pop())  # written by the process that started this one
     except _NotHeldError:
-        return mark + MISSING
+        return MISSING
     except BaseException as error:  # noqa: BLE001  # anything may happen while foreign objects are built
-        return _dumps(lost("failed", _not_rebuilt("The task", error)), mark)
+        return _dumps(lost("failed", _not_rebuilt("The task", error)))
     if "pandas" in sys.modules:  # which the task may have brought along: then `.bp` is there, too
         importlib.import_module("broadpeak._signals.accessor")
-    if on_loaded is not None:
-        on_loaded()
+    return [batch]
+
+
+def answer_of(batches: list[Batch], mark: bytes = b"") -> Buffer:
+    """Run the batch, which is taken out of its list, and return its pickled result."""
+    batch = batches.pop()
     try:
         result = run_batch(batch)
     except KeyboardInterrupt:
@@ -135,6 +165,11 @@ def serve(
     del batch  # what it holds may be as large as its results
     for offset in result.failures:
         _make_portable(result, offset)
+    if hasattr(result.values, "parts"):  # it is reduced
+        try:
+            return _dumps(result, mark)
+        except BaseException as error:  # noqa: BLE001  # pickle raises whatever objects raise
+            return _dumps(lost("failed", _not_plain(error)), mark)
     if reducing is not None and len(result.values):
         reduced = _reduced(positions, result, reducing)
         if reduced is not None:
@@ -147,8 +182,15 @@ def serve(
         return _dumps(result, mark)
 
 
+def _not_plain(error: BaseException) -> EngineError:
+    return EngineError(
+        "The state of a reducer must be picklable to leave a worker process, got "
+        f"{described(error)}. Hold plain values in it, or pass engine='threadpool' or 'serial'."
+    )
+
+
 def _reduced(
-    positions: Sequence[int], result: BatchResult, reducing: Callable[..., Any]
+    positions: Sequence[int], result: BatchResult, reducing: Reduces
 ) -> BatchResult | None:
     """Return `result` with its values reduced; None if the reducer raises an error.
 
@@ -156,7 +198,7 @@ def _reduced(
     """
     begun = perf_counter()
     try:
-        values = reducing(positions, result)
+        values = reducing.reduced(positions, result)
     except BaseException:  # noqa: BLE001  # reducers of users may raise anything
         return None
     return replace(result, values=values, seconds=result.seconds + perf_counter() - begun)
@@ -328,12 +370,20 @@ def attach(run: str, path: str, layout: Layout) -> AnyArray:
     held = _objects_of_run(run)
     held[_FOLDER] = os.path.dirname(path)  # noqa: PTH120  # many times a second
     if path not in held:
+        _let_go(held)
         with Path(path).open("rb") as file:
             memory = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
         dtype, shape, order = layout
         held[path] = np.ndarray(shape, dtype, buffer=memory, order=order)
     array: AnyArray = held[path]
     return array
+
+
+def _let_go(held: Held) -> None:
+    """Hold no longer the arrays whose files were removed."""
+    for path in [path for path in held if type(path) is str and path != _FOLDER]:
+        if not os.path.exists(path):  # noqa: PTH110  # it is a string
+            del held[path]
 
 
 def rebuilt_array(data: bytes, layout: Layout) -> AnyArray:

@@ -125,7 +125,7 @@ class StoredResults:
         Returns which tasks they have finished, and which nobody works on any more: these are for
         this run.
         """
-        self._store.sync()
+        self.sync()
         pause = _SHORTEST_PAUSE
         while True:
             granted = self._claim_next(list(positions))
@@ -142,7 +142,7 @@ class StoredResults:
             return
         each = seconds / len(values)
         rows = zip(positions, self._labels(positions), values, strict=True)
-        try:
+        with self._counting():
             late = self._store.add(
                 self._run,
                 [
@@ -150,10 +150,6 @@ class StoredResults:
                     for position, label, value in rows
                 ],
             )
-        except StoreError as error:
-            n_kept = len(self.found) + self._n_saved
-            msg = f"{error} {n_kept:,} of {len(self._keys):,} results of this run had been kept."
-            raise StoreError(msg) from error
         self._mine.difference_update(positions)
         self._n_known += len(positions) - len(late)
         self._n_saved += len(positions)
@@ -171,16 +167,18 @@ class StoredResults:
 
     def finish(self, n_tasks: int) -> Finished:
         """Return what the next sink returns, of results that a power cut can no longer take."""
-        self._store.sync()
+        self.sync()
         return self._sink.finish(n_tasks)
 
     def sync(self) -> None:
         """Wait until a power cut can no longer take what was put."""
-        self._store.sync()
+        with self._counting():
+            self._store.sync()
 
     def check(self) -> None:
         """Raise if the store is no longer where it was opened."""
-        self._store.check_place()
+        with self._counting():
+            self._store.check_place()
 
     def close(self) -> None:
         """Release what was claimed."""
@@ -194,6 +192,16 @@ class StoredResults:
                     self._store.release(self._run, self._owner.name)
         if self._is_own:
             self._store.close()
+
+    @contextmanager
+    def _counting(self) -> Iterator[None]:
+        """Let errors of the store say how much of the run it holds."""
+        try:
+            yield
+        except StoreError as error:
+            n_kept = len(self.found) + self._n_saved
+            msg = f"{error} {n_kept:,} of {len(self._keys):,} results of this run had been kept."
+            raise StoreError(msg) from error
 
     def _by_position(self, results: Iterable[tuple[bytes, Any]]) -> dict[int, Any]:
         return {self._positions[key]: value for key, value in results}
@@ -212,13 +220,14 @@ class StoredResults:
             return positions
         self._has_asked = True
         keys = self._keys
-        answer = self._store.claim(
-            self._run,
-            owner.name,
-            [keys[position] for position in positions],
-            [keys[position] for position in self._mine],
-            self._n_known,
-        )
+        with self._counting():
+            answer = self._store.claim(
+                self._run,
+                owner.name,
+                [keys[position] for position in positions],
+                [keys[position] for position in self._mine],
+                self._n_known,
+            )
         self._news |= self._by_position(answer.finished.items())
         granted = [position for position in positions if keys[position] in answer.granted]
         self._mine.update(granted)

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """A sink that keeps in a store what a reducer keeps of a run, and which tasks that is made of.
 
-Ten million results through `top(1000)` are a thousand rows and a few stretches of positions, written
-again and again as they grow: in one step, so that a task counts as finished exactly when the state
-has its result in it.
+Ten million results through `top(1000)` are a thousand rows and a few stretches of positions. Both
+are written again and again as they grow, in one step, so that a task counts as finished exactly
+when its result is in the state.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from broadpeak._core.labels import plain
-from broadpeak._core.spans import Spans
+from broadpeak._core.spans import PositionSpans
 from broadpeak._core.threads import nesting
 from broadpeak._run.batches import Outcome
 from broadpeak._run.calls import Task
@@ -46,7 +46,8 @@ from broadpeak.types import IntArray, Reducer
 
 Identity = Callable[[Callable[..., bytes]], bytes]
 
-_SHARE = 10  # times as long as the last write took, the next one waits: a tenth at most is lost
+_SHARE = 30  # times as long as the last write took, the next one waits: it costs a thirtieth
+_PLAIN = frozenset({int, float, str, bool})
 _MOMENT_SECONDS = 0.25  # what is claimed at a time
 _GROWTH = 16  # at most so much larger than the last claim
 _SHORTEST_PAUSE, _LONGEST_PAUSE = 0.01, 0.5  # seconds between looks at what others have done
@@ -75,7 +76,7 @@ class StoredKept:
 
     Attributes
     ----------
-    found : Spans
+    found : PositionSpans
         The tasks that were finished before.
     reducing : Reducing, optional
         Of the sink.
@@ -111,11 +112,11 @@ class StoredKept:
         self._shares = nesting.get().depth == 0
         self._has_written = False
         self._mark: bytes | None = None  # of the own row
-        self._done = Spans()  # tasks of the own row
+        self._done = PositionSpans()  # tasks of the own row
         self._trials, self._seconds = 0, 0.0  # of the own row, as it will be
-        self._new = Spans()  # tasks whose results are in the state, but not in the row
-        self._mine = Spans()  # claimed, and not in the row
-        self._dropped = Spans()  # were in the state, and could not be written
+        self._new = PositionSpans()  # tasks whose results are in the state, but not in the row
+        self._mine = PositionSpans()  # claimed, and not in the row
+        self._dropped = PositionSpans()  # were in the state, and could not be written
         self._is_sound = True  # the state is that of `_done` and `_new`, and of no others
         self._last, self._cost = 0.0, 0.0  # when it was written, and how long that took
         self._known = self.found = self._run.done()
@@ -135,13 +136,15 @@ class StoredKept:
         """Begin anew with the own row as it is in the file."""
         self._kept.forget()
         row = self._run.state_of(self._owner.name)
-        self._done, self._trials, self._seconds = Spans(), 0, 0.0
+        self._done, self._trials, self._seconds = PositionSpans(), 0, 0.0
         if row is not None:
             self._kept.restore(self._parts_of(row))
             self._done, self._trials, self._seconds = row.places, row.trials, row.seconds
         self._is_sound = True
 
-    def claim_span(self, wanted: Spans, *, whole: bool) -> tuple[Spans, Spans]:
+    def claim_span(
+        self, wanted: PositionSpans, *, whole: bool
+    ) -> tuple[PositionSpans, PositionSpans]:
         """Claim the first of `wanted`, with `whole` all of them; return these, and what is done."""
         if not self._shares:
             return wanted.minus(self._known), self._known
@@ -150,23 +153,24 @@ class StoredKept:
         self._n_granted = len(granted)
         return granted, self._known
 
-    def news(self) -> Spans:
+    def news(self) -> PositionSpans:
         """Return what others have finished since the last call."""
-        news, self._news = self._news, Spans()
+        news, self._news = self._news, PositionSpans()
         return news
 
-    def dropped(self) -> Spans:
+    def dropped(self) -> PositionSpans:
         """Return what must be run again: another process had taken it for its own meanwhile."""
         self._write()
-        dropped, self._dropped = self._dropped, Spans()
+        dropped, self._dropped = self._dropped, PositionSpans()
         return dropped.minus(self._known)
 
-    def wait(self, away: Spans) -> tuple[Spans, Spans]:
+    def wait(self, away: PositionSpans) -> tuple[PositionSpans, PositionSpans]:
         """Wait for other processes that work on `away`.
 
         Returns which tasks they have finished, and which nobody works on any more: these are for
         this run.
         """
+        self._store.sync()
         pause = _SHORTEST_PAUSE
         while True:
             granted = self._look(away, max(self._batch, len(away) // 2))
@@ -183,7 +187,7 @@ class StoredKept:
             return
         self._is_sound = False  # an error leaves half of them in the state
         self._sink.put(positions, values, seconds)
-        done = Spans.of(positions)
+        done = PositionSpans.of(positions)
         self._new.update(done)
         self._trials += len(done) if self._weights is None else self._weight_of(positions)
         self._seconds += seconds
@@ -193,21 +197,32 @@ class StoredKept:
 
     def fail(self, outcome: Outcome) -> None:
         """Let another process try the task; the reducer hears of it at the end."""
-        self._mine = self._mine.minus(Spans([range(outcome.index, outcome.index + 1)]))
+        self._mine = self._mine.minus(PositionSpans([range(outcome.index, outcome.index + 1)]))
 
     def finish(self, n_tasks: int) -> Finished:
         """Return what the next sink makes of what all processes have kept."""
-        self._write()
         if self._has_written:
+            self._look(PositionSpans(), 0, is_last=True)
+            if self._known == self._done:  # nobody else has a part in it
+                return self._finished(n_tasks)
             self._mark = self._run.fold(self._owner.name, self._whole, _now())
+        self._store.sync()
         self._kept.forget()
-        tasks = Spans()
+        self._done = PositionSpans()
         for one in self._run.states():
             self._kept.restore(self._parts_of(one))
-            tasks.update(one.places)
-        for position in Spans([range(n_tasks)]).minus(tasks):
+            self._done.update(one.places)
+        return self._finished(n_tasks)
+
+    def _finished(self, n_tasks: int) -> Finished:
+        for position in PositionSpans([range(n_tasks)]).minus(self._done):
             self._sink.fail(Outcome(position, "failed"))
         return self._sink.finish(n_tasks)
+
+    def sync(self) -> None:
+        """Wait until a power cut can no longer take what was put."""
+        self._write()
+        self._store.sync()
 
     def check(self) -> None:
         """Raise if the store is no longer where it was opened."""
@@ -223,22 +238,26 @@ class StoredKept:
             if self._has_written:
                 # On a full disk the results that are there still count.
                 with suppress(StoreError):
+                    self._store.sync()  # of a run that failed, or was ended by hand
+                with suppress(StoreError):
                     self._run.release(self._owner.name)
 
     # --- what is in the store -------------------------------------------------------------------
 
     def _write(self) -> None:
         if self._new:
-            self._look(Spans(), 0)
+            self._look(PositionSpans(), 0)
 
-    def _look(self, wanted: Spans, most: int) -> Spans:
+    def _look(self, wanted: PositionSpans, most: int, *, is_last: bool = False) -> PositionSpans:
         """Write what is new, claim the first of `wanted`, and see what others have done."""
         begun = perf_counter()
         change = None
-        if self._new:
+        if self._new or is_last:
             done = self._done.copy()
             done.update(self._new)
             state = to_plain(self._reducer, self._kept.parts())
+            if is_last:
+                self._label(state)
             change = Growth(done, self._trials, self._seconds, state)
         held = self._mine.minus(self._new)
         self._has_written = True
@@ -263,10 +282,10 @@ class StoredKept:
             # While this process was thought dead, its row was joined to another's, or its tasks
             # were run elsewhere. The state cannot be taken apart: what was not written is lost.
             self._dropped.update(self._new)
-            self._mine = Spans()
+            self._mine = PositionSpans()
             self._reload()
             own = self._done
-        self._new = Spans()
+        self._new = PositionSpans()
         self._news.update(answer.done.minus(self._known).minus(own))
         self._known = answer.done
         return answer.granted
@@ -287,7 +306,7 @@ class StoredKept:
     def _joined(self, rows: list[Growth]) -> Growth:
         """Return what several processes have done as one."""
         together = KeptResults(self._reducer, self._kept.labels_of)
-        tasks = Spans()
+        tasks = PositionSpans()
         for row in rows:
             together.restore(self._parts_of(row))
             tasks.update(row.places)
@@ -298,11 +317,15 @@ class StoredKept:
     def _whole(self, rows: list[Growth]) -> Growth:
         """Return the same with labels, for whoever looks into the store."""
         whole = self._joined(rows)
-        if whole.state["kind"] == "best" and len(whole.state["positions"]):
-            self._kept.forget()
-            self._kept.restore(self._parts_of(whole))
-            whole.state["labels"] = _columns(self._kept, whole.state["positions"])
+        self._kept.forget()
+        self._kept.restore(self._parts_of(whole))
+        self._label(whole.state)
         return whole
+
+    def _label(self, state: dict[str, Any]) -> None:
+        """Note the labels of what is kept, for whoever looks into the store."""
+        if state["kind"] == "best" and len(state["positions"]):
+            state["labels"] = _columns(self._kept, state["positions"])
 
     def _weight_of(self, positions: Iterable[int]) -> int:
         weights = self._weights
@@ -310,12 +333,12 @@ class StoredKept:
         return sum(weights[position] for position in positions)
 
     def _next_batch(self, n_left: int) -> int:
-        """Return how many tasks to claim: enough for a moment's work, leaving some for others."""
+        """Return how many tasks to claim: enough for a moment's work."""
         now = perf_counter()
         fitting = self._n_granted * _MOMENT_SECONDS / max(now - self._since, 1e-6)
         self._since = now
         self._batch = max(1, min(int(fitting), _GROWTH * self._batch))
-        return min(self._batch, -(-n_left // 2))
+        return min(self._batch, n_left)
 
 
 @contextmanager
@@ -395,8 +418,13 @@ def _columns(kept: KeptResults, positions: IntArray) -> Any:
     if names == ["level_0"]:
         names = ["call"]
     levels = [index.get_level_values(at) for at in range(index.nlevels)]
-    columns = ([storable(plain(label)) for label in level] for level in levels)
+    columns = (_storable(level) for level in levels)
     return pack([dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)])
+
+
+def _storable(level: Any) -> list[object]:
+    labels = [plain(label) for label in level]
+    return labels if set(map(type, labels)) <= _PLAIN else [storable(label) for label in labels]
 
 
 def _now() -> bytes:

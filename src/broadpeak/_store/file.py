@@ -36,6 +36,7 @@ _WAIT = 60.0  # seconds to wait for another process that is writing
 _MOST_SYNCING = 0.05  # of the time goes at most into waiting for the disk, while a run goes on
 _MAGIC = b"SQLite format 3\0"
 _TRIES = 5  # to read a file that others write and this process may not
+_CHECKPOINT = "PRAGMA wal_checkpoint(PASSIVE)"
 _RESTORE = "Restore it from a copy, or choose a new file name."
 
 TABLES: Final = {
@@ -143,7 +144,7 @@ class StoreFile:
         self._lasting = lasting
         self._opened: _Opened | None = None
         self._lock = threading.RLock()
-        self._has_unsynced = False
+        self._has_unsynced = self._doubts_log = False
         self._synced_at, self._sync_seconds = -float("inf"), 0.0
         with _opening:
             _files.add(self)
@@ -215,8 +216,18 @@ class StoreFile:
             self._check_place()
             if not (is_synced or passing):
                 self._has_unsynced = True
-            opened.connection.execute(f"PRAGMA synchronous = {'FULL' if is_synced else 'NORMAL'}")
-            result, seconds = _in_transaction(opened.connection, "BEGIN IMMEDIATE", work)
+            connection = opened.connection
+            connection.execute(f"PRAGMA synchronous = {'FULL' if is_synced else 'NORMAL'}")
+            if self._doubts_log:
+                # A system that could not sync forgets what it could not write, and the next time
+                # says that all is well. So nothing is put behind it in the log.
+                busy, n_logged, n_moved = connection.execute(_CHECKPOINT).fetchone()
+                self._doubts_log = bool(busy) or n_moved < n_logged
+            try:
+                result, seconds = _in_transaction(connection, "BEGIN IMMEDIATE", work)
+            except sqlite3.Error as error:
+                self._doubts_log |= _code_of(error) == sqlite3.SQLITE_IOERR
+                raise
             if is_synced:
                 self._has_unsynced = False
                 self._synced_at, self._sync_seconds = perf_counter(), seconds
@@ -515,11 +526,15 @@ def _in_transaction(
     return result, perf_counter() - start
 
 
+def _code_of(error: Exception) -> int:
+    return (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
+
+
 _NO_ROOM = "must have room on its disk; what was finished is kept: free some space and resume"
 
 
 def _explain(error: Exception) -> str:
-    code = (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
+    code = _code_of(error)
     if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL}:
         return f"must not be locked for {_WAIT:.0f} seconds by another process; end that one"
     if code == sqlite3.SQLITE_FULL:

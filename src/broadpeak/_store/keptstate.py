@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What reducers keep, as plain values: packed for a store, and shown from it without the reducer.
 
-A state is a dict with its ``kind``: the best of a run ("best"), a histogram ("bins"), or whatever a
-reducer of the user holds ("own").
+A state is a dict with its ``kind``: the best of a run ("best"), a histogram ("bins"), or what a
+reducer of the user holds of each stretch of tasks ("own").
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -62,7 +63,11 @@ def rows_of(growths: Sequence[tuple[Growth, object]]) -> list[tuple[dict[str, An
         return _best_rows(growths)
     if kinds == {"bins"}:
         return _bin_rows(growths)
-    return [({}, growth.state["state"], created) for growth, created in growths]
+    return [
+        ({"first": start, "last": start + length - 1}, value, created)
+        for growth, created in growths
+        for _, start, length, _, value in growth.state["pieces"]
+    ]
 
 
 def _best_rows(
@@ -102,7 +107,7 @@ def _bin_rows(
     created = growths[-1][1]
     edges = states[0]["edges"].tolist()
     counts = sum(state["counts"] for state in states).tolist()
-    ends = [(-math.inf, edges[0]), *zip(edges, edges[1:], strict=False)]
+    ends = [(-math.inf, edges[0]), *pairwise(edges)]
     ends += [(edges[-1], math.inf), (math.nan, math.nan)]
     outside = [sum(state[name] for state in states) for name in ("below", "above", "missing")]
     numbers = [outside[0], *counts, *outside[1:]]

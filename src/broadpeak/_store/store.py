@@ -158,9 +158,10 @@ class Store:
         DataFrame
             One column a parameter, then ``value``, ``seconds`` and ``created``, in the order in
             which the tasks finished. A parameter of one of these names has a ``_`` behind it. Of a
-            run with ``keep=``: what is kept so far, best first, or one row a bin (``left``,
-            ``right``); parameters are there once the run is complete, before it the number of the
-            ``call``.
+            run with ``keep=``: what is kept so far, best first, where parameters are there once the
+            run is complete, and before it the number of the ``call``; of a histogram one row a bin
+            (``left``, ``right``); of your own reducer its states for the calls from ``first`` to
+            ``last``.
 
         Raises
         ------

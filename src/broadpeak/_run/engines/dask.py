@@ -7,6 +7,7 @@ import itertools
 import os
 import pickle
 import sys
+import threading
 import uuid
 import warnings
 from collections.abc import Iterator, Mapping
@@ -22,10 +23,10 @@ import distributed
 
 import broadpeak
 from broadpeak._core import check
-from broadpeak._core.threads import core_count, nesting
+from broadpeak._core.threads import Nesting, core_count, nesting
 from broadpeak._run import pool as pools
-from broadpeak._run.batches import late, lost, run_batch
-from broadpeak._run.dasklocal import LocalDask, held_by, seconds_of
+from broadpeak._run.batches import Batch, late, lost, nested, run_batch
+from broadpeak._run.dasklocal import LocalDask, Quiet, held_by, seconds_of
 from broadpeak._run.daskworker import Setting, died, run_on_dask
 from broadpeak._run.dispatch import NOT_BEGUN, Answer, FutureEngine, Ticket, WorkItem
 from broadpeak._run.remote import MISSING
@@ -39,6 +40,7 @@ _GRACE_SECONDS = 2.0  # that a worker has to give up a batch itself which is lat
 _LARGE = 1_000_000  # bytes of a payload from which Dask would warn of it: its measure is changeable
 _WARNS_OF_SIZE = "distributed.admin.large-graph-warning-threshold"
 _NO_WORKERS_SECONDS = 10.0
+_CLIENT_LOGGERS = ("client", "utils", "core", "batched")
 
 
 class DaskEngine(FutureEngine):
@@ -52,8 +54,9 @@ class DaskEngine(FutureEngine):
 
     A worker of this machine that dies is replaced, and what it was running is lost: ``retries=``
     brings it back. Where a cluster is joined, Dask itself tries a batch on another worker when its
-    worker is lost, as often as ``distributed.scheduler.allowed-failures`` says (3 times), and only
-    then it is lost.
+    worker is lost, as often as ``distributed.scheduler.allowed-failures`` says (3 times). Then it
+    is tried once more in the same way, and only then it is lost: others may have waited on the
+    same workers, and are not to blame.
 
     A task that takes too long is stopped at its next step in Python code. One that has no such step
     is left behind in its thread; on this machine its worker is ended for it, on a cluster it goes
@@ -66,7 +69,7 @@ class DaskEngine(FutureEngine):
         that is joined, while they come and go; on this machine one for each core.
     address : str, optional
         Of the scheduler, as ``dask scheduler`` prints it: ``"tcp://10.0.0.5:8786"``. Every worker
-        needs this version of broadpeak and this version of Python.
+        and the scheduler itself need this version of broadpeak and this version of Python.
     client : distributed.Client, optional
         What is connected to a cluster already; it stays open.
     threads_per_worker : int, optional
@@ -110,7 +113,14 @@ class DaskEngine(FutureEngine):
         self._joined: _Joined | None = None
         self._local: LocalDask | None = None
         self._is_task = _in_task()
-        self._is_here = False
+        self._is_here = _fork.is_one and nesting.get().depth > 0
+        if _fork.is_one and not self._is_here:
+            msg = (
+                "Dask must be used in the process that began to, but this is a fork of it, in "
+                "which its threads are gone. Start this process by 'spawn' or 'forkserver', or "
+                "pass engine='processpool'."
+            )
+            raise EngineError(msg)
         if self._is_task and nesting.get().depth and client is None:
             theirs = distributed.get_worker().scheduler.address
             self._is_here = address is None or _same(address, theirs)
@@ -164,6 +174,7 @@ class DaskEngine(FutureEngine):
         self._ended: SimpleQueue[int] = SimpleQueue()
         self._flight: dict[int, tuple[WorkItem, Any]] = {}
         self._late: set[int] = set()
+        self._doubted: dict[int, Batch] = {}  # id -> a batch that was where a worker was lost
         self._here: list[tuple[Ticket, Answer]] = []
         self._seconds = perf_counter()
         self._has_seceded = False
@@ -176,13 +187,15 @@ class DaskEngine(FutureEngine):
                 self._local = pools.check_out(key, make) if self._reuse else make()
                 self._local.begin_run(self._n_asked)
             self.n_workers = min(self._n_asked, self._local.n_ready)
-            self._client = self._local.client
+            self._client, _fork.is_in_use = self._local.client, True
             return
         self._joined = self._join()
-        self._client = self._joined.client
+        self._client, _fork.is_in_use = self._joined.client, True
         self._joined.check_workers()
         if self._is_task:
-            with suppress(Exception):  # a thread that is none of Dask's blocks none of its own
+            # The worker starts other tasks at once, in a copy of this context: they are not inside
+            # of this run. A thread that is none of Dask's blocks none of its own.
+            with suppress(Exception), nested(Nesting()):
                 distributed.secede()
                 self._has_seceded = True
 
@@ -202,15 +215,17 @@ class DaskEngine(FutureEngine):
         if self._local is not None:
             mark = str(self._local.marks / f"{self._run_name}-{number}")
             setting = Setting(nesting.get(), tuple(objects), mark, sys.path[:], _folder())
+        elif id(item.batch) in self._doubted:
+            setting = Setting(nesting.get(), tuple(objects), event=self._key_of(number))
         is_large = len(item.payload) > _LARGE
-        quiet = dask.config.set({_WARNS_OF_SIZE: "1 EiB"}) if is_large else nullcontext()
+        quiet = dask.config.set({_WARNS_OF_SIZE: "1 PB"}) if is_large else nullcontext()
         with quiet, _as_engine_errors():
             future = self._client.submit(
                 run_on_dask,
                 item.payload,
                 pickle.dumps(setting),
                 *objects.values(),
-                key=f"broadpeak-{self._run_name}-{number}",
+                key=self._key_of(number),
                 pure=False,
             )
         self._flight[number] = (WorkItem(item.batch), future)
@@ -249,6 +264,8 @@ class DaskEngine(FutureEngine):
                 answer = self._failure(number, future)
             elif self._local is not None:
                 self._local.worked()
+            elif self._doubted.pop(id(self._flight[number][0].batch), None) is not None:
+                distributed.Event(self._key_of(number), client=self._client).clear()
             del self._flight[number]
             yield number, answer
 
@@ -270,8 +287,7 @@ class DaskEngine(FutureEngine):
                 f"Type there: pip install broadpeak=={broadpeak.__version__}"
             )
         if self._local is None:
-            first = str(error).partition(". ")[0]
-            return died(f"The workers of Dask must live, but: {first}.")
+            return self._lost_on_cluster(number, error)
         mark = self._mark(number)
         if number in self._late:
             timeout = self._flight[number][0].batch.timeout or 0.0
@@ -283,6 +299,28 @@ class DaskEngine(FutureEngine):
         how = "ended" if pid is None else self._local.how_it_ended(pid)
         mark.unlink(missing_ok=True)
         return died(f"The worker process must live, but it {how}.")
+
+    def _lost_on_cluster(self, number: int, error: BaseException) -> Answer:
+        """Return the answer for a batch that Dask gave up, since it was where workers were lost.
+
+        It may have waited there behind the one that did it. So it is tried once more, and this time
+        says when it begins, which costs a way to the scheduler and back.
+        """
+        batch = self._flight[number][0].batch
+        if id(batch) not in self._doubted:
+            self._doubted[id(batch)] = batch  # held, so that its id is not reused
+            return NOT_BEGUN
+        event = distributed.Event(self._key_of(number), client=self._client)
+        with _as_engine_errors():
+            if not event.is_set():
+                return NOT_BEGUN
+            event.clear()
+        del self._doubted[id(batch)]
+        first = str(error).partition(". ")[0]
+        return died(f"The workers of Dask must live, but: {first}.")
+
+    def _key_of(self, number: int) -> str:
+        return f"broadpeak-{self._run_name}-{number}"
 
     def _mark(self, number: int) -> Path:
         if self._local is None:
@@ -344,11 +382,11 @@ class _Joined:
     ----------
     client : distributed.Client
         What is connected to it.
-    is_ours : bool
-        Whether we made the client, and close it.
+    quiet : Quiet, optional
+        Where we made the client, which then is ours to close: what keeps it from logging.
     """
 
-    def __init__(self, client: Any, *, is_ours: bool = False) -> None:
+    def __init__(self, client: Any, quiet: Quiet | None = None) -> None:
         if client.asynchronous:
             msg = (
                 "The distributed.Client of this process must not be asynchronous, got one that "
@@ -356,7 +394,8 @@ class _Joined:
             )
             raise EngineError(msg)
         self.client = client
-        self.is_ours = is_ours
+        self.is_ours = quiet is not None
+        self._quiet = quiet
         self._fit: set[str] = set()
         self._began = perf_counter()
         self._has_warned = False
@@ -366,6 +405,7 @@ class _Joined:
         """Connect to the scheduler at `address`."""
         try:
             client = distributed.Client(address, timeout=_CONNECT_SECONDS, set_as_default=False)
+            quiet = Quiet(_CLIENT_LOGGERS, client.sync(_thread))
         except Exception as error:
             msg = (
                 "engine_options={'address': …} must be that of a Dask scheduler that runs, got "
@@ -373,7 +413,7 @@ class _Joined:
                 "its address, or leave the address out for workers on this machine."
             )
             raise EngineError(msg) from error
-        return cls(client, is_ours=True)
+        return cls(client, quiet)
 
     def count(self) -> int:
         """Return how many threads the workers have, at least 1; they may be about to come."""
@@ -397,10 +437,11 @@ class _Joined:
         with _as_engine_errors():
             if self._fit.issuperset(workers := self.client.nthreads()):
                 return
-            found = self.client.get_versions(packages=["broadpeak"])["workers"]
+            found = self.client.get_versions(packages=["broadpeak"])
         ours = {"broadpeak": broadpeak.__version__, "python": _minor(sys.version_info)}
-        for address, worker in found.items():
-            theirs = dict(worker["packages"])
+        # The scheduler reads what is submitted, too.
+        for address, info in {"the scheduler": found["scheduler"], **found["workers"]}.items():
+            theirs = dict(info["packages"])
             theirs["python"] = _minor(str(theirs["python"]).split("."))
             for package, version in ours.items():
                 if theirs.get(package) == version:
@@ -408,27 +449,57 @@ class _Joined:
                 got = theirs.get(package) or "none"
                 how = f"pip install broadpeak=={version}"
                 if package == "python":
-                    how = f"start the worker with Python {version}"
+                    how = f"start it with Python {version}"
                 msg = (
-                    f"Workers of Dask must have {package} {version}, as this process has, but the "
-                    f"one at {address} has {got}. There, {how}"
+                    f"Scheduler and workers of Dask must have {package} {version}, as this process "
+                    f"has, but {address} has {got}. There, {how}"
                 )
                 raise EngineError(f"{msg}.")
         self._fit.update(workers)
 
     def shutdown(self) -> None:
         """Close the client; the cluster goes on."""
-        if self.is_ours:
+        if self._quiet is not None:
             with suppress(Exception), warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 self.client.close(timeout=_POLL_SECONDS)
+            self._quiet.end()
 
     def disown(self) -> None:
         """Forget it: it belongs to the process that this one was forked from."""
         _disowned.append(self.client)
 
 
+class _Fork:
+    """Whether this process is a fork of one that used Dask, which hangs in it.
+
+    Attributes
+    ----------
+    is_in_use : bool
+        This engine has used it in this process.
+    is_one : bool
+        This is such a fork.
+    """
+
+    is_in_use = False
+    is_one = False
+
+    def note(self) -> None:
+        """Note that this process has just been forked."""
+        with suppress(ValueError):
+            self.is_in_use = self.is_in_use or distributed.default_client() is not None
+        self.is_one = self.is_one or self.is_in_use
+
+
+_fork = _Fork()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_fork.note)
+
 _disowned: list[Any] = []  # held, for what is left of them in a fork must not be closed
+
+
+async def _thread() -> int:
+    return threading.get_ident()
 
 
 def _minor(version: Any) -> str:

@@ -21,7 +21,7 @@ from broadpeak._core.threads import Nesting, core_count, nesting
 from broadpeak._run import raycluster
 from broadpeak._run.batches import late, lost
 from broadpeak._run.dispatch import Answer, FutureEngine, Ticket, WorkItem
-from broadpeak._run.remote import Token, run_remotely
+from broadpeak._run.remote import Token, answer_of, in_place, rebuilt_batch
 from broadpeak.errors import EngineError, broken_rule, described
 from broadpeak.types import AnyArray
 
@@ -30,7 +30,7 @@ _LARGE = 64 * 1024  # bytes from which Ray passes an array without copying it
 _PARTS = 10_000  # of a CPU that Ray can tell apart
 _POLL_SECONDS = 0.5  # some systems notice Ctrl-C only between waits
 _LOOK_EVERY = 2.0
-_PATIENCE_SECONDS = 12.0  # without its head Ray ends this process after 60
+_PATIENCE_SECONDS = 10.0  # for the head, without which Ray ends this process after 60; for workers
 
 
 class RayEngine(FutureEngine):
@@ -144,14 +144,17 @@ class RayEngine(FutureEngine):
                 if began is not None
             ]
             seconds = max(0.0, min([_POLL_SECONDS, *(end - now for end in ends)]))
+            pending = list(self._flight)
             with _as_engine_errors():
-                ready, _ = self._ray.wait(list(self._flight), num_returns=1, timeout=seconds)
+                ready, rest = self._ray.wait(pending, num_returns=1, timeout=seconds)
+                if ready and rest:  # what else has ended meanwhile is not late
+                    ready += self._ray.wait(rest, num_returns=len(rest), timeout=0)[0]
             answers = [
                 (self._flight[reference], answer)
                 for reference in ready
                 if (answer := self._answer(reference)) is not None
             ]
-            if not answers:
+            if not ready:
                 answers = list(self._late())
             ended = {ticket for ticket, _ in answers}
             for reference in [one for one, ticket in self._flight.items() if ticket in ended]:
@@ -168,12 +171,28 @@ class RayEngine(FutureEngine):
     def _late(self) -> Iterator[tuple[Ticket, Answer]]:
         """End the tasks whose time is up."""
         now = time.monotonic()
-        for reference, began in self._began.items():
+        overdue = [
+            reference
+            for reference, began in self._began.items()
+            if began is not None and now - began >= self._limits[reference]
+        ]
+        self._end(overdue)
+        for reference in overdue:
             limit = self._limits[reference]
-            if began is not None and now - began >= limit:
-                with suppress(Exception):
-                    self._ray.cancel(reference, force=True)
-                yield self._flight[reference], lost("timeout", late(limit), now - began)
+            seconds = now - (self._began[reference] or now)
+            yield self._flight[reference], lost("timeout", late(limit), seconds)
+
+    def _end(self, references: list[Any]) -> None:
+        """End tasks with their workers, and wait until they have ended."""
+        with suppress(Exception):
+            for reference in references:
+                self._ray.cancel(reference, force=True)
+            ends = [
+                reference.completed() if reference in self._began else reference
+                for reference in references
+            ]
+            if ends:
+                self._ray.wait(ends, num_returns=len(ends), timeout=_PATIENCE_SECONDS)
 
     def _answer(self, reference: Any) -> Answer | None:
         """Return what became of a task; None if it has only begun."""
@@ -234,35 +253,37 @@ class RayEngine(FutureEngine):
     def close(self, *, abandoned: bool) -> None:
         """End what is on the way; keep the cluster for the next run."""
         del abandoned  # what is in flight is not wanted, and nothing else is there
-        for reference in list(self._flight):
-            with suppress(Exception):
-                self._ray.cancel(reference, force=True)
-            self._forget(reference)
-        raycluster.leave(self._cluster)
+        try:
+            if not self._cluster.is_broken:
+                self._end(list(self._flight))
+        finally:
+            for references in (self._flight, self._began, self._limits):
+                references.clear()
+            raycluster.leave(self._cluster)
 
 
-def _work(
-    payload: Any,
-    inside: Nesting,
-    path: list[str] | None,
-    tokens: Sequence[Token],
-    *data: Any,
-) -> bytes | AnyArray:
-    """Run a batch in a worker of Ray, in which other tasks of the user's may run later."""
+def _work(payload: Any, inside: Nesting, path: Any, tokens: Sequence[Token], *data: Any) -> Any:
+    """Run a batch in a worker of Ray and return its answer."""
+    *_, answer = _timed_work(payload, inside, path, tokens, *data)
+    return answer
+
+
+def _timed_work(
+    payload: Any, inside: Nesting, path: Any, tokens: Sequence[Token], *data: Any
+) -> Iterator[Any]:
+    """Say that the batch begins, once what it needs is loaded, then do the same."""
+    # Other tasks of the user's may run in this worker later, and be cancelled.
     is_main = threading.current_thread() is threading.main_thread()
     before = signal.getsignal(signal.SIGINT) if is_main else None
     try:
-        views = [memoryview(one) for one in (payload, *data)]
-        return _portable(run_remotely(views[0], inside, path, tokens, *views[1:]))
+        with in_place(inside, path):
+            objects = {token: memoryview(one) for token, one in zip(tokens, data, strict=True)}
+            batch = rebuilt_batch([memoryview(payload)], objects)
+            yield b""
+            yield _portable(answer_of(batch) if isinstance(batch, list) else batch)
     finally:
         if before is not None:
             signal.signal(signal.SIGINT, before)
-
-
-def _timed_work(*arguments: Any) -> Iterator[bytes | AnyArray]:
-    """Say that the batch begins, then do the same."""
-    yield b""
-    yield _work(*arguments)
 
 
 def _portable(data: Any) -> bytes | AnyArray:
