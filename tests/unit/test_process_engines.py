@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from broadpeak import EngineError, Task, TaskError, engines, execute
-from broadpeak._core.threads import nesting
+from broadpeak._core.threads import core_count, nesting
 from broadpeak._run import fresh, pool, shared
 from broadpeak._run.calls import Calls
 from broadpeak._run.dispatch import BatchSizes
@@ -245,7 +245,9 @@ def first_byte(memory: Any) -> int:
 
 @pytest.mark.engine
 @pytest.mark.slow
-@pytest.mark.parametrize("engine", ["threadpool", "processpool", "joblib", "pathos", "mpire"])
+@pytest.mark.parametrize(
+    "engine", ["threadpool", "processpool", "joblib", "pathos", "mpire", "dask", "ray"]
+)
 def test_a_script_ends_by_itself(engine: str, tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text(
@@ -296,12 +298,21 @@ def where() -> tuple[int, int]:
     return nesting.get()
 
 
+CLUSTERS = [pytest.param(engine, marks=pytest.mark.slow) for engine in ("dask", "ray")]
+
+
 @pytest.mark.engine
-@pytest.mark.parametrize("engine", ["serial", "threadpool", *POOLS, "joblib"])
+@pytest.mark.parametrize("engine", ["serial", "threadpool", *POOLS, "joblib", *CLUSTERS])
 def test_runs_inside_of_runs_share_the_cores(engine: str) -> None:
-    assert run([Task(where)], engine) == [(1, 1 if engine == "serial" else 2)]
+    beside = 1 if engine == "serial" else 2
+    assert run([Task(where)], engine) == [(1, beside)]
     inner = Task(execute, [Task(where)], engine="threadpool", n_workers=3)
-    assert run([inner], engine) == [[(2, 3 if engine == "serial" else 6)]]
+    assert run([inner], engine) == [[(2, 3 * beside)]]
+    # Who does not say how many gets what the others leave: a core at least.
+    inner = Task(execute, [Task(where)], engine="threadpool")
+    assert run([inner], engine) == [[(2, beside * max(1, core_count() // beside))]]
+    innermost = Task(execute, [inner], engine="processpool", n_workers=1)
+    assert run([innermost], engine) == [[[(3, beside * max(1, core_count() // beside))]]]
     assert where() == (0, 1)
 
 

@@ -29,14 +29,15 @@ def limit_threads(limits: Mapping[str, str]) -> None:
     which calls this is set.
     """
     os.environ.update(limits)
+    numba = sys.modules.get("numba")
+    if numba is not None:
+        with suppress(Exception):  # without a threading layer there are no threads
+            most = numba.config.NUMBA_NUM_THREADS
+            numba.set_num_threads(min(_number(limits["NUMBA_NUM_THREADS"]), most))
+    # Afterwards, for Numba may have loaded OpenMP just now, with all threads.
     loaded = threadpoolctl.ThreadpoolController()
     for library, variable in _VARIABLES.items():
         loaded.select(internal_api=library).limit(limits=_number(limits[variable]))
-    numba = sys.modules.get("numba")
-    if numba is not None:
-        with suppress(Exception):  # it finds no threading layer: there are no threads
-            most = numba.config.NUMBA_NUM_THREADS
-            numba.set_num_threads(min(_number(limits["NUMBA_NUM_THREADS"]), most))
 
 
 def _number(text: str) -> int:

@@ -47,20 +47,20 @@ Layout: TypeAlias = "tuple[np.dtype[Any], tuple[int, ...], Literal['C', 'F']]"
 Token: TypeAlias = "tuple[str, int]"  # the run, and the number of what is shared in it
 
 # The process that has limited its libraries, or in which runs begin: its threads are the user's.
-_settled = 0
+_limited = 0
 
 MISSING = b""  # the answer of a worker that does not hold what a batch refers to
 
 
 def note_driver() -> None:
     """Note that this process is no mere worker, even if it should be one, too."""
-    global _settled  # noqa: PLW0603
-    _settled = os.getpid()
+    global _limited  # noqa: PLW0603
+    _limited = os.getpid()
 
 
-def _settle() -> None:
+def _limit_threads() -> None:
     """Limit the threads of numeric libraries, if this worker is none of ours and the first time."""
-    if _settled != os.getpid():
+    if _limited != os.getpid():
         note_driver()
         library_threads = importlib.import_module("broadpeak._run.librarythreads")
         library_threads.limit_threads(thread_limits())
@@ -103,7 +103,7 @@ def in_place(inside: Nesting, path: list[str] | None) -> Iterator[None]:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that wants results
     if path is not None and sys.path != path:
         sys.path[:] = path
-    _settle()
+    _limit_threads()
     with nested(inside):
         yield
 
