@@ -68,9 +68,7 @@ def stopped(data: Any, fast: int, slow: int) -> Any:
     return bp.PF.from_signals(data, up, down, fees=0.001, sl_stop=stops)
 
 
-def sweep(
-    what: str, keep: str, engine: str, n: int, folder: str
-) -> tuple[Callable[[int], Any], int]:
+def sweep(what: str, keep: str, engine: str, folder: str) -> tuple[Callable[[int], Any], int]:
     """Return what runs `n` combinations, and a small number for the first run."""
     import numba
 
