@@ -299,7 +299,7 @@ class FutureEngine:
         """Return another pickler, for what cloudpickle refuses."""
         return None
 
-    def run(  # noqa: C901, PLR0912, PLR0915  # the one loop, to be read in one piece
+    def run(  # noqa: C901, PLR0912  # the one loop, to be read in one piece
         self, queue: TaskQueue
     ) -> Iterator[tuple[Batch, BatchResult]]:
         """Yield the result of every batch as it finishes."""
