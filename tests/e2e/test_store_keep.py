@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""`keep=` beside `store=`: what a reducer keeps is durable, each task is in it once, and resumes."""
+"""`keep=` beside `store=`: what a reducer keeps is durable, and every task is in it once."""
 
 import random
 import sqlite3
@@ -16,7 +16,7 @@ import pytest
 
 import broadpeak as bp
 from broadpeak import Param
-from broadpeak._core.spans import Spans
+from broadpeak._core.spans import PositionSpans
 from broadpeak._run import storedkept
 from broadpeak._run.keeping import Best
 from broadpeak._run.sinks import KeptResults
@@ -226,7 +226,7 @@ def test_no_result_is_finished_too(tmp_path):
     assert first["n"] == 4
     assert exactly(sweep(Param(range(9)), 1)) == exactly(first)
     assert func.n == 4
-    with pytest.raises(bp.errors.NoResultsError):
+    with pytest.raises(bp.errors.NoResultsError, match=r"from all 2"):
         bp.parameterized(lambda a: bp.NoResult, keep=bp.top(1), store=tmp_path / "a.db")(
             Param([1, 2])
         )
@@ -524,7 +524,7 @@ class Share:
         self.stored = StoredKept(store, b"k" * 16, tasks, self.sink)
 
     def claim(self, *places):
-        granted, _ = self.stored.claim_span(Spans(places), whole=True)
+        granted, _ = self.stored.claim_span(PositionSpans(places), whole=True)
         return granted
 
     def put(self, one):
@@ -536,21 +536,21 @@ class Share:
 def test_who_wakes_too_late_gives_up_what_others_have_done(tmp_path, monkeypatch, keep):
     store = bp.Store(tmp_path / "a.db")
     sleeper = Share(store, keep)
-    assert sleeper.claim(range(6)) == Spans([range(6)])
+    assert sleeper.claim(range(6)) == PositionSpans([range(6)])
     sleeper.put(range(3))
     # It is taken for dead: what it holds is run by another, and its row is folded.
     with monkeypatch.context() as patched:
         patched.setattr(claims, "is_alive", lambda name, until: False)
         other = Share(store, keep)
-    assert other.stored.found == Spans([range(3)])
-    assert other.claim(range(3, 5)) == Spans()  # now it is seen to live
+    assert other.stored.found == PositionSpans([range(3)])
+    assert other.claim(range(3, 5)) == PositionSpans()  # now it is seen to live
     with monkeypatch.context() as patched:
         patched.setattr(claims, "is_alive", lambda name, until: False)
-        assert other.claim(range(3, 5)) == Spans([range(3, 5)])
+        assert other.claim(range(3, 5)) == PositionSpans([range(3, 5)])
     other.put(range(3, 5))
     sleeper.put(range(3, 6))  # 3 and 4 are there, 5 is not
-    assert sleeper.stored.dropped() == Spans([range(5, 6)])
-    assert sleeper.claim(range(12)) == Spans([range(5, 12)])
+    assert sleeper.stored.dropped() == PositionSpans([range(5, 6)])
+    assert sleeper.claim(range(12)) == PositionSpans([range(5, 12)])
     sleeper.put(range(5, 12))
     got = sleeper.stored.finish(12).value
     assert exactly(got) == exactly(bp.execute([bp.Task(float, a) for a in range(12)], keep=keep))
@@ -562,19 +562,57 @@ def test_who_wakes_too_late_gives_up_what_others_have_done(tmp_path, monkeypatch
 def test_claims_keep_others_off_while_their_owner_lives(tmp_path):
     store = bp.Store(tmp_path / "a.db")
     first, second = Share(store), Share(store)
-    assert first.claim(range(4)) == Spans([range(4)])
-    assert second.claim(range(6)) == Spans([range(4, 6)])
+    assert first.claim(range(4)) == PositionSpans([range(4)])
+    assert second.claim(range(6)) == PositionSpans([range(4, 6)])
     first.stored.fail(bp.Outcome(2, "failed"))
     first.put(range(2))
-    assert second.claim(range(12)) == Spans([range(2, 3), range(4, 12)])
+    assert second.claim(range(12)) == PositionSpans([range(2, 3), range(4, 12)])
     first.stored.close()  # what it has claimed is free again
-    assert second.claim(range(4)) == Spans([range(2, 4)])
+    assert second.claim(range(4)) == PositionSpans([range(2, 4)])
     second.stored.close()
+
+
+def test_what_took_long_is_written_at_once_and_what_is_quick_is_written_seldom(
+    tmp_path, monkeypatch
+):
+    now = [100.0]
+    monkeypatch.setattr(storedkept, "perf_counter", lambda: now[0])
+    store = bp.Store(tmp_path / "a.db")
+    share = Share(store, n=3000)
+    written: list[int] = []
+    grow = share.stored._run.grow
+
+    def slowly(*args):
+        if args[2] is not None:
+            written.append(len(args[2].places))
+            now[0] += 0.01  # what a write takes
+        return grow(*args)
+
+    share.stored._run.grow = slowly
+
+    def result(at, seconds):
+        now[0] += seconds
+        share.stored.put(range(at, at + 1), [1.0], seconds)
+
+    for at in range(1000):
+        result(at, 0.001)
+    assert len(written) == pytest.approx(1000 * 0.001 / (30 * 0.01), abs=2)
+    n = len(written)
+    for at in range(1000, 1005):
+        result(at, 3600.0)
+    assert len(written) == n + 5
+    now[0] -= 1000 - 1e-9  # two at the same moment, each of which took long
+    result(1005, 1000.0)
+    result(1006, 0.0)
+    share.stored._at_stake = 0.0
+    share.stored.put(range(1007, 1008), [1.0], 1000.0)
+    assert written[-1] == 1008
+    share.stored.close()
 
 
 def test_what_is_new_is_written_when_a_run_ends_with_an_error(tmp_path):
     path = tmp_path / "a.db"
-    with pytest.raises(bp.errors.TaskError):
+    with pytest.raises(bp.errors.TaskError, match=r"a=7"):
         bp.parameterized(lambda a: 1 / (a - 7), keep=bp.top(2), store=path)(Param(range(9)))
     assert bp.Store(path).runs()["trials"].tolist() == [7]
 
@@ -704,6 +742,10 @@ def _ask(path):
     return bp.parameterized(score, keep=bp.top(5), store=path)(Param(range(40)), 1)
 
 
+TWICE = """INSERT INTO spans
+SELECT run, 'y', places, trials, seconds, created, content, digest, state FROM spans"""
+
+
 @pytest.mark.parametrize(
     "sql",
     [
@@ -720,8 +762,7 @@ def _ask(path):
         "UPDATE spans SET content = zeroblob(16)",
         "UPDATE spans SET digest = zeroblob(16)",
         "UPDATE runs SET trials = trials + 1",
-        "INSERT INTO spans SELECT run, 'y', places, trials, seconds, created, content, digest,"
-        " state FROM spans",
+        TWICE,
         "PRAGMA user_version = 2",
     ],
 )

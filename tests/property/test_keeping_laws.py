@@ -204,7 +204,7 @@ def test_states_of_users_are_joined_along_one_tree(data, values, reducer):
                 for at, value in enumerate(results)
             ]
             reducing = pickle.loads(pickle.dumps(Reducing(reducer)))
-            answer = reducing(part, BatchResult(values_, failed))
+            answer = reducing.reduced(part, BatchResult(values_, failed))
             assert len(answer) == len(part)
             assert all(answer[at].index == part[at] for at in failed)
             whole.take(pickle.loads(pickle.dumps(answer)).parts)
@@ -244,7 +244,7 @@ def test_many_at_a_time_and_in_any_pieces(data, seed, drops, kind):
         if data.draw(st.booleans()):
             whole.put(range(start, stop), values[start:stop])
         else:
-            answer = Reducing(reducer)(range(start, stop), BatchResult(values[start:stop]))
+            answer = Reducing(reducer).reduced(range(start, stop), BatchResult(values[start:stop]))
             whole.take(answer.parts)
     assert whole.state() == expected
     assert whole.n == sum(there)

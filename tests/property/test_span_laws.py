@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Spans are sets of positions."""
+"""PositionSpans are sets of positions."""
 
 from itertools import pairwise
 
@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broadpeak._core.spans import Spans
+from broadpeak._core.spans import PositionSpans
 
 _RANGES = st.lists(
     st.tuples(st.integers(0, 40), st.integers(0, 9)).map(lambda pair: range(pair[0], sum(pair))),
@@ -26,13 +26,13 @@ def _check(spans, expected):
     ranges = spans.ranges()
     assert all(len(one) for one in ranges)
     assert all(left.stop < right.start for left, right in pairwise(ranges))
-    assert Spans.unpack(spans.pack()) == spans
-    assert Spans.of(sorted(expected, reverse=True)) == spans
+    assert PositionSpans.unpack(spans.pack()) == spans
+    assert PositionSpans.of(sorted(expected, reverse=True)) == spans
 
 
 @given(_RANGES, _RANGES)
 def test_they_do_what_sets_do(left, right):
-    ours, theirs = Spans(left), Spans(right)
+    ours, theirs = PositionSpans(left), PositionSpans(right)
     a, b = _set(left), _set(right)
     _check(ours, a)
     _check(ours.common(theirs), a & b)
@@ -46,7 +46,7 @@ def test_they_do_what_sets_do(left, right):
 
 @given(_RANGES, st.integers(0, 60))
 def test_the_first_are_the_lowest(ranges, n):
-    _check(Spans(ranges).first(n), set(sorted(_set(ranges))[:n]))
+    _check(PositionSpans(ranges).first(n), set(sorted(_set(ranges))[:n]))
 
 
 @given(st.lists(st.integers(-3, 12), max_size=6))
@@ -55,12 +55,12 @@ def test_bytes_that_are_no_stretches_are_refused(ends):
     is_good = len(ends) % 2 == 0 and all(0 <= end <= 10 for end in ends)
     is_good = is_good and all(low < high for low, high in pairwise(ends))
     if is_good:
-        assert Spans.unpack(raw, 10).pack() == raw
+        assert PositionSpans.unpack(raw, 10).pack() == raw
     else:
         with pytest.raises(ValueError, match=r"stretches"):
-            Spans.unpack(raw, 10)
+            PositionSpans.unpack(raw, 10)
 
 
 def test_whole_numbers_of_bytes_are_needed():
     with pytest.raises(ValueError, match=r"stretches"):
-        Spans.unpack(b"1234567")
+        PositionSpans.unpack(b"1234567")

@@ -6,6 +6,8 @@ import os
 import re
 import subprocess
 import sys
+import threading
+import time
 import weakref
 from types import SimpleNamespace
 from typing import NamedTuple
@@ -126,6 +128,85 @@ def test_a_reducer_of_the_user():
     assert execute(tasks(float), keep=Total()) == sum(k * k for k in range(6))
     found = execute(tasks(lambda k: k if k % 2 else NoResult), keep=Seen())
     assert found == [(1, 1), (3, 3), (5, 5)]
+
+
+@pytest.mark.parametrize("engine", ["serial", "threadpool"])
+def test_a_whole_chunk_is_reduced_as_it_is_run(engine):
+    """One batch may have more results than can be held."""
+    alive, most = set(), 0
+
+    class Result:
+        def __init__(self, k):
+            self.k = k
+            alive.add(id(self))
+
+        def __del__(self):
+            alive.discard(id(self))
+
+    class Sum(Total):
+        def add(self, state, position, value):
+            nonlocal most
+            most = max(most, len(alive))
+            return state + value.k
+
+    def slow(k):
+        if k == 3 or k == 77:
+            raise ValueError(k)
+        end = time.perf_counter() + 0.002
+        while time.perf_counter() < end:
+            pass
+        return Result(k)
+
+    options = {"distribute": "chunks", "n_chunks": 1, "engine": engine, "n_workers": 2}
+    with pytest.warns(SkippedWarning, match="2 of 400 calls failed"):
+        found = execute(tasks(slow, 400), keep=Sum(), on_error="skip", **options)
+    assert found == sum(range(400)) - 80
+    assert most < 200
+    with pytest.raises(bp.errors.TaskError, match="Call 3 failed"):
+        execute(tasks(slow, 400), keep=Sum(), **options)
+
+
+@pytest.mark.parametrize("distribute", ["tasks", "chunks"])
+def test_an_error_of_a_reducer_is_its_own(distribute):
+    class Picky(Total):
+        def add(self, state, position, value):
+            if position == 37:
+                raise RuntimeError("picky")
+            return state
+
+    with pytest.raises(RuntimeError, match="picky"):
+        execute(tasks(float, 60), keep=Picky(), distribute=distribute, n_chunks=2)
+
+
+class Locked(Total):
+    """Cannot be pickled, and neither can its states, if `there` says so."""
+
+    def __init__(self, there):
+        if there == "reducer":
+            self.lock = threading.Lock()
+        self.there = there
+
+    def start(self):
+        return [0, threading.Lock() if self.there == "state" else None]
+
+    def add(self, state, position, value):
+        state[0] += value
+        return state
+
+    def merge(self, left, right):
+        return [left[0] + right[0], left[1]]
+
+    def finish(self, state):
+        return state[0]
+
+
+@pytest.mark.engine
+def test_what_cannot_be_pickled_is_reduced_here():
+    options = {"engine": "processpool", "n_workers": 2}
+    for there in ("reducer", "state"):
+        assert execute(tasks(float, 60), keep=Locked(there), **options) == sum(range(60))
+    with pytest.raises(bp.errors.TaskError, match="state of a reducer must be picklable"):
+        execute(tasks(float, 60), keep=Locked("state"), distribute="chunks", **options)
 
 
 def test_histogram_of_a_run():

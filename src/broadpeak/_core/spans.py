@@ -15,7 +15,7 @@ from broadpeak.types import IntArray
 _PLACE = np.dtype("<i8")
 
 
-class Spans:
+class PositionSpans:
     """A set of positions, held as disjoint stretches in order.
 
     Parameters
@@ -25,12 +25,12 @@ class Spans:
 
     Examples
     --------
-    >>> spans = Spans([range(5, 9), range(0, 3)])
+    >>> spans = PositionSpans([range(5, 9), range(0, 3)])
     >>> spans.add(range(3, 5))
     >>> spans, len(spans)
-    (Spans([range(0, 9)]), 9)
-    >>> spans.minus(Spans([range(2, 4)]))
-    Spans([range(0, 2), range(4, 9)])
+    (PositionSpans([range(0, 9)]), 9)
+    >>> spans.minus(PositionSpans([range(2, 4)]))
+    PositionSpans([range(0, 2), range(4, 9)])
     """
 
     __slots__ = ("_size", "_starts", "_stops")
@@ -43,7 +43,7 @@ class Spans:
             self.add(one)
 
     @classmethod
-    def of(cls, positions: Sequence[int]) -> Spans:
+    def of(cls, positions: Sequence[int]) -> PositionSpans:
         """Return the set of `positions`."""
         if isinstance(positions, range) and positions.step == 1:
             return cls([positions])
@@ -70,22 +70,22 @@ class Spans:
         return at >= 0 and position < self._stops[at]
 
     def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Spans):
+        if not isinstance(other, PositionSpans):
             return NotImplemented
         return (self._starts, self._stops) == (other._starts, other._stops)
 
     __hash__ = None  # type: ignore[assignment]  # it changes
 
     def __repr__(self) -> str:
-        return f"Spans({self.ranges()})"
+        return f"PositionSpans({self.ranges()})"
 
     def ranges(self) -> list[range]:
         """Return the stretches in order; no two of them touch."""
         return list(map(range, self._starts, self._stops))
 
-    def copy(self) -> Spans:
+    def copy(self) -> PositionSpans:
         """Return a set of its own."""
-        made = Spans()
+        made = PositionSpans()
         made._starts, made._stops, made._size = self._starts[:], self._stops[:], self._size
         return made
 
@@ -106,24 +106,24 @@ class Spans:
         starts[first:last], stops[first:last] = [start], [stop]
         self._size += stop - start
 
-    def update(self, other: Spans) -> None:
+    def update(self, other: PositionSpans) -> None:
         """Take in another set."""
         for one in other.ranges():
             self.add(one)
 
-    def common(self, other: Spans) -> Spans:
+    def common(self, other: PositionSpans) -> PositionSpans:
         """Return what is in both."""
         few, many = (self, other) if len(self._starts) < len(other._starts) else (other, self)
-        made = Spans()
+        made = PositionSpans()
         for one in few.ranges():
             for at in many._touched(one):  # noqa: SLF001  # of this class
                 start, stop = many._starts[at], many._stops[at]  # noqa: SLF001  # of this class
                 made.add(range(max(one.start, start), min(one.stop, stop)))
         return made
 
-    def minus(self, other: Spans) -> Spans:
+    def minus(self, other: PositionSpans) -> PositionSpans:
         """Return what is not in `other`."""
-        made = Spans()
+        made = PositionSpans()
         for one in self.ranges():
             start = one.start
             for at in other._touched(one):
@@ -140,9 +140,9 @@ class Spans:
         stops = np.array(self._stops)
         return bool(self._stops) and bool((at >= 0).all() and (positions < stops[at]).all())
 
-    def first(self, n: int) -> Spans:
+    def first(self, n: int) -> PositionSpans:
         """Return the `n` lowest positions."""
-        made = Spans()
+        made = PositionSpans()
         for one in self.ranges():
             if len(made) >= n:
                 break
@@ -159,7 +159,7 @@ class Spans:
         return ends.T.tobytes()
 
     @classmethod
-    def unpack(cls, raw: bytes, size: int = sys.maxsize) -> Spans:
+    def unpack(cls, raw: bytes, size: int = sys.maxsize) -> PositionSpans:
         """Return the set that `pack` made bytes of; all of it lies in ``range(size)``.
 
         Raises

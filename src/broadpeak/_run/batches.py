@@ -11,11 +11,11 @@ import contextvars
 import math
 import reprlib
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from time import perf_counter
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias
 
 from broadpeak._core import check
 from broadpeak._core.stopping import Stops, TaskStopped, Unstopped, here
@@ -71,6 +71,22 @@ class Outcome:
         return f"Outcome({self.index}, {self.status!r}, {shown})"
 
 
+class Reduces(Protocol):
+    """How results are reduced: `Reducing`, as it is seen from here."""
+
+    def begin(self) -> Any:
+        """Return what takes results and knows nothing yet."""
+
+    def take(self, reduction: Any, positions: Sequence[int], result: BatchResult) -> None:
+        """Let it see the results of calls, but those that failed."""
+
+    def reduced(self, positions: Sequence[int], result: BatchResult) -> Any:
+        """Return what is to travel in place of the values of `result`."""
+
+    def ended(self, reduction: Any, n: int, failed: dict[int, Outcome]) -> Any:
+        """Return what stands in place of `n` results, of which some failed."""
+
+
 @dataclass(slots=True)
 class Batch:
     """Tasks that are dispatched in one piece.
@@ -94,7 +110,8 @@ class Batch:
     timeout : float, optional
         Seconds the batch may take.
     reducing : Reducing, optional
-        Reduces results that would have to leave the process in which they were computed.
+        Reduces results that would have to leave the process in which they were computed, and those
+        of a whole chunk, which may be too many to be held.
     """
 
     positions: Sequence[int]
@@ -105,7 +122,7 @@ class Batch:
     stop: bool = False
     timed: bool = False
     timeout: float | None = None
-    reducing: Callable[[Sequence[int], BatchResult], Any] | None = None
+    reducing: Reduces | None = None
 
     def __len__(self) -> int:
         return len(self.positions)
@@ -188,6 +205,8 @@ def nested(inside: Nesting) -> Iterator[None]:
 
 
 # Whatever else a task raises is its own failure, SystemExit included: the same on every engine.
+_PIECE_SECONDS = 0.05
+_MOST_IN_PIECE = 100_000
 _FOR_THE_RUN = (KeyboardInterrupt, TaskStopped)
 _UNFINISHED = frozenset(check.UNFINISHED_TYPES)
 
@@ -205,13 +224,14 @@ def run_batch(batch: Batch) -> BatchResult:
     started = perf_counter()
     result = BatchResult()
     stops: Stops | None = getattr(here, "stops", None)
+    run_calls = _run_calls if batch.reducing is None or not batch.whole else _run_in_pieces
     if stops is None:
-        _run_calls(batch, result)
+        run_calls(batch, result)
     else:
         was_open = stops.close()  # a run inside a task of another one
         try:
             stops.open()
-            _run_calls(batch, result)
+            run_calls(batch, result)
         finally:
             stops.close()
             if was_open:
@@ -261,6 +281,38 @@ def _run_calls(batch: Batch, result: BatchResult) -> None:
                     result.failed_tasks.append(task)
                 if batch.stop:
                     break
+
+
+def _run_in_pieces(batch: Batch, result: BatchResult) -> None:
+    """Make the calls of a whole chunk and reduce their results as they come."""
+    reducing, tasks = batch.reducing, batch.tasks
+    if reducing is None or not isinstance(tasks, Sequence):
+        _run_calls(batch, result)
+        return
+    try:
+        reduction = reducing.begin()
+        failed: dict[int, Outcome] = {}
+        start, size = 0, 1
+        while start < len(tasks):
+            rows = slice(start, start + size)
+            piece = replace(batch, positions=batch.positions[rows], tasks=tasks[rows])
+            part, begun = BatchResult(), perf_counter()
+            _run_calls(piece, part)
+            reducing.take(reduction, piece.positions, part)
+            failed |= {start + offset: part.values[offset] for offset in part.failures}
+            start += len(part.values)
+            if batch.stop and failed:
+                break
+            if perf_counter() - begun < _PIECE_SECONDS:
+                size = min(8 * size, _MOST_IN_PIECE)
+            elif size > 1:
+                size //= 2
+        result.values = reducing.ended(reduction, start, failed)
+        result.failures = sorted(failed)
+    except _FOR_THE_RUN:
+        raise
+    except Exception:  # noqa: BLE001  # of a reducer: met again where it is the run's, with all results
+        _run_calls(batch, result)
 
 
 def _run_loop(batch: Batch, calls: Calls, result: BatchResult) -> bool:

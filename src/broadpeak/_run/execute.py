@@ -30,10 +30,11 @@ from broadpeak._run.options import (
     Settings,
     shows_options,
 )
+from broadpeak._run.parquet import CallNumbers, KeyLabels, sink_of
 from broadpeak._run.progress import ProgressBar, progress_bar
 from broadpeak._run.reducing import ReducedResults, Reducing
 from broadpeak._run.registry import create, is_serial
-from broadpeak._run.sinks import ChunkResults, Finished, KeptResults, ResultList, Sink
+from broadpeak._run.sinks import ChunkResults, Finished, ResultList, Sink, close_sink
 from broadpeak._run.spanqueue import SpanQueue, left_of
 from broadpeak._run.stored import StoredResults, open_stored
 from broadpeak._run.storedkept import Identity, StoredKept, open_kept
@@ -104,6 +105,11 @@ def execute(
     keep : Reducer, optional
         `broadpeak.top`, `bottom`, `histogram` or your own `types.Reducer`: takes results as they
         arrive, and none but what it keeps is held. Not with `merge_func`.
+    to : path, optional
+        A file that ends in ``.parquet``: every result becomes a row of it, in task order, beside
+        its labels, and none is held. Results must be numbers, flags, texts or dates, or several of
+        these by name (mapping, Series, named tuple). The file gets its name when it is complete;
+        one that was there is replaced. Not with `merge_func`. Needs pyarrow.
     show_progress : bool, optional
         Default: only on a terminal or in a notebook, not inside another run.
     pbar_kwargs : mapping, optional
@@ -129,7 +135,8 @@ def execute(
         Save every result to this file as soon as it is computed. The same call, of the same
         function with the same arguments, reads back what is finished and runs only the rest, which
         is all that callbacks see. Each task is dispatched and saved by itself (0.1 ms): for many
-        quick tasks use ``distribute="chunks"``. An iterator of tasks is read into a list first.
+        quick tasks use ``distribute="chunks"``. With `keep` only what is kept is saved, and which
+        tasks that is made of. An iterator of tasks is read into a list first.
     store_key : str, optional
         A string that stands for the code of the function and all that it refers to, where these
         cannot be followed or do not matter. Calls are then told apart by the function's name, the
@@ -141,7 +148,7 @@ def execute(
     -------
     object
         The merged results, or the list of results in task order. `NoResult`s are left out. With
-        `keep`, what is kept.
+        `keep`, what is kept; with `to` alone, the path of the file.
 
     Raises
     ------
@@ -221,34 +228,44 @@ def run(
     """
     if keys is not None and not isinstance(keys, pd.Index):
         keys = as_keys_index(check.labels("keys", keys, "be a list of labels, one a task"))
-    task_run = TaskRun(
-        tasks,
-        settings,
-        keys=keys,
-        size=size,
-        label=label or partial(_label_of, keys),  # no method: a cycle would keep the results
-        names=names,
-        weights=weights,
-        passthrough=passthrough,
-        bar=bar,
-    )
-    if settings.pre_execute_func is not None:
-        task_run.call("pre_execute")  # what it changes counts in the key of a stored run
     record = settings.on_error == "record"
-    if sink is None and settings.keep is not None:
-        sink = KeptResults(settings.keep, pd.Index if keys is None else keys.__getitem__)
-    elif sink is None:
-        sink = ResultList(record=record)
-    if settings.post_chunk_func is not None:
-        sink = task_run.open_results = ChunkResults(sink, record=record)
-    if settings.store is None and not settings.cache_chunks:
-        return task_run.merged(task_run.perform(sink), by_name)
-    if getattr(sink, "kept", None) is not None:
-        tasks = task_run.tasks
-        with open_kept(settings, tasks, sink, identity=identity, weights=weights) as kept:
-            return task_run.merged(task_run.perform(kept, kept), by_name)
-    with open_stored(settings, task_run.tasks, sink, keys, label) as stored:
-        return task_run.merged(task_run.perform(stored, stored), by_name)
+    try:
+        task_run = TaskRun(
+            tasks,
+            settings,
+            keys=keys,
+            size=size,
+            label=label or partial(_label_of, keys),  # no method: a cycle would keep the results
+            names=names,
+            weights=weights,
+            passthrough=passthrough,
+            bar=bar,
+        )
+        if settings.pre_execute_func is not None:
+            task_run.call("pre_execute")  # what it changes counts in the key of a stored run
+        if sink is None and (settings.keep is not None or settings.to is not None):
+            at = pd.Index if keys is None else keys.__getitem__
+            sink = sink_of(settings, at, CallNumbers if keys is None else partial(KeyLabels, keys))
+        elif sink is None:
+            sink = ResultList(record=record)
+        if settings.post_chunk_func is not None:
+            sink = task_run.open_results = ChunkResults(sink, record=record)
+        if settings.store is None and not settings.cache_chunks:
+            return task_run.merged(task_run.perform(sink), by_name)
+        if getattr(sink, "kept", None) is not None:
+            with open_kept(
+                settings,
+                task_run.tasks,
+                sink,
+                identity=identity,
+                weights=weights,
+                n_workers=task_run.n_workers,
+            ) as kept:
+                return task_run.merged(task_run.perform(kept, kept), by_name)
+        with open_stored(settings, task_run.tasks, sink, keys, label) as stored:
+            return task_run.merged(task_run.perform(stored, stored), by_name)
+    finally:
+        close_sink(sink)
 
 
 class TaskRun:
@@ -299,6 +316,11 @@ class TaskRun:
         self._n_failed = 0
         self._failure: Outcome | None = None  # of the lowest position
         self._failed_task: Task | None = None
+
+    @property
+    def n_workers(self) -> int:
+        """How many batches run at a time."""
+        return self._engine.n_workers
 
     # --- callbacks and templates --------------------------------------------------------------
 
@@ -371,10 +393,14 @@ class TaskRun:
         return sink.finish(n_tasks)
 
     def _reducing(self, sink: Sink) -> Reducing | None:
-        """Return what reduces results in workers, where `sink` takes them so."""
+        """Return what reduces results where they are computed, if `sink` takes them so."""
         reducing: Reducing | None = getattr(sink, "reducing", None)
-        leaves_process = getattr(self._engine, "pickles", False)
-        return reducing if leaves_process and reducing is not None and reducing.travels() else None
+        if reducing is None:
+            return None
+        if getattr(self._engine, "pickles", False):
+            return reducing if reducing.travels() else None
+        # In this process a batch is soon here: only chunks may have more results than can be held.
+        return reducing if self._settings.distribute == "chunks" else None
 
     def _made_queue(self, sink: Sink, stored: StoredResults | StoredKept | None) -> Any:
         """Return the queue of what is left to run."""

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from broadpeak._core.spans import Spans
+from broadpeak._core.spans import PositionSpans
 from broadpeak._run.keeping import Best, Bins, Kept, OneFigure, Part, Tallies, figures_of
 from broadpeak._run.looped import ResultColumns
 from broadpeak._run.reducing import leaf_size
@@ -47,7 +47,7 @@ def to_plain(reducer: Reducer, parts: Sequence[Part]) -> dict[str, Any]:
     return {"kind": "own", "pieces": pieces}
 
 
-def from_plain(reducer: Reducer, state: Any, tasks: Spans, size: int | None) -> list[Part]:
+def from_plain(reducer: Reducer, state: Any, tasks: PositionSpans, size: int | None) -> list[Part]:
     """Return the parts that `to_plain` was given.
 
     Parameters
@@ -56,7 +56,7 @@ def from_plain(reducer: Reducer, state: Any, tasks: Spans, size: int | None) -> 
         What it is a state of.
     state : object
         What was read.
-    tasks : Spans
+    tasks : PositionSpans
         Whose results it is made of.
     size : int, optional
         How many combinations there are where a task stands for several; None where it is one.
@@ -73,18 +73,20 @@ def from_plain(reducer: Reducer, state: Any, tasks: Spans, size: int | None) -> 
     else:
         _check(state["kind"] == "own")
         parts = [_piece(reducer, *piece) for piece in state["pieces"]]
-        covered = Spans()
+        covered = PositionSpans()
         for part in parts:
-            _check(part.span is not None and not covered.common(Spans([part.span])))
+            _check(part.span is not None and not covered.common(PositionSpans([part.span])))
             covered.add(part.span or range(0))
-        _check(covered == tasks if size is None else not covered.minus(Spans([range(size)])))
+        _check(
+            covered == tasks if size is None else not covered.minus(PositionSpans([range(size)]))
+        )
     most = len(tasks) if size is None else size
     _check(sum(part.n for part in parts) <= most)
     for part in parts:
         if isinstance(part.state, Kept):
             n_inner = 1 if part.labels is None else max(len(part.labels), 1)
             calls = part.state.positions // n_inner
-            inside = tasks if size is None else Spans([range(size)])
+            inside = tasks if size is None else PositionSpans([range(size)])
             _check(inside.covers(calls))
     return [part for part in parts if part.n or part.span is not None]
 

@@ -11,12 +11,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import Any, Final, TypeAlias, cast
 
 import cloudpickle
 import numpy as np
-import pandas as pd
 
 from broadpeak._core.aliases import Index
 from broadpeak._run.batches import BatchResult, Outcome
@@ -33,10 +31,9 @@ from broadpeak._run.keeping import (
     other_entries,
     same_labels,
 )
-from broadpeak._run.looped import ResultColumns
-from broadpeak.types import IntArray, NoResult, Reducer
+from broadpeak._run.stretches import Piece, Positions, between, length, rows_of, stretches, together
+from broadpeak.types import NoResult, Reducer
 
-Positions: TypeAlias = "Sequence[int] | IntArray"
 _Node: TypeAlias = "tuple[int, Any]"  # how many results, and their state
 
 _BLOCK: Final = 1024  # results that `add_many` of a user gets at a time
@@ -68,6 +65,9 @@ class ReducedResults:
 
     def __getitem__(self, offset: int) -> Outcome:
         return self.failed[offset]
+
+    def __setitem__(self, offset: int, outcome: Outcome) -> None:
+        self.failed[offset] = outcome
 
 
 class Reducing:
@@ -104,18 +104,31 @@ class Reducing:
             return False
         return True
 
-    def __call__(self, positions: Sequence[int], result: BatchResult) -> ReducedResults:
+    def reduced(self, positions: Sequence[int], result: BatchResult) -> ReducedResults:
         """Return what is to travel in place of the values of `result`."""
+        values, reduction = result.values, self.begin()
+        self.take(reduction, positions, result)
+        return self.ended(
+            reduction, len(values), {offset: values[offset] for offset in result.failures}
+        )
+
+    def begin(self) -> Reduction:
+        """Return what takes results and knows nothing yet."""
+        return reduction_of(self.reducer)
+
+    def take(self, reduction: Reduction, positions: Sequence[int], result: BatchResult) -> None:
+        """Let `reduction` see the values of `result`, but those that failed."""
         values = result.values
-        failed = {offset: values[offset] for offset in result.failures}
-        n = len(values)
-        positions = positions[:n]
-        if failed:
-            good = [offset for offset in range(n) if offset not in failed]
+        positions = positions[: len(values)]
+        if result.failures:
+            failed = set(result.failures)
+            good = [offset for offset in range(len(values)) if offset not in failed]
             positions = [positions[offset] for offset in good]
             values = [values[offset] for offset in good]
-        reduction = reduction_of(self.reducer)
         self.put(reduction, positions, values)
+
+    def ended(self, reduction: Reduction, n: int, failed: dict[int, Outcome]) -> ReducedResults:
+        """Return what stands in place of `n` results, of which some failed."""
         return ReducedResults(n, reduction.parts(), failed)
 
     def put(self, reduction: Reduction, positions: Positions, values: Any) -> None:
@@ -227,13 +240,13 @@ class OrderedReduction(Reduction):
         super().__init__(reducer)
         self._size = leaf_size(reducer)
         self._nodes: dict[int, tuple[int, _Node]] = {}  # first leaf -> leaves, their node
-        self._open: dict[int, list[tuple[int, Any]]] = {}  # block -> first position, its results
+        self._open: dict[int, list[Piece]] = {}  # block -> first position, its results
 
     def put(self, positions: Positions, values: Any) -> None:
         """Take the results of calls; some may be `NoResult`."""
         if isinstance(values, (tuple, Iterator)):
             values = list(values)
-        for first, part in _stretches(positions, values):
+        for first, part in stretches(positions, values):
             self._put_stretch(first, part)
 
     def put_many(self, positions: Positions, values: Values | OneFigure) -> None:
@@ -263,7 +276,7 @@ class OrderedReduction(Reduction):
             for first, (leaves, (n, state)) in self._nodes.items()
         ]
         found += [
-            Part(values, 0, None, range(first, first + _length(values)), is_raw=True)
+            Part(values, 0, None, range(first, first + length(values)), is_raw=True)
             for pieces in self._open.values()
             for first, values in pieces
         ]
@@ -281,60 +294,56 @@ class OrderedReduction(Reduction):
 
     def _put_stretch(self, first: int, values: Any) -> None:
         """Take the results of calls that follow one another."""
-        size, n = self._size, _length(values)
-        self.n += n
+        size, n = self._size, length(values)
+        n_dropped = 0
         if isinstance(values, list):
-            self.n -= sum(value is NoResult for value in values)
+            n_dropped = list(map(id, values)).count(id(NoResult))
+        self.n += n - n_dropped
         if size == 1:
-            self._add_all(first, self._leaves(first, values))
+            self._add_singles(first, rows_of(values), is_whole=not n_dropped)
             return
         at = 0
         while at < n:
             block, start = divmod(first + at, size)
             count = min(size - start, n - at)
             pieces = self._open.setdefault(block, [])
-            pieces.append((first + at, _between(values, at, at + count)))
-            if sum(_length(piece) for _, piece in pieces) == size:
+            pieces.append((first + at, between(values, at, at + count)))
+            if sum(length(piece) for _, piece in pieces) == size:
                 del self._open[block]
                 self._add(block, 1, self._leaf(pieces))
             at += count
 
-    def _leaves(self, first: int, values: Any) -> list[_Node]:
-        """Return the node of every single result."""
-        reducer, rows = self.reducer, _rows(values)
-        start, add = reducer.start, reducer.add
-        return [
-            (1, add(start(), position, value)) if value is not NoResult else _EMPTY
-            for position, value in enumerate(rows, first)
-        ]
-
-    def _leaf(self, pieces: list[tuple[int, Any]]) -> _Node:
+    def _leaf(self, pieces: list[Piece]) -> _Node:
         """Return the node of the results of a block."""
-        pieces.sort(key=_first)
-        positions = np.concatenate(
-            [np.arange(first, first + _length(values)) for first, values in pieces]
-        )
-        values = _together([values for _, values in pieces])
-        if isinstance(values, list) and id(NoResult) in map(id, values):
-            is_there = [value is not NoResult for value in values]
-            positions = positions[is_there]
-            values = [value for value in values if value is not NoResult]
+        positions, values = together(pieces)
         if not len(positions):
             return _EMPTY
         return len(positions), add_many(self.reducer, self.reducer.start(), positions, values)
 
-    def _add_all(self, first: int, nodes: list[_Node]) -> None:
-        """Add leaves that follow one another."""
-        at, n, join = 0, len(nodes), self._joined
+    def _add_singles(self, first: int, values: Sequence[Any], *, is_whole: bool) -> None:
+        """Add the results of calls that follow one another, each of which is a leaf."""
+        start, add, join = self.reducer.start, self.reducer.add, self.reducer.merge
+        at, n = 0, len(values)
         while at < n:
             number = first + at
             count = 1 << (n - at).bit_length() - 1  # as many as form one node
             if number:
                 count = min(count, number & -number)
-            level = nodes[at : at + count]
-            while len(level) > 1:
-                level = list(map(join, level[::2], level[1::2]))
-            self._add(number, count, level[0])
+            rows = enumerate(values[at : at + count], number)
+            if is_whole:  # no node needs to say how many results it has
+                states = [add(start(), position, value) for position, value in rows]
+                while len(states) > 1:
+                    states = list(map(join, states[::2], states[1::2]))
+                node = count, states[0]
+            else:
+                level = [
+                    _EMPTY if value is NoResult else (1, add(start(), position, value))
+                    for position, value in rows
+                ]
+                while len(level) > 1:
+                    level = list(map(self._joined, level[::2], level[1::2]))
+                node = level[0]
+            self._add(number, count, node)
             at += count
 
     def _add(self, first: int, leaves: int, node: _Node) -> None:
@@ -363,65 +372,3 @@ def reduction_of(reducer: Reducer) -> Reduction:
 def leaf_size(reducer: Reducer) -> int:
     """Return how many results a reducer of a user gets at a time."""
     return _BLOCK if hasattr(reducer, "add_many") else 1
-
-
-def _first(piece: tuple[int, Any]) -> int:
-    return piece[0]
-
-
-def _stretches(positions: Positions, values: Any) -> Iterator[tuple[int, Any]]:
-    """Yield the first position and the results of calls that follow one another."""
-    n = _length(values)
-    if isinstance(positions, range) and positions.step == 1:
-        if n:
-            yield positions.start, values
-        return
-    numbers = np.asarray(positions[:n], dtype=np.int64)
-    edges = [0, *(np.flatnonzero(np.diff(numbers) != 1) + 1).tolist(), n] if n else []
-    for start, stop in pairwise(edges):
-        yield int(numbers[start]), _between(values, start, stop)
-
-
-def _length(values: Any) -> int:
-    if isinstance(values, dict):
-        return len(next(iter(values.values())))
-    return len(values.figures) if isinstance(values, OneFigure) else len(values)
-
-
-def _between(values: Any, start: int, stop: int) -> Any:
-    """Return some of many results."""
-    if start == 0 and stop == _length(values):
-        return values
-    if isinstance(values, dict):
-        return {name: column[start:stop] for name, column in values.items()}
-    if isinstance(values, OneFigure):
-        return OneFigure(values.figures[start:stop], values.labels)
-    return values.iloc[start:stop] if isinstance(values, pd.DataFrame) else values[start:stop]
-
-
-def _together(pieces: list[Any]) -> Any:
-    """Return results that came in pieces as one."""
-    first = pieces[0]
-    if len(pieces) == 1:
-        return first
-    kinds = set(map(type, pieces))
-    if kinds == {np.ndarray} and len({piece.dtype for piece in pieces}) == 1:
-        return np.concatenate(pieces)
-    if kinds == {dict} and len({tuple(piece) for piece in pieces}) == 1:
-        return {name: np.concatenate([piece[name] for piece in pieces]) for name in first}
-    if kinds == {OneFigure}:
-        return OneFigure(np.concatenate([piece.figures for piece in pieces]), first.labels)
-    if kinds == {ResultColumns}:
-        return first.joined(pieces)
-    return [row for piece in pieces for row in _rows(piece)]
-
-
-def _rows(values: Any) -> Sequence[Any]:
-    """Return many results one by one, as single calls return them."""
-    if isinstance(values, OneFigure):
-        values = values.figures
-    if isinstance(values, (dict, pd.DataFrame)):
-        names = list(values)
-        columns = (np.asarray(values[name]).tolist() for name in names)
-        return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
-    return values if isinstance(values, list) else values.tolist()

@@ -31,6 +31,7 @@ from broadpeak._run.batches import (
     Batch,
     BatchResult,
     Outcome,
+    Reduces,
     lost,
     nested,
     run_batch,
@@ -116,6 +117,11 @@ def serve(
     del batch  # what it holds may be as large as its results
     for offset in result.failures:
         _make_portable(result, offset)
+    if hasattr(result.values, "parts"):  # it is reduced
+        try:
+            return _dumps(result, mark)
+        except BaseException as error:  # noqa: BLE001  # pickle raises whatever objects raise
+            return _dumps(lost("failed", _not_plain(error)), mark)
     if reducing is not None and len(result.values):
         reduced = _reduced(positions, result, reducing)
         if reduced is not None:
@@ -128,8 +134,15 @@ def serve(
         return _dumps(result, mark)
 
 
+def _not_plain(error: BaseException) -> EngineError:
+    return EngineError(
+        "The state of a reducer must be picklable to leave a worker process, got "
+        f"{described(error)}. Hold plain values in it, or pass engine='threadpool' or 'serial'."
+    )
+
+
 def _reduced(
-    positions: Sequence[int], result: BatchResult, reducing: Callable[..., Any]
+    positions: Sequence[int], result: BatchResult, reducing: Reduces
 ) -> BatchResult | None:
     """Return `result` with its values reduced; None if the reducer raises an error.
 
@@ -137,7 +150,7 @@ def _reduced(
     """
     begun = perf_counter()
     try:
-        values = reducing(positions, result)
+        values = reducing.reduced(positions, result)
     except BaseException:  # noqa: BLE001  # reducers of users may raise anything
         return None
     return replace(result, values=values, seconds=result.seconds + perf_counter() - begun)

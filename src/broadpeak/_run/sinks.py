@@ -50,7 +50,8 @@ class Sink(Protocol):
     Results come in any order, batch by batch; each task is put, or fails, at most once. One that
     `takes_arrays` may get the results of a compiled loop as they are, and one that has a
     `Reducing` by the name `reducing` may get `ReducedResults` from workers. A sink that
-    returns anything but a list of one result a task has nothing that could be merged.
+    returns anything but a list of one result a task has nothing that could be merged. One that
+    has a method `close` gives up there what it has not completed; it is called however a run ends.
     """
 
     def put(self, positions: Sequence[int], values: Sequence[object], seconds: float) -> None:
@@ -65,6 +66,13 @@ class Sink(Protocol):
 
     def finish(self, n_tasks: int) -> Finished:
         """Return what the run of `n_tasks` tasks returns, and which tasks it covers."""
+
+
+def close_sink(sink: Sink | None) -> None:
+    """Let `sink` give up what it has not completed."""
+    close = getattr(sink, "close", None)
+    if close is not None:
+        close()
 
 
 class ResultList:
@@ -154,7 +162,7 @@ class KeptResults:
     takes_arrays = True
 
     def __init__(self, reducer: Reducer, labels: Callable[[IntArray], Index]) -> None:
-        self._reducer, self._labels = reducer, labels
+        self.reducer, self._labels = reducer, labels
         self._reduction = reduction_of(reducer)
         self.reducing = Reducing(reducer)
 
@@ -187,14 +195,9 @@ class KeptResults:
         """The sink that reduces, as of every sink in front of it."""
         return self
 
-    @property
-    def reducer(self) -> Reducer:
-        """What to keep."""
-        return self._reducer
-
     def forget(self) -> None:
         """Begin anew."""
-        self._reduction = reduction_of(self._reducer)
+        self._reduction = reduction_of(self.reducer)
 
     def labels_of(self, positions: IntArray) -> Index:
         """Return the labels of what is kept."""
@@ -213,10 +216,10 @@ class KeptResults:
         state, inner = self._reduction.state(), self._reduction.labels
         if n_tasks and not self._reduction.n:
             return Finished([], np.empty(0, dtype=np.int64))
-        kept = kept_positions(self._reducer, state)
+        kept = kept_positions(self.reducer, state)
         if kept is not None and inner is not None:
             kept = kept // max(len(inner), 1)
-        return Finished(finished(self._reducer, state, self.labels_of), kept)
+        return Finished(finished(self.reducer, state, self.labels_of), kept)
 
 
 class ChunkResults:
@@ -250,6 +253,10 @@ class ChunkResults:
     def finish(self, n_tasks: int) -> Finished:
         """Return what the next sink returns."""
         return self._inner.finish(n_tasks)
+
+    def close(self) -> None:
+        """Give up what the next sink has not completed."""
+        close_sink(self._inner)
 
     def taken(self, positions: Sequence[int]) -> list[object]:
         """Return the results of a chunk that is done, and hold them no longer."""

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from itertools import chain
 from typing import Any, Protocol
 
-from broadpeak._core.spans import Spans
+from broadpeak._core.spans import PositionSpans
 from broadpeak._run.batches import Batch
 from broadpeak._run.calls import Task
 from broadpeak._run.chunks import Chunk
@@ -24,7 +24,9 @@ _MOST_LISTED = 2000  # positions of a list that are looked at in one go
 class Stretches(Protocol):
     """Says which tasks are for this run, where several processes share it."""
 
-    def claim_span(self, wanted: Spans, *, whole: bool) -> tuple[Spans, Spans]:
+    def claim_span(
+        self, wanted: PositionSpans, *, whole: bool
+    ) -> tuple[PositionSpans, PositionSpans]:
         """Claim the first of `wanted`, with `whole` all of them.
 
         Returns which are for this run, and which are finished already. What is in neither is left
@@ -56,35 +58,35 @@ class SpanQueue(TaskQueue):
         self._offered: deque[tuple[range, OpenChunk]] = deque()  # were away, and are for this run
         self._spans_away: list[tuple[range, OpenChunk]] = []
 
-    def away(self) -> Spans:  # type: ignore[override]
+    def away(self) -> PositionSpans:  # type: ignore[override]
         """Return the tasks that were due but belong to another run."""
-        return Spans(one for one, _ in self._spans_away)
+        return PositionSpans(one for one, _ in self._spans_away)
 
-    def arrived(self, positions: Spans) -> None:  # type: ignore[override]
+    def arrived(self, positions: PositionSpans) -> None:  # type: ignore[override]
         """Note that some tasks are finished; those that were away are so no longer."""
         for one, chunk in self._taken_back(positions):
             chunk.left -= len(one)
         self._close_finished()
 
-    def offer(self, positions: Spans) -> None:  # type: ignore[override]
+    def offer(self, positions: PositionSpans) -> None:  # type: ignore[override]
         """Give out tasks that were away: this run is to run them after all."""
         offered = self._taken_back(positions)
         self._offered.extend(offered)
         if self.n_left is not None:
             self.n_left += sum(len(one) for one, _ in offered)
 
-    def append(self, positions: Spans) -> None:
+    def append(self, positions: PositionSpans) -> None:
         """Give out tasks that were finished, and lost again."""
         more = [Chunk(at, one) for at, one in enumerate(positions.ranges(), self._n_planned)]
         self._n_planned += len(more)
         self._chunks = chain(self._chunks, more)
 
-    def _taken_back(self, positions: Spans) -> list[tuple[range, OpenChunk]]:
+    def _taken_back(self, positions: PositionSpans) -> list[tuple[range, OpenChunk]]:
         """Return what was away and is among `positions`; it is away no longer."""
         found: list[tuple[range, OpenChunk]] = []
         rest: list[tuple[range, OpenChunk]] = []
         for one, chunk in self._spans_away:
-            own = Spans([one])
+            own = PositionSpans([one])
             found += [(part, chunk) for part in own.common(positions).ranges()]
             rest += [(part, chunk) for part in own.minus(positions).ranges()]
         self._spans_away = rest
@@ -129,13 +131,13 @@ class SpanQueue(TaskQueue):
         positions = chunk.positions
         end = None if whole or isinstance(positions, range) else chunk.taken + _MOST_LISTED
         seen = positions[chunk.taken : end]
-        wanted = Spans.of(seen)
+        wanted = PositionSpans.of(seen)
         granted, done = self._stretches.claim_span(wanted, whole=whole)
         if isinstance(seen, range):
             # Up to the end of what was granted, or all of it: what is beyond comes next time.
             stop = seen.stop if whole or not granted else granted.ranges()[-1].stop
             n_seen = stop - seen.start
-            wanted = Spans([seen[:n_seen]])
+            wanted = PositionSpans([seen[:n_seen]])
             self._pieces.extend(granted.ranges())
         else:
             n_seen = len(seen)
@@ -161,7 +163,7 @@ class _Unused:
         raise NotImplementedError
 
 
-def _in_order(positions: Sequence[int], granted: Spans) -> list[range]:
+def _in_order(positions: Sequence[int], granted: PositionSpans) -> list[range]:
     """Return which of `positions` are `granted`, as stretches in their order."""
     pieces: list[range] = []
     for position in positions:
@@ -174,14 +176,14 @@ def _in_order(positions: Sequence[int], granted: Spans) -> list[range]:
     return pieces
 
 
-def left_of(chunks: Sequence[Chunk], done: Spans, *, listed: bool) -> list[Chunk]:
+def left_of(chunks: Sequence[Chunk], done: PositionSpans, *, listed: bool) -> list[Chunk]:
     """Return the chunks of which some tasks are not finished, and of each no more than needed.
 
     Parameters
     ----------
     chunks : sequence of Chunk
         All of them.
-    done : Spans
+    done : PositionSpans
         What is finished.
     listed : bool
         Callbacks are shown what is left, task by task.
@@ -192,7 +194,7 @@ def left_of(chunks: Sequence[Chunk], done: Spans, *, listed: bool) -> list[Chunk
         if isinstance(positions, list):
             left.append([position for position in positions if position not in done])
             continue
-        unfinished = Spans([positions]).minus(done)
+        unfinished = PositionSpans([positions]).minus(done)
         parts = unfinished.ranges()
         if len(parts) > 1 and not listed:  # what is finished between them is passed over
             left.append(range(parts[0].start, parts[-1].stop))

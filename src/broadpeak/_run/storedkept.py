@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from broadpeak._core.labels import plain
-from broadpeak._core.spans import Spans
+from broadpeak._core.spans import PositionSpans
 from broadpeak._core.threads import nesting
 from broadpeak._run.batches import Outcome
 from broadpeak._run.calls import Task
@@ -37,7 +37,7 @@ from broadpeak._run.stored import (
     search_of,
 )
 from broadpeak._store.claims import Owner
-from broadpeak._store.fingerprint import Fingerprints, fingerprint
+from broadpeak._store.fingerprint import Fingerprints
 from broadpeak._store.keptstate import pack
 from broadpeak._store.spanrows import Growth
 from broadpeak._store.store import Store, open_temporary, storable
@@ -71,12 +71,12 @@ class StoredKept:
         Gets every result at once.
     weights : sequence of int, optional
         How many combinations each task stands for; default 1.
-    at_once : bool
-        Write before the caller sees that a task is finished: callbacks are told.
+    n_workers : int
+        How many tasks run at a time.
 
     Attributes
     ----------
-    found : Spans
+    found : PositionSpans
         The tasks that were finished before.
     reducing : Reducing, optional
         Of the sink.
@@ -90,7 +90,7 @@ class StoredKept:
         sink: Sink,
         *,
         weights: Sequence[int] | None = None,
-        at_once: bool = False,
+        n_workers: int = 1,
     ) -> None:
         self._store, self._sink = store, sink
         kept: KeptResults = sink.kept  # type: ignore[attr-defined]  # of every sink that reduces
@@ -99,7 +99,7 @@ class StoredKept:
         self.takes_arrays: bool = getattr(sink, "takes_arrays", False)
         self.reducing: Reducing | None = getattr(sink, "reducing", None)
         self._n_tasks, self._weights = len(tasks), weights
-        self._at_once = at_once
+        self._n_workers = n_workers
         number = store.begin_kept(
             key,
             name=run_name(tasks),
@@ -112,13 +112,14 @@ class StoredKept:
         self._shares = nesting.get().depth == 0
         self._has_written = False
         self._mark: bytes | None = None  # of the own row
-        self._done = Spans()  # tasks of the own row
+        self._done = PositionSpans()  # tasks of the own row
         self._trials, self._seconds = 0, 0.0  # of the own row, as it will be
-        self._new = Spans()  # tasks whose results are in the state, but not in the row
-        self._mine = Spans()  # claimed, and not in the row
-        self._dropped = Spans()  # were in the state, and could not be written
+        self._new = PositionSpans()  # tasks whose results are in the state, but not in the row
+        self._mine = PositionSpans()  # claimed, and not in the row
+        self._dropped = PositionSpans()  # were in the state, and could not be written
         self._is_sound = True  # the state is that of `_done` and `_new`, and of no others
         self._last, self._cost = 0.0, 0.0  # when it was written, and how long that took
+        self._at_stake = 0.0  # seconds of work that are not written
         self._known = self.found = self._run.done()
         self._news = self.found.copy()
         self._batch, self._n_granted, self._since = 1, 0, perf_counter()
@@ -136,33 +137,35 @@ class StoredKept:
         """Begin anew with the own row as it is in the file."""
         self._kept.forget()
         row = self._run.state_of(self._owner.name)
-        self._done, self._trials, self._seconds = Spans(), 0, 0.0
+        self._done, self._trials, self._seconds = PositionSpans(), 0, 0.0
         if row is not None:
             self._kept.restore(self._parts_of(row))
             self._done, self._trials, self._seconds = row.places, row.trials, row.seconds
         self._is_sound = True
 
-    def claim_span(self, wanted: Spans, *, whole: bool) -> tuple[Spans, Spans]:
+    def claim_span(
+        self, wanted: PositionSpans, *, whole: bool
+    ) -> tuple[PositionSpans, PositionSpans]:
         """Claim the first of `wanted`, with `whole` all of them; return these, and what is done."""
         if not self._shares:
             return wanted.minus(self._known), self._known
         most = self._n_tasks if whole else self._next_batch(len(wanted))
-        granted = self._look(wanted, most)
+        granted = self._look(wanted, most, writes=self._is_due())
         self._n_granted = len(granted)
         return granted, self._known
 
-    def news(self) -> Spans:
+    def news(self) -> PositionSpans:
         """Return what others have finished since the last call."""
-        news, self._news = self._news, Spans()
+        news, self._news = self._news, PositionSpans()
         return news
 
-    def dropped(self) -> Spans:
+    def dropped(self) -> PositionSpans:
         """Return what must be run again: another process had taken it for its own meanwhile."""
         self._write()
-        dropped, self._dropped = self._dropped, Spans()
+        dropped, self._dropped = self._dropped, PositionSpans()
         return dropped.minus(self._known)
 
-    def wait(self, away: Spans) -> tuple[Spans, Spans]:
+    def wait(self, away: PositionSpans) -> tuple[PositionSpans, PositionSpans]:
         """Wait for other processes that work on `away`.
 
         Returns which tasks they have finished, and which nobody works on any more: these are for
@@ -185,27 +188,28 @@ class StoredKept:
             return
         self._is_sound = False  # an error leaves half of them in the state
         self._sink.put(positions, values, seconds)
-        done = Spans.of(positions)
+        done = PositionSpans.of(positions)
         self._new.update(done)
         self._trials += len(done) if self._weights is None else self._weight_of(positions)
         self._seconds += seconds
+        self._at_stake += seconds
         self._is_sound = True
-        if self._at_once or perf_counter() - self._last >= _SHARE * self._cost:
+        if self._is_due():
             self._write()
 
     def fail(self, outcome: Outcome) -> None:
         """Let another process try the task; the reducer hears of it at the end."""
-        self._mine = self._mine.minus(Spans([range(outcome.index, outcome.index + 1)]))
+        self._mine = self._mine.minus(PositionSpans([range(outcome.index, outcome.index + 1)]))
 
     def finish(self, n_tasks: int) -> Finished:
         """Return what the next sink makes of what all processes have kept."""
         if self._has_written:
-            self._look(Spans(), 0, is_last=True)
+            self._look(PositionSpans(), 0, is_last=True)
             if self._known == self._done:  # nobody else has a part in it
                 return self._finished(n_tasks)
             self._mark = self._run.fold(self._owner.name, self._whole, _now())
         self._kept.forget()
-        self._done = Spans()
+        self._done = PositionSpans()
         for one in self._run.states():
             self._kept.restore(self._parts_of(one))
             self._done.update(one.places)
@@ -219,7 +223,7 @@ class StoredKept:
 
     def _finished(self, n_tasks: int) -> Finished:
         self.sync()
-        for position in Spans([range(n_tasks)]).minus(self._done):
+        for position in PositionSpans([range(n_tasks)]).minus(self._done):
             self._sink.fail(Outcome(position, "failed"))
         return self._sink.finish(n_tasks)
 
@@ -231,8 +235,9 @@ class StoredKept:
     def close(self) -> None:
         """Write what is not yet written, also after an error, and release what was claimed."""
         try:
-            if self._is_sound and self._new:
-                self._write()
+            if self._is_sound:
+                with suppress(StoreError):  # an error is on its way already, or all is written
+                    self._write()
         finally:
             self._owner.leave()
             if self._has_written:
@@ -242,47 +247,58 @@ class StoredKept:
                 with suppress(StoreError):
                     self._run.release(self._owner.name)
 
+    def _is_due(self) -> bool:
+        """Return whether to write: it pays for what is at stake, or has not been done for long.
+
+        What took long must not wait for the next result, which may take as long; where many workers
+        give results all the time, writing must not keep this thread from them.
+        """
+        patience = _SHARE * self._cost
+        return (
+            self._at_stake >= patience * self._n_workers or perf_counter() - self._last >= patience
+        )
+
     # --- what is in the store -------------------------------------------------------------------
 
     def _write(self) -> None:
         if self._new:
-            self._look(Spans(), 0)
+            self._look(PositionSpans(), 0)
 
-    def _look(self, wanted: Spans, most: int, *, is_last: bool = False) -> Spans:
+    def _look(
+        self, wanted: PositionSpans, most: int, *, writes: bool = True, is_last: bool = False
+    ) -> PositionSpans:
         """Write what is new, claim the first of `wanted`, and see what others have done."""
-        begun = perf_counter()
-        change = None
-        if self._new or is_last:
+        begun, change, held = perf_counter(), None, self._mine
+        if (self._new and writes) or is_last:
             done = self._done.copy()
             done.update(self._new)
             state = to_plain(self._reducer, self._kept.parts())
             if is_last:
                 self._label(state)
             change = Growth(done, self._trials, self._seconds, state)
-        held = self._mine.minus(self._new)
+            held = held.minus(self._new)
         self._has_written = True
         with self._counting():
             answer = self._run.grow(
                 self._owner.name, self._mark, change, wanted, most, held, _now()
             )
         self._mark = answer.mark
-        self._last = perf_counter()
-        own = self._done
-        if answer.is_kept:
-            self._mine = held
-            self._mine.update(answer.granted)
-            if change is not None:
-                self._cost = self._last - begun
-                own = self._done = change.places
-        else:
+        if not answer.is_kept:
             # While this process was thought dead, its row was joined to another's, or its tasks
             # were run elsewhere. The state cannot be taken apart: what was not written is lost.
             self._dropped.update(self._new)
-            self._mine = Spans()
+            self._mine = PositionSpans()
             self._reload()
-            own = self._done
-        self._new = Spans()
-        self._news.update(answer.done.minus(self._known).minus(own))
+        else:
+            self._mine = held.copy()
+            self._mine.update(answer.granted)
+            if change is not None:
+                self._done = change.places
+                self._last = perf_counter()
+                self._cost = self._last - begun
+        if change is not None or not answer.is_kept:
+            self._new, self._at_stake = PositionSpans(), 0.0
+        self._news.update(answer.done.minus(self._known).minus(self._done))
         self._known = answer.done
         return answer.granted
 
@@ -312,7 +328,7 @@ class StoredKept:
     def _joined(self, rows: list[Growth]) -> Growth:
         """Return what several processes have done as one."""
         together = KeptResults(self._reducer, self._kept.labels_of)
-        tasks = Spans()
+        tasks = PositionSpans()
         for row in rows:
             together.restore(self._parts_of(row))
             tasks.update(row.places)
@@ -355,6 +371,7 @@ def open_kept(
     *,
     identity: Identity | None = None,
     weights: Sequence[int] | None = None,
+    n_workers: int = 1,
 ) -> Iterator[StoredKept]:
     """Yield the sink of a stored run with a reducer in front of `sink`.
 
@@ -365,8 +382,7 @@ def open_kept(
     given = settings.store
 
     def opened(store: Store) -> StoredKept:
-        at_once = settings.post_chunk_func is not None
-        return StoredKept(store, key, tasks, sink, weights=weights, at_once=at_once)
+        return StoredKept(store, key, tasks, sink, weights=weights, n_workers=n_workers)
 
     if given is None:
         with open_temporary(key) as temporary, closing(opened(temporary)) as stored:

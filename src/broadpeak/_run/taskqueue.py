@@ -7,9 +7,9 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
-from typing import Any, Protocol
+from typing import Protocol
 
-from broadpeak._run.batches import Batch, BatchResult
+from broadpeak._run.batches import Batch, Reduces
 from broadpeak._run.calls import Calls, Task
 from broadpeak._run.chunks import Chunk
 from broadpeak.errors import ParamTypeError, broken_rule
@@ -91,7 +91,7 @@ class TaskQueue:
         stop: bool = False,
         timed: bool = False,
         timeout: float | None = None,
-        reducing: Callable[[Sequence[int], BatchResult], Any] | None = None,
+        reducing: Reduces | None = None,
         warmup: bool = False,
         on_open: Callable[[Chunk], object] | None = None,
         on_close: Callable[[Chunk, Sequence[int]], object] | None = None,

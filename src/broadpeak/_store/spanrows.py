@@ -19,7 +19,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, TypeAlias
 
-from broadpeak._core.spans import Spans
+from broadpeak._core.spans import PositionSpans
 from broadpeak._store import claims, codec
 from broadpeak._store.file import NO_DIGESTS, StoreFile, Text, added, digest_of
 from broadpeak._store.rows import Rows, RunRow
@@ -35,7 +35,7 @@ class SpanRow:
     """The row of one process, without its state."""
 
     owner: bytes
-    places: bytes  # packed `Spans`
+    places: bytes  # packed `PositionSpans`
     trials: int  # combinations: a task may stand for several
     seconds: float
     created: bytes
@@ -50,17 +50,17 @@ class SpanRow:
 class Growth(NamedTuple):
     """What a process writes of its work: all that it has done since it began."""
 
-    places: Spans
+    places: PositionSpans
     trials: int
     seconds: float
     state: Any  # plain values and arrays, or what a pickle holds
 
 
-class Known(NamedTuple):
+class KnownRows(NamedTuple):
     """What is known of all rows of a run."""
 
-    rows: dict[bytes, tuple[SpanRow, bytes, Spans]]  # by owner: row, digest, tasks
-    done: Spans  # by all
+    rows: dict[bytes, tuple[SpanRow, bytes, PositionSpans]]  # by owner: row, digest, tasks
+    done: PositionSpans  # by all
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +69,10 @@ class Grown:
 
     is_kept: bool  # whether the own row was as it was left; if not, nothing was written
     mark: bytes | None  # of the own row as it is now, for the next look
-    done: Spans  # tasks that are finished, by anybody
-    granted: Spans = field(default_factory=Spans)  # tasks that are now one's own to run
+    done: PositionSpans  # tasks that are finished, by anybody
+    granted: PositionSpans = field(
+        default_factory=PositionSpans
+    )  # tasks that are now one's own to run
 
 
 Fold: TypeAlias = "Callable[[list[Growth]], Growth]"
@@ -114,7 +116,7 @@ class KeptRun:
     def __init__(self, file: StoreFile, rows: Rows, run: int, *, trust: bool) -> None:
         self._file, self._rows, self._run, self._trust = file, rows, run, trust
 
-    def done(self) -> Spans:
+    def done(self) -> PositionSpans:
         """Return which tasks are finished."""
         return self._file.read(lambda connection: self._known(connection)[1].done)
 
@@ -142,9 +144,9 @@ class KeptRun:
         owner: str,
         mark: bytes | None,
         change: Growth | None,
-        wanted: Spans,
+        wanted: PositionSpans,
         most: int,
-        held: Spans,
+        held: PositionSpans,
         created: bytes,
     ) -> Grown:
         """Write what `owner` has done, and claim more for it, in one step.
@@ -160,7 +162,7 @@ class KeptRun:
         wanted, most
             At most so many of these tasks are claimed: those that are neither finished nor claimed
             by another.
-        held : Spans
+        held : PositionSpans
             What stays claimed.
         created : bytes
             The time.
@@ -189,11 +191,11 @@ class KeptRun:
         self,
         connection: sqlite3.Connection,
         owner: str,
-        known: Known,
-        wanted: Spans,
+        known: KnownRows,
+        wanted: PositionSpans,
         most: int,
-        held: Spans,
-    ) -> Spans:
+        held: PositionSpans,
+    ) -> PositionSpans:
         """Claim the first of `wanted` that are free, and keep the claim on `held`."""
         free = wanted.minus(known.done)
         others = claims.held_by_others(connection, self._run, owner)
@@ -233,7 +235,9 @@ class KeptRun:
                     "DELETE FROM spans WHERE run = ? AND owner = CAST(? AS TEXT)",
                     (self._run, name),
                 )
-            rest = Known({name: row for name, row in known.rows.items() if name in busy}, Spans())
+            rest = KnownRows(
+                {name: row for name, row in known.rows.items() if name in busy}, PositionSpans()
+            )
             encoded = codec.encode(whole.state, trust=self._trust)
             return self._save(connection, head, rest, owner.encode(), whole, encoded, created)
 
@@ -243,7 +247,7 @@ class KeptRun:
         self,
         connection: sqlite3.Connection,
         head: RunRow,
-        known: Known,
+        known: KnownRows,
         owner: bytes,
         change: Growth,
         state: bytes,
@@ -278,13 +282,13 @@ class KeptRun:
         rows = known.rows.values()
         return [(self._whole(connection, head, *found), found[0].created) for found in rows]
 
-    def _known(self, connection: sqlite3.Connection) -> tuple[RunRow, Known]:
+    def _known(self, connection: sqlite3.Connection) -> tuple[RunRow, KnownRows]:
         """Return the rows of the run without their states; none may be damaged or missing."""
         head = self._rows.head(connection, self._run)
         note = KeptNote.of(head)
         limit = 0 if note is None else note.n_tasks
-        done, total, trials = Spans(), NO_DIGESTS, 0
-        rows: dict[bytes, tuple[SpanRow, bytes, Spans]] = {}
+        done, total, trials = PositionSpans(), NO_DIGESTS, 0
+        rows: dict[bytes, tuple[SpanRow, bytes, PositionSpans]] = {}
         query = f"SELECT {_ROW} FROM spans WHERE run = ?"
         for found in connection.execute(query, (self._run,)):
             row, digest, places = self._read(head, limit, found)
@@ -296,9 +300,11 @@ class KeptRun:
         if (total, trials) != (head.total, head.trials):
             got = f"{trials:,} combinations where {head.trials:,} were written"
             raise self._file.damaged(f"{got} in run {head.id}")
-        return head, Known(rows, done)
+        return head, KnownRows(rows, done)
 
-    def _read(self, head: RunRow, limit: int, found: Sequence[Any]) -> tuple[SpanRow, bytes, Spans]:
+    def _read(
+        self, head: RunRow, limit: int, found: Sequence[Any]
+    ) -> tuple[SpanRow, bytes, PositionSpans]:
         owner, places, trials, seconds, created, content, digest = found
         is_plain = (
             type(owner) is Text
@@ -312,13 +318,18 @@ class KeptRun:
             row = SpanRow(bytes(owner), places, trials, seconds, bytes(created), content)
             if row.digest(head.key) == digest:
                 try:
-                    return row, digest, Spans.unpack(places, limit)
+                    return row, digest, PositionSpans.unpack(places, limit)
                 except ValueError as error:
                     raise self._file.damaged(f"{error} in run {head.id}") from error
         raise self._file.damaged(f"a damaged row in run {head.id}")
 
     def _whole(
-        self, connection: sqlite3.Connection, head: RunRow, row: SpanRow, digest: bytes, done: Spans
+        self,
+        connection: sqlite3.Connection,
+        head: RunRow,
+        row: SpanRow,
+        digest: bytes,
+        done: PositionSpans,
     ) -> Growth:
         """Return a row with its state."""
         del digest
@@ -335,9 +346,9 @@ class KeptRun:
         return Growth(done, row.trials, row.seconds, value)
 
 
-def _claimed(keys: Collection[bytes]) -> Spans:
+def _claimed(keys: Collection[bytes]) -> PositionSpans:
     """Return the tasks that claims name; a damaged claim is none."""
-    held = Spans()
+    held = PositionSpans()
     for key in keys:
         if len(key) == _CLAIM.size:
             start, stop = _CLAIM.unpack(key)

@@ -460,7 +460,8 @@ def run_listed(
     name = getattr(shared.func, "__name__", None) or type(shared.func).__name__
     try:
         _check_options(settings)
-        found = _tried(calls, name, params, settings.keep, insists=insists)
+        reducer = settings.keep if settings.to is None else None  # else every result is wanted
+        found = _tried(calls, name, params, reducer, insists=insists)
         return run(found, passthrough=(UnequalListError,))
     except (NotListable, UnequalListError) as why:  # what ran so far is not to be trusted, either
         if insists:
