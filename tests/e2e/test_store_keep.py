@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""`keep=` beside `store=`: what a reducer keeps is durable, each task is in it once, and resumes."""
+"""`keep=` beside `store=`: what a reducer keeps is durable, and every task is in it once."""
 
 import random
 import sqlite3
@@ -226,7 +226,7 @@ def test_no_result_is_finished_too(tmp_path):
     assert first["n"] == 4
     assert exactly(sweep(Param(range(9)), 1)) == exactly(first)
     assert func.n == 4
-    with pytest.raises(bp.errors.NoResultsError):
+    with pytest.raises(bp.errors.NoResultsError, match=r"from all 2"):
         bp.parameterized(lambda a: bp.NoResult, keep=bp.top(1), store=tmp_path / "a.db")(
             Param([1, 2])
         )
@@ -612,7 +612,7 @@ def test_what_took_long_is_written_at_once_and_what_is_quick_is_written_seldom(
 
 def test_what_is_new_is_written_when_a_run_ends_with_an_error(tmp_path):
     path = tmp_path / "a.db"
-    with pytest.raises(bp.errors.TaskError):
+    with pytest.raises(bp.errors.TaskError, match=r"a=7"):
         bp.parameterized(lambda a: 1 / (a - 7), keep=bp.top(2), store=path)(Param(range(9)))
     assert bp.Store(path).runs()["trials"].tolist() == [7]
 
@@ -742,6 +742,10 @@ def _ask(path):
     return bp.parameterized(score, keep=bp.top(5), store=path)(Param(range(40)), 1)
 
 
+TWICE = """INSERT INTO spans
+SELECT run, 'y', places, trials, seconds, created, content, digest, state FROM spans"""
+
+
 @pytest.mark.parametrize(
     "sql",
     [
@@ -758,8 +762,7 @@ def _ask(path):
         "UPDATE spans SET content = zeroblob(16)",
         "UPDATE spans SET digest = zeroblob(16)",
         "UPDATE runs SET trials = trials + 1",
-        "INSERT INTO spans SELECT run, 'y', places, trials, seconds, created, content, digest,"
-        " state FROM spans",
+        TWICE,
         "PRAGMA user_version = 2",
     ],
 )

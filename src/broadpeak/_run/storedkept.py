@@ -150,7 +150,7 @@ class StoredKept:
         if not self._shares:
             return wanted.minus(self._known), self._known
         most = self._n_tasks if whole else self._next_batch(len(wanted))
-        granted = self._look(wanted, most)
+        granted = self._look(wanted, most, writes=self._is_due())
         self._n_granted = len(granted)
         return granted, self._known
 
@@ -264,41 +264,41 @@ class StoredKept:
         if self._new:
             self._look(PositionSpans(), 0)
 
-    def _look(self, wanted: PositionSpans, most: int, *, is_last: bool = False) -> PositionSpans:
+    def _look(
+        self, wanted: PositionSpans, most: int, *, writes: bool = True, is_last: bool = False
+    ) -> PositionSpans:
         """Write what is new, claim the first of `wanted`, and see what others have done."""
-        begun = perf_counter()
-        change = None
-        if self._new or is_last:
+        begun, change, held = perf_counter(), None, self._mine
+        if (self._new and writes) or is_last:
             done = self._done.copy()
             done.update(self._new)
             state = to_plain(self._reducer, self._kept.parts())
             if is_last:
                 self._label(state)
             change = Growth(done, self._trials, self._seconds, state)
-        held = self._mine.minus(self._new)
+            held = held.minus(self._new)
         self._has_written = True
         with self._counting():
             answer = self._run.grow(
                 self._owner.name, self._mark, change, wanted, most, held, _now()
             )
         self._mark = answer.mark
-        self._last = perf_counter()
-        own = self._done
-        if answer.is_kept:
-            self._mine = held
-            self._mine.update(answer.granted)
-            if change is not None:
-                self._cost = self._last - begun
-                own = self._done = change.places
-        else:
+        if not answer.is_kept:
             # While this process was thought dead, its row was joined to another's, or its tasks
             # were run elsewhere. The state cannot be taken apart: what was not written is lost.
             self._dropped.update(self._new)
             self._mine = PositionSpans()
             self._reload()
-            own = self._done
-        self._new, self._at_stake = PositionSpans(), 0.0
-        self._news.update(answer.done.minus(self._known).minus(own))
+        else:
+            self._mine = held.copy()
+            self._mine.update(answer.granted)
+            if change is not None:
+                self._done = change.places
+                self._last = perf_counter()
+                self._cost = self._last - begun
+        if change is not None or not answer.is_kept:
+            self._new, self._at_stake = PositionSpans(), 0.0
+        self._news.update(answer.done.minus(self._known).minus(self._done))
         self._known = answer.done
         return answer.granted
 

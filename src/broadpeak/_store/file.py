@@ -19,7 +19,7 @@ import uuid
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
 from typing import Any, Final, TypeAlias, TypeVar
@@ -117,6 +117,7 @@ class _Opened:
     connection: sqlite3.Connection
     stamp: tuple[int, ...] | None  # of a file that can only be read, else None
     copy: Any = None  # the folder of the copy that is read in its place
+    syncs: list[bool] = field(default_factory=list)  # whether it does when it commits, if known
 
 
 class StoreFile:
@@ -217,7 +218,9 @@ class StoreFile:
             if not (is_synced or passing):
                 self._has_unsynced = True
             connection = opened.connection
-            connection.execute(f"PRAGMA synchronous = {'FULL' if is_synced else 'NORMAL'}")
+            if opened.syncs != [is_synced]:
+                connection.execute(f"PRAGMA synchronous = {'FULL' if is_synced else 'NORMAL'}")
+                opened.syncs[:] = [is_synced]
             if self._doubts_log:
                 # A system that could not sync forgets what it could not write, and the next time
                 # says that all is well. So nothing is put behind it in the log.
