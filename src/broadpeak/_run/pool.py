@@ -343,15 +343,15 @@ def how_it_ended(process: WorkerProcess) -> str:
     return f"was killed by {name}{hint}"
 
 
-class Pool(Protocol):
+class WarmPool(Protocol):
     """What may wait for the next run: worker processes, or the way to a cluster."""
 
     def shutdown(self) -> None: ...
     def disown(self) -> None: ...
 
 
-_P = TypeVar("_P", bound=Pool)
-_idle: dict[Hashable, Pool] = {}
+_P = TypeVar("_P", bound=WarmPool)
+_idle: dict[Hashable, WarmPool] = {}
 _lock = threading.Lock()
 
 
@@ -362,7 +362,7 @@ def check_out(key: Hashable, make: Callable[[], _P]) -> _P:
     return make() if pool is None else pool
 
 
-def check_in(key: Hashable, pool: Pool) -> None:
+def check_in(key: Hashable, pool: WarmPool) -> None:
     """Keep `pool` for the next run; one is kept for each key."""
     with _lock:
         other = _idle.get(key)
