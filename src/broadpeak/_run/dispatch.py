@@ -213,6 +213,9 @@ class FutureEngine:
         Batches leave this process, hence as bytes. If not, `submit` finds them in ``item.batch``.
     files : bool
         Workers see the files of this machine: what is shared goes there, and `put` is not called.
+    views : bool
+        Workers see what was `put` where it lies, once a machine and read-only: of an array, its
+        bytes are put and nothing else.
     ahead : bool
         Submit one more batch per worker while batches are short, so that no worker ever waits.
     mark : bytes
@@ -253,6 +256,7 @@ class FutureEngine:
 
     pickles: bool = True
     files: bool = True
+    views: ClassVar[bool] = False
     ahead: bool = True
     mark: ClassVar[bytes] = b""
     lazy: ClassVar[bool] = False
@@ -311,7 +315,9 @@ class FutureEngine:
             note_driver()
         self.start()
         self.shared = shared = (
-            SharedObjects(self.pickler(), files=self.files, put=self.put) if self.pickles else None
+            SharedObjects(self.pickler(), files=self.files, put=self.put, views=self.views)
+            if self.pickles
+            else None
         )
         flight = _Flight(shared)
         try:

@@ -308,6 +308,7 @@ def _drop_unpicklable(positions: Sequence[int], result: BatchResult) -> None:
 # What this process, as a worker, holds of the runs it worked for last: number -> object.
 _held: OrderedDict[str, Held] = OrderedDict()
 _RUNS_HELD = 4
+_VIEWS = -1  # key that says that a run has views of memory that is not ours
 _FOLDER = ""  # key of the folder in which the files of a run are
 
 
@@ -388,6 +389,26 @@ def recall(
     function, args = pickle.loads(data)  # written by the process that started this one
     held[number] = function(*args)
     return held[number]
+
+
+def recall_view(run: str, number: int, layout: Layout) -> AnyArray:
+    """Return the array whose bytes lie in memory that all workers here see, hence read-only."""
+    held = _objects_of_run(run)
+    known = held.get(number)
+    if known is None:
+        raise _NotHeldError
+    if type(known) is _Unread:
+        dtype, shape, order = layout
+        held[_VIEWS] = True
+        held[number] = np.ndarray(shape, dtype, buffer=known.data, order=order)
+    array: AnyArray = held[number]
+    return array
+
+
+def let_go_of_views(run: str) -> None:
+    """Forget other runs whose arrays lie in a store that keeps them as long as they are seen."""
+    for other in [other for other, held in _held.items() if _VIEWS in held and other != run]:
+        forget(other)
 
 
 def recall_file(run: str, number: int, path: str) -> Any:

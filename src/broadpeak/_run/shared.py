@@ -34,7 +34,15 @@ from loky.backend import resource_tracker
 
 from broadpeak._run.calls import Calls, CallTemplate, Task
 from broadpeak._run.footprint import BATCH_BYTES, free_memory
-from broadpeak._run.remote import Layout, Token, attach, rebuilt_array, recall, recall_file
+from broadpeak._run.remote import (
+    Layout,
+    Token,
+    attach,
+    rebuilt_array,
+    recall,
+    recall_file,
+    recall_view,
+)
 from broadpeak._run.streams import streams_taken
 from broadpeak.errors import EngineError, described
 from broadpeak.types import AnyArray
@@ -87,6 +95,8 @@ class SharedObjects:
         Whether the workers see the files of this machine.
     put : callable, optional
         Where there are no files: places bytes with the workers and returns a reference, or None.
+    views : bool
+        Workers see what was put where it lies: bytes of arrays go there as they are.
 
     Attributes
     ----------
@@ -100,12 +110,14 @@ class SharedObjects:
         pickler: Callable[[object], bytes] | None = None,
         *,
         files: bool = True,
-        put: Callable[[bytes], object] | None = None,
+        put: Callable[[Any], object] | None = None,
+        views: bool = False,
     ) -> None:
         self.name = f"{os.getpid()}-{next(_numbers)}"
         self._pickler = pickler
         self.files = files
         self._put = put
+        self._views = views
         self._folder: Path | None = None
         self._templates: dict[int, tuple[CallTemplate, _Placed]] = {}
         self._arrays: dict[Layered, _Known] = {}
@@ -302,7 +314,8 @@ class SharedObjects:
                 return
         placed.keep()
         if not self.files and self._put is not None:
-            placed.reference = self._put(placed.data())
+            placed.is_viewed = self._views and isinstance(placed, _PlacedArray)
+            placed.reference = self._put(placed.raw() if placed.is_viewed else placed.data())
 
     def _refer(self, placed: _Placed) -> Reduced:
         """Return how a worker gets what was placed."""
@@ -310,7 +323,7 @@ class SharedObjects:
         if placed.path is not None:
             return placed.from_file(self.name)
         if not self._is_in_full and not placed.is_small:
-            return recall, (self.name, placed.number)
+            return placed.from_store(self.name)
         inner = [self._placed[number] for number in placed.inner] if self._is_in_full else []
         along = [(one.number, one.data()) for one in inner if one.path is None]
         return recall, (self.name, placed.number, placed.data(), along)
@@ -362,11 +375,16 @@ class _Placed:
         self.inner = inner
         self.path: Path | None = None
         self.reference: object = None
+        self.is_viewed = False  # workers see the memory it was put into
         self.is_small = len(data) <= _INLINE
         self._data = data
 
     def data(self) -> bytes:
         """Return what `recall` rebuilds it from."""
+        return self._data
+
+    def raw(self) -> bytes | AnyArray:
+        """Return its bytes alone."""
         return self._data
 
     def keep(self) -> None:
@@ -387,6 +405,10 @@ class _Placed:
     def from_file(self, run: str) -> Reduced:
         """Return how a worker gets it from there."""
         return recall_file, (run, self.number, str(self.path))
+
+    def from_store(self, run: str) -> Reduced:
+        """Return how a worker gets it that was handed the data, or has it already."""
+        return recall, (run, self.number)
 
 
 def _owner(array: AnyArray) -> weakref.ref[Any] | None:
@@ -460,6 +482,14 @@ class _PlacedArray(_Placed):
 
     def from_file(self, run: str) -> Reduced:
         return attach, (run, str(self.path), self._layout)
+
+    def raw(self) -> AnyArray:
+        return self._bytes
+
+    def from_store(self, run: str) -> Reduced:
+        if self.is_viewed:
+            return recall_view, (run, self.number, self._layout)
+        return super().from_store(run)
 
     def holds(self, array: AnyArray) -> bool:
         """Return whether it has the bytes of `array`, which has its layout."""

@@ -21,7 +21,13 @@ from broadpeak._core.threads import Nesting, core_count, nesting
 from broadpeak._run import raycluster
 from broadpeak._run.batches import late, lost
 from broadpeak._run.dispatch import Answer, FutureEngine, Ticket, WorkItem
-from broadpeak._run.remote import Token, answer_of, in_place, rebuilt_batch
+from broadpeak._run.remote import (
+    Token,
+    answer_of,
+    in_place,
+    let_go_of_views,
+    rebuilt_batch,
+)
 from broadpeak.errors import EngineError, broken_rule, described
 from broadpeak.types import AnyArray
 
@@ -70,6 +76,7 @@ class RayEngine(FutureEngine):
     """
 
     counts_workers = True
+    views = True
 
     def __init__(
         self, n_workers: int | None, *, address: str | None = None, **options: object
@@ -205,16 +212,30 @@ class RayEngine(FutureEngine):
                 self._began[reference] = time.monotonic()
                 return None
             return _received(answer)
-        except errors.OutOfMemoryError as error:
+        except errors.RayError as error:
+            return self._failed(error)
+        except Exception as error:  # noqa: BLE001  # raised in the loop, which ends the run
+            return _gone(described(error))
+
+    def _failed(self, error: Any) -> Answer:
+        """Return the answer for a task of which Ray has an error in place of a result."""
+        errors = self._ray.exceptions
+        if isinstance(error, errors.OutOfMemoryError):
             return lost("died", _died("its machine ran out of memory", error))
-        except (errors.WorkerCrashedError, errors.TaskCancelledError) as error:
+        if isinstance(error, (errors.WorkerCrashedError, errors.TaskCancelledError)):
             return lost("died", _died("its process ended", error))
-        except (errors.NodeDiedError, errors.LocalRayletDiedError, errors.ObjectLostError) as error:
+        if isinstance(
+            error, (errors.NodeDiedError, errors.LocalRayletDiedError, errors.ObjectLostError)
+        ):
             if self._is_own_node_gone():  # and with it all that this process needs of Ray
                 return self._cut_off("this machine is no part of it any more")
             return lost("died", _died("its machine was lost", error))
-        except Exception as error:  # noqa: BLE001  # raised in the loop, which ends the run
-            return _gone(described(error))
+        if isinstance(error, errors.RayTaskError):
+            return EngineError(
+                "A worker of Ray must be able to run broadpeak, but met "
+                f"{described(error.cause).rstrip('.')}. Install the same packages on its machine."
+            )
+        return _gone(described(error))
 
     def _cut_off(self, text: str) -> Answer:
         """Return the answer for a batch whose cluster is gone: one of our own is started anew."""
@@ -260,6 +281,8 @@ def _timed_work(
     before = signal.getsignal(signal.SIGINT) if is_main else None
     try:
         with in_place(inside, path):
+            if tokens:
+                let_go_of_views(tokens[0][0])
             objects = {token: memoryview(one) for token, one in zip(tokens, data, strict=True)}
             batch = rebuilt_batch([memoryview(payload)], objects)
             yield b""
