@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Whatever an engine does with batchs, results are those of a loop over the tasks."""
+"""Whatever an engine does with batches, results are those of a loop over the tasks."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from broadpeak.errors import SkippedWarning
 
 
 class HostileEngine:
-    """Takes batchs of any size in any number, reports them in any order, and loses some."""
+    """Takes batches of any size, reports them in any order, some twice, and loses others."""
 
     def __init__(self, n_workers: int, seed: int, deadly: frozenset[int]) -> None:
         self.n_workers = n_workers
@@ -29,7 +29,12 @@ class HostileEngine:
 
     def run(self, queue: TaskQueue) -> Iterator[tuple[Batch, BatchResult]]:
         taken: list[Batch] = []
+        reported: list[tuple[Batch, BatchResult]] = []
         while True:
+            while reported and self._random.random() < 0.3:
+                batch, result = self._random.choice(reported)
+                died = lost("died", EngineError("gone long ago"))
+                yield batch, self._random.choice([result, died, BatchResult(interrupted=True)])
             for _ in range(self._random.randint(1, 4)):
                 batch = queue.take(self._random.randint(1, 5))
                 if batch is not None:
@@ -37,13 +42,18 @@ class HostileEngine:
             if not taken:
                 return
             self._random.shuffle(taken)
-            if len(taken) > 1 and self._random.random() < 0.2:
-                queue.put_back(taken.pop())
             batch = taken.pop()
             if self._deadly.intersection(batch.positions):
-                yield batch, lost("died", EngineError("gone"))
+                result = lost("died", EngineError("gone"))
             else:
-                yield batch, run_batch(batch)
+                result = run_batch(batch)
+            if self._random.random() < 0.2:
+                queue.put_back(batch)  # it was given up, and yet a report of it comes
+                queue.put_back(batch)
+                yield batch, result
+                continue
+            yield batch, result
+            reported.append((batch, result))
 
 
 def work(number: int, bad: frozenset[int], dropped: frozenset[int]) -> Any:

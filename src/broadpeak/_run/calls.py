@@ -298,11 +298,15 @@ class Calls(Sequence[Task]):
         return self._of(self.template, self._values, codes, len(positions))
 
     def __iter__(self) -> Iterator[Task]:
+        return map(self.template.task, self.rows())
+
+    def rows(self) -> Iterator[tuple[object, ...]]:
+        """Return an iterator over what varies, one tuple a call."""
         if not self._codes:
-            return map(self.template.task, repeat((), self._n))
+            return repeat((), self._n)
         pairs = zip(self._values, self._codes, strict=True)
         columns = [map(values.__getitem__, codes.tolist()) for values, codes in pairs]
-        return map(self.template.task, zip(*columns, strict=True))
+        return zip(*columns, strict=True)
 
     def fingerprints(self, digest: Callable[..., bytes]) -> tuple[bytes, list[bytes]]:
         """Return `digest` of the arguments that all calls share, and of what varies one a call.

@@ -18,7 +18,7 @@ import pandas as pd
 from broadpeak._core import check
 from broadpeak._core.aliases import Index
 from broadpeak._core.labels import as_keys_index
-from broadpeak._core.threads import Nesting, core_count, nesting
+from broadpeak._core.threads import Nesting, nesting
 from broadpeak._merge.merge_func import MergeFunc, resolve_merge_func
 from broadpeak._run.batches import Batch, BatchResult, Outcome
 from broadpeak._run.calls import Calls, CallStream, Task
@@ -33,7 +33,7 @@ from broadpeak._run.options import (
 from broadpeak._run.parquet import CallNumbers, KeyLabels, sink_of
 from broadpeak._run.progress import ProgressBar, progress_bar
 from broadpeak._run.reducing import ReducedResults, Reducing
-from broadpeak._run.registry import create, is_serial
+from broadpeak._run.registry import create
 from broadpeak._run.sinks import ChunkResults, Finished, ResultList, Sink, close_sink
 from broadpeak._run.spanqueue import SpanQueue, left_of
 from broadpeak._run.stored import StoredResults, open_stored
@@ -85,7 +85,8 @@ def execute(
     engine : str, Engine or callable
         A name of `broadpeak.engines.available()`, or a factory ``(n_workers, **options)``.
     n_workers : int, optional
-        Default: the cores that this process may use, divided among the tasks that run beside it.
+        Default: the cores that this process may use, divided among the tasks that run beside it;
+        on a cluster that is joined, its workers.
     engine_options : mapping, optional
         Passed to the engine.
     n_chunks, chunk_len : int or "auto", optional
@@ -304,13 +305,13 @@ class TaskRun:
         self._weights = weights
         self._passthrough = passthrough
         self._bar = bar
-        self._chunks, self._n_chunks = _planned_chunks(items, n_tasks, settings)
-        n_workers = settings.n_workers
-        if n_workers is None:  # cores are counted only where it matters: it takes 40 µs
-            n_workers = 1
-            if not is_serial(settings.engine):
-                n_workers = max(1, core_count() // nesting.get().n_beside)
-        self._engine: Engine = create(settings.engine, n_workers, settings.engine_options)
+        engine = create(settings.engine, settings.n_workers, settings.engine_options)
+        self._engine: Engine = engine
+        # An engine that counts workers knows them better than this machine's cores say.
+        n_cores = settings.n_workers
+        if n_cores is None and getattr(engine, "counts_workers", False):
+            n_cores = engine.n_workers
+        self._chunks, self._n_chunks = _planned_chunks(items, n_tasks, settings, n_cores)
         self._kept: IntArray | None = None
         self.open_results: ChunkResults
         self._n_failed = 0
@@ -375,6 +376,8 @@ class TaskRun:
             # Other processes work on what is left: wait until it is there, or until they are gone.
             while stored is not None and not self._is_decided() and self._go_on(stored):
                 self._drive()
+            if self._failure is None or settings.on_error != "raise":
+                self._check_complete()
         finally:
             nesting.reset(token)
             if own is not None:
@@ -448,12 +451,28 @@ class TaskRun:
         try:
             for batch, result in results:
                 self._collect(batch, result)
+                del batch, result  # while the next are made, for they may be large
                 if self._failure is not None and self._is_decided():
                     break
         finally:
             close = getattr(results, "close", None)
             if close is not None:
                 close()
+
+    def _check_complete(self) -> None:
+        """Raise if the engine ended too early: a gap in the results must not go unseen."""
+        queue = self._queue
+        missing = queue.lost()
+        if not missing and (left := queue.take()) is not None:
+            missing = list(left.positions)
+        if missing:
+            got = f"none for call {missing[0]}"
+            rule = f"give one result for each batch of calls that it takes, and take all, got {got}"
+            msg = (
+                f"An engine must {rule}. Whoever wrote engine={self._settings.engine!r} finds with "
+                "broadpeak.testing.EngineContract what is wrong; until then pass engine='serial'."
+            )
+            raise EngineError(msg)
 
     def _is_decided(self) -> bool:
         """Return whether a failure ends the run: one that no earlier task can still precede.
@@ -465,6 +484,8 @@ class TaskRun:
         return not self._queue.waits_before(self._failure.index)
 
     def _collect(self, batch: Batch, result: BatchResult) -> None:
+        if not self._queue.is_out(batch):
+            return  # a second report, or one of a batch that was given up: what is known stands
         if result.interrupted:
             raise KeyboardInterrupt
         if self._stored is not None:
@@ -485,7 +506,11 @@ class TaskRun:
             self._sink.put(batch.positions, result.values, result.seconds)
         # A failure that ends the run leaves its chunk open, for it has no results for a callback.
         n_lost = n_failed if self._settings.on_error == "raise" else 0
-        self._queue.finish(batch, n_done, again, n_lost)
+        n_left = 0
+        if result.is_cut and isinstance(batch.tasks, Sequence):  # its results are many bytes
+            again.append(batch.split(n_done)[1])
+            n_left = len(again[-1])
+        self._queue.finish(batch, n_done + n_left, again, n_lost)
         if self._bar is not None:
             ended = set(batch.positions[:n_done]).difference(
                 *(second_try.positions for second_try in again)
@@ -655,7 +680,7 @@ def _as_list(tasks: Iterable[Task], settings: Settings, size: int | None) -> Tas
 
 
 def _planned_chunks(
-    tasks: Tasks, n_tasks: int | None, settings: Settings
+    tasks: Tasks, n_tasks: int | None, settings: Settings, n_cores: int | None
 ) -> tuple[Iterable[Chunk], int | None]:
     """Return the chunks of `tasks`, and their number if it is known."""
     n_chunks, chunk_len, chunk_meta = settings.n_chunks, settings.chunk_len, settings.chunk_meta
@@ -665,8 +690,8 @@ def _planned_chunks(
         elif isinstance(tasks, Sequence):
             return ([Chunk(0, range(len(tasks)))], 1) if len(tasks) else ([], 0)
     if n_tasks is None:
-        return endless_chunks(chunk_len, settings.n_workers), None
-    chunks = plan_chunks(n_tasks, n_chunks, chunk_len, chunk_meta, n_cores=settings.n_workers)
+        return endless_chunks(chunk_len, n_cores), None
+    chunks = plan_chunks(n_tasks, n_chunks, chunk_len, chunk_meta, n_cores=n_cores)
     if isinstance(tasks, Sequence):
         return chunks, len(chunks)
     # Tasks of an iterator beyond its size form one more chunk; the number of keys is checked later.

@@ -12,6 +12,7 @@ from typing import Protocol
 from broadpeak._run.batches import Batch, Reduces
 from broadpeak._run.calls import Calls, Task
 from broadpeak._run.chunks import Chunk
+from broadpeak._run.footprint import BATCH_BYTES, Footprint
 from broadpeak.errors import ParamTypeError, broken_rule
 
 _MOST_CLAIMED = 2000  # tasks that are looked at in one go
@@ -113,7 +114,7 @@ class TaskQueue:
         self._on_open, self._on_close = on_open, on_close
         self._is_cold, self._is_warming = warmup, False
         self._again: deque[Batch] = deque()
-        self._pending: dict[int, int] = {}  # id of a batch on the way -> its first position
+        self._pending: dict[int, Batch] = {}  # id -> batch on the way
         self._open: dict[int, OpenChunk] = {}  # in order of chunks
         self._current: OpenChunk | None = None
         self._limit: int | None = None
@@ -128,17 +129,43 @@ class TaskQueue:
             another = self._again.popleft()
             if self._limit is None or another.positions[0] < self._limit:
                 batch = another
+                if not batch.whole and len(batch) > n:
+                    batch, rest = batch.split(n)
+                    self._again.appendleft(rest)
                 break
         if batch is None and self._limit is None and not (self._is_warming and self._pending):
             batch = self._cut(n, lazy=lazy)
         if batch is not None:
-            self._pending[id(batch)] = batch.positions[0]
+            self._pending[id(batch)] = batch
         return batch
 
-    def put_back(self, batch: Batch) -> None:
-        """Return a batch that was taken but never started."""
+    def is_out(self, batch: Batch) -> bool:
+        """Return whether `batch` was taken, and has neither finished nor been put back."""
+        return self._pending.get(id(batch)) is batch
+
+    def lost(self) -> list[int]:
+        """Return the positions of batches on the way, once no engine is at work any more."""
+        return sorted(chain.from_iterable(batch.positions for batch in self._pending.values()))
+
+    def n_waiting(self) -> int | None:
+        """Return how many tasks are there for the next batch; None if that is not known."""
+        if self.n_left is None or not self._again:
+            return self.n_left
+        return self.n_left + len(self._again[0])
+
+    def cut(self, batch: Batch, n: int) -> Batch:
+        """Return the first `n` tasks of a batch that was taken; the others come again at once."""
+        first, rest = batch.split(n)
         del self._pending[id(batch)]
-        self._again.appendleft(batch)
+        self._pending[id(first)] = first
+        self._again.appendleft(rest)
+        return first
+
+    def put_back(self, batch: Batch) -> None:
+        """Return a batch that was taken but never started; nothing, if it is not on the way."""
+        if self.is_out(batch):
+            del self._pending[id(batch)]
+            self._again.appendleft(batch)
 
     def finish(
         self, batch: Batch, n_done: int, again: Sequence[Batch] = (), n_lost: int = 0
@@ -190,8 +217,8 @@ class TaskQueue:
 
     def waits_before(self, position: int) -> bool:
         """Return whether any task before `position` is still on its way."""
-        firsts = chain(self._pending.values(), (batch.positions[0] for batch in self._again))
-        return any(first < position for first in firsts)
+        waiting = chain(self._pending.values(), self._again)
+        return any(batch.positions[0] < position for batch in waiting)
 
     def _cut(self, n: int, *, lazy: bool) -> Batch | None:
         """Return the next tasks that were never tried; None at a barrier and at the end."""
@@ -212,6 +239,7 @@ class TaskQueue:
             rest = len(chunk.positions) - chunk.taken
             count = rest if most is None else min(most, rest)
             tasks: Sequence[Task] | Iterator[Task]
+            n_bytes = 0.0
             if self._items is None:
                 positions = chunk.positions[chunk.taken : chunk.taken + count]
                 if isinstance(positions, range):
@@ -219,12 +247,13 @@ class TaskQueue:
                 else:
                     tasks = self._tasks_at(positions)
             else:
-                held, self._held = self._held, []
-                tasks, start = chain(held, islice(self._items, count - len(held))), self._position
+                start = self._position
                 if lazy:
+                    held, self._held = self._held, []
+                    tasks = chain(held, islice(self._items, count - len(held)))
                     positions = range(start, start + count)
                 else:
-                    tasks = list(tasks)
+                    tasks, n_bytes = self._read(count, whole=most is None)
                     positions = range(start, start + len(tasks))
                     self._position = positions.stop
             count = len(positions)
@@ -234,8 +263,31 @@ class TaskQueue:
             self.n_taken += count
             if self.n_left is not None:
                 self.n_left -= count
-            return Batch(positions, tasks, chunk.chunk.number, 0, *self._marks)
+            marks = self._marks
+            return Batch(positions, tasks, chunk.chunk.number, 0, *marks, n_bytes=n_bytes)
         return None
+
+    def _read(self, n: int, *, whole: bool) -> tuple[list[Task], float]:
+        """Return at most `n` of the next tasks, of which there is one, and their bytes.
+
+        Nobody knows what they will carry: each is looked at, and one that makes them too many is
+        held. The first may carry anything, and what others share with it travels once.
+        """
+        held, self._held = self._held, []
+        tasks = chain(held, self._items or ())
+        if whole:
+            return list(islice(tasks, n)), 0.0
+        found = [next(tasks)]
+        footprint = Footprint()
+        first, more = footprint.of_task(found[0]), 0.0
+        for task in islice(tasks, n - 1):
+            added = footprint.of_task(task)
+            if more + added > BATCH_BYTES:
+                self._held = [task]
+                break
+            more += added
+            found.append(task)
+        return found, first + more
 
     def _current_chunk(self) -> OpenChunk | None:
         """Return the chunk that the next task is of; None at a barrier and at the end."""

@@ -209,7 +209,7 @@ class PieceSink:
         self._inner, self._positions, self._reducer = inner, positions, reducer
         self.kept = inner if isinstance(inner, KeptResults) else None
         self.reducing: PieceReducing | None = None
-        if reducer is not None and isinstance(inner, KeptResults):
+        if reducer is not None and self.kept is not None:
             self.reducing = PieceReducing(reducer, positions)
 
     def put(self, positions: Sequence[int], values: Any, seconds: float) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import signal
 import sys
 import threading
 import time
@@ -21,6 +22,7 @@ from broadpeak._run.calls import Calls, Task
 from broadpeak._run.execute import execute
 from broadpeak._run.keeping import bottom, histogram, top
 from broadpeak._run.templates import Rep
+from broadpeak._store.store import Store
 from broadpeak.errors import BroadpeakError, ParamTypeError, SkippedWarning, TaskError
 from broadpeak.types import NoResult
 
@@ -286,6 +288,64 @@ class EngineContract:
         options: dict[str, object] = {"distribute": distribute, "chunk_len": 1}
         assert self.run(tasks, retries=1, **options) == ["alive"] * 3
 
+    def test_worker_that_dies_keeps_what_is_finished(self, tmp_path: Path) -> None:
+        """The system kills a worker: the store has all the rest, and only what died runs again."""
+        if self.in_process:
+            return
+        store, log, alive = tmp_path / "a.db", tmp_path / "log", tmp_path / "alive"
+        tasks = [Task(killed_unless, alive, log, number, {2, 5}) for number in range(8)]
+        results = self.run(tasks, on_error="record", store=store)
+        rest = [0, 1, 3, 4, 6, 7]
+        assert [results[number] for number in rest] == rest
+        assert [(results[number].index, results[number].status) for number in (2, 5)] == [
+            (2, "died"),
+            (5, "died"),
+        ]
+        kept = Store(store).trials(1)
+        assert sorted(kept["value"]) == rest
+        log.unlink()
+        alive.touch()
+        assert self.run(tasks, store=store) == list(range(8))
+        assert numbers_in(log) == [2, 5]
+
+    def test_error_keeps_what_is_finished(self, tmp_path: Path) -> None:
+        """A run with a store goes on where it ended: nothing finished runs again."""
+        store, log, sound = tmp_path / "a.db", tmp_path / "log", tmp_path / "sound"
+        tasks = [Task(raise_unless, sound, log, number, 17, ValueError) for number in range(30)]
+        with pytest.raises(TaskError, match="ValueError"):
+            self.run(tasks, store=store)
+        kept = self.check_resumed(tasks, store, log, sound)
+        assert set(range(17)) <= kept  # what comes before the failure is waited for
+
+    def test_interrupt_keeps_what_is_finished(self, tmp_path: Path) -> None:
+        """Ctrl-C ends a run with a store, and the same call goes on from there."""
+        store, log, sound = tmp_path / "a.db", tmp_path / "log", tmp_path / "sound"
+        interrupted = KeyboardInterrupt
+        tasks = [Task(raise_unless, sound, log, number, 17, interrupted) for number in range(30)]
+        with pytest.raises(KeyboardInterrupt):
+            self.run(tasks, store=store, distribute="chunks", chunk_len=2)
+        self.check_resumed(tasks, store, log, sound, distribute="chunks", chunk_len=2)
+
+    def check_resumed(
+        self, tasks: list[Task], store: Path, log: Path, sound: Path, **options: Any
+    ) -> set[int]:
+        """Run the rest of 30 `tasks`; return what the store had, which must not run again."""
+        kept = list(Store(store).trials(1)["value"])
+        assert 0 < len(kept) < 30
+        log.unlink()
+        sound.touch()
+        assert self.run(tasks, store=store, **options) == list(range(30))
+        assert sorted(numbers_in(log) + kept) == list(range(30))
+        return set(kept)
+
+    def test_late_task_is_tried_again(self, tmp_path: Path) -> None:
+        """A task that hangs once is given up once; what it reports later is ignored."""
+        marks = [tmp_path / str(number) for number in range(3)]
+        tasks = [Task(hang_once, mark, number) for number, mark in enumerate(marks)]
+        for mark in marks[::2]:
+            mark.touch()
+        assert self.run(tasks, timeout=0.5, retries=1) == [0, 1, 2]
+
     def test_timeout(self) -> None:
         """A task that takes too long is given up; the others are not."""
         tasks = [Task(pause_and_return, pause, pause) for pause in (0.0, 30.0, 0.0)]
@@ -540,6 +600,41 @@ def die_once(marker: Path) -> str:
         marker.touch()
         os._exit(7)
     return "alive"
+
+
+def killed_unless(alive: Path, log: Path, number: int, fatal: set[int]) -> int:
+    """Return `number`, unless the system kills the process: at those that are `fatal`."""
+    note(log, number)
+    if number in fatal and not alive.exists():
+        os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))
+    return number
+
+
+def raise_unless(sound: Path, log: Path, number: int, bad: int, kind: type[BaseException]) -> int:
+    """Return `number`, but raise at `bad` until `sound` exists."""
+    note(log, number)
+    if number == bad and not sound.exists():
+        raise kind
+    return number
+
+
+def hang_once(marker: Path, number: int) -> int:
+    """Return `number`; hang at the first call, unless `marker` exists."""
+    if not marker.exists():
+        marker.touch()
+        time.sleep(30.0)
+    return number
+
+
+def note(log: Path, number: int) -> None:
+    """Write that the call of `number` has begun; several processes may write at once."""
+    with log.open("a", encoding="ascii") as file:
+        file.write(f"{number}\n")
+
+
+def numbers_in(log: Path) -> list[int]:
+    """Return which calls have begun, ascending."""
+    return sorted(int(line) for line in log.read_text(encoding="ascii").split())
 
 
 def fail_twice(marker: Path, value: object = "done") -> Any:
