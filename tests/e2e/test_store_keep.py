@@ -22,7 +22,7 @@ from broadpeak._run.keeping import Best
 from broadpeak._run.sinks import KeptResults
 from broadpeak._run.storedkept import StoredKept
 from broadpeak._space import lazycombos
-from broadpeak._store import claims
+from broadpeak._store import claims, codec
 from broadpeak._store.fingerprint import Fingerprints
 from broadpeak._store.spanrows import KeptRun
 
@@ -559,6 +559,49 @@ def test_who_wakes_too_late_gives_up_what_others_have_done(tmp_path, monkeypatch
     other.stored.close()
 
 
+def test_who_runs_what_another_has_finished_meanwhile_counts_it_once(tmp_path, monkeypatch):
+    store = bp.Store(tmp_path / "a.db")
+    sleeper = Share(store, Sums())
+    sleeper.claim(range(6))
+    sleeper.put(range(3))
+    other = Share(store, Sums())  # leaves the row of the living as it is
+    with monkeypatch.context() as patched:
+        patched.setattr(claims, "is_alive", lambda name, until: False)
+        assert other.claim(range(3, 5)) == PositionSpans([range(3, 5)])
+    other.put(range(3, 5))
+    sleeper.put(range(3, 6))
+    assert sleeper.stored.dropped() == PositionSpans([range(5, 6)])
+    sleeper.claim(range(12))
+    sleeper.put(range(5, 12))
+    got = sleeper.stored.finish(12).value
+    assert exactly(got) == exactly(bp.execute([bp.Task(float, a) for a in range(12)], keep=Sums()))
+    sleeper.stored.close()
+    other.stored.close()
+
+
+@pytest.mark.parametrize("after", [0, 1, 7, 300, 900])
+def test_an_error_of_a_reducer_leaves_no_half_state(tmp_path, after):
+    class Fails(Sums):
+        left = 1 << 62
+
+        def fingerprint(self):
+            return "1"
+
+        def merge(self, left, right):
+            self.left -= 1
+            if self.left < 0:
+                raise ZeroDivisionError("merge")
+            return super().merge(left, right)
+
+    path, keep = tmp_path / "a.db", Fails()
+    sweep = bp.parameterized(score, keep=keep, store=path)
+    keep.left = after
+    with pytest.raises(ZeroDivisionError, match=r"merge"):
+        sweep(*SPACE)
+    keep.left = 1 << 62
+    assert exactly(sweep(*SPACE)) == exactly(bp.parameterized(score, keep=Sums())(*SPACE))
+
+
 def test_claims_keep_others_off_while_their_owner_lives(tmp_path):
     store = bp.Store(tmp_path / "a.db")
     first, second = Share(store), Share(store)
@@ -785,6 +828,24 @@ def _crafted(path, change, places=None):
     state = change(dict(row.state))
     run.fold("forged", lambda rows: row._replace(state=state, places=places or row.places), b"now")
     store.close()
+
+
+def test_a_task_that_is_in_two_rows_is_damage(kept_file):
+    store = bp.Store(kept_file)
+    run = store.kept_run(1)
+    row = run.states()[0]
+
+    def forge(connection):
+        head, known = run._known(connection)
+        state = codec.encode(row.state, trust=False)
+        twice = row._replace(places=PositionSpans([range(39, 40)]), trials=1)
+        run._save(connection, head, known, b"other", twice, state, b"now")
+
+    store._file.write(forge)
+    assert store.runs()["trials"].tolist() == [41]
+    for ask in (lambda: _ask(kept_file), lambda: store.trials(1)):
+        with pytest.raises(bp.StoreError, match=r"recorded twice"):
+            ask()
 
 
 @pytest.mark.parametrize(
