@@ -43,6 +43,7 @@ MAY_IMPORT_LATE = {
     "_core/drawing.py",  # the report, and what judges, register themselves on the first call
     "_run/registry.py",  # an engine loads when it is named
     "_run/engines/processpool.py",  # so does the library that starts its processes
+    "_run/raycluster.py",  # a function that travels to where broadpeak may not be installed
     "_run/remote.py",  # the accessor, where what a worker was sent has loaded pandas
     "_run/worker.py",  # a worker sets its environment before numeric libraries load
     "_store/following.py",  # what a function of the user imports when it is called
@@ -282,12 +283,14 @@ def test_one_profile_decides_how_examples_are_drawn() -> None:
 def test_floors_are_those_of_the_project_file() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
-    wanted = [*project["dependencies"], *extras["talib"], *extras["pathos"], *extras["parquet"]]
-    wanted += extras["optuna"]
+    wanted = list(project["dependencies"])
+    for extra in ("talib", "pathos", "mpire", "dask", "ray", "parquet", "optuna"):
+        wanted += [requirement.replace("[distributed]", "") for requirement in extras[extra]]
+    wanted += [requirement for requirement in extras["dev"] if requirement.startswith("apsw")]
     lines = (ROOT / "constraints/floors.txt").read_text(encoding="utf-8").splitlines()
     floors = dict(line.split("==") for line in lines if not line.startswith("#"))
     allowed = dict(requirement.split(">=") for requirement in wanted)
-    assert floors.keys() - allowed.keys() == {"click"}  # which typer needs
+    assert floors.keys() - allowed.keys() == {"click", "distributed"}  # which typer and dask need
     assert allowed.keys() <= floors.keys()
     for name, version in allowed.items():
         # A floor 2.2 is tried at 2.2.0.

@@ -54,6 +54,17 @@ class TestPathos(EngineContract):
 
 
 @pytest.mark.engine
+class TestRay(EngineContract):
+    engine = "ray"
+
+    @pytest.mark.parametrize(
+        "distribute", ["tasks", pytest.param("chunks", marks=pytest.mark.slow)]
+    )
+    def test_worker_that_dies(self, distribute: str, tmp_path: Path) -> None:
+        super().test_worker_that_dies(distribute, tmp_path)
+
+
+@pytest.mark.engine
 @pytest.mark.slow
 @pytest.mark.parametrize("start_method", ["fork", "spawn", "forkserver"], scope="class")
 class TestStartMethods(EngineContract):
@@ -62,3 +73,31 @@ class TestStartMethods(EngineContract):
     @pytest.fixture(autouse=True)
     def _start_method(self, start_method: str) -> None:
         type(self).engine_options = {"start_method": start_method}
+
+
+@pytest.mark.engine
+class TestDask(EngineContract):
+    engine = "dask"
+
+    @pytest.mark.parametrize(
+        "distribute", ["tasks", pytest.param("chunks", marks=pytest.mark.slow)]
+    )
+    def test_worker_that_dies(self, distribute: str, tmp_path: Path) -> None:
+        super().test_worker_that_dies(distribute, tmp_path)
+
+
+@pytest.mark.engine
+class TestMpire(EngineContract):
+    engine = "mpire"
+
+
+@pytest.mark.engine
+@pytest.mark.slow
+@pytest.mark.parametrize("start_method", ["fork", "spawn", "forkserver"], scope="class")
+@pytest.mark.parametrize("use_dill", [False, True], scope="class")
+class TestMpireStartMethods(EngineContract):
+    engine = "mpire"
+
+    @pytest.fixture(autouse=True)
+    def _options(self, start_method: str, use_dill: bool) -> None:
+        type(self).engine_options = {"start_method": start_method, "use_dill": use_dill}

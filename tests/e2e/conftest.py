@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Real prices, and what a sweep does, done one combination at a time."""
 
+import os
+import tempfile
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,6 +14,16 @@ import broadpeak as bp
 @pytest.fixture(scope="session")
 def data():
     return bp.Data.sample()["2010":"2010"]
+
+
+@pytest.fixture
+def quick_path(tmp_path):
+    """A folder in memory where there is one: thousands of stores need not wait for a disk."""
+    if not os.access("/dev/shm", os.W_OK):
+        yield tmp_path
+        return
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
+        yield type(tmp_path)(folder)
 
 
 @pytest.fixture(scope="session")

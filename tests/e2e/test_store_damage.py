@@ -282,7 +282,7 @@ def test_a_store_of_a_newer_format_is_refused(tmp_path, further):
     with sqlite3.connect(path) as connection:
         connection.execute(f"PRAGMA user_version = {FORMAT + further}")
     connection.close()
-    with pytest.raises(bp.StoreError, match=r"format 2 or older, got \d+.*pip install -U broadpea"):
+    with pytest.raises(bp.StoreError, match=r"format 3 or older, got \d+.*pip install -U broadpea"):
         bp.Store(path)
 
 

@@ -379,7 +379,7 @@ def test_what_calls_share_is_looked_at_once(monkeypatch):
 
 
 def test_the_ledger_name_of_a_partial_is_that_of_its_function():
-    assert stored._run_name([Task(functools.partial(functools.partial(pow, 2)), 2)]) == "pow"
+    assert stored.run_name([Task(functools.partial(functools.partial(pow, 2)), 2)]) == "pow"
 
 
 def test_the_last_number_of_a_large_frame_counts():

@@ -319,7 +319,7 @@ def test_quick_tasks_are_claimed_in_batches(tmp_path):
 class TestOwners:
     def test_a_living_process_is_alive_whatever_the_time(self):
         with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other:
-            started = claims._start_time(other.pid)
+            started = claims._seen(other.pid).started
             name = f"{claims._namespace()}|{other.pid}|{started}|x"
             assert claims.is_alive(name, until=0.0)
             assert not claims.is_alive(name.replace(f"|{started}|", "|1|"), until=1e12)

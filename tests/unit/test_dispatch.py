@@ -7,13 +7,13 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import BrokenExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 
 import broadpeak as bp
-from broadpeak import EngineError, Task, execute
+from broadpeak import EngineError, Rep, Task, execute
 from broadpeak._run import dispatch
 from broadpeak._run.batches import Batch, BatchResult, lost, run_batch
 from broadpeak._run.chunks import Chunk
@@ -163,6 +163,35 @@ def test_one_engine_serves_runs_inside_of_runs() -> None:
         assert nested(engine, 2) == [[[1, 1], [1, 1]], [[1, 1], [1, 1]]]
     made = execute([Task(abs, -1)], engine=ScriptedEngine())
     assert made == [1]
+
+
+class _CountingEngine(ThreadEngine):
+    """An engine that joins workers of its own number."""
+
+    counts_workers = True
+    got: ClassVar[list[int | None]] = []
+
+    def __init__(self, n_workers: int | None, here: int = 5) -> None:
+        super().__init__(here if n_workers is None else n_workers)
+        self.got.append(n_workers)
+
+
+def test_an_engine_may_count_its_workers_itself() -> None:
+    seen: list[int] = []
+    options: dict[str, Any] = {
+        "engine": _CountingEngine,
+        "distribute": "chunks",
+        "pre_chunk_func": lambda meta: seen.append(len(meta)),
+        "pre_chunk_kwargs": {"meta": Rep("chunk_meta")},
+    }
+    tasks = [Task(abs, -number) for number in range(20)]
+    _CountingEngine.got.clear()
+    assert execute(tasks, **options) == list(range(20))
+    assert seen == [4] * 5
+    seen.clear()
+    execute(tasks, n_workers=2, **options)
+    assert seen == [10] * 2
+    assert _CountingEngine.got == [None, 2]
 
 
 class RepeatingEngine(ScriptedEngine):

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -27,6 +28,8 @@ def run(count=5):
 def tell(text):
     os.write(out, f"{text};".encode())
 """
+
+EVERY = ["threadpool", "processpool", "joblib", "pathos", "mpire", "dask", "ray"]
 
 PLACES = {
     "folder that is gone": """
@@ -114,9 +117,18 @@ if __name__ == "__main__":
     with ProcessPoolExecutor(1) as pool:
         tell(list(pool.map(run, [5]))[0])
 """,
-    "task of every engine": """
+    "more workers than cores": """
 import broadpeak as bp
-for outer in ("threadpool", "processpool", "joblib", "pathos"):
+n_workers = 3 * os.cpu_count()
+tasks = [bp.Task(pow, 2, i) for i in range(2 * n_workers)]
+options = {"distribute": "chunks", "chunk_len": 1}
+found = bp.execute(tasks, engine=ENGINE, n_workers=n_workers, **options)
+assert found == [2**i for i in range(2 * n_workers)]
+tell(found[:5])
+""",
+    "task of every engine": f"""
+import broadpeak as bp
+for outer in {EVERY}:
     tell(bp.execute([bp.Task(run, 5)], engine=outer, n_workers=2)[0])
 """,
 }
@@ -125,14 +137,16 @@ PLACES["daemonic process"] = (
     "def lambda_free(out):\n    os.write(1, f'{run()};'.encode())\n" + PLACES["daemonic process"]
 )
 
-# joblib may refuse what it cannot do; that is all that is expected of it.
+# What an engine may refuse, if it says what to do; that is all that is expected of it.
 REFUSED = {
     ("joblib", "folder that is gone"),
     ("joblib", "no streams"),
     ("joblib", "closed streams"),
+    ("mpire", "daemonic process"),
+    ("mpire", "pool of processes"),  # its workers are daemons
 }
 ANSWERS = {"folder that goes while workers are warm": 3, "daemonic process": 2}
-ANSWERS |= {"pool of processes": 2, "task of every engine": 4}
+ANSWERS |= {"pool of processes": 2, "task of every engine": len(EVERY)}
 
 
 def answers(engine: str, script: Path, *, flags: tuple[str, ...] = ()) -> list[str]:
@@ -143,7 +157,10 @@ def answers(engine: str, script: Path, *, flags: tuple[str, ...] = ()) -> list[s
     return done.stdout.split(";")[:-1]
 
 
-SLOW = {"task of every engine"}
+SLOW = {"task of every engine", "more workers than cores"}
+
+
+OTHERS = ["joblib", "pathos", "mpire", "dask", "ray"]
 
 
 @pytest.mark.engine
@@ -152,11 +169,7 @@ SLOW = {"task of every engine"}
 )
 @pytest.mark.parametrize(
     "engine",
-    [
-        "processpool",
-        pytest.param("joblib", marks=pytest.mark.slow),
-        pytest.param("pathos", marks=pytest.mark.slow),
-    ],
+    ["processpool", *(pytest.param(e, marks=pytest.mark.slow) for e in OTHERS)],
 )
 def test_place(engine: str, place: str, tmp_path: Path) -> None:
     if (engine, place) == ("joblib", "closed handles of streams"):
@@ -172,36 +185,116 @@ def test_place(engine: str, place: str, tmp_path: Path) -> None:
         assert printed == ["[1, 2, 4, 8, 16]"] * len(printed)
 
 
-@pytest.mark.engine
-@pytest.mark.parametrize("way", ["-c", "-", "-i", "-m"])
-def test_ways_to_run_a_program(way: str, tmp_path: Path) -> None:
-    script = (
-        "import broadpeak as bp\n"
-        "class Pair:\n    def __init__(self, x):\n        self.x = x\n\n"
-        "def double(x):\n    return Pair(2 * x.x)\n\n"
-        "tasks = [bp.Task(double, Pair(i)) for i in range(3)]\n"
-        "pairs = bp.execute(tasks, engine='processpool', n_workers=2)\n"
-        "flags = bp.execute([bp.Task(eval, '__debug__')], engine='processpool', n_workers=2)\n"
-        "print([p.x for p in pairs], all(type(p) is Pair for p in pairs), flags == [__debug__])\n"
-    )
-    (tmp_path / "told_by_name.py").write_text(script)
-    flags = {
-        "-c": ["-c", script],
-        "-": ["-"],
-        "-i": ["-i", "-q"],
-        "-m": ["-O", "-m", "told_by_name"],
-    }
-    if way != "-m":
+# A program without `if __name__ == "__main__":` that tells how often it was run.
+PROGRAM = """
+import os
+import broadpeak as bp
+
+print("begins")
+
+class Pair:
+    def __init__(self, x):
+        self.x = x
+
+FACTOR = 2
+
+def double(x):
+    return Pair(FACTOR * x.x)
+
+options = {"engine": ENGINE, "n_workers": 2, "engine_options": OPTIONS}
+tasks = [bp.Task(double, Pair(i)) for i in range(3)]
+pairs = bp.execute(tasks, **options)
+flags = bp.execute([bp.Task(eval, "__debug__"), bp.Task(os.getpid)], **options)
+print([p.x for p in pairs], all(type(p) is Pair for p in pairs), flags[0] == __debug__)
+print("elsewhere" if flags[1] != os.getpid() else "here")
+"""
+
+METHODS = {
+    "processpool": ["fresh", "fork", "spawn", "forkserver"],
+    "pathos": ["fork", "spawn", "forkserver"],
+    "mpire": ["fork", "spawn", "forkserver"],
+}
+ROWS = [(engine, method) for engine in OTHERS for method in METHODS.get(engine, [""])]
+ROWS = [("processpool", method) for method in METHODS["processpool"]] + ROWS
+WAYS = ["script", "-c", "-", "-i", "-m", "ipython", "ipython -c", "notebook"]
+QUICK = {
+    ("processpool", "fresh"): {"-c", "-", "-i", "-m", "notebook"},
+    ("mpire", "fork"): {"script"},
+}
+
+NOTEBOOK = """
+import sys
+import nbclient, nbformat
+cells = [nbformat.v4.new_code_cell(text) for text in open(sys.argv[1]).read().split("\\n\\n")]
+notebook = nbformat.v4.new_notebook(cells=cells)
+nbclient.NotebookClient(notebook, timeout=120, kernel_name="python3").execute()
+for cell in notebook.cells:
+    for output in cell.outputs:
+        print(output.get("text", output))
+"""
+
+
+def printed_by(way: str, program: str, folder: Path, *, hostile: bool) -> tuple[str, str]:
+    """Run `program` in the way that a user does; return what it wrote to both streams."""
+    (folder / "told_by_name.py").write_text(program)
+    command = {
+        "script": ["told_by_name.py"],
+        "-c": ["-P", "-c", program],
+        "-": ["-P", "-"],
+        "-i": ["-P", "-i", "-q"],
+        "-m": [*(["-O"] if hostile else []), "-m", "told_by_name"],
+        "ipython": ["-m", "IPython", "told_by_name.py"],
+        "ipython -c": ["-m", "IPython", "-c", program],
+        "notebook": ["-P", "-c", NOTEBOOK, "told_by_name.py"],
+    }[way]
+    if command[0] == "-P" and way != "notebook" and hostile:  # a kernel looks in the folder first
         # Names of the standard library in the folder are nothing that a worker trips over.
-        (tmp_path / "socket.py").write_text("raise ImportError('not the real one')\n")
-        flags[way].insert(0, "-P")
+        (folder / "socket.py").write_text("raise ImportError('not the real one')\n")
     done = subprocess.run(
-        [sys.executable, *flags[way]],
-        input=script if way in {"-", "-i"} else None,
-        cwd=tmp_path,
+        [sys.executable, *command],
+        input=program if way in {"-", "-i"} else None,
+        cwd=folder,
+        env={
+            **os.environ,
+            "HOME": str(folder),
+            "IPYTHONDIR": str(folder),
+            "JUPYTER_PLATFORM_DIRS": "1",
+        },
         capture_output=True,
-        timeout=90,
+        timeout=150,
         check=False,
         text=True,
     )
-    assert "[0, 2, 4] True True" in done.stdout, done.stderr
+    return done.stdout, done.stderr
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize(
+    ("engine", "method", "way"),
+    [
+        pytest.param(
+            engine,
+            method,
+            way,
+            marks=[] if way in QUICK.get((engine, method), ()) else [pytest.mark.slow],
+        )
+        for engine, method in ROWS
+        for way in WAYS
+    ],
+)
+def test_ways_to_run_a_program(engine: str, method: str, way: str, tmp_path: Path) -> None:
+    needed = {"ipython": "IPython", "ipython -c": "IPython", "notebook": "nbclient"}.get(way)
+    if needed is not None:
+        pytest.importorskip(needed)
+    options = {"start_method": method} if method else {}
+    program = PROGRAM.strip().replace("ENGINE", repr(engine)).replace("OPTIONS", repr(options))
+    if way == "-i":
+        program = program.replace(
+            "    return Pair(FACTOR * x.x)\n", "    return Pair(FACTOR * x.x)\n\n"
+        )
+    # Workers of joblib have no flag of their parent.
+    out, errors = printed_by(way, program + "\n", tmp_path, hostile=engine != "joblib")
+    assert out.count("begins") == 1, errors
+    assert "[0, 2, 4] True True" in out, errors
+    assert "elsewhere" in out
+    assert "Traceback" not in errors

@@ -6,6 +6,8 @@ import os
 import re
 import subprocess
 import sys
+import threading
+import time
 import weakref
 from types import SimpleNamespace
 from typing import NamedTuple
@@ -128,6 +130,85 @@ def test_a_reducer_of_the_user():
     assert found == [(1, 1), (3, 3), (5, 5)]
 
 
+@pytest.mark.parametrize("engine", ["serial", "threadpool"])
+def test_a_whole_chunk_is_reduced_as_it_is_run(engine):
+    """One batch may have more results than can be held."""
+    alive, most = set(), 0
+
+    class Result:
+        def __init__(self, k):
+            self.k = k
+            alive.add(id(self))
+
+        def __del__(self):
+            alive.discard(id(self))
+
+    class Sum(Total):
+        def add(self, state, position, value):
+            nonlocal most
+            most = max(most, len(alive))
+            return state + value.k
+
+    def slow(k):
+        if k == 3 or k == 77:
+            raise ValueError(k)
+        end = time.perf_counter() + 0.002
+        while time.perf_counter() < end:
+            pass
+        return Result(k)
+
+    options = {"distribute": "chunks", "n_chunks": 1, "engine": engine, "n_workers": 2}
+    with pytest.warns(SkippedWarning, match="2 of 400 calls failed"):
+        found = execute(tasks(slow, 400), keep=Sum(), on_error="skip", **options)
+    assert found == sum(range(400)) - 80
+    assert most < 200
+    with pytest.raises(bp.errors.TaskError, match="Call 3 failed"):
+        execute(tasks(slow, 400), keep=Sum(), **options)
+
+
+@pytest.mark.parametrize("distribute", ["tasks", "chunks"])
+def test_an_error_of_a_reducer_is_its_own(distribute):
+    class Picky(Total):
+        def add(self, state, position, value):
+            if position == 37:
+                raise RuntimeError("picky")
+            return state
+
+    with pytest.raises(RuntimeError, match="picky"):
+        execute(tasks(float, 60), keep=Picky(), distribute=distribute, n_chunks=2)
+
+
+class Locked(Total):
+    """Cannot be pickled, and neither can its states, if `there` says so."""
+
+    def __init__(self, there):
+        if there == "reducer":
+            self.lock = threading.Lock()
+        self.there = there
+
+    def start(self):
+        return [0, threading.Lock() if self.there == "state" else None]
+
+    def add(self, state, position, value):
+        state[0] += value
+        return state
+
+    def merge(self, left, right):
+        return [left[0] + right[0], left[1]]
+
+    def finish(self, state):
+        return state[0]
+
+
+@pytest.mark.engine
+def test_what_cannot_be_pickled_is_reduced_here():
+    options = {"engine": "processpool", "n_workers": 2}
+    for there in ("reducer", "state"):
+        assert execute(tasks(float, 60), keep=Locked(there), **options) == sum(range(60))
+    with pytest.raises(bp.errors.TaskError, match="state of a reducer must be picklable"):
+        execute(tasks(float, 60), keep=Locked("state"), distribute="chunks", **options)
+
+
 def test_histogram_of_a_run():
     found = execute(tasks([0.0, 1, 2, np.nan, 9, -1].__getitem__), keep=bp.histogram([0, 1, 2]))
     assert (found.counts.tolist(), found.below, found.above, found.missing) == ([1, 2], 1, 1, 1)
@@ -184,7 +265,7 @@ def test_an_iterator_of_tasks_is_not_read_ahead():
     assert execute(make(), keep=bp.top(1)).to_dict() == {2999: 2999}
 
 
-def test_a_store_keeps_every_result_as_without_keep(tmp_path):
+def test_a_store_keeps_what_is_kept_and_another_reducer_is_another_run(tmp_path):
     calls = []
 
     @bp.parameterized(store=tmp_path / "runs.db", store_key="1")
@@ -192,10 +273,12 @@ def test_a_store_keeps_every_result_as_without_keep(tmp_path):
         calls.append(x)
         return x * x
 
-    first = square(Param([1, 2, 3]), _keep=bp.top(1))
-    again = square(Param([1, 2, 3]), _keep=bp.bottom(2))
-    assert (first.to_dict(), again.to_dict(), calls) == ({3: 9}, {1: 1, 2: 4}, [1, 2, 3])
+    for _ in range(2):
+        assert square(Param([1, 2, 3]), _keep=bp.top(1)).to_dict() == {3: 9}
+    assert calls == [1, 2, 3]
+    assert square(Param([1, 2, 3]), _keep=bp.bottom(2)).to_dict() == {1: 1, 2: 4}
     assert square(Param([1, 2, 3])) == [1, 4, 9]
+    assert calls == [1, 2, 3] * 3
 
 
 def test_parameterized_and_its_index():
@@ -427,10 +510,21 @@ def scatter(a, b):
 before = peak()
 func = numba.njit(scatter) if sys.argv[1] == "compiled" else scatter
 condition = sys.argv[2] or None
+engine, folder = sys.argv[3:]
 grid = bp.Param(range(10_000), condition=condition), bp.Param(range(1000))
-found = bp.parameterized(func, keep=bp.top(1000))(*grid)
+to = f"{folder}/scores.parquet" if folder else None
+sweep = bp.parameterized(func, keep=bp.top(1000), to=to, engine=engine, n_workers=2)
+found = sweep(*grid)
 print(len(found), found.iloc[0], peak() - before)
 """
+
+
+def run_large(*arguments):
+    command = [sys.executable, "-c", _LARGE, *map(str, arguments)]
+    run = subprocess.run(command, capture_output=True, text=True, check=True)
+    n, best, added = run.stdout.split()
+    assert (n, best) == ("1000", "1000002")
+    assert float(added) < 300
 
 
 @pytest.mark.slow
@@ -438,8 +532,18 @@ print(len(found), found.iloc[0], peak() - before)
 @pytest.mark.parametrize("condition", ["", "a < b * 11", "(a + b) % 10 > 0"])
 @pytest.mark.parametrize("kind", ["compiled", "python"])
 def test_ten_million_combinations_in_bounded_memory(kind, condition):
-    command = [sys.executable, "-c", _LARGE, kind, condition]
-    run = subprocess.run(command, capture_output=True, text=True, check=True)
-    n, best, added = run.stdout.split()
-    assert (n, best) == ("1000", "1000002")
-    assert float(added) < 300
+    run_large(kind, condition, "serial", "")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="peaks are known on Unix")
+@pytest.mark.parametrize("engine", ["serial", "threadpool", "processpool"])
+def test_ten_million_rows_of_a_file_in_bounded_memory(engine, tmp_path):
+    pytest.importorskip("pyarrow")
+    run_large("compiled", "", engine, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="peaks are known on Unix")
+def test_ten_million_combinations_reduced_in_workers():
+    run_large("compiled", "", "processpool", "")

@@ -229,7 +229,7 @@ def test_the_second_run_begins_with_nothing(lists, monkeypatch):
     states = []
 
     def do(*args, sink, **options):
-        states.append(sink._state)
+        states.append(sink._reduction.state())
         return run_tasks(*args, sink=sink, **options)
 
     monkeypatch.setattr(streaming, "run", do)

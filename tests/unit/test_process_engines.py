@@ -18,14 +18,14 @@ import numpy as np
 import pytest
 
 from broadpeak import EngineError, Task, TaskError, engines, execute
-from broadpeak._core.threads import nesting
+from broadpeak._core.threads import core_count, nesting
 from broadpeak._run import fresh, pool, shared
 from broadpeak._run.calls import Calls
 from broadpeak._run.dispatch import BatchSizes
 from broadpeak._run.shared import SharedObjects
 from broadpeak.errors import MissingExtraError
 
-POOLS = ["processpool", "pathos"]
+POOLS = ["processpool", "pathos", "mpire"]
 
 
 def run(tasks: Any, engine: str = "processpool", **options: Any) -> Any:
@@ -49,10 +49,11 @@ def test_workers_stay_for_the_next_run_until_shutdown(engine: str) -> None:
 
 
 @pytest.mark.engine
-def test_a_worker_that_ended_between_runs_is_replaced() -> None:
-    (pid,) = pids("processpool", n_workers=1)
+@pytest.mark.parametrize("engine", POOLS)
+def test_a_worker_that_ended_between_runs_is_replaced(engine: str) -> None:
+    (pid,) = pids(engine, n_workers=1)
     os.kill(pid, 9)
-    assert pids("processpool", n_workers=1) != {pid}
+    assert pids(engine, n_workers=1) != {pid}
 
 
 def stop_itself(number: int) -> int:
@@ -118,15 +119,16 @@ def test_functions_of_modules_that_workers_cannot_import(engine: str, tmp_path: 
 
 
 @pytest.mark.engine
+@pytest.mark.parametrize("engine", POOLS)
 def test_modules_found_after_the_workers_started(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    engine: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pids("processpool")
-    (tmp_path / "late_module.py").write_text("def answer():\n    return 42\n")
+    pids(engine)
+    (tmp_path / f"late_module_{engine}.py").write_text("def answer():\n    return 42\n")
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.chdir(tmp_path)
-    late = importlib.import_module("late_module")
-    assert run([Task(late.answer), Task(os.getcwd)]) == [42, str(tmp_path)]
+    late = importlib.import_module(f"late_module_{engine}")
+    assert run([Task(late.answer), Task(os.getcwd)], engine) == [42, str(tmp_path)]
 
 
 def write_and_sum(array: np.ndarray) -> float:
@@ -274,7 +276,9 @@ def first_byte(memory: Any) -> int:
 
 @pytest.mark.engine
 @pytest.mark.slow
-@pytest.mark.parametrize("engine", ["threadpool", "processpool", "joblib", "pathos"])
+@pytest.mark.parametrize(
+    "engine", ["threadpool", "processpool", "joblib", "pathos", "mpire", "dask", "ray"]
+)
 def test_a_script_ends_by_itself(engine: str, tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text(
@@ -292,14 +296,17 @@ def test_a_script_ends_by_itself(engine: str, tmp_path: Path) -> None:
     assert done.stderr == ""
 
 
-def test_a_missing_package_is_named_with_the_pip_line(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("engine", ["pathos", "mpire"])
+def test_a_missing_package_is_named_with_the_pip_line(
+    engine: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     found = importlib.util.find_spec
-    hidden = lambda name, *rest: None if name == "pathos" else found(name, *rest)
+    hidden = lambda name, *rest: None if name == engine else found(name, *rest)
     monkeypatch.setattr(importlib.util, "find_spec", hidden)
-    assert "pathos" not in engines.available()
-    assert "pathos" in engines.names()
-    with pytest.raises(MissingExtraError, match=r'pip install "broadpeak\[pathos\]"'):
-        execute([Task(abs, 1)], engine="pathos")
+    assert engine not in engines.available()
+    assert engine in engines.names()
+    with pytest.raises(MissingExtraError, match=rf'pip install "broadpeak\[{engine}\]"'):
+        execute([Task(abs, 1)], engine=engine)
 
 
 def test_threads_see_the_context_of_the_run() -> None:
@@ -322,12 +329,21 @@ def where() -> tuple[int, int]:
     return nesting.get()
 
 
+CLUSTERS = [pytest.param(engine, marks=pytest.mark.slow) for engine in ("dask", "ray")]
+
+
 @pytest.mark.engine
-@pytest.mark.parametrize("engine", ["serial", "threadpool", *POOLS, "joblib"])
+@pytest.mark.parametrize("engine", ["serial", "threadpool", *POOLS, "joblib", *CLUSTERS])
 def test_runs_inside_of_runs_share_the_cores(engine: str) -> None:
-    assert run([Task(where)], engine) == [(1, 1 if engine == "serial" else 2)]
+    beside = 1 if engine == "serial" else 2
+    assert run([Task(where)], engine) == [(1, beside)]
     inner = Task(execute, [Task(where)], engine="threadpool", n_workers=3)
-    assert run([inner], engine) == [[(2, 3 if engine == "serial" else 6)]]
+    assert run([inner], engine) == [[(2, 3 * beside)]]
+    # Who does not say how many gets what the others leave: a core at least.
+    inner = Task(execute, [Task(where)], engine="threadpool")
+    assert run([inner], engine) == [[(2, beside * max(1, core_count() // beside))]]
+    innermost = Task(execute, [inner], engine="processpool", n_workers=1)
+    assert run([innermost], engine) == [[[(3, beside * max(1, core_count() // beside))]]]
     assert where() == (0, 1)
 
 
@@ -347,7 +363,7 @@ def test_imports_of_a_fresh_worker_are_not_time_of_the_task(
     monkeypatch.syspath_prepend(tmp_path)
     work = importlib.import_module(name).work
     tasks = [Task(work, pause) for pause in (0.0, 30.0, 0.0)]
-    options = {"reuse": False, **({"start_method": "spawn"} if engine == "pathos" else {})}
+    options = {"reuse": False, **({} if engine == "processpool" else {"start_method": "spawn"})}
     results = run(
         tasks, engine, timeout=0.5, on_error="record", engine_options=options,
         distribute=distribute, chunk_len=1,

@@ -128,7 +128,7 @@ def test_each_option_stands_in_both_tables() -> None:
 OPTIONS = (
     "engine='serial', n_workers=None, engine_options=None, n_chunks=None, chunk_len=None, "
     "chunk_meta=None, distribute='tasks', warmup=False, merge_func=None, merge_kwargs=None, "
-    "keep=None, show_progress=None, pbar_kwargs=None, pre_execute_func=None, "
+    "keep=None, to=None, show_progress=None, pbar_kwargs=None, pre_execute_func=None, "
     "pre_execute_kwargs=None, "
     "pre_chunk_func=None, pre_chunk_kwargs=None, post_chunk_func=None, post_chunk_kwargs=None, "
     "post_execute_func=None, post_execute_kwargs=None, on_error='raise', retries=0, timeout=None, "
@@ -143,7 +143,7 @@ OPTIONS = (
         (
             bp.parameterized,
             (
-                "(func=None, *, merge_func=None, merge_kwargs=None, keep=None, "
+                "(func=None, *, merge_func=None, merge_kwargs=None, keep=None, to=None, "
                 "return_param_index=False, eval_id=None, random_subset=None, seed=None, "
                 "grid_indices=None, max_misses=None, "
                 "mono='auto', mono_n_chunks=None, mono_chunk_len=None, mono_chunk_meta=None, "

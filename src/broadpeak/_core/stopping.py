@@ -46,7 +46,7 @@ class Stops:
     Made for a thread before it starts; the thread itself calls `adopt`.
     """
 
-    __slots__ = ("_ident", "_is_open", "_is_sent", "_lock", "is_asked")
+    __slots__ = ("_ident", "_inner", "_is_open", "_is_sent", "_lock", "is_asked")
 
     def __init__(self) -> None:
         _make_possible()
@@ -54,6 +54,7 @@ class Stops:
         self._ident = 0
         self._is_open = False
         self._is_sent = False
+        self._inner: Stops | None = None
         self.is_asked = False
 
     def adopt(self) -> None:
@@ -70,8 +71,19 @@ class Stops:
         """
         with self._lock:
             self.is_asked = True
+            inner = self._inner
             if self._is_open:
                 self._send()
+        if inner is not None:
+            inner.stop()
+
+    def pass_on(self, inner: Stops | None) -> None:
+        """Stop `inner`, too, from now on: the thread that this one waits for."""
+        with self._lock:
+            self._inner = inner
+            is_late = self.is_asked
+        if is_late and inner is not None:
+            inner.stop()
 
     def open(self) -> None:
         """Enter code of the user; the thread may be stopped from here on.

@@ -298,11 +298,15 @@ class Calls(Sequence[Task]):
         return self._of(self.template, self._values, codes, len(positions))
 
     def __iter__(self) -> Iterator[Task]:
+        return map(self.template.task, self.rows())
+
+    def rows(self) -> Iterator[tuple[object, ...]]:
+        """Return an iterator over what varies, one tuple a call."""
         if not self._codes:
-            return map(self.template.task, repeat((), self._n))
+            return repeat((), self._n)
         pairs = zip(self._values, self._codes, strict=True)
         columns = [map(values.__getitem__, codes.tolist()) for values, codes in pairs]
-        return map(self.template.task, zip(*columns, strict=True))
+        return zip(*columns, strict=True)
 
     def fingerprints(self, digest: Callable[..., bytes]) -> tuple[bytes, list[bytes]]:
         """Return `digest` of the arguments that all calls share, and of what varies one a call.
@@ -320,6 +324,15 @@ class Calls(Sequence[Task]):
             columns.append([digests[position] for position in positions.tolist()])
         rows = map(b"".join, zip(*columns, strict=True))  # all digests are of one length
         return shared, [hashlib.blake2b(row, digest_size=_KEY).digest() for row in rows]
+
+    def identity(self, digest: Callable[..., bytes]) -> bytes:
+        """Return one digest of all calls: of what they share, what varies, and in which order."""
+        parts = [_shared_identity(self.template, digest), self._n.to_bytes(8, "little")]
+        for values, codes in zip(self._values, self._codes, strict=True):
+            used, ranks = np.unique(codes, return_inverse=True)
+            parts.append(digest("values", *[values[code] for code in used.tolist()]))
+            parts.append(ranks.astype("<i8", copy=False).tobytes())
+        return _one_digest(parts)
 
     def loop(self) -> LoopRun | None:
         """Return these calls as a compiled loop; None where single calls are to be made."""
@@ -418,6 +431,9 @@ class CodeBlocks(Protocol):
     def at(self, numbers: IntArray) -> list[IntArray]:
         """Return the codes of the rows with these numbers."""
 
+    def identity(self, digest: Callable[..., bytes]) -> bytes:
+        """Return a digest by which they are told from other codes, without making them."""
+
 
 class CallStream(Sequence[Task]):
     """Calls of one function whose codes are not held: a slice of it are `Calls`.
@@ -444,9 +460,21 @@ class CallStream(Sequence[Task]):
         return self._calls.seconds
 
     @property
+    def func(self) -> Function:
+        """The function that is called."""
+        return self._calls.func
+
+    @property
     def calls(self) -> Calls:
         """What all calls share, and the values of what varies."""
         return self._calls
+
+    def identity(self, digest: Callable[..., bytes]) -> bytes:
+        """Return one digest of all calls: of what they share, what varies, and in which order."""
+        template, values, _ = self._calls.columns()
+        shared = _shared_identity(template, digest)
+        columns = [digest("values", column) for column in values]
+        return _one_digest([shared, *columns, self.blocks.identity(digest)])
 
     def __len__(self) -> int:
         return self._n
@@ -470,6 +498,18 @@ class CallStream(Sequence[Task]):
         """Return the calls at `positions`, in that order."""
         numbers = np.asarray(positions, dtype=np.int64)
         return self._calls.with_codes(self.blocks.at(numbers), len(numbers))
+
+
+def _shared_identity(template: CallTemplate, digest: Callable[..., bytes]) -> bytes:
+    return digest(template.args, sorted(template.kwargs.items()), template.slots)
+
+
+def _one_digest(parts: Iterable[bytes]) -> bytes:
+    total = hashlib.blake2b(digest_size=_KEY)
+    for part in parts:
+        total.update(len(part).to_bytes(8, "little"))
+        total.update(part)
+    return total.digest()
 
 
 def _calls(template: CallTemplate, columns: list[tuple[list[object], IntArray]], n: int) -> Calls:

@@ -9,10 +9,11 @@ from concurrent.futures import BrokenExecutor
 from dataclasses import dataclass, field
 from typing import ClassVar, Protocol, TypeAlias, runtime_checkable
 
-from broadpeak._run.batches import Batch, BatchResult, lost, run_batch
+from broadpeak._run.batches import Batch, BatchResult, died_text, lost, run_batch
 from broadpeak._run.calls import Calls
-from broadpeak._run.remote import Token, load_result, not_sent
-from broadpeak._run.shared import SharedObjects
+from broadpeak._run.footprint import BATCH_BYTES, has_room
+from broadpeak._run.remote import Token, load_result, not_sent, note_driver
+from broadpeak._run.shared import SharedObjects, TooLargeError
 from broadpeak._run.taskqueue import TaskQueue
 from broadpeak.errors import EngineError
 
@@ -27,6 +28,7 @@ class Engine(Protocol):
     """Runs batches of tasks; every engine, serial included, is used in this one way.
 
     An engine is made for one run by its factory in the registry: ``factory(n_workers, **options)``.
+    Where the factory has an attribute `counts_workers` that is true, `n_workers` may be None.
     `FutureEngine` is the short way to one.
 
     Attributes
@@ -66,30 +68,60 @@ class BatchSizes:
     >>> sizes.record(1, seconds=1e-6)
     >>> sizes.next(None), sizes.next(10)
     (8, 3)
+    >>> sizes.record(8, seconds=1e-6, n_bytes=2**20)
+    >>> sizes.next(None)
+    32
     """
 
     def __init__(self, n_workers: int, target: float = Calls.seconds) -> None:
         self._n_workers = n_workers
         self._target = target
         self._size = 1
+        self._most = _LARGEST  # whose arguments go together
         self.seconds = float("inf")  # of the last batch
+        self.bytes_a_task = 0.0  # of results of the last batch
+        self.first_bytes = 0  # of what the first task of a batch carries, others with it
 
-    def record(self, n_tasks: int, seconds: float) -> None:
-        """Note that a batch of `n_tasks` took `seconds`."""
+    def record(self, n_tasks: int, seconds: float, n_bytes: float = 0.0) -> None:
+        """Note that a batch of `n_tasks` took `seconds` and gave results of `n_bytes`."""
         if n_tasks < 1:
             return
         self.seconds = seconds
+        self.bytes_a_task = n_bytes / n_tasks
         fitting = self._target * n_tasks / max(seconds, 1e-9)
         # A late result of a small batch must not undo what larger ones have shown since.
         largest = max(_GROWTH * n_tasks, self._size)
         self._size = max(1, min(int(fitting), largest, _LARGEST))
+        if n_bytes:
+            self._size = max(1, min(self._size, int(BATCH_BYTES / self.bytes_a_task)))
+
+    def sent(self, n_tasks: int, n_bytes: int, first: int | None = None) -> None:
+        """Note that a batch of `n_tasks` was pickled to `n_bytes`.
+
+        Parameters
+        ----------
+        first : int, optional
+            Bytes of its first task, where the batch was cut since more did not go together.
+        """
+        if first is not None:
+            self._most, self.first_bytes = n_tasks, first
+        elif self._most < _LARGEST:
+            more = max(n_bytes - self.first_bytes, 1)
+            if 2 * more < BATCH_BYTES:  # they carry less now
+                self._most = min(_LARGEST, _GROWTH * n_tasks, n_tasks * BATCH_BYTES // more)
+
+    def bytes_of(self, item: WorkItem) -> float:
+        """Return what an item is to take on its way there and, as far as is known, back."""
+        n_bytes = max(len(item.payload), item.batch.n_bytes)
+        return n_bytes + self.bytes_a_task * len(item.batch)
 
     def next(self, n_left: int | None) -> int:
         """Return how many tasks the next batch should have, `n_left` being left (None: unknown)."""
+        size = min(self._size, self._most)
         if n_left is None or self._n_workers == 1:
-            return self._size
+            return size
         share = -(-n_left // (2 * self._n_workers))  # guided: the last batches are small
-        return max(1, min(self._size, share))
+        return max(1, min(size, share))
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,11 +137,51 @@ class WorkItem:
     objects : dict
         What the payload refers to: token -> what `FutureEngine.put` returned for it. Pass the
         tokens to `run_remotely`, and the data in place of the references.
+    needed : tuple of int
+        The numbers of all that the payload refers to.
     """
 
     batch: Batch
     payload: bytes = b""
     objects: dict[Token, object] = field(default_factory=dict)
+    needed: tuple[int, ...] = ()
+
+
+class _Flight:
+    """The batches on the way, and how many bytes they and their results are."""
+
+    def __init__(self, shared: SharedObjects | None) -> None:
+        self._shared = shared
+        self._sent: dict[Ticket, tuple[Batch, float, tuple[int, ...]]] = {}
+        self._n_bytes = 0.0
+
+    def __len__(self) -> int:
+        return len(self._sent)
+
+    def takes(self, n_bytes: float) -> bool:
+        """Return whether memory is left for `n_bytes` more; there is always room for one batch."""
+        return not self._sent or has_room(self._n_bytes, n_bytes)
+
+    def add(self, ticket: Ticket, item: WorkItem, n_bytes: float) -> None:
+        """Note that an item was submitted."""
+        self._sent[ticket] = item.batch, n_bytes, item.needed
+        self._n_bytes += n_bytes
+
+    def pop(self, ticket: Ticket) -> Batch | None:
+        """Return a batch that has ended; None if it was not on the way."""
+        sent = self._sent.pop(ticket, None)
+        if sent is None:
+            return None
+        batch, n_bytes, needed = sent
+        self._n_bytes = self._n_bytes - n_bytes if self._sent else 0.0
+        if self._shared is not None:
+            self._shared.release(needed)
+        return batch
+
+    def pop_all(self) -> list[Batch]:
+        """Return all batches."""
+        batches = map(self.pop, list(self._sent))
+        return [batch for batch in batches if batch is not None]
 
 
 class _NotBegun:
@@ -150,6 +222,9 @@ class FutureEngine:
     ends_late : bool
         The engine itself ends batches after ``item.batch.timeout``. If not, the task is left behind
         in its thread, which works only while it does not hold the interpreter lock in C code.
+    counts_workers : bool
+        The engine is made with ``n_workers=None`` where the user did not say, and sets its
+        attribute `n_workers` itself: a cluster that is joined has workers of its own number.
 
     Examples
     --------
@@ -181,7 +256,8 @@ class FutureEngine:
     ahead: bool = True
     mark: ClassVar[bytes] = b""
     lazy: ClassVar[bool] = False
-    ends_late: ClassVar[bool] = False
+    ends_late: bool = False
+    counts_workers: ClassVar[bool] = False
 
     def __init__(self, n_workers: int) -> None:
         self.n_workers = n_workers
@@ -228,20 +304,24 @@ class FutureEngine:
     ) -> Iterator[tuple[Batch, BatchResult]]:
         """Yield the result of every batch as it finishes."""
         sizes = BatchSizes(self.n_workers, queue.seconds)
-        flight: dict[Ticket, Batch] = {}
         ready: deque[WorkItem] = deque()  # pickled, but there was no room
         suspects: deque[Batch] = deque()  # were on the way when the executor broke
         is_careful = False  # one batch at a time, to see which it is
+        if self.pickles:
+            note_driver()
         self.start()
         self.shared = shared = (
             SharedObjects(self.pickler(), files=self.files, put=self.put) if self.pickles else None
         )
+        flight = _Flight(shared)
         try:
             while True:
                 # Back-pressure: as many batches are on the way as there are workers; twice that
                 # while batches are short, or a worker would wait for this thread after each. What
                 # is large never goes out ahead of a free worker: it would fill queues with bytes,
-                # and block a pipe, with this thread writing to a worker that writes to it.
+                # and block a pipe, with this thread writing to a worker that writes to it. Nor does
+                # what memory may not hold: workers rather wait. A batch is no more than a few MB,
+                # unless one task is, and so are its results.
                 is_careful = bool(suspects) or (is_careful and bool(flight))
                 most = self.n_workers
                 if self.ahead and sizes.seconds < _SHORT_SECONDS:
@@ -253,30 +333,34 @@ class FutureEngine:
                         if suspects:
                             batch: Batch | None = suspects.popleft()
                         else:
-                            batch = queue.take(sizes.next(queue.n_left), lazy=self.lazy)
+                            batch = queue.take(sizes.next(queue.n_waiting()), lazy=self.lazy)
                         if batch is None:
                             break
-                        made = WorkItem(batch) if shared is None else self._pickled(batch, shared)
-                        if isinstance(made, BatchResult):
-                            yield batch, made
+                        made = (
+                            WorkItem(batch)
+                            if shared is None
+                            else self._pickled(batch, shared, queue, sizes)
+                        )
+                        if not isinstance(made, WorkItem):
+                            yield made
                             continue
                         item = made
+                        del batch, made
+                    n_bytes = sizes.bytes_of(item)
                     is_ahead = len(flight) >= self.n_workers
-                    if is_ahead and len(item.payload) > _MOST_AHEAD:
-                        ticket = None
-                    else:
-                        ticket = self.submit(item)
+                    waits = is_ahead and len(item.payload) > _MOST_AHEAD
+                    ticket = self.submit(item) if not waits and flight.takes(n_bytes) else None
                     if ticket is None:
                         ready.appendleft(item)
                         break
-                    flight[ticket] = item.batch
+                    flight.add(ticket, item, n_bytes)
                     del item  # its bytes may be many
                 if not flight:
                     return
                 broken: BrokenExecutor | None = None
                 fallen: list[Batch] = []
                 for ticket, answer in self.wait():
-                    ended = flight.pop(ticket, None)
+                    ended = flight.pop(ticket)
                     if ended is None:
                         # Clusters report twice, and of work that they have given up for lost. What
                         # is known stands: a second report must neither count nor end the run.
@@ -293,20 +377,20 @@ class FutureEngine:
                         del answer  # its bytes may be many
                         if result is None and shared is not None:
                             # Its worker lacks what many batches refer to: now that travels along.
-                            made = self._pickled(ended, shared, in_full=True)
-                            if isinstance(made, WorkItem):
-                                ready.append(made)
+                            again = self._pickled(ended, shared)
+                            if isinstance(again, WorkItem):
+                                ready.append(again)
                                 continue
-                            result = made
+                            result = again[1]
                         if result is not None:
-                            sizes.record(len(result.values), result.seconds)
+                            sizes.record(len(result.values), result.seconds, result.n_bytes)
                             yield ended, result
+                        del ended, result  # they wait for others while this thread does
                 if broken is not None:
                     # One worker died, and the executor gives up whatever was on the way: it cannot
                     # say which batch did it. So they run again, one at a time. The guilty one dies
                     # again, alone; the others lose what they had done, and nothing else.
-                    fallen += flight.values()
-                    flight.clear()
+                    fallen += flight.pop_all()
                     self.close(abandoned=True)
                     self.start()
                     if is_careful:
@@ -321,25 +405,48 @@ class FutureEngine:
                 shared.close()
 
     def _pickled(
-        self, batch: Batch, shared: SharedObjects, *, in_full: bool = False
-    ) -> WorkItem | BatchResult:
-        """Return the item that carries `batch`, or its result if it cannot be pickled."""
+        self,
+        batch: Batch,
+        shared: SharedObjects,
+        queue: TaskQueue | None = None,
+        sizes: BatchSizes | None = None,
+    ) -> WorkItem | tuple[Batch, BatchResult]:
+        """Return the item that carries `batch`, or its result if it cannot be pickled.
+
+        A batch from the `queue` may be cut, so that it has no more bytes than go together. What is
+        not from there includes all that it shares with others.
+        """
         timeout = batch.timeout
         if self.ends_late:
             batch.timeout = None  # kept here
+        most = None
+        if queue is not None and sizes is not None and len(batch) > 1 and not batch.whole:
+            most = sizes.first_bytes + BATCH_BYTES
         try:
-            return WorkItem(batch, *shared.dumps(batch, in_full=in_full, mark=self.mark))
+            try:
+                made = shared.dumps(batch, in_full=queue is None, mark=self.mark, most=most)
+            except TooLargeError:
+                assert queue is not None and sizes is not None  # noqa: S101, PT018
+                n, first = shared.fitting(batch.tasks)
+                if n < len(batch):
+                    batch = queue.cut(batch, n)
+                sizes.sent(n, 0, first)
+                made = shared.dumps(batch, mark=self.mark)
+            else:
+                if sizes is not None:
+                    sizes.sent(len(batch), len(made[0]))
+            return WorkItem(batch, *made)
         except (EngineError, KeyboardInterrupt):
             raise
         except BaseException as error:  # noqa: BLE001  # pickle raises whatever objects raise
-            return lost("failed", not_sent(error))
+            return batch, lost("failed", not_sent(error))
         finally:
             batch.timeout = timeout
 
 
 def _died_result(broken: BrokenExecutor) -> BatchResult:
     first = str(broken).strip().partition("\n")[0]
-    return lost("died", EngineError(f"The worker process must live, but it ended: {first}"))
+    return lost("died", EngineError(died_text(f"ended: {first.rstrip('.')}")))
 
 
 class SerialEngine(FutureEngine):

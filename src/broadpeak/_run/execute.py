@@ -18,7 +18,7 @@ import pandas as pd
 from broadpeak._core import check
 from broadpeak._core.aliases import Index
 from broadpeak._core.labels import as_keys_index
-from broadpeak._core.threads import Nesting, core_count, nesting
+from broadpeak._core.threads import Nesting, nesting
 from broadpeak._merge.merge_func import MergeFunc, resolve_merge_func
 from broadpeak._run.batches import Batch, BatchResult, Outcome
 from broadpeak._run.calls import Calls, CallStream, Task
@@ -30,10 +30,14 @@ from broadpeak._run.options import (
     Settings,
     shows_options,
 )
+from broadpeak._run.parquet import CallNumbers, KeyLabels, sink_of
 from broadpeak._run.progress import ProgressBar, progress_bar
-from broadpeak._run.registry import create, is_serial
-from broadpeak._run.sinks import ChunkResults, Finished, KeptResults, ResultList, Sink
+from broadpeak._run.reducing import ReducedResults, Reducing
+from broadpeak._run.registry import create
+from broadpeak._run.sinks import ChunkResults, Finished, ResultList, Sink, close_sink
+from broadpeak._run.spanqueue import SpanQueue, left_of
 from broadpeak._run.stored import StoredResults, open_stored
+from broadpeak._run.storedkept import Identity, StoredKept, open_kept
 from broadpeak._run.taskqueue import TaskQueue, checked_tasks
 from broadpeak._run.templates import substitute
 from broadpeak.errors import (
@@ -81,7 +85,8 @@ def execute(
     engine : str, Engine or callable
         A name of `broadpeak.engines.available()`, or a factory ``(n_workers, **options)``.
     n_workers : int, optional
-        Default: the cores that this process may use, divided among the tasks that run beside it.
+        Default: the cores that this process may use, divided among the tasks that run beside it;
+        on a cluster that is joined, its workers.
     engine_options : mapping, optional
         Passed to the engine.
     n_chunks, chunk_len : int or "auto", optional
@@ -101,6 +106,11 @@ def execute(
     keep : Reducer, optional
         `broadpeak.top`, `bottom`, `histogram` or your own `types.Reducer`: takes results as they
         arrive, and none but what it keeps is held. Not with `merge_func`.
+    to : path, optional
+        A file that ends in ``.parquet``: every result becomes a row of it, in task order, beside
+        its labels, and none is held. Results must be numbers, flags, texts or dates, or several of
+        these by name (mapping, Series, named tuple). The file gets its name when it is complete;
+        one that was there is replaced. Not with `merge_func`. Needs pyarrow.
     show_progress : bool, optional
         Default: only on a terminal or in a notebook, not inside another run.
     pbar_kwargs : mapping, optional
@@ -126,7 +136,8 @@ def execute(
         Save every result to this file as soon as it is computed. The same call, of the same
         function with the same arguments, reads back what is finished and runs only the rest, which
         is all that callbacks see. Each task is dispatched and saved by itself (0.1 ms): for many
-        quick tasks use ``distribute="chunks"``. An iterator of tasks is read into a list first.
+        quick tasks use ``distribute="chunks"``. With `keep` only what is kept is saved, and which
+        tasks that is made of. An iterator of tasks is read into a list first.
     store_key : str, optional
         A string that stands for the code of the function and all that it refers to, where these
         cannot be followed or do not matter. Calls are then told apart by the function's name, the
@@ -138,7 +149,7 @@ def execute(
     -------
     object
         The merged results, or the list of results in task order. `NoResult`s are left out. With
-        `keep`, what is kept.
+        `keep`, what is kept; with `to` alone, the path of the file.
 
     Raises
     ------
@@ -187,6 +198,7 @@ def run(
     by_name: Function | None = None,
     sink: Sink | None = None,
     bar: ProgressBar | None = None,
+    identity: Identity | None = None,
 ) -> Finished:
     """Do what `execute` does; return also which tasks have a result.
 
@@ -211,33 +223,50 @@ def run(
         Takes the results; by default a list.
     bar : ProgressBar, optional
         The bar of a caller that counts these calls among others, in place of one of the run.
+    identity : callable, optional
+        Gives the digest of all arguments of all tasks, by which a stored run with `keep` is known;
+        by default that of `tasks`.
     """
     if keys is not None and not isinstance(keys, pd.Index):
         keys = as_keys_index(check.labels("keys", keys, "be a list of labels, one a task"))
-    task_run = TaskRun(
-        tasks,
-        settings,
-        keys=keys,
-        size=size,
-        label=label or partial(_label_of, keys),  # no method: a cycle would keep the results
-        names=names,
-        weights=weights,
-        passthrough=passthrough,
-        bar=bar,
-    )
-    if settings.pre_execute_func is not None:
-        task_run.call("pre_execute")  # what it changes counts in the key of a stored run
     record = settings.on_error == "record"
-    if sink is None and settings.keep is not None:
-        sink = KeptResults(settings.keep, pd.Index if keys is None else keys.__getitem__)
-    elif sink is None:
-        sink = ResultList(record=record)
-    if settings.post_chunk_func is not None:
-        sink = task_run.open_results = ChunkResults(sink, record=record)
-    if settings.store is None and not settings.cache_chunks:
-        return task_run.merged(task_run.perform(sink), by_name)
-    with open_stored(settings, task_run.tasks, sink, keys, label) as stored:
-        return task_run.merged(task_run.perform(stored, stored), by_name)
+    try:
+        task_run = TaskRun(
+            tasks,
+            settings,
+            keys=keys,
+            size=size,
+            label=label or partial(_label_of, keys),  # no method: a cycle would keep the results
+            names=names,
+            weights=weights,
+            passthrough=passthrough,
+            bar=bar,
+        )
+        if settings.pre_execute_func is not None:
+            task_run.call("pre_execute")  # what it changes counts in the key of a stored run
+        if sink is None and (settings.keep is not None or settings.to is not None):
+            at = pd.Index if keys is None else keys.__getitem__
+            sink = sink_of(settings, at, CallNumbers if keys is None else partial(KeyLabels, keys))
+        elif sink is None:
+            sink = ResultList(record=record)
+        if settings.post_chunk_func is not None:
+            sink = task_run.open_results = ChunkResults(sink, record=record)
+        if settings.store is None and not settings.cache_chunks:
+            return task_run.merged(task_run.perform(sink), by_name)
+        if getattr(sink, "kept", None) is not None:
+            with open_kept(
+                settings,
+                task_run.tasks,
+                sink,
+                identity=identity,
+                weights=weights,
+                n_workers=task_run.n_workers,
+            ) as kept:
+                return task_run.merged(task_run.perform(kept, kept), by_name)
+        with open_stored(settings, task_run.tasks, sink, keys, label) as stored:
+            return task_run.merged(task_run.perform(stored, stored), by_name)
+    finally:
+        close_sink(sink)
 
 
 class TaskRun:
@@ -276,18 +305,23 @@ class TaskRun:
         self._weights = weights
         self._passthrough = passthrough
         self._bar = bar
-        self._chunks, self._n_chunks = _planned_chunks(items, n_tasks, settings)
-        n_workers = settings.n_workers
-        if n_workers is None:  # cores are counted only where it matters: it takes 40 µs
-            n_workers = 1
-            if not is_serial(settings.engine):
-                n_workers = max(1, core_count() // nesting.get().n_beside)
-        self._engine: Engine = create(settings.engine, n_workers, settings.engine_options)
+        engine = create(settings.engine, settings.n_workers, settings.engine_options)
+        self._engine: Engine = engine
+        # An engine that counts workers knows them better than this machine's cores say.
+        n_cores = settings.n_workers
+        if n_cores is None and getattr(engine, "counts_workers", False):
+            n_cores = engine.n_workers
+        self._chunks, self._n_chunks = _planned_chunks(items, n_tasks, settings, n_cores)
         self._kept: IntArray | None = None
         self.open_results: ChunkResults
         self._n_failed = 0
         self._failure: Outcome | None = None  # of the lowest position
         self._failed_task: Task | None = None
+
+    @property
+    def n_workers(self) -> int:
+        """How many batches run at a time."""
+        return self._engine.n_workers
 
     # --- callbacks and templates --------------------------------------------------------------
 
@@ -316,29 +350,18 @@ class TaskRun:
 
     def _close_chunk(self, chunk: Chunk, positions: Sequence[int]) -> None:
         results = self.open_results.taken(positions)
+        if self._stored is not None:
+            self._stored.sync()  # a callback may tell the world
         known = {"chunk_idx": chunk.number, "chunk_meta": list(positions)}
         self.call("post_chunk", **known, chunk_results=results)
 
     # --- the loop -----------------------------------------------------------------------------
 
-    def perform(self, sink: Sink, stored: StoredResults | None = None) -> Finished:
+    def perform(self, sink: Sink, stored: StoredResults | StoredKept | None = None) -> Finished:
         """Run all that is not in the store; return what the sink makes of the results."""
         settings, keys, engine = self._settings, self._keys, self._engine
         self._sink, self._stored = sink, stored
-        self._queue = queue = TaskQueue(
-            self.tasks,
-            self._chunks if stored is None else _without(self._chunks, stored.found),
-            n_tasks=self._n_tasks,
-            whole=settings.distribute == "chunks",
-            single=stored is not None,
-            claims=None if stored is None else stored.claims,
-            stop=settings.on_error == "raise" and settings.retries == 0,
-            timed=settings.on_error == "record",
-            timeout=settings.timeout,
-            warmup=settings.warmup,
-            on_open=None if settings.pre_chunk_func is None else self._open_chunk,
-            on_close=None if settings.post_chunk_func is None else self._close_chunk,
-        )
+        self._queue = queue = self._made_queue(sink, stored)
         total = self._n_tasks if self._weights is None else sum(self._weights)
         outer = nesting.get()
         own: ProgressBar | None = None
@@ -351,10 +374,7 @@ class TaskRun:
                 self._show(stored.news())
             self._drive()
             # Other processes work on what is left: wait until it is there, or until they are gone.
-            while stored is not None and not self._is_decided() and (away := queue.away()):
-                arrived, granted = stored.wait(away)
-                self._take_arrived(arrived)
-                queue.offer(granted)
+            while stored is not None and not self._is_decided() and self._go_on(stored):
                 self._drive()
             if self._failure is None or settings.on_error != "raise":
                 self._check_complete()
@@ -375,12 +395,63 @@ class TaskRun:
             raise ParamError(broken_rule("keys", rule, len(keys)))
         return sink.finish(n_tasks)
 
+    def _reducing(self, sink: Sink) -> Reducing | None:
+        """Return what reduces results where they are computed, if `sink` takes them so."""
+        reducing: Reducing | None = getattr(sink, "reducing", None)
+        if reducing is None:
+            return None
+        if getattr(self._engine, "pickles", False):
+            return reducing if reducing.travels() else None
+        # In this process a batch is soon here: only chunks may have more results than can be held.
+        return reducing if self._settings.distribute == "chunks" else None
+
+    def _made_queue(self, sink: Sink, stored: StoredResults | StoredKept | None) -> Any:
+        """Return the queue of what is left to run."""
+        settings = self._settings
+        options: dict[str, Any] = {
+            "n_tasks": self._n_tasks,
+            "whole": settings.distribute == "chunks",
+            "stop": settings.on_error == "raise" and settings.retries == 0,
+            "timed": settings.on_error == "record",
+            "timeout": settings.timeout,
+            "reducing": self._reducing(sink if stored is None else stored),
+            "warmup": settings.warmup,
+            "on_open": None if settings.pre_chunk_func is None else self._open_chunk,
+            "on_close": None if settings.post_chunk_func is None else self._close_chunk,
+        }
+        if isinstance(stored, StoredKept):
+            listed = settings.pre_chunk_func is not None or settings.post_chunk_func is not None
+            chunks = left_of(list(self._chunks), stored.found, listed=listed)
+            tasks: Any = self.tasks
+            return SpanQueue(tasks, chunks, stretches=stored, **options)
+        if stored is None:
+            return TaskQueue(self.tasks, self._chunks, **options)
+        chunks = _without(self._chunks, stored.found)
+        return TaskQueue(self.tasks, chunks, single=True, claims=stored.claims, **options)
+
+    def _go_on(self, stored: StoredResults | StoredKept) -> bool:
+        """Return whether more is to be run here, once other processes have done what they hold."""
+        queue: Any = self._queue
+        if isinstance(stored, StoredKept) and (again := stored.dropped()):
+            queue.append(again)
+            return True
+        away = queue.away()
+        if not away:
+            return False
+        arrived: Any
+        granted: Any
+        arrived, granted = stored.wait(away)
+        self._take_arrived(arrived)
+        queue.offer(granted)
+        return True
+
     def _drive(self) -> None:
         """Let the engine run what the queue holds for this process."""
         results = self._engine.run(self._queue)
         try:
             for batch, result in results:
                 self._collect(batch, result)
+                del batch, result  # while the next are made, for they may be large
                 if self._failure is not None and self._is_decided():
                     break
         finally:
@@ -419,8 +490,11 @@ class TaskRun:
             raise KeyboardInterrupt
         if self._stored is not None:
             self._take_arrived(self._stored.news())
-        if type(result.values) is not list and not getattr(self._sink, "takes_arrays", False):
-            result.values = result.values.tolist()
+        values = result.values
+        if type(values) not in (list, ReducedResults) and not getattr(
+            self._sink, "takes_arrays", False
+        ):
+            result.values = values.tolist()
         again: list[Batch] = []
         n_done, n_failed = len(result.values), 0
         if result.status != "ok":
@@ -432,7 +506,11 @@ class TaskRun:
             self._sink.put(batch.positions, result.values, result.seconds)
         # A failure that ends the run leaves its chunk open, for it has no results for a callback.
         n_lost = n_failed if self._settings.on_error == "raise" else 0
-        self._queue.finish(batch, n_done, again, n_lost)
+        n_left = 0
+        if result.is_cut and isinstance(batch.tasks, Sequence):  # its results are many bytes
+            again.append(batch.split(n_done)[1])
+            n_left = len(again[-1])
+        self._queue.finish(batch, n_done + n_left, again, n_lost)
         if self._bar is not None:
             ended = set(batch.positions[:n_done]).difference(
                 *(second_try.positions for second_try in again)
@@ -461,7 +539,10 @@ class TaskRun:
         failed = set(result.failures)
         good = [offset for offset in range(len(result.values)) if offset not in failed]
         positions = [batch.positions[offset] for offset in good]
-        self._sink.put(positions, [result.values[at] for at in good], result.seconds)
+        values = result.values
+        if type(values) is not ReducedResults:
+            values = [values[offset] for offset in good]
+        self._sink.put(positions, values, result.seconds)
         if batch.attempt < self._settings.retries:
             return [batch.retry(result)], 0
         tasks = batch.failed_tasks(result)
@@ -599,7 +680,7 @@ def _as_list(tasks: Iterable[Task], settings: Settings, size: int | None) -> Tas
 
 
 def _planned_chunks(
-    tasks: Tasks, n_tasks: int | None, settings: Settings
+    tasks: Tasks, n_tasks: int | None, settings: Settings, n_cores: int | None
 ) -> tuple[Iterable[Chunk], int | None]:
     """Return the chunks of `tasks`, and their number if it is known."""
     n_chunks, chunk_len, chunk_meta = settings.n_chunks, settings.chunk_len, settings.chunk_meta
@@ -609,8 +690,8 @@ def _planned_chunks(
         elif isinstance(tasks, Sequence):
             return ([Chunk(0, range(len(tasks)))], 1) if len(tasks) else ([], 0)
     if n_tasks is None:
-        return endless_chunks(chunk_len, settings.n_workers), None
-    chunks = plan_chunks(n_tasks, n_chunks, chunk_len, chunk_meta, n_cores=settings.n_workers)
+        return endless_chunks(chunk_len, n_cores), None
+    chunks = plan_chunks(n_tasks, n_chunks, chunk_len, chunk_meta, n_cores=n_cores)
     if isinstance(tasks, Sequence):
         return chunks, len(chunks)
     # Tasks of an iterator beyond its size form one more chunk; the number of keys is checked later.

@@ -29,8 +29,8 @@ from multiprocessing.connection import Connection
 def start(pipe):
     facts = pipe.recv()
     sys.path[:] = facts.pop("path")
-    from broadpeak._run import worker
-    worker.main_of_fresh(pipe, facts)
+    from importlib import import_module
+    import_module(sys.argv[2]).main_of_fresh(pipe, facts)
 
 start(Connection(int(sys.argv[1])))
 """
@@ -43,6 +43,8 @@ class FreshProcess:
     ----------
     environment : mapping
         Variables to set besides those of this process.
+    home : str
+        The module whose `main_of_fresh` it runs.
 
     Attributes
     ----------
@@ -55,7 +57,7 @@ class FreshProcess:
         end of the pipe shows it.
     """
 
-    def __init__(self, environment: Mapping[str, str]) -> None:
+    def __init__(self, environment: Mapping[str, str], home: str = "broadpeak._run.worker") -> None:
         if getattr(sys, "frozen", False) or not sys.executable:
             msg = (
                 "A fresh interpreter must be there to start as a worker, but this program has its "
@@ -70,7 +72,7 @@ class FreshProcess:
             tracker, end = _tracker(), there.fileno()
         try:
             self._popen = subprocess.Popen(
-                [*_interpreter(), "-P", "-c", _BOOT, str(end)],
+                [*_interpreter(), "-P", "-c", _BOOT, str(end), home],
                 env={**os.environ, **environment},
                 stdin=subprocess.DEVNULL,
                 stdout=_stream(1),

@@ -392,8 +392,10 @@ class Part(NamedTuple):
     """What a reducer knows of the results of many calls, by position in the run."""
 
     state: Any
-    n: int  # calls
+    n: int  # calls that have a result
     labels: Index | None  # of the entries of one call, if it has several
+    span: range | None = None  # which calls these are, where states are joined in their order
+    is_raw: bool = False  # `state` holds the results of `span`: others complete their block
 
 
 class Inner(NamedTuple):

@@ -57,10 +57,10 @@ class ResultColumns(Sequence[Any]):
     """
 
     def __init__(self, arrays: Sequence[AnyArray], make: Any) -> None:
-        self._arrays, self._make = arrays, make
+        self.arrays, self._make = arrays, make
 
     def __len__(self) -> int:
-        return len(self._arrays[0])
+        return len(self.arrays[0])
 
     @overload
     def __getitem__(self, item: int) -> Any: ...
@@ -68,7 +68,7 @@ class ResultColumns(Sequence[Any]):
     def __getitem__(self, item: slice) -> ResultColumns: ...
     def __getitem__(self, item: int | slice) -> Any:
         if isinstance(item, slice):
-            return ResultColumns([array[item] for array in self._arrays], self._make)
+            return ResultColumns([array[item] for array in self.arrays], self._make)
         return self[item : item + 1].tolist()[0]
 
     def __iter__(self) -> Iterator[Any]:
@@ -76,13 +76,18 @@ class ResultColumns(Sequence[Any]):
 
     def tolist(self) -> list[Any]:
         """Return the results as single calls would have returned them."""
-        rows = zip(*(array.tolist() for array in self._arrays), strict=True)
+        rows = zip(*(array.tolist() for array in self.arrays), strict=True)
         return list(rows) if self._make is tuple else [self._make(*row) for row in rows]
+
+    def joined(self, parts: Sequence[ResultColumns]) -> ResultColumns:
+        """Return the results of `parts`, of which this is one, behind each other."""
+        columns = zip(*(part.arrays for part in parts), strict=True)
+        return ResultColumns([np.concatenate(arrays) for arrays in columns], self._make)
 
     def by_name(self) -> Mapping[str, AnyArray] | None:
         """Return the arrays by the name of their field, if fields have names."""
         names = getattr(self._make, "_fields", None)
-        return None if names is None else dict(zip(names, self._arrays, strict=True))
+        return None if names is None else dict(zip(names, self.arrays, strict=True))
 
 
 def is_compiled(func: object) -> bool:

@@ -13,6 +13,7 @@ import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias, TypedDict, TypeVar
 
 from broadpeak._core import check
@@ -26,6 +27,7 @@ from broadpeak.types import Function, Keywords, Reducer
 
 OnError: TypeAlias = Literal["raise", "skip", "record"]
 StoreLike: TypeAlias = "Store | str | os.PathLike[str] | None"
+_PathLike: TypeAlias = "str | os.PathLike[str] | None"
 _EngineLike: TypeAlias = "str | Engine | Callable[..., Engine]"
 _Callback: TypeAlias = "Callable[..., object] | None"
 _Rule: TypeAlias = Callable[[str, object], object]
@@ -82,6 +84,7 @@ class MergeOptions(TypedDict, total=False):
     merge_func: MergeSpec | None
     merge_kwargs: Keywords | None
     keep: Reducer | None
+    to: _PathLike
 
 
 class ExecuteOptions(DispatchOptions, ChunkOptions, ResultOptions, MergeOptions, total=False):
@@ -103,6 +106,7 @@ class Settings:
     merge_func: MergeSpec | None = None
     merge_kwargs: Keywords | None = None
     keep: Reducer | None = None
+    to: _PathLike = None
     show_progress: bool | None = None
     pbar_kwargs: Keywords | None = None
     pre_execute_func: _Callback = None
@@ -129,17 +133,19 @@ class Settings:
             value = getattr(self, name)
             if value is not _DEFAULTS[name]:
                 object.__setattr__(self, name, rule(name, value))
-        if self.keep is not None:
-            self._check_keep()
+        for name in ("keep", "to"):
+            if getattr(self, name) is not None:
+                self._check_no_results(name)
 
-    def _check_keep(self) -> None:
+    def _check_no_results(self, name: str) -> None:
         """Refuse what needs the results that are not held."""
         if self.merge_func is not None:
-            rule = "be left out with keep=, which returns what is kept"
-            remedy = "Type merge_func=None to keep, or keep=None to merge."
+            returned = "what is kept" if name == "keep" else "the path of the file"
+            rule = f"be left out with {name}=, which returns {returned}"
+            remedy = f"Type merge_func=None to keep, or {name}=None to merge."
             raise ParamError(broken_rule("merge_func", rule, self.merge_func, remedy))
         if self.on_error == "record":
-            rule = "be 'raise' or 'skip' with keep=, which holds results only"
+            rule = f"be 'raise' or 'skip' with {name}=, which holds results only"
             raise ParamError(broken_rule("on_error", rule, self.on_error))
 
 
@@ -151,6 +157,14 @@ def _callback(name: str, value: object) -> Any:
     if not callable(value):
         raise ParamTypeError(broken_rule(name, "be a function", value))
     return value
+
+
+def _parquet(name: str, value: object) -> Path:
+    path = check.path(name, value, "Type: to='scores.parquet'")
+    if path.suffix.lower() not in {".parquet", ".pq"}:
+        remedy = f"Type: to={str(path.with_suffix('.parquet'))!r}"
+        raise ParamError(broken_rule(name, "be a file that ends in .parquet", str(path), remedy))
+    return path
 
 
 def _store(name: str, value: object) -> Any:
@@ -178,6 +192,7 @@ _RULES: Final[dict[str, _Rule]] = {
     "on_error": lambda name, value: check.one_of(name, value, ("raise", "skip", "record")),
     "merge_func": _merge,
     "keep": check_reducer,
+    "to": _parquet,
     "store": _store,
     "store_key": _store_key,
     **dict.fromkeys(("warmup", "show_progress", "raise_no_results", "cache_chunks"), check.flag),

@@ -21,11 +21,11 @@ from collections.abc import Callable, Hashable, Iterator
 from contextlib import suppress
 from multiprocessing.connection import Connection, wait
 from time import perf_counter
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from broadpeak._core.threads import nesting
 from broadpeak._run import worker as far
-from broadpeak._run.batches import late, lost
+from broadpeak._run.batches import died_text, late, lost
 from broadpeak._run.dispatch import NOT_BEGUN, Answer, Ticket, WorkItem
 from broadpeak.errors import EngineError
 
@@ -92,7 +92,7 @@ class _Worker:
             for held in self.held:
                 if held.payload is None:
                     continue
-                setting = (sys.path[:], _folder(), nesting.get())
+                setting = (sys.path[:], folder_here(), nesting.get())
                 if setting != self.setting:
                     path, folder, inside = setting
                     self.pipe.send_bytes(far.SETTING + pickle.dumps((path, folder[0], inside)))
@@ -237,9 +237,7 @@ class WorkerPool:
         if worker.has_begun:
             # The batch it ran killed it. Those it had not begun go to another worker.
             held = worker.held.popleft()
-            error = EngineError(
-                f"The worker process must live, but it {_how_it_ended(worker.process)}."
-            )
+            error = EngineError(died_text(how_it_ended(worker.process)))
             seconds = worker.seconds()
             yield from self._remove(worker)
             yield held.ticket, lost("died", error, seconds)
@@ -296,7 +294,7 @@ class WorkerPool:
                 disown()
 
 
-def _folder() -> tuple[str | None, int, int]:
+def folder_here() -> tuple[str | None, int, int]:
     """Return the working folder, None if it is gone, and its device and inode."""
     try:
         here = os.stat(".")  # noqa: PTH116  # for every batch
@@ -336,7 +334,8 @@ def _close_all(workers: list[_Worker]) -> None:
             worker.process.close()
 
 
-def _how_it_ended(process: WorkerProcess) -> str:
+def how_it_ended(process: WorkerProcess) -> str:
+    """Return in words how `process` ended."""
     process.join(_PATIENCE_SECONDS)
     code = process.exitcode
     if code is None or code >= 0:
@@ -349,18 +348,26 @@ def _how_it_ended(process: WorkerProcess) -> str:
     return f"was killed by {name}{hint}"
 
 
-_idle: dict[Hashable, WorkerPool] = {}
+class Reusable(Protocol):
+    """Workers that may wait for another run."""
+
+    def shutdown(self) -> None: ...
+    def disown(self) -> None: ...
+
+
+_AnyPool = TypeVar("_AnyPool", bound=Reusable)
+_idle: dict[Hashable, Reusable] = {}
 _lock = threading.Lock()
 
 
-def check_out(key: Hashable, make: Callable[[], WorkerPool]) -> WorkerPool:
+def check_out(key: Hashable, make: Callable[[], _AnyPool]) -> _AnyPool:
     """Return the idle pool of `key` if there is one, else a new one, for the caller alone."""
     with _lock:
-        pool = _idle.pop(key, None)
+        pool: Any = _idle.pop(key, None)  # what was checked in with this key
     return make() if pool is None else pool
 
 
-def check_in(key: Hashable, pool: WorkerPool) -> None:
+def check_in(key: Hashable, pool: Reusable) -> None:
     """Keep `pool` for the next run; one is kept for each key."""
     with _lock:
         other = _idle.get(key)

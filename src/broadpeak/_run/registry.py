@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Mapping
 
 from broadpeak._core import check
+from broadpeak._core.threads import core_count, nesting
 from broadpeak._run.calls import callable_
 from broadpeak._run.dispatch import Engine, FutureEngine
 from broadpeak.errors import (
@@ -22,13 +23,17 @@ from broadpeak.errors import (
     described,
 )
 
-# Name -> where its factory is, and the extra package it cannot do without.
+# Name -> where its factory is, and the package it cannot do without; the extra that brings that
+# has the name of the engine.
 _BUILT_IN: dict[str, tuple[str, str | None]] = {
     "serial": ("broadpeak._run.dispatch:SerialEngine", None),
     "threadpool": ("broadpeak._run.engines.threadpool:ThreadEngine", None),
     "processpool": ("broadpeak._run.engines.processpool:ProcessEngine", None),
     "joblib": ("broadpeak._run.engines.joblib:JoblibEngine", None),
     "pathos": ("broadpeak._run.engines.pathos:PathosEngine", "pathos"),
+    "dask": ("broadpeak._run.engines.dask:DaskEngine", "distributed"),
+    "mpire": ("broadpeak._run.engines.mpire:MpireEngine", "mpire"),
+    "ray": ("broadpeak._run.engines.ray:RayEngine", "ray"),
 }
 
 # What no machine has the cores for is a slip of the pen, and would bring one to its knees.
@@ -94,10 +99,12 @@ def is_serial(engine: object) -> bool:
 
 def create(
     engine: str | Engine | Callable[..., Engine],
-    n_workers: int,
+    n_workers: int | None,
     options: Mapping[str, object] | None = None,
 ) -> Engine:
     """Return the engine for one run.
+
+    Without `n_workers` it gets the cores that are free for it, or counts for itself.
 
     Raises
     ------
@@ -120,7 +127,7 @@ def create(
             if package is not None and not _is_installed(package):
                 msg = (
                     f"engine={engine!r} needs the package {package!r}, which is not "
-                    f'installed. Type: pip install "broadpeak[{package}]"'
+                    f'installed. Type: pip install "broadpeak[{engine}]"'
                 )
                 raise MissingExtraError(msg, name=package)
             module, _, attribute = home.partition(":")
@@ -139,7 +146,10 @@ def create(
         factory = callable_("engine", engine, _remedy())
     if options:
         _check_options(engine, factory, options)
-    if n_workers > _MOST_WORKERS:
+    if n_workers is None and not getattr(factory, "counts_workers", False):
+        # Cores are counted only where it matters: it takes 40 µs.
+        n_workers = 1 if is_serial(engine) else max(1, core_count() // nesting.get().n_beside)
+    if n_workers is not None and n_workers > _MOST_WORKERS:
         remedy = "Leave it out for one worker a core."
         raise ParamError(
             broken_rule("n_workers", f"be at most {_MOST_WORKERS:,}", n_workers, remedy)
@@ -186,6 +196,7 @@ def shutdown() -> None:
     --------
     >>> shutdown()
     """
-    workers = sys.modules.get("broadpeak._run.pool")
-    if workers is not None:
-        workers.shutdown()
+    for home in ("broadpeak._run.pool", "broadpeak._run.raycluster"):
+        workers = sys.modules.get(home)
+        if workers is not None:
+            workers.shutdown()

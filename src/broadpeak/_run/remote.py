@@ -16,8 +16,11 @@ import signal
 import sys
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
+from time import perf_counter
 from typing import Any, Literal, TypeAlias
 
 import cloudpickle
@@ -28,10 +31,13 @@ from broadpeak._run.batches import (
     Batch,
     BatchResult,
     Outcome,
+    Reduces,
     lost,
     nested,
+    out_of_memory,
     run_batch,
 )
+from broadpeak._run.starting import thread_limits
 from broadpeak.errors import EngineError, described
 from broadpeak.types import AnyArray
 
@@ -40,15 +46,32 @@ Held: TypeAlias = "dict[int | str, Any]"
 Layout: TypeAlias = "tuple[np.dtype[Any], tuple[int, ...], Literal['C', 'F']]"
 Token: TypeAlias = "tuple[str, int]"  # the run, and the number of what is shared in it
 
+# The process that has limited its libraries, or in which runs begin: its threads are the user's.
+_limited = 0
+
 MISSING = b""  # the answer of a worker that does not hold what a batch refers to
 
 
+def note_driver() -> None:
+    """Note that this process is no mere worker, even if it should be one, too."""
+    global _limited  # noqa: PLW0603
+    _limited = os.getpid()
+
+
+def _limit_threads() -> None:
+    """Limit the threads of numeric libraries, if this worker is none of ours and the first time."""
+    if _limited != os.getpid():
+        note_driver()
+        library_threads = importlib.import_module("broadpeak._run.librarythreads")
+        library_threads.limit_threads(thread_limits())
+
+
 def run_remotely(
-    payload: bytes,
+    payload: Buffer,
     inside: Nesting,
     path: list[str] | None = None,
     tokens: Sequence[Token] = (),
-    *data: bytes,
+    *data: Buffer,
 ) -> bytes:
     """Run a batch in a worker that is not ours: the function to submit to an executor.
 
@@ -63,17 +86,31 @@ def run_remotely(
     tokens, *data
         Keys of ``item.objects``, and what was put in the place of its values.
     """
+    with in_place(inside, path):
+        return bytes(serve([payload], dict(zip(tokens, data, strict=True))))
+
+
+@contextmanager
+def in_place(inside: Nesting, path: list[str] | None) -> Iterator[None]:
+    """Make a worker that is not ours one in which a batch runs as in any other.
+
+    Parameters
+    ----------
+    inside, path
+        As for `run_remotely`.
+    """
     if threading.current_thread() is threading.main_thread() and os.name == "posix":
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that wants results
     if path is not None and sys.path != path:
         sys.path[:] = path
+    _limit_threads()
     with nested(inside):
-        return bytes(serve([payload], dict(zip(tokens, data, strict=True))))
+        yield
 
 
 def serve(
     payload: list[Buffer],
-    objects: Mapping[Token, bytes] | None = None,
+    objects: Mapping[Token, Buffer] | None = None,
     *,
     on_loaded: Callable[[], None] | None = None,
     mark: bytes = b"",
@@ -91,33 +128,92 @@ def serve(
     mark : bytes
         What the answer begins with.
     """
+    batch = rebuilt_batch(payload, objects)
+    if not isinstance(batch, list):
+        return mark + batch if mark else batch
+    if on_loaded is not None:
+        on_loaded()
+    return answer_of(batch, mark)
+
+
+def rebuilt_batch(
+    payload: list[Buffer], objects: Mapping[Token, Buffer] | None = None
+) -> list[Batch] | Buffer:
+    """Return a list of the batch in `payload`, or the answer if it cannot be rebuilt."""
     for (run, number), data in (objects or {}).items():
         _objects_of_run(run).setdefault(number, _Unread(data))
     try:
         batch: Batch = pickle.loads(payload.pop())  # written by the process that started this one
     except _NotHeldError:
-        return mark + MISSING
+        return MISSING
     except BaseException as error:  # noqa: BLE001  # anything may happen while foreign objects are built
-        return _dumps(lost("failed", _not_rebuilt("The task", error)), mark)
+        return _dumps(lost("failed", _not_rebuilt("The task", error)))
     if "pandas" in sys.modules:  # which the task may have brought along: then `.bp` is there, too
         importlib.import_module("broadpeak._signals.accessor")
-    if on_loaded is not None:
-        on_loaded()
+    return [batch]
+
+
+def answer_of(batches: list[Batch], mark: bytes = b"") -> Buffer:
+    """Run the batch, which is taken out of its list, and return its pickled result."""
+    batch = batches.pop()
     try:
         result = run_batch(batch)
     except KeyboardInterrupt:
         result = BatchResult(interrupted=True)
     except BaseException as error:  # noqa: BLE001  # the worker outlives its tasks
         result = lost("failed", portable(error))
-    positions = batch.positions
+    positions, reducing = batch.positions, batch.reducing
     del batch  # what it holds may be as large as its results
     for offset in result.failures:
         _make_portable(result, offset)
+    if hasattr(result.values, "parts"):  # it is reduced
+        try:
+            return _dumps(result, mark)
+        except BaseException as error:  # noqa: BLE001  # pickle raises whatever objects raise
+            return _dumps(lost("failed", _not_plain(error)), mark)
+    if reducing is not None and len(result.values):
+        reduced = _reduced(positions, result, reducing)
+        if reduced is not None:
+            with suppress(BaseException):  # a state that cannot be pickled is made again elsewhere
+                return _dumps(reduced, mark)
     try:
-        return _dumps(result, mark)
-    except BaseException:  # noqa: BLE001  # some result cannot be pickled; find out which
-        _drop_unpicklable(positions, result)
-        return _dumps(result, mark)
+        try:
+            return _dumps(result, mark)
+        except MemoryError:
+            raise
+        except BaseException:  # noqa: BLE001  # some result cannot be pickled; find out which
+            _drop_unpicklable(positions, result)
+            return _dumps(result, mark)
+    except MemoryError:
+        result.values = []  # free before more is made
+        return _dumps(lost("failed", out_of_memory("while results were pickled")), mark)
+
+
+def no_memory_to_receive(mark: bytes = b"") -> Buffer:
+    """Return the answer for a batch whose bytes could not even be received."""
+    return _dumps(lost("failed", out_of_memory("while a task was received")), mark)
+
+
+def _not_plain(error: BaseException) -> EngineError:
+    return EngineError(
+        "The state of a reducer must be picklable to leave a worker process, got "
+        f"{described(error)}. Hold plain values in it, or pass engine='threadpool' or 'serial'."
+    )
+
+
+def _reduced(
+    positions: Sequence[int], result: BatchResult, reducing: Reduces
+) -> BatchResult | None:
+    """Return `result` with its values reduced; None if the reducer raises an error.
+
+    Then results travel as they are: the process that wants them meets the error itself.
+    """
+    begun = perf_counter()
+    try:
+        values = reducing.reduced(positions, result)
+    except BaseException:  # noqa: BLE001  # reducers of users may raise anything
+        return None
+    return replace(result, values=values, seconds=result.seconds + perf_counter() - begun)
 
 
 def load_result(data: Buffer) -> BatchResult | None:
@@ -138,6 +234,8 @@ def load_result(data: Buffer) -> BatchResult | None:
 
 def not_sent(error: BaseException) -> EngineError:
     """Return the error for a task that cannot be pickled."""
+    if isinstance(error, MemoryError):
+        return out_of_memory("while a task was pickled")
     return EngineError(
         f"A task must be picklable to reach a worker process, got {described(error)}. "
         "Pass engine='threadpool' or 'serial', or build the object inside the function."
@@ -145,6 +243,8 @@ def not_sent(error: BaseException) -> EngineError:
 
 
 def _not_rebuilt(what: str, error: BaseException) -> EngineError:
+    if isinstance(error, MemoryError):
+        return out_of_memory(f"while {what.lower()} was rebuilt")
     return EngineError(
         f"{what} must survive pickling to cross a process boundary, but while it was rebuilt came "
         f"{described(error)}. Pass engine='threadpool' or 'serial'."
@@ -158,6 +258,8 @@ def _dumps(obj: object, mark: bytes = b"") -> Buffer:
     file.seek(len(mark))
     try:
         pickle.dump(obj, file, pickle.HIGHEST_PROTOCOL)
+    except MemoryError:  # the file is not whole any more
+        raise
     except BaseException:  # noqa: BLE001  # pickle raises whatever objects raise
         file.seek(len(mark))
         file.truncate()
@@ -191,6 +293,8 @@ def _drop_unpicklable(positions: Sequence[int], result: BatchResult) -> None:
     for offset, value in enumerate(result.values):
         try:
             _dumps(value)
+        except MemoryError:
+            raise
         except BaseException as error:  # noqa: BLE001  # pickle raises whatever objects raise
             failure = EngineError(
                 f"A result must be picklable to leave a worker process, got {type(value).__name__} "
@@ -214,7 +318,7 @@ class _NotHeldError(Exception):
 class _Unread:
     """An object of a run that has arrived and that no batch needed so far."""
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: Buffer) -> None:
         self.data = data
 
 
@@ -224,6 +328,18 @@ def _objects_of_run(run: str) -> Held:
     while len(_held) > _RUNS_HELD:
         _held.popitem(last=False)
     return held
+
+
+def hold(token: Token, path: str, layout: Layout) -> None:
+    """Hold the array in the file `path` as what `token` stands for, if the file is there.
+
+    If not, the worker says that it lacks what a batch refers to.
+    """
+    run, number = token
+    held = _objects_of_run(run)
+    if number not in held:
+        with suppress(OSError):
+            held[number] = attach(run, path, layout)
 
 
 def forget(run: str) -> None:
@@ -245,7 +361,7 @@ def forget_ended() -> None:
 def recall(
     run: str,
     number: int,
-    data: bytes | None = None,
+    data: Buffer | None = None,
     inner: Sequence[tuple[int, bytes]] = (),
 ) -> Any:
     """Return the object of a run that has this number, rebuilt only the first time.
@@ -286,12 +402,20 @@ def attach(run: str, path: str, layout: Layout) -> AnyArray:
     held = _objects_of_run(run)
     held[_FOLDER] = os.path.dirname(path)  # noqa: PTH120  # many times a second
     if path not in held:
+        _let_go(held)
         with Path(path).open("rb") as file:
             memory = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
         dtype, shape, order = layout
         held[path] = np.ndarray(shape, dtype, buffer=memory, order=order)
     array: AnyArray = held[path]
     return array
+
+
+def _let_go(held: Held) -> None:
+    """Hold no longer the arrays whose files were removed."""
+    for path in [path for path in held if type(path) is str and path != _FOLDER]:
+        if not os.path.exists(path):  # noqa: PTH110  # it is a string
+            del held[path]
 
 
 def rebuilt_array(data: bytes, layout: Layout) -> AnyArray:

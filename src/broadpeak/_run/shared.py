@@ -14,20 +14,26 @@ import itertools
 import os
 import pickle
 import shutil
+import site
 import sys
+import sysconfig
 import tempfile
-from collections.abc import Callable, Iterator
+import weakref
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from importlib.machinery import ModuleSpec
+from functools import cache
+from importlib.machinery import EXTENSION_SUFFIXES, ModuleSpec
 from pathlib import Path
-from types import FunctionType
-from typing import Any, Final, Literal, TypeAlias
+from types import FunctionType, ModuleType
+from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 import cloudpickle
 import numpy as np
 from loky.backend import resource_tracker
 
-from broadpeak._run.calls import CallTemplate
+from broadpeak._run.calls import Calls, CallTemplate, Task
+from broadpeak._run.footprint import BATCH_BYTES, free_memory
 from broadpeak._run.remote import Layout, Token, attach, rebuilt_array, recall, recall_file
 from broadpeak._run.streams import streams_taken
 from broadpeak.errors import EngineError, described
@@ -37,11 +43,37 @@ LARGE = 32 * 1024  # bytes of an array from which a file is cheaper than a copy 
 _INLINE = 16 * 1024  # bytes of a template up to which it travels with every batch
 _MEMORY = Path("/dev/shm")  # a folder of our own is made in it
 _BLOCK_WORDS = 32 * 1024
+_MOST_IDLE = 128 * 2**20  # bytes that may wait for tasks to come, besides a share of the memory
 _MOST_SEEN: Final = 10_000  # arrays that a run remembers to have sent
-_SEEN: Final = "seen"  # of an array: sent once, and not placed
 
 _numbers = itertools.count()
 Reduced: TypeAlias = "tuple[object, ...]"  # as `__reduce__` gives it
+Layered: TypeAlias = "tuple[object, ...]"  # address and layout of an array
+
+
+class TooLargeError(Exception):
+    """Raised while a batch is pickled to more bytes than it may have."""
+
+
+class _Known(NamedTuple):
+    """An array that was sent before.
+
+    Attributes
+    ----------
+    owner : weakref, optional
+        Who has the memory. Once it is gone, another array may have the same address.
+    placed : _PlacedArray, optional
+        Where it is, if it was sent twice.
+    changes : bool
+        Others were there under the same owner: it is sent whenever it comes.
+    """
+
+    owner: weakref.ref[Any] | None
+    placed: _PlacedArray | None = None
+    changes: bool = False
+
+    def is_gone(self) -> bool:
+        return self.owner is not None and self.owner() is None
 
 
 class SharedObjects:
@@ -55,6 +87,12 @@ class SharedObjects:
         Whether the workers see the files of this machine.
     put : callable, optional
         Where there are no files: places bytes with the workers and returns a reference, or None.
+
+    Attributes
+    ----------
+    files : bool
+        As passed. Where there are none, workers are elsewhere: functions of the user's own modules
+        travel as code, for nobody has these files there.
     """
 
     def __init__(
@@ -66,43 +104,92 @@ class SharedObjects:
     ) -> None:
         self.name = f"{os.getpid()}-{next(_numbers)}"
         self._pickler = pickler
-        self._files = files
+        self.files = files
         self._put = put
         self._folder: Path | None = None
         self._templates: dict[int, tuple[CallTemplate, _Placed]] = {}
-        self._arrays: dict[tuple[object, ...], _PlacedArray | Literal["seen"] | None] = {}
+        self._arrays: dict[Layered, _Known] = {}
+        self._fresh: list[Layered] = []  # arrays met first in what is being pickled
         self._placed: dict[int, _Placed] = {}
+        self._n_placed = self._n_sent = 0
+        self._users: Counter[int] = Counter()  # number -> batches on the way that refer to it
         self._needed: dict[int, None] = {}  # numbers that what is being pickled refers to, in order
         self._is_in_full = False
+        self._is_counting = False  # nothing is sent
         self._always = 0  # inside a template: place arrays at first sight
 
     def dumps(
-        self, obj: object, *, in_full: bool = False, mark: bytes = b""
-    ) -> tuple[bytes, dict[Token, object]]:
-        """Return `obj` pickled behind `mark`, and the references that `put` gave for what it needs.
+        self, obj: object, *, in_full: bool = False, mark: bytes = b"", most: int | None = None
+    ) -> tuple[bytes, dict[Token, object], tuple[int, ...]]:
+        """Return `obj` pickled behind `mark`, and what it needs.
 
-        With `in_full` all that is in no file is included, for a worker that does not have it.
+        That is the references that `put` gave, and the numbers of all it refers to: these stay
+        where they are until they are released.
+
+        Parameters
+        ----------
+        in_full : bool
+            Include all that is in no file, for a worker that does not have it.
+        most : int, optional
+            Bytes it may have; `TooLargeError` is raised as soon as it has more.
         """
         self._needed, self._is_in_full = {}, in_full
-        data = self._dumps(obj, mark)
+        data = self._dumps(obj, mark, most)
         references = {
             (self.name, number): self._placed[number].reference
             for number in self._needed
             if self._placed[number].reference is not None
         }
-        return data, references
+        needed = tuple(self._needed)
+        self._users.update(needed)
+        return data, references, needed
 
-    def _dumps(self, obj: object, mark: bytes = b"") -> bytes:
-        file = io.BytesIO(mark)
-        file.seek(len(mark))
+    def release(self, needed: Iterable[int]) -> None:
+        """Take note that what needed these numbers is on the way no more."""
+        self._users.subtract(needed)
+
+    def fitting(self, tasks: Calls | Iterable[Task]) -> tuple[int, int]:
+        """Return how many of `tasks` may travel together, and the bytes of the first.
+
+        What the others add to it is what counts; it is counted as it would be written.
+        """
+        rows: Iterable[object] = tasks.rows() if isinstance(tasks, Calls) else tasks
+        counted = _Counted()
+        pickler = _Pickler(counted, self)
+        first = n = 0
+        self._is_counting = True
         try:
-            _Pickler(file, self).dump(_with_names(obj))
+            for row in rows:
+                try:
+                    pickler.dump(row)
+                except Exception:  # noqa: BLE001  # pickle raises whatever objects raise
+                    counted.n += 0 if self._pickler is None else len(self._pickler(row))
+                first = first if n else counted.n
+                if counted.n - first > BATCH_BYTES:
+                    break
+                n += 1
+        finally:
+            self._is_counting = False
+            pickler.close()
+        return n, first
+
+    def _dumps(self, obj: object, mark: bytes = b"", most: int | None = None) -> bytes:
+        file = io.BytesIO(mark) if most is None else _Limited(mark, most)
+        file.seek(len(mark))
+        self._fresh = []
+        pickler = _Pickler(file, self)
+        try:
+            pickler.dump(_with_names(obj))
         except EngineError:
             raise
-        except Exception:
-            if self._pickler is None:
+        except Exception as error:
+            for key in self._fresh:  # it was not sent after all
+                self._arrays.pop(key, None)
+            if self._pickler is None or isinstance(error, TooLargeError):
                 raise
             return mark + self._pickler(obj)
+        finally:
+            pickler.close()
         return file.getvalue()
 
     def reduce_template(self, template: CallTemplate) -> Reduced:
@@ -128,7 +215,7 @@ class SharedObjects:
             self._always -= 1
             inner = list(self._needed)
             self._needed, self._is_in_full = outer
-        placed = _Placed(len(self._placed), data, inner)
+        placed = _Placed(self._next_number(), data, inner)
         self._place(placed, len(data))
         self._templates[id(template)] = (template, placed)  # held, so that its id is not reused
         return self._refer(placed)
@@ -140,31 +227,81 @@ class SharedObjects:
         of the same memory is compared with what was placed: a buffer that changes is never shared.
         """
         key = (array.ctypes.data, array.shape, array.strides, array.dtype)
-        if key not in self._arrays and not self._always:
-            if len(self._arrays) > _MOST_SEEN:
-                self._arrays = {k: seen for k, seen in self._arrays.items() if seen is not _SEEN}
-            self._arrays[key] = _SEEN
+        known = self._arrays.get(key)
+        if known is not None and known.is_gone():
+            known = None
+        placed = None if known is None else known.placed
+        if self._is_counting:
+            return None if placed is None else self._refer(placed)
+        if known is None and not self._always:
+            self._note(key, array)
             return None
-        placed = self._arrays.get(key, _SEEN)
-        if placed == _SEEN:
-            placed = _PlacedArray(len(self._placed), array)
+        if known is None or placed is None:
+            if known is not None and known.changes:
+                return None
+            self._make_room(array.nbytes)
+            placed = _PlacedArray(self._next_number(), array)
+            owner = _owner(array)
+            if not self._always:
+                placed.owner, placed.may_go = owner, True
             self._place(placed, array.nbytes)
-        elif placed is not None and not placed.holds(array):
-            placed = None
-        self._arrays[key] = placed
-        return None if placed is None else self._refer(placed)
+            self._arrays[key] = _Known(owner, placed)
+        elif not placed.holds(array):
+            self._arrays[key] = _Known(known.owner, changes=True)
+            return None
+        self._n_sent += 1
+        placed.last_sent = self._n_sent
+        return self._refer(placed)
+
+    def _note(self, key: Layered, array: AnyArray) -> None:
+        """Remember that an array was sent."""
+        if len(self._arrays) > _MOST_SEEN:
+            known = self._arrays.items()
+            self._arrays = {key: one for key, one in known if one.placed or one.changes}
+        self._arrays[key] = _Known(_owner(array))
+        self._fresh.append(key)
+
+    def _next_number(self) -> int:
+        self._n_placed += 1
+        return self._n_placed - 1
+
+    def _make_room(self, n_bytes: int) -> None:
+        """Remove arrays that no batch on the way needs.
+
+        Those that nobody has any more can never be sent again; of the others, the ones that were
+        not sent for longest, if all together are much for this machine.
+        """
+        self._arrays = {key: one for key, one in self._arrays.items() if not one.is_gone()}
+        idle = [
+            (key, one.placed)
+            for key, one in self._arrays.items()
+            if one.placed is not None and one.placed.may_go and self._users[one.placed.number] <= 0
+        ]
+        n_idle = n_bytes + sum(placed.n_bytes for _, placed in idle)
+        if n_idle > _MOST_IDLE:
+            n_idle -= int(free_memory() / 8)
+            for key, placed in sorted(idle, key=_last_sent):
+                if n_idle <= _MOST_IDLE:
+                    break
+                n_idle -= placed.n_bytes
+                del self._arrays[key]
+                placed.owner = _nobody
+        for number, one in list(self._placed.items()):
+            if one.is_gone() and self._users[number] <= 0:
+                one.remove()
+                del self._placed[number], self._users[number]
 
     def _place(self, placed: _Placed, n_bytes: int) -> None:
         """Put `placed` where workers find it."""
         self._placed[placed.number] = placed
         if placed.is_small:
             return
-        if self._files:
+        if self.files:
             with suppress(OSError):  # no room: sent on request
-                placed.write(self._new_path(n_bytes))
+                placed.write(self.new_path(n_bytes))
                 return
         placed.keep()
-        if not self._files and self._put is not None:
+        if not self.files and self._put is not None:
             placed.reference = self._put(placed.data())
 
     def _refer(self, placed: _Placed) -> Reduced:
@@ -178,7 +315,8 @@ class SharedObjects:
         along = [(one.number, one.data()) for one in inner if one.path is None]
         return recall, (self.name, placed.number, placed.data(), along)
 
-    def _new_path(self, n_bytes: int) -> Path:
+    def new_path(self, n_bytes: int) -> Path:
+        """Return the path of a new file of `n_bytes`, which is removed with the others."""
         if self._folder is None:
             self._folder = Path(
                 tempfile.mkdtemp(prefix=f"broadpeak-{os.getpid()}-", dir=_roomy(n_bytes))
@@ -234,6 +372,13 @@ class _Placed:
     def keep(self) -> None:
         """Hold it in this process, as it is now."""
 
+    def is_gone(self) -> bool:
+        """Return whether nobody can send it any more."""
+        return False
+
+    def remove(self) -> None:
+        """Remove it where it was placed."""
+
     def write(self, path: Path) -> None:
         """Move it to a file."""
         path.write_bytes(self._data)
@@ -244,12 +389,46 @@ class _Placed:
         return recall_file, (run, self.number, str(self.path))
 
 
+def _owner(array: AnyArray) -> weakref.ref[Any] | None:
+    """Return a reference to who has the memory of `array`, if that can be told."""
+    owner: Any = array
+    while (base := getattr(owner, "base", None)) is not None:
+        owner = base
+    try:
+        return weakref.ref(owner)
+    except TypeError:
+        return None
+
+
+def _nobody() -> None:
+    """Stand for an owner that is gone."""
+
+
+def _last_sent(one: tuple[Layered, _PlacedArray]) -> int:
+    return one[1].last_sent
+
+
 class _PlacedArray(_Placed):
-    """A large array. Its bytes, in a file or here, can be compared with another array."""
+    """A large array. Its bytes, in a file or here, can be compared with another array.
+
+    Attributes
+    ----------
+    owner : weakref, optional
+        Who has its memory, where it is not for the whole run.
+    may_go : bool
+        It is not for the whole run.
+    last_sent : int
+        When it was sent last.
+    """
+
+    owner: Callable[[], Any] | None = None
+    may_go = False
+    last_sent = 0
 
     def __init__(self, number: int, array: AnyArray) -> None:
         super().__init__(number, b"", [])
         self.is_small = False
+        self.n_bytes = array.nbytes
         order: Literal["C", "F"] = (
             "F" if array.flags.f_contiguous and not array.flags.c_contiguous else "C"
         )
@@ -267,6 +446,17 @@ class _PlacedArray(_Placed):
         self.path = path
         with streams_taken():  # the mapping holds the file open
             self._bytes = np.memmap(path, dtype=np.uint8, mode="r")
+
+    def is_gone(self) -> bool:
+        """Return whether nobody can send it any more."""
+        return self.owner is not None and self.owner() is None
+
+    def remove(self) -> None:
+        """Remove it where it was placed; workers that mapped its file let go of it by and by."""
+        self.reference = None
+        self._bytes = self._bytes[:0].copy()  # of the mapping
+        if self.path is not None:
+            self.path.unlink(missing_ok=True)
 
     def from_file(self, run: str) -> Reduced:
         return attach, (run, str(self.path), self._layout)
@@ -290,12 +480,38 @@ def _blocks(flat: AnyArray) -> Iterator[AnyArray]:
     yield flat[8 * len(machine_words) :]
 
 
+class _Limited(io.BytesIO):
+    """A file in memory that is not to be large."""
+
+    def __init__(self, mark: bytes, most: int) -> None:
+        super().__init__(mark)
+        self._most = most
+
+    def write(self, data: Any) -> int:
+        """Write a part; pickle writes large objects at once, others together."""
+        if self.tell() + memoryview(data).nbytes > self._most:
+            raise TooLargeError
+        return super().write(data)
+
+
+class _Counted(io.BytesIO):
+    """A file that only counts."""
+
+    n = 0
+
+    def write(self, data: Any) -> int:
+        n_bytes = memoryview(data).nbytes
+        self.n += n_bytes
+        return n_bytes
+
+
 class _Pickler(cloudpickle.CloudPickler):
     """Cloudpickle with references to what is shared; modules no worker can find go by value."""
 
     def __init__(self, file: io.BytesIO, shared: SharedObjects) -> None:
         super().__init__(file, protocol=pickle.HIGHEST_PROTOCOL)
         self._shared = shared
+        self._by_value: dict[str, ModuleType] = {}  # modules that are so for this pickle only
 
     def reducer_override(self, obj: Any) -> Any:
         kind = type(obj)
@@ -309,10 +525,27 @@ class _Pickler(cloudpickle.CloudPickler):
             return self._shared.reduce_template(obj)
         if kind is FunctionType or issubclass(kind, type):
             send_by_value_if_hidden(obj.__module__)
+            if not self._shared.files:
+                self._send_if_only_here(obj.__module__)
         by_value = getattr(kind, "reduce_by_value", None)
         if by_value is not None:  # what the user changed here must be the same in a worker
             return by_value(obj)
         return super().reducer_override(obj)
+
+    def _send_if_only_here(self, name: str | None) -> None:
+        """Let functions of the module `name` travel as code if other machines do not have it."""
+        if name is None or name in self._by_value or not is_only_here(name):
+            return
+        module = sys.modules[name]
+        if name not in cloudpickle.list_registry_pickle_by_value():
+            cloudpickle.register_pickle_by_value(module)
+            self._by_value[name] = module
+
+    def close(self) -> None:
+        """Leave to others how they pickle these modules."""
+        for module in self._by_value.values():
+            with suppress(ValueError):  # another thread has done it
+                cloudpickle.unregister_pickle_by_value(module)
 
 
 class _Named:
@@ -353,6 +586,36 @@ def is_hidden(name: str) -> bool:
     spec = _find_module(name)
     origin = getattr(module, "__file__", None)
     return spec is None or (origin is not None and spec.origin not in {origin, None})
+
+
+@cache
+def _site_folders() -> tuple[str, ...]:
+    """Return where installed packages are."""
+    places = [
+        sysconfig.get_path("purelib"),
+        sysconfig.get_path("platlib"),
+        site.getusersitepackages(),
+    ]
+    return tuple({os.path.realpath(place) + os.sep for place in [*places, *site.getsitepackages()]})
+
+
+@cache
+def is_only_here(name: str) -> bool:
+    """Return whether the module `name` is a file of the user, which other machines do not have.
+
+    Those have what is installed, but neither the folder of a script nor what is installed in
+    place, for editing. Code in C cannot travel.
+    """
+    top = name.partition(".")[0]
+    module = sys.modules.get(name)
+    if module is None or top in sys.stdlib_module_names or top in {"broadpeak", "__main__"}:
+        return False
+    origin = getattr(module, "__file__", None)
+    if origin is None:
+        return True
+    if origin.endswith(tuple(EXTENSION_SUFFIXES)):
+        return False
+    return not os.path.realpath(origin).startswith(_site_folders())
 
 
 def _find_module(name: str) -> ModuleSpec | None:

@@ -7,7 +7,7 @@ the sink has made of them. So a run may hold a list, only the best hundred, or n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -16,18 +16,14 @@ import numpy as np
 from broadpeak._core.aliases import Index
 from broadpeak._run.batches import Outcome
 from broadpeak._run.keeping import (
-    Inner,
     OneFigure,
     Part,
     Values,
-    add_many,
     finished,
     inner_labels,
-    inner_of,
     kept_positions,
-    other_entries,
-    same_labels,
 )
+from broadpeak._run.reducing import ReducedResults, Reducing, reduction_of
 from broadpeak.types import AnyArray, IntArray, NoResult, Reducer
 
 
@@ -52,8 +48,10 @@ class Sink(Protocol):
     """Takes the results of one run.
 
     Results come in any order, batch by batch; each task is put, or fails, at most once. One that
-    `takes_arrays` may get the results of a compiled loop as they are. A sink that
-    returns anything but a list of one result a task has nothing that could be merged.
+    `takes_arrays` may get the results of a compiled loop as they are, and one that has a
+    `Reducing` by the name `reducing` may get `ReducedResults` from workers. A sink that
+    returns anything but a list of one result a task has nothing that could be merged. One that
+    has a method `close` gives up there what it has not completed; it is called however a run ends.
     """
 
     def put(self, positions: Sequence[int], values: Sequence[object], seconds: float) -> None:
@@ -68,6 +66,13 @@ class Sink(Protocol):
 
     def finish(self, n_tasks: int) -> Finished:
         """Return what the run of `n_tasks` tasks returns, and which tasks it covers."""
+
+
+def close_sink(sink: Sink | None) -> None:
+    """Let `sink` give up what it has not completed."""
+    close = getattr(sink, "close", None)
+    if close is not None:
+        close()
 
 
 class ResultList:
@@ -157,79 +162,64 @@ class KeptResults:
     takes_arrays = True
 
     def __init__(self, reducer: Reducer, labels: Callable[[IntArray], Index]) -> None:
-        self._reducer, self._labels = reducer, labels
-        self._state = reducer.start()
-        self._n = 0
-        self._inner: Index | None = None  # labels of the entries of one call, if it has several
+        self.reducer, self._labels = reducer, labels
+        self._reduction = reduction_of(reducer)
+        self.reducing = Reducing(reducer)
 
-    def put(self, positions: Sequence[int], values: Sequence[object], seconds: float) -> None:
-        """Let the reducer see all results but `NoResult`."""
+    def put(self, positions: Sequence[int], values: Any, seconds: float) -> None:
+        """Let the reducer see all results but `NoResult`, unless a worker has let it."""
         del seconds
-        if isinstance(values, list) and id(NoResult) in map(id, values):
-            pairs = zip(positions, values, strict=False)
-            there = [pair for pair in pairs if pair[1] is not NoResult]
-            for _, value in there:
-                if type(value) is Part:
-                    self._put_part(value)
-            there = [pair for pair in there if type(pair[1]) is not Part]
-            positions = [position for position, _ in there]
-            values = [value for _, value in there]
-        positions = positions[: len(values)]
-        inner = inner_of(values, self._reducer) if isinstance(values, list) else None
-        if inner is None:
-            self.put_many(positions, values)
+        if type(values) is ReducedResults:
+            self._reduction.take(values.parts)
         else:
-            self._put_inner(positions, inner)
+            self._reduction.put(positions, values)
 
     def put_many(self, positions: Sequence[int], values: Values | OneFigure) -> None:
         """Let the reducer see results, none of which is `NoResult`, also as arrays."""
-        if len(positions):
-            self._note(None)
-            self._n += len(positions)
-            self._state = add_many(self._reducer, self._state, positions, values)
+        self._reduction.put_many(positions, values)
 
-    def _put_part(self, part: Part) -> None:
-        """Take what is known of many calls."""
-        self._note(part.labels)
-        self._n += part.n
-        self._state = self._reducer.merge(self._state, part.state)
+    def drop(self, positions: Sequence[int] | IntArray) -> None:
+        """Take note that calls have no result."""
+        self._reduction.drop(positions)
 
-    def _note(self, labels: Index | None) -> None:
-        """See to it that all calls have the same entries."""
-        if not self._n:
-            self._inner = labels
-        elif labels is None or self._inner is None:
-            if labels is not self._inner:
-                got = "one entry" if labels is None else list(labels[:5])
-                raise other_entries(self._inner, got, self._reducer)
-        elif not same_labels(self._inner, labels):
-            raise other_entries(self._inner, list(labels[:5]), self._reducer)
+    def parts(self) -> list[Part]:
+        """Return all that is known: another such sink may take it up, and go on from there."""
+        return self._reduction.parts()
 
-    def _put_inner(self, positions: Sequence[int], inner: Inner) -> None:
-        """Let the reducer see results with several entries each; these are the fastest axis."""
-        self._note(inner.labels)
-        n = len(inner.labels)
-        self._n += len(positions)
-        numbers = np.asarray(positions, dtype=np.int64)[:, np.newaxis] * n + np.arange(n)
-        self._state = add_many(self._reducer, self._state, numbers.reshape(-1), inner.values)
+    def restore(self, parts: Iterable[Part]) -> None:
+        """Take up what was known of other calls."""
+        self._reduction.take(parts)
 
-    def _labels_of(self, positions: IntArray) -> Index:
-        if self._inner is None:
+    @property
+    def kept(self) -> KeptResults:
+        """The sink that reduces, as of every sink in front of it."""
+        return self
+
+    def forget(self) -> None:
+        """Begin anew."""
+        self._reduction = reduction_of(self.reducer)
+
+    def labels_of(self, positions: IntArray) -> Index:
+        """Return the labels of what is kept."""
+        inner = self._reduction.labels
+        if inner is None:
             return self._labels(positions)
-        rows, at = np.divmod(positions, max(len(self._inner), 1))
-        return inner_labels(self._labels(rows), self._inner.take(at))
+        rows, at = np.divmod(positions, max(len(inner), 1))
+        return inner_labels(self._labels(rows), inner.take(at))
 
     def fail(self, outcome: Outcome) -> None:
         """Leave a failed task out."""
+        self.drop([outcome.index])
 
     def finish(self, n_tasks: int) -> Finished:
         """Return what the reducer makes of its state."""
-        if n_tasks and not self._n:
+        state, inner = self._reduction.state(), self._reduction.labels
+        if n_tasks and not self._reduction.n:
             return Finished([], np.empty(0, dtype=np.int64))
-        kept = kept_positions(self._reducer, self._state)
-        if kept is not None and self._inner is not None:
-            kept = kept // max(len(self._inner), 1)
-        return Finished(finished(self._reducer, self._state, self._labels_of), kept)
+        kept = kept_positions(self.reducer, state)
+        if kept is not None and inner is not None:
+            kept = kept // max(len(inner), 1)
+        return Finished(finished(self.reducer, state, self.labels_of), kept)
 
 
 class ChunkResults:
@@ -245,6 +235,7 @@ class ChunkResults:
 
     def __init__(self, inner: Sink, *, record: bool = False) -> None:
         self._inner = inner
+        self.kept: KeptResults | None = getattr(inner, "kept", None)
         self._record = record
         self._open: dict[int, object] = {}
 
@@ -262,6 +253,10 @@ class ChunkResults:
     def finish(self, n_tasks: int) -> Finished:
         """Return what the next sink returns."""
         return self._inner.finish(n_tasks)
+
+    def close(self) -> None:
+        """Give up what the next sink has not completed."""
+        close_sink(self._inner)
 
     def taken(self, positions: Sequence[int]) -> list[object]:
         """Return the results of a chunk that is done, and hold them no longer."""

@@ -83,9 +83,9 @@ class StoredResults:
         self._keys = _distinct_keys(keys)
         self._run = self._store.begin(
             head,
-            name=_run_name(tasks),
-            data=_data_key(tasks),
-            settings={"tasks": len(tasks), **_search_of(tasks)},
+            name=run_name(tasks),
+            data=data_key(tasks),
+            settings={"tasks": len(tasks), **search_of(tasks)},
         )
         self._positions = {key: position for position, key in enumerate(self._keys)}
         self._n_known = self._store.count(self._run)
@@ -125,6 +125,7 @@ class StoredResults:
         Returns which tasks they have finished, and which nobody works on any more: these are for
         this run.
         """
+        self.sync()
         pause = _SHORTEST_PAUSE
         while True:
             granted = self._claim_next(list(positions))
@@ -141,7 +142,7 @@ class StoredResults:
             return
         each = seconds / len(values)
         rows = zip(positions, self._labels(positions), values, strict=True)
-        try:
+        with self._counting():
             late = self._store.add(
                 self._run,
                 [
@@ -149,10 +150,6 @@ class StoredResults:
                     for position, label, value in rows
                 ],
             )
-        except StoreError as error:
-            n_kept = len(self.found) + self._n_saved
-            msg = f"{error} {n_kept:,} of {len(self._keys):,} results of this run had been kept."
-            raise StoreError(msg) from error
         self._mine.difference_update(positions)
         self._n_known += len(positions) - len(late)
         self._n_saved += len(positions)
@@ -169,12 +166,19 @@ class StoredResults:
         self._sink.fail(outcome)
 
     def finish(self, n_tasks: int) -> Finished:
-        """Return what the next sink returns."""
+        """Return what the next sink returns, of results that a power cut can no longer take."""
+        self.sync()
         return self._sink.finish(n_tasks)
+
+    def sync(self) -> None:
+        """Wait until a power cut can no longer take what was put."""
+        with self._counting():
+            self._store.sync()
 
     def check(self) -> None:
         """Raise if the store is no longer where it was opened."""
-        self._store.check_place()
+        with self._counting():
+            self._store.check_place()
 
     def close(self) -> None:
         """Release what was claimed."""
@@ -183,9 +187,21 @@ class StoredResults:
             if self._has_asked:
                 # On a full disk the results that are there still count.
                 with suppress(StoreError):
+                    self._store.sync()  # of a run that failed, or was ended by hand
+                with suppress(StoreError):
                     self._store.release(self._run, self._owner.name)
         if self._is_own:
             self._store.close()
+
+    @contextmanager
+    def _counting(self) -> Iterator[None]:
+        """Let errors of the store say how much of the run it holds."""
+        try:
+            yield
+        except StoreError as error:
+            n_kept = len(self.found) + self._n_saved
+            msg = f"{error} {n_kept:,} of {len(self._keys):,} results of this run had been kept."
+            raise StoreError(msg) from error
 
     def _by_position(self, results: Iterable[tuple[bytes, Any]]) -> dict[int, Any]:
         return {self._positions[key]: value for key, value in results}
@@ -204,13 +220,14 @@ class StoredResults:
             return positions
         self._has_asked = True
         keys = self._keys
-        answer = self._store.claim(
-            self._run,
-            owner.name,
-            [keys[position] for position in positions],
-            [keys[position] for position in self._mine],
-            self._n_known,
-        )
+        with self._counting():
+            answer = self._store.claim(
+                self._run,
+                owner.name,
+                [keys[position] for position in positions],
+                [keys[position] for position in self._mine],
+                self._n_known,
+            )
         self._news |= self._by_position(answer.finished.items())
         granted = [position for position in positions if keys[position] in answer.granted]
         self._mine.update(granted)
@@ -258,16 +275,21 @@ def _identify(tasks: Sequence[Task], store_key: str | None) -> tuple[bytes, list
     Looked at before the first call is made: what a function changes while it runs does not count.
     """
     digest = Fingerprints()
-    function = _ByFunction(digest, store_key)
+    function = ByFunction(digest, store_key)
     if isinstance(tasks, Calls):
         shared, keys = tasks.fingerprints(digest)
-        return _joined_digest([_environment(), function(tasks.func), shared]), keys
-    keys = [
-        _joined_digest([function(task.func), digest(*task.args), *_parts_of(task, digest)])
+        return joined_digest([environment(), function(tasks.func), shared]), keys
+    keys = keys_of_tasks(tasks, digest, function)
+    functions = sorted({function(task.func) for task in tasks})
+    return joined_digest([environment(), *functions]), keys
+
+
+def keys_of_tasks(tasks: Sequence[Task], digest: Fingerprints, function: ByFunction) -> list[bytes]:
+    """Return a digest of every task, of its function and its arguments."""
+    return [
+        joined_digest([function(task.func), digest(*task.args), *_parts_of(task, digest)])
         for task in tasks
     ]
-    functions = sorted({function(task.func) for task in tasks})
-    return _joined_digest([_environment(), *functions]), keys
 
 
 def _parts_of(task: Task, digest: Callable[[Any], bytes]) -> Iterable[bytes]:
@@ -276,7 +298,7 @@ def _parts_of(task: Task, digest: Callable[[Any], bytes]) -> Iterable[bytes]:
         yield digest(value)
 
 
-class _ByFunction:
+class ByFunction:
     """Digests of functions, each computed once; with a store key, of their names alone."""
 
     def __init__(self, digest: Callable[..., bytes], store_key: str | None) -> None:
@@ -292,12 +314,12 @@ class _ByFunction:
         return self._known[id(func)]
 
 
-def _environment() -> bytes:
+def environment() -> bytes:
     """Return the digest of the versions that every result depends on."""
     return fingerprint(platform.python_version(), *((name, version(name)) for name in _PACKAGES))
 
 
-def _joined_digest(parts: Iterable[bytes]) -> bytes:
+def joined_digest(parts: Iterable[bytes]) -> bytes:
     total = hashlib.blake2b(digest_size=16)
     for part in parts:
         total.update(len(part).to_bytes(4, "little"))
@@ -317,17 +339,17 @@ def _distinct_keys(keys: list[bytes]) -> list[bytes]:
     return unique
 
 
-def _run_name(tasks: Sequence[Task]) -> str:
+def run_name(tasks: Sequence[Task]) -> str:
     func: Any = tasks.func if isinstance(tasks, Calls) else tasks[0].func if tasks else None
     return name_of(func)
 
 
-def _data_key(tasks: Sequence[Task]) -> str | None:
+def data_key(tasks: Sequence[Task]) -> str | None:
     """Return the fingerprint of the prices that the tasks have in common, for the ledger."""
     return _note(tasks, "data_key")
 
 
-def _search_of(tasks: Sequence[Task]) -> dict[str, str]:
+def search_of(tasks: Sequence[Task]) -> dict[str, str]:
     """Return which search the run is a part of, where it says so: a training is several runs."""
     key, name = _note(tasks, "search_key"), _note(tasks, "search_name")
     return {} if key is None else {"search": key, "strategy": name or ""}

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Protocol
 
-from broadpeak._run.batches import Batch
+from broadpeak._run.batches import Batch, Reduces
 from broadpeak._run.calls import Calls, Task
 from broadpeak._run.chunks import Chunk
+from broadpeak._run.footprint import BATCH_BYTES, Footprint
 from broadpeak.errors import ParamTypeError, broken_rule
 
 _MOST_CLAIMED = 2000  # tasks that are looked at in one go
@@ -61,7 +62,7 @@ class TaskQueue:
     claims : Claims, optional
         Says which tasks of a sequence are for this run; the others are away until they have arrived
         or are offered.
-    stop, timed, timeout
+    stop, timed, timeout, reducing
         Put on every batch.
     warmup : bool
         The first task is finished before any other is given out.
@@ -91,6 +92,7 @@ class TaskQueue:
         stop: bool = False,
         timed: bool = False,
         timeout: float | None = None,
+        reducing: Reduces | None = None,
         warmup: bool = False,
         on_open: Callable[[Chunk], object] | None = None,
         on_close: Callable[[Chunk, Sequence[int]], object] | None = None,
@@ -103,7 +105,8 @@ class TaskQueue:
         self._held: list[Task] = []  # the next item, if it was read to learn whether there is one
         self._position = 0  # of the next item
         self._chunks = iter(chunks)
-        self._whole, self._stop, self._timed, self._timeout = whole, stop, timed, timeout
+        self._whole = whole
+        self._marks = whole, stop, timed, timeout, reducing
         self._single = (single or timeout is not None) and not whole
         self._claims = claims
         self._claimed: deque[int] = deque()  # tasks of the current chunk that are for this run
@@ -126,6 +129,9 @@ class TaskQueue:
             another = self._again.popleft()
             if self._limit is None or another.positions[0] < self._limit:
                 batch = another
+                if not batch.whole and len(batch) > n:
+                    batch, rest = batch.split(n)
+                    self._again.appendleft(rest)
                 break
         if batch is None and self._limit is None and not (self._is_warming and self._pending):
             batch = self._cut(n, lazy=lazy)
@@ -140,6 +146,20 @@ class TaskQueue:
     def lost(self) -> list[int]:
         """Return the positions of batches on the way, once no engine is at work any more."""
         return sorted(chain.from_iterable(batch.positions for batch in self._pending.values()))
+
+    def n_waiting(self) -> int | None:
+        """Return how many tasks are there for the next batch; None if that is not known."""
+        if self.n_left is None or not self._again:
+            return self.n_left
+        return self.n_left + len(self._again[0])
+
+    def cut(self, batch: Batch, n: int) -> Batch:
+        """Return the first `n` tasks of a batch that was taken; the others come again at once."""
+        first, rest = batch.split(n)
+        del self._pending[id(batch)]
+        self._pending[id(first)] = first
+        self._again.appendleft(rest)
+        return first
 
     def put_back(self, batch: Batch) -> None:
         """Return a batch that was taken but never started; nothing, if it is not on the way."""
@@ -219,6 +239,7 @@ class TaskQueue:
             rest = len(chunk.positions) - chunk.taken
             count = rest if most is None else min(most, rest)
             tasks: Sequence[Task] | Iterator[Task]
+            n_bytes = 0.0
             if self._items is None:
                 positions = chunk.positions[chunk.taken : chunk.taken + count]
                 if isinstance(positions, range):
@@ -226,12 +247,13 @@ class TaskQueue:
                 else:
                     tasks = self._tasks_at(positions)
             else:
-                held, self._held = self._held, []
-                tasks, start = chain(held, islice(self._items, count - len(held))), self._position
+                start = self._position
                 if lazy:
+                    held, self._held = self._held, []
+                    tasks = chain(held, islice(self._items, count - len(held)))
                     positions = range(start, start + count)
                 else:
-                    tasks = list(tasks)
+                    tasks, n_bytes = self._read(count, whole=most is None)
                     positions = range(start, start + len(tasks))
                     self._position = positions.stop
             count = len(positions)
@@ -241,9 +263,31 @@ class TaskQueue:
             self.n_taken += count
             if self.n_left is not None:
                 self.n_left -= count
-            marks = (self._whole, self._stop, self._timed, self._timeout)
-            return Batch(positions, tasks, chunk.chunk.number, 0, *marks)
+            marks = self._marks
+            return Batch(positions, tasks, chunk.chunk.number, 0, *marks, n_bytes=n_bytes)
         return None
+
+    def _read(self, n: int, *, whole: bool) -> tuple[list[Task], float]:
+        """Return at most `n` of the next tasks, of which there is one, and their bytes.
+
+        Nobody knows what they will carry: each is looked at, and one that makes them too many is
+        held. The first may carry anything, and what others share with it travels once.
+        """
+        held, self._held = self._held, []
+        tasks = chain(held, self._items or ())
+        if whole:
+            return list(islice(tasks, n)), 0.0
+        found = [next(tasks)]
+        footprint = Footprint()
+        first, more = footprint.of_task(found[0]), 0.0
+        for task in islice(tasks, n - 1):
+            added = footprint.of_task(task)
+            if more + added > BATCH_BYTES:
+                self._held = [task]
+                break
+            more += added
+            found.append(task)
+        return found, first + more
 
     def _current_chunk(self) -> OpenChunk | None:
         """Return the chunk that the next task is of; None at a barrier and at the end."""
@@ -285,9 +329,8 @@ class TaskQueue:
         count = len(self._claimed) if n is None else min(n, len(self._claimed))
         return [self._claimed.popleft() for _ in range(count)]
 
-    def _batch(self, positions: list[int], chunk: int) -> Batch:
-        marks = (self._whole, self._stop, self._timed, self._timeout)
-        return Batch(positions, self._tasks_at(positions), chunk, 0, *marks)
+    def _batch(self, positions: Sequence[int], chunk: int) -> Batch:
+        return Batch(positions, self._tasks_at(positions), chunk, 0, *self._marks)
 
     def _tasks_at(self, positions: Sequence[int]) -> Sequence[Task]:
         tasks = self._tasks

@@ -21,6 +21,7 @@ from typing import Any
 
 _IDLE_SECONDS = 300.0
 _WATCH_SECONDS = 1.0
+_BEGIN_SECONDS = 0.01
 
 # First byte of a message. To the worker:
 BATCH, SETTING, FORGET, QUIT = b"u", b"s", b"f", b"q"
@@ -44,10 +45,13 @@ def main(
     parent : Parent
         That process.
     """
-    _ignore_interrupts()
+    ignore_interrupts()
     parent.watch()
     os.environ.update(environment)
     try:
+        if "numpy" in sys.modules:  # this is a fork, and the libraries do not look again
+            library_threads = importlib.import_module("broadpeak._run.librarythreads")
+            library_threads.limit_threads(environment)
         _serve(connection)
     except (EOFError, OSError):  # the process that wanted results is gone
         parent.clear_up()
@@ -61,6 +65,11 @@ def main(
 
 def main_of_fresh(connection: Connection, facts: Mapping[str, Any]) -> None:
     """Be the worker that `multiprocessing` would have made of this interpreter, then serve."""
+    main(connection, {}, become_worker(connection, facts))
+
+
+def become_worker(connection: Connection, facts: Mapping[str, Any]) -> Parent:
+    """Make this interpreter what `multiprocessing` would have made of it; return its parent."""
     os.set_inheritable(connection.fileno(), False)
     sys.argv[:] = facts["argv"]
     this = multiprocessing.current_process()
@@ -70,7 +79,7 @@ def main_of_fresh(connection: Connection, facts: Mapping[str, Any]) -> None:
         os.set_inheritable(facts["tracker"], False)
         # As `multiprocessing.spawn` does it; there is no public way to say so.
         resource_tracker._resource_tracker._fd = facts["tracker"]  # type: ignore[attr-defined]  # noqa: SLF001
-    main(connection, {}, Parent(facts["parent"]))
+    return Parent(facts["parent"])
 
 
 def _serve(connection: Connection) -> None:
@@ -83,7 +92,13 @@ def _serve(connection: Connection) -> None:
 
     connection.send_bytes(READY)
     while connection.poll(_IDLE_SECONDS):
-        message = memoryview(connection.recv_bytes())
+        try:
+            message = memoryview(connection.recv_bytes())
+        except MemoryError:
+            # A part of the batch is still in the pipe: with this answer, a new worker is needed.
+            connection.send_bytes(BEGIN)
+            connection.send_bytes(boundary.no_memory_to_receive(RESULT))
+            return
         kind, body = bytes(message[:1]), message[1:]
         del message
         if kind == BATCH:
@@ -95,7 +110,7 @@ def _serve(connection: Connection) -> None:
         elif kind == SETTING:
             path, folder, inside = pickle.loads(body)
             threads.nesting.set(inside)
-            _follow(path, folder)
+            follow(path, folder)
         elif kind == FORGET:
             boundary.forget(bytes(body).decode())
         else:
@@ -103,7 +118,7 @@ def _serve(connection: Connection) -> None:
     connection.send_bytes(BYE)
 
 
-def _follow(path: list[str], folder: str | None) -> None:
+def follow(path: list[str], folder: str | None) -> None:
     """Look for modules and files where the parent does."""
     sys.path[:] = path
     if folder is not None:
@@ -111,7 +126,7 @@ def _follow(path: list[str], folder: str | None) -> None:
             os.chdir(folder)
 
 
-def _ignore_interrupts() -> None:
+def ignore_interrupts() -> None:
     """Leave Ctrl-C to the parent, which ends its workers, and let its SIGTERM do so at once."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
@@ -137,20 +152,23 @@ class Parent:
         self, number: int, library: str = "multiprocessing", server_folder: str | None = None
     ) -> None:
         self._number = number
-        self._library = library
+        self.library = library
         self._server_folder = server_folder
         self._sentinel: int | None = None
 
     def watch(self) -> None:
         """End this process soon after its parent is gone, even in the middle of a task."""
-        if self._server_folder is not None:
-            # The parent by number is that server, which goes on without the one we work for.
-            self._number = os.getppid()
-            self._sentinel = importlib.import_module(self._library).parent_process().sentinel
         if os.name == "posix":
             threading.Thread(target=self._watch, daemon=True).start()
 
     def _watch(self) -> None:
+        if self._server_folder is not None:
+            # The parent by number is that server, which goes on without the one we work for.
+            self._number = os.getppid()
+            library = importlib.import_module(self.library)
+            while (parent := library.parent_process()) is None:  # this process has only begun
+                time.sleep(_BEGIN_SECONDS)
+            self._sentinel = parent.sentinel
         while not self._is_gone(_WATCH_SECONDS):
             if self._sentinel is None:
                 time.sleep(_WATCH_SECONDS)

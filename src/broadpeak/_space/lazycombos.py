@@ -8,7 +8,7 @@ again for the few combinations that somebody asks for by number.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -55,6 +55,7 @@ class ComboBlocks:
         whole = rule.grid_indices is None and rule.random_subset is None
         if not problem.conditions and rule.random_subset is None:
             self._places = _places(rule.grid_indices, axes.size)
+        self._taken = self._places  # the same, also where codes are held
         if self._places is not None and not MOST_HELD < _length(self._places) < 2**62:
             self._places = None
         if self._places is not None:
@@ -107,6 +108,26 @@ class ComboBlocks:
         if not found:
             return [np.zeros(0, dtype=np.int64) for _ in self.axes.lengths]
         return [np.concatenate(columns)[rank] for columns in zip(*found, strict=True)]
+
+    def identity(self, digest: Callable[..., bytes]) -> bytes:
+        """Return a digest of which combinations these are, in which order; none is made for it.
+
+        A grid is known by what decides about it: its axes and conditions, and what these look at.
+        Where that is not all, or takes longer to look at, codes that are held say it.
+        """
+        axes, taken = self.axes, self._taken
+        shape = axes.axis_of, axes.lengths
+        if taken is not None:
+            return digest("grid", shape, (taken.start, taken.stop, taken.step))
+        if self._held is not None:
+            columns = [np.ascontiguousarray(codes) for codes in self._held]
+            return digest("codes", shape, [column.dtype.str for column in columns], *columns)
+        rules: list[object] = []
+        for name, param in axes.params.items():
+            context = None if param.condition is None else param.context
+            rules.append((name, param.values, param.condition, context))
+        rules += [(level.name, level.labels, level.param) for level in axes.levels]
+        return digest("rules", shape, rules)
 
     def combos(self, numbers: IntArray) -> Combos:
         """Return the combinations with these numbers."""

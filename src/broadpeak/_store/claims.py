@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Who works on what: processes on one run claim tasks, so that each is run by one of them.
 
-A claim is valid as long as its process lives. Where that cannot be seen (another machine's or
-container's process, or a system without ``/proc``) it is valid for some minutes after its last
-renewal.
+A claim is valid as long as its process lives and may work. Where that cannot be seen (another
+machine's or container's process, a system without ``/proc``, a process that was stopped by a
+signal and may never be continued) it is valid for some minutes after its last renewal.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import time
 import uuid
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 LEASE: Final = 600.0  # seconds a claim outlives its last renewal where nobody sees its process
 _living: set[str] = set()  # owners of this process that have not gone away
@@ -35,7 +35,9 @@ class Owner:
 
     def __init__(self) -> None:
         pid = os.getpid()
-        self.name = "|".join([_namespace(), str(pid), _start_time(pid) or "", uuid.uuid4().hex])
+        seen = _seen(pid)
+        started = "" if seen is None else seen.started
+        self.name = "|".join([_namespace(), str(pid), started, uuid.uuid4().hex])
         _living.add(self.name)
 
     def leave(self) -> None:
@@ -53,7 +55,11 @@ def is_alive(name: str, until: float) -> bool:
     if space and space == _namespace():
         if int(pid) == os.getpid():
             return name in _living
-        return bool(started) and _start_time(int(pid)) == started
+        seen = _seen(int(pid))
+        if seen is None or not started or seen.started != started:
+            return False
+        if not seen.is_stopped:
+            return True
     # A clock that was set back must not make a claim last for ever.
     return now < until <= now + 2 * LEASE
 
@@ -69,6 +75,18 @@ def held_by_others(connection: sqlite3.Connection, run: int, owner: str) -> set[
         if text != owner and is_alive(text, until):
             held.update(_unpacked(keys))
     return held
+
+
+def at_work(connection: sqlite3.Connection, run: int) -> set[bytes]:
+    """Return the living owners that have claimed something of `run`."""
+    query = "SELECT owner, until FROM claims WHERE run = ?"
+    return {
+        bytes(name)
+        for name, until in connection.execute(query, (run,))
+        if isinstance(name, bytes)
+        and isinstance(until, float)
+        and is_alive(name.decode(errors="replace"), until)
+    }
 
 
 def write(connection: sqlite3.Connection, run: int, owner: str, keys: Sequence[bytes]) -> None:
@@ -113,8 +131,13 @@ def _namespace() -> str:
         return ""
 
 
-def _start_time(pid: int) -> str | None:
-    """Return when the process `pid` started, in clock ticks; None if there is none that lives."""
+class _Process(NamedTuple):
+    started: str  # in clock ticks
+    is_stopped: bool
+
+
+def _seen(pid: int) -> _Process | None:
+    """Return what can be seen of the process `pid`; None if there is none that lives."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
@@ -122,4 +145,4 @@ def _start_time(pid: int) -> str | None:
     fields = text.rpartition(")")[2].split()  # the name before it may hold spaces and brackets
     if len(fields) < 20 or fields[0] in {"Z", "X"}:
         return None
-    return fields[19]
+    return _Process(fields[19], fields[0] in {"T", "t"})

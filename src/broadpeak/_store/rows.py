@@ -150,14 +150,18 @@ class Rows:
             seconds += row.seconds or 0.0
             total = added(total, digest)
         head = replace(head, trials=trials, seconds=seconds, total=total)
-        connection.execute(
-            "UPDATE runs SET trials = ?, seconds = ?, total = ?, digest = ? WHERE id = ?",
-            (head.trials, head.seconds, head.total, head.digest(), run),
-        )
+        self.save_counts(connection, head)
         if seen is not None:
             seen.n, seen.total = head.trials, head.total
             seen.keys.update(row.key for row in rows)
         return taken
+
+    def save_counts(self, connection: sqlite3.Connection, head: RunRow) -> None:
+        """Write what `head` says of the rows of its run."""
+        connection.execute(
+            "UPDATE runs SET trials = ?, seconds = ?, total = ?, digest = ? WHERE id = ?",
+            (head.trials, head.seconds, head.total, head.digest(), head.id),
+        )
 
     def search(
         self, connection: sqlite3.Connection, run: int, keys: Sequence[bytes]

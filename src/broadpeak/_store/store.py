@@ -25,7 +25,9 @@ from broadpeak._core.aliases import Series
 from broadpeak._core.files import writing
 from broadpeak._store import claims, codec
 from broadpeak._store.file import StoreFile
+from broadpeak._store.keptstate import rows_of
 from broadpeak._store.rows import Rows, RunRow, TrialRow
+from broadpeak._store.spanrows import KeptNote, KeptRun
 from broadpeak.errors import ParamTypeError, StoreError, broken_rule
 
 _OWN_COLUMNS = ("value", "seconds", "created", "run")  # of the table of trials
@@ -122,7 +124,8 @@ class Store:
         -------
         DataFrame
             Columns ``run``, ``name``, ``trials`` (finished tasks), ``seconds``, ``version``,
-            ``created``.
+            ``created``, and ``keep``: empty, or the reducer in words where the run holds only what
+            that keeps. Then ``trials`` counts combinations, of which no others are held.
 
         Raises
         ------
@@ -138,6 +141,7 @@ class Store:
                 "seconds": pd.Series([head.seconds for head in heads], dtype="float64"),
                 "version": _strings(head.version for head in heads),
                 "created": _strings(head.created for head in heads),
+                "keep": _strings(_raw(_keep_of(head)) for head in heads),
             }
         )
 
@@ -153,7 +157,11 @@ class Store:
         -------
         DataFrame
             One column a parameter, then ``value``, ``seconds`` and ``created``, in the order in
-            which the tasks finished. A parameter of one of these names has a ``_`` behind it.
+            which the tasks finished. A parameter of one of these names has a ``_`` behind it. Of a
+            run with ``keep=``: what is kept so far, best first, where parameters are there once the
+            run is complete, and before it the number of the ``call``; of a histogram one row a bin
+            (``left``, ``right``); of your own reducer its states for the calls from ``first`` to
+            ``last``.
 
         Raises
         ------
@@ -161,25 +169,35 @@ class Store:
             If there is no such run, a row is damaged or missing, or one is a pickle and the store
             was opened without `trust`.
         """
+        head = self._file.read(lambda connection: self._rows.head(connection, run))
+        if KeptNote.of(head) is not None:
+            return self._kept_trials(head)
         head, rows = self._file.read(lambda connection: self._rows.all_rows(connection, run))
         rows.sort(key=lambda row: row.number)
         labels = [self._value(row.label, head, row) for row in rows]
-        columns: dict[str, list[object]] = {}
-        for position, label in enumerate(labels):
+        for row, label in zip(rows, labels, strict=True):
             if type(label) is not dict or any(type(name) is not str for name in label):
-                raise self._file.damaged(
-                    f"a label that is none in run {head.id}, row {rows[position].number}"
-                )
-            for name, value in label.items():
-                columns.setdefault(name, [np.nan] * len(rows))[position] = value
-        taken = {
-            f"{name}_" if name in _OWN_COLUMNS else _raw(name).decode(): values
-            for name, values in columns.items()
-        }
-        taken["value"] = [self._value(row.value, head, row) for row in rows]
-        taken["seconds"] = [math.nan if row.seconds is None else row.seconds for row in rows]
-        frame = {name: _column(values) for name, values in taken.items()}
-        return pd.DataFrame(frame | {"created": _strings(row.created for row in rows)})
+                raise self._file.damaged(f"a label that is none in run {head.id}, row {row.number}")
+        return _table(
+            labels,
+            [self._value(row.value, head, row) for row in rows],
+            [math.nan if row.seconds is None else row.seconds for row in rows],
+            (row.created for row in rows),
+        )
+
+    def _kept_trials(self, head: RunRow) -> pd.DataFrame:
+        """Return what a reducer has kept so far."""
+        growths = self.kept_run(head.id).dated_states()
+        try:
+            rows = rows_of(growths) if growths else []
+            labels = [label for label, _, _ in rows]
+            if not all(type(name) is str for label in labels for name in label):
+                raise TypeError  # noqa: TRY301  # as whatever else a crafted state raises
+            values = [value for _, value, _ in rows]
+            created = [when if isinstance(when, bytes) else b"" for _, _, when in rows]
+        except Exception as error:
+            raise self._file.damaged(f"a state that is none in run {head.id}") from error
+        return _table(labels, values, [math.nan] * len(rows), created)
 
     def ledger(self, data: object = None) -> pd.DataFrame:
         """Return how many tasks were ever finished on each data set.
@@ -324,6 +342,19 @@ class Store:
 
         return self._file.write(insert).id
 
+    def begin_kept(
+        self, key: bytes, *, name: str, data: str | None, settings: dict[str, object]
+    ) -> int:
+        """Return the number of a run of which only what a reducer keeps is stored."""
+        found = self._file.read(lambda connection: self._rows.head_of(connection, key))
+        if found is None:
+            self._file.grow()
+        return self.begin(key, name=name, data=data, settings=settings)
+
+    def kept_run(self, run: int) -> KeptRun:
+        """Return such a run."""
+        return KeptRun(self._file, self._rows, run, trust=self.trust)
+
     def find(self, run: int, keys: Sequence[bytes]) -> Iterator[tuple[bytes, Any]]:
         """Yield (key, result) of those of `keys` that are finished.
 
@@ -334,7 +365,7 @@ class Store:
             yield row.key, self._value(row.value, head, row)
 
     def add(self, run: int, records: Iterable[Record]) -> list[bytes]:
-        """Make `records` durable, all or none.
+        """Keep `records`, all or none: from now on for other processes, from `sync` on for all.
 
         Returns
         -------
@@ -371,7 +402,7 @@ class Store:
             claims.write(connection, run, owner, [*held, *granted])
             return head, done, granted
 
-        head, done, granted = self._file.write(take)
+        head, done, granted = self._file.write(take, passing=True)
         return Claimed(set(granted), {row.key: self._value(row.value, head, row) for row in done})
 
     def release(self, run: int, owner: str) -> None:
@@ -381,11 +412,15 @@ class Store:
             claims.write(connection, run, owner, ())
             claims.sweep(connection, run)
 
-        self._file.write(forget)
+        self._file.write(forget, passing=True)
 
     def count(self, run: int) -> int:
         """Return how many results `run` has."""
         return self._file.read(lambda connection: self._rows.head(connection, run)).trials
+
+    def sync(self) -> None:
+        """Wait until a power cut can no longer take any result that was added."""
+        self._file.sync()
 
     @property
     def is_read_only(self) -> bool:
@@ -406,7 +441,7 @@ class Store:
             return codec.encode(label, trust=False)
         except StoreError:
             return codec.encode(
-                {name: _storable(value) for name, value in label.items()}, trust=False
+                {name: storable(value) for name, value in label.items()}, trust=False
             )
 
     def _value(self, raw: bytes, head: RunRow, row: TrialRow) -> Any:
@@ -473,7 +508,7 @@ def _search_note(head: RunRow) -> tuple[str, str]:
     return head.key.hex(), head.name.decode(errors="replace")
 
 
-def _storable(value: object) -> object:
+def storable(value: object) -> object:
     """Return `value`, or its string if it is of no kind that comes back the same."""
     try:
         codec.encode(value, trust=False)
@@ -483,6 +518,31 @@ def _storable(value: object) -> object:
         except Exception:  # noqa: BLE001  # a class of the user may raise anything
             return f"<{type(value).__name__}>"
     return value
+
+
+def _keep_of(head: RunRow) -> str:
+    note = KeptNote.of(head)
+    return "" if note is None else note.keep
+
+
+def _table(
+    labels: Sequence[dict[str, Any]],
+    values: list[object],
+    seconds: list[object],
+    created: Iterable[bytes],
+) -> pd.DataFrame:
+    """Return the table of trials: a column a label, and the library's own."""
+    columns: dict[str, list[object]] = {}
+    for position, label in enumerate(labels):
+        for name, value in label.items():
+            columns.setdefault(name, [np.nan] * len(labels))[position] = value
+    taken = {
+        f"{name}_" if name in _OWN_COLUMNS else _raw(name).decode(): column
+        for name, column in columns.items()
+    }
+    taken |= {"value": values, "seconds": seconds}
+    frame = {name: _column(column) for name, column in taken.items()}
+    return pd.DataFrame(frame | {"created": _strings(created)})
 
 
 def _column(values: list[object]) -> Series:

@@ -148,9 +148,10 @@ class ChunkedFunction(Decorated):
     def call(self, args: tuple[object, ...], kwargs: dict[str, object], options: Options) -> Any:
         """Call the function on every chunk, or once if there is nothing to cut."""
         chunk_options = options.own
-        if (keep := options.execute.get("keep")) is not None:
-            rule = "be left out of chunked, whose calls return parts of one result"
-            raise ParamError(broken_rule("keep", rule, keep, "Type it at parameterized."))
+        for name in ("keep", "to"):
+            if (given := options.execute.get(name)) is not None:
+                rule = "be left out of chunked, whose calls return parts of one result"
+                raise ParamError(broken_rule(name, rule, given, "Type it at parameterized."))
         for name in ("skip_single_chunk", "disable"):
             check.flag(name, chunk_options.get(name, False))
         spec = ChunkSpec(chunk_options.get("arg_take_spec"), self.arguments, self.annotations)

@@ -389,7 +389,7 @@ class Decorated(ABC):
     def settings(self, options: Options) -> Settings:
         """Return the options of `execute`, checked; the return annotation may name the merge."""
         values = dict(options.execute)
-        if "merge_func" not in values and values.get("keep") is None:
+        if "merge_func" not in values and values.get("keep") is None and values.get("to") is None:
             merge = self._annotated_merge()
             if merge is not None:
                 values["merge_func"] = merge

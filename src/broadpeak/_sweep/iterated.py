@@ -47,8 +47,8 @@ def iterated(
     execute_kwargs : mapping, optional
         Options of `execute`.
     **execute_options
-        The same, given flat, also `keep`. At the call, all options may be given with a leading
-        underscore.
+        The same, given flat, also `keep` and `to`. At the call, all options may be given with a
+        leading underscore.
 
     Returns
     -------

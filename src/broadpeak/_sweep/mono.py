@@ -412,6 +412,10 @@ class NumberedBlocks:
         """Return the codes of the combinations with these numbers, and the numbers."""
         return [*self._blocks.at(numbers), numbers]
 
+    def identity(self, digest: Callable[..., bytes]) -> bytes:
+        """Return a digest of the combinations."""
+        return self._blocks.identity(digest)
+
 
 class ListedStream(CallStream):
     """Calls on lists whose codes are not held."""
@@ -456,7 +460,8 @@ def run_listed(
     name = getattr(shared.func, "__name__", None) or type(shared.func).__name__
     try:
         _check_options(settings)
-        found = _tried(calls, name, params, settings.keep, insists=insists)
+        reducer = settings.keep if settings.to is None else None  # else every result is wanted
+        found = _tried(calls, name, params, reducer, insists=insists)
         return run(found, passthrough=(UnequalListError,))
     except (NotListable, UnequalListError) as why:  # what ran so far is not to be trusted, either
         if insists:

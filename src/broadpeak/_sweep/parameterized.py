@@ -6,6 +6,7 @@ With mono-chunks it becomes a call for many combinations, each parameter as the 
 
 from __future__ import annotations
 
+import os
 import reprlib
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
@@ -56,6 +57,7 @@ def parameterized(
     merge_func: MergeSpec | None = None,
     merge_kwargs: Keywords | None = None,
     keep: Reducer | None = None,
+    to: str | os.PathLike[str] | None = None,
     return_param_index: bool = False,
     eval_id: object = None,
     random_subset: float | None = None,
@@ -92,6 +94,10 @@ def parameterized(
         `broadpeak.top`, `bottom`, `histogram` or your own `types.Reducer`: takes results as they
         arrive. Neither results, nor combinations, nor their index are held but for what is kept,
         so that there may be any number. Not with `merge_func`.
+    to : path, optional
+        A file that ends in ``.parquet``: every result becomes a row of it, in order of
+        combinations, beside a column for each level of their labels, and none is held. It gets its
+        name when it is complete. The call returns its path or, with `keep`, what is kept.
     return_param_index : bool
         Whether ``(results, index)`` is returned.
     eval_id : hashable, optional
@@ -195,7 +201,7 @@ class Parameterized(Decorated):
             rules = [name for name in self.rules if own_values.get(name) is not None]
             rule = f"not be False beside {' and '.join(rules)}"
             raise ParamError(broken_rule("mono", rule, mono, "Leave out one of them."))
-        if settings.keep is not None:
+        if settings.keep is not None or settings.to is not None:
             arguments = args, kwargs, params, positions
             return self._run_kept(arguments, settings, mono, own_values, with_index=with_index)
         combos: Combos = self._combos(params, own_values)
@@ -296,19 +302,19 @@ class Parameterized(Decorated):
         *,
         with_index: bool,
     ) -> Any:
-        """Return what the reducer of `settings` keeps, with `with_index` also its combinations."""
+        """Return what is kept, with `with_index` also its combinations, or the path of a file."""
         args, kwargs, params, positions = arguments
-        reducer = settings.keep
-        assert reducer is not None  # noqa: S101  # that is why this is called
-        if with_index and not isinstance(reducer, Best):
-            rule = "be left out with a reducer that keeps no combinations"
-            raise ParamError(broken_rule("return_param_index", rule, reducer))
+        if with_index and not isinstance(settings.keep, Best):
+            rule = "be left out with to=, whose file has the combinations"
+            if settings.keep is not None:
+                rule = "be left out with a reducer that keeps no combinations"
+            got = settings.to if settings.keep is None else settings.keep
+            raise ParamError(broken_rule("return_param_index", rule, got))
         combos: ComboBlocks = self._combos(params, own_values, ComboBlocks)
         wanted = Wanted(
             combos,
             {name: param.values for name, param in combos.axes.params.items()},
             settings,
-            reducer,
             lambda varying, n: self.calls(
                 args, kwargs, {positions[name]: coded for name, coded in varying.items()}, n
             ),

@@ -5,8 +5,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import accumulate
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -17,24 +18,31 @@ from broadpeak._run.chunks import Chunk, in_order, order_of
 from broadpeak._run.execute import run
 from broadpeak._run.keeping import OneFigure, Values, named_figure
 from broadpeak._run.options import Settings
-from broadpeak._run.sinks import Finished, KeptResults
+from broadpeak._run.parquet import FileResults, label_column, level_names, sink_of
+from broadpeak._run.reducing import ReducedResults, Reducing, Reduction
+from broadpeak._run.sinks import Finished, KeptResults, close_sink
 from broadpeak._space.combine import Column, Combos
 from broadpeak._space.lazycombos import MOST_HELD, ComboBlocks
 from broadpeak._sweep.mono import LEAST, Mono, run_listed
 from broadpeak.errors import ParamError, broken_rule
 from broadpeak.types import AnyArray, IntArray, Keywords, NoResult, Reducer
 
+_NONE: Final = np.empty(0, dtype=np.int64)
+
 
 @dataclass
 class Wanted:
-    """A run with `keep`: what `parameterized` knows of it."""
+    """A run with `keep` or `to`: what `parameterized` knows of it."""
 
     combos: ComboBlocks
     values: Mapping[str, Sequence[Any]]  # the values of each parameter
     settings: Settings
-    reducer: Reducer  # the `keep` of these
     calls: Callable[[Mapping[str, Coded], int], Calls]  # what varies, and how many calls
     describe: Callable[[Combos, int], str]  # a combination in words
+
+    def sink(self) -> KeptResults | FileResults:
+        """Return a sink that has seen nothing."""
+        return sink_of(self.settings, self.combos.index, partial(ComboLabels, self.combos))
 
     def label(self, position: int) -> str:
         """Return the combination at `position` in words."""
@@ -66,25 +74,50 @@ class AxisCodes:
         codes = self.combos.codes_at(numbers)
         return [self.combos.axes.param_codes(name, codes) for name in self.names]
 
+    def identity(self, digest: Callable[..., bytes]) -> bytes:
+        """Return a digest of which combinations these are, in which order."""
+        return digest(list(self.names), self.combos.identity(digest))
+
+
+class ComboLabels:
+    """The labels of combinations as columns of a file, block after block."""
+
+    def __init__(self, combos: ComboBlocks) -> None:
+        levels = [level for level in combos.axes.levels if not level.hidden]
+        self._is_numbered = not levels  # what no parameter shows goes by its number
+        self.names = level_names([level.name for level in levels] or [combos.index(_NONE).name])
+        self._columns = [label_column(level.labels) for level in levels]
+        self._window = CodeWindow(AxisCodes(combos, [level.param for level in levels]))
+
+    def between(self, start: int, stop: int) -> list[Any]:
+        """Return the labels of the combinations from `start` to `stop`."""
+        if self._is_numbered:
+            return [np.arange(start, stop)]
+        codes = self._window.between(start, stop)
+        return [column(code) for column, code in zip(self._columns, codes, strict=True)]
+
 
 def run_kept(wanted: Wanted, mono: Mono = False) -> Finished:
-    """Call the function on every combination, as lists where `mono` allows; return what is kept."""
+    """Call the function on every combination, as lists where `mono` allows; return what is kept.
+
+    With `to` that is the path of the file, unless something is kept besides.
+    """
     combos, settings = wanted.combos, wanted.settings
-    none = np.empty(0, dtype=np.int64)
-    calls = wanted.calls({name: (values, none) for name, values in wanted.values.items()}, 0)
+    calls = wanted.calls({name: (values, _NONE) for name, values in wanted.values.items()}, 0)
     tasks: Calls | CallStream = CallStream(
         calls, AxisCodes(combos, list(wanted.values)), len(combos)
     )
-    keys = None
-    if settings.store is not None or settings.cache_chunks:  # it labels and keeps every result
-        tasks, keys = tasks[:], combos.index(np.arange(len(combos)))
+    identity, keys = tasks.identity, None  # however they are cut
+    if settings.to is not None and (settings.store is not None or settings.cache_chunks):
+        tasks, keys = tasks[:], combos.index(np.arange(len(combos)))  # every result is stored
     elif settings.chunk_meta is not None:
         tasks = tasks[:]  # calls are asked for in any order
 
     def do(tasks: Calls | CallStream, **options: Any) -> Finished:
-        sink = KeptResults(wanted.reducer, combos.index)  # every run begins with nothing
+        sink = wanted.sink()  # every run begins with nothing
         label, names = wanted.label, wanted.names
-        return run(tasks, settings, keys=keys, label=label, names=names, sink=sink, **options)
+        options |= {"label": label, "names": names, "sink": sink, "identity": identity}
+        return run(tasks, settings, keys=keys, **options)
 
     if mono is False or len(combos) < (2 if mono is True else LEAST):
         return do(tasks)
@@ -123,14 +156,15 @@ def run_mono_kept(
         first, last = wanted.label(rows[0]), wanted.label(rows[-1])
         return first if len(rows) == 1 else f"{len(rows)} combinations from {first} to {last}"
 
-    kept = KeptResults(wanted.reducer, combos.index)
     return run(
         wanted.calls(varying, len(chunks)),
         wanted.settings,
         label=label,
         names=wanted.names,
         weights=sizes,
-        sink=PieceSink(kept, [positions(rows) for rows in stretches], wanted.reducer),
+        sink=PieceSink(
+            wanted.sink(), [positions(rows) for rows in stretches], wanted.settings.keep
+        ),
     )
 
 
@@ -158,41 +192,83 @@ class PieceSink:
 
     Parameters
     ----------
-    inner : KeptResults
+    inner : KeptResults or FileResults
         Takes the results of combinations.
     positions : sequence
         The combinations of every chunk.
-    reducer : Reducer
+    reducer : Reducer, optional
         What keeps them.
     """
 
     def __init__(
-        self, inner: KeptResults, positions: Sequence[Sequence[int] | IntArray], reducer: Reducer
+        self,
+        inner: KeptResults | FileResults,
+        positions: Sequence[Sequence[int] | IntArray],
+        reducer: Reducer | None,
     ) -> None:
         self._inner, self._positions, self._reducer = inner, positions, reducer
+        self.kept = inner if isinstance(inner, KeptResults) else None
+        self.reducing: PieceReducing | None = None
+        if reducer is not None and self.kept is not None:
+            self.reducing = PieceReducing(reducer, positions)
 
-    def put(self, positions: Sequence[int], values: Sequence[object], seconds: float) -> None:
-        """Take pieces apart and pass them on."""
-        for number, piece in zip(positions, values, strict=False):
-            if piece is NoResult:
-                continue
-            rows: Any = self._positions[number]
-            entries = entries_of(piece, len(rows), self._reducer, number)
-            if isinstance(entries, list):
+    def put(self, positions: Sequence[int], values: Any, seconds: float) -> None:
+        """Take pieces apart and pass them on, unless a worker has done so."""
+        if type(values) is ReducedResults:
+            self._inner.put(positions, values, seconds)
+            return
+        for rows, entries in taken_apart(self._positions, positions, values, self._reducer):
+            if entries is NoResult:
+                self._inner.drop(rows)
+            elif isinstance(entries, list):
                 self._inner.put(rows, entries, seconds)
             else:
                 self._inner.put_many(rows, entries)
 
     def fail(self, outcome: Outcome) -> None:
         """Leave a failed chunk out."""
-        self._inner.fail(outcome)
+        self._inner.drop(self._positions[outcome.index])
 
     def finish(self, n_tasks: int) -> Finished:
         """Return what is kept."""
-        return self._inner.finish(n_tasks)
+        del n_tasks  # that of chunks
+        return self._inner.finish(sum(map(len, self._positions)))
+
+    def close(self) -> None:
+        """Give up what the next sink has not completed."""
+        close_sink(self._inner)
 
 
-def entries_of(piece: Any, size: int, reducer: Reducer, number: int) -> Values | OneFigure:
+class PieceReducing(Reducing):
+    """How a worker reduces the results of mono-chunks: a second argument says what is in which."""
+
+    def put(self, reduction: Reduction, positions: Any, values: Any) -> None:
+        """Let `reduction` see the results of the combinations in some chunks."""
+        for rows, entries in taken_apart(self.more[0], positions, values, self.reducer):
+            if entries is NoResult:
+                reduction.drop(rows)
+            elif isinstance(entries, list):
+                reduction.put(rows, entries)
+            else:
+                reduction.put_many(rows, entries)
+
+
+def taken_apart(
+    stretches: Sequence[Sequence[int] | IntArray],
+    numbers: Sequence[int],
+    pieces: Sequence[Any],
+    reducer: Reducer | None,
+) -> Iterator[tuple[Any, Any]]:
+    """Yield the combinations of every chunk, and their entries or `NoResult`."""
+    for number, piece in zip(numbers, pieces, strict=False):
+        rows = stretches[number]
+        if piece is NoResult:
+            yield rows, NoResult
+        else:
+            yield rows, entries_of(piece, len(rows), reducer, number)
+
+
+def entries_of(piece: Any, size: int, reducer: Reducer | None, number: int) -> Values | OneFigure:
     """Return the result of a mono-chunk as one entry a combination, `size` of them.
 
     Raises
@@ -218,7 +294,9 @@ def entries_of(piece: Any, size: int, reducer: Reducer, number: int) -> Values |
         found = np.atleast_1d(np.asarray(named_figure(piece, by, reducer)))
         if found.shape == (size,):
             return OneFigure(found)
-    rule = f"give one entry for each of the {size} combinations of mono-chunk {number} with keep="
+    option = "to" if reducer is None else "keep"
+    rule = f"give one entry for each of the {size} combinations of mono-chunk {number}"
+    rule += f" with {option}="
     remedy = "Return an array, a list, or a dict or frame of figures, in order of combinations."
     raise ParamError(broken_rule("The result", rule, piece, remedy))
 

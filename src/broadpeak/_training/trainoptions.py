@@ -97,7 +97,7 @@ class TrainArguments(SearchArguments, total=False):
     whole: bool
 
 
-_NOT_PASSED_ON = {"merge_func", "merge_kwargs", "keep", "raise_no_results"}
+_NOT_PASSED_ON = {"merge_func", "merge_kwargs", "keep", "to", "raise_no_results"}
 EXECUTE_OPTIONS = frozenset(Settings.__dataclass_fields__) - _NOT_PASSED_ON
 """Options of `execute` that a training passes on."""
 

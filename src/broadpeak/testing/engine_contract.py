@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import signal
 import sys
 import threading
@@ -19,9 +20,10 @@ import pytest
 from broadpeak._run.batches import Outcome
 from broadpeak._run.calls import Calls, Task
 from broadpeak._run.execute import execute
+from broadpeak._run.keeping import bottom, histogram, top
 from broadpeak._run.templates import Rep
 from broadpeak._store.store import Store
-from broadpeak.errors import BroadpeakError, SkippedWarning, TaskError
+from broadpeak.errors import BroadpeakError, ParamTypeError, SkippedWarning, TaskError
 from broadpeak.types import NoResult
 
 
@@ -117,6 +119,35 @@ class EngineContract:
         expected = [walk.tobytes() for walk in execute(calls, show_progress=False)]
         for options in ({}, {"distribute": "chunks"}, {"chunk_len": 7}, {"n_workers": 3}):
             assert [walk.tobytes() for walk in self.run(calls, **options)] == expected
+
+    def test_results_are_reduced_where_they_are_computed(self) -> None:
+        """With `keep=` the state of a reducer leaves a worker, and its results do not."""
+        calls = Calls(abs, (None,), varying={0: (range(600), range(600))})
+        processes = self.run(calls, keep=Processes())
+        assert (processes == {os.getpid()}) if self.in_process else (os.getpid() not in processes)
+
+    def test_what_is_kept_equals_serial_to_the_bit(self) -> None:
+        """Sums of floats, too, depend on no order, worker count or size of a batch."""
+        calls = Calls(wave, (None,), varying={0: (range(5000), range(5000))})
+        for keep in (top(7), bottom(3, "figure"), histogram(5, range=(-1, 1)), Sum(), SumOfMany()):
+            tasks = calls if getattr(keep, "by", None) is None else figures_of(calls[:99])
+            expected = execute(tasks, keep=keep, show_progress=False)
+            options: dict[str, Any]
+            for options in ({}, {"distribute": "chunks", "chunk_len": 777}):
+                assert_same_bits(self.run(tasks, keep=keep, **options), expected)
+
+    def test_keep_leaves_failures_out(self, tmp_path: Path) -> None:
+        """What failed is tried again by itself; what is not kept to the end is in no state."""
+        tasks = [Task(fail_from_three, number) for number in range(6)]
+        with pytest.warns(SkippedWarning, match="3 of 6 calls failed"):
+            assert self.run(tasks, keep=Sum(), on_error="skip") == 3.0
+        tasks = [Task(fail_twice, tmp_path / str(number), number) for number in range(4)]
+        assert self.run(tasks, keep=Sum(), retries=2) == 6.0
+
+    def test_an_error_of_a_reducer_is_raised(self) -> None:
+        """It is no failure of a task: the run ends with it."""
+        with pytest.raises(ParamTypeError, match="must be a number to be compared"):
+            self.run([Task(str, number) for number in range(9)], keep=top(2), on_error="skip")
 
     def test_exception(self) -> None:
         """The first failed task in task order is named, with its traceback, and can be rerun."""
@@ -377,6 +408,49 @@ class EngineContract:
         assert self.run([Task(abs, -1)] * 3) == [1, 1, 1]
 
 
+class Sum:
+    """A reducer that adds floats, of which sums depend on their grouping."""
+
+    def start(self) -> float:
+        """Return the sum of nothing."""
+        return 0.0
+
+    def add(self, state: float, position: int, value: float) -> float:
+        """Return the sum with one more value."""
+        del position
+        return state + value
+
+    def merge(self, left: float, right: float) -> float:
+        """Return the sum of two sums."""
+        return left + right
+
+
+class SumOfMany(Sum):
+    """The same, many at a time."""
+
+    def add_many(self, state: float, positions: Any, values: Any) -> float:
+        """Return the sum with many more values."""
+        del positions
+        return state + float(np.sum(np.asarray(values)))
+
+
+class Processes:
+    """A reducer that notes which processes it works in."""
+
+    def start(self) -> frozenset[int]:
+        """Return no process."""
+        return frozenset()
+
+    def add(self, state: frozenset[int], position: int, value: object) -> frozenset[int]:
+        """Add this process."""
+        del position, value
+        return state | {os.getpid()}
+
+    def merge(self, left: frozenset[int], right: frozenset[int]) -> frozenset[int]:
+        """Return the processes of both."""
+        return left | right
+
+
 class StubbornError(Exception):
     """Cannot be rebuilt from its arguments."""
 
@@ -419,6 +493,31 @@ def same(value: object) -> Any:
 def random_walk(seed: int, n: int) -> Any:
     """Return floats whose last bits depend on every operation."""
     return np.exp(np.random.default_rng(seed).normal(0, 1e-3, n).cumsum())
+
+
+def wave(number: int) -> float:
+    """Return a float that is no sum of few powers of two."""
+    return float(np.sin(0.1 * number)) / 3
+
+
+def as_figures(number: int) -> dict[str, float]:
+    """Return several figures."""
+    return {"figure": wave(number), "number": number}
+
+
+def figures_of(calls: Calls) -> list[Task]:
+    """Return tasks that give the results of `calls` with a figure beside them."""
+    return [Task(as_figures, *call.args) for call in calls]
+
+
+def assert_same_bits(found: Any, expected: Any) -> None:
+    """See to it that two results are the same, bit by bit."""
+    if isinstance(expected, pd.Series):
+        pd.testing.assert_series_equal(found, expected, check_exact=True)
+    elif isinstance(expected, pd.DataFrame):
+        pd.testing.assert_frame_equal(found, expected, check_exact=True)
+    else:
+        assert pickle.dumps(found) == pickle.dumps(expected)
 
 
 def fail_from_three(number: int) -> int:
@@ -538,15 +637,15 @@ def numbers_in(log: Path) -> list[int]:
     return sorted(int(line) for line in log.read_text(encoding="ascii").split())
 
 
-def fail_twice(marker: Path) -> str:
-    """Raise at the first two calls, return at the third."""
+def fail_twice(marker: Path, value: object = "done") -> Any:
+    """Raise at the first two calls, return `value` at the third."""
     for attempt in range(2):
         path = marker.with_suffix(f".{attempt}")
         if not path.exists():
             path.touch()
             msg = "not yet"
             raise ValueError(msg)
-    return "done"
+    return value
 
 
 def interrupt() -> None:

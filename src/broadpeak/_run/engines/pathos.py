@@ -22,7 +22,8 @@ class _ByDill:
         return self._loads, (self._data,)
 
 
-def _dumps(obj: object) -> bytes:
+def dumps_by_dill(obj: object) -> bytes:
+    """Return `obj` pickled by dill, for anybody who has it."""
     dill = optional.load("dill", extra="pathos", purpose="engine='pathos'")
     return pickle.dumps(_ByDill(dill.loads, dill.dumps(obj)))
 
@@ -70,7 +71,7 @@ class PathosEngine(ProcessEngine):
 
     def pickler(self) -> Callable[[object], bytes]:
         """Return a pickler that goes through dill."""
-        return _dumps
+        return dumps_by_dill
 
     def context(self) -> Any:
         """Return what makes processes and pipes."""

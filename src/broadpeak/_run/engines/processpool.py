@@ -6,13 +6,8 @@ from __future__ import annotations
 import importlib
 import multiprocessing
 import os
-import signal
-import sys
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from multiprocessing.connection import Connection
-from types import ModuleType
 from typing import Any
 
 from broadpeak._core import check
@@ -20,29 +15,8 @@ from broadpeak._run import pool as pools
 from broadpeak._run import worker
 from broadpeak._run.dispatch import Answer, FutureEngine, Ticket, WorkItem
 from broadpeak._run.fresh import FreshProcess
+from broadpeak._run.starting import starting, thread_limits
 from broadpeak.errors import EngineError, ParamError, broken_rule, described
-
-_THREAD_LIMITS = (
-    "OMP_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "BLIS_NUM_THREADS",
-    "VECLIB_MAXIMUM_THREADS",
-    "NUMEXPR_NUM_THREADS",
-    "NUMBA_NUM_THREADS",
-)
-
-_starting = threading.Lock()
-
-
-def _renew_lock() -> None:
-    """Make a new lock in a forked worker, in which the old one is held for ever."""
-    global _starting  # noqa: PLW0603
-    _starting = threading.Lock()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_renew_lock)
 
 
 class ProcessEngine(FutureEngine):
@@ -61,7 +35,7 @@ class ProcessEngine(FutureEngine):
         who know that nothing in it minds.
     threads_per_worker : int, optional
         Limit of BLAS, OpenMP and Numba threads in a worker. Default: 1, or what the environment
-        says. A forked worker keeps the limits of libraries that are loaded already.
+        says.
     reuse : bool
         Use the workers of the last run, and keep them for the next.
 
@@ -95,7 +69,7 @@ class ProcessEngine(FutureEngine):
         if threads_per_worker is not None:
             threads_per_worker = check.integer("threads_per_worker", threads_per_worker)
         self._reuse = reuse
-        self._limits = _limits(threads_per_worker)
+        self._limits = thread_limits(threads_per_worker)
 
     def start(self) -> None:
         """Take the workers of the last run, if there are any."""
@@ -136,8 +110,9 @@ class ProcessEngine(FutureEngine):
     def _start(self) -> tuple[pools.WorkerProcess, Connection]:
         """Return a process and the pipe to it."""
         try:
-            with _starting, _no_interrupt():
-                if self.start_method == "fresh":
+            is_fresh = self.start_method == "fresh"
+            with starting(self._limits, by_library=not is_fresh):
+                if is_fresh:
                     process = FreshProcess(self._limits)
                     return process, process.pipe
                 return self._start_by_library()
@@ -154,6 +129,8 @@ class ProcessEngine(FutureEngine):
 
     def _start_by_library(self) -> tuple[pools.WorkerProcess, Connection]:
         context = self.context()
+        if self.start_method == "fork":  # here once, not in every fork
+            importlib.import_module("broadpeak._run.librarythreads")
         util = importlib.import_module(f"{self.library}.util")
         folder = util.get_temp_dir() if self.start_method == "forkserver" else None
         parent = worker.Parent(os.getpid(), self.library, folder)
@@ -161,61 +138,10 @@ class ProcessEngine(FutureEngine):
         try:
             args = (there, self._limits, parent)
             process = context.Process(target=worker.main, args=args, name="broadpeak-worker")
-            with _environment(self._limits), _without_main():
-                process.start()
+            process.start()
         except BaseException:
             here.close()
             raise
         finally:
             there.close()
         return process, here
-
-
-def _limits(threads: int | None) -> dict[str, str]:
-    return {name: str(threads or os.environ.get(name) or 1) for name in _THREAD_LIMITS}
-
-
-@contextmanager
-def _environment(values: dict[str, str]) -> Iterator[None]:
-    """Set variables while a process starts, which reads them before it loads anything."""
-    before = {name: os.environ.get(name) for name in values}
-    os.environ.update(values)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
-
-
-@contextmanager
-def _without_main() -> Iterator[None]:
-    """Start processes that do not import the main script.
-
-    Its functions and classes travel by value, so nothing needs the import, and a script without
-    ``if __name__ == "__main__":`` would start itself again in every worker. `multiprocessing` looks
-    up the file of the main module; while a process starts, an empty module stands in its place, as
-    it does when `runpy` runs a module. Other threads see that, too. Few look up the main module by
-    name, though, and the default start method needs none of this.
-    """
-    main = sys.modules["__main__"]
-    sys.modules["__main__"] = ModuleType("__main__")
-    try:
-        yield
-    finally:
-        sys.modules["__main__"] = main
-
-
-@contextmanager
-def _no_interrupt() -> Iterator[None]:
-    """Hold Ctrl-C back: the new process inherits that until it has its own way to ignore it."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
