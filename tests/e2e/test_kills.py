@@ -345,3 +345,93 @@ def test_workers_killed_at_random_moments(how: str, engine: str, tmp_path: Path)
     assert sum(times.values()) - N <= n_killed * (40 if how == "chunks" else 1)
     assert sweep.kept() == set(range(N))
     assert wait_for(lambda: not members(process.pid))
+
+
+WALK = textwrap.dedent(
+    """
+    import hashlib, os, sys, warnings
+    import broadpeak as bp
+
+    @bp.strategy(lookback=30)
+    def momentum(s):
+        log = os.open(sys.argv[2], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+        os.write(log, b"12345678")
+        os.close(log)
+        days = s.optimize(10, 5, 25, 5, name="days")
+        hold = s.optimize(3, 2, 5, 1, name="hold")
+        s.stop = bp.atr(s.high, s.low, s.close, 10) * hold
+        s.enter_long(bp.crossed_above(bp.roc(s.close, days), 0.0))
+        s.exit_long(bp.crossed_below(bp.roc(s.close, days), 0.0))
+
+    if __name__ == "__main__":
+        warnings.simplefilter("ignore")
+        data = bp.Data.sample("IBM")["2003":"2008"]
+        options = {} if sys.argv[1] == "none" else {"store": sys.argv[1]}
+        walk = bp.walk_forward(
+            momentum, data, cycles=4, method="brute", engine=sys.argv[3], n_workers=2,
+            min_trades=1, **options
+        )
+        value = walk.portfolio.value
+        print(walk.cycles.to_csv(), [one.params for one in walk.trainings])
+        print(value.to_numpy().tobytes().hex(), value.index.asi8.tobytes().hex())
+        for one in walk.trainings:
+            print(one.trials.to_csv(float_format="%a"))
+    """
+)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ["processpool", "threadpool"])
+def test_walk_forward_killed_at_random_moments(engine: str, tmp_path: Path) -> None:
+    chance = random.Random(engine)
+    script, log, store = tmp_path / "walk.py", tmp_path / "log", tmp_path / "a.db"
+    script.write_text(WALK)
+
+    def start(*options: str) -> subprocess.Popen[bytes]:
+        command = [sys.executable, str(script), *options]
+        return subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session=True)
+
+    def calls() -> int:
+        return log.stat().st_size // 8 if log.exists() else 0
+
+    def whole(*options: str) -> tuple[bytes, int]:
+        """Return what an undisturbed run prints, and how often it called the strategy."""
+        before = calls()
+        with start(*options) as process:
+            printed = process.communicate()[0]
+        assert process.returncode == 0
+        return printed, calls() - before
+
+    def kept() -> dict[tuple[int, int], Any]:
+        if not store.exists():
+            return {}
+        with bp.Store(store) as opened:
+            runs = opened.runs()
+            tables = {
+                run: opened.trials(run) for run, n in zip(runs.run, runs.trials, strict=True) if n
+            }
+        return {
+            (run, at): row.drop("value").to_dict() | {"value": repr(row["value"])}
+            for run, table in tables.items()
+            for at, row in table.iterrows()
+        }
+
+    expected, n_calls = whole("none", str(log), "serial")
+    n_trials = 4 * 20
+    n_others = n_calls - n_trials  # those that learn the parameters, and those that test them
+    options = (str(store), str(log), engine)
+    before: dict[tuple[int, int], Any] = {}
+    for kill in range(8):
+        goal = calls() + chance.choice([0, 2, 12, 25, 35])
+        with start(*options) as process:
+            assert wait_for(lambda goal=goal: calls() > goal or process.poll() is not None)
+            assert process.poll() is None, kill
+            process.kill()
+        assert wait_for(lambda pid=process.pid: not members(pid))
+        after = kept()
+        assert all(after[key] == row for key, row in before.items())
+        before = after
+    assert 0 < len(before) <= n_trials
+    assert whole(*options) == (expected, n_others + n_trials - len(before))
+    assert len(kept()) == n_trials
+    assert whole(*options) == (expected, n_others)

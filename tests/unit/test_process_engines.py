@@ -6,6 +6,7 @@ from __future__ import annotations
 import importlib.util
 import multiprocessing
 import os
+import signal
 import subprocess
 import sys
 from multiprocessing import managers, shared_memory
@@ -53,6 +54,36 @@ def test_a_worker_that_ended_between_runs_is_replaced(engine: str) -> None:
     (pid,) = pids(engine, n_workers=1)
     os.kill(pid, 9)
     assert pids(engine, n_workers=1) != {pid}
+
+
+def stop_itself(number: int) -> int:
+    if number == 2:
+        os.kill(os.getpid(), signal.SIGSTOP)
+    return number
+
+
+@pytest.mark.engine
+@pytest.mark.skipif(os.name != "posix", reason="stops a process")
+@pytest.mark.parametrize("engine", POOLS)
+def test_a_worker_that_is_stopped_fails_its_task_alone(engine: str) -> None:
+    tasks = [Task(stop_itself, number) for number in range(5)]
+    found = run(tasks, engine, timeout=0.5, on_error="record")
+    assert [*found[:2], *found[3:]] == [0, 1, 3, 4]
+    assert found[2].status == "timeout"
+
+
+@pytest.mark.engine
+@pytest.mark.slow
+@pytest.mark.skipif(os.name != "posix", reason="stops a process")
+@pytest.mark.parametrize("engine", POOLS)
+def test_a_worker_that_was_stopped_before_its_task_is_replaced(
+    engine: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not even the clock of its batch would start: with a timeout it must not hang for ever."""
+    (pid,) = pids(engine, n_workers=1)
+    os.kill(pid, signal.SIGSTOP)
+    monkeypatch.setattr(pool, "_LOAD_SECONDS", 0.1)
+    assert pids(engine, n_workers=1, timeout=8.0).isdisjoint({pid})
 
 
 @pytest.mark.engine

@@ -31,6 +31,7 @@ from broadpeak.errors import EngineError
 
 _PATIENCE_SECONDS = 1.0
 _START_SECONDS = 120.0  # a fork of a program with threads may be stuck for ever
+_LOAD_SECONDS = 120.0  # on top of a timeout: a fresh worker may have to import much
 _FAILED_STARTS = 3
 _LONGEST_WAIT = 3600.0  # systems count milliseconds of a wait in few bits; one more wait follows
 
@@ -75,7 +76,8 @@ class _Worker:
         self.born = perf_counter()
         self.is_ready = False
         self.held: deque[_Held] = deque()
-        self.has_begun = False  # with the first batch it holds
+        self.asked = self.born  # when the first batch it holds became the first
+        self.has_begun = False  # with that batch
         self.started: float | None = None  # when the tasks of that batch started
         self.setting: tuple[object, ...] | None = None
 
@@ -96,6 +98,8 @@ class _Worker:
                     self.pipe.send_bytes(far.SETTING + pickle.dumps((path, folder[0], inside)))
                     self.setting = setting
                 payload, held.payload = held.payload, None
+                if held is self.held[0]:
+                    self.asked = perf_counter()
                 self.pipe.send_bytes(payload)
 
     def notify(self, message: bytes) -> None:
@@ -106,9 +110,12 @@ class _Worker:
         """Return when it, or its current batch, has run out of time."""
         if not self.is_ready:
             return self.born + _START_SECONDS
-        if self.started is None or self.held[0].timeout is None:
+        timeout = self.held[0].timeout if self.held else None
+        if timeout is None:
             return None
-        return self.started + self.held[0].timeout
+        if self.started is None:  # stopped, or stuck in an import: it must not hang for ever
+            return self.asked + _LOAD_SECONDS + timeout
+        return self.started + timeout
 
     def seconds(self) -> float:
         """Return how long its tasks have run; NaN before they started."""
@@ -216,7 +223,7 @@ class WorkerPool:
                 elif kind == far.LOADED:
                     worker.started = perf_counter()
                 elif kind == far.RESULT:
-                    worker.has_begun, worker.started = False, None
+                    worker.has_begun, worker.started, worker.asked = False, None, perf_counter()
                     held = worker.held.popleft()
                     yield held.ticket, memoryview(message.pop())[1:]
                 elif kind == far.BYE:  # it was idle for long
@@ -245,7 +252,7 @@ class WorkerPool:
             deadline = worker.deadline()
             if deadline is None or deadline > now or worker.pipe.poll(0):
                 continue
-            if not worker.is_ready:
+            if not worker.has_begun:
                 self._failed_starts += 1
                 yield from self._remove(worker)
                 continue
