@@ -325,7 +325,7 @@ def _run_columns(batch: Batch, calls: Calls, result: BatchResult) -> None:
         seconds = perf_counter() - begun
         if seconds < _PIECE_SECONDS:
             size = min(2 * size, _LONGEST_PIECE)
-        elif size > 1:
+        elif seconds > 4 * _PIECE_SECONDS and size > 1:
             size //= 2
         piece = values[start:]
         if not PLAIN.issuperset(map(type, piece)):

@@ -124,6 +124,9 @@ class BatchSizes:
         return max(1, min(size, share))
 
 
+Ticket: TypeAlias = Hashable
+
+
 @dataclass(frozen=True, slots=True)
 class WorkItem:
     """A batch as an executor gets it.
@@ -147,40 +150,37 @@ class WorkItem:
     needed: tuple[int, ...] = ()
 
 
-class _Flight:
-    """The batches on the way, and how many bytes they and their results are."""
+class _Flight(dict[Ticket, tuple[Batch, float, tuple[int, ...]]]):
+    """The batches on the way by ticket, their bytes and those of their results, what they need."""
 
     def __init__(self, shared: SharedObjects | None) -> None:
+        super().__init__()
         self._shared = shared
-        self._sent: dict[Ticket, tuple[Batch, float, tuple[int, ...]]] = {}
         self._n_bytes = 0.0
-
-    def __len__(self) -> int:
-        return len(self._sent)
 
     def takes(self, n_bytes: float) -> bool:
         """Return whether memory is left for `n_bytes` more; there is always room for one batch."""
-        return not self._sent or has_room(self._n_bytes, n_bytes)
+        return not self or has_room(self._n_bytes, n_bytes)
 
     def add(self, ticket: Ticket, item: WorkItem, n_bytes: float) -> None:
         """Note that an item was submitted."""
-        self._sent[ticket] = item.batch, n_bytes, item.needed
+        self[ticket] = item.batch, n_bytes, item.needed
         self._n_bytes += n_bytes
 
-    def pop(self, ticket: Ticket) -> Batch | None:
-        """Return a batch that has ended; None if it was not on the way."""
-        sent = self._sent.pop(ticket, None)
+    def ended(self, ticket: Ticket) -> Batch | None:
+        """Return a batch that has ended, and forget it; None if it was not on the way."""
+        sent = self.pop(ticket, None)
         if sent is None:
             return None
         batch, n_bytes, needed = sent
-        self._n_bytes = self._n_bytes - n_bytes if self._sent else 0.0
+        self._n_bytes = self._n_bytes - n_bytes if self else 0.0
         if self._shared is not None:
             self._shared.release(needed)
         return batch
 
-    def pop_all(self) -> list[Batch]:
-        """Return all batches."""
-        batches = map(self.pop, list(self._sent))
+    def all_ended(self) -> list[Batch]:
+        """Return all batches, and forget them."""
+        batches = map(self.ended, list(self))
         return [batch for batch in batches if batch is not None]
 
 
@@ -189,7 +189,6 @@ class _NotBegun:
 
 
 NOT_BEGUN = _NotBegun()
-Ticket: TypeAlias = Hashable
 Answer: TypeAlias = "BatchResult | bytes | memoryview | BaseException | _NotBegun"
 
 
@@ -366,7 +365,7 @@ class FutureEngine:
                 broken: BrokenExecutor | None = None
                 fallen: list[Batch] = []
                 for ticket, answer in self.wait():
-                    ended = flight.pop(ticket)
+                    ended = flight.ended(ticket)
                     if ended is None:
                         # Clusters report twice, and of work that they have given up for lost. What
                         # is known stands: a second report must neither count nor end the run.
@@ -396,7 +395,7 @@ class FutureEngine:
                     # One worker died, and the executor gives up whatever was on the way: it cannot
                     # say which batch did it. So they run again, one at a time. The guilty one dies
                     # again, alone; the others lose what they had done, and nothing else.
-                    fallen += flight.pop_all()
+                    fallen += flight.all_ended()
                     self.close(abandoned=True)
                     self.start()
                     if is_careful:

@@ -125,7 +125,7 @@ def _of_container(one: Any) -> tuple[float, Any]:
 _LOOKS: dict[type, Callable[[Any], tuple[float, Any]]] = {
     **dict.fromkeys((str, bytes, bytearray), _of_text),
     **dict.fromkeys((list, tuple, set, frozenset), _of_container),
-    dict: lambda one: (100.0 * len(one), _Items(one)),
+    dict: lambda one: (100.0 * len(one), _KeysAndValues(one)),
     FunctionType: _of_function,
     BuiltinFunctionType: lambda _: (0.0, ()),
     MethodType: lambda one: (0.0, (one.__self__,)),
@@ -146,7 +146,7 @@ def _of_array(array: AnyArray, seen: set[object]) -> tuple[float, Any]:
     return float(array.nbytes), array.reshape(-1) if is_deep else ()
 
 
-class _Items:
+class _KeysAndValues:
     """The keys and values of a dictionary, as a container."""
 
     def __init__(self, items: dict[Any, Any]) -> None:

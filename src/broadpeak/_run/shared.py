@@ -63,7 +63,7 @@ class TooLargeError(Exception):
     """Raised while a batch is pickled to more bytes than it may have."""
 
 
-class _Known(NamedTuple):
+class _SentArray(NamedTuple):
     """An array that was sent before.
 
     Attributes
@@ -120,7 +120,7 @@ class SharedObjects:
         self._views = views
         self._folder: Path | None = None
         self._templates: dict[int, tuple[CallTemplate, _Placed]] = {}
-        self._arrays: dict[Layered, _Known] = {}
+        self._arrays: dict[Layered, _SentArray] = {}
         self._fresh: list[Layered] = []  # arrays met first in what is being pickled
         self._placed: dict[int, _Placed] = {}
         self._n_placed = self._n_sent = 0
@@ -166,7 +166,7 @@ class SharedObjects:
         What the others add to it is what counts; it is counted as it would be written.
         """
         rows: Iterable[object] = tasks.rows() if isinstance(tasks, Calls) else tasks
-        counted = _Counted()
+        counted = _CountingFile()
         pickler = _Pickler(counted, self)
         first = n = 0
         self._is_counting = True
@@ -186,7 +186,7 @@ class SharedObjects:
         return n, first
 
     def _dumps(self, obj: object, mark: bytes = b"", most: int | None = None) -> bytes:
-        file = io.BytesIO(mark) if most is None else _Limited(mark, most)
+        file = io.BytesIO(mark) if most is None else _LimitedFile(mark, most)
         file.seek(len(mark))
         self._fresh = []
         pickler = _Pickler(file, self)
@@ -257,9 +257,9 @@ class SharedObjects:
             if not self._always:
                 placed.owner, placed.may_go = owner, True
             self._place(placed, array.nbytes)
-            self._arrays[key] = _Known(owner, placed)
+            self._arrays[key] = _SentArray(owner, placed)
         elif not placed.holds(array):
-            self._arrays[key] = _Known(known.owner, changes=True)
+            self._arrays[key] = _SentArray(known.owner, changes=True)
             return None
         self._n_sent += 1
         placed.last_sent = self._n_sent
@@ -270,7 +270,7 @@ class SharedObjects:
         if len(self._arrays) > _MOST_SEEN:
             known = self._arrays.items()
             self._arrays = {key: one for key, one in known if one.placed or one.changes}
-        self._arrays[key] = _Known(_owner(array))
+        self._arrays[key] = _SentArray(_owner(array))
         self._fresh.append(key)
 
     def _next_number(self) -> int:
@@ -510,7 +510,7 @@ def _blocks(flat: AnyArray) -> Iterator[AnyArray]:
     yield flat[8 * len(machine_words) :]
 
 
-class _Limited(io.BytesIO):
+class _LimitedFile(io.BytesIO):
     """A file in memory that is not to be large."""
 
     def __init__(self, mark: bytes, most: int) -> None:
@@ -524,7 +524,7 @@ class _Limited(io.BytesIO):
         return super().write(data)
 
 
-class _Counted(io.BytesIO):
+class _CountingFile(io.BytesIO):
     """A file that only counts."""
 
     n = 0
