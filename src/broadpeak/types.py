@@ -109,8 +109,10 @@ class Reducer(Protocol):
     """Takes results one after another and holds only what it wants of them: see ``keep=``.
 
     `broadpeak.top`, `bottom` and `histogram` are reducers. Your own is any object with `start`,
-    `add` and `merge`. Results come in any order and from several workers, so the state that
-    remains must not depend on order: ``merge`` must be associative and commutative.
+    `add` and `merge`. Each worker reduces what it computed, and sends states in place of results.
+    States are joined in the order of calls, in a grouping that positions alone decide, so that sums
+    of floats, too, are the same bits on every engine: ``merge`` must be associative, up to
+    rounding. `broadpeak.testing.ReducerContract` tests that.
 
     Two more methods are used where they are there. ``add_many(state, positions, values)`` takes
     many results at once: `positions` is an int64 array, and `values` a list, a one-dimensional

@@ -84,7 +84,7 @@ except bp.MissingExtraError as error:
     print(error)
 """
     names, message = run_plain(code).splitlines()
-    assert names == "['EngineContract', 'SearcherContract']"
+    assert names == "['EngineContract', 'ReducerContract', 'SearcherContract']"
     assert message == (
         "bp.testing.EngineContract needs the package 'pytest', which is not installed. "
         'Type: pip install "broadpeak[testing]"'

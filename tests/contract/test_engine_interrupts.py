@@ -74,6 +74,7 @@ def is_alive(pid: int) -> bool:
         ("joblib", ""),
         ("pathos", ""),
         ("dask", ""),
+        ("ray", ""),
         ("mpire", "fork"),
         ("mpire", "spawn"),
         ("mpire", "forkserver"),
@@ -123,14 +124,19 @@ threading.Event().wait(60.0)
 """
 
 
+# They do no work, and notice within a minute that what they report to is gone.
+AGENTS = ("ray::DashboardAgent", "ray::RuntimeEnvAgent")
+
+
 def members(session: int) -> list[str]:
     """Return the commands of all processes that run in `session`."""
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
             state, _, _, its = (folder / "stat").read_text().rpartition(")")[2].split()[:4]
-            if int(its) == session and state != "Z":
-                found.append((folder / "cmdline").read_text().replace("\0", " "))
+            command = (folder / "cmdline").read_text().replace("\0", " ")
+            if int(its) == session and state != "Z" and not command.startswith(AGENTS):
+                found.append(command)
     return found
 
 
@@ -153,6 +159,7 @@ def files_of(pid: int, folder: Path) -> list[str]:
         *[pytest.param("processpool", m, marks=pytest.mark.slow) for m in METHODS],
         *[pytest.param("pathos", m, marks=pytest.mark.slow) for m in METHODS[1:]],
         pytest.param("dask", "", marks=pytest.mark.slow),
+        pytest.param("ray", "", marks=pytest.mark.slow),
         *[pytest.param("mpire", m, marks=pytest.mark.slow) for m in METHODS[1:]],
     ],
 )

@@ -24,6 +24,7 @@ import apsw
 from broadpeak._store import file
 
 SECTOR = 512  # bytes that a disk writes as one
+MARKS = {"reported", "open", "closed"}  # no operations, but what tests note among them
 _names = count()
 _CODES = {
     "open": apsw.SQLITE_CANTOPEN,
@@ -391,3 +392,18 @@ def _sectors(change: tuple[int, bytes | None]) -> Iterator[tuple[int, bytes | No
         end = start + SECTOR - (place + start) % SECTOR
         yield place + start, data[start:end]
         start = end
+
+
+def power_cuts(
+    events: list[tuple[Any, ...]], folder: Path, step: int, seeds: int
+) -> Iterator[tuple[object, Path, set[int]]]:
+    """Yield which moment it is, the store as a power cut leaves it, and what was reported."""
+    ways = [("synced", 0), ("all", 0), *(("some", seed) for seed in range(seeds))]
+    for at in range(0, len(events) + 1, step):
+        happened = [event for event in events[:at] if event[0] not in MARKS]
+        told = {a for event in events[:at] if event[0] == "reported" for a in event[1]}
+        for keeps, seed in ways:
+            place = folder / f"{at}-{keeps}-{seed}"
+            place.mkdir(parents=True)
+            after_power_cut(happened, place, keeps, seed=1000 * at + seed)
+            yield (at, keeps, seed), place / "a.db", told

@@ -572,6 +572,44 @@ def test_claims_keep_others_off_while_their_owner_lives(tmp_path):
     second.stored.close()
 
 
+def test_what_took_long_is_written_at_once_and_what_is_quick_is_written_seldom(
+    tmp_path, monkeypatch
+):
+    now = [100.0]
+    monkeypatch.setattr(storedkept, "perf_counter", lambda: now[0])
+    store = bp.Store(tmp_path / "a.db")
+    share = Share(store, n=3000)
+    written: list[int] = []
+    grow = share.stored._run.grow
+
+    def slowly(*args):
+        if args[2] is not None:
+            written.append(len(args[2].places))
+            now[0] += 0.01  # what a write takes
+        return grow(*args)
+
+    share.stored._run.grow = slowly
+
+    def result(at, seconds):
+        now[0] += seconds
+        share.stored.put(range(at, at + 1), [1.0], seconds)
+
+    for at in range(1000):
+        result(at, 0.001)
+    assert len(written) == pytest.approx(1000 * 0.001 / (30 * 0.01), abs=2)
+    n = len(written)
+    for at in range(1000, 1005):
+        result(at, 3600.0)
+    assert len(written) == n + 5
+    now[0] -= 1000 - 1e-9  # two at the same moment, each of which took long
+    result(1005, 1000.0)
+    result(1006, 0.0)
+    share.stored._at_stake = 0.0
+    share.stored.put(range(1007, 1008), [1.0], 1000.0)
+    assert written[-1] == 1008
+    share.stored.close()
+
+
 def test_what_is_new_is_written_when_a_run_ends_with_an_error(tmp_path):
     path = tmp_path / "a.db"
     with pytest.raises(bp.errors.TaskError):

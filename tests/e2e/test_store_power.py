@@ -9,7 +9,6 @@ newest names of files may be missing.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 from contextlib import suppress
 from itertools import count
 from pathlib import Path
@@ -24,11 +23,10 @@ from broadpeak._store import file
 
 pytest.importorskip("apsw")
 sys.path.insert(0, str(Path(__file__).parent))
-from fault_files import Disk, after_power_cut, through
+from fault_files import MARKS, Disk, after_power_cut, power_cuts, through
 
 N_TASKS, N_CHUNKS = 8, 4
 CALLS: list[int] = []
-_MARKS = {"reported", "open", "closed"}  # no operations, but what is noted among them
 
 
 def third(a: int) -> Any:
@@ -114,19 +112,6 @@ def _is_kept(path: Path, reported: set[int]) -> bool:
     return True
 
 
-def _cuts(events: list[Any], folder: Path, step: int, seeds: int) -> Iterator[tuple[Any, bool]]:
-    """Yield each moment and what becomes of the rest, and whether the promise holds then."""
-    ways = [("synced", 0), ("all", 0), *(("some", seed) for seed in range(seeds))]
-    for at in range(0, len(events) + 1, step):
-        happened = [event for event in events[:at] if event[0] not in _MARKS]
-        told = {a for event in events[:at] if event[0] == "reported" for a in event[1]}
-        for keeps, seed in ways:
-            place = folder / f"{at}-{keeps}-{seed}"
-            place.mkdir(parents=True)
-            after_power_cut(happened, place, keeps, seed=1000 * at + seed)
-            yield (at, keeps, seed), _is_kept(place / "a.db", told)
-
-
 @pytest.mark.parametrize("share", [1, 0], ids=["each result", "each callback"])
 @pytest.mark.parametrize(
     ("step", "seeds"), [(23, 1), pytest.param(1, 6, marks=pytest.mark.slow)], ids=["some", "all"]
@@ -135,8 +120,8 @@ def test_what_was_reported_survives_a_power_cut(
     quick_path: Path, monkeypatch: pytest.MonkeyPatch, share: float, step: int, seeds: int
 ) -> None:
     events = _recorded(quick_path / "first", monkeypatch, share)
-    wrong = [cut for cut, holds in _cuts(events, quick_path / "cut", step, seeds) if not holds]
-    assert wrong == []
+    for cut, path, told in power_cuts(events, quick_path / "cut", step, seeds):
+        assert _is_kept(path, told), cut
 
 
 @pytest.mark.parametrize(
@@ -161,7 +146,7 @@ def test_what_is_reported_after_a_failed_sync_survives_a_power_cut(
                 told.update(event[1])
                 place = folder / f"cut {at}"
                 place.mkdir()
-                happened = [event for event in events[:at] if event[0] not in _MARKS]
+                happened = [event for event in events[:at] if event[0] not in MARKS]
                 after_power_cut(happened, place, "synced")
                 assert _is_kept(place / "a.db", told), (fault, at)
     assert fault > 8

@@ -510,10 +510,21 @@ def scatter(a, b):
 before = peak()
 func = numba.njit(scatter) if sys.argv[1] == "compiled" else scatter
 condition = sys.argv[2] or None
+engine, folder = sys.argv[3:]
 grid = bp.Param(range(10_000), condition=condition), bp.Param(range(1000))
-found = bp.parameterized(func, keep=bp.top(1000))(*grid)
+to = f"{folder}/scores.parquet" if folder else None
+sweep = bp.parameterized(func, keep=bp.top(1000), to=to, engine=engine, n_workers=2)
+found = sweep(*grid)
 print(len(found), found.iloc[0], peak() - before)
 """
+
+
+def run_large(*arguments):
+    command = [sys.executable, "-c", _LARGE, *map(str, arguments)]
+    run = subprocess.run(command, capture_output=True, text=True, check=True)
+    n, best, added = run.stdout.split()
+    assert (n, best) == ("1000", "1000002")
+    assert float(added) < 300
 
 
 @pytest.mark.slow
@@ -521,8 +532,18 @@ print(len(found), found.iloc[0], peak() - before)
 @pytest.mark.parametrize("condition", ["", "a < b * 11", "(a + b) % 10 > 0"])
 @pytest.mark.parametrize("kind", ["compiled", "python"])
 def test_ten_million_combinations_in_bounded_memory(kind, condition):
-    command = [sys.executable, "-c", _LARGE, kind, condition]
-    run = subprocess.run(command, capture_output=True, text=True, check=True)
-    n, best, added = run.stdout.split()
-    assert (n, best) == ("1000", "1000002")
-    assert float(added) < 300
+    run_large(kind, condition, "serial", "")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="peaks are known on Unix")
+@pytest.mark.parametrize("engine", ["serial", "threadpool", "processpool"])
+def test_ten_million_rows_of_a_file_in_bounded_memory(engine, tmp_path):
+    pytest.importorskip("pyarrow")
+    run_large("compiled", "", engine, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="peaks are known on Unix")
+def test_ten_million_combinations_reduced_in_workers():
+    run_large("compiled", "", "processpool", "")

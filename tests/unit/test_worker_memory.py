@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import gc
+import importlib
 import os
 import pickle
+import signal
 import threading
 import weakref
 from collections.abc import Callable, Iterator
@@ -16,7 +18,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from broadpeak import Task, engines, execute
+from broadpeak import Task, TaskError, engines, execute
 from broadpeak._run import remote
 from broadpeak._run.batches import Batch
 from broadpeak._run.shared import SharedObjects
@@ -127,3 +129,64 @@ def test_what_ended_runs_shared_is_forgotten() -> None:
     other.close()
     remote.forget_ended()
     assert other.name not in remote._held
+
+
+def limit_memory(more: int) -> int:
+    """Let this process have only `more` bytes more than it has now."""
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    resource = importlib.import_module("resource")  # it is not everywhere
+    limit = pages * resource.getpagesize() + more
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    return os.getpid()
+
+
+@pytest.mark.engine
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="reads files of Linux")
+@pytest.mark.parametrize(
+    ("work", "when"),
+    [
+        (lambda: Task(np.sum, np.ones(N)), "while a task was received"),
+        (lambda: Task(np.sum, np.ones(N // 3)), "while the task was rebuilt"),
+        (lambda: Task(np.ones, 2 * N // 5), "while results were pickled"),
+        (lambda: Task(np.ones, N), "MemoryError"),
+    ],
+    ids=["received", "rebuilt", "returned", "in the task"],
+)
+def test_a_worker_out_of_memory_fails_the_task_it_had(work: Callable[[], Task], when: str) -> None:
+    options: dict[str, Any] = {"engine": "processpool", "n_workers": 1, "on_error": "record"}
+    options["engine_options"] = {"reuse": False}
+    tasks = [Task(limit_memory, 100_000_000), work(), Task(abs, -1)]
+    first, failed, last = execute(tasks, timeout=60.0, **options)
+    assert (type(first), last) == (int, 1)
+    assert failed.status == "failed"
+    assert when in repr(failed.error)
+    if when != "MemoryError":
+        assert "Pass a smaller n_workers=" in str(failed.error)
+
+
+@pytest.mark.engine
+def test_a_worker_that_was_killed_says_so_and_what_to_do() -> None:
+    tasks = [Task(abs, -1), Task(kill_itself), Task(abs, -2)]
+    results = execute(tasks, engine="processpool", n_workers=2, on_error="record")
+    assert results[::2] == [1, 2]
+    assert results[1].status == "died"
+    text = str(results[1].error)
+    assert "was killed by SIGKILL (often: out of memory). Pass retries=" in text
+    with pytest.raises(TaskError, match=r"(?s)lost its worker.*smaller n_workers= if memory"):
+        execute(tasks, engine="processpool", n_workers=2)
+
+
+def kill_itself() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize("engine", ["threadpool", "processpool"])
+def test_a_task_that_hangs_is_named_with_what_to_do(engine: str) -> None:
+    tasks = [Task(abs, -1), Task(threading.Event().wait) if engine == "threadpool" else Task(hang)]
+    with pytest.raises(TaskError, match=r"(?s)Call 1 took too long.*timeout=0.3.*larger timeout="):
+        execute(tasks, engine=engine, n_workers=2, timeout=0.3)
+
+
+def hang() -> None:
+    threading.Event().wait()

@@ -24,7 +24,7 @@ from broadpeak._core.threads import Nesting, nesting
 from broadpeak._run.calls import Calls, Task
 from broadpeak._run.footprint import BATCH_BYTES, PLAIN, Footprint
 from broadpeak._run.looped import FEWEST_CALLS
-from broadpeak.errors import ParamTypeError, described, traceback_text
+from broadpeak.errors import EngineError, ParamTypeError, described, traceback_text
 
 Status: TypeAlias = Literal["ok", "failed", "timeout", "died"]
 
@@ -491,4 +491,23 @@ def _run_in_time(batch: Batch, timeout: float) -> BatchResult:
 
 def late(timeout: float) -> TimeoutError:
     """Return the error of a task that took longer than `timeout` seconds."""
-    return TimeoutError(f"must end within timeout={timeout:g} seconds")
+    return TimeoutError(
+        f"must end within timeout={timeout:g} seconds, but was still running. Pass a larger "
+        "timeout=, or retries= to try it again"
+    )
+
+
+def died_text(how: str) -> str:
+    """Return the message for a task whose worker is gone; `how` says how it ended."""
+    return (
+        f"The worker process must live, but it {how}. Pass retries= to run the task again, or a "
+        "smaller n_workers= if memory ran out."
+    )
+
+
+def out_of_memory(when: str) -> EngineError:
+    """Return the error of a process that had no memory left at a batch."""
+    return EngineError(
+        "Memory must suffice for the tasks that run at the same time and for their results, but it "
+        f"ran out {when}. Pass a smaller n_workers=, or tasks that carry or return less."
+    )

@@ -14,12 +14,14 @@ import pickle
 import sys
 import threading
 import traceback
+import uuid
+import weakref
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import distributed
 
@@ -27,8 +29,11 @@ from broadpeak._core.stopping import Stops, here
 from broadpeak._core.threads import Nesting
 from broadpeak._run import worker
 from broadpeak._run.batches import BatchResult, lost
-from broadpeak._run.remote import Token, run_remotely
+from broadpeak._run.remote import Layout, Token, hold, run_remotely
 from broadpeak.errors import EngineError
+
+Place: TypeAlias = "tuple[str, Layout]"  # a file, and how the array is laid out in it
+Places: TypeAlias = "dict[str, Place]"  # machine -> where it has it
 
 LEFT: str = "left-"  # a mark that begins so names a process with a task that was left behind in it
 _PLUGIN = "broadpeak-stops"
@@ -46,6 +51,8 @@ class Setting:
         Where the tasks run.
     tokens : tuple of Token
         What the data stand for that come along.
+    files : tuple of (Token, dict)
+        Large arrays: the file of each machine that holds one.
     mark : str, optional
         A file that is there while the batch runs and holds the number of the process: it tells a
         batch that was at work when its worker died from one that only waited there.
@@ -58,6 +65,7 @@ class Setting:
 
     inside: Nesting
     tokens: tuple[Token, ...] = ()
+    files: tuple[tuple[Token, Places], ...] = ()
     mark: str | None = None
     path: list[str] | None = None
     folder: str | None = None
@@ -71,8 +79,45 @@ def run_on_dask(payload: bytes, setting: bytes, *data: bytes) -> bytes:
         worker.follow(given.path, given.folder)
     if given.event is not None:
         distributed.Event(given.event, client=distributed.get_client()).set()
+    for token, places in given.files:
+        place = places.get(host_of(distributed.get_worker().address))
+        if place is not None:
+            hold(token, *place)
     with _marked(given.mark), _stoppable():
         return run_remotely(payload, given.inside, given.path, given.tokens, *data)
+
+
+def host_of(address: str) -> str:
+    """Return the machine of the worker at `address`."""
+    return address.rpartition("//")[2].rpartition(":")[0]
+
+
+class ArrayFile:
+    """An array in a file that all workers of one machine map, so that it is held there once.
+
+    An actor of Dask: it lives in the worker that made it until nobody has a future of it any more,
+    which is also when the one who did is killed, and takes the file with it. The folder is that of
+    the worker, which Dask removes if the worker is killed.
+
+    Parameters
+    ----------
+    n_bytes : int
+        How large it is.
+    """
+
+    def __init__(self, n_bytes: int) -> None:
+        folder = distributed.get_worker().local_directory
+        self._path = Path(folder, f"broadpeak-{uuid.uuid4().hex}")
+        with self._path.open("wb") as file:
+            file.truncate(n_bytes)
+        weakref.finalize(self, self._path.unlink, missing_ok=True)
+
+    def write(self, start: int, piece: bytes) -> str:
+        """Write a piece of it, which is all of it that ever is in memory; return the path."""
+        with self._path.open("r+b") as file:
+            file.seek(start)
+            file.write(piece)
+        return str(self._path)
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from concurrent.futures import BrokenExecutor
 from dataclasses import dataclass, field
 from typing import ClassVar, Protocol, TypeAlias, runtime_checkable
 
-from broadpeak._run.batches import Batch, BatchResult, lost, run_batch
+from broadpeak._run.batches import Batch, BatchResult, died_text, lost, run_batch
 from broadpeak._run.calls import Calls
 from broadpeak._run.footprint import BATCH_BYTES, has_room
 from broadpeak._run.remote import Token, load_result, not_sent, note_driver
@@ -299,7 +299,7 @@ class FutureEngine:
         """Return another pickler, for what cloudpickle refuses."""
         return None
 
-    def run(  # noqa: C901, PLR0912, PLR0915  # the one loop, to be read in one piece
+    def run(  # noqa: C901, PLR0912  # the one loop, to be read in one piece
         self, queue: TaskQueue
     ) -> Iterator[tuple[Batch, BatchResult]]:
         """Yield the result of every batch as it finishes."""
@@ -349,9 +349,7 @@ class FutureEngine:
                     n_bytes = sizes.bytes_of(item)
                     is_ahead = len(flight) >= self.n_workers
                     waits = is_ahead and len(item.payload) > _MOST_AHEAD
-                    ticket = None
-                    if not waits and flight.takes(n_bytes):
-                        ticket = self.submit(item)
+                    ticket = self.submit(item) if not waits and flight.takes(n_bytes) else None
                     if ticket is None:
                         ready.appendleft(item)
                         break
@@ -448,7 +446,7 @@ class FutureEngine:
 
 def _died_result(broken: BrokenExecutor) -> BatchResult:
     first = str(broken).strip().partition("\n")[0]
-    return lost("died", EngineError(f"The worker process must live, but it ended: {first}"))
+    return lost("died", EngineError(died_text(f"ended: {first.rstrip('.')}")))
 
 
 class SerialEngine(FutureEngine):

@@ -136,7 +136,8 @@ def execute(
         Save every result to this file as soon as it is computed. The same call, of the same
         function with the same arguments, reads back what is finished and runs only the rest, which
         is all that callbacks see. Each task is dispatched and saved by itself (0.1 ms): for many
-        quick tasks use ``distribute="chunks"``. An iterator of tasks is read into a list first.
+        quick tasks use ``distribute="chunks"``. With `keep` only what is kept is saved, and which
+        tasks that is made of. An iterator of tasks is read into a list first.
     store_key : str, optional
         A string that stands for the code of the function and all that it refers to, where these
         cannot be followed or do not matter. Calls are then told apart by the function's name, the
@@ -253,8 +254,14 @@ def run(
         if settings.store is None and not settings.cache_chunks:
             return task_run.merged(task_run.perform(sink), by_name)
         if getattr(sink, "kept", None) is not None:
-            work = task_run.tasks
-            with open_kept(settings, work, sink, identity=identity, weights=weights) as kept:
+            with open_kept(
+                settings,
+                task_run.tasks,
+                sink,
+                identity=identity,
+                weights=weights,
+                n_workers=task_run.n_workers,
+            ) as kept:
                 return task_run.merged(task_run.perform(kept, kept), by_name)
         with open_stored(settings, task_run.tasks, sink, keys, label) as stored:
             return task_run.merged(task_run.perform(stored, stored), by_name)
@@ -310,6 +317,11 @@ class TaskRun:
         self._n_failed = 0
         self._failure: Outcome | None = None  # of the lowest position
         self._failed_task: Task | None = None
+
+    @property
+    def n_workers(self) -> int:
+        """How many batches run at a time."""
+        return self._engine.n_workers
 
     # --- callbacks and templates --------------------------------------------------------------
 

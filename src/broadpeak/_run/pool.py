@@ -25,7 +25,7 @@ from typing import Any, Protocol, TypeVar
 
 from broadpeak._core.threads import nesting
 from broadpeak._run import worker as far
-from broadpeak._run.batches import late, lost
+from broadpeak._run.batches import died_text, late, lost
 from broadpeak._run.dispatch import NOT_BEGUN, Answer, Ticket, WorkItem
 from broadpeak.errors import EngineError
 
@@ -230,9 +230,7 @@ class WorkerPool:
         if worker.has_begun:
             # The batch it ran killed it. Those it had not begun go to another worker.
             held = worker.held.popleft()
-            error = EngineError(
-                f"The worker process must live, but it {how_it_ended(worker.process)}."
-            )
+            error = EngineError(died_text(how_it_ended(worker.process)))
             seconds = worker.seconds()
             yield from self._remove(worker)
             yield held.ticket, lost("died", error, seconds)

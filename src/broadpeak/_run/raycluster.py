@@ -13,6 +13,7 @@ import socket
 import sys
 import tempfile
 import threading
+import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
@@ -36,11 +37,15 @@ _MOST_SHARING = (
     2  # workers a CPU in a cluster that was started for fewer; to start one takes seconds
 )
 _LONGEST_FOLDER = 30  # characters: with what Ray adds, names of sockets must stay below 107
+_MOST_REASONS = 5
 _LOG_BYTES = "10000000"
 _STORE_BYTES = 2 * 1024**3
 _LEAST_STORE_BYTES = 80 * 1024**2  # Ray refuses less than 75 MiB
+_LOOK_EVERY = 2.0
+_PATIENCE_SECONDS = 10.0  # for a head that does not answer
+_DISCONNECT_SECONDS = 30.0  # after 60 Ray ends this process without a word
 # Ray prints it to standard output, with advice for its developers. What died the run itself says.
-_KNOWN_NEWS = "A worker died or was killed while executing"
+_KNOWN_NEWS = "A worker died or was killed|Raylet is terminated|The node with node id"
 _PROBE = "broadpeak-probe-"
 
 _lock = threading.RLock()
@@ -90,7 +95,7 @@ class RayCluster:
     n_users : int
         Runs that are using it.
     is_broken : bool
-        It cannot be used again.
+        Its head is gone, or this machine is no part of it any more.
     """
 
     key: tuple[object, ...]
@@ -104,11 +109,34 @@ class RayCluster:
     pid: int = field(default_factory=os.getpid)
     n_users: int = 0
     is_broken: bool = False
+    ended: threading.Event = field(default_factory=threading.Event)
 
     @property
     def is_client(self) -> bool:
         """Whether a server on the cluster speaks for this process (``ray://``)."""
         return _uses_client()
+
+
+def _watch(cluster: RayCluster, head: tuple[str, int]) -> None:
+    """Disconnect from a cluster whose head is gone: Ray would end this process because it is."""
+    last = time.monotonic()
+    while not cluster.ended.wait(_LOOK_EVERY):
+        if _answers(head):
+            last = time.monotonic()
+            continue
+        seconds = time.monotonic() - last
+        if seconds >= _PATIENCE_SECONDS:
+            cluster.is_broken = True  # a run that uses it ends, and then disconnects
+        if seconds >= (_DISCONNECT_SECONDS if cluster.n_users else _PATIENCE_SECONDS):
+            disconnect(cluster)
+            return
+
+
+def _watched(cluster: RayCluster) -> RayCluster:
+    if cluster.head is not None:
+        arguments = (cluster, cluster.head)
+        threading.Thread(target=_watch, args=arguments, name="broadpeak-ray", daemon=True).start()
+    return cluster
 
 
 def connected(
@@ -160,9 +188,10 @@ def connected(
             _close(ray)
         elif identity is not None:
             if _theirs is None or _theirs.identity != identity:
-                _theirs = _described(
-                    ray, RayCluster((None,), is_ours=False, is_local=False, identity=identity)
-                )
+                if _theirs is not None:
+                    _theirs.ended.set()
+                theirs = RayCluster((None,), is_ours=False, is_local=False, identity=identity)
+                _theirs = _watched(_described(ray, theirs))
             _check_same(ray, asked)
             return _theirs
         _ours = _joined(ray, asked, key, options) if asked else _started(ray, n_workers, options)
@@ -184,8 +213,8 @@ def leave(cluster: RayCluster) -> None:
         cluster.n_users -= 1
 
 
-def leave_broken(cluster: RayCluster) -> None:
-    """Leave a cluster that is gone, before Ray ends this process because it is."""
+def disconnect(cluster: RayCluster) -> None:
+    """Leave a cluster that is gone, if the connection is ours."""
     with _lock:
         if _ours is cluster:
             _close(load_ray())
@@ -210,6 +239,7 @@ def _close(ray: Any) -> None:
         with suppress(Exception), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             ray.shutdown()
+    ended.ended.set()
     if ended.folder is not None:
         shutil.rmtree(ended.folder, ignore_errors=True)
         with suppress(Exception):
@@ -271,15 +301,13 @@ def _started(ray: Any, n_workers: int | None, options: Mapping[str, object]) -> 
         "_temp_dir": str(folder),
     }
     cluster = RayCluster((), is_ours=True, is_local=True, folder=folder, files=True)
-    try:
-        with environment(limits), no_interrupt():
-            _init(ray, {**ours, **options, "address": "local", "num_cpus": n_workers or 1})
-    except BaseException as error:
+    all_options = {**ours, **options, "address": "local", "num_cpus": n_workers or 1}
+    with no_interrupt():
+        error = _kept_alive(cluster, lambda: _init(ray, all_options), limits)
+    if error is not None:
         shutil.rmtree(folder, ignore_errors=True)
         with suppress(Exception):
             resource_tracker.unregister(str(folder), "folder")
-        if not isinstance(error, Exception):
-            raise
         msg = (
             f"Ray must be able to start here, but it raised {described(error).rstrip('.')}. "
             "Correct engine_options, or pass engine='processpool', 'threadpool' or 'serial'."
@@ -288,7 +316,32 @@ def _started(ray: Any, n_workers: int | None, options: Mapping[str, object]) -> 
     cluster.identity = _identity(ray) or ()
     cluster.n_cpus = n_workers or 1
     cluster.head = _split(ray.get_runtime_context().gcs_address)
-    return cluster
+    return _watched(cluster)
+
+
+def _kept_alive(
+    cluster: RayCluster, work: Callable[[], None], variables: Mapping[str, str]
+) -> BaseException | None:
+    """Start processes by `work` in a thread that lives as long as `cluster`; return what it raised.
+
+    The system ends them with the thread that started them, and that of the caller may end first.
+    """
+    errors: list[BaseException] = []
+    is_done = threading.Event()
+
+    def run() -> None:
+        try:
+            with environment(variables):
+                work()
+        except BaseException as error:  # noqa: BLE001  # carried to who waits
+            errors.append(error)
+            cluster.ended.set()
+        is_done.set()
+        cluster.ended.wait()
+
+    threading.Thread(target=run, name="broadpeak-ray-parent", daemon=True).start()
+    is_done.wait()
+    return errors[0] if errors else None
 
 
 def _short_folder() -> str | None:
@@ -338,23 +391,31 @@ def _joined(
     with environment(patience):
         error = _in_time(lambda: _init(ray, {**ours, **options, "address": address}), _JOIN_SECONDS)
     if error is not None:
-        raise _unreachable(address, described(error)) from error
+        raise _unreachable(address, _reasons(error)) from error
     cluster = RayCluster(key, is_ours=True, is_local=False, identity=_identity(ray) or ())
     global _ours  # noqa: PLW0603
     _ours = cluster  # to be closed should the roll-call fail
     try:
-        return _described(ray, cluster)
+        return _watched(_described(ray, cluster))
     except BaseException:
         _close(ray)
         raise
 
 
+def _reasons(error: BaseException) -> str:
+    """Return what was raised, and on further lines why."""
+    texts: list[str] = []
+    reason: BaseException | None = error
+    while reason is not None and len(texts) < _MOST_REASONS:
+        texts.append(described(reason))
+        reason = reason.__cause__ or reason.__context__
+    return "\n".join(texts)
+
+
 def _unreachable(address: str, got: str) -> EngineError:
     remedy = "Start one by: ray start --head --port=6379, or correct the address."
-    if "AuthenticationError" in got or "InvalidAuthToken" in got or "auth" in got.lower():
-        remedy = (
-            "It wants the token of ~/.ray/auth_token: set RAY_AUTH_MODE=token before Python starts."
-        )
+    if "AuthenticationError" in got:
+        remedy = "It wants a token: set the environment variable RAY_AUTH_MODE=token before."
     elif "ray://" not in address and address.endswith(":10001"):
         remedy = f"10001 is the port of Ray Client: type address='ray://{address}'."
     elif "grpc" in got:
@@ -403,7 +464,7 @@ def _in_time(work: Callable[[], None], seconds: float) -> BaseException | None:
     return errors[0] if errors else None
 
 
-def answers(head: tuple[str, int]) -> bool:
+def _answers(head: tuple[str, int]) -> bool:
     """Return whether the head of a cluster listens."""
     try:
         socket.create_connection(head, _LOOK_SECONDS).close()

@@ -34,6 +34,7 @@ from broadpeak._run.batches import (
     Reduces,
     lost,
     nested,
+    out_of_memory,
     run_batch,
 )
 from broadpeak._run.starting import thread_limits
@@ -176,10 +177,21 @@ def answer_of(batches: list[Batch], mark: bytes = b"") -> Buffer:
             with suppress(BaseException):  # a state that cannot be pickled is made again elsewhere
                 return _dumps(reduced, mark)
     try:
-        return _dumps(result, mark)
-    except BaseException:  # noqa: BLE001  # some result cannot be pickled; find out which
-        _drop_unpicklable(positions, result)
-        return _dumps(result, mark)
+        try:
+            return _dumps(result, mark)
+        except MemoryError:
+            raise
+        except BaseException:  # noqa: BLE001  # some result cannot be pickled; find out which
+            _drop_unpicklable(positions, result)
+            return _dumps(result, mark)
+    except MemoryError:
+        result.values = []  # free before more is made
+        return _dumps(lost("failed", out_of_memory("while results were pickled")), mark)
+
+
+def no_memory_to_receive(mark: bytes = b"") -> Buffer:
+    """Return the answer for a batch whose bytes could not even be received."""
+    return _dumps(lost("failed", out_of_memory("while a task was received")), mark)
 
 
 def _not_plain(error: BaseException) -> EngineError:
@@ -222,6 +234,8 @@ def load_result(data: Buffer) -> BatchResult | None:
 
 def not_sent(error: BaseException) -> EngineError:
     """Return the error for a task that cannot be pickled."""
+    if isinstance(error, MemoryError):
+        return out_of_memory("while a task was pickled")
     return EngineError(
         f"A task must be picklable to reach a worker process, got {described(error)}. "
         "Pass engine='threadpool' or 'serial', or build the object inside the function."
@@ -229,6 +243,8 @@ def not_sent(error: BaseException) -> EngineError:
 
 
 def _not_rebuilt(what: str, error: BaseException) -> EngineError:
+    if isinstance(error, MemoryError):
+        return out_of_memory(f"while {what.lower()} was rebuilt")
     return EngineError(
         f"{what} must survive pickling to cross a process boundary, but while it was rebuilt came "
         f"{described(error)}. Pass engine='threadpool' or 'serial'."
@@ -242,6 +258,8 @@ def _dumps(obj: object, mark: bytes = b"") -> Buffer:
     file.seek(len(mark))
     try:
         pickle.dump(obj, file, pickle.HIGHEST_PROTOCOL)
+    except MemoryError:  # the file is not whole any more
+        raise
     except BaseException:  # noqa: BLE001  # pickle raises whatever objects raise
         file.seek(len(mark))
         file.truncate()
@@ -275,6 +293,8 @@ def _drop_unpicklable(positions: Sequence[int], result: BatchResult) -> None:
     for offset, value in enumerate(result.values):
         try:
             _dumps(value)
+        except MemoryError:
+            raise
         except BaseException as error:  # noqa: BLE001  # pickle raises whatever objects raise
             failure = EngineError(
                 f"A result must be picklable to leave a worker process, got {type(value).__name__} "
@@ -308,6 +328,18 @@ def _objects_of_run(run: str) -> Held:
     while len(_held) > _RUNS_HELD:
         _held.popitem(last=False)
     return held
+
+
+def hold(token: Token, path: str, layout: Layout) -> None:
+    """Hold the array in the file `path` as what `token` stands for, if the file is there.
+
+    If not, the worker says that it lacks what a batch refers to.
+    """
+    run, number = token
+    held = _objects_of_run(run)
+    if number not in held:
+        with suppress(OSError):
+            held[number] = attach(run, path, layout)
 
 
 def forget(run: str) -> None:

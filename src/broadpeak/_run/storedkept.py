@@ -71,8 +71,8 @@ class StoredKept:
         Gets every result at once.
     weights : sequence of int, optional
         How many combinations each task stands for; default 1.
-    at_once : bool
-        Write before the caller sees that a task is finished: callbacks are told.
+    n_workers : int
+        How many tasks run at a time.
 
     Attributes
     ----------
@@ -90,7 +90,7 @@ class StoredKept:
         sink: Sink,
         *,
         weights: Sequence[int] | None = None,
-        at_once: bool = False,
+        n_workers: int = 1,
     ) -> None:
         self._store, self._sink = store, sink
         kept: KeptResults = sink.kept  # type: ignore[attr-defined]  # of every sink that reduces
@@ -99,7 +99,7 @@ class StoredKept:
         self.takes_arrays: bool = getattr(sink, "takes_arrays", False)
         self.reducing: Reducing | None = getattr(sink, "reducing", None)
         self._n_tasks, self._weights = len(tasks), weights
-        self._at_once = at_once
+        self._n_workers = n_workers
         number = store.begin_kept(
             key,
             name=run_name(tasks),
@@ -119,6 +119,7 @@ class StoredKept:
         self._dropped = PositionSpans()  # were in the state, and could not be written
         self._is_sound = True  # the state is that of `_done` and `_new`, and of no others
         self._last, self._cost = 0.0, 0.0  # when it was written, and how long that took
+        self._at_stake = 0.0  # seconds of work that are not written
         self._known = self.found = self._run.done()
         self._news = self.found.copy()
         self._batch, self._n_granted, self._since = 1, 0, perf_counter()
@@ -170,7 +171,7 @@ class StoredKept:
         Returns which tasks they have finished, and which nobody works on any more: these are for
         this run.
         """
-        self._store.sync()
+        self.sync()
         pause = _SHORTEST_PAUSE
         while True:
             granted = self._look(away, max(self._batch, len(away) // 2))
@@ -191,8 +192,9 @@ class StoredKept:
         self._new.update(done)
         self._trials += len(done) if self._weights is None else self._weight_of(positions)
         self._seconds += seconds
+        self._at_stake += seconds
         self._is_sound = True
-        if self._at_once or perf_counter() - self._last >= _SHARE * self._cost:
+        if self._is_due():
             self._write()
 
     def fail(self, outcome: Outcome) -> None:
@@ -206,7 +208,6 @@ class StoredKept:
             if self._known == self._done:  # nobody else has a part in it
                 return self._finished(n_tasks)
             self._mark = self._run.fold(self._owner.name, self._whole, _now())
-        self._store.sync()
         self._kept.forget()
         self._done = PositionSpans()
         for one in self._run.states():
@@ -214,25 +215,29 @@ class StoredKept:
             self._done.update(one.places)
         return self._finished(n_tasks)
 
+    def sync(self) -> None:
+        """Wait until a power cut can no longer take what was put."""
+        self._write()
+        with self._counting():
+            self._store.sync()
+
     def _finished(self, n_tasks: int) -> Finished:
+        self.sync()
         for position in PositionSpans([range(n_tasks)]).minus(self._done):
             self._sink.fail(Outcome(position, "failed"))
         return self._sink.finish(n_tasks)
 
-    def sync(self) -> None:
-        """Wait until a power cut can no longer take what was put."""
-        self._write()
-        self._store.sync()
-
     def check(self) -> None:
         """Raise if the store is no longer where it was opened."""
-        self._store.check_place()
+        with self._counting():
+            self._store.check_place()
 
     def close(self) -> None:
         """Write what is not yet written, also after an error, and release what was claimed."""
         try:
-            if self._is_sound and self._new:
-                self._write()
+            if self._is_sound:
+                with suppress(StoreError):  # an error is on its way already, or all is written
+                    self._write()
         finally:
             self._owner.leave()
             if self._has_written:
@@ -241,6 +246,17 @@ class StoredKept:
                     self._store.sync()  # of a run that failed, or was ended by hand
                 with suppress(StoreError):
                     self._run.release(self._owner.name)
+
+    def _is_due(self) -> bool:
+        """Return whether to write: it pays for what is at stake, or has not been done for long.
+
+        What took long must not wait for the next result, which may take as long; where many workers
+        give results all the time, writing must not keep this thread from them.
+        """
+        patience = _SHARE * self._cost
+        return (
+            self._at_stake >= patience * self._n_workers or perf_counter() - self._last >= patience
+        )
 
     # --- what is in the store -------------------------------------------------------------------
 
@@ -261,14 +277,10 @@ class StoredKept:
             change = Growth(done, self._trials, self._seconds, state)
         held = self._mine.minus(self._new)
         self._has_written = True
-        try:
+        with self._counting():
             answer = self._run.grow(
                 self._owner.name, self._mark, change, wanted, most, held, _now()
             )
-        except StoreError as error:
-            n_kept = len(self._known)
-            msg = f"{error} {n_kept:,} of {self._n_tasks:,} results of this run had been kept."
-            raise StoreError(msg) from error
         self._mark = answer.mark
         self._last = perf_counter()
         own = self._done
@@ -285,10 +297,20 @@ class StoredKept:
             self._mine = PositionSpans()
             self._reload()
             own = self._done
-        self._new = PositionSpans()
+        self._new, self._at_stake = PositionSpans(), 0.0
         self._news.update(answer.done.minus(self._known).minus(own))
         self._known = answer.done
         return answer.granted
+
+    @contextmanager
+    def _counting(self) -> Iterator[None]:
+        """Let errors of the store say how much of the run it holds."""
+        try:
+            yield
+        except StoreError as error:
+            n_kept = len(self._known)
+            msg = f"{error} {n_kept:,} of {self._n_tasks:,} results of this run had been kept."
+            raise StoreError(msg) from error
 
     def _parts_of(self, row: Growth) -> list[Part]:
         """Return the state of a row, or refuse it."""
@@ -349,6 +371,7 @@ def open_kept(
     *,
     identity: Identity | None = None,
     weights: Sequence[int] | None = None,
+    n_workers: int = 1,
 ) -> Iterator[StoredKept]:
     """Yield the sink of a stored run with a reducer in front of `sink`.
 
@@ -359,8 +382,7 @@ def open_kept(
     given = settings.store
 
     def opened(store: Store) -> StoredKept:
-        at_once = settings.post_chunk_func is not None
-        return StoredKept(store, key, tasks, sink, weights=weights, at_once=at_once)
+        return StoredKept(store, key, tasks, sink, weights=weights, n_workers=n_workers)
 
     if given is None:
         with open_temporary(key) as temporary, closing(opened(temporary)) as stored:

@@ -92,7 +92,13 @@ def _serve(connection: Connection) -> None:
 
     connection.send_bytes(READY)
     while connection.poll(_IDLE_SECONDS):
-        message = memoryview(connection.recv_bytes())
+        try:
+            message = memoryview(connection.recv_bytes())
+        except MemoryError:
+            # A part of the batch is still in the pipe: with this answer, a new worker is needed.
+            connection.send_bytes(BEGIN)
+            connection.send_bytes(boundary.no_memory_to_receive(RESULT))
+            return
         kind, body = bytes(message[:1]), message[1:]
         del message
         if kind == BATCH:

@@ -185,7 +185,7 @@ class KeptRun:
             granted = self._claim(connection, owner, known, wanted, most, held)
             return Grown(True, now, known.done, granted)
 
-        return self._file.write(take)
+        return self._file.write(take, passing=change is None)
 
     def _claim(
         self,
@@ -213,7 +213,7 @@ class KeptRun:
             claims.write(connection, self._run, owner, ())
             claims.sweep(connection, self._run)
 
-        self._file.write(forget)
+        self._file.write(forget, passing=True)
 
     def fold(self, owner: str, join: Fold, created: bytes) -> bytes | None:
         """Make one row, of `owner`, of its own and of those that nobody works on any more.

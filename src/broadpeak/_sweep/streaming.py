@@ -107,15 +107,17 @@ def run_kept(wanted: Wanted, mono: Mono = False) -> Finished:
     tasks: Calls | CallStream = CallStream(
         calls, AxisCodes(combos, list(wanted.values)), len(combos)
     )
-    identity = tasks.identity  # however they are cut
-    if settings.chunk_meta is not None:
+    identity, keys = tasks.identity, None  # however they are cut
+    if settings.to is not None and (settings.store is not None or settings.cache_chunks):
+        tasks, keys = tasks[:], combos.index(np.arange(len(combos)))  # every result is stored
+    elif settings.chunk_meta is not None:
         tasks = tasks[:]  # calls are asked for in any order
 
     def do(tasks: Calls | CallStream, **options: Any) -> Finished:
         sink = wanted.sink()  # every run begins with nothing
         label, names = wanted.label, wanted.names
         options |= {"label": label, "names": names, "sink": sink, "identity": identity}
-        return run(tasks, settings, **options)
+        return run(tasks, settings, keys=keys, **options)
 
     if mono is False or len(combos) < (2 if mono is True else LEAST):
         return do(tasks)

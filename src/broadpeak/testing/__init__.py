@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What an engine or a searcher must do, as pytest classes that third parties inherit from.
+"""What engines, searchers and reducers must do, as pytest classes that third parties inherit from.
 
 A class loads on first use: only `EngineContract` needs pytest, and a plain install has none.
 """

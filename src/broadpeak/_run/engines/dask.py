@@ -11,7 +11,9 @@ import threading
 import uuid
 import warnings
 from collections.abc import Iterator, Mapping
+from concurrent.futures import CancelledError
 from contextlib import nullcontext, suppress
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -25,11 +27,11 @@ import broadpeak
 from broadpeak._core import check
 from broadpeak._core.threads import Nesting, core_count, nesting
 from broadpeak._run import pool as pools
-from broadpeak._run.batches import Batch, late, lost, nested, run_batch
+from broadpeak._run.batches import Batch, died_text, late, lost, nested, run_batch
 from broadpeak._run.dasklocal import LocalDask, Quiet, held_by, seconds_of
-from broadpeak._run.daskworker import Setting, died, run_on_dask
+from broadpeak._run.daskworker import ArrayFile, Places, Setting, died, host_of, run_on_dask
 from broadpeak._run.dispatch import NOT_BEGUN, Answer, FutureEngine, Ticket, WorkItem
-from broadpeak._run.remote import MISSING
+from broadpeak._run.remote import MISSING, rebuilt_array
 from broadpeak._run.starting import thread_limits
 from broadpeak.errors import EngineError, ParamError, broken_rule, described, warn
 
@@ -39,6 +41,7 @@ _COUNT_SECONDS = 2.0  # between two looks at how many workers a joined cluster h
 _GRACE_SECONDS = 2.0  # that a worker has to give up a batch itself which is late
 _LARGE = 1_000_000  # bytes of a payload from which Dask would warn of it: its measure is changeable
 _WARNS_OF_SIZE = "distributed.admin.large-graph-warning-threshold"
+_PIECE = 8_000_000  # bytes of an array that are on the way at a time
 _NO_WORKERS_SECONDS = 10.0
 _CLIENT_LOGGERS = ("client", "utils", "core", "batched")
 
@@ -173,6 +176,7 @@ class DaskEngine(FutureEngine):
         self._numbers = itertools.count()
         self._ended: SimpleQueue[int] = SimpleQueue()
         self._flight: dict[int, tuple[WorkItem, Any]] = {}
+        self._files: list[_Files] = []
         self._late: set[int] = set()
         self._doubted: dict[int, Batch] = {}  # id -> a batch that was where a worker was lost
         self._here: list[tuple[Ticket, Answer]] = []
@@ -185,13 +189,21 @@ class DaskEngine(FutureEngine):
             with _as_engine_errors():
                 make = partial(LocalDask, self._limits)
                 self._local = pools.check_out(key, make) if self._reuse else make()
-                self._local.begin_run(self._n_asked)
+                try:
+                    self._local.begin_run(self._n_asked)
+                except BaseException:
+                    self._local.shutdown()
+                    raise
             self.n_workers = min(self._n_asked, self._local.n_ready)
             self._client, _fork.is_in_use = self._local.client, True
             return
         self._joined = self._join()
         self._client, _fork.is_in_use = self._joined.client, True
-        self._joined.check_workers()
+        try:
+            self._joined.check_workers()
+        except BaseException:
+            self._leave(self._joined)
+            raise
         if self._is_task:
             # The worker starts other tasks at once, in a copy of this context: they are not inside
             # of this run. A thread that is none of Dask's blocks none of its own.
@@ -205,18 +217,19 @@ class DaskEngine(FutureEngine):
         if self._is_here:
             self._here.append((number, run_batch(item.batch)))
             return number
-        # What a lost worker held alone is gone: a batch that lacks it comes again in full.
-        objects = {
-            token: data
-            for token, data in item.objects.items()
-            if getattr(data, "status", "") == "finished"
-        }
-        setting = Setting(nesting.get(), tuple(objects))
+        files, objects = [], {}
+        for token, data in item.objects.items():
+            if isinstance(data, _Files):
+                files.append((token, data.places))
+            elif getattr(data, "status", "") == "finished":
+                # What a lost worker held alone is gone: a batch that lacks it comes again in full.
+                objects[token] = data
+        setting = Setting(nesting.get(), tuple(objects), tuple(files))
         if self._local is not None:
-            mark = str(self._local.marks / f"{self._run_name}-{number}")
-            setting = Setting(nesting.get(), tuple(objects), mark, sys.path[:], _folder())
+            mark = str(self._mark(number))
+            setting = replace(setting, mark=mark, path=sys.path[:], folder=_folder())
         elif id(item.batch) in self._doubted:
-            setting = Setting(nesting.get(), tuple(objects), event=self._key_of(number))
+            setting = replace(setting, event=self._key_of(number))
         is_large = len(item.payload) > _LARGE
         quiet = dask.config.set({_WARNS_OF_SIZE: "1 PB"}) if is_large else nullcontext()
         with quiet, _as_engine_errors():
@@ -298,7 +311,7 @@ class DaskEngine(FutureEngine):
         pid = held_by(mark)
         how = "ended" if pid is None else self._local.how_it_ended(pid)
         mark.unlink(missing_ok=True)
-        return died(f"The worker process must live, but it {how}.")
+        return died(died_text(how))
 
     def _lost_on_cluster(self, number: int, error: BaseException) -> Answer:
         """Return the answer for a batch that Dask gave up, since it was where workers were lost.
@@ -350,10 +363,13 @@ class DaskEngine(FutureEngine):
 
     def close(self, *, abandoned: bool) -> None:
         """Let go of the cluster; stop what is still on the way."""
-        flight, self._flight = getattr(self, "_flight", {}), {}
-        if abandoned and flight:
+        flight, self._flight = self._flight, {}
+        futures = [future for _, future in flight.values()] if abandoned else []
+        # What proxies of actors refer to goes in a circle, and would stay for a while.
+        futures += [future for files in self._files for future in files.futures]
+        if futures:
             with suppress(Exception):
-                self._client.cancel([future for _, future in flight.values()], force=True)
+                self._client.cancel(futures, force=True)
         if self._has_seceded:
             with suppress(Exception):
                 distributed.rejoin()
@@ -369,10 +385,43 @@ class DaskEngine(FutureEngine):
             self._leave(joined)
 
     def put(self, data: bytes) -> object:
-        """Place what batches share on all workers, from one to the next."""
-        with suppress(Exception):  # no worker is there as yet: then it travels with a batch
+        """Place what batches share with the workers: large arrays once for each machine."""
+        # No worker is there as yet, or no more: then it travels with a batch.
+        with _as_engine_errors(), suppress(TimeoutError, CancelledError, distributed.KilledWorker):
+            if len(data) > _LARGE and (files := self._put_files(data)) is not None:
+                return files
             return self._client.scatter(data, broadcast=True, hash=False)
         return None
+
+    def _put_files(self, data: bytes) -> _Files | None:
+        """Place an array in a file of every machine; None if it is no array."""
+        function, arguments = pickle.loads(data)  # our own bytes
+        if function is not rebuilt_array:
+            return None
+        raw, layout = arguments
+        places, futures = {}, []
+        for host, worker in {host_of(one): one for one in self._client.nthreads()}.items():
+            future = self._client.submit(
+                ArrayFile, len(raw), workers=[worker], actor=True, pure=False
+            )
+            futures.append(future)
+            with self._client.as_current():  # actors look for it there
+                actor = future.result()
+                for start in range(0, len(raw), _PIECE):
+                    path = actor.write(start, raw[start : start + _PIECE]).result()
+                    places[host] = (path, layout)
+        if not places:
+            return None
+        self._files.append(_Files(places, futures))
+        return self._files[-1]
+
+
+@dataclass(frozen=True, slots=True)
+class _Files:
+    """A large array that every machine has in a file, as long as this is held."""
+
+    places: Places
+    futures: list[Any]
 
 
 class _Joined:

@@ -22,7 +22,7 @@ from broadpeak._core import check, optional
 from broadpeak._core.threads import Nesting, nesting
 from broadpeak._run import pool as pools
 from broadpeak._run import worker
-from broadpeak._run.batches import Batch, late, lost, nested
+from broadpeak._run.batches import Batch, died_text, late, lost, nested
 from broadpeak._run.dispatch import NOT_BEGUN, Answer, FutureEngine, Ticket, WorkItem
 from broadpeak._run.engines.pathos import dumps_by_dill
 from broadpeak._run.librarythreads import limit_threads
@@ -185,7 +185,7 @@ class MpireEngine(FutureEngine):
                     ended.append((number, _unwrapped(answer)))
         for number, process in pool.dead():
             if self._flight.pop(number, None) is not None:
-                text = f"The worker process must live, but it {pools.how_it_ended(process)}."
+                text = died_text(pools.how_it_ended(process))
                 ended.append((number, lost("died", EngineError(text))))
         self._failed_starts = 0 if ended else self._failed_starts + 1
         ended += [(number, NOT_BEGUN) for number in reversed(self._flight)]

@@ -29,8 +29,7 @@ _OURS = ("address", "num_cpus", "local_mode", "ignore_reinit_error", "kwargs")
 _LARGE = 64 * 1024  # bytes from which Ray passes an array without copying it
 _PARTS = 10_000  # of a CPU that Ray can tell apart
 _POLL_SECONDS = 0.5  # some systems notice Ctrl-C only between waits
-_LOOK_EVERY = 2.0
-_PATIENCE_SECONDS = 10.0  # for the head, without which Ray ends this process after 60; for workers
+_PATIENCE_SECONDS = 10.0  # for workers to end
 
 
 class RayEngine(FutureEngine):
@@ -103,7 +102,6 @@ class RayEngine(FutureEngine):
         self._flight: dict[Any, Ticket] = {}  # what Ray knows a batch by
         self._began: dict[Any, float | None] = {}  # those with a time limit, and when they began
         self._limits: dict[Any, float] = {}
-        self._last_look = self._last_answer = time.monotonic()
         self._cluster = raycluster.enter(self._address, self.n_workers, self._options)
         self.files = self._cluster.files
         # A task says that it has begun by an item of a stream, which Ray Client does not have.
@@ -137,6 +135,9 @@ class RayEngine(FutureEngine):
     def wait(self) -> list[tuple[Ticket, Answer]]:
         """Wait for one of the tasks; end those whose time is up."""
         while True:
+            if self._cluster.is_broken:
+                ticket = self._flight.popitem()[1]
+                return [(ticket, self._cut_off("its head does not answer any more"))]
             now = time.monotonic()
             ends = [
                 began + self._limits[reference]
@@ -159,7 +160,6 @@ class RayEngine(FutureEngine):
             ended = {ticket for ticket, _ in answers}
             for reference in [one for one, ticket in self._flight.items() if ticket in ended]:
                 self._forget(reference)
-            answers = answers or self._look()
             if answers:
                 return answers
 
@@ -211,35 +211,18 @@ class RayEngine(FutureEngine):
             return lost("died", _died("its process ended", error))
         except (errors.NodeDiedError, errors.LocalRayletDiedError, errors.ObjectLostError) as error:
             if self._is_own_node_gone():  # and with it all that this process needs of Ray
-                return self._cut_off(0, "this machine is no part of it any more")[0][1]
+                return self._cut_off("this machine is no part of it any more")
             return lost("died", _died("its machine was lost", error))
         except Exception as error:  # noqa: BLE001  # raised in the loop, which ends the run
             return _gone(described(error))
 
-    def _look(self) -> list[tuple[Ticket, Answer]]:
-        """Look whether the head of the cluster is still there.
-
-        Ray waits a minute for it, and then ends this process without a word.
-        """
-        now, head = time.monotonic(), self._cluster.head
-        if head is None or now - self._last_look < _LOOK_EVERY:
-            return []
-        self._last_look = now
-        if raycluster.answers(head):
-            self._last_answer = now
-            return []
-        if now - self._last_answer < _PATIENCE_SECONDS:
-            return []
-        text = f"its head, {head[0]}:{head[1]}, does not answer any more"
-        return self._cut_off(next(iter(self._flight.values())), text)
-
-    def _cut_off(self, ticket: Ticket, text: str) -> list[tuple[Ticket, Answer]]:
+    def _cut_off(self, text: str) -> Answer:
         """Return the answer for a batch whose cluster is gone: one of our own is started anew."""
         self._cluster.is_broken = True
         if self._cluster.is_local:
-            return [(ticket, BrokenExecutor(f"Ray ended: {text}"))]
-        raycluster.leave_broken(self._cluster)
-        return [(ticket, _gone(text))]
+            return BrokenExecutor(f"Ray ended: {text}")
+        raycluster.disconnect(self._cluster)
+        return _gone(text)
 
     def _is_own_node_gone(self) -> bool:
         if self._cluster.is_client:
