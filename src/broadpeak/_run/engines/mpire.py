@@ -287,8 +287,10 @@ class _Shared:
 
 
 def _watch_if_forked() -> None:
-    if _forking is not None:
-        _forking.parent.watch()
+    global _forking
+    shared, _forking = _forking, None  # what this worker forks itself has another parent
+    if shared is not None:
+        shared.parent.watch()
 
 
 if hasattr(os, "register_at_fork"):
@@ -473,10 +475,10 @@ def _unwrapped(parcel: Any) -> bytes:
 
 def _begin(worker_id: int, shared: _Shared) -> None:
     """Make this worker ready, and wait until all others are."""
-    # mpire would turn these into the failure of a task; who ends a worker means the worker.
-    for name in ("SIGTERM", "SIGHUP"):
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), signal.SIG_DFL)
+    # mpire would turn signals into the failure of a task; who ends a worker means the worker.
+    worker.ignore_interrupts()
+    if hasattr(signal, "SIGHUP"):
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
     limit_threads(shared.limits)
     shared.board[worker_id] = _STARTED
     while 0 in shared.board[:]:
