@@ -142,6 +142,24 @@ def test_what_is_large_leaves_no_file(
     assert list(tmp_path.iterdir()) == []
 
 
+def fork_and_wait(_: int) -> tuple[int, bool]:
+    """Return how a fork that lives for a moment ended, and whether Ctrl-C is held back here."""
+    pid = os.fork()
+    if not pid:
+        threading.Event().wait(0.3)
+        os._exit(7)
+    blocked = signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, [])
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), blocked
+
+
+@FORK
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+@pytest.mark.parametrize("method", ["fork", pytest.param("spawn", marks=pytest.mark.slow)])
+def test_a_worker_may_fork(method: str) -> None:
+    options = {"start_method": method}
+    assert run([Task(fork_and_wait, 1)] * 2, engine_options=options) == [(7, False)] * 2
+
+
 @pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="has no affinity")
 def test_workers_may_be_bound_to_cores() -> None:
     core = min(os.sched_getaffinity(0))

@@ -30,6 +30,7 @@ from broadpeak._run.dispatch import NOT_BEGUN, Answer, Ticket, WorkItem
 from broadpeak.errors import EngineError
 
 _PATIENCE_SECONDS = 1.0
+_QUIT_SECONDS = 6.0  # for a worker that is idle, but may have to end a cluster of its own
 _START_SECONDS = 120.0  # a fork of a program with threads may be stuck for ever
 _LOAD_SECONDS = 120.0  # on top of a timeout: a fresh worker may have to import much
 _FAILED_STARTS = 3
@@ -283,7 +284,7 @@ class WorkerPool:
         workers, self._workers = self._workers, []
         for worker in workers:
             worker.notify(far.QUIT)
-        _join(workers)
+        _join(workers, _QUIT_SECONDS)
         _close_all(workers)
 
     def disown(self) -> None:
@@ -315,9 +316,9 @@ def _has_ended(worker: _Worker) -> bool:
     return not worker.process.is_alive()
 
 
-def _join(workers: list[_Worker]) -> None:
+def _join(workers: list[_Worker], seconds: float = _PATIENCE_SECONDS) -> None:
     """Wait for processes that are to end, and kill those that do not."""
-    until = perf_counter() + _PATIENCE_SECONDS
+    until = perf_counter() + seconds
     for worker in workers:
         worker.process.join(max(0.0, until - perf_counter()))
     for worker in workers:
@@ -357,6 +358,7 @@ class Reusable(Protocol):
 
 _AnyPool = TypeVar("_AnyPool", bound=Reusable)
 _idle: dict[Hashable, Reusable] = {}
+_ends_with: set[tuple[int, Callable[[], None]]] = set()
 _lock = threading.Lock()
 
 
@@ -369,11 +371,23 @@ def check_out(key: Hashable, make: Callable[[], _AnyPool]) -> _AnyPool:
 
 def check_in(key: Hashable, pool: Reusable) -> None:
     """Keep `pool` for the next run; one is kept for each key."""
+    end_with_child(shutdown)
     with _lock:
         other = _idle.get(key)
         _idle.setdefault(key, pool)
     if other is not None:
         pool.shutdown()
+
+
+def end_with_child(work: Callable[[], None]) -> None:
+    """Have `work` done at the end of a worker made by `multiprocessing`, which forgets `atexit`."""
+    for name in ("multiprocessing", "multiprocess"):
+        library = sys.modules.get(name)
+        if library is None or library.parent_process() is None:
+            continue
+        if (os.getpid(), work) not in _ends_with:
+            _ends_with.add((os.getpid(), work))
+            library.util.Finalize(None, work, exitpriority=100)
 
 
 def shutdown() -> None:

@@ -26,6 +26,7 @@ from loky.backend import resource_tracker
 
 import broadpeak
 from broadpeak._core import optional
+from broadpeak._run import pool as pools
 from broadpeak._run.starting import environment, no_interrupt, thread_limits
 from broadpeak._run.streams import streams_taken
 from broadpeak.errors import EngineError, broken_rule, described
@@ -203,6 +204,7 @@ def enter(address: str | None, n_workers: int, options: Mapping[str, object]) ->
     """Return the same, for a run that `leave`s it at its end."""
     with _lock:
         cluster = connected(address, n_workers, options)
+        pools.end_with_child(shutdown)
         cluster.n_users += 1
         return cluster
 

@@ -34,6 +34,7 @@ _POLL_SECONDS = 0.5  # some systems notice Ctrl-C only between waits
 _START_SECONDS = 120.0
 _BARRIER_SECONDS = 0.001
 _PATIENCE_SECONDS = 2.0
+_QUIT_SECONDS = 6.0  # for workers that are idle, but may have to end a cluster of their own
 # A worker ends late tasks itself, unless they hold the interpreter lock in C code. Then mpire tells
 # that they are late, by a clock that also counts what a new worker has to import first.
 _GRACE_SECONDS = 60.0
@@ -286,8 +287,10 @@ class _Shared:
 
 
 def _watch_if_forked() -> None:
-    if _forking is not None:
-        _forking.parent.watch()
+    global _forking
+    shared, _forking = _forking, None  # what this worker forks itself has another parent
+    if shared is not None:
+        shared.parent.watch()
 
 
 if hasattr(os, "register_at_fork"):
@@ -407,6 +410,7 @@ class _Workers:
         queues empty takes seconds a worker, starts processes that import the main script, and is
         for messages that do not fit a pipe, of which there are none.
         """
+        is_idle = not any(self._board) and not self.dead()
         processes, self._processes = self._processes, []
         for number, process in zip(self._board, processes, strict=False):
             if number:
@@ -415,14 +419,21 @@ class _Workers:
         with suppress(AttributeError):
             self._pool._worker_comms.drain_queues = lambda: None  # noqa: SLF001
         # In a thread: a worker that was killed may have taken a lock along that mpire waits for.
-        thread = threading.Thread(target=self._terminate, name="broadpeak-mpire", daemon=True)
+        work = self._stop if is_idle else self._terminate
+        thread = threading.Thread(target=work, name="broadpeak-mpire", daemon=True)
         with suppress(RuntimeError):  # the interpreter ends and starts no threads
             thread.start()
-            thread.join(_PATIENCE_SECONDS)
+            thread.join(_QUIT_SECONDS if is_idle else _PATIENCE_SECONDS)
         for process in processes:
             with suppress(ValueError, OSError):  # ValueError: mpire has closed it
                 process.kill()
                 process.join(_PATIENCE_SECONDS)
+
+    def _stop(self) -> None:
+        try:
+            self._pool.stop_and_join()
+        except Exception:  # noqa: BLE001  # a worker was killed while it was idle
+            self._terminate()
 
     def _terminate(self) -> None:
         with suppress(Exception):
@@ -464,10 +475,10 @@ def _unwrapped(parcel: Any) -> bytes:
 
 def _begin(worker_id: int, shared: _Shared) -> None:
     """Make this worker ready, and wait until all others are."""
-    # mpire would turn these into the failure of a task; who ends a worker means the worker.
-    for name in ("SIGTERM", "SIGHUP"):
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), signal.SIG_DFL)
+    # mpire would turn signals into the failure of a task; who ends a worker means the worker.
+    worker.ignore_interrupts()
+    if hasattr(signal, "SIGHUP"):
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
     limit_threads(shared.limits)
     shared.board[worker_id] = _STARTED
     while 0 in shared.board[:]:
