@@ -166,6 +166,33 @@ def test_a_whole_chunk_is_reduced_as_it_is_run(engine):
         execute(tasks(slow, 400), keep=Sum(), **options)
 
 
+def test_large_results_of_a_chunk_are_reduced_one_by_one():
+    """However quick they are: a piece of the chunk ends with its bytes."""
+    alive, most = 0, 0
+
+    class Large(np.ndarray):
+        def __del__(self):
+            nonlocal alive
+            alive -= 1
+
+    def make(k):
+        nonlocal alive, most
+        alive += 1
+        most = max(most, alive)
+        return np.full(500_000, float(k)).view(Large)
+
+    class Highest(Total):
+        def add(self, state, position, value):
+            return max(state, float(value[0]))
+
+        def merge(self, left, right):
+            return max(left, right)
+
+    found = execute(tasks(make, 150), keep=Highest(), distribute="chunks", n_chunks=1)
+    assert found == 149
+    assert most < 20
+
+
 @pytest.mark.parametrize("distribute", ["tasks", "chunks"])
 def test_an_error_of_a_reducer_is_its_own(distribute):
     class Picky(Total):

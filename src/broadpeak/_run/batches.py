@@ -383,7 +383,8 @@ def _run_in_pieces(batch: Batch, result: BatchResult) -> None:
         start, size = 0, 1
         while start < len(tasks):
             rows = slice(start, start + size)
-            piece = replace(batch, positions=batch.positions[rows], tasks=tasks[rows])
+            # Not whole: it ends early where its results are many bytes.
+            piece = replace(batch, positions=batch.positions[rows], tasks=tasks[rows], whole=False)
             part, begun = BatchResult(), perf_counter()
             _run_calls(piece, part)
             reducing.take(reduction, piece.positions, part)
