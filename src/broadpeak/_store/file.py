@@ -251,10 +251,7 @@ class StoreFile:
             connection.execute(f"PRAGMA user_version = {FORMAT}")
 
         if not self.read(has_all):
-            self.write(add)
-            with self._guarded(), suppress(sqlite3.OperationalError):
-                # An older version looks at the file, not at its log, to see that it is too new.
-                self._connected().connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+            self.write(add, passing=True)  # what needs them comes behind it in the log
 
     def close(self) -> None:
         """Close the file; it opens again on the next use."""
