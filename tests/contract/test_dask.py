@@ -114,7 +114,7 @@ class TestJoined(EngineContract):
     def _join(self, cluster: Cluster) -> None:
         type(self).engine_options = {"address": cluster.address}
 
-    def test_worker_that_dies(self, distribute: str, tmp_path: Path) -> None:
+    def test_worker_that_dies(self) -> None:  # type: ignore[override]
         """It would end all workers of this cluster: it has a test of its own."""
 
 
@@ -423,3 +423,26 @@ def held(array: np.ndarray, place: int) -> tuple[float, int, int]:
     lines = Path("/proc/self/smaps_rollup").read_text().splitlines()
     (kilobytes,) = [int(line.split()[1]) for line in lines if line.startswith("Pss:")]
     return float(array[place]), os.getpid(), 1024 * kilobytes
+
+
+@pytest.mark.slow
+def test_a_task_that_hangs_with_the_interpreter_lock_ends_its_worker_alone() -> None:
+    tasks = [Task(abs, -1), Task(sum, range(10**11)), *[Task(abs, -n) for n in range(2, 6)]]
+    results = execute(tasks, engine="dask", n_workers=2, timeout=0.5, on_error="record")
+    assert [results[0], *results[2:]] == [1, 2, 3, 4, 5]
+    assert results[1].status == "timeout"
+    assert execute([Task(abs, -1)] * 4, engine="dask", n_workers=2) == [1] * 4
+
+
+def test_workers_of_this_machine_follow_the_program(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Warm workers look for files and modules where the program does now, with its limits."""
+    for name in ("first", "second"):
+        folder = tmp_path / name
+        folder.mkdir()
+        monkeypatch.chdir(folder)
+        (folder / "file.txt").write_text(name)
+        found = execute([Task(Path.read_text, Path("file.txt"))], engine="dask", n_workers=1)
+        assert found == [name]
+    assert execute([Task(os.getenv, "OMP_NUM_THREADS")], engine="dask", n_workers=1) == ["1"]

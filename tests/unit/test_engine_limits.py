@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import math
 import threading
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from broadpeak import BroadpeakError, EngineError, ParamError, Task, execute
+from broadpeak import BroadpeakError, EngineError, ParamError, Task, TaskError, execute
 from broadpeak._run.batches import Batch
 from broadpeak._run.chunks import Chunk
 from broadpeak._run.taskqueue import TaskQueue
@@ -101,3 +102,22 @@ def test_no_second_attempt_after_the_failure_that_ends_the_run() -> None:
         queue.put_back(batch)
     queue.stop_after(2)
     assert [batch.positions[0] for batch in batches(queue)] == [0, 1]
+
+
+def test_a_timed_task_is_stopped_with_its_run(tmp_path: Path) -> None:
+    """Its thread, which only waits for the time limit, passes the stop on."""
+    beat = tmp_path / "beat"
+
+    def go_on() -> None:
+        for count in range(10**6):
+            beat.write_text(str(count))
+
+    def fail() -> None:
+        while not beat.exists():
+            pass
+        raise ValueError
+
+    with pytest.raises(TaskError, match="ValueError"):
+        execute([Task(fail), Task(go_on)], engine="threadpool", n_workers=2, timeout=600.0)
+    names = [thread.name for thread in threading.enumerate()]
+    assert "broadpeak-task" not in names
