@@ -48,6 +48,9 @@ class TestPickled(EngineContract):
     def test_worker_that_dies(self) -> None:  # type: ignore[override]
         """That would be this process."""
 
+    def test_results_are_reduced_where_they_are_computed(self) -> None:
+        """That is this process."""
+
     def test_worker_that_dies_keeps_what_is_finished(self) -> None:  # type: ignore[override]
         """That would be this process."""
 

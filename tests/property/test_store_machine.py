@@ -43,13 +43,24 @@ def other(number: int) -> float:
     return -number / 7
 
 
+def third(number: int) -> float:
+    importlib.import_module("simulated").RAN.append(("third", number))
+    return (number * 7 % 12) / 7
+
+
+def fourth(number: int) -> float:
+    importlib.import_module("simulated").RAN.append(("fourth", number))
+    return (number * 5 % 14) / 3
+
+
 @dataclass(frozen=True)
 class Call:
-    """One call: which function, and on which numbers."""
+    """One call: which function, on which numbers, and what is kept."""
 
     func: Any
     numbers: range
     key: str
+    keep: Any = None
 
     @property
     def items(self) -> list[tuple[str, int]]:
@@ -59,8 +70,11 @@ class Call:
     def expected(self) -> list[Any]:
         ran = importlib.import_module("simulated").RAN
         before = len(ran)
-        values = [self.func(number) for number in self.numbers]
+        values: Any = [self.func(number) for number in self.numbers]
         del ran[before:]
+        if self.keep is not None:
+            tasks = [Task(float, value) for value in values]
+            values = execute(tasks, keys=pd.Index(self.numbers, name="x"), keep=self.keep)
         return values
 
 
@@ -69,6 +83,8 @@ CALLS = (
     Call(first, range(6, 20), "1"),  # shares some of its results with the one before
     Call(second, range(9), "1"),
     Call(other, range(12), "1"),
+    Call(third, range(16), "1", bp.top(3)),
+    Call(fourth, range(12), "1", bp.histogram(5, range=(0.0, 5.0))),
 )
 
 
@@ -182,6 +198,13 @@ class StoreMachine(RuleBasedStateMachine):
                     plan.reported.append(items[position])
             driver.point("reported")
 
+        def merged(results: Any) -> Any:
+            driver.point("merged")
+            return results
+
+        options = dict(plan.options)
+        if plan.call.keep is not None:
+            options["on_error"] = "raise"
         store = bp.Store(self.path)
         try:
             return execute(
@@ -196,14 +219,19 @@ class StoreMachine(RuleBasedStateMachine):
                     "positions": Rep("chunk_meta"),
                     "results": Rep("chunk_results"),
                 },
-                merge_func=lambda results: (driver.point("merged"), results)[1],
-                **plan.options,
+                keep=plan.call.keep,
+                merge_func=merged if plan.call.keep is None else None,
+                **options,
             )
         finally:
             store.close()
 
     def check(self, plan: Plan, result: Any) -> None:
         """Compare what a run returned with what a loop does."""
+        if plan.call.keep is not None:
+            assert packed(result) == packed(plan.call.expected)
+            assert set(plan.call.items) <= set(self.known)
+            return
         assert len(result) == len(plan.call.numbers)
         for item, value, expected in zip(plan.call.items, result, plan.call.expected, strict=True):
             if isinstance(value, Outcome):
@@ -224,9 +252,15 @@ class StoreMachine(RuleBasedStateMachine):
             for run in runs.itertuples():
                 if not run.trials:
                     continue
+                name = run.name.rpartition(".")[2]
+                if getattr(run, "keep", None):
+                    done = store.kept_run(run.run).done()
+                    assert len(done) == run.trials
+                    found.update(dict.fromkeys(((name, number) for number in done), b"kept"))
+                    store.trials(run.run)
+                    continue
                 trials = store.trials(run.run)
                 assert len(trials) == run.trials
-                name = run.name.rpartition(".")[2]
                 for number, value in zip(trials["x"], trials["value"], strict=True):
                     assert (name, number) not in found
                     found[name, number] = packed(value)
@@ -235,6 +269,8 @@ class StoreMachine(RuleBasedStateMachine):
     @invariant()
     def values_are_those_of_a_loop(self) -> None:
         for call in CALLS:
+            if call.keep is not None:
+                continue
             for item, value in zip(call.items, call.expected, strict=True):
                 if item in getattr(self, "known", {}):
                     assert self.known[item] == packed(value)
@@ -253,13 +289,14 @@ class StoreMachine(RuleBasedStateMachine):
                 keys=pd.Index(call.numbers, name="x"),
                 store=self.path,
                 store_key=call.key,
+                keep=call.keep,
             )
 
         driver = Driver(work)
         take_turns([driver], random.Random(0))
         assert driver.error is None
         found = driver.result
-        assert list(map(packed, found)) == list(map(packed, call.expected))
+        assert packed(found) == packed(call.expected)
         missing = set(call.items).difference(self.known)
         assert Counter(ran) == Counter(missing)
         self.known = self.rows()
@@ -267,9 +304,14 @@ class StoreMachine(RuleBasedStateMachine):
 
 
 def packed(value: Any) -> bytes:
-    """Return the bytes of a result."""
-    values = value if isinstance(value, list) else [value]
-    return struct.pack(f"<{len(values)}d", *values)
+    """Return the bytes of a result, or of what is kept of many."""
+    if isinstance(value, pd.Series):
+        return value.index.to_numpy().tobytes() + value.to_numpy().tobytes()
+    if hasattr(value, "counts"):
+        return value.counts.tobytes() + value.edges.tobytes()
+    if isinstance(value, list):
+        return b"".join(map(packed, value)) + bytes([len(value)])
+    return struct.pack("<d", value)
 
 
 StoreMachine.TestCase.settings = settings(max_examples=15, stateful_step_count=8)

@@ -19,7 +19,7 @@ from functools import partial
 from typing import Any
 from unittest import mock
 
-from broadpeak._run import remote, stored
+from broadpeak._run import remote, stored, storedkept
 from broadpeak._run.batches import lost, run_batch
 from broadpeak._store import claims, rows
 from broadpeak.engines import NOT_BEGUN, FutureEngine, WorkItem
@@ -308,8 +308,9 @@ def watched() -> Iterator[None]:
     connect = partial(sqlite3.connect, factory=WatchedConnection)
     with ExitStack() as stack:
         stack.enter_context(mock.patch.object(sqlite3, "connect", connect))
-        stack.enter_context(mock.patch.object(stored, "Owner", _noted_owner))
-        stack.enter_context(mock.patch.object(stored, "sleep", _slept))
+        for module in (stored, storedkept):
+            stack.enter_context(mock.patch.object(module, "Owner", _noted_owner))
+            stack.enter_context(mock.patch.object(module, "sleep", _slept))
         yield
 
 
