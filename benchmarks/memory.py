@@ -224,8 +224,9 @@ def used(processes: list[int]) -> int:
             mapped += pss["Pss_Shmem"]
     files = 0
     for folder in Path("/dev/shm").iterdir():
+        number = folder.name.removeprefix("broadpeak-").partition("-")[0]
         with suppress(OSError):
-            if folder.name.startswith("broadpeak-") and int(folder.name.split("-")[1]) in processes:
+            if number.isdecimal() and int(number) in processes:
                 files += sum(file.stat().st_blocks for file in folder.iterdir()) // 2
     return anonymous + max(mapped, files)
 
