@@ -266,7 +266,8 @@ def run(
         with open_stored(settings, task_run.tasks, sink, keys, label) as stored:
             return task_run.merged(task_run.perform(stored, stored), by_name)
     finally:
-        close_sink(sink)
+        if settings.to is not None:  # a file that is not complete is given up
+            close_sink(sink)
 
 
 class TaskRun:
@@ -414,7 +415,9 @@ class TaskRun:
             "stop": settings.on_error == "raise" and settings.retries == 0,
             "timed": settings.on_error == "record",
             "timeout": settings.timeout,
-            "reducing": self._reducing(sink if stored is None else stored),
+            "reducing": None
+            if settings.keep is None
+            else self._reducing(sink if stored is None else stored),
             "warmup": settings.warmup,
             "on_open": None if settings.pre_chunk_func is None else self._open_chunk,
             "on_close": None if settings.post_chunk_func is None else self._close_chunk,
