@@ -195,15 +195,17 @@ def _check_options(
 
 
 def shutdown() -> None:
-    """End the worker processes that wait for the next run.
+    """End the worker processes that wait for the next run, and leave clusters.
 
-    They also end with the interpreter, and by themselves when it is killed.
+    Those that a run is using go on. All end with the interpreter, and by themselves when it is
+    killed.
 
     Examples
     --------
     >>> shutdown()
     """
-    for home in ("broadpeak._run.pool", "broadpeak._run.raycluster"):
-        workers = sys.modules.get(home)
-        if workers is not None:
-            workers.shutdown()
+    pool, ray = map(sys.modules.get, ("broadpeak._run.pool", "broadpeak._run.raycluster"))
+    if pool is not None:
+        pool.shutdown()
+    if ray is not None:
+        ray.shutdown_idle()
