@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
+import errno
 import gc
+import io
+import os
 import pickle
 import sys
 from collections.abc import Callable, Iterator
@@ -11,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
+import cloudpickle
 import numpy as np
 import pandas as pd
 import pytest
@@ -541,6 +545,51 @@ def test_what_all_calls_share_stays_where_it_was_sent_before(
         assert [task() for task in pickle.loads(objects.dumps(calls[2:4])[0])] == [7.0, 7.0]
     finally:
         objects.close()
+
+
+def test_a_file_for_which_there_is_no_room_is_removed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def write(placed: Any, path: Path) -> None:
+        path.write_bytes(b"as much as there was room for")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(shared._PlacedArray, "write", write)
+    objects, data = SharedObjects(), array(3)
+    try:
+        for _ in range(2):
+            payload = objects.dumps([data])
+        assert files(objects) == []
+        with pytest.raises(remote._NotHeldError, match=r"^$"):
+            pickle.loads(payload[0])
+        assert pickle.loads(objects.dumps([data], in_full=True)[0])[0][5] == 3
+    finally:
+        objects.close()
+
+
+def test_modules_travel_by_value_until_the_last_pickle_is_made() -> None:
+    name, objects = shared.__name__, SharedObjects(files=False)
+    pickles = [shared._Pickler(io.BytesIO(), objects) for _ in range(2)]  # of two runs, in threads
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(shared, "is_only_here", lambda _: True)
+        for one in pickles:
+            one._send_if_only_here(name)
+    for one in pickles:
+        assert name in cloudpickle.list_registry_pickle_by_value()
+        one.close()
+    assert name not in cloudpickle.list_registry_pickle_by_value()
+
+
+def test_modules_that_the_user_sends_by_value_stay_so() -> None:
+    name, objects = shared.__name__, SharedObjects(files=False)
+    cloudpickle.register_pickle_by_value(shared)
+    try:
+        one = shared._Pickler(io.BytesIO(), objects)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(shared, "is_only_here", lambda _: True)
+            one._send_if_only_here(name)
+        one.close()
+        assert name in cloudpickle.list_registry_pickle_by_value()
+    finally:
+        cloudpickle.unregister_pickle_by_value(shared)
 
 
 def test_what_was_too_large_was_not_sent() -> None:

@@ -30,9 +30,8 @@ from loky.backend import resource_tracker
 from broadpeak._run import pool as pools
 from broadpeak._run.daskworker import LEFT
 from broadpeak._run.fresh import FreshProcess
-from broadpeak._run.starting import no_interrupt
+from broadpeak._run.starting import never_began, no_interrupt
 from broadpeak._run.streams import streams_taken
-from broadpeak.errors import EngineError
 
 _START_SECONDS = 120.0
 _FAILED_STARTS = 3
@@ -120,12 +119,7 @@ class LocalDask:
                 self._failed_starts += process.pid not in self._ready
                 self._remove(process)
         if self._failed_starts >= _FAILED_STARTS:
-            msg = (
-                "Worker processes of Dask must start, but they did not get to their first task, "
-                f"{self._failed_starts} times in a row. What they printed says why; "
-                "engine='threadpool' or 'serial' runs without processes."
-            )
-            raise EngineError(msg)
+            raise never_began(self._failed_starts)
         while len(self._workers) < self._n_workers:
             self._start()
         self._wait_for_ready(0.0)

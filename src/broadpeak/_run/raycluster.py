@@ -27,7 +27,7 @@ from loky.backend import resource_tracker
 import broadpeak
 from broadpeak._core import optional
 from broadpeak._run import pool as pools
-from broadpeak._run.starting import environment, no_interrupt, thread_limits
+from broadpeak._run.starting import cannot_run, environment, no_interrupt, thread_limits
 from broadpeak._run.streams import streams_taken
 from broadpeak.errors import EngineError, broken_rule, described
 
@@ -315,11 +315,7 @@ def _started(ray: Any, n_workers: int | None, options: Mapping[str, object]) -> 
         shutil.rmtree(folder, ignore_errors=True)
         with suppress(Exception):
             resource_tracker.unregister(str(folder), "folder")
-        msg = (
-            f"Ray must be able to start here, but it raised {described(error).rstrip('.')}. "
-            "Correct engine_options, or pass engine='processpool', 'threadpool' or 'serial'."
-        )
-        raise EngineError(msg) from error
+        raise cannot_run("Ray", error) from error
     cluster.identity = _identity(ray) or ()
     cluster.n_cpus = n_workers or 1
     cluster.head = _split(ray.get_runtime_context().gcs_address)

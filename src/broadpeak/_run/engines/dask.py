@@ -32,7 +32,7 @@ from broadpeak._run.dasklocal import LocalDask, Quiet, held_by, seconds_of
 from broadpeak._run.daskworker import ArrayFile, Places, Setting, died, host_of, run_on_dask
 from broadpeak._run.dispatch import NOT_BEGUN, Answer, FutureEngine, Ticket, WorkItem
 from broadpeak._run.remote import MISSING, rebuilt_array
-from broadpeak._run.starting import thread_limits
+from broadpeak._run.starting import ErrorsOf, thread_limits
 from broadpeak.errors import EngineError, ParamError, broken_rule, described, warn
 
 _POLL_SECONDS = 0.5
@@ -44,6 +44,7 @@ _WARNS_OF_SIZE = "distributed.admin.large-graph-warning-threshold"
 _PIECE = 8_000_000  # bytes of an array that are on the way at a time
 _NO_WORKERS_SECONDS = 10.0
 _CLIENT_LOGGERS = ("client", "utils", "core", "batched")
+_LIBRARY = ErrorsOf("Dask")
 
 
 class DaskEngine(FutureEngine):
@@ -188,7 +189,7 @@ class DaskEngine(FutureEngine):
             return
         if self._way is None:
             self._key = key = ("dask", tuple(self._limits.items()))
-            with _as_engine_errors():
+            with _LIBRARY:
                 make = partial(LocalDask, self._limits)
                 self._local = pools.check_out(key, make) if self._reuse else make()
                 try:
@@ -234,7 +235,7 @@ class DaskEngine(FutureEngine):
             setting = replace(setting, event=self._key_of(number))
         is_large = len(item.payload) > _LARGE
         quiet = dask.config.set({_WARNS_OF_SIZE: "1 PB"}) if is_large else nullcontext()
-        with quiet, _as_engine_errors():
+        with quiet, _LIBRARY:
             future = self._client.submit(
                 run_on_dask,
                 item.payload,
@@ -271,7 +272,7 @@ class DaskEngine(FutureEngine):
         finished = {n: future for n, future in futures.items() if future.status == "finished"}
         values: Mapping[int, Any] = {}
         if finished:
-            with _as_engine_errors():
+            with _LIBRARY:
                 values = self._client.gather(finished, errors="skip")
         for number, future in futures.items():
             answer: Answer | None = values.get(number)
@@ -326,7 +327,7 @@ class DaskEngine(FutureEngine):
             self._doubted[id(batch)] = batch  # held, so that its id is not reused
             return NOT_BEGUN
         event = distributed.Event(self._key_of(number), client=self._client)
-        with _as_engine_errors():
+        with _LIBRARY:
             if not event.is_set():
                 return NOT_BEGUN
             event.clear()
@@ -389,7 +390,7 @@ class DaskEngine(FutureEngine):
     def put(self, data: bytes) -> object:
         """Place what batches share with the workers: large arrays once for each machine."""
         # No worker is there as yet, or no more: then it travels with a batch.
-        with _as_engine_errors(), suppress(TimeoutError, CancelledError, distributed.KilledWorker):
+        with _LIBRARY, suppress(TimeoutError, CancelledError, distributed.KilledWorker):
             if len(data) > _LARGE and (files := self._put_files(data)) is not None:
                 return files
             return self._client.scatter(data, broadcast=True, hash=False)
@@ -468,7 +469,7 @@ class _Joined:
 
     def count(self) -> int:
         """Return how many threads the workers have, at least 1; they may be about to come."""
-        with _as_engine_errors():
+        with _LIBRARY:
             threads = self.client.nthreads()
         n = sum(threads.values())
         if n:
@@ -485,7 +486,7 @@ class _Joined:
 
     def check_workers(self) -> None:
         """Refuse a cluster whose workers could not read what they are sent."""
-        with _as_engine_errors():
+        with _LIBRARY:
             if self._fit.issuperset(workers := self.client.nthreads()):
                 return
             found = self.client.get_versions(packages=["broadpeak"])
@@ -575,18 +576,3 @@ def _folder() -> str | None:
         return os.getcwd()  # noqa: PTH109  # for every batch
     except OSError:
         return None
-
-
-class _as_engine_errors:  # noqa: N801  # it is used as a function
-    """Turns errors of Dask itself into an `EngineError`; errors of tasks never come here."""
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, where: object) -> None:
-        if isinstance(error, Exception) and not isinstance(error, EngineError):
-            msg = (
-                f"Dask must be able to run here, but it raised {described(error).rstrip('.')}. "
-                "Correct engine_options, or pass engine='processpool', 'threadpool' or 'serial'."
-            )
-            raise EngineError(msg) from error
