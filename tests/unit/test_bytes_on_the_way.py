@@ -522,6 +522,27 @@ def test_what_all_calls_share_stays(monkeypatch: pytest.MonkeyPatch) -> None:
         objects.close()
 
 
+def test_what_all_calls_share_stays_where_it_was_sent_before(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(shared, "_MOST_IDLE", 0)
+    monkeypatch.setattr(shared, "free_memory", lambda: 0.0)
+    objects, common = SharedObjects(), array(7)
+    try:
+        for _ in range(2):  # from the second time on it lies where workers find it
+            objects.release(objects.dumps([common])[2])
+        calls = Calls(numbered, (None, common), varying={0: (range(9), range(9))})
+        objects.release(objects.dumps(calls[:2])[2])
+        for number in range(5):
+            data = array(number)
+            for _ in range(2):
+                objects.release(objects.dumps([data])[2])
+        remote.forget(objects.name)
+        assert [task() for task in pickle.loads(objects.dumps(calls[2:4])[0])] == [7.0, 7.0]
+    finally:
+        objects.close()
+
+
 def test_what_was_too_large_was_not_sent() -> None:
     objects, data = SharedObjects(), [array(number) for number in range(20)]
     try:

@@ -8,6 +8,8 @@ import os
 import signal
 import threading
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -195,3 +197,30 @@ def test_dill_pickles_what_cloudpickle_refuses() -> None:
     options = {"use_dill": True}
     assert run([Task(locked, 1), Task(locked, 2)], engine_options=options) == [1, 2]
     assert "mpire" in engines.available()
+
+
+def test_workers_of_another_thread_are_not_taken_for_own_ones(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Two runs may begin at once: one waits for the other to have started its workers."""
+    engines.shutdown()
+    others: list[Any] = []
+    real = mpire.starting
+
+    @contextmanager
+    def after_others(*args: Any, **options: Any) -> Iterator[None]:
+        other = multiprocessing.Process(target=signal.pause, name="Worker-0")
+        other.start()
+        others.append(other)
+        with real(*args, **options):
+            yield
+
+    monkeypatch.setattr(mpire, "starting", after_others)
+    try:
+        assert run([Task(abs, -number) for number in range(4)]) == [0, 1, 2, 3]
+        engines.shutdown()
+        assert [other.is_alive() for other in others] == [True]
+    finally:
+        for other in others:
+            other.kill()
+            other.join()

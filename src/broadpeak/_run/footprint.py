@@ -33,7 +33,7 @@ PLAIN: Final = frozenset(
 
 _FREELY = 256 * 2**20  # bytes that may be on the way whatever memory there is
 _COPIES = 4  # of what is on the way: its object and its bytes, here and in a worker
-_FEW = 4  # results of quick calls that are looked at, of up to 128
+_FEW = 4  # results of quick calls that are looked at, of up to 512
 _SAMPLE = 16  # elements of a long container that stand for all
 _MOST_LOOKED_AT = 1000  # objects inside of one
 

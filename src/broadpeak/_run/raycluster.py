@@ -34,9 +34,7 @@ from broadpeak.errors import EngineError, broken_rule, described
 _LOOK_SECONDS = 3.0  # for a port to answer
 _JOIN_SECONDS = 9.0  # for Ray to join; by itself it tries for minutes
 _ROLL_CALL_SECONDS = 20.0  # for a worker to start on each machine
-_MOST_SHARING = (
-    2  # workers a CPU in a cluster that was started for fewer; to start one takes seconds
-)
+_MOST_SHARING = 2  # workers a CPU of a cluster for fewer: to start another takes seconds
 _LONGEST_FOLDER = 30  # characters: with what Ray adds, names of sockets must stay below 107
 _MOST_REASONS = 5
 _LOG_BYTES = "10000000"
@@ -227,6 +225,13 @@ def shutdown() -> None:
     with _lock:
         if _ours is not None and _ours.pid == os.getpid() and "ray" in sys.modules:
             _close(sys.modules["ray"])
+
+
+def shutdown_idle() -> None:
+    """Do the same unless a run is using it."""
+    with _lock:
+        if _ours is not None and not _ours.n_users:
+            shutdown()
 
 
 atexit.register(shutdown)

@@ -261,6 +261,8 @@ class SharedObjects:
         elif not placed.holds(array):
             self._arrays[key] = _SentArray(known.owner, changes=True)
             return None
+        elif self._always:
+            placed.owner, placed.may_go = None, False  # all batches need it from now on
         self._n_sent += 1
         placed.last_sent = self._n_sent
         return self._refer(placed)

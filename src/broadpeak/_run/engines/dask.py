@@ -137,8 +137,10 @@ class DaskEngine(FutureEngine):
                 n_workers = max(1, core_count() // nesting.get().n_beside)
             elif n_workers is None:
                 joined = self._join()
-                n_workers = joined.count()
-                self._leave(joined)
+                try:
+                    n_workers = joined.count()
+                finally:
+                    self._leave(joined)
         self._n_asked = n_workers
         super().__init__(n_workers)
 
@@ -285,7 +287,7 @@ class DaskEngine(FutureEngine):
     def _failure(self, number: int, future: Any) -> Answer:
         """Return the answer for a batch that has no result."""
         if future.status != "error":  # cancelled, but not by us
-            if self._client.status == "running" and not _lost_scheduler(future):
+            if self._client.status == "running":
                 return MISSING  # what it refers to was on a worker that is gone
             address = self._way if isinstance(self._way, str) else "of this run"
             return EngineError(
@@ -330,7 +332,7 @@ class DaskEngine(FutureEngine):
             event.clear()
         del self._doubted[id(batch)]
         first = str(error).partition(". ")[0]
-        return died(f"The workers of Dask must live, but: {first}.")
+        return died(died_text(f"ended: {first}"))
 
     def _key_of(self, number: int) -> str:
         return f"broadpeak-{self._run_name}-{number}"
@@ -573,10 +575,6 @@ def _folder() -> str | None:
         return os.getcwd()  # noqa: PTH109  # for every batch
     except OSError:
         return None
-
-
-def _lost_scheduler(future: Any) -> bool:
-    return getattr(future.exception(timeout=_POLL_SECONDS), "reason", "").startswith("scheduler")
 
 
 class _as_engine_errors:  # noqa: N801  # it is used as a function
