@@ -253,6 +253,7 @@ class Watcher:
         self._pipe, there = context.Pipe()
         self._process = context.Process(target=watch, args=(os.getpid(), there), daemon=True)
         self._process.start()
+        there.close()  # so that its end is noticed
         self.peak()
         return self
 

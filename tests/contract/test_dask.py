@@ -446,3 +446,17 @@ def test_workers_of_this_machine_follow_the_program(
         found = execute([Task(Path.read_text, Path("file.txt"))], engine="dask", n_workers=1)
         assert found == [name]
     assert execute([Task(os.getenv, "OMP_NUM_THREADS")], engine="dask", n_workers=1) == ["1"]
+
+
+def test_what_waits_behind_a_batch_that_ends_its_worker_is_not_blamed() -> None:
+    def die_at(number: int) -> int:
+        if number == 7:
+            time.sleep(0.2)  # the next one has come, and waits
+            os._exit(7)
+        return number
+
+    tasks = [Task(die_at, number) for number in range(12)]
+    results = execute(tasks, engine="dask", n_workers=1, timeout=60, on_error="record")
+    assert [r for r in results if isinstance(r, int)] == [n for n in range(12) if n != 7]
+    assert results[7].status == "died"
+    assert "ended with exit code 7" in str(results[7].error)

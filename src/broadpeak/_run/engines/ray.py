@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import BrokenExecutor
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -130,7 +131,7 @@ class RayEngine(FutureEngine):
         timeout = item.batch.timeout if self.ends_late else None
         function = self._work if timeout is None else self._timed_work
         tokens, data = tuple(item.objects), item.objects.values()
-        payload = _portable(item.payload)
+        payload = self._packed(item.payload)
         with _as_engine_errors():
             reference = function.remote(payload, nesting.get(), self._path, tokens, *data)
         number = next(self._numbers)
@@ -138,6 +139,18 @@ class RayEngine(FutureEngine):
         if timeout is not None:
             self._began[reference], self._limits[reference] = None, timeout
         return number
+
+    def _packed(self, data: bytes) -> bytes | str | AnyArray:
+        """Return a payload as it travels: in a file if it is large and workers see it.
+
+        Ray frees what its store held for an argument a second later, by when there are many more.
+        """
+        if self.files and self.shared is not None and len(data) >= _LARGE:
+            with suppress(OSError):  # no room
+                path = self.shared.new_path(len(data))
+                path.write_bytes(data)
+                return str(path)
+        return _portable(data)
 
     def wait(self) -> list[tuple[Ticket, Answer]]:
         """Wait for one of the tasks; end those whose time is up."""
@@ -285,12 +298,21 @@ def _timed_work(
             if tokens:
                 let_go_of_views(tokens[0][0])
             objects = {token: memoryview(one) for token, one in zip(tokens, data, strict=True)}
-            batch = rebuilt_batch([memoryview(payload)], objects)
+            batch = rebuilt_batch([_unpacked(payload)], objects)
             yield b""
             yield _portable(answer_of(batch) if isinstance(batch, list) else batch)
     finally:
         if before is not None:
             signal.signal(signal.SIGINT, before)
+
+
+def _unpacked(payload: Any) -> memoryview:
+    """Return the bytes of a payload, and remove its file if it has one."""
+    if isinstance(payload, str):
+        path = Path(payload)
+        payload = path.read_bytes()
+        path.unlink()
+    return memoryview(payload)
 
 
 def _portable(data: Any) -> bytes | AnyArray:
