@@ -444,6 +444,29 @@ def test_a_million_tasks_are_never_a_million_batches_on_the_way() -> None:
     assert most < 250_000
 
 
+class Broken(np.ndarray[Any, Any]):
+    """An array that does not say how large it is."""
+
+    @property
+    def nbytes(self) -> int:
+        raise RuntimeError
+
+
+def broken(number: int) -> Broken:
+    return np.full(3, number).view(Broken)
+
+
+@pytest.mark.parametrize("engine", ["serial", "threadpool"])
+def test_a_result_that_cannot_be_weighed_is_a_result(engine: str) -> None:
+    tasks = [Task(broken, number) for number in range(20)]
+    calls = Calls(broken, (None,), varying={0: (range(20), range(20))})
+    carrying = [Task(np.sum, broken(number)) for number in range(20)]
+    for work in (tasks, calls, iter(tasks)):
+        found = execute(work, engine=engine, n_workers=2)
+        assert [int(one[0]) for one in found] == list(range(20))
+    assert execute(iter(carrying), engine=engine, n_workers=2) == [3 * n for n in range(20)]
+
+
 # --- what is shared -------------------------------------------------------------------------------
 
 

@@ -3,6 +3,11 @@
 
 from __future__ import annotations
 
+import errno
+import logging
+import os
+import tempfile
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,6 +17,7 @@ import pytest
 from broadpeak import engines
 from broadpeak._run import raycluster
 from broadpeak._run.batches import BatchResult
+from broadpeak._run.dasklocal import LocalDask
 from broadpeak._run.engines import ray as ray_engine
 from broadpeak._run.engines.dask import DaskEngine
 from broadpeak._run.engines.ray import RayEngine
@@ -78,3 +84,18 @@ def test_a_batch_of_dask_whose_future_has_no_result_comes_again(status: str) -> 
     engine = object.__new__(DaskEngine)
     engine._client, engine._way = SimpleNamespace(status="running"), None
     assert engine._failure(0, SimpleNamespace(status=status, exception=exception)) == MISSING
+
+
+def test_a_scheduler_that_cannot_start_leaves_nothing_behind(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def refuse(**_: object) -> None:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(distributed, "LocalCluster", refuse)
+    filters = logging.getLogger("distributed.scheduler").filters[:]
+    with pytest.raises(OSError, match="Too many open files"):
+        LocalDask({})
+    assert logging.getLogger("distributed.scheduler").filters == filters
+    assert list(tmp_path.iterdir()) == []

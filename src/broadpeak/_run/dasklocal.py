@@ -65,12 +65,22 @@ class LocalDask:
         self._workers: list[FreshProcess] = []
         self._ready: set[int] = set()
         self._failed_starts = 0
+        self.client: Any = None
+        self._cluster: Any = None
         self._quiet = Quiet(_LOGGERS)
         with streams_taken():
             self.marks = Path(tempfile.mkdtemp(prefix=f"broadpeak-{os.getpid()}-"))
             # Somebody must remove it should this process be killed.
             with suppress(Exception):
                 resource_tracker.register(str(self.marks), "folder")
+        try:
+            self._start_scheduler()
+        except BaseException:
+            self.shutdown()
+            raise
+
+    def _start_scheduler(self) -> None:
+        with streams_taken():
             self._cluster = distributed.LocalCluster(
                 name=f"broadpeak-{self.marks.name}",
                 n_workers=0,
@@ -171,12 +181,11 @@ class LocalDask:
                 process.kill()
                 process.join(_PATIENCE_SECONDS)
             self._remove(process)
-        with suppress(Exception), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            self.client.close(timeout=_CLOSE_SECONDS)
-        with suppress(Exception), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            self._cluster.close(timeout=_CLOSE_SECONDS)
+        for one in (self.client, self._cluster):
+            if one is not None:
+                with suppress(Exception), warnings.catch_warnings():
+                    warnings.simplefilter("ignore")
+                    one.close(timeout=_CLOSE_SECONDS)
         self._quiet.end()
         shutil.rmtree(self.marks, ignore_errors=True)
         with suppress(Exception):
