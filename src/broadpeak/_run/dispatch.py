@@ -434,7 +434,7 @@ class FutureEngine:
             try:
                 made = shared.dumps(batch, in_full=queue is None, mark=self.mark, most=most)
             except TooLargeError:
-                assert queue is not None and sizes is not None  # noqa: S101, PT018
+                assert queue is not None and sizes is not None  # noqa: S101, PT018  # `most` says so
                 n, first = shared.fitting(batch.tasks)
                 if n < len(batch):
                     batch = queue.cut(batch, n)

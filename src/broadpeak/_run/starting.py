@@ -34,7 +34,7 @@ _starting = threading.Lock()
 
 def _renew_lock() -> None:
     """Make a new lock in a forked worker, in which the old one is held for ever."""
-    global _starting  # noqa: PLW0603
+    global _starting  # noqa: PLW0603  # one a process
     _starting = threading.Lock()
 
 

@@ -308,7 +308,7 @@ class _Workers:
         limits: dict[str, str],
         parent: worker.Parent,
     ) -> None:
-        global _forking  # noqa: PLW0603
+        global _forking  # noqa: PLW0603  # for the forks below
         mpire = optional.load("mpire", extra="mpire", purpose="engine='mpire'")
         library = optional.load(parent.library, extra="pathos", purpose="engine='mpire'")
         self._board = library.get_context(start_method).RawArray("q", n_workers)
@@ -399,7 +399,7 @@ class _Workers:
                 with suppress(ValueError, OSError):
                     process.kill()
         with suppress(AttributeError):
-            self._pool._worker_comms.drain_queues = lambda: None  # noqa: SLF001
+            self._pool._worker_comms.drain_queues = lambda: None  # noqa: SLF001  # see above
         # In a thread: a worker that was killed may have taken a lock along that mpire waits for.
         work = self._stop if is_idle else self._terminate
         thread = threading.Thread(target=work, name="broadpeak-mpire", daemon=True)
