@@ -55,7 +55,7 @@ def with_marks(page: Path) -> object:
 
 # Examples are honest: some of them warn, as they would at the user's.
 @pytest.mark.filterwarnings("ignore::UserWarning")
-@pytest.mark.parametrize("page", map(with_marks, PAGES), ids=map(name_of, PAGES))
+@pytest.mark.parametrize("page", [with_marks(page) for page in PAGES], ids=name_of)
 def test_examples_run(
     page: Path,
     tmp_path: Path,
