@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
+import errno
 import multiprocessing
 import os
 import signal
 import threading
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -111,7 +114,7 @@ def test_a_system_that_allows_no_process_is_reported(monkeypatch: pytest.MonkeyP
         raise BlockingIOError(11, "Resource temporarily unavailable")
 
     monkeypatch.setattr(multiprocessing.get_context("fork").Process, "start", refuse)
-    with pytest.raises(EngineError, match=r"must start.*temporarily unavailable.*threadpool"):
+    with pytest.raises(EngineError, match=r"mpire .* must.*temporarily unavailable.*threadpool"):
         run([Task(abs, 1)], engine_options={"reuse": False, "start_method": "fork"})
 
 
@@ -195,3 +198,45 @@ def test_dill_pickles_what_cloudpickle_refuses() -> None:
     options = {"use_dill": True}
     assert run([Task(locked, 1), Task(locked, 2)], engine_options=options) == [1, 2]
     assert "mpire" in engines.available()
+
+
+def test_a_message_for_which_there_is_no_room_is_removed_and_goes_through_the_queue(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data, path = bytes(100_000), tmp_path / "message"
+
+    def write_bytes(path: Path, data: bytes) -> int:
+        with path.open("wb") as file:
+            file.write(data[:1000])
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "write_bytes", write_bytes)
+    assert mpire._wrapped(memoryview(data), path) == data
+    assert not path.exists()
+
+
+def test_workers_of_another_thread_are_not_taken_for_own_ones(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Two runs may begin at once: one waits for the other to have started its workers."""
+    engines.shutdown()
+    others: list[Any] = []
+    real = mpire.starting
+
+    @contextmanager
+    def after_others(*args: Any, **options: Any) -> Iterator[None]:
+        other = multiprocessing.Process(target=signal.pause, name="Worker-0")
+        other.start()
+        others.append(other)
+        with real(*args, **options):
+            yield
+
+    monkeypatch.setattr(mpire, "starting", after_others)
+    try:
+        assert run([Task(abs, -number) for number in range(4)]) == [0, 1, 2, 3]
+        engines.shutdown()
+        assert [other.is_alive() for other in others] == [True]
+    finally:
+        for other in others:
+            other.kill()
+            other.join()

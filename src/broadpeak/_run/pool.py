@@ -27,6 +27,7 @@ from broadpeak._core.threads import nesting
 from broadpeak._run import worker as far
 from broadpeak._run.batches import died_text, late, lost
 from broadpeak._run.dispatch import NOT_BEGUN, Answer, Ticket, WorkItem
+from broadpeak._run.starting import never_began
 from broadpeak.errors import EngineError
 
 _PATIENCE_SECONDS = 1.0
@@ -193,12 +194,7 @@ class WorkerPool:
     def _start_worker(self) -> _Worker | None:
         """Return a new worker; None if the system allows no more."""
         if self._failed_starts >= _FAILED_STARTS:
-            msg = (
-                "Worker processes must start, but they ended before they began with a task, "
-                f"{self._failed_starts} times in a row. What they printed says why; "
-                "engine='threadpool' or 'serial' runs without processes."
-            )
-            raise EngineError(msg)
+            raise never_began(self._failed_starts)
         try:
             worker = _Worker(*self._start())
         except EngineError:

@@ -32,7 +32,7 @@ from broadpeak._run.dasklocal import LocalDask, Quiet, held_by, seconds_of
 from broadpeak._run.daskworker import ArrayFile, Places, Setting, died, host_of, run_on_dask
 from broadpeak._run.dispatch import NOT_BEGUN, Answer, FutureEngine, Ticket, WorkItem
 from broadpeak._run.remote import MISSING, rebuilt_array
-from broadpeak._run.starting import thread_limits
+from broadpeak._run.starting import ErrorsOf, thread_limits
 from broadpeak.errors import EngineError, ParamError, broken_rule, described, warn
 
 _POLL_SECONDS = 0.5
@@ -44,6 +44,7 @@ _WARNS_OF_SIZE = "distributed.admin.large-graph-warning-threshold"
 _PIECE = 8_000_000  # bytes of an array that are on the way at a time
 _NO_WORKERS_SECONDS = 10.0
 _CLIENT_LOGGERS = ("client", "utils", "core", "batched")
+_LIBRARY = ErrorsOf("Dask")
 
 
 class DaskEngine(FutureEngine):
@@ -137,8 +138,10 @@ class DaskEngine(FutureEngine):
                 n_workers = max(1, core_count() // nesting.get().n_beside)
             elif n_workers is None:
                 joined = self._join()
-                n_workers = joined.count()
-                self._leave(joined)
+                try:
+                    n_workers = joined.count()
+                finally:
+                    self._leave(joined)
         self._n_asked = n_workers
         super().__init__(n_workers)
 
@@ -186,7 +189,7 @@ class DaskEngine(FutureEngine):
             return
         if self._way is None:
             self._key = key = ("dask", tuple(self._limits.items()))
-            with _as_engine_errors():
+            with _LIBRARY:
                 make = partial(LocalDask, self._limits)
                 self._local = pools.check_out(key, make) if self._reuse else make()
                 try:
@@ -232,7 +235,7 @@ class DaskEngine(FutureEngine):
             setting = replace(setting, event=self._key_of(number))
         is_large = len(item.payload) > _LARGE
         quiet = dask.config.set({_WARNS_OF_SIZE: "1 PB"}) if is_large else nullcontext()
-        with quiet, _as_engine_errors():
+        with quiet, _LIBRARY:
             future = self._client.submit(
                 run_on_dask,
                 item.payload,
@@ -269,7 +272,7 @@ class DaskEngine(FutureEngine):
         finished = {n: future for n, future in futures.items() if future.status == "finished"}
         values: Mapping[int, Any] = {}
         if finished:
-            with _as_engine_errors():
+            with _LIBRARY:
                 values = self._client.gather(finished, errors="skip")
         for number, future in futures.items():
             answer: Answer | None = values.get(number)
@@ -285,7 +288,7 @@ class DaskEngine(FutureEngine):
     def _failure(self, number: int, future: Any) -> Answer:
         """Return the answer for a batch that has no result."""
         if future.status != "error":  # cancelled, but not by us
-            if self._client.status == "running" and not _lost_scheduler(future):
+            if self._client.status == "running":
                 return MISSING  # what it refers to was on a worker that is gone
             address = self._way if isinstance(self._way, str) else "of this run"
             return EngineError(
@@ -324,13 +327,13 @@ class DaskEngine(FutureEngine):
             self._doubted[id(batch)] = batch  # held, so that its id is not reused
             return NOT_BEGUN
         event = distributed.Event(self._key_of(number), client=self._client)
-        with _as_engine_errors():
+        with _LIBRARY:
             if not event.is_set():
                 return NOT_BEGUN
             event.clear()
         del self._doubted[id(batch)]
         first = str(error).partition(". ")[0]
-        return died(f"The workers of Dask must live, but: {first}.")
+        return died(died_text(f"ended: {first}"))
 
     def _key_of(self, number: int) -> str:
         return f"broadpeak-{self._run_name}-{number}"
@@ -387,7 +390,7 @@ class DaskEngine(FutureEngine):
     def put(self, data: bytes) -> object:
         """Place what batches share with the workers: large arrays once for each machine."""
         # No worker is there as yet, or no more: then it travels with a batch.
-        with _as_engine_errors(), suppress(TimeoutError, CancelledError, distributed.KilledWorker):
+        with _LIBRARY, suppress(TimeoutError, CancelledError, distributed.KilledWorker):
             if len(data) > _LARGE and (files := self._put_files(data)) is not None:
                 return files
             return self._client.scatter(data, broadcast=True, hash=False)
@@ -466,7 +469,7 @@ class _Joined:
 
     def count(self) -> int:
         """Return how many threads the workers have, at least 1; they may be about to come."""
-        with _as_engine_errors():
+        with _LIBRARY:
             threads = self.client.nthreads()
         n = sum(threads.values())
         if n:
@@ -483,7 +486,7 @@ class _Joined:
 
     def check_workers(self) -> None:
         """Refuse a cluster whose workers could not read what they are sent."""
-        with _as_engine_errors():
+        with _LIBRARY:
             if self._fit.issuperset(workers := self.client.nthreads()):
                 return
             found = self.client.get_versions(packages=["broadpeak"])
@@ -573,22 +576,3 @@ def _folder() -> str | None:
         return os.getcwd()  # noqa: PTH109  # for every batch
     except OSError:
         return None
-
-
-def _lost_scheduler(future: Any) -> bool:
-    return getattr(future.exception(timeout=_POLL_SECONDS), "reason", "").startswith("scheduler")
-
-
-class _as_engine_errors:  # noqa: N801  # it is used as a function
-    """Turns errors of Dask itself into an `EngineError`; errors of tasks never come here."""
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, where: object) -> None:
-        if isinstance(error, Exception) and not isinstance(error, EngineError):
-            msg = (
-                f"Dask must be able to run here, but it raised {described(error).rstrip('.')}. "
-                "Correct engine_options, or pass engine='processpool', 'threadpool' or 'serial'."
-            )
-            raise EngineError(msg) from error

@@ -27,7 +27,7 @@ from broadpeak._run.dispatch import NOT_BEGUN, Answer, FutureEngine, Ticket, Wor
 from broadpeak._run.engines.pathos import dumps_by_dill
 from broadpeak._run.librarythreads import limit_threads
 from broadpeak._run.remote import Buffer, serve
-from broadpeak._run.starting import starting, thread_limits
+from broadpeak._run.starting import cannot_run, never_began, starting, thread_limits
 from broadpeak.errors import EngineError, ParamError, broken_rule, described
 
 _POLL_SECONDS = 0.5  # some systems notice Ctrl-C only between waits
@@ -43,11 +43,6 @@ _GRACE_SECONDS = 60.0
 _LARGE = 16 * 1024
 _FAILED_STARTS = 3
 _STARTED = -1  # on the board: the worker is there
-
-_NEVER_BEGAN = (
-    "Worker processes must start, but they ended before they began with a task. What they printed "
-    "says why; engine='threadpool' or 'serial' runs without processes."
-)
 
 _numbers = itertools.count(1)
 _forking: _Shared | None = None  # what the workers get that are being forked
@@ -193,18 +188,14 @@ class MpireEngine(FutureEngine):
         self._flight.clear()
         self._end_pool()
         if self._failed_starts >= _FAILED_STARTS:
-            raise EngineError(_NEVER_BEGAN)
+            raise never_began(self._failed_starts)
         return ended
 
     def _after_error(self, number: int, error: BaseException) -> list[tuple[Ticket, Answer]]:
         """Give up a batch that its worker cannot end, and this pool with it."""
         batch = self._flight.pop(number)
         if not isinstance(error, TimeoutError) or batch.timeout is None:
-            msg = (
-                f"mpire must be able to run here, but it raised {described(error).rstrip('.')}. "
-                "Correct engine_options, or pass engine='processpool', 'threadpool' or 'serial'."
-            )
-            raise EngineError(msg) from error
+            raise cannot_run("mpire", error) from error
         seconds = batch.timeout + _GRACE_SECONDS
         return self._after_death([(number, lost("timeout", late(batch.timeout), seconds))])
 
@@ -253,12 +244,7 @@ class MpireEngine(FutureEngine):
             if isinstance(error, (TypeError, ValueError)) and self._cpu_ids is not None:
                 rule = f"suit mpire.WorkerPool (it raised {described(error)})"
                 raise ParamError(broken_rule("cpu_ids", rule, self._cpu_ids)) from error
-            msg = (
-                f"Worker processes of mpire must start, but engine='mpire' with start_method="
-                f"{self.start_method!r} met {described(error).rstrip('.')}. Correct "
-                "engine_options, or pass engine='processpool', 'threadpool' or 'serial'."
-            )
-            raise EngineError(msg) from error
+            raise cannot_run(f"mpire with start_method={self.start_method!r}", error) from error
 
 
 class _Shared:
@@ -338,27 +324,23 @@ class _Workers:
             keep_alive=True,
             use_dill=parent.library == "multiprocess",
         )
-        before = _children()
         begun: SimpleQueue[object] = SimpleQueue()
         try:
-            try:
-                with starting(limits, by_library=True):
-                    _forking = shared if start_method == "fork" else None
-                    try:
-                        # The first call starts all workers. As none answers before all have begun,
-                        # each gets one of these calls. From then on mpire gives a batch to whom has
-                        # answered, that is to the workers that are free.
-                        for _ in range(n_workers):
-                            self._pool.apply_async(
-                                _begin, callback=begun.put, error_callback=begun.put
-                            )
-                    finally:
-                        _forking = None
-            finally:
-                found = [child for child in _children() if child not in before]
-                names = [f"Worker-{number}" for number in range(n_workers)]
-                found = [child for child in found if child.name in names]
-                self._processes = sorted(found, key=lambda child: names.index(child.name))
+            with starting(limits, by_library=True):
+                before = _children()  # other threads of this program start no workers meanwhile
+                _forking = shared if start_method == "fork" else None
+                try:
+                    # The first call starts all workers. As none answers before all have begun,
+                    # each gets one of these calls. From then on mpire gives a batch to whom has
+                    # answered, that is to the workers that are free.
+                    for _ in range(n_workers):
+                        self._pool.apply_async(_begin, callback=begun.put, error_callback=begun.put)
+                finally:
+                    _forking = None
+                    found = [child for child in _children() if child not in before]
+                    names = [f"Worker-{number}" for number in range(n_workers)]
+                    found = [child for child in found if child.name in names]
+                    self._processes = sorted(found, key=lambda child: names.index(child.name))
             self._wait_until_begun(begun, n_workers)
         except BaseException:
             self.shutdown()
@@ -374,7 +356,7 @@ class _Workers:
                 n_left -= 1
                 continue
             if self.dead() or time.monotonic() > until:
-                raise EngineError(_NEVER_BEGAN)
+                raise never_began()
         self._board[:] = [0] * n_workers
 
     def submit(
@@ -454,8 +436,11 @@ def _children() -> list[Any]:
 def _wrapped(data: Buffer, path: Path | None) -> Parcel:
     """Return `data` as it travels: in a file at `path` if it is large and there is room."""
     if len(data) > _LARGE and path is not None:
-        with suppress(OSError):
+        try:
             path.write_bytes(data)
+        except OSError:
+            path.unlink(missing_ok=True)  # what is there of it takes room
+        else:
             return str(path)
     return bytes(data)
 

@@ -20,7 +20,7 @@ import numpy as np
 from broadpeak._core import check
 from broadpeak._core.threads import Nesting, core_count, nesting
 from broadpeak._run import raycluster
-from broadpeak._run.batches import late, lost
+from broadpeak._run.batches import died_text, late, lost
 from broadpeak._run.dispatch import Answer, FutureEngine, Ticket, WorkItem
 from broadpeak._run.remote import (
     Token,
@@ -175,18 +175,19 @@ class RayEngine(FutureEngine):
                 for reference in ready
                 if (answer := self._answer(reference)) is not None
             ]
-            if not ready:
-                answers = list(self._late())
-            ended = {ticket for ticket, _ in answers}
-            for reference in [one for one, ticket in self._flight.items() if ticket in ended]:
-                self._forget(reference)
-            if answers:
-                return answers
+            self._forget(answers)
+            overdue = list(self._late())  # also while others end all the time
+            self._forget(overdue)
+            if answers or overdue:
+                return answers + overdue
 
-    def _forget(self, reference: Any) -> None:
-        del self._flight[reference]
-        self._began.pop(reference, None)
-        self._limits.pop(reference, None)
+    def _forget(self, answers: list[tuple[Ticket, Answer]]) -> None:
+        """Forget the tasks that have ended."""
+        ended = {ticket for ticket, _ in answers}
+        for reference in [one for one, ticket in self._flight.items() if ticket in ended]:
+            del self._flight[reference]
+            self._began.pop(reference, None)
+            self._limits.pop(reference, None)
 
     def _late(self) -> Iterator[tuple[Ticket, Answer]]:
         """End the tasks whose time is up."""
@@ -234,15 +235,15 @@ class RayEngine(FutureEngine):
         """Return the answer for a task of which Ray has an error in place of a result."""
         errors = self._ray.exceptions
         if isinstance(error, errors.OutOfMemoryError):
-            return lost("died", _died("its machine ran out of memory", error))
+            return lost("died", _died("ended, for its machine ran out of memory", error))
         if isinstance(error, (errors.WorkerCrashedError, errors.TaskCancelledError)):
-            return lost("died", _died("its process ended", error))
+            return lost("died", _died("ended", error))
         if isinstance(
             error, (errors.NodeDiedError, errors.LocalRayletDiedError, errors.ObjectLostError)
         ):
             if self._is_own_node_gone():  # and with it all that this process needs of Ray
                 return self._cut_off("this machine is no part of it any more")
-            return lost("died", _died("its machine was lost", error))
+            return lost("died", _died("ended, for its machine was lost", error))
         if isinstance(error, errors.RayTaskError):
             return EngineError(
                 "A worker of Ray must be able to run broadpeak, but met "
@@ -323,9 +324,9 @@ def _received(answer: Any) -> bytes | memoryview:
     return answer if isinstance(answer, bytes) else memoryview(answer)
 
 
-def _died(what: str, error: BaseException) -> EngineError:
+def _died(how: str, error: BaseException) -> EngineError:
     first = str(error).strip().partition("\n")[0]
-    return EngineError(f"The worker must live, but {what}. Ray says: {first}")
+    return EngineError(f"{died_text(how)} Ray says: {first}")
 
 
 def _gone(got: str) -> EngineError:
