@@ -338,27 +338,24 @@ class _Workers:
             keep_alive=True,
             use_dill=parent.library == "multiprocess",
         )
-        before = _children()
         begun: SimpleQueue[object] = SimpleQueue()
         try:
-            try:
-                with starting(limits, by_library=True):
-                    _forking = shared if start_method == "fork" else None
-                    try:
-                        # The first call starts all workers. As none answers before all have begun,
-                        # each gets one of these calls. From then on mpire gives a batch to whom has
-                        # answered, that is to the workers that are free.
-                        for _ in range(n_workers):
-                            self._pool.apply_async(
-                                _begin, callback=begun.put, error_callback=begun.put
-                            )
-                    finally:
-                        _forking = None
-            finally:
-                found = [child for child in _children() if child not in before]
-                names = [f"Worker-{number}" for number in range(n_workers)]
-                found = [child for child in found if child.name in names]
-                self._processes = sorted(found, key=lambda child: names.index(child.name))
+            with starting(limits, by_library=True):
+                # One pool at a time: those of other threads name their workers the same.
+                before = _children()
+                _forking = shared if start_method == "fork" else None
+                try:
+                    # The first call starts all workers. As none answers before all have begun,
+                    # each gets one of these calls. From then on mpire gives a batch to whom has
+                    # answered, that is to the workers that are free.
+                    for _ in range(n_workers):
+                        self._pool.apply_async(_begin, callback=begun.put, error_callback=begun.put)
+                finally:
+                    _forking = None
+                    found = [child for child in _children() if child not in before]
+                    names = [f"Worker-{number}" for number in range(n_workers)]
+                    found = [child for child in found if child.name in names]
+                    self._processes = sorted(found, key=lambda child: names.index(child.name))
             self._wait_until_begun(begun, n_workers)
         except BaseException:
             self.shutdown()
