@@ -405,23 +405,17 @@ def titled(name: str) -> str:
 
 
 SUMMARY = [
-    "`engine=`", "First run", "Next run", "Calls a second, in batches", "… from `Calls`",
-    "… from a list of `Task`", "… from a generator", "… each alone", "CPU of a call in batches",
-    "200 MB for all tasks", "Memory over them",
+    "`engine=`", "First run", "Next run", "Calls/s", "Batches/s", "200 MB shared", "Memory over them",
 ]  # fmt: skip
 BESIDE = ["`engine=`", "Job", "Wall", "CPU", "Peer", "Its wall", "Its CPU", "Times as fast"]
 
 
 def summary(name: str, found: Result) -> list[str]:
     """Return the cells of the row of an engine."""
-    a_second = [
-        f"{found[way]['n'] / found[way]['wall']:,.0f}"
-        for way in ("batches", "Calls", "list", "generator", "single")
-    ]
+    a_second = [f"{found[way]['n'] / found[way]['wall']:,.0f}" for way in ("batches", "single")]
     return [
         titled(name), in_words(found["start"]["wall"]), each(found["run"], "wall"), *a_second,
-        each(found["batches"], "cpu"), in_words(found["shared"]["wall"]),
-        f"{found['shared']['mb']:,.0f} MB",
+        in_words(found["shared"]["wall"]), f"{found['shared']['mb']:,.0f} MB",
     ]  # fmt: skip
 
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -161,6 +162,29 @@ def test_an_address_where_nothing_answers_is_an_error(
         execute([Task(abs, -1)], engine="dask", engine_options={"address": "tcp://127.0.0.1:9"})
     with pytest.raises(EngineError, match="must be that of a Dask scheduler"):
         execute([Task(abs, -1)], engine="dask", engine_options={"address": "no address"})
+
+
+@pytest.mark.parametrize("greeting", [b"", b"SSH-2.0-OpenSSH_9.6\r\n", b"\0" * 90])
+def test_an_address_where_something_else_listens_is_an_error(
+    greeting: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine_module, "_CONNECT_SECONDS", 1.0)
+    n_before = threading.active_count()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def greet() -> None:
+            with suppress(OSError), server.accept()[0] as held:
+                held.sendall(greeting)
+                while held.recv(1024):
+                    pass
+
+        thread = threading.Thread(target=greet, daemon=True)
+        thread.start()
+        address = f"tcp://127.0.0.1:{server.getsockname()[1]}"
+        with pytest.raises(EngineError, match="does not answer as Dask does"):
+            execute([Task(abs, -1)], engine="dask", engine_options={"address": address})
+        thread.join(SECONDS)
+    assert threading.active_count() <= n_before
 
 
 @pytest.mark.parametrize(

@@ -421,7 +421,7 @@ def _unreachable(address: str, got: str) -> EngineError:
         remedy = "It wants a token: set the environment variable RAY_AUTH_MODE=token before."
     elif "ray://" not in address and address.endswith(":10001"):
         remedy = f"10001 is the port of Ray Client: type address='ray://{address}'."
-    elif "grpc" in got:
+    elif "grpc" in got or "ray[client]" in got:
         remedy = 'Addresses that begin with ray:// need: pip install "ray[client]"'
     first = got.strip().partition("\n")[0].rstrip(".")
     return EngineError(

@@ -327,7 +327,8 @@ class _Workers:
         begun: SimpleQueue[object] = SimpleQueue()
         try:
             with starting(limits, by_library=True):
-                before = _children()  # other threads of this program start no workers meanwhile
+                # One pool at a time: those of other threads name their workers the same.
+                before = _children()
                 _forking = shared if start_method == "fork" else None
                 try:
                     # The first call starts all workers. As none answers before all have begun,
