@@ -405,8 +405,14 @@ def titled(name: str) -> str:
 
 
 SUMMARY = [
-    "`engine=`", "First run", "Next run", "Calls/s", "Batches/s", "200 MB shared", "Memory over them",
-]  # fmt: skip
+    "`engine=`",
+    "First run",
+    "Next run",
+    "Calls/s",
+    "Batches/s",
+    "200 MB shared",
+    "Memory over them",
+]
 BESIDE = ["`engine=`", "Job", "Wall", "CPU", "Peer", "Its wall", "Its CPU", "Times as fast"]
 
 
