@@ -54,7 +54,7 @@ def with_marks(page: Path) -> object:
 
 
 # Examples are honest: some of them warn, as they would at the user's.
-@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.filterwarnings("ignore::UserWarning", "ignore:The Dask cluster at:RuntimeWarning")
 @pytest.mark.parametrize("page", [with_marks(page) for page in PAGES], ids=name_of)
 def test_examples_run(
     page: Path,
@@ -138,7 +138,10 @@ class Terminals:
         self._processes: list[subprocess.Popen[bytes]] = []
 
     def start(self, code: str) -> None:
-        """Start each command; wait until those that listen on a port do."""
+        """Start each command; wait until those that listen on a port do, and nothing more is said.
+
+        That is what a reader does before typing on: a port is open long before there is a cluster.
+        """
         for words in commands_of(code):
             with self._log.open("ab") as log:
                 process = subprocess.Popen(
@@ -147,6 +150,13 @@ class Terminals:
             self._processes.append(process)
             for port in PORT.findall(shlex.join(words)):
                 assert self._listens(int(port), process), self._log.read_text(errors="replace")
+        pause, size, n_quiet = threading.Event(), -1, 0
+        for _ in range(int(_PATIENCE_SECONDS / 0.5)):
+            before, size = size, self._log.stat().st_size
+            n_quiet = n_quiet + 1 if size == before and size else 0
+            if n_quiet == 6:
+                return
+            pause.wait(0.5)
 
     def _listens(self, port: int, process: subprocess.Popen[bytes]) -> bool:
         pause = threading.Event()
