@@ -32,7 +32,15 @@ from broadpeak._core.threads import Nesting, core_count, nesting
 from broadpeak._run import pool as pools
 from broadpeak._run.batches import Batch, died_text, late, lost, nested, run_batch
 from broadpeak._run.dasklocal import LocalDask, Quiet, held_by, seconds_of
-from broadpeak._run.daskworker import ArrayFile, Places, Setting, died, host_of, run_on_dask
+from broadpeak._run.daskworker import (
+    STOPPED,
+    ArrayFile,
+    Places,
+    Setting,
+    died,
+    host_of,
+    run_on_dask,
+)
 from broadpeak._run.dispatch import NOT_BEGUN, Answer, FutureEngine, Ticket, WorkItem
 from broadpeak._run.remote import MISSING, rebuilt_array
 from broadpeak._run.starting import ErrorsOf, thread_limits
@@ -283,6 +291,8 @@ class DaskEngine(FutureEngine):
             answer: Answer | None = values.get(number)
             if answer is None:
                 answer = self._failure(number, future)
+            elif answer == STOPPED:
+                answer = NOT_BEGUN
             elif self._local is not None:
                 self._local.worked()
             elif self._doubted.pop(id(self._flight[number][0].batch), None) is not None:
