@@ -102,7 +102,6 @@ class DaskEngine(FutureEngine):
     """
 
     counts_workers: ClassVar[bool] = True
-    ahead = 3  # to the scheduler, a worker and back takes milliseconds, less for several at a time
 
     def __init__(
         self,

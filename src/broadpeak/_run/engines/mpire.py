@@ -80,7 +80,7 @@ class MpireEngine(FutureEngine):
         If an option is not what it must be.
     """
 
-    ahead = 0  # mpire gives a batch to whom it takes for free, not to whom has less to do
+    ahead = False  # mpire gives a batch to whom it takes for free, not to whom has less to do
 
     def __init__(
         self,
