@@ -212,6 +212,55 @@ def test_a_worker_that_closes_stops_no_batch_of_another_one(
     assert len(list(tmp_path.iterdir())) == 4
 
 
+def test_a_result_that_went_with_its_worker_is_made_again(
+    threads: distributed.Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found, workers = engine_module.DaskEngine._answers, threads.cluster.workers
+    n_looks = 0
+
+    def work(number: int) -> int:
+        if (tmp_path / "lost").exists():  # made again: not before the engine has looked
+            while not (tmp_path / "looked").exists():
+                threading.Event().wait(0.001)
+        return number
+
+    def lossy(self: Any, numbers: list[int]) -> Iterator[Any]:
+        nonlocal n_looks
+        n_looks += bool(numbers)
+        if n_looks == 1 and numbers and not (tmp_path / "lost").exists():
+            (tmp_path / "lost").touch()
+            future = self._flight[numbers[0]][1]
+            (holder,) = threads.who_has([future])[future.key]
+            (worker,) = (one for one in workers.values() if one.address == holder)
+            threads.sync(worker.close)
+        yield from found(self, numbers)
+        if (tmp_path / "lost").exists():
+            (tmp_path / "looked").touch()
+
+    monkeypatch.setattr(engine_module.DaskEngine, "_answers", lossy)
+    monkeypatch.setattr(engine_module, "_POLL_SECONDS", 0.01)
+    assert execute([Task(work, number) for number in range(9)], engine="dask") == list(range(9))
+    assert (tmp_path / "lost").exists()
+
+
+def test_a_client_that_is_closed_is_told_as_such(
+    threads: distributed.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = engine_module.DaskEngine._answers
+
+    def closing(self: Any, numbers: list[int]) -> Iterator[Any]:
+        if any(self._flight[number][1].status == "finished" for number in numbers):
+            statuses = [self._flight[number][1]._state.status for number in numbers]
+            threads.close()
+            for number, status in zip(numbers, statuses, strict=True):  # as seen a moment before
+                self._flight[number][1]._state.status = status
+        yield from found(self, numbers)
+
+    monkeypatch.setattr(engine_module.DaskEngine, "_answers", closing)
+    with pytest.raises(EngineError, match="the connection to it was lost"):
+        execute([Task(abs, -1)], engine="dask")
+
+
 def test_threads_that_begin_together_set_up_one_plugin(
     threads: distributed.Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -257,9 +257,12 @@ class DaskEngine(FutureEngine):
                 pure=False,
             )
         self._flight[number] = (WorkItem(item.batch), future)
+        self._note_end(number, future)
+        return number
+
+    def _note_end(self, number: int, future: Any) -> None:
         ended = self._ended
         future.add_done_callback(lambda _: ended.put(number))
-        return number
 
     def wait(self) -> list[tuple[Ticket, Answer]]:
         """Wait until batches have ended."""
@@ -284,10 +287,19 @@ class DaskEngine(FutureEngine):
         finished = {n: future for n, future in futures.items() if future.status == "finished"}
         values: Mapping[int, Any] = {}
         if finished:
-            with _LIBRARY:
-                values = self._client.gather(finished, errors="skip")
+            try:
+                with _LIBRARY:
+                    values = self._client.gather(finished, errors="skip")
+            except EngineError:
+                if self._client.status != "running":  # somebody has closed it
+                    raise self._cut_off() from None
+                raise
         for number, future in futures.items():
             answer: Answer | None = values.get(number)
+            if answer is None and future.status in {"pending", "lost"}:
+                # It had ended, but its result went with a worker: Dask is at it once more.
+                self._note_end(number, future)
+                continue
             if answer is None:
                 answer = self._failure(number, future)
             elif answer == STOPPED:
@@ -304,12 +316,7 @@ class DaskEngine(FutureEngine):
         if future.status != "error":  # cancelled, but not by us
             if self._client.status == "running":
                 return MISSING  # what it refers to was on a worker that is gone
-            address = self._way if isinstance(self._way, str) else "of this run"
-            return EngineError(
-                f"The Dask scheduler {address} must be there until the run ends, but the "
-                "connection to it was lost. Start it again and repeat the call: with store= it "
-                "goes on where it was."
-            )
+            return self._cut_off()
         error = future.exception()
         if not isinstance(error, distributed.KilledWorker):
             return EngineError(
@@ -329,6 +336,13 @@ class DaskEngine(FutureEngine):
         how = "ended" if pid is None else self._local.how_it_ended(pid)
         mark.unlink(missing_ok=True)
         return died(died_text(how))
+
+    def _cut_off(self) -> EngineError:
+        address = self._way if isinstance(self._way, str) else "of this run"
+        return EngineError(
+            f"The Dask scheduler {address} must be there until the run ends, but the connection to "
+            "it was lost. Start it again and repeat the call: with store= it goes on where it was."
+        )
 
     def _lost_on_cluster(self, number: int, error: BaseException) -> Answer:
         """Return the answer for a batch that Dask gave up, since it was where workers were lost.
@@ -422,11 +436,12 @@ class DaskEngine(FutureEngine):
                 ArrayFile, len(raw), workers=[worker], actor=True, pure=False
             )
             futures.append(future)
-            with self._client.as_current():  # actors look for it there
+            # A worker that goes now, in words of its actor: then the array travels with batches.
+            with self._client.as_current(), suppress(OSError, ValueError):  # actors look there
                 actor = future.result()
-                for start in range(0, len(raw), _PIECE):
-                    path = actor.write(start, raw[start : start + _PIECE]).result()
-                    places[host] = (path, layout)
+                pieces = ((at, raw[at : at + _PIECE]) for at in range(0, len(raw), _PIECE))
+                paths = [actor.write(*piece).result() for piece in pieces]
+                places[host] = (paths[-1], layout)
         if not places:
             return None
         self._files.append(_Files(places, futures))
