@@ -16,6 +16,7 @@ import threading
 import traceback
 import uuid
 import weakref
+from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -29,16 +30,19 @@ from broadpeak._core.stopping import Stops, here
 from broadpeak._core.threads import Nesting
 from broadpeak._run import worker
 from broadpeak._run.batches import BatchResult, lost
-from broadpeak._run.remote import Layout, Token, hold, run_remotely
+from broadpeak._run.remote import MISSING, Layout, Token, hold, run_remotely
 from broadpeak.errors import EngineError
 
 Place: TypeAlias = "tuple[str, Layout]"  # a file, and how the array is laid out in it
 Places: TypeAlias = "dict[str, Place]"  # machine -> where it has it
 
 LEFT: str = "left-"  # a mark that begins so names a process with a task that was left behind in it
+OVER: str = "over-"  # and one of these a run of which no batch may begin any more
 _PLUGIN = "broadpeak-stops"
 _DEAF = logging.CRITICAL + 1
 _LOGGERS = ("distributed", "tornado", "tornado.application", "asyncio")
+_PAUSE_SECONDS = 0.005
+_N_OVER = 1000  # runs that are remembered: of older ones nothing is on the way any more
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +57,8 @@ class Setting:
         What the data stand for that come along.
     files : tuple of (Token, dict)
         Large arrays: the file of each machine that holds one.
+    run : str
+        Names the run.
     mark : str, optional
         A file that is there while the batch runs and holds the number of the process: it tells a
         batch that was at work when its worker died from one that only waited there.
@@ -64,6 +70,7 @@ class Setting:
     """
 
     inside: Nesting
+    run: str
     tokens: tuple[Token, ...] = ()
     files: tuple[tuple[Token, Places], ...] = ()
     mark: str | None = None
@@ -75,16 +82,38 @@ class Setting:
 def run_on_dask(payload: bytes, setting: bytes, *data: bytes) -> bytes:
     """Run a batch in a task of Dask; return its pickled result."""
     given: Setting = pickle.loads(setting)  # written by the engine
-    if given.path is not None:
-        worker.follow(given.path, given.folder)
-    if given.event is not None:
-        distributed.Event(given.event, client=distributed.get_client()).set()
-    for token, places in given.files:
-        place = places.get(host_of(distributed.get_worker().address))
-        if place is not None:
-            hold(token, *place)
-    with _marked(given.mark), _stoppable():
+    # Whoever ends the run first says so and then looks which batches are at work. This one first
+    # shows that it is and then looks whether the run is over: one of the two sees the other.
+    with _stoppable(given.run), _marked(given.mark):
+        if _is_over(given):
+            return MISSING  # it was cancelled: nobody waits for an answer
+        if given.path is not None:
+            worker.follow(given.path, given.folder)
+        if given.event is not None:
+            distributed.Event(given.event, client=distributed.get_client()).set()
+        for token, places in given.files:
+            place = places.get(host_of(distributed.get_worker().address))
+            if place is not None:
+                hold(token, *place)
         return run_remotely(payload, given.inside, given.path, given.tokens, *data)
+
+
+async def end_batches(run: str, seconds: float) -> bool:
+    """Let no batch of `run` begin in this worker any more, and stop those that have.
+
+    To be called in the worker itself. Return whether none runs, after `seconds` at most.
+    """
+    _over.append(run)
+    loop = asyncio.get_running_loop()
+    until = loop.time() + seconds
+    while batches := [stops for of, stops in list(_running.values()) if of == run]:
+        for stops in batches:
+            if not stops.is_asked:
+                stops.stop()
+        if loop.time() > until:
+            return False
+        await asyncio.sleep(_PAUSE_SECONDS)
+    return True
 
 
 def host_of(address: str) -> str:
@@ -137,11 +166,20 @@ def _marked(mark: str | None) -> Iterator[None]:
             path.unlink()
 
 
-_running: dict[str, Stops] = {}  # key of Dask -> by what the thread of that batch is stopped
+# Key of Dask -> the run of that batch, and by what its thread is stopped.
+_running: dict[str, tuple[str, Stops]] = {}
+_over: deque[str] = deque(maxlen=_N_OVER)  # runs that have ended before all of their batches had
+
+
+def _is_over(given: Setting) -> bool:
+    """Return whether nobody waits for the batches of a run any more."""
+    if given.mark is None:
+        return given.run in _over
+    return Path(given.mark).with_name(f"{OVER}{given.run}").exists()
 
 
 @contextmanager
-def _stoppable() -> Iterator[None]:
+def _stoppable(run: str) -> Iterator[None]:
     """Let code of the user inside the block be stopped when Dask drops the task."""
     this = distributed.get_worker()
     if _PLUGIN not in this.plugins:
@@ -150,7 +188,7 @@ def _stoppable() -> Iterator[None]:
     key = this.get_current_task()
     before, stops = getattr(here, "stops", None), Stops()
     stops.adopt()
-    _running[key] = stops
+    _running[key] = run, stops
     try:
         yield
     finally:
@@ -166,13 +204,13 @@ class StopDropped(distributed.WorkerPlugin):
     def transition(self, key: Any, start: str, finish: str, **_: Any) -> None:
         """Stop the batch of a task that leaves its execution without a result."""
         if start in {"executing", "long-running"} and finish in {"released", "cancelled"}:
-            stops = _running.get(key)
+            _, stops = _running.get(key, ("", None))
             if stops is not None:
                 stops.stop()
 
     def teardown(self, worker: Any) -> None:
         """Stop all: the worker closes, for instance because its scheduler is gone."""
-        for stops in list(_running.values()):
+        for _, stops in list(_running.values()):
             stops.stop()
 
 
