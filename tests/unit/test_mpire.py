@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 
 from broadpeak import EngineError, ParamError, Task, engines, execute
+from broadpeak._run import pool as pools
 from broadpeak._run import shared
 from broadpeak._run.engines import mpire
 from broadpeak._run.starting import thread_limits
@@ -86,9 +87,26 @@ def test_workers_that_cannot_start_end_the_run(monkeypatch: pytest.MonkeyPatch) 
         run([Task(abs, 1)], engine_options={"reuse": False, "start_method": "fork"})
     monkeypatch.setattr(mpire, "_begin", never_begin)
     monkeypatch.setattr(mpire, "_START_SECONDS", 0.1)
+    asked: list[object] = []  # to end themselves: those that have not begun would never do
+    monkeypatch.setattr(mpire._Workers, "_stop", asked.append)
     with pytest.raises(EngineError, match=r"must start.*threadpool"):
         run([Task(abs, 1)], engine_options={"reuse": False, "start_method": "fork"})
     assert [one for one in multiprocessing.active_children() if "Worker-" in one.name] == []
+    assert asked == []
+
+
+@FORK
+def test_a_process_of_which_another_thread_is_told_the_end_is_waited_for() -> None:
+    process = multiprocessing.get_context("fork").Process(target=signal.pause)
+    process.start()
+    process.kill()
+    _, status = os.waitpid(process.pid or 0, 0)  # as a thread of mpire that is about to note it
+    assert process.is_alive()
+    code = os.waitstatus_to_exitcode(status)
+    note = threading.Timer(0.2, setattr, (process._popen, "returncode", code))  # type: ignore[attr-defined]
+    note.start()
+    assert pools.how_it_ended(process).startswith("was killed by SIGKILL")
+    note.join()
 
 
 def end_when_idle(number: int) -> int:

@@ -28,7 +28,7 @@ import distributed
 from loky.backend import resource_tracker
 
 from broadpeak._run import pool as pools
-from broadpeak._run.daskworker import LEFT
+from broadpeak._run.daskworker import LEFT, OVER
 from broadpeak._run.fresh import FreshProcess
 from broadpeak._run.starting import never_began, no_interrupt
 from broadpeak._run.streams import streams_taken
@@ -153,10 +153,14 @@ class LocalDask:
                 return pools.how_it_ended(process)
         return "ended"
 
+    def forbid(self, run: str) -> None:
+        """Let no batch of `run` begin any more: one that does finds the file, and returns."""
+        (self.marks / f"{OVER}{run}").touch()
+
     def end_abandoned(self, marks: list[Path]) -> None:
         """Kill the workers that do not stop what nobody waits for any more.
 
-        They get a moment for it. So do those in which a task was left behind that took too long.
+        They get a moment for it. Those in which a task was left behind that took too long get none.
         """
         pause, until = threading.Event(), perf_counter() + _PATIENCE_SECONDS
         while any(mark.exists() for mark in marks) and perf_counter() < until:

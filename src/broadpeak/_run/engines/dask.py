@@ -38,6 +38,7 @@ from broadpeak._run.daskworker import (
     Places,
     Setting,
     died,
+    end_batches,
     host_of,
     run_on_dask,
 )
@@ -51,6 +52,8 @@ _CONNECT_SECONDS = 8.0
 _LISTENING_SHARE = 0.75  # of it, for somebody to listen there; the rest is for a greeting
 _COUNT_SECONDS = 2.0  # between two looks at how many workers a joined cluster has
 _GRACE_SECONDS = 2.0  # that a worker has to give up a batch itself which is late
+_STOP_SECONDS = 3.0  # that one of a joined cluster has to stop what nobody waits for
+_TOLD_SECONDS = 5.0  # until all have said whether they did
 _LARGE = 1_000_000  # bytes of a payload from which Dask would warn of it: its measure is changeable
 _WARNS_OF_SIZE = "distributed.admin.large-graph-warning-threshold"
 _PIECE = 8_000_000  # bytes of an array that are on the way at a time
@@ -239,7 +242,7 @@ class DaskEngine(FutureEngine):
             elif getattr(data, "status", "") == "finished":
                 # What a lost worker held alone is gone: a batch that lacks it comes again in full.
                 objects[token] = data
-        setting = Setting(nesting.get(), tuple(objects), tuple(files))
+        setting = Setting(nesting.get(), self._run_name, tuple(objects), tuple(files))
         if self._local is not None:
             mark = str(self._mark(number))
             setting = replace(setting, mark=mark, path=sys.path[:], folder=_folder())
@@ -398,9 +401,14 @@ class DaskEngine(FutureEngine):
         futures = [future for _, future in flight.values()] if abandoned else []
         # What proxies of actors refer to goes in a circle, and would stay for a while.
         futures += [future for files in self._files for future in files.futures]
+        if flight and self._local is not None:
+            with suppress(OSError):
+                self._local.forbid(self._run_name)
         if futures:
             with suppress(Exception):
                 self._client.cancel(futures, force=True)
+        if flight and self._joined is not None:
+            self._joined.end_batches(self._run_name)
         if self._has_seceded:
             with suppress(Exception):
                 distributed.rejoin()
@@ -538,6 +546,20 @@ class _Joined:
                 )
                 raise EngineError(f"{msg}.")
         self._fit.update(workers)
+
+    def end_batches(self, run: str) -> None:
+        """Wait until no worker is at a batch of a run that was given up, nor begins one.
+
+        That these are cancelled comes to a worker at some time, and has no answer. One that cannot
+        be reached, or is in C code of a task, is not waited for without end.
+        """
+
+        async def ask() -> None:
+            if self.client.status == "running":
+                await self.client.run(end_batches, run, _STOP_SECONDS, on_error="ignore")
+
+        with suppress(Exception):
+            self.client.sync(ask, callback_timeout=_TOLD_SECONDS)
 
     def shutdown(self) -> None:
         """Close the client; the cluster goes on."""

@@ -34,6 +34,7 @@ _POLL_SECONDS = 0.5  # some systems notice Ctrl-C only between waits
 _START_SECONDS = 120.0
 _BARRIER_SECONDS = 0.001
 _PATIENCE_SECONDS = 2.0
+_KILLED_SECONDS = 10.0  # a machine that is short of memory takes long to take it back
 _QUIT_SECONDS = 6.0  # for workers that are idle, but may have to end a cluster of their own
 # A worker ends late tasks itself, unless they hold the interpreter lock in C code. Then mpire tells
 # that they are late, by a clock that also counts what a new worker has to import first.
@@ -324,6 +325,7 @@ class _Workers:
             keep_alive=True,
             use_dill=parent.library == "multiprocess",
         )
+        self._have_begun = False
         begun: SimpleQueue[object] = SimpleQueue()
         try:
             with starting(limits, by_library=True):
@@ -359,6 +361,7 @@ class _Workers:
             if self.dead() or time.monotonic() > until:
                 raise never_began()
         self._board[:] = [0] * n_workers
+        self._have_begun = True
 
     def submit(
         self,
@@ -389,14 +392,14 @@ class _Workers:
     def shutdown(self) -> None:
         """End all workers now.
 
-        Those that hold a batch are killed, and the others told by mpire. What it does to read its
-        queues empty takes seconds a worker, starts processes that import the main script, and is
-        for messages that do not fit a pipe, of which there are none.
+        Those that hold a batch or have not begun are killed, and the others told by mpire. What it
+        does to read its queues empty takes seconds a worker, starts processes that import the main
+        script, and is for messages that do not fit a pipe, of which there are none.
         """
-        is_idle = not any(self._board) and not self.dead()
+        is_idle = self._have_begun and not any(self._board) and not self.dead()
         processes, self._processes = self._processes, []
         for number, process in zip(self._board, processes, strict=False):
-            if number:
+            if number or not self._have_begun:
                 with suppress(ValueError, OSError):
                     process.kill()
         with suppress(AttributeError):
@@ -410,7 +413,7 @@ class _Workers:
         for process in processes:
             with suppress(ValueError, OSError):  # ValueError: mpire has closed it
                 process.kill()
-                process.join(_PATIENCE_SECONDS)
+                pools.wait_until_ended(process, _KILLED_SECONDS)
 
     def _stop(self) -> None:
         try:
