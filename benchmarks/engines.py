@@ -405,7 +405,8 @@ def titled(name: str) -> str:
 
 
 SUMMARY = [
-    "`engine=`", "First run", "Next run", "Calls/s", "Batches/s", "200 MB shared", "Memory over them",
+    "`engine=`", "First run", "Next run", "Calls/s", "Batches/s", "200 MB shared",
+    "Memory over them",
 ]  # fmt: skip
 BESIDE = ["`engine=`", "Job", "Wall", "CPU", "Peer", "Its wall", "Its CPU", "Times as fast"]
 
