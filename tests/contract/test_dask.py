@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -19,6 +21,7 @@ import pytest
 
 import broadpeak as bp
 from broadpeak import Task, execute
+from broadpeak._run import daskworker
 from broadpeak._run.calls import Calls
 from broadpeak._run.engines import dask as engine_module
 from broadpeak.engines import shutdown
@@ -161,6 +164,88 @@ def test_an_address_where_nothing_answers_is_an_error(
         execute([Task(abs, -1)], engine="dask", engine_options={"address": "tcp://127.0.0.1:9"})
     with pytest.raises(EngineError, match="must be that of a Dask scheduler"):
         execute([Task(abs, -1)], engine="dask", engine_options={"address": "no address"})
+
+
+@pytest.fixture
+def threads() -> Iterator[distributed.Client]:
+    """Two workers with two threads each, all in this process."""
+    with (
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=2, processes=False, dashboard_address="127.0.0.1:0"
+        ) as local,
+        distributed.Client(local) as client,
+    ):
+        yield client
+
+
+def test_a_batch_that_was_stopped_but_is_waited_for_runs_again(
+    threads: distributed.Client, tmp_path: Path
+) -> None:
+    def work(number: int) -> int:
+        this = distributed.get_worker().address
+        if number == 2 and not (tmp_path / "began").exists():
+            (tmp_path / "began").touch()
+            daskworker.StopDropped(this).teardown(None)  # as if it closed, but then it does not
+        for _ in range(1_000):  # steps at which it could be stopped
+            number += 0
+        return number
+
+    assert execute([Task(work, number) for number in range(4)], engine="dask") == [0, 1, 2, 3]
+    assert not daskworker._running
+
+
+def test_a_worker_that_closes_stops_no_batch_of_another_one(
+    threads: distributed.Client, tmp_path: Path
+) -> None:
+    def work(number: int) -> int:
+        if not (tmp_path / f"{number}").exists():
+            (tmp_path / f"{number}").touch()
+            others = [one for one in addresses if one != distributed.get_worker().address]
+            daskworker.StopDropped(*others).teardown(None)
+        else:
+            (tmp_path / f"{number}-again").touch()
+        return number
+
+    addresses = sorted(threads.nthreads())
+    # One at a time: none is on the other worker.
+    assert execute([Task(work, n) for n in range(4)], engine="dask", n_workers=1) == [0, 1, 2, 3]
+    assert len(list(tmp_path.iterdir())) == 4
+
+
+def test_threads_that_begin_together_set_up_one_plugin(
+    threads: distributed.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torn: list[object] = []
+    monkeypatch.setattr(daskworker.StopDropped, "teardown", lambda *_, **__: torn.append(1))
+
+    async def ask_twice(dask_worker: distributed.Worker) -> None:
+        await asyncio.gather(*(daskworker._watch_drops(dask_worker) for _ in range(2)))
+
+    assert len(threads.run(ask_twice)) == 2
+    assert not torn
+
+
+@pytest.mark.parametrize("greeting", [b"", b"SSH-2.0-OpenSSH_9.6\r\n", b"\0" * 90])
+def test_an_address_where_something_else_listens_is_an_error(
+    greeting: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine_module, "_CONNECT_SECONDS", 1.0)
+    n_before = threading.active_count()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def greet() -> None:
+            with suppress(OSError), server.accept()[0] as held:
+                held.sendall(greeting)
+                while held.recv(1024):
+                    pass
+
+        thread = threading.Thread(target=greet, daemon=True)
+        thread.start()
+        address = f"tcp://127.0.0.1:{server.getsockname()[1]}"
+        with pytest.raises(EngineError, match="does not answer as Dask does"):
+            execute([Task(abs, -1)], engine="dask", engine_options={"address": address})
+        thread.join(SECONDS)
+    assert threading.active_count() <= n_before
 
 
 @pytest.mark.parametrize(

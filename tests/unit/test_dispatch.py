@@ -80,14 +80,17 @@ def drain(engine: FutureEngine, queue: TaskQueue) -> list[tuple[list[int], Any]]
     return seen
 
 
-@pytest.mark.parametrize(("seconds", "most"), [(0.001, 4), (1.0, 2)])
-def test_short_batches_go_out_one_ahead(
-    seconds: float, most: int, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("seconds", "ahead", "most"), [(0.001, 1, 4), (0.001, 3, 8), (0.001, 0, 2), (1.0, 3, 2)]
+)
+def test_short_batches_go_out_ahead(
+    seconds: float, ahead: int, most: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
         dispatch.BatchSizes, "record", lambda sizes, *_: setattr(sizes, "seconds", seconds)
     )
     engine = ScriptedEngine()
+    engine.ahead = ahead
     assert len(drain(engine, queue_of([Task(abs, -n) for n in range(20)]))) == 20
     assert engine.most == most
     assert engine.ends == [False]

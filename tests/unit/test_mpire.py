@@ -20,6 +20,8 @@ import pytest
 from broadpeak import EngineError, ParamError, Task, engines, execute
 from broadpeak._run import shared
 from broadpeak._run.engines import mpire
+from broadpeak._run.starting import thread_limits
+from broadpeak._run.worker import Parent
 
 pytestmark = pytest.mark.engine
 FORK = pytest.mark.skipif(not hasattr(os, "fork"), reason="has no fork")
@@ -95,6 +97,26 @@ def end_when_idle(number: int) -> int:
     timer.daemon = True
     timer.start()
     return number
+
+
+@FORK
+def test_pools_that_start_at_the_same_time_know_their_own_workers() -> None:
+    started: dict[int, list[int]] = {}
+    gate = threading.Barrier(3)
+
+    def start(number: int) -> None:
+        gate.wait()
+        pool = mpire._Workers(2, "fork", None, thread_limits(), Parent(os.getpid()))
+        started[number] = [process.pid for process in pool._processes]
+        pool.shutdown()
+
+    threads = [threading.Thread(target=start, args=(number,)) for number in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    pids = [pid for one in started.values() for pid in one]
+    assert len(pids) == len(set(pids)) == 6
 
 
 @FORK

@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
 from multiprocessing import get_context
@@ -15,6 +17,7 @@ import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from broadpeak import Task, execute
+from broadpeak._run.starting import environment
 from broadpeak.engines import FutureEngine, WorkItem, nesting, run_remotely
 
 VARIABLES = [
@@ -138,4 +141,44 @@ def test_libraries_of_this_process_are_the_user_s() -> None:
         assert found["openblas"] == before["openblas"]
         assert found["numba"] == before["numba"]
     assert library_threads() == before
+    assert "OMP_NUM_THREADS" not in os.environ
+
+
+NUMBA_PROGRAM = """
+import sys
+import numba
+import numpy as np
+import broadpeak as bp
+
+@numba.njit
+def total(x):
+    return x.sum()
+
+def work(n):
+    return total(np.arange(float(n))), numba.get_num_threads()
+
+if "launched" in sys.argv:
+    numba.get_num_threads()
+tasks = [bp.Task(work, n) for n in (3, 5)]
+for engine, method in [("processpool", "fork"), ("pathos", "fork"), ("mpire", "fork")]:
+    options = {"start_method": method}
+    found = bp.execute(tasks, engine=engine, n_workers=2, engine_options=options)
+    assert found == [(3.0, 1), (10.0, 1)], found
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="has no fork")
+@pytest.mark.parametrize("when", ["launched", "later"])
+def test_a_fork_compiles_whether_its_parent_had_threads_of_numba_or_not(when: str) -> None:
+    variables = {name: value for name, value in os.environ.items() if name not in VARIABLES}
+    command = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", NUMBA_PROGRAM, when]
+    ended = subprocess.run(command, env=variables, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+
+
+def test_a_start_leaves_numba_s_variable_alone() -> None:
+    library_threads()  # from here on it refuses to compile where the variable says something else
+    with environment({"NUMBA_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}):
+        assert os.environ["OMP_NUM_THREADS"] == "1"
+        assert "NUMBA_NUM_THREADS" not in os.environ
     assert "OMP_NUM_THREADS" not in os.environ

@@ -180,9 +180,8 @@ class BatchResult:
     values : list, array, ResultColumns or ReducedResults
         One result a task, in order; an `Outcome` where `failures` says so. Shorter than the batch
         if that was to stop at a failure, if it is cut, or if a lazy batch came to the end of its
-        tasks. What a
-        compiled loop gave is no list. With `reducing`, what a reducer made of the results may
-        stand in their place.
+        tasks. What a compiled loop gave is no list. With `reducing`, what a reducer made of the
+        results may stand in their place.
     failures : list of int
         Offsets of failed tasks in `values`, ascending.
     failed_tasks : list of Task

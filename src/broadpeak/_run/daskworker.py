@@ -36,6 +36,7 @@ Place: TypeAlias = "tuple[str, Layout]"  # a file, and how the array is laid out
 Places: TypeAlias = "dict[str, Place]"  # machine -> where it has it
 
 LEFT: str = "left-"  # a mark that begins so names a process with a task that was left behind in it
+STOPPED = b"stopped"  # the answer for a batch that was not to go on
 _PLUGIN = "broadpeak-stops"
 _DEAF = logging.CRITICAL + 1
 _LOGGERS = ("distributed", "tornado", "tornado.application", "asyncio")
@@ -73,7 +74,7 @@ class Setting:
 
 
 def run_on_dask(payload: bytes, setting: bytes, *data: bytes) -> bytes:
-    """Run a batch in a task of Dask; return its pickled result."""
+    """Run a batch in a task of Dask; return its pickled result, or `STOPPED`."""
     given: Setting = pickle.loads(setting)  # written by the engine
     if given.path is not None:
         worker.follow(given.path, given.folder)
@@ -83,8 +84,11 @@ def run_on_dask(payload: bytes, setting: bytes, *data: bytes) -> bytes:
         place = places.get(host_of(distributed.get_worker().address))
         if place is not None:
             hold(token, *place)
-    with _marked(given.mark), _stoppable():
-        return run_remotely(payload, given.inside, given.path, given.tokens, *data)
+    with _marked(given.mark), _stoppable() as stops:
+        answer = run_remotely(payload, given.inside, given.path, given.tokens, *data)
+    # It says that tasks failed which were stopped in the middle. Should somebody wait for them
+    # after all (Dask may change its mind, a worker that closes may still report), they run again.
+    return STOPPED if stops.is_asked else answer
 
 
 def host_of(address: str) -> str:
@@ -137,43 +141,60 @@ def _marked(mark: str | None) -> Iterator[None]:
             path.unlink()
 
 
-_running: dict[str, Stops] = {}  # key of Dask -> by what the thread of that batch is stopped
+# By what the thread of a batch is stopped -> its worker, of which a process may have several, and
+# its key, which Dask may give to two of them.
+_running: dict[Stops, tuple[str, str]] = {}
 
 
 @contextmanager
-def _stoppable() -> Iterator[None]:
+def _stoppable() -> Iterator[Stops]:
     """Let code of the user inside the block be stopped when Dask drops the task."""
     this = distributed.get_worker()
     if _PLUGIN not in this.plugins:
         # In its own thread, which is also where it looks at them.
-        this.loop.add_callback(this.plugin_add, StopDropped(), name=_PLUGIN)
-    key = this.get_current_task()
+        this.loop.add_callback(_watch_drops, this)
     before, stops = getattr(here, "stops", None), Stops()
     stops.adopt()
-    _running[key] = stops
+    _running[stops] = this.address, this.get_current_task()
     try:
-        yield
+        yield stops
     finally:
-        del _running[key]
+        del _running[stops]
         here.stops = before
 
 
-class StopDropped(distributed.WorkerPlugin):
-    """Stops batches whose results nobody waits for: cancelled, or of a process that is gone."""
+async def _watch_drops(worker: distributed.Worker) -> None:
+    # All threads of it may ask for that at once; a second plugin would tear down the first.
+    if _PLUGIN not in worker.plugins:
+        await worker.plugin_add(StopDropped(worker.address), name=_PLUGIN)
 
-    idempotent = True
+
+class StopDropped(distributed.WorkerPlugin):
+    """Stops batches whose results nobody waits for: cancelled, or of a process that is gone.
+
+    Parameters
+    ----------
+    address : str
+        The worker that it is for.
+    """
+
+    def __init__(self, address: str) -> None:
+        self._address = address
 
     def transition(self, key: Any, start: str, finish: str, **_: Any) -> None:
         """Stop the batch of a task that leaves its execution without a result."""
         if start in {"executing", "long-running"} and finish in {"released", "cancelled"}:
-            stops = _running.get(key)
-            if stops is not None:
-                stops.stop()
+            self._stop(key)
 
     def teardown(self, worker: Any) -> None:
         """Stop all: the worker closes, for instance because its scheduler is gone."""
-        for stops in list(_running.values()):
-            stops.stop()
+        del worker
+        self._stop(None)
+
+    def _stop(self, key: str | None) -> None:
+        for stops, (address, its_key) in list(_running.items()):
+            if address == self._address and key in {None, its_key}:
+                stops.stop()
 
 
 def died(text: str) -> BatchResult:
@@ -202,6 +223,6 @@ def main_of_fresh(connection: Connection, facts: Mapping[str, Any]) -> None:
 
 async def _serve(connection: Connection, address: str, options: Mapping[str, Any]) -> None:
     async with distributed.Worker(address, plugins=(), **options) as serving:
-        await serving.plugin_add(StopDropped(), name=_PLUGIN)
+        await _watch_drops(serving)
         connection.send_bytes(worker.READY)
         await serving.finished()

@@ -19,7 +19,7 @@ from broadpeak.errors import EngineError
 
 _GROWTH = 8  # at most this much larger than the last batch: the first tasks may not be typical
 _LARGEST = 100_000
-_SHORT_SECONDS = 0.2  # batches this short go out one ahead, so that a worker never waits
+_SHORT_SECONDS = 0.2  # batches this short go out ahead, so that a worker never waits
 _MOST_AHEAD = 32 * 1024  # bytes of a batch that does: they fit a pipe whose other end is busy
 
 
@@ -216,8 +216,9 @@ class FutureEngine:
     views : bool
         Workers see what was `put` where it lies, once a machine and read-only: of an array, its
         bytes are put and nothing else.
-    ahead : bool
-        Submit one more batch per worker while batches are short, so that no worker ever waits.
+    ahead : int
+        How many more batches per worker to submit while batches are short, so that no worker ever
+        waits: more than one where the way there and back takes longer than a short batch.
     mark : bytes
         What payloads begin with, so that an executor need not copy them to say what they are.
     lazy : bool
@@ -257,7 +258,7 @@ class FutureEngine:
     pickles: bool = True
     files: bool = True
     views: ClassVar[bool] = False
-    ahead: bool = True
+    ahead: int = 1
     mark: ClassVar[bytes] = b""
     lazy: ClassVar[bool] = False
     ends_late: bool = False
@@ -322,7 +323,7 @@ class FutureEngine:
         flight = _Flight(shared)
         try:
             while True:
-                # Back-pressure: as many batches are on the way as there are workers; twice that
+                # Back-pressure: as many batches are on the way as there are workers; a multiple
                 # while batches are short, or a worker would wait for this thread after each. What
                 # is large never goes out ahead of a free worker: it would fill queues with bytes,
                 # and block a pipe, with this thread writing to a worker that writes to it. Nor does
@@ -330,8 +331,8 @@ class FutureEngine:
                 # unless one task is, and so are its results.
                 is_careful = bool(suspects) or (is_careful and bool(flight))
                 most = self.n_workers
-                if self.ahead and sizes.seconds < _SHORT_SECONDS:
-                    most *= 2
+                if sizes.seconds < _SHORT_SECONDS:
+                    most *= 1 + self.ahead
                 while len(flight) < (1 if is_careful else most):
                     if ready:
                         item = ready.popleft()
@@ -434,7 +435,7 @@ class FutureEngine:
             try:
                 made = shared.dumps(batch, in_full=queue is None, mark=self.mark, most=most)
             except TooLargeError:
-                assert queue is not None and sizes is not None  # noqa: S101, PT018
+                assert queue is not None and sizes is not None  # noqa: S101, PT018  # `most` says so
                 n, first = shared.fitting(batch.tasks)
                 if n < len(batch):
                     batch = queue.cut(batch, n)
@@ -467,7 +468,7 @@ class SerialEngine(FutureEngine):
     """
 
     pickles = False
-    ahead = False
+    ahead = 0
     lazy = True
 
     def __init__(self, n_workers: int = 1) -> None:

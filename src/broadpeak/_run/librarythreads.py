@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
+from typing import Any
 
 import threadpoolctl
 
@@ -32,12 +33,22 @@ def limit_threads(limits: Mapping[str, str]) -> None:
     numba = sys.modules.get("numba")
     if numba is not None:
         with suppress(Exception):  # without a threading layer there are no threads
-            most = numba.config.NUMBA_NUM_THREADS
-            numba.set_num_threads(min(_number(limits["NUMBA_NUM_THREADS"]), most))
+            _limit_numba(numba, _number(limits["NUMBA_NUM_THREADS"]))
     # Afterwards, for Numba may have loaded OpenMP just now, with all threads.
     loaded = threadpoolctl.ThreadpoolController()
     for library, variable in _VARIABLES.items():
         loaded.select(internal_api=library).limit(limits=_number(limits[variable]))
+
+
+def _limit_numba(numba: Any, n_threads: int) -> None:
+    """Let Numba have `n_threads`, also in code that it compiles later."""
+    try:
+        numba.core.config.reload_config()
+    except RuntimeError:
+        # Its threads were launched before the fork, and their number stays. It reads the variable
+        # at every compilation, and refuses all functions while that says something else.
+        os.environ["NUMBA_NUM_THREADS"] = str(numba.config.NUMBA_NUM_THREADS)
+    numba.set_num_threads(min(n_threads, numba.config.NUMBA_NUM_THREADS))
 
 
 def _number(text: str) -> int:

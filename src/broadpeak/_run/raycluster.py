@@ -54,7 +54,7 @@ _theirs: RayCluster | None = None
 
 def _renew_lock() -> None:
     """Make a new lock in a forked worker, in which the old one may be held for ever."""
-    global _lock  # noqa: PLW0603
+    global _lock  # noqa: PLW0603  # one a process
     _lock = threading.RLock()
 
 
@@ -157,7 +157,7 @@ def connected(
     EngineError
         If it cannot be reached, or this process is connected to another one.
     """
-    global _ours, _theirs  # noqa: PLW0603
+    global _ours, _theirs  # noqa: PLW0603  # a process has one connection
     ray = load_ray()
     with _lock:
         known = _ours
@@ -396,7 +396,7 @@ def _joined(
     if error is not None:
         raise _unreachable(address, _reasons(error)) from error
     cluster = RayCluster(key, is_ours=True, is_local=False, identity=_identity(ray) or ())
-    global _ours  # noqa: PLW0603
+    global _ours  # noqa: PLW0603  # a process has one connection
     _ours = cluster  # to be closed should the roll-call fail
     try:
         return _watched(_described(ray, cluster))
@@ -421,7 +421,7 @@ def _unreachable(address: str, got: str) -> EngineError:
         remedy = "It wants a token: set the environment variable RAY_AUTH_MODE=token before."
     elif "ray://" not in address and address.endswith(":10001"):
         remedy = f"10001 is the port of Ray Client: type address='ray://{address}'."
-    elif "grpc" in got:
+    elif "grpc" in got or "ray[client]" in got:
         remedy = 'Addresses that begin with ray:// need: pip install "ray[client]"'
     first = got.strip().partition("\n")[0].rstrip(".")
     return EngineError(

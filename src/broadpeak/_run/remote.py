@@ -54,7 +54,7 @@ MISSING = b""  # the answer of a worker that does not hold what a batch refers t
 
 def note_driver() -> None:
     """Note that this process is no mere worker, even if it should be one, too."""
-    global _limited  # noqa: PLW0603
+    global _limited  # noqa: PLW0603  # once a process
     _limited = os.getpid()
 
 

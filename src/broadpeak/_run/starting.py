@@ -34,7 +34,7 @@ _starting = threading.Lock()
 
 def _renew_lock() -> None:
     """Make a new lock in a forked worker, in which the old one is held for ever."""
-    global _starting  # noqa: PLW0603
+    global _starting  # noqa: PLW0603  # one a process
     _starting = threading.Lock()
 
 
@@ -77,6 +77,10 @@ def starting(limits: Mapping[str, str], *, by_library: bool) -> Iterator[None]:
 @contextmanager
 def environment(values: Mapping[str, str]) -> Iterator[None]:
     """Set variables while a process starts, which reads them before it loads anything."""
+    if "numba" in sys.modules:
+        # It reads them at every compilation, in any thread of this program, and refuses to compile
+        # once it has other threads. Workers set them themselves.
+        values = {name: value for name, value in values.items() if not name.startswith("NUMBA_")}
     before = {name: os.environ.get(name) for name in values}
     os.environ.update(values)
     try:

@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import os
 import pickle
+import struct
 import sys
 import threading
 import uuid
@@ -22,6 +24,7 @@ from typing import Any, ClassVar
 
 import dask
 import distributed
+from distributed.comm import connect
 
 import broadpeak
 from broadpeak._core import check
@@ -29,7 +32,15 @@ from broadpeak._core.threads import Nesting, core_count, nesting
 from broadpeak._run import pool as pools
 from broadpeak._run.batches import Batch, died_text, late, lost, nested, run_batch
 from broadpeak._run.dasklocal import LocalDask, Quiet, held_by, seconds_of
-from broadpeak._run.daskworker import ArrayFile, Places, Setting, died, host_of, run_on_dask
+from broadpeak._run.daskworker import (
+    STOPPED,
+    ArrayFile,
+    Places,
+    Setting,
+    died,
+    host_of,
+    run_on_dask,
+)
 from broadpeak._run.dispatch import NOT_BEGUN, Answer, FutureEngine, Ticket, WorkItem
 from broadpeak._run.remote import MISSING, rebuilt_array
 from broadpeak._run.starting import ErrorsOf, thread_limits
@@ -37,6 +48,7 @@ from broadpeak.errors import EngineError, ParamError, broken_rule, described, wa
 
 _POLL_SECONDS = 0.5
 _CONNECT_SECONDS = 8.0
+_LISTENING_SHARE = 0.75  # of it, for somebody to listen there; the rest is for a greeting
 _COUNT_SECONDS = 2.0  # between two looks at how many workers a joined cluster has
 _GRACE_SECONDS = 2.0  # that a worker has to give up a batch itself which is late
 _LARGE = 1_000_000  # bytes of a payload from which Dask would warn of it: its measure is changeable
@@ -90,6 +102,7 @@ class DaskEngine(FutureEngine):
     """
 
     counts_workers: ClassVar[bool] = True
+    ahead = 3  # to the scheduler, a worker and back takes milliseconds, less for several at a time
 
     def __init__(
         self,
@@ -278,6 +291,8 @@ class DaskEngine(FutureEngine):
             answer: Answer | None = values.get(number)
             if answer is None:
                 answer = self._failure(number, future)
+            elif answer == STOPPED:
+                answer = NOT_BEGUN
             elif self._local is not None:
                 self._local.worked()
             elif self._doubted.pop(id(self._flight[number][0].batch), None) is not None:
@@ -456,6 +471,7 @@ class _Joined:
     def by_address(cls, address: str) -> _Joined:
         """Connect to the scheduler at `address`."""
         try:
+            _look(address)
             client = distributed.Client(address, timeout=_CONNECT_SECONDS, set_as_default=False)
             quiet = Quiet(_CLIENT_LOGGERS, client.sync(_thread))
         except Exception as error:
@@ -548,6 +564,35 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_fork.note)
 
 _disowned: list[Any] = []  # held, for what is left of them in a fork must not be closed
+
+
+def _look(address: str) -> None:
+    """Raise an error if what is at `address` does not greet as Dask does.
+
+    A client waits without end for the greeting of whoever listens there, be it a web server.
+    """
+    errors: list[BaseException] = []
+
+    async def greet() -> None:
+        options = distributed.Security().get_connection_args("client")
+        # It tries again for as long as nobody listens, but then would wait for ever.
+        seconds = _CONNECT_SECONDS * _LISTENING_SHARE
+        await (await connect(address, timeout=seconds, **options)).close()
+
+    def work() -> None:
+        try:
+            asyncio.run(asyncio.wait_for(greet(), _CONNECT_SECONDS))
+        except (TimeoutError, MemoryError, struct.error):  # others begin with other bytes
+            errors.append(TimeoutError("what listens there does not answer as Dask does"))
+        except BaseException as error:  # noqa: BLE001  # raised where it is waited for
+            errors.append(error)
+
+    # A thread, for that of a notebook has a loop already.
+    thread = threading.Thread(target=work, name="broadpeak-dask", daemon=True)
+    thread.start()
+    thread.join()
+    if errors:
+        raise errors[0]
 
 
 async def _thread() -> int:

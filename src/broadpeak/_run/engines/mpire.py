@@ -80,7 +80,7 @@ class MpireEngine(FutureEngine):
         If an option is not what it must be.
     """
 
-    ahead = False  # mpire gives a batch to whom it takes for free, not to whom has less to do
+    ahead = 0  # mpire gives a batch to whom it takes for free, not to whom has less to do
 
     def __init__(
         self,
@@ -308,7 +308,7 @@ class _Workers:
         limits: dict[str, str],
         parent: worker.Parent,
     ) -> None:
-        global _forking  # noqa: PLW0603
+        global _forking  # noqa: PLW0603  # for the forks below
         mpire = optional.load("mpire", extra="mpire", purpose="engine='mpire'")
         library = optional.load(parent.library, extra="pathos", purpose="engine='mpire'")
         self._board = library.get_context(start_method).RawArray("q", n_workers)
@@ -327,7 +327,8 @@ class _Workers:
         begun: SimpleQueue[object] = SimpleQueue()
         try:
             with starting(limits, by_library=True):
-                before = _children()  # other threads of this program start no workers meanwhile
+                # One pool at a time: those of other threads name their workers the same.
+                before = _children()
                 _forking = shared if start_method == "fork" else None
                 try:
                     # The first call starts all workers. As none answers before all have begun,
@@ -399,7 +400,7 @@ class _Workers:
                 with suppress(ValueError, OSError):
                     process.kill()
         with suppress(AttributeError):
-            self._pool._worker_comms.drain_queues = lambda: None  # noqa: SLF001
+            self._pool._worker_comms.drain_queues = lambda: None  # noqa: SLF001  # see above
         # In a thread: a worker that was killed may have taken a lock along that mpire waits for.
         work = self._stop if is_idle else self._terminate
         thread = threading.Thread(target=work, name="broadpeak-mpire", daemon=True)

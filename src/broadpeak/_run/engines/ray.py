@@ -9,9 +9,10 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -118,8 +119,8 @@ class RayEngine(FutureEngine):
         options = {"num_cpus": 1.0, "max_retries": 0}
         if self._cluster.is_local and self.n_workers > self._cluster.n_cpus:
             options["num_cpus"] = int(_PARTS * self._cluster.n_cpus / self.n_workers) / _PARTS
-        self._work = self._ray.remote(**options)(_work)
-        self._timed_work = self._ray.remote(**options)(_timed_work)
+        self._work = _remote(_work).options(**options)
+        self._timed_work = _remote(_timed_work).options(**options)
 
     def put(self, data: bytes | AnyArray) -> object:
         """Place what many batches share in the object store."""
@@ -278,6 +279,12 @@ class RayEngine(FutureEngine):
             for references in (self._flight, self._began, self._limits):
                 references.clear()
             raycluster.leave(self._cluster)
+
+
+@cache
+def _remote(function: Callable[..., Any]) -> Any:
+    """Return a function as Ray runs it; what is made anew for a run, each worker has to load."""
+    return raycluster.load_ray().remote(function)
 
 
 def _work(payload: Any, inside: Nesting, path: Any, tokens: Sequence[Token], *data: Any) -> Any:

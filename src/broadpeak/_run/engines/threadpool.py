@@ -31,7 +31,7 @@ class ThreadEngine(FutureEngine):
     """
 
     pickles = False
-    ahead = False  # a thread that waits for this one costs little, a started task cannot be undone
+    ahead = 0  # a thread that waits for this one costs little, a started task cannot be undone
 
     def start(self) -> None:
         """Make the queues; threads start as batches come."""
