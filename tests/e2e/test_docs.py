@@ -24,6 +24,7 @@ from pathlib import Path
 import pytest
 
 from broadpeak._cli.app import main
+from broadpeak._run import registry
 from broadpeak.engines import shutdown
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -86,8 +87,11 @@ def test_examples_run(
 
 @pytest.fixture(autouse=True)
 def forget(tmp_path: Path) -> Iterator[None]:
-    """What a page imports from its folder is unknown to the next page."""
+    """What a page imports from its folder, or registers, is unknown to the next page."""
+    known = dict(registry._added)
     yield
+    registry._added.clear()
+    registry._added.update(known)
     for name, module in list(sys.modules.items()):
         if str(getattr(module, "__file__", None) or "").startswith(str(tmp_path)):
             del sys.modules[name]
