@@ -434,34 +434,43 @@ def test_abandoned_work_stops_on_the_cluster(
 def test_nothing_of_an_abandoned_run_goes_on_or_begins_after_it(
     is_joined: bool, cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Also if workers are told late that batches are cancelled."""
+    """Also if a worker is told late that a batch is cancelled, or gets it late."""
 
-    def mark_and_fail_when_the_other_runs() -> None:
-        (tmp_path / "0-").touch()
-        while not list(tmp_path.glob("1-*")):
+    def fail_when_another_runs() -> None:
+        while not any(tmp_path.iterdir()):
             time.sleep(0.01)
         raise ValueError
 
+    sent: list[tuple[Any, ...]] = []
+    submit, cancel = distributed.Client.submit, distributed.Client.cancel
+
+    def note(*args: Any, **options: Any) -> Any:
+        sent.append(args)
+        return submit(*args, **options)
+
     cancelled: list[Any] = []
-    cancel = distributed.Client.cancel
-    monkeypatch.setattr(distributed.Client, "cancel", lambda *args, **_: cancelled.append(args))
-    tasks = [Task(mark_and_fail_when_the_other_runs), Task(mark_and_wait, str(tmp_path), 1)]
-    tasks += [Task(mark_and_wait, str(tmp_path), number) for number in range(2, 9)]
-    options = {"address": cluster.address} if is_joined else {}
+    monkeypatch.setattr(distributed.Client, "submit", note)
+    if is_joined:
+        monkeypatch.setattr(distributed.Client, "cancel", lambda *args, **_: cancelled.append(args))
+    tasks = [Task(fail_when_another_runs)]
+    tasks += [Task(mark_and_wait, str(tmp_path), number) for number in range(8)]
     with pytest.raises(TaskError, match="ValueError"):
         execute(
             tasks,
             engine="dask",
             n_workers=2,
-            engine_options=options,
+            engine_options={"address": cluster.address} if is_joined else {},
             distribute="chunks",
             chunk_len=1,
         )
-    for _ in range(2):
-        assert not is_beating(tmp_path)
-        assert sorted(path.name.partition("-")[0] for path in tmp_path.iterdir()) == ["0", "1"]
+    begun = sorted(tmp_path.iterdir())
+    assert not is_beating(tmp_path)
     for client, futures in cancelled:
         cancel(client, futures, force=True)
+    for worker in sent[-1][0].nthreads():
+        late = submit(*sent[-1], pure=False, workers=[worker])
+        assert late.result(SECONDS) == b""
+    assert sorted(tmp_path.iterdir()) == begun
 
 
 @pytest.mark.slow  # workers start four times
