@@ -18,6 +18,7 @@ from typing import Any, ClassVar
 import distributed
 import numpy as np
 import pytest
+from loky.backend import resource_tracker
 
 import broadpeak as bp
 from broadpeak import Task, execute
@@ -637,3 +638,20 @@ def test_what_waits_behind_a_batch_that_ends_its_worker_is_not_blamed() -> None:
     assert [r for r in results if isinstance(r, int)] == [n for n in range(12) if n != 7]
     assert results[7].status == "died"
     assert "ended with exit code 7" in str(results[7].error)
+
+
+def pipes(_: int) -> list[tuple[str, bool]]:
+    """Return the pipes that this process holds, and whether its children get them."""
+    found = []
+    for entry in Path("/proc/self/fd").iterdir():
+        with suppress(OSError):
+            found.append((str(entry.readlink()), os.get_inheritable(int(entry.name))))
+    return found
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="reads the file table of Linux")
+def test_workers_hold_the_pipe_of_who_removes_their_folder() -> None:
+    """It waits for them: while they wrote there it would give up, and leave files behind."""
+    (held,) = execute([Task(pipes, 0)], engine="dask", n_workers=2)
+    pipe = f"pipe:[{os.fstat(resource_tracker.getfd()).st_ino}]"
+    assert [inherits for name, inherits in held if name == pipe] == [False]

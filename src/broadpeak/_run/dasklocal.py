@@ -211,8 +211,9 @@ class LocalDask:
             "memory_limit": 0,
             "local_directory": str(self.marks),
         }
+        home, held = "broadpeak._run.daskworker", _pipe_to_tracker()
         with no_interrupt():
-            process = FreshProcess(self._environment, home="broadpeak._run.daskworker")
+            process = FreshProcess(self._environment, home, held)
         self._workers.append(process)
         with suppress(OSError):  # it has ended, which shows at the next look
             process.pipe.send((self._cluster.scheduler_address, options))
@@ -238,6 +239,17 @@ class LocalDask:
         self._ready.discard(process.pid)
         process.pipe.close()
         process.close()
+
+
+def _pipe_to_tracker() -> tuple[int, ...]:
+    """Return the pipe to the process that removes the folder should this one be killed.
+
+    It does so when all who hold the pipe have ended, so workers must: one that still makes files
+    there, or removes its own, would have it give up in the middle.
+    """
+    with suppress(Exception), streams_taken():
+        return (resource_tracker.getfd(),)
+    return ()
 
 
 def held_by(mark: Path) -> int | None:

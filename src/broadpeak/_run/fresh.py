@@ -45,6 +45,8 @@ class FreshProcess:
         Variables to set besides those of this process.
     home : str
         The module whose `main_of_fresh` it runs.
+    held : tuple of int
+        Handles of this process that stay open in it until it ends.
 
     Attributes
     ----------
@@ -57,7 +59,12 @@ class FreshProcess:
         end of the pipe shows it.
     """
 
-    def __init__(self, environment: Mapping[str, str], home: str = "broadpeak._run.worker") -> None:
+    def __init__(
+        self,
+        environment: Mapping[str, str],
+        home: str = "broadpeak._run.worker",
+        held: tuple[int, ...] = (),
+    ) -> None:
         if getattr(sys, "frozen", False) or not sys.executable:
             msg = (
                 "A fresh interpreter must be there to start as a worker, but this program has its "
@@ -77,7 +84,7 @@ class FreshProcess:
                 stdin=subprocess.DEVNULL,
                 stdout=_stream(1),
                 stderr=_stream(2),
-                pass_fds=[end] if tracker is None else [end, tracker],
+                pass_fds=[end, *held] if tracker is None else [end, tracker, *held],
             )
         except BaseException:
             self.pipe.close()
@@ -95,6 +102,7 @@ class FreshProcess:
                     "parent": os.getpid(),
                     "authkey": bytes(multiprocessing.current_process().authkey),
                     "tracker": tracker,
+                    "held": held,
                 }
             )
 

@@ -70,7 +70,8 @@ def main_of_fresh(connection: Connection, facts: Mapping[str, Any]) -> None:
 
 def become_worker(connection: Connection, facts: Mapping[str, Any]) -> Parent:
     """Make this interpreter what `multiprocessing` would have made of it; return its parent."""
-    os.set_inheritable(connection.fileno(), False)
+    for handle in (connection.fileno(), *facts["held"]):
+        os.set_inheritable(handle, False)
     sys.argv[:] = facts["argv"]
     this = multiprocessing.current_process()
     this.name = "broadpeak-worker"
