@@ -27,13 +27,22 @@ from typing import Any, NamedTuple
 
 from benchmarks import floors, peers, running, significance
 from benchmarks.cases import Result
-from benchmarks.measuring import CORES, ROOT, FailedError, in_words, spawn
+from benchmarks.measuring import (
+    CORES,
+    ROOT,
+    FailedError,
+    in_times,
+    in_words,
+    put_between,
+    spawn,
+    times_as_fast,
+)
 
 README = ROOT / "README.md"
 BEGIN = "<!-- table: python -m benchmarks --only-table --write -->"
 END = "<!-- end of table -->"
 NONE = "–"
-DETAILS = ["dispatch", "grids", "indicators", "searchers", "training"]
+DETAILS = ["engines", "grids", "indicators", "searchers", "training"]
 
 
 class Job(NamedTuple):
@@ -85,21 +94,6 @@ TITLES = {
     "vectorbt": "vectorbt, Numba", "vectorbt-rust": "vectorbt, Rust", "raptorbt": "RaptorBT",
     "backtesting": "backtesting.py", "c": "C loop",
 }  # fmt: skip
-
-
-def times_as_fast(ours: Result, theirs: Result, scale: float = 1.0) -> str:
-    """Return the ratio of wall times, and of CPU times where it is another one."""
-    wall = theirs["wall"] * scale / ours["wall"]
-    cpu = theirs["cpu"] * scale / ours["cpu"]
-    text = in_times(wall)
-    if math.isnan(cpu) or abs(math.log(cpu / wall)) < 0.1:
-        return text
-    return f"{text} (CPU {in_times(cpu)})"
-
-
-def in_times(ratio: float) -> str:
-    """Return a ratio with three digits, and never as a power of ten."""
-    return f"{ratio:,.0f} ×" if ratio >= 100 else f"{ratio:.3g} ×"
 
 
 def beside(job: Job, found: Result, quick: bool, pythons: dict[str, str]) -> Iterator[list[str]]:
@@ -282,26 +276,14 @@ def versions(pythons: dict[str, str]) -> dict[str, str]:
 
 
 def write(text: str, path: Path = README) -> None:
-    """Put the table between the marks of a page.
-
-    Raises
-    ------
-    SystemExit
-        The page has no marks.
-    """
-    page = path.read_text(encoding="utf-8")
-    before, mark, rest = page.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not mark or not end:
-        raise SystemExit(f"{path.name} must have the lines {BEGIN} and {END}, but has not.")
+    """Put the table between the marks of a page."""
     # A peer that was not run has a line in the terminal, which says so, and none on the page.
     lines = [
         line
         for line in text.split("\n")
         if not line.startswith("| … |") or f"| {NONE} (" not in line
     ]
-    text = "\n".join(lines)
-    path.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{after}", encoding="utf-8")
+    put_between(path, BEGIN, "\n".join(lines), END)
 
 
 def main() -> None:

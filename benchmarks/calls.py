@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import tempfile
 from collections.abc import Callable
 from typing import Any
 
@@ -87,6 +88,36 @@ def compiled(quick: bool) -> Result:
     return {**times._asdict(), "peak": peak, "n": rows * columns, "check": check, "own": own}
 
 
+def kept(quick: bool) -> Result:
+    """The same in turn without a store and with a new one, which holds what is kept."""
+    import numba
+
+    import broadpeak as bp
+
+    rows, columns = (1000, 200) if quick else (10_000, 1000)
+    body = numba.njit(nogil=True)(scatter)
+    grid = bp.Param(range(rows)), bp.Param(range(columns))
+    found: list[Any] = []
+    with tempfile.TemporaryDirectory() as folder:
+        paths = (f"{folder}/{number}.db" for number in itertools.count())
+        bare = bp.parameterized(keep=bp.top(1000))(body)
+        jobs = [
+            lambda: found.append(bare(*grid)),
+            lambda: found.append(
+                bp.parameterized(keep=bp.top(1000), store=next(paths))(body)(*grid)
+            ),
+        ]
+        for job in jobs:  # compiles
+            job()
+        without, stored = in_turn(jobs, 1.0 if quick else 10.0, 20)
+    every = [np.asarray(one, dtype=float) for one in found]
+    check = max(gap(one, every[0]) for one in every)
+    return {
+        **without._asdict(), "n": rows * columns, "with_store": stored.wall, "in_all": peak_mb(),
+        "check": check, "own": 2,
+    }  # fmt: skip
+
+
 def no_op(fast: int, slow: int) -> float:
     return 1.0
 
@@ -118,10 +149,11 @@ def pool(quick: bool) -> Result:
     import joblib
 
     import broadpeak as bp
-    from benchmarks.dispatch import calls_of
+    from broadpeak._run.calls import Calls
 
     n, few = (10_000, 2_000) if quick else (100_000, 20_000)
-    listed = calls_of(n)
+    codes = np.arange(n)
+    listed = Calls(no_op, varying={0: (range(1000), codes % 1000), 1: (range(n), codes // 1000)})
     options: dict[str, Any] = {"engine": "processpool", "n_workers": 2, "distribute": "chunks"}
     two = joblib.Parallel(n_jobs=2)
     two(joblib.delayed(no_op)(k, 2) for k in range(100))
@@ -186,6 +218,6 @@ def searches(quick: bool) -> Result:
 
 
 CASES: dict[str, Case] = {
-    "plain": plain, "single": single, "compiled": compiled, "empty": empty, "pool": pool,
-    "cells": cells, "searches": searches,
+    "plain": plain, "single": single, "compiled": compiled, "kept": kept, "empty": empty,
+    "pool": pool, "cells": cells, "searches": searches,
 }  # fmt: skip

@@ -23,7 +23,7 @@ from pathlib import Path
 
 from benchmarks import peers, running
 from benchmarks.cases import Result
-from benchmarks.measuring import CORES, in_words
+from benchmarks.measuring import CORES, in_words, times_as_fast
 
 TOLERANCE = 1e-9
 
@@ -57,6 +57,37 @@ def rate(most: float, mb: float) -> Judge:
         del rates
         reached = found["n"] / found["wall"]
         return f"{reached:,.0f}/s, {found['mb']:,.0f} MB", reached >= most and found["mb"] <= mb
+
+    return judge
+
+
+def stored(share: float, most: float, mb: float) -> Judge:
+    def judge(found: Result, rates: dict[str, float]) -> tuple[str, bool]:
+        del rates
+        reached, of_it = found["n"] / found["wall"], found["wall"] / found["with_store"]
+        text = f"{reached:,.0f}/s, {found['in_all']:,.0f} MB, {of_it:.3g} × with a store"
+        return text, reached >= most and found["in_all"] < mb and of_it >= share
+
+    return judge
+
+
+def dispatched(most: float) -> Judge:
+    def judge(found: Result, rates: dict[str, float]) -> tuple[str, bool]:
+        del rates
+        reached = found["n"] / found["wall"]
+        parts = [f"{reached:,.0f}/s"]
+        for name, theirs in found["beside"].items():
+            parts.append(f"{times_as_fast(found, theirs)} {name}")
+        return ", ".join(parts), reached >= most
+
+    return judge
+
+
+def peaks(mb: float) -> Judge:
+    def judge(found: Result, rates: dict[str, float]) -> tuple[str, bool]:
+        del rates
+        parts = [f"{name} {peak:,.0f}" for name, peak in found["peaks"].items()]
+        return f"{', '.join(parts)} MB", max(found["peaks"].values()) <= mb
 
     return judge
 
@@ -136,6 +167,23 @@ ROWS: dict[str, tuple[str, str, Judge]] = {
         "≥ 10⁶/s, ≤ 500 MB",
         rate(1e6, 500),
     ),
+    "kept": (
+        "10⁷ of a compiled function, best 1,000, without and with a store of these",
+        "≥ 10⁶/s, < 500 MB in all, ≥ 0.8 × with the store",
+        stored(0.8, 1e6, 500),
+    ),
+    "dask_batches": (
+        "100,000 calls that do nothing over a local Dask, in batches of 1,000",
+        "≥ 20,000/s",
+        dispatched(20_000),
+    ),
+    "ray_batches": ("… over a local Ray", "≥ 20,000/s", dispatched(20_000)),
+    "large_tasks": (
+        "200 tasks of 10 MB from a generator, two workers",
+        "≤ 400 MB on every engine",
+        peaks(400),
+    ),
+    "contracts": ("the contract suites of all engines", "≤ 180 s", within(180)),
     "brute": ("brute force of the example strategy, 3,971", "≤ 150 ms", within(0.15)),
     "walk": ("walk-forward of it, 10 ascent cycles", "≤ 60 ms", within(0.06)),
     "doubled": ("twice the bars, the same fills: crossings", "≤ 1.25 ×", growth(1.25)),

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -33,6 +34,46 @@ def cpu_seconds() -> float:
     """Return the CPU time of this process, its threads and its finished children."""
     spent = os.times()
     return spent.user + spent.system + spent.children_user + spent.children_system
+
+
+def processes(root: int, without: int = 0) -> list[int]:
+    """Return the processes that descend from `root`, itself included, `without` excluded."""
+    parents: dict[int, list[int]] = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError, IndexError):
+            parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+            parents.setdefault(parent, []).append(int(folder.name))
+    found, todo = [], [root]
+    while todo:
+        process = todo.pop()
+        if process != without:
+            found.append(process)
+            todo += parents.get(process, [])
+    return found
+
+
+def tree_cpu(without: int = 0) -> Callable[[], float]:
+    """Return a function that says what CPU time this process and its descendants have used since.
+
+    That of descendants, also of those that ended, ticks in hundredths of a second. What looking at
+    them takes does not count, nor does the process `without`.
+    """
+
+    def others() -> float:
+        ticks = 0
+        for process in processes(os.getpid(), without)[1:]:
+            with suppress(OSError):
+                stat = Path(f"/proc/{process}/stat").read_text()
+                ticks += sum(map(int, stat.rpartition(")")[2].split()[11:15]))
+        return sum(os.times()[2:4]) + ticks / os.sysconf("SC_CLK_TCK")
+
+    before, began = others(), time.process_time()
+
+    def used() -> float:
+        own = time.process_time() - began
+        return own + others() - before
+
+    return used
 
 
 def once(job: Callable[[], Any]) -> Times:
@@ -138,3 +179,34 @@ def in_words(value: float) -> str:
         if value >= size:
             return f"{value / size:.3g} {unit}"
     return f"{value * 1e9:.3g} ns"
+
+
+def times_as_fast(ours: Mapping[str, Any], theirs: Mapping[str, Any], scale: float = 1.0) -> str:
+    """Return the ratio of wall times, and of CPU times where it is another one."""
+    wall = theirs["wall"] * scale / ours["wall"]
+    text = in_times(wall)
+    if not (ours["cpu"] > 0 and theirs["cpu"] > 0):  # unknown, or less than the clock can tell
+        return text
+    cpu = theirs["cpu"] * scale / ours["cpu"]
+    return text if abs(math.log(cpu / wall)) < 0.1 else f"{text} (CPU {in_times(cpu)})"
+
+
+def in_times(ratio: float) -> str:
+    """Return a ratio with three digits, and never as a power of ten."""
+    return f"{ratio:,.0f} ×" if ratio >= 100 else f"{ratio:.3g} ×"
+
+
+def put_between(path: Path, begin: str, text: str, end: str = "<!-- end of table -->") -> None:
+    """Put a table between the marks of a page.
+
+    Raises
+    ------
+    SystemExit
+        The page has no marks.
+    """
+    page = path.read_text(encoding="utf-8")
+    before, mark, rest = page.partition(begin)
+    _, last, after = rest.partition(end)
+    if not mark or not last:
+        raise SystemExit(f"{path.name} must have the lines {begin} and {end}, but has not.")
+    path.write_text(f"{before}{begin}\n\n{text}\n\n{end}{after}", encoding="utf-8")

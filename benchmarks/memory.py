@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.measuring import FailedError, report, spawn
+from benchmarks.measuring import FailedError, processes, report, spawn
 
 LARGE = 1_250_000  # floats: 10 MB
 N = 200
@@ -194,29 +194,13 @@ CASES: dict[str, Callable[[dict[str, Any]], Any]] = {
 # --- measuring ------------------------------------------------------------------------------------
 
 
-def tree(root: int, without: int) -> list[int]:
-    """Return the processes that descend from `root`, itself included, `without` excluded."""
-    parents: dict[int, list[int]] = {}
-    for folder in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError, IndexError):
-            parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
-            parents.setdefault(parent, []).append(int(folder.name))
-    found, todo = [], [root]
-    while todo:
-        process = todo.pop()
-        if process != without:
-            found.append(process)
-            todo += parents.get(process, [])
-    return found
-
-
-def used(processes: list[int]) -> int:
-    """Return how much memory `processes` take together, in kB.
+def used(seen: list[int]) -> int:
+    """Return how much memory processes take together, in kB.
 
     Files in memory count whole, also where nobody maps them now.
     """
     anonymous = mapped = 0
-    for process in processes:
+    for process in seen:
         with suppress(OSError, KeyError):  # it ends just now
             lines = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()
             pss = {line.split(":")[0]: int(line.split()[1]) for line in lines[1:]}
@@ -226,18 +210,18 @@ def used(processes: list[int]) -> int:
     for folder in Path("/dev/shm").iterdir():
         number = folder.name.removeprefix("broadpeak-").partition("-")[0]
         with suppress(OSError):
-            if number.isdecimal() and int(number) in processes:
+            if number.isdecimal() and int(number) in seen:
                 files += sum(file.stat().st_blocks for file in folder.iterdir()) // 2
     return anonymous + max(mapped, files)
 
 
 def watch(root: int, pipe: Connection) -> None:
     """Look at `root` and its workers until told to end; answer every message with the peak."""
-    peak, looked, processes = 0, 0.0, [root]
+    peak, looked, seen = 0, 0.0, [root]
     while True:
         if time.monotonic() - looked > 0.25:
-            processes, looked = tree(root, os.getpid()), time.monotonic()
-        peak = max(peak, used(processes))
+            seen, looked = processes(root, os.getpid()), time.monotonic()
+        peak = max(peak, used(seen))
         if pipe.poll(_PAUSE):
             if not pipe.recv():
                 return
@@ -253,6 +237,8 @@ class Watcher:
         self._pipe, there = context.Pipe()
         self._process = context.Process(target=watch, args=(os.getpid(), there), daemon=True)
         self._process.start()
+        there.close()  # so that its end is noticed
+        self.pid = self._process.pid or 0
         self.peak()
         return self
 

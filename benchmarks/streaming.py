@@ -7,17 +7,17 @@ is the proportional memory (PSS) of that process and its workers together, impor
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from benchmarks.measuring import tree_cpu
+from benchmarks.memory import MB, Watcher
 
 ENGINES = ("serial", "threadpool", "processpool")
 KEEPS = ("top", "mean", "mean of many", "file")
@@ -100,40 +100,21 @@ def sweep(what: str, keep: str, engine: str, folder: str) -> tuple[Callable[[int
     return run, 300_000
 
 
-def memory_mb(pid: int) -> float:
-    """Return the proportional memory of a process and all that it has started."""
-    try:
-        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-        own = next(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1024
-        tasks = list(Path(f"/proc/{pid}/task").iterdir())
-        children = [int(one) for task in tasks for one in (task / "children").read_text().split()]
-    except (OSError, StopIteration):
-        return 0.0
-    return own + sum(map(memory_mb, children))
-
-
 def measure(what: str, keep: str, engine: str, n: int) -> None:
     """Print the line of one case."""
     with tempfile.TemporaryDirectory() as folder:
         run, few = sweep(what, keep, engine, folder)
         run(few)
-        before, ended, peak = memory_mb(os.getpid()), threading.Event(), [0.0]
-
-        def watch() -> None:
-            while not ended.wait(0.05):
-                peak[0] = max(peak[0], memory_mb(os.getpid()))
-
-        watcher = threading.Thread(target=watch, daemon=True)
-        watcher.start()
-        wall, cpu = time.perf_counter(), sum(os.times()[:2])
-        done = run(n)
-        wall, cpu = time.perf_counter() - wall, sum(os.times()[:2]) - cpu
-        ended.set()
-        watcher.join()
+        with Watcher() as watcher:
+            before = watcher.peak() / MB
+            used, wall = tree_cpu(watcher.pid), time.perf_counter()
+            done = run(n)
+            wall, cpu = time.perf_counter() - wall, used()
+            peak = watcher.peak() / MB
     where = f"{what}, {keep}, {engine}"
     print(
-        f"{where:<40}{done:>13,} in {wall:7.2f} s (CPU of this process {cpu:6.2f} s)"
-        f"{done / wall:>13,.0f}/s  peak {max(peak[0], before):4.0f} MB, {before:4.0f} MB before",
+        f"{where:<40}{done:>13,} in {wall:7.2f} s, {cpu:6.2f} s of CPU, "
+        f"{done / wall:>13,.0f}/s  peak {max(peak, before):4.0f} MB, {before:4.0f} MB before",
         flush=True,
     )
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 
 import importlib
 import math
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+
+from broadpeak import engines
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -62,7 +65,7 @@ def test_every_row_has_a_case_and_every_case_a_name(bench: Any) -> None:
     main, goals, running, peers = (
         bench(name) for name in ("__main__", "goals", "running", "peers")
     )
-    known = {*running.CASES, "import"}
+    known = {*running.CASES, *running.OUTSIDE}
     assert set(goals.ROWS) <= known
     assert {job.case for jobs in main.CLASSES.values() for job in jobs} <= known
     for name in {peer for jobs in main.CLASSES.values() for job in jobs for peer in job.peers}:
@@ -106,3 +109,58 @@ def test_twice_the_bars_have_the_same_orders(bench: Any) -> None:
     for short, long in zip(one, two, strict=True):
         assert abs(int(short.sum()) - int(long.sum())) <= 2
     assert (workloads.pairs(range(2, 5)))[0] == [2, 2, 3]
+
+
+def test_every_engine_has_a_peer_and_pages_have_the_marks_of_its_tables(bench: Any) -> None:
+    measured = bench("engines")
+    assert set(engines.names()) == set(measured.PEERS)
+    assert set(measured.JOINED.values()) == set(measured.CLUSTERS) < set(measured.PEERS)
+    pages = [page for page in measured.PAGES.values() if page.exists()]
+    assert measured.PAGES["beside"] in pages
+    for page in pages:
+        text = page.read_text(encoding="utf-8")
+        assert text.count(measured.BEGIN) == text.count("<!-- end of table -->") == 1
+
+
+def test_an_engine_and_its_peer_are_measured_on_the_same_calls(bench: Any) -> None:
+    measured = bench("engines")
+    sizes = measured.Sizes(batch=10, calls=50, single=5, runs=2, rounds=2)
+    found = measured.rates("threadpool", "", sizes)
+    for way in ("batches", "single", "run"):
+        assert found[way]["n"] == found[f"{way}, peer"]["n"]
+        assert found[way]["wall"] > 0
+    start = {"wall": 1.0, "cpu": 0.5}
+    every = {**found, "start": start, "peer_start": {"wall": 2.0}, "shared": {**start, "mb": 3.0}}
+    assert len(measured.summary("threadpool", every)) == len(measured.SUMMARY)
+    rows = list(measured.beside("threadpool", every))
+    assert {len(row) for row in rows} == {len(measured.BESIDE)}
+    assert rows[-1][1:] == [
+        "the first of a process", "1 s", "–", "`ThreadPoolExecutor.submit`", "2 s", "–", "2 ×",
+    ]  # fmt: skip
+    with pytest.raises(bench("measuring").FailedError, match="wrong"):
+        measured.timed(lambda: [1], [2])
+
+
+def test_cpu_time_includes_that_of_other_processes(bench: Any) -> None:
+    used = bench("measuring").tree_cpu()
+    spin = "import time\nwhile time.process_time() < 0.3: pass"
+    subprocess.run([sys.executable, "-c", spin], check=True)
+    assert 0.25 < used() < 30
+
+
+def test_goals_of_engines_are_missed_by_one_that_is_slow_or_large(bench: Any) -> None:
+    goals = bench("goals")
+    peer = {"wall": 2.0, "cpu": 2.0}
+    found = {"wall": 1.0, "cpu": 1.0, "n": 20_000, "beside": {"Client.map": peer}}
+    assert goals.dispatched(20_000)(found, {}) == ("20,000/s, 2 × Client.map", True)
+    assert not goals.dispatched(20_001)(found, {})[1]
+    assert goals.peaks(400)({"peaks": {"one": 399.0, "two": 400.4}}, {}) == (
+        "one 399, two 400 MB", False,
+    )  # fmt: skip
+    kept = {"n": 10**7, "wall": 1.0, "with_store": 1.25, "in_all": 499.0}
+    assert goals.stored(0.8, 1e6, 500)(kept, {}) == (
+        "10,000,000/s, 499 MB, 0.8 × with a store",
+        True,
+    )
+    for worse in ({"with_store": 1.26}, {"in_all": 500.0}, {"wall": 11.0, "with_store": 11.0}):
+        assert not goals.stored(0.8, 1e6, 500)({**kept, **worse}, {})[1]

@@ -433,6 +433,40 @@ def test_abandoned_work_stops_on_the_cluster(
     assert run(cluster, [Task(abs, -1)] * 4) == [1] * 4
 
 
+@pytest.mark.parametrize("is_joined", [True, False])
+def test_nothing_of_an_abandoned_run_goes_on_or_begins_after_it(
+    is_joined: bool, cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also if workers are told late that batches are cancelled."""
+
+    def mark_and_fail_when_the_other_runs() -> None:
+        (tmp_path / "0-").touch()
+        while not list(tmp_path.glob("1-*")):
+            time.sleep(0.01)
+        raise ValueError
+
+    cancelled: list[Any] = []
+    cancel = distributed.Client.cancel
+    monkeypatch.setattr(distributed.Client, "cancel", lambda *args, **_: cancelled.append(args))
+    tasks = [Task(mark_and_fail_when_the_other_runs), Task(mark_and_wait, str(tmp_path), 1)]
+    tasks += [Task(mark_and_wait, str(tmp_path), number) for number in range(2, 9)]
+    options = {"address": cluster.address} if is_joined else {}
+    with pytest.raises(TaskError, match="ValueError"):
+        execute(
+            tasks,
+            engine="dask",
+            n_workers=2,
+            engine_options=options,
+            distribute="chunks",
+            chunk_len=1,
+        )
+    for _ in range(2):
+        assert not is_beating(tmp_path)
+        assert sorted(path.name.partition("-")[0] for path in tmp_path.iterdir()) == ["0", "1"]
+    for client, futures in cancelled:
+        cancel(client, futures, force=True)
+
+
 @pytest.mark.slow  # workers start four times
 def test_a_worker_of_a_cluster_that_is_lost(tmp_path: Path) -> None:
     """Its batch is tried elsewhere; one that ends every worker is lost, and it alone."""
@@ -583,3 +617,17 @@ def test_workers_of_this_machine_follow_the_program(
         found = execute([Task(Path.read_text, Path("file.txt"))], engine="dask", n_workers=1)
         assert found == [name]
     assert execute([Task(os.getenv, "OMP_NUM_THREADS")], engine="dask", n_workers=1) == ["1"]
+
+
+def test_what_waits_behind_a_batch_that_ends_its_worker_is_not_blamed() -> None:
+    def die_at(number: int) -> int:
+        if number == 7:
+            time.sleep(0.2)  # the next one has come, and waits
+            os._exit(7)
+        return number
+
+    tasks = [Task(die_at, number) for number in range(12)]
+    results = execute(tasks, engine="dask", n_workers=1, timeout=60, on_error="record")
+    assert [r for r in results if isinstance(r, int)] == [n for n in range(12) if n != 7]
+    assert results[7].status == "died"
+    assert "ended with exit code 7" in str(results[7].error)

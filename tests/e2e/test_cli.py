@@ -453,11 +453,13 @@ def test_a_file_that_ends_the_program_is_reported(
 def test_defaults_of_the_search_are_those_of_train() -> None:
     # Read from the record itself they would load pandas, which --help has no use for.
     names = {"evaluations": "n_evaluations", "workers": "n_workers", "cost": "costs"}
-    defaults = {"engine": "serial", "n_workers": None}
+    names["engine_option"] = "engine_options"
+    defaults: dict[str, object] = {"engine": "serial", "n_workers": None}
+    defaults |= dict.fromkeys(("engine_options", "store", "store_key"))
     defaults |= {name: one.default for name, one in inspect.signature(bp.train).parameters.items()}
     options = dict(inspect.signature(inputs.search_settings).parameters)
     assert options.pop("progress").default is None  # as `execute` decides
-    assert len(options) == 14
+    assert len(options) == 17
     # A share or a word: typed as a string.
     assert inputs.share_to_borrow(options.pop("borrow").default) == defaults["borrow"]
     for name, option in options.items():

@@ -229,3 +229,53 @@ def test_truth_values_and_none_reach_the_function(capsys: pytest.CaptureFixture[
     assert status == 0
     assert "True" in out
     assert "broad peak (hill): value False, score 2" in out
+
+
+def test_only_some_are_kept(capsys: pytest.CaptureFixture[str]) -> None:
+    """The rest is not held, so that no broad peak can be seen."""
+    found = swept(capsys, *HILL, "--keep", "3", "--out", "runs")
+    assert [row["score"] for row in found["scores"]] == pytest.approx([0.0, -0.1, -0.1])
+    assert found["highest"] == {"params": {"a": 5, "b": 0.3}, "score": 0}
+    assert found["chosen"] is None
+    assert [*found["files"]] == ["scores"]
+    assert len(pd.read_csv(found["files"]["scores"])) == 3
+    status, out, _ = run(capsys, "sweep", *HILL, "--keep", "3")
+    assert status == 0
+    assert "the first of what is kept" in out
+
+
+def test_all_scores_go_to_a_file(capsys: pytest.CaptureFixture[str]) -> None:
+    found = swept(capsys, *HILL, "--to", "all.parquet")
+    assert found["files"] == {"all": "all.parquet"}
+    table = pd.read_parquet("all.parquet")
+    assert table.columns.tolist() == ["a", "b", "value"]
+    assert len(table) == 45
+    assert len(found["scores"]) == 10
+    assert found["highest"] == {"params": {"a": 5, "b": 0.3}, "score": 0}
+
+
+def test_options_of_an_engine_are_passed_on(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ("--engine", "processpool", "--workers", "2")
+    plain = swept(capsys, *HILL)
+    assert swept(capsys, *HILL, *words, "--engine-option", "reuse=false") == plain
+    status, _, err = run(capsys, "sweep", *HILL, *words, "--engine-option", "adress=here")
+    assert status == 1
+    assert "unknown option 'adress'" in err
+
+
+@pytest.mark.parametrize(
+    ("words", "match"),
+    [
+        (["--engine-option", "address"], "must be NAME=VALUE"),
+        (["--engine-option", "reuse=true", "--engine-option", "reuse=true"], "given twice"),
+        (["--keep", "0"], "greater than or equal to 1"),
+        (["--keep", "3", "--select", "hill"], "chooses among all scores"),
+        (["--to", "all.parquet", "--select", "hill"], "chooses among all scores"),
+    ],
+)
+def test_options_that_say_nothing(
+    words: list[str], match: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status, _, err = run(capsys, "sweep", *HILL, *words)
+    assert status == 2
+    assert match in err

@@ -108,8 +108,9 @@ def test_a_worker_is_killed_in_the_middle(tmp_path: Path, expected: tuple[bytes,
     check(tmp_path, expected)
     counts = np.bincount(ran(tmp_path), minlength=N)
     assert counts.min() == 1
-    # At most the chunk that a killed worker held was made again.
-    assert (counts > 1).sum() <= 100 * len(pids)
+    # At most what was on the way was made again: two chunks for each of two workers. A worker takes
+    # along the results that nobody has fetched from it.
+    assert (counts > 1).sum() <= 400 * len(pids)
     assert counts.max() <= 1 + len(pids)
 
 

@@ -45,9 +45,7 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> Any:
 @pytest.mark.parametrize("engine", ENGINES)
 def test_large_tasks_and_results_pass_through(engine: str, case: str, measured: Any) -> None:
     found = measured(engine, case)
-    # Ray gives memory of its object store back late, and here it holds arguments beside the files.
-    most = MOST + 200 if engine == "ray" and case == "in_turn" else MOST
-    assert found["peak"] < most, found
+    assert found["peak"] < MOST, found
 
 
 @pytest.mark.parametrize("engine", [one for one in ENGINES if one not in ("serial", "threadpool")])

@@ -50,6 +50,8 @@ INSIDE = {
         "Stats.of_records",
         "Stats.of_pool",
         "Store.begin",
+        "Store.begin_kept",
+        "Store.kept_run",
         "Store.find",
         "Store.add",
         "Store.claim",

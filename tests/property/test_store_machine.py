@@ -320,4 +320,4 @@ TestStoreMachine = StoreMachine.TestCase
 
 @pytest.mark.slow
 class TestMoreOfIt(StoreMachine.TestCase):
-    settings = settings(max_examples=300, stateful_step_count=20)
+    settings = settings(max_examples=60, stateful_step_count=15)

@@ -19,7 +19,7 @@ from functools import partial
 from typing import Any
 from unittest import mock
 
-from broadpeak._run import remote, stored, storedkept
+from broadpeak._run import claiming, remote, stored, storedkept
 from broadpeak._run.batches import lost, run_batch
 from broadpeak._store import claims, rows
 from broadpeak.engines import NOT_BEGUN, FutureEngine, WorkItem
@@ -310,7 +310,7 @@ def watched() -> Iterator[None]:
         stack.enter_context(mock.patch.object(sqlite3, "connect", connect))
         for module in (stored, storedkept):
             stack.enter_context(mock.patch.object(module, "Owner", _noted_owner))
-            stack.enter_context(mock.patch.object(module, "sleep", _slept))
+        stack.enter_context(mock.patch.object(claiming, "sleep", _slept))
         yield
 
 

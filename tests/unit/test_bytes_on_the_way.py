@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
+import errno
 import gc
+import io
+import os
 import pickle
 import sys
 from collections.abc import Callable, Iterator
@@ -11,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
+import cloudpickle
 import numpy as np
 import pandas as pd
 import pytest
@@ -440,6 +444,29 @@ def test_a_million_tasks_are_never_a_million_batches_on_the_way() -> None:
     assert most < 250_000
 
 
+class Broken(np.ndarray[Any, Any]):
+    """An array that does not say how large it is."""
+
+    @property
+    def nbytes(self) -> int:
+        raise RuntimeError
+
+
+def broken(number: int) -> Broken:
+    return np.full(3, number).view(Broken)
+
+
+@pytest.mark.parametrize("engine", ["serial", "threadpool"])
+def test_a_result_that_cannot_be_weighed_is_a_result(engine: str) -> None:
+    tasks = [Task(broken, number) for number in range(20)]
+    calls = Calls(broken, (None,), varying={0: (range(20), range(20))})
+    carrying = [Task(np.sum, broken(number)) for number in range(20)]
+    for work in (tasks, calls, iter(tasks)):
+        found = execute(work, engine=engine, n_workers=2)
+        assert [int(one[0]) for one in found] == list(range(20))
+    assert execute(iter(carrying), engine=engine, n_workers=2) == [3 * n for n in range(20)]
+
+
 # --- what is shared -------------------------------------------------------------------------------
 
 
@@ -520,6 +547,72 @@ def test_what_all_calls_share_stays(monkeypatch: pytest.MonkeyPatch) -> None:
         assert [task() for task in pickle.loads(objects.dumps(calls[2:4])[0])] == [7.0, 7.0]
     finally:
         objects.close()
+
+
+def test_what_all_calls_share_stays_where_it_was_sent_before(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(shared, "_MOST_IDLE", 0)
+    monkeypatch.setattr(shared, "free_memory", lambda: 0.0)
+    objects, common = SharedObjects(), array(7)
+    try:
+        for _ in range(2):  # from the second time on it lies where workers find it
+            objects.release(objects.dumps([common])[2])
+        calls = Calls(numbered, (None, common), varying={0: (range(9), range(9))})
+        objects.release(objects.dumps(calls[:2])[2])
+        for number in range(5):
+            data = array(number)
+            for _ in range(2):
+                objects.release(objects.dumps([data])[2])
+        remote.forget(objects.name)
+        assert [task() for task in pickle.loads(objects.dumps(calls[2:4])[0])] == [7.0, 7.0]
+    finally:
+        objects.close()
+
+
+def test_a_file_for_which_there_is_no_room_is_removed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def write(placed: Any, path: Path) -> None:
+        path.write_bytes(b"as much as there was room for")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(shared._PlacedArray, "write", write)
+    objects, data = SharedObjects(), array(3)
+    try:
+        for _ in range(2):
+            payload = objects.dumps([data])
+        assert files(objects) == []
+        with pytest.raises(remote._NotHeldError, match=r"^$"):
+            pickle.loads(payload[0])
+        assert pickle.loads(objects.dumps([data], in_full=True)[0])[0][5] == 3
+    finally:
+        objects.close()
+
+
+def test_modules_travel_by_value_until_the_last_pickle_is_made() -> None:
+    name, objects = shared.__name__, SharedObjects(files=False)
+    pickles = [shared._Pickler(io.BytesIO(), objects) for _ in range(2)]  # of two runs, in threads
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(shared, "is_only_here", lambda _: True)
+        for one in pickles:
+            one._send_if_only_here(name)
+    for one in pickles:
+        assert name in cloudpickle.list_registry_pickle_by_value()
+        one.close()
+    assert name not in cloudpickle.list_registry_pickle_by_value()
+
+
+def test_modules_that_the_user_sends_by_value_stay_so() -> None:
+    name, objects = shared.__name__, SharedObjects(files=False)
+    cloudpickle.register_pickle_by_value(shared)
+    try:
+        one = shared._Pickler(io.BytesIO(), objects)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(shared, "is_only_here", lambda _: True)
+            one._send_if_only_here(name)
+        one.close()
+        assert name in cloudpickle.list_registry_pickle_by_value()
+    finally:
+        cloudpickle.unregister_pickle_by_value(shared)
 
 
 def test_what_was_too_large_was_not_sent() -> None:

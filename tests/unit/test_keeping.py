@@ -236,6 +236,15 @@ def test_what_cannot_be_pickled_is_reduced_here():
         execute(tasks(float, 60), keep=Locked("state"), distribute="chunks", **options)
 
 
+def test_histograms_are_equal_if_all_counts_are():
+    tasks = [bp.Task(float, number) for number in (0.5, 1.5, 1.5, 9.0)]
+    one, same = (bp.execute(tasks, keep=bp.histogram(2, range=(0, 2))) for _ in range(2))
+    assert one == same
+    assert one != bp.execute(tasks[:3], keep=bp.histogram(2, range=(0, 2)))
+    assert one != bp.execute(tasks, keep=bp.histogram(3, range=(0, 2)))
+    assert one != "a histogram"
+
+
 def test_histogram_of_a_run():
     found = execute(tasks([0.0, 1, 2, np.nan, 9, -1].__getitem__), keep=bp.histogram([0, 1, 2]))
     assert (found.counts.tolist(), found.below, found.above, found.missing) == ([1, 2], 1, 1, 1)

@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
+import errno
 import multiprocessing
 import os
 import signal
 import threading
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +18,7 @@ import numpy as np
 import pytest
 
 from broadpeak import EngineError, ParamError, Task, engines, execute
+from broadpeak._run import pool as pools
 from broadpeak._run import shared
 from broadpeak._run.engines import mpire
 from broadpeak._run.starting import thread_limits
@@ -83,9 +87,26 @@ def test_workers_that_cannot_start_end_the_run(monkeypatch: pytest.MonkeyPatch) 
         run([Task(abs, 1)], engine_options={"reuse": False, "start_method": "fork"})
     monkeypatch.setattr(mpire, "_begin", never_begin)
     monkeypatch.setattr(mpire, "_START_SECONDS", 0.1)
+    asked: list[object] = []  # to end themselves: those that have not begun would never do
+    monkeypatch.setattr(mpire._Workers, "_stop", asked.append)
     with pytest.raises(EngineError, match=r"must start.*threadpool"):
         run([Task(abs, 1)], engine_options={"reuse": False, "start_method": "fork"})
     assert [one for one in multiprocessing.active_children() if "Worker-" in one.name] == []
+    assert asked == []
+
+
+@FORK
+def test_a_process_of_which_another_thread_is_told_the_end_is_waited_for() -> None:
+    process = multiprocessing.get_context("fork").Process(target=signal.pause)
+    process.start()
+    process.kill()
+    _, status = os.waitpid(process.pid or 0, 0)  # as a thread of mpire that is about to note it
+    assert process.is_alive()
+    code = os.waitstatus_to_exitcode(status)
+    note = threading.Timer(0.2, setattr, (process._popen, "returncode", code))  # type: ignore[attr-defined]
+    note.start()
+    assert pools.how_it_ended(process).startswith("was killed by SIGKILL")
+    note.join()
 
 
 def end_when_idle(number: int) -> int:
@@ -96,7 +117,6 @@ def end_when_idle(number: int) -> int:
     return number
 
 
-@FORK
 @FORK
 def test_pools_that_start_at_the_same_time_know_their_own_workers() -> None:
     started: dict[int, list[int]] = {}
@@ -117,6 +137,7 @@ def test_pools_that_start_at_the_same_time_know_their_own_workers() -> None:
     assert len(pids) == len(set(pids)) == 6
 
 
+@FORK
 def test_workers_that_end_between_batches_end_no_batch() -> None:
     def tasks() -> Any:
         for number in range(3):
@@ -133,7 +154,7 @@ def test_a_system_that_allows_no_process_is_reported(monkeypatch: pytest.MonkeyP
         raise BlockingIOError(11, "Resource temporarily unavailable")
 
     monkeypatch.setattr(multiprocessing.get_context("fork").Process, "start", refuse)
-    with pytest.raises(EngineError, match=r"must start.*temporarily unavailable.*threadpool"):
+    with pytest.raises(EngineError, match=r"mpire .* must.*temporarily unavailable.*threadpool"):
         run([Task(abs, 1)], engine_options={"reuse": False, "start_method": "fork"})
 
 
@@ -217,3 +238,45 @@ def test_dill_pickles_what_cloudpickle_refuses() -> None:
     options = {"use_dill": True}
     assert run([Task(locked, 1), Task(locked, 2)], engine_options=options) == [1, 2]
     assert "mpire" in engines.available()
+
+
+def test_a_message_for_which_there_is_no_room_is_removed_and_goes_through_the_queue(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data, path = bytes(100_000), tmp_path / "message"
+
+    def write_bytes(path: Path, data: bytes) -> int:
+        with path.open("wb") as file:
+            file.write(data[:1000])
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "write_bytes", write_bytes)
+    assert mpire._wrapped(memoryview(data), path) == data
+    assert not path.exists()
+
+
+def test_workers_of_another_thread_are_not_taken_for_own_ones(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Two runs may begin at once: one waits for the other to have started its workers."""
+    engines.shutdown()
+    others: list[Any] = []
+    real = mpire.starting
+
+    @contextmanager
+    def after_others(*args: Any, **options: Any) -> Iterator[None]:
+        other = multiprocessing.Process(target=signal.pause, name="Worker-0")
+        other.start()
+        others.append(other)
+        with real(*args, **options):
+            yield
+
+    monkeypatch.setattr(mpire, "starting", after_others)
+    try:
+        assert run([Task(abs, -number) for number in range(4)]) == [0, 1, 2, 3]
+        engines.shutdown()
+        assert [other.is_alive() for other in others] == [True]
+    finally:
+        for other in others:
+            other.kill()
+            other.join()

@@ -64,7 +64,11 @@ def stop_itself(number: int) -> int:
 
 @pytest.mark.engine
 @pytest.mark.skipif(os.name != "posix", reason="stops a process")
-@pytest.mark.parametrize("engine", POOLS)
+@pytest.mark.parametrize(
+    "engine",
+    # mpire itself notices after a minute that a worker is late.
+    [pytest.param(name, marks=pytest.mark.slow) if name == "mpire" else name for name in POOLS],
+)
 def test_a_worker_that_is_stopped_fails_its_task_alone(engine: str) -> None:
     tasks = [Task(stop_itself, number) for number in range(5)]
     found = run(tasks, engine, timeout=0.5, on_error="record")

@@ -19,9 +19,8 @@ import joblib
 import pytest
 from loky.backend import resource_tracker as loky_tracker
 
-from broadpeak._run import shared
+from broadpeak._run import shared, starting
 from broadpeak._run.engines import joblib as engine
-from broadpeak._run.engines import processpool
 
 
 def test_standard_library() -> None:
@@ -39,7 +38,7 @@ def test_standard_library() -> None:
 @pytest.mark.parametrize("library", ["multiprocessing", "multiprocess"])
 def test_processes_import_what_is_known_as_the_main_module(library: str) -> None:
     module, main = importlib.import_module(f"{library}.spawn"), sys.modules["__main__"]
-    with processpool._without_main():
+    with starting._without_main():
         assert not [key for key in module.get_preparation_data("name") if key.startswith("init_")]
     assert sys.modules["__main__"] is main
     util = importlib.import_module(f"{library}.util")

@@ -131,6 +131,23 @@ def test_what_ended_runs_shared_is_forgotten() -> None:
     assert other.name not in remote._held
 
 
+def test_threads_of_a_worker_may_let_go_of_the_same_files(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    held: dict[int | str, Any] = {remote._FOLDER: "f", "f/1": 1, "f/2": 2}
+
+    def exists(path: str) -> bool:
+        held.pop(path, None)  # as another thread does meanwhile
+        held[f"f/{len(held) + 7}"] = 3  # and this one has come
+        return False
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os.path, "exists", exists)
+        remote._let_go(held)
+    assert not {"f/1", "f/2"} & set(held)
+    assert remote._FOLDER in held
+
+
 def limit_memory(more: int) -> int:
     """Let this process have only `more` bytes more than it has now."""
     pages = int(Path("/proc/self/statm").read_text().split()[0])

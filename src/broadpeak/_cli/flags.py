@@ -148,6 +148,19 @@ Engine: TypeAlias = Annotated[
 Workers: TypeAlias = Annotated[
     int | None, typer.Option("--workers", min=1, help="Number of workers. Default: the cores.")
 ]
+EngineOptions: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--engine-option", help="NAME=VALUE, as in address=tcp://10.0.0.5:8786; repeated."
+    ),
+]
+StoreFile: TypeAlias = Annotated[
+    str | None, typer.Option("--store", help="Keep results in this file, and go on from it.")
+]
+StoreKey: TypeAlias = Annotated[
+    str | None,
+    typer.Option("--store-key", help="Your name for the function's version; see docs/stores."),
+]
 
 
 Progress: TypeAlias = Annotated[

@@ -246,7 +246,10 @@ def search_settings(
     seed: flags.Seed = 0,
     evaluations: flags.Evaluations = None,
     engine: flags.Engine = "serial",
+    engine_option: flags.EngineOptions = None,
     workers: flags.Workers = None,
+    store: flags.StoreFile = None,
+    store_key: flags.StoreKey = None,
     check: flags.Check = True,
     progress: flags.Progress = None,
 ) -> dict[str, Any]:
@@ -270,10 +273,29 @@ def search_settings(
         "seed": seed,
         "n_evaluations": evaluations,
         "engine": engine,
+        "engine_options": engine_options(engine_option),
         "n_workers": workers,
+        "store": store,
+        "store_key": store_key,
         "check": check,
         **shown_progress(progress),
     }
+
+
+def engine_options(settings: Sequence[str] | None) -> dict[str, Value] | None:
+    """Return the options of an engine from ``NAME=VALUE`` strings, or None without any."""
+    options: dict[str, Value] = {}
+    for setting in settings or ():
+        name, sign, text = setting.partition("=")
+        if not (name.isidentifier() and sign and text):
+            raise typer.BadParameter(
+                f"must be NAME=VALUE, as in address=tcp://10.0.0.5:8786, got {setting!r}.",
+                param_hint="--engine-option",
+            )
+        if name in options:
+            raise typer.BadParameter(f"{name} is given twice.", param_hint="--engine-option")
+        options[name] = _value(text)
+    return options or None
 
 
 def shown_progress(wanted: bool | None) -> dict[str, Any]:

@@ -103,14 +103,13 @@ def judge(
     result: bp.Training | bp.WalkForward,
     *,
     wanted: bool,
-    engine: str = "serial",
-    n_workers: int | None = None,
+    **how: Any,
 ) -> bp.Verdict | None:
     """Return the verdict on a result; while it is made, who waits at a terminal is told."""
     if not wanted:
         return None
     console.show_progress("Judging: the search is repeated on permuted prices (--no-verdict).")
-    found: bp.Verdict = result.verdict(engine=engine, n_workers=n_workers)
+    found: bp.Verdict = result.verdict(**how)
     return found
 
 

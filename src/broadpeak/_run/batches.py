@@ -180,9 +180,8 @@ class BatchResult:
     values : list, array, ResultColumns or ReducedResults
         One result a task, in order; an `Outcome` where `failures` says so. Shorter than the batch
         if that was to stop at a failure, if it is cut, or if a lazy batch came to the end of its
-        tasks. What a
-        compiled loop gave is no list. With `reducing`, what a reducer made of the results may
-        stand in their place.
+        tasks. What a compiled loop gave is no list. With `reducing`, what a reducer made of the
+        results may stand in their place.
     failures : list of int
         Offsets of failed tasks in `values`, ascending.
     failed_tasks : list of Task
@@ -233,7 +232,7 @@ _MOST_IN_PIECE = 100_000
 _FOR_THE_RUN = (KeyboardInterrupt, TaskStopped)
 _UNFINISHED = frozenset(check.UNFINISHED_TYPES)
 _PIECE_SECONDS = 25e-6  # looking at the types of a piece takes 1 µs, and 0.02 µs a result
-_LONGEST_PIECE = 128
+_LONGEST_PIECE = 512
 _SMALL = 64 * 1024  # bytes of a result
 
 
@@ -277,7 +276,7 @@ def _run_calls(batch: Batch, result: BatchResult) -> None:
         _run_columns(batch, batch.tasks, result)
     else:
         is_lazy, begun = not isinstance(batch.tasks, Sequence), math.nan
-        weighed = _Weighed(batch, result)
+        weighed: _Weighed | None = None
         for task in batch.tasks:
             if batch.timed:
                 begun = perf_counter()
@@ -287,6 +286,7 @@ def _run_calls(batch: Batch, result: BatchResult) -> None:
                     values.append(value)
                 else:
                     values.append(check.finished(value))
+                    weighed = weighed or _Weighed(batch, result)
                     if weighed.is_full(value):
                         break
             except _FOR_THE_RUN:
@@ -308,7 +308,7 @@ def _run_columns(batch: Batch, calls: Calls, result: BatchResult) -> None:
     """
     n, results, values = len(calls), calls.results(), result.values
     size, is_refused = 1, False
-    weighed = _Weighed(batch, result)
+    weighed: _Weighed | None = None
     while (start := len(values)) < n:
         stop = min(start + size, n)
         begun = perf_counter()
@@ -330,6 +330,7 @@ def _run_columns(batch: Batch, calls: Calls, result: BatchResult) -> None:
         piece = values[start:]
         if not PLAIN.issuperset(map(type, piece)):
             is_refused = is_refused or not _UNFINISHED.isdisjoint(map(type, piece))
+            weighed = weighed or _Weighed(batch, result)
             size = min(size, weighed.more_than(piece))
             if not size:
                 break

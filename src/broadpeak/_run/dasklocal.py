@@ -28,11 +28,10 @@ import distributed
 from loky.backend import resource_tracker
 
 from broadpeak._run import pool as pools
-from broadpeak._run.daskworker import LEFT
+from broadpeak._run.daskworker import LEFT, OVER
 from broadpeak._run.fresh import FreshProcess
-from broadpeak._run.starting import no_interrupt
+from broadpeak._run.starting import never_began, no_interrupt
 from broadpeak._run.streams import streams_taken
-from broadpeak.errors import EngineError
 
 _START_SECONDS = 120.0
 _FAILED_STARTS = 3
@@ -66,12 +65,22 @@ class LocalDask:
         self._workers: list[FreshProcess] = []
         self._ready: set[int] = set()
         self._failed_starts = 0
+        self.client: Any = None
+        self._cluster: Any = None
         self._quiet = Quiet(_LOGGERS)
         with streams_taken():
             self.marks = Path(tempfile.mkdtemp(prefix=f"broadpeak-{os.getpid()}-"))
             # Somebody must remove it should this process be killed.
             with suppress(Exception):
                 resource_tracker.register(str(self.marks), "folder")
+        try:
+            self._start_scheduler()
+        except BaseException:
+            self.shutdown()
+            raise
+
+    def _start_scheduler(self) -> None:
+        with streams_taken():
             self._cluster = distributed.LocalCluster(
                 name=f"broadpeak-{self.marks.name}",
                 n_workers=0,
@@ -120,12 +129,7 @@ class LocalDask:
                 self._failed_starts += process.pid not in self._ready
                 self._remove(process)
         if self._failed_starts >= _FAILED_STARTS:
-            msg = (
-                "Worker processes of Dask must start, but they did not get to their first task, "
-                f"{self._failed_starts} times in a row. What they printed says why; "
-                "engine='threadpool' or 'serial' runs without processes."
-            )
-            raise EngineError(msg)
+            raise never_began(self._failed_starts)
         while len(self._workers) < self._n_workers:
             self._start()
         self._wait_for_ready(0.0)
@@ -149,10 +153,14 @@ class LocalDask:
                 return pools.how_it_ended(process)
         return "ended"
 
+    def forbid(self, run: str) -> None:
+        """Let no batch of `run` begin any more: one that does finds the file, and returns."""
+        (self.marks / f"{OVER}{run}").touch()
+
     def end_abandoned(self, marks: list[Path]) -> None:
         """Kill the workers that do not stop what nobody waits for any more.
 
-        They get a moment for it. So do those in which a task was left behind that took too long.
+        They get a moment for it. Those in which a task was left behind that took too long get none.
         """
         pause, until = threading.Event(), perf_counter() + _PATIENCE_SECONDS
         while any(mark.exists() for mark in marks) and perf_counter() < until:
@@ -177,12 +185,11 @@ class LocalDask:
                 process.kill()
                 process.join(_PATIENCE_SECONDS)
             self._remove(process)
-        with suppress(Exception), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            self.client.close(timeout=_CLOSE_SECONDS)
-        with suppress(Exception), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            self._cluster.close(timeout=_CLOSE_SECONDS)
+        for one in (self.client, self._cluster):
+            if one is not None:
+                with suppress(Exception), warnings.catch_warnings():
+                    warnings.simplefilter("ignore")
+                    one.close(timeout=_CLOSE_SECONDS)
         self._quiet.end()
         shutil.rmtree(self.marks, ignore_errors=True)
         with suppress(Exception):

@@ -16,6 +16,7 @@ import threading
 import traceback
 import uuid
 import weakref
+from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -29,7 +30,7 @@ from broadpeak._core.stopping import Stops, here
 from broadpeak._core.threads import Nesting
 from broadpeak._run import worker
 from broadpeak._run.batches import BatchResult, lost
-from broadpeak._run.remote import Layout, Token, hold, run_remotely
+from broadpeak._run.remote import MISSING, Layout, Token, hold, run_remotely
 from broadpeak.errors import EngineError
 
 Place: TypeAlias = "tuple[str, Layout]"  # a file, and how the array is laid out in it
@@ -37,9 +38,12 @@ Places: TypeAlias = "dict[str, Place]"  # machine -> where it has it
 
 LEFT: str = "left-"  # a mark that begins so names a process with a task that was left behind in it
 STOPPED = b"stopped"  # the answer for a batch that was not to go on
+OVER: str = "over-"  # and one of these a run of which no batch may begin any more
 _PLUGIN = "broadpeak-stops"
 _DEAF = logging.CRITICAL + 1
 _LOGGERS = ("distributed", "tornado", "tornado.application", "asyncio")
+_PAUSE_SECONDS = 0.005
+_N_OVER = 1000  # runs that are remembered: of older ones nothing is on the way any more
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +58,8 @@ class Setting:
         What the data stand for that come along.
     files : tuple of (Token, dict)
         Large arrays: the file of each machine that holds one.
+    run : str
+        Names the run.
     mark : str, optional
         A file that is there while the batch runs and holds the number of the process: it tells a
         batch that was at work when its worker died from one that only waited there.
@@ -65,6 +71,7 @@ class Setting:
     """
 
     inside: Nesting
+    run: str
     tokens: tuple[Token, ...] = ()
     files: tuple[tuple[Token, Places], ...] = ()
     mark: str | None = None
@@ -76,19 +83,41 @@ class Setting:
 def run_on_dask(payload: bytes, setting: bytes, *data: bytes) -> bytes:
     """Run a batch in a task of Dask; return its pickled result, or `STOPPED`."""
     given: Setting = pickle.loads(setting)  # written by the engine
-    if given.path is not None:
-        worker.follow(given.path, given.folder)
-    if given.event is not None:
-        distributed.Event(given.event, client=distributed.get_client()).set()
-    for token, places in given.files:
-        place = places.get(host_of(distributed.get_worker().address))
-        if place is not None:
-            hold(token, *place)
-    with _marked(given.mark), _stoppable() as stops:
+    # Whoever ends the run first says so and then looks which batches are at work. This one first
+    # shows that it is and then looks whether the run is over: one of the two sees the other.
+    with _stoppable(given.run) as stops, _marked(given.mark):
+        if _is_over(given):
+            return MISSING  # it was cancelled: nobody waits for an answer
+        if given.path is not None:
+            worker.follow(given.path, given.folder)
+        if given.event is not None:
+            distributed.Event(given.event, client=distributed.get_client()).set()
+        for token, places in given.files:
+            place = places.get(host_of(distributed.get_worker().address))
+            if place is not None:
+                hold(token, *place)
         answer = run_remotely(payload, given.inside, given.path, given.tokens, *data)
     # It says that tasks failed which were stopped in the middle. Should somebody wait for them
     # after all (Dask may change its mind, a worker that closes may still report), they run again.
     return STOPPED if stops.is_asked else answer
+
+
+async def end_batches(run: str, seconds: float) -> bool:
+    """Let no batch of `run` begin in this worker any more, and stop those that have.
+
+    To be called in the worker itself. Return whether none runs, after `seconds` at most.
+    """
+    _over.append(run)
+    loop = asyncio.get_running_loop()
+    until = loop.time() + seconds
+    while batches := [stops for stops, (_, _, of) in list(_running.items()) if of == run]:
+        for stops in batches:
+            if not stops.is_asked:
+                stops.stop()
+        if loop.time() > until:
+            return False
+        await asyncio.sleep(_PAUSE_SECONDS)
+    return True
 
 
 def host_of(address: str) -> str:
@@ -141,13 +170,21 @@ def _marked(mark: str | None) -> Iterator[None]:
             path.unlink()
 
 
-# By what the thread of a batch is stopped -> its worker, of which a process may have several, and
-# its key, which Dask may give to two of them.
-_running: dict[Stops, tuple[str, str]] = {}
+# By what the thread of a batch is stopped -> its worker, of which a process may have several, its
+# key, which Dask may give to two of them, and its run.
+_running: dict[Stops, tuple[str, str, str]] = {}
+_over: deque[str] = deque(maxlen=_N_OVER)  # runs that have ended before all of their batches had
+
+
+def _is_over(given: Setting) -> bool:
+    """Return whether nobody waits for the batches of a run any more."""
+    if given.mark is None:
+        return given.run in _over
+    return Path(given.mark).with_name(f"{OVER}{given.run}").exists()
 
 
 @contextmanager
-def _stoppable() -> Iterator[Stops]:
+def _stoppable(run: str) -> Iterator[Stops]:
     """Let code of the user inside the block be stopped when Dask drops the task."""
     this = distributed.get_worker()
     if _PLUGIN not in this.plugins:
@@ -155,7 +192,7 @@ def _stoppable() -> Iterator[Stops]:
         this.loop.add_callback(_watch_drops, this)
     before, stops = getattr(here, "stops", None), Stops()
     stops.adopt()
-    _running[stops] = this.address, this.get_current_task()
+    _running[stops] = this.address, this.get_current_task(), run
     try:
         yield stops
     finally:
@@ -192,7 +229,7 @@ class StopDropped(distributed.WorkerPlugin):
         self._stop(None)
 
     def _stop(self, key: str | None) -> None:
-        for stops, (address, its_key) in list(_running.items()):
+        for stops, (address, its_key, _) in list(_running.items()):
             if address == self._address and key in {None, its_key}:
                 stops.stop()
 

@@ -153,14 +153,15 @@ class WorkItem:
 class _Flight(dict[Ticket, tuple[Batch, float, tuple[int, ...]]]):
     """The batches on the way by ticket, their bytes and those of their results, what they need."""
 
-    def __init__(self, shared: SharedObjects | None) -> None:
-        super().__init__()
+    __slots__ = ("_n_bytes", "_shared")
+
+    def __init__(self, shared: SharedObjects | None) -> None:  # a dict is there already
         self._shared = shared
         self._n_bytes = 0.0
 
     def takes(self, n_bytes: float) -> bool:
-        """Return whether memory is left for `n_bytes` more; there is always room for one batch."""
-        return not self or has_room(self._n_bytes, n_bytes)
+        """Return whether memory is left for `n_bytes` more."""
+        return has_room(self._n_bytes, n_bytes)
 
     def add(self, ticket: Ticket, item: WorkItem, n_bytes: float) -> None:
         """Note that an item was submitted."""
@@ -351,10 +352,12 @@ class FutureEngine:
                             continue
                         item = made
                         del batch, made
-                    n_bytes = sizes.bytes_of(item)
-                    is_ahead = len(flight) >= self.n_workers
-                    waits = is_ahead and len(item.payload) > _MOST_AHEAD
-                    ticket = self.submit(item) if not waits and flight.takes(n_bytes) else None
+                    n_bytes = 0.0 if self.lazy else sizes.bytes_of(item)
+                    waits = bool(flight) and (  # there is always room for one batch
+                        (len(flight) >= self.n_workers and len(item.payload) > _MOST_AHEAD)
+                        or not flight.takes(n_bytes)
+                    )
+                    ticket = None if waits else self.submit(item)
                     if ticket is None:
                         ready.appendleft(item)
                         break
@@ -431,7 +434,7 @@ class FutureEngine:
             try:
                 made = shared.dumps(batch, in_full=queue is None, mark=self.mark, most=most)
             except TooLargeError:
-                assert queue is not None and sizes is not None  # noqa: S101, PT018
+                assert queue is not None and sizes is not None  # noqa: S101, PT018  # `most` says so
                 n, first = shared.fitting(batch.tasks)
                 if n < len(batch):
                     batch = queue.cut(batch, n)

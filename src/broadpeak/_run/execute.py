@@ -426,7 +426,7 @@ class TaskRun:
             listed = settings.pre_chunk_func is not None or settings.post_chunk_func is not None
             chunks = left_of(list(self._chunks), stored.found, listed=listed)
             tasks: Any = self.tasks
-            return SpanQueue(tasks, chunks, stretches=stored, **options)
+            return SpanQueue(tasks, chunks, claims=stored, **options)
         if stored is None:
             return TaskQueue(self.tasks, self._chunks, **options)
         chunks = _without(self._chunks, stored.found)

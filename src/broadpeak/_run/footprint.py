@@ -33,8 +33,9 @@ PLAIN: Final = frozenset(
 
 _FREELY = 256 * 2**20  # bytes that may be on the way whatever memory there is
 _COPIES = 4  # of what is on the way: its object and its bytes, here and in a worker
-_FEW = 4  # results of quick calls that are looked at, of up to 128
+_FEW = 4  # results of quick calls that are looked at, of up to 512
 _SAMPLE = 16  # elements of a long container that stand for all
+_UNKNOWN = 100.0  # bytes of an object that does not say how many
 _MOST_LOOKED_AT = 1000  # objects inside of one
 
 
@@ -61,11 +62,15 @@ class Footprint:
                 continue
             seen.add(id(one))
             looked += 1
-            own, inner = _looked_into(one, kind, seen)
+            try:
+                own, inner = _looked_into(one, kind, seen)
+                sample = _sample(inner) if looked < _MOST_LOOKED_AT else ()
+            except Exception:  # noqa: BLE001  # foreign objects may raise anything, or change meanwhile
+                found += _UNKNOWN * weight
+                continue
             found += own * weight
-            if (n := len(inner)) and looked < _MOST_LOOKED_AT:
-                sample = list(inner) if n <= _SAMPLE else _sample(inner, n)
-                share = weight * n / len(sample)
+            if sample:
+                share = weight * len(inner) / len(sample)
                 todo.extend((part, share) for part in sample)
         return found
 
@@ -91,10 +96,7 @@ def _looked_into(one: Any, kind: type, seen: set[object]) -> tuple[float, Any]:
         return found
     if issubclass(kind, (type, ModuleType)):
         return 0.0, ()
-    try:
-        return _of_foreign(one, kind)
-    except Exception:  # noqa: BLE001  # properties of foreign objects may raise anything
-        return 100.0, ()
+    return _of_foreign(one, kind)
 
 
 def _of_foreign(one: Any, kind: type) -> tuple[float, Any]:
@@ -106,7 +108,7 @@ def _of_foreign(one: Any, kind: type) -> tuple[float, Any]:
     if pandas is not None and isinstance(one, pandas.DataFrame):
         return 8.0 * one.size, (one.index,)
     inside = [*getattr(one, "__dict__", {}).values(), *_slots(one, kind)]
-    return (100.0, inside) if inside else (float(sys.getsizeof(one)), ())
+    return (_UNKNOWN, inside) if inside else (float(sys.getsizeof(one)), ())
 
 
 def _of_function(one: Any) -> tuple[float, Any]:
@@ -160,8 +162,11 @@ class _KeysAndValues:
             yield from pair
 
 
-def _sample(inner: Any, n: int) -> list[Any]:
-    """Return some elements, evenly spaced where that is possible."""
+def _sample(inner: Any) -> Sequence[Any]:
+    """Return all elements of a short container, else some, evenly spaced where that is possible."""
+    n = len(inner)
+    if n <= _SAMPLE:
+        return list(inner)
     if isinstance(inner, (list, tuple, np.ndarray)):
         return list(inner[:: n // _SAMPLE])
     return list(islice(inner, _SAMPLE))

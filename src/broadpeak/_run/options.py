@@ -133,9 +133,10 @@ class Settings:
             value = getattr(self, name)
             if value is not _DEFAULTS[name]:
                 object.__setattr__(self, name, rule(name, value))
-        for name in ("keep", "to"):
-            if getattr(self, name) is not None:
-                self._check_no_results(name)
+        if self.keep is not None:
+            self._check_no_results("keep")
+        if self.to is not None:
+            self._check_no_results("to")
 
     def _check_no_results(self, name: str) -> None:
         """Refuse what needs the results that are not held."""

@@ -27,8 +27,10 @@ from broadpeak._core.threads import nesting
 from broadpeak._run import worker as far
 from broadpeak._run.batches import died_text, late, lost
 from broadpeak._run.dispatch import NOT_BEGUN, Answer, Ticket, WorkItem
+from broadpeak._run.starting import never_began
 from broadpeak.errors import EngineError
 
+_NOTED_SECONDS = 0.001  # between two looks whether it is noted that a process has ended
 _PATIENCE_SECONDS = 1.0
 _QUIT_SECONDS = 6.0  # for a worker that is idle, but may have to end a cluster of its own
 _START_SECONDS = 120.0  # a fork of a program with threads may be stuck for ever
@@ -193,12 +195,7 @@ class WorkerPool:
     def _start_worker(self) -> _Worker | None:
         """Return a new worker; None if the system allows no more."""
         if self._failed_starts >= _FAILED_STARTS:
-            msg = (
-                "Worker processes must start, but they ended before they began with a task, "
-                f"{self._failed_starts} times in a row. What they printed says why; "
-                "engine='threadpool' or 'serial' runs without processes."
-            )
-            raise EngineError(msg)
+            raise never_began(self._failed_starts)
         try:
             worker = _Worker(*self._start())
         except EngineError:
@@ -335,9 +332,21 @@ def _close_all(workers: list[_Worker]) -> None:
             worker.process.close()
 
 
+def wait_until_ended(process: WorkerProcess, seconds: float) -> None:
+    """Wait until a process has ended, and is known here to have; at most `seconds`.
+
+    If a thread of another library waits for it, too, the system tells that one, and `join` returns
+    before it has noted what it was told: until then the process would pass for alive.
+    """
+    pause, until = threading.Event(), perf_counter() + seconds
+    process.join(seconds)
+    while process.is_alive() and perf_counter() < until:
+        pause.wait(_NOTED_SECONDS)
+
+
 def how_it_ended(process: WorkerProcess) -> str:
     """Return in words how `process` ended."""
-    process.join(_PATIENCE_SECONDS)
+    wait_until_ended(process, _PATIENCE_SECONDS)
     code = process.exitcode
     if code is None or code >= 0:
         return f"ended with exit code {code}"

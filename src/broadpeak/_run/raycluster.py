@@ -27,16 +27,14 @@ from loky.backend import resource_tracker
 import broadpeak
 from broadpeak._core import optional
 from broadpeak._run import pool as pools
-from broadpeak._run.starting import environment, no_interrupt, thread_limits
+from broadpeak._run.starting import cannot_run, environment, no_interrupt, thread_limits
 from broadpeak._run.streams import streams_taken
 from broadpeak.errors import EngineError, broken_rule, described
 
 _LOOK_SECONDS = 3.0  # for a port to answer
 _JOIN_SECONDS = 9.0  # for Ray to join; by itself it tries for minutes
 _ROLL_CALL_SECONDS = 20.0  # for a worker to start on each machine
-_MOST_SHARING = (
-    2  # workers a CPU in a cluster that was started for fewer; to start one takes seconds
-)
+_MOST_SHARING = 2  # workers a CPU of a cluster for fewer: to start another takes seconds
 _LONGEST_FOLDER = 30  # characters: with what Ray adds, names of sockets must stay below 107
 _MOST_REASONS = 5
 _LOG_BYTES = "10000000"
@@ -56,7 +54,7 @@ _theirs: RayCluster | None = None
 
 def _renew_lock() -> None:
     """Make a new lock in a forked worker, in which the old one may be held for ever."""
-    global _lock  # noqa: PLW0603
+    global _lock  # noqa: PLW0603  # one a process
     _lock = threading.RLock()
 
 
@@ -159,7 +157,7 @@ def connected(
     EngineError
         If it cannot be reached, or this process is connected to another one.
     """
-    global _ours, _theirs  # noqa: PLW0603
+    global _ours, _theirs  # noqa: PLW0603  # a process has one connection
     ray = load_ray()
     with _lock:
         known = _ours
@@ -227,6 +225,13 @@ def shutdown() -> None:
     with _lock:
         if _ours is not None and _ours.pid == os.getpid() and "ray" in sys.modules:
             _close(sys.modules["ray"])
+
+
+def shutdown_idle() -> None:
+    """Do the same unless a run is using it."""
+    with _lock:
+        if _ours is not None and not _ours.n_users:
+            shutdown()
 
 
 atexit.register(shutdown)
@@ -310,11 +315,7 @@ def _started(ray: Any, n_workers: int | None, options: Mapping[str, object]) -> 
         shutil.rmtree(folder, ignore_errors=True)
         with suppress(Exception):
             resource_tracker.unregister(str(folder), "folder")
-        msg = (
-            f"Ray must be able to start here, but it raised {described(error).rstrip('.')}. "
-            "Correct engine_options, or pass engine='processpool', 'threadpool' or 'serial'."
-        )
-        raise EngineError(msg) from error
+        raise cannot_run("Ray", error) from error
     cluster.identity = _identity(ray) or ()
     cluster.n_cpus = n_workers or 1
     cluster.head = _split(ray.get_runtime_context().gcs_address)
@@ -395,7 +396,7 @@ def _joined(
     if error is not None:
         raise _unreachable(address, _reasons(error)) from error
     cluster = RayCluster(key, is_ours=True, is_local=False, identity=_identity(ray) or ())
-    global _ours  # noqa: PLW0603
+    global _ours  # noqa: PLW0603  # a process has one connection
     _ours = cluster  # to be closed should the roll-call fail
     try:
         return _watched(_described(ray, cluster))

@@ -54,7 +54,7 @@ MISSING = b""  # the answer of a worker that does not hold what a batch refers t
 
 def note_driver() -> None:
     """Note that this process is no mere worker, even if it should be one, too."""
-    global _limited  # noqa: PLW0603
+    global _limited  # noqa: PLW0603  # once a process
     _limited = os.getpid()
 
 
@@ -325,9 +325,10 @@ class _Unread:
 
 def _objects_of_run(run: str) -> Held:
     held = _held.setdefault(run, {})
-    _held.move_to_end(run)
-    while len(_held) > _RUNS_HELD:
-        _held.popitem(last=False)
+    with suppress(KeyError):  # another thread of this worker was first
+        _held.move_to_end(run)
+        while len(_held) > _RUNS_HELD:
+            _held.popitem(last=False)
     return held
 
 
@@ -407,8 +408,9 @@ def recall_view(run: str, number: int, layout: Layout) -> AnyArray:
 
 def let_go_of_views(run: str) -> None:
     """Forget other runs whose arrays lie in a store that keeps them as long as they are seen."""
-    for other in [other for other, held in _held.items() if _VIEWS in held and other != run]:
-        forget(other)
+    for other, held in list(_held.items()):
+        if _VIEWS in held and other != run:
+            forget(other)
 
 
 def recall_file(run: str, number: int, path: str) -> Any:
@@ -434,9 +436,9 @@ def attach(run: str, path: str, layout: Layout) -> AnyArray:
 
 def _let_go(held: Held) -> None:
     """Hold no longer the arrays whose files were removed."""
-    for path in [path for path in held if type(path) is str and path != _FOLDER]:
-        if not os.path.exists(path):  # noqa: PTH110  # it is a string
-            del held[path]
+    for path in list(held):  # other threads of this worker may add to it meanwhile
+        if type(path) is str and path != _FOLDER and not os.path.exists(path):  # noqa: PTH110  # it is a string
+            held.pop(path, None)
 
 
 def rebuilt_array(data: bytes, layout: Layout) -> AnyArray:

@@ -18,6 +18,7 @@ import site
 import sys
 import sysconfig
 import tempfile
+import threading
 import weakref
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -25,7 +26,7 @@ from contextlib import suppress
 from functools import cache
 from importlib.machinery import EXTENSION_SUFFIXES, ModuleSpec
 from pathlib import Path
-from types import FunctionType, ModuleType
+from types import FunctionType
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 import cloudpickle
@@ -261,6 +262,8 @@ class SharedObjects:
         elif not placed.holds(array):
             self._arrays[key] = _SentArray(known.owner, changes=True)
             return None
+        elif self._always:
+            placed.owner, placed.may_go = None, False  # all batches need it from now on
         self._n_sent += 1
         placed.last_sent = self._n_sent
         return self._refer(placed)
@@ -310,7 +313,12 @@ class SharedObjects:
             return
         if self.files:
             with suppress(OSError):  # no room: sent on request
-                placed.write(self.new_path(n_bytes))
+                path = self.new_path(n_bytes)
+                try:
+                    placed.write(path)
+                except BaseException:
+                    path.unlink(missing_ok=True)
+                    raise
                 return
         placed.keep()
         if not self.files and self._put is not None:
@@ -465,9 +473,9 @@ class _PlacedArray(_Placed):
 
     def write(self, path: Path) -> None:
         self._bytes.tofile(path)
-        self.path = path
         with streams_taken():  # the mapping holds the file open
             self._bytes = np.memmap(path, dtype=np.uint8, mode="r")
+        self.path = path
 
     def is_gone(self) -> bool:
         """Return whether nobody can send it any more."""
@@ -535,13 +543,17 @@ class _CountingFile(io.BytesIO):
         return n_bytes
 
 
+_by_value: Counter[str] = Counter()  # module -> pickles being made that take it by value
+_changing_modules = threading.Lock()
+
+
 class _Pickler(cloudpickle.CloudPickler):
     """Cloudpickle with references to what is shared; modules no worker can find go by value."""
 
     def __init__(self, file: io.BytesIO, shared: SharedObjects) -> None:
         super().__init__(file, protocol=pickle.HIGHEST_PROTOCOL)
         self._shared = shared
-        self._by_value: dict[str, ModuleType] = {}  # modules that are so for this pickle only
+        self._by_value: set[str] = set()  # modules that are so for this pickle
 
     def reducer_override(self, obj: Any) -> Any:
         kind = type(obj)
@@ -566,16 +578,20 @@ class _Pickler(cloudpickle.CloudPickler):
         """Let functions of the module `name` travel as code if other machines do not have it."""
         if name is None or name in self._by_value or not is_only_here(name):
             return
-        module = sys.modules[name]
-        if name not in cloudpickle.list_registry_pickle_by_value():
-            cloudpickle.register_pickle_by_value(module)
-            self._by_value[name] = module
+        with _changing_modules:
+            if name in cloudpickle.list_registry_pickle_by_value() and not _by_value[name]:
+                return  # by the user, who wants it to stay so
+            cloudpickle.register_pickle_by_value(sys.modules[name])
+            _by_value[name] += 1
+            self._by_value.add(name)
 
     def close(self) -> None:
-        """Leave to others how they pickle these modules."""
-        for module in self._by_value.values():
-            with suppress(ValueError):  # another thread has done it
-                cloudpickle.unregister_pickle_by_value(module)
+        """Leave to others how they pickle these modules, once no other pickle needs them so."""
+        with _changing_modules:
+            for name in self._by_value:
+                _by_value[name] -= 1
+                if not _by_value[name]:
+                    cloudpickle.unregister_pickle_by_value(sys.modules[name])
 
 
 class _Named:

@@ -21,8 +21,8 @@ from broadpeak._run.taskqueue import OpenChunk, TaskQueue
 _MOST_LISTED = 2000  # positions of a list that are looked at in one go
 
 
-class Stretches(Protocol):
-    """Says which tasks are for this run, where several processes share it."""
+class SpanClaims(Protocol):
+    """Who may run which tasks, where several processes share a run: `Claims` in stretches."""
 
     def claim_span(
         self, wanted: PositionSpans, *, whole: bool
@@ -39,7 +39,7 @@ class SpanQueue(TaskQueue):
 
     Parameters
     ----------
-    stretches : Stretches
+    claims : SpanClaims
         Says which tasks are for this run.
     """
 
@@ -48,27 +48,27 @@ class SpanQueue(TaskQueue):
         tasks: Sequence[Task],
         chunks: Sequence[Chunk],
         *,
-        stretches: Stretches,
+        claims: SpanClaims,
         **options: Any,
     ) -> None:
-        super().__init__(tasks, chunks, claims=_Unused(), **options)
-        self._stretches = stretches
+        asked: Any = claims  # by `_cut_claimed` alone, which is another one here
+        super().__init__(tasks, chunks, claims=asked, **options)
         self._n_planned = len(chunks)
         self._pieces: deque[range] = deque()  # of the current chunk, for this run
         self._offered: deque[tuple[range, OpenChunk]] = deque()  # were away, and are for this run
         self._spans_away: list[tuple[range, OpenChunk]] = []
 
-    def away(self) -> PositionSpans:  # type: ignore[override]
+    def away(self) -> PositionSpans:  # type: ignore[override]  # no list
         """Return the tasks that were due but belong to another run."""
         return PositionSpans(one for one, _ in self._spans_away)
 
-    def arrived(self, positions: PositionSpans) -> None:  # type: ignore[override]
+    def arrived(self, positions: PositionSpans) -> None:  # type: ignore[override]  # of `away`
         """Note that some tasks are finished; those that were away are so no longer."""
         for one, chunk in self._taken_back(positions):
             chunk.left -= len(one)
         self._close_finished()
 
-    def offer(self, positions: PositionSpans) -> None:  # type: ignore[override]
+    def offer(self, positions: PositionSpans) -> None:  # type: ignore[override]  # of `away`
         """Give out tasks that were away: this run is to run them after all."""
         offered = self._taken_back(positions)
         self._offered.extend(offered)
@@ -80,6 +80,8 @@ class SpanQueue(TaskQueue):
         more = [Chunk(at, one) for at, one in enumerate(positions.ranges(), self._n_planned)]
         self._n_planned += len(more)
         self._chunks = chain(self._chunks, more)
+        if self.n_left is not None:
+            self.n_left += len(positions)
 
     def _taken_back(self, positions: PositionSpans) -> list[tuple[range, OpenChunk]]:
         """Return what was away and is among `positions`; it is away no longer."""
@@ -105,9 +107,8 @@ class SpanQueue(TaskQueue):
 
     def _cut_claimed(self, chunk: OpenChunk, n: int | None, claims: Any) -> Any:
         """Return the positions of the next `n` tasks of `chunk` that are for this run."""
-        del claims
         while not self._pieces and chunk.taken < len(chunk.positions):
-            self._look(chunk, whole=n is None)
+            self._look(chunk, claims, whole=n is None)
         wanted, found = n, []
         while self._pieces and (wanted is None or wanted > 0):
             piece = self._pieces.popleft()
@@ -126,13 +127,13 @@ class SpanQueue(TaskQueue):
         self._close_finished()  # all of it was finished elsewhere
         return []
 
-    def _look(self, chunk: OpenChunk, *, whole: bool) -> None:
+    def _look(self, chunk: OpenChunk, claims: SpanClaims, *, whole: bool) -> None:
         """Claim the next tasks of `chunk`."""
         positions = chunk.positions
         end = None if whole or isinstance(positions, range) else chunk.taken + _MOST_LISTED
         seen = positions[chunk.taken : end]
         wanted = PositionSpans.of(seen)
-        granted, done = self._stretches.claim_span(wanted, whole=whole)
+        granted, done = claims.claim_span(wanted, whole=whole)
         if isinstance(seen, range):
             # Up to the end of what was granted, or all of it: what is beyond comes next time.
             stop = seen.stop if whole or not granted else granted.ranges()[-1].stop
@@ -154,13 +155,6 @@ class SpanQueue(TaskQueue):
         if isinstance(positions, range):
             return self._tasks[positions.start : positions.stop]
         return super()._tasks_at(positions)
-
-
-class _Unused:
-    """Stands where the claims of single tasks would."""
-
-    def claim(self, positions: Sequence[int], *, whole: bool) -> tuple[int, list[int]]:
-        raise NotImplementedError
 
 
 def _in_order(positions: Sequence[int], granted: PositionSpans) -> list[range]:

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What holds while worker processes start: limits of threads, no main script, no Ctrl-C."""
+"""What holds while worker processes start: limits of threads, no main script, no Ctrl-C.
+
+And what is said where they, or the library that has them, cannot.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +12,12 @@ import sys
 import threading
 import warnings
 from collections.abc import Iterator, Mapping
+from concurrent.futures import BrokenExecutor
 from contextlib import ExitStack, contextmanager
 from types import ModuleType
 
 from broadpeak._core import env
+from broadpeak.errors import BroadpeakError, EngineError, described
 
 _THREAD_LIMITS = (
     "OMP_NUM_THREADS",
@@ -29,7 +34,7 @@ _starting = threading.Lock()
 
 def _renew_lock() -> None:
     """Make a new lock in a forked worker, in which the old one is held for ever."""
-    global _starting  # noqa: PLW0603
+    global _starting  # noqa: PLW0603  # one a process
     _starting = threading.Lock()
 
 
@@ -125,3 +130,35 @@ def no_interrupt() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def never_began(times: int = 1) -> EngineError:
+    """Return the error of workers that ended before their first task, so many `times`."""
+    often = "" if times == 1 else f", {times} times in a row"
+    return EngineError(
+        f"Worker processes must start, but they ended before they began with a task{often}. What "
+        "they printed says why; engine='threadpool' or 'serial' runs without processes."
+    )
+
+
+def cannot_run(library: str, error: BaseException) -> EngineError:
+    """Return the error of an engine whose library raised `error`."""
+    return EngineError(
+        f"{library} must be able to run here, but it raised {described(error).rstrip('.')}. "
+        "Correct engine_options, or pass engine='processpool', 'threadpool' or 'serial'."
+    )
+
+
+class ErrorsOf:
+    """Turns errors of a library itself into an `EngineError`; errors of tasks never come here."""
+
+    def __init__(self, library: str) -> None:
+        self._library = library
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, where: object) -> None:
+        is_ours = isinstance(error, (BroadpeakError, BrokenExecutor))
+        if isinstance(error, Exception) and not is_ours:
+            raise cannot_run(self._library, error) from error

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """A sink that keeps results in a store.
 
-A result is durable before it counts as finished, and those that the store has already are there
-from the start.
+A result is in the store before it counts as finished, where the end of this process cannot take it;
+from the next `sync` on a power cut cannot, either. Those that are there already are there from the
+start.
 """
 
 from __future__ import annotations
@@ -13,10 +14,9 @@ import os
 import platform
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from functools import partial
 from importlib.metadata import version
-from time import perf_counter, sleep
 from typing import Any, TypeAlias
 
 import pandas as pd
@@ -26,6 +26,7 @@ from broadpeak._core.labels import plain
 from broadpeak._core.threads import nesting
 from broadpeak._run.batches import Outcome
 from broadpeak._run.calls import Calls, Task
+from broadpeak._run.claiming import ClaimSize, awaited, counting
 from broadpeak._run.options import Settings
 from broadpeak._run.sinks import Finished, Sink
 from broadpeak._run.taskqueue import Claims
@@ -37,8 +38,8 @@ from broadpeak.errors import StoreError
 TaskLabels: TypeAlias = Callable[[Sequence[int]], list[dict[str, Any]]]
 
 _PACKAGES = ("broadpeak", "numpy", "pandas", "numba")  # what results come from in every run
-_MOMENT_SECONDS = 0.1  # what is claimed at a time: long against a claim, short to wait for
-_SHORTEST_PAUSE, _LONGEST_PAUSE = 0.01, 0.5  # seconds between looks at what others have done
+_MOMENT_SECONDS = 0.1  # what is claimed at a time
+_GROWTH = 4  # at most so much larger than the last claim
 
 
 class StoredResults:
@@ -55,7 +56,7 @@ class StoredResults:
         All tasks of the run. Those of the same function and arguments are told apart by their
         order, since a function may draw random numbers.
     sink : Sink
-        Gets every result once it is durable, also those of earlier runs and of other processes.
+        Gets every result once it is kept, also those of earlier runs and of other processes.
     labels : callable
         Positions of tasks -> a dict a task that names its combination.
     store_key : str, optional
@@ -95,7 +96,7 @@ class StoredResults:
         self._owner = Owner() if nesting.get().depth == 0 else None
         self._mine: set[int] = set()
         self._has_asked = False
-        self._batch, self._n_granted, self._since = 1, 0, perf_counter()
+        self._claim_size = ClaimSize(_MOMENT_SECONDS, _GROWTH)
         self._n_saved = 0
 
     @property
@@ -105,9 +106,11 @@ class StoredResults:
 
     def claim(self, positions: Sequence[int], *, whole: bool) -> tuple[int, list[int]]:
         """Ask for the first of `positions`, with `whole` for all of them."""
-        asked = list(positions if whole else positions[: self._next_batch(len(positions))])
+        asked = list(positions)
+        if not whole:  # some are left for others
+            asked = asked[: min(self._claim_size.next(), -(-len(asked) // 2))]
         granted = self._claim_next(asked)
-        self._n_granted = len(granted)
+        self._claim_size.n_granted = len(granted)
         return len(asked), granted
 
     def news(self) -> list[int]:
@@ -126,17 +129,16 @@ class StoredResults:
         this run.
         """
         self.sync()
-        pause = _SHORTEST_PAUSE
-        while True:
+
+        def look() -> tuple[list[int], list[int]] | None:
             granted = self._claim_next(list(positions))
             news = self.news()
-            if news or granted:
-                return news, granted
-            sleep(pause)
-            pause = min(_LONGEST_PAUSE, 1.5 * pause)
+            return (news, granted) if news or granted else None
+
+        return awaited(look)
 
     def put(self, positions: Sequence[int], values: Sequence[object], seconds: float) -> None:
-        """Make results durable and pass them on; where another process was first, its own."""
+        """Keep results and pass them on; where another process was first, its own."""
         positions = positions[: len(values)]
         if not positions:
             return
@@ -193,26 +195,11 @@ class StoredResults:
         if self._is_own:
             self._store.close()
 
-    @contextmanager
-    def _counting(self) -> Iterator[None]:
-        """Let errors of the store say how much of the run it holds."""
-        try:
-            yield
-        except StoreError as error:
-            n_kept = len(self.found) + self._n_saved
-            msg = f"{error} {n_kept:,} of {len(self._keys):,} results of this run had been kept."
-            raise StoreError(msg) from error
+    def _counting(self) -> AbstractContextManager[None]:
+        return counting(lambda: len(self.found) + self._n_saved, len(self._keys))
 
     def _by_position(self, results: Iterable[tuple[bytes, Any]]) -> dict[int, Any]:
         return {self._positions[key]: value for key, value in results}
-
-    def _next_batch(self, n_left: int) -> int:
-        """Return how many tasks to claim: enough for a moment's work, leaving some for others."""
-        now = perf_counter()
-        fitting = self._n_granted * _MOMENT_SECONDS / max(now - self._since, 1e-6)
-        self._since = now
-        self._batch = max(1, min(int(fitting), 4 * self._batch))
-        return min(self._batch, -(-n_left // 2))
 
     def _claim_next(self, positions: list[int]) -> list[int]:
         owner = self._owner

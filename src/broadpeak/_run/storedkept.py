@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from datetime import UTC, datetime
-from time import perf_counter, sleep
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ from broadpeak._core.spans import PositionSpans
 from broadpeak._core.threads import nesting
 from broadpeak._run.batches import Outcome
 from broadpeak._run.calls import Task
+from broadpeak._run.claiming import ClaimSize, awaited, counting
 from broadpeak._run.keeping import Part
 from broadpeak._run.options import Settings
 from broadpeak._run.partstate import from_plain, to_plain
@@ -50,7 +51,6 @@ _SHARE = 30  # times as long as the last write took, the next one waits: it cost
 _PLAIN = frozenset({int, float, str, bool})
 _MOMENT_SECONDS = 0.25  # what is claimed at a time
 _GROWTH = 16  # at most so much larger than the last claim
-_SHORTEST_PAUSE, _LONGEST_PAUSE = 0.01, 0.5  # seconds between looks at what others have done
 
 
 class StoredKept:
@@ -122,7 +122,7 @@ class StoredKept:
         self._at_stake = 0.0  # seconds of work that are not written
         self._known = self.found = self._run.done()
         self._news = self.found.copy()
-        self._batch, self._n_granted, self._since = 1, 0, perf_counter()
+        self._claim_size = ClaimSize(_MOMENT_SECONDS, _GROWTH)
         if len(self.found) < self._n_tasks:
             self._take_up()
 
@@ -149,9 +149,9 @@ class StoredKept:
         """Claim the first of `wanted`, with `whole` all of them; return these, and what is done."""
         if not self._shares:
             return wanted.minus(self._known), self._known
-        most = self._n_tasks if whole else self._next_batch(len(wanted))
+        most = self._n_tasks if whole else self._claim_size.next()
         granted = self._look(wanted, most, writes=self._is_due())
-        self._n_granted = len(granted)
+        self._claim_size.n_granted = len(granted)
         return granted, self._known
 
     def news(self) -> PositionSpans:
@@ -172,14 +172,13 @@ class StoredKept:
         this run.
         """
         self.sync()
-        pause = _SHORTEST_PAUSE
-        while True:
-            granted = self._look(away, max(self._batch, len(away) // 2))
+
+        def look() -> tuple[PositionSpans, PositionSpans] | None:
+            granted = self._look(away, max(self._claim_size.size, len(away) // 2))
             news = self.news().common(away)
-            if news or granted:
-                return news, granted
-            sleep(pause)
-            pause = min(_LONGEST_PAUSE, 1.5 * pause)
+            return (news, granted) if news or granted else None
+
+        return awaited(look)
 
     def put(self, positions: Sequence[int], values: Any, seconds: float) -> None:
         """Let the reducer see results, and write what it keeps if it is time."""
@@ -302,15 +301,8 @@ class StoredKept:
         self._known = answer.done
         return answer.granted
 
-    @contextmanager
-    def _counting(self) -> Iterator[None]:
-        """Let errors of the store say how much of the run it holds."""
-        try:
-            yield
-        except StoreError as error:
-            n_kept = len(self._known)
-            msg = f"{error} {n_kept:,} of {self._n_tasks:,} results of this run had been kept."
-            raise StoreError(msg) from error
+    def _counting(self) -> AbstractContextManager[None]:
+        return counting(lambda: len(self._known), self._n_tasks)
 
     def _parts_of(self, row: Growth) -> list[Part]:
         """Return the state of a row, or refuse it."""
@@ -353,14 +345,6 @@ class StoredKept:
         weights = self._weights
         assert weights is not None  # noqa: S101  # that is why this is called
         return sum(weights[position] for position in positions)
-
-    def _next_batch(self, n_left: int) -> int:
-        """Return how many tasks to claim: enough for a moment's work."""
-        now = perf_counter()
-        fitting = self._n_granted * _MOMENT_SECONDS / max(now - self._since, 1e-6)
-        self._since = now
-        self._batch = max(1, min(int(fitting), _GROWTH * self._batch))
-        return min(self._batch, n_left)
 
 
 @contextmanager

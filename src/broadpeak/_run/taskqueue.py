@@ -145,6 +145,8 @@ class TaskQueue:
 
     def lost(self) -> list[int]:
         """Return the positions of batches on the way, once no engine is at work any more."""
+        if not self._pending:
+            return []
         return sorted(chain.from_iterable(batch.positions for batch in self._pending.values()))
 
     def n_waiting(self) -> int | None:

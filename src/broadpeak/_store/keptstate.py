@@ -28,7 +28,7 @@ def pack(items: Sequence[Any]) -> Any:
         return np.array(items, dtype=np.int64)
     if kinds == {dict}:
         names = list(items[0])
-        if all(list(item) == names for item in items):
+        if names and all(list(item) == names for item in items):
             return {name: pack([item[name] for item in items]) for name in names}
     return list(items)
 

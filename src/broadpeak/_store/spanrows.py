@@ -70,9 +70,8 @@ class Grown:
     is_kept: bool  # whether the own row was as it was left; if not, nothing was written
     mark: bytes | None  # of the own row as it is now, for the next look
     done: PositionSpans  # tasks that are finished, by anybody
-    granted: PositionSpans = field(
-        default_factory=PositionSpans
-    )  # tasks that are now one's own to run
+    # Tasks that are now one's own to run:
+    granted: PositionSpans = field(default_factory=PositionSpans)
 
 
 Fold: TypeAlias = "Callable[[list[Growth]], Growth]"

@@ -41,15 +41,19 @@ def sweep(
     ] = None,
     seed: flags.Seed = 0,
     select: flags.Select = None,
-    engine: flags.Engine = "serial",
-    workers: flags.Workers = None,
-    store: Annotated[
-        str | None, typer.Option("--store", help="Keep results in this file, and go on from it.")
+    keep: Annotated[
+        int | None,
+        typer.Option("--keep", min=1, help="Hold only so many of the scores, the highest."),
     ] = None,
-    store_key: Annotated[
+    to: Annotated[
         str | None,
-        typer.Option("--store-key", help="Your name for the function's version; see docs/stores."),
+        typer.Option("--to", help="Write all scores to this .parquet file, and hold none."),
     ] = None,
+    engine: flags.Engine = "serial",
+    engine_option: flags.EngineOptions = None,
+    workers: flags.Workers = None,
+    store: flags.StoreFile = None,
+    store_key: flags.StoreKey = None,
     progress: flags.Progress = None,
     out: flags.OutFolder = None,
     as_json: flags.AsJson = False,
@@ -57,6 +61,11 @@ def sweep(
     """Score all combinations of values; show the best, and the middle of the broad peak."""
     one_of("--engine", engine, bp.engines.available())
     chooser = one_of("--select", select or "hill", flags.SELECTORS)
+    is_whole = keep is None and to is None
+    reducer = None if is_whole else bp.top(keep or MOST_ROWS)
+    if select is not None and not is_whole:
+        msg = "chooses among all scores, which --keep and --to do not hold. Leave it out."
+        raise typer.BadParameter(msg, param_hint="--select")
     func = inputs.function(function)
     grid = {name: bp.Param(values) for name, values in inputs.grid(param).items()}
     _check_call(func, data is not None, grid, function)
@@ -66,12 +75,15 @@ def sweep(
     prices, reading_notes = inputs.with_warnings(lambda: [] if data is None else [data.read()])
     swept: Any = bp.parameterized(
         func,
-        merge_func="concat",
+        merge_func="concat" if is_whole else None,
         random_subset=sample,
         seed=seed,
         execute_kwargs={
             "engine": engine,
+            "engine_options": inputs.engine_options(engine_option),
             "n_workers": workers,
+            "keep": reducer,
+            "to": to,
             "store": store,
             "store_key": store_key,
             **inputs.shown_progress(progress),
@@ -79,15 +91,16 @@ def sweep(
     )
     scores, notes = inputs.with_warnings(lambda: swept(*prices, **grid))
     notes = [*reading_notes, *notes]
+    files = {} if to is None else {"all": to}
     _check(scores, list(grid), function)
-    choice, found = _choice(scores, chooser)
-    files = _write(scores, found, out)
+    choice, found = _choice(scores, chooser if is_whole else None)
+    files |= _write(scores, found, out)
     if as_json:
         rows = scores.rename("score").reset_index().to_dict(orient="records")
         console.show_json({"scores": rows, **choice, "files": files, "warnings": notes})
         return
     console.show_warnings(notes)
-    _show(scores, choice, function, chooser)
+    _show(scores, choice, function, chooser, is_whole=is_whole)
     summary.show_files(files)
 
 
@@ -122,7 +135,7 @@ def _is_numeric(labelled: object) -> bool:
     return getattr(getattr(labelled, "dtype", None), "kind", "O") in "biuf"
 
 
-def _choice(scores: Any, chooser: str) -> tuple[dict[str, Any], bp.Selection | None]:
+def _choice(scores: Any, chooser: str | None) -> tuple[dict[str, Any], bp.Selection | None]:
     """Return the highest score and the robust choice, in words and as it is."""
     some = scores.dropna()
     if some.empty:
@@ -131,6 +144,8 @@ def _choice(scores: Any, chooser: str) -> tuple[dict[str, Any], bp.Selection | N
     names = list(scores.index.names)
     position = best if isinstance(best, tuple) else (best,)
     highest = {"params": dict(zip(names, position, strict=True)), "score": float(some.max())}
+    if chooser is None:  # a broad peak shows in all scores only
+        return {"highest": highest, "chosen": None}, None
     found = bp.select(scores.rename("score"), method=chooser)
     chosen = {
         "params": dict(found.params),
@@ -154,13 +169,17 @@ def _write(scores: Any, found: bp.Selection | None, out: str | None) -> dict[str
     return files
 
 
-def _show(scores: Any, choice: dict[str, Any], function: str, chooser: str) -> None:
-    best = scores.sort_values(ascending=False, kind="stable").head(MOST_ROWS)
+def _show(
+    scores: Any, choice: dict[str, Any], function: str, chooser: str, *, is_whole: bool
+) -> None:
+    best = scores.sort_values(ascending=False, kind="stable") if is_whole else scores
+    best = best.head(MOST_ROWS)
     rows = [
         [console.cell(value) for value in row]
         for row in best.reset_index().itertuples(index=False, name=None)
     ]
-    title = f"{function}: the highest of {len(scores):,} scores"
+    which = f"the highest of {len(scores):,} scores" if is_whole else "the first of what is kept"
+    title = f"{function}: {which}"
     console.show_table(title, [*map(str, scores.index.names), "score"], rows, text_columns=0)
     if choice["chosen"] is not None and math.isfinite(choice["chosen"]["score"]):
         found = choice["chosen"]

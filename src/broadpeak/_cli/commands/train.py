@@ -34,7 +34,7 @@ def train(
     training, notes = inputs.with_warnings(lambda: bp.train(plan, prices, **search, **size))
     notes = [*reading_notes, *notes]
     name = inputs.name_of(plan)
-    how = {name: search[name] for name in ("engine", "n_workers")}
+    how = {name: search[name] for name in ("engine", "engine_options", "n_workers")}
     judged = summary.judge(training, wanted=verdict, **how)
     files = summary.write_training(training, out, name, page=report, verdict=verdict) if out else {}
     if as_json:

@@ -52,7 +52,7 @@ def walk_forward(
     result, notes = inputs.with_warnings(lambda: bp.walk_forward(plan, prices, **settings))
     notes = [*reading_notes, *notes]
     name = inputs.name_of(plan)
-    how = {name: search[name] for name in ("engine", "n_workers")}
+    how = {name: search[name] for name in ("engine", "engine_options", "n_workers")}
     judged = summary.judge(result, wanted=verdict, **how)
     files = _write(result, out, verdict=verdict) if out else {}
     stats, held = summary.statistics(result.portfolio), summary.holding(result.portfolio)

@@ -38,12 +38,13 @@ from broadpeak._run.daskworker import (
     Places,
     Setting,
     died,
+    end_batches,
     host_of,
     run_on_dask,
 )
 from broadpeak._run.dispatch import NOT_BEGUN, Answer, FutureEngine, Ticket, WorkItem
 from broadpeak._run.remote import MISSING, rebuilt_array
-from broadpeak._run.starting import thread_limits
+from broadpeak._run.starting import ErrorsOf, thread_limits
 from broadpeak.errors import EngineError, ParamError, broken_rule, described, warn
 
 _POLL_SECONDS = 0.5
@@ -51,11 +52,14 @@ _CONNECT_SECONDS = 8.0
 _LISTENING_SHARE = 0.75  # of it, for somebody to listen there; the rest is for a greeting
 _COUNT_SECONDS = 2.0  # between two looks at how many workers a joined cluster has
 _GRACE_SECONDS = 2.0  # that a worker has to give up a batch itself which is late
+_STOP_SECONDS = 3.0  # that one of a joined cluster has to stop what nobody waits for
+_TOLD_SECONDS = 5.0  # until all have said whether they did
 _LARGE = 1_000_000  # bytes of a payload from which Dask would warn of it: its measure is changeable
 _WARNS_OF_SIZE = "distributed.admin.large-graph-warning-threshold"
 _PIECE = 8_000_000  # bytes of an array that are on the way at a time
 _NO_WORKERS_SECONDS = 10.0
 _CLIENT_LOGGERS = ("client", "utils", "core", "batched")
+_LIBRARY = ErrorsOf("Dask")
 
 
 class DaskEngine(FutureEngine):
@@ -149,8 +153,10 @@ class DaskEngine(FutureEngine):
                 n_workers = max(1, core_count() // nesting.get().n_beside)
             elif n_workers is None:
                 joined = self._join()
-                n_workers = joined.count()
-                self._leave(joined)
+                try:
+                    n_workers = joined.count()
+                finally:
+                    self._leave(joined)
         self._n_asked = n_workers
         super().__init__(n_workers)
 
@@ -198,7 +204,7 @@ class DaskEngine(FutureEngine):
             return
         if self._way is None:
             self._key = key = ("dask", tuple(self._limits.items()))
-            with _as_engine_errors():
+            with _LIBRARY:
                 make = partial(LocalDask, self._limits)
                 self._local = pools.check_out(key, make) if self._reuse else make()
                 try:
@@ -236,7 +242,7 @@ class DaskEngine(FutureEngine):
             elif getattr(data, "status", "") == "finished":
                 # What a lost worker held alone is gone: a batch that lacks it comes again in full.
                 objects[token] = data
-        setting = Setting(nesting.get(), tuple(objects), tuple(files))
+        setting = Setting(nesting.get(), self._run_name, tuple(objects), tuple(files))
         if self._local is not None:
             mark = str(self._mark(number))
             setting = replace(setting, mark=mark, path=sys.path[:], folder=_folder())
@@ -244,7 +250,7 @@ class DaskEngine(FutureEngine):
             setting = replace(setting, event=self._key_of(number))
         is_large = len(item.payload) > _LARGE
         quiet = dask.config.set({_WARNS_OF_SIZE: "1 PB"}) if is_large else nullcontext()
-        with quiet, _as_engine_errors():
+        with quiet, _LIBRARY:
             future = self._client.submit(
                 run_on_dask,
                 item.payload,
@@ -285,7 +291,7 @@ class DaskEngine(FutureEngine):
         values: Mapping[int, Any] = {}
         if finished:
             try:
-                with _as_engine_errors():
+                with _LIBRARY:
                     values = self._client.gather(finished, errors="skip")
             except EngineError:
                 if self._client.status != "running":  # somebody has closed it
@@ -311,7 +317,7 @@ class DaskEngine(FutureEngine):
     def _failure(self, number: int, future: Any) -> Answer:
         """Return the answer for a batch that has no result."""
         if future.status != "error":  # cancelled, but not by us
-            if self._client.status == "running" and not _lost_scheduler(future):
+            if self._client.status == "running":
                 return MISSING  # what it refers to was on a worker that is gone
             return self._cut_off()
         error = future.exception()
@@ -352,13 +358,13 @@ class DaskEngine(FutureEngine):
             self._doubted[id(batch)] = batch  # held, so that its id is not reused
             return NOT_BEGUN
         event = distributed.Event(self._key_of(number), client=self._client)
-        with _as_engine_errors():
+        with _LIBRARY:
             if not event.is_set():
                 return NOT_BEGUN
             event.clear()
         del self._doubted[id(batch)]
         first = str(error).partition(". ")[0]
-        return died(f"The workers of Dask must live, but: {first}.")
+        return died(died_text(f"ended: {first}"))
 
     def _key_of(self, number: int) -> str:
         return f"broadpeak-{self._run_name}-{number}"
@@ -395,9 +401,14 @@ class DaskEngine(FutureEngine):
         futures = [future for _, future in flight.values()] if abandoned else []
         # What proxies of actors refer to goes in a circle, and would stay for a while.
         futures += [future for files in self._files for future in files.futures]
+        if flight and self._local is not None:
+            with suppress(OSError):
+                self._local.forbid(self._run_name)
         if futures:
             with suppress(Exception):
                 self._client.cancel(futures, force=True)
+        if flight and self._joined is not None:
+            self._joined.end_batches(self._run_name)
         if self._has_seceded:
             with suppress(Exception):
                 distributed.rejoin()
@@ -415,7 +426,7 @@ class DaskEngine(FutureEngine):
     def put(self, data: bytes) -> object:
         """Place what batches share with the workers: large arrays once for each machine."""
         # No worker is there as yet, or no more: then it travels with a batch.
-        with _as_engine_errors(), suppress(TimeoutError, CancelledError, distributed.KilledWorker):
+        with _LIBRARY, suppress(TimeoutError, CancelledError, distributed.KilledWorker):
             if len(data) > _LARGE and (files := self._put_files(data)) is not None:
                 return files
             return self._client.scatter(data, broadcast=True, hash=False)
@@ -496,7 +507,7 @@ class _Joined:
 
     def count(self) -> int:
         """Return how many threads the workers have, at least 1; they may be about to come."""
-        with _as_engine_errors():
+        with _LIBRARY:
             threads = self.client.nthreads()
         n = sum(threads.values())
         if n:
@@ -513,7 +524,7 @@ class _Joined:
 
     def check_workers(self) -> None:
         """Refuse a cluster whose workers could not read what they are sent."""
-        with _as_engine_errors():
+        with _LIBRARY:
             if self._fit.issuperset(workers := self.client.nthreads()):
                 return
             found = self.client.get_versions(packages=["broadpeak"])
@@ -535,6 +546,20 @@ class _Joined:
                 )
                 raise EngineError(f"{msg}.")
         self._fit.update(workers)
+
+    def end_batches(self, run: str) -> None:
+        """Wait until no worker is at a batch of a run that was given up, nor begins one.
+
+        That these are cancelled comes to a worker at some time, and has no answer. One that cannot
+        be reached, or is in C code of a task, is not waited for without end.
+        """
+
+        async def ask() -> None:
+            if self.client.status == "running":
+                await self.client.run(end_batches, run, _STOP_SECONDS, on_error="ignore")
+
+        with suppress(Exception):
+            self.client.sync(ask, callback_timeout=_TOLD_SECONDS)
 
     def shutdown(self) -> None:
         """Close the client; the cluster goes on."""
@@ -632,26 +657,3 @@ def _folder() -> str | None:
         return os.getcwd()  # noqa: PTH109  # for every batch
     except OSError:
         return None
-
-
-def _lost_scheduler(future: Any) -> bool:
-    try:
-        error = future.exception(timeout=_POLL_SECONDS)
-    except TimeoutError:
-        return False
-    return getattr(error, "reason", "").startswith("scheduler")
-
-
-class _as_engine_errors:  # noqa: N801  # it is used as a function
-    """Turns errors of Dask itself into an `EngineError`; errors of tasks never come here."""
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, where: object) -> None:
-        if isinstance(error, Exception) and not isinstance(error, EngineError):
-            msg = (
-                f"Dask must be able to run here, but it raised {described(error).rstrip('.')}. "
-                "Correct engine_options, or pass engine='processpool', 'threadpool' or 'serial'."
-            )
-            raise EngineError(msg) from error

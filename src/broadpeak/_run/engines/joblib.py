@@ -10,9 +10,8 @@ import os
 import sys
 import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import BrokenExecutor, Future
-from contextlib import contextmanager
 from queue import Empty, SimpleQueue
 from typing import Any
 
@@ -25,7 +24,7 @@ from broadpeak._run import worker
 from broadpeak._run.batches import Batch, BatchResult, nested, run_batch
 from broadpeak._run.dispatch import Answer, FutureEngine, Ticket, WorkItem
 from broadpeak._run.remote import run_remotely
-from broadpeak.errors import BroadpeakError, EngineError, described
+from broadpeak._run.starting import ErrorsOf
 
 _OURS = (
     "n_jobs",
@@ -40,6 +39,7 @@ _ON_THIS_MACHINE = ("LokyBackend", "MultiprocessingBackend")
 _SEQUENTIAL = "SequentialBackend"
 _POLL_SECONDS = 0.5  # some systems notice Ctrl-C only between waits
 _PAUSE_SECONDS, _PAUSES = 0.001, 1000
+_LIBRARY = ErrorsOf("joblib")
 
 
 class JoblibEngine(FutureEngine):
@@ -79,7 +79,7 @@ class JoblibEngine(FutureEngine):
         self._answers: SimpleQueue[tuple[Ticket, Answer]] = SimpleQueue()
         self._numbers = itertools.count()
         self._futures: list[Future[object]] = []
-        with _as_engine_errors():
+        with _LIBRARY:
             self._parallel = self._configured({})
             backend = self._parallel._backend  # noqa: SLF001  # nothing public says which it is
             if type(backend).__name__ in _ON_THIS_MACHINE:
@@ -125,7 +125,7 @@ class JoblibEngine(FutureEngine):
 
         # Inside of the task, joblib is to do what it does inside any call of its own.
         inner = self._backend.get_nested_backend()
-        with _as_engine_errors():
+        with _LIBRARY:
             future = self._backend.submit(BatchedCalls([todo], inner), callback=note)
         if isinstance(future, Future):
             self._futures = [one for one in self._futures if not one.done()]
@@ -140,7 +140,7 @@ class JoblibEngine(FutureEngine):
             except Empty:
                 continue
             if isinstance(answer, BaseException) and not isinstance(answer, BrokenExecutor):
-                with _as_engine_errors():
+                with _LIBRARY:
                     raise answer
             return [(number, answer)]
 
@@ -170,21 +170,6 @@ class JoblibEngine(FutureEngine):
             if all(future.running() or future.done() for future in self._futures):
                 return
             pause.wait(_PAUSE_SECONDS)
-
-
-@contextmanager
-def _as_engine_errors() -> Iterator[None]:
-    """Turn errors of joblib itself into an `EngineError`; errors of tasks never come here."""
-    try:
-        yield
-    except (BrokenExecutor, BroadpeakError):
-        raise
-    except Exception as error:
-        msg = (
-            f"joblib must be able to run here, but it raised {described(error).rstrip('.')}. "
-            "Correct engine_options, or pass engine='processpool', 'threadpool' or 'serial'."
-        )
-        raise EngineError(msg) from error
 
 
 def _start_worker(parent: int, initializer: Callable[..., object] | None, args: Any) -> None:

@@ -27,13 +27,14 @@ from broadpeak._run.dispatch import NOT_BEGUN, Answer, FutureEngine, Ticket, Wor
 from broadpeak._run.engines.pathos import dumps_by_dill
 from broadpeak._run.librarythreads import limit_threads
 from broadpeak._run.remote import Buffer, serve
-from broadpeak._run.starting import starting, thread_limits
+from broadpeak._run.starting import cannot_run, never_began, starting, thread_limits
 from broadpeak.errors import EngineError, ParamError, broken_rule, described
 
 _POLL_SECONDS = 0.5  # some systems notice Ctrl-C only between waits
 _START_SECONDS = 120.0
 _BARRIER_SECONDS = 0.001
 _PATIENCE_SECONDS = 2.0
+_KILLED_SECONDS = 10.0  # a machine that is short of memory takes long to take it back
 _QUIT_SECONDS = 6.0  # for workers that are idle, but may have to end a cluster of their own
 # A worker ends late tasks itself, unless they hold the interpreter lock in C code. Then mpire tells
 # that they are late, by a clock that also counts what a new worker has to import first.
@@ -43,11 +44,6 @@ _GRACE_SECONDS = 60.0
 _LARGE = 16 * 1024
 _FAILED_STARTS = 3
 _STARTED = -1  # on the board: the worker is there
-
-_NEVER_BEGAN = (
-    "Worker processes must start, but they ended before they began with a task. What they printed "
-    "says why; engine='threadpool' or 'serial' runs without processes."
-)
 
 _numbers = itertools.count(1)
 _forking: _Shared | None = None  # what the workers get that are being forked
@@ -193,18 +189,14 @@ class MpireEngine(FutureEngine):
         self._flight.clear()
         self._end_pool()
         if self._failed_starts >= _FAILED_STARTS:
-            raise EngineError(_NEVER_BEGAN)
+            raise never_began(self._failed_starts)
         return ended
 
     def _after_error(self, number: int, error: BaseException) -> list[tuple[Ticket, Answer]]:
         """Give up a batch that its worker cannot end, and this pool with it."""
         batch = self._flight.pop(number)
         if not isinstance(error, TimeoutError) or batch.timeout is None:
-            msg = (
-                f"mpire must be able to run here, but it raised {described(error).rstrip('.')}. "
-                "Correct engine_options, or pass engine='processpool', 'threadpool' or 'serial'."
-            )
-            raise EngineError(msg) from error
+            raise cannot_run("mpire", error) from error
         seconds = batch.timeout + _GRACE_SECONDS
         return self._after_death([(number, lost("timeout", late(batch.timeout), seconds))])
 
@@ -253,12 +245,7 @@ class MpireEngine(FutureEngine):
             if isinstance(error, (TypeError, ValueError)) and self._cpu_ids is not None:
                 rule = f"suit mpire.WorkerPool (it raised {described(error)})"
                 raise ParamError(broken_rule("cpu_ids", rule, self._cpu_ids)) from error
-            msg = (
-                f"Worker processes of mpire must start, but engine='mpire' with start_method="
-                f"{self.start_method!r} met {described(error).rstrip('.')}. Correct "
-                "engine_options, or pass engine='processpool', 'threadpool' or 'serial'."
-            )
-            raise EngineError(msg) from error
+            raise cannot_run(f"mpire with start_method={self.start_method!r}", error) from error
 
 
 class _Shared:
@@ -322,7 +309,7 @@ class _Workers:
         limits: dict[str, str],
         parent: worker.Parent,
     ) -> None:
-        global _forking  # noqa: PLW0603
+        global _forking  # noqa: PLW0603  # for the forks below
         mpire = optional.load("mpire", extra="mpire", purpose="engine='mpire'")
         library = optional.load(parent.library, extra="pathos", purpose="engine='mpire'")
         self._board = library.get_context(start_method).RawArray("q", n_workers)
@@ -338,6 +325,7 @@ class _Workers:
             keep_alive=True,
             use_dill=parent.library == "multiprocess",
         )
+        self._have_begun = False
         begun: SimpleQueue[object] = SimpleQueue()
         try:
             with starting(limits, by_library=True):
@@ -371,8 +359,9 @@ class _Workers:
                 n_left -= 1
                 continue
             if self.dead() or time.monotonic() > until:
-                raise EngineError(_NEVER_BEGAN)
+                raise never_began()
         self._board[:] = [0] * n_workers
+        self._have_begun = True
 
     def submit(
         self,
@@ -403,18 +392,18 @@ class _Workers:
     def shutdown(self) -> None:
         """End all workers now.
 
-        Those that hold a batch are killed, and the others told by mpire. What it does to read its
-        queues empty takes seconds a worker, starts processes that import the main script, and is
-        for messages that do not fit a pipe, of which there are none.
+        Those that hold a batch or have not begun are killed, and the others told by mpire. What it
+        does to read its queues empty takes seconds a worker, starts processes that import the main
+        script, and is for messages that do not fit a pipe, of which there are none.
         """
-        is_idle = not any(self._board) and not self.dead()
+        is_idle = self._have_begun and not any(self._board) and not self.dead()
         processes, self._processes = self._processes, []
         for number, process in zip(self._board, processes, strict=False):
-            if number:
+            if number or not self._have_begun:
                 with suppress(ValueError, OSError):
                     process.kill()
         with suppress(AttributeError):
-            self._pool._worker_comms.drain_queues = lambda: None  # noqa: SLF001
+            self._pool._worker_comms.drain_queues = lambda: None  # noqa: SLF001  # see above
         # In a thread: a worker that was killed may have taken a lock along that mpire waits for.
         work = self._stop if is_idle else self._terminate
         thread = threading.Thread(target=work, name="broadpeak-mpire", daemon=True)
@@ -424,7 +413,7 @@ class _Workers:
         for process in processes:
             with suppress(ValueError, OSError):  # ValueError: mpire has closed it
                 process.kill()
-                process.join(_PATIENCE_SECONDS)
+                pools.wait_until_ended(process, _KILLED_SECONDS)
 
     def _stop(self) -> None:
         try:
@@ -451,8 +440,11 @@ def _children() -> list[Any]:
 def _wrapped(data: Buffer, path: Path | None) -> Parcel:
     """Return `data` as it travels: in a file at `path` if it is large and there is room."""
     if len(data) > _LARGE and path is not None:
-        with suppress(OSError):
+        try:
             path.write_bytes(data)
+        except OSError:
+            path.unlink(missing_ok=True)  # what is there of it takes room
+        else:
             return str(path)
     return bytes(data)
 

@@ -9,9 +9,11 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor
 from contextlib import contextmanager, suppress
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,7 +21,7 @@ import numpy as np
 from broadpeak._core import check
 from broadpeak._core.threads import Nesting, core_count, nesting
 from broadpeak._run import raycluster
-from broadpeak._run.batches import late, lost
+from broadpeak._run.batches import died_text, late, lost
 from broadpeak._run.dispatch import Answer, FutureEngine, Ticket, WorkItem
 from broadpeak._run.remote import (
     Token,
@@ -117,8 +119,8 @@ class RayEngine(FutureEngine):
         options = {"num_cpus": 1.0, "max_retries": 0}
         if self._cluster.is_local and self.n_workers > self._cluster.n_cpus:
             options["num_cpus"] = int(_PARTS * self._cluster.n_cpus / self.n_workers) / _PARTS
-        self._work = self._ray.remote(**options)(_work)
-        self._timed_work = self._ray.remote(**options)(_timed_work)
+        self._work = _remote(_work).options(**options)
+        self._timed_work = _remote(_timed_work).options(**options)
 
     def put(self, data: bytes | AnyArray) -> object:
         """Place what many batches share in the object store."""
@@ -130,7 +132,7 @@ class RayEngine(FutureEngine):
         timeout = item.batch.timeout if self.ends_late else None
         function = self._work if timeout is None else self._timed_work
         tokens, data = tuple(item.objects), item.objects.values()
-        payload = _portable(item.payload)
+        payload = self._packed(item.payload)
         with _as_engine_errors():
             reference = function.remote(payload, nesting.get(), self._path, tokens, *data)
         number = next(self._numbers)
@@ -138,6 +140,18 @@ class RayEngine(FutureEngine):
         if timeout is not None:
             self._began[reference], self._limits[reference] = None, timeout
         return number
+
+    def _packed(self, data: bytes) -> bytes | str | AnyArray:
+        """Return a payload as it travels: in a file if it is large and workers see it.
+
+        Ray frees what its store held for an argument a second later, by when there are many more.
+        """
+        if self.files and self.shared is not None and len(data) >= _LARGE:
+            with suppress(OSError):  # no room
+                path = self.shared.new_path(len(data))
+                path.write_bytes(data)
+                return str(path)
+        return _portable(data)
 
     def wait(self) -> list[tuple[Ticket, Answer]]:
         """Wait for one of the tasks; end those whose time is up."""
@@ -162,18 +176,19 @@ class RayEngine(FutureEngine):
                 for reference in ready
                 if (answer := self._answer(reference)) is not None
             ]
-            if not ready:
-                answers = list(self._late())
-            ended = {ticket for ticket, _ in answers}
-            for reference in [one for one, ticket in self._flight.items() if ticket in ended]:
-                self._forget(reference)
-            if answers:
-                return answers
+            self._forget(answers)
+            overdue = list(self._late())  # also while others end all the time
+            self._forget(overdue)
+            if answers or overdue:
+                return answers + overdue
 
-    def _forget(self, reference: Any) -> None:
-        del self._flight[reference]
-        self._began.pop(reference, None)
-        self._limits.pop(reference, None)
+    def _forget(self, answers: list[tuple[Ticket, Answer]]) -> None:
+        """Forget the tasks that have ended."""
+        ended = {ticket for ticket, _ in answers}
+        for reference in [one for one, ticket in self._flight.items() if ticket in ended]:
+            del self._flight[reference]
+            self._began.pop(reference, None)
+            self._limits.pop(reference, None)
 
     def _late(self) -> Iterator[tuple[Ticket, Answer]]:
         """End the tasks whose time is up."""
@@ -221,15 +236,15 @@ class RayEngine(FutureEngine):
         """Return the answer for a task of which Ray has an error in place of a result."""
         errors = self._ray.exceptions
         if isinstance(error, errors.OutOfMemoryError):
-            return lost("died", _died("its machine ran out of memory", error))
+            return lost("died", _died("ended, for its machine ran out of memory", error))
         if isinstance(error, (errors.WorkerCrashedError, errors.TaskCancelledError)):
-            return lost("died", _died("its process ended", error))
+            return lost("died", _died("ended", error))
         if isinstance(
             error, (errors.NodeDiedError, errors.LocalRayletDiedError, errors.ObjectLostError)
         ):
             if self._is_own_node_gone():  # and with it all that this process needs of Ray
                 return self._cut_off("this machine is no part of it any more")
-            return lost("died", _died("its machine was lost", error))
+            return lost("died", _died("ended, for its machine was lost", error))
         if isinstance(error, errors.RayTaskError):
             return EngineError(
                 "A worker of Ray must be able to run broadpeak, but met "
@@ -266,6 +281,12 @@ class RayEngine(FutureEngine):
             raycluster.leave(self._cluster)
 
 
+@cache
+def _remote(function: Callable[..., Any]) -> Any:
+    """Return a function as Ray runs it; what is made anew for a run, each worker has to load."""
+    return raycluster.load_ray().remote(function)
+
+
 def _work(payload: Any, inside: Nesting, path: Any, tokens: Sequence[Token], *data: Any) -> Any:
     """Run a batch in a worker of Ray and return its answer."""
     *_, answer = _timed_work(payload, inside, path, tokens, *data)
@@ -284,12 +305,21 @@ def _timed_work(
             if tokens:
                 let_go_of_views(tokens[0][0])
             objects = {token: memoryview(one) for token, one in zip(tokens, data, strict=True)}
-            batch = rebuilt_batch([memoryview(payload)], objects)
+            batch = rebuilt_batch([_unpacked(payload)], objects)
             yield b""
             yield _portable(answer_of(batch) if isinstance(batch, list) else batch)
     finally:
         if before is not None:
             signal.signal(signal.SIGINT, before)
+
+
+def _unpacked(payload: Any) -> memoryview:
+    """Return the bytes of a payload, and remove its file if it has one."""
+    if isinstance(payload, str):
+        path = Path(payload)
+        payload = path.read_bytes()
+        path.unlink()
+    return memoryview(payload)
 
 
 def _portable(data: Any) -> bytes | AnyArray:
@@ -301,9 +331,9 @@ def _received(answer: Any) -> bytes | memoryview:
     return answer if isinstance(answer, bytes) else memoryview(answer)
 
 
-def _died(what: str, error: BaseException) -> EngineError:
+def _died(how: str, error: BaseException) -> EngineError:
     first = str(error).strip().partition("\n")[0]
-    return EngineError(f"The worker must live, but {what}. Ray says: {first}")
+    return EngineError(f"{died_text(how)} Ray says: {first}")
 
 
 def _gone(got: str) -> EngineError:
