@@ -121,6 +121,9 @@ class TestJoined(EngineContract):
     def test_worker_that_dies(self) -> None:  # type: ignore[override]
         """It would end all workers of this cluster: it has a test of its own."""
 
+    def test_worker_that_dies_keeps_what_is_finished(self, tmp_path: Path) -> None:
+        """It would, too."""
+
 
 def where(number: int) -> tuple[int, int]:
     return number, os.getpid()
