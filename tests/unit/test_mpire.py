@@ -88,7 +88,7 @@ def test_workers_that_cannot_start_end_the_run(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(mpire, "_begin", never_begin)
     monkeypatch.setattr(mpire, "_START_SECONDS", 0.1)
     asked: list[object] = []  # to end themselves: those that have not begun would never do
-    monkeypatch.setattr(mpire._Workers, "_stop", lambda self: asked.append(self))
+    monkeypatch.setattr(mpire._Workers, "_stop", lambda self: asked.append(id(self)))
     with pytest.raises(EngineError, match=r"must start.*threadpool"):
         run([Task(abs, 1)], engine_options={"reuse": False, "start_method": "fork"})
     assert [one for one in multiprocessing.active_children() if "Worker-" in one.name] == []
